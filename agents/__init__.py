@@ -1,0 +1,39 @@
+"""Who is on the team, what each is asked and what each answers. Agents think; they touch neither files nor git."""
+
+from agents.answers import Report, Requirements, Review, TaskIdea, TestCase
+from agents.base import ACCEPTED_SCORE, Ask, BaseAgent, Work
+from agents.ceo import CEOAgent, Situation
+from agents.developer import CodeView, DeveloperAgent, FileText
+from agents.errors import AgentError, NothingToTest, UnusableAnswer
+from agents.examples import Example, stated_examples
+from agents.product import ProductAgent, module_name
+from agents.qa import QAAgent, render_test_file
+from agents.tech_lead import ChangeFacts, TechLeadAgent
+
+__all__ = [
+    "ACCEPTED_SCORE",
+    "AgentError",
+    "Ask",
+    "BaseAgent",
+    "CEOAgent",
+    "ChangeFacts",
+    "CodeView",
+    "DeveloperAgent",
+    "Example",
+    "FileText",
+    "NothingToTest",
+    "ProductAgent",
+    "QAAgent",
+    "Report",
+    "Requirements",
+    "Review",
+    "Situation",
+    "TaskIdea",
+    "TechLeadAgent",
+    "TestCase",
+    "UnusableAnswer",
+    "Work",
+    "module_name",
+    "render_test_file",
+    "stated_examples",
+]

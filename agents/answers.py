@@ -1,0 +1,81 @@
+"""What agents answer: the typed results of their work, and the shapes models are asked to fill."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+
+class Requirements(BaseModel):
+    """What a code task is about, as far as it can be pinned down before any code is written."""
+
+    target_file: str = Field(description="Repository path of the file the work is mainly in.")
+    module: str = Field("", description="Dotted import name of that file; empty when it is not Python.")
+    symbols: list[str] = Field(default_factory=list, description="Functions or classes to add or change.")
+    new_file: bool = False
+    chosen_by: Literal["code", "model"] = "code"
+
+
+class FileChoice(BaseModel):
+    """A model's answer to: in which file does this belong?"""
+
+    file: str
+
+
+class TestCase(BaseModel):
+    """One test of one assertion: `lines` is the body of the function `name`."""
+
+    __test__ = False
+
+    name: str
+    lines: list[str]
+    origin: Literal["example", "qa"] = "example"
+
+
+class AssertionList(BaseModel):
+    """Assertions of QA, each one Python `assert` statement."""
+
+    assertions: list[str] = Field(max_length=12)
+
+
+class ReviewCriterion(BaseModel):
+    """One thing a judgement rests on."""
+
+    name: str = Field(max_length=80)
+    threshold: float = Field(ge=0, le=10)
+    weight: float = Field(ge=0, le=10)
+    score: float = Field(ge=0, le=10)
+
+
+class Review(BaseModel):
+    """A judgement of a change or a report."""
+
+    approved: bool
+    score: float = Field(ge=0, le=10)
+    criteria: list[ReviewCriterion] = Field(default_factory=list, max_length=8)
+    issues: list[str] = Field(default_factory=list, max_length=10)
+    reasoning: str = Field("", max_length=2000)
+
+
+class TaskIdea(BaseModel):
+    """A task as the CEO words it."""
+
+    title: str = Field(min_length=4, max_length=120)
+    description: str = Field(min_length=20, max_length=4000)
+    priority: Literal["high", "medium", "low"] = "medium"
+    reason: str = Field("", max_length=400)
+
+
+class TaskIdeas(BaseModel):
+    """What the CEO proposes; an empty list means that nothing is worth doing now."""
+
+    tasks: list[TaskIdea] = Field(default_factory=list, max_length=8)
+
+
+class Report(BaseModel):
+    """The result of an analysis task."""
+
+    summary: str = Field(min_length=1, max_length=2000)
+    findings: list[str] = Field(default_factory=list, max_length=30)
+    recommendations: list[str] = Field(default_factory=list, max_length=30)

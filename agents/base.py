@@ -1,0 +1,112 @@
+"""What every agent has: a role, a model, prompts, and the loop of answering, checking oneself and correcting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+from agents.answers import Report, Review
+from agents.prompts import render
+from llm import CallContext, LLMClient, ModelProfile
+from memory import Task
+
+Asked = TypeVar("Asked")
+Ask = Callable[[str], CallContext]
+"""Names a model call: gives the ledger's context for the step of that name."""
+
+ACCEPTED_SCORE = 7.0
+"""Least score of a valid result, as in the specification ("validation['score'] >= 7.0")."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A result with the judgement of it; `accepted` is False when every attempt and approach was used up."""
+
+    report: Report
+    review: Review | None
+    accepted: bool
+    calls: int
+
+
+class BaseAgent:
+    """A role on the team. Agents only think: they ask models and judge answers, and touch neither files nor git."""
+
+    name: ClassVar[str]
+    role: ClassVar[str]
+    duty: ClassVar[str]
+
+    def __init__(self, llm: LLMClient) -> None:
+        self.llm = llm
+
+    @property
+    def profile(self) -> ModelProfile:
+        """What this agent's model can do."""
+        return self.llm.profile(self.name)
+
+    @property
+    def system_prompt(self) -> str:
+        """The stable head of every prompt of this agent."""
+        return render("role", role=self.role, duty=self.duty)
+
+    def process_task(
+        self,
+        task: Task,
+        context: str,
+        ask: Ask,
+        *,
+        attempts: int,
+        approaches: int,
+        step: Callable[[str, Callable[[], Report]], Report],
+        judge: Callable[[str, Callable[[], Review]], Review],
+    ) -> Work:
+        """Answer an analysis task; check the answer; correct it up to `attempts` times, then start anew.
+
+        `step` and `judge` run one model call each as a durable step of the given name.
+        A model whose judgement means nothing (profile `small`) is not asked to judge itself.
+        """
+        calls = 0
+        last: tuple[Report, Review | None] | None = None
+        for approach, attempt in _tries(approaches, attempts):
+            issues = last[1].issues if last and last[1] and attempt > 1 else []
+            prompt = render(
+                "analyse",
+                title=task.title,
+                description=task.description,
+                context=context,
+                issues="\n".join(f"- {issue}" for issue in issues),
+                fresh_start=approach > 1 and attempt == 1,
+            )
+            label = f"answer.{approach}.{attempt}"
+            report = step(label, lambda p=prompt, n=label: self._structured(p, Report, ask(n)))  # type: ignore[misc]
+            calls += 1
+            if self.profile.small:
+                return Work(report, None, True, calls)
+            check = f"validate.{approach}.{attempt}"
+            review = judge(check, lambda r=report, n=check: self.validate_result(task, r, ask(n)))  # type: ignore[misc]
+            calls += 1
+            last = (report, review)
+            if review.approved and review.score >= ACCEPTED_SCORE:
+                return Work(report, review, True, calls)
+        assert last is not None
+        return Work(last[0], last[1], False, calls)
+
+    def validate_result(self, task: Task, result: Report, context: CallContext) -> Review:
+        """A model's judgement of `result` against what `task` asked."""
+        prompt = render(
+            "validate", title=task.title, description=task.description, answer=result.model_dump_json(indent=1)
+        )
+        return self._structured(prompt, Review, context, temperature=0.0)
+
+    def _structured(
+        self, prompt: str, schema: type[Asked], context: CallContext, temperature: float | None = None
+    ) -> Asked:
+        return self.llm.generate_structured(
+            prompt, schema, system=self.system_prompt, temperature=temperature, context=context
+        )
+
+
+def _tries(approaches: int, attempts: int) -> Iterator[tuple[int, int]]:
+    for approach in range(1, approaches + 1):
+        for attempt in range(1, attempts + 1):
+            yield approach, attempt

@@ -1,0 +1,107 @@
+"""The developer: writes code that makes the tests pass. What it is shown, and in which form it answers,
+
+depends on its model: a small one writes only the definitions that are new or changed and is sampled again when a
+test fails; a strong one writes files or search/replace blocks and repairs them from the evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from agents.answers import Requirements
+from agents.base import BaseAgent
+from agents.prompts import render
+from llm import CallContext
+from memory import Task
+
+_SAMPLE_TEMPERATURE = 0.7
+_HIGHER_TEMPERATURE = 0.9
+
+
+@dataclass(frozen=True)
+class FileText:
+    """A file as a prompt shows it."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True)
+class CodeView:
+    """What the developer sees in one attempt."""
+
+    target: FileText
+    """The file the work is mainly in, or the part of it that matters; empty text when it is new."""
+    outline: str = ""
+    others: Sequence[FileText] = field(default=())
+    related: str = ""
+    tests: str = ""
+    evidence: str = ""
+    avoid: str = ""
+    review: str = ""
+    plan_first: bool = False
+    fresh_start: bool = False
+
+
+class DeveloperAgent(BaseAgent):
+    name = "developer"
+    role = "software developer"
+    duty = "You write correct, simple, readable code that makes the given tests pass and fits the code base."
+
+    def write_definitions(
+        self, task: Task, requirements: Requirements, view: CodeView, sample: int, context: CallContext
+    ) -> str:
+        """One answer that holds the new or changed definitions in one fence.
+
+        `sample` 0 is the greedy answer; later ones are drawn with rising temperature and a seed of their own.
+        """
+        prompt = render(
+            "write_definitions",
+            path=requirements.target_file,
+            source=view.target.text.rstrip(),
+            related=view.related,
+            title=task.title,
+            description=task.description,
+            tests=view.tests,
+            avoid=view.avoid,
+            plan_first=view.plan_first,
+            wanted=_wanted(requirements),
+        )
+        return self.llm.generate(
+            prompt,
+            system=self.system_prompt,
+            temperature=_temperature(sample),
+            seed=sample,
+            context=context,
+        )
+
+    def write_files(self, task: Task, view: CodeView, context: CallContext) -> str:
+        """One answer of whole files or search/replace blocks."""
+        shown = [view.target, *view.others] if view.target.text else list(view.others)
+        prompt = render(
+            "write_files",
+            outline=view.outline,
+            files=shown,
+            title=task.title,
+            description=task.description,
+            tests=view.tests,
+            evidence=view.evidence,
+            review=view.review,
+            fresh_start=view.fresh_start,
+        )
+        return self.llm.generate(prompt, system=self.system_prompt, context=context)
+
+
+def _wanted(requirements: Requirements) -> str:
+    if not requirements.symbols:
+        return "the new or changed functions"
+    names = ", ".join(f"`{name}`" for name in requirements.symbols[:3])
+    return f"{names} and what else is new or changed"
+
+
+def _temperature(sample: int) -> float:
+    """Greedy first, then 0.7 (measured best for the embedded model), and a little more from the fourth on."""
+    if sample == 0:
+        return 0.0
+    return _SAMPLE_TEMPERATURE if sample <= 3 else _HIGHER_TEMPERATURE

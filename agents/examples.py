@@ -1,0 +1,234 @@
+"""Examples that a task states in its own words, found by code: `f(2)` returns `4`, `f(-1)` raises `ValueError`.
+
+They are the strongest tests there are, since the owner wrote them, and they cost no tokens.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import doctest
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_CALL_HEAD = re.compile(r"(?<![\w.])[A-Za-z_][\w.]*\(")
+_CONNECTOR = re.compile(
+    r"""[`*]*\s*(?:\#\s*)?(?:,\s*|:\s*)?(?:(?:should|must|will|shall|would|to)\s+)?
+    (?:(?P<returns>returns?|gives?(?:\s+back)?|yields?|is|becomes?|produces?|equals?|evaluates\s+to|results?\s+in|
+        →|⇒|->|=>|==)
+      |(?P<raises>raises?|throws?))
+    \s*:?\s*(?:an?\s+)?(?:(?:list|tuple|dict|string|value|set)\s+(?=[`\[({'"]))?[`*]*\s*""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*")
+_OPENING = {"(": ")", "[": "]", "{": "}"}
+_STRING = re.compile(r"""(?:[rbuRBU]{0,2})('''|\"\"\"|'|")""")
+_ATOM = re.compile(r"-?(?:0[xob][\da-fA-F_]+|\d[\d_]*(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)|[A-Za-z_][\w.]*")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One stated example: `call` gives `expected` (a Python expression), or raises `raises`."""
+
+    call: str
+    expected: str | None = None
+    raises: str | None = None
+    setup: tuple[str, ...] = ()
+    """Statements that come before the call (imports, assignments), in order."""
+    as_text: bool = False
+    """True when `expected` is what a prompt prints (`repr` of the value), not an expression."""
+
+
+def stated_examples(text: str) -> list[Example]:
+    """All examples `text` states, in order, each once. What cannot be read with certainty is left out."""
+    found = [*_doctests(text), *_sentences(_without_doctests(text))]
+    return list(dict.fromkeys(found))
+
+
+def called_names(example: Example) -> list[str]:
+    """Dotted names that the example calls, outermost first, builtins left out."""
+    tree = ast.parse(example.call, mode="eval")
+    names = [_dotted(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [name for name in names if name and not hasattr(builtins, name)]
+
+
+def free_names(example: Example) -> set[str]:
+    """Names an example needs from outside: not builtins, not set in its own lines."""
+    source = "\n".join(
+        [*example.setup, example.call, example.expected if example.expected and not example.as_text else ""]
+    )
+    used: set[str] = set()
+    own: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else own).add(node.id)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            own.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.arg):
+            own.add(node.arg)
+    if example.raises:
+        used.add(example.raises.split(".")[0])
+    return {name for name in used - own if not hasattr(builtins, name)}
+
+
+def _doctests(text: str) -> Iterator[Example]:
+    # A Markdown fence line would be read as part of the expected output.
+    prose = re.sub(r"(?m)^[ \t]*```.*$", "", text)
+    try:
+        parsed = doctest.DocTestParser().get_examples(prose)
+    except ValueError:
+        return
+    setup: list[str] = []
+    for item in parsed:
+        source = item.source.strip()
+        if not _is_expression(source):
+            if _parses(source):
+                setup.append(source)
+            continue
+        if item.exc_msg is not None:
+            yield Example(source, raises=item.exc_msg.split(":")[0].strip(), setup=tuple(setup))
+        elif want := item.want.strip():
+            # Prose that follows without an empty line belongs to nobody: take the first line if only that is a value.
+            for candidate in (want, want.splitlines()[0]):
+                if _is_literal(candidate):
+                    yield Example(source, candidate, setup=tuple(setup))
+                    break
+            else:
+                yield Example(source, want, setup=tuple(setup), as_text=True)
+
+
+def _without_doctests(text: str) -> str:
+    lines: list[str] = []
+    inside = False
+    for line in text.splitlines():
+        stripped = line.strip()
+        if stripped.startswith(">>>"):
+            inside = True
+        elif not stripped or stripped.startswith("```"):
+            inside = False
+        lines.append("" if inside else line)
+    return "\n".join(lines)
+
+
+def _sentences(text: str) -> Iterator[Example]:
+    position = 0
+    while head := _CALL_HEAD.search(text, position):
+        end = _call_end(text, head.end() - 1)
+        call = text[head.start() : end] if end else ""
+        connector = _CONNECTOR.match(text, end) if end else None
+        if not connector or not _is_expression(call):
+            position = head.end()
+            continue
+        position = connector.end()
+        if connector["raises"]:
+            name = _EXCEPTION.match(text, position)
+            if name and name[0].rstrip(".")[:1].isupper():
+                yield Example(call, raises=name[0].rstrip("."))
+        elif (stop := _value_end(text, position)) and _is_expression(value := text[position:stop]):
+            yield Example(call, value)
+            position = stop
+
+
+def _call_end(text: str, opening: int) -> int | None:
+    """Index after the call whose first parenthesis is at `opening`, with any `.name`, `[…]` or `(…)` that follows."""
+    end = _balanced_end(text, opening)
+    while end and end < len(text):
+        if text[end] in "([":
+            further = _balanced_end(text, end)
+        elif attribute := re.match(r"\.[A-Za-z_]\w*", text[end:]):
+            further = end + attribute.end()
+        else:
+            return end
+        if not further:
+            return end
+        end = further
+    return end
+
+
+def _balanced_end(text: str, opening: int) -> int | None:
+    closers = [_OPENING[text[opening]]]
+    index = opening + 1
+    while index < len(text) and closers:
+        character = text[index]
+        if character in "'\"":
+            end = _string_end(text, index)
+            if end is None:
+                return None
+            index = end
+            continue
+        if character in _OPENING:
+            closers.append(_OPENING[character])
+        elif character in ")]}" and character != closers.pop():
+            return None
+        index += 1
+    return index if not closers else None
+
+
+def _string_end(text: str, start: int) -> int | None:
+    quote = text[start : start + 3] if text[start : start + 3] in ("'''", '"""') else text[start]
+    index = start + len(quote)
+    while index < len(text):
+        if text[index] == "\\":
+            index += 2
+        elif text.startswith(quote, index):
+            return index + len(quote)
+        elif text[index] == "\n" and len(quote) == 1:
+            return None
+        else:
+            index += 1
+    return None
+
+
+def _value_end(text: str, start: int) -> int | None:
+    """Index after the value that begins at `start`; None when no value begins there."""
+    if start >= len(text):
+        return None
+    if (string := _STRING.match(text, start)) and (end := _string_end(text, string.start(1))):
+        return end
+    if text[start] in _OPENING:
+        return _balanced_end(text, start)
+    atom = _ATOM.match(text, start)
+    if not atom:
+        return None
+    end = atom.end()
+    while text[end - 1] == ".":  # the full stop of the sentence
+        end -= 1
+    if end < len(text) and text[end] == "(":
+        return _call_end(text, end)
+    word = text[start:end]
+    is_value = not word[0].isalpha() or word in ("True", "False", "None") or "." in word
+    return end if is_value else None
+
+
+def _is_expression(source: str) -> bool:
+    try:
+        ast.parse(source.strip(), mode="eval")
+    except (SyntaxError, ValueError):
+        return False
+    return bool(source.strip())
+
+
+def _parses(source: str) -> bool:
+    try:
+        ast.parse(source)
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def _is_literal(source: str) -> bool:
+    try:
+        ast.literal_eval(source)
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+        return False
+    return True
+
+
+def _dotted(node: ast.expr) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        inner = _dotted(node.value)
+        return f"{inner}.{node.attr}" if inner else ""
+    return ""

@@ -1,0 +1,143 @@
+"""Product: pins down what a task is about. Code looks first; a model is asked only for what code cannot know."""
+
+from __future__ import annotations
+
+import builtins
+import re
+import sys
+from collections.abc import Mapping, Sequence
+
+from agents.answers import FileChoice, Requirements
+from agents.base import BaseAgent
+from agents.errors import UnusableAnswer
+from agents.examples import called_names, stated_examples
+from agents.prompts import render
+from llm import CallContext
+from memory import Task
+
+_PATH = re.compile(r"(?<![\w/.-])((?:[\w.-]+/)*[\w-]+\.py)\b")
+_SIGNATURE = re.compile(r"`(?:def |class )?([A-Za-z_]\w*)\([^`\n]*\)(?:\s*->[^`\n]*)?`")
+_DEFINITION = re.compile(r"(?m)^\s*(?:def|class)\s+([A-Za-z_]\w*)")
+_NAMED = re.compile(
+    r"\b(?:function|class|method|helper)\s+`?([A-Za-z_]\w*)`?\s*\(|"
+    r"\b(?:function|class|method|helper)\s+`([A-Za-z_]\w*)`"
+)
+
+
+class ProductAgent(BaseAgent):
+    name = "product"
+    role = "product manager"
+    duty = "You decide what a task means: which file it belongs in and what must be true when it is done."
+
+    def requirements_from_text(
+        self, task: Task, files: Sequence[str], symbols: Mapping[str, str]
+    ) -> Requirements | None:
+        """Requirements as far as the task's own words settle them; None when the file remains open.
+
+        `files`: repository paths of the project's source files; `symbols`: defined name -> path.
+        """
+        text = f"{task.title}\n{task.description}"
+        wanted = wanted_symbols(text)
+        path = _named_file(text, files) or next((symbols[name] for name in wanted if name in symbols), None)
+        if path is None:
+            path = _named_module(text, files) or (files[0] if len(files) == 1 else None)
+        return _requirements(path, wanted, files) if path else None
+
+    def choose_file(self, task: Task, outline: str, files: Sequence[str], context: CallContext) -> Requirements:
+        """Ask the model in which of `files` the task belongs.
+
+        Raises `UnusableAnswer` when it names none of them.
+        """
+        prompt = render("choose_file", title=task.title, description=task.description, outline=outline)
+        choice = self._structured(prompt, FileChoice, context, temperature=0.0)
+        path = choice.file.strip().strip("`").removeprefix("./")
+        if path not in files:
+            raise UnusableAnswer(f"{path!r} is none of the {len(files)} source files of the repository")
+        chosen = _requirements(path, wanted_symbols(f"{task.title}\n{task.description}"), files)
+        return chosen.model_copy(update={"chosen_by": "model"})
+
+
+def wanted_symbols(text: str) -> list[str]:
+    """Names of the functions and classes that `text` asks for, most certain first."""
+    found: list[str] = []
+    found += [match[1] for match in _SIGNATURE.finditer(text)]
+    found += _DEFINITION.findall(text)
+    found += [first or second for first, second in _NAMED.findall(text)]
+    for example in stated_examples(text):
+        found += [name.split(".")[-1] for name in called_names(example)]
+    known = set(sys.stdlib_module_names) | set(dir(builtins)) | _STDLIB_CALLABLES
+    return [name for name in dict.fromkeys(found) if name not in known]
+
+
+_STDLIB_CALLABLES = {
+    "date",
+    "datetime",
+    "timedelta",
+    "time",
+    "timezone",
+    "Decimal",
+    "Fraction",
+    "Path",
+    "Counter",
+    "OrderedDict",
+    "defaultdict",
+    "deque",
+    "partial",
+    "raises",
+    "approx",
+}
+
+
+def module_name(path: str, files: Sequence[str]) -> str:
+    """Dotted import name of the Python file `path`: packages are the folders that hold an `__init__.py`."""
+    parts = path.removesuffix(".py").split("/")
+    packages = {file.rsplit("/", 1)[0] for file in files if file.endswith("/__init__.py")}
+    start = len(parts) - 1
+    while start > 0 and "/".join(parts[:start]) in packages:
+        start -= 1
+    if start == len(parts) - 1 and parts[0] in ("src", "lib"):
+        start = min(start, 1)
+    dotted = ".".join(parts[start:])
+    return dotted.removesuffix(".__init__")
+
+
+def _requirements(path: str, wanted: list[str], files: Sequence[str]) -> Requirements:
+    module = module_name(path, [*files, path]) if path.endswith(".py") else ""
+    return Requirements(target_file=path, module=module, symbols=wanted, new_file=path not in files)
+
+
+def _named_file(text: str, files: Sequence[str]) -> str | None:
+    for match in _PATH.finditer(text):
+        named = match[1].removeprefix("./")
+        if named in files:
+            return named
+        endings = [file for file in files if file.endswith("/" + named)]
+        if len(endings) == 1:
+            return endings[0]
+        if not endings:
+            return _new_file(named, files)
+    return None
+
+
+def _new_file(named: str, files: Sequence[str]) -> str | None:
+    """Where a file that does not exist yet belongs: as written, or beside the package of the same name."""
+    if "/" in named:
+        folder = named.rsplit("/", 1)[0]
+        homes = {file.rsplit("/", 1)[0] for file in files if "/" in file}
+        whole = [home for home in homes if home == folder or home.endswith("/" + folder)]
+        return f"{min(whole, key=len)}/{named.rsplit('/', 1)[1]}" if whole else named
+    packages = sorted({file.rsplit("/", 1)[0] for file in files if file.endswith("/__init__.py")}, key=len)
+    return f"{packages[0]}/{named}" if packages else named
+
+
+def _named_module(text: str, files: Sequence[str]) -> str | None:
+    dotted = {module_name(file, files): file for file in files}
+    mentioned = [name for name in re.findall(r"(?<![\w.])([A-Za-z_]\w*(?:\.\w+)+)", text) if name in dotted]
+    if mentioned:
+        return dotted[mentioned[0]]
+    for word in re.findall(r"\b([A-Za-z_]\w*) module\b|\bmodule `?([A-Za-z_]\w*)`?", text):
+        name = word[0] or word[1]
+        matching = [file for module, file in dotted.items() if module.split(".")[-1] == name]
+        if len(matching) == 1:
+            return matching[0]
+    return None

@@ -1,0 +1,233 @@
+"""QA: the tests that exist before the code does. Stated examples become tests by code; a model adds more."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+
+from agents.answers import AssertionList, Requirements, TestCase
+from agents.base import BaseAgent
+from agents.examples import Example, called_names, free_names, stated_examples
+from agents.prompts import render
+from llm import CallContext
+from memory import Task
+
+_STDLIB_IMPORTS = {
+    **{
+        name: f"import {name}"
+        for name in (
+            "re",
+            "math",
+            "json",
+            "datetime",
+            "itertools",
+            "collections",
+            "string",
+            "decimal",
+            "fractions",
+            "pathlib",
+            "os",
+            "io",
+            "time",
+            "calendar",
+            "dataclasses",
+            "enum",
+            "random",
+            "statistics",
+            "textwrap",
+            "functools",
+        )
+    },
+    **{name: f"from datetime import {name}" for name in ("date", "timedelta", "timezone")},
+    **{name: f"from collections import {name}" for name in ("Counter", "OrderedDict", "defaultdict", "deque")},
+    "Decimal": "from decimal import Decimal",
+    "Fraction": "from fractions import Fraction",
+    "Path": "from pathlib import Path",
+}
+_LONGEST_ASSERTION = 300
+
+
+class QAAgent(BaseAgent):
+    name = "qa"
+    role = "QA engineer"
+    duty = "You write tests before the code exists. Each test checks one thing that follows from the task."
+
+    def tests_from_examples(self, task: Task, requirements: Requirements, modules: Mapping[str, str]) -> list[TestCase]:
+        """One test per stated example that names what the task is about; no model is asked.
+
+        `modules`: importable names of the project (function, class, module or package) -> import statement.
+        """
+        examples = stated_examples(f"{task.title}\n{task.description}")
+        cases: list[TestCase] = []
+        for example in examples:
+            if not _about(example, requirements.symbols):
+                continue
+            imports = _imports(example, requirements, modules)
+            if imports is not None:
+                name = f"test_{_slug(requirements)}_{len(cases) + 1}"
+                cases.append(TestCase(name=name, lines=[*imports, *example.setup, *_assertion(example)]))
+        return cases
+
+    def write_assertions(
+        self, task: Task, requirements: Requirements, examples: Sequence[TestCase], count: int, context: CallContext
+    ) -> list[str]:
+        """`count` further assertions, asked of the model and taken apart by code: one `assert` line each."""
+        prompt = render(
+            "write_assertions",
+            title=task.title,
+            description=task.description,
+            symbols=", ".join(requirements.symbols),
+            first_symbol=requirements.symbols[0] if requirements.symbols else "function",
+            module=requirements.module,
+            examples=[case.lines[-1] for case in examples],
+            count=count,
+        )
+        if self.profile.small:
+            text = self.llm.generate(
+                prompt, system=self.system_prompt, temperature=0.0, max_tokens=40 * count + 100, context=context
+            )
+            return assertion_lines(text)
+        return self._structured(prompt, AssertionList, context).assertions
+
+    def cases_from_assertions(
+        self,
+        assertions: Sequence[str],
+        requirements: Requirements,
+        modules: Mapping[str, str],
+        known: Sequence[TestCase],
+        limit: int,
+    ) -> list[TestCase]:
+        """The usable ones of `assertions` as tests: they parse, call what the task is about, and are new."""
+        seen = {_normal(case.lines[-1]) for case in known}
+        calls_seen = {_call_key(case.lines[-1]) for case in known}
+        cases: list[TestCase] = []
+        for text in assertions:
+            line = text.strip()
+            example = _as_example(line)
+            if example is None or not _about(example, requirements.symbols) or _normal(line) in seen:
+                continue
+            # The same call with another value contradicts what the owner stated.
+            if _call_key(line) in calls_seen:
+                continue
+            imports = _imports(example, requirements, modules)
+            if imports is None:
+                continue
+            seen.add(_normal(line))
+            calls_seen.add(_call_key(line))
+            name = f"test_{_slug(requirements)}_more_{len(cases) + 1}"
+            cases.append(TestCase(name=name, lines=[*imports, line], origin="qa"))
+            if len(cases) == limit:
+                break
+        return cases
+
+
+def render_test_file(task: Task, requirements: Requirements, cases: Sequence[TestCase]) -> str:
+    """The text of a pytest file with `cases`, one assertion each; names are imported inside each test,
+
+    so that before the code exists every test fails by itself for the missing thing.
+    """
+    title = re.sub(r"\s+", " ", task.title).replace('"', "'").replace("\\", "/")
+    lines = [f'"""Tests for: {title} (task {task.id}), written before the code."""', ""]
+    if any(line.startswith("with pytest.raises") for case in cases for line in case.lines):
+        lines += ["import pytest", ""]
+    for case in cases:
+        lines += ["", f"def {case.name}() -> None:"]
+        imports = [line for line in case.lines if re.match(r"(from|import)\s", line)]
+        rest = [line for line in case.lines if line not in imports]
+        lines += [f"    {line}" for line in imports]
+        lines += [""] if imports else []
+        for line in rest:
+            lines += [f"    {part}" if part else "" for part in line.splitlines()]
+        lines.append("")
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def assertion_lines(text: str) -> list[str]:
+    """Every complete `assert …` statement in a model's answer, each as one line or a balanced few."""
+    fences = re.findall(r"```(?:python)?\n(.*?)(?:```|\Z)", text, re.DOTALL)
+    source = "\n".join(fences) if fences else text
+    found = []
+    for line in source.splitlines():
+        stripped = line.strip().lstrip("-* ").strip()
+        if stripped.startswith("assert ") and len(stripped) <= _LONGEST_ASSERTION:
+            found.append(
+                re.sub(r"\s+#.*$", "", stripped) if "'#" not in stripped and '"#' not in stripped else stripped
+            )
+    return found
+
+
+def _as_example(line: str) -> Example | None:
+    try:
+        tree = ast.parse(line)
+    except (SyntaxError, ValueError):
+        return None
+    if len(tree.body) != 1 or not isinstance(tree.body[0], ast.Assert) or len(line) > _LONGEST_ASSERTION:
+        return None
+    return Example(ast.unparse(tree.body[0].test))
+
+
+def _about(example: Example, symbols: Sequence[str]) -> bool:
+    names = {name.split(".")[-1] for name in called_names(example)}
+    names |= {part for name in called_names(example) for part in name.split(".")}
+    return bool(names & set(symbols))
+
+
+def _imports(example: Example, requirements: Requirements, modules: Mapping[str, str]) -> list[str] | None:
+    """Import lines for all names `example` needs; None when one of them is unknown."""
+    lines: list[str] = []
+    for name in sorted(free_names(example)):
+        if name in requirements.symbols and name not in modules:
+            lines.append(f"from {requirements.module} import {name}")
+        elif name in modules:
+            lines.append(modules[name])
+        elif name in _STDLIB_IMPORTS:
+            lines.append(_STDLIB_IMPORTS[name])
+        elif name == "pytest":
+            lines.append("import pytest")
+        else:
+            return None
+    return list(dict.fromkeys(lines))
+
+
+def _assertion(example: Example) -> list[str]:
+    if example.raises:
+        return [f"with pytest.raises({example.raises}):\n    {example.call}"]
+    printed = _printed(example.call)
+    if printed is not None:
+        return [f"assert str({printed}) == {example.expected!r}"]
+    if example.as_text:
+        return [f"assert repr({example.call}) == {example.expected!r}"]
+    if example.expected in ("None", "True", "False"):
+        return [f"assert {example.call} is {example.expected}"]
+    return [f"assert {example.call} == {example.expected}"]
+
+
+def _printed(call: str) -> str | None:
+    """The one argument of a `print(x)` in a doctest, whose expected text is what is printed."""
+    node = ast.parse(call, mode="eval").body
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
+        return ast.unparse(node.args[0]) if len(node.args) == 1 and not node.keywords else None
+    return None
+
+
+def _slug(requirements: Requirements) -> str:
+    name = requirements.symbols[0] if requirements.symbols else requirements.module.split(".")[-1]
+    return re.sub(r"\W+", "_", name).strip("_").lower() or "task"
+
+
+def _normal(line: str) -> str:
+    try:
+        return ast.unparse(ast.parse(line))
+    except (SyntaxError, ValueError):
+        return line
+
+
+def _call_key(line: str) -> str:
+    """The left side of a comparison, in normal form: what is called with what."""
+    try:
+        body = ast.parse(line).body
+    except (SyntaxError, ValueError):
+        return line
+    test = body[0].test if body and isinstance(body[0], ast.Assert) else None
+    return ast.unparse(test.left) if isinstance(test, ast.Compare) else line

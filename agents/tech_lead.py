@@ -1,0 +1,64 @@
+"""The tech lead: reviews a verified change. Facts that code can check come first; a model's view is added
+
+only when its judgement is worth something (see `ModelProfile.small`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agents.answers import Review, ReviewCriterion
+from agents.base import BaseAgent
+from agents.prompts import render
+from llm import CallContext
+from memory import Task
+
+MAX_CHANGED_LINES = 1500
+"""A change larger than this is no single task; nobody reviews it well."""
+
+
+@dataclass(frozen=True)
+class ChangeFacts:
+    """What is known about a change without asking anybody."""
+
+    changed_files: Sequence[str]
+    test_files: Sequence[str]
+    """The files QA committed; the developer's commit may not touch them."""
+    changed_lines: int
+    lost_names: Sequence[str]
+    """Public names the target modules had before and no longer have."""
+    touched_existing_tests: Sequence[str] = ()
+
+
+class TechLeadAgent(BaseAgent):
+    name = "tech_lead"
+    role = "tech lead"
+    duty = "You review changes for correctness, safety and maintainability, and you are fair and concrete."
+
+    def check_facts(self, facts: ChangeFacts) -> Review:
+        """A review of what code can see: scope, size, nothing public lost, tests untouched."""
+        issues: list[str] = []
+        if not facts.changed_files:
+            issues.append("The change is empty.")
+        if touched := sorted(set(facts.changed_files) & set(facts.test_files)):
+            issues.append(f"The code commit changes the tests it has to pass: {', '.join(touched)}.")
+        if facts.touched_existing_tests:
+            issues.append(f"Existing tests were changed: {', '.join(facts.touched_existing_tests)}.")
+        if facts.lost_names:
+            issues.append(f"Public names were removed: {', '.join(facts.lost_names)}. Keep them.")
+        if facts.changed_lines > MAX_CHANGED_LINES:
+            issues.append(f"{facts.changed_lines} changed lines; at most {MAX_CHANGED_LINES} in one task.")
+        score = 0.0 if issues else 10.0
+        criteria = [
+            ReviewCriterion(
+                name="tests untouched, nothing public lost, size in bounds", threshold=10, weight=10, score=score
+            )
+        ]
+        return Review(approved=not issues, score=score, criteria=criteria, issues=issues, reasoning="Checked by code.")
+
+    def review_change(self, task: Task, diff: str, test_report: str, context: CallContext) -> Review:
+        """The model's review of `diff`."""
+        prompt = render(
+            "review_change", title=task.title, description=task.description, diff=diff, test_report=test_report
+        )
+        return self._structured(prompt, Review, context, temperature=0.0)

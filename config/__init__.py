@@ -1,0 +1,44 @@
+"""Typed settings from `config.yaml`, the environment and `.env`; imports nothing of ours."""
+
+from config.errors import ConfigError, ConfigProblem
+from config.loading import DEFAULT_CONFIG, load_settings
+from config.paths import ProjectPaths, cache_folder
+from config.schema import json_schema
+from config.settings import (
+    AGENT_NAMES,
+    AgentSettings,
+    DatabaseSettings,
+    DeploymentSettings,
+    FileSystemSettings,
+    GitSettings,
+    LLMSettings,
+    MonitoringSettings,
+    OrchestratorSettings,
+    ProjectSettings,
+    SandboxSettings,
+    Settings,
+    TestingSettings,
+)
+
+__all__ = [
+    "AGENT_NAMES",
+    "DEFAULT_CONFIG",
+    "AgentSettings",
+    "ConfigError",
+    "ConfigProblem",
+    "DatabaseSettings",
+    "DeploymentSettings",
+    "FileSystemSettings",
+    "GitSettings",
+    "LLMSettings",
+    "MonitoringSettings",
+    "OrchestratorSettings",
+    "ProjectPaths",
+    "ProjectSettings",
+    "SandboxSettings",
+    "Settings",
+    "TestingSettings",
+    "cache_folder",
+    "json_schema",
+    "load_settings",
+]

@@ -1,0 +1,129 @@
+"""From `config.yaml` to `Settings`: read, expand `${VAR}`, validate, and say clearly what is wrong."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from dotenv import load_dotenv
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from config.errors import ConfigError, ConfigProblem
+from config.settings import Settings
+
+DEFAULT_CONFIG = Path("config.yaml")
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_SECRET_NAMES = ("key", "token", "secret", "password")
+
+
+def load_settings(path: Path | None = None, overrides: Mapping[str, Mapping[str, object]] | None = None) -> Settings:
+    """Settings from the file at `path` (default `config.yaml`; a missing default file means all defaults).
+
+    `overrides` (section -> key -> value, from the command line) go before everything. `.env` beside the file is
+    read into the process environment without replacing what is there.
+
+    Raises `ConfigError` with one problem per wrong key or value.
+    """
+    source = path or DEFAULT_CONFIG
+    if path is not None and not path.is_file():
+        raise ConfigError(str(path), [ConfigProblem("(file)", "", "not found; give --config an existing file")])
+    load_dotenv(source.parent / ".env", override=False)
+    values = _expanded(_read(source), str(source)) if source.is_file() else {}
+    try:
+        settings = Settings(**cast(dict[str, Any], values))
+        if overrides:
+            settings = _overridden(settings, overrides)
+    except ValidationError as error:
+        raise ConfigError(str(source), [_problem(detail) for detail in error.errors()]) from None
+    return settings
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        where = str(error).replace("\n", " ")
+        raise ConfigError(str(path), [ConfigProblem("(file)", "", f"is not readable YAML: {where}")]) from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(str(path), [ConfigProblem("(file)", "", "must hold sections such as `llm:` and `git:`")])
+    # An empty section (`agents:` with every line commented out) parses as null; it means "nothing set".
+    return {str(key): value for key, value in values.items() if value is not None}
+
+
+def _expanded(values: dict[str, object], source: str) -> dict[str, object]:
+    problems: list[ConfigProblem] = []
+
+    def expand(node: object, where: str) -> object:
+        if isinstance(node, dict):
+            inner = {str(key): expand(value, f"{where}.{key}" if where else str(key)) for key, value in node.items()}
+            return {key: value for key, value in inner.items() if value is not None}
+        if isinstance(node, list):
+            return [expand(value, f"{where}[{index}]") for index, value in enumerate(node)]
+        if not isinstance(node, str) or "${" not in node:
+            return node
+
+        def value_of(match: re.Match[str]) -> str:
+            found = os.environ.get(match[1]) or match[2]
+            if found is None:
+                problems.append(
+                    ConfigProblem(where, node, f"{match[1]} is not set; export it or write ${{{match[1]}:-default}}")
+                )
+            return found or ""
+
+        text = _VARIABLE.sub(value_of, node)
+        # A whole value that expands to nothing means the key was not given at all.
+        return (yaml.safe_load(text) if _is_scalar(text) else text) if text else None
+
+    expanded = expand(values, "")
+    if problems:
+        raise ConfigError(source, problems)
+    assert isinstance(expanded, dict)
+    return expanded
+
+
+def _is_scalar(text: str) -> bool:
+    """Numbers and booleans keep their type through `${VAR}`; all else stays text."""
+    return re.fullmatch(r"-?\d+(\.\d+)?|true|false", text) is not None
+
+
+def _overridden(settings: Settings, overrides: Mapping[str, Mapping[str, object]]) -> Settings:
+    changed = {
+        section: type(getattr(settings, section)).model_validate(
+            getattr(settings, section).model_dump(exclude_unset=False) | dict(values)
+        )
+        for section, values in overrides.items()
+    }
+    return settings.model_copy(update=changed)
+
+
+def _problem(detail: ErrorDetails) -> ConfigProblem:
+    location = [str(part) for part in detail["loc"] if part != "[key]"]
+    path = ".".join(location)
+    if detail["type"] == "extra_forbidden":
+        return ConfigProblem(path, "", _unknown_key(location))
+    if "[key]" in detail["loc"]:
+        return ConfigProblem(path, "", f"unknown name; allowed: {detail.get('ctx', {}).get('expected', '')}")
+    value = "***" if location[-1].lower().endswith(_SECRET_NAMES) else repr(detail["input"])
+    return ConfigProblem(path, value, detail["msg"][0].lower() + detail["msg"][1:])
+
+
+def _unknown_key(location: list[str]) -> str:
+    model: type[BaseModel] = Settings
+    for part in location[:-1]:
+        field = model.model_fields.get(part)
+        inner = field.annotation if field else None
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            model = inner
+    allowed = list(model.model_fields)
+    close = difflib.get_close_matches(location[-1], allowed, n=1)
+    hint = f"did you mean `{close[0]}`? " if close else ""
+    return f"unknown key; {hint}allowed here: {', '.join(allowed)}"

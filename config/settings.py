@@ -1,0 +1,182 @@
+"""Every setting an owner can change, its default and its bounds.
+
+Each field here is documented where it stands in `config.yaml`; the JSON schema for editors is made from this file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+AGENT_NAMES = ("ceo", "product", "qa", "developer", "tech_lead", "cfo", "risk", "legal", "security")
+"""Names that may stand under `agents:`. The last four belong to the decision flow and are accepted ahead of it."""
+
+DEFAULT_PROTECTED = [
+    ".github/**",
+    ".gitlab-ci.yml",
+    "**/.env",
+    "**/.env.*",
+    "**/*.pem",
+    "**/*.key",
+    "**/id_rsa*",
+]
+
+
+class Section(BaseModel):
+    """A section of `config.yaml`: unknown keys are errors, values do not change after the start."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class ProjectSettings(Section):
+    """What the team works towards."""
+
+    goal: str = Field("", description="What the team is to achieve, in plain words. Empty: the backlog file decides.")
+    backlog_file: str = Field("BACKLOG.md", description="File of the repository whose `##` items become tasks.")
+
+
+class LLMSettings(Section):
+    """Which model answers, and how it is asked."""
+
+    provider: Literal["auto", "openai", "anthropic", "openai_compatible", "local"] = Field(
+        "auto", description="auto: the key found in the environment decides, else the embedded model."
+    )
+    api_key: SecretStr | None = Field(None, description="Better left to OPENAI_API_KEY or ANTHROPIC_API_KEY.")
+    model: str | None = Field(None, description="Model name; each provider has a default.")
+    base_url: str | None = Field(None, description="Server address; needed for openai_compatible.")
+    temperature: float = Field(0.7, ge=0, le=2, description="0 is repeatable, higher is more varied.")
+    max_tokens: int = Field(2000, ge=16, le=200_000, description="Longest answer, in tokens.")
+    timeout: float = Field(180.0, gt=0, le=3600, description="Seconds one model call may take.")
+    max_retries: int = Field(5, ge=0, le=50, description="How often a call is tried again on 429, 5xx and cuts.")
+    cache_ttl: int = Field(3600, ge=0, description="Seconds an answer at temperature 0 is reused; 0 switches off.")
+    profile: Literal["auto", "small", "strong"] = Field(
+        "auto", description="small: sample and test, no self-judgement; strong: repair and review. auto: by model."
+    )
+    local_model_path: Path | None = Field(None, description="A GGUF file to use as the embedded model.")
+
+
+class GitSettings(Section):
+    """Where the work comes from and where it lands."""
+
+    repository_url: str = Field("", description="URL or path of the repository. Needed to run.")
+    branch: str = Field("main", description="The owner's branch, on which work is based.")
+    auto_commit: bool = Field(True, description="false: verified work waits for `task approve` before it lands.")
+    auto_push: bool = Field(True, description="false: landed work stays in the daemon's own clone.")
+    landing: Literal["integration", "branch", "main"] = Field(
+        "integration",
+        description="integration: one branch the owner merges; branch: one per task; main: the base itself.",
+    )
+    integration_branch: str = Field("agents/integration", min_length=1, description="Name for landing: integration.")
+    author_name: str = Field("AI Agents", min_length=1, description="Author of the commits.")
+    author_email: str = Field("agents@localhost", min_length=3, description="E-mail of the commits.")
+    token: SecretStr | None = Field(None, description="Access token for https remotes; better left to GIT_TOKEN.")
+
+
+class FileSystemSettings(Section):
+    """Where things are kept. Relative paths start at the folder of `config.yaml`."""
+
+    workspace_path: Path = Field(Path("workspace"), description="Clones and worktrees.")
+    git_repo_path: Path | None = Field(None, description="The daemon's own clone; default: inside workspace_path.")
+    data_path: Path = Field(Path("data"), description="Databases and project environments.")
+    protected: list[str] = Field(DEFAULT_PROTECTED, description="Patterns of files no agent may write.")
+
+
+class OrchestratorSettings(Section):
+    """How the team is driven."""
+
+    check_interval: float = Field(60, gt=0, le=86_400, description="Seconds between two rounds of the main loop.")
+    max_task_attempts: int = Field(3, ge=1, le=20, description="Attempts before a new approach.")
+    max_approaches: int = Field(2, ge=1, le=10, description="Approaches before a task is given up.")
+    task_timeout: float = Field(3600, gt=0, description="Seconds a task may be in progress.")
+    shutdown_grace: float = Field(10, ge=0, le=600, description="Seconds running steps get at SIGTERM.")
+    idle_backoff_max: float = Field(86_400, gt=0, description="Longest pause between two idle rounds of the CEO.")
+
+
+class AgentSettings(Section):
+    """How one agent is asked; what is not given comes from `llm`."""
+
+    temperature: float | None = Field(None, ge=0, le=2)
+    max_tokens: int | None = Field(None, ge=16, le=200_000)
+    model: str | None = None
+
+
+class TestingSettings(Section):
+    """How tests are run."""
+
+    __test__ = False
+
+    framework: Literal["pytest", "unittest", "auto"] = Field("pytest", description="auto: looked up in the repository.")
+    auto_run: bool = Field(True, description="false: nothing of the repository is run before `task approve`.")
+    setup_command: str | None = Field(None, description="Shell command that prepares the environment, if pip cannot.")
+    timeout: float = Field(300, gt=0, le=7200, description="Seconds one test run may take.")
+
+
+class DeploymentSettings(Section):
+    """What happens after landing."""
+
+    type: Literal["none", "ci_cd"] = Field("ci_cd", description="ci_cd: pushing is deploying, the forge does the rest.")
+    ci_cd_provider: Literal["github_actions", "gitlab_ci"] = Field("github_actions", description="Named in reports.")
+
+
+class SandboxSettings(Section):
+    """What code written by a model may do."""
+
+    mode: Literal["required", "best_effort", "off"] = Field("required", description="required: no sandbox, no run.")
+    user: str = Field("nobody", min_length=1, description="The uid that code runs as when the daemon is root.")
+    memory_mb: int = Field(1024, ge=64, description="Memory of one run, all processes together.")
+    processes: int = Field(256, ge=8, description="Processes of one run.")
+    disk_mb: int = Field(512, ge=8, description="What one run may write.")
+
+
+class MonitoringSettings(Section):
+    """Logs."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    logs_path: Path = Field(Path("logs"), description="Folder of agents.log.")
+    max_mb: int = Field(100, ge=1, description="Size at which the log file is turned over.")
+    keep_days: int = Field(7, ge=1, description="Days turned-over files are kept.")
+
+
+class DatabaseSettings(Section):
+    """Where memory lives."""
+
+    url: str = Field("", description="Empty: SQLite in data_path. postgresql://… for several daemons.")
+
+
+class Settings(BaseSettings):
+    """The whole configuration; the environment (`AI_AGENTS_LLM__MODEL=…`) goes before the file."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="AI_AGENTS_", env_nested_delimiter="__", validate_default=True
+    )
+
+    project: ProjectSettings = ProjectSettings()
+    llm: LLMSettings = LLMSettings()
+    git: GitSettings = GitSettings()
+    file_system: FileSystemSettings = FileSystemSettings()
+    orchestrator: OrchestratorSettings = OrchestratorSettings()
+    agents: dict[Literal[AGENT_NAMES], AgentSettings] = {}  # type: ignore[valid-type]  # the tuple is the one list
+    testing: TestingSettings = TestingSettings()
+    deployment: DeploymentSettings = DeploymentSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
+    database: DatabaseSettings = DatabaseSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The file arrives as init values (see `config.loading`), so the environment goes first."""
+        return env_settings, init_settings
+
+    def agent(self, name: str) -> AgentSettings:
+        """Settings of one agent; defaults when the file does not name it."""
+        return self.agents.get(name, AgentSettings())

@@ -1,0 +1,120 @@
+"""JSON lines to stdout and to a rotated file, each with the task, agent, flow and attempt it belongs to."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+import structlog
+
+from config import MonitoringSettings
+from monitoring.redaction import redact, register_environment
+
+_KEPT_FILES = 20
+_DAY = 86_400
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger; call it as `log.info("what happened", key=value)`."""
+    return structlog.stdlib.get_logger(name)
+
+
+@contextmanager
+def bound(**values: object) -> Iterator[None]:
+    """Within this block every line of this thread bears `values` (task=…, agent=…, flow=…, attempt=…)."""
+    with structlog.contextvars.bound_contextvars(**values):
+        yield
+
+
+def configure_logging(settings: MonitoringSettings, logs: Path, *, stdout: bool = True) -> None:
+    """Send all logging, ours and the libraries', as JSON lines to `logs/agents.log` and, if asked, to stdout."""
+    register_environment()
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        _redacted,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.EventRenamer("message"),
+            structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+        ],
+    )
+    handlers: list[logging.Handler] = [_file_handler(settings, logs)]
+    if stdout:
+        handlers.append(logging.StreamHandler(sys.stdout))
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+    for handler in handlers:
+        handler.setFormatter(formatter)
+        root.addHandler(handler)
+    root.setLevel(settings.level)
+    for noisy in ("httpx", "httpcore", "openai", "anthropic", "alembic", "dbos", "git", "urllib3"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+def _file_handler(settings: MonitoringSettings, logs: Path) -> logging.Handler:
+    logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for old in logs.glob("agents.log.*"):
+        if time.time() - old.stat().st_mtime > settings.keep_days * _DAY:
+            old.unlink(missing_ok=True)
+    return _DatedRotation(
+        logs / "agents.log",
+        maxBytes=settings.max_mb * 1024 * 1024,
+        backupCount=_KEPT_FILES,
+        encoding="utf-8",
+        keep_seconds=settings.keep_days * _DAY,
+    )
+
+
+class _DatedRotation(RotatingFileHandler):
+    """Turned over by size, thrown away by age."""
+
+    def __init__(self, path: Path, *, maxBytes: int, backupCount: int, encoding: str, keep_seconds: float) -> None:
+        self._keep_seconds = keep_seconds
+        super().__init__(path, maxBytes=maxBytes, backupCount=backupCount, encoding=encoding)
+
+    def doRollover(self) -> None:
+        super().doRollover()
+        current = Path(self.baseFilename)
+        for old in current.parent.glob(current.name + ".*"):
+            if time.time() - old.stat().st_mtime > self._keep_seconds:
+                old.unlink(missing_ok=True)
+
+
+def _redacted(logger: logging.Logger, method: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
+    """Mask secrets in every value, however deep it lies."""
+    for key, value in event.items():
+        if not key.startswith("_"):
+            event[key] = _clean(value)
+    return event
+
+
+def _clean(value: object) -> object:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {key: _clean(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(inner) for inner in value]
+    if value is None or isinstance(value, (int, float, bool)):
+        return value
+    return redact(str(value))

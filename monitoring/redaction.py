@@ -1,0 +1,68 @@
+"""Secrets are taken out of every text that leaves the process: logs, database, prompts.
+
+Two nets: values known to be secret (registered when settings are loaded), and shapes that look like secrets.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+
+MASK = "[redacted]"
+_SHORTEST_SECRET = 8
+
+_SHAPES = [
+    # provider keys and forge tokens by their published prefixes
+    re.compile(r"\bsk-(?:ant-|proj-)?[A-Za-z0-9_-]{16,}"),
+    re.compile(r"\b(?:ghp|gho|ghu|ghs|ghr)_[A-Za-z0-9]{20,}\b|\bgithub_pat_[A-Za-z0-9_]{20,}"),
+    re.compile(r"\bglpat-[A-Za-z0-9_-]{16,}"),
+    re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
+    re.compile(r"\bAKIA[0-9A-Z]{16}\b"),
+    re.compile(r"\bAIza[0-9A-Za-z_-]{35}"),
+    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
+]
+_HEADER = re.compile(
+    r"(?i)\b(authorization|x-api-key|api-key)(['\"]?\s*[:=]\s*['\"]?)(?:(bearer|basic|token)\s+)?[^\s'\",}]+"
+)
+_ASSIGNED = re.compile(
+    r"(?i)\b([A-Z0-9_]*(?:api_?key|secret|passwd|password|access_?token|auth_?token))(['\"]?\s*[:=]\s*['\"]?)([^\s'\",;}&]{8,})"
+)
+_URL_CREDENTIALS = re.compile(r"\b([a-z][a-z0-9+.-]*://)[^/\s:@'\"]*(?::[^/\s@'\"]*)?@")
+_ENVIRONMENT_NAME = re.compile(r"(?i)(key|token|secret|password|passwd|credential)s?$")
+
+_known: set[str] = set()
+_lock = threading.Lock()
+
+
+def register_secret(value: str | None) -> None:
+    """From now on `value` is masked wherever it stands. Values under 8 characters are too common to mask."""
+    if value and len(value) >= _SHORTEST_SECRET:
+        with _lock:
+            _known.add(value)
+
+
+def register_environment() -> None:
+    """Register every environment variable whose name says that it is a secret."""
+    for name, value in os.environ.items():
+        if _ENVIRONMENT_NAME.search(name):
+            register_secret(value)
+
+
+def redact(text: str) -> str:
+    """`text` with secrets masked as `[redacted]`; the text around them is kept."""
+    for value in sorted(_known, key=len, reverse=True):
+        text = text.replace(value, MASK)
+    for shape in _SHAPES:
+        text = shape.sub(MASK, text)
+    text = _URL_CREDENTIALS.sub(rf"\1{MASK}@", text)
+    text = _HEADER.sub(rf"\1\2{MASK}", text)
+    return _ASSIGNED.sub(_mask_assigned, text)
+
+
+def _mask_assigned(match: re.Match[str]) -> str:
+    value = match[3]
+    # Code such as `password = get_password(user)` or `api_key=settings.api_key` names a secret, it does not hold one.
+    if re.fullmatch(r"[A-Za-z_][\w.]*\(?.*", value) and not re.search(r"\d", value):
+        return match[0]
+    return f"{match[1]}{match[2]}{MASK}"

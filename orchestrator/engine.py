@@ -1,0 +1,229 @@
+"""The durable engine: named jobs on one priority queue per agent, whose finished steps are never run again.
+
+The only module that knows DBOS. What it relies on was measured in the research behind the design: SQLite must be in
+WAL, the application version must be fixed, results are stored as JSON, and an agent's queue is a partition of one
+engine queue, so that an idle daemon polls once for all agents.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol, TypeVar
+
+from dbos import DBOS, DBOSPortableJSONSerializer, Queue, SetEnqueueOptions, SetWorkflowID
+from pydantic import JsonValue, TypeAdapter
+from sqlalchemy import make_url
+
+from monitoring import bound, get_logger
+from orchestrator.errors import DaemonRunning, StageFailed, Stopping
+
+log = get_logger(__name__)
+
+Result = TypeVar("Result")
+
+_VERSION = "1"
+"""Fixed: DBOS's default, a hash of our source, would strand every queued job at each edit. Raise it only together
+with a migration of the jobs in flight."""
+_QUEUE = "agents"
+_MAX_RECOVERIES = 1000
+"""Restarts a job may see. Every restart of the daemon counts, so this is no crash-loop guard (see `watchdog`)."""
+_BUSY_POLL, _IDLE_POLL = 0.1, 1.0
+"""Seconds between looks at the queue: 0.1 s keeps a stage change short, 1 s idles under 1 % of a core (measured)."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A piece of work for an agent's queue. The id is its identity: the same id is never run twice."""
+
+    id: str
+    agent: str
+    kind: str
+    payload: dict[str, JsonValue]
+    priority: int
+    """Lower goes first; never 0, which the engine takes as `unset`."""
+
+
+class Steps(Protocol):
+    """How a job does anything that costs or has an effect."""
+
+    job: Job
+
+    def step(self, name: str, returns: type[Result], action: Callable[[], Result]) -> Result:
+        """Run `action` once under `name`; after a restart its stored result comes back instead.
+
+        Names must come in the same order in every run of the job. A `StageFailed` is stored and raised again.
+        """
+
+
+Handler = Callable[[Steps], None]
+_handlers: dict[str, Handler] = {}
+
+
+class Engine:
+    """Runs jobs, one at a time per agent, until stopped. One per process and, on SQLite, one per file."""
+
+    def __init__(self, url: str, handlers: dict[str, Handler]) -> None:
+        self._url = make_url(url)
+        self._lock: IO[str] | None = None
+        self._stopping = threading.Event()
+        self._gate = _Gate(self._stopping)
+        self._busy: bool | None = None
+        self._queue: Queue | None = None
+        _handlers.clear()
+        _handlers.update(handlers)
+        global _gate  # noqa: PLW0603  # DBOS itself is one per process, and its workflow is a module-level function
+        _gate = self._gate
+
+    def start(self) -> None:
+        """Open the store and begin to work off what is queued, what a killed daemon left included.
+
+        Raises `DaemonRunning` when another process holds this store.
+        """
+        if self._url.get_backend_name() == "sqlite":
+            self._lock = _locked(Path(str(self._url.database)))
+        DBOS(
+            config={
+                "name": "ai-agents",
+                "system_database_url": self._url.render_as_string(hide_password=False),
+                "executor_id": "local",
+                "application_version": _VERSION,
+                "serializer": DBOSPortableJSONSerializer(),
+                "log_level": "WARNING",
+                "enable_otlp": False,
+            }
+        )
+        DBOS.listen_queues([_QUEUE])
+        DBOS.launch()
+        self._queue = DBOS.register_queue(
+            _QUEUE, partition_worker_concurrency=1, polling_interval_sec=_IDLE_POLL, on_conflict="always_update"
+        )
+
+    def enqueue(self, job: Job) -> None:
+        """Put `job` on its agent's queue; a job whose id is known is left as it is."""
+        payload: dict[str, JsonValue] = {"agent": job.agent, "priority": job.priority, "payload": job.payload}
+        with (
+            SetWorkflowID(job.id),
+            SetEnqueueOptions(priority=job.priority, queue_partition_key=job.agent),
+        ):
+            DBOS.enqueue_workflow(_QUEUE, _run_job, job.kind, payload)
+
+    def cancel(self, job_id: str) -> None:
+        """Stop a job at its next step; one that has not begun never does."""
+        DBOS.cancel_workflow(job_id)
+
+    def status(self, job_id: str) -> str | None:
+        """The engine's word for where a job is (ENQUEUED, PENDING, SUCCESS, ERROR, CANCELLED), None if unknown."""
+        status = DBOS.get_workflow_status(job_id)
+        return status.status if status else None
+
+    def pace(self, *, busy: bool) -> None:
+        """Look at the queue often while there is work, seldom when there is none."""
+        if self._queue is not None and busy != self._busy:
+            self._queue.set_polling_interval_sec(_BUSY_POLL if busy else _IDLE_POLL)
+            self._busy = busy
+
+    def stop(self, grace: float) -> bool:
+        """Begin no further step; wait up to `grace` seconds for running ones. True when all of them ended.
+
+        Unfinished jobs stay in the store and go on at the next start. The caller then ends the process: the
+        engine's own threads are not daemonic.
+        """
+        self._stopping.set()
+        return self._gate.wait_until_quiet(grace)
+
+    def close(self) -> None:
+        """For tests, which start several engines in one process."""
+        self._stopping.set()
+        DBOS.destroy(workflow_completion_timeout_sec=5)
+        if self._lock:
+            self._lock.close()
+
+
+class _Gate:
+    """Counts running steps and lets none begin once the engine stops."""
+
+    def __init__(self, stopping: threading.Event) -> None:
+        self._stopping = stopping
+        self._changed = threading.Condition()
+        self._inside = 0
+
+    def __enter__(self) -> None:
+        with self._changed:
+            if self._stopping.is_set():
+                raise Stopping
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._inside -= 1
+            self._changed.notify_all()
+
+    def wait_until_quiet(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            while self._inside and (left := deadline - time.monotonic()) > 0:
+                self._changed.wait(left)
+            return not self._inside
+
+
+_gate = _Gate(threading.Event())
+
+
+class _DurableSteps:
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    def step(self, name: str, returns: type[Result], action: Callable[[], Result]) -> Result:
+        adapter: TypeAdapter[Result] = TypeAdapter(returns)
+
+        def guarded() -> dict[str, Any]:
+            # A failure is a result like any other: stored, so that a replay decides as the first run did.
+            with _gate:
+                try:
+                    return {"value": adapter.dump_python(action(), mode="json")}
+                except StageFailed as failure:
+                    return {"failed": failure.as_json()}
+
+        outcome: dict[str, Any] = DBOS.run_step({"name": name}, guarded)
+        if "failed" in outcome:
+            raise StageFailed.from_json(outcome["failed"])
+        return adapter.validate_python(outcome["value"])
+
+
+@DBOS.workflow(name="run_job", max_recovery_attempts=_MAX_RECOVERIES)
+def _run_job(kind: str, job: dict[str, Any]) -> None:
+    agent = str(job["agent"])
+    thread = threading.current_thread()
+    before, thread.name = thread.name, f"agent-{agent}"
+    workflow_id = DBOS.workflow_id or ""
+    try:
+        with bound(agent=agent):
+            _handlers[kind](_DurableSteps(Job(workflow_id, agent, kind, job["payload"], int(job["priority"]))))
+    finally:
+        thread.name = before
+
+
+def _locked(database: Path) -> IO[str]:
+    """Take the file for this process alone and put it into WAL mode."""
+    database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = Path(f"{database}.lock").open("a+", encoding="utf-8")  # noqa: SIM115  # held as long as the process lives
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        pid = lock.read().strip() or "unknown"
+        lock.close()
+        raise DaemonRunning(pid, database.parent) from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    with sqlite3.connect(database) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+    return lock
