@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, TypeVar
 
 from agents.answers import Report, Review
@@ -78,12 +79,12 @@ class BaseAgent:
                 fresh_start=approach > 1 and attempt == 1,
             )
             label = f"answer.{approach}.{attempt}"
-            report = step(label, lambda p=prompt, n=label: self._structured(p, Report, ask(n)))  # type: ignore[misc]
+            report = step(label, partial(self._structured, prompt, Report, ask(label)))
             calls += 1
             if self.profile.small:
                 return Work(report, None, True, calls)
             check = f"validate.{approach}.{attempt}"
-            review = judge(check, lambda r=report, n=check: self.validate_result(task, r, ask(n)))  # type: ignore[misc]
+            review = judge(check, partial(self.validate_result, task, report, ask(check)))
             calls += 1
             last = (report, review)
             if review.approved and review.score >= ACCEPTED_SCORE:

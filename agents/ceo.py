@@ -1,4 +1,4 @@
-"""The CEO: decides what is next. Stated work (the goal, the backlog file) is read by code; ideas are asked of a model."""
+"""The CEO: decides what is next. Stated work (goal, backlog file) is read by code; ideas are asked of a model."""
 
 from __future__ import annotations
 

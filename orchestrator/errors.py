@@ -38,7 +38,7 @@ class StageFailed(OrchestratorError):
     @classmethod
     def from_json(cls, stored: dict[str, str | bool]) -> StageFailed:
         """The failure that `as_json` described."""
-        return cls(FailureReason(stored["reason"]), str(stored["detail"]), blocked=bool(stored["blocked"]))
+        return cls(FailureReason(str(stored["reason"])), str(stored["detail"]), blocked=bool(stored["blocked"]))
 
 
 class Stopping(BaseException):

@@ -1,0 +1,46 @@
+"""All commands, and the options that stand before them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import doctor, model, reading, running, tasks
+from cli.project import Choice
+from config import DEFAULT_CONFIG
+
+app = typer.Typer(
+    help="An autonomous software team: a goal and a repository in, verified commits out.",
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help=f"Configuration file [{DEFAULT_CONFIG}].")
+    ] = None,
+    repo: Annotated[
+        str | None, typer.Option("--repo", "-r", help="Repository to look at, when it is not the configured one.")
+    ] = None,
+) -> None:
+    """Without a command the daemon is started."""
+    ctx.obj = Choice(config, repo)
+    if ctx.invoked_subcommand is None:
+        running.run(ctx)
+
+
+app.command("run")(running.run)
+app.command("demo")(running.demo)
+app.command("doctor")(doctor.doctor)
+app.command("status")(reading.status)
+app.command("logs")(reading.logs)
+app.command("costs")(reading.costs)
+app.add_typer(tasks.commands, name="task")
+app.add_typer(model.commands, name="model")
+app.add_typer(reading.config_commands, name="config")

@@ -1,0 +1,47 @@
+"""The sample repository of `demo`: a copy of `examples/sample_project` under git, in a folder of its own."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+SAMPLE = Path(__file__).resolve().parent.parent / "examples" / "sample_project"
+MAX_APPROACHES = 4
+"""The embedded model is sampled; more approaches than the default, since each answer is cheap and tested."""
+
+
+def prepare_demo(home: Path, *, fresh: bool, items: int) -> dict[str, dict[str, object]]:
+    """Make the repository unless an unfinished demo is there; return the settings that keep it all in `home`."""
+    home = home.resolve()
+    repository = home / "sample_project"
+    done = home / "done"
+    if fresh or done.exists():
+        shutil.rmtree(home, ignore_errors=True)
+    if not (repository / ".git").is_dir():
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.copytree(SAMPLE, repository, ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache"))
+        _keep_items(repository / "BACKLOG.md", items)
+        for command in (
+            ["init", "-q", "-b", "main"],
+            ["add", "-A"],
+            ["-c", "user.name=Owner", "-c", "user.email=owner@localhost", "commit", "-q", "-m", "The sample project"],
+        ):
+            subprocess.run(["git", "-C", str(repository), *command], check=True)
+    return {
+        "git": {"repository_url": str(repository), "branch": "main"},
+        "project": {"goal": "", "backlog_file": "BACKLOG.md"},
+        "file_system": {"workspace_path": home / "workspace", "data_path": home / "data"},
+        "monitoring": {"logs_path": home / "logs"},
+        "orchestrator": {"max_approaches": MAX_APPROACHES},
+        "database": {"url": ""},
+    }
+
+
+def _keep_items(backlog: Path, count: int) -> None:
+    """Leave the first `count` items in the backlog file."""
+    text = backlog.read_text(encoding="utf-8")
+    starts = [match.start() for match in re.finditer(r"(?m)^## ", text)]
+    if count < len(starts):
+        backlog.write_text(text[: starts[count]], encoding="utf-8")

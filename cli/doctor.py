@@ -1,0 +1,170 @@
+"""`doctor`: is everything there that the daemon needs? One line each, with the remedy for what is missing."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import typer
+from pydantic import BaseModel
+from rich.text import Text
+
+from cli.project import EXIT_FAILED, Project, load, out, print_json
+from cli.tasks import AsJson, _choice
+from llm import model_status, resolve_provider
+from memory import MemoryStore, MemoryStoreError
+from monitoring import redact
+from testing import Sandbox
+
+_LEAST_FREE = 500 * 1024 * 1024
+_MODEL_SIZE = 1_200_000_000
+_MARKS = {"ok": ("green", "ok  "), "warning": ("yellow", "warn"), "missing": ("red", "FAIL")}
+
+
+class Check(BaseModel):
+    """One line of the doctor."""
+
+    name: str
+    state: Literal["ok", "warning", "missing"]
+    detail: str
+    remedy: str = ""
+
+
+def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Check git, sandbox, model or key, repository, database, disk and ports. Exit code 1 when something is missing."""
+    project = load(_choice(ctx))
+    checks: list[Callable[[Project], Check]] = [_git, _sandbox, _model, _repository, _database, _disk, _ports]
+    results = []
+    for check in checks:
+        result = check(project)
+        results.append(result)
+        if not as_json:
+            _print(result)
+    if as_json:
+        print_json(results)
+    if any(result.state == "missing" for result in results):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _git(_: Project) -> Check:
+    if not shutil.which("git"):
+        return Check(name="git", state="missing", detail="not found", remedy="install git (apt-get install git)")
+    version = subprocess.run(["git", "--version"], capture_output=True, text=True, timeout=20).stdout.strip()
+    return Check(name="git", state="ok", detail=version)
+
+
+def _sandbox(project: Project) -> Check:
+    settings = project.settings.sandbox
+    if settings.mode == "off":
+        return Check(
+            name="sandbox", state="warning", detail="switched off: code of models runs unconfined",
+            remedy="set sandbox.mode to required",
+        )  # fmt: skip
+    probe = Sandbox(settings.mode, settings.user).probe()
+    state: Literal["ok", "warning", "missing"] = (
+        "missing" if probe.tier is None else "ok" if probe.tier <= 2 else "warning"
+    )
+    tier = f"tier {probe.tier}: " if probe.tier else ""
+    return Check(name="sandbox", state=state, detail=tier + probe.detail, remedy=probe.remedy)
+
+
+def _model(project: Project) -> Check:
+    settings = project.settings.llm
+    provider = resolve_provider(settings)
+    if provider == "local":
+        status = model_status(settings.local_model_path)
+        if not status.server:
+            return Check(name="model", state="missing", detail="nothing can run the embedded model",
+                         remedy="pip install xllamacpp, put llama-server on the PATH, or set a key")  # fmt: skip
+        if not status.ready:
+            return Check(name="model", state="missing", detail=f"{status.path} is not there",
+                         remedy="python main.py model fetch (1.1 GB), or set OPENAI_API_KEY or ANTHROPIC_API_KEY")  # fmt: skip
+        return Check(name="model", state="ok", detail=f"embedded, {status.path} ({status.server})")
+    if provider == "openai_compatible":
+        return _server(settings.base_url or "")
+    return Check(name="model", state="ok", detail=f"{provider}: a key is set")
+
+
+def _server(base_url: str) -> Check:
+    if not base_url.startswith(("http://", "https://")):
+        return Check(name="model", state="missing", detail=f"llm.base_url is {base_url!r}",
+                     remedy="set llm.base_url to the server's address, such as http://127.0.0.1:11434/v1")  # fmt: skip
+    try:
+        with urllib.request.urlopen(f"{base_url.rstrip('/')}/models", timeout=5) as answer:  # noqa: S310  # checked above
+            return Check(name="model", state="ok", detail=f"{base_url} answers ({answer.status})")
+    except urllib.error.HTTPError as answered:
+        return Check(name="model", state="ok", detail=f"{base_url} answers ({answered.code})")
+    except OSError as problem:
+        return Check(name="model", state="missing", detail=f"{base_url}: {problem}",
+                     remedy="start the server, or mend llm.base_url")  # fmt: skip
+
+
+def _repository(project: Project) -> Check:
+    from git_ops import GitError
+    from orchestrator.services import make_git
+
+    url = project.settings.git.repository_url
+    if not url:
+        return Check(name="repository", state="warning", detail="none is set",
+                     remedy="give --repo to run, or set git.repository_url")  # fmt: skip
+    try:
+        git = make_git(project.settings, project.paths)
+        git.clone()
+    except (GitError, OSError) as problem:
+        return Check(name="repository", state="missing", detail=str(problem), remedy="mend git.repository_url")
+    return Check(name="repository", state="ok", detail=f"{git.url}, work starts from {git.base_branch}")
+
+
+def _database(project: Project) -> Check:
+    store = MemoryStore(project.paths.database_url)
+    try:
+        store.migrate()
+        detail = store.check()
+    except (MemoryStoreError, OSError) as problem:
+        return Check(name="database", state="missing", detail=str(problem), remedy="see the message")
+    finally:
+        store.close()
+    return Check(name="database", state="ok", detail=detail)
+
+
+def _disk(project: Project) -> Check:
+    folders = [project.paths.workspace, project.paths.data, project.paths.logs]
+    free = {folder: shutil.disk_usage(_existing(folder)).free for folder in folders}
+    tightest = min(free, key=lambda folder: free[folder])
+    detail = f"{free[tightest] / 1e9:.1f} GB free at {tightest}"
+    if free[tightest] < _LEAST_FREE:
+        return Check(name="disk", state="missing", detail=detail, remedy="free at least 0.5 GB, or move the folders")
+    if free[tightest] < _MODEL_SIZE and resolve_provider(project.settings.llm) == "local":
+        return Check(name="disk", state="warning", detail=detail, remedy="the embedded model needs 1.2 GB")
+    return Check(name="disk", state="ok", detail=detail)
+
+
+def _ports(_: Project) -> Check:
+    try:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            probe.listen(1)
+    except OSError as problem:
+        return Check(name="ports", state="missing", detail=f"no loopback port can be opened: {problem}",
+                     remedy="allow listening on 127.0.0.1 (the embedded model needs one)")  # fmt: skip
+    return Check(name="ports", state="ok", detail="loopback ports can be opened")
+
+
+def _existing(folder: Path) -> Path:
+    return next(parent for parent in [folder, *folder.parents] if parent.exists())
+
+
+def _print(check: Check) -> None:
+    style, mark = _MARKS[check.state]
+    line = Text(mark, style=style)
+    line.append(f"  {check.name:<11}", style="bold")
+    line.append(redact(check.detail))
+    if check.remedy and check.state != "ok":
+        line.append(f"  → {check.remedy}", style="dim" if check.state == "warning" else "")
+    out.print(line, soft_wrap=True)

@@ -1,0 +1,117 @@
+"""Finds the project a command is about, and opens what the command needs of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+
+from config import DEFAULT_CONFIG, ConfigError, ProjectPaths, Settings, load_settings
+from memory import MemoryStore, MemoryStoreError
+from monitoring import redact, register_secret
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+EXIT_FAILED, EXIT_USAGE = 1, 2
+"""1: it was tried and did not work; 2: the call or the configuration is wrong."""
+
+
+@dataclass
+class Choice:
+    """What was given on the command line before the command."""
+
+    config: Path | None = None
+    repo: str | None = None
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project's settings and folders."""
+
+    settings: Settings
+    paths: ProjectPaths
+
+    def open_store(self) -> MemoryStore:
+        """The database, migrated."""
+        store = MemoryStore(self.paths.database_url)
+        store.migrate()
+        return store
+
+
+def fail(message: str, code: int = EXIT_FAILED) -> typer.Exit:
+    """Print one clear error and give the exception that ends the command."""
+    err.print(f"[bold red]error:[/] {redact(message)}", markup=True, soft_wrap=True)
+    return typer.Exit(code)
+
+
+def load(choice: Choice, overrides: Mapping[str, Mapping[str, object]] | None = None) -> Project:
+    """Settings and paths, with the repository from --repo, the configuration, or the last `run`, in this order."""
+    given = {section: dict(values) for section, values in (overrides or {}).items()}
+    if choice.repo:
+        given.setdefault("git", {})["repository_url"] = absolute(choice.repo)
+    try:
+        settings = load_settings(choice.config, given)
+        root = (choice.config or DEFAULT_CONFIG).resolve().parent
+        last = (root / settings.file_system.data_path).resolve() / "last-repository"
+        if not settings.git.repository_url and last.is_file():
+            given.setdefault("git", {})["repository_url"] = last.read_text(encoding="utf-8").strip()
+            settings = load_settings(choice.config, given)
+    except ConfigError as problem:
+        raise fail(str(problem), EXIT_USAGE) from None
+    for secret in (settings.llm.api_key, settings.git.token):
+        register_secret(secret.get_secret_value() if secret else None)
+    return Project(settings, ProjectPaths.of(settings, root))
+
+
+def absolute(repository: str) -> str:
+    """A path made absolute, a URL as it is."""
+    path = Path(repository).expanduser()
+    return str(path.resolve()) if path.exists() else repository
+
+
+def remember_repository(project: Project) -> None:
+    """Let later commands without --repo find this project."""
+    project.paths.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (project.paths.data / "last-repository").write_text(project.settings.git.repository_url + "\n", encoding="utf-8")
+
+
+@contextmanager
+def opened(choice: Choice) -> Iterator[tuple[Project, MemoryStore]]:
+    """The project and its database for one command; what goes wrong with it ends the command with one line."""
+    project = load(choice)
+    if not project.settings.git.repository_url:
+        raise fail("no repository is set; give --repo PATH_OR_URL or set git.repository_url in config.yaml", EXIT_USAGE)
+    try:
+        store = project.open_store()
+    except (MemoryStoreError, OSError) as problem:
+        raise fail(str(problem)) from None
+    try:
+        yield project, store
+    except MemoryStoreError as problem:
+        raise fail(str(problem)) from None
+    finally:
+        store.close()
+
+
+def print_json(value: object) -> None:
+    """Machine-readable output: one JSON document on stdout."""
+    json.dump(_plain(value), sys.stdout, indent=2, ensure_ascii=False, default=str)
+    sys.stdout.write("\n")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return value

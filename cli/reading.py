@@ -1,0 +1,142 @@
+"""`status`, `logs`, `costs` and `config`: what is going on, without disturbing it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.project import Project, load, opened, out, print_json
+from cli.tasks import AsJson, _choice
+from cli.views import activity_line, task_table, usage_table
+from config import json_schema
+from memory import Activity, TaskStatus
+
+config_commands = typer.Typer(help="Check the configuration.", no_args_is_help=True)
+_FOLLOW_SECONDS = 0.5
+
+
+class UsageKeyName(StrEnum):
+    TASK = "task"
+    AGENT = "agent"
+    MODEL = "model"
+    DAY = "day"
+
+
+def status(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Is the daemon running, what is it doing, how much is done."""
+    with opened(_choice(ctx)) as (project, store):
+        counts = {name.value: number for name, number in store.count_by_status().items()}
+        pid = daemon_pid(project)
+        active = store.list_tasks([TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL, TaskStatus.BLOCKED], limit=20)
+        if as_json:
+            print_json(
+                {
+                    "running": pid is not None,
+                    "pid": pid,
+                    "repository": project.settings.git.repository_url,
+                    "goal": project.settings.project.goal,
+                    "tasks": counts,
+                    "active": active,
+                }
+            )
+            return
+        out.print(f"daemon      {f'running (pid {pid})' if pid else 'not running'}")
+        out.print(f"repository  {project.settings.git.repository_url}", markup=False)
+        if project.settings.project.goal:
+            out.print(f"goal        {project.settings.project.goal}", markup=False)
+        out.print(
+            "tasks       " + (", ".join(f"{number} {name}" for name, number in counts.items() if number) or "none")
+        )
+        if active:
+            out.print()
+            out.print(task_table(store, active))
+
+
+def logs(
+    ctx: typer.Context,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as things happen; Ctrl-C ends.")] = False,
+    limit: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of the latest.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """What the team did, latest last."""
+    with opened(_choice(ctx)) as (_, store):
+        latest = store.latest_activity(limit)
+        last = 0
+        for activity in latest:
+            _print_activity(activity, as_json)
+            last = max(last, activity.id)
+        try:
+            while follow:
+                for activity in store.activity(last):
+                    _print_activity(activity, as_json)
+                    last = activity.id
+                time.sleep(_FOLLOW_SECONDS)
+        except KeyboardInterrupt:
+            return
+
+
+def costs(
+    ctx: typer.Context,
+    by: Annotated[UsageKeyName, typer.Option("--by", help="What to sum up by.")] = UsageKeyName.MODEL,
+    as_json: AsJson = False,
+) -> None:
+    """Model calls, tokens and money."""
+    with opened(_choice(ctx)) as (_, store):
+        rows = store.usage(by.value)
+    if as_json:
+        print_json(rows)
+    elif rows:
+        out.print(usage_table(rows, by.value))
+    else:
+        out.print("No model has been asked yet.")
+
+
+@config_commands.command("check")
+def check(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Read the configuration as the daemon would; exit code 2 and the place of each problem when it is wrong."""
+    project = load(_choice(ctx))
+    if as_json:
+        print_json(project.settings.model_dump(mode="json"))
+    else:
+        out.print("The configuration is right.")
+
+
+@config_commands.command("schema")
+def schema(
+    file: Annotated[Path | None, typer.Option("--file", help="Write it there instead of stdout.")] = None,
+) -> None:
+    """The JSON schema by which editors check config.yaml."""
+    text = json.dumps(json_schema(), indent=2) + "\n"
+    if file:
+        file.write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+
+
+def daemon_pid(project: Project) -> int | None:
+    """Pid of the daemon that holds the project's lock, or None."""
+    lock = project.paths.state / "engine.db.lock"
+    try:
+        with lock.open("r", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(file.read().strip() or 0) or None
+    except FileNotFoundError:
+        return None
+    return None
+
+
+def _print_activity(activity: Activity, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(activity.model_dump_json() + "\n")
+        sys.stdout.flush()
+    else:
+        out.print(activity_line(activity))

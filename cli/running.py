@@ -1,0 +1,167 @@
+"""`run` and `demo`: the daemon itself, in the foreground, until it is told to stop or (if so asked) is idle."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from cli.demo import prepare_demo
+from cli.model import fetch_with_progress
+from cli.project import EXIT_FAILED, EXIT_USAGE, Choice, Project, absolute, err, fail, load, out, remember_repository
+from cli.tasks import _choice
+from cli.views import activity_line, task_table
+from llm import model_status
+from memory import MemoryStore, MemoryStoreError, TaskStatus
+from monitoring import configure_logging, get_logger
+
+log = get_logger(__name__)
+
+_UNFINISHED = {TaskStatus.FAILED, TaskStatus.BLOCKED, TaskStatus.CANCELLED, TaskStatus.WAITING_APPROVAL}
+
+
+def run(
+    ctx: typer.Context,
+    repo: Annotated[str | None, typer.Option("--repo", "-r", help="Path or URL of the repository to work on.")] = None,
+    goal: Annotated[str | None, typer.Option("--goal", "-g", help="What is to be achieved, in plain words.")] = None,
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="End when the stated work is done.")] = False,
+) -> None:
+    """Start the daemon. It works until it gets SIGTERM or SIGINT; what was begun goes on at the next start.
+
+    With --until-idle the exit code is 0 when every task was completed and 1 otherwise.
+    """
+    choice = Choice(_choice(ctx).config, repo or _choice(ctx).repo)
+    project = load(choice, {"project": {"goal": goal}} if goal is not None else None)
+    if not project.settings.git.repository_url:
+        raise fail("no repository is set; give --repo PATH_OR_URL or set git.repository_url in config.yaml", EXIT_USAGE)
+    remember_repository(project)
+    work(project, until_idle=until_idle, for_people=sys.stdout.isatty())
+
+
+def demo(
+    ctx: typer.Context,
+    minutes: Annotated[float, typer.Option(min=0.1, help="Stop after this long, done or not.")] = 20,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew even if an unfinished demo is there.")] = False,
+    items: Annotated[int, typer.Option(min=1, max=8, help="How many items of the sample backlog.")] = 8,
+) -> None:
+    """The team at work on a sample repository, until its backlog is done or the time is over."""
+    overrides = prepare_demo(Path(".demo"), fresh=fresh, items=items)
+    project = load(Choice(_choice(ctx).config), overrides)
+    remember_repository(project)
+    err.print(f"The sample repository is {project.settings.git.repository_url}; its BACKLOG.md has {items} items.",
+              markup=False, soft_wrap=True)  # fmt: skip
+    work(project, until_idle=True, for_people=True, seconds=minutes * 60)
+
+
+def work(project: Project, *, until_idle: bool, for_people: bool, seconds: float | None = None) -> None:
+    """Wire the services, run the orchestrator, and end the process with a code that means something."""
+    begun = time.monotonic()
+    # The engine and the agents take most of the start-up time; no other command needs them.
+    from git_ops import GitError
+    from orchestrator import OrchestratorError, TaskOrchestrator, open_services
+
+    configure_logging(project.settings.monitoring, project.paths.logs, stdout=not for_people)
+    _have_model(project, for_people=for_people)
+    try:
+        services = open_services(project.settings, project.paths)
+        orchestrator = TaskOrchestrator(services, until_idle=until_idle)
+        orchestrator.start()
+    except (OrchestratorError, GitError, MemoryStoreError, OSError) as problem:
+        raise fail(str(problem)) from None
+    _stop_on_signals(orchestrator.request_stop)
+    if seconds is not None:
+        timer = threading.Timer(seconds, orchestrator.request_stop)
+        timer.daemon = True
+        timer.start()
+    log.info("ready", repository=project.settings.git.repository_url, seconds=round(time.monotonic() - begun, 2))
+    follower = _Follower(services.store) if for_people else None
+    orchestrator.run()
+    quiet = orchestrator.stop()
+    log.info("stopped", unfinished_steps=not quiet)
+    if follower:
+        follower.stop()
+    code = _summary(services.store, project) if until_idle else 0
+    services.close()
+    sys.stdout.flush()
+    os._exit(code)  # the engine's own threads are not daemonic and may still be inside a step
+
+
+def _have_model(project: Project, *, for_people: bool) -> None:
+    """Fetch the embedded model when it is what will answer and is not there yet."""
+    from llm import resolve_provider
+
+    if (
+        resolve_provider(project.settings.llm) == "local"
+        and not model_status(project.settings.llm.local_model_path).ready
+    ):
+        log.info("fetching the embedded model (1.1 GB, once)")
+        fetch_with_progress(quiet=not for_people)
+
+
+def _stop_on_signals(request_stop: Callable[[], None]) -> None:
+    """The first signal asks for a graceful end, a second one ends at once; the work is safe either way."""
+    asked = threading.Event()
+
+    def handler(number: int, _: FrameType | None) -> None:
+        if asked.is_set():
+            os._exit(128 + number)
+        asked.set()
+        request_stop()
+
+    signal.signal(signal.SIGTERM, handler)
+    signal.signal(signal.SIGINT, handler)
+
+
+class _Follower:
+    """Prints the activity stream for a person while the daemon works."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._ended = threading.Event()
+        latest = store.latest_activity(1)
+        self._last = latest[-1].id if latest else 0
+        self._thread = threading.Thread(target=self._follow, name="follower", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ended.set()
+        self._thread.join(timeout=2)
+
+    def _follow(self) -> None:
+        while not self._ended.wait(0.5):
+            self._print_new()
+        self._print_new()
+
+    def _print_new(self) -> None:
+        try:
+            for activity in self._store.activity(self._last):
+                out.print(activity_line(activity))
+                self._last = activity.id
+        except MemoryStoreError as problem:
+            log.warning("cannot follow the activity", problem=str(problem))
+
+
+def _summary(store: MemoryStore, project: Project) -> int:
+    tasks = list(reversed(store.list_tasks(limit=200)))
+    if not tasks:
+        err.print("There was nothing to do: no goal, and no items in the backlog file.")
+        return 0
+    landed = sum(task.status is TaskStatus.COMPLETED for task in tasks)
+    err.print()
+    err.print(task_table(store, tasks))
+    err.print(f"\n{landed} of {len(tasks)} tasks completed.")
+    branch = project.settings.git.integration_branch
+    url = project.settings.git.repository_url
+    where = url if Path(url).exists() and project.settings.git.auto_push else str(project.paths.clone)
+    err.print(f"The landed work:  git -C {absolute(where)} log --stat {branch}", markup=False, soft_wrap=True)
+    err.print("One task:         python main.py task show ID | task diff ID", markup=False)
+    err.print(f"The full log:     {project.paths.logs / 'agents.log'}", markup=False, soft_wrap=True)
+    return EXIT_FAILED if any(task.status in _UNFINISHED for task in tasks) else 0

@@ -1,0 +1,172 @@
+"""`task …`: give the team work, look at it, stop it, try it again. Works while the daemon runs."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.syntax import Syntax
+from rich.text import Text
+
+from cli.project import EXIT_USAGE, Choice, err, fail, opened, out, print_json
+from cli.views import activity_line, task_details, task_table
+from memory import RETRIABLE, MemoryStore, Priority, Task, TaskStatus, TaskType, new_task_id
+
+commands = typer.Typer(help="Give the team work, look at it, stop it, try it again.", no_args_is_help=True)
+
+TaskId = Annotated[str, typer.Argument(help="Id of the task, or the beginning of it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+class PriorityName(StrEnum):
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class FlowName(StrEnum):
+    CODE = "code"
+    ANALYSIS = "analysis"
+
+
+@commands.command("add")
+def add(
+    ctx: typer.Context,
+    title: Annotated[str, typer.Argument(help="What is to be done, in a few words.")],
+    description: Annotated[
+        str, typer.Option("--description", "-d", help="The whole task; - reads it from stdin.")
+    ] = "",
+    file: Annotated[Path | None, typer.Option("--file", "-f", help="Read the description from a file.")] = None,
+    priority: Annotated[PriorityName, typer.Option("--priority", "-p")] = PriorityName.MEDIUM,
+    type: Annotated[FlowName, typer.Option("--type", "-t")] = FlowName.CODE,
+    deadline: Annotated[datetime | None, typer.Option(help="UTC; moves the task forward as it comes nearer.")] = None,
+    depends_on: Annotated[list[str] | None, typer.Option(help="Id of a task that must be completed first.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a task. State examples such as "`f(2)` returns `4`": they become its tests."""
+    text = sys.stdin.read() if description == "-" else description
+    if file is not None:
+        if not file.is_file():
+            raise fail(f"{file}: no such file", EXIT_USAGE)
+        text = file.read_text(encoding="utf-8")
+    with opened(_choice(ctx)) as (_, store):
+        task = Task(
+            id=new_task_id(),
+            title=title,
+            description=text,
+            type=TaskType(type.value),
+            priority=Priority[priority.name],
+            deadline=deadline.replace(tzinfo=deadline.tzinfo or UTC) if deadline else None,
+            depends_on=[store.find_task(needed).id for needed in depends_on or []],
+        )
+        store.add_task(task)
+        store.log_activity("owner", "task added", task.id, title=title)
+    if as_json:
+        print_json(task)
+    else:
+        out.print(f"{task.id}  {title}", markup=False)
+
+
+@commands.command("list")
+def list_tasks(
+    ctx: typer.Context,
+    status: Annotated[list[TaskStatus] | None, typer.Option("--status", "-s", help="Only these.")] = None,
+    limit: Annotated[int, typer.Option(min=1)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """The tasks, newest first."""
+    with opened(_choice(ctx)) as (_, store):
+        tasks = store.list_tasks(status or None, limit=limit)
+        if as_json:
+            print_json(tasks)
+        elif tasks:
+            out.print(task_table(store, tasks))
+        else:
+            out.print("No tasks yet. Add one with: python main.py task add TITLE -d DESCRIPTION")
+
+
+@commands.command("show")
+def show(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
+    """Everything about one task: attempts, verdicts, commits, why it failed."""
+    with opened(_choice(ctx)) as (_, store):
+        task = store.find_task(task_id)
+        if as_json:
+            details = task.model_dump(mode="json")
+            details["attempts"] = [attempt.model_dump(mode="json") for attempt in store.attempts(task.id)]
+            details["verdicts"] = [verdict.model_dump(mode="json") for verdict in store.verdicts(task.id)]
+            details["usage"] = [row.model_dump(mode="json") for row in store.usage("model", task_id=task.id)]
+            print_json(details)
+        else:
+            out.print(task_details(store, task))
+
+
+@commands.command("logs")
+def task_logs(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
+    """What happened to one task, in order."""
+    with opened(_choice(ctx)) as (_, store):
+        activities = store.activity(task_id=store.find_task(task_id).id, limit=1000)
+    if as_json:
+        print_json(activities)
+    for activity in [] if as_json else activities:
+        out.print(activity_line(activity))
+
+
+@commands.command("diff")
+def diff(ctx: typer.Context, task_id: TaskId) -> None:
+    """The change a task made: its landed commits, or its branch while it is at work."""
+    from orchestrator.diffs import task_diff  # git is not needed by the other commands
+
+    with opened(_choice(ctx)) as (project, store):
+        task = store.find_task(task_id)
+        text = task_diff(project.settings, project.paths, task)
+    if not text:
+        raise fail(f"{task.id} has not changed anything yet")
+    if out.is_terminal:
+        out.print(Syntax(text, "diff", theme="ansi_dark", background_color="default"))
+    else:
+        out.print(Text(text), soft_wrap=True)
+
+
+@commands.command("cancel")
+def cancel(ctx: typer.Context, task_id: TaskId) -> None:
+    """Stop a task; what it has landed stays."""
+    with opened(_choice(ctx)) as (_, store):
+        task = store.find_task(task_id)
+        if task.status in (TaskStatus.COMPLETED, TaskStatus.CANCELLED, TaskStatus.FAILED):
+            raise fail(f"{task.id} is {task.status} already")
+        _tell(store, "cancel", task)
+
+
+@commands.command("retry")
+def retry(ctx: typer.Context, task_id: TaskId) -> None:
+    """Try a failed, blocked or cancelled task again from the start."""
+    with opened(_choice(ctx)) as (_, store):
+        task = store.find_task(task_id)
+        if task.status not in RETRIABLE:
+            raise fail(f"{task.id} is {task.status}; only failed, blocked and cancelled tasks can be retried")
+        _tell(store, "retry", task)
+
+
+@commands.command("approve")
+def approve(ctx: typer.Context, task_id: TaskId) -> None:
+    """Let a waiting task go on (testing.auto_run or git.auto_commit is false)."""
+    with opened(_choice(ctx)) as (_, store):
+        task = store.find_task(task_id)
+        if task.status is not TaskStatus.WAITING_APPROVAL:
+            raise fail(f"{task.id} is {task.status}; it does not wait for approval")
+        _tell(store, "approve", task)
+
+
+def _tell(store: MemoryStore, command: str, task: Task) -> None:
+    store.send_control(command, task.id)
+    err.print(f"{command} {task.id}: the daemon does it within a second, or when it is started next", markup=False)
+
+
+def _choice(ctx: typer.Context) -> Choice:
+    choice = ctx.obj
+    assert isinstance(choice, Choice)
+    return choice

@@ -1,0 +1,147 @@
+"""How tasks and activities look on a terminal."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from memory import Activity, MemoryStore, Task, TaskStatus, UsageRow, utc_now
+
+_COLOURS = {
+    TaskStatus.COMPLETED: "green",
+    TaskStatus.IN_PROGRESS: "cyan",
+    TaskStatus.FAILED: "red",
+    TaskStatus.BLOCKED: "yellow",
+    TaskStatus.WAITING_APPROVAL: "magenta",
+    TaskStatus.CANCELLED: "dim",
+    TaskStatus.PENDING: "",
+}
+
+
+def task_table(store: MemoryStore, tasks: list[Task], *, title: str = "") -> Table:
+    """One line per task: where it is, what it took."""
+    usage = {row.key: row for row in store.usage("task")}
+    table = Table(title=title or None, box=None, pad_edge=False, header_style="bold")
+    for heading in ("task", "title", "status", "stage"):
+        table.add_column(heading, overflow="fold" if heading == "title" else "ellipsis", no_wrap=heading != "title")
+    for heading in ("attempts", "tests", "tokens", "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for task in tasks:
+        used = usage.get(task.id)
+        status = Text(task.status.value, style=_COLOURS[task.status])
+        if task.reason:
+            status.append(f" {task.reason}", style="dim")
+        table.add_row(
+            task.id,
+            escape(task.title),
+            status,
+            task.stage if task.status is not TaskStatus.COMPLETED else "",
+            str(len(store.attempts(task.id, run=task.run)) or ""),
+            str(len(_list(task, "tests_ids")) or ""),
+            f"{used.input_tokens + used.output_tokens:,}" if used else "",
+            _seconds(task),
+        )
+    return table
+
+
+def task_details(store: MemoryStore, task: Task) -> RenderableType:
+    """All about one task."""
+    facts = Table(box=None, show_header=False, pad_edge=False)
+    facts.add_column(style="bold")
+    facts.add_column()
+    for name, value in _facts(task).items():
+        if value:
+            facts.add_row(name, escape(value))
+    parts: list[RenderableType] = [Text(task.title, style="bold"), facts]
+    if task.description:
+        parts.append(Padding(Text(task.description), (1, 0, 0, 2)))
+    if attempts := store.attempts(task.id, run=task.run):
+        table = Table(title="attempts", title_justify="left", box=None, pad_edge=False)
+        for heading in ("stage", "approach", "no", "strategy", "outcome", "passed", "failed", "seconds", "evidence"):
+            table.add_column(heading)
+        for attempt in attempts:
+            table.add_row(
+                attempt.stage, str(attempt.approach), str(attempt.number), attempt.strategy, attempt.outcome,
+                str(attempt.tests_passed), str(attempt.tests_failed), f"{attempt.seconds:.1f}",
+                escape(attempt.evidence.splitlines()[0][:80] if attempt.evidence else ""),
+            )  # fmt: skip
+        parts.append(Padding(table, (1, 0, 0, 0)))
+    for verdict in store.verdicts(task.id, run=task.run):
+        word = "approved" if verdict.approved else "rejected"
+        parts.append(Text(f"{verdict.agent} {word} ({verdict.score:.1f}): {'; '.join(verdict.issues)}".rstrip(": ")))
+    if usage := store.usage("model", task_id=task.id):
+        parts.append(Padding(usage_table(usage, "model"), (1, 0, 0, 0)))
+    return Group(*parts)
+
+
+def usage_table(rows: list[UsageRow], key: str) -> Table:
+    """Model calls by task, agent, model or day."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(key)
+    for heading in ("calls", "from cache", "tokens in", "tokens out", "cost USD", "seconds"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        cost = "no price" if row.cost_usd is None else f"{row.cost_usd:.4f}"
+        table.add_row(
+            row.key or "-", str(row.calls), str(row.cached_calls), f"{row.input_tokens:,}", f"{row.output_tokens:,}",
+            cost, f"{row.seconds:.1f}",
+        )  # fmt: skip
+    return table
+
+
+def activity_line(activity: Activity) -> Text:
+    """One line of the activity stream."""
+    line = Text(f"{activity.timestamp:%H:%M:%S} ", style="dim")
+    line.append(f"{activity.agent_name:<12} ", style="cyan")
+    line.append(activity.activity, style="bold" if activity.activity.startswith("task ") else "")
+    if activity.task_id:
+        line.append(f" {activity.task_id}", style="dim")
+    for key, value in activity.details.items():
+        text = str(value).replace("\n", " ")
+        if text:
+            line.append(f" {key}={text[:117] + '…' if len(text) > 118 else text}")
+    return line
+
+
+def _facts(task: Task) -> dict[str, str]:
+    commits = ", ".join(str(commit)[:12] for commit in _list(task, "landed_commits"))
+    pushed = (
+        ""
+        if not commits
+        else "pushed"
+        if task.result.get("pushed")
+        else str(task.result.get("push_error") or "not pushed")
+    )
+    return {
+        "id": task.id,
+        "status": task.status.value + (f" ({task.reason})" if task.reason else ""),
+        "why": task.reason_detail,
+        "stage": task.stage,
+        "priority": f"{task.priority}" + (f", due {task.deadline:%Y-%m-%d %H:%M} UTC" if task.deadline else ""),
+        "source": task.source,
+        "depends on": ", ".join(task.depends_on),
+        "created": f"{task.created_at:%Y-%m-%d %H:%M:%S} UTC",
+        "took": f"{_seconds(task)} s" if _seconds(task) else "",
+        "tests": f"{len(_list(task, 'tests_ids'))} in {task.result.get('tests_file')}"
+        if _list(task, "tests_ids")
+        else "",
+        "commits": commits,
+        "landed": pushed,
+    }
+
+
+def _list(task: Task, key: str) -> list[object]:
+    value = task.result.get(key)
+    return list(value) if isinstance(value, list) else []
+
+
+def _seconds(task: Task) -> str:
+    if task.started_at is None:
+        return ""
+    end: datetime = task.finished_at or utc_now()
+    return f"{(end - task.started_at).total_seconds():.0f}"

@@ -1,0 +1,32 @@
+"""The deployment of a landed commit, as far as the configured type goes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from config import DeploymentSettings
+
+
+class DeploymentStatus(StrEnum):
+    """What can be said about a landed commit."""
+
+    NONE = "none"
+    """No deployment is configured."""
+    HANDED_OVER = "handed over"
+    """The commit is on the remote; the forge's pipeline decides what comes of it."""
+    NOT_PUSHED = "not pushed"
+    """The commit has not reached the remote, so no pipeline has seen it."""
+
+
+class DeploymentManager:
+    """Deployment by `ci_cd`: the push that lands a change hands it to the forge's pipeline."""
+
+    def __init__(self, settings: DeploymentSettings) -> None:
+        self.deployment_type = settings.type
+        self.provider = settings.ci_cd_provider
+
+    def check_status(self, *, pushed: bool) -> DeploymentStatus:
+        """Where a landed change is on its way to production, as far as can be known here."""
+        if self.deployment_type == "none":
+            return DeploymentStatus.NONE
+        return DeploymentStatus.HANDED_OVER if pushed else DeploymentStatus.NOT_PUSHED

@@ -1,0 +1,65 @@
+"""Reading, writing and editing files inside a workspace, and the map of a code base."""
+
+from file_system.code_map import CodeMap, Symbol
+from file_system.edits import Edit, WholeFile, apply_edits, code_for, parse_answer
+from file_system.errors import (
+    AmbiguousAnswer,
+    AnswerError,
+    BlockMalformed,
+    BlockMismatch,
+    ElidedCode,
+    FileExists,
+    FileMissing,
+    FileSystemError,
+    FileTooLarge,
+    MergeRefused,
+    NoCode,
+    NotText,
+    PathRefused,
+    ProtectedPath,
+    SyntaxProblem,
+    TruncatedAnswer,
+)
+from file_system.file_manager import FileManager
+from file_system.finding import is_test_file
+from file_system.merging.definitions import Merge, merge_definitions
+from file_system.merging.exports import ensure_export
+from file_system.outline import ClassOutline, CodeOutline, FunctionOutline
+from file_system.search_replace import Block
+from file_system.syntax import check_syntax
+
+__all__ = [
+    "AmbiguousAnswer",
+    "AnswerError",
+    "Block",
+    "BlockMalformed",
+    "BlockMismatch",
+    "ClassOutline",
+    "CodeMap",
+    "CodeOutline",
+    "Edit",
+    "ElidedCode",
+    "FileExists",
+    "FileManager",
+    "FileMissing",
+    "FileSystemError",
+    "FileTooLarge",
+    "FunctionOutline",
+    "Merge",
+    "MergeRefused",
+    "NoCode",
+    "NotText",
+    "PathRefused",
+    "ProtectedPath",
+    "Symbol",
+    "SyntaxProblem",
+    "TruncatedAnswer",
+    "WholeFile",
+    "apply_edits",
+    "check_syntax",
+    "code_for",
+    "ensure_export",
+    "is_test_file",
+    "merge_definitions",
+    "parse_answer",
+]

@@ -1,0 +1,190 @@
+"""What can go wrong with git. Every message says what was tried, what git answered, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from monitoring import redact
+
+_MOST_STDERR = 1500
+
+
+class GitError(Exception):
+    """Base of everything this folder raises."""
+
+
+class GitCommandFailed(GitError):
+    """A git command ended with an exit code that nobody expected."""
+
+    def __init__(self, command: str, exit_code: int, stderr: str) -> None:
+        self.command = command
+        self.exit_code = exit_code
+        self.stderr = redact(stderr.strip())[-_MOST_STDERR:]
+        super().__init__(f"{command} ended with {exit_code}: {self.stderr or '(nothing on stderr)'}")
+
+
+class GitTimeout(GitError):
+    """A git command took longer than it may and was stopped."""
+
+    def __init__(self, command: str, seconds: float) -> None:
+        super().__init__(f"{command} was stopped after {seconds:g} s; try again, or look at disk and network")
+
+
+class GitUnusable(GitError):
+    """git is missing or too old."""
+
+
+class DiskFull(GitError):
+    """There is no space for git to write to."""
+
+    def __init__(self, command: str, where: str) -> None:
+        super().__init__(f"{command}: no space left on the disk of {where}; free some, then it goes on by itself")
+
+
+class LockBusy(GitError):
+    """Another thread or process holds a lock for longer than we wait."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        super().__init__(f"the {name} lock was not free within {seconds:g} s; another landing may hang: see the log")
+
+
+class RemoteError(GitError):
+    """Something about the repository that the work comes from."""
+
+
+class UnsafeUrl(RemoteError):
+    """An address that git must not be given."""
+
+    def __init__(self, url: str, why: str) -> None:
+        super().__init__(
+            f"git.repository_url = {redact(url)[:200]!r}: {why}; give a path, or an https://, ssh:// or file:// address"
+        )
+
+
+class NotARepository(RemoteError):
+    """The address leads to no git repository."""
+
+    def __init__(self, address: str, detail: str, advice: str) -> None:
+        super().__init__(f"git.repository_url = {address!r}: {detail}; {advice}")
+
+
+class EmptyRepository(RemoteError):
+    """The repository has no commit yet."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"{address}: the repository is empty; make (and push) a first commit, then start again")
+
+
+class BranchMissing(RemoteError):
+    """A branch that is needed does not exist."""
+
+    def __init__(self, branch: str, present: Sequence[str]) -> None:
+        known = ", ".join(present[:8]) or "none"
+        super().__init__(f"git.branch = {branch!r}: no such branch, and no default to fall back to; there are: {known}")
+
+
+class RemoteUnreachable(RemoteError):
+    """The server does not answer."""
+
+    def __init__(self, address: str, stderr: str) -> None:
+        super().__init__(
+            f"{address}: cannot be reached ({_last_line(stderr)}); check the address and the network, then try again"
+        )
+
+
+class AuthenticationFailed(RemoteError):
+    """The server wants other credentials."""
+
+    def __init__(self, address: str, stderr: str) -> None:
+        super().__init__(
+            f"{address}: access denied ({_last_line(stderr)}); set GIT_TOKEN to a token that may read and push, "
+            "or for ssh load a key into the agent and the host into known_hosts"
+        )
+
+
+class CloneTaken(GitError):
+    """The folder for our clone holds something else."""
+
+    def __init__(self, path: str, found: str) -> None:
+        super().__init__(f"file_system.git_repo_path = {path}: it holds {found}; move it away or choose another folder")
+
+
+class WorktreeMissing(GitError):
+    """There is no worktree for the task."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"task {task_id} has no worktree; create it again with create_worktree")
+
+
+class UnsafeContent(GitError):
+    """A worktree holds something that must not be recorded. `kind` is one of
+    `nested repository`, `link`, `special file`, `huge file`, `submodule`, `tampered worktree`."""
+
+    def __init__(self, kind: str, path: str, advice: str) -> None:
+        self.kind = kind
+        self.path = path
+        super().__init__(f"{path[:200]!r} is not recorded: {kind}; {advice}")
+
+
+class NothingToCommit(GitError):
+    """The worktree is as its last commit."""
+
+    def __init__(self, task_id: str, stage: str) -> None:
+        super().__init__(f"task {task_id}, {stage}: nothing changed since the last commit; change something first")
+
+
+class IgnoredPath(GitError):
+    """A path to be committed is excluded by the repository's .gitignore."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"the repository's .gitignore excludes a file that is to be committed: {detail}; rename it")
+
+
+class MergeConflict(GitError):
+    """Two lines of work changed the same places. `files` are the paths in conflict."""
+
+    def __init__(self, what: str, files: Sequence[str], advice: str) -> None:
+        self.files = tuple(files)
+        shown = ", ".join(self.files[:8]) or "(no file named)"
+        super().__init__(f"{what}: conflict in {shown}; {advice}")
+
+
+class LandingConflict(MergeConflict):
+    """A task's commits do not fit onto the landing branch."""
+
+    def __init__(self, task_id: str, branch: str, files: Sequence[str]) -> None:
+        self.task_id = task_id
+        super().__init__(
+            f"task {task_id} cannot be rebased onto {branch}", files, "do the work again on a fresh worktree"
+        )
+
+
+class NothingToLand(GitError):
+    """The task has no commit beyond its base."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"task {task_id} has no commits to land; commit its work first")
+
+
+class VerificationFailed(GitError):
+    """What would be on the landing branch does not pass. `tree` is the content that was verified."""
+
+    def __init__(self, task_id: str, tree: str) -> None:
+        self.tree = tree
+        super().__init__(
+            f"task {task_id}: together with what landed before it (tree {tree[:12]}) the tests fail; "
+            "nothing was landed, do the work again on a fresh worktree"
+        )
+
+
+class LandingMoved(GitError):
+    """The landing branch moved between preparing and landing."""
+
+    def __init__(self, branch: str) -> None:
+        super().__init__(f"{branch} moved since the landing was prepared; prepare and verify it again")
+
+
+def _last_line(stderr: str) -> str:
+    lines = [line.strip() for line in redact(stderr).splitlines() if line.strip()]
+    telling = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:", "remote:"))]
+    return (telling or lines or ["no reason given"])[0][:200]

@@ -1,0 +1,202 @@
+"""Bringing verified work onto the landing branch, one task after the other.
+
+The branch only ever moves by compare-and-swap to content that was verified. Each part can be called as a step of its
+own and repeated: `prepare` makes the same commits again, `advance` finds the task landed, `publish` pushes what is
+missing.
+"""
+
+from __future__ import annotations
+
+from git_ops.commits import RUN_TRAILER, Commits
+from git_ops.errors import (
+    GitCommandFailed,
+    GitError,
+    LandingConflict,
+    LandingMoved,
+    MergeConflict,
+    NothingToLand,
+    RemoteError,
+    VerificationFailed,
+)
+from git_ops.landing_branch import LandingBranch
+from git_ops.models import Candidate, LandingMode, LandingResult, PushResult, Verify
+from git_ops.replay import replayed
+from git_ops.repository import NO_COMMIT, Repository
+from git_ops.worktrees import BASE_REF, TASK_BRANCH
+from monitoring import get_logger
+
+log = get_logger(__name__)
+
+CANDIDATE_REF = "refs/agents/candidates/"
+_MOST_PUSHES = 4
+
+
+class Landing:
+    """Lands tasks of one clone."""
+
+    def __init__(
+        self, repository: Repository, commits: Commits, branch: LandingBranch, *, mode: LandingMode, auto_push: bool
+    ) -> None:
+        self._repository = repository
+        self._commits = commits
+        self._branch = branch
+        self._mode = mode
+        self._auto_push = auto_push
+
+    def land(self, task_id: str, *, run: int, verified_tree: str | None, verify: Verify) -> LandingResult:
+        """All parts at once, while no other landing of this clone runs."""
+        with self._repository.lock("landing"):
+            landed = self._landed(task_id, run)
+            if landed is None:
+                self._branch.update()
+                candidate = self._prepare(task_id, run)
+                if candidate.tree != verified_tree and not verify(candidate.tree):
+                    raise VerificationFailed(task_id, candidate.tree)
+                landed = self._advance(candidate)
+            return self._with_push(landed, self._publish(task_id, verify))
+
+    def prepare(self, task_id: str, run: int) -> Candidate | LandingResult:
+        """The task's commits on top of the landing branch, or where they are when the task has landed already."""
+        with self._repository.lock("landing"):
+            landed = self._landed(task_id, run)
+            if landed is not None:
+                return landed
+            self._branch.update()
+            return self._prepare(task_id, run)
+
+    def advance(self, candidate: Candidate) -> LandingResult:
+        """Move the landing branch to a candidate whose tree was verified; raises LandingMoved."""
+        with self._repository.lock("landing"):
+            return self._landed(candidate.task_id, candidate.run) or self._advance(candidate)
+
+    def publish(self, task_id: str | None, verify: Verify) -> PushResult:
+        """Push what has landed; when the remote branch moved, put ours on top of it, verify and push that."""
+        with self._repository.lock("landing"):
+            return self._publish(task_id, verify)
+
+    def landed(self, task_id: str, run: int | None = None) -> LandingResult | None:
+        """Where a task's commits are on the landing branch, None when they are not; any run when `run` is None."""
+        return self._landed(task_id, run)
+
+    # -- the parts, with the lock held ---------------------------------------------------------------------------
+
+    def _prepare(self, task_id: str, run: int) -> Candidate:
+        source = self._repository.resolve(f"refs/heads/{TASK_BRANCH}{task_id}")
+        base = self._repository.resolve(BASE_REF + task_id)
+        if source is None or base is None or source == base:
+            raise NothingToLand(task_id)
+        ref, name = self._branch.ref(task_id), self._branch.name(task_id)
+        previous = self._repository.resolve(ref)
+        onto = self._branch.target_for_landing()
+
+        def conflict(files: list[str]) -> MergeConflict:
+            return LandingConflict(task_id, name, files)
+
+        commits = replayed(self._repository, self._repository.commits_between(base, source), onto, conflict)
+        self._repository.update_ref(CANDIDATE_REF + task_id, commits[-1])
+        return Candidate(
+            task_id=task_id,
+            run=run,
+            branch=name,
+            previous=previous or NO_COMMIT,
+            tip=commits[-1],
+            tree=self._repository.tree_of(commits[-1]),
+            commits=tuple(commits),
+        )
+
+    def _advance(self, candidate: Candidate) -> LandingResult:
+        ref = self._branch.ref(candidate.task_id)
+        if not self._repository.update_ref(ref, candidate.tip, candidate.previous, f"land {candidate.task_id}"):
+            raise LandingMoved(candidate.branch)
+        self._branch.remember_remote(candidate.task_id)
+        self._repository.delete_ref(CANDIDATE_REF + candidate.task_id)
+        log.info("landed", task=candidate.task_id, branch=candidate.branch, commit=candidate.tip, tree=candidate.tree)
+        return LandingResult(
+            task_id=candidate.task_id,
+            branch=candidate.branch,
+            tip=candidate.tip,
+            tree=candidate.tree,
+            commits=candidate.commits,
+            already_landed=False,
+            pushed=False,
+            push_error="",
+        )
+
+    def _landed(self, task_id: str, run: int | None) -> LandingResult | None:
+        tip = self._repository.resolve(self._branch.ref(task_id))
+        found = self._commits.of_task(task_id, tip) if tip else []
+        if run is not None:
+            found = [commit for commit in found if commit.trailers.get(RUN_TRAILER, "0") == str(run)]
+        if not found:
+            return None
+        return LandingResult(
+            task_id=task_id,
+            branch=self._branch.name(task_id),
+            tip=found[-1].sha,
+            tree=found[-1].tree,
+            commits=tuple(commit.sha for commit in found),
+            already_landed=True,
+            pushed=self._branch.is_pushed(task_id, found[-1].sha),
+            push_error="",
+        )
+
+    def _publish(self, task_id: str | None, verify: Verify) -> PushResult:
+        if not self._auto_push:
+            return PushResult(pushed=False)
+        if self._mode is LandingMode.BRANCH and task_id is None:
+            raise GitError("landing: branch publishes one task at a time; name the task")
+        for _ in range(_MOST_PUSHES):
+            try:
+                self._branch.push(task_id)
+                return PushResult(pushed=True)
+            except GitCommandFailed as error:
+                if not _moved_meanwhile(error):
+                    return self._not_pushed(_refusal(error))
+            except GitError as error:
+                return self._not_pushed(str(error))
+            problem = self._catch_up(task_id, verify)
+            if problem:
+                return self._not_pushed(problem)
+        return self._not_pushed("the remote branch kept moving; it is tried again with the next landing")
+
+    def _catch_up(self, task_id: str | None, verify: Verify) -> str:
+        """Put what we landed on top of what others pushed; gives the problem, empty when there is none."""
+        if self._mode is LandingMode.BRANCH:
+            return f"someone else pushed to {self._branch.name(task_id)}; merge or delete it there"
+        ref = self._branch.ref(task_id)
+        try:
+            self._repository.fetch()
+            previous = self._repository.commit_of(ref)
+            target = self._branch.target()
+        except (MergeConflict, RemoteError) as error:
+            return str(error)
+        tree = self._repository.tree_of(target)
+        if tree != self._repository.tree_of(previous) and not verify(tree):
+            return f"together with what others pushed (tree {tree[:12]}) the tests fail; look at the remote branch"
+        if self._repository.update_ref(ref, target, previous, "catch up with the remote"):
+            self._branch.remember_remote(task_id)
+        return ""
+
+    def _not_pushed(self, problem: str) -> PushResult:
+        log.warning("landed work could not be pushed", problem=problem)
+        return PushResult(pushed=False, error=problem)
+
+    def _with_push(self, landed: LandingResult, push: PushResult) -> LandingResult:
+        """The result after pushing, which may have put the commits on top of others."""
+        current = self._landed(landed.task_id, None) or landed
+        update = {"already_landed": landed.already_landed, "pushed": push.pushed, "push_error": push.error}
+        return current.model_copy(update=update)
+
+
+def _moved_meanwhile(error: GitCommandFailed) -> bool:
+    return "[rejected]" in error.stderr or ("cannot lock ref" in error.stderr and "but expected" in error.stderr)
+
+
+def _refusal(error: GitCommandFailed) -> str:
+    """What a server's refusal means."""
+    if "branch is currently checked out" in error.stderr:
+        return (
+            "the branch is checked out in the owner's working copy, which is never touched; "
+            "switch that copy to another branch, or give a bare repository"
+        )
+    return f"{error}; check the branch protection rules and the rights of the token"

@@ -1,0 +1,177 @@
+"""The branch that work lands on, and how it is brought together with what the owner does meanwhile.
+
+Three kinds of ref per landing branch: the branch itself in our clone, `refs/remotes/origin/…` as last fetched, and
+`refs/agents/seen/…`, the remote commit that our branch last took in: what lies between the last two is ours.
+"""
+
+from __future__ import annotations
+
+from git_ops.errors import GitError, MergeConflict, RemoteError
+from git_ops.models import LandingMode, SyncResult, Verify
+from git_ops.replay import merged, replayed
+from git_ops.repository import NO_COMMIT, Repository
+from git_ops.worktrees import TASK_BRANCH
+from monitoring import get_logger
+
+log = get_logger(__name__)
+
+SEEN_REF = "refs/agents/seen/"
+LANDED_REF = "refs/agents/landed/"
+
+
+class LandingBranch:
+    """Where the landing branch stands and where it should stand."""
+
+    def __init__(self, repository: Repository, mode: LandingMode, integration_branch: str) -> None:
+        self._repository = repository
+        self._mode = mode
+        self._integration_branch = integration_branch
+
+    def name(self, task_id: str | None) -> str:
+        """The branch as the owner sees it."""
+        match self._mode:
+            case LandingMode.INTEGRATION:
+                return self._integration_branch
+            case LandingMode.MAIN:
+                return self._repository.base_branch()
+            case LandingMode.BRANCH:
+                return f"{TASK_BRANCH}{task_id or ''}"
+
+    def ref(self, task_id: str | None) -> str:
+        """The ref in our clone. A task's own branch is at work in its worktree, so what landed has another."""
+        if self._mode is LandingMode.BRANCH:
+            return f"{LANDED_REF}{task_id}"
+        return f"refs/heads/{self.name(task_id)}"
+
+    def start(self) -> str:
+        """The commit that new work starts from."""
+        if self._mode is LandingMode.BRANCH:
+            return self._repository.base_tip()
+        return self._repository.resolve(self.ref(None)) or self._repository.base_tip()
+
+    def update(self) -> str:
+        """Fetch before landing; gives the problem when that is not possible: landing goes on without."""
+        try:
+            self._repository.fetch()
+        except RemoteError as error:
+            log.warning("the remote is away, landing goes on without its news", problem=str(error))
+            return str(error)
+        return ""
+
+    def sync(self, verify: Verify | None) -> SyncResult:
+        """Fetch, make the landing branch if there is none, and take in what the owner pushed.
+
+        With `verify` a combination that nobody has tested is taken in only if it passes. Raises MergeConflict.
+        """
+        with self._repository.lock("landing"):
+            problem = self.update()
+            fetched = not problem
+            if self._mode is LandingMode.BRANCH:
+                return SyncResult(tip=self.start(), moved=False, fetched=fetched, problem=problem)
+            previous = self._repository.resolve(self.ref(None))
+            target = self.target()
+            if previous is not None and not self._known_good(target, previous) and verify is not None:
+                tree = self._repository.tree_of(target)
+                if not verify(tree):
+                    problem = f"the tests fail together with what the owner pushed (tree {tree[:12]}); it is left out"
+                    log.warning("owner's work is not taken in", problem=problem)
+                    return SyncResult(tip=previous, moved=False, fetched=fetched, problem=problem)
+            moved = target != previous
+            if moved and not self._repository.update_ref(self.ref(None), target, previous or NO_COMMIT, "sync"):
+                raise GitError(f"{self.name(None)} was moved by someone else in {self._repository.path}; try again")
+            self.remember_remote(None)
+            return SyncResult(tip=target, moved=moved, fetched=fetched, problem=problem)
+
+    def target(self) -> str:
+        """The commit to land on: our branch with the remote's news and the owner's base taken in. No ref moves.
+
+        Raises MergeConflict when these do not go together.
+        """
+        if self._mode is LandingMode.BRANCH:
+            return self._repository.base_tip()
+        tip = self._reconciled()
+        return self._with_base(tip) if self._mode is LandingMode.INTEGRATION else tip
+
+    def target_for_landing(self) -> str:
+        """As `target`; in conflict with the owner's work it is our branch as it is: work goes on, the log says so."""
+        try:
+            return self.target()
+        except MergeConflict as error:
+            log.warning("landing without the owner's latest work", problem=str(error))
+            return self.start()
+
+    def remember_remote(self, task_id: str | None) -> None:
+        """Note that our branch holds what the remote has, once it does."""
+        ours = self._repository.resolve(self.ref(task_id))
+        theirs = self._repository.remote_tip(self.name(task_id))
+        if ours and theirs and self._repository.is_ancestor(theirs, ours):
+            self._repository.update_ref(SEEN_REF + self.name(task_id), theirs)
+
+    def is_pushed(self, task_id: str, commit: str) -> bool:
+        """Whether the remote branch has `commit`, as far as we know."""
+        theirs = self._repository.remote_tip(self.name(task_id))
+        return theirs is not None and self._repository.is_ancestor(commit, theirs)
+
+    def push(self, task_id: str | None) -> None:
+        """Push our branch as it is; nothing happens when the remote has it, or nothing has landed yet.
+
+        A task's own branch may replace what we pushed there in an earlier run, but nothing that others pushed.
+        """
+        name = self.name(task_id)
+        ours, theirs = self._repository.resolve(self.ref(task_id)), self._repository.remote_tip(name)
+        if ours is None or ours == theirs or (theirs is None and ours == self._repository.base_tip()):
+            return
+        again = self._mode is LandingMode.BRANCH and theirs == self._repository.resolve(SEEN_REF + name)
+        self._repository.push(ours, name, replacing=theirs if again else None)
+        self.remember_remote(task_id)
+
+    def _reconciled(self) -> str:
+        """Our branch brought together with the remote's: ours on top of theirs."""
+        name = self.name(None)
+        ours, theirs = self._repository.resolve(self.ref(None)), self._repository.remote_tip(name)
+        if ours is None:
+            return theirs or self._repository.base_tip()
+        if theirs is None:
+            return ours
+        seen = self._repository.resolve(SEEN_REF + name)
+        rewound = seen is not None and not self._repository.is_ancestor(seen, theirs)
+        if self._repository.is_ancestor(theirs, ours) and not rewound:
+            return ours
+        if self._repository.is_ancestor(ours, theirs):
+            return theirs
+        if seen is not None and self._repository.is_ancestor(seen, ours):
+            since: str | None = seen
+        else:
+            since = self._repository.merge_base(ours, theirs)
+        if since is None:
+            raise MergeConflict(f"{name} here and at the remote", (), "they share no history; delete one of them")
+
+        def conflict(files: list[str]) -> MergeConflict:
+            advice = "someone changed the branch at the remote; merge or delete it there"
+            return MergeConflict(f"{name} here and at the remote", files, advice)
+
+        mine = self._repository.commits_between(since, ours)
+        log.info("the remote branch moved, our landings go on top of it", branch=name, commits=len(mine))
+        made = replayed(self._repository, mine, theirs, conflict)
+        return made[-1] if made else theirs
+
+    def _with_base(self, tip: str) -> str:
+        """`tip` with the owner's base branch merged in."""
+        try:
+            base = self._repository.base_tip()
+        except RemoteError as error:
+            log.warning("the base branch is gone", problem=str(error))
+            return tip
+        name = self._repository.base_branch()
+
+        def conflict(files: list[str]) -> MergeConflict:
+            advice = f"merge {self._integration_branch} and {name} by hand and push the result to either"
+            return MergeConflict(f"{self._integration_branch} and {name}", files, advice)
+
+        message = f"Merge {name} into {self._integration_branch}\n"
+        return merged(self._repository, tip, base, message, conflict)
+
+    def _known_good(self, target: str, previous: str) -> bool:
+        """Whether `target` is a state that needs no test: nothing of ours was combined with it."""
+        theirs = {self._repository.remote_tip(self.name(None)), self._repository.base_tip(), previous}
+        return target in theirs

@@ -1,0 +1,117 @@
+"""What this folder hands out: plain values that can be stored with a durable step and used again after a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+Verify = Callable[[str], bool]
+"""Is given a tree hash and says whether its tests pass."""
+
+
+class LandingMode(StrEnum):
+    """Where verified work goes: one branch the owner merges, a branch per task, or the base branch itself."""
+
+    INTEGRATION = "integration"
+    BRANCH = "branch"
+    MAIN = "main"
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Worktree(_Value):
+    """The workspace of one task."""
+
+    task_id: str
+    path: Path
+    branch: str
+    base_commit: str
+    """The commit its branch starts from."""
+
+
+class Overlay(_Value):
+    """Paths that are taken from a commit instead of from the worktree: what lies there is replaced as a whole."""
+
+    source: str
+    """A commit or tree."""
+    paths: tuple[str, ...]
+    """Files or folders, relative to the root."""
+
+
+class Commit(_Value):
+    """A commit of a task."""
+
+    sha: str
+    tree: str
+    subject: str
+    trailers: dict[str, str]
+    """Such as Task-Id, Stage, Run."""
+
+
+class ChangedFile(_Value):
+    """A path that differs between two commits. `status` is added, modified, deleted or renamed (with `old_path`)."""
+
+    path: str
+    status: str
+    old_path: str | None = None
+
+
+class Export(_Value):
+    """A tree written out as plain files."""
+
+    path: Path
+    tree: str
+    left_out: tuple[str, ...]
+    """Links that point out of the tree: they were not made."""
+
+
+class Candidate(_Value):
+    """A task's commits rebased onto the landing branch, not landed yet."""
+
+    task_id: str
+    run: int
+    branch: str
+    """The branch it is to land on, as the owner sees it."""
+    previous: str
+    """Where that branch stood: it must still stand there when the candidate lands."""
+    tip: str
+    tree: str
+    """The content to be verified."""
+    commits: tuple[str, ...]
+
+
+class PushResult(_Value):
+    """How a push ended. `error` says what to do when `pushed` is False, and is empty when pushing is switched off."""
+
+    pushed: bool
+    error: str = ""
+
+
+class LandingResult(_Value):
+    """A task's work on the landing branch."""
+
+    task_id: str
+    branch: str
+    tip: str
+    """The last commit of the task on that branch."""
+    tree: str
+    commits: tuple[str, ...]
+    """The task's commits there, oldest first."""
+    already_landed: bool
+    pushed: bool
+    push_error: str
+
+
+class SyncResult(_Value):
+    """What taking in the owner's work did to the landing branch."""
+
+    tip: str
+    moved: bool
+    fetched: bool
+    problem: str
+    """Why the owner's work could not be taken in, empty when it was."""

@@ -1,0 +1,190 @@
+"""The repository the work comes from: its address without secrets, how git logs in, and what its refusals mean."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from git_ops.errors import (
+    AuthenticationFailed,
+    EmptyRepository,
+    GitCommandFailed,
+    GitError,
+    NotARepository,
+    RemoteUnreachable,
+    UnsafeUrl,
+)
+from monitoring import register_secret
+
+NETWORK_TIMEOUT = 600.0
+"""Seconds for a fetch or a push; a first clone of a large repository is the longest."""
+_SCHEMES = frozenset({"https", "http", "ssh", "git", "file"})
+_SCP_STYLE = re.compile(r"^(?:[\w.-]+@)?[\w.-]+:(?!//)[^:]")
+_USERNAME_OF_TOKENS = "x-access-token"
+_SHORTEST_TOKEN = 20
+
+_ASKPASS = """#!/bin/sh
+# Answers git's questions from variables that only that git process has, and only for the host they belong to.
+case "$1" in
+  *"/$AI_AGENTS_GIT_HOST'"*|*"@$AI_AGENTS_GIT_HOST'"*) ;;
+  *) exit 1 ;;
+esac
+case "$1" in
+  Username*) printf '%s\\n' "$AI_AGENTS_GIT_USERNAME" ;;
+  *) printf '%s\\n' "$AI_AGENTS_GIT_TOKEN" ;;
+esac
+"""
+
+_DENIED = re.compile(
+    r"Authentication failed|could not read (?:Username|Password)|Permission denied|Host key verification failed"
+    r"|returned error: 40[13]|HTTP Basic: Access denied|unable to read askpass response|Invalid username or password"
+)
+_ABSENT = re.compile(
+    r"does not appear to be a git repository|[Rr]epository .*not found|not a git repository|does not exist"
+    r"|returned error: 404|Project not found"
+)
+_AWAY = re.compile(
+    r"Could not resolve host|Could not resolve hostname|Connection (?:refused|timed out|reset)|Failed to connect"
+    r"|Network is unreachable|No route to host|unable to connect|Operation timed out|Operation too slow"
+    r"|The requested URL returned error: 5\d\d|the remote end hung up|Empty reply from server|SSL"
+)
+
+
+class Remote:
+    """An address split into what git may know of it and the credentials it gets by another way."""
+
+    def __init__(self, address: str, token: str | None = None) -> None:
+        """`address` is a path, a URL (credentials in it are taken out) or `user@host:path`. Raises UnsafeUrl."""
+        self._username = _USERNAME_OF_TOKENS
+        self._token = token or ""
+        self._host = ""
+        self.local_path: Path | None = None
+        self.url = self._understood(address.strip())
+        register_secret(self._token)
+
+    def service_options(self, operation: str) -> list[str]:
+        """Options of `fetch`, `ls-remote` or `push` that keep a repository on our disk from steering us.
+
+        Its own hooks and configuration stay off, and when we are root its files keep belonging to its owner.
+        """
+        if self.local_path is None:
+            return []
+        service = "receive-pack" if operation == "push" else "upload-pack"
+        drop = self._as_owner() if operation == "push" else []
+        options = ["core.hooksPath=/dev/null", "core.fsmonitor=false", "safe.directory=*"]
+        command = [*drop, "git", *(part for option in options for part in ("-c", option)), service]
+        return [f"--{service}={shlex.join(command)}"]
+
+    def credentials(self, folder: Path) -> Mapping[str, str]:
+        """Variables for one git process that lets it log in; the script it asks is put into `folder`."""
+        if not self._token or not self._host:
+            return {}
+        script = folder / "askpass"
+        if not script.exists() or script.read_text() != _ASKPASS:
+            folder.mkdir(parents=True, exist_ok=True)
+            fresh = folder / f"askpass.{os.getpid()}"
+            fresh.write_text(_ASKPASS)
+            fresh.chmod(stat.S_IRWXU)
+            fresh.replace(script)
+        return {
+            "GIT_ASKPASS": str(script),
+            "AI_AGENTS_GIT_HOST": self._host,
+            "AI_AGENTS_GIT_USERNAME": self._username,
+            "AI_AGENTS_GIT_TOKEN": self._token,
+        }
+
+    def check_local(self) -> None:
+        """Raise NotARepository when the address is a path that leads to none."""
+        path = self.local_path
+        if path is None:
+            return
+        if not path.exists():
+            raise NotARepository(str(path), "there is no such folder", "check the path")
+        if not path.is_dir():
+            raise NotARepository(str(path), "it is a file", "give the folder of the repository")
+        bare = (path / "HEAD").is_file() and (path / "objects").is_dir()
+        if not bare and not (path / ".git").exists():
+            above = next((folder for folder in path.parents if (folder / ".git").exists()), None)
+            advice = f"give {above} instead" if above else "run `git init` and make a first commit there"
+            raise NotARepository(str(path), "it is no git repository", advice)
+
+    def explained(self, error: GitCommandFailed) -> GitError:
+        """What a failed fetch, ls-remote or push means for the owner."""
+        stderr = error.stderr
+        if _DENIED.search(stderr) and not (self.local_path and "unable to create" in stderr):
+            return AuthenticationFailed(self.url, stderr)
+        if _ABSENT.search(stderr):
+            return NotARepository(self.url, "git finds no repository there", "check the address and your rights")
+        if _AWAY.search(stderr):
+            return RemoteUnreachable(self.url, stderr)
+        if "couldn't find remote ref" in stderr:
+            return EmptyRepository(self.url)
+        return error
+
+    def _understood(self, address: str) -> str:
+        if not address:
+            raise UnsafeUrl(address, "it is empty")
+        if address.startswith("-") or any(ord(character) < 32 for character in address):
+            raise UnsafeUrl(address, "it begins with '-' or holds a control character")
+        if re.match(r"^\w+::", address):
+            raise UnsafeUrl(address, "transport helpers run commands")
+        if "://" in address:
+            return self._understood_url(address)
+        if _SCP_STYLE.match(address) and not Path(address).exists():
+            return address
+        return self._understood_path(Path(address).expanduser())
+
+    def _understood_path(self, path: Path) -> str:
+        self.local_path = path.resolve()
+        return self.local_path.as_uri()
+
+    def _understood_url(self, address: str) -> str:
+        parts = urlsplit(address)
+        if parts.scheme not in _SCHEMES:
+            raise UnsafeUrl(address, f"{parts.scheme}:// is not supported")
+        if parts.scheme == "file":
+            return self._understood_path(Path(unquote(parts.path)))
+        place = (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
+        if not parts.hostname or parts.hostname.startswith("-"):
+            raise UnsafeUrl(address, "it names no host")
+        if parts.scheme in {"https", "http"}:
+            self._host = place
+            self._take_credentials(unquote(parts.username or ""), unquote(parts.password or ""))
+        elif parts.username:
+            place = f"{parts.username}@{place}"
+        return urlunsplit((parts.scheme, place, parts.path, parts.query, ""))
+
+    def _take_credentials(self, username: str, password: str) -> None:
+        """`https://user:token@host`, and `https://token@host` as some forges write it."""
+        if password:
+            self._token = self._token or password
+            register_secret(password)
+        elif len(username) >= _SHORTEST_TOKEN:
+            self._token = self._token or username
+            register_secret(username)
+            username = ""
+        if username:
+            self._username = username
+
+    def _as_owner(self) -> list[str]:
+        """As root: the words that make a command run as the owner of the local repository, if he can reach it."""
+        if os.geteuid() != 0 or self.local_path is None:
+            return []
+        owner = self.local_path.stat()
+        if owner.st_uid == 0 or not all(_may_enter(folder, owner) for folder in self.local_path.parents):
+            return []
+        return ["setpriv", f"--reuid={owner.st_uid}", f"--regid={owner.st_gid}", "--clear-groups", "--"]
+
+
+def _may_enter(folder: Path, who: os.stat_result) -> bool:
+    status = folder.stat()
+    if status.st_uid == who.st_uid:
+        return bool(status.st_mode & stat.S_IXUSR)
+    if status.st_gid == who.st_gid:
+        return bool(status.st_mode & stat.S_IXGRP)
+    return bool(status.st_mode & stat.S_IXOTH)

@@ -1,0 +1,231 @@
+"""The daemon's own clone: a bare repository that no one but the daemon writes to.
+
+It has no checkout that could be dirty and no index that could be locked; work happens in worktrees, and commits are
+made from trees. `origin` holds the owner's branches as of the last fetch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from git_ops.command import GitCommand, Place
+from git_ops.errors import (
+    BranchMissing,
+    CloneTaken,
+    EmptyRepository,
+    GitCommandFailed,
+    MergeConflict,
+)
+from git_ops.locks import locked
+from git_ops.remote import NETWORK_TIMEOUT, Remote
+from monitoring import get_logger
+
+log = get_logger(__name__)
+
+NO_COMMIT = "0" * 40
+LOCK_TIMEOUT = 3600.0
+"""Seconds to wait for another landing, which may be running a whole test suite."""
+_TRACKING = "refs/remotes/origin/"
+
+
+class Repository:
+    """Commits, trees and refs of the clone at `path`, and its connection to the owner's repository."""
+
+    def __init__(self, path: Path, remote: Remote, branch: str, git: GitCommand) -> None:
+        self.path = path
+        self.remote = remote
+        self.git = git
+        self.state = path / "agents"
+        """Our own files inside the clone: locks, temporary indexes, the askpass script."""
+        self._branch = branch
+        self._fell_back_to = ""
+
+    # -- the clone and its remote ------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Make the clone if there is none and fetch; repeatable after a crash at any point.
+
+        Raises NotARepository, EmptyRepository, BranchMissing, RemoteUnreachable, AuthenticationFailed, CloneTaken.
+        """
+        self.git.check_version()
+        self.remote.check_local()
+        self._check_free()
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self.lock("clone"):
+            self.git("init", "--quiet", "--bare", "--initial-branch=main", str(self.path), place=Place(self.path))
+            self.git("config", "remote.origin.url", self.remote.url)
+            self.git("config", "remote.origin.fetch", f"+refs/heads/*:{_TRACKING}*")
+        self.fetch()
+        if not self.branches("origin"):
+            raise EmptyRepository(self.remote.url)
+        self.base_branch()
+
+    def fetch(self) -> None:
+        """Bring the owner's branches up to date; raises the errors of `Remote.explained`."""
+        self.remote.check_local()
+        with self.lock("fetch"):
+            self._over_network("fetch", "--quiet", "--prune", "--update-shallow", "--no-write-fetch-head", "origin")
+
+    def base_branch(self) -> str:
+        """The owner's branch that work starts from: the configured one, else the remote's default (logged once)."""
+        if self.resolve(_TRACKING + self._branch) is not None:
+            return self._branch
+        if not self._fell_back_to:
+            default = self._remote_default()
+            if default is None or self.resolve(_TRACKING + default) is None:
+                raise BranchMissing(self._branch, self.branches("origin"))
+            log.warning("base branch is missing, the repository's default is used", missing=self._branch, used=default)
+            self._fell_back_to = default
+        return self._fell_back_to
+
+    def base_tip(self) -> str:
+        """The commit of the base branch as last fetched."""
+        return self.commit_of(_TRACKING + self.base_branch())
+
+    def remote_tip(self, branch: str) -> str | None:
+        """The commit of a branch of the owner's repository as last fetched."""
+        return self.resolve(_TRACKING + branch)
+
+    def push(self, source: str, branch: str, *, replacing: str | None = None) -> None:
+        """Push the commit `source` to `branch` of the owner's repository.
+
+        Only fast-forward, unless `replacing` gives the commit that may be overwritten there. Raises GitCommandFailed
+        with git's porcelain report when the branch moved, and the errors of `Remote.explained`.
+        """
+        lease = [] if replacing is None else [f"--force-with-lease=refs/heads/{branch}:{replacing}"]
+        self._over_network(
+            "push", "--porcelain", "--no-verify", *lease, "origin", f"{source}:refs/heads/{branch}", report=True
+        )
+
+    def branches(self, where: str = "") -> list[str]:
+        """Names of our branches, or with `origin` of the owner's."""
+        prefix = _TRACKING if where == "origin" else "refs/heads/"
+        names = self.git("for-each-ref", "--format=%(refname)", prefix).text.split()
+        return [name.removeprefix(prefix) for name in names if not name.endswith("/HEAD")]
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold one of the clone's locks against other threads and processes."""
+        with locked(self.state, name, LOCK_TIMEOUT):
+            yield
+
+    def _check_free(self) -> None:
+        """Refuse a folder that holds something else than our clone of this repository."""
+        if not self.path.exists() or not any(self.path.iterdir()):
+            return
+        if not (self.path / "config").is_file() or not (self.path / "objects").is_dir():
+            if (self.path / "agents").is_dir() and len(list(self.path.iterdir())) == 1:
+                return  # a crash just after we took the lock
+            raise CloneTaken(str(self.path), "other files")
+        url = self.git("config", "--get", "remote.origin.url", allowed=(0, 1)).text
+        bare = self.git("config", "--get", "core.bare", allowed=(0, 1)).text
+        if bare != "true" or (url and url != self.remote.url):
+            raise CloneTaken(str(self.path), f"a clone of {url or 'something else'}")
+
+    def _remote_default(self) -> str | None:
+        lines = self._over_network("ls-remote", "--symref", "origin", "HEAD").splitlines()
+        found = (re.match(r"ref: refs/heads/(\S+)\s+HEAD", line) for line in lines)
+        return next((match[1] for match in found if match), None)
+
+    def _over_network(self, operation: str, *arguments: str, report: bool = False) -> str:
+        environment = self.remote.credentials(self.state)
+        options = self.remote.service_options(operation)
+        output = self.git(
+            operation, *options, *arguments, timeout=NETWORK_TIMEOUT, environment=environment, allowed=range(256)
+        )
+        if output.exit_code == 0:
+            return output.text
+        said = f"{output.text}\n{output.stderr}" if report else output.stderr
+        failure = GitCommandFailed(f"git {operation}", output.exit_code, said)
+        raise self.remote.explained(failure) from None
+
+    # -- commits, trees, refs ----------------------------------------------------------------------------------
+
+    def resolve(self, revision: str) -> str | None:
+        """The commit that `revision` names, None when there is none."""
+        output = self.git(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", allowed=(0, 1, 128)
+        )
+        return output.text if output.exit_code == 0 else None
+
+    def commit_of(self, revision: str) -> str:
+        """The commit that `revision` names; raises GitCommandFailed when there is none."""
+        return self.git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}").text
+
+    def tree_of(self, revision: str) -> str:
+        """The tree of a commit or tree."""
+        return self.git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{tree}}").text
+
+    def is_ancestor(self, older: str, newer: str) -> bool:
+        """Whether `older` is `newer` or one of its ancestors."""
+        return self.git("merge-base", "--is-ancestor", older, newer, allowed=(0, 1)).exit_code == 0
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        """The best common ancestor, None for unrelated histories."""
+        output = self.git("merge-base", one, other, allowed=(0, 1))
+        return output.text.split()[0] if output.exit_code == 0 else None
+
+    def commits_between(self, older: str, newer: str) -> list[str]:
+        """Commits of `newer`'s first-parent line that `older` lacks, merges left out, oldest first."""
+        line = self.git("rev-list", "--reverse", "--first-parent", "--no-merges", f"{older}..{newer}")
+        return line.text.split()
+
+    def update_ref(self, ref: str, new: str, old: str | None = None, why: str = "agents") -> bool:
+        """Move a ref; with `old` only if it stands there (NO_COMMIT: does not exist). False when it stood elsewhere."""
+        expected = [] if old is None else [old]
+        output = self.git("update-ref", "-m", why, "--create-reflog", ref, new, *expected, allowed=(0, 128))
+        if output.exit_code == 0:
+            return True
+        if old is not None and re.search(r"but expected|reference already exists|unable to resolve", output.stderr):
+            return False
+        raise GitCommandFailed("git update-ref", output.exit_code, output.stderr)
+
+    def delete_ref(self, ref: str) -> None:
+        """Remove a ref; nothing happens when there is none."""
+        self.git("update-ref", "-d", ref)
+
+    def commit_tree(
+        self, tree: str, parents: Sequence[str], message: str, *, like: str | None = None, not_before: int = 0
+    ) -> str:
+        """A commit object; no branch moves.
+
+        `like` names a commit whose author and dates are taken over, so that the same input gives the same commit;
+        its committer date is at least `not_before` (seconds since 1970).
+        """
+        environment = {}
+        if like is not None:
+            form = "--format=%an%x00%ae%x00%ad%x00%ct"
+            name, email, date, committed = self.git("log", "-1", "--date=raw", form, like).text.split("\0")
+            environment = {
+                "GIT_AUTHOR_NAME": name,
+                "GIT_AUTHOR_EMAIL": email,
+                "GIT_AUTHOR_DATE": date,
+                "GIT_COMMITTER_DATE": f"{max(int(committed), not_before)} +0000",
+            }
+        parent_options = [part for parent in parents for part in ("-p", parent)]
+        output = self.git("commit-tree", tree, *parent_options, stdin=message.encode(), environment=environment)
+        return output.text
+
+    def merged_tree(self, ours: str, theirs: str, conflict: Callable[[list[str]], MergeConflict]) -> str:
+        """The tree of a three-way merge of two commits, made without any work tree.
+
+        Raises what `conflict` makes of the paths in conflict.
+        """
+        output = self.git(
+            "merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs, allowed=(0, 1)
+        )
+        tree, *files = output.fields
+        if output.exit_code == 1:
+            raise conflict(sorted(set(files)))
+        return tree
+
+    def message_of(self, commit: str) -> str:
+        """The whole message of a commit."""
+        return self.git("log", "-1", "--format=%B", commit).text.strip("\n") + "\n"
+
+    def committed_at(self, commit: str) -> int:
+        """Committer date in seconds since 1970."""
+        return int(self.git("log", "-1", "--format=%ct", commit).text)

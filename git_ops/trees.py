@@ -1,0 +1,134 @@
+"""Content as git trees: recording what a worktree holds, and writing a tree out as plain files.
+
+A verdict belongs to a tree hash; what a test run writes never comes back.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from git_ops.command import Place
+from git_ops.errors import GitCommandFailed, IgnoredPath, UnsafeContent
+from git_ops.models import Export, Overlay, Worktree
+from git_ops.repository import Repository
+from git_ops.scan import MAX_FILE_BYTES, check_worktree, link_escapes
+from git_ops.worktrees import Worktrees
+
+_LINK, _SUBMODULE = "120000", "160000"
+
+
+class Trees:
+    """Trees of one clone."""
+
+    def __init__(self, repository: Repository, worktrees: Worktrees) -> None:
+        self._repository = repository
+        self._git = repository.git
+        self._worktrees = worktrees
+
+    def write(self, worktree: Worktree, paths: Iterable[str] | None = None, overlay: Overlay | None = None) -> str:
+        """Record the worktree's files, or only `paths` of them over the last commit, and give the tree's hash.
+
+        Neither branch nor index nor files of the worktree change. Files that .gitignore excludes are left out; an
+        excluded one among `paths` raises IgnoredPath. Raises UnsafeContent before git sees anything.
+        """
+        with self._worktrees.temporary_index(worktree) as place:
+            self._check(worktree, place)
+            self._git("read-tree", "--reset", "HEAD", place=place)
+            self._add(place, paths)
+            if overlay is not None:
+                self._lay_over(place, overlay)
+            self._check_submodules(place)
+            return self._git("write-tree", place=place).text
+
+    def export(self, treeish: str, destination: Path) -> Export:
+        """Write the files of a commit or tree into the empty or new folder `destination`, without any `.git`."""
+        tree = self._repository.tree_of(treeish)
+        destination.mkdir(parents=True, exist_ok=True)
+        if any(destination.iterdir()):
+            raise GitCommandFailed("export", 1, f"{destination} is not empty; give a new folder")
+        index = self._repository.state / f"index-{uuid.uuid4().hex}"
+        place = Place(self._repository.path, destination, index)
+        try:
+            self._git("read-tree", tree, place=place)
+            left_out = sorted(path for path, target in self._links(tree).items() if link_escapes(path, target))
+            if left_out:
+                self._git("update-index", "-z", "--force-remove", "--stdin", place=place, stdin=_nul(left_out))
+            self._git("checkout-index", "--all", "--quiet", place=place)
+        finally:
+            index.unlink(missing_ok=True)
+        return Export(path=destination, tree=tree, left_out=tuple(left_out))
+
+    def _check(self, worktree: Worktree, place: Place) -> None:
+        try:
+            check_worktree(worktree.path, place.git_dir, {})
+        except UnsafeContent:
+            # The owner's own links and large files pass as long as nobody changes them.
+            check_worktree(worktree.path, place.git_dir, self._recorded(worktree))
+
+    def _recorded(self, worktree: Worktree) -> Mapping[str, tuple[str, int]]:
+        commit = f"refs/heads/{worktree.branch}"
+        found = {path: (target, 0) for path, target in self._links(commit).items()}
+        listing = self._git("ls-tree", "-r", "-z", "--long", commit).fields
+        for mode, size, path in _long_entries(listing):
+            if mode not in {_LINK, _SUBMODULE} and int(size) > MAX_FILE_BYTES:
+                found[path] = ("", int(size))
+        return found
+
+    def _links(self, treeish: str) -> dict[str, str]:
+        """Links of a tree with their targets."""
+        found = {}
+        for entry in self._git("ls-tree", "-r", "-z", treeish).fields:
+            mode, _, rest = entry.partition(" ")
+            if mode == _LINK:
+                sha, _, path = rest.removeprefix("blob ").partition("\t")
+                target = self._git("cat-file", "blob", sha).stdout
+                found[path] = target.decode("utf-8", errors="surrogateescape")
+        return found
+
+    def _add(self, place: Place, paths: Iterable[str] | None) -> None:
+        if paths is None:
+            self._git("add", "--all", place=place)
+            return
+        options = ["--pathspec-from-file=-", "--pathspec-file-nul"]
+        output = self._git("add", "--all", *options, place=place, stdin=_nul(paths), allowed=(0, 1))
+        if output.exit_code == 0:
+            return
+        if "ignored by one of your .gitignore" in output.stderr:
+            raise IgnoredPath(" ".join(output.stderr.splitlines()[1:4]))
+        raise GitCommandFailed("git add", output.exit_code, output.stderr)
+
+    def _lay_over(self, place: Place, overlay: Overlay) -> None:
+        """Take `overlay.paths` out of the index and put in what the source has there."""
+        paths = list(overlay.paths)
+        if not paths:
+            return
+        present = self._git("ls-files", "-z", "--", *paths, place=place).fields
+        wanted = self._git("ls-tree", "-r", "-z", "--full-tree", overlay.source, "--", *paths).stdout
+        removals = b"".join(b"0 %s\t%s\0" % (b"0" * 40, _bytes(path)) for path in present)
+        self._git("update-index", "--replace", "-z", "--index-info", place=place, stdin=removals + wanted)
+
+    def _check_submodules(self, place: Place) -> None:
+        """Refuse submodules that are new or point elsewhere; those the owner has stay."""
+        changes = self._git("diff-index", "--cached", "--ignore-submodules=none", "-z", "HEAD", place=place).fields
+        for header, path in zip(changes[::2], changes[1::2], strict=True):
+            if re.match(rf":\d+ {_SUBMODULE} ", header):
+                raise UnsafeContent("submodule", path, "agents do not add or move submodules; remove it")
+
+
+def _long_entries(listing: Iterable[str]) -> Iterable[tuple[str, str, str]]:
+    """Mode, size and path of the entries of `ls-tree --long`."""
+    for entry in listing:
+        head, _, path = entry.partition("\t")
+        mode, _, _, size = head.split()
+        yield mode, size, path
+
+
+def _nul(paths: Iterable[str]) -> bytes:
+    return b"".join(_bytes(path) + b"\0" for path in paths)
+
+
+def _bytes(path: str) -> bytes:
+    return path.encode("utf-8", errors="surrogateescape")

@@ -1,0 +1,165 @@
+"""One worktree a task: made, found again, reset and removed, each repeatable after a crash."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from git_ops.command import Place
+from git_ops.errors import GitError, WorktreeMissing
+from git_ops.models import Worktree
+from git_ops.repository import NO_COMMIT, Repository
+
+_TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+TASK_BRANCH = "agents/task/"
+BASE_REF = "refs/agents/bases/"
+_HALF_MADE = ".half-made-"
+
+
+class Worktrees:
+    """The worktrees of one clone, below `folder`."""
+
+    def __init__(self, repository: Repository, folder: Path) -> None:
+        self._repository = repository
+        self._git = repository.git
+        self._folder = folder
+
+    def create(self, task_id: str, base: str) -> Worktree:
+        """The task's worktree: the present one with its work, else a new one whose branch starts at commit `base`.
+
+        A branch that outlived its worktree is checked out as it is.
+        """
+        path, branch = self._names(task_id)
+        with self._repository.lock("worktrees"):
+            admin = self._admin(path)
+            if admin is None or not self._complete(path, admin, branch):
+                self._clear(path, admin)
+                # Each of the three steps finds what an interrupted run of it left behind.
+                self._repository.update_ref(BASE_REF + task_id, base, NO_COMMIT)
+                start = self._repository.commit_of(BASE_REF + task_id)
+                self._repository.update_ref(f"refs/heads/{branch}", start, NO_COMMIT)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._git("worktree", "add", "--quiet", "--force", str(path), branch)
+        return self.get(task_id)
+
+    def get(self, task_id: str) -> Worktree:
+        """The task's worktree; raises WorktreeMissing."""
+        path, branch = self._names(task_id)
+        base = self._repository.resolve(BASE_REF + task_id)
+        admin = self._admin(path)
+        if base is None or admin is None or not self._complete(path, admin, branch):
+            raise WorktreeMissing(task_id)
+        return Worktree(task_id=task_id, path=path, branch=branch, base_commit=base)
+
+    def all(self) -> list[Worktree]:
+        """All complete worktrees, by task id."""
+        found = []
+        for path in sorted(self._folder.iterdir()) if self._folder.is_dir() else []:
+            try:
+                found.append(self.get(path.name))
+            except GitError:
+                continue  # half made, or no worktree at all
+        return found
+
+    def remove(self, task_id: str, *, branch: bool = False) -> None:
+        """Remove the worktree and, if asked, the task's branch. Nothing happens when they are gone."""
+        path, name = self._names(task_id)
+        with self._repository.lock("worktrees"):
+            self._clear(path, self._admin(path))
+            if branch:
+                self._repository.delete_ref(f"refs/heads/{name}")
+                self._repository.delete_ref(BASE_REF + task_id)
+
+    def reset(self, worktree: Worktree, commit: str) -> None:
+        """Put branch, index and files to `commit`; everything else in the worktree is removed, ignored files too."""
+        with self.temporary_index(worktree) as place:
+            self._git("read-tree", "--reset", "-u", commit, place=place)
+            self._git("clean", "-ffdxq", place=place)
+            self._repository.update_ref(f"refs/heads/{worktree.branch}", self._repository.commit_of(commit))
+            self.adopt_index(worktree, place)
+
+    def place(self, worktree: Worktree) -> Place:
+        """Where git works on the worktree. Its `.git` file is not asked: whoever writes files could have changed it."""
+        admin = self._admin(worktree.path)
+        if admin is None:
+            raise WorktreeMissing(worktree.task_id)
+        return Place(admin, worktree.path)
+
+    @contextmanager
+    def temporary_index(self, worktree: Worktree) -> Iterator[Place]:
+        """A private copy of the worktree's index, so that no `index.lock` is ever left in the way."""
+        place = self.place(worktree)
+        index = self._repository.state / f"index-{uuid.uuid4().hex}"
+        try:
+            shutil.copyfile(place.git_dir / "index", index)  # keeps git's knowledge of which files are unchanged
+            yield Place(place.git_dir, place.work_tree, index)
+        finally:
+            index.unlink(missing_ok=True)
+            index.with_suffix(".lock").unlink(missing_ok=True)
+
+    def adopt_index(self, worktree: Worktree, place: Place) -> None:
+        """Make the temporary index that of the worktree."""
+        if place.index is not None:
+            place.index.replace(place.git_dir / "index")
+
+    def prune(self) -> list[str]:
+        """Clear away half-made and half-removed worktrees; gives the names of the folders. No work is in them."""
+        cleared = []
+        with self._repository.lock("worktrees"):
+            for admin in self._admins():
+                path = _path_of(admin)
+                if path is None or not self._complete(path, admin, TASK_BRANCH + path.name):
+                    self._clear(path, admin)
+                    cleared.append(admin.name)
+            for path in list(self._folder.iterdir()) if self._folder.is_dir() else []:
+                stray = path.is_dir() and not path.name.startswith(".") and self._admin(path) is None
+                if stray or path.name.startswith(_HALF_MADE):
+                    shutil.rmtree(path)
+                    cleared.append(path.name)
+        return cleared
+
+    def _names(self, task_id: str) -> tuple[Path, str]:
+        if not _TASK_ID.fullmatch(task_id):
+            raise GitError(f"task id {task_id[:120]!r}: use at most 100 letters, digits, '-' and '_'")
+        return self._folder / task_id, TASK_BRANCH + task_id
+
+    def _admins(self) -> list[Path]:
+        folder = self._repository.path / "worktrees"
+        return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+
+    def _admin(self, path: Path) -> Path | None:
+        """The git directory of the worktree at `path`."""
+        return next((admin for admin in self._admins() if _path_of(admin) == path), None)
+
+    def _complete(self, path: Path, admin: Path, branch: str) -> bool:
+        """Whether `git worktree add` came to its end: it unlocks last, and the index is written before that."""
+        head = admin / "HEAD"
+        return (
+            (path / ".git").is_file()
+            and (admin / "index").is_file()
+            and not (admin / "locked").exists()
+            and head.is_file()
+            and head.read_text().strip() == f"ref: refs/heads/{branch}"
+        )
+
+    def _clear(self, path: Path | None, admin: Path | None) -> None:
+        """Remove a worktree: its files under another name first, so that a crash does not leave half of it in place."""
+        if path is not None and path.exists():
+            grave = path.with_name(f"{_HALF_MADE}{path.name}-{uuid.uuid4().hex[:8]}")
+            path.rename(grave)
+            shutil.rmtree(grave)
+        if admin is not None and admin.exists():
+            shutil.rmtree(admin)
+
+
+def _path_of(admin: Path) -> Path | None:
+    """The worktree that a git directory below `worktrees/` belongs to."""
+    try:
+        pointer = (admin / "gitdir").read_text().strip()
+    except FileNotFoundError:
+        return None
+    return Path(pointer).parent if pointer else None

@@ -1,0 +1,52 @@
+"""One client over all model providers: replay, cache, retries, ledger, and the embedded model that needs no key."""
+
+from llm.client import LLMClient
+from llm.errors import (
+    InvalidOutput,
+    LLMError,
+    LocalServerFailed,
+    ModelFetchFailed,
+    ModelMissing,
+    NotConfigured,
+    PromptTooLong,
+    ProviderError,
+    ProviderRefused,
+    ProviderTimeout,
+    ProviderUnavailable,
+    TruncatedOutput,
+)
+from llm.ledger import CallContext, Ledger, ModelCall, StoredResponse
+from llm.local_server import LocalModelServer
+from llm.model_file import ModelStatus, fetch_model, model_path, model_status
+from llm.profiles import ModelProfile
+from llm.providers import Provider, resolve_provider
+from llm.tokens import estimate_tokens
+
+__all__ = [
+    "CallContext",
+    "InvalidOutput",
+    "LLMClient",
+    "LLMError",
+    "Ledger",
+    "LocalModelServer",
+    "LocalServerFailed",
+    "ModelCall",
+    "ModelFetchFailed",
+    "ModelMissing",
+    "ModelProfile",
+    "ModelStatus",
+    "NotConfigured",
+    "PromptTooLong",
+    "Provider",
+    "ProviderError",
+    "ProviderRefused",
+    "ProviderTimeout",
+    "ProviderUnavailable",
+    "StoredResponse",
+    "TruncatedOutput",
+    "estimate_tokens",
+    "fetch_model",
+    "model_path",
+    "model_status",
+    "resolve_provider",
+]

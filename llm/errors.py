@@ -1,0 +1,76 @@
+"""What can go wrong with a model call, and with having a model at all."""
+
+from __future__ import annotations
+
+
+class LLMError(Exception):
+    """Anything of this folder. The message says what was attempted, the limit met and the next step."""
+
+
+class NotConfigured(LLMError):
+    """The settings do not suffice to ask the chosen provider: a key, an address or a model name is missing."""
+
+
+class ProviderError(LLMError):
+    """A provider did not answer. `retryable`: the same request may well succeed later."""
+
+    def __init__(self, message: str, *, retryable: bool, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+        self.retry_after = retry_after
+        """Seconds the provider asked to wait, if it did."""
+
+
+class ProviderUnavailable(ProviderError):
+    """Rate limits, server errors, cut connections or answers that were no answers, to the last try."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message, retryable=True, retry_after=retry_after)
+
+
+class ProviderTimeout(ProviderUnavailable):
+    """No answer in the time a call may take."""
+
+
+class ProviderRefused(ProviderError):
+    """The request itself was turned down (key, model name, quota, content): asking again will not help."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message, retryable=False)
+        self.status = status
+        """HTTP status, if there was one."""
+
+
+class PromptTooLong(LLMError):
+    """Prompt and answer do not fit into the model's context."""
+
+
+class TruncatedOutput(LLMError):
+    """The answer met its token limit; `partial` is what came."""
+
+    def __init__(self, message: str, *, partial: str) -> None:
+        super().__init__(message)
+        self.partial = partial
+
+
+class InvalidOutput(LLMError):
+    """No answer fitted the schema, though the model was shown what was wrong; `answer` is the last one."""
+
+    def __init__(self, message: str, *, answer: str) -> None:
+        super().__init__(message)
+        self.answer = answer
+
+
+class ModelMissing(LLMError):
+    """The embedded model's file is not there."""
+
+
+class ModelFetchFailed(LLMError):
+    """The embedded model could not be had from any source, or what came is not it."""
+
+
+class LocalServerFailed(ProviderError):
+    """The embedded model's server does not start, though it was tried several times, or it was stopped."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=False)

@@ -1,0 +1,102 @@
+"""What is kept of every model call, and what the client asks of whoever keeps it (the database does, in `memory`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+@dataclass(frozen=True)
+class CallContext:
+    """For whom a call is made. `workflow_id` and `step` name it: when the step is run again, its answer is replayed.
+
+    Two calls that may differ in their answers (samples) need a step or a seed of their own.
+    """
+
+    task_id: str | None
+    agent: str
+    workflow_id: str
+    step: str
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class StoredResponse(BaseModel):
+    """An answer as it was paid for."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    response: str
+    provider: str
+    model: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    created_at: datetime = Field(default_factory=_now)
+
+
+class ModelCall(BaseModel):
+    """One line of the ledger."""
+
+    id: int = 0
+    """Given by the database; 0 before."""
+    workflow_id: str
+    step: str
+    request_hash: str
+    task_id: str | None
+    agent: str
+    provider: str
+    model: str
+    prompt_hash: str
+    prompt: str
+    response: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    """Of `input_tokens`, those the provider had in its own cache."""
+    cost_usd: float | None = None
+    """None: the price of this model is not known."""
+    cached: bool = False
+    """Answered from our own cache, free."""
+    seconds: float = 0.0
+    outcome: str = "ok"
+    """`ok` when the answer can be used again; else the name of the error."""
+    created_at: datetime = Field(default_factory=_now)
+
+
+class Answered(Protocol):
+    """A stored answer, as far as the client reads it."""
+
+    @property
+    def response(self) -> str: ...
+    @property
+    def input_tokens(self) -> int: ...
+    @property
+    def output_tokens(self) -> int: ...
+    @property
+    def cached_tokens(self) -> int: ...
+
+
+class Ledger(Protocol):
+    """Keeps calls and answers. All methods may be called from several threads."""
+
+    def find_call(self, workflow_id: str, step: str, request_hash: str) -> Answered | None:
+        """The answer this very step already got to this request."""
+        ...
+
+    def record_call(self, call: ModelCall) -> None:
+        """Write a call down. Of those with outcome `ok` the first of a (workflow, step, request) stays."""
+        ...
+
+    def cached_response(self, request_hash: str, max_age_seconds: float) -> Answered | None:
+        """An answer to an identical request that is not older than that."""
+        ...
+
+    def store_response(self, request_hash: str, response: StoredResponse) -> None:
+        """Put an answer into the cache, in place of an older one."""
+        ...

@@ -1,0 +1,217 @@
+"""Requests sent through pydantic-ai: the only module that knows it and the SDKs below it.
+
+One event loop, in a thread of its own, carries the requests of all threads, so that they share connections. The
+libraries are imported with the first request: they take a second, and a start without work must not wait for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from llm.errors import PromptTooLong, ProviderError, ProviderRefused, ProviderTimeout, ProviderUnavailable
+from llm.providers import Endpoint
+from llm.request import Answer, OutputSchema, Request
+from llm.tokens import estimate_tokens
+from monitoring import redact
+
+if TYPE_CHECKING:
+    from pydantic_ai.messages import ModelMessage, ModelResponse
+    from pydantic_ai.models import ModelRequestParameters
+    from pydantic_ai.models.anthropic import AnthropicModel
+    from pydantic_ai.models.openai import OpenAIChatModel
+
+    AnyModel: TypeAlias = OpenAIChatModel | AnthropicModel
+
+OutputMode: TypeAlias = Literal["native", "tool"]
+_OUTPUT_TOOL = "final_result"
+_LONGEST_DETAIL = 500
+
+
+class Wire:
+    """Carries one request to one endpoint and brings its answer, once: no retries here. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._model = lru_cache(maxsize=32)(_build_model)
+        self._without_native: set[tuple[str | None, str]] = set()
+
+    def ask(self, endpoint: Endpoint, request: Request, timeout: float) -> Answer:
+        """The answer to `request`, or a ProviderError or PromptTooLong. `timeout` in seconds, for all of it."""
+        spot = (endpoint.base_url, request.model)
+        mode: OutputMode = (
+            "tool" if spot in self._without_native else _preferred_mode(self._model(endpoint, request.model))
+        )
+        try:
+            return self._ask(endpoint, request, mode, timeout)
+        except ProviderRefused as refusal:
+            # Not every OpenAI-compatible server takes a JSON schema; nearly all take tools.
+            if request.schema is None or mode == "tool" or refusal.status not in (400, 422, 501):
+                raise
+            answer = self._ask(endpoint, request, "tool", timeout)
+            self._without_native.add(spot)
+            return answer
+
+    def close(self) -> None:
+        """Stop the event loop's thread; requests under way are given up."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+        if loop is not None:
+            loop.call_soon_threadsafe(loop.stop)
+
+    def _ask(self, endpoint: Endpoint, request: Request, mode: OutputMode, timeout: float) -> Answer:
+        from pydantic_ai.direct import model_request
+        from pydantic_ai.exceptions import AgentRunError
+        from pydantic_ai.settings import ModelSettings
+
+        settings = ModelSettings(
+            temperature=request.temperature,
+            max_tokens=request.max_tokens,
+            # `timeout` bounds each silence of the connection, `request_timeout` the whole, `max_retries` the SDK's own
+            timeout=timeout,
+            request_timeout=timeout,
+            max_retries=0,
+        )
+        if request.seed is not None and endpoint.provider != "anthropic":
+            settings["seed"] = request.seed
+        asked = model_request(
+            self._model(endpoint, request.model),
+            _messages(request, explain_schema=endpoint.provider in ("local", "openai_compatible")),
+            model_settings=settings,
+            model_request_parameters=_output_parameters(request.schema, mode),
+        )
+        try:
+            response = asyncio.run_coroutine_threadsafe(asked, self._running_loop()).result()
+        except AgentRunError as error:
+            raise _translated(error, endpoint, request, timeout) from error
+        return _answer(response, request)
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="llm-wire", daemon=True).start()
+            return self._loop
+
+
+def _build_model(endpoint: Endpoint, name: str) -> AnyModel:
+    if endpoint.provider == "anthropic":
+        from pydantic_ai.models.anthropic import AnthropicModel
+        from pydantic_ai.providers.anthropic import AnthropicProvider
+
+        # The SDK adds /v1 by itself; people give the address either way.
+        base_url = endpoint.base_url.rstrip("/").removesuffix("/v1") if endpoint.base_url else None
+        return AnthropicModel(name, provider=AnthropicProvider(api_key=endpoint.api_key, base_url=base_url))
+    from pydantic_ai.models.openai import OpenAIChatModel
+
+    if endpoint.provider == "openai":
+        from pydantic_ai.providers.openai import OpenAIProvider
+
+        return OpenAIChatModel(name, provider=OpenAIProvider(api_key=endpoint.api_key, base_url=endpoint.base_url))
+    from pydantic_ai.profiles.openai import OpenAIModelProfile
+    from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+
+    assert endpoint.base_url is not None
+    return OpenAIChatModel(
+        name,
+        provider=OpenAICompatibleProvider(endpoint.provider, base_url=endpoint.base_url, api_key=endpoint.api_key),
+        profile=OpenAIModelProfile(supports_json_schema_output=True, openai_chat_supports_max_completion_tokens=False),
+    )
+
+
+def _preferred_mode(model: AnyModel) -> OutputMode:
+    return "native" if model.profile.get("supports_json_schema_output", False) else "tool"
+
+
+def _messages(request: Request, *, explain_schema: bool) -> list[ModelMessage]:
+    from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, UserPromptPart
+
+    system = request.system
+    if request.schema is not None and explain_schema:
+        # A server that constrains the answer by a grammar does not tell the model what the grammar is.
+        schema = json.dumps(request.schema.schema, separators=(",", ":"), ensure_ascii=False)
+        system = f"{system}\n\nAnswer with one JSON value that fits this JSON schema:\n{schema}".lstrip()
+    return [
+        ModelRequest(parts=[UserPromptPart(turn.text)], instructions=system or None)
+        if turn.role == "user"
+        else ModelResponse(parts=[TextPart(turn.text)])
+        for turn in request.turns
+    ]
+
+
+def _output_parameters(schema: OutputSchema | None, mode: OutputMode) -> ModelRequestParameters:
+    from pydantic_ai.models import ModelRequestParameters
+    from pydantic_ai.output import OutputObjectDefinition
+    from pydantic_ai.tools import ToolDefinition
+
+    if schema is None:
+        return ModelRequestParameters()
+    if mode == "native":
+        wanted = OutputObjectDefinition(json_schema=dict(schema.schema), name=schema.name)
+        return ModelRequestParameters(output_mode="native", output_object=wanted)
+    tool = ToolDefinition(
+        name=_OUTPUT_TOOL,
+        parameters_json_schema=dict(schema.schema),
+        description=f"Give the answer: {schema.name}.",
+        kind="output",
+    )
+    return ModelRequestParameters(output_mode="tool", output_tools=[tool], allow_text_output=False)
+
+
+def _answer(response: ModelResponse, request: Request) -> Answer:
+    from pydantic_ai.messages import TextPart, ToolCallPart
+
+    calls = [part.args_as_json_str() for part in response.parts if isinstance(part, ToolCallPart)]
+    text = calls[0] if calls else "".join(part.content for part in response.parts if isinstance(part, TextPart))
+    if response.finish_reason == "content_filter":
+        raise ProviderRefused(f"{request.provider} withheld the answer of {request.model!r} by its content filter")
+    usage = response.usage
+    return Answer(
+        text=text,
+        truncated=response.finish_reason == "length",
+        # Some servers do not count; what is not counted cannot be budgeted, so it is estimated.
+        input_tokens=usage.input_tokens or estimate_tokens(request.text()),
+        output_tokens=usage.output_tokens or estimate_tokens(text),
+        cached_tokens=usage.cache_read_tokens,
+    )
+
+
+def _translated(
+    error: Exception, endpoint: Endpoint, request: Request, timeout: float
+) -> ProviderError | PromptTooLong:
+    """pydantic-ai's error as one of ours, in words that say what to do."""
+    from pydantic_ai import exceptions as theirs
+
+    who = f"{endpoint.provider} model {request.model!r}" + (f" at {endpoint.base_url}" if endpoint.base_url else "")
+    detail = redact(str(error))[:_LONGEST_DETAIL]
+    wait = error.retry_after if isinstance(error, theirs.ModelAPIError) else None
+    match error:
+        case theirs.ModelRequestTimeout() | theirs.ModelTimeoutError():
+            return ProviderTimeout(f"{who} did not answer within {timeout:g} s (llm.timeout)")
+        case theirs.ModelContextWindowExceededError():
+            return PromptTooLong(f"the prompt does not fit into the context of {who}: {detail}")
+        case theirs.ModelQuotaExceededError():
+            return ProviderRefused(f"the account's quota is used up, {who}: {detail}", status=_status(error))
+        case theirs.ModelAuthenticationError():
+            return ProviderRefused(f"{who} does not accept the key: check it. {detail}", status=_status(error))
+        case theirs.ModelNotFoundError():
+            told = f"{who} does not exist there: check llm.model and llm.base_url. {detail}"
+            return ProviderRefused(told, status=_status(error))
+        case theirs.ModelRequestRejectedError():
+            return ProviderRefused(f"{who} turned the request down: {detail}", status=_status(error))
+        case theirs.ModelRateLimitError():
+            return ProviderUnavailable(f"{who} limits the rate of requests: {detail}", retry_after=wait)
+        case theirs.ModelConnectionError():
+            return ProviderUnavailable(f"no connection to {who}, or it was cut: {detail}", retry_after=wait)
+        case _:
+            return ProviderUnavailable(f"{who} gave no usable answer: {detail}", retry_after=wait)
+
+
+def _status(error: Exception) -> int | None:
+    from pydantic_ai.exceptions import ModelHTTPError
+
+    return error.status_code if isinstance(error, ModelHTTPError) else None

@@ -1,0 +1,89 @@
+"""What the team keeps: tasks, attempts, verdicts, the ledger of model calls, memories, activity and decisions.
+
+One schema on SQLite or PostgreSQL, migrated at start; and the context an agent sees, built from it in a token budget.
+"""
+
+from memory.context import ContextManager, Section, estimated_tokens
+from memory.errors import (
+    AmbiguousTask,
+    ContextTooLarge,
+    DatabaseCorrupt,
+    DatabaseFull,
+    DatabaseLocked,
+    DatabaseReadOnly,
+    DatabaseUnreachable,
+    DatabaseUnusable,
+    IllegalTransition,
+    MemoryStoreError,
+    SchemaMissing,
+    SchemaTooNew,
+    UnknownTask,
+    UnsupportedDatabase,
+    ValueTooLarge,
+)
+from memory.models import (
+    Activity,
+    Attempt,
+    ControlCommand,
+    Criterion,
+    Decision,
+    FailureReason,
+    Memory,
+    ModelCall,
+    Priority,
+    StoredResponse,
+    Task,
+    TaskStatus,
+    TaskType,
+    UsageRow,
+    Verdict,
+    utc_now,
+)
+from memory.priority import effective_priority, queue_priority
+from memory.store import MemoryStore
+from memory.task_ids import new_task_id
+from memory.tasks import ENDED, RETRIABLE, TaskChanges
+
+__all__ = [
+    "ENDED",
+    "RETRIABLE",
+    "Activity",
+    "AmbiguousTask",
+    "Attempt",
+    "ContextManager",
+    "ContextTooLarge",
+    "ControlCommand",
+    "Criterion",
+    "DatabaseCorrupt",
+    "DatabaseFull",
+    "DatabaseLocked",
+    "DatabaseReadOnly",
+    "DatabaseUnreachable",
+    "DatabaseUnusable",
+    "Decision",
+    "FailureReason",
+    "IllegalTransition",
+    "Memory",
+    "MemoryStore",
+    "MemoryStoreError",
+    "ModelCall",
+    "Priority",
+    "SchemaMissing",
+    "SchemaTooNew",
+    "Section",
+    "StoredResponse",
+    "Task",
+    "TaskChanges",
+    "TaskStatus",
+    "TaskType",
+    "UnknownTask",
+    "UnsupportedDatabase",
+    "UsageRow",
+    "ValueTooLarge",
+    "Verdict",
+    "effective_priority",
+    "estimated_tokens",
+    "new_task_id",
+    "queue_priority",
+    "utc_now",
+]

@@ -1,0 +1,57 @@
+"""`MemoryStore`: all that the team keeps, behind one class."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from memory.control import ControlTable
+from memory.database import BUSY_SECONDS, Database
+from memory.errors import DatabaseCorrupt, SchemaMissing
+from memory.evidence import EvidenceTables
+from memory.journal import JournalTables
+from memory.ledger import LedgerTables
+from memory.migrate import current_revision, migrate
+from memory.schema import SCHEMA_REVISION
+from memory.tasks import TaskTable
+
+
+class MemoryStore(TaskTable, EvidenceTables, LedgerTables, JournalTables, ControlTable):
+    """Tasks, evidence, the ledger, agents' memory, activity, decisions and the daemon's mailbox.
+
+    `url` is `sqlite:////path/agents.db` or `postgresql://…`. Call `migrate()` once before use. Every method is one
+    short transaction and may be called from any thread and several processes; a statement waits at most `busy_seconds`
+    for a lock. Texts are redacted and bounded as they are stored (limits in `memory.schema`); moments are in UTC.
+    Raises `DatabaseUnusable` and its kinds when the database itself is at fault.
+    """
+
+    def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
+        self._database = Database(url, busy_seconds=busy_seconds)
+
+    def migrate(self) -> None:
+        """Create or update the tables. Raises `SchemaTooNew` for a database of a newer program."""
+        migrate(self._database)
+
+    def check(self) -> str:
+        """Look whether the database is sound, and say what it is in one line. Raises `DatabaseUnusable`."""
+        with self._database.read() as connection:
+            revision = current_revision(connection)
+            if revision != SCHEMA_REVISION:
+                raise SchemaMissing(
+                    self._database.place,
+                    f"its schema is revision {revision}, this program needs {SCHEMA_REVISION}",
+                    "Run `python main.py migrate`",
+                )
+            if not self._database.is_sqlite:
+                version = connection.execute(sa.text("SHOW server_version")).scalar_one()
+                return f"PostgreSQL {version}, schema {revision}, {self._database.place}"
+            problem = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+            version = connection.exec_driver_sql("SELECT sqlite_version()").scalar_one()
+        if problem != "ok":
+            raise DatabaseCorrupt(
+                self._database.place, f"quick_check says {problem!r}", "Stop the daemon and restore the last backup"
+            )
+        return f"SQLite {version}, schema {revision}, {self._database.path}"
+
+    def close(self) -> None:
+        """Close all idle connections; the store opens new ones if it is used again."""
+        self._database.close()

@@ -1,0 +1,10 @@
+"""The flows: for each task type the stages it passes, one file each, to be read top to bottom."""
+
+from memory import TaskType
+from orchestrator.flows.analysis_flow import ANALYSIS_FLOW
+from orchestrator.flows.code_flow import CODE_FLOW
+from orchestrator.flows.flow import Done, Flow, FlowState, Next, Stage, StageContext, Wait
+
+FLOWS: dict[TaskType, Flow] = {flow.type: flow for flow in (CODE_FLOW, ANALYSIS_FLOW)}
+
+__all__ = ["FLOWS", "Done", "Flow", "FlowState", "Next", "Stage", "StageContext", "Wait"]

@@ -1,0 +1,142 @@
+"""The life of a code task, top to bottom:
+
+requirements → tests first, which must fail → code until they pass → review → land → completed.
+
+Every line with a cost or an effect is a durable step; a stage that is killed goes on at the step it was in.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from agents import ChangeFacts, Requirements, Review
+from memory import FailureReason, TaskType
+from orchestrator.errors import StageFailed
+from orchestrator.flows.code_state import CodeState, Settled
+from orchestrator.flows.coding import make_tests_pass
+from orchestrator.flows.flow import Done, Flow, Next, Outcome, Stage, StageContext, Wait
+from orchestrator.flows.test_first import settle_tests
+from orchestrator.suite import Baseline
+from orchestrator.workbench import Landed, Opened
+
+MAX_REVIEW_ROUNDS = 3
+MAX_LANDING_ROUNDS = 5
+RUN_GATE, LAND_GATE = "run", "land"
+"""Gates for `testing.auto_run: false` and `git.auto_commit: false`."""
+
+
+def requirements(ctx: StageContext) -> Outcome:
+    """[product] A worktree, the state of the suite before the work, and where the work belongs."""
+    state = CodeState.of(ctx.task)
+    if not ctx.services.settings.testing.auto_run and RUN_GATE not in state.approved:
+        return Wait(RUN_GATE, "requirements", state)
+    opened = ctx.step("open worktree", Opened, ctx.bench.open)
+    baseline = ctx.step("baseline", Baseline, lambda: ctx.bench.baseline(opened.base))
+    settled = ctx.step("requirements by code", Settled, lambda: _by_code(ctx)).requirements
+    if settled is None:
+        settled = ctx.step("choose file", Requirements, lambda: _by_model(ctx))
+    state.begin(opened.base, baseline, settled)
+    return Next("tests", state)
+
+
+def tests(ctx: StageContext) -> Outcome:
+    """[qa] Tests before code: collected, red for the right reason, committed."""
+    state = CodeState.of(ctx.task)
+    settle_tests(ctx, state)
+    return Next("code", state)
+
+
+def code(ctx: StageContext) -> Outcome:
+    """[developer] Attempts until the tests and the whole suite are green, then one code commit."""
+    state = CodeState.of(ctx.task)
+    make_tests_pass(ctx, state)
+    return Next("review", state)
+
+
+def review(ctx: StageContext) -> Outcome:
+    """[tech_lead] Facts first, then a model's view where it is worth something."""
+    state = CodeState.of(ctx.task)
+    number = state.review_rounds + 1
+    facts = ctx.step("facts of the change", ChangeFacts, lambda: ctx.bench.facts(state.tests_commit, state.code_commit))
+    verdict = ctx.team.tech_lead.check_facts(facts)
+    if verdict.approved and not ctx.team.tech_lead.profile.small:
+        verdict = ctx.step("review", Review, lambda: _model_review(ctx, state))
+    ctx.step("record verdict", bool, partial(ctx.record_review, verdict, number))
+    if not verdict.approved:
+        return _rejected(state, verdict, number)
+    if not ctx.services.settings.git.auto_commit and LAND_GATE not in state.approved:
+        return Wait(LAND_GATE, "land", state)
+    return Next("land", state)
+
+
+def land(ctx: StageContext) -> Outcome:
+    """[tech_lead] Rebase on the landing branch, run the whole suite on the result, swap the branch, push."""
+    state = CodeState.of(ctx.task)
+    landed = ctx.step("land", Landed, lambda: ctx.bench.land(state.code_commit, state.tests_ids))
+    if not landed.commit:
+        return _start_over(ctx, state, landed)
+    state.landed_commits, state.pushed, state.push_error = landed.commits, landed.pushed, landed.push_error
+    ctx.step("clean up", bool, lambda: ctx.bench.close(landed))
+    return Done(state.finished())
+
+
+CODE_FLOW = Flow(
+    TaskType.CODE,
+    (
+        Stage("requirements", "product", requirements),
+        Stage("tests", "qa", tests),
+        Stage("code", "developer", code),
+        Stage("review", "tech_lead", review),
+        Stage("land", "tech_lead", land),
+    ),
+)
+
+
+def _by_code(ctx: StageContext) -> Settled:
+    sources = ctx.bench.sources()
+    return Settled(
+        requirements=ctx.team.product.requirements_from_text(ctx.task, sources.files, sources.symbols),
+    )
+
+
+def _by_model(ctx: StageContext) -> Requirements:
+    sources = ctx.bench.sources()
+    if not sources.files:
+        raise StageFailed(
+            FailureReason.INVALID_OUTPUT,
+            "the repository has no source file and the task names none; name the file in the task's description",
+        )
+    return ctx.team.product.choose_file(ctx.task, sources.outline, sources.files, ctx.ask("choose file"))
+
+
+def _model_review(ctx: StageContext, state: CodeState) -> Review:
+    report = f"{len(state.tests_ids)} new tests and the whole suite ({state.suite_size} tests) pass."
+    diff = ctx.bench.diff(state.tests_commit, state.code_commit)
+    return ctx.team.tech_lead.review_change(ctx.task, diff, report, ctx.ask("review"))
+
+
+def _rejected(state: CodeState, verdict: Review, number: int) -> Outcome:
+    if number >= MAX_REVIEW_ROUNDS:
+        issues = "; ".join(verdict.issues) or verdict.reasoning
+        raise StageFailed(
+            FailureReason.REVIEW_REJECTED, f"rejected in {number} reviews; last issues: {issues}", blocked=True
+        )
+    state.review_rounds = number
+    state.review_issues = verdict.issues or [verdict.reasoning or "The reviewer rejected the change."]
+    return Next("code", state)
+
+
+def _start_over(ctx: StageContext, state: CodeState, landed: Landed) -> Outcome:
+    """The landing branch moved in a way that does not fit: do the same work again on its new tip.
+
+    Tests and answer are kept, so usually no model is asked again.
+    """
+    state.landing_rounds += 1
+    if state.landing_rounds >= MAX_LANDING_ROUNDS:
+        raise StageFailed(
+            FailureReason.CONFLICT, f"did not fit in {state.landing_rounds} tries: {landed.problem}", blocked=True
+        )
+    opened = ctx.step("reopen worktree", Opened, ctx.bench.open)
+    baseline = ctx.step("new baseline", Baseline, lambda: ctx.bench.baseline(opened.base))
+    state.rebase(opened.base, baseline)
+    return Next("tests", state)

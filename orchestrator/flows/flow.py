@@ -1,0 +1,121 @@
+"""What a flow is: the stages of one task type, each done by one agent, each a durable job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import BaseModel, JsonValue
+
+from agents import Review
+from llm import CallContext
+from memory import Task, TaskType
+from orchestrator.engine import Steps
+from orchestrator.failures import typed_failures
+from orchestrator.services import Services
+from orchestrator.verdicts import record_review
+from orchestrator.workbench import Workbench
+
+Result = TypeVar("Result")
+
+
+class FlowState(BaseModel):
+    """What stages of one task hand on to each other; saved with the task at the end of each stage."""
+
+    visit: int = 0
+    """Counts stages done, so that a stage that is entered again is a job of its own."""
+    approved: list[str] = []
+    """Gates the owner has opened."""
+    waiting_for: str = ""
+    """The gate the task waits at."""
+
+
+@dataclass(frozen=True)
+class Next:
+    """The task goes on with another stage."""
+
+    stage: str
+    state: FlowState
+
+
+@dataclass(frozen=True)
+class Done:
+    """The task is completed."""
+
+    state: FlowState
+
+
+@dataclass(frozen=True)
+class Wait:
+    """The task waits until the owner opens `gate`, then goes on with `stage`."""
+
+    gate: str
+    stage: str
+    state: FlowState
+
+
+Outcome = Next | Done | Wait
+
+
+class StageContext:
+    """What a stage works with: its task, the services and agents, and durable steps."""
+
+    def __init__(self, task: Task, stage: str, services: Services, steps: Steps) -> None:
+        self.task = task
+        self.stage = stage
+        self.services = services
+        self.team = services.team
+        self.bench = Workbench(services, task)
+        self._steps = steps
+
+    @property
+    def agent(self) -> str:
+        """Name of the agent whose queue this stage is on."""
+        return self._steps.job.agent
+
+    def step(self, name: str, returns: type[Result], action: Callable[[], Result]) -> Result:
+        """One effect, done once; errors of the services become typed failures of the task."""
+        return self._steps.step(name, returns, lambda: typed_failures(action))
+
+    def ask(self, step: str, agent: str | None = None) -> CallContext:
+        """The ledger's context for a model call of `agent` (default: this stage's) in the step of this name."""
+        return CallContext(task_id=self.task.id, agent=agent or self.agent, workflow_id=self._steps.job.id, step=step)
+
+    def record_review(self, review: Review, number: int) -> bool:
+        """Store a review as the verdict of round `number`, from inside a step; True when it approves."""
+        return record_review(self.services.store, self.task, self.stage, self.agent, review, number)
+
+    def note(self, activity: str, **details: JsonValue) -> None:
+        """Write to the activity stream, from inside a step."""
+        self.services.store.log_activity(self.agent, activity, self.task.id, **details)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a flow that one agent does."""
+
+    name: str
+    agent: str | None
+    """None: the agent assigned to the task."""
+    run: Callable[[StageContext], Outcome]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The stages of one task type, in the order in which they are normally passed."""
+
+    type: TaskType
+    stages: tuple[Stage, ...]
+
+    def stage(self, name: str) -> Stage:
+        """The stage of that name; the first one for an empty name."""
+        return self.stages[self.position(name)]
+
+    def position(self, name: str) -> int:
+        """How far into the flow a stage stands, from 0."""
+        return next((index for index, stage in enumerate(self.stages) if stage.name == name), 0)
+
+    def agent_for(self, stage: Stage, task: Task) -> str:
+        """Whose queue a stage of `task` goes to."""
+        return stage.agent or (task.assigned_agents[0] if task.assigned_agents else "tech_lead")

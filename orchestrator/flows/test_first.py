@@ -1,0 +1,170 @@
+"""Tests before code. Stated examples become tests by code; what a model adds must be agreed upon by independent
+
+solutions; and all must be red before the code exists, for the right reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from pydantic import BaseModel
+
+from agents import CodeView, TestCase, render_test_file
+from memory import FailureReason
+from orchestrator.errors import StageFailed
+from orchestrator.flows.code_state import CodeState, Draft
+from orchestrator.flows.coding import Answer, write_definitions
+from orchestrator.flows.flow import StageContext
+from orchestrator.trials import Trial
+
+MOST_DRAFTS = 3
+ENOUGH_GOOD_DRAFTS = 2
+"""Solutions that must agree: with two that pass every stated example, what both say is right in most cases."""
+FURTHER_ASSERTIONS = 5
+MOST_RED_CHECKS = 3
+DRAFT_TESTS = "tests/test_ai_agents_draft.py"
+"""Where tests lie while they are tried out; never committed."""
+
+
+class RedCheck(BaseModel):
+    """What running the new tests without the code showed."""
+
+    red: list[str]
+    guards: list[str]
+    """Tests that pass already: they keep what is there from breaking."""
+    unfit: dict[str, str]
+    """Test names that fail for a reason of their own, with that reason."""
+    problem: str = ""
+
+
+def settle_tests(ctx: StageContext, state: CodeState) -> None:
+    """Fill `state` with tests that were seen to be red, committed as QA's commit."""
+    if not state.cases:
+        stated = ctx.step("stated examples", list[TestCase], partial(_stated, ctx, state))
+        drafts = _draft_solutions(ctx, state, stated) if ctx.team.developer.profile.small else []
+        further = _further(ctx, state, stated, drafts)
+        state.cases, state.drafts = [*stated, *further], sorted(drafts, key=lambda draft: not draft.passed)
+    if not state.tests_file:
+        state.tests_file = ctx.step("name test file", str, lambda: ctx.bench.new_test_file(state.settled))
+    _see_red(ctx, state)
+    state.tests_commit = ctx.step(
+        "commit tests", str, lambda: ctx.bench.commit_tests(state.tests_file, _text(ctx, state), state.base)
+    )
+
+
+def _stated(ctx: StageContext, state: CodeState) -> list[TestCase]:
+    modules = ctx.bench.sources().imports
+    return ctx.team.qa.tests_from_examples(ctx.task, state.settled, modules)
+
+
+def _draft_solutions(ctx: StageContext, state: CodeState, stated: Sequence[TestCase]) -> list[Draft]:
+    """Independent solutions, drawn from the task's words alone and tried on the stated examples."""
+    drafts: list[Draft] = []
+    view = ctx.step("view", CodeView, partial(ctx.bench.view, state.base, state.settled))
+    known: set[str] = set()
+    tests = _as_file(ctx, state, stated)
+    for number in range(MOST_DRAFTS):
+        name = f"draft {number + 1}"
+        answer = ctx.step(name, Answer, partial(write_definitions, ctx, state, number, name, view))
+        if answer.text in known:
+            continue
+        known.add(answer.text)
+        trial = ctx.step(f"try {name}", Trial, partial(ctx.bench.trial, state.base, state.settled, answer.text, tests))
+        if trial.applied:
+            drafts.append(Draft(answer=answer.text, passed=trial.green, evidence=trial.evidence))
+        if stated and sum(draft.passed for draft in drafts) >= ENOUGH_GOOD_DRAFTS:
+            break
+    return drafts
+
+
+def _further(
+    ctx: StageContext, state: CodeState, stated: Sequence[TestCase], drafts: Sequence[Draft]
+) -> list[TestCase]:
+    """Assertions of QA, one a test. From a small model only those are kept that a majority of drafts satisfies."""
+    small = ctx.team.qa.profile.small
+    voters = [draft for draft in drafts if draft.passed or not stated]
+    if small and len(voters) < ENOUGH_GOOD_DRAFTS:
+        if not stated:
+            raise _nothing_to_test()
+        return []
+    proposed = ctx.step("further assertions", list[str], partial(_propose, ctx, state, stated))
+    cases = ctx.step("usable assertions", list[TestCase], partial(_usable, ctx, state, stated, proposed))
+    votes: dict[str, int] = dict.fromkeys((case.name for case in cases), 0)
+    if small and cases:
+        for number, draft in enumerate(voters):
+            passed = ctx.step(f"vote {number + 1}", list[str], partial(_vote, ctx, state, draft, cases))
+            for name in passed:
+                votes[name] = votes.get(name, 0) + 1
+        cases = [case for case in cases if votes[case.name] * 2 > len(voters)]
+    state.dropped_tests = len(proposed) - len(cases)
+    if not stated and not cases:
+        raise _nothing_to_test()
+    return cases
+
+
+def _propose(ctx: StageContext, state: CodeState, stated: Sequence[TestCase]) -> list[str]:
+    return ctx.team.qa.write_assertions(
+        ctx.task, state.settled, stated, FURTHER_ASSERTIONS, ctx.ask("further assertions")
+    )
+
+
+def _usable(ctx: StageContext, state: CodeState, stated: Sequence[TestCase], proposed: Sequence[str]) -> list[TestCase]:
+    modules = ctx.bench.sources().imports
+    return ctx.team.qa.cases_from_assertions(proposed, state.settled, modules, stated, FURTHER_ASSERTIONS)
+
+
+def _vote(ctx: StageContext, state: CodeState, draft: Draft, cases: Sequence[TestCase]) -> list[str]:
+    """Names of the tests among `cases` that this draft passes."""
+    trial = ctx.bench.trial(state.base, state.settled, draft.answer, _as_file(ctx, state, cases))
+    return [test_id.rsplit("::", 1)[-1] for test_id in trial.passed]
+
+
+def _see_red(ctx: StageContext, state: CodeState) -> None:
+    """Run the tests without the code; drop those that fail for a reason of their own; at least one must be red."""
+    for number in range(MOST_RED_CHECKS):
+        check = ctx.step(f"red check {number + 1}", RedCheck, partial(_red_check, ctx, state))
+        if check.problem:
+            raise StageFailed(FailureReason.INVALID_OUTPUT, f"the new tests cannot be run: {check.problem}")
+        state.cases = [case for case in state.cases if case.name not in check.unfit]
+        state.dropped_tests += len(check.unfit)
+        if not state.cases:
+            reasons = "; ".join(f"{name}: {why}" for name, why in check.unfit.items())
+            raise StageFailed(FailureReason.INVALID_OUTPUT, f"no usable test is left: {reasons}", blocked=True)
+        if not check.unfit:
+            break
+    if not check.red:
+        raise StageFailed(
+            FailureReason.INVALID_OUTPUT,
+            f"all {len(check.guards)} new tests pass before any code is written: the work seems to be done already, "
+            "or the task states nothing new",
+        )
+    state.tests_ids = sorted([*check.red, *check.guards])
+
+
+def _red_check(ctx: StageContext, state: CodeState) -> RedCheck:
+    trial = ctx.bench.trial(state.base, None, "", (state.tests_file, _text(ctx, state)))
+    unfit = {failure.test_id.rsplit("::", 1)[-1]: failure.message for failure in trial.failures if not failure.fair}
+    red = [failure.test_id for failure in trial.failures if failure.fair]
+    problem = trial.problem or ("" if trial.passed or trial.failures else "no test was collected")
+    ctx.note("tests are red", red=len(red), already_green=len(trial.passed), unfit=len(unfit))
+    return RedCheck(red=red, guards=trial.passed, unfit=unfit, problem=problem)
+
+
+def _as_file(ctx: StageContext, state: CodeState, cases: Sequence[TestCase]) -> tuple[str, str] | None:
+    if not cases:
+        return None
+    return DRAFT_TESTS, render_test_file(ctx.task, state.settled, cases)
+
+
+def _text(ctx: StageContext, state: CodeState) -> str:
+    return render_test_file(ctx.task, state.settled, state.cases)
+
+
+def _nothing_to_test() -> StageFailed:
+    return StageFailed(
+        FailureReason.INVALID_OUTPUT,
+        "no test could be made that independent solutions agree on; state examples in the task, "
+        "such as: `name(2)` returns `4`",
+        blocked=True,
+    )

@@ -1,0 +1,136 @@
+"""All services of one project, wired from its settings: the only place that knows how they are made."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from config import ProjectPaths, Settings
+from deployment import DeploymentManager
+from file_system import CodeMap, FileManager
+from git_ops import GitManager, Identity, MergeConflict
+from llm import LLMClient, LocalModelServer
+from memory import ContextManager, MemoryStore
+from monitoring import get_logger
+from orchestrator.suite import Suite
+from orchestrator.team import Team
+from testing import EnvironmentManager, Sandbox, SandboxLimits, TestRunner
+
+log = get_logger(__name__)
+
+_MIB = 1024 * 1024
+_OVERVIEW_CHARACTERS = 6000
+
+
+@dataclass(frozen=True)
+class Services:
+    """What flows and the main loop work with."""
+
+    settings: Settings
+    paths: ProjectPaths
+    store: MemoryStore
+    context: ContextManager
+    git: GitManager
+    sandbox: Sandbox
+    suite: Suite
+    deployment: DeploymentManager
+    local_model: LocalModelServer
+    team: Team
+    wake: threading.Event
+    """Set when something happened that the main loop should look at."""
+
+    def sync(self) -> str:
+        """Take the owner's latest work into the landing branch, if it fits and its suite holds; gives the tip."""
+
+        def passes(tree: str) -> bool:
+            owners = self.suite.baseline(f"refs/remotes/origin/{self.git.base_branch}", "sync")
+            return self.suite.holds(tree, owners, "sync")[0]
+
+        try:
+            result = self.git.sync(passes)
+        except MergeConflict as conflict:
+            log.error("the owner's work does not fit the landing branch", problem=str(conflict))
+            self.store.log_activity("orchestrator", "owner's work does not fit", problem=str(conflict))
+            return self.git.tip()
+        if result.problem:
+            log.warning("could not take in the owner's work", problem=result.problem)
+        return result.tip
+
+    def overview(self) -> str:
+        """The map of the landing branch's tip, in a few thousand characters."""
+        with self.suite.exported(self.git.tip()) as (folder, _):
+            return CodeMap.of(folder).render(_OVERVIEW_CHARACTERS)
+
+    def read(self, path: str) -> str:
+        """A text file of the landing branch's tip; empty when it is not there."""
+        with self.suite.exported(self.git.tip()) as (folder, _):
+            files = FileManager(folder)
+            return files.read_file(path) if files.exists(path) else ""
+
+    def close(self) -> None:
+        """End what was started: sandboxed runs, the embedded model, the database connections."""
+        self.sandbox.kill_all()
+        self.local_model.stop()
+        self.store.close()
+
+
+def open_services(settings: Settings, paths: ProjectPaths) -> Services:
+    """Open database and clone and make the rest; clears away what a crash left.
+
+    Raises the typed errors of memory and git_ops, each with what to do.
+    """
+    for folder in (paths.data, paths.state, paths.workspace):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store = MemoryStore(paths.database_url)
+    store.migrate()
+    git = make_git(settings, paths)
+    git.recover()
+    git.clone()
+    limits = settings.sandbox
+    sandbox = Sandbox(
+        limits.mode,
+        limits.user,
+        SandboxLimits(
+            memory_bytes=limits.memory_mb * _MIB, processes=limits.processes, disk_bytes=limits.disk_mb * _MIB
+        ),
+    )
+    suite = Suite(
+        git,
+        EnvironmentManager(paths.data, sandbox),
+        TestRunner(sandbox),
+        folder=paths.state / "suites",
+        framework=settings.testing.framework,
+        setup_command=settings.testing.setup_command,
+        timeout=settings.testing.timeout,
+    )
+    local_model = LocalModelServer(settings.llm.local_model_path)
+    llm = LLMClient(settings.llm, settings.agents, store, local_model)
+    return Services(
+        settings=settings,
+        paths=paths,
+        store=store,
+        context=ContextManager(store),
+        git=git,
+        sandbox=sandbox,
+        suite=suite,
+        deployment=DeploymentManager(settings.deployment),
+        local_model=local_model,
+        team=Team(llm),
+        wake=threading.Event(),
+    )
+
+
+def make_git(settings: Settings, paths: ProjectPaths) -> GitManager:
+    """The project's git, nothing opened yet."""
+    chosen = settings.git
+    return GitManager(
+        chosen.repository_url,
+        paths.clone,
+        workspace_path=paths.workspace,
+        branch=chosen.branch,
+        landing=chosen.landing,
+        integration_branch=chosen.integration_branch,
+        auto_push=chosen.auto_push,
+        author=Identity(chosen.author_name, chosen.author_email),
+        token=chosen.token.get_secret_value() if chosen.token else None,
+    )

@@ -1,0 +1,66 @@
+"""What the code base holds, as the flows ask it: source files, who defines what, how to import it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from agents import module_name
+from file_system import CodeMap, is_test_file
+
+_OUTLINE_CHARACTERS = 6000
+_NOT_SOURCES = ("docs/", "doc/", "examples/", "example/", "scripts/", "benchmarks/")
+_NOT_SOURCE_NAMES = ("setup.py", "conf.py", "conftest.py", "noxfile.py", "tasks.py")
+
+
+class Sources(BaseModel):
+    """The Python source files of a tree, tests left out."""
+
+    files: list[str]
+    symbols: dict[str, str]
+    """Public top-level name -> path of the file that defines it."""
+    imports: dict[str, str]
+    """Name as an example may use it (function, module, package) -> statement that imports it."""
+    outline: str
+
+
+def read_sources(root: Path) -> Sources:
+    """Map the code below `root`."""
+    code_map = CodeMap.of(root)
+    modules = [module for module in code_map.modules if _is_source(module.path)]
+    files = [module.path for module in modules]
+    symbols: dict[str, str] = {}
+    imports: dict[str, str] = {}
+    for module in modules:
+        dotted = module_name(module.path, files)
+        parent, _, last = dotted.rpartition(".")
+        # A package is written by its own name in examples, a module by its last part.
+        imports.setdefault(dotted.split(".")[0], f"import {dotted.split('.')[0]}")
+        if parent:
+            imports.setdefault(last, f"from {parent} import {last}")
+    for module in modules:
+        dotted = module_name(module.path, files)
+        for name in module.names():
+            if "." not in name and not name.startswith("_") and name not in symbols:
+                symbols[name] = module.path
+                imports[name] = f"from {dotted} import {name}"
+    return Sources(
+        files=files, symbols=symbols, imports=imports, outline=CodeMap(root, modules).render(_OUTLINE_CHARACTERS)
+    )
+
+
+def public_names(root: Path, paths: list[str]) -> set[str]:
+    """`path:name` of every public top-level name that the files at `paths` define."""
+    return {
+        f"{module.path}:{name}"
+        for module in CodeMap.of(root).modules
+        if module.path in paths
+        for name in module.names()
+        if not any(part.startswith("_") for part in name.split("."))
+    }
+
+
+def _is_source(path: str) -> bool:
+    name = path.rsplit("/", 1)[-1]
+    return not is_test_file(path) and not path.startswith(_NOT_SOURCES) and name not in _NOT_SOURCE_NAMES

@@ -1,0 +1,118 @@
+"""Runs one stage of one task as a job of the engine, and moves the task on when it ends."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from memory import FailureReason, Task, TaskStatus
+from monitoring import bound, get_logger
+from orchestrator.engine import Job, Steps
+from orchestrator.errors import StageFailed, UnknownFlow
+from orchestrator.flows import FLOWS, Done, Flow, FlowState, Next, StageContext, Wait
+from orchestrator.services import Services
+
+log = get_logger(__name__)
+
+WORKABLE = (TaskStatus.PENDING, TaskStatus.IN_PROGRESS)
+
+
+def flow_of(task: Task) -> Flow:
+    """The flow that handles `task`. Raises `UnknownFlow`."""
+    if task.type not in FLOWS:
+        raise UnknownFlow(f"no flow handles tasks of type {task.type}; there are: {', '.join(sorted(FLOWS))}")
+    return FLOWS[task.type]
+
+
+def stage_job(task: Task, priority: int) -> Job:
+    """The job of the stage `task` is at. Its id tells run, visit and stage apart, so none is ever run twice."""
+    flow = flow_of(task)
+    stage = flow.stage(task.stage)
+    visit = FlowState.model_validate(task.result).visit
+    return Job(
+        id=f"{task.id}.{task.run}.{visit}.{stage.name}",
+        agent=flow.agent_for(stage, task),
+        kind="stage",
+        payload={"task": task.id, "run": task.run, "visit": visit, "stage": stage.name},
+        priority=priority,
+    )
+
+
+class StageRunner:
+    """The engine's handler for jobs of the kind `stage`."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def __call__(self, steps: Steps) -> None:
+        payload = steps.job.payload
+        task = self._services.store.get_task(str(payload["task"]))
+        if not self._is_current(task, steps.job):
+            return
+        flow = flow_of(task)
+        with bound(task=task.id, flow=flow.type.value, stage=str(payload["stage"]), attempt=task.run + 1):
+            try:
+                self._run(flow, task, str(payload["stage"]), steps)
+            except StageFailed as failure:
+                steps.step("fail", bool, partial(self._fail, task, failure))
+            except Exception as error:  # outermost: a stage's bug must not take the worker down
+                log.exception("stage failed")
+                broken = StageFailed(FailureReason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
+                steps.step("fail", bool, partial(self._fail, task, broken))
+
+    def _is_current(self, task: Task, job: Job) -> bool:
+        """False for a job the task has left behind (cancelled, retried, or moved on before a kill)."""
+        at = (task.run, FlowState.model_validate(task.result).visit)
+        return task.status in WORKABLE and at == (job.payload["run"], job.payload["visit"])
+
+    def _run(self, flow: Flow, task: Task, name: str, steps: Steps) -> None:
+        steps.step("begin", bool, partial(self._begin, task, name))
+        context = StageContext(task, name, self._services, steps)
+        outcome = flow.stage(name).run(context)
+        outcome.state.visit += 1
+        if isinstance(outcome, Wait):
+            outcome.state.waiting_for = outcome.gate
+        steps.step("advance", bool, partial(self._advance, task, name, outcome))
+
+    def _begin(self, task: Task, stage: str) -> bool:
+        log.info("stage begins", title=task.title)
+        return self._services.store.transition(
+            task.id, TaskStatus.IN_PROGRESS, expect=WORKABLE, run=task.run, stage=stage
+        )
+
+    def _advance(self, task: Task, stage: str, outcome: Next | Done | Wait) -> bool:
+        store, result = self._services.store, outcome.state.model_dump(mode="json")
+        if isinstance(outcome, Next):
+            moved = store.transition(
+                task.id,
+                TaskStatus.IN_PROGRESS,
+                expect=[TaskStatus.IN_PROGRESS],
+                run=task.run,
+                stage=outcome.stage,
+                result=result,
+            )
+        elif isinstance(outcome, Done):
+            moved = store.transition(task.id, TaskStatus.COMPLETED, run=task.run, stage=stage, result=result)
+            store.log_activity("orchestrator", "task completed", task.id, title=task.title)
+        else:
+            moved = store.transition(
+                task.id,
+                TaskStatus.WAITING_APPROVAL,
+                run=task.run,
+                stage=outcome.stage,
+                result=result,
+                detail=f"waits for the owner: task approve {task.id}",
+            )
+            store.log_activity("orchestrator", "waiting for approval", task.id, gate=outcome.gate)
+        log.info("stage ends", next=getattr(outcome, "stage", "completed"))
+        self._services.wake.set()
+        return moved
+
+    def _fail(self, task: Task, failure: StageFailed) -> bool:
+        to = TaskStatus.BLOCKED if failure.blocked else TaskStatus.FAILED
+        self._services.store.transition(task.id, to, run=task.run, reason=failure.reason, detail=failure.detail)
+        self._services.store.log_activity(
+            "orchestrator", f"task {to}", task.id, title=task.title, reason=failure.reason, detail=failure.detail
+        )
+        log.warning("task ended", status=to.value, reason=failure.reason.value, detail=failure.detail)
+        self._services.wake.set()
+        return True

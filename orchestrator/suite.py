@@ -1,0 +1,127 @@
+"""The whole test suite of a tree: run once per content and environment, remembered on disk."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from git_ops import GitManager
+from memory import FailureReason
+from monitoring import get_logger
+from orchestrator.errors import StageFailed
+from testing import Environment, EnvironmentManager, TestResult, TestRunner
+
+log = get_logger(__name__)
+
+_NO_TESTS = ("No test was found", "no test was collected")
+
+
+class Baseline(BaseModel):
+    """How the suite of one tree ended."""
+
+    key: str
+    tree: str
+    passed: list[str]
+    failed: list[str]
+    seconds: float
+
+
+class Suite:
+    """Runs tests of trees. Every run gets a folder of its own, exported from git and thrown away afterwards."""
+
+    def __init__(
+        self,
+        git: GitManager,
+        environments: EnvironmentManager,
+        runner: TestRunner,
+        *,
+        folder: Path,
+        framework: str,
+        setup_command: str | None,
+        timeout: float,
+    ) -> None:
+        """`folder` keeps the remembered results; `timeout` is that of one run in seconds."""
+        self._git = git
+        self._environments = environments
+        self._runner = runner
+        self._folder = folder
+        self._framework = framework
+        self._setup_command = setup_command
+        self.timeout = timeout
+
+    def run(self, treeish: str, selection: Sequence[str], label: str, timeout: float | None = None) -> TestResult:
+        """Run `selection` (test files or ids; empty means all) of a commit or tree."""
+        with self.exported(treeish) as (folder, _):
+            environment = self._environment(folder, label)
+            return self._runner.run_tests(
+                folder, environment, selection=selection, timeout=timeout or self.timeout, label=label
+            )
+
+    def baseline(self, treeish: str, label: str) -> Baseline:
+        """How the whole suite of a commit or tree ends, from memory if it was run before.
+
+        Raises `StageFailed` when it gives no verdict at all.
+        """
+        with self.exported(treeish) as (folder, tree):
+            environment = self._environment(folder, label)
+            key = f"{tree[:20]}-{environment.key[:20]}"
+            file = self._folder / f"{key}.json"
+            if file.is_file():
+                return Baseline.model_validate_json(file.read_text(encoding="utf-8"))
+            result = self._runner.run_tests(folder, environment, timeout=self.timeout, label=label)
+        if result.problem and not result.failures and not any(words in result.problem for words in _NO_TESTS):
+            tail = result.output_tail[-1500:]
+            raise StageFailed(
+                FailureReason.TESTS_FAILED,
+                f"the repository's own tests give no verdict: {result.problem}\n{tail}",
+                blocked=True,
+            )
+        if not result.test_ids:
+            log.warning("the repository has no tests of its own: only the new tests guard its code")
+        elif result.failures:
+            log.warning("tests fail before the work", failing=[failure.test_id for failure in result.failures][:20])
+        found = Baseline(
+            key=key,
+            tree=tree,
+            passed=result.passed_ids,
+            failed=[failure.test_id for failure in result.failures],
+            seconds=result.duration,
+        )
+        self._folder.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".part")
+        part.write_text(found.model_dump_json(), encoding="utf-8")
+        part.replace(file)
+        return found
+
+    def holds(self, tree: str, before: Baseline, label: str) -> tuple[bool, TestResult]:
+        """Whether the suite of `tree` is at least as green as `before`: nothing lost, nothing newly failing."""
+        result = self.run(tree, (), label)
+        lost = set(before.passed) - set(result.passed_ids)
+        new = {failure.test_id for failure in result.failures} - set(before.failed)
+        empty = not before.passed and not result.test_ids
+        return not lost and not new and (result.problem is None or empty or bool(result.failures)), result
+
+    def _environment(self, folder: Path, label: str) -> Environment:
+        framework = self._runner.detect_framework(folder) if self._framework == "auto" else self._framework
+        return self._environments.ensure(
+            folder,
+            framework="unittest" if framework == "unittest" else "pytest",
+            setup_command=self._setup_command,
+            progress=lambda message: log.info("project environment", step=message),
+            label=label,
+        )
+
+    @contextmanager
+    def exported(self, treeish: str) -> Iterator[tuple[Path, str]]:
+        """The files of a commit or tree in a folder of their own, and the tree's hash."""
+        parent = Path(tempfile.mkdtemp(prefix="ai-agents-run-"))
+        try:
+            export = self._git.export(treeish, parent / "work")
+            yield export.path, export.tree
+        finally:
+            shutil.rmtree(parent, ignore_errors=True)

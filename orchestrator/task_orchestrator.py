@@ -1,0 +1,193 @@
+"""The daemon's heart: puts tasks on the queues of the agents, watches them, wakes the idle CEO, and never dies."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from memory import FailureReason, MemoryStore, Task, TaskStatus, queue_priority, utc_now
+from monitoring import get_logger
+from orchestrator.ceo_loop import CEOLoop
+from orchestrator.engine import Engine
+from orchestrator.errors import UnknownFlow
+from orchestrator.flows import FlowState
+from orchestrator.services import Services
+from orchestrator.stage_runner import WORKABLE, StageRunner, flow_of, stage_job
+
+log = get_logger(__name__)
+
+_TICK = 1.0
+"""Seconds between looks for tasks and commands from other processes."""
+_OPEN_LIMIT = 1000
+
+
+class TaskOrchestrator:
+    """Drives all tasks of one project. `run` returns when told to stop, or when idle if so asked."""
+
+    def __init__(self, services: Services, *, until_idle: bool = False) -> None:
+        self._services = services
+        self._store: MemoryStore = services.store
+        self._until_idle = until_idle
+        self._ceo = CEOLoop(services, until_idle=until_idle)
+        self._engine = Engine(services.paths.engine_url, {"stage": StageRunner(services), "ceo": self._ceo})
+        self._queued: set[str] = set()
+        self._ceo_job: str | None = None
+        self._stopping = threading.Event()
+        self._next_check = 0.0
+
+    # -- the public face -------------------------------------------------------------------------------------
+
+    def submit_task(self, task: Task) -> bool:
+        """Take in a task; False when its id is known. Raises `UnknownFlow` for a type nobody handles."""
+        flow_of(task)
+        added = self._store.add_task(task)
+        self._services.wake.set()
+        return added
+
+    def get_active_tasks(self) -> list[Task]:
+        """Tasks somebody works on."""
+        return self._store.list_tasks([TaskStatus.IN_PROGRESS], limit=_OPEN_LIMIT)
+
+    def get_pending_tasks(self) -> list[Task]:
+        """Tasks that wait for their turn, the most urgent first."""
+        return self._store.ready_tasks(limit=_OPEN_LIMIT)
+
+    def start(self) -> None:
+        """Open the engine; what a killed daemon left goes on at once. Raises `DaemonRunning`."""
+        self._engine.start()
+
+    def run(self) -> None:
+        """The main loop: every error is logged, none ends it."""
+        woken = True
+        while not self._stopping.is_set():
+            self._services.wake.clear()
+            busy = True
+            try:
+                busy = self._round(woken)
+            except Exception:  # the loop outlives whatever goes wrong in one round
+                log.exception("main loop")
+            if self._until_idle and not busy and self._finished():
+                return
+            woken = self._services.wake.wait(_TICK)
+
+    def request_stop(self) -> None:
+        """Ask the main loop to end; safe in a signal handler."""
+        self._stopping.set()
+        self._services.wake.set()
+
+    def stop(self) -> bool:
+        """Let running steps end within the grace period; True when they did. The rest goes on at the next start."""
+        return self._engine.stop(self._services.settings.orchestrator.shutdown_grace)
+
+    def close(self) -> None:
+        """For tests in one process: also end the engine's threads."""
+        self._engine.close()
+
+    # -- one round -------------------------------------------------------------------------------------------
+
+    def _round(self, woken: bool) -> bool:
+        """Dispatch, and at every check interval look after hung tasks and idleness. True while there is work."""
+        self._obey()
+        active = self._dispatch()
+        checking = time.monotonic() >= self._next_check
+        if checking:
+            self._next_check = time.monotonic() + self._services.settings.orchestrator.check_interval
+            self._stop_hung_tasks()
+            self._revive()
+        if self._ceo_job and self._engine.status(self._ceo_job) not in ("ENQUEUED", "PENDING"):
+            self._ceo_job = None
+        if not active and self._ceo_job is None and (checking or woken):
+            self._wake_ceo()
+        busy = bool(active) or self._ceo_job is not None
+        self._engine.pace(busy=busy)
+        return busy
+
+    def _dispatch(self) -> int:
+        """Put the present stage of every workable task on its agent's queue. How many tasks are workable."""
+        for task in self._store.stranded_tasks():
+            dead = ", ".join(f"{needed.id} ({needed.status})" for needed in self._store.dead_dependencies(task))
+            self._store.transition(
+                task.id, TaskStatus.BLOCKED, reason=FailureReason.CONFLICT, detail=f"depends on {dead}"
+            )
+        workable = [*self.get_active_tasks(), *self.get_pending_tasks()]
+        for task in workable:
+            self._enqueue(task)
+        return len(workable)
+
+    def _enqueue(self, task: Task) -> None:
+        try:
+            flow = flow_of(task)
+        except UnknownFlow as unknown:
+            self._store.transition(task.id, TaskStatus.FAILED, reason=FailureReason.INVALID_OUTPUT, detail=str(unknown))
+            return
+        position = flow.position(task.stage)
+        job = stage_job(task, queue_priority(task, position, len(flow.stages)))
+        if job.id not in self._queued:
+            self._engine.enqueue(job)
+            self._queued.add(job.id)
+
+    def _wake_ceo(self) -> None:
+        job = self._ceo.due()
+        if job is not None:
+            self._engine.enqueue(job)
+            self._ceo_job = job.id
+
+    def _finished(self) -> bool:
+        return self._ceo_job is None and self._ceo.exhausted()
+
+    # -- looking after tasks ---------------------------------------------------------------------------------
+
+    def _stop_hung_tasks(self) -> None:
+        limit = self._services.settings.orchestrator.task_timeout
+        for task in self.get_active_tasks():
+            if task.started_at and (utc_now() - task.started_at).total_seconds() > limit:
+                log.warning("task over its time", task=task.id, limit_seconds=limit)
+                self._end(task, TaskStatus.FAILED, FailureReason.TIMEOUT, f"in progress for over {limit:.0f} seconds")
+
+    def _revive(self) -> None:
+        """A task whose job ended without moving it on would wait for ever: fail it with what is known."""
+        for task in self.get_active_tasks():
+            job = stage_job(task, 1)
+            if self._engine.status(job.id) in ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "CANCELLED"):
+                detail = f"the job {job.id} ended without a result; see the log"
+                self._end(task, TaskStatus.FAILED, FailureReason.INTERNAL_ERROR, detail)
+
+    def _end(self, task: Task, to: TaskStatus, reason: FailureReason | None, detail: str) -> bool:
+        """Take a task out of work from outside: its job stops at the next step, its children are killed."""
+        moved = self._store.transition(task.id, to, reason=reason, detail=detail)
+        if task.status in WORKABLE:
+            self._engine.cancel(stage_job(task, 1).id)
+        self._services.sandbox.kill(task.id)
+        self._store.log_activity("orchestrator", f"task {to}", task.id, title=task.title, detail=detail)
+        return moved
+
+    # -- words from other processes --------------------------------------------------------------------------
+
+    def _obey(self) -> None:
+        commands: dict[str, Callable[[Task], None]] = {
+            "cancel": self._cancel,
+            "retry": self._retry,
+            "approve": self._approve,
+        }
+        for control in self._store.take_controls():
+            log.info("command", command=control.command, argument=control.argument)
+            if control.command in commands:
+                commands[control.command](self._store.get_task(control.argument))
+
+    def _cancel(self, task: Task) -> None:
+        self._end(task, TaskStatus.CANCELLED, None, "cancelled by the owner")
+
+    def _retry(self, task: Task) -> None:
+        if self._store.retry_task(task.id):
+            self._store.log_activity("orchestrator", "task retried", task.id, title=task.title)
+
+    def _approve(self, task: Task) -> None:
+        if task.status is not TaskStatus.WAITING_APPROVAL:
+            return
+        state = FlowState.model_validate(task.result)
+        result = task.result | {"approved": [*state.approved, state.waiting_for], "waiting_for": ""}
+        self._store.transition(
+            task.id, TaskStatus.IN_PROGRESS, expect=[TaskStatus.WAITING_APPROVAL], stage=task.stage, result=result
+        )
+        self._store.log_activity("orchestrator", "approved by the owner", task.id, title=task.title)

@@ -1,0 +1,89 @@
+"""What came of trying something in the sandbox, in the few words that flows and prompts need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+from pydantic import BaseModel
+
+from testing import Failure, TestResult
+
+_MOST_FAILURES = 4
+_MESSAGE = 600
+_TRACEBACK_LINES = 10
+_FAIR_ERRORS = ("TypeError",)
+"""Errors that the missing code itself causes: a call with an argument that is not there yet."""
+
+
+class FailureNote(BaseModel):
+    """One test that failed."""
+
+    test_id: str
+    message: str
+    fair: bool
+    """True when it failed on an assertion or on the thing that is yet to be written, not on a mistake of its own."""
+
+
+class Trial(BaseModel):
+    """One application of an answer and the test run after it."""
+
+    applied: bool
+    """False when the answer could not even be applied; `evidence` says why."""
+    green: bool = False
+    tree: str = ""
+    """The git tree that was tested."""
+    passed: list[str] = []
+    failures: list[FailureNote] = []
+    problem: str = ""
+    """Why there is no verdict: no report, time over, nothing collected."""
+    evidence: str = ""
+    """What a developer needs to see of the failures."""
+
+    @classmethod
+    def invalid(cls, evidence: str) -> Self:
+        """An answer that could not be applied."""
+        return cls(applied=False, evidence=evidence)
+
+    @classmethod
+    def of(cls, result: TestResult, tree: str) -> Self:
+        """The trial that `result` tells about."""
+        failures = [
+            FailureNote(test_id=failure.test_id, message=_first_line(failure.message), fair=is_fair(failure))
+            for failure in result.failures
+        ]
+        problem = result.problem or ""
+        return cls(
+            applied=True,
+            green=result.passed and bool(result.passed_ids) and not failures and not problem,
+            tree=tree,
+            passed=list(result.passed_ids),
+            failures=failures,
+            problem=problem,
+            evidence=evidence_of(result),
+        )
+
+
+def is_fair(failure: Failure) -> bool:
+    """Whether a test that fails before the code exists fails for the right reason."""
+    if failure.kind in ("assertion", "missing"):
+        return True
+    return failure.kind == "error" and failure.message.lstrip().startswith(_FAIR_ERRORS)
+
+
+def evidence_of(result: TestResult, only: Sequence[str] = ()) -> str:
+    """The failures of a run (those with an id in `only`, if given): what was expected and got, few lines each."""
+    chosen = [failure for failure in result.failures if not only or failure.test_id in only]
+    parts = [result.problem] if result.problem else []
+    for failure in chosen[:_MOST_FAILURES]:
+        trace = [line for line in failure.traceback.splitlines() if line.strip()][-_TRACEBACK_LINES:]
+        parts.append(f"{failure.test_id}\n{failure.message.strip()[:_MESSAGE]}\n" + "\n".join(trace))
+    if len(chosen) > _MOST_FAILURES:
+        parts.append(f"… and {len(chosen) - _MOST_FAILURES} more failing tests")
+    if result.problem and not chosen:
+        parts.append(result.output_tail[-1500:])
+    return "\n\n".join(part.strip() for part in parts if part.strip())
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0][:300] if text.strip() else ""

@@ -1,0 +1,311 @@
+"""One task's hands: its worktree, its trials in the sandbox, its commits, its landing. Every method can be repeated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from pydantic import BaseModel
+
+from agents import ChangeFacts, CodeView, FileText, Requirements, TestCase
+from file_system import (
+    AnswerError,
+    FileManager,
+    FileSystemError,
+    apply_edits,
+    code_for,
+    ensure_export,
+    is_test_file,
+    merge_definitions,
+    parse_answer,
+)
+from git_ops import LandingConflict, Overlay, UnsafeContent, VerificationFailed, Worktree
+from memory import Task
+from monitoring import get_logger
+from orchestrator.excerpts import excerpt
+from orchestrator.services import Services
+from orchestrator.sources import Sources, public_names, read_sources
+from orchestrator.suite import Baseline
+from orchestrator.trials import Trial, evidence_of
+
+log = get_logger(__name__)
+
+TEST_FILES = ["tests/**", "test/**", "**/tests/**", "**/test/**", "**/test_*.py", "**/*_test.py", "**/conftest.py",
+              "**/pytest.ini", "**/tox.ini"]  # fmt: skip
+"""What a developer may not write: the tests are out of reach of the one who has to make them pass."""
+_NEW_TESTS_SECONDS = 60.0
+"""Time the new tests of a task get; an answer that loops for ever should not hold the developer for long."""
+_DIFF_CHARACTERS = 20_000
+_LESSON_TOKENS = 500
+
+
+class Opened(BaseModel):
+    """A worktree that is ready."""
+
+    base: str
+
+
+class Landed(BaseModel):
+    """How a landing ended. Without `commit` it did not fit, for the reason in `problem`."""
+
+    commit: str = ""
+    tree: str = ""
+    commits: list[str] = []
+    pushed: bool = False
+    push_error: str = ""
+    problem: str = ""
+
+
+class Workbench:
+    """Files, tests and git for one task."""
+
+    def __init__(self, services: Services, task: Task) -> None:
+        self._services = services
+        self._git = services.git
+        self._suite = services.suite
+        self._task = task
+
+    # -- the worktree ----------------------------------------------------------------------------------------
+
+    def open(self) -> Opened:
+        """A fresh worktree on the tip of the landing branch, with the owner's latest work in it."""
+        self._services.sync()
+        self._git.remove_worktree(self._task.id, branch=True)
+        worktree = self._git.create_worktree(self._task.id)
+        return Opened(base=worktree.base_commit)
+
+    def close(self, landed: Landed) -> bool:
+        """The task is done: its worktree and branch go, the landed tree's suite is remembered."""
+        self._git.remove_worktree(self._task.id, branch=True)
+        self._suite.baseline(landed.tree, self._task.id)
+        return True
+
+    def baseline(self, base: str) -> Baseline:
+        """How the suite of `base` ends, before any work; builds the project environment if need be."""
+        return self._suite.baseline(base, self._task.id)
+
+    def sources(self) -> Sources:
+        """The source files of the worktree."""
+        return read_sources(self._worktree.path)
+
+    def overview(self) -> str:
+        """The code base in a few thousand characters, from the landing branch's tip."""
+        self._services.sync()
+        return self._services.overview()
+
+    # -- what the developer sees -----------------------------------------------------------------------------
+
+    def view(self, treeish: str, requirements: Requirements) -> CodeView:
+        """The target file as it is in `treeish`, short enough for a small model."""
+        about = {*requirements.symbols, *re.findall(r"\b[a-z_]\w+", self._task.description)}
+        with self._suite.exported(treeish) as (folder, _):
+            text = _text(folder, requirements.target_file)
+        return CodeView(target=FileText(requirements.target_file, excerpt(text, about)))
+
+    def wide_view(self, treeish: str, requirements: Requirements, tests_file: str) -> CodeView:
+        """The target file and the other files the task names, as they are in `treeish`, the tests, and the map."""
+        words = set(re.findall(r"[\w./-]+", f"{self._task.title} {self._task.description}"))
+        lessons = self._services.context.lessons_section(self._task.description)
+        with self._suite.exported(treeish) as (folder, _):
+            sources = read_sources(folder)
+            named = [
+                path for path in sources.files if {path, PurePosixPath(path).name, PurePosixPath(path).stem} & words
+            ]
+            shown = [requirements.target_file, *(path for path in named if path != requirements.target_file)][:5]
+            files = [FileText(path, _text(folder, path)) for path in shown]
+            tests = f"# {tests_file}\n{_text(folder, tests_file)}"
+        return CodeView(
+            target=files[0],
+            outline=f"{sources.outline}\n{self._services.context.build([lessons], _LESSON_TOKENS)}".strip(),
+            others=files[1:],
+            tests=tests,
+        )
+
+    def compact_tests(self, cases: Sequence[TestCase]) -> str:
+        """The assertions alone, one under the other."""
+        return "\n".join(case.lines[-1] for case in cases)
+
+    # -- tests -----------------------------------------------------------------------------------------------
+
+    def new_test_file(self, requirements: Requirements) -> str:
+        """A path for the new tests that is not taken, beside the tests there are."""
+        root = self._worktree.path
+        folder = next((name for name in ("tests", "test") if (root / name).is_dir()), "tests")
+        stem = requirements.symbols[0] if requirements.symbols else PurePosixPath(requirements.target_file).stem
+        name = re.sub(r"\W+", "_", stem).strip("_").lower()
+        taken = {path.name for path in FileManager(root).find_files("test_*.py")}
+        suffixes = ["", *(f"_{self._task.id[-6:]}" if count == 0 else f"_{count}" for count in range(20))]
+        free = next(suffix for suffix in suffixes if f"test_{name}{suffix}.py" not in taken)
+        return f"{folder}/test_{name}{re.sub(r'[^A-Za-z0-9_]', '_', free)}.py"
+
+    def trial(self, base: str, requirements: Requirements | None, answer: str, tests: tuple[str, str] | None) -> Trial:
+        """Put `tests` (path, text) and then `answer` on `base` and run those tests; all is undone afterwards."""
+        worktree = self._worktree
+        self._git.reset_worktree(worktree, base)
+        try:
+            if tests:
+                FileManager(worktree.path).write_file(*tests)
+            if requirements is not None and (problem := self._apply(requirements, answer, tests[1] if tests else "")):
+                return Trial.invalid(problem)
+            tree = self._git.write_tree(worktree)
+            if not tests:
+                return Trial(applied=True, tree=tree)
+            result = self._suite.run(tree, [tests[0]], self._task.id, self._new_tests_seconds)
+            return Trial.of(result, tree)
+        finally:
+            self._git.reset_worktree(worktree, base)
+
+    def verify(
+        self, start: str, tests_commit: str, requirements: Requirements, answer: str, test_ids: Sequence[str]
+    ) -> Trial:
+        """Apply `answer` to the files of `start` and run the new tests, then the whole suite.
+
+        Green: every id in `test_ids` passes, and the suite is at least as green as it was without the change.
+        """
+        worktree = self._worktree
+        path = test_ids[0].split("::")[0]
+        self._lay(worktree, tests_commit, start)
+        try:
+            if problem := self._apply(requirements, answer, self._read(path)):
+                return Trial.invalid(problem)
+            tree = self._git.write_tree(worktree, Overlay(source=tests_commit, paths=(path,)))
+        except UnsafeContent as unsafe:
+            return Trial.invalid(str(unsafe))
+        finally:
+            self._git.reset_worktree(worktree, tests_commit)
+        result = self._suite.run(tree, [path], self._task.id, self._new_tests_seconds)
+        trial = Trial.of(result, tree)
+        if missing := sorted(set(test_ids) - set(trial.passed)):
+            evidence = trial.evidence or f"these tests did not pass: {', '.join(missing)}"
+            return trial.model_copy(update={"green": False, "evidence": evidence})
+        before = self._suite.baseline(f"{tests_commit}^", self._task.id)
+        held, whole = self._suite.holds(tree, before, self._task.id)
+        passed = held and set(test_ids) <= set(whole.passed_ids)
+        evidence = "" if passed else "the new tests pass, but the suite does not:\n" + evidence_of(whole)
+        return trial.model_copy(update={"green": passed, "evidence": evidence})
+
+    # -- commits and landing ---------------------------------------------------------------------------------
+
+    def commit_tests(self, path: str, text: str, base: str) -> str:
+        """QA's commit: the new test file on `base`."""
+        worktree = self._worktree
+        self._git.reset_worktree(worktree, base)
+        FileManager(worktree.path).write_file(path, text)
+        message = f"Test: {self._task.title}"
+        return self._git.commit(worktree, message, self._trailers("tests"), paths=[path]).sha
+
+    def commit_code(self, tree: str, tests_commit: str) -> str:
+        """The developer's commit: the tree that was verified, on top of QA's commit."""
+        worktree = self._worktree
+        self._git.reset_worktree(worktree, tests_commit)
+        return self._git.commit(worktree, self._task.title, self._trailers("code"), tree=tree).sha
+
+    def facts(self, tests_commit: str, code_commit: str) -> ChangeFacts:
+        """What can be said of the change without asking anybody."""
+        changed = [change.path for change in self._git.changed_files(tests_commit, code_commit)]
+        tests = [change.path for change in self._git.changed_files(f"{tests_commit}^", tests_commit)]
+        worktree = self._worktree
+        self._git.reset_worktree(worktree, tests_commit)
+        before = public_names(worktree.path, changed)
+        self._git.reset_worktree(worktree, code_commit)
+        lost = before - public_names(worktree.path, changed)
+        diff = self._git.diff(tests_commit, code_commit)
+        lines = [line for line in diff.splitlines() if line.startswith(("+", "-"))]
+        return ChangeFacts(
+            changed_files=changed,
+            test_files=tests,
+            changed_lines=len(lines),
+            lost_names=sorted(lost),
+            touched_existing_tests=[path for path in changed if is_test_file(path) and path not in tests],
+        )
+
+    def diff(self, tests_commit: str, code_commit: str) -> str:
+        """The developer's change as text, cut to what a reviewer can read."""
+        return self._git.diff(tests_commit, code_commit, limit=_DIFF_CHARACTERS)
+
+    def land(self, code_commit: str, test_ids: Sequence[str]) -> Landed:
+        """Bring the task's commits onto the landing branch, its suite verified on the result, and push."""
+        verified = self._git.worktree(self._task.id)
+        tip = self._git.tip()
+
+        def passes(tree: str) -> bool:
+            held, whole = self._suite.holds(tree, self._suite.baseline(tip, self._task.id), self._task.id)
+            return held and set(test_ids) <= set(whole.passed_ids)
+
+        tree = self._git.write_tree(verified) if verified.base_commit == tip else None
+        try:
+            result = self._git.land(self._task.id, verify=passes, verified_tree=tree, run=self._task.run)
+        except (LandingConflict, VerificationFailed) as problem:
+            log.info("does not fit the landing branch", problem=str(problem))
+            return Landed(problem=str(problem))
+        if result.push_error:
+            log.warning("landed but not pushed", problem=result.push_error)
+        return Landed(
+            commit=result.tip,
+            tree=result.tree,
+            commits=list(result.commits),
+            pushed=result.pushed,
+            push_error=result.push_error,
+        )
+
+    # -- inside ----------------------------------------------------------------------------------------------
+
+    @property
+    def _worktree(self) -> Worktree:
+        return self._git.worktree(self._task.id)
+
+    @property
+    def _new_tests_seconds(self) -> float:
+        return min(_NEW_TESTS_SECONDS, self._suite.timeout)
+
+    def _lay(self, worktree: Worktree, commit: str, start: str) -> None:
+        """Put the worktree on `commit` and its files to those of `start`, a later tree."""
+        self._git.reset_worktree(worktree, commit)
+        files = FileManager(worktree.path)
+        with self._suite.exported(start) as (folder, _):
+            for change in self._git.changed_files(commit, start):
+                if change.status == "deleted":
+                    files.delete_file(change.path)
+                else:
+                    files.write_file(change.path, _text(folder, change.path))
+        files.discard_backups()
+
+    def _trailers(self, stage: str) -> dict[str, str]:
+        return {"Stage": stage, "Run": str(self._task.run)}
+
+    def _read(self, path: str) -> str:
+        return _text(self._worktree.path, path)
+
+    def _apply(self, requirements: Requirements, answer: str, tests: str) -> str:
+        """Make the edits of `answer` in the worktree. What is wrong with it, in words for its author, or nothing."""
+        protected = [*self._services.settings.file_system.protected, *TEST_FILES]
+        files = FileManager(self._worktree.path, protected=protected)
+        try:
+            if self._services.team.developer.profile.small and requirements.target_file.endswith(".py"):
+                self._merge(files, requirements, answer, tests)
+            else:
+                apply_edits(files, parse_answer(answer, target=requirements.target_file))
+        except (AnswerError, FileSystemError) as problem:
+            return str(problem)
+        finally:
+            files.discard_backups()
+        return ""
+
+    def _merge(self, files: FileManager, requirements: Requirements, answer: str, tests: str) -> None:
+        """Put the definitions of `answer` into the target module, and export what the tests import from its package."""
+        path = requirements.target_file
+        before = files.read_file(path) if files.exists(path) else ""
+        merged = merge_definitions(before, code_for(answer, path), path)
+        files.write_file(path, merged.text)
+        package, _, module = requirements.module.rpartition(".")
+        init = f"{path.rpartition('/')[0]}/__init__.py"
+        for name in merged.added if package and files.exists(init) else ():
+            wanted = rf"\bfrom {re.escape(package)} import {name}\b|\b{re.escape(package)}\.{name}\("
+            if re.search(wanted, tests):
+                files.write_file(init, ensure_export(files.read_file(init), module, name))
+
+
+def _text(folder: Path, path: str) -> str:
+    files = FileManager(folder)
+    return files.read_file(path) if files.exists(path) else ""

@@ -1,0 +1,173 @@
+"""What a repository says it needs in order to be imported and tested, read from its dependency files."""
+
+from __future__ import annotations
+
+import configparser
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_TEST_WORDS = {"test", "tests", "testing"}
+_DEVELOPMENT_WORDS = {"dev", "devel", "develop", "development"}
+_FIXED_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "uv.toml", "MANIFEST.in", "Cargo.toml", "meson.build")
+_REQUIREMENTS = ("*requirements*.txt", "*constraints*.txt", "requirements/*.txt")
+# Sources that an installation turns into generated files: a change in them needs a new environment.
+_BUILD_INPUTS = {".c", ".cc", ".cpp", ".h", ".hpp", ".pyx", ".pxd", ".rs", ".f90", ".po", ".proto"}
+_NOT_SOURCE = {".git", ".hg", ".tox", ".nox", ".venv", "venv", "node_modules", "__pycache__", "build", "dist"}
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """How to install a repository. Paths are relative to it."""
+
+    files: tuple[str, ...] = ()
+    """Files whose content decides the environment, sorted."""
+    buildable: bool = False
+    """It has a build definition, so it can be installed itself."""
+    listed: bool = False
+    """Its pyproject lists dependencies that can be installed without the project."""
+    extras: tuple[str, ...] = ()
+    """Optional extras that bring what its tests need."""
+    group_requirements: tuple[str, ...] = ()
+    """Requirements of its test dependency groups (PEP 735), written out."""
+    requirements: tuple[str, ...] = ()
+    """Its requirements file for running."""
+    test_requirements: tuple[str, ...] = ()
+    """Its requirements files for testing."""
+
+    def content_hash(self, source: Path) -> str:
+        """Digest of the names and contents of `files`."""
+        digest = hashlib.sha256()
+        for name in self.files:
+            content = (source / name).read_bytes()
+            digest.update(f"{name}\0{len(content)}\0".encode())
+            digest.update(content)
+        return digest.hexdigest()
+
+
+def read_dependencies(source: Path) -> Dependencies:
+    """What the repository unpacked at `source` needs. A file that cannot be parsed counts as saying nothing: the
+    installer will tell what is wrong with it."""
+    pyproject = _toml(source / "pyproject.toml")
+    project = _table(pyproject, "project")
+    buildable = bool(project) or "build-system" in pyproject or _is_file(source / "setup.py") or _has_metadata(source)
+    found = [path.relative_to(source).as_posix() for pattern in _REQUIREMENTS for path in source.glob(pattern)]
+    requirements = [name for name in found if _is_file(source / name) and "constraints" not in name]
+    tests, development = _of_kind(requirements, _TEST_WORDS), _of_kind(requirements, _DEVELOPMENT_WORDS)
+    groups = _table(pyproject, "dependency-groups")
+    extras = _extras(source, project)
+    test_extras, test_groups = _named(extras, _TEST_WORDS), _named(groups, _TEST_WORDS)
+    if not (tests or test_extras or test_groups):
+        tests, test_extras = development, _named(extras, _DEVELOPMENT_WORDS)
+        test_groups = _named(groups, _DEVELOPMENT_WORDS)
+    files = {name for name in (*_FIXED_FILES, *found) if _is_file(source / name)}
+    if buildable:
+        files |= _build_inputs(source)
+    return Dependencies(
+        files=tuple(sorted(files)),
+        buildable=buildable,
+        listed=isinstance(project.get("dependencies"), list),
+        extras=tuple(test_extras) if buildable else (),
+        group_requirements=tuple(_expanded(groups, test_groups)),
+        requirements=("requirements.txt",) if "requirements.txt" in requirements else (),
+        test_requirements=tuple(sorted(set(tests) - {"requirements.txt"})),
+    )
+
+
+def version_variables(source: Path) -> dict[str, str]:
+    """Variables that tell version plugins what they would ask git, which a run folder has not.
+
+    A PKG-INFO beside the sources (any sdist has one) already tells them.
+    """
+    if (source / "PKG-INFO").is_file():
+        return {}
+    texts = "".join(_text(source / name) for name in ("pyproject.toml", "setup.py", "setup.cfg"))
+    version = "0.0.0"
+    known = {
+        r"setuptools[-_]scm|hatch-vcs": {"SETUPTOOLS_SCM_PRETEND_VERSION": version},
+        r"vcs[-_]versioning": {"VCS_VERSIONING_PRETEND_VERSION": version},
+        r"\bpbr\b": {"PBR_VERSION": version},
+        r"pdm-backend|pdm\.backend": {"PDM_BUILD_SCM_VERSION": version},
+        r"poetry-dynamic-versioning": {"POETRY_DYNAMIC_VERSIONING_BYPASS": version},
+        r"uv-dynamic-versioning": {"UV_DYNAMIC_VERSIONING_BYPASS": version},
+    }
+    return {name: value for words, values in known.items() if re.search(words, texts) for name, value in values.items()}
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if _is_file(path) else ""
+
+
+def _toml(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(_text(path))
+    except tomllib.TOMLDecodeError:
+        return {}
+
+
+def _table(parent: Mapping[str, object], name: str) -> dict[str, object]:
+    value = parent.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _setup_cfg(source: Path) -> configparser.RawConfigParser:
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(_text(source / "setup.cfg"))
+    except configparser.Error:
+        return configparser.RawConfigParser()
+    return parser
+
+
+def _has_metadata(source: Path) -> bool:
+    return _setup_cfg(source).has_option("metadata", "name")
+
+
+def _extras(source: Path, project: Mapping[str, object]) -> list[str]:
+    names = list(_table(project, "optional-dependencies"))
+    parser = _setup_cfg(source)
+    if parser.has_section("options.extras_require"):
+        names += parser.options("options.extras_require")
+    # setup.py is code; the words themselves are looked for, and an extra it does not have is only warned about
+    names += re.findall(r"""["'](tests?|testing|dev)["']\s*:""", _text(source / "setup.py"))
+    return list(dict.fromkeys(names))
+
+
+def _named(names: Iterable[str], words: set[str]) -> list[str]:
+    return [name for name in names if name.lower() in words]
+
+
+def _of_kind(files: Iterable[str], words: set[str]) -> list[str]:
+    return [name for name in files if words & set(re.split(r"[-_./]", name.lower()))]
+
+
+def _expanded(groups: Mapping[str, object], names: Sequence[str], within: tuple[str, ...] = ()) -> list[str]:
+    """Requirements of `groups[names]`, `include-group` followed (PEP 735)."""
+    found: list[str] = []
+    for name in names:
+        entries = groups.get(name)
+        for entry in entries if isinstance(entries, list) and name not in within else []:
+            if isinstance(entry, str):
+                found.append(entry)
+            elif isinstance(entry, dict) and isinstance(entry.get("include-group"), str):
+                found += _expanded(groups, [entry["include-group"]], (*within, name))
+    return list(dict.fromkeys(found))
+
+
+def _build_inputs(source: Path) -> set[str]:
+    found = set()
+    waiting = [source]
+    while waiting:
+        for path in waiting.pop().iterdir():
+            if path.is_dir() and not path.is_symlink() and path.name not in _NOT_SOURCE:
+                waiting.append(path)
+            elif path.suffix in _BUILD_INPUTS and _is_file(path):
+                found.add(path.relative_to(source).as_posix())
+    return found

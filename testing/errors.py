@@ -1,0 +1,35 @@
+"""What can go wrong while preparing or running a project's tests."""
+
+from __future__ import annotations
+
+
+class TestingError(Exception):
+    """Base of every error of this package."""
+
+    __test__ = False  # the name begins with "Test", but it is no test class
+
+
+class SandboxUnavailable(TestingError):
+    """Code of the project cannot be confined here, and the configuration does not allow running it otherwise."""
+
+    def __init__(self, attempted: str, detail: str, remedy: str) -> None:
+        super().__init__(f"{attempted}: {detail} Next: {remedy}")
+        self.detail = detail
+        self.remedy = remedy
+
+
+class EnvironmentSetupError(TestingError):
+    """The project's dependencies could not be installed; `log_tail` holds the end of what the tools printed."""
+
+    def __init__(self, attempted: str, log_tail: str, remedy: str) -> None:
+        super().__init__(f"{attempted}\n{log_tail.strip()}\nNext: {remedy}")
+        self.log_tail = log_tail
+        self.remedy = remedy
+
+
+class InvalidSelection(TestingError):
+    """A test id or test file that cannot be passed to the framework as it is."""
+
+
+class InvalidReport(TestingError):
+    """A report file that is missing, too large, or not the JUnit XML that the framework writes."""

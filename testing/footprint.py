@@ -1,0 +1,121 @@
+"""What a running sandbox uses, seen from outside: its processes, their memory, what it has written."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+
+def process_tree(root: int) -> list[int]:
+    """Process ids of `root` and everything below it. In a PID namespace an orphan's parent is the namespace's init,
+    so nothing inside escapes this walk."""
+    found, waiting = [root], [root]
+    while waiting:
+        for child in _children(waiting.pop()):
+            found.append(child)
+            waiting.append(child)
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    children: list[int] = []
+    try:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            children += map(int, (task / "children").read_text().split())
+    except FileNotFoundError:
+        if Path("/proc/thread-self/children").exists():
+            return children  # the process has just ended
+        return [child.pid for child in psutil.Process(pid).children()] if psutil.pid_exists(pid) else []
+    except (ProcessLookupError, PermissionError):
+        pass
+    return children
+
+
+def thread_count(pids: Iterable[int]) -> int:
+    """Threads of these processes together, which is what RLIMIT_NPROC counts."""
+    return sum(int(_status(pid).get("Threads", "1")) for pid in pids)
+
+
+def resident_bytes(pids: Iterable[int]) -> int:
+    """Memory of these processes that is not file cache, counting a page once for each process that has it."""
+    total = 0
+    for pid in pids:
+        status = _status(pid)
+        total += sum(int(status.get(field, "0 kB").split()[0]) for field in ("RssAnon", "RssShmem"))
+    return total * 1024
+
+
+def proportional_bytes(pids: Iterable[int]) -> int:
+    """As `resident_bytes`, a shared page split among its holders. Slower: asked only before a run is killed for it."""
+    total = 0
+    for pid in pids:
+        try:
+            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except PermissionError:
+            total += resident_bytes([pid])
+            continue
+        except OSError:  # it has ended
+            continue
+        fields = dict(line.split(":", 1) for line in rollup.splitlines()[1:] if ":" in line)
+        total += 1024 * sum(int(fields.get(name, "0 kB").split()[0]) for name in ("Pss_Anon", "Pss_Shmem"))
+    return total
+
+
+def _status(pid: int) -> dict[str, str]:
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:  # it has ended
+        return {}
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
+
+
+@dataclass(frozen=True)
+class DiskUse:
+    """Blocks and entries below some folders."""
+
+    size: int
+    files: int
+
+
+def disk_use(
+    folders: Iterable[Path], *, enough_size: float = float("inf"), enough_files: float = float("inf")
+) -> DiskUse:
+    """What lies below `folders`, links not followed; stops counting once either bound is passed.
+
+    A chain of folders too deep for the kernel's path limit counts as unbounded: only an attack builds one.
+    """
+    size = files = 0
+    waiting = [os.fspath(folder) for folder in folders]
+    while waiting:
+        try:
+            entries = _entries(waiting.pop())
+            files += len(entries)
+            for entry in entries:
+                with suppress(FileNotFoundError):
+                    size += entry.stat(follow_symlinks=False).st_blocks * 512
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                return DiskUse(size, 1 << 62)
+            continue  # it went away, or the run has locked itself out of it
+        if size > enough_size or files > enough_files:
+            break
+    return DiskUse(size, files)
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return list(entries)
+
+
+def free_bytes(folder: Path) -> int:
+    """Space left for ordinary users on the disk that holds `folder`."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize

@@ -1,0 +1,140 @@
+"""How each framework is recognised in a repository, asked to run, and how its exit codes read."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from testing.environment import Environment
+from testing.errors import InvalidSelection
+from testing.mounts import Mount
+from testing.setup_plan import Framework
+
+REPORT = "/out/report.xml"
+_ENTRY = "/opt/ai-agents/unittest_entry.py"
+
+_NOT_TESTS = {".git", ".tox", ".nox", ".venv", "venv", "node_modules", "__pycache__", "build", "dist", "site-packages"}
+_PYTEST_EXITS = {
+    2: "the run was interrupted, most often by a file that could not be collected",
+    3: "pytest itself failed",
+    4: "pytest could not use its options or the selection",
+    5: "no test was collected",
+}
+
+
+@dataclass(frozen=True)
+class TestCommand:
+    """What to run in the sandbox."""
+
+    __test__ = False
+
+    command: list[str]
+    mounts: tuple[Mount, ...] = ()
+
+
+def detect_framework(source: Path) -> Framework:
+    """Which framework the repository at `source` uses: what its configuration names, else what its tests look like,
+    else pytest, which runs the others' tests too."""
+    if (source / "pytest.ini").exists() or (source / "conftest.py").exists() or (source / "tests/conftest.py").exists():
+        return "pytest"
+    named = {"pyproject.toml": r"tool\.pytest", "setup.cfg": r"^\[tool:pytest\]", "tox.ini": r"^\[pytest\]|\bpytest\b"}
+    if any(re.search(words, _text(source / name), re.MULTILINE) for name, words in named.items()):
+        return "pytest"
+    looks = {_style(_text(file)) for file in _test_files(source)}
+    return "unittest" if "unittest" in looks and "pytest" not in looks else "pytest"
+
+
+def command_for(framework: Framework, environment: Environment, source: Path, selection: Sequence[str]) -> TestCommand:
+    """The command that runs `selection` (everything when empty) of `source` and writes a report to `REPORT`.
+
+    Raises InvalidSelection for an id that the framework would take for something else.
+    """
+    for test_id in selection:
+        _check(test_id)
+    if framework == "pytest":
+        return TestCommand(_pytest(environment, selection))
+    ids = list(selection) or [file.relative_to(source).as_posix() for file in _test_files(source)]
+    entry = Path(__file__).with_name("unittest_entry.py")
+    return TestCommand([environment.python, _ENTRY, REPORT, *ids], (Mount(entry, _ENTRY),))
+
+
+def explain_exit(framework: Framework, code: int) -> str | None:
+    """What a framework means by an exit code that is not just "passed" (0) or "tests failed" (1)."""
+    if code in (0, 1):
+        return None
+    told = _PYTEST_EXITS.get(code) if framework == "pytest" else None
+    return told or f"{framework} ended with exit code {code}"
+
+
+def declared_tests(source: Path, file: str) -> list[str]:
+    """Ids of the tests that `file` defines, without their parameters, read without running it; empty when it does not
+    parse. They tell what should be found in a file that cannot be imported before the code exists."""
+    try:
+        tree = ast.parse(_text(source / file))
+    except (SyntaxError, ValueError):
+        return []
+    return [f"{file}::{name}" for name in _declared(tree.body, "")]
+
+
+def _declared(body: Sequence[ast.stmt], within: str) -> Iterator[str]:
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test"):
+            yield within + node.name
+        elif isinstance(node, ast.ClassDef) and (node.name.startswith("Test") or _is_test_case(node)):
+            yield from _declared(node.body, f"{within}{node.name}::")
+
+
+def _is_test_case(node: ast.ClassDef) -> bool:
+    return any("TestCase" in ast.unparse(base) for base in node.bases)
+
+
+def _pytest(environment: Environment, selection: Sequence[str]) -> list[str]:
+    options = [
+        *("-o", "junit_family=xunit1", f"--junitxml={REPORT}"),
+        *("-o", "cache_dir=/tmp/pytest_cache"),  # a plugin may ask for the cache, so it is moved and not switched off
+        *("--rootdir=/work", "--tb=short", "--color=no", "--maxfail=0"),
+    ]
+    # Only where installed: an option that no plugin knows ends the run.
+    if environment.has_module("pytest_cov"):
+        options.append("--no-cov")  # a threshold would fail a run whose tests all pass
+    if environment.has_module("pytest_randomly"):
+        options += ["-p", "randomly", "--randomly-seed=0", "--randomly-dont-reorganize"]
+    if environment.has_module("pytest_benchmark"):
+        options.append("--benchmark-disable")
+    return [environment.python, "-m", "pytest", *options, *selection]
+
+
+def _check(test_id: str) -> None:
+    path = PurePosixPath(test_id.partition("::")[0])
+    if not test_id or test_id.startswith("-") or path.is_absolute() or ".." in path.parts or "\0" in test_id:
+        raise InvalidSelection(
+            f"Cannot run {test_id!r}: a test is named by its path relative to the repository, such as "
+            "tests/test_x.py or tests/test_x.py::test_name."
+        )
+
+
+def _test_files(source: Path) -> list[Path]:
+    """Files that unittest's discovery would take (`test*.py`), and pytest's `*_test.py`, sorted."""
+    found, waiting = [], [source]
+    while waiting:
+        for path in waiting.pop().iterdir():
+            if path.is_symlink():
+                continue
+            if path.is_dir() and path.name not in _NOT_TESTS and not path.name.startswith("."):
+                waiting.append(path)
+            elif re.fullmatch(r"test.*\.py|.*_test\.py", path.name):
+                found.append(path)
+    return sorted(found)
+
+
+def _style(text: str) -> str:
+    if re.search(r"^\s*(import pytest|from pytest)|^(async )?def test_|^class Test\w*:", text, re.MULTILINE):
+        return "pytest"
+    return "unittest" if re.search(r"\(.*TestCase\)", text) else ""
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.is_file() and not path.is_symlink() else ""

@@ -1,0 +1,77 @@
+"""What a test run means."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, computed_field
+
+FailureKind = Literal["assertion", "missing", "error", "syntax", "collection"]
+
+
+class Failure(BaseModel):
+    """One test that failed, or one file that could not be collected.
+
+    Kinds: `assertion` — the test ran and its claim is false; `missing` — the thing under test, or a part or parameter
+    of it, is not there; `syntax` — a file does not parse; `collection` — a test file ended with another error while
+    it was imported; `error` — anything else, such as a mistake of the test itself.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    test_id: str
+    """As pytest writes it, `tests/test_x.py::TestY::test_z[param]`, relative to /work; the file if not collected."""
+    kind: FailureKind
+    message: str
+    traceback: str
+    """Frames of the project only; at most 8000 characters."""
+    missing: str | None = None
+    """What is not there: `package.module`, `package.name`, `Class.name` or `function(parameter)`."""
+    location: str | None = None
+    """`path:line`, relative to /work, of the innermost frame of the project."""
+
+
+class TestCounts(BaseModel):
+    """How many tests ended how. `skipped` holds expected failures too."""
+
+    __test__ = False
+
+    model_config = ConfigDict(frozen=True)
+
+    passed: int = 0
+    failed: int = 0
+    errors: int = 0
+    skipped: int = 0
+
+
+class TestResult(BaseModel):
+    """What came of a test run. `passed` asks for a report, at least one test passed, none failed, and exit code 0."""
+
+    __test__ = False
+
+    model_config = ConfigDict(frozen=True)
+
+    passed: bool
+    test_count: int
+    counts: TestCounts
+    failures: list[Failure]
+    test_ids: list[str]
+    """Every test that ran or was skipped, in the order of the report."""
+    passed_ids: list[str]
+    skipped_ids: list[str]
+    duration: float
+    """Seconds, the sandbox's start included."""
+    exit_code: int
+    tier: int
+    """The sandbox's tier; above 2 or 0 the code was not confined."""
+    output_tail: str
+    """The end of what was printed; at most 8000 characters."""
+    problem: str | None
+    """Why there is no verdict on single tests, or why passing tests do not count: killed, no report, no tests, …"""
+    killed_reason: str | None = None
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy does not know property decorators of pydantic
+    @property
+    def failed(self) -> bool:
+        """The opposite of `passed`: there is no third answer."""
+        return not self.passed

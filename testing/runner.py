@@ -1,0 +1,163 @@
+"""Runs a project's tests in the sandbox and says what came of it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from monitoring import get_logger
+from testing.diagnosis import ProjectNames, diagnose
+from testing.environment import Environment
+from testing.errors import InvalidReport
+from testing.frameworks import REPORT, TestCommand, command_for, detect_framework, explain_exit
+from testing.junit import Report, read_report
+from testing.mounts import Mount
+from testing.ownership import discard
+from testing.results import TestCounts, TestResult
+from testing.sandbox import Sandbox, SandboxResult
+from testing.setup_plan import VENV, Framework
+
+_log = get_logger(__name__)
+
+_TAIL = 8000
+_CONFINED_TIERS = (1, 2)
+
+
+class TestRunner:
+    """Runs tests. Safe to use from many threads, each with a run folder of its own."""
+
+    __test__ = False
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def detect_framework(self, source: Path) -> Framework:
+        """See `frameworks.detect_framework`."""
+        return detect_framework(source)
+
+    def prepare(self, run_folder: Path, environment: Environment) -> None:
+        """Make an exported tree ready to be run in: generated files laid in, all handed to the sandbox's user."""
+        environment.lay_generated(run_folder)
+        self._sandbox.hand_over(run_folder)
+
+    def run_tests(
+        self,
+        source: Path,
+        environment: Environment,
+        *,
+        selection: Sequence[str] = (),
+        framework: Framework | None = None,
+        timeout: float = 300.0,
+        label: str = "",
+    ) -> TestResult:
+        """Run the tests of the run folder `source`: an exported tree, prepared here, written to by the tests, and not
+        to be used for another verdict.
+
+        `selection`: test files or ids; empty means all. `framework`: that of the environment when None. `label` is
+        what `Sandbox.kill` knows the run by.
+
+        Raises SandboxUnavailable when nothing may be run, InvalidSelection for an id that is none.
+        """
+        framework = framework or environment.framework
+        command = command_for(framework, environment, source, selection)
+        self.prepare(source, environment)
+        out = Path(tempfile.mkdtemp(prefix="ai-agents-out-"))
+        try:
+            self._sandbox.hand_over(out)
+            ended = self._run(command, source, environment, out, timeout, label)
+            result = _result(ended, framework, source, environment, out / Path(REPORT).name)
+        finally:
+            discard(out)
+        _log.info(
+            "tests run", framework=framework, passed=result.passed, tests=result.test_count, tier=result.tier,
+            failures=len(result.failures), problem=result.problem, seconds=round(result.duration, 2),
+        )  # fmt: skip
+        return result
+
+    def run_specific_test(
+        self, test_path: str, source: Path, environment: Environment, *, timeout: float = 300.0, label: str = ""
+    ) -> TestResult:
+        """Run one test file or test id."""
+        return self.run_tests(source, environment, selection=(test_path,), timeout=timeout, label=label)
+
+    def _run(
+        self, command: TestCommand, source: Path, environment: Environment, out: Path, timeout: float, label: str
+    ) -> SandboxResult:
+        mounts = [Mount(source, "/work", writable=True), Mount(out, "/out", writable=True), environment.mount]
+        return self._sandbox.run(
+            command.command,
+            mounts=[*mounts, *command.mounts],
+            cwd="/work",
+            env=self._variables(source, environment),
+            timeout=timeout,
+            label=label,
+        )
+
+    def _variables(self, source: Path, environment: Environment) -> dict[str, str]:
+        """The same in every run, so that a second one gives the same answer."""
+        variables = {
+            "PATH": f"{VENV}/bin:/usr/local/bin:/usr/bin:/bin",
+            "VIRTUAL_ENV": VENV,
+            "PYTHONHASHSEED": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
+            "PYTEST_XDIST_AUTO_NUM_WORKERS": "1",
+            "TZ": "UTC",
+            "COLUMNS": "120",
+        }
+        paths = ["/work/src"] if (source / "src").is_dir() and not environment.editable else []
+        if self._sandbox.probe().tier not in _CONFINED_TIERS:
+            paths = ["/work/src", "/work"]  # an editable installation points to /work, which is not there then
+        return variables | ({"PYTHONPATH": ":".join(paths)} if paths else {})
+
+
+def _result(
+    ended: SandboxResult, framework: Framework, source: Path, environment: Environment, report_file: Path
+) -> TestResult:
+    report, problem = Report(), None
+    try:
+        report = read_report(report_file, source)
+    except InvalidReport as error:
+        problem = str(error)
+    names = ProjectNames.of(source, environment.has_module)
+    failures = [diagnose(symptom, names) for symptom in report.symptoms]
+    counts = TestCounts(
+        passed=len(report.passed), failed=len(report.failed), errors=len(report.errors), skipped=len(report.skipped)
+    )
+    problem = _problem(ended, framework, report, problem)
+    return TestResult(
+        passed=problem is None and not failures and ended.exit_code == 0,
+        test_count=len(report.test_ids),
+        counts=counts,
+        failures=failures,
+        test_ids=report.test_ids,
+        passed_ids=report.passed,
+        skipped_ids=report.skipped,
+        duration=ended.seconds,
+        exit_code=ended.exit_code,
+        tier=ended.tier,
+        output_tail=ended.output[-_TAIL:],
+        problem=problem,
+        killed_reason=ended.killed_reason,
+    )
+
+
+def _problem(ended: SandboxResult, framework: Framework, report: Report, unreadable: str | None) -> str | None:
+    """Why there is no verdict on single tests, or why those that passed do not count."""
+    if ended.killed_reason == "timeout":
+        return f"The tests did not end within {ended.seconds:.0f} s and were killed."
+    if ended.killed_reason is not None:
+        return f"The tests were killed: {ended.killed_reason}."
+    told = explain_exit(framework, ended.exit_code)
+    if unreadable is not None:
+        return f"{unreadable} {told or f'Exit code {ended.exit_code} proves nothing without it'}."
+    if report.symptoms:
+        return None
+    if not report.test_ids:
+        return "No test was found."
+    if not report.passed:
+        return "Every test was skipped."
+    if ended.exit_code != 0:
+        return f"Every reported test passed, but {told or f'the exit code is {ended.exit_code}'}."
+    return None

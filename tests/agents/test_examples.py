@@ -1,0 +1,94 @@
+"""Examples stated in a task are found by code, and only what is certain is taken."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from agents import stated_examples
+from agents.examples import Example, called_names, free_names
+
+
+def facts(text: str) -> list[tuple[str, str | None]]:
+    return [(example.call, example.expected or example.raises) for example in stated_examples(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "call", "gives"),
+    [
+        ('`slug("A b")` returns `"a-b"`', 'slug("A b")', '"a-b"'),
+        ("`f(-1)` raises `ValueError`.", "f(-1)", "ValueError"),
+        ("`f(-1)` should raise a ValueError.", "f(-1)", "ValueError"),
+        ('f(1, [2, 3]) == {"a": 1}', "f(1, [2, 3])", '{"a": 1}'),
+        ("`g('x, y')` → `['x', 'y']`.", "g('x, y')", "['x', 'y']"),
+        ("f(2) -> 4", "f(2)", "4"),
+        ("`h(2)` is 4.", "h(2)", "4"),
+        ("`h(2)` gives -1.5, and so on", "h(2)", "-1.5"),
+        ('`h("")` must return `None`', 'h("")', "None"),
+        ("list(chunks([1, 2, 3], 2)) gives [[1, 2], [3]].", "list(chunks([1, 2, 3], 2))", "[[1, 2], [3]]"),
+        (
+            "`parse('2024-01-02')` returns `datetime.date(2024, 1, 2)`",
+            "parse('2024-01-02')",
+            "datetime.date(2024, 1, 2)",
+        ),
+        ("`Stack().push(1).size()` returns `1`", "Stack().push(1).size()", "1"),
+        ("f('it\\'s (') returns ')'", "f('it\\'s (')", "')'"),
+        ("f(1)  # => 2", "f(1)", "2"),
+        ("assert f(1) == 2", "f(1)", "2"),
+    ],
+)
+def test_sentences_are_read(text: str, call: str, gives: str) -> None:
+    assert (call, gives) in facts(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`clamp(value, low, high)` returns a number between the two",
+        "`f(x: int) -> str` is to be added",
+        "Call f(2) and look.",
+        "`f(2)` is fast.",
+        "f(2 returns 4",
+        "`f(2)` returns",
+        "",
+    ],
+)
+def test_what_is_not_certain_is_left_out(text: str) -> None:
+    assert facts(text) == []
+
+
+def test_doctests_with_setup_exceptions_and_printed_text() -> None:
+    text = """
+    ```python
+    >>> from kit import x
+    >>> x("a")
+    'b'
+    >>> x(None)
+    Traceback (most recent call last):
+        ...
+    TypeError: no
+    >>> print(x("a"))
+    b
+    ```
+    """
+    first, second, third = stated_examples(text)
+    assert (first.call, first.expected, first.setup) == ('x("a")', "'b'", ("from kit import x",))
+    assert second.raises == "TypeError"
+    assert (third.call, third.expected, third.as_text) == ('print(x("a"))', "b", True)
+
+
+def test_an_example_is_taken_once() -> None:
+    assert len(stated_examples("`f(2)` returns `4`, as said `f(2)` returns `4`")) == 1
+
+
+def test_names_of_an_example() -> None:
+    example = Example("sorted(kit.split(date(2024, 1, 1)))", "[Decimal('1')]")
+    assert called_names(example) == ["kit.split", "date"]
+    assert free_names(example) == {"kit", "date", "Decimal"}
+
+
+@pytest.mark.parametrize("noise", ["(((((", "f(" * 200, "`" * 500, "f('\n') returns 1", ">>> f(\n1", "\x00f(1) == 1"])
+def test_noise_breaks_nothing(noise: str) -> None:
+    for example in stated_examples(noise):
+        ast.parse(example.call, mode="eval")

@@ -1,0 +1,77 @@
+"""Where a task belongs is read from its words; a model is asked only when they leave it open."""
+
+from __future__ import annotations
+
+import pytest
+
+from agents import ProductAgent, Requirements, module_name
+from agents.product import wanted_symbols
+from memory import Task
+from tests.agents.scripted import scripted_llm
+
+FILES = ["src/kit/__init__.py", "src/kit/text.py", "src/kit/numbers.py", "tools.py"]
+SYMBOLS = {"truncate": "src/kit/text.py"}
+
+
+def task(description: str, title: str = "A task") -> Task:
+    return Task(id="t-1", title=title, description=description)
+
+
+def settle(description: str) -> Requirements | None:
+    with scripted_llm([]) as llm:
+        return ProductAgent(llm).requirements_from_text(task(description), FILES, SYMBOLS)
+
+
+@pytest.mark.parametrize(
+    ("description", "path", "new"),
+    [
+        ("Add `f(x)` to `src/kit/text.py`.", "src/kit/text.py", False),
+        ("Add `f(x)` to text.py.", "src/kit/text.py", False),
+        ("Add a module `src/kit/ranges.py` with `f(x)`.", "src/kit/ranges.py", True),
+        ("Add a module kit/ranges.py with `f(x)`.", "src/kit/ranges.py", True),
+        ("Add a module ranges.py with `f(x)`.", "src/kit/ranges.py", True),
+        ("Add `f(x)` to kit.numbers.", "src/kit/numbers.py", False),
+        ("Add `f(x)` to the numbers module.", "src/kit/numbers.py", False),
+        ("Fix `truncate(text, width)`: it cuts words.", "src/kit/text.py", False),
+    ],
+)
+def test_the_file_is_found_in_the_words(description: str, path: str, new: bool) -> None:
+    found = settle(description)
+
+    assert found is not None
+    assert (found.target_file, found.new_file) == (path, new)
+
+
+def test_a_path_outside_is_still_only_a_name_to_be_refused_by_the_file_manager() -> None:
+    found = settle("Write to ../../etc/cron.py the function `f(x)`.")
+
+    assert found is None or ".." not in found.target_file
+
+
+def test_what_the_words_leave_open_is_left_open() -> None:
+    assert settle("Make it faster.") is None
+
+
+def test_the_model_chooses_among_the_files_there_are() -> None:
+    with scripted_llm([{"file": "./src/kit/numbers.py"}]) as llm:
+        context = llm.context("choose file", "product")
+        found = ProductAgent(llm).choose_file(task("Round `x` sensibly"), "outline", FILES, context)
+    assert (found.target_file, found.module, found.chosen_by) == ("src/kit/numbers.py", "kit.numbers", "model")
+
+
+@pytest.mark.parametrize(
+    ("path", "module"),
+    [
+        ("src/kit/text.py", "kit.text"),
+        ("src/kit/__init__.py", "kit"),
+        ("tools.py", "tools"),
+        ("src/lonely.py", "lonely"),
+    ],
+)
+def test_module_names(path: str, module: str) -> None:
+    assert module_name(path, [*FILES, "src/lonely.py"]) == module
+
+
+def test_wanted_symbols_leave_out_what_python_brings() -> None:
+    text = "Add `add_months(day: date, months: int) -> date`. `add_months(date(2024, 1, 1), len('a'))` returns `None`"
+    assert wanted_symbols(text) == ["add_months"]

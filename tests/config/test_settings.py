@@ -1,0 +1,159 @@
+"""`config.yaml`: accepted as the specification writes it, and clear about what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from config import ConfigError, ProjectPaths, json_schema, load_settings
+
+ROOT = Path(__file__).parents[2]
+
+SPECIFICATION = """
+llm: {provider: "openai", api_key: "${OPENAI_API_KEY}", model: "gpt-4", temperature: 0.7, max_tokens: 2000}
+git: {repository_url: "https://github.com/user/repo.git", branch: "main", auto_commit: true, auto_push: true}
+file_system: {workspace_path: "/workspace", git_repo_path: "/workspace/repo"}
+orchestrator: {check_interval: 60, max_task_attempts: 3, task_timeout: 3600}
+agents:
+  ceo: {temperature: 0.8, max_tokens: 3000}
+  cfo: {temperature: 0.5, max_tokens: 2500}
+  developer: {temperature: 0.7, max_tokens: 2000}
+testing: {framework: "pytest", auto_run: true}
+deployment: {type: "ci_cd", ci_cd_provider: "github_actions"}
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def problems(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(write(folder, text))
+    return str(caught.value)
+
+
+def test_the_specification_is_accepted_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-1234567890")
+    settings = load_settings(write(tmp_path, SPECIFICATION))
+
+    assert settings.llm.model == "gpt-4"
+    assert settings.llm.api_key is not None
+    assert settings.llm.api_key.get_secret_value() == "sk-test-1234567890"
+    assert settings.agent("ceo").temperature == 0.8
+    assert settings.agent("cfo").max_tokens == 2500
+    assert settings.file_system.git_repo_path == Path("/workspace/repo")
+
+
+def test_defaults_are_those_of_the_specification(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, ""))
+
+    assert (settings.llm.provider, settings.llm.temperature, settings.llm.max_tokens) == ("auto", 0.7, 2000)
+    assert (settings.git.branch, settings.git.auto_commit, settings.git.auto_push) == ("main", True, True)
+    limits = settings.orchestrator
+    assert (limits.check_interval, limits.max_task_attempts, limits.task_timeout) == (60, 3, 3600)
+    assert (settings.testing.framework, settings.testing.auto_run) == ("pytest", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("llm: {provider: openia}", "llm.provider = 'openia': input should be 'auto', 'openai'"),
+        ("llm: {temprature: 1}", "llm.temprature: unknown key; did you mean `temperature`?"),
+        ("gti: {}\n", "gti: unknown key; did you mean `git`?"),
+        ("llm: {max_tokens: many}", "llm.max_tokens = 'many': input should be a valid integer"),
+        ("agents: {ceo: {temperature: 9}}", "agents.ceo.temperature = 9: input should be less than or equal to 2"),
+        ("agents: {coe: {temperature: 1}}", "agents.coe: unknown name; allowed: 'ceo'"),
+        ("- a\n- b\n", "must hold sections"),
+        ("llm: [", "is not readable YAML"),
+        ("git: {repository_url: '${NOT_SET_ANYWHERE}'}", "git.repository_url = ${NOT_SET_ANYWHERE}"),
+    ],
+)
+def test_what_is_wrong_is_named_with_path_value_and_what_is_allowed(tmp_path: Path, text: str, said: str) -> None:
+    assert said in problems(tmp_path, text)
+
+
+def test_a_wrong_secret_is_not_shown(tmp_path: Path) -> None:
+    message = problems(tmp_path, "llm: {api_key: [do-not-show-this]}")
+
+    assert "llm.api_key = ***" in message
+    assert "do-not-show-this" not in message
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    assert "2 problem(s)" in problems(tmp_path, "llm: {provider: x}\ngit: {branche: y}")
+
+
+def test_variables_keep_their_type_and_have_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIMIT", "123")
+    text = "llm: {max_tokens: '${LIMIT}', model: '${NO_MODEL:-}'}\ngit: {branch: '${NO_BRANCH:-trunk}'}"
+    settings = load_settings(write(tmp_path, text))
+
+    assert settings.llm.max_tokens == 123
+    assert settings.llm.model is None
+    assert settings.git.branch == "trunk"
+
+
+def test_the_environment_goes_before_the_file_and_the_command_line_before_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AI_AGENTS_LLM__MODEL", "from-environment")
+    monkeypatch.setenv("AI_AGENTS_GIT__BRANCH", "from-environment")
+    path = write(tmp_path, "llm: {model: from-file, max_tokens: 77}\ngit: {branch: from-file}")
+    settings = load_settings(path, {"git": {"branch": "from-command-line"}})
+
+    assert settings.llm.model == "from-environment"
+    assert settings.llm.max_tokens == 77
+    assert settings.git.branch == "from-command-line"
+
+
+def test_dotenv_is_read_and_does_not_replace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HERE_ALREADY", "kept")
+    monkeypatch.setenv("ONLY_IN_DOTENV", "")
+    monkeypatch.delenv("ONLY_IN_DOTENV")
+    (tmp_path / ".env").write_text("HERE_ALREADY=replaced\nONLY_IN_DOTENV=read\n", encoding="utf-8")
+    text = "git: {branch: '${HERE_ALREADY}', integration_branch: '${ONLY_IN_DOTENV}'}"
+    settings = load_settings(write(tmp_path, text))
+
+    assert (settings.git.branch, settings.git.integration_branch) == ("kept", "read")
+
+
+def test_a_named_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="not found"):
+        load_settings(tmp_path / "nothing.yaml")
+
+
+def test_the_shipped_file_is_right_and_its_schema_is_current() -> None:
+    shipped = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    schema = json.loads((ROOT / "config" / "schema.json").read_text(encoding="utf-8"))
+
+    assert schema == json_schema(), "run: python main.py config schema --file config/schema.json"
+    jsonschema.validate(shipped, schema)
+    load_settings(ROOT / "config.yaml")
+
+
+def test_every_setting_is_documented_where_it_stands() -> None:
+    text = (ROOT / "config.yaml").read_text(encoding="utf-8")
+    schema = json_schema()
+    definitions = schema["$defs"]
+    assert isinstance(definitions, dict)
+    for section, definition in definitions.items():
+        for key in definition["properties"]:
+            assert f"{key}:" in text, f"{section}.{key} is not in config.yaml"
+
+
+def test_each_repository_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    def paths(url: str) -> ProjectPaths:
+        return ProjectPaths.of(load_settings(write(tmp_path, ""), {"git": {"repository_url": url}}), tmp_path)
+
+    one, other = paths("https://host/a/repo.git"), paths("https://host/b/repo.git")
+    assert one.state != other.state
+    assert one.state.name.startswith("repo-")
+    assert one.clone.is_relative_to(tmp_path / "workspace")
+    assert one.database_url == f"sqlite:///{one.state / 'agents.db'}"

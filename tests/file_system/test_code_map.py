@@ -1,0 +1,132 @@
+"""The map of a code base: what is where, within a budget, fast."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from file_system import CodeMap, FileMissing, MergeRefused, PathRefused, ensure_export
+
+CART = '''"""Carts."""
+LIMIT = 3
+
+
+@decorated
+def add(cart, item: str) -> int:
+    """Add one.
+
+    More."""
+    return 1
+
+
+class Cart:
+    def total(self):
+        return 1
+
+    def _hidden(self): ...
+'''
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for path, text in {
+        "shop/__init__.py": "",
+        "shop/cart.py": CART,
+        "shop/old.py": "try:\n    import x\nexcept ImportError:\n    def fallback():\n        return 1\n",
+        "shop/broken.py": "def f(:\n",
+        "tests/test_cart.py": "def test_add():\n    assert True\n",
+        "node_modules/a.py": "def hidden(): ...\n",
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    (tmp_path / "shop/latin.py").write_bytes(b"# caf\xe9\n")
+    return tmp_path
+
+
+def test_outline_text(project: Path) -> None:
+    text = CodeMap.of(project).render(10_000)
+    assert (
+        "shop/cart.py — Carts.\n  def add(cart, item: str) -> int — Add one.\n  class Cart\n    def total(self)\n"
+        in text
+    )
+    assert "_hidden" not in text
+    assert "hidden" not in text
+    assert "shop/broken.py  (not parsed: line 1" in text
+    assert text.index("shop/old.py") < text.index("tests/test_cart.py")
+
+
+def test_budget_is_never_exceeded_and_focus_comes_first(project: Path) -> None:
+    code = CodeMap.of(project)
+    for budget in range(0, 400, 7):
+        text = code.render(budget, focus=["fallback"])
+        assert len(text) <= budget
+    assert code.render(400, focus=["fallback"]).startswith("shop/old.py")
+    assert code.render(60).endswith("more modules")
+
+
+def test_symbols_and_their_source(project: Path) -> None:
+    code = CodeMap.of(project)
+    assert [(s.path, s.name) for s in code.find_symbol("total")] == [("shop/cart.py", "Cart.total")]
+    assert [s.path for s in code.find_symbol("LIMIT")] == ["shop/cart.py"]
+    assert code.find_symbol("nothing") == []
+    assert code.definition_source("shop/cart.py", "add").startswith("@decorated\ndef add")
+    assert code.definition_source("shop/cart.py", "Cart.total") == "    def total(self):\n        return 1\n"
+    assert code.definition_source("shop/cart.py", "LIMIT") == "LIMIT = 3\n"
+    assert "fallback" in code.definition_source("shop/old.py", "fallback")
+    with pytest.raises(FileMissing):
+        code.definition_source("shop/cart.py", "nothing")
+    with pytest.raises(PathRefused):
+        code.definition_source("../x.py", "nothing")
+
+
+def test_three_hundred_modules_within_three_seconds(tmp_path: Path) -> None:
+    body = "".join(
+        f'def f{n}(a: int, b: str = "x") -> int:\n    """Does {n}."""\n    return a + {n}\n\n\n' for n in range(30)
+    )
+    for number in range(300):
+        (tmp_path / f"m{number}.py").write_text(body)
+    started = time.monotonic()
+    code = CodeMap.of(tmp_path)
+    code.render(20_000, focus=["f7"])
+    assert time.monotonic() - started < 3
+    assert len(code.modules) == 300
+
+
+MULTI = 'from shop.cart import (\n    add,\n    remove,\n)\n\n__all__ = [\n    "add",\n    "remove",\n]\n'
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "from .cart import new\n"),
+        ('"""Shop."""\n', '"""Shop."""\n\nfrom .cart import new\n'),
+        ("from .cart import add\n", "from .cart import add, new\n"),
+        ("from .cart import add  # noqa\n", "from .cart import add  # noqa\nfrom .cart import new\n"),
+        (
+            "from .cart import add, zed\n__all__ = ('add', 'zed')\n",
+            "from .cart import add, new, zed\n__all__ = ('add', 'new', 'zed')\n",
+        ),
+        ("from .a import b\n__all__ = []\n", 'from .a import b\nfrom .cart import new\n__all__ = ["new"]\n'),
+        (
+            MULTI,
+            MULTI.replace("    add,\n", "    add,\n    new,\n").replace('    "add",\n', '    "add",\n    "new",\n'),
+        ),
+        (
+            '__all__ = [\n    "zed",\n    "add"\n]\nfrom .cart import zed, add\n',
+            '__all__ = [\n    "zed",\n    "add",\n    "new",\n]\nfrom .cart import zed, add, new\n',
+        ),
+        ("from .cart import *\n", "from .cart import *\n"),
+        ("from .cart import new\n", "from .cart import new\n"),
+        ("from .cart import (add,\n    sub)\n", "from .cart import (add,\n    new, sub)\n"),
+    ],
+)
+def test_ensure_export(before: str, after: str) -> None:
+    assert ensure_export(before, "cart", "new") == after
+    assert ensure_export(after, "cart", "new") == after
+
+
+def test_ensure_export_does_not_take_over_a_name() -> None:
+    with pytest.raises(MergeRefused, match="bound there already"):
+        ensure_export("def new():\n    return 1\n", "cart", "new")

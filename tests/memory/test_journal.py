@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import JsonValue
+
+from memory import DatabaseLocked, MemoryStore, ValueTooLarge
+
+
+def test_what_is_remembered_is_recalled(store: MemoryStore) -> None:
+    assert store.recall("qa", "habits") is None
+    store.remember("qa", "habits", {"asserts": 1})
+    store.remember("developer", "habits", "other")
+    store.remember("qa", "habits", {"asserts": 2})
+    assert store.recall("qa", "habits") == {"asserts": 2}
+    [memory] = store.memories("qa")
+    assert (memory.agent, memory.key, memory.value) == ("qa", "habits", {"asserts": 2})
+    assert memory.updated_at > memory.created_at
+
+
+_json = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+def storable(value: JsonValue) -> bool:
+    """Without NUL and lone surrogates, which are replaced (see test_columns)."""
+    text = repr(value)
+    return "\\x00" not in text and "\\ud" not in text
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=_json.filter(storable))
+def test_any_json_comes_back_as_it_was(store: MemoryStore, value: JsonValue) -> None:
+    store.remember("qa", "k", value)
+    assert store.recall("qa", "k") == value
+
+
+def test_memories_by_prefix_oldest_first(store: MemoryStore) -> None:
+    for key in ("a/1", "a/2", "b/1", "a%"):
+        store.remember("qa", key, key)
+    store.remember("qa", "a/1", "touched")
+    assert [memory.key for memory in store.memories("qa", "a/")] == ["a/2", "a/1"]
+    assert [memory.key for memory in store.memories("qa", "a%")] == ["a%"]  # no wildcard
+
+
+def test_only_the_last_touched_are_kept(store: MemoryStore) -> None:
+    for number in range(5):
+        store.remember("qa", f"a/{number}", number)
+    store.remember("qa", "b", 1)
+    store.remember("qa", "a/0", "touched")
+    assert store.forget_oldest("qa", "a/", keep=2) == 3
+    assert [memory.key for memory in store.memories("qa")] == ["a/4", "b", "a/0"]
+
+
+def test_a_memory_that_is_too_large_is_refused_with_the_limit(store: MemoryStore) -> None:
+    with pytest.raises(
+        ValueTooLarge, match=r"70002 characters of JSON, the limit is 64000; keep large outputs in files"
+    ):
+        store.remember("qa", "k", "x" * 70_000)
+    assert store.recall("qa", "k") is None
+
+
+# --- the stream --------------------------------------------------------------------------------------------------
+
+
+def test_the_stream_is_read_on_from_a_cursor(store: MemoryStore) -> None:
+    first = store.log_activity("ceo", "woke up")
+    second = store.log_activity("qa", "wrote tests", "t-1", count=3, files=["tests/test_x.py"])
+    third = store.log_activity("qa", "slept")
+    assert [line.id for line in store.activity()] == [first, second, third]
+    assert [line.activity for line in store.activity(after_id=second)] == ["slept"]
+    assert [line.id for line in store.activity(limit=2)] == [first, second]
+    [line] = store.activity(task_id="t-1")
+    assert (line.agent_name, line.details) == ("qa", {"count": 3, "files": ["tests/test_x.py"]})
+    assert [line.id for line in store.latest_activity(2)] == [second, third]
+    assert [line.id for line in store.latest_activity(task_id="t-1")] == [second]
+
+
+def test_a_line_is_never_refused_for_its_size(store: MemoryStore) -> None:
+    store.log_activity("qa", "x" * 1000, output="y" * 100_000)
+    [line] = store.activity()
+    assert len(line.activity) == 300
+    cut = line.details["cut"]
+    assert isinstance(cut, str) and cut.startswith('{"output":"yyy') and len(cut) <= 4001
+
+
+def test_a_follower_sees_every_line_once_while_many_write(store: MemoryStore) -> None:
+    writers, lines = 8, 25
+    seen: list[int] = []
+    done = threading.Event()
+
+    def follow() -> None:
+        while True:
+            last_round = done.is_set()
+            seen.extend(line.id for line in store.activity(after_id=seen[-1] if seen else 0))
+            if last_round:
+                return
+
+    follower = threading.Thread(target=follow)
+    follower.start()
+    with ThreadPoolExecutor(writers) as pool:
+        batches = list(pool.map(lambda n: [store.log_activity(f"a{n}", "x") for _ in range(lines)], range(writers)))
+    done.set()
+    follower.join()
+    while rest := store.activity(after_id=seen[-1]):
+        seen.extend(line.id for line in rest)
+    assert seen == sorted(line_id for batch in batches for line_id in batch)
+
+
+def test_a_line_waits_for_the_one_before_it(store: MemoryStore, url: str) -> None:
+    """An id that is taken and not yet to be seen must not be overtaken, or a reader's cursor would step over it."""
+    slow, hasty = MemoryStore(url), MemoryStore(url, busy_seconds=0.2)
+    written, may_commit = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        written.set()
+        may_commit.wait(30)
+
+    sa.event.listen(slow._database.engine, "commit", hold)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(slow.log_activity, "a", "first")
+        assert written.wait(30)
+        with pytest.raises(DatabaseLocked):
+            hasty.log_activity("b", "second")
+        assert store.activity() == []
+        may_commit.set()
+        number = first.result(30)
+        assert hasty.log_activity("b", "second") > number
+    assert [line.activity for line in store.activity()] == ["first", "second"]
+    slow.close()
+    hasty.close()
+
+
+def test_decisions_are_kept_in_order(store: MemoryStore) -> None:
+    store.record_decision("ceo", "idea", {"idea": "a", "approved": True})
+    store.record_decision("ceo", "priority", {"task": "t-1"})
+    assert [one.decision_type for one in store.decisions()] == ["priority", "idea"]
+    [idea] = store.decisions(decision_type="idea")
+    assert (idea.agent_name, idea.decision_data) == ("ceo", {"idea": "a", "approved": True})
+
+
+# --- the mailbox --------------------------------------------------------------------------------------------------
+
+
+def test_commands_are_taken_in_order_and_once(store: MemoryStore) -> None:
+    assert store.take_controls() == []
+    store.send_control("cancel", "t-1")
+    store.send_control("wake")
+    assert [(one.command, one.argument) for one in store.take_controls()] == [("cancel", "t-1"), ("wake", "")]
+    assert store.take_controls() == []
+
+
+def test_each_command_has_one_taker(store: MemoryStore) -> None:
+    for number in range(40):
+        store.send_control("cancel", str(number))
+    with ThreadPoolExecutor(8) as pool:
+        taken = [one.argument for batch in pool.map(lambda _: store.take_controls(), range(8)) for one in batch]
+    assert sorted(taken, key=int) == [str(number) for number in range(40)]

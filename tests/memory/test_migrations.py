@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+import memory
+from memory import MemoryStore, SchemaMissing, SchemaTooNew, Task
+from memory.schema import SCHEMA_REVISION, metadata
+from tests.memory.conftest import Python
+
+
+def engine_of(url: str) -> sa.Engine:
+    return sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+
+
+def test_the_migrations_make_the_schema_that_the_code_uses(url: str) -> None:
+    engine = engine_of(url)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        checks = sa.inspect(connection).get_check_constraints("tasks")
+    engine.dispose()
+    assert [check["name"] for check in checks] == ["ck_tasks_failed_has_a_reason"]
+
+
+def test_the_newest_migration_is_the_one_the_code_names() -> None:
+    scripts = ScriptDirectory(str(Path(memory.__file__).parent / "migrations"))
+    assert scripts.get_heads() == [SCHEMA_REVISION]
+    revisions = [script.revision for script in scripts.walk_revisions()]
+    assert revisions == sorted(revisions, reverse=True)  # "newer" is decided by this order
+
+
+SPECIFIED = {
+    "agent_memory": ["id", "agent_name", "key", "value", "created_at", "updated_at"],
+    "activity_logs": ["id", "agent_name", "activity", "task_id", "details", "timestamp"],  # task_id is ours
+    "decision_history": ["id", "agent_name", "decision_type", "decision_data", "timestamp"],
+}
+
+
+def test_the_specified_tables_have_the_specified_columns(url: str) -> None:
+    engine = engine_of(url)
+    inspector = sa.inspect(engine)
+    found = {table: [column["name"] for column in inspector.get_columns(table)] for table in SPECIFIED}
+    engine.dispose()
+    assert found == SPECIFIED
+
+
+def test_migrating_again_changes_nothing(store: MemoryStore) -> None:
+    store.add_task(Task(id="t-1", title="t"))
+    store.migrate()
+    assert store.get_task("t-1").title == "t"
+
+
+MIGRATE = """
+import sys
+from memory import MemoryStore
+store = MemoryStore(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+store.migrate()
+print(store.check())
+"""
+
+
+def test_processes_that_start_together_migrate_once(empty_url: str) -> None:
+    processes = [Python(MIGRATE, empty_url) for _ in range(2)]
+    assert [process.line() for process in processes] == ["ready"] * 2
+    for process in processes:
+        process.go()
+    outputs = [process.rest() for process in processes]
+    assert [len(lines) for lines in outputs] == [1] * 2, outputs
+    assert all(f"schema {SCHEMA_REVISION}" in lines[0] for lines in outputs), outputs
+
+
+def test_a_database_of_a_newer_program_is_refused(empty_url: str) -> None:
+    store = MemoryStore(empty_url)
+    store.migrate()
+    engine = engine_of(empty_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    engine.dispose()
+    with pytest.raises(
+        SchemaTooNew, match=rf"revision 9999, this program knows up to {SCHEMA_REVISION}.*newer program"
+    ):
+        store.migrate()
+
+
+def test_a_database_without_tables_says_what_to_run(empty_url: str) -> None:
+    store = MemoryStore(empty_url)
+    with pytest.raises(SchemaMissing, match=r"main\.py migrate"):
+        store.list_tasks()
+    with pytest.raises(SchemaMissing, match=r"main\.py migrate"):
+        store.check()
+    store.close()
+
+
+def test_a_failed_migration_leaves_nothing_behind(empty_url: str) -> None:
+    engine = engine_of(empty_url)
+    blocker = sa.Table("control", sa.MetaData(), sa.Column("in_the_way", sa.Integer))
+    if engine.dialect.name == "sqlite":
+        Path(engine.url.database or "").parent.mkdir()
+    blocker.create(engine)  # the first migration makes this table last
+    store = MemoryStore(empty_url)
+    with pytest.raises(sa.exc.DBAPIError, match="already exists"):
+        store.migrate()
+    assert sa.inspect(engine).get_table_names() == ["control"]
+    blocker.drop(engine)
+    store.migrate()
+    assert SCHEMA_REVISION in store.check()
+    store.close()
+    engine.dispose()
+
+
+def test_a_current_database_is_opened_while_another_process_writes(sqlite_store: MemoryStore, sqlite_url: str) -> None:
+    engine = engine_of(sqlite_url)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        sqlite_store.migrate()  # waits for no lock
+    engine.dispose()
+
+
+def test_a_restored_file_is_switched_back_to_wal(sqlite_store: MemoryStore, sqlite_url: str) -> None:
+    sqlite_store.close()
+    engine = engine_of(sqlite_url)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode=DELETE").scalar() == "delete"
+    engine.dispose()
+    sqlite_store.migrate()
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    engine.dispose()
+
+
+def test_the_file_is_for_its_owner_only(sqlite_store: MemoryStore, tmp_path: Path) -> None:
+    sqlite_store.add_task(Task(id="t-1", title="t"))
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "state").iterdir()}
+    assert {name: modes[name] for name in ("agents.db", "agents.db-wal", "agents.db-shm")} == dict.fromkeys(
+        ("agents.db", "agents.db-wal", "agents.db-shm"), 0o600
+    )
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+
+
+def test_a_path_with_odd_characters(tmp_path: Path) -> None:
+    store = MemoryStore(f"sqlite:///{tmp_path / '100% sure' / 'agents #1.db'}")
+    store.migrate()
+    assert "100% sure" in store.check()
+    store.close()

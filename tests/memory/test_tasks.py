@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from memory import (
+    ENDED,
+    RETRIABLE,
+    AmbiguousTask,
+    FailureReason,
+    IllegalTransition,
+    MemoryStore,
+    Task,
+    TaskStatus,
+    TaskType,
+    UnknownTask,
+    new_task_id,
+)
+
+Add = Callable[..., Task]
+PENDING, IN_PROGRESS, COMPLETED = TaskStatus.PENDING, TaskStatus.IN_PROGRESS, TaskStatus.COMPLETED
+FAILED, BLOCKED, CANCELLED = TaskStatus.FAILED, TaskStatus.BLOCKED, TaskStatus.CANCELLED
+
+
+def test_a_task_comes_back_as_it_was_given(store: MemoryStore, add: Add) -> None:
+    parent, needed = add(), add()
+    task = Task(
+        id=new_task_id(),
+        title="Срок — and 'quotes'",
+        description="line one\nline two",
+        type=TaskType.ANALYSIS,
+        priority=1,
+        deadline=datetime(2027, 1, 1, tzinfo=UTC),
+        assigned_agents=["qa", "developer"],
+        parent_id=parent.id,
+        depends_on=[needed.id, parent.id, needed.id],
+        source="ceo",
+        result={"commits": ["abc"], "tests": 3, "nested": {"none": None}},
+    )
+    assert store.add_task(task)
+    assert store.get_task(task.id) == task
+    assert task.depends_on == sorted({needed.id, parent.id})
+
+
+def test_a_deadline_in_another_timezone_is_the_same_moment(store: MemoryStore, add: Add) -> None:
+    task = add(deadline="2027-01-01T03:00:00+03:00")
+    kept = store.get_task(task.id).deadline
+    assert kept == datetime(2027, 1, 1, tzinfo=UTC)
+    assert kept is not None and kept.tzinfo is UTC
+
+
+def test_a_deadline_without_timezone_is_refused() -> None:
+    with pytest.raises(ValidationError, match="timezone"):
+        Task.model_validate({"id": "t-1", "title": "t", "deadline": "2027-01-01T00:00:00"})
+
+
+def test_adding_the_same_id_again_changes_nothing(store: MemoryStore, add: Add) -> None:
+    task = add(title="first")
+    assert not store.add_task(task.model_copy(update={"title": "second"}))
+    assert store.get_task(task.id).title == "first"
+
+
+def test_one_of_many_adders_adds(store: MemoryStore) -> None:
+    task = Task(id=new_task_id(), title="t")
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(lambda _: store.add_task(task), range(16))) == 1
+
+
+@pytest.mark.parametrize("field", ["depends_on", "parent_id"])
+def test_a_task_cannot_hang_on_one_that_is_not_there(store: MemoryStore, field: str) -> None:
+    there_not = "t-none"
+    fields = {"id": "t-1", "title": "t", field: [there_not] if field == "depends_on" else there_not}
+    with pytest.raises(UnknownTask, match=there_not):
+        store.add_task(Task.model_validate(fields))
+    assert store.list_tasks() == []
+
+
+def test_a_task_cannot_wait_for_itself(store: MemoryStore) -> None:
+    with pytest.raises(UnknownTask):
+        store.add_task(Task(id="t-1", title="t", depends_on=["t-1"]))
+
+
+def test_find_by_the_beginning_of_an_id(store: MemoryStore) -> None:
+    for task_id in ("t-abc", "t-abd", "t-ab%", "t-abcd"):
+        store.add_task(Task(id=task_id, title=task_id))
+    assert store.find_task("t-abd").id == "t-abd"
+    assert store.find_task("t-abc").id == "t-abc"  # exact goes before longer ones
+    assert store.find_task("t-ab%").id == "t-ab%"  # no wildcard
+    with pytest.raises(AmbiguousTask, match="t-abc, t-abcd"):
+        store.find_task("t-ab")
+    with pytest.raises(UnknownTask, match="task list"):
+        store.find_task("t-x")
+    with pytest.raises(UnknownTask):
+        store.get_task("t-ab")
+
+
+def test_list_is_newest_first_and_filtered(store: MemoryStore, add: Add) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    ids = [add(created_at=start + timedelta(minutes=minute)).id for minute in range(5)]
+    child = add(parent_id=ids[0], type="decision", source="ceo", created_at=start - timedelta(days=1))
+    assert [task.id for task in store.list_tasks()] == [*reversed(ids), child.id]
+    assert [task.id for task in store.list_tasks(limit=2)] == [ids[4], ids[3]]
+    assert store.list_tasks(type=TaskType.DECISION) == [child]
+    assert store.list_tasks(parent_id=ids[0]) == [child]
+    assert store.list_tasks(source="ceo") == [child]
+    store.transition(ids[2], IN_PROGRESS)
+    assert [task.id for task in store.list_tasks({IN_PROGRESS})] == [ids[2]]
+    assert store.list_tasks([]) == []
+
+
+def test_update_changes_what_is_named_and_nothing_else(store: MemoryStore, add: Add) -> None:
+    task = add(priority=10, description="d")
+    store.update_task(task.id, priority=1, stage="review", result={"tests": 2})
+    changed = store.get_task(task.id)
+    assert changed.updated_at is not None
+    assert changed == task.model_copy(
+        update={"priority": 1, "stage": "review", "result": {"tests": 2}, "updated_at": changed.updated_at}
+    )
+
+
+def test_update_refuses_bad_values_and_unknown_tasks(store: MemoryStore, add: Add) -> None:
+    task = add()
+    with pytest.raises(ValidationError):
+        store.update_task(task.id, priority=99)
+    with pytest.raises(UnknownTask):
+        store.update_task("t-none", priority=1)
+    assert store.get_task(task.id) == task
+
+
+# --- status ------------------------------------------------------------------------------------------------------
+
+
+def test_the_life_of_a_task_leaves_its_times(store: MemoryStore, add: Add) -> None:
+    task = add()
+    assert store.transition(task.id, IN_PROGRESS, stage="tests")
+    started = store.get_task(task.id)
+    assert (started.status, started.stage, started.finished_at) == (IN_PROGRESS, "tests", None)
+    assert started.started_at is not None
+    assert store.transition(task.id, COMPLETED, result={"commits": ["c"]})
+    done = store.get_task(task.id)
+    assert done.started_at == started.started_at
+    assert done.finished_at is not None and done.finished_at >= done.started_at
+    assert done.result == {"commits": ["c"]}
+
+
+def test_a_failed_task_has_a_reason(store: MemoryStore, add: Add) -> None:
+    task = add()
+    with pytest.raises(IllegalTransition, match="reason"):
+        store.transition(task.id, FAILED)
+    assert store.transition(task.id, FAILED, reason=FailureReason.TIMEOUT, detail="3600 s are over")
+    failed = store.get_task(task.id)
+    assert (failed.reason, failed.reason_detail) == (FailureReason.TIMEOUT, "3600 s are over")
+
+
+def test_a_transition_from_an_unexpected_status_does_nothing(store: MemoryStore, add: Add) -> None:
+    task = add()
+    assert not store.transition(task.id, COMPLETED, expect={IN_PROGRESS})
+    assert store.get_task(task.id) == task
+
+
+def test_transitions_that_no_task_makes_are_refused(store: MemoryStore, add: Add) -> None:
+    task = add()
+    with pytest.raises(IllegalTransition, match="retry_task"):
+        store.transition(task.id, IN_PROGRESS, expect={COMPLETED})
+    with pytest.raises(UnknownTask):
+        store.transition("t-none", IN_PROGRESS)
+
+
+def test_a_repeated_step_may_name_its_own_result(store: MemoryStore, add: Add) -> None:
+    task = add()
+    for _ in range(2):
+        assert store.transition(task.id, IN_PROGRESS, expect={PENDING, IN_PROGRESS})
+    started = store.get_task(task.id).started_at
+    assert store.transition(task.id, COMPLETED, expect={IN_PROGRESS, COMPLETED})
+    first = store.get_task(task.id)
+    assert store.transition(task.id, COMPLETED, expect={IN_PROGRESS, COMPLETED})
+    again = store.get_task(task.id)
+    assert (again.started_at, again.finished_at) == (started, first.finished_at)
+
+
+def test_retry_starts_a_new_run_and_late_work_of_the_old_one_is_kept_out(store: MemoryStore, add: Add) -> None:
+    task = add()
+    assert not store.retry_task(task.id)
+    store.transition(task.id, IN_PROGRESS, stage="code")
+    store.transition(task.id, BLOCKED, reason=FailureReason.TESTS_FAILED, detail="two approaches")
+    assert store.retry_task(task.id)
+    again = store.get_task(task.id)
+    assert (again.status, again.run, again.reason, again.reason_detail) == (PENDING, 1, None, "")
+    assert (again.stage, again.result, again.started_at, again.finished_at) == ("", {}, None, None)
+    store.transition(task.id, IN_PROGRESS, run=1)
+    assert not store.transition(task.id, COMPLETED, run=0)
+    assert store.transition(task.id, COMPLETED, run=1)
+    assert not store.retry_task(task.id)
+    with pytest.raises(UnknownTask):
+        store.retry_task("t-none")
+
+
+def test_of_sixteen_threads_one_wins(store: MemoryStore, add: Add) -> None:
+    for task in [add() for _ in range(5)]:
+        start = partial(store.transition, task.id, IN_PROGRESS, expect={PENDING})
+        with ThreadPoolExecutor(16) as pool:
+            wins = list(pool.map(lambda stage, start=start: start(stage=stage), [f"s{n}" for n in range(16)]))
+        assert wins.count(True) == 1
+        assert store.get_task(task.id).stage == f"s{wins.index(True)}"
+
+
+_moves = st.lists(st.sampled_from([*TaskStatus, "retry"]), max_size=12)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(moves=_moves)
+def test_any_sequence_of_changes_keeps_the_laws_of_a_task(store: MemoryStore, moves: list[TaskStatus | str]) -> None:
+    """Ended means finished; failed means a reason; an ended task moves only by a retry; runs only grow."""
+    task_id = new_task_id()
+    store.add_task(Task(id=task_id, title="t"))
+    before = store.get_task(task_id)
+    for move in moves:
+        if isinstance(move, TaskStatus):
+            changed = store.transition(task_id, move, reason=FailureReason.TIMEOUT)
+        else:
+            changed = store.retry_task(task_id)
+        now = store.get_task(task_id)
+        if not changed:
+            assert now == before
+        elif isinstance(move, TaskStatus):
+            assert now.status is move is not before.status
+            assert before.status not in ENDED or before.status is BLOCKED
+            assert now.run == before.run
+        else:
+            assert before.status in RETRIABLE
+            assert (now.status, now.run) == (PENDING, before.run + 1)
+        assert (now.finished_at is not None) == (now.status in ENDED)
+        assert now.status is not IN_PROGRESS or now.started_at is not None
+        before = now
+
+
+# --- order and dependencies ---------------------------------------------------------------------------------------
+
+
+def finish(store: MemoryStore, task_id: str) -> None:
+    store.transition(task_id, IN_PROGRESS)
+    store.transition(task_id, COMPLETED)
+
+
+def test_a_task_is_ready_when_all_it_depends_on_is_completed(store: MemoryStore, add: Add) -> None:
+    first, second = add(), add()
+    third = add(depends_on=[first.id, second.id])
+    finish(store, first.id)
+    assert [task.id for task in store.ready_tasks()] == [second.id]
+    store.transition(second.id, IN_PROGRESS)
+    assert store.ready_tasks() == []
+    store.transition(second.id, COMPLETED)
+    assert store.ready_tasks() == [third]
+
+
+def test_tasks_whose_dependency_died_are_found(store: MemoryStore, add: Add) -> None:
+    failed, cancelled, blocked, fine = add(), add(), add(), add()
+    stranded = add(depends_on=[failed.id, cancelled.id, fine.id])
+    add(depends_on=[blocked.id])
+    store.transition(failed.id, FAILED, reason=FailureReason.TESTS_FAILED)
+    store.transition(cancelled.id, CANCELLED)
+    store.transition(blocked.id, BLOCKED)
+    assert store.stranded_tasks() == [stranded]
+    assert [task.id for task in store.dead_dependencies(stranded)] == sorted([failed.id, cancelled.id])
+    assert store.dead_dependencies(fine) == []
+    assert [task.id for task in store.ready_tasks()] == [fine.id]
+
+
+def test_counts_name_every_status(store: MemoryStore, add: Add) -> None:
+    assert set(store.count_by_status()) == set(TaskStatus)
+    add()
+    store.transition(add().id, IN_PROGRESS)
+    counts = store.count_by_status()
+    assert (counts[PENDING], counts[IN_PROGRESS], counts[COMPLETED]) == (1, 1, 0)

@@ -1,0 +1,202 @@
+"""A whole daemon for tests: a real repository, a scripted model server, `main.py` in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from config import load_settings
+from config.paths import ProjectPaths
+from memory import MemoryStore, Task, TaskStatus
+from tests.support import Answer, Request
+
+ROOT = Path(__file__).parents[2]
+Rule = Callable[[Request], Answer]
+
+CALC = '''"""Arithmetic."""
+
+
+def double(x: int) -> int:
+    """Twice `x`."""
+    return 2 * x
+'''
+CALC_TESTS = """from calc import double
+
+
+def test_double() -> None:
+    assert double(4) == 8
+"""
+ADD_TASK = "Add `add(a: int, b: int) -> int` to calc.py. `add(1, 2)` returns `3` and `add(-1, 1)` returns `0`."
+GOOD_ADD = "### calc.py\n```python\n" + CALC + "\n\ndef add(a: int, b: int) -> int:\n    return a + b\n```\n"
+BAD_ADD = GOOD_ADD.replace("a + b", "a - b")
+APPROVED = {"approved": True, "score": 9, "criteria": [], "issues": [], "reasoning": "fine"}
+REJECTED = {"approved": False, "score": 3, "criteria": [], "issues": ["Give add a docstring."], "reasoning": "no"}
+
+
+def team(
+    *,
+    code: Sequence[Answer] | Callable[[Request], Answer] = (GOOD_ADD,),
+    reviews: Sequence[Answer] = (APPROVED,),
+    assertions: Sequence[str] = (),
+    ideas: Sequence[Answer] = (),
+) -> Rule:
+    """A script for the whole team; the last answer of each list is repeated."""
+    counts: dict[str, int] = {}
+
+    def turn(kind: str, answers: Sequence[Answer]) -> Answer:
+        number = counts[kind] = counts.get(kind, 0) + 1
+        return answers[min(number, len(answers)) - 1]
+
+    def rule(request: Request) -> Answer:
+        if "assertions" in str(request.schema):
+            return {"assertions": list(assertions)}
+        if "approved" in str(request.schema):
+            return turn("review", reviews)
+        if "tasks" in str(request.schema):
+            return turn("ideas", [*ideas, {"tasks": []}])
+        return code(request) if callable(code) else turn("code", code)
+
+    return rule
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git in `folder` and give what it prints."""
+    identity = ["-c", "user.name=Owner", "-c", "user.email=owner@localhost", "-c", "safe.directory=*"]
+    done = subprocess.run(["git", *identity, "-C", str(folder), *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def make_repository(folder: Path, files: dict[str, str] | None = None) -> Path:
+    """A repository with one module, its test, and what else is given."""
+    folder.mkdir(parents=True)
+    for path, text in ({"calc.py": CALC, "tests/test_calc.py": CALC_TESTS} | (files or {})).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "first")
+    return folder
+
+
+@dataclass
+class House:
+    """A configuration, a repository and a way to start daemons on them."""
+
+    folder: Path
+    repository: Path
+    server_url: str
+    data: Path
+    settings: dict[str, dict[str, object]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.write_config()
+
+    def write_config(self, **sections: dict[str, object]) -> None:
+        """Write config.yaml; `sections` change single keys."""
+        values: dict[str, dict[str, object]] = {
+            "llm": {
+                "provider": "openai_compatible", "base_url": self.server_url, "model": "scripted", "api_key": "k-test",
+                "timeout": 20, "max_retries": 2,
+            },
+            "git": {"repository_url": str(self.repository)},
+            "file_system": {"workspace_path": str(self.folder / "workspace"), "data_path": str(self.data)},
+            "orchestrator": {"check_interval": 1, "shutdown_grace": 1},
+            "monitoring": {"logs_path": str(self.folder / "logs")},
+        }  # fmt: skip
+        for source in (self.settings, sections):
+            for section, changes in source.items():
+                values.setdefault(section, {}).update(changes)
+        self.config.write_text(yaml.safe_dump(values), encoding="utf-8")
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.yaml"
+
+    @property
+    def paths(self) -> ProjectPaths:
+        return ProjectPaths.of(load_settings(self.config), self.folder)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, str(ROOT / "main.py"), "--config", str(self.config), *arguments]
+
+    def cli(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        """One command, to its end."""
+        return subprocess.run(
+            self.command(*arguments), capture_output=True, text=True, input=stdin, timeout=110, env=self._environment()
+        )
+
+    def run_until_idle(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.cli("run", "--until-idle", *arguments)
+
+    @contextmanager
+    def daemon(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """A running daemon; killed at the end if it still runs."""
+        log = (self.folder / "daemon.log").open("a", encoding="utf-8")
+        process = subprocess.Popen(
+            self.command("run", *arguments), stdout=log, stderr=log, text=True, env=self._environment()
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait(10)
+            log.close()
+
+    @contextmanager
+    def store(self) -> Iterator[MemoryStore]:
+        store = MemoryStore(self.paths.database_url)
+        try:
+            store.migrate()
+            yield store
+        finally:
+            store.close()
+
+    def add_task(self, description: str = ADD_TASK, title: str = "Add add") -> str:
+        done = self.cli("task", "add", title, "-d", description, "--json")
+        assert done.returncode == 0, done.stderr
+        return str(json.loads(done.stdout)["id"])
+
+    def task(self, task_id: str) -> Task:
+        with self.store() as store:
+            return store.get_task(task_id)
+
+    def wait_for(self, task_id: str, *statuses: TaskStatus, seconds: float = 60) -> Task:
+        """The task once it has one of `statuses`."""
+        return self.wait(lambda store: (task := store.get_task(task_id)).status in statuses and task, seconds)
+
+    def wait(self, condition: Callable[[MemoryStore], object], seconds: float = 60) -> Task:
+        """What `condition` gives once that is true; polled, since another process makes it so."""
+        deadline = time.monotonic() + seconds
+        with self.store() as store:
+            while time.monotonic() < deadline:
+                if found := condition(store):
+                    return found  # type: ignore[return-value]  # tasks in all callers
+                time.sleep(0.05)
+            listed = [(task.id, task.status, task.stage, task.reason_detail) for task in store.list_tasks()]
+        raise AssertionError(f"not within {seconds} s; tasks: {listed}")
+
+    def landed(self, branch: str = "agents/integration") -> list[str]:
+        """Subjects of the commits on the landing branch of the owner's repository, newest first, base left out."""
+        return git(self.repository, "log", "--format=%s", f"main..{branch}").splitlines()
+
+    def _environment(self) -> dict[str, str]:
+        kept = ("PATH", "HOME", "LANG", "PIP_CERT", "PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_DEFAULT_TIMEOUT")
+        return {name: os.environ[name] for name in kept if name in os.environ}
+
+
+def stop(process: subprocess.Popen[str], sent: signal.Signals = signal.SIGTERM) -> int:
+    """Signal a daemon and wait for its end."""
+    process.send_signal(sent)
+    return process.wait(30)

@@ -1,0 +1,200 @@
+"""Whole tasks through a real daemon: real git, real sandbox, real pytest, a model server that follows a script."""
+
+from __future__ import annotations
+
+from memory import FailureReason, TaskStatus
+from tests.orchestrator.conftest import MakeHouse
+from tests.orchestrator.house import ADD_TASK, APPROVED, BAD_ADD, CALC, GOOD_ADD, REJECTED, git, make_repository, team
+from tests.support import Request
+
+
+def test_a_task_lands_as_a_test_commit_and_a_code_commit(make_house: MakeHouse) -> None:
+    house, server = make_house(team())
+    task_id = house.add_task()
+    done = house.run_until_idle()
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    task = house.task(task_id)
+    assert task.status is TaskStatus.COMPLETED
+    assert len(house.landed()) == 2
+    trailers = git(house.repository, "log", "--format=%(trailers:key=Task-Id,valueonly)", "main..agents/integration")
+    assert trailers.split() == [task_id, task_id]
+    code, tests = git(house.repository, "log", "--format=%H", "main..agents/integration").split()
+    assert git(house.repository, "show", "--format=", "--name-only", code).split() == ["calc.py"]
+    assert git(house.repository, "show", "--format=", "--name-only", tests).split() == [task.result["tests_file"]]
+    assert "def add" in git(house.repository, "show", "agents/integration:calc.py")
+    # The stated file and examples leave three questions: QA's assertions, the code, the review.
+    assert len(server.requests) == 3
+    assert git(house.repository, "status", "--porcelain") == ""
+    assert git(house.repository, "rev-parse", "--abbrev-ref", "HEAD") == "main"
+
+
+def test_tests_that_are_green_before_the_code_are_refused(make_house: MakeHouse) -> None:
+    house, _ = make_house(team())
+    task_id = house.add_task("Let `double` in calc.py be right: `double(4)` returns `8`.", "Double")
+    done = house.run_until_idle()
+
+    assert done.returncode == 1
+    task = house.task(task_id)
+    assert (task.status, task.reason) == (TaskStatus.FAILED, FailureReason.INVALID_OUTPUT)
+    assert "before any code is written" in task.reason_detail
+    with house.store() as store:
+        assert not store.attempts(task_id)
+
+
+def test_after_three_failing_attempts_a_new_approach_begins_without_the_old_evidence(make_house: MakeHouse) -> None:
+    wrong = [BAD_ADD, BAD_ADD.replace("a - b", "a * b"), BAD_ADD.replace("a - b", "b - a")]
+    house, server = make_house(team(code=[*wrong, GOOD_ADD]))
+    task_id = house.add_task()
+    assert house.run_until_idle().returncode == 0
+
+    with house.store() as store:
+        attempts = [(item.approach, item.number, item.outcome) for item in store.attempts(task_id)]
+    assert attempts == [(1, 1, "failed"), (1, 2, "failed"), (1, 3, "failed"), (2, 1, "passed")]
+    prompts = [request.prompt for request in server.requests if "Answer format" in request.prompt]
+    assert "This failed:" not in prompts[0]
+    assert "assert add(1, 2) == 3" in prompts[1].split("This failed:")[1]
+    assert "This failed:" not in prompts[3]
+    assert "different one" in prompts[3]
+
+
+def test_a_repeated_answer_is_not_tested_again_and_a_task_that_never_passes_is_blocked(make_house: MakeHouse) -> None:
+    house, _ = make_house(team(code=[BAD_ADD]), orchestrator={"max_approaches": 1})
+    task_id = house.add_task()
+    assert house.run_until_idle().returncode == 1
+
+    task = house.task(task_id)
+    assert (task.status, task.reason) == (TaskStatus.BLOCKED, FailureReason.TESTS_FAILED)
+    assert "add(1, 2)" in task.reason_detail
+    with house.store() as store:
+        assert [item.outcome for item in store.attempts(task_id)] == ["failed", "repeated", "repeated"]
+    assert git(house.repository, "branch", "--list", "agents/integration") == "" or house.landed() == []
+
+
+def test_a_rejected_review_goes_back_to_the_developer(make_house: MakeHouse) -> None:
+    better = GOOD_ADD.replace("    return a + b", '    """The sum."""\n    return a + b')
+    house, server = make_house(team(code=[GOOD_ADD, better], reviews=[REJECTED, APPROVED]))
+    task_id = house.add_task()
+    assert house.run_until_idle().returncode == 0
+
+    with house.store() as store:
+        assert [verdict.approved for verdict in store.verdicts(task_id) if verdict.agent == "tech_lead"] == [
+            False,
+            True,
+        ]
+    assert len(house.landed()) == 2
+    assert '"""The sum."""' in git(house.repository, "show", "agents/integration:calc.py")
+    assert any("Give add a docstring." in request.prompt for request in server.requests)
+
+
+def test_an_answer_that_breaks_the_suite_does_not_land(make_house: MakeHouse) -> None:
+    breaking = GOOD_ADD.replace("return 2 * x", "return 3 * x")
+    house, _ = make_house(team(code=[breaking, GOOD_ADD]))
+    task_id = house.add_task()
+    assert house.run_until_idle().returncode == 0
+
+    with house.store() as store:
+        first, second = store.attempts(task_id)
+    assert first.outcome == "failed"
+    assert "test_double" in first.evidence
+    assert second.outcome == "passed"
+
+
+def test_the_developer_cannot_change_the_tests(make_house: MakeHouse) -> None:
+    def cheat(request: Request) -> str:
+        path = next(line.split()[-1] for line in request.prompt.splitlines() if "tests/test_" in line)
+        return f"### {path}\n```python\ndef test_add_1() -> None:\n    pass\n```\n" + BAD_ADD
+
+    house, _ = make_house(team(code=cheat), orchestrator={"max_approaches": 1})
+    task_id = house.add_task()
+    assert house.run_until_idle().returncode == 1
+
+    assert house.task(task_id).status is TaskStatus.BLOCKED
+    assert house.landed() == []
+
+
+def test_assertions_of_qa_are_split_and_wrong_ones_dropped(make_house: MakeHouse) -> None:
+    proposed = ["assert add(5, 5) == 10", "assert add(", "import os", "assert add(1, 2) == 4", "assert double(1) == 2"]
+    house, _ = make_house(team(assertions=proposed))
+    task_id = house.add_task()
+    assert house.run_until_idle().returncode == 0
+
+    task = house.task(task_id)
+    text = git(house.repository, "show", f"agents/integration:{task.result['tests_file']}")
+    assert "assert add(5, 5) == 10" in text
+    assert text.count("assert ") == 3
+    assert task.result["dropped_tests"] == 4
+
+
+def test_two_tasks_in_one_module_both_land(make_house: MakeHouse) -> None:
+    def code(request: Request) -> str:
+        name, operator = ("sub", "-") if "`sub(" in request.prompt else ("add", "+")
+        current = request.prompt.split("# File `calc.py`\n```\n")[1].split("\n```")[0]
+        return f"### calc.py\n```python\n{current}\n\n\ndef {name}(a: int, b: int) -> int:\n    return a {operator} b\n```\n"
+
+    house, _ = make_house(team(code=code))
+    house.add_task()
+    house.add_task("Add `sub(a: int, b: int) -> int` to calc.py. `sub(3, 1)` returns `2`.", "Add sub")
+    assert house.run_until_idle().returncode == 0
+
+    landed = git(house.repository, "show", "agents/integration:calc.py")
+    assert "def add" in landed
+    assert "def sub" in landed
+    assert "def double" in landed
+    assert len(house.landed()) == 4
+
+
+def test_landing_is_pushed_to_a_bare_remote(make_house: MakeHouse) -> None:
+    house, _ = make_house(team())
+    bare = house.folder / "remote.git"
+    git(house.folder, "clone", "-q", "--bare", str(house.repository), str(bare))
+    house.write_config(git={"repository_url": str(bare)})
+    task_id = house.add_task()
+    assert house.run_until_idle().returncode == 0
+
+    assert house.task(task_id).result["pushed"] is True
+    assert "def add" in git(bare, "show", "agents/integration:calc.py")
+
+
+def test_a_repository_without_tests_works_too(make_house: MakeHouse) -> None:
+    house, _ = make_house(team())
+    empty = make_repository(house.folder / "plain")
+    git(empty, "rm", "-q", "-r", "tests")
+    git(empty, "commit", "-q", "-m", "no tests")
+    house.write_config(git={"repository_url": str(empty)})
+    task_id = house.add_task()
+    assert house.run_until_idle().returncode == 0
+
+    assert house.task(task_id).status is TaskStatus.COMPLETED
+    assert "no tests of its own" in (house.folder / "logs" / "agents.log").read_text(encoding="utf-8")
+
+
+def test_a_backlog_file_is_worked_off(make_house: MakeHouse) -> None:
+    backlog = f"# Backlog\n\n## Add add\n\n{ADD_TASK}\n\n## Old thing [done]\n\nDone long ago.\n"
+    house, _ = make_house(team(), files={"BACKLOG.md": backlog})
+    assert house.run_until_idle().returncode == 0
+
+    with house.store() as store:
+        (task,) = store.list_tasks()
+    assert (task.title, task.source, task.status) == ("Add add", "backlog", TaskStatus.COMPLETED)
+
+
+def test_a_goal_without_examples_is_planned_by_the_ceo(make_house: MakeHouse) -> None:
+    idea = {"title": "Add add", "description": ADD_TASK, "priority": "high", "reason": "the goal says so"}
+    house, server = make_house(team(ideas=[{"tasks": [idea]}]))
+    assert house.run_until_idle("--goal", "Make calc a full calculator").returncode == 0
+
+    with house.store() as store:
+        (task,) = store.list_tasks()
+    assert (task.source, task.status) == ("ceo", TaskStatus.COMPLETED)
+    assert any("Make calc a full calculator" in request.prompt for request in server.requests)
+
+
+def test_examples_of_a_package_attribute_are_exported(make_house: MakeHouse) -> None:
+    package = {"kit/__init__.py": '"""Kit."""\n', "kit/core.py": CALC}
+    answer = GOOD_ADD.replace("### calc.py", "### kit/core.py")
+    export = "### kit/__init__.py\n```python\n" + '"""Kit."""\n\nfrom kit.core import add\n\n__all__ = ["add"]\n```\n'
+    house, _ = make_house(team(code=[answer + export]), files=package)
+    task_id = house.add_task("Add `add(a, b)` to kit/core.py.\n\n>>> import kit\n>>> kit.add(1, 2)\n3\n", "Add add")
+    assert house.run_until_idle().returncode == 0
+    assert house.task(task_id).status is TaskStatus.COMPLETED

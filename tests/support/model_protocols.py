@@ -1,0 +1,217 @@
+"""The two wire formats of the scripted model server: what a request says, and what an answer looks like."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Literal, Self, TypeAlias
+
+from pydantic import JsonValue
+
+Api: TypeAlias = Literal["openai", "anthropic"]
+Json: TypeAlias = dict[str, JsonValue]
+Call: TypeAlias = tuple[str, JsonValue]
+"""Name and arguments of a tool call."""
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The parts of a request that both APIs have."""
+
+    model: str
+    system: str
+    messages: tuple[tuple[str, str], ...]
+    schema: Json | None
+    schema_name: str
+    tools: tuple[str, ...]
+    temperature: float | None
+    max_tokens: int | None
+    seed: int | None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Token counts, by the rule of thumb of four characters a token."""
+
+    input: int
+    output: int
+    cached: int
+
+    @classmethod
+    def estimate(cls, asked: str, answered: str, cached: int) -> Self:
+        return cls(input=max(1, len(asked) // 4), output=max(1, len(answered) // 4), cached=cached)
+
+
+def api_of(path: str) -> Api | None:
+    """Which API a request path belongs to, if any; with or without `/v1`, with or without a query."""
+    plain = path.split("?", 1)[0]
+    if plain.endswith("/chat/completions"):
+        return "openai"
+    return "anthropic" if plain.endswith("/messages") else None
+
+
+def parse(api: Api, body: Json) -> Parsed:
+    """Read a request of either API."""
+    return _parse_openai(body) if api == "openai" else _parse_anthropic(body)
+
+
+def _parse_openai(body: Json) -> Parsed:
+    messages = _objects(body.get("messages"))
+    system = [_text(m.get("content")) for m in messages if m.get("role") in ("system", "developer")]
+    rest = [m for m in messages if m.get("role") not in ("system", "developer")]
+    functions = {_str(f.get("name")): _object(f.get("parameters")) for f in _functions(body)}
+    wanted = _object(body.get("response_format"))
+    schema, name = _output_tool(functions, _str(_object(_object(body.get("tool_choice")).get("function")).get("name")))
+    if wanted.get("type") == "json_schema":
+        described = _object(wanted.get("json_schema"))
+        schema, name = _object(described.get("schema")), _str(described.get("name"))
+        name = "" if name in functions else name
+    elif wanted.get("type") == "json_object":
+        schema, name = {"type": "object"}, ""
+    return Parsed(
+        model=_str(body.get("model")),
+        system="\n\n".join(system),
+        messages=tuple((_role(m), _openai_text(m)) for m in rest),
+        schema=schema,
+        schema_name=name,
+        tools=tuple(functions),
+        temperature=_float(body.get("temperature")),
+        max_tokens=_int(body.get("max_completion_tokens", body.get("max_tokens"))),
+        seed=_int(body.get("seed")),
+    )
+
+
+def _parse_anthropic(body: Json) -> Parsed:
+    tools = {_str(t.get("name")): _object(t.get("input_schema")) for t in _objects(body.get("tools"))}
+    schema, name = _output_tool(tools, _str(_object(body.get("tool_choice")).get("name")))
+    wanted = _object(_object(body.get("output_config")).get("format"))
+    if wanted.get("type") == "json_schema":
+        schema, name = _object(wanted.get("schema")), ""
+    return Parsed(
+        model=_str(body.get("model")),
+        system=_text(body.get("system")),
+        messages=tuple((_role(m), _text(m.get("content"))) for m in _objects(body.get("messages"))),
+        schema=schema,
+        schema_name=name,
+        tools=tuple(tools),
+        temperature=_float(body.get("temperature")),
+        max_tokens=_int(body.get("max_tokens")),
+        seed=None,
+    )
+
+
+def _output_tool(tools: dict[str, Json], forced: str) -> tuple[Json | None, str]:
+    """The tool by which structured output is asked for: the one that is forced, or the only one there is."""
+    name = forced if forced in tools else next(iter(tools), "") if len(tools) == 1 else ""
+    return (tools[name], name) if name else (None, "")
+
+
+def success_body(
+    api: Api, model: str, content: str, call: Call | None, *, truncated: bool, usage: Usage, number: int
+) -> Json:
+    """A whole answer in the form of `api`: text, or a tool call."""
+    if api == "openai":
+        return _openai_body(model, content, call, truncated, usage, number)
+    return _anthropic_body(model, content, call, truncated, usage, number)
+
+
+def _openai_body(model: str, content: str, call: Call | None, truncated: bool, usage: Usage, number: int) -> Json:
+    message: Json = {"role": "assistant", "content": content}
+    reason = "stop"
+    if call is not None:
+        function: Json = {"name": call[0], "arguments": json.dumps(call[1])}
+        message["content"] = None
+        message["tool_calls"] = [{"id": f"call_{number}", "type": "function", "function": function}]
+        reason = "tool_calls"
+    return {
+        "id": f"chatcmpl-{number}",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": model,
+        "choices": [{"index": 0, "message": message, "finish_reason": "length" if truncated else reason}],
+        "usage": {
+            "prompt_tokens": usage.input,
+            "completion_tokens": usage.output,
+            "total_tokens": usage.input + usage.output,
+            "prompt_tokens_details": {"cached_tokens": usage.cached},
+        },
+    }
+
+
+def _anthropic_body(model: str, content: str, call: Call | None, truncated: bool, usage: Usage, number: int) -> Json:
+    block: Json = {"type": "text", "text": content}
+    reason = "end_turn"
+    if call is not None:
+        block = {"type": "tool_use", "id": f"toolu_{number}", "name": call[0], "input": call[1]}
+        reason = "tool_use"
+    return {
+        "id": f"msg_{number}",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": [block],
+        "stop_reason": "max_tokens" if truncated else reason,
+        "stop_sequence": None,
+        # Anthropic counts cached input apart from the rest
+        "usage": {
+            "input_tokens": max(0, usage.input - usage.cached),
+            "output_tokens": usage.output,
+            "cache_read_input_tokens": usage.cached,
+            "cache_creation_input_tokens": 0,
+        },
+    }
+
+
+def error_body(api: Api, code: int, message: str) -> Json:
+    """An error in the form of `api`."""
+    if api == "anthropic":
+        kinds = {400: "invalid_request_error", 401: "authentication_error", 429: "rate_limit_error"}
+        kinds |= {404: "not_found_error", 529: "overloaded_error"}
+        return {"type": "error", "error": {"type": kinds.get(code, "api_error"), "message": message}}
+    kind = "rate_limit_exceeded" if code == 429 else "server_error" if code >= 500 else "invalid_request_error"
+    return {"error": {"message": message, "type": kind, "code": None, "param": None}}
+
+
+def _functions(body: Json) -> list[Json]:
+    return [_object(tool.get("function")) for tool in _objects(body.get("tools"))]
+
+
+def _openai_text(message: Json) -> str:
+    calls = message.get("tool_calls")
+    text = _text(message.get("content"))
+    return f"{text}{json.dumps(calls)}" if calls else text
+
+
+def _text(content: JsonValue) -> str:
+    """Text of a message: a string, or blocks of which the text ones are joined and the others shown as JSON."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(
+        _str(block["text"]) if "text" in block else _text(block.get("content")) or json.dumps(block)
+        for block in _objects(content)
+    )
+
+
+def _role(message: Json) -> str:
+    return _str(message.get("role"))
+
+
+def _object(value: JsonValue) -> Json:
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: JsonValue) -> list[Json]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _str(value: JsonValue) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _float(value: JsonValue) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _int(value: JsonValue) -> int | None:
+    return int(value) if isinstance(value, int | float) else None

@@ -1,0 +1,227 @@
+"""The supervisor around the sandbox: limits hold, killing leaves nothing alive. Runs as root and as a user."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from testing import Mount, Sandbox, SandboxLimits, discard_folder
+from testing.mounts import base_interpreter
+from tests.testing.conftest import Probe
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 10) -> bool:
+    until = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def alive(mark: str) -> list[int]:
+    return [process.pid for process in psutil.process_iter(["cmdline"]) if mark in (process.info["cmdline"] or [])]
+
+
+def test_a_run_that_ignores_every_signal_ends_at_its_time(probe: Probe) -> None:
+    code = """
+import signal
+for number in set(signal.valid_signals()) - {9, 19}:
+    try: signal.signal(number, signal.SIG_IGN)
+    except (OSError, ValueError): pass
+print('started', flush=True)
+while True: pass
+"""
+    result = probe(code, timeout=1)
+    assert result.timed_out and result.killed_reason == "timeout"
+    assert result.exit_code == 137
+    assert result.output == "started\n"
+    assert 1 <= result.seconds < 3
+
+
+def test_endless_output_is_stopped_and_its_end_kept(probe: Probe) -> None:
+    result = probe("import sys\nn=0\nwhile True: sys.stdout.write(f'{n} ' * 1000); n += 1")
+    assert result.killed_reason == "output"
+    assert 64 << 20 < result.output_bytes < 70 << 20
+    assert (1 << 20) - 10 <= len(result.output) <= 1 << 20
+
+
+def test_output_within_the_limit_is_kept_whole_and_in_order(probe: Probe) -> None:
+    result = probe(
+        "import os\nfor n in range(3): os.write(1, b'out\\n'); os.write(2, b'err\\n')\nos.write(1, b'\\xff')"
+    )
+    assert result.output == "out\nerr\n" * 3 + "�"
+    assert result.killed_reason is None
+
+
+def test_a_fork_bomb_is_killed(probe: Probe) -> None:
+    code = """
+import os, time
+while True:
+    try:
+        if os.fork() == 0: time.sleep(60)
+    except OSError: pass
+"""
+    before = len(psutil.pids())
+    result = probe(code, limits=SandboxLimits(processes=64))
+    assert result.killed_reason == "processes"
+    assert result.seconds < 5
+    assert len(psutil.pids()) < before + 40
+
+
+@pytest.mark.parametrize(
+    "balloon",
+    [
+        "import mmap; m = mmap.mmap(-1, 1 << 30)\nfor i in range(0, 1 << 30, 4096): m[i] = 1",  # shared: no RLIMIT_DATA
+        "import os, time\nfor _ in range(4): os.fork()\nx = bytearray(40 << 20); time.sleep(20)",  # 16 × 40 MiB
+    ],
+    ids=["shared mapping", "many processes"],
+)
+def test_memory_of_all_processes_together_is_bounded(probe: Probe, balloon: str) -> None:
+    result = probe(balloon, limits=SandboxLimits(memory_bytes=256 << 20))
+    assert result.killed_reason == "memory"
+
+
+def test_one_process_asking_for_too_much_gets_a_memory_error(probe: Probe) -> None:
+    result = probe("x = bytearray(3 << 30)", limits=SandboxLimits(memory_bytes=256 << 20))
+    assert result.killed_reason is None
+    assert "MemoryError" in result.output
+
+
+def test_pages_shared_between_processes_are_counted_once(probe: Probe) -> None:
+    code = """
+import os, time
+x = bytearray(120 << 20)
+children = [os.fork() for _ in range(3)]
+time.sleep(0.6)
+if all(children): [os.waitpid(child, 0) for child in children]
+"""
+    result = probe(code, limits=SandboxLimits(memory_bytes=200 << 20))
+    assert (result.killed_reason, result.exit_code) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    "fill",
+    [
+        "n=0\nwhile True: open(f'/work/{n}', 'wb').write(bytes(1 << 20)); n += 1",
+        "n=0\nwhile True: open(f'/work/{n}', 'wb').close(); n += 1",
+        "import os\nwhile True: os.mkdir('d'); os.chdir('d')",
+    ],
+    ids=["bytes", "files", "depth"],
+)
+def test_what_is_written_is_bounded(probe: Probe, tmp_path: Path, fill: str) -> None:
+    result = probe(fill, limits=SandboxLimits(disk_bytes=32 << 20, disk_files=3000))
+    assert result.killed_reason == "disk"
+    discard_folder(tmp_path / "work")
+    assert not (tmp_path / "work").exists()
+
+
+def test_one_file_and_the_memory_disks_are_bounded(probe: Probe) -> None:
+    code = """
+import signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+for path, count in [('/work/big', 300), ('/tmp/big', 300), ('/dev/shm/big', 100)]:
+    try:
+        with open(path, 'wb') as file:
+            for _ in range(count): file.write(bytes(1 << 20))
+        print('FILLED', path)
+    except OSError as error: print(error.errno)
+"""
+    result = probe(code, limits=SandboxLimits(file_bytes=8 << 20, memory_bytes=1 << 30))
+    assert result.output.split() == [str(27)] * 3  # EFBIG, wherever
+
+    result = probe(code, limits=SandboxLimits(file_bytes=1 << 30, disk_bytes=1 << 30, memory_bytes=1 << 30))
+    assert result.output.split()[-2:] == ["28", "28"]  # ENOSPC
+
+
+def test_double_forked_survivors_are_gone_when_the_command_ends(probe: Probe) -> None:
+    mark = f"3{os.getpid()}.25"
+    code = f"""
+import os, subprocess
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0: subprocess.Popen(['sleep', '{mark}'], start_new_session=True)
+    os._exit(0)
+os.wait()
+while not any('{mark}' in open(f'/proc/{{p}}/cmdline').read() for p in os.listdir('/proc') if p.isdigit()): pass
+"""
+    result = probe(code)
+    assert result.exit_code == 0
+    assert result.seconds < 5
+    assert alive(mark) == []
+
+
+def test_a_label_and_then_everything_is_killed(sandbox: Sandbox) -> None:
+    mark = f"4{os.getpid()}.25"
+    reasons: dict[str, str | None] = {}
+
+    def run(label: str) -> None:
+        result = sandbox.run(["sh", "-c", f"setsid sleep {mark} & sleep {mark}"], cwd="/", timeout=60, label=label)
+        reasons[label] = result.killed_reason
+
+    threads = {label: threading.Thread(target=run, args=(label,)) for label in ("a", "b", "c")}
+    for thread in threads.values():
+        thread.start()
+    assert eventually(lambda: len(alive(mark)) == 6)
+    assert sandbox.kill("a") == 1
+    threads["a"].join(10)
+    assert reasons == {"a": "cancelled"}
+    assert len(alive(mark)) == 4
+    assert sandbox.kill_all() == 2
+    for thread in threads.values():
+        thread.join(10)
+    assert reasons == dict.fromkeys("abc", "cancelled")
+    assert alive(mark) == []
+    assert sandbox.kill_all() == 0
+
+
+def test_killed_at_once_nothing_is_left_behind(sandbox: Sandbox) -> None:
+    mark = f"5{os.getpid()}.25"
+    for delay in (0, 0.001, 0.003, 0.006, 0.01, 0.015):
+        thread = threading.Thread(target=sandbox.run, args=(["sleep", mark],), kwargs={"cwd": "/", "timeout": 60})
+        thread.start()
+        assert eventually(lambda: bool(sandbox._running))
+        time.sleep(delay)  # at another moment of the set-up each time
+        sandbox.kill_all()
+        thread.join(10)
+        assert not thread.is_alive()
+    assert alive(mark) == []
+
+
+def test_a_daemon_killed_takes_its_sandboxes_with_it() -> None:
+    mark = f"6{os.getpid()}.25"
+    command = ["sh", "-c", f"setsid sleep {mark} & sleep {mark}"]
+    code = f"from testing import Sandbox; Sandbox().run({command}, cwd='/', timeout=60)"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2]) as daemon:
+        assert eventually(lambda: len(alive(mark)) == 2)
+        daemon.send_signal(signal.SIGKILL)
+        daemon.wait()
+    assert eventually(lambda: not alive(mark))
+
+
+def test_no_descriptor_is_leaked(sandbox: Sandbox) -> None:
+    sandbox.run(["true"], cwd="/", timeout=5)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        sandbox.run(["true"], cwd="/", timeout=5)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_the_exit_code_is_the_commands_own(sandbox: Sandbox, tmp_path: Path) -> None:
+    assert sandbox.run(["sh", "-c", "exit 42"], cwd="/", timeout=5).exit_code == 42
+    missing = sandbox.run(["no-such-program"], cwd="/", timeout=5)
+    assert missing.exit_code != 0 and "no-such-program" in missing.output
+    elsewhere = sandbox.run(
+        [str(base_interpreter().executable), "-c", "import os; print(os.getcwd())"],
+        mounts=[Mount(tmp_path, "/data")], cwd="/data", timeout=5,
+    )  # fmt: skip
+    assert elsewhere.output == "/data\n"
