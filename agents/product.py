@@ -109,6 +109,8 @@ def _requirements(path: str, wanted: list[str], files: Sequence[str]) -> Require
 def _named_file(text: str, files: Sequence[str]) -> str | None:
     for match in _PATH.finditer(text):
         named = match[1].removeprefix("./")
+        if ".." in named.split("/"):
+            continue
         if named in files:
             return named
         endings = [file for file in files if file.endswith("/" + named)]

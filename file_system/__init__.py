@@ -19,6 +19,7 @@ from file_system.errors import (
     ProtectedPath,
     SyntaxProblem,
     TruncatedAnswer,
+    WorkspaceFull,
 )
 from file_system.file_manager import FileManager
 from file_system.finding import is_test_file
@@ -55,6 +56,7 @@ __all__ = [
     "SyntaxProblem",
     "TruncatedAnswer",
     "WholeFile",
+    "WorkspaceFull",
     "apply_edits",
     "check_syntax",
     "code_for",

@@ -45,6 +45,14 @@ class FileExists(FileSystemError):
         super().__init__(f"{path}: exists already with other content; use write_file to replace it")
 
 
+class WorkspaceFull(FileSystemError):
+    """There is no space left to write to."""
+
+    def __init__(self, path: str, workspace: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: not written, the disk of {workspace} is full; free some space, then try again")
+
+
 class FileTooLarge(FileSystemError):
     """The file is larger than what agents read or write."""
 

@@ -6,6 +6,7 @@ judged by `file_system.paths` before anything is opened.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from file_system import atomic
 from file_system.backups import Backups
-from file_system.errors import FileExists, FileMissing, FileTooLarge, NotText
+from file_system.errors import FileExists, FileMissing, FileTooLarge, NotText, WorkspaceFull
 from file_system.finding import matching_files
 from file_system.outline import CodeOutline, outline_of
 from file_system.paths import check_writable, checked_parts, opened_parent, without_links
@@ -182,8 +183,13 @@ class FileManager:
             raise NotText(path, f"character {error.start} is half of a surrogate pair") from None
         if len(data) > MAX_FILE_BYTES:
             raise FileTooLarge(path, len(data), MAX_FILE_BYTES)
-        with opened_parent(self.workspace_path, parts, create=True) as parent:
-            yield parent, parts[-1], data
+        try:
+            with opened_parent(self.workspace_path, parts, create=True) as parent:
+                yield parent, parts[-1], data
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise WorkspaceFull(path, str(self.workspace_path)) from None
+            raise
 
 
 def _normal(path: str) -> str:

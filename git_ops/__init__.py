@@ -37,6 +37,7 @@ from git_ops.models import (
     Overlay,
     PushResult,
     SyncResult,
+    Verify,
     Worktree,
 )
 
@@ -74,6 +75,7 @@ __all__ = [
     "UnsafeContent",
     "UnsafeUrl",
     "VerificationFailed",
+    "Verify",
     "Worktree",
     "WorktreeMissing",
 ]

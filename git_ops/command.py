@@ -7,6 +7,7 @@ all that git or a server has no business to see, and each command has a time lim
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -16,11 +17,12 @@ from typing import cast
 
 from git.cmd import Git
 
-from git_ops.errors import DiskFull, GitCommandFailed, GitTimeout, GitUnusable
+from git_ops.errors import DiskFull, GitCommandFailed, GitError, GitTimeout, GitUnusable
 
 LOCAL_TIMEOUT = 120.0
 """Seconds for a command on our own disk; checking out a large repository is the longest."""
 _TERM_GRACE = 2.0
+_ALMOST_FULL = 128 * 1024
 MARKER, OWNER = "AI_AGENTS_GIT_CLONE", "AI_AGENTS_GIT_OWNER"
 """Every git process we start bears the path of our clone and our process id, so that orphans are told after a crash."""
 
@@ -163,8 +165,17 @@ class GitCommand:
             raise
         output = GitOutput(process.returncode, stdout, stderr.decode("utf-8", errors="replace"))
         if output.exit_code not in allowed:
-            raise self._failure(shown, output)
+            raise self.failure(shown, output, place)
         return output
+
+    def failure(self, shown: str, output: GitOutput, place: Place | None = None) -> GitError:
+        """The error for a command that failed. git often does not say that a disk is full, so we look."""
+        if output.exit_code == 127:
+            return GitUnusable("git is not installed; install git 2.38 or later")
+        for folder in (self.clone, place.work_tree if place else None):
+            if folder is not None and folder.is_dir() and shutil.disk_usage(folder).free < _ALMOST_FULL:
+                return DiskFull(shown, str(folder))
+        return GitCommandFailed(shown, output.exit_code, output.stderr)
 
     def check_version(self) -> str:
         """The version of git; raises GitUnusable below 2.38, which brought merges without a work tree."""
@@ -190,13 +201,6 @@ class GitCommand:
             "GIT_COMMITTER_NAME": name,
             "GIT_COMMITTER_EMAIL": email,
         }
-
-    def _failure(self, shown: str, output: GitOutput) -> Exception:
-        if output.exit_code == 127:
-            return GitUnusable("git is not installed; install git 2.38 or later")
-        if "No space left on device" in output.stderr:
-            return DiskFull(shown, str(self.clone))
-        return GitCommandFailed(shown, output.exit_code, output.stderr)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from git_ops.command import GitCommand, Place
+from git_ops.command import GitCommand, GitOutput, Place
 from git_ops.errors import (
     BranchMissing,
     CloneTaken,
@@ -55,6 +55,7 @@ class Repository:
         self._check_free()
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self.lock("clone"):
+            self._check_ours()
             self.git("init", "--quiet", "--bare", "--initial-branch=main", str(self.path), place=Place(self.path))
             self.git("config", "remote.origin.url", self.remote.url)
             self.git("config", "remote.origin.fetch", f"+refs/heads/*:{_TRACKING}*")
@@ -65,7 +66,6 @@ class Repository:
 
     def fetch(self) -> None:
         """Bring the owner's branches up to date; raises the errors of `Remote.explained`."""
-        self.remote.check_local()
         with self.lock("fetch"):
             self._over_network("fetch", "--quiet", "--prune", "--update-shallow", "--no-write-fetch-head", "origin")
 
@@ -113,17 +113,15 @@ class Repository:
             yield
 
     def _check_free(self) -> None:
-        """Refuse a folder that holds something else than our clone of this repository."""
-        if not self.path.exists() or not any(self.path.iterdir()):
-            return
-        if not (self.path / "config").is_file() or not (self.path / "objects").is_dir():
-            if (self.path / "agents").is_dir() and len(list(self.path.iterdir())) == 1:
-                return  # a crash just after we took the lock
+        """Refuse a folder that holds other files than a clone of ours, finished or not."""
+        if self.path.exists() and any(self.path.iterdir()) and not self.state.is_dir():
             raise CloneTaken(str(self.path), "other files")
-        url = self.git("config", "--get", "remote.origin.url", allowed=(0, 1)).text
-        bare = self.git("config", "--get", "core.bare", allowed=(0, 1)).text
-        if bare != "true" or (url and url != self.remote.url):
-            raise CloneTaken(str(self.path), f"a clone of {url or 'something else'}")
+
+    def _check_ours(self) -> None:
+        """Refuse a clone of another repository."""
+        output = self.git("config", "--get", "remote.origin.url", allowed=(0, 1, 128))
+        if output.exit_code == 0 and output.text != self.remote.url:
+            raise CloneTaken(str(self.path), f"a clone of {output.text}")
 
     def _remote_default(self) -> str | None:
         lines = self._over_network("ls-remote", "--symref", "origin", "HEAD").splitlines()
@@ -131,6 +129,7 @@ class Repository:
         return next((match[1] for match in found if match), None)
 
     def _over_network(self, operation: str, *arguments: str, report: bool = False) -> str:
+        self.remote.check_local()
         environment = self.remote.credentials(self.state)
         options = self.remote.service_options(operation)
         output = self.git(
@@ -139,8 +138,8 @@ class Repository:
         if output.exit_code == 0:
             return output.text
         said = f"{output.text}\n{output.stderr}" if report else output.stderr
-        failure = GitCommandFailed(f"git {operation}", output.exit_code, said)
-        raise self.remote.explained(failure) from None
+        failure = self.git.failure(f"git {operation}", GitOutput(output.exit_code, b"", said))
+        raise self.remote.explained(failure) if isinstance(failure, GitCommandFailed) else failure
 
     # -- commits, trees, refs ----------------------------------------------------------------------------------
 
@@ -181,7 +180,7 @@ class Repository:
             return True
         if old is not None and re.search(r"but expected|reference already exists|unable to resolve", output.stderr):
             return False
-        raise GitCommandFailed("git update-ref", output.exit_code, output.stderr)
+        raise self.git.failure("git update-ref", output)
 
     def delete_ref(self, ref: str) -> None:
         """Remove a ref; nothing happens when there is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 import uuid
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from git_ops.command import Place
-from git_ops.errors import GitError, WorktreeMissing
+from git_ops.errors import DiskFull, GitError, WorktreeMissing
 from git_ops.models import Worktree
 from git_ops.repository import NO_COMMIT, Repository
 
@@ -95,11 +96,20 @@ class Worktrees:
         place = self.place(worktree)
         index = self._repository.state / f"index-{uuid.uuid4().hex}"
         try:
-            shutil.copyfile(place.git_dir / "index", index)  # keeps git's knowledge of which files are unchanged
+            self._copy_index(place.git_dir / "index", index)
             yield Place(place.git_dir, place.work_tree, index)
         finally:
             index.unlink(missing_ok=True)
             index.with_suffix(".lock").unlink(missing_ok=True)
+
+    def _copy_index(self, source: Path, target: Path) -> None:
+        """A copy keeps git's knowledge of which files are unchanged."""
+        try:
+            shutil.copyfile(source, target)
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise DiskFull("copying an index", str(target.parent)) from None
+            raise
 
     def adopt_index(self, worktree: Worktree, place: Place) -> None:
         """Make the temporary index that of the worktree."""
@@ -147,11 +157,16 @@ class Worktrees:
         )
 
     def _clear(self, path: Path | None, admin: Path | None) -> None:
-        """Remove a worktree: its files under another name first, so that a crash does not leave half of it in place."""
+        """Remove a worktree, and what others keep beside it in hidden folders of its name.
+
+        Its files get another name first, so that a crash does not leave half of it in place.
+        """
         if path is not None and path.exists():
             grave = path.with_name(f"{_HALF_MADE}{path.name}-{uuid.uuid4().hex[:8]}")
             path.rename(grave)
             shutil.rmtree(grave)
+        for beside in path.parent.glob(f".{path.name}.*") if path is not None else ():
+            shutil.rmtree(beside)
         if admin is not None and admin.exists():
             shutil.rmtree(admin)
 

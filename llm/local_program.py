@@ -15,7 +15,7 @@ from pathlib import Path
 from llm.profiles import LOCAL_CONTEXT
 
 _CHILD = Path(__file__).with_name("local_child.py")
-_NICENESS = 10
+_NICENESS = 5
 SLOTS = 2
 """Requests served together; see docs in `bench/model_speed.py` for the figures behind it."""
 _PROMPT_CACHE_MIB = 512

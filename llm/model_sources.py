@@ -44,7 +44,7 @@ def from_hub(model: ModelFile, partial: Path, wheels: Path, progress: Progress) 
 
 
 def _append_range(model: ModelFile, partial: Path, begun: int, progress: Progress) -> None:
-    # ruff: S310 is about addresses from outside; this one is a constant of ours
+    # S310 is about addresses from outside; this one is a constant of ours
     request = urllib.request.Request(model.hub_url, headers={"Range": f"bytes={begun}-"})  # noqa: S310
     with urllib.request.urlopen(request, timeout=_HUB_TIMEOUT) as response:  # noqa: S310
         if response.status != 206:

@@ -9,7 +9,7 @@ from config import ProjectPaths, Settings
 from deployment import DeploymentManager
 from file_system import CodeMap, FileManager
 from git_ops import GitManager, Identity, MergeConflict
-from llm import LLMClient, LocalModelServer
+from llm import LLMClient, LocalModelServer, resolve_provider
 from memory import ContextManager, MemoryStore
 from monitoring import get_logger
 from orchestrator.suite import Suite
@@ -34,7 +34,7 @@ class Services:
     sandbox: Sandbox
     suite: Suite
     deployment: DeploymentManager
-    local_model: LocalModelServer
+    local_model: LocalModelServer | None
     team: Team
     wake: threading.Event
     """Set when something happened that the main loop should look at."""
@@ -70,7 +70,8 @@ class Services:
     def close(self) -> None:
         """End what was started: sandboxed runs, the embedded model, the database connections."""
         self.sandbox.kill_all()
-        self.local_model.stop()
+        if self.local_model:
+            self.local_model.stop()
         self.store.close()
 
 
@@ -103,7 +104,8 @@ def open_services(settings: Settings, paths: ProjectPaths) -> Services:
         setup_command=settings.testing.setup_command,
         timeout=settings.testing.timeout,
     )
-    local_model = LocalModelServer(settings.llm.local_model_path)
+    embedded = resolve_provider(settings.llm) == "local"
+    local_model = LocalModelServer(settings.llm.local_model_path) if embedded else None
     llm = LLMClient(settings.llm, settings.agents, store, local_model)
     return Services(
         settings=settings,

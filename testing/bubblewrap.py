@@ -34,6 +34,9 @@ _SYSTEM_FILES = (
     "/etc/fonts",
 )
 _NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/gai.conf", "/etc/host.conf", "/etc/services")
+# RLIMIT_NPROC counts all processes of a uid, and without a user namespace all sandboxes have the same one. It leaves
+# room for this many side by side; the watchdog holds each to its own share.
+_SHARES = 8
 _LAST_CAPABILITY = 40  # the newest that util-linux 2.38 knows by number; the others go with the uid
 
 
@@ -67,10 +70,9 @@ class Confinement:
         env: Mapping[str, str],
         limits: SandboxLimits,
         timeout: float,
-        shares: int,
         network: bool,
     ) -> Launch:
-        """`command` within the sandbox, ready to be started, as one of `shares` runs of the same user."""
+        """`command` within the sandbox, ready to be started."""
         status, report = os.pipe()
         fds = [report]
         argv = [
@@ -85,7 +87,7 @@ class Confinement:
             *_seccomp(fds),
             *("--json-status-fd", str(report), "--"),
             *self._drop(),
-            *("prlimit", *limits.prlimit_arguments(timeout, shares), "--"),
+            *("prlimit", *limits.prlimit_arguments(timeout, _SHARES if self.identity.drops else 1), "--"),
             *command,
         ]
         # bubblewrap's own environment stays readable inside as /proc/1/environ (trap 1)

@@ -24,7 +24,7 @@ from testing.limits import SandboxLimits
 from testing.mounts import Mount, base_interpreter
 from testing.remedies import remedy_for
 from testing.supervisor import KilledReason, Launch, Outcome, Supervisor
-from testing.unconfined import unconfined_launch
+from testing.unconfined import closed_folder, unconfined_launch
 
 SandboxMode = Literal["required", "best_effort", "off"]
 
@@ -115,9 +115,13 @@ class Sandbox:
                 if failure is None:
                     return SandboxProbe(tier, f"{bwrap} confines as {self._who()}, tier {tier}", ""), confinement
                 failures.append(f"tier {tier}: {failure}")
-        detail = "; ".join(failures)
+        remedy = remedy_for("; ".join(failures))
         remaining = _UNCONFINED if self.mode == "best_effort" else None
-        return SandboxProbe(remaining, detail, remedy_for(detail)), None
+        closed = closed_folder(base_interpreter().executable, self.identity) if self.identity.drops else None
+        if remaining and closed:
+            remaining = None
+            failures.append(f"tier 4: Python lies in {closed}, which is closed to {self.identity.name!r}")
+        return SandboxProbe(remaining, "; ".join(failures), remedy), None
 
     def _who(self) -> str:
         return f"user {self.identity.name!r}" if self.identity.drops else "the daemon's own user, in a user namespace"
@@ -132,7 +136,6 @@ class Sandbox:
             env={},
             limits=self.limits,
             timeout=_CANARY_TIMEOUT,
-            shares=1,
             network=False,
         )
         outcome = Supervisor(launch, limits=self.limits, timeout=_CANARY_TIMEOUT, writable=()).run()
@@ -174,13 +177,12 @@ class Sandbox:
         if probe.tier is None:
             raise SandboxUnavailable(f"Cannot run {command[0]!r} confined", probe.detail, probe.remedy)
         limits = limits or self.limits
-        mounts = [*base_interpreter().mounts, *mounts]
         launch: Launch
         if confinement is not None:
+            seen = [*base_interpreter().mounts, *mounts]
             launch = confinement.launch(
-                command, mounts=mounts, cwd=cwd, env=env or {}, limits=limits, timeout=timeout, network=network,
-                shares=self._shares(),
-            )  # fmt: skip
+                command, mounts=seen, cwd=cwd, env=env or {}, limits=limits, timeout=timeout, network=network
+            )
         else:
             bounds = limits if probe.tier == _UNCONFINED else None
             launch = unconfined_launch(
@@ -191,12 +193,6 @@ class Sandbox:
         with self._registered(supervisor):
             outcome = supervisor.run()
         return _result(outcome, probe.tier)
-
-    def _shares(self) -> int:
-        """RLIMIT_NPROC counts all processes of a uid, and without a user namespace all sandboxes share one: each is
-        given room for those beside it, and the watchdog holds each to its own share."""
-        with self._lock:
-            return 1 + (len(self._running) if self.identity.drops else 0)
 
     @contextmanager
     def _registered(self, supervisor: Supervisor) -> Iterator[None]:

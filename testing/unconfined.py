@@ -36,7 +36,12 @@ def unconfined_launch(
     prefix: list[str] = []
     if limits is not None and identity.drops:
         for mount in mounts:
-            _require_reachable(mount.source, identity)
+            if closed := closed_folder(mount.source, identity):
+                raise SandboxUnavailable(
+                    f"Cannot run code as {identity.name!r} without a sandbox",
+                    f"{closed} is closed to that user.",
+                    "install bubblewrap, or keep the data folder outside of it, or run the daemon as that user.",
+                )
         prefix += ["setpriv", f"--reuid={identity.uid}", f"--regid={identity.gid}", "--clear-groups", "--no-new-privs"]
         prefix += ["--inh-caps=-all", "--"]
     if limits is not None:
@@ -56,12 +61,10 @@ def on_host(text: str, mounts: Sequence[Mount]) -> str:
     return re.sub(rf"(?<![\w./-])({targets})(?![\w.-])", lambda match: sources[match[1]], text) if targets else text
 
 
-def _require_reachable(path: Path, identity: Identity) -> None:
+def closed_folder(path: Path, identity: Identity) -> Path | None:
+    """The folder above `path` that `identity` may not enter, None if it may enter them all."""
     for folder in path.resolve().parents:
         found = folder.stat()
         if found.st_uid != identity.uid and not found.st_mode & stat.S_IXOTH:
-            raise SandboxUnavailable(
-                f"Cannot run code as {identity.name!r} without a sandbox",
-                f"{folder} is closed to that user.",
-                "install bubblewrap, or keep the data folder and Python outside of it, or run the daemon as that user.",
-            )
+            return folder
+    return None

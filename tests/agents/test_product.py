@@ -42,10 +42,8 @@ def test_the_file_is_found_in_the_words(description: str, path: str, new: bool) 
     assert (found.target_file, found.new_file) == (path, new)
 
 
-def test_a_path_outside_is_still_only_a_name_to_be_refused_by_the_file_manager() -> None:
-    found = settle("Write to ../../etc/cron.py the function `f(x)`.")
-
-    assert found is None or ".." not in found.target_file
+def test_a_path_that_leads_out_is_no_path() -> None:
+    assert settle("Write to ../../etc/cron.py the function `f(x)`.") is None
 
 
 def test_what_the_words_leave_open_is_left_open() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,11 +64,22 @@ class Owner:
 
 
 @pytest.fixture
-def owner(tmp_path: Path) -> Owner:
-    """A repository with `src/app.py` and `tests/test_app.py` on branch main."""
-    checkout, bare = tmp_path / "owner", tmp_path / "owner.git"
+def owner(tmp_path: Path, template: Owner) -> Owner:
+    """A repository with `src/app.py` and `tests/test_app.py` on branch main, with its own bare one."""
+    mine = Owner(tmp_path / "owner", tmp_path / "owner.git")
+    shutil.copytree(template.checkout, mine.checkout)
+    shutil.copytree(template.bare, mine.bare)
+    git(mine.checkout, "remote", "set-url", "origin", str(mine.bare))
+    return mine
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Owner:
+    """What every `owner` starts as."""
+    folder = tmp_path_factory.mktemp("template")
+    checkout, bare = folder / "owner", folder / "owner.git"
     checkout.mkdir()
-    git(tmp_path, "init", "-q", "--bare", "-b", "main", str(bare))
+    git(folder, "init", "-q", "--bare", "-b", "main", str(bare))
     git(checkout, "init", "-q", "-b", "main")
     git(checkout, "remote", "add", "origin", str(bare))
     for path, text in {

@@ -65,7 +65,7 @@ def test_missing_base_branch_falls_back_to_the_default(owner: Owner, open_manage
 def test_no_branch_to_fall_back_to(owner: Owner, open_manager: OpenManager) -> None:
     git(owner.bare, "branch", "-m", "main", "trunk")
     git(owner.bare, "symbolic-ref", "HEAD", "refs/heads/nowhere")
-    with pytest.raises(BranchMissing, match="'main'.*trunk"):
+    with pytest.raises(BranchMissing, match=r"'main'.*trunk"):
         open_manager(owner.bare)
 
 
@@ -160,7 +160,7 @@ def test_landing_on_a_checked_out_branch_says_what_to_do(owner: Owner, open_mana
     assert not (owner.checkout / "src/new.py").exists()
 
 
-# -- a real server with a password --------------------------------------------------------------------------------------
+# -- a real server with a password ------------------------------------------------------------------------------------
 
 TOKEN = "secret-token-of-the-owner-1234"
 

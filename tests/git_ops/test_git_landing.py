@@ -46,7 +46,12 @@ def test_second_task_is_rebased_and_the_result_verified(manager: GitManager, own
     before = git(second.path, "rev-parse", "HEAD")
     manager.land("t1", verify=passes)
     verified: list[str] = []
-    result = manager.land("t2", verify=lambda tree: not verified.append(tree), verified_tree=manager.write_tree(second))
+
+    def verify(tree: str) -> bool:
+        verified.append(tree)
+        return True
+
+    result = manager.land("t2", verify=verify, verified_tree=manager.write_tree(second))
     assert verified == [result.tree]
     assert owner.show(f"{BRANCH}:src/app.py") == "ONE = 1\ntwo = 2\nthree = 3\nfour = 4\nFIVE = 5"
     assert owner.log(BRANCH) == ["t2: code", "t2: tests", "t1: code", "t1: tests", "first"]
@@ -124,6 +129,7 @@ def test_many_threads_land_one_after_the_other(manager: GitManager, owner: Owner
 
     def verify(tree: str) -> bool:
         assert running.acquire(blocking=False), "two landings verified at once"
+        git(owner.bare, "log")
         running.release()
         return True
 
@@ -136,7 +142,7 @@ def test_many_threads_land_one_after_the_other(manager: GitManager, owner: Owner
     assert {c.trailers["Task-Id"] for c in manager.landed_commits()} == set(tasks)
 
 
-# -- an owner at work ---------------------------------------------------------------------------------------------------
+# -- an owner at work -------------------------------------------------------------------------------------------------
 
 
 def test_owner_pushes_to_base_are_taken_in(manager: GitManager, owner: Owner) -> None:
@@ -291,7 +297,7 @@ def test_lost_clone_takes_up_the_remote_landing_branch(
     assert len(owner.log(BRANCH)) == 5
 
 
-# -- modes --------------------------------------------------------------------------------------------------------------
+# -- modes ------------------------------------------------------------------------------------------------------------
 
 
 def test_mode_main_lands_on_the_base_branch(owner: Owner, open_manager: OpenManager) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+from pydantic import JsonValue
 
 from config import load_settings
 from config.paths import ProjectPaths
@@ -39,8 +40,14 @@ def test_double() -> None:
 ADD_TASK = "Add `add(a: int, b: int) -> int` to calc.py. `add(1, 2)` returns `3` and `add(-1, 1)` returns `0`."
 GOOD_ADD = "### calc.py\n```python\n" + CALC + "\n\ndef add(a: int, b: int) -> int:\n    return a + b\n```\n"
 BAD_ADD = GOOD_ADD.replace("a + b", "a - b")
-APPROVED = {"approved": True, "score": 9, "criteria": [], "issues": [], "reasoning": "fine"}
-REJECTED = {"approved": False, "score": 3, "criteria": [], "issues": ["Give add a docstring."], "reasoning": "no"}
+APPROVED: dict[str, JsonValue] = {"approved": True, "score": 9, "criteria": [], "issues": [], "reasoning": "fine"}
+REJECTED: dict[str, JsonValue] = {
+    "approved": False,
+    "score": 3,
+    "criteria": [],
+    "issues": ["Give add a docstring."],
+    "reasoning": "no",
+}
 
 
 def team(
@@ -189,6 +196,8 @@ class House:
 
     def landed(self, branch: str = "agents/integration") -> list[str]:
         """Subjects of the commits on the landing branch of the owner's repository, newest first, base left out."""
+        if not git(self.repository, "branch", "--list", branch):
+            return []
         return git(self.repository, "log", "--format=%s", f"main..{branch}").splitlines()
 
     def _environment(self) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import JsonValue
+
 from memory import FailureReason, TaskStatus
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import ADD_TASK, APPROVED, BAD_ADD, CALC, GOOD_ADD, REJECTED, git, make_repository, team
@@ -68,7 +70,7 @@ def test_a_repeated_answer_is_not_tested_again_and_a_task_that_never_passes_is_b
     assert "add(1, 2)" in task.reason_detail
     with house.store() as store:
         assert [item.outcome for item in store.attempts(task_id)] == ["failed", "repeated", "repeated"]
-    assert git(house.repository, "branch", "--list", "agents/integration") == "" or house.landed() == []
+    assert house.landed() == []
 
 
 def test_a_rejected_review_goes_back_to_the_developer(make_house: MakeHouse) -> None:
@@ -130,7 +132,8 @@ def test_two_tasks_in_one_module_both_land(make_house: MakeHouse) -> None:
     def code(request: Request) -> str:
         name, operator = ("sub", "-") if "`sub(" in request.prompt else ("add", "+")
         current = request.prompt.split("# File `calc.py`\n```\n")[1].split("\n```")[0]
-        return f"### calc.py\n```python\n{current}\n\n\ndef {name}(a: int, b: int) -> int:\n    return a {operator} b\n```\n"
+        function = f"def {name}(a: int, b: int) -> int:\n    return a {operator} b\n"
+        return f"### calc.py\n```python\n{current}\n\n\n{function}```\n"
 
     house, _ = make_house(team(code=code))
     house.add_task()
@@ -180,7 +183,7 @@ def test_a_backlog_file_is_worked_off(make_house: MakeHouse) -> None:
 
 
 def test_a_goal_without_examples_is_planned_by_the_ceo(make_house: MakeHouse) -> None:
-    idea = {"title": "Add add", "description": ADD_TASK, "priority": "high", "reason": "the goal says so"}
+    idea: JsonValue = {"title": "Add add", "description": ADD_TASK, "priority": "high", "reason": "the goal says so"}
     house, server = make_house(team(ideas=[{"tasks": [idea]}]))
     assert house.run_until_idle("--goal", "Make calc a full calculator").returncode == 0
 

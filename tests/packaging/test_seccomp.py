@@ -1,4 +1,4 @@
-"""bwrap-seccomp.json: lets the product's own sandbox start in a container, and forbids what Docker forbids."""
+"""bwrap-seccomp.json: lets the sandbox start in a container, and forbids what Docker forbids."""
 
 from __future__ import annotations
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from testing import Environment, EnvironmentManager, Mount, Sandbox, SandboxLimits, SandboxResult, TestRunner
+from testing import (
+    Environment,
+    EnvironmentManager,
+    Mount,
+    Sandbox,
+    SandboxLimits,
+    SandboxResult,
+    TestRunner,
+    discard_folder,
+)
 from testing.mounts import base_interpreter
 
 Probe = Callable[..., SandboxResult]
@@ -23,7 +32,7 @@ def sandbox() -> Sandbox:
 
 
 @pytest.fixture
-def probe(sandbox: Sandbox, tmp_path: Path) -> Probe:
+def probe(sandbox: Sandbox, tmp_path: Path) -> Iterator[Probe]:
     """Runs Python code in the sandbox with `tmp_path/work` as its writable /work."""
     work = tmp_path / "work"
     work.mkdir()
@@ -45,7 +54,8 @@ def probe(sandbox: Sandbox, tmp_path: Path) -> Probe:
             label=label,
         )
 
-    return run
+    yield run
+    discard_folder(work)  # it may be deeper than pytest can delete
 
 
 @pytest.fixture

@@ -202,11 +202,11 @@ for thread in threads: thread.join()
 
 @pytest.mark.skipif(os.getuid() != 0, reason="this is the run as an ordinary user")
 def test_the_walls_stand_for_an_ordinary_user_too() -> None:
-    """The whole of this file and of test_supervision, with the daemon being nobody and not root."""
+    """The whole of this file, test_supervision and test_sandbox_modes, with the daemon being nobody and not root."""
     base = Path(tempfile.mkdtemp(dir="/tmp"))  # outside of pytest's own, which is closed to others
     os.chown(base, 65534, 65534)
     here = Path(__file__)
-    tests = [here, here.with_name("test_supervision.py")]
+    tests = [here, here.with_name("test_supervision.py"), here.with_name("test_sandbox_modes.py")]
     command = [
         sys.executable,
         "-m",

@@ -1,0 +1,138 @@
+"""A provider that misbehaves: what is tried again, how long, and the error in the end."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from llm import (
+    LLMError,
+    NotConfigured,
+    Provider,
+    ProviderRefused,
+    ProviderTimeout,
+    ProviderUnavailable,
+)
+from memory import MemoryStore
+from tests.llm.conftest import MODELS, MakeClient, context
+from tests.support import Answer, Reply, ScriptedModelServer
+
+PROVIDERS: list[Provider] = list(MODELS)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_retry_after_is_honoured(provider: Provider, make_client: MakeClient) -> None:
+    with ScriptedModelServer([Reply.status(429, retry_after=1), "fine"]) as server:
+        assert make_client(server, provider).generate("a", context=context()) == "fine"
+        first, second = server.requests
+    assert 1.0 <= second.received_at - first.received_at < 2.0
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [Reply.status(500), Reply.status(503), Reply.cut(), Reply.cut("half an answer" * 50), Reply.garbage()],
+    ids=["500", "503", "cut at once", "cut in the middle", "not JSON"],
+)
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_passing_troubles_are_tried_again(provider: Provider, trouble: Reply, make_client: MakeClient) -> None:
+    with ScriptedModelServer([trouble, "fine"]) as server:
+        assert make_client(server, provider).generate("a", context=context()) == "fine"
+
+
+def test_only_the_answer_that_counted_is_in_the_ledger(make_client: MakeClient, store: MemoryStore) -> None:
+    with ScriptedModelServer([Reply.status(500), Reply.status(500), "fine"]) as server:
+        make_client(server).generate("a", context=context())
+    assert store.usage("task")[0].calls == 1
+
+
+def test_a_silent_server_is_a_typed_timeout(make_client: MakeClient) -> None:
+    with ScriptedModelServer([Reply.hang()]) as server:
+        begun = time.monotonic()
+        with pytest.raises(ProviderTimeout, match=r"within 0.5 s \(llm.timeout\)"):
+            make_client(server, timeout=0.5, max_retries=0).generate("a", context=context())
+        assert time.monotonic() - begun < 3
+
+
+def test_a_server_that_was_silent_once_is_asked_again(make_client: MakeClient) -> None:
+    with ScriptedModelServer([Reply.hang(), "fine"]) as server:
+        assert make_client(server, timeout=1).generate("a", context=context()) == "fine"
+
+
+def test_it_gives_up_after_max_retries(make_client: MakeClient, store: MemoryStore) -> None:
+    with ScriptedModelServer(lambda request: Reply.status(500)) as server:
+        with pytest.raises(ProviderUnavailable, match="gave no usable answer"):
+            make_client(server, max_retries=2).generate("a", context=context())
+        assert len(server.requests) == 3
+    [row] = store.usage("task")
+    assert (row.calls, row.output_tokens) == (1, 0)  # the failure is told, once
+
+
+def test_a_failed_call_is_asked_anew_when_the_step_runs_again(make_client: MakeClient) -> None:
+    with ScriptedModelServer([Reply.status(500), "fine"]) as server:
+        client = make_client(server, max_retries=0)
+        with pytest.raises(ProviderUnavailable):
+            client.generate("a", context=context())
+        assert client.generate("a", context=context()) == "fine"
+
+
+def test_it_does_not_wait_longer_than_the_whole_call_may_take(make_client: MakeClient) -> None:
+    with ScriptedModelServer([Reply.status(429, retry_after=3600)]) as server:
+        begun = time.monotonic()
+        with pytest.raises(ProviderUnavailable) as caught:
+            make_client(server).generate("a", context=context())
+        assert time.monotonic() - begun < 5
+    assert caught.value.retry_after == 3600
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Reply.status(401, "bad key"), "does not accept the key"),
+        (Reply.status(404, "no such model"), "check llm.model"),
+        (Reply.status(400, "nonsense"), "turned the request down"),
+    ],
+    ids=["401", "404", "400"],
+)
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_what_cannot_succeed_is_not_tried_again(
+    provider: Provider, answer: Answer, told: str, make_client: MakeClient
+) -> None:
+    with ScriptedModelServer([answer]) as server:
+        with pytest.raises(ProviderRefused, match=told) as caught:
+            make_client(server, provider).generate("a", context=context())
+        assert len(server.requests) == 1
+    assert not caught.value.retryable
+
+
+def test_no_server_at_all(make_client: MakeClient) -> None:
+    server = ScriptedModelServer([])
+    server.stop()
+    with pytest.raises(ProviderUnavailable, match="no connection to openai model") as caught:
+        make_client(server, max_retries=1).generate("a", context=context())
+    assert isinstance(caught.value, LLMError)
+
+
+def test_a_server_that_comes_back_is_found(make_client: MakeClient) -> None:
+    away = ScriptedModelServer(["one"])
+    client = make_client(away)
+    assert client.generate("a", context=context("1")) == "one"
+    away.stop()
+    with pytest.raises(ProviderUnavailable):
+        make_client(away, max_retries=0).generate("a", context=context("2"))
+    with ScriptedModelServer(["two"], port=away.port):
+        assert client.generate("a", context=context("2")) == "two"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"provider": "openai", "api_key": None}, "OPENAI_API_KEY"),
+        ({"provider": "anthropic", "api_key": None}, "ANTHROPIC_API_KEY"),
+        ({"provider": "openai_compatible", "base_url": None, "model": None}, "llm.base_url and llm.model"),
+        ({"provider": "local"}, "no server to run in"),
+    ],
+)
+def test_what_is_missing_is_said_at_the_start(settings: dict[str, object], told: str, make_client: MakeClient) -> None:
+    with ScriptedModelServer([]) as server, pytest.raises(NotConfigured, match=told):
+        make_client(server, **settings)
