@@ -16,7 +16,7 @@ def check_syntax(path: str, text: str) -> None:
     """Raise SyntaxProblem when `text` is not valid Python, JSON, TOML or YAML; other kinds of files pass."""
     match PurePosixPath(path).suffix.casefold():
         case ".py" | ".pyi":
-            parse_python(path, text)
+            _check_python(path, text)
         case ".json":
             _check_json(path, text)
         case ".toml":
@@ -47,6 +47,17 @@ def parse_python(path: str, text: str) -> ast.Module:
         raise SyntaxProblem(path, 0, str(error)) from None
     except (RecursionError, MemoryError):
         raise SyntaxProblem(path, 0, "nested too deeply for the parser") from None
+
+
+def _check_python(path: str, text: str) -> None:
+    """Parse and compile: `return` outside a function and the like are only found by the compiler."""
+    tree = parse_python(path, text)
+    try:
+        compile(tree, path, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        raise SyntaxProblem(path, error.lineno or 0, error.msg, _excerpt(text, error.lineno or 0)) from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise SyntaxProblem(path, 0, str(error) or "nested too deeply for the compiler") from None
 
 
 def _check_json(path: str, text: str) -> None:

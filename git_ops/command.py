@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -205,14 +206,9 @@ class GitCommand:
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """End a git process and its children; a polite signal first, on which git removes its lock files."""
-    for number, patience in ((signal.SIGTERM, _TERM_GRACE), (signal.SIGKILL, None)):
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            break
-        try:
-            process.communicate(timeout=patience)
-            break
-        except subprocess.TimeoutExpired:
-            continue
-    process.wait()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=_TERM_GRACE)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()

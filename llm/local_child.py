@@ -43,7 +43,10 @@ def _serve(options: dict[str, int | str]) -> None:
     params.cpuparams.n_threads = options["threads"]
     params.cpuparams_batch.n_threads = options["threads"]
     params.ui = False
-    server = xllamacpp.Server(params)
+    try:
+        server = xllamacpp.Server(params)
+    except RuntimeError as error:
+        sys.exit(str(error))  # llama.cpp has told the cause in the lines before; a traceback would push them away
     print(f"listening on {server.listening_address}", flush=True)
     threading.Event().wait()
 

@@ -27,7 +27,7 @@ log = get_logger(__name__)
 _START_SECONDS = 180.0
 _HEALTH_PAUSE = 0.1
 _HEALTH_TIMEOUT = 2.0
-_MOST_FAILURES = 5
+_MOST_FAILURES = 4
 """Deaths in a row, each soon after the start, before calls are told that there is no server."""
 _STEADY_SECONDS = 60.0
 """A server that ran this long had not failed at the start: its death is the first one again."""
@@ -98,12 +98,12 @@ class LocalModelServer:
         with self._free:
             self.start()
             with self._changed:
-                settled = self._changed.wait_for(lambda: self._place or self._failure, _START_SECONDS)
+                # a place whose child has just died is none; the watcher is about to say so
+                self._changed.wait_for(lambda: (self._place and self.pid) or self._failure, _START_SECONDS)
                 place, failure = self._place, self._failure
             if place is None:
                 told = failure or f"no answer within {_START_SECONDS:g} s"
-                raise LocalServerFailed(f"the embedded model's server does not start: {told}") from None
-            assert settled
+                raise LocalServerFailed(f"the embedded model's server does not start: {told}")
             yield place
 
     def stop(self) -> None:
@@ -123,20 +123,22 @@ class LocalModelServer:
         failures = 0
         candidates = programs()
         self._program = next(candidates, None)
-        while not self._stopping.is_set() and self._program is not None and failures < _MOST_FAILURES:
+        while self._program is not None:
             begun = time.monotonic()
             came_up = self._run_child(self._program)
             if self._stopping.is_set():
                 break
             lasted = time.monotonic() - begun
-            log.error("the embedded model's server ended; it is started again", program=self._program.name,
-                      exit_code=self._child.returncode if self._child else None, seconds=round(lasted, 1),
+            log.error("the embedded model's server ended", program=self._program.name, seconds=round(lasted, 1),
+                      exit_code=self._child.returncode if self._child else None,
                       last_words=list(self._tail)[-5:])  # fmt: skip
             if not came_up and (other := next(candidates, None)) is not None:
                 self._program = other
                 continue
             failures = 1 if lasted > _STEADY_SECONDS else failures + 1
-            self._stopping.wait(min(_LONGEST_BACKOFF, 0.25 * 2**failures))
+            pause = min(_LONGEST_BACKOFF, 0.25 * 2**failures)
+            if failures >= _MOST_FAILURES or self._stopping.wait(pause):
+                break
         self._give_up()
 
     def _give_up(self) -> None:
@@ -156,6 +158,7 @@ class LocalModelServer:
         log.info("starting the embedded model's server", program=program.name, model=self._file.name)
         self._child = child = _spawn(program.command(self._file, port), place.api_key)
         assert child.stdout is not None
+        self._tail.clear()
         drain = threading.Thread(target=_drain, args=(child.stdout, self._tail), name="local-model-log", daemon=True)
         drain.start()
         ready = self._wait_healthy(child, port)

@@ -65,6 +65,8 @@ class CEOLoop:
 
     def due(self) -> Job | None:
         """The job of the next round, if one is due now."""
+        if self._until_idle and self.exhausted():
+            return None
         state = self.state()
         if time.time() < state.next_at and state.situation == self._situation():
             return None

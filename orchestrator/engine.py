@@ -74,7 +74,7 @@ class Engine:
         self._lock: IO[str] | None = None
         self._stopping = threading.Event()
         self._gate = _Gate(self._stopping)
-        self._busy: bool | None = None
+        self._busy = True
         self._queue: Queue | None = None
         _handlers.clear()
         _handlers.update(handlers)
@@ -102,7 +102,7 @@ class Engine:
         DBOS.listen_queues([_QUEUE])
         DBOS.launch()
         self._queue = DBOS.register_queue(
-            _QUEUE, partition_worker_concurrency=1, polling_interval_sec=_IDLE_POLL, on_conflict="always_update"
+            _QUEUE, partition_worker_concurrency=1, polling_interval_sec=_BUSY_POLL, on_conflict="always_update"
         )
 
     def enqueue(self, job: Job) -> None:

@@ -145,7 +145,7 @@ def _identify(case: _Case, source: Path) -> tuple[str, Role]:
     if fixture := _FIXTURE.match(name):
         return "::".join([file, *fixture["where"].split(".")[-1:]]), "fixture"
     if classname.endswith(".NotLoaded"):
-        return name, "file"
+        return name.replace("%2E", "."), "file"
     if not classname:
         return file or _file_of(name.split("."), source)[0] or name, "file"
     file, classes = _classes(classname, file, source)

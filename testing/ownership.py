@@ -10,9 +10,13 @@ from pathlib import Path
 
 
 def give(folder: Path, uid: int, gid: int) -> None:
-    """Make `uid` the owner of `folder` and everything below it; links themselves, never what they point to."""
+    """Make `uid` the owner of `folder` and everything below it; links themselves, never what they point to.
+
+    The folder itself is opened to all: bubblewrap enters it as root without root's right to enter any folder.
+    """
     for path in everything(folder):
         os.lchown(path, uid, gid)
+    folder.chmod(0o755)
 
 
 def take(folder: Path) -> None:

@@ -155,7 +155,7 @@ def _problem(ended: SandboxResult, framework: Framework, report: Report, unreada
     if report.symptoms:
         return None
     if not report.test_ids:
-        return "No test was found."
+        return f"No test was found: {told}." if told else "No test was found."
     if not report.passed:
         return "Every test was skipped."
     if ended.exit_code != 0:

@@ -44,13 +44,14 @@ def load(test_id: str) -> unittest.TestSuite:
 
 
 def _not_loaded(test_id: str, error: Exception) -> unittest.TestCase:
-    """A case of class `NotLoaded`, by which the report's reader knows it, named by the id."""
+    """A case of class `NotLoaded`, by which the report's reader knows it, named by the id; xmlrunner cuts at dots."""
+    name = test_id.replace(".", "%2E")
 
     def test(self: unittest.TestCase) -> None:
         raise error
 
-    case = type("NotLoaded", (unittest.TestCase,), {test_id: test})
-    loaded: unittest.TestCase = case(test_id)
+    case = type("NotLoaded", (unittest.TestCase,), {name: test})
+    loaded: unittest.TestCase = case(name)
     return loaded
 
 

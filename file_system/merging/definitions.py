@@ -13,14 +13,14 @@ from file_system.merging.classes import is_complete, member_splices, replacement
 from file_system.merging.import_names import Imported, ModuleIdentity, imports_of
 from file_system.merging.imports import with_imports
 from file_system.merging.missing_imports import missing_imports
-from file_system.merging.names import Definition, Function, module_names, used_names
+from file_system.merging.names import Definition, Function, eager_names, module_names, used_names
 from file_system.merging.offer import Offer, offer_of
 from file_system.merging.placement import insertions
 from file_system.merging.relocation import end_of, key_of, only_repeats, renamed, start_of
 from file_system.merging.splicing import Splice, spliced
 from file_system.outline import assigned_names
 from file_system.repairs import repaired
-from file_system.syntax import parse_python
+from file_system.syntax import check_syntax, parse_python
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ def merge_definitions(text: str, fence: str, path: str) -> Merge:
     known = existing | {imported.bound for imported in imports}
     imports += missing_imports(offer.statements, known)
     merged = with_imports(merging.text(), imports)
+    check_syntax(path, merged)
     lost = existing - module_names(parse_python(path, merged))
     if lost:
         raise MergeRefused(path, f"the answer would remove {', '.join(sorted(lost))}; keep what is there")
@@ -165,8 +166,9 @@ def _imports_to_add(offer: Offer, module: ast.Module, path: str) -> tuple[list[I
     wanted: list[Imported] = []
     renames: dict[str, str] = {}
     for imported in offer.imports:
-        needed = imported.bound in used or imported.bound == "*" or imported.module == "__future__"
-        needed = needed or (identity.is_package and imported.level > 0)
+        needed = imported.bound in used or imported.bound == "*" or (identity.is_package and imported.level > 0)
+        if imported.module == "__future__":
+            needed = not module.body or _refers_forward(offer)
         known = any(imported.same_as(other) for other in [*present, *wanted])
         if not needed or known or identity.is_self_import(imported, defined):
             continue
@@ -178,6 +180,15 @@ def _imports_to_add(offer: Offer, module: ast.Module, path: str) -> tuple[list[I
         if resolved is not None and resolved not in present:
             wanted.append(resolved)
     return wanted, renames
+
+
+def _refers_forward(offer: Offer) -> bool:
+    """Whether annotations name classes of the offer itself, which may not exist yet when they are read.
+
+    Only then is `from __future__ import annotations` worth changing how the whole module's annotations are read.
+    """
+    classes = {node.name for node in offer.definitions if isinstance(node, ast.ClassDef)}
+    return bool(classes & set().union(*(eager_names(node) for node in offer.definitions)))
 
 
 def _submodule(imported: Imported, present: Sequence[Imported]) -> bool:

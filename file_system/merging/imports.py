@@ -83,6 +83,8 @@ def _new_line(
 ) -> Splice:
     text = statement_for(imported) + newline
     kind = _kind(imported.level, imported.module)
+    if kind == 0:  # must precede every other statement
+        header = [node for node in header if _statement_kind(node) == 0]
     same = [node for node in header if _statement_kind(node) == kind]
     alike = [node for node in same if isinstance(node, ast.Import) == (imported.name is None)]
     if same and not alike and imported.name is None:

@@ -216,6 +216,15 @@ def test_imports_are_added_once_and_only_when_used() -> None:
     ]
 
 
+def test_future_import_is_added_only_where_annotations_need_it_and_then_first() -> None:
+    text = '"""Doc."""\n\nfrom .a import b\n\n\ndef f():\n    return b\n'
+    future = "from __future__ import annotations\n\n"
+    assert future not in merged(future + "def g(n: int) -> int:\n    return n\n", text)
+    after = merged(future + "class Node:\n    def next(self) -> Node:\n        return self\n", text)
+    assert after.startswith('"""Doc."""\n\nfrom __future__ import annotations\n\nfrom .a import b\n')
+    assert merged(future + "X = 1\n", "").startswith(future)
+
+
 def test_import_that_means_something_else_here_does_not_break_the_module() -> None:
     after = merged(
         """

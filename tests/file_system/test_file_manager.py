@@ -199,6 +199,7 @@ def test_create_and_delete_are_repeatable(files: FileManager, workspace: Path) -
     ("path", "good", "bad"),
     [
         ("src/app.py", "x = 2\n", "def f(:\n"),
+        ("src/app.py", "x = 3\n", "return 1\n"),
         ("a.json", "{}", "{,}"),
         ("a.toml", "a = 1", "a = = 1"),
         ("a.yml", "a: !custom 1\n", "a: [1\n"),

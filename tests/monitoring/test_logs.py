@@ -14,7 +14,6 @@ import pytest
 from config import MonitoringSettings
 from monitoring import bound, configure_logging, get_logger, redact, register_secret
 
-
 PROVIDER_KEY = "sk-ant-" + "a1b2c3d4" * 4
 
 

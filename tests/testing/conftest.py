@@ -67,6 +67,7 @@ def tree(tmp_path: Path) -> Tree:
         nonlocal count
         count += 1
         root = tmp_path / f"tree{count}"
+        root.mkdir()
         for name, text in files.items():
             path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,6 @@ from testing.mounts import base_interpreter
 from testing.remedies import remedy_for
 from testing.unconfined import closed_folder, on_host
 
-
 PYTHON_REACHABLE = os.getuid() != 0 or closed_folder(base_interpreter().executable, identity_for("nobody")) is None
 
 

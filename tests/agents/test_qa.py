@@ -1,0 +1,103 @@
+"""Tests before code: what QA makes of examples and of a model's assertions."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from agents import QAAgent, Requirements, TestCase, render_test_file
+from agents.qa import assertion_lines
+from memory import Task
+from tests.agents.scripted import scripted_llm
+
+REQUIREMENTS = Requirements(target_file="kit/text.py", module="kit.text", symbols=["cut"])
+MODULES = {"kit": "import kit", "text": "from kit import text", "join": "from kit.text import join"}
+
+
+def cases_of(description: str) -> list[TestCase]:
+    with scripted_llm([]) as llm:
+        task = Task(id="t-1", title="Cut", description=description)
+        return QAAgent(llm).tests_from_examples(task, REQUIREMENTS, MODULES)
+
+
+def body_of(description: str) -> list[str]:
+    (case,) = cases_of(description)
+    return case.lines
+
+
+@pytest.mark.parametrize(
+    ("description", "lines"),
+    [
+        ('`cut("ab", 1)` returns `"a"`', ["from kit.text import cut", 'assert cut("ab", 1) == "a"']),
+        ("`cut('', 1)` is `None`", ["from kit.text import cut", "assert cut('', 1) is None"]),
+        (
+            "`cut('a', -1)` raises `ValueError`",
+            ["from kit.text import cut", "with pytest.raises(ValueError):\n    cut('a', -1)"],
+        ),
+        ("`join(cut('a', 1))` returns `'a'`", [
+            "from kit.text import cut", "from kit.text import join", "assert join(cut('a', 1)) == 'a'",
+        ]),
+        ("`cut(Decimal('1.5'), 1)` returns `1`", [
+            "from decimal import Decimal", "from kit.text import cut", "assert cut(Decimal('1.5'), 1) == 1",
+        ]),
+        (">>> kit.cut('a', 1)\n'a'\n", ["import kit", "assert kit.cut('a', 1) == 'a'"]),
+        (">>> from kit import cut\n>>> cut('a', 1)\n'a'\n", ["from kit import cut", "assert cut('a', 1) == 'a'"]),
+        (">>> print(cut('a', 1))\na\n", ["from kit.text import cut", "assert str(cut('a', 1)) == 'a'"]),
+        (">>> cut('a', 1)\n<Cut a>\n", ["from kit.text import cut", "assert repr(cut('a', 1)) == '<Cut a>'"]),
+    ],
+)  # fmt: skip
+def test_an_example_becomes_one_test(description: str, lines: list[str]) -> None:
+    assert body_of(description) == lines
+
+
+@pytest.mark.parametrize("description", ["`join('a')` returns `'a'`", "`cut(unknown, 1)` returns `2`", "Cut it."])
+def test_what_is_not_about_the_task_or_cannot_be_imported_is_no_test(description: str) -> None:
+    assert cases_of(description) == []
+
+
+def test_the_file_parses_and_imports_inside_each_test() -> None:
+    cases = cases_of(
+        '`cut("ab", 1)` returns `"a"` and `cut("a", -1)` raises `ValueError`. `cut("""x\ny""", 1)` is `"x"`'
+    )
+    text = render_test_file(Task(id="t-1", title='A "title"\\ with\nlines'), REQUIREMENTS, cases)
+    tree = ast.parse(text)
+
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    assert [function.name for function in functions] == [case.name for case in cases]
+    assert all(isinstance(function.body[0], ast.ImportFrom) for function in functions)
+    assert "import pytest" in text
+    assert not any(isinstance(node, ast.ImportFrom) for node in tree.body)
+
+
+def test_assertions_of_a_model_are_split_and_only_usable_ones_kept() -> None:
+    known = [TestCase(name="test_cut_1", lines=["from kit.text import cut", "assert cut('ab', 1) == 'a'"])]
+    proposed = [
+        "assert cut('abc', 2) == 'ab'",
+        "assert cut( 'ab',1 )=='a'",  # known already
+        "assert cut('ab', 1) == 'b'",  # contradicts what the owner stated
+        "assert join('x') == 'x'",  # about something else
+        "assert cut(undefined, 1) == 1",
+        "__import__('os').system('x')",
+        "assert cut('abc', 2) == 'abc'",  # contradicts the first
+        "assert True; import os",
+    ]
+    with scripted_llm([]) as llm:
+        cases = QAAgent(llm).cases_from_assertions(proposed, REQUIREMENTS, MODULES, known, 5)
+    assert [case.lines[-1] for case in cases] == ["assert cut('abc', 2) == 'ab'"]
+    assert cases[0].origin == "qa"
+
+
+def test_a_small_model_answers_in_lines_and_a_strong_one_in_a_schema() -> None:
+    task = Task(id="t-1", title="Cut", description="Cut it.")
+    answer = "Sure:\n```python\nassert cut('a', 1) == 'a'  # one\nprint(1)\n- assert cut('', 1) == ''\n```"
+    with scripted_llm([answer], profile="small") as llm:
+        found = QAAgent(llm).write_assertions(task, REQUIREMENTS, [], 3, llm.context("a", "qa"))
+    assert found == ["assert cut('a', 1) == 'a'", "assert cut('', 1) == ''"]
+    with scripted_llm([{"assertions": ["assert cut('a', 1) == 'a'"]}]) as llm:
+        found = QAAgent(llm).write_assertions(task, REQUIREMENTS, [], 3, llm.context("a", "qa"))
+    assert found == ["assert cut('a', 1) == 'a'"]
+
+
+def test_a_hash_inside_a_string_is_no_comment() -> None:
+    assert assertion_lines("assert cut('#a', 1) == '#'") == ["assert cut('#a', 1) == '#'"]

@@ -1,0 +1,182 @@
+"""The embedded model's server as a process: started, shared, crashed, killed, stopped, orphaned.
+
+A stand-in program takes the place of llama.cpp's server; `test_embedded_model.py` does the same with the real one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import psutil
+import pytest
+
+from config import LLMSettings
+from llm import LLMClient, LocalModelServer, LocalServerFailed, ModelMissing, model_status
+from llm.local_program import SLOTS
+from memory import MemoryStore
+from tests.llm.conftest import context
+
+ROOT = Path(__file__).parents[2]
+STAND_IN = Path(__file__).with_name("stand_in_server.py")
+Ask: TypeAlias = Callable[[str], str]
+
+
+@pytest.fixture(autouse=True)
+def _stand_in_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `llama-server` on the PATH, before everything else."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program = folder / "llama-server"
+    program.write_text(f"#!{sys.executable}\n" + STAND_IN.read_text().split("\n", 1)[1])
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "own-model.gguf"
+    path.write_bytes(b"GGUF")
+    return path
+
+
+@pytest.fixture
+def server(model: Path) -> Iterator[LocalModelServer]:
+    server = LocalModelServer(model)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def client(server: LocalModelServer, model: Path, store: MemoryStore) -> Iterator[LLMClient]:
+    client = LLMClient(LLMSettings(provider="local", local_model_path=model), {}, store, server)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def ask(client: LLMClient) -> Ask:
+    """A prompt to the server, each in a step of its own."""
+    steps = iter(range(1000))
+    return lambda prompt: client.generate(prompt, context=context(f"step {next(steps)}"))
+
+
+def test_it_starts_with_the_first_call_and_serves_the_next_ones(
+    server: LocalModelServer, ask: Ask, store: MemoryStore
+) -> None:
+    assert server.pid is None
+    first = ask("hello")
+    assert first == f"{server.pid}: hello"
+    assert ask("hello") == first
+    assert server.program == "llama-server"
+    [row] = store.usage("model")
+    assert (row.key, row.input_tokens, row.output_tokens, row.cost_usd) == ("local/own-model", 10, 4, 0.0)
+
+
+def test_the_child_is_nice_and_knows_no_secrets(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-should-not-be-seen")
+    environment = json.loads(ask("environment"))
+    assert "OPENAI_API_KEY" not in environment
+    assert "PATH" in environment
+    assert int(ask("niceness")) > os.nice(0)
+
+
+def test_a_crash_during_a_call_is_survived_by_the_call(server: LocalModelServer, ask: Ask) -> None:
+    before = ask("hello").split(":")[0]
+    assert ask("crash once") == f"{server.pid}: crash once"
+    assert str(server.pid) != before
+
+
+def test_a_killed_server_is_started_again_without_being_asked(server: LocalModelServer, ask: Ask) -> None:
+    ask("hello")
+    first = server.pid
+    assert first is not None
+    ended = os.pidfd_open(first)
+    os.kill(first, signal.SIGKILL)
+    assert select.select([ended], [], [], 10)[0]
+    os.close(ended)
+    with server.slot():  # waits for the next one
+        assert server.pid not in (None, first)
+
+
+def test_a_server_that_never_comes_up_is_told_with_its_last_words(
+    server: LocalModelServer, model: Path, ask: Ask
+) -> None:
+    model.write_bytes(b"broken")
+    with pytest.raises(LocalServerFailed, match=r"ended 4 times in a row.*failed to load model") as caught:
+        ask("hello")
+    assert not caught.value.retryable
+    assert server.pid is None
+
+    model.write_bytes(b"GGUF")  # the owner mends it: the next call tries again
+    assert ask("hello").endswith(": hello")
+
+
+def test_no_file_is_said_with_what_to_do(store: MemoryStore, tmp_path: Path) -> None:
+    missing = tmp_path / "nowhere.gguf"
+    client = LLMClient(LLMSettings(provider="local", local_model_path=missing), {}, store, LocalModelServer(missing))
+    with pytest.raises(ModelMissing, match=r"python main\.py model fetch"):
+        client.generate("hello", context=context())
+
+
+def test_no_more_requests_at_once_than_it_has_slots(server: LocalModelServer) -> None:
+    inside: list[int] = []
+    entered = threading.Semaphore(0)
+    leave = threading.Event()
+
+    def take(number: int) -> None:
+        with server.slot():
+            inside.append(number)
+            entered.release()
+            leave.wait(20)
+
+    threads = [threading.Thread(target=take, args=(number,)) for number in range(SLOTS + 1)]
+    for thread in threads:
+        thread.start()
+    for _ in range(SLOTS):
+        assert entered.acquire(timeout=20)
+    assert not entered.acquire(timeout=0.3)
+    assert len(inside) == SLOTS
+    leave.set()
+    for thread in threads:
+        thread.join(20)
+    assert len(inside) == SLOTS + 1
+
+
+def test_stop_ends_the_child_and_refuses_further_calls(server: LocalModelServer, ask: Ask) -> None:
+    ask("hello")
+    child = psutil.Process(server.pid)
+    server.stop()
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    with pytest.raises(LocalServerFailed, match="was stopped"):
+        ask("hello")
+
+
+def test_the_child_dies_with_its_parent(model: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from llm import LocalModelServer\n"
+        f"server = LocalModelServer(Path({str(model)!r}))\n"
+        "with server.slot(): print(server.pid, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        # log lines come first
+        child = psutil.Process(next(int(line) for line in parent.stdout if line.strip().isdigit()))
+        assert child.is_running()
+        parent.kill()
+    _, alive = psutil.wait_procs([child], timeout=10)
+    assert not alive
+
+
+def test_the_status_names_the_program(model: Path) -> None:
+    assert model_status(model).server == "llama-server"

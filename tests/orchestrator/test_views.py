@@ -1,0 +1,66 @@
+"""What models are shown of a code base, and what comes of test results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.excerpts import LONGEST_WHOLE, excerpt
+from orchestrator.sources import read_sources
+from orchestrator.trials import Trial, is_fair
+from testing import Failure
+
+
+def test_sources_know_files_names_and_imports_and_leave_tests_out(tmp_path: Path) -> None:
+    files = {
+        "src/kit/__init__.py": "", "src/kit/text.py": "LIMIT = 3\ndef cut(): ...\ndef _own(): ...\n", "setup.py": "",
+        "tests/test_text.py": "def test_a(): ...\n", "tool.py": "class Tool: ...\n", "broken.py": "def (",
+    }  # fmt: skip
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    sources = read_sources(tmp_path)
+
+    assert sorted(sources.files) == ["broken.py", "src/kit/__init__.py", "src/kit/text.py", "tool.py"]
+    assert sources.symbols == {"cut": "src/kit/text.py", "LIMIT": "src/kit/text.py", "Tool": "tool.py"}
+    assert sources.imports["cut"] == "from kit.text import cut"
+    assert sources.imports["text"] == "from kit import text"
+    assert sources.imports["kit"] == "import kit"
+    assert sources.imports["Tool"] == "from tool import Tool"
+
+
+def test_a_short_file_is_shown_whole_and_a_long_one_by_its_frame() -> None:
+    filler = "\n\n".join(
+        f'def f{n}(x: int) -> int:\n    """Number {n}."""\n    return {"x + " * 20}{n}' for n in range(80)
+    )
+    text = f"import re\n\nLIMIT = 3\n\n\ndef wanted(y):\n    return re.sub('a', 'b', y)\n\n\n{filler}\n"
+
+    assert excerpt("x = 1\n", set()) == "x = 1\n"
+    shown = excerpt(text, {"wanted"})
+    assert len(shown) <= LONGEST_WHOLE + 40
+    assert "import re" in shown
+    assert "return re.sub('a', 'b', y)" in shown
+    assert "def f3(x: int) -> int: ...  # Number 3." in shown
+    assert "x + x" not in shown
+    assert len(excerpt("(" * 20_000, set())) <= LONGEST_WHOLE
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "fair"),
+    [
+        ("assertion", "assert 1 == 2", True),
+        ("missing", "ImportError: cannot import name 'f'", True),
+        ("error", "TypeError: f() got an unexpected keyword argument 'z'", True),
+        ("error", "ZeroDivisionError: division by zero", False),
+        ("syntax", "SyntaxError: invalid syntax", False),
+        ("collection", "NameError: name 'x' is not defined", False),
+    ],
+)
+def test_the_right_reasons_to_be_red(kind: str, message: str, fair: bool) -> None:
+    failure = Failure.model_validate({"test_id": "t::a", "kind": kind, "message": message, "traceback": ""})
+    assert is_fair(failure) is fair
+
+
+def test_an_answer_that_cannot_be_applied_is_not_green() -> None:
+    assert not Trial.invalid("no code").green

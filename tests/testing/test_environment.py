@@ -1,0 +1,209 @@
+"""Environments made for real, from PyPI, in the set-up sandbox."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from testing import Environment, EnvironmentManager, EnvironmentSetupError, Mount, Sandbox, TestRunner
+from testing.mounts import base_interpreter
+from tests.testing.conftest import Tree
+from tests.testing.test_supervision import eventually
+
+PROJECT = {
+    "pyproject.toml": """
+[build-system]
+requires = ["hatchling", "hatch-vcs"]
+build-backend = "hatchling.build"
+[project]
+name = "slugtools"
+dynamic = ["version"]
+dependencies = ["idna==3.10"]
+optional-dependencies.tests = ["pytest>=8", "iniconfig"]
+[tool.hatch]
+version.source = "vcs"
+build.hooks.vcs.version-file = "src/slugtools/_version.py"
+""",
+    "src/slugtools/__init__.py": "from slugtools._version import version\n",
+    "src/slugtools/locale/de/LC_MESSAGES/slugtools.po": """
+msgid ""
+msgstr "Content-Type: text/plain; charset=UTF-8"
+
+msgid "yes"
+msgstr "ja"
+""",
+    "tests/test_it.py": """
+import gettext, importlib.metadata, idna, slugtools
+def test_version(): assert importlib.metadata.version("slugtools") == slugtools.version == "0.0.0"
+def test_source(): assert slugtools.__file__ == "/work/src/slugtools/__init__.py"
+def test_dependency(): assert idna.__version__ == "3.10"
+def test_translation():
+    assert gettext.translation("slugtools", "/work/src/slugtools/locale", ["de"]).gettext("yes") == "ja"
+""",
+}
+
+
+def leftovers(manager: EnvironmentManager) -> list[Path]:
+    return list(manager.root.glob(".building-*"))
+
+
+def test_a_project_is_installed_editable_with_its_generated_files(
+    manager: EnvironmentManager, runner: TestRunner, tree: Tree
+) -> None:
+    steps: list[str] = []
+    source = tree(PROJECT)
+    environment = manager.ensure(source, progress=steps.append)
+    assert environment.editable and environment.notes == []
+    assert environment.generated == [
+        "src/slugtools/_version.py",
+        "src/slugtools/locale/de/LC_MESSAGES/slugtools.mo",
+    ]
+    assert steps == [
+        "creating the virtual environment",
+        "installing the project and its test dependencies",
+        "compiling the project's translations",
+    ]
+    assert not (source / "src/slugtools/_version.py").exists(), "the sources given are left as they are"
+    assert leftovers(manager) == []
+
+    result = runner.run_tests(source, environment)
+    assert result.passed, result
+    assert result.test_count == 4
+
+    steps.clear()
+    again = EnvironmentManager(manager.root.parent, Sandbox(bwrap=Path("/nonexistent")))
+    assert again.ensure(tree(PROJECT), progress=steps.append) == environment
+    assert steps == []
+
+
+def test_an_environment_belongs_to_the_daemon_and_cannot_be_changed(
+    base_environment: Environment, sandbox: Sandbox
+) -> None:
+    for root, folders, files in os.walk(base_environment.path):
+        for name in (*folders, *files):
+            found = Path(root, name).lstat()
+            assert found.st_uid == os.geteuid()
+            assert stat.S_ISLNK(found.st_mode) or not found.st_mode & 0o022, (root, name)
+    script = (
+        "touch /env/venv/x; echo import os > $(echo /env/venv/lib/python*/site-packages)/x.pth; chmod 777 /env/venv"
+    )
+    result = sandbox.run(["sh", "-c", script], mounts=[base_environment.mount], cwd="/", timeout=5)
+    assert result.output.count("Read-only file system") == 3
+    assert base_environment.key in str(base_environment.path)
+    assert (base_environment.path / "setup.log").read_text().count("$ ") == 2
+
+
+def test_two_at_once_build_once(manager: EnvironmentManager, tree: Tree) -> None:
+    source = tree({"requirements.txt": "iniconfig==2.0.0\n"})
+    steps: list[str] = []
+    made: list[Environment] = []
+    threads = [
+        threading.Thread(target=lambda: made.append(manager.ensure(source, progress=steps.append))) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made[0] == made[1] == made[2]
+    assert steps.count("creating the virtual environment") == 1
+    assert steps.count("waiting for the same environment to be made by another task") == 2
+
+
+def test_what_cannot_be_installed_for_tests_is_left_out_and_told(manager: EnvironmentManager, tree: Tree) -> None:
+    source = tree({"requirements.txt": "iniconfig\n", "requirements-test.txt": "no-such-package-4711-x\n"})
+    environment = manager.ensure(source)
+    assert environment.notes == ["its test dependencies could not be installed; only what it needs to run was"]
+    assert environment.has_module("iniconfig") and environment.has_module("pytest")
+    log = (environment.path / "setup.log").read_text()
+    assert "no-such-package-4711-x" in log and f"NOTE: {environment.notes[0]}" in log
+
+
+def test_a_project_that_does_not_build_gets_what_it_lists(
+    manager: EnvironmentManager, runner: TestRunner, tree: Tree
+) -> None:
+    files = {  # two top-level packages, which setuptools refuses to choose from
+        "pyproject.toml": '[project]\nname = "app"\nversion = "1"\ndependencies = ["iniconfig"]\n',
+        "web/__init__.py": "", "jobs/__init__.py": "",
+        "tests/test_app.py": "import iniconfig, jobs, web\ndef test_app(): pass\n",
+    }  # fmt: skip
+    environment = manager.ensure(tree(files))
+    assert not environment.editable
+    assert environment.notes == ["the project itself could not be installed; only the dependencies it lists were"]
+    assert runner.run_tests(tree(files), environment).passed
+
+
+def test_a_failure_shows_the_end_of_the_log_and_leaves_nothing(manager: EnvironmentManager, tree: Tree) -> None:
+    source = tree({"requirements.txt": "no-such-package-4711-y\n"})
+    with pytest.raises(EnvironmentSetupError, match=r"testing\.setup_command") as failed:
+        manager.ensure(source)
+    assert "no-such-package-4711-y" in failed.value.log_tail
+    key = manager.key(source)
+    assert not (manager.root / key).exists() and leftovers(manager) == []
+    assert "no-such-package-4711-y" in (manager.root / f"{key}.failed.log").read_text()
+
+
+def test_a_set_up_command_replaces_detection_and_sees_no_secret(
+    manager: EnvironmentManager, runner: TestRunner, tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "ghp_canary")
+    command = (
+        "pip --version && (env; cat /proc/*/environ; cat /root/.netrc) > seen.txt 2>&1 || true;"
+        "ln -s /etc/passwd link; mkdir -p made __pycache__; echo 1 > made/file; touch __pycache__/x.pyc;"
+        "chmod u+s made/file; echo broken > requirements.txt"
+    )
+    source = tree({"requirements.txt": "no-such-package-4711-z\n", "test_a.py": "def test(): open('made/file')\n"})
+    environment = manager.ensure(source, setup_command=command)
+    assert environment.generated == ["made/file", "seen.txt"]
+    kept = environment.path / "generated"
+    assert "canary" not in (kept / "seen.txt").read_text()
+    assert stat.S_IMODE((kept / "made/file").stat().st_mode) == 0o644
+    assert manager.key(source) != manager.key(source, setup_command=command)
+    assert runner.run_tests(source, environment).passed
+    assert (source / "requirements.txt").read_text() == "no-such-package-4711-z\n"
+
+
+def test_generated_files_are_never_laid_through_a_planted_link(
+    manager: EnvironmentManager, tree: Tree, tmp_path: Path
+) -> None:
+    environment = manager.ensure(tree({}), setup_command="mkdir -p sub; echo 1 > sub/made; echo 1 > top")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    target = tree({"top": "mine"})
+    (target / "sub").symlink_to(outside)
+    environment.lay_generated(target)
+    assert list(outside.iterdir()) == []
+    assert (target / "top").read_text() == "mine"
+
+
+def test_a_build_that_is_killed_leaves_nothing(manager: EnvironmentManager, sandbox: Sandbox, tree: Tree) -> None:
+    source = tree({})
+    stale = manager.root / ".building-0123456789abcdef0123-1"
+    (stale / "env").mkdir(parents=True)
+    errors: list[EnvironmentSetupError] = []
+
+    def build() -> None:
+        try:
+            manager.ensure(source, setup_command="touch started; sleep 60", label="task-7")
+        except EnvironmentSetupError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=build)
+    thread.start()
+    assert eventually(lambda: any(manager.root.glob(".building-*/work/started")))
+    assert not stale.exists(), "a build that another daemon was killed in is swept"
+    assert sandbox.kill("task-7") == 1
+    thread.join(10)
+    assert "cancelled" in str(errors[0])
+    assert leftovers(manager) == []
+
+
+def test_the_shared_cache_and_sources_are_not_in_a_test_run(base_environment: Environment, sandbox: Sandbox) -> None:
+    mounts = [base_environment.mount, Mount(base_environment.path / "generated", "/work")]
+    result = sandbox.run(["ls", "/", "/env"], mounts=mounts, cwd="/", timeout=5)
+    assert "cache" not in result.output
+    assert result.output.split()[-1] == "venv"
+    assert base_interpreter().executable.name.startswith("python")
