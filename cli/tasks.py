@@ -112,7 +112,7 @@ def task_logs(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> N
     if as_json:
         print_json(activities)
     for activity in [] if as_json else activities:
-        out.print(activity_line(activity))
+        out.print(activity_line(activity), soft_wrap=True)
 
 
 @commands.command("diff")

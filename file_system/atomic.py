@@ -6,12 +6,13 @@ import errno
 import os
 import secrets
 import stat
+from contextlib import suppress
+from pathlib import Path
 
 from file_system.errors import FileExists, FileMissing, FileTooLarge, PathRefused
 
 _NEW_FILE_MODE = 0o644
-TEMPORARY_PREFIX = ".agents-writing-"
-"""Files with this prefix are leftovers of a write that a crash cut short."""
+_TEMPORARY = ".agents-writing-"
 
 
 def read_bytes(parent: int, name: str, path: str, limit: int) -> bytes:
@@ -73,8 +74,18 @@ def create_bytes(parent: int, name: str, data: bytes, path: str) -> None:
     os.fsync(parent)
 
 
+def sweep(parent: int) -> None:
+    """Remove what writes of processes that have died left in a folder."""
+    for name in os.listdir(parent):
+        if name.startswith(_TEMPORARY):
+            writer = name.removeprefix(_TEMPORARY).partition("-")[0]
+            if not Path("/proc", writer).exists():
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=parent)
+
+
 def _written(parent: int, data: bytes, mode: int) -> str:
-    name = TEMPORARY_PREFIX + secrets.token_hex(8)
+    name = f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with os.fdopen(os.open(name, flags, 0o600, dir_fd=parent), "wb") as file:

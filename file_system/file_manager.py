@@ -14,7 +14,7 @@ from pathlib import Path
 
 from file_system import atomic
 from file_system.backups import Backups
-from file_system.errors import FileExists, FileMissing, FileTooLarge, NotText, WorkspaceFull
+from file_system.errors import FileExists, FileMissing, FileTooLarge, NotText, PathRefused, WorkspaceFull
 from file_system.finding import matching_files
 from file_system.outline import CodeOutline, outline_of
 from file_system.paths import check_writable, checked_parts, opened_parent, without_links
@@ -45,6 +45,7 @@ class FileManager:
         self._protected = tuple(protected)
         default = self.workspace_path.with_name(f".{self.workspace_path.name}.previous")
         self._backups = Backups(backup_path or default)
+        self._sweep()
 
     def read_file(self, path: str) -> str:
         """The text of a file, line ends as they are. Links that stay inside the workspace are followed.
@@ -156,6 +157,15 @@ class FileManager:
     def discard_backups(self) -> None:
         """Forget the previous versions: the task has ended."""
         self._backups.clear()
+
+    def _sweep(self) -> None:
+        """Remove half-written files of a daemon that was killed: they lie beside the files it had begun to change."""
+        for kept in self._backups.entries():
+            with (
+                suppress(FileMissing, PathRefused),
+                opened_parent(self.workspace_path, checked_parts(kept.path)) as parent,
+            ):
+                atomic.sweep(parent)
 
     def _take_away(self, parts: Sequence[str]) -> None:
         with suppress(FileNotFoundError, FileMissing):

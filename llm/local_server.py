@@ -98,8 +98,7 @@ class LocalModelServer:
         with self._free:
             self.start()
             with self._changed:
-                # a place whose child has just died is none; the watcher is about to say so
-                self._changed.wait_for(lambda: (self._place and self.pid) or self._failure, _START_SECONDS)
+                self._changed.wait_for(lambda: self._place or self._failure, _START_SECONDS)
                 place, failure = self._place, self._failure
             if place is None:
                 told = failure or f"no answer within {_START_SECONDS:g} s"

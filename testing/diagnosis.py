@@ -5,9 +5,8 @@ from __future__ import annotations
 import builtins
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from testing.results import Failure, FailureKind
 
@@ -48,16 +47,11 @@ class ProjectNames:
     installed: Callable[[str], bool]
 
     @classmethod
-    def of(cls, source: Path, installed: Callable[[str], bool]) -> ProjectNames:
-        """`installed` answers whether a top-level module lies in the environment."""
-        own = set()
-        for folder in (source, source / "src", source / "lib"):
-            for path in folder.iterdir() if folder.is_dir() else ():
-                if path.suffix == ".py":
-                    own.add(path.stem)
-                elif path.is_dir() and path.name.isidentifier() and any(path.glob("*.py")):
-                    own.add(path.name)
-        return cls(frozenset(own), installed)
+    def of(cls, modules: Sequence[str], installed: Callable[[str], bool]) -> ProjectNames:
+        """`modules`: the project's Python files, relative to it. `installed` answers whether a top-level module lies in
+        the environment."""
+        inside = [module.removeprefix("src/").removeprefix("lib/") for module in modules]
+        return cls(frozenset(module.partition("/")[0].removesuffix(".py") for module in inside), installed)
 
     def may_be_own(self, module: str) -> bool:
         """It is the project's, or nobody's yet: a module still to be written."""

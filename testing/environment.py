@@ -136,6 +136,13 @@ class EnvironmentManager:
             try:
                 setup = _Setup(self._sandbox, build, needs, framework, self._timeout, self._limits, say, label)
                 environment = setup.build(source, key, setup_command, self.root / key)
+                self._failed_log(key).unlink(missing_ok=True)
+            except OSError as error:
+                raise EnvironmentSetupError(
+                    f"The project's environment could not be written below {self.root}: {error}.",
+                    "",
+                    "see that its disk has space and that the daemon may write there.",
+                ) from error
             finally:
                 self._keep_log(build, key)
                 discard(build)
@@ -184,7 +191,10 @@ class EnvironmentManager:
         """A failed build's log stays beside the environments."""
         log = build / "setup.log"
         if log.is_file():
-            shutil.move(log, self.root / f"{key}.failed.log")
+            shutil.move(log, self._failed_log(key))
+
+    def _failed_log(self, key: str) -> Path:
+        return self.root / f"{key}.failed.log"
 
 
 @dataclass

@@ -102,6 +102,8 @@ def _pytest(environment: Environment, selection: Sequence[str]) -> list[str]:
         options.append("--no-cov")  # a threshold would fail a run whose tests all pass
     if environment.has_module("pytest_randomly"):
         options += ["-p", "randomly", "--randomly-seed=0", "--randomly-dont-reorganize"]
+    if environment.has_module("hypothesis"):
+        options.append("--hypothesis-seed=0")
     if environment.has_module("pytest_benchmark"):
         options.append("--benchmark-disable")
     return [environment.python, "-m", "pytest", *options, *selection]

@@ -43,8 +43,9 @@ class Report:
     symptoms: list[Symptom] = field(default_factory=list)
 
 
-def read_report(path: Path, source: Path) -> Report:
-    """The report at `path` about the sources at `source`, against which test ids are resolved.
+def read_report(path: Path, source: Path, modules: Sequence[str]) -> Report:
+    """The report at `path` about the sources at `source`; `modules` are its Python files, relative to it, as they were
+    before the tests ran.
 
     Raises InvalidReport when there is none, or it is not what a framework writes.
     """
@@ -56,7 +57,7 @@ def read_report(path: Path, source: Path) -> Report:
     outcomes: dict[str, set[str]] = defaultdict(set)
     report = Report()
     for case in _cases(xml):
-        test_id, role = _identify(case, source)
+        test_id, role = _identify(case, modules)
         results = list(case.result)
         if role == "test":
             outcomes[test_id] |= {_outcome(result) for result in results} or {"passed"}
@@ -136,45 +137,43 @@ def _symptoms(test_id: str, role: Role, results: Sequence[FinalResult]) -> Itera
         yield Symptom(test_id, result.message or "", text, exception, collected=role != "file")
 
 
-def _identify(case: _Case, source: Path) -> tuple[str, Role]:
+def _identify(case: _Case, modules: Sequence[str]) -> tuple[str, Role]:
     """The case's id as pytest writes it, and whether it is a test, a fixture of a class, or a file not collected.
 
     Reports name a test by its dotted class and by the file that defines it, which for an inherited test is another.
     """
     name, classname, file = case.name or "", case.classname or "", (case.file or "").removeprefix("/work/")
     if fixture := _FIXTURE.match(name):
-        return "::".join([file, *fixture["where"].split(".")[-1:]]), "fixture"
-    if classname.endswith(".NotLoaded"):
+        classes = [] if "Module" in name else fixture["where"].split(".")[-1:]
+        return "::".join([file, *classes]), "fixture"
+    if classname.rpartition(".")[2] == "NotLoaded":
         return name.replace("%2E", "."), "file"
     if not classname:
-        return file or _file_of(name.split("."), source)[0] or name, "file"
-    file, classes = _classes(classname, file, source)
+        return file or _file_of(name.split("."), modules)[0] or name, "file"
+    file, classes = _classes(classname, file, modules)
     first = name.partition(" ")[0]
     plain = name if "[" in first else first  # unittest writes subtests as "test_x [message] (i=1)"
     return "::".join(part for part in [file, *classes, plain] if part), "test"
 
 
-def _classes(classname: str, file: str, source: Path) -> tuple[str, list[str]]:
+def _classes(classname: str, file: str, modules: Sequence[str]) -> tuple[str, list[str]]:
     """The file that holds the class and the names of the class and those around it; none for a plain function."""
-    modules = file.removesuffix(".py").split("/")
-    for skipped in range(len(modules)):  # folders that are no packages are not part of the dotted name
-        dotted = ".".join(modules[skipped:])
+    parts = file.removesuffix(".py").split("/")
+    for skipped in range(len(parts)):  # folders that are no packages are not part of the dotted name
+        dotted = ".".join(parts[skipped:])
         if classname == dotted:
             return file, []
         if classname.startswith(dotted + "."):
             return file, classname[len(dotted) + 1 :].split(".")
-    found, rest = _file_of(classname.split("."), source)
+    found, rest = _file_of(classname.split("."), modules)
     return (found, rest) if found else (file, classname.split("."))
 
 
-def _file_of(parts: list[str], source: Path) -> tuple[str, list[str]]:
+def _file_of(parts: list[str], modules: Sequence[str]) -> tuple[str, list[str]]:
     """The file of the project that the longest beginning of `parts` names, and the rest."""
     for length in range(len(parts), 0, -1):
         name = "/".join(parts[:length]) + ".py"
-        if (source / name).is_file():
-            return name, parts[length:]
-    for length in range(len(parts), 0, -1):
-        name = "/".join(parts[:length]) + ".py"
-        if (path := next(source.rglob(name), None)) is not None:
-            return path.relative_to(source).as_posix(), parts[length:]
+        found = next((module for module in modules if module == name or module.endswith("/" + name)), None)
+        if found is not None:
+            return found, parts[length:]
     return "", parts

@@ -13,7 +13,7 @@ from testing.errors import InvalidReport
 from testing.frameworks import REPORT, TestCommand, command_for, detect_framework, explain_exit
 from testing.junit import Report, read_report
 from testing.mounts import Mount
-from testing.ownership import discard
+from testing.ownership import discard, everything
 from testing.results import TestCounts, TestResult
 from testing.sandbox import Sandbox, SandboxResult
 from testing.setup_plan import VENV, Framework
@@ -61,14 +61,17 @@ class TestRunner:
         """
         framework = framework or environment.framework
         command = command_for(framework, environment, source, selection)
+        modules = _modules(source)  # before anything in it has run
         self.prepare(source, environment)
         out = Path(tempfile.mkdtemp(prefix="ai-agents-out-"))
         try:
             self._sandbox.hand_over(out)
             ended = self._run(command, source, environment, out, timeout, label)
-            result = _result(ended, framework, source, environment, out / Path(REPORT).name)
+            report, unreadable = _report(out / Path(REPORT).name, source, modules)
         finally:
             discard(out)
+        names = ProjectNames.of(modules, environment.has_module)
+        result = _result(ended, framework, report, unreadable, names)
         _log.info(
             "tests run", framework=framework, passed=result.passed, tests=result.test_count, tier=result.tier,
             failures=len(result.failures), problem=result.problem, seconds=round(result.duration, 2),
@@ -112,24 +115,29 @@ class TestRunner:
         return variables | ({"PYTHONPATH": ":".join(paths)} if paths else {})
 
 
-def _result(
-    ended: SandboxResult, framework: Framework, source: Path, environment: Environment, report_file: Path
-) -> TestResult:
-    report, problem = Report(), None
+def _modules(source: Path) -> list[str]:
+    return sorted(path.relative_to(source).as_posix() for path in everything(source) if path.suffix == ".py")
+
+
+def _report(file: Path, source: Path, modules: list[str]) -> tuple[Report, str | None]:
+    """The report, and why it cannot be read if it cannot."""
     try:
-        report = read_report(report_file, source)
+        return read_report(file, source, modules), None
     except InvalidReport as error:
-        problem = str(error)
-    names = ProjectNames.of(source, environment.has_module)
+        return Report(), str(error)
+
+
+def _result(
+    ended: SandboxResult, framework: Framework, report: Report, unreadable: str | None, names: ProjectNames
+) -> TestResult:
     failures = [diagnose(symptom, names) for symptom in report.symptoms]
-    counts = TestCounts(
-        passed=len(report.passed), failed=len(report.failed), errors=len(report.errors), skipped=len(report.skipped)
-    )
-    problem = _problem(ended, framework, report, problem)
+    problem = _problem(ended, framework, report, unreadable)
     return TestResult(
         passed=problem is None and not failures and ended.exit_code == 0,
         test_count=len(report.test_ids),
-        counts=counts,
+        counts=TestCounts(
+            passed=len(report.passed), failed=len(report.failed), errors=len(report.errors), skipped=len(report.skipped)
+        ),
         failures=failures,
         test_ids=report.test_ids,
         passed_ids=report.passed,

@@ -138,7 +138,10 @@ class Sandbox:
             timeout=_CANARY_TIMEOUT,
             network=False,
         )
-        outcome = Supervisor(launch, limits=self.limits, timeout=_CANARY_TIMEOUT, writable=()).run()
+        try:
+            outcome = Supervisor(launch, limits=self.limits, timeout=_CANARY_TIMEOUT, writable=()).run()
+        except OSError as error:
+            return str(error)
         try:
             walls: dict[str, bool] = json.loads(outcome.output.strip().splitlines()[-1])
             fallen = [name for name, stands in walls.items() if not stands]

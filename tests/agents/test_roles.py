@@ -16,11 +16,11 @@ from tests.agents.scripted import ScriptedLLM, scripted_llm
 
 T = TypeVar("T")
 TASK = Task(id="t-1", title="Look at it", description="What is slow?")
-GOOD: JsonValue = {"approved": True, "score": 9, "criteria": [], "issues": [], "reasoning": ""}
-BAD: JsonValue = {"approved": False, "score": 4, "criteria": [], "issues": ["Name the function."], "reasoning": ""}
+GOOD: dict[str, JsonValue] = {"approved": True, "score": 9, "criteria": [], "issues": [], "reasoning": ""}
+BAD: dict[str, JsonValue] = {"approved": False, "score": 4, "criteria": [], "issues": ["Name the function."], "reasoning": ""}
 
 
-def report(text: str) -> JsonValue:
+def report(text: str) -> dict[str, JsonValue]:
     return {"summary": text, "findings": [], "recommendations": []}
 
 
@@ -55,7 +55,7 @@ def test_when_nothing_is_good_enough_the_last_result_comes_back_unaccepted() -> 
 
 
 def test_an_approval_with_a_low_score_is_none() -> None:
-    low: JsonValue = {"approved": True, "score": 6.5, "criteria": [], "issues": [], "reasoning": ""}
+    low: dict[str, JsonValue] = {"approved": True, "score": 6.5, "criteria": [], "issues": [], "reasoning": ""}
     with scripted_llm([report("a"), low]) as llm:
         assert process(llm, attempts=1, approaches=1)[0] is False
 

@@ -275,6 +275,9 @@ def test_kill_during_writes_leaves_an_old_or_a_new_file(workspace: Path) -> None
     text = (workspace / "data.txt").read_text()
     number = text[: len(text) // 20000]
     assert text == number * 20000
+    (workspace / f".agents-writing-{writer.pid}-00").write_text("half")
+    FileManager(workspace)
+    assert sorted(path.name for path in workspace.iterdir()) == ["data.txt", "run.sh", "src"]
     FileManager(workspace).restore()
     assert not (workspace / "data.txt").exists()
 

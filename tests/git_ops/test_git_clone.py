@@ -40,6 +40,16 @@ def test_clone_is_repeatable_and_fetch_brings_news(owner: Owner, open_manager: O
     assert manager.base_branch == "main"
 
 
+@pytest.mark.parametrize("name", ["with space 'and quote'.git", "ünï-%20.git", "a:b.git", "$(touch x).git"])
+def test_odd_folder_names(owner: Owner, open_manager: OpenManager, name: str) -> None:
+    odd = owner.bare.with_name(name)
+    owner.bare.rename(odd)
+    manager = open_manager(odd)
+    work(manager, "t1", {"src/new.py": "x = 1\n"})
+    result = manager.land("t1", verify=passes)
+    assert result.pushed, result.push_error
+
+
 def test_owner_checkout_is_never_touched(owner: Owner, open_manager: OpenManager, tmp_path: Path) -> None:
     def state() -> list[tuple[str, int, int]]:
         return sorted((str(p), p.lstat().st_mtime_ns, p.lstat().st_ino) for p in owner.checkout.rglob("*"))

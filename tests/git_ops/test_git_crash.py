@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from git_ops import GitManager
-from git_ops.command import MARKER
+from git_ops.command import MARKER, GitCommand
 from tests.git_ops.conftest import Owner, git, stage
 
 TASKS = [f"t{number}" for number in range(5)]
@@ -72,7 +72,7 @@ def test_killed_again_and_again_every_task_lands_exactly_once(owner: Owner, tmp_
                 kills += 1
                 if kills % 5 == 0:
                     owner.commit(f"src/owner{kills}.py", "x = 1\n", branch="main")
-        child.join(60)
+        child.join(60)  # the daemon's own end, or that of the kill
         assert child.exitcode in {0, -signal.SIGKILL}
         finished = child.exitcode == 0
 
@@ -101,10 +101,7 @@ def test_orphaned_git_process_is_ended_and_a_living_daemons_is_not(owner: Owner,
     manager.clone()
 
     def hang() -> None:
-        # `cat-file --batch` waits for input that never comes.
-        GitManager(str(owner.bare), work / "repo", workspace_path=work)._repository.git(
-            "-c", "alias.hang=!sleep 600", "hang", timeout=600
-        )
+        GitCommand(work / "repo")("-c", "alias.hang=!sleep 600", "hang", timeout=600)
 
     child = multiprocessing.get_context("fork").Process(target=hang)
     child.start()

@@ -20,7 +20,7 @@ def report(tmp_path: Path) -> Path:
 
 def refused(report: Path, words: str) -> None:
     with pytest.raises(InvalidReport, match=words):
-        read_report(report, report.parent)
+        read_report(report, report.parent, [])
 
 
 def test_no_report(report: Path) -> None:
@@ -64,14 +64,14 @@ def test_other_content_is_refused(report: Path, content: bytes, words: str) -> N
 def test_a_document_type_within_printed_text_is_no_declaration(report: Path) -> None:
     printed = "<system-out><![CDATA[<!DOCTYPE html>]]></system-out></testcase>"
     report.write_text(f"<testsuite>{CASE.replace('/>', '>')}{printed}</testsuite>")
-    assert read_report(report, report.parent).passed == ["tests/test_a.py::test_x"]
+    assert read_report(report, report.parent, []).passed == ["tests/test_a.py::test_x"]
 
 
 def test_a_test_told_twice_keeps_its_worst_outcome(report: Path) -> None:
     failing = CASE.replace("/>", '><failure message="assert 0">tests/test_a.py:1: in test_x</failure></testcase>')
     erring = CASE.replace("/>", '><error message="failed on teardown with &quot;E: x&quot;">x</error></testcase>')
     report.write_text(f"<testsuites><testsuite>{erring}{failing}{CASE}</testsuite></testsuites>")
-    found = read_report(report, report.parent)
+    found = read_report(report, report.parent, [])
     assert found.test_ids == found.failed == ["tests/test_a.py::test_x"]
     assert found.passed == found.errors == []
     assert len(found.symptoms) == 2

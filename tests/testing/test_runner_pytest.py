@@ -16,6 +16,7 @@ from testing import (
     TestRunner,
     declared_tests,
     detect_framework,
+    discard_folder,
 )
 from tests.testing.conftest import Tree
 
@@ -257,6 +258,15 @@ def test_plugins_of_the_project_do_not_change_the_verdict(
     assert [test_id[-1] for test_id in result.test_ids] == list("qwertyuiop")
 
 
+def test_a_folder_nested_absurdly_deep_does_not_hurt_the_daemon(
+    runner: TestRunner, base_environment: Environment, tree: Tree
+) -> None:
+    deep = "import os\ndef test_x():\n    for _ in range(1200): os.mkdir('d'); os.chdir('d')"
+    source = tree({"test_a.py": deep})
+    assert runner.run_tests(source, base_environment).passed
+    discard_folder(source)
+
+
 def test_memory_and_output_of_tests_are_bounded(base_environment: Environment, tree: Tree) -> None:
     runner = TestRunner(Sandbox(limits=SandboxLimits(memory_bytes=128 << 20, output_bytes=1 << 20)))
     greedy = tree({"test_a.py": "def test_x():\n    a = []\n    while True: a.append(bytearray(1 << 20))"})
@@ -272,9 +282,7 @@ def test_without_a_sandbox_the_same_tests_give_the_same_answer(
     tree: Tree, tmp_path_factory: pytest.TempPathFactory, framework: str
 ) -> None:
     sandbox = Sandbox("off")
-    project = '[project]\nname = "pkg"\nversion = "1"\n[tool.setuptools]\npackages = ["pkg"]\n'
     files = PACKAGE | {
-        "pyproject.toml": project if framework == "pytest" else "",
         "tests/__init__.py": "",
         "tests/test_a.py": """
 import pkg, unittest

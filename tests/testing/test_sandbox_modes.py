@@ -57,6 +57,11 @@ def test_required_refuses_when_a_wall_is_missing(tmp_path: Path) -> None:
     assert "walls missing: " in probe.detail and "no network" in probe.detail
 
 
+def test_a_bwrap_that_cannot_be_started_is_told() -> None:
+    probe = Sandbox(bwrap=Path("/nonexistent/bwrap")).probe()
+    assert probe.tier is None and "/nonexistent/bwrap" in probe.detail
+
+
 def test_without_bubblewrap_the_remedy_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("testing.sandbox.find_bwrap", lambda: None)
     assert "apt-get install bubblewrap" in Sandbox().probe().remedy

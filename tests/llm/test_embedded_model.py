@@ -1,0 +1,126 @@
+"""The real embedded model in the real server. Run with `pytest -m model`; needs `python main.py model fetch` before."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+import psutil
+import pytest
+from pydantic import BaseModel, Field
+
+from config import LLMSettings
+from llm import LLMClient, LocalModelServer, ModelCall, TruncatedOutput, estimate_tokens, model_status
+from llm.profiles import LOCAL_CONTEXT
+from memory import MemoryStore
+from tests.llm.conftest import context
+
+pytestmark = [pytest.mark.model, pytest.mark.timeout(900)]
+
+SYSTEM = "You are a Python developer. You answer with code in one fence."
+
+
+class Idea(BaseModel):
+    title: str = Field(max_length=80)
+    priority: Literal["high", "medium", "low"]
+    files: list[str] = Field(max_length=3)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LocalModelServer]:
+    assert model_status().ready, "the embedded model is not there: python main.py model fetch"
+    server = LocalModelServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def client(server: LocalModelServer, store: MemoryStore) -> Iterator[LLMClient]:
+    client = LLMClient(LLMSettings(provider="local"), {}, store, server)
+    yield client
+    client.close()
+
+
+def test_it_writes_code(client: LLMClient, store: MemoryStore) -> None:
+    prompt = "Write the function `add(a, b)` that gives the sum of two numbers."
+    answer = client.generate(prompt, system=SYSTEM, temperature=0, max_tokens=300, context=context())
+    assert "def add(" in answer
+    [row] = store.usage("model")
+    assert row.input_tokens > 20
+    assert row.output_tokens > 5
+    assert row.cost_usd == 0
+
+
+def test_it_answers_by_a_schema(client: LLMClient) -> None:
+    idea = client.generate_structured(
+        "Suggest one task for a library that formats dates.", Idea, temperature=0, max_tokens=300, context=context()
+    )
+    assert len(idea.title) <= 80
+
+
+def test_greedy_is_repeatable_and_samples_differ(client: LLMClient) -> None:
+    def ask(step: str, temperature: float, seed: int) -> str:
+        try:
+            return client.generate("Invent a name for a cat and say why.", temperature=temperature, seed=seed,
+                                   max_tokens=40, context=context(step))  # fmt: skip
+        except TruncatedOutput as cut:
+            return cut.partial
+
+    # another seed is another request to us, so neither the ledger nor the cache answers
+    assert ask("greedy 1", 0, 1) == ask("greedy 2", 0, 2)
+    assert ask("sample 1", 0.9, 1) != ask("sample 2", 0.9, 2)
+    assert ask("sample 3", 0.9, 1) == ask("sample 1", 0.9, 1)
+
+
+class WatchedStore(MemoryStore):
+    """Shows each call as it is written down."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.seen: list[ModelCall] = []
+
+    def record_call(self, call: BaseModel) -> None:
+        assert isinstance(call, ModelCall)
+        self.seen.append(call)
+        super().record_call(call)
+
+
+def test_a_prefix_that_was_seen_is_not_read_again(server: LocalModelServer, tmp_path: Path) -> None:
+    store = WatchedStore(f"sqlite:///{tmp_path / 'watched.db'}")
+    store.migrate()
+    client = LLMClient(LLMSettings(provider="local"), {}, store, server)
+    source = "\n".join(f"def function_{number}(value):\n    return value * {number}\n" for number in range(30))
+    for step, question in (("1", "How many functions are there?"), ("2", "What does function_7 do?")):
+        with suppress(TruncatedOutput):
+            client.generate(f"{source}\n{question}", system=SYSTEM, max_tokens=16, context=context(step))
+    first, second = store.seen
+    assert first.input_tokens > 300
+    assert second.cached_tokens > 0.8 * second.input_tokens
+    client.close()
+    store.close()
+
+
+def test_a_long_prompt_fits_as_estimated(client: LLMClient) -> None:
+    """The estimate is the guard of the context: it must not promise room that is not there."""
+    line = "    def method(self, value: int) -> str:\n        return f'{value:>10}' if value > 0 else ''\n"
+    prompt = line * ((LOCAL_CONTEXT - 400) * 3 // len(line))
+    assert estimate_tokens(prompt) < LOCAL_CONTEXT - 300
+    try:
+        client.generate(prompt, max_tokens=8, context=context())
+    except TruncatedOutput as cut:
+        assert cut.partial
+
+
+def test_it_is_restarted_after_a_kill_and_its_memory_is_bounded(server: LocalModelServer, client: LLMClient) -> None:
+    client.generate("Say yes.", max_tokens=64, context=context("1"))
+    first = server.pid
+    assert first is not None
+    assert psutil.Process(first).memory_info().rss < 4e9
+    os.kill(first, signal.SIGKILL)
+    assert client.generate("Say yes.", max_tokens=64, context=context("2"))
+    assert server.pid != first

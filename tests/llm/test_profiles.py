@@ -1,0 +1,96 @@
+"""Which provider answers, what its model can do, and what a call costs."""
+
+from __future__ import annotations
+
+import sys
+from subprocess import run
+
+import pytest
+from pydantic import SecretStr
+
+from config import AgentSettings, LLMSettings
+from llm import LLMClient, PromptTooLong, Provider, estimate_tokens, resolve_provider
+from llm.local_server import LocalModelServer
+from llm.pricing import cost_usd
+from llm.profiles import LOCAL_CONTEXT, profile_of
+from memory import MemoryStore
+from tests.llm.conftest import context
+
+
+@pytest.mark.parametrize(
+    ("environment", "settings", "expected"),
+    [
+        ({}, {}, "local"),
+        ({"OPENAI_API_KEY": "k"}, {}, "openai"),
+        ({"ANTHROPIC_API_KEY": "k"}, {}, "anthropic"),
+        ({"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k"}, {}, "openai"),
+        ({"OPENAI_API_KEY": "k"}, {"provider": "local"}, "local"),
+        ({"OPENAI_API_KEY": "k"}, {"api_key": SecretStr("sk-ant-1")}, "anthropic"),
+        ({}, {"api_key": SecretStr("sk-1")}, "openai"),
+        ({}, {"base_url": "http://127.0.0.1:11434/v1"}, "openai_compatible"),
+    ],
+)
+def test_auto_takes_the_key_that_is_there(
+    environment: dict[str, str], settings: dict[str, object], expected: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert resolve_provider(LLMSettings.model_validate(settings)) == expected
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "setting", "small"),
+    [
+        ("local", "qwen2.5-coder-1.5b-instruct-q4_k_m", "auto", True),
+        ("local", "qwen2.5-coder-1.5b-instruct-q4_k_m", "strong", False),
+        ("openai", "gpt-4o", "auto", False),
+        ("openai", "gpt-4o", "small", True),
+        ("openai_compatible", "qwen2.5-coder:7b", "auto", True),
+        ("openai_compatible", "Qwen/Qwen3-Coder-30B-A3B-Instruct", "auto", False),
+        ("openai_compatible", "llama-3.2-1b-instruct", "auto", True),
+        ("openai_compatible", "deepseek-chat", "auto", False),
+    ],
+)
+def test_small_models_are_known_by_their_size(provider: str, model: str, setting: str, small: bool) -> None:
+    profile = profile_of(provider, model, LLMSettings.model_validate({"profile": setting}))
+    assert profile.small is small
+    assert profile.context_tokens >= LOCAL_CONTEXT
+
+
+def test_all_agents_share_the_embedded_model(store: MemoryStore) -> None:
+    client = LLMClient(LLMSettings(provider="local"), {"qa": AgentSettings(model="gpt-4o")}, store, LocalModelServer())
+    assert client.profile("qa") == client.profile("developer")
+    assert client.profile("qa").small
+
+
+def test_a_prompt_that_leaves_no_room_is_refused_before_it_is_sent(store: MemoryStore) -> None:
+    client = LLMClient(LLMSettings(provider="local"), {}, store, LocalModelServer())
+    with pytest.raises(PromptTooLong, match=r"takes 8192"):
+        client.generate("word " * 8000, context=context())
+
+
+def test_prices_are_known_for_the_providers_default_models() -> None:
+    for provider, model in (("openai", "gpt-6.1-terra"), ("anthropic", "claude-sonnet-5-5")):
+        plain = cost_usd(provider, model, 1000, 1000, 0)
+        cached = cost_usd(provider, model, 1000, 1000, 900)
+        assert plain is not None
+        assert cached is not None
+        assert 0 < cached < plain
+    assert cost_usd("local", "anything", 1000, 1000, 0) == 0
+
+
+def test_an_unknown_model_has_no_price_and_that_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cost_usd("openai", "gpt-no-such-thing", 10, 10, 0) is None
+    assert cost_usd("openai", "gpt-no-such-thing", 10, 10, 0) is None
+    assert capsys.readouterr().out.count("no price is known") == 1
+
+
+def test_tokens_are_not_underestimated_for_other_scripts() -> None:
+    assert estimate_tokens("") == 1
+    assert 250 <= estimate_tokens("word " * 250) <= 500
+    assert estimate_tokens("Привет, мир") >= 9
+
+
+def test_importing_the_package_loads_no_sdk() -> None:
+    code = "import llm, sys; print({'pydantic_ai', 'openai', 'anthropic', 'xllamacpp', 'tenacity'} & set(sys.modules))"
+    assert run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "set()"
