@@ -35,10 +35,8 @@ class CodeView:
     """The file the work is mainly in, or the part of it that matters; empty text when it is new."""
     outline: str = ""
     others: Sequence[FileText] = field(default=())
-    related: str = ""
     tests: str = ""
     evidence: str = ""
-    avoid: str = ""
     review: str = ""
     plan_first: bool = False
     fresh_start: bool = False
@@ -60,11 +58,9 @@ class DeveloperAgent(BaseAgent):
             "write_definitions",
             path=requirements.target_file,
             source=view.target.text.rstrip(),
-            related=view.related,
             title=task.title,
             description=task.description,
             tests=view.tests,
-            avoid=view.avoid,
             plan_first=view.plan_first,
             wanted=_wanted(requirements),
         )
@@ -94,10 +90,8 @@ class DeveloperAgent(BaseAgent):
 
 
 def _wanted(requirements: Requirements) -> str:
-    if not requirements.symbols:
-        return "the new or changed functions"
-    names = ", ".join(f"`{name}`" for name in requirements.symbols[:3])
-    return f"{names} and what else is new or changed"
+    names = " and ".join(f"`{name}`" for name in requirements.symbols[:3])
+    return f"the function {names}" if names else "the new or changed functions"
 
 
 def _temperature(sample: int) -> float:

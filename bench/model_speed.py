@@ -5,8 +5,7 @@
 
 Every stream asks for the same kind of work: a prompt of about 600 tokens that the server has not seen, then an
 answer of 200. `again` is the same prompt with another last line, as an agent's next attempt has it: what the server
-still knows of it is not read again. Medians of the
-repetitions; the machine should be doing nothing else.
+still knows of it is not read again. Medians of the repetitions; the machine should be doing nothing else.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
@@ -149,7 +148,7 @@ def _row(work: str, streams: int, rounds: Sequence[tuple[float, Sequence[Timing]
     )
 
 
-def _print_table(report: dict[str, object], rows: Sequence[Row]) -> None:
+def _print_table(report: Mapping[str, object], rows: Sequence[Row]) -> None:
     print(f"{report['server']}: ready after {report['start_seconds']} s, {report['rss_mb']} MB resident at the end\n")
     print(f"{'work':8}{'streams':>8}{'seconds':>9}{'read':>7}{'known':>7}{'/s':>8}{'written':>9}{'/s':>7}{'/s all':>8}")
     for row in rows:

@@ -17,10 +17,11 @@ from rich.text import Text
 
 from cli.project import EXIT_FAILED, Project, load, out, print_json
 from cli.tasks import AsJson, _choice
-from llm import model_status, resolve_provider
+from llm import NotConfigured, model_status, resolve_provider
+from llm.providers import resolve_endpoint
 from memory import MemoryStore, MemoryStoreError
 from monitoring import redact
-from testing import Sandbox
+from testing import Sandbox, SandboxUnavailable
 
 _LEAST_FREE = 500 * 1024 * 1024
 _MODEL_SIZE = 1_200_000_000
@@ -63,10 +64,13 @@ def _sandbox(project: Project) -> Check:
     settings = project.settings.sandbox
     if settings.mode == "off":
         return Check(
-            name="sandbox", state="warning", detail="switched off: code of models runs unconfined",
+            name="sandbox", state="missing", detail="switched off: code of models runs unconfined",
             remedy="set sandbox.mode to required",
         )  # fmt: skip
-    probe = Sandbox(settings.mode, settings.user).probe()
+    try:
+        probe = Sandbox(settings.mode, settings.user).probe()
+    except SandboxUnavailable as problem:
+        return Check(name="sandbox", state="missing", detail=str(problem), remedy="see the message")
     state: Literal["ok", "warning", "missing"] = (
         "missing" if probe.tier is None else "ok" if probe.tier <= 2 else "warning"
     )
@@ -83,11 +87,17 @@ def _model(project: Project) -> Check:
             return Check(name="model", state="missing", detail="nothing can run the embedded model",
                          remedy="pip install xllamacpp, put llama-server on the PATH, or set a key")  # fmt: skip
         if not status.ready:
-            return Check(name="model", state="missing", detail=f"{status.path} is not there",
-                         remedy="python main.py model fetch (1.1 GB), or set OPENAI_API_KEY or ANTHROPIC_API_KEY")  # fmt: skip
+            return Check(
+                name="model", state="missing", detail=f"{status.path} is not there",
+                remedy="python main.py model fetch (1.1 GB), or set OPENAI_API_KEY or ANTHROPIC_API_KEY",
+            )  # fmt: skip
         return Check(name="model", state="ok", detail=f"embedded, {status.path} ({status.server})")
     if provider == "openai_compatible":
         return _server(settings.base_url or "")
+    try:
+        resolve_endpoint(settings)
+    except NotConfigured as problem:
+        return Check(name="model", state="missing", detail=str(problem), remedy="see the message")
     return Check(name="model", state="ok", detail=f"{provider}: a key is set")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import typer
 from pydantic import BaseModel
 from rich.console import Console
+from rich.markup import escape
 
 from config import DEFAULT_CONFIG, ConfigError, ProjectPaths, Settings, load_settings
 from memory import MemoryStore, MemoryStoreError
@@ -48,7 +49,7 @@ class Project:
 
 def fail(message: str, code: int = EXIT_FAILED) -> typer.Exit:
     """Print one clear error and give the exception that ends the command."""
-    err.print(f"[bold red]error:[/] {redact(message)}", markup=True, soft_wrap=True)
+    err.print(f"[bold red]error:[/] {escape(redact(message))}", markup=True, soft_wrap=True)
     return typer.Exit(code)
 
 
@@ -108,8 +109,10 @@ def print_json(value: object) -> None:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, str):
+        return redact(value)
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
+        return _plain(value.model_dump(mode="json"))
     if isinstance(value, dict):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

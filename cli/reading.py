@@ -17,6 +17,7 @@ from cli.tasks import AsJson, _choice
 from cli.views import activity_line, task_table, usage_table
 from config import json_schema
 from memory import Activity, TaskStatus
+from monitoring import redact
 
 config_commands = typer.Typer(help="Check the configuration.", no_args_is_help=True)
 _FOLLOW_SECONDS = 0.5
@@ -48,7 +49,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
             )
             return
         out.print(f"daemon      {f'running (pid {pid})' if pid else 'not running'}")
-        out.print(f"repository  {project.settings.git.repository_url}", markup=False)
+        out.print(f"repository  {redact(project.settings.git.repository_url)}", markup=False)
         if project.settings.project.goal:
             out.print(f"goal        {project.settings.project.goal}", markup=False)
         out.print(

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,9 +19,12 @@ from cli.model import fetch_with_progress
 from cli.project import EXIT_FAILED, EXIT_USAGE, Choice, Project, absolute, err, fail, load, out, remember_repository
 from cli.tasks import _choice
 from cli.views import activity_line, task_table
-from llm import model_status
+from llm import LLMError, NotConfigured, model_status
 from memory import MemoryStore, MemoryStoreError, TaskStatus
 from monitoring import configure_logging, get_logger
+
+if TYPE_CHECKING:
+    from orchestrator import Services
 
 log = get_logger(__name__)
 
@@ -42,7 +45,6 @@ def run(
     project = load(choice, {"project": {"goal": goal}} if goal is not None else None)
     if not project.settings.git.repository_url:
         raise fail("no repository is set; give --repo PATH_OR_URL or set git.repository_url in config.yaml", EXIT_USAGE)
-    remember_repository(project)
     work(project, until_idle=until_idle, for_people=sys.stdout.isatty())
 
 
@@ -55,7 +57,6 @@ def demo(
     """The team at work on a sample repository, until its backlog is done or the time is over."""
     overrides = prepare_demo(Path(".demo"), fresh=fresh, items=items)
     project = load(Choice(_choice(ctx).config), overrides)
-    remember_repository(project)
     err.print(f"The sample repository is {project.settings.git.repository_url}; its BACKLOG.md has {items} items.",
               markup=False, soft_wrap=True)  # fmt: skip
     work(project, until_idle=True, for_people=True, seconds=minutes * 60)
@@ -68,13 +69,16 @@ def work(project: Project, *, until_idle: bool, for_people: bool, seconds: float
     from git_ops import GitError
     from orchestrator import OrchestratorError, TaskOrchestrator, open_services
 
-    configure_logging(project.settings.monitoring, project.paths.logs, stdout=not for_people)
-    _have_model(project, for_people=for_people)
     try:
+        configure_logging(project.settings.monitoring, project.paths.logs, stdout=not for_people)
+        _have_model(project, for_people=for_people)
         services = open_services(project.settings, project.paths)
         orchestrator = TaskOrchestrator(services, until_idle=until_idle)
+        remember_repository(project)
         orchestrator.start()
-    except (OrchestratorError, GitError, MemoryStoreError, OSError) as problem:
+    except NotConfigured as problem:
+        raise fail(str(problem), EXIT_USAGE) from None
+    except (OrchestratorError, GitError, MemoryStoreError, LLMError, OSError) as problem:
         raise fail(str(problem)) from None
     _stop_on_signals(orchestrator.request_stop)
     if seconds is not None:
@@ -88,7 +92,7 @@ def work(project: Project, *, until_idle: bool, for_people: bool, seconds: float
     log.info("stopped", unfinished_steps=not quiet)
     if follower:
         follower.stop()
-    code = _summary(services.store, project) if until_idle else 0
+    code = _summary(services, project, orchestrator.idle_problem()) if until_idle else 0
     services.close()
     sys.stdout.flush()
     os._exit(code)  # the engine's own threads are not daemonic and may still be inside a step
@@ -149,8 +153,13 @@ class _Follower:
             log.warning("cannot follow the activity", problem=str(problem))
 
 
-def _summary(store: MemoryStore, project: Project) -> int:
+def _summary(services: Services, project: Project, problem: str) -> int:
+    store = services.store
     tasks = list(reversed(store.list_tasks(limit=200)))
+    if problem:
+        fail(f"the CEO could not look for work: {problem}")
+    if problem and not tasks:
+        return EXIT_FAILED
     if not tasks:
         err.print("There was nothing to do: no goal, and no items in the backlog file.")
         return 0
@@ -158,10 +167,11 @@ def _summary(store: MemoryStore, project: Project) -> int:
     err.print()
     err.print(task_table(store, tasks))
     err.print(f"\n{landed} of {len(tasks)} tasks completed.")
-    branch = project.settings.git.integration_branch
+    branch = services.git.landing_branch
+    branch += "ID" if branch.endswith("/") else ""
     url = project.settings.git.repository_url
     where = url if Path(url).exists() and project.settings.git.auto_push else str(project.paths.clone)
     err.print(f"The landed work:  git -C {absolute(where)} log --stat {branch}", markup=False, soft_wrap=True)
     err.print("One task:         python main.py task show ID | task diff ID", markup=False)
     err.print(f"The full log:     {project.paths.logs / 'agents.log'}", markup=False, soft_wrap=True)
-    return EXIT_FAILED if any(task.status in _UNFINISHED for task in tasks) else 0
+    return EXIT_FAILED if problem or any(task.status in _UNFINISHED for task in tasks) else 0

@@ -48,11 +48,9 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Add a task. State examples such as "`f(2)` returns `4`": they become its tests."""
-    text = sys.stdin.read() if description == "-" else description
-    if file is not None:
-        if not file.is_file():
-            raise fail(f"{file}: no such file", EXIT_USAGE)
-        text = file.read_text(encoding="utf-8")
+    if not title.strip():
+        raise fail("the title is empty; say in a few words what is to be done", EXIT_USAGE)
+    text = _read(file, description) if file is not None else sys.stdin.read() if description == "-" else description
     with opened(_choice(ctx)) as (_, store):
         task = Task(
             id=new_task_id(),
@@ -159,6 +157,17 @@ def approve(ctx: typer.Context, task_id: TaskId) -> None:
         if task.status is not TaskStatus.WAITING_APPROVAL:
             raise fail(f"{task.id} is {task.status}; it does not wait for approval")
         _tell(store, "approve", task)
+
+
+def _read(file: Path, description: str) -> str:
+    if description:
+        raise fail("give --description or --file, not both", EXIT_USAGE)
+    if not file.is_file():
+        raise fail(f"{file}: no such file", EXIT_USAGE)
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise fail(f"{file} is not text in UTF-8 that can be read: {problem}", EXIT_USAGE) from None
 
 
 def _tell(store: MemoryStore, command: str, task: Task) -> None:

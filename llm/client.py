@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -34,6 +35,8 @@ _LOCAL_INPUT_SPEED = 10.0
 _LOCAL_OUTPUT_SPEED = 2.0
 """Tokens per second of the embedded model on two busy cores at the worst seen; slower counts as hanging."""
 _SHORTEST_ANSWER = 64
+_TEMPLATE_TOKENS = 64
+"""What the chat template adds around the messages, generously."""
 
 
 class LLMClient:
@@ -57,7 +60,7 @@ class LLMClient:
         self._endpoint = resolve_endpoint(settings)
         if self._endpoint.provider == "local" and local is None:
             raise NotConfigured("llm.provider is the embedded model, but it was given no server to run in")
-        self._local = local
+        self._local = local if self._endpoint.provider == "local" else None
         self._wire = Wire()
 
     def generate(
@@ -200,15 +203,13 @@ class LLMClient:
 def _fitted(request: Request, profile: ModelProfile) -> Request:
     """The request with its answer limited to what the context leaves."""
     used = sum(estimate_tokens(turn.text) for turn in request.turns) + estimate_tokens(request.system)
-    left = profile.context_tokens - used
+    left = profile.context_tokens - used - _TEMPLATE_TOKENS
     if left < min(_SHORTEST_ANSWER, request.max_tokens):
         raise PromptTooLong(
             f"the prompt has about {used} tokens, but the embedded model takes {profile.context_tokens} with its "
             "answer; show it less, or use a larger model"
         )
     if left < request.max_tokens:
-        from dataclasses import replace
-
         return replace(request, max_tokens=left)
     return request
 
@@ -262,7 +263,7 @@ def _entry(
 
 
 def _failed(request: Request, context: CallContext, digest: str, error: LLMError, seconds: float) -> ModelCall:
-    nothing = Answer("", truncated=False, input_tokens=0, output_tokens=0, cached_tokens=0)
+    nothing = Answer(str(error), truncated=False, input_tokens=0, output_tokens=0, cached_tokens=0)
     outcome = type(error).__name__
     return _entry(request, context, digest, nothing, cost=0.0, cached=False, seconds=seconds, outcome=outcome)
 

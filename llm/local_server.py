@@ -118,6 +118,14 @@ class LocalModelServer:
             watcher.join(_STOP_SECONDS * 2)
 
     def _watch(self) -> None:
+        try:
+            self._keep_running()
+        except Exception as problem:
+            log.exception("the embedded model's server cannot be run")
+            self._tail.append(str(problem))
+        self._give_up()
+
+    def _keep_running(self) -> None:
         """Keep one child running; the next program gets its turn when one never came up."""
         failures = 0
         candidates = programs()
@@ -138,7 +146,6 @@ class LocalModelServer:
             pause = min(_LONGEST_BACKOFF, 0.25 * 2**failures)
             if failures >= _MOST_FAILURES or self._stopping.wait(pause):
                 break
-        self._give_up()
 
     def _give_up(self) -> None:
         told = " / ".join(list(self._tail)[-5:]) or "no program for it was found; install xllamacpp"

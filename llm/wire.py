@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import warnings
+from concurrent.futures import CancelledError
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 OutputMode: TypeAlias = Literal["native", "tool"]
 _OUTPUT_TOOL = "final_result"
+_WARMEST = {"anthropic": 1.0, "openai": 2.0, "openai_compatible": 2.0, "local": 2.0}
+"""Anthropic turns a higher temperature down."""
 _LONGEST_DETAIL = 500
 
 
@@ -61,7 +65,7 @@ class Wire:
         with self._lock:
             loop, self._loop = self._loop, None
         if loop is not None:
-            loop.call_soon_threadsafe(loop.stop)
+            asyncio.run_coroutine_threadsafe(_end_all_tasks(), loop)
 
     def _ask(self, endpoint: Endpoint, request: Request, mode: OutputMode, timeout: float) -> Answer:
         from pydantic_ai.direct import model_request
@@ -69,13 +73,16 @@ class Wire:
         from pydantic_ai.settings import ModelSettings
 
         settings = ModelSettings(
-            temperature=request.temperature,
+            temperature=min(request.temperature, _WARMEST[endpoint.provider]),
             max_tokens=request.max_tokens,
             # `timeout` bounds each silence of the connection, `request_timeout` the whole, `max_retries` the SDK's own
             timeout=timeout,
             request_timeout=timeout,
             max_retries=0,
         )
+        if endpoint.provider == "openai":
+            # Reasoning is paid from max_tokens and shuts temperature out: as little of it as the model allows.
+            settings["thinking"] = False
         if request.seed is not None and endpoint.provider != "anthropic":
             settings["seed"] = request.seed
         asked = model_request(
@@ -86,6 +93,8 @@ class Wire:
         )
         try:
             response = asyncio.run_coroutine_threadsafe(asked, self._running_loop()).result()
+        except CancelledError:
+            raise ProviderRefused(f"the call of {request.model!r} was given up: the client was closed") from None
         except AgentRunError as error:
             raise _translated(error, endpoint, request, timeout) from error
         return _answer(response, request)
@@ -98,7 +107,18 @@ class Wire:
             return self._loop
 
 
+async def _end_all_tasks() -> None:
+    """Cancel what is under way, let it see that, then stop the loop that runs this."""
+    under_way = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in under_way:
+        task.cancel()
+    await asyncio.gather(*under_way, return_exceptions=True)
+    asyncio.get_running_loop().stop()
+
+
 def _build_model(endpoint: Endpoint, name: str) -> AnyModel:
+    # Some models take no temperature; pydantic-ai leaves it out and says so each time, of which nobody has anything.
+    warnings.filterwarnings("ignore", message="Sampling parameters .* not supported", category=UserWarning)
     if endpoint.provider == "anthropic":
         from pydantic_ai.models.anthropic import AnthropicModel
         from pydantic_ai.providers.anthropic import AnthropicProvider

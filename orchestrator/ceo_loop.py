@@ -40,6 +40,8 @@ class IdleState(BaseModel):
     """Digest of goal, repository head and backlog at the last round."""
     found: int = 0
     """Tasks the last round created."""
+    problem: str = ""
+    """Why the last round could not look for work; empty when it could."""
 
 
 class Facts(BaseModel):
@@ -81,13 +83,14 @@ class CEOLoop:
 
     def __call__(self, steps: Steps) -> None:
         number = int(str(steps.job.payload["round"]))
+        problem = ""
         try:
             found = self._look_for_work(steps)
         except StageFailed as failure:
             # The repository or the provider is away: the next round comes after the back-off, like after any other.
             log.error("idle round failed", reason=failure.reason.value, detail=failure.detail)
-            found = 0
-        steps.step("remember", bool, partial(self._remember, number, found))
+            found, problem = 0, failure.detail
+        steps.step("remember", bool, partial(self._remember, number, found, problem))
 
     def _look_for_work(self, steps: Steps) -> int:
         facts = steps.step("look around", Facts, partial(typed_failures, self._facts))
@@ -138,7 +141,7 @@ class CEOLoop:
         )
         return self._services.team.ceo.generate_tasks(situation, _MOST_IDEAS, context)
 
-    def _remember(self, number: int, found: int) -> bool:
+    def _remember(self, number: int, found: int, problem: str) -> bool:
         limits = self._services.settings.orchestrator
         before = self.state()
         interval = (
@@ -147,7 +150,12 @@ class CEOLoop:
             else min(max(before.interval * 2, limits.check_interval), limits.idle_backoff_max)
         )
         state = IdleState(
-            rounds=number, interval=interval, next_at=time.time() + interval, situation=self._situation(), found=found
+            rounds=number,
+            interval=interval,
+            next_at=time.time() + interval,
+            situation=self._situation(),
+            found=found,
+            problem=problem,
         )
         self._services.store.remember("ceo", _KEY, state.model_dump(mode="json"))
         log.info("idle round", found=found, next_in_seconds=round(interval))

@@ -7,22 +7,20 @@ engine queue, so that an idle daemon polls once for all agents.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from dbos import DBOS, DBOSPortableJSONSerializer, Queue, SetEnqueueOptions, SetWorkflowID
 from pydantic import JsonValue, TypeAdapter
 from sqlalchemy import make_url
 
 from monitoring import bound, get_logger
-from orchestrator.errors import DaemonRunning, StageFailed, Stopping
+from orchestrator.errors import StageFailed, Stopping
 
 log = get_logger(__name__)
 
@@ -71,7 +69,6 @@ class Engine:
 
     def __init__(self, url: str, handlers: dict[str, Handler]) -> None:
         self._url = make_url(url)
-        self._lock: IO[str] | None = None
         self._stopping = threading.Event()
         self._gate = _Gate(self._stopping)
         self._busy = True
@@ -82,12 +79,10 @@ class Engine:
         _gate = self._gate
 
     def start(self) -> None:
-        """Open the store and begin to work off what is queued, what a killed daemon left included.
-
-        Raises `DaemonRunning` when another process holds this store.
-        """
+        """Open the store, which the caller has claimed, and work off what is queued, by a killed daemon too."""
         if self._url.get_backend_name() == "sqlite":
-            self._lock = _locked(Path(str(self._url.database)))
+            with sqlite3.connect(Path(str(self._url.database))) as connection:
+                connection.execute("PRAGMA journal_mode=WAL")
         DBOS(
             config={
                 "name": "ai-agents",
@@ -142,8 +137,6 @@ class Engine:
         """For tests, which start several engines in one process."""
         self._stopping.set()
         DBOS.destroy(workflow_completion_timeout_sec=5)
-        if self._lock:
-            self._lock.close()
 
 
 class _Gate:
@@ -208,22 +201,3 @@ def _run_job(kind: str, job: dict[str, Any]) -> None:
             _handlers[kind](_DurableSteps(Job(workflow_id, agent, kind, job["payload"], int(job["priority"]))))
     finally:
         thread.name = before
-
-
-def _locked(database: Path) -> IO[str]:
-    """Take the file for this process alone and put it into WAL mode."""
-    database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = Path(f"{database}.lock").open("a+", encoding="utf-8")  # noqa: SIM115  # held as long as the process lives
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        pid = lock.read().strip() or "unknown"
-        lock.close()
-        raise DaemonRunning(pid, database.parent) from None
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
-    with sqlite3.connect(database) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
-    return lock

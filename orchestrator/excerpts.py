@@ -1,72 +1,63 @@
-"""The part of a file a small model is shown: whole when short, else its frame and what the task is about."""
+"""What a small model is shown of the file it works on: enough to fit in, and nothing that it would copy back.
+
+Shown a whole file it copies the file, at two to three times the price; shown functions as stubs it fills the stubs in.
+"""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Collection
 
-LONGEST_WHOLE = 7000
-"""Characters (about 2,000 tokens) up to which a file is shown as it is."""
-_LONGEST_DEFINITION = 2500
+LONGEST = 6000
+"""Characters (about 1,700 tokens) a file may take in a small prompt."""
+_LONGEST_CONSTANT = 300
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
-def excerpt(text: str, about: Collection[str]) -> str:
-    """`text` of a Python module, cut to fit a small prompt.
+def excerpt(text: str, changed: Collection[str]) -> str:
+    """The Python module `text` in a few lines of Markdown: its imports and constants as code, the names of its other
 
-    A long module keeps its imports and constants, the definitions named in `about`, and the signature and first
-    docstring line of every other one. What does not parse is cut at a line.
+    definitions with their signatures, and the present code of those in `changed`. Empty for an empty module.
     """
-    if len(text) <= LONGEST_WHOLE:
-        return text
     try:
         tree = ast.parse(text)
     except SyntaxError:
-        return text[:LONGEST_WHOLE].rsplit("\n", 1)[0]
-    lines = text.splitlines()
+        return _code(text[:LONGEST].rsplit("\n", 1)[0])
+    if not tree.body:
+        return ""
     parts: list[str] = []
-    for node in tree.body:
-        source = "\n".join(lines[_first_line(node) - 1 : node.end_lineno])
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            parts.append(source if len(source) <= 400 else source[:400] + " …")
-        elif node.name in about and len(source) <= _LONGEST_DEFINITION:
-            parts.append("\n" + source)
-        else:
-            parts.append(_frame(node))
+    if head := [ast.unparse(node) for node in tree.body if _is_head(node)]:
+        parts.append("It begins with\n" + _code("\n".join(line for line in head if len(line) <= _LONGEST_CONSTANT)))
+    present = [node for node in tree.body if isinstance(node, Definition)]
+    if ready := [_signature(node) for node in present if node.name not in changed and not node.name.startswith("_")]:
+        parts.append("It has these already, ready to be called:\n" + "\n".join(f"- `{line}`" for line in ready))
+    lines = text.splitlines()
+    if current := ["\n".join(lines[node.lineno - 1 : node.end_lineno]) for node in present if node.name in changed]:
+        parts.append("The present code that is to be changed:\n" + _code("\n\n\n".join(current)))
     return _fitting(parts)
 
 
-def _frame(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> str:
+def _is_head(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Import | ast.ImportFrom | ast.Assign | ast.AnnAssign)
+
+
+def _signature(node: Definition) -> str:
     if isinstance(node, ast.ClassDef):
-        inner = [_frame(item) for item in node.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)]
-        bases = ", ".join(ast.unparse(base) for base in node.bases)
-        return "\n".join([f"class {node.name}({bases}):" if bases else f"class {node.name}:", *map(_indented, inner)])
+        return f"class {node.name}"
     returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
-    word = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
-    doc = (ast.get_docstring(node) or "").split("\n")[0][:80]
-    return f"{word} {node.name}({ast.unparse(node.args)}){returns}: ...  # {doc}".rstrip("# ")
+    return f"{node.name}({ast.unparse(node.args)}){returns}"
 
 
-def _indented(text: str) -> str:
-    return "    " + text
-
-
-def _first_line(node: ast.stmt) -> int:
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-    return node.lineno
+def _code(text: str) -> str:
+    return f"```python\n{text}\n```"
 
 
 def _fitting(parts: list[str]) -> str:
-    """The parts in order as far as they fit; those that do not are counted in a comment."""
-    kept: list[str] = []
-    left = LONGEST_WHOLE
-    dropped = 0
-    for part in parts:
-        if len(part) > left:
-            dropped += 1
-            continue
-        kept.append(part)
-        left -= len(part) + 1
-    if dropped:
-        kept.append(f"# … {dropped} more definitions")
-    return "\n".join(kept)
+    """All parts, the longest ones cut at a line until they fit."""
+    while sum(map(len, parts)) > LONGEST:
+        longest = max(range(len(parts)), key=lambda index: len(parts[index]))
+        lines = parts[longest].splitlines()
+        closing = ["```"] if lines[-1] == "```" else []
+        parts[longest] = "\n".join([*lines[: len(lines) * 3 // 4], "…", *closing])
+    return "\n\n".join(parts)

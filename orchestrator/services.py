@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import IO
 
 from config import ProjectPaths, Settings
 from deployment import DeploymentManager
@@ -12,6 +13,7 @@ from git_ops import GitManager, Identity, MergeConflict
 from llm import LLMClient, LocalModelServer, resolve_provider
 from memory import ContextManager, MemoryStore
 from monitoring import get_logger
+from orchestrator.claim import claim
 from orchestrator.suite import Suite
 from orchestrator.team import Team
 from testing import EnvironmentManager, Sandbox, SandboxLimits, TestRunner
@@ -38,6 +40,8 @@ class Services:
     team: Team
     wake: threading.Event
     """Set when something happened that the main loop should look at."""
+    lock: IO[str] | None
+    """Keeps other daemons off this project as long as it is open."""
 
     def sync(self) -> str:
         """Take the owner's latest work into the landing branch, if it fits and its suite holds; gives the tip."""
@@ -73,15 +77,18 @@ class Services:
         if self.local_model:
             self.local_model.stop()
         self.store.close()
+        if self.lock:
+            self.lock.close()
 
 
 def open_services(settings: Settings, paths: ProjectPaths) -> Services:
     """Open database and clone and make the rest; clears away what a crash left.
 
-    Raises the typed errors of memory and git_ops, each with what to do.
+    Raises `DaemonRunning` and the typed errors of memory, git_ops and llm, each with what to do.
     """
     for folder in (paths.data, paths.state, paths.workspace):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = claim(paths.engine_url)
     store = MemoryStore(paths.database_url)
     store.migrate()
     git = make_git(settings, paths)
@@ -104,6 +111,7 @@ def open_services(settings: Settings, paths: ProjectPaths) -> Services:
         setup_command=settings.testing.setup_command,
         timeout=settings.testing.timeout,
     )
+    suite.clear_leftovers()
     embedded = resolve_provider(settings.llm) == "local"
     local_model = LocalModelServer(settings.llm.local_model_path) if embedded else None
     llm = LLMClient(settings.llm, settings.agents, store, local_model)
@@ -119,6 +127,7 @@ def open_services(settings: Settings, paths: ProjectPaths) -> Services:
         local_model=local_model,
         team=Team(llm),
         wake=threading.Event(),
+        lock=lock,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import hashlib
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from git_ops import GitManager
 from memory import FailureReason
 from monitoring import get_logger
 from orchestrator.errors import StageFailed
-from testing import Environment, EnvironmentManager, TestResult, TestRunner
+from testing import Environment, EnvironmentManager, TestResult, TestRunner, discard_folder
 
 log = get_logger(__name__)
 
@@ -50,9 +50,16 @@ class Suite:
         self._environments = environments
         self._runner = runner
         self._folder = folder
+        # Below /tmp and not in the workspace: without a sandbox pytest would take settings of folders further up.
+        self._run_prefix = f"ai-agents-run-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}-"
         self._framework = framework
         self._setup_command = setup_command
         self.timeout = timeout
+
+    def clear_leftovers(self) -> None:
+        """Remove run folders that a killed daemon of this project left; only at the start."""
+        for folder in Path(tempfile.gettempdir()).glob(f"{self._run_prefix}*"):
+            discard_folder(folder)
 
     def run(self, treeish: str, selection: Sequence[str], label: str, timeout: float | None = None) -> TestResult:
         """Run `selection` (test files or ids; empty means all) of a commit or tree."""
@@ -119,9 +126,9 @@ class Suite:
     @contextmanager
     def exported(self, treeish: str) -> Iterator[tuple[Path, str]]:
         """The files of a commit or tree in a folder of their own, and the tree's hash."""
-        parent = Path(tempfile.mkdtemp(prefix="ai-agents-run-"))
+        parent = Path(tempfile.mkdtemp(prefix=self._run_prefix))
         try:
             export = self._git.export(treeish, parent / "work")
             yield export.path, export.tree
         finally:
-            shutil.rmtree(parent, ignore_errors=True)
+            discard_folder(parent)

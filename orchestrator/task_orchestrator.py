@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from memory import FailureReason, MemoryStore, Task, TaskStatus, queue_priority, utc_now
+from memory import FailureReason, MemoryStore, Task, TaskStatus, queue_priority
 from monitoring import get_logger
 from orchestrator.ceo_loop import CEOLoop
 from orchestrator.engine import Engine
@@ -19,6 +19,8 @@ log = get_logger(__name__)
 
 _TICK = 1.0
 """Seconds between looks for tasks and commands from other processes."""
+_CEO_TICK = 0.1
+"""The same while the CEO's job is about to end, which nobody tells the loop of."""
 _OPEN_LIMIT = 1000
 
 
@@ -35,6 +37,7 @@ class TaskOrchestrator:
         self._ceo_job: str | None = None
         self._stopping = threading.Event()
         self._next_check = 0.0
+        self._active_since: dict[tuple[str, int], float] = {}
 
     # -- the public face -------------------------------------------------------------------------------------
 
@@ -53,8 +56,12 @@ class TaskOrchestrator:
         """Tasks that wait for their turn, the most urgent first."""
         return self._store.ready_tasks(limit=_OPEN_LIMIT)
 
+    def idle_problem(self) -> str:
+        """Why the CEO could not look for work in its last round; empty when it could."""
+        return self._ceo.state().problem
+
     def start(self) -> None:
-        """Open the engine; what a killed daemon left goes on at once. Raises `DaemonRunning`."""
+        """Open the engine; what a killed daemon left goes on at once."""
         self._engine.start()
 
     def run(self) -> None:
@@ -69,7 +76,7 @@ class TaskOrchestrator:
                 log.exception("main loop")
             if self._until_idle and not busy and self._finished():
                 return
-            woken = self._services.wake.wait(_TICK)
+            woken = self._services.wake.wait(_CEO_TICK if self._ceo_job else _TICK)
 
     def request_stop(self) -> None:
         """Ask the main loop to end; safe in a signal handler."""
@@ -139,9 +146,12 @@ class TaskOrchestrator:
     # -- looking after tasks ---------------------------------------------------------------------------------
 
     def _stop_hung_tasks(self) -> None:
-        limit = self._services.settings.orchestrator.task_timeout
-        for task in self.get_active_tasks():
-            if task.started_at and (utc_now() - task.started_at).total_seconds() > limit:
+        """Time without a daemon and time spent waiting for the owner do not count: they are nobody's hanging."""
+        limit, now = self._services.settings.orchestrator.task_timeout, time.monotonic()
+        active = {(task.id, task.run): task for task in self.get_active_tasks()}
+        self._active_since = {key: self._active_since.get(key, now) for key in active}
+        for key, task in active.items():
+            if now - self._active_since[key] > limit:
                 log.warning("task over its time", task=task.id, limit_seconds=limit)
                 self._end(task, TaskStatus.FAILED, FailureReason.TIMEOUT, f"in progress for over {limit:.0f} seconds")
 
@@ -159,7 +169,8 @@ class TaskOrchestrator:
         if task.status in WORKABLE:
             self._engine.cancel(stage_job(task, 1).id)
         self._services.sandbox.kill(task.id)
-        self._store.log_activity("orchestrator", f"task {to}", task.id, title=task.title, detail=detail)
+        if moved:
+            self._store.log_activity("orchestrator", f"task {to}", task.id, title=task.title, detail=detail)
         return moved
 
     # -- words from other processes --------------------------------------------------------------------------

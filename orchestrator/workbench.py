@@ -24,6 +24,7 @@ from git_ops import LandingConflict, Overlay, UnsafeContent, VerificationFailed,
 from memory import Task
 from monitoring import get_logger
 from orchestrator.excerpts import excerpt
+from orchestrator.offers import only_wanted
 from orchestrator.services import Services
 from orchestrator.sources import Sources, public_names, read_sources
 from orchestrator.suite import Baseline
@@ -97,11 +98,10 @@ class Workbench:
     # -- what the developer sees -----------------------------------------------------------------------------
 
     def view(self, treeish: str, requirements: Requirements) -> CodeView:
-        """The target file as it is in `treeish`, short enough for a small model."""
-        about = {*requirements.symbols, *re.findall(r"\b[a-z_]\w+", self._task.description)}
+        """The target file's frame as it is in `treeish`, short enough for a small model."""
         with self._suite.exported(treeish) as (folder, _):
             text = _text(folder, requirements.target_file)
-        return CodeView(target=FileText(requirements.target_file, excerpt(text, about)))
+        return CodeView(target=FileText(requirements.target_file, excerpt(text, requirements.symbols)))
 
     def wide_view(self, treeish: str, requirements: Requirements, tests_file: str) -> CodeView:
         """The target file and the other files the task names, as they are in `treeish`, the tests, and the map."""
@@ -296,7 +296,7 @@ class Workbench:
         """Put the definitions of `answer` into the target module, and export what the tests import from its package."""
         path = requirements.target_file
         before = files.read_file(path) if files.exists(path) else ""
-        merged = merge_definitions(before, code_for(answer, path), path)
+        merged = merge_definitions(before, only_wanted(code_for(answer, path), before, requirements.symbols), path)
         files.write_file(path, merged.text)
         package, _, module = requirements.module.rpartition(".")
         init = f"{path.rpartition('/')[0]}/__init__.py"

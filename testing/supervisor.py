@@ -37,7 +37,7 @@ KilledReason = Literal["timeout", "output", "memory", "processes", "disk", "canc
 _log = get_logger(__name__)
 
 _LOOK_EVERY = 0.1  # memory and processes: a process can touch some 3 GB in a second
-_DISK_EVERY = 0.5
+_DISK_EVERY = 0.2
 _DISK_SHARE = 20  # a walk over the folders may take a twentieth of the time
 _KILL_GRACE = 5.0
 

@@ -17,7 +17,13 @@ from tests.agents.scripted import ScriptedLLM, scripted_llm
 T = TypeVar("T")
 TASK = Task(id="t-1", title="Look at it", description="What is slow?")
 GOOD: dict[str, JsonValue] = {"approved": True, "score": 9, "criteria": [], "issues": [], "reasoning": ""}
-BAD: dict[str, JsonValue] = {"approved": False, "score": 4, "criteria": [], "issues": ["Name the function."], "reasoning": ""}
+BAD: dict[str, JsonValue] = {
+    "approved": False,
+    "score": 4,
+    "criteria": [],
+    "issues": ["Name the function."],
+    "reasoning": "",
+}
 
 
 def report(text: str) -> dict[str, JsonValue]:

@@ -2,7 +2,7 @@
 """A stand-in for `llama-server`: a real process with its arguments and its HTTP, but no model in it.
 
 It tells what it was started with, and obeys a prompt: `crash` ends it, `crash once` only if the file named by the
-model path plus `.crashed` is not there yet, `environment` and `niceness` answer with these.
+model path plus `.crashed` is not there yet, `environment` answers with the names of its variables.
 """
 
 import argparse
@@ -16,7 +16,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--model", type=Path)
 parser.add_argument("--host")
 parser.add_argument("--port", type=int)
-for name in ("--ctx-size", "--parallel", "--threads", "--cache-ram"):
+for name in ("--ctx-size", "--parallel", "--threads", "--cache-ram", "--poll", "--poll-batch"):
     parser.add_argument(name, type=int)
 arguments = parser.parse_args()
 
@@ -32,8 +32,6 @@ def obey(prompt: str) -> str:
         os._exit(42)
     if prompt == "environment":
         return json.dumps(sorted(os.environ))
-    if prompt == "niceness":
-        return str(os.nice(0))
     return f"{os.getpid()}: {prompt}"
 
 

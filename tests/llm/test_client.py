@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from config import AgentSettings
-from llm import Provider, TruncatedOutput
+from config import AgentSettings, LLMSettings
+from llm import LLMClient, LocalModelServer, Provider, ProviderRefused, TruncatedOutput
 from memory import MemoryStore
 from monitoring import register_secret
 from tests.llm.conftest import MODELS, MakeClient, context
@@ -44,6 +44,14 @@ def test_a_prompt_goes_out_with_its_settings_and_the_answer_is_in_the_ledger(
     assert row.input_tokens > 7
     assert row.output_tokens == 1
     assert (row.cost_usd is None) == (provider == "openai_compatible")
+
+
+def test_a_reasoning_model_does_not_reason_its_answer_away(make_client: MakeClient) -> None:
+    with ScriptedModelServer(echo) as server:
+        make_client(server, model="gpt-6.1-terra").generate("a", temperature=0.2, context=context())
+        [request] = server.requests
+    assert request.body["reasoning_effort"] == "none"
+    assert request.temperature == 0.2
 
 
 def test_settings_of_the_agent_go_before_the_general_ones(make_client: MakeClient) -> None:
@@ -170,3 +178,30 @@ def test_many_threads_share_one_client(make_client: MakeClient, store: MemorySto
             thread.join()
     assert answers == {number: f"n{number}" for number in range(8)}
     assert store.usage("task")[0].calls == 8
+
+
+def test_a_provider_answers_also_where_the_embedded_model_is_at_hand(store: MemoryStore, tmp_path: Path) -> None:
+    with ScriptedModelServer(echo) as server:
+        settings = LLMSettings.model_validate({"provider": "openai", "api_key": "test-key", "base_url": server.url})
+        client = LLMClient(settings, {}, store, LocalModelServer(tmp_path / "no.gguf"))
+        assert client.generate("a", context=context()) == "1: a"
+        client.close()
+
+
+def test_closing_gives_up_calls_under_way(make_client: MakeClient) -> None:
+    with ScriptedModelServer([Reply.hang()]) as server:
+        client = make_client(server)
+        problems: list[Exception] = []
+
+        def ask() -> None:
+            try:
+                client.generate("a", context=context())
+            except ProviderRefused as problem:
+                problems.append(problem)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        server.wait_for(1)
+        client.close()
+        asking.join(10)
+    assert "the client was closed" in str(problems[0])

@@ -15,7 +15,6 @@ from pydantic import BaseModel, Field
 
 from config import LLMSettings
 from llm import LLMClient, LocalModelServer, ModelCall, TruncatedOutput, estimate_tokens, model_status
-from llm.profiles import LOCAL_CONTEXT
 from memory import MemoryStore
 from tests.llm.conftest import context
 
@@ -63,18 +62,15 @@ def test_it_answers_by_a_schema(client: LLMClient) -> None:
     assert len(idea.title) <= 80
 
 
-def test_greedy_is_repeatable_and_samples_differ(client: LLMClient) -> None:
-    def ask(step: str, temperature: float, seed: int) -> str:
+def test_samples_of_different_seeds_differ(client: LLMClient) -> None:
+    def ask(seed: int) -> str:
         try:
-            return client.generate("Invent a name for a cat and say why.", temperature=temperature, seed=seed,
-                                   max_tokens=40, context=context(step))  # fmt: skip
+            return client.generate("Invent a name for a cat and say why.", temperature=0.9, seed=seed,
+                                   max_tokens=40, context=context(f"sample {seed}"))  # fmt: skip
         except TruncatedOutput as cut:
             return cut.partial
 
-    # another seed is another request to us, so neither the ledger nor the cache answers
-    assert ask("greedy 1", 0, 1) == ask("greedy 2", 0, 2)
-    assert ask("sample 1", 0.9, 1) != ask("sample 2", 0.9, 2)
-    assert ask("sample 3", 0.9, 1) == ask("sample 1", 0.9, 1)
+    assert ask(1) != ask(2)
 
 
 class WatchedStore(MemoryStore):
@@ -99,21 +95,10 @@ def test_a_prefix_that_was_seen_is_not_read_again(server: LocalModelServer, tmp_
         with suppress(TruncatedOutput):
             client.generate(f"{source}\n{question}", system=SYSTEM, max_tokens=16, context=context(step))
     first, second = store.seen
-    assert first.input_tokens > 300
+    assert 300 < first.input_tokens <= estimate_tokens(first.prompt)  # the estimate guards the context
     assert second.cached_tokens > 0.8 * second.input_tokens
     client.close()
     store.close()
-
-
-def test_a_long_prompt_fits_as_estimated(client: LLMClient) -> None:
-    """The estimate is the guard of the context: it must not promise room that is not there."""
-    line = "    def method(self, value: int) -> str:\n        return f'{value:>10}' if value > 0 else ''\n"
-    prompt = line * ((LOCAL_CONTEXT - 400) * 3 // len(line))
-    assert estimate_tokens(prompt) < LOCAL_CONTEXT - 300
-    try:
-        client.generate(prompt, max_tokens=8, context=context())
-    except TruncatedOutput as cut:
-        assert cut.partial
 
 
 def test_it_is_restarted_after_a_kill_and_its_memory_is_bounded(server: LocalModelServer, client: LLMClient) -> None:

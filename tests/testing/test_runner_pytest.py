@@ -16,7 +16,6 @@ from testing import (
     TestRunner,
     declared_tests,
     detect_framework,
-    discard_folder,
 )
 from tests.testing.conftest import Tree
 
@@ -73,70 +72,62 @@ class OldStyle(unittest.TestCase):
     assert set(again.passed_ids) == set(result.passed_ids)
 
 
-@pytest.mark.parametrize(
-    ("body", "kind", "missing", "location"),
-    [
-        ("from pkg import f\ndef test_x(): assert f(1) == 2", "assertion", None, "tests/test_it.py:2"),
-        (
-            "import pytest\ndef test_x():\n    with pytest.raises(ValueError): pass",
-            "assertion",
-            None,
-            "tests/test_it.py:3",
-        ),
-        ("def test_x():\n    raise AssertionError('no')", "assertion", None, "tests/test_it.py:2"),
-        ("import pkg\ndef test_x(): pkg.new(1)", "missing", "pkg.new", "tests/test_it.py:2"),
-        ("import pkg\ndef test_x(): pkg.Thing().go()", "missing", "Thing.go", "tests/test_it.py:2"),
-        ("import pkg\ndef test_x(): pkg.f(1, sep=2)", "missing", "f(sep)", "tests/test_it.py:2"),
-        ("import pkg\ndef test_x(): pkg.f(1, 2)", "missing", "f()", "tests/test_it.py:2"),
-        ("import pkg\ndef test_x(): pkg.todo()", "missing", "implementation", "pkg/__init__.py:3"),
-        ("def test_x():\n    from pkg.new import y", "missing", "pkg.new", "tests/test_it.py:2"),
-        ("import os\ndef test_x(): os.nothing()", "error", None, "tests/test_it.py:2"),
-        ("def test_x(): ''.nothing()", "error", None, "tests/test_it.py:1"),
-        ("def test_x(): undefined()", "error", None, "tests/test_it.py:1"),
-        ("def test_x(no_fixture): pass", "error", None, None),
-        ("import pkg\ndef test_x(): {}['x']", "error", None, "tests/test_it.py:2"),
-    ],
-)
-def test_why_a_test_failed(
-    runner: TestRunner,
-    base_environment: Environment,
-    tree: Tree,
-    body: str,
-    kind: str,
-    missing: str | None,
-    location: str | None,
-) -> None:
-    result = run_one(runner, base_environment, tree, body)
+FAILING = [  # body of a test file, kind, what is missing, line of the innermost frame
+    ("from pkg import f\ndef test_x(): assert f(1) == 2", "assertion", None, 2),
+    ("import pytest\ndef test_x():\n    with pytest.raises(ValueError): pass", "assertion", None, 3),
+    ("def test_x():\n    raise AssertionError('no')", "assertion", None, 2),
+    ("import pkg\ndef test_x(): pkg.new(1)", "missing", "pkg.new", 2),
+    ("import pkg\ndef test_x(): pkg.Thing().go()", "missing", "Thing.go", 2),
+    ("import pkg\ndef test_x(): pkg.f(1, sep=2)", "missing", "f(sep)", 2),
+    ("import pkg\ndef test_x(): pkg.f(1, 2)", "missing", "f()", 2),
+    ("def test_x():\n    from pkg.new import y", "missing", "pkg.new", 2),
+    ("import os\ndef test_x(): os.nothing()", "error", None, 2),
+    ("def test_x(): ''.nothing()", "error", None, 1),
+    ("def test_x(): undefined()", "error", None, 1),
+    ("def test_x(no_fixture): pass", "error", None, None),
+    ("import pkg\ndef test_x(): {}['x']", "error", None, 2),
+]
+NOT_COLLECTED = [
+    ("from pkg import new", "missing", "pkg.new"),
+    ("import pkg.new", "missing", "pkg.new"),
+    ("from brand_new_module import x", "missing", "brand_new_module"),
+    ("import os.nothing", "collection", None),
+    ("from pytest import nothing", "collection", None),
+    ("def test_x(: pass", "syntax", None),
+    ("raise RuntimeError('boo')", "collection", None),
+    ("1/0", "collection", None),
+]
+
+
+def test_why_a_test_failed(runner: TestRunner, base_environment: Environment, tree: Tree) -> None:
+    files = {f"tests/test_{number:02}.py": case[0] for number, case in enumerate(FAILING)}
+    result = runner.run_tests(tree(PACKAGE | files), base_environment)
     assert result.failed and result.problem is None
-    assert result.test_ids == ["tests/test_it.py::test_x"]
-    [failure] = result.failures
-    assert (failure.test_id, failure.kind) == ("tests/test_it.py::test_x", kind)
-    assert (failure.missing, failure.location) == (missing, location)
+    assert result.test_ids == [f"{file}::test_x" for file in files]
+    told = [(f.test_id, f.kind, f.missing, f.location) for f in result.failures]
+    assert told == [
+        (f"{file}::test_x", kind, missing, f"{file}:{line}" if line else None)
+        for file, (_, kind, missing, line) in zip(files, FAILING, strict=True)
+    ]
 
 
-@pytest.mark.parametrize(
-    ("body", "kind", "missing"),
-    [
-        ("from pkg import new", "missing", "pkg.new"),
-        ("import pkg.new", "missing", "pkg.new"),
-        ("from brand_new_module import x", "missing", "brand_new_module"),
-        ("import os.nothing", "collection", None),
-        ("from pytest import nothing", "collection", None),
-        ("def test_x(: pass", "syntax", None),
-        ("raise RuntimeError('boo')", "collection", None),
-        ("1/0", "collection", None),
-    ],
-)
-def test_why_a_file_was_not_collected(
-    runner: TestRunner, base_environment: Environment, tree: Tree, body: str, kind: str, missing: str | None
-) -> None:
-    result = run_one(runner, base_environment, tree, body + "\ndef test_y(): pass")
+def test_what_is_not_implemented_is_missing(runner: TestRunner, base_environment: Environment, tree: Tree) -> None:
+    [failure] = run_one(runner, base_environment, tree, "import pkg\ndef test_x(): pkg.todo()").failures
+    assert (failure.kind, failure.location) == ("missing", "pkg/__init__.py:3")
+
+
+def test_why_a_file_was_not_collected(runner: TestRunner, base_environment: Environment, tree: Tree) -> None:
+    files = {
+        f"tests/test_{number:02}.py": f"{case[0]}\ndef test_y(): pass" for number, case in enumerate(NOT_COLLECTED)
+    }
+    result = runner.run_tests(tree(PACKAGE | files), base_environment)
     assert result.failed
     assert (result.test_count, result.test_ids) == (0, [])
-    [failure] = result.failures
-    assert (failure.test_id, failure.kind, failure.missing) == ("tests/test_it.py", kind, missing)
-    assert failure.location == "tests/test_it.py:1"
-    assert "importlib" not in failure.traceback and "_pytest" not in failure.traceback
+    told = [(f.test_id, f.kind, f.missing, f.location) for f in result.failures]
+    assert told == [
+        (file, kind, missing, f"{file}:1") for file, (_, kind, missing) in zip(files, NOT_COLLECTED, strict=True)
+    ]
+    assert all("importlib" not in f.traceback and "_pytest" not in f.traceback for f in result.failures)
 
 
 def test_counts_and_tracebacks(runner: TestRunner, base_environment: Environment, tree: Tree) -> None:
@@ -256,15 +247,6 @@ def test_plugins_of_the_project_do_not_change_the_verdict(
     result = runner.run_tests(tree(files), manager.ensure(tree(files)))
     assert result.passed, result
     assert [test_id[-1] for test_id in result.test_ids] == list("qwertyuiop")
-
-
-def test_a_folder_nested_absurdly_deep_does_not_hurt_the_daemon(
-    runner: TestRunner, base_environment: Environment, tree: Tree
-) -> None:
-    deep = "import os\ndef test_x():\n    for _ in range(1200): os.mkdir('d'); os.chdir('d')"
-    source = tree({"test_a.py": deep})
-    assert runner.run_tests(source, base_environment).passed
-    discard_folder(source)
 
 
 def test_memory_and_output_of_tests_are_bounded(base_environment: Environment, tree: Tree) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -45,7 +46,7 @@ while True: pass
     assert result.timed_out and result.killed_reason == "timeout"
     assert result.exit_code == 137
     assert result.output == "started\n"
-    assert 1 <= result.seconds < 3
+    assert 1 <= result.seconds < 10
 
 
 def test_endless_output_is_stopped_and_its_end_kept(probe: Probe) -> None:
@@ -74,7 +75,7 @@ while True:
     before = len(psutil.pids())
     result = probe(code, limits=SandboxLimits(processes=64))
     assert result.killed_reason == "processes"
-    assert result.seconds < 5
+    assert result.seconds < 15
     assert len(psutil.pids()) < before + 40
 
 
@@ -113,16 +114,26 @@ if all(children): [os.waitpid(child, 0) for child in children]
     "fill",
     [
         "n=0\nwhile True: open(f'/work/{n}', 'wb').write(bytes(1 << 20)); n += 1",
-        "n=0\nwhile True: open(f'/work/{n}', 'wb').close(); n += 1",
-        "import os\nwhile True: os.mkdir('d'); os.chdir('d')",
+        "import time\nfor n in range(3100): open(f'/work/{n}', 'wb').close()\ntime.sleep(20)",
     ],
-    ids=["bytes", "files", "depth"],
+    ids=["bytes", "files"],
 )
-def test_what_is_written_is_bounded(probe: Probe, tmp_path: Path, fill: str) -> None:
+def test_what_is_written_is_bounded(probe: Probe, fill: str) -> None:
     result = probe(fill, limits=SandboxLimits(disk_bytes=32 << 20, disk_files=3000))
     assert result.killed_reason == "disk"
-    discard_folder(tmp_path / "work")
-    assert not (tmp_path / "work").exists()
+
+
+def test_folders_too_deep_to_be_counted_are_no_way_out(sandbox: Sandbox) -> None:
+    code = "import os, time\nfor _ in range(3000): os.mkdir('d'); os.chdir('d')\ntime.sleep(20)"
+    work = Path(tempfile.mkdtemp(dir="/dev/shm"))  # deleting thousands of folders takes seconds on some disks
+    sandbox.hand_over(work)
+    result = sandbox.run(
+        [str(base_interpreter().executable), "-c", code], mounts=[Mount(work, "/work", writable=True)], timeout=20,
+        limits=SandboxLimits(free_disk_bytes=0),
+    )  # fmt: skip
+    assert result.killed_reason == "disk"
+    discard_folder(work)
+    assert not work.exists()
 
 
 def test_one_file_and_the_memory_disks_are_bounded(probe: Probe) -> None:
@@ -156,7 +167,7 @@ while not any('{mark}' in open(f'/proc/{{p}}/cmdline').read() for p in os.listdi
 """
     result = probe(code)
     assert result.exit_code == 0
-    assert result.seconds < 5
+    assert result.seconds < 15
     assert alive(mark) == []
 
 

@@ -1,0 +1,280 @@
+"""The command line as a person uses it: beside a working daemon, and when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cli import app
+from memory import TaskStatus
+from tests.orchestrator.conftest import MakeHouse, make_house, shared_data
+from tests.orchestrator.house import ADD_TASK, Held, House, git, make_repository, team
+
+__all__ = ["make_house", "shared_data"]
+
+KEY = "hush-4c1f9a7be2d05863"
+"""An api key of no known shape, so that only its being registered keeps it out of sight."""
+
+
+def look(house: House, *arguments: str, stdin: str | None = None) -> Result:
+    """One command in this process: the same code on the same database, half a second faster."""
+    return CliRunner().invoke(app, ["--config", str(house.config), *arguments], input=stdin)
+
+
+def json_of(house: House, *arguments: str, stdin: str | None = None) -> object:
+    done = look(house, *arguments, "--json", stdin=stdin)
+    assert done.exit_code == 0, done.stderr
+    value: object = json.loads(done.stdout)
+    return value
+
+
+def entry(house: House, *arguments: str, stdin: str | None = None) -> dict[str, object]:
+    value = json_of(house, *arguments, stdin=stdin)
+    assert isinstance(value, dict)
+    return value
+
+
+def entries(house: House, *arguments: str) -> list[dict[str, object]]:
+    value = json_of(house, *arguments)
+    assert isinstance(value, list)
+    return value
+
+
+def error_of(done: subprocess.CompletedProcess[str], code: int) -> str:
+    """The one error a command ended with."""
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.stderr.startswith("error:")
+    return " ".join(done.stderr.split())
+
+
+def test_every_command_works_beside_a_running_daemon_and_no_secret_gets_out(make_house: MakeHouse) -> None:
+    script = Held(team())
+    house, server = make_house(script, llm={"api_key": KEY})
+    task_file = house.folder / "task.md"
+    task_file.write_text("Say `hi`.\n", encoding="utf-8")
+    script.hold("code")
+    with house.daemon() as daemon:
+        task_id = str(entry(house, "task", "add", "Add add", "-d", ADD_TASK, "--priority", "high")["id"])
+        server.wait_for(2)  # the daemon took it up, and now waits for the developer's answer
+
+        status = entry(house, "status")
+        assert (status["running"], status["pid"]) == (True, daemon.pid)
+        (listed,) = entries(house, "task", "list")
+        assert (listed["id"], listed["stage"], listed["priority"]) == (task_id, "code", 1)
+        assert "def test_add" in look(house, "task", "diff", task_id).stdout  # QA's commit
+        assert "does not wait" in error_of(house.cli("task", "approve", task_id), 1)
+        assert "only failed" in error_of(house.cli("task", "retry", task_id), 1)
+
+        # Work that waits for another task is not begun, so it stays as it is while it is looked at.
+        later = ("--depends-on", task_id, "--priority", "low")
+        from_stdin = entry(house, "task", "add", "By stdin", "-d", "-", *later, stdin="typed\n")
+        from_file = entry(house, "task", "add", "By file", "--file", str(task_file), *later)
+        assert (from_stdin["description"], from_file["description"]) == ("typed\n", "Say `hi`.\n")
+        assert from_file["depends_on"] == [task_id]
+        for waiting in (from_stdin, from_file):
+            assert house.cli("task", "cancel", str(waiting["id"])).returncode == 0
+            house.wait_for(str(waiting["id"]), TaskStatus.CANCELLED)
+
+        with following(house) as follower:
+            script.release()
+            assert follower.stdout is not None
+            for line in follower.stdout:
+                if json.loads(line)["activity"] == "task completed":
+                    break
+            follower.send_signal(signal.SIGINT)
+            assert follower.wait(10) == 0
+
+        shown = entry(house, "task", "show", task_id[:-2])
+        assert shown["status"] == "completed"
+        assert len(shown["attempts"]) == 1  # type: ignore[arg-type]  # JSON
+        assert "+def add" in look(house, "task", "diff", task_id).stdout
+        assert "completed already" in error_of(house.cli("task", "cancel", task_id), 1)
+        told = [line["activity"] for line in entries(house, "task", "logs", task_id)]
+        assert told[0] == "task added"
+        assert told[-1] == "task completed"
+        assert sum(int(str(row["calls"])) for row in entries(house, "costs", "--by", "agent")) == 3
+        for command in (
+            ("status",),
+            ("task", "list"),
+            ("task", "show", task_id),
+            ("task", "logs", task_id),
+            ("costs",),
+        ):
+            done = look(house, *command)
+            assert done.exit_code == 0
+            assert done.stdout.strip()
+
+    checked = house.cli("config", "check", "--json")
+    assert json.loads(checked.stdout)["llm"]["model"] == "scripted"
+    assert KEY not in checked.stdout
+    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"  # the key was in use
+    written = [path for path in house.folder.rglob("*") if path.is_file() and path != house.config]
+    written += [path for path in house.paths.state.rglob("*") if path.is_file()]
+    assert {"agents.log", "agents.db", "engine.db", "daemon.log"} <= {path.name for path in written}
+    assert [path for path in written if KEY.encode() in path.read_bytes()] == []
+
+
+@contextmanager
+def following(house: House) -> Iterator[subprocess.Popen[str]]:
+    """`logs -f` in a process of its own."""
+    process = subprocess.Popen(
+        house.command("logs", "-f", "--json", "-n", "1"), stdout=subprocess.PIPE, text=True, env=os.environ
+    )
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()  # it is there
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=10)
+
+
+def test_doctor_tells_what_is_missing_and_how_to_mend_it(make_house: MakeHouse) -> None:
+    house, server = make_house(team())
+    well = entries(house, "doctor")
+    assert [check["state"] for check in well] == ["ok"] * 7
+
+    house.write_config(sandbox={"mode": "off"})
+    server.stop()
+    done = house.cli("doctor")
+    assert done.returncode == 1
+    lines = {line.split()[1]: line for line in done.stdout.splitlines()}
+    assert lines["sandbox"].startswith("FAIL")
+    assert "set sandbox.mode to required" in lines["sandbox"]
+    assert lines["model"].startswith("FAIL")
+    assert "start the server" in lines["model"]
+    assert lines["git"].startswith("ok")
+
+    house.write_config(sandbox={"user": "no-such-user"}, llm={"provider": "openai", "api_key": None})
+    checks = {check["name"]: check for check in json.loads(house.cli("doctor", "--json").stdout)}
+    assert checks["model"]["state"] == "missing"
+    if os.geteuid() == 0:
+        assert checks["sandbox"]["state"] == "missing"
+        assert "no-such-user" in checks["sandbox"]["detail"]
+
+
+def test_what_needs_no_daemon(make_house: MakeHouse) -> None:
+    house, _ = make_house(team())
+    schema = json.loads(look(house, "config", "schema").stdout)
+    assert "llm" in schema["properties"]
+    assert look(house, "config", "check").stdout == "The configuration is right.\n"
+    assert set(entry(house, "model", "status")) >= {"path", "ready", "server"}
+    assert entry(house, "status")["running"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("show", "t-unknown"), 1, "no task t-unknown"),
+        (("show", "[/x]"), 1, "no task [/x]"),
+        (("add", "Title", "--depends-on", "t-unknown"), 1, "no task t-unknown"),
+        (("add", "Title", "--file", "not-there.md"), 2, "not-there.md: no such file"),
+        (("add", "Title", "--file", "{binary}"), 2, "is not text"),
+        (("add", "Title", "--file", "{config}", "-d", "both"), 2, "not both"),
+        (("add", "  "), 2, "title"),
+    ],
+)
+def test_a_wrong_task_command_says_so_in_one_line(
+    make_house: MakeHouse, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    house, _ = make_house(team())
+    binary = house.folder / "binary"
+    binary.write_bytes(b"\xff\xfe\x00")
+    given = [argument.format(binary=binary, config=house.config) for argument in arguments]
+    assert words in error_of(house.cli("task", *given), code)
+    with house.store() as store:
+        assert store.list_tasks() == []
+
+
+def test_a_call_that_makes_no_sense_is_a_usage_error(make_house: MakeHouse) -> None:
+    house, _ = make_house(team())
+    assert house.cli("task", "add", "Title", "--priority", "urgent").returncode == 2
+    assert house.cli("task", "sing").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "words"),
+    [
+        ({"git": {"repository_url": ""}}, 2, "no repository is set; give --repo"),
+        ({"orchestrator": {"check_interval": 0}}, 2, "orchestrator.check_interval"),
+        ({"orchestrator": {"check_intervall": 5}}, 2, "did you mean `check_interval`?"),
+        ({"llm": {"provider": "openai", "api_key": None}}, 2, "set OPENAI_API_KEY"),
+        ({"git": {"repository_url": "{folder}/gone"}}, 1, "there is no such folder"),
+        ({"git": {"repository_url": "{folder}/plain"}}, 1, "it is no git repository"),
+        ({"git": {"repository_url": "{folder}/empty"}}, 1, "the repository is empty"),
+        ({"git": {"repository_url": "http://127.0.0.1:9/x.git"}}, 1, "cannot be reached"),
+        ({"file_system": {"workspace_path": "{folder}/file/in"}}, 1, "{folder}/file"),
+        ({"file_system": {"data_path": "{folder}/file/in"}}, 1, "{folder}/file"),
+        ({"monitoring": {"logs_path": "{folder}/file/in"}}, 1, "{folder}/file"),
+    ],
+)
+def test_a_daemon_that_cannot_start_says_why_in_one_line(
+    make_house: MakeHouse, tmp_path: Path, settings: dict[str, dict[str, object]], code: int, words: str
+) -> None:
+    house, _ = make_house(team())
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
+    git(tmp_path / "empty", "init", "-q")
+    filled = {
+        section: {
+            key: value.format(folder=tmp_path) if isinstance(value, str) else value for key, value in values.items()
+        }
+        for section, values in settings.items()
+    }
+    # A data folder of its own: the shared one remembers the repository of the last run.
+    filled["file_system"] = {"data_path": str(tmp_path / "data")} | filled.get("file_system", {})
+    house.write_config(**filled)
+    error = error_of(house.run_until_idle(), code)
+    assert words.format(folder=tmp_path) in error
+    assert error.count("error:") == 1
+    assert not (tmp_path / "data" / "last-repository").exists()
+
+
+def test_a_full_disk_is_one_clear_error_and_loses_nothing(make_house: MakeHouse, tmp_path: Path) -> None:
+    house, _ = make_house(team())
+    large = make_repository(tmp_path / "large")
+    (large / "large.bin").write_bytes(os.urandom(6 << 20))
+    git(large, "add", "-A")
+    git(large, "commit", "-q", "-m", "large")
+    workspace = tmp_path / "small-disk"
+    house.write_config(git={"repository_url": str(large)}, file_system={"workspace_path": str(workspace)})
+    task_id = house.submit()
+    with small_disk(workspace):
+        error = error_of(house.run_until_idle(), 1)
+        assert "no space left" in error
+        assert "free some" in error
+    assert house.task(task_id).status is TaskStatus.PENDING
+    assert house.run_until_idle().returncode == 0  # there is space now: it goes on by itself
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """A file system of 4 MB at `folder`. Only root may mount one; others leave this test out."""
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], capture_output=True, text=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_an_address_with_a_password_is_shown_without_it(make_house: MakeHouse) -> None:
+    house, _ = make_house(team())
+    house.write_config(git={"repository_url": f"https://owner:{KEY}@127.0.0.1:9/x.git"})
+    for command in (("status",), ("status", "--json"), ("config", "check", "--json"), ("run", "--until-idle")):
+        done = house.cli(*command)
+        assert KEY not in done.stdout + done.stderr

@@ -1,0 +1,224 @@
+"""The engine alone: what is done once stays done, one job at a time per agent, the most urgent first."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from memory import FailureReason
+from orchestrator.claim import claim
+from orchestrator.engine import Engine, Handler, Job, Steps
+from orchestrator.errors import DaemonRunning, StageFailed
+from tests.orchestrator.house import ROOT, eventually
+
+
+def job(name: str, *, agent: str = "developer", kind: str = "work", priority: int = 1) -> Job:
+    return Job(id=name, agent=agent, kind=kind, payload={"name": name}, priority=priority)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'engine.db'}"
+
+
+@contextmanager
+def engine(url: str, **handlers: Handler) -> Iterator[Engine]:
+    """A running engine; at the end of the block it lets running steps end and begins no more."""
+    running = Engine(url, dict(handlers))
+    running.start()
+    try:
+        yield running
+    finally:
+        running.stop(5)
+        running.close()
+
+
+def ended(running: Engine, *names: str) -> None:
+    for name in names:
+        eventually(lambda name=name: running.status(name) not in ("ENQUEUED", "PENDING"), f"{name} ends")  # type: ignore[misc]  # mypy knows no default of a lambda
+
+
+class Diary:
+    """What steps did, in order; waited for by tests."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._changed = threading.Condition()
+
+    def write(self, line: str) -> str:
+        with self._changed:
+            self.lines.append(line)
+            self._changed.notify_all()
+        return line
+
+    def wait_for(self, line: str) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: line in self.lines, 20), f"{line!r} is not in {self.lines}"
+
+
+def test_finished_steps_are_not_run_again_and_failures_are_remembered(url: str) -> None:
+    diary = Diary()
+    go = threading.Event()
+
+    def fails() -> str:
+        diary.write("fails")
+        raise StageFailed(FailureReason.CONFLICT, "no room", blocked=True)
+
+    def work(steps: Steps) -> None:
+        try:
+            steps.step("fails", str, fails)
+        except StageFailed as failure:
+            told = f"{failure.reason}, {failure.detail}, {failure.blocked}"
+        numbers = steps.step("numbers", list[int], lambda: [len(diary.write("numbers"))])
+        diary.write(f"replayed {told} {numbers}")
+        steps.step("waits", bool, lambda: bool(diary.write("waits")) and go.wait(0 if go.is_set() else 20))
+        steps.step("last", str, partial(diary.write, "last"))
+
+    with engine(url, work=work) as running:
+        running.enqueue(job("one"))
+        diary.wait_for("waits")
+        stopped = threading.Timer(0.0, running.stop, [5])
+        stopped.start()
+        eventually(running._stopping.is_set, "the engine begins to stop")
+        go.set()  # the step that runs may end, the next one must not begin
+        stopped.join()
+        assert "last" not in diary.lines
+    with engine(url, work=work) as running:
+        ended(running, "one")
+        assert running.status("one") == "SUCCESS"
+        running.enqueue(job("one"))  # its id is known: nothing happens
+        running.enqueue(job("two"))
+        ended(running, "two")
+
+    first_life = diary.lines[: diary.lines.index("last")]
+    assert first_life.count("fails") == first_life.count("numbers") == 1
+    assert first_life.count("replayed conflict, no room, True [7]") == 2
+    assert diary.lines.count("last") == 2  # of jobs one and two
+
+
+def test_one_job_at_a_time_per_agent_the_most_urgent_first(url: str) -> None:
+    diary, go = Diary(), threading.Event()
+    at_work: set[str] = set()
+
+    def work(steps: Steps) -> None:
+        def act() -> bool:
+            assert steps.job.agent not in at_work, "two jobs of one agent at once"
+            at_work.add(steps.job.agent)
+            diary.write(steps.job.id)
+            done = go.wait(20) if steps.job.id == "first" else True
+            at_work.discard(steps.job.agent)
+            return done
+
+        steps.step("act", bool, act)
+
+    with engine(url, work=work) as running:
+        running.enqueue(job("first", priority=9))
+        diary.wait_for("first")
+        for name, priority in (("low", 10), ("high", 1), ("medium", 5)):
+            running.enqueue(job(name, priority=priority))
+        running.enqueue(job("other", agent="qa", priority=10))
+        diary.wait_for("other")  # another agent does not wait for this one
+        assert diary.lines == ["first", "other"]
+        go.set()
+        ended(running, "first", "low", "high", "medium", "other")
+    assert diary.lines == ["first", "other", "high", "medium", "low"]
+
+
+def test_a_cancelled_job_begins_no_further_step_and_a_broken_one_is_told(url: str) -> None:
+    diary, go = Diary(), threading.Event()
+
+    def work(steps: Steps) -> None:
+        steps.step("first", bool, lambda: bool(diary.write(f"{steps.job.id} first")) and go.wait(20))
+        steps.step("second", str, partial(diary.write, f"{steps.job.id} second"))
+
+    def broken(_: Steps) -> None:
+        raise RuntimeError("a bug")
+
+    with engine(url, work=work, broken=broken) as running:
+        running.enqueue(job("running"))
+        running.enqueue(job("broken", agent="qa", kind="broken"))
+        diary.wait_for("running first")
+        running.enqueue(job("queued"))
+        running.cancel("running")
+        running.cancel("queued")
+        running.cancel("never heard of")
+        go.set()
+        running.enqueue(job("next"))
+        ended(running, "running", "queued", "broken", "next")
+        states = {name: running.status(name) for name in ("running", "queued", "broken", "next", "unknown")}
+    assert states == {
+        "running": "CANCELLED", "queued": "CANCELLED", "broken": "ERROR", "next": "SUCCESS", "unknown": None,
+    }  # fmt: skip
+    assert diary.lines == ["running first", "next first", "next second"]
+
+
+DAEMON = """
+import sys, time
+from pathlib import Path
+from orchestrator.claim import claim
+from orchestrator.engine import Engine, Job
+
+url, marks = sys.argv[1], Path(sys.argv[2])
+lock = claim(url)
+
+def mark(name, then=0.0):
+    with (marks / name).open("a") as file:
+        file.write("x")
+    time.sleep(then)
+    return name
+
+def work(steps):
+    steps.step("done", str, lambda: mark("done"))
+    steps.step("running", str, lambda: mark("running", 0 if (marks / "go").exists() else 60))
+    steps.step("after", str, lambda: mark("after"))
+
+engine = Engine(url, {"work": work})
+engine.start()
+engine.enqueue(Job("one", "developer", "work", {}, 1))
+while engine.status("one") != "SUCCESS":
+    time.sleep(0.02)
+import os
+os._exit(0)
+"""
+
+
+def test_a_killed_process_repeats_the_step_it_was_in_and_no_other(url: str, tmp_path: Path) -> None:
+    def daemon() -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-c", DAEMON, url, str(tmp_path)], cwd=ROOT)
+
+    with daemon() as first:
+        eventually((tmp_path / "running").exists, "the step begins")
+        with pytest.raises(DaemonRunning, match=f"pid {first.pid}"):
+            claim(url)
+        first.send_signal(signal.SIGKILL)
+    (tmp_path / "go").touch()
+    with daemon() as second:
+        assert second.wait(30) == 0
+    assert {name: len((tmp_path / name).read_text()) for name in ("done", "running", "after")} == {
+        "done": 1, "running": 2, "after": 1,
+    }  # fmt: skip
+    free = claim(url)
+    assert free is not None
+    free.close()
+
+
+def test_stopping_waits_for_the_running_step_no_longer_than_it_may(url: str) -> None:
+    diary, go = Diary(), threading.Event()
+
+    def work(steps: Steps) -> None:
+        steps.step("first", bool, lambda: bool(diary.write("first")) and go.wait(20))
+
+    with engine(url, work=work) as running:
+        running.enqueue(job("one"))
+        diary.wait_for("first")
+        assert running.stop(0.05) is False
+        go.set()
+        assert running.stop(5) is True

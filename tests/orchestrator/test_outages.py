@@ -1,0 +1,110 @@
+"""Model servers that fail in every way there is, and tasks that are cancelled or take too long."""
+
+from __future__ import annotations
+
+from memory import FailureReason, TaskStatus
+from tests.orchestrator.conftest import MakeHouse
+from tests.orchestrator.house import APPROVED, GOOD_ADD, Held, House, asked, eventually, team
+from tests.support import Answer, Reply, Request, ScriptedModelServer
+
+
+def test_what_a_server_gets_wrong_for_a_while_costs_time_only(make_house: MakeHouse) -> None:
+    script: dict[str, list[Answer]] = {
+        "assertions": [Reply.text("I would test the sum."), {"tests": ["no"]}, {"assertions": []}],
+        "code": [Reply.status(429, retry_after=1), Reply.cut(GOOD_ADD), GOOD_ADD],
+        "review": [Reply.garbage(), Reply.status(503), APPROVED],
+    }
+    house, server = make_house(lambda request: script[asked(request)].pop(0))
+    task_id = house.submit()
+    done = house.run_until_idle()
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert house.task(task_id).status is TaskStatus.COMPLETED
+    assert [asked(request) for request in server.requests] == ["assertions"] * 3 + ["code"] * 3 + ["review"] * 3
+    told = [request.messages[-1].text for request in server.requests]
+    assert "not valid" in told[1]
+    assert "not valid" in told[2]
+    limited, after = server.requests[3:5]
+    assert after.received_at - limited.received_at >= 1
+    with house.store() as store:
+        assert len(store.attempts(task_id)) == 1
+
+
+def test_a_server_that_stays_away_fails_the_task_and_retry_completes_it(make_house: MakeHouse) -> None:
+    state: dict[str, Reply | None] = {"reply": Reply.status(500, "out of order")}
+    works = team()
+
+    def rule(request: Request) -> Answer:
+        return state["reply"] or works(request)
+
+    house, server = make_house(rule, llm={"timeout": 1, "max_retries": 0})
+    with house.daemon():
+        task_id = house.submit()
+        assert "500" in failure(house, task_id, 0)
+
+        state["reply"] = Reply.hang(30)
+        assert house.cli("task", "retry", task_id).returncode == 0
+        assert "1 s" in failure(house, task_id, 1)
+
+        server.stop()
+        house.tell("retry", task_id)
+        assert "onnect" in failure(house, task_id, 2)
+
+        state["reply"] = None
+        with ScriptedModelServer(rule, port=server.port):
+            house.tell("retry", task_id)
+            task = house.wait(lambda store: (task := store.get_task(task_id)).run == 3 and task.finished_at and task)
+    assert (task.status, task.reason) == (TaskStatus.COMPLETED, None)
+    assert len(house.landed()) == 2
+
+
+def failure(house: House, task_id: str, run: int) -> str:
+    """What the task says of its failure in this run; one line that blames the provider."""
+    task = house.wait(lambda store: (task := store.get_task(task_id)).run == run and task.finished_at and task)
+    assert (task.status, task.reason) == (TaskStatus.FAILED, FailureReason.PROVIDER_ERROR)
+    assert len(task.reason_detail.splitlines()) == 1
+    assert "Traceback" not in house.log()
+    return task.reason_detail
+
+
+def test_a_cancelled_task_can_be_tried_again_and_its_late_answer_changes_nothing(make_house: MakeHouse) -> None:
+    script = Held(team())
+    house, server = make_house(script)
+    script.hold("assertions")
+    with house.daemon():
+        task_id = house.submit()
+        server.wait_for(1)
+        assert house.cli("task", "cancel", task_id).returncode == 0
+        house.wait_for(task_id, TaskStatus.CANCELLED)
+        assert house.cli("task", "cancel", task_id).returncode == 1
+
+        house.tell("retry", task_id)
+        script.release()
+        task = house.wait_for(task_id, TaskStatus.COMPLETED)
+        assert task.run == 1
+        house.tell("cancel", task_id)  # too late
+        eventually(lambda: house.log().count('"command": "cancel"') == 2, "the daemon takes the command")
+    assert house.task(task_id).status is TaskStatus.COMPLETED
+    assert len(house.landed()) == 2
+    with house.store() as store:
+        told = [activity.activity for activity in store.activity(task_id=task_id)]
+    assert told.count("task cancelled") == 1
+    assert "stage failed" not in house.log()
+
+
+def test_a_task_over_its_time_is_failed(make_house: MakeHouse) -> None:
+    house, _ = make_house(lambda _: Reply.hang(60), orchestrator={"task_timeout": 1})
+    with house.daemon():
+        task_id = house.submit()
+        task = house.wait_for(task_id, TaskStatus.FAILED)
+    assert task.reason is FailureReason.TIMEOUT
+    assert "over 1 second" in task.reason_detail
+
+
+def test_a_goal_that_cannot_be_planned_is_no_success(make_house: MakeHouse) -> None:
+    house, server = make_house(team(), llm={"max_retries": 0})
+    server.stop()
+    done = house.run_until_idle("--goal", "Make it a full calculator")
+    assert done.returncode == 1
+    assert "onnect" in done.stderr
+    assert "nothing to do" not in done.stderr
