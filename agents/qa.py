@@ -122,25 +122,36 @@ class QAAgent(BaseAgent):
         return cases
 
 
-def render_test_file(task: Task, requirements: Requirements, cases: Sequence[TestCase]) -> str:
-    """The text of a pytest file with `cases`, one assertion each; names are imported inside each test,
+def render_test_file(
+    task: Task, requirements: Requirements, cases: Sequence[TestCase], framework: str = "pytest"
+) -> str:
+    """The text of a test file with `cases`, one assertion each, for `pytest` or `unittest`.
 
-    so that before the code exists every test fails by itself for the missing thing.
+    Names are imported inside each test, so that before the code exists each one fails by itself for the missing thing.
     """
     title = re.sub(r"\s+", " ", task.title).replace('"', "'").replace("\\", "/")
     lines = [f'"""Tests for: {title} (task {task.id}), written before the code."""', ""]
-    if any(line.startswith("with pytest.raises") for case in cases for line in case.lines):
+    plain = framework == "unittest"
+    if plain:
+        name = "".join(part.capitalize() for part in _slug(requirements).split("_"))
+        lines += ["import unittest", "", "", f"class {name}Test(unittest.TestCase):"]
+    elif any(line.startswith("with pytest.raises") for case in cases for line in case.lines):
         lines += ["import pytest", ""]
     for case in cases:
-        lines += ["", f"def {case.name}() -> None:"]
-        imports = [line for line in case.lines if re.match(r"(from|import)\s", line)]
-        rest = [line for line in case.lines if line not in imports]
-        lines += [f"    {line}" for line in imports]
-        lines += [""] if imports else []
-        for line in rest:
-            lines += [f"    {part}" if part else "" for part in line.splitlines()]
-        lines.append("")
+        body = _body(case)
+        if plain:
+            body = [line.replace("with pytest.raises(", "with self.assertRaises(", 1) for line in body]
+            lines += [f"    def {case.name}(self) -> None:", *(f"    {line}" if line else "" for line in body), ""]
+        else:
+            lines += ["", f"def {case.name}() -> None:", *body, ""]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _body(case: TestCase) -> list[str]:
+    """The lines of a test function: imports first, then the rest."""
+    imports = [line for line in case.lines if re.match(r"(from|import)\s", line)]
+    rest = [part for line in case.lines if line not in imports for part in line.splitlines()]
+    return [*(f"    {line}" for line in imports), *([""] if imports else []), *(f"    {x}" if x else "" for x in rest)]
 
 
 def assertion_lines(text: str) -> list[str]:

@@ -67,7 +67,18 @@ def configure_logging(settings: MonitoringSettings, logs: Path, *, stdout: bool 
         handler.setFormatter(formatter)
         root.addHandler(handler)
     root.setLevel(settings.level)
-    for noisy in ("httpx", "httpx2", "httpcore", "httpcore2", "openai", "anthropic", "alembic", "dbos", "git", "urllib3"):
+    for noisy in (
+        "httpx",
+        "httpx2",
+        "httpcore",
+        "httpcore2",
+        "openai",
+        "anthropic",
+        "alembic",
+        "dbos",
+        "git",
+        "urllib3",
+    ):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
 
 

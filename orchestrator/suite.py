@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel
 
@@ -55,6 +56,11 @@ class Suite:
         self._framework = framework
         self._setup_command = setup_command
         self.timeout = timeout
+
+    def framework_of(self, folder: Path) -> Literal["pytest", "unittest"]:
+        """The configured framework, or with `auto` the one that the files in `folder` use."""
+        framework = self._runner.detect_framework(folder) if self._framework == "auto" else self._framework
+        return "unittest" if framework == "unittest" else "pytest"
 
     def clear_leftovers(self) -> None:
         """Remove run folders that a killed daemon of this project left; only at the start."""
@@ -114,10 +120,9 @@ class Suite:
         return not lost and not new and (result.problem is None or empty or bool(result.failures)), result
 
     def _environment(self, folder: Path, label: str) -> Environment:
-        framework = self._runner.detect_framework(folder) if self._framework == "auto" else self._framework
         return self._environments.ensure(
             folder,
-            framework="unittest" if framework == "unittest" else "pytest",
+            framework=self.framework_of(folder),
             setup_command=self._setup_command,
             progress=lambda message: log.info("project environment", step=message),
             label=label,

@@ -126,6 +126,11 @@ class Workbench:
         """The assertions alone, one under the other."""
         return "\n".join(case.lines[-1] for case in cases)
 
+    @property
+    def framework(self) -> str:
+        """What the new tests are written for."""
+        return self._suite.framework_of(self._worktree.path)
+
     # -- tests -----------------------------------------------------------------------------------------------
 
     def new_test_file(self, requirements: Requirements) -> str:

@@ -63,7 +63,7 @@ class TestRunner:
         command = command_for(framework, environment, source, selection)
         modules = _modules(source)  # before anything in it has run
         self.prepare(source, environment)
-        out = Path(tempfile.mkdtemp(prefix="ai-agents-out-"))
+        out = Path(tempfile.mkdtemp(prefix="ai-agents-out-", dir=source.parent))
         try:
             self._sandbox.hand_over(out)
             ended = self._run(command, source, environment, out, timeout, label)

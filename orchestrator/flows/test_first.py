@@ -154,11 +154,11 @@ def _red_check(ctx: StageContext, state: CodeState) -> RedCheck:
 def _as_file(ctx: StageContext, state: CodeState, cases: Sequence[TestCase]) -> tuple[str, str] | None:
     if not cases:
         return None
-    return DRAFT_TESTS, render_test_file(ctx.task, state.settled, cases)
+    return DRAFT_TESTS, render_test_file(ctx.task, state.settled, cases, ctx.bench.framework)
 
 
 def _text(ctx: StageContext, state: CodeState) -> str:
-    return render_test_file(ctx.task, state.settled, state.cases)
+    return render_test_file(ctx.task, state.settled, state.cases, ctx.bench.framework)
 
 
 def _nothing_to_test() -> StageFailed:
