@@ -19,7 +19,7 @@ test: $(VENV)/.ready-dev bubblewrap  ## everything that must hold: format, lint,
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	tmp=$$(mktemp -d) && { $(BIN)/pytest -n 2 --basetemp=$$tmp/pytest; code=$$?; rm -rf $$tmp; exit $$code; }
 
 lint: $(VENV)/.ready-dev          ## format and lint, mending what can be mended
 	$(BIN)/ruff format .

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 SAMPLE = Path(__file__).resolve().parent.parent / "examples" / "sample_project"
-MAX_APPROACHES = 4
+MAX_APPROACHES = 8
 """The embedded model is sampled; more approaches than the default, since each answer is cheap and tested."""
 
 
