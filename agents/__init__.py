@@ -4,7 +4,7 @@ from agents.answers import Report, Requirements, Review, TaskIdea, TestCase
 from agents.base import ACCEPTED_SCORE, Ask, BaseAgent, Work
 from agents.ceo import CEOAgent, Situation
 from agents.developer import CodeView, DeveloperAgent, FileText
-from agents.errors import AgentError, NothingToTest, UnusableAnswer
+from agents.errors import AgentError, UnusableAnswer
 from agents.examples import Example, stated_examples
 from agents.product import ProductAgent, module_name
 from agents.qa import QAAgent, render_test_file
@@ -21,7 +21,6 @@ __all__ = [
     "DeveloperAgent",
     "Example",
     "FileText",
-    "NothingToTest",
     "ProductAgent",
     "QAAgent",
     "Report",

@@ -7,9 +7,5 @@ class AgentError(Exception):
     """Base of this folder's errors."""
 
 
-class NothingToTest(AgentError):
-    """No verifiable test could be made from a task."""
-
-
 class UnusableAnswer(AgentError):
     """An agent's answer cannot be used; the message says why, in words its author could act on."""

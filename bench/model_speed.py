@@ -62,7 +62,7 @@ class Row:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--streams", type=int, nargs="+", default=[1, SLOTS], help="how many requests at once")
+    parser.add_argument("--streams", type=int, nargs="+", default=sorted({1, SLOTS}), help="how many requests at once")
     parser.add_argument("--repeat", type=int, default=3, help="how often each is measured")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
     chosen = parser.parse_args()

@@ -132,6 +132,7 @@ def _facts(task: Task) -> dict[str, str]:
         else "",
         "commits": commits,
         "landed": pushed,
+        "deployment": str(task.result.get("deployment") or ""),
     }
 
 

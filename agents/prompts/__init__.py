@@ -1,8 +1,7 @@
-"""Prompts are files beside this one: Jinja2, every variable must be given, versioned by a hash of their text."""
+"""Prompts are files beside this one: Jinja2, every variable must be given."""
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -26,9 +25,3 @@ def _environment() -> Environment:
 def render(name: str, **values: object) -> str:
     """The prompt `name` (a file without `.j2`) with `values` filled in; a missing value is an error."""
     return _environment().get_template(f"{name}.j2").render(**values).strip()
-
-
-@cache
-def version(name: str) -> str:
-    """Short digest of a prompt's text, as recorded with every model call."""
-    return hashlib.sha256((_FOLDER / f"{name}.j2").read_bytes()).hexdigest()[:12]

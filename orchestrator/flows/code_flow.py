@@ -76,6 +76,7 @@ def land(ctx: StageContext) -> Outcome:
     if not landed.commit:
         return _start_over(ctx, state, landed)
     state.landed_commits, state.pushed, state.push_error = landed.commits, landed.pushed, landed.push_error
+    state.deployment = ctx.services.deployment.check_status(pushed=landed.pushed)
     ctx.step("clean up", bool, lambda: ctx.bench.close(landed))
     return Done(state.finished())
 

@@ -51,6 +51,8 @@ class CodeState(FlowState):
     landed_commits: list[str] = []
     pushed: bool = False
     push_error: str = ""
+    deployment: str = ""
+    """What `DeploymentManager` said of the landed change."""
 
     @classmethod
     def of(cls, task: Task) -> Self:
