@@ -150,9 +150,9 @@ def test_repository_of_another_user_stays_his(owner: Owner, open_manager: OpenMa
     nobody = 65534
     for path in [owner.bare, *owner.bare.rglob("*")]:
         os.chown(path, nobody, nobody)
-    for folder in tmp_path.parents[:2]:
-        folder.chmod(0o755)
-    tmp_path.chmod(0o755)
+    for folder in [tmp_path, *tmp_path.parents]:  # Every folder on the way must let him in, mktemp's 0700 too.
+        if not folder.stat().st_mode & 0o001:
+            folder.chmod(folder.stat().st_mode | 0o011)
     manager = open_manager(owner.bare)
     work(manager, "t1", {"src/new.py": "x = 1\n"})
     result = manager.land("t1", verify=passes)
