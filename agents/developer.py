@@ -17,6 +17,10 @@ from memory import Task
 
 _SAMPLE_TEMPERATURE = 0.7
 _HIGHER_TEMPERATURE = 0.9
+_LONGEST_DEFINITIONS = 1000
+"""Tokens; a small model that writes more has lost its way."""
+_END_OF_FUNCTION = ("\n```", "\ndef ", "\nclass ", "\nif __name__", "\nprint(", "\nassert ")
+"""Where a model that completes a function begins to write something else."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class CodeView:
     tests: str = ""
     evidence: str = ""
     review: str = ""
-    plan_first: bool = False
+    opening: str = ""
+    """The beginning of the answer, for a model that goes on from it: the function's signature and docstring."""
     fresh_start: bool = False
 
 
@@ -50,10 +55,12 @@ class DeveloperAgent(BaseAgent):
     def write_definitions(
         self, task: Task, requirements: Requirements, view: CodeView, sample: int, context: CallContext
     ) -> str:
-        """One answer that holds the new or changed definitions in one fence.
+        """One answer that holds the new or changed definitions in one fence, begun by the view's `opening` if any.
 
         `sample` 0 is the greedy answer; later ones are drawn with rising temperature and a seed of their own.
         """
+        if view.opening:
+            return self._completed(view.opening, requirements, sample, context)
         prompt = render(
             "write_definitions",
             path=requirements.target_file,
@@ -61,7 +68,6 @@ class DeveloperAgent(BaseAgent):
             title=task.title,
             description=task.description,
             tests=view.tests,
-            plan_first=view.plan_first,
             wanted=_wanted(requirements),
         )
         return self.llm.generate(
@@ -69,8 +75,21 @@ class DeveloperAgent(BaseAgent):
             system=self.system_prompt,
             temperature=_temperature(sample),
             seed=sample,
+            max_tokens=_LONGEST_DEFINITIONS,
             context=context,
         )
+
+    def _completed(self, opening: str, requirements: Requirements, sample: int, context: CallContext) -> str:
+        answer = self.llm.generate(
+            f"Complete {_wanted(requirements)} in Python.",
+            opening=f"```python\n{opening}",
+            stop=_END_OF_FUNCTION,
+            temperature=_temperature(sample),
+            seed=sample,
+            max_tokens=_LONGEST_DEFINITIONS,
+            context=context,
+        )
+        return f"{answer.rstrip()}\n```\n"
 
     def write_files(self, task: Task, view: CodeView, context: CallContext) -> str:
         """One answer of whole files or search/replace blocks."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -71,11 +71,22 @@ class LLMClient:
         temperature: float | None = None,
         max_tokens: int | None = None,
         seed: int | None = None,
+        opening: str = "",
+        stop: Sequence[str] = (),
         context: CallContext,
     ) -> str:
-        """The model's answer as text. Raises TruncatedOutput (with what came) when it met its length limit."""
+        """The model's answer as text. Raises TruncatedOutput (with what came) when it met its length limit.
+
+        `max_tokens` lowers the configured limit. `opening`: the answer's beginning, for the model to go on from, where
+        its profile says that it `continues`; it is part of what comes back. `stop`: words at which the answer ends;
+        they are not part of it.
+        """
         request = self._request(prompt, system, temperature, max_tokens, seed, None, context)
+        if opening:
+            request = replace(request, turns=(*request.turns, Turn("assistant", redact(opening))))
+        request = replace(request, stop=tuple(stop))
         answer = self._answered(request, context)
+        answer = replace(answer, text=opening + answer.text)
         if answer.truncated:
             raise TruncatedOutput(
                 f"the answer of {request.model!r} for {context.agent} was cut off at {request.max_tokens} tokens; "
@@ -141,7 +152,7 @@ class LLMClient:
     ) -> Request:
         agent = self._agents.get(context.agent, AgentSettings())
         chosen = (temperature, agent.temperature, self._settings.temperature)
-        longest = (max_tokens, agent.max_tokens, self._settings.max_tokens)
+        longest = agent.max_tokens or self._settings.max_tokens
         request = Request(
             provider=self._endpoint.provider,
             model=self._model_of(context.agent),
@@ -149,7 +160,7 @@ class LLMClient:
             system=redact(system),
             turns=(Turn("user", redact(prompt)),),
             temperature=next(value for value in chosen if value is not None),
-            max_tokens=next(value for value in longest if value is not None),
+            max_tokens=min(longest, max_tokens or longest),
             seed=seed,
             schema=schema,
         )

@@ -24,6 +24,8 @@ class ModelProfile:
     """Its opinion of itself means nothing and repairing does not help it: sample, and let tests decide."""
     context_tokens: int
     """Prompt and answer together; a careful guess for servers whose models are not known."""
+    continues: bool = False
+    """Its server lets it go on from the beginning of an answer."""
 
 
 def profile_of(provider: str, model: str, settings: LLMSettings) -> ModelProfile:
@@ -31,7 +33,7 @@ def profile_of(provider: str, model: str, settings: LLMSettings) -> ModelProfile
     small = provider == "local" or (provider == "openai_compatible" and _is_small(model))
     if settings.profile != "auto":
         small = settings.profile == "small"
-    return ModelProfile(provider, model, small, _CONTEXT[provider])
+    return ModelProfile(provider, model, small, _CONTEXT[provider], continues=provider == "local")
 
 
 def _is_small(model: str) -> bool:

@@ -40,6 +40,8 @@ class Request:
     max_tokens: int
     seed: int | None = None
     schema: OutputSchema | None = None
+    stop: tuple[str, ...] = ()
+    """Words at which the answer ends; they are not part of it."""
 
     def digest(self) -> str:
         """SHA-256 of the whole request, hexadecimal."""

@@ -83,6 +83,8 @@ class Wire:
         if endpoint.provider == "openai":
             # Reasoning is paid from max_tokens and shuts temperature out: as little of it as the model allows.
             settings["thinking"] = False
+        if request.stop:
+            settings["stop_sequences"] = list(request.stop)
         if request.seed is not None and endpoint.provider != "anthropic":
             settings["seed"] = request.seed
         asked = model_request(

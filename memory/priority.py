@@ -31,16 +31,17 @@ def effective_priority(task: Task, now: datetime) -> int:
     return min([task.priority, *(demanded for limit, demanded in DEADLINE_LADDER if left <= limit)])
 
 
-def queue_priority(task: Task, stage_index: int, stages: int, now: datetime | None = None) -> int:
+def queue_priority(task: Task, stage_index: int, stages: int, now: datetime | None = None, *, behind: int = 0) -> int:
     """The engine's integer priority of a stage, from 1; lower goes first.
 
     Between tasks of equal effective priority the one with fewer stages left goes first: finish before you start.
-    `stage_index` counts from 0, `stages` is how many the flow has (at most 100).
+    `stage_index` counts from 0, `stages` is how many the flow has (at most 100). `behind` moves the stage back by so
+    many places, though never behind a task of a lower priority.
     """
     if not 0 <= stage_index < stages <= _STAGE_SPAN:
         raise ValueError(f"stage {stage_index} of {stages}: the index must lie in 0..{stages - 1}, stages in 1..100")
-    stages_left = stages - stage_index
-    return (effective_priority(task, now or utc_now()) - 1) * _STAGE_SPAN + stages_left
+    place = min(stages - stage_index + max(behind, 0), _STAGE_SPAN)
+    return (effective_priority(task, now or utc_now()) - 1) * _STAGE_SPAN + place
 
 
 def effective_priority_column(now: datetime) -> sa.ColumnElement[int]:

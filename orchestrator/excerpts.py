@@ -6,7 +6,10 @@ Shown a whole file it copies the file, at two to three times the price; shown fu
 from __future__ import annotations
 
 import ast
+import re
+import textwrap
 from collections.abc import Collection
+from typing import TypeGuard
 
 LONGEST = 6000
 """Characters (about 1,700 tokens) a file may take in a small prompt."""
@@ -30,12 +33,48 @@ def excerpt(text: str, changed: Collection[str]) -> str:
     if head := [ast.unparse(node) for node in tree.body if _is_head(node)]:
         parts.append("It begins with\n" + _code("\n".join(line for line in head if len(line) <= _LONGEST_CONSTANT)))
     present = [node for node in tree.body if isinstance(node, Definition)]
-    if ready := [_signature(node) for node in present if node.name not in changed and not node.name.startswith("_")]:
+    if ready := [_signature(node) for node in present if _is_ready(node, changed)]:
         parts.append("It has these already, ready to be called:\n" + "\n".join(f"- `{line}`" for line in ready))
     lines = text.splitlines()
     if current := ["\n".join(lines[node.lineno - 1 : node.end_lineno]) for node in present if node.name in changed]:
         parts.append("The present code that is to be changed:\n" + _code("\n\n\n".join(current)))
     return _fitting(parts)
+
+
+def begun_function(text: str, name: str, title: str, description: str) -> str:
+    """The beginning of the function `name` for a model to go on from: imports, signature, the task as its docstring.
+
+    `text` is the module as it is. Empty when neither the task nor the module tells the signature.
+    """
+    try:
+        body = ast.parse(text).body
+    except SyntaxError:
+        return ""
+    signature = _stated_signature(description, name) or next(
+        (_signature(node) for node in body if isinstance(node, ast.FunctionDef) and node.name == name), ""
+    )
+    if not signature:
+        return ""
+    head = [line for node in body if _is_head(node) and len(line := ast.unparse(node)) <= _LONGEST_CONSTANT]
+    head += [f"# There is: {_signature(node)}" for node in body if _is_ready(node, {name})]
+    words = textwrap.indent(f"{title}.\n\n{description.strip()}".replace('"""', "'''").replace("\\", "\\\\"), "    ")
+    beginning = f'def {signature}:\n    """{words.strip()}\n    """\n'
+    return "\n".join([*head, "", "", beginning] if head else [beginning])
+
+
+def _stated_signature(description: str, name: str) -> str:
+    """The signature as the task writes it, `name(…) -> …` with annotated or plain parameters; empty if it does not."""
+    for match in re.finditer(rf"`(?:def )?({re.escape(name)}\([^`\n]*\)(?:\s*->[^`\n:]*)?):?`", description):
+        try:
+            ast.parse(f"def {match[1]}: pass")
+        except SyntaxError:
+            continue
+        return match[1]
+    return ""
+
+
+def _is_ready(node: ast.stmt, changed: Collection[str]) -> TypeGuard[Definition]:
+    return isinstance(node, Definition) and node.name not in changed and not node.name.startswith("_")
 
 
 def _is_head(node: ast.stmt) -> bool:

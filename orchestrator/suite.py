@@ -15,7 +15,15 @@ from git_ops import GitManager
 from memory import FailureReason
 from monitoring import get_logger
 from orchestrator.errors import StageFailed
-from testing import Environment, EnvironmentManager, TestResult, TestRunner, discard_folder
+from testing import (
+    Environment,
+    EnvironmentManager,
+    Recombination,
+    RecombinationTask,
+    TestResult,
+    TestRunner,
+    discard_folder,
+)
 
 log = get_logger(__name__)
 
@@ -74,6 +82,11 @@ class Suite:
             return self._runner.run_tests(
                 folder, environment, selection=selection, timeout=timeout or self.timeout, label=label
             )
+
+    def recombine(self, treeish: str, task: RecombinationTask, label: str) -> Recombination:
+        """Search among changes of `task.samples` for a solution, on the files of a commit or tree."""
+        with self.exported(treeish) as (folder, _):
+            return self._runner.recombine(folder, self._environment(folder, label), task, label=label)
 
     def baseline(self, treeish: str, label: str) -> Baseline:
         """How the whole suite of a commit or tree ends, from memory if it was run before.

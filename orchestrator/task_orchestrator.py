@@ -129,7 +129,8 @@ class TaskOrchestrator:
             self._store.transition(task.id, TaskStatus.FAILED, reason=FailureReason.INVALID_OUTPUT, detail=str(unknown))
             return
         position = flow.position(task.stage)
-        job = stage_job(task, queue_priority(task, position, len(flow.stages)))
+        behind = FlowState.model_validate(task.result).behind
+        job = stage_job(task, queue_priority(task, position, len(flow.stages), behind=behind))
         if job.id not in self._queued:
             self._engine.enqueue(job)
             self._queued.add(job.id)

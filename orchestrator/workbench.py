@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel
@@ -23,12 +24,13 @@ from file_system import (
 from git_ops import LandingConflict, Overlay, UnsafeContent, VerificationFailed, Worktree
 from memory import Task
 from monitoring import get_logger
-from orchestrator.excerpts import excerpt
+from orchestrator.excerpts import begun_function, excerpt
 from orchestrator.offers import only_wanted
 from orchestrator.services import Services
 from orchestrator.sources import Sources, public_names, read_sources
 from orchestrator.suite import Baseline
 from orchestrator.trials import Trial, evidence_of
+from testing import Recombination, RecombinationTask
 
 log = get_logger(__name__)
 
@@ -37,6 +39,7 @@ TEST_FILES = ["tests/**", "test/**", "**/tests/**", "**/test/**", "**/test_*.py"
 """What a developer may not write: the tests are out of reach of the one who has to make them pass."""
 _NEW_TESTS_SECONDS = 60.0
 """Time the new tests of a task get; an answer that loops for ever should not hold the developer for long."""
+_RECOMBINING_SECONDS = 8.0
 _DIFF_CHARACTERS = 20_000
 _LESSON_TOKENS = 500
 
@@ -102,6 +105,16 @@ class Workbench:
         with self._suite.exported(treeish) as (folder, _):
             text = _text(folder, requirements.target_file)
         return CodeView(target=FileText(requirements.target_file, excerpt(text, requirements.symbols)))
+
+    def begun_view(self, treeish: str, requirements: Requirements) -> CodeView:
+        """The wanted function begun, with the task as its docstring; without an opening when nothing can be begun."""
+        path = requirements.target_file
+        with self._suite.exported(treeish) as (folder, _):
+            text = _text(folder, path)
+        name = requirements.symbols[0] if requirements.symbols else ""
+        begun = path.endswith(".py") and name
+        opening = begun_function(text, name, self._task.title, self._task.description) if begun else ""
+        return CodeView(target=FileText(path, ""), opening=opening)
 
     def wide_view(self, treeish: str, requirements: Requirements, tests_file: str) -> CodeView:
         """The target file and the other files the task names, as they are in `treeish`, the tests, and the map."""
@@ -189,6 +202,28 @@ class Workbench:
         passed = held and set(test_ids) <= set(whole.passed_ids)
         evidence = "" if passed else "the new tests pass, but the suite does not:\n" + evidence_of(whole)
         return trial.model_copy(update={"green": passed, "evidence": evidence})
+
+    def recombine(
+        self, tests_commit: str, requirements: Requirements, answers: Sequence[str], cases: Sequence[TestCase]
+    ) -> Recombination:
+        """Search among changes of `answers` for code that passes `cases`; only a candidate, to be verified."""
+        path = requirements.target_file
+        if not (path.endswith(".py") and requirements.module and requirements.symbols):
+            return Recombination()
+        with self._suite.exported(tests_commit) as (folder, _):
+            before = _text(folder, path)
+        samples = []
+        for answer in answers:
+            with suppress(AnswerError):
+                samples.append(only_wanted(code_for(answer, path), before, requirements.symbols))
+        task = RecombinationTask(
+            module=requirements.module,
+            function=requirements.symbols[0],
+            samples=samples,
+            tests=[case.lines for case in cases],
+            seconds=_RECOMBINING_SECONDS,
+        )
+        return self._suite.recombine(tests_commit, task, self._task.id)
 
     # -- commits and landing ---------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from testing.frameworks import declared_tests, detect_framework
 from testing.limits import SETUP_LIMITS, SandboxLimits
 from testing.mounts import Mount
 from testing.ownership import discard as discard_folder
+from testing.recombiner import Recombination, RecombinationTask
 from testing.results import Failure, FailureKind, TestCounts, TestResult
 from testing.runner import TestRunner
 from testing.sandbox import Sandbox, SandboxMode, SandboxProbe, SandboxResult
@@ -28,6 +29,8 @@ __all__ = [
     "InvalidReport",
     "InvalidSelection",
     "Mount",
+    "Recombination",
+    "RecombinationTask",
     "Sandbox",
     "SandboxLimits",
     "SandboxMode",

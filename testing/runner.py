@@ -14,6 +14,7 @@ from testing.frameworks import REPORT, TestCommand, command_for, detect_framewor
 from testing.junit import Report, read_report
 from testing.mounts import Mount
 from testing.ownership import discard, everything
+from testing.recombiner import Recombination, RecombinationTask, recombine
 from testing.results import TestCounts, TestResult
 from testing.sandbox import Sandbox, SandboxResult
 from testing.setup_plan import VENV, Framework
@@ -78,6 +79,23 @@ class TestRunner:
         )  # fmt: skip
         return result
 
+    def recombine(
+        self, source: Path, environment: Environment, task: RecombinationTask, *, label: str = ""
+    ) -> Recombination:
+        """Search among changes of solutions that nearly work for one that passes all tests, in the run folder
+        `source`. What it finds is only a candidate: it was judged by code that ran beside the candidates.
+
+        Raises SandboxUnavailable when nothing may be run.
+        """
+        self.prepare(source, environment)
+        variables = variables_of(self._sandbox, source, environment)
+        found = recombine(self._sandbox, source, environment.mount, environment.python, variables, task, label)
+        _log.info(
+            "solutions recombined", function=task.function, samples=len(task.samples), found=bool(found.code),
+            tried=found.tried, best=found.best, of=found.of, seconds=round(found.seconds, 2),
+        )  # fmt: skip
+        return found
+
     def run_specific_test(
         self, test_path: str, source: Path, environment: Environment, *, timeout: float = 300.0, label: str = ""
     ) -> TestResult:
@@ -92,27 +110,28 @@ class TestRunner:
             command.command,
             mounts=[*mounts, *command.mounts],
             cwd="/work",
-            env=self._variables(source, environment),
+            env=variables_of(self._sandbox, source, environment),
             timeout=timeout,
             label=label,
         )
 
-    def _variables(self, source: Path, environment: Environment) -> dict[str, str]:
-        """The same in every run, so that a second one gives the same answer."""
-        variables = {
-            "PATH": f"{VENV}/bin:/usr/local/bin:/usr/bin:/bin",
-            "VIRTUAL_ENV": VENV,
-            "PYTHONHASHSEED": "0",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONUNBUFFERED": "1",
-            "PYTEST_XDIST_AUTO_NUM_WORKERS": "1",
-            "TZ": "UTC",
-            "COLUMNS": "120",
-        }
-        paths = ["/work/src"] if (source / "src").is_dir() and not environment.editable else []
-        if self._sandbox.probe().tier not in _CONFINED_TIERS:
-            paths = ["/work/src", "/work"]  # an editable installation points to /work, which is not there then
-        return variables | ({"PYTHONPATH": ":".join(paths)} if paths else {})
+
+def variables_of(sandbox: Sandbox, source: Path, environment: Environment) -> dict[str, str]:
+    """What a project's code sees of the environment: the same in every run, so that a second one answers the same."""
+    variables = {
+        "PATH": f"{VENV}/bin:/usr/local/bin:/usr/bin:/bin",
+        "VIRTUAL_ENV": VENV,
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "PYTEST_XDIST_AUTO_NUM_WORKERS": "1",
+        "TZ": "UTC",
+        "COLUMNS": "120",
+    }
+    paths = ["/work/src"] if (source / "src").is_dir() and not environment.editable else []
+    if sandbox.probe().tier not in _CONFINED_TIERS:
+        paths = ["/work/src", "/work"]  # an editable installation points to /work, which is not there then
+    return variables | ({"PYTHONPATH": ":".join(paths)} if paths else {})
 
 
 def _modules(source: Path) -> list[str]:

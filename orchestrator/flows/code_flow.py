@@ -47,9 +47,15 @@ def tests(ctx: StageContext) -> Outcome:
 
 
 def code(ctx: StageContext) -> Outcome:
-    """[developer] Attempts until the tests and the whole suite are green, then one code commit."""
+    """[developer] Attempts until the tests and the whole suite are green, then one code commit.
+
+    One approach a visit: after a failed one the task stands in its queue again, so that a hard one holds up no other.
+    """
     state = CodeState.of(ctx.task)
-    make_tests_pass(ctx, state)
+    if not make_tests_pass(ctx, state):
+        state.step_back()
+        return Next("code", state)
+    state.behind = 0
     return Next("review", state)
 
 
@@ -123,6 +129,7 @@ def _rejected(state: CodeState, verdict: Review, number: int) -> Outcome:
             FailureReason.REVIEW_REJECTED, f"rejected in {number} reviews; last issues: {issues}", blocked=True
         )
     state.review_rounds = number
+    state.turns = 0
     state.review_issues = verdict.issues or [verdict.reasoning or "The reviewer rejected the change."]
     return Next("code", state)
 

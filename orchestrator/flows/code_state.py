@@ -10,6 +10,7 @@ from agents import Requirements, TestCase
 from memory import Task
 from orchestrator.flows.flow import FlowState
 from orchestrator.suite import Baseline
+from orchestrator.trials import Trial
 
 
 class Settled(BaseModel):
@@ -18,12 +19,20 @@ class Settled(BaseModel):
     requirements: Requirements | None
 
 
-class Draft(BaseModel):
-    """A solution that was drawn before the tests were settled: a vote on them, and the developer's first attempts."""
+class Sample(BaseModel):
+    """An answer of a small model that was tried. The first ones are drawn before the tests are settled: they are a
+    vote on them and the developer's first attempts. Later ones are what recombining draws from."""
 
     answer: str
     passed: bool
+    missing: int = 0
+    """Tests that failed with it."""
     evidence: str = ""
+
+    @classmethod
+    def of(cls, answer: str, trial: Trial) -> Self:
+        """The sample `answer` with what its trial showed."""
+        return cls(answer=answer, passed=trial.green, missing=len(trial.failures), evidence=trial.evidence)
 
 
 class CodeState(FlowState):
@@ -39,12 +48,18 @@ class CodeState(FlowState):
     tests_commit: str = ""
     dropped_tests: int = 0
     """Assertions of QA that were not kept: unusable, not agreed upon, or not about the task."""
-    drafts: list[Draft] = []
+    drafts: list[Sample] = []
+    seen: list[str] = []
+    """Identities of the answers that were tried in earlier approaches."""
+    turns: int = 0
+    """Approaches begun since the tests were settled or the work was sent back."""
     answer: str = ""
     """The developer's answer that passed."""
     code_commit: str = ""
     approach: int = 0
     attempts: int = 0
+    strategy: str = ""
+    """How that answer came about: draft, sample, recombined, write, repair, carried."""
     review_rounds: int = 0
     review_issues: list[str] = []
     landing_rounds: int = 0
@@ -74,7 +89,13 @@ class CodeState(FlowState):
         """The same work on another commit: what depends on the commit is found anew."""
         self.base, self.suite_size = base, len(baseline.passed)
         self.tests_commit = self.code_commit = ""
+        self.turns = 0
+
+    def step_back(self) -> None:
+        """An approach failed: let tasks go first that were tried less often or are nearer to their end."""
+        nearest = min((draft.missing for draft in self.drafts), default=0)
+        self.behind = self.turns + nearest
 
     def finished(self) -> Self:
         """What is worth keeping once the task is completed."""
-        return self.model_copy(update={"drafts": [], "review_issues": []})
+        return self.model_copy(update={"drafts": [], "seen": [], "review_issues": [], "behind": 0})

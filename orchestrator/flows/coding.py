@@ -1,8 +1,9 @@
 """From red to green: attempts at the code, each tested in the sandbox, until the tests and the whole suite pass.
 
-A small model is sampled: greedy first, then varied answers with varied views of the task, since repairing was measured
-never to help it. A strong model repairs its answer from the evidence. Either way an answer that was seen before is
-not tested again, and after `max_task_attempts` a new approach begins without the old context.
+A small model is sampled: varied answers to varied views of the task, since repairing was measured never to help it;
+then its near misses are recombined by code, which costs no tokens. A strong model repairs its answer from the evidence.
+Either way an answer that was seen before is not tested again. After `max_task_attempts` the approach is over: the task
+goes back to its queue, behind those that are nearer to their end, and begins anew without the old context.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from agents import CodeView
 from llm import TruncatedOutput
 from memory import Attempt, FailureReason
 from orchestrator.errors import StageFailed
-from orchestrator.flows.code_state import CodeState
+from orchestrator.flows.code_state import CodeState, Sample
 from orchestrator.flows.flow import StageContext
 from orchestrator.trials import Trial
+from testing import Recombination
+
+RECOMBINED = "recombined"
 
 
 class Answer(BaseModel):
@@ -40,8 +44,8 @@ class Try:
     strategy: str
     answer: str | None = None
     """Written already: by an earlier landing round, or as a draft."""
-    first_result: str = ""
-    """Evidence of a draft that was tested and failed; it counts as an attempt and is not run again."""
+    draft: Sample | None = None
+    """A draft that was tested and failed; it counts as an attempt and is not run again."""
 
     @property
     def label(self) -> str:
@@ -56,19 +60,22 @@ class Standing:
     evidence: str = ""
 
 
-def make_tests_pass(ctx: StageContext, state: CodeState) -> None:
-    """Attempt after attempt until one passes; its code is committed. Raises `StageFailed` when all are used up."""
-    seen: set[str] = set()
-    fresh = Standing(state.code_commit if state.review_issues else state.tests_commit)
-    standing = fresh
+def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
+    """One approach: attempts until one passes, whose code is committed. False when all failed and another approach
+
+    is left. Raises `StageFailed` when there is none.
+    """
+    state.turns += 1
+    seen = set(state.seen)
+    standing = Standing(state.code_commit if state.review_issues else state.tests_commit)
     for attempt in _tries(ctx, state):
-        if attempt.number == 1:
-            standing = fresh
-        if attempt.first_result:
-            seen.add(_digest(attempt.answer or ""))
+        if attempt.draft is not None:
+            seen.add(_digest(attempt.draft.answer))
             ctx.step(f"draft {attempt.label}", bool, partial(_failed_draft, ctx, attempt))
             continue
-        answer = Answer(text=attempt.answer) if attempt.answer is not None else _ask(ctx, state, attempt, standing)
+        answer = _answer(ctx, state, attempt, standing)
+        if answer is None:
+            continue
         if (digest := _digest(answer.text)) in seen:
             ctx.step(f"repeated {attempt.label}", bool, partial(_repeated, ctx, attempt, digest))
             continue
@@ -76,17 +83,23 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> None:
         trial = ctx.step(f"try {attempt.label}", Trial, partial(_run, ctx, state, attempt, answer, standing))
         if trial.green:
             state.answer, state.approach, state.attempts = answer.text, attempt.approach, len(seen)
+            state.strategy = attempt.strategy
             state.code_commit = ctx.step(
                 "commit code", str, partial(ctx.bench.commit_code, trial.tree, state.tests_commit)
             )
             state.review_issues = []
-            return
+            return True
+        if attempt.strategy == "sample" and trial.applied:
+            state.drafts.append(Sample.of(answer.text, trial))
         standing = Standing(trial.tree or standing.tree, trial.evidence)
-    raise StageFailed(
-        FailureReason.TESTS_FAILED,
-        f"no answer of {len(seen)} passed; the last one:\n{_last_evidence(ctx, state)}",
-        blocked=True,
-    )
+    state.seen = sorted(seen)
+    if state.turns >= ctx.services.settings.orchestrator.max_approaches:
+        raise StageFailed(
+            FailureReason.TESTS_FAILED,
+            f"no answer of {len(seen)} passed; the last one:\n{_last_evidence(ctx)}",
+            blocked=True,
+        )
+    return False
 
 
 def write_definitions(ctx: StageContext, state: CodeState, sample: int, step: str, view: CodeView) -> Answer:
@@ -98,40 +111,62 @@ def write_definitions(ctx: StageContext, state: CodeState, sample: int, step: st
     return Answer(text=text)
 
 
+def sample_view(ctx: StageContext, state: CodeState, commit: str, sample: int) -> CodeView:
+    """What sample number `sample` (from 0) shows of the task: its words, the tests too, or the function begun.
+
+    Answers to different views fail in different places, which is what recombining lives on. A begun function is
+    shown most often: its answers are the shortest and came nearest (measured with the embedded model).
+    """
+    turn = sample % 4
+    if turn % 2 and ctx.team.developer.profile.continues:
+        begun = ctx.bench.begun_view(commit, state.settled)
+        if begun.opening:
+            return begun
+    view = ctx.bench.view(commit, state.settled)
+    return replace(view, tests=ctx.bench.compact_tests(state.cases)) if turn >= 2 else view
+
+
 def _tries(ctx: StageContext, state: CodeState) -> Iterator[Try]:
-    limits = ctx.services.settings.orchestrator
-    small = ctx.team.developer.profile.small
-    if state.answer and not state.review_issues:
+    small, approach = ctx.team.developer.profile.small, state.turns
+    if state.answer and not state.review_issues and approach == 1:
         yield Try(0, 1, "carried", answer=state.answer)
-    drafts = state.drafts if not state.answer else []
-    for approach in range(1, limits.max_approaches + 1):
-        for number in range(1, limits.max_task_attempts + 1):
-            if approach == 1 and number <= len(drafts):
-                draft = drafts[number - 1]
-                failed = "" if draft.passed else draft.evidence or "failed"
-                yield Try(approach, number, "draft", draft.answer, failed)
-            elif small:
-                yield Try(approach, number, "sample")
-            else:
-                yield Try(approach, number, "write" if number == 1 else "repair")
+    drafts = state.drafts[:] if approach == 1 and not state.answer else []
+    most = ctx.services.settings.orchestrator.max_task_attempts
+    for number in range(1, most + 1):
+        if number <= len(drafts):
+            draft = drafts[number - 1]
+            passed = draft.passed
+            yield Try(approach, number, "draft", draft.answer if passed else None, None if passed else draft)
+        elif small:
+            yield Try(approach, number, "sample")
+        else:
+            yield Try(approach, number, "write" if number == 1 else "repair")
+    if small and len(state.drafts) > 1:
+        yield Try(approach, most + 1, RECOMBINED)
 
 
-def _ask(ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer:
+def _answer(ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer | None:
+    """The answer to be tried; None when a recombination found nothing."""
     name = f"write {attempt.label}"
-    if ctx.team.developer.profile.small:
+    if attempt.answer is not None:
+        return Answer(text=attempt.answer)
+    if attempt.strategy == RECOMBINED:
+        found = ctx.step(f"recombine {attempt.label}", Recombination, partial(_recombine, ctx, state))
+        return Answer(text=f"```python\n{found.code}```") if found.code else None
+    if attempt.strategy == "sample":
         return ctx.step(name, Answer, partial(_sample, ctx, state, attempt, name))
     return ctx.step(name, Answer, partial(_write, ctx, state, attempt, name, standing))
 
 
+def _recombine(ctx: StageContext, state: CodeState) -> Recombination:
+    answers = [draft.answer for draft in state.drafts]
+    return ctx.bench.recombine(state.tests_commit, state.settled, answers, state.cases)
+
+
 def _sample(ctx: StageContext, state: CodeState, attempt: Try, step: str) -> Answer:
-    """Vary what the prompt shows: the tests in full, a plan first, the words alone."""
-    limits = ctx.services.settings.orchestrator
-    index = (attempt.approach - 1) * limits.max_task_attempts + attempt.number
-    view = ctx.bench.view(state.tests_commit, state.settled)
-    turn = index % 3
-    if turn != 0:
-        view = replace(view, tests=ctx.bench.compact_tests(state.cases), plan_first=turn == 2)
-    return write_definitions(ctx, state, index, step, view)
+    number = (attempt.approach - 1) * ctx.services.settings.orchestrator.max_task_attempts + attempt.number
+    view = sample_view(ctx, state, state.tests_commit, number)
+    return write_definitions(ctx, state, number, step, view)
 
 
 def _write(ctx: StageContext, state: CodeState, attempt: Try, step: str, standing: Standing) -> Answer:
@@ -163,8 +198,9 @@ def _run(ctx: StageContext, state: CodeState, attempt: Try, answer: Answer, stan
 
 
 def _failed_draft(ctx: StageContext, attempt: Try) -> bool:
-    trial = Trial.invalid(attempt.first_result)
-    _record(ctx, attempt, "failed", _digest(attempt.answer or ""), trial, 0.0)
+    assert attempt.draft is not None
+    trial = Trial.invalid(attempt.draft.evidence or "failed")
+    _record(ctx, attempt, "failed", _digest(attempt.draft.answer), trial, 0.0)
     return True
 
 
@@ -193,7 +229,7 @@ def _record(ctx: StageContext, attempt: Try, outcome: str, digest: str, trial: T
     )
 
 
-def _last_evidence(ctx: StageContext, state: CodeState) -> str:
+def _last_evidence(ctx: StageContext) -> str:
     attempts = ctx.services.store.attempts(ctx.task.id, run=ctx.task.run)
     return next((attempt.evidence for attempt in reversed(attempts) if attempt.outcome == "failed"), "")
 

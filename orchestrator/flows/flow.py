@@ -25,6 +25,8 @@ class FlowState(BaseModel):
 
     visit: int = 0
     """Counts stages done, so that a stage that is entered again is a job of its own."""
+    behind: int = 0
+    """How far the next stage stands back on its queue, behind tasks of the same priority."""
     approved: list[str] = []
     """Gates the owner has opened."""
     waiting_for: str = ""

@@ -10,11 +10,11 @@ from functools import partial
 
 from pydantic import BaseModel
 
-from agents import CodeView, TestCase, render_test_file
+from agents import TestCase, render_test_file
 from memory import FailureReason
 from orchestrator.errors import StageFailed
-from orchestrator.flows.code_state import CodeState, Draft
-from orchestrator.flows.coding import Answer, write_definitions
+from orchestrator.flows.code_state import CodeState, Sample
+from orchestrator.flows.coding import Answer, sample_view, write_definitions
 from orchestrator.flows.flow import StageContext
 from orchestrator.trials import Trial
 
@@ -58,28 +58,31 @@ def _stated(ctx: StageContext, state: CodeState) -> list[TestCase]:
     return ctx.team.qa.tests_from_examples(ctx.task, state.settled, modules)
 
 
-def _draft_solutions(ctx: StageContext, state: CodeState, stated: Sequence[TestCase]) -> list[Draft]:
+def _draft_solutions(ctx: StageContext, state: CodeState, stated: Sequence[TestCase]) -> list[Sample]:
     """Independent solutions, drawn from the task's words alone and tried on the stated examples."""
-    drafts: list[Draft] = []
-    view = ctx.step("view", CodeView, partial(ctx.bench.view, state.base, state.settled))
+    drafts: list[Sample] = []
     known: set[str] = set()
     tests = _as_file(ctx, state, stated)
     for number in range(MOST_DRAFTS):
         name = f"draft {number + 1}"
-        answer = ctx.step(name, Answer, partial(write_definitions, ctx, state, number, name, view))
+        answer = ctx.step(name, Answer, partial(_draft, ctx, state, number, name))
         if answer.text in known:
             continue
         known.add(answer.text)
         trial = ctx.step(f"try {name}", Trial, partial(ctx.bench.trial, state.base, state.settled, answer.text, tests))
         if trial.applied:
-            drafts.append(Draft(answer=answer.text, passed=trial.green, evidence=trial.evidence))
+            drafts.append(Sample.of(answer.text, trial))
         if stated and sum(draft.passed for draft in drafts) >= ENOUGH_GOOD_DRAFTS:
             break
     return drafts
 
 
+def _draft(ctx: StageContext, state: CodeState, number: int, step: str) -> Answer:
+    return write_definitions(ctx, state, number, step, sample_view(ctx, state, state.base, number))
+
+
 def _further(
-    ctx: StageContext, state: CodeState, stated: Sequence[TestCase], drafts: Sequence[Draft]
+    ctx: StageContext, state: CodeState, stated: Sequence[TestCase], drafts: Sequence[Sample]
 ) -> list[TestCase]:
     """Assertions of QA, one a test. From a small model only those are kept that a majority of drafts satisfies."""
     small = ctx.team.qa.profile.small
@@ -114,7 +117,7 @@ def _usable(ctx: StageContext, state: CodeState, stated: Sequence[TestCase], pro
     return ctx.team.qa.cases_from_assertions(proposed, state.settled, modules, stated, FURTHER_ASSERTIONS)
 
 
-def _vote(ctx: StageContext, state: CodeState, draft: Draft, cases: Sequence[TestCase]) -> list[str]:
+def _vote(ctx: StageContext, state: CodeState, draft: Sample, cases: Sequence[TestCase]) -> list[str]:
     """Names of the tests among `cases` that this draft passes."""
     trial = ctx.bench.trial(state.base, state.settled, draft.answer, _as_file(ctx, state, cases))
     return [test_id.rsplit("::", 1)[-1] for test_id in trial.passed]

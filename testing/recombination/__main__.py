@@ -1,0 +1,128 @@
+"""Searches for a solution among changes of solutions that nearly work. Runs in the sandbox: it runs what models wrote.
+
+    python -m ai_agents_recombination TASK.json RESULT.json
+
+The task: `module` and `function` (names), `samples` (answers as source), `tests` (bodies, one assertion each) and
+`seconds`. The result: `found` (source, or empty), `tried`, `best` and `of` (tests passed by the best, and all).
+Whoever asked verifies what was found with the real test runner: nothing here is believed.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import copy
+import heapq
+import json
+import sys
+import time
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+from .edits import changes
+from .jury import Jury, module_of
+from .solutions import Solution, read_solution, written
+
+_MOST_ALIKE = 3
+"""How many candidates that pass the same tests are worth going on from."""
+
+
+class Search:
+    """Best first: changes of the candidate that passes most tests, until one passes all or the time is over."""
+
+    def __init__(self, task: dict[str, Any]) -> None:
+        self._end = time.monotonic() + float(task["seconds"])
+        self._name: str = task["function"]
+        solutions = (read_solution(code, self._name) for code in task["samples"])
+        self._solutions = [solution for solution in solutions if solution is not None]
+        self._imports = [node for solution in self._solutions for node in solution.imports]
+        self._module = module_of(task["module"], self._imports)
+        self._known = set(vars(self._module)) | set(dir(builtins))
+        self._jury = Jury(self._module, self._name, task["tests"])
+        self._seen: set[object] = set()
+        self._alike: dict[int, int] = {}
+        self._heap: list[tuple[int, int, int, int, Solution]] = []
+        self.tried = 0
+        self.best = 0
+
+    def run(self) -> str:
+        """The source of a solution that passes every test, or nothing."""
+        everything = self._jury.everything
+        for solution in self._solutions:
+            passed = self._judge(solution, 0)
+            if passed == everything:
+                return self._written(solution)
+            if passed is not None:
+                self._keep(solution, passed, depth=0)
+        donors = [solution.function for solution in self._solutions]
+        while self._heap and time.monotonic() < self._end:
+            _, depth, _, passed, solution = heapq.heappop(self._heap)
+            self._known_helpers(solution)
+            for change in changes(solution.function, donors, self._known):
+                if time.monotonic() >= self._end:
+                    break
+                old = change.make()
+                try:
+                    now = self._judge(solution, passed)
+                    if now == everything:
+                        return self._written(solution)
+                    if now is not None and now & ~passed and now.bit_count() >= max(passed.bit_count(), self.best):
+                        self._keep(_copied(solution), now, depth + 1)
+                finally:
+                    change.undo(old)
+        return ""
+
+    @property
+    def tests(self) -> int:
+        """How many tests there are."""
+        return self._jury.everything.bit_count()
+
+    def _judge(self, solution: Solution, passed: int) -> int | None:
+        """The tests that `solution` passes, as bits; None when it was judged before or cannot be."""
+        body: list[ast.stmt] = [*solution.helpers, solution.function]
+        try:
+            code = compile(ast.fix_missing_locations(ast.Module(body, [])), "<candidate>", "exec")
+        except (SyntaxError, ValueError, TypeError, RecursionError):
+            return None
+        if (identity := _identity(code)) in self._seen:
+            return None
+        self._seen.add(identity)
+        self.tried += 1
+        result = self._jury.passed(code, passed)
+        self.best = max(self.best, result.bit_count())
+        return result
+
+    def _keep(self, solution: Solution, passed: int, depth: int) -> None:
+        self._alike[passed] = self._alike.get(passed, 0) + 1
+        if depth == 0 or self._alike[passed] <= _MOST_ALIKE:
+            heapq.heappush(self._heap, (-passed.bit_count(), depth, self.tried, passed, solution))
+
+    def _known_helpers(self, solution: Solution) -> None:
+        names = {name for node in solution.helpers if isinstance(name := getattr(node, "name", None), str)}
+        self._known = set(vars(self._module)) | set(dir(builtins)) | names
+
+    def _written(self, solution: Solution) -> str:
+        return written(solution.function, solution.helpers, self._imports)
+
+
+def _copied(solution: Solution) -> Solution:
+    return Solution(copy.deepcopy(solution.function), solution.helpers, solution.imports)
+
+
+def _identity(code: CodeType) -> object:
+    """What a code object does, without where it stands in a file."""
+    constants = tuple(_identity(item) if isinstance(item, CodeType) else (type(item), item) for item in code.co_consts)
+    return (code.co_code, code.co_names, code.co_varnames, code.co_argcount, constants)
+
+
+def main() -> None:
+    """Search as the task says."""
+    search = Search(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    found = search.run()
+    result = {"found": found, "tried": search.tried, "best": search.best, "of": search.tests}
+    Path(sys.argv[2]).write_text(json.dumps(result), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""Small changes of one function, most of them made of parts that other solutions of the same task have.
+
+The "plastic surgery hypothesis" of program repair: the parts of a right solution are mostly there already, in other
+places. A change is made in place and undone again, since thousands are tried in a second.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import itertools
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_BLOCKS = ("body", "orelse", "finalbody")
+_EXPRESSIONS = (
+    ast.Call, ast.BinOp, ast.Compare, ast.BoolOp, ast.Subscript, ast.ListComp, ast.GeneratorExp, ast.IfExp,
+    ast.UnaryOp, ast.JoinedStr, ast.SetComp, ast.DictComp,
+)  # fmt: skip
+_COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
+    ast.Lt: (ast.LtE, ast.Gt),
+    ast.LtE: (ast.Lt, ast.GtE),
+    ast.Gt: (ast.GtE, ast.Lt),
+    ast.GtE: (ast.Gt, ast.LtE),
+    ast.Eq: (ast.NotEq,),
+    ast.NotEq: (ast.Eq,),
+    ast.In: (ast.NotIn,),
+    ast.NotIn: (ast.In,),
+}
+_MOST_UNKNOWN_NAMES = 2
+_MOST_RENAMINGS = 12
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change: `holder[key]` becomes `new`; `insert` puts it before `key`, `new` None takes out what is there."""
+
+    holder: Any
+    key: Any
+    new: Any
+    insert: bool = False
+
+    def make(self) -> Any:
+        """Make the change; gives what `undo` needs."""
+        if self.insert:
+            self.holder.insert(self.key, self.new)
+            return None
+        if not isinstance(self.holder, list):
+            old = getattr(self.holder, self.key)
+            setattr(self.holder, self.key, self.new)
+            return old
+        old = self.holder[self.key]
+        if isinstance(self.key, slice):
+            self.holder[self.key] = self.new
+        elif self.new is None:
+            del self.holder[self.key]
+        else:
+            self.holder[self.key] = self.new
+        return old
+
+    def undo(self, old: Any) -> None:
+        """Put things back."""
+        if self.insert:
+            del self.holder[self.key]
+        elif not isinstance(self.holder, list):
+            setattr(self.holder, self.key, old)
+        elif isinstance(self.key, slice):
+            start = self.key.start
+            self.holder[start : start + len(self.new)] = old
+        elif self.new is None:
+            self.holder.insert(self.key, old)
+        else:
+            self.holder[self.key] = old
+
+
+def changes(function: ast.FunctionDef, donors: Sequence[ast.FunctionDef], known: set[str]) -> Iterator[Change]:
+    """Single changes of `function`, the likely ones first, each kind in random order.
+
+    `known`: names that every solution may use (builtins, imports, the module's own).
+    """
+    yield from _shuffled([*_mutations(function)])
+    yield from _shuffled(_other_endings(function, donors))
+    yield from _shuffled([*_statements(function, donors, known), *_expressions(function, donors, known)])
+    # Last, since leaving something out is how a search fools its tests most easily.
+    yield from _shuffled([*_deletions(function)])
+
+
+def _shuffled(found: list[Change]) -> list[Change]:
+    random.shuffle(found)
+    return found
+
+
+def _blocks(function: ast.FunctionDef) -> list[list[ast.stmt]]:
+    return [
+        block
+        for node in ast.walk(function)
+        for field in _BLOCKS
+        if isinstance(block := getattr(node, field, None), list) and block and isinstance(block[0], ast.stmt)
+    ]
+
+
+def _deletions(function: ast.FunctionDef) -> Iterator[Change]:
+    for block in _blocks(function):
+        if len(block) > 1:
+            yield from (Change(block, index, None) for index in range(len(block)))
+
+
+def _mutations(function: ast.FunctionDef) -> Iterator[Change]:
+    """The usual slips: a comparison, an `and`, a number that is one off, one term too many."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Compare) and len(node.ops) == 1:
+            yield from (Change(node, "ops", [other()]) for other in _COMPARISONS.get(type(node.ops[0]), ()))
+        elif isinstance(node, ast.Constant) and type(node.value) is int:
+            yield from (Change(node, "value", node.value + step) for step in (1, -1))
+        elif isinstance(node, ast.BoolOp):
+            yield Change(node, "op", ast.And() if isinstance(node.op, ast.Or) else ast.Or())
+            if len(node.values) > 2:
+                yield from (Change(node.values, index, None) for index in range(len(node.values)))
+    for holder, key, node in _places(function):
+        if isinstance(node, ast.BinOp) or (isinstance(node, ast.BoolOp) and len(node.values) == 2):
+            sides = [node.left, node.right] if isinstance(node, ast.BinOp) else node.values
+            yield from (Change(holder, key, side) for side in sides)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+            yield Change(node, "op", ast.Sub() if isinstance(node.op, ast.Add) else ast.Add())
+
+
+def _other_endings(function: ast.FunctionDef, donors: Sequence[ast.FunctionDef]) -> list[Change]:
+    """The beginning of this function with the end of another one."""
+    return [
+        Change(function.body, slice(begin, len(function.body)), donor.body[end:])
+        for donor in donors
+        for begin in range(1, len(function.body))
+        for end in range(1, len(donor.body))
+    ]
+
+
+def _statements(function: ast.FunctionDef, donors: Sequence[ast.FunctionDef], known: set[str]) -> Iterator[Change]:
+    own = bound_names(function)
+    blocks = _blocks(function)
+    for statement in _distinct(statement for donor in donors for block in _blocks(donor) for statement in block):
+        for fitted in _fitted(statement, own, known):
+            for block in blocks:
+                yield from (Change(block, index, fitted) for index in range(len(block)))
+                yield from (Change(block, index, fitted, insert=True) for index in range(len(block) + 1))
+
+
+def _expressions(function: ast.FunctionDef, donors: Sequence[ast.FunctionDef], known: set[str]) -> Iterator[Change]:
+    own = bound_names(function)
+    places = [place for place in _places(function) if isinstance(place[2], _EXPRESSIONS)]
+    for expression in _distinct(node for donor in donors for node in ast.walk(donor) if isinstance(node, _EXPRESSIONS)):
+        for fitted in _fitted(expression, own, known):
+            yield from (Change(holder, key, fitted) for holder, key, _ in places)
+
+
+def _places(function: ast.FunctionDef) -> list[tuple[Any, Any, ast.expr]]:
+    """Where each expression hangs: in a field of a node, or in a list."""
+    found: list[tuple[Any, Any, ast.expr]] = []
+    for parent in (node for statement in function.body for node in ast.walk(statement)):
+        for field, value in ast.iter_fields(parent):
+            if isinstance(value, ast.expr):
+                found.append((parent, field, value))
+            elif isinstance(value, list):
+                found += [(value, index, item) for index, item in enumerate(value) if isinstance(item, ast.expr)]
+    return found
+
+
+def _distinct(nodes: Iterator[Any]) -> list[Any]:
+    return list({ast.dump(node): node for node in nodes}.values())
+
+
+def bound_names(function: ast.FunctionDef) -> set[str]:
+    """The names that `function` binds: its parameters and what it assigns."""
+    every = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    names = {argument.arg for argument in every}
+    names |= {extra.arg for extra in (function.args.vararg, function.args.kwarg) if extra}
+    stored = (node for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+    return names | {node.id for node in stored}
+
+
+def _fitted(part: ast.AST, own: set[str], known: set[str]) -> Iterator[ast.AST]:
+    """`part` with its unknown names replaced by names of this function, in the ways that are worth a try."""
+    nodes = [node for node in ast.walk(part) if isinstance(node, ast.Name)]
+    stored = {node.id for node in nodes if isinstance(node.ctx, ast.Store)}
+    unknown = sorted({node.id for node in nodes if isinstance(node.ctx, ast.Load)} - stored - own - known)
+    if not unknown:
+        yield part
+    elif len(unknown) <= _MOST_UNKNOWN_NAMES:
+        ways = list(itertools.permutations(sorted(own), len(unknown)))
+        for way in random.sample(ways, min(len(ways), _MOST_RENAMINGS)):
+            yield _Renamed(dict(zip(unknown, way, strict=True))).visit(copy.deepcopy(part))
+
+
+class _Renamed(ast.NodeTransformer):
+    def __init__(self, names: dict[str, str]) -> None:
+        self._names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        node.id = self._names.get(node.id, node.id)
+        return node

@@ -1,0 +1,53 @@
+"""Solutions as syntax trees: what of an answer takes part, and how a found one is written down."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Solution:
+    """One answer: the wanted function, without its docstring, and what it stands on."""
+
+    function: ast.FunctionDef
+    helpers: tuple[ast.stmt, ...]
+    imports: tuple[ast.stmt, ...]
+
+
+def read_solution(code: str, name: str) -> Solution | None:
+    """The solution that `code` holds; None when it does not parse or does not define the function `name`."""
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError):
+        return None
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
+    if not functions:
+        return None
+    function = functions[-1]
+    if ast.get_docstring(function) is not None and len(function.body) > 1:
+        del function.body[0]
+    return Solution(
+        function,
+        tuple(
+            node
+            for node in tree.body
+            if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign)
+            and getattr(node, "name", "") != name
+        ),
+        tuple(node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)),
+    )
+
+
+def written(function: ast.FunctionDef, helpers: Sequence[ast.stmt], imports: Sequence[ast.stmt]) -> str:
+    """The found solution as source: the function, the helpers, and of `imports` what these use."""
+    body = [*helpers, function]
+    used = {node.id for part in body for node in ast.walk(part) if isinstance(node, ast.Name)}
+    wanted = {
+        ast.unparse(node): node
+        for node in imports
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        and any((alias.asname or alias.name.partition(".")[0]) in used for alias in node.names)
+    }
+    return "\n\n\n".join(["\n".join(wanted)] * bool(wanted) + [ast.unparse(part) for part in body]) + "\n"
