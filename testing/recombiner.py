@@ -37,7 +37,7 @@ class RecombinationTask(BaseModel):
 class Recombination(BaseModel):
     """What came of it: `code` (empty when nothing passes all), candidates tried, tests passed by the best, and all."""
 
-    code: str = Field("", alias="found", max_length=_MOST_RESULT_BYTES)
+    code: str = Field("", max_length=_MOST_RESULT_BYTES)
     tried: int = Field(0, ge=0)
     best: int = Field(0, ge=0)
     of: int = Field(0, ge=0)

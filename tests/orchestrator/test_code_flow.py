@@ -6,7 +6,18 @@ from pydantic import JsonValue
 
 from memory import FailureReason, TaskStatus
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import ADD_TASK, APPROVED, BAD_ADD, CALC, GOOD_ADD, REJECTED, git, make_repository, team
+from tests.orchestrator.house import (
+    ADD_TASK,
+    APPROVED,
+    BAD_ADD,
+    CALC,
+    GOOD_ADD,
+    REJECTED,
+    asked,
+    git,
+    make_repository,
+    team,
+)
 from tests.support import Request
 
 
@@ -202,3 +213,62 @@ def test_examples_of_a_package_attribute_are_exported(make_house: MakeHouse) -> 
     task_id = house.add_task("Add `add(a, b)` to kit/core.py.\n\n>>> import kit\n>>> kit.add(1, 2)\n3\n", "Add add")
     assert house.run_until_idle().returncode == 0
     assert house.task(task_id).status is TaskStatus.COMPLETED
+
+
+SHARES_TASK = (
+    "Add `shares(total: int, parts: int) -> list[int]` to calc.py. `shares(7, 2)` returns `[4, 3]`, "
+    "`shares(9, 3)` returns `[3, 3, 3]` and `shares(1, 0)` raises `ValueError`."
+)
+GUARDED_SHARES = """```python
+def shares(total: int, parts: int) -> list[int]:
+    if parts < 1:
+        raise ValueError("parts must be at least 1")
+    return [total // parts for _ in range(parts)]
+```"""
+EXACT_SHARES = """```python
+def shares(total: int, parts: int) -> list[int]:
+    share, rest = divmod(total, parts)
+    return [share + 1] * rest + [share] * (parts - rest)
+```"""
+SMALL: dict[str, dict[str, object]] = {"llm": {"profile": "small"}}
+
+
+def test_near_misses_of_a_small_model_are_recombined_without_asking_again(make_house: MakeHouse) -> None:
+    house, server = make_house(team(code=[GUARDED_SHARES, EXACT_SHARES, GUARDED_SHARES.replace("< 1", "< 2")]), **SMALL)
+    task_id = house.add_task(SHARES_TASK, "Shares")
+    done = house.run_until_idle()
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    with house.store() as store:
+        attempts = [(item.strategy, item.outcome) for item in store.attempts(task_id)]
+    assert attempts[-1] == ("recombined", "passed")
+    assert {strategy for strategy, _ in attempts[:-1]} <= {"draft", "sample"}
+    assert house.task(task_id).result["strategy"] == "recombined"
+    landed = git(house.repository, "show", "agents/integration:calc.py")
+    assert "divmod" in landed
+    assert "raise ValueError" in landed
+    assert len([request for request in server.requests if asked(request) == "code"]) == 3
+    assert len(house.landed()) == 2
+
+
+def test_a_hard_task_does_not_hold_up_an_easy_one(make_house: MakeHouse) -> None:
+    count = 0
+
+    def code(request: Request) -> str:
+        nonlocal count
+        count += 1
+        if "`add" in request.prompt:
+            return GOOD_ADD
+        return f"```python\ndef shares(total, parts):\n    return {count}\n```"
+
+    house, _ = make_house(team(code=code), **SMALL, orchestrator={"max_approaches": 4})
+    hard, easy = house.add_task(SHARES_TASK, "Shares"), house.add_task()
+    assert house.run_until_idle().returncode == 1
+
+    assert house.task(hard).status is TaskStatus.BLOCKED
+    assert house.task(easy).status is TaskStatus.COMPLETED
+    with house.store() as store:
+        begun = {item.approach: item.created_at for item in reversed(store.attempts(hard))}
+        landed = next(item.created_at for item in reversed(store.attempts(easy)) if item.outcome == "passed")
+    assert max(begun) == 4
+    assert landed < begun[4]

@@ -1,0 +1,166 @@
+"""Near misses of a model are recombined in the real sandbox; candidates may loop, crash and lie."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from testing import Environment, Recombination, RecombinationTask, TestRunner
+from testing.recombination.edits import changes
+from testing.recombination.solutions import read_solution, written
+from tests.testing.conftest import Tree
+
+# The first refuses what is wrong but adds up badly; the second adds up well but refuses nothing.
+GUARDED = """
+def shares(total: int, parts: int) -> list[int]:
+    if parts < 1:
+        raise ValueError("parts must be at least 1")
+    return [total // parts for _ in range(parts)]
+"""
+EXACT = """
+import math
+
+def shares(total: int, parts: int) -> list[int]:
+    share, rest = divmod(total, parts)
+    result = [share + 1] * rest + [share] * (parts - rest)
+    return result
+"""
+TESTS = [
+    ["from money import shares", "assert shares(7, 2) == [4, 3]"],
+    ["from money import shares", "assert shares(9, 3) == [3, 3, 3]"],
+    ["from money import shares", "with pytest.raises(ValueError):\n    shares(1, 0)"],
+]
+Search = Callable[..., Recombination]
+
+
+@pytest.fixture
+def search(runner: TestRunner, base_environment: Environment, tree: Tree) -> Search:
+    def run(
+        *samples: str, tests: list[list[str]] = TESTS, seconds: float = 5.0, module: str = "money"
+    ) -> Recombination:
+        source = tree({"money.py": "BASE = 1\n"})
+        task = RecombinationTask(module=module, function="shares", samples=list(samples), tests=tests, seconds=seconds)
+        return runner.recombine(source, base_environment, task)
+
+    return run
+
+
+def test_two_answers_that_fail_in_different_places_make_one_that_does_not(search: Search) -> None:
+    found = search(GUARDED, EXACT)
+    assert (found.best, found.of) == (3, 3)
+    names: dict[str, object] = {}
+    exec(found.code, names)
+    shares = names["shares"]
+    assert callable(shares)
+    assert shares(10, 4) == [3, 3, 2, 2]
+    with pytest.raises(ValueError, match="parts"):
+        shares(1, 0)
+
+
+def test_a_slip_is_mended(search: Search) -> None:
+    slip = GUARDED.replace("parts < 1", "parts <= 1")
+    tests = [["from money import shares", "assert shares(4, 1) == [4]"], *TESTS[1:]]
+    assert "parts < 1" in search(slip, tests=tests).code
+
+
+def test_a_module_that_is_not_there_yet_can_be_searched_for(search: Search) -> None:
+    tests = [[line.replace("money", "purse") for line in lines] for lines in TESTS]
+    assert search(GUARDED, EXACT, tests=tests, module="purse").code
+
+
+def test_nothing_is_found_where_the_parts_are_missing(search: Search) -> None:
+    found = search(GUARDED, "def shares(total, parts):\n    return []\n", seconds=1.0)
+    assert found.code == ""
+    assert found.best == 2
+    assert found.tried > 10
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "def shares(total, parts):\n    while True:\n        pass\n",
+        "import os\ndef shares(total, parts):\n    os._exit(0)\n",
+        "def shares(total, parts):\n    return [0] * 10**12\n",
+        "def shares(total, parts):\n    return shares(total, parts)\n",
+        "import sys\ndef shares(total, parts):\n    sys.exit(0)\n",
+        "import os, signal\ndef shares(total, parts):\n    os.kill(os.getppid(), signal.SIGSTOP)\n",
+        "def shares(total, parts:\n",
+        "",
+    ],
+)
+def test_an_answer_that_does_harm_does_not_end_the_search(search: Search, hostile: str) -> None:
+    found = search(hostile, GUARDED, EXACT)
+    # What stops the whole search is ended by the sandbox's clock; nothing is found then, and nothing breaks.
+    assert found.code or "SIGSTOP" in hostile
+
+
+def test_a_forged_result_is_only_a_candidate(search: Search) -> None:
+    forged = (
+        "def shares(total, parts):\n"
+        "    open('/out/result.json', 'w').write('{\"code\": 7, \"best\": -1}')\n"
+        "    import os, signal\n"
+        "    os.kill(os.getppid(), signal.SIGKILL)\n"
+    )
+    found = search(forged)
+    assert (found.code, found.best) == ("", 0)
+
+
+PARTS = ["if x < 1:\n        raise ValueError", "y = x + 1", "for i in range(x):\n        y = i and x", "x = [i for i in y]",
+         "while x > 2 and y:\n        x -= 1", "return y", "try:\n        y = f(x, 3)\n    except OSError:\n        y = 0"]  # fmt: skip
+
+
+@given(
+    st.lists(st.sampled_from(PARTS), min_size=1, max_size=4), st.lists(st.sampled_from(PARTS), min_size=1, max_size=3)
+)
+def test_every_change_can_be_undone(own: list[str], other: list[str]) -> None:
+    function, donor = _function(own), _function(other)
+    before, donor_before = ast.dump(function), ast.dump(donor)
+    made = 0
+    for change in changes(function, [donor], {"range", "f", "OSError"}):
+        old = change.make()
+        made += ast.dump(function) != before
+        change.undo(old)
+        assert ast.dump(function) == before
+    assert ast.dump(donor) == donor_before
+    assert made
+
+
+def test_what_is_found_is_written_with_the_imports_and_helpers_it_needs() -> None:
+    solution = read_solution(
+        'import re\nimport os\n\ndef half(x):\n    return x / 2\n\ndef f(x):\n    """Doc."""\n    return re.escape(half(x))\n',
+        "f",
+    )
+    assert solution is not None
+    code = written(solution.function, solution.helpers, solution.imports)
+    assert "import re" in code
+    assert "import os" not in code
+    assert "def half" in code
+    assert "Doc" not in code
+
+
+def test_what_does_not_define_the_function_is_no_solution() -> None:
+    assert read_solution("def g(): pass", "f") is None
+    assert read_solution("def f(:", "f") is None
+
+
+def _function(parts: list[str]) -> ast.FunctionDef:
+    body = "\n    ".join(parts)
+    node = ast.parse(f"def f(x, y=0):\n    {body}\n").body[0]
+    assert isinstance(node, ast.FunctionDef)
+    return node
+
+
+def test_the_search_is_given_away_as_plain_files(tmp_path: Path) -> None:
+    """It runs in the project's own environment, which has none of our packages."""
+    import testing.recombination
+
+    folder = Path(testing.recombination.__file__).parent
+    for file in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                assert node.module in {"__future__", "collections.abc", "dataclasses", "pathlib", "types", "typing"}
