@@ -3,7 +3,7 @@
 from agents.answers import Report, Requirements, Review, TaskIdea, TestCase
 from agents.base import ACCEPTED_SCORE, Ask, BaseAgent, Work
 from agents.ceo import CEOAgent, Situation
-from agents.developer import CodeView, DeveloperAgent, FileText
+from agents.developer import Begun, CodeView, DeveloperAgent, FileText
 from agents.errors import AgentError, UnusableAnswer
 from agents.examples import Example, stated_examples
 from agents.product import ProductAgent, module_name
@@ -15,6 +15,7 @@ __all__ = [
     "AgentError",
     "Ask",
     "BaseAgent",
+    "Begun",
     "CEOAgent",
     "ChangeFacts",
     "CodeView",

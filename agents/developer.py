@@ -32,6 +32,14 @@ class FileText:
 
 
 @dataclass(frozen=True)
+class Begun:
+    """The beginning of a function: as a model is `shown` it, and what of it is `kept` in its answer."""
+
+    shown: str
+    kept: str
+
+
+@dataclass(frozen=True)
 class CodeView:
     """What the developer sees in one attempt."""
 
@@ -42,8 +50,8 @@ class CodeView:
     tests: str = ""
     evidence: str = ""
     review: str = ""
-    opening: str = ""
-    """The beginning of the answer, for a model that goes on from it: the function's signature and docstring."""
+    begun: Begun | None = None
+    """The wanted function begun, for a model that goes on from there."""
     fresh_start: bool = False
 
 
@@ -55,12 +63,12 @@ class DeveloperAgent(BaseAgent):
     def write_definitions(
         self, task: Task, requirements: Requirements, view: CodeView, sample: int, context: CallContext
     ) -> str:
-        """One answer that holds the new or changed definitions in one fence, begun by the view's `opening` if any.
+        """One answer that holds the new or changed definitions in one fence, or the end of the view's begun function.
 
         `sample` 0 is the greedy answer; later ones are drawn with rising temperature and a seed of their own.
         """
-        if view.opening:
-            return self._completed(view.opening, requirements, sample, context)
+        if view.begun:
+            return self._completed(view.begun, requirements, sample, context)
         prompt = render(
             "write_definitions",
             path=requirements.target_file,
@@ -79,17 +87,17 @@ class DeveloperAgent(BaseAgent):
             context=context,
         )
 
-    def _completed(self, opening: str, requirements: Requirements, sample: int, context: CallContext) -> str:
+    def _completed(self, begun: Begun, requirements: Requirements, sample: int, context: CallContext) -> str:
         answer = self.llm.generate(
             f"Complete {_wanted(requirements)} in Python.",
-            opening=f"```python\n{opening}",
+            opening=(opening := f"```python\n{begun.shown}"),
             stop=_END_OF_FUNCTION,
             temperature=_temperature(sample),
             seed=sample,
             max_tokens=_LONGEST_DEFINITIONS,
             context=context,
         )
-        return f"{answer.rstrip()}\n```\n"
+        return f"```python\n{begun.kept}{answer.removeprefix(opening).rstrip()}\n```\n"
 
     def write_files(self, task: Task, view: CodeView, context: CallContext) -> str:
         """One answer of whole files or search/replace blocks."""

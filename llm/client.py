@@ -20,6 +20,7 @@ from llm.providers import Endpoint, default_model, resolve_endpoint
 from llm.request import Answer, OutputSchema, Request, Turn
 from llm.retrying import with_retries
 from llm.tokens import estimate_tokens
+from llm.under_way import CallsUnderWay
 from llm.wire import Wire
 from monitoring import get_logger, redact
 
@@ -62,6 +63,7 @@ class LLMClient:
             raise NotConfigured("llm.provider is the embedded model, but it was given no server to run in")
         self._local = local if self._endpoint.provider == "local" else None
         self._wire = Wire()
+        self._under_way = CallsUnderWay()
 
     def generate(
         self,
@@ -130,6 +132,10 @@ class LLMClient:
         """What the model of this agent can do."""
         return profile_of(self._endpoint.provider, self._model_of(agent), self._settings)
 
+    def give_up(self, task_id: str) -> int:
+        """Cut off the calls under way for a task that was ended; gives how many. They raise ProviderRefused."""
+        return self._under_way.give_up(task_id)
+
     def close(self) -> None:
         """Give up calls under way and end the client's thread. The embedded model's server is the caller's."""
         self._wire.close()
@@ -179,7 +185,7 @@ class LLMClient:
             return answer
         begun = time.monotonic()
         try:
-            answer = self._fetch(request)
+            answer = self._fetch(request, context.task_id)
         except LLMError as error:
             seconds = time.monotonic() - begun
             self._ledger.record_call(_failed(request, context, digest, error, seconds))
@@ -196,19 +202,27 @@ class LLMClient:
                  input=answer.input_tokens, output=answer.output_tokens, cached=answer.cached_tokens)  # fmt: skip
         return answer
 
-    def _fetch(self, request: Request) -> Answer:
+    def _fetch(self, request: Request, task_id: str | None) -> Answer:
         timeout = self._settings.timeout
         if request.provider == "local":
             timeout = max(timeout, _slowest(request))
 
         def once() -> Answer:
+            call.check()
             if self._local is None:
-                return self._wire.ask(self._endpoint, request, timeout)
+                return self._wire.ask(self._endpoint, request, timeout, call)
             # Waiting for a free slot of the server does not count: the clock starts when it can begin.
             with self._local.slot() as place:
-                return self._wire.ask(Endpoint("local", place.base_url, place.api_key), request, timeout)
+                call.check()
+                return self._wire.ask(Endpoint("local", place.base_url, place.api_key), request, timeout, call)
 
-        return with_retries(once, retries=self._settings.max_retries, seconds=timeout * _TOTAL_TIMEOUTS)
+        with self._under_way.call(task_id) as call:
+            return with_retries(
+                once,
+                retries=self._settings.max_retries,
+                seconds=timeout * _TOTAL_TIMEOUTS,
+                given_up=call.given_up,
+            )
 
 
 def _fitted(request: Request, profile: ModelProfile) -> Request:

@@ -18,6 +18,7 @@ from llm.errors import PromptTooLong, ProviderError, ProviderRefused, ProviderTi
 from llm.providers import Endpoint
 from llm.request import Answer, OutputSchema, Request
 from llm.tokens import estimate_tokens
+from llm.under_way import CallUnderWay
 from monitoring import redact
 
 if TYPE_CHECKING:
@@ -44,19 +45,22 @@ class Wire:
         self._model = lru_cache(maxsize=32)(_build_model)
         self._without_native: set[tuple[str | None, str]] = set()
 
-    def ask(self, endpoint: Endpoint, request: Request, timeout: float) -> Answer:
-        """The answer to `request`, or a ProviderError or PromptTooLong. `timeout` in seconds, for all of it."""
+    def ask(self, endpoint: Endpoint, request: Request, timeout: float, call: CallUnderWay) -> Answer:
+        """The answer to `request`, or a ProviderError or PromptTooLong. `timeout` in seconds, for all of it.
+
+        Giving up `call` cuts the request off.
+        """
         spot = (endpoint.base_url, request.model)
         mode: OutputMode = (
             "tool" if spot in self._without_native else _preferred_mode(self._model(endpoint, request.model))
         )
         try:
-            return self._ask(endpoint, request, mode, timeout)
+            return self._ask(endpoint, request, mode, timeout, call)
         except ProviderRefused as refusal:
             # Not every OpenAI-compatible server takes a JSON schema; nearly all take tools.
             if request.schema is None or mode == "tool" or refusal.status not in (400, 422, 501):
                 raise
-            answer = self._ask(endpoint, request, "tool", timeout)
+            answer = self._ask(endpoint, request, "tool", timeout, call)
             self._without_native.add(spot)
             return answer
 
@@ -67,7 +71,9 @@ class Wire:
         if loop is not None:
             asyncio.run_coroutine_threadsafe(_end_all_tasks(), loop)
 
-    def _ask(self, endpoint: Endpoint, request: Request, mode: OutputMode, timeout: float) -> Answer:
+    def _ask(
+        self, endpoint: Endpoint, request: Request, mode: OutputMode, timeout: float, call: CallUnderWay
+    ) -> Answer:
         from pydantic_ai.direct import model_request
         from pydantic_ai.exceptions import AgentRunError
         from pydantic_ai.settings import ModelSettings
@@ -94,8 +100,11 @@ class Wire:
             model_request_parameters=_output_parameters(request.schema, mode),
         )
         try:
-            response = asyncio.run_coroutine_threadsafe(asked, self._running_loop()).result()
+            sent = asyncio.run_coroutine_threadsafe(asked, self._running_loop())
+            call.sent(sent)
+            response = sent.result()
         except CancelledError:
+            call.check()
             raise ProviderRefused(f"the call of {request.model!r} was given up: the client was closed") from None
         except AgentRunError as error:
             raise _translated(error, endpoint, request, timeout) from error

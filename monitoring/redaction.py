@@ -49,10 +49,16 @@ def register_environment() -> None:
             register_secret(value)
 
 
-def redact(text: str) -> str:
-    """`text` with secrets masked as `[redacted]`; the text around them is kept."""
+def mask_known(text: str) -> str:
+    """`text` with the registered secrets masked; what only looks like one is kept, as code that must stay as it is."""
     for value in sorted(_known, key=len, reverse=True):
         text = text.replace(value, MASK)
+    return text
+
+
+def redact(text: str) -> str:
+    """`text` with secrets masked as `[redacted]`; the text around them is kept."""
+    text = mask_known(text)
     for shape in _SHAPES:
         text = shape.sub(MASK, text)
     text = _URL_CREDENTIALS.sub(rf"\1{MASK}@", text)

@@ -19,7 +19,7 @@ from dbos import DBOS, DBOSPortableJSONSerializer, Queue, SetEnqueueOptions, Set
 from pydantic import JsonValue, TypeAdapter
 from sqlalchemy import make_url
 
-from monitoring import bound, get_logger
+from monitoring import bound, get_logger, mask_known
 from orchestrator.errors import StageFailed, Stopping
 
 log = get_logger(__name__)
@@ -180,14 +180,25 @@ class _DurableSteps:
             # A failure is a result like any other: stored, so that a replay decides as the first run did.
             with _gate:
                 try:
-                    return {"value": adapter.dump_python(action(), mode="json")}
+                    return {"value": _masked(adapter.dump_python(action(), mode="json"))}
                 except StageFailed as failure:
-                    return {"failed": failure.as_json()}
+                    return {"failed": _masked(failure.as_json())}
 
         outcome: dict[str, Any] = DBOS.run_step({"name": name}, guarded)
         if "failed" in outcome:
             raise StageFailed.from_json(outcome["failed"])
         return adapter.validate_python(outcome["value"])
+
+
+def _masked(value: Any) -> Any:
+    """A step's result as it is stored: what a model or a test printed may hold a secret of the daemon's own."""
+    if isinstance(value, str):
+        return mask_known(value)
+    if isinstance(value, list):
+        return [_masked(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _masked(item) for key, item in value.items()}
+    return value
 
 
 @DBOS.workflow(name="run_job", max_recovery_attempts=_MAX_RECOVERIES)

@@ -11,6 +11,8 @@ import textwrap
 from collections.abc import Collection
 from typing import TypeGuard
 
+from agents import Begun
+
 LONGEST = 6000
 """Characters (about 1,700 tokens) a file may take in a small prompt."""
 _LONGEST_CONSTANT = 300
@@ -41,25 +43,31 @@ def excerpt(text: str, changed: Collection[str]) -> str:
     return _fitting(parts)
 
 
-def begun_function(text: str, name: str, title: str, description: str) -> str:
-    """The beginning of the function `name` for a model to go on from: imports, signature, the task as its docstring.
+def begun_function(text: str, name: str, title: str, description: str) -> Begun | None:
+    """The function `name` for a model to go on from: imports, signature, the task as its docstring.
 
-    `text` is the module as it is. Empty when neither the task nor the module tells the signature.
+    `text` is the module as it is. Only the title is kept as the docstring. None when neither the task nor the module
+    tells the signature.
     """
     try:
         body = ast.parse(text).body
     except SyntaxError:
-        return ""
+        return None
     signature = _stated_signature(description, name) or next(
         (_signature(node) for node in body if isinstance(node, ast.FunctionDef) and node.name == name), ""
     )
     if not signature:
-        return ""
+        return None
     head = [line for node in body if _is_head(node) and len(line := ast.unparse(node)) <= _LONGEST_CONSTANT]
+    imports = [ast.unparse(node) for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
     head += [f"# There is: {_signature(node)}" for node in body if _is_ready(node, {name})]
-    words = textwrap.indent(f"{title}.\n\n{description.strip()}".replace('"""', "'''").replace("\\", "\\\\"), "    ")
-    beginning = f'def {signature}:\n    """{words.strip()}\n    """\n'
-    return "\n".join([*head, "", "", beginning] if head else [beginning])
+    words = f"{title}.\n\n{description.strip()}".replace('"""', "'''").replace("\\", "\\\\")
+    task = textwrap.indent(words, "    ").strip()
+    short = words.splitlines()[0]
+    return Begun(
+        shown="\n".join([*head, "", "", f'def {signature}:\n    """{task}\n    """\n']).lstrip("\n"),
+        kept="\n".join([*imports, "", "", f'def {signature}:\n    """{short}"""\n']).lstrip("\n"),
+    )
 
 
 def _stated_signature(description: str, name: str) -> str:

@@ -37,16 +37,24 @@ class Services:
     suite: Suite
     deployment: DeploymentManager
     local_model: LocalModelServer | None
+    llm: LLMClient
     team: Team
     wake: threading.Event
     """Set when something happened that the main loop should look at."""
     lock: IO[str] | None
     """Keeps other daemons off this project as long as it is open."""
 
-    def sync(self) -> str:
-        """Take the owner's latest work into the landing branch, if it fits and its suite holds; gives the tip."""
+    def sync(self, *, approved: bool = False) -> str:
+        """Take the owner's latest work into the landing branch, if it fits and its suite holds; gives the tip.
+
+        Where both have moved, the suite must run on what comes of it. With `testing.auto_run: false` that waits for
+        an `approved` task, since nothing of the repository may run before.
+        """
 
         def passes(tree: str) -> bool:
+            if not (approved or self.settings.testing.auto_run):
+                log.info("the owner's work is taken in with the next approved task (testing.auto_run is false)")
+                return False
             owners = self.suite.baseline(f"refs/remotes/origin/{self.git.base_branch}", "sync")
             return self.suite.holds(tree, owners, "sync")[0]
 
@@ -125,6 +133,7 @@ def open_services(settings: Settings, paths: ProjectPaths) -> Services:
         suite=suite,
         deployment=DeploymentManager(settings.deployment),
         local_model=local_model,
+        llm=llm,
         team=Team(llm),
         wake=threading.Event(),
         lock=lock,

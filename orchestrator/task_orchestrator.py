@@ -118,11 +118,12 @@ class TaskOrchestrator:
                 task.id, TaskStatus.BLOCKED, reason=FailureReason.CONFLICT, detail=f"depends on {dead}"
             )
         workable = [*self.get_active_tasks(), *self.get_pending_tasks()]
-        for task in workable:
-            self._enqueue(task)
+        for place, task in enumerate(sorted(workable, key=lambda task: task.created_at)):
+            self._enqueue(task, place)
         return len(workable)
 
-    def _enqueue(self, task: Task) -> None:
+    def _enqueue(self, task: Task, place: int) -> None:
+        """`place` among the open tasks, oldest first, settles ties: the engine's clock is too coarse for that."""
         try:
             flow = flow_of(task)
         except UnknownFlow as unknown:
@@ -130,7 +131,8 @@ class TaskOrchestrator:
             return
         position = flow.position(task.stage)
         behind = FlowState.model_validate(task.result).behind
-        job = stage_job(task, queue_priority(task, position, len(flow.stages), behind=behind))
+        priority = queue_priority(task, position, len(flow.stages), behind=behind) * _OPEN_LIMIT
+        job = stage_job(task, priority + min(place, _OPEN_LIMIT - 1))
         if job.id not in self._queued:
             self._engine.enqueue(job)
             self._queued.add(job.id)
@@ -165,11 +167,12 @@ class TaskOrchestrator:
                 self._end(task, TaskStatus.FAILED, FailureReason.INTERNAL_ERROR, detail)
 
     def _end(self, task: Task, to: TaskStatus, reason: FailureReason | None, detail: str) -> bool:
-        """Take a task out of work from outside: its job stops at the next step, its children are killed."""
+        """Take a task out of work from outside: its job stops at the next step, its test runs and model calls now."""
         moved = self._store.transition(task.id, to, reason=reason, detail=detail)
         if task.status in WORKABLE:
             self._engine.cancel(stage_job(task, 1).id)
         self._services.sandbox.kill(task.id)
+        self._services.llm.give_up(task.id)
         if moved:
             self._store.log_activity("orchestrator", f"task {to}", task.id, title=task.title, detail=detail)
         return moved

@@ -74,7 +74,7 @@ class Workbench:
 
     def open(self) -> Opened:
         """A fresh worktree on the tip of the landing branch, with the owner's latest work in it."""
-        self._services.sync()
+        self._services.sync(approved=True)
         self._git.remove_worktree(self._task.id, branch=True)
         worktree = self._git.create_worktree(self._task.id)
         return Opened(base=worktree.base_commit)
@@ -107,14 +107,15 @@ class Workbench:
         return CodeView(target=FileText(requirements.target_file, excerpt(text, requirements.symbols)))
 
     def begun_view(self, treeish: str, requirements: Requirements) -> CodeView:
-        """The wanted function begun, with the task as its docstring; without an opening when nothing can be begun."""
+        """The wanted function begun, with the task as its docstring; without it when nothing can be begun."""
         path = requirements.target_file
         with self._suite.exported(treeish) as (folder, _):
             text = _text(folder, path)
         name = requirements.symbols[0] if requirements.symbols else ""
-        begun = path.endswith(".py") and name
-        opening = begun_function(text, name, self._task.title, self._task.description) if begun else ""
-        return CodeView(target=FileText(path, ""), opening=opening)
+        if not (path.endswith(".py") and name):
+            return CodeView(target=FileText(path, ""))
+        begun = begun_function(text, name, self._task.title, self._task.description)
+        return CodeView(target=FileText(path, ""), begun=begun)
 
     def wide_view(self, treeish: str, requirements: Requirements, tests_file: str) -> CodeView:
         """The target file and the other files the task names, as they are in `treeish`, the tests, and the map."""

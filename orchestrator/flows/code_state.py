@@ -19,6 +19,12 @@ class Settled(BaseModel):
     requirements: Requirements | None
 
 
+_SAMPLE_EVIDENCE = 500
+_MOST_SAMPLES = 24
+_MOST_SAMPLE_CHARACTERS = 30_000
+"""What is kept of them with the task, whose result is bounded; the ledger has every answer."""
+
+
 class Sample(BaseModel):
     """An answer of a small model that was tried. The first ones are drawn before the tests are settled: they are a
     vote on them and the developer's first attempts. Later ones are what recombining draws from."""
@@ -32,7 +38,8 @@ class Sample(BaseModel):
     @classmethod
     def of(cls, answer: str, trial: Trial) -> Self:
         """The sample `answer` with what its trial showed."""
-        return cls(answer=answer, passed=trial.green, missing=len(trial.failures), evidence=trial.evidence)
+        evidence = trial.evidence[:_SAMPLE_EVIDENCE]
+        return cls(answer=answer, passed=trial.green, missing=len(trial.failures), evidence=evidence)
 
 
 class CodeState(FlowState):
@@ -90,6 +97,12 @@ class CodeState(FlowState):
         self.base, self.suite_size = base, len(baseline.passed)
         self.tests_commit = self.code_commit = ""
         self.turns = 0
+
+    def keep(self, sample: Sample) -> None:
+        """Remember a failed sample, as long as it is among the nearest ones."""
+        self.drafts = sorted([*self.drafts, sample], key=lambda kept: kept.missing)[:_MOST_SAMPLES]
+        while sum(len(kept.answer) for kept in self.drafts) > _MOST_SAMPLE_CHARACTERS:
+            self.drafts.pop()
 
     def step_back(self) -> None:
         """An approach failed: let tasks go first that were tried less often or are nearer to their end."""

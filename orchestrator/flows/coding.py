@@ -90,7 +90,7 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
             state.review_issues = []
             return True
         if attempt.strategy == "sample" and trial.applied:
-            state.drafts.append(Sample.of(answer.text, trial))
+            state.keep(Sample.of(answer.text, trial))
         standing = Standing(trial.tree or standing.tree, trial.evidence)
     state.seen = sorted(seen)
     if state.turns >= ctx.services.settings.orchestrator.max_approaches:
@@ -120,7 +120,7 @@ def sample_view(ctx: StageContext, state: CodeState, commit: str, sample: int) -
     turn = sample % 4
     if turn % 2 and ctx.team.developer.profile.continues:
         begun = ctx.bench.begun_view(commit, state.settled)
-        if begun.opening:
+        if begun.begun:
             return begun
     view = ctx.bench.view(commit, state.settled)
     return replace(view, tests=ctx.bench.compact_tests(state.cases)) if turn >= 2 else view

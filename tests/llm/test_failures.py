@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -16,7 +18,7 @@ from llm import (
 )
 from memory import MemoryStore
 from tests.llm.conftest import MODELS, MakeClient, context
-from tests.support import Answer, Reply, ScriptedModelServer
+from tests.support import Answer, Reply, Request, ScriptedModelServer
 
 PROVIDERS: list[Provider] = list(MODELS)
 
@@ -136,3 +138,23 @@ def test_a_server_that_comes_back_is_found(make_client: MakeClient) -> None:
 def test_what_is_missing_is_said_at_the_start(settings: dict[str, object], told: str, make_client: MakeClient) -> None:
     with ScriptedModelServer([]) as server, pytest.raises(NotConfigured, match=told):
         make_client(server, **settings)
+
+
+@pytest.mark.parametrize("reply", [Reply.hang(60), Reply.status(429, retry_after=60)], ids=["hanging", "waiting"])
+def test_the_calls_of_an_ended_task_are_given_up_and_no_others(make_client: MakeClient, reply: Reply) -> None:
+    def rule(request: Request) -> Reply:
+        return reply if "first" in request.prompt else Reply.text("done")
+
+    with ScriptedModelServer(rule) as server, ThreadPoolExecutor(1) as pool:
+        client = make_client(server, timeout=90)
+        ended = pool.submit(client.generate, "first", context=replace(context(), task_id="t1"))
+        server.wait_for(1)
+        assert client.give_up("t2") == 0
+        begun = time.monotonic()
+        while not ended.done() and time.monotonic() - begun < 20:
+            client.give_up("t1")
+            time.sleep(0.05)
+        with pytest.raises(ProviderRefused, match="t1 was ended"):
+            ended.result(1)
+        assert client.generate("second", context=replace(context(), task_id="t1")) == "done"
+        assert len(server.requests) == 2

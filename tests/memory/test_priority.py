@@ -74,3 +74,11 @@ def test_of_equals_the_oldest_is_ready_first(store: MemoryStore, add: Callable[.
     young = add(created_at=NOW)
     old = add(created_at=NOW - timedelta(days=1))
     assert [one.id for one in store.ready_tasks()] == [old.id, young.id]
+
+
+def test_a_stage_that_stands_back_goes_after_others_but_never_after_a_lower_priority() -> None:
+    tried, fresh, lower = task(5), task(5), task(6)
+    places = [queue_priority(tried, 2, 5, NOW, behind=behind) for behind in (0, 1, 7, 10_000)]
+    assert places == sorted(places)
+    assert places[1] > queue_priority(fresh, 2, 5, NOW)
+    assert places[-1] < queue_priority(lower, 4, 5, NOW)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from memory import FailureReason
+from monitoring import register_secret
 from orchestrator.claim import claim
 from orchestrator.engine import Engine, Handler, Job, Steps
 from orchestrator.errors import DaemonRunning, StageFailed
@@ -102,6 +103,22 @@ def test_finished_steps_are_not_run_again_and_failures_are_remembered(url: str) 
     assert first_life.count("fails") == first_life.count("numbers") == 1
     assert first_life.count("replayed conflict, no room, True [7]") == 2
     assert diary.lines.count("last") == 2  # of jobs one and two
+
+
+def test_a_registered_secret_is_not_stored_with_a_result(url: str, tmp_path: Path) -> None:
+    secret = "the-key-of-the-house-42"
+    register_secret(secret)
+    diary = Diary()
+
+    def work(steps: Steps) -> None:
+        told = steps.step("tells", list[str], lambda: [f"it is {secret}", "sk-looks-like-one-but-is-code-12345"])
+        diary.write(" ".join(told))
+
+    with engine(url, work=work) as running:
+        running.enqueue(job("one"))
+        ended(running, "one")
+    assert diary.lines == ["it is [redacted] sk-looks-like-one-but-is-code-12345"]
+    assert not any(secret.encode() in file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
 
 
 def test_one_job_at_a_time_per_agent_the_most_urgent_first(url: str) -> None:

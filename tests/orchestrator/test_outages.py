@@ -108,3 +108,20 @@ def test_a_goal_that_cannot_be_planned_is_no_success(make_house: MakeHouse) -> N
     assert done.returncode == 1
     assert "onnect" in done.stderr
     assert "nothing to do" not in done.stderr
+
+
+def test_a_cancelled_task_lets_go_of_its_model_call(make_house: MakeHouse) -> None:
+    works = team()
+
+    def rule(request: Request) -> Answer:
+        return Reply.hang(300) if "Stuck" in request.prompt else works(request)
+
+    house, server = make_house(rule, llm={"timeout": 300})
+    with house.daemon():
+        stuck = house.submit(title="Stuck")
+        server.wait_for(1)
+        next_one = house.submit()
+        house.tell("cancel", stuck)
+        house.wait_for(next_one, TaskStatus.COMPLETED)  # QA and the developer are free again at once
+    assert house.task(stuck).status is TaskStatus.CANCELLED
+    assert "stage failed" not in house.log()

@@ -110,8 +110,15 @@ def test_a_forged_result_is_only_a_candidate(search: Search) -> None:
     assert (found.code, found.best) == ("", 0)
 
 
-PARTS = ["if x < 1:\n        raise ValueError", "y = x + 1", "for i in range(x):\n        y = i and x", "x = [i for i in y]",
-         "while x > 2 and y:\n        x -= 1", "return y", "try:\n        y = f(x, 3)\n    except OSError:\n        y = 0"]  # fmt: skip
+PARTS = [
+    "if x < 1:\n        raise ValueError",
+    "y = x + 1",
+    "for i in range(x):\n        y = i and x",
+    "x = [i for i in y]",
+    "while x > 2 and y:\n        x -= 1",
+    "return y",
+    "try:\n        y = f(x, 3)\n    except OSError:\n        y = 0",
+]
 
 
 @given(
@@ -131,10 +138,8 @@ def test_every_change_can_be_undone(own: list[str], other: list[str]) -> None:
 
 
 def test_what_is_found_is_written_with_the_imports_and_helpers_it_needs() -> None:
-    solution = read_solution(
-        'import re\nimport os\n\ndef half(x):\n    return x / 2\n\ndef f(x):\n    """Doc."""\n    return re.escape(half(x))\n',
-        "f",
-    )
+    helper = "import re\nimport os\n\ndef half(x):\n    return x / 2\n\n"
+    solution = read_solution(helper + 'def f(x):\n    """Doc."""\n    return re.escape(half(x))\n', "f")
     assert solution is not None
     code = written(solution.function, solution.helpers, solution.imports)
     assert "import re" in code
