@@ -25,6 +25,8 @@ from .edits import changes
 from .jury import Jury, module_of
 from .solutions import Solution, read_solution, written
 
+_DEEPEST = 2
+"""Changes in a row: with more of them almost anything can be bent to a handful of tests."""
 _MOST_ALIKE = 3
 """How many candidates that pass the same tests are worth going on from."""
 
@@ -96,7 +98,7 @@ class Search:
 
     def _keep(self, solution: Solution, passed: int, depth: int) -> None:
         self._alike[passed] = self._alike.get(passed, 0) + 1
-        if depth == 0 or self._alike[passed] <= _MOST_ALIKE:
+        if depth == 0 or (depth < _DEEPEST and self._alike[passed] <= _MOST_ALIKE):
             heapq.heappush(self._heap, (-passed.bit_count(), depth, self.tried, passed, solution))
 
     def _known_helpers(self, solution: Solution) -> None:
