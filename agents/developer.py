@@ -17,7 +17,7 @@ from memory import Task
 
 _SAMPLE_TEMPERATURE = 0.7
 _HIGHER_TEMPERATURE = 0.9
-_LONGEST_DEFINITIONS = 1000
+_LONGEST_DEFINITIONS = 700
 """Tokens; a small model that writes more has lost its way."""
 _END_OF_FUNCTION = ("\n```", "\ndef ", "\nclass ", "\nif __name__", "\nprint(", "\nassert ")
 """Where a model that completes a function begins to write something else."""

@@ -10,7 +10,7 @@ from agents.answers import AssertionList, Requirements, TestCase
 from agents.base import BaseAgent
 from agents.examples import Example, called_names, free_names, stated_examples
 from agents.prompts import render
-from llm import CallContext
+from llm import CallContext, TruncatedOutput
 from memory import Task
 
 _STDLIB_IMPORTS = {
@@ -84,9 +84,13 @@ class QAAgent(BaseAgent):
             count=count,
         )
         if self.profile.small:
-            text = self.llm.generate(
-                prompt, system=self.system_prompt, temperature=0.0, max_tokens=40 * count + 100, context=context
-            )
+            limit = 40 * count + 100
+            try:
+                text = self.llm.generate(
+                    prompt, system=self.system_prompt, temperature=0.0, max_tokens=limit, context=context
+                )
+            except TruncatedOutput as cut:
+                text = cut.partial  # a small model may go on for ever; what is complete counts
             return assertion_lines(text)
         return self._structured(prompt, AssertionList, context).assertions
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
 
-from orchestrator.excerpts import LONGEST, excerpt
+from orchestrator.excerpts import LONGEST, begun_function, excerpt
+from orchestrator.offers import only_wanted
 from orchestrator.sources import read_sources
 from orchestrator.trials import Trial, is_fair
 from testing import Failure
@@ -65,3 +67,40 @@ def test_the_right_reasons_to_be_red(kind: str, message: str, fair: bool) -> Non
 
 def test_an_answer_that_cannot_be_applied_is_not_green() -> None:
     assert not Trial.invalid("no code").green
+
+
+def test_a_begun_function_shows_the_task_and_keeps_its_title() -> None:
+    text = "import re\n\nLIMIT = 3\n\n\ndef ready(x: int) -> int:\n    return x\n"
+    begun = begun_function(
+        text, "cut", "Cut text", 'Add `cut(text: str, to: int = 3) -> str`.\n\nA """quote""" and \\n.'
+    )
+    assert begun is not None
+    for part in (begun.shown, begun.kept):
+        [*_, function] = ast.parse(f"{part}    return text\n").body
+        assert isinstance(function, ast.FunctionDef)
+        assert ast.unparse(function.args) == "text: str, to: int=3"
+    assert "# There is: ready(x: int) -> int" in begun.shown
+    assert "LIMIT = 3" in begun.shown
+    assert "and \\\\n." in begun.shown
+    assert begun.kept == 'import re\n\n\ndef cut(text: str, to: int = 3) -> str:\n    """Cut text."""\n'
+
+
+def test_a_function_is_begun_with_the_signature_there_is_or_not_at_all() -> None:
+    begun = begun_function("def cut(text, to=3):\n    return text\n", "cut", "Mend it", "`cut` is wrong.")
+    assert begun is not None
+    assert begun.kept == 'def cut(text, to=3):\n    """Mend it."""\n'
+    assert begun_function("", "cut", "Cut", "`cut(5, 2)` returns `5`.") is None
+    assert begun_function("def broken(:", "cut", "Cut", "Add `cut(text)`.") is None
+
+
+def test_only_what_a_task_is_about_is_taken_from_an_answer() -> None:
+    answer = (
+        "import re\nfrom typing import *\nfrom os import path as p, sep\nimport xml.dom\n\n"
+        "LIMIT = 9\n\ndef ready(x):\n    return 1\n\ndef cut(text):\n    return re.sub(sep, '', xml.dom.x(text))\n"
+    )
+    taken = only_wanted(answer, "LIMIT = 3\n\ndef ready(x):\n    return x\n", ["cut"])
+    assert "LIMIT" not in taken
+    assert "def ready" not in taken
+    assert "import *" not in taken
+    assert taken.startswith("import re\nfrom os import path as p, sep\nimport xml.dom\n")
+    assert only_wanted("def (", "", ["cut"]) == "def ("
