@@ -88,7 +88,8 @@ class LLMClient:
             request = replace(request, turns=(*request.turns, Turn("assistant", redact(opening))))
         request = replace(request, stop=tuple(stop))
         answer = self._answered(request, context)
-        answer = replace(answer, text=opening + answer.text)
+        if not answer.text.startswith(redact(opening)):  # some servers give back the opening, too
+            answer = replace(answer, text=opening + answer.text)
         if answer.truncated:
             raise TruncatedOutput(
                 f"the answer of {request.model!r} for {context.agent} was cut off at {request.max_tokens} tokens; "

@@ -118,7 +118,7 @@ def sample_view(ctx: StageContext, state: CodeState, commit: str, sample: int) -
     shown most often: its answers are the shortest and came nearest (measured with the embedded model).
     """
     turn = sample % 4
-    if turn % 2 and ctx.team.developer.profile.continues:
+    if turn != 2 and ctx.team.developer.profile.continues:
         begun = ctx.bench.begun_view(commit, state.settled)
         if begun.begun:
             return begun

@@ -10,6 +10,7 @@ from agents import QAAgent, Requirements, TestCase, render_test_file
 from agents.qa import assertion_lines
 from memory import Task
 from tests.agents.scripted import scripted_llm
+from tests.support import Reply
 
 REQUIREMENTS = Requirements(target_file="kit/text.py", module="kit.text", symbols=["cut"])
 MODULES = {"kit": "import kit", "text": "from kit import text", "join": "from kit.text import join"}
@@ -97,6 +98,16 @@ def test_a_small_model_answers_in_lines_and_a_strong_one_in_a_schema() -> None:
     with scripted_llm([{"assertions": ["assert cut('a', 1) == 'a'"]}]) as llm:
         found = QAAgent(llm).write_assertions(task, REQUIREMENTS, [], 3, llm.context("a", "qa"))
     assert found == ["assert cut('a', 1) == 'a'"]
+
+
+def test_of_an_answer_that_goes_on_for_ever_the_complete_lines_count() -> None:
+    task = Task(id="t-1", title="Cut", description="Cut it.")
+    endless = Reply.text(
+        "```python\nassert cut('a', 1) == 'a'\nassert cut('b', 1) == 'b'\nassert cut('c', ", truncated=True
+    )
+    with scripted_llm([endless], profile="small") as llm:
+        found = QAAgent(llm).write_assertions(task, REQUIREMENTS, [], 3, llm.context("a", "qa"))
+    assert found == ["assert cut('a', 1) == 'a'", "assert cut('b', 1) == 'b'"]
 
 
 def test_a_hash_inside_a_string_is_no_comment() -> None:

@@ -46,6 +46,18 @@ def test_a_prompt_goes_out_with_its_settings_and_the_answer_is_in_the_ledger(
     assert (row.cost_usd is None) == (provider == "openai_compatible")
 
 
+@pytest.mark.parametrize("echoes", [False, True])
+def test_an_answer_goes_on_from_its_opening(echoes: bool, make_client: MakeClient) -> None:
+    opening = "```python\ndef f(x):\n"
+    with ScriptedModelServer(lambda request: (opening if echoes else "") + "    return x\n") as server:
+        client = make_client(server, "openai_compatible")
+        answer = client.generate("Complete f.", opening=opening, stop=["\n```", "\ndef "], context=context())
+        [request] = server.requests
+    assert answer == opening + "    return x\n"
+    assert [(message.role, message.text) for message in request.messages][-1] == ("assistant", opening)
+    assert request.body["stop"] == ["\n```", "\ndef "]
+
+
 def test_a_reasoning_model_does_not_reason_its_answer_away(make_client: MakeClient) -> None:
     with ScriptedModelServer(echo) as server:
         make_client(server, model="gpt-6.1-terra").generate("a", temperature=0.2, context=context())
