@@ -8,8 +8,6 @@ import subprocess
 from pathlib import Path
 
 SAMPLE = Path(__file__).resolve().parent.parent / "examples" / "sample_project"
-MAX_APPROACHES = 8
-"""The embedded model is sampled; more approaches than the default, since each answer is cheap and tested."""
 
 
 def prepare_demo(home: Path, *, fresh: bool, items: int) -> dict[str, dict[str, object]]:
@@ -34,7 +32,6 @@ def prepare_demo(home: Path, *, fresh: bool, items: int) -> dict[str, dict[str, 
         "project": {"goal": "", "backlog_file": "BACKLOG.md"},
         "file_system": {"workspace_path": home / "workspace", "data_path": home / "data"},
         "monitoring": {"logs_path": home / "logs"},
-        "orchestrator": {"max_approaches": MAX_APPROACHES},
         "database": {"url": ""},
     }
 

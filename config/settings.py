@@ -89,7 +89,9 @@ class OrchestratorSettings(Section):
 
     check_interval: float = Field(60, gt=0, le=86_400, description="Seconds between two rounds of the main loop.")
     max_task_attempts: int = Field(3, ge=1, le=20, description="Attempts before a new approach.")
-    max_approaches: int = Field(2, ge=1, le=10, description="Approaches before a task is given up.")
+    max_approaches: int | None = Field(
+        None, ge=1, le=50, description="Approaches before a task is given up; unset: 2, with a small model 8."
+    )
     task_timeout: float = Field(3600, gt=0, description="Seconds a task may be in progress.")
     shutdown_grace: float = Field(10, ge=0, le=600, description="Seconds running steps get at SIGTERM.")
     idle_backoff_max: float = Field(86_400, gt=0, description="Longest pause between two idle rounds of the CEO.")

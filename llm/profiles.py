@@ -27,6 +27,11 @@ class ModelProfile:
     continues: bool = False
     """Its server lets it go on from the beginning of an answer."""
 
+    @property
+    def approaches(self) -> int:
+        """Approaches to a task when the owner does not say how many: samples of a small model are cheap."""
+        return 8 if self.small else 2
+
 
 def profile_of(provider: str, model: str, settings: LLMSettings) -> ModelProfile:
     """The profile of `model`; `llm.profile` decides about `small` where it is not `auto`."""

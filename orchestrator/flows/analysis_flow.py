@@ -18,6 +18,10 @@ class AnalysisState(FlowState):
     calls: int = 0
 
 
+_APPROACHES = 2
+"""What sampling is worth where tests decide does not hold for reports."""
+
+
 def answer(ctx: StageContext) -> Outcome:
     """[assigned agent] A report on the repository, checked and corrected by its author."""
     limits = ctx.services.settings.orchestrator
@@ -27,7 +31,7 @@ def answer(ctx: StageContext) -> Outcome:
         context,
         ctx.ask,
         attempts=limits.max_task_attempts,
-        approaches=limits.max_approaches,
+        approaches=limits.max_approaches or _APPROACHES,
         step=partial(_as_step, ctx, Report),
         judge=partial(_as_step, ctx, Review),
     )

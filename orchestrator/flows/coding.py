@@ -93,7 +93,7 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
             state.keep(Sample.of(answer.text, trial))
         standing = Standing(trial.tree or standing.tree, trial.evidence)
     state.seen = sorted(seen)
-    if state.turns >= ctx.services.settings.orchestrator.max_approaches:
+    if state.turns >= (ctx.services.settings.orchestrator.max_approaches or ctx.team.developer.profile.approaches):
         raise StageFailed(
             FailureReason.TESTS_FAILED,
             f"no answer of {len(seen)} passed; the last one:\n{_last_evidence(ctx)}",
@@ -118,12 +118,12 @@ def sample_view(ctx: StageContext, state: CodeState, commit: str, sample: int) -
     shown most often: its answers are the shortest and came nearest (measured with the embedded model).
     """
     turn = sample % 4
-    if turn != 2 and ctx.team.developer.profile.continues:
+    if turn != 3 and ctx.team.developer.profile.continues:
         begun = ctx.bench.begun_view(commit, state.settled)
         if begun.begun:
             return begun
     view = ctx.bench.view(commit, state.settled)
-    return replace(view, tests=ctx.bench.compact_tests(state.cases)) if turn >= 2 else view
+    return replace(view, tests=ctx.bench.compact_tests(state.cases)) if turn % 2 else view
 
 
 def _tries(ctx: StageContext, state: CodeState) -> Iterator[Try]:
@@ -141,8 +141,13 @@ def _tries(ctx: StageContext, state: CodeState) -> Iterator[Try]:
             yield Try(approach, number, "sample")
         else:
             yield Try(approach, number, "write" if number == 1 else "repair")
-    if small and len(state.drafts) > 1:
+    if small and _near(state):
         yield Try(approach, most + 1, RECOMBINED)
+
+
+def _near(state: CodeState) -> bool:
+    """Whether there are samples that recombining may mend: the best one passes at least half of the tests."""
+    return len(state.drafts) > 1 and min(draft.missing for draft in state.drafts) * 2 <= len(state.cases)
 
 
 def _answer(ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer | None:

@@ -16,7 +16,7 @@ import types
 from collections.abc import Iterator, Sequence
 from types import CodeType, ModuleType
 
-_SECONDS = 0.15
+_SECONDS = 0.1
 """What one candidate may take for all tests; those that loop for ever must not eat the time of the search."""
 _MEMORY = 1 << 30
 _HEADER = struct.Struct("<II")
