@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import ast
 import builtins
-import contextlib
 import copy
 import heapq
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -121,10 +119,7 @@ def _identity(code: CodeType) -> object:
 
 
 def main() -> None:
-    """Search as the task says, with what the machine has to spare: an embedded model may be writing meanwhile."""
-    os.nice(19)
-    with contextlib.suppress(OSError):  # Linux weighs whole sessions against each other before it looks at `nice`
-        Path("/proc/self/autogroup").write_text("19", encoding="ascii")
+    """Search as the task says."""
     search = Search(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
     found = search.run()
     result = {"code": found, "tried": search.tried, "best": search.best, "of": search.tests}
