@@ -20,6 +20,7 @@ class Settled(BaseModel):
 
 
 _SAMPLE_EVIDENCE = 500
+_MOST_MISSING = 50
 _MOST_SAMPLES = 24
 _MOST_SAMPLE_CHARACTERS = 30_000
 """What is kept of them with the task, whose result is bounded; the ledger has every answer."""
@@ -39,7 +40,9 @@ class Sample(BaseModel):
     def of(cls, answer: str, trial: Trial) -> Self:
         """The sample `answer` with what its trial showed."""
         evidence = trial.evidence[:_SAMPLE_EVIDENCE]
-        return cls(answer=answer, passed=trial.green, missing=len(trial.failures), evidence=evidence)
+        # A run that was killed names no failures: nothing is known of how near it was.
+        missing = 0 if trial.green else len(trial.failures) or _MOST_MISSING
+        return cls(answer=answer, passed=trial.green, missing=missing, evidence=evidence)
 
 
 class CodeState(FlowState):

@@ -48,6 +48,7 @@ class Jury:
         self._name = name
         self._tests = [compile("\n".join(lines), "<test>", "exec") for lines in tests[:MOST_TESTS]]
         self.everything = (1 << len(self._tests)) - 1
+        self._raises = _raises()  # imported here once, not by every worker
         self._worker: tuple[int, int, int] | None = None
 
     def passed(self, code: CodeType, expected: int) -> int:
@@ -101,14 +102,13 @@ class Jury:
         for stream in (0, 1, 2):
             os.dup2(silence, stream)
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-        raises = _raises()
         with os.fdopen(asking, "rb") as questions:
             while header := questions.read(_HEADER.size):
                 length, expected = _HEADER.unpack(header)
                 code = marshal.loads(questions.read(length))  # noqa: S302  # from the parent, over its own pipe
-                os.write(answering, _RESULT.pack(self._judge(code, expected, raises)))
+                os.write(answering, _RESULT.pack(self._judge(code, expected)))
 
-    def _judge(self, code: CodeType, expected: int, raises: object) -> int:
+    def _judge(self, code: CodeType, expected: int) -> int:
         try:
             exec(code, vars(self._module))  # noqa: S102  # in the sandbox
         except BaseException:  # noqa: BLE001  # whatever a model wrote
@@ -117,11 +117,11 @@ class Jury:
         passed = 0
         missing = [index for index in range(len(self._tests)) if not expected >> index & 1]
         for index in missing:
-            passed |= _holds(self._tests[index], raises) << index
+            passed |= _holds(self._tests[index], self._raises) << index
         if not passed and expected:
             return 0
         for index in set(range(len(self._tests))) - set(missing):
-            passed |= _holds(self._tests[index], raises) << index
+            passed |= _holds(self._tests[index], self._raises) << index
         return passed
 
     def _export(self) -> None:
