@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from agents.answers import Requirements
 from agents.base import BaseAgent
@@ -17,6 +18,7 @@ from memory import Task
 
 _SAMPLE_TEMPERATURE = 0.7
 _HIGHER_TEMPERATURE = 0.9
+_HIGHER_FROM = 3
 _LONGEST_DEFINITIONS = 700
 """Tokens; a small model that writes more has lost its way."""
 _END_OF_FUNCTION = ("\n```", "\ndef ", "\nclass ", "\nif __name__", "\nprint(", "\nassert ")
@@ -52,6 +54,8 @@ class CodeView:
     review: str = ""
     begun: Begun | None = None
     """The wanted function begun, for a model that goes on from there."""
+    manner: Literal["", "simple", "rules"] = ""
+    """How the code is to be written: one plain statement after the other, or each rule of the task as a comment."""
     fresh_start: bool = False
 
 
@@ -61,14 +65,14 @@ class DeveloperAgent(BaseAgent):
     duty = "You write correct, simple, readable code that makes the given tests pass and fits the code base."
 
     def write_definitions(
-        self, task: Task, requirements: Requirements, view: CodeView, sample: int, context: CallContext
+        self, task: Task, requirements: Requirements, view: CodeView, draw: int, context: CallContext
     ) -> str:
         """One answer that holds the new or changed definitions in one fence, or the end of the view's begun function.
 
-        `sample` 0 is the greedy answer; later ones are drawn with rising temperature and a seed of their own.
+        `draw` 0 is the greedy answer to this view; later ones have a rising temperature and a seed of their own.
         """
         if view.begun:
-            return self._completed(view.begun, requirements, sample, context)
+            return self._completed(view.begun, requirements, draw, context)
         prompt = render(
             "write_definitions",
             path=requirements.target_file,
@@ -77,23 +81,24 @@ class DeveloperAgent(BaseAgent):
             description=task.description,
             tests=view.tests,
             wanted=_wanted(requirements),
+            manner=view.manner,
         )
         return self.llm.generate(
             prompt,
             system=self.system_prompt,
-            temperature=_temperature(sample),
-            seed=sample,
+            temperature=_temperature(draw),
+            seed=draw,
             max_tokens=_LONGEST_DEFINITIONS,
             context=context,
         )
 
-    def _completed(self, begun: Begun, requirements: Requirements, sample: int, context: CallContext) -> str:
+    def _completed(self, begun: Begun, requirements: Requirements, draw: int, context: CallContext) -> str:
         answer = self.llm.generate(
             f"Complete {_wanted(requirements)} in Python.",
             opening=(opening := f"```python\n{begun.shown}"),
             stop=_END_OF_FUNCTION,
-            temperature=_temperature(sample),
-            seed=sample,
+            temperature=_temperature(draw),
+            seed=draw,
             max_tokens=_LONGEST_DEFINITIONS,
             context=context,
         )
@@ -121,8 +126,8 @@ def _wanted(requirements: Requirements) -> str:
     return f"the function {names}" if names else "the new or changed functions"
 
 
-def _temperature(sample: int) -> float:
-    """Greedy first, then 0.7 (measured best for the embedded model), and a little more from the fourth on."""
-    if sample == 0:
+def _temperature(draw: int) -> float:
+    """Greedy first, then 0.7 (measured best for the embedded model), and later a little more."""
+    if draw == 0:
         return 0.0
-    return _SAMPLE_TEMPERATURE if sample <= 3 else _HIGHER_TEMPERATURE
+    return _SAMPLE_TEMPERATURE if draw < _HIGHER_FROM else _HIGHER_TEMPERATURE

@@ -43,11 +43,12 @@ def excerpt(text: str, changed: Collection[str]) -> str:
     return _fitting(parts)
 
 
-def begun_function(text: str, name: str, title: str, description: str) -> Begun | None:
+def begun_function(text: str, name: str, title: str, description: str, *, steps: bool = False) -> Begun | None:
     """The function `name` for a model to go on from: imports, signature, the task as its docstring.
 
-    `text` is the module as it is. Only the title is kept as the docstring. None when neither the task nor the module
-    tells the signature.
+    `text` is the module as it is. Only the title is kept as the docstring. With `steps` the function's first line is
+    the beginning of a comment, from which a model goes on step by step. None when neither the task nor the module tells
+    the signature.
     """
     try:
         body = ast.parse(text).body
@@ -64,9 +65,10 @@ def begun_function(text: str, name: str, title: str, description: str) -> Begun 
     words = f"{title}.\n\n{description.strip()}".replace('"""', "'''").replace("\\", "\\\\")
     task = textwrap.indent(words, "    ").strip()
     short = words.splitlines()[0]
+    first = "    # Step 1:" if steps else ""
     return Begun(
-        shown="\n".join([*head, "", "", f'def {signature}:\n    """{task}\n    """\n']).lstrip("\n"),
-        kept="\n".join([*imports, "", "", f'def {signature}:\n    """{short}"""\n']).lstrip("\n"),
+        shown="\n".join([*head, "", "", f'def {signature}:\n    """{task}\n    """\n{first}']).lstrip("\n"),
+        kept="\n".join([*imports, "", "", f'def {signature}:\n    """{short}"""\n{first}']).lstrip("\n"),
     )
 
 

@@ -107,16 +107,16 @@ class Workbench:
             text = _text(folder, requirements.target_file)
         return CodeView(target=FileText(requirements.target_file, excerpt(text, requirements.symbols)))
 
-    def begun_view(self, treeish: str, requirements: Requirements) -> CodeView:
-        """The wanted function begun, with the task as its docstring; without it when nothing can be begun."""
+    def begun_view(self, treeish: str, requirements: Requirements, *, steps: bool) -> CodeView | None:
+        """The wanted function begun, with the task as its docstring; None when nothing can be begun."""
         path = requirements.target_file
         with self._suite.exported(treeish) as (folder, _):
             text = _text(folder, path)
         name = requirements.symbols[0] if requirements.symbols else ""
         if not (path.endswith(".py") and name):
-            return CodeView(target=FileText(path, ""))
-        begun = begun_function(text, name, self._task.title, self._task.description)
-        return CodeView(target=FileText(path, ""), begun=begun)
+            return None
+        begun = begun_function(text, name, self._task.title, self._task.description, steps=steps)
+        return CodeView(target=FileText(path, ""), begun=begun) if begun else None
 
     def wide_view(self, treeish: str, requirements: Requirements, tests_file: str) -> CodeView:
         """The target file and the other files the task names, as they are in `treeish`, the tests, and the map."""

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Literal
 
 from pydantic import BaseModel
 
@@ -26,6 +27,27 @@ from orchestrator.trials import Trial
 from testing import Recombination
 
 RECOMBINED = "recombined"
+
+
+@dataclass(frozen=True)
+class _View:
+    """What one sample shows of the task: its words and the file, or the wanted function begun."""
+
+    manner: Literal["", "simple", "rules"] = ""
+    tests: bool = False
+    begun: bool = False
+    steps: bool = False
+
+
+_VIEWS = (
+    _View(),
+    _View(begun=True),
+    _View(manner="simple"),
+    _View(begun=True, steps=True),
+    _View(tests=True),
+    _View(manner="rules"),
+)
+"""In turn. The first three are drawn before there are tests, so they cannot show any."""
 
 
 class Answer(BaseModel):
@@ -102,29 +124,27 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
     return False
 
 
-def write_definitions(ctx: StageContext, state: CodeState, sample: int, step: str, view: CodeView) -> Answer:
-    """One answer of a small model: the new or changed definitions."""
+def write_definitions(ctx: StageContext, state: CodeState, commit: str, sample: int, step: str) -> Answer:
+    """Answer number `sample` (from 0) of a small model: the new or changed definitions, written for `commit`.
+
+    Every answer to the task's words is shown something else, and is greedy, until all views had their turn: greedy
+    answers to different views differ as much as warm ones to a single one do, and more of them are nearly right.
+    """
+    views = [view for view in _VIEWS if ctx.team.developer.profile.continues or not view.begun]
+    shown = _code_view(ctx, state, commit, views[sample % len(views)])
+    draw = sample // len(views)
     try:
-        text = ctx.team.developer.write_definitions(ctx.task, state.settled, view, sample, ctx.ask(step, "developer"))
+        text = ctx.team.developer.write_definitions(ctx.task, state.settled, shown, draw, ctx.ask(step, "developer"))
     except TruncatedOutput as cut:
         return Answer(text=cut.partial, cut=True)
     return Answer(text=text)
 
 
-def sample_view(ctx: StageContext, state: CodeState, commit: str, sample: int) -> CodeView:
-    """What sample number `sample` (from 0) shows of the task: its words, the tests too, or the function begun.
-
-    Answers to different views fail in different places, which is what recombining lives on: three samples of a begun
-    function alone landed less than a mixture did. A begun function is shown every second time, since its answers are
-    the shortest.
-    """
-    turn = sample % 4
-    if turn % 2 and ctx.team.developer.profile.continues:
-        begun = ctx.bench.begun_view(commit, state.settled)
-        if begun.begun:
-            return begun
-    view = ctx.bench.view(commit, state.settled)
-    return replace(view, tests=ctx.bench.compact_tests(state.cases)) if turn >= 2 else view
+def _code_view(ctx: StageContext, state: CodeState, commit: str, view: _View) -> CodeView:
+    if view.begun and (begun := ctx.bench.begun_view(commit, state.settled, steps=view.steps)):
+        return begun
+    tests = ctx.bench.compact_tests(state.cases) if view.tests else ""
+    return replace(ctx.bench.view(commit, state.settled), tests=tests, manner=view.manner)
 
 
 def _tries(ctx: StageContext, state: CodeState) -> Iterator[Try]:
@@ -170,9 +190,9 @@ def _recombine(ctx: StageContext, state: CodeState) -> Recombination:
 
 
 def _sample(ctx: StageContext, state: CodeState, attempt: Try, step: str) -> Answer:
-    number = (attempt.approach - 1) * ctx.services.settings.orchestrator.max_task_attempts + attempt.number
-    view = sample_view(ctx, state, state.tests_commit, number)
-    return write_definitions(ctx, state, number, step, view)
+    most = ctx.services.settings.orchestrator.max_task_attempts
+    number = (attempt.approach - 1) * most + attempt.number - 1
+    return write_definitions(ctx, state, state.tests_commit, number, step)
 
 
 def _write(ctx: StageContext, state: CodeState, attempt: Try, step: str, standing: Standing) -> Answer:

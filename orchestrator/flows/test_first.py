@@ -14,7 +14,7 @@ from agents import TestCase, render_test_file
 from memory import FailureReason
 from orchestrator.errors import StageFailed
 from orchestrator.flows.code_state import CodeState, Sample
-from orchestrator.flows.coding import Answer, sample_view, write_definitions
+from orchestrator.flows.coding import Answer, write_definitions
 from orchestrator.flows.flow import StageContext
 from orchestrator.trials import Trial
 
@@ -78,7 +78,7 @@ def _draft_solutions(ctx: StageContext, state: CodeState, stated: Sequence[TestC
 
 
 def _draft(ctx: StageContext, state: CodeState, number: int, step: str) -> Answer:
-    return write_definitions(ctx, state, number, step, sample_view(ctx, state, state.base, number))
+    return write_definitions(ctx, state, state.base, number, step)
 
 
 def _further(

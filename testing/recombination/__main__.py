@@ -21,12 +21,16 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+from .choice import best, probes
 from .edits import changes
 from .jury import Jury, module_of
 from .solutions import Solution, read_solution, written
+from .templates import empty_cases
 
 _DEEPEST = 2
 """Changes in a row: with more of them almost anything can be bent to a handful of tests."""
+_SECONDS_FOR_OTHERS = 1.5
+_MOST_FOUND = 60
 _MOST_ALIKE = 3
 """How many candidates that pass the same tests are worth going on from."""
 
@@ -43,38 +47,64 @@ class Search:
         self._module = module_of(task["module"], self._imports)
         self._known = set(vars(self._module)) | set(dir(builtins))
         self._jury = Jury(self._module, self._name, task["tests"])
+        self._tests: list[list[str]] = task["tests"]
+        self._empty = empty_cases(self._name, task["tests"])
         self._seen: set[object] = set()
         self._alike: dict[int, int] = {}
+        self._samples: list[tuple[int, Solution]] = []
+        self._found: list[Solution] = []
         self._heap: list[tuple[int, int, int, int, Solution]] = []
         self.tried = 0
         self.best = 0
 
     def run(self) -> str:
         """The source of a solution that passes every test, or nothing."""
-        everything = self._jury.everything
         for solution in self._solutions:
             passed = self._judge(solution, 0)
-            if passed == everything:
+            if passed == self._jury.everything:
                 return self._written(solution)
             if passed is not None:
+                self._samples.append((passed, solution))
                 self._keep(solution, passed, depth=0)
-        donors = [solution.function for solution in self._solutions]
         while self._heap and time.monotonic() < self._end:
             _, depth, _, passed, solution = heapq.heappop(self._heap)
-            self._known_helpers(solution)
-            for change in changes(solution.function, donors, self._known):
-                if time.monotonic() >= self._end:
-                    break
-                old = change.make()
-                try:
-                    now = self._judge(solution, passed)
-                    if now == everything:
-                        return self._written(solution)
-                    if now is not None and now & ~passed and now.bit_count() >= max(passed.bit_count(), self.best):
-                        self._keep(_copied(solution), now, depth + 1)
-                finally:
-                    change.undo(old)
-        return ""
+            self._try_changes(solution, passed, depth)
+        return self._written(self._likeliest()) if self._found else ""
+
+    def _try_changes(self, solution: Solution, passed: int, depth: int) -> None:
+        donors = [donor.function for donor in self._solutions]
+        for change in changes(solution.function, donors, self._known_with(solution), self._empty):
+            if time.monotonic() >= self._end:
+                return
+            old = change.make()
+            try:
+                now = self._judge(solution, passed)
+                if now == self._jury.everything:
+                    self._keep_found(_copied(solution))
+                elif now is not None and now & ~passed and now.bit_count() >= max(passed.bit_count(), self.best):
+                    self._keep(_copied(solution), now, depth + 1)
+            finally:
+                change.undo(old)
+
+    def _keep_found(self, solution: Solution) -> None:
+        """One solution may be right by chance: look on a little for others to choose from."""
+        if not self._found:
+            self._end = min(self._end, time.monotonic() + _SECONDS_FOR_OTHERS)
+        self._found.append(solution)
+        if len(self._found) >= _MOST_FOUND:
+            self._end = 0
+
+    def _likeliest(self) -> Solution:
+        """Of the found solutions the one that goes on doing what the samples do."""
+        functions = [solution.function for solution in self._solutions]
+        questions = probes(self._name, self._tests, functions)
+        outcomes = [self._jury.outcomes(_compiled(solution), questions) for solution in self._found]
+        samples = [
+            (passed.bit_count() / self.tests, self._jury.outcomes(_compiled(solution), questions))
+            for passed, solution in self._samples
+            if passed.bit_count() * 2 >= self.tests
+        ]
+        return self._found[best(outcomes, samples)]
 
     @property
     def tests(self) -> int:
@@ -83,9 +113,8 @@ class Search:
 
     def _judge(self, solution: Solution, passed: int) -> int | None:
         """The tests that `solution` passes, as bits; None when it was judged before or cannot be."""
-        body: list[ast.stmt] = [*solution.helpers, solution.function]
         try:
-            code = compile(ast.fix_missing_locations(ast.Module(body, [])), "<candidate>", "exec")
+            code = _compiled(solution)
         except (SyntaxError, ValueError, TypeError, RecursionError):
             return None
         if (identity := _identity(code)) in self._seen:
@@ -101,12 +130,17 @@ class Search:
         if depth == 0 or (depth < _DEEPEST and self._alike[passed] <= _MOST_ALIKE):
             heapq.heappush(self._heap, (-passed.bit_count(), depth, self.tried, passed, solution))
 
-    def _known_helpers(self, solution: Solution) -> None:
-        names = {name for node in solution.helpers if isinstance(name := getattr(node, "name", None), str)}
-        self._known = set(vars(self._module)) | set(dir(builtins)) | names
+    def _known_with(self, solution: Solution) -> set[str]:
+        """The names that a change of `solution` may use besides the function's own."""
+        return self._known | {name for node in solution.helpers if isinstance(name := getattr(node, "name", None), str)}
 
     def _written(self, solution: Solution) -> str:
         return written(solution.function, solution.helpers, self._imports)
+
+
+def _compiled(solution: Solution) -> CodeType:
+    body: list[ast.stmt] = [*solution.helpers, solution.function]
+    return compile(ast.fix_missing_locations(ast.Module(body, [])), "<candidate>", "exec")
 
 
 def _copied(solution: Solution) -> Solution:

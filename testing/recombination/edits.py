@@ -1,7 +1,7 @@
-"""Small changes of one function, most of them made of parts that other solutions of the same task have.
+"""Small changes of one function, many of them made of parts that other solutions of the same task have.
 
 The "plastic surgery hypothesis" of program repair: the parts of a right solution are mostly there already, in other
-places. A change is made in place and undone again, since thousands are tried in a second.
+places.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import copy
 import itertools
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from .change import Change, expression_places
+from .templates import EmptyCase, templates
 
 _BLOCKS = ("body", "orelse", "finalbody")
 _EXPRESSIONS = (
@@ -33,54 +35,16 @@ _MOST_UNKNOWN_NAMES = 2
 _MOST_RENAMINGS = 12
 
 
-@dataclass(frozen=True)
-class Change:
-    """One change: `holder[key]` becomes `new`; `insert` puts it before `key`, `new` None takes out what is there."""
-
-    holder: Any
-    key: Any
-    new: Any
-    insert: bool = False
-
-    def make(self) -> Any:
-        """Make the change; gives what `undo` needs."""
-        if self.insert:
-            self.holder.insert(self.key, self.new)
-            return None
-        if not isinstance(self.holder, list):
-            old = getattr(self.holder, self.key)
-            setattr(self.holder, self.key, self.new)
-            return old
-        old = self.holder[self.key]
-        if isinstance(self.key, slice):
-            self.holder[self.key] = self.new
-        elif self.new is None:
-            del self.holder[self.key]
-        else:
-            self.holder[self.key] = self.new
-        return old
-
-    def undo(self, old: Any) -> None:
-        """Put things back."""
-        if self.insert:
-            del self.holder[self.key]
-        elif not isinstance(self.holder, list):
-            setattr(self.holder, self.key, old)
-        elif isinstance(self.key, slice):
-            start = self.key.start
-            self.holder[start : start + len(self.new)] = old
-        elif self.new is None:
-            self.holder.insert(self.key, old)
-        else:
-            self.holder[self.key] = old
-
-
-def changes(function: ast.FunctionDef, donors: Sequence[ast.FunctionDef], known: set[str]) -> Iterator[Change]:
+def changes(
+    function: ast.FunctionDef, donors: Sequence[ast.FunctionDef], known: set[str], empty: Sequence[EmptyCase]
+) -> Iterator[Change]:
     """Single changes of `function`, the likely ones first, each kind in random order.
 
-    `known`: names that every solution may use (builtins, imports, the module's own).
+    `known`: names that every solution may use (builtins, imports, the module's own). `empty`: what the tests say of
+    the empty case.
     """
     yield from _shuffled([*_mutations(function)])
+    yield from _shuffled([*templates(function, empty)])
     yield from _shuffled(_other_endings(function, donors))
     yield from _shuffled([*_statements(function, donors, known), *_expressions(function, donors, known)])
     # Last, since leaving something out is how a search fools its tests most easily.
@@ -118,7 +82,7 @@ def _mutations(function: ast.FunctionDef) -> Iterator[Change]:
             yield Change(node, "op", ast.And() if isinstance(node.op, ast.Or) else ast.Or())
             if len(node.values) > 2:
                 yield from (Change(node.values, index, None) for index in range(len(node.values)))
-    for holder, key, node in _places(function):
+    for holder, key, node in expression_places(function):
         if isinstance(node, ast.BinOp) or (isinstance(node, ast.BoolOp) and len(node.values) == 2):
             sides = [node.left, node.right] if isinstance(node, ast.BinOp) else node.values
             yield from (Change(holder, key, side) for side in sides)
@@ -148,22 +112,10 @@ def _statements(function: ast.FunctionDef, donors: Sequence[ast.FunctionDef], kn
 
 def _expressions(function: ast.FunctionDef, donors: Sequence[ast.FunctionDef], known: set[str]) -> Iterator[Change]:
     own = bound_names(function)
-    places = [place for place in _places(function) if isinstance(place[2], _EXPRESSIONS)]
+    places = [place for place in expression_places(function) if isinstance(place[2], _EXPRESSIONS)]
     for expression in _distinct(node for donor in donors for node in ast.walk(donor) if isinstance(node, _EXPRESSIONS)):
         for fitted in _fitted(expression, own, known):
             yield from (Change(holder, key, fitted) for holder, key, _ in places)
-
-
-def _places(function: ast.FunctionDef) -> list[tuple[Any, Any, ast.expr]]:
-    """Where each expression hangs: in a field of a node, or in a list."""
-    found: list[tuple[Any, Any, ast.expr]] = []
-    for parent in (node for statement in function.body for node in ast.walk(statement)):
-        for field, value in ast.iter_fields(parent):
-            if isinstance(value, ast.expr):
-                found.append((parent, field, value))
-            elif isinstance(value, list):
-                found += [(value, index, item) for index, item in enumerate(value) if isinstance(item, ast.expr)]
-    return found
 
 
 def _distinct(nodes: Iterator[Any]) -> list[Any]:

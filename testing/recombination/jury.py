@@ -13,14 +13,23 @@ import signal
 import struct
 import sys
 import types
+import zlib
 from collections.abc import Iterator, Sequence
 from types import CodeType, ModuleType
 
-_SECONDS = 0.1
-"""What one candidate may take for all tests; those that loop for ever must not eat the time of the search."""
+from .choice import RESULT
+
+_SECONDS = 0.2
+"""After which a worker that does not answer is replaced."""
+_PROCESSOR_SECONDS = 0.02
+"""What one candidate may take for all tests, where a good one takes a hundredth of it: many loop for ever, and those
+must not eat the time of the search. Processor time, since the machine may be busy with something else."""
 _MEMORY = 1 << 30
 _HEADER = struct.Struct("<II")
 _RESULT = struct.Struct("<I")
+_PROBE = 0xFFFFFFFF
+"""In the place of the expected tests: run the probes instead."""
+_LONGEST_OUTCOME = 2000
 MOST_TESTS = 30
 
 
@@ -48,6 +57,7 @@ class Jury:
         self._name = name
         self._tests = [compile("\n".join(lines), "<test>", "exec") for lines in tests[:MOST_TESTS]]
         self.everything = (1 << len(self._tests)) - 1
+        self._probes: Sequence[CodeType] = ()
         self._raises = _raises()  # imported here once, not by every worker
         self._worker: tuple[int, int, int] | None = None
 
@@ -56,21 +66,37 @@ class Jury:
 
         A candidate that does not end in time passes nothing.
         """
-        pid, asking, answering = self._worker or self._start()
+        answer = self._asked(code, expected, _RESULT.size)
+        return int(_RESULT.unpack(answer)[0]) & self.everything if answer else 0
+
+    def outcomes(self, code: CodeType, probes: Sequence[CodeType]) -> tuple[int, ...]:
+        """What comes of each of `probes` with `code`, as numbers that are equal for equal outcomes.
+
+        Each time for the same probes: a worker knows those with which it was started.
+        """
+        if self._probes is not probes:
+            self._probes = probes
+            self.end()
+        answer = self._asked(code, _PROBE, _RESULT.size * len(probes))
+        return struct.unpack(f"<{len(probes)}I", answer) if answer else tuple(range(len(probes)))
+
+    def _asked(self, code: CodeType, what: int, size: int) -> bytes:
+        """The worker's answer; nothing when it did not come in time."""
+        _, asking, answering = self._worker or self._start()
         body = marshal.dumps(code)
         try:
-            os.write(asking, _HEADER.pack(len(body), expected))
+            os.write(asking, _HEADER.pack(len(body), what))
             view = memoryview(body)
             while view:
                 view = view[os.write(asking, view) :]
             if select.select([answering], [], [], _SECONDS)[0]:
-                answer = os.read(answering, _RESULT.size)
-                if len(answer) == _RESULT.size:
-                    return int(_RESULT.unpack(answer)[0]) & self.everything
+                answer = os.read(answering, size)
+                if len(answer) == size:
+                    return answer
         except BrokenPipeError:
             pass
-        self._end(pid, asking, answering)
-        return 0
+        self.end()
+        return b""
 
     def _start(self) -> tuple[int, int, int]:
         question_read, question_write = os.pipe()
@@ -88,12 +114,15 @@ class Jury:
         self._worker = (pid, question_write, answer_read)
         return self._worker
 
-    def _end(self, pid: int, asking: int, answering: int) -> None:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        os.close(asking)
-        os.close(answering)
-        self._worker = None
+    def end(self) -> None:
+        """End the worker; the next candidate gets a new one."""
+        if self._worker:
+            pid, asking, answering = self._worker
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            os.close(asking)
+            os.close(answering)
+            self._worker = None
 
     # -- in the worker
 
@@ -102,15 +131,44 @@ class Jury:
         for stream in (0, 1, 2):
             os.dup2(silence, stream)
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        signal.signal(signal.SIGVTALRM, _end_of_time)
         with os.fdopen(asking, "rb") as questions:
             while header := questions.read(_HEADER.size):
                 length, expected = _HEADER.unpack(header)
                 code = marshal.loads(questions.read(length))  # noqa: S302  # from the parent, over its own pipe
-                os.write(answering, _RESULT.pack(self._judge(code, expected)))
+                os.write(answering, self._answer(code, expected))
+
+    def _answer(self, code: CodeType, expected: int) -> bytes:
+        # Again and again, for candidates that catch whatever is raised in them.
+        signal.setitimer(signal.ITIMER_VIRTUAL, _PROCESSOR_SECONDS, _PROCESSOR_SECONDS)
+        try:
+            if expected == _PROBE:
+                return struct.pack(f"<{len(self._probes)}I", *self._probed(code))
+            return _RESULT.pack(self._judge(code, expected))
+        except _Late:
+            return b"" if expected == _PROBE else _RESULT.pack(0)
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+    def _probed(self, code: CodeType) -> Iterator[int]:
+        exec(code, vars(self._module))  # noqa: S102  # in the sandbox
+        self._export()
+        for probe in self._probes:
+            names: dict[str, object] = {}
+            try:
+                exec(probe, names)  # noqa: S102  # in the sandbox
+                outcome = repr(names[RESULT])[:_LONGEST_OUTCOME]
+            except _Late:
+                raise
+            except BaseException as error:  # noqa: BLE001  # whatever a model wrote
+                outcome = f"raises {type(error).__name__}"
+            yield zlib.crc32(outcome.encode("utf-8", "replace"))
 
     def _judge(self, code: CodeType, expected: int) -> int:
         try:
             exec(code, vars(self._module))  # noqa: S102  # in the sandbox
+        except _Late:
+            raise
         except BaseException:  # noqa: BLE001  # whatever a model wrote
             return 0
         self._export()
@@ -133,9 +191,19 @@ class Jury:
                 setattr(sys.modules[package], self._name, function)
 
 
+class _Late(BaseException):
+    """A candidate used up its time."""
+
+
+def _end_of_time(number: int, frame: object) -> None:
+    raise _Late
+
+
 def _holds(test: CodeType, raises: object) -> bool:
     try:
         exec(test, {"__name__": "candidate_test", "pytest": raises})  # noqa: S102  # in the sandbox
+    except _Late:
+        raise
     except BaseException:  # noqa: BLE001  # assertion or whatever a model's code raises
         return False
     return True

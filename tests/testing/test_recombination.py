@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from testing import Environment, Recombination, RecombinationTask, TestRunner
+from testing.recombination.choice import MOST_PROBES, best, probes
 from testing.recombination.edits import changes
 from testing.recombination.solutions import read_solution, written
+from testing.recombination.templates import EmptyCase, empty_cases, templates
 from tests.testing.conftest import Tree
 
 # The first refuses what is wrong but adds up badly; the second adds up well but refuses nothing.
@@ -41,10 +43,14 @@ Search = Callable[..., Recombination]
 @pytest.fixture
 def search(runner: TestRunner, base_environment: Environment, tree: Tree) -> Search:
     def run(
-        *samples: str, tests: list[list[str]] = TESTS, seconds: float = 5.0, module: str = "money"
+        *samples: str,
+        tests: list[list[str]] = TESTS,
+        seconds: float = 5.0,
+        module: str = "money",
+        function: str = "shares",
     ) -> Recombination:
         source = tree({"money.py": "BASE = 1\n"})
-        task = RecombinationTask(module=module, function="shares", samples=list(samples), tests=tests, seconds=seconds)
+        task = RecombinationTask(module=module, function=function, samples=list(samples), tests=tests, seconds=seconds)
         return runner.recombine(source, base_environment, task)
 
     return run
@@ -134,13 +140,105 @@ def test_every_change_can_be_undone(own: list[str], other: list[str]) -> None:
     function, donor = _function(own), _function(other)
     before, donor_before = ast.dump(function), ast.dump(donor)
     made = 0
-    for change in changes(function, [donor], {"range", "f", "OSError"}):
+    empty = [EmptyCase(0, ast.Constant(""))]
+    for change in changes(function, [donor], {"range", "f", "OSError"}, empty):
         old = change.make()
         made += ast.dump(function) != before
         change.undo(old)
         assert ast.dump(function) == before
     assert ast.dump(donor) == donor_before
     assert made
+
+
+UNSORTED = """
+def pages(text: str) -> list[int]:
+    if len(text) > 100:
+        raise ValueError("too long")
+    found = [int(page) for page in text.split(",")]
+    return found
+"""
+PAGES = [
+    ["from money import pages", "assert pages('3,1') == [1, 3]"],
+    ["from money import pages", "assert pages('2,1,2') == [1, 2]"],
+    ["from money import pages", "assert pages('') == []"],
+]
+
+
+def test_usual_slips_are_mended_without_another_answer_to_take_parts_from(search: Search) -> None:
+    """Sorted, each once, nothing for nothing: two changes of the one answer there is."""
+    found = search(UNSORTED, tests=PAGES, function="pages")
+    names: dict[str, object] = {}
+    exec(found.code, names)
+    pages = names["pages"]
+    assert callable(pages)
+    assert pages("9,8,9,1") == [1, 8, 9]
+    assert pages("") == []
+
+
+def test_only_for_nothing_a_case_of_its_own_is_made() -> None:
+    bodies = [*PAGES, ["assert pages(0, 1) == 'x'"], ["assert other('') == 1"], ["assert pages(f()) == 1"]]
+    cases = empty_cases("pages", [*bodies, ["assert not"], []])
+    assert [ast.unparse(case.result) for case in cases] == ["[]", "'x'"]
+
+
+def test_the_empty_case_comes_before_anything_is_done_with_the_argument() -> None:
+    function = ast.parse(UNSORTED).body[0]
+    assert isinstance(function, ast.FunctionDef)
+    places = [
+        change.key
+        for change in templates(function, empty_cases("pages", PAGES))
+        if change.insert and isinstance(change.new, ast.If) and isinstance(change.new.body[0], ast.Return)
+    ]
+    assert places == [0, 1]
+
+
+def test_of_several_solutions_the_one_is_taken_that_goes_on_doing_what_the_answers_do(search: Search) -> None:
+    """`not rest` in many places passes the tests, too, and is wrong for every multiple of ten."""
+    code = """
+def spoken(number: int) -> str:
+    if number < 0:
+        raise ValueError
+    tens = number // 10
+    rest = number % 10
+    parts = []
+    if tens > 0:
+        parts.append(f"{tens} ten")
+    if rest > 0:
+        parts.append(f"{rest} one")
+    return " ".join(parts)
+"""
+    tests = [
+        ["from money import spoken", "assert spoken(31) == '3 ten 1 one'"],
+        ["from money import spoken", "assert spoken(2) == '2 one'"],
+        ["from money import spoken", "assert spoken(0) == 'none'"],
+    ]
+    names: dict[str, object] = {}
+    exec(search(code, tests=tests, function="spoken").code, names)
+    spoken = names["spoken"]
+    assert callable(spoken)
+    assert [spoken(number) for number in (0, 10, 40, 15)] == ["none", "1 ten", "4 ten", "1 ten 5 one"]
+
+
+def test_the_choice_is_by_agreement_with_the_samples_then_among_each_other() -> None:
+    sample = (1, 2, 3, 4)
+    assert best([(1, 2, 9, 9), (1, 2, 3, 9), (8, 2, 3, 9)], [(1.0, sample)]) == 1
+    assert best([(1, 2, 7, 7), (1, 2, 8, 8), (1, 2, 8, 8)], [(0.5, sample)]) == 1
+    assert best([(1,), (2,)], []) == 0
+
+
+def test_probes_are_the_calls_of_the_tests_with_other_arguments() -> None:
+    tests = [
+        [
+            "from datetime import date",
+            "from money import later",
+            "assert later(date(2024, 1, 31), 1) == date(2024, 2, 29)",
+        ],
+        ["from money import later", "with pytest.raises(ValueError):\n    later('a b', [1, 2], gap=3)"],
+    ]
+    made = probes("later", tests, [ast.parse("x = 86400")])
+    assert 20 < len(made) <= MOST_PROBES
+    assert any(86400 in code.co_consts for code in made)
+    assert probes("later", [["assert True"], ["assert ("]], []) == []
 
 
 def test_what_is_found_is_written_with_the_imports_and_helpers_it_needs() -> None:

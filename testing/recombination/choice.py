@@ -1,0 +1,126 @@
+"""Which of several found solutions is right: they all pass the tests, so that something else has to tell them apart.
+
+The samples do. Most of what they do is right, and a change that mends one test by breaking what nobody tested moves
+away from them. So solutions and samples are asked the same further questions, made from the tests' own calls, and the
+solution that answers most of them as the samples do is taken.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import random
+from collections.abc import Sequence
+from types import CodeType, EllipsisType
+from typing import TypeAlias
+
+MOST_PROBES = 60
+_TRIES = 400
+RESULT = "_result"
+
+_Value: TypeAlias = str | bytes | int | float | complex | EllipsisType | None
+
+
+def probes(name: str, tests: Sequence[Sequence[str]], solutions: Sequence[ast.AST]) -> list[CodeType]:
+    """Programs that call `name` with other arguments than `tests` do, and leave what comes back in `RESULT`."""
+    calls = [call for lines in tests for call in _calls(name, lines)]
+    if not calls:
+        return []
+    pool = [
+        node.value
+        for part in [*(call for _, call in calls), *solutions]
+        for node in ast.walk(part)
+        if isinstance(node, ast.Constant)
+    ]
+    found: dict[str, CodeType] = {}
+    for _ in range(_TRIES):
+        imports, call = random.choice(calls)  # noqa: S311  # nothing secret
+        varied = _varied(call, pool)
+        body: list[ast.stmt] = [*imports, ast.Assign([ast.Name(RESULT, ast.Store())], varied)]
+        text = ast.unparse(varied)
+        if text not in found:
+            found[text] = compile(ast.fix_missing_locations(ast.Module(body, [])), "<probe>", "exec")
+        if len(found) >= MOST_PROBES:
+            break
+    return list(found.values())
+
+
+def best(found: Sequence[Sequence[int]], samples: Sequence[tuple[float, Sequence[int]]]) -> int:
+    """Place of the solution whose outcomes agree best with those of the samples, each of which has a weight.
+
+    Among equals the one that most other solutions agree with, then the first.
+    """
+
+    def agreement(outcomes: Sequence[int]) -> tuple[float, int]:
+        with_samples = sum(
+            weight * sum(mine == theirs for mine, theirs in zip(outcomes, sample, strict=True))
+            for weight, sample in samples
+        )
+        with_others = sum(mine == theirs for other in found for mine, theirs in zip(outcomes, other, strict=True))
+        return with_samples, with_others
+
+    return max(range(len(found)), key=lambda place: agreement(found[place]))
+
+
+def _calls(name: str, lines: Sequence[str]) -> list[tuple[list[ast.stmt], ast.Call]]:
+    """The calls of `name` in a test's body, each with the imports it needs."""
+    try:
+        tree = ast.parse("\n".join(lines))
+    except SyntaxError:
+        return []
+    imports: list[ast.stmt] = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return [
+        (imports, node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+    ]
+
+
+def _varied(call: ast.Call, pool: Sequence[_Value]) -> ast.Call:
+    """The call with one or two things in its arguments changed."""
+    varied = copy.deepcopy(call)
+    arguments = [*varied.args, *(keyword.value for keyword in varied.keywords)]
+    nodes = [node for argument in arguments for node in ast.walk(argument)]
+    for _ in range(random.randint(1, 2)):  # noqa: S311
+        node = random.choice(nodes) if nodes else None  # noqa: S311
+        if isinstance(node, ast.Constant):
+            node.value = _other(node.value, pool)
+        elif isinstance(node, ast.List) and node.elts:
+            index = random.randrange(len(node.elts))  # noqa: S311
+            match random.randrange(3):  # noqa: S311
+                case 0:
+                    del node.elts[index]
+                case 1:
+                    node.elts.insert(index, copy.deepcopy(random.choice(node.elts)))  # noqa: S311
+                case _:
+                    node.elts.reverse()
+    return varied
+
+
+def _other(value: _Value, pool: Sequence[_Value]) -> _Value:
+    """A value like `value`: near to it, or another one of its type from the tests and samples."""
+    alike = [other for other in pool if type(other) is type(value)]
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or random.random() < 0.4:  # noqa: S311
+        return random.choice(alike) if alike else value  # noqa: S311
+    if isinstance(value, int | float):
+        return random.choice([value + 1, value - 1, value * 2, value * 10, value // 2])  # noqa: S311
+    return _other_text(value, [other for other in alike if isinstance(other, str)])
+
+
+def _other_text(text: str, pool: Sequence[str]) -> str:
+    words = text.split(" ")
+    index = random.randrange(len(words))  # noqa: S311
+    match random.randrange(6):  # noqa: S311
+        case 0:
+            words.pop(index)
+        case 1:
+            words.insert(index, random.choice(words))  # noqa: S311
+        case 2:
+            random.shuffle(words)
+        case 3:
+            words[index] = words[index][:1]
+        case 4:
+            words[index] = words[index].swapcase()
+        case _:
+            words.append(random.choice(pool) if pool else "x")  # noqa: S311
+    return " ".join(words)
