@@ -17,6 +17,8 @@ from memory import Priority, Task, TaskType
 
 _ITEM = re.compile(r"(?m)^##[ \t]+(?P<title>[^\n#].*?)[ \t]*$")
 _MARKER = re.compile(r"\s*[\[(](?P<word>high|medium|low|done)[\])]\s*$", re.IGNORECASE)
+_FIRST_SENTENCE = re.compile(r"(?:`[^`\n]+`|[^`\n])+?(?=[.!?:](?:\s|$)|\n|$)")
+"""Without its full stop; one inside of code ends nothing."""
 _PRIORITIES = {"high": Priority.HIGH, "medium": Priority.MEDIUM, "low": Priority.LOW}
 _TITLE_LENGTH = 80
 
@@ -40,7 +42,7 @@ class CEOAgent(BaseAgent):
         """A goal that states examples of one function is itself the task; nobody has to be asked."""
         if not stated_examples(goal):
             return []
-        first = re.split(r"(?<=[.!?:])\s|\n", goal.strip(), maxsplit=1)[0]
+        first = match[0] if (match := _FIRST_SENTENCE.match(goal.strip())) else goal.strip().splitlines()[0]
         title = first if len(first) <= _TITLE_LENGTH else first[: _TITLE_LENGTH - 1].rsplit(" ", 1)[0] + "…"
         return [_task("goal", title, goal.strip(), Priority.HIGH, "owner")]
 

@@ -16,6 +16,8 @@ from agents import Begun
 LONGEST = 6000
 """Characters (about 1,700 tokens) a file may take in a small prompt."""
 _LONGEST_CONSTANT = 300
+_LONGEST_SUMMARY = 90
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -35,8 +37,9 @@ def excerpt(text: str, changed: Collection[str]) -> str:
     if head := [ast.unparse(node) for node in tree.body if _is_head(node)]:
         parts.append("It begins with\n" + _code("\n".join(line for line in head if len(line) <= _LONGEST_CONSTANT)))
     present = [node for node in tree.body if isinstance(node, Definition)]
-    if ready := [_signature(node) for node in present if _is_ready(node, changed)]:
-        parts.append("It has these already, ready to be called:\n" + "\n".join(f"- `{line}`" for line in ready))
+    if ready := [node for node in present if _is_ready(node, changed)]:
+        listed = "\n".join(f"- `{_signature(node)}`{_told(node)}" for node in ready)
+        parts.append("It has these already, ready to be called:\n" + listed)
     lines = text.splitlines()
     if current := ["\n".join(lines[node.lineno - 1 : node.end_lineno]) for node in present if node.name in changed]:
         parts.append("The present code that is to be changed:\n" + _code("\n\n\n".join(current)))
@@ -61,10 +64,10 @@ def begun_function(text: str, name: str, title: str, description: str, *, steps:
         return None
     head = [line for node in body if _is_head(node) and len(line := ast.unparse(node)) <= _LONGEST_CONSTANT]
     imports = [ast.unparse(node) for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
-    head += [f"# There is: {_signature(node)}" for node in body if _is_ready(node, {name})]
+    head += [f"# There is: {_signature(node)}{_told(node)}" for node in body if _is_ready(node, {name})]
     words = f"{title}.\n\n{description.strip()}".replace('"""', "'''").replace("\\", "\\\\")
     task = textwrap.indent(words, "    ").strip()
-    short = words.splitlines()[0]
+    short = _summary(words, name)
     first = "    # Step 1:" if steps else ""
     return Begun(
         shown="\n".join([*head, "", "", f'def {signature}:\n    """{task}\n    """\n{first}']).lstrip("\n"),
@@ -96,6 +99,22 @@ def _signature(node: Definition) -> str:
         return f"class {node.name}"
     returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
     return f"{node.name}({ast.unparse(node.args)}){returns}"
+
+
+def _told(node: Definition) -> str:
+    """What the docstring says in its first line."""
+    first = next(iter((ast.get_docstring(node) or "").strip().splitlines()), "")
+    return f": {first[:_LONGEST_SUMMARY]}" if first else ""
+
+
+def _summary(words: str, name: str) -> str:
+    """The first sentence that says what the function does, not that it is to be added; of title and description."""
+    sentences = [part.strip() for part in _SENTENCE_END.split(words) if part.strip()]
+    telling = next((part for part in sentences if f"`{name}" not in part), sentences[0])
+    telling = re.sub(r"^It (?=[a-z])", "", telling).rstrip(".")
+    if len(telling) > _LONGEST_SUMMARY:
+        telling = telling[:_LONGEST_SUMMARY].rsplit(" ", 1)[0] + " …"
+    return f"{telling[:1].upper()}{telling[1:]}."
 
 
 def _code(text: str) -> str:

@@ -25,7 +25,7 @@ from .choice import best, probes
 from .edits import changes
 from .jury import Jury, module_of
 from .solutions import Solution, read_solution, written
-from .templates import empty_cases
+from .templates import Hints, empty_cases, one_argument_calls
 
 _DEEPEST = 2
 """Changes in a row: with more of them almost anything can be bent to a handful of tests."""
@@ -48,7 +48,7 @@ class Search:
         self._known = set(vars(self._module)) | set(dir(builtins))
         self._jury = Jury(self._module, self._name, task["tests"])
         self._tests: list[list[str]] = task["tests"]
-        self._empty = empty_cases(self._name, task["tests"])
+        self._hints = Hints(empty_cases(self._name, self._tests), one_argument_calls(self._module, self._name))
         self._seen: set[object] = set()
         self._alike: dict[int, int] = {}
         self._samples: list[tuple[int, Solution]] = []
@@ -73,7 +73,7 @@ class Search:
 
     def _try_changes(self, solution: Solution, passed: int, depth: int) -> None:
         donors = [donor.function for donor in self._solutions]
-        for change in changes(solution.function, donors, self._known_with(solution), self._empty):
+        for change in changes(solution.function, donors, self._known_with(solution), self._hints):
             if time.monotonic() >= self._end:
                 return
             old = change.make()

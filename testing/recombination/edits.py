@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .change import Change, expression_places
-from .templates import EmptyCase, templates
+from .templates import Hints, templates
 
 _BLOCKS = ("body", "orelse", "finalbody")
 _EXPRESSIONS = (
@@ -36,15 +36,14 @@ _MOST_RENAMINGS = 12
 
 
 def changes(
-    function: ast.FunctionDef, donors: Sequence[ast.FunctionDef], known: set[str], empty: Sequence[EmptyCase]
+    function: ast.FunctionDef, donors: Sequence[ast.FunctionDef], known: set[str], hints: Hints
 ) -> Iterator[Change]:
     """Single changes of `function`, the likely ones first, each kind in random order.
 
-    `known`: names that every solution may use (builtins, imports, the module's own). `empty`: what the tests say of
-    the empty case.
+    `known`: names that every solution may use (builtins, imports, the module's own).
     """
     yield from _shuffled([*_mutations(function)])
-    yield from _shuffled([*templates(function, empty)])
+    yield from _shuffled([*templates(function, hints)])
     yield from _shuffled(_other_endings(function, donors))
     yield from _shuffled([*_statements(function, donors, known), *_expressions(function, donors, known)])
     # Last, since leaving something out is how a search fools its tests most easily.

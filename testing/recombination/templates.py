@@ -9,11 +9,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from types import FunctionType, ModuleType
 
 from .change import Change, expression_places
 
 _WRAPPINGS = (
     "sorted(_)", "sorted(set(_))", "list(dict.fromkeys(_))", "int(_)", "abs(_)", "_.strip()", "_.rstrip()", "_.lower()",
+    "_.upper()",
 )  # fmt: skip
 """No bare `set`: small numbers come out of one in order, which passes tests by chance."""
 _RELATIVES = (
@@ -37,12 +39,21 @@ class EmptyCase:
     result: ast.expr
 
 
-def templates(function: ast.FunctionDef, empty: Sequence[EmptyCase]) -> Iterator[Change]:
+@dataclass(frozen=True)
+class Hints:
+    """What is known beside the solutions."""
+
+    empty: Sequence[EmptyCase] = ()
+    calls: Sequence[str] = ()
+    """The module's own functions that take one argument."""
+
+
+def templates(function: ast.FunctionDef, hints: Hints) -> Iterator[Change]:
     """The changes of `function` that templates suggest."""
-    yield from _empty_cases(function, empty)
+    yield from _empty_cases(function, hints.empty)
     yield from _filters(function)
     yield from _relatives(function)
-    yield from _wrappings(function)
+    yield from _wrappings(function, [*_WRAPPINGS, *(f"{name}(_)" for name in hints.calls)])
 
 
 def empty_cases(name: str, tests: Sequence[Sequence[str]]) -> list[EmptyCase]:
@@ -63,6 +74,18 @@ def empty_cases(name: str, tests: Sequence[Sequence[str]]) -> list[EmptyCase]:
                 )
             ) if called == name and _is_nothing(argument) and _is_literal(result):
                 found.append(EmptyCase(0, result))
+    return found
+
+
+def one_argument_calls(module: ModuleType, name: str) -> list[str]:
+    """Names of the functions of `module`, other than `name`, that can be called with one argument."""
+    found = []
+    for other, value in vars(module).items():
+        if other != name and isinstance(value, FunctionType) and value.__module__ == module.__name__:
+            code = value.__code__
+            positional, defaults = code.co_argcount, len(value.__defaults__ or ())
+            if positional and positional - defaults <= 1 and not code.co_kwonlyargcount:
+                found.append(other)
     return found
 
 
@@ -109,7 +132,7 @@ def _relatives(function: ast.FunctionDef) -> Iterator[Change]:
                 yield from (Change(called, field, other) for other in family if other != name)
 
 
-def _wrappings(function: ast.FunctionDef) -> Iterator[Change]:
+def _wrappings(function: ast.FunctionDef, patterns: Sequence[str]) -> Iterator[Change]:
     for holder, key, node in expression_places(function):
         if not isinstance(getattr(node, "ctx", ast.Load()), ast.Load) or key in ("func", "annotation"):
             continue
@@ -120,7 +143,7 @@ def _wrappings(function: ast.FunctionDef) -> Iterator[Change]:
                 yield Change(holder, key, node.func.value)
         if isinstance(node, ast.Constant):
             continue
-        yield from (Change(holder, key, _wrapped(pattern, node)) for pattern in _WRAPPINGS)
+        yield from (Change(holder, key, _wrapped(pattern, node)) for pattern in patterns)
 
 
 def _wrapped(pattern: str, node: ast.expr) -> ast.expr:

@@ -85,8 +85,10 @@ def test_a_goal_with_examples_is_the_task() -> None:
     goal = "Add `f(x)` to a.py. `f(1)` returns `2`."
     with scripted_llm([]) as llm:
         (task,) = CEOAgent(llm).tasks_from_goal(goal)
+        (typed,) = CEOAgent(llm).tasks_from_goal("Add `f(x: int) -> int`: it doubles. `f(1)` returns `2`.")
         assert CEOAgent(llm).tasks_from_goal("Make it better.") == []
-    assert (task.title, task.description) == ("Add `f(x)` to a.py.", goal)
+    assert (task.title, task.description) == ("Add `f(x)` to a.py", goal)
+    assert typed.title == "Add `f(x: int) -> int`"
 
 
 def test_ideas_that_are_known_are_left_out() -> None:

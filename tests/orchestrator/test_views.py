@@ -85,6 +85,17 @@ def test_a_begun_function_shows_the_task_and_keeps_its_title() -> None:
     assert begun.kept == 'import re\n\n\ndef cut(text: str, to: int = 3) -> str:\n    """Cut text."""\n'
 
 
+def test_neighbours_are_told_with_what_they_do_and_the_summary_is_no_instruction() -> None:
+    source = 'def plain(x):\n    """Make x plain.\n\n    More of it.\n    """\n'
+    words = "Add `cut(text: str) -> str` to a.py. It cuts text at its first stop. `cut('a.b')` returns `'a'`."
+    begun = begun_function(source, "cut", "Add `cut(text: str) -> str` to a.py", words, steps=True)
+    assert begun is not None
+    assert "# There is: plain(x): Make x plain." in begun.shown
+    assert begun.kept.endswith('    """Cuts text at its first stop."""\n    # Step 1:')
+    assert begun.shown.endswith("    # Step 1:")
+    assert "- `plain(x)`: Make x plain." in excerpt(source, ["cut"])
+
+
 def test_a_function_is_begun_with_the_signature_there_is_or_not_at_all() -> None:
     begun = begun_function("def cut(text, to=3):\n    return text\n", "cut", "Mend it", "`cut` is wrong.")
     assert begun is not None

@@ -14,7 +14,7 @@ from testing import Environment, Recombination, RecombinationTask, TestRunner
 from testing.recombination.choice import MOST_PROBES, best, probes
 from testing.recombination.edits import changes
 from testing.recombination.solutions import read_solution, written
-from testing.recombination.templates import EmptyCase, empty_cases, templates
+from testing.recombination.templates import EmptyCase, Hints, empty_cases, templates
 from tests.testing.conftest import Tree
 
 # The first refuses what is wrong but adds up badly; the second adds up well but refuses nothing.
@@ -49,7 +49,7 @@ def search(runner: TestRunner, base_environment: Environment, tree: Tree) -> Sea
         module: str = "money",
         function: str = "shares",
     ) -> Recombination:
-        source = tree({"money.py": "BASE = 1\n"})
+        source = tree({"money.py": "def doubled(number: int) -> int:\n    return sum([number] * 2)\n"})
         task = RecombinationTask(module=module, function=function, samples=list(samples), tests=tests, seconds=seconds)
         return runner.recombine(source, base_environment, task)
 
@@ -140,8 +140,8 @@ def test_every_change_can_be_undone(own: list[str], other: list[str]) -> None:
     function, donor = _function(own), _function(other)
     before, donor_before = ast.dump(function), ast.dump(donor)
     made = 0
-    empty = [EmptyCase(0, ast.Constant(""))]
-    for change in changes(function, [donor], {"range", "f", "OSError"}, empty):
+    hints = Hints([EmptyCase(0, ast.Constant(""))], ["f"])
+    for change in changes(function, [donor], {"range", "f", "OSError"}, hints):
         old = change.make()
         made += ast.dump(function) != before
         change.undo(old)
@@ -175,6 +175,13 @@ def test_usual_slips_are_mended_without_another_answer_to_take_parts_from(search
     assert pages("") == []
 
 
+def test_the_modules_own_functions_are_tried(search: Search) -> None:
+    """The tree's `money.py` has `doubled`, which the answer might have called."""
+    code = "def pay(hours: int) -> int:\n    return hours + 1\n"
+    tests = [["from money import pay", f"assert pay({hours}) == {hours * 2 + 1}"] for hours in (2, 3, 8)]
+    assert "doubled(" in search(code, tests=tests, function="pay").code
+
+
 def test_only_for_nothing_a_case_of_its_own_is_made() -> None:
     bodies = [*PAGES, ["assert pages(0, 1) == 'x'"], ["assert other('') == 1"], ["assert pages(f()) == 1"]]
     cases = empty_cases("pages", [*bodies, ["assert not"], []])
@@ -186,7 +193,7 @@ def test_the_empty_case_comes_before_anything_is_done_with_the_argument() -> Non
     assert isinstance(function, ast.FunctionDef)
     places = [
         change.key
-        for change in templates(function, empty_cases("pages", PAGES))
+        for change in templates(function, Hints(empty_cases("pages", PAGES)))
         if change.insert and isinstance(change.new, ast.If) and isinstance(change.new.body[0], ast.Return)
     ]
     assert places == [0, 1]
