@@ -8,14 +8,14 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TypeGuard
 
 from agents import Begun
 
 LONGEST = 6000
 """Characters (about 1,700 tokens) a file may take in a small prompt."""
-_LONGEST_CONSTANT = 300
+_LONGEST_CONSTANT = 160
 _LONGEST_SUMMARY = 90
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 
@@ -23,9 +23,10 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def excerpt(text: str, changed: Collection[str]) -> str:
-    """The Python module `text` in a few lines of Markdown: its imports and constants as code, the names of its other
+    """The Python module `text` in a few lines of Markdown: its imports as code, what else it has in a line each
 
-    definitions with their signatures, and the present code of those in `changed`. Empty for an empty module.
+    (constants, signatures and what the docstrings say), and the present code of those in `changed`. Empty for an empty
+    module.
     """
     try:
         tree = ast.parse(text)
@@ -34,12 +35,14 @@ def excerpt(text: str, changed: Collection[str]) -> str:
     if not tree.body:
         return ""
     parts: list[str] = []
-    if head := [ast.unparse(node) for node in tree.body if _is_head(node)]:
-        parts.append("It begins with\n" + _code("\n".join(line for line in head if len(line) <= _LONGEST_CONSTANT)))
+    if imports := [ast.unparse(node) for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]:
+        parts.append("It begins with\n" + _code("\n".join(imports)))
     present = [node for node in tree.body if isinstance(node, Definition)]
-    if ready := [node for node in present if _is_ready(node, changed)]:
-        listed = "\n".join(f"- `{_signature(node)}`{_told(node)}" for node in ready)
-        parts.append("It has these already, ready to be called:\n" + listed)
+    # Constants stand here and not in the code above, which small models copy.
+    ready = [f"`{line}`" for line in _constants(tree.body)]
+    ready += [f"`{_signature(node)}`{_told(node)}" for node in present if _is_ready(node, changed)]
+    if ready:
+        parts.append("It has these already, ready to be used:\n" + "\n".join(f"- {line}" for line in ready))
     lines = text.splitlines()
     if current := ["\n".join(lines[node.lineno - 1 : node.end_lineno]) for node in present if node.name in changed]:
         parts.append("The present code that is to be changed:\n" + _code("\n\n\n".join(current)))
@@ -62,8 +65,8 @@ def begun_function(text: str, name: str, title: str, description: str, *, steps:
     )
     if not signature:
         return None
-    head = [line for node in body if _is_head(node) and len(line := ast.unparse(node)) <= _LONGEST_CONSTANT]
     imports = [ast.unparse(node) for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+    head = [*imports, *_constants(body)]
     head += [f"# There is: {_signature(node)}{_told(node)}" for node in body if _is_ready(node, {name})]
     words = f"{title}.\n\n{description.strip()}".replace('"""', "'''").replace("\\", "\\\\")
     task = textwrap.indent(words, "    ").strip()
@@ -90,8 +93,9 @@ def _is_ready(node: ast.stmt, changed: Collection[str]) -> TypeGuard[Definition]
     return isinstance(node, Definition) and node.name not in changed and not node.name.startswith("_")
 
 
-def _is_head(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Import | ast.ImportFrom | ast.Assign | ast.AnnAssign)
+def _constants(body: Sequence[ast.stmt]) -> list[str]:
+    lines = [ast.unparse(node) for node in body if isinstance(node, ast.Assign | ast.AnnAssign)]
+    return [line for line in lines if len(line) <= _LONGEST_CONSTANT and not line.startswith("__")]
 
 
 def _signature(node: Definition) -> str:

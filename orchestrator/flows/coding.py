@@ -167,8 +167,8 @@ def _tries(ctx: StageContext, state: CodeState) -> Iterator[Try]:
 
 
 def _near(state: CodeState) -> bool:
-    """Whether there are samples that recombining may mend: the best one passes at least half of the tests."""
-    return len(state.drafts) > 1 and min(draft.missing for draft in state.drafts) * 2 <= len(state.cases)
+    """Whether there are samples that recombining may mend: the best one passes at least a quarter of the tests."""
+    return len(state.drafts) > 1 and min(draft.missing for draft in state.drafts) * 4 <= len(state.cases) * 3
 
 
 def _answer(ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer | None:

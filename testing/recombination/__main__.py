@@ -25,7 +25,7 @@ from .choice import best, probes
 from .edits import changes
 from .jury import Jury, module_of
 from .solutions import Solution, read_solution, written
-from .templates import Hints, empty_cases, one_argument_calls
+from .templates import Hints, constants_of, empty_cases, one_argument_calls
 
 _DEEPEST = 2
 """Changes in a row: with more of them almost anything can be bent to a handful of tests."""
@@ -48,7 +48,12 @@ class Search:
         self._known = set(vars(self._module)) | set(dir(builtins))
         self._jury = Jury(self._module, self._name, task["tests"])
         self._tests: list[list[str]] = task["tests"]
-        self._hints = Hints(empty_cases(self._name, self._tests), one_argument_calls(self._module, self._name))
+        self._donors = [solution.function for solution in self._solutions]
+        self._hints = Hints(
+            empty_cases(self._name, self._tests),
+            one_argument_calls(self._module, self._name),
+            constants_of(self._donors),
+        )
         self._seen: set[object] = set()
         self._alike: dict[int, int] = {}
         self._samples: list[tuple[int, Solution]] = []
@@ -72,8 +77,7 @@ class Search:
         return self._written(self._likeliest()) if self._found else ""
 
     def _try_changes(self, solution: Solution, passed: int, depth: int) -> None:
-        donors = [donor.function for donor in self._solutions]
-        for change in changes(solution.function, donors, self._known_with(solution), self._hints):
+        for change in changes(solution.function, self._donors, self._known_with(solution), self._hints):
             if time.monotonic() >= self._end:
                 return
             old = change.make()
@@ -96,8 +100,7 @@ class Search:
 
     def _likeliest(self) -> Solution:
         """Of the found solutions the one that goes on doing what the samples do."""
-        functions = [solution.function for solution in self._solutions]
-        questions = probes(self._name, self._tests, functions)
+        questions = probes(self._name, self._tests, self._donors)
         outcomes = [self._jury.outcomes(_compiled(solution), questions) for solution in self._found]
         samples = [
             (passed.bit_count() / self.tests, self._jury.outcomes(_compiled(solution), questions))

@@ -46,6 +46,8 @@ class Hints:
     empty: Sequence[EmptyCase] = ()
     calls: Sequence[str] = ()
     """The module's own functions that take one argument."""
+    constants: Sequence[ast.Constant] = ()
+    """Those of all solutions, each once."""
 
 
 def templates(function: ast.FunctionDef, hints: Hints) -> Iterator[Change]:
@@ -53,6 +55,7 @@ def templates(function: ast.FunctionDef, hints: Hints) -> Iterator[Change]:
     yield from _empty_cases(function, hints.empty)
     yield from _filters(function)
     yield from _relatives(function)
+    yield from _leaves(function, hints.constants)
     yield from _wrappings(function, [*_WRAPPINGS, *(f"{name}(_)" for name in hints.calls)])
 
 
@@ -75,6 +78,12 @@ def empty_cases(name: str, tests: Sequence[Sequence[str]]) -> list[EmptyCase]:
             ) if called == name and _is_nothing(argument) and _is_literal(result):
                 found.append(EmptyCase(0, result))
     return found
+
+
+def constants_of(functions: Sequence[ast.FunctionDef]) -> list[ast.Constant]:
+    """The constants in `functions`, each once."""
+    nodes = (node for function in functions for node in ast.walk(function) if isinstance(node, ast.Constant))
+    return list({ast.unparse(node): node for node in nodes}.values())
 
 
 def one_argument_calls(module: ModuleType, name: str) -> list[str]:
@@ -130,6 +139,24 @@ def _relatives(function: ast.FunctionDef) -> Iterator[Change]:
         for family in _RELATIVES:
             if name in family:
                 yield from (Change(called, field, other) for other in family if other != name)
+
+
+def _leaves(function: ast.FunctionDef, constants: Sequence[ast.Constant]) -> Iterator[Change]:
+    """Another name of the function, or a constant, in the place of one."""
+    places = [
+        place
+        for place in expression_places(function)
+        if isinstance(place[2], ast.Constant) or (isinstance(place[2], ast.Name) and isinstance(place[2].ctx, ast.Load))
+    ]
+    names = {argument.arg: ast.Name(argument.arg, ast.Load()) for argument in function.args.args}
+    others = (
+        {ast.unparse(constant): constant for constant in constants}
+        | names
+        | {ast.unparse(leaf): leaf for _, key, leaf in places if key != "func"}
+    )
+    for holder, key, leaf in places:
+        if key not in ("func", "annotation"):
+            yield from (Change(holder, key, other) for text, other in others.items() if text != ast.unparse(leaf))
 
 
 def _wrappings(function: ast.FunctionDef, patterns: Sequence[str]) -> Iterator[Change]:

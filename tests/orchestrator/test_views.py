@@ -39,7 +39,8 @@ def test_a_small_model_is_shown_a_frame_and_in_full_only_what_changes() -> None:
     shown = excerpt(text, {"wanted"})
 
     assert len(shown) <= LONGEST + 10
-    assert "import re\nLIMIT = 3" in shown
+    assert "```python\nimport re\n```" in shown
+    assert "- `LIMIT = 3`" in shown
     assert 'return re.sub("a", "b", y)' in shown
     assert "- `f3(x: int) -> int`" in shown
     assert "- `class Box`" in shown

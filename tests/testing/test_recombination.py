@@ -182,6 +182,19 @@ def test_the_modules_own_functions_are_tried(search: Search) -> None:
     assert "doubled(" in search(code, tests=tests, function="pay").code
 
 
+def test_a_wrong_name_or_constant_is_exchanged(search: Search) -> None:
+    code = "def path(parts: list[str], mark: str) -> str:\n    return mark.join(part + '/' for part in parts)\n"
+    tests = [
+        ["from money import path", "assert path(['a', 'b'], '-') == 'a-/b-'"],
+        ["from money import path", "assert path(['c'], '+') == 'c+'"],
+    ]
+    names: dict[str, object] = {}
+    exec(search(code, tests=tests, function="path").code, names)
+    path = names["path"]
+    assert callable(path)
+    assert path(["x", "y", "z"], "!") == "x!/y!/z!"
+
+
 def test_only_for_nothing_a_case_of_its_own_is_made() -> None:
     bodies = [*PAGES, ["assert pages(0, 1) == 'x'"], ["assert other('') == 1"], ["assert pages(f()) == 1"]]
     cases = empty_cases("pages", [*bodies, ["assert not"], []])
