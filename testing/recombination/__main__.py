@@ -17,6 +17,7 @@ import json
 import random
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -138,7 +139,8 @@ class Search:
         return self._known | {name for node in solution.helpers if isinstance(name := getattr(node, "name", None), str)}
 
     def _written(self, solution: Solution) -> str:
-        return written(solution.function, solution.helpers, self._imports)
+        told = [text for text in (solution.docstring, *(each.docstring for each in self._solutions)) if text]
+        return written(solution.function, solution.helpers, self._imports, min(told, key=_lines, default=""))
 
 
 def _compiled(solution: Solution) -> CodeType:
@@ -147,7 +149,11 @@ def _compiled(solution: Solution) -> CodeType:
 
 
 def _copied(solution: Solution) -> Solution:
-    return Solution(copy.deepcopy(solution.function), solution.helpers, solution.imports)
+    return replace(solution, function=copy.deepcopy(solution.function))
+
+
+def _lines(text: str) -> int:
+    return text.count("\n")
 
 
 def _identity(code: CodeType) -> object:

@@ -14,6 +14,7 @@ class Solution:
     function: ast.FunctionDef
     helpers: tuple[ast.stmt, ...]
     imports: tuple[ast.stmt, ...]
+    docstring: str = ""
 
 
 def read_solution(code: str, name: str) -> Solution | None:
@@ -26,7 +27,8 @@ def read_solution(code: str, name: str) -> Solution | None:
     if not functions:
         return None
     function = functions[-1]
-    if ast.get_docstring(function) is not None and len(function.body) > 1:
+    docstring = ast.get_docstring(function)
+    if docstring is not None and len(function.body) > 1:
         del function.body[0]
     return Solution(
         function,
@@ -37,11 +39,17 @@ def read_solution(code: str, name: str) -> Solution | None:
             and getattr(node, "name", "") != name
         ),
         tuple(node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)),
+        docstring or "",
     )
 
 
-def written(function: ast.FunctionDef, helpers: Sequence[ast.stmt], imports: Sequence[ast.stmt]) -> str:
+def written(
+    function: ast.FunctionDef, helpers: Sequence[ast.stmt], imports: Sequence[ast.stmt], docstring: str = ""
+) -> str:
     """The found solution as source: the function, the helpers, and of `imports` what these use."""
+    if docstring:
+        told: ast.stmt = ast.Expr(ast.Constant(docstring))
+        function = ast.FunctionDef(**{**dict(ast.iter_fields(function)), "body": [told, *function.body]})
     body = [*helpers, function]
     used = {node.id for part in body for node in ast.walk(part) if isinstance(node, ast.Name)}
     wanted = {
@@ -50,4 +58,5 @@ def written(function: ast.FunctionDef, helpers: Sequence[ast.stmt], imports: Seq
         if isinstance(node, ast.Import | ast.ImportFrom)
         and any((alias.asname or alias.name.partition(".")[0]) in used for alias in node.names)
     }
-    return "\n\n\n".join(["\n".join(wanted)] * bool(wanted) + [ast.unparse(part) for part in body]) + "\n"
+    parts = [ast.unparse(ast.fix_missing_locations(part)) for part in body]
+    return "\n\n\n".join(["\n".join(wanted)] * bool(wanted) + parts) + "\n"

@@ -266,6 +266,8 @@ def test_what_is_found_is_written_with_the_imports_and_helpers_it_needs() -> Non
     solution = read_solution(helper + 'def f(x):\n    """Doc."""\n    return re.escape(half(x))\n', "f")
     assert solution is not None
     code = written(solution.function, solution.helpers, solution.imports)
+    told = written(solution.function, solution.helpers, solution.imports, solution.docstring)
+    assert told == code.replace("def f(x):\n", 'def f(x):\n    """Doc."""\n')
     assert "import re" in code
     assert "import os" not in code
     assert "def half" in code
