@@ -16,6 +16,7 @@ from agents import Begun
 LONGEST = 6000
 """Characters (about 1,700 tokens) a file may take in a small prompt."""
 _LONGEST_CONSTANT = 160
+_MOST_CONSTANTS = 200
 _LONGEST_SUMMARY = 90
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 
@@ -23,10 +24,12 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def excerpt(text: str, changed: Collection[str]) -> str:
-    """The Python module `text` in a few lines of Markdown: its imports as code, what else it has in a line each
+    """The Python module `text` in a few lines of Markdown: its imports and constants as code, its other definitions by
 
-    (constants, signatures and what the docstrings say), and the present code of those in `changed`. Empty for an empty
-    module.
+    their signatures, and the present code of those in `changed`. Empty for an empty module.
+
+    Many constants are listed, too: as code they would be copied. What the definitions do is not told: small models take
+    it as an order to write them.
     """
     try:
         tree = ast.parse(text)
@@ -35,14 +38,14 @@ def excerpt(text: str, changed: Collection[str]) -> str:
     if not tree.body:
         return ""
     parts: list[str] = []
-    if imports := [ast.unparse(node) for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]:
-        parts.append("It begins with\n" + _code("\n".join(imports)))
+    head, constants = _imports(tree.body), _constants(tree.body)
+    if sum(map(len, constants)) <= _MOST_CONSTANTS:
+        head, constants = [*head, *constants], []
+    if head:
+        parts.append("It begins with\n" + _code("\n".join(head)))
     present = [node for node in tree.body if isinstance(node, Definition)]
-    # Constants stand here and not in the code above, which small models copy.
-    ready = [f"`{line}`" for line in _constants(tree.body)]
-    ready += [f"`{_signature(node)}`{_told(node)}" for node in present if _is_ready(node, changed)]
-    if ready:
-        parts.append("It has these already, ready to be used:\n" + "\n".join(f"- {line}" for line in ready))
+    if ready := [*constants, *(_signature(node) for node in present if _is_ready(node, changed))]:
+        parts.append("It has these already, ready to be used:\n" + "\n".join(f"- `{line}`" for line in ready))
     lines = text.splitlines()
     if current := ["\n".join(lines[node.lineno - 1 : node.end_lineno]) for node in present if node.name in changed]:
         parts.append("The present code that is to be changed:\n" + _code("\n\n\n".join(current)))
@@ -65,9 +68,9 @@ def begun_function(text: str, name: str, title: str, description: str, *, steps:
     )
     if not signature:
         return None
-    imports = [ast.unparse(node) for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+    imports = _imports(body)
     head = [*imports, *_constants(body)]
-    head += [f"# There is: {_signature(node)}{_told(node)}" for node in body if _is_ready(node, {name})]
+    head += [f"# There is: {_signature(node)}" for node in body if _is_ready(node, {name})]
     words = f"{title}.\n\n{description.strip()}".replace('"""', "'''").replace("\\", "\\\\")
     task = textwrap.indent(words, "    ").strip()
     short = _summary(words, name)
@@ -93,6 +96,10 @@ def _is_ready(node: ast.stmt, changed: Collection[str]) -> TypeGuard[Definition]
     return isinstance(node, Definition) and node.name not in changed and not node.name.startswith("_")
 
 
+def _imports(body: Sequence[ast.stmt]) -> list[str]:
+    return [ast.unparse(node) for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
 def _constants(body: Sequence[ast.stmt]) -> list[str]:
     lines = [ast.unparse(node) for node in body if isinstance(node, ast.Assign | ast.AnnAssign)]
     return [line for line in lines if len(line) <= _LONGEST_CONSTANT and not line.startswith("__")]
@@ -103,12 +110,6 @@ def _signature(node: Definition) -> str:
         return f"class {node.name}"
     returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
     return f"{node.name}({ast.unparse(node.args)}){returns}"
-
-
-def _told(node: Definition) -> str:
-    """What the docstring says in its first line."""
-    first = next(iter((ast.get_docstring(node) or "").strip().splitlines()), "")
-    return f": {first[:_LONGEST_SUMMARY]}" if first else ""
 
 
 def _summary(words: str, name: str) -> str:
