@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from agents.answers import Requirements
 from agents.base import BaseAgent
@@ -19,7 +18,7 @@ from memory import Task
 _SAMPLE_TEMPERATURE = 0.7
 _HIGHER_TEMPERATURE = 0.9
 _HIGHER_FROM = 3
-_LONGEST_DEFINITIONS = 700
+_LONGEST_DEFINITIONS = 500
 """Tokens; a small model that writes more has lost its way."""
 _END_OF_FUNCTION = ("\n```", "\ndef ", "\nclass ", "\nif __name__", "\nprint(", "\nassert ")
 """Where a model that completes a function begins to write something else."""
@@ -54,8 +53,8 @@ class CodeView:
     review: str = ""
     begun: Begun | None = None
     """The wanted function begun, for a model that goes on from there."""
-    manner: Literal["", "simple", "rules"] = ""
-    """How the code is to be written: one plain statement after the other, or each rule of the task as a comment."""
+    simple: bool = False
+    """Whether the code is to be written in the simplest way, one plain statement after the other."""
     fresh_start: bool = False
 
 
@@ -81,7 +80,7 @@ class DeveloperAgent(BaseAgent):
             description=task.description,
             tests=view.tests,
             wanted=_wanted(requirements),
-            manner=view.manner,
+            simple=view.simple,
         )
         return self.llm.generate(
             prompt,

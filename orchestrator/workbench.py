@@ -40,7 +40,7 @@ TEST_FILES = ["tests/**", "test/**", "**/tests/**", "**/test/**", "**/test_*.py"
 _NEW_TESTS_SECONDS = 15.0
 """Time the new tests of a task get beyond that of the whole suite; an answer that loops for ever should not hold the
 developer for long, nor the cores that an embedded model needs."""
-_RECOMBINING_SECONDS = 10.0
+_RECOMBINING_SECONDS = 7.0
 _DIFF_CHARACTERS = 20_000
 _LESSON_TOKENS = 500
 

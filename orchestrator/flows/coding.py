@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
 
 from pydantic import BaseModel
 
@@ -33,7 +32,7 @@ RECOMBINED = "recombined"
 class _View:
     """What one sample shows of the task: its words and the file, or the wanted function begun."""
 
-    manner: Literal["", "simple", "rules"] = ""
+    simple: bool = False
     tests: bool = False
     begun: bool = False
     steps: bool = False
@@ -42,10 +41,9 @@ class _View:
 _VIEWS = (
     _View(),
     _View(begun=True),
-    _View(manner="simple"),
+    _View(simple=True),
     _View(begun=True, steps=True),
     _View(tests=True),
-    _View(manner="rules"),
 )
 """In turn. The first three are drawn before there are tests, so they cannot show any."""
 
@@ -144,7 +142,7 @@ def _code_view(ctx: StageContext, state: CodeState, commit: str, view: _View) ->
     if view.begun and (begun := ctx.bench.begun_view(commit, state.settled, steps=view.steps)):
         return begun
     tests = ctx.bench.compact_tests(state.cases) if view.tests else ""
-    return replace(ctx.bench.view(commit, state.settled), tests=tests, manner=view.manner)
+    return replace(ctx.bench.view(commit, state.settled), tests=tests, simple=view.simple)
 
 
 def _tries(ctx: StageContext, state: CodeState) -> Iterator[Try]:

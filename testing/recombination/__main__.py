@@ -17,13 +17,13 @@ import json
 import random
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
 from .choice import best, probes
-from .edits import changes
+from .edits import STAGES, changes
 from .jury import Jury, module_of
 from .solutions import Solution, read_solution, written
 from .templates import Hints, constants_of, empty_cases, one_argument_calls
@@ -36,8 +36,18 @@ _MOST_ALIKE = 3
 """How many candidates that pass the same tests are worth going on from."""
 
 
+@dataclass(frozen=True)
+class _Candidate:
+    """A solution, the tests it passes, the changes that made it, and which changes of it come next."""
+
+    solution: Solution
+    passed: int
+    depth: int
+    stage: int = 0
+
+
 class Search:
-    """Best first: changes of the candidate that passes most tests, until one passes all or the time is over."""
+    """Best first: changes of the candidates that pass most tests, until one passes all or the time is over."""
 
     def __init__(self, task: dict[str, Any]) -> None:
         self._end = time.monotonic() + float(task["seconds"])
@@ -59,7 +69,8 @@ class Search:
         self._alike: dict[int, int] = {}
         self._samples: list[tuple[int, Solution]] = []
         self._found: list[Solution] = []
-        self._heap: list[tuple[int, int, int, int, Solution]] = []
+        self._heap: list[tuple[int, int, int, _Candidate]] = []
+        self._pushed = 0
         self.tried = 0
         self.best = 0
 
@@ -73,12 +84,16 @@ class Search:
                 self._samples.append((passed, solution))
                 self._keep(solution, passed, depth=0)
         while self._heap and time.monotonic() < self._end:
-            _, depth, _, passed, solution = heapq.heappop(self._heap)
-            self._try_changes(solution, passed, depth)
+            candidate = heapq.heappop(self._heap)[-1]
+            self._try_changes(candidate)
+            if candidate.stage + 1 < STAGES:
+                self._push(replace(candidate, stage=candidate.stage + 1))
         return self._written(self._likeliest()) if self._found else ""
 
-    def _try_changes(self, solution: Solution, passed: int, depth: int) -> None:
-        for change in changes(solution.function, self._donors, self._known_with(solution), self._hints):
+    def _try_changes(self, candidate: _Candidate) -> None:
+        solution, passed = candidate.solution, candidate.passed
+        known = self._known_with(solution)
+        for change in changes(candidate.stage, solution.function, self._donors, known, self._hints):
             if time.monotonic() >= self._end:
                 return
             old = change.make()
@@ -87,7 +102,7 @@ class Search:
                 if now == self._jury.everything:
                     self._keep_found(_copied(solution))
                 elif now is not None and now & ~passed and now.bit_count() >= max(passed.bit_count(), self.best):
-                    self._keep(_copied(solution), now, depth + 1)
+                    self._keep(_copied(solution), now, candidate.depth + 1)
             finally:
                 change.undo(old)
 
@@ -132,7 +147,13 @@ class Search:
     def _keep(self, solution: Solution, passed: int, depth: int) -> None:
         self._alike[passed] = self._alike.get(passed, 0) + 1
         if depth == 0 or (depth < _DEEPEST and self._alike[passed] <= _MOST_ALIKE):
-            heapq.heappush(self._heap, (-passed.bit_count(), depth, self.tried, passed, solution))
+            self._push(_Candidate(solution, passed, depth))
+
+    def _push(self, candidate: _Candidate) -> None:
+        """The likely changes of all near candidates come before the many unlikely ones of the nearest."""
+        passed = candidate.passed.bit_count()
+        self._pushed += 1
+        heapq.heappush(self._heap, (candidate.stage - passed, candidate.depth, self._pushed, candidate))
 
     def _known_with(self, solution: Solution) -> set[str]:
         """The names that a change of `solution` may use besides the function's own."""

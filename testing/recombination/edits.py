@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .change import Change, expression_places
-from .templates import Hints, templates
+from .templates import Hints, exchanges, usual_mends, wrappings
 
 _BLOCKS = ("body", "orelse", "finalbody")
 _EXPRESSIONS = (
@@ -31,26 +31,30 @@ _COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.In: (ast.NotIn,),
     ast.NotIn: (ast.In,),
 }
+STAGES = 5
 _MOST_UNKNOWN_NAMES = 2
 _MOST_RENAMINGS = 12
 
 
 def changes(
-    function: ast.FunctionDef, donors: Sequence[ast.FunctionDef], known: set[str], hints: Hints
-) -> Iterator[Change]:
-    """Single changes of `function`, the likely ones first, each kind in random order.
+    stage: int, function: ast.FunctionDef, donors: Sequence[ast.FunctionDef], known: set[str], hints: Hints
+) -> list[Change]:
+    """Single changes of `function`: those of one `stage`, the likely and few ones first, in random order.
 
     `known`: names that every solution may use (builtins, imports, the module's own).
     """
-    yield from _shuffled([*_mutations(function)])
-    yield from _shuffled([*templates(function, hints)])
-    yield from _shuffled(_other_endings(function, donors))
-    yield from _shuffled([*_statements(function, donors, known), *_expressions(function, donors, known)])
-    # Last, since leaving something out is how a search fools its tests most easily.
-    yield from _shuffled([*_deletions(function)])
-
-
-def _shuffled(found: list[Change]) -> list[Change]:
+    match stage:
+        case 0:
+            found = [*usual_mends(function, hints), *_mutations(function), *_guards(function, donors, known)]
+        case 1:
+            found = [*_other_endings(function, donors), *exchanges(function, hints)]
+        case 2:
+            found = [*wrappings(function, hints), *_statements(function, donors, known)]
+        case 3:
+            found = [*_expressions(function, donors, known)]
+        case _:
+            # Last, since leaving something out is how a search fools its tests most easily.
+            found = [*_deletions(function)]
     random.shuffle(found)
     return found
 
@@ -97,6 +101,15 @@ def _other_endings(function: ast.FunctionDef, donors: Sequence[ast.FunctionDef])
         for begin in range(1, len(function.body))
         for end in range(1, len(donor.body))
     ]
+
+
+def _guards(function: ast.FunctionDef, donors: Sequence[ast.FunctionDef], known: set[str]) -> Iterator[Change]:
+    """What other solutions refuse or return early, at the beginning."""
+    own = bound_names(function)
+    early = (statement for donor in donors for statement in donor.body if isinstance(statement, ast.If))
+    for statement in _distinct(early):
+        if isinstance(statement.body[-1], ast.Raise | ast.Return) and not statement.orelse:
+            yield from (Change(function.body, 0, fitted, insert=True) for fitted in _fitted(statement, own, known))
 
 
 def _statements(function: ast.FunctionDef, donors: Sequence[ast.FunctionDef], known: set[str]) -> Iterator[Change]:

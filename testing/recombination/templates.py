@@ -50,13 +50,11 @@ class Hints:
     """Those of all solutions, each once."""
 
 
-def templates(function: ast.FunctionDef, hints: Hints) -> Iterator[Change]:
-    """The changes of `function` that templates suggest."""
+def usual_mends(function: ast.FunctionDef, hints: Hints) -> Iterator[Change]:
+    """The few changes that are most often right."""
     yield from _empty_cases(function, hints.empty)
     yield from _filters(function)
     yield from _relatives(function)
-    yield from _leaves(function, hints.constants)
-    yield from _wrappings(function, [*_WRAPPINGS, *(f"{name}(_)" for name in hints.calls)])
 
 
 def empty_cases(name: str, tests: Sequence[Sequence[str]]) -> list[EmptyCase]:
@@ -141,7 +139,7 @@ def _relatives(function: ast.FunctionDef) -> Iterator[Change]:
                 yield from (Change(called, field, other) for other in family if other != name)
 
 
-def _leaves(function: ast.FunctionDef, constants: Sequence[ast.Constant]) -> Iterator[Change]:
+def exchanges(function: ast.FunctionDef, hints: Hints) -> Iterator[Change]:
     """Another name of the function, or a constant, in the place of one."""
     places = [
         place
@@ -150,7 +148,7 @@ def _leaves(function: ast.FunctionDef, constants: Sequence[ast.Constant]) -> Ite
     ]
     names = {argument.arg: ast.Name(argument.arg, ast.Load()) for argument in function.args.args}
     others = (
-        {ast.unparse(constant): constant for constant in constants}
+        {ast.unparse(constant): constant for constant in hints.constants}
         | names
         | {ast.unparse(leaf): leaf for _, key, leaf in places if key != "func"}
     )
@@ -159,7 +157,9 @@ def _leaves(function: ast.FunctionDef, constants: Sequence[ast.Constant]) -> Ite
             yield from (Change(holder, key, other) for text, other in others.items() if text != ast.unparse(leaf))
 
 
-def _wrappings(function: ast.FunctionDef, patterns: Sequence[str]) -> Iterator[Change]:
+def wrappings(function: ast.FunctionDef, hints: Hints) -> Iterator[Change]:
+    """A call around an expression, or one taken away."""
+    patterns = [*_WRAPPINGS, *(f"{name}(_)" for name in hints.calls)]
     for holder, key, node in expression_places(function):
         if not isinstance(getattr(node, "ctx", ast.Load()), ast.Load) or key in ("func", "annotation"):
             continue

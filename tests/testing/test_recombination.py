@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from testing import Environment, Recombination, RecombinationTask, TestRunner
 from testing.recombination.choice import MOST_PROBES, best, probes
-from testing.recombination.edits import changes
+from testing.recombination.edits import STAGES, changes
 from testing.recombination.solutions import read_solution, written
-from testing.recombination.templates import EmptyCase, Hints, empty_cases, templates
+from testing.recombination.templates import EmptyCase, Hints, empty_cases, usual_mends
 from tests.testing.conftest import Tree
 
 # The first refuses what is wrong but adds up badly; the second adds up well but refuses nothing.
@@ -141,11 +141,12 @@ def test_every_change_can_be_undone(own: list[str], other: list[str]) -> None:
     before, donor_before = ast.dump(function), ast.dump(donor)
     made = 0
     hints = Hints([EmptyCase(0, ast.Constant(""))], ["f"])
-    for change in changes(function, [donor], {"range", "f", "OSError"}, hints):
-        old = change.make()
-        made += ast.dump(function) != before
-        change.undo(old)
-        assert ast.dump(function) == before
+    for stage in range(STAGES):
+        for change in changes(stage, function, [donor], {"range", "f", "OSError"}, hints):
+            old = change.make()
+            made += ast.dump(function) != before
+            change.undo(old)
+            assert ast.dump(function) == before
     assert ast.dump(donor) == donor_before
     assert made
 
@@ -206,7 +207,7 @@ def test_the_empty_case_comes_before_anything_is_done_with_the_argument() -> Non
     assert isinstance(function, ast.FunctionDef)
     places = [
         change.key
-        for change in templates(function, Hints(empty_cases("pages", PAGES)))
+        for change in usual_mends(function, Hints(empty_cases("pages", PAGES)))
         if change.insert and isinstance(change.new, ast.If) and isinstance(change.new.body[0], ast.Return)
     ]
     assert places == [0, 1]
