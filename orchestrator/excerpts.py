@@ -6,6 +6,7 @@ Shown a whole file it copies the file, at two to three times the price; shown fu
 from __future__ import annotations
 
 import ast
+import random
 import re
 import textwrap
 from collections.abc import Collection, Sequence
@@ -17,6 +18,8 @@ LONGEST = 6000
 """Characters (about 1,700 tokens) a file may take in a small prompt."""
 _LONGEST_CONSTANT = 160
 _MOST_CONSTANTS = 200
+_SHORTEST_RESUMED = 3
+"""Statements a function has at least, for a part of it to be worth keeping."""
 _LONGEST_SUMMARY = 90
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 
@@ -59,6 +62,34 @@ def begun_function(text: str, name: str, title: str, description: str, *, steps:
     the beginning of a comment, from which a model goes on step by step. None when neither the task nor the module tells
     the signature.
     """
+    return _begun(text, name, title, description, (), "    # Step 1:" if steps else "")
+
+
+def resumed_function(
+    text: str, name: str, title: str, description: str, answer: str, chooser: random.Random
+) -> Begun | None:
+    """As `begun_function`, with the first lines of `answer` (code of an earlier answer), up to a statement that
+
+    `chooser` picks: what nearly worked is written anew from there. None when there is nothing to keep of it.
+    """
+    try:
+        tree = ast.parse(answer)
+    except SyntaxError:
+        return None
+    function = next((node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name), None)
+    if function is None:
+        return None
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    places = sorted({node.lineno for top in body for node in ast.walk(top) if isinstance(node, ast.stmt)})
+    if len(places) < _SHORTEST_RESUMED:
+        return None
+    kept = answer.splitlines()[places[0] - 1 : chooser.choice(places[1:]) - 1]
+    return _begun(text, name, title, description, _imports(tree.body), "\n".join(kept) + "\n")
+
+
+def _begun(
+    text: str, name: str, title: str, description: str, more_imports: Sequence[str], beginning: str
+) -> Begun | None:
     try:
         body = ast.parse(text).body
     except SyntaxError:
@@ -68,16 +99,15 @@ def begun_function(text: str, name: str, title: str, description: str, *, steps:
     )
     if not signature:
         return None
-    imports = _imports(body)
+    imports = list(dict.fromkeys([*_imports(body), *more_imports]))
     head = [*imports, *_constants(body)]
     head += [f"# There is: {_signature(node)}" for node in body if _is_ready(node, {name})]
     words = f"{title}.\n\n{description.strip()}".replace('"""', "'''").replace("\\", "\\\\")
     task = textwrap.indent(words, "    ").strip()
     short = _summary(words, name)
-    first = "    # Step 1:" if steps else ""
     return Begun(
-        shown="\n".join([*head, "", "", f'def {signature}:\n    """{task}\n    """\n{first}']).lstrip("\n"),
-        kept="\n".join([*imports, "", "", f'def {signature}:\n    """{short}"""\n{first}']).lstrip("\n"),
+        shown="\n".join([*head, "", "", f'def {signature}:\n    """{task}\n    """\n{beginning}']).lstrip("\n"),
+        kept="\n".join([*imports, "", "", f'def {signature}:\n    """{short}"""\n{beginning}']).lstrip("\n"),
     )
 
 

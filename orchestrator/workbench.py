@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel
 
-from agents import ChangeFacts, CodeView, FileText, Requirements, TestCase
+from agents import Begun, ChangeFacts, CodeView, FileText, Requirements, TestCase
 from file_system import (
     AnswerError,
     FileManager,
@@ -24,7 +26,7 @@ from file_system import (
 from git_ops import LandingConflict, Overlay, UnsafeContent, VerificationFailed, Worktree
 from memory import Task
 from monitoring import get_logger
-from orchestrator.excerpts import begun_function, excerpt
+from orchestrator.excerpts import begun_function, excerpt, resumed_function
 from orchestrator.offers import only_wanted
 from orchestrator.services import Services
 from orchestrator.sources import Sources, public_names, read_sources
@@ -109,13 +111,30 @@ class Workbench:
 
     def begun_view(self, treeish: str, requirements: Requirements, *, steps: bool) -> CodeView | None:
         """The wanted function begun, with the task as its docstring; None when nothing can be begun."""
+        return self._begun(treeish, requirements, partial(begun_function, steps=steps))
+
+    def resumed_view(self, treeish: str, requirements: Requirements, answer: str, seed: int) -> CodeView | None:
+        """The wanted function begun as an earlier `answer` begins it; None when there is nothing to resume."""
+        try:
+            code = code_for(answer, requirements.target_file)
+        except AnswerError:
+            return None
+        return self._begun(
+            treeish,
+            requirements,
+            partial(resumed_function, answer=code, chooser=random.Random(seed)),  # noqa: S311
+        )
+
+    def _begun(
+        self, treeish: str, requirements: Requirements, begin: Callable[[str, str, str, str], Begun | None]
+    ) -> CodeView | None:
         path = requirements.target_file
-        with self._suite.exported(treeish) as (folder, _):
-            text = _text(folder, path)
         name = requirements.symbols[0] if requirements.symbols else ""
         if not (path.endswith(".py") and name):
             return None
-        begun = begun_function(text, name, self._task.title, self._task.description, steps=steps)
+        with self._suite.exported(treeish) as (folder, _):
+            text = _text(folder, path)
+        begun = begin(text, name, self._task.title, self._task.description)
         return CodeView(target=FileText(path, ""), begun=begun) if begun else None
 
     def wide_view(self, treeish: str, requirements: Requirements, tests_file: str) -> CodeView:

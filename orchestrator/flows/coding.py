@@ -125,17 +125,28 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
 def write_definitions(ctx: StageContext, state: CodeState, commit: str, sample: int, step: str) -> Answer:
     """Answer number `sample` (from 0) of a small model: the new or changed definitions, written for `commit`.
 
-    Every answer to the task's words is shown something else, and is greedy, until all views had their turn: greedy
-    answers to different views differ as much as warm ones to a single one do, and more of them are nearly right.
+    Every answer is shown something else, and is greedy, until all views had their turn: greedy answers to different
+    views differ as much as warm ones to a single one do, and more of them are nearly right. From then on every second
+    answer begins as the nearest one so far does, and goes on differently from some statement on.
     """
     views = [view for view in _VIEWS if ctx.team.developer.profile.continues or not view.begun]
-    shown = _code_view(ctx, state, commit, views[sample % len(views)])
-    draw = sample // len(views)
+    draw, turn = divmod(sample, len(views))
+    shown = _resumed(ctx, state, commit, sample) if draw and sample % 2 else None
+    shown = shown or _code_view(ctx, state, commit, views[turn])
     try:
         text = ctx.team.developer.write_definitions(ctx.task, state.settled, shown, draw, ctx.ask(step, "developer"))
     except TruncatedOutput as cut:
         return Answer(text=cut.partial, cut=True)
     return Answer(text=text)
+
+
+def _resumed(ctx: StageContext, state: CodeState, commit: str, sample: int) -> CodeView | None:
+    """One of the nearest answers, begun; None when none is near, or the model cannot go on from a beginning."""
+    if not (ctx.team.developer.profile.continues and _near(state)):
+        return None
+    least = min(draft.missing for draft in state.drafts)
+    nearest = [draft.answer for draft in state.drafts if draft.missing == least]
+    return ctx.bench.resumed_view(commit, state.settled, nearest[sample // 2 % len(nearest)], sample)
 
 
 def _code_view(ctx: StageContext, state: CodeState, commit: str, view: _View) -> CodeView:

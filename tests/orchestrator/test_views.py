@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import random
 from pathlib import Path
 
 import pytest
 
-from orchestrator.excerpts import LONGEST, begun_function, excerpt
+from orchestrator.excerpts import LONGEST, begun_function, excerpt, resumed_function
 from orchestrator.offers import only_wanted
 from orchestrator.sources import read_sources
 from orchestrator.trials import Trial, is_fair
@@ -122,3 +123,39 @@ def test_only_what_a_task_is_about_is_taken_from_an_answer() -> None:
     assert "import *" not in taken
     assert taken.startswith("import re\nfrom os import path as p, sep\nimport xml.dom\n")
     assert only_wanted("def (", "", ["cut"]) == "def ("
+
+
+ANSWER = """import math
+
+
+def cut(text: str) -> str:
+    \"\"\"Mine.\"\"\"
+    if not text:
+        return ""
+    # The middle.
+    half = math.ceil(len(text) / 2)
+    return text[:half]
+"""
+
+
+def test_an_answer_is_resumed_at_one_of_its_statements() -> None:
+    words = "Cut text in the middle: `cut(text: str) -> str`."
+    seen = set()
+    for seed in range(20):
+        begun = resumed_function("LIMIT = 3\n", "cut", "Cut", words, ANSWER, random.Random(seed))
+        assert begun is not None
+        assert begun.shown.startswith("import math\nLIMIT = 3\n")
+        head, _, kept = begun.kept.partition('"""Cut."""\n')
+        assert head == "import math\n\n\ndef cut(text: str) -> str:\n    "
+        assert begun.shown.endswith(f'    """\n{kept}')
+        assert ANSWER.partition('"""Mine."""\n')[2].startswith(kept)
+        seen.add(kept.count("\n"))
+    assert seen == {1, 3, 4}  # before the inner return, before the middle, before the last line
+
+
+def test_nothing_is_resumed_where_there_is_nothing_to_keep() -> None:
+    chooser = random.Random(0)
+    assert resumed_function("", "cut", "Cut", "`cut(text)`", "def cut(:", chooser) is None
+    assert resumed_function("", "cut", "Cut", "`cut(text)`", "def other(text):\n    pass\n", chooser) is None
+    assert resumed_function("", "cut", "Cut", "`cut(text)`", "def cut(text):\n    return text\n", chooser) is None
+    assert resumed_function("", "cut", "Cut", "no signature", ANSWER, chooser) is None
