@@ -7,11 +7,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+DEMO_HOME = Path(".demo")
+"""Below the folder in which the command is run."""
 SAMPLE = Path(__file__).resolve().parent.parent / "examples" / "sample_project"
 
 
 def prepare_demo(home: Path, *, fresh: bool, items: int) -> dict[str, dict[str, object]]:
-    """Make the repository unless an unfinished demo is there; return the settings that keep it all in `home`."""
+    """Make the repository unless an unfinished demo is there; return the demo's settings."""
     home = home.resolve()
     repository = home / "sample_project"
     done = home / "done"
@@ -27,8 +29,14 @@ def prepare_demo(home: Path, *, fresh: bool, items: int) -> dict[str, dict[str, 
             ["-c", "user.name=Owner", "-c", "user.email=owner@localhost", "commit", "-q", "-m", "The sample project"],
         ):
             subprocess.run(["git", "-C", str(repository), *command], check=True)
+    return demo_settings(home)
+
+
+def demo_settings(home: Path) -> dict[str, dict[str, object]]:
+    """The settings that keep everything of a demo in `home`."""
+    home = home.resolve()
     return {
-        "git": {"repository_url": str(repository), "branch": "main"},
+        "git": {"repository_url": str(home / "sample_project"), "branch": "main"},
         "project": {"goal": "", "backlog_file": "BACKLOG.md"},
         "file_system": {"workspace_path": home / "workspace", "data_path": home / "data"},
         "monitoring": {"logs_path": home / "logs"},

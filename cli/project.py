@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,13 +15,17 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.markup import escape
 
+from cli.demo import DEMO_HOME, demo_settings
 from config import DEFAULT_CONFIG, ConfigError, ProjectPaths, Settings, load_settings
 from memory import MemoryStore, MemoryStoreError
 from monitoring import redact, register_secret
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+_WIDTH_OF_FILES = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
+"""Characters a line may have where no terminal sets a limit."""
+out = Console(highlight=False, width=_WIDTH_OF_FILES)
+err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _WIDTH_OF_FILES)
 
+_LAST = "last-repository"
 EXIT_FAILED, EXIT_USAGE = 1, 2
 """1: it was tried and did not work; 2: the call or the configuration is wrong."""
 
@@ -54,16 +59,17 @@ def fail(message: str, code: int = EXIT_FAILED) -> typer.Exit:
 
 
 def load(choice: Choice, overrides: Mapping[str, Mapping[str, object]] | None = None) -> Project:
-    """Settings and paths, with the repository from --repo, the configuration, or the last `run`, in this order."""
+    """Settings and paths; the repository is that of --repo, the configuration, or the last run, in this order."""
     given = {section: dict(values) for section, values in (overrides or {}).items()}
     if choice.repo:
         given.setdefault("git", {})["repository_url"] = absolute(choice.repo)
     try:
         settings = load_settings(choice.config, given)
         root = (choice.config or DEFAULT_CONFIG).resolve().parent
-        last = (root / settings.file_system.data_path).resolve() / "last-repository"
-        if not settings.git.repository_url and last.is_file():
-            given.setdefault("git", {})["repository_url"] = last.read_text(encoding="utf-8").strip()
+        if not settings.git.repository_url:
+            data = (root / settings.file_system.data_path).resolve()
+            for section, values in _last_project(data, demo=choice.config is None).items():
+                given[section] = {**values, **given.get(section, {})}
             settings = load_settings(choice.config, given)
     except ConfigError as problem:
         raise fail(str(problem), EXIT_USAGE) from None
@@ -78,10 +84,24 @@ def absolute(repository: str) -> str:
     return str(path.resolve()) if path.exists() else repository
 
 
+def _last_project(data: Path, *, demo: bool) -> dict[str, dict[str, object]]:
+    """Settings of what ran last from here: a repository whose data is in `data`, or (with `demo`) the demo's.
+
+    Empty when nothing did.
+    """
+    places = [data / _LAST, *([DEMO_HOME / "data" / _LAST] if demo else [])]
+    latest = max((file for file in places if file.is_file()), key=lambda file: file.stat().st_mtime, default=None)
+    if latest is None:
+        return {}
+    if latest.is_relative_to(DEMO_HOME):
+        return demo_settings(DEMO_HOME)
+    return {"git": {"repository_url": latest.read_text(encoding="utf-8").strip()}}
+
+
 def remember_repository(project: Project) -> None:
     """Let later commands without --repo find this project."""
     project.paths.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (project.paths.data / "last-repository").write_text(project.settings.git.repository_url + "\n", encoding="utf-8")
+    (project.paths.data / _LAST).write_text(project.settings.git.repository_url + "\n", encoding="utf-8")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.demo import prepare_demo
+from cli.demo import DEMO_HOME, prepare_demo
 from cli.model import fetch_with_progress
 from cli.project import EXIT_FAILED, EXIT_USAGE, Choice, Project, absolute, err, fail, load, out, remember_repository
 from cli.tasks import _choice
@@ -55,7 +55,7 @@ def demo(
     items: Annotated[int, typer.Option(min=1, max=8, help="How many items of the sample backlog.")] = 8,
 ) -> None:
     """The team at work on a sample repository, until its backlog is done or the time is over."""
-    overrides = prepare_demo(Path(".demo"), fresh=fresh, items=items)
+    overrides = prepare_demo(DEMO_HOME, fresh=fresh, items=items)
     project = load(Choice(_choice(ctx).config), overrides)
     err.print(f"The sample repository is {project.settings.git.repository_url}; its BACKLOG.md has {items} items.",
               markup=False, soft_wrap=True)  # fmt: skip

@@ -23,24 +23,27 @@ _COLOURS = {
 }
 
 
+_TITLE_WIDTH = 12
+
+
 def task_table(store: MemoryStore, tasks: list[Task], *, title: str = "") -> Table:
     """One line per task: where it is, what it took."""
     usage = {row.key: row for row in store.usage("task")}
     table = Table(title=title or None, box=None, pad_edge=False, header_style="bold")
-    for heading in ("task", "title", "status", "stage"):
-        table.add_column(heading, overflow="fold" if heading == "title" else "ellipsis", no_wrap=heading != "title")
+    table.add_column("task", no_wrap=True)
+    table.add_column("title", overflow="fold", min_width=_TITLE_WIDTH)
+    table.add_column("status", overflow="ellipsis")
     for heading in ("attempts", "tests", "tokens", "seconds"):
         table.add_column(heading, justify="right", no_wrap=True)
     for task in tasks:
         used = usage.get(task.id)
         status = Text(task.status.value, style=_COLOURS[task.status])
-        if task.reason:
-            status.append(f" {task.reason}", style="dim")
+        if word := task.reason or (task.stage if task.status is not TaskStatus.COMPLETED else ""):
+            status.append(f" {word}", style="dim")
         table.add_row(
             task.id,
             escape(task.title),
             status,
-            task.stage if task.status is not TaskStatus.COMPLETED else "",
             str(len(store.attempts(task.id, run=task.run)) or ""),
             str(len(_list(task, "tests_ids")) or ""),
             f"{used.input_tokens + used.output_tokens:,}" if used else "",

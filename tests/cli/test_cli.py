@@ -14,6 +14,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli import app
+from cli.demo import DEMO_HOME, prepare_demo
+from cli.project import Choice, load, remember_repository
 from memory import TaskStatus
 from tests.orchestrator.conftest import MakeHouse, make_house, shared_data
 from tests.orchestrator.house import ADD_TASK, Held, House, git, make_repository, team
@@ -278,3 +280,14 @@ def test_an_address_with_a_password_is_shown_without_it(make_house: MakeHouse) -
     for command in (("status",), ("status", "--json"), ("config", "check", "--json"), ("run", "--until-idle")):
         done = house.cli(*command)
         assert KEY not in done.stdout + done.stderr
+
+
+def test_after_the_demo_its_tasks_are_found_without_naming_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    demo = prepare_demo(DEMO_HOME, fresh=False, items=1)
+    (tmp_path / ".demo" / "data").mkdir()
+    remember_repository(load(Choice(None, ""), demo))
+    found = load(Choice(None, ""), {"project": {"goal": "Another one."}}).settings
+    assert found.git.repository_url == str(tmp_path / ".demo" / "sample_project")
+    assert found.file_system.data_path == tmp_path / ".demo" / "data"
+    assert found.project.goal == "Another one."
