@@ -159,7 +159,7 @@ def _body(case: TestCase) -> list[str]:
 
 
 def assertion_lines(text: str) -> list[str]:
-    """Every complete `assert …` statement in a model's answer, each as one line or a balanced few."""
+    """Every line of a model's answer that begins with `assert`, without its comment; the last may be cut off."""
     fences = re.findall(r"```(?:python)?\n(.*?)(?:```|\Z)", text, re.DOTALL)
     source = "\n".join(fences) if fences else text
     found = []

@@ -20,14 +20,21 @@ from config import DEFAULT_CONFIG, ConfigError, ProjectPaths, Settings, load_set
 from memory import MemoryStore, MemoryStoreError
 from monitoring import redact, register_secret
 
-_WIDTH_OF_FILES = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
-"""Characters a line may have where no terminal sets a limit."""
-out = Console(highlight=False, width=_WIDTH_OF_FILES)
-err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _WIDTH_OF_FILES)
-
 _LAST = "last-repository"
 EXIT_FAILED, EXIT_USAGE = 1, 2
 """1: it was tried and did not work; 2: the call or the configuration is wrong."""
+
+
+_FILE_WIDTH = 120
+"""Characters a line may have where neither a terminal nor COLUMNS sets a limit."""
+
+
+def _console(*, stderr: bool) -> Console:
+    limited = (sys.stderr if stderr else sys.stdout).isatty() or "COLUMNS" in os.environ
+    return Console(stderr=stderr, highlight=False, width=None if limited else _FILE_WIDTH)
+
+
+out, err = _console(stderr=False), _console(stderr=True)
 
 
 @dataclass
@@ -66,9 +73,9 @@ def load(choice: Choice, overrides: Mapping[str, Mapping[str, object]] | None = 
     try:
         settings = load_settings(choice.config, given)
         root = (choice.config or DEFAULT_CONFIG).resolve().parent
-        if not settings.git.repository_url:
-            data = (root / settings.file_system.data_path).resolve()
-            for section, values in _last_project(data, demo=choice.config is None).items():
+        data = (root / settings.file_system.data_path).resolve()
+        if not settings.git.repository_url and (last := _last_project(data, demo=choice.config is None)):
+            for section, values in last.items():
                 given[section] = {**values, **given.get(section, {})}
             settings = load_settings(choice.config, given)
     except ConfigError as problem:

@@ -21,15 +21,14 @@ _COLOURS = {
     TaskStatus.CANCELLED: "dim",
     TaskStatus.PENDING: "",
 }
-
-
 _TITLE_WIDTH = 12
+"""Characters a title keeps where the terminal is narrow."""
 
 
-def task_table(store: MemoryStore, tasks: list[Task], *, title: str = "") -> Table:
+def task_table(store: MemoryStore, tasks: list[Task]) -> Table:
     """One line per task: where it is, what it took."""
     usage = {row.key: row for row in store.usage("task")}
-    table = Table(title=title or None, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("task", no_wrap=True)
     table.add_column("title", overflow="fold", min_width=_TITLE_WIDTH)
     table.add_column("status", overflow="ellipsis")

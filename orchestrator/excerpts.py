@@ -18,6 +18,7 @@ LONGEST = 6000
 """Characters (about 1,700 tokens) a file may take in a small prompt."""
 _LONGEST_CONSTANT = 160
 _MOST_CONSTANTS = 200
+"""Characters: of one that is shown, and of all together that are shown as code."""
 _SHORTEST_RESUMED = 3
 """Statements a function has at least, for a part of it to be worth keeping."""
 _LONGEST_SUMMARY = 90
@@ -58,7 +59,7 @@ def excerpt(text: str, changed: Collection[str]) -> str:
 def begun_function(text: str, name: str, title: str, description: str, *, steps: bool = False) -> Begun | None:
     """The function `name` for a model to go on from: imports, signature, the task as its docstring.
 
-    `text` is the module as it is. Only the title is kept as the docstring. With `steps` the function's first line is
+    `text` is the module as it is. A short summary is kept as the docstring. With `steps` the function's first line is
     the beginning of a comment, from which a model goes on step by step. None when neither the task nor the module tells
     the signature.
     """

@@ -125,9 +125,9 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
 def write_definitions(ctx: StageContext, state: CodeState, commit: str, sample: int, step: str) -> Answer:
     """Answer number `sample` (from 0) of a small model: the new or changed definitions, written for `commit`.
 
-    Every answer is shown something else, and is greedy, until all views had their turn: greedy answers to different
-    views differ as much as warm ones to a single one do, and more of them are nearly right. From then on every second
-    answer begins as the nearest one so far does, and goes on differently from some statement on.
+    Every answer is shown something else, and is greedy, until all views had their turn: more of those are nearly right
+    than of warm ones. From then on every second answer begins as the nearest one so far does, and goes on differently
+    from some statement on.
     """
     views = [view for view in _VIEWS if ctx.team.developer.profile.continues or not view.begun]
     draw, turn = divmod(sample, len(views))
@@ -176,7 +176,7 @@ def _tries(ctx: StageContext, state: CodeState) -> Iterator[Try]:
 
 
 def _near(state: CodeState) -> bool:
-    """Whether there are samples that recombining may mend: the best one passes at least a quarter of the tests."""
+    """Whether there are samples worth going on from: the best one passes at least a quarter of the tests."""
     return len(state.drafts) > 1 and min(draft.missing for draft in state.drafts) * 4 <= len(state.cases) * 3
 
 

@@ -32,6 +32,7 @@ _DEEPEST = 2
 """Changes in a row: with more of them almost anything can be bent to a handful of tests."""
 _SECONDS_FOR_OTHERS = 1.5
 _MOST_FOUND = 60
+"""For how long after the first found solution, and up to how many, others are looked for to choose from."""
 _MOST_ALIKE = 3
 """How many candidates that pass the same tests are worth going on from."""
 
@@ -116,7 +117,7 @@ class Search:
 
     def _likeliest(self) -> Solution:
         """Of the found solutions the one that goes on doing what the samples do."""
-        questions = probes(self._name, self._tests, self._donors)
+        questions = probes(self._name, self._tests, self._donors, random.Random(0))  # noqa: S311  # nothing secret
         outcomes = [self._jury.outcomes(_compiled(solution), questions) for solution in self._found]
         samples = [
             (passed.bit_count() / self.tests, self._jury.outcomes(_compiled(solution), questions))

@@ -21,7 +21,9 @@ RESULT = "_result"
 _Value: TypeAlias = str | bytes | int | float | complex | EllipsisType | None
 
 
-def probes(name: str, tests: Sequence[Sequence[str]], solutions: Sequence[ast.AST]) -> list[CodeType]:
+def probes(
+    name: str, tests: Sequence[Sequence[str]], solutions: Sequence[ast.AST], chooser: random.Random
+) -> list[CodeType]:
     """Programs that call `name` with other arguments than `tests` do, and leave what comes back in `RESULT`."""
     calls = [call for lines in tests for call in _calls(name, lines)]
     if not calls:
@@ -34,8 +36,8 @@ def probes(name: str, tests: Sequence[Sequence[str]], solutions: Sequence[ast.AS
     ]
     found: dict[str, CodeType] = {}
     for _ in range(_TRIES):
-        imports, call = random.choice(calls)  # noqa: S311  # nothing secret
-        varied = _varied(call, pool)
+        imports, call = chooser.choice(calls)
+        varied = _varied(call, pool, chooser)
         body: list[ast.stmt] = [*imports, ast.Assign([ast.Name(RESULT, ast.Store())], varied)]
         text = ast.unparse(varied)
         if text not in found:
@@ -76,51 +78,51 @@ def _calls(name: str, lines: Sequence[str]) -> list[tuple[list[ast.stmt], ast.Ca
     ]
 
 
-def _varied(call: ast.Call, pool: Sequence[_Value]) -> ast.Call:
+def _varied(call: ast.Call, pool: Sequence[_Value], chooser: random.Random) -> ast.Call:
     """The call with one or two things in its arguments changed."""
     varied = copy.deepcopy(call)
     arguments = [*varied.args, *(keyword.value for keyword in varied.keywords)]
     nodes = [node for argument in arguments for node in ast.walk(argument)]
-    for _ in range(random.randint(1, 2)):  # noqa: S311
-        node = random.choice(nodes) if nodes else None  # noqa: S311
+    for _ in range(chooser.randint(1, 2)):
+        node = chooser.choice(nodes) if nodes else None
         if isinstance(node, ast.Constant):
-            node.value = _other(node.value, pool)
+            node.value = _other(node.value, pool, chooser)
         elif isinstance(node, ast.List) and node.elts:
-            index = random.randrange(len(node.elts))  # noqa: S311
-            match random.randrange(3):  # noqa: S311
+            index = chooser.randrange(len(node.elts))
+            match chooser.randrange(3):
                 case 0:
                     del node.elts[index]
                 case 1:
-                    node.elts.insert(index, copy.deepcopy(random.choice(node.elts)))  # noqa: S311
+                    node.elts.insert(index, copy.deepcopy(chooser.choice(node.elts)))
                 case _:
                     node.elts.reverse()
     return varied
 
 
-def _other(value: _Value, pool: Sequence[_Value]) -> _Value:
+def _other(value: _Value, pool: Sequence[_Value], chooser: random.Random) -> _Value:
     """A value like `value`: near to it, or another one of its type from the tests and samples."""
     alike = [other for other in pool if type(other) is type(value)]
-    if isinstance(value, bool) or not isinstance(value, int | float | str) or random.random() < 0.4:  # noqa: S311
-        return random.choice(alike) if alike else value  # noqa: S311
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or chooser.random() < 0.4:
+        return chooser.choice(alike) if alike else value
     if isinstance(value, int | float):
-        return random.choice([value + 1, value - 1, value * 2, value * 10, value // 2])  # noqa: S311
-    return _other_text(value, [other for other in alike if isinstance(other, str)])
+        return chooser.choice([value + 1, value - 1, value * 2, value * 10, value // 2])
+    return _other_text(value, [other for other in alike if isinstance(other, str)], chooser)
 
 
-def _other_text(text: str, pool: Sequence[str]) -> str:
+def _other_text(text: str, pool: Sequence[str], chooser: random.Random) -> str:
     words = text.split(" ")
-    index = random.randrange(len(words))  # noqa: S311
-    match random.randrange(6):  # noqa: S311
+    index = chooser.randrange(len(words))
+    match chooser.randrange(6):
         case 0:
             words.pop(index)
         case 1:
-            words.insert(index, random.choice(words))  # noqa: S311
+            words.insert(index, chooser.choice(words))
         case 2:
-            random.shuffle(words)
+            chooser.shuffle(words)
         case 3:
             words[index] = words[index][:1]
         case 4:
             words[index] = words[index].swapcase()
         case _:
-            words.append(random.choice(pool) if pool else "x")  # noqa: S311
+            words.append(chooser.choice(pool) if pool else "x")
     return " ".join(words)

@@ -32,6 +32,7 @@ _COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.NotIn: (ast.In,),
 }
 STAGES = 5
+"""Of changes, the likely and few ones first."""
 _MOST_UNKNOWN_NAMES = 2
 _MOST_RENAMINGS = 12
 
@@ -39,7 +40,7 @@ _MOST_RENAMINGS = 12
 def changes(
     stage: int, function: ast.FunctionDef, donors: Sequence[ast.FunctionDef], known: set[str], hints: Hints
 ) -> list[Change]:
-    """Single changes of `function`: those of one `stage`, the likely and few ones first, in random order.
+    """Single changes of `function`: those of one `stage` (from 0), in random order.
 
     `known`: names that every solution may use (builtins, imports, the module's own).
     """

@@ -77,7 +77,7 @@ class Jury:
         """
         if self._probes is not probes:
             self._probes = probes
-            self.end()
+            self._end()
         longest = _SECONDS + 2 * _PROBE_SECONDS * len(probes)
         answer = self._asked(code, _PROBE, _RESULT.size * len(probes), longest)
         return struct.unpack(f"<{len(probes)}I", answer) if answer else tuple(range(len(probes)))
@@ -97,7 +97,7 @@ class Jury:
                     return answer
         except BrokenPipeError:
             pass
-        self.end()
+        self._end()
         return b""
 
     def _start(self) -> tuple[int, int, int]:
@@ -116,7 +116,7 @@ class Jury:
         self._worker = (pid, question_write, answer_read)
         return self._worker
 
-    def end(self) -> None:
+    def _end(self) -> None:
         """End the worker; the next candidate gets a new one."""
         if self._worker:
             pid, asking, answering = self._worker

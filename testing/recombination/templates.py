@@ -31,19 +31,11 @@ _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 
 
 @dataclass(frozen=True)
-class EmptyCase:
-    """What a test says of the empty case: the function gives `result` for nothing (0, "", []) as the argument."""
-
-    argument: int
-    """Its place among the positional ones."""
-    result: ast.expr
-
-
-@dataclass(frozen=True)
 class Hints:
     """What is known beside the solutions."""
 
-    empty: Sequence[EmptyCase] = ()
+    empty: Sequence[ast.expr] = ()
+    """What the function gives for nothing (0, "", []) as its first argument, as the tests say."""
     calls: Sequence[str] = ()
     """The module's own functions that take one argument."""
     constants: Sequence[ast.Constant] = ()
@@ -57,8 +49,8 @@ def usual_mends(function: ast.FunctionDef, hints: Hints) -> Iterator[Change]:
     yield from _relatives(function)
 
 
-def empty_cases(name: str, tests: Sequence[Sequence[str]]) -> list[EmptyCase]:
-    """What `tests` (bodies, line by line) say of `name` called with nothing as its first argument.
+def empty_cases(name: str, tests: Sequence[Sequence[str]]) -> list[ast.expr]:
+    """What `tests` (bodies, line by line) say that `name` gives for nothing as its first argument.
 
     Only of that: for any other value a branch of its own would be an answer to the test, not to the task.
     """
@@ -73,8 +65,8 @@ def empty_cases(name: str, tests: Sequence[Sequence[str]]) -> list[EmptyCase]:
                 test=ast.Compare(
                     left=ast.Call(func=ast.Name(id=called), args=[argument, *_]), ops=[ast.Eq()], comparators=[result]
                 )
-            ) if called == name and _is_nothing(argument) and _is_literal(result):
-                found.append(EmptyCase(0, result))
+            ) if called == name and _is_literal(argument) and not ast.literal_eval(argument) and _is_literal(result):
+                found.append(result)
     return found
 
 
@@ -96,16 +88,13 @@ def one_argument_calls(module: ModuleType, name: str) -> list[str]:
     return found
 
 
-def _empty_cases(function: ast.FunctionDef, empty: Sequence[EmptyCase]) -> Iterator[Change]:
+def _empty_cases(function: ast.FunctionDef, empty: Sequence[ast.expr]) -> Iterator[Change]:
     parameters = [*function.args.posonlyargs, *function.args.args]
-    for case in empty:
-        if case.argument < len(parameters):
-            nothing = ast.UnaryOp(ast.Not(), ast.Name(parameters[case.argument].arg, ast.Load()))
-            guard = ast.If(nothing, [ast.Return(case.result)], [])
-            # Before anything is done with the argument: later on, nothing left of it is another case.
-            yield from (
-                Change(function.body, index, guard, insert=True) for index in range(_leading_guards(function) + 1)
-            )
+    for result in empty if parameters else ():
+        nothing = ast.UnaryOp(ast.Not(), ast.Name(parameters[0].arg, ast.Load()))
+        guard = ast.If(nothing, [ast.Return(result)], [])
+        # Before anything is done with the argument: later on, nothing left of it is another case.
+        yield from (Change(function.body, index, guard, insert=True) for index in range(_leading_guards(function) + 1))
 
 
 def _leading_guards(function: ast.FunctionDef) -> int:
@@ -182,13 +171,6 @@ def _wrapped(pattern: str, node: ast.expr) -> ast.expr:
 
     filled: ast.expr = Filling().visit(ast.parse(pattern, mode="eval").body)
     return filled
-
-
-def _is_nothing(node: ast.expr) -> bool:
-    try:
-        return not ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError):
-        return False
 
 
 def _is_literal(node: ast.expr) -> bool:

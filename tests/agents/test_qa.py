@@ -107,7 +107,10 @@ def test_of_an_answer_that_goes_on_for_ever_the_complete_lines_count() -> None:
     )
     with scripted_llm([endless], profile="small") as llm:
         found = QAAgent(llm).write_assertions(task, REQUIREMENTS, [], 3, llm.context("a", "qa"))
-    assert found[:2] == ["assert cut('a', 1) == 'a'", "assert cut('b', 1) == 'b'"]  # the rest does not parse
+        cases = QAAgent(llm).cases_from_assertions(found, REQUIREMENTS, MODULES, [], 3)
+    complete = ["assert cut('a', 1) == 'a'", "assert cut('b', 1) == 'b'"]
+    assert found == [*complete, "assert cut('c',"]
+    assert [case.lines[-1] for case in cases] == complete
 
 
 def test_a_hash_inside_a_string_is_no_comment() -> None:

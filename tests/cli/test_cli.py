@@ -285,7 +285,6 @@ def test_an_address_with_a_password_is_shown_without_it(make_house: MakeHouse) -
 def test_after_the_demo_its_tasks_are_found_without_naming_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     demo = prepare_demo(DEMO_HOME, fresh=False, items=1)
-    (tmp_path / ".demo" / "data").mkdir()
     remember_repository(load(Choice(None, ""), demo))
     found = load(Choice(None, ""), {"project": {"goal": "Another one."}}).settings
     assert found.git.repository_url == str(tmp_path / ".demo" / "sample_project")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +16,7 @@ from testing import Environment, Recombination, RecombinationTask, TestRunner
 from testing.recombination.choice import MOST_PROBES, best, probes
 from testing.recombination.edits import STAGES, changes
 from testing.recombination.solutions import read_solution, written
-from testing.recombination.templates import EmptyCase, Hints, empty_cases, usual_mends
+from testing.recombination.templates import Hints, empty_cases, usual_mends
 from tests.testing.conftest import Tree
 
 # The first refuses what is wrong but adds up badly; the second adds up well but refuses nothing.
@@ -56,13 +58,18 @@ def search(runner: TestRunner, base_environment: Environment, tree: Tree) -> Sea
     return run
 
 
+def defined(code: str, name: str) -> Callable[..., Any]:
+    """The function `name` of code that was found in the sandbox."""
+    names: dict[str, Any] = {}
+    exec(code, names)
+    function: Callable[..., Any] = names[name]
+    return function
+
+
 def test_two_answers_that_fail_in_different_places_make_one_that_does_not(search: Search) -> None:
     found = search(GUARDED, EXACT)
     assert (found.best, found.of) == (3, 3)
-    names: dict[str, object] = {}
-    exec(found.code, names)
-    shares = names["shares"]
-    assert callable(shares)
+    shares = defined(found.code, "shares")
     assert shares(10, 4) == [3, 3, 2, 2]
     with pytest.raises(ValueError, match="parts"):
         shares(1, 0)
@@ -71,10 +78,7 @@ def test_two_answers_that_fail_in_different_places_make_one_that_does_not(search
 def test_a_slip_is_mended(search: Search) -> None:
     slip = GUARDED.replace("parts < 1", "parts <= 1")
     tests = [["from money import shares", "assert shares(4, 1) == [4]"], *TESTS[1:]]
-    names: dict[str, object] = {}
-    exec(search(slip, tests=tests).code, names)
-    shares = names["shares"]
-    assert callable(shares)
+    shares = defined(search(slip, tests=tests).code, "shares")
     assert shares(6, 1) == [6]
     with pytest.raises(ValueError, match="parts"):
         shares(1, 0)
@@ -140,7 +144,7 @@ def test_every_change_can_be_undone(own: list[str], other: list[str]) -> None:
     function, donor = _function(own), _function(other)
     before, donor_before = ast.dump(function), ast.dump(donor)
     made = 0
-    hints = Hints([EmptyCase(0, ast.Constant(""))], ["f"])
+    hints = Hints([ast.Constant("")], ["f"])
     for stage in range(STAGES):
         for change in changes(stage, function, [donor], {"range", "f", "OSError"}, hints):
             old = change.make()
@@ -168,10 +172,7 @@ PAGES = [
 def test_usual_slips_are_mended_without_another_answer_to_take_parts_from(search: Search) -> None:
     """Sorted, each once, nothing for nothing: two changes of the one answer there is."""
     found = search(UNSORTED, tests=PAGES, function="pages")
-    names: dict[str, object] = {}
-    exec(found.code, names)
-    pages = names["pages"]
-    assert callable(pages)
+    pages = defined(found.code, "pages")
     assert pages("9,8,9,1") == [1, 8, 9]
     assert pages("") == []
 
@@ -189,17 +190,14 @@ def test_a_wrong_name_or_constant_is_exchanged(search: Search) -> None:
         ["from money import path", "assert path(['a', 'b'], '-') == 'a-/b-'"],
         ["from money import path", "assert path(['c'], '+') == 'c+'"],
     ]
-    names: dict[str, object] = {}
-    exec(search(code, tests=tests, function="path").code, names)
-    path = names["path"]
-    assert callable(path)
+    path = defined(search(code, tests=tests, function="path").code, "path")
     assert path(["x", "y", "z"], "!") == "x!/y!/z!"
 
 
 def test_only_for_nothing_a_case_of_its_own_is_made() -> None:
     bodies = [*PAGES, ["assert pages(0, 1) == 'x'"], ["assert other('') == 1"], ["assert pages(f()) == 1"]]
-    cases = empty_cases("pages", [*bodies, ["assert not"], []])
-    assert [ast.unparse(case.result) for case in cases] == ["[]", "'x'"]
+    results = empty_cases("pages", [*bodies, ["assert not"], []])
+    assert [ast.unparse(result) for result in results] == ["[]", "'x'"]
 
 
 def test_the_empty_case_comes_before_anything_is_done_with_the_argument() -> None:
@@ -233,10 +231,7 @@ def spoken(number: int) -> str:
         ["from money import spoken", "assert spoken(2) == '2 one'"],
         ["from money import spoken", "assert spoken(0) == 'none'"],
     ]
-    names: dict[str, object] = {}
-    exec(search(code, tests=tests, function="spoken").code, names)
-    spoken = names["spoken"]
-    assert callable(spoken)
+    spoken = defined(search(code, tests=tests, function="spoken").code, "spoken")
     assert [spoken(number) for number in (0, 10, 40, 15)] == ["none", "1 ten", "4 ten", "1 ten 5 one"]
 
 
@@ -256,10 +251,10 @@ def test_probes_are_the_calls_of_the_tests_with_other_arguments() -> None:
         ],
         ["from money import later", "with pytest.raises(ValueError):\n    later('a b', [1, 2], gap=3)"],
     ]
-    made = probes("later", tests, [ast.parse("x = 86400")])
+    made = probes("later", tests, [ast.parse("x = 86400")], random.Random(0))
     assert 20 < len(made) <= MOST_PROBES
     assert any(86400 in code.co_consts for code in made)
-    assert probes("later", [["assert True"], ["assert ("]], []) == []
+    assert probes("later", [["assert True"], ["assert ("]], [], random.Random(0)) == []
 
 
 def test_what_is_found_is_written_with_the_imports_and_helpers_it_needs() -> None:
