@@ -6,6 +6,7 @@ from agents.ceo import CEOAgent, Situation
 from agents.developer import Begun, CodeView, DeveloperAgent, FileText
 from agents.errors import AgentError, UnusableAnswer
 from agents.examples import Example, stated_examples
+from agents.given_tests import cases_in
 from agents.product import ProductAgent, module_name
 from agents.qa import QAAgent, render_test_file
 from agents.tech_lead import ChangeFacts, TechLeadAgent
@@ -33,6 +34,7 @@ __all__ = [
     "TestCase",
     "UnusableAnswer",
     "Work",
+    "cases_in",
     "module_name",
     "render_test_file",
     "stated_examples",

@@ -30,7 +30,7 @@ class TestCase(BaseModel):
 
     name: str
     lines: list[str]
-    origin: Literal["example", "qa"] = "example"
+    origin: Literal["owner", "example", "qa"] = "example"
 
 
 class AssertionList(BaseModel):

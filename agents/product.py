@@ -11,6 +11,7 @@ from agents.answers import FileChoice, Requirements
 from agents.base import BaseAgent
 from agents.errors import UnusableAnswer
 from agents.examples import called_names, stated_examples
+from agents.given_tests import imported_names
 from agents.prompts import render
 from llm import CallContext
 from memory import Task
@@ -34,13 +35,17 @@ class ProductAgent(BaseAgent):
     ) -> Requirements | None:
         """Requirements as far as the task's own words settle them; None when the file remains open.
 
-        `files`: repository paths of the project's source files; `symbols`: defined name -> path.
+        `files`: repository paths of the project's source files; `symbols`: defined name -> path. What the words leave
+        open, tests that the owner gave may tell: they import what they test.
         """
         text = f"{task.title}\n{task.description}"
-        wanted = wanted_symbols(text)
+        tested = _tested(task.tests, files, symbols)
+        wanted = wanted_symbols(text) or [name for _, name in tested]
         path = _named_file(text, files) or next((symbols[name] for name in wanted if name in symbols), None)
         if path is None:
-            path = _named_module(text, files) or (files[0] if len(files) == 1 else None)
+            path = _named_module(text, files) or next((path for path, _ in tested), None)
+        if path is None and len(files) == 1:
+            path = files[0]
         return _requirements(path, wanted, files) if path else None
 
     def choose_file(self, task: Task, outline: str, files: Sequence[str], context: CallContext) -> Requirements:
@@ -99,6 +104,13 @@ def module_name(path: str, files: Sequence[str]) -> str:
         start = min(start, 1)
     dotted = ".".join(parts[start:])
     return dotted.removesuffix(".__init__")
+
+
+def _tested(tests: str, files: Sequence[str], symbols: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What the owner's tests import from the project, as (path, name): first the names that are not there yet."""
+    dotted = {module_name(file, files): file for file in files}
+    found = [(symbols.get(name, dotted[module]), name) for module, name in imported_names(tests) if module in dotted]
+    return sorted(found, key=lambda pair: pair[1] in symbols)
 
 
 def _requirements(path: str, wanted: list[str], files: Sequence[str]) -> Requirements:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -12,13 +14,14 @@ import typer
 from rich.syntax import Syntax
 from rich.text import Text
 
-from cli.project import EXIT_USAGE, Choice, err, fail, opened, out, print_json
+from cli.project import EXIT_USAGE, Choice, Project, err, fail, opened, out, print_json
 from cli.views import activity_line, task_details, task_table
-from memory import RETRIABLE, MemoryStore, Priority, Task, TaskStatus, TaskType, new_task_id
+from memory import MOST_TESTS, RETRIABLE, MemoryStore, Priority, Task, TaskStatus, TaskType, new_task_id
 
 commands = typer.Typer(help="Give the team work, look at it, stop it, try it again.", no_args_is_help=True)
 
 TaskId = Annotated[str, typer.Argument(help="Id of the task, or the beginning of it.")]
+_TEST_NAME = re.compile(r"test_\w+\.py|\w+_test\.py")
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
@@ -41,21 +44,27 @@ def add(
         str, typer.Option("--description", "-d", help="The whole task; - reads it from stdin.")
     ] = "",
     file: Annotated[Path | None, typer.Option("--file", "-f", help="Read the description from a file.")] = None,
+    tests: Annotated[
+        Path | None, typer.Option("--tests", help="A test file that must pass; used as it is, QA writes none.")
+    ] = None,
     priority: Annotated[PriorityName, typer.Option("--priority", "-p")] = PriorityName.MEDIUM,
     type: Annotated[FlowName, typer.Option("--type", "-t")] = FlowName.CODE,
     deadline: Annotated[datetime | None, typer.Option(help="UTC; moves the task forward as it comes nearer.")] = None,
     depends_on: Annotated[list[str] | None, typer.Option(help="Id of a task that must be completed first.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a task. State examples such as "`f(2)` returns `4`": they become its tests."""
+    """Add a task. State examples such as "`f(2)` returns `4`": they become its tests. Or give a test file."""
     if not title.strip():
         raise fail("the title is empty; say in a few words what is to be done", EXIT_USAGE)
     text = _read(file, description) if file is not None else sys.stdin.read() if description == "-" else description
-    with opened(_choice(ctx)) as (_, store):
+    with opened(_choice(ctx)) as (project, store):
+        tests_file, tests_text = _given_tests(tests, project) if tests else ("", "")
         task = Task(
             id=new_task_id(),
             title=title,
             description=text,
+            tests_file=tests_file,
+            tests=tests_text,
             type=TaskType(type.value),
             priority=Priority[priority.name],
             deadline=deadline.replace(tzinfo=deadline.tzinfo or UTC) if deadline else None,
@@ -159,9 +168,30 @@ def approve(ctx: typer.Context, task_id: TaskId) -> None:
         _tell(store, "approve", task)
 
 
+def _given_tests(file: Path, project: Project) -> tuple[str, str]:
+    """Where the owner's test file belongs in the repository, and its text."""
+    text = _text_of(file)
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError) as problem:
+        raise fail(f"{file} is not Python that can be read: {problem}", EXIT_USAGE) from None
+    repository = Path(project.settings.git.repository_url)
+    inside = file.resolve().is_relative_to(repository.resolve()) and repository.is_dir()
+    path = file.resolve().relative_to(repository.resolve()).as_posix() if inside else f"tests/{file.name}"
+    if not _TEST_NAME.fullmatch(file.name):
+        raise fail(f"{file}: a test file is named test_….py or …_test.py", EXIT_USAGE)
+    if not text.strip() or len(text) > MOST_TESTS:
+        raise fail(f"{file} has {len(text):,} characters; between 1 and {MOST_TESTS:,} are possible", EXIT_USAGE)
+    return path, text
+
+
 def _read(file: Path, description: str) -> str:
     if description:
         raise fail("give --description or --file, not both", EXIT_USAGE)
+    return _text_of(file)
+
+
+def _text_of(file: Path) -> str:
     if not file.is_file():
         raise fail(f"{file}: no such file", EXIT_USAGE)
     try:

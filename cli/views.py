@@ -82,15 +82,16 @@ def task_details(store: MemoryStore, task: Task) -> RenderableType:
 
 
 def usage_table(rows: list[UsageRow], key: str) -> Table:
-    """Model calls by task, agent, model or day."""
+    """Model calls by task, agent, model or day. `known` are the input tokens that the provider had in its own cache."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column(key)
-    for heading in ("calls", "from cache", "tokens in", "tokens out", "cost USD", "seconds"):
+    for heading in ("calls", "from cache", "tokens in", "known", "tokens out", "cost USD", "seconds"):
         table.add_column(heading, justify="right")
     for row in rows:
         cost = "no price" if row.cost_usd is None else f"{row.cost_usd:.4f}"
         table.add_row(
-            row.key or "-", str(row.calls), str(row.cached_calls), f"{row.input_tokens:,}", f"{row.output_tokens:,}",
+            row.key or "-", str(row.calls), str(row.cached_calls), f"{row.input_tokens:,}", f"{row.cached_tokens:,}",
+            f"{row.output_tokens:,}",
             cost, f"{row.seconds:.1f}",
         )  # fmt: skip
     return table
@@ -129,7 +130,7 @@ def _facts(task: Task) -> dict[str, str]:
         "depends on": ", ".join(task.depends_on),
         "created": f"{task.created_at:%Y-%m-%d %H:%M:%S} UTC",
         "took": f"{_seconds(task)} s" if _seconds(task) else "",
-        "tests": f"{len(_list(task, 'tests_ids'))} in {task.result.get('tests_file')}"
+        "tests": f"{len(_list(task, 'tests_ids'))} in {task.result.get('tests_file')}{', given' if task.tests else ''}"
         if _list(task, "tests_ids")
         else "",
         "commits": commits,

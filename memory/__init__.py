@@ -22,6 +22,7 @@ from memory.errors import (
     ValueTooLarge,
 )
 from memory.models import (
+    MOST_TESTS,
     Activity,
     Attempt,
     ControlCommand,
@@ -46,6 +47,7 @@ from memory.tasks import ENDED, RETRIABLE, TaskChanges
 
 __all__ = [
     "ENDED",
+    "MOST_TESTS",
     "RETRIABLE",
     "Activity",
     "AmbiguousTask",

@@ -111,6 +111,7 @@ def _usage_sums() -> list[sa.Label[Any]]:
         total(sa.case((calls.cached, 1), else_=0)).label("cached_calls"),
         total(calls.input_tokens).label("input_tokens"),
         total(calls.output_tokens).label("output_tokens"),
+        total(calls.cached_tokens).label("cached_tokens"),
         sa.func.sum(calls.cost_usd).label("cost_usd"),
         total(sa.case((calls.cost_usd.is_(None), 1), else_=0)).label("unpriced_calls"),
         sa.func.sum(calls.seconds).label("seconds"),

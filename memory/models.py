@@ -27,6 +27,10 @@ UtcTime = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezo
 """A moment; it must come with its timezone and is kept in UTC."""
 
 
+MOST_TESTS = 64_000
+"""Characters of the tests that an owner may give with a task."""
+
+
 class Row(BaseModel):
     """A snapshot of one row. It does not change; ask the store again for the present state."""
 
@@ -94,6 +98,10 @@ class Task(Row):
     """Who wanted it: owner, ceo or backlog."""
     run: int = Field(0, ge=0)
     """How often it was retried; work of an earlier run no longer counts."""
+    tests_file: str = ""
+    """Repository path of the tests that the owner gave with the task; empty when QA is to write them."""
+    tests: str = Field("", max_length=MOST_TESTS)
+    """The text of that file, used as it is."""
     result: dict[str, JsonValue] = {}
     """What it produced: commits, number of tests, the approach that worked."""
     created_at: UtcTime = Field(default_factory=utc_now)
@@ -105,6 +113,12 @@ class Task(Row):
     def _failed_has_a_reason(self) -> Self:
         if self.status is TaskStatus.FAILED and self.reason is None:
             raise ValueError("a failed task must have a reason")
+        return self
+
+    @model_validator(mode="after")
+    def _tests_have_a_file(self) -> Self:
+        if bool(self.tests) != bool(self.tests_file):
+            raise ValueError("tests and the file they belong in come together")
         return self
 
 
@@ -206,6 +220,8 @@ class UsageRow(Row):
     cached_calls: int
     input_tokens: int
     output_tokens: int
+    cached_tokens: int
+    """Of `input_tokens`, those the providers had in their own caches."""
     cost_usd: float | None
     """Of the calls whose price is known; None when there is none."""
     unpriced_calls: int

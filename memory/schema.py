@@ -27,7 +27,7 @@ from sqlalchemy import (
 from memory.columns import SafeJson, SafeText, UtcDateTime
 from memory.models import FailureReason, TaskStatus, TaskType
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 """The newest migration; revisions are numbered, so a greater one comes from a newer program."""
 
 # Limits in characters. Texts above theirs are cut in the middle, JSON above its own is refused.
@@ -74,6 +74,8 @@ tasks = Table(
     Column("stage", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("run", Integer, nullable=False),
+    Column("tests_file", Text, nullable=False, server_default=""),
+    Column("tests", SafeText(None), nullable=False, server_default=""),
     Column("result", SafeJson("the result of a task", JSON_LIMIT), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 from pydantic import BaseModel
@@ -62,6 +62,12 @@ class Trial(BaseModel):
             problem=problem,
             evidence=evidence_of(result),
         )
+
+
+def not_passed(expected: Iterable[str], passed: Iterable[str]) -> list[str]:
+    """The ids of `expected` that are not among `passed`. An id without parameters stands for all of its cases."""
+    known = {name for test_id in passed for name in (test_id, test_id.partition("[")[0])}
+    return sorted(set(expected) - known)
 
 
 def is_fair(failure: Failure) -> bool:

@@ -31,7 +31,7 @@ from orchestrator.offers import only_wanted
 from orchestrator.services import Services
 from orchestrator.sources import Sources, public_names, read_sources
 from orchestrator.suite import Baseline
-from orchestrator.trials import Trial, evidence_of
+from orchestrator.trials import Trial, evidence_of, not_passed
 from testing import Recombination, RecombinationTask
 
 log = get_logger(__name__)
@@ -157,8 +157,9 @@ class Workbench:
         )
 
     def compact_tests(self, cases: Sequence[TestCase]) -> str:
-        """The assertions alone, one under the other."""
-        return "\n".join(case.lines[-1] for case in cases)
+        """The assertions with what they need but the imports, one under the other."""
+        lines = (line for case in cases for line in case.lines if not line.startswith(("import ", "from ")))
+        return "\n".join(dict.fromkeys(lines))
 
     @property
     def framework(self) -> str:
@@ -216,12 +217,12 @@ class Workbench:
         base = f"{tests_commit}^"
         result = self._suite.run(tree, [path], self._task.id, self._patience(base))
         trial = Trial.of(result, tree)
-        if missing := sorted(set(test_ids) - set(trial.passed)):
+        if missing := not_passed(test_ids, trial.passed):
             evidence = trial.evidence or f"these tests did not pass: {', '.join(missing)}"
             return trial.model_copy(update={"green": False, "evidence": evidence})
         before = self._suite.baseline(base, self._task.id)
         held, whole = self._suite.holds(tree, before, self._task.id)
-        passed = held and set(test_ids) <= set(whole.passed_ids)
+        passed = held and not not_passed(test_ids, whole.passed_ids)
         evidence = "" if passed else "the new tests pass, but the suite does not:\n" + evidence_of(whole)
         return trial.model_copy(update={"green": passed, "evidence": evidence})
 
@@ -293,7 +294,7 @@ class Workbench:
 
         def passes(tree: str) -> bool:
             held, whole = self._suite.holds(tree, self._suite.baseline(tip, self._task.id), self._task.id)
-            return held and set(test_ids) <= set(whole.passed_ids)
+            return held and not not_passed(test_ids, whole.passed_ids)
 
         tree = self._git.write_tree(verified) if verified.base_commit == tip else None
         try:

@@ -69,11 +69,14 @@ def explain_exit(framework: Framework, code: int) -> str | None:
     return told or f"{framework} ended with exit code {code}"
 
 
-def declared_tests(source: Path, file: str) -> list[str]:
-    """Ids of the tests that `file` defines, without their parameters, read without running it; empty when it does not
-    parse. They tell what should be found in a file that cannot be imported before the code exists."""
+def declared_tests(text: str, file: str) -> list[str]:
+    """Ids of the tests that the test file `file` with this text defines, without their parameters, read without running
+
+    it; empty when it does not parse. They tell what should be found in a file that cannot be imported before the code
+    exists.
+    """
     try:
-        tree = ast.parse(_text(source / file))
+        tree = ast.parse(text)
     except (SyntaxError, ValueError):
         return []
     return [f"{file}::{name}" for name in _declared(tree.body, "")]

@@ -177,7 +177,10 @@ def _tries(ctx: StageContext, state: CodeState) -> Iterator[Try]:
 
 def _near(state: CodeState) -> bool:
     """Whether there are samples worth going on from: the best one passes at least a quarter of the tests."""
-    return len(state.drafts) > 1 and min(draft.missing for draft in state.drafts) * 4 <= len(state.cases) * 3
+    return (
+        len(state.drafts) > 1
+        and min(draft.missing for draft in state.drafts) * 4 <= len(state.tests_ids or state.cases) * 3
+    )
 
 
 def _answer(ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer | None:

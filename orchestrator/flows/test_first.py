@@ -1,6 +1,7 @@
-"""Tests before code. Stated examples become tests by code; what a model adds must be agreed upon by independent
+"""Tests before code, red for the right reason.
 
-solutions; and all must be red before the code exists, for the right reason.
+The owner's tests are used as they are. Without any, stated examples become tests by code, and what a model adds must be
+agreed upon by independent solutions.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from functools import partial
 
 from pydantic import BaseModel
 
-from agents import TestCase, render_test_file
+from agents import TestCase, cases_in, render_test_file
 from memory import FailureReason
 from orchestrator.errors import StageFailed
 from orchestrator.flows.code_state import CodeState, Sample
 from orchestrator.flows.coding import Answer, write_definitions
 from orchestrator.flows.flow import StageContext
 from orchestrator.trials import Trial
+from testing import declared_tests
 
 MOST_DRAFTS = 3
 ENOUGH_GOOD_DRAFTS = 2
@@ -40,7 +42,9 @@ class RedCheck(BaseModel):
 
 def settle_tests(ctx: StageContext, state: CodeState) -> None:
     """Fill `state` with tests that were seen to be red, committed as QA's commit."""
-    if not state.cases:
+    if ctx.task.tests:
+        state.tests_file, state.cases = ctx.task.tests_file, cases_in(ctx.task.tests)
+    elif not state.cases:
         stated = ctx.step("stated examples", list[TestCase], partial(_stated, ctx, state))
         drafts = _draft_solutions(ctx, state, stated) if ctx.team.developer.profile.small else []
         further = _further(ctx, state, stated, drafts)
@@ -129,10 +133,13 @@ def _see_red(ctx: StageContext, state: CodeState) -> None:
         check = ctx.step(f"red check {number + 1}", RedCheck, partial(_red_check, ctx, state))
         if check.problem:
             raise StageFailed(FailureReason.INVALID_OUTPUT, f"the new tests cannot be run: {check.problem}")
+        reasons = "; ".join(f"{name}: {why}" for name, why in check.unfit.items())
+        if check.unfit and ctx.task.tests:
+            problem = f"the tests given with the task fail for a reason of their own: {reasons}"
+            raise StageFailed(FailureReason.INVALID_OUTPUT, problem, blocked=True)
         state.cases = [case for case in state.cases if case.name not in check.unfit]
         state.dropped_tests += len(check.unfit)
-        if not state.cases:
-            reasons = "; ".join(f"{name}: {why}" for name, why in check.unfit.items())
+        if not state.cases and not ctx.task.tests:
             raise StageFailed(FailureReason.INVALID_OUTPUT, f"no usable test is left: {reasons}", blocked=True)
         if not check.unfit:
             break
@@ -148,10 +155,15 @@ def _see_red(ctx: StageContext, state: CodeState) -> None:
 def _red_check(ctx: StageContext, state: CodeState) -> RedCheck:
     trial = ctx.bench.trial(state.base, None, "", (state.tests_file, _text(ctx, state)))
     unfit = {failure.test_id.rsplit("::", 1)[-1]: failure.message for failure in trial.failures if not failure.fair}
-    red = [failure.test_id for failure in trial.failures if failure.fair]
+    red = [test_id for failure in trial.failures if failure.fair for test_id in _ids(failure.test_id, ctx, state)]
     problem = trial.problem or ("" if trial.passed or trial.failures else "no test was collected")
     ctx.note("tests are red", red=len(red), already_green=len(trial.passed), unfit=len(unfit))
     return RedCheck(red=red, guards=trial.passed, unfit=unfit, problem=problem)
+
+
+def _ids(test_id: str, ctx: StageContext, state: CodeState) -> list[str]:
+    """The tests behind a failure: all of the file's when it could not even be imported without the code."""
+    return declared_tests(_text(ctx, state), state.tests_file) if test_id == state.tests_file else [test_id]
 
 
 def _as_file(ctx: StageContext, state: CodeState, cases: Sequence[TestCase]) -> tuple[str, str] | None:
@@ -161,6 +173,8 @@ def _as_file(ctx: StageContext, state: CodeState, cases: Sequence[TestCase]) -> 
 
 
 def _text(ctx: StageContext, state: CodeState) -> str:
+    if ctx.task.tests:
+        return ctx.task.tests
     return render_test_file(ctx.task, state.settled, state.cases, ctx.bench.framework)
 
 

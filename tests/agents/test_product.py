@@ -73,3 +73,12 @@ def test_module_names(path: str, module: str) -> None:
 def test_wanted_symbols_leave_out_what_python_brings() -> None:
     text = "Add `add_months(day: date, months: int) -> date`. `add_months(date(2024, 1, 1), len('a'))` returns `None`"
     assert wanted_symbols(text) == ["add_months"]
+
+
+def test_tests_that_the_owner_gave_tell_the_file_and_the_names() -> None:
+    tests = "import os\nfrom kit.numbers import ceiling, half\n\ndef test_it():\n    assert ceiling(1.2) == 2\n"
+    given = Task(id="t-1", title="Round up", tests=tests, tests_file="tests/test_ceiling.py")
+    with scripted_llm([]) as llm:
+        found = ProductAgent(llm).requirements_from_text(given, FILES, SYMBOLS | {"half": "src/kit/numbers.py"})
+    assert found is not None
+    assert (found.target_file, found.symbols) == ("src/kit/numbers.py", ["ceiling", "half"])

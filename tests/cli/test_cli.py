@@ -204,6 +204,25 @@ def test_a_call_that_makes_no_sense_is_a_usage_error(make_house: MakeHouse) -> N
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("test_a.py", "def (", "not Python"),
+        ("test_a.py", "", "0 characters"),
+        ("test_a.py", "#" * 64_001, "64,001 characters"),
+        ("a.py", "assert 1", "named test_"),
+        ("test_b.py", None, "no such file"),
+    ],
+)
+def test_a_test_file_that_cannot_be_used_is_refused(
+    make_house: MakeHouse, tmp_path: Path, name: str, text: str | None, words: str
+) -> None:
+    house, _ = make_house(team())
+    if text is not None:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert words in error_of(house.cli("task", "add", "Title", "--tests", str(tmp_path / name)), 2)
+
+
+@pytest.mark.parametrize(
     ("settings", "code", "words"),
     [
         ({"git": {"repository_url": ""}}, 2, "no repository is set; give --repo"),

@@ -43,6 +43,43 @@ def test_a_task_lands_as_a_test_commit_and_a_code_commit(make_house: MakeHouse) 
     assert git(house.repository, "rev-parse", "--abbrev-ref", "HEAD") == "main"
 
 
+GIVEN = """from calc import add
+
+
+def test_add() -> None:
+    for number in range(9):
+        assert add(number, 1) == number + 1
+"""
+
+
+def test_tests_that_the_owner_gives_are_used_as_they_are_and_tell_the_file(make_house: MakeHouse) -> None:
+    house, server = make_house(team(code=[BAD_ADD, GOOD_ADD]))
+    given = house.repository / "tests" / "test_sums.py"
+    given.write_text(GIVEN, encoding="utf-8")  # not committed: the task brings it
+    added = house.cli("task", "add", "Sums", "--tests", str(given), "--json")
+    assert added.returncode == 0, added.stderr
+    done = house.run_until_idle()
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert git(house.repository, "show", "agents/integration:tests/test_sums.py") == GIVEN.strip()
+    assert [asked(request) for request in server.requests] == ["code", "code", "review"]
+
+
+def test_given_tests_that_cannot_be_right_block_the_task_with_what_is_wrong(make_house: MakeHouse) -> None:
+    house, server = make_house(team())
+    given = house.folder / "test_odd.py"
+    given.write_text("from calc import double\n\n\ndef test_odd() -> None:\n    assert double([].pop()) == 1\n")
+    assert house.cli("task", "add", "Odd", "--tests", str(given)).returncode == 0
+    house.run_until_idle()
+
+    with house.store() as store:
+        [task] = store.list_tasks()
+    assert (task.status, task.reason) == (TaskStatus.BLOCKED, FailureReason.INVALID_OUTPUT)
+    assert "tests given with the task" in task.reason_detail
+    assert "IndexError" in task.reason_detail
+    assert not server.requests
+
+
 def test_tests_that_are_green_before_the_code_are_refused(make_house: MakeHouse) -> None:
     house, _ = make_house(team())
     task_id = house.add_task("Let `double` in calc.py be right: `double(4)` returns `8`.", "Double")

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.excerpts import LONGEST, begun_function, excerpt, resumed_function
 from orchestrator.offers import only_wanted
 from orchestrator.sources import read_sources
-from orchestrator.trials import Trial, is_fair
+from orchestrator.trials import Trial, is_fair, not_passed
 from testing import Failure
 
 
@@ -159,3 +159,9 @@ def test_nothing_is_resumed_where_there_is_nothing_to_keep() -> None:
     assert resumed_function("", "cut", "Cut", "`cut(text)`", "def other(text):\n    pass\n", chooser) is None
     assert resumed_function("", "cut", "Cut", "`cut(text)`", "def cut(text):\n    return text\n", chooser) is None
     assert resumed_function("", "cut", "Cut", "no signature", ANSWER, chooser) is None
+
+
+def test_a_test_without_its_parameters_stands_for_its_cases() -> None:
+    passed = ["t.py::test_a[1]", "t.py::test_a[x-2]", "t.py::test_b"]
+    assert not_passed(["t.py::test_a", "t.py::test_b"], passed) == []
+    assert not_passed(["t.py::test_c", "t.py::test_a[9]"], passed) == ["t.py::test_a[9]", "t.py::test_c"]

@@ -296,7 +296,7 @@ def test_the_framework_is_recognised(tree: Tree) -> None:
     assert detect_framework(tree({"a.py": ""})) == "pytest"
 
 
-def test_declared_tests_are_read_without_running(tree: Tree) -> None:
+def test_declared_tests_are_read_without_running() -> None:
     text = """
 from nowhere import x
 def test_a(): pass
@@ -308,7 +308,6 @@ class TestC:
 class E(unittest.TestCase):
     def test_f(self): pass
 """
-    source = tree({"tests/test_x.py": text, "tests/test_bad.py": "def ("})
     names = ["test_a", "test_b", "TestC::test_d", "E::test_f"]
-    assert declared_tests(source, "tests/test_x.py") == [f"tests/test_x.py::{name}" for name in names]
-    assert declared_tests(source, "tests/test_bad.py") == declared_tests(source, "tests/gone.py") == []
+    assert declared_tests(text, "tests/test_x.py") == [f"tests/test_x.py::{name}" for name in names]
+    assert declared_tests("def (", "tests/test_bad.py") == declared_tests("", "tests/test_x.py") == []

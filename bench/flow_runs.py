@@ -1,0 +1,189 @@
+"""Tasks of a set through the real flow: a daemon on a copy of each repository, one task after the other or a few."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel
+
+from bench.task_sets import BenchTask, TaskSet
+from config import ProjectPaths, load_settings
+from memory import ENDED, MemoryStore, Task, TaskStatus
+from testing import EnvironmentManager, Sandbox, TestRunner
+
+ROOT = Path(__file__).resolve().parent.parent
+_BRANCH = "agents/integration"
+_POLL_SECONDS = 0.3
+_STOP_SECONDS = 30
+
+
+class TaskResult(BaseModel):
+    """How one task of a set ended."""
+
+    task: str
+    repository: str
+    status: TaskStatus
+    reason: str = ""
+    detail: str = ""
+    landed: bool
+    wrong: bool | None = None
+    """Landed, but the hidden tests fail; None when it did not land or has no hidden tests."""
+    strategy: str = ""
+    approaches: int = 0
+    attempts: dict[str, int] = {}
+    """Strategy -> attempts."""
+    generations: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    seconds: float = 0.0
+    """From its start to its end, other tasks that were at work at the same time included."""
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+
+class DaemonDied(Exception):
+    """The daemon under test ended by itself."""
+
+
+def run_set(
+    chosen: TaskSet, config: Mapping[str, Mapping[str, object]], *, parallel: int, keep: Path | None = None
+) -> Iterator[TaskResult]:
+    """Results in the order in which tasks end. `config`: sections as in `config.yaml`. `keep`: where repositories,
+
+    databases and logs are left to be looked at; without it they are removed.
+
+    Raises `DaemonDied`, with the end of its log.
+    """
+    for name, files in chosen.repositories.items():
+        tasks = [task for task in chosen.tasks if task.repository == name]
+        if not tasks:
+            continue
+        with ExitStack() as stack:
+            home = keep / name if keep else Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            shutil.rmtree(home, ignore_errors=True)
+            home.mkdir(parents=True)
+            house = _House(home, files, config)
+            with house.daemon():
+                yield from house.solve(tasks, parallel)
+
+
+class _House:
+    """One repository, its configuration and its daemon."""
+
+    def __init__(self, home: Path, files: Mapping[str, str], config: Mapping[str, Mapping[str, object]]) -> None:
+        self._home = home
+        self._repository = home / "repository"
+        for path, text in files.items():
+            (self._repository / path).parent.mkdir(parents=True, exist_ok=True)
+            (self._repository / path).write_text(text, encoding="utf-8")
+        self._git("init", "-q", "-b", "main")
+        self._git("add", "-A")
+        self._git("-c", "user.name=Owner", "-c", "user.email=owner@localhost", "commit", "-q", "-m", "As it was")
+        own: dict[str, dict[str, object]] = {
+            "git": {"repository_url": str(self._repository), "landing": "integration", "integration_branch": _BRANCH},
+            "file_system": {"workspace_path": str(home / "workspace"), "data_path": str(home / "data")},
+            "monitoring": {"logs_path": str(home / "logs")},
+            "database": {"url": ""},
+            "project": {"goal": "", "backlog_file": "no-backlog.md"},
+        }
+        merged = {name: {**config.get(name, {}), **own.get(name, {})} for name in {*config, *own}}
+        self._config = home / "config.yaml"
+        self._config.write_text(yaml.safe_dump(merged), encoding="utf-8")
+        self._paths = ProjectPaths.of(load_settings(self._config), home)
+        self._paths.state.mkdir(parents=True, mode=0o700)
+        self._store = MemoryStore(self._paths.database_url)
+        self._store.migrate()
+
+    @contextmanager
+    def daemon(self) -> Iterator[None]:
+        log = (self._home / "daemon.log").open("w", encoding="utf-8")
+        command = [sys.executable, str(ROOT / "main.py"), "--config", str(self._config), "run"]
+        self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            log.close()
+            self._store.close()
+
+    def solve(self, tasks: Sequence[BenchTask], parallel: int) -> Iterator[TaskResult]:
+        """Have `parallel` tasks at work until all have ended."""
+        waiting, open_ids = deque(tasks), dict[str, BenchTask]()
+        while waiting or open_ids:
+            while waiting and len(open_ids) < parallel:
+                task = waiting.popleft()
+                row = Task(
+                    id=f"bench-{len(tasks) - len(waiting)}",
+                    title=task.title,
+                    description=task.instruction,
+                    tests_file=task.tests_file,
+                    tests=task.tests,
+                )
+                self._store.add_task(row)
+                open_ids[row.id] = task
+            time.sleep(_POLL_SECONDS)
+            if self._process.poll() is not None:
+                tail = (self._home / "daemon.log").read_text(encoding="utf-8")[-2000:]
+                raise DaemonDied(f"exit code {self._process.returncode}:\n{tail}")
+            for task_id in list(open_ids):
+                ended = self._store.get_task(task_id)
+                if ended.status in ENDED:
+                    yield self._result(open_ids.pop(task_id), ended)
+
+    def _result(self, task: BenchTask, ended: Task) -> TaskResult:
+        landed = ended.status is TaskStatus.COMPLETED
+        attempts = self._store.attempts(ended.id)
+        counts: dict[str, int] = {}
+        for attempt in attempts:
+            counts[attempt.strategy] = counts.get(attempt.strategy, 0) + 1
+        usage = next(iter(self._store.usage("task", task_id=ended.id)), None)
+        begun, over = ended.started_at, ended.finished_at
+        return TaskResult(
+            task=task.id,
+            repository=task.repository,
+            status=ended.status,
+            reason=ended.reason or "",
+            detail=ended.reason_detail[:500],
+            landed=landed,
+            wrong=not self._holds(task) if landed and task.hidden else None,
+            strategy=str(ended.result.get("strategy", "")),
+            approaches=max((attempt.approach for attempt in attempts), default=0),
+            attempts=counts,
+            generations=usage.calls if usage else 0,
+            input_tokens=usage.input_tokens if usage else 0,
+            output_tokens=usage.output_tokens if usage else 0,
+            cached_tokens=usage.cached_tokens if usage else 0,
+            seconds=round((over - begun).total_seconds(), 1) if begun and over else 0.0,
+        )
+
+    def _holds(self, task: BenchTask) -> bool:
+        """Whether the landed code passes the hidden tests."""
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            files = Path(folder) / "work"
+            subprocess.run(["git", "clone", "-q", "--branch", _BRANCH, str(self._repository), str(files)], check=True)
+            shutil.rmtree(files / ".git")
+            (files / task.hidden_file).write_text(task.hidden, encoding="utf-8")
+            sandbox = Sandbox()
+            environment = EnvironmentManager(self._paths.data, sandbox).ensure(files)
+            return TestRunner(sandbox).run_tests(files, environment, selection=[task.hidden_file]).passed
+
+    def _git(self, *arguments: str) -> None:
+        subprocess.run(["git", "-C", str(self._repository), *arguments], check=True)

@@ -1,0 +1,1 @@
+"""Points, boxes and tracks on a map."""

@@ -1,0 +1,1 @@
+"""Meetings, working hours and free slots."""
