@@ -48,7 +48,7 @@ def main() -> int:
     parser.add_argument("--config", type=Path, help=f"take {', '.join(_TAKEN)} from this configuration file")
     parser.add_argument("--set", dest="values", nargs="+", default=[], metavar="SECTION.KEY=VALUE")
     parser.add_argument("--label", default="run", help="goes into the name of the results file")
-    parser.add_argument("--keep", type=Path, help="leave repositories, databases and logs in this folder")
+    parser.add_argument("--home", type=Path, help="leave repositories, databases, logs and environments in this folder")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument("--compare", type=Path, nargs=2, metavar=("A", "B"), help="compare two results files")
     chosen = parser.parse_args()
@@ -92,7 +92,7 @@ def _run(tasks: TaskSet, config: dict[str, dict[str, object]], chosen: argparse.
     results: list[TaskResult] = []
     with file.open("w", encoding="utf-8") as lines:
         lines.write(info.model_dump_json() + "\n")
-        for result in run_set(tasks, config, parallel=chosen.parallel, keep=chosen.keep):
+        for result in run_set(tasks, config, parallel=chosen.parallel, home=chosen.home):
             results.append(result)
             lines.write(result.model_dump_json() + "\n")
             lines.flush()

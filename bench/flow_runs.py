@@ -59,31 +59,32 @@ class DaemonDied(Exception):
 
 
 def run_set(
-    chosen: TaskSet, config: Mapping[str, Mapping[str, object]], *, parallel: int, keep: Path | None = None
+    chosen: TaskSet, config: Mapping[str, Mapping[str, object]], *, parallel: int, home: Path | None = None
 ) -> Iterator[TaskResult]:
-    """Results in the order in which tasks end. `config`: sections as in `config.yaml`. `keep`: where repositories,
+    """Results in the order in which tasks end. `config`: sections as in `config.yaml`.
 
-    databases and logs are left to be looked at; without it they are removed.
-
-    Raises `DaemonDied`, with the end of its log.
+    Repositories, databases, logs and project environments are left in `home`, to be looked at and for the next run;
+    without it they are removed. Raises `DaemonDied`, with the end of its log.
     """
-    for name, files in chosen.repositories.items():
-        tasks = [task for task in chosen.tasks if task.repository == name]
-        if not tasks:
-            continue
-        with ExitStack() as stack:
-            home = keep / name if keep else Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            shutil.rmtree(home, ignore_errors=True)
-            home.mkdir(parents=True)
-            house = _House(home, files, config)
-            with house.daemon():
-                yield from house.solve(tasks, parallel)
+    with ExitStack() as stack:
+        root = home or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for name, files in chosen.repositories.items():
+            tasks = [task for task in chosen.tasks if task.repository == name]
+            if tasks:
+                house = _House(root / name, root / "data", files, config)
+                with house.daemon():
+                    yield from house.solve(tasks, parallel)
 
 
 class _House:
     """One repository, its configuration and its daemon."""
 
-    def __init__(self, home: Path, files: Mapping[str, str], config: Mapping[str, Mapping[str, object]]) -> None:
+    def __init__(
+        self, home: Path, data: Path, files: Mapping[str, str], config: Mapping[str, Mapping[str, object]]
+    ) -> None:
+        """`home`: everything of this run but databases and environments, which go to `data`."""
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
         self._home = home
         self._repository = home / "repository"
         for path, text in files.items():
@@ -94,7 +95,7 @@ class _House:
         self._git("-c", "user.name=Owner", "-c", "user.email=owner@localhost", "commit", "-q", "-m", "As it was")
         own: dict[str, dict[str, object]] = {
             "git": {"repository_url": str(self._repository), "landing": "integration", "integration_branch": _BRANCH},
-            "file_system": {"workspace_path": str(home / "workspace"), "data_path": str(home / "data")},
+            "file_system": {"workspace_path": str(home / "workspace"), "data_path": str(data)},
             "monitoring": {"logs_path": str(home / "logs")},
             "database": {"url": ""},
             "project": {"goal": "", "backlog_file": "no-backlog.md"},
@@ -103,6 +104,7 @@ class _House:
         self._config = home / "config.yaml"
         self._config.write_text(yaml.safe_dump(merged), encoding="utf-8")
         self._paths = ProjectPaths.of(load_settings(self._config), home)
+        shutil.rmtree(self._paths.state, ignore_errors=True)
         self._paths.state.mkdir(parents=True, mode=0o700)
         self._store = MemoryStore(self._paths.database_url)
         self._store.migrate()
