@@ -26,10 +26,12 @@ def _logging_as_it_was() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-@pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the project environment is built once."""
-    return tmp_path_factory.mktemp("bench")
+@pytest.fixture
+def home(tmp_path: Path, shared_data: Path) -> Path:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    (folder / "data").symlink_to(shared_data)  # where the project environment is built once
+    return folder
 
 
 def repository() -> dict[str, str]:
@@ -57,7 +59,7 @@ def config(server: ScriptedModelServer) -> dict[str, dict[str, object]]:
     return {"llm": llm, "orchestrator": {"max_approaches": 1}}
 
 
-def test_results_say_what_landed_and_what_landed_wrongly(shared: Path) -> None:
+def test_results_say_what_landed_and_what_landed_wrongly(home: Path) -> None:
     tasks = [task("right", 2), task("impossible", 2, "`add(1, 2)` returns `4`")]
     other = [
         each.model_copy(update={"id": "wrong", "repository": "again", "hidden": HIDDEN.format(sum=9)})
@@ -65,7 +67,7 @@ def test_results_say_what_landed_and_what_landed_wrongly(shared: Path) -> None:
     ]
     chosen = TaskSet(name="s", repositories={"calc": repository(), "again": repository()}, tasks=[*tasks, *other])
     with ScriptedModelServer(team()) as server:
-        found = {result.task: result for result in run_set(chosen, config(server), parallel=2, home=shared)}
+        found = {result.task: result for result in run_set(chosen, config(server), parallel=2, home=home)}
     assert [(name, found[name].landed, found[name].wrong) for name in ("right", "wrong")] == [
         ("right", True, False),
         ("wrong", True, True),
@@ -75,7 +77,7 @@ def test_results_say_what_landed_and_what_landed_wrongly(shared: Path) -> None:
     assert found["right"].generations == 3
     assert found["right"].attempts == {"write": 1}
     assert found["right"].tokens > 0
-    assert (shared / "calc" / "logs" / "agents.log").is_file()
+    assert (home / "calc" / "logs" / "agents.log").is_file()
 
 
 def test_a_daemon_that_does_not_start_is_told_with_its_words() -> None:
@@ -85,7 +87,7 @@ def test_a_daemon_that_does_not_start_is_told_with_its_words() -> None:
 
 
 def test_the_command_writes_a_results_file(
-    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     entry = task("right", 2).model_dump() | {"repository": repository()}
     (tmp_path / "mine.jsonl").write_text(json.dumps(entry), encoding="utf-8")
@@ -93,7 +95,7 @@ def test_the_command_writes_a_results_file(
     with ScriptedModelServer(team(code=[GOOD_ADD])) as server:
         values = [f"llm.{key}={value}" for key, value in config(server)["llm"].items()]
         monkeypatch.setattr(
-            sys, "argv", ["coding", str(tmp_path / "mine.jsonl"), "--json", "--home", str(shared), "--set", *values]
+            sys, "argv", ["coding", str(tmp_path / "mine.jsonl"), "--json", "--home", str(home), "--set", *values]
         )
         assert coding.main() == 0
     assert json.loads(capsys.readouterr().out)["landed"] == 1

@@ -14,11 +14,6 @@ from tests.support import ScriptedModelServer
 MakeHouse = Callable[..., tuple[House, ScriptedModelServer]]
 
 
-@pytest.fixture(scope="session")
-def shared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("data")
-
-
 @pytest.fixture
 def make_house(tmp_path: Path, shared_data: Path) -> Iterator[MakeHouse]:
     """`make_house(rule, files={…}, git={…})`: repository, configuration and model server, ready for daemons."""

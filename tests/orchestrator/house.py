@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -206,11 +205,6 @@ class House:
             yield store
         finally:
             store.close()
-
-    def add_task(self, description: str = ADD_TASK, title: str = "Add add") -> str:
-        done = self.cli("task", "add", title, "-d", description, "--json")
-        assert done.returncode == 0, done.stderr
-        return str(json.loads(done.stdout)["id"])
 
     def submit(
         self,

@@ -23,7 +23,7 @@ from tests.support import Request
 
 def test_a_task_lands_as_a_test_commit_and_a_code_commit(make_house: MakeHouse) -> None:
     house, server = make_house(team())
-    task_id = house.add_task()
+    task_id = house.submit()
     done = house.run_until_idle()
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -82,7 +82,7 @@ def test_given_tests_that_cannot_be_right_block_the_task_with_what_is_wrong(make
 
 def test_tests_that_are_green_before_the_code_are_refused(make_house: MakeHouse) -> None:
     house, _ = make_house(team())
-    task_id = house.add_task("Let `double` in calc.py be right: `double(4)` returns `8`.", "Double")
+    task_id = house.submit("Let `double` in calc.py be right: `double(4)` returns `8`.", "Double")
     done = house.run_until_idle()
 
     assert done.returncode == 1
@@ -96,7 +96,7 @@ def test_tests_that_are_green_before_the_code_are_refused(make_house: MakeHouse)
 def test_after_three_failing_attempts_a_new_approach_begins_without_the_old_evidence(make_house: MakeHouse) -> None:
     wrong = [BAD_ADD, BAD_ADD.replace("a - b", "a * b"), BAD_ADD.replace("a - b", "b - a")]
     house, server = make_house(team(code=[*wrong, GOOD_ADD]))
-    task_id = house.add_task()
+    task_id = house.submit()
     assert house.run_until_idle().returncode == 0
 
     with house.store() as store:
@@ -111,7 +111,7 @@ def test_after_three_failing_attempts_a_new_approach_begins_without_the_old_evid
 
 def test_a_repeated_answer_is_not_tested_again_and_a_task_that_never_passes_is_blocked(make_house: MakeHouse) -> None:
     house, _ = make_house(team(code=[BAD_ADD]), orchestrator={"max_approaches": 1})
-    task_id = house.add_task()
+    task_id = house.submit()
     assert house.run_until_idle().returncode == 1
 
     task = house.task(task_id)
@@ -125,7 +125,7 @@ def test_a_repeated_answer_is_not_tested_again_and_a_task_that_never_passes_is_b
 def test_a_rejected_review_goes_back_to_the_developer(make_house: MakeHouse) -> None:
     better = GOOD_ADD.replace("    return a + b", '    """The sum."""\n    return a + b')
     house, server = make_house(team(code=[GOOD_ADD, better], reviews=[REJECTED, APPROVED]))
-    task_id = house.add_task()
+    task_id = house.submit()
     assert house.run_until_idle().returncode == 0
 
     with house.store() as store:
@@ -141,7 +141,7 @@ def test_a_rejected_review_goes_back_to_the_developer(make_house: MakeHouse) -> 
 def test_an_answer_that_breaks_the_suite_does_not_land(make_house: MakeHouse) -> None:
     breaking = GOOD_ADD.replace("return 2 * x", "return 3 * x")
     house, _ = make_house(team(code=[breaking, GOOD_ADD]))
-    task_id = house.add_task()
+    task_id = house.submit()
     assert house.run_until_idle().returncode == 0
 
     with house.store() as store:
@@ -157,7 +157,7 @@ def test_the_developer_cannot_change_the_tests(make_house: MakeHouse) -> None:
         return f"### {path}\n```python\ndef test_add_1() -> None:\n    pass\n```\n" + BAD_ADD
 
     house, _ = make_house(team(code=cheat), orchestrator={"max_approaches": 1})
-    task_id = house.add_task()
+    task_id = house.submit()
     assert house.run_until_idle().returncode == 1
 
     assert house.task(task_id).status is TaskStatus.BLOCKED
@@ -167,7 +167,7 @@ def test_the_developer_cannot_change_the_tests(make_house: MakeHouse) -> None:
 def test_assertions_of_qa_are_split_and_wrong_ones_dropped(make_house: MakeHouse) -> None:
     proposed = ["assert add(5, 5) == 10", "assert add(", "import os", "assert add(1, 2) == 4", "assert double(1) == 2"]
     house, _ = make_house(team(assertions=proposed))
-    task_id = house.add_task()
+    task_id = house.submit()
     assert house.run_until_idle().returncode == 0
 
     task = house.task(task_id)
@@ -185,8 +185,8 @@ def test_two_tasks_in_one_module_both_land(make_house: MakeHouse) -> None:
         return f"### calc.py\n```python\n{current}\n\n\n{function}```\n"
 
     house, _ = make_house(team(code=code))
-    house.add_task()
-    house.add_task("Add `sub(a: int, b: int) -> int` to calc.py. `sub(3, 1)` returns `2`.", "Add sub")
+    house.submit()
+    house.submit("Add `sub(a: int, b: int) -> int` to calc.py. `sub(3, 1)` returns `2`.", "Add sub")
     assert house.run_until_idle().returncode == 0
 
     landed = git(house.repository, "show", "agents/integration:calc.py")
@@ -201,7 +201,7 @@ def test_landing_is_pushed_to_a_bare_remote(make_house: MakeHouse) -> None:
     bare = house.folder / "remote.git"
     git(house.folder, "clone", "-q", "--bare", str(house.repository), str(bare))
     house.write_config(git={"repository_url": str(bare)})
-    task_id = house.add_task()
+    task_id = house.submit()
     assert house.run_until_idle().returncode == 0
 
     assert house.task(task_id).result["pushed"] is True
@@ -214,7 +214,7 @@ def test_a_repository_without_tests_works_too(make_house: MakeHouse) -> None:
     git(empty, "rm", "-q", "-r", "tests")
     git(empty, "commit", "-q", "-m", "no tests")
     house.write_config(git={"repository_url": str(empty)})
-    task_id = house.add_task()
+    task_id = house.submit()
     assert house.run_until_idle().returncode == 0
 
     assert house.task(task_id).status is TaskStatus.COMPLETED
@@ -247,7 +247,7 @@ def test_examples_of_a_package_attribute_are_exported(make_house: MakeHouse) -> 
     answer = GOOD_ADD.replace("### calc.py", "### kit/core.py")
     export = "### kit/__init__.py\n```python\n" + '"""Kit."""\n\nfrom kit.core import add\n\n__all__ = ["add"]\n```\n'
     house, _ = make_house(team(code=[answer + export]), files=package)
-    task_id = house.add_task("Add `add(a, b)` to kit/core.py.\n\n>>> import kit\n>>> kit.add(1, 2)\n3\n", "Add add")
+    task_id = house.submit("Add `add(a, b)` to kit/core.py.\n\n>>> import kit\n>>> kit.add(1, 2)\n3\n", "Add add")
     assert house.run_until_idle().returncode == 0
     assert house.task(task_id).status is TaskStatus.COMPLETED
 
@@ -272,7 +272,7 @@ SMALL: dict[str, dict[str, object]] = {"llm": {"profile": "small"}}
 
 def test_near_misses_of_a_small_model_are_recombined_without_asking_again(make_house: MakeHouse) -> None:
     house, server = make_house(team(code=[GUARDED_SHARES, EXACT_SHARES, GUARDED_SHARES.replace("< 1", "< 2")]), **SMALL)
-    task_id = house.add_task(SHARES_TASK, "Shares")
+    task_id = house.submit(SHARES_TASK, "Shares")
     done = house.run_until_idle()
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -299,7 +299,7 @@ def test_a_hard_task_does_not_hold_up_an_easy_one(make_house: MakeHouse) -> None
         return f"```python\ndef shares(total, parts):\n    return {count}\n```"
 
     house, _ = make_house(team(code=code), **SMALL, orchestrator={"max_approaches": 4})
-    hard, easy = house.add_task(SHARES_TASK, "Shares"), house.add_task()
+    hard, easy = house.submit(SHARES_TASK, "Shares"), house.submit()
     assert house.run_until_idle().returncode == 1
 
     assert house.task(hard).status is TaskStatus.BLOCKED

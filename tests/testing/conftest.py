@@ -78,8 +78,8 @@ def tree(tmp_path: Path) -> Tree:
 
 
 @pytest.fixture(scope="session")
-def manager(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> EnvironmentManager:
-    return EnvironmentManager(tmp_path_factory.mktemp("data"), sandbox)
+def manager(sandbox: Sandbox, shared_data: Path) -> EnvironmentManager:
+    return EnvironmentManager(shared_data, sandbox)
 
 
 @pytest.fixture(scope="session")
