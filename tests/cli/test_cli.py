@@ -17,10 +17,10 @@ from cli import app
 from cli.demo import DEMO_HOME, prepare_demo
 from cli.project import Choice, load, remember_repository
 from memory import TaskStatus
-from tests.orchestrator.conftest import MakeHouse, make_house, shared_data
+from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.house import ADD_TASK, Held, House, git, make_repository, team
 
-__all__ = ["make_house", "shared_data"]
+__all__ = ["make_house"]
 
 KEY = "hush-4c1f9a7be2d05863"
 """An api key of no known shape, so that only its being registered keeps it out of sight."""
