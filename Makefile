@@ -17,10 +17,11 @@ run: $(VENV)/.ready bubblewrap    ## the daemon, as config.yaml says
 test: $(VENV)/.ready-dev bubblewrap  ## everything that must hold: format, lint, types, floors, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	tmp=$(FAST_TMP) && chmod 711 $$tmp && \
-	{ TMPDIR=$$tmp $(BIN)/pytest -n 3 --dist worksteal --basetemp=$$tmp/pytest; code=$$?; rm -rf $$tmp; exit $$code; }
+	tmp=$(FAST_TMP) && chmod 711 $$tmp && { \
+	  $(BIN)/mypy >$$tmp/types 2>&1 & types=$$!; \
+	  TMPDIR=$$tmp $(BIN)/pytest -n 4 --dist worksteal --basetemp=$$tmp/pytest; code=$$?; \
+	  wait $$types || code=1; cat $$tmp/types; rm -rf $$tmp; exit $$code; }
 
 lint: $(VENV)/.ready-dev          ## format and lint, mending what can be mended
 	$(BIN)/ruff format .
