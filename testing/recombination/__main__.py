@@ -30,9 +30,9 @@ from .templates import Hints, constants_of, empty_cases, one_argument_calls
 
 _DEEPEST = 2
 """Changes in a row: with more of them almost anything can be bent to a handful of tests."""
-_SECONDS_FOR_OTHERS = 1.5
+_SHARE_FOR_OTHERS = 0.2
 _MOST_FOUND = 60
-"""For how long after the first found solution, and up to how many, others are looked for to choose from."""
+"""For how much of the time after the first found solution, and up to how many, others are looked for to choose from."""
 _MOST_ALIKE = 3
 """How many candidates that pass the same tests are worth going on from."""
 
@@ -51,7 +51,8 @@ class Search:
     """Best first: changes of the candidates that pass most tests, until one passes all or the time is over."""
 
     def __init__(self, task: dict[str, Any]) -> None:
-        self._end = time.monotonic() + float(task["seconds"])
+        self._seconds = float(task["seconds"])
+        self._end = time.monotonic() + self._seconds
         self._name: str = task["function"]
         solutions = (read_solution(code, self._name) for code in task["samples"])
         self._solutions = [solution for solution in solutions if solution is not None]
@@ -110,7 +111,7 @@ class Search:
     def _keep_found(self, solution: Solution) -> None:
         """One solution may be right by chance: look on a little for others to choose from."""
         if not self._found:
-            self._end = min(self._end, time.monotonic() + _SECONDS_FOR_OTHERS)
+            self._end = min(self._end, time.monotonic() + self._seconds * _SHARE_FOR_OTHERS)
         self._found.append(solution)
         if len(self._found) >= _MOST_FOUND:
             self._end = 0

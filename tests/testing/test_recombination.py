@@ -47,7 +47,7 @@ def search(runner: TestRunner, base_environment: Environment, tree: Tree) -> Sea
     def run(
         *samples: str,
         tests: list[list[str]] = TESTS,
-        seconds: float = 5.0,
+        seconds: float = 2.5,
         module: str = "money",
         function: str = "shares",
     ) -> Recombination:
@@ -67,7 +67,7 @@ def defined(code: str, name: str) -> Callable[..., Any]:
 
 
 def test_two_answers_that_fail_in_different_places_make_one_that_does_not(search: Search) -> None:
-    found = search(GUARDED, EXACT)
+    found = search(GUARDED, EXACT, seconds=7.0)
     assert (found.best, found.of) == (3, 3)
     shares = defined(found.code, "shares")
     assert shares(10, 4) == [3, 3, 2, 2]
@@ -171,7 +171,7 @@ PAGES = [
 
 def test_usual_slips_are_mended_without_another_answer_to_take_parts_from(search: Search) -> None:
     """Sorted, each once, nothing for nothing: two changes of the one answer there is."""
-    found = search(UNSORTED, tests=PAGES, function="pages")
+    found = search(UNSORTED, tests=PAGES, function="pages", seconds=7.0)
     pages = defined(found.code, "pages")
     assert pages("9,8,9,1") == [1, 8, 9]
     assert pages("") == []
@@ -231,7 +231,7 @@ def spoken(number: int) -> str:
         ["from money import spoken", "assert spoken(2) == '2 one'"],
         ["from money import spoken", "assert spoken(0) == 'none'"],
     ]
-    spoken = defined(search(code, tests=tests, function="spoken").code, "spoken")
+    spoken = defined(search(code, tests=tests, function="spoken", seconds=7.0).code, "spoken")
     assert [spoken(number) for number in (0, 10, 40, 15)] == ["none", "1 ten", "4 ten", "1 ten 5 one"]
 
 
