@@ -8,7 +8,7 @@ from agents.errors import AgentError, UnusableAnswer
 from agents.examples import Example, stated_examples
 from agents.given_tests import cases_in
 from agents.product import ProductAgent, module_name
-from agents.qa import QAAgent, render_test_file
+from agents.qa import QAAgent, contradicting, render_test_file
 from agents.tech_lead import ChangeFacts, TechLeadAgent
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "UnusableAnswer",
     "Work",
     "cases_in",
+    "contradicting",
     "module_name",
     "render_test_file",
     "stated_examples",

@@ -126,6 +126,16 @@ class QAAgent(BaseAgent):
         return cases
 
 
+def contradicting(cases: Sequence[TestCase]) -> list[list[TestCase]]:
+    """Groups of `cases` that say different things of the same call."""
+    by_call: dict[tuple[str, ...], dict[str, TestCase]] = {}
+    for case in cases:
+        *before, said = case.lines
+        same_call = by_call.setdefault((*(line for line in before if not _is_import(line)), _stated_call(said)), {})
+        same_call.setdefault(_normal(said), case)
+    return [list(group.values()) for group in by_call.values() if len(group) > 1]
+
+
 def render_test_file(
     task: Task, requirements: Requirements, cases: Sequence[TestCase], framework: str = "pytest"
 ) -> str:
@@ -153,7 +163,7 @@ def render_test_file(
 
 def _body(case: TestCase) -> list[str]:
     """The lines of a test function: imports first, then the rest."""
-    imports = [line for line in case.lines if re.match(r"(from|import)\s", line)]
+    imports = [line for line in case.lines if _is_import(line)]
     rest = [part for line in case.lines if line not in imports for part in line.splitlines()]
     return [*(f"    {line}" for line in imports), *([""] if imports else []), *(f"    {x}" if x else "" for x in rest)]
 
@@ -236,6 +246,17 @@ def _normal(line: str) -> str:
         return ast.unparse(ast.parse(line))
     except (SyntaxError, ValueError):
         return line
+
+
+def _is_import(line: str) -> bool:
+    return line.startswith(("import ", "from "))
+
+
+def _stated_call(line: str) -> str:
+    """What a stated example's test calls, in normal form, whatever it says of it."""
+    if line.startswith("with pytest.raises("):
+        return _normal(line.partition(":\n")[2].strip())
+    return _call_key(line)
 
 
 def _call_key(line: str) -> str:

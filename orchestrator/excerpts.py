@@ -56,6 +56,19 @@ def excerpt(text: str, changed: Collection[str]) -> str:
     return _fitting(parts)
 
 
+def function_in(text: str, name: str) -> str:
+    """The function `name` of the module `text` with the imports before it; empty when it is not there."""
+    try:
+        body = ast.parse(text).body
+    except SyntaxError:
+        return ""
+    function = next((node for node in body if isinstance(node, ast.FunctionDef) and node.name == name), None)
+    if function is None:
+        return ""
+    source = "\n".join(text.splitlines()[_first_line(function) - 1 : function.end_lineno])
+    return "\n".join([*_imports(body), "", "", source])
+
+
 def begun_function(text: str, name: str, title: str, description: str, *, steps: bool = False) -> Begun | None:
     """The function `name` for a model to go on from: imports, signature, the task as its docstring.
 
@@ -121,6 +134,10 @@ def _stated_signature(description: str, name: str) -> str:
             continue
         return match[1]
     return ""
+
+
+def _first_line(function: ast.FunctionDef) -> int:
+    return min([function.lineno, *(decorator.lineno for decorator in function.decorator_list)])
 
 
 def _is_ready(node: ast.stmt, changed: Collection[str]) -> TypeGuard[Definition]:

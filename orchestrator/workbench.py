@@ -26,7 +26,7 @@ from file_system import (
 from git_ops import LandingConflict, Overlay, UnsafeContent, VerificationFailed, Worktree
 from memory import Task
 from monitoring import get_logger
-from orchestrator.excerpts import begun_function, excerpt, resumed_function
+from orchestrator.excerpts import begun_function, excerpt, function_in, resumed_function
 from orchestrator.offers import only_wanted
 from orchestrator.services import Services
 from orchestrator.sources import Sources, public_names, read_sources
@@ -44,6 +44,8 @@ _NEW_TESTS_SECONDS = 15.0
 developer for long, nor the cores that an embedded model needs."""
 _RECOMBINING_SECONDS = 7.0
 _DIFF_CHARACTERS = 20_000
+_LONGEST_PRESENT = 4_000
+"""Characters of a function that small changes are tried on."""
 _LESSON_TOKENS = 500
 
 
@@ -155,6 +157,14 @@ class Workbench:
             others=files[1:],
             tests=tests,
         )
+
+    def present(self, treeish: str, requirements: Requirements) -> str:
+        """The function that is to be changed, as an answer would write it; empty when it is new or long."""
+        if not (requirements.target_file.endswith(".py") and requirements.symbols):
+            return ""
+        with self._suite.exported(treeish) as (folder, _):
+            code = function_in(_text(folder, requirements.target_file), requirements.symbols[0])
+        return f"```python\n{code}\n```" if code and len(code) <= _LONGEST_PRESENT else ""
 
     def compact_tests(self, cases: Sequence[TestCase]) -> str:
         """The assertions with what they need but the imports, one under the other."""

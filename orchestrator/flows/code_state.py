@@ -59,6 +59,8 @@ class CodeState(FlowState):
     dropped_tests: int = 0
     """Assertions of QA that were not kept: unusable, not agreed upon, or not about the task."""
     drafts: list[Sample] = []
+    present: Sample | None = None
+    """The wanted function as it is before the work, where it is there: a small change may be all that is missing."""
     seen: list[str] = []
     """Identities of the answers that were tried in earlier approaches."""
     turns: int = 0
@@ -101,6 +103,11 @@ class CodeState(FlowState):
         self.tests_commit = self.code_commit = ""
         self.turns = 0
 
+    @property
+    def samples(self) -> list[Sample]:
+        """What recombining draws from, and what an answer may go on from."""
+        return [*self.drafts, *([self.present] if self.present else [])]
+
     def keep(self, sample: Sample) -> None:
         """Remember a failed sample, as long as it is among the nearest ones."""
         self.drafts = sorted([*self.drafts, sample], key=lambda kept: kept.missing)[:_MOST_SAMPLES]
@@ -114,4 +121,4 @@ class CodeState(FlowState):
 
     def finished(self) -> Self:
         """What is worth keeping once the task is completed."""
-        return self.model_copy(update={"drafts": [], "seen": [], "review_issues": [], "behind": 0})
+        return self.model_copy(update={"drafts": [], "present": None, "seen": [], "review_issues": [], "behind": 0})

@@ -144,8 +144,8 @@ def _resumed(ctx: StageContext, state: CodeState, commit: str, sample: int) -> C
     """One of the nearest answers, begun; None when none is near, or the model cannot go on from a beginning."""
     if not (ctx.team.developer.profile.continues and _near(state)):
         return None
-    least = min(draft.missing for draft in state.drafts)
-    nearest = [draft.answer for draft in state.drafts if draft.missing == least]
+    least = min(known.missing for known in state.samples)
+    nearest = [known.answer for known in state.samples if known.missing == least]
     return ctx.bench.resumed_view(commit, state.settled, nearest[sample // 2 % len(nearest)], sample)
 
 
@@ -177,10 +177,9 @@ def _tries(ctx: StageContext, state: CodeState) -> Iterator[Try]:
 
 def _near(state: CodeState) -> bool:
     """Whether there are samples worth going on from: the best one passes at least a quarter of the tests."""
-    return (
-        len(state.drafts) > 1
-        and min(draft.missing for draft in state.drafts) * 4 <= len(state.tests_ids or state.cases) * 3
-    )
+    most = len(state.tests_ids or state.cases)
+    enough = state.present is not None or len(state.drafts) > 1
+    return enough and min(sample.missing for sample in state.samples) * 4 <= most * 3
 
 
 def _answer(ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer | None:
@@ -197,7 +196,7 @@ def _answer(ctx: StageContext, state: CodeState, attempt: Try, standing: Standin
 
 
 def _recombine(ctx: StageContext, state: CodeState) -> Recombination:
-    answers = [draft.answer for draft in state.drafts]
+    answers = [known.answer for known in state.samples]
     return ctx.bench.recombine(state.tests_commit, state.settled, answers, state.cases)
 
 

@@ -11,7 +11,7 @@ from functools import partial
 
 from pydantic import BaseModel
 
-from agents import TestCase, cases_in, render_test_file
+from agents import TestCase, cases_in, contradicting, render_test_file
 from memory import FailureReason
 from orchestrator.errors import StageFailed
 from orchestrator.flows.code_state import CodeState, Sample
@@ -37,6 +37,8 @@ class RedCheck(BaseModel):
     """Tests that pass already: they keep what is there from breaking."""
     unfit: dict[str, str]
     """Test names that fail for a reason of their own, with that reason."""
+    present: str = ""
+    """The wanted function as it is, where it is there."""
     problem: str = ""
 
 
@@ -59,7 +61,23 @@ def settle_tests(ctx: StageContext, state: CodeState) -> None:
 
 def _stated(ctx: StageContext, state: CodeState) -> list[TestCase]:
     modules = ctx.bench.sources().imports
-    return ctx.team.qa.tests_from_examples(ctx.task, state.settled, modules)
+    cases = ctx.team.qa.tests_from_examples(ctx.task, state.settled, modules)
+    outdated = _outdated(ctx, state, cases)
+    return [case for case in cases if case.name not in outdated]
+
+
+def _outdated(ctx: StageContext, state: CodeState, cases: Sequence[TestCase]) -> set[str]:
+    """Names of the examples that tell the bug: of two that contradict each other the one that holds today."""
+    groups = contradicting(cases)
+    if not groups:
+        return set()
+    trial = ctx.bench.trial(state.base, None, "", _as_file(ctx, state, cases))
+    holding = {test_id.rsplit("::", 1)[-1] for test_id in trial.passed}
+    for group in groups:
+        if len([case for case in group if case.name not in holding]) != 1:
+            said = " and ".join(f"`{case.lines[-1]}`" for case in group)
+            raise StageFailed(FailureReason.INVALID_OUTPUT, f"the task contradicts itself: {said}", blocked=True)
+    return holding & {case.name for group in groups for case in group}
 
 
 def _draft_solutions(ctx: StageContext, state: CodeState, stated: Sequence[TestCase]) -> list[Sample]:
@@ -150,15 +168,25 @@ def _see_red(ctx: StageContext, state: CodeState) -> None:
             "or the task states nothing new",
         )
     state.tests_ids = sorted([*check.red, *check.guards])
+    if check.present:
+        state.present = Sample(answer=check.present, passed=False, missing=len(check.red))
 
 
 def _red_check(ctx: StageContext, state: CodeState) -> RedCheck:
     trial = ctx.bench.trial(state.base, None, "", (state.tests_file, _text(ctx, state)))
-    unfit = {failure.test_id.rsplit("::", 1)[-1]: failure.message for failure in trial.failures if not failure.fair}
-    red = [test_id for failure in trial.failures if failure.fair for test_id in _ids(failure.test_id, ctx, state)]
+    # How the owner's tests fail is the owner's affair, as long as their file can be read.
+    fair = {
+        failure.test_id: failure.fair or bool(ctx.task.tests and failure.test_id != state.tests_file)
+        for failure in trial.failures
+    }
+    unfit = {
+        failure.test_id.rsplit("::", 1)[-1]: failure.message for failure in trial.failures if not fair[failure.test_id]
+    }
+    red = [test_id for failed, is_fair in fair.items() if is_fair for test_id in _ids(failed, ctx, state)]
     problem = trial.problem or ("" if trial.passed or trial.failures else "no test was collected")
     ctx.note("tests are red", red=len(red), already_green=len(trial.passed), unfit=len(unfit))
-    return RedCheck(red=red, guards=trial.passed, unfit=unfit, problem=problem)
+    present = ctx.bench.present(state.base, state.settled) if ctx.team.developer.profile.small else ""
+    return RedCheck(red=red, guards=trial.passed, unfit=unfit, present=present, problem=problem)
 
 
 def _ids(test_id: str, ctx: StageContext, state: CodeState) -> list[str]:

@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from agents import QAAgent, Requirements, TestCase, render_test_file
+from agents import QAAgent, Requirements, TestCase, contradicting, render_test_file
 from agents.qa import assertion_lines
 from memory import Task
 from tests.agents.scripted import scripted_llm
@@ -115,3 +115,20 @@ def test_of_an_answer_that_goes_on_for_ever_the_complete_lines_count() -> None:
 
 def test_a_hash_inside_a_string_is_no_comment() -> None:
     assert assertion_lines("assert cut('#a', 1) == '#'") == ["assert cut('#a', 1) == '#'"]
+
+
+def test_cases_that_say_different_things_of_one_call_contradict_each_other() -> None:
+    cases = cases_of(
+        "`cut('a', 1)` returns `'a'`, `cut( 'a',1)` is `'b'`, `cut('', 1)` returns `''`, `cut('', 1)` raises"
+        " `ValueError` and `cut('b', 1)` returns `'b'`. Again: `cut('b', 1)` gives `'b'`."
+    )
+    said = [[case.lines[-1] for case in group] for group in contradicting(cases)]
+    assert said == [
+        ["assert cut('a', 1) == 'a'", "assert cut( 'a',1) == 'b'"],
+        ["assert cut('', 1) == ''", "with pytest.raises(ValueError):\n    cut('', 1)"],
+    ]
+    another = [
+        TestCase(name="a", lines=["x = 1", "assert cut(x, 1) == 1"]),
+        TestCase(name="b", lines=["assert cut(x, 1) == 2"]),
+    ]
+    assert contradicting(another) == []

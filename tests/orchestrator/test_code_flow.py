@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+import pytest
 from pydantic import JsonValue
 
 from memory import FailureReason, TaskStatus
@@ -50,25 +53,41 @@ def test_add() -> None:
     for number in range(9):
         assert add(number, 1) == number + 1
 """
+GIVEN_THAT_EXITS = """import calc
 
 
-def test_tests_that_the_owner_gives_are_used_as_they_are_and_tell_the_file(make_house: MakeHouse) -> None:
+def test_add() -> None:
+    from calc import add
+
+    assert add(1, 1) == 2
+
+
+def test_as_a_command_would_fail() -> None:
+    if not hasattr(calc, "add"):
+        raise SystemExit(2)
+"""
+
+
+@pytest.mark.parametrize("text", [GIVEN, GIVEN_THAT_EXITS])
+def test_tests_that_the_owner_gives_are_used_as_they_are_and_tell_the_file(make_house: MakeHouse, text: str) -> None:
     house, server = make_house(team(code=[BAD_ADD, GOOD_ADD]))
     given = house.repository / "tests" / "test_sums.py"
-    given.write_text(GIVEN, encoding="utf-8")  # not committed: the task brings it
+    given.write_text(text, encoding="utf-8")  # not committed: the task brings it
     added = house.cli("task", "add", "Sums", "--tests", str(given), "--json")
     assert added.returncode == 0, added.stderr
     done = house.run_until_idle()
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert git(house.repository, "show", "agents/integration:tests/test_sums.py") == GIVEN.strip()
+    assert git(house.repository, "show", "agents/integration:tests/test_sums.py") == text.strip()
     assert [asked(request) for request in server.requests] == ["code", "code", "review"]
 
 
 def test_given_tests_that_cannot_be_right_block_the_task_with_what_is_wrong(make_house: MakeHouse) -> None:
     house, server = make_house(team())
     given = house.folder / "test_odd.py"
-    given.write_text("from calc import double\n\n\ndef test_odd() -> None:\n    assert double([].pop()) == 1\n")
+    given.write_text(
+        "from calc import double\n\nNONE = [].pop()\n\n\ndef test_odd() -> None:\n    assert double(NONE) == 1\n"
+    )
     assert house.cli("task", "add", "Odd", "--tests", str(given)).returncode == 0
     house.run_until_idle()
 
@@ -286,6 +305,43 @@ def test_near_misses_of_a_small_model_are_recombined_without_asking_again(make_h
     assert "raise ValueError" in landed
     assert len([request for request in server.requests if asked(request) == "code"]) == 3
     assert len(house.landed()) == 2
+
+
+BELOW = """def below(x: int, limit: int) -> bool:
+    \"\"\"Whether `x` is below the limit.\"\"\"
+    return x <= limit
+"""
+BELOW_TASK = """A bug in calc.py: `below(3, 3)` returns `True`. The limit itself is not below.
+`below(3, 3)` returns `False`, `below(2, 3)` returns `True` and `below(4, 3)` returns `False`."""
+
+
+def test_a_bug_is_mended_by_a_small_change_of_the_present_code(make_house: MakeHouse) -> None:
+    """The model copies the code as it is; the example that tells the bug is no test."""
+    copied = f"```python\n{BELOW}```"
+    house, server = make_house(team(code=[copied]), {"calc.py": f"{CALC}\n\n{BELOW}"}, **SMALL)
+    task_id = house.submit(BELOW_TASK, "The limit is not below")
+    done = house.run_until_idle()
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = house.task(task_id).result
+    assert result["strategy"] == "recombined"
+    assert len(cast(list[str], result["tests_ids"])) == 3
+    assert result["present"] is None
+    landed = git(house.repository, "show", "agents/integration:calc.py")
+    assert "return x < limit" in landed
+    assert "Whether `x` is below the limit." in landed
+    assert len([request for request in server.requests if asked(request) == "code"]) <= 4
+
+
+def test_a_task_that_contradicts_itself_is_blocked_before_anybody_is_asked(make_house: MakeHouse) -> None:
+    house, server = make_house(team(), **SMALL)
+    task_id = house.submit("Add `half(n: int)` to calc.py. `half(4)` returns `2`. `half(4)` returns `3`.", "Half")
+    house.run_until_idle()
+
+    task = house.task(task_id)
+    assert (task.status, task.reason) == (TaskStatus.BLOCKED, FailureReason.INVALID_OUTPUT)
+    assert "contradicts itself: `assert half(4) == 2` and `assert half(4) == 3`" in task.reason_detail
+    assert not server.requests
 
 
 def test_a_hard_task_does_not_hold_up_an_easy_one(make_house: MakeHouse) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.excerpts import LONGEST, begun_function, excerpt, resumed_function
+from orchestrator.excerpts import LONGEST, begun_function, excerpt, function_in, resumed_function
 from orchestrator.offers import only_wanted
 from orchestrator.sources import read_sources
 from orchestrator.trials import Trial, is_fair, not_passed
@@ -165,3 +165,13 @@ def test_a_test_without_its_parameters_stands_for_its_cases() -> None:
     passed = ["t.py::test_a[1]", "t.py::test_a[x-2]", "t.py::test_b"]
     assert not_passed(["t.py::test_a", "t.py::test_b"], passed) == []
     assert not_passed(["t.py::test_c", "t.py::test_a[9]"], passed) == ["t.py::test_a[9]", "t.py::test_c"]
+
+
+def test_a_function_is_taken_from_its_module_with_the_imports() -> None:
+    text = (
+        "import re\nfrom functools import cache\n\nX = 1\n\n\n@cache\ndef f(x):\n    # why\n    return re.sub(x, x)\n"
+    )
+    assert function_in(text, "f") == (
+        "import re\nfrom functools import cache\n\n\n@cache\ndef f(x):\n    # why\n    return re.sub(x, x)"
+    )
+    assert function_in(text, "g") == function_in("def (", "f") == ""
