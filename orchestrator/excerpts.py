@@ -10,6 +10,7 @@ import random
 import re
 import textwrap
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import TypeGuard
 
 from agents import Begun
@@ -27,12 +28,13 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
-def excerpt(text: str, changed: Collection[str]) -> str:
+def excerpt(text: str, changed: Collection[str], imported: Sequence[str] = ()) -> str:
     """The Python module `text` in a few lines of Markdown: its imports and constants as code, its other definitions by
 
     their signatures, and the present code of those in `changed`. Empty for an empty module.
 
-    Many constants are listed, too: as code they would be copied. What the definitions do is not told: small models take
+    `imported`: what the module has from others, a line each. Many constants are listed, too: as code they would be
+    copied. What the definitions do is not told: small models take
     it as an order to write them.
     """
     try:
@@ -48,12 +50,26 @@ def excerpt(text: str, changed: Collection[str]) -> str:
     if head:
         parts.append("It begins with\n" + _code("\n".join(head)))
     present = [node for node in tree.body if isinstance(node, Definition)]
-    if ready := [*constants, *(_signature(node) for node in present if _is_ready(node, changed))]:
+    if ready := [*imported, *constants, *(_signature(node) for node in present if _is_ready(node, changed))]:
         parts.append("It has these already, ready to be used:\n" + "\n".join(f"- `{line}`" for line in ready))
     lines = text.splitlines()
     if current := ["\n".join(lines[node.lineno - 1 : node.end_lineno]) for node in present if node.name in changed]:
         parts.append("The present code that is to be changed:\n" + _code("\n\n\n".join(current)))
     return _fitting(parts)
+
+
+def definition_line(text: str, name: str) -> str:
+    """How the module `text` defines `name`, in one line: an alias or constant as it is, else a signature; or empty."""
+    try:
+        body = ast.parse(text).body
+    except SyntaxError:
+        return ""
+    for node in body:
+        if isinstance(node, Definition) and node.name == name:
+            return _signature(node)
+        if name in _targets(node) and len(line := ast.unparse(node)) <= _LONGEST_CONSTANT:
+            return line
+    return ""
 
 
 def function_in(text: str, name: str) -> str:
@@ -62,26 +78,36 @@ def function_in(text: str, name: str) -> str:
         body = ast.parse(text).body
     except SyntaxError:
         return ""
-    function = next((node for node in body if isinstance(node, ast.FunctionDef) and node.name == name), None)
+    function = _function(body, name)
     if function is None:
         return ""
     source = "\n".join(text.splitlines()[_first_line(function) - 1 : function.end_lineno])
     return "\n".join([*_imports(body), "", "", source])
 
 
-def begun_function(text: str, name: str, title: str, description: str, *, steps: bool = False) -> Begun | None:
-    """The function `name` for a model to go on from: imports, signature, the task as its docstring.
+@dataclass(frozen=True)
+class Wanted:
+    """A function that is to be written."""
 
-    `text` is the module as it is. A short summary is kept as the docstring. With `steps` the function's first line is
-    the beginning of a comment, from which a model goes on step by step. None when neither the task nor the module tells
-    the signature.
+    module: str
+    """The text of its module as it is."""
+    name: str
+    title: str
+    description: str
+    imported: Sequence[str] = ()
+    """What the module has from others, a line each."""
+
+
+def begun_function(wanted: Wanted, *, steps: bool = False) -> Begun | None:
+    """The function for a model to go on from: imports, signature, the task as its docstring.
+
+    A short summary is kept as the docstring. With `steps` the function's first line is the beginning of a comment, from
+    which a model goes on step by step. None when neither the task nor the module tells the signature.
     """
-    return _begun(text, name, title, description, (), "    # Step 1:" if steps else "")
+    return _begun(wanted, (), "    # Step 1:" if steps else "")
 
 
-def resumed_function(
-    text: str, name: str, title: str, description: str, answer: str, chooser: random.Random
-) -> Begun | None:
+def resumed_function(wanted: Wanted, answer: str, chooser: random.Random) -> Begun | None:
     """As `begun_function`, with the first lines of `answer` (code of an earlier answer), up to a statement that
 
     `chooser` picks: what nearly worked is written anew from there. None when there is nothing to keep of it.
@@ -90,7 +116,7 @@ def resumed_function(
         tree = ast.parse(answer)
     except SyntaxError:
         return None
-    function = next((node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name), None)
+    function = _function(tree.body, wanted.name)
     if function is None:
         return None
     body = function.body[1:] if ast.get_docstring(function) is not None else function.body
@@ -98,31 +124,32 @@ def resumed_function(
     if len(places) < _SHORTEST_RESUMED:
         return None
     kept = answer.splitlines()[places[0] - 1 : chooser.choice(places[1:]) - 1]
-    return _begun(text, name, title, description, _imports(tree.body), "\n".join(kept) + "\n")
+    return _begun(wanted, _imports(tree.body), "\n".join(kept) + "\n")
 
 
-def _begun(
-    text: str, name: str, title: str, description: str, more_imports: Sequence[str], beginning: str
-) -> Begun | None:
+def _begun(wanted: Wanted, more_imports: Sequence[str], beginning: str) -> Begun | None:
     try:
-        body = ast.parse(text).body
+        body = ast.parse(wanted.module).body
     except SyntaxError:
         return None
-    signature = _stated_signature(description, name) or next(
-        (_signature(node) for node in body if isinstance(node, ast.FunctionDef) and node.name == name), ""
-    )
+    present = _function(body, wanted.name)
+    signature = _stated_signature(wanted.description, wanted.name) or (_signature(present) if present else "")
     if not signature:
         return None
     imports = list(dict.fromkeys([*_imports(body), *more_imports]))
-    head = [*imports, *_constants(body)]
-    head += [f"# There is: {_signature(node)}" for node in body if _is_ready(node, {name})]
-    words = f"{title}.\n\n{description.strip()}".replace('"""', "'''").replace("\\", "\\\\")
+    ready = [*wanted.imported, *(_signature(node) for node in body if _is_ready(node, {wanted.name}))]
+    head = [*imports, *_constants(body), *(f"# There is: {line}" for line in ready)]
+    words = f"{wanted.title}.\n\n{wanted.description.strip()}".replace('"""', "'''").replace("\\", "\\\\")
     task = textwrap.indent(words, "    ").strip()
-    short = _summary(words, name)
+    short = _summary(words, wanted.name)
     return Begun(
         shown="\n".join([*head, "", "", f'def {signature}:\n    """{task}\n    """\n{beginning}']).lstrip("\n"),
         kept="\n".join([*imports, "", "", f'def {signature}:\n    """{short}"""\n{beginning}']).lstrip("\n"),
     )
+
+
+def _function(body: Sequence[ast.stmt], name: str) -> ast.FunctionDef | None:
+    return next((node for node in body if isinstance(node, ast.FunctionDef) and node.name == name), None)
 
 
 def _stated_signature(description: str, name: str) -> str:
@@ -134,6 +161,11 @@ def _stated_signature(description: str, name: str) -> str:
             continue
         return match[1]
     return ""
+
+
+def _targets(node: ast.stmt) -> set[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
 def _first_line(function: ast.FunctionDef) -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from agents import module_name
-from file_system import CodeMap, is_test_file
+from file_system import CodeMap, FileManager, is_test_file
+from orchestrator.excerpts import definition_line
 
 _OUTLINE_CHARACTERS = 6000
+_MOST_IMPORTED = 12
 _NOT_SOURCES = ("docs/", "doc/", "examples/", "example/", "scripts/", "benchmarks/")
 _NOT_SOURCE_NAMES = ("setup.py", "conf.py", "conftest.py", "noxfile.py", "tasks.py")
 
@@ -48,6 +51,26 @@ def read_sources(root: Path) -> Sources:
     return Sources(
         files=files, symbols=symbols, imports=imports, outline=CodeMap(root, modules).render(_OUTLINE_CHARACTERS)
     )
+
+
+def imported_definitions(root: Path, text: str) -> list[str]:
+    """What the module `text` imports by name from the code below `root`, a line each: `Point = tuple[int, int]`."""
+    try:
+        wanted = [node for node in ast.parse(text).body if isinstance(node, ast.ImportFrom) and node.module]
+    except SyntaxError:
+        return []
+    if not wanted:
+        return []
+    files = [module.path for module in CodeMap.of(root).modules if _is_source(module.path)]
+    paths = {module_name(path, files): path for path in files}
+    reader = FileManager(root)
+    return [
+        line
+        for node in wanted
+        if not node.level and (path := paths.get(str(node.module)))
+        for alias in node.names
+        if (line := definition_line(reader.read_file(path), alias.name))
+    ][:_MOST_IMPORTED]
 
 
 def public_names(root: Path, paths: list[str]) -> set[str]:

@@ -26,10 +26,10 @@ from file_system import (
 from git_ops import LandingConflict, Overlay, UnsafeContent, VerificationFailed, Worktree
 from memory import Task
 from monitoring import get_logger
-from orchestrator.excerpts import begun_function, excerpt, function_in, resumed_function
+from orchestrator.excerpts import Wanted, begun_function, excerpt, function_in, resumed_function
 from orchestrator.offers import only_wanted
 from orchestrator.services import Services
-from orchestrator.sources import Sources, public_names, read_sources
+from orchestrator.sources import Sources, imported_definitions, public_names, read_sources
 from orchestrator.suite import Baseline
 from orchestrator.trials import Trial, evidence_of, not_passed
 from testing import Recombination, RecombinationTask
@@ -109,7 +109,8 @@ class Workbench:
         """The target file's frame as it is in `treeish`, short enough for a small model."""
         with self._suite.exported(treeish) as (folder, _):
             text = _text(folder, requirements.target_file)
-        return CodeView(target=FileText(requirements.target_file, excerpt(text, requirements.symbols)))
+            imported = imported_definitions(folder, text)
+        return CodeView(target=FileText(requirements.target_file, excerpt(text, requirements.symbols, imported)))
 
     def begun_view(self, treeish: str, requirements: Requirements, *, steps: bool) -> CodeView | None:
         """The wanted function begun, with the task as its docstring; None when nothing can be begun."""
@@ -128,7 +129,7 @@ class Workbench:
         )
 
     def _begun(
-        self, treeish: str, requirements: Requirements, begin: Callable[[str, str, str, str], Begun | None]
+        self, treeish: str, requirements: Requirements, begin: Callable[[Wanted], Begun | None]
     ) -> CodeView | None:
         path = requirements.target_file
         name = requirements.symbols[0] if requirements.symbols else ""
@@ -136,7 +137,8 @@ class Workbench:
             return None
         with self._suite.exported(treeish) as (folder, _):
             text = _text(folder, path)
-        begun = begin(text, name, self._task.title, self._task.description)
+            wanted = Wanted(text, name, self._task.title, self._task.description, imported_definitions(folder, text))
+        begun = begin(wanted)
         return CodeView(target=FileText(path, ""), begun=begun) if begun else None
 
     def wide_view(self, treeish: str, requirements: Requirements, tests_file: str) -> CodeView:

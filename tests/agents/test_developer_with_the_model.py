@@ -13,13 +13,14 @@ from agents import Begun, CodeView, DeveloperAgent, FileText, Requirements
 from config import LLMSettings
 from llm import CallContext, LLMClient, LocalModelServer, model_status
 from memory import MemoryStore, Task
-from orchestrator.excerpts import begun_function, resumed_function
+from orchestrator.excerpts import Wanted, begun_function, resumed_function
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(300)]
 
 MODULE = "import math\n\n\ndef halved(n: int) -> int:\n    return n // 2\n"
 TITLE = "Add the sum of the even numbers"
 DESCRIPTION = "Add `even_sum(numbers: list[int]) -> int`: the sum of the even ones. `even_sum([1, 2, 4])` returns `6`."
+WANTED = Wanted(MODULE, "even_sum", TITLE, DESCRIPTION)
 NEARLY = """def even_sum(numbers: list[int]) -> int:
     result = 0
     for number in numbers:
@@ -57,7 +58,7 @@ def written(developer: DeveloperAgent, begun: Begun | None, draw: int = 0) -> st
 
 @pytest.mark.parametrize("steps", [False, True])
 def test_a_begun_function_is_finished(developer: DeveloperAgent, *, steps: bool) -> None:
-    begun = begun_function(MODULE, "even_sum", TITLE, DESCRIPTION, steps=steps)
+    begun = begun_function(WANTED, steps=steps)
     code = written(developer, begun)
     assert begun
     assert code.startswith(begun.kept)
@@ -71,7 +72,7 @@ def test_a_nearly_right_function_is_resumed_where_it_was_begun(developer: Develo
     """What is kept of it stays as it was, and what comes after is a function again: also where it was not right."""
     kept = set()
     for seed in range(4):
-        begun = resumed_function(MODULE, "even_sum", TITLE, DESCRIPTION, NEARLY, random.Random(seed))
+        begun = resumed_function(WANTED, NEARLY, random.Random(seed))
         code = written(developer, begun, draw=seed)
         assert begun
         assert code.startswith(begun.kept)

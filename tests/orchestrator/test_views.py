@@ -8,9 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.excerpts import LONGEST, begun_function, excerpt, function_in, resumed_function
+from orchestrator.excerpts import (
+    LONGEST,
+    Wanted,
+    begun_function,
+    definition_line,
+    excerpt,
+    function_in,
+    resumed_function,
+)
 from orchestrator.offers import only_wanted
-from orchestrator.sources import read_sources
+from orchestrator.sources import imported_definitions, read_sources
 from orchestrator.trials import Trial, is_fair, not_passed
 from testing import Failure
 
@@ -73,7 +81,7 @@ def test_an_answer_that_cannot_be_applied_is_not_green() -> None:
 def test_a_begun_function_shows_the_task_and_keeps_its_title() -> None:
     text = "import re\n\nLIMIT = 3\n\n\ndef ready(x: int) -> int:\n    return x\n"
     begun = begun_function(
-        text, "cut", "Cut text", 'Add `cut(text: str, to: int = 3) -> str`.\n\nA """quote""" and \\n.'
+        Wanted(text, "cut", "Cut text", 'Add `cut(text: str, to: int = 3) -> str`.\n\nA """quote""" and \\n.')
     )
     assert begun is not None
     for part in (begun.shown, begun.kept):
@@ -96,7 +104,7 @@ def test_many_constants_are_listed_and_not_shown_as_code() -> None:
 def test_the_summary_of_a_begun_function_is_no_instruction() -> None:
     source = 'def plain(x):\n    """Make x plain."""\n'
     words = "Add `cut(text: str) -> str` to a.py. It cuts text at its first stop. `cut('a.b')` returns `'a'`."
-    begun = begun_function(source, "cut", "Add `cut(text: str) -> str` to a.py", words, steps=True)
+    begun = begun_function(Wanted(source, "cut", "Add `cut(text: str) -> str` to a.py", words), steps=True)
     assert begun is not None
     assert "# There is: plain(x)\n" in begun.shown
     assert begun.kept.endswith('    """Cuts text at its first stop."""\n    # Step 1:')
@@ -105,11 +113,11 @@ def test_the_summary_of_a_begun_function_is_no_instruction() -> None:
 
 
 def test_a_function_is_begun_with_the_signature_there_is_or_not_at_all() -> None:
-    begun = begun_function("def cut(text, to=3):\n    return text\n", "cut", "Mend it", "`cut` is wrong.")
+    begun = begun_function(Wanted("def cut(text, to=3):\n    return text\n", "cut", "Mend it", "`cut` is wrong."))
     assert begun is not None
     assert begun.kept == 'def cut(text, to=3):\n    """Mend it."""\n'
-    assert begun_function("", "cut", "Cut", "`cut(5, 2)` returns `5`.") is None
-    assert begun_function("def broken(:", "cut", "Cut", "Add `cut(text)`.") is None
+    assert begun_function(Wanted("", "cut", "Cut", "`cut(5, 2)` returns `5`.")) is None
+    assert begun_function(Wanted("def broken(:", "cut", "Cut", "Add `cut(text)`.")) is None
 
 
 def test_only_what_a_task_is_about_is_taken_from_an_answer() -> None:
@@ -142,7 +150,7 @@ def test_an_answer_is_resumed_at_one_of_its_statements() -> None:
     words = "Cut text in the middle: `cut(text: str) -> str`."
     seen = set()
     for seed in range(20):
-        begun = resumed_function("LIMIT = 3\n", "cut", "Cut", words, ANSWER, random.Random(seed))
+        begun = resumed_function(Wanted("LIMIT = 3\n", "cut", "Cut", words), ANSWER, random.Random(seed))
         assert begun is not None
         assert begun.shown.startswith("import math\nLIMIT = 3\n")
         head, _, kept = begun.kept.partition('"""Cut."""\n')
@@ -155,10 +163,10 @@ def test_an_answer_is_resumed_at_one_of_its_statements() -> None:
 
 def test_nothing_is_resumed_where_there_is_nothing_to_keep() -> None:
     chooser = random.Random(0)
-    assert resumed_function("", "cut", "Cut", "`cut(text)`", "def cut(:", chooser) is None
-    assert resumed_function("", "cut", "Cut", "`cut(text)`", "def other(text):\n    pass\n", chooser) is None
-    assert resumed_function("", "cut", "Cut", "`cut(text)`", "def cut(text):\n    return text\n", chooser) is None
-    assert resumed_function("", "cut", "Cut", "no signature", ANSWER, chooser) is None
+    assert resumed_function(Wanted("", "cut", "Cut", "`cut(text)`"), "def cut(:", chooser) is None
+    assert resumed_function(Wanted("", "cut", "Cut", "`cut(text)`"), "def other(text):\n    pass\n", chooser) is None
+    assert resumed_function(Wanted("", "cut", "Cut", "`cut(text)`"), "def cut(text):\n    return 1\n", chooser) is None
+    assert resumed_function(Wanted("", "cut", "Cut", "no signature"), ANSWER, chooser) is None
 
 
 def test_a_test_without_its_parameters_stands_for_its_cases() -> None:
@@ -175,3 +183,24 @@ def test_a_function_is_taken_from_its_module_with_the_imports() -> None:
         "import re\nfrom functools import cache\n\n\n@cache\ndef f(x):\n    # why\n    return re.sub(x, x)"
     )
     assert function_in(text, "g") == function_in("def (", "f") == ""
+
+
+def test_what_a_module_imports_from_the_project_is_told_in_a_line_each(tmp_path: Path) -> None:
+    files = {
+        "kit/__init__.py": "",
+        "kit/points.py": "Point = tuple[int, int]\nLIMIT: int = 3\n\n\ndef far(a: Point) -> int:\n    return 1\n",
+        "kit/boxes.py": "",
+    }
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    text = "import os\nfrom re import sub\nfrom kit.points import Point, far, LIMIT, gone\nfrom . import x\n"
+    imported = imported_definitions(tmp_path, text)
+    assert imported == ["Point = tuple[int, int]", "far(a: Point) -> int", "LIMIT: int = 3"]
+    assert imported_definitions(tmp_path, "def (") == imported_definitions(tmp_path, "") == []
+    assert definition_line("def (", "x") == ""
+    assert "- `Point = tuple[int, int]`" in excerpt(text, set(), imported)
+    begun = begun_function(Wanted(text, "cut", "Cut", "Add `cut(a: Point)`.", imported))
+    assert begun is not None
+    assert "# There is: Point = tuple[int, int]\n" in begun.shown
+    assert "There is" not in begun.kept
