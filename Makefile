@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo run test lint bench format lock clean
+.PHONY: help demo run test lint bench bench-coding format lock clean
 
 help:            ## what can be made
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
 
 demo: $(VENV)/.ready bubblewrap   ## the team at work on a sample repository, with the embedded model
 	$(BIN)/python main.py demo
@@ -31,6 +31,9 @@ lint: $(VENV)/.ready-dev          ## format and lint, mending what can be mended
 
 bench: $(VENV)/.ready-dev bubblewrap ## figures of this machine: the embedded model's speed
 	$(BIN)/python bench/model_speed.py
+
+bench-coding: $(VENV)/.ready-dev bubblewrap ## how many of twenty small tasks the configured model lands; a quarter of an hour
+	$(BIN)/python -m bench.coding bench/tasks/own.yaml
 
 lock: $(VENV)/.ready-dev          ## the lock files, made anew from requirements*.txt
 	$(BIN)/uv pip compile -q --universal --no-header --no-annotate requirements.txt -o requirements.lock

@@ -77,6 +77,23 @@ def test_processes_that_start_together_migrate_once(empty_url: str) -> None:
     assert all(f"schema {SCHEMA_REVISION}" in lines[0] for lines in outputs), outputs
 
 
+def test_tasks_of_the_first_schema_are_kept(empty_url: str) -> None:
+    store = MemoryStore(empty_url)
+    store.migrate()
+    store.add_task(Task(id="t-1", title="From before", description="Kept."))
+    engine = engine_of(empty_url)
+    with engine.begin() as connection:  # back to what the first program made
+        for column in ("tests", "tests_file"):
+            connection.exec_driver_sql(f"ALTER TABLE tasks DROP COLUMN {column}")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    engine.dispose()
+    store.migrate()
+    kept = store.get_task("t-1")
+    assert (kept.description, kept.tests, kept.tests_file) == ("Kept.", "", "")
+    assert SCHEMA_REVISION in store.check()
+    store.close()
+
+
 def test_a_database_of_a_newer_program_is_refused(empty_url: str) -> None:
     store = MemoryStore(empty_url)
     store.migrate()
