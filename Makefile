@@ -33,7 +33,7 @@ bench: $(VENV)/.ready-dev bubblewrap ## figures of this machine: the embedded mo
 	$(BIN)/python bench/model_speed.py
 
 bench-coding: $(VENV)/.ready-dev bubblewrap ## how many of twenty small tasks the configured model lands; a quarter of an hour
-	$(BIN)/python -m bench.coding bench/tasks/own.yaml
+	$(BIN)/python -m bench.coding bench/tasks/own.yaml --set orchestrator.max_approaches=3
 
 lock: $(VENV)/.ready-dev          ## the lock files, made anew from requirements*.txt
 	$(BIN)/uv pip compile -q --universal --no-header --no-annotate requirements.txt -o requirements.lock

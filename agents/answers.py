@@ -32,6 +32,16 @@ class TestCase(BaseModel):
     lines: list[str]
     origin: Literal["owner", "example", "qa"] = "example"
 
+    @property
+    def imports(self) -> list[str]:
+        """The lines that import."""
+        return [line for line in self.lines if line.startswith(("import ", "from "))]
+
+    @property
+    def statements(self) -> list[str]:
+        """The other lines, the assertion last."""
+        return [line for line in self.lines if line not in self.imports]
+
 
 class AssertionList(BaseModel):
     """Assertions of QA, each one Python `assert` statement."""

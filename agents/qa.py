@@ -130,8 +130,8 @@ def contradicting(cases: Sequence[TestCase]) -> list[list[TestCase]]:
     """Groups of `cases` that say different things of the same call."""
     by_call: dict[tuple[str, ...], dict[str, TestCase]] = {}
     for case in cases:
-        *before, said = case.lines
-        same_call = by_call.setdefault((*(line for line in before if not _is_import(line)), _stated_call(said)), {})
+        *before, said = case.statements
+        same_call = by_call.setdefault((*before, _stated_call(said)), {})
         same_call.setdefault(_normal(said), case)
     return [list(group.values()) for group in by_call.values() if len(group) > 1]
 
@@ -163,9 +163,9 @@ def render_test_file(
 
 def _body(case: TestCase) -> list[str]:
     """The lines of a test function: imports first, then the rest."""
-    imports = [line for line in case.lines if _is_import(line)]
-    rest = [part for line in case.lines if line not in imports for part in line.splitlines()]
-    return [*(f"    {line}" for line in imports), *([""] if imports else []), *(f"    {x}" if x else "" for x in rest)]
+    imports = [f"    {line}" for line in case.imports]
+    rest = [part for line in case.statements for part in line.splitlines()]
+    return [*imports, *([""] if imports else []), *(f"    {x}" if x else "" for x in rest)]
 
 
 def assertion_lines(text: str) -> list[str]:
@@ -246,10 +246,6 @@ def _normal(line: str) -> str:
         return ast.unparse(ast.parse(line))
     except (SyntaxError, ValueError):
         return line
-
-
-def _is_import(line: str) -> bool:
-    return line.startswith(("import ", "from "))
 
 
 def _stated_call(line: str) -> str:

@@ -54,11 +54,9 @@ def summary(results: Sequence[TaskResult]) -> dict[str, object]:
         "output_tokens": sum(result.output_tokens for result in results),
         "cached_tokens": sum(result.cached_tokens for result in results),
         "tokens_per_landed": round(tokens / len(landed)) if landed else None,
-        "median_tokens_of_landed": round(statistics.median(result.tokens for result in landed)) if landed else None,
-        "median_seconds": round(statistics.median(result.seconds for result in results), 1) if results else None,
-        "median_seconds_of_landed": round(statistics.median(result.seconds for result in landed), 1)
-        if landed
-        else None,
+        "median_tokens_of_landed": _median([result.tokens for result in landed], digits=None),
+        "median_seconds": _median([result.seconds for result in results]),
+        "median_seconds_of_landed": _median([result.seconds for result in landed]),
         "landed_by": dict(Counter(result.strategy for result in landed).most_common()),
         "attempts_by": dict(attempts.most_common()),
         "not_landed_for": dict(Counter(result.reason for result in results if not result.landed)),
@@ -97,8 +95,8 @@ def _wrong(by: Mapping[str, TaskResult], tasks: Sequence[str]) -> int:
     return sum(bool(by[task].wrong) for task in tasks)
 
 
-def _median(values: Sequence[float]) -> float | None:
-    return round(statistics.median(values), 1) if values else None
+def _median(values: Sequence[float], digits: int | None = 1) -> float | None:
+    return round(statistics.median(values), digits) if values else None
 
 
 def _shown(value: object) -> str:

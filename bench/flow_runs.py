@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -153,9 +153,6 @@ class _House:
     def _result(self, task: BenchTask, ended: Task) -> TaskResult:
         landed = ended.status is TaskStatus.COMPLETED
         attempts = self._store.attempts(ended.id)
-        counts: dict[str, int] = {}
-        for attempt in attempts:
-            counts[attempt.strategy] = counts.get(attempt.strategy, 0) + 1
         usage = next(iter(self._store.usage("task", task_id=ended.id)), None)
         begun, over = ended.started_at, ended.finished_at
         return TaskResult(
@@ -168,7 +165,7 @@ class _House:
             wrong=not self._holds(task) if landed and task.hidden else None,
             strategy=str(ended.result.get("strategy", "")),
             approaches=max((attempt.approach for attempt in attempts), default=0),
-            attempts=counts,
+            attempts=dict(Counter(attempt.strategy for attempt in attempts)),
             generations=usage.calls if usage else 0,
             input_tokens=usage.input_tokens if usage else 0,
             output_tokens=usage.output_tokens if usage else 0,

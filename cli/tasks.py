@@ -175,9 +175,9 @@ def _given_tests(file: Path, project: Project) -> tuple[str, str]:
         ast.parse(text)
     except (SyntaxError, ValueError) as problem:
         raise fail(f"{file} is not Python that can be read: {problem}", EXIT_USAGE) from None
-    repository = Path(project.settings.git.repository_url)
-    inside = file.resolve().is_relative_to(repository.resolve()) and repository.is_dir()
-    path = file.resolve().relative_to(repository.resolve()).as_posix() if inside else f"tests/{file.name}"
+    place, repository = file.resolve(), Path(project.settings.git.repository_url).resolve()
+    inside = repository.is_dir() and place.is_relative_to(repository)
+    path = place.relative_to(repository).as_posix() if inside else f"tests/{file.name}"
     if not _TEST_NAME.fullmatch(file.name):
         raise fail(f"{file}: a test file is named test_….py or …_test.py", EXIT_USAGE)
     if not text.strip() or len(text) > MOST_TESTS:

@@ -29,27 +29,24 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def excerpt(text: str, changed: Collection[str], imported: Sequence[str] = ()) -> str:
-    """The Python module `text` in a few lines of Markdown: its imports and constants as code, its other definitions by
+    """The Python module `text` in a few lines of Markdown; empty for an empty module.
 
-    their signatures, and the present code of those in `changed`. Empty for an empty module.
-
-    `imported`: what the module has from others, a line each. Many constants are listed, too: as code they would be
-    copied. What the definitions do is not told: small models take
-    it as an order to write them.
+    Its imports and constants as code, its other definitions by their signatures, and the present code of those in
+    `changed`. `imported`: what the module has from others, a line each. Many constants are listed, too: as code they
+    would be copied. What the definitions do is not told: small models take it as an order to write them.
     """
-    try:
-        tree = ast.parse(text)
-    except SyntaxError:
+    body = _parsed(text)
+    if body is None:
         return _code(text[:LONGEST].rsplit("\n", 1)[0])
-    if not tree.body:
+    if not body:
         return ""
     parts: list[str] = []
-    head, constants = _imports(tree.body), _constants(tree.body)
+    head, constants = _imports(body), _constants(body)
     if sum(map(len, constants)) <= _MOST_CONSTANTS:
         head, constants = [*head, *constants], []
     if head:
         parts.append("It begins with\n" + _code("\n".join(head)))
-    present = [node for node in tree.body if isinstance(node, Definition)]
+    present = [node for node in body if isinstance(node, Definition)]
     if ready := [*imported, *constants, *(_signature(node) for node in present if _is_ready(node, changed))]:
         parts.append("It has these already, ready to be used:\n" + "\n".join(f"- `{line}`" for line in ready))
     lines = text.splitlines()
@@ -60,11 +57,7 @@ def excerpt(text: str, changed: Collection[str], imported: Sequence[str] = ()) -
 
 def definition_line(text: str, name: str) -> str:
     """How the module `text` defines `name`, in one line: an alias or constant as it is, else a signature; or empty."""
-    try:
-        body = ast.parse(text).body
-    except SyntaxError:
-        return ""
-    for node in body:
+    for node in _parsed(text) or ():
         if isinstance(node, Definition) and node.name == name:
             return _signature(node)
         if name in _targets(node) and len(line := ast.unparse(node)) <= _LONGEST_CONSTANT:
@@ -74,10 +67,7 @@ def definition_line(text: str, name: str) -> str:
 
 def function_in(text: str, name: str) -> str:
     """The function `name` of the module `text` with the imports before it; empty when it is not there."""
-    try:
-        body = ast.parse(text).body
-    except SyntaxError:
-        return ""
+    body = _parsed(text) or []
     function = _function(body, name)
     if function is None:
         return ""
@@ -112,11 +102,8 @@ def resumed_function(wanted: Wanted, answer: str, chooser: random.Random) -> Beg
 
     `chooser` picks: what nearly worked is written anew from there. None when there is nothing to keep of it.
     """
-    try:
-        tree = ast.parse(answer)
-    except SyntaxError:
-        return None
-    function = _function(tree.body, wanted.name)
+    answered = _parsed(answer) or []
+    function = _function(answered, wanted.name)
     if function is None:
         return None
     body = function.body[1:] if ast.get_docstring(function) is not None else function.body
@@ -124,13 +111,12 @@ def resumed_function(wanted: Wanted, answer: str, chooser: random.Random) -> Beg
     if len(places) < _SHORTEST_RESUMED:
         return None
     kept = answer.splitlines()[places[0] - 1 : chooser.choice(places[1:]) - 1]
-    return _begun(wanted, _imports(tree.body), "\n".join(kept) + "\n")
+    return _begun(wanted, _imports(answered), "\n".join(kept) + "\n")
 
 
 def _begun(wanted: Wanted, more_imports: Sequence[str], beginning: str) -> Begun | None:
-    try:
-        body = ast.parse(wanted.module).body
-    except SyntaxError:
+    body = _parsed(wanted.module)
+    if body is None:
         return None
     present = _function(body, wanted.name)
     signature = _stated_signature(wanted.description, wanted.name) or (_signature(present) if present else "")
@@ -146,6 +132,14 @@ def _begun(wanted: Wanted, more_imports: Sequence[str], beginning: str) -> Begun
         shown="\n".join([*head, "", "", f'def {signature}:\n    """{task}\n    """\n{beginning}']).lstrip("\n"),
         kept="\n".join([*imports, "", "", f'def {signature}:\n    """{short}"""\n{beginning}']).lstrip("\n"),
     )
+
+
+def _parsed(text: str) -> list[ast.stmt] | None:
+    """The statements of the module `text`; None when it is no Python."""
+    try:
+        return ast.parse(text).body
+    except (SyntaxError, ValueError):
+        return None
 
 
 def _function(body: Sequence[ast.stmt], name: str) -> ast.FunctionDef | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from agents import module_name
-from file_system import CodeMap, FileManager, is_test_file
+from file_system import CodeMap, FileManager, FileSystemError, is_test_file
 from orchestrator.excerpts import definition_line
 
 _OUTLINE_CHARACTERS = 6000
@@ -61,15 +61,15 @@ def imported_definitions(root: Path, text: str) -> list[str]:
         return []
     if not wanted:
         return []
-    files = [module.path for module in CodeMap.of(root).modules if _is_source(module.path)]
-    paths = {module_name(path, files): path for path in files}
-    reader = FileManager(root)
+    files = FileManager(root)
+    sources = [path for found in files.find_files("*.py") if _is_source(path := found.as_posix())]
+    paths = {module_name(path, sources): path for path in sources}
     return [
         line
         for node in wanted
-        if not node.level and (path := paths.get(str(node.module)))
+        if not node.level and (place := paths.get(str(node.module)))
         for alias in node.names
-        if (line := definition_line(reader.read_file(path), alias.name))
+        if (line := definition_line(_text_of(files, place), alias.name))
     ][:_MOST_IMPORTED]
 
 
@@ -82,6 +82,13 @@ def public_names(root: Path, paths: list[str]) -> set[str]:
         for name in module.names()
         if not any(part.startswith("_") for part in name.split("."))
     }
+
+
+def _text_of(files: FileManager, path: str) -> str:
+    try:
+        return files.read_file(path)
+    except FileSystemError:  # too large or not text: what it defines cannot be told
+        return ""
 
 
 def _is_source(path: str) -> bool:

@@ -170,8 +170,7 @@ class Workbench:
 
     def compact_tests(self, cases: Sequence[TestCase]) -> str:
         """The assertions with what they need but the imports, one under the other."""
-        lines = (line for case in cases for line in case.lines if not line.startswith(("import ", "from ")))
-        return "\n".join(dict.fromkeys(lines))
+        return "\n".join(dict.fromkeys(line for case in cases for line in case.statements))
 
     @property
     def framework(self) -> str:
