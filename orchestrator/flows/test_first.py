@@ -15,8 +15,8 @@ from agents import TestCase, cases_in, contradicting, render_test_file
 from memory import FailureReason
 from orchestrator.errors import StageFailed
 from orchestrator.flows.code_state import CodeState, Sample
-from orchestrator.flows.coding import Answer, write_definitions
 from orchestrator.flows.flow import StageContext
+from orchestrator.flows.strategies import Answer, write_definitions
 from orchestrator.trials import Trial
 from testing import declared_tests
 

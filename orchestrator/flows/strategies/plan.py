@@ -1,0 +1,35 @@
+"""Which attempts an approach has, in order: by what the model can do, and by what is known of the task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.flows.code_state import CodeState
+from orchestrator.flows.flow import StageContext
+from orchestrator.flows.strategies.recombining import Recombining
+from orchestrator.flows.strategies.rewriting import Rewriting
+from orchestrator.flows.strategies.sampling import Sampling, near
+from orchestrator.flows.strategies.strategy import Strategy, Try, Written
+
+
+def tries(ctx: StageContext, state: CodeState) -> Iterator[Try]:
+    """The attempts of the approach that `state.turns` counts. What one of them finds may change what comes next."""
+    small, approach = ctx.team.developer.profile.small, state.turns
+    if state.answer and not state.review_issues and approach == 1:
+        yield Try(0, 1, Written("carried", state.answer))
+    drafts = state.drafts[:] if approach == 1 and not state.answer else []
+    most = ctx.services.settings.orchestrator.max_task_attempts
+    for number in range(1, most + 1):
+        if number <= len(drafts):
+            draft = drafts[number - 1]
+            yield Try(approach, number, Written("draft", draft.answer), None if draft.passed else draft)
+        else:
+            yield Try(approach, number, _strategy(small, number))
+    if small and near(state):
+        yield Try(approach, most + 1, Recombining())
+
+
+def _strategy(small: bool, number: int) -> Strategy:
+    if small:
+        return Sampling()
+    return Rewriting("write" if number == 1 else "repair")

@@ -1,0 +1,29 @@
+"""`recombined`: code searches among changes of a small model's near misses, which costs no tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from orchestrator.flows.code_state import CodeState
+from orchestrator.flows.flow import StageContext
+from orchestrator.flows.strategies.strategy import Answer, Standing, Try
+from testing import Recombination
+
+
+@dataclass(frozen=True)
+class Recombining:
+    """The search over the samples so far."""
+
+    name = "recombined"
+    goes_on = False
+
+    def answer(self, ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer | None:
+        """What was found, as an answer; None when nothing was."""
+        found = ctx.step(f"recombine {attempt.label}", Recombination, partial(_recombine, ctx, state))
+        return Answer(text=f"```python\n{found.code}```") if found.code else None
+
+
+def _recombine(ctx: StageContext, state: CodeState) -> Recombination:
+    answers = [known.answer for known in state.samples]
+    return ctx.bench.recombine(state.tests_commit, state.settled, answers, state.cases)

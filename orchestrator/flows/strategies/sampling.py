@@ -1,0 +1,87 @@
+"""`sample`: varied answers of a small model to varied views of the task; repairing was measured never to help it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+from agents import CodeView
+from llm import TruncatedOutput
+from orchestrator.flows.code_state import CodeState
+from orchestrator.flows.flow import StageContext
+from orchestrator.flows.strategies.strategy import Answer, Standing, Try
+
+
+@dataclass(frozen=True)
+class _View:
+    """What one sample shows of the task: its words and the file, or the wanted function begun."""
+
+    simple: bool = False
+    tests: bool = False
+    begun: bool = False
+    steps: bool = False
+
+
+_VIEWS = (
+    _View(),
+    _View(begun=True),
+    _View(simple=True),
+    _View(begun=True, steps=True),
+    _View(tests=True),
+)
+"""In turn. The first three are drawn before there are tests, so they cannot show any."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """The next answer in the order of views and temperatures."""
+
+    name = "sample"
+    goes_on = False
+
+    def answer(self, ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer:
+        """One model call, one step."""
+        most = ctx.services.settings.orchestrator.max_task_attempts
+        number, step = (attempt.approach - 1) * most + attempt.number - 1, f"write {attempt.label}"
+        return ctx.step(step, Answer, partial(write_definitions, ctx, state, state.tests_commit, number, step))
+
+
+def write_definitions(ctx: StageContext, state: CodeState, commit: str, sample: int, step: str) -> Answer:
+    """Answer number `sample` (from 0) of a small model: the new or changed definitions, written for `commit`.
+
+    Every answer is shown something else, and is greedy, until all views had their turn: more of those are nearly right
+    than of warm ones. From then on every second answer begins as the nearest one so far does, and goes on differently
+    from some statement on.
+    """
+    views = [view for view in _VIEWS if ctx.team.developer.profile.continues or not view.begun]
+    draw, turn = divmod(sample, len(views))
+    shown = _resumed(ctx, state, commit, sample) if draw and sample % 2 else None
+    shown = shown or _code_view(ctx, state, commit, views[turn])
+    try:
+        text = ctx.team.developer.write_definitions(ctx.task, state.settled, shown, draw, ctx.ask(step, "developer"))
+    except TruncatedOutput as cut:
+        return Answer(text=cut.partial, cut=True)
+    return Answer(text=text)
+
+
+def near(state: CodeState) -> bool:
+    """Whether there are samples worth going on from: the best one passes at least a quarter of the tests."""
+    most = len(state.tests_ids or state.cases)
+    enough = state.present is not None or len(state.drafts) > 1
+    return enough and min(sample.missing for sample in state.samples) * 4 <= most * 3
+
+
+def _resumed(ctx: StageContext, state: CodeState, commit: str, sample: int) -> CodeView | None:
+    """One of the nearest answers, begun; None when none is near, or the model cannot go on from a beginning."""
+    if not (ctx.team.developer.profile.continues and near(state)):
+        return None
+    least = min(known.missing for known in state.samples)
+    nearest = [known.answer for known in state.samples if known.missing == least]
+    return ctx.bench.resumed_view(commit, state.settled, nearest[sample // 2 % len(nearest)], sample)
+
+
+def _code_view(ctx: StageContext, state: CodeState, commit: str, view: _View) -> CodeView:
+    if view.begun and (begun := ctx.bench.begun_view(commit, state.settled, steps=view.steps)):
+        return begun
+    tests = ctx.bench.compact_tests(state.cases) if view.tests else ""
+    return replace(ctx.bench.view(commit, state.settled), tests=tests, simple=view.simple)
