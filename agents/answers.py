@@ -12,7 +12,9 @@ class Requirements(BaseModel):
 
     target_file: str = Field(description="Repository path of the file the work is mainly in.")
     module: str = Field("", description="Dotted import name of that file; empty when it is not Python.")
-    symbols: list[str] = Field(default_factory=list, description="Functions or classes to add or change.")
+    symbols: list[str] = Field(
+        default_factory=list, description="Functions, methods (`Class.method`) or classes to add or change."
+    )
     new_file: bool = False
     chosen_by: Literal["code", "model"] = "code"
 

@@ -21,7 +21,8 @@ _HIGHER_FROM = 3
 _LONGEST_DEFINITIONS = 500
 """Tokens; a small model that writes more has lost its way."""
 _END_OF_FUNCTION = ("\n```", "\ndef ", "\nclass ", "\nif __name__", "\nprint(", "\nassert ")
-"""Where a model that completes a function begins to write something else."""
+_END_OF_METHOD = ("\n    def ", "\n    @")
+"""Where a model that completes a function, or a method, begins to write something else."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Begun:
 
     shown: str
     kept: str
+    in_class: bool = False
+    """Whether it is a method, in its class."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ class DeveloperAgent(BaseAgent):
         answer = self.llm.generate(
             f"Complete {_wanted(requirements)} in Python.",
             opening=(opening := f"```python\n{begun.shown}"),
-            stop=_END_OF_FUNCTION,
+            stop=(*_END_OF_FUNCTION, *_END_OF_METHOD) if begun.in_class else _END_OF_FUNCTION,
             temperature=_temperature(draw),
             seed=draw,
             max_tokens=_LONGEST_DEFINITIONS,
@@ -121,8 +124,13 @@ class DeveloperAgent(BaseAgent):
 
 
 def _wanted(requirements: Requirements) -> str:
-    names = " and ".join(f"`{name}`" for name in requirements.symbols[:3])
-    return f"the function {names}" if names else "the new or changed functions"
+    names = [_told(name) for name in requirements.symbols[:3]]
+    return " and ".join(names) if names else "the new or changed functions"
+
+
+def _told(name: str) -> str:
+    owner, _, method = name.rpartition(".")
+    return f"the method `{method}` of the class `{owner}`" if owner else f"the function `{name}`"
 
 
 def _temperature(draw: int) -> float:

@@ -17,7 +17,7 @@ from llm import CallContext
 from memory import Task
 
 _PATH = re.compile(r"(?<![\w/.-])((?:[\w.-]+/)*[\w-]+\.py)\b")
-_SIGNATURE = re.compile(r"`(?:def |class )?([A-Za-z_]\w*)\([^`\n]*\)(?:\s*->[^`\n]*)?`")
+_SIGNATURE = re.compile(r"`(?:def |class )?([A-Za-z_][\w.]*)\([^`\n]*\)(?:\s*->[^`\n]*)?`")
 _DEFINITION = re.compile(r"(?m)^\s*(?:def|class)\s+([A-Za-z_]\w*)")
 _NAMED = re.compile(
     r"\b(?:function|class|method|helper)\s+`?([A-Za-z_]\w*)`?\s*\(|"
@@ -41,7 +41,9 @@ class ProductAgent(BaseAgent):
         text = f"{task.title}\n{task.description}"
         tested = _tested(task.tests, files, symbols)
         wanted = wanted_symbols(text) or [name for _, name in tested]
-        path = _named_file(text, files) or next((symbols[name] for name in wanted if name in symbols), None)
+        path = _named_file(text, files) or next(
+            (symbols[top] for name in wanted if (top := name.partition(".")[0]) in symbols), None
+        )
         if path is None:
             path = _named_module(text, files) or next((path for path, _ in tested), None)
         if path is None and len(files) == 1:
@@ -63,15 +65,23 @@ class ProductAgent(BaseAgent):
 
 
 def wanted_symbols(text: str) -> list[str]:
-    """Names of the functions and classes that `text` asks for, most certain first."""
+    """Names of the functions, methods (`Class.method`) and classes that `text` asks for, most certain first."""
     found: list[str] = []
-    found += [match[1] for match in _SIGNATURE.finditer(text)]
+    found += [_symbol(match[1]) for match in _SIGNATURE.finditer(text)]
     found += _DEFINITION.findall(text)
     found += [first or second for first, second in _NAMED.findall(text)]
     for example in stated_examples(text):
         found += [name.split(".")[-1] for name in called_names(example)]
     known = set(sys.stdlib_module_names) | set(dir(builtins)) | _STDLIB_CALLABLES
+    # A method said with its class says it all: neither of the two is wanted besides.
+    known |= {part for name in found if "." in name for part in name.split(".")}
     return [name for name in dict.fromkeys(found) if name not in known]
+
+
+def _symbol(dotted: str) -> str:
+    """`Class.method` as it is; of `module.function` and `value.method` the last name."""
+    *before, last = dotted.split(".")
+    return f"{before[-1]}.{last}" if before and before[-1][:1].isupper() else last
 
 
 _STDLIB_CALLABLES = {

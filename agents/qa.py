@@ -195,14 +195,14 @@ def _as_example(line: str) -> Example | None:
 def _about(example: Example, symbols: Sequence[str]) -> bool:
     names = {name.split(".")[-1] for name in called_names(example)}
     names |= {part for name in called_names(example) for part in name.split(".")}
-    return bool(names & set(symbols))
+    return bool(names & {symbol.rpartition(".")[2] for symbol in symbols})
 
 
 def _imports(example: Example, requirements: Requirements, modules: Mapping[str, str]) -> list[str] | None:
     """Import lines for all names `example` needs; None when one of them is unknown."""
     lines: list[str] = []
     for name in sorted(free_names(example)):
-        if name in requirements.symbols and name not in modules:
+        if name in {symbol.partition(".")[0] for symbol in requirements.symbols} and name not in modules:
             lines.append(f"from {requirements.module} import {name}")
         elif name in modules:
             lines.append(modules[name])

@@ -3,38 +3,50 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
-Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+from orchestrator.definitions import Definition, assigned_names, class_in
 
 
 def only_wanted(code: str, present: str, wanted: Collection[str]) -> str:
     """`code` without definitions of names that the module `present` has already and the task does not name, and
     without imports that nothing in it uses.
 
-    A small model likes to write neighbouring functions anew, and worse, and to
-    import what might be needed. What does not parse comes back as it is.
+    A small model likes to write neighbouring functions and methods anew, and worse, and to import what might be needed.
+    What does not parse comes back as it is.
     """
     try:
         tree, module = ast.parse(code), ast.parse(present)
     except SyntaxError:
         return code
-    taken = {node.name for node in module.body if isinstance(node, Definition)} - set(wanted)
-    taken |= {
-        target.id
-        for node in module.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    } - set(wanted)
+    wanted = {*wanted, *(name.partition(".")[0] for name in wanted)}
+    taken = {node.name for node in module.body if isinstance(node, Definition)} - wanted
+    taken |= set().union(*map(assigned_names, module.body)) - wanted
     lines = code.splitlines(keepends=True)
     kept = [node for node in tree.body if not _names(node) & taken]
     used = {name.id for node in kept for name in ast.walk(node) if isinstance(name, ast.Name)}
-    for node in reversed(tree.body):
-        if node not in kept or (isinstance(node, ast.Import | ast.ImportFrom) and not _imported(node) & used):
-            first = min([node.lineno, *(item.lineno for item in getattr(node, "decorator_list", []))])
-            del lines[first - 1 : node.end_lineno]
+    dropped = [
+        node
+        for node in tree.body
+        if node not in kept or (isinstance(node, ast.Import | ast.ImportFrom) and not _imported(node) & used)
+    ]
+    dropped += _other_methods(kept, module.body, wanted)
+    for node in sorted(dropped, key=lambda node: node.lineno, reverse=True):
+        first = min([node.lineno, *(item.lineno for item in getattr(node, "decorator_list", []))])
+        del lines[first - 1 : node.end_lineno]
     return "".join(lines)
+
+
+def _other_methods(
+    offered: Collection[ast.stmt], present: Collection[ast.stmt], wanted: Collection[str]
+) -> Iterator[ast.stmt]:
+    """Of the classes with a wanted method the other members that are there already."""
+    for node in offered:
+        own = [name for name in wanted if isinstance(node, ast.ClassDef) and name.startswith(f"{node.name}.")]
+        old = class_in(list(present), own[0]) if own else None
+        if isinstance(node, ast.ClassDef) and old is not None:
+            there = set().union(*map(_names, old.body)) - {name.rpartition(".")[2] for name in own}
+            yield from (part for part in node.body if isinstance(part, ast.Expr) or _names(part) & there)
 
 
 def _imported(node: ast.Import | ast.ImportFrom) -> set[str]:
@@ -44,6 +56,4 @@ def _imported(node: ast.Import | ast.ImportFrom) -> set[str]:
 def _names(node: ast.stmt) -> set[str]:
     if isinstance(node, Definition):
         return {node.name}
-    if isinstance(node, ast.Assign):
-        return {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return set()
+    return assigned_names(node)

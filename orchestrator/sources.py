@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from agents import module_name
 from file_system import CodeMap, FileManager, FileSystemError, is_test_file
-from orchestrator.excerpts import definition_line
+from orchestrator.definitions import definition_line
 
 _OUTLINE_CHARACTERS = 6000
 _MOST_IMPORTED = 12

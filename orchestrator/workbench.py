@@ -26,7 +26,9 @@ from file_system import (
 from git_ops import LandingConflict, Overlay, UnsafeContent, VerificationFailed, Worktree
 from memory import Task
 from monitoring import get_logger
-from orchestrator.excerpts import Wanted, begun_function, excerpt, function_in, resumed_function
+from orchestrator.beginnings import Wanted, begun_function, resumed_function
+from orchestrator.definitions import function_in
+from orchestrator.excerpts import excerpt
 from orchestrator.offers import only_wanted
 from orchestrator.services import Services
 from orchestrator.sources import Sources, imported_definitions, public_names, read_sources

@@ -82,3 +82,9 @@ def test_tests_that_the_owner_gave_tell_the_file_and_the_names() -> None:
         found = ProductAgent(llm).requirements_from_text(given, FILES, SYMBOLS | {"half": "src/kit/numbers.py"})
     assert found is not None
     assert (found.target_file, found.symbols) == ("src/kit/numbers.py", ["ceiling", "half"])
+
+
+def test_a_method_is_wanted_with_its_class_and_a_modules_function_without() -> None:
+    text = "`Account.balance_at(day)` is wrong. `text.cut(x)` too. `Account(1).balance_at(2)` returns `3`."
+    assert wanted_symbols(text)[:2] == ["Account.balance_at", "cut"]
+    assert "balance_at" not in wanted_symbols(text)

@@ -8,15 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.excerpts import (
-    LONGEST,
-    Wanted,
-    begun_function,
-    definition_line,
-    excerpt,
-    function_in,
-    resumed_function,
-)
+from orchestrator.beginnings import Wanted, begun_function, resumed_function
+from orchestrator.definitions import definition_line, function_in
+from orchestrator.excerpts import LONGEST, excerpt
 from orchestrator.offers import only_wanted
 from orchestrator.sources import imported_definitions, read_sources
 from orchestrator.trials import Trial, is_fair, not_passed
@@ -204,3 +198,90 @@ def test_what_a_module_imports_from_the_project_is_told_in_a_line_each(tmp_path:
     assert begun is not None
     assert "# There is: Point = tuple[int, int]\n" in begun.shown
     assert "There is" not in begun.kept
+
+
+ACCOUNTS = '''from datetime import date
+
+
+class Account:
+    """Money."""
+
+    kind: str = "cash"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.entries: list[tuple[date, int]] = []
+
+    def post(self, day: date, amount: int) -> None:
+        self.entries.append((day, amount))
+
+    def balance_at(self, day: date) -> int:
+        return sum(amount for posted, amount in self.entries if posted < day)
+'''
+
+
+def test_of_a_class_a_small_model_sees_the_method_it_is_to_change_and_what_its_objects_have() -> None:
+    shown = excerpt(ACCOUNTS, ["Account.balance_at"])
+
+    assert "```python\nclass Account:\n    def balance_at(self, day: date) -> int:\n        return sum(" in shown
+    assert "- `Account: post(self, day: date, amount: int) -> None`" in shown
+    assert "- `Account: self.entries: list[tuple[date, int]] = []`" in shown
+    assert "entries.append" not in shown
+
+
+def test_a_method_is_begun_and_resumed_in_its_class() -> None:
+    wanted = Wanted(ACCOUNTS, "Account.balance_at", "The day itself", "`Account.balance_at(day)` leaves out the day.")
+    begun = begun_function(wanted)
+    assert begun
+    assert begun.in_class
+    assert begun.kept.endswith(
+        'class Account:\n    def balance_at(self, day: date) -> int:\n        """The day itself."""\n'
+    )
+    assert "    # There is: post(self, day: date, amount: int) -> None\n" in begun.shown
+    ast.parse(f"{begun.shown}        return 1\n")
+
+    answer = (
+        "def balance_at(self, day):\n    total = 0\n    for posted, amount in self.entries:\n        total += amount\n"
+    )
+    answer += "    return total\n"
+    resumed = resumed_function(wanted, answer, random.Random(1))
+    assert resumed
+    assert "        total = 0\n" in resumed.kept
+    ast.parse(f"{resumed.kept}            pass\n" if resumed.kept.endswith(":\n") else f"{resumed.kept}        pass\n")
+
+
+def test_a_new_method_is_begun_as_the_task_writes_it() -> None:
+    wanted = Wanted(ACCOUNTS, "Account.close", "Close", "Add `Account.close() -> int`: it gives the balance.")
+    begun = begun_function(wanted)
+    assert begun
+    assert "    def close(self) -> int:\n" in begun.kept
+
+
+def test_of_an_answer_that_writes_a_class_anew_only_the_wanted_method_is_taken() -> None:
+    answer = '''class Account:
+    """Other."""
+
+    kind: str = "bank"
+
+    def __init__(self):
+        self.entries = {}
+
+    def _days(self):
+        return [posted for posted, _ in self.entries]
+
+    def balance_at(self, day: date) -> int:
+        return 1
+'''
+    kept = only_wanted(answer, ACCOUNTS, ["Account.balance_at"])
+    assert "__init__" not in kept
+    assert "Other" not in kept
+    assert "bank" not in kept
+    assert "def _days" in kept
+    assert "return 1" in kept
+
+
+def test_a_method_is_taken_from_its_module_in_its_class() -> None:
+    assert function_in(ACCOUNTS, "Account.balance_at") == (
+        "from datetime import date\n\n\nclass Account:\n    def balance_at(self, day: date) -> int:\n"
+        "        return sum(amount for posted, amount in self.entries if posted < day)"
+    )

@@ -1,0 +1,104 @@
+"""Definitions of a Python module's text: found by name (`function`, `Class` or `Class.method`) and told in a line."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections.abc import Collection, Sequence
+
+LONGEST_CONSTANT = 160
+"""Characters of a constant that is shown."""
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+Definition = Function | ast.ClassDef
+
+
+def parsed(text: str) -> list[ast.stmt] | None:
+    """The statements of the module `text`; None when it is no Python."""
+    try:
+        return ast.parse(text).body
+    except (SyntaxError, ValueError):
+        return None
+
+
+def class_in(body: Sequence[ast.stmt], name: str) -> ast.ClassDef | None:
+    """The class that `Class.method` belongs to; None for a plain name, or when it is not there."""
+    owner, dot, _ = name.rpartition(".")
+    return next((node for node in body if dot and isinstance(node, ast.ClassDef) and node.name == owner), None)
+
+
+def function_named(body: Sequence[ast.stmt], name: str) -> ast.FunctionDef | None:
+    """The function or method of that name. A method may stand outside of its class, as small models write it."""
+    owner = class_in(body, name)
+    last = name.rpartition(".")[2]
+    places = [*(owner.body if owner else ()), *body]
+    return next((node for node in places if isinstance(node, ast.FunctionDef) and node.name == last), None)
+
+
+def definition_line(text: str, name: str) -> str:
+    """How the module `text` defines `name`, in one line: an alias or constant as it is, else a signature; or empty."""
+    for node in parsed(text) or ():
+        if isinstance(node, Definition) and node.name == name:
+            return signature(node)
+        if name in assigned_names(node) and len(line := ast.unparse(node)) <= LONGEST_CONSTANT:
+            return line
+    return ""
+
+
+def function_in(text: str, name: str) -> str:
+    """The function or method `name` of the module `text` with the imports before it, a method in its class.
+
+    Empty when it is not there.
+    """
+    body = parsed(text) or []
+    function = function_named(body, name)
+    if function is None:
+        return ""
+    source = source_of(text, function)
+    if owner := class_in(body, name):
+        source = f"class {owner.name}:\n" + textwrap.indent(source, "    ")
+    return "\n".join([*imports_of(body), "", "", source])
+
+
+def source_of(text: str, node: Definition) -> str:
+    """The lines of a definition in `text`, its decorators included, moved to the left margin."""
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    return textwrap.dedent("\n".join(text.splitlines()[first - 1 : node.end_lineno]))
+
+
+def imports_of(body: Sequence[ast.stmt]) -> list[str]:
+    """The import statements, a line each."""
+    return [ast.unparse(node) for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+def constants_of(body: Sequence[ast.stmt]) -> list[str]:
+    """The assignments that are short enough to be shown, a line each."""
+    lines = [ast.unparse(node) for node in body if isinstance(node, ast.Assign | ast.AnnAssign)]
+    return [line for line in lines if len(line) <= LONGEST_CONSTANT and not line.startswith("__")]
+
+
+def signature(node: Definition) -> str:
+    """`class Name`, or `name(parameters) -> type`."""
+    if isinstance(node, ast.ClassDef):
+        return f"class {node.name}"
+    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    return f"{node.name}({ast.unparse(node.args)}){returns}"
+
+
+def members_of(owner: ast.ClassDef, without: Collection[str] = ()) -> list[str]:
+    """What objects of a class have, a line each: fields, what `__init__` sets, signatures of its methods."""
+    lines = constants_of(owner.body)
+    for node in owner.body:
+        if not isinstance(node, Function) or node.name in without:
+            continue
+        if node.name == "__init__":
+            lines += [line for line in constants_of(node.body) if line.startswith("self.")]
+        else:
+            lines.append(signature(node))
+    return lines
+
+
+def assigned_names(node: ast.stmt) -> set[str]:
+    """Plain names that an assignment binds; empty for any other statement."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return {target.id for target in targets if isinstance(target, ast.Name)}
