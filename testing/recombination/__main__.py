@@ -163,7 +163,8 @@ class Search:
 
     def _written(self, solution: Solution) -> str:
         told = [text for text in (solution.docstring, *(each.docstring for each in self._solutions)) if text]
-        return written(solution.function, solution.helpers, self._imports, min(told, key=_lines, default=""))
+        docstring, owner = min(told, key=_lines, default=""), self._name.rpartition(".")[0]
+        return written(solution.function, solution.helpers, self._imports, docstring, owner)
 
 
 def _compiled(solution: Solution) -> CodeType:

@@ -24,7 +24,10 @@ _Value: TypeAlias = str | bytes | int | float | complex | EllipsisType | None
 def probes(
     name: str, tests: Sequence[Sequence[str]], solutions: Sequence[ast.AST], chooser: random.Random
 ) -> list[CodeType]:
-    """Programs that call `name` with other arguments than `tests` do, and leave what comes back in `RESULT`."""
+    """Programs that call `name` with other arguments than `tests` do, and leave what comes back in `RESULT`.
+
+    `name` is a function or `Class.method`; what a test does before its call is done before, too.
+    """
     calls = [call for lines in tests for call in _calls(name, lines)]
     if not calls:
         return []
@@ -36,9 +39,9 @@ def probes(
     ]
     found: dict[str, CodeType] = {}
     for _ in range(_TRIES):
-        imports, call = chooser.choice(calls)
+        before, call = chooser.choice(calls)
         varied = _varied(call, pool, chooser)
-        body: list[ast.stmt] = [*imports, ast.Assign([ast.Name(RESULT, ast.Store())], varied)]
+        body: list[ast.stmt] = [*before, ast.Assign([ast.Name(RESULT, ast.Store())], varied)]
         text = ast.unparse(varied)
         if text not in found:
             found[text] = compile(ast.fix_missing_locations(ast.Module(body, [])), "<probe>", "exec")
@@ -65,17 +68,31 @@ def best(found: Sequence[Sequence[int]], samples: Sequence[tuple[float, Sequence
 
 
 def _calls(name: str, lines: Sequence[str]) -> list[tuple[list[ast.stmt], ast.Call]]:
-    """The calls of `name` in a test's body, each with the imports it needs."""
+    """The calls of `name` in a test's body, each with the statements before it that are no assertions."""
     try:
         tree = ast.parse("\n".join(lines))
     except SyntaxError:
         return []
-    imports: list[ast.stmt] = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    return [
-        (imports, node)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
-    ]
+    owner, _, last = name.rpartition(".")
+    found: list[tuple[list[ast.stmt], ast.Call]] = []
+    before: list[ast.stmt] = []
+    for statement in tree.body:
+        found += [
+            (before[:], node)
+            for node in ast.walk(statement)
+            if isinstance(node, ast.Call) and (_attribute(node) if owner else _plain(node)) == last
+        ]
+        if not isinstance(statement, ast.Assert):
+            before.append(statement)
+    return found
+
+
+def _plain(call: ast.Call) -> str:
+    return call.func.id if isinstance(call.func, ast.Name) else ""
+
+
+def _attribute(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else ""
 
 
 def _varied(call: ast.Call, pool: Sequence[_Value], chooser: random.Random) -> ast.Call:

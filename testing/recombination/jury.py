@@ -153,8 +153,7 @@ class Jury:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
     def _probed(self, code: CodeType) -> Iterator[int]:
-        exec(code, vars(self._module))  # noqa: S102  # in the sandbox
-        self._export()
+        self._define(code)
         for probe in self._probes:
             names: dict[str, object] = {}
             try:
@@ -167,12 +166,11 @@ class Jury:
 
     def _judge(self, code: CodeType, expected: int) -> int:
         try:
-            exec(code, vars(self._module))  # noqa: S102  # in the sandbox
+            self._define(code)
         except _Late:
             raise
         except BaseException:  # noqa: BLE001  # whatever a model wrote
             return 0
-        self._export()
         passed = 0
         missing = [index for index in range(len(self._tests)) if not expected >> index & 1]
         for index in missing:
@@ -183,13 +181,21 @@ class Jury:
             passed |= _holds(self._tests[index], self._raises) << index
         return passed
 
-    def _export(self) -> None:
-        """Packages that hand the function on hold the present one."""
-        function = vars(self._module).get(self._name)
+    def _define(self, code: CodeType) -> None:
+        """Bring `code` into the module. A method goes into its class; packages hand the new function on."""
+        names = vars(self._module)
+        owner, _, last = self._name.rpartition(".")
+        if owner:
+            here = {**names}
+            exec(code, names)  # noqa: S102  # in the sandbox
+            setattr(names[owner], last, names.pop(last))
+            names.update({last: here[last]} if last in here else {})
+            return
+        exec(code, names)  # noqa: S102  # in the sandbox
         package = self._module.__name__
         while package := package.rpartition(".")[0]:
             if package in sys.modules:
-                setattr(sys.modules[package], self._name, function)
+                setattr(sys.modules[package], last, names.get(last))
 
 
 class _Late(BaseException):

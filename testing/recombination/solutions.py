@@ -18,12 +18,17 @@ class Solution:
 
 
 def read_solution(code: str, name: str) -> Solution | None:
-    """The solution that `code` holds; None when it does not parse or does not define the function `name`."""
+    """The solution that `code` holds; None when it does not parse or does not define `name`, a function or
+
+    `Class.method`. A method may stand in its class or by itself.
+    """
     try:
         tree = ast.parse(code)
     except (SyntaxError, ValueError):
         return None
-    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
+    owner, _, last = name.rpartition(".")
+    inside = [part for node in tree.body if isinstance(node, ast.ClassDef) and node.name == owner for part in node.body]
+    functions = [node for node in [*tree.body, *inside] if isinstance(node, ast.FunctionDef) and node.name == last]
     if not functions:
         return None
     function = functions[-1]
@@ -36,7 +41,7 @@ def read_solution(code: str, name: str) -> Solution | None:
             node
             for node in tree.body
             if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign)
-            and getattr(node, "name", "") != name
+            and getattr(node, "name", "") not in (last, owner)
         ),
         tuple(node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)),
         docstring or "",
@@ -44,19 +49,24 @@ def read_solution(code: str, name: str) -> Solution | None:
 
 
 def written(
-    function: ast.FunctionDef, helpers: Sequence[ast.stmt], imports: Sequence[ast.stmt], docstring: str = ""
+    function: ast.FunctionDef,
+    helpers: Sequence[ast.stmt],
+    imports: Sequence[ast.stmt],
+    docstring: str = "",
+    owner: str = "",
 ) -> str:
-    """The found solution as source: the function, the helpers, and of `imports` what these use."""
+    """The found solution as source: the function (in class `owner`), the helpers, and of `imports` what these use."""
     if docstring:
         told: ast.stmt = ast.Expr(ast.Constant(docstring))
         function = ast.FunctionDef(**{**dict(ast.iter_fields(function)), "body": [told, *function.body]})
-    body = [*helpers, function]
+    wanted: ast.stmt = ast.ClassDef(owner, [], [], [function], []) if owner else function
+    body = [*helpers, wanted]
     used = {node.id for part in body for node in ast.walk(part) if isinstance(node, ast.Name)}
-    wanted = {
+    needed = {
         ast.unparse(node): node
         for node in imports
         if isinstance(node, ast.Import | ast.ImportFrom)
         and any((alias.asname or alias.name.partition(".")[0]) in used for alias in node.names)
     }
     parts = [ast.unparse(ast.fix_missing_locations(part)) for part in body]
-    return "\n\n\n".join(["\n".join(wanted)] * bool(wanted) + parts) + "\n"
+    return "\n\n\n".join(["\n".join(needed)] * bool(needed) + parts) + "\n"

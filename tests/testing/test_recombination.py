@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from testing import Environment, Recombination, RecombinationTask, TestRunner
-from testing.recombination.choice import MOST_PROBES, best, probes
+from testing.recombination.choice import MOST_PROBES, RESULT, best, probes
 from testing.recombination.edits import STAGES, changes
 from testing.recombination.solutions import read_solution, written
 from testing.recombination.templates import Hints, empty_cases, usual_mends
@@ -291,3 +293,48 @@ def test_the_search_is_given_away_as_plain_files(tmp_path: Path) -> None:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.level == 0:
                 assert node.module in {"__future__", "collections.abc", "dataclasses", "pathlib", "types", "typing"}
+
+
+ACCOUNT = """class Account:
+    def __init__(self):
+        self.entries = []
+
+    def post(self, day, amount):
+        self.entries.append((day, amount))
+
+    def balance_at(self, day):
+        return sum(amount for posted, amount in self.entries if posted < day)
+"""
+
+
+def test_a_method_is_mended_in_its_class(runner: TestRunner, base_environment: Environment, tree: Tree) -> None:
+    setup = ["from bank import Account", "account = Account()", "account.post(1, 10)", "account.post(2, 5)"]
+    task = RecombinationTask(
+        module="bank",
+        function="Account.balance_at",
+        samples=[ACCOUNT, "def balance_at(self, day):\n    return sum(a for p, a in self.entries if p > day)\n"],
+        tests=[
+            [*setup, f"assert account.balance_at({day}) == {balance}"] for day, balance in ((1, 10), (2, 15), (0, 0))
+        ],
+        seconds=2.5,
+    )
+    found = runner.recombine(tree({"bank.py": ACCOUNT}), base_environment, task)
+
+    assert found.code.startswith("class Account:\n\n    def balance_at(self, day):")
+    assert "<= day" in found.code
+    assert "post" not in found.code.replace("posted", "")
+
+
+def test_a_method_is_asked_after_what_its_test_did_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    bank = ModuleType("bank")
+    exec(ACCOUNT, vars(bank))
+    monkeypatch.setitem(sys.modules, "bank", bank)
+    setup = ["from bank import Account", "account = Account()", "account.post(1, 10)", "account.post(2, 5)"]
+    results = set()
+    for program in probes("Account.balance_at", [[*setup, "assert account.balance_at(1) == 10"]], [], random.Random(0)):
+        names: dict[str, Any] = {}
+        exec(program, names)
+        results.add(names[RESULT])
+
+    assert len(results) > 1
+    assert results <= {0, 10, 15}
