@@ -9,7 +9,6 @@ Whoever asked verifies what was found with the real test runner: nothing here is
 
 from __future__ import annotations
 
-import ast
 import builtins
 import copy
 import heapq
@@ -25,7 +24,7 @@ from typing import Any
 from .choice import best, probes
 from .edits import STAGES, changes
 from .jury import Jury, module_of
-from .solutions import Solution, read_solution, written
+from .solutions import Solution, compiled, read_solution, written
 from .templates import Hints, constants_of, empty_cases, one_argument_calls
 
 _DEEPEST = 2
@@ -119,9 +118,9 @@ class Search:
     def _likeliest(self) -> Solution:
         """Of the found solutions the one that goes on doing what the samples do."""
         questions = probes(self._name, self._tests, self._donors, random.Random(0))  # noqa: S311  # nothing secret
-        outcomes = [self._jury.outcomes(_compiled(solution), questions) for solution in self._found]
+        outcomes = [self._jury.outcomes(compiled(solution), questions) for solution in self._found]
         samples = [
-            (passed.bit_count() / self.tests, self._jury.outcomes(_compiled(solution), questions))
+            (passed.bit_count() / self.tests, self._jury.outcomes(compiled(solution), questions))
             for passed, solution in self._samples
             if passed.bit_count() * 2 >= self.tests
         ]
@@ -135,7 +134,7 @@ class Search:
     def _judge(self, solution: Solution, passed: int) -> int | None:
         """The tests that `solution` passes, as bits; None when it was judged before or cannot be."""
         try:
-            code = _compiled(solution)
+            code = compiled(solution)
         except (SyntaxError, ValueError, TypeError, RecursionError):
             return None
         if (identity := _identity(code)) in self._seen:
@@ -165,11 +164,6 @@ class Search:
         told = [text for text in (solution.docstring, *(each.docstring for each in self._solutions)) if text]
         docstring, owner = min(told, key=_lines, default=""), self._name.rpartition(".")[0]
         return written(solution.function, solution.helpers, self._imports, docstring, owner)
-
-
-def _compiled(solution: Solution) -> CodeType:
-    body: list[ast.stmt] = [*solution.helpers, solution.function]
-    return compile(ast.fix_missing_locations(ast.Module(body, [])), "<candidate>", "exec")
 
 
 def _copied(solution: Solution) -> Solution:

@@ -11,6 +11,7 @@ import ast
 import copy
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import CodeType, EllipsisType
 from typing import TypeAlias
 
@@ -21,9 +22,17 @@ RESULT = "_result"
 _Value: TypeAlias = str | bytes | int | float | complex | EllipsisType | None
 
 
+@dataclass(frozen=True)
+class Probe:
+    """A further question: a call, and the program that makes it."""
+
+    call: str
+    code: CodeType
+
+
 def probes(
     name: str, tests: Sequence[Sequence[str]], solutions: Sequence[ast.AST], chooser: random.Random
-) -> list[CodeType]:
+) -> list[Probe]:
     """Programs that call `name` with other arguments than `tests` do, and leave what comes back in `RESULT`.
 
     `name` is a function or `Class.method`; what a test does before its call is done before, too.
@@ -37,14 +46,15 @@ def probes(
         for node in ast.walk(part)
         if isinstance(node, ast.Constant)
     ]
-    found: dict[str, CodeType] = {}
+    found: dict[str, Probe] = {}
     for _ in range(_TRIES):
         before, call = chooser.choice(calls)
         varied = _varied(call, pool, chooser)
         body: list[ast.stmt] = [*before, ast.Assign([ast.Name(RESULT, ast.Store())], varied)]
         text = ast.unparse(varied)
         if text not in found:
-            found[text] = compile(ast.fix_missing_locations(ast.Module(body, [])), "<probe>", "exec")
+            code = compile(ast.fix_missing_locations(ast.Module(body, [])), "<probe>", "exec")
+            found[text] = Probe(text, code)
         if len(found) >= MOST_PROBES:
             break
     return list(found.values())

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import contextlib
 import importlib
+import itertools
 import marshal
 import os
+import re
 import resource
 import select
 import signal
@@ -17,7 +19,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from types import CodeType, ModuleType
 
-from .choice import RESULT
+from .choice import RESULT, Probe
 
 _SECONDS = 0.2
 """After which a worker that does not answer is replaced."""
@@ -31,6 +33,14 @@ _PROBE_SECONDS = 0.005
 _PROBE = 0xFFFFFFFF
 """In the place of the expected tests: run the probes instead."""
 _LONGEST_OUTCOME = 2000
+_TOLD = 0xFFFFFFFE
+"""The same, to hear what comes of the one probe in words."""
+_LONGEST_TOLD = 200
+_MOST_ITEMS = 100
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+_RAISES = "raises"
+RAISED = 0x80000000
+"""Set in the number of an outcome that is an exception."""
 MOST_TESTS = 30
 
 
@@ -58,7 +68,7 @@ class Jury:
         self._name = name
         self._tests = [compile("\n".join(lines), "<test>", "exec") for lines in tests[:MOST_TESTS]]
         self.everything = (1 << len(self._tests)) - 1
-        self._probes: Sequence[CodeType] = ()
+        self._probes: Sequence[Probe] = ()
         self._raises = _raises()  # imported here once, not by every worker
         self._worker: tuple[int, int, int] | None = None
 
@@ -70,17 +80,26 @@ class Jury:
         answer = self._asked(code, expected, _RESULT.size, _SECONDS)
         return int(_RESULT.unpack(answer)[0]) & self.everything if answer else 0
 
-    def outcomes(self, code: CodeType, probes: Sequence[CodeType]) -> tuple[int, ...]:
+    def outcomes(self, code: CodeType, probes: Sequence[Probe]) -> tuple[int, ...]:
         """What comes of each of `probes` with `code`, as numbers that are equal for equal outcomes.
 
         Each time for the same probes: a worker knows those with which it was started.
         """
-        if self._probes is not probes:
-            self._probes = probes
-            self._end()
+        self._set(probes)
         longest = _SECONDS + 2 * _PROBE_SECONDS * len(probes)
         answer = self._asked(code, _PROBE, _RESULT.size * len(probes), longest)
         return struct.unpack(f"<{len(probes)}I", answer) if answer else tuple(range(len(probes)))
+
+    def told(self, code: CodeType, probe: Probe) -> str:
+        """What comes of one probe with `code`, in at most 200 characters."""
+        self._set([probe])
+        answer = self._asked(code, _TOLD, _LONGEST_TOLD, _SECONDS)
+        return answer.decode("utf-8", "replace").strip() or "nothing in time"
+
+    def _set(self, probes: Sequence[Probe]) -> None:
+        if self._probes is not probes:
+            self._probes = probes
+            self._end()
 
     def _asked(self, code: CodeType, what: int, size: int, seconds: float) -> bytes:
         """The worker's answer; nothing when it did not come in time."""
@@ -145,24 +164,26 @@ class Jury:
         signal.setitimer(signal.ITIMER_VIRTUAL, _PROCESSOR_SECONDS, _PROCESSOR_SECONDS)
         try:
             if expected == _PROBE:
-                return struct.pack(f"<{len(self._probes)}I", *self._probed(code))
+                return struct.pack(f"<{len(self._probes)}I", *map(_number, self._probed(code)))
+            if expected == _TOLD:
+                return next(self._probed(code)).encode()[:_LONGEST_TOLD].ljust(_LONGEST_TOLD)
             return _RESULT.pack(self._judge(code, expected))
         except _Late:
-            return b"" if expected == _PROBE else _RESULT.pack(0)
+            return b"" if expected in (_PROBE, _TOLD) else _RESULT.pack(0)
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
-    def _probed(self, code: CodeType) -> Iterator[int]:
+    def _probed(self, code: CodeType) -> Iterator[str]:
         self._define(code)
         for probe in self._probes:
             names: dict[str, object] = {}
             try:
                 signal.setitimer(signal.ITIMER_VIRTUAL, _PROBE_SECONDS, _PROBE_SECONDS)
-                exec(probe, names)  # noqa: S102  # in the sandbox
-                outcome = repr(names[RESULT])[:_LONGEST_OUTCOME]
+                exec(probe.code, names)  # noqa: S102  # in the sandbox
+                outcome = f"gives {_shown(names[RESULT])}"
             except BaseException as error:  # noqa: BLE001  # whatever a model wrote
-                outcome = f"raises {type(error).__name__}"
-            yield zlib.crc32(outcome.encode("utf-8", "replace"))
+                outcome = f"{_RAISES} {type(error).__name__}"
+            yield outcome[:_LONGEST_OUTCOME]
 
     def _judge(self, code: CodeType, expected: int) -> int:
         try:
@@ -196,6 +217,18 @@ class Jury:
         while package := package.rpartition(".")[0]:
             if package in sys.modules:
                 setattr(sys.modules[package], last, names.get(last))
+
+
+def _shown(result: object) -> str:
+    """A value in words that are the same in every process; what an iterator gives, not where it is."""
+    if isinstance(result, Iterator):
+        return f"one by one {list(itertools.islice(result, _MOST_ITEMS))!r}"
+    return _ADDRESS.sub("", repr(result))
+
+
+def _number(outcome: str) -> int:
+    number = zlib.crc32(outcome.encode("utf-8", "replace")) & ~RAISED
+    return number | RAISED if outcome.startswith(_RAISES) else number
 
 
 class _Late(BaseException):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import CodeType
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,12 @@ def read_solution(code: str, name: str) -> Solution | None:
         tuple(node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)),
         docstring or "",
     )
+
+
+def compiled(solution: Solution) -> CodeType:
+    """What defines the function when it is run. Raises SyntaxError and its like for what is no program."""
+    body: list[ast.stmt] = [*solution.helpers, solution.function]
+    return compile(ast.fix_missing_locations(ast.Module(body, [])), "<candidate>", "exec")
 
 
 def written(

@@ -255,7 +255,7 @@ def test_probes_are_the_calls_of_the_tests_with_other_arguments() -> None:
     ]
     made = probes("later", tests, [ast.parse("x = 86400")], random.Random(0))
     assert 20 < len(made) <= MOST_PROBES
-    assert any(86400 in code.co_consts for code in made)
+    assert any(86400 in probe.code.co_consts for probe in made)
     assert probes("later", [["assert True"], ["assert ("]], [], random.Random(0)) == []
 
 
@@ -331,9 +331,9 @@ def test_a_method_is_asked_after_what_its_test_did_before(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "bank", bank)
     setup = ["from bank import Account", "account = Account()", "account.post(1, 10)", "account.post(2, 5)"]
     results = set()
-    for program in probes("Account.balance_at", [[*setup, "assert account.balance_at(1) == 10"]], [], random.Random(0)):
+    for probe in probes("Account.balance_at", [[*setup, "assert account.balance_at(1) == 10"]], [], random.Random(0)):
         names: dict[str, Any] = {}
-        exec(program, names)
+        exec(probe.code, names)
         results.add(names[RESULT])
 
     assert len(results) > 1
