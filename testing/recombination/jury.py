@@ -31,6 +31,9 @@ _PROBE_SECONDS = 0.005
 _PROBE = 0xFFFFFFFF
 """In the place of the expected tests: run the probes instead."""
 _LONGEST_OUTCOME = 2000
+_SHOWN = 0x80000000
+"""With the place of a probe: give its outcome in words."""
+_WORDS = struct.Struct("<500s")
 MOST_TESTS = 30
 
 
@@ -53,13 +56,25 @@ def module_of(name: str, imports: Sequence[ast.stmt]) -> ModuleType:
 class Jury:
     """Judges candidates: which tests pass with this code in the module."""
 
-    def __init__(self, module: ModuleType, name: str, tests: Sequence[Sequence[str]]) -> None:
+    def __init__(
+        self,
+        module: ModuleType,
+        name: str,
+        tests: Sequence[Sequence[str]],
+        *,
+        also: Sequence[str] = (),
+        seconds: float = _PROCESSOR_SECONDS,
+    ) -> None:
+        """`also`: what else candidates define. `seconds` of processor time a candidate has for all tests."""
         self._module = module
-        self._name = name
+        self._names = (name, *also)
+        self._processor_seconds = seconds
+        self._seconds = seconds * _SECONDS / _PROCESSOR_SECONDS
         self._tests = [compile("\n".join(lines), "<test>", "exec") for lines in tests[:MOST_TESTS]]
         self.everything = (1 << len(self._tests)) - 1
         self._probes: Sequence[CodeType] = ()
         self._raises = _raises()  # imported here once, not by every worker
+        self._holders: dict[str, list[ModuleType]] = {}
         self._worker: tuple[int, int, int] | None = None
 
     def passed(self, code: CodeType, expected: int) -> int:
@@ -67,7 +82,7 @@ class Jury:
 
         A candidate that does not end in time passes nothing.
         """
-        answer = self._asked(code, expected, _RESULT.size, _SECONDS)
+        answer = self._asked(code, expected, _RESULT.size, self._seconds)
         return int(_RESULT.unpack(answer)[0]) & self.everything if answer else 0
 
     def outcomes(self, code: CodeType, probes: Sequence[CodeType]) -> tuple[int, ...]:
@@ -77,10 +92,15 @@ class Jury:
         """
         if self._probes is not probes:
             self._probes = probes
-            self._end()
-        longest = _SECONDS + 2 * _PROBE_SECONDS * len(probes)
+            self.end()
+        longest = self._seconds + 2 * _PROBE_SECONDS * len(probes)
         answer = self._asked(code, _PROBE, _RESULT.size * len(probes), longest)
         return struct.unpack(f"<{len(probes)}I", answer) if answer else tuple(range(len(probes)))
+
+    def shown(self, code: CodeType, probe: int) -> str:
+        """In words what comes of the probe in that place of those that were asked last; empty when it is too long."""
+        words = _WORDS.unpack(self._asked(code, _SHOWN | probe, _WORDS.size, self._seconds) or bytes(_WORDS.size))[0]
+        return str(words.rstrip(b"\0"), "utf-8")
 
     def _asked(self, code: CodeType, what: int, size: int, seconds: float) -> bytes:
         """The worker's answer; nothing when it did not come in time."""
@@ -97,7 +117,7 @@ class Jury:
                     return answer
         except BrokenPipeError:
             pass
-        self._end()
+        self.end()
         return b""
 
     def _start(self) -> tuple[int, int, int]:
@@ -116,7 +136,7 @@ class Jury:
         self._worker = (pid, question_write, answer_read)
         return self._worker
 
-    def _end(self) -> None:
+    def end(self) -> None:
         """End the worker; the next candidate gets a new one."""
         if self._worker:
             pid, asking, answering = self._worker
@@ -134,6 +154,7 @@ class Jury:
             os.dup2(silence, stream)
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
         signal.signal(signal.SIGVTALRM, _end_of_time)
+        self._holders = _holders(self._module, self._names)
         with os.fdopen(asking, "rb") as questions:
             while header := questions.read(_HEADER.size):
                 length, expected = _HEADER.unpack(header)
@@ -142,19 +163,23 @@ class Jury:
 
     def _answer(self, code: CodeType, expected: int) -> bytes:
         # Again and again, for candidates that catch whatever is raised in them.
-        signal.setitimer(signal.ITIMER_VIRTUAL, _PROCESSOR_SECONDS, _PROCESSOR_SECONDS)
+        signal.setitimer(signal.ITIMER_VIRTUAL, self._processor_seconds, self._processor_seconds)
         try:
             if expected == _PROBE:
-                return struct.pack(f"<{len(self._probes)}I", *self._probed(code))
+                outcomes = self._probed(code, self._probes)
+                return struct.pack(f"<{len(self._probes)}I", *(zlib.crc32(outcome) for outcome in outcomes))
+            if expected & _SHOWN:
+                [outcome] = self._probed(code, [self._probes[expected ^ _SHOWN]])
+                return _WORDS.pack(outcome if len(outcome) < _WORDS.size else b"")
             return _RESULT.pack(self._judge(code, expected))
         except _Late:
-            return b"" if expected == _PROBE else _RESULT.pack(0)
+            return b"" if expected & _SHOWN else _RESULT.pack(0)
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
-    def _probed(self, code: CodeType) -> Iterator[int]:
+    def _probed(self, code: CodeType, probes: Sequence[CodeType]) -> Iterator[bytes]:
         self._define(code)
-        for probe in self._probes:
+        for probe in probes:
             names: dict[str, object] = {}
             try:
                 signal.setitimer(signal.ITIMER_VIRTUAL, _PROBE_SECONDS, _PROBE_SECONDS)
@@ -162,7 +187,7 @@ class Jury:
                 outcome = repr(names[RESULT])[:_LONGEST_OUTCOME]
             except BaseException as error:  # noqa: BLE001  # whatever a model wrote
                 outcome = f"raises {type(error).__name__}"
-            yield zlib.crc32(outcome.encode("utf-8", "replace"))
+            yield outcome.encode("utf-8", "replace")
 
     def _judge(self, code: CodeType, expected: int) -> int:
         try:
@@ -182,9 +207,9 @@ class Jury:
         return passed
 
     def _define(self, code: CodeType) -> None:
-        """Bring `code` into the module. A method goes into its class; packages hand the new function on."""
+        """Bring `code` into the module. A method goes into its class; modules that hold what is new get that of it."""
         names = vars(self._module)
-        owner, _, last = self._name.rpartition(".")
+        owner, _, last = self._names[0].rpartition(".")
         if owner:
             here = {**names}
             exec(code, names)  # noqa: S102  # in the sandbox
@@ -192,10 +217,9 @@ class Jury:
             names.update({last: here[last]} if last in here else {})
             return
         exec(code, names)  # noqa: S102  # in the sandbox
-        package = self._module.__name__
-        while package := package.rpartition(".")[0]:
-            if package in sys.modules:
-                setattr(sys.modules[package], last, names.get(last))
+        for name in self._names:
+            for holder in self._holders[name]:
+                setattr(holder, name, names.get(name))
 
 
 class _Late(BaseException):
@@ -204,6 +228,26 @@ class _Late(BaseException):
 
 def _end_of_time(number: int, frame: object) -> None:
     raise _Late
+
+
+def _holders(module: ModuleType, names: Sequence[str]) -> dict[str, list[ModuleType]]:
+    """The packages of `module`, and the modules that have imported one of `names` from it."""
+    packages, package = [], module.__name__
+    while package := package.rpartition(".")[0]:
+        packages += [sys.modules[package]] if package in sys.modules else []
+    loaded = [other for other in list(sys.modules.values()) if isinstance(other, ModuleType)]
+    present = {name: vars(module).get(name) for name in names}
+    return {
+        name: [
+            *packages,
+            *(
+                other
+                for other in loaded
+                if there is not None and vars(other).get(name) is there and other is not module
+            ),
+        ]
+        for name, there in present.items()
+    }
 
 
 def _holds(test: CodeType, raises: object) -> bool:
