@@ -24,9 +24,10 @@ _Value: TypeAlias = str | bytes | int | float | complex | EllipsisType | None
 
 @dataclass(frozen=True)
 class Probe:
-    """A further question: a call, and the program that makes it."""
+    """A further question: a call, the statements before it, and the program of both."""
 
     call: str
+    before: tuple[str, ...]
     code: CodeType
 
 
@@ -46,15 +47,16 @@ def probes(
         for node in ast.walk(part)
         if isinstance(node, ast.Constant)
     ]
+    known = {ast.unparse(call) for _, call in calls}
     found: dict[str, Probe] = {}
     for _ in range(_TRIES):
         before, call = chooser.choice(calls)
         varied = _varied(call, pool, chooser)
         body: list[ast.stmt] = [*before, ast.Assign([ast.Name(RESULT, ast.Store())], varied)]
         text = ast.unparse(varied)
-        if text not in found:
+        if text not in found and text not in known:
             code = compile(ast.fix_missing_locations(ast.Module(body, [])), "<probe>", "exec")
-            found[text] = Probe(text, code)
+            found[text] = Probe(text, tuple(ast.unparse(node) for node in before), code)
         if len(found) >= MOST_PROBES:
             break
     return list(found.values())

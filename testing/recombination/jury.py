@@ -32,13 +32,12 @@ _RESULT = struct.Struct("<I")
 _PROBE_SECONDS = 0.005
 _PROBE = 0xFFFFFFFF
 """In the place of the expected tests: run the probes instead."""
-_LONGEST_OUTCOME = 2000
-_TOLD = 0xFFFFFFFE
-"""The same, to hear what comes of the one probe in words."""
-_LONGEST_TOLD = 200
+_SHOWN = 0x80000000
+"""With the place of a probe: give its outcome in words."""
+_WORDS = struct.Struct("<500s")
 _MOST_ITEMS = 100
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-_RAISES = "raises"
+_ADDRESS = re.compile(rb" at 0x[0-9a-f]+")
+_RAISES = b"raises "
 RAISED = 0x80000000
 """Set in the number of an outcome that is an exception."""
 MOST_TESTS = 30
@@ -63,13 +62,25 @@ def module_of(name: str, imports: Sequence[ast.stmt]) -> ModuleType:
 class Jury:
     """Judges candidates: which tests pass with this code in the module."""
 
-    def __init__(self, module: ModuleType, name: str, tests: Sequence[Sequence[str]]) -> None:
+    def __init__(
+        self,
+        module: ModuleType,
+        name: str,
+        tests: Sequence[Sequence[str]],
+        *,
+        also: Sequence[str] = (),
+        seconds: float = _PROCESSOR_SECONDS,
+    ) -> None:
+        """`also`: what else candidates define. `seconds` of processor time a candidate has for all tests."""
         self._module = module
-        self._name = name
+        self._names = (name, *also)
+        self._processor_seconds = seconds
+        self._seconds = seconds * _SECONDS / _PROCESSOR_SECONDS
         self._tests = [compile("\n".join(lines), "<test>", "exec") for lines in tests[:MOST_TESTS]]
         self.everything = (1 << len(self._tests)) - 1
         self._probes: Sequence[Probe] = ()
         self._raises = _raises()  # imported here once, not by every worker
+        self._holders: dict[str, list[ModuleType]] = {}
         self._worker: tuple[int, int, int] | None = None
 
     def passed(self, code: CodeType, expected: int) -> int:
@@ -77,7 +88,7 @@ class Jury:
 
         A candidate that does not end in time passes nothing.
         """
-        answer = self._asked(code, expected, _RESULT.size, _SECONDS)
+        answer = self._asked(code, expected, _RESULT.size, self._seconds)
         return int(_RESULT.unpack(answer)[0]) & self.everything if answer else 0
 
     def outcomes(self, code: CodeType, probes: Sequence[Probe]) -> tuple[int, ...]:
@@ -85,21 +96,17 @@ class Jury:
 
         Each time for the same probes: a worker knows those with which it was started.
         """
-        self._set(probes)
-        longest = _SECONDS + 2 * _PROBE_SECONDS * len(probes)
+        if self._probes is not probes:
+            self._probes = probes
+            self.end()
+        longest = self._seconds + 2 * _PROBE_SECONDS * len(probes)
         answer = self._asked(code, _PROBE, _RESULT.size * len(probes), longest)
         return struct.unpack(f"<{len(probes)}I", answer) if answer else tuple(range(len(probes)))
 
-    def told(self, code: CodeType, probe: Probe) -> str:
-        """What comes of one probe with `code`, in at most 200 characters."""
-        self._set([probe])
-        answer = self._asked(code, _TOLD, _LONGEST_TOLD, _SECONDS)
-        return answer.decode("utf-8", "replace").strip() or "nothing in time"
-
-    def _set(self, probes: Sequence[Probe]) -> None:
-        if self._probes is not probes:
-            self._probes = probes
-            self._end()
+    def shown(self, code: CodeType, probe: int) -> str:
+        """In words what comes of the probe in that place of those that were asked last; empty when it is too long."""
+        words = _WORDS.unpack(self._asked(code, _SHOWN | probe, _WORDS.size, self._seconds) or bytes(_WORDS.size))[0]
+        return str(words.rstrip(b"\0"), "utf-8")
 
     def _asked(self, code: CodeType, what: int, size: int, seconds: float) -> bytes:
         """The worker's answer; nothing when it did not come in time."""
@@ -116,7 +123,7 @@ class Jury:
                     return answer
         except BrokenPipeError:
             pass
-        self._end()
+        self.end()
         return b""
 
     def _start(self) -> tuple[int, int, int]:
@@ -135,7 +142,7 @@ class Jury:
         self._worker = (pid, question_write, answer_read)
         return self._worker
 
-    def _end(self) -> None:
+    def end(self) -> None:
         """End the worker; the next candidate gets a new one."""
         if self._worker:
             pid, asking, answering = self._worker
@@ -153,6 +160,7 @@ class Jury:
             os.dup2(silence, stream)
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
         signal.signal(signal.SIGVTALRM, _end_of_time)
+        self._holders = _holders(self._module, self._names)
         with os.fdopen(asking, "rb") as questions:
             while header := questions.read(_HEADER.size):
                 length, expected = _HEADER.unpack(header)
@@ -161,29 +169,30 @@ class Jury:
 
     def _answer(self, code: CodeType, expected: int) -> bytes:
         # Again and again, for candidates that catch whatever is raised in them.
-        signal.setitimer(signal.ITIMER_VIRTUAL, _PROCESSOR_SECONDS, _PROCESSOR_SECONDS)
+        signal.setitimer(signal.ITIMER_VIRTUAL, self._processor_seconds, self._processor_seconds)
         try:
             if expected == _PROBE:
-                return struct.pack(f"<{len(self._probes)}I", *map(_number, self._probed(code)))
-            if expected == _TOLD:
-                return next(self._probed(code)).encode()[:_LONGEST_TOLD].ljust(_LONGEST_TOLD)
+                return struct.pack(f"<{len(self._probes)}I", *map(_number, self._probed(code, self._probes)))
+            if expected & _SHOWN:
+                [outcome] = self._probed(code, [self._probes[expected ^ _SHOWN]])
+                return _WORDS.pack(outcome if len(outcome) < _WORDS.size else b"")
             return _RESULT.pack(self._judge(code, expected))
         except _Late:
-            return b"" if expected in (_PROBE, _TOLD) else _RESULT.pack(0)
+            return b"" if expected & _SHOWN else _RESULT.pack(0)
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
-    def _probed(self, code: CodeType) -> Iterator[str]:
+    def _probed(self, code: CodeType, probes: Sequence[Probe]) -> Iterator[bytes]:
         self._define(code)
-        for probe in self._probes:
+        for probe in probes:
             names: dict[str, object] = {}
             try:
                 signal.setitimer(signal.ITIMER_VIRTUAL, _PROBE_SECONDS, _PROBE_SECONDS)
                 exec(probe.code, names)  # noqa: S102  # in the sandbox
-                outcome = f"gives {_shown(names[RESULT])}"
+                outcome = _shown(names[RESULT])
             except BaseException as error:  # noqa: BLE001  # whatever a model wrote
-                outcome = f"{_RAISES} {type(error).__name__}"
-            yield outcome[:_LONGEST_OUTCOME]
+                outcome = _RAISES.decode() + type(error).__name__
+            yield _ADDRESS.sub(b"", outcome.encode("utf-8", "replace"))
 
     def _judge(self, code: CodeType, expected: int) -> int:
         try:
@@ -203,9 +212,9 @@ class Jury:
         return passed
 
     def _define(self, code: CodeType) -> None:
-        """Bring `code` into the module. A method goes into its class; packages hand the new function on."""
+        """Bring `code` into the module. A method goes into its class; modules that hold what is new get that of it."""
         names = vars(self._module)
-        owner, _, last = self._name.rpartition(".")
+        owner, _, last = self._names[0].rpartition(".")
         if owner:
             here = {**names}
             exec(code, names)  # noqa: S102  # in the sandbox
@@ -213,21 +222,18 @@ class Jury:
             names.update({last: here[last]} if last in here else {})
             return
         exec(code, names)  # noqa: S102  # in the sandbox
-        package = self._module.__name__
-        while package := package.rpartition(".")[0]:
-            if package in sys.modules:
-                setattr(sys.modules[package], last, names.get(last))
+        for name in self._names:
+            for holder in self._holders[name]:
+                setattr(holder, name, names.get(name))
 
 
 def _shown(result: object) -> str:
-    """A value in words that are the same in every process; what an iterator gives, not where it is."""
-    if isinstance(result, Iterator):
-        return f"one by one {list(itertools.islice(result, _MOST_ITEMS))!r}"
-    return _ADDRESS.sub("", repr(result))
+    """A value in words; of an iterator what it gives."""
+    return f"iter({list(itertools.islice(result, _MOST_ITEMS))!r})" if isinstance(result, Iterator) else repr(result)
 
 
-def _number(outcome: str) -> int:
-    number = zlib.crc32(outcome.encode("utf-8", "replace")) & ~RAISED
+def _number(outcome: bytes) -> int:
+    number = zlib.crc32(outcome) & ~RAISED
     return number | RAISED if outcome.startswith(_RAISES) else number
 
 
@@ -237,6 +243,26 @@ class _Late(BaseException):
 
 def _end_of_time(number: int, frame: object) -> None:
     raise _Late
+
+
+def _holders(module: ModuleType, names: Sequence[str]) -> dict[str, list[ModuleType]]:
+    """The packages of `module`, and the modules that have imported one of `names` from it."""
+    packages, package = [], module.__name__
+    while package := package.rpartition(".")[0]:
+        packages += [sys.modules[package]] if package in sys.modules else []
+    loaded = [other for other in list(sys.modules.values()) if isinstance(other, ModuleType)]
+    present = {name: vars(module).get(name) for name in names}
+    return {
+        name: [
+            *packages,
+            *(
+                other
+                for other in loaded
+                if there is not None and vars(other).get(name) is there and other is not module
+            ),
+        ]
+        for name, there in present.items()
+    }
 
 
 def _holds(test: CodeType, raises: object) -> bool:

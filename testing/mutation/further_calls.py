@@ -1,0 +1,71 @@
+"""Calls that would tell a surviving mutant from the accepted code, made from the tests' own calls.
+
+What the accepted code gives for them is no more than its opinion, so other solutions of the task are asked, too.
+"""
+
+from __future__ import annotations
+
+import ast
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import CodeType
+
+from ..recombination.choice import probes
+from ..recombination.jury import Jury
+
+_MOST_CASES = 3
+
+
+@dataclass(frozen=True)
+class Further:
+    """A call, what the accepted code gives for it, what it needs before it, and how many solutions give the same."""
+
+    call: str
+    expected: str
+    imports: list[str]
+    agreeing: int
+    asked: int
+
+
+def distinguishing(
+    jury: Jury,
+    name: str,
+    tests: Sequence[Sequence[str]],
+    accepted: CodeType,
+    alive: Sequence[CodeType],
+    samples: Sequence[CodeType],
+    tree: ast.Module,
+) -> list[Further]:
+    """Few calls of `name` that together tell as many of the mutants `alive` from the `accepted` code as can be.
+
+    Those of `samples` that pass every test are asked what they give.
+    """
+    asked = probes(name, tests, [tree], random.Random(0))  # noqa: S311  # the same ones every time
+    mine = jury.outcomes(accepted, asked) if asked else ()
+    if not asked or mine != jury.outcomes(accepted, asked):
+        return []
+    holding = jury.passed(accepted, 0)
+    votes = [jury.outcomes(sample, asked) for sample in samples if jury.passed(sample, 0) & holding == holding]
+    left = [jury.outcomes(mutant, asked) for mutant in alive]
+    found: list[Further] = []
+    while left and len(found) < _MOST_CASES:
+        told = [sum(theirs[place] != mine[place] for theirs in left) for place in range(len(asked))]
+        place = max(range(len(asked)), key=told.__getitem__)
+        if not told[place]:
+            break
+        expected = jury.shown(accepted, place)
+        left = [theirs for theirs in left if theirs[place] == mine[place]]
+        if _is_value(expected):
+            agreeing = sum(theirs[place] == mine[place] for theirs in votes)
+            found.append(Further(asked[place].call, expected, [*asked[place].before], agreeing, len(votes)))
+    return found
+
+
+def _is_value(text: str) -> bool:
+    """Whether an outcome can be written into an assertion."""
+    try:
+        ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return bool(text)
