@@ -16,6 +16,8 @@ from memory import FailureReason
 from monitoring import get_logger
 from orchestrator.errors import StageFailed
 from testing import (
+    Comparison,
+    ComparisonTask,
     Environment,
     EnvironmentManager,
     Mutation,
@@ -89,6 +91,11 @@ class Suite:
         """Search among changes of `task.samples` for a solution, on the files of a commit or tree."""
         with self.exported(treeish) as (folder, _):
             return self._runner.recombine(folder, self._environment(folder, label), task, label=label)
+
+    def compare(self, treeish: str, task: ComparisonTask, label: str) -> Comparison:
+        """Which solutions of a task mean the same, on the files of a commit or tree."""
+        with self.exported(treeish) as (folder, _):
+            return self._runner.compare(folder, self._environment(folder, label), task, label=label)
 
     def mutate(self, treeish: str, task: MutationTask, label: str) -> Mutation:
         """How many small faults in the code of a commit or tree its tests notice."""

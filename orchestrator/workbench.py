@@ -35,7 +35,7 @@ from orchestrator.sources import Sources, imported_definitions, public_names, re
 from orchestrator.suite import Baseline
 from orchestrator.touched import touched_functions
 from orchestrator.trials import Trial, evidence_of, not_passed
-from testing import Mutation, MutationTask, Recombination, RecombinationTask
+from testing import Comparison, ComparisonTask, Mutation, MutationTask, Recombination, RecombinationTask
 
 log = get_logger(__name__)
 
@@ -271,6 +271,26 @@ class Workbench:
             seconds=_RECOMBINING_SECONDS,
         )
         return self._suite.recombine(tests_commit, task, self._task.id)
+
+    def compare(
+        self, tests_commit: str, requirements: Requirements, answers: Sequence[str], cases: Sequence[TestCase]
+    ) -> Comparison:
+        """How `answers` differ from the first of them on calls like those of `cases`; empty where code cannot know."""
+        path = requirements.target_file
+        if not (path.endswith(".py") and requirements.module and requirements.symbols):
+            return Comparison()
+        with self._suite.exported(tests_commit) as (folder, _):
+            before = _text(folder, path)
+        samples = _samples(answers, requirements, before)
+        if len(samples) < len(answers):
+            return Comparison()
+        task = ComparisonTask(
+            module=requirements.module,
+            function=requirements.symbols[0],
+            samples=samples,
+            tests=[case.lines for case in cases],
+        )
+        return self._suite.compare(tests_commit, task, self._task.id)
 
     def mutate(
         self,

@@ -13,7 +13,7 @@ from testing.limits import SETUP_LIMITS, SandboxLimits
 from testing.mounts import Mount
 from testing.mutator import Distinguishing, Mutation, MutationTask, Survivor
 from testing.ownership import discard as discard_folder
-from testing.recombiner import Recombination, RecombinationTask
+from testing.recombiner import Comparison, ComparisonTask, Recombination, RecombinationTask
 from testing.results import Failure, FailureKind, TestCounts, TestResult
 from testing.runner import TestRunner
 from testing.sandbox import Sandbox, SandboxMode, SandboxProbe, SandboxResult
@@ -21,6 +21,8 @@ from testing.setup_plan import Framework
 
 __all__ = [
     "SETUP_LIMITS",
+    "Comparison",
+    "ComparisonTask",
     "Distinguishing",
     "Environment",
     "EnvironmentManager",

@@ -1,14 +1,19 @@
-"""Starts the search of `testing.recombination` in the sandbox."""
+"""Starts what `testing.recombination` does with several solutions in the sandbox: the search, and the comparison."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
 from testing.inner_program import MOST_RESULT_BYTES, Place, run_program
 
+_COMPARING_SECONDS = 10.0
+_LONGEST_DIFFERENCE = 2000
+
 
 class RecombinationTask(BaseModel):
-    """What is searched: a `function` of `module`, from `samples` (source code), that passes `tests`.
+    """What is searched: a `function` (or `Class.method`) of `module`, from `samples` (source), that passes `tests`.
 
     A test is the lines of its body. `seconds` bound the search.
     """
@@ -27,9 +32,55 @@ class Recombination(BaseModel):
     tried: int = Field(0, ge=0)
     best: int = Field(0, ge=0)
     of: int = Field(0, ge=0)
+    found: int = Field(0, ge=0)
+    """Solutions that pass all tests; `code` is one of them."""
+    agreeing: int = Field(0, ge=0)
+    """Of these, how many answer further calls as `code` does, itself included, """
+    roots: int = Field(0, ge=0)
+    """and of how many samples they are changes."""
+    common: int = Field(0, ge=0)
+    """Further calls that all near samples answer alike, """
+    kept: int = Field(0, ge=0)
+    """and how many of those `code` answers so, too."""
     seconds: float = 0.0
 
 
 def recombine(place: Place, task: RecombinationTask) -> Recombination:
     """Search on the files of `place`. Raises SandboxUnavailable when nothing may be run."""
     return run_program(place, "recombination", task, Recombination, task.seconds)
+
+
+class ComparisonTask(BaseModel):
+    """What is compared: `samples` (source code) of a `function` of `module`, by `tests` and by calls like theirs."""
+
+    module: str
+    function: str
+    samples: list[str]
+    tests: list[list[str]]
+
+
+class Comparison(BaseModel):
+    """Which samples pass all tests, and how they differ from the first one on further calls.
+
+    Empty when nothing could be compared.
+    """
+
+    holds: list[bool] = []
+    """For each sample whether it passes every test."""
+    asked: int = Field(0, ge=0)
+    """Further calls."""
+    values: list[int] = []
+    """For each sample the calls for which it and the first one give different values."""
+    raising: list[int] = []
+    """For each sample the calls for which one of the two raises something that the other does not."""
+    differences: list[Annotated[str, Field(max_length=_LONGEST_DIFFERENCE)]] = []
+    """For each sample one of these calls, in words; empty when there is none."""
+    seconds: float = 0.0
+
+
+def compare(place: Place, task: ComparisonTask) -> Comparison:
+    """Compare on the files of `place`. Raises SandboxUnavailable when nothing may be run."""
+    found = run_program(place, "recombination.comparing", task, Comparison, _COMPARING_SECONDS)
+    lengths = {len(found.holds), len(found.values), len(found.raising), len(found.differences)}
+    # What says more about samples than there are was not written by our program.
+    return found if lengths == {len(task.samples)} else Comparison()

@@ -16,7 +16,7 @@ from testing.junit import Report, read_report
 from testing.mounts import Mount
 from testing.mutator import Mutation, MutationTask, mutate
 from testing.ownership import discard, everything
-from testing.recombiner import Recombination, RecombinationTask, recombine
+from testing.recombiner import Comparison, ComparisonTask, Recombination, RecombinationTask, compare, recombine
 from testing.results import TestCounts, TestResult
 from testing.sandbox import Sandbox, SandboxResult
 from testing.setup_plan import VENV, Framework
@@ -92,9 +92,17 @@ class TestRunner:
         found = recombine(self._place(source, environment, label), task)
         _log.info(
             "solutions recombined", function=task.function, samples=len(task.samples), found=bool(found.code),
-            tried=found.tried, best=found.best, of=found.of, seconds=round(found.seconds, 2),
+            tried=found.tried, best=found.best, of=found.of, all=found.found, agreeing=found.agreeing,
+            roots=found.roots, common=found.common, kept=found.kept, seconds=round(found.seconds, 2),
         )  # fmt: skip
         return found
+
+    def compare(self, source: Path, environment: Environment, task: ComparisonTask, *, label: str = "") -> Comparison:
+        """Which of several solutions mean the same, in the run folder `source`.
+
+        Raises SandboxUnavailable when nothing may be run.
+        """
+        return compare(self._place(source, environment, label), task)
 
     def mutate(self, source: Path, environment: Environment, task: MutationTask, *, label: str = "") -> Mutation:
         """How many small faults in accepted code its tests notice, in the run folder `source`.

@@ -34,6 +34,8 @@ class Sample(BaseModel):
     passed: bool
     missing: int = 0
     """Tests that failed with it."""
+    given: int = 1
+    """How often it was the answer, each time to something else."""
     evidence: str = ""
 
     @classmethod
@@ -61,6 +63,10 @@ class CodeState(FlowState):
     quality: SuiteQuality | None = None
     """How strong the tests are, measured on the accepted code."""
     drafts: list[Sample] = []
+    drawn: int = 0
+    """Samples asked for so far."""
+    difference: str = ""
+    """A call on which two passing samples differ, in words."""
     present: Sample | None = None
     """The wanted function as it is before the work, where it is there: a small change may be all that is missing."""
     seen: list[str] = []
@@ -111,8 +117,9 @@ class CodeState(FlowState):
         return [*self.drafts, *([self.present] if self.present else [])]
 
     def keep(self, sample: Sample) -> None:
-        """Remember a failed sample, as long as it is among the nearest ones."""
-        self.drafts = sorted([*self.drafts, sample], key=lambda kept: kept.missing)[:_MOST_SAMPLES]
+        """Remember a sample, in place of what was known of it, as long as it is among the nearest ones."""
+        others = [known for known in self.drafts if known.answer != sample.answer]
+        self.drafts = sorted([*others, sample], key=lambda kept: kept.missing)[:_MOST_SAMPLES]
         while sum(len(kept.answer) for kept in self.drafts) > _MOST_SAMPLE_CHARACTERS:
             self.drafts.pop()
 

@@ -14,6 +14,7 @@ from functools import partial
 
 from memory import Attempt, FailureReason
 from orchestrator.errors import StageFailed
+from orchestrator.flows import agreement
 from orchestrator.flows.code_state import CodeState, Sample
 from orchestrator.flows.flow import StageContext
 from orchestrator.flows.strategies import Answer, Standing, Try, tries
@@ -36,12 +37,12 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
         answer = attempt.strategy.answer(ctx, state, attempt, standing)
         if answer is None:
             continue
-        if (digest := _digest(answer.text)) in seen:
+        if (digest := _digest(answer.text)) in seen and not _confirms(state, answer):
             ctx.step(f"repeated {attempt.label}", bool, partial(_repeated, ctx, attempt, digest))
             continue
         seen.add(digest)
         trial = ctx.step(f"try {attempt.label}", Trial, partial(_run, ctx, state, attempt, answer, standing))
-        if trial.green:
+        if trial.green and _may_land(ctx, state, attempt, answer, trial):
             state.answer, state.approach, state.attempts = answer.text, attempt.approach, len(seen)
             state.strategy = attempt.strategy.name
             state.code_commit = ctx.step(
@@ -49,17 +50,38 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
             )
             state.review_issues = []
             return True
-        if attempt.strategy.name == "sample" and trial.applied:
+        if attempt.strategy.name in ("draft", "sample") and trial.applied and not trial.green:
             state.keep(Sample.of(answer.text, trial))
         standing = Standing(trial.tree or standing.tree, trial.evidence)
     state.seen = sorted(seen)
-    if state.turns >= (ctx.services.settings.orchestrator.max_approaches or ctx.team.developer.profile.approaches):
+    most = ctx.services.settings.orchestrator.max_approaches or ctx.team.developer.profile.approaches
+    agreement.give_up_if_open(state, last=state.turns >= most)
+    if state.turns >= most:
         raise StageFailed(
             FailureReason.TESTS_FAILED,
             f"no answer of {len(seen)} passed; the last one:\n{_last_evidence(ctx)}",
             blocked=True,
         )
     return False
+
+
+def _confirms(state: CodeState, answer: Answer) -> bool:
+    """Whether an answer that was seen before passed then: given again to something else, it counts twice."""
+    known = next((sample for sample in state.drafts if sample.passed and sample.answer == answer.text), None)
+    if known:
+        known.given += 1
+    return known is not None
+
+
+def _may_land(ctx: StageContext, state: CodeState, attempt: Try, answer: Answer, trial: Trial) -> bool:
+    """Whether a green answer is enough; if not, it is kept, and other answers are asked for to confirm it."""
+    if not agreement.is_wanted(ctx, attempt.strategy.name):
+        return True
+    given = next((sample.given for sample in state.drafts if sample.answer == answer.text), 1)
+    state.keep(Sample.of(answer.text, trial).model_copy(update={"given": given}))
+    found = agreement.opinion(ctx, state, answer.text, attempt.label)
+    state.difference = found.difference or state.difference
+    return found.settled
 
 
 def _run(ctx: StageContext, state: CodeState, attempt: Try, answer: Answer, standing: Standing) -> Trial:

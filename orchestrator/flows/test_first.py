@@ -83,14 +83,14 @@ def _outdated(ctx: StageContext, state: CodeState, cases: Sequence[TestCase]) ->
 def _draft_solutions(ctx: StageContext, state: CodeState, stated: Sequence[TestCase]) -> list[Sample]:
     """Independent solutions, drawn from the task's words alone and tried on the stated examples."""
     drafts: list[Sample] = []
-    known: set[str] = set()
     tests = _as_file(ctx, state, stated)
     for number in range(MOST_DRAFTS):
         name = f"draft {number + 1}"
         answer = ctx.step(name, Answer, partial(_draft, ctx, state, number, name))
-        if answer.text in known:
+        state.drawn += 1
+        if known := next((draft for draft in drafts if draft.answer == answer.text), None):
+            known.given += 1
             continue
-        known.add(answer.text)
         trial = ctx.step(f"try {name}", Trial, partial(ctx.bench.trial, state.base, state.settled, answer.text, tests))
         if trial.applied:
             drafts.append(Sample.of(answer.text, trial))

@@ -38,11 +38,12 @@ _MOST_ALIKE = 3
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A solution, the tests it passes, the changes that made it, and which changes of it come next."""
+    """A solution, the tests it passes, the changes that made it of the sample `root`, and which changes come next."""
 
     solution: Solution
     passed: int
     depth: int
+    root: int
     stage: int = 0
 
 
@@ -69,21 +70,22 @@ class Search:
         self._seen: set[object] = set()
         self._alike: dict[int, int] = {}
         self._samples: list[tuple[int, Solution]] = []
-        self._found: list[Solution] = []
+        self._found: list[tuple[Solution, int]] = []
         self._heap: list[tuple[int, int, int, _Candidate]] = []
         self._pushed = 0
         self.tried = 0
         self.best = 0
+        self.found = self.agreeing = self.roots = self.common = self.kept = 0
 
     def run(self) -> str:
         """The source of a solution that passes every test, or nothing."""
-        for solution in self._solutions:
+        for root, solution in enumerate(self._solutions):
             passed = self._judge(solution, 0)
             if passed == self._jury.everything:
                 return self._written(solution)
             if passed is not None:
                 self._samples.append((passed, solution))
-                self._keep(solution, passed, depth=0)
+                self._keep(solution, passed, depth=0, root=root)
         while self._heap and time.monotonic() < self._end:
             candidate = heapq.heappop(self._heap)[-1]
             self._try_changes(candidate)
@@ -101,30 +103,36 @@ class Search:
             try:
                 now = self._judge(solution, passed)
                 if now == self._jury.everything:
-                    self._keep_found(_copied(solution))
+                    self._keep_found(_copied(solution), candidate.root)
                 elif now is not None and now & ~passed and now.bit_count() >= max(passed.bit_count(), self.best):
-                    self._keep(_copied(solution), now, candidate.depth + 1)
+                    self._keep(_copied(solution), now, candidate.depth + 1, candidate.root)
             finally:
                 change.undo(old)
 
-    def _keep_found(self, solution: Solution) -> None:
+    def _keep_found(self, solution: Solution, root: int) -> None:
         """One solution may be right by chance: look on a little for others to choose from."""
         if not self._found:
             self._end = min(self._end, time.monotonic() + self._seconds * _SHARE_FOR_OTHERS)
-        self._found.append(solution)
+        self._found.append((solution, root))
         if len(self._found) >= _MOST_FOUND:
             self._end = 0
 
     def _likeliest(self) -> Solution:
         """Of the found solutions the one that goes on doing what the samples do."""
         questions = probes(self._name, self._tests, self._donors, random.Random(0))  # noqa: S311  # nothing secret
-        outcomes = [self._jury.outcomes(compiled(solution), questions) for solution in self._found]
+        outcomes = [self._jury.outcomes(compiled(solution), questions) for solution, _ in self._found]
         samples = [
             (passed.bit_count() / self.tests, self._jury.outcomes(compiled(solution), questions))
             for passed, solution in self._samples
             if passed.bit_count() * 2 >= self.tests
         ]
-        return self._found[best(outcomes, samples)]
+        place = best(outcomes, samples)
+        alike = [root for (_, root), theirs in zip(self._found, outcomes, strict=True) if theirs == outcomes[place]]
+        self.found, self.agreeing, self.roots = len(outcomes), len(alike), len(set(alike))
+        common = [index for index in range(len(questions)) if len({theirs[index] for _, theirs in samples}) == 1]
+        self.common = len(common)
+        self.kept = sum(samples[0][1][index] == outcomes[place][index] for index in common)
+        return self._found[place][0]
 
     @property
     def tests(self) -> int:
@@ -145,10 +153,10 @@ class Search:
         self.best = max(self.best, result.bit_count())
         return result
 
-    def _keep(self, solution: Solution, passed: int, depth: int) -> None:
+    def _keep(self, solution: Solution, passed: int, depth: int, root: int) -> None:
         self._alike[passed] = self._alike.get(passed, 0) + 1
         if depth == 0 or (depth < _DEEPEST and self._alike[passed] <= _MOST_ALIKE):
-            self._push(_Candidate(solution, passed, depth))
+            self._push(_Candidate(solution, passed, depth, root))
 
     def _push(self, candidate: _Candidate) -> None:
         """The likely changes of all near candidates come before the many unlikely ones of the nearest."""
@@ -186,6 +194,13 @@ def main() -> None:
     search = Search(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
     found = search.run()
     result = {"code": found, "tried": search.tried, "best": search.best, "of": search.tests}
+    result |= {
+        "found": search.found,
+        "agreeing": search.agreeing,
+        "roots": search.roots,
+        "common": search.common,
+        "kept": search.kept,
+    }
     Path(sys.argv[2]).write_text(json.dumps(result), encoding="utf-8")
 
 

@@ -2,10 +2,10 @@
 
     python -m ai_agents_recombination.comparing TASK.json RESULT.json
 
-The task: `module`, `function`, `samples` and `tests` as for the search. The result: for each sample `passed` (how many
-tests it passes; -1 when it is no solution) and `outcomes` (a number for each of `calls`, equal for equal outcomes, with
-the highest bit set for exceptions); and for each sample after the first, in `differences`, a call on which it differs
-from the first, in words.
+The task: `module`, `function`, `samples` and `tests` as for the search. The result, for each sample: `holds` (whether
+it passes every test), `values` (further calls for which it and the first sample give different values), `raising`
+(calls for which one of the two raises what the other does not), and in `differences` one of these calls in words; and
+how many further calls were `asked`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from __future__ import annotations
 import json
 import random
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
 from .choice import Probe, probes
-from .jury import Jury, module_of
+from .jury import RAISED, Jury, module_of
 from .solutions import Solution, compiled, read_solution
 
 
@@ -31,15 +32,15 @@ def compare(task: dict[str, Any]) -> dict[str, Any]:
     # Every run asks the same questions.
     questions = probes(name, tests, [solution.function for solution in known], random.Random(0))  # noqa: S311
     codes = [_code(solution) for solution in solutions]
-    outcomes = [jury.outcomes(code, questions) if code else () for code in codes]
+    outcomes = [jury.outcomes(code, questions) if code and questions else () for code in codes]
+    pairs = [[*zip(outcomes[0], theirs, strict=False)] for theirs in outcomes]
     return {
-        "passed": [jury.passed(code, 0).bit_count() if code else -1 for code in codes],
-        "of": jury.everything.bit_count(),
-        "calls": [probe.call for probe in questions],
-        "outcomes": outcomes,
+        "holds": [code is not None and jury.passed(code, 0) == jury.everything for code in codes],
+        "asked": len(questions),
+        "values": [sum(a != b and not (a | b) & RAISED for a, b in each) for each in pairs],
+        "raising": [sum(a != b and bool((a | b) & RAISED) for a, b in each) for each in pairs],
         "differences": [
-            _difference(jury, questions, (codes[0], code), (outcomes[0], those))
-            for code, those in zip(codes[1:], outcomes[1:], strict=True)
+            _difference(jury, questions, (codes[0], code), each) for code, each in zip(codes, pairs, strict=True)
         ],
     }
 
@@ -48,14 +49,18 @@ def _difference(
     jury: Jury,
     questions: list[Probe],
     codes: tuple[CodeType | None, CodeType | None],
-    outcomes: tuple[tuple[int, ...], tuple[int, ...]],
+    outcomes: Sequence[tuple[int, int]],
 ) -> str:
     """The shortest call on which two solutions differ, and what comes of it with each; empty when there is none."""
     first, second = codes
-    differing = [place for place, (mine, theirs) in enumerate(zip(*outcomes, strict=False)) if mine != theirs]
+    differing = [place for place, (mine, theirs) in enumerate(outcomes) if mine != theirs]
     if first is None or second is None or not differing:
         return ""
-    place = min(differing, key=lambda place: len(questions[place].call))
+    # Two values say more than an exception, and a short call more than a long one.
+    place = min(
+        differing,
+        key=lambda place: (bool((outcomes[place][0] | outcomes[place][1]) & RAISED), len(questions[place].call)),
+    )
     said = [jury.shown(code, place) or "something long" for code in (first, second)]
     return f"{questions[place].call} gives {said[0]} with one, and {said[1]} with another"
 

@@ -21,8 +21,8 @@ from types import CodeType, ModuleType
 
 from .choice import RESULT, Probe
 
-_SECONDS = 0.2
-"""After which a worker that does not answer is replaced."""
+_SECONDS = 1.0
+"""After which a worker that does not answer is replaced: it waits for something, or the machine is busy."""
 _PROCESSOR_SECONDS = 0.02
 """What one candidate may take for all tests, where a good one takes a hundredth of it: many loop for ever, and those
 must not eat the time of the search. Processor time, since the machine may be busy with something else."""
@@ -75,7 +75,7 @@ class Jury:
         self._module = module
         self._names = (name, *also)
         self._processor_seconds = seconds
-        self._seconds = seconds * _SECONDS / _PROCESSOR_SECONDS
+        self._seconds = max(_SECONDS, 3 * seconds)
         self._tests = [compile("\n".join(lines), "<test>", "exec") for lines in tests[:MOST_TESTS]]
         self.everything = (1 << len(self._tests)) - 1
         self._probes: Sequence[Probe] = ()
@@ -99,7 +99,7 @@ class Jury:
         if self._probes is not probes:
             self._probes = probes
             self.end()
-        longest = self._seconds + 2 * _PROBE_SECONDS * len(probes)
+        longest = self._seconds + 10 * _PROBE_SECONDS * len(probes)
         answer = self._asked(code, _PROBE, _RESULT.size * len(probes), longest)
         return struct.unpack(f"<{len(probes)}I", answer) if answer else tuple(range(len(probes)))
 

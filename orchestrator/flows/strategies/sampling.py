@@ -41,8 +41,8 @@ class Sampling:
 
     def answer(self, ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer:
         """One model call, one step."""
-        most = ctx.services.settings.orchestrator.max_task_attempts
-        number, step = (attempt.approach - 1) * most + attempt.number - 1, f"write {attempt.label}"
+        number, step = state.drawn, f"write {attempt.label}"
+        state.drawn += 1
         return ctx.step(step, Answer, partial(write_definitions, ctx, state, state.tests_commit, number, step))
 
 
@@ -65,10 +65,10 @@ def write_definitions(ctx: StageContext, state: CodeState, commit: str, sample: 
 
 
 def near(state: CodeState) -> bool:
-    """Whether there are samples worth going on from: the best one passes at least a quarter of the tests."""
+    """Whether there are samples worth going on from: the best one fails, but passes at least a quarter of the tests."""
     most = len(state.tests_ids or state.cases)
     enough = state.present is not None or len(state.drafts) > 1
-    return enough and min(sample.missing for sample in state.samples) * 4 <= most * 3
+    return enough and 0 < min(sample.missing for sample in state.samples) * 4 <= most * 3
 
 
 def _resumed(ctx: StageContext, state: CodeState, commit: str, sample: int) -> CodeView | None:

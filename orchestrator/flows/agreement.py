@@ -1,0 +1,93 @@
+"""Whether code that passes the tests is right beyond them: independent solutions that pass must mean the same.
+
+A task states few examples, and a small model's code may pass them by chance. What it then does elsewhere differs from
+one wrong solution to the next, while right ones agree; so solutions are asked the same further calls, made from the
+tests' own. Where they differ, the task is open: the difference is the question that its owner has to answer.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pydantic import BaseModel
+
+from memory import FailureReason
+from orchestrator.errors import StageFailed
+from orchestrator.flows.code_state import CodeState, Sample
+from orchestrator.flows.flow import StageContext
+from testing import Comparison
+
+_ENOUGH = 2
+_MAJORITY = 3
+"""Answers that must agree when no other differs, and how many times as many as differ when some do."""
+_MOST = 6
+"""Passing answers after which a task is given up as open."""
+_RAISING = 0.2
+"""Share of further calls that may be errors with one and values with the other: many are outside of what is asked."""
+
+
+class Opinion(BaseModel):
+    """What the other solutions say of one."""
+
+    agreeing: int
+    """Answers that mean the same, itself included."""
+    differing: int = 0
+    difference: str = ""
+    """A call on which one differs, in words."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether the solution may land."""
+        return self.agreeing >= (_MAJORITY * self.differing or _ENOUGH)
+
+
+def is_wanted(ctx: StageContext, strategy: str) -> bool:
+    """Whether passing the tests is not enough: a small model's own code, and tests that the owner did not write."""
+    return ctx.team.developer.profile.small and not ctx.task.tests and strategy in ("draft", "sample")
+
+
+def opinion(ctx: StageContext, state: CodeState, answer: str, label: str) -> Opinion:
+    """What the passing samples say of `answer`, which passed all tests, too."""
+    passing = [sample for sample in state.drafts if sample.passed]
+    given = sum(sample.given for sample in passing if sample.answer == answer)
+    others = [sample for sample in passing if sample.answer != answer]
+    if not others:
+        return Opinion(agreeing=max(given, 1))
+    answers = [answer, *(sample.answer for sample in others)]
+    found = ctx.step(f"compare {label}", Comparison, partial(_compared, ctx, state, answers))
+    return _counted(found, others, max(given, 1))
+
+
+def give_up_if_open(state: CodeState, *, last: bool) -> None:
+    """End a task that has passing answers without agreement: when it was the `last` approach, or there are many."""
+    passing = sum(sample.given for sample in state.drafts if sample.passed)
+    if not passing or (passing < _MOST and not last):
+        return
+    told = f"{passing} answers pass every test and do not mean the same: {state.difference}"
+    alone = "one answer passes every test, but no second one confirms it"
+    raise StageFailed(
+        FailureReason.REVIEW_REJECTED,
+        f"{told if state.difference else alone}; say what is right with a further example in the task",
+        blocked=True,
+    )
+
+
+def _compared(ctx: StageContext, state: CodeState, answers: list[str]) -> Comparison:
+    found = ctx.bench.compare(state.tests_commit, state.settled, answers, state.cases)
+    ctx.note("answers compared", answers=len(answers), calls=found.asked, difference=max(found.differences, default=""))
+    return found
+
+
+def _counted(found: Comparison, others: list[Sample], agreeing: int) -> Opinion:
+    if not found.asked:  # nothing to ask: no function, no calls
+        return Opinion(agreeing=agreeing + sum(sample.given for sample in others))
+    differing, difference = 0, ""
+    rest = zip(others, found.holds[1:], found.values[1:], found.raising[1:], found.differences[1:], strict=True)
+    for sample, holds, values, raising, told in rest:
+        if not holds:
+            continue
+        if not values and raising <= _RAISING * found.asked:
+            agreeing += sample.given
+        else:
+            differing, difference = differing + sample.given, difference or told
+    return Opinion(agreeing=agreeing, differing=differing, difference=difference)
