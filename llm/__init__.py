@@ -20,6 +20,7 @@ from llm.local_server import LocalModelServer
 from llm.model_file import ModelStatus, fetch_model, model_path, model_status
 from llm.profiles import ModelProfile
 from llm.providers import Provider, resolve_provider
+from llm.request import Reply, Tool, ToolCall, ToolResult, Turn
 from llm.tokens import estimate_tokens
 
 __all__ = [
@@ -42,8 +43,13 @@ __all__ = [
     "ProviderRefused",
     "ProviderTimeout",
     "ProviderUnavailable",
+    "Reply",
     "StoredResponse",
+    "Tool",
+    "ToolCall",
+    "ToolResult",
     "TruncatedOutput",
+    "Turn",
     "estimate_tokens",
     "fetch_model",
     "model_path",

@@ -13,8 +13,11 @@ from llm import LLMClient, PromptTooLong, Provider, estimate_tokens, resolve_pro
 from llm.local_server import LocalModelServer
 from llm.pricing import cost_usd
 from llm.profiles import LOCAL_CONTEXT, profile_of
+from llm.request import Answer, Request
 from memory import MemoryStore
 from tests.llm.conftest import context
+
+DEFAULTS: list[tuple[Provider, str]] = [("openai", "gpt-6.1-terra"), ("anthropic", "claude-sonnet-5-5")]
 
 
 @pytest.mark.parametrize(
@@ -69,19 +72,30 @@ def test_a_prompt_that_leaves_no_room_is_refused_before_it_is_sent(store: Memory
         client.generate("word " * 8000, context=context())
 
 
+def price(provider: Provider, model: str, *, cached: int = 0, written: int = 0) -> float | None:
+    request = Request(provider, model, system="", turns=(), temperature=0, max_tokens=1000)
+    return cost_usd(request, Answer("", False, 1000, 1000, cached_tokens=cached, written_tokens=written))
+
+
 def test_prices_are_known_for_the_providers_default_models() -> None:
-    for provider, model in (("openai", "gpt-6.1-terra"), ("anthropic", "claude-sonnet-5-5")):
-        plain = cost_usd(provider, model, 1000, 1000, 0)
-        cached = cost_usd(provider, model, 1000, 1000, 900)
+    for provider, model in DEFAULTS:
+        plain, cached = price(provider, model), price(provider, model, cached=900)
         assert plain is not None
         assert cached is not None
         assert 0 < cached < plain
-    assert cost_usd("local", "anything", 1000, 1000, 0) == 0
+    assert price("local", "anything") == 0
+
+
+def test_filling_anthropics_cache_costs_extra() -> None:
+    plain, written = price("anthropic", "claude-sonnet-5-5"), price("anthropic", "claude-sonnet-5-5", written=900)
+    assert plain is not None
+    assert written is not None
+    assert written > plain
 
 
 def test_an_unknown_model_has_no_price_and_that_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cost_usd("openai", "gpt-no-such-thing", 10, 10, 0) is None
-    assert cost_usd("openai", "gpt-no-such-thing", 10, 10, 0) is None
+    assert price("openai", "gpt-no-such-thing") is None
+    assert price("openai", "gpt-no-such-thing") is None
     assert capsys.readouterr().out.count("no price is known") == 1
 
 
