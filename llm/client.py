@@ -11,9 +11,11 @@ from pydantic import TypeAdapter, ValidationError
 from config import AgentSettings, LLMSettings
 from llm.errors import InvalidOutput, NotConfigured, PromptTooLong, TruncatedOutput
 from llm.ledger import CallContext, Ledger
+from llm.lineup import Lineup
 from llm.local_server import LocalModelServer
-from llm.profiles import ModelProfile, profile_of
-from llm.providers import default_model, resolve_endpoint
+from llm.profile_book import ProfileBook
+from llm.profiles import ModelProfile
+from llm.providers import LOCAL_CONTEXT
 from llm.request import OutputSchema, Reply, Request, Tool, Turn
 from llm.responder import Responder
 from llm.stored import redacted
@@ -36,8 +38,10 @@ class LLMClient:
     """Asks models for the agents. Thread-safe.
 
     `agents`: settings of the agents by name; what one does not set comes from `settings`.
-    `local`: the embedded model's server; needed when the provider resolves to `local`, and started by the first call.
+    `local`: the embedded model's server; needed when it may answer (`uses_embedded_model`), started by the first call.
     Raises NotConfigured when a key, an address or a model name is missing.
+
+    The agent of a call's context decides its model, unless the call names one of the agent's `escalations`.
     """
 
     def __init__(
@@ -49,10 +53,12 @@ class LLMClient:
     ) -> None:
         self._settings = settings
         self._agents = agents
-        self._endpoint = resolve_endpoint(settings)
-        if self._endpoint.provider == "local" and local is None:
-            raise NotConfigured("llm.provider is the embedded model, but it was given no server to run in")
-        self._responder = Responder(settings, ledger, {self._endpoint.provider: self._endpoint}, local)
+        self._lineup = Lineup(settings, agents)
+        endpoints = self._lineup.endpoints
+        if "local" in endpoints and local is None:
+            raise NotConfigured("the embedded model is to answer, but it was given no server to run in")
+        self._responder = Responder(settings, ledger, endpoints, local)
+        self._profiles = ProfileBook(settings, ledger, self._responder, endpoints)
 
     def generate(
         self,
@@ -65,6 +71,7 @@ class LLMClient:
         opening: str = "",
         stop: Sequence[str] = (),
         context: CallContext,
+        model: str | None = None,
     ) -> str:
         """The model's answer as text. Raises TruncatedOutput (with what came) when it met its length limit.
 
@@ -75,7 +82,7 @@ class LLMClient:
         turns = [Turn("user", prompt)]
         if opening:
             turns.append(Turn("assistant", opening))
-        request = self._request(turns, system, temperature, max_tokens, context)
+        request = self._request(turns, system, temperature, max_tokens, context, model)
         answer = self._responder.answer(replace(request, seed=seed, stop=tuple(stop)), context)
         if not answer.text.startswith(redact(opening)):  # some servers give back the opening, too
             answer = replace(answer, text=opening + answer.text)
@@ -96,6 +103,7 @@ class LLMClient:
         temperature: float | None = None,
         max_tokens: int | None = None,
         context: CallContext,
+        model: str | None = None,
     ) -> M:
         """The model's answer as a `schema`. One that does not fit is asked again with the error, at most twice.
 
@@ -103,7 +111,7 @@ class LLMClient:
         """
         adapter = TypeAdapter(schema)
         output = OutputSchema(getattr(schema, "__name__", "answer"), adapter.json_schema())
-        request = self._request([Turn("user", prompt)], system, temperature, max_tokens, context)
+        request = self._request([Turn("user", prompt)], system, temperature, max_tokens, context, model)
         request = replace(request, schema=output)
         for objections in range(_MOST_OBJECTIONS + 1):
             answer = self._responder.answer(request, context)
@@ -128,6 +136,7 @@ class LLMClient:
         temperature: float | None = None,
         max_tokens: int | None = None,
         context: CallContext,
+        model: str | None = None,
     ) -> Reply:
         """The model's next message in a conversation in which it may call `tools`.
 
@@ -135,13 +144,20 @@ class LLMClient:
         each. The calls that come back have not been checked. What stays the same from call to call (system, tools,
         earlier turns) is asked to be kept in the provider's cache.
         """
-        request = self._request(turns, system, temperature, max_tokens, context, tools)
+        request = self._request(turns, system, temperature, max_tokens, context, model, tools)
         answer = self._responder.answer(request, context)
         return Reply(answer.text, answer.calls, answer.truncated)
 
-    def profile(self, agent: str) -> ModelProfile:
-        """What the model of this agent can do."""
-        return profile_of(self._endpoint.provider, self._model_of(agent), self._settings)
+    def profile(self, agent: str, model: str | None = None, *, ask: bool = True) -> ModelProfile:
+        """What the agent's model, or the given one of its escalations, can do.
+
+        A model that is not known is tried out by four small calls the first time, unless `ask` is False.
+        """
+        return self._profiles.profile(self._lineup.of(agent, model), of_owner=model is None, ask=ask)
+
+    def escalations(self, agent: str) -> list[str]:
+        """The models to try in turn after the agent's own, as `model` of the other methods takes them."""
+        return self._lineup.escalations(agent)
 
     def give_up(self, task_id: str) -> int:
         """Cut off the calls under way for a task that was ended; gives how many. They raise ProviderRefused."""
@@ -151,12 +167,6 @@ class LLMClient:
         """Give up calls under way and end the client's thread. The embedded model's server is the caller's."""
         self._responder.close()
 
-    def _model_of(self, agent: str) -> str:
-        chosen = self._agents[agent].model if agent in self._agents else None
-        if self._endpoint.provider == "local":
-            chosen = None  # there is one embedded model
-        return chosen or default_model(self._endpoint.provider, self._settings)
-
     def _request(
         self,
         turns: Sequence[Turn],
@@ -164,14 +174,16 @@ class LLMClient:
         temperature: float | None,
         max_tokens: int | None,
         context: CallContext,
+        model: str | None,
         tools: Sequence[Tool] = (),
     ) -> Request:
+        asked = self._lineup.of(context.agent, model)
         agent = self._agents.get(context.agent, AgentSettings())
         chosen = (temperature, agent.temperature, self._settings.temperature)
         longest = agent.max_tokens or self._settings.max_tokens
         request = Request(
-            provider=self._endpoint.provider,
-            model=self._model_of(context.agent),
+            provider=asked.provider,
+            model=asked.name,
             # What is sent is what is stored: a secret in a file must reach neither the provider nor the database.
             system=redact(system),
             turns=tuple(redacted(turn) for turn in turns),
@@ -179,16 +191,16 @@ class LLMClient:
             max_tokens=min(longest, max_tokens or longest),
             tools=tuple(tools),
         )
-        return _fitted(request, self.profile(context.agent)) if request.provider == "local" else request
+        return _fitted(request) if request.provider == "local" else request
 
 
-def _fitted(request: Request, profile: ModelProfile) -> Request:
+def _fitted(request: Request) -> Request:
     """The request with its answer limited to what the context leaves."""
     used = estimate_tokens(request.text())
-    left = profile.context_tokens - used - _TEMPLATE_TOKENS
+    left = LOCAL_CONTEXT - used - _TEMPLATE_TOKENS
     if left < min(_SHORTEST_ANSWER, request.max_tokens):
         raise PromptTooLong(
-            f"the prompt has about {used} tokens, but the embedded model takes {profile.context_tokens} with its "
+            f"the prompt has about {used} tokens, but the embedded model takes {LOCAL_CONTEXT} with its "
             "answer; show it less, or use a larger model"
         )
     if left < request.max_tokens:

@@ -48,20 +48,23 @@ class Responder:
         self._wire = Wire()
         self._under_way = CallsUnderWay()
 
-    def answer(self, request: Request, context: CallContext) -> Answer:
-        """The answer, written down before it is handed out. Raises LLMError, written down as well."""
+    def answer(self, request: Request, context: CallContext, *, trial: bool = False) -> Answer:
+        """The answer, written down before it is handed out. Raises LLMError, written down as well.
+
+        A `trial` is about this very server: it is not answered from the cache, and not asked again when it fails.
+        """
         digest = request.digest()
         if found := self._ledger.find_call(context.workflow_id, context.step, digest):
             log.debug("model call replayed", agent=context.agent, step=context.step)
             return replayed(found, request)
-        repeatable = request.temperature == 0 and self._settings.cache_ttl > 0
+        repeatable = not trial and request.temperature == 0 and self._settings.cache_ttl > 0
         if repeatable and (found := self._ledger.cached_response(digest, self._settings.cache_ttl)):
             answer = replayed(found, request)
             self._ledger.record_call(entry(request, context, answer, cost=0.0, cached=True, seconds=0.0))
             return answer
         begun = time.monotonic()
         try:
-            answer = self._fetch(request, context.task_id)
+            answer = self._fetch(request, context.task_id, 0 if trial else self._settings.max_retries)
         except LLMError as error:
             self._ledger.record_call(failed(request, context, error, time.monotonic() - begun))
             raise
@@ -82,7 +85,7 @@ class Responder:
         """Give up calls under way and end the thread that carries them."""
         self._wire.close()
 
-    def _fetch(self, request: Request, task_id: str | None) -> Answer:
+    def _fetch(self, request: Request, task_id: str | None, retries: int) -> Answer:
         timeout = self._settings.timeout
         if request.provider == "local":
             timeout = max(timeout, _slowest(request))
@@ -100,7 +103,7 @@ class Responder:
         with self._under_way.call(task_id) as call:
             return with_retries(
                 once,
-                retries=self._settings.max_retries,
+                retries=retries,
                 seconds=timeout * _TOTAL_TIMEOUTS,
                 given_up=call.given_up,
             )

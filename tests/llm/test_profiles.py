@@ -12,7 +12,7 @@ from config import AgentSettings, LLMSettings
 from llm import LLMClient, PromptTooLong, Provider, estimate_tokens, resolve_provider
 from llm.local_server import LocalModelServer
 from llm.pricing import cost_usd
-from llm.profiles import LOCAL_CONTEXT, profile_of
+from llm.providers import LOCAL_CONTEXT
 from llm.request import Answer, Request
 from memory import MemoryStore
 from tests.llm.conftest import context
@@ -54,8 +54,18 @@ def test_auto_takes_the_key_that_is_there(
         ("openai_compatible", "deepseek-chat", "auto", False),
     ],
 )
-def test_small_models_are_known_by_their_size(provider: str, model: str, setting: str, small: bool) -> None:
-    profile = profile_of(provider, model, LLMSettings.model_validate({"profile": setting}))
+def test_small_models_are_known_by_their_size(
+    provider: str, model: str, setting: str, small: bool, store: MemoryStore
+) -> None:
+    settings = {
+        "provider": provider,
+        "model": model,
+        "profile": setting,
+        "api_key": "k",
+        "base_url": "http://127.0.0.1:1",
+    }
+    client = LLMClient(LLMSettings.model_validate(settings), {}, store, LocalModelServer())
+    profile = client.profile("developer")
     assert profile.small is small
     assert profile.context_tokens >= LOCAL_CONTEXT
 
