@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from subprocess import run
 
 import pytest
+from genai_prices.data import providers
 from pydantic import SecretStr
 
 from config import AgentSettings, LLMSettings
 from llm import LLMClient, PromptTooLong, Provider, estimate_tokens, resolve_provider
+from llm.lineup import ServedModel
 from llm.local_server import LocalModelServer
 from llm.pricing import cost_usd
+from llm.profiles import known
 from llm.providers import LOCAL_CONTEXT
 from llm.request import Answer, Request
 from memory import MemoryStore
@@ -68,6 +72,58 @@ def test_small_models_are_known_by_their_size(
     profile = client.profile("developer")
     assert profile.small is small
     assert profile.context_tokens >= LOCAL_CONTEXT
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("gpt-5-mini", {"tools": True, "judges": True, "context_tokens": 400_000}),
+        ("gpt-4o-2024-08-06", {"tools": True, "judges": True, "context_tokens": 128_000}),
+        ("ft:gpt-4o-mini:acme::x1", {"tools": True, "judges": True}),
+        ("gpt-3.5-turbo", {"tools": False, "repairs": False}),
+        ("o4-mini", {"tools": True, "judges": True}),
+        ("claude-sonnet-5-5", {"tools": True, "edit_blocks": True, "context_tokens": 1_000_000}),
+        ("claude-3-5-sonnet-latest", {"tools": True, "judges": True, "context_tokens": 200_000}),
+        ("hf.co/someone/Qwen2.5-Coder-7B-Instruct-GGUF:Q4_K_M", {"repairs": False, "edit_blocks": False}),
+        ("qwen2.5-coder:14b", {"repairs": True, "judges": False, "tools": False}),
+        ("meta-llama/Llama-3.3-70B-Instruct", {"tools": True, "judges": False}),
+        ("mistral:7b", {"tools": False, "repairs": False}),
+        ("devstral-2512", {"tools": True, "judges": False}),
+        ("deepseek-r1:7b", {"repairs": False}),
+        ("gemma3:27b", {"repairs": True, "tools": False}),
+        ("openai/gpt-oss-20b", {"tools": True, "judges": False}),
+    ],
+)
+def test_families_of_models_are_known_by_their_names(model: str, expected: dict[str, object]) -> None:
+    found = known(ServedModel("openai", model))
+    assert found is not None
+    assert {name: getattr(found, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("model", ["scripted", "qwen2.5-coder", "my-gpt-5", "llama", "gpt-2"])
+def test_a_name_that_says_nothing_is_not_taken_for_a_known_one(model: str) -> None:
+    assert known(ServedModel("openai_compatible", model)) is None
+
+
+def test_no_context_is_longer_than_the_published_one() -> None:
+    other_uses = re.compile("realtime|audio|transcribe|tts|image|live|safeguard|embed|ocr|voxtral")
+    checked, too_long = 0, []
+    for provider in (each for each in providers if each.id in ("openai", "anthropic", "deepseek", "mistral", "google")):
+        for model in provider.models:
+            found = known(ServedModel("openai", model.id))
+            if found and found.context_tokens and model.context_window and not other_uses.search(model.id):
+                checked += 1
+                if found.context_tokens > model.context_window:
+                    too_long.append((model.id, model.context_window))
+    assert too_long == []
+    assert checked > 80
+
+
+def test_of_a_server_of_ones_own_no_long_context_is_counted_on(store: MemoryStore) -> None:
+    settings = {"provider": "openai_compatible", "model": "qwen3-coder:30b", "base_url": "http://127.0.0.1:1/v1"}
+    for told, expected in (({}, 32_768), ({"context_tokens": 200_000}, 200_000)):
+        client = LLMClient(LLMSettings.model_validate(settings | {"capabilities": told}), {}, store)
+        assert client.profile("developer").context_tokens == expected
 
 
 def test_all_agents_share_the_embedded_model(store: MemoryStore) -> None:
