@@ -64,7 +64,7 @@ class BaseAgent:
         """Answer an analysis task; check the answer; correct it up to `attempts` times, then start anew.
 
         `step` and `judge` run one model call each as a durable step of the given name.
-        A model whose judgement means nothing (profile `small`) is not asked to judge itself.
+        A model whose judgement means nothing is not asked to judge itself.
         """
         calls = 0
         last: tuple[Report, Review | None] | None = None
@@ -81,7 +81,7 @@ class BaseAgent:
             label = f"answer.{approach}.{attempt}"
             report = step(label, partial(self._structured, prompt, Report, ask(label)))
             calls += 1
-            if self.profile.small:
+            if not self.profile.judges:
                 return Work(report, None, True, calls)
             check = f"validate.{approach}.{attempt}"
             review = judge(check, partial(self.validate_result, task, report, ask(check)))

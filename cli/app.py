@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import doctor, model, reading, running, tasks
+from cli import agents, doctor, model, reading, running, tasks
 from cli.project import Choice
 from config import DEFAULT_CONFIG
 
@@ -42,5 +42,6 @@ app.command("status")(reading.status)
 app.command("logs")(reading.logs)
 app.command("costs")(reading.costs)
 app.add_typer(tasks.commands, name="task")
+app.add_typer(agents.commands, name="agents")
 app.add_typer(model.commands, name="model")
 app.add_typer(reading.config_commands, name="config")

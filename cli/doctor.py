@@ -17,8 +17,8 @@ from rich.text import Text
 
 from cli.project import EXIT_FAILED, Project, load, out, print_json
 from cli.tasks import AsJson, _choice
-from llm import NotConfigured, model_status, resolve_provider
-from llm.providers import resolve_endpoint
+from llm import NotConfigured, model_status, resolve_provider, uses_embedded_model
+from llm.lineup import Lineup
 from memory import MemoryStore, MemoryStoreError
 from monitoring import redact
 from testing import Sandbox, SandboxUnavailable
@@ -80,8 +80,12 @@ def _sandbox(project: Project) -> Check:
 
 def _model(project: Project) -> Check:
     settings = project.settings.llm
+    try:
+        Lineup(settings, project.settings.agents)
+    except NotConfigured as problem:
+        return Check(name="model", state="missing", detail=str(problem), remedy="see the message")
     provider = resolve_provider(settings)
-    if provider == "local":
+    if uses_embedded_model(settings, project.settings.agents):
         status = model_status(settings.local_model_path)
         if not status.server:
             return Check(name="model", state="missing", detail="nothing can run the embedded model",
@@ -91,13 +95,10 @@ def _model(project: Project) -> Check:
                 name="model", state="missing", detail=f"{status.path} is not there",
                 remedy="python main.py model fetch (1.1 GB), or set OPENAI_API_KEY or ANTHROPIC_API_KEY",
             )  # fmt: skip
-        return Check(name="model", state="ok", detail=f"embedded, {status.path} ({status.server})")
+        if provider == "local":
+            return Check(name="model", state="ok", detail=f"embedded, {status.path} ({status.server})")
     if provider == "openai_compatible":
         return _server(settings.base_url or "")
-    try:
-        resolve_endpoint(settings)
-    except NotConfigured as problem:
-        return Check(name="model", state="missing", detail=str(problem), remedy="see the message")
     return Check(name="model", state="ok", detail=f"{provider}: a key is set")
 
 
@@ -150,7 +151,7 @@ def _disk(project: Project) -> Check:
     detail = f"{free[tightest] / 1e9:.1f} GB free at {tightest}"
     if free[tightest] < _LEAST_FREE:
         return Check(name="disk", state="missing", detail=detail, remedy="free at least 0.5 GB, or move the folders")
-    if free[tightest] < _MODEL_SIZE and resolve_provider(project.settings.llm) == "local":
+    if free[tightest] < _MODEL_SIZE and uses_embedded_model(project.settings.llm, project.settings.agents):
         return Check(name="disk", state="warning", detail=detail, remedy="the embedded model needs 1.2 GB")
     return Check(name="disk", state="ok", detail=detail)
 

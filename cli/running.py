@@ -111,13 +111,11 @@ def work(
 
 
 def _have_model(project: Project, *, for_people: bool) -> None:
-    """Fetch the embedded model when it is what will answer and is not there yet."""
-    from llm import resolve_provider
+    """Fetch the embedded model when it may answer and is not there yet."""
+    from llm import uses_embedded_model
 
-    if (
-        resolve_provider(project.settings.llm) == "local"
-        and not model_status(project.settings.llm.local_model_path).ready
-    ):
+    settings = project.settings
+    if uses_embedded_model(settings.llm, settings.agents) and not model_status(settings.llm.local_model_path).ready:
         log.info("fetching the embedded model (1.1 GB, once)")
         fetch_with_progress(quiet=not for_people)
 

@@ -7,6 +7,7 @@ from config.schema import json_schema
 from config.settings import (
     AGENT_NAMES,
     AgentSettings,
+    Capabilities,
     DatabaseSettings,
     DeploymentSettings,
     FileSystemSettings,
@@ -24,6 +25,7 @@ __all__ = [
     "AGENT_NAMES",
     "DEFAULT_CONFIG",
     "AgentSettings",
+    "Capabilities",
     "ConfigError",
     "ConfigProblem",
     "DatabaseSettings",

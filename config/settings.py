@@ -6,7 +6,7 @@ Each field here is documented where it stands in `config.yaml`; the JSON schema 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -38,6 +38,19 @@ class ProjectSettings(Section):
     backlog_file: str = Field("BACKLOG.md", description="File of the repository whose `##` items become tasks.")
 
 
+class Capabilities(Section):
+    """What a model can do; what is not said is known, probed or guessed (`llm/profiles.yaml`)."""
+
+    tools: bool | None = Field(None, description="Calls tools reliably, many in a row.")
+    structured: bool | None = Field(None, description="Its structured answers fit their schema.")
+    edit_blocks: bool | None = Field(None, description="Writes search/replace blocks that match.")
+    whole_files: bool | None = Field(None, description="Writes a whole file anew.")
+    repairs: bool | None = Field(None, description="Mends its own answer when shown how it fails.")
+    judges: bool | None = Field(None, description="Its opinion of work, its own too, is worth something.")
+    continues: bool | None = Field(None, description="Its server lets it go on from the beginning of an answer.")
+    context_tokens: int | None = Field(None, ge=2048, description="Prompt and answer together.")
+
+
 class LLMSettings(Section):
     """Which model answers, and how it is asked."""
 
@@ -55,6 +68,7 @@ class LLMSettings(Section):
     profile: Literal["auto", "small", "strong"] = Field(
         "auto", description="small: sample and test, no self-judgement; strong: repair and review. auto: by model."
     )
+    capabilities: Capabilities = Field(Capabilities(), description="Single abilities that you know better.")
     local_model_path: Path | None = Field(None, description="A GGUF file to use as the embedded model.")
 
 
@@ -102,7 +116,10 @@ class AgentSettings(Section):
 
     temperature: float | None = Field(None, ge=0, le=2)
     max_tokens: int | None = Field(None, ge=16, le=200_000)
-    model: str | None = None
+    model: str | None = Field(None, min_length=1, description="Model name, with `provider:` before it for another one.")
+    escalate_to: list[Annotated[str, Field(min_length=1)]] = Field(
+        [], description="Models to try in turn where the agent's own does not manage."
+    )
 
 
 class TestingSettings(Section):

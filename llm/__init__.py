@@ -16,10 +16,12 @@ from llm.errors import (
     TruncatedOutput,
 )
 from llm.ledger import CallContext, Ledger, ModelCall, StoredResponse
+from llm.lineup import uses_embedded_model
 from llm.local_server import LocalModelServer
 from llm.model_file import ModelStatus, fetch_model, model_path, model_status
-from llm.profiles import ModelProfile
+from llm.profiles import ModelProfile, abilities
 from llm.providers import Provider, resolve_provider
+from llm.request import Reply, Tool, ToolCall, ToolResult, Turn
 from llm.tokens import estimate_tokens
 
 __all__ = [
@@ -42,11 +44,18 @@ __all__ = [
     "ProviderRefused",
     "ProviderTimeout",
     "ProviderUnavailable",
+    "Reply",
     "StoredResponse",
+    "Tool",
+    "ToolCall",
+    "ToolResult",
     "TruncatedOutput",
+    "Turn",
+    "abilities",
     "estimate_tokens",
     "fetch_model",
     "model_path",
     "model_status",
     "resolve_provider",
+    "uses_embedded_model",
 ]

@@ -69,6 +69,33 @@ class ModelCall(BaseModel):
     created_at: datetime = Field(default_factory=_now)
 
 
+class ModelProbe(BaseModel):
+    """What a model that was tried out managed."""
+
+    provider: str
+    address: str
+    """Digest of the port and path of its server, empty for a provider's own: the host may change, and is not told."""
+    model: str
+    tools: bool
+    structured: bool
+    edit_blocks: bool
+    repairs: bool
+    created_at: datetime = Field(default_factory=_now)
+
+
+class Probed(Protocol):
+    """What is remembered of a model that was tried out, as far as the client reads it."""
+
+    @property
+    def tools(self) -> bool: ...
+    @property
+    def structured(self) -> bool: ...
+    @property
+    def edit_blocks(self) -> bool: ...
+    @property
+    def repairs(self) -> bool: ...
+
+
 class Answered(Protocol):
     """A stored answer, as far as the client reads it."""
 
@@ -99,4 +126,12 @@ class Ledger(Protocol):
 
     def store_response(self, request_hash: str, response: StoredResponse) -> None:
         """Put an answer into the cache, in place of an older one."""
+        ...
+
+    def find_probe(self, provider: str, address: str, model: str) -> Probed | None:
+        """What this model managed when it was tried out."""
+        ...
+
+    def record_probe(self, probe: ModelProbe) -> None:
+        """Remember it, in place of an earlier one."""
         ...

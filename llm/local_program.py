@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from llm.profiles import LOCAL_CONTEXT
+from llm.providers import LOCAL_CONTEXT
 
 _CHILD = Path(__file__).with_name("local_child.py")
 _NICENESS = 0

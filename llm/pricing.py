@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from llm.request import Answer, Request
 from monitoring import get_logger
 
 log = get_logger(__name__)
@@ -10,17 +11,20 @@ _PRICED = ("openai", "anthropic")
 _unpriced: set[tuple[str, str]] = set()
 
 
-def cost_usd(provider: str, model: str, input_tokens: int, output_tokens: int, cached_tokens: int) -> float | None:
-    """US dollars for one call; 0 for the embedded model, None when the price is not known (said once in the log).
-
-    `input_tokens` includes `cached_tokens`, those the provider read from its own cache at a lower price.
-    """
+def cost_usd(request: Request, answer: Answer) -> float | None:
+    """US dollars for one call; 0 for the embedded model, None when the price is not known (said once in the log)."""
+    provider, model = request.provider, request.model
     if provider == "local":
         return 0.0
     if provider in _PRICED:
         from genai_prices import Usage, calc_price
 
-        usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, cache_read_tokens=cached_tokens)
+        usage = Usage(
+            input_tokens=answer.input_tokens,
+            output_tokens=answer.output_tokens,
+            cache_read_tokens=answer.cached_tokens,
+            cache_write_tokens=answer.written_tokens,
+        )
         try:
             return float(calc_price(usage, model_ref=model, provider_id=provider).total_price)
         except LookupError:

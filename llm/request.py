@@ -13,11 +13,48 @@ from llm.providers import Provider
 
 
 @dataclass(frozen=True)
+class Tool:
+    """Something a model may ask to be done for it."""
+
+    name: str
+    description: str
+    parameters: dict[str, JsonValue] = field(hash=False)
+    """JSON schema of an object: the arguments."""
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A model asks for a tool. Nothing of it has been checked: neither that there is such a tool nor its arguments."""
+
+    id: str
+    name: str
+    arguments: str
+    """JSON text as the model wrote it; `{}` when it wrote none."""
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """What came of the call with this id, for the model to read."""
+
+    call_id: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Turn:
-    """One message of the conversation."""
+    """One message of the conversation: the assistant's may hold calls, the user's their results."""
 
     role: Literal["user", "assistant"]
-    text: str
+    text: str = ""
+    calls: tuple[ToolCall, ...] = ()
+    results: tuple[ToolResult, ...] = ()
+
+    def shown(self) -> list[tuple[str, str]]:
+        """Its parts for people to read, each under a heading; empty ones left out."""
+        parts = [(f"result of {result.call_id}", result.text) for result in self.results]
+        parts.append((self.role, self.text))
+        parts += [(f"call {call.id}: {call.name}", call.arguments) for call in self.calls]
+        return [(heading, text) for heading, text in parts if text]
 
 
 @dataclass(frozen=True)
@@ -42,6 +79,7 @@ class Request:
     schema: OutputSchema | None = None
     stop: tuple[str, ...] = ()
     """Words at which the answer ends; they are not part of it."""
+    tools: tuple[Tool, ...] = ()
 
     def digest(self) -> str:
         """SHA-256 of the whole request, hexadecimal."""
@@ -53,8 +91,9 @@ class Request:
 
     def text(self) -> str:
         """The conversation for people to read."""
-        parts = [("system", self.system), *((turn.role, turn.text) for turn in self.turns)]
-        return "\n\n".join(f"[{role}]\n{text}" for role, text in parts if text)
+        tools = "\n".join(f"{tool.name}: {tool.description} {json.dumps(tool.parameters)}" for tool in self.tools)
+        parts = [("tools", tools), ("system", self.system), *(part for turn in self.turns for part in turn.shown())]
+        return "\n\n".join(f"[{heading}]\n{text}" for heading, text in parts if text)
 
     def answered(self, answer: str, objection: str) -> Self:
         """The request that shows the model its `answer` and what is wrong with it."""
@@ -63,13 +102,27 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: text, or JSON text when a schema was given."""
+    """What came back: text, or JSON text when a schema was given, and calls when tools were offered."""
 
     text: str
     truncated: bool
     input_tokens: int
     output_tokens: int
     cached_tokens: int
+    """Of the input tokens, those that the provider had in its cache."""
+    written_tokens: int = 0
+    """Of the input tokens, those that it put into its cache; Anthropic takes a quarter more for them."""
+    calls: tuple[ToolCall, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A model's message in a conversation with tools."""
+
+    text: str
+    calls: tuple[ToolCall, ...]
+    truncated: bool
+    """It met its length limit: the text, or the arguments of the last call, end in the middle."""
 
 
 def _sha256(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Requests sent through pydantic-ai: the only module that knows it and the SDKs below it.
+"""Requests sent through pydantic-ai: only this module and `wire_forms` know it and the SDKs below it.
 
 One event loop, in a thread of its own, carries the requests of all threads, so that they share connections. The
 libraries are imported with the first request: they take a second, and a start without work must not wait for them.
@@ -7,30 +7,25 @@ libraries are imported with the first request: they take a second, and a start w
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import warnings
 from concurrent.futures import CancelledError
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from llm.errors import PromptTooLong, ProviderError, ProviderRefused, ProviderTimeout, ProviderUnavailable
 from llm.providers import Endpoint
-from llm.request import Answer, OutputSchema, Request
-from llm.tokens import estimate_tokens
+from llm.request import Answer, Request
 from llm.under_way import CallUnderWay
+from llm.wire_forms import OutputMode, answer, messages, parameters
 from monitoring import redact
 
 if TYPE_CHECKING:
-    from pydantic_ai.messages import ModelMessage, ModelResponse
-    from pydantic_ai.models import ModelRequestParameters
     from pydantic_ai.models.anthropic import AnthropicModel
     from pydantic_ai.models.openai import OpenAIChatModel
 
     AnyModel: TypeAlias = OpenAIChatModel | AnthropicModel
 
-OutputMode: TypeAlias = Literal["native", "tool"]
-_OUTPUT_TOOL = "final_result"
 _WARMEST = {"anthropic": 1.0, "openai": 2.0, "openai_compatible": 2.0, "local": 2.0}
 """Anthropic turns a higher temperature down."""
 _LONGEST_DETAIL = 500
@@ -60,9 +55,9 @@ class Wire:
             # Not every OpenAI-compatible server takes a JSON schema; nearly all take tools.
             if request.schema is None or mode == "tool" or refusal.status not in (400, 422, 501):
                 raise
-            answer = self._ask(endpoint, request, "tool", timeout, call)
+            given = self._ask(endpoint, request, "tool", timeout, call)
             self._without_native.add(spot)
-            return answer
+            return given
 
     def close(self) -> None:
         """Stop the event loop's thread; requests under way are given up."""
@@ -89,15 +84,18 @@ class Wire:
         if endpoint.provider == "openai":
             # Reasoning is paid from max_tokens and shuts temperature out: as little of it as the model allows.
             settings["thinking"] = False
+        # A conversation grows by its end: all of it is kept. What is asked once shares no more than its instructions,
+        # and keeping the rest would cost more than it saves. Providers that keep what they like are not asked.
+        settings["cache"] = True if request.tools else {"messages": False}
         if request.stop:
             settings["stop_sequences"] = list(request.stop)
         if request.seed is not None and endpoint.provider != "anthropic":
             settings["seed"] = request.seed
         asked = model_request(
             self._model(endpoint, request.model),
-            _messages(request, explain_schema=endpoint.provider in ("local", "openai_compatible")),
+            messages(request, explain_schema=endpoint.provider in ("local", "openai_compatible")),
             model_settings=settings,
-            model_request_parameters=_output_parameters(request.schema, mode),
+            model_request_parameters=parameters(request, mode),
         )
         try:
             sent = asyncio.run_coroutine_threadsafe(asked, self._running_loop())
@@ -108,7 +106,7 @@ class Wire:
             raise ProviderRefused(f"the call of {request.model!r} was given up: the client was closed") from None
         except AgentRunError as error:
             raise _translated(error, endpoint, request, timeout) from error
-        return _answer(response, request)
+        return answer(response, request)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -156,59 +154,6 @@ def _build_model(endpoint: Endpoint, name: str) -> AnyModel:
 
 def _preferred_mode(model: AnyModel) -> OutputMode:
     return "native" if model.profile.get("supports_json_schema_output", False) else "tool"
-
-
-def _messages(request: Request, *, explain_schema: bool) -> list[ModelMessage]:
-    from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, UserPromptPart
-
-    system = request.system
-    if request.schema is not None and explain_schema:
-        # A server that constrains the answer by a grammar does not tell the model what the grammar is.
-        schema = json.dumps(request.schema.schema, separators=(",", ":"), ensure_ascii=False)
-        system = f"{system}\n\nAnswer with one JSON value that fits this JSON schema:\n{schema}".lstrip()
-    return [
-        ModelRequest(parts=[UserPromptPart(turn.text)], instructions=system or None)
-        if turn.role == "user"
-        else ModelResponse(parts=[TextPart(turn.text)])
-        for turn in request.turns
-    ]
-
-
-def _output_parameters(schema: OutputSchema | None, mode: OutputMode) -> ModelRequestParameters:
-    from pydantic_ai.models import ModelRequestParameters
-    from pydantic_ai.output import OutputObjectDefinition
-    from pydantic_ai.tools import ToolDefinition
-
-    if schema is None:
-        return ModelRequestParameters()
-    if mode == "native":
-        wanted = OutputObjectDefinition(json_schema=dict(schema.schema), name=schema.name)
-        return ModelRequestParameters(output_mode="native", output_object=wanted)
-    tool = ToolDefinition(
-        name=_OUTPUT_TOOL,
-        parameters_json_schema=dict(schema.schema),
-        description=f"Give the answer: {schema.name}.",
-        kind="output",
-    )
-    return ModelRequestParameters(output_mode="tool", output_tools=[tool], allow_text_output=False)
-
-
-def _answer(response: ModelResponse, request: Request) -> Answer:
-    from pydantic_ai.messages import TextPart, ToolCallPart
-
-    calls = [part.args_as_json_str() for part in response.parts if isinstance(part, ToolCallPart)]
-    text = calls[0] if calls else "".join(part.content for part in response.parts if isinstance(part, TextPart))
-    if response.finish_reason == "content_filter":
-        raise ProviderRefused(f"{request.provider} withheld the answer of {request.model!r} by its content filter")
-    usage = response.usage
-    return Answer(
-        text=text,
-        truncated=response.finish_reason == "length",
-        # Some servers do not count; what is not counted cannot be budgeted, so it is estimated.
-        input_tokens=usage.input_tokens or estimate_tokens(request.text()),
-        output_tokens=usage.output_tokens or estimate_tokens(text),
-        cached_tokens=usage.cache_read_tokens,
-    )
 
 
 def _translated(

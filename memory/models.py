@@ -183,6 +183,20 @@ class StoredResponse(Row):
     created_at: UtcTime = Field(default_factory=utc_now)
 
 
+class ModelProbe(Row):
+    """What a model that was not known managed when it was tried out."""
+
+    provider: str
+    address: str
+    """Tells two servers of one provider apart; empty for the provider's own."""
+    model: str
+    tools: bool
+    structured: bool
+    edit_blocks: bool
+    repairs: bool
+    created_at: UtcTime = Field(default_factory=utc_now)
+
+
 class ModelCall(Row):
     """One line of the ledger: a call to a model, what it gave and what it took."""
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from memory.columns import SafeJson, SafeText, UtcDateTime
 from memory.models import FailureReason, TaskStatus, TaskType
 
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 """The newest migration; revisions are numbered, so a greater one comes from a newer program."""
 
 # Limits in characters. Texts above theirs are cut in the middle, JSON above its own is refused.
@@ -183,6 +183,19 @@ model_cache = Table(
     Column("cached_tokens", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Index(None, "created_at"),
+)
+
+model_probes = Table(
+    "model_probes",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("address", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("tools", Boolean, nullable=False),
+    Column("structured", Boolean, nullable=False),
+    Column("edit_blocks", Boolean, nullable=False),
+    Column("repairs", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
 )
 
 agent_memory = Table(

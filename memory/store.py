@@ -11,11 +11,12 @@ from memory.evidence import EvidenceTables
 from memory.journal import JournalTables
 from memory.ledger import LedgerTables
 from memory.migrate import current_revision, migrate
+from memory.probes import ProbeTable
 from memory.schema import SCHEMA_REVISION
 from memory.tasks import TaskTable
 
 
-class MemoryStore(TaskTable, EvidenceTables, LedgerTables, JournalTables, ControlTable):
+class MemoryStore(TaskTable, EvidenceTables, LedgerTables, ProbeTable, JournalTables, ControlTable):
     """Tasks, evidence, the ledger, agents' memory, activity, decisions and the daemon's mailbox.
 
     `url` is `sqlite:////path/agents.db` or `postgresql://…`. Call `migrate()` once before use. Every method is one

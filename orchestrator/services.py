@@ -10,7 +10,7 @@ from config import ProjectPaths, Settings
 from deployment import DeploymentManager
 from file_system import CodeMap, FileManager
 from git_ops import GitManager, Identity, MergeConflict
-from llm import LLMClient, LocalModelServer, resolve_provider
+from llm import LLMClient, LocalModelServer, uses_embedded_model
 from memory import ContextManager, MemoryStore
 from monitoring import get_logger
 from orchestrator.claim import claim
@@ -120,7 +120,7 @@ def open_services(settings: Settings, paths: ProjectPaths) -> Services:
         timeout=settings.testing.timeout,
     )
     suite.clear_leftovers()
-    embedded = resolve_provider(settings.llm) == "local"
+    embedded = uses_embedded_model(settings.llm, settings.agents)
     local_model = LocalModelServer(settings.llm.local_model_path) if embedded else None
     llm = LLMClient(settings.llm, settings.agents, store, local_model)
     return Services(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from agents import BaseAgent, CEOAgent, DeveloperAgent, ProductAgent, QAAgent, TechLeadAgent
 from llm import LLMClient
 
@@ -16,10 +18,12 @@ class Team:
         self.developer = DeveloperAgent(llm)
         self.tech_lead = TechLeadAgent(llm)
 
+    def __iter__(self) -> Iterator[BaseAgent]:
+        yield from (self.ceo, self.product, self.qa, self.developer, self.tech_lead)
+
     def by_name(self, name: str) -> BaseAgent:
         """The agent of that name. Raises `KeyError` with the names there are."""
-        members: tuple[BaseAgent, ...] = (self.ceo, self.product, self.qa, self.developer, self.tech_lead)
-        for member in members:
+        for member in self:
             if member.name == name:
                 return member
-        raise KeyError(f"no agent {name!r}; there are: {', '.join(member.name for member in members)}")
+        raise KeyError(f"no agent {name!r}; there are: {', '.join(member.name for member in self)}")

@@ -48,7 +48,7 @@ def review(ctx: StageContext) -> Outcome:
     state = AnalysisState.model_validate(ctx.task.result)
     assert state.report is not None
     reviewer = ctx.team.by_name(ctx.agent)
-    if reviewer.profile.small:
+    if not reviewer.profile.judges:
         return Done(state)
     verdict = ctx.step("review", Review, partial(reviewer.validate_result, ctx.task, state.report, ctx.ask("review")))
     ctx.step("record verdict", bool, partial(ctx.record_review, verdict, 1))

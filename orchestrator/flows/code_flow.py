@@ -68,7 +68,7 @@ def review(ctx: StageContext) -> Outcome:
     number = state.review_rounds + 1
     facts = ctx.step("facts of the change", ChangeFacts, lambda: ctx.bench.facts(state.tests_commit, state.code_commit))
     verdict = ctx.team.tech_lead.check_facts(facts)
-    if verdict.approved and not ctx.team.tech_lead.profile.small:
+    if verdict.approved and ctx.team.tech_lead.profile.judges:
         verdict = ctx.step("review", Review, lambda: _model_review(ctx, state))
     ctx.step("record verdict", bool, partial(ctx.record_review, verdict, number))
     if not verdict.approved:

@@ -112,6 +112,27 @@ def test_the_store_is_the_ledger_that_the_model_client_asks_for(store: MemorySto
     found, cached = ledger.find_call("w-1", "write_code", "h-1"), ledger.cached_response("h-1", 60)
     assert found is not None and found.response == "def f(): ..."
     assert cached is not None and cached.response == "x"
+    ledger.record_probe(probe_of("m", tools=True))
+    probed = ledger.find_probe("openai_compatible", "a-1", "m")
+    assert probed is not None and probed.tools
+
+
+def probe_of(model: str, *, tools: bool) -> llm.ledger.ModelProbe:
+    return llm.ledger.ModelProbe(
+        provider="openai_compatible", address="a-1", model=model, tools=tools, structured=True, edit_blocks=False,
+        repairs=True,
+    )  # fmt: skip
+
+
+def test_what_a_model_managed_is_remembered_by_where_it_is(store: MemoryStore) -> None:
+    store.record_probe(probe_of("m", tools=True))
+    store.record_probe(probe_of("other", tools=True))
+    store.record_probe(probe_of("m", tools=False))  # tried out anew
+    found = store.find_probe("openai_compatible", "a-1", "m")
+    assert found is not None
+    assert (found.tools, found.structured, found.edit_blocks, found.repairs) == (False, True, False, True)
+    assert store.find_probe("openai_compatible", "a-2", "m") is None
+    assert store.find_probe("openai", "a-1", "m") is None
 
 
 # --- the cache ---------------------------------------------------------------------------------------------------

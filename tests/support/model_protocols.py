@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Self, TypeAlias
 
@@ -12,7 +14,7 @@ from pydantic import JsonValue
 Api: TypeAlias = Literal["openai", "anthropic"]
 Json: TypeAlias = dict[str, JsonValue]
 Call: TypeAlias = tuple[str, JsonValue]
-"""Name and arguments of a tool call."""
+"""Name and arguments of a tool call; as text they are sent as they are, where the API sends text."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Parsed:
     model: str
     system: str
     messages: tuple[tuple[str, str], ...]
+    results: tuple[tuple[str, str], ...]
     schema: Json | None
     schema_name: str
     tools: tuple[str, ...]
@@ -73,6 +76,7 @@ def _parse_openai(body: Json) -> Parsed:
         model=_str(body.get("model")),
         system="\n\n".join(system),
         messages=tuple((_role(m), _openai_text(m)) for m in rest),
+        results=_openai_results(rest),
         schema=schema,
         schema_name=name,
         tools=tuple(functions),
@@ -92,6 +96,7 @@ def _parse_anthropic(body: Json) -> Parsed:
         model=_str(body.get("model")),
         system=_text(body.get("system")),
         messages=tuple((_role(m), _text(m.get("content"))) for m in _objects(body.get("messages"))),
+        results=_anthropic_results(_objects(body.get("messages"))),
         schema=schema,
         schema_name=name,
         tools=tuple(tools),
@@ -108,21 +113,27 @@ def _output_tool(tools: dict[str, Json], forced: str) -> tuple[Json | None, str]
 
 
 def success_body(
-    api: Api, model: str, content: str, call: Call | None, *, truncated: bool, usage: Usage, number: int
+    api: Api, model: str, content: str, calls: Sequence[Call], *, truncated: bool, usage: Usage, number: int
 ) -> Json:
-    """A whole answer in the form of `api`: text, or a tool call."""
+    """A whole answer in the form of `api`: text, tool calls, or both."""
     if api == "openai":
-        return _openai_body(model, content, call, truncated, usage, number)
-    return _anthropic_body(model, content, call, truncated, usage, number)
+        return _openai_body(model, content, calls, truncated, usage, number)
+    return _anthropic_body(model, content, calls, truncated, usage, number)
 
 
-def _openai_body(model: str, content: str, call: Call | None, truncated: bool, usage: Usage, number: int) -> Json:
+def _openai_body(model: str, content: str, calls: Sequence[Call], truncated: bool, usage: Usage, number: int) -> Json:
     message: Json = {"role": "assistant", "content": content}
     reason = "stop"
-    if call is not None:
-        function: Json = {"name": call[0], "arguments": json.dumps(call[1])}
-        message["content"] = None
-        message["tool_calls"] = [{"id": f"call_{number}", "type": "function", "function": function}]
+    if calls:
+        message["content"] = content or None
+        message["tool_calls"] = [
+            {
+                "id": f"call_{number}_{position}",
+                "type": "function",
+                "function": {"name": name, "arguments": given if isinstance(given, str) else json.dumps(given)},
+            }
+            for position, (name, given) in enumerate(calls, 1)
+        ]
         reason = "tool_calls"
     return {
         "id": f"chatcmpl-{number}",
@@ -139,18 +150,19 @@ def _openai_body(model: str, content: str, call: Call | None, truncated: bool, u
     }
 
 
-def _anthropic_body(model: str, content: str, call: Call | None, truncated: bool, usage: Usage, number: int) -> Json:
-    block: Json = {"type": "text", "text": content}
-    reason = "end_turn"
-    if call is not None:
-        block = {"type": "tool_use", "id": f"toolu_{number}", "name": call[0], "input": call[1]}
-        reason = "tool_use"
+def _anthropic_body(
+    model: str, content: str, calls: Sequence[Call], truncated: bool, usage: Usage, number: int
+) -> Json:
+    blocks: list[JsonValue] = [{"type": "text", "text": content}] if content or not calls else []
+    for position, (name, given) in enumerate(calls, 1):
+        blocks.append({"type": "tool_use", "id": f"toolu_{number}_{position}", "name": name, "input": given})
+    reason = "tool_use" if calls else "end_turn"
     return {
         "id": f"msg_{number}",
         "type": "message",
         "role": "assistant",
         "model": model,
-        "content": [block],
+        "content": blocks,
         "stop_reason": "max_tokens" if truncated else reason,
         "stop_sequence": None,
         # Anthropic counts cached input apart from the rest
@@ -181,6 +193,18 @@ def _openai_text(message: Json) -> str:
     calls = message.get("tool_calls")
     text = _text(message.get("content"))
     return f"{text}{json.dumps(calls)}" if calls else text
+
+
+def _openai_results(messages: list[Json]) -> tuple[tuple[str, str], ...]:
+    newest = [*itertools.takewhile(lambda message: _role(message) != "assistant", reversed(messages))]
+    tools = [message for message in reversed(newest) if _role(message) == "tool"]
+    return tuple((_str(message.get("tool_call_id")), _text(message.get("content"))) for message in tools)
+
+
+def _anthropic_results(messages: list[Json]) -> tuple[tuple[str, str], ...]:
+    blocks = _objects(messages[-1].get("content")) if messages else []
+    returned = [block for block in blocks if block.get("type") == "tool_result"]
+    return tuple((_str(block.get("tool_use_id")), _text(block.get("content"))) for block in returned)
 
 
 def _text(content: JsonValue) -> str:

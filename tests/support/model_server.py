@@ -56,6 +56,8 @@ class Request:
     """Text of the last user message."""
     messages: tuple[Message, ...]
     """All messages but the system ones, in order."""
+    results: tuple[tuple[str, str], ...]
+    """Results of tool calls that came after the last answer: the call's id and the text."""
     schema: dict[str, JsonValue] | None
     """JSON schema of the structured answer that is wanted, if one is."""
     schema_name: str
@@ -75,7 +77,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. Make it with `text`, `json`, `tool`, `status`, `hang`, `cut` or `garbage`."""
+    """One answer. Make it with `text`, `json`, `tool`, `tools`, `status`, `hang`, `cut` or `garbage`."""
 
     kind: Literal["text", "json", "tool", "status", "hang", "cut", "garbage"]
     content: str = ""
@@ -87,6 +89,7 @@ class Reply:
     """Seconds before the answer is sent; see `after`."""
     truncated: bool = False
     cached_tokens: int = 0
+    calls: tuple[protocols.Call, ...] = ()
 
     @classmethod
     def text(cls, content: str, *, truncated: bool = False, cached_tokens: int = 0) -> Self:
@@ -100,9 +103,23 @@ class Reply:
         return cls("json", text, truncated=truncated)
 
     @classmethod
-    def tool(cls, name: str, arguments: Mapping[str, JsonValue]) -> Self:
-        """A call of the tool `name`."""
-        return cls("tool", json.dumps({"name": name, "arguments": dict(arguments)}))
+    def tool(
+        cls, name: str, arguments: Mapping[str, JsonValue] | str, *, text: str = "", cached_tokens: int = 0
+    ) -> Self:
+        """A call of the tool `name`, with `text` before it. Arguments given as text need not be JSON (OpenAI only)."""
+        return cls.tools((name, arguments), text=text, cached_tokens=cached_tokens)
+
+    @classmethod
+    def tools(
+        cls,
+        *calls: tuple[str, Mapping[str, JsonValue] | str],
+        text: str = "",
+        truncated: bool = False,
+        cached_tokens: int = 0,
+    ) -> Self:
+        """Several calls in one answer. Their ids are made of the request's number and the call's place in it."""
+        written = tuple((name, given if isinstance(given, str) else dict(given)) for name, given in calls)
+        return cls("tool", text, calls=written, truncated=truncated, cached_tokens=cached_tokens)
 
     @classmethod
     def status(cls, code: int, message: str = "scripted error", *, retry_after: float | None = None) -> Self:
@@ -214,6 +231,7 @@ class ScriptedModelServer:
                 system=parsed.system,
                 prompt=next((text for role, text in reversed(parsed.messages) if role == "user"), ""),
                 messages=tuple(Message(role, text) for role, text in parsed.messages),
+                results=parsed.results,
                 schema=parsed.schema,
                 schema_name=parsed.schema_name,
                 tools=parsed.tools,
@@ -339,15 +357,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, self._body(request, reply))
 
     def _body(self, request: Request, reply: Reply) -> dict[str, JsonValue]:
-        content, call = reply.content, None
-        if reply.kind == "tool":
-            called = json.loads(reply.content)
-            content, call = "", (called["name"], called["arguments"])
-        elif reply.kind == "json" and request.schema_name in request.tools:
-            content, call = "", (request.schema_name, json.loads(reply.content))
-        usage = protocols.Usage.estimate(str(request.body), reply.content, reply.cached_tokens)
+        content, calls = reply.content, reply.calls
+        if reply.kind == "json" and request.schema_name in request.tools:
+            content, calls = "", ((request.schema_name, json.loads(reply.content)),)
+        answered = content + "".join(str(given) for _, given in calls)
+        usage = protocols.Usage.estimate(str(request.body), answered, reply.cached_tokens)
         return protocols.success_body(
-            request.api, request.model, content, call, truncated=reply.truncated, usage=usage, number=request.number
+            request.api, request.model, content, calls, truncated=reply.truncated, usage=usage, number=request.number
         )
 
     def _cut(self, request: Request, reply: Reply) -> None:

@@ -1,0 +1,114 @@
+"""Requests and answers as rows of the ledger, and back. What is stored has been redacted, piece by piece."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+from pydantic import JsonValue, TypeAdapter
+
+from llm.errors import LLMError
+from llm.ledger import Answered, CallContext, ModelCall
+from llm.request import Answer, Request, ToolCall, Turn
+from monitoring import redact
+
+
+@dataclass(frozen=True)
+class _Said:
+    """The answer to a request with tools, stored as JSON: the request says which form its answer has."""
+
+    text: str
+    calls: tuple[ToolCall, ...]
+
+
+_SAID = TypeAdapter(_Said)
+
+
+def entry(
+    request: Request,
+    context: CallContext,
+    answer: Answer,
+    *,
+    cost: float | None,
+    cached: bool,
+    seconds: float,
+    outcome: str = "ok",
+) -> ModelCall:
+    """The line that tells of one call."""
+    return ModelCall(
+        workflow_id=context.workflow_id,
+        step=context.step,
+        request_hash=request.digest(),
+        task_id=context.task_id,
+        agent=context.agent,
+        provider=request.provider,
+        model=request.model,
+        prompt_hash=request.prompt_digest(),
+        prompt=redact(request.text()),
+        response=_written(answer, with_calls=bool(request.tools) and outcome == "ok"),
+        input_tokens=answer.input_tokens,
+        output_tokens=answer.output_tokens,
+        cached_tokens=answer.cached_tokens,
+        cost_usd=cost,
+        cached=cached,
+        seconds=seconds,
+        outcome=outcome,
+    )
+
+
+def failed(request: Request, context: CallContext, error: LLMError, seconds: float) -> ModelCall:
+    """The line that tells of a call without an answer."""
+    nothing = Answer(str(error), truncated=False, input_tokens=0, output_tokens=0, cached_tokens=0)
+    return entry(request, context, nothing, cost=0.0, cached=False, seconds=seconds, outcome=type(error).__name__)
+
+
+def replayed(found: Answered, request: Request) -> Answer:
+    """The answer that was stored for `request`."""
+    said = _SAID.validate_json(found.response) if request.tools else _Said(found.response, ())
+    return Answer(
+        text=said.text,
+        # The ledger keeps no flag for it: an answer that used up its limit was cut off by it.
+        truncated=found.output_tokens >= request.max_tokens,
+        input_tokens=found.input_tokens,
+        output_tokens=found.output_tokens,
+        cached_tokens=found.cached_tokens,
+        calls=said.calls,
+    )
+
+
+def redacted(turn: Turn) -> Turn:
+    """The message as it may be sent: a secret in a file must reach neither the provider nor the database."""
+    return replace(
+        turn,
+        text=redact(turn.text),
+        calls=tuple(_redacted_call(call) for call in turn.calls),
+        results=tuple(replace(result, text=redact(result.text)) for result in turn.results),
+    )
+
+
+def _written(answer: Answer, *, with_calls: bool) -> str:
+    if not with_calls:
+        return redact(answer.text)
+    calls = tuple(_redacted_call(call) for call in answer.calls)
+    return _SAID.dump_json(_Said(redact(answer.text), calls), indent=1).decode()
+
+
+def _redacted_call(call: ToolCall) -> ToolCall:
+    """In JSON a secret may hide behind escapes, so its strings are redacted as they are meant; then the whole."""
+    try:
+        meant = json.dumps(_redacted_value(json.loads(call.arguments)), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        meant = call.arguments
+    return replace(call, arguments=redact(meant))
+
+
+def _redacted_value(value: JsonValue) -> JsonValue:
+    match value:
+        case str():
+            return redact(value)
+        case list():
+            return [_redacted_value(item) for item in value]
+        case dict():
+            return {name: _redacted_value(item) for name, item in value.items()}
+        case _:
+            return value

@@ -1,0 +1,54 @@
+"""`agents list`: what each agent's model is taken to be able to do, without asking it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from cli import app
+from tests.orchestrator.conftest import MakeHouse, make_house
+from tests.orchestrator.house import House, team
+
+__all__ = ["make_house"]
+
+
+def listed(house: House, *arguments: str) -> str:
+    done = CliRunner().invoke(app, ["--config", str(house.config), "agents", "list", *arguments])
+    assert done.exit_code == 0, done.stderr
+    return done.stdout
+
+
+def test_each_agents_model_is_listed_with_what_it_can_do_and_no_model_is_asked(make_house: MakeHouse) -> None:
+    house, server = make_house(
+        team(),
+        llm={"profile": "auto", "capabilities": {"tools": True}},
+        agents={"developer": {"model": "qwen2.5-coder:7b", "escalate_to": ["deepseek-chat", "local"]}},
+    )
+    rows = json.loads(listed(house, "--json"))
+    assert [(row["agent"], row["model"].split(":")[0], row["source"], row["escalation"]) for row in rows] == [
+        ("ceo", "openai_compatible", "guessed", False),
+        ("product", "openai_compatible", "guessed", False),
+        ("qa", "openai_compatible", "guessed", False),
+        ("developer", "openai_compatible", "known", False),
+        ("developer", "openai_compatible", "known", True),
+        ("developer", "local", "known", True),
+        ("tech_lead", "openai_compatible", "guessed", False),
+    ]
+    assert [row["abilities"]["tools"] for row in rows] == [True, True, True, True, True, False, True]
+    assert [row["by_owner"] for row in rows if row["escalation"]] == [[], []]
+    text = " ".join(listed(house).split())
+    assert "guessed; told" in text
+    assert "tried out when it is first needed" in text
+    assert server.requests == ()
+
+
+def test_a_missing_key_is_told(make_house: MakeHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    house, _ = make_house(team(), agents={"developer": {"escalate_to": ["anthropic:claude-sonnet-5-5"]}})
+    done = CliRunner().invoke(app, ["--config", str(house.config), "agents", "list"])
+    assert done.exit_code == 2
+    said = " ".join(done.stderr.split())
+    assert "agents.developer.escalate_to" in said
+    assert "set ANTHROPIC_API_KEY" in said
