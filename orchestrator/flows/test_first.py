@@ -16,7 +16,7 @@ from memory import FailureReason
 from orchestrator.errors import StageFailed
 from orchestrator.flows.code_state import CodeState, Sample
 from orchestrator.flows.flow import StageContext
-from orchestrator.flows.strategies import Answer, write_definitions
+from orchestrator.flows.strategies import Answer, next_sample, write_definitions
 from orchestrator.trials import Trial
 from testing import declared_tests
 
@@ -86,8 +86,7 @@ def _draft_solutions(ctx: StageContext, state: CodeState, stated: Sequence[TestC
     tests = _as_file(ctx, state, stated)
     for number in range(MOST_DRAFTS):
         name = f"draft {number + 1}"
-        answer = ctx.step(name, Answer, partial(_draft, ctx, state, number, name))
-        state.drawn += 1
+        answer = ctx.step(name, Answer, partial(_draft, ctx, state, next_sample(ctx, state), name))
         if known := next((draft for draft in drafts if draft.answer == answer.text), None):
             known.given += 1
             continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -305,6 +307,50 @@ def test_near_misses_of_a_small_model_are_recombined_without_asking_again(make_h
     assert "raise ValueError" in landed
     assert len([request for request in server.requests if asked(request) == "code"]) == 3
     assert len(house.landed()) == 2
+
+
+ROUND_TASK = "Add `tens(x: int) -> int` to calc.py. `tens(20)` returns `20` and `tens(40)` returns `40`."
+DOWN = "```python\ndef tens(x: int) -> int:\n    return x // 10 * 10\n```"
+AS_IT_IS = "```python\ndef tens(x: int) -> int:\n    return x\n```"
+DOWN_TOO = "```python\ndef tens(x: int) -> int:\n    rest = x % 10\n    return x - rest\n```"
+
+
+def in_turn(*answers: str) -> Callable[[Request], str]:
+    """The answers in turn, none of them twice in the same words."""
+    asked_for = itertools.count()
+    return lambda request: answers[(number := next(asked_for)) % len(answers)].replace(":\n", f":  # {number}\n")
+
+
+def test_answers_that_pass_and_differ_elsewhere_do_not_land(make_house: MakeHouse) -> None:
+    house, _ = make_house(team(code=in_turn(DOWN, AS_IT_IS)), **SMALL)
+    task_id = house.submit(ROUND_TASK, "Tens")
+    house.run_until_idle()
+
+    task = house.task(task_id)
+    assert (task.status, task.reason) == (TaskStatus.BLOCKED, FailureReason.REVIEW_REJECTED)
+    assert "pass every test and do not mean the same: tens(" in task.reason_detail
+    assert house.landed() == []
+
+
+def test_an_answer_that_another_one_confirms_lands(make_house: MakeHouse) -> None:
+    house, server = make_house(team(code=[DOWN, DOWN_TOO]), **SMALL)
+    task_id = house.submit(ROUND_TASK, "Tens")
+    done = house.run_until_idle()
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert house.task(task_id).status is TaskStatus.COMPLETED
+    assert len(server.requests) == 3  # two answers, and what QA would test besides
+
+
+def test_an_answer_that_nobody_confirms_does_not_land(make_house: MakeHouse) -> None:
+    wrong = "```python\ndef tens(x: int) -> int:\n    return x - 10\n```"
+    house, _ = make_house(team(code=[AS_IT_IS, *(wrong.replace("10", str(10 + n)) for n in range(30))]), **SMALL)
+    task_id = house.submit(ROUND_TASK, "Tens")
+    house.run_until_idle()
+
+    task = house.task(task_id)
+    assert (task.status, task.reason) == (TaskStatus.BLOCKED, FailureReason.REVIEW_REJECTED)
+    assert "no second one confirms it" in task.reason_detail
 
 
 BELOW = """def below(x: int, limit: int) -> bool:

@@ -41,9 +41,18 @@ class Sampling:
 
     def answer(self, ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer:
         """One model call, one step."""
-        number, step = state.drawn, f"write {attempt.label}"
-        state.drawn += 1
+        number, step = next_sample(ctx, state), f"write {attempt.label}"
         return ctx.step(step, Answer, partial(write_definitions, ctx, state, state.tests_commit, number, step))
+
+
+def next_sample(ctx: StageContext, state: CodeState) -> int:
+    """The number of the next sample, which counts as asked for: one that shows something no earlier one did."""
+    views = _views(ctx)
+    number = state.drawn
+    if views[number % len(views)].tests and not state.cases:
+        number += 1  # without tests to show it would be the first view again
+    state.drawn = number + 1
+    return number
 
 
 def write_definitions(ctx: StageContext, state: CodeState, commit: str, sample: int, step: str) -> Answer:
@@ -53,7 +62,7 @@ def write_definitions(ctx: StageContext, state: CodeState, commit: str, sample: 
     than of warm ones. From then on every second answer begins as the nearest one so far does, and goes on differently
     from some statement on.
     """
-    views = [view for view in _VIEWS if ctx.team.developer.profile.continues or not view.begun]
+    views = _views(ctx)
     draw, turn = divmod(sample, len(views))
     shown = _resumed(ctx, state, commit, sample) if draw and sample % 2 else None
     shown = shown or _code_view(ctx, state, commit, views[turn])
@@ -69,6 +78,10 @@ def near(state: CodeState) -> bool:
     most = len(state.tests_ids or state.cases)
     enough = state.present is not None or len(state.drafts) > 1
     return enough and 0 < min(sample.missing for sample in state.samples) * 4 <= most * 3
+
+
+def _views(ctx: StageContext) -> list[_View]:
+    return [view for view in _VIEWS if ctx.team.developer.profile.continues or not view.begun]
 
 
 def _resumed(ctx: StageContext, state: CodeState, commit: str, sample: int) -> CodeView | None:
