@@ -11,6 +11,7 @@ from testing.errors import (
 from testing.frameworks import declared_tests, detect_framework
 from testing.limits import SETUP_LIMITS, SandboxLimits
 from testing.mounts import Mount
+from testing.mutator import Distinguishing, Mutation, MutationTask, Survivor
 from testing.ownership import discard as discard_folder
 from testing.recombiner import Recombination, RecombinationTask
 from testing.results import Failure, FailureKind, TestCounts, TestResult
@@ -20,6 +21,7 @@ from testing.setup_plan import Framework
 
 __all__ = [
     "SETUP_LIMITS",
+    "Distinguishing",
     "Environment",
     "EnvironmentManager",
     "EnvironmentSetupError",
@@ -29,6 +31,8 @@ __all__ = [
     "InvalidReport",
     "InvalidSelection",
     "Mount",
+    "Mutation",
+    "MutationTask",
     "Recombination",
     "RecombinationTask",
     "Sandbox",
@@ -37,6 +41,7 @@ __all__ = [
     "SandboxProbe",
     "SandboxResult",
     "SandboxUnavailable",
+    "Survivor",
     "TestCounts",
     "TestResult",
     "TestRunner",

@@ -11,8 +11,10 @@ from testing.diagnosis import ProjectNames, diagnose
 from testing.environment import Environment
 from testing.errors import InvalidReport
 from testing.frameworks import REPORT, TestCommand, command_for, detect_framework, explain_exit
+from testing.inner_program import Place
 from testing.junit import Report, read_report
 from testing.mounts import Mount
+from testing.mutator import Mutation, MutationTask, mutate
 from testing.ownership import discard, everything
 from testing.recombiner import Recombination, RecombinationTask, recombine
 from testing.results import TestCounts, TestResult
@@ -87,14 +89,32 @@ class TestRunner:
 
         Raises SandboxUnavailable when nothing may be run.
         """
-        self.prepare(source, environment)
-        variables = variables_of(self._sandbox, source, environment)
-        found = recombine(self._sandbox, source, environment.mount, environment.python, variables, task, label)
+        found = recombine(self._place(source, environment, label), task)
         _log.info(
             "solutions recombined", function=task.function, samples=len(task.samples), found=bool(found.code),
             tried=found.tried, best=found.best, of=found.of, seconds=round(found.seconds, 2),
         )  # fmt: skip
         return found
+
+    def mutate(self, source: Path, environment: Environment, task: MutationTask, *, label: str = "") -> Mutation:
+        """How many small faults in accepted code its tests notice, in the run folder `source`.
+
+        A measurement made beside the code that is measured: good for asking for another test, not for accepting any.
+
+        Raises SandboxUnavailable when nothing may be run.
+        """
+        found = mutate(self._place(source, environment, label), task)
+        _log.info(
+            "tests examined by mutants", functions=len(task.functions), tests=len(task.tests), mutants=found.total,
+            killed=found.killed, seconds=round(found.seconds, 2),
+        )  # fmt: skip
+        return found
+
+    def _place(self, source: Path, environment: Environment, label: str) -> Place:
+        """Where a program of ours runs: the prepared run folder in the project's environment."""
+        self.prepare(source, environment)
+        variables = variables_of(self._sandbox, source, environment)
+        return Place(self._sandbox, source, environment.mount, environment.python, variables, label)
 
     def run_specific_test(
         self, test_path: str, source: Path, environment: Environment, *, timeout: float = 300.0, label: str = ""

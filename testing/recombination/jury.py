@@ -63,13 +63,25 @@ def module_of(name: str, imports: Sequence[ast.stmt]) -> ModuleType:
 class Jury:
     """Judges candidates: which tests pass with this code in the module."""
 
-    def __init__(self, module: ModuleType, name: str, tests: Sequence[Sequence[str]]) -> None:
+    def __init__(
+        self,
+        module: ModuleType,
+        name: str,
+        tests: Sequence[Sequence[str]],
+        *,
+        also: Sequence[str] = (),
+        seconds: float = _PROCESSOR_SECONDS,
+    ) -> None:
+        """`also`: what else candidates define. `seconds` of processor time a candidate has for all tests."""
         self._module = module
-        self._name = name
+        self._names = (name, *also)
+        self._processor_seconds = seconds
+        self._seconds = seconds * _SECONDS / _PROCESSOR_SECONDS
         self._tests = [compile("\n".join(lines), "<test>", "exec") for lines in tests[:MOST_TESTS]]
         self.everything = (1 << len(self._tests)) - 1
         self._probes: Sequence[Probe] = ()
         self._raises = _raises()  # imported here once, not by every worker
+        self._holders: dict[str, list[ModuleType]] = {}
         self._worker: tuple[int, int, int] | None = None
 
     def passed(self, code: CodeType, expected: int) -> int:
@@ -77,7 +89,7 @@ class Jury:
 
         A candidate that does not end in time passes nothing.
         """
-        answer = self._asked(code, expected, _RESULT.size, _SECONDS)
+        answer = self._asked(code, expected, _RESULT.size, self._seconds)
         return int(_RESULT.unpack(answer)[0]) & self.everything if answer else 0
 
     def outcomes(self, code: CodeType, probes: Sequence[Probe]) -> tuple[int, ...]:
@@ -86,20 +98,20 @@ class Jury:
         Each time for the same probes: a worker knows those with which it was started.
         """
         self._set(probes)
-        longest = _SECONDS + 2 * _PROBE_SECONDS * len(probes)
+        longest = self._seconds + 2 * _PROBE_SECONDS * len(probes)
         answer = self._asked(code, _PROBE, _RESULT.size * len(probes), longest)
         return struct.unpack(f"<{len(probes)}I", answer) if answer else tuple(range(len(probes)))
 
     def told(self, code: CodeType, probe: Probe) -> str:
         """What comes of one probe with `code`, in at most 200 characters."""
         self._set([probe])
-        answer = self._asked(code, _TOLD, _LONGEST_TOLD, _SECONDS)
+        answer = self._asked(code, _TOLD, _LONGEST_TOLD, self._seconds)
         return answer.decode("utf-8", "replace").strip() or "nothing in time"
 
     def _set(self, probes: Sequence[Probe]) -> None:
         if self._probes is not probes:
             self._probes = probes
-            self._end()
+            self.end()
 
     def _asked(self, code: CodeType, what: int, size: int, seconds: float) -> bytes:
         """The worker's answer; nothing when it did not come in time."""
@@ -116,7 +128,7 @@ class Jury:
                     return answer
         except BrokenPipeError:
             pass
-        self._end()
+        self.end()
         return b""
 
     def _start(self) -> tuple[int, int, int]:
@@ -135,7 +147,7 @@ class Jury:
         self._worker = (pid, question_write, answer_read)
         return self._worker
 
-    def _end(self) -> None:
+    def end(self) -> None:
         """End the worker; the next candidate gets a new one."""
         if self._worker:
             pid, asking, answering = self._worker
@@ -153,6 +165,7 @@ class Jury:
             os.dup2(silence, stream)
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
         signal.signal(signal.SIGVTALRM, _end_of_time)
+        self._holders = _holders(self._module, self._names)
         with os.fdopen(asking, "rb") as questions:
             while header := questions.read(_HEADER.size):
                 length, expected = _HEADER.unpack(header)
@@ -161,7 +174,7 @@ class Jury:
 
     def _answer(self, code: CodeType, expected: int) -> bytes:
         # Again and again, for candidates that catch whatever is raised in them.
-        signal.setitimer(signal.ITIMER_VIRTUAL, _PROCESSOR_SECONDS, _PROCESSOR_SECONDS)
+        signal.setitimer(signal.ITIMER_VIRTUAL, self._processor_seconds, self._processor_seconds)
         try:
             if expected == _PROBE:
                 return struct.pack(f"<{len(self._probes)}I", *map(_number, self._probed(code)))
@@ -203,9 +216,9 @@ class Jury:
         return passed
 
     def _define(self, code: CodeType) -> None:
-        """Bring `code` into the module. A method goes into its class; packages hand the new function on."""
+        """Bring `code` into the module. A method goes into its class; modules that hold what is new get that of it."""
         names = vars(self._module)
-        owner, _, last = self._name.rpartition(".")
+        owner, _, last = self._names[0].rpartition(".")
         if owner:
             here = {**names}
             exec(code, names)  # noqa: S102  # in the sandbox
@@ -213,10 +226,9 @@ class Jury:
             names.update({last: here[last]} if last in here else {})
             return
         exec(code, names)  # noqa: S102  # in the sandbox
-        package = self._module.__name__
-        while package := package.rpartition(".")[0]:
-            if package in sys.modules:
-                setattr(sys.modules[package], last, names.get(last))
+        for name in self._names:
+            for holder in self._holders[name]:
+                setattr(holder, name, names.get(name))
 
 
 def _shown(result: object) -> str:
@@ -237,6 +249,26 @@ class _Late(BaseException):
 
 def _end_of_time(number: int, frame: object) -> None:
     raise _Late
+
+
+def _holders(module: ModuleType, names: Sequence[str]) -> dict[str, list[ModuleType]]:
+    """The packages of `module`, and the modules that have imported one of `names` from it."""
+    packages, package = [], module.__name__
+    while package := package.rpartition(".")[0]:
+        packages += [sys.modules[package]] if package in sys.modules else []
+    loaded = [other for other in list(sys.modules.values()) if isinstance(other, ModuleType)]
+    present = {name: vars(module).get(name) for name in names}
+    return {
+        name: [
+            *packages,
+            *(
+                other
+                for other in loaded
+                if there is not None and vars(other).get(name) is there and other is not module
+            ),
+        ]
+        for name, there in present.items()
+    }
 
 
 def _holds(test: CodeType, raises: object) -> bool:

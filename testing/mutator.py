@@ -1,0 +1,94 @@
+"""Starts the examination of `testing.mutation` in the sandbox: which small faults in accepted code its tests notice."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import BaseModel, Field, model_validator
+
+from testing.inner_program import Place, run_program
+
+_LINE = 200
+_WORDS = 600
+MOST_MUTANTS = 40
+
+
+class MutationTask(BaseModel):
+    """What is examined: `functions` of `module` (`name` or `Class.method`), whose text is `source`, with `tests`.
+
+    A test is the lines of its body. `samples`: other solutions of the task as source, asked for their opinion on
+    further calls. `seconds` bound it all.
+    """
+
+    module: str
+    source: str
+    functions: list[str]
+    tests: list[list[str]]
+    samples: list[str] = []
+    most: int = MOST_MUTANTS
+    seconds: float = 5.0
+
+
+class Survivor(BaseModel):
+    """A fault that no test notices: the statement (its head) in that line of the module, before and after."""
+
+    line: int = Field(ge=0)
+    before: str = Field(max_length=_LINE)
+    after: str = Field(max_length=_LINE)
+    operator: str = Field(max_length=30)
+
+
+class Distinguishing(BaseModel):
+    """A call that tells a survivor from the accepted code: what that gives, and how many of those asked agree."""
+
+    call: str = Field(max_length=_WORDS)
+    expected: str = Field(max_length=_WORDS)
+    """As `repr` writes it; a literal."""
+    imports: list[str] = Field(max_length=20)
+    agreeing: int = Field(ge=0)
+    asked: int = Field(ge=0)
+
+    @property
+    def agreed(self) -> bool:
+        """Whether enough independent solutions say the same for it to be a test."""
+        return self.asked >= _LEAST_ASKED and self.agreeing * 2 > self.asked
+
+
+_LEAST_ASKED = 2
+
+
+class Mutation(BaseModel):
+    """How strong the tests are. Without mutants (`total` 0) nothing could be measured."""
+
+    total: int = Field(0, ge=0, le=MOST_MUTANTS)
+    killed: int = Field(0, ge=0, le=MOST_MUTANTS)
+    survivors: list[Survivor] = Field([], max_length=MOST_MUTANTS)
+    holds: list[bool] = []
+    """For each test whether the accepted code passes it when it stands alone."""
+    kills: list[int] = []
+    """For each test the mutants that it is the first to notice."""
+    distinguishing: list[Distinguishing] = Field([], max_length=10)
+    seconds: float = 0.0
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        if self.killed + len(self.survivors) != self.total or len(self.holds) != len(self.kills):
+            raise ValueError("killed mutants and survivors are all there are")
+        return self
+
+    @property
+    def score(self) -> float | None:
+        """Share of the mutants that the tests notice; None when there were none."""
+        return self.killed / self.total if self.total else None
+
+    def noticed_by(self, test: int) -> int:
+        """Mutants that the test in this place is the first to notice; 0 when the accepted code fails it."""
+        known = test < len(self.holds) and self.holds[test]
+        return self.kills[test] if known else 0
+
+
+def mutate(place: Place, task: MutationTask) -> Mutation:
+    """Examine the code in the files of `place`. Raises SandboxUnavailable when nothing may be run."""
+    found = run_program(place, "mutation", task, Mutation, task.seconds)
+    # What says more about tests than there are was not written by our program.
+    return found if len(found.holds) in (0, len(task.tests)) else Mutation()
