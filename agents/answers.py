@@ -32,7 +32,7 @@ class TestCase(BaseModel):
 
     name: str
     lines: list[str]
-    origin: Literal["owner", "example", "qa"] = "example"
+    origin: Literal["owner", "example", "qa", "law", "mutant"] = "example"
 
     @property
     def imports(self) -> list[str]:

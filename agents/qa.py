@@ -12,6 +12,7 @@ from agents.examples import Example, called_names, free_names, stated_examples
 from agents.prompts import render
 from llm import CallContext, TruncatedOutput
 from memory import Task
+from testing import Survivor
 
 _STDLIB_IMPORTS = {
     **{
@@ -93,6 +94,40 @@ class QAAgent(BaseAgent):
                 text = cut.partial  # a small model may go on for ever; what is complete counts
             return assertion_lines(text)
         return self._structured(prompt, AssertionList, context).assertions
+
+    def write_missing_assertions(
+        self,
+        task: Task,
+        requirements: Requirements,
+        cases: Sequence[TestCase],
+        survivors: Sequence[Survivor],
+        context: CallContext,
+    ) -> list[str]:
+        """Assertions that notice `survivors`, faults that `cases` do not, one `assert` line for each at most."""
+        prompt = render(
+            "missing_case",
+            title=task.title,
+            description=task.description,
+            first_symbol=requirements.symbols[0] if requirements.symbols else "function",
+            module=requirements.module,
+            tests=[case.statements[-1] for case in cases],
+            survivors=survivors,
+        )
+        return self._structured(prompt, AssertionList, context).assertions[: len(survivors)]
+
+    def missing_cases(
+        self,
+        assertions: Sequence[str],
+        requirements: Requirements,
+        modules: Mapping[str, str],
+        known: Sequence[TestCase],
+    ) -> list[TestCase]:
+        """The usable ones of `assertions` as tests, as `cases_from_assertions` gives them."""
+        cases = self.cases_from_assertions(assertions, requirements, modules, known, len(assertions))
+        return [
+            case.model_copy(update={"name": f"test_{_slug(requirements)}_missing_{number}", "origin": "mutant"})
+            for number, case in enumerate(cases, start=1)
+        ]
 
     def cases_from_assertions(
         self,

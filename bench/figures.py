@@ -49,6 +49,8 @@ def summary(results: Sequence[TaskResult]) -> dict[str, object]:
         "landed_share_95": [round(low, 3), round(high, 3)],
         "judged": len(judged),
         "wrong_landings": sum(bool(result.wrong) for result in judged),
+        "mutants": (mutants := sum(result.mutants for result in results)),
+        "mutants_killed": round(sum(result.killed for result in results) / mutants, 3) if mutants else None,
         "generations": sum(result.generations for result in results),
         "input_tokens": sum(result.input_tokens for result in results),
         "output_tokens": sum(result.output_tokens for result in results),

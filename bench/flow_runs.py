@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from bench.task_sets import BenchTask, TaskSet
 from config import ProjectPaths, load_settings
 from memory import ENDED, MemoryStore, Task, TaskStatus
+from orchestrator.quality import SuiteQuality
 from testing import EnvironmentManager, Sandbox, TestRunner
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +43,9 @@ class TaskResult(BaseModel):
     approaches: int = 0
     attempts: dict[str, int] = {}
     """Strategy -> attempts."""
+    mutants: int = 0
+    killed: int = 0
+    """Small faults tried in the accepted code, and those that its tests noticed."""
     generations: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
@@ -154,6 +158,7 @@ class _House:
         landed = ended.status is TaskStatus.COMPLETED
         attempts = self._store.attempts(ended.id)
         usage = next(iter(self._store.usage("task", task_id=ended.id)), None)
+        quality = SuiteQuality.model_validate(ended.result.get("quality") or {})
         begun, over = ended.started_at, ended.finished_at
         return TaskResult(
             task=task.id,
@@ -166,6 +171,8 @@ class _House:
             strategy=str(ended.result.get("strategy", "")),
             approaches=max((attempt.approach for attempt in attempts), default=0),
             attempts=dict(Counter(attempt.strategy for attempt in attempts)),
+            mutants=quality.mutants,
+            killed=quality.killed,
             generations=usage.calls if usage else 0,
             input_tokens=usage.input_tokens if usage else 0,
             output_tokens=usage.output_tokens if usage else 0,

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from memory import Activity, MemoryStore, Task, TaskStatus, UsageRow, utc_now
+from orchestrator.quality import SuiteQuality
 
 _COLOURS = {
     TaskStatus.COMPLETED: "green",
@@ -133,6 +134,7 @@ def _facts(task: Task) -> dict[str, str]:
         "tests": f"{len(_list(task, 'tests_ids'))} in {task.result.get('tests_file')}{', given' if task.tests else ''}"
         if _list(task, "tests_ids")
         else "",
+        "strength": str(SuiteQuality.model_validate(quality)) if (quality := task.result.get("quality")) else "",
         "commits": commits,
         "landed": pushed,
         "deployment": str(task.result.get("deployment") or ""),

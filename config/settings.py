@@ -114,6 +114,9 @@ class TestingSettings(Section):
     auto_run: bool = Field(True, description="false: nothing of the repository is run before `task approve`.")
     setup_command: str | None = Field(None, description="Shell command that prepares the environment, if pip cannot.")
     timeout: float = Field(300, gt=0, le=7200, description="Seconds one test run may take.")
+    mutation_score: float = Field(
+        0.6, ge=0, le=1, description="Share of small faults new tests must notice, else they get more; 0: not measured."
+    )
 
 
 class DeploymentSettings(Section):

@@ -18,6 +18,8 @@ from orchestrator.errors import StageFailed
 from testing import (
     Environment,
     EnvironmentManager,
+    Mutation,
+    MutationTask,
     Recombination,
     RecombinationTask,
     TestResult,
@@ -87,6 +89,11 @@ class Suite:
         """Search among changes of `task.samples` for a solution, on the files of a commit or tree."""
         with self.exported(treeish) as (folder, _):
             return self._runner.recombine(folder, self._environment(folder, label), task, label=label)
+
+    def mutate(self, treeish: str, task: MutationTask, label: str) -> Mutation:
+        """How many small faults in the code of a commit or tree its tests notice."""
+        with self.exported(treeish) as (folder, _):
+            return self._runner.mutate(folder, self._environment(folder, label), task, label=label)
 
     def baseline(self, treeish: str, label: str) -> Baseline:
         """How the whole suite of a commit or tree ends, from memory if it was run before.

@@ -33,8 +33,9 @@ from orchestrator.offers import only_wanted
 from orchestrator.services import Services
 from orchestrator.sources import Sources, imported_definitions, public_names, read_sources
 from orchestrator.suite import Baseline
+from orchestrator.touched import touched_functions
 from orchestrator.trials import Trial, evidence_of, not_passed
-from testing import Recombination, RecombinationTask
+from testing import Mutation, MutationTask, Recombination, RecombinationTask
 
 log = get_logger(__name__)
 
@@ -227,7 +228,21 @@ class Workbench:
             return Trial.invalid(str(unsafe))
         finally:
             self._git.reset_worktree(worktree, tests_commit)
-        base = f"{tests_commit}^"
+        return self._judged(tree, path, test_ids, f"{tests_commit}^")
+
+    def with_tests(self, code_commit: str, tests: tuple[str, str], test_ids: Sequence[str], base: str) -> Trial:
+        """The code of `code_commit` with another text of its new tests (path, text): these are run, then the suite."""
+        worktree = self._worktree
+        self._git.reset_worktree(worktree, code_commit)
+        try:
+            FileManager(worktree.path).write_file(*tests)
+            tree = self._git.write_tree(worktree)
+        finally:
+            self._git.reset_worktree(worktree, code_commit)
+        return self._judged(tree, tests[0], test_ids, base)
+
+    def _judged(self, tree: str, path: str, test_ids: Sequence[str], base: str) -> Trial:
+        """Run the new tests at `path`, then the whole suite, which was as it was in `base`."""
         result = self._suite.run(tree, [path], self._task.id, self._patience(base))
         trial = Trial.of(result, tree)
         if missing := not_passed(test_ids, trial.passed):
@@ -248,18 +263,43 @@ class Workbench:
             return Recombination()
         with self._suite.exported(tests_commit) as (folder, _):
             before = _text(folder, path)
-        samples = []
-        for answer in answers:
-            with suppress(AnswerError):
-                samples.append(only_wanted(code_for(answer, path), before, requirements.symbols))
         task = RecombinationTask(
             module=requirements.module,
             function=requirements.symbols[0],
-            samples=samples,
+            samples=_samples(answers, requirements, before),
             tests=[case.lines for case in cases],
             seconds=_RECOMBINING_SECONDS,
         )
         return self._suite.recombine(tests_commit, task, self._task.id)
+
+    def mutate(
+        self,
+        tests_commit: str,
+        code_commit: str,
+        requirements: Requirements,
+        cases: Sequence[TestCase],
+        answers: Sequence[str] = (),
+    ) -> Mutation:
+        """How many small faults in what `code_commit` changed in the target file are noticed by `cases`.
+
+        `answers`: other solutions, asked whether they agree on calls that would notice more.
+        """
+        path = requirements.target_file
+        texts = []
+        for commit in (tests_commit, code_commit):
+            with self._suite.exported(commit) as (folder, _):
+                texts.append(_text(folder, path))
+        touched = touched_functions(*texts) if path.endswith(".py") and requirements.module else []
+        if not (touched and cases):
+            return Mutation()
+        task = MutationTask(
+            module=requirements.module,
+            source=texts[1],
+            functions=sorted(touched, key=lambda name: name not in requirements.symbols),
+            tests=[case.lines for case in cases],
+            samples=_samples(answers, requirements, texts[0]),
+        )
+        return self._suite.mutate(code_commit, task, self._task.id)
 
     # -- commits and landing ---------------------------------------------------------------------------------
 
@@ -380,6 +420,15 @@ class Workbench:
             wanted = rf"\bfrom {re.escape(package)} import {name}\b|\b{re.escape(package)}\.{name}\("
             if re.search(wanted, tests):
                 files.write_file(init, ensure_export(files.read_file(init), module, name))
+
+
+def _samples(answers: Sequence[str], requirements: Requirements, before: str) -> list[str]:
+    """The code of the `answers` that can be read, cut down to what the task is about."""
+    samples = []
+    for answer in answers:
+        with suppress(AnswerError):
+            samples.append(only_wanted(code_for(answer, requirements.target_file), before, requirements.symbols))
+    return samples
 
 
 def _text(folder: Path, path: str) -> str:

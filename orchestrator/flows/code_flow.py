@@ -15,6 +15,7 @@ from orchestrator.errors import StageFailed
 from orchestrator.flows.code_state import CodeState, Settled
 from orchestrator.flows.coding import make_tests_pass
 from orchestrator.flows.flow import Done, Flow, Next, Outcome, Stage, StageContext, Wait
+from orchestrator.flows.suite_quality import settle_quality
 from orchestrator.flows.test_first import settle_tests
 from orchestrator.suite import Baseline
 from orchestrator.workbench import Landed, Opened
@@ -47,7 +48,8 @@ def tests(ctx: StageContext) -> Outcome:
 
 
 def code(ctx: StageContext) -> Outcome:
-    """[developer] Attempts until the tests and the whole suite are green, then one code commit.
+    """[developer] Attempts until the tests and the whole suite are green, then one code commit; then the tests' turn:
+    what they are worth is measured on that code, and what is missing added.
 
     One approach a visit: after a failed one the task stands in its queue again, so that a hard one holds up no other.
     """
@@ -56,6 +58,7 @@ def code(ctx: StageContext) -> Outcome:
         state.step_back()
         return Next("code", state)
     state.behind = 0
+    settle_quality(ctx, state)
     return Next("review", state)
 
 

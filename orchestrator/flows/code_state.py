@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from agents import Requirements, TestCase
 from memory import Task
 from orchestrator.flows.flow import FlowState
+from orchestrator.quality import SuiteQuality
 from orchestrator.suite import Baseline
 from orchestrator.trials import Trial
 
@@ -58,6 +59,8 @@ class CodeState(FlowState):
     tests_commit: str = ""
     dropped_tests: int = 0
     """Assertions of QA that were not kept: unusable, not agreed upon, or not about the task."""
+    quality: SuiteQuality | None = None
+    """How strong the tests are, measured on the accepted code."""
     drafts: list[Sample] = []
     present: Sample | None = None
     """The wanted function as it is before the work, where it is there: a small change may be all that is missing."""
