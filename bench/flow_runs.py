@@ -18,8 +18,7 @@ from pydantic import BaseModel
 
 from bench.task_sets import BenchTask, TaskSet
 from config import ProjectPaths, load_settings
-from memory import ENDED, MemoryStore, Task, TaskStatus
-from orchestrator.quality import SuiteQuality
+from memory import ENDED, MemoryStore, SuiteQuality, Task, TaskStatus
 from testing import EnvironmentManager, Sandbox, TestRunner
 
 ROOT = Path(__file__).resolve().parent.parent

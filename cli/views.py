@@ -10,8 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from memory import Activity, MemoryStore, Task, TaskStatus, UsageRow, utc_now
-from orchestrator.quality import SuiteQuality
+from memory import Activity, MemoryStore, SuiteQuality, Task, TaskStatus, UsageRow, utc_now
 
 _COLOURS = {
     TaskStatus.COMPLETED: "green",

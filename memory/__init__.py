@@ -41,6 +41,7 @@ from memory.models import (
     utc_now,
 )
 from memory.priority import effective_priority, queue_priority
+from memory.quality import SuiteQuality
 from memory.store import MemoryStore
 from memory.task_ids import new_task_id
 from memory.tasks import ENDED, RETRIABLE, TaskChanges
@@ -74,6 +75,7 @@ __all__ = [
     "SchemaTooNew",
     "Section",
     "StoredResponse",
+    "SuiteQuality",
     "Task",
     "TaskChanges",
     "TaskStatus",

@@ -7,9 +7,8 @@ from typing import Self
 from pydantic import BaseModel
 
 from agents import Requirements, TestCase
-from memory import Task
+from memory import SuiteQuality, Task
 from orchestrator.flows.flow import FlowState
-from orchestrator.quality import SuiteQuality
 from orchestrator.suite import Baseline
 from orchestrator.trials import Trial
 

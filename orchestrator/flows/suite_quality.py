@@ -8,13 +8,14 @@ test run. The owner's tests are measured and left as they are.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
 from agents import TestCase, render_test_file
+from memory import SuiteQuality
 from orchestrator.flows.code_state import CodeState
 from orchestrator.flows.flow import StageContext
-from orchestrator.quality import SuiteQuality
 from orchestrator.trials import Trial
 from testing import Mutation, declared_tests
 
@@ -32,8 +33,25 @@ def settle_quality(ctx: StageContext, state: CodeState) -> None:
     weak = found.score is not None and found.score < least
     if weak and not ctx.task.tests and state.quality is None:
         found = _strengthened(ctx, state, found)
-    state.quality = SuiteQuality.of(state.cases, state.dropped_tests, found)
+    state.quality = quality_of(state, found)
     ctx.step("record quality", bool, partial(_record, ctx, state.quality))
+
+
+def quality_of(state: CodeState, found: Mutation) -> SuiteQuality:
+    """The figures of the tests in `state`, of which `found` says how strong they are."""
+    by = Counter(case.origin for case in state.cases)
+    proposed = by["qa"] + state.dropped_tests
+    return SuiteQuality(
+        assertions=len(state.cases),
+        stated=by["example"],
+        agreed=by["qa"],
+        laws=by["law"],
+        added=by["mutant"],
+        given=by["owner"],
+        agreement=round(by["qa"] / proposed, 3) if proposed else None,
+        mutants=found.total,
+        killed=found.killed,
+    )
 
 
 def _strengthened(ctx: StageContext, state: CodeState, found: Mutation) -> Mutation:

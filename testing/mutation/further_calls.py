@@ -42,16 +42,15 @@ def distinguishing(
 ) -> list[Further]:
     """Few calls of `name` that together tell as many of the mutants `alive` from the `accepted` code as can be.
 
-    `samples` that pass half of the tests are asked what they give.
+    Those of `samples` that pass every test are asked what they give.
     """
     calls = _further_calls(name, tests, tree)
     probes = [code for _, _, code in calls]
     mine = jury.outcomes(accepted, probes) if probes else ()
     if not probes or mine != jury.outcomes(accepted, probes):
         return []
-    most = jury.everything.bit_count()
-    voters = [sample for sample in samples if jury.passed(sample, 0).bit_count() * 2 >= most]
-    votes = [jury.outcomes(sample, probes) for sample in voters]
+    holding = jury.passed(accepted, 0)
+    votes = [jury.outcomes(sample, probes) for sample in samples if jury.passed(sample, 0) & holding == holding]
     left = [jury.outcomes(mutant, probes) for mutant in alive]
     found: list[Further] = []
     while left and len(found) < _MOST_CASES:

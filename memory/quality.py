@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from typing import Self
-
 from pydantic import BaseModel, Field
-
-from agents import TestCase
-from testing import Mutation
 
 
 class SuiteQuality(BaseModel):
@@ -34,24 +27,6 @@ class SuiteQuality(BaseModel):
     """Those that some test noticed."""
     hidden: int = Field(0, ge=0)
     """Tests that the developer was not shown."""
-
-    @classmethod
-    def of(cls, cases: Sequence[TestCase], dropped: int, mutation: Mutation, hidden: int = 0) -> Self:
-        """The figures of `cases`, besides which `dropped` assertions were proposed and not kept."""
-        by = Counter(case.origin for case in cases)
-        proposed = by["qa"] + dropped
-        return cls(
-            assertions=len(cases),
-            stated=by["example"],
-            agreed=by["qa"],
-            laws=by["law"],
-            added=by["mutant"],
-            given=by["owner"],
-            agreement=round(by["qa"] / proposed, 3) if proposed else None,
-            mutants=mutation.total,
-            killed=mutation.killed,
-            hidden=hidden,
-        )
 
     def __str__(self) -> str:
         """One line: `9 assertions (6 stated, 3 agreed), 14 of 18 mutants killed`."""
