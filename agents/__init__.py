@@ -7,6 +7,7 @@ from agents.developer import Begun, CodeView, DeveloperAgent, FileText
 from agents.errors import AgentError, UnusableAnswer
 from agents.examples import Example, stated_examples
 from agents.given_tests import cases_in
+from agents.law_tests import law_tests
 from agents.product import ProductAgent, module_name
 from agents.qa import QAAgent, contradicting, render_test_file
 from agents.tech_lead import ChangeFacts, TechLeadAgent
@@ -36,6 +37,7 @@ __all__ = [
     "Work",
     "cases_in",
     "contradicting",
+    "law_tests",
     "module_name",
     "render_test_file",
     "stated_examples",
