@@ -297,7 +297,7 @@ class Workbench:
             source=texts[1],
             functions=sorted(touched, key=lambda name: name not in requirements.symbols),
             tests=[case.lines for case in cases],
-            samples=_samples(answers, requirements, texts[0]),
+            samples=_merged(answers, requirements, texts[0]),
         )
         return self._suite.mutate(code_commit, task, self._task.id)
 
@@ -429,6 +429,15 @@ def _samples(answers: Sequence[str], requirements: Requirements, before: str) ->
         with suppress(AnswerError):
             samples.append(only_wanted(code_for(answer, requirements.target_file), before, requirements.symbols))
     return samples
+
+
+def _merged(answers: Sequence[str], requirements: Requirements, before: str) -> list[str]:
+    """The module `before` as each of the `answers` would leave it."""
+    merged = []
+    for sample in _samples(answers, requirements, before):
+        with suppress(AnswerError):
+            merged.append(merge_definitions(before, sample, requirements.target_file).text)
+    return merged
 
 
 def _text(folder: Path, path: str) -> str:

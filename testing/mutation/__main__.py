@@ -3,9 +3,9 @@
     python -m ai_agents_sandboxed.mutation TASK.json RESULT.json
 
 The task: `module` (name) and `source` (its text), `functions` (names; of a method `Class.method`), `tests` (bodies, one
-assertion each), `samples` (other solutions as source), `most` mutants and `seconds`. The result: `holds` (which tests
-the code passes), `kills` (for each test the mutants that it is the first to fail), `total`, `killed`, `survivors`, and
-`distinguishing` (calls that would tell a survivor from the code).
+assertion each), `samples` (the module with other solutions), `most` mutants and `seconds`. The result: `holds` (which
+tests the code passes), `kills` (for each test the mutants that it is the first to fail), `total`, `killed`,
+`survivors`, and `distinguishing` (calls that would tell a survivor from the code).
 """
 
 from __future__ import annotations

@@ -22,11 +22,11 @@ _RAISES = "raises "
 
 @dataclass(frozen=True)
 class Further:
-    """A call, what the accepted code gives for it, the imports it needs, and how many solutions give the same."""
+    """A call in the place of that of a test, what the accepted code gives for it, and how many solutions the same."""
 
+    test: int
     call: str
     expected: str
-    imports: list[str]
     agreeing: int
     asked: int
 
@@ -58,38 +58,36 @@ def distinguishing(
         place = max(range(len(probes)), key=told.__getitem__)
         if not told[place]:
             break
-        imports, call, _ = calls[place]
+        test, call, _ = calls[place]
         expected = jury.shown(accepted, place)
         left = [theirs for theirs in left if theirs[place] == mine[place]]
         if _is_value(expected):
             agreeing = sum(theirs[place] == mine[place] for theirs in votes)
-            found.append(Further(call, expected, imports, agreeing, len(votes)))
+            found.append(Further(test, call, expected, agreeing, len(votes)))
     return found
 
 
-def _further_calls(
-    name: str, tests: Sequence[Sequence[str]], tree: ast.Module
-) -> list[tuple[list[str], str, CodeType]]:
-    """Variations of the tests' calls: the imports, the call, and a program that leaves its result in `RESULT`."""
-    calls = [call for lines in tests for call in _calls(name, lines)]
+def _further_calls(name: str, tests: Sequence[Sequence[str]], tree: ast.Module) -> list[tuple[int, str, CodeType]]:
+    """Variations of the tests' calls: the test's place, the call, and a program that leaves its result in `RESULT`."""
+    calls = [(place, *call) for place, lines in enumerate(tests) for call in _calls(name, lines)]
     pool = [
         node.value
-        for part in [*(call for _, call in calls), tree]
+        for part in [*(call for _, _, call in calls), tree]
         for node in ast.walk(part)
         if isinstance(node, ast.Constant)
     ]
-    known = {ast.unparse(call) for _, call in calls}
+    known = {ast.unparse(call) for _, _, call in calls}
     chooser = random.Random(0)  # noqa: S311  # nothing secret
-    found: dict[str, tuple[list[str], str, CodeType]] = {}
+    found: dict[str, tuple[int, str, CodeType]] = {}
     for _ in range(_TRIES if calls else 0):
-        imports, call = chooser.choice(calls)
+        place, before, call = chooser.choice(calls)
         varied = _varied(call, pool, chooser)
         text = ast.unparse(varied)
         if text in found or text in known:
             continue
-        body: list[ast.stmt] = [*imports, ast.Assign([ast.Name(RESULT, ast.Store())], varied)]
+        body: list[ast.stmt] = [*before, ast.Assign([ast.Name(RESULT, ast.Store())], varied)]
         code = compile(ast.fix_missing_locations(ast.Module(body, [])), "<probe>", "exec")
-        found[text] = ([ast.unparse(node) for node in imports], text, code)
+        found[text] = (place, text, code)
         if len(found) >= _MOST_CALLS:
             break
     return list(found.values())

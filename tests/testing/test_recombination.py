@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testing import Environment, Recombination, RecombinationTask, TestRunner
@@ -139,6 +139,7 @@ PARTS = [
 ]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(PARTS), min_size=1, max_size=4), st.lists(st.sampled_from(PARTS), min_size=1, max_size=3)
 )
