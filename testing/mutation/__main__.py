@@ -22,6 +22,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from ..recombination.jury import MOST_TESTS, Jury, module_of
+from ..recombination.solutions import identity
 from .further_calls import Further, distinguishing
 from .operators import Function, Mutant, header, mutants, spread
 
@@ -137,12 +138,6 @@ class Examination:
 def compiled(tree: ast.Module) -> CodeType:
     """The whole module, so that decorators, classes and what else stands around a function are as they were."""
     return compile(ast.fix_missing_locations(tree), "<candidate>", "exec", dont_inherit=True)
-
-
-def identity(code: CodeType) -> object:
-    """What a code object does, without where it stands in a file: equal for mutants that cannot be told apart."""
-    constants = tuple(identity(item) if isinstance(item, CodeType) else (type(item), item) for item in code.co_consts)
-    return (code.co_code, code.co_names, code.co_varnames, code.co_argcount, constants)
 
 
 def _after(mutant: Mutant) -> str:

@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import CodeType
 
-from ..recombination.choice import RESULT, _calls, _varied
-from ..recombination.jury import Jury
+from ..recombination.choice import probes
+from ..recombination.jury import LONGEST_TOLD, RAISED, Jury
 
-_MOST_CALLS = 60
-_TRIES = 400
 _MOST_CASES = 3
-_RAISES = "raises "
+_GIVES = "gives "
 
 
 @dataclass(frozen=True)
@@ -44,59 +42,33 @@ def distinguishing(
 
     Those of `samples` that pass every test are asked what they give.
     """
-    calls = _further_calls(name, tests, tree)
-    probes = [code for _, _, code in calls]
-    mine = jury.outcomes(accepted, probes) if probes else ()
-    if not probes or mine != jury.outcomes(accepted, probes):
+    asked = probes(name, tests, [tree], random.Random(0))  # noqa: S311  # nothing secret
+    mine = jury.outcomes(accepted, asked) if asked else ()
+    if not asked or mine != jury.outcomes(accepted, asked):
         return []
     holding = jury.passed(accepted, 0)
-    votes = [jury.outcomes(sample, probes) for sample in samples if jury.passed(sample, 0) & holding == holding]
-    left = [jury.outcomes(mutant, probes) for mutant in alive]
+    votes = [jury.outcomes(sample, asked) for sample in samples if jury.passed(sample, 0) & holding == holding]
+    left = [jury.outcomes(mutant, asked) for mutant in alive]
     found: list[Further] = []
     while left and len(found) < _MOST_CASES:
-        told = [sum(theirs[place] != mine[place] for theirs in left) for place in range(len(probes))]
-        place = max(range(len(probes)), key=told.__getitem__)
+        # An error that nobody stated may be an accident.
+        valued = [not outcome & RAISED for outcome in mine]
+        told = [sum(theirs[place] != mine[place] for theirs in left) * valued[place] for place in range(len(asked))]
+        place = max(range(len(asked)), key=told.__getitem__)
         if not told[place]:
             break
-        test, call, _ = calls[place]
-        expected = jury.shown(accepted, place)
+        expected = jury.told(accepted, asked[place]).removeprefix(_GIVES)
         left = [theirs for theirs in left if theirs[place] == mine[place]]
         if _is_value(expected):
             agreeing = sum(theirs[place] == mine[place] for theirs in votes)
-            found.append(Further(test, call, expected, agreeing, len(votes)))
+            found.append(Further(asked[place].test, asked[place].call, expected, agreeing, len(votes)))
     return found
 
 
-def _further_calls(name: str, tests: Sequence[Sequence[str]], tree: ast.Module) -> list[tuple[int, str, CodeType]]:
-    """Variations of the tests' calls: the test's place, the call, and a program that leaves its result in `RESULT`."""
-    calls = [(place, *call) for place, lines in enumerate(tests) for call in _calls(name, lines)]
-    pool = [
-        node.value
-        for part in [*(call for _, _, call in calls), tree]
-        for node in ast.walk(part)
-        if isinstance(node, ast.Constant)
-    ]
-    known = {ast.unparse(call) for _, _, call in calls}
-    chooser = random.Random(0)  # noqa: S311  # nothing secret
-    found: dict[str, tuple[int, str, CodeType]] = {}
-    for _ in range(_TRIES if calls else 0):
-        place, before, call = chooser.choice(calls)
-        varied = _varied(call, pool, chooser)
-        text = ast.unparse(varied)
-        if text in found or text in known:
-            continue
-        body: list[ast.stmt] = [*before, ast.Assign([ast.Name(RESULT, ast.Store())], varied)]
-        code = compile(ast.fix_missing_locations(ast.Module(body, [])), "<probe>", "exec")
-        found[text] = (place, text, code)
-        if len(found) >= _MOST_CALLS:
-            break
-    return list(found.values())
-
-
 def _is_value(text: str) -> bool:
-    """Whether an outcome can be written into an assertion."""
+    """Whether what comes of a call is one value, told in full."""
     try:
         ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return False
-    return bool(text)
+    return len(text) < LONGEST_TOLD - len(_GIVES)

@@ -1,6 +1,6 @@
 """Asks several solutions the same further questions, to see which of them mean the same. Runs in the sandbox.
 
-    python -m ai_agents_recombination.comparing TASK.json RESULT.json
+    python -m ai_agents_sandboxed.recombination.comparing TASK.json RESULT.json
 
 The task: `module`, `function`, `samples` and `tests` as for the search. The result: for each sample `passed` (how many
 tests it passes; -1 when it is no solution) and `outcomes` (a number for each of `calls`, equal for equal outcomes, with

@@ -35,7 +35,7 @@ _PROBE = 0xFFFFFFFF
 _LONGEST_OUTCOME = 2000
 _TOLD = 0xFFFFFFFE
 """The same, to hear what comes of the one probe in words."""
-_LONGEST_TOLD = 200
+LONGEST_TOLD = 200
 _MOST_ITEMS = 100
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _RAISES = "raises"
@@ -105,7 +105,7 @@ class Jury:
     def told(self, code: CodeType, probe: Probe) -> str:
         """What comes of one probe with `code`, in at most 200 characters."""
         self._set([probe])
-        answer = self._asked(code, _TOLD, _LONGEST_TOLD, self._seconds)
+        answer = self._asked(code, _TOLD, LONGEST_TOLD, self._seconds)
         return answer.decode("utf-8", "replace").strip() or "nothing in time"
 
     def _set(self, probes: Sequence[Probe]) -> None:
@@ -179,7 +179,7 @@ class Jury:
             if expected == _PROBE:
                 return struct.pack(f"<{len(self._probes)}I", *map(_number, self._probed(code)))
             if expected == _TOLD:
-                return next(self._probed(code)).encode()[:_LONGEST_TOLD].ljust(_LONGEST_TOLD)
+                return next(self._probed(code)).encode("utf-8", "replace")[:LONGEST_TOLD].ljust(LONGEST_TOLD)
             return _RESULT.pack(self._judge(code, expected))
         except _Late:
             return b"" if expected in (_PROBE, _TOLD) else _RESULT.pack(0)
