@@ -27,7 +27,7 @@ from git_ops import LandingConflict, Overlay, UnsafeContent, VerificationFailed,
 from memory import Task
 from monitoring import get_logger
 from orchestrator.beginnings import Wanted, begun_function, resumed_function
-from orchestrator.definitions import function_in
+from orchestrator.definitions import definition_line, function_in
 from orchestrator.excerpts import excerpt
 from orchestrator.offers import only_wanted
 from orchestrator.services import Services
@@ -100,6 +100,16 @@ class Workbench:
     def sources(self) -> Sources:
         """The source files of the worktree."""
         return read_sources(self._worktree.path)
+
+    def signatures(self, text: str) -> list[str]:
+        """Those of the project's public functions that `text` names, as code."""
+        words = set(re.findall(r"\w+", text))
+        named = [(name, path) for name, path in sorted(self.sources().symbols.items()) if name in words]
+        return [definition_line(self._read(path), name) for name, path in named]
+
+    def has_module(self, treeish: str, module: str) -> bool:
+        """Whether the project environment of a commit or tree has a top-level package of that name."""
+        return self._suite.has_module(treeish, module, self._task.id)
 
     def overview(self) -> str:
         """The code base in a few thousand characters, from the landing branch's tip."""

@@ -109,8 +109,16 @@ def _ask(ctx: StageContext, state: CodeState, found: Mutation) -> list[str]:
 
 
 def _examine(ctx: StageContext, state: CodeState, cases: Sequence[TestCase]) -> Mutation:
+    if ctx.task.tests and not _stand_alone(declared_tests(ctx.task.tests, state.tests_file), cases):
+        return Mutation()
     answers = [sample.answer for sample in state.drafts if sample.answer != state.answer]
     return ctx.bench.mutate(state.tests_commit, state.code_commit, state.settled, cases, answers)
+
+
+def _stand_alone(test_ids: Sequence[str], cases: Sequence[TestCase]) -> bool:
+    """Whether `cases` are all that the owner's tests check: none of these needs a fixture, parameters or a class."""
+    names = {case.name for case in cases} | {case.name.rpartition("_")[0] for case in cases}
+    return all(test_id.rpartition("::")[2] in names for test_id in test_ids)
 
 
 def _record(ctx: StageContext, quality: SuiteQuality) -> bool:

@@ -257,6 +257,9 @@ def test_the_words_of_an_error_annotations_and_docstrings_are_left_alone() -> No
     function = ast.parse(code).body[0]
     assert isinstance(function, Function)
     found = {(mutant.operator, mutant.line) for mutant in mutants(function)}
+    either_way = ast.parse("def f(a, b):\n    return max(a, b), divmod(a, b)\n").body[0]
+    assert isinstance(either_way, Function)
+    assert [mutant.operator for mutant in mutants(either_way)].count("arguments") == 1
     assert found == {("number", 1), ("comparison", 3), ("number", 3), ("condition", 3), ("statement", 4)}
 
 
