@@ -132,7 +132,7 @@ UNPACK = "### calc.py\n```python\n" + PACK + "\n\ndef unpack(code: str) -> str:\
 
 def test_a_stated_law_refuses_what_the_examples_let_pass(make_house: MakeHouse) -> None:
     wrong = UNPACK.replace("code[::2]", "code[0] + code[2:3]")
-    house, server = make_house(team(code=[wrong, UNPACK]), {"calc.py": PACK})
+    house, _ = make_house(team(code=[wrong, UNPACK]), {"calc.py": PACK})
     task_id = house.submit(UNPACK_TASK, "Unpack")
     done = house.run_until_idle()
 
