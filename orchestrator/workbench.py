@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -29,7 +28,7 @@ from monitoring import get_logger
 from orchestrator.beginnings import Wanted, begun_function, resumed_function
 from orchestrator.definitions import definition_line, function_in
 from orchestrator.excerpts import excerpt
-from orchestrator.offers import only_wanted
+from orchestrator.offers import merged_modules, offered_code, only_wanted
 from orchestrator.services import Services
 from orchestrator.sources import Sources, imported_definitions, public_names, read_sources
 from orchestrator.suite import Baseline
@@ -276,7 +275,7 @@ class Workbench:
         task = RecombinationTask(
             module=requirements.module,
             function=requirements.symbols[0],
-            samples=_samples(answers, requirements, before),
+            samples=offered_code(answers, path, before, requirements.symbols),
             tests=[case.lines for case in cases],
             seconds=_RECOMBINING_SECONDS,
         )
@@ -307,7 +306,7 @@ class Workbench:
             source=texts[1],
             functions=sorted(touched, key=lambda name: name not in requirements.symbols),
             tests=[case.lines for case in cases],
-            samples=_merged(answers, requirements, texts[0]),
+            samples=merged_modules(answers, path, texts[0], requirements.symbols),
         )
         return self._suite.mutate(code_commit, task, self._task.id)
 
@@ -430,24 +429,6 @@ class Workbench:
             wanted = rf"\bfrom {re.escape(package)} import {name}\b|\b{re.escape(package)}\.{name}\("
             if re.search(wanted, tests):
                 files.write_file(init, ensure_export(files.read_file(init), module, name))
-
-
-def _samples(answers: Sequence[str], requirements: Requirements, before: str) -> list[str]:
-    """The code of the `answers` that can be read, cut down to what the task is about."""
-    samples = []
-    for answer in answers:
-        with suppress(AnswerError):
-            samples.append(only_wanted(code_for(answer, requirements.target_file), before, requirements.symbols))
-    return samples
-
-
-def _merged(answers: Sequence[str], requirements: Requirements, before: str) -> list[str]:
-    """The module `before` as each of the `answers` would leave it."""
-    merged = []
-    for sample in _samples(answers, requirements, before):
-        with suppress(AnswerError):
-            merged.append(merge_definitions(before, sample, requirements.target_file).text)
-    return merged
 
 
 def _text(folder: Path, path: str) -> str:

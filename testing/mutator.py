@@ -18,7 +18,7 @@ class MutationTask(BaseModel):
     """What is examined: `functions` of `module` (`name` or `Class.method`), whose text is `source`, with `tests`.
 
     A test is the lines of its body. `samples`: the module's text with other solutions of the task, which are asked for
-    their opinion on further calls. `seconds` bound it all.
+    their opinion on further calls. `seconds` bound the trying of mutants.
     """
 
     module: str

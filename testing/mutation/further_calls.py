@@ -15,6 +15,9 @@ from ..recombination.choice import probes
 from ..recombination.jury import LONGEST_TOLD, RAISED, Jury
 
 _MOST_CASES = 3
+_MOST_ALIVE = 12
+_MOST_VOTERS = 8
+"""Each of them is asked for a further call, which may take it its whole time."""
 _GIVES = "gives "
 
 
@@ -47,8 +50,10 @@ def distinguishing(
     if not asked or mine != jury.outcomes(accepted, asked):
         return []
     holding = jury.passed(accepted, 0)
-    votes = [jury.outcomes(sample, asked) for sample in samples if jury.passed(sample, 0) & holding == holding]
-    left = [jury.outcomes(mutant, asked) for mutant in alive]
+    votes = [
+        jury.outcomes(sample, asked) for sample in samples[:_MOST_VOTERS] if jury.passed(sample, 0) & holding == holding
+    ]
+    left = [jury.outcomes(mutant, asked) for mutant in alive[:_MOST_ALIVE]]
     found: list[Further] = []
     while left and len(found) < _MOST_CASES:
         # An error that nobody stated may be an accident.
