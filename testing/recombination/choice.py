@@ -24,10 +24,11 @@ _Value: TypeAlias = str | bytes | int | float | complex | EllipsisType | None
 
 @dataclass(frozen=True)
 class Probe:
-    """A further question: a call in the place of that of a test, and the program that makes it."""
+    """A further question: a call in the place of that of a test, the statements before it, and the program of both."""
 
     test: int
     call: str
+    before: tuple[str, ...]
     code: CodeType
 
 
@@ -47,15 +48,16 @@ def probes(
         for node in ast.walk(part)
         if isinstance(node, ast.Constant)
     ]
+    known = {ast.unparse(call) for _, _, call in calls}
     found: dict[str, Probe] = {}
     for _ in range(_TRIES):
         test, before, call = chooser.choice(calls)
         varied = _varied(call, pool, chooser)
         body: list[ast.stmt] = [*before, ast.Assign([ast.Name(RESULT, ast.Store())], varied)]
         text = ast.unparse(varied)
-        if text not in found:
+        if text not in found and text not in known:
             code = compile(ast.fix_missing_locations(ast.Module(body, [])), "<probe>", "exec")
-            found[text] = Probe(test, text, code)
+            found[text] = Probe(test, text, tuple(ast.unparse(node) for node in before), code)
         if len(found) >= MOST_PROBES:
             break
     return list(found.values())

@@ -52,11 +52,12 @@ def _difference(
 ) -> str:
     """The shortest call on which two solutions differ, and what comes of it with each; empty when there is none."""
     first, second = codes
-    differing = [probe for probe, mine, theirs in zip(questions, *outcomes, strict=False) if mine != theirs]
+    differing = [place for place, (mine, theirs) in enumerate(zip(*outcomes, strict=False)) if mine != theirs]
     if first is None or second is None or not differing:
         return ""
-    probe = min(differing, key=lambda probe: len(probe.call))
-    return f"{probe.call} {jury.told(first, probe)} with one, and {jury.told(second, probe)} with another"
+    place = min(differing, key=lambda place: len(questions[place].call))
+    said = [jury.shown(code, place) or "something long" for code in (first, second)]
+    return f"{questions[place].call} gives {said[0]} with one, and {said[1]} with another"
 
 
 def _code(solution: Solution | None) -> CodeType | None:

@@ -32,13 +32,12 @@ _RESULT = struct.Struct("<I")
 _PROBE_SECONDS = 0.005
 _PROBE = 0xFFFFFFFF
 """In the place of the expected tests: run the probes instead."""
-_LONGEST_OUTCOME = 2000
-_TOLD = 0xFFFFFFFE
-"""The same, to hear what comes of the one probe in words."""
-LONGEST_TOLD = 200
+_SHOWN = 0x80000000
+"""With the place of a probe: give its outcome in words."""
+_WORDS = struct.Struct("<500s")
 _MOST_ITEMS = 100
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-_RAISES = "raises"
+_ADDRESS = re.compile(rb" at 0x[0-9a-f]+")
+_RAISES = b"raises "
 RAISED = 0x80000000
 """Set in the number of an outcome that is an exception."""
 MOST_TESTS = 30
@@ -97,21 +96,17 @@ class Jury:
 
         Each time for the same probes: a worker knows those with which it was started.
         """
-        self._set(probes)
+        if self._probes is not probes:
+            self._probes = probes
+            self.end()
         longest = self._seconds + 2 * _PROBE_SECONDS * len(probes)
         answer = self._asked(code, _PROBE, _RESULT.size * len(probes), longest)
         return struct.unpack(f"<{len(probes)}I", answer) if answer else tuple(range(len(probes)))
 
-    def told(self, code: CodeType, probe: Probe) -> str:
-        """What comes of one probe with `code`, in at most 200 characters."""
-        self._set([probe])
-        answer = self._asked(code, _TOLD, LONGEST_TOLD, self._seconds)
-        return answer.decode("utf-8", "replace").strip() or "nothing in time"
-
-    def _set(self, probes: Sequence[Probe]) -> None:
-        if self._probes is not probes:
-            self._probes = probes
-            self.end()
+    def shown(self, code: CodeType, probe: int) -> str:
+        """In words what comes of the probe in that place of those that were asked last; empty when it is too long."""
+        words = _WORDS.unpack(self._asked(code, _SHOWN | probe, _WORDS.size, self._seconds) or bytes(_WORDS.size))[0]
+        return str(words.rstrip(b"\0"), "utf-8")
 
     def _asked(self, code: CodeType, what: int, size: int, seconds: float) -> bytes:
         """The worker's answer; nothing when it did not come in time."""
@@ -177,26 +172,27 @@ class Jury:
         signal.setitimer(signal.ITIMER_VIRTUAL, self._processor_seconds, self._processor_seconds)
         try:
             if expected == _PROBE:
-                return struct.pack(f"<{len(self._probes)}I", *map(_number, self._probed(code)))
-            if expected == _TOLD:
-                return next(self._probed(code)).encode("utf-8", "replace")[:LONGEST_TOLD].ljust(LONGEST_TOLD)
+                return struct.pack(f"<{len(self._probes)}I", *map(_number, self._probed(code, self._probes)))
+            if expected & _SHOWN:
+                [outcome] = self._probed(code, [self._probes[expected ^ _SHOWN]])
+                return _WORDS.pack(outcome if len(outcome) < _WORDS.size else b"")
             return _RESULT.pack(self._judge(code, expected))
         except _Late:
-            return b"" if expected in (_PROBE, _TOLD) else _RESULT.pack(0)
+            return b"" if expected & _SHOWN else _RESULT.pack(0)
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
-    def _probed(self, code: CodeType) -> Iterator[str]:
+    def _probed(self, code: CodeType, probes: Sequence[Probe]) -> Iterator[bytes]:
         self._define(code)
-        for probe in self._probes:
+        for probe in probes:
             names: dict[str, object] = {}
             try:
                 signal.setitimer(signal.ITIMER_VIRTUAL, _PROBE_SECONDS, _PROBE_SECONDS)
                 exec(probe.code, names)  # noqa: S102  # in the sandbox
-                outcome = f"gives {_shown(names[RESULT])}"
+                outcome = _shown(names[RESULT])
             except BaseException as error:  # noqa: BLE001  # whatever a model wrote
-                outcome = f"{_RAISES} {type(error).__name__}"
-            yield outcome[:_LONGEST_OUTCOME]
+                outcome = _RAISES.decode() + type(error).__name__
+            yield _ADDRESS.sub(b"", outcome.encode("utf-8", "replace"))
 
     def _judge(self, code: CodeType, expected: int) -> int:
         try:
@@ -232,14 +228,12 @@ class Jury:
 
 
 def _shown(result: object) -> str:
-    """A value in words that are the same in every process; what an iterator gives, not where it is."""
-    if isinstance(result, Iterator):
-        return f"one by one {list(itertools.islice(result, _MOST_ITEMS))!r}"
-    return _ADDRESS.sub("", repr(result))
+    """A value in words; of an iterator what it gives."""
+    return f"iter({list(itertools.islice(result, _MOST_ITEMS))!r})" if isinstance(result, Iterator) else repr(result)
 
 
-def _number(outcome: str) -> int:
-    number = zlib.crc32(outcome.encode("utf-8", "replace")) & ~RAISED
+def _number(outcome: bytes) -> int:
+    number = zlib.crc32(outcome) & ~RAISED
     return number | RAISED if outcome.startswith(_RAISES) else number
 
 

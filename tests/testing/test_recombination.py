@@ -139,7 +139,7 @@ PARTS = [
 ]
 
 
-@settings(deadline=None)
+@settings(deadline=None)  # a busy machine is no failure
 @given(
     st.lists(st.sampled_from(PARTS), min_size=1, max_size=4), st.lists(st.sampled_from(PARTS), min_size=1, max_size=3)
 )
