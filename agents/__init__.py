@@ -9,7 +9,7 @@ from agents.examples import Example, stated_examples
 from agents.given_tests import cases_in
 from agents.law_tests import law_tests
 from agents.product import ProductAgent, module_name
-from agents.qa import QAAgent, contradicting, render_test_file
+from agents.qa import QAAgent, contradicting, missing_case, render_test_file
 from agents.tech_lead import ChangeFacts, TechLeadAgent
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "cases_in",
     "contradicting",
     "law_tests",
+    "missing_case",
     "module_name",
     "render_test_file",
     "stated_examples",

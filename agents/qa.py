@@ -124,10 +124,7 @@ class QAAgent(BaseAgent):
     ) -> list[TestCase]:
         """The usable ones of `assertions` as tests, as `cases_from_assertions` gives them."""
         cases = self.cases_from_assertions(assertions, requirements, modules, known, len(assertions))
-        return [
-            case.model_copy(update={"name": f"test_{_slug(requirements)}_missing_{number}", "origin": "mutant"})
-            for number, case in enumerate(cases, start=1)
-        ]
+        return [missing_case(requirements, number, case.lines) for number, case in enumerate(cases, start=1)]
 
     def cases_from_assertions(
         self,
@@ -159,6 +156,11 @@ class QAAgent(BaseAgent):
             if len(cases) == limit:
                 break
         return cases
+
+
+def missing_case(requirements: Requirements, number: int, lines: Sequence[str]) -> TestCase:
+    """Case `number` (from 1) of those that were found missing."""
+    return TestCase(name=f"test_{_slug(requirements)}_missing_{number}", lines=list(lines), origin="mutant")
 
 
 def contradicting(cases: Sequence[TestCase]) -> list[list[TestCase]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 
+from file_system import AnswerError, code_for, merge_definitions
 from orchestrator.definitions import Definition, assigned_names, class_in
 
 
@@ -35,6 +37,24 @@ def only_wanted(code: str, present: str, wanted: Collection[str]) -> str:
         first = min([node.lineno, *(item.lineno for item in getattr(node, "decorator_list", []))])
         del lines[first - 1 : node.end_lineno]
     return "".join(lines)
+
+
+def offered_code(answers: Iterable[str], path: str, present: str, wanted: Collection[str]) -> list[str]:
+    """The code for the file at `path` of those `answers` that can be read, cut down as `only_wanted` does."""
+    found = []
+    for answer in answers:
+        with suppress(AnswerError):
+            found.append(only_wanted(code_for(answer, path), present, wanted))
+    return found
+
+
+def merged_modules(answers: Iterable[str], path: str, present: str, wanted: Collection[str]) -> list[str]:
+    """The module `present` as each of the `answers` would leave it."""
+    found = []
+    for code in offered_code(answers, path, present, wanted):
+        with suppress(AnswerError):
+            found.append(merge_definitions(present, code, path).text)
+    return found
 
 
 def _other_methods(

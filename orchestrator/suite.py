@@ -102,6 +102,11 @@ class Suite:
         with self.exported(treeish) as (folder, _):
             return self._runner.mutate(folder, self._environment(folder, label), task, label=label)
 
+    def has_module(self, treeish: str, module: str, label: str) -> bool:
+        """Whether the project environment of a commit or tree has a top-level package of that name."""
+        with self.exported(treeish) as (folder, _):
+            return self._environment(folder, label).has_module(module)
+
     def baseline(self, treeish: str, label: str) -> Baseline:
         """How the whole suite of a commit or tree ends, from memory if it was run before.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -27,9 +26,9 @@ from git_ops import LandingConflict, Overlay, UnsafeContent, VerificationFailed,
 from memory import Task
 from monitoring import get_logger
 from orchestrator.beginnings import Wanted, begun_function, resumed_function
-from orchestrator.definitions import function_in
+from orchestrator.definitions import definition_line, function_in
 from orchestrator.excerpts import excerpt
-from orchestrator.offers import only_wanted
+from orchestrator.offers import merged_modules, offered_code, only_wanted
 from orchestrator.services import Services
 from orchestrator.sources import Sources, imported_definitions, public_names, read_sources
 from orchestrator.suite import Baseline
@@ -100,6 +99,16 @@ class Workbench:
     def sources(self) -> Sources:
         """The source files of the worktree."""
         return read_sources(self._worktree.path)
+
+    def signatures(self, text: str) -> list[str]:
+        """Those of the project's public functions that `text` names, as code."""
+        words = set(re.findall(r"\w+", text))
+        named = [(name, path) for name, path in sorted(self.sources().symbols.items()) if name in words]
+        return [definition_line(self._read(path), name) for name, path in named]
+
+    def has_module(self, treeish: str, module: str) -> bool:
+        """Whether the project environment of a commit or tree has a top-level package of that name."""
+        return self._suite.has_module(treeish, module, self._task.id)
 
     def overview(self) -> str:
         """The code base in a few thousand characters, from the landing branch's tip."""
@@ -266,7 +275,7 @@ class Workbench:
         task = RecombinationTask(
             module=requirements.module,
             function=requirements.symbols[0],
-            samples=_samples(answers, requirements, before),
+            samples=offered_code(answers, path, before, requirements.symbols),
             tests=[case.lines for case in cases],
             seconds=_RECOMBINING_SECONDS,
         )
@@ -317,7 +326,7 @@ class Workbench:
             source=texts[1],
             functions=sorted(touched, key=lambda name: name not in requirements.symbols),
             tests=[case.lines for case in cases],
-            samples=_samples(answers, requirements, texts[0]),
+            samples=merged_modules(answers, path, texts[0], requirements.symbols),
         )
         return self._suite.mutate(code_commit, task, self._task.id)
 
@@ -440,15 +449,6 @@ class Workbench:
             wanted = rf"\bfrom {re.escape(package)} import {name}\b|\b{re.escape(package)}\.{name}\("
             if re.search(wanted, tests):
                 files.write_file(init, ensure_export(files.read_file(init), module, name))
-
-
-def _samples(answers: Sequence[str], requirements: Requirements, before: str) -> list[str]:
-    """The code of the `answers` that can be read, cut down to what the task is about."""
-    samples = []
-    for answer in answers:
-        with suppress(AnswerError):
-            samples.append(only_wanted(code_for(answer, requirements.target_file), before, requirements.symbols))
-    return samples
 
 
 def _text(folder: Path, path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import Self
 
 from pydantic import BaseModel, Field, model_validator
@@ -16,8 +17,8 @@ MOST_MUTANTS = 40
 class MutationTask(BaseModel):
     """What is examined: `functions` of `module` (`name` or `Class.method`), whose text is `source`, with `tests`.
 
-    A test is the lines of its body. `samples`: other solutions of the task as source, asked for their opinion on
-    further calls. `seconds` bound it all.
+    A test is the lines of its body. `samples`: the module's text with other solutions of the task, which are asked for
+    their opinion on further calls. `seconds` bound the trying of mutants.
     """
 
     module: str
@@ -39,14 +40,24 @@ class Survivor(BaseModel):
 
 
 class Distinguishing(BaseModel):
-    """A call that tells a survivor from the accepted code: what that gives, and how many of those asked agree."""
+    """A call that tells a survivor from the accepted code: what that gives, and how many of those asked agree.
 
+    It stands in the place of the call of the test `test`, and needs what comes before it there.
+    """
+
+    test: int = Field(ge=0)
     call: str = Field(max_length=_WORDS)
     expected: str = Field(max_length=_WORDS)
     """As `repr` writes it; a literal."""
-    imports: list[str] = Field(max_length=20)
     agreeing: int = Field(ge=0)
     asked: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _is_a_call_with_a_value(self) -> Self:
+        ast.literal_eval(self.expected)
+        if not isinstance(ast.parse(self.call, mode="eval").body, ast.Call):
+            raise ValueError("only a call can be asked for what it gives")
+        return self
 
     @property
     def agreed(self) -> bool:
@@ -88,4 +99,5 @@ def mutate(place: Place, task: MutationTask) -> Mutation:
     """Examine the code in the files of `place`. Raises SandboxUnavailable when nothing may be run."""
     found = run_program(place, "mutation", task, Mutation, task.seconds)
     # What says more about tests than there are was not written by our program.
-    return found if len(found.holds) in (0, len(task.tests)) else Mutation()
+    told = len(found.holds) in (0, len(task.tests)) and all(one.test < len(task.tests) for one in found.distinguishing)
+    return found if told else Mutation()

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
-from agents import TestCase, render_test_file
+from agents import TestCase, missing_case, render_test_file
 from memory import SuiteQuality
 from orchestrator.flows.code_state import CodeState
 from orchestrator.flows.flow import StageContext
@@ -83,15 +83,22 @@ def _strengthened(ctx: StageContext, state: CodeState, found: Mutation) -> Mutat
 
 
 def _further_cases(ctx: StageContext, state: CodeState, found: Mutation) -> list[TestCase]:
-    modules = ctx.step("names for further cases", dict[str, str], lambda: ctx.bench.sources().imports)
-    usable = partial(ctx.team.qa.missing_cases, requirements=state.settled, modules=modules, known=state.cases)
-    # What is kept must agree with independent solutions, or be the word of a model that can read the task.
-    agreed = [f"assert {told.call} == {told.expected}" for told in found.distinguishing if told.agreed]
-    if cases := usable(agreed):
-        return cases
+    """What independent solutions agree on, or else the word of a model that can read the task."""
+    agreed = [
+        [*state.cases[told.test].lines[:-1], f"assert {told.call} == {told.expected}"]
+        for told in found.distinguishing
+        if told.agreed
+    ]
+    if agreed:
+        return [missing_case(state.settled, number, lines) for number, lines in enumerate(agreed, start=1)]
     if ctx.team.qa.profile.small or not found.survivors:
         return []
-    return usable(ctx.step("missing assertions", list[str], partial(_ask, ctx, state, found)))
+    proposed = ctx.step("missing assertions", list[str], partial(_ask, ctx, state, found))
+    return ctx.step("usable missing assertions", list[TestCase], partial(_usable, ctx, state, proposed))
+
+
+def _usable(ctx: StageContext, state: CodeState, proposed: Sequence[str]) -> list[TestCase]:
+    return ctx.team.qa.missing_cases(proposed, state.settled, ctx.bench.sources().imports, state.cases)
 
 
 def _ask(ctx: StageContext, state: CodeState, found: Mutation) -> list[str]:
@@ -102,8 +109,16 @@ def _ask(ctx: StageContext, state: CodeState, found: Mutation) -> list[str]:
 
 
 def _examine(ctx: StageContext, state: CodeState, cases: Sequence[TestCase]) -> Mutation:
+    if ctx.task.tests and not _stand_alone(declared_tests(ctx.task.tests, state.tests_file), cases):
+        return Mutation()
     answers = [sample.answer for sample in state.drafts if sample.answer != state.answer]
     return ctx.bench.mutate(state.tests_commit, state.code_commit, state.settled, cases, answers)
+
+
+def _stand_alone(test_ids: Sequence[str], cases: Sequence[TestCase]) -> bool:
+    """Whether `cases` are all that the owner's tests check: none of these needs a fixture, parameters or a class."""
+    names = {case.name for case in cases} | {case.name.rpartition("_")[0] for case in cases}
+    return all(test_id.rpartition("::")[2] in names for test_id in test_ids)
 
 
 def _record(ctx: StageContext, quality: SuiteQuality) -> bool:

@@ -16,6 +16,7 @@ from memory import FailureReason
 from orchestrator.errors import StageFailed
 from orchestrator.flows.code_state import CodeState, Sample
 from orchestrator.flows.flow import StageContext
+from orchestrator.flows.law_cases import law_cases
 from orchestrator.flows.strategies import Answer, next_sample, write_definitions
 from orchestrator.trials import Trial
 from testing import declared_tests
@@ -105,7 +106,10 @@ def _draft(ctx: StageContext, state: CodeState, number: int, step: str) -> Answe
 def _further(
     ctx: StageContext, state: CodeState, stated: Sequence[TestCase], drafts: Sequence[Sample]
 ) -> list[TestCase]:
-    """Assertions of QA, one a test. From a small model only those are kept that a majority of drafts satisfies."""
+    """Assertions of QA, one a test, and the laws the task states. With a small model only those are kept that a
+
+    majority of drafts satisfies.
+    """
     small = ctx.team.qa.profile.small
     voters = [draft for draft in drafts if draft.passed or not stated]
     if small and len(voters) < ENOUGH_GOOD_DRAFTS:
@@ -113,7 +117,8 @@ def _further(
             raise _nothing_to_test()
         return []
     proposed = ctx.step("further assertions", list[str], partial(_propose, ctx, state, stated))
-    cases = ctx.step("usable assertions", list[TestCase], partial(_usable, ctx, state, stated, proposed))
+    own = ctx.step("usable assertions", list[TestCase], partial(_usable, ctx, state, stated, proposed))
+    cases = [*own, *law_cases(ctx, state)]
     votes: dict[str, int] = dict.fromkeys((case.name for case in cases), 0)
     if small and cases:
         for number, draft in enumerate(voters):
@@ -121,7 +126,7 @@ def _further(
             for name in passed:
                 votes[name] = votes.get(name, 0) + 1
         cases = [case for case in cases if votes[case.name] * 2 > len(voters)]
-    state.dropped_tests = len(proposed) - len(cases)
+    state.dropped_tests = len(proposed) - sum(case.origin == "qa" for case in cases)
     if not stated and not cases:
         raise _nothing_to_test()
     return cases

@@ -3,9 +3,9 @@
     python -m ai_agents_sandboxed.mutation TASK.json RESULT.json
 
 The task: `module` (name) and `source` (its text), `functions` (names; of a method `Class.method`), `tests` (bodies, one
-assertion each), `samples` (other solutions as source), `most` mutants and `seconds`. The result: `holds` (which tests
-the code passes), `kills` (for each test the mutants that it is the first to fail), `total`, `killed`, `survivors`, and
-`distinguishing` (calls that would tell a survivor from the code).
+assertion each), `samples` (the module with other solutions), `most` mutants and `seconds` for them. The result: `holds`
+(which tests the code passes), `kills` (for each test the mutants that it is the first to fail), `total`, `killed`,
+`survivors`, and `distinguishing` (calls that would tell a survivor from the code).
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from ..recombination.jury import MOST_TESTS, Jury, module_of
+from ..recombination.solutions import identity
 from .further_calls import Further, distinguishing
 from .operators import Function, Mutant, header, mutants, spread
 
 _FIRST_SECONDS = 1.0
 _PATIENCE = 10
-_LEAST_SECONDS = 0.05
+_LEAST_SECONDS = 0.1
 """Processor time the accepted code has, and how much longer than it a mutant may take."""
 _LONGEST_LINE = 200
 
@@ -46,7 +47,7 @@ class Examination:
     """Mutants of one module's functions against its tests, until there are enough or the time is over."""
 
     def __init__(self, task: dict[str, Any]) -> None:
-        self._end = time.monotonic() + float(task["seconds"])
+        self._seconds = float(task["seconds"])
         self._most: int = task["most"]
         self._functions: list[str] = task["functions"]
         self._samples: list[str] = task["samples"]
@@ -65,9 +66,10 @@ class Examination:
         juries = self._juries()
         if not any(self.holds):
             return
+        end = time.monotonic() + self._seconds
         seen, alive = {identity(self._code)}, []
         for mutant in spread([each for node in self._found() for each in mutants(node)]):
-            if self.total >= self._most or time.monotonic() >= self._end:
+            if self.total >= self._most or time.monotonic() >= end:
                 break
             before = header(mutant.statement)
             old = mutant.change.make()
@@ -137,12 +139,6 @@ class Examination:
 def compiled(tree: ast.Module) -> CodeType:
     """The whole module, so that decorators, classes and what else stands around a function are as they were."""
     return compile(ast.fix_missing_locations(tree), "<candidate>", "exec", dont_inherit=True)
-
-
-def identity(code: CodeType) -> object:
-    """What a code object does, without where it stands in a file: equal for mutants that cannot be told apart."""
-    constants = tuple(identity(item) if isinstance(item, CodeType) else (type(item), item) for item in code.co_consts)
-    return (code.co_code, code.co_names, code.co_varnames, code.co_argcount, constants)
 
 
 def _after(mutant: Mutant) -> str:

@@ -12,18 +12,21 @@ from dataclasses import dataclass
 from types import CodeType
 
 from ..recombination.choice import probes
-from ..recombination.jury import Jury
+from ..recombination.jury import RAISED, Jury
 
 _MOST_CASES = 3
+_MOST_ALIVE = 12
+_MOST_VOTERS = 8
+"""Each of them is asked for a further call, which may take it its whole time."""
 
 
 @dataclass(frozen=True)
 class Further:
-    """A call, what the accepted code gives for it, what it needs before it, and how many solutions give the same."""
+    """A call in the place of that of a test, what the accepted code gives for it, and how many solutions the same."""
 
+    test: int
     call: str
     expected: str
-    imports: list[str]
     agreeing: int
     asked: int
 
@@ -41,16 +44,20 @@ def distinguishing(
 
     Those of `samples` that pass every test are asked what they give.
     """
-    asked = probes(name, tests, [tree], random.Random(0))  # noqa: S311  # the same ones every time
+    asked = probes(name, tests, [tree], random.Random(0))  # noqa: S311  # nothing secret
     mine = jury.outcomes(accepted, asked) if asked else ()
     if not asked or mine != jury.outcomes(accepted, asked):
         return []
     holding = jury.passed(accepted, 0)
-    votes = [jury.outcomes(sample, asked) for sample in samples if jury.passed(sample, 0) & holding == holding]
-    left = [jury.outcomes(mutant, asked) for mutant in alive]
+    votes = [
+        jury.outcomes(sample, asked) for sample in samples[:_MOST_VOTERS] if jury.passed(sample, 0) & holding == holding
+    ]
+    left = [jury.outcomes(mutant, asked) for mutant in alive[:_MOST_ALIVE]]
     found: list[Further] = []
     while left and len(found) < _MOST_CASES:
-        told = [sum(theirs[place] != mine[place] for theirs in left) for place in range(len(asked))]
+        # An error that nobody stated may be an accident.
+        valued = [not outcome & RAISED for outcome in mine]
+        told = [sum(theirs[place] != mine[place] for theirs in left) * valued[place] for place in range(len(asked))]
         place = max(range(len(asked)), key=told.__getitem__)
         if not told[place]:
             break
@@ -58,12 +65,12 @@ def distinguishing(
         left = [theirs for theirs in left if theirs[place] == mine[place]]
         if _is_value(expected):
             agreeing = sum(theirs[place] == mine[place] for theirs in votes)
-            found.append(Further(asked[place].call, expected, [*asked[place].before], agreeing, len(votes)))
+            found.append(Further(asked[place].test, asked[place].call, expected, agreeing, len(votes)))
     return found
 
 
 def _is_value(text: str) -> bool:
-    """Whether an outcome can be written into an assertion."""
+    """Whether what comes of a call can be written into an assertion."""
     try:
         ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):

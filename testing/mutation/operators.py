@@ -45,6 +45,20 @@ _ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
 }
 _EMPTY = {"str": "''", "int": "0", "float": "0.0", "bool": "False", "bytes": "b''", "list": "[]", "dict": "{}",
           "tuple": "()", "set": "set()"}  # fmt: skip
+_EITHER_WAY = {
+    "min",
+    "max",
+    "gcd",
+    "lcm",
+    "hypot",
+    "isclose",
+    "union",
+    "isinstance",
+    "issubclass",
+    "hasattr",
+    "getattr",
+}
+"""Calls that do the same with their arguments the other way round, or nothing any more."""
 _LEFT_ALONE = {"annotation", "returns", "decorator_list", "type_params", "format_spec", "msg"}
 """Fields whose content no test is about."""
 _DROPPED = (ast.Expr, ast.AugAssign, ast.If, ast.For, ast.While, ast.Raise, ast.Continue, ast.Break, ast.Delete)
@@ -135,8 +149,8 @@ def _of_expression(holder: Any, key: Any, node: ast.expr) -> Iterator[tuple[str,
         case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
             for part in node.generators:
                 yield from (("condition", Change(part.ifs, index, None)) for index in range(len(part.ifs)))
-        case ast.Call(args=[first, second, *_]) if not isinstance(first, ast.Starred):
-            if not isinstance(second, ast.Starred):
+        case ast.Call(args=[first, second, *_]):
+            if not isinstance(first, ast.Starred) and not isinstance(second, ast.Starred) and _ordered(node):
                 yield "arguments", Change(node.args, slice(0, 2), [second, first])
         case ast.Constant(value=bool() as value):
             yield "boolean", Change(holder, key, ast.Constant(not value))
@@ -163,6 +177,11 @@ def _of_statements(function: Function) -> Iterator[Mutant]:
                 for index, statement in enumerate(block):
                     if isinstance(statement, _DROPPED) and not (_is_docstring(statement) or _is_guard(statement)):
                         yield Mutant("statement", statement, Change(block, index, ast.Pass()))
+
+
+def _ordered(call: ast.Call) -> bool:
+    """Whether it may matter which argument comes first."""
+    return ast.unparse(call.func).rpartition(".")[2] not in _EITHER_WAY
 
 
 def _nothing(function: Function) -> ast.expr:

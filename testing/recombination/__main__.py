@@ -1,6 +1,6 @@
 """Searches for a solution among changes of solutions that nearly work. Runs in the sandbox: it runs what models wrote.
 
-    python -m ai_agents_recombination TASK.json RESULT.json
+    python -m ai_agents_sandboxed.recombination TASK.json RESULT.json
 
 The task: `module` and `function` (names), `samples` (answers as source), `tests` (bodies, one assertion each) and
 `seconds`. The result: `code` (source, or empty), `tried`, `best` and `of` (tests passed by the best, and all).
@@ -18,13 +18,12 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 from .choice import best, probes
 from .edits import STAGES, changes
 from .jury import Jury, module_of
-from .solutions import Solution, compiled, read_solution, written
+from .solutions import Solution, compiled, identity, read_solution, written
 from .templates import Hints, constants_of, empty_cases, one_argument_calls
 
 _DEEPEST = 2
@@ -145,9 +144,9 @@ class Search:
             code = compiled(solution)
         except (SyntaxError, ValueError, TypeError, RecursionError):
             return None
-        if (identity := _identity(code)) in self._seen:
+        if (same := identity(code)) in self._seen:
             return None
-        self._seen.add(identity)
+        self._seen.add(same)
         self.tried += 1
         result = self._jury.passed(code, passed)
         self.best = max(self.best, result.bit_count())
@@ -180,12 +179,6 @@ def _copied(solution: Solution) -> Solution:
 
 def _lines(text: str) -> int:
     return text.count("\n")
-
-
-def _identity(code: CodeType) -> object:
-    """What a code object does, without where it stands in a file."""
-    constants = tuple(_identity(item) if isinstance(item, CodeType) else (type(item), item) for item in code.co_consts)
-    return (code.co_code, code.co_names, code.co_varnames, code.co_argcount, constants)
 
 
 def main() -> None:

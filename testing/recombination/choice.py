@@ -24,8 +24,9 @@ _Value: TypeAlias = str | bytes | int | float | complex | EllipsisType | None
 
 @dataclass(frozen=True)
 class Probe:
-    """A further question: a call, the statements before it, and the program of both."""
+    """A further question: a call in the place of that of a test, the statements before it, and the program of both."""
 
+    test: int
     call: str
     before: tuple[str, ...]
     code: CodeType
@@ -38,25 +39,25 @@ def probes(
 
     `name` is a function or `Class.method`; what a test does before its call is done before, too.
     """
-    calls = [call for lines in tests for call in _calls(name, lines)]
+    calls = [(place, *call) for place, lines in enumerate(tests) for call in _calls(name, lines)]
     if not calls:
         return []
     pool = [
         node.value
-        for part in [*(call for _, call in calls), *solutions]
+        for part in [*(call for _, _, call in calls), *solutions]
         for node in ast.walk(part)
         if isinstance(node, ast.Constant)
     ]
-    known = {ast.unparse(call) for _, call in calls}
+    known = {ast.unparse(call) for _, _, call in calls}
     found: dict[str, Probe] = {}
     for _ in range(_TRIES):
-        before, call = chooser.choice(calls)
+        test, before, call = chooser.choice(calls)
         varied = _varied(call, pool, chooser)
         body: list[ast.stmt] = [*before, ast.Assign([ast.Name(RESULT, ast.Store())], varied)]
         text = ast.unparse(varied)
         if text not in found and text not in known:
             code = compile(ast.fix_missing_locations(ast.Module(body, [])), "<probe>", "exec")
-            found[text] = Probe(text, tuple(ast.unparse(node) for node in before), code)
+            found[text] = Probe(test, text, tuple(ast.unparse(node) for node in before), code)
         if len(found) >= MOST_PROBES:
             break
     return list(found.values())

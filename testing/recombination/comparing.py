@@ -1,6 +1,6 @@
 """Asks several solutions the same further questions, to see which of them mean the same. Runs in the sandbox.
 
-    python -m ai_agents_recombination.comparing TASK.json RESULT.json
+    python -m ai_agents_sandboxed.recombination.comparing TASK.json RESULT.json
 
 The task: `module`, `function`, `samples` and `tests` as for the search. The result, for each sample: `holds` (whether
 it passes every test), `values` (further calls for which it and the first sample give different values), `raising`

@@ -55,6 +55,12 @@ def compiled(solution: Solution) -> CodeType:
     return compile(ast.fix_missing_locations(ast.Module(body, [])), "<candidate>", "exec")
 
 
+def identity(code: CodeType) -> object:
+    """What a code object does, without where it stands in a file: equal for programs that cannot be told apart."""
+    constants = tuple(identity(item) if isinstance(item, CodeType) else (type(item), item) for item in code.co_consts)
+    return (code.co_code, code.co_names, code.co_varnames, code.co_argcount, constants)
+
+
 def written(
     function: ast.FunctionDef,
     helpers: Sequence[ast.stmt],

@@ -9,6 +9,7 @@ import pytest
 from agents import QAAgent, Requirements, TestCase, contradicting, render_test_file
 from agents.qa import assertion_lines
 from memory import Task
+from testing import Survivor
 from tests.agents.scripted import scripted_llm
 from tests.support import Reply
 
@@ -98,6 +99,22 @@ def test_a_small_model_answers_in_lines_and_a_strong_one_in_a_schema() -> None:
     with scripted_llm([{"assertions": ["assert cut('a', 1) == 'a'"]}]) as llm:
         found = QAAgent(llm).write_assertions(task, REQUIREMENTS, [], 3, llm.context("a", "qa"))
     assert found == ["assert cut('a', 1) == 'a'"]
+
+
+def test_what_is_missing_is_asked_with_the_faults_that_go_unnoticed() -> None:
+    task = Task(id="t-1", title="Cut", description="Cut at `to`.")
+    known = [TestCase(name="test_cut_1", lines=["from kit.text import cut", "assert cut('ab', 1) == 'a'"])]
+    faults = [Survivor(line=3, before="if to < 0:", after="if to <= 0:", operator="comparison")]
+    proposed = ["assert cut('ab', 0) == ''", "assert cut('abc', 0) == ''"]
+    with scripted_llm([{"assertions": [*proposed]}]) as llm:
+        qa = QAAgent(llm)
+        found = qa.write_missing_assertions(task, REQUIREMENTS, known, faults, llm.context("a", "qa"))
+        prompt = llm.server.requests[0].prompt
+        [case] = qa.missing_cases(found, REQUIREMENTS, MODULES, known)
+    assert "line 3:\n- if to < 0:\n+ if to <= 0:" in prompt
+    assert "- assert cut('ab', 1) == 'a'" in prompt
+    assert (case.name, case.origin) == ("test_cut_missing_1", "mutant")
+    assert case.lines == ["from kit.text import cut", proposed[0]]  # one for each fault at most
 
 
 def test_of_an_answer_that_goes_on_for_ever_the_complete_lines_count() -> None:

@@ -47,6 +47,12 @@ def test_the_summary_counts_wrong_landings_only_where_they_were_judged() -> None
     assert summary([])["landed"] == 0
 
 
+def test_the_summary_tells_the_share_of_mutants_that_the_tests_killed() -> None:
+    results = [result("a", landed=True).model_copy(update={"mutants": 8, "killed": 6}), result("b", landed=True)]
+    assert (summary(results)["mutants"], summary(results)["mutants_killed"]) == (8, 0.75)
+    assert summary(results[1:])["mutants_killed"] is None
+
+
 def test_two_result_files_are_compared_by_their_common_tasks(tmp_path: Path) -> None:
     info = RunInfo(
         set="s", label="one", commit="abc", changed=False, prompts={}, config={}, provider="local", cores=2, parallel=1,

@@ -102,7 +102,7 @@ def test_the_owners_tests_are_measured_and_left_alone_and_nothing_is_measured_wh
 ) -> None:
     settings: dict[str, dict[str, object]] = {} if given else {"testing": {"mutation_score": 0}}
     house, _ = make_house(with_missing(team(code=[WHOLE_CLAMP]), MISSING), **settings)
-    text = "from calc import clamp\n\n\ndef test_clamp() -> None:\n    assert clamp(1) == 1\n"
+    text = "from calc import clamp\n\n\ndef test_clamp() -> None:\n    assert clamp(1) == 1\n    assert clamp(2) == 2\n"
     file = house.folder / "test_clamp.py"
     file.write_text(text)
     added = house.cli("task", "add", "Clamp", "--tests", str(file), "--json")
@@ -113,10 +113,36 @@ def test_the_owners_tests_are_measured_and_left_alone_and_nothing_is_measured_wh
     assert git(house.repository, "show", "agents/integration:tests/test_clamp.py") == text.strip()
     result = house.task(task_id).result
     if given:
-        assert (quality(result).given, quality(result).added) == (1, 0)
+        assert (quality(result).given, quality(result).added) == (2, 0)
         assert 0 < quality(result).killed < quality(result).mutants
     else:
         assert result["quality"] is None
+
+
+PACK = f"""{CALC}
+
+def pack(text: str) -> str:
+    \"\"\"Each letter with a dot behind it.\"\"\"
+    return "".join(letter + "." for letter in text)
+"""
+UNPACK_TASK = """Add `unpack(code: str) -> str` to calc.py, the inverse of `pack`.
+`unpack('a.')` returns `'a'` and `unpack('b.c.')` returns `'bc'`."""
+UNPACK = "### calc.py\n```python\n" + PACK + "\n\ndef unpack(code: str) -> str:\n    return code[::2]\n```\n"
+
+
+def test_a_stated_law_refuses_what_the_examples_let_pass(make_house: MakeHouse) -> None:
+    wrong = UNPACK.replace("code[::2]", "code[0] + code[2:3]")
+    house, _ = make_house(team(code=[wrong, UNPACK]), {"calc.py": PACK})
+    task_id = house.submit(UNPACK_TASK, "Unpack")
+    done = house.run_until_idle()
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = house.task(task_id).result
+    assert quality(result).laws == 1
+    assert result["attempts"] == 2
+    tests = git(house.repository, "show", f"agents/integration:{result['tests_file']}")
+    assert "assert unpack(pack(text)) == text" in tests
+    assert "hypothesis" not in tests
 
 
 def test_the_figures_of_a_suite_in_one_line() -> None:
@@ -128,6 +154,17 @@ def test_the_figures_of_a_suite_in_one_line() -> None:
     assert found.agreement == 0.25
     assert str(found) == "5 assertions (2 stated, 1 agreed, 1 laws, 1 added), 3 of 4 mutants killed"
     assert str(SuiteQuality(assertions=1, given=1)) == "1 assertion (1 given), strength not measured"
+
+
+def test_given_tests_that_do_not_stand_alone_are_not_measured_by_those_that_do(make_house: MakeHouse) -> None:
+    house, _ = make_house(team(code=[WHOLE_CLAMP]))
+    text = "from calc import clamp\n\n\ndef test_one() -> None:\n    assert clamp(1) == 1\n\n\n"
+    text += "def test_more(tmp_path) -> None:\n    assert clamp(11) == 10\n"
+    file = house.folder / "test_clamp.py"
+    file.write_text(text)
+    task_id = json.loads(house.cli("task", "add", "Clamp", "--tests", str(file), "--json").stdout)["id"]
+    house.run_until_idle()
+    assert str(quality(house.task(task_id).result)) == "1 assertion (1 given), strength not measured"
 
 
 def test_what_a_change_touches_is_told_by_functions_and_methods() -> None:

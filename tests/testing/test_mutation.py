@@ -194,13 +194,33 @@ def test_calls_that_would_tell_a_survivor_are_found_and_other_solutions_asked(ex
     for told in found.distinguishing:
         number = ast.literal_eval(told.call.removeprefix("price"))
         assert ast.literal_eval(told.expected) == (20 if number > 10 else number * 2)
-        assert told.imports == [IMPORT]
         # The one that passes no test is not asked; the one without a limit disagrees above it.
         assert (told.agreeing, told.asked) == (2 if number > 10 else 3, 3)
         assert told.agreed
-    more = [[*told.imports, f"assert {told.call} == {told.expected}"] for told in found.distinguishing]
+    more = [[*tests[told.test][:-1], f"assert {told.call} == {told.expected}"] for told in found.distinguishing]
     assert len(examine(LIMIT, [*tests, *more]).survivors) < len(found.survivors)
     assert examine(LIMIT, tests).distinguishing == []
+
+
+TILL = """class Till:
+    def __init__(self, cents: int) -> None:
+        self.cents = cents
+
+    def take(self, cents: int) -> int:
+        if cents > 100:
+            cents = 100
+        return self.cents + cents
+"""
+
+
+def test_of_a_method_calls_are_found_that_need_what_a_test_does_before(examine: Examine) -> None:
+    tests = [["from shop.price import Till", "till = Till(5)", "assert till.take(50) == 55"]]
+    other = TILL.replace("if cents > 100:\n            cents = 100", "cents = min(cents, 100)")
+    found = examine(TILL, tests, ["Till.take"], [other])
+    assert found.distinguishing
+    assert all(
+        told.call.startswith("till.take(") and (told.test, told.agreeing) == (0, 1) for told in found.distinguishing
+    )
 
 
 BODY = [
@@ -237,6 +257,9 @@ def test_the_words_of_an_error_annotations_and_docstrings_are_left_alone() -> No
     function = ast.parse(code).body[0]
     assert isinstance(function, Function)
     found = {(mutant.operator, mutant.line) for mutant in mutants(function)}
+    either_way = ast.parse("def f(a, b):\n    return max(a, b), divmod(a, b)\n").body[0]
+    assert isinstance(either_way, Function)
+    assert [mutant.operator for mutant in mutants(either_way)].count("arguments") == 1
     assert found == {("number", 1), ("comparison", 3), ("number", 3), ("condition", 3), ("statement", 4)}
 
 
