@@ -290,7 +290,7 @@ class Workbench:
             return Comparison()
         with self._suite.exported(tests_commit) as (folder, _):
             before = _text(folder, path)
-        samples = _samples(answers, requirements, before)
+        samples = offered_code(answers, path, before, requirements.symbols)
         if len(samples) < len(answers):
             return Comparison()
         task = ComparisonTask(
