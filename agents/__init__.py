@@ -2,10 +2,11 @@
 
 from agents.answers import Report, Requirements, Review, TaskIdea, TestCase
 from agents.base import ACCEPTED_SCORE, Ask, BaseAgent, Work
-from agents.ceo import CEOAgent, Situation
+from agents.ceo import CEOAgent, Situation, is_decidable
 from agents.developer import Begun, CodeView, DeveloperAgent, FileText
 from agents.errors import AgentError, UnusableAnswer
 from agents.examples import Example, stated_examples
+from agents.facts import DECIDABLE, FACTS, Fact, FactKind, PlannedTask
 from agents.given_tests import cases_in
 from agents.law_tests import law_tests
 from agents.product import ProductAgent, module_name
@@ -14,6 +15,8 @@ from agents.tech_lead import ChangeFacts, TechLeadAgent
 
 __all__ = [
     "ACCEPTED_SCORE",
+    "DECIDABLE",
+    "FACTS",
     "AgentError",
     "Ask",
     "BaseAgent",
@@ -23,7 +26,10 @@ __all__ = [
     "CodeView",
     "DeveloperAgent",
     "Example",
+    "Fact",
+    "FactKind",
     "FileText",
+    "PlannedTask",
     "ProductAgent",
     "QAAgent",
     "Report",
@@ -37,6 +43,7 @@ __all__ = [
     "Work",
     "cases_in",
     "contradicting",
+    "is_decidable",
     "law_tests",
     "missing_case",
     "module_name",

@@ -77,6 +77,7 @@ class TaskIdea(BaseModel):
     description: str = Field(min_length=20, max_length=4000)
     priority: Literal["high", "medium", "low"] = "medium"
     reason: str = Field("", max_length=400)
+    facts: list[str] = Field(default_factory=list, max_length=12, description="Ids of the facts it is made of.")
 
 
 class TaskIdeas(BaseModel):

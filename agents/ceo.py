@@ -1,4 +1,5 @@
-"""The CEO: decides what is next. Stated work (goal, backlog file) is read by code; ideas are asked of a model."""
+"""The CEO: decides what is next. Stated work and facts are read by code; a model orders, merges and words facts, and
+adds ideas. A small model is not asked about facts: code words those that a test can decide."""
 
 from __future__ import annotations
 
@@ -9,18 +10,23 @@ from dataclasses import dataclass
 
 from agents.answers import TaskIdea
 from agents.answers import TaskIdeas as Ideas
+from agents.backlog import backlog_items
 from agents.base import BaseAgent
 from agents.examples import stated_examples
+from agents.facts import FACTS, Fact, FactKind, PlannedTask
 from agents.prompts import render
 from llm import CallContext
 from memory import Priority, Task, TaskType
 
-_ITEM = re.compile(r"(?m)^##[ \t]+(?P<title>[^\n#].*?)[ \t]*$")
-_MARKER = re.compile(r"\s*[\[(](?P<word>high|medium|low|done)[\])]\s*$", re.IGNORECASE)
 _FIRST_SENTENCE = re.compile(r"(?:`[^`\n]+`|[^`\n])+?(?=[.!?:](?:\s|$)|\n|$)")
 """Without its full stop; one inside of code ends nothing."""
 _PRIORITIES = {"high": Priority.HIGH, "medium": Priority.MEDIUM, "low": Priority.LOW}
+_FOUND = Priority.MEDIUM + 1
+"""Priority of what nobody asked for: behind what the owner wants."""
+_PRIORITIES = {"high": Priority.HIGH, "medium": Priority.MEDIUM, "low": Priority.LOW}
 _TITLE_LENGTH = 80
+_SHOWN = 500
+"""Characters of a fact in a prompt."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,9 @@ class Situation:
     outline: str
     open_tasks: Sequence[str]
     past_tasks: Sequence[str]
+    facts: Sequence[Fact] = ()
+    ideas: bool = True
+    """Whether tasks of other things than the facts are wanted."""
 
 
 class CEOAgent(BaseAgent):
@@ -46,54 +55,120 @@ class CEOAgent(BaseAgent):
         title = first if len(first) <= _TITLE_LENGTH else first[: _TITLE_LENGTH - 1].rsplit(" ", 1)[0] + "…"
         return [_task("goal", title, goal.strip(), Priority.HIGH, "owner")]
 
-    def tasks_from_backlog(self, text: str) -> list[Task]:
-        """The `##` items of a backlog file in its order; `[done]` ones are left out, `[high]`/`[low]` set priority."""
-        tasks: list[Task] = []
-        matches = list(_ITEM.finditer(text))
-        for index, match in enumerate(matches):
-            end = matches[index + 1].start() if index + 1 < len(matches) else len(text)
-            body = text[match.end() : end].strip()
-            title = match["title"].strip()
-            priority = Priority.MEDIUM
-            if marker := _MARKER.search(title):
-                title = title[: marker.start()]
-                if marker["word"].lower() == "done":
-                    continue
-                priority = _PRIORITIES[marker["word"].lower()]
-            if body:
-                tasks.append(_task("backlog", title, body, priority, "backlog"))
-        return tasks
+    def tasks_from_backlog(self, text: str, path: str = "BACKLOG.md") -> list[Task]:
+        """The open items of a backlog file in its order; see `backlog_items`."""
+        return [_task("backlog", item.title, item.body, item.priority, "backlog") for item in backlog_items(path, text)]
 
-    def generate_tasks(self, situation: Situation, limit: int, context: CallContext) -> list[Task]:
-        """At most `limit` ideas of the model that are not open, landed or rejected already (by title)."""
+    def tasks_from_facts(self, facts: Sequence[Fact], limit: int) -> list[PlannedTask]:
+        """At most `limit` tasks, worded by code, of those facts that a test can decide; one fact a task, in order of
+        their kinds."""
+        order = list(FactKind)
+        decidable = sorted((fact for fact in facts if is_decidable(fact)), key=lambda fact: order.index(fact.kind))
+        return [_fact_task(fact) for fact in decidable[:limit]]
+
+    def generate_tasks(self, situation: Situation, limit: int, context: CallContext) -> list[PlannedTask]:
+        """At most `limit` tasks that the model makes of the facts or has ideas for, none that is known by its title.
+
+        A fact is used once, and one that was not shown is none. An idea of its own needs a reason.
+        """
+        own = bool(situation.goal) and situation.ideas
         prompt = render(
             "plan_goal",
             goal=situation.goal or "Keep this code base healthy and useful.",
             outline=situation.outline,
+            facts="\n".join(_shown(fact) for fact in situation.facts),
             open_tasks="\n".join(f"- {title}" for title in situation.open_tasks) or "none",
             past_tasks="\n".join(f"- {title}" for title in situation.past_tasks) or "none",
             limit=limit,
+            ideas=own,
         )
         ideas = self._structured(prompt, Ideas, context).tasks[:limit]
         known = {_normal(title) for title in [*situation.open_tasks, *situation.past_tasks]}
-        fresh: dict[str, TaskIdea] = {}
+        unused = {fact.digest: fact for fact in situation.facts}
+        planned: list[PlannedTask] = []
         for idea in ideas:
-            if _normal(idea.title) not in known:
-                fresh.setdefault(_normal(idea.title), idea)
-        return [
-            _task("idea", idea.title, idea.description, _PRIORITIES[idea.priority], "ceo") for idea in fresh.values()
-        ]
+            facts = [unused.pop(digest) for digest in dict.fromkeys(idea.facts) if digest in unused]
+            if facts or (own and idea.reason.strip() and _normal(idea.title) not in known):
+                planned += _of_idea(idea, facts)
+                known.add(_normal(idea.title))
+        return planned[:limit]
 
 
-def _task(kind: str, title: str, description: str, priority: Priority, source: str) -> Task:
-    """A task whose id follows from its words, so that the same item read twice is one task."""
-    digest = hashlib.sha256(f"{_normal(title)}\n{description.strip()}".encode()).hexdigest()[:10]
+def is_decidable(fact: Fact) -> bool:
+    """Whether code alone can tell that the work is done: a test fails now, or the comment states examples."""
+    if fact.kind is FactKind.FAILING_TESTS:
+        return bool(fact.tests) and not fact.outside
+    return fact.kind is FactKind.TODO and bool(fact.symbol) and bool(stated_examples(fact.text))
+
+
+def _of_idea(idea: TaskIdea, facts: Sequence[Fact]) -> list[PlannedTask]:
+    """The model's task; failing tests beyond the first ones it is made of are tasks of their own, worded by code."""
+    tested = [fact for fact in facts if fact.tests]
+    others = [fact for fact in facts if not fact.tests]
+    priority, description = _PRIORITIES[idea.priority], idea.description
+    if others:
+        description += "\n\nFound in the code:\n" + "\n".join(_place(fact) for fact in others)
+    if not facts:
+        task = _task("idea", idea.title, description, priority, "ceo")
+    elif tested:
+        worded = _fact_task(tested[0]).task
+        # Where the work belongs is read from the words: those of code name the tested file first.
+        title = worded.title if ".py" in idea.title else idea.title
+        told = f"{worded.description}\n\n{description}"
+        task = worded.model_copy(update={"title": title, "description": told, "priority": int(priority)})
+    else:
+        task = _task("fact", idea.title, description, priority, FACTS, others[0].digest)
+    first = PlannedTask(task=task, facts=[fact.digest for fact in [*tested[:1], *others]], reason=idea.reason)
+    return [first, *(_fact_task(fact) for fact in tested[1:])]
+
+
+def _fact_task(fact: Fact) -> PlannedTask:
+    """A task of one fact that code can decide, in code's words."""
+    owner, _, method = fact.symbol.rpartition(".")
+    about = f"the method {method} of the class `{owner}`" if owner else f"`{fact.symbol}(...)`"
+    if fact.kind is FactKind.FAILING_TESTS:
+        first, *more = _test_names(fact)
+        title = f"Make {first} pass" + (f" and {len(more)} more" if more else "")
+        place = f"In `{fact.path}`, {about} does" if fact.symbol else "The code does"
+        description = (
+            f"{place} not what tests of the repository ask of it.\n\nWhat they say:\n\n{fact.text}\n\n"
+            "Change the code so that they pass; the tests stay as they are."
+        )
+        reason = "tests of the repository fail"
+    else:
+        title = f"{fact.symbol}: {fact.text.partition(':')[2].strip() or fact.text}"[:_TITLE_LENGTH]
+        description = f"In `{fact.path}`, {about}: {fact.text.partition(':')[2].strip()}"
+        reason = "a comment in the code asks for it and states examples"
+    task = _task("fact", title, description, _FOUND, FACTS, fact.digest)
+    given = {"tests_file": fact.tests_file, "tests": fact.tests} if fact.tests else {}
+    return PlannedTask(task=task.model_copy(update=given), facts=[fact.digest], reason=reason)
+
+
+def _test_names(fact: Fact) -> list[str]:
+    return [name.strip().rpartition("::")[2] for name in fact.text.partition("\n")[0].split(",")]
+
+
+def _shown(fact: Fact) -> str:
+    """A fact as a model sees it: one that could end the block it stands in cannot."""
+    told = f"- {fact.digest} [{fact.kind.value}] {_place(fact)}"[:_SHOWN]
+    return re.sub(r"<(?=\s*/?\s*data\b)", "‹", told, flags=re.IGNORECASE)
+
+
+def _place(fact: Fact) -> str:
+    where = f"{fact.path}:{fact.line}" if fact.line else fact.path
+    return " ".join(f"{where} {fact.symbol} {fact.text}".split())
+
+
+def _task(kind: str, title: str, description: str, priority: int, source: str, digest: str = "") -> Task:
+    """A task whose id follows from its words, or from the fact it is made of, so that the same thing read twice is one
+    task."""
+    digest = digest or hashlib.sha256(f"{_normal(title)}\n{description.strip()}".encode()).hexdigest()[:10]
     return Task(
         id=f"{kind}-{digest}",
         title=title,
         description=description,
         type=TaskType.CODE,
-        priority=priority,
+        priority=int(priority),
         source=source,
     )
 

@@ -101,7 +101,7 @@ class _House:
             "file_system": {"workspace_path": str(home / "workspace"), "data_path": str(data)},
             "monitoring": {"logs_path": str(home / "logs")},
             "database": {"url": ""},
-            "project": {"goal": "", "backlog_file": "no-backlog.md"},
+            "project": {"goal": "", "tasks_from": []},
         }
         merged = {name: {**config.get(name, {}), **own.get(name, {})} for name in {*config, *own}}
         self._config = home / "config.yaml"

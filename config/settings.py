@@ -14,6 +14,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 AGENT_NAMES = ("ceo", "product", "qa", "developer", "tech_lead", "cfo", "risk", "legal", "security")
 """Names that may stand under `agents:`. The last four belong to the decision flow and are accepted ahead of it."""
 
+TASKS_FROM = ("backlog", "failing_tests", "todo", "uncovered", "lint", "types", "docstrings")
+"""What `project.tasks_from` may name."""
+
 DEFAULT_PROTECTED = [
     ".github/**",
     ".gitlab-ci.yml",
@@ -35,7 +38,23 @@ class ProjectSettings(Section):
     """What the team works towards."""
 
     goal: str = Field("", description="What the team is to achieve, in plain words. Empty: the backlog file decides.")
-    backlog_file: str = Field("BACKLOG.md", description="File of the repository whose `##` items become tasks.")
+    backlog_file: str | list[str] = Field(
+        ["BACKLOG.md", "TODO.md", ".github/issues.json"],
+        description="Files of the repository that state work: Markdown (`##` items, `- [ ]` boxes), or JSON of "
+        "`gh issue list --json number,title,body,labels,state`.",
+    )
+    tasks_from: list[Literal[TASKS_FROM]] = Field(  # type: ignore[valid-type]  # the tuple is the one list
+        list(TASKS_FROM), description="What tasks are made of, beside the goal and what you add yourself."
+    )
+    tasks_per_round: int = Field(
+        3, ge=0, le=20, description="Tasks the CEO may make at a time of what nobody asked for."
+    )
+    tasks_per_day: int = Field(20, ge=0, le=500, description="The same within 24 hours.")
+
+    @property
+    def backlog_files(self) -> list[str]:
+        """The backlog files, in order."""
+        return [self.backlog_file] if isinstance(self.backlog_file, str) else self.backlog_file
 
 
 class Capabilities(Section):

@@ -23,6 +23,7 @@ from file_system.errors import (
 )
 from file_system.file_manager import FileManager
 from file_system.finding import is_test_file
+from file_system.marks import Mark, marks_in
 from file_system.merging.definitions import Merge, merge_definitions
 from file_system.merging.exports import ensure_export
 from file_system.outline import ClassOutline, CodeOutline, FunctionOutline
@@ -46,6 +47,7 @@ __all__ = [
     "FileSystemError",
     "FileTooLarge",
     "FunctionOutline",
+    "Mark",
     "Merge",
     "MergeRefused",
     "NoCode",
@@ -62,6 +64,7 @@ __all__ = [
     "code_for",
     "ensure_export",
     "is_test_file",
+    "marks_in",
     "merge_definitions",
     "parse_answer",
 ]

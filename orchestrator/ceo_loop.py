@@ -1,31 +1,37 @@
 """What happens when nobody has anything to do: the CEO looks for work, ever more seldom while there is none.
 
-Stated work (the goal, the backlog file) costs nothing to find. A model is asked for ideas only when that is used up,
-and then at most once per back-off interval.
+Stated work (the goal, the backlog files) goes first and costs nothing to find. When that is used up code looks for
+facts, such as failing tests. A strong model is then asked once what to make of them, and for ideas; with a small one
+those facts become tasks that a test can decide, and it is asked for ideas only when there are none.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
+from datetime import timedelta
 from functools import partial
 
 from pydantic import BaseModel
 
-from agents import Situation
+from agents import DECIDABLE, FACTS, Fact, FactKind, PlannedTask, Situation, is_decidable
 from llm import CallContext
-from memory import Task, TaskStatus
+from memory import ENDED, Task, TaskStatus, utc_now
 from monitoring import get_logger
 from orchestrator.engine import Job, Steps
 from orchestrator.errors import StageFailed
+from orchestrator.facts import FactFinder, KnownFacts
 from orchestrator.failures import typed_failures
 from orchestrator.services import Services
 
 log = get_logger(__name__)
 
 _KEY = "idle"
-_MOST_IDEAS = 3
 _PAST_TASKS = 40
+_MOST_FACTS = 30
+"""Shown to a model in one round; the others have their turn in the next ones."""
+_MOST_KEPT = 60
+_DAY = timedelta(days=1)
 
 
 class IdleState(BaseModel):
@@ -42,14 +48,23 @@ class IdleState(BaseModel):
     """Tasks the last round created."""
     problem: str = ""
     """Why the last round could not look for work; empty when it could."""
+    searched: str = ""
+    """The commit and the kinds of facts of which every one has been dealt with; empty when some are left."""
 
 
-class Facts(BaseModel):
+class Outcome(BaseModel):
+    """How a round ended: tasks created, and what `IdleState` keeps of it."""
+
+    found: int = 0
+    problem: str = ""
+    searched: str = ""
+
+
+class Outlook(BaseModel):
     """What the CEO looks at."""
 
     goal: str
     head: str
-    backlog: str
     outline: str
 
 
@@ -58,7 +73,10 @@ class CEOLoop:
 
     def __init__(self, services: Services, *, until_idle: bool) -> None:
         self._services = services
+        self._team = services.team
         self._until_idle = until_idle
+        self._known = KnownFacts(services.store)
+        self._finder = FactFinder(services.suite, may_run=services.settings.testing.auto_run)
 
     def state(self) -> IdleState:
         """The last round's outcome."""
@@ -83,67 +101,122 @@ class CEOLoop:
 
     def __call__(self, steps: Steps) -> None:
         number = int(str(steps.job.payload["round"]))
-        problem = ""
         try:
-            found = self._look_for_work(steps)
+            outcome = self._look_for_work(steps)
         except StageFailed as failure:
             # The repository or the provider is away: the next round comes after the back-off, like after any other.
             log.error("idle round failed", reason=failure.reason.value, detail=failure.detail)
-            found, problem = 0, failure.detail
-        steps.step("remember", bool, partial(self._remember, number, found, problem))
+            outcome = Outcome(problem=failure.detail)
+        steps.step("remember", bool, partial(self._remember, number, outcome))
 
-    def _look_for_work(self, steps: Steps) -> int:
-        facts = steps.step("look around", Facts, partial(typed_failures, self._facts))
-        stated = steps.step("stated work", int, partial(self._submit_stated, facts))
-        ideas: list[Task] = []
-        if not stated and self._may_ask(facts):
+    def _look_for_work(self, steps: Steps) -> Outcome:
+        outlook = steps.step("look around", Outlook, partial(typed_failures, self._outlook))
+        stated = steps.step("stated work", int, partial(typed_failures, partial(self._submit_stated, outlook.goal)))
+        room = 0 if stated else steps.step("room", int, self._room)
+        if not room:
+            return Outcome(found=stated)
+        facts = steps.step("facts", list[Fact], partial(self._fresh_facts, outlook.head))
+        planned = self._team.ceo.tasks_from_facts(facts, room) if self._team.ceo.profile.small else []
+        shown: list[Fact] = []
+        if not planned and (self._may_have_ideas(outlook) or (facts and not self._team.ceo.profile.small)):
+            shown = facts[:_MOST_FACTS]
             context = CallContext(task_id=None, agent="ceo", workflow_id=steps.job.id, step="ideas")
-            ideas = steps.step("ideas", list[Task], partial(typed_failures, partial(self._ideas, facts, context)))
-            steps.step("submit ideas", int, partial(self._submit, ideas))
-        return stated + len(ideas)
+            ask = partial(self._ask, outlook, shown, room, context)
+            planned = steps.step("ideas", list[PlannedTask], partial(typed_failures, ask))
+        # What a model left out although it had room is not worth a task to it; the rest it may want another time.
+        left_out = shown if len(planned) < room else []
+        found = steps.step("submit ideas", int, partial(self._submit_planned, planned, facts, left_out))
+        dealt = {digest for plan in planned for digest in plan.facts} | {fact.digest for fact in left_out}
+        done = all(fact.digest in dealt for fact in facts)
+        return Outcome(found=found, searched=self._search_key(outlook.head) if done else "")
 
-    def _facts(self) -> Facts:
+    def _outlook(self) -> Outlook:
         services = self._services
-        return Facts(
-            goal=services.settings.project.goal,
-            head=services.sync(),
-            backlog=services.read(services.settings.project.backlog_file),
-            outline=services.overview(),
-        )
+        return Outlook(goal=services.settings.project.goal, head=services.sync(), outline=services.overview())
 
-    def _submit_stated(self, facts: Facts) -> int:
-        ceo = self._services.team.ceo
-        return self._submit([*ceo.tasks_from_goal(facts.goal), *ceo.tasks_from_backlog(facts.backlog)])
+    def _submit_stated(self, goal: str) -> int:
+        project = self._services.settings.project
+        texts = self._services.read(project.backlog_files) if "backlog" in project.tasks_from else {}
+        items = [task for path, text in texts.items() for task in self._team.ceo.tasks_from_backlog(text, path)]
+        return len(self._submit([*self._team.ceo.tasks_from_goal(goal), *items]))
 
-    def _submit(self, tasks: list[Task]) -> int:
+    def _submit(self, tasks: list[Task]) -> list[Task]:
+        """Those of `tasks` that are new."""
         added = [task for task in tasks if self._services.store.add_task(task)]
         for task in added:
             self._services.store.log_activity("ceo", "task created", task.id, title=task.title, source=task.source)
             log.info("task created", task=task.id, title=task.title, source=task.source)
         self._services.wake.set()
+        return added
+
+    def _submit_planned(self, planned: list[PlannedTask], facts: list[Fact], left_out: list[Fact]) -> int:
+        by_digest = {fact.digest: fact for fact in facts}
+        added = self._submit([plan.task for plan in planned])
+        for plan in planned:
+            used = [by_digest[digest] for digest in plan.facts if digest in by_digest]
+            for fact in used:
+                self._known.became(fact, plan.task.id)
+            if plan.task in added:
+                told = [f"{fact.kind.value} {fact.path} {fact.symbol}".strip() for fact in used]
+                self._services.store.record_decision(
+                    "ceo",
+                    "task",
+                    {"task": plan.task.id, "title": plan.task.title, "facts": [*told], "reason": plan.reason},
+                )
+        self._known.left_out([fact for fact in left_out if not any(fact.digest in plan.facts for plan in planned)])
         return len(added)
 
-    def _may_ask(self, facts: Facts) -> bool:
+    def _room(self) -> int:
+        """How many tasks nobody asked for may be added now."""
+        project, store = self._services.settings.project, self._services.store
+        recent = [
+            task
+            for source in (FACTS, "ceo")
+            for task in store.list_tasks(source=source, limit=project.tasks_per_day)
+            if utc_now() - task.created_at < _DAY
+        ]
+        return max(min(project.tasks_per_round, project.tasks_per_day - len(recent)), 0)
+
+    def _fresh_facts(self, head: str) -> list[Fact]:
+        """Facts of the landing branch's tip that could become tasks and have not been dealt with."""
+        if self.state().searched == self._search_key(head):
+            return []
+        found = self._finder.find(head, self._kinds())
+        for note in found.notes:
+            log.info("facts", note=note)
+        small = self._team.ceo.profile.small
+        useful = [fact for fact in found.facts if (is_decidable(fact) if small else not fact.outside)]
+        return self._known.fresh(useful)[:_MOST_KEPT]
+
+    def _kinds(self) -> list[FactKind]:
+        """What is looked for: with a small model only what can become a task without a word of it."""
+        wanted = [FactKind(kind) for kind in self._services.settings.project.tasks_from if kind != "backlog"]
+        return [kind for kind in wanted if kind in DECIDABLE] if self._team.ceo.profile.small else wanted
+
+    def _search_key(self, head: str) -> str:
+        return f"{head} {' '.join(sorted(self._kinds()))}"
+
+    def _may_have_ideas(self, outlook: Outlook) -> bool:
         """Without a goal there is nothing to have ideas for; `--until-idle` plans a goal once and then ends."""
-        if not facts.goal or self._services.team.ceo.tasks_from_goal(facts.goal):
+        if not outlook.goal or self._team.ceo.tasks_from_goal(outlook.goal):
             return False
         return not (self._until_idle and self._services.store.list_tasks(source="ceo", limit=1))
 
-    def _ideas(self, facts: Facts, context: CallContext) -> list[Task]:
-        store = self._services.store
-        known = store.list_tasks(limit=_PAST_TASKS)
-        ended = (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.BLOCKED, TaskStatus.CANCELLED)
+    def _ask(self, outlook: Outlook, facts: list[Fact], room: int, context: CallContext) -> list[PlannedTask]:
+        known = self._services.store.list_tasks(limit=_PAST_TASKS)
         situation = Situation(
-            goal=facts.goal,
-            outline=facts.outline,
-            open_tasks=[task.title for task in known if task.status not in ended],
-            past_tasks=[f"{task.title} ({task.status})" for task in known if task.status in ended],
+            goal=outlook.goal,
+            outline=outlook.outline,
+            open_tasks=[task.title for task in known if task.status not in ENDED],
+            past_tasks=[f"{task.title} ({task.status})" for task in known if task.status in ENDED],
+            facts=facts,
+            ideas=self._may_have_ideas(outlook),
         )
-        return self._services.team.ceo.generate_tasks(situation, _MOST_IDEAS, context)
+        return self._team.ceo.generate_tasks(situation, room, context)
 
-    def _remember(self, number: int, found: int, problem: str) -> bool:
+    def _remember(self, number: int, outcome: Outcome) -> bool:
         limits = self._services.settings.orchestrator
-        before = self.state()
+        before, found = self.state(), outcome.found
         interval = (
             limits.check_interval
             if found
@@ -155,7 +228,8 @@ class CEOLoop:
             next_at=time.time() + interval,
             situation=self._situation(),
             found=found,
-            problem=problem,
+            problem=outcome.problem,
+            searched=outcome.searched,
         )
         self._services.store.remember("ceo", _KEY, state.model_dump(mode="json"))
         log.info("idle round", found=found, next_in_seconds=round(interval))

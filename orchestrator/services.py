@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
@@ -73,11 +74,11 @@ class Services:
         with self.suite.exported(self.git.tip()) as (folder, _):
             return CodeMap.of(folder).render(_OVERVIEW_CHARACTERS)
 
-    def read(self, path: str) -> str:
-        """A text file of the landing branch's tip; empty when it is not there."""
+    def read(self, paths: Sequence[str]) -> dict[str, str]:
+        """Text files of the landing branch's tip by their paths; those that are not there are left out."""
         with self.suite.exported(self.git.tip()) as (folder, _):
             files = FileManager(folder)
-            return files.read_file(path) if files.exists(path) else ""
+            return {path: files.read_file(path) for path in paths if files.exists(path)}
 
     def close(self) -> None:
         """End what was started: sandboxed runs, the embedded model, the database connections."""
@@ -102,23 +103,8 @@ def open_services(settings: Settings, paths: ProjectPaths) -> Services:
     git = make_git(settings, paths)
     git.recover()
     git.clone()
-    limits = settings.sandbox
-    sandbox = Sandbox(
-        limits.mode,
-        limits.user,
-        SandboxLimits(
-            memory_bytes=limits.memory_mb * _MIB, processes=limits.processes, disk_bytes=limits.disk_mb * _MIB
-        ),
-    )
-    suite = Suite(
-        git,
-        EnvironmentManager(paths.data, sandbox),
-        TestRunner(sandbox),
-        folder=paths.state / "suites",
-        framework=settings.testing.framework,
-        setup_command=settings.testing.setup_command,
-        timeout=settings.testing.timeout,
-    )
+    sandbox = make_sandbox(settings)
+    suite = make_suite(settings, paths, git, sandbox)
     suite.clear_leftovers()
     embedded = uses_embedded_model(settings.llm, settings.agents)
     local_model = LocalModelServer(settings.llm.local_model_path) if embedded else None
@@ -153,4 +139,29 @@ def make_git(settings: Settings, paths: ProjectPaths) -> GitManager:
         auto_push=chosen.auto_push,
         author=Identity(chosen.author_name, chosen.author_email),
         token=chosen.token.get_secret_value() if chosen.token else None,
+    )
+
+
+def make_sandbox(settings: Settings) -> Sandbox:
+    """The sandbox as configured; what this machine gives is found out when it is used."""
+    limits = settings.sandbox
+    return Sandbox(
+        limits.mode,
+        limits.user,
+        SandboxLimits(
+            memory_bytes=limits.memory_mb * _MIB, processes=limits.processes, disk_bytes=limits.disk_mb * _MIB
+        ),
+    )
+
+
+def make_suite(settings: Settings, paths: ProjectPaths, git: GitManager, sandbox: Sandbox) -> Suite:
+    """The project's test suite."""
+    return Suite(
+        git,
+        EnvironmentManager(paths.data, sandbox),
+        TestRunner(sandbox),
+        folder=paths.state / "suites",
+        framework=settings.testing.framework,
+        setup_command=settings.testing.setup_command,
+        timeout=settings.testing.timeout,
     )

@@ -31,7 +31,7 @@ class Sources(BaseModel):
 def read_sources(root: Path) -> Sources:
     """Map the code below `root`."""
     code_map = CodeMap.of(root)
-    modules = [module for module in code_map.modules if _is_source(module.path)]
+    modules = [module for module in code_map.modules if is_source(module.path)]
     files = [module.path for module in modules]
     symbols: dict[str, str] = {}
     imports: dict[str, str] = {}
@@ -62,7 +62,7 @@ def imported_definitions(root: Path, text: str) -> list[str]:
     if not wanted:
         return []
     files = FileManager(root)
-    sources = [path for found in files.find_files("*.py") if _is_source(path := found.as_posix())]
+    sources = [path for found in files.find_files("*.py") if is_source(path := found.as_posix())]
     paths = {module_name(path, sources): path for path in sources}
     return [
         line
@@ -91,6 +91,7 @@ def _text_of(files: FileManager, path: str) -> str:
         return ""
 
 
-def _is_source(path: str) -> bool:
+def is_source(path: str) -> bool:
+    """Whether a Python file is the project's own code, and no test, documentation or script beside it."""
     name = path.rsplit("/", 1)[-1]
     return not is_test_file(path) and not path.startswith(_NOT_SOURCES) and name not in _NOT_SOURCE_NAMES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,15 +12,19 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from file_system import is_test_file
 from git_ops import GitManager
 from memory import FailureReason
 from monitoring import get_logger
 from orchestrator.errors import StageFailed
 from testing import (
+    Checked,
+    Checker,
     Comparison,
     ComparisonTask,
     Environment,
     EnvironmentManager,
+    Failure,
     Mutation,
     MutationTask,
     Recombination,
@@ -31,7 +36,23 @@ from testing import (
 
 log = get_logger(__name__)
 
+_MOST_FAILURES = 40
+_EVIDENCE = 800
+_EVIDENCE_LINES = 8
+_OUTSIDE = re.compile(
+    r"(?:[\w.]*\.)?(?:\w*Connect\w*|gaierror|URLError|HTTPError|SSLError|\w*Timeout\w*|PermissionError|OSError|"
+    r"FileNotFoundError|ModuleNotFoundError|ImportError|OperationalError|MaxRetryError)\b|.*fixture '\w+' not found"
+)
 _NO_TESTS = ("No test was found", "no test was collected")
+
+
+class FailedTest(BaseModel):
+    """A test that fails before any work."""
+
+    test_id: str
+    evidence: str
+    outside: bool
+    """It lacks what no code of the project gives: network, another package, a fixture, a file of the machine."""
 
 
 class Baseline(BaseModel):
@@ -42,6 +63,8 @@ class Baseline(BaseModel):
     passed: list[str]
     failed: list[str]
     seconds: float
+    failures: list[FailedTest] = []
+    """What the first of `failed` say."""
 
 
 class Suite:
@@ -136,12 +159,19 @@ class Suite:
             passed=result.passed_ids,
             failed=[failure.test_id for failure in result.failures],
             seconds=result.duration,
+            failures=[_failed_test(failure) for failure in result.failures[:_MOST_FAILURES]],
         )
         self._folder.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(".part")
         part.write_text(found.model_dump_json(), encoding="utf-8")
         part.replace(file)
         return found
+
+    def check(self, treeish: str, checker: Checker, label: str) -> Checked | None:
+        """What one of the project's own checkers says of a commit or tree; None where the project does not use it."""
+        with self.exported(treeish) as (folder, _):
+            environment = self._environment(folder, label)
+            return self._runner.check(folder, environment, checker, timeout=self.timeout, label=label)
 
     def holds(self, tree: str, before: Baseline, label: str) -> tuple[bool, TestResult]:
         """Whether the suite of `tree` is at least as green as `before`: nothing lost, nothing newly failing."""
@@ -169,3 +199,17 @@ class Suite:
             yield export.path, export.tree
         finally:
             discard_folder(parent)
+
+
+def _failed_test(failure: Failure) -> FailedTest:
+    trace = [line for line in failure.traceback.splitlines() if line.strip()][-_EVIDENCE_LINES:]
+    told = f"{failure.test_id}\n{failure.message.strip()}\n" + "\n".join(trace)
+    return FailedTest(test_id=failure.test_id, evidence=told.strip()[:_EVIDENCE], outside=_is_outside(failure))
+
+
+def _is_outside(failure: Failure) -> bool:
+    if failure.kind in ("assertion", "missing"):
+        return False
+    if failure.kind == "syntax":  # of a test: nobody may mend it
+        return failure.location is None or is_test_file(failure.location.partition(":")[0])
+    return _OUTSIDE.match(failure.message) is not None

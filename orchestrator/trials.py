@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Self
 
 from pydantic import BaseModel
@@ -46,11 +46,14 @@ class Trial(BaseModel):
         return cls(applied=False, evidence=evidence)
 
     @classmethod
-    def of(cls, result: TestResult, tree: str) -> Self:
-        """The trial that `result` tells about."""
+    def of(cls, result: TestResult, tree: str, about: Collection[str] = ()) -> Self:
+        """The trial that `result` tells about. Failures beside the tests in `about` (if given) are left out: what
+        fails in the same file for another reason is no part of the task."""
+        others = {failure.test_id for failure in result.failures if about and not _is_about(failure.test_id, about)}
         failures = [
             FailureNote(test_id=failure.test_id, message=_first_line(failure.message), fair=is_fair(failure))
             for failure in result.failures
+            if failure.test_id not in others
         ]
         problem = result.problem or ""
         return cls(
@@ -60,7 +63,7 @@ class Trial(BaseModel):
             passed=list(result.passed_ids),
             failures=failures,
             problem=problem,
-            evidence=evidence_of(result),
+            evidence=evidence_of(result, [failure.test_id for failure in failures] if others else ()),
         )
 
 
@@ -68,6 +71,11 @@ def not_passed(expected: Iterable[str], passed: Iterable[str]) -> list[str]:
     """The ids of `expected` that are not among `passed`. An id without parameters stands for all of its cases."""
     known = {name for test_id in passed for name in (test_id, test_id.partition("[")[0])}
     return sorted(set(expected) - known)
+
+
+def _is_about(test_id: str, about: Collection[str]) -> bool:
+    """A failure of a whole file, which has no `::`, is about all of its tests."""
+    return "::" not in test_id or bool({test_id, test_id.partition("[")[0]} & set(about))
 
 
 def is_fair(failure: Failure) -> bool:

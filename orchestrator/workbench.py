@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel
 
-from agents import Begun, ChangeFacts, CodeView, FileText, Requirements, TestCase
+from agents import FACTS, Begun, ChangeFacts, CodeView, FileText, Requirements, TestCase
 from file_system import (
     AnswerError,
     FileManager,
@@ -23,10 +23,11 @@ from file_system import (
     parse_answer,
 )
 from git_ops import LandingConflict, Overlay, UnsafeContent, VerificationFailed, Worktree
-from memory import Task
+from memory import FailureReason, Task
 from monitoring import get_logger
 from orchestrator.beginnings import Wanted, begun_function, resumed_function
 from orchestrator.definitions import definition_line, function_in
+from orchestrator.errors import StageFailed
 from orchestrator.excerpts import excerpt
 from orchestrator.offers import merged_modules, offered_code, only_wanted
 from orchestrator.services import Services
@@ -34,7 +35,7 @@ from orchestrator.sources import Sources, imported_definitions, public_names, re
 from orchestrator.suite import Baseline
 from orchestrator.touched import touched_functions
 from orchestrator.trials import Trial, evidence_of, not_passed
-from testing import Comparison, ComparisonTask, Mutation, MutationTask, Recombination, RecombinationTask
+from testing import Comparison, ComparisonTask, Mutation, MutationTask, Recombination, RecombinationTask, has_tests
 
 log = get_logger(__name__)
 
@@ -237,7 +238,7 @@ class Workbench:
             return Trial.invalid(str(unsafe))
         finally:
             self._git.reset_worktree(worktree, tests_commit)
-        return self._judged(tree, path, test_ids, f"{tests_commit}^")
+        return self._judged(tree, path, test_ids, worktree.base_commit)
 
     def with_tests(self, code_commit: str, tests: tuple[str, str], test_ids: Sequence[str], base: str) -> Trial:
         """The code of `code_commit` with another text of its new tests (path, text): these are run, then the suite."""
@@ -253,7 +254,7 @@ class Workbench:
     def _judged(self, tree: str, path: str, test_ids: Sequence[str], base: str) -> Trial:
         """Run the new tests at `path`, then the whole suite, which was as it was in `base`."""
         result = self._suite.run(tree, [path], self._task.id, self._patience(base))
-        trial = Trial.of(result, tree)
+        trial = Trial.of(result, tree, about=test_ids)
         if missing := not_passed(test_ids, trial.passed):
             evidence = trial.evidence or f"these tests did not pass: {', '.join(missing)}"
             return trial.model_copy(update={"green": False, "evidence": evidence})
@@ -333,9 +334,16 @@ class Workbench:
     # -- commits and landing ---------------------------------------------------------------------------------
 
     def commit_tests(self, path: str, text: str, base: str) -> str:
-        """QA's commit: the new test file on `base`."""
+        """QA's commit: the new test file on `base`. `base` itself for tests that are there already and fail.
+
+        Raises `StageFailed` when those have changed since the task was made of them.
+        """
         worktree = self._worktree
         self._git.reset_worktree(worktree, base)
+        if self._task.tests and self._task.source == FACTS:
+            if not has_tests(self._read(path), path, text):
+                raise StageFailed(FailureReason.CONFLICT, f"{path} has changed since its failing tests became a task")
+            return base
         FileManager(worktree.path).write_file(path, text)
         message = f"Test: {self._task.title}"
         return self._git.commit(worktree, message, self._trailers("tests"), paths=[path]).sha
@@ -349,7 +357,7 @@ class Workbench:
     def facts(self, tests_commit: str, code_commit: str) -> ChangeFacts:
         """What can be said of the change without asking anybody."""
         changed = [change.path for change in self._git.changed_files(tests_commit, code_commit)]
-        tests = [change.path for change in self._git.changed_files(f"{tests_commit}^", tests_commit)]
+        tests = [change.path for change in self._git.changed_files(self._worktree.base_commit, tests_commit)]
         worktree = self._worktree
         self._git.reset_worktree(worktree, tests_commit)
         before = public_names(worktree.path, changed)

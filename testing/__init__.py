@@ -1,5 +1,6 @@
 """Running a project's tests: the sandbox, the project's environment, the test runner, and what a result means."""
 
+from testing.checkers import Checked, Checker, Finding
 from testing.environment import Environment, EnvironmentManager
 from testing.errors import (
     EnvironmentSetupError,
@@ -12,6 +13,7 @@ from testing.frameworks import declared_tests, detect_framework
 from testing.limits import SETUP_LIMITS, SandboxLimits
 from testing.mounts import Mount
 from testing.mutator import Distinguishing, Mutation, MutationTask, Survivor
+from testing.narrowing import has_tests, only_tests
 from testing.ownership import discard as discard_folder
 from testing.recombiner import Comparison, ComparisonTask, Recombination, RecombinationTask
 from testing.results import Failure, FailureKind, TestCounts, TestResult
@@ -21,6 +23,8 @@ from testing.setup_plan import Framework
 
 __all__ = [
     "SETUP_LIMITS",
+    "Checked",
+    "Checker",
     "Comparison",
     "ComparisonTask",
     "Distinguishing",
@@ -29,6 +33,7 @@ __all__ = [
     "EnvironmentSetupError",
     "Failure",
     "FailureKind",
+    "Finding",
     "Framework",
     "InvalidReport",
     "InvalidSelection",
@@ -51,4 +56,6 @@ __all__ = [
     "declared_tests",
     "detect_framework",
     "discard_folder",
+    "has_tests",
+    "only_tests",
 ]

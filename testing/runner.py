@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from monitoring import get_logger
+from testing.checkers import Checked, Checker, is_configured, run_checker
 from testing.diagnosis import ProjectNames, diagnose
 from testing.environment import Environment
 from testing.errors import InvalidReport
@@ -123,6 +124,22 @@ class TestRunner:
         self.prepare(source, environment)
         variables = variables_of(self._sandbox, source, environment)
         return Place(self._sandbox, source, environment.mount, environment.python, variables, label)
+
+    def check(
+        self, source: Path, environment: Environment, checker: Checker, *, timeout: float = 300.0, label: str = ""
+    ) -> Checked | None:
+        """What one of the project's own checkers says of the run folder `source`; None where the project has no
+        settings for it or its environment lacks it.
+
+        Raises SandboxUnavailable when nothing may be run.
+        """
+        if not is_configured(source, environment, checker):
+            return None
+        self.prepare(source, environment)
+        variables = variables_of(self._sandbox, source, environment)
+        found = run_checker(self._sandbox, source, environment, variables, checker, timeout=timeout, label=label)
+        _log.info("checked", checker=checker, findings=len(found.findings), problem=found.problem)
+        return found
 
     def run_specific_test(
         self, test_path: str, source: Path, environment: Environment, *, timeout: float = 300.0, label: str = ""

@@ -93,12 +93,17 @@ def test_a_goal_with_examples_is_the_task() -> None:
 
 def test_ideas_that_are_known_are_left_out() -> None:
     def idea(title: str) -> JsonValue:
-        return {"title": title, "description": "A description that is long enough.", "priority": "low", "reason": ""}
+        return {
+            "title": title,
+            "description": "A description that is long enough.",
+            "priority": "low",
+            "reason": "It grows.",
+        }
 
     with scripted_llm([{"tasks": [idea("Add  Export"), idea("add import"), idea("Add import!")]}]) as llm:
         situation = Situation("Grow", "outline", ["add export"], [])
         tasks = CEOAgent(llm).generate_tasks(situation, 3, llm.context("ideas", "ceo"))
-    assert [task.title for task in tasks] == ["add import"]
+    assert [plan.task.title for plan in tasks] == ["add import"]
 
 
 def test_samples_differ_in_temperature_and_seed() -> None:

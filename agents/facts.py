@@ -1,0 +1,88 @@
+"""Facts about a code base that may call for work. Code finds them; whether they become tasks, the CEO decides."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from memory import Task
+
+FACTS: Literal["facts"] = "facts"
+"""`Task.source` of a task that code made of facts."""
+_LONGEST_TEXT = 900
+
+
+class FactKind(StrEnum):
+    """What can be found, in the order in which it is worth working on."""
+
+    FAILING_TESTS = "failing_tests"
+    TYPES = "types"
+    TODO = "todo"
+    LINT = "lint"
+    UNCOVERED = "uncovered"
+    DOCSTRINGS = "docstrings"
+
+
+DECIDABLE = frozenset({FactKind.FAILING_TESTS, FactKind.TODO})
+"""Kinds of which a fact may be one that a test can decide. Of the others there is no test that the code flow could
+take: it wants one that fails before the work and passes after it."""
+
+
+class Fact(BaseModel):
+    """One thing found. It comes from the repository, so it is data, never an instruction."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: FactKind
+    path: str
+    line: int = 0
+    symbol: str = ""
+    """What it is about: a function, class or `Class.method`; empty when it is about the whole file."""
+    text: str = Field("", max_length=_LONGEST_TEXT)
+    digest: str
+    """Identity of the fact with the code around it: the same as long as neither changes, wherever the lines move."""
+    tests_file: str = ""
+    tests: str = ""
+    """Of failing tests: their file, and its text without the tests that fail for something else."""
+    outside: bool = False
+    """Failing tests that lack what no code of the project gives, such as network."""
+
+    @property
+    def subject(self) -> str:
+        """Identity of what it is about, whatever the code around it: two facts of one subject are one concern."""
+        told = self.text if self.kind is FactKind.TODO else ""
+        return _digest(self.kind, self.tests_file or self.path, self.symbol, told)
+
+    @classmethod
+    def of(
+        cls,
+        kind: FactKind,
+        path: str,
+        line: int,
+        symbol: str,
+        text: str,
+        around: str,
+        **more: str | bool,
+    ) -> Fact:
+        """The fact with its digest; `around` is the code that it stands and falls with. Long texts are cut."""
+        digest = _digest(kind, path, symbol, "\n".join(row.strip() for row in around.splitlines() if row.strip()))
+        kept = text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
+        return cls.model_validate(
+            {"kind": kind, "path": path, "line": line, "symbol": symbol, "text": kept, "digest": digest, **more}
+        )
+
+
+class PlannedTask(BaseModel):
+    """A task that the CEO wants, and what it is made of."""
+
+    task: Task
+    facts: list[str] = []
+    """Digests of the facts it is made of."""
+    reason: str = ""
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", errors="surrogatepass")).hexdigest()[:10]

@@ -1,0 +1,76 @@
+"""Which facts the CEO has dealt with: none becomes two tasks, and what came to nothing is not tried again as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pydantic import BaseModel
+
+from agents import Fact
+from memory import ENDED, MemoryStore, UnknownTask
+
+MOST_TASKS = 2
+"""Tasks of one concern, ever: a TODO that stays in the code after its work is done must not come back without end."""
+_PREFIX = "fact."
+_MOST_KEPT = 3000
+_MOST_DIGESTS = 10
+
+
+class _Dealt(BaseModel):
+    """What was made of one concern, whatever became of the code around it."""
+
+    digests: list[str] = []
+    tasks: list[str] = []
+
+
+class KnownFacts:
+    """The CEO's memory of facts, in the database."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    def fresh(self, facts: Iterable[Fact]) -> list[Fact]:
+        """Those of `facts` that are worth a decision: not seen with this code, no task open, not tried too often."""
+        dealt = {
+            memory.key.removeprefix(_PREFIX): _Dealt.model_validate(memory.value)
+            for memory in self._store.memories("ceo", _PREFIX)
+        }
+        return [fact for fact in facts if self._is_fresh(fact, dealt.get(fact.subject, _Dealt()))]
+
+    def became(self, fact: Fact, task_id: str) -> None:
+        """Remember that `fact` is the task's."""
+        self._remember(fact, [task_id])
+
+    def left_out(self, facts: Sequence[Fact]) -> None:
+        """Remember that these were seen and no task was wanted; changed code makes them new."""
+        for fact in facts:
+            self._remember(fact, [])
+        self._store.forget_oldest("ceo", _PREFIX, _MOST_KEPT)
+
+    def task_of(self, fact: Fact) -> str:
+        """Id of the last task that was made of this concern, or nothing."""
+        tasks = self._dealt(fact).tasks
+        return tasks[-1] if tasks else ""
+
+    def _is_fresh(self, fact: Fact, dealt: _Dealt) -> bool:
+        if fact.digest in dealt.digests or len(dealt.tasks) >= MOST_TASKS:
+            return False
+        return not any(self._is_open(task_id) for task_id in dealt.tasks)
+
+    def _is_open(self, task_id: str) -> bool:
+        try:
+            return self._store.get_task(task_id).status not in ENDED
+        except UnknownTask:
+            return False
+
+    def _dealt(self, fact: Fact) -> _Dealt:
+        stored = self._store.recall("ceo", _PREFIX + fact.subject)
+        return _Dealt.model_validate(stored) if stored else _Dealt()
+
+    def _remember(self, fact: Fact, tasks: list[str]) -> None:
+        before = self._dealt(fact)
+        dealt = _Dealt(
+            digests=list(dict.fromkeys([*before.digests, fact.digest]))[-_MOST_DIGESTS:],
+            tasks=list(dict.fromkeys([*before.tasks, *tasks])),
+        )
+        self._store.remember("ceo", _PREFIX + fact.subject, dealt.model_dump(mode="json"))
