@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import agents, doctor, model, reading, running, tasks
+from cli import agents, doctor, facts, model, reading, running, tasks
 from cli.project import Choice
 from config import DEFAULT_CONFIG
 
@@ -40,6 +40,7 @@ app.command("demo")(running.demo)
 app.command("doctor")(doctor.doctor)
 app.command("status")(reading.status)
 app.command("logs")(reading.logs)
+app.command("facts")(facts.facts)
 app.command("costs")(reading.costs)
 app.add_typer(tasks.commands, name="task")
 app.add_typer(agents.commands, name="agents")

@@ -109,8 +109,7 @@ def _command(checker: Checker, source: Path, environment: Environment) -> str:
     if checker == "mypy":
         # Older versions have no machine-readable output; these options give one line an error in all of them.
         options = "--no-pretty --no-color-output --no-error-summary --hide-error-context --show-error-codes"
-        named = re.search(r"^\s*(?:files|packages|modules)\s*=", "\n".join(_settings_of_mypy(source)), re.MULTILINE)
-        target = "" if named else "."
+        target = "" if _names_its_targets(source) else "."
         return f"{python} -m mypy {options} --cache-dir /tmp/mypy {target} > {_REPORT}; echo exit $? >> {_REPORT}"
     tests = shlex.join(command_for(environment.framework, environment, source, ()).command).removeprefix(f"{python} ")
     data = "--data-file=/tmp/coverage --rcfile=/dev/null"
@@ -120,8 +119,14 @@ def _command(checker: Checker, source: Path, environment: Environment) -> str:
     )
 
 
-def _settings_of_mypy(source: Path) -> list[str]:
-    return [_text(source / name) for name, _ in _CONFIGURED["mypy"]]
+def _names_its_targets(source: Path) -> bool:
+    """Whether mypy's settings say what is to be checked."""
+    for name, heading in _CONFIGURED["mypy"]:
+        begins = heading or r"^\[mypy\]"
+        for section in re.findall(rf"(?ms){begins}(.*?)(?=^\[|\Z)", _text(source / name)):
+            if re.search(r"(?m)^\s*(?:files|packages|modules)\s*=", section):
+                return True
+    return False
 
 
 def _read_ruff(report: str) -> Checked:

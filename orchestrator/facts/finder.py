@@ -49,7 +49,7 @@ class FactFinder:
             try:
                 facts = typed_failures(partial(self._of_kind, kind, treeish, found.notes))
             except StageFailed as problem:
-                found.notes.append(f"{kind}: {problem.detail}")
+                found.notes.append(f"{kind}: {problem.detail.splitlines()[0]}")
                 continue
             if len(facts) > _MOST_OF_A_KIND:
                 found.notes.append(f"{kind}: the first {_MOST_OF_A_KIND} of {len(facts)}")

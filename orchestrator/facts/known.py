@@ -52,6 +52,10 @@ class KnownFacts:
         tasks = self._dealt(fact).tasks
         return tasks[-1] if tasks else ""
 
+    def has_seen(self, fact: Fact) -> bool:
+        """Whether it was dealt with as it is, with the code around it."""
+        return fact.digest in self._dealt(fact).digests
+
     def _is_fresh(self, fact: Fact, dealt: _Dealt) -> bool:
         if fact.digest in dealt.digests or len(dealt.tasks) >= MOST_TASKS:
             return False

@@ -1,0 +1,63 @@
+"""`facts`: what code finds in the repository that may call for work, without making tasks of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from agents import FactKind
+from cli.project import err, fail, opened, out, print_json
+from cli.tasks import AsJson, _choice
+from monitoring import configure_logging
+
+_TEXT_WIDTH = 200
+
+
+def facts(
+    ctx: typer.Context,
+    kind: Annotated[
+        list[FactKind] | None, typer.Option("--kind", "-k", help="Only these; otherwise as project.tasks_from says.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many to show.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Failing tests, TODOs, untested functions, lint, types, docstrings: what the CEO would choose from.
+
+    Runs the suite and the project's own checkers in the sandbox, where the daemon has not done so already.
+    """
+    from git_ops import GitError  # most of the start-up time; few commands need them
+    from orchestrator import OrchestratorError
+    from orchestrator.facts.report import report_facts
+
+    with opened(_choice(ctx)) as (project, store):
+        configure_logging(project.settings.monitoring, project.paths.logs, stdout=False)
+        wanted = kind or [FactKind(name) for name in project.settings.project.tasks_from if name != "backlog"]
+        if not as_json:
+            err.print("Looking; the first time this may take minutes.", style="dim")
+        try:
+            report = report_facts(project.settings, project.paths, store, wanted)
+        except (GitError, OrchestratorError, OSError) as problem:
+            raise fail(str(problem)) from None
+    if as_json:
+        print_json(report)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("kind", "where", "what", "state"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "kind")
+    for row in report.facts[:limit]:
+        where = f"{row.path}:{row.line}" if row.line else row.path
+        told = " ".join(row.text.split())[:_TEXT_WIDTH]
+        table.add_row(
+            row.kind.value, Text(f"{where} {row.symbol}".strip()), Text(told), Text(f"{row.state} {row.task}".strip())
+        )
+    if report.facts:
+        out.print(table)
+    else:
+        out.print("Nothing was found.")
+    if len(report.facts) > limit:
+        out.print(f"… and {len(report.facts) - limit} more (--limit)")
+    for note in report.notes:
+        err.print(f"note: {note}", markup=False, soft_wrap=True)
