@@ -1,0 +1,148 @@
+"""What is found in a tree, without running anything: how a suite ended is given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agents import Fact
+from memory import MemoryStore, Task, TaskStatus
+from orchestrator.facts import KnownFacts
+from orchestrator.facts.failing import failing_tests
+from orchestrator.facts.reading import missing_docstrings, todo_comments, untested_functions
+from orchestrator.suite import Baseline, FailedTest
+from testing import declared_tests
+
+CALC = '''
+def half(x):
+    """Half."""
+    return x * 2
+
+
+def sub(a, b):
+    """Less."""
+    return a + b
+
+
+def helper():
+    """Help."""
+    return 1
+
+
+class Basket:
+    """Things."""
+
+    def add(self, name):
+        """One more."""
+
+    def _hidden(self): ...
+
+
+def bare(): ...
+'''
+TESTS = """import calc
+from calc import half, helper
+
+
+def test_half():
+    assert half(helper() * 4) == 2
+
+
+def test_half_again():
+    assert half(2) == 1
+
+
+def test_sub():
+    assert calc.sub(helper() + 2, 1) == 2
+
+
+def test_helper():
+    assert helper() == 1
+
+
+class TestNet:
+    def test_net(self):
+        assert open("/nowhere")
+"""
+FILE = "tests/test_calc.py"
+
+
+def tree(folder: Path, files: dict[str, str]) -> Path:
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    return folder
+
+
+def ended(*failed: str, outside: str = "") -> Baseline:
+    failures = [FailedTest(test_id=name, evidence=f"{name} said", outside=name == outside) for name in failed]
+    return Baseline(key="", tree="", passed=[], failed=list(failed), seconds=1.0, failures=failures)
+
+
+def test_failing_tests_are_told_apart_by_what_they_are_about(tmp_path: Path) -> None:
+    root = tree(tmp_path, {"calc.py": CALC, FILE: TESTS})
+    names = [f"{FILE}::{name}" for name in ("test_half", "test_half_again", "test_sub", "TestNet::test_net")]
+    half, sub, net = failing_tests(root, ended(*names, outside=names[3]))
+    assert [(fact.path, fact.symbol) for fact in (half, sub, net)] == [
+        ("calc.py", "half"),
+        ("calc.py", "sub"),
+        (FILE, ""),
+    ]
+    assert declared_tests(half.tests, FILE) == [
+        f"{FILE}::{name}" for name in ("test_half", "test_half_again", "test_helper")
+    ]
+    assert declared_tests(sub.tests, FILE) == [f"{FILE}::{name}" for name in ("test_sub", "test_helper")]
+    assert [fact.outside for fact in (half, sub, net)] == [False, False, True]
+
+
+def test_a_file_that_cannot_be_imported_is_about_what_is_not_there(tmp_path: Path) -> None:
+    text = "from calc import half, missing\n\n\ndef test_a():\n    assert half(half(4)) == missing()\n"
+    (fact,) = failing_tests(tree(tmp_path, {"calc.py": CALC, FILE: text}), ended(FILE))
+    assert (fact.path, fact.symbol, fact.tests) == ("calc.py", "missing", text)
+
+
+def test_the_fact_changes_with_the_code_it_is_about_and_with_nothing_else(tmp_path: Path) -> None:
+    def digest(calc: str, tests: str = TESTS) -> str:
+        (fact,) = failing_tests(tree(tmp_path, {"calc.py": calc, FILE: tests}), ended(f"{FILE}::test_sub"))
+        return fact.digest
+
+    before = digest(CALC)
+    assert digest("# moved\n" + CALC.replace("return 1", "return 2")) == before
+    assert digest(CALC.replace("a + b", "a + a")) != before
+    assert digest(CALC, TESTS.replace("calc.sub(helper() + 2, 1)", "calc.sub(9, 7)")) != before
+
+
+def test_untested_functions_by_name_or_as_they_were_run(tmp_path: Path) -> None:
+    root = tree(tmp_path, {"calc.py": CALC, FILE: TESTS, "docs/conf.py": "def made(): ...\n"})
+    assert [fact.symbol for fact in untested_functions(root)] == ["bare", "Basket.add"]
+    executed = {("calc.py", "half"), ("calc.py", "Basket.add"), ("calc.py", "bare")}
+    assert [fact.symbol for fact in untested_functions(root, executed)] == ["sub", "helper"]
+
+
+def test_docstrings_are_missed_where_they_are_the_habit_or_demanded(tmp_path: Path) -> None:
+    assert [fact.symbol for fact in missing_docstrings(tree(tmp_path, {"calc.py": CALC}))] == ["bare"]
+    few = tree(tmp_path, {"calc.py": "def bare(): ...\n"})
+    assert missing_docstrings(few) == []
+    demanding = tree(tmp_path, {"pyproject.toml": '[tool.ruff.lint]\nselect = ["E", "D"]\n'})
+    assert [fact.symbol for fact in missing_docstrings(demanding)] == ["bare"]
+
+
+def test_a_concern_is_worked_on_twice_at_most_and_by_one_task_at_a_time(tmp_path: Path) -> None:
+    def fact(body: str) -> Fact:
+        (found,) = todo_comments(tree(tmp_path, {"calc.py": f"def f():\n    # TODO: this\n    return {body}\n"}))
+        return found
+
+    store = MemoryStore(f"sqlite:///{tmp_path / 'agents.db'}")
+    store.migrate()
+    known = KnownFacts(store)
+    assert known.fresh([fact("1")]) == [fact("1")]
+    store.add_task(Task(id="t1", title="t"))
+    known.became(fact("1"), "t1")
+    assert known.fresh([fact("1"), fact("2")]) == []  # its task is open
+    store.transition("t1", TaskStatus.CANCELLED)
+    assert known.fresh([fact("1"), fact("2")]) == [fact("2")]
+    known.left_out([fact("2")])
+    assert known.fresh([fact("2"), fact("3")]) == [fact("3")]
+    known.became(fact("3"), "t2")
+    assert known.fresh([fact("4")]) == []
+    assert (known.task_of(fact("4")), known.has_seen(fact("4")), known.has_seen(fact("2"))) == ("t2", False, True)
+    store.close()

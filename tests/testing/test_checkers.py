@@ -1,0 +1,52 @@
+"""The project's own checkers, for real: installed by its dependency files, run in the sandbox."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from testing import Checker, EnvironmentManager, Sandbox, TestRunner
+from tests.testing.conftest import Tree
+
+PYPROJECT = """
+[project]
+name = "shop"
+version = "0.1"
+optional-dependencies.test = ["pytest", "ruff", "mypy", "coverage"]
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+[tool.setuptools]
+packages = ["shop"]
+"""
+SETTINGS = '[tool.ruff.lint]\nselect = ["F"]\n[tool.mypy]\nstrict = true\n'
+FILES = {
+    "pyproject.toml": PYPROJECT + SETTINGS,
+    "shop/__init__.py": "",
+    "shop/prices.py": "import os\n\n\ndef total(x: int) -> str:\n    return x\n\n\nclass Basket:\n"
+    "    def add(self) -> None:\n        pass\n\n    def clear(self) -> None:\n        pass\n",
+    "tests/test_prices.py": "from shop.prices import Basket\n\n\ndef test_add() -> None:\n    Basket().add()\n",
+}
+
+
+def test_what_ruff_mypy_and_coverage_say(tmp_path: Path, tree: Tree) -> None:
+    sandbox = Sandbox("required")
+    runner, environments = TestRunner(sandbox), EnvironmentManager(tmp_path / "data", sandbox)
+    told = {}
+    checkers: tuple[Checker, ...] = ("ruff", "mypy", "coverage")
+    for checker in checkers:
+        source = tree(FILES)
+        told[checker] = runner.check(source, environments.ensure(source), checker)
+    ruff, mypy, coverage = told["ruff"], told["mypy"], told["coverage"]
+    assert ruff and mypy and coverage
+    assert [(found.path, found.line, found.rule) for found in ruff.findings] == [("shop/prices.py", 1, "F401")]
+    assert [(found.path, found.line, found.rule) for found in mypy.findings] == [("shop/prices.py", 5, "return-value")]
+    executed = {name for path, name in coverage.executed if path == "shop/prices.py"}
+    assert executed == {"Basket.add"}
+
+    broken = tree({**FILES, "pyproject.toml": PYPROJECT + SETTINGS + "plugins = ['nowhere']\n"})
+    failed = runner.check(broken, environments.ensure(broken), "mypy")
+    assert failed is not None
+    assert "mypy gave no report" in failed.problem
+    # Without settings of its own the project does not want it.
+    plain = tree({**FILES, "pyproject.toml": PYPROJECT})
+    assert runner.check(plain, environments.ensure(plain), "ruff") is None
