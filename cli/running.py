@@ -171,7 +171,7 @@ def _summary(services: Services, project: Project, problem: str, *, all_must_lan
     if problem and not tasks:
         return EXIT_FAILED
     if not tasks:
-        err.print("There was nothing to do: no goal, and no items in the backlog file.")
+        err.print("There was nothing to do: no goal, no items in a backlog file, and nothing found to mend.")
         return 0
     landed = sum(task.status is TaskStatus.COMPLETED for task in tasks)
     err.print()

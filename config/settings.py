@@ -37,7 +37,9 @@ class Section(BaseModel):
 class ProjectSettings(Section):
     """What the team works towards."""
 
-    goal: str = Field("", description="What the team is to achieve, in plain words. Empty: the backlog file decides.")
+    goal: str = Field(
+        "", description="What the team is to achieve, in plain words. Empty: backlog files and facts decide."
+    )
     backlog_file: str | list[str] = Field(
         ["BACKLOG.md", "TODO.md", ".github/issues.json"],
         description="Files of the repository that state work: Markdown (`##` items, `- [ ]` boxes), or JSON of "

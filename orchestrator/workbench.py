@@ -432,7 +432,9 @@ class Workbench:
 
     def _apply(self, requirements: Requirements, answer: str, tests: str) -> str:
         """Make the edits of `answer` in the worktree. What is wrong with it, in words for its author, or nothing."""
-        protected = [*self._services.settings.file_system.protected, *TEST_FILES]
+        settings = self._services.settings
+        # Who writes the backlog gives the team work: that is the owner's.
+        protected = [*settings.file_system.protected, *TEST_FILES, *settings.project.backlog_files]
         files = FileManager(self._worktree.path, protected=protected)
         try:
             if self._services.team.developer.profile.small and requirements.target_file.endswith(".py"):
