@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents import Fact, FactKind, module_name
-from file_system import FileManager, FileSystemError
+from file_system import CodeMap, FileManager, FileSystemError
 from memory import MOST_TESTS
-from orchestrator.excerpts import function_in
 from orchestrator.sources import Sources, read_sources
 from orchestrator.suite import Baseline, FailedTest
 from testing import declared_tests, only_tests
@@ -70,7 +69,7 @@ def _fact(root: Path, text: str, group: Sequence[_Test], tests: Sequence[_Test],
     names = ", ".join(failure.test_id for failure in failures[:_NAMES_SHOWN])
     names += f" and {len(failures) - _NAMES_SHOWN} more" if len(failures) > _NAMES_SHOWN else ""
     told = "\n".join(failure.evidence for failure in failures[:_SHOWN])
-    tested = function_in(_text(root, path), symbol.partition(".")[0]) if path and symbol else ""
+    tested = _definition(root, path, symbol) if path and symbol else ""
     return Fact.of(
         FactKind.FAILING_TESTS,
         path or file,
@@ -179,8 +178,9 @@ def _bodies(text: str) -> list[str]:
     return [ast.unparse(node) for node in ast.parse(text).body if not isinstance(node, ast.Import | ast.ImportFrom)]
 
 
-def _text(root: Path, path: str) -> str:
+def _definition(root: Path, path: str, symbol: str) -> str:
+    """The source of what is tested; empty when it is not there yet."""
     try:
-        return FileManager(root).read_file(path)
+        return CodeMap(root, []).definition_source(path, symbol)
     except FileSystemError:
         return ""
