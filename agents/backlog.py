@@ -48,8 +48,9 @@ def backlog_items(path: str, text: str) -> list[Item]:
 def _markdown(text: str) -> Iterator[Item]:
     headings = list(_ITEM.finditer(text))
     yield from _boxes(text[: headings[0].start()] if headings else text, "")
-    for heading, following in zip(headings, [*headings[1:], None], strict=True):
-        body = text[heading.end() : following.start() if following else len(text)].strip()
+    ends = [*(heading.start() for heading in headings[1:]), len(text)]
+    for heading, end in zip(headings, ends, strict=False):
+        body = text[heading.end() : end].strip()
         if _only_boxes(body):
             yield from _boxes(body, heading["title"])
         elif body and (item := _marked(heading["title"], body)):

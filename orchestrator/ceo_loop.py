@@ -107,6 +107,9 @@ class CEOLoop:
             # The repository or the provider is away: the next round comes after the back-off, like after any other.
             log.error("idle round failed", reason=failure.reason.value, detail=failure.detail)
             outcome = Outcome(problem=failure.detail)
+        except Exception as error:  # outermost: a round's bug must not end the CEO's rounds
+            log.exception("idle round failed")
+            outcome = Outcome(problem=f"{type(error).__name__}: {error}")
         steps.step("remember", bool, partial(self._remember, number, outcome))
 
     def _look_for_work(self, steps: Steps) -> Outcome:

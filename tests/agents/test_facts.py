@@ -66,7 +66,7 @@ def test_code_makes_tasks_only_of_what_a_test_can_decide_failing_tests_first() -
 
 def test_a_model_may_merge_and_word_facts_but_not_invent_them() -> None:
     sub, half, plain, unused = failing("sub"), failing("half"), todo("speed"), lint()
-    answer: JsonValue = {
+    answer: dict[str, JsonValue] = {
         "tasks": [
             idea(title="Sums", facts=[sub.digest, half.digest, plain.digest, "0123456789"]),
             idea(title="Again", facts=[sub.digest]),
@@ -86,7 +86,7 @@ def test_a_model_may_merge_and_word_facts_but_not_invent_them() -> None:
 
 
 def test_own_ideas_need_a_goal_and_a_reason() -> None:
-    answer: JsonValue = {"tasks": [idea(title="With a reason"), idea(title="Without one", reason=" ")]}
+    answer: dict[str, JsonValue] = {"tasks": [idea(title="With a reason"), idea(title="Without one", reason=" ")]}
     with scripted_llm([answer, answer]) as llm:
         assert plan(llm, [], goal="Grow") == [("With a reason", [])]
         assert plan(llm, [lint()]) == []
@@ -105,6 +105,7 @@ def test_boxes_are_items_and_a_heading_with_only_boxes_is_their_topic() -> None:
         "# Todo\n- [ ] First [high]\n  with more\n- [x] Old\n\n## Parser\n- [ ] Empty input\n* [ ] Tabs [low]\n\n"
         "## Whole [low]\nProse.\n- [ ] a part of it\n"
     )
+    assert [item.title for item in backlog_items("TODO.md", "- [ ] Only boxes\n")] == ["Only boxes"]
     assert [(item.title, item.body, item.priority) for item in backlog_items("TODO.md", text)] == [
         ("First", "First\nwith more", Priority.HIGH),
         ("Empty input", "Parser: Empty input", Priority.MEDIUM),

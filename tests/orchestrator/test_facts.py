@@ -92,7 +92,8 @@ def test_failing_tests_become_a_task_for_each_function_and_land_without_a_test_c
 
 
 def test_what_came_to_nothing_is_not_tried_again_until_its_code_changes(make_house: MakeHouse) -> None:
-    files = {"calc.py": BROKEN.replace("x * 2", "x // 2"), "tests/test_calc.py": BROKEN_TESTS}
+    tests = BROKEN_TESTS.replace("sub(3, 1) == 2", "sub(3, 1) == 'zwei'")  # nothing near to an answer, so none is found
+    files = {"calc.py": BROKEN.replace("x * 2", "x // 2"), "tests/test_calc.py": tests}
     house, server = make_house(team(code=[BAD_SUB]), files=files, llm=SMALL, orchestrator=ONE_TRY)
     assert house.run_until_idle().returncode == 1
     assert outcome(house) == {"Make test_sub pass": ("facts", TaskStatus.BLOCKED)}
@@ -189,7 +190,7 @@ def test_without_leave_to_run_nothing_is_run_to_find_facts(make_house: MakeHouse
     listed = house.cli("facts", "-k", "failing_tests")
     assert "nothing may be run before you approve" in listed.stderr
     assert "failing_tests" not in listed.stdout
-    assert server.requests == [] or "[failing_tests]" not in plans(server)[0]
+    assert not any("[failing_tests]" in prompt for prompt in plans(server))
 
 
 def test_stated_work_goes_before_facts_and_can_be_all_that_is_wanted(make_house: MakeHouse) -> None:
@@ -214,7 +215,7 @@ def test_tests_that_the_owner_changed_meanwhile_are_not_put_back(make_house: Mak
     ended = house.task("fact-1")
     assert (ended.status, ended.reason) == (TaskStatus.FAILED, FailureReason.CONFLICT)
     assert "has changed since" in ended.reason_detail
-    assert server.requests == []
+    assert len(server.requests) == 0
 
 
 def test_the_facts_are_told_without_making_tasks(make_house: MakeHouse) -> None:
