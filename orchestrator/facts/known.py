@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from pydantic import BaseModel
 
-from agents import Fact
-from memory import ENDED, MemoryStore, UnknownTask
+from agents import Fact, FactKind
+from memory import ENDED, MemoryStore, TaskStatus, UnknownTask
 
 MOST_TASKS = 2
-"""Tasks of one concern, ever: a TODO that stays in the code after its work is done must not come back without end."""
+"""Tasks of one concern, ever: what does not work out twice is the owner's."""
 _PREFIX = "fact."
 _MOST_KEPT = 3000
 _MOST_DIGESTS = 10
@@ -59,13 +60,14 @@ class KnownFacts:
     def _is_fresh(self, fact: Fact, dealt: _Dealt) -> bool:
         if fact.digest in dealt.digests or len(dealt.tasks) >= MOST_TASKS:
             return False
-        return not any(self._is_open(task_id) for task_id in dealt.tasks)
+        # A comment may outlive its work; tests that fail again are another matter.
+        over = {TaskStatus.COMPLETED} if fact.kind is FactKind.TODO else set()
+        return not any(status not in ENDED or status in over for status in self._statuses(dealt.tasks))
 
-    def _is_open(self, task_id: str) -> bool:
-        try:
-            return self._store.get_task(task_id).status not in ENDED
-        except UnknownTask:
-            return False
+    def _statuses(self, task_ids: Iterable[str]) -> Iterator[TaskStatus]:
+        for task_id in task_ids:
+            with suppress(UnknownTask):
+                yield self._store.get_task(task_id).status
 
     def _dealt(self, fact: Fact) -> _Dealt:
         stored = self._store.recall("ceo", _PREFIX + fact.subject)
