@@ -67,6 +67,15 @@ def outcome(house: House) -> dict[str, tuple[str, TaskStatus]]:
         return {task.title: (task.source, task.status) for task in store.list_tasks()}
 
 
+def look_again(house: House) -> None:
+    """A run whose CEO looks for work as a daemon's does once its back-off is over."""
+    with house.store() as store:
+        state = store.recall("ceo", "idle")
+        assert isinstance(state, dict)
+        store.remember("ceo", "idle", {**state, "situation": "", "next_at": 0.0})
+    house.run_until_idle()
+
+
 def found(house: House, *arguments: str) -> list[dict[str, str]]:
     """The facts as the command line tells them."""
     done = house.cli("facts", "--json", *arguments)
@@ -102,7 +111,7 @@ def test_what_came_to_nothing_is_not_tried_again_until_its_code_changes(make_hou
     # A comment far away moves the lines, not the fact.
     (house.repository / "calc.py").write_text("# Sums.\n" + files["calc.py"])
     git(house.repository, "commit", "-qam", "comment")
-    house.run_until_idle()
+    look_again(house)
     assert len(server.requests) == calls
     assert [(fact["state"], fact["task"][:5]) for fact in found(house, "-k", "failing_tests")] == [("task", "fact-")]
 
@@ -110,7 +119,7 @@ def test_what_came_to_nothing_is_not_tried_again_until_its_code_changes(make_hou
     for number, change in enumerate(("a + b + 0", "a + b + 1")):
         (house.repository / "calc.py").write_text(files["calc.py"].replace("a + b", change))
         git(house.repository, "commit", "-qam", f"change {number}")
-        house.run_until_idle()
+        look_again(house)
     with house.store() as store:
         assert [task.status for task in store.list_tasks()] == [TaskStatus.BLOCKED] * 2
 
