@@ -1,6 +1,7 @@
 """Reading, writing and editing files inside a workspace, and the map of a code base."""
 
 from file_system.code_map import CodeMap, Symbol
+from file_system.conventions import conventions_of
 from file_system.edits import Edit, WholeFile, apply_edits, code_for, parse_answer
 from file_system.errors import (
     AmbiguousAnswer,
@@ -26,6 +27,7 @@ from file_system.finding import is_test_file
 from file_system.merging.definitions import Merge, merge_definitions
 from file_system.merging.exports import ensure_export
 from file_system.outline import ClassOutline, CodeOutline, FunctionOutline
+from file_system.repository_map.repository_map import RepositoryMap
 from file_system.search_replace import Block
 from file_system.syntax import check_syntax
 
@@ -52,6 +54,7 @@ __all__ = [
     "NotText",
     "PathRefused",
     "ProtectedPath",
+    "RepositoryMap",
     "Symbol",
     "SyntaxProblem",
     "TruncatedAnswer",
@@ -60,6 +63,7 @@ __all__ = [
     "apply_edits",
     "check_syntax",
     "code_for",
+    "conventions_of",
     "ensure_export",
     "is_test_file",
     "merge_definitions",
