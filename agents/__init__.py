@@ -3,7 +3,7 @@
 from agents.answers import Report, Requirements, Review, TaskIdea, TestCase
 from agents.base import ACCEPTED_SCORE, Ask, BaseAgent, Work
 from agents.ceo import CEOAgent, Situation
-from agents.developer import Begun, CodeView, DeveloperAgent, FileText
+from agents.developer import Begun, CodeView, DeveloperAgent, FileText, Surroundings
 from agents.errors import AgentError, UnusableAnswer
 from agents.examples import Example, stated_examples
 from agents.given_tests import cases_in
@@ -30,6 +30,7 @@ __all__ = [
     "Requirements",
     "Review",
     "Situation",
+    "Surroundings",
     "TaskIdea",
     "TechLeadAgent",
     "TestCase",

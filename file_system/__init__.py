@@ -27,7 +27,7 @@ from file_system.finding import is_test_file
 from file_system.merging.definitions import Merge, merge_definitions
 from file_system.merging.exports import ensure_export
 from file_system.outline import ClassOutline, CodeOutline, FunctionOutline
-from file_system.repository_map.repository_map import RepositoryMap
+from file_system.repository_map.repository_map import RepositoryMap, is_test_path
 from file_system.search_replace import Block
 from file_system.syntax import check_syntax
 
@@ -66,6 +66,7 @@ __all__ = [
     "conventions_of",
     "ensure_export",
     "is_test_file",
+    "is_test_path",
     "merge_definitions",
     "parse_answer",
 ]

@@ -108,7 +108,7 @@ class CEOLoop:
             goal=services.settings.project.goal,
             head=services.sync(),
             backlog=services.read(services.settings.project.backlog_file),
-            outline=services.overview(),
+            outline=services.overview(small=services.team.ceo.profile.small, about=services.settings.project.goal),
         )
 
     def _submit_stated(self, facts: Facts) -> int:

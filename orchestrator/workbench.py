@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel
 
-from agents import Begun, ChangeFacts, CodeView, FileText, Requirements, TestCase
+from agents import Begun, ChangeFacts, CodeView, FileText, Requirements, Surroundings, TestCase
 from file_system import (
     AnswerError,
     FileManager,
@@ -19,6 +20,7 @@ from file_system import (
     code_for,
     ensure_export,
     is_test_file,
+    is_test_path,
     merge_definitions,
     parse_answer,
 )
@@ -32,6 +34,7 @@ from orchestrator.offers import merged_modules, offered_code, only_wanted
 from orchestrator.services import Services
 from orchestrator.sources import Sources, imported_definitions, public_names, read_sources
 from orchestrator.suite import Baseline
+from orchestrator.surroundings import surroundings_of
 from orchestrator.touched import touched_functions
 from orchestrator.trials import Trial, evidence_of, not_passed
 from testing import Comparison, ComparisonTask, Mutation, MutationTask, Recombination, RecombinationTask
@@ -110,10 +113,10 @@ class Workbench:
         """Whether the project environment of a commit or tree has a top-level package of that name."""
         return self._suite.has_module(treeish, module, self._task.id)
 
-    def overview(self) -> str:
+    def overview(self, *, small: bool) -> str:
         """The code base in a few thousand characters, from the landing branch's tip."""
         self._services.sync()
-        return self._services.overview()
+        return self._services.overview(small=small, about=self._words)
 
     # -- what the developer sees -----------------------------------------------------------------------------
 
@@ -154,23 +157,24 @@ class Workbench:
         return CodeView(target=FileText(path, ""), begun=begun) if begun else None
 
     def wide_view(self, treeish: str, requirements: Requirements, tests_file: str) -> CodeView:
-        """The target file and the other files the task names, as they are in `treeish`, the tests, and the map."""
-        words = set(re.findall(r"[\w./-]+", f"{self._task.title} {self._task.description}"))
-        lessons = self._services.context.lessons_section(self._task.description)
+        """The target file and the other files the task names, as they are in `treeish`, the tests, and what is around
+        them."""
+        words = set(re.findall(r"[\w./-]+", self._words))
         with self._suite.exported(treeish) as (folder, _):
-            sources = read_sources(folder)
-            named = [
-                path for path in sources.files if {path, PurePosixPath(path).name, PurePosixPath(path).stem} & words
-            ]
+            paths = [path for path in self._services.repository_map(folder).tags if not is_test_path(path)]
+            named = [path for path in paths if {path, PurePosixPath(path).name, PurePosixPath(path).stem} & words]
             shown = [requirements.target_file, *(path for path in named if path != requirements.target_file)][:5]
             files = [FileText(path, _text(folder, path)) for path in shown]
             tests = f"# {tests_file}\n{_text(folder, tests_file)}"
-        return CodeView(
-            target=files[0],
-            outline=f"{sources.outline}\n{self._services.context.build([lessons], _LESSON_TOKENS)}".strip(),
-            others=files[1:],
-            tests=tests,
-        )
+        return CodeView(target=files[0], around=self.surroundings(requirements), others=files[1:], tests=tests)
+
+    def surroundings(self, requirements: Requirements) -> Surroundings:
+        """What a strong model is told of the repository before the task, as it was before any work on it."""
+        with self._suite.exported(self._worktree.base_commit) as (folder, _):
+            code_map = self._services.repository_map(folder)
+            found = surroundings_of(folder, code_map, self._words, [requirements.target_file])
+        lessons = self._services.context.lessons_section(self._task.description)
+        return replace(found, lessons=self._services.context.build([lessons], _LESSON_TOKENS))
 
     def present(self, treeish: str, requirements: Requirements) -> str:
         """The function that is to be changed, as an answer would write it; empty when it is new or long."""
@@ -395,6 +399,10 @@ class Workbench:
         )
 
     # -- inside ----------------------------------------------------------------------------------------------
+
+    @property
+    def _words(self) -> str:
+        return f"{self._task.title}\n{self._task.description}"
 
     @property
     def _worktree(self) -> Worktree:

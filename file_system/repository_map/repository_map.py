@@ -76,7 +76,7 @@ class RepositoryMap:
         if not self.tags:
             return ""
         ranking = ranked(self.tags, about, near)
-        shares = {path: share * (_TEST_SHARE if is_test(path) else 1) for path, share in ranking.files.items()}
+        shares = {path: share * (_TEST_SHARE if is_test_path(path) else 1) for path, share in ranking.files.items()}
         left = int(budget_tokens * _CHARACTERS_PER_TOKEN) - len(_more(len(self.tags)))
         chosen: dict[str, set[int]] = {}
         for path, number in _by_rank(self.tags, ranking):
@@ -94,7 +94,7 @@ class RepositoryMap:
         return "\n".join([*parts, *([_more(hidden)] if hidden and parts else [])])
 
 
-def is_test(path: str) -> bool:
+def is_test_path(path: str) -> bool:
     """Whether a file of any of the languages holds tests, judged by its name and folders."""
     return _TEST.search(path) is not None
 
@@ -123,7 +123,7 @@ def _by_rank(tags: Mapping[str, Tags], ranking: Ranking) -> list[tuple[str, int]
     """All named definitions (path, position in the file), the best first; those of tests after the others."""
     found = []
     for path, of_file in tags.items():
-        share = _TEST_SHARE if is_test(path) else 1
+        share = _TEST_SHARE if is_test_path(path) else 1
         seen: set[tuple[int, str]] = set()
         for number, definition in enumerate(of_file.definitions):
             if definition.depth == 0:
