@@ -18,6 +18,7 @@ from file_system.errors import (
     NotText,
     PathRefused,
     ProtectedPath,
+    SearchRefused,
     SyntaxProblem,
     TruncatedAnswer,
     WorkspaceFull,
@@ -27,8 +28,10 @@ from file_system.finding import is_test_file
 from file_system.merging.definitions import Merge, merge_definitions
 from file_system.merging.exports import ensure_export
 from file_system.outline import ClassOutline, CodeOutline, FunctionOutline
+from file_system.paths import matching_pattern
 from file_system.repository_map.repository_map import RepositoryMap, is_test_path
-from file_system.search_replace import Block
+from file_system.search_replace import Block, apply_blocks
+from file_system.searching import Match, search
 from file_system.syntax import check_syntax
 
 __all__ = [
@@ -48,6 +51,7 @@ __all__ = [
     "FileSystemError",
     "FileTooLarge",
     "FunctionOutline",
+    "Match",
     "Merge",
     "MergeRefused",
     "NoCode",
@@ -55,11 +59,13 @@ __all__ = [
     "PathRefused",
     "ProtectedPath",
     "RepositoryMap",
+    "SearchRefused",
     "Symbol",
     "SyntaxProblem",
     "TruncatedAnswer",
     "WholeFile",
     "WorkspaceFull",
+    "apply_blocks",
     "apply_edits",
     "check_syntax",
     "code_for",
@@ -67,6 +73,8 @@ __all__ = [
     "ensure_export",
     "is_test_file",
     "is_test_path",
+    "matching_pattern",
     "merge_definitions",
     "parse_answer",
+    "search",
 ]

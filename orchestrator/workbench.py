@@ -37,13 +37,18 @@ from orchestrator.suite import Baseline
 from orchestrator.surroundings import surroundings_of
 from orchestrator.touched import touched_functions
 from orchestrator.trials import Trial, evidence_of, not_passed
-from testing import Comparison, ComparisonTask, Mutation, MutationTask, Recombination, RecombinationTask
+from testing import Comparison, ComparisonTask, Mutation, MutationTask, Recombination, RecombinationTask, TestResult
 
 log = get_logger(__name__)
 
 TEST_FILES = ["tests/**", "test/**", "**/tests/**", "**/test/**", "**/test_*.py", "**/*_test.py", "**/conftest.py",
               "**/pytest.ini", "**/tox.ini"]  # fmt: skip
 """What a developer may not write: the tests are out of reach of the one who has to make them pass."""
+DEPENDENCY_FILES = ["**/pyproject.toml", "**/setup.py", "**/setup.cfg", "**/MANIFEST.in", "**/meson.build",
+                    "**/*requirements*.txt", "**/*constraints*.txt", "**/uv.lock", "**/uv.toml",
+                    "**/package.json", "**/package-lock.json", "**/.npmrc", "**/pnpm-lock.yaml", "**/yarn.lock",
+                    "**/go.mod", "**/go.sum", "**/Cargo.toml", "**/Cargo.lock"]  # fmt: skip
+"""What a developer with tools may not write either: a change there is installed, with the network, before any test."""
 _NEW_TESTS_SECONDS = 15.0
 """Time the new tests of a task get beyond that of the whole suite; an answer that loops for ever should not hold the
 developer for long, nor the cores that an embedded model needs."""
@@ -243,6 +248,18 @@ class Workbench:
             self._git.reset_worktree(worktree, tests_commit)
         return self._judged(tree, path, test_ids, f"{tests_commit}^")
 
+    def verify_tree(self, tree: str, tests_commit: str, test_ids: Sequence[str]) -> Trial:
+        """As `verify`, of files that are there already: those of `tree`, with QA's tests as QA committed them."""
+        path = test_ids[0].split("::")[0]
+        self.lay(tests_commit, tree)
+        try:
+            tested = self.tree_with_tests(tests_commit, path)
+        except UnsafeContent as unsafe:
+            return Trial.invalid(str(unsafe))
+        finally:
+            self._git.reset_worktree(self._worktree, tests_commit)
+        return self._judged(tested, path, test_ids, f"{tests_commit}^")
+
     def with_tests(self, code_commit: str, tests: tuple[str, str], test_ids: Sequence[str], base: str) -> Trial:
         """The code of `code_commit` with another text of its new tests (path, text): these are run, then the suite."""
         worktree = self._worktree
@@ -266,6 +283,30 @@ class Workbench:
         passed = held and not not_passed(test_ids, whole.passed_ids)
         evidence = "" if passed else "the new tests pass, but the suite does not:\n" + evidence_of(whole)
         return trial.model_copy(update={"green": passed, "evidence": evidence})
+
+    # -- a developer with tools ------------------------------------------------------------------------------
+
+    def lay(self, commit: str, tree: str) -> None:
+        """Put the worktree on `commit` and its files to those of `tree`."""
+        self._lay(self._worktree, commit, tree)
+
+    def developers_files(self) -> FileManager:
+        """The worktree's files, as a developer with tools may read and write them."""
+        protected = [*self._services.settings.file_system.protected, *TEST_FILES, *DEPENDENCY_FILES]
+        return FileManager(self._worktree.path, protected=protected)
+
+    def tree_with_tests(self, tests_commit: str, tests_file: str) -> str:
+        """The worktree's files as a tree, with QA's tests as QA committed them. Raises UnsafeContent."""
+        return self._git.write_tree(self._worktree, Overlay(source=tests_commit, paths=(tests_file,)))
+
+    def run(self, tree: str, selection: Sequence[str], tests_commit: str) -> TestResult:
+        """Run tests of a tree in the sandbox, for as long as new tests may take."""
+        return self._suite.run(tree, selection, self._task.id, self._patience(f"{tests_commit}^"))
+
+    def text_of(self, treeish: str, path: str) -> str:
+        """The text of a file in a commit or tree; empty when it is not there."""
+        with self._suite.exported(treeish) as (folder, _):
+            return _text(folder, path)
 
     def recombine(
         self, tests_commit: str, requirements: Requirements, answers: Sequence[str], cases: Sequence[TestCase]
