@@ -173,6 +173,11 @@ class Workbench:
             tests = f"# {tests_file}\n{_text(folder, tests_file)}"
         return CodeView(target=files[0], around=self.surroundings(requirements), others=files[1:], tests=tests)
 
+    def files_of_code(self) -> int:
+        """How many files of code, tests left out, there were before any work on the task."""
+        with self._suite.exported(self._worktree.base_commit) as (folder, _):
+            return sum(not is_test_path(path) for path in self._services.repository_map(folder).tags)
+
     def surroundings(self, requirements: Requirements) -> Surroundings:
         """What a strong model is told of the repository before the task, as it was before any work on it."""
         with self._suite.exported(self._worktree.base_commit) as (folder, _):

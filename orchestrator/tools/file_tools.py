@@ -72,7 +72,8 @@ def edit_file(files: FileManager, action: EditFile) -> str:
         after = before.replace(action.old, action.new, 1)
     else:
         # By whole lines, whatever their ends; the error of it shows the nearest lines.
-        after = apply_blocks(before, [Block(action.path, action.old, action.new, 1)])
+        new = f"{action.new}\n" if action.new and not action.new.endswith("\n") else action.new
+        after = apply_blocks(before, [Block(action.path, action.old, new, 1)])
     if not files.write_file(action.path, after):
         raise UnusableAnswer("`old` and `new` are the same: nothing was changed")
     first = after[: _first_difference(before, after)].count("\n")
