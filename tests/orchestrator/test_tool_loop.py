@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from bench.repository_map import generate
 from memory import FailureReason, TaskStatus
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import APPROVED, House, asked, eventually, git, in_sandbox
+from tests.orchestrator.house import APPROVED, House, eventually, git, in_sandbox, team
 from tests.support import Answer, Reply, Request, ScriptedModelServer
 
 Call = tuple[str, dict[str, JsonValue]]
@@ -43,7 +43,7 @@ TASK = "Prices are too low. `gross_price(100)` in shop/prices.py returns `119`, 
 SCRIPT: tuple[tuple[Call, ...], ...] = (
     (("list_files", {"pattern": "shop/*.py"}), ("search", {"text": "tax_rate", "files": "**/*.py"})),
     (("read_file", {"path": "shop/prices.py", "first_line": 6}),),
-    (("edit_file", {"path": "shop/prices.py", "old": "return nett", "new": "return net"}),),
+    (("edit_file", {"path": "shop/prices.py", "old": "return net + net * tax_rate / 100", "new": "return net"}),),
     (("edit_file", {"path": "shop/prices.py", "old": "// 100", "new": "// 100 + 1"}),),
     (("run_tests", {}),),
     (
@@ -59,11 +59,13 @@ WITH_TOOLS: dict[str, object] = {"capabilities": {"tools": True}}
 def developer(script: Sequence[Sequence[Call]]) -> Callable[[Request], Answer]:
     """The team, its developer doing as `script` says: which message comes next is told by how many there were."""
 
+    others = team(reviews=[APPROVED])
+
     def rule(request: Request) -> Answer:
         if "finish" in request.tools:
             position = sum(message.role == "assistant" for message in request.messages)
             return Reply.tools(*script[min(position, len(script) - 1)])
-        return {"assertions": {"assertions": []}, "review": APPROVED, "ideas": {"tasks": []}}.get(asked(request), "no")
+        return others(request)
 
     return rule
 

@@ -136,14 +136,15 @@ def call(name: str, arguments: dict[str, JsonValue] | str) -> Action:
 def test_arguments_are_checked_and_what_is_wrong_is_told() -> None:
     assert call("read_file", {"path": "a.py"}) == ReadFile(path="a.py")
     assert call("list_files", "") == ListFiles()
-    for name, arguments, says in (
+    wrong: list[tuple[str, dict[str, JsonValue] | str, str]] = [
         ("shell", {"command": "ls"}, "there is no tool 'shell'; there are: list_files, read_file"),
         ("read_file", {}, "path: Field required"),
         ("read_file", {"path": "a", "first_line": 0}, "first_line: Input should be greater than or equal to 1"),
         ("read_file", {"path": "a", "sudo": True}, "sudo: Extra inputs are not permitted"),
         ("read_file", '{"path": "a', "Invalid JSON"),
         ("run_tests", {"tests": ["a"] * 21}, "at most 20 items"),
-    ):
+    ]
+    for name, arguments, says in wrong:
         with pytest.raises(UnusableAnswer, match=says):
             call(name, arguments)
 
