@@ -39,7 +39,7 @@ FILES = {
     "AGENTS.md": "Keep amounts in cents.\n",
     ".gitignore": "*.tmp\n",
 }
-TASK = "Prices are too low. `gross_price(100)` in shop/prices.py returns `119`, and `gross_price(200)` returns `238`."
+TASK = "Prices in shop/prices.py are too low: `gross_price(100)` returns `119` and `gross_price(200)` returns `238`."
 SCRIPT: tuple[tuple[Call, ...], ...] = (
     (("list_files", {"pattern": "shop/*.py"}), ("search", {"text": "tax_rate", "files": "**/*.py"})),
     (("read_file", {"path": "shop/prices.py", "first_line": 6}),),
