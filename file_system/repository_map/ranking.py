@@ -59,10 +59,7 @@ class Ranking:
 
 def references(tags: Mapping[str, Tags], told: Collection[str] = ()) -> list[Reference]:
     """Who uses whose names. The rarer a name and the fewer files define it the more it weighs; those in `told` most."""
-    definers: dict[str, list[str]] = defaultdict(list)
-    for path, of_file in tags.items():
-        for name in {definition.name for definition in of_file.definitions if definition.name}:
-            definers[name].append(path)
+    definers = _definers(tags)
     users = Counter(name for of_file in tags.values() for name in of_file.uses if name in definers)
     worth = {
         name: math.log(1 + len(tags) / users[name]) / len(owners) * (_TOLD_NAME if name in told else _telling(name))
@@ -122,6 +119,15 @@ def pagerank(edges: Mapping[tuple[str, str], float], start: Mapping[str, float])
     return rank
 
 
+def _definers(tags: Mapping[str, Tags]) -> dict[str, list[str]]:
+    """Name -> the files that define it."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for path, of_file in tags.items():
+        for name in {definition.name for definition in of_file.definitions if definition.name}:
+            found[name].append(path)
+    return found
+
+
 def _telling(name: str) -> float:
     if name.startswith("_"):
         return _PRIVATE_NAME
@@ -135,9 +141,9 @@ def _beginnings(tags: Mapping[str, Tags], about: str, told: Collection[str], nea
     for path in tags:
         if path in mentioned or PurePosixPath(path).name in mentioned:
             start[path] += _NAMED_FILE
+    definers = _definers(tags)
     for name in told:
-        defining = [path for path, of_file in tags.items() if any(name == item.name for item in of_file.definitions)]
-        _share_out(start, _DEFINES_NAME * _telling(name), dict.fromkeys(defining, 1.0))
+        _share_out(start, _DEFINES_NAME * _telling(name), dict.fromkeys(definers.get(name, ()), 1.0))
         using = {path: math.sqrt(of_file.uses[name]) for path, of_file in tags.items() if name in of_file.uses}
         _share_out(start, _USES_NAME * _telling(name), using)
     for word in {word.casefold() for word in _WORD.findall(about)} - _COMMON:
