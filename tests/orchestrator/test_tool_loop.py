@@ -8,7 +8,9 @@ import pytest
 from pydantic import JsonValue
 
 from bench.repository_map import generate
+from llm import ToolCall, ToolResult, Turn
 from memory import FailureReason, TaskStatus
+from orchestrator.flows.tool_loop import _make_room
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import APPROVED, House, eventually, git, in_sandbox, team
 from tests.support import Answer, Reply, Request, ScriptedModelServer
@@ -132,16 +134,41 @@ def test_from_looking_to_landing_and_a_kill_on_the_way_asks_nothing_twice(make_h
 
 
 @pytest.mark.timeout(1800)
-def test_a_loop_that_goes_round_in_circles_ends_and_so_does_the_task(make_house: MakeHouse) -> None:
-    circles: list[list[Call]] = [[("read_file", {"path": "shop/prices.py"})]]
-    house, server = large(make_house, developer(circles), orchestrator={"max_task_attempts": 1, "max_approaches": 1})
+def test_loops_that_lead_nowhere_end_for_a_reason_and_so_does_the_task(make_house: MakeHouse) -> None:
+    circles = developer([[("read_file", {"path": "shop/prices.py"})]])
+    wandering = developer([[("read_file", {"path": "shop/prices.py", "first_line": line})] for line in range(1, 8)])
+
+    def rule(request: Request) -> Answer:
+        """The second attempt is shown how the first one failed."""
+        return (wandering if "This failed:" in request.messages[0].text else circles)(request)
+
+    limits: dict[str, object] = {"max_task_attempts": 2, "max_approaches": 1, "max_tool_steps": 5}
+    house, server = large(make_house, rule, orchestrator=limits)
     task_id = house.submit(TASK, "Mend the gross price")
     with house.daemon("--until-idle"):
         task = house.wait_for(task_id, TaskStatus.BLOCKED, seconds=900)
     assert task.reason is FailureReason.TESTS_FAILED
     said = talk(server)
-    assert len(said) == 3
+    assert len(said) == 3 + 5
     assert "Made a third time it ends the work." in said[2].results[0][1]
+    assert "Made a third time" not in said[7].results[0][1]
     with house.store() as store:
-        [note] = [row for row in store.activity(task_id=task_id) if row.activity == "tool loop"]
-    assert note.details["reason"] == "repeated"
+        notes = [row.details for row in store.activity(task_id=task_id) if row.activity == "tool loop"]
+        attempts = store.attempts(task_id)
+    assert [(note["reason"], note["calls"]) for note in notes] == [("repeated", 3), ("steps", 5)]
+    assert [(attempt.strategy, attempt.outcome) for attempt in attempts] == [("tools", "failed"), ("tools", "repeated")]
+
+
+def test_what_tools_gave_back_first_makes_room_when_the_context_is_nearly_full() -> None:
+    turns = [Turn("user", "task")]
+    for number in range(12):
+        turns.append(Turn("assistant", calls=(ToolCall(f"c{number}", "read_file", "{}"),)))
+        turns.append(Turn("user", results=(ToolResult(f"c{number}", "x" * 3000),)))
+    whole = list(turns)
+    _make_room(turns, 20_000)
+    assert turns == whole
+    _make_room(turns, 10_000)
+    left_out = [turn.results[0].call_id for turn in turns if turn.results and "left out" in turn.results[0].text]
+    assert left_out == [f"c{number}" for number in range(8)], "down to half, the first ones"
+    assert turns[-6:] == whole[-6:]
+    assert [turn.calls for turn in turns] == [turn.calls for turn in whole]
