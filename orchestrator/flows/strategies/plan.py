@@ -14,12 +14,14 @@ from orchestrator.flows.strategies.tooling import Tooling
 
 _LARGE = 25
 """Files of code."""
+_TOOL_APPROACHES = 2
+"""A loop costs what many samples do: after so many approaches a model that can be sampled is."""
 
 
 def tries(ctx: StageContext, state: CodeState) -> Iterator[Try]:
     """The attempts of the approach that `state.turns` counts. What one of them finds may change what comes next."""
     small, approach = ctx.team.developer.profile.small, state.turns
-    with_tools = ctx.team.developer.profile.tools and _large(ctx)
+    with_tools = approach <= _TOOL_APPROACHES and ctx.team.developer.profile.tools and _large(ctx)
     if state.answer and not state.review_issues and approach == 1:
         yield Try(0, 1, Written("carried", state.answer))
     drafts = state.drafts[:] if approach == 1 and not state.answer else []
