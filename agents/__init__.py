@@ -3,7 +3,7 @@
 from agents.answers import Report, Requirements, Review, TaskIdea, TestCase
 from agents.base import ACCEPTED_SCORE, Ask, BaseAgent, Work
 from agents.ceo import CEOAgent, Situation, is_decidable
-from agents.developer import Begun, CodeView, DeveloperAgent, FileText
+from agents.developer import Begun, CodeView, DeveloperAgent, FileText, Surroundings
 from agents.errors import AgentError, UnusableAnswer
 from agents.examples import Example, stated_examples
 from agents.facts import DECIDABLE, FACTS, Fact, FactKind, PlannedTask
@@ -36,6 +36,7 @@ __all__ = [
     "Requirements",
     "Review",
     "Situation",
+    "Surroundings",
     "TaskIdea",
     "TechLeadAgent",
     "TestCase",

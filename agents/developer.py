@@ -34,6 +34,19 @@ class FileText:
 
 
 @dataclass(frozen=True)
+class Surroundings:
+    """What is told of the repository as a whole, before the task and the same in all of its prompts."""
+
+    conventions: str = ""
+    """How the project wants its code, from its own files."""
+    outline: str = ""
+    """What its files define, those first that matter most for the task."""
+    example: FileText | None = None
+    """A test file, as an example of how tests are written here."""
+    lessons: str = ""
+
+
+@dataclass(frozen=True)
 class Begun:
     """The beginning of a function: as a model is `shown` it, and what of it is `kept` in its answer."""
 
@@ -49,7 +62,7 @@ class CodeView:
 
     target: FileText
     """The file the work is mainly in, or the part of it that matters; empty text when it is new."""
-    outline: str = ""
+    around: Surroundings = field(default=Surroundings())
     others: Sequence[FileText] = field(default=())
     tests: str = ""
     evidence: str = ""
@@ -111,7 +124,7 @@ class DeveloperAgent(BaseAgent):
         shown = [view.target, *view.others] if view.target.text else list(view.others)
         prompt = render(
             "write_files",
-            outline=view.outline,
+            around=view.around,
             files=shown,
             title=task.title,
             description=task.description,

@@ -1,6 +1,7 @@
 """Reading, writing and editing files inside a workspace, and the map of a code base."""
 
 from file_system.code_map import CodeMap, Symbol
+from file_system.conventions import conventions_of
 from file_system.edits import Edit, WholeFile, apply_edits, code_for, parse_answer
 from file_system.errors import (
     AmbiguousAnswer,
@@ -17,6 +18,7 @@ from file_system.errors import (
     NotText,
     PathRefused,
     ProtectedPath,
+    SearchRefused,
     SyntaxProblem,
     TruncatedAnswer,
     WorkspaceFull,
@@ -27,7 +29,10 @@ from file_system.marks import Mark, marks_in
 from file_system.merging.definitions import Merge, merge_definitions
 from file_system.merging.exports import ensure_export
 from file_system.outline import ClassOutline, CodeOutline, FunctionOutline
-from file_system.search_replace import Block
+from file_system.paths import matching_pattern
+from file_system.repository_map.repository_map import RepositoryMap, is_test_path
+from file_system.search_replace import Block, apply_blocks
+from file_system.searching import Match, search
 from file_system.syntax import check_syntax
 
 __all__ = [
@@ -48,23 +53,31 @@ __all__ = [
     "FileTooLarge",
     "FunctionOutline",
     "Mark",
+    "Match",
     "Merge",
     "MergeRefused",
     "NoCode",
     "NotText",
     "PathRefused",
     "ProtectedPath",
+    "RepositoryMap",
+    "SearchRefused",
     "Symbol",
     "SyntaxProblem",
     "TruncatedAnswer",
     "WholeFile",
     "WorkspaceFull",
+    "apply_blocks",
     "apply_edits",
     "check_syntax",
     "code_for",
+    "conventions_of",
     "ensure_export",
     "is_test_file",
+    "is_test_path",
     "marks_in",
+    "matching_pattern",
     "merge_definitions",
     "parse_answer",
+    "search",
 ]

@@ -80,6 +80,13 @@ class SyntaxProblem(FileSystemError):
         super().__init__(f"{path}:{line}: {problem}{shown}\nnothing was changed; write it again without this error")
 
 
+class SearchRefused(FileSystemError):
+    """What was looked for cannot be looked for."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"not searched: {problem}; look for plain text, or for less")
+
+
 class AnswerError(FileSystemError):
     """A model's answer holds no usable edit. The message is meant to be shown to the model."""
 

@@ -135,7 +135,9 @@ class CEOLoop:
 
     def _outlook(self) -> Outlook:
         services = self._services
-        return Outlook(goal=services.settings.project.goal, head=services.sync(), outline=services.overview())
+        goal, head = services.settings.project.goal, services.sync()
+        outline = services.overview(small=self._team.ceo.profile.small, about=goal)
+        return Outlook(goal=goal, head=head, outline=outline)
 
     def _submit_stated(self, goal: str) -> int:
         project = self._services.settings.project

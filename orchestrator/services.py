@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 from config import ProjectPaths, Settings
 from deployment import DeploymentManager
-from file_system import CodeMap, FileManager
+from file_system import CodeMap, FileManager, RepositoryMap
 from git_ops import GitManager, Identity, MergeConflict
 from llm import LLMClient, LocalModelServer, uses_embedded_model
 from memory import ContextManager, MemoryStore
@@ -23,6 +24,7 @@ log = get_logger(__name__)
 
 _MIB = 1024 * 1024
 _OVERVIEW_CHARACTERS = 6000
+_OVERVIEW_TOKENS = 2000
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,17 @@ class Services:
             log.warning("could not take in the owner's work", problem=result.problem)
         return result.tip
 
-    def overview(self) -> str:
-        """The map of the landing branch's tip, in a few thousand characters."""
+    def repository_map(self, folder: Path) -> RepositoryMap:
+        """The ranked map of the files in `folder`; what was read before in any of this project's trees is known."""
+        return RepositoryMap.of(folder, self.paths.state)
+
+    def overview(self, *, small: bool, about: str = "") -> str:
+        """The map of the landing branch's tip, in a few thousand characters: for a strong model ranked by what is to
+        be done, for a `small` one with the first lines of docstrings."""
         with self.suite.exported(self.git.tip()) as (folder, _):
-            return CodeMap.of(folder).render(_OVERVIEW_CHARACTERS)
+            if small:
+                return CodeMap.of(folder).render(_OVERVIEW_CHARACTERS)
+            return self.repository_map(folder).render(_OVERVIEW_TOKENS, about=about)
 
     def read(self, paths: Sequence[str]) -> dict[str, str]:
         """Text files of the landing branch's tip by their paths; those that are not there are left out."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel
 
-from agents import FACTS, Begun, ChangeFacts, CodeView, FileText, Requirements, TestCase
+from agents import FACTS, Begun, ChangeFacts, CodeView, FileText, Requirements, Surroundings, TestCase
 from file_system import (
     AnswerError,
     FileManager,
@@ -19,6 +20,7 @@ from file_system import (
     code_for,
     ensure_export,
     is_test_file,
+    is_test_path,
     merge_definitions,
     parse_answer,
 )
@@ -33,15 +35,30 @@ from orchestrator.offers import merged_modules, offered_code, only_wanted
 from orchestrator.services import Services
 from orchestrator.sources import Sources, imported_definitions, public_names, read_sources
 from orchestrator.suite import Baseline
+from orchestrator.surroundings import surroundings_of
 from orchestrator.touched import touched_functions
 from orchestrator.trials import Trial, evidence_of, not_passed
-from testing import Comparison, ComparisonTask, Mutation, MutationTask, Recombination, RecombinationTask, has_tests
+from testing import (
+    Comparison,
+    ComparisonTask,
+    Mutation,
+    MutationTask,
+    Recombination,
+    RecombinationTask,
+    TestResult,
+    has_tests,
+)
 
 log = get_logger(__name__)
 
 TEST_FILES = ["tests/**", "test/**", "**/tests/**", "**/test/**", "**/test_*.py", "**/*_test.py", "**/conftest.py",
               "**/pytest.ini", "**/tox.ini"]  # fmt: skip
 """What a developer may not write: the tests are out of reach of the one who has to make them pass."""
+DEPENDENCY_FILES = ["**/pyproject.toml", "**/setup.py", "**/setup.cfg", "**/MANIFEST.in", "**/meson.build",
+                    "**/*requirements*.txt", "**/*constraints*.txt", "**/uv.lock", "**/uv.toml",
+                    "**/package.json", "**/package-lock.json", "**/.npmrc", "**/pnpm-lock.yaml", "**/yarn.lock",
+                    "**/go.mod", "**/go.sum", "**/Cargo.toml", "**/Cargo.lock"]  # fmt: skip
+"""What a developer with tools may not write either: a change there is installed, with the network, before any test."""
 _NEW_TESTS_SECONDS = 15.0
 """Time the new tests of a task get beyond that of the whole suite; an answer that loops for ever should not hold the
 developer for long, nor the cores that an embedded model needs."""
@@ -111,10 +128,10 @@ class Workbench:
         """Whether the project environment of a commit or tree has a top-level package of that name."""
         return self._suite.has_module(treeish, module, self._task.id)
 
-    def overview(self) -> str:
+    def overview(self, *, small: bool) -> str:
         """The code base in a few thousand characters, from the landing branch's tip."""
         self._services.sync()
-        return self._services.overview()
+        return self._services.overview(small=small, about=self._words)
 
     # -- what the developer sees -----------------------------------------------------------------------------
 
@@ -155,23 +172,29 @@ class Workbench:
         return CodeView(target=FileText(path, ""), begun=begun) if begun else None
 
     def wide_view(self, treeish: str, requirements: Requirements, tests_file: str) -> CodeView:
-        """The target file and the other files the task names, as they are in `treeish`, the tests, and the map."""
-        words = set(re.findall(r"[\w./-]+", f"{self._task.title} {self._task.description}"))
-        lessons = self._services.context.lessons_section(self._task.description)
+        """The target file and the other files the task names, as they are in `treeish`, the tests, and what is around
+        them."""
+        words = set(re.findall(r"[\w./-]+", self._words))
         with self._suite.exported(treeish) as (folder, _):
-            sources = read_sources(folder)
-            named = [
-                path for path in sources.files if {path, PurePosixPath(path).name, PurePosixPath(path).stem} & words
-            ]
+            paths = [path for path in self._services.repository_map(folder).tags if not is_test_path(path)]
+            named = [path for path in paths if {path, PurePosixPath(path).name, PurePosixPath(path).stem} & words]
             shown = [requirements.target_file, *(path for path in named if path != requirements.target_file)][:5]
             files = [FileText(path, _text(folder, path)) for path in shown]
             tests = f"# {tests_file}\n{_text(folder, tests_file)}"
-        return CodeView(
-            target=files[0],
-            outline=f"{sources.outline}\n{self._services.context.build([lessons], _LESSON_TOKENS)}".strip(),
-            others=files[1:],
-            tests=tests,
-        )
+        return CodeView(target=files[0], around=self.surroundings(requirements), others=files[1:], tests=tests)
+
+    def files_of_code(self) -> int:
+        """How many files of code, tests left out, there were before any work on the task."""
+        with self._suite.exported(self._worktree.base_commit) as (folder, _):
+            return sum(not is_test_path(path) for path in self._services.repository_map(folder).tags)
+
+    def surroundings(self, requirements: Requirements) -> Surroundings:
+        """What a strong model is told of the repository before the task, as it was before any work on it."""
+        with self._suite.exported(self._worktree.base_commit) as (folder, _):
+            code_map = self._services.repository_map(folder)
+            found = surroundings_of(folder, code_map, self._words, [requirements.target_file])
+        lessons = self._services.context.lessons_section(self._task.description)
+        return replace(found, lessons=self._services.context.build([lessons], _LESSON_TOKENS))
 
     def present(self, treeish: str, requirements: Requirements) -> str:
         """The function that is to be changed, as an answer would write it; empty when it is new or long."""
@@ -240,6 +263,18 @@ class Workbench:
             self._git.reset_worktree(worktree, tests_commit)
         return self._judged(tree, path, test_ids, worktree.base_commit)
 
+    def verify_tree(self, tree: str, tests_commit: str, test_ids: Sequence[str]) -> Trial:
+        """As `verify`, of files that are there already: those of `tree`, with QA's tests as QA committed them."""
+        path = test_ids[0].split("::")[0]
+        self.lay(tests_commit, tree)
+        try:
+            tested = self.tree_with_tests(tests_commit, path)
+        except UnsafeContent as unsafe:
+            return Trial.invalid(str(unsafe))
+        finally:
+            self._git.reset_worktree(self._worktree, tests_commit)
+        return self._judged(tested, path, test_ids, self._worktree.base_commit)
+
     def with_tests(self, code_commit: str, tests: tuple[str, str], test_ids: Sequence[str], base: str) -> Trial:
         """The code of `code_commit` with another text of its new tests (path, text): these are run, then the suite."""
         worktree = self._worktree
@@ -263,6 +298,30 @@ class Workbench:
         passed = held and not not_passed(test_ids, whole.passed_ids)
         evidence = "" if passed else "the new tests pass, but the suite does not:\n" + evidence_of(whole)
         return trial.model_copy(update={"green": passed, "evidence": evidence})
+
+    # -- a developer with tools ------------------------------------------------------------------------------
+
+    def lay(self, commit: str, tree: str) -> None:
+        """Put the worktree on `commit` and its files to those of `tree`."""
+        self._lay(self._worktree, commit, tree)
+
+    def developers_files(self) -> FileManager:
+        """The worktree's files, as a developer with tools may read and write them."""
+        protected = [*self._services.settings.file_system.protected, *TEST_FILES, *DEPENDENCY_FILES]
+        return FileManager(self._worktree.path, protected=protected)
+
+    def tree_with_tests(self, tests_commit: str, tests_file: str) -> str:
+        """The worktree's files as a tree, with QA's tests as QA committed them. Raises UnsafeContent."""
+        return self._git.write_tree(self._worktree, Overlay(source=tests_commit, paths=(tests_file,)))
+
+    def run(self, tree: str, selection: Sequence[str], tests_commit: str) -> TestResult:
+        """Run tests of a tree in the sandbox, for as long as new tests may take."""
+        return self._suite.run(tree, selection, self._task.id, self._patience(self._worktree.base_commit))
+
+    def text_of(self, treeish: str, path: str) -> str:
+        """The text of a file in a commit or tree; empty when it is not there."""
+        with self._suite.exported(treeish) as (folder, _):
+            return _text(folder, path)
 
     def recombine(
         self, tests_commit: str, requirements: Requirements, answers: Sequence[str], cases: Sequence[TestCase]
@@ -403,6 +462,10 @@ class Workbench:
         )
 
     # -- inside ----------------------------------------------------------------------------------------------
+
+    @property
+    def _words(self) -> str:
+        return f"{self._task.title}\n{self._task.description}"
 
     @property
     def _worktree(self) -> Worktree:

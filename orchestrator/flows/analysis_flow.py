@@ -25,7 +25,8 @@ _APPROACHES = 2
 def answer(ctx: StageContext) -> Outcome:
     """[assigned agent] A report on the repository, checked and corrected by its author."""
     limits = ctx.services.settings.orchestrator
-    context = ctx.step("material", str, ctx.bench.overview)
+    small = ctx.team.by_name(ctx.agent).profile.small
+    context = ctx.step("material", str, partial(ctx.bench.overview, small=small))
     work = ctx.team.by_name(ctx.agent).process_task(
         ctx.task,
         context,

@@ -37,7 +37,7 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
         answer = attempt.strategy.answer(ctx, state, attempt, standing)
         if answer is None:
             continue
-        if (digest := _digest(answer.text)) in seen and not _confirms(state, answer):
+        if (digest := _digest(answer.text or answer.tree)) in seen and not _confirms(state, answer):
             ctx.step(f"repeated {attempt.label}", bool, partial(_repeated, ctx, attempt, digest))
             continue
         seen.add(digest)
@@ -90,10 +90,12 @@ def _run(ctx: StageContext, state: CodeState, attempt: Try, answer: Answer, stan
     start = standing.tree if attempt.strategy.goes_on else state.tests_commit
     if answer.cut:
         trial = Trial.invalid("the answer was cut off at its length limit; answer shorter")
+    elif answer.tree:
+        trial = ctx.bench.verify_tree(answer.tree, state.tests_commit, state.tests_ids)
     else:
         trial = ctx.bench.verify(start, state.tests_commit, state.settled, answer.text, state.tests_ids)
     outcome = "passed" if trial.green else "failed" if trial.applied else "invalid"
-    _record(ctx, attempt, outcome, _digest(answer.text), trial, time.monotonic() - begun)
+    _record(ctx, attempt, outcome, _digest(answer.text or answer.tree), trial, time.monotonic() - begun)
     ctx.note(
         "attempt", approach=attempt.approach, number=attempt.number, strategy=attempt.strategy.name, outcome=outcome
     )

@@ -10,11 +10,18 @@ from orchestrator.flows.strategies.recombining import Recombining
 from orchestrator.flows.strategies.rewriting import Rewriting
 from orchestrator.flows.strategies.sampling import Sampling, near
 from orchestrator.flows.strategies.strategy import Strategy, Try, Written
+from orchestrator.flows.strategies.tooling import Tooling
+
+_LARGE = 25
+"""Files of code."""
+_TOOL_APPROACHES = 2
+"""A loop costs what many samples do: after so many approaches a model that can be sampled is."""
 
 
 def tries(ctx: StageContext, state: CodeState) -> Iterator[Try]:
     """The attempts of the approach that `state.turns` counts. What one of them finds may change what comes next."""
     small, approach = ctx.team.developer.profile.small, state.turns
+    with_tools = approach <= _TOOL_APPROACHES and ctx.team.developer.profile.tools and _large(ctx)
     if state.answer and not state.review_issues and approach == 1:
         yield Try(0, 1, Written("carried", state.answer))
     drafts = state.drafts[:] if approach == 1 and not state.answer else []
@@ -24,12 +31,19 @@ def tries(ctx: StageContext, state: CodeState) -> Iterator[Try]:
             draft = drafts[number - 1]
             yield Try(approach, number, Written("draft", draft.answer), None if draft.passed else draft)
         else:
-            yield Try(approach, number, _strategy(small, number))
+            yield Try(approach, number, _strategy(small, with_tools, number))
     if small and near(state):
         yield Try(approach, most + 1, Recombining())
 
 
-def _strategy(small: bool, number: int) -> Strategy:
+def _large(ctx: StageContext) -> bool:
+    """Whether there is more code than a prompt shows: then it pays to let the developer look for itself."""
+    return ctx.step("files of code", int, ctx.bench.files_of_code) >= _LARGE
+
+
+def _strategy(small: bool, with_tools: bool, number: int) -> Strategy:
+    if with_tools:
+        return Tooling()
     if small:
         return Sampling()
     return Rewriting("write" if number == 1 else "repair")

@@ -12,9 +12,11 @@ from orchestrator.flows.flow import StageContext
 
 
 class Answer(BaseModel):
-    """What a model wrote; `cut` when its length limit ended it."""
+    """What a model wrote, or the files it came to; `cut` when its length limit ended it."""
 
-    text: str
+    text: str = ""
+    tree: str = ""
+    """Instead of a text: a git tree with all files."""
     cut: bool = False
 
 

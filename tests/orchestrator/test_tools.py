@@ -1,0 +1,157 @@
+"""What each tool gives back, and what it refuses, on a folder of files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import JsonValue
+
+from agents import UnusableAnswer
+from agents.tool_developer import TOOLS, Action, CreateFile, EditFile, ListFiles, ReadFile, Search, ToolDeveloper
+from file_system import (
+    BlockMismatch,
+    FileManager,
+    FileMissing,
+    PathRefused,
+    ProtectedPath,
+    SearchRefused,
+    SyntaxProblem,
+)
+from llm import ToolCall
+from orchestrator.tools.file_tools import create_file, edit_file, list_files, read_file, search_files
+from orchestrator.workbench import DEPENDENCY_FILES, TEST_FILES
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> FileManager:
+    root = tmp_path / "root"
+    for path, text in {
+        "src/app.py": "def run():\n    a = 1\n    b = 1\n    return a + b\n",
+        "src/long.py": "".join(f"x{number} = {number}\n" for number in range(1000)),
+        "src/one_line.json": "[" + "1," * 20_000 + "1]",
+        "tests/test_app.py": "def test_run(): ...\n",
+        ".env": "PASSWORD=run\n",
+        "certs/server.key": "run\n",
+        "windows.txt": "one\r\ntwo\r\n",
+        "pyproject.toml": "[project]\n",
+    }.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(text.encode())
+    (tmp_path / "outside.py").write_text("run\n")
+    (root / "link.py").symlink_to(tmp_path / "outside.py")
+    return FileManager(root, protected=[*TEST_FILES, *DEPENDENCY_FILES])
+
+
+def test_files_are_listed_or_counted_and_secrets_are_not_there(files: FileManager) -> None:
+    assert list_files(files, ListFiles(pattern="src/*.py")) == "src/app.py\nsrc/long.py"
+    everything = list_files(files, ListFiles())
+    assert ".env" not in everything
+    assert "server.key" not in everything
+    assert list_files(files, ListFiles(pattern="*.rs")) == "no file matches *.rs"
+    for number in range(201):
+        (files.workspace_path / f"many{number}.txt").touch()
+    assert "./ (203 files)" in list_files(files, ListFiles())
+
+
+def test_reading_is_by_ranges_and_bounded(files: FileManager) -> None:
+    assert read_file(files, ReadFile(path="src/app.py", first_line=2, last_line=3)) == (
+        "2\t    a = 1\n3\t    b = 1\n[4 lines in all; read on with first_line=4]"
+    )
+    whole = read_file(files, ReadFile(path="src/long.py"))
+    assert whole.endswith("400\tx399 = 399\n[1000 lines in all; read on with first_line=401]")
+    assert read_file(files, ReadFile(path="src/long.py", first_line=2000)) == "src/long.py has only 1000 lines"
+    assert len(read_file(files, ReadFile(path="src/one_line.json"))) < 13_000
+    for path in (".env", "certs/server.key", "../outside.py", ".git/config"):
+        with pytest.raises(PathRefused):
+            read_file(files, ReadFile(path=path))
+    with pytest.raises((PathRefused, FileMissing)):
+        read_file(files, ReadFile(path="link.py"))
+
+
+def test_search_finds_text_and_expressions_but_no_secrets(files: FileManager) -> None:
+    assert (
+        search_files(files, Search(text="run")) == "src/app.py:1: def run():\ntests/test_app.py:1: def test_run(): ..."
+    )
+    assert search_files(files, Search(text=r"^\s+[ab] =", regex=True, files="src/**")) == (
+        "src/app.py:2: a = 1\nsrc/app.py:3: b = 1"
+    )
+    assert search_files(files, Search(text="a.=")) == "nothing found"
+    assert search_files(files, Search(text=" = ")).endswith("[only the first 60 are shown; look for less]")
+    with pytest.raises(SearchRefused, match="no regular expression"):
+        search_files(files, Search(text="(", regex=True))
+
+
+def test_a_pattern_made_to_take_for_ever_takes_no_time(files: FileManager) -> None:
+    (files.workspace_path / "evil.txt").write_text("a" * 5000 + "b\n")
+    assert search_files(files, Search(text="(a|aa|a?a)+(a|aa)+c", regex=True, files="evil.txt")) == "nothing found"
+
+
+def test_an_edit_changes_the_one_place_and_shows_it(files: FileManager) -> None:
+    told = edit_file(files, EditFile(path="src/app.py", old="a = 1", new="a = 2"))
+    assert told == "changed; src/app.py now reads\n1\tdef run():\n2\t    a = 2\n3\t    b = 1\n4\t    return a + b"
+    edit_file(files, EditFile(path="windows.txt", old="one\ntwo", new="one\nthree"))
+    assert files.read_file("windows.txt") == "one\r\nthree\r\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "error", "says"),
+    [
+        ("src/app.py", "= 1", "= 2", UnusableAnswer, "stands 2 times"),
+        ("src/app.py", "return a+b", "return 1", BlockMismatch, "4     return a \\+ b"),
+        ("src/app.py", "a = 1", "a = 1", UnusableAnswer, "nothing was changed"),
+        ("src/app.py", "a = 1", "a = (", SyntaxProblem, "nothing was changed"),
+        ("src/none.py", "a", "b", FileMissing, "no such file"),
+        ("tests/test_app.py", "...", "return", ProtectedPath, "protected"),
+        ("pyproject.toml", "[project]", "[project]\nx = 1", ProtectedPath, "protected"),
+        (".env", "run", "x", PathRefused, "secrets"),
+        ("../outside.py", "run", "x", PathRefused, "goes up"),
+    ],
+)
+def test_an_edit_that_is_refused_changes_nothing(
+    files: FileManager, path: str, old: str, new: str, error: type[Exception], says: str
+) -> None:
+    before = {found: (files.workspace_path / found).read_bytes() for found in files.find_files("**")}
+    with pytest.raises(error, match=says):
+        edit_file(files, EditFile(path=path, old=old, new=new))
+    assert {found: (files.workspace_path / found).read_bytes() for found in files.find_files("**")} == before
+
+
+def test_files_are_made_but_not_over_others(files: FileManager) -> None:
+    assert create_file(files, CreateFile(path="src/new.py", content="x = 1")) == "src/new.py was made"
+    assert files.read_file("src/new.py") == "x = 1\n"
+    with pytest.raises(UnusableAnswer, match="change it with edit_file"):
+        create_file(files, CreateFile(path="src/app.py", content="x = 1"))
+    for path in ("tests/test_more.py", "conftest.py", "requirements-dev.txt", "a/../../x.py", "deploy.pem"):
+        with pytest.raises(PathRefused):
+            create_file(files, CreateFile(path=path, content="x = 1"))
+
+
+def call(name: str, arguments: dict[str, JsonValue] | str) -> Action:
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    return ToolDeveloper.action(ToolCall("c1", name, text))
+
+
+def test_arguments_are_checked_and_what_is_wrong_is_told() -> None:
+    assert call("read_file", {"path": "a.py"}) == ReadFile(path="a.py")
+    assert call("list_files", "") == ListFiles()
+    wrong: list[tuple[str, dict[str, JsonValue] | str, str]] = [
+        ("shell", {"command": "ls"}, "there is no tool 'shell'; there are: list_files, read_file"),
+        ("read_file", {}, "path: Field required"),
+        ("read_file", {"path": "a", "first_line": 0}, "first_line: Input should be greater than or equal to 1"),
+        ("read_file", {"path": "a", "sudo": True}, "sudo: Extra inputs are not permitted"),
+        ("read_file", '{"path": "a', "Invalid JSON"),
+        ("run_tests", {"tests": ["a"] * 21}, "at most 20 items"),
+    ]
+    for name, arguments, says in wrong:
+        with pytest.raises(UnusableAnswer, match=says):
+            call(name, arguments)
+
+
+def test_what_models_are_told_of_the_tools_is_short_and_whole() -> None:
+    assert [tool.name for tool in TOOLS] == [
+        "list_files", "read_file", "search", "edit_file", "create_file", "run_tests", "finish"
+    ]  # fmt: skip
+    assert all(tool.description and tool.parameters["additionalProperties"] is False for tool in TOOLS)
+    assert len(json.dumps([tool.parameters for tool in TOOLS])) < 3000
