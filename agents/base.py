@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 from agents.answers import Report, Review
 from agents.prompts import render
@@ -37,13 +37,19 @@ class BaseAgent:
     role: ClassVar[str]
     duty: ClassVar[str]
 
-    def __init__(self, llm: LLMClient) -> None:
+    def __init__(self, llm: LLMClient, model: str | None = None) -> None:
+        """`model`: one to be asked instead of the agent's own."""
         self.llm = llm
+        self.model = model
+
+    def with_model(self, model: str) -> Self:
+        """The same agent, asking another model; its own again for an empty name."""
+        return type(self)(self.llm, model or None)
 
     @property
     def profile(self) -> ModelProfile:
         """What this agent's model can do."""
-        return self.llm.profile(self.name)
+        return self.llm.profile(self.name, self.model)
 
     @property
     def system_prompt(self) -> str:

@@ -105,6 +105,7 @@ class DeveloperAgent(BaseAgent):
             seed=draw,
             max_tokens=_LONGEST_DEFINITIONS,
             context=context,
+            model=self.model,
         )
 
     def _completed(self, begun: Begun, requirements: Requirements, draw: int, context: CallContext) -> str:
@@ -116,6 +117,7 @@ class DeveloperAgent(BaseAgent):
             seed=draw,
             max_tokens=_LONGEST_DEFINITIONS,
             context=context,
+            model=self.model,
         )
         return f"```python\n{begun.kept}{answer.removeprefix(opening).rstrip()}\n```\n"
 
@@ -133,7 +135,7 @@ class DeveloperAgent(BaseAgent):
             review=view.review,
             fresh_start=view.fresh_start,
         )
-        return self.llm.generate(prompt, system=self.system_prompt, context=context)
+        return self.llm.generate(prompt, system=self.system_prompt, context=context, model=self.model)
 
 
 def _wanted(requirements: Requirements) -> str:

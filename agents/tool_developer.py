@@ -128,8 +128,10 @@ class ToolDeveloper:
 
     name = "developer"
 
-    def __init__(self, llm: LLMClient) -> None:
+    def __init__(self, llm: LLMClient, model: str | None = None) -> None:
+        """`model`: one to be asked instead of the developer's own."""
         self._llm = llm
+        self._model = model
 
     def begin(self, task: Task, assignment: Assignment) -> Turn:
         """The first turn: the repository first, then the task, and what changes from time to time last."""
@@ -137,7 +139,7 @@ class ToolDeveloper:
 
     def go_on(self, turns: Sequence[Turn], context: CallContext) -> Reply:
         """The model's next message; its calls have not been checked."""
-        return self._llm.converse(turns, TOOLS, system=render("tool_role"), context=context)
+        return self._llm.converse(turns, TOOLS, system=render("tool_role"), context=context, model=self._model)
 
     @staticmethod
     def action(call: ToolCall) -> Action:

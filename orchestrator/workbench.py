@@ -94,6 +94,8 @@ class Workbench:
         self._git = services.git
         self._suite = services.suite
         self._task = task
+        self.developer = services.team.developer
+        """Whose answers are applied: how depends on its model."""
 
     # -- the worktree ----------------------------------------------------------------------------------------
 
@@ -500,7 +502,7 @@ class Workbench:
         protected = [*settings.file_system.protected, *TEST_FILES, *settings.project.backlog_files]
         files = FileManager(self._worktree.path, protected=protected)
         try:
-            if self._services.team.developer.profile.small and requirements.target_file.endswith(".py"):
+            if self.developer.profile.small and requirements.target_file.endswith(".py"):
                 self._merge(files, requirements, answer, tests)
             else:
                 apply_edits(files, parse_answer(answer, target=requirements.target_file))

@@ -43,7 +43,7 @@ class Opinion(BaseModel):
 
 def is_wanted(ctx: StageContext, strategy: str) -> bool:
     """Whether passing the tests is not enough: a small model's own code, and tests that the owner did not write."""
-    return ctx.team.developer.profile.small and not ctx.task.tests and strategy in ("draft", "sample")
+    return ctx.developer.profile.small and not ctx.task.tests and strategy in ("draft", "sample")
 
 
 def opinion(ctx: StageContext, state: CodeState, answer: str, label: str) -> Opinion:
@@ -58,18 +58,27 @@ def opinion(ctx: StageContext, state: CodeState, answer: str, label: str) -> Opi
     return _counted(found, others, max(given, 1))
 
 
-def give_up_if_open(state: CodeState, *, last: bool) -> None:
-    """End a task that has passing answers without agreement: when it was the `last` approach, or there are many."""
-    passing = sum(sample.given for sample in state.drafts if sample.passed)
-    if not passing or (passing < _MOST and not last):
-        return
+def is_hopeless(state: CodeState) -> bool:
+    """Whether so many answers passed without agreeing that more of them will not help."""
+    return _passing(state) >= _MOST
+
+
+def open_question(state: CodeState) -> StageFailed | None:
+    """The end of a task whose passing answers do not agree; None when none has passed."""
+    passing = _passing(state)
+    if not passing:
+        return None
     told = f"{passing} answers pass every test and do not mean the same: {state.difference}"
     alone = "one answer passes every test, but no second one confirms it"
-    raise StageFailed(
+    return StageFailed(
         FailureReason.REVIEW_REJECTED,
         f"{told if state.difference else alone}; say what is right with a further example in the task",
         blocked=True,
     )
+
+
+def _passing(state: CodeState) -> int:
+    return sum(sample.given for sample in state.drafts if sample.passed)
 
 
 def _compared(ctx: StageContext, state: CodeState, answers: list[str]) -> Comparison:

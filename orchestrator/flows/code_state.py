@@ -63,6 +63,8 @@ class CodeState(FlowState):
     quality: SuiteQuality | None = None
     """How strong the tests are, measured on the accepted code."""
     drafts: list[Sample] = []
+    model: str = ""
+    """The model that the developer has come to, where its own did not succeed."""
     drawn: int = 0
     """Samples asked for so far."""
     difference: str = ""

@@ -26,6 +26,7 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
 
     is left. Raises `StageFailed` when there is none.
     """
+    ctx.use_model(state.model)
     state.turns += 1
     seen = set(state.seen)
     standing = Standing(state.code_commit if state.review_issues else state.tests_commit)
@@ -54,15 +55,32 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
             state.keep(Sample.of(answer.text, trial))
         standing = Standing(trial.tree or standing.tree, trial.evidence)
     state.seen = sorted(seen)
-    most = ctx.services.settings.orchestrator.max_approaches or ctx.team.developer.profile.approaches
-    agreement.give_up_if_open(state, last=state.turns >= most)
-    if state.turns >= most:
-        raise StageFailed(
+    most = ctx.services.settings.orchestrator.max_approaches or ctx.developer.profile.approaches
+    if state.turns < most and not agreement.is_hopeless(state):
+        return False
+    if not _escalated(ctx, state):
+        raise agreement.open_question(state) or StageFailed(
             FailureReason.TESTS_FAILED,
             f"no answer of {len(seen)} passed; the last one:\n{_last_evidence(ctx)}",
             blocked=True,
         )
     return False
+
+
+def _escalated(ctx: StageContext, state: CodeState) -> bool:
+    """Whether there is a further model to go on with; the next approach is then its first."""
+    models = ctx.services.llm.escalations(ctx.developer.name)
+    following = models[models.index(state.model) + 1 :] if state.model in models else models
+    if not following:
+        return False
+    state.model, state.turns = following[0], 0
+    ctx.step("escalate", bool, partial(_note_escalation, ctx, state.model))
+    return True
+
+
+def _note_escalation(ctx: StageContext, model: str) -> bool:
+    ctx.note("escalated", model=model)
+    return True
 
 
 def _confirms(state: CodeState, answer: Answer) -> bool:

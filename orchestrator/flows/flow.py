@@ -68,8 +68,13 @@ class StageContext:
         self.stage = stage
         self.services = services
         self.team = services.team
+        self.developer = services.team.developer
         self.bench = Workbench(services, task)
         self._steps = steps
+
+    def use_model(self, model: str) -> None:
+        """Let the developer ask `model`; its own for an empty name."""
+        self.developer = self.bench.developer = self.team.developer.with_model(model)
 
     @property
     def agent(self) -> str:

@@ -49,7 +49,7 @@ def settle_tests(ctx: StageContext, state: CodeState) -> None:
         state.tests_file, state.cases = ctx.task.tests_file, cases_in(ctx.task.tests)
     elif not state.cases:
         stated = ctx.step("stated examples", list[TestCase], partial(_stated, ctx, state))
-        drafts = _draft_solutions(ctx, state, stated) if ctx.team.developer.profile.small else []
+        drafts = _draft_solutions(ctx, state, stated) if ctx.developer.profile.small else []
         further = _further(ctx, state, stated, drafts)
         state.cases, state.drafts = [*stated, *further], sorted(drafts, key=lambda draft: not draft.passed)
     if not state.tests_file:
@@ -189,7 +189,7 @@ def _red_check(ctx: StageContext, state: CodeState) -> RedCheck:
     red = [test_id for failed, is_fair in fair.items() if is_fair for test_id in _ids(failed, ctx, state)]
     problem = trial.problem or ("" if trial.passed or trial.failures else "no test was collected")
     ctx.note("tests are red", red=len(red), already_green=len(trial.passed), unfit=len(unfit))
-    present = ctx.bench.present(state.base, state.settled) if ctx.team.developer.profile.small else ""
+    present = ctx.bench.present(state.base, state.settled) if ctx.developer.profile.small else ""
     return RedCheck(red=red, guards=trial.passed, unfit=unfit, present=present, problem=problem)
 
 

@@ -77,14 +77,14 @@ def run_tool_loop(ctx: StageContext, state: CodeState, label: str, start_tree: s
     `start_tree`, if they were run.
     """
     limits = ctx.services.settings.orchestrator
-    developer = ToolDeveloper(ctx.services.llm)
+    developer = ToolDeveloper(ctx.services.llm, ctx.developer.model)
     bench = ToolBench(ctx.bench, state.tests_commit, state.tests_ids)
     opening = ctx.step(f"assign {label}", Turn, partial(_opening, ctx, state, developer, evidence))
     begun = ctx.step(f"begin {label}", str, partial(bench.begin, start_tree))
     loop = _Loop(tree=begun, turns=[opening], evidence=evidence)
     ended: LoopResult | None = None
     for number in range(1, limits.max_tool_steps + 1):
-        _make_room(loop.turns, int(ctx.team.developer.profile.context_tokens * _FILLED))
+        _make_room(loop.turns, int(ctx.developer.profile.context_tokens * _FILLED))
         reply = ctx.step(f"think {label}.{number}", Reply, partial(_think, ctx, developer, loop, label, number))
         loop.tokens += _size(loop.turns) + estimate_tokens(reply.text + "".join(c.arguments for c in reply.calls))
         loop.turns.append(Turn("assistant", reply.text or ("" if reply.calls else "…"), reply.calls))

@@ -390,6 +390,24 @@ def test_a_task_that_contradicts_itself_is_blocked_before_anybody_is_asked(make_
     assert not server.requests
 
 
+def test_where_the_developers_own_model_does_not_manage_a_further_one_does(make_house: MakeHouse) -> None:
+    house, server = make_house(
+        team(code=lambda request: GOOD_ADD if request.model == "gpt-5" else BAD_ADD),
+        agents={"developer": {"escalate_to": ["gpt-5"]}},
+        orchestrator={"max_task_attempts": 2, "max_approaches": 1},
+    )
+    task_id = house.submit(ADD_TASK, "Add add")
+    done = house.run_until_idle()
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert house.task(task_id).status is TaskStatus.COMPLETED
+    assert house.task(task_id).result["model"] == "gpt-5"
+    asked_for_code = [request.model for request in server.requests if asked(request) == "code"]
+    assert asked_for_code == ["scripted", "scripted", "gpt-5"]
+    with house.store() as store:
+        assert "escalated" in [entry.activity for entry in store.activity(task_id=task_id)]
+
+
 def test_a_hard_task_does_not_hold_up_an_easy_one(make_house: MakeHouse) -> None:
     count = 0
 

@@ -20,11 +20,11 @@ _TOOL_APPROACHES = 2
 
 def tries(ctx: StageContext, state: CodeState) -> Iterator[Try]:
     """The attempts of the approach that `state.turns` counts. What one of them finds may change what comes next."""
-    small, approach = ctx.team.developer.profile.small, state.turns
-    with_tools = approach <= _TOOL_APPROACHES and ctx.team.developer.profile.tools and _large(ctx)
+    small, approach = ctx.developer.profile.small, state.turns
+    with_tools = approach <= _TOOL_APPROACHES and ctx.developer.profile.tools and _large(ctx)
     if state.answer and not state.review_issues and approach == 1:
         yield Try(0, 1, Written("carried", state.answer))
-    drafts = state.drafts[:] if approach == 1 and not state.answer else []
+    drafts = state.drafts[:] if approach == 1 and not state.answer and not state.model else []
     most = ctx.services.settings.orchestrator.max_task_attempts
     for number in range(1, most + 1):
         if number <= len(drafts):

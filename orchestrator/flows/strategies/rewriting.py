@@ -35,6 +35,6 @@ def _write(ctx: StageContext, state: CodeState, attempt: Try, step: str, standin
         fresh_start=attempt.approach > 1 and not standing.evidence,
     )
     try:
-        return Answer(text=ctx.team.developer.write_files(ctx.task, view, ctx.ask(step)))
+        return Answer(text=ctx.developer.write_files(ctx.task, view, ctx.ask(step)))
     except TruncatedOutput as cut:
         return Answer(text=cut.partial, cut=True)

@@ -67,7 +67,7 @@ def write_definitions(ctx: StageContext, state: CodeState, commit: str, sample: 
     shown = _resumed(ctx, state, commit, sample) if draw and sample % 2 else None
     shown = shown or _code_view(ctx, state, commit, views[turn])
     try:
-        text = ctx.team.developer.write_definitions(ctx.task, state.settled, shown, draw, ctx.ask(step, "developer"))
+        text = ctx.developer.write_definitions(ctx.task, state.settled, shown, draw, ctx.ask(step, "developer"))
     except TruncatedOutput as cut:
         return Answer(text=cut.partial, cut=True)
     return Answer(text=text)
@@ -81,12 +81,12 @@ def near(state: CodeState) -> bool:
 
 
 def _views(ctx: StageContext) -> list[_View]:
-    return [view for view in _VIEWS if ctx.team.developer.profile.continues or not view.begun]
+    return [view for view in _VIEWS if ctx.developer.profile.continues or not view.begun]
 
 
 def _resumed(ctx: StageContext, state: CodeState, commit: str, sample: int) -> CodeView | None:
     """One of the nearest answers, begun; None when none is near, or the model cannot go on from a beginning."""
-    if not (ctx.team.developer.profile.continues and near(state)):
+    if not (ctx.developer.profile.continues and near(state)):
         return None
     least = min(known.missing for known in state.samples)
     nearest = [known.answer for known in state.samples if known.missing == least]
