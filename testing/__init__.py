@@ -1,7 +1,8 @@
 """Running a project's tests: the sandbox, the project's environment, the test runner, and what a result means."""
 
 from testing.checkers import Checked, Checker, Finding
-from testing.environment import Environment, EnvironmentManager
+from testing.environment import EnvironmentManager
+from testing.environment_record import Environment
 from testing.errors import (
     EnvironmentSetupError,
     InvalidReport,

@@ -21,7 +21,7 @@ from testing.errors import InvalidReport
 
 _LARGEST = 32 << 20
 _DEEPEST = 16
-_MOST_TESTS = 100_000
+MOST_TESTS = 100_000
 _FIXTURE = re.compile(r"^(?:setUp|tearDown)(?:Class|Module) \((?P<where>[\w.]+)\)$")
 
 Role = Literal["test", "fixture", "file"]
@@ -49,7 +49,7 @@ def read_report(path: Path, source: Path, modules: Sequence[str]) -> Report:
 
     Raises InvalidReport when there is none, or it is not what a framework writes.
     """
-    text = _checked(_content(path)).replace(f"{source}/", "/work/")  # where nothing is mounted, paths are the host's
+    text = _checked(report_text(path)).replace(f"{source}/", "/work/")  # where nothing is mounted, paths are the host's
     try:
         xml = JUnitXml.fromstring(text)
     except JUnitXmlError as error:
@@ -62,8 +62,8 @@ def read_report(path: Path, source: Path, modules: Sequence[str]) -> Report:
         if role == "test":
             outcomes[test_id] |= {_outcome(result) for result in results} or {"passed"}
         report.symptoms += _symptoms(test_id, role, results)
-        if len(outcomes) > _MOST_TESTS:
-            raise InvalidReport(f"The report holds more than {_MOST_TESTS} tests.")
+        if len(outcomes) > MOST_TESTS:
+            raise InvalidReport(f"The report holds more than {MOST_TESTS} tests.")
     for test_id, found in outcomes.items():
         report.test_ids.append(test_id)
         worst = next(name for name in ("failed", "errors", "skipped", "passed") if name in found)
@@ -71,7 +71,7 @@ def read_report(path: Path, source: Path, modules: Sequence[str]) -> Report:
     return report
 
 
-def _content(path: Path) -> str:
+def report_text(path: Path) -> str:
     """The file's text; links, pipes and huge files are refused rather than followed, waited for or read."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
