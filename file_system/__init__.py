@@ -1,7 +1,7 @@
 """Reading, writing and editing files inside a workspace, and the map of a code base."""
 
 from file_system.code_map import CodeMap, Symbol
-from file_system.edits import Edit, WholeFile, apply_edits, code_for, parse_answer
+from file_system.edits import Edit, WholeFile, apply_edits, code_for, javascript_for, parse_answer
 from file_system.errors import (
     AmbiguousAnswer,
     AnswerError,
@@ -23,9 +23,18 @@ from file_system.errors import (
 )
 from file_system.file_manager import FileManager
 from file_system.finding import is_test_file
+from file_system.javascript import (
+    Expression,
+    call_arguments,
+    exports_of,
+    is_javascript,
+    javascript_expression,
+    parse_javascript,
+)
 from file_system.marks import Mark, marks_in
 from file_system.merging.definitions import Merge, merge_definitions
 from file_system.merging.exports import ensure_export
+from file_system.merging.javascript import merge_javascript
 from file_system.outline import ClassOutline, CodeOutline, FunctionOutline
 from file_system.search_replace import Block
 from file_system.syntax import check_syntax
@@ -41,6 +50,7 @@ __all__ = [
     "CodeOutline",
     "Edit",
     "ElidedCode",
+    "Expression",
     "FileExists",
     "FileManager",
     "FileMissing",
@@ -60,11 +70,18 @@ __all__ = [
     "WholeFile",
     "WorkspaceFull",
     "apply_edits",
+    "call_arguments",
     "check_syntax",
     "code_for",
     "ensure_export",
+    "exports_of",
+    "is_javascript",
     "is_test_file",
+    "javascript_expression",
+    "javascript_for",
     "marks_in",
     "merge_definitions",
+    "merge_javascript",
     "parse_answer",
+    "parse_javascript",
 ]
