@@ -9,6 +9,7 @@ from agents.examples import Example, stated_examples
 from agents.facts import DECIDABLE, FACTS, Fact, FactKind, PlannedTask
 from agents.given_tests import cases_in
 from agents.law_tests import law_tests
+from agents.javascript_tests import TestFile, render_javascript_tests
 from agents.product import ProductAgent, module_name
 from agents.qa import QAAgent, contradicting, missing_case, render_test_file
 from agents.tech_lead import ChangeFacts, TechLeadAgent
@@ -39,6 +40,7 @@ __all__ = [
     "TaskIdea",
     "TechLeadAgent",
     "TestCase",
+    "TestFile",
     "UnusableAnswer",
     "Work",
     "cases_in",
@@ -47,6 +49,7 @@ __all__ = [
     "law_tests",
     "missing_case",
     "module_name",
+    "render_javascript_tests",
     "render_test_file",
     "stated_examples",
 ]
