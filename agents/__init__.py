@@ -8,8 +8,8 @@ from agents.errors import AgentError, UnusableAnswer
 from agents.examples import Example, stated_examples
 from agents.facts import DECIDABLE, FACTS, Fact, FactKind, PlannedTask
 from agents.given_tests import cases_in
+from agents.javascript_tests import Loading, TestFile, render_javascript_tests
 from agents.law_tests import law_tests
-from agents.javascript_tests import TestFile, render_javascript_tests
 from agents.product import ProductAgent, module_name
 from agents.qa import QAAgent, contradicting, missing_case, render_test_file
 from agents.tech_lead import ChangeFacts, TechLeadAgent
@@ -30,6 +30,7 @@ __all__ = [
     "Fact",
     "FactKind",
     "FileText",
+    "Loading",
     "PlannedTask",
     "ProductAgent",
     "QAAgent",

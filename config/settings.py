@@ -148,7 +148,12 @@ class TestingSettings(Section):
 
     __test__ = False
 
-    framework: Literal["pytest", "unittest", "auto"] = Field("pytest", description="auto: looked up in the repository.")
+    framework: Literal["auto", "pytest", "unittest", "node", "vitest", "jest", "go", "cargo", "command"] = Field(
+        "auto", description="auto: looked up in the repository; command: what test_command says."
+    )
+    test_command: str | None = Field(
+        None, description="Shell command that runs the tests named by its arguments and writes JUnit XML to $REPORT."
+    )
     auto_run: bool = Field(True, description="false: nothing of the repository is run before `task approve`.")
     setup_command: str | None = Field(None, description="Shell command that prepares the environment, if pip cannot.")
     timeout: float = Field(300, gt=0, le=7200, description="Seconds one test run may take.")

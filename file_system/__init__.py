@@ -24,6 +24,7 @@ from file_system.errors import (
 from file_system.file_manager import FileManager
 from file_system.finding import is_test_file
 from file_system.javascript import (
+    Exported,
     Expression,
     call_arguments,
     exports_of,
@@ -50,6 +51,7 @@ __all__ = [
     "CodeOutline",
     "Edit",
     "ElidedCode",
+    "Exported",
     "Expression",
     "FileExists",
     "FileManager",

@@ -11,6 +11,7 @@ from testing.errors import (
     TestingError,
 )
 from testing.frameworks import declared_tests, detect_framework
+from testing.javascript.package import read_package
 from testing.limits import SETUP_LIMITS, SandboxLimits
 from testing.mounts import Mount
 from testing.mutator import Distinguishing, Mutation, MutationTask, Survivor
@@ -59,4 +60,5 @@ __all__ = [
     "discard_folder",
     "has_tests",
     "only_tests",
+    "read_package",
 ]
