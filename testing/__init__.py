@@ -22,6 +22,7 @@ from testing.results import Failure, FailureKind, TestCounts, TestResult
 from testing.runner import TestRunner
 from testing.sandbox import Sandbox, SandboxMode, SandboxProbe, SandboxResult
 from testing.setup_plan import Framework
+from testing.toolchains import Language, find_toolchain, remedy_for
 
 __all__ = [
     "SETUP_LIMITS",
@@ -39,6 +40,7 @@ __all__ = [
     "Framework",
     "InvalidReport",
     "InvalidSelection",
+    "Language",
     "Mount",
     "Mutation",
     "MutationTask",
@@ -60,5 +62,7 @@ __all__ = [
     "discard_folder",
     "has_tests",
     "only_tests",
+    "find_toolchain",
     "read_package",
+    "remedy_for",
 ]

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from monitoring import get_logger
+from testing.compiled.setup import GoSetup, RustSetup
 from testing.dependencies import content_hash
 from testing.environment_record import Environment
 from testing.errors import EnvironmentSetupError
@@ -33,7 +34,7 @@ _log = get_logger(__name__)
 _RECIPE = 1  # part of every key: raise it when an environment is built differently
 _SETUP_SECONDS = 900.0
 _BUILDING = ".building-"
-_SETUPS: dict[Language, type[Setup]] = {setup.language: setup for setup in (PythonSetup, NodeSetup)}
+_SETUPS: dict[Language, type[Setup]] = {setup.language: setup for setup in (PythonSetup, NodeSetup, GoSetup, RustSetup)}
 
 
 class EnvironmentManager:

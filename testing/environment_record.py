@@ -44,6 +44,9 @@ class Environment(BaseModel):
         """All that a run sees of the environment, read-only."""
         if self.language == "python":
             return (self.mount,)
+        if self.language != "node":
+            downloads = Mount(self.path / "downloads", "/env/downloads")
+            return (downloads, *require_toolchain(self.language).mounts)
         packages = (Mount(self.path / "packages" / folder, f"/work/{folder}") for folder in self.packages)
         return (*packages, *require_toolchain(self.language).mounts)
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from testing.compiled.cargo import cargo_command
+from testing.compiled.go import go_command
 from testing.environment_record import Environment
 from testing.errors import InvalidSelection
 from testing.javascript.declared import declared_javascript_tests
@@ -78,9 +80,12 @@ def _other_language(source: Path) -> Framework | None:
     return "cargo" if (source / "Cargo.toml").is_file() else detect_javascript(source)
 
 
-def command_for(framework: Framework, environment: Environment, source: Path, selection: Sequence[str]) -> TestCommand:
-    """The command that runs `selection` (everything when empty) of `source` and writes a report to `REPORT`.
+def command_for(
+    framework: Framework, environment: Environment, source: Path, selection: Sequence[str], test_command: str = ""
+) -> TestCommand:
+    """The command that runs `selection` (everything when empty) of `source` and writes a report.
 
+    `test_command` is what the framework `command` runs, by `sh` with the files of the selection as its arguments.
     Raises InvalidSelection for an id that the framework would take for something else.
     """
     for test_id in selection:
@@ -89,6 +94,13 @@ def command_for(framework: Framework, environment: Environment, source: Path, se
         return TestCommand(_pytest(environment, selection))
     if framework in ("node", "vitest", "jest"):
         return javascript_command(framework, source, selection)
+    if framework == "go":
+        return go_command(selection)
+    if framework == "cargo":
+        return cargo_command(selection)
+    if framework == "command":
+        files = dict.fromkeys(test_id.partition("::")[0] for test_id in selection)
+        return TestCommand(["sh", "-c", test_command, "sh", *files])
     ids = list(selection) or [file.relative_to(source).as_posix() for file in _test_files(source)]
     entry = Path(__file__).with_name("unittest_entry.py")
     return TestCommand([environment.python, _ENTRY, REPORT, *ids], (Mount(entry, _ENTRY),))

@@ -43,9 +43,9 @@ class Report:
     symptoms: list[Symptom] = field(default_factory=list)
 
 
-def read_report(path: Path, source: Path, modules: Sequence[str]) -> Report:
+def read_report(path: Path, source: Path, modules: Sequence[str], *, python: bool = True) -> Report:
     """The report at `path` about the sources at `source`; `modules` are its Python files, relative to it, as they were
-    before the tests ran.
+    before the tests ran. Of another language than `python` a test's id is its file, else its class, and its name.
 
     Raises InvalidReport when there is none, or it is not what a framework writes.
     """
@@ -57,7 +57,7 @@ def read_report(path: Path, source: Path, modules: Sequence[str]) -> Report:
     outcomes: dict[str, set[str]] = defaultdict(set)
     report = Report()
     for case in _cases(xml):
-        test_id, role = _identify(case, modules)
+        test_id, role = _identify(case, modules) if python else _plain_id(case)
         results = list(case.result)
         if role == "test":
             outcomes[test_id] |= {_outcome(result) for result in results} or {"passed"}
@@ -135,6 +135,11 @@ def _symptoms(test_id: str, role: Role, results: Sequence[FinalResult]) -> Itera
             continue  # pytest's summary of the failures beside it
         exception = (result.type or "").rpartition(".")[2]
         yield Symptom(test_id, result.message or "", text, exception, collected=role != "file")
+
+
+def _plain_id(case: _Case) -> tuple[str, Role]:
+    place = (case.file or case.classname or "").removeprefix("/work/")
+    return "::".join(part for part in (place, case.name or "") if part), "test"
 
 
 def _identify(case: _Case, modules: Sequence[str]) -> tuple[str, Role]:

@@ -24,7 +24,7 @@ from testing.results import Failure, TestCounts, TestResult
 from testing.sandbox import Sandbox, SandboxResult
 from testing.setup_plan import VENV, Framework
 from testing.test_command import TestCommand
-from testing.toolchains import require_toolchain
+from testing.toolchains import Language, require_toolchain
 
 _log = get_logger(__name__)
 
@@ -37,8 +37,10 @@ class TestRunner:
 
     __test__ = False
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, test_command: str | None = None) -> None:
+        """`test_command`: what the framework `command` runs."""
         self._sandbox = sandbox
+        self._test_command = test_command or ""
 
     def detect_framework(self, source: Path) -> Framework:
         """See `frameworks.detect_framework`."""
@@ -70,7 +72,7 @@ class TestRunner:
         Raises SandboxUnavailable when nothing may be run, InvalidSelection for an id that is none.
         """
         framework = framework or environment.framework
-        command = command_for(framework, environment, source, selection)
+        command = command_for(framework, environment, source, selection, self._test_command)
         modules = _modules(source)  # before anything in it has run
         self.prepare(source, environment)
         out = Path(tempfile.mkdtemp(prefix="ai-agents-out-", dir=source.parent))
@@ -79,7 +81,9 @@ class TestRunner:
                 (out / cache).mkdir()
             self._sandbox.hand_over(out)
             ended = self._run(command, source, environment, out, timeout, label)
-            report, unreadable = _report(framework, out / Path(command.report).name, source, modules)
+            report, unreadable = _report(
+                framework, environment.language, out / Path(command.report).name, source, modules
+            )
         finally:
             discard(out)
         names = ProjectNames.of(modules, environment.has_module)
@@ -166,7 +170,7 @@ class TestRunner:
             command.command,
             mounts=[*mounts, *command.mounts],
             cwd="/work",
-            env=variables_of(self._sandbox, source, environment),
+            env=variables_of(self._sandbox, source, environment) | {"REPORT": command.report},
             timeout=timeout,
             label=label,
         )
@@ -194,24 +198,33 @@ def variables_of(sandbox: Sandbox, source: Path, environment: Environment) -> di
 
 def _other_variables(environment: Environment) -> dict[str, str]:
     toolchain = require_toolchain(environment.language)
-    return {
+    common = {
         "PATH": f"{toolchain.path}:/usr/local/bin:/usr/bin:/bin",
         "CI": "true",  # no watching, no questions, no colours
-        "NODE_ENV": "test",
         "NO_COLOR": "1",
         "TZ": "UTC",
         "COLUMNS": "120",
     }
+    match environment.language:
+        case "go":
+            own = {"GOMODCACHE": "/env/downloads", "GOPROXY": "off", "GOFLAGS": "-mod=mod", "GOCACHE": "/work/.gocache"}
+        case "rust":
+            own = {"CARGO_HOME": "/env/downloads", "CARGO_TARGET_DIR": "/work/target", "CARGO_TERM_COLOR": "never"}
+        case _:
+            own = {"NODE_ENV": "test"}
+    return common | own
 
 
 def _modules(source: Path) -> list[str]:
     return sorted(path.relative_to(source).as_posix() for path in everything(source) if path.suffix == ".py")
 
 
-def _report(framework: Framework, file: Path, source: Path, modules: list[str]) -> tuple[Report, str | None]:
+def _report(
+    framework: Framework, language: Language, file: Path, source: Path, modules: list[str]
+) -> tuple[Report, str | None]:
     """The report, and why it cannot be read if it cannot."""
     try:
-        return read(framework, file, source, modules), None
+        return read(framework, language, file, source, modules), None
     except InvalidReport as error:
         return Report(), str(error)
 
