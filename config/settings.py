@@ -148,8 +148,9 @@ class TestingSettings(Section):
 
     __test__ = False
 
-    framework: Literal["auto", "pytest", "unittest", "node", "vitest", "jest", "go", "cargo", "command"] = Field(
-        "auto", description="auto: looked up in the repository; command: what test_command says."
+    framework: Literal["pytest", "unittest", "auto", "node", "vitest", "jest", "go", "cargo", "command"] = Field(
+        "pytest",
+        description="auto: looked up in the repository, as pytest where that has no Python; command: test_command.",
     )
     test_command: str | None = Field(
         None, description="Shell command that runs the tests named by its arguments and writes JUnit XML to $REPORT."

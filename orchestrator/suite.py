@@ -94,8 +94,11 @@ class Suite:
         self.timeout = timeout
 
     def framework_of(self, folder: Path) -> Framework:
-        """The configured framework, or with `auto` the one that the files in `folder` use."""
-        return self._runner.detect_framework(folder) if self._framework == "auto" else self._framework
+        """The configured framework; with `auto`, and with `pytest` where there is no Python, what `folder` uses."""
+        if self._framework not in ("auto", "pytest"):
+            return self._framework
+        found = self._runner.detect_framework(folder)
+        return "pytest" if self._framework == "pytest" and found == "unittest" else found
 
     def clear_leftovers(self) -> None:
         """Remove run folders that a killed daemon of this project left; only at the start."""
