@@ -120,13 +120,13 @@ describe("add", () => {
         (task,) = store.list_tasks()
     assert task.status is TaskStatus.COMPLETED, task.reason_detail
     assert task.result["tests_ids"] == [f"{task.tests_file}::add > numbers"]
-    assert any("invalid syntax" in request.prompt for request in server.requests)
+    assert any("')' is missing" in request.prompt for request in server.requests)
 
 
 def test_work_that_is_done_already_is_told(make_house: MakeHouse) -> None:
     house, _ = make_house(team(), files=NODE_FILES)
     without_python(house)
-    task_id = house.submit("`double(2)` of src/math.js returns `4`.", title="Double")
+    task_id = house.submit("In src/math.js, `double(2)` returns `4`.", title="Double")
     house.run_until_idle()
     task = house.task(task_id)
     assert task.reason is FailureReason.INVALID_OUTPUT
