@@ -95,10 +95,12 @@ class Suite:
 
     def framework_of(self, folder: Path) -> Framework:
         """The configured framework; with `auto`, and with `pytest` where there is no Python, what `folder` uses."""
-        if self._framework not in ("auto", "pytest"):
-            return self._framework
-        found = self._runner.detect_framework(folder)
-        return "pytest" if self._framework == "pytest" and found == "unittest" else found
+        if self._framework == "auto":
+            return self._runner.detect_framework(folder)
+        if self._framework == "pytest":
+            found = self._runner.detect_framework(folder)
+            return "pytest" if found == "unittest" else found
+        return self._framework
 
     def clear_leftovers(self) -> None:
         """Remove run folders that a killed daemon of this project left; only at the start."""
