@@ -60,9 +60,9 @@ __all__ = [
     "declared_tests",
     "detect_framework",
     "discard_folder",
+    "find_toolchain",
     "has_tests",
     "only_tests",
-    "find_toolchain",
     "read_package",
     "remedy_for",
 ]
