@@ -8,6 +8,7 @@ from agents.errors import AgentError, UnusableAnswer
 from agents.examples import Example, stated_examples
 from agents.facts import DECIDABLE, FACTS, Fact, FactKind, PlannedTask
 from agents.given_tests import cases_in
+from agents.javascript_tests import Loading, TestFile, render_javascript_tests
 from agents.law_tests import law_tests
 from agents.product import ProductAgent, module_name
 from agents.qa import QAAgent, contradicting, missing_case, render_test_file
@@ -29,6 +30,7 @@ __all__ = [
     "Fact",
     "FactKind",
     "FileText",
+    "Loading",
     "PlannedTask",
     "ProductAgent",
     "QAAgent",
@@ -40,6 +42,7 @@ __all__ = [
     "TaskIdea",
     "TechLeadAgent",
     "TestCase",
+    "TestFile",
     "UnusableAnswer",
     "Work",
     "cases_in",
@@ -48,6 +51,7 @@ __all__ = [
     "law_tests",
     "missing_case",
     "module_name",
+    "render_javascript_tests",
     "render_test_file",
     "stated_examples",
 ]

@@ -46,7 +46,7 @@ class TestCase(BaseModel):
 
 
 class AssertionList(BaseModel):
-    """Assertions of QA, each one Python `assert` statement."""
+    """Assertions of QA, each one `assert` statement in the language of the tests."""
 
     assertions: list[str] = Field(max_length=12)
 

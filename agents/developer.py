@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from agents.answers import Requirements
 from agents.base import BaseAgent
 from agents.prompts import render
+from file_system import is_javascript
 from llm import CallContext
 from memory import Task
 
@@ -97,6 +98,9 @@ class DeveloperAgent(BaseAgent):
             tests=view.tests,
             wanted=_wanted(requirements),
             simple=view.simple,
+            language=(language := _language(requirements.target_file))[0],
+            fence=language[1],
+            shortcuts="comprehensions" if language[1] == "python" else "chained calls",
         )
         return self.llm.generate(
             prompt,
@@ -146,6 +150,13 @@ def _wanted(requirements: Requirements) -> str:
 def _told(name: str) -> str:
     owner, _, method = name.rpartition(".")
     return f"the method `{method}` of the class `{owner}`" if owner else f"the function `{name}`"
+
+
+def _language(path: str) -> tuple[str, str]:
+    """The language of a file, and what a fence of it is marked with."""
+    if not is_javascript(path):
+        return "Python", "python"
+    return ("TypeScript", "ts") if path.rpartition(".")[2] in ("ts", "tsx", "mts", "cts") else ("JavaScript", "js")
 
 
 def _temperature(draw: int) -> float:

@@ -9,9 +9,11 @@ import ast
 import builtins
 import doctest
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+_BEFORE_CALL = re.compile(r"(?:\b(?:new|await)\s+)+$")
+_NEW_VALUE = re.compile(r"new\s+[A-Za-z_$][\w.$]*(?=\()")
 _CALL_HEAD = re.compile(r"(?<![\w.])[A-Za-z_][\w.]*\(")
 _CONNECTOR = re.compile(
     r"""[`*]*\s*(?:\#\s*)?(?:,\s*|:\s*)?(?:(?:should|must|will|shall|would|to)\s+)?
@@ -40,9 +42,20 @@ class Example:
     """True when `expected` is what a prompt prints (`repr` of the value), not an expression."""
 
 
+@dataclass(frozen=True)
+class Dialect:
+    """In which language calls and values of examples are written."""
+
+    is_expression: Callable[[str], bool]
+    values: frozenset[str]
+    """Words that are values."""
+    constructs: bool = False
+    """`new` and `await` may stand before a call, and `throws` without the name of an error."""
+
+
 def stated_examples(text: str) -> list[Example]:
-    """All examples `text` states, in order, each once. What cannot be read with certainty is left out."""
-    found = [*_doctests(text), *_sentences(_without_doctests(text))]
+    """All examples `text` states in Python, in order, each once. What cannot be read with certainty is left out."""
+    found = [*_doctests(text), *sentences(_without_doctests(text), _PYTHON)]
     return list(dict.fromkeys(found))
 
 
@@ -111,13 +124,16 @@ def _without_doctests(text: str) -> str:
     return "\n".join(lines)
 
 
-def _sentences(text: str) -> Iterator[Example]:
+def sentences(text: str, dialect: Dialect) -> Iterator[Example]:
+    """Examples in prose: a call, words such as "returns", and a value."""
     position = 0
     while head := _CALL_HEAD.search(text, position):
         end = _call_end(text, head.end() - 1)
         call = text[head.start() : end] if end else ""
         connector = _CONNECTOR.match(text, end) if end else None
-        if not connector or not _is_expression(call):
+        if connector and dialect.constructs and (before := _BEFORE_CALL.search(text, 0, head.start())):
+            call = f"{before[0]}{call}"
+        if not connector or not dialect.is_expression(call):
             position = head.end()
             continue
         position = connector.end()
@@ -125,7 +141,9 @@ def _sentences(text: str) -> Iterator[Example]:
             name = _EXCEPTION.match(text, position)
             if name and name[0].rstrip(".")[:1].isupper():
                 yield Example(call, raises=name[0].rstrip("."))
-        elif (stop := _value_end(text, position)) and _is_expression(value := text[position:stop]):
+            elif dialect.constructs:
+                yield Example(call, raises="Error")
+        elif (stop := _value_end(text, position, dialect)) and dialect.is_expression(value := text[position:stop]):
             yield Example(call, value)
             position = stop
 
@@ -180,10 +198,12 @@ def _string_end(text: str, start: int) -> int | None:
     return None
 
 
-def _value_end(text: str, start: int) -> int | None:
+def _value_end(text: str, start: int, dialect: Dialect) -> int | None:
     """Index after the value that begins at `start`; None when no value begins there."""
     if start >= len(text):
         return None
+    if dialect.constructs and (made := _NEW_VALUE.match(text, start)):
+        return _call_end(text, made.end())
     if (string := _STRING.match(text, start)) and (end := _string_end(text, string.start(1))):
         return end
     if text[start] in _OPENING:
@@ -197,7 +217,7 @@ def _value_end(text: str, start: int) -> int | None:
     if end < len(text) and text[end] == "(":
         return _call_end(text, end)
     word = text[start:end]
-    is_value = not word[0].isalpha() or word in ("True", "False", "None") or "." in word
+    is_value = not word[0].isalpha() or word in dialect.values or "." in word
     return end if is_value else None
 
 
@@ -232,3 +252,6 @@ def _dotted(node: ast.expr) -> str:
         inner = _dotted(node.value)
         return f"{inner}.{node.attr}" if inner else ""
     return ""
+
+
+_PYTHON = Dialect(_is_expression, frozenset({"True", "False", "None"}))

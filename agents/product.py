@@ -5,20 +5,29 @@ from __future__ import annotations
 import builtins
 import re
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 
 from agents.answers import FileChoice, Requirements
 from agents.base import BaseAgent
 from agents.errors import UnusableAnswer
 from agents.examples import called_names, stated_examples
 from agents.given_tests import imported_names
+from agents.javascript_examples import JAVASCRIPT_GLOBALS, called_javascript_names, javascript_examples
+from agents.javascript_tests import imported_javascript
 from agents.prompts import render
+from file_system import is_javascript
 from llm import CallContext
 from memory import Task
 
-_PATH = re.compile(r"(?<![\w/.-])((?:[\w.-]+/)*[\w-]+\.py)\b")
-_SIGNATURE = re.compile(r"`(?:def |class )?([A-Za-z_][\w.]*)\([^`\n]*\)(?:\s*->[^`\n]*)?`")
-_DEFINITION = re.compile(r"(?m)^\s*(?:def|class)\s+([A-Za-z_]\w*)")
+_PATH = re.compile(r"(?<![\w/.-])((?:[\w.-]+/)*[\w.-]+\.(?:py|[cm]?[jt]sx?))\b")
+_SIGNATURE = re.compile(
+    r"`(?:def |class |(?:export )?(?:async )?function )?([A-Za-z_][\w.]*)\([^`\n]*\)(?:\s*->[^`\n]*)?`"
+)
+_DEFINITION = re.compile(r"(?m)^\s*(?:def|class|(?:export\s+)?(?:default\s+)?(?:async\s+)?function)\s+([A-Za-z_]\w*)")
+_NO_FILES = frozenset({"node", "next", "nuxt", "vue", "react", "express", "three", "d3", "deno", "angular", "ember"})
+"""Names of products that are written like files: Node.js."""
 _NAMED = re.compile(
     r"\b(?:function|class|method|helper)\s+`?([A-Za-z_]\w*)`?\s*\(|"
     r"\b(?:function|class|method|helper)\s+`([A-Za-z_]\w*)`"
@@ -39,8 +48,12 @@ class ProductAgent(BaseAgent):
         open, tests that the owner gave may tell: they import what they test.
         """
         text = f"{task.title}\n{task.description}"
-        tested = _tested(task.tests, files, symbols)
-        wanted = wanted_symbols(text) or [name for _, name in tested]
+        if _in_javascript(text, files):
+            tested = imported_javascript(task.tests, task.tests_file, files)
+            wanted = wanted_javascript(text) or [name for _, name in tested]
+        else:
+            tested = _tested(task.tests, files, symbols)
+            wanted = wanted_symbols(text) or [name for _, name in tested]
         path = _named_file(text, files) or next(
             (symbols[top] for name in wanted if (top := name.partition(".")[0]) in symbols), None
         )
@@ -60,16 +73,14 @@ class ProductAgent(BaseAgent):
         path = choice.file.strip().strip("`").removeprefix("./")
         if path not in files:
             raise UnusableAnswer(f"{path!r} is none of the {len(files)} source files of the repository")
-        chosen = _requirements(path, wanted_symbols(f"{task.title}\n{task.description}"), files)
+        text = f"{task.title}\n{task.description}"
+        chosen = _requirements(path, wanted_javascript(text) if is_javascript(path) else wanted_symbols(text), files)
         return chosen.model_copy(update={"chosen_by": "model"})
 
 
 def wanted_symbols(text: str) -> list[str]:
     """Names of the functions, methods (`Class.method`) and classes that `text` asks for, most certain first."""
-    found: list[str] = []
-    found += [_symbol(match[1]) for match in _SIGNATURE.finditer(text)]
-    found += _DEFINITION.findall(text)
-    found += [first or second for first, second in _NAMED.findall(text)]
+    found = _named_definitions(text)
     for example in stated_examples(text):
         found += [name.split(".")[-1] for name in called_names(example)]
     known = set(sys.stdlib_module_names) | set(dir(builtins)) | _STDLIB_CALLABLES
@@ -82,6 +93,28 @@ def _symbol(dotted: str) -> str:
     """`Class.method` as it is; of `module.function` and `value.method` the last name."""
     *before, last = dotted.split(".")
     return f"{before[-1]}.{last}" if before and before[-1][:1].isupper() else last
+
+
+def wanted_javascript(text: str) -> list[str]:
+    """As `wanted_symbols`, where the work is in JavaScript: `sum` and `range` are no built-in functions there."""
+    found = [name.partition(".")[0] for name in _named_definitions(text)]  # of a method its class
+    for example in javascript_examples(text):
+        found += [name.partition(".")[0] for name in called_javascript_names(example.call) if "(" not in name]
+    return [name for name in dict.fromkeys(found) if name not in JAVASCRIPT_GLOBALS]
+
+
+def _named_definitions(text: str) -> list[str]:
+    found = [_symbol(match[1]) for match in _SIGNATURE.finditer(text)]
+    found += _DEFINITION.findall(text)
+    return found + [first or second for first, second in _NAMED.findall(text)]
+
+
+def _in_javascript(text: str, files: Sequence[str]) -> bool:
+    """Whether the work is in JavaScript: the file that the task names is, else most of the files are."""
+    named = _named_file(text, files)
+    if named is not None:
+        return is_javascript(named)
+    return sum(map(is_javascript, files)) * 2 > len(files)
 
 
 _STDLIB_CALLABLES = {
@@ -118,7 +151,7 @@ def module_name(path: str, files: Sequence[str]) -> str:
 
 def _tested(tests: str, files: Sequence[str], symbols: Mapping[str, str]) -> list[tuple[str, str]]:
     """What the owner's tests import from the project, as (path, name): first the names that are not there yet."""
-    dotted = {module_name(file, files): file for file in files}
+    dotted = {module_name(file, files): file for file in files if file.endswith(".py")}
     found = [(symbols.get(name, dotted[module]), name) for module, name in imported_names(tests) if module in dotted]
     return sorted(found, key=lambda pair: pair[1] in symbols)
 
@@ -135,6 +168,8 @@ def _named_file(text: str, files: Sequence[str]) -> str | None:
             continue
         if named in files:
             return named
+        if PurePosixPath(named).stem.casefold() in _NO_FILES and "/" not in named:
+            continue
         endings = [file for file in files if file.endswith("/" + named)]
         if len(endings) == 1:
             return endings[0]
@@ -147,15 +182,19 @@ def _new_file(named: str, files: Sequence[str]) -> str | None:
     """Where a file that does not exist yet belongs: as written, or beside the package of the same name."""
     if "/" in named:
         folder = named.rsplit("/", 1)[0]
-        homes = {file.rsplit("/", 1)[0] for file in files if "/" in file}
-        whole = [home for home in homes if home == folder or home.endswith("/" + folder)]
+        folders = {file.rsplit("/", 1)[0] for file in files if "/" in file}
+        whole = [home for home in folders if home == folder or home.endswith("/" + folder)]
         return f"{min(whole, key=len)}/{named.rsplit('/', 1)[1]}" if whole else named
+    if is_javascript(named):
+        homes = Counter(file.rpartition("/")[0] for file in files if is_javascript(file))
+        home = homes.most_common(1)[0][0] if homes else ""
+        return f"{home}/{named}" if home else named
     packages = sorted({file.rsplit("/", 1)[0] for file in files if file.endswith("/__init__.py")}, key=len)
     return f"{packages[0]}/{named}" if packages else named
 
 
 def _named_module(text: str, files: Sequence[str]) -> str | None:
-    dotted = {module_name(file, files): file for file in files}
+    dotted = {module_name(file, files) if file.endswith(".py") else PurePosixPath(file).stem: file for file in files}
     mentioned = [name for name in re.findall(r"(?<![\w.])([A-Za-z_]\w*(?:\.\w+)+)", text) if name in dotted]
     if mentioned:
         return dotted[mentioned[0]]

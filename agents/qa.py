@@ -9,7 +9,14 @@ from collections.abc import Mapping, Sequence
 from agents.answers import AssertionList, Requirements, TestCase
 from agents.base import BaseAgent
 from agents.examples import Example, called_names, free_names, stated_examples
+from agents.javascript_tests import (
+    javascript_assertion_lines,
+    javascript_cases_from_assertions,
+    javascript_cases_from_examples,
+    tested_call,
+)
 from agents.prompts import render
+from file_system import is_javascript
 from llm import CallContext, TruncatedOutput
 from memory import Task
 from testing import Survivor
@@ -59,6 +66,8 @@ class QAAgent(BaseAgent):
 
         `modules`: importable names of the project (function, class, module or package) -> import statement.
         """
+        if is_javascript(requirements.target_file):
+            return javascript_cases_from_examples(task, requirements, modules)
         examples = stated_examples(f"{task.title}\n{task.description}")
         cases: list[TestCase] = []
         for example in examples:
@@ -80,9 +89,10 @@ class QAAgent(BaseAgent):
             description=task.description,
             symbols=", ".join(requirements.symbols),
             first_symbol=requirements.symbols[0] if requirements.symbols else "function",
-            module=requirements.module,
+            module=requirements.module or requirements.target_file,
             examples=[case.lines[-1] for case in examples],
             count=count,
+            javascript=is_javascript(requirements.target_file),
         )
         if self.profile.small:
             limit = 40 * count + 100
@@ -92,7 +102,9 @@ class QAAgent(BaseAgent):
                 )
             except TruncatedOutput as cut:
                 text = cut.partial  # a small model may go on for ever; what is complete counts
-            return assertion_lines(text)
+            return (
+                javascript_assertion_lines(text) if is_javascript(requirements.target_file) else assertion_lines(text)
+            )
         return self._structured(prompt, AssertionList, context).assertions
 
     def write_missing_assertions(
@@ -135,6 +147,8 @@ class QAAgent(BaseAgent):
         limit: int,
     ) -> list[TestCase]:
         """The usable ones of `assertions` as tests: they parse, call what the task is about, and are new."""
+        if is_javascript(requirements.target_file):
+            return javascript_cases_from_assertions(assertions, requirements, modules, known, limit)
         seen = {_normal(case.lines[-1]) for case in known}
         calls_seen = {_call_key(case.lines[-1]) for case in known}
         cases: list[TestCase] = []
@@ -287,6 +301,8 @@ def _normal(line: str) -> str:
 
 def _stated_call(line: str) -> str:
     """What a stated example's test calls, in normal form, whatever it says of it."""
+    if call := tested_call(line):
+        return call
     if line.startswith("with pytest.raises("):
         return _normal(line.partition(":\n")[2].strip())
     return _call_key(line)

@@ -21,10 +21,11 @@ from llm import NotConfigured, model_status, resolve_provider, uses_embedded_mod
 from llm.lineup import Lineup
 from memory import MemoryStore, MemoryStoreError
 from monitoring import redact
-from testing import Sandbox, SandboxUnavailable
+from testing import Language, Sandbox, SandboxUnavailable, find_toolchain, remedy_for
 
 _LEAST_FREE = 500 * 1024 * 1024
 _MODEL_SIZE = 1_200_000_000
+_LANGUAGES: dict[str, Language] = {"node": "node", "vitest": "node", "jest": "node", "go": "go", "cargo": "rust"}
 _MARKS = {"ok": ("green", "ok  "), "warning": ("yellow", "warn"), "missing": ("red", "FAIL")}
 
 
@@ -38,9 +39,21 @@ class Check(BaseModel):
 
 
 def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Check git, sandbox, model or key, repository, database, disk and ports. Exit code 1 when something is missing."""
+    """Check git, sandbox, toolchains, model or key, repository, database, disk and ports.
+
+    Exit code 1 when something is missing.
+    """
     project = load(_choice(ctx))
-    checks: list[Callable[[Project], Check]] = [_git, _sandbox, _model, _repository, _database, _disk, _ports]
+    checks: list[Callable[[Project], Check]] = [
+        _git,
+        _sandbox,
+        _toolchains,
+        _model,
+        _repository,
+        _database,
+        _disk,
+        _ports,
+    ]
     results = []
     for check in checks:
         result = check(project)
@@ -76,6 +89,17 @@ def _sandbox(project: Project) -> Check:
     )
     tier = f"tier {probe.tier}: " if probe.tier else ""
     return Check(name="sandbox", state=state, detail=tier + probe.detail, remedy=probe.remedy)
+
+
+def _toolchains(project: Project) -> Check:
+    """Which languages' tests can be run; missing only where `testing.framework` names one of them."""
+    languages: tuple[Language, ...] = ("node", "go", "rust")
+    found = [toolchain for language in languages if (toolchain := find_toolchain(language))]
+    detail = f"python, {', '.join(f'{toolchain.language} ({toolchain.version})' for toolchain in found)}".strip(", ")
+    needed = _LANGUAGES.get(project.settings.testing.framework)
+    if needed and needed not in {toolchain.language for toolchain in found}:
+        return Check(name="toolchains", state="missing", detail=detail, remedy=remedy_for(needed))
+    return Check(name="toolchains", state="ok", detail=detail)
 
 
 def _model(project: Project) -> Check:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import sys
 from datetime import UTC, datetime
@@ -16,12 +15,13 @@ from rich.text import Text
 
 from cli.project import EXIT_USAGE, Choice, Project, err, fail, opened, out, print_json
 from cli.views import activity_line, task_details, task_table
+from file_system import SyntaxProblem, check_syntax, is_javascript
 from memory import MOST_TESTS, RETRIABLE, MemoryStore, Priority, Task, TaskStatus, TaskType, new_task_id
 
 commands = typer.Typer(help="Give the team work, look at it, stop it, try it again.", no_args_is_help=True)
 
 TaskId = Annotated[str, typer.Argument(help="Id of the task, or the beginning of it.")]
-_TEST_NAME = re.compile(r"test_\w+\.py|\w+_test\.py")
+_TEST_NAME = re.compile(r"test_\w+\.py|\w+_test\.py|.+[._-](?:test|spec)\.[cm]?[jt]sx?")
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
@@ -172,14 +172,18 @@ def _given_tests(file: Path, project: Project) -> tuple[str, str]:
     """Where the owner's test file belongs in the repository, and its text."""
     text = _text_of(file)
     try:
-        ast.parse(text)
-    except (SyntaxError, ValueError) as problem:
-        raise fail(f"{file} is not Python that can be read: {problem}", EXIT_USAGE) from None
+        check_syntax(file.name, text)
+    except SyntaxProblem as problem:
+        raise fail(f"{file} cannot be read, line {problem.line}: {problem.problem}", EXIT_USAGE) from None
     place, repository = file.resolve(), Path(project.settings.git.repository_url).resolve()
     inside = repository.is_dir() and place.is_relative_to(repository)
-    path = place.relative_to(repository).as_posix() if inside else f"tests/{file.name}"
+    path = (
+        place.relative_to(repository).as_posix()
+        if inside
+        else f"{'test' if is_javascript(file.name) else 'tests'}/{file.name}"
+    )
     if not _TEST_NAME.fullmatch(file.name):
-        raise fail(f"{file}: a test file is named test_….py or …_test.py", EXIT_USAGE)
+        raise fail(f"{file}: a test file is named test_….py or …_test.py, or ….test.js and the like", EXIT_USAGE)
     if not text.strip() or len(text) > MOST_TESTS:
         raise fail(f"{file} has {len(text):,} characters; between 1 and {MOST_TESTS:,} are possible", EXIT_USAGE)
     return path, text

@@ -6,9 +6,9 @@ Each field here is documented where it stands in `config.yaml`; the JSON schema 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 AGENT_NAMES = ("ceo", "product", "qa", "developer", "tech_lead", "cfo", "risk", "legal", "security")
@@ -150,13 +150,27 @@ class TestingSettings(Section):
 
     __test__ = False
 
-    framework: Literal["pytest", "unittest", "auto"] = Field("pytest", description="auto: looked up in the repository.")
+    framework: Literal["pytest", "unittest", "auto", "node", "vitest", "jest", "go", "cargo", "command"] = Field(
+        "pytest",
+        description="auto: looked up in the repository, as pytest where that has no Python; command: test_command.",
+    )
+    test_command: str | None = Field(
+        None, description="Shell command that runs the tests named by its arguments and writes JUnit XML to $REPORT."
+    )
     auto_run: bool = Field(True, description="false: nothing of the repository is run before `task approve`.")
-    setup_command: str | None = Field(None, description="Shell command that prepares the environment, if pip cannot.")
+    setup_command: str | None = Field(
+        None, description="Shell command that prepares the environment, if pip or npm cannot."
+    )
     timeout: float = Field(300, gt=0, le=7200, description="Seconds one test run may take.")
     mutation_score: float = Field(
         0.6, ge=0, le=1, description="Share of small faults new tests must notice, else they get more; 0: not measured."
     )
+
+    @model_validator(mode="after")
+    def _has_command(self) -> Self:
+        if self.framework == "command" and not self.test_command:
+            raise ValueError("framework: command needs test_command, the shell command that runs the tests")
+        return self
 
 
 class DeploymentSettings(Section):

@@ -2,7 +2,7 @@
 
 from file_system.code_map import CodeMap, Symbol
 from file_system.conventions import conventions_of
-from file_system.edits import Edit, WholeFile, apply_edits, code_for, parse_answer
+from file_system.edits import Edit, WholeFile, apply_edits, code_for, javascript_for, parse_answer
 from file_system.errors import (
     AmbiguousAnswer,
     AnswerError,
@@ -25,9 +25,19 @@ from file_system.errors import (
 )
 from file_system.file_manager import FileManager
 from file_system.finding import is_test_file
+from file_system.javascript import (
+    Exported,
+    Expression,
+    call_arguments,
+    exports_of,
+    is_javascript,
+    javascript_expression,
+    parse_javascript,
+)
 from file_system.marks import Mark, marks_in
 from file_system.merging.definitions import Merge, merge_definitions
 from file_system.merging.exports import ensure_export
+from file_system.merging.javascript import merge_javascript
 from file_system.outline import ClassOutline, CodeOutline, FunctionOutline
 from file_system.paths import matching_pattern
 from file_system.repository_map.repository_map import RepositoryMap, is_test_path
@@ -46,6 +56,8 @@ __all__ = [
     "CodeOutline",
     "Edit",
     "ElidedCode",
+    "Exported",
+    "Expression",
     "FileExists",
     "FileManager",
     "FileMissing",
@@ -69,15 +81,22 @@ __all__ = [
     "WorkspaceFull",
     "apply_blocks",
     "apply_edits",
+    "call_arguments",
     "check_syntax",
     "code_for",
     "conventions_of",
     "ensure_export",
+    "exports_of",
+    "is_javascript",
     "is_test_file",
     "is_test_path",
+    "javascript_expression",
+    "javascript_for",
     "marks_in",
     "matching_pattern",
     "merge_definitions",
+    "merge_javascript",
     "parse_answer",
+    "parse_javascript",
     "search",
 ]

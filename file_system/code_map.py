@@ -1,4 +1,4 @@
-"""The map of a Python code base: which module defines what, small enough to be shown to a model."""
+"""The map of a code base: which module defines what, small enough to be shown to a model."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from file_system import atomic
 from file_system.errors import FileMissing, FileSystemError, FileTooLarge, SyntaxProblem
 from file_system.finding import is_test_file, walk
+from file_system.javascript import is_javascript
+from file_system.javascript_outline import javascript_outline_of
 from file_system.lines import split_lines
 from file_system.merging.names import Definition
 from file_system.merging.relocation import start_of
@@ -36,7 +38,7 @@ class Symbol(BaseModel):
 
 
 class CodeMap:
-    """Outlines of all Python modules below a folder."""
+    """Outlines of all Python, JavaScript and TypeScript modules below a folder."""
 
     def __init__(self, root: Path, modules: Sequence[CodeOutline]) -> None:
         self._root = root
@@ -51,9 +53,10 @@ class CodeMap:
         resolved = root.resolve(strict=True)
         modules: list[CodeOutline] = []
         for path in walk(resolved):
-            if path.endswith(".py") and len(modules) < _MOST_MODULES:
+            outline = outline_of if path.endswith(".py") else javascript_outline_of if is_javascript(path) else None
+            if outline is not None and len(modules) < _MOST_MODULES:
                 try:
-                    modules.append(outline_of(path, _text(resolved, path)))
+                    modules.append(outline(path, _text(resolved, path)))
                 except SyntaxProblem as problem:
                     modules.append(CodeOutline(path=path, problem=f"line {problem.line}: {problem.problem}"))
                 except (FileTooLarge, UnicodeDecodeError) as problem:

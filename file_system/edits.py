@@ -11,6 +11,7 @@ from file_system.elision import elided_line
 from file_system.errors import AmbiguousAnswer, ElidedCode, NoCode, TruncatedAnswer
 from file_system.fences import Fence, fences_of
 from file_system.file_manager import FileManager
+from file_system.javascript import parse_javascript
 from file_system.lines import split_lines
 from file_system.merging.names import Definition
 from file_system.repairs import repaired, without_prose
@@ -78,6 +79,23 @@ def code_for(answer: str, target: str) -> str:
         parse_python(target, max(codes, key=len))  # raises, with the place of the error
     defining = [code for code in parsing if _defines(code)]
     return "\n\n\n".join(code.strip("\r\n") for code in defining or parsing[:1]) + "\n"
+
+
+def javascript_for(answer: str, target: str) -> str:
+    """As `code_for`, for a JavaScript or TypeScript file: its code, to be merged by `merge_javascript`.
+
+    Raises NoCode, TruncatedAnswer, or SyntaxProblem when none of the code parses.
+    """
+    fences = [fence for fence in fences_of(answer) if fence.code]
+    _refuse_truncated(fences, target)
+    meant = [fence for fence in fences if _means(fence, target)] or [fence for fence in fences if fence.path is None]
+    codes = [fence.body for fence in meant or fences if fence.body.strip()]
+    if not codes:
+        raise NoCode(target)
+    parsing = [code for code in codes if parses(target, code)]
+    if not parsing:
+        parse_javascript(target, max(codes, key=len))  # raises, with the place of the error
+    return "\n".join(parsing)
 
 
 def apply_edits(files: FileManager, edits: Sequence[Edit]) -> list[str]:

@@ -16,6 +16,8 @@ SKIPPED_FOLDERS = frozenset(
 )
 """Folders of tools and installed packages: never the owner's code."""
 
+_SCRIPT_TEST = re.compile(r"[._-](?:test|spec)\.[cm]?[jt]sx?$|^(?:jest|vitest)\.(?:config|setup)\.")
+
 
 def walk(root: Path) -> Iterator[str]:
     """Relative paths of all regular files, folder by folder in the order of names; links are not followed."""
@@ -54,11 +56,11 @@ def matching_files(root: Path, pattern: str) -> list[Path]:
 
 
 def is_test_file(path: str) -> bool:
-    """Whether a Python file holds tests, judged by its name and folders."""
+    """Whether a Python or JavaScript file holds tests, judged by its name and folders."""
     folders, _, name = path.rpartition("/")
-    if name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py":
+    if name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py" or _SCRIPT_TEST.search(name):
         return True
-    return bool({"tests", "test"} & set(folders.split("/")))
+    return bool({"tests", "test", "__tests__"} & set(folders.split("/")))
 
 
 @lru_cache(maxsize=256)

@@ -10,10 +10,14 @@ from pathlib import PurePosixPath
 import yaml
 
 from file_system.errors import SyntaxProblem
+from file_system.javascript import JAVASCRIPT_SUFFIXES, parse_javascript
 
 
 def check_syntax(path: str, text: str) -> None:
-    """Raise SyntaxProblem when `text` is not valid Python, JSON, TOML or YAML; other kinds of files pass."""
+    """Raise SyntaxProblem when `text` is not valid Python, JavaScript, TypeScript, JSON, TOML or YAML; other kinds
+
+    of files pass.
+    """
     match PurePosixPath(path).suffix.casefold():
         case ".py" | ".pyi":
             _check_python(path, text)
@@ -23,6 +27,8 @@ def check_syntax(path: str, text: str) -> None:
             _check_toml(path, text)
         case ".yaml" | ".yml":
             _check_yaml(path, text)
+        case suffix if suffix in JAVASCRIPT_SUFFIXES:
+            parse_javascript(path, text)
         case _:
             pass
 

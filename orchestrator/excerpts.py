@@ -47,6 +47,14 @@ def excerpt(text: str, changed: Collection[str], imported: Sequence[str] = ()) -
     return _fitting(parts)
 
 
+def plain_excerpt(text: str) -> str:
+    """The beginning of a JavaScript file; empty for an empty one."""
+    if not text.strip():
+        return ""
+    shown = text if len(text) <= LONGEST else text[:LONGEST].rsplit("\n", 1)[0] + "\n…"
+    return f"It holds\n```js\n{shown.rstrip()}\n```"
+
+
 def _methods(owner: Definition, changed: Collection[str]) -> list[Definition]:
     """The methods of a class that are to be changed."""
     return [node for node in owner.body if isinstance(node, Definition) and f"{owner.name}.{node.name}" in changed]

@@ -168,7 +168,7 @@ def make_suite(settings: Settings, paths: ProjectPaths, git: GitManager, sandbox
     return Suite(
         git,
         EnvironmentManager(paths.data, sandbox),
-        TestRunner(sandbox),
+        TestRunner(sandbox, settings.testing.test_command),
         folder=paths.state / "suites",
         framework=settings.testing.framework,
         setup_command=settings.testing.setup_command,

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from agents import module_name
-from file_system import CodeMap, FileManager, FileSystemError, is_test_file
+from file_system import CodeMap, FileManager, FileSystemError, is_javascript, is_test_file
 from orchestrator.definitions import definition_line
+from orchestrator.javascript import javascript_imports
 
 _OUTLINE_CHARACTERS = 6000
 _MOST_IMPORTED = 12
 _NOT_SOURCES = ("docs/", "doc/", "examples/", "example/", "scripts/", "benchmarks/")
 _NOT_SOURCE_NAMES = ("setup.py", "conf.py", "conftest.py", "noxfile.py", "tasks.py")
+_NO_SCRIPT_SOURCE = re.compile(r"\.config\.[cm]?[jt]s$|\.d\.[cm]?ts$|\.min\.js$")
 
 
 class Sources(BaseModel):
-    """The Python source files of a tree, tests left out."""
+    """The source files of a tree, tests left out."""
 
     files: list[str]
     symbols: dict[str, str]
@@ -35,7 +38,8 @@ def read_sources(root: Path) -> Sources:
     files = [module.path for module in modules]
     symbols: dict[str, str] = {}
     imports: dict[str, str] = {}
-    for module in modules:
+    in_python = [module for module in modules if module.path.endswith(".py")]
+    for module in in_python:
         dotted = module_name(module.path, files)
         parent, _, last = dotted.rpartition(".")
         # A package is written by its own name in examples, a module by its last part.
@@ -43,11 +47,13 @@ def read_sources(root: Path) -> Sources:
         if parent:
             imports.setdefault(last, f"from {parent} import {last}")
     for module in modules:
-        dotted = module_name(module.path, files)
         for name in module.names():
             if "." not in name and not name.startswith("_") and name not in symbols:
                 symbols[name] = module.path
-                imports[name] = f"from {dotted} import {name}"
+                if module in in_python:
+                    imports[name] = f"from {module_name(module.path, files)} import {name}"
+    if len(in_python) < len(modules):
+        imports = javascript_imports(root, [path for path in files if is_javascript(path)]) | imports
     return Sources(
         files=files, symbols=symbols, imports=imports, outline=CodeMap(root, modules).render(_OUTLINE_CHARACTERS)
     )
@@ -94,4 +100,6 @@ def _text_of(files: FileManager, path: str) -> str:
 def is_source(path: str) -> bool:
     """Whether a Python file is the project's own code, and no test, documentation or script beside it."""
     name = path.rsplit("/", 1)[-1]
-    return not is_test_file(path) and not path.startswith(_NOT_SOURCES) and name not in _NOT_SOURCE_NAMES
+    if is_test_file(path) or path.startswith(_NOT_SOURCES) or name in _NOT_SOURCE_NAMES:
+        return False
+    return not _NO_SCRIPT_SOURCE.search(name)

@@ -25,6 +25,7 @@ from testing import (
     Environment,
     EnvironmentManager,
     Failure,
+    Framework,
     Mutation,
     MutationTask,
     Recombination,
@@ -77,7 +78,7 @@ class Suite:
         runner: TestRunner,
         *,
         folder: Path,
-        framework: str,
+        framework: Framework | Literal["auto"],
         setup_command: str | None,
         timeout: float,
     ) -> None:
@@ -92,10 +93,14 @@ class Suite:
         self._setup_command = setup_command
         self.timeout = timeout
 
-    def framework_of(self, folder: Path) -> Literal["pytest", "unittest"]:
-        """The configured framework, or with `auto` the one that the files in `folder` use."""
-        framework = self._runner.detect_framework(folder) if self._framework == "auto" else self._framework
-        return "unittest" if framework == "unittest" else "pytest"
+    def framework_of(self, folder: Path) -> Framework:
+        """The configured framework; with `auto`, and with `pytest` where there is no Python, what `folder` uses."""
+        if self._framework == "auto":
+            return self._runner.detect_framework(folder)
+        if self._framework == "pytest":
+            found = self._runner.detect_framework(folder)
+            return "pytest" if found == "unittest" else found
+        return self._framework
 
     def clear_leftovers(self) -> None:
         """Remove run folders that a killed daemon of this project left; only at the start."""

@@ -11,7 +11,18 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel
 
-from agents import FACTS, Begun, ChangeFacts, CodeView, FileText, Requirements, Surroundings, TestCase
+from agents import (
+    FACTS,
+    Begun,
+    ChangeFacts,
+    CodeView,
+    FileText,
+    Requirements,
+    Surroundings,
+    TestCase,
+    render_javascript_tests,
+    render_test_file,
+)
 from file_system import (
     AnswerError,
     FileManager,
@@ -19,9 +30,12 @@ from file_system import (
     apply_edits,
     code_for,
     ensure_export,
+    is_javascript,
     is_test_file,
     is_test_path,
+    javascript_for,
     merge_definitions,
+    merge_javascript,
     parse_answer,
 )
 from git_ops import LandingConflict, Overlay, UnsafeContent, VerificationFailed, Worktree
@@ -30,7 +44,8 @@ from monitoring import get_logger
 from orchestrator.beginnings import Wanted, begun_function, resumed_function
 from orchestrator.definitions import definition_line, function_in
 from orchestrator.errors import StageFailed
-from orchestrator.excerpts import excerpt
+from orchestrator.excerpts import excerpt, plain_excerpt
+from orchestrator.javascript import draft_test, is_esm, javascript_test_file, new_javascript_test
 from orchestrator.offers import merged_modules, offered_code, only_wanted
 from orchestrator.services import Services
 from orchestrator.sources import Sources, imported_definitions, public_names, read_sources
@@ -41,6 +56,7 @@ from orchestrator.trials import Trial, evidence_of, not_passed
 from testing import (
     Comparison,
     ComparisonTask,
+    Framework,
     Mutation,
     MutationTask,
     Recombination,
@@ -52,7 +68,8 @@ from testing import (
 log = get_logger(__name__)
 
 TEST_FILES = ["tests/**", "test/**", "**/tests/**", "**/test/**", "**/test_*.py", "**/*_test.py", "**/conftest.py",
-              "**/pytest.ini", "**/tox.ini"]  # fmt: skip
+              "**/pytest.ini", "**/tox.ini", "**/__tests__/**", "**/*.test.*", "**/*.spec.*", "**/package.json",
+              "**/package-lock.json", "**/.npmrc", "**/jest.*", "**/vitest.*"]  # fmt: skip
 """What a developer may not write: the tests are out of reach of the one who has to make them pass."""
 DEPENDENCY_FILES = ["**/pyproject.toml", "**/setup.py", "**/setup.cfg", "**/MANIFEST.in", "**/meson.build",
                     "**/*requirements*.txt", "**/*constraints*.txt", "**/uv.lock", "**/uv.toml",
@@ -142,6 +159,8 @@ class Workbench:
         with self._suite.exported(treeish) as (folder, _):
             text = _text(folder, requirements.target_file)
             imported = imported_definitions(folder, text)
+        if is_javascript(requirements.target_file):
+            return CodeView(target=FileText(requirements.target_file, plain_excerpt(text)))
         return CodeView(target=FileText(requirements.target_file, excerpt(text, requirements.symbols, imported)))
 
     def begun_view(self, treeish: str, requirements: Requirements, *, steps: bool) -> CodeView | None:
@@ -150,6 +169,8 @@ class Workbench:
 
     def resumed_view(self, treeish: str, requirements: Requirements, answer: str, seed: int) -> CodeView | None:
         """The wanted function begun as an earlier `answer` begins it; None when there is nothing to resume."""
+        if not requirements.target_file.endswith(".py"):
+            return None
         try:
             code = code_for(answer, requirements.target_file)
         except AnswerError:
@@ -211,15 +232,24 @@ class Workbench:
         return "\n".join(dict.fromkeys(line for case in cases for line in case.statements))
 
     @property
-    def framework(self) -> str:
+    def framework(self) -> Framework:
         """What the new tests are written for."""
         return self._suite.framework_of(self._worktree.path)
+
+    def tests_text(self, requirements: Requirements, path: str, cases: Sequence[TestCase]) -> str:
+        """The text of a test file at `path` with `cases`, for the project's framework."""
+        if not is_javascript(path):
+            return render_test_file(self._task, requirements, cases, self.framework)
+        file = javascript_test_file(self._worktree.path, path, self.framework, cases)
+        return render_javascript_tests(self._task, cases, file)
 
     # -- tests -----------------------------------------------------------------------------------------------
 
     def new_test_file(self, requirements: Requirements) -> str:
         """A path for the new tests that is not taken, beside the tests there are."""
         root = self._worktree.path
+        if is_javascript(requirements.target_file):
+            return new_javascript_test(root, requirements, ["", *(f"-{self._task.id[-6:]}-{n}" for n in range(20))])
         folder = next((name for name in ("tests", "test") if (root / name).is_dir()), "tests")
         stem = requirements.symbols[0] if requirements.symbols else PurePosixPath(requirements.target_file).stem
         name = re.sub(r"\W+", "_", stem).strip("_").lower()
@@ -227,6 +257,12 @@ class Workbench:
         suffixes = ["", *(f"_{self._task.id[-6:]}" if count == 0 else f"_{count}" for count in range(20))]
         free = next(suffix for suffix in suffixes if f"test_{name}{suffix}.py" not in taken)
         return f"{folder}/test_{name}{re.sub(r'[^A-Za-z0-9_]', '_', free)}.py"
+
+    def draft_file(self, requirements: Requirements) -> str:
+        """Where tests lie while they are tried out; never committed."""
+        if is_javascript(requirements.target_file):
+            return draft_test(self._worktree.path, requirements)
+        return "tests/test_ai_agents_draft.py"
 
     def trial(self, base: str, requirements: Requirements | None, answer: str, tests: tuple[str, str] | None) -> Trial:
         """Put `tests` (path, text) and then `answer` on `base` and run those tests; all is undone afterwards."""
@@ -502,8 +538,11 @@ class Workbench:
         protected = [*settings.file_system.protected, *TEST_FILES, *settings.project.backlog_files]
         files = FileManager(self._worktree.path, protected=protected)
         try:
-            if self.developer.profile.small and requirements.target_file.endswith(".py"):
+            small = self.developer.profile.small
+            if small and requirements.target_file.endswith(".py"):
                 self._merge(files, requirements, answer, tests)
+            elif small and is_javascript(requirements.target_file):
+                self._merge_javascript(files, requirements, answer)
             else:
                 apply_edits(files, parse_answer(answer, target=requirements.target_file))
         except (AnswerError, FileSystemError) as problem:
@@ -524,6 +563,14 @@ class Workbench:
             wanted = rf"\bfrom {re.escape(package)} import {name}\b|\b{re.escape(package)}\.{name}\("
             if re.search(wanted, tests):
                 files.write_file(init, ensure_export(files.read_file(init), module, name))
+
+    def _merge_javascript(self, files: FileManager, requirements: Requirements, answer: str) -> None:
+        """Put the definitions of `answer` into the target module, what is wanted of them handed out."""
+        path = requirements.target_file
+        before = files.read_file(path) if files.exists(path) else ""
+        esm = is_esm(self._worktree.path, path)
+        merged = merge_javascript(before, javascript_for(answer, path), path, requirements.symbols, esm=esm)
+        files.write_file(path, merged.text)
 
 
 def _text(folder: Path, path: str) -> str:

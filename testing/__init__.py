@@ -1,7 +1,8 @@
 """Running a project's tests: the sandbox, the project's environment, the test runner, and what a result means."""
 
 from testing.checkers import Checked, Checker, Finding
-from testing.environment import Environment, EnvironmentManager
+from testing.environment import EnvironmentManager
+from testing.environment_record import Environment
 from testing.errors import (
     EnvironmentSetupError,
     InvalidReport,
@@ -10,6 +11,7 @@ from testing.errors import (
     TestingError,
 )
 from testing.frameworks import declared_tests, detect_framework
+from testing.javascript.package import read_package
 from testing.limits import SETUP_LIMITS, SandboxLimits
 from testing.mounts import Mount
 from testing.mutator import Distinguishing, Mutation, MutationTask, Survivor
@@ -20,6 +22,7 @@ from testing.results import Failure, FailureKind, TestCounts, TestResult
 from testing.runner import TestRunner
 from testing.sandbox import Sandbox, SandboxMode, SandboxProbe, SandboxResult
 from testing.setup_plan import Framework
+from testing.toolchains import Language, find_toolchain, remedy_for
 
 __all__ = [
     "SETUP_LIMITS",
@@ -37,6 +40,7 @@ __all__ = [
     "Framework",
     "InvalidReport",
     "InvalidSelection",
+    "Language",
     "Mount",
     "Mutation",
     "MutationTask",
@@ -56,6 +60,9 @@ __all__ = [
     "declared_tests",
     "detect_framework",
     "discard_folder",
+    "find_toolchain",
     "has_tests",
     "only_tests",
+    "read_package",
+    "remedy_for",
 ]

@@ -17,7 +17,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from testing.environment import Environment
+from testing.environment_record import Environment
 from testing.frameworks import command_for
 from testing.mounts import Mount
 from testing.ownership import discard

@@ -38,15 +38,6 @@ class Dependencies:
     test_requirements: tuple[str, ...] = ()
     """Its requirements files for testing."""
 
-    def content_hash(self, source: Path) -> str:
-        """Digest of the names and contents of `files`."""
-        digest = hashlib.sha256()
-        for name in self.files:
-            content = (source / name).read_bytes()
-            digest.update(f"{name}\0{len(content)}\0".encode())
-            digest.update(content)
-        return digest.hexdigest()
-
 
 def read_dependencies(source: Path) -> Dependencies:
     """What the repository unpacked at `source` needs. A file that cannot be parsed counts as saying nothing: the
@@ -75,6 +66,16 @@ def read_dependencies(source: Path) -> Dependencies:
         requirements=("requirements.txt",) if "requirements.txt" in requirements else (),
         test_requirements=tuple(sorted(set(tests) - {"requirements.txt"})),
     )
+
+
+def content_hash(source: Path, files: Iterable[str]) -> str:
+    """Digest of the names and contents of `files` below `source`."""
+    digest = hashlib.sha256()
+    for name in files:
+        content = (source / name).read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
 
 
 def version_variables(source: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from testing.results import Failure, FailureKind
 
-_MESSAGE_LENGTH, _TRACEBACK_LENGTH = 2000, 8000
+MESSAGE_LENGTH, TRACEBACK_LENGTH = 2000, 8000
 
 _FRAME = re.compile(
     r'^(?:E\s+)?\s*File "(?P<file>[^"]+)", line (?P<line>\d+)|^(?P<path>[^\s:][^:]*):(?P<number>\d+): in '
@@ -74,8 +74,8 @@ def diagnose(symptom: Symptom, names: ProjectNames) -> Failure:
     return Failure(
         test_id=symptom.test_id,
         kind=kind,
-        message=f"{exception}: {message}".strip(": ")[:_MESSAGE_LENGTH],
-        traceback=project_frames(symptom.text)[-_TRACEBACK_LENGTH:],
+        message=f"{exception}: {message}".strip(": ")[:MESSAGE_LENGTH],
+        traceback=project_frames(symptom.text)[-TRACEBACK_LENGTH:],
         missing=missing,
         location=_location(symptom.text),
     )

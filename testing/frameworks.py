@@ -5,41 +5,56 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from testing.environment import Environment
+from testing.compiled.cargo import cargo_command
+from testing.compiled.go import go_command
+from testing.environment_record import Environment
 from testing.errors import InvalidSelection
+from testing.javascript.declared import declared_javascript_tests
+from testing.javascript.package import read_package
+from testing.javascript.runners import JAVASCRIPT_SUFFIXES, detect_javascript, javascript_command
 from testing.mounts import Mount
 from testing.setup_plan import Framework
+from testing.test_command import REPORT, TestCommand
+from testing.toolchains import Language
 
-REPORT = "/out/report.xml"
+_PYTHON_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
 _ENTRY = "/opt/ai-agents/unittest_entry.py"
 
 _NOT_TESTS = {".git", ".tox", ".nox", ".venv", "venv", "node_modules", "__pycache__", "build", "dist", "site-packages"}
-_PYTEST_EXITS = {
-    2: "the run was interrupted, most often by a file that could not be collected",
-    3: "pytest itself failed",
-    4: "pytest could not use its options or the selection",
-    5: "no test was collected",
+_LANGUAGES: dict[Framework, Language] = {
+    "pytest": "python", "unittest": "python", "node": "node", "vitest": "node", "jest": "node",
+    "go": "go", "cargo": "rust",
+}  # fmt: skip
+_EXITS: dict[Framework, dict[int, str]] = {
+    "pytest": {
+        2: "the run was interrupted, most often by a file that could not be collected",
+        3: "pytest itself failed",
+        4: "pytest could not use its options or the selection",
+        5: "no test was collected",
+    },
+    "node": {
+        7: "node ended because of an error that nothing caught",
+        9: "this version of node does not know one of its options",
+        13: "node ended while a promise was still awaited",
+        134: "node ran out of memory (sandbox.memory_mb)",
+    },
+    "command": {
+        126: "testing.test_command names a program that cannot be run",
+        127: "a program that testing.test_command needs was not found",
+    },
 }
-
-
-@dataclass(frozen=True)
-class TestCommand:
-    """What to run in the sandbox."""
-
-    __test__ = False
-
-    command: list[str]
-    mounts: tuple[Mount, ...] = ()
+_EXITS["vitest"] = _EXITS["jest"] = _EXITS["node"]
 
 
 def detect_framework(source: Path) -> Framework:
     """Which framework the repository at `source` uses: what its configuration names, else what its tests look like,
-    else pytest, which runs the others' tests too."""
+    else pytest, which runs the others' tests too. Where Python has tests, it goes before other languages."""
     if (source / "pytest.ini").exists() or (source / "conftest.py").exists() or (source / "tests/conftest.py").exists():
         return "pytest"
+    if (other := _other_language(source)) is not None:
+        return other
     named = {"pyproject.toml": r"tool\.pytest", "setup.cfg": r"^\[tool:pytest\]", "tox.ini": r"^\[pytest\]|\bpytest\b"}
     if any(re.search(words, _text(source / name), re.MULTILINE) for name, words in named.items()):
         return "pytest"
@@ -47,15 +62,45 @@ def detect_framework(source: Path) -> Framework:
     return "unittest" if "unittest" in looks and "pytest" not in looks else "pytest"
 
 
-def command_for(framework: Framework, environment: Environment, source: Path, selection: Sequence[str]) -> TestCommand:
-    """The command that runs `selection` (everything when empty) of `source` and writes a report to `REPORT`.
+def language_of(framework: Framework, source: Path) -> Language:
+    """The language whose environment the framework needs; that of a `command` is the one its sources are in."""
+    return _LANGUAGES.get(framework) or _LANGUAGES[detect_framework(source)]
 
+
+def _other_language(source: Path) -> Framework | None:
+    """The framework of a repository that is not in Python, None for one that is."""
+    package = read_package(source)
+    python = any((source / name).is_file() for name in _PYTHON_FILES)
+    if _test_files(source) or (python and not (package and package.test_script)):
+        return None
+    if package is not None:
+        return detect_javascript(source)
+    if (source / "go.mod").is_file():
+        return "go"
+    return "cargo" if (source / "Cargo.toml").is_file() else detect_javascript(source)
+
+
+def command_for(
+    framework: Framework, environment: Environment, source: Path, selection: Sequence[str], test_command: str = ""
+) -> TestCommand:
+    """The command that runs `selection` (everything when empty) of `source` and writes a report.
+
+    `test_command` is what the framework `command` runs, by `sh` with the files of the selection as its arguments.
     Raises InvalidSelection for an id that the framework would take for something else.
     """
     for test_id in selection:
         _check(test_id)
     if framework == "pytest":
         return TestCommand(_pytest(environment, selection))
+    if framework in ("node", "vitest", "jest"):
+        return javascript_command(framework, source, selection)
+    if framework == "go":
+        return go_command(selection)
+    if framework == "cargo":
+        return cargo_command(selection)
+    if framework == "command":
+        files = dict.fromkeys(test_id.partition("::")[0] for test_id in selection)
+        return TestCommand(["sh", "-c", test_command, "sh", *files])
     ids = list(selection) or [file.relative_to(source).as_posix() for file in _test_files(source)]
     entry = Path(__file__).with_name("unittest_entry.py")
     return TestCommand([environment.python, _ENTRY, REPORT, *ids], (Mount(entry, _ENTRY),))
@@ -65,7 +110,7 @@ def explain_exit(framework: Framework, code: int) -> str | None:
     """What a framework means by an exit code that is not just "passed" (0) or "tests failed" (1)."""
     if code in (0, 1):
         return None
-    told = _PYTEST_EXITS.get(code) if framework == "pytest" else None
+    told = _EXITS.get(framework, {}).get(code)
     return told or f"{framework} ended with exit code {code}"
 
 
@@ -75,6 +120,8 @@ def declared_tests(text: str, file: str) -> list[str]:
     it; empty when it does not parse. They tell what should be found in a file that cannot be imported before the code
     exists.
     """
+    if PurePosixPath(file).suffix in JAVASCRIPT_SUFFIXES:
+        return declared_javascript_tests(text, file)
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):

@@ -21,7 +21,7 @@ from testing.errors import InvalidReport
 
 _LARGEST = 32 << 20
 _DEEPEST = 16
-_MOST_TESTS = 100_000
+MOST_TESTS = 100_000
 _FIXTURE = re.compile(r"^(?:setUp|tearDown)(?:Class|Module) \((?P<where>[\w.]+)\)$")
 
 Role = Literal["test", "fixture", "file"]
@@ -43,13 +43,13 @@ class Report:
     symptoms: list[Symptom] = field(default_factory=list)
 
 
-def read_report(path: Path, source: Path, modules: Sequence[str]) -> Report:
+def read_report(path: Path, source: Path, modules: Sequence[str], *, python: bool = True) -> Report:
     """The report at `path` about the sources at `source`; `modules` are its Python files, relative to it, as they were
-    before the tests ran.
+    before the tests ran. Of another language than `python` a test's id is its file, else its class, and its name.
 
     Raises InvalidReport when there is none, or it is not what a framework writes.
     """
-    text = _checked(_content(path)).replace(f"{source}/", "/work/")  # where nothing is mounted, paths are the host's
+    text = _checked(report_text(path)).replace(f"{source}/", "/work/")  # where nothing is mounted, paths are the host's
     try:
         xml = JUnitXml.fromstring(text)
     except JUnitXmlError as error:
@@ -57,13 +57,13 @@ def read_report(path: Path, source: Path, modules: Sequence[str]) -> Report:
     outcomes: dict[str, set[str]] = defaultdict(set)
     report = Report()
     for case in _cases(xml):
-        test_id, role = _identify(case, modules)
+        test_id, role = _identify(case, modules) if python else _plain_id(case)
         results = list(case.result)
         if role == "test":
             outcomes[test_id] |= {_outcome(result) for result in results} or {"passed"}
         report.symptoms += _symptoms(test_id, role, results)
-        if len(outcomes) > _MOST_TESTS:
-            raise InvalidReport(f"The report holds more than {_MOST_TESTS} tests.")
+        if len(outcomes) > MOST_TESTS:
+            raise InvalidReport(f"The report holds more than {MOST_TESTS} tests.")
     for test_id, found in outcomes.items():
         report.test_ids.append(test_id)
         worst = next(name for name in ("failed", "errors", "skipped", "passed") if name in found)
@@ -71,7 +71,7 @@ def read_report(path: Path, source: Path, modules: Sequence[str]) -> Report:
     return report
 
 
-def _content(path: Path) -> str:
+def report_text(path: Path) -> str:
     """The file's text; links, pipes and huge files are refused rather than followed, waited for or read."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -135,6 +135,11 @@ def _symptoms(test_id: str, role: Role, results: Sequence[FinalResult]) -> Itera
             continue  # pytest's summary of the failures beside it
         exception = (result.type or "").rpartition(".")[2]
         yield Symptom(test_id, result.message or "", text, exception, collected=role != "file")
+
+
+def _plain_id(case: _Case) -> tuple[str, Role]:
+    place = (case.file or case.classname or "").removeprefix("/work/")
+    return "::".join(part for part in (place, case.name or "") if part), "test"
 
 
 def _identify(case: _Case, modules: Sequence[str]) -> tuple[str, Role]:

@@ -8,19 +8,23 @@ from pathlib import Path
 
 from monitoring import get_logger
 from testing.checkers import Checked, Checker, is_configured, run_checker
-from testing.diagnosis import ProjectNames, diagnose
-from testing.environment import Environment
+from testing.diagnosis import ProjectNames
+from testing.environment_record import Environment
 from testing.errors import InvalidReport
-from testing.frameworks import REPORT, TestCommand, command_for, detect_framework, explain_exit
+from testing.frameworks import command_for, detect_framework, explain_exit
 from testing.inner_program import Place
-from testing.junit import Report, read_report
+from testing.javascript.runners import CACHES
+from testing.junit import Report
 from testing.mounts import Mount
 from testing.mutator import Mutation, MutationTask, mutate
 from testing.ownership import discard, everything
+from testing.reading import explain, read
 from testing.recombiner import Comparison, ComparisonTask, Recombination, RecombinationTask, compare, recombine
-from testing.results import TestCounts, TestResult
+from testing.results import Failure, TestCounts, TestResult
 from testing.sandbox import Sandbox, SandboxResult
 from testing.setup_plan import VENV, Framework
+from testing.test_command import TestCommand
+from testing.toolchains import Language, require_toolchain
 
 _log = get_logger(__name__)
 
@@ -33,8 +37,10 @@ class TestRunner:
 
     __test__ = False
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, test_command: str | None = None) -> None:
+        """`test_command`: what the framework `command` runs."""
         self._sandbox = sandbox
+        self._test_command = test_command or ""
 
     def detect_framework(self, source: Path) -> Framework:
         """See `frameworks.detect_framework`."""
@@ -43,6 +49,8 @@ class TestRunner:
     def prepare(self, run_folder: Path, environment: Environment) -> None:
         """Make an exported tree ready to be run in: generated files laid in, all handed to the sandbox's user."""
         environment.lay_generated(run_folder)
+        if self._sandbox.probe().tier not in _CONFINED_TIERS:
+            environment.link_packages(run_folder)
         self._sandbox.hand_over(run_folder)
 
     def run_tests(
@@ -64,18 +72,23 @@ class TestRunner:
         Raises SandboxUnavailable when nothing may be run, InvalidSelection for an id that is none.
         """
         framework = framework or environment.framework
-        command = command_for(framework, environment, source, selection)
+        command = command_for(framework, environment, source, selection, self._test_command)
         modules = _modules(source)  # before anything in it has run
         self.prepare(source, environment)
         out = Path(tempfile.mkdtemp(prefix="ai-agents-out-", dir=source.parent))
         try:
+            for cache in CACHES if "node_modules" in environment.packages else ():
+                (out / cache).mkdir()
             self._sandbox.hand_over(out)
             ended = self._run(command, source, environment, out, timeout, label)
-            report, unreadable = _report(out / Path(REPORT).name, source, modules)
+            report, unreadable = _report(
+                framework, environment.language, out / Path(command.report).name, source, modules
+            )
         finally:
             discard(out)
         names = ProjectNames.of(modules, environment.has_module)
-        result = _result(ended, framework, report, unreadable, names)
+        failures = [explain(environment.language, symptom, names) for symptom in report.symptoms]
+        result = _result(ended, framework, report, unreadable, failures)
         _log.info(
             "tests run", framework=framework, passed=result.passed, tests=result.test_count, tier=result.tier,
             failures=len(result.failures), problem=result.problem, seconds=round(result.duration, 2),
@@ -150,12 +163,14 @@ class TestRunner:
     def _run(
         self, command: TestCommand, source: Path, environment: Environment, out: Path, timeout: float, label: str
     ) -> SandboxResult:
-        mounts = [Mount(source, "/work", writable=True), Mount(out, "/out", writable=True), environment.mount]
+        mounts = [Mount(source, "/work", writable=True), Mount(out, "/out", writable=True), *environment.mounts]
+        if "node_modules" in environment.packages:
+            mounts += [Mount(out / cache, f"/work/node_modules/{cache}", writable=True) for cache in CACHES]
         return self._sandbox.run(
             command.command,
             mounts=[*mounts, *command.mounts],
             cwd="/work",
-            env=variables_of(self._sandbox, source, environment),
+            env=variables_of(self._sandbox, source, environment) | {"REPORT": command.report},
             timeout=timeout,
             label=label,
         )
@@ -163,6 +178,8 @@ class TestRunner:
 
 def variables_of(sandbox: Sandbox, source: Path, environment: Environment) -> dict[str, str]:
     """What a project's code sees of the environment: the same in every run, so that a second one answers the same."""
+    if environment.language != "python":
+        return _other_variables(environment)
     variables = {
         "PATH": f"{VENV}/bin:/usr/local/bin:/usr/bin:/bin",
         "VIRTUAL_ENV": VENV,
@@ -179,22 +196,42 @@ def variables_of(sandbox: Sandbox, source: Path, environment: Environment) -> di
     return variables | ({"PYTHONPATH": ":".join(paths)} if paths else {})
 
 
+def _other_variables(environment: Environment) -> dict[str, str]:
+    toolchain = require_toolchain(environment.language)
+    common = {
+        "PATH": f"{toolchain.path}:/usr/local/bin:/usr/bin:/bin",
+        "CI": "true",  # no watching, no questions, no colours
+        "NO_COLOR": "1",
+        "TZ": "UTC",
+        "COLUMNS": "120",
+    }
+    match environment.language:
+        case "go":
+            own = {"GOMODCACHE": "/env/downloads", "GOPROXY": "off", "GOFLAGS": "-mod=mod", "GOCACHE": "/work/.gocache"}
+        case "rust":
+            own = {"CARGO_HOME": "/env/downloads", "CARGO_TARGET_DIR": "/work/target", "CARGO_TERM_COLOR": "never"}
+        case _:
+            own = {"NODE_ENV": "test"}
+    return common | own
+
+
 def _modules(source: Path) -> list[str]:
     return sorted(path.relative_to(source).as_posix() for path in everything(source) if path.suffix == ".py")
 
 
-def _report(file: Path, source: Path, modules: list[str]) -> tuple[Report, str | None]:
+def _report(
+    framework: Framework, language: Language, file: Path, source: Path, modules: list[str]
+) -> tuple[Report, str | None]:
     """The report, and why it cannot be read if it cannot."""
     try:
-        return read_report(file, source, modules), None
+        return read(framework, language, file, source, modules), None
     except InvalidReport as error:
         return Report(), str(error)
 
 
 def _result(
-    ended: SandboxResult, framework: Framework, report: Report, unreadable: str | None, names: ProjectNames
+    ended: SandboxResult, framework: Framework, report: Report, unreadable: str | None, failures: list[Failure]
 ) -> TestResult:
-    failures = [diagnose(symptom, names) for symptom in report.symptoms]
     problem = _problem(ended, framework, report, unreadable)
     return TestResult(
         passed=problem is None and not failures and ended.exit_code == 0,

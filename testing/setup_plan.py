@@ -14,7 +14,7 @@ from testing.errors import EnvironmentSetupError
 from testing.index_settings import IndexSettings
 from testing.mounts import Mount, base_interpreter
 
-Framework = Literal["pytest", "unittest"]
+Framework = Literal["pytest", "unittest", "node", "vitest", "jest", "go", "cargo", "command"]
 
 VENV = "/env/venv"
 PYTHON = f"{VENV}/bin/python"

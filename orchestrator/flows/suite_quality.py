@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
-from agents import TestCase, missing_case, render_test_file
+from agents import TestCase, missing_case
 from memory import SuiteQuality
 from orchestrator.flows.code_state import CodeState
 from orchestrator.flows.flow import StageContext
@@ -64,7 +64,7 @@ def _strengthened(ctx: StageContext, state: CodeState, found: Mutation) -> Mutat
     if not useful:
         return found
     stronger = [*state.cases, *useful[:_MOST_ADDED]]
-    text = render_test_file(ctx.task, state.settled, stronger, ctx.bench.framework)
+    text = ctx.bench.tests_text(state.settled, state.tests_file, stronger)
     ids = sorted({*state.tests_ids, *declared_tests(text, state.tests_file)})
     tests = (state.tests_file, text)
     trial = ctx.step(

@@ -11,7 +11,7 @@ from functools import partial
 
 from pydantic import BaseModel
 
-from agents import TestCase, cases_in, contradicting, render_test_file
+from agents import TestCase, cases_in, contradicting
 from memory import FailureReason
 from orchestrator.errors import StageFailed
 from orchestrator.flows.code_state import CodeState, Sample
@@ -26,8 +26,6 @@ ENOUGH_GOOD_DRAFTS = 2
 """Solutions that must agree: with two that pass every stated example, what both say is right in most cases."""
 FURTHER_ASSERTIONS = 5
 MOST_RED_CHECKS = 3
-DRAFT_TESTS = "tests/test_ai_agents_draft.py"
-"""Where tests lie while they are tried out; never committed."""
 
 
 class RedCheck(BaseModel):
@@ -201,13 +199,14 @@ def _ids(test_id: str, ctx: StageContext, state: CodeState) -> list[str]:
 def _as_file(ctx: StageContext, state: CodeState, cases: Sequence[TestCase]) -> tuple[str, str] | None:
     if not cases:
         return None
-    return DRAFT_TESTS, render_test_file(ctx.task, state.settled, cases, ctx.bench.framework)
+    path = ctx.bench.draft_file(state.settled)
+    return path, ctx.bench.tests_text(state.settled, path, cases)
 
 
 def _text(ctx: StageContext, state: CodeState) -> str:
     if ctx.task.tests:
         return ctx.task.tests
-    return render_test_file(ctx.task, state.settled, state.cases, ctx.bench.framework)
+    return ctx.bench.tests_text(state.settled, state.tests_file, state.cases)
 
 
 def _nothing_to_test() -> StageFailed:

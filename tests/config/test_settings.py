@@ -157,3 +157,10 @@ def test_each_repository_has_a_folder_of_its_own(tmp_path: Path) -> None:
     assert one.state.name.startswith("repo-")
     assert one.clone.is_relative_to(tmp_path / "workspace")
     assert one.database_url == f"sqlite:///{one.state / 'agents.db'}"
+
+
+def test_a_test_command_is_needed_where_it_is_what_runs(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="needs test_command"):
+        load_settings(write(tmp_path, "testing: {framework: command}"))
+    chosen = load_settings(write(tmp_path, "testing: {framework: command, test_command: make test}"))
+    assert chosen.testing.test_command == "make test"

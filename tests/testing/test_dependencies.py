@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from testing.dependencies import Dependencies, read_dependencies, version_variables
+from testing.dependencies import Dependencies, content_hash, read_dependencies, version_variables
 from tests.testing.conftest import Tree
 
 
@@ -68,11 +68,11 @@ def test_a_file_that_does_not_parse_says_nothing(tree: Tree) -> None:
 def test_the_key_follows_dependencies_and_what_is_compiled_but_not_code(tree: Tree) -> None:
     files = {"setup.py": "setup()", "x/__init__.py": "", "x/fast.c": "int f;", "x/locale/de/LC_MESSAGES/x.po": ""}
     source = tree(files)
-    before = read_dependencies(source).content_hash(source)
+    before = content_hash(source, read_dependencies(source).files)
     (source / "x/__init__.py").write_text("changed")
-    assert read_dependencies(source).content_hash(source) == before
+    assert content_hash(source, read_dependencies(source).files) == before
     (source / "x/fast.c").write_text("int g;")
-    assert read_dependencies(source).content_hash(source) != before
+    assert content_hash(source, read_dependencies(source).files) != before
 
 
 def test_a_linked_dependency_file_is_not_followed(tree: Tree) -> None:

@@ -48,7 +48,8 @@ def test_translation():
 
 
 def leftovers(manager: EnvironmentManager) -> list[Path]:
-    return list(manager.root.glob(".building-*"))
+    """Of this process: other workers build in the same folder."""
+    return list(manager.root.glob(f".building-*-{os.getpid()}"))
 
 
 def test_a_project_is_installed_editable_with_its_generated_files(

@@ -1,0 +1,1 @@
+"""JavaScript and TypeScript projects: their package.json, their packages, their test runners and reports."""

@@ -1,0 +1,105 @@
+"""What a repository's package.json says about its tests and its packages. It is untrusted and only read."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_LARGEST = 1 << 20
+_LOCKS = ("package-lock.json", "npm-shrinkwrap.json")
+_OTHER_LOCKS = ("yarn.lock", "pnpm-lock.yaml", "bun.lock")
+# Options of a `node --test …` script that decide how files are loaded; what they load is the repository's own code.
+_LOADING = ("--import", "--require", "-r", "--loader", "--experimental-loader", "--conditions", "-C")
+_FLAGS = re.compile(r"--experimental-[\w-]+|--no-warnings|--enable-source-maps")
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package.json; what it does not say is empty."""
+
+    esm: bool = False
+    """`"type": "module"`: `.js` files are ES modules."""
+    test_script: str = ""
+    packages: frozenset[str] = frozenset()
+    """Names of all packages it depends on, development included."""
+    workspaces: bool = False
+
+    def loading_options(self) -> list[str]:
+        """Options of its `node --test` (or `tsx --test`) script that load what its tests are written in."""
+        words = _words(self.test_script)
+        options: list[str] = []
+        for number, word in enumerate(words):
+            if word in _LOADING and number + 1 < len(words):
+                options += [word, words[number + 1]]
+            elif word.partition("=")[0] in _LOADING or _FLAGS.fullmatch(word):
+                options.append(word)
+        return ["--import", "tsx", *options] if "tsx" in words and "--import" not in options else options
+
+    def test_paths(self) -> list[str]:
+        """Files, folders and globs that its `node --test` script names."""
+        words = _words(self.test_script)
+        given = words[words.index("--test") + 1 :] if "--test" in words else []
+        skipped = {given[number + 1] for number, word in enumerate(given[:-1]) if word in _LOADING}
+        return [word.removeprefix("./") for word in given if not word.startswith("-") and word not in skipped]
+
+
+def read_package(source: Path) -> Package | None:
+    """The package.json of the repository at `source`; None when there is none. One that does not parse says nothing:
+    npm will tell what is wrong with it."""
+    file = source / "package.json"
+    if not file.is_file() or file.is_symlink():
+        return None
+    try:
+        content = json.loads(file.read_bytes()[:_LARGEST])
+    except (ValueError, RecursionError):
+        return Package()
+    if not isinstance(content, dict):
+        return Package()
+    groups = (content.get(name) for name in ("dependencies", "devDependencies", "optionalDependencies"))
+    script = _table(content.get("scripts")).get("test")
+    return Package(
+        esm=content.get("type") == "module",
+        test_script=script if isinstance(script, str) else "",
+        packages=frozenset(name for group in groups for name in _table(group)),
+        workspaces=bool(content.get("workspaces")),
+    )
+
+
+def dependency_files(source: Path) -> list[str]:
+    """Files whose content decides what npm installs, sorted; those of workspaces among them."""
+    names = ("package.json", *_LOCKS, *_OTHER_LOCKS, ".npmrc")
+    found = {name for name in names if _is_file(source / name)}
+    package = read_package(source)
+    if package is not None and package.workspaces:
+        found |= {
+            path.relative_to(source).as_posix()
+            for path in source.glob("**/package.json")
+            if "node_modules" not in path.parts and _is_file(path)
+        }
+    return sorted(found)
+
+
+def has_lock(source: Path) -> bool:
+    """Whether npm's own lock file is there, so that `npm ci` installs exactly what the owner did."""
+    return any(_is_file(source / name) for name in _LOCKS)
+
+
+def _words(script: str) -> Sequence[str]:
+    """The words of the part of a script that runs tests; empty when the shell would be needed to tell."""
+    part = next((part for part in re.split(r"&&|\|\||;", script) if "--test" in part), "")
+    try:
+        return shlex.split(part)
+    except ValueError:
+        return []
+
+
+def _table(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()

@@ -1,0 +1,192 @@
+"""JavaScript and TypeScript: what parses, what is handed out, how an answer's definitions come into a module."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from file_system import (
+    CodeMap,
+    ElidedCode,
+    MergeRefused,
+    NoCode,
+    SyntaxProblem,
+    check_syntax,
+    is_test_file,
+    javascript_for,
+    merge_javascript,
+)
+from file_system.javascript import javascript_expression
+from file_system.javascript_outline import javascript_outline_of
+
+ESM = """import fs from "node:fs";
+
+/** Twice. */
+export function double(x) {
+  return 2 * x;
+}
+
+const LIMIT = 3;
+
+console.log("end");
+"""
+COMMONJS = """"use strict";
+
+const half = (x) => x / 2;
+
+module.exports = { half };
+"""
+
+
+@pytest.mark.parametrize("path", ["a.js", "a.mjs", "a.ts", "a.tsx"])
+def test_what_does_not_parse_is_told_with_its_line(path: str) -> None:
+    check_syntax(path, "export const f = (a) => ({ ...a, b: a?.b ?? `${1}` });\n")
+    with pytest.raises(SyntaxProblem, match=":2: invalid syntax") as told:
+        check_syntax(path, "const a = 1;\nfunction f( { return 1; }\n")
+    assert "function f(" in str(told.value)
+
+
+def test_types_parse_in_typescript_only() -> None:
+    check_syntax("a.ts", "export function f<T>(a: T): T { return a as T; }\n")
+    with pytest.raises(SyntaxProblem):
+        check_syntax("a.js", "export function f(a: number) { return a; }\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "signatures"),
+    [
+        (
+            "/** Adds. */\nexport function add(a, b = 1) {}\nexport const sub = async (a) => a;\nfunction own() {}\n",
+            ["add", "sub"],
+            ["function add(a, b = 1)", "async function sub(a)"],
+        ),
+        ("const f = x => x;\nmodule.exports = { f, g() {} };\nexports.h = function (a) {};\n", ["f", "g", "h"], [
+            "function f(x)", "function g()", "function h(a)",
+        ]),
+        ("export default function main(a) {}\n", ["main"], ["function main(a)"]),
+        ("module.exports = main;\nfunction main(a) {}\n", ["main"], ["function main(a)"]),
+        ("const a = () => 1;\nexport { a as b };\n", ["b"], ["function b()"]),
+    ],
+)  # fmt: skip
+def test_exports_are_outlined(text: str, names: list[str], signatures: list[str]) -> None:
+    outline = javascript_outline_of("a.js", text)
+    assert outline.names() == names
+    assert [function.signature for function in outline.functions] == signatures
+
+
+def test_classes_and_constants_are_outlined() -> None:
+    outline = javascript_outline_of("a.ts", "export class Cart { add(x: number): void {} }\nexport const MAX = 3;\n")
+    assert outline.names() == ["Cart", "Cart.add", "MAX"]
+    assert outline.classes[0].methods[0].signature == "add(x: number): void"
+
+
+def test_the_map_holds_modules_of_both_languages(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("def f(): pass\n")
+    (tmp_path / "b.js").write_text("// Gives one.\nexport function g() { return 1; }\n")
+    (tmp_path / "c.js").write_text("function (\n")
+    shown = CodeMap.of(tmp_path).render(1000)
+    assert "function g() — Gives one." in shown and "def f()" in shown and "c.js  (not parsed: line 1" in shown
+
+
+@pytest.mark.parametrize(
+    ("path", "tests"),
+    [
+        ("src/a.test.js", True), ("src/a.spec.tsx", True), ("__tests__/a.js", True), ("test/help.mjs", True),
+        ("vitest.config.ts", True), ("src/a.js", False), ("src/contest.js", False), ("src/latest.ts", False),
+    ],
+)  # fmt: skip
+def test_test_files_are_known_by_name_and_folder(path: str, tests: bool) -> None:
+    assert is_test_file(path) is tests
+
+
+def test_definitions_are_replaced_and_added_in_place() -> None:
+    code = """import path from "node:path";
+/** Two times. */
+function double(x) { return x + x; }
+// Adds.
+function add(a, b) {
+  return a + b;
+}
+console.log(add(1, 2));
+"""
+    merged = merge_javascript(ESM, code, "a.js", ["add"])
+    assert (
+        merged.text
+        == """import fs from "node:fs";
+import path from "node:path";
+
+/** Two times. */
+export function double(x) { return x + x; }
+
+const LIMIT = 3;
+
+// Adds.
+export function add(a, b) {
+  return a + b;
+}
+
+console.log("end");
+"""
+    )
+    assert (merged.replaced, merged.added) == (("double",), ("add",))
+    assert merge_javascript(merged.text, code, "a.js", ["add"]).text == merged.text
+
+
+def test_a_commonjs_module_hands_out_what_is_new() -> None:
+    code = 'const { z } = require("z");\nfunction add(a, b) { return z(a, b); }\nmodule.exports = { add };\n'
+    merged = merge_javascript(COMMONJS, code, "a.js", ["add"])
+    assert (
+        merged.text
+        == """"use strict";
+const { z } = require("z");
+
+const half = (x) => x / 2;
+
+function add(a, b) { return z(a, b); }
+
+module.exports = { half, add };
+"""
+    )
+    assert merge_javascript(merged.text, code, "a.js", ["add"]).text == merged.text
+    assigned = merge_javascript("exports.f = (x) => x;\n", "exports.g = (a) => a;\nexports.f = (y) => y;\n", "a.js")
+    assert assigned.text == "exports.f = (y) => y;\n\nexports.g = (a) => a;\n"
+
+
+def test_a_new_file_is_written_in_the_manner_of_the_project() -> None:
+    code = "function add(a, b) { return a + b; }\n"
+    assert merge_javascript("", code, "a.js", ["add"]).text == f"export {code}"
+    assert merge_javascript("", code, "a.js", ["add"], esm=False).text == f"{code}\nexports.add = add;\n"
+    assert merge_javascript("", f"export {code}", "a.ts").text == f"export {code}"
+
+
+def test_code_that_is_not_whole_is_refused() -> None:
+    with pytest.raises(MergeRefused):
+        merge_javascript(ESM, "double(2);\n", "a.js")
+    with pytest.raises(ElidedCode):
+        merge_javascript(ESM, "export function double(x) {\n  // ... existing code ...\n}\n", "a.js")
+    with pytest.raises(SyntaxProblem):
+        merge_javascript(ESM, "function double( {", "a.js")
+
+
+def test_the_code_of_an_answer_is_found() -> None:
+    assert javascript_for("Here:\n```js\nconst a = 1;\n```\n```bash\nnpm test\n```\n", "src/a.js") == "const a = 1;\n"
+    assert (
+        javascript_for("```js\n// src/b.js\nlet b;\n```\n```js\n// src/a.js\nlet a;\n```\n", "src/a.js") == "let a;\n"
+    )
+    with pytest.raises(NoCode):
+        javascript_for("Nothing.", "src/a.js")
+    with pytest.raises(SyntaxProblem):
+        javascript_for("```js\nfunction (\n```\n", "src/a.js")
+
+
+@pytest.mark.parametrize("source", ["1, 2", "7 // 2", "a; b", "f(", "1)(2", "", "const a = 1"])
+def test_what_is_not_one_expression_is_none(source: str) -> None:
+    assert javascript_expression(source) is None
+
+
+def test_an_expression_tells_what_it_calls_and_needs() -> None:
+    found = javascript_expression("new Cart([1, x]).total((a, { b }) => a + b + c)")
+    assert found is not None
+    assert found.called == ("new Cart([1, x]).total", "Cart")
+    assert found.free == {"Cart", "x", "c"}
