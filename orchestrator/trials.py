@@ -39,6 +39,8 @@ class Trial(BaseModel):
     """Why there is no verdict: no report, time over, nothing collected."""
     evidence: str = ""
     """What a developer needs to see of the failures."""
+    overfitted: bool = False
+    """Nothing failed but tests that the developer was not shown."""
 
     @classmethod
     def invalid(cls, evidence: str) -> Self:
@@ -65,6 +67,16 @@ class Trial(BaseModel):
             problem=problem,
             evidence=evidence_of(result, [failure.test_id for failure in failures] if others else ()),
         )
+
+    def red(self, result: TestResult, missing: Sequence[str], hidden: Collection[str]) -> Self:
+        """The trial of a run in which the tests `missing` did not pass; of the `hidden` ones nothing is told."""
+        told = [test_id for test_id in missing if test_id.partition("[")[0] not in hidden]
+        if hidden and missing and not told:
+            evidence = f"All tests that you were shown pass, but {len(missing)} that you were not shown fail."
+            return self.model_copy(update={"green": False, "evidence": evidence, "overfitted": True})
+        evidence = evidence_of(result, told) if hidden else self.evidence
+        evidence = evidence or f"these tests did not pass: {', '.join(told)}"
+        return self.model_copy(update={"green": False, "evidence": evidence})
 
 
 def not_passed(expected: Iterable[str], passed: Iterable[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -194,17 +194,15 @@ class Workbench:
         begun = begin(wanted)
         return CodeView(target=FileText(path, ""), begun=begun) if begun else None
 
-    def wide_view(self, treeish: str, requirements: Requirements, tests_file: str) -> CodeView:
-        """The target file and the other files the task names, as they are in `treeish`, the tests, and what is around
-        them."""
+    def wide_view(self, treeish: str, requirements: Requirements) -> CodeView:
+        """The target file and the other files the task names, as they are in `treeish`, and what is around them."""
         words = set(re.findall(r"[\w./-]+", self._words))
         with self._suite.exported(treeish) as (folder, _):
             paths = [path for path in self._services.repository_map(folder).tags if not is_test_path(path)]
             named = [path for path in paths if {path, PurePosixPath(path).name, PurePosixPath(path).stem} & words]
             shown = [requirements.target_file, *(path for path in named if path != requirements.target_file)][:5]
             files = [FileText(path, _text(folder, path)) for path in shown]
-            tests = f"# {tests_file}\n{_text(folder, tests_file)}"
-        return CodeView(target=files[0], around=self.surroundings(requirements), others=files[1:], tests=tests)
+        return CodeView(target=files[0], around=self.surroundings(requirements), others=files[1:])
 
     def files_of_code(self) -> int:
         """How many files of code, tests left out, there were before any work on the task."""
@@ -282,11 +280,18 @@ class Workbench:
             self._git.reset_worktree(worktree, base)
 
     def verify(
-        self, start: str, tests_commit: str, requirements: Requirements, answer: str, test_ids: Sequence[str]
+        self,
+        start: str,
+        tests_commit: str,
+        requirements: Requirements,
+        answer: str,
+        test_ids: Sequence[str],
+        hidden: Collection[str] = (),
     ) -> Trial:
         """Apply `answer` to the files of `start` and run the new tests, then the whole suite.
 
-        Green: every id in `test_ids` passes, and the suite is at least as green as it was without the change.
+        Green: every id in `test_ids` passes, and the suite is at least as green as it was without the change. What is
+        told of failures leaves out the `hidden` ones.
         """
         worktree = self._worktree
         path = test_ids[0].split("::")[0]
@@ -299,9 +304,9 @@ class Workbench:
             return Trial.invalid(str(unsafe))
         finally:
             self._git.reset_worktree(worktree, tests_commit)
-        return self._judged(tree, path, test_ids, worktree.base_commit)
+        return self._judged(tree, path, test_ids, worktree.base_commit, hidden)
 
-    def verify_tree(self, tree: str, tests_commit: str, test_ids: Sequence[str]) -> Trial:
+    def verify_tree(self, tree: str, tests_commit: str, test_ids: Sequence[str], hidden: Collection[str] = ()) -> Trial:
         """As `verify`, of files that are there already: those of `tree`, with QA's tests as QA committed them."""
         path = test_ids[0].split("::")[0]
         self.lay(tests_commit, tree)
@@ -311,26 +316,28 @@ class Workbench:
             return Trial.invalid(str(unsafe))
         finally:
             self._git.reset_worktree(self._worktree, tests_commit)
-        return self._judged(tested, path, test_ids, self._worktree.base_commit)
+        return self._judged(tested, path, test_ids, self._worktree.base_commit, hidden)
 
     def with_tests(self, code_commit: str, tests: tuple[str, str], test_ids: Sequence[str], base: str) -> Trial:
         """The code of `code_commit` with another text of its new tests (path, text): these are run, then the suite."""
-        worktree = self._worktree
-        self._git.reset_worktree(worktree, code_commit)
-        try:
-            FileManager(worktree.path).write_file(*tests)
-            tree = self._git.write_tree(worktree)
-        finally:
-            self._git.reset_worktree(worktree, code_commit)
-        return self._judged(tree, tests[0], test_ids, base)
+        return self._judged(self.tree_with(code_commit, tests), tests[0], test_ids, base)
 
-    def _judged(self, tree: str, path: str, test_ids: Sequence[str], base: str) -> Trial:
+    def tree_with(self, commit: str, file: tuple[str, str]) -> str:
+        """The files of a commit with one of them (path, text) written anew, as a tree."""
+        worktree = self._worktree
+        self._git.reset_worktree(worktree, commit)
+        try:
+            FileManager(worktree.path).write_file(*file)
+            return self._git.write_tree(worktree)
+        finally:
+            self._git.reset_worktree(worktree, commit)
+
+    def _judged(self, tree: str, path: str, test_ids: Sequence[str], base: str, hidden: Collection[str] = ()) -> Trial:
         """Run the new tests at `path`, then the whole suite, which was as it was in `base`."""
         result = self._suite.run(tree, [path], self._task.id, self._patience(base))
         trial = Trial.of(result, tree, about=test_ids)
         if missing := not_passed(test_ids, trial.passed):
-            evidence = trial.evidence or f"these tests did not pass: {', '.join(missing)}"
-            return trial.model_copy(update={"green": False, "evidence": evidence})
+            return trial.red(result, missing, hidden)
         before = self._suite.baseline(base, self._task.id)
         held, whole = self._suite.holds(tree, before, self._task.id)
         passed = held and not not_passed(test_ids, whole.passed_ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Self
 
 from pydantic import BaseModel
@@ -58,6 +59,10 @@ class CodeState(FlowState):
     tests_file: str = ""
     tests_ids: list[str] = []
     tests_commit: str = ""
+    hidden: list[str] = []
+    """Of the tests those that the developer is not shown."""
+    shown: str = ""
+    """The files as the developer sees them first: those of `tests_commit` without the hidden tests."""
     dropped_tests: int = 0
     """Assertions of QA that were not kept: unusable, not agreed upon, or not about the task."""
     quality: SuiteQuality | None = None
@@ -110,8 +115,20 @@ class CodeState(FlowState):
     def rebase(self, base: str, baseline: Baseline) -> None:
         """The same work on another commit: what depends on the commit is found anew."""
         self.base, self.suite_size = base, len(baseline.passed)
-        self.tests_commit = self.code_commit = ""
+        self.tests_commit = self.code_commit = self.shown = ""
         self.turns = 0
+
+    @property
+    def shown_ids(self) -> list[str]:
+        """The tests that the developer is shown."""
+        return [test_id for test_id in self.tests_ids if test_id.partition("[")[0] not in self.hidden]
+
+    @property
+    def shown_cases(self) -> list[TestCase]:
+        """The cases of the tests that the developer is shown; one test may be several cases."""
+        names = [re.escape(test_id.rsplit("::", 1)[-1]) for test_id in self.hidden]
+        of_hidden = re.compile(rf"(?:{'|'.join(names)})(?:_\d+)?") if names else None
+        return [case for case in self.cases if not (of_hidden and of_hidden.fullmatch(case.name))]
 
     @property
     def samples(self) -> list[Sample]:

@@ -29,7 +29,7 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
     ctx.use_model(state.model)
     state.turns += 1
     seen = set(state.seen)
-    standing = Standing(state.code_commit if state.review_issues else state.tests_commit)
+    standing = Standing(state.code_commit if state.review_issues else state.shown)
     for attempt in tries(ctx, state):
         if attempt.draft is not None:
             seen.add(_digest(attempt.draft.answer))
@@ -54,6 +54,8 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
         if attempt.strategy.name in ("draft", "sample") and trial.applied and not trial.green:
             state.keep(Sample.of(answer.text, trial))
         standing = Standing(trial.tree or standing.tree, trial.evidence)
+        if trial.overfitted and attempt.strategy.goes_on:
+            break  # more evidence of the same kind would lead to more of the same: begin anew
     state.seen = sorted(seen)
     most = ctx.services.settings.orchestrator.max_approaches or ctx.developer.profile.approaches
     if state.turns < most and not agreement.is_hopeless(state):
@@ -109,10 +111,11 @@ def _run(ctx: StageContext, state: CodeState, attempt: Try, answer: Answer, stan
     if answer.cut:
         trial = Trial.invalid("the answer was cut off at its length limit; answer shorter")
     elif answer.tree:
-        trial = ctx.bench.verify_tree(answer.tree, state.tests_commit, state.tests_ids)
+        trial = ctx.bench.verify_tree(answer.tree, state.tests_commit, state.tests_ids, state.hidden)
     else:
-        trial = ctx.bench.verify(start, state.tests_commit, state.settled, answer.text, state.tests_ids)
-    outcome = "passed" if trial.green else "failed" if trial.applied else "invalid"
+        trial = ctx.bench.verify(start, state.tests_commit, state.settled, answer.text, state.tests_ids, state.hidden)
+    red = "overfitted" if trial.overfitted else "failed"
+    outcome = "passed" if trial.green else red if trial.applied else "invalid"
     _record(ctx, attempt, outcome, _digest(answer.text or answer.tree), trial, time.monotonic() - begun)
     ctx.note(
         "attempt", approach=attempt.approach, number=attempt.number, strategy=attempt.strategy.name, outcome=outcome

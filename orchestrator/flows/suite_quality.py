@@ -48,6 +48,7 @@ def quality_of(state: CodeState, found: Mutation) -> SuiteQuality:
         laws=by["law"],
         added=by["mutant"],
         given=by["owner"],
+        hidden=len(state.hidden),
         agreement=round(by["qa"] / proposed, 3) if proposed else None,
         mutants=found.total,
         killed=found.killed,

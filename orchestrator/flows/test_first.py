@@ -16,6 +16,7 @@ from memory import FailureReason
 from orchestrator.errors import StageFailed
 from orchestrator.flows.code_state import CodeState, Sample
 from orchestrator.flows.flow import StageContext
+from orchestrator.flows.hidden_share import hide_some
 from orchestrator.flows.law_cases import law_cases
 from orchestrator.flows.strategies import Answer, next_sample, write_definitions
 from orchestrator.trials import Trial
@@ -56,6 +57,7 @@ def settle_tests(ctx: StageContext, state: CodeState) -> None:
     state.tests_commit = ctx.step(
         "commit tests", str, lambda: ctx.bench.commit_tests(state.tests_file, _text(ctx, state), state.base)
     )
+    hide_some(ctx, state)
 
 
 def _stated(ctx: StageContext, state: CodeState) -> list[TestCase]:

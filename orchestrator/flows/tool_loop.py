@@ -78,7 +78,7 @@ def run_tool_loop(ctx: StageContext, state: CodeState, label: str, start_tree: s
     """
     limits = ctx.services.settings.orchestrator
     developer = ToolDeveloper(ctx.services.llm, ctx.developer.model)
-    bench = ToolBench(ctx.bench, state.tests_commit, state.tests_ids)
+    bench = ToolBench(ctx.bench, state.tests_commit, state.shown, state.shown_ids)
     opening = ctx.step(f"assign {label}", Turn, partial(_opening, ctx, state, developer, evidence))
     begun = ctx.step(f"begin {label}", str, partial(bench.begin, start_tree))
     loop = _Loop(tree=begun, turns=[opening], evidence=evidence)
@@ -113,7 +113,7 @@ def _opening(ctx: StageContext, state: CodeState, developer: ToolDeveloper, evid
         around=ctx.bench.surroundings(state.settled),
         target=state.settled.target_file,
         tests_file=state.tests_file,
-        tests=ctx.bench.text_of(state.tests_commit, state.tests_file),
+        tests=ctx.bench.text_of(state.shown, state.tests_file),
         evidence=evidence,
         review="\n".join(f"- {issue}" for issue in state.review_issues),
     )

@@ -37,11 +37,15 @@ class Acted(BaseModel):
 
 
 class ToolBench:
-    """The tools of one task, whose tests `test_ids` stand in `tests_commit`."""
+    """The tools of one task, whose tests stand in `tests_commit`; `shown` has the files with no other tests of the task
 
-    def __init__(self, bench: Workbench, tests_commit: str, test_ids: Sequence[str]) -> None:
+    than `test_ids`, which are those that the developer is shown.
+    """
+
+    def __init__(self, bench: Workbench, tests_commit: str, shown: str, test_ids: Sequence[str]) -> None:
         self._bench = bench
         self._tests_commit = tests_commit
+        self._shown = shown
         self._test_ids = list(test_ids)
         self._tests_file = test_ids[0].split("::")[0]
         self._laid = ""
@@ -49,7 +53,7 @@ class ToolBench:
     def begin(self, treeish: str) -> str:
         """The tree that work on the files of `treeish` begins with."""
         self._bench.lay(self._tests_commit, treeish)
-        self._laid = self._bench.tree_with_tests(self._tests_commit, self._tests_file)
+        self._laid = self._bench.tree_with_tests(self._shown, self._tests_file)
         return self._laid
 
     def act(self, tree: str, doings: Sequence[Doing], *, green: bool) -> Acted:
@@ -100,7 +104,7 @@ class ToolBench:
         return text
 
     def _record(self, acted: Acted, path: str) -> None:
-        tree = self._bench.tree_with_tests(self._tests_commit, self._tests_file)
+        tree = self._bench.tree_with_tests(self._shown, self._tests_file)
         if tree == acted.tree:
             raise UnusableAnswer(f"{path} is left out of the repository by its .gitignore; choose another path")
         acted.tree = self._laid = tree

@@ -96,5 +96,5 @@ def _resumed(ctx: StageContext, state: CodeState, commit: str, sample: int) -> C
 def _code_view(ctx: StageContext, state: CodeState, commit: str, view: _View) -> CodeView:
     if view.begun and (begun := ctx.bench.begun_view(commit, state.settled, steps=view.steps)):
         return begun
-    tests = ctx.bench.compact_tests(state.cases) if view.tests else ""
+    tests = ctx.bench.compact_tests(state.shown_cases) if view.tests else ""
     return replace(ctx.bench.view(commit, state.settled), tests=tests, simple=view.simple)

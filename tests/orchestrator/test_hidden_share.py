@@ -1,0 +1,67 @@
+"""Tests that the developer is not shown: which ones, that it does not see them, and what failing only them means."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from agents import TestCase
+from memory import TaskStatus
+from orchestrator.flows.code_state import CodeState
+from orchestrator.flows.hidden_share import hidden_of
+from tests.orchestrator.conftest import MakeHouse
+from tests.orchestrator.house import CALC, git, team
+from tests.support import Request
+
+SQUARES = "\n\n".join(
+    [
+        "from calc import square",
+        *(f"def test_square_{n}() -> None:\n    assert square({n}) == {n * n}" for n in range(2, 8)),
+    ]
+)
+BY_THE_LETTER = "### calc.py\n```python\n" + CALC + "\n\ndef square(x: int) -> int:\n    return {{{pairs}}}[x]\n```\n"
+RIGHT = "### calc.py\n```python\n" + CALC + "\n\ndef square(x: int) -> int:\n    return x * x\n```\n"
+
+
+@pytest.mark.parametrize(
+    ("stated", "others", "hidden"), [(5, 0, 0), (6, 0, 0), (3, 2, 0), (3, 3, 2), (0, 9, 3), (8, 1, 1)]
+)
+def test_a_third_is_hidden_of_what_the_task_does_not_state(stated: int, others: int, hidden: int) -> None:
+    cases = [TestCase(name=f"test_{n}", lines=["assert f()"]) for n in range(stated)]
+    cases += [TestCase(name=f"test_more_{n}", lines=["assert f()"], origin="qa") for n in range(others)]
+    found = hidden_of(CodeState(cases=cases), [f"tests/test_f.py::{case.name}" for case in cases])
+
+    assert len(found) == len(set(found)) == hidden
+    assert all("more" in test_id for test_id in found)
+
+
+def test_code_that_knows_the_shown_tests_by_heart_begins_anew_and_does_not_land(make_house: MakeHouse) -> None:
+    prompts: list[str] = []
+
+    def code(request: Request) -> str:
+        prompts.append(request.prompt)
+        shown = re.findall(r"assert square\((\d)\) == (\d+)", request.prompt)
+        if len(prompts) == 1:
+            return BY_THE_LETTER.format(pairs=", ".join(f"{x}: {y}" for x, y in shown))
+        return RIGHT
+
+    house, _ = make_house(team(code=code))
+    given = house.repository / "tests" / "test_square.py"
+    given.write_text(SQUARES, encoding="utf-8")
+    added = house.cli("task", "add", "Add square", "--tests", str(given), "--json")
+    task_id = json.loads(added.stdout)["id"]
+    done = house.run_until_idle()
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    with house.store() as store:
+        attempts = [(item.approach, item.outcome) for item in store.attempts(task_id)]
+        quality = house.task(task_id).result["quality"]
+    assert attempts == [(1, "overfitted"), (2, "passed")]
+    assert house.task(task_id).status is TaskStatus.COMPLETED
+    hidden = {x for x in range(2, 8) if all(f"square({x})" not in prompt for prompt in prompts)}
+    assert len(hidden) == 2
+    assert isinstance(quality, dict)
+    assert quality["hidden"] == 2
+    assert git(house.repository, "show", "agents/integration:tests/test_square.py") == SQUARES.strip()
