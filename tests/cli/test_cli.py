@@ -143,7 +143,7 @@ def following(house: House) -> Iterator[subprocess.Popen[str]]:
 def test_doctor_tells_what_is_missing_and_how_to_mend_it(make_house: MakeHouse) -> None:
     house, server = make_house(team())
     well = entries(house, "doctor")
-    assert [check["state"] for check in well] == ["ok"] * 7
+    assert [check["state"] for check in well] == ["ok"] * 8
 
     house.write_config(sandbox={"mode": "off"})
     server.stop()
@@ -206,7 +206,7 @@ def test_a_call_that_makes_no_sense_is_a_usage_error(make_house: MakeHouse) -> N
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("test_a.py", "def (", "not Python"),
+        ("test_a.py", "def (", "cannot be read, line 1"),
         ("test_a.py", "", "0 characters"),
         ("test_a.py", "#" * 64_001, "64,001 characters"),
         ("a.py", "assert 1", "named test_"),
