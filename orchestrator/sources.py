@@ -75,7 +75,7 @@ def imported_definitions(root: Path, text: str) -> list[str]:
         for node in wanted
         if not node.level and (place := paths.get(str(node.module)))
         for alias in node.names
-        if (line := definition_line(_text_of(files, place), alias.name))
+        if (line := definition_line(_readable(files, place), alias.name))
     ][:_MOST_IMPORTED]
 
 
@@ -90,7 +90,13 @@ def public_names(root: Path, paths: list[str]) -> set[str]:
     }
 
 
-def _text_of(files: FileManager, path: str) -> str:
+def text_of(root: Path, path: str) -> str:
+    """The text of a file below `root`; empty when it is not there."""
+    files = FileManager(root)
+    return files.read_file(path) if files.exists(path) else ""
+
+
+def _readable(files: FileManager, path: str) -> str:
     try:
         return files.read_file(path)
     except FileSystemError:  # too large or not text: what it defines cannot be told

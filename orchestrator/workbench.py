@@ -2,68 +2,25 @@
 
 from __future__ import annotations
 
-import random
 import re
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
-from functools import partial
-from pathlib import Path, PurePosixPath
+from collections.abc import Collection, Sequence
+from pathlib import PurePosixPath
 
 from pydantic import BaseModel
 
-from agents import (
-    FACTS,
-    Begun,
-    ChangeFacts,
-    CodeView,
-    FileText,
-    Requirements,
-    Surroundings,
-    TestCase,
-    render_javascript_tests,
-    render_test_file,
-)
-from file_system import (
-    AnswerError,
-    FileManager,
-    FileSystemError,
-    apply_edits,
-    code_for,
-    ensure_export,
-    is_javascript,
-    is_test_file,
-    is_test_path,
-    javascript_for,
-    merge_definitions,
-    merge_javascript,
-    parse_answer,
-)
+from agents import FACTS, ChangeFacts, Requirements, TestCase, render_javascript_tests, render_test_file
+from file_system import FileManager, is_javascript, is_test_file
 from git_ops import LandingConflict, Overlay, UnsafeContent, VerificationFailed, Worktree
 from memory import FailureReason, Task
 from monitoring import get_logger
-from orchestrator.beginnings import Wanted, begun_function, resumed_function
-from orchestrator.definitions import definition_line, function_in
+from orchestrator.applying import apply_answer
 from orchestrator.errors import StageFailed
-from orchestrator.excerpts import excerpt, plain_excerpt
-from orchestrator.javascript import draft_test, is_esm, javascript_test_file, new_javascript_test
-from orchestrator.offers import merged_modules, offered_code, only_wanted
+from orchestrator.javascript import draft_test, javascript_test_file, new_javascript_test
 from orchestrator.services import Services
-from orchestrator.sources import Sources, imported_definitions, public_names, read_sources
+from orchestrator.sources import Sources, public_names, read_sources, text_of
 from orchestrator.suite import Baseline
-from orchestrator.surroundings import surroundings_of
-from orchestrator.touched import touched_functions
 from orchestrator.trials import Trial, evidence_of, not_passed
-from testing import (
-    Comparison,
-    ComparisonTask,
-    Framework,
-    Mutation,
-    MutationTask,
-    Recombination,
-    RecombinationTask,
-    TestResult,
-    has_tests,
-)
+from testing import Framework, TestResult, has_tests
 
 log = get_logger(__name__)
 
@@ -79,11 +36,7 @@ DEPENDENCY_FILES = ["**/pyproject.toml", "**/setup.py", "**/setup.cfg", "**/MANI
 _NEW_TESTS_SECONDS = 15.0
 """Time the new tests of a task get beyond that of the whole suite; an answer that loops for ever should not hold the
 developer for long, nor the cores that an embedded model needs."""
-_RECOMBINING_SECONDS = 7.0
 _DIFF_CHARACTERS = 20_000
-_LONGEST_PRESENT = 4_000
-"""Characters of a function that small changes are tried on."""
-_LESSON_TOKENS = 500
 
 
 class Opened(BaseModel):
@@ -137,97 +90,9 @@ class Workbench:
         """The source files of the worktree."""
         return read_sources(self._worktree.path)
 
-    def signatures(self, text: str) -> list[str]:
-        """Those of the project's public functions that `text` names, as code."""
-        words = set(re.findall(r"\w+", text))
-        named = [(name, path) for name, path in sorted(self.sources().symbols.items()) if name in words]
-        return [definition_line(self._read(path), name) for name, path in named]
-
     def has_module(self, treeish: str, module: str) -> bool:
         """Whether the project environment of a commit or tree has a top-level package of that name."""
         return self._suite.has_module(treeish, module, self._task.id)
-
-    def overview(self, *, small: bool) -> str:
-        """The code base in a few thousand characters, from the landing branch's tip."""
-        self._services.sync()
-        return self._services.overview(small=small, about=self._words)
-
-    # -- what the developer sees -----------------------------------------------------------------------------
-
-    def view(self, treeish: str, requirements: Requirements) -> CodeView:
-        """The target file's frame as it is in `treeish`, short enough for a small model."""
-        with self._suite.exported(treeish) as (folder, _):
-            text = _text(folder, requirements.target_file)
-            imported = imported_definitions(folder, text)
-        if is_javascript(requirements.target_file):
-            return CodeView(target=FileText(requirements.target_file, plain_excerpt(text)))
-        return CodeView(target=FileText(requirements.target_file, excerpt(text, requirements.symbols, imported)))
-
-    def begun_view(self, treeish: str, requirements: Requirements, *, steps: bool) -> CodeView | None:
-        """The wanted function begun, with the task as its docstring; None when nothing can be begun."""
-        return self._begun(treeish, requirements, partial(begun_function, steps=steps))
-
-    def resumed_view(self, treeish: str, requirements: Requirements, answer: str, seed: int) -> CodeView | None:
-        """The wanted function begun as an earlier `answer` begins it; None when there is nothing to resume."""
-        if not requirements.target_file.endswith(".py"):
-            return None
-        try:
-            code = code_for(answer, requirements.target_file)
-        except AnswerError:
-            return None
-        return self._begun(
-            treeish,
-            requirements,
-            partial(resumed_function, answer=code, chooser=random.Random(seed)),  # noqa: S311
-        )
-
-    def _begun(
-        self, treeish: str, requirements: Requirements, begin: Callable[[Wanted], Begun | None]
-    ) -> CodeView | None:
-        path = requirements.target_file
-        name = requirements.symbols[0] if requirements.symbols else ""
-        if not (path.endswith(".py") and name):
-            return None
-        with self._suite.exported(treeish) as (folder, _):
-            text = _text(folder, path)
-            wanted = Wanted(text, name, self._task.title, self._task.description, imported_definitions(folder, text))
-        begun = begin(wanted)
-        return CodeView(target=FileText(path, ""), begun=begun) if begun else None
-
-    def wide_view(self, treeish: str, requirements: Requirements) -> CodeView:
-        """The target file and the other files the task names, as they are in `treeish`, and what is around them."""
-        words = set(re.findall(r"[\w./-]+", self._words))
-        with self._suite.exported(treeish) as (folder, _):
-            paths = [path for path in self._services.repository_map(folder).tags if not is_test_path(path)]
-            named = [path for path in paths if {path, PurePosixPath(path).name, PurePosixPath(path).stem} & words]
-            shown = [requirements.target_file, *(path for path in named if path != requirements.target_file)][:5]
-            files = [FileText(path, _text(folder, path)) for path in shown]
-        return CodeView(target=files[0], around=self.surroundings(requirements), others=files[1:])
-
-    def files_of_code(self) -> int:
-        """How many files of code, tests left out, there were before any work on the task."""
-        with self._suite.exported(self._worktree.base_commit) as (folder, _):
-            return sum(not is_test_path(path) for path in self._services.repository_map(folder).tags)
-
-    def surroundings(self, requirements: Requirements) -> Surroundings:
-        """What a strong model is told of the repository before the task, as it was before any work on it."""
-        with self._suite.exported(self._worktree.base_commit) as (folder, _):
-            code_map = self._services.repository_map(folder)
-            found = surroundings_of(folder, code_map, self._words, [requirements.target_file])
-        lessons = self._services.context.lessons_section(self._task.description)
-        return replace(found, lessons=self._services.context.build([lessons], _LESSON_TOKENS))
-
-    def present(self, treeish: str, requirements: Requirements) -> str:
-        """The function that is to be changed, as an answer would write it; empty when it is new or long."""
-        if not (requirements.target_file.endswith(".py") and requirements.symbols):
-            return ""
-        with self._suite.exported(treeish) as (folder, _):
-            code = function_in(_text(folder, requirements.target_file), requirements.symbols[0])
-        return f"```python\n{code}\n```" if code and len(code) <= _LONGEST_PRESENT else ""
-
-    def compact_tests(self, cases: Sequence[TestCase]) -> str:
-        """The assertions with what they need but the imports, one under the other."""
-        return "\n".join(dict.fromkeys(line for case in cases for line in case.statements))
 
     @property
     def framework(self) -> Framework:
@@ -366,74 +231,7 @@ class Workbench:
     def text_of(self, treeish: str, path: str) -> str:
         """The text of a file in a commit or tree; empty when it is not there."""
         with self._suite.exported(treeish) as (folder, _):
-            return _text(folder, path)
-
-    def recombine(
-        self, tests_commit: str, requirements: Requirements, answers: Sequence[str], cases: Sequence[TestCase]
-    ) -> Recombination:
-        """Search among changes of `answers` for code that passes `cases`; only a candidate, to be verified."""
-        path = requirements.target_file
-        if not (path.endswith(".py") and requirements.module and requirements.symbols):
-            return Recombination()
-        with self._suite.exported(tests_commit) as (folder, _):
-            before = _text(folder, path)
-        task = RecombinationTask(
-            module=requirements.module,
-            function=requirements.symbols[0],
-            samples=offered_code(answers, path, before, requirements.symbols),
-            tests=[case.lines for case in cases],
-            seconds=_RECOMBINING_SECONDS,
-        )
-        return self._suite.recombine(tests_commit, task, self._task.id)
-
-    def compare(
-        self, tests_commit: str, requirements: Requirements, answers: Sequence[str], cases: Sequence[TestCase]
-    ) -> Comparison:
-        """How `answers` differ from the first of them on calls like those of `cases`; empty where code cannot know."""
-        path = requirements.target_file
-        if not (path.endswith(".py") and requirements.module and requirements.symbols):
-            return Comparison()
-        with self._suite.exported(tests_commit) as (folder, _):
-            before = _text(folder, path)
-        samples = offered_code(answers, path, before, requirements.symbols)
-        if len(samples) < len(answers):
-            return Comparison()
-        task = ComparisonTask(
-            module=requirements.module,
-            function=requirements.symbols[0],
-            samples=samples,
-            tests=[case.lines for case in cases],
-        )
-        return self._suite.compare(tests_commit, task, self._task.id)
-
-    def mutate(
-        self,
-        tests_commit: str,
-        code_commit: str,
-        requirements: Requirements,
-        cases: Sequence[TestCase],
-        answers: Sequence[str] = (),
-    ) -> Mutation:
-        """How many small faults in what `code_commit` changed in the target file are noticed by `cases`.
-
-        `answers`: other solutions, asked whether they agree on calls that would notice more.
-        """
-        path = requirements.target_file
-        texts = []
-        for commit in (tests_commit, code_commit):
-            with self._suite.exported(commit) as (folder, _):
-                texts.append(_text(folder, path))
-        touched = touched_functions(*texts) if path.endswith(".py") and requirements.module else []
-        if not (touched and cases):
-            return Mutation()
-        task = MutationTask(
-            module=requirements.module,
-            source=texts[1],
-            functions=sorted(touched, key=lambda name: name not in requirements.symbols),
-            tests=[case.lines for case in cases],
-            samples=merged_modules(answers, path, texts[0], requirements.symbols),
-        )
-        return self._suite.mutate(code_commit, task, self._task.id)
+            return text_of(folder, path)
 
     # -- commits and landing ---------------------------------------------------------------------------------
 
@@ -520,6 +318,13 @@ class Workbench:
         """Seconds the new tests get: more where the whole suite needs long, which imports may be the cause of."""
         return min(_NEW_TESTS_SECONDS + self._suite.baseline(base, self._task.id).seconds, self._suite.timeout)
 
+    def _apply(self, requirements: Requirements, answer: str, tests: str) -> str:
+        settings = self._services.settings
+        # Who writes the backlog gives the team work: that is the owner's.
+        protected = [*settings.file_system.protected, *TEST_FILES, *settings.project.backlog_files]
+        small = self.developer.profile.small
+        return apply_answer(self._worktree.path, protected, requirements, answer, small=small, tests=tests)
+
     def _lay(self, worktree: Worktree, commit: str, start: str) -> None:
         """Put the worktree on `commit` and its files to those of `start`, a later tree."""
         self._git.reset_worktree(worktree, commit)
@@ -529,57 +334,11 @@ class Workbench:
                 if change.status == "deleted":
                     files.delete_file(change.path)
                 else:
-                    files.write_file(change.path, _text(folder, change.path))
+                    files.write_file(change.path, text_of(folder, change.path))
         files.discard_backups()
 
     def _trailers(self, stage: str) -> dict[str, str]:
         return {"Stage": stage, "Run": str(self._task.run)}
 
     def _read(self, path: str) -> str:
-        return _text(self._worktree.path, path)
-
-    def _apply(self, requirements: Requirements, answer: str, tests: str) -> str:
-        """Make the edits of `answer` in the worktree. What is wrong with it, in words for its author, or nothing."""
-        settings = self._services.settings
-        # Who writes the backlog gives the team work: that is the owner's.
-        protected = [*settings.file_system.protected, *TEST_FILES, *settings.project.backlog_files]
-        files = FileManager(self._worktree.path, protected=protected)
-        try:
-            small = self.developer.profile.small
-            if small and requirements.target_file.endswith(".py"):
-                self._merge(files, requirements, answer, tests)
-            elif small and is_javascript(requirements.target_file):
-                self._merge_javascript(files, requirements, answer)
-            else:
-                apply_edits(files, parse_answer(answer, target=requirements.target_file))
-        except (AnswerError, FileSystemError) as problem:
-            return str(problem)
-        finally:
-            files.discard_backups()
-        return ""
-
-    def _merge(self, files: FileManager, requirements: Requirements, answer: str, tests: str) -> None:
-        """Put the definitions of `answer` into the target module, and export what the tests import from its package."""
-        path = requirements.target_file
-        before = files.read_file(path) if files.exists(path) else ""
-        merged = merge_definitions(before, only_wanted(code_for(answer, path), before, requirements.symbols), path)
-        files.write_file(path, merged.text)
-        package, _, module = requirements.module.rpartition(".")
-        init = f"{path.rpartition('/')[0]}/__init__.py"
-        for name in merged.added if package and files.exists(init) else ():
-            wanted = rf"\bfrom {re.escape(package)} import {name}\b|\b{re.escape(package)}\.{name}\("
-            if re.search(wanted, tests):
-                files.write_file(init, ensure_export(files.read_file(init), module, name))
-
-    def _merge_javascript(self, files: FileManager, requirements: Requirements, answer: str) -> None:
-        """Put the definitions of `answer` into the target module, what is wanted of them handed out."""
-        path = requirements.target_file
-        before = files.read_file(path) if files.exists(path) else ""
-        esm = is_esm(self._worktree.path, path)
-        merged = merge_javascript(before, javascript_for(answer, path), path, requirements.symbols, esm=esm)
-        files.write_file(path, merged.text)
-
-
-def _text(folder: Path, path: str) -> str:
-    files = FileManager(folder)
-    return files.read_file(path) if files.exists(path) else ""
+        return text_of(self._worktree.path, path)

@@ -82,7 +82,7 @@ def _passing(state: CodeState) -> int:
 
 
 def _compared(ctx: StageContext, state: CodeState, answers: list[str]) -> Comparison:
-    found = ctx.bench.compare(state.tests_commit, state.settled, answers, state.cases)
+    found = ctx.laboratory.compare(state.tests_commit, state.settled, answers, state.cases)
     ctx.note("answers compared", answers=len(answers), calls=found.asked, difference=max(found.differences, default=""))
     return found
 

@@ -26,7 +26,7 @@ def answer(ctx: StageContext) -> Outcome:
     """[assigned agent] A report on the repository, checked and corrected by its author."""
     limits = ctx.services.settings.orchestrator
     small = ctx.team.by_name(ctx.agent).profile.small
-    context = ctx.step("material", str, partial(ctx.bench.overview, small=small))
+    context = ctx.step("material", str, partial(ctx.views.overview, small=small))
     work = ctx.team.by_name(ctx.agent).process_task(
         ctx.task,
         context,

@@ -13,8 +13,10 @@ from llm import CallContext
 from memory import Task, TaskType
 from orchestrator.engine import Steps
 from orchestrator.failures import typed_failures
+from orchestrator.laboratory import Laboratory
 from orchestrator.services import Services
 from orchestrator.verdicts import record_review
+from orchestrator.views import Views
 from orchestrator.workbench import Workbench
 
 Result = TypeVar("Result")
@@ -70,6 +72,8 @@ class StageContext:
         self.team = services.team
         self.developer = services.team.developer
         self.bench = Workbench(services, task)
+        self.views = Views(services, task)
+        self.laboratory = Laboratory(services, task)
         self._steps = steps
 
     def use_model(self, model: str) -> None:

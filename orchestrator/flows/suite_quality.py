@@ -113,7 +113,7 @@ def _examine(ctx: StageContext, state: CodeState, cases: Sequence[TestCase]) -> 
     if ctx.task.tests and not _stand_alone(declared_tests(ctx.task.tests, state.tests_file), cases):
         return Mutation()
     answers = [sample.answer for sample in state.drafts if sample.answer != state.answer]
-    return ctx.bench.mutate(state.tests_commit, state.code_commit, state.settled, cases, answers)
+    return ctx.laboratory.mutate(state.tests_commit, state.code_commit, state.settled, cases, answers)
 
 
 def _stand_alone(test_ids: Sequence[str], cases: Sequence[TestCase]) -> bool:

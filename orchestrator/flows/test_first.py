@@ -189,7 +189,7 @@ def _red_check(ctx: StageContext, state: CodeState) -> RedCheck:
     red = [test_id for failed, is_fair in fair.items() if is_fair for test_id in _ids(failed, ctx, state)]
     problem = trial.problem or ("" if trial.passed or trial.failures else "no test was collected")
     ctx.note("tests are red", red=len(red), already_green=len(trial.passed), unfit=len(unfit))
-    present = ctx.bench.present(state.base, state.settled) if ctx.developer.profile.small else ""
+    present = ctx.views.present(state.base, state.settled) if ctx.developer.profile.small else ""
     return RedCheck(red=red, guards=trial.passed, unfit=unfit, present=present, problem=problem)
 
 

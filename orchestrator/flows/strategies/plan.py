@@ -38,7 +38,7 @@ def tries(ctx: StageContext, state: CodeState) -> Iterator[Try]:
 
 def _large(ctx: StageContext) -> bool:
     """Whether there is more code than a prompt shows: then it pays to let the developer look for itself."""
-    return ctx.step("files of code", int, ctx.bench.files_of_code) >= _LARGE
+    return ctx.step("files of code", int, ctx.views.files_of_code) >= _LARGE
 
 
 def _strategy(small: bool, with_tools: bool, number: int) -> Strategy:

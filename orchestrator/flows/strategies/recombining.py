@@ -26,4 +26,4 @@ class Recombining:
 
 def _recombine(ctx: StageContext, state: CodeState) -> Recombination:
     answers = [known.answer for known in state.samples]
-    return ctx.bench.recombine(state.tests_commit, state.settled, answers, state.cases)
+    return ctx.laboratory.recombine(state.tests_commit, state.settled, answers, state.cases)

@@ -29,7 +29,7 @@ class Rewriting:
 
 def _write(ctx: StageContext, state: CodeState, attempt: Try, step: str, standing: Standing) -> Answer:
     view = replace(
-        ctx.bench.wide_view(standing.tree, state.settled),
+        ctx.views.wide_view(standing.tree, state.settled),
         tests=f"# {state.tests_file}\n{ctx.bench.text_of(state.shown, state.tests_file)}",
         evidence=standing.evidence,
         review="\n".join(f"- {issue}" for issue in state.review_issues),

@@ -90,11 +90,11 @@ def _resumed(ctx: StageContext, state: CodeState, commit: str, sample: int) -> C
         return None
     least = min(known.missing for known in state.samples)
     nearest = [known.answer for known in state.samples if known.missing == least]
-    return ctx.bench.resumed_view(commit, state.settled, nearest[sample // 2 % len(nearest)], sample)
+    return ctx.views.resumed_view(commit, state.settled, nearest[sample // 2 % len(nearest)], sample)
 
 
 def _code_view(ctx: StageContext, state: CodeState, commit: str, view: _View) -> CodeView:
-    if view.begun and (begun := ctx.bench.begun_view(commit, state.settled, steps=view.steps)):
+    if view.begun and (begun := ctx.views.begun_view(commit, state.settled, steps=view.steps)):
         return begun
-    tests = ctx.bench.compact_tests(state.shown_cases) if view.tests else ""
-    return replace(ctx.bench.view(commit, state.settled), tests=tests, simple=view.simple)
+    tests = ctx.views.compact_tests(state.shown_cases) if view.tests else ""
+    return replace(ctx.views.view(commit, state.settled), tests=tests, simple=view.simple)
