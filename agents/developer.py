@@ -125,8 +125,8 @@ class DeveloperAgent(BaseAgent):
         )
         return f"```python\n{begun.kept}{answer.removeprefix(opening).rstrip()}\n```\n"
 
-    def write_files(self, task: Task, view: CodeView, context: CallContext) -> str:
-        """One answer of whole files or search/replace blocks."""
+    def write_files(self, task: Task, view: CodeView, context: CallContext, longer: int = 1) -> str:
+        """One answer of whole files or search/replace blocks, at most `longer` times as long as is configured."""
         shown = [view.target, *view.others] if view.target.text else list(view.others)
         prompt = render(
             "write_files",
@@ -139,7 +139,7 @@ class DeveloperAgent(BaseAgent):
             review=view.review,
             fresh_start=view.fresh_start,
         )
-        return self.llm.generate(prompt, system=self.system_prompt, context=context, model=self.model)
+        return self.llm.generate(prompt, system=self.system_prompt, context=context, model=self.model, longer=longer)
 
 
 def _wanted(requirements: Requirements) -> str:

@@ -67,6 +67,7 @@ class LLMClient:
         system: str = "",
         temperature: float | None = None,
         max_tokens: int | None = None,
+        longer: int = 1,
         seed: int | None = None,
         opening: str = "",
         stop: Sequence[str] = (),
@@ -75,14 +76,14 @@ class LLMClient:
     ) -> str:
         """The model's answer as text. Raises TruncatedOutput (with what came) when it met its length limit.
 
-        `max_tokens` lowers the configured limit. `opening`: the answer's beginning, for the model to go on from, where
-        its profile says that it `continues`; it is part of what comes back. `stop`: words at which the answer ends;
-        they are not part of it.
+        `max_tokens` lowers the configured limit; `longer` times as much is allowed. `opening`: the answer's beginning,
+        for the model to go on from, where its profile says that it `continues`; it is part of what comes back. `stop`:
+        words at which the answer ends; they are not part of it.
         """
         turns = [Turn("user", prompt)]
         if opening:
             turns.append(Turn("assistant", opening))
-        request = self._request(turns, system, temperature, max_tokens, context, model)
+        request = self._request(turns, system, temperature, max_tokens, context, model, longer=longer)
         answer = self._responder.answer(replace(request, seed=seed, stop=tuple(stop)), context)
         if not answer.text.startswith(redact(opening)):  # some servers give back the opening, too
             answer = replace(answer, text=opening + answer.text)
@@ -176,11 +177,12 @@ class LLMClient:
         context: CallContext,
         model: str | None,
         tools: Sequence[Tool] = (),
+        longer: int = 1,
     ) -> Request:
         asked = self._lineup.of(context.agent, model)
         agent = self._agents.get(context.agent, AgentSettings())
         chosen = (temperature, agent.temperature, self._settings.temperature)
-        longest = agent.max_tokens or self._settings.max_tokens
+        longest = (agent.max_tokens or self._settings.max_tokens) * longer
         request = Request(
             provider=asked.provider,
             model=asked.name,

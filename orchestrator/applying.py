@@ -20,7 +20,7 @@ from file_system import (
     parse_answer,
 )
 from orchestrator.javascript import is_esm
-from orchestrator.offers import only_wanted
+from orchestrator.offers import offered
 
 
 def apply_answer(
@@ -50,7 +50,7 @@ def _merge(files: FileManager, requirements: Requirements, answer: str, tests: s
     """Put the definitions of `answer` into the target module, and export what the tests import from its package."""
     path = requirements.target_file
     before = files.read_file(path) if files.exists(path) else ""
-    merged = merge_definitions(before, only_wanted(code_for(answer, path), before, requirements.symbols), path)
+    merged = merge_definitions(before, offered(code_for(answer, path), before, requirements.symbols), path)
     files.write_file(path, merged.text)
     package, _, module = requirements.module.rpartition(".")
     init = f"{path.rpartition('/')[0]}/__init__.py"

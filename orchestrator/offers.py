@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterable, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from file_system import AnswerError, code_for, merge_definitions
-from orchestrator.definitions import Definition, assigned_names, class_in
+from orchestrator.definitions import Definition, Function, assigned_names, class_in, parsed
+
+
+def offered(code: str, present: str, wanted: Sequence[str]) -> str:
+    """Of an answer's `code` what is to be merged into the module `present`, where `wanted` are the task's names."""
+    return only_wanted(with_wanted_name(code, present, wanted), present, wanted)
 
 
 def only_wanted(code: str, present: str, wanted: Collection[str]) -> str:
@@ -39,22 +45,36 @@ def only_wanted(code: str, present: str, wanted: Collection[str]) -> str:
     return "".join(lines)
 
 
-def offered_code(answers: Iterable[str], path: str, present: str, wanted: Collection[str]) -> list[str]:
-    """The code for the file at `path` of those `answers` that can be read, cut down as `only_wanted` does."""
+def offered_code(answers: Iterable[str], path: str, present: str, wanted: Sequence[str]) -> list[str]:
+    """The code for the file at `path` of those `answers` that can be read, cut down as `offered` does."""
     found = []
     for answer in answers:
         with suppress(AnswerError):
-            found.append(only_wanted(code_for(answer, path), present, wanted))
+            found.append(offered(code_for(answer, path), present, wanted))
     return found
 
 
-def merged_modules(answers: Iterable[str], path: str, present: str, wanted: Collection[str]) -> list[str]:
+def merged_modules(answers: Iterable[str], path: str, present: str, wanted: Sequence[str]) -> list[str]:
     """The module `present` as each of the `answers` would leave it."""
     found = []
     for code in offered_code(answers, path, present, wanted):
         with suppress(AnswerError):
             found.append(merge_definitions(present, code, path).text)
     return found
+
+
+def with_wanted_name(code: str, present: str, wanted: Sequence[str]) -> str:
+    """`code` with its one new function under the wanted name, when it is written under another one.
+
+    What defines a wanted name, several new functions, or a method, comes back as it is.
+    """
+    offered, module = parsed(code) or [], parsed(present) or []
+    there = {node.name for node in module if isinstance(node, Definition)}
+    new = [node.name for node in offered if isinstance(node, Function) and node.name not in there]
+    missing = [name for name in wanted if "." not in name and name not in there]
+    if len(missing) != 1 or len(new) != 1 or missing[0] in {name for node in offered for name in _names(node)}:
+        return code
+    return re.sub(rf"(?<![.\w]){re.escape(new[0])}(?!\w)", missing[0], code)
 
 
 def _other_methods(

@@ -10,6 +10,8 @@ from testing.inner_program import MOST_RESULT_BYTES, Place, run_program
 
 _COMPARING_SECONDS = 10.0
 _LONGEST_DIFFERENCE = 2000
+_CERTAIN = 0.5
+"""Share of the found solutions that do the same on further calls."""
 
 
 class RecombinationTask(BaseModel):
@@ -43,6 +45,11 @@ class Recombination(BaseModel):
     kept: int = Field(0, ge=0)
     """and how many of those `code` answers so, too."""
     seconds: float = 0.0
+
+    @property
+    def certain(self) -> bool:
+        """Whether `code` is more than one of many ways to pass these tests: most of what was found does the same."""
+        return self.agreeing >= _CERTAIN * self.found
 
 
 def recombine(place: Place, task: RecombinationTask) -> Recombination:

@@ -65,16 +65,16 @@ def is_hopeless(state: CodeState) -> bool:
 
 def open_question(state: CodeState) -> StageFailed | None:
     """The end of a task whose passing answers do not agree; None when none has passed."""
-    passing = _passing(state)
-    if not passing:
+    if passing := _passing(state):
+        told = f"{passing} answers pass every test and do not mean the same: {state.difference}"
+        alone = "one answer passes every test, but no second one confirms it"
+        told = told if state.difference else alone
+    elif state.ambiguous:
+        told = f"no answer passes; {state.ambiguous} small changes of them pass every test, and most differ elsewhere"
+    else:
         return None
-    told = f"{passing} answers pass every test and do not mean the same: {state.difference}"
-    alone = "one answer passes every test, but no second one confirms it"
-    return StageFailed(
-        FailureReason.REVIEW_REJECTED,
-        f"{told if state.difference else alone}; say what is right with a further example in the task",
-        blocked=True,
-    )
+    say = "say what is right with a further example in the task"
+    return StageFailed(FailureReason.REVIEW_REJECTED, f"{told}; {say}", blocked=True)
 
 
 def _passing(state: CodeState) -> int:

@@ -72,6 +72,8 @@ class CodeState(FlowState):
     """The model that the developer has come to, where its own did not succeed."""
     drawn: int = 0
     """Samples asked for so far."""
+    ambiguous: int = 0
+    """How many solutions a search found that pass all tests and differ elsewhere."""
     difference: str = ""
     """A call on which two passing samples differ, in words."""
     present: Sample | None = None

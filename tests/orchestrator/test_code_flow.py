@@ -23,7 +23,7 @@ from tests.orchestrator.house import (
     make_repository,
     team,
 )
-from tests.support import Request
+from tests.support import Reply, Request
 
 
 def test_a_task_lands_as_a_test_commit_and_a_code_commit(make_house: MakeHouse) -> None:
@@ -388,6 +388,18 @@ def test_a_task_that_contradicts_itself_is_blocked_before_anybody_is_asked(make_
     assert (task.status, task.reason) == (TaskStatus.BLOCKED, FailureReason.INVALID_OUTPUT)
     assert "contradicts itself: `assert half(4) == 2` and `assert half(4) == 3`" in task.reason_detail
     assert not server.requests
+
+
+def test_an_answer_that_was_cut_off_is_asked_for_again_with_more_room(make_house: MakeHouse) -> None:
+    house, server = make_house(team(code=[Reply.text(GOOD_ADD[:80], truncated=True), GOOD_ADD]))
+    task_id = house.submit()
+    assert house.run_until_idle().returncode == 0
+
+    assert house.task(task_id).status is TaskStatus.COMPLETED
+    limits = [request.max_tokens for request in server.requests if asked(request) == "code"]
+    assert limits == [2000, 8000]
+    with house.store() as store:
+        assert [item.outcome for item in store.attempts(task_id)] == ["passed"]
 
 
 def test_where_the_developers_own_model_does_not_manage_a_further_one_does(make_house: MakeHouse) -> None:

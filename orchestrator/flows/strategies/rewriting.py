@@ -13,6 +13,9 @@ from orchestrator.flows.code_state import CodeState
 from orchestrator.flows.flow import StageContext
 from orchestrator.flows.strategies.strategy import Answer, Standing, Try
 
+_LONGER = 4
+"""Times the configured limit that an answer gets which was cut off by it."""
+
 
 @dataclass(frozen=True)
 class Rewriting:
@@ -22,12 +25,16 @@ class Rewriting:
     goes_on = True
 
     def answer(self, ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer:
-        """One model call, one step."""
+        """One model call, one step; a second one with room enough when the first was cut off."""
         step = f"write {attempt.label}"
-        return ctx.step(step, Answer, partial(_write, ctx, state, attempt, step, standing))
+        answer = ctx.step(step, Answer, partial(_write, ctx, state, attempt, step, standing))
+        if answer.cut:
+            step = f"write {attempt.label} longer"
+            answer = ctx.step(step, Answer, partial(_write, ctx, state, attempt, step, standing, _LONGER))
+        return answer
 
 
-def _write(ctx: StageContext, state: CodeState, attempt: Try, step: str, standing: Standing) -> Answer:
+def _write(ctx: StageContext, state: CodeState, attempt: Try, step: str, standing: Standing, longer: int = 1) -> Answer:
     view = replace(
         ctx.views.wide_view(standing.tree, state.settled),
         tests=f"# {state.tests_file}\n{ctx.bench.text_of(state.shown, state.tests_file)}",
@@ -36,6 +43,6 @@ def _write(ctx: StageContext, state: CodeState, attempt: Try, step: str, standin
         fresh_start=attempt.approach > 1 and not standing.evidence,
     )
     try:
-        return Answer(text=ctx.developer.write_files(ctx.task, view, ctx.ask(step)))
+        return Answer(text=ctx.developer.write_files(ctx.task, view, ctx.ask(step), longer))
     except TruncatedOutput as cut:
         return Answer(text=cut.partial, cut=True)
