@@ -23,7 +23,6 @@ _FIRST_SENTENCE = re.compile(r"(?:`[^`\n]+`|[^`\n])+?(?=[.!?:](?:\s|$)|\n|$)")
 _PRIORITIES = {"high": Priority.HIGH, "medium": Priority.MEDIUM, "low": Priority.LOW}
 _FOUND = Priority.MEDIUM + 1
 """Priority of what nobody asked for: behind what the owner wants."""
-_PRIORITIES = {"high": Priority.HIGH, "medium": Priority.MEDIUM, "low": Priority.LOW}
 _TITLE_LENGTH = 80
 _SHOWN = 500
 """Characters of a fact in a prompt."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
+
+import re2
 
 from file_system.paths import is_git_name
 
@@ -52,20 +54,28 @@ def matching_files(root: Path, pattern: str) -> list[Path]:
     """Files of `root` that match `pattern`, relative and sorted. `**` spans folders; without `/` any folder matches."""
     wanted = pattern.removeprefix("./")
     expression = _expression(wanted if "/" in wanted else f"**/{wanted}")
-    return sorted(Path(path) for path in walk(root) if expression.fullmatch(path))
+    return sorted(Path(path) for path in walk(root) if expression(path))
 
 
 def is_test_file(path: str) -> bool:
     """Whether a Python or JavaScript file holds tests, judged by its name and folders."""
     folders, _, name = path.rpartition("/")
-    if name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py" or _SCRIPT_TEST.search(name):
+    if (
+        name.startswith("test_")
+        or name.endswith(("_test.py", "_test.go"))
+        or name == "conftest.py"
+        or _SCRIPT_TEST.search(name)
+    ):
         return True
     return bool({"tests", "test", "__tests__"} & set(folders.split("/")))
 
 
 @lru_cache(maxsize=256)
-def _expression(pattern: str) -> re.Pattern[str]:
-    """A glob as a regular expression: `*` and `?` stay within a name, `**/` is any number of folders."""
+def _expression(pattern: str) -> Callable[[str], bool]:
+    """Whether a path fits a glob: `*` and `?` stay within a name, `**/` is any number of folders.
+
+    By RE2, which a model's glob cannot make to take for ever.
+    """
     parts = []
     position = 0
     while position < len(pattern):
@@ -88,7 +98,10 @@ def _expression(pattern: str) -> re.Pattern[str]:
         else:
             parts.append(re.escape(pattern[position]))
             position += 1
+    options = re2.Options()
+    options.log_errors = False
     try:
-        return re.compile("".join(parts))
-    except re.error:  # a class such as [z-a]: taken as it is written
-        return re.compile(re.escape(pattern))
+        expression = re2.compile("".join(parts), options=options)
+    except re2.error:  # a class such as [z-a]: taken as it is written
+        expression = re2.compile(re2.escape(pattern))
+    return lambda path: expression.fullmatch(path) is not None

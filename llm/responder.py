@@ -54,12 +54,13 @@ class Responder:
         A `trial` is about this very server: it is not answered from the cache, and not asked again when it fails.
         """
         digest = request.digest()
-        if found := self._ledger.find_call(context.workflow_id, context.step, digest):
+        known = self._ledger.find_call(context.workflow_id, context.step, digest)
+        if known and (answer := replayed(known, request)):
             log.debug("model call replayed", agent=context.agent, step=context.step)
-            return replayed(found, request)
+            return answer
         repeatable = not trial and request.temperature == 0 and self._settings.cache_ttl > 0
-        if repeatable and (found := self._ledger.cached_response(digest, self._settings.cache_ttl)):
-            answer = replayed(found, request)
+        cached = self._ledger.cached_response(digest, self._settings.cache_ttl) if repeatable else None
+        if cached and (answer := replayed(cached, request)):
             self._ledger.record_call(entry(request, context, answer, cost=0.0, cached=True, seconds=0.0))
             return answer
         begun = time.monotonic()

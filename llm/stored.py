@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 
-from pydantic import JsonValue, TypeAdapter
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from llm.errors import LLMError
 from llm.ledger import Answered, CallContext, ModelCall
@@ -62,9 +62,12 @@ def failed(request: Request, context: CallContext, error: LLMError, seconds: flo
     return entry(request, context, nothing, cost=0.0, cached=False, seconds=seconds, outcome=type(error).__name__)
 
 
-def replayed(found: Answered, request: Request) -> Answer:
-    """The answer that was stored for `request`."""
-    said = _SAID.validate_json(found.response) if request.tools else _Said(found.response, ())
+def replayed(found: Answered, request: Request) -> Answer | None:
+    """The answer that was stored for `request`; None when it cannot be read any more."""
+    try:
+        said = _SAID.validate_json(found.response) if request.tools else _Said(found.response, ())
+    except ValidationError:
+        return None
     return Answer(
         text=said.text,
         # The ledger keeps no flag for it: an answer that used up its limit was cut off by it.
@@ -94,12 +97,11 @@ def _written(answer: Answer, *, with_calls: bool) -> str:
 
 
 def _redacted_call(call: ToolCall) -> ToolCall:
-    """In JSON a secret may hide behind escapes, so its strings are redacted as they are meant; then the whole."""
+    """In JSON a secret may hide behind escapes, so its strings are redacted as they are meant, one by one."""
     try:
-        meant = json.dumps(_redacted_value(json.loads(call.arguments)), ensure_ascii=False)
+        return replace(call, arguments=json.dumps(_redacted_value(json.loads(call.arguments)), ensure_ascii=False))
     except (ValueError, RecursionError):
-        meant = call.arguments
-    return replace(call, arguments=redact(meant))
+        return replace(call, arguments=redact(call.arguments))
 
 
 def _redacted_value(value: JsonValue) -> JsonValue:

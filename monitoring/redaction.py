@@ -23,10 +23,10 @@ _SHAPES = [
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
 ]
 _HEADER = re.compile(
-    r"(?i)\b(authorization|x-api-key|api-key)(['\"]?\s*[:=]\s*['\"]?)(?:(bearer|basic|token)\s+)?[^\s'\",}]+"
+    r"(?i)\b(authorization|x-api-key|api-key)(['\"]?\s*[:=]\s*['\"]?)(?:(bearer|basic|token)\s+)?[^\s'\",}\\]+"
 )
 _ASSIGNED = re.compile(
-    r"(?i)\b([A-Z0-9_]*(?:api_?key|secret|passwd|password|access_?token|auth_?token))(['\"]?\s*[:=]\s*['\"]?)([^\s'\",;}&]{8,})"
+    r"(?i)\b([A-Z0-9_]*(?:api_?key|secret|passwd|password|access_?token|auth_?token))(['\"]?\s*[:=]\s*['\"]?)([^\s'\",;}&\\]{8,})"
 )
 _URL_CREDENTIALS = re.compile(r"\b([a-z][a-z0-9+.-]*://)[^/\s:@'\"]*(?::[^/\s@'\"]*)?@")
 _ENVIRONMENT_NAME = re.compile(r"(?i)(key|token|secret|password|passwd|credential)s?$")

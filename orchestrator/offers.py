@@ -70,11 +70,20 @@ def with_wanted_name(code: str, present: str, wanted: Sequence[str]) -> str:
     """
     offered, module = parsed(code) or [], parsed(present) or []
     there = {node.name for node in module if isinstance(node, Definition)}
-    new = [node.name for node in offered if isinstance(node, Function) and node.name not in there]
+    new = [node for node in offered if isinstance(node, Function) and node.name not in there]
     missing = [name for name in wanted if "." not in name and name not in there]
     if len(missing) != 1 or len(new) != 1 or missing[0] in {name for node in offered for name in _names(node)}:
         return code
-    return re.sub(rf"(?<![.\w]){re.escape(new[0])}(?!\w)", missing[0], code)
+    uses = [node for top in offered for node in ast.walk(top) if isinstance(node, ast.Name) and node.id == new[0].name]
+    lines = code.splitlines(keepends=True)
+    # From the end, so that places before stay right; columns of syntax trees count bytes.
+    for node in sorted(uses, key=lambda node: (node.lineno, node.col_offset), reverse=True):
+        line = lines[node.lineno - 1].encode()
+        changed = line[: node.col_offset] + missing[0].encode() + line[node.end_col_offset :]
+        lines[node.lineno - 1] = changed.decode()
+    head = lines[new[0].lineno - 1]
+    lines[new[0].lineno - 1] = re.sub(rf"\bdef(\s+){re.escape(new[0].name)}\b", rf"def\g<1>{missing[0]}", head, count=1)
+    return "".join(lines)
 
 
 def _other_methods(

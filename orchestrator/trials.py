@@ -74,7 +74,7 @@ class Trial(BaseModel):
         if hidden and missing and not told:
             evidence = f"All tests that you were shown pass, but {len(missing)} that you were not shown fail."
             return self.model_copy(update={"green": False, "evidence": evidence, "overfitted": True})
-        evidence = evidence_of(result, told) if hidden else self.evidence
+        evidence = evidence_without(result, hidden) if hidden else self.evidence
         evidence = evidence or f"these tests did not pass: {', '.join(told)}"
         return self.model_copy(update={"green": False, "evidence": evidence})
 
@@ -109,6 +109,12 @@ def evidence_of(result: TestResult, only: Sequence[str] = ()) -> str:
     if result.problem and not chosen:
         parts.append(result.output_tail[-1500:])
     return "\n\n".join(part.strip() for part in parts if part.strip())
+
+
+def evidence_without(result: TestResult, hidden: Collection[str]) -> str:
+    """As `evidence_of`, with nothing of the `hidden` tests; failures of whole files and fixtures are told."""
+    told = [f.test_id for f in result.failures if f.test_id.partition("[")[0] not in hidden]
+    return evidence_of(result, told) if told else result.problem or ""
 
 
 def _first_line(text: str) -> str:

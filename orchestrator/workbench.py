@@ -19,20 +19,21 @@ from orchestrator.javascript import draft_test, javascript_test_file, new_javasc
 from orchestrator.services import Services
 from orchestrator.sources import Sources, public_names, read_sources, text_of
 from orchestrator.suite import Baseline
-from orchestrator.trials import Trial, evidence_of, not_passed
+from orchestrator.trials import Trial, evidence_without, not_passed
 from testing import Framework, TestResult, has_tests
 
 log = get_logger(__name__)
 
 TEST_FILES = ["tests/**", "test/**", "**/tests/**", "**/test/**", "**/test_*.py", "**/*_test.py", "**/conftest.py",
               "**/pytest.ini", "**/tox.ini", "**/__tests__/**", "**/*.test.*", "**/*.spec.*", "**/package.json",
-              "**/package-lock.json", "**/.npmrc", "**/jest.*", "**/vitest.*"]  # fmt: skip
+              "**/package-lock.json", "**/.npmrc", "**/jest.*", "**/vitest.*", "**/vite.config.*", "**/babel.config.*",
+              "**/.babelrc*", "**/*_test.*", "**/*-test.*", "**/*_spec.*", "**/*-spec.*"]  # fmt: skip
 """What a developer may not write: the tests are out of reach of the one who has to make them pass."""
 DEPENDENCY_FILES = ["**/pyproject.toml", "**/setup.py", "**/setup.cfg", "**/MANIFEST.in", "**/meson.build",
                     "**/*requirements*.txt", "**/*constraints*.txt", "**/uv.lock", "**/uv.toml",
                     "**/package.json", "**/package-lock.json", "**/.npmrc", "**/pnpm-lock.yaml", "**/yarn.lock",
                     "**/go.mod", "**/go.sum", "**/Cargo.toml", "**/Cargo.lock"]  # fmt: skip
-"""What a developer with tools may not write either: a change there is installed, with the network, before any test."""
+"""What a developer may not write either: a change there is installed, with the network, before any test."""
 _NEW_TESTS_SECONDS = 15.0
 """Time the new tests of a task get beyond that of the whole suite; an answer that loops for ever should not hold the
 developer for long, nor the cores that an embedded model needs."""
@@ -64,8 +65,8 @@ class Workbench:
         self._git = services.git
         self._suite = services.suite
         self._task = task
-        self.developer = services.team.developer
-        """Whose answers are applied: how depends on its model."""
+        self.small = False
+        """Whether the answers are a small model's, which writes definitions."""
 
     # -- the worktree ----------------------------------------------------------------------------------------
 
@@ -206,7 +207,8 @@ class Workbench:
         before = self._suite.baseline(base, self._task.id)
         held, whole = self._suite.holds(tree, before, self._task.id)
         passed = held and not not_passed(test_ids, whole.passed_ids)
-        evidence = "" if passed else "the new tests pass, but the suite does not:\n" + evidence_of(whole)
+        told = evidence_without(whole, hidden)
+        evidence = "" if passed else f"the new tests pass, but the suite does not:\n{told}"
         return trial.model_copy(update={"green": passed, "evidence": evidence})
 
     # -- a developer with tools ------------------------------------------------------------------------------
@@ -217,8 +219,7 @@ class Workbench:
 
     def developers_files(self) -> FileManager:
         """The worktree's files, as a developer with tools may read and write them."""
-        protected = [*self._services.settings.file_system.protected, *TEST_FILES, *DEPENDENCY_FILES]
-        return FileManager(self._worktree.path, protected=protected)
+        return FileManager(self._worktree.path, protected=self._protected)
 
     def tree_with_tests(self, tests_commit: str, tests_file: str) -> str:
         """The worktree's files as a tree, with QA's tests as QA committed them. Raises UnsafeContent."""
@@ -319,11 +320,7 @@ class Workbench:
         return min(_NEW_TESTS_SECONDS + self._suite.baseline(base, self._task.id).seconds, self._suite.timeout)
 
     def _apply(self, requirements: Requirements, answer: str, tests: str) -> str:
-        settings = self._services.settings
-        # Who writes the backlog gives the team work: that is the owner's.
-        protected = [*settings.file_system.protected, *TEST_FILES, *settings.project.backlog_files]
-        small = self.developer.profile.small
-        return apply_answer(self._worktree.path, protected, requirements, answer, small=small, tests=tests)
+        return apply_answer(self._worktree.path, self._protected, requirements, answer, small=self.small, tests=tests)
 
     def _lay(self, worktree: Worktree, commit: str, start: str) -> None:
         """Put the worktree on `commit` and its files to those of `start`, a later tree."""
@@ -336,6 +333,12 @@ class Workbench:
                 else:
                     files.write_file(change.path, text_of(folder, change.path))
         files.discard_backups()
+
+    @property
+    def _protected(self) -> list[str]:
+        settings = self._services.settings
+        # Who writes the backlog gives the team work: that is the owner's.
+        return [*settings.file_system.protected, *TEST_FILES, *DEPENDENCY_FILES, *settings.project.backlog_files]
 
     def _trailers(self, stage: str) -> dict[str, str]:
         return {"Stage": stage, "Run": str(self._task.run)}

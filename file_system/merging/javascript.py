@@ -43,7 +43,7 @@ def merge_javascript(text: str, code: str, path: str, wanted: Collection[str] = 
     Raises SyntaxProblem (for either text), ElidedCode, or MergeRefused when the code defines nothing.
     """
     offered_tree = parse_javascript(path, code)
-    offered = list(_offered(offered_tree.root_node))
+    offered = list({item.name: item for item in _offered(offered_tree.root_node)}.values())  # the last one counts
     if not offered:
         raise MergeRefused(path, "the answer defines nothing: it needs the whole function or class")
     module = parse_javascript(path, text)
@@ -133,7 +133,9 @@ class _Merging:
     def _hand_out(self) -> None:
         listed = next((node for node in map(_exports_object, self._root.named_children) if node is not None), None)
         if listed is None:
-            self._new.append("".join(f"exports.{name} = {name};\n" for name in self._handed_out))
+            # At the end: what replaces `module.exports` as a whole may come before.
+            added = "".join(f"module.exports.{name} = {name};\n" for name in self._handed_out)
+            self._edits.append((len(self._bytes), len(self._bytes), f"\n{added}"))
             return
         items = listed.named_children
         if not items:

@@ -43,7 +43,7 @@ class Opinion(BaseModel):
 
 def is_wanted(ctx: StageContext, strategy: str) -> bool:
     """Whether passing the tests is not enough: a small model's own code, and tests that the owner did not write."""
-    return ctx.developer.profile.small and not ctx.task.tests and strategy in ("draft", "sample")
+    return ctx.profile_of(ctx.developer).small and not ctx.task.tests and strategy in ("draft", "sample")
 
 
 def opinion(ctx: StageContext, state: CodeState, answer: str, label: str) -> Opinion:

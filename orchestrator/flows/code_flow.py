@@ -68,7 +68,7 @@ def review(ctx: StageContext) -> Outcome:
     number = state.review_rounds + 1
     facts = ctx.step("facts of the change", ChangeFacts, lambda: ctx.bench.facts(state.tests_commit, state.code_commit))
     verdict = ctx.team.tech_lead.check_facts(facts)
-    if verdict.approved and ctx.team.tech_lead.profile.judges:
+    if verdict.approved and ctx.profile_of(ctx.team.tech_lead).judges:
         verdict = ctx.step("review", Review, lambda: _model_review(ctx, state))
     ctx.step("record verdict", bool, partial(ctx.record_review, verdict, number))
     if not verdict.approved:
@@ -132,7 +132,7 @@ def _rejected(state: CodeState, verdict: Review, number: int) -> Outcome:
             FailureReason.REVIEW_REJECTED, f"rejected in {number} reviews; last issues: {issues}", blocked=True
         )
     state.review_rounds = number
-    state.turns = 0
+    state.begin_anew()
     state.review_issues = verdict.issues or [verdict.reasoning or "The reviewer rejected the change."]
     return Next("code", state)
 

@@ -59,6 +59,8 @@ class CodeState(FlowState):
     tests_file: str = ""
     tests_ids: list[str] = []
     tests_commit: str = ""
+    red_ids: list[str] = []
+    """Those that failed without the code, without their parameters."""
     hidden: list[str] = []
     """Of the tests those that the developer is not shown."""
     shown: str = ""
@@ -81,7 +83,9 @@ class CodeState(FlowState):
     seen: list[str] = []
     """Identities of the answers that were tried in earlier approaches."""
     turns: int = 0
-    """Approaches begun since the tests were settled or the work was sent back."""
+    """Approaches begun since the tests were settled, the work was sent back, or another model took it over."""
+    earlier: int = 0
+    """Approaches before those."""
     answer: str = ""
     """The developer's answer that passed."""
     code_commit: str = ""
@@ -118,7 +122,11 @@ class CodeState(FlowState):
         """The same work on another commit: what depends on the commit is found anew."""
         self.base, self.suite_size = base, len(baseline.passed)
         self.tests_commit = self.code_commit = self.shown = ""
-        self.turns = 0
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """The approaches that are allowed begin to count again; their numbers go on."""
+        self.earlier, self.turns = self.earlier + self.turns, 0
 
     @property
     def shown_ids(self) -> list[str]:

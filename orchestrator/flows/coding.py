@@ -57,11 +57,12 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
         if trial.overfitted and attempt.strategy.goes_on:
             break  # more evidence of the same kind would lead to more of the same: begin anew
     state.seen = sorted(seen)
-    most = ctx.services.settings.orchestrator.max_approaches or ctx.developer.profile.approaches
-    if state.turns < most and not agreement.is_hopeless(state):
+    most = ctx.services.settings.orchestrator.max_approaches or ctx.profile_of(ctx.developer).approaches
+    small = ctx.profile_of(ctx.developer).small
+    if state.turns < most and not (small and agreement.is_hopeless(state)):
         return False
     if not _escalated(ctx, state):
-        raise agreement.open_question(state) or StageFailed(
+        raise (agreement.open_question(state) if small else None) or StageFailed(
             FailureReason.TESTS_FAILED,
             f"no answer of {len(seen)} passed; the last one:\n{_last_evidence(ctx)}",
             blocked=True,
@@ -75,7 +76,8 @@ def _escalated(ctx: StageContext, state: CodeState) -> bool:
     following = models[models.index(state.model) + 1 :] if state.model in models else models
     if not following:
         return False
-    state.model, state.turns = following[0], 0
+    state.model = following[0]
+    state.begin_anew()
     ctx.step("escalate", bool, partial(_note_escalation, ctx, state.model))
     return True
 

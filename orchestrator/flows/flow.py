@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel, JsonValue
 
-from agents import Review
-from llm import CallContext
+from agents import BaseAgent, Review
+from llm import CallContext, ModelProfile
 from memory import Task, TaskType
 from orchestrator.engine import Steps
 from orchestrator.failures import typed_failures
@@ -75,10 +75,19 @@ class StageContext:
         self.views = Views(services, task)
         self.laboratory = Laboratory(services, task)
         self._steps = steps
+        self._profiles: dict[str, ModelProfile] = {}
 
     def use_model(self, model: str) -> None:
-        """Let the developer ask `model`; its own for an empty name."""
-        self.developer = self.bench.developer = self.team.developer.with_model(model)
+        """Let the developer ask `model`; its own for an empty name. Every stage that asks it begins with this."""
+        self.developer = self.team.developer.with_model(model)
+        self.bench.small = self.profile_of(self.developer).small
+
+    def profile_of(self, agent: BaseAgent) -> ModelProfile:
+        """What an agent's model can do, found out once in a visit, as a step: what is known of a model may change."""
+        name = f"profile of {agent.name} {agent.model or ''}".strip()
+        if name not in self._profiles:
+            self._profiles[name] = self.step(name, ModelProfile, lambda: agent.profile)
+        return self._profiles[name]
 
     @property
     def agent(self) -> str:

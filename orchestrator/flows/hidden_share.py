@@ -18,11 +18,18 @@ _SHARE = 3
 
 
 def hide_some(ctx: StageContext, state: CodeState) -> None:
-    """Choose the hidden tests among those of `state`, and lay down the files as the developer sees them."""
-    state.hidden = hidden_of(state, _declared(ctx, state))
-    state.shown = state.tests_commit
-    if state.hidden:
-        state.shown = ctx.step("shown tests", str, lambda: _shown(ctx, state))
+    """Choose the hidden tests among those of `state`, and lay down the files as the developer sees them.
+
+    None where the file is in the repository already, and not all that have to become green.
+    """
+    found = ctx.step("hidden tests", list[str], lambda: _chosen(ctx, state))
+    state.hidden = [] if set(state.red_ids) <= set(found) else found
+    lay_shown(ctx, state, "shown tests")
+
+
+def lay_shown(ctx: StageContext, state: CodeState, step: str) -> None:
+    """Lay down the files with the tests of `state` but its hidden ones."""
+    state.shown = ctx.step(step, str, lambda: _shown(ctx, state)) if state.hidden else state.tests_commit
 
 
 def hidden_of(state: CodeState, declared: Sequence[str]) -> list[str]:
@@ -33,15 +40,23 @@ def hidden_of(state: CodeState, declared: Sequence[str]) -> list[str]:
     return [possible[(2 * place + 1) * len(possible) // (2 * count)] for place in range(count)]
 
 
-def _declared(ctx: StageContext, state: CodeState) -> list[str]:
-    """The tests of the task's file; none where they cannot be told apart by reading it."""
-    return declared_tests(_text(ctx, state), state.tests_file) if state.tests_file.endswith(".py") else []
+def _chosen(ctx: StageContext, state: CodeState) -> list[str]:
+    if not state.tests_file.endswith(".py") or ctx.bench.text_of(state.base, state.tests_file):
+        return []
+    text = _text(ctx, state)
+    declared = declared_tests(text, state.tests_file)
+    hidden = hidden_of(state, declared)
+    left = declared_tests(_without(text, state.tests_file, hidden), state.tests_file)
+    return [test_id for test_id in hidden if test_id not in left]  # a class that others build on stays whole
 
 
 def _shown(ctx: StageContext, state: CodeState) -> str:
-    ids = set(_declared(ctx, state)) - set(state.hidden)
-    text = only_tests(_text(ctx, state), state.tests_file, ids)
+    text = _without(_text(ctx, state), state.tests_file, state.hidden)
     return ctx.bench.tree_with(state.tests_commit, (state.tests_file, text))
+
+
+def _without(text: str, file: str, hidden: Sequence[str]) -> str:
+    return only_tests(text, file, set(declared_tests(text, file)) - set(hidden))
 
 
 def _text(ctx: StageContext, state: CodeState) -> str:

@@ -17,6 +17,6 @@ def law_cases(ctx: StageContext, state: CodeState) -> list[TestCase]:
 def _law_cases(ctx: StageContext, state: CodeState) -> list[TestCase]:
     text = f"{ctx.task.title}\n{ctx.task.description}"
     # A search among changes runs the tests thousands of times, for which hypothesis is too slow.
-    hypothesis = not ctx.developer.profile.small and ctx.bench.has_module(state.base, "hypothesis")
+    hypothesis = not ctx.profile_of(ctx.developer).small and ctx.bench.has_module(state.base, "hypothesis")
     modules, signatures = ctx.bench.sources().imports, ctx.views.signatures(text)
     return law_tests(text, state.settled, modules, signatures, hypothesis=hypothesis)

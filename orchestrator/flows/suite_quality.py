@@ -16,6 +16,7 @@ from agents import TestCase, missing_case
 from memory import SuiteQuality
 from orchestrator.flows.code_state import CodeState
 from orchestrator.flows.flow import StageContext
+from orchestrator.flows.hidden_share import lay_shown
 from orchestrator.trials import Trial
 from testing import Mutation, declared_tests
 
@@ -75,6 +76,7 @@ def _strengthened(ctx: StageContext, state: CodeState, found: Mutation) -> Mutat
         return found
     state.cases, state.tests_ids = stronger, ids
     state.tests_commit = ctx.step("commit further cases", str, partial(ctx.bench.commit_tests, *tests, state.base))
+    lay_shown(ctx, state, "shown tests again")
     state.code_commit = ctx.step(
         "commit code again", str, partial(ctx.bench.commit_code, trial.tree, state.tests_commit)
     )
@@ -92,7 +94,7 @@ def _further_cases(ctx: StageContext, state: CodeState, found: Mutation) -> list
     ]
     if agreed:
         return [missing_case(state.settled, number, lines) for number, lines in enumerate(agreed, start=1)]
-    if ctx.team.qa.profile.small or not found.survivors:
+    if ctx.profile_of(ctx.team.qa).small or not found.survivors:
         return []
     proposed = ctx.step("missing assertions", list[str], partial(_ask, ctx, state, found))
     return ctx.step("usable missing assertions", list[TestCase], partial(_usable, ctx, state, proposed))

@@ -44,11 +44,13 @@ class RedCheck(BaseModel):
 
 def settle_tests(ctx: StageContext, state: CodeState) -> None:
     """Fill `state` with tests that were seen to be red, committed as QA's commit."""
+    ctx.use_model("")
+    ctx.profile_of(ctx.team.qa)
     if ctx.task.tests:
         state.tests_file, state.cases = ctx.task.tests_file, cases_in(ctx.task.tests)
     elif not state.cases:
         stated = ctx.step("stated examples", list[TestCase], partial(_stated, ctx, state))
-        drafts = _draft_solutions(ctx, state, stated) if ctx.developer.profile.small else []
+        drafts = _draft_solutions(ctx, state, stated) if ctx.profile_of(ctx.developer).small else []
         further = _further(ctx, state, stated, drafts)
         state.cases, state.drafts = [*stated, *further], sorted(drafts, key=lambda draft: not draft.passed)
     if not state.tests_file:
@@ -110,7 +112,7 @@ def _further(
 
     majority of drafts satisfies.
     """
-    small = ctx.team.qa.profile.small
+    small = ctx.profile_of(ctx.team.qa).small
     voters = [draft for draft in drafts if draft.passed or not stated]
     if small and len(voters) < ENOUGH_GOOD_DRAFTS:
         if not stated:
@@ -172,6 +174,7 @@ def _see_red(ctx: StageContext, state: CodeState) -> None:
             "or the task states nothing new",
         )
     state.tests_ids = sorted([*check.red, *check.guards])
+    state.red_ids = sorted({test_id.partition("[")[0] for test_id in check.red})
     if check.present:
         state.present = Sample(answer=check.present, passed=False, missing=len(check.red))
 
@@ -189,7 +192,7 @@ def _red_check(ctx: StageContext, state: CodeState) -> RedCheck:
     red = [test_id for failed, is_fair in fair.items() if is_fair for test_id in _ids(failed, ctx, state)]
     problem = trial.problem or ("" if trial.passed or trial.failures else "no test was collected")
     ctx.note("tests are red", red=len(red), already_green=len(trial.passed), unfit=len(unfit))
-    present = ctx.views.present(state.base, state.settled) if ctx.developer.profile.small else ""
+    present = ctx.views.present(state.base, state.settled) if ctx.profile_of(ctx.developer).small else ""
     return RedCheck(red=red, guards=trial.passed, unfit=unfit, present=present, problem=problem)
 
 

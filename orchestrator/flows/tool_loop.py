@@ -29,7 +29,7 @@ _FILLED = 0.7
 _KEPT_TURNS = 6
 """Newest turns that are never shortened."""
 _NO_CALL = "You called no tool. Go on with one; call finish when the work is done."
-_AGAIN = "You made this very call before, and no file has changed since. Made a third time it ends the work.\n"
+_AGAIN = "A call of this message was made before, and no file has changed since. Made a third time it ends the work.\n"
 
 
 class LoopResult(BaseModel):
@@ -84,17 +84,18 @@ def run_tool_loop(ctx: StageContext, state: CodeState, label: str, start_tree: s
     loop = _Loop(tree=begun, turns=[opening], evidence=evidence)
     ended: LoopResult | None = None
     for number in range(1, limits.max_tool_steps + 1):
-        _make_room(loop.turns, int(ctx.developer.profile.context_tokens * _FILLED))
+        _make_room(loop.turns, int(ctx.profile_of(ctx.developer).context_tokens * _FILLED))
         reply = ctx.step(f"think {label}.{number}", Reply, partial(_think, ctx, developer, loop, label, number))
         loop.tokens += _size(loop.turns) + estimate_tokens(reply.text + "".join(c.arguments for c in reply.calls))
         loop.turns.append(Turn("assistant", reply.text or ("" if reply.calls else "…"), reply.calls))
-        doings, circles = _doings(loop, reply)
-        if circles:
+        doings, repeated = _doings(loop, reply)
+        if repeated >= _MOST_REPEATS:
             ended = loop.ended("repeated", number)
             break
         if reply.calls:
             act = partial(bench.act, loop.tree, doings, green=loop.green)
-            _take(loop, reply, acted := ctx.step(f"act {label}.{number}", Acted, act))
+            acted = ctx.step(f"act {label}.{number}", Acted, act)
+            _take(loop, reply, acted, again=repeated == _MOST_REPEATS - 1)
             if acted.finished:
                 ended = loop.ended("finished", number)
                 break
@@ -124,8 +125,11 @@ def _think(ctx: StageContext, developer: ToolDeveloper, loop: _Loop, label: str,
     return developer.go_on(loop.turns, ctx.ask(f"think {label}.{number}"))
 
 
-def _doings(loop: _Loop, reply: Reply) -> tuple[list[Action | str], bool]:
-    """What the reply asks for, with notes in the place of what cannot be done; and whether it goes round in circles."""
+def _doings(loop: _Loop, reply: Reply) -> tuple[list[Action | str], int]:
+    """What the reply asks for, with notes in the place of what cannot be done; and in how many messages so far one of
+
+    its calls was made with these very files.
+    """
     doings: list[Action | str] = []
     for call in reply.calls[:_MOST_CALLS]:
         try:
@@ -137,19 +141,19 @@ def _doings(loop: _Loop, reply: Reply) -> tuple[list[Action | str], bool]:
         f"{call.name} {doing if isinstance(doing, str) else doing.key()}"
         for call, doing in zip(reply.calls, doings, strict=False)
     ]
-    for key in keys or [""]:
+    for key in dict.fromkeys(keys or [""]):
         loop.made[key, loop.tree] += 1
-    return doings, any(loop.made[key, loop.tree] >= _MOST_REPEATS for key in keys or [""])
+    return doings, max(loop.made[key, loop.tree] for key in keys or [""])
 
 
-def _take(loop: _Loop, reply: Reply, acted: Acted) -> None:
+def _take(loop: _Loop, reply: Reply, acted: Acted, *, again: bool) -> None:
     """Go on from what was done."""
     results = []
     for position, call in enumerate(reply.calls):
         text = acted.results[position] if position < len(acted.results) else ""
         text = text or f"not done: at most {_MOST_CALLS} calls in a message, and none after finish"
         results.append(ToolResult(call.id, as_data(text)))
-    if any(count == _MOST_REPEATS - 1 and tree == loop.tree for (_, tree), count in loop.made.items()):
+    if again and acted.tree == loop.tree:
         results[-1] = replace(results[-1], text=_AGAIN + results[-1].text)
     loop.turns.append(Turn("user", results=tuple(results)))
     if acted.tree != loop.tree or acted.evidence or acted.green:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import PurePosixPath
 
 from agents import UnusableAnswer
 from agents.tool_developer import CreateFile, EditFile, ListFiles, ReadFile, Search
@@ -95,7 +96,7 @@ def create_file(files: FileManager, action: CreateFile) -> str:
 
 
 def _refuse_secret(path: str) -> None:
-    if pattern := matching_pattern(path, SECRETS):
+    if pattern := matching_pattern(PurePosixPath(path).as_posix(), SECRETS):
         raise PathRefused(path, "secret", f"it matches {pattern}, which may hold secrets", "do without it")
 
 

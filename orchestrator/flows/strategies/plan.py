@@ -20,8 +20,8 @@ _TOOL_APPROACHES = 2
 
 def tries(ctx: StageContext, state: CodeState) -> Iterator[Try]:
     """The attempts of the approach that `state.turns` counts. What one of them finds may change what comes next."""
-    small, approach = ctx.developer.profile.small, state.turns
-    with_tools = approach <= _TOOL_APPROACHES and ctx.developer.profile.tools and _large(ctx)
+    small, approach = ctx.profile_of(ctx.developer).small, state.turns
+    with_tools = approach <= _TOOL_APPROACHES and ctx.profile_of(ctx.developer).tools and _large(ctx)
     if state.answer and not state.review_issues and approach == 1:
         yield Try(0, 1, Written("carried", state.answer))
     drafts = state.drafts[:] if approach == 1 and not state.answer and not state.model else []
@@ -29,11 +29,11 @@ def tries(ctx: StageContext, state: CodeState) -> Iterator[Try]:
     for number in range(1, most + 1):
         if number <= len(drafts):
             draft = drafts[number - 1]
-            yield Try(approach, number, Written("draft", draft.answer), None if draft.passed else draft)
+            yield Try(state.earlier + approach, number, Written("draft", draft.answer), None if draft.passed else draft)
         else:
-            yield Try(approach, number, _strategy(small, with_tools, number))
+            yield Try(state.earlier + approach, number, _strategy(small, with_tools, number))
     if small and near(state):
-        yield Try(approach, most + 1, Recombining())
+        yield Try(state.earlier + approach, most + 1, Recombining())
 
 
 def _large(ctx: StageContext) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 
-from llm import TruncatedOutput
+from llm import ProviderRefused, TruncatedOutput
 from orchestrator.flows.code_state import CodeState
 from orchestrator.flows.flow import StageContext
 from orchestrator.flows.strategies.strategy import Answer, Standing, Try
@@ -46,3 +46,7 @@ def _write(ctx: StageContext, state: CodeState, attempt: Try, step: str, standin
         return Answer(text=ctx.developer.write_files(ctx.task, view, ctx.ask(step), longer))
     except TruncatedOutput as cut:
         return Answer(text=cut.partial, cut=True)
+    except ProviderRefused:
+        if longer == 1:
+            raise
+        return Answer(text="", cut=True)  # more than the model can write

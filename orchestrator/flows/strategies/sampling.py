@@ -81,12 +81,12 @@ def near(state: CodeState) -> bool:
 
 
 def _views(ctx: StageContext) -> list[_View]:
-    return [view for view in _VIEWS if ctx.developer.profile.continues or not view.begun]
+    return [view for view in _VIEWS if ctx.profile_of(ctx.developer).continues or not view.begun]
 
 
 def _resumed(ctx: StageContext, state: CodeState, commit: str, sample: int) -> CodeView | None:
     """One of the nearest answers, begun; None when none is near, or the model cannot go on from a beginning."""
-    if not (ctx.developer.profile.continues and near(state)):
+    if not (ctx.profile_of(ctx.developer).continues and near(state)):
         return None
     least = min(known.missing for known in state.samples)
     nearest = [known.answer for known in state.samples if known.missing == least]
