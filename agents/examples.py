@@ -10,7 +10,7 @@ import builtins
 import doctest
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _BEFORE_CALL = re.compile(r"(?:\b(?:new|await)\s+)+$")
 _NEW_VALUE = re.compile(r"new\s+[A-Za-z_$][\w.$]*(?=\()")
@@ -18,10 +18,16 @@ _CALL_HEAD = re.compile(r"(?<![\w.])[A-Za-z_][\w.]*\(")
 _CONNECTOR = re.compile(
     r"""[`*]*\s*(?:\#\s*)?(?:,\s*|:\s*)?(?:(?:should|must|will|shall|would|to)\s+)?
     (?:(?P<returns>returns?|gives?(?:\s+back)?|yields?|is|becomes?|produces?|equals?|evaluates\s+to|results?\s+in|
-        →|⇒|->|=>|==)
+        [→⇒➞➔➜⟶⟹]|-{1,2}>|={1,2}>|==)
       |(?P<raises>raises?|throws?))
     \s*:?\s*(?:an?\s+)?(?:(?:list|tuple|dict|string|value|set)\s+(?=[`\[({'"]))?[`*]*\s*""",
     re.VERBOSE | re.IGNORECASE,
+)
+_NAMED = re.compile(r"`(?:def )?([A-Za-z_]\w*)\(")
+_INPUT = re.compile(
+    r"^[ \t>*-]*input:?[ \t]*(?P<input>\S[^\n]*)\n"
+    r"\s*[>*-]*[ \t]*(?:output|returns?|result):?[ \t]*(?P<output>\S[^\n]*)$",
+    re.MULTILINE | re.IGNORECASE,
 )
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*")
 _OPENING = {"(": ")", "[": "]", "{": "}"}
@@ -55,8 +61,9 @@ class Dialect:
 
 def stated_examples(text: str) -> list[Example]:
     """All examples `text` states in Python, in order, each once. What cannot be read with certainty is left out."""
-    found = [*_doctests(text), *sentences(_without_doctests(text), _PYTHON)]
-    return list(dict.fromkeys(found))
+    found = [*_doctests(text), *sentences(_without_doctests(text), _PYTHON), *_inputs(text)]
+    words = {"true": "True", "false": "False"}  # as other languages write them
+    return list(dict.fromkeys(replace(each, expected=words.get(each.expected or "", each.expected)) for each in found))
 
 
 def called_names(example: Example) -> list[str]:
@@ -101,6 +108,9 @@ def _doctests(text: str) -> Iterator[Example]:
             continue
         if item.exc_msg is not None:
             yield Example(source, raises=item.exc_msg.split(":")[0].strip(), setup=tuple(setup))
+        elif not item.want.strip():
+            # Nothing is printed after it: `>>> f(2) == 4` can only mean that it holds.
+            yield from _held(source, tuple(setup))
         elif want := item.want.strip():
             # Prose that follows without an empty line belongs to nobody: take the first line if only that is a value.
             for candidate in (want, want.splitlines()[0]):
@@ -109,6 +119,22 @@ def _doctests(text: str) -> Iterator[Example]:
                     break
             else:
                 yield Example(source, want, setup=tuple(setup), as_text=True)
+
+
+def _held(source: str, setup: tuple[str, ...]) -> Iterator[Example]:
+    node = ast.parse(source, mode="eval").body
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq | ast.Is):
+        yield Example(ast.unparse(node.left), ast.unparse(node.comparators[0]), setup=setup)
+
+
+def _inputs(text: str) -> Iterator[Example]:
+    """`Input: numbers = [1, 2], k = 1` and `Output: [2]` in the lines after it, of the first function that is named."""
+    name = _NAMED.search(text)
+    for match in _INPUT.finditer(text) if name else ():
+        assert name is not None
+        call, value = f"{name[1]}({match['input'].strip(' `')})", match["output"].strip(" `")
+        if _is_expression(call) and _is_literal(value):
+            yield Example(call, value)
 
 
 def _without_doctests(text: str) -> str:
@@ -254,4 +280,4 @@ def _dotted(node: ast.expr) -> str:
     return ""
 
 
-_PYTHON = Dialect(_is_expression, frozenset({"True", "False", "None"}))
+_PYTHON = Dialect(_is_expression, frozenset({"True", "False", "None", "true", "false"}))

@@ -92,3 +92,21 @@ def test_names_of_an_example() -> None:
 def test_noise_breaks_nothing(noise: str) -> None:
     for example in stated_examples(noise):
         ast.parse(example.call, mode="eval")
+
+
+def test_a_comparison_in_a_session_that_prints_nothing_says_that_it_holds() -> None:
+    found = stated_examples(">>> count([]) == 0\n>>> count([1, 11]) == 2\n>>> x = 3\n>>> count(x) < 4\n")
+    assert [(each.call, each.expected) for each in found] == [("count([])", "0"), ("count([1, 11])", "2")]
+
+
+@pytest.mark.parametrize("arrow", ["➞", "→", "=>", "==>", "->", "-->"])
+def test_arrows_and_truth_as_other_languages_write_it(arrow: str) -> None:
+    [example] = stated_examples(f"fits(3, 2) {arrow} false")
+    assert (example.call, example.expected) == ("fits(3, 2)", "False")
+
+
+def test_inputs_and_outputs_are_calls_of_the_function_that_is_named() -> None:
+    text = "Add `top(numbers, k)`.\n\nExample 1:\n    Input: numbers = [-3, 5], k = 1\n    Output: [5]\n\n"
+    text += 'Input: "a"\nOutput: what?\n'
+    assert [(each.call, each.expected) for each in stated_examples(text)] == [("top(numbers = [-3, 5], k = 1)", "[5]")]
+    assert stated_examples(text.replace("`", "")) == []
