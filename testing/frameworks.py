@@ -20,6 +20,8 @@ from testing.test_command import REPORT, TestCommand
 from testing.toolchains import Language
 
 _PYTHON_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
+NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
+"""What `ast.parse` raises for a text that it cannot read, very long sums and deep nesting among them."""
 _ENTRY = "/opt/ai-agents/unittest_entry.py"
 
 _NOT_TESTS = {".git", ".tox", ".nox", ".venv", "venv", "node_modules", "__pycache__", "build", "dist", "site-packages"}
@@ -124,7 +126,7 @@ def declared_tests(text: str, file: str) -> list[str]:
         return declared_javascript_tests(text, file)
     try:
         tree = ast.parse(text)
-    except (SyntaxError, ValueError):
+    except NOT_PYTHON:
         return []
     return [f"{file}::{name}" for name in _declared(tree.body, "")]
 

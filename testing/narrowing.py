@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
 from collections.abc import Collection, Iterator, Sequence
 
-from testing.frameworks import declared_tests
+from testing.frameworks import NOT_PYTHON, declared_tests
 
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -21,10 +22,10 @@ def only_tests(text: str, file: str, ids: Collection[str]) -> str:
         return text
     try:
         body = ast.parse(text).body
-    except (SyntaxError, ValueError):
+    except NOT_PYTHON:
         return text
     wanted = {test_id.partition("[")[0] for test_id in ids}
-    lines = text.splitlines(keepends=True)
+    lines = io.StringIO(text, newline="").readlines()  # as the parser counts them, which `splitlines` does not
     for node in _unwanted(body, f"{file}::", wanted, text):
         first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
         for number in range(first - 1, node.end_lineno or node.lineno):
@@ -49,9 +50,14 @@ def _unwanted(
             if within + node.name not in wanted:
                 yield node
         elif isinstance(node, ast.ClassDef) and len(re.findall(rf"\b{node.name}\b", text)) == 1:
-            tests = [item for item in node.body if isinstance(item, _FUNCTIONS) and item.name.startswith("test")]
-            dropped = list(_unwanted(node.body, f"{within}{node.name}::", wanted, text))
-            if tests and len(dropped) == len(tests):
+            inside = f"{within}{node.name}::"
+            if _has_tests(node) and not any(test_id.startswith(inside) for test_id in wanted):
                 yield node
-            else:
+                continue
+            dropped = list(_unwanted(node.body, inside, wanted, text))
+            if any(item not in dropped for item in node.body):  # a class of nothing is no Python
                 yield from dropped
+
+
+def _has_tests(node: ast.ClassDef) -> bool:
+    return any(isinstance(item, _FUNCTIONS) and item.name.startswith("test") for item in ast.walk(node))

@@ -61,3 +61,41 @@ def test_tests_are_found_again_in_a_file_that_has_grown_elsewhere() -> None:
     assert has_tests(TEXT + "\n\ndef test_new():\n    assert True\n", FILE, taken)
     assert not has_tests(TEXT.replace("LIMIT = 3", "LIMIT = 4"), FILE, taken)
     assert not has_tests(TEXT.replace("def test_b():\n    assert False\n", ""), FILE, taken)
+
+
+NESTED = """class TestA:
+    def test_x(self):
+        assert True
+
+    def test_y(self):
+        assert True
+
+    class TestInner:
+        def test_z(self):
+            assert True
+"""
+
+
+@pytest.mark.parametrize("wanted", ["TestA::test_x", "TestA::TestInner::test_z"])
+def test_a_class_stays_for_one_wanted_test_however_many_of_inner_classes_go(wanted: str) -> None:
+    text = only_tests(NESTED, FILE, [f"{FILE}::{wanted}"])
+    assert declared_tests(text, FILE) == [f"{FILE}::{wanted}"]
+
+
+def test_a_class_of_which_nothing_would_be_left_stays() -> None:
+    """Its wanted test is inherited: the text of the file does not show it."""
+    text = "from base import Base\n\n\nclass TestHeir(Base):\n    def test_own(self):\n        assert True\n"
+    assert only_tests(text, FILE, [f"{FILE}::TestHeir::test_inherited"]) == text
+
+
+@pytest.mark.parametrize("odd", ["\f", 'NAME = "a\u2028b"\n', "LIMIT = 1\r"])
+def test_lines_end_where_the_parser_ends_them(odd: str) -> None:
+    kept = f"{odd}\ndef test_a():\n    assert True\n\n"
+    dropped = "def test_b():\n    assert False\n"
+    assert only_tests(kept + dropped, FILE, [f"{FILE}::test_a"]) == kept
+
+
+def test_what_the_parser_chokes_on_stays() -> None:
+    text = "x = " + "+".join(["1"] * 20_000) + "\n\n\ndef test_a():\n    assert True\n"
+    assert only_tests(text, FILE, [f"{FILE}::test_b"]) == text
+    assert declared_tests(text, FILE) == []
