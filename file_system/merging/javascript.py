@@ -16,6 +16,7 @@ from file_system.merging.definitions import Merge
 _EXPORTED = re.compile(r"^export\s+(?:default\s+)?")
 _REQUIRES = re.compile(r"\brequire\(")
 _DIRECTIVE = re.compile(r"^[\"']use \w+[\"'];?$")
+_NAME = re.compile(r"[A-Za-z_$][\w$]*")
 _ASSIGNED = re.compile(r"^(?:module\.)?exports\.([A-Za-z_$][\w$]*)\s*=")
 
 
@@ -81,12 +82,16 @@ class _Merging:
         self.added: list[str] = []
 
     def imports(self, nodes: list[Node]) -> None:
-        """Add those of the import statements and requires that bind a name which is not there."""
-        missing = [source_of(node) for node in nodes if not set(_imports(node)) & self._bound]
+        """Add of the import statements and requires what binds a name that is not there."""
+        missing: list[str] = []
+        for node in nodes:
+            if line := _unbound(node, self._bound):
+                missing.append(line)
+                self._bound |= set(_imports(node))
         if missing:
             body = self._root.named_children
             before = [node for node in body if _imports(node)] or [
-                node for node in body if _DIRECTIVE.match(source_of(node))
+                node for node in body if node.type == "hash_bang_line" or _DIRECTIVE.match(source_of(node))
             ]
             place = self._line_end(before[-1].end_byte) if before else 0
             self._edits.append((place, place, "".join(f"{line}\n" for line in missing) + ("" if before else "\n")))
@@ -137,9 +142,11 @@ class _Merging:
             added = "".join(f"module.exports.{name} = {name};\n" for name in self._handed_out)
             self._edits.append((len(self._bytes), len(self._bytes), f"\n{added}"))
             return
-        items = listed.named_children
+        items = [node for node in listed.named_children if node.type != "comment"]
         if not items:
-            self._edits.append((listed.start_byte, listed.end_byte, f"{{ {', '.join(self._handed_out)} }}"))
+            comments = source_of(listed)[1:-1]
+            new = f"{{ {', '.join(self._handed_out)}{comments if comments.strip() else ' '}}}"
+            self._edits.append((listed.start_byte, listed.end_byte, new))
             return
         last = items[-1]
         lines = last.start_point.row != listed.start_point.row
@@ -179,10 +186,39 @@ def _imports(node: Node) -> list[str]:
     source = source_of(node)
     if node.type == "import_statement":
         words = re.split(r"\bfrom\b", source.removeprefix("import"))[0]
-        return [name for name in re.findall(r"[A-Za-z_$][\w$]*", words) if name not in ("as", "type", "default")]
+        words = re.sub(r"[\w$]+\s+as\s+", "", words)
+        return [name for name in _NAME.findall(words) if name not in ("as", "type", "default")]
     if node.type in DEFINITIONS and re.search(r"=\s*require\(", source):
-        return re.findall(r"[A-Za-z_$][\w$]*", re.sub(r"^\w+\s+", "", source.partition("=")[0]))
+        return _NAME.findall(re.sub(r"^\w+\s+", "", source.partition("=")[0]))
     return []
+
+
+def _unbound(node: Node, bound: Collection[str]) -> str:
+    """An import statement or require with those of its names that are not `bound`; empty when none is left."""
+    source = source_of(node)
+    if not set(_imports(node)) & set(bound):
+        return source
+    declared = node.named_children[0]
+    names = declared if declared.type == "import_clause" else declared.child_by_field_name("name")
+    if names is None or names.type not in ("import_clause", "object_pattern"):
+        return ""
+    kept = ", ".join(filter(None, (_parts_left(part, bound) for part in _parts(names))))
+    if not kept:
+        return ""
+    written = kept if names.type == "import_clause" else f"{{ {kept} }}"
+    return source.replace(source_of(names), written, 1)
+
+
+def _parts_left(part: Node, bound: Collection[str]) -> str:
+    """Of a default, a namespace, a braced list or one item of that what binds names that are not `bound`."""
+    if part.type != "named_imports":
+        return "" if _NAME.findall(source_of(part).partition("=")[0])[-1] in bound else source_of(part)
+    kept = [left for item in _parts(part) if (left := _parts_left(item, bound))]
+    return f"{{ {', '.join(kept)} }}" if kept else ""
+
+
+def _parts(node: Node) -> list[Node]:
+    return [part for part in node.named_children if part.type != "comment"]
 
 
 def _exports_object(node: Node) -> Node | None:

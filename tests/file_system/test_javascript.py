@@ -156,7 +156,7 @@ module.exports = { half, add };
 def test_a_new_file_is_written_in_the_manner_of_the_project() -> None:
     code = "function add(a, b) { return a + b; }\n"
     assert merge_javascript("", code, "a.js", ["add"]).text == f"export {code}"
-    assert merge_javascript("", code, "a.js", ["add"], esm=False).text == f"{code}\nexports.add = add;\n"
+    assert merge_javascript("", code, "a.js", ["add"], esm=False).text == f"{code}\nmodule.exports.add = add;\n"
     assert merge_javascript("", f"export {code}", "a.ts").text == f"export {code}"
 
 
@@ -190,3 +190,58 @@ def test_an_expression_tells_what_it_calls_and_needs() -> None:
     assert found is not None
     assert found.called == ("new Cart([1, x]).total", "Cart")
     assert found.free == {"Cart", "x", "c"}
+
+
+@pytest.mark.parametrize(
+    ("there", "offered", "added"),
+    [
+        ('import { a } from "./x.js";', 'import { a, b } from "./x.js";', 'import { b } from "./x.js";'),
+        ('import x from "./x.js";', 'import x, { a as c, b } from "./x.js";', 'import { a as c, b } from "./x.js";'),
+        ('import { a } from "./x.js";', 'import x, { a } from "./x.js";', 'import x from "./x.js";'),
+        ('import { a as c } from "./x.js";', 'import { a } from "./x.js";', 'import { a } from "./x.js";'),
+        ('const { a } = require("./x");', 'const { a, b: c } = require("./x");', 'const { b: c } = require("./x");'),
+        ('import { a, b } from "./x.js";', 'import { b, a } from "./x.js";', None),
+        ('const fs = require("fs");', 'const fs = require("fs");', None),
+    ],
+)
+def test_of_an_import_the_names_that_are_missing_are_added(there: str, offered: str, added: str | None) -> None:
+    answer = f"{offered}\n{offered}\nfunction f() {{\n  return 1;\n}}\n"
+    text = merge_javascript(f"{there}\n\nconst LIMIT = 3;\n", answer, "a.js").text
+    assert text.startswith(f"{there}\n{added}\n\nconst" if added else f"{there}\n\nconst")
+    assert text.count("./x") <= 2
+
+
+def test_an_import_goes_below_the_first_line_of_a_script() -> None:
+    script = '#!/usr/bin/env node\n\nconsole.log("a");\n'
+    answer = 'import fs from "node:fs";\nexport function f() {\n  return fs;\n}\n'
+    assert merge_javascript(script, answer, "a.js").text.startswith('#!/usr/bin/env node\nimport fs from "node:fs";\n')
+
+
+@pytest.mark.parametrize(
+    ("listed", "then"),
+    [
+        ("{\n  half, // of a number\n}", "{\n  half,\n  add, // of a number\n}"),
+        ("{ half /* of a number */ }", "{ half, add /* of a number */ }"),
+        ("{\n  // nothing yet\n}", "{ add\n  // nothing yet\n}"),
+        ("{}", "{ add }"),
+    ],
+)
+def test_comments_in_what_is_handed_out_are_no_names(listed: str, then: str) -> None:
+    module = f"const half = (x) => x / 2;\n\nmodule.exports = {listed};\n"
+    answer = "function add(a, b) {\n  return a + b;\n}\n"
+    text = merge_javascript(module, answer, "a.js", ["add"], esm=False).text
+    assert text.endswith(f"module.exports = {then};\n")
+
+
+def test_what_is_new_is_handed_out_beside_a_function_that_is_the_module() -> None:
+    answer = "function add(a, b) {\n  return a + b;\n}\n"
+    text = merge_javascript("function f() {}\n\nmodule.exports = f;\n", answer, "a.js", ["add"]).text
+    assert text.index("module.exports = f;") < text.index("module.exports.add = add;")
+
+
+def test_of_a_name_that_an_answer_gives_twice_the_last_one_counts() -> None:
+    answer = "function add() {\n  return 1;\n}\nfunction add() {\n  return 2;\n}\n"
+    for module in ("const a = 1;\n", "function add() {\n  return 0;\n}\n"):
+        text = merge_javascript(module, answer, "a.js").text
+        assert text.count("function add") == 1
+        assert "return 2" in text
