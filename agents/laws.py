@@ -21,7 +21,8 @@ _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n\s*\n|\n\s*[-*]\s")
 _DOUBT = re.compile(
     r"\b(?:if|when|unless|except|only|provided|otherwise|while|until|as long as|not|no longer|never|cannot|may|might|"
     r"sometimes|usually|often|some|about|approximately|roughly|nearly|round\w*|positive|negative|non\w*|valid|even|odd|"
-    r"sorted|greater|less|more|above|below|between|least|most|empty|where|with)\b|n't\b",
+    r"sorted|greater|less|more|above|below|between|least|most|empty|where|with|for(?!\s+(?:all|any|every|each)\b)|"
+    r"(?<!add )(?<!sum )up\s+to)\b|n't\b",
     re.IGNORECASE,
 )
 _EXCEPTION = re.compile(r"(?:but|except|unless|however|only|otherwise|for|if|when)\b", re.IGNORECASE)
@@ -30,6 +31,9 @@ _EQUATION = re.compile(
     r"`([^`\n]+)`\s*(?:,\s*)?(?:always\s+)?(?:returns|gives|gives back|is|equals|==|yields)\s+`([^`\n]+)`"
 )
 _COMPARED = re.compile(r"`([^`\n=<>!]+)==([^`\n=]+)`")
+_CODE = re.compile(r"`([^`\n]+)`")
+_FUNCTION = re.compile(r"(?:def )?([A-Za-z_]\w*$|[A-Za-z_][\w.]*(?=\())")
+_VALUES = ("True", "False", "None")
 _SIGNATURE = re.compile(r"`(?:def )?([A-Za-z_]\w*\([^`\n]*\)(?:\s*->[^`\n:]*)?):?`")
 _INVERSE = re.compile(r"\binverse of `?(\w+)`?", re.IGNORECASE)
 _TWICE = re.compile(
@@ -74,8 +78,9 @@ def stated_laws(text: str, symbols: Sequence[str], signatures: Sequence[str] = (
     seen = _arguments(text, known)
     found: dict[tuple[str, str], Law] = {}
     sentences = _SENTENCE.split(text)
-    for sentence, following in zip(sentences, [*sentences[1:], ""], strict=True):
-        for left, right in () if _EXCEPTION.match(following.strip()) else _equations(sentence, symbols, known):
+    for number, (sentence, following) in enumerate(zip(sentences, [*sentences[1:], ""], strict=True)):
+        before = "\n".join(sentences[:number])
+        for left, right in () if _EXCEPTION.match(following.strip()) else _equations(before, sentence, symbols, known):
             variables = _variables(left, right, known, seen)
             if variables and _is_law(left, right, symbols):
                 law = Law(ast.unparse(left), ast.unparse(right), variables)
@@ -84,11 +89,10 @@ def stated_laws(text: str, symbols: Sequence[str], signatures: Sequence[str] = (
 
 
 def _equations(
-    sentence: str, symbols: Sequence[str], known: Mapping[str, _Signature]
+    before: str, sentence: str, symbols: Sequence[str], known: Mapping[str, _Signature]
 ) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """Both sides of what the sentence says is always equal."""
+    """Both sides of what the sentence, which follows the text `before`, says is always equal."""
     words = re.sub(r"`[^`]*`", " ", sentence)
-    order = _ORDER.search(sentence)
     if _DOUBT.search(words.replace("does not matter", "").replace("doesn't matter", "")):
         return
     for match in [*_EQUATION.finditer(sentence), *_COMPARED.finditer(sentence)]:
@@ -98,19 +102,39 @@ def _equations(
     about = known.get(symbols[0]) if symbols else None
     if about is None:
         return
+
+    def says(words: re.Pattern[str]) -> re.Match[str] | None:
+        found = words.search(sentence)
+        return found if found and _is_about(about, f"{before}\n{sentence[: found.start()]}", found) else None
+
     first, *others = about.parameters or [""]
     call = f"{about.name}({', '.join(about.parameters)})"
-    if (inverse := _INVERSE.search(sentence)) and (other := known.get(inverse[1])):
+    if (inverse := says(_INVERSE)) and (other := known.get(inverse[1])):
         start, *rest = other.parameters or [""]
         if rest == others and other.name != about.name:
             inner = f"{other.name}({', '.join(other.parameters)})"
             yield _sides(f"{about.name}({', '.join([inner, *rest])})", start)
-    if _TWICE.search(sentence) and about.required == 1:
+    if says(_TWICE) and about.required == 1:
         yield _sides(f"{about.name}({about.name}({first}))", f"{about.name}({first})")
-    if order and order[1] in about.parameters and _is(about.returns, "int", "float", "bool", "str", "set", "dict"):
+    if (
+        (order := says(_ORDER))
+        and order[1] in about.parameters
+        and _is(about.returns, "int", "float", "bool", "str", "set", "dict")
+    ):
         yield _sides(re.sub(rf"\b{order[1]}\b(?=[,)])", f"{order[1]}[::-1]", call), call)
-    if (sums := _ADDS_UP.search(sentence)) and sums[1] in about.parameters and _is_ints(about.returns):
+    if (sums := says(_ADDS_UP)) and sums[1] in about.parameters and _is_ints(about.returns):
         yield _sides(f"sum({call})", sums[1])
+
+
+def _is_about(own: _Signature, before: str, words: re.Match[str]) -> bool:
+    """Whether the last function that is named `before` the `words` of a law is the task's own.
+
+    What the words name themselves, such as that of which it is the inverse, is not what they are about.
+    """
+    named = [found[1] for code in _CODE.findall(before) if (found := _FUNCTION.match(code.strip()))]
+    others = {*own.parameters, *_VALUES, *words.groups()}
+    functions = [name for name in named if name not in others]
+    return bool(functions) and functions[-1] == own.name
 
 
 def _is_law(left: ast.expr, right: ast.expr, symbols: Sequence[str]) -> bool:

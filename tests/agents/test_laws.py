@@ -48,6 +48,12 @@ def laws(text: str, symbol: str) -> list[str]:
             "total",
             "total(prices[::-1], rebate) == total(prices, rebate)",
         ),
+        (DECODE + "`decode(encode(text))` returns `text` for all texts.", "decode", "decode(encode(text)) == text"),
+        (
+            SPLIT + "It cuts `total` in parts. The parts add up to `total`.",
+            "split",
+            "sum(split(total, parts)) == total",
+        ),
         ("Add `gcd(a: int, b: int) -> int`. `gcd(a, b)` equals `gcd(b, a)`.", "gcd", "gcd(a, b) == gcd(b, a)"),
     ],
 )
@@ -80,6 +86,14 @@ def test_a_law_is_read(text: str, symbol: str, law: str) -> None:
         ("Add `unique(items: list[int]) -> list[int]`. The order of `items` does not matter.", "unique"),
         (SPLIT + "It never loses a cent.", "split"),
         ("Add `netto(cents: int, rate: float) -> int`, the inverse of `brutto`, in cents.", "netto"),
+        # Bounded, or for some values.
+        (DECODE + "`decode(encode(text))` returns `text` for words.", "decode"),
+        (DECODE + "`decode(encode(text))` returns `text` up to 10 letters.", "decode"),
+        # What is said of another function.
+        ("Add `size(text: str) -> int`. `unpack` is the inverse of `pack(text: str) -> str`.", "size"),
+        ("Add `shout(text: str) -> str`. `normalize` is idempotent.", "shout"),
+        ("Add `shout(text: str) -> str`. `normalize(text)` trims it. It is idempotent.", "shout"),
+        ("Add `total(prices: list[int]) -> int`. For `mean` the order of `prices` does not matter.", "total"),
     ],
 )
 def test_where_there_is_a_doubt_there_is_no_law(text: str, symbol: str) -> None:
