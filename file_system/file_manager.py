@@ -60,6 +60,11 @@ class FileManager:
         except UnicodeDecodeError as error:
             raise NotText(path, f"byte {error.start} is {data[error.start]:#04x}") from None
 
+    def resolved(self, path: str) -> str:
+        """The path that `path` is read from: links that stay inside the workspace are followed. Raises FileMissing
+        when a folder on the way is not there."""
+        return "/".join(without_links(self.workspace_path, checked_parts(path)))
+
     def exists(self, path: str) -> bool:
         """Whether there is a regular file at `path`."""
         try:

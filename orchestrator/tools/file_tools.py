@@ -34,6 +34,7 @@ def list_files(files: FileManager, action: ListFiles) -> str:
 def read_file(files: FileManager, action: ReadFile) -> str:
     """Lines with their numbers, and where to read on."""
     _refuse_secret(action.path)
+    _refuse_secret(files.resolved(action.path))
     lines = files.read_file(action.path).splitlines()
     if action.first_line > max(1, len(lines)):
         return f"{action.path} has only {len(lines)} lines"
@@ -65,6 +66,7 @@ def search_files(files: FileManager, action: Search) -> str:
 def edit_file(files: FileManager, action: EditFile) -> str:
     """The place as it reads now. Raises UnusableAnswer or FileSystemError when nothing was changed."""
     _refuse_secret(action.path)
+    _refuse_secret(files.resolved(action.path))
     before = files.read_file(action.path)
     count = before.count(action.old)
     if count > 1:

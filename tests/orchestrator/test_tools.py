@@ -70,6 +70,25 @@ def test_reading_is_by_ranges_and_bounded(files: FileManager) -> None:
         read_file(files, ReadFile(path="link.py"))
 
 
+@pytest.mark.parametrize(("link", "target"), [("notes.txt", ".env"), ("docs", "certs"), ("two.txt", "notes.txt")])
+def test_a_secret_is_not_shown_under_another_name(files: FileManager, link: str, target: str) -> None:
+    (files.workspace_path / "notes.txt").symlink_to(".env")
+    if link != "notes.txt":
+        (files.workspace_path / link).symlink_to(target)
+    path = "docs/server.key" if link == "docs" else link
+    with pytest.raises(PathRefused, match="secrets"):
+        read_file(files, ReadFile(path=path))
+    with pytest.raises(PathRefused, match="secrets"):  # its refusal would show the nearest lines
+        edit_file(files, EditFile(path=path, old="PASSWORD=none", new="x"))
+    assert search_files(files, Search(text="PASSWORD")) == "nothing found"
+    assert link not in list_files(files, ListFiles())
+
+
+def test_links_to_what_is_no_secret_are_read(files: FileManager) -> None:
+    (files.workspace_path / "short.py").symlink_to("src/app.py")
+    assert read_file(files, ReadFile(path="short.py")) == read_file(files, ReadFile(path="src/app.py"))
+
+
 def test_search_finds_text_and_expressions_but_no_secrets(files: FileManager) -> None:
     assert (
         search_files(files, Search(text="run")) == "src/app.py:1: def run():\ntests/test_app.py:1: def test_run(): ..."
