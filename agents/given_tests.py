@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Sequence
 
 from agents.answers import TestCase
+from file_system import NOT_PYTHON
 
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -97,5 +98,5 @@ def _defined(node: ast.stmt) -> set[str]:
 def _parsed(text: str) -> ast.Module:
     try:
         return ast.parse(text)
-    except (SyntaxError, ValueError):
+    except NOT_PYTHON:
         return ast.Module([], [])

@@ -43,9 +43,10 @@ from file_system.paths import matching_pattern
 from file_system.repository_map.repository_map import RepositoryMap, is_test_path
 from file_system.search_replace import Block, apply_blocks
 from file_system.searching import Match, search
-from file_system.syntax import check_syntax
+from file_system.syntax import NOT_PYTHON, check_syntax
 
 __all__ = [
+    "NOT_PYTHON",
     "AmbiguousAnswer",
     "AnswerError",
     "Block",

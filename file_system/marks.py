@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from file_system.merging.names import Definition
 from file_system.outline import first_line_of
+from file_system.syntax import NOT_PYTHON
 
 _WORD = re.compile(r"(?P<word>TODO|FIXME)\b(?:\([^)\n]*\))?[ \t]*:?[ \t]*(?P<text>.*)")
 _HASH = re.compile(r"^#+[ \t]*")
@@ -78,7 +79,7 @@ def _definitions(text: str) -> Iterator[tuple[str, int, int]]:
     """Dotted name, first and last line of every definition, outer ones first."""
     try:
         waiting: list[tuple[str, ast.AST]] = [("", ast.parse(text))]
-    except (SyntaxError, ValueError):
+    except NOT_PYTHON:
         return
     while waiting:
         within, node = waiting.pop(0)

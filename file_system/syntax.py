@@ -12,6 +12,9 @@ import yaml
 from file_system.errors import SyntaxProblem
 from file_system.javascript import JAVASCRIPT_SUFFIXES, parse_javascript
 
+NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
+"""What `ast.parse` raises for a text that it cannot read, very long sums and deep nesting among them."""
+
 
 def check_syntax(path: str, text: str) -> None:
     """Raise SyntaxProblem when `text` is not valid Python, JavaScript, TypeScript, JSON, TOML or YAML; other kinds

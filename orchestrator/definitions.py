@@ -6,6 +6,8 @@ import ast
 import textwrap
 from collections.abc import Collection, Sequence
 
+from file_system import NOT_PYTHON
+
 LONGEST_CONSTANT = 160
 """Characters of a constant that is shown."""
 
@@ -17,7 +19,7 @@ def parsed(text: str) -> list[ast.stmt] | None:
     """The statements of the module `text`; None when it is no Python."""
     try:
         return ast.parse(text).body
-    except (SyntaxError, ValueError):
+    except NOT_PYTHON:
         return None
 
 

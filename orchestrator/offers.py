@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from file_system import AnswerError, code_for, merge_definitions
+from file_system import NOT_PYTHON, AnswerError, code_for, merge_definitions
 from orchestrator.definitions import Definition, Function, assigned_names, class_in, parsed
 
 
@@ -25,7 +25,7 @@ def only_wanted(code: str, present: str, wanted: Collection[str]) -> str:
     """
     try:
         tree, module = ast.parse(code), ast.parse(present)
-    except SyntaxError:
+    except NOT_PYTHON:
         return code
     wanted = {*wanted, *(name.partition(".")[0] for name in wanted)}
     taken = {node.name for node in module.body if isinstance(node, Definition)} - wanted

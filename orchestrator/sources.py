@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from agents import module_name
-from file_system import CodeMap, FileManager, FileSystemError, is_javascript, is_test_file
+from file_system import NOT_PYTHON, CodeMap, FileManager, FileSystemError, is_javascript, is_test_file
 from orchestrator.definitions import definition_line
 from orchestrator.javascript import javascript_imports
 
@@ -63,7 +63,7 @@ def imported_definitions(root: Path, text: str) -> list[str]:
     """What the module `text` imports by name from the code below `root`, a line each: `Point = tuple[int, int]`."""
     try:
         wanted = [node for node in ast.parse(text).body if isinstance(node, ast.ImportFrom) and node.module]
-    except SyntaxError:
+    except NOT_PYTHON:
         return []
     if not wanted:
         return []

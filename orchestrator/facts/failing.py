@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents import Fact, FactKind, module_name
-from file_system import CodeMap, FileManager, FileSystemError
+from file_system import NOT_PYTHON, CodeMap, FileManager, FileSystemError
 from memory import MOST_TESTS
 from orchestrator.sources import Sources, read_sources
 from orchestrator.suite import Baseline, FailedTest
@@ -28,6 +28,7 @@ class _Test:
     failures: list[FailedTest] = field(default_factory=list)
     line: int = 0
     source: str = ""
+    node: ast.AST = field(default_factory=lambda: ast.Module([], []))
     subject: tuple[str, str] = ("", "")
     """Path of the source file and name in it that the test is about, as far as that can be told."""
 
@@ -44,7 +45,7 @@ def failing_tests(root: Path, baseline: Baseline) -> list[Fact]:
         try:
             text = files.read_file(path)
             tree = ast.parse(text)
-        except (FileSystemError, SyntaxError, ValueError):
+        except (FileSystemError, *NOT_PYTHON):
             continue
         tests = _failing(path, text, tree, failures, baseline)
         imports = _imports(tree, sources)
@@ -94,9 +95,9 @@ def _failing(file: str, text: str, tree: ast.Module, failures: Sequence[FailedTe
         test = found.setdefault(name, _Test(file, name))
         test.failures.append(failure)
         if node := known.get(name):
-            test.line, test.source = node.lineno, ast.get_source_segment(text, node) or ""
+            test.line, test.source, test.node = node.lineno, ast.get_source_segment(text, node) or "", node
         else:
-            test.source = text
+            test.source, test.node = text, tree
     return [found[""]] if "" in found else list(found.values())
 
 
@@ -128,21 +129,27 @@ def _imports(tree: ast.Module, sources: Sources) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _used(source: str, imports: Mapping[str, tuple[str, str]]) -> Counter[tuple[str, str]]:
+def _used(code: ast.AST, imports: Mapping[str, tuple[str, str]]) -> Counter[tuple[str, str]]:
     """How often a piece of test code uses each thing of the project."""
     used: Counter[tuple[str, str]] = Counter()
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return used
-    for node in ast.walk(tree):
+    for node in ast.walk(code):
         if isinstance(node, ast.Name) and imports.get(node.id, ("", ""))[1]:
             used[imports[node.id]] += 1
-        elif isinstance(node, ast.Attribute) and (dotted := ast.unparse(node.value)) in imports:
+        elif isinstance(node, ast.Attribute) and (dotted := _dotted(node.value)) in imports:
             path, name = imports[dotted]
             if not name:
                 used[(path, node.attr)] += 1
     return used
+
+
+def _dotted(node: ast.expr) -> str:
+    """`a.b` as it is written, empty for anything else; `ast.unparse` cannot write long sums."""
+    match node:
+        case ast.Name():
+            return node.id
+        case ast.Attribute():
+            return f"{_dotted(node.value)}.{node.attr}"
+    return ""
 
 
 def _used_by_passing(
@@ -152,7 +159,7 @@ def _used_by_passing(
     used: Counter[tuple[str, str]] = Counter()
     for name, node in _functions(tree.body, ""):
         if name not in failing:
-            used.update(set(_used(ast.unparse(node), imports)))
+            used.update(set(_used(node, imports)))
     return used
 
 
@@ -163,7 +170,7 @@ def _subject(
     defined: Mapping[str, str],
 ) -> tuple[str, str]:
     """What the test is most likely about: what it uses and is not there, else what passing tests use least."""
-    used = _used(test.source if test.name else "\n".join(_bodies(test.source)), imports)
+    used = _used(test.node, imports)
     if not used:
         return ("", "")
 
@@ -172,10 +179,6 @@ def _subject(
         return there, used_by_passing.get(thing, 0), -used[thing]
 
     return min(used, key=rank)
-
-
-def _bodies(text: str) -> list[str]:
-    return [ast.unparse(node) for node in ast.parse(text).body if not isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 def _definition(root: Path, path: str, symbol: str) -> str:

@@ -45,3 +45,8 @@ def test_other_languages_and_broken_files() -> None:
     assert (mark.line, mark.text) == (1, "wrong")
     (kept,) = marks_in("a.py", "# TODO: this\ndef f(:\n  '''")
     assert kept.text == "this"
+
+
+def test_what_the_parser_chokes_on_has_its_comments_all_the_same() -> None:
+    (mark,) = marks_in("a.py", "x = " + "+".join(["1"] * 20_000) + "\n# TODO: shorter\n")
+    assert mark.text == "shorter"
