@@ -90,9 +90,14 @@ class CEOLoop:
         state = self.state()
         if time.time() < state.next_at and state.situation == self._situation():
             return None
-        return Job(
-            id=f"ceo.{state.rounds + 1}", agent="ceo", kind="ceo", payload={"round": state.rounds + 1}, priority=1
-        )
+        number = state.rounds + 1
+        return Job(id=_job_id(number), agent="ceo", kind="ceo", payload={"round": number}, priority=1)
+
+    def give_up(self, job_id: str) -> None:
+        """Remember a round whose job the engine ended, so that it is not offered for ever: another one may go well."""
+        number = self.state().rounds + 1
+        if job_id == _job_id(number):
+            self._remember(number, Outcome(problem=f"the job {job_id} ended without a result; see the log"))
 
     def exhausted(self) -> bool:
         """True when the last round saw the present situation and found nothing to do."""
@@ -119,9 +124,12 @@ class CEOLoop:
         if not room:
             return Outcome(found=stated)
         facts = steps.step("facts", list[Fact], partial(self._fresh_facts, outlook.head))
-        planned = self._team.ceo.tasks_from_facts(facts, room) if self._team.ceo.profile.small else []
+        # What may change meanwhile, by this round's own tasks too, decides in a replay as it did at first.
+        small = steps.step("small model", bool, partial(typed_failures, lambda: self._team.ceo.profile.small))
+        wanted = steps.step("ideas wanted", bool, partial(self._may_have_ideas, outlook))
+        planned = self._team.ceo.tasks_from_facts(facts, room) if small else []
         shown: list[Fact] = []
-        if not planned and (self._may_have_ideas(outlook) or (facts and not self._team.ceo.profile.small)):
+        if not planned and (wanted or (facts and not small)):
             shown = facts[:_MOST_FACTS]
             context = CallContext(task_id=None, agent="ceo", workflow_id=steps.job.id, step="ideas")
             ask = partial(self._ask, outlook, shown, room, context)
@@ -248,3 +256,7 @@ class CEOLoop:
         ended = counts[TaskStatus.COMPLETED] + counts[TaskStatus.FAILED] + counts[TaskStatus.CANCELLED]
         parts = [services.settings.project.goal, services.git.tip(), str(ended)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _job_id(number: int) -> str:
+    return f"ceo.{number}"

@@ -22,6 +22,8 @@ _TICK = 1.0
 _CEO_TICK = 0.1
 """The same while the CEO's job is about to end, which nobody tells the loop of."""
 _OPEN_LIMIT = 1000
+_BROKEN = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "CANCELLED")
+"""The engine's words for a job that ended without its result."""
 
 
 class TaskOrchestrator:
@@ -102,7 +104,9 @@ class TaskOrchestrator:
             self._next_check = time.monotonic() + self._services.settings.orchestrator.check_interval
             self._stop_hung_tasks()
             self._revive()
-        if self._ceo_job and self._engine.status(self._ceo_job) not in ("ENQUEUED", "PENDING"):
+        if self._ceo_job and (status := self._engine.status(self._ceo_job)) not in ("ENQUEUED", "PENDING"):
+            if status in _BROKEN:
+                self._ceo.give_up(self._ceo_job)
             self._ceo_job = None
         if not active and self._ceo_job is None and (checking or woken):
             self._wake_ceo()
@@ -162,7 +166,7 @@ class TaskOrchestrator:
         """A task whose job ended without moving it on would wait for ever: fail it with what is known."""
         for task in self.get_active_tasks():
             job = stage_job(task, 1)
-            if self._engine.status(job.id) in ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "CANCELLED"):
+            if self._engine.status(job.id) in _BROKEN:
                 detail = f"the job {job.id} ended without a result; see the log"
                 self._end(task, TaskStatus.FAILED, FailureReason.INTERNAL_ERROR, detail)
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import JsonValue
 
+from config import load_settings
 from memory import MemoryStore, Priority, TaskStatus, TaskType
-from orchestrator.ceo_loop import IdleState
+from orchestrator.ceo_loop import CEOLoop, IdleState
+from orchestrator.engine import Engine, Handler, Steps
+from orchestrator.errors import Stopping
+from orchestrator.services import Services, open_services
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import (
     ADD_TASK,
     APPROVED,
     House,
     asked,
+    eventually,
     git,
     in_sandbox,
     stop,
@@ -32,6 +41,9 @@ class DoubleTest(unittest.TestCase):
     def test_double(self) -> None:
         self.assertEqual(double(4), 8)
 """
+
+
+Result = TypeVar("Result")
 
 
 def idle_state(store: MemoryStore) -> IdleState:
@@ -68,6 +80,85 @@ def test_the_idle_ceo_creates_a_task_then_asks_ever_more_seldom_and_a_restart_ch
         asked_at = time.time() - (time.monotonic() - server.requests[-1].received_at)
     assert rounds_of_ideas(server) == resting.rounds + 1
     assert asked_at >= resting.next_at
+
+
+class Dies:
+    """The steps of a round whose daemon dies before it is remembered."""
+
+    def __init__(self, steps: Steps, died: threading.Event) -> None:
+        self.job = steps.job
+        self._steps = steps
+        self._died = died
+
+    def step(self, name: str, returns: type[Result], action: Callable[[], Result]) -> Result:
+        if name == "remember":
+            self._died.set()
+            raise Stopping
+        return self._steps.step(name, returns, action)
+
+
+@contextmanager
+def services_of(house: House) -> Iterator[Services]:
+    services = open_services(load_settings(house.config), house.paths)
+    try:
+        yield services
+    finally:
+        services.close()
+
+
+@contextmanager
+def engine_with(services: Services, ceo: Handler) -> Iterator[Engine]:
+    running = Engine(services.paths.engine_url, {"ceo": ceo})
+    running.start()
+    try:
+        yield running
+    finally:
+        running.stop(5)
+        running.close()
+
+
+def test_a_round_that_dies_with_its_tasks_made_goes_on_as_it_began(make_house: MakeHouse) -> None:
+    house, server = make_house(
+        team(ideas=[{"tasks": [IDEA]}]), project={"goal": "Make calc a full calculator", "tasks_from": []}
+    )
+    died = threading.Event()
+    with services_of(house) as services:
+        ceo = CEOLoop(services, until_idle=True)  # which plans once: its own task would change its mind
+        job = ceo.due()
+        assert job is not None
+        with engine_with(services, lambda steps: ceo(Dies(steps, died))) as running:
+            running.enqueue(job)
+            assert died.wait(60)
+        assert ceo.state().rounds == 0
+        assert len(services.store.list_tasks(source="ceo")) == 1
+        with engine_with(services, ceo) as running:
+            eventually(lambda: running.status(job.id) not in ("ENQUEUED", "PENDING"), "the round ends")
+            assert running.status(job.id) == "SUCCESS"
+        assert (ceo.state().rounds, ceo.state().found, ceo.state().problem) == (1, 1, "")
+    assert rounds_of_ideas(server) == 1
+
+
+def test_a_round_whose_job_is_broken_is_not_offered_for_ever(make_house: MakeHouse) -> None:
+    house, _ = make_house(team(), project={"tasks_from": []})
+
+    def breaks(steps: Steps) -> None:
+        raise RuntimeError(steps.job.id)
+
+    with services_of(house) as services:
+        job = CEOLoop(services, until_idle=False).due()
+        assert job is not None
+        with engine_with(services, breaks) as running:
+            running.enqueue(job)
+            eventually(lambda: running.status(job.id) == "ERROR", "the round ends")
+    problems: set[str] = set()
+
+    def goes_on(store: MemoryStore) -> bool:
+        problems.add(idle_state(store).problem)
+        return idle_state(store).rounds >= 2
+
+    with house.daemon():
+        house.wait(goes_on, seconds=30)
+    assert any("ceo.1 ended without a result" in problem for problem in problems)
 
 
 def test_stated_work_needs_no_model_and_the_urgent_item_goes_first(make_house: MakeHouse) -> None:
