@@ -70,18 +70,16 @@ def test_reading_is_by_ranges_and_bounded(files: FileManager) -> None:
         read_file(files, ReadFile(path="link.py"))
 
 
-@pytest.mark.parametrize(("link", "target"), [("notes.txt", ".env"), ("docs", "certs"), ("two.txt", "notes.txt")])
-def test_a_secret_is_not_shown_under_another_name(files: FileManager, link: str, target: str) -> None:
+@pytest.mark.parametrize("path", ["notes.txt", "two.txt"])
+def test_a_secret_is_not_shown_under_another_name(files: FileManager, path: str) -> None:
     (files.workspace_path / "notes.txt").symlink_to(".env")
-    if link != "notes.txt":
-        (files.workspace_path / link).symlink_to(target)
-    path = "docs/server.key" if link == "docs" else link
+    (files.workspace_path / "two.txt").symlink_to("notes.txt")
     with pytest.raises(PathRefused, match="secrets"):
         read_file(files, ReadFile(path=path))
     with pytest.raises(PathRefused, match="secrets"):  # its refusal would show the nearest lines
         edit_file(files, EditFile(path=path, old="PASSWORD=none", new="x"))
     assert search_files(files, Search(text="PASSWORD")) == "nothing found"
-    assert link not in list_files(files, ListFiles())
+    assert path not in list_files(files, ListFiles())
 
 
 def test_links_to_what_is_no_secret_are_read(files: FileManager) -> None:
