@@ -323,3 +323,17 @@ def test_parse_code(files: FileManager) -> None:
     assert outline.classes[0].signature == "class A(dict)"
     assert outline.classes[0].doc == "An A."
     assert outline.classes[0].methods[0].signature == "async def go(self, *, n: int=3) -> 'A'"
+
+
+def test_a_glob_made_to_take_for_ever_takes_no_time(files: FileManager, workspace: Path) -> None:
+    deep = workspace / "/".join(["a"] * 60)
+    deep.mkdir(parents=True)
+    (deep / "y").touch()
+    begun = time.monotonic()
+    assert files.find_files("**/" * 24 + "x") == []
+    assert time.monotonic() - begun < 5
+
+
+def test_a_class_that_is_none_is_taken_as_it_is_written(files: FileManager, workspace: Path) -> None:
+    (workspace / "src/[z-a].py").touch()
+    assert files.find_files("src/[z-a].py") == [Path("src/[z-a].py")]

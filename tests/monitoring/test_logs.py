@@ -126,3 +126,11 @@ def test_shapes_of_secrets_are_masked(text: str, secret: str) -> None:
 )
 def test_ordinary_code_is_left_alone(text: str) -> None:
     assert redact(text) == text
+
+
+def test_a_quoted_secret_in_json_is_masked_and_the_json_stays_whole() -> None:
+    for said in ('run "password=hunter2hunter"', 'send "Authorization: Bearer abcdef.ghijkl"'):
+        masked = redact(json.dumps({"text": said, "more": 1}))
+        assert "hunter2" not in masked
+        assert "ghijkl" not in masked
+        assert json.loads(masked)["more"] == 1

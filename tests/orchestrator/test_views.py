@@ -285,6 +285,10 @@ def test_a_function_under_another_name_gets_the_wanted_one() -> None:
     assert with_wanted_name(code, "x = 1\n", ["is_nested"]) == (
         "def is_nested(s):\n    return s and is_nested(s[1:]) or x.is_nested_text\n"
     )
+    told = 'def is_nested_text(s):\n    """Not is_nested_text."""\n    return "ü is_nested_text", is_nested_text(s)\n'
+    assert with_wanted_name(told, "", ["is_nested"]) == (
+        'def is_nested(s):\n    """Not is_nested_text."""\n    return "ü is_nested_text", is_nested(s)\n'
+    )
     two = "def a(): ...\n\n\ndef b(): ...\n"
     assert with_wanted_name(two, "", ["c"]) == two
     assert with_wanted_name(two, "def b(): ...\n", ["c"]).startswith("def c()")
