@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from llm import Provider, Tool, ToolCall, ToolResult, Turn
 from memory import MemoryStore
+from memory.schema import model_cache, model_calls
 from monitoring import register_secret
 from tests.llm.conftest import MODELS, MakeClient, context
 from tests.support import Reply, Request, ScriptedModelServer
@@ -167,3 +168,28 @@ def test_anthropic_is_asked_to_keep_a_conversation_but_of_one_question_only_the_
     assert [block.get("cache_control") for block in talk["system"]] == [kept]
     assert "cache_control" not in question
     assert [block.get("cache_control") for block in question["system"]] == [kept]
+
+
+def test_a_quoted_secret_leaves_the_arguments_of_a_replay_whole(make_client: MakeClient) -> None:
+    said = {"path": 'run "password=hunter2hunter"'}
+    with ScriptedModelServer([Reply.tool("read_file", {**said})]) as server:
+        for _ in range(2):
+            reply = make_client(server).converse([Turn("user", "Go.")], TOOLS, context=context())
+        assert len(server.requests) == 1
+    assert json.loads(reply.calls[0].arguments) == {"path": 'run "password=[redacted]"'}
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+def test_a_stored_answer_that_cannot_be_read_is_asked_for_again(
+    temperature: float, make_client: MakeClient, store: MemoryStore
+) -> None:
+    with ScriptedModelServer(lambda request: Reply.tool("read_file", {"path": "a.py"})) as server:
+        for step in ("1", "1", "2"):
+            reply = make_client(server).converse(
+                [Turn("user", "Go.")], TOOLS, temperature=temperature, context=context(step)
+            )
+            assert reply.calls[0].name == "read_file"
+            with store._database.write() as connection:
+                for table in (model_calls, model_cache):
+                    connection.execute(table.update().values(response="cut in the mid"))
+        assert len(server.requests) == 3

@@ -8,9 +8,10 @@ import pytest
 from pydantic import JsonValue
 
 from bench.repository_map import generate
+from llm import Reply as Message
 from llm import ToolCall, ToolResult, Turn
 from memory import FailureReason, TaskStatus
-from orchestrator.flows.tool_loop import _make_room
+from orchestrator.flows.tool_loop import _doings, _Loop, _make_room
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import APPROVED, House, eventually, git, in_sandbox, team
 from tests.support import Answer, Reply, Request, ScriptedModelServer
@@ -172,3 +173,12 @@ def test_what_tools_gave_back_first_makes_room_when_the_context_is_nearly_full()
     assert left_out == [f"c{number}" for number in range(8)], "down to half, the first ones"
     assert turns[-6:] == whole[-6:]
     assert [turn.calls for turn in turns] == [turn.calls for turn in whole]
+
+
+def test_a_call_counts_once_a_message_however_often_it_stands_there() -> None:
+    loop = _Loop(tree="one", turns=[])
+    calls = tuple(ToolCall(f"c{number}", "read_file", '{"path": "a.py"}') for number in range(3))
+    message = Message("", calls, truncated=False)
+    assert [_doings(loop, message)[1] for _ in range(3)] == [1, 2, 3]
+    loop.tree = "two"
+    assert _doings(loop, message)[1] == 1, "the files have changed"
