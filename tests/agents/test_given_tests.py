@@ -78,7 +78,7 @@ def test_what_a_file_imports_by_name_is_what_it_tests() -> None:
     assert imported_names("from . import x\nimport y") == []
 
 
-@pytest.mark.parametrize("text", ["def (", "\0", ""])
+@pytest.mark.parametrize("text", ["def (", "\0", "", "x = " + "+".join(["1"] * 20_000)])
 def test_what_cannot_be_read_has_no_cases(text: str) -> None:
     assert cases_in(text) == []
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from agents import Fact
 from memory import MemoryStore, Task, TaskStatus
 from orchestrator.facts import KnownFacts
@@ -146,3 +148,13 @@ def test_a_concern_is_worked_on_twice_at_most_and_by_one_task_at_a_time(tmp_path
     assert known.fresh([fact("4")]) == []
     assert (known.task_of(fact("4")), known.has_seen(fact("4")), known.has_seen(fact("2"))) == ("t2", False, True)
     store.close()
+
+
+@pytest.mark.parametrize(("terms", "symbols"), [(400, {"half", "sub"}), (20_000, {"sub"})])
+def test_a_file_that_is_hard_to_parse_does_not_end_the_search(tmp_path: Path, terms: int, symbols: set[str]) -> None:
+    """Of 400 terms a tree can be made, but not written out again."""
+    test = "\n\ndef test_{name}():\n    assert half(" + "+".join(["1"] * terms) + ") == 200\n"
+    odd = "from calc import half\n" + test.format(name="half") + test.format(name="other")
+    root = tree(tmp_path, {"calc.py": CALC, "tests/test_odd.py": odd, FILE: TESTS})
+    facts = failing_tests(root, ended("tests/test_odd.py::test_half", f"{FILE}::test_sub"))
+    assert {fact.symbol for fact in facts} == symbols

@@ -22,6 +22,7 @@ SQUARES = "\n\n".join(
     ]
 )
 BY_THE_LETTER = "### calc.py\n```python\n" + CALC + "\n\ndef square(x: int) -> int:\n    return {{{pairs}}}[x]\n```\n"
+WRONG = "\n\ndef square(x: int) -> int:\n    return x * x if x in {correct} else 0\n"
 RIGHT = "### calc.py\n```python\n" + CALC + "\n\ndef square(x: int) -> int:\n    return x * x\n```\n"
 
 
@@ -65,3 +66,30 @@ def test_code_that_knows_the_shown_tests_by_heart_begins_anew_and_does_not_land(
     assert isinstance(quality, dict)
     assert quality["hidden"] == 2
     assert git(house.repository, "show", "agents/integration:tests/test_square.py") == SQUARES.strip()
+
+
+@pytest.mark.parametrize(
+    ("correct", "files"),
+    [
+        # Of six the second and the fifth would be hidden: nothing would be left that is to become green.
+        ((2, 4, 5, 7), {}),
+        # The tests' names and ways are known from the file that is there.
+        ((), {"tests/test_square.py": SQUARES.partition("\n\ndef test_square_7")[0] + "\n"}),
+    ],
+    ids=["all red ones", "file in the repository"],
+)
+def test_nothing_is_hidden_where_that_is_pointless(
+    make_house: MakeHouse, correct: tuple[int, ...], files: dict[str, str]
+) -> None:
+    present = CALC + WRONG.format(correct=correct)
+    house, _ = make_house(team(code=[RIGHT]), files={"calc.py": present, **files}, project={"tasks_from": []})
+    given = house.repository / "tests" / "test_square.py"
+    given.write_text(SQUARES, encoding="utf-8")
+    added = house.cli("task", "add", "Mend square", "--tests", str(given), "--json")
+    task_id = json.loads(added.stdout)["id"]
+    done = house.run_until_idle()
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    quality = house.task(task_id).result["quality"]
+    assert isinstance(quality, dict)
+    assert quality["hidden"] == 0

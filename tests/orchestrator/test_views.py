@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.beginnings import Wanted, begun_function, resumed_function
-from orchestrator.definitions import definition_line, function_in
+from orchestrator.definitions import definition_line, function_in, parsed
 from orchestrator.excerpts import LONGEST, excerpt
 from orchestrator.offers import only_wanted, with_wanted_name
 from orchestrator.sources import imported_definitions, read_sources
@@ -300,3 +300,11 @@ def test_a_method_is_taken_from_its_module_in_its_class() -> None:
         "from datetime import date\n\n\nclass Account:\n    def balance_at(self, day: date) -> int:\n"
         "        return sum(amount for posted, amount in self.entries if posted < day)"
     )
+
+
+def test_what_the_parser_chokes_on_is_no_python_and_no_error(tmp_path: Path) -> None:
+    long = "x = " + "+".join(["1"] * 20_000) + "\n"
+    assert parsed(long) is None
+    assert only_wanted(long, "", ["x"]) == long
+    assert only_wanted("x = 1\n", long, ["x"]) == "x = 1\n"
+    assert imported_definitions(tmp_path, long) == []
