@@ -247,7 +247,8 @@ class Workbench:
             if not has_tests(self._read(path), path, text):
                 raise StageFailed(FailureReason.CONFLICT, f"{path} has changed since its failing tests became a task")
             return base
-        FileManager(worktree.path).write_file(path, text)
+        if not FileManager(worktree.path).write_file(path, text):
+            return base  # the owner committed them already
         message = f"Test: {self._task.title}"
         return self._git.commit(worktree, message, self._trailers("tests"), paths=[path]).sha
 

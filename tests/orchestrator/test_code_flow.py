@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
 from typing import cast
 
@@ -82,6 +83,17 @@ def test_tests_that_the_owner_gives_are_used_as_they_are_and_tell_the_file(make_
     assert done.returncode == 0, done.stdout + done.stderr
     assert git(house.repository, "show", "agents/integration:tests/test_sums.py") == text.strip()
     assert [asked(request) for request in server.requests] == ["code", "code", "review"]
+
+
+def test_given_tests_that_the_owner_has_committed_already_need_no_commit(make_house: MakeHouse) -> None:
+    house, _ = make_house(team(), {"tests/test_sums.py": GIVEN})
+    given = house.repository / "tests" / "test_sums.py"
+    task_id = json.loads(house.cli("task", "add", "Sums", "--tests", str(given), "--json").stdout)["id"]
+    done = house.run_until_idle()
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert house.task(task_id).status is TaskStatus.COMPLETED
+    assert len(house.landed()) == 1
 
 
 def test_given_tests_that_cannot_be_right_block_the_task_with_what_is_wrong(make_house: MakeHouse) -> None:
