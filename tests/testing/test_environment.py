@@ -188,7 +188,7 @@ def test_what_is_written_after_a_set_up_goes_through_none_of_its_links(manager: 
 def test_a_link_in_the_place_of_what_is_mounted_is_refused(manager: EnvironmentManager, tree: Tree) -> None:
     command = f"rm -rf /env/venv; ln -s {tree({})} /env/venv"
     with pytest.raises(EnvironmentSetupError, match="a link in the place of /env/venv"):
-        manager.ensure(tree({}), framework="unittest", setup_command=command)
+        manager.ensure(tree({}), framework="command", setup_command=command)
     assert leftovers(manager) == []
 
 
