@@ -18,7 +18,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from testing.environment_record import Environment
+from testing.errors import InvalidReport
 from testing.frameworks import command_for
+from testing.junit import report_text
 from testing.mounts import Mount
 from testing.ownership import discard
 from testing.sandbox import Sandbox
@@ -98,7 +100,7 @@ def run_checker(
         discard(out)
     try:
         return _READERS[checker](report)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return Checked(problem=f"{checker} gave no report (exit code {ended.exit_code}): {ended.output[-300:].strip()}")
 
 
@@ -177,10 +179,8 @@ _READERS = {"ruff": _read_ruff, "mypy": _read_mypy, "coverage": _read_coverage}
 def _report(file: Path) -> str:
     """What the checker wrote; it may be anything, since the project's code could write there, too."""
     try:
-        if file.is_symlink() or file.stat().st_size > _MOST_BYTES:
-            return ""
-        return file.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        return report_text(file, _MOST_BYTES)
+    except InvalidReport:
         return ""
 
 

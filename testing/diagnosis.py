@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from testing.results import Failure, FailureKind
 
 MESSAGE_LENGTH, TRACEBACK_LENGTH = 2000, 8000
+LONGEST_TOLD = 8000
+"""What is looked at of what a test printed: patterns take their time on text that was made for it."""
 
 _FRAME = re.compile(
     r'^(?:E\s+)?\s*File "(?P<file>[^"]+)", line (?P<line>\d+)|^(?P<path>[^\s:][^:]*):(?P<number>\d+): in '

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
+from testing.errors import InvalidReport
+from testing.junit import report_text
 from testing.mounts import Mount
 from testing.ownership import discard
 from testing.sandbox import Sandbox
@@ -70,8 +72,6 @@ def run_program(place: Place, program: str, task: BaseModel, answer: type[Answer
 
 def _read(result: Path, answer: type[Answer]) -> Answer:
     try:
-        if result.is_symlink() or result.stat().st_size > MOST_RESULT_BYTES:
-            return answer()
-        return answer.model_validate(json.loads(result.read_bytes()))
-    except (OSError, ValueError, ValidationError):
+        return answer.model_validate(json.loads(report_text(result, MOST_RESULT_BYTES)))
+    except (InvalidReport, ValueError, RecursionError, OverflowError):
         return answer()

@@ -71,18 +71,19 @@ def read_report(path: Path, source: Path, modules: Sequence[str], *, python: boo
     return report
 
 
-def report_text(path: Path) -> str:
-    """The file's text; links, pipes and huge files are refused rather than followed, waited for or read."""
+def report_text(path: Path, largest: int = _LARGEST) -> str:
+    """The file's text; links, pipes and files of more than `largest` bytes are refused rather than followed, waited for
+    or read: raises InvalidReport."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise InvalidReport(f"No report was written ({error.strerror}).") from error
     with os.fdopen(fd, "rb") as file:
         found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
-            raise InvalidReport(f"The report is no regular file of at most {_LARGEST >> 20} MiB.")
+        if not stat.S_ISREG(found.st_mode) or found.st_size > largest:
+            raise InvalidReport(f"The report is no regular file of at most {largest / (1 << 20):.2g} MiB.")
         try:
-            return file.read(_LARGEST).decode()
+            return file.read(largest).decode()
         except UnicodeDecodeError as error:
             raise InvalidReport("The report is not UTF-8 text.") from error
 

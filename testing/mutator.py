@@ -54,8 +54,12 @@ class Distinguishing(BaseModel):
 
     @model_validator(mode="after")
     def _is_a_call_with_a_value(self) -> Self:
-        ast.literal_eval(self.expected)
-        if not isinstance(ast.parse(self.call, mode="eval").body, ast.Call):
+        try:
+            ast.literal_eval(self.expected)
+            call = ast.parse(self.call, mode="eval").body
+        except (SyntaxError, TypeError, MemoryError, RecursionError) as error:
+            raise ValueError("the call or its value is not Python") from error
+        if not isinstance(call, ast.Call):
             raise ValueError("only a call can be asked for what it gives")
         return self
 

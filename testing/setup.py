@@ -22,6 +22,9 @@ from testing.setup_plan import Framework
 from testing.toolchains import Language
 
 _TAIL = 4000
+_OURS = ("ready.json", "setup.log", "generated", "packages")
+"""What is written into the environment beside the set-up's own folders."""
+_MOUNTED = ("venv", "downloads")
 
 Progress = Callable[[str], None]
 
@@ -94,6 +97,7 @@ class Setup(ABC):
             discard(self.env_folder / scratch)
         self._sandbox.take_back(self.env_folder)
         self._sandbox.take_back(self.work_folder)
+        self._clear_planted()
         packages = self.packages()
         environment = Environment(
             path=destination,
@@ -159,6 +163,18 @@ class Setup(ABC):
         self.log.touch(mode=0o644)
         for name in self.index.withheld:
             self.note(f"the package index setting {name} holds credentials and was left out")
+
+    def _clear_planted(self) -> None:
+        """Code that ran in the set-up could leave links: what we write must not go through one, and none is mounted."""
+        for name in _OURS:
+            place = self.env_folder / name
+            if place.is_symlink():
+                place.unlink()
+            else:
+                discard(place)
+        for name in _MOUNTED:
+            if (self.env_folder / name).is_symlink():
+                raise EnvironmentSetupError(f"The set-up put a link in the place of /env/{name}.", "", self.remedy)
 
     def _generated(self, before: set[str]) -> list[str]:
         """Keep the files that were written among the sources."""

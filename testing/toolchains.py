@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,13 +25,13 @@ _REMEDIES = {
     "rust": "install Rust with cargo on the daemon's PATH (rustup, or apt-get install cargo).",
 }
 _VERSION = {"node": ("--version",), "go": ("version",), "rust": ("--version",)}
-# What a toolchain that is not below /usr calls its own folder; rustup's programs are only proxies of it.
-_ROOT = {"go": ("env", "GOROOT"), "rust": ("--print", "sysroot")}
+# What a toolchain calls its own folder, node its own program: those of rustup, volta and others are only proxies of it.
+_PLACE = {"node": ("-p", "process.execPath"), "go": ("env", "GOROOT"), "rust": ("--print", "sysroot")}
 
 
 @dataclass(frozen=True)
 class Toolchain:
-    """A toolchain that is there. `path` is the folder of its programs, the same inside the sandbox."""
+    """A toolchain that is there. `path`: the folders of its programs as PATH has them, the same inside the sandbox."""
 
     language: Language
     version: str
@@ -38,28 +39,49 @@ class Toolchain:
     mounts: tuple[Mount, ...]
 
 
-@cache
 def find_toolchain(language: Language) -> Toolchain | None:
-    """The toolchain that the daemon's PATH names; asked once. None where there is none, or it does not answer."""
+    """The toolchain that the daemon's PATH names. None where there is none, or it does not answer."""
+    try:
+        return require_toolchain(language)
+    except EnvironmentSetupError:
+        return None
+
+
+@cache  # keeps what is returned, so that one that was missing or slow is looked for again
+def require_toolchain(language: Language) -> Toolchain:
+    """As `find_toolchain`; raises EnvironmentSetupError with the remedy where it is missing."""
     found = shutil.which(_PROGRAMS[language])
     version = _ask(found, *_VERSION[language]) if found else ""
     if not found or not version:
-        return None
-    root = Path(found).resolve().parent.parent
-    if language in _ROOT:
-        root = Path(_ask(found, *_ROOT[language]) or root).resolve()
-    mounts = () if root.is_relative_to(_SYSTEM) else (Mount(root, os.fspath(root)),)
-    return Toolchain(language, version.splitlines()[0], os.fspath(root / "bin"), mounts)
-
-
-def require_toolchain(language: Language) -> Toolchain:
-    """As `find_toolchain`; raises EnvironmentSetupError with the remedy where it is missing."""
-    found = find_toolchain(language)
-    if found is None:
         raise EnvironmentSetupError(
             f"Cannot run this project's tests: {_PROGRAMS[language]} is not on PATH.", "", remedy_for(language)
         )
-    return found
+    program, told = Path(found).resolve(), _ask(found, *_PLACE[language])
+    if language == "node":
+        folders, mounts = _node(Path(told).resolve() if told else program)
+    else:
+        root = Path(told).resolve() if told else program.parent.parent
+        folders, mounts = [root / "bin"], _shown({root: root})
+    return Toolchain(language, version.splitlines()[0], ":".join(map(os.fspath, folders)), mounts)
+
+
+def _node(program: Path) -> tuple[list[Path], tuple[Mount, ...]]:
+    """The folders of node, which is `program`, and of npm, and only these two: beside them may lie a whole home folder.
+
+    `npm` itself is a link, which a mount would resolve; so npm's programs stand in for the scripts, made for Windows,
+    that its package has under their names.
+    """
+    npm = program.parent.parent / "lib" / "node_modules" / "npm"
+    if program.is_relative_to(_SYSTEM) or not npm.is_dir():
+        return [program.parent], _shown({program: program})
+    scripts = {npm / "bin" / f"{name}-cli.js": npm / "bin" / name for name in ("npm", "npx")}
+    return [program.parent, npm / "bin"], _shown({program: program, npm: npm} | scripts)
+
+
+def _shown(places: Mapping[Path, Path]) -> tuple[Mount, ...]:
+    """Mounts of what no sandbox sees anyway: of each source its target."""
+    seen = {source: target for source, target in places.items() if not source.is_relative_to(_SYSTEM)}
+    return tuple(Mount(source, os.fspath(target)) for source, target in seen.items())
 
 
 def remedy_for(language: Language) -> str:
@@ -68,9 +90,15 @@ def remedy_for(language: Language) -> str:
 
 
 def _ask(program: str, *arguments: str) -> str:
-    """What the machine's own program prints; empty when it fails."""
+    """What the machine's own program prints; empty when it fails.
+
+    In a repository a file such as rust-toolchain.toml or go.mod would choose another program, or have one downloaded.
+    """
+    env = {**os.environ, "GOTOOLCHAIN": "local"}
     try:
-        done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=_ASK_SECONDS)
+        done = subprocess.run(
+            [program, *arguments], capture_output=True, text=True, timeout=_ASK_SECONDS, cwd="/", env=env
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -9,14 +9,13 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, Field, ValidationError
 
-from testing.diagnosis import Symptom
+from testing.diagnosis import LONGEST_TOLD, Symptom
 from testing.errors import InvalidReport
 from testing.junit import MOST_TESTS, Report, report_text
 from testing.test_command import TestCommand
 
 _REPORT = "/out/report.jsonl"
 _MODULE = re.compile(r"^module\s+(\S+)", re.MULTILINE)
-_LONGEST = 8000
 
 
 class _Event(BaseModel):
@@ -47,7 +46,7 @@ def read_go_report(path: Path, source: Path) -> Report:
         folder = package.removeprefix(module).strip("/") or "."
         test_id = f"{folder}::{event.test}" if event.test else folder
         if event.action in ("output", "build-output"):
-            printed[test_id] = (printed[test_id] + event.output)[-_LONGEST:]
+            printed[test_id] = (printed[test_id] + event.output)[-LONGEST_TOLD:]
         elif event.action in ("pass", "fail", "skip"):
             outcomes[test_id] = event.action
         if len(outcomes) > MOST_TESTS:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from testing.diagnosis import Symptom
+from testing.diagnosis import LONGEST_TOLD, Symptom
 from testing.errors import InvalidReport
 from testing.junit import MOST_TESTS, Report, report_text
 
@@ -56,12 +56,12 @@ def read_javascript_report(path: Path, source: Path) -> Report:
             test_id = f"{name}::{' > '.join([*case.ancestorTitles, case.title])}"
             outcomes[test_id].add(case.status if case.status in ("passed", "failed") else "skipped")
             if case.status == "failed":
-                told = (case.failureMessages or ["failed"])[0]
+                told = (case.failureMessages or ["failed"])[0][:LONGEST_TOLD]
                 report.symptoms.append(Symptom(test_id, told, told))
             if len(outcomes) > MOST_TESTS:
                 raise InvalidReport(f"The report holds more than {MOST_TESTS} tests.")
         if file.status == "failed" and not any(case.status == "failed" for case in file.assertionResults):
-            message = file.message or "the file could not be run"
+            message = (file.message or "the file could not be run")[:LONGEST_TOLD]
             report.symptoms.append(Symptom(name, message, message, collected=False))
     for test_id, found in outcomes.items():
         report.test_ids.append(test_id)

@@ -78,16 +78,25 @@ class NodeSetup(Setup):
         }
 
     def packages(self) -> list[str]:
-        """Every outermost `node_modules`, those of workspaces among them, with folders that tools may write to."""
+        """Every outermost `node_modules`, those of workspaces among them, with folders that tools may write to.
+
+        A link is left out: mounted, it would show any folder of the host.
+        """
         found = []
         for folder, below, _ in os.walk(self.work_folder):
             if "node_modules" in below:
-                found.append((Path(folder) / "node_modules").relative_to(self.work_folder).as_posix())
+                name = (Path(folder) / "node_modules").relative_to(self.work_folder).as_posix()
+                if (self.work_folder / name).is_symlink():
+                    self.note(f"{name} is a link and was left out")
+                else:
+                    found.append(name)
             below[:] = [name for name in below if name not in ("node_modules", ".git")]
         for name in found:
             kept = self.env_folder / "packages" / name
             kept.parent.mkdir(parents=True, exist_ok=True)
             (self.work_folder / name).rename(kept)
             for cache in CACHES if name == "node_modules" else ():
+                if (kept / cache).is_symlink():
+                    (kept / cache).unlink()
                 (kept / cache).mkdir(exist_ok=True)
         return sorted(found)

@@ -16,6 +16,8 @@ from ..recombination.jury import RAISED, Jury
 
 _MOST_CASES = 3
 _MOST_ALIVE = 12
+_LONGEST_CALL = 600
+"""Of what is told; longer ones would be refused, and all the rest with them. Values are bounded by the jury."""
 _MOST_VOTERS = 8
 """Each of them is asked for a further call, which may take it its whole time."""
 
@@ -44,7 +46,8 @@ def distinguishing(
 
     Those of `samples` that pass every test are asked what they give.
     """
-    asked = probes(name, tests, [tree], random.Random(0))  # noqa: S311  # nothing secret
+    made = probes(name, tests, [tree], random.Random(0))  # noqa: S311  # nothing secret
+    asked = [probe for probe in made if len(probe.call) <= _LONGEST_CALL]
     mine = jury.outcomes(accepted, asked) if asked else ()
     if not asked or mine != jury.outcomes(accepted, asked):
         return []

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from testing import Checker, EnvironmentManager, Sandbox, TestRunner
+import pytest
+
+from testing import Checker, Environment, EnvironmentManager, Sandbox, TestRunner
+from testing.checkers import run_checker
 from tests.testing.conftest import Tree
 
 PYPROJECT = """
@@ -26,6 +29,19 @@ FILES = {
     "    def add(self) -> None:\n        pass\n\n    def clear(self) -> None:\n        pass\n",
     "tests/test_prices.py": "from shop.prices import Basket\n\n\ndef test_add() -> None:\n    Basket().add()\n",
 }
+
+
+@pytest.mark.parametrize("checker", ["ruff", "coverage"])
+@pytest.mark.parametrize("left", ["mkfifo /out/checked", "printf '[%.0s' $(seq 100000) > /out/checked"])
+def test_whatever_a_checker_leaves_is_no_report(
+    sandbox: Sandbox, base_environment: Environment, tree: Tree, checker: Checker, left: str
+) -> None:
+    fake = base_environment.model_copy(update={"python": "/work/python"})
+    source = tree({**FILES, "python": f"#!/bin/sh\n[ -e /out/checked ] || {left}\n"})
+    (source / "python").chmod(0o755)
+    sandbox.hand_over(source)
+    told = run_checker(sandbox, source, fake, {"PATH": "/usr/bin:/bin"}, checker, timeout=10, label="")
+    assert told.findings == [] and told.problem
 
 
 def test_what_ruff_mypy_and_coverage_say(tmp_path: Path, tree: Tree) -> None:

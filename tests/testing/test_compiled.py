@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,26 @@ def test_cargo_tests_are_read(report: Path) -> None:
     assert "left: 4" in failure.message and "RUST_BACKTRACE" not in failure.message
 
 
+def test_a_test_of_two_packages_keeps_its_worst_outcome(report: Path) -> None:
+    other = CARGO.replace("kit", "other").replace("test tests::ok ... ok", "test tests::ok ... FAILED")
+    report.write_text(CARGO + other.replace("test tests::wrong ... FAILED", "test tests::wrong ... ok"))
+    read = read_cargo_report(report)
+    assert read.passed == ["tests/it.rs::outside", "doc::src/lib.rs - double (line 3)"]
+    assert sorted(read.failed) == [
+        "src/lib.rs::tests::errs", "src/lib.rs::tests::ok", "src/lib.rs::tests::wrong", "tests/it.rs::panics",
+    ]  # fmt: skip
+    assert len(read.test_ids) == len(set(read.test_ids)) == 7
+
+
+@pytest.mark.parametrize("printed", ["cannot find function" * 200_000, "\n" * 2_000_000], ids=["pattern", "lines"])
+def test_what_a_test_prints_does_not_hold_up_its_reading(report: Path, printed: str) -> None:
+    report.write_text(CARGO.replace('Error: "bad"', printed))
+    begun = time.monotonic()
+    read = read_cargo_report(report)
+    assert "src/lib.rs::tests::errs" in [diagnose_compiled(symptom).test_id for symptom in read.symptoms]
+    assert time.monotonic() - begun < 5
+
+
 def test_what_does_not_compile_tells_what_is_missing(report: Path) -> None:
     report.write_text(CARGO_NO_BUILD)
     read = read_cargo_report(report)
@@ -176,6 +197,12 @@ def test_selections_become_packages_and_targets() -> None:
     assert go_command([]).command[-1] == "./..."
     assert cargo_command(["tests/it.rs::outside"]).command[-2:] == ["--test", "it"]
     assert cargo_command(["src/lib.rs::tests::ok"]).command[-1] == "--lib"
+    assert cargo_command(["tests/slow/main.rs"]).command[-2:] == ["--test", "slow"]
+
+
+@pytest.mark.parametrize("file", ["tests/common/mod.rs", "crates/a/tests/x.rs", "src/main.rs", "doc::src/lib.rs - f"])
+def test_where_a_path_tells_no_target_the_whole_workspace_is_run(file: str) -> None:
+    assert cargo_command(["tests/it.rs::outside", file]).command[-2:] == ["sh", "--workspace"]
 
 
 def test_they_are_recognised(tree: Tree) -> None:

@@ -174,6 +174,24 @@ def test_a_set_up_command_replaces_detection_and_sees_no_secret(
     assert (planted / "seen.txt").read_text() == "mine"
 
 
+def test_what_is_written_after_a_set_up_goes_through_none_of_its_links(manager: EnvironmentManager, tree: Tree) -> None:
+    home = tree({"profile": "mine"})
+    links = {"ready.json": home / "profile", "setup.log": home / "profile", "generated": home}
+    command = "; ".join(f"ln -s {target} /env/{name}" for name, target in links.items())
+    environment = manager.ensure(tree({}), framework="unittest", setup_command=command)
+    assert [(path.name, path.read_text()) for path in home.iterdir()] == [("profile", "mine")]
+    assert not any((environment.path / name).is_symlink() for name in links)
+    folders = f"mkdir -p /env/ready.json/x /env/setup.log/x /env/generated/x; : {home}"
+    assert manager.ensure(tree({}), framework="unittest", setup_command=folders).generated == []
+
+
+def test_a_link_in_the_place_of_what_is_mounted_is_refused(manager: EnvironmentManager, tree: Tree) -> None:
+    command = f"rm -rf /env/venv; ln -s {tree({})} /env/venv"
+    with pytest.raises(EnvironmentSetupError, match="a link in the place of /env/venv"):
+        manager.ensure(tree({}), framework="command", setup_command=command)
+    assert leftovers(manager) == []
+
+
 def test_a_build_that_is_killed_leaves_nothing(manager: EnvironmentManager, sandbox: Sandbox, tree: Tree) -> None:
     source = tree({})
     stale = manager.root / ".building-0123456789abcdef0123-1"

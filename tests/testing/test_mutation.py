@@ -176,6 +176,47 @@ def test_nothing_is_measured_of_code_that_ends_the_examination(examine: Examine,
     assert not found.noticed_by(0)
 
 
+def written(text: str) -> str:
+    """A solution that writes the result itself and ends the examination."""
+    return (
+        "def price(n):\n    import os, pathlib, signal\n    result = pathlib.Path('/out/result.json')\n"
+        f"    {text}\n    os.kill(os.getppid(), signal.SIGKILL)\n"
+    )
+
+
+TOLD = (
+    '{"total": 0, "killed": 0, "distinguishing": [{"test": 0, "call": %s, "expected": %s, "agreeing": 1, "asked": 1}]}'
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "os.mkfifo(result)",
+        "result.symlink_to('/work/shop/price.py')",
+        "result.write_text('[' * 100_000)",
+        "result.write_text('{\"total\": 1e999}')",
+        *(
+            f"result.write_text({TOLD % pair!r})"
+            for pair in (('"f("', '"1"'), ('"f()"', '"{[]: 1}"'), ('"f()"', '"(1"'), ('"f()"', f'"{"-" * 590}1"'))
+        ),
+        f"result.write_text({TOLD % (chr(34) + 'f(' + '(' * 300 + ')' * 301 + chr(34), chr(34) + '1' + chr(34))!r})",
+    ],
+)
+def test_whatever_code_leaves_as_the_result_is_an_empty_answer(examine: Examine, text: str) -> None:
+    found = examine(written(text), [[IMPORT, "assert price(1) == 0"]])
+    assert (found.total, found.holds, found.distinguishing) == (0, [], [])
+
+
+def test_a_call_with_a_long_text_is_left_out_and_not_the_whole_answer(examine: Examine) -> None:
+    source = "def price(text, n):\n    if n > 10:\n        return 20\n    return n * 2\n"
+    tests = [[IMPORT, f"assert price({'a' * 700!r}, {n}) == {2 * n}"] for n in (4, 8)]
+    samples = [source.replace("text, n", "text, n, *more")]
+    found = examine(source, tests, samples=samples)
+    assert found.survivors
+    assert all(len(told.call) <= 600 for told in found.distinguishing)
+
+
 LIMIT = "def price(n: int) -> int:\n    if n > 10:\n        return 20\n    return n * 2\n"
 OTHERS = [
     "def price(n):\n    return min(n * 2, 20)\n",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from functools import cache
+from pathlib import Path
 
 import pytest
 
 from testing import Environment, EnvironmentManager, EnvironmentSetupError, Sandbox, SandboxLimits, TestRunner
 from testing.frameworks import declared_tests, detect_framework
+from testing.javascript.diagnosis import diagnose_javascript
+from testing.javascript.report import read_javascript_report
 from testing.limits import MIB
 from testing.toolchains import find_toolchain
 from tests.testing.conftest import Tree
@@ -172,6 +176,25 @@ def test_packages_are_seen_read_only_below_the_sources(
     assert TestRunner(Sandbox("off")).run_tests(tree(files), environment).passed
 
 
+def test_links_that_a_set_up_left_are_neither_mounted_nor_written_through(
+    manager: EnvironmentManager, runner: TestRunner, tree: Tree
+) -> None:
+    home = tree({"profile": "mine"})
+    files = {"package.json": PACKAGE, "part/package.json": PACKAGE}
+    files["test/a.test.js"] = NODE + 'test("ok", () => {});\n'
+    command = (
+        f"mkdir node_modules; ln -s {home} part/node_modules; ln -s {home} /env/packages;"
+        f"ln -s {home} node_modules/.cache; ln -s {home}/made node_modules/.vite"
+    )
+    environment = manager.ensure(tree(files), framework="node", setup_command=command)
+    assert environment.packages == ["node_modules"]
+    assert environment.notes == ["part/node_modules is a link and was left out"]
+    assert [path.name for path in home.iterdir()] == ["profile"]
+    kept = environment.path / "packages" / "node_modules"
+    assert not any(path.is_symlink() for path in (kept.parent, *kept.iterdir()))
+    assert runner.run_tests(tree(files), environment).passed
+
+
 def test_a_runner_that_is_not_installed_is_told(manager: EnvironmentManager, tree: Tree) -> None:
     with pytest.raises(EnvironmentSetupError, match="add vitest to devDependencies"):
         manager.ensure(tree({"package.json": PACKAGE}), framework="vitest")
@@ -222,9 +245,37 @@ def test_the_files_of_the_test_script_are_run(runner: TestRunner, node_environme
 def test_declared_tests_are_read_without_running() -> None:
     text = (
         'import test from "node:test";\ntest("a \\"b\\"", () => {});\n'
-        "describe('s', () => { it(`t`, async () => {}); it.skip('u', () => {}); it(`no ${x}`, () => {}); });\n"
+        "describe('s', () => { it(`t`, async () => {}); it.only('u', () => {}); it(`no ${x}`, () => {}); });\n"
     )
     ids = ['test/x.test.js::a "b"', "test/x.test.js::s > t", "test/x.test.js::s > u"]
     assert declared_tests(text, "test/x.test.js") == ids
     assert declared_tests("test('a', (n: number) => n as any);", "x.test.ts") == ["x.test.ts::a"]
     assert declared_tests("test('a', () => {", "x.test.js") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "test.each([[1, 2]])('adds %i', (a, b) => {});",
+        "test.each`a\n${1}`('adds $a', ({ a }) => {});",
+        "test.for([1])('adds %i', (a) => {});",
+        "describe.each([1])('of %i', () => { test('inner', () => {}); });",
+        "describe(`of ${x}`, () => { test('inner', () => {}); });",
+        "describe.skip('s', () => { test('inner', () => {}); });",
+        "test.skip('later', () => {}); it.todo('later');",
+        r"test('a\nb', () => {}); test('\u0041', () => {});",
+    ],
+)
+def test_what_no_run_reports_as_passed_under_its_written_title_is_not_declared(text: str) -> None:
+    assert declared_tests(text + " test('plain', () => {});", "x.test.ts") == ["x.test.ts::plain"]
+
+
+def test_what_a_test_prints_does_not_hold_up_its_reading(tmp_path: Path) -> None:
+    case = {"title": "a", "status": "failed", "failureMessages": ["Error\n at " + "a" * 200_000]}
+    (tmp_path / "report.json").write_text(
+        json.dumps({"testResults": [{"name": "a.test.js", "status": "failed", "assertionResults": [case]}]})
+    )
+    begun = time.monotonic()
+    (symptom,) = read_javascript_report(tmp_path / "report.json", tmp_path).symptoms
+    assert diagnose_javascript(symptom).test_id == "a.test.js::a"
+    assert time.monotonic() - begun < 5
