@@ -23,7 +23,10 @@ _MAJORITY = 3
 _MOST = 6
 """Passing answers after which a task is given up as open."""
 _RAISING = 0.2
-"""Share of further calls that may be errors with one and values with the other: many are outside of what is asked."""
+"""Share of further calls that may be errors with one and values with the other: many are outside of what is asked.
+
+None may be where the tests say what is an error: then the task is about that, too.
+"""
 
 
 class Opinion(BaseModel):
@@ -55,7 +58,8 @@ def opinion(ctx: StageContext, state: CodeState, answer: str, label: str) -> Opi
         return Opinion(agreeing=max(given, 1))
     answers = [answer, *(sample.answer for sample in others)]
     found = ctx.step(f"compare {label}", Comparison, partial(_compared, ctx, state, answers))
-    return _counted(found, others, max(given, 1))
+    errors_stated = any("raises(" in case.lines[-1] for case in state.cases)
+    return _counted(found, others, max(given, 1), most_raising=0.0 if errors_stated else _RAISING)
 
 
 def is_hopeless(state: CodeState) -> bool:
@@ -87,7 +91,7 @@ def _compared(ctx: StageContext, state: CodeState, answers: list[str]) -> Compar
     return found
 
 
-def _counted(found: Comparison, others: list[Sample], agreeing: int) -> Opinion:
+def _counted(found: Comparison, others: list[Sample], agreeing: int, *, most_raising: float) -> Opinion:
     if not found.asked:  # nothing to ask: no function, no calls
         return Opinion(agreeing=agreeing + sum(sample.given for sample in others))
     differing, difference = 0, ""
@@ -95,7 +99,7 @@ def _counted(found: Comparison, others: list[Sample], agreeing: int) -> Opinion:
     for sample, holds, values, raising, told in rest:
         if not holds:
             continue
-        if not values and raising <= _RAISING * found.asked:
+        if not values and raising <= most_raising * found.asked:
             agreeing += sample.given
         else:
             differing, difference = differing + sample.given, difference or told

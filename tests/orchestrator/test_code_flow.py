@@ -354,6 +354,21 @@ def test_an_answer_that_another_one_confirms_lands(make_house: MakeHouse) -> Non
     assert len(server.requests) == 3  # two answers, and what QA would test besides
 
 
+def test_where_errors_are_stated_answers_must_agree_on_them_too(make_house: MakeHouse) -> None:
+    careful = (
+        "```python\ndef shares(n: int) -> int:\n    if n < 1:\n        raise ValueError('n')\n    return 12 // n\n```"
+    )
+    less = careful.replace("n < 1", "n == 0")
+    house, _ = make_house(team(code=in_turn(careful, less)), **SMALL)
+    text = "Add `shares(n: int) -> int` to calc.py. `shares(3)` returns `4` and `shares(0)` raises `ValueError`."
+    task_id = house.submit(text, "Shares")
+    house.run_until_idle()
+
+    task = house.task(task_id)
+    assert (task.status, task.reason) == (TaskStatus.BLOCKED, FailureReason.REVIEW_REJECTED)
+    assert "raises ValueError" in task.reason_detail
+
+
 def test_an_answer_that_nobody_confirms_does_not_land(make_house: MakeHouse) -> None:
     wrong = "```python\ndef tens(x: int) -> int:\n    return x - 10\n```"
     house, _ = make_house(team(code=[AS_IT_IS, *(wrong.replace("10", str(10 + n)) for n in range(30))]), **SMALL)
