@@ -48,11 +48,8 @@ class Recombination(BaseModel):
 
     @property
     def certain(self) -> bool:
-        """Whether `code` is more than one of many ways to pass these tests: all that was found does the same, or most
-
-        of it, and not only changes of one and the same sample.
-        """
-        return self.agreeing == self.found or (self.agreeing >= _CERTAIN * self.found and self.roots > 1)
+        """Whether `code` is more than one of many ways to pass these tests: most of what was found does the same."""
+        return self.agreeing >= _CERTAIN * self.found
 
 
 def recombine(place: Place, task: RecombinationTask) -> Recombination:
