@@ -38,7 +38,9 @@ from file_system.marks import Mark, marks_in
 from file_system.merging.definitions import Merge, merge_definitions
 from file_system.merging.exports import ensure_export
 from file_system.merging.javascript import merge_javascript
-from file_system.outline import ClassOutline, CodeOutline, FunctionOutline
+from file_system.merging.names import Definition, Function
+from file_system.merging.relocation import renamed_function
+from file_system.outline import ClassOutline, CodeOutline, FunctionOutline, assigned_names, first_line_of
 from file_system.paths import matching_pattern
 from file_system.repository_map.repository_map import RepositoryMap, is_test_path
 from file_system.search_replace import Block, apply_blocks
@@ -55,6 +57,7 @@ __all__ = [
     "ClassOutline",
     "CodeMap",
     "CodeOutline",
+    "Definition",
     "Edit",
     "ElidedCode",
     "Exported",
@@ -64,6 +67,7 @@ __all__ = [
     "FileMissing",
     "FileSystemError",
     "FileTooLarge",
+    "Function",
     "FunctionOutline",
     "Mark",
     "Match",
@@ -82,12 +86,14 @@ __all__ = [
     "WorkspaceFull",
     "apply_blocks",
     "apply_edits",
+    "assigned_names",
     "call_arguments",
     "check_syntax",
     "code_for",
     "conventions_of",
     "ensure_export",
     "exports_of",
+    "first_line_of",
     "is_javascript",
     "is_test_file",
     "is_test_path",
@@ -99,5 +105,6 @@ __all__ = [
     "merge_javascript",
     "parse_answer",
     "parse_javascript",
+    "renamed_function",
     "search",
 ]

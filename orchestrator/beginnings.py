@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agents import Begun
+from file_system import Definition
 from orchestrator.definitions import (
-    Definition,
     class_in,
     constants_of,
     function_named,
@@ -106,16 +106,22 @@ def _stated_signature(wanted: Wanted, *, in_class: bool) -> str:
     names = rf"(?:{re.escape(wanted.name)}|{re.escape(wanted.last_name)})"
     for match in re.finditer(rf"`(?:def )?{names}(\([^`\n]*\)(?:\s*->[^`\n:]*)?):?`", wanted.description):
         stated = f"{wanted.last_name}{match[1]}"
-        if in_class and not re.match(r"\w+\(\s*(?:self|cls)\b", stated):
-            stated = (
-                re.sub(r"\(\s*\)", "(self)", stated, count=1) if "()" in stated else stated.replace("(", "(self, ", 1)
-            )
+        if in_class:
+            stated = _with_self(stated)
         try:
             ast.parse(f"def {stated}: pass")
         except SyntaxError:
             continue
         return stated
     return ""
+
+
+def _with_self(stated: str) -> str:
+    if re.match(r"\w+\(\s*(?:self|cls)\b", stated):
+        return stated
+    if "()" in stated:
+        return stated.replace("()", "(self)", 1)
+    return stated.replace("(", "(self, ", 1)
 
 
 def _parameters(stated: str) -> list[str]:

@@ -132,7 +132,7 @@ class CEOLoop:
         if not planned and (wanted or (facts and not small)):
             shown = facts[:_MOST_FACTS]
             context = CallContext(task_id=None, agent="ceo", workflow_id=steps.job.id, step="ideas")
-            ask = partial(self._ask, outlook, shown, room, context)
+            ask = partial(self._ask, outlook, shown, wanted, room, context)
             planned = steps.step("ideas", list[PlannedTask], partial(typed_failures, ask))
         # What a model left out although it had room is not worth a task to it; the rest it may want another time.
         left_out = shown if len(planned) < room else []
@@ -215,7 +215,9 @@ class CEOLoop:
             return False
         return not (self._until_idle and self._services.store.list_tasks(source="ceo", limit=1))
 
-    def _ask(self, outlook: Outlook, facts: list[Fact], room: int, context: CallContext) -> list[PlannedTask]:
+    def _ask(
+        self, outlook: Outlook, facts: list[Fact], ideas: bool, room: int, context: CallContext
+    ) -> list[PlannedTask]:
         known = self._services.store.list_tasks(limit=_PAST_TASKS)
         situation = Situation(
             goal=outlook.goal,
@@ -223,7 +225,7 @@ class CEOLoop:
             open_tasks=[task.title for task in known if task.status not in ENDED],
             past_tasks=[f"{task.title} ({task.status})" for task in known if task.status in ENDED],
             facts=facts,
-            ideas=self._may_have_ideas(outlook),
+            ideas=ideas,
         )
         return self._team.ceo.generate_tasks(situation, room, context)
 

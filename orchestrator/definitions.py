@@ -6,13 +6,10 @@ import ast
 import textwrap
 from collections.abc import Collection, Sequence
 
-from file_system import NOT_PYTHON
+from file_system import NOT_PYTHON, Definition, Function, assigned_names, first_line_of
 
 LONGEST_CONSTANT = 160
 """Characters of a constant that is shown."""
-
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-Definition = Function | ast.ClassDef
 
 
 def parsed(text: str) -> list[ast.stmt] | None:
@@ -64,8 +61,7 @@ def function_in(text: str, name: str) -> str:
 
 def source_of(text: str, node: Definition) -> str:
     """The lines of a definition in `text`, its decorators included, moved to the left margin."""
-    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-    return textwrap.dedent("\n".join(text.splitlines()[first - 1 : node.end_lineno]))
+    return textwrap.dedent("\n".join(text.splitlines()[first_line_of(node) - 1 : node.end_lineno]))
 
 
 def imports_of(body: Sequence[ast.stmt]) -> list[str]:
@@ -98,9 +94,3 @@ def members_of(owner: ast.ClassDef, without: Collection[str] = ()) -> list[str]:
         else:
             lines.append(signature(node))
     return lines
-
-
-def assigned_names(node: ast.stmt) -> set[str]:
-    """Plain names that an assignment binds; empty for any other statement."""
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-    return {target.id for target in targets if isinstance(target, ast.Name)}

@@ -9,7 +9,8 @@ import ast
 import textwrap
 from collections.abc import Collection, Sequence
 
-from orchestrator.definitions import Definition, constants_of, imports_of, members_of, parsed, signature, source_of
+from file_system import Definition
+from orchestrator.definitions import constants_of, imports_of, members_of, parsed, signature, source_of
 
 LONGEST = 6000
 """Characters (about 1,700 tokens) a file may take in a small prompt."""

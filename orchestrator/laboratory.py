@@ -26,15 +26,12 @@ class Laboratory:
         self, tests_commit: str, requirements: Requirements, answers: Sequence[str], cases: Sequence[TestCase]
     ) -> Recombination:
         """Search among changes of `answers` for code that passes `cases`; only a candidate, to be verified."""
-        path = requirements.target_file
-        if not (path.endswith(".py") and requirements.module and requirements.symbols):
+        if not _is_about_a_function(requirements):
             return Recombination()
-        with self._suite.exported(tests_commit) as (folder, _):
-            before = text_of(folder, path)
         task = RecombinationTask(
             module=requirements.module,
             function=requirements.symbols[0],
-            samples=offered_code(answers, path, before, requirements.symbols),
+            samples=self._samples(tests_commit, requirements, answers),
             tests=[case.lines for case in cases],
             seconds=_RECOMBINING_SECONDS,
         )
@@ -44,12 +41,9 @@ class Laboratory:
         self, tests_commit: str, requirements: Requirements, answers: Sequence[str], cases: Sequence[TestCase]
     ) -> Comparison:
         """How `answers` differ from the first of them on calls like those of `cases`; empty where code cannot know."""
-        path = requirements.target_file
-        if not (path.endswith(".py") and requirements.module and requirements.symbols):
+        if not _is_about_a_function(requirements):
             return Comparison()
-        with self._suite.exported(tests_commit) as (folder, _):
-            before = text_of(folder, path)
-        samples = offered_code(answers, path, before, requirements.symbols)
+        samples = self._samples(tests_commit, requirements, answers)
         if len(samples) < len(answers):
             return Comparison()
         task = ComparisonTask(
@@ -73,18 +67,28 @@ class Laboratory:
         `answers`: other solutions, asked whether they agree on calls that would notice more.
         """
         path = requirements.target_file
-        texts = []
-        for commit in (tests_commit, code_commit):
-            with self._suite.exported(commit) as (folder, _):
-                texts.append(text_of(folder, path))
-        touched = touched_functions(*texts) if path.endswith(".py") and requirements.module else []
+        before, after = self._text(tests_commit, path), self._text(code_commit, path)
+        touched = touched_functions(before, after) if path.endswith(".py") and requirements.module else []
         if not (touched and cases):
             return Mutation()
         task = MutationTask(
             module=requirements.module,
-            source=texts[1],
+            source=after,
             functions=sorted(touched, key=lambda name: name not in requirements.symbols),
             tests=[case.lines for case in cases],
-            samples=merged_modules(answers, path, texts[0], requirements.symbols),
+            samples=merged_modules(answers, path, before, requirements.symbols),
         )
         return self._suite.mutate(code_commit, task, self._task.id)
+
+    def _samples(self, tests_commit: str, requirements: Requirements, answers: Sequence[str]) -> list[str]:
+        """The code that `answers` offer for the target file as it is in `tests_commit`; not of unreadable ones."""
+        path = requirements.target_file
+        return offered_code(answers, path, self._text(tests_commit, path), requirements.symbols)
+
+    def _text(self, commit: str, path: str) -> str:
+        with self._suite.exported(commit) as (folder, _):
+            return text_of(folder, path)
+
+
+def _is_about_a_function(requirements: Requirements) -> bool:
+    return bool(requirements.target_file.endswith(".py") and requirements.module and requirements.symbols)

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from file_system import NOT_PYTHON, AnswerError, code_for, merge_definitions
-from orchestrator.definitions import Definition, Function, assigned_names, class_in, parsed
+from file_system import (
+    NOT_PYTHON,
+    AnswerError,
+    Definition,
+    Function,
+    MergeRefused,
+    assigned_names,
+    code_for,
+    first_line_of,
+    merge_definitions,
+    renamed_function,
+)
+from orchestrator.definitions import class_in, parsed
 
 
 def offered(code: str, present: str, wanted: Sequence[str]) -> str:
@@ -40,7 +50,7 @@ def only_wanted(code: str, present: str, wanted: Collection[str]) -> str:
     ]
     dropped += _other_methods(kept, module.body, wanted)
     for node in sorted(dropped, key=lambda node: node.lineno, reverse=True):
-        first = min([node.lineno, *(item.lineno for item in getattr(node, "decorator_list", []))])
+        first = first_line_of(node) if isinstance(node, Definition) else node.lineno
         del lines[first - 1 : node.end_lineno]
     return "".join(lines)
 
@@ -74,16 +84,10 @@ def with_wanted_name(code: str, present: str, wanted: Sequence[str]) -> str:
     missing = [name for name in wanted if "." not in name and name not in there]
     if len(missing) != 1 or len(new) != 1 or missing[0] in {name for node in offered for name in _names(node)}:
         return code
-    uses = [node for top in offered for node in ast.walk(top) if isinstance(node, ast.Name) and node.id == new[0].name]
-    lines = code.splitlines(keepends=True)
-    # From the end, so that places before stay right; columns of syntax trees count bytes.
-    for node in sorted(uses, key=lambda node: (node.lineno, node.col_offset), reverse=True):
-        line = lines[node.lineno - 1].encode()
-        changed = line[: node.col_offset] + missing[0].encode() + line[node.end_col_offset :]
-        lines[node.lineno - 1] = changed.decode()
-    head = lines[new[0].lineno - 1]
-    lines[new[0].lineno - 1] = re.sub(rf"\bdef(\s+){re.escape(new[0].name)}\b", rf"def\g<1>{missing[0]}", head, count=1)
-    return "".join(lines)
+    try:
+        return renamed_function("the answer", code, new[0].name, missing[0])
+    except MergeRefused:
+        return code
 
 
 def _other_methods(
@@ -105,4 +109,4 @@ def _imported(node: ast.Import | ast.ImportFrom) -> set[str]:
 def _names(node: ast.stmt) -> set[str]:
     if isinstance(node, Definition):
         return {node.name}
-    return assigned_names(node)
+    return set(assigned_names(node))

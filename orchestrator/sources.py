@@ -9,8 +9,8 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from agents import module_name
-from file_system import NOT_PYTHON, CodeMap, FileManager, FileSystemError, is_javascript, is_test_file
-from orchestrator.definitions import definition_line
+from file_system import CodeMap, FileManager, FileSystemError, is_javascript, is_test_file
+from orchestrator.definitions import definition_line, parsed
 from orchestrator.javascript import javascript_imports
 
 _OUTLINE_CHARACTERS = 6000
@@ -61,10 +61,7 @@ def read_sources(root: Path) -> Sources:
 
 def imported_definitions(root: Path, text: str) -> list[str]:
     """What the module `text` imports by name from the code below `root`, a line each: `Point = tuple[int, int]`."""
-    try:
-        wanted = [node for node in ast.parse(text).body if isinstance(node, ast.ImportFrom) and node.module]
-    except NOT_PYTHON:
-        return []
+    wanted = [node for node in parsed(text) or () if isinstance(node, ast.ImportFrom) and node.module]
     if not wanted:
         return []
     files = FileManager(root)
@@ -75,7 +72,7 @@ def imported_definitions(root: Path, text: str) -> list[str]:
         for node in wanted
         if not node.level and (place := paths.get(str(node.module)))
         for alias in node.names
-        if (line := definition_line(_readable(files, place), alias.name))
+        if (line := definition_line(readable_text(files, place), alias.name))
     ][:_MOST_IMPORTED]
 
 
@@ -96,10 +93,11 @@ def text_of(root: Path, path: str) -> str:
     return files.read_file(path) if files.exists(path) else ""
 
 
-def _readable(files: FileManager, path: str) -> str:
+def readable_text(files: FileManager, path: str) -> str:
+    """The text of a file; empty when it is not there, too large or not text."""
     try:
-        return files.read_file(path)
-    except FileSystemError:  # too large or not text: what it defines cannot be told
+        return files.read_file(path) if files.exists(path) else ""
+    except FileSystemError:
         return ""
 
 

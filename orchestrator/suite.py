@@ -109,31 +109,30 @@ class Suite:
 
     def run(self, treeish: str, selection: Sequence[str], label: str, timeout: float | None = None) -> TestResult:
         """Run `selection` (test files or ids; empty means all) of a commit or tree."""
-        with self.exported(treeish) as (folder, _):
-            environment = self._environment(folder, label)
+        with self._ready(treeish, label) as (folder, environment):
             return self._runner.run_tests(
                 folder, environment, selection=selection, timeout=timeout or self.timeout, label=label
             )
 
     def recombine(self, treeish: str, task: RecombinationTask, label: str) -> Recombination:
         """Search among changes of `task.samples` for a solution, on the files of a commit or tree."""
-        with self.exported(treeish) as (folder, _):
-            return self._runner.recombine(folder, self._environment(folder, label), task, label=label)
+        with self._ready(treeish, label) as (folder, environment):
+            return self._runner.recombine(folder, environment, task, label=label)
 
     def compare(self, treeish: str, task: ComparisonTask, label: str) -> Comparison:
         """Which solutions of a task mean the same, on the files of a commit or tree."""
-        with self.exported(treeish) as (folder, _):
-            return self._runner.compare(folder, self._environment(folder, label), task, label=label)
+        with self._ready(treeish, label) as (folder, environment):
+            return self._runner.compare(folder, environment, task, label=label)
 
     def mutate(self, treeish: str, task: MutationTask, label: str) -> Mutation:
         """How many small faults in the code of a commit or tree its tests notice."""
-        with self.exported(treeish) as (folder, _):
-            return self._runner.mutate(folder, self._environment(folder, label), task, label=label)
+        with self._ready(treeish, label) as (folder, environment):
+            return self._runner.mutate(folder, environment, task, label=label)
 
     def has_module(self, treeish: str, module: str, label: str) -> bool:
         """Whether the project environment of a commit or tree has a top-level package of that name."""
-        with self.exported(treeish) as (folder, _):
-            return self._environment(folder, label).has_module(module)
+        with self._ready(treeish, label) as (_, environment):
+            return environment.has_module(module)
 
     def baseline(self, treeish: str, label: str) -> Baseline:
         """How the whole suite of a commit or tree ends, from memory if it was run before.
@@ -174,8 +173,7 @@ class Suite:
 
     def check(self, treeish: str, checker: Checker, label: str) -> Checked | None:
         """What one of the project's own checkers says of a commit or tree; None where the project does not use it."""
-        with self.exported(treeish) as (folder, _):
-            environment = self._environment(folder, label)
+        with self._ready(treeish, label) as (folder, environment):
             return self._runner.check(folder, environment, checker, timeout=self.timeout, label=label)
 
     def holds(self, tree: str, before: Baseline, label: str) -> tuple[bool, TestResult]:
@@ -185,6 +183,12 @@ class Suite:
         new = {failure.test_id for failure in result.failures} - set(before.failed)
         empty = not before.passed and not result.test_ids
         return not lost and not new and (result.problem is None or empty or bool(result.failures)), result
+
+    @contextmanager
+    def _ready(self, treeish: str, label: str) -> Iterator[tuple[Path, Environment]]:
+        """The files of a commit or tree in a folder of their own, and the environment that its tests need."""
+        with self.exported(treeish) as (folder, _):
+            yield folder, self._environment(folder, label)
 
     def _environment(self, folder: Path, label: str) -> Environment:
         return self._environments.ensure(

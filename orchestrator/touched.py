@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from orchestrator.definitions import Function, parsed
+from file_system import Function
+from orchestrator.definitions import parsed
 
 
 def touched_functions(before: str, after: str) -> list[str]:

@@ -91,6 +91,19 @@ class Workbench:
         """The source files of the worktree."""
         return read_sources(self._worktree.path)
 
+    def lay(self, commit: str, tree: str) -> None:
+        """Put the worktree on `commit` and its files to those of `tree`, a later one."""
+        worktree = self._worktree
+        self._git.reset_worktree(worktree, commit)
+        files = FileManager(worktree.path)
+        with self._suite.exported(tree) as (folder, _):
+            for change in self._git.changed_files(commit, tree):
+                if change.status == "deleted":
+                    files.delete_file(change.path)
+                else:
+                    files.write_file(change.path, text_of(folder, change.path))
+        files.discard_backups()
+
     def has_module(self, treeish: str, module: str) -> bool:
         """Whether the project environment of a commit or tree has a top-level package of that name."""
         return self._suite.has_module(treeish, module, self._task.id)
@@ -161,7 +174,7 @@ class Workbench:
         """
         worktree = self._worktree
         path = test_ids[0].split("::")[0]
-        self._lay(worktree, tests_commit, start)
+        self.lay(tests_commit, start)
         try:
             if problem := self._apply(requirements, answer, self._read(path)):
                 return Trial.invalid(problem)
@@ -170,7 +183,7 @@ class Workbench:
             return Trial.invalid(str(unsafe))
         finally:
             self._git.reset_worktree(worktree, tests_commit)
-        return self._judged(tree, path, test_ids, worktree.base_commit, hidden)
+        return self._judged(tree, path, test_ids, hidden)
 
     def verify_tree(self, tree: str, tests_commit: str, test_ids: Sequence[str], hidden: Collection[str] = ()) -> Trial:
         """As `verify`, of files that are there already: those of `tree`, with QA's tests as QA committed them."""
@@ -182,11 +195,11 @@ class Workbench:
             return Trial.invalid(str(unsafe))
         finally:
             self._git.reset_worktree(self._worktree, tests_commit)
-        return self._judged(tested, path, test_ids, self._worktree.base_commit, hidden)
+        return self._judged(tested, path, test_ids, hidden)
 
-    def with_tests(self, code_commit: str, tests: tuple[str, str], test_ids: Sequence[str], base: str) -> Trial:
+    def with_tests(self, code_commit: str, tests: tuple[str, str], test_ids: Sequence[str]) -> Trial:
         """The code of `code_commit` with another text of its new tests (path, text): these are run, then the suite."""
-        return self._judged(self.tree_with(code_commit, tests), tests[0], test_ids, base)
+        return self._judged(self.tree_with(code_commit, tests), tests[0], test_ids)
 
     def tree_with(self, commit: str, file: tuple[str, str]) -> str:
         """The files of a commit with one of them (path, text) written anew, as a tree."""
@@ -198,8 +211,9 @@ class Workbench:
         finally:
             self._git.reset_worktree(worktree, commit)
 
-    def _judged(self, tree: str, path: str, test_ids: Sequence[str], base: str, hidden: Collection[str] = ()) -> Trial:
-        """Run the new tests at `path`, then the whole suite, which was as it was in `base`."""
+    def _judged(self, tree: str, path: str, test_ids: Sequence[str], hidden: Collection[str] = ()) -> Trial:
+        """Run the new tests at `path`, then the whole suite, which was as it was in the worktree's base."""
+        base = self._worktree.base_commit
         result = self._suite.run(tree, [path], self._task.id, self._patience(base))
         trial = Trial.of(result, tree, about=test_ids)
         if missing := not_passed(test_ids, trial.passed):
@@ -213,10 +227,6 @@ class Workbench:
 
     # -- a developer with tools ------------------------------------------------------------------------------
 
-    def lay(self, commit: str, tree: str) -> None:
-        """Put the worktree on `commit` and its files to those of `tree`."""
-        self._lay(self._worktree, commit, tree)
-
     def developers_files(self) -> FileManager:
         """The worktree's files, as a developer with tools may read and write them."""
         return FileManager(self._worktree.path, protected=self._protected)
@@ -225,7 +235,7 @@ class Workbench:
         """The worktree's files as a tree, with QA's tests as QA committed them. Raises UnsafeContent."""
         return self._git.write_tree(self._worktree, Overlay(source=tests_commit, paths=(tests_file,)))
 
-    def run(self, tree: str, selection: Sequence[str], tests_commit: str) -> TestResult:
+    def run(self, tree: str, selection: Sequence[str]) -> TestResult:
         """Run tests of a tree in the sandbox, for as long as new tests may take."""
         return self._suite.run(tree, selection, self._task.id, self._patience(self._worktree.base_commit))
 
@@ -322,18 +332,6 @@ class Workbench:
 
     def _apply(self, requirements: Requirements, answer: str, tests: str) -> str:
         return apply_answer(self._worktree.path, self._protected, requirements, answer, small=self.small, tests=tests)
-
-    def _lay(self, worktree: Worktree, commit: str, start: str) -> None:
-        """Put the worktree on `commit` and its files to those of `start`, a later tree."""
-        self._git.reset_worktree(worktree, commit)
-        files = FileManager(worktree.path)
-        with self._suite.exported(start) as (folder, _):
-            for change in self._git.changed_files(commit, start):
-                if change.status == "deleted":
-                    files.delete_file(change.path)
-                else:
-                    files.write_file(change.path, text_of(folder, change.path))
-        files.discard_backups()
 
     @property
     def _protected(self) -> list[str]:

@@ -40,10 +40,6 @@ class Recombination(BaseModel):
     """Of these, how many answer further calls as `code` does, itself included, """
     roots: int = Field(0, ge=0)
     """and of how many samples they are changes."""
-    common: int = Field(0, ge=0)
-    """Further calls that all near samples answer alike, """
-    kept: int = Field(0, ge=0)
-    """and how many of those `code` answers so, too."""
     seconds: float = 0.0
 
     @property

@@ -107,7 +107,7 @@ class TestRunner:
         _log.info(
             "solutions recombined", function=task.function, samples=len(task.samples), found=bool(found.code),
             tried=found.tried, best=found.best, of=found.of, all=found.found, agreeing=found.agreeing,
-            roots=found.roots, common=found.common, kept=found.kept, seconds=round(found.seconds, 2),
+            roots=found.roots, seconds=round(found.seconds, 2),
         )  # fmt: skip
         return found
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 
 from file_system.errors import MergeRefused
 from file_system.lines import split_lines
@@ -72,15 +73,33 @@ def renamed(path: str, code: str, old: str, new: str) -> str:
 
     Raises MergeRefused when a use cannot be located (within an f-string, before Python 3.12).
     """
+    places = {(name.lineno, name.col_offset) for name in _global_uses(ast.parse(code), old)}
+    return _rewritten(path, code, places, old, new)
+
+
+def renamed_function(path: str, code: str, old: str, new: str) -> str:
+    """`code` with its function `old`, and every use of that name, written as `new`.
+
+    Raises MergeRefused when a use cannot be located (within an f-string, before Python 3.12).
+    """
+    nodes = [node for node in ast.walk(ast.parse(code)) if isinstance(node, Function | ast.Name)]
+    places = {(node.lineno, node.col_offset) for node in nodes if isinstance(node, ast.Name) and node.id == old}
+    lines = split_lines(code)
+    for node in nodes:
+        if isinstance(node, Function) and node.name == old:
+            head = re.search(rf"\bdef\s+(?={re.escape(old)}\b)", lines[node.lineno - 1])
+            places.add((node.lineno, len(head.string[: head.end()].encode()) if head else node.col_offset))
+    return _rewritten(path, code, places, old, new)
+
+
+def _rewritten(path: str, code: str, places: Collection[tuple[int, int]], old: str, new: str) -> str:
+    """`code` with `new` for `old` at each of `places`: line from 1, column in bytes, as syntax trees count."""
     lines = [line.encode() for line in split_lines(code)]
     wanted = old.encode()
-    uses = sorted({(name.lineno, name.col_offset) for name in _global_uses(ast.parse(code), old)}, reverse=True)
-    for number, column in uses:
+    for number, column in sorted(places, reverse=True):  # from the end, so that places before stay right
         line = lines[number - 1]
         if line[column : column + len(wanted)] != wanted:
-            raise MergeRefused(
-                path, f"it imports {old!r}, which means something else here; import it under another name"
-            )
+            raise MergeRefused(path, f"{old!r} means something else here; write it under another name")
         lines[number - 1] = line[:column] + new.encode() + line[column + len(wanted) :]
     return b"".join(lines).decode()
 

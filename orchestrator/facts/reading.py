@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from agents import Fact, FactKind
-from file_system import CodeMap, CodeOutline, FileManager, FileSystemError, is_test_file, marks_in
-from orchestrator.sources import is_source
+from file_system import CodeMap, CodeOutline, FileManager, is_test_file, marks_in
+from orchestrator.sources import is_source, readable_text
 
 _CODE = {".py", ".pyi", ".js", ".jsx", ".ts", ".tsx", ".mjs", ".go", ".rs", ".java", ".c", ".h", ".cpp", ".rb", ".sh"}
 _MOST_TEXT = 1024 * 1024
@@ -88,8 +88,5 @@ def _demands_docstrings(files: FileManager) -> bool:
 
 
 def _text(files: FileManager, path: str) -> str:
-    try:
-        text = files.read_file(path) if files.exists(path) else ""
-    except FileSystemError:  # too large or not text
-        return ""
+    text = readable_text(files, path)
     return text if len(text) <= _MOST_TEXT else ""

@@ -57,12 +57,12 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
         if trial.overfitted and attempt.strategy.goes_on:
             break  # more evidence of the same kind would lead to more of the same: begin anew
     state.seen = sorted(seen)
-    most = ctx.services.settings.orchestrator.max_approaches or ctx.profile_of(ctx.developer).approaches
-    small = ctx.profile_of(ctx.developer).small
-    if state.turns < most and not (small and agreement.is_hopeless(state)):
+    profile = ctx.profile_of(ctx.developer)
+    most = ctx.services.settings.orchestrator.max_approaches or profile.approaches
+    if state.turns < most and not (profile.small and agreement.is_hopeless(state)):
         return False
     if not _escalated(ctx, state):
-        raise (agreement.open_question(state) if small else None) or StageFailed(
+        raise (agreement.open_question(state) if profile.small else None) or StageFailed(
             FailureReason.TESTS_FAILED,
             f"no answer of {len(seen)} passed; the last one:\n{_last_evidence(ctx)}",
             blocked=True,

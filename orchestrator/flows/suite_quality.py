@@ -69,9 +69,7 @@ def _strengthened(ctx: StageContext, state: CodeState, found: Mutation) -> Mutat
     text = ctx.bench.tests_text(state.settled, state.tests_file, stronger)
     ids = sorted({*state.tests_ids, *declared_tests(text, state.tests_file)})
     tests = (state.tests_file, text)
-    trial = ctx.step(
-        "try further cases", Trial, partial(ctx.bench.with_tests, state.code_commit, tests, ids, state.base)
-    )
+    trial = ctx.step("try further cases", Trial, partial(ctx.bench.with_tests, state.code_commit, tests, ids))
     if not trial.green:
         return found
     state.cases, state.tests_ids = stronger, ids

@@ -117,7 +117,7 @@ class ToolBench:
             for name in tests:
                 if not files.exists(name.partition("::")[0]):
                     raise UnusableAnswer(f"there is no test file {name.partition('::')[0]}")
-        result = self._bench.run(acted.tree, list(tests) or [self._tests_file], self._tests_commit)
+        result = self._bench.run(acted.tree, list(tests) or [self._tests_file])
         if not tests:
             acted.green = not not_passed(self._test_ids, result.passed_ids) and not result.problem
             acted.evidence = "" if acted.green else evidence_of(result)

@@ -74,7 +74,7 @@ class Search:
         self._pushed = 0
         self.tried = 0
         self.best = 0
-        self.found = self.agreeing = self.roots = self.common = self.kept = 0
+        self.found = self.agreeing = self.roots = 0
 
     def run(self) -> str:
         """The source of a solution that passes every test, or nothing."""
@@ -128,9 +128,6 @@ class Search:
         place = best(outcomes, samples)
         alike = [root for (_, root), theirs in zip(self._found, outcomes, strict=True) if theirs == outcomes[place]]
         self.found, self.agreeing, self.roots = len(outcomes), len(alike), len(set(alike))
-        common = [index for index in range(len(questions)) if len({theirs[index] for _, theirs in samples}) == 1]
-        self.common = len(common)
-        self.kept = sum(samples[0][1][index] == outcomes[place][index] for index in common)
         return self._found[place][0]
 
     @property
@@ -187,13 +184,7 @@ def main() -> None:
     search = Search(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
     found = search.run()
     result = {"code": found, "tried": search.tried, "best": search.best, "of": search.tests}
-    result |= {
-        "found": search.found,
-        "agreeing": search.agreeing,
-        "roots": search.roots,
-        "common": search.common,
-        "kept": search.kept,
-    }
+    result |= {"found": search.found, "agreeing": search.agreeing, "roots": search.roots}
     Path(sys.argv[2]).write_text(json.dumps(result), encoding="utf-8")
 
 

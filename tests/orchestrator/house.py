@@ -43,6 +43,11 @@ def test_double() -> None:
 ADD_TASK = "Add `add(a: int, b: int) -> int` to calc.py. `add(1, 2)` returns `3` and `add(-1, 1)` returns `0`."
 GOOD_ADD = "### calc.py\n```python\n" + CALC + "\n\ndef add(a: int, b: int) -> int:\n    return a + b\n```\n"
 BAD_ADD = GOOD_ADD.replace("a + b", "a - b")
+SHARES_TASK = (
+    "Add `shares(total: int, parts: int) -> list[int]` to calc.py. `shares(7, 2)` returns `[4, 3]`, "
+    "`shares(9, 3)` returns `[3, 3, 3]` and `shares(1, 0)` raises `ValueError`."
+)
+SMALL: dict[str, dict[str, object]] = {"llm": {"profile": "small"}}
 APPROVED: dict[str, JsonValue] = {"approved": True, "score": 9, "criteria": [], "issues": [], "reasoning": "fine"}
 REJECTED: dict[str, JsonValue] = {
     "approved": False,
