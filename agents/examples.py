@@ -17,12 +17,14 @@ _NEW_VALUE = re.compile(r"new\s+[A-Za-z_$][\w.$]*(?=\()")
 _CALL_HEAD = re.compile(r"(?<![\w.])[A-Za-z_][\w.]*\(")
 _CONNECTOR = re.compile(
     r"""[`*]*\s*(?:\#\s*)?(?:,\s*|:\s*)?(?:(?:should|must|will|shall|would|to)\s+)?
-    (?:(?P<returns>returns?|gives?(?:\s+back)?|yields?|is|becomes?|produces?|equals?|evaluates\s+to|results?\s+in|
+    (?:(?P<returns>returns?|gives?(?:\s+back)?|yields?|is|are|becomes?|produces?|equals?|evaluates\s+to|results?\s+in|
         [→⇒➞➔➜⟶⟹]|-{1,2}>|={1,2}>|==)
       |(?P<raises>raises?|throws?))
     \s*:?\s*(?:an?\s+)?(?:(?:list|tuple|dict|string|value|set)\s+(?=[`\[({'"]))?[`*]*\s*""",
     re.VERBOSE | re.IGNORECASE,
 )
+_PLURAL = re.compile(r"\b(?:are|return|give|yield|produce|equal|become|evaluate|result|raise|throw)\b", re.IGNORECASE)
+_AND = re.compile(r"[`*]*\s*(?:,\s*)?(?P<word>\b(?:and|or)\s)?\s*[`*]*", re.IGNORECASE)
 _NAMED = re.compile(r"`(?:def )?([A-Za-z_]\w*)\(")
 _INPUT = re.compile(
     r"^[ \t>*-]*input:?[ \t]*(?P<input>\S[^\n]*)\n"
@@ -151,8 +153,10 @@ def _without_doctests(text: str) -> str:
 
 
 def sentences(text: str, dialect: Dialect) -> Iterator[Example]:
-    """Examples in prose: a call, words such as "returns", and a value."""
+    """Examples in prose: a call, or several of which the same is said, words such as "returns", and a value."""
     position = 0
+    others: list[str] = []
+    together = False
     while head := _CALL_HEAD.search(text, position):
         end = _call_end(text, head.end() - 1)
         call = text[head.start() : end] if end else ""
@@ -160,17 +164,22 @@ def sentences(text: str, dialect: Dialect) -> Iterator[Example]:
         if connector and dialect.constructs and (before := _BEFORE_CALL.search(text, 0, head.start())):
             call = f"{before[0]}{call}"
         if not connector or not dialect.is_expression(call):
-            position = head.end()
+            listed = _AND.match(text, end) if end else None
+            goes_on = listed and _CALL_HEAD.match(text, listed.end()) and dialect.is_expression(call)
+            others = [*others, call] if goes_on else []
+            together = bool(goes_on and listed and listed["word"])
+            position = listed.end() if listed and goes_on else head.end()
             continue
-        position = connector.end()
+        calls = [*others, call] if together and _PLURAL.search(connector[0]) else [call]
+        position, others, together = connector.end(), [], False
         if connector["raises"]:
             name = _EXCEPTION.match(text, position)
             if name and name[0].rstrip(".")[:1].isupper():
-                yield Example(call, raises=name[0].rstrip("."))
+                yield from (Example(each, raises=name[0].rstrip(".")) for each in calls)
             elif dialect.constructs:
-                yield Example(call, raises="Error")
+                yield from (Example(each, raises="Error") for each in calls)
         elif (stop := _value_end(text, position, dialect)) and dialect.is_expression(value := text[position:stop]):
-            yield Example(call, value)
+            yield from (Example(each, value) for each in calls)
             position = stop
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import json
+import signal
 import sys
-import time
+import threading
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -67,20 +68,19 @@ def logs(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """What the team did, latest last."""
+    ended = threading.Event()
+    if follow:  # an interrupt raised inside of the database's callbacks would be lost
+        signal.signal(signal.SIGINT, lambda *_: ended.set())
     with opened(_choice(ctx)) as (_, store):
         latest = store.latest_activity(limit)
         last = 0
         for activity in latest:
             _print_activity(activity, as_json)
             last = max(last, activity.id)
-        try:
-            while follow:
-                for activity in store.activity(last):
-                    _print_activity(activity, as_json)
-                    last = activity.id
-                time.sleep(_FOLLOW_SECONDS)
-        except KeyboardInterrupt:
-            return
+        while follow and not ended.wait(_FOLLOW_SECONDS):
+            for activity in store.activity(last):
+                _print_activity(activity, as_json)
+                last = activity.id
 
 
 def costs(

@@ -10,8 +10,6 @@ from testing.inner_program import MOST_RESULT_BYTES, Place, run_program
 
 _COMPARING_SECONDS = 10.0
 _LONGEST_DIFFERENCE = 2000
-_CERTAIN = 0.5
-"""Share of the found solutions that do the same on further calls."""
 
 
 class RecombinationTask(BaseModel):
@@ -44,8 +42,8 @@ class Recombination(BaseModel):
 
     @property
     def certain(self) -> bool:
-        """Whether `code` is more than one of many ways to pass these tests: most of what was found does the same."""
-        return self.agreeing >= _CERTAIN * self.found
+        """Whether `code` is the only way found to pass these tests: whatever else was found does the same."""
+        return self.agreeing == self.found
 
 
 def recombine(place: Place, task: RecombinationTask) -> Recombination:

@@ -43,6 +43,21 @@ def test_sentences_are_read(text: str, call: str, gives: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "calls"),
+    [
+        ("`f(1)` and `f(2)` raise `ValueError`", ["f(1)", "f(2)"]),
+        ("`f(1)`, `f(2)`, and `f(3)` should return `4`", ["f(1)", "f(2)", "f(3)"]),
+        ("Both f(1) and f(2) are True.", ["f(1)", "f(2)"]),
+        ("`f(1)` and `f(2)` returns `4`", ["f(2)"]),
+        ("Add `g(1)`, `f(2)` return `4`", ["f(2)"]),
+        ("`f(1)` and then `f(2)` return `4`", ["f(2)"]),
+    ],
+)
+def test_what_is_said_of_several_calls_is_said_of_each(text: str, calls: list[str]) -> None:
+    assert [call for call, _ in facts(text)] == calls
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "`clamp(value, low, high)` returns a number between the two",

@@ -45,7 +45,8 @@ GOOD_ADD = "### calc.py\n```python\n" + CALC + "\n\ndef add(a: int, b: int) -> i
 BAD_ADD = GOOD_ADD.replace("a + b", "a - b")
 SHARES_TASK = (
     "Add `shares(total: int, parts: int) -> list[int]` to calc.py. `shares(7, 2)` returns `[4, 3]`, "
-    "`shares(9, 3)` returns `[3, 3, 3]` and `shares(1, 0)` raises `ValueError`."
+    "`shares(9, 3)` returns `[3, 3, 3]`, `shares(5, 1)` returns `[5]`, "
+    "`shares(1, 0)` raises `ValueError` and `shares(3, -1)` raises `ValueError`."
 )
 SMALL: dict[str, dict[str, object]] = {"llm": {"profile": "small"}}
 APPROVED: dict[str, JsonValue] = {"approved": True, "score": 9, "criteria": [], "issues": [], "reasoning": "fine"}

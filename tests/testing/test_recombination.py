@@ -343,7 +343,7 @@ def test_a_method_is_asked_after_what_its_test_did_before(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(
     ("found", "agreeing", "roots", "certain"),
-    [(0, 0, 0, True), (2, 2, 1, True), (5, 3, 1, True), (6, 3, 2, True), (16, 2, 2, False)],
+    [(0, 0, 0, True), (2, 2, 1, True), (5, 5, 2, True), (5, 4, 1, False), (16, 2, 2, False)],
 )
 def test_a_find_is_certain_when_what_else_was_found_does_the_same(
     found: int, agreeing: int, roots: int, certain: bool
