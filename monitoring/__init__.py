@@ -1,6 +1,18 @@
-"""What the daemon tells about itself: JSON logs, with secrets taken out before anything is written."""
+"""What the daemon tells about itself: JSON logs and alerts, with secrets taken out before anything is written."""
 
+from monitoring.alerts import Alert, AlertKind, alert, receive_alerts
 from monitoring.logs import bound, configure_logging, get_logger
 from monitoring.redaction import mask_known, redact, register_secret
 
-__all__ = ["bound", "configure_logging", "get_logger", "mask_known", "redact", "register_secret"]
+__all__ = [
+    "Alert",
+    "AlertKind",
+    "alert",
+    "bound",
+    "configure_logging",
+    "get_logger",
+    "mask_known",
+    "receive_alerts",
+    "redact",
+    "register_secret",
+]
