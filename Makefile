@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo run test lint bench bench-coding format lock clean
+.PHONY: help demo run test lint bench bench-coding bench-chaos bench-endurance format lock clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
@@ -34,6 +34,12 @@ bench: $(VENV)/.ready-dev bubblewrap ## figures of this machine: the embedded mo
 
 bench-coding: $(VENV)/.ready-dev bubblewrap ## how many of twenty small tasks the configured model lands; a quarter of an hour
 	$(BIN)/python -m bench.coding bench/tasks/own.yaml --set orchestrator.max_approaches=3
+
+bench-chaos: $(VENV)/.ready-dev bubblewrap ## a working daemon killed sixty times: what is lost, done twice or left; ten minutes
+	$(BIN)/python -m bench.chaos
+
+bench-endurance: $(VENV)/.ready-dev bubblewrap ## a thousand tasks: does the daemon grow or slow down? an hour
+	$(BIN)/python -m bench.endurance
 
 lock: $(VENV)/.ready-dev          ## the lock files, made anew from requirements*.txt
 	$(BIN)/uv pip compile -q --universal --no-header --no-annotate requirements.txt -o requirements.lock

@@ -161,6 +161,7 @@ class _Record:
 
     changed: threading.Condition = field(default_factory=threading.Condition)
     requests: list[Request] = field(default_factory=list)
+    sent: dict[int, float] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
 
 
@@ -194,6 +195,11 @@ class ScriptedModelServer:
         """All requests so far, in the order they arrived."""
         with self._record.changed:
             return tuple(self._record.requests)
+
+    def sent_at(self, request: Request) -> float | None:
+        """`time.monotonic()` when the answer to `request` had been handed to the network; None when it was not."""
+        with self._record.changed:
+            return self._record.sent.get(request.number)
 
     def wait_for(self, count: int, timeout: float = 30.0) -> tuple[Request, ...]:
         """Wait until `count` requests have arrived and give them. Raises TimeoutError."""
@@ -253,6 +259,11 @@ class ScriptedModelServer:
                 self._record.errors.append(told)
             # 400 is not tried again by any client, so the test fails at once and with the cause in sight.
             return request, Reply.status(400, f"the script failed on {told}")
+
+    def note_sent(self, request: Request) -> None:
+        """Remember that a request has been answered. For the handler."""
+        with self._record.changed:
+            self._record.sent[request.number] = time.monotonic()
 
     def pause(self, seconds: float) -> None:
         """Wait, but not beyond `stop`. For the handler."""
@@ -341,6 +352,7 @@ class _Handler(BaseHTTPRequestHandler):
         request, reply = self.server.model.answer(api, body, headers)
         self.server.model.pause(reply.wait)
         self._deliver(request, reply)
+        self.server.model.note_sent(request)
 
     def _deliver(self, request: Request, reply: Reply) -> None:
         if reply.kind == "hang":

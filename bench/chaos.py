@@ -1,0 +1,260 @@
+"""Kills a working daemon again and again, and counts what was lost, done twice or left behind.
+
+    python -m bench.chaos                     40 tasks, 60 kills
+    python -m bench.chaos --kills 10 --tasks 6 --seed 3
+
+A real daemon works off code tasks: real git, real sandbox, a scripted model server that takes its time. At random
+moments (during its start, too) it is ended by SIGKILL: by turns itself alone, and with every process it started, as
+when the power goes. It is started again each time, and at the end left alone until all tasks have ended. The exit code
+is 1 when a count that should be zero is not.
+
+What this cannot show: a disk that loses what was written without a sync. SQLite and git are relied on for that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel
+from sqlalchemy import make_url
+
+from memory import ENDED, TaskStatus
+from tests.orchestrator.house import House, children, eventually, git, make_repository, team
+from tests.support import Answer, Reply, Request, ScriptedModelServer
+
+_SHORTEST, _LONGEST = 0.3, 6.0
+"""Seconds a daemon lives before it is killed; its start takes about two of them."""
+_ANSWER_SECONDS = (0.1, 0.8)
+_ARRIVED_SECONDS = 1.0
+"""An answer that was sent so long before a kill had arrived, even if it is not in the ledger."""
+_PATIENCE = 600.0
+_TRAILERS = "--format=%(trailers:key=Task-Id,valueonly,separator=)|%(trailers:key=Stage,valueonly,separator=)"
+
+
+class Chaos(BaseModel):
+    """What was counted. All but the first eight should be zero."""
+
+    tasks: int
+    kills: int
+    killed_alone: int
+    killed_with_all: int
+    restarts_seconds: float
+    """From the first start to the last end."""
+    completed: int = 0
+    model_calls: int = 0
+    repeated_unanswered: int = 0
+    """Calls made again because a kill came before their answer, or while it was on its way."""
+    not_completed: int = 0
+    landed_not_once: int = 0
+    """Tasks without exactly one commit of tests and one of code on the landing branch."""
+    landing_branch_red: int = 0
+    answered_calls_repeated: int = 0
+    processes_left: int = 0
+    worktrees_left: int = 0
+    branches_left: int = 0
+    locks_left: int = 0
+    folders_left: int = 0
+    databases_broken: int = 0
+    unfinished_jobs: int = 0
+    """Of the engine."""
+
+    @property
+    def faults(self) -> dict[str, int]:
+        """What should be zero and is not."""
+        names = list(type(self).model_fields)
+        counts = {name: int(getattr(self, name)) for name in names[names.index("not_completed") :]}
+        return {name: count for name, count in counts.items() if count}
+
+
+class _Script:
+    """The model: answers right, but every fourth task only at the second time; remembers when it had sent what."""
+
+    def __init__(self, seed: int) -> None:
+        self._chooser = random.Random(seed)
+        self._team = team(code=self._code)
+        self._first: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, request: Request) -> Answer:
+        with self._lock:
+            answer, seconds = self._team(request), self._chooser.uniform(*_ANSWER_SECONDS)
+        reply = answer if isinstance(answer, Reply) else Reply.text(answer) if isinstance(answer, str) else None
+        return (reply or Reply.json(answer)).after(seconds)  # type: ignore[arg-type]  # no other kinds here
+
+    def _code(self, request: Request) -> Answer:
+        number = int(re.findall(r"add_(\d+)", request.prompt)[0])
+        first = self._first.setdefault(str(number), request.prompt)
+        amount = number + 1 if number % 4 == 0 and request.prompt == first else number
+        return f"### part_{number}.py\n```python\n{_module(number)}\n\n{_function(number, amount)}```\n"
+
+
+def chaos(folder: Path, *, tasks: int, kills: int, seed: int, data: Path | None = None) -> Chaos:
+    """Run it in an empty `folder`; `data` may bring project environments that are made already."""
+    chooser = random.Random(seed)
+    files = {f"part_{number}.py": _module(number) for number in range(1, tasks + 1)}
+    with ScriptedModelServer(_Script(seed)) as server:
+        repository = make_repository(folder / "repository", files)
+        house = House(folder, repository, server.url, data or folder / "data", {"orchestrator": {"task_timeout": 3600}})
+        ids = [house.submit(_task(number), f"Add add_{number}") for number in range(1, tasks + 1)]
+        begun, killed_at, alone = time.monotonic(), [], 0
+        for number in range(kills):
+            with house.daemon() as daemon:
+                with suppress(subprocess.TimeoutExpired):
+                    daemon.wait(chooser.uniform(_SHORTEST, _LONGEST))
+                    raise AssertionError(f"the daemon ended by itself:\n{(folder / 'daemon.log').read_text()[-3000:]}")
+                killed_at.append(time.monotonic())
+                _kill(daemon, with_all=number % 2 == 1)
+                alone += number % 2 == 0
+        with house.daemon() as daemon:
+            house.wait(lambda store: all(store.get_task(one).status in ENDED for one in ids), _PATIENCE)
+            eventually(lambda: _unfinished_jobs(house) == 0, "the engine has nothing to do", 60)
+            daemon.send_signal(signal.SIGTERM)
+            daemon.wait(60)
+        result = Chaos(
+            tasks=tasks,
+            kills=kills,
+            killed_alone=alone,
+            killed_with_all=kills - alone,
+            restarts_seconds=round(time.monotonic() - begun, 1),
+        )
+        return result.model_copy(update=_calls(house, server, killed_at) | _work(house, ids) | _litter(house))
+
+
+def _kill(daemon: subprocess.Popen[str], *, with_all: bool) -> None:
+    started = children(daemon) if with_all else []
+    for process in started:  # stopped first, so that none sees another one end
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()
+    daemon.kill()
+    for process in started:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    daemon.wait(30)
+
+
+def _calls(house: House, server: ScriptedModelServer, killed_at: Sequence[float]) -> dict[str, int]:
+    """How often the model was asked, and how often the same again: though it had answered, or because it had not.
+
+    It had when the answer stood in the ledger, or was sent well before the kill.
+    """
+    database = Path(str(make_url(house.paths.database_url).database))
+    with closing(sqlite3.connect(database)) as connection:
+        stored = connection.execute("SELECT prompt, created_at FROM model_calls WHERE outcome = 'ok'").fetchall()
+    last: dict[str, Request] = {}
+    cut = repeated = 0
+    for request in server.requests:
+        question = repr(sorted(request.body.items()))
+        if before := last.get(question):
+            until = min(request.received_at, (server.sent_at(before) or request.received_at) + _ARRIVED_SECONDS)
+            lost = any(before.received_at < moment < until for moment in killed_at)
+            asked_again = datetime.fromtimestamp(time.time() - time.monotonic() + request.received_at, UTC)
+            lost = lost and not any(
+                request.prompt in prompt and datetime.fromisoformat(at).replace(tzinfo=UTC) < asked_again
+                for prompt, at in stored
+            )
+            cut, repeated = cut + lost, repeated + (not lost)
+        last[question] = request
+    return {"model_calls": len(server.requests), "repeated_unanswered": cut, "answered_calls_repeated": repeated}
+
+
+def _work(house: House, ids: Sequence[str]) -> dict[str, int]:
+    """What became of the tasks, and whether the landed code is right."""
+    statuses = [house.task(one).status for one in ids]
+    completed = sum(status is TaskStatus.COMPLETED for status in statuses)
+    stages = Counter(git(house.repository, "log", _TRAILERS, "main..agents/integration").splitlines())
+    once = sum(stages[f"{one}|tests"] == 1 == stages[f"{one}|code"] for one in ids)
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(
+            ["git", "clone", "-q", "--branch", "agents/integration", str(house.repository), folder], check=True
+        )
+        suite = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder],
+                               cwd=folder, capture_output=True, text=True)  # fmt: skip
+    return {
+        "completed": completed,
+        "not_completed": len(ids) - completed,
+        "landed_not_once": len(ids) - once,
+        "landing_branch_red": int(suite.returncode != 0),
+    }
+
+
+def _litter(house: House) -> dict[str, int]:
+    """What lies about although no task is open and no daemon runs."""
+    paths = house.paths
+    here = str(house.folder)
+    commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    branches = git(
+        paths.clone, "for-each-ref", "--format=%(refname)", "refs/heads/agents/task", "refs/agents/candidates"
+    )
+    databases = [Path(str(make_url(url).database)) for url in (paths.database_url, paths.engine_url)]
+    return {
+        "processes_left": sum(any(here in part for part in command) for command in commands),
+        "worktrees_left": len(list(paths.workspace.glob("worktrees/*")))
+        + git(paths.clone, "worktree", "list", "--porcelain").count("\n\nworktree"),
+        "branches_left": len(branches.split()),
+        "locks_left": sum(path.parent.name != "agents" for path in paths.clone.rglob("*.lock")),
+        "folders_left": len(list(house.temporary.iterdir())),
+        "databases_broken": sum(_query(file, "PRAGMA integrity_check") != "ok" for file in databases),
+        "unfinished_jobs": _unfinished_jobs(house),
+    }
+
+
+def _unfinished_jobs(house: House) -> int:
+    database = Path(str(make_url(house.paths.engine_url).database))
+    return int(_query(database, "SELECT count(*) FROM workflow_status WHERE status IN ('PENDING', 'ENQUEUED')"))
+
+
+def _query(database: Path, sql: str) -> str:
+    with closing(sqlite3.connect(database)) as connection:
+        return str(connection.execute(sql).fetchone()[0])
+
+
+def _module(number: int) -> str:
+    return f'"""Part {number}."""\n\n\ndef double_{number}(x: int) -> int:\n    """Twice `x`."""\n    return 2 * x\n'
+
+
+def _function(number: int, amount: int) -> str:
+    return f'def add_{number}(x: int) -> int:\n    """`x` and {number}."""\n    return x + {amount}\n'
+
+
+def _task(number: int) -> str:
+    return (
+        f"Add `add_{number}(x: int) -> int` to part_{number}.py. "
+        f"`add_{number}(1)` returns `{number + 1}` and `add_{number}(-1)` returns `{number - 1}`."
+    )
+
+
+def main() -> int:
+    """Run it and print the counts; 1 when something is not as it should be."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tasks", type=int, default=40)
+    parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", action="store_true", help="print the counts as JSON")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        result = chaos(Path(folder), tasks=chosen.tasks, kills=chosen.kills, seed=chosen.seed)
+    if chosen.json:
+        print(result.model_dump_json(indent=2))
+    else:
+        for name, count in result.model_dump().items():
+            print(f"{name.replace('_', ' '):26} {count:>8}{'   <-- should be 0' if name in result.faults else ''}")
+    return 1 if result.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
