@@ -3,6 +3,7 @@
     python -m bench.coding ../shared/bench/humaneval_dev.jsonl              its tests are given with each task
     python -m bench.coding ../shared/bench/humaneval_dev.jsonl --docstring  only the docstring is; the tests judge
     python -m bench.coding bench/tasks/own.yaml --set orchestrator.max_approaches=1 --label one-approach
+    python -m bench.coding bench/tasks/own.yaml --without agreement
     python -m bench.coding --compare bench/results/A.jsonl bench/results/B.jsonl
 
 Each repository of a set gets a daemon of its own; tasks go through the real flow. The configured model answers (with no
@@ -28,6 +29,7 @@ import yaml
 
 from bench.figures import RunInfo, compare, summary, table
 from bench.flow_runs import ROOT, TaskResult, run_set
+from bench.switches import SWITCHES
 from bench.task_sets import TaskSet, read_task_set
 from config import Settings
 from llm import model_status, resolve_provider
@@ -47,6 +49,8 @@ def main() -> int:
     parser.add_argument("--parallel", type=int, default=1, metavar="N", help="tasks at work at once")
     parser.add_argument("--config", type=Path, help=f"take {', '.join(_TAKEN)} from this configuration file")
     parser.add_argument("--set", dest="values", nargs="+", default=[], metavar="SECTION.KEY=VALUE")
+    parser.add_argument("--without", nargs="+", default=[], choices=SWITCHES, metavar="PART",
+                        help=f"switch parts of the engine off: {', '.join(SWITCHES)}")  # fmt: skip
     parser.add_argument("--label", default="run", help="goes into the name of the results file")
     parser.add_argument("--home", type=Path, help="leave repositories, databases, logs and environments in this folder")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
@@ -82,6 +86,7 @@ def _run(tasks: TaskSet, config: dict[str, dict[str, object]], chosen: argparse.
         changed=bool(_git("status", "--porcelain", "--untracked-files=no")),
         prompts=_prompts(),
         config=_without_secrets(config),
+        without=chosen.without,
         provider=provider,
         cores=os.cpu_count() or 0,
         parallel=chosen.parallel,
@@ -92,7 +97,8 @@ def _run(tasks: TaskSet, config: dict[str, dict[str, object]], chosen: argparse.
     results: list[TaskResult] = []
     with file.open("w", encoding="utf-8") as lines:
         lines.write(info.model_dump_json() + "\n")
-        for result in run_set(tasks, config, parallel=chosen.parallel, home=chosen.home):
+        runs = run_set(tasks, config, parallel=chosen.parallel, without=chosen.without, home=chosen.home)
+        for result in runs:
             results.append(result)
             lines.write(result.model_dump_json() + "\n")
             lines.flush()

@@ -24,6 +24,8 @@ class RunInfo(BaseModel):
     prompts: dict[str, str]
     """Prompt file -> digest of its text."""
     config: dict[str, dict[str, object]]
+    without: list[str] = []
+    """Parts of the engine that were switched off."""
     provider: str
     cores: int
     parallel: int

@@ -62,9 +62,14 @@ class DaemonDied(Exception):
 
 
 def run_set(
-    chosen: TaskSet, config: Mapping[str, Mapping[str, object]], *, parallel: int, home: Path | None = None
+    chosen: TaskSet,
+    config: Mapping[str, Mapping[str, object]],
+    *,
+    parallel: int,
+    without: Sequence[str] = (),
+    home: Path | None = None,
 ) -> Iterator[TaskResult]:
-    """Results in the order in which tasks end. `config`: sections as in `config.yaml`.
+    """Results in the order in which tasks end. `config`: sections as in `config.yaml`; `without`: names of switches.
 
     Repositories, databases, logs and project environments are left in `home`, to be looked at and for the next run;
     without it they are removed. Raises `DaemonDied`, with the end of its log.
@@ -75,7 +80,7 @@ def run_set(
             tasks = [task for task in chosen.tasks if task.repository == name]
             if tasks:
                 house = _House(root / name, root / "data", files, config)
-                with house.daemon():
+                with house.daemon(without):
                     yield from house.solve(tasks, parallel)
 
 
@@ -113,10 +118,11 @@ class _House:
         self._store.migrate()
 
     @contextmanager
-    def daemon(self) -> Iterator[None]:
+    def daemon(self, without: Sequence[str] = ()) -> Iterator[None]:
         log = (self._home / "daemon.log").open("w", encoding="utf-8")
-        command = [sys.executable, str(ROOT / "main.py"), "--config", str(self._config), "run"]
-        self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        program = ["-m", "bench.switches", *without, "--"] if without else [str(ROOT / "main.py")]
+        command = [sys.executable, *program, "--config", str(self._config), "run"]
+        self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=ROOT)
         try:
             yield
         finally:

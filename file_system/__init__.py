@@ -38,6 +38,7 @@ from file_system.marks import Mark, marks_in
 from file_system.merging.definitions import Merge, merge_definitions
 from file_system.merging.exports import ensure_export
 from file_system.merging.javascript import merge_javascript
+from file_system.merging.missing_imports import with_missing_imports
 from file_system.merging.names import Definition, Function
 from file_system.merging.relocation import renamed_function
 from file_system.outline import ClassOutline, CodeOutline, FunctionOutline, assigned_names, first_line_of
@@ -107,4 +108,5 @@ __all__ = [
     "parse_javascript",
     "renamed_function",
     "search",
+    "with_missing_imports",
 ]

@@ -17,6 +17,7 @@ from file_system import (
     first_line_of,
     merge_definitions,
     renamed_function,
+    with_missing_imports,
 )
 from orchestrator.definitions import class_in, parsed
 
@@ -56,11 +57,12 @@ def only_wanted(code: str, present: str, wanted: Collection[str]) -> str:
 
 
 def offered_code(answers: Iterable[str], path: str, present: str, wanted: Sequence[str]) -> list[str]:
-    """The code for the file at `path` of those `answers` that can be read, cut down as `offered` does."""
+    """The code for the file at `path` of those `answers` that can be read, cut down as `offered` does, and with the
+    imports that merging would add."""
     found = []
     for answer in answers:
         with suppress(AnswerError):
-            found.append(offered(code_for(answer, path), present, wanted))
+            found.append(with_missing_imports(offered(code_for(answer, path), present, wanted), present))
     return found
 
 

@@ -6,7 +6,9 @@ import ast
 from collections.abc import Iterable, Sequence
 
 from file_system.merging.import_names import Imported
-from file_system.merging.names import BUILTINS, bound_names, used_names
+from file_system.merging.imports import with_imports
+from file_system.merging.names import BUILTINS, bound_names, module_names, used_names
+from file_system.syntax import NOT_PYTHON
 
 _LOOKED_INTO = """
     abc base64 bisect calendar collections contextlib copy csv dataclasses datetime decimal enum fractions functools
@@ -46,6 +48,18 @@ def missing_imports(nodes: Sequence[ast.AST], known: Iterable[str]) -> list[Impo
         elif name in _MODULES and attributes:
             found.append(Imported(0, name, None, None))
     return found
+
+
+def with_missing_imports(code: str, present: str) -> str:
+    """`code` with the well-known imports that it uses and that neither it nor the module `present` has.
+
+    What does not parse comes back as it is.
+    """
+    try:
+        tree, module = ast.parse(code), ast.parse(present)
+    except NOT_PYTHON:
+        return code
+    return with_imports(code, missing_imports(tree.body, module_names(module)))
 
 
 def _module_meant(name: str, attributes: set[str]) -> bool:

@@ -90,6 +90,19 @@ def test_where_errors_are_stated_answers_must_agree_on_them_too(make_house: Make
     assert "raises ValueError" in task.reason_detail
 
 
+def test_answers_that_forgot_an_import_are_compared_with_it(make_house: MakeHouse) -> None:
+    long = '```python\ndef slug(text: str) -> str:\n    return re.sub(r" {2,}", "-", text)\n```'
+    branched = (
+        "```python\ndef slug(text: str) -> str:\n    if '  ' not in text:\n        return text\n"
+        '    return re.sub(r" {2,}", "-", text)\n```'
+    )
+    house, _ = make_house(team(code=[long, branched]), **SMALL)
+    task_id = house.submit('Add `slug(text: str) -> str` to calc.py. `slug("a")` returns `"a"`.', "Slug")
+    house.run_until_idle()
+
+    assert house.task(task_id).status is TaskStatus.COMPLETED
+
+
 def test_an_answer_that_nobody_confirms_does_not_land(make_house: MakeHouse) -> None:
     wrong = "```python\ndef tens(x: int) -> int:\n    return x - 10\n```"
     house, _ = make_house(team(code=[AS_IT_IS, *(wrong.replace("10", str(10 + n)) for n in range(30))]), **SMALL)

@@ -1,0 +1,104 @@
+"""Single parts of the coding engine switched off, to see what each adds.
+
+    python -m bench.coding SET --without agreement          in a run of the flow
+    python -m bench.repairs HOME SET                        each repair, on the answers of a run that is over
+    python -m bench.switches agreement -- --config FILE run   a daemon (what `--without` starts)
+
+Nobody but the bench switches anything off here: the parts are replaced in this process, the product knows no switches.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A part of the engine: where it stands (`module:name`), and what stands there when it is off."""
+
+    kind: Literal["strategy", "filter", "repair"]
+    what: str
+    place: str
+    off: Any
+
+
+def _first(code: str, *_: object, **__: object) -> str:
+    return code
+
+
+def _always(value: object) -> Callable[..., Any]:
+    return lambda *_, **__: value
+
+
+SWITCHES: dict[str, Switch] = {
+    "recombining": Switch("strategy", "a search among small changes of near misses",
+                          "orchestrator.flows.strategies.plan:near", _always(False)),
+    "resuming": Switch("strategy", "every second warm answer begins as the nearest one so far",
+                       "orchestrator.flows.strategies.sampling:_resumed", _always(None)),
+    "views": Switch("strategy", "five ways to show a task, instead of its words and the file alone",
+                    "orchestrator.flows.strategies.sampling:_views",
+                    lambda _: importlib.import_module("orchestrator.flows.strategies.sampling")._VIEWS[:1]),
+    "agreement": Switch("filter", "a small model's answer lands when a second one means the same",
+                        "orchestrator.flows.agreement:is_wanted", _always(False)),
+    "certainty": Switch("filter", "recombined code is an answer when all found solutions mean the same",
+                        "testing.recombiner:Recombination.certain", property(_always(True))),
+    "assertions": Switch("filter", "assertions of QA beside the stated examples",
+                         "orchestrator.flows.test_first:_propose", _always([])),
+    "strengthening": Switch("filter", "further cases where mutants of the accepted code go unnoticed",
+                            "orchestrator.flows.suite_quality:_strengthened", lambda ctx, state, found: found),
+    "hiding": Switch("filter", "a third of the tests kept from the developer",
+                     "orchestrator.flows.hidden_share:hidden_of", _always([])),
+    "missing imports": Switch("repair", "imports of the standard library that the answer forgot",
+                              "file_system.merging.definitions:missing_imports", _always([])),
+    "renaming": Switch("repair", "the one new function under the wanted name",
+                       "orchestrator.offers:with_wanted_name", _first),
+    "cutting down": Switch("repair", "neighbours that the answer writes anew, and unused imports, left out",
+                           "orchestrator.offers:only_wanted", _first),
+    "mending syntax": Switch("repair", "sessions, quotes, tabs, indentation and open ends put right",
+                             "file_system.merging.definitions:repaired", _first),
+    "exporting": Switch("repair", "a new name handed out by its package where the tests import it from there",
+                        "orchestrator.applying:ensure_export", _first),
+}  # fmt: skip
+
+
+@contextmanager
+def switched_off(names: Sequence[str]) -> Iterator[None]:
+    """These parts do nothing in this process. Raises KeyError for a name there is not."""
+    before = []
+    try:
+        for name in names:
+            owner, attribute = _owner(SWITCHES[name].place)
+            before.append((owner, attribute, owner.__dict__[attribute]))
+            setattr(owner, attribute, SWITCHES[name].off)
+        yield
+    finally:
+        for owner, attribute, value in reversed(before):
+            setattr(owner, attribute, value)
+
+
+def _owner(place: str) -> tuple[Any, str]:
+    module, _, path = place.partition(":")
+    *outer, attribute = path.split(".")
+    owner: Any = importlib.import_module(module)
+    for name in outer:
+        owner = getattr(owner, name)
+    return owner, attribute
+
+
+def main() -> None:
+    """Run the command line with parts switched off: names, `--`, then its own arguments."""
+    place = sys.argv.index("--")
+    names, sys.argv[1:] = sys.argv[1:place], sys.argv[place + 1 :]
+    from cli import app
+
+    with switched_off(names):
+        app()
+
+
+if __name__ == "__main__":
+    main()
