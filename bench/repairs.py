@@ -107,7 +107,7 @@ def _answers(home: Path, chosen: TaskSet) -> Iterator[tuple[BenchTask, Requireme
                 steps = "SELECT workflow_uuid, function_name, output FROM operation_outputs ORDER BY rowid"
                 for workflow, step, output in engine.execute(steps):
                     task_id = workflow.partition(".")[0]
-                    if known.get(task_id) and re.match(r"(?:draft|write) \d", step):
+                    if known.get(task_id) and re.fullmatch(r"draft \d+|write [\d.]+", step):
                         answer = json.loads(output).get("value") or {}
                         if answer.get("text") and not answer.get("cut"):
                             requirements = Requirements.model_validate(known[task_id])

@@ -176,6 +176,11 @@ class Suite:
         with self._ready(treeish, label) as (folder, environment):
             return self._runner.check(folder, environment, checker, timeout=self.timeout, label=label)
 
+    def format(self, treeish: str, paths: Sequence[str], label: str) -> dict[str, str]:
+        """Python files of a commit or tree as the project's own formatter writes them; empty where it has none."""
+        with self._ready(treeish, label) as (folder, environment):
+            return self._runner.format(folder, environment, paths, label=label)
+
     def holds(self, tree: str, before: Baseline, label: str) -> tuple[bool, TestResult]:
         """Whether the suite of `tree` is at least as green as `before`: nothing lost, nothing newly failing."""
         result = self.run(tree, (), label)

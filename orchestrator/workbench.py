@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from pydantic import BaseModel
@@ -38,6 +38,8 @@ _NEW_TESTS_SECONDS = 15.0
 """Time the new tests of a task get beyond that of the whole suite; an answer that loops for ever should not hold the
 developer for long, nor the cores that an embedded model needs."""
 _DIFF_CHARACTERS = 20_000
+_MOST_FORMATTED = 20
+"""Files."""
 
 
 class Opened(BaseModel):
@@ -211,6 +213,18 @@ class Workbench:
         finally:
             self._git.reset_worktree(worktree, commit)
 
+    def _tree_with(self, tests_commit: str, tree: str, texts: Mapping[str, str]) -> str:
+        """`tree` with these texts, QA's tests left as they are."""
+        self.lay(tests_commit, tree)
+        try:
+            files = self.developers_files()
+            for path, text in texts.items():
+                files.write_file(path, text)
+            files.discard_backups()
+            return self._git.write_tree(self._worktree)
+        finally:
+            self._git.reset_worktree(self._worktree, tests_commit)
+
     def _judged(self, tree: str, path: str, test_ids: Sequence[str], hidden: Collection[str] = ()) -> Trial:
         """Run the new tests at `path`, then the whole suite, which was as it was in the worktree's base."""
         base = self._worktree.base_commit
@@ -224,6 +238,30 @@ class Workbench:
         told = evidence_without(whole, hidden)
         evidence = "" if passed else f"the new tests pass, but the suite does not:\n{told}"
         return trial.model_copy(update={"green": passed, "evidence": evidence})
+
+    def formatted(self, trial: Trial, tests_commit: str, test_ids: Sequence[str]) -> str:
+        """The tree of a green trial, its changed files formatted as the project does it, if that is green, too.
+
+        A file counts as formatted by the project when the formatter would leave it as it was before the work.
+        """
+        label = self._task.id
+        changed = [
+            change for change in self._git.changed_files(tests_commit, trial.tree)
+            if change.path.endswith(".py") and change.status != "deleted"
+        ][:_MOST_FORMATTED]  # fmt: skip
+        texts = self._suite.format(trial.tree, [change.path for change in changed], label)
+        old = [change.path for change in changed if change.status == "modified" and change.path in texts]
+        kept = self._suite.format(tests_commit, old, label) if old else {}
+        wanted = {
+            path: text for path, text in texts.items()
+            if text != self.text_of(trial.tree, path)
+            and (path not in old or kept.get(path) == self.text_of(tests_commit, path))
+        }  # fmt: skip
+        if not wanted:
+            return trial.tree
+        tree = self._tree_with(tests_commit, trial.tree, wanted)
+        path = test_ids[0].split("::")[0]
+        return tree if self._judged(tree, path, test_ids).green else trial.tree
 
     # -- a developer with tools ------------------------------------------------------------------------------
 

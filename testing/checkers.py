@@ -63,7 +63,7 @@ def is_configured(source: Path, environment: Environment, checker: Checker) -> b
     """Whether the project at `source` has settings for `checker` and its environment has the program."""
     places = _CONFIGURED[checker]
     wanted = not places or any(
-        (source / name).is_file() and re.search(words, _text(source / name), re.MULTILINE) for name, words in places
+        (source / name).is_file() and re.search(words, text_of(source / name), re.MULTILINE) for name, words in places
     )
     return wanted and environment.has_module(checker) and (checker != "coverage" or environment.framework == "pytest")
 
@@ -125,7 +125,7 @@ def _names_its_targets(source: Path) -> bool:
     """Whether mypy's settings say what is to be checked."""
     for name, heading in _CONFIGURED["mypy"]:
         begins = heading or r"^\[mypy\]"
-        for section in re.findall(rf"(?ms){begins}(.*?)(?=^\[|\Z)", _text(source / name)):
+        for section in re.findall(rf"(?ms){begins}(.*?)(?=^\[|\Z)", text_of(source / name)):
             if re.search(r"(?m)^\s*(?:files|packages|modules)\s*=", section):
                 return True
     return False
@@ -184,5 +184,6 @@ def _report(file: Path) -> str:
         return ""
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """The text of a file of the project; empty when it is not there or a link."""
     return path.read_text(errors="replace") if path.is_file() and not path.is_symlink() else ""

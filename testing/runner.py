@@ -11,6 +11,7 @@ from testing.checkers import Checked, Checker, is_configured, run_checker
 from testing.diagnosis import ProjectNames
 from testing.environment_record import Environment
 from testing.errors import InvalidReport
+from testing.formatting import formatter_of, run_formatter
 from testing.frameworks import command_for, detect_framework, explain_exit
 from testing.inner_program import Place
 from testing.javascript.runners import CACHES
@@ -153,6 +154,21 @@ class TestRunner:
         found = run_checker(self._sandbox, source, environment, variables, checker, timeout=timeout, label=label)
         _log.info("checked", checker=checker, findings=len(found.findings), problem=found.problem)
         return found
+
+    def format(
+        self, source: Path, environment: Environment, paths: Sequence[str], *, label: str = ""
+    ) -> dict[str, str]:
+        """The Python files at `paths` of the run folder `source` as the project's own formatter writes them.
+
+        Left out is what it does not manage; empty where the project has no settings for one or its environment lacks
+        it. Raises SandboxUnavailable when nothing may be run.
+        """
+        formatter = formatter_of(source, environment)
+        if formatter is None or not paths:
+            return {}
+        self.prepare(source, environment)
+        variables = variables_of(self._sandbox, source, environment)
+        return run_formatter(self._sandbox, source, environment, variables, formatter, paths, label=label)
 
     def run_specific_test(
         self, test_path: str, source: Path, environment: Environment, *, timeout: float = 300.0, label: str = ""

@@ -46,9 +46,8 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
         if trial.green and _may_land(ctx, state, attempt, answer, trial):
             state.answer, state.approach, state.attempts = answer.text, attempt.approach, len(seen)
             state.strategy = attempt.strategy.name
-            state.code_commit = ctx.step(
-                "commit code", str, partial(ctx.bench.commit_code, trial.tree, state.tests_commit)
-            )
+            tree = ctx.step("format", str, partial(ctx.bench.formatted, trial, state.tests_commit, state.tests_ids))
+            state.code_commit = ctx.step("commit code", str, partial(ctx.bench.commit_code, tree, state.tests_commit))
             state.review_issues = []
             return True
         if attempt.strategy.name in ("draft", "sample") and trial.applied and not trial.green:

@@ -23,7 +23,7 @@ from typing import Any
 from .choice import best, probes
 from .edits import STAGES, changes
 from .jury import Jury, module_of
-from .solutions import Solution, compiled, identity, read_solution, written
+from .solutions import Solution, compiled, computes_unused, identity, read_solution, written
 from .templates import Hints, constants_of, empty_cases, one_argument_calls
 
 _DEEPEST = 2
@@ -101,7 +101,7 @@ class Search:
             old = change.make()
             try:
                 now = self._judge(solution, passed)
-                if now == self._jury.everything:
+                if now == self._jury.everything and not computes_unused(solution.function):
                     self._keep_found(_copied(solution), candidate.root)
                 elif now is not None and now & ~passed and now.bit_count() >= max(passed.bit_count(), self.best):
                     self._keep(_copied(solution), now, candidate.depth + 1, candidate.root)

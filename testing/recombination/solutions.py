@@ -61,6 +61,14 @@ def identity(code: CodeType) -> object:
     return (code.co_code, code.co_names, code.co_varnames, code.co_argcount, constants)
 
 
+def computes_unused(function: ast.FunctionDef) -> bool:
+    """Whether a value is given a name that is never read: then something is missing that was meant to use it."""
+    names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+    read = {node.id for node in names if not isinstance(node.ctx, ast.Store)}
+    assigned = [node.targets[0] for node in ast.walk(function) if isinstance(node, ast.Assign)]
+    return any(isinstance(target, ast.Name) and target.id not in read and target.id != "_" for target in assigned)
+
+
 def written(
     function: ast.FunctionDef,
     helpers: Sequence[ast.stmt],

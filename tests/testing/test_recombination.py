@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from testing import Environment, Recombination, RecombinationTask, TestRunner
 from testing.recombination.choice import MOST_PROBES, RESULT, best, probes
 from testing.recombination.edits import STAGES, changes
-from testing.recombination.solutions import read_solution, written
+from testing.recombination.solutions import computes_unused, read_solution, written
 from testing.recombination.templates import Hints, empty_cases, usual_mends
 from tests.testing.conftest import Tree
 
@@ -271,6 +271,22 @@ def test_what_is_found_is_written_with_the_imports_and_helpers_it_needs() -> Non
     assert "import os" not in code
     assert "def half" in code
     assert "Doc" not in code
+
+
+@pytest.mark.parametrize(
+    ("body", "unused"),
+    [
+        ("days = x // 24\n    return f'{x % 24} h'", True),
+        ("days = x // 24\n    return f'{days} d {x % 24} h'", False),
+        ("for _ in range(3):\n        x += 1\n    return x", False),
+        ("days, hours = divmod(x, 24)\n    return hours", False),
+        ("total = 0\n    total += x\n    return x", True),
+    ],
+)
+def test_a_value_that_nothing_uses_is_noticed(body: str, unused: bool) -> None:
+    solution = read_solution(f"def hours(x):\n    {body}\n", "hours")
+    assert solution
+    assert computes_unused(solution.function) is unused
 
 
 def test_what_does_not_define_the_function_is_no_solution() -> None:
