@@ -1,7 +1,7 @@
 """Single parts of the coding engine switched off, to see what each adds.
 
     python -m bench.coding SET --without agreement          in a run of the flow
-    python -m bench.repairs HOME SET                        each repair, on the answers of a run that is over
+    python -m bench.recorded HOME SET                       each repair, on the answers of a run that is over
     python -m bench.switches agreement -- --config FILE run   a daemon (what `--without` starts)
 
 Nobody but the bench switches anything off here: the parts are replaced in this process, the product knows no switches.

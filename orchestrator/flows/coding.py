@@ -32,13 +32,13 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
     standing = Standing(state.code_commit if state.review_issues else state.shown)
     for attempt in tries(ctx, state):
         if attempt.draft is not None:
-            seen.add(_digest(attempt.draft.answer))
+            seen.add(digest_of(attempt.draft.answer))
             ctx.step(f"draft {attempt.label}", bool, partial(_failed_draft, ctx, attempt))
             continue
         answer = attempt.strategy.answer(ctx, state, attempt, standing)
         if answer is None:
             continue
-        if (digest := _digest(answer.text or answer.tree)) in seen and not _confirms(state, answer):
+        if (digest := digest_of(answer.text or answer.tree)) in seen and not _confirms(state, answer):
             ctx.step(f"repeated {attempt.label}", bool, partial(_repeated, ctx, attempt, digest))
             continue
         seen.add(digest)
@@ -117,7 +117,7 @@ def _run(ctx: StageContext, state: CodeState, attempt: Try, answer: Answer, stan
         trial = ctx.bench.verify(start, state.tests_commit, state.settled, answer.text, state.tests_ids, state.hidden)
     red = "overfitted" if trial.overfitted else "failed"
     outcome = "passed" if trial.green else red if trial.applied else "invalid"
-    _record(ctx, attempt, outcome, _digest(answer.text or answer.tree), trial, time.monotonic() - begun)
+    _record(ctx, attempt, outcome, digest_of(answer.text or answer.tree), trial, time.monotonic() - begun)
     ctx.note(
         "attempt", approach=attempt.approach, number=attempt.number, strategy=attempt.strategy.name, outcome=outcome
     )
@@ -127,7 +127,7 @@ def _run(ctx: StageContext, state: CodeState, attempt: Try, answer: Answer, stan
 def _failed_draft(ctx: StageContext, attempt: Try) -> bool:
     assert attempt.draft is not None
     trial = Trial.invalid(attempt.draft.evidence or "failed")
-    _record(ctx, attempt, "failed", _digest(attempt.draft.answer), trial, 0.0)
+    _record(ctx, attempt, "failed", digest_of(attempt.draft.answer), trial, 0.0)
     return True
 
 
@@ -161,7 +161,7 @@ def _last_evidence(ctx: StageContext) -> str:
     return next((attempt.evidence for attempt in reversed(attempts) if attempt.outcome == "failed"), "")
 
 
-def _digest(answer: str) -> str:
+def digest_of(answer: str) -> str:
     """Identity of an answer: blank space at line ends and around it means nothing."""
     lines = [line.rstrip() for line in answer.strip().splitlines()]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

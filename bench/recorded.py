@@ -1,9 +1,10 @@
-"""What each free repair adds: the recorded answers of a run applied with it and without it, and judged by the set.
+"""What single parts of the engine add, told from the recorded answers of a run, and judged by the set's own tests.
 
-    python -m bench.repairs HOME SET     HOME as given to `bench.coding --home`, SET the file of its tasks
+    python -m bench.recorded HOME SET     HOME as given to `bench.coding --home`, SET the file of its tasks
 
-No model is asked. Every answer of the developer is put into the repository as it was, once as it is done and once with
-each repair switched off (`bench/switches.py`). Where that makes a difference, the set's own tests say which is right.
+No model is asked. **Repairs**: every answer of the developer is put into the repository as it was, once as it is done
+and once with each repair switched off (`bench/switches.py`); where that makes a difference, the tests say which is
+right. **Agreement**: the first answer of each task that passed everything there was, which would have landed without it.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -26,6 +28,7 @@ from agents import Requirements
 from bench.switches import SWITCHES, switched_off
 from bench.task_sets import BenchTask, TaskSet, read_task_set
 from orchestrator.applying import apply_answer
+from orchestrator.flows.coding import digest_of
 from testing import EnvironmentManager, Sandbox, TestRunner
 
 
@@ -42,13 +45,33 @@ class Effect:
     """Tasks with an answer that is right because of it."""
 
 
+@dataclass
+class FirstGreen:
+    """What would have landed if passing all tests were enough."""
+
+    right: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+
+def first_green(home: Path, chosen: TaskSet) -> FirstGreen:
+    """Of each task the first answer that passed; recombined ones are not among the recorded answers."""
+    found, settled = FirstGreen(), set[str]()
+    passed = set(_passed(home, chosen))
+    with _judge() as judge:
+        for task, requirements, answer in _answers(home, chosen):
+            if task.id not in settled and (task.id, digest_of(answer)) in passed:
+                settled.add(task.id)
+                files = _applied(chosen.repositories[task.repository], requirements, answer, task)
+                (found.right if judge.passes(task, files) else found.wrong).append(task.id)
+    return found
+
+
 def effects(home: Path, chosen: TaskSet) -> tuple[int, dict[str, Effect]]:
     """How many answers were looked at, and what each repair did to them."""
     repairs = [name for name, switch in SWITCHES.items() if switch.kind == "repair"]
     found = {name: Effect() for name in repairs}
-    sandbox, looked_at = Sandbox(), 0
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        judge = _Judge(Path(folder), EnvironmentManager(Path(folder), sandbox), TestRunner(sandbox))
+    looked_at = 0
+    with _judge() as judge:
         for task, requirements, answer in _answers(home, chosen):
             looked_at += 1
             files = chosen.repositories[task.repository]
@@ -65,6 +88,13 @@ def effects(home: Path, chosen: TaskSet) -> tuple[int, dict[str, Effect]]:
                 if right and not still:
                     effect.tasks.add(task.id)
     return looked_at, found
+
+
+@contextmanager
+def _judge() -> Iterator[_Judge]:
+    sandbox = Sandbox()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        yield _Judge(Path(folder), EnvironmentManager(Path(folder), sandbox), TestRunner(sandbox))
 
 
 class _Judge:
@@ -92,26 +122,44 @@ class _Judge:
 
 
 def _answers(home: Path, chosen: TaskSet) -> Iterator[tuple[BenchTask, Requirements, str]]:
-    """The developer's answers of a run, from the results of its durable steps."""
+    """The developer's answers of a run, in their order, from the results of its durable steps."""
+    for folder, known in _folders(home, chosen):
+        steps = "SELECT workflow_uuid, function_name, output FROM operation_outputs ORDER BY rowid"
+        for workflow, step, output in _rows(folder / "engine.db", steps):
+            task_id = workflow.partition(".")[0]
+            if task_id in known and re.fullmatch(r"draft \d+|write [\d.]+", step):
+                answer = json.loads(output).get("value") or {}
+                if answer.get("text") and not answer.get("cut"):
+                    yield *known[task_id], answer["text"]
+
+
+def _passed(home: Path, chosen: TaskSet) -> Iterator[tuple[str, str]]:
+    """Task and identity of every answer that passed the task's tests and the suite."""
+    for folder, known in _folders(home, chosen):
+        sql = "SELECT task_id, answer_hash FROM attempts WHERE outcome = 'passed'"
+        for task_id, digest in _rows(folder / "agents.db", sql):
+            if task_id in known:
+                yield known[task_id][0].id, digest
+
+
+def _folders(home: Path, chosen: TaskSet) -> Iterator[tuple[Path, dict[str, tuple[BenchTask, Requirements]]]]:
+    """The databases of each repository of a run, with its tasks that came as far as requirements."""
     for name in chosen.repositories:
         tasks = [task for task in chosen.tasks if task.repository == name]
         numbered = {f"bench-{number}": task for number, task in enumerate(tasks, start=1)}
         for folder in sorted((home / "data").glob("repository-*")):
-            with (
-                closing(sqlite3.connect(folder / "agents.db")) as ours,
-                closing(sqlite3.connect(folder / "engine.db")) as engine,
-            ):
-                rows = ours.execute("SELECT id, title, result FROM tasks").fetchall()
-                known = {one: json.loads(result).get("requirements") for one, title, result in rows
-                         if one in numbered and numbered[one].title == title}  # fmt: skip
-                steps = "SELECT workflow_uuid, function_name, output FROM operation_outputs ORDER BY rowid"
-                for workflow, step, output in engine.execute(steps):
-                    task_id = workflow.partition(".")[0]
-                    if known.get(task_id) and re.fullmatch(r"draft \d+|write [\d.]+", step):
-                        answer = json.loads(output).get("value") or {}
-                        if answer.get("text") and not answer.get("cut"):
-                            requirements = Requirements.model_validate(known[task_id])
-                            yield numbered[task_id], requirements, answer["text"]
+            known = {}
+            for one, title, result in _rows(folder / "agents.db", "SELECT id, title, result FROM tasks"):
+                requirements = json.loads(result).get("requirements")
+                if requirements and one in numbered and numbered[one].title == title:
+                    known[one] = (numbered[one], Requirements.model_validate(requirements))
+            if known:
+                yield folder, known
+
+
+def _rows(database: Path, sql: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(database)) as connection:
+        return connection.execute(sql).fetchall()
 
 
 def _applied(
@@ -141,7 +189,10 @@ def main() -> int:
     parser.add_argument("--docstring", action="store_true", help="HumanEval: as in the run")
     chosen = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    looked_at, found = effects(chosen.home, read_task_set(chosen.set, visible=not chosen.docstring))
+    tasks = read_task_set(chosen.set, visible=not chosen.docstring)
+    green = first_green(chosen.home, tasks)
+    print(f"first answers that passed: {len(green.right)} right, {len(green.wrong)} wrong: {', '.join(green.wrong)}")
+    looked_at, found = effects(chosen.home, tasks)
     print(f"{looked_at} answers")
     print(f"{'repair':18}{'changed':>9}{'right with':>12}{'without':>9}{'tasks':>7}")
     for name, effect in found.items():
