@@ -4,7 +4,7 @@
 
 No model is asked. **Repairs**: every answer of the developer is put into the repository as it was, once as it is done
 and once with each repair switched off (`bench/switches.py`); where that makes a difference, the tests say which is
-right. **Agreement**: the first answer of each task that passed everything there was, which would have landed without it.
+right. **Agreement**: the first answer of each task that passed everything there was; without it that one would land.
 """
 
 from __future__ import annotations
