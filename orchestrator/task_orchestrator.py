@@ -40,6 +40,7 @@ class TaskOrchestrator:
         self._stopping = threading.Event()
         self._next_check = 0.0
         self._active_since: dict[tuple[str, int], float] = {}
+        self._looked_at = time.monotonic()
 
     # -- the public face -------------------------------------------------------------------------------------
 
@@ -86,7 +87,11 @@ class TaskOrchestrator:
         self._services.wake.set()
 
     def stop(self) -> bool:
-        """Let running steps end within the grace period; True when they did. The rest goes on at the next start."""
+        """Let running steps end within the grace period; True when they did. The rest goes on at the next start.
+
+        Model calls that wait for a budget or a provider are not waited for.
+        """
+        self._services.llm.stop_waiting()
         return self._engine.stop(self._services.settings.orchestrator.shutdown_grace)
 
     def close(self) -> None:
@@ -153,11 +158,18 @@ class TaskOrchestrator:
     # -- looking after tasks ---------------------------------------------------------------------------------
 
     def _stop_hung_tasks(self) -> None:
-        """Time without a daemon and time spent waiting for the owner do not count: they are nobody's hanging."""
+        """Time without a daemon and time spent waiting for the owner do not count: they are nobody's hanging.
+
+        Nor does time in which the task, or the agent whose turn it is, waits for a budget or a provider.
+        """
         limit, now = self._services.settings.orchestrator.task_timeout, time.monotonic()
         active = {(task.id, task.run): task for task in self.get_active_tasks()}
+        waited, pause = self._services.llm.waited(), now - self._looked_at
+        self._looked_at = now
         self._active_since = {key: self._active_since.get(key, now) for key in active}
         for key, task in active.items():
+            if {task.id, stage_job(task, 1).agent} & waited:
+                self._active_since[key] = min(self._active_since[key] + pause, now)
             if now - self._active_since[key] > limit:
                 log.warning("task over its time", task=task.id, limit_seconds=limit)
                 self._end(task, TaskStatus.FAILED, FailureReason.TIMEOUT, f"in progress for over {limit:.0f} seconds")
