@@ -108,10 +108,10 @@ def test_four_fifths_are_told_once_a_limit_and_period_over_restarts(store: Memor
     assert spend(store, 900, at=utc_now() + timedelta(days=1)) == []
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_sixteen_threads_go_over_no_limit(store: MemoryStore, seed: int) -> None:
     with watched(store, TIGHT) as overshoot, ThreadPoolExecutor(16) as pool:
-        spent = list(pool.map(lambda number: spend_at_random(store, TIGHT, seed * 100 + number, 25), range(16)))
+        spent = list(pool.map(lambda number: spend_at_random(store, TIGHT, seed * 100 + number, 10), range(16)))
     check_totals(store, spent, overshoot())
 
 
@@ -125,7 +125,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 with ThreadPoolExecutor(8) as pool:
     for tokens, nano_usd, refused in pool.map(
-        lambda n: spend_at_random(store, TIGHT, int(sys.argv[2]) + n, 20), range(8)
+        lambda n: spend_at_random(store, TIGHT, int(sys.argv[2]) + n, 10), range(8)
     ):
         print(tokens, nano_usd, refused, flush=True)
 """
