@@ -37,6 +37,12 @@ class _Circuit:
     told: bool = False
     """The owner was told that it is open."""
 
+    def ready_at(self, now: float) -> float:
+        """When it may admit a call; while a trial is under way, whose end is told, another look is not urgent."""
+        if self.opened_at is None:
+            return now
+        return now + self.pause if self.trial else max(self.next_trial, now)
+
     def admits(self) -> bool:
         return self.opened_at is None or (not self.trial and time.monotonic() >= self.next_trial)
 
@@ -132,10 +138,7 @@ class Circuits:
         """Seconds until one of these may be tried, and what is wrong with the first."""
         with self._lock:
             now = time.monotonic()
-            waits = [
-                max(max((circuit.next_trial for circuit in self._of(request) if circuit.opened_at), default=now), now)
-                for request in requests
-            ]
+            waits = [max(circuit.ready_at(now) for circuit in self._of(request)) for request in requests]
             errors = [circuit.error for circuit in self._of(requests[0]) if circuit.opened_at is not None]
         return min(waits) - now, errors[0] if errors else None
 

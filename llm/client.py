@@ -168,6 +168,10 @@ class LLMClient:
         """Cut off the calls under way for a task that was ended; gives how many. They raise ProviderRefused."""
         return self._responder.give_up(task_id)
 
+    def waiting(self) -> set[str]:
+        """Agents of which a call waits for budget or provider now."""
+        return self._responder.waiting()
+
     def waited(self) -> set[str]:
         """Agents and ids of tasks of which a call waits for budget or provider, or has since this was asked last."""
         return self._responder.waited()

@@ -92,6 +92,10 @@ class Responder:
         """Cut off the calls under way for a task; gives how many. They raise ProviderRefused."""
         return self._under_way.give_up(task_id)
 
+    def waiting(self) -> set[str]:
+        """Agents of which a call waits now."""
+        return self._under_way.waiting()
+
     def waited(self) -> set[str]:
         """Agents and tasks of which a call waits, or has since this was asked last."""
         return self._under_way.waited()

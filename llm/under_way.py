@@ -126,6 +126,10 @@ class CallsUnderWay:
         for call in self._all():
             call.interrupt()
 
+    def waiting(self) -> set[str]:
+        """The agents of which a call waits now."""
+        return {call.agent for call in self._all() if call.waiting}
+
     def waited(self) -> set[str]:
         """The agents and tasks (ids) of which a call waits, or has waited since this was asked last."""
         with self._lock:

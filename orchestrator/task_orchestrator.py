@@ -41,6 +41,7 @@ class TaskOrchestrator:
         self._next_check = 0.0
         self._active_since: dict[tuple[str, int], float] = {}
         self._looked_at = time.monotonic()
+        self._resting = False
 
     # -- the public face -------------------------------------------------------------------------------------
 
@@ -79,7 +80,7 @@ class TaskOrchestrator:
                 log.exception("main loop")
             if self._until_idle and not busy and self._finished():
                 return
-            woken = self._services.wake.wait(_CEO_TICK if self._ceo_job else _TICK)
+            woken = self._services.wake.wait(_CEO_TICK if self._ceo_job and not self._resting else _TICK)
 
     def request_stop(self) -> None:
         """Ask the main loop to end; safe in a signal handler."""
@@ -116,8 +117,18 @@ class TaskOrchestrator:
         if not active and self._ceo_job is None and (checking or woken):
             self._wake_ceo()
         busy = bool(active) or self._ceo_job is not None
-        self._engine.pace(busy=busy)
+        self._resting = busy and self._all_wait()
+        self._engine.pace(busy=busy and not self._resting)
         return busy
+
+    def _all_wait(self) -> bool:
+        """Does every agent with something to do wait for a budget or a provider? Then there is no hurry."""
+        waiting = self._services.llm.waiting()
+        if not waiting:
+            return False
+        tasks = [*self.get_active_tasks(), *self.get_pending_tasks()]
+        agents = {stage_job(task, 1).agent for task in tasks} | ({"ceo"} if self._ceo_job else set())
+        return agents <= waiting
 
     def _dispatch(self) -> int:
         """Put the present stage of every workable task on its agent's queue. How many tasks are workable."""

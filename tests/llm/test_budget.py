@@ -16,6 +16,7 @@ from llm import BudgetExhausted, Interrupted, LLMClient, ProviderRefused, Provid
 from memory import Claim, LimitState, MemoryStore, WaitingCall
 from monitoring import Alert, AlertKind, alerts, receive_alerts
 from tests.llm.conftest import context
+from tests.llm.test_outages import no_wait_left
 from tests.support import Reply, ScriptedModelServer
 
 DAY = BudgetSettings(day_tokens=1000, task_tokens=None)
@@ -129,8 +130,11 @@ def test_a_model_without_a_price_counts_in_tokens(store: MemoryStore) -> None:
 
 def test_the_day_turns_and_the_call_goes_on(store: MemoryStore, told: list[Alert]) -> None:
     clock = Clock()
-    with ScriptedModelServer(lambda _: "fine " * 200) as server, ThreadPoolExecutor(1) as pool:
-        client = client_of(server, store, DAY, patient=True, clock=clock)
+    with (
+        ScriptedModelServer(lambda _: "fine " * 200) as server,
+        ThreadPoolExecutor(1) as pool,
+        no_wait_left(client_of(server, store, DAY, patient=True, clock=clock)) as client,
+    ):
         for number in range(3):
             client.generate("a", context=context(str(number)))
         waiting = pool.submit(client.generate, "a", context=context("waits"))
