@@ -48,9 +48,7 @@ def test_a_server_that_stays_away_is_waited_for_over_kills_and_no_answer_is_aske
         answered.append(asked(request))
         return works(request)
 
-    house, server = make_house(
-        rule, llm={"timeout": 5, "max_retries": 0, "outage_retry": 0.5}, orchestrator={"task_timeout": 8}
-    )
+    house, server = make_house(rule, llm={"timeout": 5, "max_retries": 0, "outage_retry": 0.5})
     task_id = house.submit()
     for trouble, told in [
         (Reply.status(500, "out of order"), "out of order"),
@@ -61,6 +59,7 @@ def test_a_server_that_stays_away_is_waited_for_over_kills_and_no_answer_is_aske
             away["reply"] = trouble
             house.wait(lambda store, told=told: any(told in call.reason for call in store.waiting_calls()))
             daemon.kill()
+    house.write_config(orchestrator={"task_timeout": 12})
     with house.daemon() as daemon:
         server.stop()
         house.wait(lambda store: any("onnect" in call.reason for call in store.waiting_calls()))
@@ -68,12 +67,13 @@ def test_a_server_that_stays_away_is_waited_for_over_kills_and_no_answer_is_aske
         assert [(call["agent"], call["task_id"]) for call in shown["waiting"]] == [("developer", task_id)]
         assert "paused" in house.cli("status").stdout
         assert "tried again at" in house.cli("task", "show", task_id).stdout
-        time.sleep(9)  # longer than a task may be in progress
+        time.sleep(13)  # longer than a task may be in progress
         assert house.task(task_id).status is TaskStatus.IN_PROGRESS
         begun = time.monotonic()
         assert stop(daemon) == 0  # nobody waits for what waits
         assert time.monotonic() - begun < 8
     away.clear()
+    house.write_config()
     with ScriptedModelServer(rule, port=server.port), house.daemon():
         house.wait_for(task_id, TaskStatus.COMPLETED)
     assert sorted(answered) == ["assertions", "code", "review"]
