@@ -24,7 +24,7 @@ def test_a_day_that_is_used_up_pauses_work_until_a_restart_with_more(make_house:
         assert "budget.day_tokens" in house.cli("costs", "--by", "limit").stdout
         assert house.task(task_id).status is TaskStatus.IN_PROGRESS
         daemon.kill()
-    assert len(server.requests) == 0
+    assert list(server.requests) == []
     house.write_config(budget={"day_tokens": 100_000})
     with house.daemon():
         house.wait_for(task_id, TaskStatus.COMPLETED)
@@ -40,7 +40,7 @@ def test_a_task_at_its_limit_is_blocked_and_goes_on_with_more(make_house: MakeHo
     assert (task.status, task.reason) == (TaskStatus.BLOCKED, FailureReason.BUDGET_EXHAUSTED)
     assert "the task's budget of 5,000 tokens is used up" in task.reason_detail
     assert "raise budget.task_tokens, restart the daemon, then `task retry`" in task.reason_detail
-    assert len(server.requests) == 0
+    assert list(server.requests) == []
     house.write_config(budget={"task_tokens": 100_000})
     with house.daemon():
         house.tell("retry", task_id)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 
-from memory import FailureReason, TaskStatus
+from memory import FailureReason, MemoryStore, TaskStatus
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import APPROVED, GOOD_ADD, Held, asked, eventually, stop, team
 from tests.support import Answer, Reply, Request, ScriptedModelServer
@@ -57,12 +58,12 @@ def test_a_server_that_stays_away_is_waited_for_over_kills_and_no_answer_is_aske
         with house.daemon() as daemon:
             house.wait(lambda store: any(call.task_id == task_id for call in store.waiting_calls()))
             away["reply"] = trouble
-            house.wait(lambda store, told=told: any(told in call.reason for call in store.waiting_calls()))
+            house.wait(waits_for(told))
             daemon.kill()
     house.write_config(orchestrator={"task_timeout": 12})
     with house.daemon() as daemon:
         server.stop()
-        house.wait(lambda store: any("onnect" in call.reason for call in store.waiting_calls()))
+        house.wait(waits_for("onnect"))
         shown = json.loads(house.cli("status", "--json").stdout)
         assert [(call["agent"], call["task_id"]) for call in shown["waiting"]] == [("developer", task_id)]
         assert "paused" in house.cli("status").stdout
@@ -79,6 +80,11 @@ def test_a_server_that_stays_away_is_waited_for_over_kills_and_no_answer_is_aske
     assert sorted(answered) == ["assertions", "code", "review"]
     assert len(house.landed()) == 2
     assert '"kind": "provider"' in house.log()
+
+
+def waits_for(told: str) -> Callable[[MemoryStore], bool]:
+    """Whether a call waits for a reason with these words."""
+    return lambda store: any(told in call.reason for call in store.waiting_calls())
 
 
 def test_a_task_that_waits_can_be_cancelled(make_house: MakeHouse) -> None:
