@@ -39,7 +39,7 @@ class Check(BaseModel):
 
 
 def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Check git, sandbox, toolchains, model or key, repository, database, disk and ports.
+    """Check git, sandbox, toolchains, model or key, budget, repository, database, disk and ports.
 
     Exit code 1 when something is missing.
     """
@@ -49,6 +49,7 @@ def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
         _sandbox,
         _toolchains,
         _model,
+        _budget,
         _repository,
         _database,
         _disk,
@@ -124,6 +125,20 @@ def _model(project: Project) -> Check:
     if provider == "openai_compatible":
         return _server(settings.base_url or "")
     return Check(name="model", state="ok", detail=f"{provider}: a key is set")
+
+
+def _budget(project: Project) -> Check:
+    """A key that is paid for asks for a limit in money."""
+    budget = project.settings.budget
+    try:
+        providers = set(Lineup(project.settings.llm, project.settings.agents).endpoints)
+    except NotConfigured:
+        return Check(name="budget", state="ok", detail="no model can be asked yet")
+    limits = ", ".join(f"{name} {limit:,g}" for name, limit in budget if limit is not None) or "no limits"
+    if providers & {"openai", "anthropic"} and not budget.limits_money:
+        return Check(name="budget", state="warning", detail=f"calls cost money and no limit in money is set ({limits})",
+                     remedy="set budget.day_usd and budget.month_usd in config.yaml")  # fmt: skip
+    return Check(name="budget", state="ok", detail=limits)
 
 
 def _server(base_url: str) -> Check:

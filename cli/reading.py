@@ -9,15 +9,16 @@ import sys
 import threading
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
 from cli.project import Project, load, opened, out, print_json
 from cli.tasks import AsJson, _choice
-from cli.views import activity_line, task_table, usage_table
-from config import json_schema
-from memory import Activity, TaskStatus
+from cli.views import activity_line, limit_table, task_table, usage_table, waiting_lines
+from config import AGENT_NAMES, json_schema
+from memory import Activity, MemoryStore, TaskStatus
+from memory.ledger import UsageKey
 from monitoring import redact
 
 config_commands = typer.Typer(help="Check the configuration.", no_args_is_help=True)
@@ -29,6 +30,7 @@ class UsageKeyName(StrEnum):
     AGENT = "agent"
     MODEL = "model"
     DAY = "day"
+    LIMIT = "limit"
 
 
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
@@ -37,6 +39,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         counts = {name.value: number for name, number in store.count_by_status().items()}
         pid = daemon_pid(project)
         active = store.list_tasks([TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL, TaskStatus.BLOCKED], limit=20)
+        waiting = store.waiting_calls()
         if as_json:
             print_json(
                 {
@@ -46,6 +49,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
                     "goal": project.settings.project.goal,
                     "tasks": counts,
                     "active": active,
+                    "waiting": waiting,
                 }
             )
             return
@@ -56,6 +60,8 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         out.print(
             "tasks       " + (", ".join(f"{number} {name}" for name, number in counts.items() if number) or "none")
         )
+        for line in waiting_lines(waiting):
+            out.print(f"paused      {redact(line)}", markup=False, soft_wrap=True)
         if active:
             out.print()
             out.print(task_table(store, active))
@@ -88,15 +94,30 @@ def costs(
     by: Annotated[UsageKeyName, typer.Option("--by", help="What to sum up by.")] = UsageKeyName.MODEL,
     as_json: AsJson = False,
 ) -> None:
-    """Model calls, tokens and money."""
-    with opened(_choice(ctx)) as (_, store):
-        rows = store.usage(by.value)
+    """Model calls, tokens and money; by limit: what is used of the budget, and what calls under way may take."""
+    with opened(_choice(ctx)) as (project, store):
+        if by is UsageKeyName.LIMIT:
+            _limits(project, store, as_json=as_json)
+            return
+        rows = store.usage(cast(UsageKey, by.value))
     if as_json:
         print_json(rows)
     elif rows:
         out.print(usage_table(rows, by.value))
     else:
         out.print("No model has been asked yet.")
+
+
+def _limits(project: Project, store: MemoryStore, *, as_json: bool) -> None:
+    states = store.limit_states(project.settings.budget, agents=AGENT_NAMES)
+    # Nine agents that did nothing are no news.
+    states = [state for state in states if state.scope != "agent_day" or state.share > 0]
+    if as_json:
+        print_json(states)
+    elif states:
+        out.print(limit_table(states))
+    else:
+        out.print("No limit is set, or nothing was used of any; see the section budget of config.yaml.")
 
 
 @config_commands.command("check")

@@ -82,7 +82,7 @@ def work(
     try:
         configure_logging(project.settings.monitoring, project.paths.logs, stdout=not for_people)
         _have_model(project, for_people=for_people)
-        services = open_services(project.settings, project.paths)
+        services = open_services(project.settings, project.paths, patient=not until_idle)
         orchestrator = TaskOrchestrator(services, until_idle=until_idle)
         remember_repository(project)
         orchestrator.start()

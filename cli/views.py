@@ -10,7 +10,17 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from memory import Activity, MemoryStore, SuiteQuality, Task, TaskStatus, UsageRow, utc_now
+from memory import (
+    Activity,
+    LimitState,
+    MemoryStore,
+    SuiteQuality,
+    Task,
+    TaskStatus,
+    UsageRow,
+    WaitingCall,
+    utc_now,
+)
 
 _COLOURS = {
     TaskStatus.COMPLETED: "green",
@@ -21,6 +31,7 @@ _COLOURS = {
     TaskStatus.CANCELLED: "dim",
     TaskStatus.PENDING: "",
 }
+_NEARLY_USED_UP = 0.8
 _TITLE_WIDTH = 12
 """Characters a title keeps where the terminal is narrow."""
 
@@ -59,6 +70,8 @@ def task_details(store: MemoryStore, task: Task) -> RenderableType:
     for name, value in _facts(task).items():
         if value:
             facts.add_row(name, escape(value))
+    for line in waiting_lines([call for call in store.waiting_calls() if call.task_id == task.id]):
+        facts.add_row("paused", escape(line))
     parts: list[RenderableType] = [Text(task.title, style="bold"), facts]
     if task.description:
         parts.append(Padding(Text(task.description), (1, 0, 0, 2)))
@@ -95,6 +108,33 @@ def usage_table(rows: list[UsageRow], key: str) -> Table:
             cost, f"{row.seconds:.1f}",
         )  # fmt: skip
     return table
+
+
+def limit_table(states: list[LimitState]) -> Table:
+    """The limits of the budget and how much of each is gone."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("limit", no_wrap=True)
+    table.add_column("of")
+    for heading in ("used", "reserved", "limit", "share"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for state in states:
+        shown = ".4f" if state.unit == "usd" else ",.0f"
+        table.add_row(
+            f"budget.{state.name}", escape(state.subject), f"{state.used:{shown}}", f"{state.reserved:{shown}}",
+            f"{state.limit:{'.2f' if state.unit == 'usd' else ',.0f'}}",
+            Text(f"{state.share:.0%}", style="red" if state.share >= _NEARLY_USED_UP else ""),
+        )  # fmt: skip
+    return table
+
+
+def waiting_lines(waiting: list[WaitingCall]) -> list[str]:
+    """What model calls wait for, a line for each reason."""
+    agents: dict[str, list[str]] = {}
+    for call in waiting:
+        what = "goes on" if call.kind == "budget" else "tried again"
+        until = f"; {what} at {call.until:%Y-%m-%d %H:%M} UTC" if call.until else ""
+        agents.setdefault(f"{call.reason}{until}", []).append(call.agent)
+    return [f"{reason} ({', '.join(sorted(set(names)))})" for reason, names in agents.items()]
 
 
 def activity_line(activity: Activity) -> Text:

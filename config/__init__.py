@@ -7,6 +7,7 @@ from config.schema import json_schema
 from config.settings import (
     AGENT_NAMES,
     AgentSettings,
+    BudgetSettings,
     Capabilities,
     DatabaseSettings,
     DeploymentSettings,
@@ -25,6 +26,7 @@ __all__ = [
     "AGENT_NAMES",
     "DEFAULT_CONFIG",
     "AgentSettings",
+    "BudgetSettings",
     "Capabilities",
     "ConfigError",
     "ConfigProblem",

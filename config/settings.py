@@ -91,6 +91,32 @@ class LLMSettings(Section):
     )
     capabilities: Capabilities = Field(Capabilities(), description="Single abilities that you know better.")
     local_model_path: Path | None = Field(None, description="A GGUF file to use as the embedded model.")
+    fallback: list[Annotated[str, Field(min_length=1)]] = Field(
+        [], description="Models to ask in turn while the provider of an agent's model is out."
+    )
+    outage_retry: float = Field(
+        300.0, gt=0, le=3600, description="Longest pause, in seconds, between two tries of a provider that is out."
+    )
+    requests_per_minute: int | None = Field(None, ge=1, description="Calls a provider gets in a minute, at most.")
+    tokens_per_minute: int | None = Field(None, ge=1000, description="Tokens in and out, likewise.")
+
+
+class BudgetSettings(Section):
+    """What may be spent: a call that might go over one of these is not made. Unset: no limit. Periods are UTC."""
+
+    task_usd: float | None = Field(None, gt=0, description="US dollars one task may cost, all of its runs together.")
+    agent_day_usd: float | None = Field(None, gt=0, description="US dollars one agent may cost in a day.")
+    day_usd: float | None = Field(None, gt=0, description="US dollars a day.")
+    month_usd: float | None = Field(None, gt=0, description="US dollars a month.")
+    task_tokens: int | None = Field(5_000_000, ge=1, description="Tokens, in and out, one task may take.")
+    agent_day_tokens: int | None = Field(None, ge=1, description="Tokens one agent may take in a day.")
+    day_tokens: int | None = Field(None, ge=1, description="Tokens a day.")
+    month_tokens: int | None = Field(None, ge=1, description="Tokens a month.")
+
+    @property
+    def limits_money(self) -> bool:
+        """Is there any limit in money?"""
+        return any((self.task_usd, self.agent_day_usd, self.day_usd, self.month_usd))
 
 
 class GitSettings(Section):
@@ -214,6 +240,7 @@ class Settings(BaseSettings):
 
     project: ProjectSettings = ProjectSettings()
     llm: LLMSettings = LLMSettings()
+    budget: BudgetSettings = BudgetSettings()
     git: GitSettings = GitSettings()
     file_system: FileSystemSettings = FileSystemSettings()
     orchestrator: OrchestratorSettings = OrchestratorSettings()

@@ -1,7 +1,9 @@
-"""One client over all model providers: replay, cache, retries, ledger, and the embedded model that needs no key."""
+"""One client over all model providers: replay, cache, budget, outages, ledger, and an embedded model."""
 
 from llm.client import LLMClient
 from llm.errors import (
+    BudgetExhausted,
+    Interrupted,
     InvalidOutput,
     LLMError,
     LocalServerFailed,
@@ -25,7 +27,9 @@ from llm.request import Reply, Tool, ToolCall, ToolResult, Turn
 from llm.tokens import estimate_tokens
 
 __all__ = [
+    "BudgetExhausted",
     "CallContext",
+    "Interrupted",
     "InvalidOutput",
     "LLMClient",
     "LLMError",

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from config import AgentSettings, LLMSettings
-from llm.errors import InvalidOutput, NotConfigured, PromptTooLong, TruncatedOutput
+from config import AgentSettings, BudgetSettings, LLMSettings
+from llm.errors import InvalidOutput, NotConfigured, TruncatedOutput
+from llm.fallback import fitted
 from llm.ledger import CallContext, Ledger
 from llm.lineup import Lineup
 from llm.local_server import LocalModelServer
 from llm.profile_book import ProfileBook
 from llm.profiles import ModelProfile
-from llm.providers import LOCAL_CONTEXT
 from llm.request import OutputSchema, Reply, Request, Tool, Turn
-from llm.responder import Responder
+from llm.responder import Responder, Terms
 from llm.stored import redacted
 from llm.structured import objection, without_fence
-from llm.tokens import estimate_tokens
 from monitoring import get_logger, redact
 
 log = get_logger(__name__)
@@ -29,9 +29,6 @@ M = TypeVar("M")
 
 _MOST_OBJECTIONS = 2
 """How often an answer that does not fit its schema is asked again."""
-_SHORTEST_ANSWER = 64
-_TEMPLATE_TOKENS = 64
-"""What the chat template adds around the messages, generously."""
 
 
 class LLMClient:
@@ -39,6 +36,8 @@ class LLMClient:
 
     `agents`: settings of the agents by name; what one does not set comes from `settings`.
     `local`: the embedded model's server; needed when it may answer (`uses_embedded_model`), started by the first call.
+    `budget`: what may be spent. `patient`: calls wait for as long as it takes when a budget's day or month is used up
+    or no provider answers; otherwise they fail. `clock` tells the day and month (UTC).
     Raises NotConfigured when a key, an address or a model name is missing.
 
     The agent of a call's context decides its model, unless the call names one of the agent's `escalations`.
@@ -50,6 +49,10 @@ class LLMClient:
         agents: Mapping[str, AgentSettings],
         ledger: Ledger,
         local: LocalModelServer | None = None,
+        *,
+        budget: BudgetSettings | None = None,
+        patient: bool = False,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
         self._agents = agents
@@ -57,7 +60,8 @@ class LLMClient:
         endpoints = self._lineup.endpoints
         if "local" in endpoints and local is None:
             raise NotConfigured("the embedded model is to answer, but it was given no server to run in")
-        self._responder = Responder(settings, ledger, endpoints, local)
+        terms = Terms(budget or BudgetSettings(), patient, clock, self._lineup.fallbacks())
+        self._responder = Responder(settings, ledger, endpoints, local, terms)
         self._profiles = ProfileBook(settings, ledger, self._responder, endpoints)
 
     def generate(
@@ -164,6 +168,18 @@ class LLMClient:
         """Cut off the calls under way for a task that was ended; gives how many. They raise ProviderRefused."""
         return self._responder.give_up(task_id)
 
+    def waiting(self) -> set[str]:
+        """Agents of which a call waits for budget or provider now."""
+        return self._responder.waiting()
+
+    def waited(self) -> set[str]:
+        """Agents and ids of tasks of which a call waits for budget or provider, or has since this was asked last."""
+        return self._responder.waited()
+
+    def stop_waiting(self) -> None:
+        """The daemon goes down: what waits raises `Interrupted` at once, what is on the wire goes on."""
+        self._responder.stop_waiting()
+
     def close(self) -> None:
         """Give up calls under way and end the client's thread. The embedded model's server is the caller's."""
         self._responder.close()
@@ -193,18 +209,4 @@ class LLMClient:
             max_tokens=min(longest, max_tokens or longest),
             tools=tuple(tools),
         )
-        return _fitted(request) if request.provider == "local" else request
-
-
-def _fitted(request: Request) -> Request:
-    """The request with its answer limited to what the context leaves."""
-    used = estimate_tokens(request.text())
-    left = LOCAL_CONTEXT - used - _TEMPLATE_TOKENS
-    if left < min(_SHORTEST_ANSWER, request.max_tokens):
-        raise PromptTooLong(
-            f"the prompt has about {used} tokens, but the embedded model takes {LOCAL_CONTEXT} with its "
-            "answer; show it less, or use a larger model"
-        )
-    if left < request.max_tokens:
-        return replace(request, max_tokens=left)
-    return request
+        return fitted(request)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 
 class LLMError(Exception):
     """Anything of this folder. The message says what was attempted, the limit met and the next step."""
@@ -12,11 +14,17 @@ class NotConfigured(LLMError):
 
 
 class ProviderError(LLMError):
-    """A provider did not answer. `retryable`: the same request may well succeed later."""
+    """A provider did not answer. `retryable`: the same request may well succeed later.
 
-    def __init__(self, message: str, *, retryable: bool, retry_after: float | None = None) -> None:
+    `outage`: it is the provider's state and not the request's; when that is mended, the same request may succeed.
+    """
+
+    def __init__(
+        self, message: str, *, retryable: bool, retry_after: float | None = None, outage: bool | None = None
+    ) -> None:
         super().__init__(message)
         self.retryable = retryable
+        self.outage = retryable if outage is None else outage
         self.retry_after = retry_after
         """Seconds the provider asked to wait, if it did."""
 
@@ -33,12 +41,34 @@ class ProviderTimeout(ProviderUnavailable):
 
 
 class ProviderRefused(ProviderError):
-    """The request itself was turned down (key, model name, quota, content): asking again will not help."""
+    """The request was turned down (key, model name, quota, content): asking again at once will not help."""
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
-        super().__init__(message, retryable=False)
+    def __init__(self, message: str, *, status: int | None = None, outage: bool = False) -> None:
+        super().__init__(message, retryable=False, outage=outage)
         self.status = status
         """HTTP status, if there was one."""
+
+
+class ModelUnknown(ProviderRefused):
+    """The provider has no such model, or not for this key; its other models may answer."""
+
+
+class BudgetExhausted(LLMError):
+    """The call might go over a limit of the budget, and was not made.
+
+    `goes_on_at`: when it may be made without anybody's doing; None when it never may.
+    """
+
+    def __init__(self, message: str, *, goes_on_at: datetime | None = None) -> None:
+        super().__init__(message)
+        self.goes_on_at = goes_on_at
+
+
+class Interrupted(BaseException):
+    """The daemon is going down while a call waits for its turn: the step that made it runs again after the restart.
+
+    Not an `Exception`, so that nothing takes it for a failure of the work.
+    """
 
 
 class PromptTooLong(LLMError):
@@ -73,4 +103,4 @@ class LocalServerFailed(ProviderError):
     """The embedded model's server does not start, though it was tried several times, or it was stopped."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, retryable=False)
+        super().__init__(message, retryable=False, outage=True)

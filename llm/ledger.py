@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from config import BudgetSettings
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,58 @@ class Probed(Protocol):
     def repairs(self) -> bool: ...
 
 
+class Claim(BaseModel):
+    """What a call may take at worst."""
+
+    task_id: str | None
+    agent: str
+    tokens: int
+    """In and out together."""
+    nano_usd: int
+    """Billionths of a US dollar."""
+    at: datetime
+    """The day and month of this moment are charged."""
+
+
+class LimitState(Protocol):
+    """A limit of the budget and how much of it is gone, in US dollars or tokens."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def scope(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def limit(self) -> float: ...
+    @property
+    def used(self) -> float: ...
+    @property
+    def reserved(self) -> float: ...
+
+
+class Reserved(Protocol):
+    """Whether a claim was granted; `over` are the limits that stand in the way."""
+
+    @property
+    def id(self) -> int | None: ...
+    @property
+    def over(self) -> Sequence[LimitState]: ...
+
+
+class WaitingCall(BaseModel):
+    """A call that may not be made now."""
+
+    agent: str
+    task_id: str | None
+    kind: Literal["budget", "provider"]
+    reason: str
+    since: datetime
+    until: datetime | None
+
+
 class Answered(Protocol):
     """A stored answer, as far as the client reads it."""
 
@@ -116,8 +171,29 @@ class Ledger(Protocol):
         """The answer this very step already got to this request."""
         ...
 
-    def record_call(self, call: ModelCall) -> None:
-        """Write a call down. Of those with outcome `ok` the first of a (workflow, step, request) stays."""
+    def record_call(
+        self, call: ModelCall, reservation: int | None = None, budget: BudgetSettings | None = None
+    ) -> Sequence[LimitState]:
+        """Write a call down and settle its reservation; gives the limits that it has nearly used up.
+
+        Of calls with outcome `ok` the first of a (workflow, step, request) stays.
+        """
+        ...
+
+    def reserve(self, claim: Claim, budget: BudgetSettings) -> Reserved:
+        """Set aside what a call may take at worst, if it fits into every limit."""
+        ...
+
+    def settle(self, reservation: int, *, tokens: int, nano_usd: int, budget: BudgetSettings) -> Sequence[LimitState]:
+        """End a reservation with what was really taken; gives the limits that it has nearly used up."""
+        ...
+
+    def begin_waiting(self, waiting: WaitingCall) -> int:
+        """Show that a call waits; gives a number for `end_waiting`."""
+        ...
+
+    def end_waiting(self, number: int) -> None:
+        """It goes on, or was given up."""
         ...
 
     def cached_response(self, request_hash: str, max_age_seconds: float) -> Answered | None:

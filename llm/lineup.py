@@ -36,6 +36,8 @@ class Lineup:
         self._main = resolve_provider(settings)
         self.endpoints: dict[Provider, Endpoint] = {self._main: resolve_endpoint(settings)}
         """Where each provider is that serves one of the models."""
+        for model in settings.fallback:
+            self._connect("llm.fallback", "", model)
         for name, agent in agents.items():
             self._connect(f"agents.{name}.model", name)
             for model in agent.escalate_to:
@@ -53,6 +55,10 @@ class Lineup:
     def escalations(self, agent: str) -> list[str]:
         """What may be tried after the agent's own model, in order."""
         return list(self._agents[agent].escalate_to) if agent in self._agents else []
+
+    def fallbacks(self) -> list[ServedModel]:
+        """What may be asked while a provider is out, in order."""
+        return [self._read(model) for model in self._settings.fallback]
 
     def _read(self, text: str) -> ServedModel:
         if text == "local":
@@ -80,9 +86,9 @@ class Lineup:
 
 
 def uses_embedded_model(settings: LLMSettings, agents: Mapping[str, AgentSettings]) -> bool:
-    """Does the embedded model answer for anybody, or may it be escalated to?"""
+    """Does the embedded model answer for anybody, or may it be escalated to or fall back on?"""
     written = [model for agent in agents.values() for model in (agent.model, *agent.escalate_to)]
-    return resolve_provider(settings) == "local" or "local" in written
+    return resolve_provider(settings) == "local" or "local" in (*written, *settings.fallback)
 
 
 def _names_provider(text: str) -> bool:

@@ -33,3 +33,16 @@ def cost_usd(request: Request, answer: Answer) -> float | None:
         _unpriced.add((provider, model))
         log.warning("no price is known for this model; it is counted in tokens only", provider=provider, model=model)
     return None
+
+
+def worst_usd(request: Request, input_tokens: int) -> float:
+    """The most that a call with so many tokens in may cost; 0 where no price is known.
+
+    Nothing is taken to be in the provider's cache, and whatever costs more when it is put there is taken to be.
+    """
+
+    def cost(written: int) -> float:
+        longest = Answer("", True, input_tokens, request.max_tokens, cached_tokens=0, written_tokens=written)
+        return cost_usd(request, longest) or 0.0
+
+    return max(cost(0), cost(input_tokens))

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
 
-from config import LLMSettings
+from config import BudgetSettings, LLMSettings
+from llm.asking import Asking, Granted
+from llm.budget import Budget
+from llm.circuits import Circuits
 from llm.errors import LLMError
+from llm.fallback import candidates
 from llm.ledger import CallContext, Ledger, StoredResponse
+from llm.lineup import ServedModel
 from llm.local_server import LocalModelServer
+from llm.patience import Patience
 from llm.pricing import cost_usd
 from llm.providers import Endpoint, Provider
 from llm.request import Answer, Request
-from llm.retrying import with_retries
+from llm.sending import Sender
 from llm.stored import entry, failed, replayed
-from llm.tokens import estimate_tokens
 from llm.under_way import CallsUnderWay
-from llm.wire import Wire
 from monitoring import get_logger
 
 log = get_logger(__name__)
 
-_TOTAL_TIMEOUTS = 3
-"""All tries of one call begin within this many times `llm.timeout`."""
-_LOCAL_INPUT_SPEED = 10.0
-_LOCAL_OUTPUT_SPEED = 2.0
-"""Tokens per second of the embedded model on two busy cores at the worst seen; slower counts as hanging."""
+
+@dataclass(frozen=True)
+class Terms:
+    """On what terms providers are asked."""
+
+    budget: BudgetSettings
+    patient: bool
+    """Wait where a budget's period or an outage stands in the way, instead of failing."""
+    clock: Callable[[], datetime]
+    fallbacks: Sequence[ServedModel]
 
 
 class Responder:
@@ -40,76 +51,81 @@ class Responder:
         ledger: Ledger,
         endpoints: Mapping[Provider, Endpoint],
         local: LocalModelServer | None,
+        terms: Terms,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
-        self._endpoints = endpoints
-        self._local = local
-        self._wire = Wire()
+        self._terms = terms
         self._under_way = CallsUnderWay()
+        self._sender = Sender(settings, endpoints, local)
+        self._budget = Budget(terms.budget, ledger, terms.clock)
+        self._circuits = Circuits(settings.outage_retry, self._under_way.stir)
 
     def answer(self, request: Request, context: CallContext, *, trial: bool = False) -> Answer:
         """The answer, written down before it is handed out. Raises LLMError, written down as well.
 
-        A `trial` is about this very server: it is not answered from the cache, and not asked again when it fails.
+        A `trial` is about this very server: it is not answered from the cache, nor by a fallback, and neither asked
+        again when it fails nor waited for.
         """
-        digest = request.digest()
-        known = self._ledger.find_call(context.workflow_id, context.step, digest)
-        if known and (answer := replayed(known, request)):
-            log.debug("model call replayed", agent=context.agent, step=context.step)
-            return answer
+        asked = [request] if trial else candidates(request, self._terms.fallbacks)
+        for each in asked:  # a replayed step must find its answer, whoever gave it
+            known = self._ledger.find_call(context.workflow_id, context.step, each.digest())
+            if known and (answer := replayed(known, each)):
+                log.debug("model call replayed", agent=context.agent, step=context.step)
+                return answer
         repeatable = not trial and request.temperature == 0 and self._settings.cache_ttl > 0
-        cached = self._ledger.cached_response(digest, self._settings.cache_ttl) if repeatable else None
+        cached = self._ledger.cached_response(request.digest(), self._settings.cache_ttl) if repeatable else None
         if cached and (answer := replayed(cached, request)):
             self._ledger.record_call(entry(request, context, answer, cost=0.0, cached=True, seconds=0.0))
             return answer
-        begun = time.monotonic()
+        begun = monotonic()
         try:
-            answer = self._fetch(request, context.task_id, 0 if trial else self._settings.max_retries)
+            granted = self._granted(asked, context, trial=trial)
         except LLMError as error:
-            self._ledger.record_call(failed(request, context, error, time.monotonic() - begun))
+            self._ledger.record_call(failed(request, context, error, monotonic() - begun))
             raise
-        seconds = time.monotonic() - begun
-        call = entry(request, context, answer, cost=cost_usd(request, answer), cached=False, seconds=seconds)
-        self._ledger.record_call(call)
-        if repeatable:
-            self._ledger.store_response(digest, StoredResponse.model_validate(call))
-        log.info("model call", agent=context.agent, step=context.step, model=request.model, seconds=round(seconds, 2),
-                 input=answer.input_tokens, output=answer.output_tokens, cached=answer.cached_tokens)  # fmt: skip
-        return answer
+        self._keep(granted, context, repeatable=repeatable)
+        self._under_way.stir()  # what was set aside for this call is free again
+        return granted.answer
 
     def give_up(self, task_id: str) -> int:
         """Cut off the calls under way for a task; gives how many. They raise ProviderRefused."""
         return self._under_way.give_up(task_id)
 
+    def waiting(self) -> set[str]:
+        """Agents of which a call waits now."""
+        return self._under_way.waiting()
+
+    def waited(self) -> set[str]:
+        """Agents and tasks of which a call waits, or has since this was asked last."""
+        return self._under_way.waited()
+
+    def stop_waiting(self) -> None:
+        """What waits raises Interrupted at once, what is on the wire goes on."""
+        self._under_way.stop()
+
     def close(self) -> None:
         """Give up calls under way and end the thread that carries them."""
-        self._wire.close()
+        self._sender.close()
 
-    def _fetch(self, request: Request, task_id: str | None, retries: int) -> Answer:
-        timeout = self._settings.timeout
-        if request.provider == "local":
-            timeout = max(timeout, _slowest(request))
+    def _granted(self, asked: Sequence[Request], context: CallContext, *, trial: bool) -> Granted:
+        with self._under_way.call(context.task_id, context.agent) as call:
+            patience = Patience(call, context, self._ledger, self._terms.clock)
+            asking = Asking(
+                call, context, patience, self._sender, self._budget, self._circuits,
+                retries=0 if trial else self._settings.max_retries, patient=self._terms.patient and not trial,
+                clock=self._terms.clock,
+            )  # fmt: skip
+            try:
+                return asking.trial(asked[0]) if trial else asking.first_of(asked)
+            finally:
+                patience.over()
 
-        def once() -> Answer:
-            call.check()
-            if request.provider != "local":
-                return self._wire.ask(self._endpoints[request.provider], request, timeout, call)
-            assert self._local is not None
-            # Waiting for a free slot of the server does not count: the clock starts when it can begin.
-            with self._local.slot() as place:
-                call.check()
-                return self._wire.ask(Endpoint("local", place.base_url, place.api_key), request, timeout, call)
-
-        with self._under_way.call(task_id) as call:
-            return with_retries(
-                once,
-                retries=retries,
-                seconds=timeout * _TOTAL_TIMEOUTS,
-                given_up=call.given_up,
-            )
-
-
-def _slowest(request: Request) -> float:
-    """Seconds the embedded model may need for this request on a slow machine."""
-    return estimate_tokens(request.text()) / _LOCAL_INPUT_SPEED + request.max_tokens / _LOCAL_OUTPUT_SPEED
+    def _keep(self, granted: Granted, context: CallContext, *, repeatable: bool) -> None:
+        request, answer, seconds = granted.request, granted.answer, granted.seconds
+        call = entry(request, context, answer, cost=cost_usd(request, answer), cached=False, seconds=seconds)
+        self._budget.record(call, granted.reservation, request, answer)
+        if repeatable:
+            self._ledger.store_response(request.digest(), StoredResponse.model_validate(call))
+        log.info("model call", agent=context.agent, step=context.step, model=request.model, seconds=round(seconds, 2),
+                 input=answer.input_tokens, output=answer.output_tokens, cached=answer.cached_tokens)  # fmt: skip

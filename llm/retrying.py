@@ -22,20 +22,23 @@ _EXTRA_PAUSE = 0.25
 """At most this part of a Retry-After is waited longer, so that callers do not all come back in the same instant."""
 
 
-def with_retries(action: Callable[[], Result], *, retries: int, seconds: float, given_up: threading.Event) -> Result:
+def with_retries(
+    action: Callable[[], Result], *, retries: int, seconds: float, over: threading.Event, hopeless: Callable[[], bool]
+) -> Result:
     """Run `action`; on a retryable ProviderError again, at most `retries` times and not beginning after `seconds`.
 
     Between two tries it waits what the provider asked for (Retry-After), else a random time under 1, 2, 4 … 30 s.
-    A wait that would end after `seconds` is not begun: the error is raised at once. `given_up` ends a wait early.
+    A wait that would end after `seconds`, or while it is `hopeless`, is not begun: the error is raised at once. `over`
+    ends a wait early.
     """
     from tenacity import Retrying, retry_if_exception, sleep_using_event, stop_after_attempt, stop_before_delay
 
     controller = Retrying(
-        retry=retry_if_exception(lambda error: isinstance(error, ProviderError) and error.retryable),
+        retry=retry_if_exception(lambda error: isinstance(error, ProviderError) and error.retryable and not hopeless()),
         wait=_pause,
         stop=stop_after_attempt(retries + 1) | stop_before_delay(seconds),
         before_sleep=_tell,
-        sleep=sleep_using_event(given_up),
+        sleep=sleep_using_event(over),
         reraise=True,
     )
     return controller(action)

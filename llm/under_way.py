@@ -1,4 +1,4 @@
-"""Model calls under way, so that those of a task that was cancelled can be given up at once."""
+"""Model calls under way and waiting, so that they can be given up, woken, or interrupted by the daemon's end."""
 
 from __future__ import annotations
 
@@ -8,37 +8,81 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
-from llm.errors import ProviderRefused
+from llm.errors import Interrupted, ProviderRefused
 
 
 class CallUnderWay:
-    """One call: its request while that is on the wire, and whether it was given up."""
+    """One call: its request while that is on the wire, and whether it was given up or waits."""
 
-    def __init__(self, task_id: str | None) -> None:
-        self.task_id = task_id
-        self.given_up = threading.Event()
+    def __init__(self, task_id: str | None, agent: str, stopping: threading.Event) -> None:
+        self.task_id, self.agent = task_id, agent
+        self.over = threading.Event()
+        """No further try is wanted: the call was given up, or the daemon stops."""
+        self._waiting = self._waited = False
+        self._stirred = threading.Event()
+        self._stopping = stopping
+        self._given_up = False
         self._lock = threading.Lock()
         self._request: Future[Any] | None = None
+
+    @property
+    def given_up(self) -> bool:
+        """Was its task ended?"""
+        return self._given_up
+
+    @property
+    def waiting(self) -> bool:
+        """Does it wait, for longer than its provider's rate or a retry takes?"""
+        return self._waiting
+
+    @waiting.setter
+    def waiting(self, waiting: bool) -> None:
+        self._waiting = waiting
+        self._waited = self._waited or waiting
+
+    def take_waited(self) -> bool:
+        """Does it wait, or has it since this was asked last?"""
+        waited, self._waited = self._waited, self._waiting
+        return waited
 
     def sent(self, request: Future[Any]) -> None:
         """`request` is on the wire from now on."""
         with self._lock:
             self._request = request
-        if self.given_up.is_set():
+        if self._given_up:
             request.cancel()
 
     def give_up(self) -> None:
         """Cut the request off, or do not let it begin."""
-        self.given_up.set()
+        self._given_up = True
+        self.interrupt()
         with self._lock:
             request = self._request
         if request is not None:
             request.cancel()
 
+    def interrupt(self) -> None:
+        """End a wait; a request on the wire goes on."""
+        self.over.set()
+        self._stirred.set()
+
+    def stir(self) -> None:
+        """What the call may wait for has changed."""
+        self._stirred.set()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, at most so long, until something has changed. Raises as `check` does."""
+        self.check()
+        self._stirred.wait(seconds)
+        self._stirred.clear()
+        self.check()
+
     def check(self) -> None:
-        """Raises ProviderRefused when the call was given up."""
-        if self.given_up.is_set():
+        """Raises ProviderRefused when the call was given up, Interrupted when the daemon stops."""
+        if self._given_up:
             raise ProviderRefused(f"the call was given up: task {self.task_id} was ended")
+        if self._stopping.is_set():
+            raise Interrupted
 
 
 class CallsUnderWay:
@@ -47,11 +91,13 @@ class CallsUnderWay:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._calls: set[CallUnderWay] = set()
+        self._stopping = threading.Event()
+        self._waited: set[str] = set()
 
     @contextmanager
-    def call(self, task_id: str | None) -> Iterator[CallUnderWay]:
+    def call(self, task_id: str | None, agent: str) -> Iterator[CallUnderWay]:
         """A call for `task_id`, known as long as the block runs."""
-        call = CallUnderWay(task_id)
+        call = CallUnderWay(task_id, agent, self._stopping)
         with self._lock:
             self._calls.add(call)
         try:
@@ -59,11 +105,37 @@ class CallsUnderWay:
         finally:
             with self._lock:
                 self._calls.discard(call)
+                if call.take_waited():
+                    self._waited |= {agent, task_id or ""}
 
     def give_up(self, task_id: str) -> int:
         """Give up the calls of a task; how many there were."""
-        with self._lock:
-            found = [call for call in self._calls if call.task_id == task_id]
+        found = [call for call in self._all() if call.task_id == task_id]
         for call in found:
             call.give_up()
         return len(found)
+
+    def stir(self) -> None:
+        """Let all calls that wait look again whether they may go on."""
+        for call in self._all():
+            call.stir()
+
+    def stop(self) -> None:
+        """End all waits, and let no new try begin."""
+        self._stopping.set()
+        for call in self._all():
+            call.interrupt()
+
+    def waiting(self) -> set[str]:
+        """The agents of which a call waits now."""
+        return {call.agent for call in self._all() if call.waiting}
+
+    def waited(self) -> set[str]:
+        """The agents and tasks (ids) of which a call waits, or has waited since this was asked last."""
+        with self._lock:
+            ended, self._waited = self._waited, set()
+            return ended.union(*({call.agent, call.task_id or ""} for call in self._calls if call.take_waited()))
+
+    def _all(self) -> list[CallUnderWay]:
+        with self._lock:
+            return list(self._calls)

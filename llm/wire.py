@@ -13,7 +13,7 @@ from concurrent.futures import CancelledError
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
-from llm.errors import PromptTooLong, ProviderError, ProviderRefused, ProviderTimeout, ProviderUnavailable
+from llm.errors import ModelUnknown, PromptTooLong, ProviderError, ProviderRefused, ProviderTimeout, ProviderUnavailable
 from llm.providers import Endpoint
 from llm.request import Answer, Request
 from llm.under_way import CallUnderWay
@@ -171,12 +171,14 @@ def _translated(
         case theirs.ModelContextWindowExceededError():
             return PromptTooLong(f"the prompt does not fit into the context of {who}: {detail}")
         case theirs.ModelQuotaExceededError():
-            return ProviderRefused(f"the account's quota is used up, {who}: {detail}", status=_status(error))
+            told = f"the account's quota is used up, {who}: {detail}"
+            return ProviderRefused(told, status=_status(error), outage=True)
         case theirs.ModelAuthenticationError():
-            return ProviderRefused(f"{who} does not accept the key: check it. {detail}", status=_status(error))
+            told = f"{who} does not accept the key: check it. {detail}"
+            return ProviderRefused(told, status=_status(error), outage=True)
         case theirs.ModelNotFoundError():
             told = f"{who} does not exist there: check llm.model and llm.base_url. {detail}"
-            return ProviderRefused(told, status=_status(error))
+            return ModelUnknown(told, status=_status(error), outage=True)
         case theirs.ModelRequestRejectedError():
             return ProviderRefused(f"{who} turned the request down: {detail}", status=_status(error))
         case theirs.ModelRateLimitError():

@@ -3,6 +3,7 @@
 One schema on SQLite or PostgreSQL, migrated at start; and the context an agent sees, built from it in a token budget.
 """
 
+from memory.budget_models import NANO, Claim, LimitState, Reserved, WaitingCall
 from memory.context import ContextManager, Section, estimated_tokens
 from memory.errors import (
     AmbiguousTask,
@@ -50,10 +51,12 @@ from memory.tasks import ENDED, RETRIABLE, TaskChanges
 __all__ = [
     "ENDED",
     "MOST_TESTS",
+    "NANO",
     "RETRIABLE",
     "Activity",
     "AmbiguousTask",
     "Attempt",
+    "Claim",
     "ContextManager",
     "ContextTooLarge",
     "ControlCommand",
@@ -67,12 +70,14 @@ __all__ = [
     "Decision",
     "FailureReason",
     "IllegalTransition",
+    "LimitState",
     "Memory",
     "MemoryStore",
     "MemoryStoreError",
     "ModelCall",
     "ModelProbe",
     "Priority",
+    "Reserved",
     "SchemaMissing",
     "SchemaTooNew",
     "Section",
@@ -87,6 +92,7 @@ __all__ = [
     "UsageRow",
     "ValueTooLarge",
     "Verdict",
+    "WaitingCall",
     "effective_priority",
     "estimated_tokens",
     "new_task_id",

@@ -12,6 +12,9 @@ from typing import Any, Literal, get_args
 import sqlalchemy as sa
 from pydantic import BaseModel
 
+from config import BudgetSettings
+from memory.budget_models import NANO, LimitState
+from memory.budgets import lock_budgets, settled
 from memory.database import Database, Query
 from memory.models import ModelCall, StoredResponse, UsageRow, utc_now
 from memory.schema import model_cache, model_calls
@@ -37,16 +40,25 @@ class LedgerTables:
         )
         return self._one_response(query)
 
-    def record_call(self, call: BaseModel) -> None:
+    def record_call(
+        self, call: BaseModel, reservation: int | None = None, budget: BudgetSettings | None = None
+    ) -> list[LimitState]:
         """Write a call into the ledger: a `ModelCall`, or another model with its fields (`llm` has its own).
 
         Of the calls with outcome `ok` the first one of a (workflow, step, request) stays; a second is left out.
-        Failed calls are all written: they may have cost tokens.
+        Failed calls are all written: they may have cost tokens. The call's `reservation` is settled in the same
+        transaction, so that none is left of an answer that is kept; gives what `settle` gives.
         """
         checked = ModelCall.model_validate(call, from_attributes=True)
         insert = self._database.insert(model_calls).values(checked.model_dump(exclude={"id"}))
         with self._database.write() as connection:
+            if reservation is not None:
+                lock_budgets(connection, self._database)
             connection.execute(insert.on_conflict_do_nothing(index_elements=_ANSWER_NAME, index_where=_USABLE))
+            if reservation is None:
+                return []
+            tokens, nano_usd = checked.input_tokens + checked.output_tokens, round((checked.cost_usd or 0.0) * NANO)
+            return settled(connection, reservation, tokens, nano_usd, budget or BudgetSettings())
 
     def cached_response(self, request_hash: str, max_age_seconds: float) -> StoredResponse | None:
         """An answer to an identical request, not older than `max_age_seconds`, or None."""

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from memory.columns import SafeJson, SafeText, UtcDateTime
 from memory.models import FailureReason, TaskStatus, TaskType
 
-SCHEMA_REVISION = "0003"
+SCHEMA_REVISION = "0004"
 """The newest migration; revisions are numbered, so a greater one comes from a newer program."""
 
 # Limits in characters. Texts above theirs are cut in the middle, JSON above its own is refused.
@@ -196,6 +196,45 @@ model_probes = Table(
     Column("edit_blocks", Boolean, nullable=False),
     Column("repairs", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+)
+
+# Amounts are whole numbers, money in billionths of a dollar. What is told of (four fifths of a limit) is that limit.
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("tokens", BigInteger, nullable=False),
+    Column("nano_usd", BigInteger, nullable=False),
+    Column("reserved_tokens", BigInteger, nullable=False),
+    Column("reserved_nano_usd", BigInteger, nullable=False),
+    Column("told_tokens", BigInteger, nullable=False),
+    Column("told_nano_usd", BigInteger, nullable=False),
+)
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("id", _BIG, primary_key=True),
+    Column("task_id", Text),
+    Column("agent", Text, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("nano_usd", BigInteger, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    sqlite_autoincrement=True,  # one that was settled as a leftover must not be mistaken for a new one
+)
+
+waiting_calls = Table(
+    "waiting_calls",
+    metadata,
+    Column("id", _BIG, primary_key=True),
+    Column("agent", Text, nullable=False),
+    Column("task_id", Text),
+    Column("kind", Text, nullable=False),
+    Column("reason", SafeText(REASON_LIMIT), nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime),
+    sqlite_autoincrement=True,
 )
 
 agent_memory = Table(

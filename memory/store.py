@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from memory.budgets import BudgetTables
 from memory.control import ControlTable
 from memory.database import BUSY_SECONDS, Database
 from memory.errors import DatabaseCorrupt, SchemaMissing
@@ -14,10 +15,13 @@ from memory.migrate import current_revision, migrate
 from memory.probes import ProbeTable
 from memory.schema import SCHEMA_REVISION
 from memory.tasks import TaskTable
+from memory.waiting import WaitingTable
 
 
-class MemoryStore(TaskTable, EvidenceTables, LedgerTables, ProbeTable, JournalTables, ControlTable):
-    """Tasks, evidence, the ledger, agents' memory, activity, decisions and the daemon's mailbox.
+class MemoryStore(
+    TaskTable, EvidenceTables, LedgerTables, BudgetTables, WaitingTable, ProbeTable, JournalTables, ControlTable
+):
+    """Tasks, evidence, ledger, budgets, waiting calls, agents' memory, activity, decisions and the daemon's mailbox.
 
     `url` is `sqlite:////path/agents.db` or `postgresql://…`. Call `migrate()` once before use. Every method is one
     short transaction and may be called from any thread and several processes; a statement waits at most `busy_seconds`

@@ -8,7 +8,7 @@ from typing import TypeVar
 from agents import AgentError
 from file_system import FileSystemError
 from git_ops import GitError, LandingConflict
-from llm import InvalidOutput, LLMError
+from llm import BudgetExhausted, InvalidOutput, LLMError
 from memory import FailureReason
 from orchestrator.errors import StageFailed
 from testing import EnvironmentSetupError, SandboxUnavailable, TestingError
@@ -17,6 +17,7 @@ Result = TypeVar("Result")
 
 _REASONS: tuple[tuple[type[Exception], FailureReason], ...] = (
     (InvalidOutput, FailureReason.INVALID_OUTPUT),
+    (BudgetExhausted, FailureReason.BUDGET_EXHAUSTED),
     (LLMError, FailureReason.PROVIDER_ERROR),
     (SandboxUnavailable, FailureReason.SANDBOX_UNAVAILABLE),
     (EnvironmentSetupError, FailureReason.SANDBOX_UNAVAILABLE),
@@ -36,4 +37,4 @@ def typed_failures(action: Callable[[], Result]) -> Result:
         return action()
     except tuple(kind for kind, _ in _REASONS) as error:
         reason = next(reason for kind, reason in _REASONS if isinstance(error, kind))
-        raise StageFailed(reason, str(error)) from error
+        raise StageFailed(reason, str(error), blocked=isinstance(error, BudgetExhausted)) from error

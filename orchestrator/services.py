@@ -99,8 +99,10 @@ class Services:
             self.lock.close()
 
 
-def open_services(settings: Settings, paths: ProjectPaths) -> Services:
+def open_services(settings: Settings, paths: ProjectPaths, *, patient: bool = False) -> Services:
     """Open database and clone and make the rest; clears away what a crash left.
+
+    `patient`: model calls wait where a budget or an outage stands in the way (see `LLMClient`).
 
     Raises `DaemonRunning` and the typed errors of memory, git_ops and llm, each with what to do.
     """
@@ -109,6 +111,9 @@ def open_services(settings: Settings, paths: ProjectPaths) -> Services:
     lock = claim(paths.engine_url)
     store = MemoryStore(paths.database_url)
     store.migrate()
+    if leftovers := store.settle_leftovers():
+        log.info("model calls that were cut off count as if they had cost the most they could", calls=leftovers)
+    store.forget_waiting()
     git = make_git(settings, paths)
     git.recover()
     git.clone()
@@ -117,7 +122,7 @@ def open_services(settings: Settings, paths: ProjectPaths) -> Services:
     suite.clear_leftovers()
     embedded = uses_embedded_model(settings.llm, settings.agents)
     local_model = LocalModelServer(settings.llm.local_model_path) if embedded else None
-    llm = LLMClient(settings.llm, settings.agents, store, local_model)
+    llm = LLMClient(settings.llm, settings.agents, store, local_model, budget=settings.budget, patient=patient)
     return Services(
         settings=settings,
         paths=paths,

@@ -40,6 +40,8 @@ class TaskOrchestrator:
         self._stopping = threading.Event()
         self._next_check = 0.0
         self._active_since: dict[tuple[str, int], float] = {}
+        self._looked_at = time.monotonic()
+        self._resting = False
 
     # -- the public face -------------------------------------------------------------------------------------
 
@@ -78,7 +80,7 @@ class TaskOrchestrator:
                 log.exception("main loop")
             if self._until_idle and not busy and self._finished():
                 return
-            woken = self._services.wake.wait(_CEO_TICK if self._ceo_job else _TICK)
+            woken = self._services.wake.wait(_CEO_TICK if self._ceo_job and not self._resting else _TICK)
 
     def request_stop(self) -> None:
         """Ask the main loop to end; safe in a signal handler."""
@@ -86,7 +88,11 @@ class TaskOrchestrator:
         self._services.wake.set()
 
     def stop(self) -> bool:
-        """Let running steps end within the grace period; True when they did. The rest goes on at the next start."""
+        """Let running steps end within the grace period; True when they did. The rest goes on at the next start.
+
+        Model calls that wait for a budget or a provider are not waited for.
+        """
+        self._services.llm.stop_waiting()
         return self._engine.stop(self._services.settings.orchestrator.shutdown_grace)
 
     def close(self) -> None:
@@ -111,8 +117,18 @@ class TaskOrchestrator:
         if not active and self._ceo_job is None and (checking or woken):
             self._wake_ceo()
         busy = bool(active) or self._ceo_job is not None
-        self._engine.pace(busy=busy)
+        self._resting = busy and self._all_wait()
+        self._engine.pace(busy=busy and not self._resting)
         return busy
+
+    def _all_wait(self) -> bool:
+        """Does every agent with something to do wait for a budget or a provider? Then there is no hurry."""
+        waiting = self._services.llm.waiting()
+        if not waiting:
+            return False
+        tasks = [*self.get_active_tasks(), *self.get_pending_tasks()]
+        agents = {stage_job(task, 1).agent for task in tasks} | ({"ceo"} if self._ceo_job else set())
+        return agents <= waiting
 
     def _dispatch(self) -> int:
         """Put the present stage of every workable task on its agent's queue. How many tasks are workable."""
@@ -153,11 +169,18 @@ class TaskOrchestrator:
     # -- looking after tasks ---------------------------------------------------------------------------------
 
     def _stop_hung_tasks(self) -> None:
-        """Time without a daemon and time spent waiting for the owner do not count: they are nobody's hanging."""
+        """Time without a daemon and time spent waiting for the owner do not count: they are nobody's hanging.
+
+        Nor does time in which the task, or the agent whose turn it is, waits for a budget or a provider.
+        """
         limit, now = self._services.settings.orchestrator.task_timeout, time.monotonic()
         active = {(task.id, task.run): task for task in self.get_active_tasks()}
+        waited, pause = self._services.llm.waited(), now - self._looked_at
+        self._looked_at = now
         self._active_since = {key: self._active_since.get(key, now) for key in active}
         for key, task in active.items():
+            if {task.id, stage_job(task, 1).agent} & waited:
+                self._active_since[key] = min(self._active_since[key] + pause, now)
             if now - self._active_since[key] > limit:
                 log.warning("task over its time", task=task.id, limit_seconds=limit)
                 self._end(task, TaskStatus.FAILED, FailureReason.TIMEOUT, f"in progress for over {limit:.0f} seconds")

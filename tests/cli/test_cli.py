@@ -143,7 +143,7 @@ def following(house: House) -> Iterator[subprocess.Popen[str]]:
 def test_doctor_tells_what_is_missing_and_how_to_mend_it(make_house: MakeHouse) -> None:
     house, server = make_house(team())
     well = entries(house, "doctor")
-    assert [check["state"] for check in well] == ["ok"] * 8
+    assert [check["state"] for check in well] == ["ok"] * 9
 
     house.write_config(sandbox={"mode": "off"})
     server.stop()
@@ -162,6 +162,11 @@ def test_doctor_tells_what_is_missing_and_how_to_mend_it(make_house: MakeHouse) 
     if os.geteuid() == 0:
         assert checks["sandbox"]["state"] == "missing"
         assert "no-such-user" in checks["sandbox"]["detail"]
+
+    house.write_config(llm={"provider": "openai", "api_key": "k-test"})
+    checks = {check["name"]: check for check in json.loads(house.cli("doctor", "--json").stdout)}
+    assert (checks["budget"]["state"], checks["model"]["state"]) == ("warning", "ok")
+    assert "set budget.day_usd and budget.month_usd" in checks["budget"]["remedy"]
 
 
 def test_what_needs_no_daemon(make_house: MakeHouse) -> None:

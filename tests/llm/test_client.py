@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from config import AgentSettings, LLMSettings
+from config import AgentSettings, BudgetSettings, LLMSettings
 from llm import LLMClient, LocalModelServer, Provider, ProviderRefused, TruncatedOutput
-from memory import MemoryStore
+from memory import LimitState, MemoryStore
 from monitoring import register_secret
 from tests.llm.conftest import MODELS, MakeClient, context
 from tests.support import Reply, Request, ScriptedModelServer
@@ -130,7 +130,9 @@ def test_the_cache_can_be_switched_off_and_grows_old(make_client: MakeClient) ->
 class BrokenLedger(MemoryStore):
     """A database that fills up at the worst moment."""
 
-    def record_call(self, call: BaseModel) -> None:
+    def record_call(
+        self, call: BaseModel, reservation: int | None = None, budget: BudgetSettings | None = None
+    ) -> list[LimitState]:
         raise OSError("database or disk is full")
 
 

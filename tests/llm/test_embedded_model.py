@@ -13,9 +13,9 @@ import psutil
 import pytest
 from pydantic import BaseModel, Field
 
-from config import LLMSettings
+from config import BudgetSettings, LLMSettings
 from llm import LLMClient, LocalModelServer, ModelCall, TruncatedOutput, estimate_tokens, model_status
-from memory import MemoryStore
+from memory import LimitState, MemoryStore
 from tests.llm.conftest import context
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(900)]
@@ -80,10 +80,12 @@ class WatchedStore(MemoryStore):
         super().__init__(url)
         self.seen: list[ModelCall] = []
 
-    def record_call(self, call: BaseModel) -> None:
+    def record_call(
+        self, call: BaseModel, reservation: int | None = None, budget: BudgetSettings | None = None
+    ) -> list[LimitState]:
         assert isinstance(call, ModelCall)
         self.seen.append(call)
-        super().record_call(call)
+        return super().record_call(call, reservation, budget)
 
 
 def test_a_prefix_that_was_seen_is_not_read_again(server: LocalModelServer, tmp_path: Path) -> None:

@@ -85,7 +85,8 @@ def test_tasks_of_the_first_schema_are_kept(empty_url: str) -> None:
     with engine.begin() as connection:  # back to what the first program made
         for column in ("tests", "tests_file"):
             connection.exec_driver_sql(f"ALTER TABLE tasks DROP COLUMN {column}")
-        connection.exec_driver_sql("DROP TABLE model_probes")
+        for table in ("model_probes", "budgets", "reservations", "waiting_calls"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     engine.dispose()
     store.migrate()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from memory import FailureReason, TaskStatus
+import json
+import time
+from collections.abc import Callable
+
+from memory import FailureReason, MemoryStore, TaskStatus
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import APPROVED, GOOD_ADD, Held, House, asked, eventually, team
+from tests.orchestrator.house import APPROVED, GOOD_ADD, Held, asked, eventually, stop, team
 from tests.support import Answer, Reply, Request, ScriptedModelServer
 
 
@@ -30,41 +34,75 @@ def test_what_a_server_gets_wrong_for_a_while_costs_time_only(make_house: MakeHo
         assert len(store.attempts(task_id)) == 1
 
 
-def test_a_server_that_stays_away_fails_the_task_and_retry_completes_it(make_house: MakeHouse) -> None:
-    state: dict[str, Reply | None] = {"reply": Reply.status(500, "out of order")}
+def test_a_server_that_stays_away_is_waited_for_over_kills_and_no_answer_is_asked_for_twice(
+    make_house: MakeHouse,
+) -> None:
+    away: dict[str, Reply] = {}
     works = team()
+    answered: list[str] = []
 
     def rule(request: Request) -> Answer:
-        return state["reply"] or works(request)
+        if asked(request) == "assertions":
+            away["reply"] = Reply.status(500, "out of order")  # after this answer
+        elif "reply" in away:
+            return away["reply"]
+        answered.append(asked(request))
+        return works(request)
 
-    house, server = make_house(rule, llm={"timeout": 1, "max_retries": 0})
+    house, server = make_house(rule, llm={"timeout": 5, "max_retries": 0, "outage_retry": 0.5})
+    task_id = house.submit()
+    for trouble, told in [
+        (Reply.status(500, "out of order"), "out of order"),
+        (Reply.status(401, "revoked"), "does not accept the key"),
+    ]:
+        with house.daemon() as daemon:
+            house.wait(lambda store: any(call.task_id == task_id for call in store.waiting_calls()))
+            away["reply"] = trouble
+            house.wait(waits_for(told))
+            daemon.kill()
+    with house.daemon() as daemon:
+        server.stop()
+        house.wait(waits_for("onnect"))
+        shown = json.loads(house.cli("status", "--json").stdout)
+        assert [(call["agent"], call["task_id"]) for call in shown["waiting"]] == [("developer", task_id)]
+        assert "paused" in house.cli("status").stdout
+        assert "tried again at" in house.cli("task", "show", task_id).stdout
+        assert house.task(task_id).status is TaskStatus.IN_PROGRESS
+        begun = time.monotonic()
+        assert stop(daemon) == 0  # nobody waits for what waits
+        assert time.monotonic() - begun < 8
+    away.clear()
+    with ScriptedModelServer(rule, port=server.port), house.daemon():
+        house.wait_for(task_id, TaskStatus.COMPLETED)
+    assert sorted(answered) == ["assertions", "code", "review"]
+    assert len(house.landed()) == 2
+    assert '"kind": "provider"' in house.log()
+
+
+def waits_for(told: str) -> Callable[[MemoryStore], bool]:
+    """Whether a call waits for a reason with these words."""
+    return lambda store: any(told in call.reason for call in store.waiting_calls())
+
+
+def test_a_task_that_waits_can_be_cancelled(make_house: MakeHouse) -> None:
+    house, _ = make_house(lambda _: Reply.status(503), llm={"max_retries": 0})
     with house.daemon():
         task_id = house.submit()
-        assert "500" in failure(house, task_id, 0)
-
-        state["reply"] = Reply.hang(30)
-        assert house.cli("task", "retry", task_id).returncode == 0
-        assert "1 s" in failure(house, task_id, 1)
-
-        server.stop()
-        house.tell("retry", task_id)
-        assert "onnect" in failure(house, task_id, 2)
-
-        state["reply"] = None
-        with ScriptedModelServer(rule, port=server.port):
-            house.tell("retry", task_id)
-            task = house.wait(lambda store: (task := store.get_task(task_id)).run == 3 and task.finished_at and task)
-    assert (task.status, task.reason) == (TaskStatus.COMPLETED, None)
-    assert len(house.landed()) == 2
+        house.wait(lambda store: store.waiting_calls())
+        house.tell("cancel", task_id)
+        house.wait_for(task_id, TaskStatus.CANCELLED)
+        house.wait(lambda store: not store.waiting_calls())
+    assert "stage failed" not in house.log()
 
 
-def failure(house: House, task_id: str, run: int) -> str:
-    """What the task says of its failure in this run; one line that blames the provider."""
-    task = house.wait(lambda store: (task := store.get_task(task_id)).run == run and task.finished_at and task)
+def test_until_idle_a_server_that_stays_away_fails_the_task(make_house: MakeHouse) -> None:
+    house, _ = make_house(lambda _: Reply.status(500, "out of order"), llm={"max_retries": 0})
+    task_id = house.submit()
+    assert house.run_until_idle().returncode == 1
+    task = house.task(task_id)
     assert (task.status, task.reason) == (TaskStatus.FAILED, FailureReason.PROVIDER_ERROR)
-    assert len(task.reason_detail.splitlines()) == 1
+    assert "500" in task.reason_detail and len(task.reason_detail.splitlines()) == 1
     assert "Traceback" not in house.log()
-    return task.reason_detail
 
 
 def test_a_cancelled_task_can_be_tried_again_and_its_late_answer_changes_nothing(make_house: MakeHouse) -> None:

@@ -1,0 +1,232 @@
+"""Providers that are out for longer than retries take: circuits, fallbacks, and calls that wait in place."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+
+from config import BudgetSettings, LLMSettings
+from llm import LLMClient, ProviderRefused, ProviderUnavailable, Tool, Turn
+from llm.circuits import Circuits
+from llm.errors import ModelUnknown
+from llm.fallback import candidates
+from llm.lineup import ServedModel
+from llm.rate import RateLimiter
+from llm.request import Request
+from memory import MemoryStore
+from monitoring import Alert, AlertKind, alerts, receive_alerts
+from tests.llm.conftest import context
+from tests.support import Answer, Reply, ScriptedModelServer
+from tests.support import Request as Asked
+
+AWAY = ProviderUnavailable("away")
+
+
+@pytest.fixture
+def told() -> Iterator[list[Alert]]:
+    received: list[Alert] = []
+    receive_alerts(received.append)
+    yield received
+    alerts._receivers.remove(received.append)
+
+
+def client_of(
+    server: ScriptedModelServer, store: MemoryStore, *, patient: bool = True, **settings: object
+) -> LLMClient:
+    chosen = LLMSettings.model_validate(
+        {"provider": "openai_compatible", "base_url": server.url, "model": "first", "max_tokens": 300, "timeout": 10}
+        | {"max_retries": 0, "outage_retry": 0.1, **settings}
+    )
+    return LLMClient(chosen, {}, store, patient=patient)
+
+
+def request(model: str = "m") -> Request:
+    return Request("openai", model, "", (Turn("user", "a"),), 0.0, 10)
+
+
+def test_a_circuit_opens_lets_one_trial_through_and_closes() -> None:
+    changes: list[None] = []
+    circuits = Circuits(0.2, lambda: changes.append(None))
+    for _ in range(4):
+        circuits.failed(request(), AWAY)
+    assert circuits.enter(request())
+    circuits.failed(request(), AWAY)
+    assert circuits.is_open(request("another model of the same provider"))
+    assert not circuits.enter(request())
+    seconds, error = circuits.outlook([request()])
+    assert 0.1 < seconds <= 0.2 and error is AWAY
+    time.sleep(seconds)
+    with ThreadPoolExecutor(8) as pool:
+        entered = list(pool.map(lambda _: circuits.enter(request()), range(16)))
+    assert entered.count(True) == 1
+    circuits.trip(request(), AWAY)
+    assert not circuits.enter(request())
+    time.sleep(0.2)
+    assert circuits.enter(request())
+    circuits.succeeded(request())
+    assert circuits.enter(request()) and not circuits.is_open(request())
+    assert len(changes) == 3
+
+
+def test_successes_between_failures_keep_it_closed_and_an_unknown_model_is_one_models_matter() -> None:
+    circuits = Circuits(60, lambda: None)
+    for _ in range(4):
+        circuits.failed(request(), AWAY)
+        circuits.failed(request(), AWAY)
+        circuits.succeeded(request())
+    assert not circuits.is_open(request())
+    circuits.trip(request(), ModelUnknown("no such model", status=404, outage=True))
+    assert circuits.is_open(request()) and not circuits.is_open(request("other"))
+
+
+def test_pauses_grow_up_to_the_longest_and_retry_after_counts() -> None:
+    circuits = Circuits(15, lambda: None)
+    circuits.trip(request(), AWAY)
+    pauses = [round(circuits.outlook([request()])[0])]
+    for _ in range(2):
+        for circuit in circuits._circuits.values():
+            circuit.next_trial = 0.0  # as if the time had passed
+        assert circuits.enter(request())
+        circuits.trip(request(), AWAY)
+        pauses.append(round(circuits.outlook([request()])[0]))
+    assert pauses == [5, 10, 15]
+    other = Circuits(15, lambda: None)
+    other.trip(request(), ProviderUnavailable("busy", retry_after=120))
+    assert round(other.outlook([request()])[0]) == 120
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [Reply.status(503), Reply.status(401), Reply.status(402), Reply.status(403), Reply.status(404), Reply.cut()],
+    ids=["503", "401", "402", "403", "404", "cut"],
+)
+def test_a_call_waits_until_the_provider_is_back(trouble: Reply, store: MemoryStore, told: list[Alert]) -> None:
+    back = threading.Event()
+    with (
+        ScriptedModelServer(lambda _: "fine" if back.is_set() else trouble) as server,
+        ThreadPoolExecutor(3) as pool,
+        no_wait_left(client_of(server, store)) as client,
+    ):
+        answers = [pool.submit(client.generate, "a", context=context(str(number))) for number in range(3)]
+        until(lambda: len(store.waiting_calls()) == 3)
+        assert {call.kind for call in store.waiting_calls()} == {"provider"}
+        assert "openai_compatible is out: " in store.waiting_calls()[0].reason
+        server.wait_for(6, 120)
+        back.set()
+        assert [answer.result(120) for answer in answers] == ["fine"] * 3
+    assert [alert.kind for alert in told] == [AlertKind.PROVIDER]
+    assert store.waiting_calls() == []
+    [row] = store.usage("task")
+    assert row.calls == 3
+    day = next(each for each in store.limit_states(BudgetSettings(day_tokens=100_000)) if each.name == "day_tokens")
+    assert (day.reserved, day.used) == (0, row.input_tokens + row.output_tokens)
+
+
+def test_a_refused_request_fails_its_call_alone(store: MemoryStore) -> None:
+    def rule(asked: Asked) -> Answer:
+        return Reply.status(400, "nonsense") if asked.prompt == "bad" else "fine"
+
+    with ScriptedModelServer(rule) as server:
+        client = client_of(server, store)
+        with pytest.raises(ProviderRefused):
+            client.generate("bad", context=context("1"))
+        assert client.generate("good", context=context("2")) == "fine"
+
+
+def test_a_request_that_only_fails_itself_does_not_wait_for_ever(store: MemoryStore) -> None:
+    over = threading.Event()
+
+    def rule(asked: Asked) -> Answer:
+        return Reply.status(500) if asked.prompt == "poison" else "fine"
+
+    def others() -> None:
+        number = 0
+        while not over.wait(0.01):
+            client.generate("good", context=context(f"good {number}"))
+            number += 1
+
+    with ScriptedModelServer(rule) as server:
+        client = client_of(server, store)
+        thread = threading.Thread(target=others)
+        thread.start()
+        with pytest.raises(ProviderUnavailable, match="answers other requests"):
+            client.generate("poison", context=context("poison"))
+        over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("patient", [True, False])
+def test_the_next_model_answers_meanwhile_and_its_answer_is_found_again(store: MemoryStore, patient: bool) -> None:
+    def rule(asked: Asked) -> Answer:
+        return "from the second" if asked.model == "second" else Reply.status(401)
+
+    fallback = {"fallback": ["openai:second"], "outage_retry": 60}
+    with ScriptedModelServer(rule) as server, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("OPENAI_API_KEY", "k")
+        environment.setenv("OPENAI_BASE_URL", server.url)
+        client = client_of(server, store, patient=patient, **fallback)
+        assert client.generate("a", context=context("1")) == "from the second"
+        assert client.generate("a", context=context("2")) == "from the second"
+        assert [asked.model for asked in server.requests] == ["first", "second", "second"]
+        again = client_of(server, store, patient=patient, **fallback)  # after a restart
+        assert again.generate("a", context=context("1")) == "from the second"
+        assert len(server.requests) == 3
+    assert [row.key for row in store.usage("model")] == ["openai/second"]
+
+
+def test_the_impatient_fail_after_their_retries(store: MemoryStore) -> None:
+    with ScriptedModelServer(lambda _: Reply.status(500)) as server:
+        client = client_of(server, store, patient=False, max_retries=1, outage_retry=60)
+        for _ in range(2):
+            with pytest.raises(ProviderUnavailable):
+                client.generate("a", context=context())
+        assert len(server.requests) == 4
+
+
+def test_a_fallback_on_the_embedded_model_is_for_what_it_can_do() -> None:
+    local = [ServedModel("local", "small")]
+    plain = request()
+    [_, fallback] = candidates(plain, local)
+    assert (fallback.provider, fallback.model) == ("local", "small")
+    tool = Tool("read", "Reads.", {})
+    begun = Request("openai", "m", "", (Turn("user", "a"), Turn("assistant", "b")), 0.0, 10)
+    long = Request("openai", "m", "", (Turn("user", "a" * 50_000),), 0.0, 10)
+    for unfit in (Request("openai", "m", "", plain.turns, 0.0, 10, tools=(tool,)), begun, long):
+        assert candidates(unfit, local) == [unfit]
+
+
+def test_a_rate_limit_spreads_calls() -> None:
+    calls = RateLimiter(60, None)
+    assert [round(calls.take(1000)) for _ in range(9)] == [0, 0, 0, 0, 0, 0, 0, 1, 2]
+    tokens = RateLimiter(None, 60_000)
+    assert [round(tokens.take(5000)) for _ in range(4)] == [0, 0, 4, 9]
+
+
+def test_a_client_keeps_to_its_rate(store: MemoryStore) -> None:
+    with ScriptedModelServer(lambda _: "fine") as server:
+        client = client_of(server, store, requests_per_minute=300)
+        begun = time.monotonic()
+        for number in range(33):
+            client.generate("a", context=context(str(number)))
+        assert time.monotonic() - begun >= 0.3
+
+
+@contextmanager
+def no_wait_left(client: LLMClient) -> Iterator[LLMClient]:
+    """The client; what it waits for ends with the block, so that a failing test does not hang."""
+    try:
+        yield client
+    finally:
+        client.stop_waiting()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120  # the first call imports the SDKs, which a busy machine takes its time for
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
