@@ -12,11 +12,12 @@ from memory.journal import JournalTables
 from memory.ledger import LedgerTables
 from memory.migrate import current_revision, migrate
 from memory.probes import ProbeTable
+from memory.retention import RetentionTables
 from memory.schema import SCHEMA_REVISION
 from memory.tasks import TaskTable
 
 
-class MemoryStore(TaskTable, EvidenceTables, LedgerTables, ProbeTable, JournalTables, ControlTable):
+class MemoryStore(TaskTable, EvidenceTables, LedgerTables, ProbeTable, JournalTables, ControlTable, RetentionTables):
     """Tasks, evidence, the ledger, agents' memory, activity, decisions and the daemon's mailbox.
 
     `url` is `sqlite:////path/agents.db` or `postgresql://…`. Call `migrate()` once before use. Every method is one
