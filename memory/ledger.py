@@ -45,7 +45,7 @@ class LedgerTables:
         """
         checked = ModelCall.model_validate(call, from_attributes=True)
         insert = self._database.insert(model_calls).values(checked.model_dump(exclude={"id"}))
-        with self._database.write() as connection:
+        with self._database.write(patient=True) as connection:
             connection.execute(insert.on_conflict_do_nothing(index_elements=_ANSWER_NAME, index_where=_USABLE))
 
     def cached_response(self, request_hash: str, max_age_seconds: float) -> StoredResponse | None:

@@ -1,22 +1,20 @@
-"""Left alone: what could not be pushed is pushed, a backup brings everything back, troubles that pass are waited for."""
+"""Left alone: what could not be pushed is pushed later, a backup brings all back, troubles that pass are waited for."""
 
 from __future__ import annotations
 
 import shutil
 import sqlite3
-import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 import memory
-from memory import Activity, Task, TaskStatus
+from memory import TaskStatus
 from memory.schema import SCHEMA_REVISION
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import GOOD_ADD, Held, House, asked, eventually, git, team
@@ -135,7 +133,7 @@ def to_previous_revision(file: Path) -> None:
             if table in ("alembic_version", "sqlite_sequence"):
                 continue
             columns = ", ".join(row[1] for row in connection.execute(f"PRAGMA main.table_info({table})"))
-            connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}")  # noqa: S608
+            connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}")
     for part in ("", "-wal", "-shm"):
         file.with_name(file.name + part).unlink(missing_ok=True)
     older.rename(file)
