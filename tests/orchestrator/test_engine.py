@@ -261,7 +261,11 @@ def test_a_store_without_room_is_waited_for(url: str, tmp_path: Path) -> None:
         connection.execute(f"PRAGMA max_page_count={pages if full.is_set() else 1_000_000}")
 
     def work(steps: Steps) -> None:
-        steps.step("fills", str, lambda: full.set() or "x" * 200_000)
+        def fill() -> str:
+            full.set()
+            return "x" * 200_000
+
+        steps.step("fills", str, fill)
         steps.step("after", str, partial(diary.write, "after"))
 
     sa.event.listen(sa.pool.Pool, "checkout", limit)

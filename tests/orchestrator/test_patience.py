@@ -63,7 +63,7 @@ def test_other_errors_end_the_task_with_their_reason() -> None:
     receive_alerts(told.append)
     for error, reason, blocked in (
         (BranchMissing("main", []), FailureReason.CONFLICT, True),
-        (SandboxUnavailable("no bubblewrap"), FailureReason.SANDBOX_UNAVAILABLE, False),
+        (SandboxUnavailable("a run", "no bubblewrap.", "install it"), FailureReason.SANDBOX_UNAVAILABLE, False),
         (OSError(errno.EACCES, "Permission denied"), FailureReason.INTERNAL_ERROR, False),
     ):
         with pytest.raises(StageFailed) as failed:
