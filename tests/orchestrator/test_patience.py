@@ -43,7 +43,8 @@ def failing(times: int, error: Exception) -> Callable[[], str]:
 def test_a_trouble_that_passes_is_outlasted_and_told(error: Exception, kind: AlertKind) -> None:
     told: list[Alert] = []
     receive_alerts(told.append)
-    assert outlast(lambda: typed_failures(failing(1, error))) == "done"
+    action = failing(1, error)
+    assert outlast(lambda: typed_failures(action)) == "done"
     assert [alert.kind for alert in told] == [kind]
     assert told[0].message.startswith("work waits: ")
 
