@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import agents, doctor, facts, model, reading, running, tasks
+from cli import agents, alerts, backup, doctor, facts, model, reading, running, tasks
 from cli.project import Choice
 from config import DEFAULT_CONFIG
 
@@ -42,7 +42,11 @@ app.command("status")(reading.status)
 app.command("logs")(reading.logs)
 app.command("facts")(facts.facts)
 app.command("costs")(reading.costs)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
+app.command("migrate")(backup.migrate)
 app.add_typer(tasks.commands, name="task")
 app.add_typer(agents.commands, name="agents")
 app.add_typer(model.commands, name="model")
+app.add_typer(alerts.commands, name="alerts")
 app.add_typer(reading.config_commands, name="config")

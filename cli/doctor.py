@@ -20,7 +20,7 @@ from cli.tasks import AsJson, _choice
 from llm import NotConfigured, model_status, resolve_provider, uses_embedded_model
 from llm.lineup import Lineup
 from memory import MemoryStore, MemoryStoreError
-from monitoring import redact
+from monitoring import open_channels, redact
 from testing import Language, Sandbox, SandboxUnavailable, find_toolchain, remedy_for
 
 _LEAST_FREE = 500 * 1024 * 1024
@@ -39,7 +39,7 @@ class Check(BaseModel):
 
 
 def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Check git, sandbox, toolchains, model or key, budget, repository, database, disk and ports.
+    """Check git, sandbox, toolchains, model or key, budget, repository, database, disk, ports and alerts.
 
     Exit code 1 when something is missing.
     """
@@ -54,6 +54,7 @@ def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
         _database,
         _disk,
         _ports,
+        _alerts,
     ]
     results = []
     for check in checks:
@@ -204,6 +205,18 @@ def _ports(_: Project) -> Check:
         return Check(name="ports", state="missing", detail=f"no loopback port can be opened: {problem}",
                      remedy="allow listening on 127.0.0.1 (the embedded model needs one)")  # fmt: skip
     return Check(name="ports", state="ok", detail="loopback ports can be opened")
+
+
+def _alerts(project: Project) -> Check:
+    """Whether anybody is told when the owner is needed; nothing is sent."""
+    channels, problems = open_channels(project.settings.monitoring.alerts.urls)
+    if problems:
+        return Check(name="alerts", state="missing", detail="; ".join(problems),
+                     remedy="see https://appriseit.com for the addresses of services")  # fmt: skip
+    if not channels:
+        return Check(name="alerts", state="ok", detail="told in the log only; monitoring.alerts.urls sends them to you")
+    names = ", ".join(channel.name for channel in channels)
+    return Check(name="alerts", state="ok", detail=f"sent to {names}; `alerts test` tries them")
 
 
 def _existing(folder: Path) -> Path:

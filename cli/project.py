@@ -80,7 +80,7 @@ def load(choice: Choice, overrides: Mapping[str, Mapping[str, object]] | None = 
             settings = load_settings(choice.config, given)
     except ConfigError as problem:
         raise fail(str(problem), EXIT_USAGE) from None
-    for secret in (settings.llm.api_key, settings.git.token):
+    for secret in (settings.llm.api_key, settings.git.token, *settings.monitoring.alerts.urls):
         register_secret(secret.get_secret_value() if secret else None)
     return Project(settings, ProjectPaths.of(settings, root))
 

@@ -14,20 +14,33 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.alerts import start_alerts
 from cli.demo import DEMO_HOME, prepare_demo
 from cli.model import fetch_with_progress
 from cli.project import EXIT_FAILED, EXIT_USAGE, Choice, Project, absolute, err, fail, load, out, remember_repository
 from cli.tasks import _choice
 from cli.views import activity_line, task_table
 from llm import LLMError, NotConfigured, model_status
-from memory import MemoryStore, MemoryStoreError, TaskStatus
-from monitoring import configure_logging, get_logger
+from memory import (
+    DatabaseCorrupt,
+    MemoryStore,
+    MemoryStoreError,
+    SchemaTooNew,
+    TaskStatus,
+    UnsupportedDatabase,
+)
+from monitoring import AlertKind, alert, configure_logging, get_logger
 
 if TYPE_CHECKING:
     from orchestrator import Services
 
 log = get_logger(__name__)
 
+_PATIENCE = 600.0
+"""Seconds the start of a service waits for what passes by itself: longer than systemd's StartLimitIntervalSec, so that
+a trouble which lasts does not use up its StartLimitBurst."""
+_LAST_ALERTS = 5.0
+"""Seconds that alerts get to be sent before the process ends."""
 _UNFINISHED = {TaskStatus.FAILED, TaskStatus.BLOCKED, TaskStatus.CANCELLED, TaskStatus.WAITING_APPROVAL}
 
 
@@ -79,17 +92,21 @@ def work(
     from git_ops import GitError
     from orchestrator import OrchestratorError, TaskOrchestrator, open_services
 
+    sender = None
     try:
         configure_logging(project.settings.monitoring, project.paths.logs, stdout=not for_people)
+        sender = start_alerts(project)
         _have_model(project, for_people=for_people)
-        services = open_services(project.settings, project.paths, patient=not until_idle)
+        patience = 0 if for_people or until_idle else _PATIENCE  # where somebody waits for the answer, say it at once
+        services = open_services(project.settings, project.paths, patient=not until_idle, patience=patience)
         orchestrator = TaskOrchestrator(services, until_idle=until_idle)
         remember_repository(project)
-        orchestrator.start()
-    except NotConfigured as problem:
-        raise fail(str(problem), EXIT_USAGE) from None
+        orchestrator.start(patience)
     except (OrchestratorError, GitError, MemoryStoreError, LLMError, OSError) as problem:
-        raise fail(str(problem)) from None
+        alert(AlertKind.CRITICAL, f"start: {type(problem).__name__}", f"the daemon could not start: {problem}")
+        if sender:
+            sender.close(_LAST_ALERTS)
+        raise fail(str(problem), exit_code_of(problem)) from None
     _stop_on_signals(orchestrator.request_stop)
     if seconds is not None:
         timer = threading.Timer(seconds, orchestrator.request_stop)
@@ -106,8 +123,19 @@ def work(
     if until_idle:
         code = _summary(services, project, orchestrator.idle_problem(), all_must_land=all_must_land)
     services.close()
+    if sender:
+        sender.close(_LAST_ALERTS)
     sys.stdout.flush()
     os._exit(code)  # the engine's own threads are not daemonic and may still be inside a step
+
+
+def exit_code_of(problem: Exception) -> int:
+    """2 for what stays wrong until somebody changes it, which systemd does not start again; 1 for all else."""
+    from git_ops import BranchMissing, CloneTaken, EmptyRepository, GitUnusable, NotARepository, UnsafeUrl
+
+    lasting = (NotConfigured, SchemaTooNew, UnsupportedDatabase, DatabaseCorrupt)
+    of_git = (BranchMissing, CloneTaken, EmptyRepository, GitUnusable, NotARepository, UnsafeUrl)
+    return EXIT_USAGE if isinstance(problem, (*lasting, *of_git)) else EXIT_FAILED
 
 
 def _have_model(project: Project, *, for_people: bool) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 AGENT_NAMES = ("ceo", "product", "qa", "developer", "tech_lead", "cfo", "risk", "legal", "security")
@@ -216,13 +216,41 @@ class SandboxSettings(Section):
     disk_mb: int = Field(512, ge=8, description="What one run may write.")
 
 
+def _listed(value: object) -> object:
+    """One address for a list of one; `${VAR:-}` that came to nothing for none."""
+    given = value if isinstance(value, list) else [value]
+    return [address for address in given if address]
+
+
+class AlertSettings(Section):
+    """Who hears of what the owner should not have to look for."""
+
+    urls: Annotated[list[SecretStr], BeforeValidator(_listed)] = Field(
+        [], description="Addresses of apprise's services (mailto:, ntfy:, slack:, json: …); they hold secrets."
+    )
+    repeat_hours: float = Field(24, ge=0, description="Hours in which the same trouble is not told again.")
+    per_hour: int = Field(10, ge=1, description="Messages within an hour; the rest comes as one line.")
+
+
 class MonitoringSettings(Section):
-    """Logs."""
+    """Logs and alerts."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     logs_path: Path = Field(Path("logs"), description="Folder of agents.log.")
     max_mb: int = Field(100, ge=1, description="Size at which the log file is turned over.")
     keep_days: int = Field(7, ge=1, description="Days turned-over files are kept.")
+    alerts: AlertSettings = AlertSettings()
+
+
+class RetentionSettings(Section):
+    """How many days is kept what nothing needs any more; 0 keeps it for ever. Figures and commits are always kept."""
+
+    engine_days: float = Field(30, ge=0, description="Steps of ended jobs.")
+    answers_days: float = Field(30, ge=0, description="Prompts and answers of model calls; tokens and costs stay.")
+    activity_days: float = Field(90, ge=0, description="Lines of the activity stream.")
+    evidence_days: float = Field(90, ge=0, description="What test runs of ended tasks said.")
+    worktree_days: float = Field(14, ge=0, description="Worktree and branch of a task that ended without landing.")
+    environment_days: float = Field(90, ge=0, description="Project environments that no run has used.")
 
 
 class DatabaseSettings(Section):
@@ -249,6 +277,7 @@ class Settings(BaseSettings):
     deployment: DeploymentSettings = DeploymentSettings()
     sandbox: SandboxSettings = SandboxSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    retention: RetentionSettings = RetentionSettings()
     database: DatabaseSettings = DatabaseSettings()
 
     @classmethod

@@ -16,6 +16,7 @@ from git_ops.errors import (
     MergeConflict,
     NothingToLand,
     RemoteError,
+    RemoteUnreachable,
     VerificationFailed,
 )
 from git_ops.landing_branch import LandingBranch
@@ -49,6 +50,8 @@ class Landing:
             landed = self._landed(task_id, run)
             if landed is None:
                 self._branch.update()
+                landed = self._landed_elsewhere(task_id, run)
+            if landed is None:
                 candidate = self._prepare(task_id, run)
                 if candidate.tree != verified_tree and not verify(candidate.tree):
                     raise VerificationFailed(task_id, candidate.tree)
@@ -62,7 +65,7 @@ class Landing:
             if landed is not None:
                 return landed
             self._branch.update()
-            return self._prepare(task_id, run)
+            return self._landed_elsewhere(task_id, run) or self._prepare(task_id, run)
 
     def advance(self, candidate: Candidate) -> LandingResult:
         """Move the landing branch to a candidate whose tree was verified; raises LandingMoved."""
@@ -73,6 +76,15 @@ class Landing:
         """Push what has landed; when the remote branch moved, put ours on top of it, verify and push that."""
         with self._repository.lock("landing"):
             return self._publish(task_id, verify)
+
+    def unpushed(self) -> list[str | None]:
+        """What `publish` has to be called for: None for the one branch, or tasks; nothing without auto_push."""
+        if not self._auto_push:
+            return []
+        names: list[str | None] = [None]
+        if self._mode is LandingMode.BRANCH:
+            names = list(self._branch.landed_tasks())
+        return [name for name in names if self._branch.unpushed(name)]
 
     def landed(self, task_id: str, run: int | None = None) -> LandingResult | None:
         """Where a task's commits are on the landing branch, None when they are not; any run when `run` is None."""
@@ -122,8 +134,22 @@ class Landing:
             push_error="",
         )
 
-    def _landed(self, task_id: str, run: int | None) -> LandingResult | None:
-        tip = self._repository.resolve(self._branch.ref(task_id))
+    def _landed_elsewhere(self, task_id: str, run: int) -> LandingResult | None:
+        """Where the task landed according to the remote; it can know of more than a clone from a backup."""
+        if self._mode is LandingMode.BRANCH:
+            return None  # a task's own branch is replaced, never added to
+        target = self._branch.target_for_landing()
+        landed = self._landed(task_id, run, tip=target)
+        if landed is None:
+            return None
+        ref, previous = self._branch.ref(task_id), self._repository.resolve(self._branch.ref(task_id))
+        if not self._repository.update_ref(ref, target, previous or NO_COMMIT, f"{task_id} had landed"):
+            raise LandingMoved(landed.branch)
+        self._branch.remember_remote(task_id)
+        return landed
+
+    def _landed(self, task_id: str, run: int | None, *, tip: str | None = None) -> LandingResult | None:
+        tip = tip or self._repository.resolve(self._branch.ref(task_id))
         found = self._commits.of_task(task_id, tip) if tip else []
         if run is not None:
             found = [commit for commit in found if commit.trailers.get(RUN_TRAILER, "0") == str(run)]
@@ -153,7 +179,7 @@ class Landing:
                 if not _moved_meanwhile(error):
                     return self._not_pushed(_refusal(error))
             except GitError as error:
-                return self._not_pushed(str(error))
+                return self._not_pushed(str(error), away=isinstance(error, RemoteUnreachable))
             problem = self._catch_up(task_id, verify)
             if problem:
                 return self._not_pushed(problem)
@@ -177,9 +203,9 @@ class Landing:
             self._branch.remember_remote(task_id)
         return ""
 
-    def _not_pushed(self, problem: str) -> PushResult:
+    def _not_pushed(self, problem: str, *, away: bool = False) -> PushResult:
         log.warning("landed work could not be pushed", problem=problem)
-        return PushResult(pushed=False, error=problem)
+        return PushResult(pushed=False, error=problem, away=away)
 
     def _with_push(self, landed: LandingResult, push: PushResult) -> LandingResult:
         """The result after pushing, which may have put the commits on top of others."""

@@ -6,6 +6,7 @@ Three kinds of ref per landing branch: the branch itself in our clone, `refs/rem
 
 from __future__ import annotations
 
+from git_ops.commits import TASK_TRAILER
 from git_ops.errors import GitError, MergeConflict, RemoteError
 from git_ops.models import LandingMode, SyncResult, Verify
 from git_ops.replay import merged, replayed
@@ -112,6 +113,21 @@ class LandingBranch:
         theirs = self._repository.remote_tip(self.name(task_id))
         return theirs is not None and self._repository.is_ancestor(commit, theirs)
 
+    def unpushed(self, task_id: str | None) -> bool:
+        """Whether commits of tasks are on our branch that were never seen at the remote."""
+        name, ours = self.name(task_id), self._repository.resolve(self.ref(task_id))
+        if ours is None:
+            return False
+        seen = (self._repository.resolve(SEEN_REF + name), self._repository.remote_tip(name), self._base_if_any())
+        options = ["--max-count=1", f"--grep=^{TASK_TRAILER}: "]
+        found = self._repository.git("rev-list", *options, ours, *(f"^{commit}" for commit in seen if commit))
+        return bool(found.text)
+
+    def landed_tasks(self) -> list[str]:
+        """The tasks whose own branches have landed (landing: branch)."""
+        names = self._repository.git("for-each-ref", "--format=%(refname)", LANDED_REF).text.split()
+        return [name.removeprefix(LANDED_REF) for name in names]
+
     def push(self, task_id: str | None) -> None:
         """Push our branch as it is; nothing happens when the remote has it, or nothing has landed yet.
 
@@ -119,7 +135,7 @@ class LandingBranch:
         """
         name = self.name(task_id)
         ours, theirs = self._repository.resolve(self.ref(task_id)), self._repository.remote_tip(name)
-        if ours is None or ours == theirs or (theirs is None and ours == self._repository.base_tip()):
+        if ours is None or ours == theirs or (theirs is None and ours == self._base_if_any()):
             return
         again = self._mode is LandingMode.BRANCH and theirs == self._repository.resolve(SEEN_REF + name)
         self._repository.push(ours, name, replacing=theirs if again else None)
@@ -173,5 +189,12 @@ class LandingBranch:
 
     def _known_good(self, target: str, previous: str) -> bool:
         """Whether `target` is a state that needs no test: nothing of ours was combined with it."""
-        theirs = {self._repository.remote_tip(self.name(None)), self._repository.base_tip(), previous}
+        theirs = {self._repository.remote_tip(self.name(None)), self._base_if_any(), previous}
         return target in theirs
+
+    def _base_if_any(self) -> str | None:
+        """The tip of the owner's base branch, None while that is gone."""
+        try:
+            return self._repository.base_tip()
+        except RemoteError:
+            return None

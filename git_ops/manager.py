@@ -7,7 +7,7 @@ from pathlib import Path
 
 from git_ops.command import GitCommand, Identity
 from git_ops.commits import TASK_TRAILER, Commits
-from git_ops.errors import GitError, MergeConflict
+from git_ops.errors import GitError, MergeConflict, RemoteError
 from git_ops.landing import Landing
 from git_ops.landing_branch import LandingBranch
 from git_ops.models import (
@@ -73,13 +73,33 @@ class GitManager:
         """Clear away what a crash left; only at the start of the daemon. Gives what was cleared."""
         return recover(self._repository, self._worktrees)
 
-    def clone(self) -> None:
+    def clone(self, *, may_be_away: bool = False) -> str:
         """Make our clone, or bring it up to date.
 
-        Raises NotARepository, EmptyRepository, BranchMissing, RemoteUnreachable, AuthenticationFailed, CloneTaken,
-        GitUnusable, DiskFull.
+        With `may_be_away` a repository that cannot be used does not keep work from going on in a clone that is there:
+        the problem is given back, else the result is empty. Raises NotARepository, EmptyRepository, BranchMissing,
+        RemoteUnreachable, AuthenticationFailed, CloneTaken, GitUnusable, DiskFull.
         """
-        self._repository.open()
+        try:
+            self._repository.open()
+        except RemoteError as error:
+            if not (may_be_away and self._repository.is_clone()):
+                raise
+            return str(error)
+        return ""
+
+    def bundle(self, file: Path) -> None:
+        """Write all branches and refs of our clone with their commits into one new file, for a backup."""
+        self._repository.bundle(file)
+
+    def unbundle(self, file: Path) -> None:
+        """Make our clone of what `bundle` wrote, without asking the owner's repository. Raises CloneTaken."""
+        self._repository.make()
+        self._repository.unbundle(file)
+
+    def tidy(self) -> None:
+        """Let git pack the clone, if it finds that worth while. May run beside all other work."""
+        self._repository.tidy()
 
     def fetch(self) -> None:
         """Bring the owner's branches up to date; the landing branch stays. Raises as `clone`."""
@@ -145,6 +165,12 @@ class GitManager:
         """All worktrees."""
         return self._worktrees.all()
 
+    def tasks(self) -> list[str]:
+        """The tasks that have a worktree or a branch here, by id."""
+        branches = (name for name in self._repository.branches() if name.startswith(TASK_BRANCH))
+        named = {name.removeprefix(TASK_BRANCH) for name in branches}
+        return sorted(named | {worktree.task_id for worktree in self._worktrees.all()})
+
     def reset_worktree(self, worktree: Worktree, commit: str | None = None) -> None:
         """Put the task's branch and files to `commit` (by default its last one) and remove everything else there."""
         self._worktrees.reset(worktree, commit or f"refs/heads/{worktree.branch}")
@@ -209,6 +235,10 @@ class GitManager:
         """Whether the task's commits are on the landing branch (of any run when `run` is None)."""
         return self._landing.landed(task_id, run) is not None
 
+    def landed(self, task_id: str, run: int | None = None) -> LandingResult | None:
+        """Where a task's commits are on the landing branch, and whether they are pushed; None when they are not."""
+        return self._landing.landed(task_id, run)
+
     # -- landing ---------------------------------------------------------------------------------------------------
 
     def land(self, task_id: str, *, verify: Verify, verified_tree: str | None = None, run: int = 0) -> LandingResult:
@@ -231,6 +261,11 @@ class GitManager:
     def publish(self, task_id: str | None = None, *, verify: Verify) -> PushResult:
         """Third part, and for catching up after an outage: push what has landed (landing: branch needs the task)."""
         return self._landing.publish(task_id, verify)
+
+    def unpushed(self) -> list[str | None]:
+        """What `publish` has to be called for, since commits of tasks were never seen at the remote: None for the
+        landing branch, with landing: branch the tasks. Empty when pushing is switched off."""
+        return self._landing.unpushed()
 
     def _task_ends(self, task_id: str) -> tuple[str, str] | None:
         base = self._repository.resolve(BASE_REF + task_id)

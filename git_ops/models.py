@@ -90,6 +90,8 @@ class PushResult(_Value):
 
     pushed: bool
     error: str = ""
+    away: bool = False
+    """The repository could not be reached: pushing again later is all it takes."""
 
 
 class LandingResult(_Value):

@@ -51,7 +51,9 @@ _ABSENT = re.compile(
 _AWAY = re.compile(
     r"Could not resolve host|Could not resolve hostname|Connection (?:refused|timed out|reset)|Failed to connect"
     r"|Network is unreachable|No route to host|unable to connect|Operation timed out|Operation too slow"
-    r"|The requested URL returned error: 5\d\d|the remote end hung up|Empty reply from server|SSL"
+    r"|The requested URL returned error: (?:429|5\d\d)|the remote end hung up|Empty reply from server|SSL"
+    r"|Temporary failure in name resolution|early EOF|unexpected disconnect|RPC failed|Connection closed"
+    r"|Could not read from remote repository"
 )
 
 

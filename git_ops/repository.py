@@ -17,7 +17,9 @@ from git_ops.errors import (
     CloneTaken,
     EmptyRepository,
     GitCommandFailed,
+    GitTimeout,
     MergeConflict,
+    RemoteUnreachable,
 )
 from git_ops.locks import locked
 from git_ops.remote import NETWORK_TIMEOUT, Remote
@@ -51,7 +53,16 @@ class Repository:
         Raises NotARepository, EmptyRepository, BranchMissing, RemoteUnreachable, AuthenticationFailed, CloneTaken.
         """
         self.git.check_version()
-        self.remote.check_local()
+        if not self.is_clone():
+            self.remote.check_local()  # before a folder is made for nothing
+        self.make()
+        self.fetch()
+        if not self.branches("origin"):
+            raise EmptyRepository(self.remote.url)
+        self.base_branch()
+
+    def make(self) -> None:
+        """An empty clone that knows where it belongs; one that is there is left as it is. Raises CloneTaken."""
         self._check_free()
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self.lock("clone"):
@@ -59,10 +70,14 @@ class Repository:
             self.git("init", "--quiet", "--bare", "--initial-branch=main", str(self.path), place=Place(self.path))
             self.git("config", "remote.origin.url", self.remote.url)
             self.git("config", "remote.origin.fetch", f"+refs/heads/*:{_TRACKING}*")
-        self.fetch()
-        if not self.branches("origin"):
-            raise EmptyRepository(self.remote.url)
-        self.base_branch()
+
+    def is_clone(self) -> bool:
+        """Whether there is a clone with commits: work can go on in it without the owner's repository."""
+        if not self.state.is_dir():
+            return False
+        # 128: what an interrupted clone left is no repository yet
+        found = self.git("for-each-ref", "--count=1", "--format=%(refname)", "refs/heads/", _TRACKING, allowed=(0, 128))
+        return bool(found.text)
 
     def fetch(self) -> None:
         """Bring the owner's branches up to date; raises the errors of `Remote.explained`."""
@@ -106,6 +121,20 @@ class Repository:
         names = self.git("for-each-ref", "--format=%(refname)", prefix).text.split()
         return [name.removeprefix(prefix) for name in names if not name.endswith("/HEAD")]
 
+    def bundle(self, file: Path) -> None:
+        """Write all refs and what they lead to into one new file."""
+        self.git("bundle", "create", "--quiet", str(file), "--all", timeout=NETWORK_TIMEOUT)
+
+    def unbundle(self, file: Path) -> None:
+        """Take all refs of a bundle, in place of ours. Worktrees are not in it."""
+        self.git("bundle", "verify", "--quiet", str(file), timeout=NETWORK_TIMEOUT)
+        self.git("fetch", "--quiet", "--no-write-fetch-head", str(file), "+refs/*:refs/*", timeout=NETWORK_TIMEOUT)
+
+    def tidy(self) -> None:
+        """Pack what has grown loose, if git finds it worth while. Trees that steps remember are kept for long."""
+        prune = ["-c", "gc.pruneExpire=90.days.ago", "-c", "gc.worktreePruneExpire=never"]
+        self.git(*prune, "gc", "--auto", "--quiet", timeout=NETWORK_TIMEOUT)
+
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Hold one of the clone's locks against other threads and processes."""
@@ -132,9 +161,12 @@ class Repository:
         self.remote.check_local()
         environment = self.remote.credentials(self.state)
         options = self.remote.service_options(operation)
-        output = self.git(
-            operation, *options, *arguments, timeout=NETWORK_TIMEOUT, environment=environment, allowed=range(256)
-        )
+        try:
+            output = self.git(
+                operation, *options, *arguments, timeout=NETWORK_TIMEOUT, environment=environment, allowed=range(256)
+            )
+        except GitTimeout as error:
+            raise RemoteUnreachable(self.remote.url, str(error)) from error
         if output.exit_code == 0:
             return output.text
         said = f"{output.text}\n{output.stderr}" if report else output.stderr

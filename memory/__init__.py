@@ -44,6 +44,8 @@ from memory.models import (
 )
 from memory.priority import effective_priority, queue_priority
 from memory.quality import SuiteQuality
+from memory.schema import SCHEMA_REVISION
+from memory.sqlite_files import check_sound, check_writable, compact, copy_database, revision_of
 from memory.store import MemoryStore
 from memory.task_ids import new_task_id
 from memory.tasks import ENDED, RETRIABLE, TaskChanges
@@ -53,6 +55,7 @@ __all__ = [
     "MOST_TESTS",
     "NANO",
     "RETRIABLE",
+    "SCHEMA_REVISION",
     "Activity",
     "AmbiguousTask",
     "Attempt",
@@ -93,9 +96,14 @@ __all__ = [
     "ValueTooLarge",
     "Verdict",
     "WaitingCall",
+    "check_sound",
+    "check_writable",
+    "compact",
+    "copy_database",
     "effective_priority",
     "estimated_tokens",
     "new_task_id",
     "queue_priority",
+    "revision_of",
     "utc_now",
 ]

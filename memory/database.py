@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from memory.diagnosis import diagnosed
-from memory.errors import DatabaseLocked, DatabaseUnreachable, UnsupportedDatabase
+from memory.errors import DatabaseLocked, DatabaseReadOnly, DatabaseUnreachable, UnsupportedDatabase
+from monitoring import AlertKind, alert
 
 BUSY_SECONDS = 30.0
 """How long a statement waits for a lock that another process holds."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 _STATEMENT_SECONDS = 60
 _CONNECT_SECONDS = 10
 _POOL = 32
@@ -75,9 +78,24 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
-        """A transaction: committed at the end, rolled back on any error."""
-        with self._diagnosed(), self._writer.begin() as connection:
+    def write(self, *, patient: bool = False) -> Iterator[sa.Connection]:
+        """A transaction: committed at the end, rolled back on any error.
+
+        `patient` is for what was paid for: it waits for as long as the database is locked or read-only.
+        """
+        with self._diagnosed(), ExitStack() as stack:
+            pause = _FIRST_PAUSE
+            while True:
+                try:
+                    connection = stack.enter_context(self._writer.begin())
+                    break
+                except StatementError as error:
+                    found = diagnosed(error, self.place, self.busy_seconds)
+                    if not patient or not isinstance(found, DatabaseLocked | DatabaseReadOnly):
+                        raise
+                    alert(AlertKind.DATABASE, type(found).__name__, f"work waits: {found}")
+                time.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
             yield connection
 
     def insert(self, table: sa.Table) -> Insert:

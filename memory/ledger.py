@@ -51,7 +51,7 @@ class LedgerTables:
         """
         checked = ModelCall.model_validate(call, from_attributes=True)
         insert = self._database.insert(model_calls).values(checked.model_dump(exclude={"id"}))
-        with self._database.write() as connection:
+        with self._database.write(patient=True) as connection:
             if reservation is not None:
                 lock_budgets(connection, self._database)
             connection.execute(insert.on_conflict_do_nothing(index_elements=_ANSWER_NAME, index_where=_USABLE))

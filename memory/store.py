@@ -13,13 +13,22 @@ from memory.journal import JournalTables
 from memory.ledger import LedgerTables
 from memory.migrate import current_revision, migrate
 from memory.probes import ProbeTable
+from memory.retention import RetentionTables
 from memory.schema import SCHEMA_REVISION
 from memory.tasks import TaskTable
 from memory.waiting import WaitingTable
 
 
 class MemoryStore(
-    TaskTable, EvidenceTables, LedgerTables, BudgetTables, WaitingTable, ProbeTable, JournalTables, ControlTable
+    TaskTable,
+    EvidenceTables,
+    LedgerTables,
+    BudgetTables,
+    WaitingTable,
+    ProbeTable,
+    JournalTables,
+    ControlTable,
+    RetentionTables,
 ):
     """Tasks, evidence, ledger, budgets, waiting calls, agents' memory, activity, decisions and the daemon's mailbox.
 

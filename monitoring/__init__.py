@@ -1,17 +1,22 @@
 """What the daemon tells about itself: JSON logs and alerts, with secrets taken out before anything is written."""
 
 from monitoring.alerts import Alert, AlertKind, alert, receive_alerts
+from monitoring.channels import Channel, open_channels
 from monitoring.logs import bound, configure_logging, get_logger
 from monitoring.redaction import mask_known, redact, register_secret
+from monitoring.sending import AlertSender
 
 __all__ = [
     "Alert",
     "AlertKind",
+    "AlertSender",
+    "Channel",
     "alert",
     "bound",
     "configure_logging",
     "get_logger",
     "mask_known",
+    "open_channels",
     "receive_alerts",
     "redact",
     "register_secret",

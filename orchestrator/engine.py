@@ -10,17 +10,21 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from dbos import DBOS, DBOSPortableJSONSerializer, Queue, SetEnqueueOptions, SetWorkflowID
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer, Queue, SetEnqueueOptions, SetWorkflowID
 from pydantic import JsonValue, TypeAdapter
 from sqlalchemy import make_url
 
-from monitoring import bound, get_logger, mask_known
+from memory import check_writable, compact
+from monitoring import AlertKind, alert, bound, get_logger, mask_known
 from orchestrator.errors import StageFailed, Stopping
+from orchestrator.patience import outlast
 
 log = get_logger(__name__)
 
@@ -32,6 +36,11 @@ with a migration of the jobs in flight."""
 _QUEUE = "agents"
 _MAX_RECOVERIES = 1000
 """Restarts a job may see. Every restart of the daemon counts, so this is no crash-loop guard (see `watchdog`)."""
+_ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+_AT_ONCE = 500
+"""Jobs that are forgotten in one transaction."""
+_AWAY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY}
+_AWAY |= {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 _BUSY_POLL, _IDLE_POLL = 0.1, 1.0
 """Seconds between looks at the queue: 0.1 s keeps a stage change short, 1 s idles under 1 % of a core (measured)."""
 
@@ -56,7 +65,8 @@ class Steps(Protocol):
     def step(self, name: str, returns: type[Result], action: Callable[[], Result]) -> Result:
         """Run `action` once under `name`; after a restart its stored result comes back instead.
 
-        Names must come in the same order in every run of the job. A `StageFailed` is stored and raised again.
+        Names must come in the same order in every run of the job. A `StageFailed` is stored and raised again. While
+        a trouble lasts that passes by itself, the action is tried again: it must bear being repeated anyway.
         """
 
 
@@ -73,16 +83,21 @@ class Engine:
         self._gate = _Gate(self._stopping)
         self._busy = True
         self._queue: Queue | None = None
+        self._file = str(self._url.database) if self._url.get_backend_name() == "sqlite" else None
         _handlers.clear()
         _handlers.update(handlers)
         global _gate  # noqa: PLW0603  # DBOS itself is one per process, and its workflow is a module-level function
         _gate = self._gate
 
-    def start(self) -> None:
-        """Open the store, which the caller has claimed, and work off what is queued, by a killed daemon too."""
-        if self._url.get_backend_name() == "sqlite":
-            with sqlite3.connect(Path(str(self._url.database))) as connection:
-                connection.execute("PRAGMA journal_mode=WAL")
+    def start(self, patience: float = 0) -> None:
+        """Open the store, which the caller has claimed, and work off what is queued, by a killed daemon too.
+
+        Waits for a store that is locked or cannot be written, `patience` seconds at most. Raises `DatabaseUnusable`.
+        """
+        global _store_file  # noqa: PLW0603  # as `_gate`
+        _store_file = self._file
+        if self._file is not None:
+            outlast(lambda: check_writable(Path(str(self._file))), limit=patience)
         DBOS(
             config={
                 "name": "ai-agents",
@@ -118,6 +133,18 @@ class Engine:
         status = DBOS.get_workflow_status(job_id)
         return status.status if status else None
 
+    def forget(self, before: datetime, spared: Callable[[str], bool]) -> int:
+        """Delete the steps of jobs that ended, were made before that moment, and are not `spared`; how many jobs."""
+        old = DBOS.list_workflows(status=_ENDED, end_time=before.isoformat(), load_input=False, load_output=False)
+        names = [job.workflow_id for job in old if not spared(job.workflow_id)]
+        for start in range(0, len(names), _AT_ONCE):
+            DBOS.delete_workflows(names[start : start + _AT_ONCE])
+        return len(names)
+
+    def compact(self) -> int:
+        """Give the room of what was forgotten back to the disk, where that is worth it; the bytes."""
+        return compact(Path(self._file)) if self._file is not None else 0
+
     def pace(self, *, busy: bool) -> None:
         """Look at the queue often while there is work, seldom when there is none."""
         if self._queue is not None and busy != self._busy:
@@ -139,17 +166,57 @@ class Engine:
         DBOS.destroy(workflow_completion_timeout_sec=5)
 
 
+def forget_jobs(url: str, prefixes: Sequence[str]) -> int:
+    """Delete all jobs whose id begins with one of `prefixes`, ended or not, from a store nobody works on."""
+    if not prefixes:
+        return 0
+    client = DBOSClient(system_database_url=url, serializer=DBOSPortableJSONSerializer())
+    try:
+        found = client.list_workflows(workflow_id_prefix=list(prefixes), load_input=False, load_output=False)
+        names = [job.workflow_id for job in found]
+        for start in range(0, len(names), _AT_ONCE):
+            client.delete_workflows(names[start : start + _AT_ONCE])
+    finally:
+        client.destroy()
+    return len(names)
+
+
+class StoreAway(Exception):
+    """The engine's store cannot be written just now.
+
+    The engine waits and tries again, without limit, for one reason only, which it knows by its words: that the
+    database is locked. A full or read-only disk passes in the same way, so it is told in these words.
+    """
+
+    def __init__(self, problem: object) -> None:
+        super().__init__(f"{problem} (waited for as when the database is locked)")
+
+
+_store_file: str | None = None
+
+
+@sa.event.listens_for(sa.engine.Engine, "handle_error")
+def _wait_for_store(context: sa.engine.ExceptionContext) -> None:
+    """Turn what passes by itself into what the engine waits for, and tell the owner."""
+    if context.engine is None or _store_file is None or context.engine.url.database != _store_file:
+        return
+    cause = context.original_exception
+    if isinstance(cause, sqlite3.Error) and getattr(cause, "sqlite_errorcode", 0) & 0xFF in _AWAY:
+        alert(AlertKind.DATABASE, "engine store", f"work waits: database {_store_file}: {cause}")
+        raise StoreAway(cause) from cause
+
+
 class _Gate:
     """Counts running steps and lets none begin once the engine stops."""
 
     def __init__(self, stopping: threading.Event) -> None:
-        self._stopping = stopping
+        self.stopping = stopping
         self._changed = threading.Condition()
         self._inside = 0
 
     def __enter__(self) -> None:
         with self._changed:
-            if self._stopping.is_set():
+            if self.stopping.is_set():
                 raise Stopping
             self._inside += 1
 
@@ -180,7 +247,8 @@ class _DurableSteps:
             # A failure is a result like any other: stored, so that a replay decides as the first run did.
             with _gate:
                 try:
-                    return {"value": _masked(adapter.dump_python(action(), mode="json"))}
+                    result = outlast(action, _gate.stopping)
+                    return {"value": _masked(adapter.dump_python(result, mode="json"))}
                 except StageFailed as failure:
                     return {"failed": _masked(failure.as_json())}
 

@@ -20,6 +20,10 @@ class DaemonRunning(OrchestratorError):
         )
 
 
+class BackupUnusable(OrchestratorError):
+    """A backup that cannot be made or restored; nothing has been changed."""
+
+
 class UnknownFlow(OrchestratorError):
     """A task of a type that no flow handles."""
 

@@ -7,10 +7,12 @@ from typing import TypeVar
 
 from agents import AgentError
 from file_system import FileSystemError
-from git_ops import GitError, LandingConflict
+from git_ops import GitError, LandingConflict, RemoteError
 from llm import BudgetExhausted, InvalidOutput, LLMError
 from memory import FailureReason
+from monitoring import AlertKind, alert
 from orchestrator.errors import StageFailed
+from orchestrator.patience import passing_trouble
 from testing import EnvironmentSetupError, SandboxUnavailable, TestingError
 
 Result = TypeVar("Result")
@@ -22,6 +24,7 @@ _REASONS: tuple[tuple[type[Exception], FailureReason], ...] = (
     (SandboxUnavailable, FailureReason.SANDBOX_UNAVAILABLE),
     (EnvironmentSetupError, FailureReason.SANDBOX_UNAVAILABLE),
     (LandingConflict, FailureReason.CONFLICT),
+    (RemoteError, FailureReason.CONFLICT),
     (AgentError, FailureReason.INVALID_OUTPUT),
     (TestingError, FailureReason.INTERNAL_ERROR),
     (FileSystemError, FailureReason.INTERNAL_ERROR),
@@ -32,9 +35,19 @@ _REASONS: tuple[tuple[type[Exception], FailureReason], ...] = (
 
 
 def typed_failures(action: Callable[[], Result]) -> Result:
-    """Run `action`; errors of the services come out as `StageFailed` with their reason and their own words."""
+    """Run `action`; errors of the services come out as `StageFailed` with their reason and their own words.
+
+    Troubles that pass by themselves come out as they are: the engine waits for their end.
+    """
     try:
         return action()
     except tuple(kind for kind, _ in _REASONS) as error:
+        if passing_trouble(error):
+            raise
         reason = next(reason for kind, reason in _REASONS if isinstance(error, kind))
-        raise StageFailed(reason, str(error), blocked=isinstance(error, BudgetExhausted)) from error
+        if isinstance(error, SandboxUnavailable):
+            alert(AlertKind.SANDBOX, "unavailable", str(error))
+        elif isinstance(error, GitError) and not isinstance(error, LandingConflict):
+            alert(AlertKind.GIT, type(error).__name__, str(error))
+        # The owner can mend these and try the task again: a repository that is not as configured, a limit.
+        raise StageFailed(reason, str(error), blocked=isinstance(error, RemoteError | BudgetExhausted)) from error

@@ -14,8 +14,9 @@ from file_system import CodeMap, FileManager, RepositoryMap
 from git_ops import GitManager, Identity, MergeConflict
 from llm import LLMClient, LocalModelServer, uses_embedded_model
 from memory import ContextManager, MemoryStore
-from monitoring import get_logger
+from monitoring import AlertKind, alert, get_logger
 from orchestrator.claim import claim
+from orchestrator.patience import Outage, outlast
 from orchestrator.suite import Suite
 from orchestrator.team import Team
 from testing import EnvironmentManager, Sandbox, SandboxLimits, TestRunner
@@ -46,6 +47,8 @@ class Services:
     """Set when something happened that the main loop should look at."""
     lock: IO[str] | None
     """Keeps other daemons off this project as long as it is open."""
+    outage: Outage
+    """Since when the owner's repository is away, if it is."""
 
     def sync(self, *, approved: bool = False) -> str:
         """Take the owner's latest work into the landing branch, if it fits and its suite holds; gives the tip.
@@ -64,11 +67,12 @@ class Services:
         try:
             result = self.git.sync(passes)
         except MergeConflict as conflict:
-            log.error("the owner's work does not fit the landing branch", problem=str(conflict))
+            alert(AlertKind.GIT, "owner's work", f"the owner's work does not fit the landing branch: {conflict}")
             self.store.log_activity("orchestrator", "owner's work does not fit", problem=str(conflict))
             return self.git.tip()
-        if result.problem:
-            log.warning("could not take in the owner's work", problem=result.problem)
+        if result.fetched and result.problem:
+            alert(AlertKind.GIT, "owner's work", result.problem)
+        self.outage.note(result.problem if not result.fetched else "")
         return result.tip
 
     def repository_map(self, folder: Path) -> RepositoryMap:
@@ -99,24 +103,38 @@ class Services:
             self.lock.close()
 
 
-def open_services(settings: Settings, paths: ProjectPaths, *, patient: bool = False) -> Services:
+def open_services(settings: Settings, paths: ProjectPaths, *, patient: bool = False, patience: float = 0) -> Services:
     """Open database and clone and make the rest; clears away what a crash left.
 
-    `patient`: model calls wait where a budget or an outage stands in the way (see `LLMClient`).
-
-    Raises `DaemonRunning` and the typed errors of memory, git_ops and llm, each with what to do.
+    `patient`: model calls wait where a budget or an outage stands in the way (see `LLMClient`). Troubles of the start
+    that pass by themselves (a locked database, a full disk, a first clone without network) are waited for, `patience`
+    seconds at most. Raises `DaemonRunning` and the typed errors of memory, git_ops and llm, each with what to do.
     """
+    outlast(lambda: _make_folders(paths), limit=patience)
+    lock = claim(paths.engine_url)
+    try:
+        return _opened(settings, paths, lock, patient, patience)
+    except BaseException:
+        if lock:
+            lock.close()
+        raise
+
+
+def _make_folders(paths: ProjectPaths) -> None:
     for folder in (paths.data, paths.state, paths.workspace):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = claim(paths.engine_url)
+
+
+def _opened(settings: Settings, paths: ProjectPaths, lock: IO[str] | None, patient: bool, patience: float) -> Services:
     store = MemoryStore(paths.database_url)
-    store.migrate()
+    outlast(store.migrate, limit=patience)
     if leftovers := store.settle_leftovers():
         log.info("model calls that were cut off count as if they had cost the most they could", calls=leftovers)
     store.forget_waiting()
     git = make_git(settings, paths)
-    git.recover()
-    git.clone()
+    outlast(git.recover, limit=patience)
+    outage = Outage()
+    outage.note(outlast(lambda: git.clone(may_be_away=True), limit=patience))
     sandbox = make_sandbox(settings)
     suite = make_suite(settings, paths, git, sandbox)
     suite.clear_leftovers()
@@ -137,6 +155,7 @@ def open_services(settings: Settings, paths: ProjectPaths, *, patient: bool = Fa
         team=Team(llm),
         wake=threading.Event(),
         lock=lock,
+        outage=outage,
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from memory import FailureReason, Task, TaskStatus
-from monitoring import bound, get_logger
+from monitoring import AlertKind, alert, bound, get_logger
 from orchestrator.engine import Job, Steps
 from orchestrator.errors import StageFailed, UnknownFlow
 from orchestrator.flows import FLOWS, Done, Flow, FlowState, Next, StageContext, Wait
+from orchestrator.patience import outlast
 from orchestrator.services import Services
 
 log = get_logger(__name__)
@@ -45,7 +46,7 @@ class StageRunner:
 
     def __call__(self, steps: Steps) -> None:
         payload = steps.job.payload
-        task = self._services.store.get_task(str(payload["task"]))
+        task = outlast(lambda: self._services.store.get_task(str(payload["task"])))
         if not self._is_current(task, steps.job):
             return
         flow = flow_of(task)
@@ -56,6 +57,9 @@ class StageRunner:
                 steps.step("fail", bool, partial(self._fail, task, failure))
             except Exception as error:  # outermost: a stage's bug must not take the worker down
                 log.exception("stage failed")
+                alert(
+                    AlertKind.CRITICAL, f"stage {payload['stage']}: {type(error).__name__}", f"a bug of ours: {error}"
+                )
                 broken = StageFailed(FailureReason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
                 steps.step("fail", bool, partial(self._fail, task, broken))
 

@@ -38,6 +38,7 @@ from testing import (
 log = get_logger(__name__)
 
 _MOST_FAILURES = 40
+_MOST_RESULTS = 300
 _EVIDENCE = 800
 _EVIDENCE_LINES = 8
 _OUTSIDE = re.compile(
@@ -106,6 +107,17 @@ class Suite:
         """Remove run folders that a killed daemon of this project left; only at the start."""
         for folder in Path(tempfile.gettempdir()).glob(f"{self._run_prefix}*"):
             discard_folder(folder)
+
+    def forget_results(self) -> int:
+        """Of the remembered results keep those made last; how many went. One that is needed again is found anew."""
+        kept = sorted(self._folder.glob("*.json"), key=lambda file: file.stat().st_mtime, reverse=True)
+        for file in kept[_MOST_RESULTS:]:
+            file.unlink(missing_ok=True)
+        return len(kept[_MOST_RESULTS:])
+
+    def forget_environments(self, days: float) -> int:
+        """Remove project environments that no run has used in `days`; only while nothing runs. How many."""
+        return self._environments.forget_unused(days)
 
     def run(self, treeish: str, selection: Sequence[str], label: str, timeout: float | None = None) -> TestResult:
         """Run `selection` (test files or ids; empty means all) of a commit or tree."""

@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable
 
 from memory import FailureReason, MemoryStore, Task, TaskStatus, queue_priority
-from monitoring import get_logger
+from monitoring import AlertKind, alert, get_logger
 from orchestrator.ceo_loop import CEOLoop
 from orchestrator.engine import Engine
 from orchestrator.errors import UnknownFlow
 from orchestrator.flows import FlowState
+from orchestrator.housekeeping import Housekeeping
+from orchestrator.patience import LONGEST_PAUSE, passing_trouble, tell, waiting
 from orchestrator.services import Services
 from orchestrator.stage_runner import WORKABLE, StageRunner, flow_of, stage_job
 
@@ -35,6 +37,7 @@ class TaskOrchestrator:
         self._until_idle = until_idle
         self._ceo = CEOLoop(services, until_idle=until_idle)
         self._engine = Engine(services.paths.engine_url, {"stage": StageRunner(services), "ceo": self._ceo})
+        self._housekeeping = Housekeeping(services, self._engine)
         self._queued: set[str] = set()
         self._ceo_job: str | None = None
         self._stopping = threading.Event()
@@ -64,23 +67,33 @@ class TaskOrchestrator:
         """Why the CEO could not look for work in its last round; empty when it could."""
         return self._ceo.state().problem
 
-    def start(self) -> None:
-        """Open the engine; what a killed daemon left goes on at once."""
-        self._engine.start()
+    def start(self, patience: float = 0) -> None:
+        """Open the engine; what a killed daemon left goes on at once. `patience` is that of `open_services`."""
+        self._engine.start(patience)
 
     def run(self) -> None:
         """The main loop: every error is logged, none ends it."""
-        woken = True
+        woken, pause = True, 0.0
         while not self._stopping.is_set():
             self._services.wake.clear()
             busy = True
             try:
                 busy = self._round(woken)
-            except Exception:  # the loop outlives whatever goes wrong in one round
-                log.exception("main loop")
+                pause = 0.0
+            except Exception as error:  # the loop outlives whatever goes wrong in one round
+                pause = min(max(_TICK, pause * 2), LONGEST_PAUSE)  # while it goes on failing, ever more seldom
+                if kind := passing_trouble(error):
+                    self._active_since.clear()
+                    tell(kind, error)
+                else:
+                    log.exception("main loop")
+                    alert(AlertKind.CRITICAL, f"main loop: {type(error).__name__}", f"the main loop: {error}")
             if self._until_idle and not busy and self._finished():
                 return
-            woken = self._services.wake.wait(_CEO_TICK if self._ceo_job and not self._resting else _TICK)
+            if pause:
+                woken = not self._stopping.wait(pause)
+            else:
+                woken = self._services.wake.wait(_CEO_TICK if self._ceo_job and not self._resting else _TICK)
 
     def request_stop(self) -> None:
         """Ask the main loop to end; safe in a signal handler."""
@@ -119,6 +132,8 @@ class TaskOrchestrator:
         busy = bool(active) or self._ceo_job is not None
         self._resting = busy and self._all_wait()
         self._engine.pace(busy=busy and not self._resting)
+        if checking:
+            self._housekeeping.look(busy=busy)
         return busy
 
     def _all_wait(self) -> bool:
@@ -169,10 +184,12 @@ class TaskOrchestrator:
     # -- looking after tasks ---------------------------------------------------------------------------------
 
     def _stop_hung_tasks(self) -> None:
-        """Time without a daemon and time spent waiting for the owner do not count: they are nobody's hanging.
-
-        Nor does time in which the task, or the agent whose turn it is, waits for a budget or a provider.
+        """Time without a daemon, and time spent waiting for the owner, a disk or a database, do not count: they are
+        nobody's hanging. Nor does time in which the task, or the agent whose turn it is, waits for a budget or a
+        provider.
         """
+        if waiting():
+            self._active_since.clear()
         limit, now = self._services.settings.orchestrator.task_timeout, time.monotonic()
         active = {(task.id, task.run): task for task in self.get_active_tasks()}
         waited, pause = self._services.llm.waited(), now - self._looked_at

@@ -345,7 +345,7 @@ class Workbench:
             log.info("does not fit the landing branch", problem=str(problem))
             return Landed(problem=str(problem))
         if result.push_error:
-            log.warning("landed but not pushed", problem=result.push_error)
+            log.warning("landed but not pushed; it is tried again", problem=result.push_error)
         return Landed(
             commit=result.tip,
             tree=result.tree,

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -111,10 +112,26 @@ class EnvironmentManager:
         _log.info("environment ready", key=key, seconds=round(environment.seconds, 1), notes=environment.notes)
         return environment
 
+    def forget_unused(self, days: float) -> int:
+        """Remove environments that nothing has asked for in `days`; how many. Only while no test runs here."""
+        removed = 0
+        oldest = time.time() - days * 86_400
+        for record in self.root.glob("[!.]*/ready.json"):
+            key = record.parent.name
+            with (self.root / ".locks" / key).open("w") as lock, suppress(BlockingIOError, FileNotFoundError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if record.stat().st_mtime < oldest:
+                    record.unlink()  # first: without it the rest is no environment any more
+                    discard(record.parent)
+                    removed += 1
+        return removed
+
     def _ready(self, key: str) -> Environment | None:
         record = self.root / key / "ready.json"
         if not record.is_file():
             return None
+        with suppress(OSError):  # another user's, or a full disk
+            os.utime(record)  # when it was last used
         return Environment.model_validate_json(record.read_text()).model_copy(update={"path": record.parent})
 
     @contextmanager

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from memory import FailureReason
-from monitoring import register_secret
+from monitoring import Alert, receive_alerts, register_secret
 from orchestrator.claim import claim
-from orchestrator.engine import Engine, Handler, Job, Steps
+from orchestrator.engine import Engine, Handler, Job, Steps, forget_jobs
 from orchestrator.errors import DaemonRunning, StageFailed
 from tests.orchestrator.house import ROOT, eventually
 
@@ -225,6 +228,58 @@ def test_a_killed_process_repeats_the_step_it_was_in_and_no_other(url: str, tmp_
     free = claim(url)
     assert free is not None
     free.close()
+
+
+def test_jobs_that_ended_are_forgotten_and_spared_ones_are_not(url: str) -> None:
+    go = threading.Event()
+
+    def work(steps: Steps) -> None:
+        steps.step("wait", bool, lambda: steps.job.id != "t-3.0" or go.wait(20))
+
+    with engine(url, work=work) as running:
+        for name in ("t-1.0", "t-2.0", "t-3.0"):
+            running.enqueue(job(name, agent=name))
+        ended(running, "t-1.0", "t-2.0")
+        now = datetime.now(UTC)
+        assert running.forget(now - timedelta(hours=1), lambda _: False) == 0
+        assert running.forget(now + timedelta(hours=1), lambda name: name.startswith("t-2")) == 1
+        assert [running.status(name) is None for name in ("t-1.0", "t-2.0", "t-3.0")] == [True, False, False]
+        go.set()
+        ended(running, "t-3.0")
+    assert forget_jobs(url, ["t-3."]) == 1
+    assert forget_jobs(url, []) == 0
+
+
+def test_a_store_without_room_is_waited_for(url: str, tmp_path: Path) -> None:
+    full, diary = threading.Event(), Diary()
+    told: list[Alert] = []
+    receive_alerts(told.append)
+
+    def limit(connection: sqlite3.Connection, *_: object) -> None:
+        """SQLite's own limit of pages, which fails as a full disk does."""
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count={pages if full.is_set() else 1_000_000}")
+
+    def work(steps: Steps) -> None:
+        def fill() -> str:
+            full.set()
+            return "x" * 200_000
+
+        steps.step("fills", str, fill)
+        steps.step("after", str, partial(diary.write, "after"))
+
+    sa.event.listen(sa.pool.Pool, "checkout", limit)
+    try:
+        with engine(url, work=work) as running:
+            running.enqueue(job("one"))
+            eventually(lambda: any(alert.key == "engine store" for alert in told), "the owner is told")
+            assert diary.lines == []
+            full.clear()
+            ended(running, "one")
+            assert running.status("one") == "SUCCESS"
+    finally:
+        sa.event.remove(sa.pool.Pool, "checkout", limit)
+    assert diary.lines == ["after"]
 
 
 def test_stopping_waits_for_the_running_step_no_longer_than_it_may(url: str) -> None:

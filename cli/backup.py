@@ -1,0 +1,78 @@
+"""`backup`, `restore` and `migrate`: keeping what the team knows, and bringing it along."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.project import EXIT_USAGE, Choice, Project, fail, load, opened, out, remember_repository
+from cli.tasks import _choice
+from config import DEFAULT_CONFIG
+from memory import MemoryStoreError
+
+
+def backup(
+    ctx: typer.Context,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="The file to write [data/backups/PROJECT-TIME.tar.gz].")
+    ] = None,
+) -> None:
+    """Write databases, git refs and config.yaml (without secrets) into one file. The daemon may be at work."""
+    from git_ops import GitError
+    from orchestrator import OrchestratorError, make_backup
+
+    choice = _choice(ctx)
+    project = _chosen(choice)
+    name = f"{project.paths.state.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz"
+    file = (to or project.paths.data / "backups" / name).absolute()
+    try:
+        manifest = make_backup(project.settings, project.paths, choice.config or DEFAULT_CONFIG, file)
+    except (OrchestratorError, MemoryStoreError, GitError, OSError) as problem:
+        raise fail(str(problem)) from None
+    size = file.stat().st_size / 1e6
+    out.print(f"{file}  ({size:.1f} MB: {', '.join(manifest.parts)})", markup=False, soft_wrap=True)
+
+
+def restore(
+    ctx: typer.Context, file: Annotated[Path, typer.Argument(help="A file that `backup` wrote.", metavar="FILE")]
+) -> None:
+    """Put a project back to a backup; the daemon must be stopped. What is there now is moved aside, not deleted."""
+    from git_ops import GitError
+    from orchestrator import OrchestratorError, restore_backup
+
+    project = _chosen(_choice(ctx))
+    if not file.is_file():
+        raise fail(f"{file}: no such file", EXIT_USAGE)
+    try:
+        done = restore_backup(project.settings, project.paths, file)
+        remember_repository(project)
+    except (OrchestratorError, MemoryStoreError, GitError, OSError) as problem:
+        raise fail(str(problem)) from None
+    lines = [f"Restored the state of {done.made_at:%Y-%m-%d %H:%M:%S} UTC."]
+    lines += [f"What was there before:  {path}" for path in done.aside]
+    if done.landed:
+        lines.append(f"Landed since then, and completed:  {', '.join(done.landed)}")
+    if done.begun_anew:
+        lines.append(f"Begin anew, with the answers they had:  {', '.join(done.begun_anew)}")
+    if done.problem:
+        lines.append(f"Your repository could not be looked at:  {done.problem}")
+    lines.append(f"The config.yaml of the backup:  {project.paths.state / 'config-of-backup.yaml'}")
+    lines.append("Next:  python main.py doctor, then start the daemon.")
+    for line in lines:
+        out.print(line, markup=False, soft_wrap=True)
+
+
+def migrate(ctx: typer.Context) -> None:
+    """Bring the database to what this program knows; tasks that are at work go on. Every start does it, too."""
+    with opened(_choice(ctx)) as (_, store):
+        out.print(store.check(), markup=False, soft_wrap=True)
+
+
+def _chosen(choice: Choice) -> Project:
+    project = load(choice)
+    if not project.settings.git.repository_url:
+        raise fail("no repository is set; give --repo PATH_OR_URL or set git.repository_url in config.yaml", EXIT_USAGE)
+    return project

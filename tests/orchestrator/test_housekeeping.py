@@ -1,0 +1,54 @@
+"""The daily clean-up: what nothing needs any more goes, what the owner looks at and what costs are counted by stays."""
+
+from __future__ import annotations
+
+import time
+
+from config import load_settings
+from memory import TaskStatus
+from orchestrator import open_services
+from orchestrator.engine import Engine
+from orchestrator.housekeeping import Housekeeping
+from tests.orchestrator.conftest import MakeHouse
+from tests.orchestrator.house import BAD_ADD, git, team
+
+AT_ONCE = 1e-9
+"""Days after which everything has had its time."""
+
+
+def test_what_is_past_its_time_goes(make_house: MakeHouse) -> None:
+    once = {"max_task_attempts": 1, "max_approaches": 1}
+    days = dict.fromkeys(("engine_days", "answers_days", "activity_days", "evidence_days", "worktree_days"), AT_ONCE)
+    house, _ = make_house(team(code=[BAD_ADD]), orchestrator=once, retention=days)
+    task_id = house.submit()
+    house.run_until_idle()
+    ended = house.task(task_id)
+    assert ended.status in (TaskStatus.BLOCKED, TaskStatus.FAILED)
+    assert [path.name for path in house.paths.workspace.glob("worktrees/*")] == [task_id]
+    waiting = house.submit(title="Later")
+
+    services = open_services(load_settings(house.config), house.paths)
+    engine = Engine(house.paths.engine_url, {"stage": lambda _: None, "ceo": lambda _: None})
+    engine.start()
+    try:
+        before = services.store.usage("task")
+        first = f"{task_id}.0.0.requirements"
+        assert engine.status(first) == "SUCCESS"
+        keeping = Housekeeping(services, engine)
+        keeping.look(busy=True)  # nothing is pushed or cleaned twice at once; this one finds nothing to push
+        while keeping._thread is not None and keeping._thread.is_alive():
+            time.sleep(0.01)
+        keeping._busy = False
+        keeping.clean()
+        keeping.clean()
+        assert engine.status(first) is None
+        assert services.store.usage("task") == before
+        assert services.store.latest_activity() == services.store.latest_activity(task_id=waiting)
+        assert services.git.tasks() == []
+        assert services.store.get_task(task_id).reason_detail == ended.reason_detail
+    finally:
+        engine.stop(5)
+        engine.close()
+        services.close()
+    assert list(house.paths.workspace.glob("worktrees/*")) == []
+    assert "agents/task" not in git(house.paths.clone, "branch", "--list")
