@@ -3,6 +3,7 @@
 One schema on SQLite or PostgreSQL, migrated at start; and the context an agent sees, built from it in a token budget.
 """
 
+from memory.anew import RETRIABLE
 from memory.context import ContextManager, Section, estimated_tokens
 from memory.errors import (
     AmbiguousTask,
@@ -45,7 +46,7 @@ from memory.priority import effective_priority, queue_priority
 from memory.quality import SuiteQuality
 from memory.store import MemoryStore
 from memory.task_ids import new_task_id
-from memory.tasks import ENDED, RETRIABLE, TaskChanges
+from memory.tasks import ENDED, TaskChanges
 
 __all__ = [
     "ENDED",
