@@ -25,6 +25,7 @@ log = get_logger(__name__)
 _MIB = 1024 * 1024
 _OVERVIEW_CHARACTERS = 6000
 _OVERVIEW_TOKENS = 2000
+_LESSON_TOKENS = 500
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,10 @@ class Services:
         if result.problem:
             log.warning("could not take in the owner's work", problem=result.problem)
         return result.tip
+
+    def lessons(self, about: str) -> str:
+        """What earlier tasks taught that shares words with `about`, bounded, for a data block of a strong model."""
+        return self.context.build([self.context.lessons_section(about)], _LESSON_TOKENS)
 
     def repository_map(self, folder: Path) -> RepositoryMap:
         """The ranked map of the files in `folder`; what was read before in any of this project's trees is known."""

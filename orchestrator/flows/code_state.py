@@ -86,6 +86,8 @@ class CodeState(FlowState):
     """Approaches begun since the tests were settled, the work was sent back, or another model took it over."""
     earlier: int = 0
     """Approaches before those."""
+    loops: int = 0
+    """Of all approaches, those that ended because they went round in circles."""
     answer: str = ""
     """The developer's answer that passed."""
     code_commit: str = ""
