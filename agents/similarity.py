@@ -9,8 +9,11 @@ from difflib import SequenceMatcher
 _WORD = re.compile(r"[a-z0-9_]+")
 _NAME = re.compile(r"`\s*([A-Za-z_][\w.]*)|\b([A-Za-z_]\w*)\(|\b(\w*[a-z0-9]_\w+)\b|\b([a-z]+[A-Z]\w*)\b")
 _IDLE = frozenset(
-    """a an the to of in for and with that it its this on by as is be so new function method class support task
-    add adds create implement write make introduce provide define build let""".split()
+    re.findall(
+        r"\w+",
+        """a an the to of in for and with that it its this on by as is be so new function method class support task
+        add adds create implement write make introduce provide define build let""",
+    )
 )
 _TITLES, _TEXTS = 0.85, 0.9
 """How alike titles alone, or titles with descriptions, must be."""

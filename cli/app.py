@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import agents, doctor, facts, model, reading, running, tasks
+from cli import agents, approvals, doctor, facts, model, reading, running, tasks
 from cli.project import Choice
 from config import DEFAULT_CONFIG
 
@@ -43,6 +43,7 @@ app.command("logs")(reading.logs)
 app.command("facts")(facts.facts)
 app.command("costs")(reading.costs)
 app.add_typer(tasks.commands, name="task")
+app.add_typer(approvals.commands, name="approvals")
 app.add_typer(agents.commands, name="agents")
 app.add_typer(model.commands, name="model")
 app.add_typer(reading.config_commands, name="config")

@@ -36,4 +36,5 @@ def typed_failures(action: Callable[[], Result]) -> Result:
         return action()
     except tuple(kind for kind, _ in _REASONS) as error:
         reason = next(reason for kind, reason in _REASONS if isinstance(error, kind))
-        raise StageFailed(reason, str(error)) from error
+        # What no model answered rightly another one, or other words, may bring about.
+        raise StageFailed(reason, str(error), blocked=reason is FailureReason.INVALID_OUTPUT) from error

@@ -85,6 +85,11 @@ class Workbench:
         self._suite.baseline(landed.tree, self._task.id)
         return True
 
+    def discard(self) -> bool:
+        """Nothing was to be done: the task's worktree and branch go."""
+        self._git.remove_worktree(self._task.id, branch=True)
+        return True
+
     def baseline(self, base: str) -> Baseline:
         """How the suite of `base` ends, before any work; builds the project environment if need be."""
         return self._suite.baseline(base, self._task.id)

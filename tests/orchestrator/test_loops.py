@@ -8,7 +8,17 @@ from memory import FailureReason, TaskStatus
 from orchestrator.flows.loops import lasting, signature
 from orchestrator.trials import FailureNote, Trial
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import BAD_ADD, GOOD_ADD, House, asked, team
+from tests.orchestrator.house import (
+    BAD_ADD,
+    GOOD_ADD,
+    House,
+    all_end,
+    asked,
+    children,
+    eventually,
+    in_sandbox,
+    team,
+)
 from tests.support import Request, ScriptedModelServer
 
 COMMENTED = BAD_ADD.replace("    return a - b", "    # at last\n    return a  -  b  # the difference")
@@ -96,3 +106,23 @@ def test_at_temperature_zero_no_question_of_a_task_is_put_twice(make_house: Make
     prompts = [str(request.body) for request in server.requests]
     assert len(prompts) == len(set(prompts))
     assert [outcome for _, _, outcome in outcomes(house, task_id)].count("failed") == 1
+
+
+def test_a_task_over_its_time_is_stopped_with_the_code_that_it_runs(make_house: MakeHouse) -> None:
+    endless = GOOD_ADD.replace("return a + b", "while True:\n        pass")
+    house, server = make_house(team(code=[GOOD_ADD.replace("add", "first"), endless]))
+    house.submit("Add `first(a, b)` to calc.py. `first(1, 2)` returns `3`.", "Add first")
+    assert house.run_until_idle().returncode == 0  # the project's environment is there now, which takes its time
+    answered = len(server.requests)
+    house.write_config(orchestrator={"task_timeout": 9})
+    with house.daemon() as daemon:
+        task_id = house.submit()
+        server.wait_for(answered + 2)  # QA's assertions, the code
+        eventually(lambda: in_sandbox(daemon), "the endless code is run")
+        running = children(daemon)
+        task = house.wait_for(task_id, TaskStatus.FAILED)
+        assert all_end(running)
+        assert daemon.poll() is None
+    assert task.reason is FailureReason.TIMEOUT
+    assert outcomes(house, task_id) == [], "no step was ended after the task"
+    assert "stage failed" not in house.log()
