@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 from pydantic import JsonValue
 
@@ -16,8 +17,11 @@ from tests.orchestrator.house import (
     REJECTED,
     SHARES_TASK,
     SMALL,
+    Held,
     House,
     asked,
+    eventually,
+    stop,
     team,
 )
 from tests.support import Answer, Request, ScriptedModelServer
@@ -125,6 +129,23 @@ def test_clearer_words_keep_the_owners_and_after_them_it_is_the_owners_turn(make
     assert "assert add(1, 2) == 3" in tests, "and so is what the owner stated"
     alerts = [json.loads(line) for line in house.log().splitlines() if '"message": "alert"' in line]
     assert [(told["kind"], told["key"]) for told in alerts] == [("loop", task_id)]
+
+
+def test_killed_while_the_tech_lead_is_asked(make_house: MakeHouse) -> None:
+    script = Held(team(code=[BAD_ADD], escalations=[CLEARER]))
+    house, server = make_house(script, orchestrator=ONCE)
+    task_id = house.submit()
+    script.hold("escalation")
+    with house.daemon() as daemon:
+        eventually(lambda: escalations(server), "the tech lead is asked", seconds=60)
+        stop(daemon, signal.SIGKILL)
+    script.release()
+    assert house.run_until_idle().returncode == 1
+
+    assert (house.task(task_id).title, house.task(task_id).run) == ("Add the sum", 1)
+    assert len(escalations(server)) == 2, "no answer had arrived"
+    with house.store() as store:
+        assert len(store.decisions(decision_type="escalation")) == 1
 
 
 def test_developer_and_reviewer_who_do_not_agree_are_stopped_and_the_owner_can_help(make_house: MakeHouse) -> None:
