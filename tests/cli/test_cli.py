@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from cli import app
 from cli.demo import DEMO_HOME, prepare_demo
 from cli.project import Choice, load, remember_repository
-from memory import Attempt, FailureReason, TaskStatus
+from memory import Attempt, FailureReason, Task, TaskStatus
 from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.house import ADD_TASK, Held, House, git, make_repository, team
 
@@ -349,3 +349,14 @@ def test_what_waits_for_the_owner_is_listed_and_answered(make_house: MakeHouse) 
         sent = [(control.command, control.argument) for control in store.take_controls()]
         assert store.get_task(blocked).description.endswith("The owner adds:\n\nIt is the sum.")
     assert sent == [("approve", gate), ("retry", blocked), ("cancel", blocked)]
+
+
+def test_a_task_tells_its_parts_and_they_tell_the_task(make_house: MakeHouse) -> None:
+    house, _ = make_house(team())
+    whole = house.submit(title="Whole")
+    with house.store() as store:
+        store.transition(whole, TaskStatus.IN_PROGRESS)
+        store.split_task(whole, 0, [Task(id="t-part", title="Part", parent_id=whole)])
+    assert "split into t-part (pending)" in look(house, "task", "show", whole).stdout
+    assert f"part of {whole}" in " ".join(look(house, "task", "show", "t-part").stdout.split())
+    assert entry(house, "task", "show", whole)["parts"] == ["t-part"]
