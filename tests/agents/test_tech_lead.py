@@ -19,12 +19,12 @@ SETBACK = Setback(
     tests="assert x",
     may_split=True,
 )
-PART: JsonValue = {"title": "Add one", "description": "`one()` in a.py returns `1`, always."}
+PART: dict[str, JsonValue] = {"title": "Add one", "description": "`one()` in a.py returns `1`, always."}
 
 
 def test_an_answer_that_does_not_hold_what_it_says_is_asked_for_again() -> None:
-    empty: JsonValue = {"action": "split", "reason": "Too much at once."}
-    vague: JsonValue = {"action": "rewrite", "reason": "It was vague.", "title": " ", "description": "More."}
+    empty: dict[str, JsonValue] = {"action": "split", "reason": "Too much at once."}
+    vague: dict[str, JsonValue] = {"action": "rewrite", "reason": "It was vague.", "title": " ", "description": "More."}
     with scripted_llm([empty, vague, {"action": "split", "reason": "Too much at once.", "parts": [PART]}]) as llm:
         answer = TechLeadAgent(llm).resolve(TASK, SETBACK, llm.context("ask", "tech_lead"))
         told = [request.messages[-1].text for request in llm.server.requests]
@@ -34,7 +34,7 @@ def test_an_answer_that_does_not_hold_what_it_says_is_asked_for_again() -> None:
 
 
 def test_the_evidence_stays_in_its_blocks_and_a_part_is_not_split_again() -> None:
-    gives_up: JsonValue = {"action": "give_up", "reason": "It contradicts itself."}
+    gives_up: dict[str, JsonValue] = {"action": "give_up", "reason": "It contradicts itself."}
     with scripted_llm([gives_up, gives_up]) as llm:
         lead = TechLeadAgent(llm)
         for number, setback in enumerate((SETBACK, replace(SETBACK, may_split=False, verdicts=[], attempts=[]))):

@@ -183,11 +183,11 @@ def test_ideas_that_were_had_before_are_nothing_found(make_house: MakeHouse) -> 
         intervals = []
         with engine_with(services, ceo) as running:
             for number in (1, 2):
-                eventually(lambda: ceo.due() is not None, "the next round is due")
+                eventually(lambda: ceo.due() is not None, "the next round is due", 60)
                 job = ceo.due()
                 assert job is not None
                 running.enqueue(job)
-                eventually(lambda number=number: ceo.state().rounds == number, "the round ends")  # type: ignore[misc]  # mypy knows no default of a lambda
+                eventually(lambda number=number: ceo.state().rounds == number, "the round ends", 60)  # type: ignore[misc]  # mypy knows no default of a lambda
                 assert (ceo.state().found, ceo.state().problem) == (0, "")
                 intervals.append(ceo.state().interval)
         assert intervals == [1, 2], "ever more seldom"
