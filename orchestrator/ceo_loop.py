@@ -222,6 +222,8 @@ class CEOLoop:
     ) -> list[PlannedTask]:
         every = self._services.store.list_tasks(limit=_KNOWN_TASKS)
         known = every[:_PAST_TASKS]
+        about = f"{outlook.goal}\n{outlook.outline}"
+        lessons = "" if self._team.ceo.profile.small else self._services.lessons(about)
         situation = Situation(
             goal=outlook.goal,
             outline=outlook.outline,
@@ -230,7 +232,7 @@ class CEOLoop:
             facts=facts,
             ideas=ideas,
             known=[(task.title, task.description) for task in every],
-            lessons=self._services.lessons(f"{outlook.goal}\n{outlook.outline}"),
+            lessons=lessons,
         )
         return self._team.ceo.generate_tasks(situation, room, context)
 
