@@ -149,6 +149,6 @@ class StageRunner:
     def _hand_to_owner(self, task: Task, failure: StageFailed) -> None:
         attempts = self._services.store.attempts(task.id, run=task.run)
         self._services.context.add_lesson(of_blocked(task, failure.reason, failure.detail, attempts), task.id)
-        told = failure.detail.partition("\n")[0]
+        told = failure.detail.partition("\n")[0].rstrip(":")
         kind = AlertKind.LOOP if failure.reason is FailureReason.LOOP_DETECTED else AlertKind.OWNER
         alert(kind, task.id, f"{task.title} is blocked, {failure.reason}: {told} (`approvals list`)", task=task.id)
