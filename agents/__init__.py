@@ -1,6 +1,6 @@
 """Who is on the team, what each is asked and what each answers. Agents think; they touch neither files nor git."""
 
-from agents.answers import Report, Requirements, Review, TaskIdea, TestCase
+from agents.answers import Escalation, Report, Requirements, Review, TaskIdea, TestCase
 from agents.base import ACCEPTED_SCORE, Ask, BaseAgent, Work
 from agents.ceo import CEOAgent, Situation, is_decidable
 from agents.developer import Begun, CodeView, DeveloperAgent, FileText, Surroundings
@@ -12,7 +12,8 @@ from agents.javascript_tests import Loading, TestFile, render_javascript_tests
 from agents.law_tests import law_tests
 from agents.product import ProductAgent, module_name
 from agents.qa import QAAgent, contradicting, missing_case, render_test_file
-from agents.tech_lead import ChangeFacts, TechLeadAgent
+from agents.similarity import is_same_work
+from agents.tech_lead import ChangeFacts, Setback, TechLeadAgent
 
 __all__ = [
     "ACCEPTED_SCORE",
@@ -26,6 +27,7 @@ __all__ = [
     "ChangeFacts",
     "CodeView",
     "DeveloperAgent",
+    "Escalation",
     "Example",
     "Fact",
     "FactKind",
@@ -37,6 +39,7 @@ __all__ = [
     "Report",
     "Requirements",
     "Review",
+    "Setback",
     "Situation",
     "Surroundings",
     "TaskIdea",
@@ -48,6 +51,7 @@ __all__ = [
     "cases_in",
     "contradicting",
     "is_decidable",
+    "is_same_work",
     "law_tests",
     "missing_case",
     "module_name",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 
 class Requirements(BaseModel):
@@ -68,6 +68,32 @@ class Review(BaseModel):
     criteria: list[ReviewCriterion] = Field(default_factory=list, max_length=8)
     issues: list[str] = Field(default_factory=list, max_length=10)
     reasoning: str = Field("", max_length=2000)
+
+
+class Part(BaseModel):
+    """A smaller piece of work that stands alone."""
+
+    title: str = Field(min_length=4, max_length=120)
+    description: str = Field(min_length=20, max_length=4000)
+
+
+class Escalation(BaseModel):
+    """What a tech lead makes of a task that did not succeed."""
+
+    action: Literal["split", "rewrite", "give_up"]
+    reason: str = Field(min_length=4, max_length=600, description="Why, in one or two sentences.")
+    parts: list[Part] = Field(default_factory=list, max_length=4, description="To split: what is to be done first.")
+    title: str = Field("", max_length=120, description="To rewrite: the new title.")
+    description: str = Field("", max_length=4000, description="To rewrite: the new description.")
+    lesson: str = Field("", max_length=300, description="One line worth knowing for other work here, or empty.")
+
+    @model_validator(mode="after")
+    def _holds_what_it_says(self) -> Self:
+        if self.action == "split" and not self.parts:
+            raise ValueError("to split, give parts")
+        if self.action == "rewrite" and not (self.title.strip() and self.description.strip()):
+            raise ValueError("to rewrite, give title and description")
+        return self
 
 
 class TaskIdea(BaseModel):

@@ -15,6 +15,7 @@ from agents.base import BaseAgent
 from agents.examples import stated_examples
 from agents.facts import FACTS, Fact, FactKind, PlannedTask
 from agents.prompts import render
+from agents.similarity import is_same_work, normal
 from llm import CallContext
 from memory import Priority, Task, TaskType
 
@@ -39,6 +40,9 @@ class Situation:
     facts: Sequence[Fact] = ()
     ideas: bool = True
     """Whether tasks of other things than the facts are wanted."""
+    known: Sequence[tuple[str, str]] = ()
+    """Title and description of all work that was ever asked for: open, landed or rejected."""
+    lessons: str = ""
 
 
 class CEOAgent(BaseAgent):
@@ -66,7 +70,7 @@ class CEOAgent(BaseAgent):
         return [_fact_task(fact) for fact in decidable[:limit]]
 
     def generate_tasks(self, situation: Situation, limit: int, context: CallContext) -> list[PlannedTask]:
-        """At most `limit` tasks that the model makes of the facts or has ideas for, none that is known by its title.
+        """At most `limit` tasks that the model makes of the facts or has ideas for, none of which is known work.
 
         A fact is used once, and one that was not shown is none. An idea of its own needs a reason.
         """
@@ -80,16 +84,18 @@ class CEOAgent(BaseAgent):
             past_tasks="\n".join(f"- {title}" for title in situation.past_tasks) or "none",
             limit=limit,
             ideas=own,
+            lessons=situation.lessons,
         )
         ideas = self._structured(prompt, Ideas, context).tasks[:limit]
-        known = {_normal(title) for title in [*situation.open_tasks, *situation.past_tasks]}
+        known = list(situation.known)
         unused = {fact.digest: fact for fact in situation.facts}
         planned: list[PlannedTask] = []
         for idea in ideas:
             facts = [unused.pop(digest) for digest in dict.fromkeys(idea.facts) if digest in unused]
-            if facts or (own and idea.reason.strip() and _normal(idea.title) not in known):
+            wanted = own and idea.reason.strip() and not is_same_work(idea.title, idea.description, known)
+            if facts or wanted:
                 planned += _of_idea(idea, facts)
-                known.add(_normal(idea.title))
+                known.append((idea.title, idea.description))
         return planned[:limit]
 
 
@@ -161,7 +167,7 @@ def _place(fact: Fact) -> str:
 def _task(kind: str, title: str, description: str, priority: int, source: str, digest: str = "") -> Task:
     """A task whose id follows from its words, or from the fact it is made of, so that the same thing read twice is one
     task."""
-    digest = digest or hashlib.sha256(f"{_normal(title)}\n{description.strip()}".encode()).hexdigest()[:10]
+    digest = digest or hashlib.sha256(f"{normal(title)}\n{description.strip()}".encode()).hexdigest()[:10]
     return Task(
         id=f"{kind}-{digest}",
         title=title,
@@ -170,7 +176,3 @@ def _task(kind: str, title: str, description: str, priority: int, source: str, d
         priority=int(priority),
         source=source,
     )
-
-
-def _normal(title: str) -> str:
-    return re.sub(r"\W+", " ", title).strip().lower()

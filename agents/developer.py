@@ -72,7 +72,8 @@ class CodeView:
     """The wanted function begun, for a model that goes on from there."""
     simple: bool = False
     """Whether the code is to be written in the simplest way, one plain statement after the other."""
-    fresh_start: bool = False
+    earlier_approaches: int = 0
+    """How many did not succeed. Told in each attempt, so that no two approaches are asked the same."""
 
 
 class DeveloperAgent(BaseAgent):
@@ -137,7 +138,7 @@ class DeveloperAgent(BaseAgent):
             tests=view.tests,
             evidence=view.evidence,
             review=view.review,
-            fresh_start=view.fresh_start,
+            earlier_approaches=view.earlier_approaches,
         )
         return self.llm.generate(prompt, system=self.system_prompt, context=context, model=self.model, longer=longer)
 

@@ -80,9 +80,18 @@ class QAAgent(BaseAgent):
         return cases
 
     def write_assertions(
-        self, task: Task, requirements: Requirements, examples: Sequence[TestCase], count: int, context: CallContext
+        self,
+        task: Task,
+        requirements: Requirements,
+        examples: Sequence[TestCase],
+        count: int,
+        context: CallContext,
+        lessons: str = "",
     ) -> list[str]:
-        """`count` further assertions, asked of the model and taken apart by code: one `assert` line each."""
+        """`count` further assertions, asked of the model and taken apart by code: one `assert` line each.
+
+        A small model is shown no `lessons` of earlier tasks.
+        """
         prompt = render(
             "write_assertions",
             title=task.title,
@@ -93,6 +102,7 @@ class QAAgent(BaseAgent):
             examples=[case.lines[-1] for case in examples],
             count=count,
             javascript=is_javascript(requirements.target_file),
+            lessons="" if self.profile.small else lessons,
         )
         if self.profile.small:
             limit = 40 * count + 100

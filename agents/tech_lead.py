@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agents.answers import Review, ReviewCriterion
+from agents.answers import Escalation, Review, ReviewCriterion
 from agents.base import BaseAgent
 from agents.prompts import render
 from llm import CallContext
@@ -28,6 +28,22 @@ class ChangeFacts:
     lost_names: Sequence[str]
     """Public names the target modules had before and no longer have."""
     touched_existing_tests: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Setback:
+    """The evidence of a task that did not succeed."""
+
+    reason: str
+    """Typed reason and its words."""
+    attempts: Sequence[str]
+    """A line each, oldest first."""
+    evidence: str
+    """How it failed last."""
+    verdicts: Sequence[str]
+    tests: str
+    """The tests that were to pass."""
+    may_split: bool
 
 
 class TechLeadAgent(BaseAgent):
@@ -62,3 +78,10 @@ class TechLeadAgent(BaseAgent):
             "review_change", title=task.title, description=task.description, diff=diff, test_report=test_report
         )
         return self._structured(prompt, Review, context, temperature=0.0)
+
+    def resolve(self, task: Task, setback: Setback, context: CallContext) -> Escalation:
+        """What the model makes of a task that the team could not do. For a model that judges."""
+        prompt = render(
+            "escalation", title=task.title, description=task.description, given=bool(task.tests), at=setback
+        )
+        return self._structured(prompt, Escalation, context, temperature=0.0)

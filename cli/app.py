@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import agents, alerts, backup, doctor, facts, model, reading, running, tasks
+from cli import agents, alerts, approvals, backup, doctor, facts, model, reading, running, tasks
 from cli.project import Choice
 from config import DEFAULT_CONFIG
 
@@ -46,6 +46,7 @@ app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("migrate")(backup.migrate)
 app.add_typer(tasks.commands, name="task")
+app.add_typer(approvals.commands, name="approvals")
 app.add_typer(agents.commands, name="agents")
 app.add_typer(model.commands, name="model")
 app.add_typer(alerts.commands, name="alerts")

@@ -105,6 +105,7 @@ def show(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
             details = task.model_dump(mode="json")
             details["attempts"] = [attempt.model_dump(mode="json") for attempt in store.attempts(task.id)]
             details["verdicts"] = [verdict.model_dump(mode="json") for verdict in store.verdicts(task.id)]
+            details["parts"] = [part.id for part in store.list_tasks(parent_id=task.id)]
             details["usage"] = [row.model_dump(mode="json") for row in store.usage("model", task_id=task.id)]
             print_json(details)
         else:

@@ -89,6 +89,8 @@ def task_details(store: MemoryStore, task: Task) -> RenderableType:
     for verdict in store.verdicts(task.id, run=task.run):
         word = "approved" if verdict.approved else "rejected"
         parts.append(Text(f"{verdict.agent} {word} ({verdict.score:.1f}): {'; '.join(verdict.issues)}".rstrip(": ")))
+    if split := store.list_tasks(parent_id=task.id):
+        parts.append(Text(f"split into {', '.join(f'{part.id} ({part.status})' for part in reversed(split))}"))
     if usage := store.usage("model", task_id=task.id):
         parts.append(Padding(usage_table(usage, "model"), (1, 0, 0, 0)))
     return Group(*parts)
@@ -167,6 +169,7 @@ def _facts(task: Task) -> dict[str, str]:
         "stage": task.stage,
         "priority": f"{task.priority}" + (f", due {task.deadline:%Y-%m-%d %H:%M} UTC" if task.deadline else ""),
         "source": task.source,
+        "part of": task.parent_id or "",
         "depends on": ", ".join(task.depends_on),
         "created": f"{task.created_at:%Y-%m-%d %H:%M:%S} UTC",
         "took": f"{_seconds(task)} s" if _seconds(task) else "",

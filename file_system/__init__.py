@@ -44,6 +44,7 @@ from file_system.merging.relocation import renamed_function
 from file_system.outline import ClassOutline, CodeOutline, FunctionOutline, assigned_names, first_line_of
 from file_system.paths import matching_pattern
 from file_system.repository_map.repository_map import RepositoryMap, is_test_path
+from file_system.sameness import same_code
 from file_system.search_replace import Block, apply_blocks
 from file_system.searching import Match, search
 from file_system.syntax import NOT_PYTHON, check_syntax
@@ -107,6 +108,7 @@ __all__ = [
     "parse_answer",
     "parse_javascript",
     "renamed_function",
+    "same_code",
     "search",
     "with_missing_imports",
 ]

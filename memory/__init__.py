@@ -3,6 +3,7 @@
 One schema on SQLite or PostgreSQL, migrated at start; and the context an agent sees, built from it in a token budget.
 """
 
+from memory.anew import RETRIABLE
 from memory.budget_models import NANO, Claim, LimitState, Reserved, WaitingCall
 from memory.context import ContextManager, Section, estimated_tokens
 from memory.errors import (
@@ -48,7 +49,7 @@ from memory.schema import SCHEMA_REVISION
 from memory.sqlite_files import check_sound, check_writable, compact, copy_database, revision_of
 from memory.store import MemoryStore
 from memory.task_ids import new_task_id
-from memory.tasks import ENDED, RETRIABLE, TaskChanges
+from memory.tasks import ENDED, TaskChanges
 
 __all__ = [
     "ENDED",

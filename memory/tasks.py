@@ -9,6 +9,7 @@ from typing import TypedDict, Unpack
 import sqlalchemy as sa
 from pydantic import JsonValue
 
+from memory.anew import RETRIABLE, AnewTable
 from memory.database import Database, Query
 from memory.errors import AmbiguousTask, IllegalTransition, UnknownTask
 from memory.models import FailureReason, Task, TaskStatus, TaskType, utc_now
@@ -17,8 +18,6 @@ from memory.schema import task_dependencies, tasks
 
 ENDED = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.BLOCKED, TaskStatus.CANCELLED})
 """Nothing more happens to a task in one of these, unless someone retries it."""
-
-RETRIABLE = frozenset({TaskStatus.FAILED, TaskStatus.BLOCKED, TaskStatus.CANCELLED})
 
 _OPEN = frozenset({TaskStatus.PENDING, TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL})
 
@@ -49,7 +48,7 @@ class TaskChanges(TypedDict, total=False):
     result: dict[str, JsonValue]
 
 
-class TaskTable:
+class TaskTable(AnewTable):
     """The tables `tasks` and `task_dependencies`. Every change of status is one compare-and-set."""
 
     _database: Database
@@ -188,22 +187,6 @@ class TaskTable:
             values["result"] = result
         with self._database.write() as connection:
             return _compare_and_set(connection, task_id, expected, run, values)
-
-    def retry_task(self, task_id: str) -> bool:
-        """Put a failed, blocked or cancelled task back to pending as a new run; False if it is in no such status."""
-        values: dict[str, object] = {
-            "status": TaskStatus.PENDING,
-            "run": tasks.c.run + 1,
-            "reason": None,
-            "reason_detail": "",
-            "stage": "",
-            "result": {},
-            "started_at": None,
-            "finished_at": None,
-            "updated_at": utc_now(),
-        }
-        with self._database.write() as connection:
-            return _compare_and_set(connection, task_id, RETRIABLE, None, values)
 
 
 # Ids hold no comma, so one column can carry them all.

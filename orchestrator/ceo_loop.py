@@ -28,6 +28,8 @@ log = get_logger(__name__)
 
 _KEY = "idle"
 _PAST_TASKS = 40
+_KNOWN_TASKS = 2000
+"""Newest tasks that ideas are compared to; those shown to the model are fewer."""
 _MOST_FACTS = 30
 """Shown to a model in one round; the others have their turn in the next ones."""
 _MOST_KEPT = 60
@@ -218,7 +220,10 @@ class CEOLoop:
     def _ask(
         self, outlook: Outlook, facts: list[Fact], ideas: bool, room: int, context: CallContext
     ) -> list[PlannedTask]:
-        known = self._services.store.list_tasks(limit=_PAST_TASKS)
+        every = self._services.store.list_tasks(limit=_KNOWN_TASKS)
+        known = every[:_PAST_TASKS]
+        about = f"{outlook.goal}\n{outlook.outline}"
+        lessons = "" if self._team.ceo.profile.small else self._services.lessons(about)
         situation = Situation(
             goal=outlook.goal,
             outline=outlook.outline,
@@ -226,6 +231,8 @@ class CEOLoop:
             past_tasks=[f"{task.title} ({task.status})" for task in known if task.status in ENDED],
             facts=facts,
             ideas=ideas,
+            known=[(task.title, task.description) for task in every],
+            lessons=lessons,
         )
         return self._team.ceo.generate_tasks(situation, room, context)
 

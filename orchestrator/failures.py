@@ -49,5 +49,7 @@ def typed_failures(action: Callable[[], Result]) -> Result:
             alert(AlertKind.SANDBOX, "unavailable", str(error))
         elif isinstance(error, GitError) and not isinstance(error, LandingConflict):
             alert(AlertKind.GIT, type(error).__name__, str(error))
-        # The owner can mend these and try the task again: a repository that is not as configured, a limit.
-        raise StageFailed(reason, str(error), blocked=isinstance(error, RemoteError | BudgetExhausted)) from error
+        # The owner can mend a repository that is not as configured, or raise a limit; what no model answered rightly
+        # another one, or other words, may bring about.
+        blocked = isinstance(error, RemoteError | BudgetExhausted) or reason is FailureReason.INVALID_OUTPUT
+        raise StageFailed(reason, str(error), blocked=blocked) from error

@@ -26,6 +26,7 @@ log = get_logger(__name__)
 _MIB = 1024 * 1024
 _OVERVIEW_CHARACTERS = 6000
 _OVERVIEW_TOKENS = 2000
+_LESSON_TOKENS = 500
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,10 @@ class Services:
             alert(AlertKind.GIT, "owner's work", result.problem)
         self.outage.note(result.problem if not result.fetched else "")
         return result.tip
+
+    def lessons(self, about: str) -> str:
+        """What earlier tasks taught that shares words with `about`, bounded, for a data block of a strong model."""
+        return self.context.build([self.context.lessons_section(about)], _LESSON_TOKENS)
 
     def repository_map(self, folder: Path) -> RepositoryMap:
         """The ranked map of the files in `folder`; what was read before in any of this project's trees is known."""

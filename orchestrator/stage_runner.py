@@ -8,7 +8,10 @@ from memory import FailureReason, Task, TaskStatus
 from monitoring import AlertKind, alert, bound, get_logger
 from orchestrator.engine import Job, Steps
 from orchestrator.errors import StageFailed, UnknownFlow
-from orchestrator.flows import FLOWS, Done, Flow, FlowState, Next, StageContext, Wait
+from orchestrator.flows import FLOWS, Anew, Done, Flow, FlowState, Next, StageContext, Wait
+from orchestrator.flows.escalation import STAGE as ESCALATE
+from orchestrator.flows.escalation import escalated, is_for_tech_lead
+from orchestrator.lessons import of_blocked
 from orchestrator.patience import outlast
 from orchestrator.services import Services
 
@@ -54,14 +57,14 @@ class StageRunner:
             try:
                 self._run(flow, task, str(payload["stage"]), steps)
             except StageFailed as failure:
-                steps.step("fail", bool, partial(self._fail, task, failure))
+                steps.step("fail", bool, partial(self._fail, flow, task, str(payload["stage"]), failure))
             except Exception as error:  # outermost: a stage's bug must not take the worker down
                 log.exception("stage failed")
                 alert(
                     AlertKind.CRITICAL, f"stage {payload['stage']}: {type(error).__name__}", f"a bug of ours: {error}"
                 )
                 broken = StageFailed(FailureReason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
-                steps.step("fail", bool, partial(self._fail, task, broken))
+                steps.step("fail", bool, partial(self._fail, flow, task, str(payload["stage"]), broken))
 
     def _is_current(self, task: Task, job: Job) -> bool:
         """False for a job the task has left behind (cancelled, retried, or moved on before a kill)."""
@@ -72,6 +75,9 @@ class StageRunner:
         steps.step("begin", bool, partial(self._begin, task, name))
         context = StageContext(task, name, self._services, steps)
         outcome = flow.stage(name).run(context)
+        if isinstance(outcome, Anew):
+            steps.step("begin anew", bool, partial(self._begin_anew, task, outcome))
+            return
         outcome.state.visit += 1
         if isinstance(outcome, Wait):
             outcome.state.waiting_for = outcome.gate
@@ -107,16 +113,46 @@ class StageRunner:
                 detail=f"waits for the owner: task approve {task.id}",
             )
             store.log_activity("orchestrator", "waiting for approval", task.id, gate=outcome.gate)
+            alert(AlertKind.OWNER, task.id, f"{task.title}: waits for `approvals approve {task.id}`", task=task.id)
         log.info("stage ends", next=getattr(outcome, "stage", "completed"))
         self._services.wake.set()
         return moved
 
-    def _fail(self, task: Task, failure: StageFailed) -> bool:
+    def _begin_anew(self, task: Task, outcome: Anew) -> bool:
+        store = self._services.store
+        if outcome.parts:
+            begun = store.split_task(task.id, task.run, outcome.parts)
+        else:
+            begun = store.reword_task(task.id, task.run, outcome.title, outcome.description)
+        log.info("task begins anew", parts=[part.id for part in outcome.parts])
+        self._services.wake.set()
+        return begun
+
+    def _fail(self, flow: Flow, task: Task, stage: str, failure: StageFailed) -> bool:
+        """End the task, or let the tech lead look at it first; what is blocked in the end is the owner's."""
+        store = self._services.store
+        if is_for_tech_lead(store, flow, task, stage, failure):
+            log.info("task is escalated", reason=failure.reason.value, detail=failure.detail)
+            result = escalated(task, failure)
+            store.transition(
+                task.id, TaskStatus.IN_PROGRESS, expect=WORKABLE, run=task.run, stage=ESCALATE, result=result
+            )
+            self._services.wake.set()
+            return True
         to = TaskStatus.BLOCKED if failure.blocked else TaskStatus.FAILED
-        self._services.store.transition(task.id, to, run=task.run, reason=failure.reason, detail=failure.detail)
-        self._services.store.log_activity(
+        store.transition(task.id, to, run=task.run, reason=failure.reason, detail=failure.detail)
+        store.log_activity(
             "orchestrator", f"task {to}", task.id, title=task.title, reason=failure.reason, detail=failure.detail
         )
         log.warning("task ended", status=to.value, reason=failure.reason.value, detail=failure.detail)
+        if failure.blocked:
+            self._hand_to_owner(task, failure)
         self._services.wake.set()
         return True
+
+    def _hand_to_owner(self, task: Task, failure: StageFailed) -> None:
+        attempts = self._services.store.attempts(task.id, run=task.run)
+        self._services.context.add_lesson(of_blocked(task, failure.reason, failure.detail, attempts), task.id)
+        told = failure.detail.partition("\n")[0].rstrip(":")
+        kind = AlertKind.LOOP if failure.reason is FailureReason.LOOP_DETECTED else AlertKind.OWNER
+        alert(kind, task.id, f"{task.title} is blocked, {failure.reason}: {told} (`approvals list`)", task=task.id)

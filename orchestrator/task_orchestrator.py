@@ -149,9 +149,9 @@ class TaskOrchestrator:
         """Put the present stage of every workable task on its agent's queue. How many tasks are workable."""
         for task in self._store.stranded_tasks():
             dead = ", ".join(f"{needed.id} ({needed.status})" for needed in self._store.dead_dependencies(task))
-            self._store.transition(
-                task.id, TaskStatus.BLOCKED, reason=FailureReason.CONFLICT, detail=f"depends on {dead}"
-            )
+            told = f"depends on {dead}"
+            self._store.transition(task.id, TaskStatus.BLOCKED, reason=FailureReason.CONFLICT, detail=told)
+            alert(AlertKind.OWNER, task.id, f"{task.title} is blocked: it {told} (`approvals list`)", task=task.id)
         workable = [*self.get_active_tasks(), *self.get_pending_tasks()]
         for place, task in enumerate(sorted(workable, key=lambda task: task.created_at)):
             self._enqueue(task, place)

@@ -41,6 +41,8 @@ class Trial(BaseModel):
     """What a developer needs to see of the failures."""
     overfitted: bool = False
     """Nothing failed but tests that the developer was not shown."""
+    circular: bool = False
+    """It fails as an earlier one of the same approach did, and the code says the same."""
 
     @classmethod
     def invalid(cls, evidence: str) -> Self:

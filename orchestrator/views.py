@@ -21,7 +21,6 @@ from orchestrator.surroundings import surroundings_of
 
 _LONGEST_PRESENT = 4_000
 """Characters of a function that small changes are tried on."""
-_LESSON_TOKENS = 500
 
 
 class Views:
@@ -72,7 +71,7 @@ class Views:
         begun = begin(wanted)
         return CodeView(target=FileText(path, ""), begun=begun) if begun else None
 
-    def wide_view(self, treeish: str, requirements: Requirements) -> CodeView:
+    def wide_view(self, treeish: str, requirements: Requirements, lessons: str) -> CodeView:
         """The target file and the other files the task names, as they are in `treeish`, and what is around them."""
         words = set(re.findall(r"[\w./-]+", self._words))
         with self._suite.exported(treeish) as (folder, _):
@@ -80,20 +79,19 @@ class Views:
             named = [path for path in paths if {path, PurePosixPath(path).name, PurePosixPath(path).stem} & words]
             shown = [requirements.target_file, *(path for path in named if path != requirements.target_file)][:5]
             files = [FileText(path, text_of(folder, path)) for path in shown]
-        return CodeView(target=files[0], around=self.surroundings(requirements), others=files[1:])
+        return CodeView(target=files[0], around=self.surroundings(requirements, lessons), others=files[1:])
 
     def files_of_code(self) -> int:
         """How many files of code, tests left out, there were before any work on the task."""
         with self._suite.exported(self._base) as (folder, _):
             return sum(not is_test_path(path) for path in self._services.repository_map(folder).tags)
 
-    def surroundings(self, requirements: Requirements) -> Surroundings:
+    def surroundings(self, requirements: Requirements, lessons: str) -> Surroundings:
         """What a strong model is told of the repository before the task, as it was before any work on it."""
         with self._suite.exported(self._base) as (folder, _):
             code_map = self._services.repository_map(folder)
             found = surroundings_of(folder, code_map, self._words, [requirements.target_file])
-        lessons = self._services.context.lessons_section(self._task.description)
-        return replace(found, lessons=self._services.context.build([lessons], _LESSON_TOKENS))
+        return replace(found, lessons=lessons)
 
     def present(self, treeish: str, requirements: Requirements) -> str:
         """The function that is to be changed, as an answer would write it; empty when it is new or long."""

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from pydantic import BaseModel
 
 from agents import FACTS, ChangeFacts, Requirements, TestCase, render_javascript_tests, render_test_file
-from file_system import FileManager, is_javascript, is_test_file
+from file_system import FileManager, is_javascript, is_test_file, same_code
 from git_ops import LandingConflict, Overlay, UnsafeContent, VerificationFailed, Worktree
 from memory import FailureReason, Task
 from monitoring import get_logger
@@ -83,6 +83,11 @@ class Workbench:
         """The task is done: its worktree and branch go, the landed tree's suite is remembered."""
         self._git.remove_worktree(self._task.id, branch=True)
         self._suite.baseline(landed.tree, self._task.id)
+        return True
+
+    def discard(self) -> bool:
+        """Nothing was to be done: the task's worktree and branch go."""
+        self._git.remove_worktree(self._task.id, branch=True)
         return True
 
     def baseline(self, base: str) -> Baseline:
@@ -281,6 +286,16 @@ class Workbench:
         """The text of a file in a commit or tree; empty when it is not there."""
         with self._suite.exported(treeish) as (folder, _):
             return text_of(folder, path)
+
+    def says_the_same(self, tree: str, other: str) -> bool:
+        """Whether two trees differ in nothing but blanks and comments of code."""
+        if tree == other:
+            return True
+        changes = self._git.changed_files(tree, other)
+        if any(change.status != "modified" for change in changes):
+            return False
+        with self._suite.exported(tree) as (one, _), self._suite.exported(other) as (two, _):
+            return all(same_code(path, text_of(one, path), text_of(two, path)) for path in (c.path for c in changes))
 
     # -- commits and landing ---------------------------------------------------------------------------------
 

@@ -3,8 +3,8 @@
 from memory import TaskType
 from orchestrator.flows.analysis_flow import ANALYSIS_FLOW
 from orchestrator.flows.code_flow import CODE_FLOW
-from orchestrator.flows.flow import Done, Flow, FlowState, Next, Stage, StageContext, Wait
+from orchestrator.flows.flow import Anew, Done, Flow, FlowState, Next, Stage, StageContext, Wait
 
 FLOWS: dict[TaskType, Flow] = {flow.type: flow for flow in (CODE_FLOW, ANALYSIS_FLOW)}
 
-__all__ = ["FLOWS", "Done", "Flow", "FlowState", "Next", "Stage", "StageContext", "Wait"]
+__all__ = ["FLOWS", "Anew", "Done", "Flow", "FlowState", "Next", "Stage", "StageContext", "Wait"]

@@ -1,6 +1,7 @@
 """The life of a code task, top to bottom:
 
 requirements → tests first, which must fail → code until they pass → review → land → completed.
+What the team cannot do is escalated in the place of ending.
 
 Every line with a cost or an effect is a durable step; a stage that is killed goes on at the step it was in.
 """
@@ -14,9 +15,11 @@ from memory import FailureReason, TaskType
 from orchestrator.errors import StageFailed
 from orchestrator.flows.code_state import CodeState, Settled
 from orchestrator.flows.coding import make_tests_pass
+from orchestrator.flows.escalation import ESCALATION
 from orchestrator.flows.flow import Done, Flow, Next, Outcome, Stage, StageContext, Wait
 from orchestrator.flows.suite_quality import settle_quality
 from orchestrator.flows.test_first import settle_tests
+from orchestrator.lessons import of_landed
 from orchestrator.suite import Baseline
 from orchestrator.workbench import Landed, Opened
 
@@ -33,6 +36,7 @@ def requirements(ctx: StageContext) -> Outcome:
         return Wait(RUN_GATE, "requirements", state)
     opened = ctx.step("open worktree", Opened, ctx.bench.open)
     baseline = ctx.step("baseline", Baseline, lambda: ctx.bench.baseline(opened.base))
+    state.lessons = ctx.step("lessons", str, lambda: ctx.services.lessons(f"{ctx.task.title}\n{ctx.task.description}"))
     settled = ctx.step("requirements by code", Settled, lambda: _by_code(ctx)).requirements
     if settled is None:
         settled = ctx.step("choose file", Requirements, lambda: _by_model(ctx))
@@ -43,7 +47,9 @@ def requirements(ctx: StageContext) -> Outcome:
 def tests(ctx: StageContext) -> Outcome:
     """[qa] Tests before code: collected, red for the right reason, committed."""
     state = CodeState.of(ctx.task)
-    settle_tests(ctx, state)
+    if not settle_tests(ctx, state):
+        ctx.step("clean up", bool, ctx.bench.discard)
+        return Done(state.finished())
     return Next("code", state)
 
 
@@ -87,6 +93,8 @@ def land(ctx: StageContext) -> Outcome:
     state.landed_commits, state.pushed, state.push_error = landed.commits, landed.pushed, landed.push_error
     state.deployment = ctx.services.deployment.check_status(pushed=landed.pushed)
     ctx.step("clean up", bool, lambda: ctx.bench.close(landed))
+    if state.approach > 1:
+        ctx.step("lesson", bool, partial(_learn, ctx, state))
     return Done(state.finished())
 
 
@@ -98,6 +106,7 @@ CODE_FLOW = Flow(
         Stage("code", "developer", code),
         Stage("review", "tech_lead", review),
         Stage("land", "tech_lead", land),
+        ESCALATION,
     ),
 )
 
@@ -115,6 +124,7 @@ def _by_model(ctx: StageContext) -> Requirements:
         raise StageFailed(
             FailureReason.INVALID_OUTPUT,
             "the repository has no source file and the task names none; name the file in the task's description",
+            blocked=True,
         )
     return ctx.team.product.choose_file(ctx.task, sources.outline, sources.files, ctx.ask("choose file"))
 
@@ -123,6 +133,14 @@ def _model_review(ctx: StageContext, state: CodeState) -> Review:
     report = f"{len(state.tests_ids)} new tests and the whole suite ({state.suite_size} tests) pass."
     diff = ctx.bench.diff(state.tests_commit, state.code_commit)
     return ctx.team.tech_lead.review_change(ctx.task, diff, report, ctx.ask("review"))
+
+
+def _learn(ctx: StageContext, state: CodeState) -> bool:
+    wanted, attempts = state.settled, ctx.services.store.attempts(ctx.task.id, run=ctx.task.run)
+    name = wanted.symbols[0] if wanted.symbols else ""
+    lesson = of_landed(name, wanted.target_file, state.strategy, state.approach, attempts)
+    ctx.services.context.add_lesson(lesson, ctx.task.id, [ctx.task.title])
+    return bool(lesson)
 
 
 def _rejected(state: CodeState, verdict: Review, number: int) -> Outcome:

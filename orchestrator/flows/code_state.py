@@ -55,6 +55,8 @@ class CodeState(FlowState):
     """Commit of the landing branch the work stands on."""
     suite_size: int = 0
     requirements: Requirements | None = None
+    lessons: str = ""
+    """What earlier tasks taught that may matter here. Settled once, so that prompts of a task begin alike."""
     cases: list[TestCase] = []
     tests_file: str = ""
     tests_ids: list[str] = []
@@ -86,6 +88,8 @@ class CodeState(FlowState):
     """Approaches begun since the tests were settled, the work was sent back, or another model took it over."""
     earlier: int = 0
     """Approaches before those."""
+    loops: int = 0
+    """Of all approaches, those that ended because they went round in circles."""
     answer: str = ""
     """The developer's answer that passed."""
     code_commit: str = ""
@@ -159,4 +163,6 @@ class CodeState(FlowState):
 
     def finished(self) -> Self:
         """What is worth keeping once the task is completed."""
-        return self.model_copy(update={"drafts": [], "present": None, "seen": [], "review_issues": [], "behind": 0})
+        return self.model_copy(
+            update={"drafts": [], "present": None, "seen": [], "review_issues": [], "lessons": "", "behind": 0}
+        )

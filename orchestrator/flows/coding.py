@@ -2,8 +2,10 @@
 
 A small model is sampled: varied answers to varied views of the task, since repairing was measured never to help it;
 then its near misses are recombined by code, which costs no tokens. A strong model repairs its answer from the evidence.
-Either way an answer that was seen before is not tested again. After `max_task_attempts` the approach is over: the task
-goes back to its queue, behind those that are nearer to their end, and begins anew without the old context.
+Either way an answer that was seen before is not tested again; a strong model that gives one again, or fails in the same
+way with code that says the same, has no further attempt in that approach. After `max_task_attempts` the approach is
+over: the task goes back to its queue, behind those that are nearer to their end, and begins anew without the old
+context.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from orchestrator.errors import StageFailed
 from orchestrator.flows import agreement
 from orchestrator.flows.code_state import CodeState, Sample
 from orchestrator.flows.flow import StageContext
+from orchestrator.flows.loops import goes_round
 from orchestrator.flows.strategies import Answer, Standing, Try, tries
 from orchestrator.trials import Trial
 
@@ -28,7 +31,8 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
     """
     ctx.use_model(state.model)
     state.turns += 1
-    seen = set(state.seen)
+    seen, met = set(state.seen), set[str]()
+    tried: list[Trial] = []
     standing = Standing(state.code_commit if state.review_issues else state.shown)
     for attempt in tries(ctx, state):
         if attempt.draft is not None:
@@ -39,10 +43,20 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
         if answer is None:
             continue
         if (digest := digest_of(answer.text or answer.tree)) in seen and not _confirms(state, answer):
-            ctx.step(f"repeated {attempt.label}", bool, partial(_repeated, ctx, attempt, digest))
+            known = ctx.step(f"repeated {attempt.label}", Standing, partial(_repeated, ctx, attempt, digest))
+            if attempt.strategy.goes_on:
+                if digest in met:
+                    state.loops += 1
+                    break
+                met.add(digest)
+                # An earlier approach came to it: go on from what is known of it.
+                standing = Standing(known.tree or standing.tree, known.evidence)
             continue
         seen.add(digest)
-        trial = ctx.step(f"try {attempt.label}", Trial, partial(_run, ctx, state, attempt, answer, standing))
+        met.add(digest)
+        run = partial(_run, ctx, state, attempt, answer, standing, tried)
+        trial = ctx.step(f"try {attempt.label}", Trial, run)
+        tried = [*tried, trial]
         if trial.green and _may_land(ctx, state, attempt, answer, trial):
             state.answer, state.approach, state.attempts = answer.text, attempt.approach, len(seen)
             state.strategy = attempt.strategy.name
@@ -53,7 +67,8 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
         if attempt.strategy.name in ("draft", "sample") and trial.applied and not trial.green:
             state.keep(Sample.of(answer.text, trial))
         standing = Standing(trial.tree or standing.tree, trial.evidence)
-        if trial.overfitted and attempt.strategy.goes_on:
+        if (trial.overfitted or trial.circular) and attempt.strategy.goes_on:
+            state.loops += trial.circular
             break  # more evidence of the same kind would lead to more of the same: begin anew
     state.seen = sorted(seen)
     profile = ctx.profile_of(ctx.developer)
@@ -61,12 +76,17 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
     if state.turns < most and not (profile.small and agreement.is_hopeless(state)):
         return False
     if not _escalated(ctx, state):
-        raise (agreement.open_question(state) if profile.small else None) or StageFailed(
-            FailureReason.TESTS_FAILED,
-            f"no answer of {len(seen)} passed; the last one:\n{_last_evidence(ctx)}",
-            blocked=True,
-        )
+        raise (agreement.open_question(state) if profile.small else None) or _given_up(ctx, state, len(seen))
     return False
+
+
+def _given_up(ctx: StageContext, state: CodeState, answers: int) -> StageFailed:
+    evidence = _last_evidence(ctx)
+    if state.loops and state.loops == state.earlier + state.turns:
+        told = f"every approach ({state.loops}) came back to code that had failed in the same way; the last failure"
+        return StageFailed(FailureReason.LOOP_DETECTED, f"{told}:\n{evidence}", blocked=True)
+    told = f"no answer of {answers} passed; the last one"
+    return StageFailed(FailureReason.TESTS_FAILED, f"{told}:\n{evidence}", blocked=True)
 
 
 def _escalated(ctx: StageContext, state: CodeState) -> bool:
@@ -105,7 +125,9 @@ def _may_land(ctx: StageContext, state: CodeState, attempt: Try, answer: Answer,
     return found.settled
 
 
-def _run(ctx: StageContext, state: CodeState, attempt: Try, answer: Answer, standing: Standing) -> Trial:
+def _run(
+    ctx: StageContext, state: CodeState, attempt: Try, answer: Answer, standing: Standing, earlier: list[Trial]
+) -> Trial:
     """Apply an answer to the worktree, run the new tests, then the whole suite; record the attempt."""
     begun = time.monotonic()
     start = standing.tree if attempt.strategy.goes_on else state.tests_commit
@@ -115,7 +137,9 @@ def _run(ctx: StageContext, state: CodeState, attempt: Try, answer: Answer, stan
         trial = ctx.bench.verify_tree(answer.tree, state.tests_commit, state.tests_ids, state.hidden)
     else:
         trial = ctx.bench.verify(start, state.tests_commit, state.settled, answer.text, state.tests_ids, state.hidden)
-    red = "overfitted" if trial.overfitted else "failed"
+    if attempt.strategy.goes_on and goes_round(ctx.bench, trial, earlier):
+        trial = trial.model_copy(update={"circular": True})
+    red = "overfitted" if trial.overfitted else "repeated" if trial.circular else "failed"
     outcome = "passed" if trial.green else red if trial.applied else "invalid"
     _record(ctx, attempt, outcome, digest_of(answer.text or answer.tree), trial, time.monotonic() - begun)
     ctx.note(
@@ -131,9 +155,15 @@ def _failed_draft(ctx: StageContext, attempt: Try) -> bool:
     return True
 
 
-def _repeated(ctx: StageContext, attempt: Try, digest: str) -> bool:
+def _repeated(ctx: StageContext, attempt: Try, digest: str) -> Standing:
+    """Record the attempt; what came of the same answer when it was tried."""
+    attempts = ctx.services.store.attempts(ctx.task.id, run=ctx.task.run)
+    known = next((tried for tried in attempts if tried.answer_hash == digest), None)
     _record(ctx, attempt, "repeated", digest, Trial.invalid("an answer that was tested before"), 0.0)
-    return True
+    ctx.note(
+        "attempt", approach=attempt.approach, number=attempt.number, strategy=attempt.strategy.name, outcome="repeated"
+    )
+    return Standing(known.tree, known.evidence) if known else Standing("")
 
 
 def _record(ctx: StageContext, attempt: Try, outcome: str, digest: str, trial: Trial, seconds: float) -> None:

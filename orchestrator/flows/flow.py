@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -59,7 +59,16 @@ class Wait:
     state: FlowState
 
 
-Outcome = Next | Done | Wait
+@dataclass(frozen=True)
+class Anew:
+    """The task begins anew as a new run: in other words, or once `parts`, which are new tasks, are completed."""
+
+    parts: Sequence[Task] = ()
+    title: str = ""
+    description: str = ""
+
+
+Outcome = Next | Done | Wait | Anew
 
 
 class StageContext:
@@ -131,6 +140,10 @@ class Flow:
     def stage(self, name: str) -> Stage:
         """The stage of that name; the first one for an empty name."""
         return self.stages[self.position(name)]
+
+    def has(self, name: str) -> bool:
+        """Whether there is a stage of that name."""
+        return any(stage.name == name for stage in self.stages)
 
     def position(self, name: str) -> int:
         """How far into the flow a stage stands, from 0."""

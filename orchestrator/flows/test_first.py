@@ -42,8 +42,11 @@ class RedCheck(BaseModel):
     problem: str = ""
 
 
-def settle_tests(ctx: StageContext, state: CodeState) -> None:
-    """Fill `state` with tests that were seen to be red, committed as QA's commit."""
+def settle_tests(ctx: StageContext, state: CodeState) -> bool:
+    """Fill `state` with tests that were seen to be red, committed as QA's commit.
+
+    False when none is red, since the parts that the task was split into have done all of it.
+    """
     ctx.use_model("")
     ctx.profile_of(ctx.team.qa)
     if ctx.task.tests:
@@ -55,11 +58,13 @@ def settle_tests(ctx: StageContext, state: CodeState) -> None:
         state.cases, state.drafts = [*stated, *further], sorted(drafts, key=lambda draft: not draft.passed)
     if not state.tests_file:
         state.tests_file = ctx.step("name test file", str, lambda: ctx.bench.new_test_file(state.settled))
-    _see_red(ctx, state)
+    if not _see_red(ctx, state):
+        return False
     state.tests_commit = ctx.step(
         "commit tests", str, lambda: ctx.bench.commit_tests(state.tests_file, _text(ctx, state), state.base)
     )
     hide_some(ctx, state)
+    return True
 
 
 def _stated(ctx: StageContext, state: CodeState) -> list[TestCase]:
@@ -136,7 +141,7 @@ def _further(
 
 def _propose(ctx: StageContext, state: CodeState, stated: Sequence[TestCase]) -> list[str]:
     return ctx.team.qa.write_assertions(
-        ctx.task, state.settled, stated, FURTHER_ASSERTIONS, ctx.ask("further assertions")
+        ctx.task, state.settled, stated, FURTHER_ASSERTIONS, ctx.ask("further assertions"), state.lessons
     )
 
 
@@ -151,8 +156,11 @@ def _vote(ctx: StageContext, state: CodeState, draft: Sample, cases: Sequence[Te
     return [test_id.rsplit("::", 1)[-1] for test_id in trial.passed]
 
 
-def _see_red(ctx: StageContext, state: CodeState) -> None:
-    """Run the tests without the code; drop those that fail for a reason of their own; at least one must be red."""
+def _see_red(ctx: StageContext, state: CodeState) -> bool:
+    """Run the tests without the code; drop those that fail for a reason of their own; at least one must be red.
+
+    False when none is, and the task's parts are why.
+    """
     for number in range(MOST_RED_CHECKS):
         check = ctx.step(f"red check {number + 1}", RedCheck, partial(_red_check, ctx, state))
         if check.problem:
@@ -167,6 +175,8 @@ def _see_red(ctx: StageContext, state: CodeState) -> None:
             raise StageFailed(FailureReason.INVALID_OUTPUT, f"no usable test is left: {reasons}", blocked=True)
         if not check.unfit:
             break
+    if not check.red and ctx.step("done by its parts", bool, partial(_has_parts, ctx)):
+        return False
     if not check.red:
         raise StageFailed(
             FailureReason.INVALID_OUTPUT,
@@ -177,6 +187,11 @@ def _see_red(ctx: StageContext, state: CodeState) -> None:
     state.red_ids = sorted({test_id.partition("[")[0] for test_id in check.red})
     if check.present:
         state.present = Sample(answer=check.present, passed=False, missing=len(check.red))
+    return True
+
+
+def _has_parts(ctx: StageContext) -> bool:
+    return bool(ctx.services.store.list_tasks(parent_id=ctx.task.id, limit=1))
 
 
 def _red_check(ctx: StageContext, state: CodeState) -> RedCheck:

@@ -111,7 +111,7 @@ def run_tool_loop(ctx: StageContext, state: CodeState, label: str, start_tree: s
 
 def _opening(ctx: StageContext, state: CodeState, developer: ToolDeveloper, evidence: str) -> Turn:
     assignment = Assignment(
-        around=ctx.views.surroundings(state.settled),
+        around=ctx.views.surroundings(state.settled, state.lessons),
         target=state.settled.target_file,
         tests_file=state.tests_file,
         tests=ctx.bench.text_of(state.shown, state.tests_file),

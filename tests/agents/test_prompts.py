@@ -23,7 +23,7 @@ def prompt(evidence: str, review: str = "") -> str:
         tests="assert g(1) == 2",
         evidence=evidence,
         review=review,
-        fresh_start=False,
+        earlier_approaches=0,
     )
 
 

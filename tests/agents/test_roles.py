@@ -101,7 +101,7 @@ def test_ideas_that_are_known_are_left_out() -> None:
         }
 
     with scripted_llm([{"tasks": [idea("Add  Export"), idea("add import"), idea("Add import!")]}]) as llm:
-        situation = Situation("Grow", "outline", ["add export"], [])
+        situation = Situation("Grow", "outline", ["add export"], [], known=[("add export", "")])
         tasks = CEOAgent(llm).generate_tasks(situation, 3, llm.context("ideas", "ceo"))
     assert [plan.task.title for plan in tasks] == ["add import"]
 

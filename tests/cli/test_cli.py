@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from cli import app
 from cli.demo import DEMO_HOME, prepare_demo
 from cli.project import Choice, load, remember_repository
-from memory import TaskStatus
+from memory import Attempt, FailureReason, Task, TaskStatus
 from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.house import ADD_TASK, Held, House, git, make_repository, team
 
@@ -314,3 +314,54 @@ def test_after_the_demo_its_tasks_are_found_without_naming_it(tmp_path: Path, mo
     assert found.git.repository_url == str(tmp_path / ".demo" / "sample_project")
     assert found.file_system.data_path == tmp_path / ".demo" / "data"
     assert found.project.goal == "Another one."
+
+
+def test_what_waits_for_the_owner_is_listed_and_answered(make_house: MakeHouse) -> None:
+    house, _ = make_house(team())
+    assert "Nothing waits" in look(house, "approvals", "list").stdout
+    gate, blocked, other = (house.submit(title=title) for title in ("At the gate", "Hard [one]", "Open"))
+    with house.store() as store:
+        store.transition(gate, TaskStatus.WAITING_APPROVAL, stage="land", result={"waiting_for": "land"})
+        store.transition(blocked, TaskStatus.IN_PROGRESS)
+        store.record_attempt(
+            Attempt(
+                task_id=blocked, run=0, stage="code", approach=1, number=1, outcome="failed", tests_failed=1,
+                evidence="test_add\nassert 1 == 2\n\nline three\nline four",
+            )
+        )  # fmt: skip
+        told = "no answer of 3 passed\nlong\n\nThe tech lead gives it up: say what it is"
+        store.transition(blocked, TaskStatus.BLOCKED, reason=FailureReason.TESTS_FAILED, detail=told)
+
+    rows = {row["id"]: row for row in entries(house, "approvals", "list")}
+    assert set(rows) == {gate, blocked}
+    assert (rows[gate]["kind"], rows[gate]["reason"]) == ("gate", "land")
+    assert (rows[blocked]["kind"], rows[blocked]["reason"]) == ("blocked", "tests_failed")
+    assert rows[blocked]["evidence"] == ["test_add", "assert 1 == 2", "line three"]
+    shown = look(house, "approvals", "list").stdout
+    assert all(part in shown for part in ("Hard [one]", "The tech lead gives it up: say what it is", "--note"))
+
+    def fails(*arguments: str) -> str:
+        done = look(house, "approvals", *arguments)
+        assert done.exit_code != 0
+        return " ".join(done.stderr.split())
+
+    assert "does not wait for you" in fails("approve", other)
+    assert "a note is for blocked tasks" in fails("approve", gate, "--note", "so")
+    assert look(house, "approvals", "approve", gate).exit_code == 0
+    assert look(house, "approvals", "approve", blocked, "--note", " It is the sum. ").exit_code == 0
+    assert look(house, "approvals", "reject", blocked).exit_code == 0
+    with house.store() as store:
+        sent = [(control.command, control.argument) for control in store.take_controls()]
+        assert store.get_task(blocked).description.endswith("The owner adds:\n\nIt is the sum.")
+    assert sent == [("approve", gate), ("retry", blocked), ("cancel", blocked)]
+
+
+def test_a_task_tells_its_parts_and_they_tell_the_task(make_house: MakeHouse) -> None:
+    house, _ = make_house(team())
+    whole = house.submit(title="Whole")
+    with house.store() as store:
+        store.transition(whole, TaskStatus.IN_PROGRESS)
+        store.split_task(whole, 0, [Task(id="t-part", title="Part", parent_id=whole)])
+    assert "split into t-part (pending)" in look(house, "task", "show", whole).stdout
+    assert f"part of {whole}" in " ".join(look(house, "task", "show", "t-part").stdout.split())
+    assert entry(house, "task", "show", whole)["parts"] == ["t-part"]

@@ -50,6 +50,7 @@ SHARES_TASK = (
 )
 SMALL: dict[str, dict[str, object]] = {"llm": {"profile": "small"}}
 APPROVED: dict[str, JsonValue] = {"approved": True, "score": 9, "criteria": [], "issues": [], "reasoning": "fine"}
+GIVEN_UP: dict[str, JsonValue] = {"action": "give_up", "reason": "Say what add is to do."}
 REJECTED: dict[str, JsonValue] = {
     "approved": False,
     "score": 3,
@@ -65,6 +66,7 @@ def team(
     reviews: Sequence[Answer] = (APPROVED,),
     assertions: Sequence[str] = (),
     ideas: Sequence[Answer] = (),
+    escalations: Sequence[Answer] = (GIVEN_UP,),
 ) -> Rule:
     """A script for the whole team; the last answer of each list is repeated."""
     counts: dict[str, int] = {}
@@ -79,6 +81,8 @@ def team(
                 return {"assertions": list(assertions)}
             case "review":
                 return turn("review", reviews)
+            case "escalation":
+                return turn("escalation", escalations)
             case "ideas":
                 return turn("ideas", [*ideas, {"tasks": []}])
         return code(request) if callable(code) else turn("code", code)
@@ -87,8 +91,8 @@ def team(
 
 
 def asked(request: Request) -> str:
-    """What a question is about: assertions, review, ideas or code."""
-    marks = {"assertions": "assertions", "approved": "review", "tasks": "ideas"}
+    """What a question is about: assertions, review, ideas, an escalation or code."""
+    marks = {"assertions": "assertions", "approved": "review", "tasks": "ideas", "give_up": "escalation"}
     return next((kind for mark, kind in marks.items() if mark in str(request.schema)), "code")
 
 

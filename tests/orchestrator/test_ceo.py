@@ -31,7 +31,12 @@ from tests.orchestrator.house import (
 )
 from tests.support import Answer, Request, ScriptedModelServer
 
-IDEA: JsonValue = {"title": "Add add", "description": ADD_TASK, "priority": "high", "reason": "the goal says so"}
+IDEA: dict[str, JsonValue] = {
+    "title": "Add add",
+    "description": ADD_TASK,
+    "priority": "high",
+    "reason": "the goal says so",
+}
 UNITTESTS = """import unittest
 
 from calc import double
@@ -159,6 +164,35 @@ def test_a_round_whose_job_is_broken_is_not_offered_for_ever(make_house: MakeHou
     with house.daemon():
         house.wait(goes_on, seconds=30)
     assert any("ceo.1 ended without a result" in problem for problem in problems)
+
+
+def test_ideas_that_were_had_before_are_nothing_found(make_house: MakeHouse) -> None:
+    rejected: JsonValue = {**IDEA, "title": "Implement add in calc.py"}
+    landed: JsonValue = {"title": "Add  SUB!", "description": "In calc.py, `sub(3, 1)` gives 2.", "reason": "goal"}
+    house, server = make_house(
+        team(ideas=[{"tasks": [rejected, landed]}, {"tasks": [landed]}, {"tasks": []}]),
+        project={"goal": "Make calc a full calculator", "tasks_from": []},
+    )
+    with house.store() as store:
+        store.transition(house.submit(), TaskStatus.CANCELLED)
+        done = house.submit("Add `sub(a, b)` to calc.py.", "Add sub")
+        store.transition(done, TaskStatus.IN_PROGRESS)
+        store.transition(done, TaskStatus.COMPLETED)
+    with services_of(house) as services:
+        ceo = CEOLoop(services, until_idle=False)
+        intervals = []
+        with engine_with(services, ceo) as running:
+            for number in (1, 2):
+                eventually(lambda: ceo.due() is not None, "the next round is due", 60)
+                job = ceo.due()
+                assert job is not None
+                running.enqueue(job)
+                eventually(lambda number=number: ceo.state().rounds == number, "the round ends", 60)  # type: ignore[misc]  # mypy knows no default of a lambda
+                assert (ceo.state().found, ceo.state().problem) == (0, "")
+                intervals.append(ceo.state().interval)
+        assert intervals == [1, 2], "ever more seldom"
+        assert not services.store.list_tasks(source="ceo")
+    assert rounds_of_ideas(server) == 2
 
 
 def test_stated_work_needs_no_model_and_the_urgent_item_goes_first(make_house: MakeHouse) -> None:

@@ -148,7 +148,7 @@ def test_loops_that_lead_nowhere_end_for_a_reason_and_so_does_the_task(make_hous
     task_id = house.submit(TASK, "Mend the gross price")
     with house.daemon("--until-idle"):
         task = house.wait_for(task_id, TaskStatus.BLOCKED, seconds=900)
-    assert task.reason is FailureReason.TESTS_FAILED
+    assert task.reason is FailureReason.LOOP_DETECTED
     said = talk(server)
     assert len(said) == 3 + 5
     assert "Made a third time it ends the work." in said[2].results[0][1]

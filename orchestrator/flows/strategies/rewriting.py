@@ -36,11 +36,11 @@ class Rewriting:
 
 def _write(ctx: StageContext, state: CodeState, attempt: Try, step: str, standing: Standing, longer: int = 1) -> Answer:
     view = replace(
-        ctx.views.wide_view(standing.tree, state.settled),
+        ctx.views.wide_view(standing.tree, state.settled, state.lessons),
         tests=f"# {state.tests_file}\n{ctx.bench.text_of(state.shown, state.tests_file)}",
         evidence=standing.evidence,
         review="\n".join(f"- {issue}" for issue in state.review_issues),
-        fresh_start=attempt.approach > 1 and not standing.evidence,
+        earlier_approaches=attempt.approach - 1,
     )
     try:
         return Answer(text=ctx.developer.write_files(ctx.task, view, ctx.ask(step), longer))

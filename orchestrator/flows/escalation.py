@@ -1,0 +1,169 @@
+"""What becomes of a task that the team could not do: the tech lead splits it, words it anew or gives it up, once.
+
+It is a stage of a flow, entered in the place of an end. A model is asked only where its judgement is worth something.
+What the tech lead gives up, and what fails once more, is the owner's.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pydantic import BaseModel, JsonValue
+
+from agents import Escalation, Setback, is_same_work
+from memory import ENDED, FailureReason, MemoryStore, Task, new_task_id
+from orchestrator.errors import StageFailed
+from orchestrator.flows.flow import Anew, Flow, FlowState, Outcome, Stage, StageContext
+from orchestrator.lessons import first_failure
+
+STAGE = "escalate"
+_REASONS = frozenset(
+    {
+        FailureReason.TESTS_FAILED,
+        FailureReason.REVIEW_REJECTED,
+        FailureReason.LOOP_DETECTED,
+        FailureReason.INVALID_OUTPUT,
+        FailureReason.CONFLICT,
+    }
+)
+"""What a stronger mind may solve; money, providers, sandboxes and time are no matter of wording."""
+_AGENT, _PREFIX = "tech_lead", "escalation/"
+_MOST_REMEMBERED = 2000
+_MOST_ATTEMPTS, _MOST_VERDICTS = 12, 6
+_EVIDENCE, _TESTS, _WORDS = 3000, 3000, 1500
+"""Characters of each in the prompt."""
+_DETAIL = 4000
+"""Characters kept of a failure."""
+_KNOWN_TASKS = 1000
+
+
+class EscalationState(FlowState):
+    """What the stage is handed: how the task would have ended."""
+
+    failure: dict[str, str | bool]
+
+
+class Resolution(BaseModel):
+    """What the tech lead decided, as it is carried out."""
+
+    action: str
+    reason: str
+    parts: list[Task] = []
+    title: str = ""
+    description: str = ""
+
+
+def is_for_tech_lead(store: MemoryStore, flow: Flow, task: Task, stage: str, failure: StageFailed) -> bool:
+    """Whether `failure` of `stage` is to be escalated in the place of ending the task."""
+    if not failure.blocked or failure.reason not in _REASONS or stage == STAGE or not flow.has(STAGE):
+        return False
+    if task.tests and failure.reason is FailureReason.INVALID_OUTPUT:
+        return False  # the owner's tests are at fault, and they are nobody else's to change
+    return store.recall(_AGENT, _PREFIX + task.id) is None
+
+
+def escalated(task: Task, failure: StageFailed) -> dict[str, JsonValue]:
+    """The task's state with which its escalation begins: a stage of its own, after the one that failed."""
+    visit = FlowState.model_validate(task.result).visit + 1
+    return {**task.result, "visit": visit, "failure": {**failure.as_json(), "detail": failure.detail[:_DETAIL]}}
+
+
+def escalate(ctx: StageContext) -> Outcome:
+    """[tech_lead] The evidence is looked at once: parts that go first, clearer words, or the owner's turn."""
+    failure = StageFailed.from_json(EscalationState.model_validate(ctx.task.result).failure)
+    if not ctx.profile_of(ctx.team.tech_lead).judges:
+        raise failure
+    try:
+        answer = ctx.step("ask", Escalation, partial(_ask, ctx, failure))
+    except StageFailed as problem:
+        if problem.reason is not FailureReason.INVALID_OUTPUT:
+            raise
+        raise failure from None
+    resolved = ctx.step("resolve", Resolution, partial(_resolve, ctx, answer))
+    if resolved.action == "give_up":
+        told = f"{failure.detail}\n\nThe tech lead gives it up: {resolved.reason}"
+        raise StageFailed(failure.reason, told, blocked=True)
+    return Anew(resolved.parts, resolved.title, resolved.description)
+
+
+ESCALATION = Stage(STAGE, _AGENT, escalate)
+
+
+def _ask(ctx: StageContext, failure: StageFailed) -> Escalation:
+    return ctx.team.tech_lead.resolve(ctx.task, _setback(ctx, failure), ctx.ask("ask"))
+
+
+def _setback(ctx: StageContext, failure: StageFailed) -> Setback:
+    store, task = ctx.services.store, ctx.task
+    attempts = store.attempts(task.id, run=task.run)
+    last = next((tried.evidence for tried in reversed(attempts) if tried.evidence and tried.tests_failed), "")
+    verdicts = [verdict for verdict in store.verdicts(task.id, run=task.run) if not verdict.approved]
+    tests = task.tests or _committed_tests(ctx)
+    return Setback(
+        reason=f"{failure.reason}, {failure.detail[:_WORDS]}",
+        attempts=[
+            f"approach {tried.approach}, attempt {tried.number} ({tried.strategy}): {tried.outcome}; "
+            f"{first_failure([tried])}".rstrip("; ")
+            for tried in attempts[-_MOST_ATTEMPTS:]
+        ],
+        evidence=last[:_EVIDENCE],
+        verdicts=["; ".join(verdict.issues)[:_WORDS] for verdict in verdicts[-_MOST_VERDICTS:] if verdict.issues],
+        tests=tests[:_TESTS],
+        may_split=task.parent_id is None,
+    )
+
+
+def _committed_tests(ctx: StageContext) -> str:
+    commit, path = str(ctx.task.result.get("tests_commit") or ""), str(ctx.task.result.get("tests_file") or "")
+    return ctx.bench.text_of(commit, path) if commit and path else ""
+
+
+def _resolve(ctx: StageContext, answer: Escalation) -> Resolution:
+    """Make of the answer what can be done, and remember it: a task is escalated once."""
+    store, task = ctx.services.store, ctx.task
+    if known := store.recall(_AGENT, _PREFIX + task.id):
+        return Resolution.model_validate(known)  # this step was killed after it had been remembered
+    resolved = Resolution(action="give_up", reason=answer.reason)
+    if answer.action == "split" and (parts := _parts(store, task, answer)):
+        resolved = Resolution(action="split", reason=answer.reason, parts=parts)
+    elif answer.action == "rewrite":
+        told = f"{answer.description.strip()}\n\nAs it was asked at first:\n\n{task.description}"
+        resolved = Resolution(
+            action="rewrite", reason=answer.reason, title=" ".join(answer.title.split()), description=told
+        )
+    record: dict[str, JsonValue] = {"task": task.id, "action": resolved.action, "reason": answer.reason}
+    store.record_decision(_AGENT, "escalation", {**record, "parts": [part.id for part in resolved.parts]})
+    if answer.lesson.strip():
+        ctx.services.context.add_lesson(" ".join(answer.lesson.split()), task.id, [task.title, task.description])
+    ctx.note("escalated to the tech lead", action=resolved.action, reason=answer.reason)
+    store.remember(_AGENT, _PREFIX + task.id, resolved.model_dump(mode="json"))
+    store.forget_oldest(_AGENT, _PREFIX, _MOST_REMEMBERED)
+    return resolved
+
+
+def _parts(store: MemoryStore, task: Task, answer: Escalation) -> list[Task]:
+    """The new tasks; none where there is none that is not known work. What was split off cannot be split again."""
+    if task.parent_id is not None:
+        return []
+    known = [
+        (other.title, other.description) for other in store.list_tasks(limit=_KNOWN_TASKS) if other.status not in ENDED
+    ]
+    known.append((task.title, task.description))
+    parts: list[Task] = []
+    for part in answer.parts:
+        if is_same_work(part.title, part.description, known):
+            continue
+        known.append((part.title, part.description))
+        parts.append(
+            Task(
+                id=new_task_id(),
+                title=" ".join(part.title.split()),
+                description=part.description,
+                type=task.type,
+                priority=task.priority,
+                deadline=task.deadline,
+                parent_id=task.id,
+                source=_AGENT,
+            )
+        )
+    return parts
