@@ -103,8 +103,8 @@ def work(
         remember_repository(project)
         orchestrator.start(patience)
     except (OrchestratorError, GitError, MemoryStoreError, LLMError, OSError) as problem:
-        alert(AlertKind.CRITICAL, f"start: {type(problem).__name__}", f"the daemon could not start: {problem}")
-        if sender:
+        if sender:  # else there is no log yet to write to
+            alert(AlertKind.CRITICAL, f"start: {type(problem).__name__}", f"the daemon could not start: {problem}")
             sender.close(_LAST_ALERTS)
         raise fail(str(problem), exit_code_of(problem)) from None
     _stop_on_signals(orchestrator.request_stop)

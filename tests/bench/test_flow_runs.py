@@ -73,7 +73,7 @@ def test_results_say_what_landed_and_what_landed_wrongly(home: Path) -> None:
         ("wrong", True, True),
     ]
     assert not found["impossible"].landed
-    assert found["impossible"].reason == "tests_failed"
+    assert found["impossible"].reason == "loop_detected"
     assert found["right"].generations == 3
     assert found["right"].attempts == {"write": 1}
     assert found["right"].tokens > 0

@@ -143,7 +143,7 @@ def following(house: House) -> Iterator[subprocess.Popen[str]]:
 def test_doctor_tells_what_is_missing_and_how_to_mend_it(make_house: MakeHouse) -> None:
     house, server = make_house(team())
     well = entries(house, "doctor")
-    assert [check["state"] for check in well] == ["ok"] * 9
+    assert [check["state"] for check in well] == ["ok"] * 10
 
     house.write_config(sandbox={"mode": "off"})
     server.stop()
