@@ -46,7 +46,7 @@ SWITCHES: dict[str, Switch] = {
     "agreement": Switch("filter", "a small model's answer lands when a second one means the same",
                         "orchestrator.flows.agreement:is_wanted", _always(False)),
     "certainty": Switch("filter", "recombined code is an answer when all found solutions mean the same",
-                        "testing.recombiner:Recombination.certain", property(_always(True))),
+                        "testing.recombiner:Recombination.certain", _always(True)),
     "assertions": Switch("filter", "assertions of QA beside the stated examples",
                          "orchestrator.flows.test_first:_propose", _always([])),
     "strengthening": Switch("filter", "further cases where mutants of the accepted code go unnoticed",

@@ -38,12 +38,16 @@ class Recombination(BaseModel):
     """Of these, how many answer further calls as `code` does, itself included, """
     roots: int = Field(0, ge=0)
     """and of how many samples they are changes."""
+    of_last: bool = False
+    """Whether `code` is a change of the last sample."""
     seconds: float = 0.0
 
-    @property
-    def certain(self) -> bool:
-        """Whether `code` is the only way found to pass these tests: whatever else was found does the same."""
-        return self.agreeing == self.found
+    def certain(self, *, last_is_known: bool = False) -> bool:
+        """Whether `code` is the only way found to pass these tests: whatever else was found does the same, and that
+        from another sample. What changes the last one needs no other when that is `last_is_known` to be nearly right.
+        """
+        alone = self.of_last and last_is_known
+        return self.agreeing == self.found and (self.roots != 1 or alone)
 
 
 def recombine(place: Place, task: RecombinationTask) -> Recombination:

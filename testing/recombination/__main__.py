@@ -75,6 +75,7 @@ class Search:
         self.tried = 0
         self.best = 0
         self.found = self.agreeing = self.roots = 0
+        self.of_last = False
 
     def run(self) -> str:
         """The source of a solution that passes every test, or nothing."""
@@ -128,6 +129,7 @@ class Search:
         place = best(outcomes, samples)
         alike = [root for (_, root), theirs in zip(self._found, outcomes, strict=True) if theirs == outcomes[place]]
         self.found, self.agreeing, self.roots = len(outcomes), len(alike), len(set(alike))
+        self.of_last = self._found[place][1] == len(self._solutions) - 1
         return self._found[place][0]
 
     @property
@@ -184,7 +186,7 @@ def main() -> None:
     search = Search(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
     found = search.run()
     result = {"code": found, "tried": search.tried, "best": search.best, "of": search.tests}
-    result |= {"found": search.found, "agreeing": search.agreeing, "roots": search.roots}
+    result |= {"found": search.found, "agreeing": search.agreeing, "roots": search.roots, "of_last": search.of_last}
     Path(sys.argv[2]).write_text(json.dumps(result), encoding="utf-8")
 
 

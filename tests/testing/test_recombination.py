@@ -359,9 +359,16 @@ def test_a_method_is_asked_after_what_its_test_did_before(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(
     ("found", "agreeing", "roots", "certain"),
-    [(0, 0, 0, True), (2, 2, 1, True), (5, 5, 2, True), (5, 4, 1, False), (16, 2, 2, False)],
+    [(0, 0, 0, True), (2, 2, 1, False), (5, 5, 2, True), (5, 4, 2, False), (16, 2, 2, False)],
 )
 def test_a_find_is_certain_when_what_else_was_found_does_the_same(
     found: int, agreeing: int, roots: int, certain: bool
 ) -> None:
-    assert Recombination(code="x", found=found, agreeing=agreeing, roots=roots).certain is certain
+    assert Recombination(code="x", found=found, agreeing=agreeing, roots=roots).certain() is certain
+
+
+def test_a_change_of_the_present_code_needs_no_other() -> None:
+    found = Recombination(code="x", found=2, agreeing=2, roots=1, of_last=True)
+    assert found.certain(last_is_known=True)
+    assert not found.certain()
+    assert not found.model_copy(update={"found": 3}).certain(last_is_known=True)
