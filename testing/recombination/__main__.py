@@ -79,7 +79,8 @@ class Search:
 
     def run(self) -> str:
         """The source of a solution that passes every test, or nothing."""
-        for root, solution in enumerate(self._solutions):
+        # From the last one on, which may be the code as it is: an answer that repeats it is no other root.
+        for root, solution in reversed([*enumerate(self._solutions)]):
             passed = self._judge(solution, 0)
             if passed == self._jury.everything:
                 return self._written(solution)

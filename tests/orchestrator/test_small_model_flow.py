@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
 from typing import cast
 
@@ -11,6 +12,32 @@ from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import CALC, SHARES_TASK, SMALL, asked, git, team
 from tests.support import Request
 
+SHARES_TESTS = """import pytest
+
+from calc import shares
+
+
+def test_shares() -> None:
+    assert shares(7, 2) == [4, 3]
+
+
+def test_equal_shares() -> None:
+    assert shares(9, 3) == [3, 3, 3]
+
+
+def test_one() -> None:
+    assert shares(5, 1) == [5]
+
+
+def test_nobody() -> None:
+    with pytest.raises(ValueError):
+        shares(1, 0)
+
+
+def test_fewer() -> None:
+    with pytest.raises(ValueError):
+        shares(3, -1)
+"""
 GUARDED_SHARES = """```python
 def shares(total: int, parts: int) -> list[int]:
     if parts < 1:
@@ -26,7 +53,9 @@ def shares(total: int, parts: int) -> list[int]:
 
 def test_near_misses_of_a_small_model_are_recombined_without_asking_again(make_house: MakeHouse) -> None:
     house, server = make_house(team(code=[GUARDED_SHARES, EXACT_SHARES, GUARDED_SHARES.replace("< 1", "< 2")]), **SMALL)
-    task_id = house.submit(SHARES_TASK, "Shares")
+    given = house.folder / "test_shares.py"
+    given.write_text(SHARES_TESTS, encoding="utf-8")
+    task_id = json.loads(house.cli("task", "add", "Shares", "--tests", str(given), "--json").stdout)["id"]
     done = house.run_until_idle()
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -40,6 +69,17 @@ def test_near_misses_of_a_small_model_are_recombined_without_asking_again(make_h
     assert "raise ValueError" in landed
     assert len([request for request in server.requests if asked(request) == "code"]) == 3
     assert len(house.landed()) == 2
+
+
+def test_without_tests_of_the_owner_a_change_of_one_answer_alone_does_not_land(make_house: MakeHouse) -> None:
+    near = [GUARDED_SHARES, EXACT_SHARES, GUARDED_SHARES.replace("< 1", "< 2")]
+    house, _ = make_house(team(code=near), orchestrator={"max_approaches": 1}, **SMALL)
+    task_id = house.submit(SHARES_TASK, "Shares")
+    house.run_until_idle()
+
+    task = house.task(task_id)
+    assert (task.status, task.reason) == (TaskStatus.BLOCKED, FailureReason.REVIEW_REJECTED)
+    assert "nothing confirms one of these" in task.reason_detail
 
 
 ROUND_TASK = "Add `tens(x: int) -> int` to calc.py. `tens(20)` returns `20` and `tens(40)` returns `40`."
