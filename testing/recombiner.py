@@ -37,7 +37,7 @@ class Recombination(BaseModel):
     agreeing: int = Field(0, ge=0)
     """Of these, how many answer further calls as `code` does, itself included, """
     roots: int = Field(0, ge=0)
-    """and of how many samples they are changes."""
+    """and of how many samples they are changes, those that begin alike counting as one."""
     of_last: bool = False
     """Whether `code` is a change of the last sample."""
     seconds: float = 0.0

@@ -23,7 +23,7 @@ from typing import Any
 from .choice import best, probes
 from .edits import STAGES, changes
 from .jury import Jury, module_of
-from .solutions import Solution, compiled, computes_unused, identity, read_solution, written
+from .solutions import Solution, compiled, computes_unused, identity, read_solution, roots_of, written
 from .templates import Hints, constants_of, empty_cases, one_argument_calls
 
 _DEEPEST = 2
@@ -55,6 +55,7 @@ class Search:
         self._name: str = task["function"]
         solutions = (read_solution(code, self._name) for code in task["samples"])
         self._solutions = [solution for solution in solutions if solution is not None]
+        self._roots = roots_of(self._solutions)
         self._imports = [node for solution in self._solutions for node in solution.imports]
         self._module = module_of(task["module"], self._imports)
         self._known = set(vars(self._module)) | set(dir(builtins))
@@ -79,8 +80,7 @@ class Search:
 
     def run(self) -> str:
         """The source of a solution that passes every test, or nothing."""
-        # From the last one on, which may be the code as it is: an answer that repeats it is no other root.
-        for root, solution in reversed([*enumerate(self._solutions)]):
+        for root, solution in reversed([*zip(self._roots, self._solutions, strict=True)]):
             passed = self._judge(solution, 0)
             if passed == self._jury.everything:
                 return self._written(solution)
@@ -130,7 +130,7 @@ class Search:
         place = best(outcomes, samples)
         alike = [root for (_, root), theirs in zip(self._found, outcomes, strict=True) if theirs == outcomes[place]]
         self.found, self.agreeing, self.roots = len(outcomes), len(alike), len(set(alike))
-        self.of_last = self._found[place][1] == len(self._solutions) - 1
+        self.of_last = self._found[place][1] == self._roots[-1]
         return self._found[place][0]
 
     @property

@@ -49,6 +49,15 @@ def read_solution(code: str, name: str) -> Solution | None:
     )
 
 
+def roots_of(solutions: Sequence[Solution]) -> list[int]:
+    """For each solution which one it stands for: those that begin alike are one, since an answer may have been begun
+
+    by an earlier one and only gone on with.
+    """
+    beginnings = [ast.dump(solution.function.body[0]) for solution in solutions]
+    return [beginnings.index(beginning) for beginning in beginnings]
+
+
 def compiled(solution: Solution) -> CodeType:
     """What defines the function when it is run. Raises SyntaxError and its like for what is no program."""
     body: list[ast.stmt] = [*solution.helpers, solution.function]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from testing import Environment, Recombination, RecombinationTask, TestRunner
 from testing.recombination.choice import MOST_PROBES, RESULT, best, probes
 from testing.recombination.edits import STAGES, changes
-from testing.recombination.solutions import computes_unused, read_solution, written
+from testing.recombination.solutions import computes_unused, read_solution, roots_of, written
 from testing.recombination.templates import Hints, empty_cases, usual_mends
 from tests.testing.conftest import Tree
 
@@ -287,6 +287,13 @@ def test_a_value_that_nothing_uses_is_noticed(body: str, unused: bool) -> None:
     solution = read_solution(f"def hours(x):\n    {body}\n", "hours")
     assert solution
     assert computes_unused(solution.function) is unused
+
+
+def test_answers_that_begin_alike_stand_for_one() -> None:
+    bodies = ["if x < 0:\n        raise ValueError\n    return x", "x += 1\n    return x"]
+    bodies.append(bodies[0].replace("return x", "return x // 2"))
+    solutions = [read_solution(f"def half(x):\n    {body}\n", "half") for body in bodies]
+    assert roots_of([solution for solution in solutions if solution]) == [0, 1, 0]
 
 
 def test_what_does_not_define_the_function_is_no_solution() -> None:
