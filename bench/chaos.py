@@ -42,7 +42,9 @@ _SHORTEST, _LONGEST = 0.3, 6.0
 _ANSWER_SECONDS = (0.1, 0.8)
 _ARRIVED_SECONDS = 1.0
 """An answer that was sent so long before a kill had arrived, even if it is not in the ledger."""
-_PATIENCE = 600.0
+_PATIENCE = 900.0
+_PARTS = 20
+"""Modules of the repository: on more than that a strong model works with tools, and two tasks may meet in one."""
 _TRAILERS = "--format=%(trailers:key=Task-Id,valueonly,separator=)|%(trailers:key=Stage,valueonly,separator=)"
 
 
@@ -97,16 +99,21 @@ class _Script:
         return (reply or Reply.json(answer)).after(seconds)  # type: ignore[arg-type]  # no other kinds here
 
     def _code(self, request: Request) -> Answer:
-        number = int(re.findall(r"add_(\d+)", request.prompt)[0])
+        number = int(re.findall(r"# Task: Add add_(\d+)", request.prompt)[0])
         first = self._first.setdefault(str(number), request.prompt)
         amount = number + 1 if number % 4 == 0 and request.prompt == first else number
-        return f"### part_{number}.py\n```python\n{_module(number)}\n\n{_function(number, amount)}```\n"
+        part = _part(number)
+        present = {other for other in map(int, re.findall(r"def add_(\d+)\(", request.prompt)) if _part(other) == part}
+        functions = [_function(other, other) for other in sorted(present - {number})] + [_function(number, amount)]
+        return (
+            f"### part_{part}.py\n```python\n{_module(part)}" + "".join(f"\n\n{each}" for each in functions) + "```\n"
+        )
 
 
 def chaos(folder: Path, *, tasks: int, kills: int, seed: int, data: Path | None = None) -> Chaos:
     """Run it in an empty `folder`; `data` may bring project environments that are made already."""
     chooser = random.Random(seed)
-    files = {f"part_{number}.py": _module(number) for number in range(1, tasks + 1)}
+    files = {f"part_{part}.py": _module(part) for part in range(_PARTS)}
     with ScriptedModelServer(_Script(seed)) as server:
         repository = make_repository(folder / "repository", files)
         house = House(folder, repository, server.url, data or folder / "data", {"orchestrator": {"task_timeout": 3600}})
@@ -223,6 +230,10 @@ def _query(database: Path, sql: str) -> str:
         return str(connection.execute(sql).fetchone()[0])
 
 
+def _part(number: int) -> int:
+    return number % _PARTS
+
+
 def _module(number: int) -> str:
     return f'"""Part {number}."""\n\n\ndef double_{number}(x: int) -> int:\n    """Twice `x`."""\n    return 2 * x\n'
 
@@ -233,7 +244,7 @@ def _function(number: int, amount: int) -> str:
 
 def _task(number: int) -> str:
     return (
-        f"Add `add_{number}(x: int) -> int` to part_{number}.py. "
+        f"Add `add_{number}(x: int) -> int` to part_{_part(number)}.py. "
         f"`add_{number}(1)` returns `{number + 1}` and `add_{number}(-1)` returns `{number - 1}`."
     )
 
