@@ -78,10 +78,11 @@ def report_text(path: Path, largest: int = _LARGEST) -> str:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise InvalidReport(f"No report was written ({error.strerror}).") from error
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode) or found.st_size > largest:
+        os.close(fd)
+        raise InvalidReport(f"The report is no regular file of at most {largest / (1 << 20):.2g} MiB.")
     with os.fdopen(fd, "rb") as file:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > largest:
-            raise InvalidReport(f"The report is no regular file of at most {largest / (1 << 20):.2g} MiB.")
         try:
             return file.read(largest).decode()
         except UnicodeDecodeError as error:

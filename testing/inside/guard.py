@@ -25,11 +25,20 @@ class Guard:
         self._project = os.getcwd() + "/"  # noqa: PTH109
         self._modules = [builtins, *(module for name, module in list(sys.modules.items()) if _WATCHED.match(name))]
         self._before = self._seen()
+        self._watched: dict[str, _Seen] = {}
+
+    def watch(self, name: str, function: object) -> None:
+        """A test's function, too, is to stay as it is."""
+        if (code := _code(function)) is not None:
+            self._watched[name] = (function, code)
 
     def changes(self) -> list[str]:
         """Names of what the project's code has put something else in the place of."""
         now = self._seen()
-        return [name for name, seen in self._before.items() if now.get(name) != seen and self._foreign(now.get(name))]
+        replaced = [name for name, (function, code) in self._watched.items() if _code(function) is not code]
+        return replaced + [
+            name for name, seen in self._before.items() if now.get(name) != seen and self._foreign(now.get(name))
+        ]
 
     def _foreign(self, seen: _Seen | None) -> bool:
         """Whether what stands there now is the project's own, or cannot be told."""
