@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.testing.conftest import base_environment, manager, probe, runner, sandbox, tree
+from tests.testing.conftest import base_environment, manager, probe, runner, sandbox, tree, unittest_environment
 
-__all__ = ["base_environment", "manager", "probe", "runner", "sandbox", "tree"]
+__all__ = ["base_environment", "manager", "probe", "runner", "sandbox", "tree", "unittest_environment"]

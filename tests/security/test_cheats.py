@@ -134,7 +134,8 @@ RUN: dict[str, dict[str, str]] = {
         "import sys\n",
     ),
     "a forged report": calc(
-        f"def add(a, b): ...\nopen(''.join(['/o', 'ut/report.xml']), 'w').write({FORGED!r})\ngetattr(_os, '_ex' 'it')(0)\n", OS
+        f"def add(a, b): ...\nopen(''.join(['/o', 'ut/report.xml']), 'w').write({FORGED!r})\n"
+        "getattr(_os, '_ex' 'it')(0)\n", OS
     ),
     "a forged report by a child that outlives the tests": calc(
         "def add(a, b): ...\nif _os.fork() == 0:\n    _os.setsid()\n    import time\n    for _ in range(200):\n"
