@@ -22,6 +22,7 @@ from testing.errors import InvalidReport
 _LARGEST = 32 << 20
 _DEEPEST = 16
 MOST_TESTS = 100_000
+_LONGEST_ID = 2000
 _FIXTURE = re.compile(r"^(?:setUp|tearDown)(?:Class|Module) \((?P<where>[\w.]+)\)$")
 
 Role = Literal["test", "fixture", "file"]
@@ -58,7 +59,7 @@ def read_report(path: Path, source: Path, modules: Sequence[str], *, python: boo
     report = Report()
     for case in _cases(xml):
         test_id, role = _identify(case, modules) if python else _plain_id(case)
-        results = list(case.result)
+        test_id, results = test_id[:_LONGEST_ID], list(case.result)
         if role == "test":
             outcomes[test_id] |= {_outcome(result) for result in results} or {"passed"}
         report.symptoms += _symptoms(test_id, role, results)
