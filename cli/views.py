@@ -105,8 +105,8 @@ def usage_table(rows: list[UsageRow], key: str) -> Table:
     for row in rows:
         cost = "no price" if row.cost_usd is None else f"{row.cost_usd:.4f}"
         table.add_row(
-            escape(row.key or "-"), str(row.calls), str(row.cached_calls), f"{row.input_tokens:,}", f"{row.cached_tokens:,}",
-            f"{row.output_tokens:,}",
+            escape(row.key or "-"), str(row.calls), str(row.cached_calls), f"{row.input_tokens:,}",
+            f"{row.cached_tokens:,}", f"{row.output_tokens:,}",
             cost, f"{row.seconds:.1f}",
         )  # fmt: skip
     return table

@@ -129,6 +129,7 @@ def test_sandbox_paths_are_written_back_where_nothing_is_mounted() -> None:
     ("detail", "words"),
     [
         ("bwrap: setting up uid map: Permission denied", "AppArmor"),
+        ("bwrap: Can't mount proc on /newroot/proc: Operation not permitted", "ProtectKernelTunables"),
         ("bwrap: No permissions to create new namespace", "security_opt"),
         ("bwrap: Can't mount proc on /newroot/proc: Operation not permitted", "systempaths=unconfined"),
         ("something else", "to see why"),
