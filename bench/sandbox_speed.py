@@ -81,9 +81,9 @@ def measure(times: int, folder: Path) -> Figures:
         result = runner.run_tests(source, environment)
         assert result.passed, result.problem
 
-    taken = _in_turns([plain, launch, outside, inside], times)
+    plain_ms, launch_ms, outside_ms, inside_ms = _in_turns([plain, launch, outside, inside], times)
     load = (round(before, 2), round(os.getloadavg()[0], 2))
-    return Figures(tier, times, *taken, load)
+    return Figures(tier, times, plain_ms, launch_ms, outside_ms, inside_ms, load)
 
 
 def _in_turns(works: list[Callable[[], None]], times: int) -> list[float]:
