@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo run test lint bench bench-coding bench-chaos bench-endurance format lock clean
+.PHONY: help demo run test test-security lint bench bench-coding bench-chaos bench-endurance format lock clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
@@ -22,6 +22,11 @@ test: $(VENV)/.ready-dev bubblewrap  ## everything that must hold: format, lint,
 	  $(BIN)/mypy >$$tmp/types 2>&1 & types=$$!; \
 	  TMPDIR=$$tmp $(BIN)/pytest -n 4 --dist worksteal --basetemp=$$tmp/pytest; code=$$?; \
 	  wait $$types || code=1; cat $$tmp/types; rm -rf $$tmp; exit $$code; }
+
+test-security: $(VENV)/.ready-dev bubblewrap ## every attack there is a test for: how many of each kind are stopped; a few minutes
+	tmp=$(FAST_TMP) && chmod 711 $$tmp && { \
+	  CI=true TMPDIR=$$tmp $(BIN)/pytest -n 4 --dist worksteal --basetemp=$$tmp/pytest -m probe; \
+	  code=$$?; rm -rf $$tmp; exit $$code; }
 
 lint: $(VENV)/.ready-dev          ## format and lint, mending what can be mended
 	$(BIN)/ruff format .

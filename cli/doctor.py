@@ -83,14 +83,18 @@ def _sandbox(project: Project) -> Check:
             remedy="set sandbox.mode to required",
         )  # fmt: skip
     try:
-        probe = Sandbox(settings.mode, settings.user).probe()
+        sandbox = Sandbox(settings.mode, settings.user)
+        probe = sandbox.probe()
+        took = f"; a launch takes {sandbox.launch_seconds() * 1000:.0f} ms" if probe.tier else ""
     except SandboxUnavailable as problem:
-        return Check(name="sandbox", state="missing", detail=str(problem), remedy="see the message")
+        return Check(
+            name="sandbox", state="missing", detail=str(problem).partition(" Next: ")[0], remedy=problem.remedy
+        )
     state: Literal["ok", "warning", "missing"] = (
         "missing" if probe.tier is None else "ok" if probe.tier <= 2 else "warning"
     )
     tier = f"tier {probe.tier}: " if probe.tier else ""
-    return Check(name="sandbox", state=state, detail=tier + probe.detail, remedy=probe.remedy)
+    return Check(name="sandbox", state=state, detail=tier + probe.detail + took, remedy=probe.remedy)
 
 
 def _toolchains(project: Project) -> Check:

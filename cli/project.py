@@ -12,13 +12,14 @@ from pathlib import Path
 
 import typer
 from pydantic import BaseModel
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.segment import Segment
 
 from cli.demo import DEMO_HOME, demo_settings
 from config import DEFAULT_CONFIG, ConfigError, ProjectPaths, Settings, load_settings
 from memory import MemoryStore, MemoryStoreError
-from monitoring import redact, register_secret
+from monitoring import escaped_json, redact, register_secret, without_steering
 
 _LAST = "last-repository"
 EXIT_FAILED, EXIT_USAGE = 1, 2
@@ -29,9 +30,17 @@ _FILE_WIDTH = 120
 """Characters a line may have where neither a terminal nor COLUMNS sets a limit."""
 
 
+class _Terminal(Console):
+    """A console on which titles, test output and whatever else others wrote cannot steer the terminal."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(without_steering(segment.text), segment.style)
+
+
 def _console(*, stderr: bool) -> Console:
     limited = (sys.stderr if stderr else sys.stdout).isatty() or "COLUMNS" in os.environ
-    return Console(stderr=stderr, highlight=False, width=None if limited else _FILE_WIDTH)
+    return _Terminal(stderr=stderr, highlight=False, width=None if limited else _FILE_WIDTH)
 
 
 out, err = _console(stderr=False), _console(stderr=True)
@@ -131,8 +140,8 @@ def opened(choice: Choice) -> Iterator[tuple[Project, MemoryStore]]:
 
 def print_json(value: object) -> None:
     """Machine-readable output: one JSON document on stdout."""
-    json.dump(_plain(value), sys.stdout, indent=2, ensure_ascii=False, default=str)
-    sys.stdout.write("\n")
+    text = json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str)
+    sys.stdout.write(escaped_json(text) + "\n")
 
 
 def _plain(value: object) -> object:

@@ -19,7 +19,7 @@ from cli.views import activity_line, limit_table, task_table, usage_table, waiti
 from config import AGENT_NAMES, json_schema
 from memory import Activity, MemoryStore, TaskStatus
 from memory.ledger import UsageKey
-from monitoring import redact
+from monitoring import escaped_json, redact
 
 config_commands = typer.Typer(help="Check the configuration.", no_args_is_help=True)
 _FOLLOW_SECONDS = 0.5
@@ -158,7 +158,7 @@ def daemon_pid(project: Project) -> int | None:
 
 def _print_activity(activity: Activity, as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(activity.model_dump_json() + "\n")
+        sys.stdout.write(escaped_json(activity.model_dump_json()) + "\n")
         sys.stdout.flush()
     else:
         out.print(activity_line(activity), soft_wrap=True)

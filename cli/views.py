@@ -81,7 +81,7 @@ def task_details(store: MemoryStore, task: Task) -> RenderableType:
             table.add_column(heading)
         for attempt in attempts:
             table.add_row(
-                attempt.stage, str(attempt.approach), str(attempt.number), attempt.strategy, attempt.outcome,
+                attempt.stage, str(attempt.approach), str(attempt.number), escape(attempt.strategy), attempt.outcome,
                 str(attempt.tests_passed), str(attempt.tests_failed), f"{attempt.seconds:.1f}",
                 escape(attempt.evidence.splitlines()[0][:80] if attempt.evidence else ""),
             )  # fmt: skip
@@ -105,8 +105,8 @@ def usage_table(rows: list[UsageRow], key: str) -> Table:
     for row in rows:
         cost = "no price" if row.cost_usd is None else f"{row.cost_usd:.4f}"
         table.add_row(
-            row.key or "-", str(row.calls), str(row.cached_calls), f"{row.input_tokens:,}", f"{row.cached_tokens:,}",
-            f"{row.output_tokens:,}",
+            escape(row.key or "-"), str(row.calls), str(row.cached_calls), f"{row.input_tokens:,}",
+            f"{row.cached_tokens:,}", f"{row.output_tokens:,}",
             cost, f"{row.seconds:.1f}",
         )  # fmt: skip
     return table

@@ -5,6 +5,7 @@ from monitoring.channels import Channel, open_channels
 from monitoring.logs import bound, configure_logging, get_logger
 from monitoring.redaction import mask_known, redact, register_secret
 from monitoring.sending import AlertSender
+from monitoring.terminal import escaped_json, without_steering
 
 __all__ = [
     "Alert",
@@ -14,10 +15,12 @@ __all__ = [
     "alert",
     "bound",
     "configure_logging",
+    "escaped_json",
     "get_logger",
     "mask_known",
     "open_channels",
     "receive_alerts",
     "redact",
     "register_secret",
+    "without_steering",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
@@ -9,11 +10,13 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from config import MonitoringSettings
 from monitoring.redaction import redact, register_environment
+from monitoring.terminal import escaped_json
 
 _KEPT_FILES = 20
 _DAY = 86_400
@@ -54,7 +57,7 @@ def configure_logging(settings: MonitoringSettings, logs: Path, *, stdout: bool 
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.EventRenamer("message"),
-            structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+            structlog.processors.JSONRenderer(_json, ensure_ascii=False, default=str),
         ],
     )
     handlers: list[logging.Handler] = [_file_handler(settings, logs)]
@@ -80,6 +83,10 @@ def configure_logging(settings: MonitoringSettings, logs: Path, *, stdout: bool 
         "urllib3",
     ):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+def _json(event: object, **options: Any) -> str:
+    return escaped_json(json.dumps(event, **options))
 
 
 def _file_handler(settings: MonitoringSettings, logs: Path) -> logging.Handler:

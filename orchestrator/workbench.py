@@ -15,6 +15,7 @@ from memory import FailureReason, Task
 from monitoring import get_logger
 from orchestrator.applying import apply_answer
 from orchestrator.errors import StageFailed
+from orchestrator.honesty import refusal
 from orchestrator.javascript import draft_test, javascript_test_file, new_javascript_test
 from orchestrator.services import Services
 from orchestrator.sources import Sources, public_names, read_sources, text_of
@@ -27,8 +28,12 @@ log = get_logger(__name__)
 TEST_FILES = ["tests/**", "test/**", "**/tests/**", "**/test/**", "**/test_*.py", "**/*_test.py", "**/conftest.py",
               "**/pytest.ini", "**/tox.ini", "**/__tests__/**", "**/*.test.*", "**/*.spec.*", "**/package.json",
               "**/package-lock.json", "**/.npmrc", "**/jest.*", "**/vitest.*", "**/vite.config.*", "**/babel.config.*",
-              "**/.babelrc*", "**/*_test.*", "**/*-test.*", "**/*_spec.*", "**/*-spec.*"]  # fmt: skip
-"""What a developer may not write: the tests are out of reach of the one who has to make them pass."""
+              "**/.babelrc*", "**/*_test.*", "**/*-test.*", "**/*_spec.*", "**/*-spec.*",
+              "**/.pytest.ini", "**/pytest.toml", "**/.pytest.toml", "**/.coveragerc", "**/__mocks__/**",
+              "**/sitecustomize.py", "**/usercustomize.py", "**/*.pth", "**/*.dist-info/**", "**/*.egg-info/**",
+              "**/__pycache__/**"]  # fmt: skip
+"""What a developer may not write: the tests are out of reach of the one who has to make them pass, and so is what
+Python or pytest would run by itself before them."""
 DEPENDENCY_FILES = ["**/pyproject.toml", "**/setup.py", "**/setup.cfg", "**/MANIFEST.in", "**/meson.build",
                     "**/*requirements*.txt", "**/*constraints*.txt", "**/uv.lock", "**/uv.toml",
                     "**/package.json", "**/package-lock.json", "**/.npmrc", "**/pnpm-lock.yaml", "**/yarn.lock",
@@ -40,6 +45,9 @@ developer for long, nor the cores that an embedded model needs."""
 _DIFF_CHARACTERS = 20_000
 _MOST_FORMATTED = 20
 """Files."""
+_MOST_REVERSED = 200
+"""Tests whose names go on a command line."""
+_IN_ORDER_ONLY = "the new tests pass only in the order they are written in: answers depend on earlier calls"
 
 
 class Opened(BaseModel):
@@ -186,6 +194,8 @@ class Workbench:
             if problem := self._apply(requirements, answer, self._read(path)):
                 return Trial.invalid(problem)
             tree = self._git.write_tree(worktree, Overlay(source=tests_commit, paths=(path,)))
+            if problem := self._refusal(tests_commit, tree):
+                return Trial.invalid(problem)
         except UnsafeContent as unsafe:
             return Trial.invalid(str(unsafe))
         finally:
@@ -198,6 +208,8 @@ class Workbench:
         self.lay(tests_commit, tree)
         try:
             tested = self.tree_with_tests(tests_commit, path)
+            if problem := self._refusal(tests_commit, tested):
+                return Trial.invalid(problem)
         except UnsafeContent as unsafe:
             return Trial.invalid(str(unsafe))
         finally:
@@ -239,10 +251,31 @@ class Workbench:
             return trial.red(result, missing, hidden)
         before = self._suite.baseline(base, self._task.id)
         held, whole = self._suite.holds(tree, before, self._task.id)
-        passed = held and not not_passed(test_ids, whole.passed_ids)
-        told = evidence_without(whole, hidden)
-        evidence = "" if passed else f"the new tests pass, but the suite does not:\n{told}"
-        return trial.model_copy(update={"green": passed, "evidence": evidence})
+        if not held or not_passed(test_ids, whole.passed_ids):
+            told = evidence_without(whole, hidden)
+            return trial.model_copy(
+                update={"green": False, "evidence": f"the new tests pass, but the suite does not:\n{told}"}
+            )
+        keeps_state = self._keeps_state(tree, trial.passed, test_ids)
+        return trial.model_copy(update={"green": not keeps_state, "evidence": _IN_ORDER_ONLY if keeps_state else ""})
+
+    def _refusal(self, tests_commit: str, tree: str) -> str:
+        """Why the change from QA's commit to `tree`, which the worktree holds, is not even run; empty when it is."""
+
+        def before(path: str) -> str:
+            return self.text_of(tests_commit, path)
+
+        changes = self._git.changed_files(tests_commit, tree)
+        return refusal(self.developers_files(), changes, before, self._words)
+
+    def _keeps_state(self, tree: str, passed: Sequence[str], test_ids: Sequence[str]) -> bool:
+        """Whether QA's tests fail when they are run in the opposite order: then what the code answers depends on how
+        often it was asked. The owner's own tests may depend on their order."""
+        known = set(test_ids)
+        ids = [test_id for test_id in passed if {test_id, test_id.partition("[")[0]} & known]
+        if self._task.tests or not test_ids[0].split("::")[0].endswith(".py") or not 2 <= len(ids) <= _MOST_REVERSED:
+            return False
+        return bool(not_passed(ids, self.run(tree, ids[::-1]).passed_ids))
 
     def formatted(self, trial: Trial, tests_commit: str, test_ids: Sequence[str]) -> str:
         """The tree of a green trial, its changed files formatted as the project does it, if that is green, too.

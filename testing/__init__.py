@@ -22,6 +22,7 @@ from testing.results import Failure, FailureKind, TestCounts, TestResult
 from testing.runner import TestRunner
 from testing.sandbox import Sandbox, SandboxMode, SandboxProbe, SandboxResult
 from testing.setup_plan import Framework
+from testing.tampering import Tampering, explain_tampering, tampering
 from testing.toolchains import Language, find_toolchain, remedy_for
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "SandboxResult",
     "SandboxUnavailable",
     "Survivor",
+    "Tampering",
     "TestCounts",
     "TestResult",
     "TestRunner",
@@ -60,9 +62,11 @@ __all__ = [
     "declared_tests",
     "detect_framework",
     "discard_folder",
+    "explain_tampering",
     "find_toolchain",
     "has_tests",
     "only_tests",
     "read_package",
     "remedy_for",
+    "tampering",
 ]

@@ -22,15 +22,18 @@ from testing.toolchains import Language
 _PYTHON_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 """What `ast.parse` raises for a text that it cannot read, very long sums and deep nesting among them."""
-_ENTRY = "/opt/ai-agents/unittest_entry.py"
+_INSIDE = "/opt/ai-agents"
 
 _NOT_TESTS = {".git", ".tox", ".nox", ".venv", "venv", "node_modules", "__pycache__", "build", "dist", "site-packages"}
 _LANGUAGES: dict[Framework, Language] = {
     "pytest": "python", "unittest": "python", "node": "node", "vitest": "node", "jest": "node",
     "go": "go", "cargo": "rust",
 }  # fmt: skip
+_CHANGED = {97: "the code under test changed the test framework or Python's builtins"}
 _EXITS: dict[Framework, dict[int, str]] = {
+    "unittest": _CHANGED,
     "pytest": {
+        **_CHANGED,
         2: "the run was interrupted, most often by a file that could not be collected",
         3: "pytest itself failed",
         4: "pytest could not use its options or the selection",
@@ -93,7 +96,7 @@ def command_for(
     for test_id in selection:
         _check(test_id)
     if framework == "pytest":
-        return TestCommand(_pytest(environment, selection))
+        return _witnessed(environment, "pytest_entry.py", [*_pytest(environment), *selection])
     if framework in ("node", "vitest", "jest"):
         return javascript_command(framework, source, selection)
     if framework == "go":
@@ -104,8 +107,7 @@ def command_for(
         files = dict.fromkeys(test_id.partition("::")[0] for test_id in selection)
         return TestCommand(["sh", "-c", test_command, "sh", *files])
     ids = list(selection) or [file.relative_to(source).as_posix() for file in _test_files(source)]
-    entry = Path(__file__).with_name("unittest_entry.py")
-    return TestCommand([environment.python, _ENTRY, REPORT, *ids], (Mount(entry, _ENTRY),))
+    return _witnessed(environment, "unittest_entry.py", ids)
 
 
 def explain_exit(framework: Framework, code: int) -> str | None:
@@ -143,7 +145,15 @@ def _is_test_case(node: ast.ClassDef) -> bool:
     return any("TestCase" in ast.unparse(base) for base in node.bases)
 
 
-def _pytest(environment: Environment, selection: Sequence[str]) -> list[str]:
+def _witnessed(environment: Environment, entry: str, arguments: Sequence[str]) -> TestCommand:
+    """Run one of our programs below the witness, which alone writes the report."""
+    python, folder = environment.python, Path(__file__).with_name("inside")
+    witness = [python, "-I", "-S", f"{_INSIDE}/witness.py", REPORT]
+    mounts = tuple(Mount(file, f"{_INSIDE}/{file.name}") for file in sorted(folder.glob("[a-z]*.py")))
+    return TestCommand([*witness, python, f"{_INSIDE}/{entry}", *arguments], mounts)
+
+
+def _pytest(environment: Environment) -> list[str]:
     options = [
         *("-o", "junit_family=xunit1", f"--junitxml={REPORT}"),
         *("-o", "cache_dir=/tmp/pytest_cache"),  # a plugin may ask for the cache, so it is moved and not switched off
@@ -158,7 +168,7 @@ def _pytest(environment: Environment, selection: Sequence[str]) -> list[str]:
         options.append("--hypothesis-seed=0")
     if environment.has_module("pytest_benchmark"):
         options.append("--benchmark-disable")
-    return [environment.python, "-m", "pytest", *options, *selection]
+    return options
 
 
 def _check(test_id: str) -> None:

@@ -22,6 +22,7 @@ from testing.errors import InvalidReport
 _LARGEST = 32 << 20
 _DEEPEST = 16
 MOST_TESTS = 100_000
+_LONGEST_ID = 2000
 _FIXTURE = re.compile(r"^(?:setUp|tearDown)(?:Class|Module) \((?P<where>[\w.]+)\)$")
 
 Role = Literal["test", "fixture", "file"]
@@ -58,7 +59,7 @@ def read_report(path: Path, source: Path, modules: Sequence[str], *, python: boo
     report = Report()
     for case in _cases(xml):
         test_id, role = _identify(case, modules) if python else _plain_id(case)
-        results = list(case.result)
+        test_id, results = test_id[:_LONGEST_ID], list(case.result)
         if role == "test":
             outcomes[test_id] |= {_outcome(result) for result in results} or {"passed"}
         report.symptoms += _symptoms(test_id, role, results)
@@ -78,10 +79,11 @@ def report_text(path: Path, largest: int = _LARGEST) -> str:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise InvalidReport(f"No report was written ({error.strerror}).") from error
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode) or found.st_size > largest:
+        os.close(fd)
+        raise InvalidReport(f"The report is no regular file of at most {largest / (1 << 20):.2g} MiB.")
     with os.fdopen(fd, "rb") as file:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > largest:
-            raise InvalidReport(f"The report is no regular file of at most {largest / (1 << 20):.2g} MiB.")
         try:
             return file.read(largest).decode()
         except UnicodeDecodeError as error:

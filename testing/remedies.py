@@ -24,7 +24,11 @@ _KNOWN = (
         "no permissions to creat",
         "as for a container: security_opt seccomp=bwrap-seccomp.json (see docker-compose.yml).",
     ),
-    ("can't mount proc", "in a container add security_opt systempaths=unconfined (see docker-compose.yml)."),
+    (
+        "can't mount proc",
+        "in a container add security_opt systempaths=unconfined (see docker-compose.yml); in a systemd unit leave out "
+        "ProtectKernelTunables, ProtectProc and RestrictNamespaces (see ai-agents.service).",
+    ),
     ("setpriv", "install util-linux, which has setpriv and prlimit."),
     ("prlimit", "install util-linux, which has setpriv and prlimit."),
     ("system call filter", "this processor has no system call table here: x86_64 and aarch64 do."),

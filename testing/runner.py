@@ -26,6 +26,7 @@ from testing.sandbox import Sandbox, SandboxResult
 from testing.setup_plan import VENV, Framework
 from testing.test_command import TestCommand
 from testing.toolchains import Language, require_toolchain
+from testing.unchanged import TestFiles
 
 _log = get_logger(__name__)
 
@@ -75,6 +76,7 @@ class TestRunner:
         framework = framework or environment.framework
         command = command_for(framework, environment, source, selection, self._test_command)
         modules = _modules(source)  # before anything in it has run
+        tests = TestFiles(source)
         self.prepare(source, environment)
         out = Path(tempfile.mkdtemp(prefix="ai-agents-out-", dir=source.parent))
         try:
@@ -85,11 +87,13 @@ class TestRunner:
             report, unreadable = _report(
                 framework, environment.language, out / Path(command.report).name, source, modules
             )
+            if rewritten := tests.changed():
+                report = Report()
         finally:
             discard(out)
         names = ProjectNames.of(modules, environment.has_module)
         failures = [explain(environment.language, symptom, names) for symptom in report.symptoms]
-        result = _result(ended, framework, report, unreadable, failures)
+        result = _result(ended, framework, report, unreadable, failures, rewritten)
         _log.info(
             "tests run", framework=framework, passed=result.passed, tests=result.test_count, tier=result.tier,
             failures=len(result.failures), problem=result.problem, seconds=round(result.duration, 2),
@@ -246,9 +250,16 @@ def _report(
 
 
 def _result(
-    ended: SandboxResult, framework: Framework, report: Report, unreadable: str | None, failures: list[Failure]
+    ended: SandboxResult,
+    framework: Framework,
+    report: Report,
+    unreadable: str | None,
+    failures: list[Failure],
+    rewritten: list[str],
 ) -> TestResult:
     problem = _problem(ended, framework, report, unreadable)
+    if rewritten:
+        problem = f"The run changed its own tests: {', '.join(rewritten[:5])}."
     return TestResult(
         passed=problem is None and not failures and ended.exit_code == 0,
         test_count=len(report.test_ids),

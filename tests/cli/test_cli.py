@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -144,6 +145,7 @@ def test_doctor_tells_what_is_missing_and_how_to_mend_it(make_house: MakeHouse) 
     house, server = make_house(team())
     well = entries(house, "doctor")
     assert [check["state"] for check in well] == ["ok"] * 10
+    assert re.search(r"tier 1.*a launch takes \d+ ms", str(next(c["detail"] for c in well if c["name"] == "sandbox")))
 
     house.write_config(sandbox={"mode": "off"})
     server.stop()
@@ -162,6 +164,7 @@ def test_doctor_tells_what_is_missing_and_how_to_mend_it(make_house: MakeHouse) 
     if os.geteuid() == 0:
         assert checks["sandbox"]["state"] == "missing"
         assert "no-such-user" in checks["sandbox"]["detail"]
+        assert "set sandbox.user to" in checks["sandbox"]["remedy"]
 
     house.write_config(llm={"provider": "openai", "api_key": "k-test"})
     checks = {check["name"]: check for check in json.loads(house.cli("doctor", "--json").stdout)}

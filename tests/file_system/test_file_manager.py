@@ -72,6 +72,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.probe("hostile")
 @pytest.mark.parametrize("path", HOSTILE)
 def test_hostile_names_are_refused_everywhere(files: FileManager, workspace: Path, path: str) -> None:
     before = sorted(item.name for item in workspace.rglob("*"))
@@ -86,6 +87,7 @@ def test_hostile_names_are_refused_everywhere(files: FileManager, workspace: Pat
     assert sorted(item.name for item in workspace.rglob("*")) == before
 
 
+@pytest.mark.probe("hostile")
 @pytest.mark.parametrize(
     "path", [".github/workflows/ci.yml", ".env", "deep/down/.ENV", "a/server.pem", "uv.lock", "ci/x"]
 )
@@ -100,6 +102,7 @@ def test_protected_files_can_be_read_but_not_written(files: FileManager, workspa
     assert (workspace / path).read_text() == "mine\n"
 
 
+@pytest.mark.probe("hostile")
 def test_links_out_of_the_workspace_are_not_followed(files: FileManager, workspace: Path, tmp_path: Path) -> None:
     (workspace / "out.txt").symlink_to(tmp_path / "secret.txt")
     (workspace / "up.txt").symlink_to("../secret.txt")
@@ -129,6 +132,7 @@ def test_links_that_stay_inside_can_be_read_but_not_written_through(files: FileM
         files.read_file("togit/config")
 
 
+@pytest.mark.probe("hostile")
 def test_a_folder_swapped_for_a_link_during_writes_is_never_followed(
     files: FileManager, workspace: Path, tmp_path: Path
 ) -> None:
@@ -160,6 +164,7 @@ def test_a_folder_swapped_for_a_link_during_writes_is_never_followed(
     assert list(outside.iterdir()) == []
 
 
+@pytest.mark.probe("hostile")
 def test_nested_repositories_and_special_files_are_refused(files: FileManager, workspace: Path) -> None:
     (workspace / "vendor/.git").mkdir(parents=True)
     os.mkfifo(workspace / "pipe")
@@ -325,6 +330,7 @@ def test_parse_code(files: FileManager) -> None:
     assert outline.classes[0].methods[0].signature == "async def go(self, *, n: int=3) -> 'A'"
 
 
+@pytest.mark.probe("hostile")
 def test_a_glob_made_to_take_for_ever_takes_no_time(files: FileManager, workspace: Path) -> None:
     deep = workspace / "/".join(["a"] * 60)
     deep.mkdir(parents=True)

@@ -107,6 +107,7 @@ def test_reset_brings_back_files_and_removes_everything_else(manager: GitManager
     assert git(worktree.path, "log", "--format=%s", "-1") == "first"
 
 
+@pytest.mark.probe("hostile")
 @pytest.mark.parametrize("task_id", ["", "../x", "a/b", "-x", "a b", "a.lock", "x" * 101])
 def test_hostile_task_ids_are_refused(manager: GitManager, task_id: str) -> None:
     with pytest.raises(GitError):
@@ -152,6 +153,7 @@ def test_overlay_takes_paths_from_a_commit_whatever_the_worktree_did_to_them(man
     assert "tests/test_new.py" in listed(clone, manager.write_tree(worktree, file_only))
 
 
+@pytest.mark.probe("hostile")
 def test_nothing_in_a_worktree_makes_git_run_anything(manager: GitManager, tmp_path: Path, clone: Path) -> None:
     """Hooks, monitors and filters planted wherever a test run or a model could plant them."""
     worktree = manager.create_worktree("t1")
@@ -187,6 +189,7 @@ def test_nothing_in_a_worktree_makes_git_run_anything(manager: GitManager, tmp_p
     assert not marker.exists()
 
 
+@pytest.mark.probe("hostile")
 @pytest.mark.parametrize("name", [".git", ".GIT", ".git.", "git~1", ".g\u200cit"])
 def test_nested_repositories_are_refused_before_git_sees_them(manager: GitManager, tmp_path: Path, name: str) -> None:
     worktree = manager.create_worktree("t1")
@@ -204,6 +207,7 @@ def test_nested_repositories_are_refused_before_git_sees_them(manager: GitManage
     assert not marker.exists()
 
 
+@pytest.mark.probe("hostile")
 def test_tampered_pointer_links_out_pipes_and_huge_files_are_refused(manager: GitManager, tmp_path: Path) -> None:
     worktree = manager.create_worktree("t1")
     plants: dict[str, tuple[str, Callable[[Path], object]]] = {
@@ -248,6 +252,7 @@ def test_links_and_large_files_that_the_owner_has_do_not_stop_work(
         manager.write_tree(worktree)
 
 
+@pytest.mark.probe("hostile")
 def test_submodules_of_the_owner_stay_and_new_ones_are_refused(
     owner: Owner, open_manager: Callable[..., GitManager], tmp_path: Path
 ) -> None:
@@ -274,6 +279,7 @@ def test_submodules_of_the_owner_stay_and_new_ones_are_refused(
         manager.write_tree(worktree, Overlay(source=evil, paths=("extra",)))
 
 
+@pytest.mark.probe("hostile")
 def test_export_writes_plain_files_and_leaves_out_links_that_escape(
     owner: Owner, open_manager: Callable[..., GitManager], tmp_path: Path
 ) -> None:
@@ -343,6 +349,7 @@ def test_commit_of_a_verified_tree_brings_the_files_to_it(manager: GitManager) -
     assert [f.path for f in manager.changed_files(tests.sha, commit.sha)] == ["src/app.py"]
 
 
+@pytest.mark.probe("hostile")
 def test_messages_of_models_cannot_forge_trailers(manager: GitManager) -> None:
     worktree = manager.create_worktree("t1")
     (worktree.path / "a.txt").write_text("x")

@@ -27,23 +27,27 @@ def test_no_report(report: Path) -> None:
     refused(report, "No report was written")
 
 
+@pytest.mark.probe("hostile")
 def test_a_link_is_not_followed(report: Path, tmp_path: Path) -> None:
     (tmp_path / "other").write_text(f"<testsuites><testsuite>{CASE}</testsuite></testsuites>")
     report.symlink_to(tmp_path / "other")
     refused(report, "No report was written")
 
 
+@pytest.mark.probe("hostile")
 def test_a_pipe_is_not_waited_for(report: Path) -> None:
     os.mkfifo(report)
     refused(report, "no regular file")
 
 
+@pytest.mark.probe("hostile")
 def test_a_huge_file_is_not_read(report: Path) -> None:
     with report.open("wb") as file:
         file.truncate(33 << 20)
     refused(report, "at most 32 MiB")
 
 
+@pytest.mark.probe("hostile")
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -67,6 +71,7 @@ def test_a_document_type_within_printed_text_is_no_declaration(report: Path) -> 
     assert read_report(report, report.parent, []).passed == ["tests/test_a.py::test_x"]
 
 
+@pytest.mark.probe("hostile")
 def test_a_test_told_twice_keeps_its_worst_outcome(report: Path) -> None:
     failing = CASE.replace("/>", '><failure message="assert 0">tests/test_a.py:1: in test_x</failure></testcase>')
     erring = CASE.replace("/>", '><error message="failed on teardown with &quot;E: x&quot;">x</error></testcase>')

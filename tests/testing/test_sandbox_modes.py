@@ -37,6 +37,7 @@ def broken(tmp_path: Path) -> Path:
     return program
 
 
+@pytest.mark.probe("hostile")
 def test_required_refuses_with_the_remedy(broken: Path) -> None:
     sandbox = Sandbox("required", bwrap=broken)
     probe = sandbox.probe()
@@ -48,6 +49,7 @@ def test_required_refuses_with_the_remedy(broken: Path) -> None:
     assert refused.value.remedy == probe.remedy
 
 
+@pytest.mark.probe("hostile")
 def test_required_refuses_when_a_wall_is_missing(tmp_path: Path) -> None:
     naive = tmp_path / "bwrap"  # runs the command without confining it
     naive.write_text('#!/bin/sh\nwhile [ "$1" != "prlimit" ]; do shift; done\nexec "$@"\n')
@@ -127,6 +129,7 @@ def test_sandbox_paths_are_written_back_where_nothing_is_mounted() -> None:
     ("detail", "words"),
     [
         ("bwrap: setting up uid map: Permission denied", "AppArmor"),
+        ("bwrap: Can't mount proc on /newroot/proc: Operation not permitted", "ProtectKernelTunables"),
         ("bwrap: No permissions to create new namespace", "security_opt"),
         ("bwrap: Can't mount proc on /newroot/proc: Operation not permitted", "systempaths=unconfined"),
         ("something else", "to see why"),

@@ -27,6 +27,7 @@ def refused(number, *arguments):
 """
 
 
+@pytest.mark.probe("hostile")
 def test_code_is_nobody_without_any_privilege(probe: Probe) -> None:
     result = probe("import os; print(os.getuid(), open('/proc/self/status').read())")
     uid, _, status = result.output.partition(" ")
@@ -37,6 +38,7 @@ def test_code_is_nobody_without_any_privilege(probe: Probe) -> None:
     assert fields["Seccomp"] == "2"
 
 
+@pytest.mark.probe("hostile")
 @pytest.mark.parametrize("tier", [1, 2])
 def test_no_environment_of_the_host_is_readable(probe: Probe, monkeypatch: pytest.MonkeyPatch, tier: int) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-4711")
@@ -53,6 +55,7 @@ print('LEAK' if 'canary-4711' in repr(found) else 'clean', len(found))
     assert result.output.startswith("clean")
 
 
+@pytest.mark.probe("hostile")
 def test_files_of_the_host_are_out_of_sight(probe: Probe, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("token")
@@ -69,6 +72,7 @@ print(open('/etc/passwd').read())
     assert output.count(":x:") == 2
 
 
+@pytest.mark.probe("hostile")
 def test_nothing_outside_the_writable_mounts_can_be_written(probe: Probe) -> None:
     code = f"""
 import os
@@ -86,6 +90,7 @@ open('/work/mine', 'w').write('kept'); open('/tmp/mine', 'w').write('gone')
     assert "WROTE" not in result.output and "CHANGED" not in result.output
 
 
+@pytest.mark.probe("hostile")
 def test_writes_through_planted_links_stay_inside(probe: Probe, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.write_text("untouched")
@@ -93,6 +98,7 @@ def test_writes_through_planted_links_stay_inside(probe: Probe, tmp_path: Path) 
     assert outside.read_text() == "untouched"
 
 
+@pytest.mark.probe("hostile")
 def test_a_read_only_mount_cannot_be_written_nor_remounted(sandbox: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("x")
     tmp_path.chmod(0o777)
@@ -103,6 +109,7 @@ def test_a_read_only_mount_cannot_be_written_nor_remounted(sandbox: Sandbox, tmp
     assert "Read-only file system" in result.output
 
 
+@pytest.mark.probe("hostile")
 def test_neither_the_network_nor_the_hosts_loopback_is_reached(probe: Probe) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as abstract:
         abstract.bind("\0canary-socket")
@@ -144,6 +151,7 @@ print(getpass.getuser(), os.path.expanduser('~'), tempfile.gettempdir())
     ]
 
 
+@pytest.mark.probe("hostile")
 @pytest.mark.parametrize(
     ("call", "expected"),
     [

@@ -33,6 +33,7 @@ def alive(mark: str) -> list[int]:
     return [process.pid for process in psutil.process_iter(["cmdline"]) if mark in (process.info["cmdline"] or [])]
 
 
+@pytest.mark.probe("hostile")
 def test_a_run_that_ignores_every_signal_ends_at_its_time(probe: Probe) -> None:
     code = """
 import signal
@@ -49,6 +50,7 @@ while True: pass
     assert 1 <= result.seconds < 10
 
 
+@pytest.mark.probe("hostile")
 def test_endless_output_is_stopped_and_its_end_kept(probe: Probe) -> None:
     result = probe("import sys\nn=0\nwhile True: sys.stdout.write(f'{n} ' * 1000); n += 1")
     assert result.killed_reason == "output"
@@ -64,6 +66,7 @@ def test_output_within_the_limit_is_kept_whole_and_in_order(probe: Probe) -> Non
     assert result.killed_reason is None
 
 
+@pytest.mark.probe("hostile")
 def test_a_fork_bomb_is_killed(probe: Probe) -> None:
     code = """
 import os, time
@@ -79,6 +82,7 @@ while True:
     assert len(psutil.pids()) < before + 40
 
 
+@pytest.mark.probe("hostile")
 @pytest.mark.parametrize(
     "balloon",
     [
@@ -92,6 +96,7 @@ def test_memory_of_all_processes_together_is_bounded(probe: Probe, balloon: str)
     assert result.killed_reason == "memory"
 
 
+@pytest.mark.probe("hostile")
 def test_one_process_asking_for_too_much_gets_a_memory_error(probe: Probe) -> None:
     result = probe("x = bytearray(3 << 30)", limits=SandboxLimits(memory_bytes=256 << 20))
     assert result.killed_reason is None
@@ -110,6 +115,7 @@ if all(children): [os.waitpid(child, 0) for child in children]
     assert (result.killed_reason, result.exit_code) == (None, 0)
 
 
+@pytest.mark.probe("hostile")
 @pytest.mark.parametrize(
     "fill",
     [
@@ -123,6 +129,7 @@ def test_what_is_written_is_bounded(probe: Probe, fill: str) -> None:
     assert result.killed_reason == "disk"
 
 
+@pytest.mark.probe("hostile")
 def test_folders_too_deep_to_be_counted_are_no_way_out(sandbox: Sandbox) -> None:
     code = "import os, time\nfor _ in range(3000): os.mkdir('d'); os.chdir('d')\ntime.sleep(20)"
     work = Path(tempfile.mkdtemp(dir="/dev/shm"))  # deleting thousands of folders takes seconds on some disks
@@ -136,6 +143,7 @@ def test_folders_too_deep_to_be_counted_are_no_way_out(sandbox: Sandbox) -> None
     assert not work.exists()
 
 
+@pytest.mark.probe("hostile")
 def test_one_file_and_the_memory_disks_are_bounded(probe: Probe) -> None:
     code = """
 import signal
@@ -154,6 +162,7 @@ for path, count in [('/work/big', 300), ('/tmp/big', 300), ('/dev/shm/big', 100)
     assert result.output.split()[-2:] == ["28", "28"]  # ENOSPC
 
 
+@pytest.mark.probe("hostile")
 def test_double_forked_survivors_are_gone_when_the_command_ends(probe: Probe) -> None:
     mark = f"3{os.getpid()}.25"
     code = f"""
@@ -195,6 +204,7 @@ def test_a_label_and_then_everything_is_killed(sandbox: Sandbox) -> None:
     assert sandbox.kill_all() == 0
 
 
+@pytest.mark.probe("hostile")
 def test_killed_at_once_nothing_is_left_behind(sandbox: Sandbox) -> None:
     mark = f"5{os.getpid()}.25"
     for delay in (0, 0.001, 0.003, 0.006, 0.01, 0.015):
@@ -208,6 +218,7 @@ def test_killed_at_once_nothing_is_left_behind(sandbox: Sandbox) -> None:
     assert alive(mark) == []
 
 
+@pytest.mark.probe("hostile")
 def test_a_daemon_killed_takes_its_sandboxes_with_it() -> None:
     mark = f"6{os.getpid()}.25"
     command = ["sh", "-c", f"setsid sleep {mark} & sleep {mark}"]

@@ -1,4 +1,4 @@
-"""Runs unittest tests inside the sandbox and writes a JUnit report: `python unittest_entry.py REPORT ID…`.
+"""Runs unittest tests inside the sandbox and sends a JUnit report to the witness: `unittest_entry.py ID…`.
 
 An ID is `tests/test_x.py`, or with `::Class` or `::Class::test_name` behind it. unittest's own command line ends at
 the first module with a syntax error and imports `tests.test_x` from wherever a `tests` package is found first; here a
@@ -10,12 +10,16 @@ Only the standard library and xmlrunner may be imported: this runs on the projec
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 import unittest
 from pathlib import Path
 
 import xmlrunner  # type: ignore[import-not-found]  # only in the project's environment
+
+CHANGED = 97
+"""As of `pytest_entry`."""
 
 
 def module_name(file: str) -> str:
@@ -55,10 +59,24 @@ def _not_loaded(test_id: str, error: Exception) -> unittest.TestCase:
     return loaded
 
 
-if __name__ == "__main__":
-    report, *ids = sys.argv[1:]
-    sys.path.insert(0, os.getcwd())  # noqa: PTH109
+def main(ids: list[str]) -> int:
+    """The exit code; the report has been sent."""
+    from guard import Guard  # type: ignore[import-not-found]  # beside this file
+    from witness import Sender  # type: ignore[import-not-found]
+
+    sender, guard, output = Sender(), Guard(), io.BytesIO()
+    sender.enter_project()
     suite = unittest.TestSuite(load(test_id) for test_id in ids)
-    with open(report, "wb") as output:  # noqa: PTH123
-        result = xmlrunner.XMLTestRunner(output=output, verbosity=1).run(suite)
-    sys.exit(0 if result.wasSuccessful() else 1)
+    result = xmlrunner.XMLTestRunner(output=output, verbosity=1).run(suite)
+    if changes := guard.changes():
+        print(f"The code under test changed {', '.join(changes[:5])}.", flush=True)
+        return CHANGED
+    sender.send(output.getvalue())
+    return 0 if result.wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    ended = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(ended)

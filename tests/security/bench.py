@@ -1,0 +1,71 @@
+"""A developer's answer on its way to a verdict: the real git repository, environment, sandbox and workbench."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from agents import Requirements
+from config import load_settings
+from config.paths import ProjectPaths
+from memory import Task, TaskType, new_task_id
+from orchestrator.services import Services, open_services
+from orchestrator.trials import Trial
+from orchestrator.workbench import Workbench
+from tests.orchestrator.house import ADD_TASK, CALC, House, make_repository
+
+TESTS = """from calc import add
+
+
+def test_add() -> None:
+    assert add(1, 2) == 3
+
+
+def test_add_negative() -> None:
+    assert add(-1, 1) == 0
+
+
+def test_add_large() -> None:
+    assert add(40, 2) == 42
+"""
+TEST_FILE = "tests/test_add.py"
+TEST_IDS = [f"{TEST_FILE}::{name}" for name in ("test_add", "test_add_negative", "test_add_large")]
+WRONG = CALC + "\n\ndef add(a: int, b: int) -> int:\n    return -1\n"
+RIGHT = CALC + "\n\ndef add(a: int, b: int) -> int:\n    return a + b\n"
+
+
+def of(files: dict[str, str]) -> str:
+    """An answer that writes whole files, as a strong model gives it."""
+    return "\n".join(f"### {path}\n````\n{text}\n````\n" for path, text in files.items())
+
+
+class Verification:
+    """One task with its tests committed, and answers judged against them."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.task = Task(id=new_task_id(), title="Add add", description=ADD_TASK, type=TaskType.CODE)
+        self.bench = Workbench(services, self.task)
+        self.base = self.bench.open().base
+        self.tests_commit = self.bench.commit_tests(TEST_FILE, TESTS, self.base)
+        self.requirements = Requirements(target_file="calc.py", module="calc", symbols=["add"])
+
+    def judge(self, text: str) -> Trial:
+        """What becomes of an answer."""
+        return self.bench.verify(self.tests_commit, self.tests_commit, self.requirements, text, TEST_IDS)
+
+
+@contextmanager
+def verification(folder: Path, data: Path, files: dict[str, str] | None = None) -> Iterator[Verification]:
+    """A project with `files` beside calc.py, and one task of it."""
+    repository = make_repository(folder / "repository", files)
+    house = House(folder, repository, "http://127.0.0.1:9/v1", data)
+    settings = load_settings(house.config)
+    services = open_services(settings, ProjectPaths.of(settings, folder))
+    try:
+        yield Verification(services)
+    finally:
+        services.close()
+        shutil.rmtree(folder / "workspace", ignore_errors=True)
