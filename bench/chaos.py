@@ -43,6 +43,7 @@ _ANSWER_SECONDS = (0.1, 0.8)
 _ARRIVED_SECONDS = 1.0
 """An answer that was sent so long before a kill had arrived, even if it is not in the ledger."""
 _PATIENCE = 900.0
+_ENDING_SECONDS = 5.0
 _PARTS = 20
 """Modules of the repository: on more than that a strong model works with tools, and two tasks may meet in one."""
 _TRAILERS = "--format=%(trailers:key=Task-Id,valueonly,separator=)|%(trailers:key=Stage,valueonly,separator=)"
@@ -74,12 +75,14 @@ class Chaos(BaseModel):
     databases_broken: int = 0
     unfinished_jobs: int = 0
     """Of the engine."""
+    left: list[str] = []
+    """Names of what was left."""
 
     @property
     def faults(self) -> dict[str, int]:
         """What should be zero and is not."""
         names = list(type(self).model_fields)
-        counts = {name: int(getattr(self, name)) for name in names[names.index("not_completed") :]}
+        counts = {name: int(getattr(self, name)) for name in names[names.index("not_completed") : -1]}
         return {name: count for name, count in counts.items() if count}
 
 
@@ -199,17 +202,17 @@ def _work(house: House, ids: Sequence[str]) -> dict[str, int]:
     }
 
 
-def _litter(house: House) -> dict[str, int]:
+def _litter(house: House) -> dict[str, int | list[str]]:
     """What lies about although no task is open and no daemon runs."""
     paths = house.paths
-    here = str(house.folder)
-    commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    processes = _processes(str(house.folder))
     branches = git(
         paths.clone, "for-each-ref", "--format=%(refname)", "refs/heads/agents/task", "refs/agents/candidates"
     )
     databases = [Path(str(make_url(url).database)) for url in (paths.database_url, paths.engine_url)]
     return {
-        "processes_left": sum(any(here in part for part in command) for command in commands),
+        "left": [*processes, *branches.split()],
+        "processes_left": len(processes),
         "worktrees_left": len(list(paths.workspace.glob("worktrees/*")))
         + git(paths.clone, "worktree", "list", "--porcelain").count("\n\nworktree"),
         "branches_left": len(branches.split()),
@@ -218,6 +221,17 @@ def _litter(house: House) -> dict[str, int]:
         "databases_broken": sum(_query(file, "PRAGMA integrity_check") != "ok" for file in databases),
         "unfinished_jobs": _unfinished_jobs(house),
     }
+
+
+def _processes(here: str) -> list[str]:
+    """Command lines of what the daemons started and runs on; what is just ending gets some seconds."""
+    deadline = time.monotonic() + _ENDING_SECONDS
+    while True:
+        commands = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
+        found = [command for command in commands if here in command]
+        if not found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.1)
 
 
 def _unfinished_jobs(house: House) -> int:
@@ -262,8 +276,9 @@ def main() -> int:
     if chosen.json:
         print(result.model_dump_json(indent=2))
     else:
-        for name, count in result.model_dump().items():
+        for name, count in result.model_dump(exclude={"left"}).items():
             print(f"{name.replace('_', ' '):26} {count:>8}{'   <-- should be 0' if name in result.faults else ''}")
+    print("".join(f"left: {each}\n" for each in result.left), end="")
     return 1 if result.faults else 0
 
 

@@ -56,6 +56,7 @@ class Landing:
                 if candidate.tree != verified_tree and not verify(candidate.tree):
                     raise VerificationFailed(task_id, candidate.tree)
                 landed = self._advance(candidate)
+            self._repository.delete_ref(CANDIDATE_REF + task_id)  # a kill right after the branch moved leaves it
             return self._with_push(landed, self._publish(task_id, verify))
 
     def prepare(self, task_id: str, run: int) -> Candidate | LandingResult:

@@ -34,6 +34,9 @@ _MOST_FACTS = 30
 """Shown to a model in one round; the others have their turn in the next ones."""
 _MOST_KEPT = 60
 _DAY = timedelta(days=1)
+_ASK_AGAIN = 3600.0
+"""Seconds until a model that had no ideas is asked for some again while nothing has changed; doubled each time. To look
+at the repository costs nothing and is done more often."""
 
 
 class IdleState(BaseModel):
@@ -52,6 +55,11 @@ class IdleState(BaseModel):
     """Why the last round could not look for work; empty when it could."""
     searched: str = ""
     """The commit and the kinds of facts of which every one has been dealt with; empty when some are left."""
+    fruitless: str = ""
+    """The situation in which a model was asked and nothing came of it."""
+    ask_interval: float = 0.0
+    ask_at: float = 0.0
+    """Unix time from which it may be asked again in that situation."""
 
 
 class Outcome(BaseModel):
@@ -60,6 +68,7 @@ class Outcome(BaseModel):
     found: int = 0
     problem: str = ""
     searched: str = ""
+    asked: bool = False
 
 
 class Outlook(BaseModel):
@@ -131,7 +140,8 @@ class CEOLoop:
         wanted = steps.step("ideas wanted", bool, partial(self._may_have_ideas, outlook))
         planned = self._team.ceo.tasks_from_facts(facts, room) if small else []
         shown: list[Fact] = []
-        if not planned and (wanted or (facts and not small)):
+        asked = not planned and (wanted or bool(facts and not small))
+        if asked:
             shown = facts[:_MOST_FACTS]
             context = CallContext(task_id=None, agent="ceo", workflow_id=steps.job.id, step="ideas")
             ask = partial(self._ask, outlook, shown, wanted, room, context)
@@ -141,7 +151,7 @@ class CEOLoop:
         found = steps.step("submit ideas", int, partial(self._submit_planned, planned, facts, left_out))
         dealt = {digest for plan in planned for digest in plan.facts} | {fact.digest for fact in left_out}
         done = all(fact.digest in dealt for fact in facts)
-        return Outcome(found=found, searched=self._search_key(outlook.head) if done else "")
+        return Outcome(found=found, searched=self._search_key(outlook.head) if done else "", asked=asked)
 
     def _outlook(self) -> Outlook:
         services = self._services
@@ -215,6 +225,9 @@ class CEOLoop:
         """Without a goal there is nothing to have ideas for; `--until-idle` plans a goal once and then ends."""
         if not outlook.goal or self._team.ceo.tasks_from_goal(outlook.goal):
             return False
+        state = self.state()
+        if state.fruitless == self._situation() and time.time() < state.ask_at:
+            return False
         return not (self._until_idle and self._services.store.list_tasks(source="ceo", limit=1))
 
     def _ask(
@@ -244,7 +257,14 @@ class CEOLoop:
             if found
             else min(max(before.interval * 2, limits.check_interval), limits.idle_backoff_max)
         )
+        ask_interval, ask_at, fruitless = before.ask_interval, before.ask_at, before.fruitless
+        if outcome.asked and not found:
+            ask_interval = min(max(before.ask_interval * 2, _ASK_AGAIN), limits.idle_backoff_max)
+            ask_at, fruitless = time.time() + ask_interval, self._situation()
         state = IdleState(
+            fruitless=fruitless,
+            ask_interval=ask_interval if not found else 0.0,
+            ask_at=ask_at,
             rounds=number,
             interval=interval,
             next_at=time.time() + interval,
