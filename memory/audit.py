@@ -42,6 +42,12 @@ class AuditTables:
 
     _database: Database
 
+    def audit_head(self) -> tuple[int, str]:
+        """The last line of the trail and its hash; whoever notes them can tell later whether the trail is still his."""
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(audit_chain.c.head_id, audit_chain.c.head_hash)).one_or_none()
+        return (row.head_id, row.head_hash) if row else (0, "")
+
     def verify_audit(self) -> AuditReport:
         """Follow the chain from where retention left off to its head, and say where it breaks first."""
         lines = activity_logs.c

@@ -250,6 +250,7 @@ class Workbench:
         """Run the new tests at `path`, then the whole suite, which was as it was in the worktree's base."""
         base = self._worktree.base_commit
         result = self._suite.run(tree, [path], self._task.id, self._patience(base))
+        self._note_tier(result.tier)
         trial = Trial.of(result, tree, about=test_ids)
         if missing := not_passed(test_ids, trial.passed):
             return trial.red(result, missing, hidden)
@@ -418,6 +419,14 @@ class Workbench:
     def _note(self, act: str, agent: str, **details: JsonValue) -> None:
         """A line of the audit trail; a step that is repeated may tell an act again."""
         self._services.store.log_activity(agent, act, self._task.id, **details)
+
+    def _note_tier(self, tier: int) -> None:
+        """What confines the code of models may change with the machine: the trail says when it did."""
+        store, key = self._services.store, "sandbox tier"
+        before = store.recall("orchestrator", key)
+        if before != tier:
+            store.remember("orchestrator", key, tier)
+            store.log_activity("orchestrator", "sandbox tier changed", self._task.id, before=before, after=tier)
 
     def _unsafe(self, problem: UnsafeContent) -> Trial:
         """An answer that git must not be given; a secret in it is told to the owner, by place and kind."""
