@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -116,5 +116,5 @@ def _detectors() -> Sequence[RegexBasedDetector]:
     """Imported on first use: 0.1 s that no other command should wait for. Nothing is ever verified at a server."""
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 
-    classes = get_mapping_from_secret_type_to_class().values()
-    return [kind() for kind in classes if kind.__name__ not in _GUESSING]
+    classes: Mapping[str, type[RegexBasedDetector]] = get_mapping_from_secret_type_to_class()
+    return [kind() for kind in classes.values() if kind.__name__ not in _GUESSING]
