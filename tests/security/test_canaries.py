@@ -119,7 +119,7 @@ def house(tmp_path: Path, shared_data: Path) -> Iterator[tuple[House, ScriptedMo
     with ScriptedModelServer(rule) as server:
         settings: dict[str, dict[str, object]] = {
             "llm": {"api_key": OF_THE_CONFIGURATION["api_key"]},
-            "git": {"token": "${GIT_TOKEN}"},
+            "git": {"token": "${GIT_TOKEN:-}"},
             "monitoring": {
                 "level": "DEBUG", "alerts": {"urls": [f"json://u:{OF_THE_CONFIGURATION['alert']}@127.0.0.1:9/x"]}
             },
@@ -152,8 +152,8 @@ def test_no_secret_gets_anywhere(house: tuple[House, ScriptedModelServer], tmp_p
         assert children(process) is not None
     lines.ended.set()
     commands = [
-        ("task", "show", lost, "--json"), ("task", "logs", lost), ("logs",), ("doctor", "--json"), ("doctor", "--audit"),
-        ("status", "--json"), ("backup", "--to", str(tmp_path / "backup.tar.gz")),
+        ("task", "show", lost, "--json"), ("task", "logs", lost), ("logs",), ("doctor", "--json"),
+        ("doctor", "--audit"), ("status", "--json"), ("backup", "--to", str(tmp_path / "backup.tar.gz")),
     ]  # fmt: skip
     answers = [place.cli(*words) for words in commands]
     told = [answer.stdout + answer.stderr for answer in answers]
