@@ -71,7 +71,7 @@ def test_a_start_says_what_has_changed_since_the_last(make_house: MakeHouse) -> 
     house.write_config(sandbox={"mode": "best_effort"})
     assert _acts(house)["sandbox mode changed"] == {"before": "required", "after": "best_effort"}
     house.write_config(llm={"api_key": "another-key-of-the-owner"})
-    assert set(_acts(house)) == {"started", "budget limits changed", "sandbox mode changed", "settings changed"}
+    assert set(_acts(house)) == {"started", "sandbox mode changed", "settings changed"}
     with house.store() as store:
         assert "another-key" not in json.dumps([line.model_dump(mode="json") for line in store.activity()])
 
