@@ -78,4 +78,6 @@ def _mask_assigned(match: re.Match[str]) -> str:
     # Code such as `password = get_password(user)` or `api_key=settings.api_key` names a secret, it does not hold one.
     if re.fullmatch(r"[A-Za-z_][\w.]*\(?.*", value) and not re.search(r"\d", value):
         return match[0]
+    if re.fullmatch(r"[A-Za-z_.]+[(\[][\w.\[\]():+-]*", value):  # a call or an item, with a number in it
+        return match[0]
     return f"{match[1]}{match[2]}{MASK}"

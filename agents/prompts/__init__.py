@@ -9,7 +9,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 _FOLDER = Path(__file__).parent
-_DATA_MARK = re.compile(r"[<\uff1c\ufe64](?=\s*data\s*[>\uff1e\ufe65]|\s*/\s*data\b)", re.IGNORECASE)
+_DATA_MARK = re.compile(
+    r"(?<!\w)[<\uff1c\ufe64](?=\s*data\s*[>\uff1e\ufe65])|[<\uff1c\ufe64](?=\s*/\s*data\b)", re.IGNORECASE
+)
 _CHAT_MARK = re.compile(r"<(?=[|\uff5c]\w{1,40}[|\uff5c]>|/?(?:start|end)_of_turn>)|\[(?=/?INST\])")
 """How models' own templates mark whose turn it is; some servers take them for it wherever they stand."""
 _UNSEEN = re.compile("[\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")

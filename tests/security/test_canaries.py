@@ -87,7 +87,7 @@ class CommandLines(threading.Thread):
         self.roots, self.seen, self.ended = roots, set[str](), threading.Event()
 
     def run(self) -> None:
-        while not self.ended.wait(0.01):
+        while not self.ended.wait(0.05):
             for root in self.roots:
                 try:
                     found = [psutil.Process(root), *psutil.Process(root).children(recursive=True)]
@@ -134,6 +134,7 @@ def house(tmp_path: Path, shared_data: Path) -> Iterator[tuple[House, ScriptedMo
 
 
 @pytest.mark.probe("secrets")
+@pytest.mark.timeout(600)
 def test_no_secret_gets_anywhere(house: tuple[House, ScriptedModelServer], tmp_path: Path) -> None:
     place, server = house
     lines = CommandLines([])
@@ -147,8 +148,8 @@ def test_no_secret_gets_anywhere(house: tuple[House, ScriptedModelServer], tmp_p
     kept = place.submit()
     with place.daemon() as process:
         lines.roots.append(process.pid)
-        place.wait_for(lost, TaskStatus.BLOCKED, TaskStatus.FAILED, seconds=100)
-        place.wait_for(kept, TaskStatus.COMPLETED, seconds=100)
+        place.wait_for(lost, TaskStatus.BLOCKED, TaskStatus.FAILED, seconds=240)
+        place.wait_for(kept, TaskStatus.COMPLETED, seconds=240)
         assert children(process) is not None
     lines.ended.set()
     commands = [
