@@ -114,8 +114,8 @@ class _DatedRotation(RotatingFileHandler):
 
     def _open(self) -> TextIOWrapper:
         """For the owner only, whatever the umask."""
-        descriptor = os.open(self.baseFilename, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
-        return os.fdopen(descriptor, self.mode, encoding=self.encoding)
+        os.close(os.open(self.baseFilename, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600))
+        return super()._open()
 
     def doRollover(self) -> None:
         super().doRollover()

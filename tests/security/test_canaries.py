@@ -142,7 +142,7 @@ def test_no_secret_gets_anywhere(house: tuple[House, ScriptedModelServer], tmp_p
     lost = place.submit(FAILING, "Add sub")
     with place.daemon() as process:
         lines.roots.append(process.pid)
-        eventually(lambda: in_sandbox(process), "a test run", 60)
+        eventually(lambda: in_sandbox(process), "a test run", 240)
         process.send_signal(signal.SIGABRT)  # a crash, with whatever it leaves
         process.wait(20)
     kept = place.submit()
