@@ -9,13 +9,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import typer
 from pydantic import BaseModel
 from rich.text import Text
 
-from cli.project import EXIT_FAILED, Project, load, out, print_json
+from cli.project import EXIT_FAILED, Project, fail, load, out, print_json
 from cli.tasks import AsJson, _choice
 from llm import NotConfigured, model_status, resolve_provider, uses_embedded_model
 from llm.lineup import Lineup
@@ -38,12 +38,18 @@ class Check(BaseModel):
     remedy: str = ""
 
 
-def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
+def doctor(
+    ctx: typer.Context,
+    as_json: AsJson = False,
+    audit: Annotated[bool, typer.Option("--audit", help="Check that nobody changed the activity stream.")] = False,
+) -> None:
     """Check git, sandbox, toolchains, model or key, budget, repository, database, disk, ports and alerts.
 
-    Exit code 1 when something is missing.
+    With --audit the trail of activity instead, line by line. Exit code 1 when something is missing or changed.
     """
     project = load(_choice(ctx))
+    if audit:
+        return _audit(project, as_json=as_json)
     checks: list[Callable[[Project], Check]] = [
         _git,
         _sandbox,
@@ -65,6 +71,27 @@ def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json(results)
     if any(result.state == "missing" for result in results):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _audit(project: Project, *, as_json: bool) -> None:
+    store = MemoryStore(project.paths.database_url)
+    try:
+        store.check()
+        report = store.verify_audit()
+    except (MemoryStoreError, OSError) as problem:
+        raise fail(str(problem)) from None
+    finally:
+        store.close()
+    if as_json:
+        print_json(report)
+    else:
+        forgotten = f", {report.forgotten_to} let go by retention" if report.forgotten_to else ""
+        detail = f"{report.lines} lines follow one from the other{forgotten}; the last is {report.last}, {report.head}"
+        remedy = "somebody wrote to the database by hand: compare it with a backup, and change its password"
+        state: Literal["ok", "missing"] = "missing" if report.broken else "ok"
+        _print(Check(name="audit", state=state, detail=report.broken or detail, remedy=remedy))
+    if report.broken:
         raise typer.Exit(EXIT_FAILED)
 
 

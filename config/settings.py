@@ -134,6 +134,9 @@ class GitSettings(Section):
     author_name: str = Field("AI Agents", min_length=1, description="Author of the commits.")
     author_email: str = Field("agents@localhost", min_length=3, description="E-mail of the commits.")
     token: SecretStr | None = Field(None, description="Access token for https remotes; better left to GIT_TOKEN.")
+    may_hold_secrets: list[str] = Field(
+        [], description="Patterns of files that are not looked over for secrets, such as tests/fixtures/*."
+    )
 
 
 class FileSystemSettings(Section):

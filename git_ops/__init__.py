@@ -21,6 +21,7 @@ from git_ops.errors import (
     NothingToLand,
     RemoteError,
     RemoteUnreachable,
+    SecretFound,
     UnsafeContent,
     UnsafeUrl,
     VerificationFailed,
@@ -40,6 +41,7 @@ from git_ops.models import (
     Verify,
     Worktree,
 )
+from git_ops.secrets import secrets_in
 
 __all__ = [
     "AuthenticationFailed",
@@ -71,6 +73,7 @@ __all__ = [
     "PushResult",
     "RemoteError",
     "RemoteUnreachable",
+    "SecretFound",
     "SyncResult",
     "UnsafeContent",
     "UnsafeUrl",
@@ -78,4 +81,5 @@ __all__ = [
     "Verify",
     "Worktree",
     "WorktreeMissing",
+    "secrets_in",
 ]

@@ -10,6 +10,7 @@ from git_ops.models import ChangedFile, Commit, Worktree
 from git_ops.repository import Repository
 from git_ops.trees import Trees
 from git_ops.worktrees import Worktrees
+from monitoring import redact
 
 TASK_TRAILER = "Task-Id"
 RUN_TRAILER = "Run"
@@ -47,9 +48,10 @@ class Commits:
         for found in self.history(f"{worktree.base_commit}..{branch}"):
             if all(found.trailers.get(key) == value for key, value in wanted.items()):
                 return found
-        text = message_with_trailers(message, wanted)
+        text = message_with_trailers(redact(message), wanted)
         parent = self._repository.commit_of(branch)
         content = self._trees.write(worktree, paths) if tree is None else self._repository.tree_of(tree)
+        self._trees.check(parent, content)
         if content == self._repository.tree_of(parent):
             raise NothingToCommit(worktree.task_id, trailers.get("Stage", "commit"))
         sha = self._repository.commit_tree(content, [parent], text)

@@ -118,12 +118,25 @@ class WorktreeMissing(GitError):
 
 class UnsafeContent(GitError):
     """A worktree holds something that must not be recorded. `kind` is one of
-    `nested repository`, `link`, `special file`, `huge file`, `submodule`, `tampered worktree`."""
+    `nested repository`, `link`, `special file`, `huge file`, `submodule`, `tampered worktree`, `secret`."""
 
     def __init__(self, kind: str, path: str, advice: str) -> None:
         self.kind = kind
         self.path = path
         super().__init__(f"{path[:200]!r} is not recorded: {kind}; {advice}")
+
+
+class SecretFound(UnsafeContent):
+    """A change adds a secret. `findings` are lines and kinds in the file at `path`; the values are told to nobody."""
+
+    def __init__(self, path: str, findings: Sequence[tuple[int, str]]) -> None:
+        self.findings = tuple(findings)
+        told = "; ".join(f"line {line}: {kind}" for line, kind in self.findings[:8])
+        super().__init__(
+            "secret",
+            path,
+            f"{told}; take it out, read it from the environment at run time, or leave the line as it was",
+        )
 
 
 class NothingToCommit(GitError):

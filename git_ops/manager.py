@@ -49,14 +49,16 @@ class GitManager:
         auto_push: bool = True,
         author: Identity | None = None,
         token: str | None = None,
+        may_hold_secrets: Sequence[str] = (),
     ) -> None:
         """`repository` is the owner's, as a path or URL; `clone_path` is where ours is kept; worktrees lie in
-        `workspace_path/worktrees`. Raises UnsafeUrl."""
+        `workspace_path/worktrees`. Files at paths that match `may_hold_secrets` are not looked over for secrets.
+        Raises UnsafeUrl."""
         self._remote = Remote(repository, token)
         clone = clone_path.absolute()
         self._repository = Repository(clone, self._remote, branch, GitCommand(clone, author or Identity()))
         self._worktrees = Worktrees(self._repository, workspace_path.absolute() / "worktrees")
-        self._trees = Trees(self._repository, self._worktrees)
+        self._trees = Trees(self._repository, self._worktrees, may_hold_secrets)
         self._commits = Commits(self._repository, self._worktrees, self._trees)
         mode = LandingMode(landing)
         self._branch = LandingBranch(self._repository, mode, integration_branch)

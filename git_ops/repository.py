@@ -31,6 +31,11 @@ NO_COMMIT = "0" * 40
 LOCK_TIMEOUT = 3600.0
 """Seconds to wait for another landing, which may be running a whole test suite."""
 _TRACKING = "refs/remotes/origin/"
+_KEPT_KEYS = frozenset(
+    {f"core.{name}" for name in ("repositoryformatversion", "filemode", "bare", "ignorecase", "precomposeunicode",
+                                 "symlinks", "logallrefupdates")} | {"extensions.objectformat", "extensions.refstorage"}
+)  # fmt: skip
+"""What git itself writes into the configuration of a new repository, beside where it came from."""
 
 
 class Repository:
@@ -152,6 +157,21 @@ class Repository:
         if output.exit_code == 0 and output.text != self.remote.url:
             raise CloneTaken(str(self.path), f"a clone of {output.text}")
 
+    def _keep_config(self) -> None:
+        """Undo what somebody else wrote into the clone's configuration: it could send pushes, and tokens, elsewhere."""
+        wanted = {"remote.origin.url": self.remote.url, "remote.origin.fetch": f"+refs/heads/*:{_TRACKING}*"}
+        listed = [
+            entry.partition("\n") for entry in self.git("config", "--local", "--no-includes", "-z", "--list").fields
+        ]
+        found = [(key, value) for key, _, value in listed if key not in _KEPT_KEYS]
+        if sorted(found) == sorted(wanted.items()):
+            return
+        for key in {key for key, value in found if wanted.get(key) != value or found.count((key, value)) > 1}:
+            log.warning("the clone's configuration was changed by somebody else, and is put back", key=key)
+            self.git("config", "--local", "--unset-all", key)
+        for key, value in wanted.items():
+            self.git("config", "--local", "--replace-all", key, value)
+
     def _remote_default(self) -> str | None:
         lines = self._over_network("ls-remote", "--symref", "origin", "HEAD").splitlines()
         found = (re.match(r"ref: refs/heads/(\S+)\s+HEAD", line) for line in lines)
@@ -159,6 +179,7 @@ class Repository:
 
     def _over_network(self, operation: str, *arguments: str, report: bool = False) -> str:
         self.remote.check_local()
+        self._keep_config()
         environment = self.remote.credentials(self.state)
         options = self.remote.service_options(operation)
         try:

@@ -5,25 +5,30 @@ A verdict belongs to a tree hash; what a test run writes never comes back.
 
 from __future__ import annotations
 
-import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from git_ops.command import Place
-from git_ops.errors import GitCommandFailed, IgnoredPath, UnsafeContent
+from git_ops.errors import GitCommandFailed, IgnoredPath, SecretFound, UnsafeContent
 from git_ops.models import Export, Overlay, Worktree
-from git_ops.repository import Repository
+from git_ops.repository import NO_COMMIT, Repository
 from git_ops.scan import MAX_FILE_BYTES, check_worktree, link_escapes
+from git_ops.secrets import MOST_CHARACTERS, added_characters, secrets_in
 from git_ops.worktrees import Worktrees
+from monitoring import mask_known
 
 _LINK, _SUBMODULE = "120000", "160000"
+_RAW = ("--raw", "-z", "--no-abbrev", "--no-renames", "--ignore-submodules=none")
 
 
 class Trees:
     """Trees of one clone."""
 
-    def __init__(self, repository: Repository, worktrees: Worktrees) -> None:
+    def __init__(self, repository: Repository, worktrees: Worktrees, may_hold_secrets: Sequence[str] = ()) -> None:
+        """`may_hold_secrets`: patterns of paths that are not looked over for secrets."""
+        self._may_hold_secrets = may_hold_secrets
         self._repository = repository
         self._git = repository.git
         self._worktrees = worktrees
@@ -40,8 +45,13 @@ class Trees:
             self._add(place, paths)
             if overlay is not None:
                 self._lay_over(place, overlay)
-            self._check_submodules(place)
+            changes = self._git("diff-index", *_RAW, "--cached", "HEAD", place=place).fields
+            self._check_changes(changes)
             return self._git("write-tree", place=place).text
+
+    def check(self, parent: str, tree: str) -> None:
+        """Raise UnsafeContent for what a commit of `tree` on `parent` would record and must not."""
+        self._check_changes(self._git("diff-tree", *_RAW, "-r", parent, tree).fields)
 
     def export(self, treeish: str, destination: Path) -> Export:
         """Write the files of a commit or tree into the empty or new folder `destination`, without any `.git`."""
@@ -110,12 +120,46 @@ class Trees:
         removals = b"".join(b"0 %s\t%s\0" % (b"0" * 40, _bytes(path)) for path in present)
         self._git("update-index", "--replace", "-z", "--index-info", place=place, stdin=removals + wanted)
 
-    def _check_submodules(self, place: Place) -> None:
-        """Refuse submodules that are new or point elsewhere; those the owner has stay."""
-        changes = self._git("diff-index", "--cached", "--ignore-submodules=none", "-z", "HEAD", place=place).fields
+    def _check_changes(self, changes: Sequence[str]) -> None:
+        """Refuse submodules that are new or point elsewhere (those the owner has stay), and secrets."""
+        texts: list[tuple[str, str, str]] = []
         for header, path in zip(changes[::2], changes[1::2], strict=True):
-            if re.match(rf":\d+ {_SUBMODULE} ", header):
+            _, mode, before, after, _ = header.split()
+            if mode == _SUBMODULE:
                 raise UnsafeContent("submodule", path, "agents do not add or move submodules; remove it")
+            if after != NO_COMMIT:
+                texts.append((path, NO_COMMIT if header[1:7] == _SUBMODULE else before, after))
+        self._check_secrets(texts)
+
+    def _check_secrets(self, changed: Sequence[tuple[str, str, str]]) -> None:
+        """Look over the files at these paths (path, blob before, blob after)."""
+        room = MOST_CHARACTERS
+        texts = self._texts({blob for _, *blobs in changed for blob in blobs if blob != NO_COMMIT})
+        for path, old, new in changed:
+            if mask_known(path) != path:
+                raise SecretFound(mask_known(path), [(0, "a secret of this machine in the path")])
+            if any(fnmatchcase(path, pattern) for pattern in self._may_hold_secrets):
+                continue
+            before, after = texts.get(old, ""), texts.get(new, "")
+            room -= added_characters(after, before)
+            if room < 0:
+                raise UnsafeContent(
+                    "huge file", path, f"over {MOST_CHARACTERS} added characters; make a smaller change"
+                )
+            if findings := secrets_in(after, before):
+                raise SecretFound(path, [(finding.line, finding.kind) for finding in findings])
+
+    def _texts(self, blobs: Iterable[str]) -> dict[str, str]:
+        """The texts of blobs."""
+        wanted = sorted(blobs)
+        if not wanted:
+            return {}
+        output, texts = self._git("cat-file", "--batch", stdin="\n".join(wanted).encode()).stdout, {}
+        while output:
+            head, _, output = output.partition(b"\n")
+            blob, _, size = head.decode().split()
+            texts[blob], output = output[: int(size)].decode("utf-8", errors="replace"), output[int(size) + 1 :]
+        return texts
 
 
 def _long_entries(listing: Iterable[str]) -> Iterable[tuple[str, str, str]]:

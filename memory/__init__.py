@@ -4,6 +4,7 @@ One schema on SQLite or PostgreSQL, migrated at start; and the context an agent 
 """
 
 from memory.anew import RETRIABLE
+from memory.audit import AuditReport
 from memory.budget_models import NANO, Claim, LimitState, Reserved, WaitingCall
 from memory.context import ContextManager, Section, estimated_tokens
 from memory.errors import (
@@ -60,6 +61,7 @@ __all__ = [
     "Activity",
     "AmbiguousTask",
     "Attempt",
+    "AuditReport",
     "Claim",
     "ContextManager",
     "ContextTooLarge",

@@ -29,10 +29,7 @@ class SafeText(TypeDecorator[str]):
         super().__init__()
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        if value is None:
-            return None
-        clean = redact(storable(value))
-        return clean if self.limit is None else shortened(clean, self.limit)
+        return None if value is None else cleaned(value, self.limit)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
         return value
@@ -76,6 +73,12 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def cleaned(text: str, limit: int | None) -> str:
+    """`text` as `SafeText` stores it: without secrets, in at most `limit` characters."""
+    clean = redact(storable(text))
+    return clean if limit is None else shortened(clean, limit)
 
 
 def storable(text: str) -> str:

@@ -5,13 +5,33 @@ from __future__ import annotations
 import sqlalchemy as sa
 from pydantic import JsonValue
 
-from memory.columns import json_text
+from memory.audit import link
+from memory.columns import cleaned, json_text
 from memory.database import Database, Query
 from memory.models import Activity, Decision, Memory, utc_now
-from memory.schema import DETAILS_LIMIT, activity_logs, agent_memory, decision_history
+from memory.schema import DETAILS_LIMIT, TITLE_LIMIT, activity_logs, agent_memory, audit_chain, decision_history
 
 _ACTIVITY_LOCK = 0x616374  # an advisory lock of PostgreSQL: any number, the same in every process
 _KEPT_OF_LARGE_DETAILS = 4_000
+_LINES = activity_logs.c
+_SHOWN = [_LINES[name] for name in Activity.model_fields]
+_INSERT = activity_logs.insert().values(
+    # Clean already: the hash is of what is stored, so that nothing may change it on its way.
+    activity=sa.type_coerce(sa.bindparam("clean_activity"), sa.Text),
+    details=sa.type_coerce(sa.bindparam("clean_details"), sa.Text),
+)
+_HEAD = sa.select(audit_chain.c.head_hash)
+_MOVE_HEAD = audit_chain.update().values(head_id=sa.bindparam("number"), head_hash=sa.bindparam("digest"))
+
+
+def lock_activity(database: Database, connection: sa.Connection) -> None:
+    """Let nobody else write to the stream until this transaction ends.
+
+    Ids must become visible in their order, or a reader's cursor would step over a late one; and each line is chained
+    to the one before it. On SQLite a transaction that writes has the whole file to itself.
+    """
+    if not database.is_sqlite:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ACTIVITY_LOCK)))
 
 
 class JournalTables:
@@ -67,25 +87,28 @@ class JournalTables:
     def log_activity(self, agent: str, activity: str, task_id: str | None = None, **details: JsonValue) -> int:
         """Append a line to the stream and give back its id. Details that are too large are cut, never refused."""
         text = json_text(details)
-        kept: JsonValue = details if len(text) <= DETAILS_LIMIT else {"cut": text[:_KEPT_OF_LARGE_DETAILS] + "…"}
-        insert = activity_logs.insert().values(
-            agent_name=agent, activity=activity, task_id=task_id, details=kept, timestamp=utc_now()
-        )
+        if len(text) > DETAILS_LIMIT:
+            text = json_text({"cut": text[:_KEPT_OF_LARGE_DETAILS] + "…"})
+        words = cleaned(activity, TITLE_LIMIT)
         with self._database.write() as connection:
-            if not self._database.is_sqlite:
-                # Ids must become visible in their order, or a reader's cursor would step over a late one.
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ACTIVITY_LOCK)))
-            number: int = connection.execute(insert.returning(activity_logs.c.id)).scalar_one()
+            lock_activity(self._database, connection)
+            now = utc_now()  # within the lock: no line is older than the one before it
+            previous = connection.execute(_HEAD).scalar_one()
+            digest = link(previous, agent, words, task_id, text, now)
+            given = {"agent_name": agent, "task_id": task_id, "timestamp": now, "hash": digest}
+            values = given | {"clean_activity": words, "clean_details": text}
+            number: int = connection.execute(_INSERT.returning(_LINES.id), values).scalar_one()
+            connection.execute(_MOVE_HEAD, {"number": number, "digest": digest})
         return number
 
     def activity(self, after_id: int = 0, *, task_id: str | None = None, limit: int = 200) -> list[Activity]:
         """The lines after `after_id`, oldest first: give the last id you saw to go on."""
-        query = sa.select(activity_logs).where(activity_logs.c.id > after_id).order_by(activity_logs.c.id).limit(limit)
+        query = sa.select(*_SHOWN).where(_LINES.id > after_id).order_by(_LINES.id).limit(limit)
         return self._activities(query, task_id)
 
     def latest_activity(self, limit: int = 50, *, task_id: str | None = None) -> list[Activity]:
         """The last `limit` lines, oldest first."""
-        query = sa.select(activity_logs).order_by(activity_logs.c.id.desc()).limit(limit)
+        query = sa.select(*_SHOWN).order_by(_LINES.id.desc()).limit(limit)
         return self._activities(query, task_id)[::-1]
 
     def record_decision(self, agent: str, decision_type: str, data: dict[str, JsonValue]) -> int:

@@ -10,7 +10,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from memory.database import Database
-from memory.schema import activity_logs, attempts, model_calls, tasks
+from memory.journal import lock_activity
+from memory.schema import activity_logs, attempts, audit_chain, model_calls, tasks
 from memory.sqlite_files import compact
 from memory.tasks import ENDED
 
@@ -29,11 +30,23 @@ class RetentionTables:
             return connection.execute(model_calls.update().where(old, free).values(prompt="", response="")).rowcount
 
     def forget_activity(self, before: datetime) -> int:
-        """Delete older lines of the activity stream; how many."""
+        """Delete older lines of the activity stream, up to the first that an open task needs; how many.
+
+        Only its beginning can go, since the lines are chained: where it was cut off is kept for `verify_audit`.
+        """
         lines = activity_logs.c
-        free = sa.or_(lines.task_id.is_(None), lines.task_id.not_in(_open_tasks()))
+        kept = sa.or_(lines.timestamp >= before, lines.task_id.in_(_open_tasks()))
         with self._database.write() as connection:
-            return connection.execute(activity_logs.delete().where(lines.timestamp < before, free)).rowcount
+            lock_activity(self._database, connection)
+            first_kept = connection.execute(sa.select(sa.func.min(lines.id)).where(kept)).scalar()
+            going = sa.true() if first_kept is None else lines.id < first_kept
+            last = connection.execute(
+                sa.select(lines.id, lines.hash).where(going).order_by(lines.id.desc()).limit(1)
+            ).one_or_none()
+            if last is None:
+                return 0
+            connection.execute(audit_chain.update().values(anchor_id=last.id, anchor_hash=last.hash))
+            return connection.execute(activity_logs.delete().where(lines.id <= last.id)).rowcount
 
     def forget_evidence(self, before: datetime) -> int:
         """Empty what the test runs of older attempts said; how many. Outcome and counts stay."""

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from memory.columns import SafeJson, SafeText, UtcDateTime
 from memory.models import FailureReason, TaskStatus, TaskType
 
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 """The newest migration; revisions are numbered, so a greater one comes from a newer program."""
 
 # Limits in characters. Texts above theirs are cut in the middle, JSON above its own is refused.
@@ -258,8 +258,20 @@ activity_logs = Table(
     Column("task_id", Text),
     Column("details", SafeJson("the details of an activity", DETAILS_LIMIT), nullable=False),
     Column("timestamp", UtcDateTime, nullable=False),
+    Column("hash", Text, nullable=False, server_default=""),  # of this line and the one before it, see memory.audit
     Index(None, "task_id"),
     sqlite_autoincrement=True,  # ids are the readers' cursor and must not be used again after a clean-up
+)
+
+# One row: the last line that retention let go, and the last one that was written. Triggers let both only move forward.
+audit_chain = Table(
+    "audit_chain",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("anchor_id", BigInteger, nullable=False),
+    Column("anchor_hash", Text, nullable=False),
+    Column("head_id", BigInteger, nullable=False),
+    Column("head_hash", Text, nullable=False),
 )
 
 decision_history = Table(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from memory.diagnosis import diagnosed
@@ -22,6 +22,8 @@ _WORTH_IT = 16 * 1024 * 1024
 
 def check_writable(path: Path, busy_seconds: float = _BUSY_SECONDS) -> None:
     """Make the file if it is not there, in WAL, and take its write lock for a moment. Raises `DatabaseUnusable`."""
+    with suppress(OSError):  # for the owner only, whatever the umask; SQLite says better what stands in the way
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     with _opened(path, busy_seconds) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("BEGIN IMMEDIATE")

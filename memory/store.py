@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from memory.audit import AuditTables
 from memory.budgets import BudgetTables
 from memory.control import ControlTable
 from memory.database import BUSY_SECONDS, Database
@@ -27,6 +28,7 @@ class MemoryStore(
     WaitingTable,
     ProbeTable,
     JournalTables,
+    AuditTables,
     ControlTable,
     RetentionTables,
 ):

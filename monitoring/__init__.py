@@ -3,11 +3,12 @@
 from monitoring.alerts import Alert, AlertKind, alert, receive_alerts
 from monitoring.channels import Channel, open_channels
 from monitoring.logs import bound, configure_logging, get_logger
-from monitoring.redaction import mask_known, redact, register_secret
+from monitoring.redaction import MASK, mask_known, redact, register_secret
 from monitoring.sending import AlertSender
 from monitoring.terminal import escaped_json, without_steering
 
 __all__ = [
+    "MASK",
     "Alert",
     "AlertKind",
     "AlertSender",

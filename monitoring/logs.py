@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
@@ -109,6 +111,11 @@ class _DatedRotation(RotatingFileHandler):
     def __init__(self, path: Path, *, maxBytes: int, backupCount: int, encoding: str, keep_seconds: float) -> None:
         self._keep_seconds = keep_seconds
         super().__init__(path, maxBytes=maxBytes, backupCount=backupCount, encoding=encoding)
+
+    def _open(self) -> TextIOWrapper:
+        """For the owner only, whatever the umask."""
+        os.close(os.open(self.baseFilename, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600))
+        return super()._open()
 
     def doRollover(self) -> None:
         super().doRollover()

@@ -18,15 +18,22 @@ _SHAPES = [
     re.compile(r"\b(?:ghp|gho|ghu|ghs|ghr)_[A-Za-z0-9]{20,}\b|\bgithub_pat_[A-Za-z0-9_]{20,}"),
     re.compile(r"\bglpat-[A-Za-z0-9_-]{16,}"),
     re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
-    re.compile(r"\bAKIA[0-9A-Z]{16}\b"),
+    re.compile(r"\bxapp-\d-[A-Za-z0-9-]{10,}|hooks\.slack\.com/services/[A-Za-z0-9/]{20,}"),
+    re.compile(r"\bgl(?:dt|ft|soat|rt|cbt|imt|ptt|agent|oas)-[A-Za-z0-9_-]{20,}"),
+    re.compile(r"\b(?:A3T[A-Z0-9]|ABIA|ACCA|AKIA|ASIA)[0-9A-Z]{16}\b"),
     re.compile(r"\bAIza[0-9A-Za-z_-]{35}"),
+    re.compile(r"\b[rs]k_(?:live|test)_[0-9A-Za-z]{16,}|\bwhsec_[0-9A-Za-z]{16,}"),
+    re.compile(r"\bnpm_[A-Za-z0-9]{30,}|\bpypi-[A-Za-z0-9_-]{30,}|\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
+    re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"),
+    re.compile(r"\b\d{8,10}:[A-Za-z0-9_-]{35}\b"),
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
 ]
 _HEADER = re.compile(
     r"(?i)\b(authorization|x-api-key|api-key)(['\"]?\s*[:=]\s*['\"]?)(?:(bearer|basic|token)\s+)?[^\s'\",}\\]+"
 )
 _ASSIGNED = re.compile(
-    r"(?i)\b([A-Z0-9_]*(?:api_?key|secret|passwd|password|access_?token|auth_?token))(['\"]?\s*[:=]\s*['\"]?)([^\s'\",;}&\\]{8,})"
+    r"(?i)\b([A-Z0-9_]*(?:api_?key|access_?key|secret_?key|private_?key|secret|passwd|password|passphrase|_token|_pwd|_pass"
+    r"|access_?token|auth_?token))(['\"]?\s*[:=]\s*['\"]?)([^\s'\",;}&\\]{8,})"
 )
 _URL_CREDENTIALS = re.compile(r"\b([a-z][a-z0-9+.-]*://)[^/\s:@'\"]*(?::[^/\s@'\"]*)?@")
 _ENVIRONMENT_NAME = re.compile(r"(?i)(key|token|secret|password|passwd|credential)s?$")
@@ -70,5 +77,7 @@ def _mask_assigned(match: re.Match[str]) -> str:
     value = match[3]
     # Code such as `password = get_password(user)` or `api_key=settings.api_key` names a secret, it does not hold one.
     if re.fullmatch(r"[A-Za-z_][\w.]*\(?.*", value) and not re.search(r"\d", value):
+        return match[0]
+    if re.fullmatch(r"[A-Za-z_.]+[(\[][\w.\[\]():+-]*", value):  # a call or an item, with a number in it
         return match[0]
     return f"{match[1]}{match[2]}{MASK}"

@@ -127,6 +127,7 @@ def restore_backup(settings: Settings, paths: ProjectPaths, file: Path) -> Resto
         try:
             store.migrate()
             landed, anew = _settle(store, git)
+            store.log_activity("owner", "restored from a backup", made_at=str(manifest.made_at), file=file.name)
         finally:
             store.close()
         forget_jobs(paths.engine_url, [f"{task.id}." for task in anew])

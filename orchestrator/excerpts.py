@@ -6,6 +6,7 @@ Shown a whole file it copies the file, at two to three times the price; shown fu
 from __future__ import annotations
 
 import ast
+import re
 import textwrap
 from collections.abc import Collection, Sequence
 
@@ -53,7 +54,7 @@ def plain_excerpt(text: str) -> str:
     if not text.strip():
         return ""
     shown = text if len(text) <= LONGEST else text[:LONGEST].rsplit("\n", 1)[0] + "\n…"
-    return f"It holds\n```js\n{shown.rstrip()}\n```"
+    return f"It holds\n{_code(shown.rstrip(), 'js')}"
 
 
 def _methods(owner: Definition, changed: Collection[str]) -> list[Definition]:
@@ -76,8 +77,10 @@ def _members(present: Sequence[Definition], changed: Collection[str]) -> list[st
     ]
 
 
-def _code(text: str) -> str:
-    return f"```python\n{text}\n```"
+def _code(text: str, language: str = "python") -> str:
+    """`text` in a fence that nothing in it can close."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}{language}\n{text}\n{fence}"
 
 
 def _fitting(parts: list[str]) -> str:
@@ -85,6 +88,6 @@ def _fitting(parts: list[str]) -> str:
     while sum(map(len, parts)) > LONGEST:
         longest = max(range(len(parts)), key=lambda index: len(parts[index]))
         lines = parts[longest].splitlines()
-        closing = ["```"] if lines[-1] == "```" else []
+        closing = [lines[-1]] if lines[-1].startswith("```") else []
         parts[longest] = "\n".join([*lines[: len(lines) * 3 // 4], "…", *closing])
     return "\n\n".join(parts)

@@ -110,7 +110,7 @@ class Housekeeping:
         parts: dict[str, Callable[[], int]] = {
             "jobs": lambda: self._aged(days.engine_days, self._forget_jobs),
             "answers": lambda: self._aged(days.answers_days, store.forget_answers),
-            "activity": lambda: self._aged(days.activity_days, store.forget_activity),
+            "activity": lambda: self._aged(days.activity_days, self._forget_activity),
             "evidence": lambda: self._aged(days.evidence_days, store.forget_evidence),
             "cached": lambda: store.purge_cache(services.settings.llm.cache_ttl),
             "results": services.suite.forget_results,
@@ -138,6 +138,12 @@ class Housekeeping:
     def _forget_jobs(self, before: datetime) -> int:
         kept = self._services.store.open_tasks()
         return self._engine.forget(before, lambda job: job.partition(".")[0] in kept)
+
+    def _forget_activity(self, before: datetime) -> int:
+        gone = self._services.store.forget_activity(before)
+        if gone:
+            self._services.store.log_activity("orchestrator", "activity let go", lines=gone, before=before.isoformat())
+        return gone
 
     def _remove_worktrees(self, before: datetime) -> int:
         """Worktrees and branches of tasks that ended; a task that is tried again gets a new one anyway."""

@@ -16,6 +16,7 @@ from orchestrator.housekeeping import Housekeeping
 from orchestrator.patience import LONGEST_PAUSE, passing_trouble, tell, waiting
 from orchestrator.services import Services
 from orchestrator.stage_runner import WORKABLE, StageRunner, flow_of, stage_job
+from orchestrator.starting import note_start
 
 log = get_logger(__name__)
 
@@ -69,6 +70,7 @@ class TaskOrchestrator:
 
     def start(self, patience: float = 0) -> None:
         """Open the engine; what a killed daemon left goes on at once. `patience` is that of `open_services`."""
+        note_start(self._store, self._services.settings)
         self._engine.start(patience)
 
     def run(self) -> None:

@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel
 
+from monitoring import redact
 from testing import Failure, TestResult
 
 _MOST_FAILURES = 4
@@ -110,7 +111,7 @@ def evidence_of(result: TestResult, only: Sequence[str] = ()) -> str:
         parts.append(f"… and {len(chosen) - _MOST_FAILURES} more failing tests")
     if result.problem and not chosen:
         parts.append(result.output_tail[-1500:])
-    return "\n\n".join(part.strip() for part in parts if part.strip())
+    return redact("\n\n".join(part.strip() for part in parts if part.strip()))
 
 
 def evidence_without(result: TestResult, hidden: Collection[str]) -> str:
@@ -122,4 +123,4 @@ def evidence_without(result: TestResult, hidden: Collection[str]) -> str:
 
 
 def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0][:300] if text.strip() else ""
+    return redact(text.strip().splitlines()[0][:300]) if text.strip() else ""

@@ -6,11 +6,11 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from agents import FACTS, ChangeFacts, Requirements, TestCase, render_javascript_tests, render_test_file
 from file_system import FileManager, is_javascript, is_test_file, same_code
-from git_ops import LandingConflict, Overlay, UnsafeContent, VerificationFailed, Worktree
+from git_ops import LandingConflict, Overlay, SecretFound, UnsafeContent, VerificationFailed, Worktree
 from memory import FailureReason, Task
 from monitoring import get_logger
 from orchestrator.applying import apply_answer
@@ -48,6 +48,8 @@ _MOST_FORMATTED = 20
 _MOST_REVERSED = 200
 """Tests whose names go on a command line."""
 _IN_ORDER_ONLY = "the new tests pass only in the order they are written in: answers depend on earlier calls"
+_MOST_NAMED = 50
+"""Files, in a line of the audit trail."""
 
 
 class Opened(BaseModel):
@@ -170,6 +172,8 @@ class Workbench:
                 return Trial(applied=True, tree=tree)
             result = self._suite.run(tree, [tests[0]], self._task.id, self._patience(base))
             return Trial.of(result, tree)
+        except UnsafeContent as unsafe:
+            return self._unsafe(unsafe)
         finally:
             self._git.reset_worktree(worktree, base)
 
@@ -197,7 +201,7 @@ class Workbench:
             if problem := self._refusal(tests_commit, tree):
                 return Trial.invalid(problem)
         except UnsafeContent as unsafe:
-            return Trial.invalid(str(unsafe))
+            return self._unsafe(unsafe)
         finally:
             self._git.reset_worktree(worktree, tests_commit)
         return self._judged(tree, path, test_ids, hidden)
@@ -211,7 +215,7 @@ class Workbench:
             if problem := self._refusal(tests_commit, tested):
                 return Trial.invalid(problem)
         except UnsafeContent as unsafe:
-            return Trial.invalid(str(unsafe))
+            return self._unsafe(unsafe)
         finally:
             self._git.reset_worktree(self._worktree, tests_commit)
         return self._judged(tested, path, test_ids, hidden)
@@ -246,6 +250,7 @@ class Workbench:
         """Run the new tests at `path`, then the whole suite, which was as it was in the worktree's base."""
         base = self._worktree.base_commit
         result = self._suite.run(tree, [path], self._task.id, self._patience(base))
+        self._note_tier(result.tier)
         trial = Trial.of(result, tree, about=test_ids)
         if missing := not_passed(test_ids, trial.passed):
             return trial.red(result, missing, hidden)
@@ -346,13 +351,18 @@ class Workbench:
         if not FileManager(worktree.path).write_file(path, text):
             return base  # the owner committed them already
         message = f"Test: {self._task.title}"
-        return self._git.commit(worktree, message, self._trailers("tests"), paths=[path]).sha
+        commit = self._git.commit(worktree, message, self._trailers("tests"), paths=[path]).sha
+        self._note("tests committed", "qa", commit=commit, files=[path])
+        return commit
 
     def commit_code(self, tree: str, tests_commit: str) -> str:
         """The developer's commit: the tree that was verified, on top of QA's commit."""
         worktree = self._worktree
         self._git.reset_worktree(worktree, tests_commit)
-        return self._git.commit(worktree, self._task.title, self._trailers("code"), tree=tree).sha
+        commit = self._git.commit(worktree, self._task.title, self._trailers("code"), tree=tree).sha
+        changed = [change.path for change in self._git.changed_files(tests_commit, commit)]
+        self._note("code committed", "developer", commit=commit, files=[*changed[:_MOST_NAMED]])
+        return commit
 
     def facts(self, tests_commit: str, code_commit: str) -> ChangeFacts:
         """What can be said of the change without asking anybody."""
@@ -392,6 +402,8 @@ class Workbench:
         except (LandingConflict, VerificationFailed) as problem:
             log.info("does not fit the landing branch", problem=str(problem))
             return Landed(problem=str(problem))
+        pushed: dict[str, JsonValue] = {"pushed": result.pushed, "to": self._git.url if result.pushed else ""}
+        self._note("landed", "tech_lead", commit=result.tip, branch=self._git.landing_branch, **pushed)
         if result.push_error:
             log.warning("landed but not pushed; it is tried again", problem=result.push_error)
         return Landed(
@@ -403,6 +415,25 @@ class Workbench:
         )
 
     # -- inside ----------------------------------------------------------------------------------------------
+
+    def _note(self, act: str, agent: str, **details: JsonValue) -> None:
+        """A line of the audit trail; a step that is repeated may tell an act again."""
+        self._services.store.log_activity(agent, act, self._task.id, **details)
+
+    def _note_tier(self, tier: int) -> None:
+        """What confines the code of models may change with the machine: the trail says when it did."""
+        store, key = self._services.store, "sandbox tier"
+        before = store.recall("orchestrator", key)
+        if before != tier:
+            store.remember("orchestrator", key, tier)
+            store.log_activity("orchestrator", "sandbox tier changed", self._task.id, before=before, after=tier)
+
+    def _unsafe(self, problem: UnsafeContent) -> Trial:
+        """An answer that git must not be given; a secret in it is told to the owner, by place and kind."""
+        if isinstance(problem, SecretFound):
+            kinds = [f"line {line}: {kind}" for line, kind in problem.findings]
+            self._note("secret kept out of a commit", "security", path=problem.path, found=[*kinds])
+        return Trial.invalid(str(problem))
 
     @property
     def _words(self) -> str:

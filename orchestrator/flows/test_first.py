@@ -12,6 +12,7 @@ from functools import partial
 from pydantic import BaseModel
 
 from agents import TestCase, cases_in, contradicting
+from git_ops import secrets_in
 from memory import FailureReason
 from orchestrator.errors import StageFailed
 from orchestrator.flows.code_state import CodeState, Sample
@@ -147,7 +148,8 @@ def _propose(ctx: StageContext, state: CodeState, stated: Sequence[TestCase]) ->
 
 def _usable(ctx: StageContext, state: CodeState, stated: Sequence[TestCase], proposed: Sequence[str]) -> list[TestCase]:
     modules = ctx.bench.sources().imports
-    return ctx.team.qa.cases_from_assertions(proposed, state.settled, modules, stated, FURTHER_ASSERTIONS)
+    clean = [assertion for assertion in proposed if not secrets_in(assertion)]
+    return ctx.team.qa.cases_from_assertions(clean, state.settled, modules, stated, FURTHER_ASSERTIONS)
 
 
 def _vote(ctx: StageContext, state: CodeState, draft: Sample, cases: Sequence[TestCase]) -> list[str]:
@@ -205,7 +207,8 @@ def _red_check(ctx: StageContext, state: CodeState) -> RedCheck:
         failure.test_id.rsplit("::", 1)[-1]: failure.message for failure in trial.failures if not fair[failure.test_id]
     }
     red = [test_id for failed, is_fair in fair.items() if is_fair for test_id in _ids(failed, ctx, state)]
-    problem = trial.problem or ("" if trial.passed or trial.failures else "no test was collected")
+    nothing = "" if trial.passed or trial.failures else "no test was collected"
+    problem = trial.problem or nothing if trial.applied else trial.evidence
     ctx.note("tests are red", red=len(red), already_green=len(trial.passed), unfit=len(unfit))
     present = ctx.views.present(state.base, state.settled) if ctx.profile_of(ctx.developer).small else ""
     return RedCheck(red=red, guards=trial.passed, unfit=unfit, present=present, problem=problem)

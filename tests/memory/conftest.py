@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from memory import MemoryStore, Task, new_task_id
-from memory.schema import metadata
+from memory.schema import audit_chain, metadata
 
 ROOT = Path(__file__).parents[2]
 _numbers = itertools.count(1)
@@ -46,8 +46,10 @@ class PostgreSQL:
     def empty(self) -> None:
         """Make the migrated database as new: much cheaper than a new one."""
         with self._tables.begin() as connection:
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # without triggers
             for table in reversed(metadata.sorted_tables):
                 connection.execute(table.delete())
+            connection.execute(audit_chain.insert().values(id=1, anchor_id=0, anchor_hash="", head_id=0, head_hash=""))
 
     def close(self) -> None:
         self._tables.dispose()
@@ -56,6 +58,17 @@ class PostgreSQL:
     def _execute(self, statement: str) -> None:
         with self._admin.connect() as connection:
             connection.exec_driver_sql(statement)
+
+
+def drop_triggers(connection: sa.Connection) -> None:
+    """As somebody does who may do everything to a database."""
+    if connection.dialect.name == "sqlite":
+        names = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").scalars().all()
+        for name in names:
+            connection.exec_driver_sql(f"DROP TRIGGER {name}")
+    else:
+        for name in ("activity_logs_guard", "audit_chain_guard"):
+            connection.exec_driver_sql(f"DROP FUNCTION {name} CASCADE")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 import memory
 from memory import MemoryStore, SchemaMissing, SchemaTooNew, Task
 from memory.schema import SCHEMA_REVISION, metadata
-from tests.memory.conftest import Python
+from tests.memory.conftest import Python, drop_triggers
 
 
 def engine_of(url: str) -> sa.Engine:
@@ -37,7 +37,15 @@ def test_the_newest_migration_is_the_one_the_code_names() -> None:
 
 SPECIFIED = {
     "agent_memory": ["id", "agent_name", "key", "value", "created_at", "updated_at"],
-    "activity_logs": ["id", "agent_name", "activity", "task_id", "details", "timestamp"],  # task_id is ours
+    "activity_logs": [
+        "id",
+        "agent_name",
+        "activity",
+        "task_id",
+        "details",
+        "timestamp",
+        "hash",
+    ],  # task_id and hash are ours
     "decision_history": ["id", "agent_name", "decision_type", "decision_data", "timestamp"],
 }
 
@@ -81,8 +89,13 @@ def test_tasks_of_the_first_schema_are_kept(empty_url: str) -> None:
     store = MemoryStore(empty_url)
     store.migrate()
     store.add_task(Task(id="t-1", title="From before", description="Kept."))
+    for number in range(3):
+        store.log_activity("qa", "looked", "t-1", number=number)
     engine = engine_of(empty_url)
     with engine.begin() as connection:  # back to what the first program made
+        drop_triggers(connection)
+        connection.exec_driver_sql("ALTER TABLE activity_logs DROP COLUMN hash")
+        connection.exec_driver_sql("DROP TABLE audit_chain")
         for column in ("tests", "tests_file"):
             connection.exec_driver_sql(f"ALTER TABLE tasks DROP COLUMN {column}")
         for table in ("model_probes", "budgets", "reservations", "waiting_calls"):
@@ -93,6 +106,9 @@ def test_tasks_of_the_first_schema_are_kept(empty_url: str) -> None:
     kept = store.get_task("t-1")
     assert (kept.description, kept.tests, kept.tests_file) == ("Kept.", "", "")
     assert SCHEMA_REVISION in store.check()
+    store.log_activity("qa", "looked again", "t-1")
+    report = store.verify_audit()
+    assert (report.lines, report.broken) == (4, "")
     store.close()
 
 

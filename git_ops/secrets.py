@@ -1,0 +1,120 @@
+"""Looks for secrets in what a change adds, before it is recorded: what is in the history stays there for ever.
+
+The kinds are those of detect-secrets, without the ones that guess by entropy: hashes, UUIDs and test data are no
+secrets. What the owner has in a file already may stand there again; a mark such as `pragma: allowlist secret` that
+comes with the change means nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from monitoring import MASK, mask_known, redact
+
+if TYPE_CHECKING:
+    from detect_secrets.plugins.base import RegexBasedDetector
+
+MOST_CHARACTERS = 2 * 1024 * 1024
+"""Of added text that are looked over; a change with more is not recorded. No answer of a model is as long."""
+_LONGEST_LINE = 20_000
+_SHORTEST = 8
+_GUESSING = {"Base64HighEntropyString", "HexHighEntropyString", "IPPublicDetector", "KeywordDetector"}
+_CERTAIN = {"Private Key", "JSON Web Token"}
+_ASSIGNED = re.compile(
+    r"(?i)(?:api_?key|auth_?key|access_?key|secret(?:_?key)?|token|passw(?:or)?d|pwd|credentials?)['\"]?\]?\s*"
+    r"(?::\s*\w+\s*)?[:=]>?\s*[bru]?(['\"])([^'\"\s]{16,200})\1"
+)
+_PLACEHOLDER = re.compile(
+    r"(?i)example|sample|dummy|placeholder|changeme|your[-_]|x{6}|0{8}|1234567|abcdef|\$\{|<|\*{3}"
+)
+_LEAST_ENTROPY = 3.6
+"""Bits a character of an assigned value has on average; words have less, random keys of letters and digits more."""
+_LEAST_DIGITS = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A secret in an added line (counted from 1); never its value."""
+
+    line: int
+    kind: str
+
+
+def secrets_in(text: str, before: str = "") -> list[Finding]:
+    """What `text` holds that should be nobody's to read, beyond what stands in `before`, its state before the change.
+
+    `before` belongs to the owner: its lines and its secrets may stay where they are.
+    """
+    known = Counter(before.splitlines())
+    masked = MASK not in before and MASK in redact(before)
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if known[line]:
+            known[line] -= 1
+            continue
+        for kind, value in _values(line[:_LONGEST_LINE]):
+            if not value or value not in before:
+                found.append(Finding(number, kind))
+                break
+        else:
+            if masked and MASK in line:
+                found.append(Finding(number, f"{MASK} in the place of a value that you were not shown"))
+    return found
+
+
+def added_characters(text: str, before: str) -> int:
+    """Characters in lines of `text` that `before` does not have."""
+    known = set(before.splitlines())
+    return sum(len(line) for line in text.splitlines() if line not in known)
+
+
+def _values(line: str) -> Iterator[tuple[str, str]]:
+    """Kinds of the secrets in a line, each with its value if it is known."""
+    if mask_known(line) != line:
+        yield "a secret of this machine", ""
+    for detector in _detectors():
+        for match in (match for shape in detector.denylist for match in shape.finditer(line)):
+            kind, value = str(detector.secret_type), _value_of(match)
+            if any(detector.analyze_string(match[0])) and (kind in _CERTAIN or _is_likely(kind, value)):
+                yield kind, value
+    for match in _ASSIGNED.finditer(line):
+        if _is_random(match[2]):
+            yield "a key or password in plain text", match[2]
+
+
+def _value_of(match: re.Match[str]) -> str:
+    """The secret itself, where its shape tells it from the words around it (a short group is a prefix of it)."""
+    value: str = max(filter(None, match.groups()), key=len, default="")
+    return value if len(value) >= _SHORTEST else match[0]
+
+
+def _is_likely(kind: str, value: str) -> bool:
+    """Names and sample values have the form of a secret now and then."""
+    if _PLACEHOLDER.search(value) or not any(character.isdigit() for character in value):
+        return False
+    return kind != "Basic Auth Credentials" or (len(value) >= _SHORTEST and not re.search(r"[{}%$()<>]", value))
+
+
+def _is_random(value: str) -> bool:
+    digits = sum(character.isdigit() for character in value)
+    if digits < _LEAST_DIGITS or _PLACEHOLDER.search(value) or not re.fullmatch(r"[A-Za-z0-9+/=_.~-]+", value):
+        return False
+    if re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[\d.:T+-]+", value):
+        return False
+    counts = Counter(value).values()
+    return -sum(count / len(value) * math.log2(count / len(value)) for count in counts) >= _LEAST_ENTROPY
+
+
+@cache
+def _detectors() -> Sequence[RegexBasedDetector]:
+    """Imported on first use: 0.1 s that no other command should wait for. Nothing is ever verified at a server."""
+    from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
+
+    classes: Mapping[str, type[RegexBasedDetector]] = get_mapping_from_secret_type_to_class()
+    return [kind() for kind in classes.values() if kind.__name__ not in _GUESSING]

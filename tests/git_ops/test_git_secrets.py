@@ -1,0 +1,171 @@
+"""What a change adds is looked over before it is recorded: kinds that are found, and ordinary code that is none."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import time
+import uuid
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from git_ops import GitManager, SecretFound, UnsafeContent, secrets_in
+from monitoring import register_secret
+from tests.git_ops.conftest import Owner, git, stage, work
+
+_RANDOM = random.Random(5)
+
+
+def letters(count: int, alphabet: str = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789") -> str:
+    return "".join(_RANDOM.choice(alphabet) for _ in range(count))
+
+
+def jwt() -> str:
+    parts = [json.dumps(part).encode() for part in ({"alg": "HS256", "typ": "JWT"}, {"sub": "17", "name": "A"})]
+    return ".".join([*(b64encode(part).decode().rstrip("=") for part in parts), letters(43)])
+
+
+UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+PLANTED = {
+    "AWS Access Key": f'ID = "AKIA{letters(12, UPPER)}7QZ2"',
+    "Private Key": "-----BEGIN RSA PRIVATE KEY-----",
+    "GitHub Token": f"token: ghp_{letters(36)}",
+    "GitLab Token": f"token: glpat-{letters(20)}",
+    "Slack Token": f"slack = 'xoxb-{letters(12, '123456789')}-{letters(24)}'",
+    "Stripe Access Key": f"stripe.api_key = 'sk_live_{letters(24)}'",
+    "JSON Web Token": f"Authorization: Bearer {jwt()}",
+    "Basic Auth Credentials": f"URL = 'postgres://app:{letters(16)}7@db.internal/app'",
+    "a key or password in plain text": f'SESSION_SECRET = "{letters(40)}42"',
+    "NPM tokens": f"//registry.npmjs.org/:_authToken=npm_{letters(36)}",
+}
+ORDINARY = [
+    f'sha256 = "{_RANDOM.randbytes(32).hex()}"',
+    f'"integrity": "sha512-{b64encode(_RANDOM.randbytes(64)).decode()}",',
+    f"hash = sha256:{_RANDOM.randbytes(32).hex()}",
+    f'USER = UUID("{uuid.UUID(int=_RANDOM.getrandbits(128))}")',
+    f'token = "{uuid.UUID(int=_RANDOM.getrandbits(128))}"',
+    f'DATA = "{b64encode(_RANDOM.randbytes(90)).decode()}"',
+    "password = get_password(user)",
+    "api_key = settings.llm.api_key",
+    'assert login("bob", password="correct horse battery staple")',
+    'password = "hunter2"',
+    'assert parse("https://user:password@example.com/") == ("user", "password")',
+    'URL = f"https://{user}:{password}@{host}/"',
+    "AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE",
+    'token = tokens[position + 1]',
+    "SECRET_KEY = os.environ['SECRET_KEY']",
+    'secret_name: str = "projects/one/secrets/database-password/versions/latest"',
+    "0123456789abcdef0123456789abcdef01234567",
+    'PATTERN = re.compile(r"(ghp|gho)_[A-Za-z0-9_]{36}")',
+    '"resolved": "https://registry.npmjs.org/left-pad/-/left-pad-1.3.0.tgz",',
+    "version = '2026.11.21.1830'",
+    "IP = '203.0.113.7'",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+def test_a_secret_is_found_by_its_kind_and_never_told(kind: str) -> None:
+    found = secrets_in(f"import os\n{PLANTED[kind]}\n")
+    assert [(each.line, each.kind) for each in found] == [(2, kind)]
+
+
+@pytest.mark.parametrize("line", ORDINARY)
+def test_ordinary_code_holds_no_secret(line: str) -> None:
+    assert secrets_in(line) == []
+
+
+def test_this_repository_holds_none() -> None:
+    """Half a megabyte of ordinary code, tests and lock files: a measure of false alarms."""
+    root = Path(__file__).parents[2]
+    listed = subprocess.run(["git", "ls-files"], cwd=root, capture_output=True, text=True, check=True).stdout.split()
+    files = [path for path in listed if path.endswith((".py", ".md", ".lock", ".yaml", ".json", ".toml"))]
+    begun, found = time.monotonic(), {}
+    for path in files:
+        if hits := secrets_in((root / path).read_text(encoding="utf-8")):
+            found[path] = hits
+    seconds = time.monotonic() - begun
+    # tests of redaction and of this scan hold what looks like secrets, on purpose
+    assert [path for path in found if not path.startswith("tests/")] == []
+    assert seconds < 60, f"{seconds:.1f} s"
+
+
+def test_what_the_owner_has_may_stay_and_move() -> None:
+    line = PLANTED["GitHub Token"]
+    assert secrets_in(f"# moved\nx = 1\n{line}\n", f"{line}\n") == []
+    assert secrets_in(f"    {line}  # indented\n", f"{line}\n") == []
+    assert [found.line for found in secrets_in(f"{line}\n{PLANTED['GitLab Token']}\n", f"{line}\n")] == [2]
+
+
+def test_a_mark_that_comes_with_the_change_allows_nothing() -> None:
+    assert secrets_in(f"{PLANTED['GitHub Token']}  # pragma: allowlist secret\n")
+
+
+def test_the_mask_is_not_written_in_place_of_what_was_masked() -> None:
+    owners = f"a = 1\n{PLANTED['a key or password in plain text']}\n"
+    (found,) = secrets_in('a = 2\nSESSION_SECRET = "[redacted]"\n', owners)
+    assert (found.line, "not shown" in found.kind) == (2, True)
+    assert secrets_in('MASK = "[redacted]"\n', "a = 1\n") == []
+
+
+def test_a_long_line_takes_bounded_time() -> None:
+    for text in ("a" * 1_000_000, "eyJ" * 300_000, "://x:" * 200_000, "secret=" * 100_000, "AC" * 500_000):
+        begun = time.monotonic()
+        secrets_in(text)
+        assert time.monotonic() - begun < 5
+
+
+KEY = PLANTED["GitHub Token"]
+
+
+@pytest.mark.parametrize("place", ["src/app.py", "notes.md", "tests/test_keys.py"])
+def test_a_change_with_a_secret_is_not_recorded(manager: GitManager, place: str, tmp_path: Path) -> None:
+    worktree = manager.create_worktree("t1")
+    (worktree.path / place).write_text(f"one = 1\n{KEY}\n")
+    for record in (lambda: manager.write_tree(worktree), lambda: stage(manager, worktree, "code")):
+        with pytest.raises(SecretFound, match="line 2: GitHub Token") as caught:
+            record()
+        assert KEY.split()[-1] not in str(caught.value)
+        assert (caught.value.kind, caught.value.path) == ("secret", place)
+    assert git(tmp_path / "work/repo", "log", "--format=%s", "agents/task/t1") == "first"
+
+
+def test_a_tree_that_was_made_otherwise_is_looked_over_as_it_is_committed(
+    manager: GitManager, open_manager: Callable[..., GitManager], owner: Owner
+) -> None:
+    worktree = manager.create_worktree("t1")
+    (worktree.path / "keys.env").write_text(f"{KEY}\n")
+    careless = GitManager(
+        str(owner.bare), worktree.path.parents[1] / "repo", workspace_path=worktree.path.parents[1],
+        may_hold_secrets=["*.env"],
+    )  # fmt: skip
+    tree = careless.write_tree(worktree)
+    with pytest.raises(SecretFound):
+        manager.commit(worktree, "code", {"Stage": "code"}, tree=tree)
+    assert careless.commit(worktree, "code", {"Stage": "code"}, tree=tree).tree == tree
+
+
+def test_a_secret_of_this_machine_is_found_whatever_it_looks_like(manager: GitManager) -> None:
+    register_secret("mydogsname")
+    for path, text in {"src/app.py": "# mydogsname", "mydogsname.py": "x = 1\n"}.items():
+        worktree = manager.create_worktree(f"t{len(path)}")
+        (worktree.path / path).write_text(text)
+        with pytest.raises(SecretFound) as caught:
+            manager.write_tree(worktree)
+        assert "mydogsname" not in str(caught.value)
+
+
+def test_a_message_holds_no_secret(manager: GitManager) -> None:
+    worktree = work(manager, "t1", {"src/app.py": "one = 2\n"})
+    (worktree.path / "src/app.py").write_text("one = 3\n")
+    assert "[redacted]" in manager.commit(worktree, f"Use {KEY}", {"Stage": "more"}).subject
+
+
+def test_a_change_that_is_too_large_to_be_looked_over_is_refused(manager: GitManager) -> None:
+    worktree = manager.create_worktree("t1")
+    (worktree.path / "data.txt").write_text("word word\n" * 300_000)
+    with pytest.raises(UnsafeContent, match="make a smaller change"):
+        manager.write_tree(worktree)
