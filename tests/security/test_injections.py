@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from memory import TaskStatus
 from tests.orchestrator.conftest import make_house
@@ -60,7 +61,7 @@ class Injected:
     code: Sequence[Answer]
     assertions: Sequence[str] = ()
     ideas: Sequence[Answer] = ()
-    escalation: Answer = field(default_factory=lambda: {"action": "give_up", "reason": "as told"})
+    escalation: Answer = field(default_factory=lambda: dict[str, JsonValue](action="give_up", reason="as told"))
     shown: bool = True
     """Whether a model gets to see the orders."""
     tools: bool = False
