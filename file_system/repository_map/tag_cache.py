@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from file_system.repository_map.languages import edition
 from file_system.repository_map.tags import Tags
+from monitoring import redact
 
 _MOST_BYTES = 64 * 1024 * 1024
 _WAIT_SECONDS = 1.0
@@ -52,7 +53,7 @@ class TagCache:
         """Add `new` tags, note that `used` ones were of use, and let the oldest go where there are too many."""
         now = int(time.time())
         with self._surviving(), self._opened() as connection, connection:
-            rows = [(digest, tags.model_dump_json(), now) for digest, tags in new.items()]
+            rows = [(digest, _without_secrets(tags).model_dump_json(), now) for digest, tags in new.items()]
             connection.executemany("INSERT OR REPLACE INTO tags (digest, tags, used) VALUES (?, ?, ?)", rows)
             connection.executemany("UPDATE tags SET used = ? WHERE digest = ?", [(now, digest) for digest in used])
             connection.execute(
@@ -84,3 +85,9 @@ class TagCache:
                     self._file.unlink(missing_ok=True)
         except OSError:
             pass  # no folder to keep it in
+
+
+def _without_secrets(tags: Tags) -> Tags:
+    """A constant's signature holds its value, which may be a key of the owner's: no database keeps it."""
+    masked = [each.model_copy(update={"signature": redact(each.signature)}) for each in tags.definitions]
+    return tags.model_copy(update={"definitions": tuple(masked)})
