@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -97,7 +98,7 @@ def _file_lock(database: Database) -> Iterator[None]:
     assert database.path is not None
     path = database.path.with_name(database.path.name + ".migrate.lock")
     try:
-        lock = path.open("w")
+        lock = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "w")
     except OSError as error:
         raise DatabaseReadOnly(
             database.place, f"its folder cannot be written ({error.strerror})", "Make the folder writable for this user"

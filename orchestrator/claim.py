@@ -12,6 +12,10 @@ from sqlalchemy import make_url
 from orchestrator.errors import DaemonRunning
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 def claim(engine_url: str) -> IO[str] | None:
     """Take the engine's store for this process, as long as the returned file stays open; None on PostgreSQL.
 
@@ -22,7 +26,7 @@ def claim(engine_url: str) -> IO[str] | None:
         return None
     database = Path(str(url.database))
     database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = Path(f"{database}.lock").open("a+", encoding="utf-8")  # noqa: SIM115  # held as long as the process lives
+    lock = open(f"{database}.lock", "a+", encoding="utf-8", opener=_private)  # noqa: SIM115  # held for life
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from testing.environment_record import Environment
 from testing.errors import InvalidReport
-from testing.frameworks import command_for
+from testing.frameworks import pytest_options
 from testing.junit import report_text
 from testing.mounts import Mount
 from testing.ownership import discard
@@ -113,7 +113,7 @@ def _command(checker: Checker, source: Path, environment: Environment) -> str:
         options = "--no-pretty --no-color-output --no-error-summary --hide-error-context --show-error-codes"
         target = "" if _names_its_targets(source) else "."
         return f"{python} -m mypy {options} --cache-dir /tmp/mypy {target} > {_REPORT}; echo exit $? >> {_REPORT}"
-    tests = shlex.join(command_for(environment.framework, environment, source, ()).command).removeprefix(f"{python} ")
+    tests = shlex.join(["-m", "pytest", *pytest_options(environment)])
     data = "--data-file=/tmp/coverage --rcfile=/dev/null"
     return (
         f"{python} -m coverage run {data} --source=/work {tests}; "

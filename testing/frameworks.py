@@ -96,7 +96,7 @@ def command_for(
     for test_id in selection:
         _check(test_id)
     if framework == "pytest":
-        return _witnessed(environment, "pytest_entry.py", [*_pytest(environment), *selection])
+        return _witnessed(environment, "pytest_entry.py", [*pytest_options(environment), *selection])
     if framework in ("node", "vitest", "jest"):
         return javascript_command(framework, source, selection)
     if framework == "go":
@@ -153,7 +153,8 @@ def _witnessed(environment: Environment, entry: str, arguments: Sequence[str]) -
     return TestCommand([*witness, python, f"{_INSIDE}/{entry}", *arguments], mounts)
 
 
-def _pytest(environment: Environment) -> list[str]:
+def pytest_options(environment: Environment) -> list[str]:
+    """What pytest is told in every run: where to report, and nothing that would decide about more than the tests."""
     options = [
         *("-o", "junit_family=xunit1", f"--junitxml={REPORT}"),
         *("-o", "cache_dir=/tmp/pytest_cache"),  # a plugin may ask for the cache, so it is moved and not switched off

@@ -8,6 +8,7 @@ from testing.diagnosis import MESSAGE_LENGTH, TRACEBACK_LENGTH, Symptom
 from testing.results import Failure, FailureKind
 
 _FRAME = re.compile(r"^\s+at (?P<call>.*?)\(?(?:file://)?(?P<file>/[^():]+|[\w.][^():\s]*):(?P<line>\d+):\d+\)?$")
+_LONGEST_FRAME = 1000
 _NODE_FRAME = re.compile(r"^\s+at .*\(?node:")
 _TYPE = re.compile(r"^(?:Uncaught )?(?P<name>[A-Za-z]*(?:Error|Exception))\b(?: \[[^\]]*\])?: ?(?P<rest>.*)", re.DOTALL)
 _CLAIM = re.compile(r"^(?:AssertionError|JestAssertionError)|\bERR_ASSERTION\b|^Error: expect\(")
@@ -79,16 +80,21 @@ def _project_path(match: re.Match[str]) -> str | None:
 
 def _location(told: str) -> str | None:
     for line in told.splitlines():
-        if (found := _FRAME.match(line)) and (path := _project_path(found)):
+        if (found := _frame(line)) and (path := _project_path(found)):
             return f"{path}:{found['line']}"
     return None
+
+
+def _frame(line: str) -> re.Match[str] | None:
+    """A frame of a stack; a test may print lines of any length, which the pattern would take long for."""
+    return _FRAME.match(line) if len(line) <= _LONGEST_FRAME else None
 
 
 def _project_lines(told: str) -> str:
     """`told` without the frames of node, of packages and of the runner."""
     kept = []
     for line in told.splitlines():
-        found = _FRAME.match(line)
+        found = _frame(line)
         if (
             _NODE_FRAME.match(line)
             or re.match(r"^\s+at .*<anonymous>\)?$", line)
