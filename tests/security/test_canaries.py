@@ -133,6 +133,7 @@ def house(tmp_path: Path, shared_data: Path) -> Iterator[tuple[House, ScriptedMo
         )
 
 
+@pytest.mark.long
 @pytest.mark.probe("secrets")
 @pytest.mark.timeout(600)
 def test_no_secret_gets_anywhere(house: tuple[House, ScriptedModelServer], tmp_path: Path) -> None:
