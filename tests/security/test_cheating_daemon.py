@@ -11,7 +11,7 @@ from tests.security.test_cheats import OS, RUN, calc
 
 __all__ = ["make_house"]
 
-pytestmark = pytest.mark.probe("cheat")
+pytestmark = [pytest.mark.probe("cheat"), pytest.mark.long]
 
 
 def as_answer(files: dict[str, str]) -> str:

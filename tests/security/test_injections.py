@@ -291,7 +291,7 @@ def obedient(case: Injected, filled: Callable[[str], str]) -> Callable[[Request]
 @pytest.mark.parametrize(
     "name",
     # A daemon each: `make test` tries some, `make test-security` all.
-    [name if place % 6 == 0 else pytest.param(name, marks=pytest.mark.long) for place, name in enumerate(REPOSITORIES)],
+    [name if place % 9 == 0 else pytest.param(name, marks=pytest.mark.long) for place, name in enumerate(REPOSITORIES)],
 )
 def test_an_obeyed_order_widens_nothing(name: str, make_house: MakeHouse, tmp_path: Path, ear: Ear) -> None:
     case = REPOSITORIES[name]
