@@ -103,9 +103,11 @@ class Worktrees:
             index.with_suffix(".lock").unlink(missing_ok=True)
 
     def _copy_index(self, source: Path, target: Path) -> None:
-        """A copy keeps git's knowledge of which files are unchanged."""
+        """A copy keeps git's knowledge of which files are unchanged, and its time: git looks into a file that was
+        written as late as the index, and takes an older one of the same size and times to be unchanged.
+        """
         try:
-            shutil.copyfile(source, target)
+            shutil.copy2(source, target)
         except OSError as error:
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 raise DiskFull("copying an index", str(target.parent)) from None

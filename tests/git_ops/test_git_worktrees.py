@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,6 +116,20 @@ def test_hostile_task_ids_are_refused(manager: GitManager, task_id: str) -> None
 
 
 # -- trees ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_change_of_the_same_size_in_the_same_moment_is_seen(manager: GitManager, clone: Path) -> None:
+    """Within the second that git counts in; only by the time of the index does it know to look into the file."""
+    git(clone, "config", "core.trustCTime", "false")
+    file = manager.create_worktree("t1").path / "src/app.py"
+    written = file.stat().st_mtime_ns
+    os.utime(clone / "worktrees/t1/index", ns=(written, written))
+    text = file.read_text()
+    file.write_text(text.swapcase())
+    os.utime(file, ns=(written, written))
+    time.sleep(1.1)
+    tree = manager.write_tree(manager.worktree("t1"))
+    assert git(clone, "show", f"{tree}:src/app.py") == text.swapcase().rstrip()
 
 
 def test_tree_holds_what_the_worktree_holds_and_nothing_moves(manager: GitManager, clone: Path) -> None:
