@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo run test test-security lint bench bench-coding bench-chaos bench-endurance format lock clean
+.PHONY: help demo run test test-all test-security lint bench bench-coding bench-chaos bench-endurance format lock clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
@@ -23,10 +23,12 @@ test: $(VENV)/.ready-dev bubblewrap  ## everything that must hold: format, lint,
 	  TMPDIR=$$tmp $(BIN)/pytest -n 4 --dist worksteal --basetemp=$$tmp/pytest; code=$$?; \
 	  wait $$types || code=1; cat $$tmp/types; rm -rf $$tmp; exit $$code; }
 
+test-all: $(VENV)/.ready-dev bubblewrap  ## the tests, and those that take long and `make test` leaves out
+	$(call pytest,-m 'not model')
+
+test-security: export CI = true
 test-security: $(VENV)/.ready-dev bubblewrap ## every attack there is a test for: how many of each kind are stopped; a few minutes
-	tmp=$(FAST_TMP) && chmod 711 $$tmp && { \
-	  CI=true TMPDIR=$$tmp $(BIN)/pytest -n 4 --dist worksteal --basetemp=$$tmp/pytest -m probe; \
-	  code=$$?; rm -rf $$tmp; exit $$code; }
+	$(call pytest,-m probe)
 
 lint: $(VENV)/.ready-dev          ## format and lint, mending what can be mended
 	$(BIN)/ruff format .
@@ -68,6 +70,13 @@ endef
 FAST_TMP = $$(room=$$(df --output=avail -k /dev/shm 2>/dev/null | tail -n 1); \
   if [ "$${room:-0}" -gt 4000000 ] && ! grep -q ' /dev/shm .*noexec' /proc/mounts; then \
   mktemp -d -p /dev/shm; else mktemp -d; fi)
+
+# Some tests, in that folder.
+define pytest
+	tmp=$(FAST_TMP) && chmod 711 $$tmp && { \
+	  TMPDIR=$$tmp $(BIN)/pytest -n 4 --dist worksteal --basetemp=$$tmp/pytest $(1); \
+	  code=$$?; rm -rf $$tmp; exit $$code; }
+endef
 
 $(VENV)/.ready: $(VENV)/bin/python requirements.lock
 	$(call install,requirements.lock)

@@ -34,7 +34,7 @@ from pydantic import BaseModel
 from sqlalchemy import make_url
 
 from memory import ENDED, TaskStatus
-from tests.orchestrator.house import House, children, eventually, git, make_repository, team
+from tests.orchestrator.house import Daemon, House, children, eventually, git, make_repository, team
 from tests.support import Answer, Reply, Request, ScriptedModelServer
 
 _SHORTEST, _LONGEST = 0.3, 6.0
@@ -119,7 +119,8 @@ def chaos(folder: Path, *, tasks: int, kills: int, seed: int, data: Path | None 
     files = {f"part_{part}.py": _module(part) for part in range(_PARTS)}
     with ScriptedModelServer(_Script(seed)) as server:
         repository = make_repository(folder / "repository", files)
-        house = House(folder, repository, server.url, data or folder / "data", {"orchestrator": {"task_timeout": 3600}})
+        settings: dict[str, dict[str, object]] = {"orchestrator": {"task_timeout": 3600}}
+        house = House(folder, repository, server.url, data or folder / "data", settings, cold=True)
         ids = [house.submit(_task(number), f"Add add_{number}") for number in range(1, tasks + 1)]
         begun, killed_at, alone = time.monotonic(), [], 0
         for number in range(kills):
@@ -145,7 +146,7 @@ def chaos(folder: Path, *, tasks: int, kills: int, seed: int, data: Path | None 
         return result.model_copy(update=_calls(house, server, killed_at) | _work(house, ids) | _litter(house))
 
 
-def _kill(daemon: subprocess.Popen[str], *, with_all: bool) -> None:
+def _kill(daemon: Daemon, *, with_all: bool) -> None:
     started = children(daemon) if with_all else []
     for process in started:  # stopped first, so that none sees another one end
         with suppress(psutil.NoSuchProcess):
@@ -278,7 +279,7 @@ def main() -> int:
     else:
         for name, count in result.model_dump(exclude={"left"}).items():
             print(f"{name.replace('_', ' '):26} {count:>8}{'   <-- should be 0' if name in result.faults else ''}")
-    print("".join(f"left: {each}\n" for each in result.left), end="")
+        print("".join(f"left: {each}\n" for each in result.left), end="")
     return 1 if result.faults else 0
 
 

@@ -16,7 +16,6 @@ import json
 import re
 import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,7 +26,7 @@ import psutil
 from pydantic import BaseModel
 
 from memory import ENDED, Task, TaskStatus, new_task_id
-from tests.orchestrator.house import House, make_repository, team
+from tests.orchestrator.house import Daemon, House, make_repository, team
 from tests.support import Request, ScriptedModelServer
 
 _MODULES = 20
@@ -50,6 +49,8 @@ class Endurance(BaseModel):
     """MiB of the daemon's own process (unique set size)."""
     memory_at_end: int
     growth: float
+    memory_by_tenth: list[int]
+    """MiB: whether it goes on growing, or comes to rest."""
     database_bytes_per_task: int
     """All databases together, with their journals."""
 
@@ -87,6 +88,11 @@ def many_tasks(folder: Path, count: int) -> Endurance:
         steps = [later - earlier for earlier, later in itertools.pairwise(finished)]
         tenth = max(count // 10, 1)
         first, last = statistics.median(steps[:tenth]), statistics.median(steps[-tenth:])
+        by_tenth = [
+            statistics.median(found)
+            for start in range(0, count, tenth)
+            if (found := [size for done, size in memory.items() if start <= done < start + tenth])
+        ]
         early = statistics.median([size for done, size in memory.items() if tenth <= done <= 2 * tenth])
         late = statistics.median([size for done, size in memory.items() if done >= count - tenth])
         size = sum(file.stat().st_size for file in house.paths.state.glob("*.db*"))
@@ -100,6 +106,7 @@ def many_tasks(folder: Path, count: int) -> Endurance:
             memory_after_first_tenth=round(early / _MIB),
             memory_at_end=round(late / _MIB),
             growth=round(late / early - 1, 3),
+            memory_by_tenth=[round(size / _MIB) for size in by_tenth],
             database_bytes_per_task=size // count,
         )
 
@@ -130,7 +137,7 @@ def _house(folder: Path, url: str, **settings: dict[str, object]) -> House:
     files = {f"part_{number}.py": _module(0) for number in range(_MODULES)}
     orchestrator: dict[str, object] = {"check_interval": 60}
     repository = make_repository(folder / "repository", files)
-    return House(folder, repository, url, folder / "data", {"orchestrator": orchestrator, **settings})
+    return House(folder, repository, url, folder / "data", {"orchestrator": orchestrator, **settings}, cold=True)
 
 
 def _submit(house: House, number: int) -> str:
@@ -156,13 +163,13 @@ def _module(number: int) -> str:
     return f'"""A number."""\n\n\ndef value() -> int:\n    """The number."""\n    return {number}\n'
 
 
-def _use(daemon: subprocess.Popen[str]) -> float:
+def _use(daemon: Daemon) -> float:
     """Seconds of processor time so far, of the daemon and of children that have ended."""
     times = psutil.Process(daemon.pid).cpu_times()
     return float(times.user + times.system + times.children_user + times.children_system)
 
 
-def _stop(daemon: subprocess.Popen[str]) -> None:
+def _stop(daemon: Daemon) -> None:
     daemon.send_signal(signal.SIGTERM)
     daemon.wait(60)
 

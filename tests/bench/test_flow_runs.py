@@ -59,6 +59,7 @@ def config(server: ScriptedModelServer) -> dict[str, dict[str, object]]:
     return {"llm": llm, "orchestrator": {"max_approaches": 1}}
 
 
+@pytest.mark.long
 def test_results_say_what_landed_and_what_landed_wrongly(home: Path) -> None:
     tasks = [task("right", 2), task("impossible", 2, "`add(1, 2)` returns `4`")]
     other = [

@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -61,13 +61,15 @@ def error_of(done: subprocess.CompletedProcess[str], code: int) -> str:
 
 def test_every_command_works_beside_a_running_daemon_and_no_secret_gets_out(make_house: MakeHouse) -> None:
     script = Held(team())
-    house, server = make_house(script, llm={"api_key": KEY})
+    house, server = make_house(script, llm={"api_key": KEY, "timeout": 100})
     task_file = house.folder / "task.md"
     task_file.write_text("Say `hi`.\n", encoding="utf-8")
     script.hold("code")
-    with house.daemon() as daemon:
+    with ExitStack() as daemons:
+        daemon = daemons.enter_context(house.daemon())
         task_id = str(entry(house, "task", "add", "Add add", "-d", ADD_TASK, "--priority", "high")["id"])
         server.wait_for(2)  # the daemon took it up, and now waits for the developer's answer
+        follower = daemons.enter_context(following(house))
 
         status = entry(house, "status")
         assert (status["running"], status["pid"]) == (True, daemon.pid)
@@ -87,14 +89,13 @@ def test_every_command_works_beside_a_running_daemon_and_no_secret_gets_out(make
             assert house.cli("task", "cancel", str(waiting["id"])).returncode == 0
             house.wait_for(str(waiting["id"]), TaskStatus.CANCELLED)
 
-        with following(house) as follower:
-            script.release()
-            assert follower.stdout is not None
-            for line in follower.stdout:
-                if json.loads(line)["activity"] == "task completed":
-                    break
-            follower.send_signal(signal.SIGINT)
-            assert follower.wait(10) == 0
+        script.release()
+        assert follower.stdout is not None
+        for line in follower.stdout:
+            if json.loads(line)["activity"] == "task completed":
+                break
+        follower.send_signal(signal.SIGINT)
+        assert follower.wait(10) == 0
 
         shown = entry(house, "task", "show", task_id[:-2])
         assert shown["status"] == "completed"
@@ -267,6 +268,13 @@ def test_a_daemon_that_cannot_start_says_why_in_one_line(
     assert words.format(folder=tmp_path) in error
     assert error.count("error:") == 1
     assert not (tmp_path / "data" / "last-repository").exists()
+
+
+def test_a_start_that_fails_stands_in_the_log_even_if_nobody_is_alerted(make_house: MakeHouse, tmp_path: Path) -> None:
+    house, _ = make_house(team())
+    house.write_config(git={"repository_url": str(tmp_path / "gone")})
+    assert house.run_until_idle().returncode == 2
+    assert "the daemon could not start: " in house.log()
 
 
 def test_a_full_disk_is_one_clear_error_and_loses_nothing(make_house: MakeHouse, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeAlias
 
 import psutil
 import yaml
@@ -23,6 +25,7 @@ from config.paths import ProjectPaths
 from memory import MemoryStore, Priority, Task, TaskStatus, TaskType, new_task_id
 from memory.schema import tasks
 from tests.support import Answer, Request
+from tests.warm import WarmProcess
 
 ROOT = Path(__file__).parents[2]
 Rule = Callable[[Request], Answer]
@@ -96,6 +99,9 @@ def asked(request: Request) -> str:
     return next((kind for mark, kind in marks.items() if mark in str(request.schema)), "code")
 
 
+Daemon: TypeAlias = "subprocess.Popen[bytes] | WarmProcess"
+
+
 class Held:
     """A script whose next answer to questions of one kind is held back until `release`."""
 
@@ -108,7 +114,7 @@ class Held:
         if asked(request) == self._kind:
             self._kind = ""
             released, answer = self._released, self._rule(request)
-            released.wait(60)
+            released.wait(100)
             return answer
         return self._rule(request)
 
@@ -151,6 +157,8 @@ class House:
     server_url: str
     data: Path
     settings: dict[str, dict[str, object]] = field(default_factory=dict)
+    cold: bool = False
+    """Whether its processes begin as an owner's do, and not with everything imported."""
 
     def __post_init__(self) -> None:
         self.write_config()
@@ -181,31 +189,43 @@ class House:
         return ProjectPaths.of(load_settings(self.config), self.folder)
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, str(ROOT / "main.py"), "--config", str(self.config), *arguments]
+        return [sys.executable, str(ROOT / "main.py"), *self._arguments(*arguments)]
 
     def cli(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """One command, to its end."""
-        return subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, input=stdin, timeout=110, env=self._environment()
-        )
+        if self.cold or stdin is not None:
+            command, environment = self.command(*arguments), self._environment()
+            return subprocess.run(
+                command, capture_output=True, text=True, input=stdin, timeout=110, env=environment, check=False
+            )
+        environment = self._environment()
+        with TemporaryDirectory(dir=self.folder) as folder:
+            output, errors = Path(folder, "output"), Path(folder, "errors")
+            process = WarmProcess(self._arguments(*arguments), environment, output, errors)
+            try:
+                code = process.wait(110)
+            finally:
+                process.kill()
+            return subprocess.CompletedProcess(arguments, code, output.read_text("utf-8"), errors.read_text("utf-8"))
 
     def run_until_idle(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.cli("run", "--until-idle", *arguments)
 
     @contextmanager
-    def daemon(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    def daemon(self, *arguments: str) -> Iterator[Daemon]:
         """A running daemon; killed at the end if it still runs."""
-        log = (self.folder / "daemon.log").open("a", encoding="utf-8")
-        process = subprocess.Popen(
-            self.command("run", *arguments), stdout=log, stderr=log, text=True, env=self._environment()
-        )
+        path = self.folder / "daemon.log"
+        with path.open("a", encoding="utf-8") as log:
+            process: Daemon = (
+                subprocess.Popen(self.command("run", *arguments), stdout=log, stderr=log, env=self._environment())
+                if self.cold
+                else WarmProcess(self._arguments("run", *arguments), self._environment(), path, path)
+            )
         try:
             yield process
         finally:
-            if process.poll() is None:
-                process.kill()
+            process.kill()
             process.wait(10)
-            log.close()
 
     @contextmanager
     def store(self) -> Iterator[MemoryStore]:
@@ -293,6 +313,9 @@ class House:
         """The daemon's $TMPDIR, where each test run has its folders."""
         return self.folder / "tmp"
 
+    def _arguments(self, *arguments: str) -> list[str]:
+        return ["--config", str(self.config), *arguments]
+
     def _environment(self) -> dict[str, str]:
         kept = ("PATH", "HOME", "LANG", "PIP_CERT", "PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_DEFAULT_TIMEOUT")
         self.temporary.mkdir(exist_ok=True)
@@ -307,14 +330,14 @@ def eventually(holds: Callable[[], object], what: str, seconds: float = 20) -> N
         time.sleep(0.01)
 
 
-def children(process: subprocess.Popen[str]) -> list[psutil.Process]:
+def children(process: Daemon) -> list[psutil.Process]:
     """All processes a daemon started, theirs included."""
     with suppress(psutil.NoSuchProcess):
         return psutil.Process(process.pid).children(recursive=True)
     return []
 
 
-def in_sandbox(process: subprocess.Popen[str]) -> bool:
+def in_sandbox(process: Daemon) -> bool:
     """Whether a daemon is just now running something in the sandbox."""
     for child in children(process):
         with suppress(psutil.NoSuchProcess):
@@ -329,7 +352,7 @@ def all_end(processes: Sequence[psutil.Process]) -> bool:
     return not alive
 
 
-def stop(process: subprocess.Popen[str], sent: signal.Signals = signal.SIGTERM) -> int:
+def stop(process: Daemon, sent: signal.Signals = signal.SIGTERM) -> int:
     """Signal a daemon and wait for its end."""
     process.send_signal(sent)
     return process.wait(30)

@@ -28,6 +28,7 @@ from tests.support import Reply, Request
 
 def test_a_task_lands_as_a_test_commit_and_a_code_commit(make_house: MakeHouse) -> None:
     house, server = make_house(team())
+    house.cold = True
     task_id = house.submit()
     done = house.run_until_idle()
 

@@ -11,6 +11,7 @@ import pytest
 from memory import TaskStatus
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import (
+    Daemon,
     Held,
     House,
     all_end,
@@ -83,9 +84,10 @@ def test_sigterm_at_any_time_loses_no_answer(make_house: MakeHouse) -> None:
 def test_kill_9_in_each_stage_and_the_task_completes_as_if_nothing_had_happened(make_house: MakeHouse) -> None:
     script = Held(team())
     house, server = make_house(script)
+    house.cold = True
     task_id = house.submit()
 
-    def kill(daemon: subprocess.Popen[str], stage: str) -> None:
+    def kill(daemon: Daemon, stage: str) -> None:
         started = children(daemon)
         daemon.kill()
         daemon.wait(10)
