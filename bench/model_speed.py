@@ -69,9 +69,9 @@ def main() -> None:
     server = LocalModelServer()
     try:
         begun = time.monotonic()
-        with server.slot():
+        with server.slot() as place:  # held for all requests, which are sent together without it
             started = time.monotonic() - begun
-        rows = [row for streams in chosen.streams for row in _measure(server, streams, chosen.repeat)]
+            rows = [row for streams in chosen.streams for row in _measure(place, streams, chosen.repeat)]
         rss = psutil.Process(server.pid).memory_info().rss
         report = {"server": server.program, "start_seconds": round(started, 1), "rss_mb": rss // 2**20}
     finally:
@@ -83,24 +83,23 @@ def main() -> None:
         _print_table(report, rows)
 
 
-def _measure(server: LocalModelServer, streams: int, repeat: int) -> list[Row]:
+def _measure(place: Place, streams: int, repeat: int) -> list[Row]:
     """Medians over `repeat` rounds of `streams` new prompts at once, then of the same ones continued."""
     source = SOURCE.read_text()[:PROMPT_CHARS]
     new, again = [], []
     for round_number in range(repeat):
         # the first line differs, so that nothing of the prompt is known
         heads = [f"# {time.time_ns()} {round_number} {stream}\n{source}\n" for stream in range(streams)]
-        new.append(_round(server, [f"{head}Explain this module at length." for head in heads]))
-        again.append(_round(server, [f"{head}Write ten ideas to improve this module." for head in heads]))
+        new.append(_round(place, [f"{head}Explain this module at length." for head in heads]))
+        again.append(_round(place, [f"{head}Write ten ideas to improve this module." for head in heads]))
     return [_row("new", streams, new), _row("again", streams, again)]
 
 
-def _round(server: LocalModelServer, prompts: Sequence[str]) -> tuple[float, list[Timing]]:
+def _round(place: Place, prompts: Sequence[str]) -> tuple[float, list[Timing]]:
     timings: list[Timing] = []
 
     def ask(prompt: str) -> None:
-        with server.slot() as place:
-            timings.append(_ask(place, prompt))
+        timings.append(_ask(place, prompt))
 
     threads = [threading.Thread(target=ask, args=(prompt,)) for prompt in prompts]
     begun = time.monotonic()

@@ -16,13 +16,15 @@ from config import BudgetSettings
 class CallContext:
     """For whom a call is made. `workflow_id` and `step` name it: when the step is run again, its answer is replayed.
 
-    Two calls that may differ in their answers (samples) need a step or a seed of their own.
+    Two calls that may differ in their answers (samples) need a step or a seed of their own. The embedded model, which
+    answers one call at a time, takes `patient` ones last.
     """
 
     task_id: str | None
     agent: str
     workflow_id: str
     step: str
+    patient: bool = False
 
 
 def _now() -> datetime:

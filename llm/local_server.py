@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
 import socket
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from llm.errors import LocalServerFailed, ModelMissing
-from llm.local_program import SLOTS, Program, programs
+from llm.local_program import Program, programs
 from llm.model_file import model_path
 from monitoring import get_logger, register_secret
 
@@ -33,6 +34,7 @@ _STEADY_SECONDS = 60.0
 """A server that ran this long had not failed at the start: its death is the first one again."""
 _LONGEST_BACKOFF = 30.0
 _STOP_SECONDS = 5.0
+_GAP = 0.5
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR")
 
 
@@ -44,6 +46,48 @@ class Place:
     api_key: str = field(repr=False)
 
 
+class _Line:
+    """One at a time; of those that wait, the ones that may not wait for others first, then as they came.
+
+    Whoever asks in a row leaves short gaps: a patient one begins only when nobody else was there for `_GAP` seconds.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._taken = False
+        self._waiting: list[tuple[bool, int]] = []
+        self._numbers = itertools.count()
+        self._quiet_since = 0.0
+
+    @contextmanager
+    def turn(self, *, patient: bool) -> Iterator[None]:
+        ticket = (patient, next(self._numbers))
+        with self._changed:
+            self._waiting.append(ticket)
+            try:
+                while (pause := self._pause(ticket)) != 0:
+                    self._changed.wait(pause)
+                self._taken = True
+            finally:
+                self._waiting.remove(ticket)
+                self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken = False
+                if not patient:
+                    self._quiet_since = time.monotonic()
+                self._changed.notify_all()
+
+    def _pause(self, ticket: tuple[bool, int]) -> float | None:
+        """Seconds until it may be this one's turn, None as long as somebody else has it, 0 when it is."""
+        if self._taken or min(self._waiting) != ticket:
+            return None
+        patient, _ = ticket
+        return max(self._quiet_since + _GAP - time.monotonic(), 0.0) if patient else 0.0
+
+
 class LocalModelServer:
     """Serves the embedded model to this process. Thread-safe.
 
@@ -53,7 +97,7 @@ class LocalModelServer:
 
     def __init__(self, model: Path | None = None) -> None:
         self._file = model_path(model)
-        self._free = threading.BoundedSemaphore(SLOTS)
+        self._line = _Line()
         self._changed = threading.Condition()
         self._place: Place | None = None
         self._failure: str | None = None
@@ -90,12 +134,12 @@ class LocalModelServer:
                 self._watcher.start()
 
     @contextmanager
-    def slot(self) -> Iterator[Place]:
-        """A place in the running server, for one request at a time: waits until one of its slots is free.
+    def slot(self, *, patient: bool = False) -> Iterator[Place]:
+        """The running server, for one request: waits until no other is under way, and a `patient` one until none waits.
 
         Starts the server when it does not run. Raises ModelMissing or LocalServerFailed.
         """
-        with self._free:
+        with self._line.turn(patient=patient):
             self.start()
             with self._changed:
                 self._changed.wait_for(lambda: self._place or self._failure, _START_SECONDS)

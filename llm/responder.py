@@ -109,7 +109,7 @@ class Responder:
         self._sender.close()
 
     def _granted(self, asked: Sequence[Request], context: CallContext, *, trial: bool) -> Granted:
-        with self._under_way.call(context.task_id, context.agent) as call:
+        with self._under_way.call(context.task_id, context.agent, patient=context.patient) as call:
             patience = Patience(call, context, self._ledger, self._terms.clock)
             asking = Asking(
                 call, context, patience, self._sender, self._budget, self._circuits,

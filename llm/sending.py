@@ -52,8 +52,8 @@ class Sender:
         if request.provider != "local":
             return self._wire.ask(self._endpoints[request.provider], request, timeout, call)
         assert self._local is not None
-        # Waiting for a free slot of the server does not count: the clock starts when it can begin.
-        with self._local.slot() as place:
+        # Waiting for its turn does not count: the clock starts when the request can begin.
+        with self._local.slot(patient=call.patient) as place:
             call.check()
             return self._wire.ask(Endpoint("local", place.base_url, place.api_key), request, timeout, call)
 

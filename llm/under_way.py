@@ -14,8 +14,8 @@ from llm.errors import Interrupted, ProviderRefused
 class CallUnderWay:
     """One call: its request while that is on the wire, and whether it was given up or waits."""
 
-    def __init__(self, task_id: str | None, agent: str, stopping: threading.Event) -> None:
-        self.task_id, self.agent = task_id, agent
+    def __init__(self, task_id: str | None, agent: str, stopping: threading.Event, *, patient: bool = False) -> None:
+        self.task_id, self.agent, self.patient = task_id, agent, patient
         self.over = threading.Event()
         """No further try is wanted: the call was given up, or the daemon stops."""
         self._waiting = self._waited = False
@@ -95,9 +95,9 @@ class CallsUnderWay:
         self._waited: set[str] = set()
 
     @contextmanager
-    def call(self, task_id: str | None, agent: str) -> Iterator[CallUnderWay]:
+    def call(self, task_id: str | None, agent: str, *, patient: bool = False) -> Iterator[CallUnderWay]:
         """A call for `task_id`, known as long as the block runs."""
-        call = CallUnderWay(task_id, agent, self._stopping)
+        call = CallUnderWay(task_id, agent, self._stopping, patient=patient)
         with self._lock:
             self._calls.add(call)
         try:

@@ -11,6 +11,7 @@ import pytest
 from config import AgentSettings, LLMSettings
 from llm import CallContext, LLMClient, Provider
 from memory import MemoryStore
+from monitoring import Alert, alerts, receive_alerts
 from tests.support import ScriptedModelServer
 
 MODELS: dict[Provider, str] = {
@@ -67,6 +68,15 @@ def make_client(store: MemoryStore) -> Iterator[MakeClient]:
     yield make
     for client in made:
         client.close()
+
+
+@pytest.fixture
+def told() -> Iterator[list[Alert]]:
+    """The alerts that were told meanwhile."""
+    received: list[Alert] = []
+    receive_alerts(received.append)
+    yield received
+    alerts._receivers.remove(received.append)
 
 
 def context(step: str = "write 1", *, workflow: str = "task.code", agent: str = "developer") -> CallContext:

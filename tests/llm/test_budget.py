@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +13,7 @@ import pytest
 from config import BudgetSettings, LLMSettings
 from llm import BudgetExhausted, Interrupted, LLMClient, ProviderRefused, ProviderUnavailable
 from memory import Claim, LimitState, MemoryStore, WaitingCall
-from monitoring import Alert, AlertKind, alerts, receive_alerts
+from monitoring import Alert, AlertKind
 from tests.llm.conftest import context
 from tests.llm.test_outages import no_wait_left
 from tests.support import Reply, ScriptedModelServer
@@ -30,14 +29,6 @@ class Clock:
 
     def __call__(self) -> datetime:
         return self.now
-
-
-@pytest.fixture
-def told() -> Iterator[list[Alert]]:
-    received: list[Alert] = []
-    receive_alerts(received.append)
-    yield received
-    alerts._receivers.remove(received.append)
 
 
 def client_of(

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -20,9 +21,10 @@ import pytest
 
 from config import LLMSettings
 from llm import LLMClient, LocalModelServer, LocalServerFailed, ModelMissing, model_status
-from llm.local_program import SLOTS, programs
+from llm.local_program import programs
 from memory import MemoryStore
 from tests.llm.conftest import context
+from tests.orchestrator.house import eventually
 
 ROOT = Path(__file__).parents[2]
 STAND_IN = Path(__file__).with_name("stand_in_server.py")
@@ -128,28 +130,45 @@ def test_no_file_is_said_with_what_to_do(store: MemoryStore, tmp_path: Path) -> 
         client.generate("hello", context=context())
 
 
-def test_no_more_requests_at_once_than_it_has_slots(server: LocalModelServer) -> None:
-    inside: list[int] = []
-    entered = threading.Semaphore(0)
-    leave = threading.Event()
+def test_one_request_at_a_time_and_the_patient_ones_last(server: LocalModelServer) -> None:
+    served: list[str] = []
+    threads: list[threading.Thread] = []
 
-    def take(number: int) -> None:
-        with server.slot():
-            inside.append(number)
-            entered.release()
-            leave.wait(20)
+    def take(name: str, patient: bool) -> None:
+        with server.slot(patient=patient):
+            served.append(name)
 
-    threads = [threading.Thread(target=take, args=(number,)) for number in range(SLOTS + 1)]
-    for thread in threads:
-        thread.start()
-    for _ in range(SLOTS):
-        assert entered.acquire(timeout=20)
-    assert not entered.acquire(timeout=0.3)
-    assert len(inside) == SLOTS
-    leave.set()
+    with server.slot():
+        for name, patient in (("a patient one", True), ("one", False), ("another", False), ("a last one", True)):
+            threads.append(threading.Thread(target=take, args=(name, patient)))
+            threads[-1].start()
+            eventually(lambda: len(server._line._waiting) == len(threads), "it waits")
+        assert not served
     for thread in threads:
         thread.join(20)
-    assert len(inside) == SLOTS + 1
+    assert served == ["one", "another", "a patient one", "a last one"]
+
+
+def test_a_patient_request_does_not_slip_in_between_those_of_one_who_asks_in_a_row(
+    server: LocalModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llm.local_server._GAP", 2.0)  # also on a busy machine
+    served: list[str] = []
+
+    def wait() -> None:
+        with server.slot(patient=True):
+            served.append("patient")
+
+    thread = threading.Thread(target=wait)
+    for number in range(4):
+        with server.slot():
+            served.append("in a row")
+            if not number:
+                thread.start()
+                eventually(lambda: server._line._waiting, "it waits")
+        time.sleep(0.05)
+    thread.join(20)
+    assert served == ["in a row"] * 4 + ["patient"]
 
 
 def test_stop_ends_the_child_and_refuses_further_calls(server: LocalModelServer, ask: Ask) -> None:

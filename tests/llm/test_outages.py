@@ -19,20 +19,12 @@ from llm.lineup import ServedModel
 from llm.rate import RateLimiter
 from llm.request import Request
 from memory import MemoryStore
-from monitoring import Alert, AlertKind, alerts, receive_alerts
+from monitoring import Alert, AlertKind
 from tests.llm.conftest import context
 from tests.support import Answer, Reply, ScriptedModelServer
 from tests.support import Request as Asked
 
 AWAY = ProviderUnavailable("away")
-
-
-@pytest.fixture
-def told() -> Iterator[list[Alert]]:
-    received: list[Alert] = []
-    receive_alerts(received.append)
-    yield received
-    alerts._receivers.remove(received.append)
 
 
 def client_of(

@@ -1,0 +1,102 @@
+"""How many tasks are begun, and what counts as work on one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from config import load_settings
+from memory import ENDED, FailureReason, MemoryStore, Priority, Task, TaskStatus
+from orchestrator import open_services
+from orchestrator.engine import Job
+from orchestrator.flows.code_state import CodeState, Sample
+from orchestrator.flows.flow import StageContext
+from tests.orchestrator.conftest import MakeHouse
+from tests.orchestrator.house import GOOD_ADD, Held, asked, team
+from tests.support import Answer, Reply, Request
+
+T = TypeVar("T")
+_TRIPLE = "Add `triple(x: int) -> int` to calc.py. `triple(2)` returns `6` and `triple(0)` returns `0`."
+_GOOD_TRIPLE = GOOD_ADD.replace(
+    "def add(a: int, b: int) -> int:\n    return a + b", "def triple(x: int) -> int:\n    return 3 * x"
+)
+
+
+def in_progress(number: int) -> Callable[[MemoryStore], bool]:
+    return lambda store: store.count_by_status().get(TaskStatus.IN_PROGRESS, 0) == number
+
+
+def test_no_more_tasks_are_open_than_may_be_but_a_more_urgent_one_is_begun(make_house: MakeHouse) -> None:
+    script = Held(team())
+    house, server = make_house(script, orchestrator={"max_open_tasks": 2})
+    script.hold("code")
+    first = [house.submit(title=f"Add add, {number}") for number in range(4)]
+    with house.daemon():
+        server.wait_for(3)  # assertions for two, the code of one
+        house.wait(in_progress(2))
+        time.sleep(2.5)  # rounds in which a third one could be begun
+        with house.store() as store:
+            assert in_progress(2)(store)
+            assert [store.get_task(one).status for one in first[2:]] == [TaskStatus.PENDING] * 2
+        urgent = house.submit(title="Add add at once", priority=Priority.HIGH)
+        house.wait(lambda store: store.get_task(urgent).status is TaskStatus.IN_PROGRESS)
+        house.submit(title="Add add later", priority=Priority.LOW)
+        script.release()
+        house.wait(lambda store: all(task.status in ENDED for task in store.list_tasks()))
+
+
+def test_a_task_that_waits_for_its_turn_is_not_over_its_time(make_house: MakeHouse) -> None:
+    works = team()
+
+    def slow(request: Request) -> Answer:
+        if asked(request) != "code":
+            return works(request)
+        # The developer is busy with the first task until its time is over; the second one has been waiting until then.
+        return Reply.text(_GOOD_TRIPLE).after(5) if "triple" in request.prompt else Reply.text(GOOD_ADD).after(90)
+
+    house, _ = make_house(slow, orchestrator={"task_timeout": 16, "check_interval": 0.5}, llm={"timeout": 100})
+    first = house.submit()
+    second = house.submit(_TRIPLE, "Add triple", priority=Priority.LOW)
+    assert house.run_until_idle().returncode == 1
+    ended, done = house.task(first), house.task(second)
+    assert (ended.status, ended.reason) == (TaskStatus.FAILED, FailureReason.TIMEOUT)
+    assert done.status is TaskStatus.COMPLETED
+    assert done.started_at is not None
+    assert done.finished_at is not None
+    assert (done.finished_at - done.started_at).total_seconds() > 16
+
+
+@dataclass
+class _Steps:
+    """A job that is run without an engine."""
+
+    job: Job
+
+    def step(self, name: str, returns: type[T], action: Callable[[], T]) -> T:
+        return action()
+
+
+def test_calls_for_tasks_that_stand_back_let_others_go_first(make_house: MakeHouse) -> None:
+    house, _ = make_house(team())
+    services = open_services(load_settings(house.config), house.paths)
+    try:
+        for behind in (0, 2):
+            task = Task(id="t-1", title="Add", result={"behind": behind})
+            steps = _Steps(Job(id="t-1.0.1.code", agent="developer", kind="stage", payload={}, priority=1))
+            assert StageContext(task, "code", services, steps).ask("write 1.1").patient is bool(behind)
+    finally:
+        services.close()
+
+
+def test_after_an_approach_tasks_that_were_tried_less_often_go_first() -> None:
+    def behind(turns: int, *missing: int) -> int:
+        drafts = [Sample(answer=str(count), passed=not count, missing=count) for count in missing]
+        state = CodeState(turns=turns, drafts=drafts)
+        state.step_back()
+        return state.behind
+
+    # One that has an unconfirmed answer does not go before one that is far off, again and again.
+    assert behind(1, 0, 3) < behind(1, 5) < behind(2, 0) < behind(2, 50)
+    assert behind(1, 1) == behind(1)
