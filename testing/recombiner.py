@@ -15,7 +15,8 @@ _LONGEST_DIFFERENCE = 2000
 class RecombinationTask(BaseModel):
     """What is searched: a `function` (or `Class.method`) of `module`, from `samples` (source), that passes `tests`.
 
-    A test is the lines of its body. `seconds` bound the search.
+    A test is the lines of its body. `seconds` bound the search. With `present` the last sample is the function as it is
+    before the work.
     """
 
     module: str
@@ -23,6 +24,7 @@ class RecombinationTask(BaseModel):
     samples: list[str]
     tests: list[list[str]]
     seconds: float
+    present: bool = False
 
 
 class Recombination(BaseModel):
@@ -35,19 +37,15 @@ class Recombination(BaseModel):
     found: int = Field(0, ge=0)
     """Solutions that pass all tests; `code` is one of them."""
     agreeing: int = Field(0, ge=0)
-    """Of these, how many answer further calls as `code` does, itself included, """
-    roots: int = Field(0, ge=0)
-    """and of how many samples they are changes, those that begin alike counting as one."""
-    of_last: bool = False
-    """Whether `code` is a change of the last sample."""
+    """Of these, how many answer further calls as `code` does, itself included."""
+    proven: bool = False
+    """Whether the tests run every line of `code`, but for those of the function as it is."""
     seconds: float = 0.0
 
-    def certain(self, *, last_is_known: bool = False) -> bool:
-        """Whether `code` is the only way found to pass these tests: whatever else was found does the same, and that
-        from another sample. What changes the last one needs no other when that is `last_is_known` to be nearly right.
-        """
-        alone = self.of_last and last_is_known
-        return self.agreeing == self.found and (self.roots != 1 or alone)
+    def certain(self) -> bool:
+        """Whether `code` is the only way found to pass these tests, and all of it is needed for that: what no test
+        runs, nobody asked for. A sample that passes as it is was found by no search (`found` is 0)."""
+        return self.agreeing == self.found and (self.proven or not self.found)
 
 
 def recombine(place: Place, task: RecombinationTask) -> Recombination:

@@ -112,7 +112,7 @@ class TestRunner:
         _log.info(
             "solutions recombined", function=task.function, samples=len(task.samples), found=bool(found.code),
             tried=found.tried, best=found.best, of=found.of, all=found.found, agreeing=found.agreeing,
-            roots=found.roots, seconds=round(found.seconds, 2),
+            proven=found.proven, seconds=round(found.seconds, 2),
         )  # fmt: skip
         return found
 

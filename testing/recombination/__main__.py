@@ -3,7 +3,8 @@
     python -m ai_agents_sandboxed.recombination TASK.json RESULT.json
 
 The task: `module` and `function` (names), `samples` (answers as source), `tests` (bodies, one assertion each) and
-`seconds`. The result: `code` (source, or empty), `tried`, `best` and `of` (tests passed by the best, and all).
+`seconds`; with `present` the last sample is the function as it is. The result: `code` (source, or empty), `tried`,
+`best` and `of` (tests passed by the best, and all); of what was found: `found`, `agreeing`, `proven` (`recombiner.py`).
 Whoever asked verifies what was found with the real test runner: nothing here is believed.
 """
 
@@ -23,7 +24,7 @@ from typing import Any
 from .choice import best, probes
 from .edits import STAGES, changes
 from .jury import Jury, module_of
-from .solutions import Solution, compiled, computes_unused, identity, read_solution, roots_of, written
+from .solutions import Solution, compiled, computes_unused, identity, in_lines, read_solution, written
 from .templates import Hints, constants_of, empty_cases, one_argument_calls
 
 _DEEPEST = 2
@@ -37,12 +38,11 @@ _MOST_ALIKE = 3
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A solution, the tests it passes, the changes that made it of the sample `root`, and which changes come next."""
+    """A solution, the tests it passes, the changes that made it of a sample, and which changes come next."""
 
     solution: Solution
     passed: int
     depth: int
-    root: int
     stage: int = 0
 
 
@@ -55,7 +55,7 @@ class Search:
         self._name: str = task["function"]
         solutions = (read_solution(code, self._name) for code in task["samples"])
         self._solutions = [solution for solution in solutions if solution is not None]
-        self._roots = roots_of(self._solutions)
+        self._present = self._solutions[-1] if task.get("present") and self._solutions else None
         self._imports = [node for solution in self._solutions for node in solution.imports]
         self._module = module_of(task["module"], self._imports)
         self._known = set(vars(self._module)) | set(dir(builtins))
@@ -70,23 +70,23 @@ class Search:
         self._seen: set[object] = set()
         self._alike: dict[int, int] = {}
         self._samples: list[tuple[int, Solution]] = []
-        self._found: list[tuple[Solution, int]] = []
+        self._found: list[Solution] = []
         self._heap: list[tuple[int, int, int, _Candidate]] = []
         self._pushed = 0
         self.tried = 0
         self.best = 0
-        self.found = self.agreeing = self.roots = 0
-        self.of_last = False
+        self.found = self.agreeing = 0
+        self.proven = False
 
     def run(self) -> str:
         """The source of a solution that passes every test, or nothing."""
-        for root, solution in reversed([*zip(self._roots, self._solutions, strict=True)]):
+        for solution in reversed(self._solutions):
             passed = self._judge(solution, 0)
             if passed == self._jury.everything:
                 return self._written(solution)
             if passed is not None:
                 self._samples.append((passed, solution))
-                self._keep(solution, passed, depth=0, root=root)
+                self._keep(solution, passed, depth=0)
         while self._heap and time.monotonic() < self._end:
             candidate = heapq.heappop(self._heap)[-1]
             self._try_changes(candidate)
@@ -104,34 +104,45 @@ class Search:
             try:
                 now = self._judge(solution, passed)
                 if now == self._jury.everything and not computes_unused(solution.function):
-                    self._keep_found(_copied(solution), candidate.root)
+                    self._keep_found(_copied(solution))
                 elif now is not None and now & ~passed and now.bit_count() >= max(passed.bit_count(), self.best):
-                    self._keep(_copied(solution), now, candidate.depth + 1, candidate.root)
+                    self._keep(_copied(solution), now, candidate.depth + 1)
             finally:
                 change.undo(old)
 
-    def _keep_found(self, solution: Solution, root: int) -> None:
+    def _keep_found(self, solution: Solution) -> None:
         """One solution may be right by chance: look on a little for others to choose from."""
         if not self._found:
             self._end = min(self._end, time.monotonic() + self._seconds * _SHARE_FOR_OTHERS)
-        self._found.append((solution, root))
+        self._found.append(solution)
         if len(self._found) >= _MOST_FOUND:
             self._end = 0
 
     def _likeliest(self) -> Solution:
-        """Of the found solutions the one that goes on doing what the samples do."""
+        """Of the found solutions the one that goes on doing what the samples do; of those that do the same, one
+
+        without a line that no test runs, if there is any.
+        """
         questions = probes(self._name, self._tests, self._donors, random.Random(0))  # noqa: S311  # nothing secret
-        outcomes = [self._jury.outcomes(compiled(solution), questions) for solution, _ in self._found]
+        outcomes = [self._jury.outcomes(compiled(solution), questions) for solution in self._found]
         samples = [
             (passed.bit_count() / self.tests, self._jury.outcomes(compiled(solution), questions))
             for passed, solution in self._samples
             if passed.bit_count() * 2 >= self.tests
         ]
         place = best(outcomes, samples)
-        alike = [root for (_, root), theirs in zip(self._found, outcomes, strict=True) if theirs == outcomes[place]]
-        self.found, self.agreeing, self.roots = len(outcomes), len(alike), len(set(alike))
-        self.of_last = self._found[place][1] == self._roots[-1]
-        return self._found[place][0]
+        alike = [each for each, theirs in zip(self._found, outcomes, strict=True) if theirs == outcomes[place]]
+        self.found, self.agreeing = len(outcomes), len(alike)
+        proven = next((each for each in alike if self._is_proven(each)), None)
+        self.proven = proven is not None
+        return proven or self._found[place]
+
+    def _is_proven(self, solution: Solution) -> bool:
+        """Whether the tests run all of it, but for what the present function has, too."""
+        code, statements = in_lines(solution)
+        run = self._jury.lines_run(code)
+        known = {text for _, text in in_lines(self._present)[1]} if self._present else set()
+        return all(line in run or text in known for line, text in statements)
 
     @property
     def tests(self) -> int:
@@ -152,10 +163,10 @@ class Search:
         self.best = max(self.best, result.bit_count())
         return result
 
-    def _keep(self, solution: Solution, passed: int, depth: int, root: int) -> None:
+    def _keep(self, solution: Solution, passed: int, depth: int) -> None:
         self._alike[passed] = self._alike.get(passed, 0) + 1
         if depth == 0 or (depth < _DEEPEST and self._alike[passed] <= _MOST_ALIKE):
-            self._push(_Candidate(solution, passed, depth, root))
+            self._push(_Candidate(solution, passed, depth))
 
     def _push(self, candidate: _Candidate) -> None:
         """The likely changes of all near candidates come before the many unlikely ones of the nearest."""
@@ -187,7 +198,7 @@ def main() -> None:
     search = Search(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
     found = search.run()
     result = {"code": found, "tried": search.tried, "best": search.best, "of": search.tests}
-    result |= {"found": search.found, "agreeing": search.agreeing, "roots": search.roots, "of_last": search.of_last}
+    result |= {"found": search.found, "agreeing": search.agreeing, "proven": search.proven}
     Path(sys.argv[2]).write_text(json.dumps(result), encoding="utf-8")
 
 

@@ -17,7 +17,8 @@ import sys
 import types
 import zlib
 from collections.abc import Iterator, Sequence
-from types import CodeType, ModuleType
+from types import CodeType, FrameType, ModuleType
+from typing import Any
 
 from .choice import RESULT, Probe
 
@@ -34,6 +35,11 @@ _PROBE = 0xFFFFFFFF
 """In the place of the expected tests: run the probes instead."""
 _SHOWN = 0x80000000
 """With the place of a probe: give its outcome in words."""
+_LINES = 0xFFFFFFFE
+"""In the place of the expected tests: tell which lines they run."""
+_MOST_LINES = 1024
+_SLOWER = 25
+"""Times the processor time that tests get while their lines are noted."""
 _WORDS = struct.Struct("<500s")
 _MOST_ITEMS = 100
 _ADDRESS = re.compile(rb" at 0x[0-9a-f]+")
@@ -108,6 +114,12 @@ class Jury:
         words = _WORDS.unpack(self._asked(code, _SHOWN | probe, _WORDS.size, self._seconds) or bytes(_WORDS.size))[0]
         return str(words.rstrip(b"\0"), "utf-8")
 
+    def lines_run(self, code: CodeType) -> set[int]:
+        """The lines of `code`, which is compiled from text, that any of the tests runs; none where that takes long."""
+        answer = self._asked(code, _LINES, _MOST_LINES // 8, self._seconds * _SLOWER)
+        bits = int.from_bytes(answer, "little")
+        return {line for line in range(_MOST_LINES) if bits >> line & 1}
+
     def _asked(self, code: CodeType, what: int, size: int, seconds: float) -> bytes:
         """The worker's answer; nothing when it did not come in time."""
         _, asking, answering = self._worker or self._start()
@@ -169,8 +181,11 @@ class Jury:
 
     def _answer(self, code: CodeType, expected: int) -> bytes:
         # Again and again, for candidates that catch whatever is raised in them.
-        signal.setitimer(signal.ITIMER_VIRTUAL, self._processor_seconds, self._processor_seconds)
+        seconds = self._processor_seconds * (_SLOWER if expected == _LINES else 1)
+        signal.setitimer(signal.ITIMER_VIRTUAL, seconds, seconds)
         try:
+            if expected == _LINES:
+                return self._lines_run(code)
             if expected == _PROBE:
                 return struct.pack(f"<{len(self._probes)}I", *map(_number, self._probed(code, self._probes)))
             if expected & _SHOWN:
@@ -178,6 +193,8 @@ class Jury:
                 return _WORDS.pack(outcome if len(outcome) < _WORDS.size else b"")
             return _RESULT.pack(self._judge(code, expected))
         except _Late:
+            if expected == _LINES:
+                return bytes(_MOST_LINES // 8)
             return b"" if expected & _SHOWN else _RESULT.pack(0)
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
@@ -193,6 +210,25 @@ class Jury:
             except BaseException as error:  # noqa: BLE001  # whatever a model wrote
                 outcome = _RAISES.decode() + type(error).__name__
             yield _ADDRESS.sub(b"", outcome.encode("utf-8", "replace"))
+
+    def _lines_run(self, code: CodeType) -> bytes:
+        lines: set[int] = set()
+
+        def trace(frame: FrameType, event: str, _: object) -> Any:
+            if frame.f_code.co_filename != code.co_filename:
+                return None
+            if event == "line" and frame.f_lineno < _MOST_LINES:
+                lines.add(frame.f_lineno)
+            return trace
+
+        self._define(code)
+        sys.settrace(trace)
+        try:
+            for test in self._tests:
+                _holds(test, self._raises)
+        finally:
+            sys.settrace(None)
+        return sum(1 << line for line in lines).to_bytes(_MOST_LINES // 8, "little")
 
     def _judge(self, code: CodeType, expected: int) -> int:
         try:

@@ -49,15 +49,6 @@ def read_solution(code: str, name: str) -> Solution | None:
     )
 
 
-def roots_of(solutions: Sequence[Solution]) -> list[int]:
-    """For each solution which one it stands for: those that begin alike are one, since an answer may have been begun
-
-    by an earlier one and only gone on with.
-    """
-    beginnings = [ast.dump(solution.function.body[0]) for solution in solutions]
-    return [beginnings.index(beginning) for beginning in beginnings]
-
-
 def compiled(solution: Solution) -> CodeType:
     """What defines the function when it is run. Raises SyntaxError and its like for what is no program."""
     body: list[ast.stmt] = [*solution.helpers, solution.function]
@@ -68,6 +59,27 @@ def identity(code: CodeType) -> object:
     """What a code object does, without where it stands in a file: equal for programs that cannot be told apart."""
     constants = tuple(identity(item) if isinstance(item, CodeType) else (type(item), item) for item in code.co_consts)
     return (code.co_code, code.co_names, code.co_varnames, code.co_argcount, constants)
+
+
+def in_lines(solution: Solution) -> tuple[CodeType, list[tuple[int, str]]]:
+    """The solution compiled from text, and of each statement of its function that does something line and text."""
+    parts = [ast.unparse(ast.fix_missing_locations(part)) for part in [*solution.helpers, solution.function]]
+    source = "\n".join(parts)
+    function = ast.parse(source).body[-1]
+    statements = [
+        (node.lineno, ast.unparse(node).partition("\n")[0])
+        for node in ast.walk(function)
+        if isinstance(node, ast.stmt) and node is not function and not _does_nothing(node)
+    ]
+    return compile(source, "<candidate in lines>", "exec"), statements
+
+
+def _does_nothing(node: ast.stmt) -> bool:
+    if isinstance(node, ast.While):  # without a condition its own line is not run
+        return isinstance(node.test, ast.Constant)
+    return isinstance(node, ast.Global | ast.Nonlocal) or (
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    )
 
 
 def computes_unused(function: ast.FunctionDef) -> bool:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from testing import Environment, Recombination, RecombinationTask, TestRunner
 from testing.recombination.choice import MOST_PROBES, RESULT, best, probes
 from testing.recombination.edits import STAGES, changes
-from testing.recombination.solutions import computes_unused, read_solution, roots_of, written
+from testing.recombination.solutions import computes_unused, read_solution, written
 from testing.recombination.templates import Hints, empty_cases, usual_mends
 from tests.testing.conftest import Tree
 
@@ -289,13 +289,6 @@ def test_a_value_that_nothing_uses_is_noticed(body: str, unused: bool) -> None:
     assert computes_unused(solution.function) is unused
 
 
-def test_answers_that_begin_alike_stand_for_one() -> None:
-    bodies = ["if x < 0:\n        raise ValueError\n    return x", "x += 1\n    return x"]
-    bodies.append(bodies[0].replace("return x", "return x // 2"))
-    solutions = [read_solution(f"def half(x):\n    {body}\n", "half") for body in bodies]
-    assert roots_of([solution for solution in solutions if solution]) == [0, 1, 0]
-
-
 def test_what_does_not_define_the_function_is_no_solution() -> None:
     assert read_solution("def g(): pass", "f") is None
     assert read_solution("def f(:", "f") is None
@@ -365,17 +358,34 @@ def test_a_method_is_asked_after_what_its_test_did_before(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("found", "agreeing", "roots", "certain"),
-    [(0, 0, 0, True), (2, 2, 1, False), (5, 5, 2, True), (5, 4, 2, False), (16, 2, 2, False)],
+    ("found", "agreeing", "proven", "certain"),
+    [(0, 0, False, True), (1, 1, True, True), (5, 5, True, True), (5, 5, False, False), (16, 2, True, False)],
 )
-def test_a_find_is_certain_when_what_else_was_found_does_the_same(
-    found: int, agreeing: int, roots: int, certain: bool
+def test_a_find_is_certain_when_what_else_was_found_does_the_same_and_tests_run_all_of_it(
+    found: int, agreeing: int, proven: bool, certain: bool
 ) -> None:
-    assert Recombination(code="x", found=found, agreeing=agreeing, roots=roots).certain() is certain
+    assert Recombination(code="x", found=found, agreeing=agreeing, proven=proven).certain() is certain
 
 
-def test_a_change_of_the_present_code_needs_no_other() -> None:
-    found = Recombination(code="x", found=2, agreeing=2, roots=1, of_last=True)
-    assert found.certain(last_is_known=True)
-    assert not found.certain()
-    assert not found.model_copy(update={"found": 3}).certain(last_is_known=True)
+FEE = """def fee(x):
+    if x > 100:
+        return x // 10
+    return x - 1
+"""
+FEE_TESTS = [["from m import fee", f"assert fee({x}) == {x + 1}"] for x in (3, 4, 9)]
+
+
+@pytest.mark.parametrize("present", [False, True])
+def test_what_no_test_runs_is_not_proven_unless_it_is_there_already(
+    present: bool, runner: TestRunner, base_environment: Environment, tree: Tree
+) -> None:
+    task = RecombinationTask(module="m", function="fee", samples=[FEE], tests=FEE_TESTS, seconds=4, present=present)
+    found = runner.recombine(tree({"m.py": ""}), base_environment, task)
+    assert found.code
+    kept = "// 10" in found.code
+    assert found.proven is (present or not kept)
+    assert kept, "the search cut the branch off: this test needs another example"
+    plain = FEE.replace("    if x > 100:\n        return x // 10\n", "")
+    found = runner.recombine(tree({"m.py": ""}), base_environment, task.model_copy(update={"samples": [plain]}))
+    assert found.code
+    assert found.proven
