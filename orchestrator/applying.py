@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from agents import Requirements
@@ -20,7 +21,7 @@ from file_system import (
     parse_answer,
 )
 from orchestrator.javascript import is_esm
-from orchestrator.offers import offered
+from orchestrator.offers import offered, without
 
 
 def apply_answer(
@@ -34,7 +35,9 @@ def apply_answer(
     files = FileManager(root, protected=protected)
     try:
         if small and requirements.target_file.endswith(".py"):
-            _merge(files, requirements, answer, tests)
+            for piece in requirements.pieces:
+                elsewhere = {name for other in requirements.pieces if other != piece for name in other.symbols}
+                _merge(files, piece, answer, elsewhere, tests)
         elif small and is_javascript(requirements.target_file):
             _merge_javascript(files, root, requirements, answer)
         else:
@@ -46,11 +49,13 @@ def apply_answer(
     return ""
 
 
-def _merge(files: FileManager, requirements: Requirements, answer: str, tests: str) -> None:
-    """Put the definitions of `answer` into the target module, and export what the tests import from its package."""
+def _merge(files: FileManager, requirements: Requirements, answer: str, elsewhere: Collection[str], tests: str) -> None:
+    """Put the definitions of `answer`, but those that belong `elsewhere`, into the target module, and export what the
+    tests import from its package."""
     path = requirements.target_file
     before = files.read_file(path) if files.exists(path) else ""
-    merged = merge_definitions(before, offered(code_for(answer, path), before, requirements.symbols), path)
+    code = without(code_for(answer, path), elsewhere)
+    merged = merge_definitions(before, offered(code, before, requirements.symbols), path)
     files.write_file(path, merged.text)
     package, _, module = requirements.module.rpartition(".")
     init = f"{path.rpartition('/')[0]}/__init__.py"

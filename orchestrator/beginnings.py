@@ -16,9 +16,11 @@ from orchestrator.definitions import (
     constants_of,
     function_named,
     imports_of,
+    in_signatures,
     members_of,
     parsed,
     signature,
+    told,
 )
 
 _SHORTEST_RESUMED = 3
@@ -84,7 +86,8 @@ def _begun(wanted: Wanted, more_imports: Sequence[str], beginning: str) -> Begun
         return None
     imports = list(dict.fromkeys([*imports_of(body), *more_imports]))
     others = [node for node in body if isinstance(node, Definition) and node.name != wanted.name and node is not owner]
-    ready = [*wanted.imported, *(signature(node) for node in others if not node.name.startswith("_"))]
+    used = in_signatures(wanted.description, [wanted.name])
+    ready = [*wanted.imported, *(told(node, used) for node in others if not node.name.startswith("_"))]
     head = [*imports, *constants_of(body), *(f"# There is: {line}" for line in ready)]
     words = f"{wanted.title}.\n\n{wanted.description.strip()}".replace('"""', "'''").replace("\\", "\\\\")
     task = textwrap.indent(words, "    ").strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import textwrap
 from collections.abc import Collection, Sequence
 
@@ -10,6 +11,7 @@ from file_system import NOT_PYTHON, Definition, Function, assigned_names, first_
 
 LONGEST_CONSTANT = 160
 """Characters of a constant that is shown."""
+_LONGEST_CLASS = 600
 
 
 def parsed(text: str) -> list[ast.stmt] | None:
@@ -34,11 +36,11 @@ def function_named(body: Sequence[ast.stmt], name: str) -> ast.FunctionDef | Non
     return next((node for node in places if isinstance(node, ast.FunctionDef) and node.name == last), None)
 
 
-def definition_line(text: str, name: str) -> str:
-    """How the module `text` defines `name`, in one line: an alias or constant as it is, else a signature; or empty."""
+def definition_line(text: str, name: str, used: Collection[str] = ()) -> str:
+    """How the module `text` defines `name`, in one line: an alias or constant as it is, else as `told` says it."""
     for node in parsed(text) or ():
         if isinstance(node, Definition) and node.name == name:
-            return signature(node)
+            return told(node, used)
         if name in assigned_names(node) and len(line := ast.unparse(node)) <= LONGEST_CONSTANT:
             return line
     return ""
@@ -81,6 +83,22 @@ def signature(node: Definition) -> str:
         return f"class {node.name}"
     returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
     return f"{node.name}({ast.unparse(node.args)}){returns}"
+
+
+def told(node: Definition, used: Collection[str]) -> str:
+    """The signature; of a class in `used` what its objects have, too."""
+    members = members_of(node) if isinstance(node, ast.ClassDef) and node.name in used else []
+    line = "; ".join([f"class {node.name}: {members[0]}", *members[1:]]) if members else signature(node)
+    return line if len(line) <= _LONGEST_CLASS else line[:_LONGEST_CLASS].rsplit(";", 1)[0] + "; …"
+
+
+def in_signatures(words: str, names: Collection[str]) -> set[str]:
+    """What the signatures of `names` mention, types among it, as `words` state them: of what is there already the
+
+    present code shows more.
+    """
+    stated = [found for name in names for found in re.findall(rf"`(?:def )?{re.escape(name)}(\([^`\n]*)`", words)]
+    return set(re.findall(r"[A-Za-z_]\w*", " ".join(stated)))
 
 
 def members_of(owner: ast.ClassDef, without: Collection[str] = ()) -> list[str]:

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Collection, Sequence
 
 from file_system import Definition
-from orchestrator.definitions import constants_of, imports_of, members_of, parsed, signature, source_of
+from orchestrator.definitions import constants_of, imports_of, members_of, parsed, source_of, told
 
 LONGEST = 6000
 """Characters (about 1,700 tokens) a file may take in a small prompt."""
@@ -19,12 +19,13 @@ _MOST_CONSTANTS = 200
 """Characters of constants that are shown as code."""
 
 
-def excerpt(text: str, changed: Collection[str], imported: Sequence[str] = ()) -> str:
+def excerpt(text: str, changed: Collection[str], imported: Sequence[str] = (), used: Collection[str] = ()) -> str:
     """The Python module `text` in a few lines of Markdown; empty for an empty module.
 
     Its imports and constants as code, its other definitions by their signatures, and the present code of those in
     `changed` (of a method: in its class, without the others). `imported`: what the module has from others, a line each.
-    Many constants are listed, too: as code they would be copied. What the definitions do is not told: small models take
+    Of the classes in `used` it is told what their objects have. Many constants are listed, too: as code they would be
+    copied. What the definitions do is not told: small models take
     it as an order to write them.
     """
     body = parsed(text)
@@ -39,7 +40,7 @@ def excerpt(text: str, changed: Collection[str], imported: Sequence[str] = ()) -
     if head:
         parts.append("It begins with\n" + _code("\n".join(head)))
     present = [node for node in body if isinstance(node, Definition)]
-    ready = [signature(node) for node in present if node.name not in changed and not node.name.startswith("_")]
+    ready = [told(node, used) for node in present if node.name not in changed and not node.name.startswith("_")]
     if ready := [*imported, *constants, *ready, *_members(present, changed)]:
         parts.append("It has these already, ready to be used:\n" + "\n".join(f"- `{line}`" for line in ready))
     current = [source_of(text, node) for node in present if node.name in changed]

@@ -23,9 +23,18 @@ class Laboratory:
         self._task = task
 
     def recombine(
-        self, tests_commit: str, requirements: Requirements, answers: Sequence[str], cases: Sequence[TestCase]
+        self,
+        tests_commit: str,
+        requirements: Requirements,
+        answers: Sequence[str],
+        cases: Sequence[TestCase],
+        *,
+        present: bool = False,
     ) -> Recombination:
-        """Search among changes of `answers` for code that passes `cases`; only a candidate, to be verified."""
+        """Search among changes of `answers` for code that passes `cases`; only a candidate, to be verified.
+
+        With `present` the last answer is the function as it is.
+        """
         if not _is_about_a_function(requirements):
             return Recombination()
         task = RecombinationTask(
@@ -34,6 +43,7 @@ class Laboratory:
             samples=self._samples(tests_commit, requirements, answers),
             tests=[case.lines for case in cases],
             seconds=_RECOMBINING_SECONDS,
+            present=present,
         )
         return self._suite.recombine(tests_commit, task, self._task.id)
 
@@ -91,4 +101,6 @@ class Laboratory:
 
 
 def _is_about_a_function(requirements: Requirements) -> bool:
-    return bool(requirements.target_file.endswith(".py") and requirements.module and requirements.symbols)
+    return not requirements.further and bool(
+        requirements.target_file.endswith(".py") and requirements.module and requirements.symbols
+    )

@@ -50,10 +50,14 @@ def only_wanted(code: str, present: str, wanted: Collection[str]) -> str:
         if node not in kept or (isinstance(node, ast.Import | ast.ImportFrom) and not _imported(node) & used)
     ]
     dropped += _other_methods(kept, module.body, wanted)
-    for node in sorted(dropped, key=lambda node: node.lineno, reverse=True):
-        first = first_line_of(node) if isinstance(node, Definition) else node.lineno
-        del lines[first - 1 : node.end_lineno]
-    return "".join(lines)
+    return _without(lines, dropped)
+
+
+def without(code: str, names: Collection[str]) -> str:
+    """`code` without the top-level definitions of `names`; as it is when it does not parse."""
+    lines = code.splitlines(keepends=True)
+    dropped = [node for node in parsed(code) or () if isinstance(node, Definition) and node.name in names]
+    return _without(lines, dropped)
 
 
 def offered_code(answers: Iterable[str], path: str, present: str, wanted: Sequence[str]) -> list[str]:
@@ -90,6 +94,13 @@ def with_wanted_name(code: str, present: str, wanted: Sequence[str]) -> str:
         return renamed_function("the answer", code, new[0].name, missing[0])
     except MergeRefused:
         return code
+
+
+def _without(lines: list[str], dropped: Iterable[ast.stmt]) -> str:
+    for node in sorted(dropped, key=lambda node: node.lineno, reverse=True):
+        first = first_line_of(node) if isinstance(node, Definition) else node.lineno
+        del lines[first - 1 : node.end_lineno]
+    return "".join(lines)
 
 
 def _other_methods(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -59,8 +60,11 @@ def read_sources(root: Path) -> Sources:
     )
 
 
-def imported_definitions(root: Path, text: str) -> list[str]:
-    """What the module `text` imports by name from the code below `root`, a line each: `Point = tuple[int, int]`."""
+def imported_definitions(root: Path, text: str, used: Collection[str] = ()) -> list[str]:
+    """What the module `text` imports by name from the code below `root`, a line each: `Point = tuple[int, int]`.
+
+    Of classes in `used` it is told what their objects have.
+    """
     wanted = [node for node in parsed(text) or () if isinstance(node, ast.ImportFrom) and node.module]
     if not wanted:
         return []
@@ -72,8 +76,26 @@ def imported_definitions(root: Path, text: str) -> list[str]:
         for node in wanted
         if not node.level and (place := paths.get(str(node.module)))
         for alias in node.names
-        if (line := definition_line(readable_text(files, place), alias.name))
+        if (line := definition_line(readable_text(files, place), alias.name, used))
     ][:_MOST_IMPORTED]
+
+
+def importable(root: Path, text: str, words: str) -> list[str]:
+    """The project's functions that `words` name and the module `text` does not have, a line each, with their import."""
+    known = set(re.findall(r"[A-Za-z_]\w*", text))
+    named = [
+        name for name in dict.fromkeys(re.findall(r"`([A-Za-z_]\w*)(?:\([^`\n]*\))?`", words)) if name not in known
+    ]
+    if not named:
+        return []
+    sources, files = read_sources(root), FileManager(root)
+    return [
+        f"{line}  # {sources.imports[name]}"
+        for name in named
+        if (path := sources.symbols.get(name))
+        and name in sources.imports
+        and (line := definition_line(readable_text(files, path), name))
+    ]
 
 
 def public_names(root: Path, paths: list[str]) -> set[str]:

@@ -17,6 +17,7 @@ from git_ops import GitManager
 from memory import FailureReason
 from monitoring import get_logger
 from orchestrator.errors import StageFailed
+from orchestrator.sources import text_of
 from testing import (
     Checked,
     Checker,
@@ -200,6 +201,11 @@ class Suite:
         new = {failure.test_id for failure in result.failures} - set(before.failed)
         empty = not before.passed and not result.test_ids
         return not lost and not new and (result.problem is None or empty or bool(result.failures)), result
+
+    def text_of(self, treeish: str, path: str) -> str:
+        """The text of a file in a commit or tree; empty when it is not there."""
+        with self.exported(treeish) as (folder, _):
+            return text_of(folder, path)
 
     @contextmanager
     def _ready(self, treeish: str, label: str) -> Iterator[tuple[Path, Environment]]:

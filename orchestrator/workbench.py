@@ -15,39 +15,19 @@ from memory import FailureReason, Task
 from monitoring import get_logger
 from orchestrator.applying import apply_answer
 from orchestrator.errors import StageFailed
-from orchestrator.honesty import refusal
+from orchestrator.formatted import as_project_formats
 from orchestrator.javascript import draft_test, javascript_test_file, new_javascript_test
+from orchestrator.judge import Judge, file_of
+from orchestrator.protected import protected_paths
 from orchestrator.services import Services
 from orchestrator.sources import Sources, public_names, read_sources, text_of
 from orchestrator.suite import Baseline
-from orchestrator.trials import Trial, evidence_without, not_passed
+from orchestrator.trials import Trial, not_passed
 from testing import Framework, TestResult, has_tests
 
 log = get_logger(__name__)
 
-TEST_FILES = ["tests/**", "test/**", "**/tests/**", "**/test/**", "**/test_*.py", "**/*_test.py", "**/conftest.py",
-              "**/pytest.ini", "**/tox.ini", "**/__tests__/**", "**/*.test.*", "**/*.spec.*", "**/package.json",
-              "**/package-lock.json", "**/.npmrc", "**/jest.*", "**/vitest.*", "**/vite.config.*", "**/babel.config.*",
-              "**/.babelrc*", "**/*_test.*", "**/*-test.*", "**/*_spec.*", "**/*-spec.*",
-              "**/.pytest.ini", "**/pytest.toml", "**/.pytest.toml", "**/.coveragerc", "**/__mocks__/**",
-              "**/sitecustomize.py", "**/usercustomize.py", "**/*.pth", "**/*.dist-info/**", "**/*.egg-info/**",
-              "**/__pycache__/**"]  # fmt: skip
-"""What a developer may not write: the tests are out of reach of the one who has to make them pass, and so is what
-Python or pytest would run by itself before them."""
-DEPENDENCY_FILES = ["**/pyproject.toml", "**/setup.py", "**/setup.cfg", "**/MANIFEST.in", "**/meson.build",
-                    "**/*requirements*.txt", "**/*constraints*.txt", "**/uv.lock", "**/uv.toml",
-                    "**/package.json", "**/package-lock.json", "**/.npmrc", "**/pnpm-lock.yaml", "**/yarn.lock",
-                    "**/go.mod", "**/go.sum", "**/Cargo.toml", "**/Cargo.lock"]  # fmt: skip
-"""What a developer may not write either: a change there is installed, with the network, before any test."""
-_NEW_TESTS_SECONDS = 15.0
-"""Time the new tests of a task get beyond that of the whole suite; an answer that loops for ever should not hold the
-developer for long, nor the cores that an embedded model needs."""
 _DIFF_CHARACTERS = 20_000
-_MOST_FORMATTED = 20
-"""Files."""
-_MOST_REVERSED = 200
-"""Tests whose names go on a command line."""
-_IN_ORDER_ONLY = "the new tests pass only in the order they are written in: answers depend on earlier calls"
 _MOST_NAMED = 50
 """Files, in a line of the audit trail."""
 
@@ -77,6 +57,7 @@ class Workbench:
         self._git = services.git
         self._suite = services.suite
         self._task = task
+        self._judge = Judge(services, task)
         self.small = False
         """Whether the answers are a small model's, which writes definitions."""
 
@@ -109,9 +90,11 @@ class Workbench:
         return read_sources(self._worktree.path)
 
     def lay(self, commit: str, tree: str) -> None:
-        """Put the worktree on `commit` and its files to those of `tree`, a later one."""
+        """Put the worktree on `commit` and its files to those of `tree`, a later one or the same."""
         worktree = self._worktree
         self._git.reset_worktree(worktree, commit)
+        if tree == commit:
+            return
         files = FileManager(worktree.path)
         with self._suite.exported(tree) as (folder, _):
             for change in self._git.changed_files(commit, tree):
@@ -170,7 +153,7 @@ class Workbench:
             tree = self._git.write_tree(worktree)
             if not tests:
                 return Trial(applied=True, tree=tree)
-            result = self._suite.run(tree, [tests[0]], self._task.id, self._patience(base))
+            result = self._judge.run(tree, [tests[0]])
             return Trial.of(result, tree)
         except UnsafeContent as unsafe:
             return self._unsafe(unsafe)
@@ -192,125 +175,65 @@ class Workbench:
         told of failures leaves out the `hidden` ones.
         """
         worktree = self._worktree
-        path = test_ids[0].split("::")[0]
+        path = file_of(test_ids)
         self.lay(tests_commit, start)
         try:
             if problem := self._apply(requirements, answer, self._read(path)):
                 return Trial.invalid(problem)
             tree = self._git.write_tree(worktree, Overlay(source=tests_commit, paths=(path,)))
-            if problem := self._refusal(tests_commit, tree):
+            if problem := self._judge.refusal(self.developers_files(), tests_commit, tree):
                 return Trial.invalid(problem)
         except UnsafeContent as unsafe:
             return self._unsafe(unsafe)
         finally:
             self._git.reset_worktree(worktree, tests_commit)
-        return self._judged(tree, path, test_ids, hidden)
+        return self._judge.verdict(tree, test_ids, hidden)
 
     def verify_tree(self, tree: str, tests_commit: str, test_ids: Sequence[str], hidden: Collection[str] = ()) -> Trial:
         """As `verify`, of files that are there already: those of `tree`, with QA's tests as QA committed them."""
-        path = test_ids[0].split("::")[0]
+        path = file_of(test_ids)
         self.lay(tests_commit, tree)
         try:
             tested = self.tree_with_tests(tests_commit, path)
-            if problem := self._refusal(tests_commit, tested):
+            if problem := self._judge.refusal(self.developers_files(), tests_commit, tested):
                 return Trial.invalid(problem)
         except UnsafeContent as unsafe:
             return self._unsafe(unsafe)
         finally:
             self._git.reset_worktree(self._worktree, tests_commit)
-        return self._judged(tested, path, test_ids, hidden)
+        return self._judge.verdict(tested, test_ids, hidden)
 
     def with_tests(self, code_commit: str, tests: tuple[str, str], test_ids: Sequence[str]) -> Trial:
         """The code of `code_commit` with another text of its new tests (path, text): these are run, then the suite."""
-        return self._judged(self.tree_with(code_commit, tests), tests[0], test_ids)
+        path, text = tests
+        return self._judge.verdict(self.tree_with(code_commit, {path: text}), test_ids)
 
-    def tree_with(self, commit: str, file: tuple[str, str]) -> str:
-        """The files of a commit with one of them (path, text) written anew, as a tree."""
+    def formatted(self, trial: Trial, tests_commit: str, test_ids: Sequence[str]) -> str:
+        """The tree of a green trial, its changed files formatted as the project does it, if that is green, too."""
+        texts = as_project_formats(self._suite, self._git, tests_commit, trial.tree, self._task.id)
+        if not texts:
+            return trial.tree
+        tree = self.tree_with(tests_commit, texts, trial.tree)
+        return tree if self._judge.verdict(tree, test_ids).green else trial.tree
+
+    def tree_with(self, commit: str, texts: Mapping[str, str], tree: str | None = None) -> str:
+        """The files of `commit`, or of a later `tree`, with these texts by path, as a tree."""
         worktree = self._worktree
-        self._git.reset_worktree(worktree, commit)
+        self.lay(commit, tree or commit)
         try:
-            FileManager(worktree.path).write_file(*file)
-            return self._git.write_tree(worktree)
-        finally:
-            self._git.reset_worktree(worktree, commit)
-
-    def _tree_with(self, tests_commit: str, tree: str, texts: Mapping[str, str]) -> str:
-        """`tree` with these texts, QA's tests left as they are."""
-        self.lay(tests_commit, tree)
-        try:
-            files = self.developers_files()
+            files = FileManager(worktree.path)
             for path, text in texts.items():
                 files.write_file(path, text)
             files.discard_backups()
-            return self._git.write_tree(self._worktree)
+            return self._git.write_tree(worktree)
         finally:
-            self._git.reset_worktree(self._worktree, tests_commit)
-
-    def _judged(self, tree: str, path: str, test_ids: Sequence[str], hidden: Collection[str] = ()) -> Trial:
-        """Run the new tests at `path`, then the whole suite, which was as it was in the worktree's base."""
-        base = self._worktree.base_commit
-        result = self._suite.run(tree, [path], self._task.id, self._patience(base))
-        self._note_tier(result.tier)
-        trial = Trial.of(result, tree, about=test_ids)
-        if missing := not_passed(test_ids, trial.passed):
-            return trial.red(result, missing, hidden)
-        before = self._suite.baseline(base, self._task.id)
-        held, whole = self._suite.holds(tree, before, self._task.id)
-        if not held or not_passed(test_ids, whole.passed_ids):
-            told = evidence_without(whole, hidden)
-            return trial.model_copy(
-                update={"green": False, "evidence": f"the new tests pass, but the suite does not:\n{told}"}
-            )
-        keeps_state = self._keeps_state(tree, trial.passed, test_ids)
-        return trial.model_copy(update={"green": not keeps_state, "evidence": _IN_ORDER_ONLY if keeps_state else ""})
-
-    def _refusal(self, tests_commit: str, tree: str) -> str:
-        """Why the change from QA's commit to `tree`, which the worktree holds, is not even run; empty when it is."""
-
-        def before(path: str) -> str:
-            return self.text_of(tests_commit, path)
-
-        changes = self._git.changed_files(tests_commit, tree)
-        return refusal(self.developers_files(), changes, before, self._words)
-
-    def _keeps_state(self, tree: str, passed: Sequence[str], test_ids: Sequence[str]) -> bool:
-        """Whether QA's tests fail when they are run in the opposite order: then what the code answers depends on how
-        often it was asked. The owner's own tests may depend on their order."""
-        known = set(test_ids)
-        ids = [test_id for test_id in passed if {test_id, test_id.partition("[")[0]} & known]
-        if self._task.tests or not test_ids[0].split("::")[0].endswith(".py") or not 2 <= len(ids) <= _MOST_REVERSED:
-            return False
-        return bool(not_passed(ids, self.run(tree, ids[::-1]).passed_ids))
-
-    def formatted(self, trial: Trial, tests_commit: str, test_ids: Sequence[str]) -> str:
-        """The tree of a green trial, its changed files formatted as the project does it, if that is green, too.
-
-        A file counts as formatted by the project when the formatter would leave it as it was before the work.
-        """
-        label = self._task.id
-        changed = [
-            change for change in self._git.changed_files(tests_commit, trial.tree)
-            if change.path.endswith(".py") and change.status != "deleted"
-        ][:_MOST_FORMATTED]  # fmt: skip
-        texts = self._suite.format(trial.tree, [change.path for change in changed], label)
-        old = [change.path for change in changed if change.status == "modified" and change.path in texts]
-        kept = self._suite.format(tests_commit, old, label) if old else {}
-        wanted = {
-            path: text for path, text in texts.items()
-            if text != self.text_of(trial.tree, path)
-            and (path not in old or kept.get(path) == self.text_of(tests_commit, path))
-        }  # fmt: skip
-        if not wanted:
-            return trial.tree
-        tree = self._tree_with(tests_commit, trial.tree, wanted)
-        path = test_ids[0].split("::")[0]
-        return tree if self._judged(tree, path, test_ids).green else trial.tree
+            self._git.reset_worktree(worktree, commit)
 
     # -- a developer with tools ------------------------------------------------------------------------------
 
     def developers_files(self) -> FileManager:
         """The worktree's files, as a developer with tools may read and write them."""
-        return FileManager(self._worktree.path, protected=self._protected)
+        return FileManager(self._worktree.path, protected=protected_paths(self._services.settings))
 
     def tree_with_tests(self, tests_commit: str, tests_file: str) -> str:
         """The worktree's files as a tree, with QA's tests as QA committed them. Raises UnsafeContent."""
@@ -318,12 +241,11 @@ class Workbench:
 
     def run(self, tree: str, selection: Sequence[str]) -> TestResult:
         """Run tests of a tree in the sandbox, for as long as new tests may take."""
-        return self._suite.run(tree, selection, self._task.id, self._patience(self._worktree.base_commit))
+        return self._judge.run(tree, selection)
 
     def text_of(self, treeish: str, path: str) -> str:
         """The text of a file in a commit or tree; empty when it is not there."""
-        with self._suite.exported(treeish) as (folder, _):
-            return text_of(folder, path)
+        return self._suite.text_of(treeish, path)
 
     def says_the_same(self, tree: str, other: str) -> bool:
         """Whether two trees differ in nothing but blanks and comments of code."""
@@ -420,14 +342,6 @@ class Workbench:
         """A line of the audit trail; a step that is repeated may tell an act again."""
         self._services.store.log_activity(agent, act, self._task.id, **details)
 
-    def _note_tier(self, tier: int) -> None:
-        """What confines the code of models may change with the machine: the trail says when it did."""
-        store, key = self._services.store, "sandbox tier"
-        before = store.recall("orchestrator", key)
-        if before != tier:
-            store.remember("orchestrator", key, tier)
-            store.log_activity("orchestrator", "sandbox tier changed", self._task.id, before=before, after=tier)
-
     def _unsafe(self, problem: UnsafeContent) -> Trial:
         """An answer that git must not be given; a secret in it is told to the owner, by place and kind."""
         if isinstance(problem, SecretFound):
@@ -443,18 +357,9 @@ class Workbench:
     def _worktree(self) -> Worktree:
         return self._git.worktree(self._task.id)
 
-    def _patience(self, base: str) -> float:
-        """Seconds the new tests get: more where the whole suite needs long, which imports may be the cause of."""
-        return min(_NEW_TESTS_SECONDS + self._suite.baseline(base, self._task.id).seconds, self._suite.timeout)
-
     def _apply(self, requirements: Requirements, answer: str, tests: str) -> str:
-        return apply_answer(self._worktree.path, self._protected, requirements, answer, small=self.small, tests=tests)
-
-    @property
-    def _protected(self) -> list[str]:
-        settings = self._services.settings
-        # Who writes the backlog gives the team work: that is the owner's.
-        return [*settings.file_system.protected, *TEST_FILES, *DEPENDENCY_FILES, *settings.project.backlog_files]
+        protected = protected_paths(self._services.settings)
+        return apply_answer(self._worktree.path, protected, requirements, answer, small=self.small, tests=tests)
 
     def _trailers(self, stage: str) -> dict[str, str]:
         return {"Stage": stage, "Run": str(self._task.run)}
