@@ -17,6 +17,14 @@ class Requirements(BaseModel):
     )
     new_file: bool = False
     chosen_by: Literal["code", "model"] = "code"
+    further: list[Requirements] = Field(
+        default_factory=list, description="What the owner's tests want of other files: of each file its symbols."
+    )
+
+    @property
+    def pieces(self) -> list[Requirements]:
+        """What is wanted of each file by itself, the target file first."""
+        return [self.model_copy(update={"further": []}), *self.further]
 
 
 class FileChoice(BaseModel):

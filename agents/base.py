@@ -10,7 +10,7 @@ from typing import ClassVar, Self, TypeVar
 from agents.answers import Report, Review
 from agents.prompts import render
 from llm import CallContext, LLMClient, ModelProfile
-from memory import Task
+from memory import OWNER, Task
 
 Asked = TypeVar("Asked")
 Ask = Callable[[str], CallContext]
@@ -28,6 +28,15 @@ class Work:
     review: Review | None
     accepted: bool
     calls: int
+
+
+def stated(task: Task, *, small: bool = False) -> dict[str, str | bool]:
+    """What prompts say of a task. What did not come from the owner stands in a data block, as everything else that the
+
+    repository or a model says; a `small` model, which can do no more than write what code asks it for, is shown the
+    plain words.
+    """
+    return {"title": task.title, "description": task.description, "foreign": task.source != OWNER and not small}
 
 
 class BaseAgent:
@@ -76,10 +85,9 @@ class BaseAgent:
         last: tuple[Report, Review | None] | None = None
         for approach, attempt in _tries(approaches, attempts):
             issues = last[1].issues if last and last[1] and attempt > 1 else []
-            prompt = render(
+            prompt = self._prompt(
                 "analyse",
-                title=task.title,
-                description=task.description,
+                task,
                 context=context,
                 issues="\n".join(f"- {issue}" for issue in issues),
                 fresh_start=approach > 1 and attempt == 1,
@@ -100,10 +108,12 @@ class BaseAgent:
 
     def validate_result(self, task: Task, result: Report, context: CallContext) -> Review:
         """A model's judgement of `result` against what `task` asked."""
-        prompt = render(
-            "validate", title=task.title, description=task.description, answer=result.model_dump_json(indent=1)
-        )
+        prompt = self._prompt("validate", task, answer=result.model_dump_json(indent=1))
         return self._structured(prompt, Review, context, temperature=0.0)
+
+    def _prompt(self, template: str, task: Task, **values: object) -> str:
+        """A prompt about `task`, as this agent's model is told of it."""
+        return render(template, **stated(task, small=self.profile.small), **values)
 
     def _structured(
         self, prompt: str, schema: type[Asked], context: CallContext, temperature: float | None = None

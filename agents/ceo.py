@@ -17,7 +17,7 @@ from agents.facts import FACTS, Fact, FactKind, PlannedTask
 from agents.prompts import render
 from agents.similarity import is_same_work, normal
 from llm import CallContext
-from memory import Priority, Task, TaskType
+from memory import OWNER, Priority, Task, TaskType
 
 _FIRST_SENTENCE = re.compile(r"(?:`[^`\n]+`|[^`\n])+?(?=[.!?:](?:\s|$)|\n|$)")
 """Without its full stop; one inside of code ends nothing."""
@@ -56,7 +56,7 @@ class CEOAgent(BaseAgent):
             return []
         first = match[0] if (match := _FIRST_SENTENCE.match(goal.strip())) else goal.strip().splitlines()[0]
         title = first if len(first) <= _TITLE_LENGTH else first[: _TITLE_LENGTH - 1].rsplit(" ", 1)[0] + "…"
-        return [_task("goal", title, goal.strip(), Priority.HIGH, "owner")]
+        return [_task("goal", title, goal.strip(), Priority.HIGH, OWNER)]
 
     def tasks_from_backlog(self, text: str, path: str = "BACKLOG.md") -> list[Task]:
         """The open items of a backlog file in its order; see `backlog_items`."""

@@ -129,12 +129,11 @@ class DeveloperAgent(BaseAgent):
     def write_files(self, task: Task, view: CodeView, context: CallContext, longer: int = 1) -> str:
         """One answer of whole files or search/replace blocks, at most `longer` times as long as is configured."""
         shown = [view.target, *view.others] if view.target.text else list(view.others)
-        prompt = render(
+        prompt = self._prompt(
             "write_files",
+            task,
             around=view.around,
             files=shown,
-            title=task.title,
-            description=task.description,
             tests=view.tests,
             evidence=view.evidence,
             review=view.review,

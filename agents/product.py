@@ -16,7 +16,6 @@ from agents.examples import called_names, stated_examples
 from agents.given_tests import imported_names
 from agents.javascript_examples import JAVASCRIPT_GLOBALS, called_javascript_names, javascript_examples
 from agents.javascript_tests import imported_javascript
-from agents.prompts import render
 from file_system import is_javascript
 from llm import CallContext
 from memory import Task
@@ -26,6 +25,7 @@ _SIGNATURE = re.compile(
     r"`(?:def |class |(?:export )?(?:async )?function )?([A-Za-z_][\w.]*)\([^`\n]*\)(?:\s*->[^`\n]*)?`"
 )
 _DEFINITION = re.compile(r"(?m)^\s*(?:def|class|(?:export\s+)?(?:default\s+)?(?:async\s+)?function)\s+([A-Za-z_]\w*)")
+_NAME = re.compile(r"`([A-Za-z_]\w*)(?:\(\))?`")
 _NO_FILES = frozenset({"node", "next", "nuxt", "vue", "react", "express", "three", "d3", "deno", "angular", "ember"})
 """Names of products that are written like files: Node.js."""
 _NAMED = re.compile(
@@ -61,14 +61,17 @@ class ProductAgent(BaseAgent):
             path = _named_module(text, files) or next((path for path, _ in tested), None)
         if path is None and len(files) == 1:
             path = files[0]
-        return _requirements(path, wanted, files) if path else None
+        if path is None:
+            return None
+        found = _requirements(path, wanted, files)
+        return found if is_javascript(path) else _with_tested(found, text, tested, files, symbols)
 
     def choose_file(self, task: Task, outline: str, files: Sequence[str], context: CallContext) -> Requirements:
         """Ask the model in which of `files` the task belongs.
 
         Raises `UnusableAnswer` when it names none of them.
         """
-        prompt = render("choose_file", title=task.title, description=task.description, outline=outline)
+        prompt = self._prompt("choose_file", task, outline=outline)
         choice = self._structured(prompt, FileChoice, context, temperature=0.0)
         path = choice.file.strip().strip("`").removeprefix("./")
         if path not in files:
@@ -154,6 +157,33 @@ def _tested(tests: str, files: Sequence[str], symbols: Mapping[str, str]) -> lis
     dotted = {module_name(file, files): file for file in files if file.endswith(".py")}
     found = [(symbols.get(name, dotted[module]), name) for module, name in imported_names(tests) if module in dotted]
     return sorted(found, key=lambda pair: pair[1] in symbols)
+
+
+def _with_tested(
+    found: Requirements,
+    text: str,
+    tested: Sequence[tuple[str, str]],
+    files: Sequence[str],
+    symbols: Mapping[str, str],
+) -> Requirements:
+    """`found`, and what the owner's tests show besides: functions of its file that the words name only (an option is
+
+    told of with the function that reads it), and names wanted of other files.
+    """
+    if not tested:
+        return found
+    own_package = f"{found.target_file.rpartition('/')[0]}/__init__.py"  # it hands out what its modules define
+    homes = {found.target_file, own_package}
+    elsewhere = {name: path for path, name in tested if name not in symbols and path not in homes}
+    named = [name for name in _NAME.findall(text) if symbols.get(name) == found.target_file]
+    own = [name for name in dict.fromkeys([*found.symbols, *named]) if name not in elsewhere]
+    if not own:
+        return found
+    further = [
+        _requirements(path, [name for name in elsewhere if elsewhere[name] == path], files)
+        for path in dict.fromkeys(elsewhere.values())
+    ]
+    return found.model_copy(update={"symbols": own, "further": further})
 
 
 def _requirements(path: str, wanted: list[str], files: Sequence[str]) -> Requirements:

@@ -15,7 +15,6 @@ from agents.javascript_tests import (
     javascript_cases_from_examples,
     tested_call,
 )
-from agents.prompts import render
 from file_system import is_javascript
 from llm import CallContext, TruncatedOutput
 from memory import Task
@@ -92,10 +91,9 @@ class QAAgent(BaseAgent):
 
         A small model is shown no `lessons` of earlier tasks.
         """
-        prompt = render(
+        prompt = self._prompt(
             "write_assertions",
-            title=task.title,
-            description=task.description,
+            task,
             symbols=", ".join(requirements.symbols),
             first_symbol=requirements.symbols[0] if requirements.symbols else "function",
             module=requirements.module or requirements.target_file,
@@ -126,10 +124,9 @@ class QAAgent(BaseAgent):
         context: CallContext,
     ) -> list[str]:
         """Assertions that notice `survivors`, faults that `cases` do not, one `assert` line for each at most."""
-        prompt = render(
+        prompt = self._prompt(
             "missing_case",
-            title=task.title,
-            description=task.description,
+            task,
             first_symbol=requirements.symbols[0] if requirements.symbols else "function",
             module=requirements.module,
             tests=[case.statements[-1] for case in cases],

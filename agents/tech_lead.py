@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from agents.answers import Escalation, Review, ReviewCriterion
 from agents.base import BaseAgent
-from agents.prompts import render
 from llm import CallContext
 from memory import Task
 
@@ -74,14 +73,10 @@ class TechLeadAgent(BaseAgent):
 
     def review_change(self, task: Task, diff: str, test_report: str, context: CallContext) -> Review:
         """The model's review of `diff`."""
-        prompt = render(
-            "review_change", title=task.title, description=task.description, diff=diff, test_report=test_report
-        )
+        prompt = self._prompt("review_change", task, diff=diff, test_report=test_report)
         return self._structured(prompt, Review, context, temperature=0.0)
 
     def resolve(self, task: Task, setback: Setback, context: CallContext) -> Escalation:
         """What the model makes of a task that the team could not do. For a model that judges."""
-        prompt = render(
-            "escalation", title=task.title, description=task.description, given=bool(task.tests), at=setback
-        )
+        prompt = self._prompt("escalation", task, given=bool(task.tests), at=setback)
         return self._structured(prompt, Escalation, context, temperature=0.0)

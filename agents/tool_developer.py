@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from agents.base import stated
 from agents.developer import Surroundings
 from agents.errors import UnusableAnswer
 from agents.prompts import render
@@ -135,7 +136,7 @@ class ToolDeveloper:
 
     def begin(self, task: Task, assignment: Assignment) -> Turn:
         """The first turn: the repository first, then the task, and what changes from time to time last."""
-        return Turn("user", render("tool_task", title=task.title, description=task.description, given=assignment))
+        return Turn("user", render("tool_task", **stated(task), given=assignment))
 
     def go_on(self, turns: Sequence[Turn], context: CallContext) -> Reply:
         """The model's next message; its calls have not been checked."""

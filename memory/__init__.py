@@ -26,6 +26,7 @@ from memory.errors import (
 )
 from memory.models import (
     MOST_TESTS,
+    OWNER,
     Activity,
     Attempt,
     ControlCommand,
@@ -56,6 +57,7 @@ __all__ = [
     "ENDED",
     "MOST_TESTS",
     "NANO",
+    "OWNER",
     "RETRIABLE",
     "SCHEMA_REVISION",
     "Activity",

@@ -75,6 +75,10 @@ class Priority(IntEnum):
     LOW = 10
 
 
+OWNER = "owner"
+"""The source of a task that the owner gave, in whose words it is."""
+
+
 class Task(Row):
     """A unit of work."""
 
@@ -94,7 +98,7 @@ class Task(Row):
     reason_detail: str = ""
     stage: str = ""
     """The stage it is in or ended in; empty before the first."""
-    source: str = "owner"
+    source: str = OWNER
     """Who wanted it: owner, ceo or backlog."""
     run: int = Field(0, ge=0)
     """How often it was retried; work of an earlier run no longer counts."""

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from memory import FailureReason, MemoryStore, Task, TaskStatus, queue_priority
+from memory import FailureReason, MemoryStore, Task, TaskStatus, effective_priority, queue_priority, utc_now
 from monitoring import AlertKind, alert, get_logger
 from orchestrator.ceo_loop import CEOLoop
 from orchestrator.engine import Engine
@@ -154,10 +154,21 @@ class TaskOrchestrator:
             told = f"depends on {dead}"
             self._store.transition(task.id, TaskStatus.BLOCKED, reason=FailureReason.CONFLICT, detail=told)
             alert(AlertKind.OWNER, task.id, f"{task.title} is blocked: it {told} (`approvals list`)", task=task.id)
-        workable = [*self.get_active_tasks(), *self.get_pending_tasks()]
-        for place, task in enumerate(sorted(workable, key=lambda task: task.created_at)):
+        active, pending = self.get_active_tasks(), self.get_pending_tasks()
+        begun = [*active, *self._to_begin(active, pending)]
+        for place, task in enumerate(sorted(begun, key=lambda task: task.created_at)):
             self._enqueue(task, place)
-        return len(workable)
+        return len(active) + len(pending)
+
+    def _to_begin(self, active: list[Task], pending: list[Task]) -> list[Task]:
+        """Of the `pending` tasks, the most urgent first, those that may be begun beside the `active` ones: as many as
+        there is room for, and all that are more urgent than any of those at work."""
+        room = max(self._services.settings.orchestrator.max_open_tasks - len(active), 0)
+        now = utc_now()
+        most_urgent = min((effective_priority(task, now) for task in active), default=0)
+        return [
+            task for place, task in enumerate(pending) if place < room or effective_priority(task, now) < most_urgent
+        ]
 
     def _enqueue(self, task: Task, place: int) -> None:
         """`place` among the open tasks, oldest first, settles ties: the engine's clock is too coarse for that."""
@@ -187,8 +198,8 @@ class TaskOrchestrator:
 
     def _stop_hung_tasks(self) -> None:
         """Time without a daemon, and time spent waiting for the owner, a disk or a database, do not count: they are
-        nobody's hanging. Nor does time in which the task, or the agent whose turn it is, waits for a budget or a
-        provider.
+        nobody's hanging. Nor does time in which the task waits for its turn, or it, or the agent whose turn it is, for
+        a budget or a provider.
         """
         if waiting():
             self._active_since.clear()
@@ -198,7 +209,8 @@ class TaskOrchestrator:
         self._looked_at = now
         self._active_since = {key: self._active_since.get(key, now) for key in active}
         for key, task in active.items():
-            if {task.id, stage_job(task, 1).agent} & waited:
+            job = stage_job(task, 1)
+            if {task.id, job.agent} & waited or self._engine.status(job.id) == "ENQUEUED":
                 self._active_since[key] = min(self._active_since[key] + pause, now)
             if now - self._active_since[key] > limit:
                 log.warning("task over its time", task=task.id, limit_seconds=limit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -13,10 +13,10 @@ from agents import Begun, CodeView, FileText, Requirements, Surroundings, TestCa
 from file_system import AnswerError, code_for, is_javascript, is_test_path
 from memory import Task
 from orchestrator.beginnings import Wanted, begun_function, resumed_function
-from orchestrator.definitions import definition_line, function_in
+from orchestrator.definitions import definition_line, function_in, in_signatures
 from orchestrator.excerpts import excerpt, plain_excerpt
 from orchestrator.services import Services
-from orchestrator.sources import imported_definitions, read_sources, text_of
+from orchestrator.sources import importable, imported_definitions, read_sources, text_of
 from orchestrator.surroundings import surroundings_of
 
 _LONGEST_PRESENT = 4_000
@@ -35,10 +35,11 @@ class Views:
         """The target file's frame as it is in `treeish`, short enough for a small model."""
         with self._suite.exported(treeish) as (folder, _):
             text = text_of(folder, requirements.target_file)
-            imported = imported_definitions(folder, text)
-        if is_javascript(requirements.target_file):
-            return CodeView(target=FileText(requirements.target_file, plain_excerpt(text)))
-        return CodeView(target=FileText(requirements.target_file, excerpt(text, requirements.symbols, imported)))
+            if is_javascript(requirements.target_file):
+                return CodeView(target=FileText(requirements.target_file, plain_excerpt(text)))
+            used = in_signatures(self._words, requirements.symbols)
+            others = self._others(folder, text, used)
+        return CodeView(target=FileText(requirements.target_file, excerpt(text, requirements.symbols, others, used)))
 
     def begun_view(self, treeish: str, requirements: Requirements, *, steps: bool) -> CodeView | None:
         """The wanted function begun, with the task as its docstring; None when nothing can be begun."""
@@ -67,7 +68,8 @@ class Views:
             return None
         with self._suite.exported(treeish) as (folder, _):
             text = text_of(folder, path)
-            wanted = Wanted(text, name, self._task.title, self._task.description, imported_definitions(folder, text))
+            used = in_signatures(self._words, [name])
+            wanted = Wanted(text, name, self._task.title, self._task.description, self._others(folder, text, used))
         begun = begin(wanted)
         return CodeView(target=FileText(path, ""), begun=begun) if begun else None
 
@@ -115,6 +117,10 @@ class Views:
         """The code base in a few thousand characters, from the landing branch's tip."""
         self._services.sync()
         return self._services.overview(small=small, about=self._words)
+
+    def _others(self, folder: Path, text: str, used: Collection[str]) -> list[str]:
+        """What there is in other files for the module `text`: its imports, and what the task names."""
+        return [*imported_definitions(folder, text, used), *importable(folder, text, self._words)]
 
     @property
     def _root(self) -> Path:

@@ -74,7 +74,8 @@ def open_question(state: CodeState) -> StageFailed | None:
         alone = "one answer passes every test, but no second one confirms it"
         told = told if state.difference else alone
     elif state.ambiguous:
-        told = f"no answer passes; {state.ambiguous} small changes of them do, and nothing confirms one of these"
+        told = f"no answer passes; {state.ambiguous} small changes of them do, but mean different things"
+        told += " or hold lines that no test runs"
     else:
         return None
     say = "say what is right with a further example in the task"

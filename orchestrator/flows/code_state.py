@@ -157,9 +157,9 @@ class CodeState(FlowState):
             self.drafts.pop()
 
     def step_back(self) -> None:
-        """An approach failed: let tasks go first that were tried less often or are nearer to their end."""
+        """An approach failed: let tasks go first that were tried less often, and of those the ones that are near."""
         nearest = min((draft.missing for draft in self.drafts), default=0)
-        self.behind = self.turns + nearest
+        self.behind = 2 * self.turns + (nearest > 1)
 
     def finished(self) -> Self:
         """What is worth keeping once the task is completed."""

@@ -4,7 +4,7 @@ A small model is sampled: varied answers to varied views of the task, since repa
 then its near misses are recombined by code, which costs no tokens. A strong model repairs its answer from the evidence.
 Either way an answer that was seen before is not tested again; a strong model that gives one again, or fails in the same
 way with code that says the same, has no further attempt in that approach. After `max_task_attempts` the approach is
-over: the task goes back to its queue, behind those that are nearer to their end, and begins anew without the old
+over: the task goes back to its queue, behind those that were tried less often, and begins anew without the old
 context.
 """
 

@@ -108,8 +108,18 @@ class StageContext:
         return self._steps.step(name, returns, lambda: typed_failures(action))
 
     def ask(self, step: str, agent: str | None = None) -> CallContext:
-        """The ledger's context for a model call of `agent` (default: this stage's) in the step of this name."""
-        return CallContext(task_id=self.task.id, agent=agent or self.agent, workflow_id=self._steps.job.id, step=step)
+        """The ledger's context for a model call of `agent` (default: this stage's) in the step of this name.
+
+        A task that stands back on its queue lets others go first at the embedded model, too: their first answers land
+        more often than its further ones.
+        """
+        return CallContext(
+            task_id=self.task.id,
+            agent=agent or self.agent,
+            workflow_id=self._steps.job.id,
+            step=step,
+            patient=FlowState.model_validate(self.task.result).behind > 0,
+        )
 
     def record_review(self, review: Review, number: int) -> bool:
         """Store a review as the verdict of round `number`, from inside a step; True when it approves."""

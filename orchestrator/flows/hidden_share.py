@@ -52,7 +52,7 @@ def _chosen(ctx: StageContext, state: CodeState) -> list[str]:
 
 def _shown(ctx: StageContext, state: CodeState) -> str:
     text = _without(_text(ctx, state), state.tests_file, state.hidden)
-    return ctx.bench.tree_with(state.tests_commit, (state.tests_file, text))
+    return ctx.bench.tree_with(state.tests_commit, {state.tests_file: text})
 
 
 def _without(text: str, file: str, hidden: Sequence[str]) -> str:

@@ -84,6 +84,42 @@ def test_tests_that_the_owner_gave_tell_the_file_and_the_names() -> None:
     assert (found.target_file, found.symbols) == ("src/kit/numbers.py", ["ceiling", "half"])
 
 
+FILES_OF_A_SHOP = ["shop/__init__.py", "shop/store.py", "shop/search.py", "shop/cli.py"]
+SYMBOLS_OF_A_SHOP = {"Store": "shop/store.py", "tagged": "shop/search.py", "main": "shop/cli.py", "line": "shop/cli.py"}
+
+
+def in_the_shop(description: str, tests: str) -> Requirements:
+    place = "tests/test_more.py" if tests else ""
+    given = Task(id="t-1", title="More", description=description, tests=tests, tests_file=place)
+    with scripted_llm([]) as llm:
+        found = ProductAgent(llm).requirements_from_text(given, FILES_OF_A_SHOP, SYMBOLS_OF_A_SHOP)
+    assert found is not None
+    return found
+
+
+def test_names_that_the_owners_tests_want_of_other_files_belong_there() -> None:
+    text = "Add `finish(store: Store)` to `shop/store.py`, and to `shop/search.py` `open_ones(store)`."
+    found = in_the_shop(text, "from shop.search import open_ones, tagged\nfrom shop.store import Store, finish\n")
+    assert [(piece.target_file, piece.module, piece.symbols) for piece in found.pieces] == [
+        ("shop/store.py", "shop.store", ["finish"]),
+        ("shop/search.py", "shop.search", ["open_ones"]),
+    ]
+    alone = in_the_shop(text, tests="")
+    assert alone.pieces == [alone]
+
+
+def test_what_a_package_hands_out_is_no_work_in_another_file() -> None:
+    text = "Add `first(x)` and `last(x)` to `shop/store.py`; the package hands out `last`."
+    found = in_the_shop(text, "from shop import last\nfrom shop.store import first\n")
+    assert (found.target_file, found.symbols, found.further) == ("shop/store.py", ["first", "last"], [])
+
+
+def test_functions_of_the_file_that_the_task_names_are_to_be_changed_too() -> None:
+    text = "`list` in `shop/cli.py` gets `--tag`. `main` must use it, and `line`; `tagged` is to be used."
+    found = in_the_shop(text, "from shop.cli import main\n")
+    assert (found.target_file, found.symbols, found.further) == ("shop/cli.py", ["main", "line"], [])
+
+
 def test_a_method_is_wanted_with_its_class_and_a_modules_function_without() -> None:
     text = "`Account.balance_at(day)` is wrong. `text.cut(x)` too. `Account(1).balance_at(2)` returns `3`."
     assert wanted_symbols(text)[:2] == ["Account.balance_at", "cut"]

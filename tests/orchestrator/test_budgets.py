@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from memory import FailureReason, TaskStatus, utc_now
 from memory.schema import budgets
 from tests.orchestrator.conftest import MakeHouse
@@ -31,6 +33,7 @@ def test_a_day_that_is_used_up_pauses_work_until_a_restart_with_more(make_house:
     assert [asked(request) for request in server.requests] == ["assertions", "code", "review"]
 
 
+@pytest.mark.long
 def test_a_task_at_its_limit_is_blocked_and_goes_on_with_more(make_house: MakeHouse) -> None:
     house, server = make_house(team(), budget={"task_tokens": 5000})
     task_id = house.submit()

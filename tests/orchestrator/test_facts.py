@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+import pytest
 from pydantic import JsonValue
 
 from memory import FailureReason, Task, TaskStatus
@@ -100,6 +101,7 @@ def test_failing_tests_become_a_task_for_each_function_and_land_without_a_test_c
     assert found(house, "-k", "failing_tests") == []
 
 
+@pytest.mark.long
 def test_what_came_to_nothing_is_not_tried_again_until_its_code_changes(make_house: MakeHouse) -> None:
     tests = BROKEN_TESTS.replace("sub(3, 1) == 2", "sub(3, 1) == 'zwei'")  # nothing near to an answer, so none is found
     files = {"calc.py": BROKEN.replace("x * 2", "x // 2"), "tests/test_calc.py": tests}

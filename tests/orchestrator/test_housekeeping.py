@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import time
+
+import psutil
+import pytest
 
 from config import load_settings
 from memory import TaskStatus
 from orchestrator import open_services
 from orchestrator.engine import Engine
-from orchestrator.housekeeping import Housekeeping
+from orchestrator.housekeeping import Housekeeping, give_back_memory
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import BAD_ADD, git, team
 
@@ -53,3 +58,17 @@ def test_what_is_past_its_time_goes(make_house: MakeHouse) -> None:
         services.close()
     assert list(house.paths.workspace.glob("worktrees/*")) == []
     assert "agents/task" not in git(house.paths.clone, "branch", "--list")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no malloc_trim")
+def test_memory_in_the_gaps_goes_back_to_the_system() -> None:
+    def resident() -> int:
+        return int(psutil.Process(os.getpid()).memory_info().rss)
+
+    held = [bytes(2000) for _ in range(30_000)]
+    pins = held[::100]  # nothing at the end of the heap becomes free
+    held.clear()
+    before = resident()
+    give_back_memory()
+    assert before - resident() > 40_000_000
+    assert len(pins) == 300

@@ -133,6 +133,7 @@ def test_work_that_is_done_already_is_told(make_house: MakeHouse) -> None:
     assert "pass before any code is written" in task.reason_detail
 
 
+@pytest.mark.long
 def test_a_task_lands_with_vitest_from_npm(make_house: MakeHouse) -> None:
     if subprocess.run(["npm", "ping"], capture_output=True, timeout=60).returncode != 0:
         pytest.skip("npm reaches no registry")

@@ -8,6 +8,7 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -139,6 +140,7 @@ def to_previous_revision(file: Path) -> None:
     older.rename(file)
 
 
+@pytest.mark.long
 def test_a_database_that_is_locked_for_long_is_waited_for(make_house: MakeHouse) -> None:
     script = Held(team())
     house, server = make_house(script)

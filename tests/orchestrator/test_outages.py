@@ -6,6 +6,8 @@ import json
 import time
 from collections.abc import Callable
 
+import pytest
+
 from memory import FailureReason, MemoryStore, TaskStatus
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import APPROVED, GOOD_ADD, Held, asked, eventually, stop, team
@@ -34,6 +36,7 @@ def test_what_a_server_gets_wrong_for_a_while_costs_time_only(make_house: MakeHo
         assert len(store.attempts(task_id)) == 1
 
 
+@pytest.mark.long
 def test_a_server_that_stays_away_is_waited_for_over_kills_and_no_answer_is_asked_for_twice(
     make_house: MakeHouse,
 ) -> None:

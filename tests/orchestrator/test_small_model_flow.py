@@ -7,9 +7,11 @@ import json
 from collections.abc import Callable
 from typing import cast
 
+import pytest
+
 from memory import FailureReason, TaskStatus
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import CALC, SHARES_TASK, SMALL, asked, git, team
+from tests.orchestrator.house import CALC, SMALL, asked, git, team
 from tests.support import Request
 
 SHARES_TESTS = """import pytest
@@ -71,15 +73,94 @@ def test_near_misses_of_a_small_model_are_recombined_without_asking_again(make_h
     assert len(house.landed()) == 2
 
 
-def test_without_tests_of_the_owner_a_change_of_one_answer_alone_does_not_land(make_house: MakeHouse) -> None:
-    near = [GUARDED_SHARES, EXACT_SHARES, GUARDED_SHARES.replace("< 1", "< 2")]
+STORE = '''"""Where notes are kept."""
+
+
+class Store:
+    """Notes."""
+
+    def __init__(self) -> None:
+        self.done: dict[int, bool] = {}
+'''
+FINISH_TESTS = """import pytest
+
+from search import open_ones
+from store import Store, finish
+
+
+def test_finish() -> None:
+    store = Store()
+    store.done = {1: False, 2: False}
+    finish(store, 1)
+    assert open_ones(store) == [2]
+
+
+def test_unknown() -> None:
+    with pytest.raises(KeyError):
+        finish(Store(), 4)
+"""
+FINISH = """```python
+def finish(store: Store, number: int) -> None:
+    if number not in store.done:
+        raise KeyError(number)
+    store.done[number] = True
+```"""
+OPEN_ONES = """```python
+from store import Store
+
+def open_ones(store: Store) -> list[int]:
+    return [number for number, done in store.done.items() if not done]
+```"""
+
+
+def test_a_small_model_is_asked_for_each_of_two_files_and_both_land(make_house: MakeHouse) -> None:
+    files = {"store.py": STORE, "search.py": '"""Finding notes."""\n'}
+    shown: list[str] = []
+
+    def code(request: Request) -> str:
+        shown.append(request.prompt)
+        return FINISH if "Write the function `finish`" in request.prompt else OPEN_ONES
+
+    house, _ = make_house(team(code=code), files=files, **SMALL)
+    given = house.folder / "test_finish.py"
+    given.write_text(FINISH_TESTS, encoding="utf-8")
+    words = "Add `finish(store: Store, number: int) -> None` to store.py and `open_ones(store: Store)` to search.py."
+    added = house.cli("task", "add", "Finish notes", "--description", words, "--tests", str(given), "--json")
+    assert added.returncode == 0, added.stderr
+    done = house.run_until_idle()
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [text.count("self.done: dict[int, bool] = {}") for text in shown] == [1, 0]
+    landed = git(house.repository, "diff", "--stat", "main", "agents/integration")
+    assert "store.py" in landed
+    assert "def open_ones" in git(house.repository, "show", "agents/integration:search.py")
+    assert "open_ones" not in git(house.repository, "show", "agents/integration:store.py")
+
+
+REACHED_TASK = (
+    "Add `reached(x: int, limit: int) -> bool` to calc.py. `reached(3, 2)` returns `True`, "
+    "`reached(2, 2)` returns `True`, `reached(7, 9)` returns `False` and `reached(1, 2)` returns `False`."
+)
+NEVER = "    if limit > 100:\n        return False\n"
+OVER = f"```python\ndef reached(x: int, limit: int) -> bool:\n{NEVER}    return x > limit\n```"
+OVER_TOO = OVER.replace("return x > limit", "above = x > limit\n    return above")
+
+
+@pytest.mark.parametrize("asked_for", [False, True])
+def test_without_tests_of_the_owner_a_find_with_a_line_that_nobody_asked_for_does_not_land(
+    asked_for: bool, make_house: MakeHouse
+) -> None:
+    near = [answer.replace(NEVER, "") if asked_for else answer for answer in (OVER, OVER_TOO)]
     house, _ = make_house(team(code=near), orchestrator={"max_approaches": 1}, **SMALL)
-    task_id = house.submit(SHARES_TASK, "Shares")
+    task_id = house.submit(REACHED_TASK, "A limit")
     house.run_until_idle()
 
     task = house.task(task_id)
-    assert (task.status, task.reason) == (TaskStatus.BLOCKED, FailureReason.REVIEW_REJECTED)
-    assert "nothing confirms one of these" in task.reason_detail
+    if asked_for:
+        assert (task.status, task.result["strategy"]) == (TaskStatus.COMPLETED, "recombined")
+    else:
+        assert (task.status, task.reason) == (TaskStatus.BLOCKED, FailureReason.REVIEW_REJECTED)
+        assert "lines that no test runs" in task.reason_detail
 
 
 ROUND_TASK = "Add `tens(x: int) -> int` to calc.py. `tens(20)` returns `20` and `tens(40)` returns `40`."
@@ -115,6 +196,7 @@ def test_an_answer_that_another_one_confirms_lands(make_house: MakeHouse) -> Non
     assert len(server.requests) == 3  # two answers, and what QA would test besides
 
 
+@pytest.mark.long
 def test_where_errors_are_stated_answers_must_agree_on_them_too(make_house: MakeHouse) -> None:
     careful = (
         "```python\ndef shares(n: int) -> int:\n    if n < 1:\n        raise ValueError('n')\n    return 12 // n\n```"
@@ -143,6 +225,7 @@ def test_answers_that_forgot_an_import_are_compared_with_it(make_house: MakeHous
     assert house.task(task_id).status is TaskStatus.COMPLETED
 
 
+@pytest.mark.long
 def test_an_answer_that_nobody_confirms_does_not_land(make_house: MakeHouse) -> None:
     wrong = "```python\ndef tens(x: int) -> int:\n    return x - 10\n```"
     house, _ = make_house(team(code=[AS_IT_IS, *(wrong.replace("10", str(10 + n)) for n in range(30))]), **SMALL)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.beginnings import Wanted, begun_function, resumed_function
-from orchestrator.definitions import definition_line, function_in, parsed
+from orchestrator.definitions import definition_line, function_in, in_signatures, parsed
 from orchestrator.excerpts import LONGEST, excerpt
 from orchestrator.offers import only_wanted, with_wanted_name
-from orchestrator.sources import imported_definitions, read_sources
+from orchestrator.sources import importable, imported_definitions, read_sources
 from orchestrator.trials import Trial, is_fair, not_passed
 from testing import Failure
 
@@ -198,6 +198,36 @@ def test_what_a_module_imports_from_the_project_is_told_in_a_line_each(tmp_path:
     assert begun is not None
     assert "# There is: Point = tuple[int, int]\n" in begun.shown
     assert "There is" not in begun.kept
+
+
+def test_functions_of_other_files_that_the_task_names_are_told_with_their_import(tmp_path: Path) -> None:
+    (tmp_path / "search.py").write_text("def tagged(notes: list, tag: str) -> list:\n    return []\n\n\nLIMIT = 3\n")
+    (tmp_path / "cli.py").write_text("def main() -> int:\n    return 0\n")
+    words = "`main` gets `--tag`; use `tagged(notes, tag)` and `LIMIT`. `gone` is no name of ours."
+    told = importable(tmp_path, (tmp_path / "cli.py").read_text(), words)
+    assert told[0] == "tagged(notes: list, tag: str) -> list  # from search import tagged"
+    assert not [line for line in told if "main" in line or "gone" in line]
+    assert importable(tmp_path, "from search import tagged\n", "Use `tagged`.") == []
+
+
+def test_of_classes_in_a_wanted_signature_it_is_told_what_their_objects_have(tmp_path: Path) -> None:
+    words = "Add `last(account: Account) -> date`."
+    used = in_signatures(words, ["last"])
+    shown = excerpt(ACCOUNTS, ["last"], used=used)
+    assert (
+        "- `class Account: kind: str = 'cash'; self.name = name; self.entries: list[tuple[date, int]] = []; post("
+        in shown
+    )
+    begun = begun_function(Wanted(ACCOUNTS, "last", "Last", words))
+    assert begun is not None
+    assert "# There is: class Account: kind" in begun.shown
+    assert "- `class Account`" in excerpt(ACCOUNTS, ["other"], used=in_signatures(words, ["other"]))
+    (tmp_path / "accounts.py").write_text(ACCOUNTS)
+    [line] = imported_definitions(tmp_path, "from accounts import Account\n", used)
+    assert line.startswith("class Account: kind")
+    assert in_signatures("`last` is wrong, not `lasting(account: Account)`.", ["last"]) == set()
+    many = "class Wide:\n" + "\n".join(f"    field_{number}: int = {number}" for number in range(99))
+    assert len(definition_line(many, "Wide", {"Wide"})) < 610
 
 
 ACCOUNTS = '''from datetime import date

@@ -21,9 +21,7 @@ class Recombining:
     def answer(self, ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer | None:
         """What was found, as an answer; None when nothing was, or when it is one of many that differ elsewhere."""
         found = ctx.step(f"recombine {attempt.label}", Recombination, partial(_recombine, ctx, state))
-        # The function as it is, where there is one, comes last: a bug is mended by a small change of it.
-        certain = found.certain(last_is_known=state.present is not None)
-        if found.code and not certain and not ctx.task.tests:
+        if found.code and not found.certain() and not ctx.task.tests:
             state.ambiguous = found.found
             return None
         return Answer(text=f"```python\n{found.code}```") if found.code else None
@@ -31,4 +29,5 @@ class Recombining:
 
 def _recombine(ctx: StageContext, state: CodeState) -> Recombination:
     answers = [known.answer for known in state.samples]
-    return ctx.laboratory.recombine(state.tests_commit, state.settled, answers, state.cases)
+    present = state.present is not None  # it comes last
+    return ctx.laboratory.recombine(state.tests_commit, state.settled, answers, state.cases, present=present)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 
-from agents import CodeView
+from agents import CodeView, Requirements
 from llm import TruncatedOutput
 from orchestrator.flows.code_state import CodeState
 from orchestrator.flows.flow import StageContext
@@ -64,13 +64,16 @@ def write_definitions(ctx: StageContext, state: CodeState, commit: str, sample: 
     """
     views = _views(ctx)
     draw, turn = divmod(sample, len(views))
-    shown = _resumed(ctx, state, commit, sample) if draw and sample % 2 else None
-    shown = shown or _code_view(ctx, state, commit, views[turn])
-    try:
-        text = ctx.developer.write_definitions(ctx.task, state.settled, shown, draw, ctx.ask(step, "developer"))
-    except TruncatedOutput as cut:
-        return Answer(text=cut.partial, cut=True)
-    return Answer(text=text)
+    resumes = draw > 0 and sample % 2 > 0
+    texts = []
+    for piece in _pieces(ctx, state, single=resumes or views[turn].begun):
+        shown = _resumed(ctx, state, commit, sample, piece) if resumes else None
+        shown = shown or _code_view(ctx, state, commit, views[turn], piece)
+        try:
+            texts.append(ctx.developer.write_definitions(ctx.task, piece, shown, draw, ctx.ask(step, "developer")))
+        except TruncatedOutput as cut:
+            return Answer(text=cut.partial, cut=True)
+    return Answer(text="\n\n".join(texts))
 
 
 def near(state: CodeState) -> bool:
@@ -84,17 +87,26 @@ def _views(ctx: StageContext) -> list[_View]:
     return [view for view in _VIEWS if ctx.profile_of(ctx.developer).continues or not view.begun]
 
 
-def _resumed(ctx: StageContext, state: CodeState, commit: str, sample: int) -> CodeView | None:
+def _pieces(ctx: StageContext, state: CodeState, *, single: bool) -> list[Requirements]:
+    """What is asked for one after the other: the wanted names of each file; with `single` each name of the owner's
+    tests by itself, since one function at a time can be begun."""
+    pieces = state.settled.pieces
+    if not (single and ctx.task.tests):
+        return pieces
+    return [piece.model_copy(update={"symbols": [name]}) for piece in pieces for name in piece.symbols] or pieces
+
+
+def _resumed(ctx: StageContext, state: CodeState, commit: str, sample: int, piece: Requirements) -> CodeView | None:
     """One of the nearest answers, begun; None when none is near, or the model cannot go on from a beginning."""
     if not (ctx.profile_of(ctx.developer).continues and near(state)):
         return None
     least = min(known.missing for known in state.samples)
     nearest = [known.answer for known in state.samples if known.missing == least]
-    return ctx.views.resumed_view(commit, state.settled, nearest[sample // 2 % len(nearest)], sample)
+    return ctx.views.resumed_view(commit, piece, nearest[sample // 2 % len(nearest)], sample)
 
 
-def _code_view(ctx: StageContext, state: CodeState, commit: str, view: _View) -> CodeView:
-    if view.begun and (begun := ctx.views.begun_view(commit, state.settled, steps=view.steps)):
+def _code_view(ctx: StageContext, state: CodeState, commit: str, view: _View, piece: Requirements) -> CodeView:
+    if view.begun and (begun := ctx.views.begun_view(commit, piece, steps=view.steps)):
         return begun
     tests = ctx.views.compact_tests(state.shown_cases) if view.tests else ""
-    return replace(ctx.views.view(commit, state.settled), tests=tests, simple=view.simple)
+    return replace(ctx.views.view(commit, piece), tests=tests, simple=view.simple)
