@@ -92,10 +92,12 @@ def work(
     from git_ops import GitError
     from orchestrator import OrchestratorError, TaskOrchestrator, open_services
 
-    sender = None
     try:
         configure_logging(project.settings.monitoring, project.paths.logs, stdout=not for_people)
         sender = start_alerts(project)
+    except OSError as problem:  # without a log nobody can be told but who looks on
+        raise fail(str(problem), EXIT_FAILED) from None
+    try:
         _have_model(project, for_people=for_people)
         patience = 0 if for_people or until_idle else _PATIENCE  # where somebody waits for the answer, say it at once
         services = open_services(project.settings, project.paths, patient=not until_idle, patience=patience)
@@ -103,8 +105,8 @@ def work(
         remember_repository(project)
         orchestrator.start(patience)
     except (OrchestratorError, GitError, MemoryStoreError, LLMError, OSError) as problem:
-        if sender:  # else there is no log yet to write to
-            alert(AlertKind.CRITICAL, f"start: {type(problem).__name__}", f"the daemon could not start: {problem}")
+        alert(AlertKind.CRITICAL, f"start: {type(problem).__name__}", f"the daemon could not start: {problem}")
+        if sender:
             sender.close(_LAST_ALERTS)
         raise fail(str(problem), exit_code_of(problem)) from None
     _stop_on_signals(orchestrator.request_stop)

@@ -158,7 +158,10 @@ class OrchestratorSettings(Section):
     )
     max_tool_steps: int = Field(40, ge=1, le=500, description="Messages of a developer with tools in one attempt.")
     max_tool_tokens: int = Field(400_000, ge=1000, description="Tokens they may take in and give out together.")
-    task_timeout: float = Field(3600, gt=0, description="Seconds a task may be in progress.")
+    max_open_tasks: int = Field(
+        8, ge=1, le=1000, description="Tasks in progress at once; a more urgent one is begun beyond that."
+    )
+    task_timeout: float = Field(3600, gt=0, description="Seconds a task may be worked on; queueing does not count.")
     shutdown_grace: float = Field(10, ge=0, le=600, description="Seconds running steps get at SIGTERM.")
     idle_backoff_max: float = Field(86_400, gt=0, description="Longest pause between two idle rounds of the CEO.")
 

@@ -6,6 +6,7 @@ main loop. Every chore can be cut short and repeated.
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import time
 from collections.abc import Callable
@@ -28,6 +29,8 @@ _LONGEST_PAUSE = 3600.0
 _SOON = 60.0
 """Seconds of idleness after which the daily clean-up may be done ahead of its time."""
 _MOST_TASKS = 500
+_GIVE_BACK = 60.0
+"""Seconds from one time that free memory is given back to the next."""
 
 
 class Housekeeping:
@@ -39,6 +42,7 @@ class Housekeeping:
         self._thread: threading.Thread | None = None
         self._next_push, self._push_pause = 0.0, 0.0
         self._next_clean = time.monotonic() + _SOON
+        self._next_return = 0.0
         self._busy = True
 
     def look(self, *, busy: bool) -> None:
@@ -48,6 +52,9 @@ class Housekeeping:
             return
         chores: list[Callable[[], None]] = []
         now = time.monotonic()
+        if now >= self._next_return:
+            self._next_return = now + _GIVE_BACK
+            chores.append(give_back_memory)
         if now >= self._next_push:
             chores.append(self.push)
         if now >= self._next_clean + (_DAY if busy else 0):  # a daemon that is never idle is cleaned, too
@@ -158,3 +165,11 @@ class Housekeeping:
     def _tidy(self) -> int:
         self._services.git.tidy()
         return 0
+
+
+def give_back_memory() -> None:
+    """Return to the system what the C library keeps: it frees only what lies at an end of its heaps, and the many
+    threads leave gaps everywhere else, 10 MiB more with every 150 tasks. A few milliseconds.
+    """
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # glibc has it
+        trim(0)
