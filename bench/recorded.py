@@ -5,6 +5,8 @@
 No model is asked. **Repairs**: every answer of the developer is put into the repository as it was, once as it is done
 and once with each repair switched off (`bench/switches.py`); where that makes a difference, the tests say which is
 right. **Agreement**: the first answer of each task that passed everything there was; without it that one would land.
+**Tests beyond the stated examples** (QA's assertions and laws; what was added for faults that went unnoticed): of the
+answers that pass the examples those that fail these, and whether they are right.
 """
 
 from __future__ import annotations
@@ -24,9 +26,10 @@ from typing import Any
 
 import structlog
 
-from agents import Requirements
+from agents import Requirements, TestCase, render_test_file
 from bench.switches import SWITCHES, switched_off
 from bench.task_sets import BenchTask, TaskSet, read_task_set
+from memory import Task
 from orchestrator.applying import apply_answer
 from orchestrator.flows.coding import digest_of
 from testing import EnvironmentManager, Sandbox, TestRunner
@@ -43,6 +46,20 @@ class Effect:
     """Of these, those that pass the set's tests."""
     tasks: set[str] = field(default_factory=set)
     """Tasks with an answer that is right because of it."""
+
+
+@dataclass
+class Refused:
+    """What further tests do to answers that pass the stated examples."""
+
+    tests: int = 0
+    tasks: int = 0
+    """With such tests."""
+    right: int = 0
+    """Answers that fail them and pass the set's tests."""
+    wrong: int = 0
+    saved: set[str] = field(default_factory=set)
+    """Tasks with a wrong answer that only these refuse."""
 
 
 @dataclass
@@ -88,6 +105,52 @@ def effects(home: Path, chosen: TaskSet) -> tuple[int, dict[str, Effect]]:
                 if right and not still:
                     effect.tasks.add(task.id)
     return looked_at, found
+
+
+def refused(home: Path, chosen: TaskSet) -> tuple[int, dict[str, Refused]]:
+    """How many answers pass the stated examples of their tasks, and what each kind of further tests refuses of them."""
+    found = {"assertions": Refused(), "strengthening": Refused()}
+    cases = dict(_cases(home, chosen))
+    for kind, further in found.items():
+        groups = [group for by_kind in cases.values() if (group := by_kind[kind])]
+        further.tests, further.tasks = sum(map(len, groups)), len(groups)
+    passing, seen = 0, set[tuple[str, str]]()
+    with _judge() as judge:
+        for task, requirements, answer in _answers(home, chosen):
+            known = cases.get(task.id)
+            if not known or not known["stated"] or (task.id, digest_of(answer)) in seen:
+                continue
+            seen.add((task.id, digest_of(answer)))
+            files = _applied(chosen.repositories[task.repository], requirements, answer, task)
+            if not judge.passes(_testing(task, requirements, known["stated"]), files):
+                continue
+            passing += 1
+            for kind, further in found.items():
+                if known[kind] and not judge.passes(_testing(task, requirements, known[kind]), files):
+                    right = judge.passes(task, files)
+                    further.right, further.wrong = further.right + right, further.wrong + (not right)
+                    if not right:
+                        further.saved.add(task.id)
+    return passing, found
+
+
+def _testing(task: BenchTask, requirements: Requirements, cases: list[TestCase]) -> BenchTask:
+    """The task, judged by `cases`."""
+    text = render_test_file(Task(id=task.id, title=task.title), requirements, cases)
+    return task.model_copy(update={"hidden_file": "tests/test_recorded_cases.py", "hidden": text})
+
+
+def _cases(home: Path, chosen: TaskSet) -> Iterator[tuple[str, dict[str, list[TestCase]]]]:
+    """By task the tests that its run settled: the stated ones, those of QA, and those that were added for mutants."""
+    origins = {"stated": ("example",), "assertions": ("qa", "law"), "strengthening": ("mutant",)}
+    for folder, known in _folders(home, chosen):
+        for one, result in _rows(folder / "agents.db", "SELECT id, result FROM tasks"):
+            if one in known:
+                cases = [TestCase.model_validate(case) for case in json.loads(result).get("cases", [])]
+                yield (
+                    known[one][0].id,
+                    {kind: [case for case in cases if case.origin in wanted] for kind, wanted in origins.items()},
+                )
 
 
 @contextmanager
@@ -198,6 +261,13 @@ def main() -> int:
     for name, effect in found.items():
         row = (effect.changed, effect.right_with, effect.right_without, len(effect.tasks))
         print(f"{name:18}{row[0]:>9}{row[1]:>12}{row[2]:>9}{row[3]:>7}")
+    passing, further = refused(chosen.home, tasks)
+    print(f"{passing} answers pass the stated examples")
+    print(f"{'further tests':18}{'tests':>7}{'tasks':>7}{'refused right':>15}{'wrong':>7}")
+    for name, each in further.items():
+        print(
+            f"{name:18}{each.tests:>7}{each.tasks:>7}{each.right:>15}{each.wrong:>7}  {', '.join(sorted(each.saved))}"
+        )
     return 0
 
 

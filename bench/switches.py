@@ -45,7 +45,7 @@ SWITCHES: dict[str, Switch] = {
                     lambda _: importlib.import_module("orchestrator.flows.strategies.sampling")._VIEWS[:1]),
     "agreement": Switch("filter", "a small model's answer lands when a second one means the same",
                         "orchestrator.flows.agreement:is_wanted", _always(False)),
-    "certainty": Switch("filter", "recombined code is an answer when all found solutions mean the same",
+    "certainty": Switch("filter", "recombined code is an answer when all ways mean the same and tests run all of it",
                         "testing.recombiner:Recombination.certain", _always(True)),
     "assertions": Switch("filter", "assertions of QA beside the stated examples",
                          "orchestrator.flows.test_first:_propose", _always([])),
