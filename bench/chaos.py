@@ -24,17 +24,18 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 from pydantic import BaseModel
 from sqlalchemy import make_url
 
 from memory import ENDED, TaskStatus
-from tests.orchestrator.house import Daemon, House, children, eventually, git, make_repository, team
+from tests.orchestrator.house import Daemon, House, children, git, make_repository, team
 from tests.support import Answer, Reply, Request, ScriptedModelServer
 
 _SHORTEST, _LONGEST = 0.3, 6.0
@@ -42,8 +43,11 @@ _SHORTEST, _LONGEST = 0.3, 6.0
 _ANSWER_SECONDS = (0.1, 0.8)
 _ARRIVED_SECONDS = 1.0
 """An answer that was sent so long before a kill had arrived, even if it is not in the ledger."""
+_ON_ITS_WAY_SECONDS = 0.5
+"""A question so soon after a kill was put before it: no daemon starts so fast."""
 _PATIENCE = 900.0
 _ENDING_SECONDS = 5.0
+_IDLE_SECONDS = 60.0
 _PARTS = 20
 """Modules of the repository: on more than that a strong model works with tools, and two tasks may meet in one."""
 _TRAILERS = "--format=%(trailers:key=Task-Id,valueonly,separator=)|%(trailers:key=Stage,valueonly,separator=)"
@@ -74,9 +78,9 @@ class Chaos(BaseModel):
     folders_left: int = 0
     databases_broken: int = 0
     unfinished_jobs: int = 0
-    """Of the engine."""
-    left: list[str] = []
-    """Names of what was left."""
+    """Of the engine, when all tasks had ended and it had time to rest."""
+    in_words: list[str] = []
+    """What was left, unfinished or repeated."""
 
     @property
     def faults(self) -> dict[str, int]:
@@ -122,31 +126,44 @@ def chaos(folder: Path, *, tasks: int, kills: int, seed: int, data: Path | None 
         settings: dict[str, dict[str, object]] = {"orchestrator": {"task_timeout": 3600}}
         house = House(folder, repository, server.url, data or folder / "data", settings, cold=True)
         ids = [house.submit(_task(number), f"Add add_{number}") for number in range(1, tasks + 1)]
-        begun, killed_at, alone = time.monotonic(), [], 0
+        begun, done = time.monotonic(), list[_Kill]()
         for number in range(kills):
             with house.daemon() as daemon:
                 with suppress(subprocess.TimeoutExpired):
                     daemon.wait(chooser.uniform(_SHORTEST, _LONGEST))
                     raise AssertionError(f"the daemon ended by itself:\n{(folder / 'daemon.log').read_text()[-3000:]}")
-                killed_at.append(time.monotonic())
-                _kill(daemon, with_all=number % 2 == 1)
-                alone += number % 2 == 0
+                done.append(_kill(daemon, with_all=number % 2 == 1))
         with house.daemon() as daemon:
             house.wait(lambda store: all(store.get_task(one).status in ENDED for one in ids), _PATIENCE)
-            eventually(lambda: _unfinished_jobs(house) == 0, "the engine has nothing to do", 60)
+            # Before it is told to end: an idle daemon may begin a round of the CEO at any moment, which then waits.
+            unfinished = _in_the_end(lambda: _unfinished_jobs(house), _IDLE_SECONDS)
             daemon.send_signal(signal.SIGTERM)
             daemon.wait(60)
+        alone = sum(not kill.with_all for kill in done)
         result = Chaos(
             tasks=tasks,
             kills=kills,
             killed_alone=alone,
             killed_with_all=kills - alone,
             restarts_seconds=round(time.monotonic() - begun, 1),
+            unfinished_jobs=len(unfinished),
         )
-        return result.model_copy(update=_calls(house, server, killed_at) | _work(house, ids) | _litter(house))
+        repeated, calls = _calls(house, server, done)
+        left, litter = _litter(house)
+        words = [f"left: {each}" for each in left] + [f"unfinished: {each}" for each in unfinished] + repeated
+        return result.model_copy(update=calls | _work(house, ids) | litter | {"in_words": words})
 
 
-def _kill(daemon: Daemon, *, with_all: bool) -> None:
+class _Kill(NamedTuple):
+    """When it began and when the daemon was gone (monotonic seconds): what it does in between, nobody remembers."""
+
+    begun: float
+    ended: float
+    with_all: bool
+
+
+def _kill(daemon: Daemon, *, with_all: bool) -> _Kill:
+    begun = time.monotonic()
     started = children(daemon) if with_all else []
     for process in started:  # stopped first, so that none sees another one end
         with suppress(psutil.NoSuchProcess):
@@ -156,31 +173,36 @@ def _kill(daemon: Daemon, *, with_all: bool) -> None:
         with suppress(psutil.NoSuchProcess):
             process.kill()
     daemon.wait(30)
+    return _Kill(begun, time.monotonic(), with_all)
 
 
-def _calls(house: House, server: ScriptedModelServer, killed_at: Sequence[float]) -> dict[str, int]:
-    """How often the model was asked, and how often the same again: though it had answered, or because it had not.
+def _calls(house: House, server: ScriptedModelServer, kills: Sequence[_Kill]) -> tuple[list[str], dict[str, int]]:
+    """Repeated calls in words; how often the model was asked, and how often the same again: though it had answered, or
 
-    It had when the answer stood in the ledger, or was sent well before the kill.
+    because it had not. It had when the answer stood in the ledger, or was sent well before the kill.
     """
     database = Path(str(make_url(house.paths.database_url).database))
-    with closing(sqlite3.connect(database)) as connection:
-        stored = connection.execute("SELECT prompt, created_at FROM model_calls WHERE outcome = 'ok'").fetchall()
+    stored = _rows(database, "SELECT prompt, created_at FROM model_calls WHERE outcome = 'ok'")
     last: dict[str, Request] = {}
-    cut = repeated = 0
+    cut, repeated = 0, []
     for request in server.requests:
         question = repr(sorted(request.body.items()))
         if before := last.get(question):
             until = min(request.received_at, (server.sent_at(before) or request.received_at) + _ARRIVED_SECONDS)
-            lost = any(before.received_at < moment < until for moment in killed_at)
+            lost = any(before.received_at < kill.ended + _ON_ITS_WAY_SECONDS and kill.begun < until for kill in kills)
             asked_again = datetime.fromtimestamp(time.time() - time.monotonic() + request.received_at, UTC)
             lost = lost and not any(
                 request.prompt in prompt and datetime.fromisoformat(at).replace(tzinfo=UTC) < asked_again
                 for prompt, at in stored
             )
-            cut, repeated = cut + lost, repeated + (not lost)
+            cut += lost
+            if not lost:
+                times = [before.received_at, server.sent_at(before) or 0, request.received_at]
+                around = [kill for kill in kills if times[0] - 3 < kill.begun < times[2]]
+                repeated.append(f"repeated: received, sent, again {times}, kills {around}: {request.prompt[:200]!r}")
         last[question] = request
-    return {"model_calls": len(server.requests), "repeated_unanswered": cut, "answered_calls_repeated": repeated}
+    counts = {"model_calls": len(server.requests), "repeated_unanswered": cut, "answered_calls_repeated": len(repeated)}
+    return repeated, counts
 
 
 def _work(house: House, ids: Sequence[str]) -> dict[str, int]:
@@ -203,46 +225,52 @@ def _work(house: House, ids: Sequence[str]) -> dict[str, int]:
     }
 
 
-def _litter(house: House) -> dict[str, int | list[str]]:
-    """What lies about although no task is open and no daemon runs."""
+def _litter(house: House) -> tuple[list[str], dict[str, int]]:
+    """What lies about although no task is open and no daemon runs, by name and by number."""
     paths = house.paths
     processes = _processes(str(house.folder))
     branches = git(
         paths.clone, "for-each-ref", "--format=%(refname)", "refs/heads/agents/task", "refs/agents/candidates"
     )
     databases = [Path(str(make_url(url).database)) for url in (paths.database_url, paths.engine_url)]
-    return {
-        "left": [*processes, *branches.split()],
+    return [*processes, *branches.split()], {
         "processes_left": len(processes),
         "worktrees_left": len(list(paths.workspace.glob("worktrees/*")))
         + git(paths.clone, "worktree", "list", "--porcelain").count("\n\nworktree"),
         "branches_left": len(branches.split()),
         "locks_left": sum(path.parent.name != "agents" for path in paths.clone.rglob("*.lock")),
         "folders_left": len(list(house.temporary.iterdir())),
-        "databases_broken": sum(_query(file, "PRAGMA integrity_check") != "ok" for file in databases),
-        "unfinished_jobs": _unfinished_jobs(house),
+        "databases_broken": sum(_rows(file, "PRAGMA integrity_check") != [("ok",)] for file in databases),
     }
 
 
 def _processes(here: str) -> list[str]:
     """Command lines of what the daemons started and runs on; what is just ending gets some seconds."""
-    deadline = time.monotonic() + _ENDING_SECONDS
-    while True:
+
+    def found() -> list[str]:
         commands = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
-        found = [command for command in commands if here in command]
-        if not found or time.monotonic() > deadline:
-            return found
+        return [command for command in commands if here in command]
+
+    return _in_the_end(found, _ENDING_SECONDS)
+
+
+def _in_the_end(look: Callable[[], list[str]], seconds: float) -> list[str]:
+    """What is found as soon as that is nothing, or after so long."""
+    deadline = time.monotonic() + seconds
+    while (found := look()) and time.monotonic() < deadline:
         time.sleep(0.1)
+    return found
 
 
-def _unfinished_jobs(house: House) -> int:
+def _unfinished_jobs(house: House) -> list[str]:
     database = Path(str(make_url(house.paths.engine_url).database))
-    return int(_query(database, "SELECT count(*) FROM workflow_status WHERE status IN ('PENDING', 'ENQUEUED')"))
+    names = "SELECT workflow_uuid FROM workflow_status WHERE status IN ('PENDING', 'ENQUEUED')"
+    return [name for (name,) in _rows(database, names)]
 
 
-def _query(database: Path, sql: str) -> str:
+def _rows(database: Path, sql: str) -> list[tuple[str, ...]]:
     with closing(sqlite3.connect(database)) as connection:
-        return str(connection.execute(sql).fetchone()[0])
+        return connection.execute(sql).fetchall()
 
 
 def _part(number: int) -> int:
@@ -277,9 +305,9 @@ def main() -> int:
     if chosen.json:
         print(result.model_dump_json(indent=2))
     else:
-        for name, count in result.model_dump(exclude={"left"}).items():
+        for name, count in result.model_dump(exclude={"in_words"}).items():
             print(f"{name.replace('_', ' '):26} {count:>8}{'   <-- should be 0' if name in result.faults else ''}")
-        print("".join(f"left: {each}\n" for each in result.left), end="")
+        print("".join(f"{each}\n" for each in result.in_words), end="")
     return 1 if result.faults else 0
 
 
