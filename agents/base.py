@@ -32,7 +32,6 @@ class Work:
 
 def stated(task: Task, *, small: bool = False) -> dict[str, str | bool]:
     """What prompts say of a task. What did not come from the owner stands in a data block, as everything else that the
-
     repository or a model says; a `small` model, which can do no more than write what code asks it for, is shown the
     plain words.
     """

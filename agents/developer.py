@@ -1,5 +1,4 @@
 """The developer: writes code that makes the tests pass. What it is shown, and in which form it answers,
-
 depends on its model: a small one writes only the definitions that are new or changed and is sampled again when a
 test fails; a strong one writes files or search/replace blocks and repairs them from the evidence.
 """

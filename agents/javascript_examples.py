@@ -1,5 +1,4 @@
 """Examples that a task states of JavaScript code. Tasks are written by people and models who think in either language,
-
 so Python's literals are taken for what they mean: `True`, `None`, tuples.
 """
 

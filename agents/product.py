@@ -167,7 +167,6 @@ def _with_tested(
     symbols: Mapping[str, str],
 ) -> Requirements:
     """`found`, and what the owner's tests show besides: functions of its file that the words name only (an option is
-
     told of with the function that reads it), and names wanted of other files.
     """
     if not tested:

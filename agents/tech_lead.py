@@ -1,5 +1,4 @@
 """The tech lead: reviews a verified change. Facts that code can check come first; a model's view is added
-
 only when its judgement is worth something (see `ModelProfile.judges`)."""
 
 from __future__ import annotations

@@ -178,7 +178,6 @@ def _kill(daemon: Daemon, *, with_all: bool) -> _Kill:
 
 def _calls(house: House, server: ScriptedModelServer, kills: Sequence[_Kill]) -> tuple[list[str], dict[str, int]]:
     """Repeated calls in words; how often the model was asked, and how often the same again: though it had answered, or
-
     because it had not. It had when the answer stood in the ledger, or was sent well before the kill.
     """
     database = Path(str(make_url(house.paths.database_url).database))

@@ -18,7 +18,6 @@ NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 def check_syntax(path: str, text: str) -> None:
     """Raise SyntaxProblem when `text` is not valid Python, JavaScript, TypeScript, JSON, TOML or YAML; other kinds
-
     of files pass.
     """
     match PurePosixPath(path).suffix.casefold():

@@ -59,7 +59,6 @@ def begun_function(wanted: Wanted, *, steps: bool = False) -> Begun | None:
 
 def resumed_function(wanted: Wanted, answer: str, chooser: random.Random) -> Begun | None:
     """As `begun_function`, with the first lines of `answer` (code of an earlier answer), up to a statement that
-
     `chooser` picks: what nearly worked is written anew from there. None when there is nothing to keep of it.
     """
     answered = parsed(answer) or []

@@ -94,7 +94,6 @@ def told(node: Definition, used: Collection[str]) -> str:
 
 def in_signatures(words: str, names: Collection[str]) -> set[str]:
     """What the signatures of `names` mention, types among it, as `words` state them: of what is there already the
-
     present code shows more.
     """
     stated = [found for name in names for found in re.findall(rf"`(?:def )?{re.escape(name)}(\([^`\n]*)`", words)]

@@ -120,7 +120,6 @@ def explain_exit(framework: Framework, code: int) -> str | None:
 
 def declared_tests(text: str, file: str) -> list[str]:
     """Ids of the tests that the test file `file` with this text defines, without their parameters, read without running
-
     it; empty when it does not parse. They tell what should be found in a file that cannot be imported before the code
     exists.
     """

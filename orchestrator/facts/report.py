@@ -17,7 +17,6 @@ from orchestrator.services import make_git, make_sandbox, make_suite
 
 class FactRow(BaseModel):
     """One fact with its state: `task` (one was made of it), `left out` (the CEO wanted none), `decidable` (a test can
-
     decide it, so that any model may work on it), `outside` (no code of the project can mend it), or `open`: it takes a
     strong model's words to become a task.
     """

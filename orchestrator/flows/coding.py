@@ -26,7 +26,6 @@ from orchestrator.trials import Trial
 
 def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
     """One approach: attempts until one passes, whose code is committed. False when all failed and another approach
-
     is left. Raises `StageFailed` when there is none.
     """
     ctx.use_model(state.model)

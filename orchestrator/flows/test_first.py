@@ -115,7 +115,6 @@ def _further(
     ctx: StageContext, state: CodeState, stated: Sequence[TestCase], drafts: Sequence[Sample]
 ) -> list[TestCase]:
     """Assertions of QA, one a test, and the laws the task states. With a small model only those are kept that a
-
     majority of drafts satisfies.
     """
     small = ctx.profile_of(ctx.team.qa).small

@@ -127,7 +127,6 @@ def _think(ctx: StageContext, developer: ToolDeveloper, loop: _Loop, label: str,
 
 def _doings(loop: _Loop, reply: Reply) -> tuple[list[Action | str], int]:
     """What the reply asks for, with notes in the place of what cannot be done; and in how many messages so far one of
-
     its calls was made with these very files.
     """
     doings: list[Action | str] = []

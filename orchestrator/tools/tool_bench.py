@@ -38,7 +38,6 @@ class Acted(BaseModel):
 
 class ToolBench:
     """The tools of one task, whose tests stand in `tests_commit`; `shown` has the files with no other tests of the task
-
     than `test_ids`, which are those that the developer is shown.
     """
 

@@ -1,5 +1,4 @@
 """Reads the JSON report of jest, vitest or our reporter for node:test: untrusted input, by a file anyone inside can
-
 forge.
 """
 

@@ -120,7 +120,6 @@ class Search:
 
     def _likeliest(self) -> Solution:
         """Of the found solutions the one that goes on doing what the samples do; of those that do the same, one
-
         without a line that no test runs, if there is any.
         """
         questions = probes(self._name, self._tests, self._donors, random.Random(0))  # noqa: S311  # nothing secret

@@ -20,7 +20,6 @@ class Solution:
 
 def read_solution(code: str, name: str) -> Solution | None:
     """The solution that `code` holds; None when it does not parse or does not define `name`, a function or
-
     `Class.method`. A method may stand in its class or by itself.
     """
     try:
