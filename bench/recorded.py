@@ -34,6 +34,9 @@ from orchestrator.applying import apply_answer
 from orchestrator.flows.coding import digest_of
 from testing import EnvironmentManager, Sandbox, TestRunner
 
+_LONGEST_SECONDS = 20.0
+"""What one answer may take; some loop for ever."""
+
 
 @dataclass
 class Effect:
@@ -180,7 +183,8 @@ class _Judge:
                 work = Path(name) / "work"
                 _write(work, {**files, path: tests})
                 environment = self._environments.ensure(work)
-                self._known[key] = self._runner.run_tests(work, environment, selection=[path]).passed
+                result = self._runner.run_tests(work, environment, selection=[path], timeout=_LONGEST_SECONDS)
+                self._known[key] = result.passed
         return self._known[key]
 
 
