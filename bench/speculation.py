@@ -2,11 +2,12 @@
 
     python -m bench.speculation                    without, and with two kinds of it
     python -m bench.speculation --kinds NONE NGRAM_SIMPLE --repeat 3 --json
+    python -m bench.speculation --home HOME        with the developer's questions of a run of bench/coding.py
 
-The model is asked, as the developer is for a bug, to write functions of this repository again with one change: most of
-an answer stands in its prompt. llama.cpp then guesses the next tokens from what followed the same ones before, and the
-model checks the guesses in one go. Each kind is served by a process of its own; the machine should be doing nothing
-else.
+Without a run the model is asked, as the developer is for a bug, to write functions of this repository again with one
+change: most of an answer stands in its prompt. llama.cpp then guesses the next tokens from what followed the same ones
+before, and the model checks the guesses in one go. Each kind is served by a process of its own; the machine should be
+doing nothing else.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ import argparse
 import ast
 import json
 import os
+import re
+import sqlite3
 import statistics
 import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel
 
@@ -32,22 +36,27 @@ _MOST_FUNCTIONS = 3
 _LONGEST, _SHORTEST = 60, 18
 """Lines of a function that is asked for."""
 _ANSWER_TOKENS = 700
+_MOST_QUESTIONS = 40
 _PREFIX = "COMMON_SPECULATIVE_TYPE_"
+Messages: TypeAlias = list[dict[str, str]]
 
 
 class Speed(BaseModel):
-    """How fast one kind was: medians over functions and repetitions."""
+    """How fast one kind was."""
 
     kind: str
     answers: int
     tokens: int
     """Written in all."""
     written_per_second: float
+    """Median over the answers."""
     seconds: float
+    """In all, reading the prompts included."""
 
 
-def measure(kind: str, repeat: int) -> Speed:
+def measure(kind: str, repeat: int, home: Path | None) -> Speed:
     """Serve the embedded model in this process, and ask it."""
+    asked = _recorded(home) if home else [question for number in range(repeat) for question in _rewritings(number)]
     import xllamacpp
 
     params = xllamacpp.CommonParams()
@@ -59,15 +68,8 @@ def measure(kind: str, repeat: int) -> Speed:
     params.ui = False
     params.speculative.types = [getattr(xllamacpp.common_speculative_type, _PREFIX + kind)]
     server = xllamacpp.Server(params)
-    told = []
     begun = time.monotonic()
-    for number in range(repeat):
-        for path, name, code in _functions():
-            prompt = (
-                f"# {number} {path}\n```python\n{code}\n```\n\nWrite the function `{name}` again, with every comment "
-                "taken out and its first parameter renamed to `given`. One ```python block."
-            )
-            told.append(_ask(server.listening_address, prompt))
+    told = [_ask(server.listening_address, messages) for messages in asked]
     return Speed(
         kind=kind,
         answers=len(told),
@@ -75,6 +77,34 @@ def measure(kind: str, repeat: int) -> Speed:
         written_per_second=round(statistics.median(timings["predicted_per_second"] for timings in told), 1),
         seconds=round(time.monotonic() - begun, 1),
     )
+
+
+def _recorded(home: Path) -> list[Messages]:
+    """What the developer was asked in a recorded run, but for answers that were begun."""
+    found: list[Messages] = []
+    for database in sorted((home / "data").glob("repository-*/agents.db")):
+        with closing(sqlite3.connect(database)) as connection:
+            prompts = connection.execute(
+                "SELECT prompt FROM model_calls WHERE agent = 'developer' ORDER BY id"
+            ).fetchall()
+        for (prompt,) in prompts:
+            parts = re.split(r"(?m)^\[(system|user|assistant)\]\n", prompt)[1:]
+            messages = [
+                {"role": role, "content": text.strip()} for role, text in zip(parts[::2], parts[1::2], strict=True)
+            ]
+            if messages[-1]["role"] == "user" and messages not in found:
+                found.append(messages)
+    return found[:: max(len(found) // _MOST_QUESTIONS, 1)][:_MOST_QUESTIONS]
+
+
+def _rewritings(number: int) -> list[Messages]:
+    """Functions of this repository to be written again."""
+    asked = [
+        f"# {number} {path}\n```python\n{code}\n```\n\nWrite the function `{name}` again, with every comment taken out "
+        "and its first parameter renamed to `given`. One ```python block."
+        for path, name, code in _functions()
+    ]
+    return [[{"role": "user", "content": question}] for question in asked]
 
 
 def _functions() -> list[tuple[str, str, str]]:
@@ -89,8 +119,8 @@ def _functions() -> list[tuple[str, str, str]]:
     return found[:_MOST_FUNCTIONS]
 
 
-def _ask(address: str, prompt: str) -> dict[str, Any]:
-    body = {"messages": [{"role": "user", "content": prompt}], "max_tokens": _ANSWER_TOKENS, "temperature": 0}
+def _ask(address: str, messages: Messages) -> dict[str, Any]:
+    body = {"messages": messages, "max_tokens": _ANSWER_TOKENS, "temperature": 0}
     url = f"{address if '://' in address else 'http://' + address}/v1/chat/completions"
     request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=900) as response:
@@ -103,14 +133,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kinds", nargs="+", default=["NONE", "NGRAM_SIMPLE", "NGRAM_MOD"])
     parser.add_argument("--repeat", type=int, default=2)
+    parser.add_argument("--home", type=Path, help="what `bench.coding --home` left")
     parser.add_argument("--json", action="store_true", help="a JSON document for each kind instead of a table")
     chosen = parser.parse_args()
     if len(chosen.kinds) == 1:
-        told = measure(chosen.kinds[0], chosen.repeat)
+        told = measure(chosen.kinds[0], chosen.repeat, chosen.home)
         print(told.model_dump_json(), flush=True)
         os._exit(0)  # the server's own threads do not end
     for kind in chosen.kinds:
         command = [sys.executable, "-m", "bench.speculation", "--kinds", kind, "--repeat", str(chosen.repeat)]
+        command += ["--home", str(chosen.home.resolve())] if chosen.home else []
         done = subprocess.run(command, capture_output=True, text=True, cwd=_ROOT)
         if done.returncode:
             print(f"{kind}: {done.stderr[-500:]}", file=sys.stderr)
