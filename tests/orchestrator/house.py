@@ -193,12 +193,10 @@ class House:
 
     def cli(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """One command, to its end."""
-        if self.cold or stdin is not None:
-            command, environment = self.command(*arguments), self._environment()
-            return subprocess.run(
-                command, capture_output=True, text=True, input=stdin, timeout=110, env=environment, check=False
-            )
         environment = self._environment()
+        if self.cold or stdin is not None:
+            command = self.command(*arguments)
+            return subprocess.run(command, capture_output=True, text=True, input=stdin, timeout=110, env=environment)
         with TemporaryDirectory(dir=self.folder) as folder:
             output, errors = Path(folder, "output"), Path(folder, "errors")
             process = WarmProcess(self._arguments(*arguments), environment, output, errors)
