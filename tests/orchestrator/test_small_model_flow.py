@@ -193,7 +193,27 @@ def test_an_answer_that_another_one_confirms_lands(make_house: MakeHouse) -> Non
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert house.task(task_id).status is TaskStatus.COMPLETED
-    assert len(server.requests) == 3  # two answers, and what QA would test besides
+    assert [asked(request) for request in server.requests] == ["code", "code"]  # the examples are the tests
+
+
+def test_where_no_example_is_stated_those_assertions_become_tests_that_most_answers_satisfy(
+    make_house: MakeHouse,
+) -> None:
+    answers = itertools.cycle([DOWN, DOWN_TOO, AS_IT_IS])
+    proposed = "assert tens(14) == 10\nassert tens(20) == 20\nassert tens(19) == 20\n"
+
+    def small(request: Request) -> str:
+        return proposed if "Function under test" in request.prompt else next(answers)
+
+    house, _ = make_house(team(code=small), **SMALL)
+    task_id = house.submit("Add `tens(x: int) -> int` to calc.py: `x` rounded down to whole tens.", "Tens")
+    house.run_until_idle()
+
+    assert house.task(task_id).status is TaskStatus.COMPLETED
+    tests = git(house.repository, "log", "-p", "main..agents/integration", "--", "tests")
+    assert "tens(14) == 10" in tests
+    assert "tens(20) == 20" in tests
+    assert "tens(19)" not in tests
 
 
 @pytest.mark.long
