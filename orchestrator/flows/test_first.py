@@ -128,13 +128,15 @@ def _further(
     proposed = ctx.step("further assertions", list[str], partial(_propose, ctx, state, stated)) if asked else []
     own = ctx.step("usable assertions", list[TestCase], partial(_usable, ctx, state, stated, proposed))
     cases = [*own, *law_cases(ctx, state)]
-    votes: dict[str, int] = dict.fromkeys((case.name for case in cases), 0)
     if small and cases:
-        for number, draft in enumerate(voters):
-            passed = ctx.step(f"vote {number + 1}", list[str], partial(_vote, ctx, state, draft, cases))
-            for name in passed:
-                votes[name] = votes.get(name, 0) + 1
-        cases = [case for case in cases if votes[case.name] * 2 > len(voters)]
+        passed = [
+            ctx.step(f"vote {number}", list[str], partial(_vote, ctx, state, draft, cases))
+            for number, draft in enumerate(voters, start=1)
+        ]
+        cases = [case for case in cases if sum(case.name in names for names in passed) * 2 > len(voters)]
+        if not stated:
+            for draft, names in zip(voters, passed, strict=True):
+                _judge(draft, [case for case in cases if case.name not in names])
     state.dropped_tests = len(proposed) - sum(case.origin == "qa" for case in cases)
     if not stated and not cases:
         raise _nothing_to_test()
@@ -151,6 +153,12 @@ def _usable(ctx: StageContext, state: CodeState, stated: Sequence[TestCase], pro
     modules = ctx.bench.sources().imports
     clean = [assertion for assertion in proposed if not secrets_in(assertion)]
     return ctx.team.qa.cases_from_assertions(clean, state.settled, modules, stated, FURTHER_ASSERTIONS)
+
+
+def _judge(draft: Sample, failed: Sequence[TestCase]) -> None:
+    """Note how a draft did that could not be judged before, since there were no tests."""
+    draft.passed, draft.missing = not failed, len(failed)
+    draft.evidence = "\n".join(f"fails `{case.lines[-1]}`" for case in failed)
 
 
 def _vote(ctx: StageContext, state: CodeState, draft: Sample, cases: Sequence[TestCase]) -> list[str]:
