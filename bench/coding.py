@@ -4,6 +4,7 @@
     python -m bench.coding ../shared/bench/humaneval_dev.jsonl --docstring  only the docstring is; the tests judge
     python -m bench.coding bench/tasks/own.yaml --set orchestrator.max_approaches=1 --label one-approach
     python -m bench.coding bench/tasks/own.yaml --without agreement
+    python -m bench.coding bench/tasks/own.yaml --seed 1000
     python -m bench.coding --compare bench/results/A.jsonl bench/results/B.jsonl
 
 Each repository of a set gets a daemon of its own; tasks go through the real flow. The configured model answers (with no
@@ -51,6 +52,7 @@ def main() -> int:
     parser.add_argument("--set", dest="values", nargs="+", default=[], metavar="SECTION.KEY=VALUE")
     parser.add_argument("--without", nargs="+", default=[], choices=SWITCHES, metavar="PART",
                         help=f"switch parts of the engine off: {', '.join(SWITCHES)}")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="other samples: N is added to their seeds")
     parser.add_argument("--label", default="run", help="goes into the name of the results file")
     parser.add_argument("--home", type=Path, help="leave repositories, databases, logs and environments in this folder")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
@@ -87,6 +89,7 @@ def _run(tasks: TaskSet, config: dict[str, dict[str, object]], chosen: argparse.
         prompts=_prompts(),
         config=_without_secrets(config),
         without=chosen.without,
+        seed=chosen.seed,
         provider=provider,
         cores=os.cpu_count() or 0,
         parallel=chosen.parallel,
@@ -97,7 +100,9 @@ def _run(tasks: TaskSet, config: dict[str, dict[str, object]], chosen: argparse.
     results: list[TaskResult] = []
     with file.open("w", encoding="utf-8") as lines:
         lines.write(info.model_dump_json() + "\n")
-        runs = run_set(tasks, config, parallel=chosen.parallel, without=chosen.without, home=chosen.home)
+        runs = run_set(
+            tasks, config, parallel=chosen.parallel, without=chosen.without, seed=chosen.seed, home=chosen.home
+        )
         for result in runs:
             results.append(result)
             lines.write(result.model_dump_json() + "\n")

@@ -26,6 +26,8 @@ class RunInfo(BaseModel):
     config: dict[str, dict[str, object]]
     without: list[str] = []
     """Parts of the engine that were switched off."""
+    seed: int = 0
+    """What was added to the seed of every sample."""
     provider: str
     cores: int
     parallel: int

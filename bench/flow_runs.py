@@ -67,12 +67,13 @@ def run_set(
     *,
     parallel: int,
     without: Sequence[str] = (),
+    seed: int = 0,
     home: Path | None = None,
 ) -> Iterator[TaskResult]:
     """Results in the order in which tasks end. `config`: sections as in `config.yaml`; `without`: names of switches.
 
-    Repositories, databases, logs and project environments are left in `home`, to be looked at and for the next run;
-    without it they are removed. Raises `DaemonDied`, with the end of its log.
+    `seed` is added to that of every sample. Repositories, databases, logs and project environments are left in `home`,
+    to be looked at and for the next run; without it they are removed. Raises `DaemonDied`, with the end of its log.
     """
     with ExitStack() as stack:
         root = home or Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -80,7 +81,7 @@ def run_set(
             tasks = [task for task in chosen.tasks if task.repository == name]
             if tasks:
                 house = _House(root / name, root / "data", files, config)
-                with house.daemon(without):
+                with house.daemon(without, seed):
                     yield from house.solve(tasks, parallel)
 
 
@@ -118,9 +119,10 @@ class _House:
         self._store.migrate()
 
     @contextmanager
-    def daemon(self, without: Sequence[str] = ()) -> Iterator[None]:
+    def daemon(self, without: Sequence[str], seed: int) -> Iterator[None]:
         log = (self._home / "daemon.log").open("w", encoding="utf-8")
-        program = ["-m", "bench.switches", *without, "--"] if without else [str(ROOT / "main.py")]
+        changed = seed or without
+        program = ["-m", "bench.switches", str(seed), *without, "--"] if changed else [str(ROOT / "main.py")]
         command = [sys.executable, *program, "--config", str(self._config), "run"]
         self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=ROOT)
         try:

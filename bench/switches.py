@@ -1,8 +1,9 @@
-"""Single parts of the coding engine switched off, to see what each adds.
+"""Single parts of the coding engine switched off, to see what each adds; and other samples drawn from the model.
 
     python -m bench.coding SET --without agreement          in a run of the flow
+    python -m bench.coding SET --seed 1000                  what depends on the samples
     python -m bench.recorded HOME SET                       each repair, on the answers of a run that is over
-    python -m bench.switches agreement -- --config FILE run   a daemon (what `--without` starts)
+    python -m bench.switches 1000 agreement -- --config FILE run   a daemon (what these two start)
 
 Nobody but the bench switches anything off here: the parts are replaced in this process, the product knows no switches.
 """
@@ -15,6 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from llm import LLMClient
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,23 @@ def switched_off(names: Sequence[str]) -> Iterator[None]:
             setattr(owner, attribute, value)
 
 
+@contextmanager
+def other_samples(seed: int) -> Iterator[None]:
+    """Every sample is drawn with its own seed and this one more, in this process. Greedy answers stay the same."""
+    before = LLMClient.generate
+
+    def generate(self: LLMClient, prompt: str, **asked: Any) -> str:
+        if asked.get("seed") is not None:
+            asked["seed"] += seed
+        return before(self, prompt, **asked)
+
+    LLMClient.generate = generate  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        LLMClient.generate = before  # type: ignore[method-assign]
+
+
 def _owner(place: str) -> tuple[Any, str]:
     module, _, path = place.partition(":")
     *outer, attribute = path.split(".")
@@ -91,12 +111,12 @@ def _owner(place: str) -> tuple[Any, str]:
 
 
 def main() -> None:
-    """Run the command line with parts switched off: names, `--`, then its own arguments."""
+    """Run the command line with other samples and parts switched off: a seed, names, `--`, then its own arguments."""
     place = sys.argv.index("--")
-    names, sys.argv[1:] = sys.argv[1:place], sys.argv[place + 1 :]
+    (seed, *names), sys.argv[1:] = sys.argv[1:place], sys.argv[place + 1 :]
     from cli import app
 
-    with switched_off(names):
+    with other_samples(int(seed)), switched_off(names):
         app()
 
 

@@ -106,6 +106,18 @@ def test_the_command_writes_a_results_file(
     assert "api_key" not in file.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(("seed", "drawn"), [(0, {0, 1}), (1000, {1000, 1001})])
+def test_another_seed_draws_other_samples(home: Path, seed: int, drawn: set[int]) -> None:
+    chosen = TaskSet(name="s", repositories={"calc": repository()}, tasks=[task("right", 2)])
+    wrong = [f"```python\ndef add(a, b):\n    return a - b - {number}\n```" for number in range(6)]
+    with ScriptedModelServer(team(code=[*wrong, GOOD_ADD])) as server:
+        small = config(server) | {"orchestrator": {"max_approaches": 3}}
+        small["llm"]["profile"] = "small"
+        list(run_set(chosen, small, parallel=1, seed=seed, home=home))
+        seeds = {request.seed for request in server.requests}
+    assert drawn <= seeds
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [(["nowhere.jsonl"], "no such file"), ([], "give a .jsonl"), (["SET", "--set", "x=1"], "SECTION.KEY=VALUE"),
