@@ -18,6 +18,7 @@ from agents.examples import stated_examples
 from agents.law_values import Known, is_known
 
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n\s*\n|\n\s*[-*]\s")
+_LINE_BREAK = re.compile(r"\s*\n\s*")
 _DOUBT = re.compile(
     r"\b(?:if|when|unless|except|only|provided|otherwise|while|until|as long as|not|no longer|never|cannot|may|might|"
     r"sometimes|usually|often|some|about|approximately|roughly|nearly|round\w*|positive|negative|non\w*|valid|even|odd|"
@@ -77,7 +78,7 @@ def stated_laws(text: str, symbols: Sequence[str], signatures: Sequence[str] = (
     known = {read.name: read for line in [*signatures, *stated] if (read := _read(line))}
     seen = _arguments(text, known)
     found: dict[tuple[str, str], Law] = {}
-    sentences = _SENTENCE.split(text)
+    sentences = [_LINE_BREAK.sub(" ", sentence) for sentence in _SENTENCE.split(text)]
     for number, (sentence, following) in enumerate(zip(sentences, [*sentences[1:], ""], strict=True)):
         before = "\n".join(sentences[:number])
         for left, right in () if _EXCEPTION.match(following.strip()) else _equations(before, sentence, symbols, known):

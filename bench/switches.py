@@ -24,7 +24,8 @@ from llm import LLMClient
 class Switch:
     """A part of the engine: where it stands (`module:name`), and what stands there when it is off."""
 
-    kind: Literal["strategy", "filter", "repair"]
+    kind: Literal["strategy", "filter", "repair", "finish"]
+    """Repairs are done to an answer before it is tried, a finish to what passed."""
     what: str
     place: str
     off: Any
@@ -52,6 +53,8 @@ SWITCHES: dict[str, Switch] = {
                         "testing.recombiner:Recombination.certain", _always(True)),
     "assertions": Switch("filter", "assertions of QA beside the stated examples",
                          "orchestrator.flows.test_first:_propose", _always([])),
+    "laws": Switch("filter", "tests of the laws that a task states",
+                   "orchestrator.flows.test_first:law_cases", _always([])),
     "strengthening": Switch("filter", "further cases where mutants of the accepted code go unnoticed",
                             "orchestrator.flows.suite_quality:_strengthened", lambda ctx, state, found: found),
     "hiding": Switch("filter", "a third of the tests kept from the developer",
@@ -66,6 +69,8 @@ SWITCHES: dict[str, Switch] = {
                              "file_system.merging.definitions:repaired", _first),
     "exporting": Switch("repair", "a new name handed out by its package where the tests import it from there",
                         "orchestrator.applying:ensure_export", _first),
+    "formatting": Switch("finish", "the project's own formatter, over the files that it formatted before",
+                         "orchestrator.workbench:as_project_formats", _always({})),
 }  # fmt: skip
 
 

@@ -37,6 +37,7 @@ def laws(text: str, symbol: str) -> list[str]:
         (DECODE + "`decode(encode(text))` returns `text`.", "decode", "decode(encode(text)) == text"),
         (DECODE + "For every text `decode(encode(text)) == text`.", "decode", "decode(encode(text)) == text"),
         (DECODE + "It is the inverse of `encode`.", "decode", "decode(encode(text)) == text"),
+        (DECODE + "It is the inverse\n  of `encode`.", "decode", "decode(encode(text)) == text"),
         (PLAIN + "It is idempotent.", "plain", "plain(plain(text)) == plain(text)"),
         (PLAIN + "Applying it twice is the same as once.", "plain", "plain(plain(text)) == plain(text)"),
         (PLAIN + "`len(plain(text))` equals `len(text)`.", "plain", "len(plain(text)) == len(text)"),

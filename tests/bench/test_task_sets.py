@@ -1,9 +1,10 @@
-"""The project's own task set: its hidden tests fail before a task is done and hold with a right solution."""
+"""The project's own task sets: their hidden tests fail before a task is done and hold with a right solution."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,11 +14,16 @@ import yaml
 from junitparser import JUnitXml
 
 from agents import cases_in
-from bench.task_sets import BenchTask, TaskSet, read_task_set
+from agents.laws import stated_laws
+from bench.task_sets import TaskSet, read_task_set
 
 TASKS = Path(__file__).resolve().parents[2] / "bench" / "tasks"
-OWN = read_task_set(TASKS / "own.yaml")
-SOLUTIONS: dict[str, list[dict[str, str]]] = yaml.safe_load((TASKS / "own_solutions.yaml").read_text(encoding="utf-8"))
+OWN, LAWS = (read_task_set(TASKS / f"{name}.yaml") for name in ("own", "laws"))
+SOLUTIONS: dict[str, list[dict[str, str]]] = {
+    name: changes
+    for kind in ("own", "laws")
+    for name, changes in yaml.safe_load((TASKS / f"{kind}_solutions.yaml").read_text(encoding="utf-8")).items()
+}
 
 
 def lay(files: dict[str, str], folder: Path) -> None:
@@ -45,13 +51,14 @@ def outcomes(folder: Path) -> dict[str, bool]:
     return found
 
 
-def tasks_of(repository: str) -> list[BenchTask]:
-    return [task for task in OWN.tasks if task.repository == repository]
-
-
-@pytest.mark.parametrize("repository", sorted(OWN.repositories))
-def test_the_set_judges_rightly(repository: str, tmp_path: Path) -> None:
-    files, tasks = OWN.repositories[repository], tasks_of(repository)
+@pytest.mark.parametrize(
+    ("chosen", "repository"),
+    [(chosen, repository) for chosen in (OWN, LAWS) for repository in chosen.repositories],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_the_set_judges_rightly(chosen: TaskSet, repository: str, tmp_path: Path) -> None:
+    files = chosen.repositories[repository]
+    tasks = [task for task in chosen.tasks if task.repository == repository]
     judges = {task.hidden_file: task.hidden for task in tasks}
     judges |= {task.tests_file: task.tests for task in tasks if task.tests}
     lay(files | judges, tmp_path / "before")
@@ -73,9 +80,19 @@ def test_the_set_judges_rightly(repository: str, tmp_path: Path) -> None:
     assert all(after.values()), after
 
 
-def test_the_set_has_twenty_tasks_with_a_judge_each() -> None:
-    assert len(OWN.tasks) == len({task.id for task in OWN.tasks}) == len(SOLUTIONS) == 20
-    assert all(task.hidden and task.hidden_file.startswith("tests/") for task in OWN.tasks)
+def test_the_sets_have_a_judge_for_each_of_their_tasks() -> None:
+    tasks = [*OWN.tasks, *LAWS.tasks]
+    assert (len(OWN.tasks), len(LAWS.tasks)) == (20, 10)
+    assert {task.id for task in tasks} == set(SOLUTIONS)
+    assert all(task.hidden and task.hidden_file.startswith("tests/") for task in tasks)
+
+
+def test_each_task_about_a_law_states_one_that_code_can_read() -> None:
+    source = "\n".join(LAWS.repositories["codes"].values())
+    signatures = re.findall(r"^def (\w+\(.*\) -> .*):$", source, re.MULTILINE)
+    for task in LAWS.tasks:
+        [wanted] = re.findall(r"^Add `(\w+)", task.instruction)
+        assert stated_laws(task.instruction, [wanted], signatures), task.id
 
 
 PROMPT = '''import math
