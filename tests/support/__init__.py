@@ -1,5 +1,6 @@
 """What tests of several folders share: real servers that do as a script says."""
 
-from tests.support.model_server import Answer, Message, Reply, Request, ScriptedModelServer, ScriptError
+from tests.support.model_server import ScriptedModelServer
+from tests.support.script import Answer, Message, Reply, Request, ScriptError
 
 __all__ = ["Answer", "Message", "Reply", "Request", "ScriptError", "ScriptedModelServer"]

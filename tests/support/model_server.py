@@ -23,136 +23,17 @@ import struct
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Literal, Self, TypeAlias
+from typing import Self
 
-from pydantic import BaseModel, JsonValue
+from pydantic import JsonValue
 
 from tests.support import model_protocols as protocols
-
-Api: TypeAlias = Literal["openai", "anthropic"]
-
-
-@dataclass(frozen=True)
-class Message:
-    """One message of a request; `text` is its text content, tool calls and results as JSON."""
-
-    role: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the client sent, the same for both APIs."""
-
-    api: Api
-    model: str
-    system: str
-    prompt: str
-    """Text of the last user message."""
-    messages: tuple[Message, ...]
-    """All messages but the system ones, in order."""
-    results: tuple[tuple[str, str], ...]
-    """Results of tool calls that came after the last answer: the call's id and the text."""
-    schema: dict[str, JsonValue] | None
-    """JSON schema of the structured answer that is wanted, if one is."""
-    schema_name: str
-    tools: tuple[str, ...]
-    """Names of the tools offered (the output tool among them when structured output goes by a tool call)."""
-    temperature: float | None
-    max_tokens: int | None
-    seed: int | None
-    headers: Mapping[str, str]
-    """Header names are lower case."""
-    body: Mapping[str, JsonValue]
-    number: int
-    """1 for the first request of this server, and so on."""
-    received_at: float
-    """`time.monotonic()` when the request had been read."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One answer. Make it with `text`, `json`, `tool`, `tools`, `status`, `hang`, `cut` or `garbage`."""
-
-    kind: Literal["text", "json", "tool", "status", "hang", "cut", "garbage"]
-    content: str = ""
-    code: int = 200
-    retry_after: float | None = None
-    seconds: float = 0.0
-    """How long a hang lasts."""
-    wait: float = 0.0
-    """Seconds before the answer is sent; see `after`."""
-    truncated: bool = False
-    cached_tokens: int = 0
-    calls: tuple[protocols.Call, ...] = ()
-
-    @classmethod
-    def text(cls, content: str, *, truncated: bool = False, cached_tokens: int = 0) -> Self:
-        """Plain text; `truncated` says that the answer met its token limit."""
-        return cls("text", content, truncated=truncated, cached_tokens=cached_tokens)
-
-    @classmethod
-    def json(cls, value: JsonValue | BaseModel, *, truncated: bool = False) -> Self:
-        """A structured answer: a call of the output tool if the request offers one, else JSON text."""
-        text = value.model_dump_json() if isinstance(value, BaseModel) else json.dumps(value)
-        return cls("json", text, truncated=truncated)
-
-    @classmethod
-    def tool(
-        cls, name: str, arguments: Mapping[str, JsonValue] | str, *, text: str = "", cached_tokens: int = 0
-    ) -> Self:
-        """A call of the tool `name`, with `text` before it. Arguments given as text need not be JSON (OpenAI only)."""
-        return cls.tools((name, arguments), text=text, cached_tokens=cached_tokens)
-
-    @classmethod
-    def tools(
-        cls,
-        *calls: tuple[str, Mapping[str, JsonValue] | str],
-        text: str = "",
-        truncated: bool = False,
-        cached_tokens: int = 0,
-    ) -> Self:
-        """Several calls in one answer. Their ids are made of the request's number and the call's place in it."""
-        written = tuple((name, given if isinstance(given, str) else dict(given)) for name, given in calls)
-        return cls("tool", text, calls=written, truncated=truncated, cached_tokens=cached_tokens)
-
-    @classmethod
-    def status(cls, code: int, message: str = "scripted error", *, retry_after: float | None = None) -> Self:
-        """An HTTP error in the API's own form, with a `Retry-After` header if given (seconds)."""
-        return cls("status", message, code=code, retry_after=retry_after)
-
-    @classmethod
-    def hang(cls, seconds: float = 60.0) -> Self:
-        """No answer; the connection stays open for `seconds` or until the server stops, then it is closed."""
-        return cls("hang", seconds=seconds)
-
-    @classmethod
-    def cut(cls, content: str = "") -> Self:
-        """The connection is reset: at once, or with `content` in the middle of that answer."""
-        return cls("cut", content)
-
-    @classmethod
-    def garbage(cls, body: str = '{"choices": [{"mess') -> Self:
-        """A 200 whose body is `body` (not JSON, by default) under a JSON content type."""
-        return cls("garbage", body)
-
-    def after(self, seconds: float) -> Self:
-        """The same reply, sent `seconds` later."""
-        return replace(self, wait=seconds)
-
-
-Answer: TypeAlias = Reply | str | dict[str, JsonValue] | list[JsonValue] | BaseModel
-"""A rule's answer: text as `str`, a structured answer as a JSON value or a model, all else as a `Reply`."""
-Rule: TypeAlias = Callable[[Request], Answer]
-
-
-class ScriptError(AssertionError):
-    """A rule raised, or a list of answers ran out: the test and its script do not agree."""
+from tests.support.script import Answer, Message, Reply, Request, Rule, ScriptError, as_reply, in_turn
 
 
 @dataclass
@@ -173,7 +54,7 @@ class ScriptedModelServer:
     """
 
     def __init__(self, rule: Rule | Sequence[Answer], *, port: int = 0) -> None:
-        self._rule = rule if callable(rule) else _in_turn(rule)
+        self._rule = rule if callable(rule) else in_turn(rule)
         self._record = _Record()
         self._stopping = threading.Event()
         self._http = _HttpServer(("127.0.0.1", port), self)
@@ -227,7 +108,9 @@ class ScriptedModelServer:
         if self._record.errors and error is None:
             raise ScriptError(self._record.errors[0])
 
-    def answer(self, api: Api, body: dict[str, JsonValue], headers: Mapping[str, str]) -> tuple[Request, Reply]:
+    def answer(
+        self, api: protocols.Api, body: dict[str, JsonValue], headers: Mapping[str, str]
+    ) -> tuple[Request, Reply]:
         """Record the request and ask the script. For the handler."""
         parsed = protocols.parse(api, body)
         with self._record.changed:
@@ -252,7 +135,7 @@ class ScriptedModelServer:
             self._record.requests.append(request)
             self._record.changed.notify_all()
         try:
-            return request, _as_reply(self._rule(request))
+            return request, as_reply(self._rule(request))
         except Exception:  # noqa: BLE001  # whatever a test's rule raises must reach the test, not kill its request
             told = f"request {request.number}:\n{traceback.format_exc()}"
             with self._record.changed:
@@ -269,25 +152,6 @@ class ScriptedModelServer:
         """Wait, but not beyond `stop`. For the handler."""
         if seconds > 0:
             self._stopping.wait(seconds)
-
-
-def _as_reply(answer: Answer) -> Reply:
-    if isinstance(answer, Reply):
-        return answer
-    return Reply.text(answer) if isinstance(answer, str) else Reply.json(answer)
-
-
-def _in_turn(answers: Sequence[Answer]) -> Rule:
-    left = iter(list(answers))
-    lock = threading.Lock()
-
-    def rule(request: Request) -> Answer:
-        with lock:
-            for answer in left:
-                return answer
-        raise ScriptError(f"all {len(answers)} answers are used up; the next prompt was: {request.prompt[:500]}")
-
-    return rule
 
 
 class _HttpServer(ThreadingHTTPServer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.model_server import Answer, Reply, Request
+from tests.support.script import Answer, Reply, Request
 
 RIGHT: dict[str, Answer] = {
     "tools": Reply.tool("read_lines", {"path": "src/app/main.py", "first_line": 10, "last_line": 25}),
