@@ -49,6 +49,8 @@ SWITCHES: dict[str, Switch] = {
                     lambda _: importlib.import_module("orchestrator.flows.strategies.sampling")._VIEWS[:1]),
     "agreement": Switch("filter", "a small model's answer lands when a second one means the same",
                         "orchestrator.flows.agreement:is_wanted", _always(False)),
+    "confirming": Switch("strategy", "one answer that passed is confirmed by what is found among near misses",
+                         "orchestrator.flows.agreement:is_alone", _always(False)),
     "certainty": Switch("filter", "recombined code is an answer when all ways mean the same and tests run all of it",
                         "testing.recombiner:Recombination.certain", _always(True)),
     "assertions": Switch("filter", "assertions of QA beside the stated examples",

@@ -44,16 +44,31 @@ class Opinion(BaseModel):
         return self.agreeing >= (_MAJORITY * self.differing or _ENOUGH)
 
 
-def is_wanted(ctx: StageContext, strategy: str) -> bool:
-    """Whether passing the tests is not enough: a small model's own code, and tests that the owner did not write."""
-    return ctx.profile_of(ctx.developer).small and not ctx.task.tests and strategy in ("draft", "sample")
+def is_wanted(ctx: StageContext, state: CodeState, strategy: str) -> bool:
+    """Whether passing the tests is not enough: a small model's own code, and tests that the owner did not write.
+
+    What the search found stands by itself, unless an answer passed that it is to confirm.
+    """
+    if ctx.task.tests or not ctx.profile_of(ctx.developer).small:
+        return False
+    return is_own(strategy) or (strategy == "recombined" and is_alone(state))
+
+
+def is_alone(state: CodeState) -> bool:
+    """Whether one answer passed and no second one says what is right: the search among the others may confirm it."""
+    return passing(state) == 1
+
+
+def is_own(strategy: str) -> bool:
+    """Whether an answer of this strategy is as the model gave it, and so a vote on what is right."""
+    return strategy in ("draft", "sample")
 
 
 def opinion(ctx: StageContext, state: CodeState, answer: str, label: str) -> Opinion:
     """What the passing samples say of `answer`, which passed all tests, too."""
-    passing = [sample for sample in state.drafts if sample.passed]
-    given = sum(sample.given for sample in passing if sample.answer == answer)
-    others = [sample for sample in passing if sample.answer != answer]
+    green = [sample for sample in state.drafts if sample.passed]
+    given = sum(sample.given for sample in green if sample.answer == answer)
+    others = [sample for sample in green if sample.answer != answer]
     if not others:
         return Opinion(agreeing=max(given, 1))
     answers = [answer, *(sample.answer for sample in others)]
@@ -64,15 +79,16 @@ def opinion(ctx: StageContext, state: CodeState, answer: str, label: str) -> Opi
 
 def is_hopeless(state: CodeState) -> bool:
     """Whether so many answers passed without agreeing that more of them will not help."""
-    return _passing(state) >= _MOST
+    return passing(state) >= _MOST
 
 
 def open_question(state: CodeState) -> StageFailed | None:
     """The end of a task whose passing answers do not agree; None when none has passed."""
-    if passing := _passing(state):
-        told = f"{passing} answers pass every test and do not mean the same: {state.difference}"
-        alone = "one answer passes every test, but no second one confirms it"
-        told = told if state.difference else alone
+    if count := passing(state):
+        told = "one answer passes every test, but no second one confirms it"
+        if state.difference:
+            who = f"{count} answers pass" if count > 1 else "one answer and a small change of another one pass"
+            told = f"{who} every test and do not mean the same: {state.difference}"
     elif state.ambiguous:
         told = f"no answer passes; {state.ambiguous} small changes of them do, but mean different things"
         told += " or hold lines that no test runs"
@@ -82,7 +98,8 @@ def open_question(state: CodeState) -> StageFailed | None:
     return StageFailed(FailureReason.REVIEW_REJECTED, f"{told}; {say}", blocked=True)
 
 
-def _passing(state: CodeState) -> int:
+def passing(state: CodeState) -> int:
+    """Answers that passed all tests, each as often as it was given."""
     return sum(sample.given for sample in state.drafts if sample.passed)
 
 

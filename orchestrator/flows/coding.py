@@ -63,7 +63,7 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
             state.code_commit = ctx.step("commit code", str, partial(ctx.bench.commit_code, tree, state.tests_commit))
             state.review_issues = []
             return True
-        if attempt.strategy.name in ("draft", "sample") and trial.applied and not trial.green:
+        if agreement.is_own(attempt.strategy.name) and trial.applied and not trial.green:
             state.keep(Sample.of(answer.text, trial))
         standing = Standing(trial.tree or standing.tree, trial.evidence)
         if (trial.overfitted or trial.circular) and attempt.strategy.goes_on:
@@ -115,10 +115,11 @@ def _confirms(state: CodeState, answer: Answer) -> bool:
 
 def _may_land(ctx: StageContext, state: CodeState, attempt: Try, answer: Answer, trial: Trial) -> bool:
     """Whether a green answer is enough; if not, it is kept, and other answers are asked for to confirm it."""
-    if not agreement.is_wanted(ctx, attempt.strategy.name):
+    if not agreement.is_wanted(ctx, state, attempt.strategy.name):
         return True
-    given = next((sample.given for sample in state.drafts if sample.answer == answer.text), 1)
-    state.keep(Sample.of(answer.text, trial).model_copy(update={"given": given}))
+    if agreement.is_own(attempt.strategy.name):
+        given = next((sample.given for sample in state.drafts if sample.answer == answer.text), 1)
+        state.keep(Sample.of(answer.text, trial).model_copy(update={"given": given}))
     found = agreement.opinion(ctx, state, answer.text, attempt.label)
     state.difference = found.difference or state.difference
     return found.settled

@@ -257,6 +257,31 @@ def test_an_answer_that_nobody_confirms_does_not_land(make_house: MakeHouse) -> 
     assert "no second one confirms it" in task.reason_detail
 
 
+AT_LEAST = "```python\ndef reached(x: int, limit: int) -> bool:\n    return x >= limit\n```"
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_an_answer_that_nobody_confirms_is_compared_with_what_is_found_among_near_misses(
+    right: bool, make_house: MakeHouse
+) -> None:
+    """The search counts as a second answer; where it finds something else, the difference is told."""
+    passing = AT_LEAST if right else AT_LEAST.replace("x >= limit", "x in (limit, limit + 1)")
+    near = [answer.replace(NEVER, "") for answer in (OVER, OVER_TOO)]
+    house, _ = make_house(team(code=[passing, *near]), orchestrator={"max_approaches": 1}, **SMALL)
+    task_id = house.submit(REACHED_TASK, "A limit")
+    house.run_until_idle()
+
+    task = house.task(task_id)
+    with house.store() as store:
+        attempts = {item.strategy: item.outcome for item in store.attempts(task_id) if item.outcome == "passed"}
+    assert attempts == {"draft": "passed", "recombined": "passed"}
+    if right:
+        assert (task.status, task.result["strategy"]) == (TaskStatus.COMPLETED, "recombined")
+    else:
+        assert (task.status, task.reason) == (TaskStatus.BLOCKED, FailureReason.REVIEW_REJECTED)
+        assert "a small change of another one pass every test and do not mean the same: reached(" in task.reason_detail
+
+
 BELOW = """def below(x: int, limit: int) -> bool:
     \"\"\"Whether `x` is below the limit.\"\"\"
     return x <= limit

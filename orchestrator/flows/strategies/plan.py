@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from orchestrator.flows import agreement
 from orchestrator.flows.code_state import CodeState
 from orchestrator.flows.flow import StageContext
 from orchestrator.flows.strategies.recombining import Recombining
@@ -32,7 +33,7 @@ def tries(ctx: StageContext, state: CodeState) -> Iterator[Try]:
             yield Try(state.earlier + approach, number, Written("draft", draft.answer), None if draft.passed else draft)
         else:
             yield Try(state.earlier + approach, number, _strategy(small, with_tools, number))
-    if small and near(state):
+    if small and near(state) and (agreement.is_alone(state) or not agreement.passing(state)):
         yield Try(state.earlier + approach, most + 1, Recombining())
 
 

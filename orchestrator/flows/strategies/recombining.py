@@ -1,10 +1,14 @@
-"""`recombined`: code searches among changes of a small model's near misses, which costs no tokens."""
+"""`recombined`: code searches among changes of a small model's near misses, which costs no tokens.
+
+It finds what no answer came to, or a second way to what a single answer says.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
 
+from orchestrator.flows import agreement
 from orchestrator.flows.code_state import CodeState
 from orchestrator.flows.flow import StageContext
 from orchestrator.flows.strategies.strategy import Answer, Standing, Try
@@ -21,13 +25,14 @@ class Recombining:
     def answer(self, ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer | None:
         """What was found, as an answer; None when nothing was, or when it is one of many that differ elsewhere."""
         found = ctx.step(f"recombine {attempt.label}", Recombination, partial(_recombine, ctx, state))
-        if found.code and not found.certain() and not ctx.task.tests:
+        confirms = found.proven and agreement.is_alone(state)  # what lands has to mean the same as that answer
+        if found.code and not (found.certain() or confirms or ctx.task.tests):
             state.ambiguous = found.found
             return None
         return Answer(text=f"```python\n{found.code}```") if found.code else None
 
 
 def _recombine(ctx: StageContext, state: CodeState) -> Recombination:
-    answers = [known.answer for known in state.samples]
+    answers = [known.answer for known in state.samples if not known.passed]
     present = state.present is not None  # it comes last
     return ctx.laboratory.recombine(state.tests_commit, state.settled, answers, state.cases, present=present)

@@ -7,6 +7,7 @@ from functools import partial
 
 from agents import CodeView, Requirements
 from llm import TruncatedOutput
+from orchestrator.flows import agreement
 from orchestrator.flows.code_state import CodeState
 from orchestrator.flows.flow import StageContext
 from orchestrator.flows.strategies.strategy import Answer, Standing, Try
@@ -77,10 +78,11 @@ def write_definitions(ctx: StageContext, state: CodeState, commit: str, sample: 
 
 
 def near(state: CodeState) -> bool:
-    """Whether there are samples worth going on from: the best one fails, but passes at least a quarter of the tests."""
+    """Whether there are failed samples worth going on from: the best one passes at least a quarter of the tests."""
     most = len(state.tests_ids or state.cases)
     enough = state.present is not None or len(state.drafts) > 1
-    return enough and 0 < min(sample.missing for sample in state.samples) * 4 <= most * 3
+    missing = [sample.missing for sample in state.samples if not sample.passed]
+    return enough and bool(missing) and 0 < min(missing) * 4 <= most * 3
 
 
 def _views(ctx: StageContext) -> list[_View]:
@@ -98,7 +100,7 @@ def _pieces(ctx: StageContext, state: CodeState, *, single: bool) -> list[Requir
 
 def _resumed(ctx: StageContext, state: CodeState, commit: str, sample: int, piece: Requirements) -> CodeView | None:
     """One of the nearest answers, begun; None when none is near, or the model cannot go on from a beginning."""
-    if not (ctx.profile_of(ctx.developer).continues and near(state)):
+    if not (ctx.profile_of(ctx.developer).continues and near(state)) or agreement.passing(state):
         return None
     least = min(known.missing for known in state.samples)
     nearest = [known.answer for known in state.samples if known.missing == least]
