@@ -15,6 +15,8 @@ from typing import TypeGuard
 
 _MOST_ITEMS = 6
 _GREATEST = 50
+_FEW = 3
+"""Where all examples give the same number, values go from it to about this one: 1 and 0 often mean something else."""
 _LISTS = ("list", "Sequence", "Iterable", "Collection")
 
 
@@ -81,7 +83,7 @@ def _items(known: Known) -> Known:
 def _range(seen: Sequence[object]) -> tuple[int, int]:
     numbers = [number for number in seen if type(number) is int]
     low, high = min(numbers, default=1), max(numbers, default=_GREATEST)
-    return (low, high) if low < high else (min(low, 1), max(low, 1))
+    return (low, high) if low < high else (min(low, _FEW - 1), max(high, _FEW))
 
 
 def _alphabet(seen: Sequence[object]) -> str:

@@ -160,8 +160,10 @@ def _variables(
             for parameter, argument in given:
                 plain = argument.value if isinstance(argument, ast.Subscript) else argument  # items[::-1]
                 kind = signature.parameters.get(parameter)
-                if isinstance(plain, ast.Name) and plain.id not in found and is_known(kind):
-                    found[plain.id] = Known(kind, seen.get((node.func.id, parameter), []))
+                if isinstance(plain, ast.Name) and is_known(kind):
+                    known_of = found.setdefault(plain.id, Known(kind, []))
+                    shown = [*known_of.seen, *seen.get((node.func.id, parameter), [])]
+                    found[plain.id] = Known(known_of.kind, shown)
     return {name: found[name] for name in names if name in found} if set(names) <= set(found) else {}
 
 

@@ -5,7 +5,7 @@
 No model is asked. **Repairs**: every answer of the developer is put into the repository as it was, once as it is done
 and once with each repair switched off (`bench/switches.py`); where that makes a difference, the tests say which is
 right. **Agreement**: the first answer of each task that passed everything there was; without it that one would land.
-**Tests beyond the stated examples** (QA's assertions and laws; what was added for faults that went unnoticed): of the
+**Tests beyond the stated examples** (QA's assertions; laws; what was added for faults that went unnoticed): of the
 answers that pass the examples those that fail these, and whether they are right.
 """
 
@@ -34,6 +34,7 @@ from orchestrator.applying import apply_answer
 from orchestrator.flows.coding import digest_of
 from testing import EnvironmentManager, Sandbox, TestRunner
 
+_ORIGINS = {"stated": "example", "assertions": "qa", "laws": "law", "strengthening": "mutant"}
 _LONGEST_SECONDS = 20.0
 """What one answer may take; some loop for ever."""
 
@@ -112,7 +113,7 @@ def effects(home: Path, chosen: TaskSet) -> tuple[int, dict[str, Effect]]:
 
 def refused(home: Path, chosen: TaskSet) -> tuple[int, dict[str, Refused]]:
     """How many answers pass the stated examples of their tasks, and what each kind of further tests refuses of them."""
-    found = {"assertions": Refused(), "strengthening": Refused()}
+    found = {kind: Refused() for kind in _ORIGINS if kind != "stated"}
     cases = dict(_cases(home, chosen))
     for kind, further in found.items():
         groups = [group for by_kind in cases.values() if (group := by_kind[kind])]
@@ -144,15 +145,14 @@ def _testing(task: BenchTask, requirements: Requirements, cases: list[TestCase])
 
 
 def _cases(home: Path, chosen: TaskSet) -> Iterator[tuple[str, dict[str, list[TestCase]]]]:
-    """By task the tests that its run settled: the stated ones, those of QA, and those that were added for mutants."""
-    origins = {"stated": ("example",), "assertions": ("qa", "law"), "strengthening": ("mutant",)}
+    """By task the tests that its run settled, by kind."""
     for folder, known in _folders(home, chosen):
         for one, result in _rows(folder / "agents.db", "SELECT id, result FROM tasks"):
             if one in known:
                 cases = [TestCase.model_validate(case) for case in json.loads(result).get("cases", [])]
                 yield (
                     known[one][0].id,
-                    {kind: [case for case in cases if case.origin in wanted] for kind, wanted in origins.items()},
+                    {kind: [case for case in cases if case.origin == origin] for kind, origin in _ORIGINS.items()},
                 )
 
 

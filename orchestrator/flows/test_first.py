@@ -115,8 +115,9 @@ def _further(
     ctx: StageContext, state: CodeState, stated: Sequence[TestCase], drafts: Sequence[Sample]
 ) -> list[TestCase]:
     """Assertions of QA, one a test, and the laws the task states. With a small model only those are kept that a
-    majority of drafts satisfies; where examples are stated it is not asked at all, since such assertions were measured
-    to refuse no answer that passes the examples (docs/CODING.md).
+    majority of drafts satisfies; for a law, which the task's own words state, one is enough. Where examples are stated
+    it is not asked at all, since such assertions were measured to refuse no answer that passes the examples
+    (docs/CODING.md).
     """
     small = ctx.profile_of(ctx.team.qa).small
     voters = [draft for draft in drafts if draft.passed or not stated]
@@ -133,7 +134,9 @@ def _further(
             ctx.step(f"vote {number}", list[str], partial(_vote, ctx, state, draft, cases))
             for number, draft in enumerate(voters, start=1)
         ]
-        cases = [case for case in cases if sum(case.name in names for names in passed) * 2 > len(voters)]
+        votes = {case.name: sum(case.name in names for names in passed) for case in cases}
+        needed = {"law": 1, "qa": len(voters) // 2 + 1}
+        cases = [case for case in cases if votes[case.name] >= needed[case.origin]]
         if not stated:
             for draft, names in zip(voters, passed, strict=True):
                 _judge(draft, [case for case in cases if case.name not in names])

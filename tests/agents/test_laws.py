@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from agents import Requirements, TestCase, law_tests
+from agents.law_values import values
 from agents.laws import stated_laws
 from agents.product import wanted_symbols
 from testing import Environment, TestRunner
@@ -161,6 +162,24 @@ def test_values_are_those_of_the_examples_and_the_same_every_time() -> None:
     rows = eval(case.lines[-1].partition(" in ")[2].partition(":\n")[0])
     assert len(rows) == 20
     assert all(0 <= total <= 20 and 2 <= parts <= 5 for total, parts in rows)
+
+
+@pytest.mark.parametrize(
+    ("examples", "least", "greatest"),
+    [
+        ("`turn([1], 4)` returns `[1]`, `turn([1], 0)` returns `[1]`. `back([2, 1], 1)` returns `[1, 2]`.", 0, 4),
+        ("`back([2, 1], 1)` returns `[1, 2]`.", 1, 3),
+        ("`back([2, 1], 9)` returns `[1, 2]`.", 2, 9),
+        ("", 1, 50),
+    ],
+)
+def test_numbers_are_those_of_all_examples_and_more_than_one(examples: str, least: int, greatest: int) -> None:
+    text = f"Add `back(items: list[int], by: int) -> list[int]`, the inverse of `turn`. {examples}"
+    turn = "turn(items: list[int], by: int) -> list[int]"
+    [law] = stated_laws(text, ["back"], [turn])
+    place = [*law.variables].index("by")
+    numbers = {row[place] for row in values(list(law.variables.values()), 200)}
+    assert numbers == {*range(least, greatest + 1)}
 
 
 def test_what_cannot_be_imported_is_not_tested() -> None:

@@ -257,6 +257,28 @@ def test_an_answer_that_nobody_confirms_does_not_land(make_house: MakeHouse) -> 
     assert "no second one confirms it" in task.reason_detail
 
 
+PACK = "def pack(text: str) -> str:\n    return ''.join(letter + '.' for letter in text)\n"
+UNPACK_TASK = (
+    "Add `unpack(code: str) -> str` to calc.py, the inverse of `pack`. `unpack('a.')` returns `'a'` and "
+    "`unpack('b.c.')` returns `'bc'`."
+)
+UNPACK = "```python\ndef unpack(code: str) -> str:\n    return code[::2]\n```"
+FIRST_TWO = UNPACK.replace("code[::2]", "code[0] + code[2:3]")
+
+
+def test_a_law_needs_one_answer_that_satisfies_it_since_the_task_itself_states_it(make_house: MakeHouse) -> None:
+    """One of two drafts that pass the examples breaks it: that draft is wrong, not the law."""
+    again = UNPACK.replace("return code[::2]", "letters = code[::2]\n    return letters")
+    house, _ = make_house(team(code=[FIRST_TWO, UNPACK, again]), {"calc.py": f"{CALC}\n\n{PACK}"}, **SMALL)
+    task_id = house.submit(UNPACK_TASK, "Unpack")
+    house.run_until_idle()
+
+    task = house.task(task_id)
+    assert task.status is TaskStatus.COMPLETED
+    assert "unpack(pack(text)) == text" in git(house.repository, "log", "-p", "main..agents/integration", "--", "tests")
+    assert "code[0]" not in git(house.repository, "show", "agents/integration:calc.py")
+
+
 AT_LEAST = "```python\ndef reached(x: int, limit: int) -> bool:\n    return x >= limit\n```"
 
 
