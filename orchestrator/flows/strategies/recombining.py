@@ -26,10 +26,17 @@ class Recombining:
         """What was found, as an answer; None when nothing was, or when it is one of many that differ elsewhere."""
         found = ctx.step(f"recombine {attempt.label}", Recombination, partial(_recombine, ctx, state))
         confirms = found.proven and agreement.is_alone(state)  # what lands has to mean the same as that answer
-        if found.code and not (found.certain() or confirms or ctx.task.tests):
-            state.ambiguous = found.found
+        if found.code and not (_is_certain(found, state) or confirms or ctx.task.tests):
+            state.ambiguous = max(found.found, state.ambiguous)
             return None
         return Answer(text=f"```python\n{found.code}```") if found.code else None
+
+
+def _is_certain(found: Recombination, state: CodeState) -> bool:
+    """Whether the find stands by itself. Where an earlier search of the task found several ways, what a later one comes
+    to says little: there are as many searches as approaches, and one of them finds a single way sooner or later.
+    """
+    return found.certain() and not state.ambiguous
 
 
 def _recombine(ctx: StageContext, state: CodeState) -> Recombination:
