@@ -154,7 +154,7 @@ class OrchestratorSettings(Section):
     check_interval: float = Field(60, gt=0, le=86_400, description="Seconds between two rounds of the main loop.")
     max_task_attempts: int = Field(3, ge=1, le=20, description="Attempts before a new approach.")
     max_approaches: int | None = Field(
-        None, ge=1, le=50, description="Approaches before a task is given up; unset: 2, with a small model 8."
+        None, ge=1, le=50, description="Approaches before a task is given up; unset: 2, with a small model 3."
     )
     max_tool_steps: int = Field(40, ge=1, le=500, description="Messages of a developer with tools in one attempt.")
     max_tool_tokens: int = Field(400_000, ge=1000, description="Tokens they may take in and give out together.")
