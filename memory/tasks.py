@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import sqlalchemy as sa
 from pydantic import JsonValue
@@ -116,13 +116,18 @@ class TaskTable(AnewTable):
 
     def ready_tasks(self, limit: int = 100, *, now: datetime | None = None) -> list[Task]:
         """Pending tasks whose dependencies are all completed: the most urgent first, then the oldest."""
-        query = (
-            _TASKS.where(tasks.c.status == TaskStatus.PENDING, ~_has_dependency(tasks.c.id, *_OPEN, *RETRIABLE))
-            .order_by(effective_priority_column(now or utc_now()), tasks.c.created_at, tasks.c.id)
-            .limit(limit)
-        )
+        query = _TASKS.where(tasks.c.status == TaskStatus.PENDING, ~_waits()).limit(limit)
         with self._database.read() as connection:
-            return _load(connection, query)
+            return _load(connection, query.order_by(*_urgency(now)))
+
+    def workable_tasks(self, limit: int = 100, *, now: datetime | None = None) -> list[Task]:
+        """What `ready_tasks` gives, and before it the tasks in progress: as one statement, so that a task that is
+        begun meanwhile, or becomes ready because another one ends, is in one half or the other.
+        """
+        begun = tasks.c.status == TaskStatus.IN_PROGRESS
+        query = _TASKS.where(tasks.c.status.in_((TaskStatus.IN_PROGRESS, TaskStatus.PENDING)), begun | ~_waits())
+        with self._database.read() as connection:
+            return _load(connection, query.order_by(sa.case((begun, 0), else_=1), *_urgency(now)).limit(limit))
 
     def stranded_tasks(self, limit: int = 100) -> list[Task]:
         """Pending tasks that can never start, because a dependency failed or was cancelled; oldest first."""
@@ -205,6 +210,16 @@ def _load(connection: sa.Connection, query: Query) -> list[Task]:
         Task.model_validate({**row, "depends_on": row["depends_on"].split(",") if row["depends_on"] else []})
         for row in rows
     ]
+
+
+def _urgency(now: datetime | None) -> tuple[sa.ColumnElement[Any], ...]:
+    """The order in which tasks are begun."""
+    return effective_priority_column(now or utc_now()), tasks.c.created_at, tasks.c.id
+
+
+def _waits() -> sa.ColumnElement[bool]:
+    """Whether a dependency of the task is not completed yet."""
+    return _has_dependency(tasks.c.id, *_OPEN, *RETRIABLE)
 
 
 def _has_dependency(task_id: sa.ColumnElement[str], *statuses: TaskStatus) -> sa.ColumnElement[bool]:

@@ -143,7 +143,7 @@ class TaskOrchestrator:
         waiting = self._services.llm.waiting()
         if not waiting:
             return False
-        tasks = [*self.get_active_tasks(), *self.get_pending_tasks()]
+        tasks = self._store.workable_tasks(limit=_OPEN_LIMIT)
         agents = {stage_job(task, 1).agent for task in tasks} | ({"ceo"} if self._ceo_job else set())
         return agents <= waiting
 
@@ -154,11 +154,13 @@ class TaskOrchestrator:
             told = f"depends on {dead}"
             self._store.transition(task.id, TaskStatus.BLOCKED, reason=FailureReason.CONFLICT, detail=told)
             alert(AlertKind.OWNER, task.id, f"{task.title} is blocked: it {told} (`approvals list`)", task=task.id)
-        active, pending = self.get_active_tasks(), self.get_pending_tasks()
+        workable = self._store.workable_tasks(limit=_OPEN_LIMIT)
+        active = [task for task in workable if task.status is TaskStatus.IN_PROGRESS]
+        pending = [task for task in workable if task.status is TaskStatus.PENDING]
         begun = [*active, *self._to_begin(active, pending)]
         for place, task in enumerate(sorted(begun, key=lambda task: task.created_at)):
             self._enqueue(task, place)
-        return len(active) + len(pending)
+        return len(workable)
 
     def _to_begin(self, active: list[Task], pending: list[Task]) -> list[Task]:
         """Of the `pending` tasks, the most urgent first, those that may be begun beside the `active` ones: as many as

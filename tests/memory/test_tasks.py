@@ -260,6 +260,51 @@ def test_a_task_is_ready_when_all_it_depends_on_is_completed(store: MemoryStore,
     assert store.ready_tasks() == [third]
 
 
+def test_workable_are_the_tasks_in_progress_and_then_the_ready_ones(store: MemoryStore, add: Add) -> None:
+    ready, begun = add(priority=1), add(priority=9)
+    behind = add(depends_on=[begun.id])
+    store.transition(begun.id, IN_PROGRESS)
+    assert [task.id for task in store.workable_tasks()] == [begun.id, ready.id]
+    assert [task.id for task in store.workable_tasks(limit=1)] == [begun.id]
+    store.transition(begun.id, COMPLETED)
+    assert {task.id for task in store.workable_tasks()} == {ready.id, behind.id}
+
+
+def workable_while(store: MemoryStore, move: Callable[[], None]) -> set[int]:
+    """How many tasks were seen to be workable while `move` ran. A daemon that sees none takes its work for done."""
+    with ThreadPoolExecutor(1) as pool:
+        moving = pool.submit(move)
+        seen = {len(store.workable_tasks())}
+        while not moving.done():
+            seen.add(len(store.workable_tasks()))
+        moving.result()
+    return seen
+
+
+def test_a_task_that_is_begun_meanwhile_is_workable_all_the_time(store: MemoryStore, add: Add) -> None:
+    task = add()
+
+    def begin_and_put_back() -> None:
+        for _ in range(100):
+            store.transition(task.id, IN_PROGRESS)
+            store.transition(task.id, PENDING)
+
+    assert workable_while(store, begin_and_put_back) == {1}
+
+
+def test_while_tasks_follow_one_another_one_is_workable_all_the_time(store: MemoryStore, add: Add) -> None:
+    chain = [add()]
+    for _ in range(100):
+        chain.append(add(depends_on=[chain[-1].id]))
+
+    def finish_all_but_the_last() -> None:
+        for task in chain[:-1]:
+            finish(store, task.id)
+
+    assert workable_while(store, finish_all_but_the_last) == {1}
+    assert store.workable_tasks() == [chain[-1]]
+
+
 def test_tasks_whose_dependency_died_are_found(store: MemoryStore, add: Add) -> None:
     failed, cancelled, blocked, fine = add(), add(), add(), add()
     stranded = add(depends_on=[failed.id, cancelled.id, fine.id])
