@@ -162,6 +162,13 @@ class MergeConflict(GitError):
         super().__init__(f"{what}: conflict in {shown}; {advice}")
 
 
+class LandingWithdrawn(GitError):
+    """The task was ended by somebody while it waited to be landed; nothing moved."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"task {task_id} was ended before it landed")
+
+
 class LandingConflict(MergeConflict):
     """A task's commits do not fit onto the landing branch."""
 

@@ -13,6 +13,7 @@ from git_ops.errors import (
     GitError,
     LandingConflict,
     LandingMoved,
+    LandingWithdrawn,
     MergeConflict,
     NothingToLand,
     RemoteError,
@@ -20,7 +21,7 @@ from git_ops.errors import (
     VerificationFailed,
 )
 from git_ops.landing_branch import LandingBranch
-from git_ops.models import Candidate, LandingMode, LandingResult, PushResult, Verify
+from git_ops.models import Candidate, LandingMode, LandingResult, PushResult, Verify, Wanted
 from git_ops.replay import replayed
 from git_ops.repository import NO_COMMIT, Repository
 from git_ops.worktrees import BASE_REF, TASK_BRANCH
@@ -44,7 +45,9 @@ class Landing:
         self._mode = mode
         self._auto_push = auto_push
 
-    def land(self, task_id: str, *, run: int, verified_tree: str | None, verify: Verify) -> LandingResult:
+    def land(
+        self, task_id: str, *, run: int, verified_tree: str | None, verify: Verify, wanted: Wanted
+    ) -> LandingResult:
         """All parts at once, while no other landing of this clone runs."""
         with self._repository.lock("landing"):
             landed = self._landed(task_id, run)
@@ -55,6 +58,8 @@ class Landing:
                 candidate = self._prepare(task_id, run)
                 if candidate.tree != verified_tree and not verify(candidate.tree):
                     raise VerificationFailed(task_id, candidate.tree)
+                if not wanted():
+                    raise LandingWithdrawn(task_id)
                 landed = self._advance(candidate)
             self._repository.delete_ref(CANDIDATE_REF + task_id)  # a kill right after the branch moved leaves it
             return self._with_push(landed, self._publish(task_id, verify))

@@ -21,6 +21,7 @@ from git_ops.models import (
     PushResult,
     SyncResult,
     Verify,
+    Wanted,
     Worktree,
 )
 from git_ops.recovery import recover
@@ -243,14 +244,23 @@ class GitManager:
 
     # -- landing ---------------------------------------------------------------------------------------------------
 
-    def land(self, task_id: str, *, verify: Verify, verified_tree: str | None = None, run: int = 0) -> LandingResult:
+    def land(
+        self,
+        task_id: str,
+        *,
+        verify: Verify,
+        verified_tree: str | None = None,
+        run: int = 0,
+        wanted: Wanted = lambda: True,
+    ) -> LandingResult:
         """Rebase the task's commits onto the landing branch, verify the result if it is not `verified_tree`, move the
         branch, push. A task that has landed is only pushed, if that is missing.
 
-        `verify` is given a tree and says whether its tests pass. Raises LandingConflict, VerificationFailed,
-        NothingToLand. A push that fails leaves the landing in our clone and is told in the result.
+        `verify` is given a tree and says whether its tests pass; `wanted` is asked right before the branch moves.
+        Raises LandingConflict, VerificationFailed, LandingWithdrawn, NothingToLand. A push that fails leaves the
+        landing in our clone and is told in the result.
         """
-        return self._landing.land(task_id, run=run, verified_tree=verified_tree, verify=verify)
+        return self._landing.land(task_id, run=run, verified_tree=verified_tree, verify=verify, wanted=wanted)
 
     def prepare_landing(self, task_id: str, *, run: int = 0) -> Candidate | LandingResult:
         """First part of `land`: what would land, to be verified; or where it is, when it has landed already."""

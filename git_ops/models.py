@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 Verify = Callable[[str], bool]
 """Is given a tree hash and says whether its tests pass."""
+Wanted = Callable[[], bool]
+"""Says whether the work is still wanted: waiting for other landings, and the tests, take their time."""
 
 
 class LandingMode(StrEnum):

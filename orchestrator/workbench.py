@@ -10,8 +10,8 @@ from pydantic import BaseModel, JsonValue
 
 from agents import FACTS, ChangeFacts, Requirements, TestCase, render_javascript_tests, render_test_file
 from file_system import FileManager, is_javascript, is_test_file, same_code
-from git_ops import LandingConflict, Overlay, SecretFound, UnsafeContent, VerificationFailed, Worktree
-from memory import FailureReason, Task
+from git_ops import LandingConflict, LandingWithdrawn, Overlay, SecretFound, UnsafeContent, VerificationFailed, Worktree
+from memory import FailureReason, Task, TaskStatus
 from monitoring import get_logger
 from orchestrator.applying import apply_answer
 from orchestrator.errors import StageFailed
@@ -318,10 +318,14 @@ class Workbench:
             held, whole = self._suite.holds(tree, self._suite.baseline(tip, self._task.id), self._task.id)
             return held and not not_passed(test_ids, whole.passed_ids)
 
+        def wanted() -> bool:
+            task = self._services.store.get_task(self._task.id)
+            return (task.status, task.run) == (TaskStatus.IN_PROGRESS, self._task.run)
+
         tree = self._git.write_tree(verified) if verified.base_commit == tip else None
         try:
-            result = self._git.land(self._task.id, verify=passes, verified_tree=tree, run=self._task.run)
-        except (LandingConflict, VerificationFailed) as problem:
+            result = self._git.land(self._task.id, verify=passes, verified_tree=tree, run=self._task.run, wanted=wanted)
+        except (LandingConflict, LandingWithdrawn, VerificationFailed) as problem:
             log.info("does not fit the landing branch", problem=str(problem))
             return Landed(problem=str(problem))
         pushed: dict[str, JsonValue] = {"pushed": result.pushed, "to": self._git.url if result.pushed else ""}
