@@ -113,7 +113,7 @@ def restore_backup(settings: Settings, paths: ProjectPaths, file: Path) -> Resto
     is not whole, not of this project, or of a newer program.
     """
     agents, _ = _files(paths)
-    lock = claim(paths.engine_url)
+    lock = claim(paths.state)
     try:
         with tempfile.TemporaryDirectory(prefix=".restore-", dir=paths.state) as name:
             folder = Path(name)
@@ -132,8 +132,7 @@ def restore_backup(settings: Settings, paths: ProjectPaths, file: Path) -> Resto
             store.close()
         forget_jobs(paths.engine_url, [f"{task.id}." for task in anew])
     finally:
-        if lock:
-            lock.close()
+        lock.close()
     return Restored(
         made_at=manifest.made_at,
         aside=aside,

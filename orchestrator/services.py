@@ -100,7 +100,7 @@ class Services:
 
     def close(self) -> None:
         """End what was started: sandboxed runs, the embedded model, the database connections."""
-        self.sandbox.kill_all()
+        self.sandbox.close()
         if self.local_model:
             self.local_model.stop()
         self.store.close()
@@ -116,12 +116,11 @@ def open_services(settings: Settings, paths: ProjectPaths, *, patient: bool = Fa
     seconds at most. Raises `DaemonRunning` and the typed errors of memory, git_ops and llm, each with what to do.
     """
     outlast(lambda: _make_folders(paths), limit=patience)
-    lock = claim(paths.engine_url)
+    lock = claim(paths.state)
     try:
         return _opened(settings, paths, lock, patient, patience)
     except BaseException:
-        if lock:
-            lock.close()
+        lock.close()
         raise
 
 
@@ -130,7 +129,7 @@ def _make_folders(paths: ProjectPaths) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
-def _opened(settings: Settings, paths: ProjectPaths, lock: IO[str] | None, patient: bool, patience: float) -> Services:
+def _opened(settings: Settings, paths: ProjectPaths, lock: IO[str], patient: bool, patience: float) -> Services:
     store = MemoryStore(paths.database_url)
     outlast(store.migrate, limit=patience)
     if leftovers := store.settle_leftovers():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -179,7 +180,7 @@ class Suite:
             failures=[_failed_test(failure) for failure in result.failures[:_MOST_FAILURES]],
         )
         self._folder.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
+        part = file.with_suffix(f".{threading.get_ident()}.part")  # another thread may run the same suite
         part.write_text(found.model_dump_json(), encoding="utf-8")
         part.replace(file)
         return found

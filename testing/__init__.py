@@ -7,6 +7,7 @@ from testing.errors import (
     EnvironmentSetupError,
     InvalidReport,
     InvalidSelection,
+    RunKilled,
     SandboxUnavailable,
     TestingError,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "MutationTask",
     "Recombination",
     "RecombinationTask",
+    "RunKilled",
     "Sandbox",
     "SandboxLimits",
     "SandboxMode",

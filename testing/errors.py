@@ -18,6 +18,13 @@ class SandboxUnavailable(TestingError):
         self.remedy = remedy
 
 
+class RunKilled(BaseException):
+    """A run was killed from outside: whoever asked for it has ended, or the daemon ends. What it gave says nothing.
+
+    Not an `Exception`, so that nothing takes it for a verdict: the step that made it stores no result.
+    """
+
+
 class EnvironmentSetupError(TestingError):
     """The project's dependencies could not be installed; `log_tail` holds the end of what the tools printed."""
 

@@ -19,7 +19,7 @@ from typing import Literal
 from monitoring import get_logger
 from testing import canary, ownership
 from testing.bubblewrap import Confinement, find_bwrap
-from testing.errors import SandboxUnavailable
+from testing.errors import RunKilled, SandboxUnavailable
 from testing.identity import Identity, identity_for
 from testing.limits import SandboxLimits
 from testing.mounts import Mount, base_interpreter
@@ -83,6 +83,7 @@ class Sandbox:
         self._probe_lock = threading.Lock()
         self._probed: tuple[SandboxProbe, Confinement | None] | None = None
         self._running: set[Supervisor] = set()
+        self._closed = False
 
     # ---- what this machine gives
 
@@ -175,7 +176,8 @@ class Sandbox:
         environment only `env`. Paths in `command`, `cwd` and `env` are the sandbox's. `network` is for installing
         dependencies only. `label` is what `kill` knows it by. Writable mounts must have been handed over (`hand_over`).
 
-        Raises SandboxUnavailable when the mode asks for more than this machine gives.
+        Raises SandboxUnavailable when the mode asks for more than this machine gives, and RunKilled after `kill` or
+        `close`.
         """
         probe, confinement = self._probe()
         if probe.tier is None:
@@ -196,6 +198,8 @@ class Sandbox:
         supervisor = Supervisor(launch, limits=limits, timeout=timeout, writable=writable, label=label)
         with self._registered(supervisor):
             outcome = supervisor.run()
+        if outcome.killed_reason == "cancelled":
+            raise RunKilled
         return _result(outcome, probe.tier)
 
     def launch_seconds(self, times: int = 5) -> float:
@@ -208,6 +212,8 @@ class Sandbox:
     @contextmanager
     def _registered(self, supervisor: Supervisor) -> Iterator[None]:
         with self._lock:
+            if self._closed:
+                raise RunKilled
             self._running.add(supervisor)
         try:
             yield
@@ -216,11 +222,13 @@ class Sandbox:
                 self._running.discard(supervisor)
 
     def kill(self, label: str) -> int:
-        """Kill what runs under `label`; gives how many. Each `run` then returns with the reason "cancelled"."""
+        """Kill what runs under `label`; gives how many. Each `run` then raises RunKilled."""
         return self._cancel(lambda supervisor: supervisor.label == label)
 
-    def kill_all(self) -> int:
-        """Kill everything that runs; gives how many."""
+    def close(self) -> int:
+        """Kill everything that runs, for good: no run begins any more. Gives how many were killed."""
+        with self._lock:
+            self._closed = True
         return self._cancel(lambda supervisor: True)
 
     # ---- folders

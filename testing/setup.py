@@ -147,7 +147,7 @@ class Setup(ABC):
             log.write(f"$ {' '.join(command)}\n{result.output}\n[{result.seconds:.1f} s, exit {result.exit_code}]\n")
         if result.exit_code == 0 and result.killed_reason is None:
             return None
-        if required or result.killed_reason == "cancelled":
+        if required:
             raise self._failure(title, result)
         return result
 
