@@ -8,7 +8,7 @@ from memory.schema import control
 
 
 class ControlTable:
-    """The table `control`: a mailbox that is emptied when it is read."""
+    """The table `control`: a mailbox; a command stays in it until it was obeyed."""
 
     _database: Database
 
@@ -17,12 +17,13 @@ class ControlTable:
         with self._database.write() as connection:
             connection.execute(control.insert().values(command=command, argument=argument, created_at=utc_now()))
 
-    def take_controls(self) -> list[ControlCommand]:
-        """All commands that wait, oldest first. Each is given to one taker, once."""
-        wanted = (control.c.id, control.c.command, control.c.argument)
-        with self._database.read() as connection:  # an idle daemon looks often and must not take the write lock for it
-            if connection.execute(control.select().limit(1)).first() is None:
-                return []
+    def controls(self) -> list[ControlCommand]:
+        """All commands that wait, oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(control.select().order_by(control.c.id)).mappings().all()
+        return [ControlCommand.model_validate(dict(row)) for row in rows]
+
+    def drop_control(self, control_id: int) -> None:
+        """Take a command out that was obeyed."""
         with self._database.write() as connection:
-            taken = connection.execute(control.delete().returning(*wanted)).mappings().all()
-        return sorted((ControlCommand.model_validate(dict(row)) for row in taken), key=lambda taken: taken.id)
+            connection.execute(control.delete().where(control.c.id == control_id))

@@ -284,3 +284,4 @@ class ControlCommand(Row):
     id: int
     command: str
     argument: str
+    created_at: datetime

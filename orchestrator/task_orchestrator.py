@@ -6,7 +6,16 @@ import threading
 import time
 from collections.abc import Callable
 
-from memory import FailureReason, MemoryStore, Task, TaskStatus, effective_priority, queue_priority, utc_now
+from memory import (
+    ControlCommand,
+    FailureReason,
+    MemoryStore,
+    Task,
+    TaskStatus,
+    effective_priority,
+    queue_priority,
+    utc_now,
+)
 from monitoring import AlertKind, alert, get_logger
 from orchestrator.ceo_loop import CEOLoop
 from orchestrator.engine import Engine
@@ -240,26 +249,35 @@ class TaskOrchestrator:
     # -- words from other processes --------------------------------------------------------------------------
 
     def _obey(self) -> None:
-        commands: dict[str, Callable[[Task], None]] = {
+        """Do what the owner asked for. A kill or a database that is away leaves the command where it is: each of them
+        may be done twice."""
+        commands: dict[str, Callable[[Task, ControlCommand], None]] = {
             "cancel": self._cancel,
             "retry": self._retry,
             "approve": self._approve,
         }
-        for control in self._store.take_controls():
+        for control in self._store.controls():
             log.info("command", command=control.command, argument=control.argument)
-            if control.command in commands:
-                commands[control.command](self._store.get_task(control.argument))
+            try:
+                if control.command in commands:
+                    commands[control.command](self._store.get_task(control.argument), control)
+            except Exception as error:  # a bug must not keep the commands behind it waiting for ever
+                if passing_trouble(error):
+                    raise
+                log.exception("command")
+                alert(AlertKind.CRITICAL, f"command: {type(error).__name__}", f"{control.command}: {error}")
+            self._store.drop_control(control.id)
 
-    def _cancel(self, task: Task) -> None:
+    def _cancel(self, task: Task, _: ControlCommand) -> None:
         self._end(task, TaskStatus.CANCELLED, None, "cancelled by the owner")
 
-    def _retry(self, task: Task) -> None:
+    def _retry(self, task: Task, _: ControlCommand) -> None:
         if self._store.retry_task(task.id):
             self._store.log_activity("orchestrator", "task retried", task.id, title=task.title)
 
-    def _approve(self, task: Task) -> None:
-        if task.status is not TaskStatus.WAITING_APPROVAL:
-            return
+    def _approve(self, task: Task, control: ControlCommand) -> None:
+        if task.status is not TaskStatus.WAITING_APPROVAL or (task.updated_at or task.created_at) > control.created_at:
+            return  # what waits now is another gate than the owner saw
         state = FlowState.model_validate(task.result)
         result = task.result | {"approved": [*state.approved, state.waiting_for], "waiting_for": ""}
         self._store.transition(

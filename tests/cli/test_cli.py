@@ -362,7 +362,7 @@ def test_what_waits_for_the_owner_is_listed_and_answered(make_house: MakeHouse) 
     assert look(house, "approvals", "approve", blocked, "--note", " It is the sum. ").exit_code == 0
     assert look(house, "approvals", "reject", blocked).exit_code == 0
     with house.store() as store:
-        sent = [(control.command, control.argument) for control in store.take_controls()]
+        sent = [(control.command, control.argument) for control in store.controls()]
         assert store.get_task(blocked).description.endswith("The owner adds:\n\nIt is the sum.")
     assert sent == [("approve", gate), ("retry", blocked), ("cancel", blocked)]
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from memory import DatabaseLocked, MemoryStore, ValueTooLarge
+from memory import DatabaseLocked, MemoryStore, ValueTooLarge, utc_now
 
 
 def test_what_is_remembered_is_recalled(store: MemoryStore) -> None:
@@ -154,17 +154,15 @@ def test_decisions_are_kept_in_order(store: MemoryStore) -> None:
 # --- the mailbox --------------------------------------------------------------------------------------------------
 
 
-def test_commands_are_taken_in_order_and_once(store: MemoryStore) -> None:
-    assert store.take_controls() == []
+def test_commands_come_in_order_and_stay_until_they_are_dropped(store: MemoryStore) -> None:
+    assert store.controls() == []
     store.send_control("cancel", "t-1")
     store.send_control("wake")
-    assert [(one.command, one.argument) for one in store.take_controls()] == [("cancel", "t-1"), ("wake", "")]
-    assert store.take_controls() == []
-
-
-def test_each_command_has_one_taker(store: MemoryStore) -> None:
-    for number in range(40):
-        store.send_control("cancel", str(number))
-    with ThreadPoolExecutor(8) as pool:
-        taken = [one.argument for batch in pool.map(lambda _: store.take_controls(), range(8)) for one in batch]
-    assert sorted(taken, key=int) == [str(number) for number in range(40)]
+    first, second = store.controls()
+    assert [(one.command, one.argument) for one in (first, second)] == [("cancel", "t-1"), ("wake", "")]
+    assert first.created_at <= second.created_at <= utc_now()
+    store.drop_control(first.id)
+    assert store.controls() == [second]
+    store.drop_control(first.id)
+    store.drop_control(second.id)
+    assert store.controls() == []
