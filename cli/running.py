@@ -41,7 +41,7 @@ _PATIENCE = 600.0
 a trouble which lasts does not use up its StartLimitBurst."""
 _LAST_ALERTS = 5.0
 """Seconds that alerts get to be sent before the process ends."""
-_UNFINISHED = {TaskStatus.FAILED, TaskStatus.BLOCKED, TaskStatus.CANCELLED, TaskStatus.WAITING_APPROVAL}
+_MOST_SHOWN = 200
 
 
 def run(
@@ -195,7 +195,9 @@ class _Follower:
 
 def _summary(services: Services, project: Project, problem: str, *, all_must_land: bool) -> int:
     store = services.store
-    tasks = list(reversed(store.list_tasks(limit=200)))
+    tasks = list(reversed(store.list_tasks(limit=_MOST_SHOWN)))
+    counts = store.count_by_status()
+    landed, known = counts[TaskStatus.COMPLETED], sum(counts.values())
     if problem:
         fail(f"the CEO could not look for work: {problem}")
     if problem and not tasks:
@@ -203,10 +205,9 @@ def _summary(services: Services, project: Project, problem: str, *, all_must_lan
     if not tasks:
         err.print("There was nothing to do: no goal, no items in a backlog file, and nothing found to mend.")
         return 0
-    landed = sum(task.status is TaskStatus.COMPLETED for task in tasks)
     err.print()
     err.print(task_table(store, tasks))
-    err.print(f"\n{landed} of {len(tasks)} tasks completed.")
+    err.print(f"\n{landed} of {known} tasks completed.")
     branch = services.git.landing_branch
     branch += "ID" if branch.endswith("/") else ""
     url = project.settings.git.repository_url
@@ -214,5 +215,5 @@ def _summary(services: Services, project: Project, problem: str, *, all_must_lan
     err.print(f"The landed work:  git -C {absolute(where)} log --stat {branch}", markup=False, soft_wrap=True)
     err.print("One task:         python main.py task show ID | task diff ID", markup=False)
     err.print(f"The full log:     {project.paths.logs / 'agents.log'}", markup=False, soft_wrap=True)
-    unfinished = any(task.status in _UNFINISHED for task in tasks) if all_must_land else not landed
+    unfinished = landed < known if all_must_land else not landed
     return EXIT_FAILED if problem or unfinished else 0

@@ -69,6 +69,8 @@ class Outcome(BaseModel):
     problem: str = ""
     searched: str = ""
     asked: bool = False
+    situation: str = ""
+    """The one that was looked at; what happened meanwhile makes another round worthwhile."""
 
 
 class Outlook(BaseModel):
@@ -77,6 +79,7 @@ class Outlook(BaseModel):
     goal: str
     head: str
     outline: str
+    situation: str = ""
 
 
 class CEOLoop:
@@ -133,7 +136,7 @@ class CEOLoop:
         stated = steps.step("stated work", int, partial(typed_failures, partial(self._submit_stated, outlook.goal)))
         room = 0 if stated else steps.step("room", int, self._room)
         if not room:
-            return Outcome(found=stated)
+            return Outcome(found=stated, situation=outlook.situation)
         facts = steps.step("facts", list[Fact], partial(self._fresh_facts, outlook.head))
         # What may change meanwhile, by this round's own tasks too, decides in a replay as it did at first.
         small = steps.step("small model", bool, partial(typed_failures, lambda: self._team.ceo.profile.small))
@@ -151,13 +154,14 @@ class CEOLoop:
         found = steps.step("submit ideas", int, partial(self._submit_planned, planned, facts, left_out))
         dealt = {digest for plan in planned for digest in plan.facts} | {fact.digest for fact in left_out}
         done = all(fact.digest in dealt for fact in facts)
-        return Outcome(found=found, searched=self._search_key(outlook.head) if done else "", asked=asked)
+        searched = self._search_key(outlook.head) if done else ""
+        return Outcome(found=found, searched=searched, asked=asked, situation=outlook.situation)
 
     def _outlook(self) -> Outlook:
         services = self._services
-        goal, head = services.settings.project.goal, services.sync()
+        ended, goal, head = self._ended(), services.settings.project.goal, services.sync()
         outline = services.overview(small=self._team.ceo.profile.small, about=goal)
-        return Outlook(goal=goal, head=head, outline=outline)
+        return Outlook(goal=goal, head=head, outline=outline, situation=_digest(goal, head, ended))
 
     def _submit_stated(self, goal: str) -> int:
         project = self._services.settings.project
@@ -226,7 +230,7 @@ class CEOLoop:
         if not outlook.goal or self._team.ceo.tasks_from_goal(outlook.goal):
             return False
         state = self.state()
-        if state.fruitless == self._situation() and time.time() < state.ask_at:
+        if state.fruitless == (outlook.situation or self._situation()) and time.time() < state.ask_at:
             return False
         return not (self._until_idle and self._services.store.list_tasks(source="ceo", limit=1))
 
@@ -258,9 +262,10 @@ class CEOLoop:
             else min(max(before.interval * 2, limits.check_interval), limits.idle_backoff_max)
         )
         ask_interval, ask_at, fruitless = before.ask_interval, before.ask_at, before.fruitless
+        situation = outcome.situation or self._situation()  # of a round that failed, or was begun by an older program
         if outcome.asked and not found:
             ask_interval = min(max(before.ask_interval * 2, _ASK_AGAIN), limits.idle_backoff_max)
-            ask_at, fruitless = time.time() + ask_interval, self._situation()
+            ask_at, fruitless = time.time() + ask_interval, situation
         state = IdleState(
             fruitless=fruitless,
             ask_interval=ask_interval if not found else 0.0,
@@ -268,7 +273,7 @@ class CEOLoop:
             rounds=number,
             interval=interval,
             next_at=time.time() + interval,
-            situation=self._situation(),
+            situation=situation,
             found=found,
             problem=outcome.problem,
             searched=outcome.searched,
@@ -280,11 +285,15 @@ class CEOLoop:
 
     def _situation(self) -> str:
         """Digest of what would make another round worthwhile: the goal, the repository, what has ended."""
-        services = self._services
-        counts = services.store.count_by_status()
-        ended = counts[TaskStatus.COMPLETED] + counts[TaskStatus.FAILED] + counts[TaskStatus.CANCELLED]
-        parts = [services.settings.project.goal, services.git.tip(), str(ended)]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+        return _digest(self._services.settings.project.goal, self._services.git.tip(), self._ended())
+
+    def _ended(self) -> int:
+        counts = self._services.store.count_by_status()
+        return counts[TaskStatus.COMPLETED] + counts[TaskStatus.FAILED] + counts[TaskStatus.CANCELLED]
+
+
+def _digest(goal: str, head: str, ended: int) -> str:
+    return hashlib.sha256(f"{goal}\n{head}\n{ended}".encode()).hexdigest()[:16]
 
 
 def _job_id(number: int) -> str:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import JsonValue
 
-from config import load_settings
 from memory import MemoryStore, Priority, TaskStatus, TaskType
 from orchestrator.ceo_loop import CEOLoop, IdleState
-from orchestrator.engine import Engine, Handler, Steps
+from orchestrator.engine import Steps
 from orchestrator.errors import Stopping
-from orchestrator.services import Services, open_services
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import (
     ADD_TASK,
@@ -28,6 +25,7 @@ from tests.orchestrator.house import (
     stop,
     team,
 )
+from tests.orchestrator.in_process import engine_with, services_of
 from tests.support import Answer, Request, ScriptedModelServer
 
 IDEA: dict[str, JsonValue] = {
@@ -98,26 +96,6 @@ class Dies:
             self._died.set()
             raise Stopping
         return self._steps.step(name, returns, action)
-
-
-@contextmanager
-def services_of(house: House) -> Iterator[Services]:
-    services = open_services(load_settings(house.config), house.paths)
-    try:
-        yield services
-    finally:
-        services.close()
-
-
-@contextmanager
-def engine_with(services: Services, ceo: Handler) -> Iterator[Engine]:
-    running = Engine(services.paths.engine_url, {"ceo": ceo})
-    running.start()
-    try:
-        yield running
-    finally:
-        running.stop(5)
-        running.close()
 
 
 def test_a_round_that_dies_with_its_tasks_made_goes_on_as_it_began(make_house: MakeHouse) -> None:
