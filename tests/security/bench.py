@@ -10,7 +10,7 @@ from pathlib import Path
 from agents import Requirements
 from config import load_settings
 from config.paths import ProjectPaths
-from memory import Task, TaskType, new_task_id
+from memory import Task, TaskStatus, TaskType, new_task_id
 from orchestrator.services import Services, open_services
 from orchestrator.trials import Trial
 from orchestrator.workbench import Workbench
@@ -47,6 +47,8 @@ class Verification:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.task = Task(id=new_task_id(), title="Add add", description=ADD_TASK, type=TaskType.CODE)
+        services.store.add_task(self.task)
+        services.store.transition(self.task.id, TaskStatus.IN_PROGRESS)
         self.bench = Workbench(services, self.task)
         self.base = self.bench.open().base
         self.tests_commit = self.bench.commit_tests(TEST_FILE, TESTS, self.base)
