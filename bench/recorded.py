@@ -140,8 +140,12 @@ def refused(home: Path, chosen: TaskSet) -> tuple[int, dict[str, Refused]]:
 
 def _testing(task: BenchTask, requirements: Requirements, cases: list[TestCase]) -> BenchTask:
     """The task, judged by `cases`."""
-    text = render_test_file(Task(id=task.id, title=task.title), requirements, cases)
+    text = _rendered(task, requirements, cases)
     return task.model_copy(update={"hidden_file": "tests/test_recorded_cases.py", "hidden": text})
+
+
+def _rendered(task: BenchTask, requirements: Requirements, cases: list[TestCase]) -> str:
+    return render_test_file(Task(id=task.id, title=task.title), requirements, cases)
 
 
 def _cases(home: Path, chosen: TaskSet) -> Iterator[tuple[str, dict[str, list[TestCase]]]]:
@@ -217,11 +221,18 @@ def _folders(home: Path, chosen: TaskSet) -> Iterator[tuple[Path, dict[str, tupl
         for folder in sorted((home / "data").glob("repository-*")):
             known = {}
             for one, title, result in _rows(folder / "agents.db", "SELECT id, title, result FROM tasks"):
-                requirements = json.loads(result).get("requirements")
-                if requirements and one in numbered and numbered[one].title == title:
-                    known[one] = (numbered[one], Requirements.model_validate(requirements))
+                settled = json.loads(result)
+                if settled.get("requirements") and one in numbered and numbered[one].title == title:
+                    requirements = Requirements.model_validate(settled["requirements"])
+                    known[one] = (_with_tests(numbered[one], requirements, settled), requirements)
             if known:
                 yield folder, known
+
+
+def _with_tests(task: BenchTask, requirements: Requirements, settled: dict[str, Any]) -> BenchTask:
+    """The task with the tests that its answers were put into the repository for: those given, else those settled."""
+    cases = [TestCase.model_validate(case) for case in settled.get("cases", [])]
+    return task if task.tests or not cases else task.model_copy(update={"tests": _rendered(task, requirements, cases)})
 
 
 def _rows(database: Path, sql: str) -> list[tuple[Any, ...]]:

@@ -30,11 +30,13 @@ _SET = TaskSet(
 )
 
 
-def recorded(home: Path, cases: list[TestCase], answers: list[str]) -> None:
+def recorded(
+    home: Path, cases: list[TestCase], answers: list[str], target: str = "calc.py", module: str = "calc"
+) -> None:
     """The databases of a run with one task, as far as they are read here."""
     folder = home / "data" / "repository-1"
     folder.mkdir(parents=True)
-    requirements = Requirements(target_file="calc.py", module="calc", symbols=["double"])
+    requirements = Requirements(target_file=target, module=module, symbols=["double"])
     result = {"requirements": requirements.model_dump(), "cases": [case.model_dump() for case in cases]}
     with closing(sqlite3.connect(folder / "agents.db")) as connection, connection:
         connection.execute("CREATE TABLE tasks (id, title, result)")
@@ -72,3 +74,16 @@ def test_a_repair_is_told_by_the_answers_it_saves(tmp_path: Path) -> None:
     imports = found["missing imports"]
     assert (imports.changed, imports.right_with, imports.right_without, imports.tasks) == (1, 1, 0, {"double"})
     assert found["mending syntax"].changed == 0
+
+
+def test_the_stated_tests_say_what_a_package_hands_out(tmp_path: Path) -> None:
+    files = {
+        "calc/__init__.py": "",
+        "calc/doubling.py": "",
+        "tests/test_none.py": "def test_none():\n    assert True\n",
+    }
+    chosen = _SET.model_copy(update={"repositories": {"one": files}})
+    recorded(tmp_path, [case("assert double(2) == 4", "example")], [_DOUBLE], "calc/doubling.py", "calc.doubling")
+    _, found = effects(tmp_path, chosen)
+    exporting = found["exporting"]
+    assert (exporting.changed, exporting.right_with, exporting.tasks) == (1, 1, {"double"})
