@@ -116,14 +116,15 @@ def work(
         timer.start()
     log.info("ready", repository=project.settings.git.repository_url, seconds=round(time.monotonic() - begun, 2))
     follower = _Follower(services.store) if for_people else None
-    orchestrator.run()
+    finished = orchestrator.run()
     quiet = orchestrator.stop()
     log.info("stopped", unfinished_steps=not quiet)
     if follower:
         follower.stop()
     code = 0
     if until_idle:
-        code = _summary(services, project, orchestrator.idle_problem(), all_must_land=all_must_land)
+        idle = orchestrator.idle_problem()
+        code = _summary(services, project, idle, finished=finished, all_must_land=all_must_land)
     services.close()
     if sender:
         sender.close(_LAST_ALERTS)
@@ -193,7 +194,7 @@ class _Follower:
             log.warning("cannot follow the activity", problem=str(problem))
 
 
-def _summary(services: Services, project: Project, problem: str, *, all_must_land: bool) -> int:
+def _summary(services: Services, project: Project, problem: str, *, finished: bool, all_must_land: bool) -> int:
     store = services.store
     tasks = list(reversed(store.list_tasks(limit=_MOST_SHOWN)))
     counts = store.count_by_status()
@@ -201,6 +202,9 @@ def _summary(services: Services, project: Project, problem: str, *, all_must_lan
     if problem:
         fail(f"the CEO could not look for work: {problem}")
     if problem and not tasks:
+        return EXIT_FAILED
+    if not tasks and not finished:
+        err.print("It was stopped before it had looked for something to do.")
         return EXIT_FAILED
     if not tasks:
         err.print("There was nothing to do: no goal, no items in a backlog file, and nothing found to mend.")
@@ -215,5 +219,5 @@ def _summary(services: Services, project: Project, problem: str, *, all_must_lan
     err.print(f"The landed work:  git -C {absolute(where)} log --stat {branch}", markup=False, soft_wrap=True)
     err.print("One task:         python main.py task show ID | task diff ID", markup=False)
     err.print(f"The full log:     {project.paths.logs / 'agents.log'}", markup=False, soft_wrap=True)
-    unfinished = landed < known if all_must_land else not landed
+    unfinished = landed < known or not finished if all_must_land else not landed
     return EXIT_FAILED if problem or unfinished else 0

@@ -262,7 +262,9 @@ class RetentionSettings(Section):
 class DatabaseSettings(Section):
     """Where memory lives."""
 
-    url: str = Field("", description="Empty: SQLite in data_path. postgresql://… for several daemons.")
+    url: str = Field(
+        "", description="Empty: SQLite in data_path. sqlite:////path or postgresql://…: one for each repository."
+    )
 
 
 class Settings(BaseSettings):

@@ -7,6 +7,7 @@ from memory.anew import RETRIABLE
 from memory.audit import AuditReport
 from memory.budget_models import NANO, Claim, LimitState, Reserved, WaitingCall
 from memory.context import ContextManager, Section, estimated_tokens
+from memory.control import moment_of
 from memory.errors import (
     AmbiguousTask,
     ContextTooLarge,
@@ -107,6 +108,7 @@ __all__ = [
     "copy_database",
     "effective_priority",
     "estimated_tokens",
+    "moment_of",
     "new_task_id",
     "queue_priority",
     "revision_of",

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+
 from memory.database import Database
-from memory.models import ControlCommand, utc_now
+from memory.models import ControlCommand, Task, utc_now
 from memory.schema import control
+
+
+def moment_of(task: Task) -> str:
+    """Where in its life a task is, changed by every run and stage: what an approval is of."""
+    return f"{task.run}.{task.result.get('visit', 0)}"
 
 
 class ControlTable:
@@ -20,7 +27,8 @@ class ControlTable:
     def controls(self) -> list[ControlCommand]:
         """All commands that wait, oldest first."""
         with self._database.read() as connection:
-            rows = connection.execute(control.select().order_by(control.c.id)).mappings().all()
+            wanted = sa.select(control.c.id, control.c.command, control.c.argument).order_by(control.c.id)
+            rows = connection.execute(wanted).mappings().all()
         return [ControlCommand.model_validate(dict(row)) for row in rows]
 
     def drop_control(self, control_id: int) -> None:

@@ -284,4 +284,3 @@ class ControlCommand(Row):
     id: int
     command: str
     argument: str
-    created_at: datetime

@@ -113,7 +113,7 @@ def restore_backup(settings: Settings, paths: ProjectPaths, file: Path) -> Resto
     is not whole, not of this project, or of a newer program.
     """
     agents, _ = _files(paths)
-    lock = claim(paths.state)
+    lock = claim(paths.state, paths.engine_url)
     try:
         with tempfile.TemporaryDirectory(prefix=".restore-", dir=paths.state) as name:
             folder = Path(name)

@@ -1,37 +1,48 @@
-"""One daemon per project: who holds the lock may touch its clone, its database and its engine's store."""
+"""One daemon per project: who holds its locks may touch its clone, its database and its engine's store."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
+
+from sqlalchemy import make_url
 
 from orchestrator.errors import DaemonRunning
 
-_LOCK = "engine.db.lock"
+_PROJECT = "engine.db"
 
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def claim(state: Path) -> IO[str]:
-    """Take the project whose state is in that folder for this process, as long as the returned file stays open.
+def claim(state: Path, engine_url: str) -> ExitStack:
+    """Take the project whose state is in that folder for this process, until what is returned is closed: the folder,
+    whatever the database, and a SQLite file that another folder's daemon may have been given, too.
 
-    To be done before anything of a crashed daemon is cleared away, whatever the database: a PostgreSQL server takes
-    two daemons of one host without a word. Raises `DaemonRunning`.
+    To be done before anything of a crashed daemon is cleared away. Raises `DaemonRunning`.
     """
-    state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = open(state / _LOCK, "a+", encoding="utf-8", opener=_private)  # noqa: SIM115  # held for life
+    url = make_url(engine_url)
+    places = [state / _PROJECT]
+    if url.get_backend_name() == "sqlite":
+        places.append(Path(str(url.database)))
+    with ExitStack() as held:
+        for place in dict.fromkeys(place.resolve() for place in places):
+            _take(place, held)
+        return held.pop_all()
+
+
+def _take(place: Path, held: ExitStack) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = open(f"{place}.lock", "a+", encoding="utf-8", opener=_private)  # noqa: SIM115  # held for life
+    held.callback(lock.close)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.seek(0)
-        pid = lock.read().strip() or "unknown"
-        lock.close()
-        raise DaemonRunning(pid, state) from None
+        raise DaemonRunning(lock.read().strip() or "unknown", place.parent) from None
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()
-    return lock

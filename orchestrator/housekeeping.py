@@ -20,6 +20,7 @@ from orchestrator.engine import Engine
 from orchestrator.flows.code_state import CodeState
 from orchestrator.patience import passing_trouble, tell
 from orchestrator.services import Services
+from testing import RunKilled
 
 log = get_logger(__name__)
 
@@ -67,6 +68,8 @@ class Housekeeping:
         for chore in chores:
             try:
                 chore()
+            except RunKilled:  # the daemon ends
+                return
             except Exception as error:  # outermost: one chore that fails must not end the others, or the daemon
                 if kind := passing_trouble(error):
                     tell(kind, error)

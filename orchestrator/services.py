@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from config import ProjectPaths, Settings
 from deployment import DeploymentManager
@@ -46,7 +46,7 @@ class Services:
     team: Team
     wake: threading.Event
     """Set when something happened that the main loop should look at."""
-    lock: IO[str] | None
+    lock: ExitStack | None
     """Keeps other daemons off this project as long as it is open."""
     outage: Outage
     """Since when the owner's repository is away, if it is."""
@@ -116,7 +116,7 @@ def open_services(settings: Settings, paths: ProjectPaths, *, patient: bool = Fa
     seconds at most. Raises `DaemonRunning` and the typed errors of memory, git_ops and llm, each with what to do.
     """
     outlast(lambda: _make_folders(paths), limit=patience)
-    lock = claim(paths.state)
+    lock = claim(paths.state, paths.engine_url)
     try:
         return _opened(settings, paths, lock, patient, patience)
     except BaseException:
@@ -129,7 +129,7 @@ def _make_folders(paths: ProjectPaths) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
-def _opened(settings: Settings, paths: ProjectPaths, lock: IO[str], patient: bool, patience: float) -> Services:
+def _opened(settings: Settings, paths: ProjectPaths, lock: ExitStack, patient: bool, patience: float) -> Services:
     store = MemoryStore(paths.database_url)
     outlast(store.migrate, limit=patience)
     if leftovers := store.settle_leftovers():

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 
 from memory import (
-    ControlCommand,
     FailureReason,
     MemoryStore,
     Task,
     TaskStatus,
     effective_priority,
+    moment_of,
     queue_priority,
     utc_now,
 )
@@ -82,8 +82,10 @@ class TaskOrchestrator:
         note_start(self._store, self._services.settings)
         self._engine.start(patience)
 
-    def run(self) -> None:
-        """The main loop: every error is logged, none ends it."""
+    def run(self) -> bool:
+        """The main loop: every error is logged, none ends it. True when it ends since nothing is left to do, False when
+        it was told to stop.
+        """
         woken, pause = True, 0.0
         while not self._stopping.is_set():
             self._services.wake.clear()
@@ -100,11 +102,12 @@ class TaskOrchestrator:
                     log.exception("main loop")
                     alert(AlertKind.CRITICAL, f"main loop: {type(error).__name__}", f"the main loop: {error}")
             if self._until_idle and not busy and self._finished():
-                return
+                return True
             if pause:
                 woken = not self._stopping.wait(pause)
             else:
                 woken = self._services.wake.wait(_CEO_TICK if self._ceo_job and not self._resting else _TICK)
+        return False
 
     def request_stop(self) -> None:
         """Ask the main loop to end; safe in a signal handler."""
@@ -251,7 +254,7 @@ class TaskOrchestrator:
     def _obey(self) -> None:
         """Do what the owner asked for. A kill or a database that is away leaves the command where it is: each of them
         may be done twice."""
-        commands: dict[str, Callable[[Task, ControlCommand], None]] = {
+        commands: dict[str, Callable[[Task, str], None]] = {
             "cancel": self._cancel,
             "retry": self._retry,
             "approve": self._approve,
@@ -260,7 +263,8 @@ class TaskOrchestrator:
             log.info("command", command=control.command, argument=control.argument)
             try:
                 if control.command in commands:
-                    commands[control.command](self._store.get_task(control.argument), control)
+                    task_id, _, seen = control.argument.partition(" ")
+                    commands[control.command](self._store.get_task(task_id), seen)
             except Exception as error:  # a bug must not keep the commands behind it waiting for ever
                 if passing_trouble(error):
                     raise
@@ -268,16 +272,17 @@ class TaskOrchestrator:
                 alert(AlertKind.CRITICAL, f"command: {type(error).__name__}", f"{control.command}: {error}")
             self._store.drop_control(control.id)
 
-    def _cancel(self, task: Task, _: ControlCommand) -> None:
+    def _cancel(self, task: Task, _: str) -> None:
         self._end(task, TaskStatus.CANCELLED, None, "cancelled by the owner")
 
-    def _retry(self, task: Task, _: ControlCommand) -> None:
+    def _retry(self, task: Task, _: str) -> None:
         if self._store.retry_task(task.id):
             self._store.log_activity("orchestrator", "task retried", task.id, title=task.title)
 
-    def _approve(self, task: Task, control: ControlCommand) -> None:
-        if task.status is not TaskStatus.WAITING_APPROVAL or (task.updated_at or task.created_at) > control.created_at:
-            return  # what waits now is another gate than the owner saw
+    def _approve(self, task: Task, seen: str) -> None:
+        if task.status is not TaskStatus.WAITING_APPROVAL or (seen and seen != moment_of(task)):
+            log.info("what waits now is not what was approved", task=task.id, status=task.status.value)
+            return
         state = FlowState.model_validate(task.result)
         result = task.result | {"approved": [*state.approved, state.waiting_for], "waiting_for": ""}
         self._store.transition(

@@ -364,7 +364,7 @@ def test_what_waits_for_the_owner_is_listed_and_answered(make_house: MakeHouse) 
     with house.store() as store:
         sent = [(control.command, control.argument) for control in store.controls()]
         assert store.get_task(blocked).description.endswith("The owner adds:\n\nIt is the sum.")
-    assert sent == [("approve", gate), ("retry", blocked), ("cancel", blocked)]
+    assert sent == [("approve", f"{gate} 0.0"), ("retry", blocked), ("cancel", blocked)]
 
 
 def test_a_task_tells_its_parts_and_they_tell_the_task(make_house: MakeHouse) -> None:

@@ -187,7 +187,7 @@ from orchestrator.claim import claim
 from orchestrator.engine import Engine, Job
 
 url, marks = sys.argv[1], Path(sys.argv[2])
-lock = claim(marks)
+lock = claim(marks, url)
 
 def mark(name, then=0.0):
     with (marks / name).open("a") as file:
@@ -217,7 +217,7 @@ def test_a_killed_process_repeats_the_step_it_was_in_and_no_other(url: str, tmp_
     with daemon() as first:
         eventually((tmp_path / "running").exists, "the step begins")
         with pytest.raises(DaemonRunning, match=f"pid {first.pid}"):
-            claim(tmp_path)
+            claim(tmp_path, url)
         first.send_signal(signal.SIGKILL)
     (tmp_path / "go").touch()
     with daemon() as second:
@@ -225,7 +225,17 @@ def test_a_killed_process_repeats_the_step_it_was_in_and_no_other(url: str, tmp_
     assert {name: len((tmp_path / name).read_text()) for name in ("done", "running", "after")} == {
         "done": 1, "running": 2, "after": 1,
     }  # fmt: skip
-    claim(tmp_path).close()
+    claim(tmp_path, url).close()
+
+
+def test_a_file_that_two_projects_were_given_has_one_daemon(url: str, tmp_path: Path) -> None:
+    with claim(tmp_path / "one", url):
+        with pytest.raises(DaemonRunning):
+            claim(tmp_path / "other", url)
+        with pytest.raises(DaemonRunning):
+            claim(tmp_path / "one", "postgresql://host/agents")
+        claim(tmp_path / "other", "postgresql://host/agents").close()
+    claim(tmp_path / "other", url).close()
 
 
 def test_jobs_that_ended_are_forgotten_and_spared_ones_are_not(url: str) -> None:
