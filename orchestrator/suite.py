@@ -35,6 +35,7 @@ from testing import (
     TestResult,
     TestRunner,
     discard_folder,
+    end_orphans,
 )
 
 log = get_logger(__name__)
@@ -106,7 +107,9 @@ class Suite:
         return self._framework
 
     def clear_leftovers(self) -> None:
-        """Remove run folders that a killed daemon of this project left; only at the start."""
+        """End the processes and remove the run folders that a killed daemon of this project left; only at the start."""
+        if ended := end_orphans(self._run_prefix):
+            log.info("test runs of a killed daemon were still there", ended=ended)
         for folder in Path(tempfile.gettempdir()).glob(f"{self._run_prefix}*"):
             discard_folder(folder)
 

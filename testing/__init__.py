@@ -17,6 +17,7 @@ from testing.limits import SETUP_LIMITS, SandboxLimits
 from testing.mounts import Mount
 from testing.mutator import Distinguishing, Mutation, MutationTask, Survivor
 from testing.narrowing import has_tests, only_tests
+from testing.orphans import end_orphans
 from testing.ownership import discard as discard_folder
 from testing.recombiner import Comparison, ComparisonTask, Recombination, RecombinationTask
 from testing.results import Failure, FailureKind, TestCounts, TestResult
@@ -64,6 +65,7 @@ __all__ = [
     "declared_tests",
     "detect_framework",
     "discard_folder",
+    "end_orphans",
     "explain_tampering",
     "find_toolchain",
     "has_tests",

@@ -23,6 +23,7 @@ from testing.errors import EnvironmentSetupError
 from testing.frameworks import language_of
 from testing.javascript.setup import NodeSetup
 from testing.limits import SETUP_LIMITS, SandboxLimits
+from testing.orphans import end_orphans
 from testing.ownership import discard
 from testing.python_setup import PythonSetup
 from testing.sandbox import Sandbox
@@ -153,6 +154,7 @@ class EnvironmentManager:
             with (self.root / ".locks" / key).open("w") as lock, suppress(BlockingIOError):
                 if key != own:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                end_orphans(str(folder))
                 discard(folder)
 
     def _keep_log(self, build: Path, key: str) -> None:

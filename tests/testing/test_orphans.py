@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from testing import end_orphans
+from testing.bubblewrap import find_bwrap
+from tests.testing.test_supervision import alive
+
+
+def test_what_a_killed_daemon_left_in_the_sandbox_is_ended(tmp_path: Path) -> None:
+    bwrap = find_bwrap()
+    assert bwrap is not None
+    left, other = tmp_path / "run-1-a", tmp_path / "run-2-b"
+    shell = ["--ro-bind", "/", "/", "--dev", "/dev", "--unshare-pid", "sleep", "61.25"]
+    runs = [subprocess.Popen([str(bwrap), "--setenv", "RUN", str(folder), *shell]) for folder in (left, other)]
+    reader = subprocess.Popen(["sh", "-c", "exec sleep 61.5", str(left)])
+    try:
+        assert end_orphans("run-1-") >= 1
+        assert runs[0].wait(10) != 0
+        assert runs[1].poll() is None
+        assert reader.poll() is None
+        assert end_orphans("run-1-") == 0
+        assert end_orphans("run-2-") >= 1
+        assert runs[1].wait(10) != 0
+    finally:
+        for process in (*runs, reader):
+            process.kill()
+            process.wait(10)
+    assert alive("61.25") == []
