@@ -3,9 +3,15 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import psutil
+
 from testing import end_orphans
 from testing.bubblewrap import find_bwrap
-from tests.testing.test_supervision import alive
+from tests.testing.test_supervision import alive, eventually
+
+
+def sleepers() -> int:
+    return sum(psutil.Process(pid).name() == "sleep" for pid in alive("61.25"))
 
 
 def test_what_a_killed_daemon_left_in_the_sandbox_is_ended(tmp_path: Path) -> None:
@@ -16,15 +22,17 @@ def test_what_a_killed_daemon_left_in_the_sandbox_is_ended(tmp_path: Path) -> No
     runs = [subprocess.Popen([str(bwrap), "--setenv", "RUN", str(folder), *shell]) for folder in (left, other)]
     reader = subprocess.Popen(["sh", "-c", "exec sleep 61.5", str(left)])
     try:
+        assert eventually(lambda: sleepers() == 2)
         assert end_orphans("run-1-") >= 1
-        assert runs[0].wait(10) != 0
+        runs[0].wait(10)
         assert runs[1].poll() is None
         assert reader.poll() is None
         assert end_orphans("run-1-") == 0
         assert end_orphans("run-2-") >= 1
-        assert runs[1].wait(10) != 0
+        runs[1].wait(10)
     finally:
+        end_orphans("run-")
         for process in (*runs, reader):
             process.kill()
             process.wait(10)
-    assert alive("61.25") == []
+    assert eventually(lambda: alive("61.25") == [])
