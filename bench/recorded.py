@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from pydantic import JsonValue, TypeAdapter
 
 from agents import Requirements, TestCase, render_test_file
 from bench.switches import SWITCHES, switched_off
@@ -153,7 +154,7 @@ def _cases(home: Path, chosen: TaskSet) -> Iterator[tuple[str, dict[str, list[Te
     for folder, known in _folders(home, chosen):
         for one, result in _rows(folder / "agents.db", "SELECT id, result FROM tasks"):
             if one in known:
-                cases = [TestCase.model_validate(case) for case in json.loads(result).get("cases", [])]
+                cases = _settled(json.loads(result))
                 yield (
                     known[one][0].id,
                     {kind: [case for case in cases if case.origin == origin] for kind, origin in _ORIGINS.items()},
@@ -221,17 +222,21 @@ def _folders(home: Path, chosen: TaskSet) -> Iterator[tuple[Path, dict[str, tupl
         for folder in sorted((home / "data").glob("repository-*")):
             known = {}
             for one, title, result in _rows(folder / "agents.db", "SELECT id, title, result FROM tasks"):
-                settled = json.loads(result)
-                if settled.get("requirements") and one in numbered and numbered[one].title == title:
-                    requirements = Requirements.model_validate(settled["requirements"])
-                    known[one] = (_with_tests(numbered[one], requirements, settled), requirements)
+                state = json.loads(result)
+                if state.get("requirements") and one in numbered and numbered[one].title == title:
+                    requirements = Requirements.model_validate(state["requirements"])
+                    known[one] = (_with_tests(numbered[one], requirements, _settled(state)), requirements)
             if known:
                 yield folder, known
 
 
-def _with_tests(task: BenchTask, requirements: Requirements, settled: dict[str, Any]) -> BenchTask:
+def _settled(state: Mapping[str, JsonValue]) -> list[TestCase]:
+    """The tests that a task's run settled."""
+    return TypeAdapter(list[TestCase]).validate_python(state.get("cases", []))
+
+
+def _with_tests(task: BenchTask, requirements: Requirements, cases: list[TestCase]) -> BenchTask:
     """The task with the tests that its answers were put into the repository for: those given, else those settled."""
-    cases = [TestCase.model_validate(case) for case in settled.get("cases", [])]
     return task if task.tests or not cases else task.model_copy(update={"tests": _rendered(task, requirements, cases)})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from config import load_settings
 from orchestrator.engine import Engine, Handler
@@ -22,12 +22,17 @@ def services_of(house: House) -> Iterator[Services]:
 
 
 @contextmanager
-def engine_with(services: Services, ceo: Handler) -> Iterator[Engine]:
-    """An engine for jobs of the kind `ceo`, stopped at the end."""
-    running = Engine(services.paths.engine_url, {"ceo": ceo})
+def engine(url: str, **handlers: Handler) -> Iterator[Engine]:
+    """A running engine; at the end of the block it lets running steps end and begins no more."""
+    running = Engine(url, dict(handlers))
     running.start()
     try:
         yield running
     finally:
         running.stop(5)
         running.close()
+
+
+def engine_with(services: Services, ceo: Handler) -> AbstractContextManager[Engine]:
+    """An engine of the house, for jobs of the kind `ceo`."""
+    return engine(services.paths.engine_url, ceo=ceo)

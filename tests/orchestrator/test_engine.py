@@ -7,8 +7,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -19,9 +17,10 @@ import sqlalchemy as sa
 from memory import FailureReason
 from monitoring import Alert, receive_alerts, register_secret
 from orchestrator.claim import claim
-from orchestrator.engine import Engine, Handler, Job, Steps, forget_jobs
+from orchestrator.engine import Engine, Job, Steps, forget_jobs
 from orchestrator.errors import DaemonRunning, StageFailed
 from tests.orchestrator.house import ROOT, eventually
+from tests.orchestrator.in_process import engine
 
 
 def job(name: str, *, agent: str = "developer", kind: str = "work", priority: int = 1) -> Job:
@@ -31,18 +30,6 @@ def job(name: str, *, agent: str = "developer", kind: str = "work", priority: in
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'engine.db'}"
-
-
-@contextmanager
-def engine(url: str, **handlers: Handler) -> Iterator[Engine]:
-    """A running engine; at the end of the block it lets running steps end and begins no more."""
-    running = Engine(url, dict(handlers))
-    running.start()
-    try:
-        yield running
-    finally:
-        running.stop(5)
-        running.close()
 
 
 def ended(running: Engine, *names: str) -> None:

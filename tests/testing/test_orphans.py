@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -20,7 +21,7 @@ def test_what_a_killed_daemon_left_in_the_sandbox_is_ended(tmp_path: Path) -> No
     left, other = tmp_path / "run-1-a", tmp_path / "run-2-b"
     shell = ["--ro-bind", "/", "/", "--dev", "/dev", "--unshare-pid", "sleep", "61.25"]
     runs = [subprocess.Popen([str(bwrap), "--setenv", "RUN", str(folder), *shell]) for folder in (left, other)]
-    reader = subprocess.Popen(["sh", "-c", "exec sleep 61.5", str(left)])
+    reader = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", str(left)])
     try:
         assert eventually(lambda: sleepers() == 2)
         assert end_orphans("run-1-") >= 1
