@@ -5,14 +5,14 @@ from agents.base import ACCEPTED_SCORE, Ask, BaseAgent, Work
 from agents.ceo import CEOAgent, Situation, is_decidable
 from agents.developer import Begun, CodeView, DeveloperAgent, FileText, Surroundings
 from agents.errors import AgentError, UnusableAnswer
-from agents.examples import Example, stated_examples
-from agents.facts import DECIDABLE, FACTS, Fact, FactKind, PlannedTask
-from agents.given_tests import cases_in
-from agents.javascript_tests import Loading, TestFile, render_javascript_tests
-from agents.law_tests import law_tests
+from agents.planning.facts import DECIDABLE, FACTS, Fact, FactKind, PlannedTask
+from agents.planning.similarity import is_same_work
 from agents.product import ProductAgent, module_name
 from agents.qa import QAAgent, contradicting, missing_case, render_test_file
-from agents.similarity import is_same_work
+from agents.stated.examples import Example, stated_examples
+from agents.stated.javascript_rendering import Loading, TestFile, render_javascript_tests
+from agents.stated.owner_tests import cases_in
+from agents.stated.property_cases import law_tests
 from agents.tech_lead import ChangeFacts, Setback, TechLeadAgent
 
 __all__ = [

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from agents.answers import TaskIdea
 from agents.answers import TaskIdeas as Ideas
-from agents.backlog import backlog_items
 from agents.base import BaseAgent
-from agents.examples import stated_examples
-from agents.facts import FACTS, Fact, FactKind, PlannedTask
+from agents.planning.backlog import backlog_items
+from agents.planning.facts import FACTS, Fact, FactKind, PlannedTask
+from agents.planning.similarity import is_same_work, normal
 from agents.prompts import render
-from agents.similarity import is_same_work, normal
+from agents.stated.examples import stated_examples
 from llm import CallContext
 from memory import OWNER, Priority, Task, TaskType
 

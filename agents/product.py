@@ -12,10 +12,10 @@ from pathlib import PurePosixPath
 from agents.answers import FileChoice, Requirements
 from agents.base import BaseAgent
 from agents.errors import UnusableAnswer
-from agents.examples import called_names, stated_examples
-from agents.given_tests import imported_names
-from agents.javascript_examples import JAVASCRIPT_GLOBALS, called_javascript_names, javascript_examples
-from agents.javascript_tests import imported_javascript
+from agents.stated.examples import called_names, stated_examples
+from agents.stated.javascript_examples import JAVASCRIPT_GLOBALS, called_javascript_names, javascript_examples
+from agents.stated.javascript_rendering import imported_javascript
+from agents.stated.owner_tests import imported_names
 from file_system import is_javascript
 from llm import CallContext
 from memory import Task

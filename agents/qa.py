@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from agents.answers import AssertionList, Requirements, TestCase
 from agents.base import BaseAgent
-from agents.examples import Example, called_names, free_names, stated_examples
-from agents.javascript_tests import (
+from agents.stated.examples import Example, called_names, free_names, stated_examples
+from agents.stated.javascript_rendering import (
     javascript_assertion_lines,
     javascript_cases_from_assertions,
     javascript_cases_from_examples,

@@ -25,8 +25,8 @@ from typing import cast
 import psutil
 
 from llm import LocalModelServer
-from llm.local_program import SLOTS
-from llm.local_server import Place
+from llm.embedded.program import SLOTS
+from llm.embedded.server import Place
 
 SOURCE = Path(__file__).parents[1] / "llm" / "client.py"
 PROMPT_CHARS = 2300

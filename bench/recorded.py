@@ -31,8 +31,8 @@ from agents import Requirements, TestCase, render_test_file
 from bench.switches import SWITCHES, switched_off
 from bench.task_sets import BenchTask, TaskSet, read_task_set
 from memory import Task
-from orchestrator.applying import apply_answer
-from orchestrator.flows.coding import digest_of
+from orchestrator.coding.attempts import digest_of
+from orchestrator.workbench.apply import apply_answer
 from testing import EnvironmentManager, Sandbox, TestRunner
 
 _ORIGINS = {"stated": "example", "assertions": "qa", "laws": "law", "strengthening": "mutant"}

@@ -18,7 +18,7 @@ from cli.tasks import AsJson, _choice
 from cli.views import activity_line, limit_table, task_table, usage_table, waiting_lines
 from config import AGENT_NAMES, json_schema
 from memory import Activity, MemoryStore, TaskStatus
-from memory.ledger import UsageKey
+from memory.tables.ledger import UsageKey
 from monitoring import escaped_json, redact
 
 config_commands = typer.Typer(help="Check the configuration.", no_args_is_help=True)

@@ -1,6 +1,8 @@
 """One client over all model providers: replay, cache, budget, outages, ledger, and an embedded model."""
 
 from llm.client import LLMClient
+from llm.embedded.model_file import ModelStatus, fetch_model, model_path, model_status
+from llm.embedded.server import LocalModelServer
 from llm.errors import (
     BudgetExhausted,
     Interrupted,
@@ -19,10 +21,8 @@ from llm.errors import (
 )
 from llm.ledger import CallContext, Ledger, ModelCall, StoredResponse
 from llm.lineup import uses_embedded_model
-from llm.local_server import LocalModelServer
-from llm.model_file import ModelStatus, fetch_model, model_path, model_status
-from llm.profiles import ModelProfile, abilities
-from llm.providers import Provider, resolve_provider
+from llm.profiles.profiles import ModelProfile, abilities
+from llm.providers.provider import Provider, resolve_provider
 from llm.request import Reply, Tool, ToolCall, ToolResult, Turn
 from llm.tokens import estimate_tokens
 

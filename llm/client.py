@@ -10,16 +10,16 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from config import AgentSettings, BudgetSettings, LLMSettings
+from llm.calls.fallback import fitted
+from llm.calls.responder import Responder, Terms
+from llm.calls.stored import redacted
+from llm.embedded.server import LocalModelServer
 from llm.errors import InvalidOutput, NotConfigured, TruncatedOutput
-from llm.fallback import fitted
 from llm.ledger import CallContext, Ledger
 from llm.lineup import Lineup
-from llm.local_server import LocalModelServer
-from llm.profile_book import ProfileBook
-from llm.profiles import ModelProfile
+from llm.profiles.profile_book import ProfileBook
+from llm.profiles.profiles import ModelProfile
 from llm.request import OutputSchema, Reply, Request, Tool, Turn
-from llm.responder import Responder, Terms
-from llm.stored import redacted
 from llm.structured import objection, without_fence
 from monitoring import get_logger, redact
 

@@ -8,7 +8,7 @@ from typing import get_args
 
 from config import AgentSettings, LLMSettings
 from llm.errors import NotConfigured
-from llm.providers import Endpoint, Provider, default_model, resolve_endpoint, resolve_provider
+from llm.providers.provider import Endpoint, Provider, default_model, resolve_endpoint, resolve_provider
 
 
 @dataclass(frozen=True)

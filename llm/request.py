@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from pydantic import JsonValue
 
-from llm.providers import Provider
+from llm.providers.provider import Provider
 
 
 @dataclass(frozen=True)

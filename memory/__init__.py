@@ -3,11 +3,9 @@
 One schema on SQLite or PostgreSQL, migrated at start; and the context an agent sees, built from it in a token budget.
 """
 
-from memory.anew import RETRIABLE
-from memory.audit import AuditReport
-from memory.budget_models import NANO, Claim, LimitState, Reserved, WaitingCall
 from memory.context import ContextManager, Section, estimated_tokens
-from memory.control import moment_of
+from memory.database.schema import SCHEMA_REVISION
+from memory.database.sqlite_files import check_sound, check_writable, compact, copy_database, revision_of
 from memory.errors import (
     AmbiguousTask,
     ContextTooLarge,
@@ -25,7 +23,11 @@ from memory.errors import (
     UnsupportedDatabase,
     ValueTooLarge,
 )
-from memory.models import (
+from memory.models.budgets import NANO, Claim, LimitState, Reserved, WaitingCall
+from memory.models.priority import effective_priority, queue_priority
+from memory.models.quality import SuiteQuality
+from memory.models.task_ids import new_task_id
+from memory.models.tasks import (
     MOST_TESTS,
     OWNER,
     Activity,
@@ -46,13 +48,11 @@ from memory.models import (
     Verdict,
     utc_now,
 )
-from memory.priority import effective_priority, queue_priority
-from memory.quality import SuiteQuality
-from memory.schema import SCHEMA_REVISION
-from memory.sqlite_files import check_sound, check_writable, compact, copy_database, revision_of
 from memory.store import MemoryStore
-from memory.task_ids import new_task_id
-from memory.tasks import ENDED, TaskChanges
+from memory.tables.audit import AuditReport
+from memory.tables.control import moment_of
+from memory.tables.task_retries import RETRIABLE
+from memory.tables.tasks import ENDED, TaskChanges
 
 __all__ = [
     "ENDED",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from memory.columns import shortened
+from memory.database.columns import shortened
 from memory.errors import ContextTooLarge
 from memory.store import MemoryStore
 from monitoring import redact

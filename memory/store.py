@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from memory.audit import AuditTables
-from memory.budgets import BudgetTables
-from memory.control import ControlTable
-from memory.database import BUSY_SECONDS, Database
+from memory.database.database import BUSY_SECONDS, Database
+from memory.database.migrate import current_revision, migrate
+from memory.database.schema import SCHEMA_REVISION
 from memory.errors import DatabaseCorrupt, SchemaMissing
-from memory.evidence import EvidenceTables
-from memory.journal import JournalTables
-from memory.ledger import LedgerTables
-from memory.migrate import current_revision, migrate
-from memory.probes import ProbeTable
-from memory.retention import RetentionTables
-from memory.schema import SCHEMA_REVISION
-from memory.tasks import TaskTable
-from memory.waiting import WaitingTable
+from memory.tables.audit import AuditTables
+from memory.tables.budgets import BudgetTables
+from memory.tables.control import ControlTable
+from memory.tables.evidence import EvidenceTables
+from memory.tables.journal import JournalTables
+from memory.tables.ledger import LedgerTables
+from memory.tables.probes import ProbeTable
+from memory.tables.retention import RetentionTables
+from memory.tables.tasks import TaskTable
+from memory.tables.waiting import WaitingTable
 
 
 class MemoryStore(

@@ -1,10 +1,10 @@
 """What the daemon tells about itself: JSON logs and alerts, with secrets taken out before anything is written."""
 
-from monitoring.alerts import Alert, AlertKind, alert, receive_alerts
-from monitoring.channels import Channel, open_channels
+from monitoring.alerts.alerts import Alert, AlertKind, alert, receive_alerts
+from monitoring.alerts.channels import Channel, open_channels
+from monitoring.alerts.sending import AlertSender
 from monitoring.logs import bound, configure_logging, get_logger
 from monitoring.redaction import MASK, mask_known, redact, register_secret
-from monitoring.sending import AlertSender
 from monitoring.terminal import escaped_json, without_steering
 
 __all__ = [

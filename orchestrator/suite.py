@@ -18,7 +18,7 @@ from git_ops import GitManager
 from memory import FailureReason
 from monitoring import get_logger
 from orchestrator.errors import StageFailed
-from orchestrator.sources import text_of
+from orchestrator.workbench.sources import text_of
 from testing import (
     Checked,
     Checker,

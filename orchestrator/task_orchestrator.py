@@ -17,15 +17,15 @@ from memory import (
     utc_now,
 )
 from monitoring import AlertKind, alert, get_logger
-from orchestrator.ceo_loop import CEOLoop
-from orchestrator.engine import Engine
+from orchestrator.engine.engine import Engine
+from orchestrator.engine.retries import LONGEST_PAUSE, passing_trouble, tell, waiting
 from orchestrator.errors import UnknownFlow
 from orchestrator.flows import FlowState
-from orchestrator.housekeeping import Housekeeping
-from orchestrator.patience import LONGEST_PAUSE, passing_trouble, tell, waiting
+from orchestrator.flows.stage_runner import WORKABLE, StageRunner, flow_of, stage_job
+from orchestrator.idle.ceo_loop import CEOLoop
+from orchestrator.operations.housekeeping import Housekeeping
+from orchestrator.operations.startup_audit import note_start
 from orchestrator.services import Services
-from orchestrator.stage_runner import WORKABLE, StageRunner, flow_of, stage_job
-from orchestrator.starting import note_start
 
 log = get_logger(__name__)
 

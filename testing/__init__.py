@@ -1,8 +1,12 @@
 """Running a project's tests: the sandbox, the project's environment, the test runner, and what a result means."""
 
-from testing.checkers import Checked, Checker, Finding
-from testing.environment import EnvironmentManager
-from testing.environment_record import Environment
+from testing.checks.checkers import Checked, Checker, Finding
+from testing.checks.tampering import Tampering, explain_tampering, tampering
+from testing.environments.javascript_package import read_package
+from testing.environments.manager import EnvironmentManager
+from testing.environments.record import Environment
+from testing.environments.setup_plan import Framework
+from testing.environments.toolchains import Language, find_toolchain, remedy_for
 from testing.errors import (
     EnvironmentSetupError,
     InvalidReport,
@@ -11,21 +15,17 @@ from testing.errors import (
     SandboxUnavailable,
     TestingError,
 )
-from testing.frameworks import declared_tests, detect_framework
-from testing.javascript.package import read_package
-from testing.limits import SETUP_LIMITS, SandboxLimits
-from testing.mounts import Mount
-from testing.mutator import Distinguishing, Mutation, MutationTask, Survivor
-from testing.narrowing import has_tests, only_tests
-from testing.orphans import end_orphans
-from testing.ownership import discard as discard_folder
-from testing.recombiner import Comparison, ComparisonTask, Recombination, RecombinationTask
+from testing.frameworks.framework import declared_tests, detect_framework
+from testing.frameworks.narrowing import has_tests, only_tests
 from testing.results import Failure, FailureKind, TestCounts, TestResult
 from testing.runner import TestRunner
-from testing.sandbox import Sandbox, SandboxMode, SandboxProbe, SandboxResult
-from testing.setup_plan import Framework
-from testing.tampering import Tampering, explain_tampering, tampering
-from testing.toolchains import Language, find_toolchain, remedy_for
+from testing.sandbox.limits import SETUP_LIMITS, SandboxLimits
+from testing.sandbox.mounts import Mount
+from testing.sandbox.orphans import end_orphans
+from testing.sandbox.ownership import discard as discard_folder
+from testing.sandbox.sandbox import Sandbox, SandboxMode, SandboxProbe, SandboxResult
+from testing.strength.program import Distinguishing, Mutation, MutationTask, Survivor
+from testing.strength.recombiner import Comparison, ComparisonTask, Recombination, RecombinationTask
 
 __all__ = [
     "SETUP_LIMITS",

@@ -16,10 +16,10 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from testing.errors import InvalidReport
-from testing.junit import report_text
-from testing.mounts import Mount
-from testing.ownership import discard
-from testing.sandbox import Sandbox
+from testing.frameworks.junit import report_text
+from testing.sandbox.mounts import Mount
+from testing.sandbox.ownership import discard
+from testing.sandbox.sandbox import Sandbox
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -53,7 +53,7 @@ def run_program(place: Place, program: str, task: BaseModel, answer: type[Answer
         (out / _PACKAGE).mkdir()
         (out / _PACKAGE / "__init__.py").touch()
         for name in _PROGRAMS:
-            folder = Path(__file__).parent / name
+            folder = Path(__file__).parent / "strength" / name
             shutil.copytree(folder, out / _PACKAGE / name, ignore=shutil.ignore_patterns("__pycache__"))
         place.sandbox.hand_over(out)
         paths = [path for path in (place.variables.get("PYTHONPATH", ""), "/out") if path]

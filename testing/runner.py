@@ -7,26 +7,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from monitoring import get_logger
-from testing.checkers import Checked, Checker, is_configured, run_checker
-from testing.diagnosis import ProjectNames
-from testing.environment_record import Environment
+from testing.checks.checkers import Checked, Checker, is_configured, run_checker
+from testing.checks.formatting import formatter_of, run_formatter
+from testing.checks.unchanged import TestFiles
+from testing.environments.record import Environment
+from testing.environments.setup_plan import VENV, Framework
+from testing.environments.toolchains import Language, require_toolchain
 from testing.errors import InvalidReport
-from testing.formatting import formatter_of, run_formatter
-from testing.frameworks import command_for, detect_framework, explain_exit
+from testing.frameworks.command import TestCommand
+from testing.frameworks.diagnosis import ProjectNames
+from testing.frameworks.framework import command_for, detect_framework, explain_exit
+from testing.frameworks.javascript_runners import CACHES
+from testing.frameworks.junit import Report
+from testing.frameworks.reading import explain, read
 from testing.inner_program import Place
-from testing.javascript.runners import CACHES
-from testing.junit import Report
-from testing.mounts import Mount
-from testing.mutator import Mutation, MutationTask, mutate
-from testing.ownership import discard, everything
-from testing.reading import explain, read
-from testing.recombiner import Comparison, ComparisonTask, Recombination, RecombinationTask, compare, recombine
 from testing.results import Failure, TestCounts, TestResult
-from testing.sandbox import Sandbox, SandboxResult
-from testing.setup_plan import VENV, Framework
-from testing.test_command import TestCommand
-from testing.toolchains import Language, require_toolchain
-from testing.unchanged import TestFiles
+from testing.sandbox.mounts import Mount
+from testing.sandbox.ownership import discard, everything
+from testing.sandbox.sandbox import Sandbox, SandboxResult
+from testing.strength.program import Mutation, MutationTask, mutate
+from testing.strength.recombiner import Comparison, ComparisonTask, Recombination, RecombinationTask, compare, recombine
 
 _log = get_logger(__name__)
 

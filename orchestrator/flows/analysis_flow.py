@@ -8,7 +8,7 @@ from functools import partial
 from agents import Report, Review
 from memory import FailureReason, TaskType
 from orchestrator.errors import StageFailed
-from orchestrator.flows.flow import Done, Flow, FlowState, Next, Outcome, Result, Stage, StageContext
+from orchestrator.flow import Done, Flow, FlowState, Next, Outcome, Result, Stage, StageContext
 
 
 class AnalysisState(FlowState):

@@ -12,16 +12,16 @@ from functools import partial
 
 from agents import ChangeFacts, Requirements, Review
 from memory import FailureReason, TaskType
+from orchestrator.coding.attempts import make_tests_pass
+from orchestrator.coding.state import CodeState, Settled
+from orchestrator.coding.suite_strength import settle_quality
+from orchestrator.coding.tests_first import settle_tests
 from orchestrator.errors import StageFailed
-from orchestrator.flows.code_state import CodeState, Settled
-from orchestrator.flows.coding import make_tests_pass
+from orchestrator.flow import Done, Flow, Next, Outcome, Stage, StageContext, Wait
 from orchestrator.flows.escalation import ESCALATION
-from orchestrator.flows.flow import Done, Flow, Next, Outcome, Stage, StageContext, Wait
-from orchestrator.flows.suite_quality import settle_quality
-from orchestrator.flows.test_first import settle_tests
-from orchestrator.lessons import of_landed
+from orchestrator.flows.lessons import of_landed
 from orchestrator.suite import Baseline
-from orchestrator.workbench import Landed, Opened
+from orchestrator.workbench.workbench import Landed, Opened
 
 MAX_REVIEW_ROUNDS = 3
 MAX_LANDING_ROUNDS = 5

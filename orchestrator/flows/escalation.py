@@ -13,8 +13,8 @@ from pydantic import BaseModel, JsonValue
 from agents import Escalation, Setback, is_same_work
 from memory import ENDED, FailureReason, MemoryStore, Task, new_task_id
 from orchestrator.errors import StageFailed
-from orchestrator.flows.flow import Anew, Flow, FlowState, Outcome, Stage, StageContext
-from orchestrator.lessons import first_failure
+from orchestrator.flow import Anew, Flow, FlowState, Outcome, Stage, StageContext
+from orchestrator.flows.lessons import first_failure
 
 STAGE = "escalate"
 _REASONS = frozenset(

@@ -13,7 +13,7 @@ from agents import Begun, CodeView, DeveloperAgent, FileText, Requirements
 from config import LLMSettings
 from llm import CallContext, LLMClient, LocalModelServer, model_status
 from memory import MemoryStore, Task
-from orchestrator.beginnings import Wanted, begun_function, resumed_function
+from orchestrator.small_models.begun_functions import Wanted, begun_function, resumed_function
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(300)]
 

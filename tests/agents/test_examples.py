@@ -7,7 +7,7 @@ import ast
 import pytest
 
 from agents import stated_examples
-from agents.examples import Example, called_names, free_names
+from agents.stated.examples import Example, called_names, free_names
 
 
 def facts(text: str) -> list[tuple[str, str | None]]:

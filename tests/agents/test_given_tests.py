@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from agents import cases_in
-from agents.given_tests import imported_names
+from agents.stated.owner_tests import imported_names
 from memory import MOST_TESTS, Task
 
 FILE = '''

@@ -13,8 +13,8 @@ from agents import (
     contradicting,
     render_javascript_tests,
 )
-from agents.javascript_examples import javascript_examples, to_javascript
 from agents.product import wanted_javascript
+from agents.stated.javascript_examples import javascript_examples, to_javascript
 from memory import Task
 from tests.agents.scripted import scripted_llm
 

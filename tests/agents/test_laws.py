@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from agents import Requirements, TestCase, law_tests
-from agents.law_values import values
-from agents.laws import stated_laws
 from agents.product import wanted_symbols
+from agents.stated.properties import stated_laws
+from agents.stated.property_values import values
 from testing import Environment, TestRunner
 from tests.testing.conftest import Tree, base_environment, manager, runner, sandbox, tree
 

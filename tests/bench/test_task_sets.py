@@ -14,7 +14,7 @@ import yaml
 from junitparser import JUnitXml
 
 from agents import cases_in
-from agents.laws import stated_laws
+from agents.stated.properties import stated_laws
 from bench.task_sets import TaskSet, read_task_set
 
 TASKS = Path(__file__).resolve().parents[2] / "bench" / "tasks"

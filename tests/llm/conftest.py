@@ -11,7 +11,8 @@ import pytest
 from config import AgentSettings, LLMSettings
 from llm import CallContext, LLMClient, Provider
 from memory import MemoryStore
-from monitoring import Alert, alerts, receive_alerts
+from monitoring import Alert, receive_alerts
+from monitoring.alerts import alerts
 from tests.support import ScriptedModelServer
 
 MODELS: dict[Provider, str] = {

@@ -10,7 +10,7 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
-from llm.model_file import ModelFile
+from llm.embedded.model_file import ModelFile
 
 PART_SIZE = 40_000
 PACKAGE = "tiny-model-part"

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from llm import Provider, Tool, ToolCall, ToolResult, Turn
 from memory import MemoryStore
-from memory.schema import model_cache, model_calls
+from memory.database.schema import model_cache, model_calls
 from monitoring import register_secret
 from tests.llm.conftest import MODELS, MakeClient, context
 from tests.support import Reply, Request, ScriptedModelServer

@@ -21,7 +21,7 @@ import pytest
 
 from config import LLMSettings
 from llm import LLMClient, LocalModelServer, LocalServerFailed, ModelMissing, model_status
-from llm.local_program import programs
+from llm.embedded.program import programs
 from memory import MemoryStore
 from tests.llm.conftest import context
 from tests.orchestrator.house import eventually

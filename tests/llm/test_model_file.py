@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from llm import ModelFetchFailed, fetch_model, model_status
-from llm.model_file import EMBEDDED, ModelFile
+from llm.embedded.model_file import EMBEDDED, ModelFile
 from tests.llm.package_index import PART_SIZE, ModelIndex
 
 ROOT = Path(__file__).parents[2]

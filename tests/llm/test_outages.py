@@ -12,11 +12,11 @@ import pytest
 
 from config import BudgetSettings, LLMSettings
 from llm import LLMClient, ProviderRefused, ProviderUnavailable, Tool, Turn
-from llm.circuits import Circuits
+from llm.calls.circuits import Circuits
+from llm.calls.fallback import candidates
+from llm.calls.rate import RateLimiter
 from llm.errors import ModelUnknown
-from llm.fallback import candidates
 from llm.lineup import ServedModel
-from llm.rate import RateLimiter
 from llm.request import Request
 from memory import MemoryStore
 from monitoring import Alert, AlertKind

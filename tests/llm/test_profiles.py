@@ -12,11 +12,11 @@ from pydantic import SecretStr
 
 from config import AgentSettings, LLMSettings
 from llm import LLMClient, PromptTooLong, Provider, estimate_tokens, resolve_provider
+from llm.calls.pricing import cost_usd
+from llm.embedded.server import LocalModelServer
 from llm.lineup import ServedModel
-from llm.local_server import LocalModelServer
-from llm.pricing import cost_usd
-from llm.profiles import known
-from llm.providers import LOCAL_CONTEXT
+from llm.profiles.profiles import known
+from llm.providers.provider import LOCAL_CONTEXT
 from llm.request import Answer, Request
 from memory import MemoryStore
 from tests.llm.conftest import context

@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from memory import MemoryStore, Task, new_task_id
-from memory.schema import audit_chain, metadata
+from memory.database.schema import audit_chain, metadata
 
 ROOT = Path(__file__).parents[2]
 _numbers = itertools.count(1)

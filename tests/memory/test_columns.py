@@ -21,8 +21,8 @@ from memory import (
     TaskStatus,
     Verdict,
 )
-from memory.columns import shortened
-from memory.schema import metadata
+from memory.database.columns import shortened
+from memory.database.schema import metadata
 from monitoring import register_secret
 
 KNOWN = "correct-horse-battery"

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 
 import memory
 from memory import MemoryStore, SchemaMissing, SchemaTooNew, Task
-from memory.schema import SCHEMA_REVISION, metadata
+from memory.database.schema import SCHEMA_REVISION, metadata
 from tests.memory.conftest import Python, drop_triggers
 
 
@@ -29,7 +29,7 @@ def test_the_migrations_make_the_schema_that_the_code_uses(url: str) -> None:
 
 
 def test_the_newest_migration_is_the_one_the_code_names() -> None:
-    scripts = ScriptDirectory(str(Path(memory.__file__).parent / "migrations"))
+    scripts = ScriptDirectory(str(Path(memory.__file__).parent / "database" / "migrations"))
     assert scripts.get_heads() == [SCHEMA_REVISION]
     revisions = [script.revision for script in scripts.walk_revisions()]
     assert revisions == sorted(revisions, reverse=True)  # "newer" is decided by this order

@@ -23,7 +23,7 @@ from pydantic import JsonValue
 from config import load_settings
 from config.paths import ProjectPaths
 from memory import MemoryStore, Priority, Task, TaskStatus, TaskType, new_task_id
-from memory.schema import tasks
+from memory.database.schema import tasks
 from tests.support import Answer, Request
 from tests.warm import WarmProcess
 

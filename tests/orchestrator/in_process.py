@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from config import load_settings
-from orchestrator.engine import Engine, Handler
+from orchestrator.engine.engine import Engine, Handler
 from orchestrator.services import Services, open_services
 from tests.orchestrator.house import House
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from memory import FailureReason, TaskStatus, utc_now
-from memory.schema import budgets
+from memory.database.schema import budgets
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import House, asked, team
 

@@ -10,9 +10,9 @@ from typing import TypeVar
 from pydantic import JsonValue
 
 from memory import MemoryStore, Priority, TaskStatus, TaskType
-from orchestrator.ceo_loop import CEOLoop, IdleState
-from orchestrator.engine import Steps
+from orchestrator.engine.engine import Steps
 from orchestrator.errors import Stopping
+from orchestrator.idle.ceo_loop import CEOLoop, IdleState
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import (
     ADD_TASK,

@@ -16,8 +16,8 @@ import sqlalchemy as sa
 
 from memory import FailureReason
 from monitoring import Alert, receive_alerts, register_secret
-from orchestrator.claim import claim
-from orchestrator.engine import Engine, Job, Steps, forget_jobs
+from orchestrator.engine.engine import Engine, Job, Steps, forget_jobs
+from orchestrator.engine.project_lock import claim
 from orchestrator.errors import DaemonRunning, StageFailed
 from tests.orchestrator.house import ROOT, eventually
 from tests.orchestrator.in_process import engine
@@ -170,8 +170,8 @@ def test_a_cancelled_job_begins_no_further_step_and_a_broken_one_is_told(url: st
 DAEMON = """
 import sys, time
 from pathlib import Path
-from orchestrator.claim import claim
-from orchestrator.engine import Engine, Job
+from orchestrator.engine.project_lock import claim
+from orchestrator.engine.engine import Engine, Job
 
 url, marks = sys.argv[1], Path(sys.argv[2])
 lock = claim(marks, url)

@@ -9,8 +9,8 @@ import pytest
 
 from agents import TestCase
 from memory import TaskStatus
-from orchestrator.flows.code_state import CodeState
-from orchestrator.flows.hidden_share import hidden_of
+from orchestrator.coding.hidden_tests import hidden_of
+from orchestrator.coding.state import CodeState
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import CALC, git, team
 from tests.support import Request

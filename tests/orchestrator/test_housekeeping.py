@@ -12,8 +12,8 @@ import pytest
 from config import load_settings
 from memory import TaskStatus
 from orchestrator import open_services
-from orchestrator.engine import Engine
-from orchestrator.housekeeping import Housekeeping, give_back_memory
+from orchestrator.engine.engine import Engine
+from orchestrator.operations.housekeeping import Housekeeping, give_back_memory
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import BAD_ADD, git, team
 

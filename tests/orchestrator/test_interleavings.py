@@ -13,8 +13,8 @@ from pydantic import JsonValue
 
 from git_ops.locks import locked
 from memory import DatabaseLocked, MemoryStore, Task, TaskStatus
-from orchestrator.ceo_loop import CEOLoop
-from orchestrator.engine import Job, Steps
+from orchestrator.engine.engine import Job, Steps
+from orchestrator.idle.ceo_loop import CEOLoop
 from orchestrator.services import Services
 from orchestrator.task_orchestrator import TaskOrchestrator
 from tests.orchestrator.conftest import MakeHouse

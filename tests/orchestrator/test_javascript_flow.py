@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from memory import FailureReason, TaskStatus
-from testing.toolchains import find_toolchain
+from testing.environments.toolchains import find_toolchain
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import House, asked, git, team
 from tests.support import Request

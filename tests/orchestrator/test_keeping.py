@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 
 import memory
 from memory import TaskStatus
-from memory.schema import SCHEMA_REVISION
+from memory.database.schema import SCHEMA_REVISION
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import GOOD_ADD, Held, House, asked, eventually, git, team
 
@@ -118,7 +118,7 @@ def test_migrate_lets_a_task_at_work_go_on(make_house: MakeHouse) -> None:
 def to_previous_revision(file: Path) -> None:
     """The database as the program before this one would hold it."""
     config = Config()
-    config.set_main_option("script_location", str(Path(memory.__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(Path(memory.__file__).parent / "database" / "migrations"))
     config.set_main_option("path_separator", "os")
     newest = ScriptDirectory.from_config(config).get_revision("head")
     assert newest is not None

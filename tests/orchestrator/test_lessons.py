@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from memory import Attempt, FailureReason, Task
-from orchestrator.lessons import first_failure, of_blocked, of_landed
+from orchestrator.flows.lessons import first_failure, of_blocked, of_landed
 
 
 def attempt(number: int, outcome: str, evidence: str) -> Attempt:

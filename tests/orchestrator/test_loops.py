@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from memory import FailureReason, TaskStatus
-from orchestrator.flows.loops import lasting, signature
-from orchestrator.trials import FailureNote, Trial
+from orchestrator.coding.loops import lasting, signature
+from orchestrator.workbench.trial import FailureNote, Trial
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import (
     BAD_ADD,

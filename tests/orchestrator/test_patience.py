@@ -13,9 +13,9 @@ from git_ops import BranchMissing, DiskFull
 from memory import DatabaseLocked, FailureReason
 from monitoring import Alert, AlertKind, receive_alerts
 from orchestrator import StageFailed
+from orchestrator.engine.failures import typed_failures
+from orchestrator.engine.retries import outlast
 from orchestrator.errors import Stopping
-from orchestrator.failures import typed_failures
-from orchestrator.patience import outlast
 from testing import SandboxUnavailable
 
 

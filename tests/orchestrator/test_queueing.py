@@ -10,9 +10,9 @@ from typing import TypeVar
 from config import load_settings
 from memory import ENDED, FailureReason, MemoryStore, Priority, Task, TaskStatus
 from orchestrator import open_services
-from orchestrator.engine import Job
-from orchestrator.flows.code_state import CodeState, Sample
-from orchestrator.flows.flow import StageContext
+from orchestrator.coding.state import CodeState, Sample
+from orchestrator.engine.engine import Job
+from orchestrator.flow import StageContext
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import GOOD_ADD, Held, asked, team
 from tests.support import Answer, Reply, Request

@@ -9,10 +9,10 @@ from typing import cast
 import pytest
 
 from memory import Task
-from orchestrator.flows.code_state import CodeState, Sample
-from orchestrator.flows.flow import StageContext
-from orchestrator.flows.strategies.recombining import Recombining
-from orchestrator.flows.strategies.strategy import Standing, Try
+from orchestrator.coding.method import Standing, Try
+from orchestrator.coding.state import CodeState, Sample
+from orchestrator.flow import StageContext
+from orchestrator.small_models.recombining import Recombining
 from testing import Recombination
 
 SURE = Recombination(code="x", found=2, agreeing=2, proven=True)

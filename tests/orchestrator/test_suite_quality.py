@@ -9,9 +9,9 @@ from pydantic import JsonValue
 
 from agents import Requirements, TestCase
 from memory import SuiteQuality, TaskStatus
-from orchestrator.flows.code_state import CodeState
-from orchestrator.flows.suite_quality import quality_of
-from orchestrator.touched import touched_functions
+from orchestrator.coding.state import CodeState
+from orchestrator.coding.suite_strength import quality_of
+from orchestrator.workbench.touched import touched_functions
 from testing import Mutation, Survivor
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import APPROVED, CALC, REJECTED, Rule, git, team

@@ -11,7 +11,7 @@ from bench.repository_map import generate
 from llm import Reply as Message
 from llm import ToolCall, ToolResult, Turn
 from memory import FailureReason, TaskStatus
-from orchestrator.flows.tool_loop import _doings, _Loop, _make_room
+from orchestrator.coding.tool_loop import _doings, _Loop, _make_room
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import APPROVED, House, eventually, git, in_sandbox, team
 from tests.support import Answer, Reply, Request, ScriptedModelServer

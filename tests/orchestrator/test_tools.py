@@ -20,8 +20,8 @@ from file_system import (
     SyntaxProblem,
 )
 from llm import ToolCall
-from orchestrator.protected import DEPENDENCY_FILES, TEST_FILES
-from orchestrator.tools.file_tools import create_file, edit_file, list_files, read_file, search_files
+from orchestrator.workbench.file_tools import create_file, edit_file, list_files, read_file, search_files
+from orchestrator.workbench.protected import DEPENDENCY_FILES, TEST_FILES
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.trials import Trial, evidence_without
+from orchestrator.workbench.trial import Trial, evidence_without
 from testing import Failure, TestCounts, TestResult
 
 FILE = "tests/test_f.py"

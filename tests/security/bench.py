@@ -12,8 +12,8 @@ from config import load_settings
 from config.paths import ProjectPaths
 from memory import Task, TaskStatus, TaskType, new_task_id
 from orchestrator.services import Services, open_services
-from orchestrator.trials import Trial
-from orchestrator.workbench import Workbench
+from orchestrator.workbench.trial import Trial
+from orchestrator.workbench.workbench import Workbench
 from tests.orchestrator.house import ADD_TASK, CALC, House, make_repository
 
 TESTS = """from calc import add

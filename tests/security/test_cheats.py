@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.trials import Trial
+from orchestrator.workbench.trial import Trial
 from tests.orchestrator.house import CALC
 from tests.security.bench import RIGHT, WRONG, Verification, of, verification
 

@@ -9,7 +9,7 @@ import pytest
 
 from testing import Environment, TestRunner
 from testing.errors import InvalidReport
-from testing.junit import MOST_TESTS, read_report
+from testing.frameworks.junit import MOST_TESTS, read_report
 from tests.testing.conftest import Tree
 
 pytestmark = pytest.mark.probe("hostile")

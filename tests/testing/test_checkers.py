@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from testing import Checker, Environment, EnvironmentManager, Sandbox, TestRunner
-from testing.checkers import run_checker
+from testing.checks.checkers import run_checker
 from tests.testing.conftest import Tree
 
 PYPROJECT = """

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from testing import Environment, EnvironmentManager, Sandbox, SandboxLimits, TestRunner
-from testing.compiled.cargo import cargo_command, read_cargo_report
-from testing.compiled.diagnosis import diagnose_compiled
-from testing.compiled.go import go_command, read_go_report
+from testing.environments.toolchains import find_toolchain
 from testing.errors import InvalidReport
-from testing.frameworks import detect_framework
-from testing.limits import GIB
-from testing.toolchains import find_toolchain
+from testing.frameworks.cargo import cargo_command, read_cargo_report
+from testing.frameworks.compiled_diagnosis import diagnose_compiled
+from testing.frameworks.framework import detect_framework
+from testing.frameworks.go import go_command, read_go_report
+from testing.sandbox.limits import GIB
 from tests.testing.conftest import Tree
 
 CARGO = """   Compiling kit v0.1.0 (/work)

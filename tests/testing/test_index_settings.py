@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from testing.index_settings import index_settings
+from testing.environments.index_settings import index_settings
 
 
 def test_pip_settings_are_told_to_pip_and_uv(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from testing.errors import InvalidReport
-from testing.junit import read_report
+from testing.frameworks.junit import read_report
 
 CASE = '<testcase classname="tests.test_a" name="test_x" file="tests/test_a.py"/>'
 

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testing import Environment, Recombination, RecombinationTask, TestRunner
-from testing.recombination.choice import MOST_PROBES, RESULT, best, probes
-from testing.recombination.edits import STAGES, changes
-from testing.recombination.solutions import computes_unused, read_solution, written
-from testing.recombination.templates import Hints, empty_cases, usual_mends
+from testing.strength.recombination.choice import MOST_PROBES, RESULT, best, probes
+from testing.strength.recombination.edits import STAGES, changes
+from testing.strength.recombination.solutions import computes_unused, read_solution, written
+from testing.strength.recombination.templates import Hints, empty_cases, usual_mends
 from tests.testing.conftest import Tree
 
 # The first refuses what is wrong but adds up badly; the second adds up well but refuses nothing.
@@ -303,9 +303,9 @@ def _function(parts: list[str]) -> ast.FunctionDef:
 
 def test_the_search_is_given_away_as_plain_files(tmp_path: Path) -> None:
     """It runs in the project's own environment, which has none of our packages."""
-    import testing.recombination
+    import testing.strength.recombination
 
-    folder = Path(testing.recombination.__file__).parent
+    folder = Path(testing.strength.recombination.__file__).parent
     for file in folder.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.level == 0:

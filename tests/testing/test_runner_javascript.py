@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from testing import Environment, EnvironmentManager, EnvironmentSetupError, Sandbox, SandboxLimits, TestRunner
-from testing.frameworks import declared_tests, detect_framework
-from testing.javascript.diagnosis import diagnose_javascript
-from testing.javascript.report import read_javascript_report
-from testing.limits import MIB
-from testing.toolchains import find_toolchain
+from testing.environments.toolchains import find_toolchain
+from testing.frameworks.framework import declared_tests, detect_framework
+from testing.frameworks.javascript_diagnosis import diagnose_javascript
+from testing.frameworks.javascript_report import read_javascript_report
+from testing.sandbox.limits import MIB
 from tests.testing.conftest import Tree
 
 pytestmark = pytest.mark.skipif(find_toolchain("node") is None, reason="there is no node on this machine")

@@ -9,10 +9,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from testing import Mount, Sandbox, SandboxLimits, SandboxUnavailable
-from testing.identity import identity_for
-from testing.mounts import base_interpreter
-from testing.remedies import remedy_for
-from testing.unconfined import closed_folder, on_host
+from testing.sandbox.identity import identity_for
+from testing.sandbox.mounts import base_interpreter
+from testing.sandbox.remedies import remedy_for
+from testing.sandbox.unconfined import closed_folder, on_host
 
 PYTHON_REACHABLE = os.getuid() != 0 or closed_folder(base_interpreter().executable, identity_for("nobody")) is None
 

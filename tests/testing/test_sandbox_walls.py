@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from testing import Mount, Sandbox, discard_folder
-from testing.bubblewrap import find_bwrap
-from testing.mounts import base_interpreter
+from testing.sandbox.bubblewrap import find_bwrap
+from testing.sandbox.mounts import base_interpreter
 from tests.testing.conftest import Probe
 
 SYSCALL = """

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from testing.seccomp import ARCHITECTURES, filter_program
+from testing.sandbox.seccomp import ARCHITECTURES, filter_program
 
 ALLOW, KILL = 0x7FFF0000, 0x80000000
 X86_64, AARCH64 = 0xC000003E, 0xC00000B7

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from testing import EnvironmentSetupError, Sandbox, find_toolchain
-from testing.javascript.npm_settings import npm_settings
-from testing.toolchains import require_toolchain
+from testing.environments.npm_settings import npm_settings
+from testing.environments.toolchains import require_toolchain
 
 
 @pytest.fixture(autouse=True)

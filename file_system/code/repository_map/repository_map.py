@@ -1,0 +1,165 @@
+"""The map itself: tags of all files of a repository, and their rendering within a budget, what matters most first."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Self
+
+from file_system.code.repository_map.languages import Grammar, grammar_of, language_of
+from file_system.code.repository_map.ranking import Ranking, ranked, references
+from file_system.code.repository_map.tag_cache import TagCache
+from file_system.code.repository_map.tags import Definition, Tags, tags_of
+from file_system.errors import FileSystemError
+from file_system.files import atomic
+from file_system.files.finding import walk
+from file_system.files.paths import checked_parts, opened_parent
+
+_LARGEST_FILE = 512 * 1024
+"""Larger ones are generated."""
+_MOST_FILES = 5000
+_CHARACTERS_PER_TOKEN = 3.5
+"""Of source code, a little below what common tokenizers take, so that the budget holds."""
+_TEST = re.compile(
+    r"(^|/)(tests?|__tests__|specs?)/|(^|/)(test_[^/]*|conftest\.py)$|[._-](test|spec)\.\w+$|_test\.\w+$"
+)
+_SHORTEST_LINE = 12
+_TEST_SHARE = 0.05
+"""Tests use everything and are used by nobody: they are shown last."""
+
+
+class RepositoryMap:
+    """What the files of a repository define, and who uses it. Python, JavaScript, TypeScript, Go and Rust."""
+
+    def __init__(self, tags: Mapping[str, Tags]) -> None:
+        self.tags = dict(tags)
+
+    @classmethod
+    def of(cls, root: Path, cache_folder: Path | None = None) -> Self:
+        """Read the files below `root`; with a `cache_folder` only those that are not known from an earlier run.
+
+        At most 5000 files of up to 512 KiB are read. Installed packages, caches and git's folders are left out.
+        """
+        contents = _contents(root.resolve(strict=True))
+        digests = {path: _digest(path, source) for path, source in contents.items()}
+        cache = TagCache(cache_folder) if cache_folder else None
+        known = cache.load(list(dict.fromkeys(digests.values()))) if cache else {}
+        grammars: dict[str, Grammar] = {}
+        new: dict[str, Tags] = {}
+        for path, source in contents.items():
+            if digests[path] in known or digests[path] in new:
+                continue
+            language = str(language_of(path))
+            grammar = grammars.setdefault(language, grammar_of(language)) if language not in grammars else None
+            new[digests[path]] = tags_of(source, grammar or grammars[language])
+        if cache and new:
+            cache.keep(new, list(known))
+        return cls({path: (known | new)[digest] for path, digest in digests.items()})
+
+    def users_of(self, path: str) -> list[str]:
+        """Files that use what `path` defines, those first that do so most."""
+        weights: dict[str, float] = defaultdict(float)
+        for link in references(self.tags):
+            if link.definer == path:
+                weights[link.user] += link.weight
+        return sorted(weights, key=lambda user: (-weights[user], user))
+
+    def render(self, budget_tokens: int, *, about: str = "", near: Collection[str] = ()) -> str:
+        """The map as text of at most `budget_tokens` (3.5 characters each): signatures by file, the best files first.
+
+        `about` is the task in words, `near` the files it is known to concern. Definitions are chosen by their rank and
+        shown in the order of their lines; what is left out is counted.
+        """
+        if not self.tags:
+            return ""
+        ranking = ranked(self.tags, about, near)
+        shares = {path: share * (_TEST_SHARE if is_test_path(path) else 1) for path, share in ranking.files.items()}
+        left = int(budget_tokens * _CHARACTERS_PER_TOKEN) - len(_more(len(self.tags)))
+        chosen: dict[str, set[int]] = {}
+        for path, number in _by_rank(self.tags, ranking):
+            if left < _SHORTEST_LINE:
+                break
+            lines = _with_owners(self.tags[path].definitions, number) - chosen.get(path, set())
+            cost = sum(len(_line(self.tags[path].definitions[line])) + 1 for line in lines)
+            cost += 0 if path in chosen else len(_heading(path, len(self.tags[path].definitions))) + 1
+            if cost <= left:
+                chosen.setdefault(path, set()).update(lines)
+                left -= cost
+        ordered = sorted(chosen, key=lambda path: (-shares[path], path))
+        parts = [_of_file(path, self.tags[path].definitions, chosen[path]) for path in ordered]
+        hidden = len(self.tags) - len(chosen)
+        return "\n".join([*parts, *([_more(hidden)] if hidden and parts else [])])
+
+
+def is_test_path(path: str) -> bool:
+    """Whether a file of any of the languages holds tests, judged by its name and folders."""
+    return _TEST.search(path) is not None
+
+
+def _contents(root: Path) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for path in walk(root):
+        if language_of(path) is None:
+            continue
+        if len(found) == _MOST_FILES:
+            break
+        try:
+            parts = checked_parts(path)
+            with opened_parent(root, parts) as parent:
+                found[path] = atomic.read_bytes(parent, parts[-1], path, _LARGEST_FILE)
+        except (FileSystemError, OSError):
+            continue  # too large, not ours to read, or gone while we were reading
+    return found
+
+
+def _digest(path: str, source: bytes) -> str:
+    return hashlib.sha256(f"{language_of(path)}\0".encode() + source).hexdigest()
+
+
+def _by_rank(tags: Mapping[str, Tags], ranking: Ranking) -> list[tuple[str, int]]:
+    """All named definitions (path, position in the file), the best first; those of tests after the others."""
+    found = []
+    for path, of_file in tags.items():
+        share = _TEST_SHARE if is_test_path(path) else 1
+        seen: set[tuple[int, str]] = set()
+        for number, definition in enumerate(of_file.definitions):
+            if definition.depth == 0:
+                owner = number
+            # An overload or a property's setter says no more than the first of its name.
+            if definition.name and (owner, definition.name) not in seen:
+                seen.add((owner, definition.name))
+                found.append((-share * ranking.definitions[path, definition.name], path, number))
+    return [(path, number) for _, path, number in sorted(found)]
+
+
+def _with_owners(definitions: tuple[Definition, ...], number: int) -> set[int]:
+    """The definition and those around it: a method is shown below its class."""
+    chosen = {number}
+    depth = definitions[number].depth
+    for position in range(number - 1, -1, -1):
+        if definitions[position].depth < depth:
+            chosen.add(position)
+            depth = definitions[position].depth
+        if depth == 0:
+            break
+    return chosen
+
+
+def _of_file(path: str, definitions: tuple[Definition, ...], chosen: set[int]) -> str:
+    lines = [_line(definitions[number]) for number in sorted(chosen)]
+    return "\n".join([_heading(path, len(definitions) - len(chosen)), *lines])
+
+
+def _heading(path: str, hidden: int) -> str:
+    return f"{path}  (+{hidden})" if hidden else path
+
+
+def _line(definition: Definition) -> str:
+    return f"{'  ' * (definition.depth + 1)}{definition.signature}"
+
+
+def _more(count: int) -> str:
+    return f"… and {count} more files"

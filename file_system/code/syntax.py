@@ -1,0 +1,110 @@
+"""Whether a text can be parsed as what its name says it is: checked before a file is replaced."""
+
+from __future__ import annotations
+
+import ast
+import json
+import tomllib
+from pathlib import PurePosixPath
+
+import yaml
+
+from file_system.code.javascript import JAVASCRIPT_SUFFIXES, parse_javascript
+from file_system.errors import SyntaxProblem
+
+NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
+"""What `ast.parse` raises for a text that it cannot read, very long sums and deep nesting among them."""
+
+
+def check_syntax(path: str, text: str) -> None:
+    """Raise SyntaxProblem when `text` is not valid Python, JavaScript, TypeScript, JSON, TOML or YAML; other kinds
+    of files pass.
+    """
+    match PurePosixPath(path).suffix.casefold():
+        case ".py" | ".pyi":
+            _check_python(path, text)
+        case ".json":
+            _check_json(path, text)
+        case ".toml":
+            _check_toml(path, text)
+        case ".yaml" | ".yml":
+            _check_yaml(path, text)
+        case suffix if suffix in JAVASCRIPT_SUFFIXES:
+            parse_javascript(path, text)
+        case _:
+            pass
+
+
+def parses(path: str, text: str) -> bool:
+    """Whether `check_syntax` lets `text` pass."""
+    try:
+        check_syntax(path, text)
+    except SyntaxProblem:
+        return False
+    return True
+
+
+def parse_python(path: str, text: str) -> ast.Module:
+    """The syntax tree of a Python module; raises SyntaxProblem, also for text that the parser chokes on."""
+    try:
+        return ast.parse(text.removeprefix("\ufeff"), filename=path)
+    except SyntaxError as error:
+        line = error.lineno or 0
+        raise SyntaxProblem(path, line, error.msg, _excerpt(text, line)) from None
+    except ValueError as error:
+        raise SyntaxProblem(path, 0, str(error)) from None
+    except (RecursionError, MemoryError):
+        raise SyntaxProblem(path, 0, "nested too deeply for the parser") from None
+
+
+def _check_python(path: str, text: str) -> None:
+    """Parse and compile: `return` outside a function and the like are only found by the compiler."""
+    tree = parse_python(path, text)
+    try:
+        compile(tree, path, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        raise SyntaxProblem(path, error.lineno or 0, error.msg, _excerpt(text, error.lineno or 0)) from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise SyntaxProblem(path, 0, str(error) or "nested too deeply for the compiler") from None
+
+
+def _check_json(path: str, text: str) -> None:
+    try:
+        json.loads(text.removeprefix("\ufeff"))
+    except json.JSONDecodeError as error:
+        raise SyntaxProblem(path, error.lineno, error.msg, _excerpt(text, error.lineno)) from None
+    except RecursionError:
+        raise SyntaxProblem(path, 0, "nested too deeply for the parser") from None
+
+
+def _check_toml(path: str, text: str) -> None:
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SyntaxProblem(path, 0, str(error)) from None
+    except RecursionError:
+        raise SyntaxProblem(path, 0, "nested too deeply for the parser") from None
+
+
+def _check_yaml(path: str, text: str) -> None:
+    # Events only: tags of other tools are fine, and aliases are not expanded.
+    try:
+        for _ in yaml.parse(text, Loader=yaml.SafeLoader):
+            pass
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise SyntaxProblem(path, line, error.problem or "invalid YAML", _excerpt(text, line)) from None
+    except yaml.YAMLError as error:
+        raise SyntaxProblem(path, 0, str(error)) from None
+    except RecursionError:
+        raise SyntaxProblem(path, 0, "nested too deeply for the parser") from None
+
+
+def _excerpt(text: str, line: int) -> str:
+    """The line before, the line itself (marked) and the line after."""
+    lines = text.splitlines()
+    if not 1 <= line <= len(lines):
+        return ""
+    first = max(1, line - 1)
+    shown = enumerate(lines[first - 1 : line + 1], start=first)
+    return "\n".join(f"{'>' if number == line else ' '} {number:4} {source[:160]}" for number, source in shown)

@@ -1,0 +1,150 @@
+"""Taking a definition out of one text and fitting it into another: its source, its indentation, its names."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection, Iterator, Sequence
+
+from file_system.code.outline import first_line_of
+from file_system.edits.definitions.names import Definition, Function, bound_names
+from file_system.errors import MergeRefused
+from file_system.files.lines import split_lines
+
+
+def start_of(node: ast.stmt) -> int:
+    """The first line of a statement, decorators included, counted from 1."""
+    if isinstance(node, Definition):
+        return first_line_of(node)
+    return node.lineno
+
+
+def end_of(node: ast.stmt) -> int:
+    """The last line of a statement, counted from 1."""
+    return node.end_lineno or node.lineno
+
+
+def with_comments_above(lines: Sequence[str], node: ast.stmt) -> int:
+    """The first line of a statement and of the comments directly above it, counted from 1."""
+    start = start_of(node)
+    while start > 1 and lines[start - 2].lstrip().startswith("#"):
+        start -= 1
+    return start
+
+
+def indent_of(lines: Sequence[str], node: ast.stmt) -> str:
+    """The white space before a statement."""
+    line = lines[start_of(node) - 1]
+    return line[: len(line) - len(line.lstrip())]
+
+
+def source_of(
+    lines: Sequence[str], node: ast.stmt, newline: str, *, indent: str | None = None, comments: bool = False
+) -> str:
+    """The source of a statement, ended by a line end, moved to `indent` if that differs from its own.
+
+    Lines inside strings that span several lines are not moved.
+    """
+    first = with_comments_above(lines, node) if comments else start_of(node)
+    own = indent_of(lines, node)
+    target = own if indent is None else indent
+    inside_strings = set(_string_lines(node))
+    moved = []
+    for number in range(first, end_of(node) + 1):
+        line = lines[number - 1]
+        if number not in inside_strings and line.strip() and line.startswith(own):
+            line = target + line[len(own) :]
+        moved.append(line)
+    return "".join(moved).rstrip("\r\n") + newline
+
+
+def _string_lines(node: ast.AST) -> Iterator[int]:
+    """Numbers of the lines that begin within a string."""
+    for item in ast.walk(node):
+        spans = isinstance(item, ast.JoinedStr) or (
+            isinstance(item, ast.Constant) and isinstance(item.value, str | bytes)
+        )
+        if spans and isinstance(item, ast.expr):
+            yield from range(item.lineno + 1, (item.end_lineno or item.lineno) + 1)
+
+
+def renamed(path: str, code: str, old: str, new: str) -> str:
+    """`code` with the global name `old` written as `new`; functions that bind `old` themselves are left alone.
+
+    Raises MergeRefused when a use cannot be located (within an f-string, before Python 3.12).
+    """
+    places = {(name.lineno, name.col_offset) for name in _global_uses(ast.parse(code), old)}
+    return _rewritten(path, code, places, old, new)
+
+
+def renamed_function(path: str, code: str, old: str, new: str) -> str:
+    """`code` with its function `old`, and every use of that name, written as `new`.
+
+    Raises MergeRefused when a use cannot be located (within an f-string, before Python 3.12).
+    """
+    nodes = [node for node in ast.walk(ast.parse(code)) if isinstance(node, Function | ast.Name)]
+    places = {(node.lineno, node.col_offset) for node in nodes if isinstance(node, ast.Name) and node.id == old}
+    lines = split_lines(code)
+    for node in nodes:
+        if isinstance(node, Function) and node.name == old:
+            head = re.search(rf"\bdef\s+(?={re.escape(old)}\b)", lines[node.lineno - 1])
+            places.add((node.lineno, len(head.string[: head.end()].encode()) if head else node.col_offset))
+    return _rewritten(path, code, places, old, new)
+
+
+def _rewritten(path: str, code: str, places: Collection[tuple[int, int]], old: str, new: str) -> str:
+    """`code` with `new` for `old` at each of `places`: line from 1, column in bytes, as syntax trees count."""
+    lines = [line.encode() for line in split_lines(code)]
+    wanted = old.encode()
+    for number, column in sorted(places, reverse=True):  # from the end, so that places before stay right
+        line = lines[number - 1]
+        if line[column : column + len(wanted)] != wanted:
+            raise MergeRefused(path, f"{old!r} means something else here; write it under another name")
+        lines[number - 1] = line[:column] + new.encode() + line[column + len(wanted) :]
+    return b"".join(lines).decode()
+
+
+def _global_uses(node: ast.AST, name: str) -> Iterator[ast.Name]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, Function | ast.Lambda) and name in bound_names([child]):
+            continue
+        if isinstance(child, ast.Name) and child.id == name:
+            yield child
+        yield from _global_uses(child, name)
+
+
+def only_repeats(old: ast.stmt, new: ast.stmt) -> bool:
+    """Whether `new` is only the heading of `old`, repeated as context."""
+    return isinstance(old, Definition) and isinstance(new, Definition) and _is_stub(new) and not _is_stub(old)
+
+
+def _is_stub(node: Definition) -> bool:
+    """Whether the body is `...` or `pass`, besides a docstring."""
+    body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+    return all(
+        isinstance(item, ast.Pass)
+        or (isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant) and item.value.value is ...)
+        for item in body
+    )
+
+
+def key_of(node: ast.stmt) -> tuple[str, str] | None:
+    """What a definition is known by: its name, and what sets it apart from others of that name.
+
+    A property and its setter share a name, as do overloads and registered implementations.
+    """
+    if isinstance(node, ast.ClassDef):
+        return node.name, ""
+    if not isinstance(node, Function):
+        return None
+    for decorator in node.decorator_list:
+        match decorator:
+            case ast.Attribute(attr="setter" | "deleter" | "getter" as kind):
+                return node.name, kind
+            case ast.Name(id="overload") | ast.Attribute(attr="overload"):
+                return node.name, "overload"
+            case ast.Attribute(attr="register") | ast.Call(func=ast.Attribute(attr="register")):
+                return node.name, ast.unparse(decorator)
+            case _:
+                pass
+    return node.name, ""

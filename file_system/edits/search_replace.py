@@ -1,0 +1,147 @@
+"""Search/replace blocks: `<<<<<<< SEARCH`, `=======`, `>>>>>>> REPLACE`.
+
+The SEARCH part must stand in the file exactly once, as whole lines. Anything else is an error that the model is shown
+with the nearest lines, never a guess.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from file_system.edits.fences import path_named_by
+from file_system.errors import BlockMalformed, BlockMismatch, TruncatedAnswer
+from file_system.files.lines import newline_of, split_lines, with_newline
+
+_SEARCH = re.compile(r"^\s*<{5,9}\s*SEARCH\b")
+_DIVIDER = re.compile(r"^\s*={5,9}\s*$")
+_REPLACE = re.compile(r"^\s*>{5,9}\s*REPLACE\b")
+_MOST_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Block:
+    """Replace `search` by `replace` in `path`; `number` counts the blocks of an answer from 1."""
+
+    path: str
+    search: str
+    replace: str
+    number: int
+
+
+def has_blocks(answer: str) -> bool:
+    """Whether the answer is written as search/replace blocks."""
+    return any(_SEARCH.match(line) for line in split_lines(answer))
+
+
+def blocks_of(answer: str, target: str | None = None) -> list[Block]:
+    """The blocks of an answer in order.
+
+    The path stands above the block (or above its fence); a block without one belongs to the file of the block before
+    it, or to `target`. Raises BlockMalformed, or TruncatedAnswer when the answer ends inside a block.
+    """
+    lines = split_lines(answer)
+    found: list[Block] = []
+    path = target
+    position = 0
+    while position < len(lines):
+        if not _SEARCH.match(lines[position]):
+            position += 1
+            continue
+        number = len(found) + 1
+        path = _path_before(lines, position) or path
+        if path is None:
+            raise BlockMalformed(number, "no path stands above it; write the path of the file on the line before")
+        divider = _next(lines, position + 1, _DIVIDER, number)
+        end = _next(lines, divider + 1, _REPLACE, number)
+        search = "".join(lines[position + 1 : divider])
+        found.append(Block(path, search, "".join(lines[divider + 1 : end]), number))
+        position = end + 1
+    return found
+
+
+def apply_blocks(text: str, blocks: Sequence[Block]) -> str:
+    """`text` after all `blocks`, which belong to one file, one after the other. Raises BlockMismatch."""
+    newline = newline_of(text)
+    for block in blocks:
+        lines = split_lines(text)
+        replacement = split_lines(with_newline(block.replace, newline))
+        if not block.search.strip():
+            if text.strip():
+                detail = "The SEARCH part is empty, but the file is not: copy the lines that are to be replaced."
+                raise BlockMismatch(block.path, block.number, 0, detail)
+            text = "".join(replacement)
+            continue
+        wanted = [line.rstrip("\r\n") for line in split_lines(block.search)]
+        present = [line.rstrip("\r\n") for line in lines]
+        places = _places(present, wanted)
+        if len(places) != 1:
+            raise BlockMismatch(block.path, block.number, len(places), _explanation(present, wanted, places))
+        start, end = places[0], places[0] + len(wanted)
+        if replacement and end == len(lines) and not text.endswith(("\n", "\r")):
+            replacement[-1] = replacement[-1].rstrip("\r\n")
+        text = "".join([*lines[:start], *replacement, *lines[end:]])
+    return text
+
+
+def _next(lines: list[str], start: int, marker: re.Pattern[str], number: int) -> int:
+    for position in range(start, len(lines)):
+        if marker.match(lines[position]):
+            return position
+        if _SEARCH.match(lines[position]):
+            raise BlockMalformed(number, "it is not finished: ======= or >>>>>>> REPLACE is missing")
+    raise TruncatedAnswer(f"block {number}")
+
+
+def _path_before(lines: list[str], position: int) -> str | None:
+    """The path on the line above, or above or beside the fence that the block stands in."""
+    for line in reversed(lines[max(0, position - 3) : position]):
+        text = line.strip()
+        if not text:
+            continue
+        if _REPLACE.match(line):
+            return None
+        if text.startswith(("```", "~~~")):
+            named = path_named_by(text.strip("`~").rpartition(" ")[2])
+            if named:
+                return named
+            continue
+        return path_named_by(text)
+    return None
+
+
+def _places(present: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    first = wanted[0]
+    return [
+        start
+        for start in range(len(present) - len(wanted) + 1)
+        if present[start] == first and list(present[start : start + len(wanted)]) == list(wanted)
+    ]
+
+
+def _explanation(present: Sequence[str], wanted: Sequence[str], places: Sequence[int]) -> str:
+    if places:
+        where = ", ".join(str(place + 1) for place in places[:8])
+        return f"It begins at lines {where}: add lines before or after it until it is unique."
+    squeezed = [" ".join(line.split()) for line in present]
+    loose = _places(squeezed, [" ".join(line.split()) for line in wanted])
+    start = loose[0] if loose else _nearest(squeezed, [" ".join(line.split()) for line in wanted])
+    if start is None:
+        return "Nothing in the file is like it: read the file again and copy its lines exactly."
+    shown = "\n".join(f"{start + offset + 1:5} {line}" for offset, line in enumerate(present[start:][:_MOST_SHOWN]))
+    if loose:
+        return f"It differs from these lines only in white space; copy them exactly:\n{shown}"
+    return f"The nearest lines are these; copy them exactly:\n{shown}"
+
+
+def _nearest(present: Sequence[str], wanted: Sequence[str]) -> int | None:
+    """Index of the window that shares most lines with `wanted`, else of the line most like its first one."""
+    words = {line for line in wanted if line}
+    scores = [sum(line in words for line in present[start : start + len(wanted)]) for start in range(len(present))]
+    if scores and max(scores) > 0:
+        return scores.index(max(scores))
+    first = next((line for line in wanted if line), "")
+    close = difflib.get_close_matches(first, present, n=1, cutoff=0.6)
+    return present.index(close[0]) if close else None

@@ -1,0 +1,1 @@
+"""Reading, writing, finding and searching files inside one root."""

@@ -1,0 +1,211 @@
+"""Reading, writing and finding the files of one workspace.
+
+The workspace is one task's git worktree. Whoever names a path may be a model that read hostile text, so every path is
+judged by `file_system.paths` before anything is opened.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from file_system.code.outline import CodeOutline, outline_of
+from file_system.code.syntax import check_syntax, parses
+from file_system.errors import FileExists, FileMissing, FileTooLarge, NotText, PathRefused, WorkspaceFull
+from file_system.files import atomic
+from file_system.files.backups import Backups
+from file_system.files.finding import matching_files
+from file_system.files.paths import check_writable, checked_parts, opened_parent, without_links
+
+MAX_FILE_BYTES = 2 * 1024 * 1024
+"""Larger files are data, not code that a model can see."""
+
+
+class FileManager:
+    """Files of one workspace, named by paths relative to its root, such as `src/app.py`.
+
+    Every method raises PathRefused for a path that leaves the workspace, touches git's files, crosses a link or a
+    nested repository; writing methods also for the owner's protected patterns (ProtectedPath).
+    """
+
+    def __init__(
+        self,
+        workspace_path: Path,
+        git_repo_path: Path | None = None,
+        protected: Sequence[str] = (),
+        *,
+        backup_path: Path | None = None,
+    ) -> None:
+        """`backup_path` is where previous versions are kept; by default a hidden folder beside the workspace."""
+        self.workspace_path = workspace_path.resolve(strict=True)
+        self.git_repo_path = git_repo_path
+        self._protected = tuple(protected)
+        default = self.workspace_path.with_name(f".{self.workspace_path.name}.previous")
+        self._backups = Backups(backup_path or default)
+        self._sweep()
+
+    def read_file(self, path: str) -> str:
+        """The text of a file, line ends as they are. Links that stay inside the workspace are followed.
+
+        Raises FileMissing, FileTooLarge, NotText.
+        """
+        parts = without_links(self.workspace_path, checked_parts(path))
+        with opened_parent(self.workspace_path, parts) as parent:
+            data = atomic.read_bytes(parent, parts[-1], path, MAX_FILE_BYTES)
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise NotText(path, f"byte {error.start} is {data[error.start]:#04x}") from None
+
+    def resolved(self, path: str) -> str:
+        """The path that `path` is read from: links that stay inside the workspace are followed. Raises FileMissing
+        when a folder on the way is not there."""
+        return "/".join(without_links(self.workspace_path, checked_parts(path)))
+
+    def exists(self, path: str) -> bool:
+        """Whether there is a regular file at `path`."""
+        try:
+            parts = without_links(self.workspace_path, checked_parts(path))
+            with opened_parent(self.workspace_path, parts) as parent:
+                return atomic.mode_of(parent, parts[-1], path) is not None
+        except FileMissing:
+            return False
+
+    def check_writable(self, path: str) -> None:
+        """Raise PathRefused or ProtectedPath when agents may not write `path`, judged by its name alone."""
+        check_writable("/".join(checked_parts(path)), self._protected)
+
+    def write_file(self, path: str, content: str) -> bool:
+        """Put `content` at `path`, new or not, keeping the mode. False when it stood there already.
+
+        Raises SyntaxProblem for content that does not parse; then nothing was changed. A file that our parser could
+        not read before (another version of the language) is not held to it.
+        """
+        with self._writing(path, content) as (parent, name, data):
+            mode = atomic.mode_of(parent, name, path)
+            if mode is None:
+                check_syntax(path, content)
+                self._backups.keep(_normal(path), None, None)
+                atomic.replace_bytes(parent, name, data, None)
+                return True
+            previous = atomic.read_bytes(parent, name, path, MAX_FILE_BYTES)
+            if previous == data:
+                return False
+            if parses(path, previous.decode("utf-8", errors="replace")):
+                check_syntax(path, content)
+            self._backups.keep(_normal(path), previous, mode)
+            atomic.replace_bytes(parent, name, data, mode)
+            return True
+
+    def create_file(self, path: str, content: str) -> bool:
+        """Make a new file. False when it exists with this very content; raises FileExists when with another."""
+        with self._writing(path, content) as (parent, name, data):
+            if atomic.mode_of(parent, name, path) is not None:
+                if atomic.read_bytes(parent, name, path, MAX_FILE_BYTES) == data:
+                    return False
+                raise FileExists(path)
+            check_syntax(path, content)
+            self._backups.keep(_normal(path), None, None)
+            atomic.create_bytes(parent, name, data, path)
+            return True
+
+    def delete_file(self, path: str) -> bool:
+        """Remove a file. False when there was none."""
+        parts = checked_parts(path)
+        check_writable("/".join(parts), self._protected)
+        try:
+            with opened_parent(self.workspace_path, parts) as parent:
+                mode = atomic.mode_of(parent, parts[-1], path)
+                if mode is None:
+                    return False
+                previous = atomic.read_bytes(parent, parts[-1], path, MAX_FILE_BYTES)
+                self._backups.keep("/".join(parts), previous, mode)
+                os.unlink(parts[-1], dir_fd=parent)
+                os.fsync(parent)
+        except FileMissing:
+            return False
+        self._remove_empty_folders(parts)
+        return True
+
+    def find_files(self, pattern: str) -> list[Path]:
+        """Relative paths of the files that match a glob, sorted; `*.py` is looked for in every folder.
+
+        Folders of git, virtual environments, caches and installed packages are left out, links are not followed.
+        """
+        return matching_files(self.workspace_path, pattern)
+
+    def parse_code(self, path: str) -> CodeOutline:
+        """What a Python module defines; raises SyntaxProblem when it cannot be parsed."""
+        return outline_of(path, self.read_file(path))
+
+    def changed_paths(self) -> list[str]:
+        """Paths written or deleted since the last `discard_backups` or `restore`, in the order of first change."""
+        return [kept.path for kept in self._backups.entries()]
+
+    def restore(self) -> list[str]:
+        """Undo every change since the last `discard_backups`; gives the restored paths. Repeatable after a crash."""
+        entries = self._backups.entries()
+        # Backwards, so that a file which made way for a folder finds its place free again.
+        for kept in reversed(entries):
+            parts = checked_parts(kept.path)
+            if kept.content is None:
+                self._take_away(parts)
+                continue
+            with opened_parent(self.workspace_path, parts, create=True) as parent:
+                atomic.replace_bytes(parent, parts[-1], kept.content, kept.mode)
+        self._backups.clear()
+        return [kept.path for kept in entries]
+
+    def discard_backups(self) -> None:
+        """Forget the previous versions: the task has ended."""
+        self._backups.clear()
+
+    def _sweep(self) -> None:
+        """Remove half-written files of a daemon that was killed: they lie beside the files it had begun to change."""
+        for kept in self._backups.entries():
+            with (
+                suppress(FileMissing, PathRefused),
+                opened_parent(self.workspace_path, checked_parts(kept.path)) as parent,
+            ):
+                atomic.sweep(parent)
+
+    def _take_away(self, parts: Sequence[str]) -> None:
+        with suppress(FileNotFoundError, FileMissing):
+            with opened_parent(self.workspace_path, parts) as parent:
+                os.unlink(parts[-1], dir_fd=parent)
+            self._remove_empty_folders(parts)
+
+    def _remove_empty_folders(self, parts: Sequence[str]) -> None:
+        """Remove the folders above a deleted file that hold nothing any more, as git would."""
+        for depth in range(len(parts) - 1, 0, -1):
+            with opened_parent(self.workspace_path, parts[:depth]) as parent:
+                try:
+                    os.rmdir(parts[depth - 1], dir_fd=parent)
+                except OSError:
+                    return  # not empty
+
+    @contextmanager
+    def _writing(self, path: str, content: str) -> Iterator[tuple[int, str, bytes]]:
+        """The folder, the name and the bytes for a write whose path, rights and size were checked."""
+        parts = checked_parts(path)
+        check_writable("/".join(parts), self._protected)
+        try:
+            data = content.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise NotText(path, f"character {error.start} is half of a surrogate pair") from None
+        if len(data) > MAX_FILE_BYTES:
+            raise FileTooLarge(path, len(data), MAX_FILE_BYTES)
+        try:
+            with opened_parent(self.workspace_path, parts, create=True) as parent:
+                yield parent, parts[-1], data
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise WorkspaceFull(path, str(self.workspace_path)) from None
+            raise
+
+
+def _normal(path: str) -> str:
+    return "/".join(checked_parts(path))

@@ -1,0 +1,107 @@
+"""Walking a workspace: which folders hold the owner's files, and which of those match a glob."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import re2
+
+from file_system.files.paths import is_git_name
+
+SKIPPED_FOLDERS = frozenset(
+    {"node_modules", "__pycache__", "site-packages", ".venv", "venv", ".tox", ".nox", ".eggs", ".mypy_cache"}
+    | {".pytest_cache", ".ruff_cache", ".hypothesis", ".hg", ".svn"}
+)
+"""Folders of tools and installed packages: never the owner's code."""
+
+_SCRIPT_TEST = re.compile(r"[._-](?:test|spec)\.[cm]?[jt]sx?$|^(?:jest|vitest)\.(?:config|setup)\.")
+
+
+def walk(root: Path) -> Iterator[str]:
+    """Relative paths of all regular files, folder by folder in the order of names; links are not followed."""
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        try:
+            entries = sorted(os.scandir(root / folder), key=lambda entry: entry.name)
+        except OSError:
+            continue  # removed, or not ours to read: nothing to offer
+        if folder and any(is_git_name(entry.name) for entry in entries):
+            continue
+        below = []
+        for entry in entries:
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.is_dir(follow_symlinks=False):
+                if not _skipped(entry):
+                    below.append(path)
+            elif entry.is_file(follow_symlinks=False):
+                yield path
+        pending.extend(reversed(below))
+
+
+def _skipped(entry: os.DirEntry[str]) -> bool:
+    if entry.name in SKIPPED_FOLDERS or entry.name.endswith(".egg-info") or is_git_name(entry.name):
+        return True
+    # A virtual environment under any other name.
+    return Path(entry.path, "pyvenv.cfg").is_file()
+
+
+def matching_files(root: Path, pattern: str) -> list[Path]:
+    """Files of `root` that match `pattern`, relative and sorted. `**` spans folders; without `/` any folder matches."""
+    wanted = pattern.removeprefix("./")
+    expression = _expression(wanted if "/" in wanted else f"**/{wanted}")
+    return sorted(Path(path) for path in walk(root) if expression(path))
+
+
+def is_test_file(path: str) -> bool:
+    """Whether a Python or JavaScript file holds tests, judged by its name and folders."""
+    folders, _, name = path.rpartition("/")
+    if (
+        name.startswith("test_")
+        or name.endswith(("_test.py", "_test.go"))
+        or name == "conftest.py"
+        or _SCRIPT_TEST.search(name)
+    ):
+        return True
+    return bool({"tests", "test", "__tests__"} & set(folders.split("/")))
+
+
+@lru_cache(maxsize=256)
+def _expression(pattern: str) -> Callable[[str], bool]:
+    """Whether a path fits a glob: `*` and `?` stay within a name, `**/` is any number of folders.
+
+    By RE2, which a model's glob cannot make to take for ever.
+    """
+    parts = []
+    position = 0
+    while position < len(pattern):
+        if pattern.startswith("**/", position):
+            parts.append("(?:[^/]+/)*")
+            position += 3
+        elif pattern.startswith("**", position):
+            parts.append(".*")
+            position += 2
+        elif pattern[position] == "*":
+            parts.append("[^/]*")
+            position += 1
+        elif pattern[position] == "?":
+            parts.append("[^/]")
+            position += 1
+        elif (closing := pattern.find("]", position + 2)) != -1 and pattern[position] == "[":
+            inside = pattern[position + 1 : closing].replace("\\", r"\\")
+            parts.append(f"[{'^' + inside[1:] if inside.startswith('!') else inside}]")
+            position = closing + 1
+        else:
+            parts.append(re.escape(pattern[position]))
+            position += 1
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        expression = re2.compile("".join(parts), options=options)
+    except re2.error:  # a class such as [z-a]: taken as it is written
+        expression = re2.compile(re2.escape(pattern))
+    return lambda path: expression.fullmatch(path) is not None

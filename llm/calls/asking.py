@@ -1,0 +1,161 @@
+"""How one call is made: whom it may ask now, what is set aside for it, when it is tried again, and when it waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from time import monotonic
+
+from llm.calls.budget import Budget, BudgetRefused
+from llm.calls.circuits import Circuits
+from llm.calls.in_flight import CallUnderWay
+from llm.calls.retrying import with_retries
+from llm.calls.sending import Sender
+from llm.calls.waiting import Patience
+from llm.errors import LLMError, ProviderError, ProviderUnavailable
+from llm.ledger import CallContext
+from llm.request import Answer, Request
+from monitoring import AlertKind, alert, get_logger
+
+log = get_logger(__name__)
+
+_TOTAL_TIMEOUTS = 3
+"""All tries of one round of a call begin within this many times its timeout."""
+_BUSY_PAUSE = 2.0
+"""Seconds between two looks whether calls under way took less than they might have."""
+_MOST_ROUNDS = 5
+"""Rounds that may fail while the same model answers others: then it is this request that the provider cannot bear."""
+
+
+@dataclass(frozen=True)
+class Granted:
+    """An answer, who gave it, and what is still set aside for it."""
+
+    request: Request
+    answer: Answer
+    reservation: int
+    seconds: float
+
+
+@dataclass
+class Asking:
+    """One call on its way to an answer, in the thread that wants it."""
+
+    call: CallUnderWay
+    context: CallContext
+    patience: Patience
+    sender: Sender
+    budget: Budget
+    circuits: Circuits
+    retries: int
+    patient: bool
+    clock: Callable[[], datetime]
+    failed_rounds: int = 0
+    """Rounds that failed although the model answered others since the one before."""
+    answered_before: int = -1
+
+    def first_of(self, asked: Sequence[Request]) -> Granted:
+        """The answer of the first of `asked` whose provider is not out. Raises LLMError."""
+        failed: list[Request] = []
+        while True:
+            request = self._choose([each for each in asked if self.patient or each not in failed])
+            try:
+                granted = self._in_rounds(request)
+            except BudgetRefused as refusal:
+                self.circuits.release(request)
+                self._wait_for_budget(refusal)
+            except ProviderError as error:
+                if not error.outage or self.call.over.is_set():
+                    self.circuits.release(request)
+                    self.call.check()
+                    raise
+                self.circuits.trip(request, error)
+                failed.append(request)
+                self._go_on_after(error, request, others=any(each not in failed for each in asked))
+            except BaseException:
+                self.circuits.release(request)
+                raise
+            else:
+                return granted
+
+    def trial(self, request: Request) -> Granted:
+        """One try that says nothing about the provider's state."""
+        while True:
+            try:
+                return self._once(request, watched=False)
+            except BudgetRefused as refusal:
+                self._wait_for_budget(refusal)
+
+    def _choose(self, asked: Sequence[Request]) -> Request:
+        """The first that may be asked; when there is none, it waits, or takes the first one all the same."""
+        while True:
+            chosen = next((each for each in asked if self.circuits.enter(each)), None)
+            if chosen or not self.patient:
+                return chosen or asked[0]
+            seconds, error = self.circuits.outlook(asked)
+            reason = f"{asked[0].provider} is out: {error}" if error else f"{asked[0].provider} is out"
+            if error:
+                self._tell_outage(asked, error)
+            self.patience.wait("provider", reason, self.clock() + timedelta(seconds=max(seconds, 0.1)))
+
+    def _in_rounds(self, request: Request) -> Granted:
+        return with_retries(
+            partial(self._once, request, watched=True),
+            retries=self.retries,
+            seconds=self.sender.timeout(request) * _TOTAL_TIMEOUTS,
+            over=self.call.over,
+            hopeless=lambda: self.patient and self.circuits.is_open(request),
+        )
+
+    def _once(self, request: Request, *, watched: bool) -> Granted:
+        """One try, with its own reservation. The circuits are told how it ends when it is `watched`."""
+        self.sender.wait_for_rate(request, self.call)
+        reservation = self.budget.reserve(request, self.context)
+        if not self.circuits.is_open(request):
+            self.patience.over()
+        begun = monotonic()
+        try:
+            answer = self.sender.send(request, self.call)
+        except LLMError as error:
+            self.budget.release(reservation, request, error, cut_off=self.call.given_up)
+            if watched and isinstance(error, ProviderError) and error.outage:
+                self.circuits.failed(request, error)
+            elif watched and not self.call.given_up:
+                self.circuits.succeeded(request)
+            raise
+        if watched:
+            self.circuits.succeeded(request)
+        return Granted(request, answer, reservation, monotonic() - begun)
+
+    def _wait_for_budget(self, refusal: BudgetRefused) -> None:
+        if refusal.busy:
+            self.call.sleep(_BUSY_PAUSE)
+        elif self.patient and refusal.goes_on_at:
+            self.budget.tell_pause(refusal)
+            self.patience.wait("budget", refusal.reason, refusal.goes_on_at)
+        else:
+            raise refusal.exhausted() from None
+
+    def _go_on_after(self, error: ProviderError, request: Request, *, others: bool) -> None:
+        """Raises `error` when nobody is left to ask, or only this request is to blame."""
+        if not self.patient:
+            if not others:
+                raise error
+            log.warning("the call goes to the next model", agent=self.context.agent, problem=str(error))
+            return
+        answered = self.circuits.successes(request)
+        self.failed_rounds += answered > self.answered_before >= 0
+        self.answered_before = answered
+        if self.failed_rounds >= _MOST_ROUNDS:
+            raise ProviderUnavailable(f"{error} (it answers other requests, but failed on this one again and again)")
+        if not error.retryable:
+            self._tell_outage([request], error)
+
+    def _tell_outage(self, asked: Sequence[Request], error: ProviderError) -> None:
+        """Once an outage."""
+        if not self.circuits.take_untold(asked[0]):
+            return
+        mend = "" if error.retryable else "; it is tried again every few minutes, mend it in the meantime"
+        alert(AlertKind.PROVIDER, f"{asked[0].provider} out", f"model calls wait or go elsewhere: {error}{mend}")

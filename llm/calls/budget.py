@@ -1,0 +1,165 @@
+"""The budget as one client sees it: the worst case of a call set aside before it, the real use settled after it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from config import BudgetSettings
+from llm.calls.pricing import worst_usd
+from llm.errors import BudgetExhausted, LLMError, ProviderTimeout
+from llm.ledger import CallContext, Claim, Ledger, LimitState, ModelCall
+from llm.request import Answer, Request
+from llm.tokens import estimate_tokens
+from monitoring import AlertKind, alert, get_logger
+
+log = get_logger(__name__)
+
+_NANO = 1_000_000_000
+_TEMPLATE_TOKENS, _TURN_TOKENS = 64, 16
+"""What a provider's chat template adds to a request and to each of its messages, generously."""
+_OWNERS = {"task": "the task's budget", "agent_day": "the agent's budget for the day", "day": "the day's budget",
+           "month": "the month's budget"}  # fmt: skip
+_LONGEST_FIRST = ("task", "month", "day", "agent_day")
+
+
+class BudgetRefused(Exception):
+    """A call does not fit into a limit now.
+
+    `busy`: it would, if those under way took less than they may, so it is worth asking again soon.
+    `goes_on_at`: when the limit's period turns; None where waiting for that does not help.
+    """
+
+    def __init__(self, state: LimitState, wanted: float, goes_on_at: datetime | None) -> None:
+        self.state, self.goes_on_at = state, goes_on_at
+        self.busy = state.reserved > 0 and state.used + wanted <= state.limit
+        self.reason = f"{_owner(state)} of {_amount(state.limit, state.unit)} is used up"
+        self._wanted = wanted
+        super().__init__(self.reason)
+
+    def exhausted(self) -> BudgetExhausted:
+        """The error that ends the task, with what to do."""
+        state, setting = self.state, f"budget.{self.state.name}"
+        next_call = f"the next call may take up to {_amount(self._wanted, state.unit)}"
+        if self._wanted > state.limit:
+            return BudgetExhausted(
+                f"{next_call}, more than all of {setting} ({_amount(state.limit, state.unit)}): raise it, or lower "
+                "max_tokens; then restart the daemon and `task retry`"
+            )
+        told = f"{self.reason}: {_amount(state.used, state.unit)} are used, and {next_call}"
+        if self.goes_on_at is None:
+            return BudgetExhausted(f"{told}; raise {setting}, restart the daemon, then `task retry`")
+        return BudgetExhausted(
+            f"{told}; `task retry` after {self.goes_on_at:%Y-%m-%d %H:%M} UTC, or raise {setting}",
+            goes_on_at=self.goes_on_at,
+        )
+
+
+class Budget:
+    """Reserves and settles for one client. Thread-safe."""
+
+    def __init__(self, settings: BudgetSettings, ledger: Ledger, clock: Callable[[], datetime]) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._paused: set[tuple[str, str]] = set()
+
+    def reserve(self, request: Request, context: CallContext) -> int:
+        """Set aside what `request` may take at worst; the reservation's number. Raises BudgetRefused."""
+        tokens, now = input_tokens(request), self._clock()
+        claim = Claim(
+            task_id=context.task_id,
+            agent=context.agent,
+            tokens=tokens + request.max_tokens,
+            nano_usd=round(worst_usd(request, tokens) * _NANO),
+            at=now,
+        )
+        reserved = self._ledger.reserve(claim, self._settings)
+        if reserved.id is None:
+            raise _refusal(reserved.over, claim, now)
+        return reserved.id
+
+    def record(self, call: ModelCall, reservation: int, request: Request, answer: Answer) -> None:
+        """Write the answered call into the ledger and settle its reservation by what it took, in one transaction."""
+        counted = input_tokens(request)
+        if answer.input_tokens > counted or answer.output_tokens > request.max_tokens:
+            log.warning("a call took more tokens than were set aside", model=request.model, counted=counted,
+                        input=answer.input_tokens, limit=request.max_tokens, output=answer.output_tokens)  # fmt: skip
+        self._tell(self._ledger.record_call(call, reservation, self._settings))
+
+    def release(self, reservation: int, request: Request, error: LLMError, *, cut_off: bool) -> None:
+        """End the reservation of a call without an answer.
+
+        One that was `cut_off` or took too long was read at least, so its input counts as spent; others cost nothing.
+        """
+        tokens = input_tokens(request) if cut_off or isinstance(error, ProviderTimeout) else 0
+        usd = worst_usd(request, tokens) - worst_usd(request, 0) if tokens else 0.0
+        nano_usd = round(usd * _NANO)
+        self._tell(self._ledger.settle(reservation, tokens=tokens, nano_usd=nano_usd, budget=self._settings))
+
+    def tell_pause(self, refusal: BudgetRefused) -> None:
+        """Tell the owner that calls wait for a new period, once for each limit and period."""
+        state = refusal.state
+        with self._lock:
+            if (state.name, state.subject) in self._paused:
+                return
+            self._paused.add((state.name, state.subject))
+        alert(
+            AlertKind.BUDGET,
+            f"{state.name} {state.subject} reached",
+            f"{refusal.reason} ({state.subject}); work goes on at {refusal.goes_on_at:%Y-%m-%d %H:%M} UTC, or after a "
+            f"restart with a higher budget.{state.name}",
+        )
+
+    def _tell(self, crossed: Sequence[LimitState]) -> None:
+        for state in crossed:
+            alert(
+                AlertKind.BUDGET,
+                f"{state.name} {state.subject}",
+                f"{state.used / state.limit:.0%} of {_owner(state)} are used: {_amount(state.used, state.unit)} of "
+                f"{_amount(state.limit, state.unit)} ({state.subject}, budget.{state.name})",
+            )
+
+
+def input_tokens(request: Request) -> int:
+    """How many tokens `request` is at worst for the provider to read."""
+    schema = json.dumps(request.schema.schema) if request.schema else ""
+    return estimate_tokens(request.text() + schema) + _TEMPLATE_TOKENS + _TURN_TOKENS * len(request.turns)
+
+
+def _refusal(over: Sequence[LimitState], claim: Claim, now: datetime) -> BudgetRefused:
+    """What is said of several limits: first what waiting does not help, then what lasts longest."""
+
+    def wanted(state: LimitState) -> float:
+        return claim.nano_usd / _NANO if state.unit == "usd" else claim.tokens
+
+    def helpless(state: LimitState) -> bool:
+        return state.scope == "task" or wanted(state) > state.limit
+
+    def order(state: LimitState) -> tuple[bool, bool, int]:
+        fits_alone = state.used + wanted(state) <= state.limit
+        return fits_alone, not helpless(state), _LONGEST_FIRST.index(state.scope)
+
+    first = min(over, key=order)
+    return BudgetRefused(first, wanted(first), None if helpless(first) else _period_end(first.scope, now))
+
+
+def _period_end(scope: str, now: datetime) -> datetime:
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if scope == "month":
+        return (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return today + timedelta(days=1)
+
+
+def _owner(state: LimitState) -> str:
+    agent = f" ({state.subject.partition(' ')[2]})" if state.scope == "agent_day" else ""
+    return _OWNERS[state.scope] + agent
+
+
+def _amount(value: float, unit: str) -> str:
+    if unit == "tokens":
+        return f"{value:,.0f} tokens"
+    return f"{value:.2f} USD" if value >= 1 or value == 0 else f"{value:.4f} USD"

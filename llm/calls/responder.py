@@ -1,0 +1,131 @@
+"""How a request gets its answer: replayed from the ledger, taken from the cache, or asked for and paid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+
+from config import BudgetSettings, LLMSettings
+from llm.calls.asking import Asking, Granted
+from llm.calls.budget import Budget
+from llm.calls.circuits import Circuits
+from llm.calls.fallback import candidates
+from llm.calls.in_flight import CallsUnderWay
+from llm.calls.pricing import cost_usd
+from llm.calls.sending import Sender
+from llm.calls.stored import entry, failed, replayed
+from llm.calls.waiting import Patience
+from llm.embedded.server import LocalModelServer
+from llm.errors import LLMError
+from llm.ledger import CallContext, Ledger, StoredResponse
+from llm.lineup import ServedModel
+from llm.providers.provider import Endpoint, Provider
+from llm.request import Answer, Request
+from monitoring import get_logger
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On what terms providers are asked."""
+
+    budget: BudgetSettings
+    patient: bool
+    """Wait where a budget's period or an outage stands in the way, instead of failing."""
+    clock: Callable[[], datetime]
+    fallbacks: Sequence[ServedModel]
+
+
+class Responder:
+    """Answers requests and keeps the ledger. Thread-safe.
+
+    `endpoints`: where each provider is. `local`: the embedded model's server, started by its first request.
+    """
+
+    def __init__(
+        self,
+        settings: LLMSettings,
+        ledger: Ledger,
+        endpoints: Mapping[Provider, Endpoint],
+        local: LocalModelServer | None,
+        terms: Terms,
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._terms = terms
+        self._under_way = CallsUnderWay()
+        self._sender = Sender(settings, endpoints, local)
+        self._budget = Budget(terms.budget, ledger, terms.clock)
+        self._circuits = Circuits(settings.outage_retry, self._under_way.stir)
+
+    def answer(self, request: Request, context: CallContext, *, trial: bool = False) -> Answer:
+        """The answer, written down before it is handed out. Raises LLMError, written down as well.
+
+        A `trial` is about this very server: it is not answered from the cache, nor by a fallback, and neither asked
+        again when it fails nor waited for.
+        """
+        asked = [request] if trial else candidates(request, self._terms.fallbacks)
+        for each in asked:  # a replayed step must find its answer, whoever gave it
+            known = self._ledger.find_call(context.workflow_id, context.step, each.digest())
+            if known and (answer := replayed(known, each)):
+                log.debug("model call replayed", agent=context.agent, step=context.step)
+                return answer
+        repeatable = not trial and request.temperature == 0 and self._settings.cache_ttl > 0
+        cached = self._ledger.cached_response(request.digest(), self._settings.cache_ttl) if repeatable else None
+        if cached and (answer := replayed(cached, request)):
+            self._ledger.record_call(entry(request, context, answer, cost=0.0, cached=True, seconds=0.0))
+            return answer
+        begun = monotonic()
+        try:
+            granted = self._granted(asked, context, trial=trial)
+        except LLMError as error:
+            self._ledger.record_call(failed(request, context, error, monotonic() - begun))
+            raise
+        self._keep(granted, context, repeatable=repeatable)
+        self._under_way.stir()  # what was set aside for this call is free again
+        return granted.answer
+
+    def give_up(self, task_id: str) -> int:
+        """Cut off the calls under way for a task; gives how many. They raise ProviderRefused."""
+        return self._under_way.give_up(task_id)
+
+    def waiting(self) -> set[str]:
+        """Agents of which a call waits now."""
+        return self._under_way.waiting()
+
+    def waited(self) -> set[str]:
+        """Agents and tasks of which a call waits, or has since this was asked last."""
+        return self._under_way.waited()
+
+    def stop_waiting(self) -> None:
+        """What waits raises Interrupted at once, what is on the wire goes on."""
+        self._under_way.stop()
+
+    def close(self) -> None:
+        """Give up calls under way and end the thread that carries them."""
+        self._sender.close()
+
+    def _granted(self, asked: Sequence[Request], context: CallContext, *, trial: bool) -> Granted:
+        with self._under_way.call(context.task_id, context.agent, patient=context.patient) as call:
+            patience = Patience(call, context, self._ledger, self._terms.clock)
+            asking = Asking(
+                call, context, patience, self._sender, self._budget, self._circuits,
+                retries=0 if trial else self._settings.max_retries, patient=self._terms.patient and not trial,
+                clock=self._terms.clock,
+            )  # fmt: skip
+            try:
+                return asking.trial(asked[0]) if trial else asking.first_of(asked)
+            finally:
+                patience.over()
+
+    def _keep(self, granted: Granted, context: CallContext, *, repeatable: bool) -> None:
+        request, answer, seconds = granted.request, granted.answer, granted.seconds
+        call = entry(request, context, answer, cost=cost_usd(request, answer), cached=False, seconds=seconds)
+        self._budget.record(call, granted.reservation, request, answer)
+        if repeatable:
+            self._ledger.store_response(request.digest(), StoredResponse.model_validate(call))
+        log.info("model call", agent=context.agent, step=context.step, model=request.model, seconds=round(seconds, 2),
+                 input=answer.input_tokens, output=answer.output_tokens, cached=answer.cached_tokens)  # fmt: skip

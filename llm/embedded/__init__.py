@@ -1,0 +1,1 @@
+"""The embedded model: its file, the server that runs it, and the child process."""

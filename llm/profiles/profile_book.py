@@ -1,0 +1,123 @@
+"""The profiles of the models in use: looked up, or found out once by trying and then remembered in the database."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from config import Capabilities, LLMSettings
+from llm.calls.responder import Responder
+from llm.errors import LLMError, ProviderRefused
+from llm.ledger import CallContext, Ledger, ModelProbe, Probed
+from llm.lineup import ServedModel
+from llm.profiles.probe import QUESTIONS, Question
+from llm.profiles.profiles import PROBED, ModelProfile, guessed, known, profile_of, tried
+from llm.providers.provider import Endpoint, Provider
+from monitoring import get_logger
+
+log = get_logger(__name__)
+
+PROBE_AGENT = "probe"
+"""Under this name the questions stand in the ledger."""
+_NOT_ABLE = (400, 404, 422, 501)
+"""How servers refuse tools or schemas that they or the model do not know."""
+_PAUSE = 600.0
+"""Seconds until a model whose provider failed is tried out again."""
+
+
+class ProfileBook:
+    """Profiles by model. Thread-safe."""
+
+    def __init__(
+        self, settings: LLMSettings, ledger: Ledger, responder: Responder, endpoints: Mapping[Provider, Endpoint]
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._responder = responder
+        self._endpoints = endpoints
+        self._lock = threading.Lock()
+        self._trying: dict[ServedModel, threading.Lock] = {}
+        self._found: dict[ServedModel, Probed] = {}
+        self._not_before: dict[ServedModel, float] = {}
+
+    def profile(self, model: ServedModel, *, of_owner: bool, ask: bool = True) -> ModelProfile:
+        """What `model` can do. One that is not known is tried out, at most once, unless `ask` is False.
+
+        `of_owner`: it is one that `llm.profile` and `llm.capabilities` are about. When the provider fails, a careful
+        guess serves until it is tried out again.
+        """
+        kind = self._settings.profile if of_owner else "auto"
+        told = self._settings.capabilities if of_owner else Capabilities()
+        if (found := known(model)) is not None:
+            return profile_of(model, found, "known", kind, told)
+        decided = kind != "auto" or all(getattr(told, ability) is not None for ability in PROBED)
+        probe = None if decided else self._probed(model, ask=ask)
+        if probe is None:
+            return profile_of(model, guessed(), "guessed", kind, told)
+        return profile_of(model, tried(model, probe), "probed", kind, told)
+
+    def _probed(self, model: ServedModel, *, ask: bool) -> Probed | None:
+        with self._lock:
+            trying = self._trying.setdefault(model, threading.Lock())
+        if not ask:
+            return self._remembered(model)
+        with trying:
+            found = self._remembered(model)
+            if found is None and time.monotonic() >= self._not_before.get(model, 0.0):
+                found = self._try_out(model)
+            return found
+
+    def _remembered(self, model: ServedModel) -> Probed | None:
+        if model not in self._found:
+            found = self._ledger.find_probe(model.provider, self._address(model), model.name)
+            if found is None:
+                return None
+            self._found[model] = found
+        return self._found[model]
+
+    def _try_out(self, model: ServedModel) -> Probed | None:
+        log.info("trying out a model that is not known", provider=model.provider, model=model.name)
+        able: dict[str, bool] = {}
+        for question in QUESTIONS:
+            try:
+                able[question.ability] = self._manages(model, question)
+            except LLMError as problem:
+                self._not_before[model] = time.monotonic() + _PAUSE
+                log.warning("the model could not be tried out; little is expected of it for now", model=model.name,
+                            problem=str(problem), again_in=_PAUSE)  # fmt: skip
+                return None
+        probe = ModelProbe(
+            provider=model.provider,
+            address=self._address(model),
+            model=model.name,
+            tools=able["tools"],
+            structured=able["structured"],
+            edit_blocks=able["edit_blocks"],
+            repairs=able["repairs"],
+        )
+        self._ledger.record_probe(probe)
+        self._found[model] = probe
+        log.info("tried out a model", provider=model.provider, model=model.name, **able)
+        return probe
+
+    def _manages(self, model: ServedModel, question: Question) -> bool:
+        # An answer that was paid for before a crash is replayed from the ledger by this name.
+        workflow = f"probe.{model}.{self._address(model)}"
+        context = CallContext(task_id=None, agent=PROBE_AGENT, workflow_id=workflow, step=question.ability)
+        try:
+            return question.passes(self._responder.answer(question.request(model), context, trial=True))
+        except ProviderRefused as refusal:
+            if (question.tools or question.schema) and refusal.status in _NOT_ABLE:
+                return False
+            raise
+
+    def _address(self, model: ServedModel) -> str:
+        """Tells servers apart by the port and path of their base URL; the host may change."""
+        endpoint = self._endpoints.get(model.provider)
+        if endpoint is None or not endpoint.base_url:
+            return ""
+        place = urlsplit(endpoint.base_url)
+        return hashlib.sha256(f"{place.port or place.scheme}{place.path.rstrip('/')}".encode()).hexdigest()[:16]

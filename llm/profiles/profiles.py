@@ -1,0 +1,168 @@
+"""What a model can do: known from `profiles.yaml`, found out by trying it, told by the owner, or guessed with care."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import yaml
+
+from config import Capabilities
+from llm.ledger import Probed
+from llm.lineup import ServedModel
+from llm.providers.provider import LOCAL_CONTEXT
+
+Source: TypeAlias = Literal["known", "probed", "guessed", "owner"]
+"""Where an ability comes from."""
+
+PROBED = ("tools", "structured", "edit_blocks", "repairs")
+"""The abilities that can be found out by trying."""
+_SMALL_BILLIONS = 9.0
+_DATA = Path(__file__).with_name("profiles.yaml")
+
+
+class Family(Capabilities):
+    """Models that can do the same."""
+
+    models: list[str]
+    under: float | None = None
+
+
+class _Table(Capabilities):
+    """The whole of `profiles.yaml`."""
+
+    served_context: int
+    strong: Capabilities
+    middle: Capabilities
+    small: Capabilities
+    local: Capabilities
+    guessed: Capabilities
+    families: list[Family]
+
+
+@dataclass(frozen=True)
+class ModelProfile:
+    """A model as the agents see it."""
+
+    provider: str
+    model: str
+    tools: bool
+    """It calls tools reliably, many in a row: a loop of them may do the work."""
+    structured: bool
+    """Its structured answers fit their schema."""
+    edit_blocks: bool
+    """It writes search/replace blocks that match."""
+    whole_files: bool
+    """It writes a whole file anew."""
+    repairs: bool
+    """Showing it how its answer fails helps it."""
+    judges: bool
+    """Its opinion of work, its own too, is worth something."""
+    continues: bool
+    """Its server lets it go on from the beginning of an answer."""
+    context_tokens: int
+    """Prompt and answer together; a careful guess for servers whose models are not known."""
+    source: Source
+    """Where this comes from in the main."""
+    by_owner: tuple[str, ...] = ()
+    """The abilities that the owner told instead."""
+
+    @property
+    def small(self) -> bool:
+        """Sample, and let tests decide: its opinion means nothing, or repairing does not help it."""
+        return not (self.judges and self.repairs)
+
+    @property
+    def approaches(self) -> int:
+        """Approaches to a task when the owner does not say how many.
+
+        Of a small model's later ones most that pass were measured to be wrong (docs/CODING.md).
+        """
+        return 3 if self.small else 2
+
+
+def known(model: ServedModel) -> Capabilities | None:
+    """What the table says of `model`, or None."""
+    if model.provider == "local":
+        return _table().local.model_copy(update={"context_tokens": LOCAL_CONTEXT})
+    name = model.name.lower().rpartition("/")[2].removeprefix("ft:")
+    size = billions(name)
+    for family in _table().families:
+        fits_size = family.under is None or (size is not None and size < family.under)
+        if fits_size and any(fnmatchcase(name, pattern) for pattern in family.models):
+            return family
+    return None
+
+
+def tried(model: ServedModel, probe: Probed) -> Capabilities:
+    """What follows from the answers of a model that was tried out.
+
+    A judge must have managed all of it, and not be of a size whose opinion never was worth anything.
+    """
+    able = {name: bool(getattr(probe, name)) for name in PROBED}
+    size = billions(model.name.lower())
+    judges = all(able.values()) and not (size is not None and size < _SMALL_BILLIONS)
+    return guessed().model_copy(update={**able, "judges": judges})
+
+
+def guessed() -> Capabilities:
+    """What is assumed of a model of which nothing is known."""
+    return _table().guessed
+
+
+def profile_of(
+    model: ServedModel, found: Capabilities, source: Source, kind: str = "auto", told: Capabilities | None = None
+) -> ModelProfile:
+    """The profile made of what was `found`, then of the owner's `llm.profile` (`kind`) and `llm.capabilities`."""
+    values = _said(_table().guessed) | _said(found)
+    if model.provider == "openai_compatible":
+        values["context_tokens"] = min(values["context_tokens"], _table().served_context)
+    by_owner: dict[str, bool | int] = {}
+    if kind == "small":
+        by_owner = {"tools": False, "edit_blocks": False, "repairs": False, "judges": False}
+    elif kind == "strong":
+        by_owner = {"edit_blocks": True, "repairs": True, "judges": True}
+        if source == "guessed":
+            by_owner["tools"] = True
+    by_owner |= _said(told or Capabilities())
+    values |= by_owner
+    return ModelProfile(
+        provider=model.provider,
+        model=model.name,
+        tools=bool(values["tools"]),
+        structured=bool(values["structured"]),
+        edit_blocks=bool(values["edit_blocks"]),
+        whole_files=bool(values["whole_files"]),
+        repairs=bool(values["repairs"]),
+        judges=bool(values["judges"]),
+        continues=bool(values.get("continues", False)),
+        context_tokens=values["context_tokens"],
+        source=source,
+        by_owner=tuple(by_owner),
+    )
+
+
+def abilities(profile: ModelProfile) -> dict[str, bool | int]:
+    """The abilities by name, as the owner writes them."""
+    return {name: value for name, value in asdict(profile).items() if name in Capabilities.model_fields}
+
+
+def billions(name: str) -> float | None:
+    """The size that a model's name tells, as in `qwen2.5-coder:7b`; None for a name without one."""
+    sizes = [float(size) for size in re.findall(r"(?<![\w.])(\d+(?:\.\d+)?)b(?![a-z])", name)]
+    return max(sizes, default=None)
+
+
+def _said(capabilities: Capabilities) -> dict[str, int]:
+    """What is said in it; a bool is an int."""
+    said: dict[str, int] = capabilities.model_dump(include=set(Capabilities.model_fields), exclude_none=True)
+    return said
+
+
+@cache
+def _table() -> _Table:
+    return _Table.model_validate(yaml.safe_load(_DATA.read_text(encoding="utf-8")))

@@ -1,0 +1,1 @@
+"""Providers: how a request looks to each, and how its answer is read."""

@@ -1,0 +1,1 @@
+"""The database itself: connections, the schema, migrations, what went wrong with it."""

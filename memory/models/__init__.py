@@ -1,0 +1,1 @@
+"""The nouns: tasks, attempts, calls, budgets, priorities."""

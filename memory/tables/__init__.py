@@ -1,0 +1,1 @@
+"""The tables: how each noun is stored and found."""

@@ -1,0 +1,130 @@
+"""The ledger of model calls, and the answers kept so that none is paid for twice.
+
+An answer is found again in two ways: a repeated step finds its own by workflow, step and request; another request with
+the same hash finds one in the cache while it is young. What is given back has been redacted, like all that is stored.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Literal, get_args
+
+import sqlalchemy as sa
+from pydantic import BaseModel
+
+from config import BudgetSettings
+from memory.database.database import Database, Query
+from memory.database.schema import model_cache, model_calls
+from memory.models.budgets import NANO, LimitState
+from memory.models.tasks import ModelCall, StoredResponse, UsageRow, utc_now
+from memory.tables.budgets import lock_budgets, settled
+
+UsageKey = Literal["task", "agent", "model", "day"]
+_ANSWER_NAME = ("workflow_id", "step", "request_hash")
+_USABLE = sa.text("outcome = 'ok'")
+_RESPONSE_COLUMNS = tuple(StoredResponse.model_fields)
+
+
+class LedgerTables:
+    """The tables `model_calls` and `model_cache`."""
+
+    _database: Database
+
+    def find_call(self, workflow_id: str, step: str, request_hash: str) -> StoredResponse | None:
+        """The answer this very step already got to this request, or None."""
+        query = sa.select(*(model_calls.c[name] for name in _RESPONSE_COLUMNS)).where(
+            model_calls.c.workflow_id == workflow_id,
+            model_calls.c.step == step,
+            model_calls.c.request_hash == request_hash,
+            _USABLE,
+        )
+        return self._one_response(query)
+
+    def record_call(
+        self, call: BaseModel, reservation: int | None = None, budget: BudgetSettings | None = None
+    ) -> list[LimitState]:
+        """Write a call into the ledger: a `ModelCall`, or another model with its fields (`llm` has its own).
+
+        Of the calls with outcome `ok` the first one of a (workflow, step, request) stays; a second is left out.
+        Failed calls are all written: they may have cost tokens. The call's `reservation` is settled in the same
+        transaction, so that none is left of an answer that is kept; gives what `settle` gives.
+        """
+        checked = ModelCall.model_validate(call, from_attributes=True)
+        insert = self._database.insert(model_calls).values(checked.model_dump(exclude={"id"}))
+        with self._database.write(patient=True) as connection:
+            if reservation is not None:
+                lock_budgets(connection, self._database)
+            connection.execute(insert.on_conflict_do_nothing(index_elements=_ANSWER_NAME, index_where=_USABLE))
+            if reservation is None:
+                return []
+            tokens, nano_usd = checked.input_tokens + checked.output_tokens, round((checked.cost_usd or 0.0) * NANO)
+            return settled(connection, reservation, tokens, nano_usd, budget or BudgetSettings())
+
+    def cached_response(self, request_hash: str, max_age_seconds: float) -> StoredResponse | None:
+        """An answer to an identical request, not older than `max_age_seconds`, or None."""
+        youngest = utc_now() - timedelta(seconds=max_age_seconds)
+        query = sa.select(*(model_cache.c[name] for name in _RESPONSE_COLUMNS)).where(
+            model_cache.c.request_hash == request_hash, model_cache.c.created_at >= youngest
+        )
+        return self._one_response(query)
+
+    def store_response(self, request_hash: str, response: BaseModel) -> None:
+        """Put an answer into the cache, in place of an older one: a `StoredResponse` or a model with its fields."""
+        values = StoredResponse.model_validate(response, from_attributes=True).model_dump()
+        insert = self._database.insert(model_cache).values(request_hash=request_hash, **values)
+        with self._database.write() as connection:
+            connection.execute(insert.on_conflict_do_update(index_elements=["request_hash"], set_=values))
+
+    def purge_cache(self, max_age_seconds: float) -> int:
+        """Throw away cached answers older than that; how many there were."""
+        oldest = utc_now() - timedelta(seconds=max_age_seconds)
+        with self._database.write() as connection:
+            return connection.execute(model_cache.delete().where(model_cache.c.created_at < oldest)).rowcount
+
+    def usage(self, group_by: UsageKey, *, task_id: str | None = None) -> list[UsageRow]:
+        """What was used, by task, agent, model (`provider/model`) or day (UTC); days newest first, others by tokens."""
+        key = _usage_key(group_by).label("key")
+        query = sa.select(key, *_usage_sums()).group_by(key)
+        if task_id is not None:
+            query = query.where(model_calls.c.task_id == task_id)
+        with self._database.read() as connection:
+            found = [UsageRow.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+        if group_by == "day":
+            return sorted(found, key=lambda row: row.key, reverse=True)
+        return sorted(found, key=lambda row: (-row.input_tokens - row.output_tokens, row.key))
+
+    def _one_response(self, query: Query) -> StoredResponse | None:
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else StoredResponse.model_validate(dict(row))
+
+
+def _usage_key(group_by: UsageKey) -> sa.ColumnElement[str]:
+    match group_by:
+        case "task":
+            return sa.func.coalesce(model_calls.c.task_id, "")
+        case "agent":
+            return model_calls.c.agent
+        case "model":
+            return model_calls.c.provider + "/" + model_calls.c.model
+        case "day":
+            return sa.cast(sa.func.date(model_calls.c.created_at), sa.Text)  # the session's timezone is UTC
+    raise ValueError(f"usage by {group_by!r} is not known; use one of {', '.join(get_args(UsageKey))}")
+
+
+def _usage_sums() -> list[sa.Label[Any]]:
+    calls = model_calls.c
+
+    def total(column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+        return sa.func.coalesce(sa.func.sum(column), 0)
+
+    return [
+        sa.func.count().label("calls"),
+        total(sa.case((calls.cached, 1), else_=0)).label("cached_calls"),
+        total(calls.input_tokens).label("input_tokens"),
+        total(calls.output_tokens).label("output_tokens"),
+        total(calls.cached_tokens).label("cached_tokens"),
+        sa.func.sum(calls.cost_usd).label("cost_usd"),
+        total(sa.case((calls.cost_usd.is_(None), 1), else_=0)).label("unpriced_calls"),
+        sa.func.sum(calls.seconds).label("seconds"),
+    ]

@@ -1,0 +1,278 @@
+"""Tasks: what is to be done, in what order, and how far each has come."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any, TypedDict, Unpack
+
+import sqlalchemy as sa
+from pydantic import JsonValue
+
+from memory.database.database import Database, Query
+from memory.database.schema import task_dependencies, tasks
+from memory.errors import AmbiguousTask, IllegalTransition, UnknownTask
+from memory.models.priority import effective_priority_column
+from memory.models.tasks import FailureReason, Task, TaskStatus, TaskType, utc_now
+from memory.tables.task_retries import RETRIABLE, AnewTable
+
+ENDED = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.BLOCKED, TaskStatus.CANCELLED})
+"""Nothing more happens to a task in one of these, unless someone retries it."""
+
+_OPEN = frozenset({TaskStatus.PENDING, TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL})
+
+SOURCES: dict[TaskStatus, frozenset[TaskStatus]] = {
+    TaskStatus.PENDING: _OPEN - {TaskStatus.PENDING},
+    TaskStatus.IN_PROGRESS: _OPEN - {TaskStatus.IN_PROGRESS},
+    TaskStatus.WAITING_APPROVAL: _OPEN - {TaskStatus.WAITING_APPROVAL} | {TaskStatus.BLOCKED},
+    TaskStatus.COMPLETED: frozenset({TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL}),
+    TaskStatus.FAILED: _OPEN | {TaskStatus.BLOCKED},
+    TaskStatus.BLOCKED: _OPEN,
+    TaskStatus.CANCELLED: _OPEN | {TaskStatus.BLOCKED},
+}
+"""The life of a task: from where each status can be reached. Back from an end leads only `retry_task`."""
+
+_DEAD = (TaskStatus.FAILED, TaskStatus.CANCELLED)
+_SHOWN_CANDIDATES = 5
+
+
+class TaskChanges(TypedDict, total=False):
+    """What may change beside the status."""
+
+    title: str
+    description: str
+    priority: int
+    deadline: datetime | None
+    assigned_agents: list[str]
+    stage: str
+    result: dict[str, JsonValue]
+
+
+class TaskTable(AnewTable):
+    """The tables `tasks` and `task_dependencies`. Every change of status is one compare-and-set."""
+
+    _database: Database
+
+    def add_task(self, task: Task) -> bool:
+        """Store a new task; False if its id is there already, which is left as it is.
+
+        Raises `UnknownTask` if its parent or a task it depends on is not there: so no circle can arise.
+        """
+        row = task.model_dump(exclude={"depends_on"})
+        with self._database.write() as connection:
+            if not _missing(connection, [task.id]):
+                return False
+            needed = [*task.depends_on, *([task.parent_id] if task.parent_id else [])]
+            if missing := _missing(connection, needed):
+                raise UnknownTask(*missing)
+            insert = self._database.insert(tasks).values(row).on_conflict_do_nothing(index_elements=["id"])
+            added = connection.execute(insert.returning(tasks.c.id)).first() is not None
+            if added and task.depends_on:
+                edges = [{"task_id": task.id, "depends_on_id": needed_id} for needed_id in task.depends_on]
+                connection.execute(task_dependencies.insert(), edges)
+            return added
+
+    def get_task(self, task_id: str) -> Task:
+        """The task with exactly this id. Raises `UnknownTask`."""
+        with self._database.read() as connection:
+            found = _load(connection, _TASKS.where(tasks.c.id == task_id))
+        if not found:
+            raise UnknownTask(task_id)
+        return found[0]
+
+    def find_task(self, prefix: str) -> Task:
+        """The one task whose id begins with `prefix`. Raises `UnknownTask` or `AmbiguousTask`."""
+        query = _TASKS.where(tasks.c.id.startswith(prefix, autoescape=True)).order_by(tasks.c.id)
+        with self._database.read() as connection:
+            found = _load(connection, query.limit(_SHOWN_CANDIDATES))
+        exact = [task for task in found if task.id == prefix]
+        if not found:
+            raise UnknownTask(prefix)
+        if len(found) > 1 and not exact:
+            raise AmbiguousTask(prefix, [task.id for task in found])
+        return (exact or found)[0]
+
+    def list_tasks(
+        self,
+        status: Collection[TaskStatus] | None = None,
+        *,
+        type: TaskType | None = None,
+        parent_id: str | None = None,
+        source: str | None = None,
+        limit: int = 100,
+    ) -> list[Task]:
+        """Newest first, at most `limit`."""
+        query = _TASKS.order_by(tasks.c.created_at.desc(), tasks.c.id.desc()).limit(limit)
+        if status is not None:
+            query = query.where(tasks.c.status.in_(status))
+        if type is not None:
+            query = query.where(tasks.c.type == type)
+        if parent_id is not None:
+            query = query.where(tasks.c.parent_id == parent_id)
+        if source is not None:
+            query = query.where(tasks.c.source == source)
+        with self._database.read() as connection:
+            return _load(connection, query)
+
+    def ready_tasks(self, limit: int = 100, *, now: datetime | None = None) -> list[Task]:
+        """Pending tasks whose dependencies are all completed: the most urgent first, then the oldest."""
+        query = _TASKS.where(tasks.c.status == TaskStatus.PENDING, ~_waits()).limit(limit)
+        with self._database.read() as connection:
+            return _load(connection, query.order_by(*_urgency(now)))
+
+    def workable_tasks(self, limit: int = 100, *, now: datetime | None = None) -> list[Task]:
+        """What `ready_tasks` gives, and before it the tasks in progress: as one statement, so that a task that is
+        begun meanwhile, or becomes ready because another one ends, is in one half or the other.
+        """
+        begun = tasks.c.status == TaskStatus.IN_PROGRESS
+        query = _TASKS.where(tasks.c.status.in_((TaskStatus.IN_PROGRESS, TaskStatus.PENDING)), begun | ~_waits())
+        with self._database.read() as connection:
+            return _load(connection, query.order_by(sa.case((begun, 0), else_=1), *_urgency(now)).limit(limit))
+
+    def stranded_tasks(self, limit: int = 100) -> list[Task]:
+        """Pending tasks that can never start, because a dependency failed or was cancelled; oldest first."""
+        query = (
+            _TASKS.where(tasks.c.status == TaskStatus.PENDING, _has_dependency(tasks.c.id, *_DEAD))
+            .order_by(tasks.c.created_at, tasks.c.id)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return _load(connection, query)
+
+    def dead_dependencies(self, task: Task) -> list[Task]:
+        """Those dependencies of `task` that failed or were cancelled."""
+        edges = sa.select(task_dependencies.c.depends_on_id).where(task_dependencies.c.task_id == task.id)
+        query = _TASKS.where(tasks.c.id.in_(edges), tasks.c.status.in_(_DEAD)).order_by(tasks.c.id)
+        with self._database.read() as connection:
+            return _load(connection, query)
+
+    def count_by_status(self) -> dict[TaskStatus, int]:
+        """How many tasks have each status, those with none included."""
+        query = sa.select(tasks.c.status, sa.func.count()).group_by(tasks.c.status)
+        with self._database.read() as connection:
+            counts: dict[TaskStatus, int] = dict(connection.execute(query).all())
+        return {status: counts.get(status, 0) for status in TaskStatus}
+
+    def update_task(self, task_id: str, **changes: Unpack[TaskChanges]) -> None:
+        """Change a task beside its status. Raises `UnknownTask`."""
+        with self._database.write() as connection:
+            found = _load(connection, _TASKS.where(tasks.c.id == task_id).with_for_update(of=tasks))
+            if not found:
+                raise UnknownTask(task_id)
+            changed = Task.model_validate(found[0].model_dump() | changes | {"updated_at": utc_now()})
+            values = changed.model_dump(include={*changes, "updated_at"})
+            connection.execute(tasks.update().where(tasks.c.id == task_id).values(values))
+
+    def transition(
+        self,
+        task_id: str,
+        to: TaskStatus,
+        *,
+        expect: Collection[TaskStatus] | None = None,
+        run: int | None = None,
+        reason: FailureReason | None = None,
+        detail: str = "",
+        stage: str | None = None,
+        result: dict[str, JsonValue] | None = None,
+    ) -> bool:
+        """Compare-and-set of the status; True if this call changed it.
+
+        `expect` is where the task must be now (default: any status from which `to` can be reached; `to` itself may be
+        named, so that a repeated step succeeds). `run` keeps late work of an earlier run out. `reason` and `detail`
+        replace the old ones; `started_at` is set at the first start, `finished_at` at an end.
+        Raises `UnknownTask`, and `IllegalTransition` for a change that the life of a task does not have.
+        """
+        if to is TaskStatus.FAILED and reason is None:
+            raise IllegalTransition(f"task {task_id} cannot be failed without a reason; pass a FailureReason")
+        expected = _expected(task_id, to, expect)
+        values: dict[str, object] = _status_values(to) | {"reason": reason, "reason_detail": detail}
+        if stage is not None:
+            values["stage"] = stage
+        if result is not None:
+            values["result"] = result
+        with self._database.write() as connection:
+            return _compare_and_set(connection, task_id, expected, run, values)
+
+
+# Ids hold no comma, so one column can carry them all.
+_TASKS = sa.select(
+    tasks,
+    sa.select(sa.func.aggregate_strings(task_dependencies.c.depends_on_id, ","))
+    .where(task_dependencies.c.task_id == tasks.c.id)
+    .scalar_subquery()
+    .label("depends_on"),
+)
+
+
+def _load(connection: sa.Connection, query: Query) -> list[Task]:
+    rows = connection.execute(query).mappings()
+    return [
+        Task.model_validate({**row, "depends_on": row["depends_on"].split(",") if row["depends_on"] else []})
+        for row in rows
+    ]
+
+
+def _urgency(now: datetime | None) -> tuple[sa.ColumnElement[Any], ...]:
+    """The order in which tasks are begun."""
+    return effective_priority_column(now or utc_now()), tasks.c.created_at, tasks.c.id
+
+
+def _waits() -> sa.ColumnElement[bool]:
+    """Whether a dependency of the task is not completed yet."""
+    return _has_dependency(tasks.c.id, *_OPEN, *RETRIABLE)
+
+
+def _has_dependency(task_id: sa.ColumnElement[str], *statuses: TaskStatus) -> sa.ColumnElement[bool]:
+    """Whether the task has a dependency in one of `statuses`."""
+    needed = tasks.alias("needed")
+    return (
+        sa.select(sa.literal(1))
+        .select_from(task_dependencies.join(needed, needed.c.id == task_dependencies.c.depends_on_id))
+        .where(task_dependencies.c.task_id == task_id, needed.c.status.in_(statuses))
+        .exists()
+    )
+
+
+def _missing(connection: sa.Connection, task_ids: Iterable[str]) -> list[str]:
+    wanted = list(dict.fromkeys(task_ids))
+    found = set(connection.execute(sa.select(tasks.c.id).where(tasks.c.id.in_(wanted))).scalars())
+    return [task_id for task_id in wanted if task_id not in found]
+
+
+def _expected(task_id: str, to: TaskStatus, expect: Collection[TaskStatus] | None) -> Collection[TaskStatus]:
+    possible = SOURCES[to] | {to}
+    if expect is None:
+        return SOURCES[to]
+    if impossible := sorted(set(expect) - possible):
+        raise IllegalTransition(
+            f"task {task_id} cannot go from {', '.join(impossible)} to {to}; only from "
+            f"{', '.join(sorted(SOURCES[to]))} (an ended task is put back by retry_task)"
+        )
+    return expect
+
+
+def _status_values(to: TaskStatus) -> dict[str, object]:
+    now = utc_now()
+    values: dict[str, object] = {"status": to, "updated_at": now, "finished_at": None}
+    if to in ENDED:
+        values["finished_at"] = sa.case((tasks.c.status == to, tasks.c.finished_at), else_=now)
+    if to is TaskStatus.IN_PROGRESS:
+        values["started_at"] = sa.func.coalesce(tasks.c.started_at, now)
+    return values
+
+
+def _compare_and_set(
+    connection: sa.Connection,
+    task_id: str,
+    expected: Collection[TaskStatus],
+    run: int | None,
+    values: dict[str, object],
+) -> bool:
+    update = tasks.update().where(tasks.c.id == task_id, tasks.c.status.in_(expected)).values(values)
+    if run is not None:
+        update = update.where(tasks.c.run == run)
+    if connection.execute(update).rowcount == 1:
+        return True
+    if _missing(connection, [task_id]):
+        raise UnknownTask(task_id)
+    return False

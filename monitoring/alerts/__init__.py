@@ -1,0 +1,1 @@
+"""Alerts to the owner: what they are and how they are sent."""

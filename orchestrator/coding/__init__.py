@@ -1,0 +1,1 @@
+"""From red to green: tests first, then attempts at the code until they pass."""

@@ -1,0 +1,127 @@
+"""How strong the accepted tests are, and the case that is missing: after green, before review.
+
+Small faults are put into the accepted code. When too few of them are noticed, further cases are looked for. Code makes
+them from the tests' own calls where other solutions can be asked whether the accepted one is right; a strong model is
+shown the faults and writes the assertion. A case is added when it notices a fault and the code passes it in the real
+test run. The owner's tests are measured and left as they are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+
+from agents import TestCase, missing_case
+from memory import SuiteQuality
+from orchestrator.coding.hidden_tests import lay_shown
+from orchestrator.coding.state import CodeState
+from orchestrator.flow import StageContext
+from orchestrator.workbench.trial import Trial
+from testing import Mutation, declared_tests
+
+_MOST_ADDED = 3
+_MOST_SHOWN = 4
+"""Further cases a task gets, and faults that QA is shown to find them."""
+
+
+def settle_quality(ctx: StageContext, state: CodeState) -> None:
+    """Measure the tests of the accepted code, strengthen them once, and record what they are worth in `state`."""
+    least = ctx.services.settings.testing.mutation_score
+    if not least:
+        return
+    found = ctx.step("mutants", Mutation, partial(_examine, ctx, state, state.cases))
+    weak = found.score is not None and found.score < least
+    if weak and not ctx.task.tests and state.quality is None:
+        found = _strengthened(ctx, state, found)
+    state.quality = quality_of(state, found)
+    ctx.step("record quality", bool, partial(_record, ctx, state.quality))
+
+
+def quality_of(state: CodeState, found: Mutation) -> SuiteQuality:
+    """The figures of the tests in `state`, of which `found` says how strong they are."""
+    by = Counter(case.origin for case in state.cases)
+    proposed = by["qa"] + state.dropped_tests
+    return SuiteQuality(
+        assertions=len(state.cases),
+        stated=by["example"],
+        agreed=by["qa"],
+        laws=by["law"],
+        added=by["mutant"],
+        given=by["owner"],
+        hidden=len(state.hidden),
+        agreement=round(by["qa"] / proposed, 3) if proposed else None,
+        mutants=found.total,
+        killed=found.killed,
+    )
+
+
+def _strengthened(ctx: StageContext, state: CodeState, found: Mutation) -> Mutation:
+    """The examination of the tests with further cases, which are then those of `state`; else `found` as it was."""
+    cases = _further_cases(ctx, state, found)
+    if not cases:
+        return found
+    tried = ctx.step("mutants with further cases", Mutation, partial(_examine, ctx, state, [*state.cases, *cases]))
+    useful = [case for place, case in enumerate(cases, start=len(state.cases)) if tried.noticed_by(place)]
+    if not useful:
+        return found
+    stronger = [*state.cases, *useful[:_MOST_ADDED]]
+    text = ctx.bench.tests_text(state.settled, state.tests_file, stronger)
+    ids = sorted({*state.tests_ids, *declared_tests(text, state.tests_file)})
+    tests = (state.tests_file, text)
+    trial = ctx.step("try further cases", Trial, partial(ctx.bench.with_tests, state.code_commit, tests, ids))
+    if not trial.green:
+        return found
+    state.cases, state.tests_ids = stronger, ids
+    state.tests_commit = ctx.step("commit further cases", str, partial(ctx.bench.commit_tests, *tests, state.base))
+    lay_shown(ctx, state, "shown tests again")
+    state.code_commit = ctx.step(
+        "commit code again", str, partial(ctx.bench.commit_code, trial.tree, state.tests_commit)
+    )
+    if len(useful) <= _MOST_ADDED:
+        return tried
+    return ctx.step("mutants of the stronger tests", Mutation, partial(_examine, ctx, state, state.cases))
+
+
+def _further_cases(ctx: StageContext, state: CodeState, found: Mutation) -> list[TestCase]:
+    """What independent solutions agree on, or else the word of a model that can read the task."""
+    agreed = [
+        [*state.cases[told.test].lines[:-1], f"assert {told.call} == {told.expected}"]
+        for told in found.distinguishing
+        if told.agreed
+    ]
+    if agreed:
+        return [missing_case(state.settled, number, lines) for number, lines in enumerate(agreed, start=1)]
+    if ctx.profile_of(ctx.team.qa).small or not found.survivors:
+        return []
+    proposed = ctx.step("missing assertions", list[str], partial(_ask, ctx, state, found))
+    return ctx.step("usable missing assertions", list[TestCase], partial(_usable, ctx, state, proposed))
+
+
+def _usable(ctx: StageContext, state: CodeState, proposed: Sequence[str]) -> list[TestCase]:
+    return ctx.team.qa.missing_cases(proposed, state.settled, ctx.bench.sources().imports, state.cases)
+
+
+def _ask(ctx: StageContext, state: CodeState, found: Mutation) -> list[str]:
+    shown = found.survivors[:_MOST_SHOWN]
+    return ctx.team.qa.write_missing_assertions(
+        ctx.task, state.settled, state.cases, shown, ctx.ask("missing assertions", "qa")
+    )
+
+
+def _examine(ctx: StageContext, state: CodeState, cases: Sequence[TestCase]) -> Mutation:
+    if ctx.task.tests and not _stand_alone(declared_tests(ctx.task.tests, state.tests_file), cases):
+        return Mutation()
+    answers = [sample.answer for sample in state.drafts if sample.answer != state.answer]
+    return ctx.laboratory.mutate(state.tests_commit, state.code_commit, state.settled, cases, answers)
+
+
+def _stand_alone(test_ids: Sequence[str], cases: Sequence[TestCase]) -> bool:
+    """Whether `cases` are all that the owner's tests check: none of these needs a fixture, parameters or a class."""
+    names = {case.name for case in cases} | {case.name.rpartition("_")[0] for case in cases}
+    return all(test_id.rpartition("::")[2] in names for test_id in test_ids)
+
+
+def _record(ctx: StageContext, quality: SuiteQuality) -> bool:
+    ctx.note("tests measured", **quality.model_dump())
+    return True

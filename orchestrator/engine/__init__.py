@@ -1,0 +1,1 @@
+"""The durable engine: jobs, steps, retries. The only folder that knows DBOS."""

@@ -1,0 +1,164 @@
+"""What a flow is: the stages of one task type, each done by one agent, each a durable job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import BaseModel, JsonValue
+
+from agents import BaseAgent, Review
+from llm import CallContext, ModelProfile
+from memory import Task, TaskType
+from orchestrator.engine.engine import Steps
+from orchestrator.engine.failures import typed_failures
+from orchestrator.services import Services
+from orchestrator.small_models.laboratory import Laboratory
+from orchestrator.verdicts import record_review
+from orchestrator.workbench.context import Views
+from orchestrator.workbench.workbench import Workbench
+
+Result = TypeVar("Result")
+
+
+class FlowState(BaseModel):
+    """What stages of one task hand on to each other; saved with the task at the end of each stage."""
+
+    visit: int = 0
+    """Counts stages done, so that a stage that is entered again is a job of its own."""
+    behind: int = 0
+    """How far the next stage stands back on its queue, behind tasks of the same priority."""
+    approved: list[str] = []
+    """Gates the owner has opened."""
+    waiting_for: str = ""
+    """The gate the task waits at."""
+
+
+@dataclass(frozen=True)
+class Next:
+    """The task goes on with another stage."""
+
+    stage: str
+    state: FlowState
+
+
+@dataclass(frozen=True)
+class Done:
+    """The task is completed."""
+
+    state: FlowState
+
+
+@dataclass(frozen=True)
+class Wait:
+    """The task waits until the owner opens `gate`, then goes on with `stage`."""
+
+    gate: str
+    stage: str
+    state: FlowState
+
+
+@dataclass(frozen=True)
+class Anew:
+    """The task begins anew as a new run: in other words, or once `parts`, which are new tasks, are completed."""
+
+    parts: Sequence[Task] = ()
+    title: str = ""
+    description: str = ""
+
+
+Outcome = Next | Done | Wait | Anew
+
+
+class StageContext:
+    """What a stage works with: its task, the services and agents, and durable steps."""
+
+    def __init__(self, task: Task, stage: str, services: Services, steps: Steps) -> None:
+        self.task = task
+        self.stage = stage
+        self.services = services
+        self.team = services.team
+        self.developer = services.team.developer
+        self.bench = Workbench(services, task)
+        self.views = Views(services, task)
+        self.laboratory = Laboratory(services, task)
+        self._steps = steps
+        self._profiles: dict[str, ModelProfile] = {}
+
+    def use_model(self, model: str) -> None:
+        """Let the developer ask `model`; its own for an empty name. Every stage that asks it begins with this."""
+        self.developer = self.team.developer.with_model(model)
+        self.bench.small = self.profile_of(self.developer).small
+
+    def profile_of(self, agent: BaseAgent) -> ModelProfile:
+        """What an agent's model can do, found out once in a visit, as a step: what is known of a model may change."""
+        name = f"profile of {agent.name} {agent.model or ''}".strip()
+        if name not in self._profiles:
+            self._profiles[name] = self.step(name, ModelProfile, lambda: agent.profile)
+        return self._profiles[name]
+
+    @property
+    def agent(self) -> str:
+        """Name of the agent whose queue this stage is on."""
+        return self._steps.job.agent
+
+    def step(self, name: str, returns: type[Result], action: Callable[[], Result]) -> Result:
+        """One effect, done once; errors of the services become typed failures of the task."""
+        return self._steps.step(name, returns, lambda: typed_failures(action))
+
+    def ask(self, step: str, agent: str | None = None) -> CallContext:
+        """The ledger's context for a model call of `agent` (default: this stage's) in the step of this name.
+
+        A task that stands back on its queue lets others go first at the embedded model, too: their first answers land
+        more often than its further ones.
+        """
+        return CallContext(
+            task_id=self.task.id,
+            agent=agent or self.agent,
+            workflow_id=self._steps.job.id,
+            step=step,
+            patient=FlowState.model_validate(self.task.result).behind > 0,
+        )
+
+    def record_review(self, review: Review, number: int) -> bool:
+        """Store a review as the verdict of round `number`, from inside a step; True when it approves."""
+        return record_review(self.services.store, self.task, self.stage, self.agent, review, number)
+
+    def note(self, activity: str, **details: JsonValue) -> None:
+        """Write to the activity stream, from inside a step."""
+        self.services.store.log_activity(self.agent, activity, self.task.id, **details)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a flow that one agent does."""
+
+    name: str
+    agent: str | None
+    """None: the agent assigned to the task."""
+    run: Callable[[StageContext], Outcome]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The stages of one task type, in the order in which they are normally passed."""
+
+    type: TaskType
+    stages: tuple[Stage, ...]
+
+    def stage(self, name: str) -> Stage:
+        """The stage of that name; the first one for an empty name."""
+        return self.stages[self.position(name)]
+
+    def has(self, name: str) -> bool:
+        """Whether there is a stage of that name."""
+        return any(stage.name == name for stage in self.stages)
+
+    def position(self, name: str) -> int:
+        """How far into the flow a stage stands, from 0."""
+        return next((index for index, stage in enumerate(self.stages) if stage.name == name), 0)
+
+    def agent_for(self, stage: Stage, task: Task) -> str:
+        """Whose queue a stage of `task` goes to."""
+        return stage.agent or (task.assigned_agents[0] if task.assigned_agents else "tech_lead")

@@ -1,0 +1,158 @@
+"""Runs one stage of one task as a job of the engine, and moves the task on when it ends."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from memory import FailureReason, Task, TaskStatus
+from monitoring import AlertKind, alert, bound, get_logger
+from orchestrator.engine.engine import Job, Steps
+from orchestrator.engine.retries import outlast
+from orchestrator.errors import StageFailed, UnknownFlow
+from orchestrator.flows import FLOWS, Anew, Done, Flow, FlowState, Next, StageContext, Wait
+from orchestrator.flows.escalation import STAGE as ESCALATE
+from orchestrator.flows.escalation import escalated, is_for_tech_lead
+from orchestrator.flows.lessons import of_blocked
+from orchestrator.services import Services
+
+log = get_logger(__name__)
+
+WORKABLE = (TaskStatus.PENDING, TaskStatus.IN_PROGRESS)
+
+
+def flow_of(task: Task) -> Flow:
+    """The flow that handles `task`. Raises `UnknownFlow`."""
+    if task.type not in FLOWS:
+        raise UnknownFlow(f"no flow handles tasks of type {task.type}; there are: {', '.join(sorted(FLOWS))}")
+    return FLOWS[task.type]
+
+
+def stage_job(task: Task, priority: int) -> Job:
+    """The job of the stage `task` is at. Its id tells run, visit and stage apart, so none is ever run twice."""
+    flow = flow_of(task)
+    stage = flow.stage(task.stage)
+    visit = FlowState.model_validate(task.result).visit
+    return Job(
+        id=f"{task.id}.{task.run}.{visit}.{stage.name}",
+        agent=flow.agent_for(stage, task),
+        kind="stage",
+        payload={"task": task.id, "run": task.run, "visit": visit, "stage": stage.name},
+        priority=priority,
+    )
+
+
+class StageRunner:
+    """The engine's handler for jobs of the kind `stage`."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def __call__(self, steps: Steps) -> None:
+        payload = steps.job.payload
+        task = outlast(lambda: self._services.store.get_task(str(payload["task"])))
+        if not self._is_current(task, steps.job):
+            return
+        flow = flow_of(task)
+        with bound(task=task.id, flow=flow.type.value, stage=str(payload["stage"]), attempt=task.run + 1):
+            try:
+                self._run(flow, task, str(payload["stage"]), steps)
+            except StageFailed as failure:
+                steps.step("fail", bool, partial(self._fail, flow, task, str(payload["stage"]), failure))
+            except Exception as error:  # outermost: a stage's bug must not take the worker down
+                log.exception("stage failed")
+                alert(
+                    AlertKind.CRITICAL, f"stage {payload['stage']}: {type(error).__name__}", f"a bug of ours: {error}"
+                )
+                broken = StageFailed(FailureReason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
+                steps.step("fail", bool, partial(self._fail, flow, task, str(payload["stage"]), broken))
+
+    def _is_current(self, task: Task, job: Job) -> bool:
+        """False for a job the task has left behind (cancelled, retried, or moved on before a kill)."""
+        at = (task.run, FlowState.model_validate(task.result).visit)
+        return task.status in WORKABLE and at == (job.payload["run"], job.payload["visit"])
+
+    def _run(self, flow: Flow, task: Task, name: str, steps: Steps) -> None:
+        steps.step("begin", bool, partial(self._begin, task, name))
+        context = StageContext(task, name, self._services, steps)
+        outcome = flow.stage(name).run(context)
+        if isinstance(outcome, Anew):
+            steps.step("begin anew", bool, partial(self._begin_anew, task, outcome))
+            return
+        outcome.state.visit += 1
+        if isinstance(outcome, Wait):
+            outcome.state.waiting_for = outcome.gate
+        steps.step("advance", bool, partial(self._advance, task, name, outcome))
+
+    def _begin(self, task: Task, stage: str) -> bool:
+        log.info("stage begins", title=task.title)
+        return self._services.store.transition(
+            task.id, TaskStatus.IN_PROGRESS, expect=WORKABLE, run=task.run, stage=stage
+        )
+
+    def _advance(self, task: Task, stage: str, outcome: Next | Done | Wait) -> bool:
+        store, result = self._services.store, outcome.state.model_dump(mode="json")
+        if isinstance(outcome, Next):
+            moved = store.transition(
+                task.id,
+                TaskStatus.IN_PROGRESS,
+                expect=[TaskStatus.IN_PROGRESS],
+                run=task.run,
+                stage=outcome.stage,
+                result=result,
+            )
+        elif isinstance(outcome, Done):
+            moved = store.transition(task.id, TaskStatus.COMPLETED, run=task.run, stage=stage, result=result)
+            store.log_activity("orchestrator", "task completed", task.id, title=task.title)
+        else:
+            moved = store.transition(
+                task.id,
+                TaskStatus.WAITING_APPROVAL,
+                run=task.run,
+                stage=outcome.stage,
+                result=result,
+                detail=f"waits for the owner: task approve {task.id}",
+            )
+            store.log_activity("orchestrator", "waiting for approval", task.id, gate=outcome.gate)
+            alert(AlertKind.OWNER, task.id, f"{task.title}: waits for `approvals approve {task.id}`", task=task.id)
+        log.info("stage ends", next=getattr(outcome, "stage", "completed"))
+        self._services.wake.set()
+        return moved
+
+    def _begin_anew(self, task: Task, outcome: Anew) -> bool:
+        store = self._services.store
+        if outcome.parts:
+            begun = store.split_task(task.id, task.run, outcome.parts)
+        else:
+            begun = store.reword_task(task.id, task.run, outcome.title, outcome.description)
+        log.info("task begins anew", parts=[part.id for part in outcome.parts])
+        self._services.wake.set()
+        return begun
+
+    def _fail(self, flow: Flow, task: Task, stage: str, failure: StageFailed) -> bool:
+        """End the task, or let the tech lead look at it first; what is blocked in the end is the owner's."""
+        store = self._services.store
+        if is_for_tech_lead(store, flow, task, stage, failure):
+            log.info("task is escalated", reason=failure.reason.value, detail=failure.detail)
+            result = escalated(task, failure)
+            store.transition(
+                task.id, TaskStatus.IN_PROGRESS, expect=WORKABLE, run=task.run, stage=ESCALATE, result=result
+            )
+            self._services.wake.set()
+            return True
+        to = TaskStatus.BLOCKED if failure.blocked else TaskStatus.FAILED
+        store.transition(task.id, to, run=task.run, reason=failure.reason, detail=failure.detail)
+        store.log_activity(
+            "orchestrator", f"task {to}", task.id, title=task.title, reason=failure.reason, detail=failure.detail
+        )
+        log.warning("task ended", status=to.value, reason=failure.reason.value, detail=failure.detail)
+        if failure.blocked:
+            self._hand_to_owner(task, failure)
+        self._services.wake.set()
+        return True
+
+    def _hand_to_owner(self, task: Task, failure: StageFailed) -> None:
+        attempts = self._services.store.attempts(task.id, run=task.run)
+        self._services.context.add_lesson(of_blocked(task, failure.reason, failure.detail, attempts), task.id)
+        told = failure.detail.partition("\n")[0].rstrip(":")
+        kind = AlertKind.LOOP if failure.reason is FailureReason.LOOP_DETECTED else AlertKind.OWNER
+        alert(kind, task.id, f"{task.title} is blocked, {failure.reason}: {told} (`approvals list`)", task=task.id)

@@ -1,0 +1,1 @@
+"""What the CEO does when the queues are empty."""

@@ -1,0 +1,300 @@
+"""What happens when nobody has anything to do: the CEO looks for work, ever more seldom while there is none.
+
+Stated work (the goal, the backlog files) goes first and costs nothing to find. When that is used up code looks for
+facts, such as failing tests. A strong model is then asked once what to make of them, and for ideas; with a small one
+those facts become tasks that a test can decide, and it is asked for ideas only when there are none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from datetime import timedelta
+from functools import partial
+
+from pydantic import BaseModel
+
+from agents import DECIDABLE, FACTS, Fact, FactKind, PlannedTask, Situation, is_decidable
+from llm import CallContext
+from memory import ENDED, Task, TaskStatus, utc_now
+from monitoring import get_logger
+from orchestrator.engine.engine import Job, Steps
+from orchestrator.engine.failures import typed_failures
+from orchestrator.errors import StageFailed
+from orchestrator.idle.facts import FactFinder, KnownFacts
+from orchestrator.services import Services
+
+log = get_logger(__name__)
+
+_KEY = "idle"
+_PAST_TASKS = 40
+_KNOWN_TASKS = 2000
+"""Newest tasks that ideas are compared to; those shown to the model are fewer."""
+_MOST_FACTS = 30
+"""Shown to a model in one round; the others have their turn in the next ones."""
+_MOST_KEPT = 60
+_DAY = timedelta(days=1)
+_ASK_AGAIN = 3600.0
+"""Seconds until a model that had no ideas is asked for some again while nothing has changed; doubled each time. To look
+at the repository costs nothing and is done more often."""
+
+
+class IdleState(BaseModel):
+    """The CEO's memory of its idle rounds; kept in the database, so a restart does not ask again."""
+
+    rounds: int = 0
+    interval: float = 0.0
+    """Seconds until the next round, doubled by each one that found nothing."""
+    next_at: float = 0.0
+    """Unix time before which no round is begun, unless the situation changes."""
+    situation: str = ""
+    """Digest of goal, repository head and backlog at the last round."""
+    found: int = 0
+    """Tasks the last round created."""
+    problem: str = ""
+    """Why the last round could not look for work; empty when it could."""
+    searched: str = ""
+    """The commit and the kinds of facts of which every one has been dealt with; empty when some are left."""
+    fruitless: str = ""
+    """The situation in which a model was asked and nothing came of it."""
+    ask_interval: float = 0.0
+    ask_at: float = 0.0
+    """Unix time from which it may be asked again in that situation."""
+
+
+class Outcome(BaseModel):
+    """How a round ended: tasks created, and what `IdleState` keeps of it."""
+
+    found: int = 0
+    problem: str = ""
+    searched: str = ""
+    asked: bool = False
+    situation: str = ""
+    """The one that was looked at; what happened meanwhile makes another round worthwhile."""
+
+
+class Outlook(BaseModel):
+    """What the CEO looks at."""
+
+    goal: str
+    head: str
+    outline: str
+    situation: str = ""
+
+
+class CEOLoop:
+    """Begins rounds when they are due, and handles the engine's jobs of the kind `ceo`."""
+
+    def __init__(self, services: Services, *, until_idle: bool) -> None:
+        self._services = services
+        self._team = services.team
+        self._until_idle = until_idle
+        self._known = KnownFacts(services.store)
+        self._finder = FactFinder(services.suite, may_run=services.settings.testing.auto_run)
+
+    def state(self) -> IdleState:
+        """The last round's outcome."""
+        stored = self._services.store.recall("ceo", _KEY)
+        return IdleState.model_validate(stored) if stored else IdleState()
+
+    def due(self) -> Job | None:
+        """The job of the next round, if one is due now."""
+        if self._until_idle and self.exhausted():
+            return None
+        state = self.state()
+        if time.time() < state.next_at and state.situation == self._situation():
+            return None
+        number = state.rounds + 1
+        return Job(id=_job_id(number), agent="ceo", kind="ceo", payload={"round": number}, priority=1)
+
+    def give_up(self, job_id: str) -> None:
+        """Remember a round whose job the engine ended, so that it is not offered for ever: another one may go well."""
+        number = self.state().rounds + 1
+        if job_id == _job_id(number):
+            self._remember(number, Outcome(problem=f"the job {job_id} ended without a result; see the log"))
+
+    def exhausted(self) -> bool:
+        """True when the last round saw the present situation and found nothing to do."""
+        state = self.state()
+        return state.rounds > 0 and state.found == 0 and state.situation == self._situation()
+
+    def __call__(self, steps: Steps) -> None:
+        number = int(str(steps.job.payload["round"]))
+        try:
+            outcome = self._look_for_work(steps)
+        except StageFailed as failure:
+            # The repository or the provider is away: the next round comes after the back-off, like after any other.
+            log.error("idle round failed", reason=failure.reason.value, detail=failure.detail)
+            outcome = Outcome(problem=failure.detail)
+        except Exception as error:  # outermost: a round's bug must not end the CEO's rounds
+            log.exception("idle round failed")
+            outcome = Outcome(problem=f"{type(error).__name__}: {error}")
+        steps.step("remember", bool, partial(self._remember, number, outcome))
+
+    def _look_for_work(self, steps: Steps) -> Outcome:
+        outlook = steps.step("look around", Outlook, partial(typed_failures, self._outlook))
+        stated = steps.step("stated work", int, partial(typed_failures, partial(self._submit_stated, outlook.goal)))
+        room = 0 if stated else steps.step("room", int, self._room)
+        if not room:
+            return Outcome(found=stated, situation=outlook.situation)
+        facts = steps.step("facts", list[Fact], partial(self._fresh_facts, outlook.head))
+        # What may change meanwhile, by this round's own tasks too, decides in a replay as it did at first.
+        small = steps.step("small model", bool, partial(typed_failures, lambda: self._team.ceo.profile.small))
+        wanted = steps.step("ideas wanted", bool, partial(self._may_have_ideas, outlook))
+        planned = self._team.ceo.tasks_from_facts(facts, room) if small else []
+        shown: list[Fact] = []
+        asked = not planned and (wanted or bool(facts and not small))
+        if asked:
+            shown = facts[:_MOST_FACTS]
+            context = CallContext(task_id=None, agent="ceo", workflow_id=steps.job.id, step="ideas")
+            ask = partial(self._ask, outlook, shown, wanted, room, context)
+            planned = steps.step("ideas", list[PlannedTask], partial(typed_failures, ask))
+        # What a model left out although it had room is not worth a task to it; the rest it may want another time.
+        left_out = shown if len(planned) < room else []
+        found = steps.step("submit ideas", int, partial(self._submit_planned, planned, facts, left_out))
+        dealt = {digest for plan in planned for digest in plan.facts} | {fact.digest for fact in left_out}
+        done = all(fact.digest in dealt for fact in facts)
+        searched = self._search_key(outlook.head) if done else ""
+        return Outcome(found=found, searched=searched, asked=asked, situation=outlook.situation)
+
+    def _outlook(self) -> Outlook:
+        services = self._services
+        ended, goal, head = self._ended(), services.settings.project.goal, services.sync()
+        outline = services.overview(small=self._team.ceo.profile.small, about=goal)
+        return Outlook(goal=goal, head=head, outline=outline, situation=_digest(goal, head, ended))
+
+    def _submit_stated(self, goal: str) -> int:
+        project = self._services.settings.project
+        texts = self._services.read(project.backlog_files) if "backlog" in project.tasks_from else {}
+        items = [task for path, text in texts.items() for task in self._team.ceo.tasks_from_backlog(text, path)]
+        return len(self._submit([*self._team.ceo.tasks_from_goal(goal), *items]))
+
+    def _submit(self, tasks: list[Task]) -> list[Task]:
+        """Those of `tasks` that are new."""
+        added = [task for task in tasks if self._services.store.add_task(task)]
+        for task in added:
+            self._services.store.log_activity("ceo", "task created", task.id, title=task.title, source=task.source)
+            log.info("task created", task=task.id, title=task.title, source=task.source)
+        self._services.wake.set()
+        return added
+
+    def _submit_planned(self, planned: list[PlannedTask], facts: list[Fact], left_out: list[Fact]) -> int:
+        by_digest = {fact.digest: fact for fact in facts}
+        added = self._submit([plan.task for plan in planned])
+        for plan in planned:
+            used = [by_digest[digest] for digest in plan.facts if digest in by_digest]
+            for fact in used:
+                self._known.became(fact, plan.task.id)
+            if plan.task in added:
+                told = [f"{fact.kind.value} {fact.path} {fact.symbol}".strip() for fact in used]
+                self._services.store.record_decision(
+                    "ceo",
+                    "task",
+                    {"task": plan.task.id, "title": plan.task.title, "facts": [*told], "reason": plan.reason},
+                )
+        self._known.left_out([fact for fact in left_out if not any(fact.digest in plan.facts for plan in planned)])
+        return len(added)
+
+    def _room(self) -> int:
+        """How many tasks nobody asked for may be added now."""
+        project, store = self._services.settings.project, self._services.store
+        recent = [
+            task
+            for source in (FACTS, "ceo")
+            for task in store.list_tasks(source=source, limit=project.tasks_per_day)
+            if utc_now() - task.created_at < _DAY
+        ]
+        return max(min(project.tasks_per_round, project.tasks_per_day - len(recent)), 0)
+
+    def _fresh_facts(self, head: str) -> list[Fact]:
+        """Facts of the landing branch's tip that could become tasks and have not been dealt with."""
+        if self.state().searched == self._search_key(head):
+            return []
+        found = self._finder.find(head, self._kinds())
+        for note in found.notes:
+            log.info("facts", note=note)
+        small = self._team.ceo.profile.small
+        useful = [fact for fact in found.facts if (is_decidable(fact) if small else not fact.outside)]
+        return self._known.fresh(useful)[:_MOST_KEPT]
+
+    def _kinds(self) -> list[FactKind]:
+        """What is looked for: with a small model only what can become a task without a word of it."""
+        wanted = [FactKind(kind) for kind in self._services.settings.project.tasks_from if kind != "backlog"]
+        return [kind for kind in wanted if kind in DECIDABLE] if self._team.ceo.profile.small else wanted
+
+    def _search_key(self, head: str) -> str:
+        return f"{head} {' '.join(sorted(self._kinds()))}"
+
+    def _may_have_ideas(self, outlook: Outlook) -> bool:
+        """Without a goal there is nothing to have ideas for; `--until-idle` plans a goal once and then ends."""
+        if not outlook.goal or self._team.ceo.tasks_from_goal(outlook.goal):
+            return False
+        state = self.state()
+        if state.fruitless == (outlook.situation or self._situation()) and time.time() < state.ask_at:
+            return False
+        return not (self._until_idle and self._services.store.list_tasks(source="ceo", limit=1))
+
+    def _ask(
+        self, outlook: Outlook, facts: list[Fact], ideas: bool, room: int, context: CallContext
+    ) -> list[PlannedTask]:
+        every = self._services.store.list_tasks(limit=_KNOWN_TASKS)
+        known = every[:_PAST_TASKS]
+        about = f"{outlook.goal}\n{outlook.outline}"
+        lessons = "" if self._team.ceo.profile.small else self._services.lessons(about)
+        situation = Situation(
+            goal=outlook.goal,
+            outline=outlook.outline,
+            open_tasks=[task.title for task in known if task.status not in ENDED],
+            past_tasks=[f"{task.title} ({task.status})" for task in known if task.status in ENDED],
+            facts=facts,
+            ideas=ideas,
+            known=[(task.title, task.description) for task in every],
+            lessons=lessons,
+        )
+        return self._team.ceo.generate_tasks(situation, room, context)
+
+    def _remember(self, number: int, outcome: Outcome) -> bool:
+        limits = self._services.settings.orchestrator
+        before, found = self.state(), outcome.found
+        interval = (
+            limits.check_interval
+            if found
+            else min(max(before.interval * 2, limits.check_interval), limits.idle_backoff_max)
+        )
+        ask_interval, ask_at, fruitless = before.ask_interval, before.ask_at, before.fruitless
+        situation = outcome.situation or self._situation()  # of a round that failed, or was begun by an older program
+        if outcome.asked and not found:
+            ask_interval = min(max(before.ask_interval * 2, _ASK_AGAIN), limits.idle_backoff_max)
+            ask_at, fruitless = time.time() + ask_interval, situation
+        state = IdleState(
+            fruitless=fruitless,
+            ask_interval=ask_interval if not found else 0.0,
+            ask_at=ask_at,
+            rounds=number,
+            interval=interval,
+            next_at=time.time() + interval,
+            situation=situation,
+            found=found,
+            problem=outcome.problem,
+            searched=outcome.searched,
+        )
+        self._services.store.remember("ceo", _KEY, state.model_dump(mode="json"))
+        log.info("idle round", found=found, next_in_seconds=round(interval))
+        self._services.wake.set()
+        return True
+
+    def _situation(self) -> str:
+        """Digest of what would make another round worthwhile: the goal, the repository, what has ended."""
+        return _digest(self._services.settings.project.goal, self._services.git.tip(), self._ended())
+
+    def _ended(self) -> int:
+        counts = self._services.store.count_by_status()
+        return counts[TaskStatus.COMPLETED] + counts[TaskStatus.FAILED] + counts[TaskStatus.CANCELLED]
+
+
+def _digest(goal: str, head: str, ended: int) -> str:
+    return hashlib.sha256(f"{goal}\n{head}\n{ended}".encode()).hexdigest()[:16]
+
+
+def _job_id(number: int) -> str:
+    return f"ceo.{number}"

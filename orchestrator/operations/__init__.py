@@ -1,0 +1,1 @@
+"""Looking after the daemon: housekeeping, backup, the audit line of a start."""

@@ -1,0 +1,178 @@
+"""What has to be done now and then: landed work pushed that could not be, and what nothing needs any more let go.
+
+In a thread of its own, one chore after the other, so that neither a remote that hangs nor a large clean-up holds up the
+main loop. Every chore can be cut short and repeated.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from pydantic import JsonValue
+
+from memory import Task, TaskStatus, utc_now
+from monitoring import AlertKind, alert, get_logger
+from orchestrator.coding.state import CodeState
+from orchestrator.engine.engine import Engine
+from orchestrator.engine.retries import passing_trouble, tell
+from orchestrator.services import Services
+from testing import RunKilled
+
+log = get_logger(__name__)
+
+_DAY = 86_400.0
+_LONGEST_PAUSE = 3600.0
+"""Seconds between two tries of pushing, at most."""
+_SOON = 60.0
+"""Seconds of idleness after which the daily clean-up may be done ahead of its time."""
+_MOST_TASKS = 500
+_GIVE_BACK = 60.0
+"""Seconds from one time that free memory is given back to the next."""
+
+
+class Housekeeping:
+    """Looks, at each check of the main loop, whether a chore is due, and does it beside the work."""
+
+    def __init__(self, services: Services, engine: Engine) -> None:
+        self._services = services
+        self._engine = engine
+        self._thread: threading.Thread | None = None
+        self._next_push, self._push_pause = 0.0, 0.0
+        self._next_clean = time.monotonic() + _SOON
+        self._next_return = 0.0
+        self._busy = True
+
+    def look(self, *, busy: bool) -> None:
+        """Begin what is due, if nothing is under way. Returns at once."""
+        self._busy = busy
+        if self._thread is not None and self._thread.is_alive():
+            return
+        chores: list[Callable[[], None]] = []
+        now = time.monotonic()
+        if now >= self._next_return:
+            self._next_return = now + _GIVE_BACK
+            chores.append(give_back_memory)
+        if now >= self._next_push:
+            chores.append(self.push)
+        if now >= self._next_clean + (_DAY if busy else 0):  # a daemon that is never idle is cleaned, too
+            chores.append(self.clean)
+        if chores:
+            self._thread = threading.Thread(target=self._do, args=[chores], name="housekeeping", daemon=True)
+            self._thread.start()
+
+    def _do(self, chores: list[Callable[[], None]]) -> None:
+        for chore in chores:
+            try:
+                chore()
+            except RunKilled:  # the daemon ends
+                return
+            except Exception as error:  # outermost: one chore that fails must not end the others, or the daemon
+                if kind := passing_trouble(error):
+                    tell(kind, error)
+                else:
+                    log.exception("housekeeping")
+
+    # -- what could not be pushed ----------------------------------------------------------------------------------
+
+    def push(self) -> None:
+        """Push what has landed and never reached the remote; ever more seldom while that does not succeed."""
+        git = self._services.git
+        for task_id in git.unpushed():
+            result = git.publish(task_id, verify=self._holds)
+            self._services.outage.note(result.error if result.away else "")
+            if not result.pushed:
+                check = self._services.settings.orchestrator.check_interval
+                self._push_pause = min(max(check, self._push_pause * 2), _LONGEST_PAUSE)
+                self._next_push = time.monotonic() + self._push_pause
+                if not result.away:
+                    alert(AlertKind.GIT, "push", f"landed work cannot be pushed: {result.error}")
+                return
+            log.info("pushed what had landed before", branch=git.landing_branch, task=task_id)
+        self._next_push = self._push_pause = 0.0
+        for task in self._services.store.list_tasks([TaskStatus.COMPLETED], limit=_MOST_TASKS):
+            self._note_pushed(task)
+
+    def _holds(self, tree: str) -> bool:
+        suite = self._services.suite
+        return suite.holds(tree, suite.baseline(self._services.git.tip(), "push"), "push")[0]
+
+    def _note_pushed(self, task: Task) -> None:
+        """Let the task say that its commits are pushed, and which they are: they may stand on others now."""
+        state = CodeState.of(task)
+        if state.pushed or not state.push_error:
+            return
+        landed = self._services.git.landed(task.id, task.run)
+        if landed is not None and landed.pushed:
+            changed: dict[str, JsonValue] = {"landed_commits": [*landed.commits], "pushed": True, "push_error": ""}
+            self._services.store.update_task(task.id, result=task.result | changed)
+            self._services.store.log_activity("orchestrator", "pushed", task.id, title=task.title)
+
+    # -- what nothing needs any more -------------------------------------------------------------------------------
+
+    def clean(self) -> None:
+        """Let go what is past its time; one line in the log tells how much of what."""
+        services, days = self._services, self._services.settings.retention
+        store = services.store
+        parts: dict[str, Callable[[], int]] = {
+            "jobs": lambda: self._aged(days.engine_days, self._forget_jobs),
+            "answers": lambda: self._aged(days.answers_days, store.forget_answers),
+            "activity": lambda: self._aged(days.activity_days, self._forget_activity),
+            "evidence": lambda: self._aged(days.evidence_days, store.forget_evidence),
+            "cached": lambda: store.purge_cache(services.settings.llm.cache_ttl),
+            "results": services.suite.forget_results,
+            "worktrees": lambda: self._aged(days.worktree_days, self._remove_worktrees),
+        }
+        if not self._busy:  # these would hold up the work, or take away what it uses
+            parts["environments"] = lambda: self._forget_environments(days.environment_days)
+            parts["bytes"] = lambda: store.compact() + self._engine.compact()
+        parts["clone"] = self._tidy
+        done: dict[str, int] = {}
+        for name, part in parts.items():
+            try:
+                done[name] = part()
+            except Exception as error:  # each part by itself: what cannot be done now is done tomorrow
+                if passing_trouble(error):
+                    log.warning("left for tomorrow", part=name, problem=str(error))
+                else:
+                    log.exception("housekeeping", part=name)
+        self._next_clean = time.monotonic() + _DAY
+        log.info("cleaned up", **{name: number for name, number in done.items() if number})
+
+    def _aged(self, days: float, forget: Callable[[datetime], int]) -> int:
+        return forget(utc_now() - timedelta(days=days)) if days else 0
+
+    def _forget_jobs(self, before: datetime) -> int:
+        kept = self._services.store.open_tasks()
+        return self._engine.forget(before, lambda job: job.partition(".")[0] in kept)
+
+    def _forget_activity(self, before: datetime) -> int:
+        gone = self._services.store.forget_activity(before)
+        if gone:
+            self._services.store.log_activity("orchestrator", "activity let go", lines=gone, before=before.isoformat())
+        return gone
+
+    def _remove_worktrees(self, before: datetime) -> int:
+        """Worktrees and branches of tasks that ended; a task that is tried again gets a new one anyway."""
+        gone = set(self._services.store.ended_before(before)).intersection(self._services.git.tasks())
+        for task_id in gone:
+            self._services.git.remove_worktree(task_id, branch=True)
+        return len(gone)
+
+    def _forget_environments(self, days: float) -> int:
+        return self._services.suite.forget_environments(days) if days else 0
+
+    def _tidy(self) -> int:
+        self._services.git.tidy()
+        return 0
+
+
+def give_back_memory() -> None:
+    """Return to the system what the C library keeps: it frees only what lies at an end of its heaps, and the many
+    threads leave gaps everywhere else, 10 MiB more with every 150 tasks. A few milliseconds.
+    """
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # glibc has it
+        trim(0)

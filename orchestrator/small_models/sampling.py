@@ -1,0 +1,114 @@
+"""`sample`: varied answers of a small model to varied views of the task; repairing was measured never to help it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+from agents import CodeView, Requirements
+from llm import TruncatedOutput
+from orchestrator.coding.method import Answer, Standing, Try
+from orchestrator.coding.state import CodeState
+from orchestrator.flow import StageContext
+from orchestrator.small_models import agreement
+
+
+@dataclass(frozen=True)
+class _View:
+    """What one sample shows of the task: its words and the file, or the wanted function begun."""
+
+    simple: bool = False
+    tests: bool = False
+    begun: bool = False
+    steps: bool = False
+
+
+_VIEWS = (
+    _View(),
+    _View(begun=True),
+    _View(simple=True),
+    _View(begun=True, steps=True),
+    _View(tests=True),
+)
+"""In turn. The first three are drawn before there are tests, so they cannot show any."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """The next answer in the order of views and temperatures."""
+
+    name = "sample"
+    goes_on = False
+
+    def answer(self, ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer:
+        """One model call, one step."""
+        number, step = next_sample(ctx, state), f"write {attempt.label}"
+        return ctx.step(step, Answer, partial(write_definitions, ctx, state, state.tests_commit, number, step))
+
+
+def next_sample(ctx: StageContext, state: CodeState) -> int:
+    """The number of the next sample, which counts as asked for: one that shows something no earlier one did."""
+    views = _views(ctx)
+    number = state.drawn
+    if views[number % len(views)].tests and not state.cases:
+        number += 1  # without tests to show it would be the first view again
+    state.drawn = number + 1
+    return number
+
+
+def write_definitions(ctx: StageContext, state: CodeState, commit: str, sample: int, step: str) -> Answer:
+    """Answer number `sample` (from 0) of a small model: the new or changed definitions, written for `commit`.
+
+    Every answer is shown something else, and is greedy, until all views had their turn: more of those are nearly right
+    than of warm ones. From then on every second answer begins as the nearest one so far does, and goes on differently
+    from some statement on.
+    """
+    views = _views(ctx)
+    draw, turn = divmod(sample, len(views))
+    resumes = draw > 0 and sample % 2 > 0
+    texts = []
+    for piece in _pieces(ctx, state, single=resumes or views[turn].begun):
+        shown = _resumed(ctx, state, commit, sample, piece) if resumes else None
+        shown = shown or _code_view(ctx, state, commit, views[turn], piece)
+        try:
+            texts.append(ctx.developer.write_definitions(ctx.task, piece, shown, draw, ctx.ask(step, "developer")))
+        except TruncatedOutput as cut:
+            return Answer(text=cut.partial, cut=True)
+    return Answer(text="\n\n".join(texts))
+
+
+def near(state: CodeState) -> bool:
+    """Whether there are failed samples worth going on from: the best one passes at least a quarter of the tests."""
+    most = len(state.tests_ids or state.cases)
+    enough = state.present is not None or len(state.drafts) > 1
+    missing = [sample.missing for sample in state.samples if not sample.passed]
+    return enough and bool(missing) and 0 < min(missing) * 4 <= most * 3
+
+
+def _views(ctx: StageContext) -> list[_View]:
+    return [view for view in _VIEWS if ctx.profile_of(ctx.developer).continues or not view.begun]
+
+
+def _pieces(ctx: StageContext, state: CodeState, *, single: bool) -> list[Requirements]:
+    """What is asked for one after the other: the wanted names of each file; with `single` each name of the owner's
+    tests by itself, since one function at a time can be begun."""
+    pieces = state.settled.pieces
+    if not (single and ctx.task.tests):
+        return pieces
+    return [piece.model_copy(update={"symbols": [name]}) for piece in pieces for name in piece.symbols] or pieces
+
+
+def _resumed(ctx: StageContext, state: CodeState, commit: str, sample: int, piece: Requirements) -> CodeView | None:
+    """One of the nearest answers, begun; None when none is near, or the model cannot go on from a beginning."""
+    if not (ctx.profile_of(ctx.developer).continues and near(state)) or agreement.passing(state):
+        return None
+    least = min(known.missing for known in state.samples)
+    nearest = [known.answer for known in state.samples if known.missing == least]
+    return ctx.views.resumed_view(commit, piece, nearest[sample // 2 % len(nearest)], sample)
+
+
+def _code_view(ctx: StageContext, state: CodeState, commit: str, view: _View, piece: Requirements) -> CodeView:
+    if view.begun and (begun := ctx.views.begun_view(commit, piece, steps=view.steps)):
+        return begun
+    tests = ctx.views.compact_tests(state.shown_cases) if view.tests else ""
+    return replace(ctx.views.view(commit, piece), tests=tests, simple=view.simple)

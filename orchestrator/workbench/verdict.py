@@ -1,0 +1,88 @@
+"""Whether files with a developer's change are green: the new tests first, then the whole suite. Every method can be
+repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from file_system import FileManager
+from memory import Task
+from orchestrator.services import Services
+from orchestrator.workbench.refusal import refusal
+from orchestrator.workbench.trial import Trial, evidence_without, not_passed
+from testing import TestResult
+
+_NEW_TESTS_SECONDS = 15.0
+"""Time the new tests of a task get beyond that of the whole suite; an answer that loops for ever should not hold the
+developer for long, nor the cores that an embedded model needs."""
+_MOST_REVERSED = 200
+"""Tests whose names go on a command line."""
+_IN_ORDER_ONLY = "the new tests pass only in the order they are written in: answers depend on earlier calls"
+
+
+class Judge:
+    """Verdicts on trees of one task, each compared with the base that the task's worktree was made on."""
+
+    def __init__(self, services: Services, task: Task) -> None:
+        self._services = services
+        self._git = services.git
+        self._suite = services.suite
+        self._task = task
+
+    def refusal(self, files: FileManager, tests_commit: str, tree: str) -> str:
+        """Why the change from QA's commit to `tree`, which `files` hold, is not even run; empty when it is."""
+
+        def before(path: str) -> str:
+            return self._suite.text_of(tests_commit, path)
+
+        changes = self._git.changed_files(tests_commit, tree)
+        return refusal(files, changes, before, f"{self._task.title}\n{self._task.description}")
+
+    def run(self, tree: str, selection: Sequence[str]) -> TestResult:
+        """Run tests of a tree in the sandbox, for as long as new tests may take: longer where the whole suite needs
+        long, which imports may be the cause of."""
+        seconds = min(_NEW_TESTS_SECONDS + self._suite.baseline(self._base, self._task.id).seconds, self._suite.timeout)
+        return self._suite.run(tree, selection, self._task.id, seconds)
+
+    def verdict(self, tree: str, test_ids: Sequence[str], hidden: Collection[str] = ()) -> Trial:
+        """Run the new tests, all in the file of the first id, then the suite, which was as it was in the base."""
+        result = self.run(tree, [file_of(test_ids)])
+        self._note_tier(result.tier)
+        trial = Trial.of(result, tree, about=test_ids)
+        if missing := not_passed(test_ids, trial.passed):
+            return trial.red(result, missing, hidden)
+        before = self._suite.baseline(self._base, self._task.id)
+        held, whole = self._suite.holds(tree, before, self._task.id)
+        if not held or not_passed(test_ids, whole.passed_ids):
+            told = evidence_without(whole, hidden)
+            return trial.model_copy(
+                update={"green": False, "evidence": f"the new tests pass, but the suite does not:\n{told}"}
+            )
+        keeps_state = self._keeps_state(tree, trial.passed, test_ids)
+        return trial.model_copy(update={"green": not keeps_state, "evidence": _IN_ORDER_ONLY if keeps_state else ""})
+
+    def _keeps_state(self, tree: str, passed: Sequence[str], test_ids: Sequence[str]) -> bool:
+        """Whether QA's tests fail when they are run in the opposite order: then what the code answers depends on how
+        often it was asked. The owner's own tests may depend on their order."""
+        known = set(test_ids)
+        ids = [test_id for test_id in passed if {test_id, test_id.partition("[")[0]} & known]
+        if self._task.tests or not file_of(test_ids).endswith(".py") or not 2 <= len(ids) <= _MOST_REVERSED:
+            return False
+        return bool(not_passed(ids, self.run(tree, ids[::-1]).passed_ids))
+
+    def _note_tier(self, tier: int) -> None:
+        """What confines the code of models may change with the machine: the trail says when it did."""
+        store, key = self._services.store, "sandbox tier"
+        before = store.recall("orchestrator", key)
+        if before != tier:
+            store.remember("orchestrator", key, tier)
+            store.log_activity("orchestrator", "sandbox tier changed", self._task.id, before=before, after=tier)
+
+    @property
+    def _base(self) -> str:
+        return self._git.worktree(self._task.id).base_commit
+
+
+def file_of(test_ids: Sequence[str]) -> str:
+    """The file that tests of one file are in."""
+    return test_ids[0].split("::")[0]

@@ -1,0 +1,372 @@
+"""One task's hands: its worktree, its trials in the sandbox, its commits, its landing. Every method can be repeated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from pydantic import BaseModel, JsonValue
+
+from agents import FACTS, ChangeFacts, Requirements, TestCase, render_javascript_tests, render_test_file
+from file_system import FileManager, is_javascript, is_test_file, same_code
+from git_ops import LandingConflict, LandingWithdrawn, Overlay, SecretFound, UnsafeContent, VerificationFailed, Worktree
+from memory import FailureReason, Task, TaskStatus
+from monitoring import get_logger
+from orchestrator.errors import StageFailed
+from orchestrator.services import Services
+from orchestrator.suite import Baseline
+from orchestrator.workbench.apply import apply_answer
+from orchestrator.workbench.formatting import as_project_formats
+from orchestrator.workbench.javascript import draft_test, javascript_test_file, new_javascript_test
+from orchestrator.workbench.protected import protected_paths
+from orchestrator.workbench.sources import Sources, public_names, read_sources, text_of
+from orchestrator.workbench.trial import Trial, not_passed
+from orchestrator.workbench.verdict import Judge, file_of
+from testing import Framework, TestResult, has_tests
+
+log = get_logger(__name__)
+
+_DIFF_CHARACTERS = 20_000
+_MOST_NAMED = 50
+"""Files, in a line of the audit trail."""
+
+
+class Opened(BaseModel):
+    """A worktree that is ready."""
+
+    base: str
+
+
+class Landed(BaseModel):
+    """How a landing ended. Without `commit` it did not fit, for the reason in `problem`."""
+
+    commit: str = ""
+    tree: str = ""
+    commits: list[str] = []
+    pushed: bool = False
+    push_error: str = ""
+    problem: str = ""
+
+
+class Workbench:
+    """Files, tests and git for one task."""
+
+    def __init__(self, services: Services, task: Task) -> None:
+        self._services = services
+        self._git = services.git
+        self._suite = services.suite
+        self._task = task
+        self._judge = Judge(services, task)
+        self.small = False
+        """Whether the answers are a small model's, which writes definitions."""
+
+    # -- the worktree ----------------------------------------------------------------------------------------
+
+    def open(self) -> Opened:
+        """A fresh worktree on the tip of the landing branch, with the owner's latest work in it."""
+        self._services.sync(approved=True)
+        self._git.remove_worktree(self._task.id, branch=True)
+        worktree = self._git.create_worktree(self._task.id)
+        return Opened(base=worktree.base_commit)
+
+    def close(self, landed: Landed) -> bool:
+        """The task is done: its worktree and branch go, the landed tree's suite is remembered."""
+        self._git.remove_worktree(self._task.id, branch=True)
+        self._suite.baseline(landed.tree, self._task.id)
+        return True
+
+    def discard(self) -> bool:
+        """Nothing was to be done: the task's worktree and branch go."""
+        self._git.remove_worktree(self._task.id, branch=True)
+        return True
+
+    def baseline(self, base: str) -> Baseline:
+        """How the suite of `base` ends, before any work; builds the project environment if need be."""
+        return self._suite.baseline(base, self._task.id)
+
+    def sources(self) -> Sources:
+        """The source files of the worktree."""
+        return read_sources(self._worktree.path)
+
+    def lay(self, commit: str, tree: str) -> None:
+        """Put the worktree on `commit` and its files to those of `tree`, a later one or the same."""
+        worktree = self._worktree
+        self._git.reset_worktree(worktree, commit)
+        if tree == commit:
+            return
+        files = FileManager(worktree.path)
+        with self._suite.exported(tree) as (folder, _):
+            for change in self._git.changed_files(commit, tree):
+                if change.status == "deleted":
+                    files.delete_file(change.path)
+                else:
+                    files.write_file(change.path, text_of(folder, change.path))
+        files.discard_backups()
+
+    def has_module(self, treeish: str, module: str) -> bool:
+        """Whether the project environment of a commit or tree has a top-level package of that name."""
+        return self._suite.has_module(treeish, module, self._task.id)
+
+    @property
+    def framework(self) -> Framework:
+        """What the new tests are written for."""
+        return self._suite.framework_of(self._worktree.path)
+
+    def tests_text(self, requirements: Requirements, path: str, cases: Sequence[TestCase]) -> str:
+        """The text of a test file at `path` with `cases`, for the project's framework."""
+        if not is_javascript(path):
+            return render_test_file(self._task, requirements, cases, self.framework)
+        file = javascript_test_file(self._worktree.path, path, self.framework, cases)
+        return render_javascript_tests(self._task, cases, file)
+
+    # -- tests -----------------------------------------------------------------------------------------------
+
+    def new_test_file(self, requirements: Requirements) -> str:
+        """A path for the new tests that is not taken, beside the tests there are."""
+        root = self._worktree.path
+        if is_javascript(requirements.target_file):
+            return new_javascript_test(root, requirements, ["", *(f"-{self._task.id[-6:]}-{n}" for n in range(20))])
+        folder = next((name for name in ("tests", "test") if (root / name).is_dir()), "tests")
+        stem = requirements.symbols[0] if requirements.symbols else PurePosixPath(requirements.target_file).stem
+        name = re.sub(r"\W+", "_", stem).strip("_").lower()
+        taken = {path.name for path in FileManager(root).find_files("test_*.py")}
+        suffixes = ["", *(f"_{self._task.id[-6:]}" if count == 0 else f"_{count}" for count in range(20))]
+        free = next(suffix for suffix in suffixes if f"test_{name}{suffix}.py" not in taken)
+        return f"{folder}/test_{name}{re.sub(r'[^A-Za-z0-9_]', '_', free)}.py"
+
+    def draft_file(self, requirements: Requirements) -> str:
+        """Where tests lie while they are tried out; never committed."""
+        if is_javascript(requirements.target_file):
+            return draft_test(self._worktree.path, requirements)
+        return "tests/test_ai_agents_draft.py"
+
+    def trial(self, base: str, requirements: Requirements | None, answer: str, tests: tuple[str, str] | None) -> Trial:
+        """Put `tests` (path, text) and then `answer` on `base` and run those tests; all is undone afterwards."""
+        worktree = self._worktree
+        self._git.reset_worktree(worktree, base)
+        try:
+            if tests:
+                FileManager(worktree.path).write_file(*tests)
+            if requirements is not None and (problem := self._apply(requirements, answer, tests[1] if tests else "")):
+                return Trial.invalid(problem)
+            tree = self._git.write_tree(worktree)
+            if not tests:
+                return Trial(applied=True, tree=tree)
+            result = self._judge.run(tree, [tests[0]])
+            return Trial.of(result, tree)
+        except UnsafeContent as unsafe:
+            return self._unsafe(unsafe)
+        finally:
+            self._git.reset_worktree(worktree, base)
+
+    def verify(
+        self,
+        start: str,
+        tests_commit: str,
+        requirements: Requirements,
+        answer: str,
+        test_ids: Sequence[str],
+        hidden: Collection[str] = (),
+    ) -> Trial:
+        """Apply `answer` to the files of `start` and run the new tests, then the whole suite.
+
+        Green: every id in `test_ids` passes, and the suite is at least as green as it was without the change. What is
+        told of failures leaves out the `hidden` ones.
+        """
+        worktree = self._worktree
+        path = file_of(test_ids)
+        self.lay(tests_commit, start)
+        try:
+            if problem := self._apply(requirements, answer, self._read(path)):
+                return Trial.invalid(problem)
+            tree = self._git.write_tree(worktree, Overlay(source=tests_commit, paths=(path,)))
+            if problem := self._judge.refusal(self.developers_files(), tests_commit, tree):
+                return Trial.invalid(problem)
+        except UnsafeContent as unsafe:
+            return self._unsafe(unsafe)
+        finally:
+            self._git.reset_worktree(worktree, tests_commit)
+        return self._judge.verdict(tree, test_ids, hidden)
+
+    def verify_tree(self, tree: str, tests_commit: str, test_ids: Sequence[str], hidden: Collection[str] = ()) -> Trial:
+        """As `verify`, of files that are there already: those of `tree`, with QA's tests as QA committed them."""
+        path = file_of(test_ids)
+        self.lay(tests_commit, tree)
+        try:
+            tested = self.tree_with_tests(tests_commit, path)
+            if problem := self._judge.refusal(self.developers_files(), tests_commit, tested):
+                return Trial.invalid(problem)
+        except UnsafeContent as unsafe:
+            return self._unsafe(unsafe)
+        finally:
+            self._git.reset_worktree(self._worktree, tests_commit)
+        return self._judge.verdict(tested, test_ids, hidden)
+
+    def with_tests(self, code_commit: str, tests: tuple[str, str], test_ids: Sequence[str]) -> Trial:
+        """The code of `code_commit` with another text of its new tests (path, text): these are run, then the suite."""
+        path, text = tests
+        return self._judge.verdict(self.tree_with(code_commit, {path: text}), test_ids)
+
+    def formatted(self, trial: Trial, tests_commit: str, test_ids: Sequence[str]) -> str:
+        """The tree of a green trial, its changed files formatted as the project does it, if that is green, too."""
+        texts = as_project_formats(self._suite, self._git, tests_commit, trial.tree, self._task.id)
+        if not texts:
+            return trial.tree
+        tree = self.tree_with(tests_commit, texts, trial.tree)
+        return tree if self._judge.verdict(tree, test_ids).green else trial.tree
+
+    def tree_with(self, commit: str, texts: Mapping[str, str], tree: str | None = None) -> str:
+        """The files of `commit`, or of a later `tree`, with these texts by path, as a tree."""
+        worktree = self._worktree
+        self.lay(commit, tree or commit)
+        try:
+            files = FileManager(worktree.path)
+            for path, text in texts.items():
+                files.write_file(path, text)
+            files.discard_backups()
+            return self._git.write_tree(worktree)
+        finally:
+            self._git.reset_worktree(worktree, commit)
+
+    # -- a developer with tools ------------------------------------------------------------------------------
+
+    def developers_files(self) -> FileManager:
+        """The worktree's files, as a developer with tools may read and write them."""
+        return FileManager(self._worktree.path, protected=protected_paths(self._services.settings))
+
+    def tree_with_tests(self, tests_commit: str, tests_file: str) -> str:
+        """The worktree's files as a tree, with QA's tests as QA committed them. Raises UnsafeContent."""
+        return self._git.write_tree(self._worktree, Overlay(source=tests_commit, paths=(tests_file,)))
+
+    def run(self, tree: str, selection: Sequence[str]) -> TestResult:
+        """Run tests of a tree in the sandbox, for as long as new tests may take."""
+        return self._judge.run(tree, selection)
+
+    def text_of(self, treeish: str, path: str) -> str:
+        """The text of a file in a commit or tree; empty when it is not there."""
+        return self._suite.text_of(treeish, path)
+
+    def says_the_same(self, tree: str, other: str) -> bool:
+        """Whether two trees differ in nothing but blanks and comments of code."""
+        if tree == other:
+            return True
+        changes = self._git.changed_files(tree, other)
+        if any(change.status != "modified" for change in changes):
+            return False
+        with self._suite.exported(tree) as (one, _), self._suite.exported(other) as (two, _):
+            return all(same_code(path, text_of(one, path), text_of(two, path)) for path in (c.path for c in changes))
+
+    # -- commits and landing ---------------------------------------------------------------------------------
+
+    def commit_tests(self, path: str, text: str, base: str) -> str:
+        """QA's commit: the new test file on `base`. `base` itself for tests that are there already and fail.
+
+        Raises `StageFailed` when those have changed since the task was made of them.
+        """
+        worktree = self._worktree
+        self._git.reset_worktree(worktree, base)
+        if self._task.tests and self._task.source == FACTS:
+            if not has_tests(self._read(path), path, text):
+                raise StageFailed(FailureReason.CONFLICT, f"{path} has changed since its failing tests became a task")
+            return base
+        if not FileManager(worktree.path).write_file(path, text):
+            return base  # the owner committed them already
+        message = f"Test: {self._task.title}"
+        commit = self._git.commit(worktree, message, self._trailers("tests"), paths=[path]).sha
+        self._note("tests committed", "qa", commit=commit, files=[path])
+        return commit
+
+    def commit_code(self, tree: str, tests_commit: str) -> str:
+        """The developer's commit: the tree that was verified, on top of QA's commit."""
+        worktree = self._worktree
+        self._git.reset_worktree(worktree, tests_commit)
+        commit = self._git.commit(worktree, self._task.title, self._trailers("code"), tree=tree).sha
+        changed = [change.path for change in self._git.changed_files(tests_commit, commit)]
+        self._note("code committed", "developer", commit=commit, files=[*changed[:_MOST_NAMED]])
+        return commit
+
+    def facts(self, tests_commit: str, code_commit: str) -> ChangeFacts:
+        """What can be said of the change without asking anybody."""
+        changed = [change.path for change in self._git.changed_files(tests_commit, code_commit)]
+        tests = [change.path for change in self._git.changed_files(self._worktree.base_commit, tests_commit)]
+        worktree = self._worktree
+        self._git.reset_worktree(worktree, tests_commit)
+        before = public_names(worktree.path, changed)
+        self._git.reset_worktree(worktree, code_commit)
+        lost = before - public_names(worktree.path, changed)
+        diff = self._git.diff(tests_commit, code_commit)
+        lines = [line for line in diff.splitlines() if line.startswith(("+", "-"))]
+        return ChangeFacts(
+            changed_files=changed,
+            test_files=tests,
+            changed_lines=len(lines),
+            lost_names=sorted(lost),
+            touched_existing_tests=[path for path in changed if is_test_file(path) and path not in tests],
+        )
+
+    def diff(self, tests_commit: str, code_commit: str) -> str:
+        """The developer's change as text, cut to what a reviewer can read."""
+        return self._git.diff(tests_commit, code_commit, limit=_DIFF_CHARACTERS)
+
+    def land(self, code_commit: str, test_ids: Sequence[str]) -> Landed:
+        """Bring the task's commits onto the landing branch, its suite verified on the result, and push."""
+        verified = self._git.worktree(self._task.id)
+        tip = self._git.tip()
+
+        def passes(tree: str) -> bool:
+            held, whole = self._suite.holds(tree, self._suite.baseline(tip, self._task.id), self._task.id)
+            return held and not not_passed(test_ids, whole.passed_ids)
+
+        def wanted() -> bool:
+            task = self._services.store.get_task(self._task.id)
+            return (task.status, task.run) == (TaskStatus.IN_PROGRESS, self._task.run)
+
+        tree = self._git.write_tree(verified) if verified.base_commit == tip else None
+        try:
+            result = self._git.land(self._task.id, verify=passes, verified_tree=tree, run=self._task.run, wanted=wanted)
+        except (LandingConflict, LandingWithdrawn, VerificationFailed) as problem:
+            log.info("does not fit the landing branch", problem=str(problem))
+            return Landed(problem=str(problem))
+        pushed: dict[str, JsonValue] = {"pushed": result.pushed, "to": self._git.url if result.pushed else ""}
+        self._note("landed", "tech_lead", commit=result.tip, branch=self._git.landing_branch, **pushed)
+        if result.push_error:
+            log.warning("landed but not pushed; it is tried again", problem=result.push_error)
+        return Landed(
+            commit=result.tip,
+            tree=result.tree,
+            commits=list(result.commits),
+            pushed=result.pushed,
+            push_error=result.push_error,
+        )
+
+    # -- inside ----------------------------------------------------------------------------------------------
+
+    def _note(self, act: str, agent: str, **details: JsonValue) -> None:
+        """A line of the audit trail; a step that is repeated may tell an act again."""
+        self._services.store.log_activity(agent, act, self._task.id, **details)
+
+    def _unsafe(self, problem: UnsafeContent) -> Trial:
+        """An answer that git must not be given; a secret in it is told to the owner, by place and kind."""
+        if isinstance(problem, SecretFound):
+            kinds = [f"line {line}: {kind}" for line, kind in problem.findings]
+            self._note("secret kept out of a commit", "security", path=problem.path, found=[*kinds])
+        return Trial.invalid(str(problem))
+
+    @property
+    def _words(self) -> str:
+        return f"{self._task.title}\n{self._task.description}"
+
+    @property
+    def _worktree(self) -> Worktree:
+        return self._git.worktree(self._task.id)
+
+    def _apply(self, requirements: Requirements, answer: str, tests: str) -> str:
+        protected = protected_paths(self._services.settings)
+        return apply_answer(self._worktree.path, protected, requirements, answer, small=self.small, tests=tests)
+
+    def _trailers(self, stage: str) -> dict[str, str]:
+        return {"Stage": stage, "Run": str(self._task.run)}
+
+    def _read(self, path: str) -> str:
+        return text_of(self._worktree.path, path)

@@ -1,0 +1,189 @@
+"""The project's own checkers, run in the sandbox: ruff, mypy, coverage.
+
+A checker runs only where the project configures it and its environment has it: in the project's version, with the
+project's settings. mypy's plugins and coverage execute the project's code, and even ruff is a program that the
+project's dependency files chose, so none of them runs outside the sandbox.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from testing.environments.record import Environment
+from testing.errors import InvalidReport
+from testing.frameworks.framework import pytest_options
+from testing.frameworks.junit import report_text
+from testing.sandbox.mounts import Mount
+from testing.sandbox.ownership import discard
+from testing.sandbox.sandbox import Sandbox
+
+Checker = Literal["ruff", "mypy", "coverage"]
+
+_REPORT = "/out/checked"
+_MOST_BYTES = 4 * 1024 * 1024
+_MOST_FINDINGS = 500
+_MESSAGE = 300
+_MYPY_LINE = re.compile(r"(?P<path>[^:\n]+):(?P<line>\d+): error: (?P<message>.*?)(?:  \[(?P<rule>[\w-]+)\])?$")
+_CONFIGURED: dict[str, tuple[tuple[str, str], ...]] = {
+    "ruff": (("pyproject.toml", r"^\[tool\.ruff[.\]]"), ("ruff.toml", ""), (".ruff.toml", "")),
+    "mypy": (("pyproject.toml", r"^\[tool\.mypy\]"), ("mypy.ini", ""), (".mypy.ini", ""), ("setup.cfg", r"^\[mypy\]")),
+    "coverage": (),
+}
+
+
+class Finding(BaseModel):
+    """What a checker says of one place. `path` is relative to the project; `rule` is the checker's name for it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str
+    line: int
+    rule: str
+    message: str
+
+
+class Checked(BaseModel):
+    """What a checker found. `problem` says why it gives no answer; then the rest is empty."""
+
+    findings: list[Finding] = []
+    executed: list[tuple[str, str]] = []
+    """Of coverage: functions and methods of which at least a line was run, as (path, dotted name)."""
+    problem: str = ""
+
+
+def is_configured(source: Path, environment: Environment, checker: Checker) -> bool:
+    """Whether the project at `source` has settings for `checker` and its environment has the program."""
+    places = _CONFIGURED[checker]
+    wanted = not places or any(
+        (source / name).is_file() and re.search(words, text_of(source / name), re.MULTILINE) for name, words in places
+    )
+    return wanted and environment.has_module(checker) and (checker != "coverage" or environment.framework == "pytest")
+
+
+def run_checker(
+    sandbox: Sandbox,
+    source: Path,
+    environment: Environment,
+    variables: Mapping[str, str],
+    checker: Checker,
+    *,
+    timeout: float,
+    label: str,
+) -> Checked:
+    """Run `checker` on the run folder `source`, which was prepared and handed over.
+
+    Raises SandboxUnavailable when nothing may be run.
+    """
+    out = Path(tempfile.mkdtemp(prefix="ai-agents-out-", dir=source.parent))
+    try:
+        sandbox.hand_over(out)
+        ended = sandbox.run(
+            ["sh", "-c", _command(checker, source, environment)],
+            mounts=[Mount(source, "/work", writable=True), Mount(out, "/out", writable=True), environment.mount],
+            cwd="/work",
+            env=variables,
+            timeout=timeout,
+            label=label,
+        )
+        if ended.killed_reason:
+            return Checked(problem=f"{checker} was ended: {ended.killed_reason}")
+        report = _report(out / Path(_REPORT).name)
+    finally:
+        discard(out)
+    try:
+        return _READERS[checker](report)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
+        return Checked(problem=f"{checker} gave no report (exit code {ended.exit_code}): {ended.output[-300:].strip()}")
+
+
+def _command(checker: Checker, source: Path, environment: Environment) -> str:
+    python = shlex.quote(environment.python)
+    if checker == "ruff":
+        return f"{python} -m ruff check --no-cache --exit-zero --output-format json --output-file {_REPORT} ."
+    if checker == "mypy":
+        # Older versions have no machine-readable output; these options give one line an error in all of them.
+        options = "--no-pretty --no-color-output --no-error-summary --hide-error-context --show-error-codes"
+        target = "" if _names_its_targets(source) else "."
+        return f"{python} -m mypy {options} --cache-dir /tmp/mypy {target} > {_REPORT}; echo exit $? >> {_REPORT}"
+    tests = shlex.join(["-m", "pytest", *pytest_options(environment)])
+    data = "--data-file=/tmp/coverage --rcfile=/dev/null"
+    return (
+        f"{python} -m coverage run {data} --source=/work {tests}; "
+        f"{python} -m coverage json {data} --fail-under=0 -o {_REPORT}"
+    )
+
+
+def _names_its_targets(source: Path) -> bool:
+    """Whether mypy's settings say what is to be checked."""
+    for name, heading in _CONFIGURED["mypy"]:
+        begins = heading or r"^\[mypy\]"
+        for section in re.findall(rf"(?ms){begins}(.*?)(?=^\[|\Z)", text_of(source / name)):
+            if re.search(r"(?m)^\s*(?:files|packages|modules)\s*=", section):
+                return True
+    return False
+
+
+def _read_ruff(report: str) -> Checked:
+    findings = [
+        Finding(
+            path=str(entry["filename"]).removeprefix("/work/"),
+            line=int(entry["location"]["row"]),
+            rule=str(entry["code"] or "syntax"),
+            message=str(entry["message"])[:_MESSAGE],
+        )
+        for entry in json.loads(report)[:_MOST_FINDINGS]
+    ]
+    return Checked(findings=findings)
+
+
+def _read_mypy(report: str) -> Checked:
+    if not report.rstrip().endswith(("exit 0", "exit 1")):
+        raise ValueError("mypy did not come to its end")
+    found = [match for line in report.splitlines() if (match := _MYPY_LINE.match(line))]
+    return Checked(
+        findings=[
+            Finding(
+                path=match["path"].removeprefix("./"),
+                line=int(match["line"]),
+                rule=match["rule"] or "error",
+                message=match["message"][:_MESSAGE],
+            )
+            for match in found[:_MOST_FINDINGS]
+        ]
+    )
+
+
+def _read_coverage(report: str) -> Checked:
+    files = json.loads(report)["files"]
+    return Checked(
+        executed=[
+            (str(path), str(name))
+            for path, told in files.items()
+            for name, function in told["functions"].items()
+            if name and function["executed_lines"]
+        ]
+    )
+
+
+_READERS = {"ruff": _read_ruff, "mypy": _read_mypy, "coverage": _read_coverage}
+
+
+def _report(file: Path) -> str:
+    """What the checker wrote; it may be anything, since the project's code could write there, too."""
+    try:
+        return report_text(file, _MOST_BYTES)
+    except InvalidReport:
+        return ""
+
+
+def text_of(path: Path) -> str:
+    """The text of a file of the project; empty when it is not there or a link."""
+    return path.read_text(errors="replace") if path.is_file() and not path.is_symlink() else ""

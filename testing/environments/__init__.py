@@ -1,0 +1,1 @@
+"""Project environments: found, installed once per content of the dependency files, kept."""

@@ -1,0 +1,138 @@
+"""Where packages come from on this machine, told to the set-up sandbox without telling it any secret.
+
+The owner's pip settings (files and PIP_* variables), proxies and certificates are read; what holds no credentials is
+passed on, for pip and for uv, which reads no pip.conf; local package folders and certificates are bound read-only.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from testing.sandbox.mounts import Mount
+
+# pip's setting -> the variables that say it to pip and to uv, and what separates its values for uv.
+_SETTINGS = {
+    "index-url": ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", " "),
+    "extra-index-url": ("PIP_EXTRA_INDEX_URL", "UV_INDEX", " "),
+    "find-links": ("PIP_FIND_LINKS", "UV_FIND_LINKS", ","),
+    "trusted-host": ("PIP_TRUSTED_HOST", "UV_INSECURE_HOST", " "),
+    "cert": ("PIP_CERT", "SSL_CERT_FILE", " "),
+    "timeout": ("PIP_TIMEOUT", "UV_HTTP_TIMEOUT", " "),
+    "proxy": ("PIP_PROXY", "HTTPS_PROXY", " "),
+}
+_ALIASES = {"default-timeout": "timeout", "pypi-url": "index-url"}
+_PLAIN_VARIABLES = (
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+    "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_INSECURE_HOST",
+    "UV_INDEX_STRATEGY", "UV_HTTP_TIMEOUT",
+)  # fmt: skip
+_CREDENTIALS = re.compile(r"://[^/\s,]*@|\$\{", re.IGNORECASE)
+# Already in the sandbox.
+_VISIBLE = ("/usr", "/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted")
+
+
+@dataclass
+class IndexSettings:
+    """Variables and mounts for the set-up sandbox; `withheld` names the settings left out for their credentials."""
+
+    env: dict[str, str] = field(default_factory=dict)
+    uv_arguments: list[str] = field(default_factory=list)
+    """What uv takes only on its command line."""
+    mounts: list[Mount] = field(default_factory=list)
+    withheld: list[str] = field(default_factory=list)
+
+
+def index_settings(environ: Mapping[str, str], files: list[Path] | None = None) -> IndexSettings:
+    """The settings in force for a process with `environ`. `files`: pip's configuration files, least telling first."""
+    found = IndexSettings()
+    values = _pip_settings(environ, _pip_files(environ) if files is None else files)
+    for name, (pip_variable, uv_variable, separator) in _SETTINGS.items():
+        parts = _usable(name, values.get(name, "").split(), found)
+        if parts:
+            found.env[pip_variable] = " ".join(parts)
+            found.env[uv_variable] = separator.join(parts)
+    if values.get("no-index", "").lower() in ("1", "true", "yes", "on"):
+        found.env["PIP_NO_INDEX"] = "1"
+        found.uv_arguments.append("--no-index")
+    if "UV_INDEX" in found.env or "UV_FIND_LINKS" in found.env:
+        found.env["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # pip takes the best version of any index
+    for name in _PLAIN_VARIABLES:
+        value = environ.get(name, "")
+        if value and name not in found.env and _usable(name, [value], found):
+            found.env[name] = value
+    return found
+
+
+def _usable(name: str, parts: list[str], found: IndexSettings) -> list[str]:
+    """The parts that may be passed, with mounts added for those that are local files."""
+    kept = []
+    for part in parts:
+        path = _local(part)
+        if _CREDENTIALS.search(part):
+            found.withheld.append(name)
+        elif path is None:
+            kept.append(part)
+        elif path.exists():
+            kept.append(part)
+            for needed in (path, *_linked_folders(path)):
+                seen = [*map(Path, _VISIBLE), *(mount.source for mount in found.mounts)]
+                if not any(needed.is_relative_to(folder) for folder in seen):
+                    found.mounts.append(Mount(needed, os.fspath(needed)))
+    return kept
+
+
+def _local(part: str) -> Path | None:
+    if part.startswith("/"):
+        return Path(part)
+    if part.startswith("file:"):
+        return Path(unquote(urlsplit(part).path))
+    return None
+
+
+def _linked_folders(index: Path) -> set[Path]:
+    """Folders beside a local index that its pages link to; the first page shows the layout of all."""
+    page = next(index.glob("*/index.html"), None) if index.is_dir() else None
+    if page is None:
+        return set()
+    links = re.findall(r"""href=["']([^"'#]+)""", page.read_text(errors="replace"))
+    files = {Path(os.path.normpath(page.parent / unquote(link))) for link in links if "://" not in link}
+    return {file.parent for file in files if file.is_file() and file.is_relative_to(index.parent)}
+
+
+def _pip_settings(environ: Mapping[str, str], files: list[Path]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for file in files:
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(file)
+        except (configparser.Error, UnicodeDecodeError):
+            continue  # pip would stop at it; here the defaults are better than nothing
+        for section in ("global", "install"):
+            if parser.has_section(section):
+                values |= {_name(key): value for key, value in parser.items(section)}
+    values |= {_name(key[4:]): value for key, value in environ.items() if key.startswith("PIP_") and value}
+    return values
+
+
+def _name(key: str) -> str:
+    plain = key.lower().replace("_", "-").removeprefix("--")
+    return _ALIASES.get(plain, plain)
+
+
+def _pip_files(environ: Mapping[str, str]) -> list[Path]:
+    """As pip looks for them: machine, user, virtual environment, then PIP_CONFIG_FILE."""
+    home = Path(environ.get("HOME", "/nonexistent"))
+    user = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+    files = [Path("/etc/xdg/pip/pip.conf"), Path("/etc/pip.conf"), home / ".pip/pip.conf", user / "pip/pip.conf"]
+    files.append(Path(sys.prefix) / "pip.conf")
+    if "PIP_CONFIG_FILE" in environ:
+        files.append(Path(environ["PIP_CONFIG_FILE"]))
+    return [file for file in files if file.is_file()]

@@ -1,0 +1,102 @@
+"""The environment of a JavaScript project: the packages that npm installs, kept beside the sources.
+
+ES modules are looked up in the folders above the importing file and nowhere else (NODE_PATH counts for `require` only),
+so the packages are shown to a run at /work/node_modules, read-only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from testing.environments.javascript_package import dependency_files, has_lock, read_package
+from testing.environments.npm_settings import npm_settings
+from testing.environments.setup import Setup
+from testing.environments.setup_plan import Framework
+from testing.environments.toolchains import require_toolchain
+from testing.errors import EnvironmentSetupError
+from testing.frameworks.javascript_runners import CACHES, PROGRAMS
+from testing.sandbox.mounts import Mount
+
+# Scripts of packages are how a hijacked one gets to run; hardly any package needs them, and who does need one says so
+# in testing.setup_command.
+_INSTALL = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-progress", "--loglevel=warn")
+
+
+class NodeSetup(Setup):
+    """One build of `node_modules`."""
+
+    language = "node"
+    remedy = (
+        "see that `npm install --ignore-scripts` works in a fresh checkout, or set testing.setup_command to the "
+        "command that prepares this repository, such as: npm ci && npm rebuild some-native-package."
+    )
+
+    @classmethod
+    def identity(cls, framework: Framework) -> tuple[str, ...]:
+        """Node's version. Two runners share the packages of one project, but each is looked for in its own."""
+        return require_toolchain("node").version, framework
+
+    @classmethod
+    def files(cls, source: Path) -> Sequence[str]:
+        """package.json, the lock, .npmrc."""
+        return dependency_files(source)
+
+    def install(self, setup_command: str | None) -> bool:
+        """Run `setup_command`, or npm: exactly what the lock says where there is one, else what package.json allows."""
+        package = read_package(self.work_folder)
+        if setup_command:
+            self.step("running testing.setup_command", ["sh", "-e", "-c", setup_command])
+        elif package is not None and (package.packages or package.workspaces):
+            if has_lock(self.work_folder):
+                self.step("installing the packages of the lock file", ["npm", "ci", *_INSTALL])
+            else:
+                self.note("package.json has no npm lock file: the newest allowed versions were installed")
+                self.step("installing the packages", ["npm", "install", "--no-package-lock", *_INSTALL])
+        program = PROGRAMS.get(self.framework)
+        if program and not (self.work_folder / program).is_file():
+            raise EnvironmentSetupError(
+                f"The tests are to be run by {self.framework}, which is not among the installed packages.",
+                "",
+                f"add {self.framework} to devDependencies in package.json, or set testing.framework.",
+            )
+        return False
+
+    def mounts(self) -> Sequence[Mount]:
+        """Node, where it does not lie in a folder that every sandbox sees, and the files that npm's settings name."""
+        return (*require_toolchain("node").mounts, *npm_settings(os.environ).mounts)
+
+    def variables(self) -> dict[str, str]:
+        """What npm goes by; nothing of the owner's that holds a credential."""
+        return {
+            "PATH": f"{require_toolchain('node').path}:/usr/local/bin:/usr/bin:/bin",
+            "npm_config_cache": "/cache/npm",
+            "npm_config_update_notifier": "false",
+            "CI": "true",
+            **npm_settings(os.environ).env,
+        }
+
+    def packages(self) -> list[str]:
+        """Every outermost `node_modules`, those of workspaces among them, with folders that tools may write to.
+
+        A link is left out: mounted, it would show any folder of the host.
+        """
+        found = []
+        for folder, below, _ in os.walk(self.work_folder):
+            if "node_modules" in below:
+                name = (Path(folder) / "node_modules").relative_to(self.work_folder).as_posix()
+                if (self.work_folder / name).is_symlink():
+                    self.note(f"{name} is a link and was left out")
+                else:
+                    found.append(name)
+            below[:] = [name for name in below if name not in ("node_modules", ".git")]
+        for name in found:
+            kept = self.env_folder / "packages" / name
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            (self.work_folder / name).rename(kept)
+            for cache in CACHES if name == "node_modules" else ():
+                if (kept / cache).is_symlink():
+                    (kept / cache).unlink()
+                (kept / cache).mkdir(exist_ok=True)
+        return sorted(found)

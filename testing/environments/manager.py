@@ -1,0 +1,167 @@
+"""A project's dependencies, installed once per content of its dependency files and kept outside its sources.
+
+An environment is built in the sandbox with network and no secrets, at the paths it will always have there (/env, with
+the sources at /work), then made read-only to sandboxed code. A build that is cut short leaves nothing that counts.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from monitoring import get_logger
+from testing.environments.compiled_setup import GoSetup, RustSetup
+from testing.environments.dependencies import content_hash
+from testing.environments.javascript_setup import NodeSetup
+from testing.environments.python_setup import PythonSetup
+from testing.environments.record import Environment
+from testing.environments.setup import Progress, Setup
+from testing.environments.setup_plan import Framework
+from testing.environments.toolchains import Language
+from testing.errors import EnvironmentSetupError
+from testing.frameworks.framework import language_of
+from testing.sandbox.limits import SETUP_LIMITS, SandboxLimits
+from testing.sandbox.orphans import end_orphans
+from testing.sandbox.ownership import discard
+from testing.sandbox.sandbox import Sandbox
+
+_log = get_logger(__name__)
+
+_RECIPE = 1  # part of every key: raise it when an environment is built differently
+_SETUP_SECONDS = 900.0
+_BUILDING = ".building-"
+_SETUPS: dict[Language, type[Setup]] = {setup.language: setup for setup in (PythonSetup, NodeSetup, GoSetup, RustSetup)}
+
+
+class EnvironmentManager:
+    """Makes environments and hands out those that are there. Safe between threads and processes."""
+
+    def __init__(
+        self,
+        data_path: Path,
+        sandbox: Sandbox,
+        *,
+        timeout: float = _SETUP_SECONDS,
+        limits: SandboxLimits = SETUP_LIMITS,
+    ) -> None:
+        """Environments live in `data_path/environments`; `timeout` and `limits` are those of one set-up step."""
+        self.root = data_path.resolve() / "environments"
+        self._sandbox = sandbox
+        self._timeout = timeout
+        self._limits = limits
+
+    def key(self, source: Path, framework: Framework = "pytest", setup_command: str | None = None) -> str:
+        """What the environment of the sources at `source` is kept under."""
+        setup = _SETUPS[language_of(framework, source)]
+        parts = (
+            str(_RECIPE),
+            *setup.identity(framework),
+            setup_command or "",
+            content_hash(source, setup.files(source)),
+        )
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
+
+    def ensure(
+        self,
+        source: Path,
+        *,
+        framework: Framework = "pytest",
+        setup_command: str | None = None,
+        progress: Progress | None = None,
+        label: str = "",
+    ) -> Environment:
+        """The environment for the sources at `source` (an exported tree, left as it is), built if need be.
+
+        `setup_command` runs by `sh` at /work, with network and the environment's programs first on PATH, in place of
+        what the dependency files say. `progress` is told each step; `label` is what `Sandbox.kill` knows the build by.
+
+        Raises EnvironmentSetupError when it cannot be built, SandboxUnavailable when nothing may be run.
+        """
+        key = self.key(source, framework, setup_command)
+        ready = self._ready(key)
+        if ready is not None:
+            return ready
+        say = progress or (lambda message: None)
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o711)  # 0711: entered by the sandbox user in tier 4
+        with self._locked(key, say):
+            ready = self._ready(key)
+            if ready is not None:
+                return ready
+            self._sweep(key)
+            build = self.root / f"{_BUILDING}{key}-{os.getpid()}"
+            try:
+                setup = _SETUPS[language_of(framework, source)](
+                    self._sandbox, build, framework, timeout=self._timeout, limits=self._limits, say=say, label=label
+                )
+                environment = setup.build(source, key, setup_command, self.root / key)
+                self._failed_log(key).unlink(missing_ok=True)
+            except OSError as error:
+                raise EnvironmentSetupError(
+                    f"The project's environment could not be written below {self.root}: {error}.",
+                    "",
+                    "see that its disk has space and that the daemon may write there.",
+                ) from error
+            finally:
+                self._keep_log(build, key)
+                discard(build)
+        _log.info("environment ready", key=key, seconds=round(environment.seconds, 1), notes=environment.notes)
+        return environment
+
+    def forget_unused(self, days: float) -> int:
+        """Remove environments that nothing has asked for in `days`; how many. Only while no test runs here."""
+        removed = 0
+        oldest = time.time() - days * 86_400
+        for record in self.root.glob("[!.]*/ready.json"):
+            key = record.parent.name
+            with (self.root / ".locks" / key).open("w") as lock, suppress(BlockingIOError, FileNotFoundError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if record.stat().st_mtime < oldest:
+                    record.unlink()  # first: without it the rest is no environment any more
+                    discard(record.parent)
+                    removed += 1
+        return removed
+
+    def _ready(self, key: str) -> Environment | None:
+        record = self.root / key / "ready.json"
+        if not record.is_file():
+            return None
+        with suppress(OSError):  # another user's, or a full disk
+            os.utime(record)  # when it was last used
+        return Environment.model_validate_json(record.read_text()).model_copy(update={"path": record.parent})
+
+    @contextmanager
+    def _locked(self, key: str, say: Progress) -> Iterator[None]:
+        locks = self.root / ".locks"
+        locks.mkdir(exist_ok=True)
+        with (locks / key).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say("waiting for the same environment to be made by another task")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _sweep(self, own: str) -> None:
+        """Delete builds that were cut short: those whose lock nobody holds."""
+        for folder in self.root.glob(f"{_BUILDING}*"):
+            key = folder.name.removeprefix(_BUILDING).partition("-")[0]
+            with (self.root / ".locks" / key).open("w") as lock, suppress(BlockingIOError):
+                if key != own:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                end_orphans(str(folder))
+                discard(folder)
+
+    def _keep_log(self, build: Path, key: str) -> None:
+        """A failed build's log stays beside the environments."""
+        log = build / "setup.log"
+        if log.is_file():
+            shutil.move(log, self._failed_log(key))
+
+    def _failed_log(self, key: str) -> Path:
+        return self.root / f"{key}.failed.log"

@@ -1,0 +1,191 @@
+"""Making one project environment: its folders, its steps in the set-up sandbox, its log, and its end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from testing.environments.generated import keep_generated, listing
+from testing.environments.index_settings import IndexSettings, index_settings
+from testing.environments.record import Environment
+from testing.environments.setup_plan import Framework
+from testing.environments.toolchains import Language
+from testing.errors import EnvironmentSetupError
+from testing.sandbox.limits import SandboxLimits
+from testing.sandbox.mounts import Mount
+from testing.sandbox.ownership import discard
+from testing.sandbox.sandbox import Sandbox, SandboxResult
+
+_TAIL = 4000
+_OURS = ("ready.json", "setup.log", "generated", "packages")
+"""What is written into the environment beside the set-up's own folders."""
+_MOUNTED = ("venv", "downloads")
+
+Progress = Callable[[str], None]
+
+
+class Setup(ABC):
+    """One build. What it makes lies in `env_folder`, /env in the sandbox; the sources are a copy at /work."""
+
+    language: ClassVar[Language]
+    remedy: ClassVar[str]
+    """What an owner does when a step fails."""
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        build_folder: Path,
+        framework: Framework,
+        *,
+        timeout: float,
+        limits: SandboxLimits,
+        say: Progress,
+        label: str,
+    ) -> None:
+        self.framework = framework
+        self.index: IndexSettings = index_settings(os.environ)
+        self.notes: list[str] = []
+        self.build_folder = build_folder
+        self.env_folder = build_folder / "env"
+        self.work_folder = build_folder / "work"
+        self.log = build_folder / "setup.log"
+        self.cache = build_folder.parent / ".cache"
+        self._sandbox = sandbox
+        self._timeout = timeout
+        self._limits = limits
+        self._say = say
+        self._label = label
+
+    @classmethod
+    @abstractmethod
+    def identity(cls, framework: Framework) -> tuple[str, ...]:
+        """What an environment depends on beside the sources: versions of what it is made with."""
+
+    @classmethod
+    @abstractmethod
+    def files(cls, source: Path) -> Sequence[str]:
+        """Files of the sources, relative to them and sorted, whose content decides the environment."""
+
+    @abstractmethod
+    def install(self, setup_command: str | None) -> bool:
+        """Install what the sources at /work need; whether the project itself is installed, pointing to /work."""
+
+    @abstractmethod
+    def variables(self) -> dict[str, str]:
+        """Environment variables of each step."""
+
+    def mounts(self) -> Sequence[Mount]:
+        """What a step sees beside /env, /work and /cache."""
+        return ()
+
+    def packages(self) -> list[str]:
+        """Folders of packages below /work that are to be kept; moved out of the sources here."""
+        return []
+
+    def build(self, source: Path, key: str, setup_command: str | None, destination: Path) -> Environment:
+        """Make the environment and move it to `destination` in one rename."""
+        started = time.monotonic()
+        self._prepare(source)
+        before = listing(self.work_folder)
+        editable = self.install(setup_command)
+        for scratch in (".tmp", ".home"):
+            discard(self.env_folder / scratch)
+        self._sandbox.take_back(self.env_folder)
+        self._sandbox.take_back(self.work_folder)
+        self._clear_planted()
+        packages = self.packages()
+        environment = Environment(
+            path=destination,
+            key=key,
+            framework=self.framework,
+            language=self.language,
+            editable=editable,
+            packages=packages,
+            generated=self._generated(before),
+            notes=self.notes,
+            seconds=time.monotonic() - started,
+        )
+        (self.env_folder / "ready.json").write_text(environment.model_dump_json(indent=2))
+        shutil.move(self.log, self.env_folder / "setup.log")
+        discard(destination)
+        self.env_folder.rename(destination)
+        return environment
+
+    def note(self, text: str) -> None:
+        """Tell the owner what the environment lacks."""
+        self.notes.append(text)
+        with self.log.open("a") as log:
+            log.write(f"NOTE: {text}\n")
+
+    def step(
+        self, title: str, command: list[str], *, cwd: str = "/work", required: bool = True
+    ) -> SandboxResult | None:
+        """Run one command and log it; gives its result when it failed and was not `required`, else None."""
+        self._say(title)
+        result = self._sandbox.run(
+            command,
+            mounts=[
+                Mount(self.env_folder, "/env", writable=True),
+                Mount(self.work_folder, "/work", writable=True),
+                Mount(self.cache, "/cache", writable=True),
+                *self.mounts(),
+                *self.index.mounts,
+            ],
+            cwd=cwd,
+            env={"HOME": "/env/.home", "TMPDIR": "/env/.tmp"} | self.variables() | self.index.env,
+            timeout=self._timeout,
+            network=True,
+            label=self._label,
+            limits=self._limits,
+        )
+        with self.log.open("a") as log:
+            log.write(f"$ {' '.join(command)}\n{result.output}\n[{result.seconds:.1f} s, exit {result.exit_code}]\n")
+        if result.exit_code == 0 and result.killed_reason is None:
+            return None
+        if required:
+            raise self._failure(title, result)
+        return result
+
+    def _prepare(self, source: Path) -> None:
+        self.build_folder.mkdir(mode=0o755)
+        for folder in (self.env_folder, self.env_folder / ".tmp", self.env_folder / ".home", self.cache):
+            folder.mkdir(exist_ok=True)
+        shutil.copytree(source, self.work_folder, symlinks=True)
+        self._sandbox.hand_over(self.env_folder)
+        self._sandbox.hand_over(self.work_folder)
+        if self.cache.stat().st_uid != self._sandbox.identity.uid:
+            self._sandbox.hand_over(self.cache)
+        self.log.touch(mode=0o644)
+        for name in self.index.withheld:
+            self.note(f"the package index setting {name} holds credentials and was left out")
+
+    def _clear_planted(self) -> None:
+        """Code that ran in the set-up could leave links: what we write must not go through one, and none is mounted."""
+        for name in _OURS:
+            place = self.env_folder / name
+            if place.is_symlink():
+                place.unlink()
+            else:
+                discard(place)
+        for name in _MOUNTED:
+            if (self.env_folder / name).is_symlink():
+                raise EnvironmentSetupError(f"The set-up put a link in the place of /env/{name}.", "", self.remedy)
+
+    def _generated(self, before: set[str]) -> list[str]:
+        """Keep the files that were written among the sources."""
+        generated = keep_generated(self.work_folder, before)
+        self.work_folder.rename(self.env_folder / "generated")
+        return generated
+
+    def _failure(self, title: str, result: SandboxResult) -> EnvironmentSetupError:
+        end = f"stopped by its limit of {result.killed_reason}" if result.killed_reason else f"exit {result.exit_code}"
+        return EnvironmentSetupError(
+            f"The project's environment could not be made: {title}: {end} after {result.seconds:.0f} s.",
+            result.output[-_TAIL:],
+            self.remedy,
+        )

@@ -1,0 +1,1 @@
+"""Test frameworks: the command, the report, the diagnosis of each."""

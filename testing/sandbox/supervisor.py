@@ -1,0 +1,286 @@
+"""Watches one confined command from outside: its output, its time, what it uses; and ends it without survivors.
+
+A supervisor is used by one thread (`run`); `cancel` may be called from any other. That thread must outlive the
+command: `--die-with-parent` follows the thread that started bubblewrap.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from monitoring import get_logger
+from testing.sandbox.footprint import (
+    DiskUse,
+    disk_use,
+    free_bytes,
+    process_tree,
+    proportional_bytes,
+    resident_bytes,
+    thread_count,
+)
+from testing.sandbox.limits import SandboxLimits
+
+KilledReason = Literal["timeout", "output", "memory", "processes", "disk", "cancelled"]
+
+_log = get_logger(__name__)
+
+_LOOK_EVERY = 0.1  # memory and processes: a process can touch some 3 GB in a second
+_DISK_EVERY = 0.2
+_DISK_SHARE = 20  # a walk over the folders may take a twentieth of the time
+_KILL_GRACE = 5.0
+
+
+@dataclass
+class Launch:
+    """A command ready to be started: what to run, and the descriptors it needs, which `close` gives back."""
+
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str | None = None
+    fds: list[int] = field(default_factory=list)
+    status_fd: int | None = None
+    """Our end of bubblewrap's `--json-status-fd`; the other end is among `fds`."""
+
+    def close_passed(self) -> None:
+        """Close what the child has inherited."""
+        while self.fds:
+            os.close(self.fds.pop())
+
+    def close(self) -> None:
+        self.close_passed()
+        if self.status_fd is not None:
+            os.close(self.status_fd)
+            self.status_fd = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a supervised command ended. A command killed here has exit code 137 and says why."""
+
+    exit_code: int
+    output: str
+    output_bytes: int
+    killed_reason: KilledReason | None
+    seconds: float
+
+
+class Supervisor:
+    """One running command."""
+
+    def __init__(
+        self, launch: Launch, *, limits: SandboxLimits, timeout: float, writable: Sequence[Path], label: str = ""
+    ) -> None:
+        self.label = label
+        self._launch = launch
+        self._limits = limits
+        self._timeout = timeout
+        self._writable = list(writable)
+        self._wake_lock = threading.Lock()
+        self._wake: int | None = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._selector = selectors.DefaultSelector()
+        self._kept: deque[bytes] = deque()
+        self._kept_bytes = 0
+        self._output_bytes = 0
+        self._status = b""
+        self._init_pid: int | None = None
+        self._init_fd: int | None = None
+        self._process_fd: int | None = None
+        self._baseline = DiskUse(0, 0)
+        self._killed: KilledReason | None = None
+        self._next_look = 0.0
+        self._next_disk = 0.0
+
+    def cancel(self) -> None:
+        """Have the command killed; `run` then returns with the reason "cancelled"."""
+        with self._wake_lock:
+            if self._wake is not None:
+                os.eventfd_write(self._wake, 1)
+
+    def run(self) -> Outcome:
+        """Start the command and stay until it and everything it started are gone."""
+        self._baseline = disk_use(self._writable)
+        started = time.monotonic()
+        try:
+            with self._start() as process:
+                try:
+                    self._follow(process, started + self._timeout)
+                finally:
+                    self._end(process)
+        finally:
+            self._release()
+        return Outcome(
+            exit_code=137 if self._killed else process.returncode,
+            output=b"".join(self._kept)[-self._limits.kept_output_bytes :].decode(errors="replace"),
+            output_bytes=self._output_bytes,
+            killed_reason=self._killed,
+            seconds=time.monotonic() - started,
+        )
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            self._launch.argv,
+            env=self._launch.env,
+            cwd=self._launch.cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=self._launch.fds,
+            start_new_session=True,
+        )
+        self._launch.close_passed()
+        self._process_fd = os.pidfd_open(process.pid)
+        return process
+
+    # ---- the loop
+
+    def _follow(self, process: subprocess.Popen[bytes], deadline: float) -> None:
+        assert process.stdout is not None and self._process_fd is not None and self._wake is not None
+        output = process.stdout.fileno()
+        os.set_blocking(output, False)
+        self._selector.register(output, selectors.EVENT_READ, self._read_output)
+        self._selector.register(self._wake, selectors.EVENT_READ, self._read_wake)
+        self._selector.register(self._process_fd, selectors.EVENT_READ, None)
+        if self._launch.status_fd is not None:
+            self._selector.register(self._launch.status_fd, selectors.EVENT_READ, self._read_status)
+        ended = False
+        while not ended and not self._killed:
+            for key, _ in self._selector.select(max(0.0, min(_LOOK_EVERY, deadline - time.monotonic()))):
+                if key.data is None:
+                    ended = True
+                else:
+                    key.data(key.fd)
+            if not ended:
+                self._killed = self._killed or self._trespass(process.pid, deadline)
+        self._read_output(output)
+
+    def _read_output(self, fd: int) -> None:
+        for _ in range(64):  # in turns with the watch, however fast it prints
+            try:
+                piece = os.read(fd, 1 << 16)
+            except BlockingIOError:
+                return
+            if not piece:
+                self._forget(fd)
+                return
+            self._output_bytes += len(piece)
+            self._kept.append(piece)
+            self._kept_bytes += len(piece)
+            while self._kept_bytes - len(self._kept[0]) >= self._limits.kept_output_bytes:
+                self._kept_bytes -= len(self._kept.popleft())
+            if self._output_bytes > self._limits.output_bytes:
+                self._killed = self._killed or "output"
+                return
+
+    def _read_status(self, fd: int) -> bool:
+        """Bubblewrap writes JSON lines, in fragments: {"child-pid": N, …} once the sandbox's init runs.
+        False when it has closed its end."""
+        piece = os.read(fd, 4096)
+        if not piece:
+            self._forget(fd)
+            return False
+        self._status += piece
+        while self._init_pid is None and b"\n" in self._status:
+            line, _, self._status = self._status.partition(b"\n")
+            self._init_pid = json.loads(line).get("child-pid")
+            if self._init_pid is not None:
+                with suppress(ProcessLookupError):  # it has ended already
+                    self._init_fd = os.pidfd_open(self._init_pid)
+        return True
+
+    def _read_wake(self, fd: int) -> None:
+        os.eventfd_read(fd)
+        self._killed = self._killed or "cancelled"
+
+    def _forget(self, fd: int) -> None:
+        with suppress(KeyError):
+            self._selector.unregister(fd)
+
+    # ---- the watch
+
+    def _trespass(self, pid: int, deadline: float) -> KilledReason | None:
+        """Which limit is passed now, if any; each is looked at in its own rhythm."""
+        now = time.monotonic()
+        if now >= deadline:
+            return "timeout"
+        if now < self._next_look:
+            return None
+        self._next_look = now + _LOOK_EVERY
+        root = self._init_pid if self._launch.status_fd is not None else pid
+        if root is not None:
+            pids = process_tree(root)
+            if thread_count(pids) > self._limits.processes + 1:
+                return "processes"
+            if resident_bytes(pids) > self._limits.memory_bytes < proportional_bytes(pids):
+                return "memory"
+        if self._writable and now >= self._next_disk:
+            full = self._disk_is_full()
+            ended = time.monotonic()
+            self._next_disk = ended + max(_DISK_EVERY, _DISK_SHARE * (ended - now))
+            if full:
+                return "disk"
+        return None
+
+    def _disk_is_full(self) -> bool:
+        size = self._baseline.size + self._limits.disk_bytes
+        files = self._baseline.files + self._limits.disk_files
+        found = disk_use(self._writable, enough_size=size, enough_files=files)
+        if found.size > size or found.files > files:
+            return True
+        return any(free_bytes(folder) < self._limits.free_disk_bytes for folder in self._writable)
+
+    # ---- the end
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        """Leave nothing alive. Killing the init of a PID namespace makes the kernel kill all the others first, and
+        its own end is reported only after theirs; without a namespace, the group and all known descendants."""
+        if self._launch.status_fd is not None:
+            self._await_init()
+        if self._init_fd is not None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._init_fd, signal.SIGKILL)
+            if not _ends_within(self._init_fd, _KILL_GRACE):
+                _log.error("a sandbox is still ending", pid=self._init_pid, seconds=_KILL_GRACE)
+        strays = [] if self._launch.status_fd is not None else process_tree(process.pid)[1:]
+        if self._process_fd is None or self._init_fd is None or not _ends_within(self._process_fd, _KILL_GRACE):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # not reaped before here, so the number is still its own
+        for pid in strays:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _await_init(self) -> None:
+        """Bubblewrap that is still setting up has not told its init yet; killed now, it could leave it behind."""
+        assert self._launch.status_fd is not None
+        until = time.monotonic() + 1.0
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(self._launch.status_fd, selectors.EVENT_READ)
+            while self._init_pid is None and waiting.select(max(0.0, until - time.monotonic())):
+                if not self._read_status(self._launch.status_fd):
+                    return
+
+    def _release(self) -> None:
+        self._selector.close()
+        with self._wake_lock:
+            wake, self._wake = self._wake, None
+        for fd in (self._init_fd, self._process_fd, wake):
+            if fd is not None:
+                os.close(fd)
+        self._launch.close()
+
+
+def _ends_within(pidfd: int, seconds: float) -> bool:
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(pidfd, selectors.EVENT_READ)
+        return bool(waiting.select(seconds))

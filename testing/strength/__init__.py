@@ -1,0 +1,1 @@
+"""How strong tests are: small faults that they should notice."""
