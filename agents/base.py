@@ -30,12 +30,12 @@ class Work:
     calls: int
 
 
-def stated(task: Task, *, small: bool = False) -> dict[str, str | bool]:
+def stated(task: Task, *, fenced: bool = True) -> dict[str, str | bool]:
     """What prompts say of a task. What did not come from the owner stands in a data block, as everything else that the
-    repository or a model says; a `small` model, which can do no more than write what code asks it for, is shown the
-    plain words.
+    repository or a model says; a model that does not judge can do no more than write what code asks it for and is shown
+    the plain words (`fenced` is False).
     """
-    return {"title": task.title, "description": task.description, "foreign": task.source != OWNER and not small}
+    return {"title": task.title, "description": task.description, "foreign": task.source != OWNER and fenced}
 
 
 class BaseAgent:
@@ -112,7 +112,7 @@ class BaseAgent:
 
     def _prompt(self, template: str, task: Task, **values: object) -> str:
         """A prompt about `task`, as this agent's model is told of it."""
-        return render(template, **stated(task, small=self.profile.small), **values)
+        return render(template, **stated(task, fenced=self.profile.judges), **values)
 
     def _structured(
         self, prompt: str, schema: type[Asked], context: CallContext, temperature: float | None = None

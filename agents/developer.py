@@ -81,14 +81,15 @@ class DeveloperAgent(BaseAgent):
     duty = "You write correct, simple, readable code that makes the given tests pass and fits the code base."
 
     def write_definitions(
-        self, task: Task, requirements: Requirements, view: CodeView, draw: int, context: CallContext
+        self, task: Task, requirements: Requirements, view: CodeView, draw: int, context: CallContext, seed: int = 0
     ) -> str:
         """One answer that holds the new or changed definitions in one fence, or the end of the view's begun function.
 
-        `draw` 0 is the greedy answer to this view; later ones have a rising temperature and a seed of their own.
+        `draw` 0 is the greedy answer to this view; later ones have a rising temperature and a seed of their own, from
+        `seed` on.
         """
         if view.begun:
-            return self._completed(view.begun, requirements, draw, context)
+            return self._completed(view.begun, requirements, draw, context, seed)
         prompt = render(
             "write_definitions",
             path=requirements.target_file,
@@ -106,19 +107,19 @@ class DeveloperAgent(BaseAgent):
             prompt,
             system=self.system_prompt,
             temperature=_temperature(draw),
-            seed=draw,
+            seed=draw + seed,
             max_tokens=_LONGEST_DEFINITIONS,
             context=context,
             model=self.model,
         )
 
-    def _completed(self, begun: Begun, requirements: Requirements, draw: int, context: CallContext) -> str:
+    def _completed(self, begun: Begun, requirements: Requirements, draw: int, context: CallContext, seed: int) -> str:
         answer = self.llm.generate(
             f"Complete {_wanted(requirements)} in Python.",
             opening=(opening := f"```python\n{begun.shown}"),
             stop=(*_END_OF_FUNCTION, *_END_OF_METHOD) if begun.in_class else _END_OF_FUNCTION,
             temperature=_temperature(draw),
-            seed=draw,
+            seed=draw + seed,
             max_tokens=_LONGEST_DEFINITIONS,
             context=context,
             model=self.model,

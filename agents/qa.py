@@ -89,7 +89,7 @@ class QAAgent(BaseAgent):
     ) -> list[str]:
         """`count` further assertions, asked of the model and taken apart by code: one `assert` line each.
 
-        A small model is shown no `lessons` of earlier tasks.
+        A model that does not judge is shown no `lessons` of earlier tasks, and answers in plain text.
         """
         prompt = self._prompt(
             "write_assertions",
@@ -100,9 +100,9 @@ class QAAgent(BaseAgent):
             examples=[case.lines[-1] for case in examples],
             count=count,
             javascript=is_javascript(requirements.target_file),
-            lessons="" if self.profile.small else lessons,
+            lessons=lessons if self.profile.judges else "",
         )
-        if self.profile.small:
+        if not self.profile.judges:
             limit = 40 * count + 100
             try:
                 text = self.llm.generate(

@@ -30,7 +30,7 @@ import yaml
 
 from bench.figures import RunInfo, compare, summary, table
 from bench.flow_runs import ROOT, TaskResult, run_set
-from bench.switches import SWITCHES
+from bench.switches import PARTS
 from bench.task_sets import TaskSet, read_task_set
 from config import Settings
 from llm import model_status, resolve_provider
@@ -50,8 +50,8 @@ def main() -> int:
     parser.add_argument("--parallel", type=int, default=1, metavar="N", help="tasks at work at once")
     parser.add_argument("--config", type=Path, help=f"take {', '.join(_TAKEN)} from this configuration file")
     parser.add_argument("--set", dest="values", nargs="+", default=[], metavar="SECTION.KEY=VALUE")
-    parser.add_argument("--without", nargs="+", default=[], choices=SWITCHES, metavar="PART",
-                        help=f"switch parts of the engine off: {', '.join(SWITCHES)}")  # fmt: skip
+    parser.add_argument("--without", nargs="+", default=[], choices=PARTS, metavar="PART",
+                        help=f"switch parts of the engine off: {', '.join(PARTS)}")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="other samples: N is added to their seeds")
     parser.add_argument("--label", default="run", help="goes into the name of the results file")
     parser.add_argument("--home", type=Path, help="leave repositories, databases, logs and environments in this folder")

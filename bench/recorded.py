@@ -28,11 +28,13 @@ import structlog
 from pydantic import JsonValue, TypeAdapter
 
 from agents import Requirements, TestCase, render_test_file
-from bench.switches import SWITCHES, switched_off
+from bench.switches import REPAIRS, without
 from bench.task_sets import BenchTask, TaskSet, read_task_set
 from memory import Task
 from orchestrator.coding.attempts import digest_of
-from orchestrator.workbench.apply import apply_answer
+from orchestrator.coding.method import Answer
+from orchestrator.small_models.apply import apply_definitions
+from orchestrator.small_models.settings import ALL, Parts
 from testing import EnvironmentManager, Sandbox, TestRunner
 
 _ORIGINS = {"stated": "example", "assertions": "qa", "laws": "law", "strengthening": "mutant"}
@@ -81,7 +83,7 @@ def first_green(home: Path, chosen: TaskSet) -> FirstGreen:
     passed = set(_passed(home, chosen))
     with _judge() as judge:
         for task, requirements, answer in _answers(home, chosen):
-            if task.id not in settled and (task.id, digest_of(answer)) in passed:
+            if task.id not in settled and (task.id, digest_of(Answer(text=answer))) in passed:
                 settled.add(task.id)
                 files = _applied(chosen.repositories[task.repository], requirements, answer, task)
                 (found.right if judge.passes(task, files) else found.wrong).append(task.id)
@@ -90,17 +92,15 @@ def first_green(home: Path, chosen: TaskSet) -> FirstGreen:
 
 def effects(home: Path, chosen: TaskSet) -> tuple[int, dict[str, Effect]]:
     """How many answers were looked at, and what each repair did to them."""
-    repairs = [name for name, switch in SWITCHES.items() if switch.kind == "repair"]
-    found = {name: Effect() for name in repairs}
+    found = {name: Effect() for name in REPAIRS}
     looked_at = 0
     with _judge() as judge:
         for task, requirements, answer in _answers(home, chosen):
             looked_at += 1
             files = chosen.repositories[task.repository]
             done = _applied(files, requirements, answer, task)
-            for name in repairs:
-                with switched_off([name]):
-                    undone = _applied(files, requirements, answer, task)
+            for name in REPAIRS:
+                undone = _applied(files, requirements, answer, task, without([name]))
                 if undone == done:
                     continue
                 effect, right = found[name], judge.passes(task, done)
@@ -123,9 +123,9 @@ def refused(home: Path, chosen: TaskSet) -> tuple[int, dict[str, Refused]]:
     with _judge() as judge:
         for task, requirements, answer in _answers(home, chosen):
             known = cases.get(task.id)
-            if not known or not known["stated"] or (task.id, digest_of(answer)) in seen:
+            if not known or not known["stated"] or (task.id, digest_of(Answer(text=answer))) in seen:
                 continue
-            seen.add((task.id, digest_of(answer)))
+            seen.add((task.id, digest_of(Answer(text=answer))))
             files = _applied(chosen.repositories[task.repository], requirements, answer, task)
             if not judge.passes(_testing(task, requirements, known["stated"]), files):
                 continue
@@ -246,13 +246,13 @@ def _rows(database: Path, sql: str) -> list[tuple[Any, ...]]:
 
 
 def _applied(
-    files: Mapping[str, str], requirements: Requirements, answer: str, task: BenchTask
+    files: Mapping[str, str], requirements: Requirements, answer: str, task: BenchTask, parts: Parts = ALL
 ) -> dict[str, str] | None:
     """The files with the answer in them; None when it cannot be applied."""
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         _write(root, files)
-        if apply_answer(root, [], requirements, answer, small=True, tests=task.tests):
+        if apply_definitions(root, [], requirements, answer, task.tests, parts):
             return None
         return {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
                 for path in sorted(root.rglob("*")) if path.is_file()}  # fmt: skip

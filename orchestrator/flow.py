@@ -10,12 +10,10 @@ from pydantic import BaseModel, JsonValue
 
 from agents import BaseAgent, Review
 from llm import CallContext, ModelProfile
-from memory import Task, TaskType
+from memory import Criterion, Task, TaskType, Verdict
 from orchestrator.engine.engine import Steps
 from orchestrator.engine.failures import typed_failures
 from orchestrator.services import Services
-from orchestrator.small_models.laboratory import Laboratory
-from orchestrator.verdicts import record_review
 from orchestrator.workbench.context import Views
 from orchestrator.workbench.workbench import Workbench
 
@@ -82,14 +80,12 @@ class StageContext:
         self.developer = services.team.developer
         self.bench = Workbench(services, task)
         self.views = Views(services, task)
-        self.laboratory = Laboratory(services, task)
         self._steps = steps
         self._profiles: dict[str, ModelProfile] = {}
 
     def use_model(self, model: str) -> None:
         """Let the developer ask `model`; its own for an empty name. Every stage that asks it begins with this."""
         self.developer = self.team.developer.with_model(model)
-        self.bench.small = self.profile_of(self.developer).small
 
     def profile_of(self, agent: BaseAgent) -> ModelProfile:
         """What an agent's model can do, found out once in a visit, as a step: what is known of a model may change."""
@@ -123,7 +119,25 @@ class StageContext:
 
     def record_review(self, review: Review, number: int) -> bool:
         """Store a review as the verdict of round `number`, from inside a step; True when it approves."""
-        return record_review(self.services.store, self.task, self.stage, self.agent, review, number)
+        self.services.store.record_verdict(
+            Verdict(
+                task_id=self.task.id,
+                run=self.task.run,
+                stage=self.stage,
+                agent=self.agent,
+                number=number,
+                approved=review.approved,
+                score=review.score,
+                criteria=[
+                    Criterion(name=item.name, threshold=item.threshold, weight=item.weight, score=item.score)
+                    for item in review.criteria
+                ],
+                issues=review.issues,
+                reasoning=review.reasoning,
+            )
+        )
+        self.note("verdict", approved=review.approved, score=review.score, issues=[*review.issues])
+        return review.approved
 
     def note(self, activity: str, **details: JsonValue) -> None:
         """Write to the activity stream, from inside a step."""

@@ -84,11 +84,11 @@ class Services:
         """The ranked map of the files in `folder`; what was read before in any of this project's trees is known."""
         return RepositoryMap.of(folder, self.paths.state)
 
-    def overview(self, *, small: bool, about: str = "") -> str:
-        """The map of the landing branch's tip, in a few thousand characters: for a strong model ranked by what is to
-        be done, for a `small` one with the first lines of docstrings."""
+    def overview(self, *, ranked: bool, about: str = "") -> str:
+        """The map of the landing branch's tip, in a few thousand characters: `ranked` by what is to be done, or with
+        the first lines of docstrings, which tell more to a model that does not judge."""
         with self.suite.exported(self.git.tip()) as (folder, _):
-            if small:
+            if not ranked:
                 return CodeMap.of(folder).render(_OVERVIEW_CHARACTERS)
             return self.repository_map(folder).render(_OVERVIEW_TOKENS, about=about)
 

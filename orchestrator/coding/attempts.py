@@ -1,11 +1,9 @@
-"""From red to green: attempts at the code, each tested in the sandbox, until the tests and the whole suite pass.
+"""From red to green: attempts at the code, each tested in the sandbox, until the new tests and the whole suite pass.
 
-A small model is sampled: varied answers to varied views of the task, since repairing was measured never to help it;
-then its near misses are recombined by code, which costs no tokens. A strong model repairs its answer from the evidence.
-Either way an answer that was seen before is not tested again; a strong model that gives one again, or fails in the same
-way with code that says the same, has no further attempt in that approach. After `max_task_attempts` the approach is
-over: the task goes back to its queue, behind those that were tried less often, and begins anew without the old
-context.
+The developer's method decides which attempts there are and whether a green one may land. An answer that was seen before
+is not tested again; a strategy that goes on from the last attempt has no further one in that approach when it gives
+such an answer again, or fails in the same way with code that says the same. After `max_task_attempts` the approach is
+over: the task goes back to its queue, behind those that were tried less often, and begins anew without the old context.
 """
 
 from __future__ import annotations
@@ -16,33 +14,27 @@ from functools import partial
 
 from memory import Attempt, FailureReason
 from orchestrator.coding.loops import goes_round
-from orchestrator.coding.method import Answer, Standing, Try
-from orchestrator.coding.plan import tries
-from orchestrator.coding.state import CodeState, Sample
+from orchestrator.coding.method import Answer, Method, Standing, Try
+from orchestrator.coding.state import CodeState
 from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
-from orchestrator.small_models import agreement
 from orchestrator.workbench.trial import Trial
 
 
-def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
+def make_tests_pass(ctx: StageContext, state: CodeState, method: Method) -> bool:
     """One approach: attempts until one passes, whose code is committed. False when all failed and another approach
     is left. Raises `StageFailed` when there is none.
     """
-    ctx.use_model(state.model)
     state.turns += 1
     seen, met = set(state.seen), set[str]()
     tried: list[Trial] = []
     standing = Standing(state.code_commit if state.review_issues else state.shown)
-    for attempt in tries(ctx, state):
-        if attempt.draft is not None:
-            seen.add(digest_of(attempt.draft.answer))
-            ctx.step(f"draft {attempt.label}", bool, partial(_failed_draft, ctx, attempt))
-            continue
+    for attempt in method.attempts(ctx, state, seen):
         answer = attempt.strategy.answer(ctx, state, attempt, standing)
         if answer is None:
             continue
-        if (digest := digest_of(answer.text or answer.tree)) in seen and not _confirms(state, answer):
+        digest = digest_of(answer)
+        if digest in seen and not method.counts_again(state, answer):
             known = ctx.step(f"repeated {attempt.label}", Standing, partial(_repeated, ctx, attempt, digest))
             if attempt.strategy.goes_on:
                 if digest in met:
@@ -54,120 +46,38 @@ def make_tests_pass(ctx: StageContext, state: CodeState) -> bool:
             continue
         seen.add(digest)
         met.add(digest)
-        run = partial(_run, ctx, state, attempt, answer, standing, tried)
+        run = partial(_run, ctx, state, method, attempt, answer, standing, tried)
         trial = ctx.step(f"try {attempt.label}", Trial, run)
         tried = [*tried, trial]
-        if trial.green and _may_land(ctx, state, attempt, answer, trial):
+        if method.accepts(ctx, state, attempt, answer, trial):
             state.answer, state.approach, state.attempts = answer.text, attempt.approach, len(seen)
             state.strategy = attempt.strategy.name
             tree = ctx.step("format", str, partial(ctx.bench.formatted, trial, state.tests_commit, state.tests_ids))
             state.code_commit = ctx.step("commit code", str, partial(ctx.bench.commit_code, tree, state.tests_commit))
-            state.review_issues = []
+            state.review_issues, state.behind = [], 0
             return True
-        if agreement.is_own(attempt.strategy.name) and trial.applied and not trial.green:
-            state.keep(Sample.of(answer.text, trial))
         standing = Standing(trial.tree or standing.tree, trial.evidence)
         if (trial.overfitted or trial.circular) and attempt.strategy.goes_on:
             state.loops += trial.circular
             break  # more evidence of the same kind would lead to more of the same: begin anew
     state.seen = sorted(seen)
-    profile = ctx.profile_of(ctx.developer)
-    most = ctx.services.settings.orchestrator.max_approaches or profile.approaches
-    if state.turns < most and not (profile.small and agreement.is_hopeless(state)):
-        return False
-    if not _escalated(ctx, state):
-        raise (agreement.open_question(state) if profile.small else None) or _given_up(ctx, state, len(seen))
+    if method.is_hopeless(state) or state.turns >= (
+        ctx.services.settings.orchestrator.max_approaches or method.approaches
+    ):
+        following = _next_model(ctx, state)
+        if not following:
+            raise method.open_question(state) or _given_up(ctx, state, len(seen))
+        state.model = following
+        state.begin_anew()
+        ctx.step("escalate", bool, partial(_note_escalation, ctx, following))
+    state.behind = 2 * state.turns + method.is_far(state)
     return False
 
 
-def _given_up(ctx: StageContext, state: CodeState, answers: int) -> StageFailed:
-    evidence = _last_evidence(ctx)
-    if state.loops and state.loops == state.earlier + state.turns:
-        told = f"every approach ({state.loops}) came back to code that had failed in the same way; the last failure"
-        return StageFailed(FailureReason.LOOP_DETECTED, f"{told}:\n{evidence}", blocked=True)
-    told = f"no answer of {answers} passed; the last one"
-    return StageFailed(FailureReason.TESTS_FAILED, f"{told}:\n{evidence}", blocked=True)
-
-
-def _escalated(ctx: StageContext, state: CodeState) -> bool:
-    """Whether there is a further model to go on with; the next approach is then its first."""
-    models = ctx.services.llm.escalations(ctx.developer.name)
-    following = models[models.index(state.model) + 1 :] if state.model in models else models
-    if not following:
-        return False
-    state.model = following[0]
-    state.begin_anew()
-    ctx.step("escalate", bool, partial(_note_escalation, ctx, state.model))
-    return True
-
-
-def _note_escalation(ctx: StageContext, model: str) -> bool:
-    ctx.note("escalated", model=model)
-    return True
-
-
-def _confirms(state: CodeState, answer: Answer) -> bool:
-    """Whether an answer that was seen before passed then: given again to something else, it counts twice."""
-    known = next((sample for sample in state.drafts if sample.passed and sample.answer == answer.text), None)
-    if known:
-        known.given += 1
-    return known is not None
-
-
-def _may_land(ctx: StageContext, state: CodeState, attempt: Try, answer: Answer, trial: Trial) -> bool:
-    """Whether a green answer is enough; if not, it is kept, and other answers are asked for to confirm it."""
-    if not agreement.is_wanted(ctx, state, attempt.strategy.name):
-        return True
-    if agreement.is_own(attempt.strategy.name):
-        given = next((sample.given for sample in state.drafts if sample.answer == answer.text), 1)
-        state.keep(Sample.of(answer.text, trial).model_copy(update={"given": given}))
-    found = agreement.opinion(ctx, state, answer.text, attempt.label)
-    state.difference = found.difference or state.difference
-    return found.settled
-
-
-def _run(
-    ctx: StageContext, state: CodeState, attempt: Try, answer: Answer, standing: Standing, earlier: list[Trial]
-) -> Trial:
-    """Apply an answer to the worktree, run the new tests, then the whole suite; record the attempt."""
-    begun = time.monotonic()
-    start = standing.tree if attempt.strategy.goes_on else state.tests_commit
-    if answer.cut:
-        trial = Trial.invalid("the answer was cut off at its length limit; answer shorter")
-    elif answer.tree:
-        trial = ctx.bench.verify_tree(answer.tree, state.tests_commit, state.tests_ids, state.hidden)
-    else:
-        trial = ctx.bench.verify(start, state.tests_commit, state.settled, answer.text, state.tests_ids, state.hidden)
-    if attempt.strategy.goes_on and goes_round(ctx.bench, trial, earlier):
-        trial = trial.model_copy(update={"circular": True})
-    red = "overfitted" if trial.overfitted else "repeated" if trial.circular else "failed"
-    outcome = "passed" if trial.green else red if trial.applied else "invalid"
-    _record(ctx, attempt, outcome, digest_of(answer.text or answer.tree), trial, time.monotonic() - begun)
-    ctx.note(
-        "attempt", approach=attempt.approach, number=attempt.number, strategy=attempt.strategy.name, outcome=outcome
-    )
-    return trial
-
-
-def _failed_draft(ctx: StageContext, attempt: Try) -> bool:
-    assert attempt.draft is not None
-    trial = Trial.invalid(attempt.draft.evidence or "failed")
-    _record(ctx, attempt, "failed", digest_of(attempt.draft.answer), trial, 0.0)
-    return True
-
-
-def _repeated(ctx: StageContext, attempt: Try, digest: str) -> Standing:
-    """Record the attempt; what came of the same answer when it was tried."""
-    attempts = ctx.services.store.attempts(ctx.task.id, run=ctx.task.run)
-    known = next((tried for tried in attempts if tried.answer_hash == digest), None)
-    _record(ctx, attempt, "repeated", digest, Trial.invalid("an answer that was tested before"), 0.0)
-    ctx.note(
-        "attempt", approach=attempt.approach, number=attempt.number, strategy=attempt.strategy.name, outcome="repeated"
-    )
-    return Standing(known.tree, known.evidence) if known else Standing("")
-
-
-def _record(ctx: StageContext, attempt: Try, outcome: str, digest: str, trial: Trial, seconds: float) -> None:
+def record_attempt(
+    ctx: StageContext, attempt: Try, outcome: str, digest: str, trial: Trial, seconds: float = 0.0
+) -> None:
+    """Store an attempt as a row; repeating it changes nothing."""
     ctx.services.store.record_attempt(
         Attempt(
             task_id=ctx.task.id,
@@ -187,12 +97,74 @@ def _record(ctx: StageContext, attempt: Try, outcome: str, digest: str, trial: T
     )
 
 
-def _last_evidence(ctx: StageContext) -> str:
-    attempts = ctx.services.store.attempts(ctx.task.id, run=ctx.task.run)
-    return next((attempt.evidence for attempt in reversed(attempts) if attempt.outcome == "failed"), "")
-
-
-def digest_of(answer: str) -> str:
+def digest_of(answer: Answer) -> str:
     """Identity of an answer: blank space at line ends and around it means nothing."""
-    lines = [line.rstrip() for line in answer.strip().splitlines()]
+    lines = [line.rstrip() for line in (answer.text or answer.tree).strip().splitlines()]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _run(
+    ctx: StageContext,
+    state: CodeState,
+    method: Method,
+    attempt: Try,
+    answer: Answer,
+    standing: Standing,
+    earlier: list[Trial],
+) -> Trial:
+    """Apply an answer to the worktree, run the new tests, then the whole suite; record the attempt."""
+    begun = time.monotonic()
+    start = standing.tree if attempt.strategy.goes_on else state.tests_commit
+    if answer.cut:
+        trial = Trial.invalid("the answer was cut off at its length limit; answer shorter")
+    elif answer.tree:
+        trial = ctx.bench.verify_tree(answer.tree, state.tests_commit, state.tests_ids, state.hidden)
+    else:
+        apply = partial(method.apply, requirements=state.settled, answer=answer.text)
+        trial = ctx.bench.verify(start, state.tests_commit, apply, state.tests_ids, state.hidden)
+    if attempt.strategy.goes_on and goes_round(ctx.bench, trial, earlier):
+        trial = trial.model_copy(update={"circular": True})
+    red = "overfitted" if trial.overfitted else "repeated" if trial.circular else "failed"
+    outcome = "passed" if trial.green else red if trial.applied else "invalid"
+    record_attempt(ctx, attempt, outcome, digest_of(answer), trial, time.monotonic() - begun)
+    _note_attempt(ctx, attempt, outcome)
+    return trial
+
+
+def _repeated(ctx: StageContext, attempt: Try, digest: str) -> Standing:
+    """Record the attempt; what came of the same answer when it was tried."""
+    known = next((tried for tried in _attempts(ctx) if tried.answer_hash == digest), None)
+    record_attempt(ctx, attempt, "repeated", digest, Trial.invalid("an answer that was tested before"))
+    _note_attempt(ctx, attempt, "repeated")
+    return Standing(known.tree, known.evidence) if known else Standing("")
+
+
+def _next_model(ctx: StageContext, state: CodeState) -> str:
+    """The model to go on with in the place of the present one; empty when there is none."""
+    models = ctx.services.llm.escalations(ctx.developer.name)
+    following = models[models.index(state.model) + 1 :] if state.model in models else models
+    return following[0] if following else ""
+
+
+def _given_up(ctx: StageContext, state: CodeState, answers: int) -> StageFailed:
+    evidence = next((tried.evidence for tried in reversed(_attempts(ctx)) if tried.outcome == "failed"), "")
+    if state.loops and state.loops == state.earlier + state.turns:
+        told = f"every approach ({state.loops}) came back to code that had failed in the same way; the last failure"
+        return StageFailed(FailureReason.LOOP_DETECTED, f"{told}:\n{evidence}", blocked=True)
+    told = f"no answer of {answers} passed; the last one"
+    return StageFailed(FailureReason.TESTS_FAILED, f"{told}:\n{evidence}", blocked=True)
+
+
+def _attempts(ctx: StageContext) -> list[Attempt]:
+    return ctx.services.store.attempts(ctx.task.id, run=ctx.task.run)
+
+
+def _note_attempt(ctx: StageContext, attempt: Try, outcome: str) -> None:
+    ctx.note(
+        "attempt", approach=attempt.approach, number=attempt.number, strategy=attempt.strategy.name, outcome=outcome
+    )
+
+
+def _note_escalation(ctx: StageContext, model: str) -> bool:
+    ctx.note("escalated", model=model)
+    return True

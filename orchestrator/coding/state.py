@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from typing import Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, SerializeAsAny, model_validator
 
 from agents import Requirements, TestCase
 from memory import SuiteQuality, Task
 from orchestrator.flow import FlowState
 from orchestrator.suite import Baseline
-from orchestrator.workbench.trial import Trial
 
 
 class Settled(BaseModel):
@@ -20,32 +19,14 @@ class Settled(BaseModel):
     requirements: Requirements | None
 
 
-_SAMPLE_EVIDENCE = 500
-_MOST_MISSING = 50
-_MOST_SAMPLES = 24
-_MOST_SAMPLE_CHARACTERS = 30_000
-"""What is kept of them with the task, whose result is bounded; the ledger has every answer."""
+class MethodState(BaseModel):
+    """What a method keeps for itself between the stages of a task; each method has its own kind."""
+
+    model_config = ConfigDict(extra="allow")
 
 
-class Sample(BaseModel):
-    """An answer of a small model that was tried. The first ones are drawn before the tests are settled: they are a
-    vote on them and the developer's first attempts. Later ones are what recombining draws from."""
-
-    answer: str
-    passed: bool
-    missing: int = 0
-    """Tests that failed with it."""
-    given: int = 1
-    """How often it was the answer, each time to something else."""
-    evidence: str = ""
-
-    @classmethod
-    def of(cls, answer: str, trial: Trial) -> Self:
-        """The sample `answer` with what its trial showed."""
-        evidence = trial.evidence[:_SAMPLE_EVIDENCE]
-        # A run that was killed names no failures: nothing is known of how near it was.
-        missing = 0 if trial.green else len(trial.failures) or _MOST_MISSING
-        return cls(answer=answer, passed=trial.green, missing=missing, evidence=evidence)
+_OWN_ONCE = ("drafts", "drawn", "ambiguous", "difference", "present")
+"""What a method kept among the facts of the task itself before it had a state of its own."""
 
 
 class CodeState(FlowState):
@@ -71,17 +52,10 @@ class CodeState(FlowState):
     """Assertions of QA that were not kept: unusable, not agreed upon, or not about the task."""
     quality: SuiteQuality | None = None
     """How strong the tests are, measured on the accepted code."""
-    drafts: list[Sample] = []
+    own: SerializeAsAny[MethodState] = MethodState()
+    """What the developer's method keeps for itself."""
     model: str = ""
     """The model that the developer has come to, where its own did not succeed."""
-    drawn: int = 0
-    """Samples asked for so far."""
-    ambiguous: int = 0
-    """How many solutions a search found that pass all tests and differ elsewhere."""
-    difference: str = ""
-    """A call on which two passing samples differ, in words."""
-    present: Sample | None = None
-    """The wanted function as it is before the work, where it is there: a small change may be all that is missing."""
     seen: list[str] = []
     """Identities of the answers that were tried in earlier approaches."""
     turns: int = 0
@@ -96,7 +70,7 @@ class CodeState(FlowState):
     approach: int = 0
     attempts: int = 0
     strategy: str = ""
-    """How that answer came about: draft, sample, recombined, write, repair, carried."""
+    """The name of the strategy that gave that answer, such as write, repair, tools or carried."""
     review_rounds: int = 0
     review_issues: list[str] = []
     landing_rounds: int = 0
@@ -105,6 +79,13 @@ class CodeState(FlowState):
     push_error: str = ""
     deployment: str = ""
     """What `DeploymentManager` said of the landed change."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older_versions(cls, stored: object) -> object:
+        if isinstance(stored, dict) and "own" not in stored:
+            return {**stored, "own": {name: stored[name] for name in _OWN_ONCE if name in stored}}
+        return stored
 
     @classmethod
     def of(cls, task: Task) -> Self:
@@ -145,24 +126,12 @@ class CodeState(FlowState):
         return [case for case in self.cases if not (of_hidden and of_hidden.fullmatch(case.name))]
 
     @property
-    def samples(self) -> list[Sample]:
-        """What recombining draws from, and what an answer may go on from."""
-        return [*self.drafts, *([self.present] if self.present else [])]
-
-    def keep(self, sample: Sample) -> None:
-        """Remember a sample, in place of what was known of it, as long as it is among the nearest ones."""
-        others = [known for known in self.drafts if known.answer != sample.answer]
-        self.drafts = sorted([*others, sample], key=lambda kept: kept.missing)[:_MOST_SAMPLES]
-        while sum(len(kept.answer) for kept in self.drafts) > _MOST_SAMPLE_CHARACTERS:
-            self.drafts.pop()
-
-    def step_back(self) -> None:
-        """An approach failed: let tasks go first that were tried less often, and of those the ones that are near."""
-        nearest = min((draft.missing for draft in self.drafts), default=0)
-        self.behind = 2 * self.turns + (nearest > 1)
+    def is_carried_over(self) -> bool:
+        """Whether an answer from an earlier base is to be tried first."""
+        return bool(self.answer) and not self.review_issues and self.turns == 1
 
     def finished(self) -> Self:
         """What is worth keeping once the task is completed."""
         return self.model_copy(
-            update={"drafts": [], "present": None, "seen": [], "review_issues": [], "lessons": "", "behind": 0}
+            update={"own": MethodState(), "seen": [], "review_issues": [], "lessons": "", "behind": 0}
         )

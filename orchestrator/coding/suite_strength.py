@@ -15,25 +15,27 @@ from functools import partial
 from agents import TestCase, missing_case
 from memory import SuiteQuality
 from orchestrator.coding.hidden_tests import lay_shown
+from orchestrator.coding.method import Method
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
+from orchestrator.workbench.touched import touched_functions
 from orchestrator.workbench.trial import Trial
-from testing import Mutation, declared_tests
+from testing import Mutation, MutationTask, declared_tests
 
 _MOST_ADDED = 3
 _MOST_SHOWN = 4
 """Further cases a task gets, and faults that QA is shown to find them."""
 
 
-def settle_quality(ctx: StageContext, state: CodeState) -> None:
+def settle_quality(ctx: StageContext, state: CodeState, method: Method) -> None:
     """Measure the tests of the accepted code, strengthen them once, and record what they are worth in `state`."""
     least = ctx.services.settings.testing.mutation_score
     if not least:
         return
-    found = ctx.step("mutants", Mutation, partial(_examine, ctx, state, state.cases))
+    found = ctx.step("mutants", Mutation, partial(_examine, ctx, state, method, state.cases))
     weak = found.score is not None and found.score < least
     if weak and not ctx.task.tests and state.quality is None:
-        found = _strengthened(ctx, state, found)
+        found = _strengthened(ctx, state, method, found)
     state.quality = quality_of(state, found)
     ctx.step("record quality", bool, partial(_record, ctx, state.quality))
 
@@ -56,12 +58,14 @@ def quality_of(state: CodeState, found: Mutation) -> SuiteQuality:
     )
 
 
-def _strengthened(ctx: StageContext, state: CodeState, found: Mutation) -> Mutation:
+def _strengthened(ctx: StageContext, state: CodeState, method: Method, found: Mutation) -> Mutation:
     """The examination of the tests with further cases, which are then those of `state`; else `found` as it was."""
     cases = _further_cases(ctx, state, found)
     if not cases:
         return found
-    tried = ctx.step("mutants with further cases", Mutation, partial(_examine, ctx, state, [*state.cases, *cases]))
+    tried = ctx.step(
+        "mutants with further cases", Mutation, partial(_examine, ctx, state, method, [*state.cases, *cases])
+    )
     useful = [case for place, case in enumerate(cases, start=len(state.cases)) if tried.noticed_by(place)]
     if not useful:
         return found
@@ -80,7 +84,7 @@ def _strengthened(ctx: StageContext, state: CodeState, found: Mutation) -> Mutat
     )
     if len(useful) <= _MOST_ADDED:
         return tried
-    return ctx.step("mutants of the stronger tests", Mutation, partial(_examine, ctx, state, state.cases))
+    return ctx.step("mutants of the stronger tests", Mutation, partial(_examine, ctx, state, method, state.cases))
 
 
 def _further_cases(ctx: StageContext, state: CodeState, found: Mutation) -> list[TestCase]:
@@ -92,7 +96,7 @@ def _further_cases(ctx: StageContext, state: CodeState, found: Mutation) -> list
     ]
     if agreed:
         return [missing_case(state.settled, number, lines) for number, lines in enumerate(agreed, start=1)]
-    if ctx.profile_of(ctx.team.qa).small or not found.survivors:
+    if not ctx.profile_of(ctx.team.qa).judges or not found.survivors:
         return []
     proposed = ctx.step("missing assertions", list[str], partial(_ask, ctx, state, found))
     return ctx.step("usable missing assertions", list[TestCase], partial(_usable, ctx, state, proposed))
@@ -109,11 +113,23 @@ def _ask(ctx: StageContext, state: CodeState, found: Mutation) -> list[str]:
     )
 
 
-def _examine(ctx: StageContext, state: CodeState, cases: Sequence[TestCase]) -> Mutation:
+def _examine(ctx: StageContext, state: CodeState, method: Method, cases: Sequence[TestCase]) -> Mutation:
+    """How many small faults in what the code commit changed in the target file `cases` notice."""
     if ctx.task.tests and not _stand_alone(declared_tests(ctx.task.tests, state.tests_file), cases):
         return Mutation()
-    answers = [sample.answer for sample in state.drafts if sample.answer != state.answer]
-    return ctx.laboratory.mutate(state.tests_commit, state.code_commit, state.settled, cases, answers)
+    wanted, path = state.settled, state.settled.target_file
+    before, after = ctx.bench.text_of(state.tests_commit, path), ctx.bench.text_of(state.code_commit, path)
+    touched = touched_functions(before, after) if path.endswith(".py") and wanted.module else []
+    if not (touched and cases):
+        return Mutation()
+    task = MutationTask(
+        module=wanted.module,
+        source=after,
+        functions=sorted(touched, key=lambda name: name not in wanted.symbols),
+        tests=[case.lines for case in cases],
+        samples=method.other_solutions(ctx, state),
+    )
+    return ctx.services.suite.mutate(state.code_commit, task, ctx.task.id)
 
 
 def _stand_alone(test_ids: Sequence[str], cases: Sequence[TestCase]) -> bool:

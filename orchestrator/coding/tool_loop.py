@@ -16,10 +16,15 @@ from pydantic import BaseModel
 from agents import UnusableAnswer
 from agents.tool_developer import Action, Assignment, ToolDeveloper, as_data
 from llm import Reply, ToolResult, Turn, estimate_tokens
+from orchestrator.coding.method import Answer, Standing, Try
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
 from orchestrator.workbench.tools import Acted, ToolBench
 
+_LARGE = 25
+"""Files of code from which on a prompt cannot show enough, so that it pays to let the developer look for itself."""
+_APPROACHES = 2
+"""Approaches with tools; a loop costs what many single answers do."""
 Reason = Literal["finished", "repeated", "steps", "tokens"]
 _MOST_CALLS = 8
 """In one message."""
@@ -68,6 +73,26 @@ class _Loop:
             tokens=self.tokens,
             evidence=self.evidence,
         )
+
+
+@dataclass(frozen=True)
+class Tooling:
+    """`tools`: a loop with tools on the files as they stand, with the evidence against them."""
+
+    name = "tools"
+    goes_on = True
+
+    def answer(self, ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer:
+        """The files the loop came to, finished or not: they are verified like any other answer."""
+        result = run_tool_loop(ctx, state, attempt.label, standing.tree, standing.evidence)
+        return Answer(tree=result.tree)
+
+
+def works_with_tools(ctx: StageContext, state: CodeState) -> bool:
+    """Whether the approach that begins now is a loop with tools: the model can, and there is much code."""
+    if state.turns > _APPROACHES or not ctx.profile_of(ctx.developer).tools:
+        return False
+    return ctx.step("files of code", int, ctx.views.files_of_code) >= _LARGE
 
 
 def run_tool_loop(ctx: StageContext, state: CodeState, label: str, start_tree: str, evidence: str = "") -> LoopResult:

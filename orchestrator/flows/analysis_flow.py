@@ -25,8 +25,8 @@ _APPROACHES = 2
 def answer(ctx: StageContext) -> Outcome:
     """[assigned agent] A report on the repository, checked and corrected by its author."""
     limits = ctx.services.settings.orchestrator
-    small = ctx.team.by_name(ctx.agent).profile.small
-    context = ctx.step("material", str, partial(ctx.views.overview, small=small))
+    ranked = ctx.team.by_name(ctx.agent).profile.judges
+    context = ctx.step("material", str, partial(ctx.views.overview, ranked=ranked))
     work = ctx.team.by_name(ctx.agent).process_task(
         ctx.task,
         context,

@@ -20,6 +20,7 @@ from orchestrator.errors import StageFailed
 from orchestrator.flow import Done, Flow, Next, Outcome, Stage, StageContext, Wait
 from orchestrator.flows.escalation import ESCALATION
 from orchestrator.flows.lessons import of_landed
+from orchestrator.methods import method_for
 from orchestrator.suite import Baseline
 from orchestrator.workbench.workbench import Landed, Opened
 
@@ -47,7 +48,9 @@ def requirements(ctx: StageContext) -> Outcome:
 def tests(ctx: StageContext) -> Outcome:
     """[qa] Tests before code: collected, red for the right reason, committed."""
     state = CodeState.of(ctx.task)
-    if not settle_tests(ctx, state):
+    ctx.use_model("")
+    method, qa_method = method_for(ctx.profile_of(ctx.developer)), method_for(ctx.profile_of(ctx.team.qa))
+    if not settle_tests(ctx, state, method, qa_method):
         ctx.step("clean up", bool, ctx.bench.discard)
         return Done(state.finished())
     return Next("code", state)
@@ -60,11 +63,11 @@ def code(ctx: StageContext) -> Outcome:
     One approach a visit: after a failed one the task stands in its queue again, so that a hard one holds up no other.
     """
     state = CodeState.of(ctx.task)
-    if not make_tests_pass(ctx, state):
-        state.step_back()
+    ctx.use_model(state.model)
+    method = method_for(ctx.profile_of(ctx.developer))
+    if not make_tests_pass(ctx, state, method):
         return Next("code", state)
-    state.behind = 0
-    settle_quality(ctx, state)
+    settle_quality(ctx, state, method)
     return Next("review", state)
 
 

@@ -139,11 +139,11 @@ class CEOLoop:
             return Outcome(found=stated, situation=outlook.situation)
         facts = steps.step("facts", list[Fact], partial(self._fresh_facts, outlook.head))
         # What may change meanwhile, by this round's own tasks too, decides in a replay as it did at first.
-        small = steps.step("small model", bool, partial(typed_failures, lambda: self._team.ceo.profile.small))
+        by_code = steps.step("small model", bool, partial(typed_failures, lambda: not self._team.ceo.profile.judges))
         wanted = steps.step("ideas wanted", bool, partial(self._may_have_ideas, outlook))
-        planned = self._team.ceo.tasks_from_facts(facts, room) if small else []
+        planned = self._team.ceo.tasks_from_facts(facts, room) if by_code else []
         shown: list[Fact] = []
-        asked = not planned and (wanted or bool(facts and not small))
+        asked = not planned and (wanted or bool(facts and not by_code))
         if asked:
             shown = facts[:_MOST_FACTS]
             context = CallContext(task_id=None, agent="ceo", workflow_id=steps.job.id, step="ideas")
@@ -160,7 +160,7 @@ class CEOLoop:
     def _outlook(self) -> Outlook:
         services = self._services
         ended, goal, head = self._ended(), services.settings.project.goal, services.sync()
-        outline = services.overview(small=self._team.ceo.profile.small, about=goal)
+        outline = services.overview(ranked=self._team.ceo.profile.judges, about=goal)
         return Outlook(goal=goal, head=head, outline=outline, situation=_digest(goal, head, ended))
 
     def _submit_stated(self, goal: str) -> int:
@@ -213,14 +213,14 @@ class CEOLoop:
         found = self._finder.find(head, self._kinds())
         for note in found.notes:
             log.info("facts", note=note)
-        small = self._team.ceo.profile.small
-        useful = [fact for fact in found.facts if (is_decidable(fact) if small else not fact.outside)]
+        judges = self._team.ceo.profile.judges
+        useful = [fact for fact in found.facts if (not fact.outside if judges else is_decidable(fact))]
         return self._known.fresh(useful)[:_MOST_KEPT]
 
     def _kinds(self) -> list[FactKind]:
         """What is looked for: with a small model only what can become a task without a word of it."""
         wanted = [FactKind(kind) for kind in self._services.settings.project.tasks_from if kind != "backlog"]
-        return [kind for kind in wanted if kind in DECIDABLE] if self._team.ceo.profile.small else wanted
+        return wanted if self._team.ceo.profile.judges else [kind for kind in wanted if kind in DECIDABLE]
 
     def _search_key(self, head: str) -> str:
         return f"{head} {' '.join(sorted(self._kinds()))}"
@@ -240,7 +240,7 @@ class CEOLoop:
         every = self._services.store.list_tasks(limit=_KNOWN_TASKS)
         known = every[:_PAST_TASKS]
         about = f"{outlook.goal}\n{outlook.outline}"
-        lessons = "" if self._team.ceo.profile.small else self._services.lessons(about)
+        lessons = self._services.lessons(about) if self._team.ceo.profile.judges else ""
         situation = Situation(
             goal=outlook.goal,
             outline=outlook.outline,

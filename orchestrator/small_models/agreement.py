@@ -12,9 +12,11 @@ from functools import partial
 from pydantic import BaseModel
 
 from memory import FailureReason
-from orchestrator.coding.state import CodeState, Sample
+from orchestrator.coding.state import CodeState
 from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
+from orchestrator.small_models.searching import compare
+from orchestrator.small_models.state import Sample, SmallState
 from testing import Comparison
 
 _ENOUGH = 2
@@ -44,19 +46,12 @@ class Opinion(BaseModel):
         return self.agreeing >= (_MAJORITY * self.differing or _ENOUGH)
 
 
-def is_wanted(ctx: StageContext, state: CodeState, strategy: str) -> bool:
-    """Whether passing the tests is not enough: a small model's own code, and tests that the owner did not write.
+def is_wanted(ctx: StageContext, own: SmallState, strategy: str) -> bool:
+    """Whether passing the tests is not enough: the model's own code, and tests that the owner did not write.
 
     What the search found stands by itself, unless an answer passed that it is to confirm.
     """
-    if ctx.task.tests or not ctx.profile_of(ctx.developer).small:
-        return False
-    return is_own(strategy) or (strategy == "recombined" and is_alone(state))
-
-
-def is_alone(state: CodeState) -> bool:
-    """Whether one answer passed and no second one says what is right: the search among the others may confirm it."""
-    return passing(state) == 1
+    return not ctx.task.tests and (is_own(strategy) or (strategy == "recombined" and own.is_alone))
 
 
 def is_own(strategy: str) -> bool:
@@ -66,7 +61,7 @@ def is_own(strategy: str) -> bool:
 
 def opinion(ctx: StageContext, state: CodeState, answer: str, label: str) -> Opinion:
     """What the passing samples say of `answer`, which passed all tests, too."""
-    green = [sample for sample in state.drafts if sample.passed]
+    green = [sample for sample in SmallState.of(state).drafts if sample.passed]
     given = sum(sample.given for sample in green if sample.answer == answer)
     others = [sample for sample in green if sample.answer != answer]
     if not others:
@@ -77,20 +72,20 @@ def opinion(ctx: StageContext, state: CodeState, answer: str, label: str) -> Opi
     return _counted(found, others, max(given, 1), most_raising=0.0 if errors_stated else _RAISING)
 
 
-def is_hopeless(state: CodeState) -> bool:
+def is_hopeless(own: SmallState) -> bool:
     """Whether so many answers passed without agreeing that more of them will not help."""
-    return passing(state) >= _MOST
+    return own.passing >= _MOST
 
 
-def open_question(state: CodeState) -> StageFailed | None:
+def open_question(own: SmallState) -> StageFailed | None:
     """The end of a task whose passing answers do not agree; None when none has passed."""
-    if count := passing(state):
+    if count := own.passing:
         told = "one answer passes every test, but no second one confirms it"
-        if state.difference:
+        if own.difference:
             who = f"{count} answers pass" if count > 1 else "one answer and a small change of another one pass"
-            told = f"{who} every test and do not mean the same: {state.difference}"
-    elif state.ambiguous:
-        told = f"no answer passes; {state.ambiguous} small changes of them do, but mean different things"
+            told = f"{who} every test and do not mean the same: {own.difference}"
+    elif own.ambiguous:
+        told = f"no answer passes; {own.ambiguous} small changes of them do, but mean different things"
         told += " or hold lines that no test runs"
     else:
         return None
@@ -98,13 +93,8 @@ def open_question(state: CodeState) -> StageFailed | None:
     return StageFailed(FailureReason.REVIEW_REJECTED, f"{told}; {say}", blocked=True)
 
 
-def passing(state: CodeState) -> int:
-    """Answers that passed all tests, each as often as it was given."""
-    return sum(sample.given for sample in state.drafts if sample.passed)
-
-
 def _compared(ctx: StageContext, state: CodeState, answers: list[str]) -> Comparison:
-    found = ctx.laboratory.compare(state.tests_commit, state.settled, answers, state.cases)
+    found = compare(ctx, state, answers)
     ctx.note("answers compared", answers=len(answers), calls=found.asked, difference=max(found.differences, default=""))
     return found
 

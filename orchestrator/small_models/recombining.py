@@ -11,7 +11,9 @@ from functools import partial
 from orchestrator.coding.method import Answer, Standing, Try
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
-from orchestrator.small_models import agreement
+from orchestrator.small_models.searching import recombine
+from orchestrator.small_models.settings import Parts
+from orchestrator.small_models.state import SmallState
 from testing import Recombination
 
 
@@ -19,27 +21,24 @@ from testing import Recombination
 class Recombining:
     """The search over the samples so far."""
 
+    parts: Parts
     name = "recombined"
     goes_on = False
 
     def answer(self, ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer | None:
         """What was found, as an answer; None when nothing was, or when it is one of many that differ elsewhere."""
-        found = ctx.step(f"recombine {attempt.label}", Recombination, partial(_recombine, ctx, state))
-        confirms = found.proven and agreement.is_alone(state)  # what lands has to mean the same as that answer
-        if found.code and not (_is_certain(found, state) or confirms or ctx.task.tests):
-            state.ambiguous = max(found.found, state.ambiguous)
+        own = SmallState.of(state)
+        found = ctx.step(f"recombine {attempt.label}", Recombination, partial(recombine, ctx, state))
+        confirms = self.parts.confirming and found.proven and own.is_alone  # what lands means the same as that answer
+        if found.code and not (self._is_certain(found, own) or confirms or ctx.task.tests):
+            own.ambiguous = max(found.found, own.ambiguous)
             return None
         return Answer(text=f"```python\n{found.code}```") if found.code else None
 
-
-def _is_certain(found: Recombination, state: CodeState) -> bool:
-    """Whether the find stands by itself. Where an earlier search of the task found several ways, what a later one comes
-    to says little: there are as many searches as approaches, and one of them finds a single way sooner or later.
-    """
-    return found.certain() and not state.ambiguous
-
-
-def _recombine(ctx: StageContext, state: CodeState) -> Recombination:
-    answers = [known.answer for known in state.samples if not known.passed]
-    present = state.present is not None  # it comes last
-    return ctx.laboratory.recombine(state.tests_commit, state.settled, answers, state.cases, present=present)
+    def _is_certain(self, found: Recombination, own: SmallState) -> bool:
+        """Whether the match stands by itself. Where an earlier search of the task found several ways, what a later one
+        comes to says little: there are as many searches as approaches, and one of them finds a single way sooner or
+        later.
+        """
+        certain = found.certain() or not self.parts.certainty
+        return certain and not (self.parts.remembering and own.ambiguous)

@@ -10,7 +10,9 @@ from llm import TruncatedOutput
 from orchestrator.coding.method import Answer, Standing, Try
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
-from orchestrator.small_models import agreement
+from orchestrator.small_models.settings import Parts
+from orchestrator.small_models.state import SmallState
+from orchestrator.small_models.views import SampleViews, compact_tests
 
 
 @dataclass(frozen=True)
@@ -37,56 +39,50 @@ _VIEWS = (
 class Sampling:
     """The next answer in the order of views and temperatures."""
 
+    parts: Parts
     name = "sample"
     goes_on = False
 
     def answer(self, ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer:
         """One model call, one step."""
-        number, step = next_sample(ctx, state), f"write {attempt.label}"
-        return ctx.step(step, Answer, partial(write_definitions, ctx, state, state.tests_commit, number, step))
+        return draw(ctx, state, state.tests_commit, f"write {attempt.label}", self.parts)
 
 
-def next_sample(ctx: StageContext, state: CodeState) -> int:
-    """The number of the next sample, which counts as asked for: one that shows something no earlier one did."""
-    views = _views(ctx)
-    number = state.drawn
+def draw(ctx: StageContext, state: CodeState, commit: str, step: str, parts: Parts) -> Answer:
+    """The next answer, written for `commit` in a step of this name. Each is shown something that no earlier one was."""
+    own, views = SmallState.of(state), _views(ctx, parts)
+    number = own.drawn
     if views[number % len(views)].tests and not state.cases:
         number += 1  # without tests to show it would be the first view again
-    state.drawn = number + 1
-    return number
+    own.drawn = number + 1
+    return ctx.step(step, Answer, partial(_write, ctx, state, commit, number, step, parts))
 
 
-def write_definitions(ctx: StageContext, state: CodeState, commit: str, sample: int, step: str) -> Answer:
+def _write(ctx: StageContext, state: CodeState, commit: str, sample: int, step: str, parts: Parts) -> Answer:
     """Answer number `sample` (from 0) of a small model: the new or changed definitions, written for `commit`.
 
     Every answer is shown something else, and is greedy, until all views had their turn: more of those are nearly right
     than of warm ones. From then on every second answer begins as the nearest one so far does, and goes on differently
     from some statement on.
     """
-    views = _views(ctx)
-    draw, turn = divmod(sample, len(views))
-    resumes = draw > 0 and sample % 2 > 0
+    views = _views(ctx, parts)
+    number, turn = divmod(sample, len(views))
+    resumes = parts.resuming and number > 0 and sample % 2 > 0
     texts = []
     for piece in _pieces(ctx, state, single=resumes or views[turn].begun):
         shown = _resumed(ctx, state, commit, sample, piece) if resumes else None
         shown = shown or _code_view(ctx, state, commit, views[turn], piece)
         try:
-            texts.append(ctx.developer.write_definitions(ctx.task, piece, shown, draw, ctx.ask(step, "developer")))
+            asked = ctx.ask(step, "developer")
+            texts.append(ctx.developer.write_definitions(ctx.task, piece, shown, number, asked, parts.seed))
         except TruncatedOutput as cut:
             return Answer(text=cut.partial, cut=True)
     return Answer(text="\n\n".join(texts))
 
 
-def near(state: CodeState) -> bool:
-    """Whether there are failed samples worth going on from: the best one passes at least a quarter of the tests."""
-    most = len(state.tests_ids or state.cases)
-    enough = state.present is not None or len(state.drafts) > 1
-    missing = [sample.missing for sample in state.samples if not sample.passed]
-    return enough and bool(missing) and 0 < min(missing) * 4 <= most * 3
-
-
-def _views(ctx: StageContext) -> list[_View]:
-    return [view for view in _VIEWS if ctx.profile_of(ctx.developer).continues or not view.begun]
+def _views(ctx: StageContext, parts: Parts) -> list[_View]:
+    views = _VIEWS if parts.views else _VIEWS[:1]
+    return [view for view in views if ctx.profile_of(ctx.developer).continues or not view.begun]
 
 
 def _pieces(ctx: StageContext, state: CodeState, *, single: bool) -> list[Requirements]:
@@ -100,15 +96,21 @@ def _pieces(ctx: StageContext, state: CodeState, *, single: bool) -> list[Requir
 
 def _resumed(ctx: StageContext, state: CodeState, commit: str, sample: int, piece: Requirements) -> CodeView | None:
     """One of the nearest answers, begun; None when none is near, or the model cannot go on from a beginning."""
-    if not (ctx.profile_of(ctx.developer).continues and near(state)) or agreement.passing(state):
+    own = SmallState.of(state)
+    near = own.is_near(len(state.tests_ids or state.cases))
+    if not (ctx.profile_of(ctx.developer).continues and near) or own.passing:
         return None
-    least = min(known.missing for known in state.samples)
-    nearest = [known.answer for known in state.samples if known.missing == least]
-    return ctx.views.resumed_view(commit, piece, nearest[sample // 2 % len(nearest)], sample)
+    least = min(known.missing for known in own.samples)
+    nearest = [known.answer for known in own.samples if known.missing == least]
+    return _shown(ctx).resumed_view(commit, piece, nearest[sample // 2 % len(nearest)], sample)
 
 
 def _code_view(ctx: StageContext, state: CodeState, commit: str, view: _View, piece: Requirements) -> CodeView:
-    if view.begun and (begun := ctx.views.begun_view(commit, piece, steps=view.steps)):
+    if view.begun and (begun := _shown(ctx).begun_view(commit, piece, steps=view.steps)):
         return begun
-    tests = ctx.views.compact_tests(state.shown_cases) if view.tests else ""
-    return replace(ctx.views.view(commit, piece), tests=tests, simple=view.simple)
+    tests = compact_tests(state.shown_cases) if view.tests else ""
+    return replace(_shown(ctx).view(commit, piece), tests=tests, simple=view.simple)
+
+
+def _shown(ctx: StageContext) -> SampleViews:
+    return SampleViews(ctx.services, ctx.task)

@@ -20,11 +20,14 @@ from file_system import (
     with_missing_imports,
 )
 from file_system.code.definitions import class_in, parsed
+from orchestrator.small_models.settings import ALL, Parts
 
 
-def offered(code: str, present: str, wanted: Sequence[str]) -> str:
+def offered(code: str, present: str, wanted: Sequence[str], parts: Parts = ALL) -> str:
     """Of an answer's `code` what is to be merged into the module `present`, where `wanted` are the task's names."""
-    return only_wanted(with_wanted_name(code, present, wanted), present, wanted)
+    if parts.renaming:
+        code = with_wanted_name(code, present, wanted)
+    return only_wanted(code, present, wanted) if parts.cutting_down else code
 
 
 def only_wanted(code: str, present: str, wanted: Collection[str]) -> str:

@@ -16,7 +16,7 @@ from monitoring import get_logger
 from orchestrator.errors import StageFailed
 from orchestrator.services import Services
 from orchestrator.suite import Baseline
-from orchestrator.workbench.apply import apply_answer
+from orchestrator.workbench.apply import Apply
 from orchestrator.workbench.formatting import as_project_formats
 from orchestrator.workbench.javascript import draft_test, javascript_test_file, new_javascript_test
 from orchestrator.workbench.protected import protected_paths
@@ -58,8 +58,6 @@ class Workbench:
         self._suite = services.suite
         self._task = task
         self._judge = Judge(services, task)
-        self.small = False
-        """Whether the answers are a small model's, which writes definitions."""
 
     # -- the worktree ----------------------------------------------------------------------------------------
 
@@ -141,14 +139,14 @@ class Workbench:
             return draft_test(self._worktree.path, requirements)
         return "tests/test_ai_agents_draft.py"
 
-    def trial(self, base: str, requirements: Requirements | None, answer: str, tests: tuple[str, str] | None) -> Trial:
-        """Put `tests` (path, text) and then `answer` on `base` and run those tests; all is undone afterwards."""
+    def trial(self, base: str, tests: tuple[str, str] | None, apply: Apply | None = None) -> Trial:
+        """Put `tests` (path, text) on `base`, then an answer with `apply`, and run those tests; all is undone then."""
         worktree = self._worktree
         self._git.reset_worktree(worktree, base)
         try:
             if tests:
                 FileManager(worktree.path).write_file(*tests)
-            if requirements is not None and (problem := self._apply(requirements, answer, tests[1] if tests else "")):
+            if apply and (problem := self._apply(apply, tests[1] if tests else "")):
                 return Trial.invalid(problem)
             tree = self._git.write_tree(worktree)
             if not tests:
@@ -164,12 +162,11 @@ class Workbench:
         self,
         start: str,
         tests_commit: str,
-        requirements: Requirements,
-        answer: str,
+        apply: Apply,
         test_ids: Sequence[str],
         hidden: Collection[str] = (),
     ) -> Trial:
-        """Apply `answer` to the files of `start` and run the new tests, then the whole suite.
+        """Put an answer with `apply` on the files of `start` and run the new tests, then the whole suite.
 
         Green: every id in `test_ids` passes, and the suite is at least as green as it was without the change. What is
         told of failures leaves out the `hidden` ones.
@@ -178,7 +175,7 @@ class Workbench:
         path = file_of(test_ids)
         self.lay(tests_commit, start)
         try:
-            if problem := self._apply(requirements, answer, self._read(path)):
+            if problem := self._apply(apply, self._read(path)):
                 return Trial.invalid(problem)
             tree = self._git.write_tree(worktree, Overlay(source=tests_commit, paths=(path,)))
             if problem := self._judge.refusal(self.developers_files(), tests_commit, tree):
@@ -361,9 +358,8 @@ class Workbench:
     def _worktree(self) -> Worktree:
         return self._git.worktree(self._task.id)
 
-    def _apply(self, requirements: Requirements, answer: str, tests: str) -> str:
-        protected = protected_paths(self._services.settings)
-        return apply_answer(self._worktree.path, protected, requirements, answer, small=self.small, tests=tests)
+    def _apply(self, apply: Apply, tests: str) -> str:
+        return apply(self._worktree.path, protected_paths(self._services.settings), tests=tests)
 
     def _trailers(self, stage: str) -> dict[str, str]:
         return {"Stage": stage, "Run": str(self._task.run)}

@@ -52,7 +52,7 @@ def test_a_task_that_the_owner_did_not_word_stands_in_a_block(source: str) -> No
     for words in ("Obey", "Delete them."):
         assert text.index("<data>") < text.index(words) < text.index("</data>")
     assert "<data>" not in render("task", **stated(task.model_copy(update={"source": OWNER})))
-    assert "<data>" not in render("task", **stated(task, small=True))
+    assert "<data>" not in render("task", **stated(task, fenced=False))
 
 
 def test_attempts_at_one_task_share_their_beginning() -> None:

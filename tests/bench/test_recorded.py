@@ -71,9 +71,9 @@ def test_a_repair_is_told_by_the_answers_it_saves(tmp_path: Path) -> None:
     recorded(tmp_path, [case("assert double(2) == 4", "example")], [_DOUBLE, forgotten])
     looked_at, found = effects(tmp_path, _SET)
     assert looked_at == 2
-    imports = found["missing imports"]
+    imports = found["missing_imports"]
     assert (imports.changed, imports.right_with, imports.right_without, imports.tasks) == (1, 1, 0, {"double"})
-    assert found["mending syntax"].changed == 0
+    assert found["renaming"].changed == 0
 
 
 def test_the_stated_tests_say_what_a_package_hands_out(tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ from typing import TypeVar
 from config import load_settings
 from memory import ENDED, FailureReason, MemoryStore, Priority, Task, TaskStatus
 from orchestrator import open_services
-from orchestrator.coding.state import CodeState, Sample
+from orchestrator.coding.state import CodeState
 from orchestrator.engine.engine import Job
 from orchestrator.flow import StageContext
+from orchestrator.small_models.method import SmallModels
+from orchestrator.small_models.state import Sample, SmallState
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import GOOD_ADD, Held, asked, team
 from tests.support import Answer, Reply, Request
@@ -93,9 +95,8 @@ def test_calls_for_tasks_that_stand_back_let_others_go_first(make_house: MakeHou
 def test_after_an_approach_tasks_that_were_tried_less_often_go_first() -> None:
     def behind(turns: int, *missing: int) -> int:
         drafts = [Sample(answer=str(count), passed=not count, missing=count) for count in missing]
-        state = CodeState(turns=turns, drafts=drafts)
-        state.step_back()
-        return state.behind
+        state = CodeState(own=SmallState(drafts=drafts))
+        return 2 * turns + SmallModels().is_far(state)
 
     # One that has an unconfirmed answer does not go before one that is far off, again and again.
     assert behind(1, 0, 3) < behind(1, 5) < behind(2, 0) < behind(2, 50)

@@ -10,9 +10,11 @@ import pytest
 
 from memory import Task
 from orchestrator.coding.method import Standing, Try
-from orchestrator.coding.state import CodeState, Sample
+from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
 from orchestrator.small_models.recombining import Recombining
+from orchestrator.small_models.settings import ALL
+from orchestrator.small_models.state import Sample, SmallState
 from testing import Recombination
 
 SURE = Recombination(code="x", found=2, agreeing=2, proven=True)
@@ -26,7 +28,8 @@ def accepted(found: Recombination, state: CodeState, tests: str = "") -> bool:
 
     task = Task(id="t", title="T", tests=tests, tests_file="test_it.py" if tests else "")
     ctx = cast(StageContext, SimpleNamespace(step=step, task=task))
-    return Recombining().answer(ctx, state, Try(1, 4, Recombining()), Standing("")) is not None
+    search = Recombining(ALL)
+    return search.answer(ctx, state, Try(1, 4, search), Standing("")) is not None
 
 
 @pytest.mark.parametrize(("found", "is_answer"), [(SURE, True), (SEVERAL, False), (UNTESTED, False)])
@@ -40,10 +43,10 @@ def test_after_a_doubtful_search_a_later_one_settles_nothing_by_itself(first: Re
     state = CodeState()
     assert not accepted(first, state)
     assert not accepted(SURE, state)
-    assert state.ambiguous == max(first.found, SURE.found)
+    assert SmallState.of(state).ambiguous == max(first.found, SURE.found)
 
 
 def test_a_find_may_confirm_an_answer_that_passed_alone_when_the_tests_run_all_of_it() -> None:
     alone = [Sample(answer="a", passed=True), Sample(answer="b", passed=False, missing=1)]
-    assert accepted(SEVERAL, CodeState(drafts=alone, ambiguous=3))
-    assert not accepted(UNTESTED, CodeState(drafts=alone))
+    assert accepted(SEVERAL, CodeState(own=SmallState(drafts=alone, ambiguous=3)))
+    assert not accepted(UNTESTED, CodeState(own=SmallState(drafts=alone)))

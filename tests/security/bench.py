@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from agents import Requirements
@@ -12,6 +13,7 @@ from config import load_settings
 from config.paths import ProjectPaths
 from memory import Task, TaskStatus, TaskType, new_task_id
 from orchestrator.services import Services, open_services
+from orchestrator.workbench.apply import apply_file_edits
 from orchestrator.workbench.trial import Trial
 from orchestrator.workbench.workbench import Workbench
 from tests.orchestrator.house import ADD_TASK, CALC, House, make_repository
@@ -56,7 +58,8 @@ class Verification:
 
     def judge(self, text: str) -> Trial:
         """What becomes of an answer."""
-        return self.bench.verify(self.tests_commit, self.tests_commit, self.requirements, text, TEST_IDS)
+        apply = partial(apply_file_edits, requirements=self.requirements, answer=text)
+        return self.bench.verify(self.tests_commit, self.tests_commit, apply, TEST_IDS)
 
 
 @contextmanager

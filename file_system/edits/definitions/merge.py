@@ -32,14 +32,15 @@ class Merge:
     added: tuple[str, ...]
 
 
-def merge_definitions(text: str, fence: str, path: str) -> Merge:
+def merge_definitions(text: str, fence: str, path: str, *, add_imports: bool = True) -> Merge:
     """The module `text` at `path` with the definitions of `fence`, the code of a model's answer.
 
     Functions, classes and constants of the same name are replaced where they stand; a class that lacks methods of the
     present one is merged method by method. New ones follow the last definition (constants: precede the first), before
     an `if __name__ == "__main__":` block. Imports are added when they are used and missing, imports from the module
     itself are dropped, and one whose name means something else here is brought in under another name. Everything else
-    keeps its bytes, and merging the same code again changes nothing.
+    keeps its bytes, and merging the same code again changes nothing. `add_imports`: of the standard library, those that
+    the code uses and forgot.
 
     Raises SyntaxProblem (for either text), ElidedCode, or MergeRefused when the code defines nothing.
     """
@@ -60,7 +61,8 @@ def merge_definitions(text: str, fence: str, path: str) -> Merge:
     merging = _Merging(path, split_lines(text), module, split_lines(code), offer)
     merging.plan()
     known = existing | {imported.bound for imported in imports}
-    imports += missing_imports(offer.statements, known)
+    if add_imports:
+        imports += missing_imports(offer.statements, known)
     merged = with_imports(merging.text(), imports)
     check_syntax(path, merged)
     lost = existing - module_names(parse_python(path, merged))

@@ -1,0 +1,147 @@
+"""`SmallModels`: the method for models that can neither judge nor repair. They are sampled: asked for the same function
+in several ways, since showing them a failure was measured never to help. The tests choose among the answers, a second
+answer that means the same has to agree, and near misses are recombined by code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from agents import Requirements, TestCase
+from llm import ModelProfile
+from orchestrator.coding.attempts import digest_of, record_attempt
+from orchestrator.coding.method import Answer, Standing, Strategy, Try, Written
+from orchestrator.coding.state import CodeState
+from orchestrator.coding.tool_loop import Tooling, works_with_tools
+from orchestrator.errors import StageFailed
+from orchestrator.flow import StageContext
+from orchestrator.small_models import agreement
+from orchestrator.small_models.apply import apply_definitions
+from orchestrator.small_models.drafts import draft_solutions, voted_cases
+from orchestrator.small_models.recombining import Recombining
+from orchestrator.small_models.sampling import Sampling
+from orchestrator.small_models.settings import ALL, Parts
+from orchestrator.small_models.state import Sample, SmallState
+from orchestrator.small_models.views import SampleViews
+from orchestrator.small_models.wanted_code import merged_modules
+from orchestrator.workbench.trial import Trial
+
+
+@dataclass(frozen=True)
+class SmallModels:
+    """Samples, votes and agreement. `parts` says which parts are at work; the bench switches single ones off."""
+
+    parts: Parts = ALL
+    name = "small"
+    approaches = 3
+    """Of later ones most that pass were measured to be wrong (docs/CODING.md)."""
+    runs_tests_often = True
+
+    def suits(self, profile: ModelProfile) -> bool:
+        """A model whose opinion means nothing, or that repairing does not help."""
+        return not (profile.judges and profile.repairs)
+
+    def prepare(self, ctx: StageContext, state: CodeState, stated: Sequence[TestCase]) -> None:
+        """Draw independent solutions, which later vote on further tests and are the first attempts."""
+        draft_solutions(ctx, state, stated, self.parts)
+
+    def further_cases(
+        self, ctx: StageContext, state: CodeState, stated: Sequence[TestCase], *, fast: bool
+    ) -> list[TestCase]:
+        """Assertions of QA and stated properties, as far as the drafts agree with them."""
+        return voted_cases(ctx, state, stated, self.parts, fast=fast)
+
+    def seen_red(self, ctx: StageContext, state: CodeState, red: int) -> None:
+        """The present code of the function is one more near miss, which fails all that is red."""
+        if code := SampleViews(ctx.services, ctx.task).present(state.base, state.settled):
+            SmallState.of(state).present = Sample(answer=code, passed=False, missing=red)
+
+    def attempts(self, ctx: StageContext, state: CodeState, seen: set[str]) -> Iterator[Try]:
+        """Drafts that are known already, then further samples, and last a search among small changes of all of them."""
+        own, approach = SmallState.of(state), state.earlier + state.turns
+        with_tools = works_with_tools(ctx, state)
+        if state.is_carried_over:
+            yield Try(0, 1, Written("carried", state.answer))
+        drafts = own.drafts[:] if state.turns == 1 and not state.answer and not state.model else []
+        most = ctx.services.settings.orchestrator.max_task_attempts
+        for number in range(1, most + 1):
+            if number <= len(drafts):
+                yield Try(approach, number, _Draft(drafts[number - 1], seen))
+            else:
+                strategy: Strategy = Tooling() if with_tools else Sampling(self.parts)
+                yield Try(approach, number, strategy)
+        near = own.is_near(len(state.tests_ids or state.cases))
+        if self.parts.recombining and near and (own.is_alone or not own.passing):
+            yield Try(approach, most + 1, Recombining(self.parts))
+
+    def apply(self, root: Path, protected: list[str], *, requirements: Requirements, answer: str, tests: str) -> str:
+        """Merge the definitions it wrote into the files they belong to."""
+        return apply_definitions(root, protected, requirements, answer, tests, self.parts)
+
+    def counts_again(self, state: CodeState, answer: Answer) -> bool:
+        """An answer that passed and is given again, to another question, counts twice."""
+        known = SmallState.of(state).known(answer.text)
+        if known is None or not known.passed:
+            return False
+        known.given += 1
+        return True
+
+    def accepts(self, ctx: StageContext, state: CodeState, attempt: Try, answer: Answer, trial: Trial) -> bool:
+        """A green answer lands when enough others agree; all of them are kept to compare and to draw from."""
+        own, name = SmallState.of(state), attempt.strategy.name
+        if not trial.green:
+            if agreement.is_own(name) and trial.applied:
+                own.keep(Sample.of(answer.text, trial))
+            return False
+        if not (self.parts.agreement and agreement.is_wanted(ctx, own, name)):
+            return True
+        if agreement.is_own(name):
+            known = own.known(answer.text)
+            own.keep(Sample.of(answer.text, trial).model_copy(update={"given": known.given if known else 1}))
+        opinion = agreement.opinion(ctx, state, answer.text, attempt.label)
+        own.difference = opinion.difference or own.difference
+        return opinion.settled
+
+    def is_far(self, state: CodeState) -> bool:
+        """Whether the nearest answer fails more than one test."""
+        return min((sample.missing for sample in SmallState.of(state).drafts), default=0) > 1
+
+    def is_hopeless(self, state: CodeState) -> bool:
+        """Whether so many answers passed without agreeing that more of them will not help."""
+        return agreement.is_hopeless(SmallState.of(state))
+
+    def open_question(self, state: CodeState) -> StageFailed | None:
+        """The call on which passing answers differ, for the owner to say what is right."""
+        return agreement.open_question(SmallState.of(state))
+
+    def other_solutions(self, ctx: StageContext, state: CodeState) -> list[str]:
+        """The target module as each of the other kept answers would leave it."""
+        wanted, path = state.settled, state.settled.target_file
+        answers = [sample.answer for sample in SmallState.of(state).drafts if sample.answer != state.answer]
+        return merged_modules(answers, path, ctx.bench.text_of(state.tests_commit, path), wanted.symbols)
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """An answer drawn before the tests were settled. It counts as an attempt; one that failed is not run again."""
+
+    sample: Sample
+    seen: set[str]
+    name = "draft"
+    goes_on = False
+
+    def answer(self, ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer | None:
+        answer = Answer(text=self.sample.answer)
+        if self.sample.passed:
+            return answer
+        digest = digest_of(answer)
+        self.seen.add(digest)
+        ctx.step(f"draft {attempt.label}", bool, partial(self._record, ctx, attempt, digest))
+        return None
+
+    def _record(self, ctx: StageContext, attempt: Try, digest: str) -> bool:
+        record_attempt(ctx, attempt, "failed", digest, Trial.invalid(self.sample.evidence or "failed"))
+        return True

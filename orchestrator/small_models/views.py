@@ -1,0 +1,91 @@
+"""What a small model is shown of a task: the file's frame, or the wanted function begun."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from pathlib import Path
+
+from agents import Begun, CodeView, FileText, Requirements, TestCase
+from file_system import AnswerError, code_for, is_javascript
+from file_system.code.definitions import function_in, in_signatures
+from memory import Task
+from orchestrator.services import Services
+from orchestrator.small_models.begun_functions import Wanted, begun_function, resumed_function
+from orchestrator.small_models.excerpts import excerpt, plain_excerpt
+from orchestrator.workbench.sources import importable, imported_definitions, text_of
+
+_LONGEST_PRESENT = 4_000
+"""Characters of a function that small changes are tried on."""
+
+
+class SampleViews:
+    """The code of one task, in commits and trees of its worktree, as a small model is shown it."""
+
+    def __init__(self, services: Services, task: Task) -> None:
+        self._suite = services.suite
+        self._task = task
+
+    def view(self, treeish: str, requirements: Requirements) -> CodeView:
+        """The target file's frame as it is in `treeish`, short enough for a small model."""
+        with self._suite.exported(treeish) as (folder, _):
+            text = text_of(folder, requirements.target_file)
+            if is_javascript(requirements.target_file):
+                return CodeView(target=FileText(requirements.target_file, plain_excerpt(text)))
+            used = in_signatures(self._words, requirements.symbols)
+            others = self._others(folder, text, used)
+        return CodeView(target=FileText(requirements.target_file, excerpt(text, requirements.symbols, others, used)))
+
+    def begun_view(self, treeish: str, requirements: Requirements, *, steps: bool) -> CodeView | None:
+        """The wanted function begun, with the task as its docstring; None when nothing can be begun."""
+        return self._begun(treeish, requirements, partial(begun_function, steps=steps))
+
+    def resumed_view(self, treeish: str, requirements: Requirements, answer: str, seed: int) -> CodeView | None:
+        """The wanted function begun as an earlier `answer` begins it; None when there is nothing to resume."""
+        if not requirements.target_file.endswith(".py"):
+            return None
+        try:
+            code = code_for(answer, requirements.target_file)
+        except AnswerError:
+            return None
+        return self._begun(
+            treeish,
+            requirements,
+            partial(resumed_function, answer=code, chooser=random.Random(seed)),  # noqa: S311
+        )
+
+    def present(self, treeish: str, requirements: Requirements) -> str:
+        """The function that is to be changed, as an answer would write it; empty when it is new or long."""
+        if not (requirements.target_file.endswith(".py") and requirements.symbols):
+            return ""
+        with self._suite.exported(treeish) as (folder, _):
+            code = function_in(text_of(folder, requirements.target_file), requirements.symbols[0])
+        return f"```python\n{code}\n```" if code and len(code) <= _LONGEST_PRESENT else ""
+
+    def _begun(
+        self, treeish: str, requirements: Requirements, begin: Callable[[Wanted], Begun | None]
+    ) -> CodeView | None:
+        path = requirements.target_file
+        name = requirements.symbols[0] if requirements.symbols else ""
+        if not (path.endswith(".py") and name):
+            return None
+        with self._suite.exported(treeish) as (folder, _):
+            text = text_of(folder, path)
+            used = in_signatures(self._words, [name])
+            wanted = Wanted(text, name, self._task.title, self._task.description, self._others(folder, text, used))
+        begun = begin(wanted)
+        return CodeView(target=FileText(path, ""), begun=begun) if begun else None
+
+    def _others(self, folder: Path, text: str, used: Collection[str]) -> list[str]:
+        """What there is in other files for the module `text`: its imports, and what the task names."""
+        return [*imported_definitions(folder, text, used), *importable(folder, text, self._words)]
+
+    @property
+    def _words(self) -> str:
+        return f"{self._task.title}\n{self._task.description}"
+
+
+def compact_tests(cases: Sequence[TestCase]) -> str:
+    """The assertions with what they need but the imports, one under the other."""
+    return "\n".join(dict.fromkeys(line for case in cases for line in case.statements))
