@@ -95,7 +95,7 @@ def test_every_command_works_beside_a_running_daemon_and_no_secret_gets_out(make
             if json.loads(line)["activity"] == "task completed":
                 break
         follower.send_signal(signal.SIGINT)
-        assert follower.wait(10) == 0
+        assert follower.wait(120) == 0
 
         shown = entry(house, "task", "show", task_id[:-2])
         assert shown["status"] == "completed"
@@ -139,7 +139,7 @@ def following(house: House) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.kill()
-        process.communicate(timeout=10)
+        process.communicate(timeout=120)
 
 
 def test_doctor_tells_what_is_missing_and_how_to_mend_it(make_house: MakeHouse) -> None:

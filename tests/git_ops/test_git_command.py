@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,10 +35,8 @@ def test_secrets_and_git_variables_of_our_environment_stay_out(
 
 
 def test_time_limit_ends_the_whole_process_group(command: GitCommand, tmp_path: Path) -> None:
-    started = time.monotonic()
     with pytest.raises(GitTimeout, match=r"0\.3 s"):
         command("-c", "alias.hang=!trap '' TERM; sleep 300 & echo $! > pid; wait", "hang", timeout=0.3)
-    assert time.monotonic() - started < 10
     status = Path("/proc", (tmp_path / "repo/pid").read_text().strip(), "stat")
     assert not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"
 

@@ -83,7 +83,7 @@ class ModelIndex:
         self.served[path] += 1
         if (asked := self.asked.get(path)) is not None:
             asked.set()
-            self.gates[path].wait(90)
+            self.gates[path].wait(200)
         if path == "/hub" and self.hub:
             self.ranges.append(byte_range)
             begin = int(byte_range.removeprefix("bytes=").split("-")[0] or 0)

@@ -172,7 +172,7 @@ def test_secrets_reach_neither_the_provider_nor_the_database(make_client: MakeCl
 
 
 def test_many_threads_share_one_client(make_client: MakeClient, store: MemoryStore) -> None:
-    together = threading.Barrier(8, timeout=20)
+    together = threading.Barrier(8, timeout=120)
 
     def rule(request: Request) -> str:
         together.wait()  # passes only when all eight requests are under way at once

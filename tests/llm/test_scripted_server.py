@@ -34,7 +34,7 @@ def test_requests_can_be_awaited_while_they_are_held_back(make_client: MakeClien
     go = threading.Event()
 
     def rule(request: Request) -> str:
-        go.wait(20)
+        go.wait(120)
         return "done"
 
     with ScriptedModelServer(rule) as server:
@@ -57,6 +57,6 @@ def test_waiting_for_what_never_comes_ends() -> None:
 
 def test_it_answers_who_only_looks_whether_it_is_there() -> None:
     with ScriptedModelServer([]) as server:
-        with urllib.request.urlopen(f"{server.url}/models", timeout=5) as response:
+        with urllib.request.urlopen(f"{server.url}/models", timeout=60) as response:
             assert json.load(response)["data"]
         assert server.requests == ()

@@ -48,7 +48,7 @@ class Receiver:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def next(self) -> str:
-        return self.messages.get(timeout=20)
+        return self.messages.get(timeout=120)
 
     def all(self) -> list[str]:
         return [self.messages.get() for _ in range(self.messages.qsize())]
@@ -120,7 +120,7 @@ def test_what_reached_nobody_is_kept_and_the_log_holds_no_address(
     receiver.status = 500
     with sender(receiver.url, tmp_path / "alerts.json") as send:
         send(trouble("push"))
-        assert receiver.tries.wait(20)
+        assert receiver.tries.wait(120)
         receiver.status = 200
         assert receiver.next() == "AI Agents (calc): git: trouble with push"
     (told,) = [line for line in lines(tmp_path) if line["message"] == "an alert could not be sent"]

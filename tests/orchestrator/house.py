@@ -114,7 +114,7 @@ class Held:
         if asked(request) == self._kind:
             self._kind = ""
             released, answer = self._released, self._rule(request)
-            released.wait(100)
+            released.wait(250)
             return answer
         return self._rule(request)
 
@@ -196,12 +196,12 @@ class House:
         environment = self._environment()
         if self.cold or stdin is not None:
             command = self.command(*arguments)
-            return subprocess.run(command, capture_output=True, text=True, input=stdin, timeout=110, env=environment)
+            return subprocess.run(command, capture_output=True, text=True, input=stdin, timeout=250, env=environment)
         with TemporaryDirectory(dir=self.folder) as folder:
             output, errors = Path(folder, "output"), Path(folder, "errors")
             process = WarmProcess(self._arguments(*arguments), environment, output, errors)
             try:
-                code = process.wait(110)
+                code = process.wait(250)
             finally:
                 process.kill()
             return subprocess.CompletedProcess(arguments, code, output.read_text("utf-8"), errors.read_text("utf-8"))
@@ -223,7 +223,7 @@ class House:
             yield process
         finally:
             process.kill()
-            process.wait(10)
+            process.wait(120)
 
     @contextmanager
     def store(self) -> Iterator[MemoryStore]:
@@ -271,11 +271,11 @@ class House:
         with self.store() as store:
             return store.get_task(task_id)
 
-    def wait_for(self, task_id: str, *statuses: TaskStatus, seconds: float = 60) -> Task:
+    def wait_for(self, task_id: str, *statuses: TaskStatus, seconds: float = 200) -> Task:
         """The task once it has one of `statuses`."""
         return self.wait(lambda store: (task := store.get_task(task_id)).status in statuses and task, seconds)
 
-    def wait(self, condition: Callable[[MemoryStore], object], seconds: float = 60) -> Task:
+    def wait(self, condition: Callable[[MemoryStore], object], seconds: float = 200) -> Task:
         """What `condition` gives once that is true; polled, since another process makes it so."""
         deadline = time.monotonic() + seconds
         with self.store() as store:
@@ -320,7 +320,7 @@ class House:
         return {name: os.environ[name] for name in kept if name in os.environ} | {"TMPDIR": str(self.temporary)}
 
 
-def eventually(holds: Callable[[], object], what: str, seconds: float = 20) -> None:
+def eventually(holds: Callable[[], object], what: str, seconds: float = 200) -> None:
     """Wait until `holds`; for what only looking can tell, such as other processes."""
     deadline = time.monotonic() + seconds
     while not holds():
@@ -346,11 +346,11 @@ def in_sandbox(process: Daemon) -> bool:
 
 def all_end(processes: Sequence[psutil.Process]) -> bool:
     """Whether these processes are gone within a few seconds."""
-    _, alive = psutil.wait_procs(processes, timeout=5)
+    _, alive = psutil.wait_procs(processes, timeout=60)
     return not alive
 
 
 def stop(process: Daemon, sent: signal.Signals = signal.SIGTERM) -> int:
     """Signal a daemon and wait for its end."""
     process.send_signal(sent)
-    return process.wait(30)
+    return process.wait(120)

@@ -109,7 +109,7 @@ def test_a_round_that_dies_with_its_tasks_made_goes_on_as_it_began(make_house: M
         assert job is not None
         with engine_with(services, lambda steps: ceo(Dies(steps, died))) as running:
             running.enqueue(job)
-            assert died.wait(60)
+            assert died.wait(200)
         assert ceo.state().rounds == 0
         assert len(services.store.list_tasks(source="ceo")) == 1
         with engine_with(services, ceo) as running:

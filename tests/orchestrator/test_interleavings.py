@@ -39,7 +39,7 @@ def test_a_run_that_the_stop_kills_is_no_result(make_house: MakeHouse) -> None:
 
     with services_of(house) as services, engine_with(services, handler(services, "sleep", "60")) as running:
         running.enqueue(LOOK)
-        assert begun.wait(20)
+        assert begun.wait(120)
         eventually(lambda: services.sandbox._running, "the command runs")
         assert not running.stop(0)
         services.close()

@@ -96,7 +96,7 @@ def test_from_looking_to_landing_and_a_kill_on_the_way_asks_nothing_twice(make_h
         eventually(lambda: len(talk(server)) >= 5, "the tests are asked for", seconds=900)
         eventually(lambda: in_sandbox(daemon), "they are run")
         daemon.kill()
-        daemon.wait(10)
+        daemon.wait(120)
     with house.daemon("--until-idle"):
         task = house.wait_for(task_id, TaskStatus.COMPLETED, seconds=900)
     assert task.result["strategy"] == "tools"

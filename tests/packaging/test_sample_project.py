@@ -56,7 +56,7 @@ def test_the_suite_is_green(tmp_path: Path) -> None:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
-        cwd=copy, env=clean, capture_output=True, text=True, timeout=60,
+        cwd=copy, env=clean, capture_output=True, text=True, timeout=200,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
     assert re.search(r"\b38 passed\b", run.stdout)

@@ -62,7 +62,7 @@ def test_the_sandbox_starts_under_it_and_the_kernel_refuses_the_rest() -> None:
         pytest.skip("libseccomp.so.2 is not installed: apt-get install libseccomp2")
     run = subprocess.run(
         [sys.executable, "-m", "tests.packaging.under_profile", str(PROFILE), *FORBIDDEN, "clone3"],
-        cwd=ROOT, capture_output=True, text=True, timeout=60,
+        cwd=ROOT, capture_output=True, text=True, timeout=200,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     report = json.loads(run.stdout)

@@ -78,5 +78,5 @@ def test_systemd_understands_it(tmp_path: Path) -> None:
     here = UNIT.read_text(encoding="utf-8").replace("/opt/ai-agents/.venv/bin/python", sys.executable)
     copy = tmp_path / UNIT.name
     copy.write_text(here, encoding="utf-8")
-    run = subprocess.run([analyze, "verify", str(copy)], capture_output=True, text=True, timeout=60)
+    run = subprocess.run([analyze, "verify", str(copy)], capture_output=True, text=True, timeout=200)
     assert (run.returncode, run.stderr) == (0, "")

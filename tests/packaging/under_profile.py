@@ -98,7 +98,7 @@ def launch_sandbox() -> subprocess.CompletedProcess[str]:
     walls = "--disable-userns --die-with-parent --new-session --cap-drop ALL --uid 1000 --gid 1000 --hostname sandbox"
     folders = "--ro-bind / / --proc /proc --dev /dev --size 1048576 --tmpfs /tmp --remount-ro /"
     command = [bwrap, *f"{namespaces} {walls} {folders}".split(), "uname", "-n"]
-    return subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=20)
+    return subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=120)
 
 
 def outcome_of(seccomp: ctypes.CDLL, name: str) -> str:

@@ -74,7 +74,7 @@ def test_links_planted_for_the_daemon_are_not_followed_by_it(sandbox: Sandbox, t
     sandbox.hand_over(work)
     code = f"import os; os.symlink({str(outside)!r}, '/work/a'); os.symlink({str(outside / 'key')!r}, '/work/b')"
     sandbox.run(
-        [str(base_interpreter().executable), "-c", code], mounts=[Mount(work, "/work", writable=True)], timeout=20
+        [str(base_interpreter().executable), "-c", code], mounts=[Mount(work, "/work", writable=True)], timeout=60
     )
     before = [(path.stat().st_uid, path.stat().st_mode) for path in (outside, outside / "key")]
     sandbox.hand_over(work)
@@ -128,7 +128,7 @@ def test_a_descriptor_of_the_daemon_is_not_inherited(sandbox: Sandbox, tmp_path:
     with (tmp_path / "secret").open() as secret:
         os.set_inheritable(secret.fileno(), True)
         code = "import os\nfor fd in range(3, 200):\n    try: print(fd, os.pread(fd, 99, 0))\n    except OSError: pass"
-        result = sandbox.run([str(base_interpreter().executable), "-c", code], cwd="/", timeout=20)
+        result = sandbox.run([str(base_interpreter().executable), "-c", code], cwd="/", timeout=60)
     assert "canary" not in result.output
 
 

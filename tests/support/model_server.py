@@ -82,7 +82,7 @@ class ScriptedModelServer:
         with self._record.changed:
             return self._record.sent.get(request.number)
 
-    def wait_for(self, count: int, timeout: float = 30.0) -> tuple[Request, ...]:
+    def wait_for(self, count: int, timeout: float = 200.0) -> tuple[Request, ...]:
         """Wait until `count` requests have arrived and give them. Raises TimeoutError."""
         with self._record.changed:
             if not self._record.changed.wait_for(lambda: len(self._record.requests) >= count, timeout):

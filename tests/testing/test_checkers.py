@@ -40,7 +40,7 @@ def test_whatever_a_checker_leaves_is_no_report(
     source = tree({**FILES, "python": f"#!/bin/sh\n[ -e /out/checked ] || {left}\n"})
     (source / "python").chmod(0o755)
     sandbox.hand_over(source)
-    told = run_checker(sandbox, source, fake, {"PATH": "/usr/bin:/bin"}, checker, timeout=10, label="")
+    told = run_checker(sandbox, source, fake, {"PATH": "/usr/bin:/bin"}, checker, timeout=60, label="")
     assert told.findings == [] and told.problem
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -151,11 +150,10 @@ def test_a_test_of_two_packages_keeps_its_worst_outcome(report: Path) -> None:
 
 @pytest.mark.parametrize("printed", ["cannot find function" * 200_000, "\n" * 2_000_000], ids=["pattern", "lines"])
 def test_what_a_test_prints_does_not_hold_up_its_reading(report: Path, printed: str) -> None:
+    """Reading that backtracks would not end before the test's time limit."""
     report.write_text(CARGO.replace('Error: "bad"', printed))
-    begun = time.monotonic()
     read = read_cargo_report(report)
     assert "src/lib.rs::tests::errs" in [diagnose_compiled(symptom).test_id for symptom in read.symptoms]
-    assert time.monotonic() - begun < 5
 
 
 def test_what_does_not_compile_tells_what_is_missing(report: Path) -> None:

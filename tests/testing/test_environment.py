@@ -92,7 +92,7 @@ def test_an_environment_belongs_to_the_daemon_and_cannot_be_changed(
     script = (
         "touch /env/venv/x; echo import os > $(echo /env/venv/lib/python*/site-packages)/x.pth; chmod 777 /env/venv"
     )
-    result = sandbox.run(["sh", "-c", script], mounts=[base_environment.mount], cwd="/", timeout=5)
+    result = sandbox.run(["sh", "-c", script], mounts=[base_environment.mount], cwd="/", timeout=60)
     assert result.output.count("Read-only file system") == 3
     assert base_environment.key in str(base_environment.path)
     assert (base_environment.path / "setup.log").read_text().count("$ ") == 2
@@ -216,7 +216,7 @@ def test_a_build_that_is_killed_leaves_nothing(manager: EnvironmentManager, sand
 
 def test_the_shared_cache_and_sources_are_not_in_a_test_run(base_environment: Environment, sandbox: Sandbox) -> None:
     mounts = [base_environment.mount, Mount(base_environment.path / "generated", "/work")]
-    result = sandbox.run(["ls", "/", "/env"], mounts=mounts, cwd="/", timeout=5)
+    result = sandbox.run(["ls", "/", "/env"], mounts=mounts, cwd="/", timeout=60)
     assert "cache" not in result.output
     assert result.output.split()[-1] == "venv"
     assert base_interpreter().executable.name.startswith("python")

@@ -25,15 +25,15 @@ def test_what_a_killed_daemon_left_in_the_sandbox_is_ended(tmp_path: Path) -> No
     try:
         assert eventually(lambda: sleepers() == 2)
         assert end_orphans("run-1-") >= 1
-        runs[0].wait(10)
+        runs[0].wait(120)
         assert runs[1].poll() is None
         assert reader.poll() is None
         assert end_orphans("run-1-") == 0
         assert end_orphans("run-2-") >= 1
-        runs[1].wait(10)
+        runs[1].wait(120)
     finally:
         end_orphans("run-")
         for process in (*runs, reader):
             process.kill()
-            process.wait(10)
+            process.wait(120)
     assert eventually(lambda: alive("61.25") == [])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from functools import cache
 from pathlib import Path
 
@@ -271,11 +270,10 @@ def test_what_no_run_reports_as_passed_under_its_written_title_is_not_declared(t
 
 
 def test_what_a_test_prints_does_not_hold_up_its_reading(tmp_path: Path) -> None:
+    """Reading that backtracks would not end before the test's time limit."""
     case = {"title": "a", "status": "failed", "failureMessages": ["Error\n at " + "a" * 200_000]}
     (tmp_path / "report.json").write_text(
         json.dumps({"testResults": [{"name": "a.test.js", "status": "failed", "assertionResults": [case]}]})
     )
-    begun = time.monotonic()
     (symptom,) = read_javascript_report(tmp_path / "report.json", tmp_path).symptoms
     assert diagnose_javascript(symptom).test_id == "a.test.js::a"
-    assert time.monotonic() - begun < 5

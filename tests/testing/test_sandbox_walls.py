@@ -103,7 +103,7 @@ def test_a_read_only_mount_cannot_be_written_nor_remounted(sandbox: Sandbox, tmp
     (tmp_path / "kept").write_text("x")
     tmp_path.chmod(0o777)
     script = "mount -o remount,rw,bind /data; umount /data; echo y > /data/kept; touch /data/new; cat /data/kept"
-    result = sandbox.run(["sh", "-c", script], mounts=[Mount(tmp_path, "/data")], cwd="/", timeout=10)
+    result = sandbox.run(["sh", "-c", script], mounts=[Mount(tmp_path, "/data")], cwd="/", timeout=60)
     assert (tmp_path / "kept").read_text() == "x"
     assert not (tmp_path / "new").exists()
     assert "Read-only file system" in result.output
@@ -198,7 +198,7 @@ for thread in threads: thread.join()
     command = [str(base_interpreter().executable), "-I", "-c", code]
     codes: list[int] = []
     threads = [
-        threading.Thread(target=lambda: codes.append(sandbox.run(command, cwd="/", timeout=20).exit_code))
+        threading.Thread(target=lambda: codes.append(sandbox.run(command, cwd="/", timeout=60).exit_code))
         for _ in range(4)
     ]
     for thread in threads:

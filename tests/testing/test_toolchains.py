@@ -44,7 +44,7 @@ def test_of_a_node_in_a_home_folder_only_node_and_npm_are_shown(
     assert found.version == "v20.0.0"
     script = f"node --version; npm; npx; cat {home}/.netrc; deploy; ls -A {home}; ls {home}/bin"
     path = {"PATH": f"{found.path}:/usr/bin:/bin"}
-    seen = sandbox.run(["sh", "-c", script], mounts=found.mounts, env=path, cwd="/", timeout=20).output
+    seen = sandbox.run(["sh", "-c", script], mounts=found.mounts, env=path, cwd="/", timeout=60).output
     assert "v20.0.0\nnpm's own\nnpm\nnpm's own\nnpx\n" in seen
     assert "secret" not in seen and seen.endswith("bin\nlib\nnode\n")
 
