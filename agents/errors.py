@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from monitoring.errors import FailureReason, KnownError
 
-class AgentError(Exception):
+
+class AgentError(KnownError):
     """Base of this folder's errors."""
+
+    reason = FailureReason.INVALID_OUTPUT
+    blocks = True
 
 
 class UnusableAnswer(AgentError):

@@ -20,16 +20,10 @@ from cli.model import fetch_with_progress
 from cli.project import EXIT_FAILED, EXIT_USAGE, Choice, Project, absolute, err, fail, load, out, remember_repository
 from cli.tasks import _choice
 from cli.views import activity_line, task_table
-from llm import LLMError, NotConfigured, model_status
-from memory import (
-    DatabaseCorrupt,
-    MemoryStore,
-    MemoryStoreError,
-    SchemaTooNew,
-    TaskStatus,
-    UnsupportedDatabase,
-)
+from llm import model_status
+from memory import MemoryStore, MemoryStoreError, TaskStatus
 from monitoring import AlertKind, alert, configure_logging, get_logger
+from monitoring.errors import KnownError
 
 if TYPE_CHECKING:
     from orchestrator import Services
@@ -89,8 +83,7 @@ def work(
     """Wire the services, run the orchestrator, and end the process with a code that means something."""
     begun = time.monotonic()
     # The engine and the agents take most of the start-up time; no other command needs them.
-    from git_ops import GitError
-    from orchestrator import OrchestratorError, TaskOrchestrator, open_services
+    from orchestrator import TaskOrchestrator, open_services
 
     try:
         configure_logging(project.settings.monitoring, project.paths.logs, stdout=not for_people)
@@ -104,11 +97,11 @@ def work(
         orchestrator = TaskOrchestrator(services, until_idle=until_idle)
         remember_repository(project)
         orchestrator.start(patience)
-    except (OrchestratorError, GitError, MemoryStoreError, LLMError, OSError) as problem:
+    except (KnownError, OSError) as problem:
         alert(AlertKind.CRITICAL, f"start: {type(problem).__name__}", f"the daemon could not start: {problem}")
         if sender:
             sender.close(_LAST_ALERTS)
-        raise fail(str(problem), exit_code_of(problem)) from None
+        raise fail(str(problem), problem.exits_with if isinstance(problem, KnownError) else EXIT_FAILED) from None
     _stop_on_signals(orchestrator.request_stop)
     if seconds is not None:
         timer = threading.Timer(seconds, orchestrator.request_stop)
@@ -130,15 +123,6 @@ def work(
         sender.close(_LAST_ALERTS)
     sys.stdout.flush()
     os._exit(code)  # the engine's own threads are not daemonic and may still be inside a step
-
-
-def exit_code_of(problem: Exception) -> int:
-    """2 for what stays wrong until somebody changes it, which systemd does not start again; 1 for all else."""
-    from git_ops import BranchMissing, CloneTaken, EmptyRepository, GitUnusable, NotARepository, UnsafeUrl
-
-    lasting = (NotConfigured, SchemaTooNew, UnsupportedDatabase, DatabaseCorrupt)
-    of_git = (BranchMissing, CloneTaken, EmptyRepository, GitUnusable, NotARepository, UnsafeUrl)
-    return EXIT_USAGE if isinstance(problem, (*lasting, *of_git)) else EXIT_FAILED
 
 
 def _have_model(project: Project, *, for_people: bool) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from monitoring.alerts.alerts import AlertKind
+from monitoring.errors import FailureReason, KnownError
 
-class FileSystemError(Exception):
+
+class FileSystemError(KnownError):
     """Base of everything this folder raises."""
+
+    reason = FailureReason.INTERNAL_ERROR
 
 
 class PathRefused(FileSystemError):
@@ -47,6 +52,9 @@ class FileExists(FileSystemError):
 
 class WorkspaceFull(FileSystemError):
     """There is no space left to write to."""
+
+    passes = True
+    alert = AlertKind.CRITICAL
 
     def __init__(self, path: str, workspace: str) -> None:
         self.path = path

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from monitoring import redact
+from monitoring.alerts.alerts import AlertKind
+from monitoring.errors import FailureReason, KnownError
 
 _MOST_STDERR = 1500
 
 
-class GitError(Exception):
+class GitError(KnownError):
     """Base of everything this folder raises."""
+
+    reason = FailureReason.INTERNAL_ERROR
+    alert: ClassVar[AlertKind | None] = AlertKind.GIT
 
 
 class GitCommandFailed(GitError):
@@ -33,9 +39,13 @@ class GitTimeout(GitError):
 class GitUnusable(GitError):
     """git is missing or too old."""
 
+    exits_with = 2
+
 
 class DiskFull(GitError):
     """There is no space for git to write to."""
+
+    passes = True
 
     def __init__(self, command: str, where: str) -> None:
         super().__init__(f"{command}: no space left on the disk of {where}; free some, then it goes on by itself")
@@ -44,6 +54,8 @@ class DiskFull(GitError):
 class LockBusy(GitError):
     """Another thread or process holds a lock for longer than we wait."""
 
+    passes = True
+
     def __init__(self, name: str, seconds: float) -> None:
         super().__init__(f"the {name} lock was not free within {seconds:g} s; another landing may hang: see the log")
 
@@ -51,9 +63,14 @@ class LockBusy(GitError):
 class RemoteError(GitError):
     """Something about the repository that the work comes from."""
 
+    reason = FailureReason.CONFLICT
+    blocks = True
+
 
 class UnsafeUrl(RemoteError):
     """An address that git must not be given."""
+
+    exits_with = 2
 
     def __init__(self, url: str, why: str) -> None:
         super().__init__(
@@ -64,12 +81,16 @@ class UnsafeUrl(RemoteError):
 class NotARepository(RemoteError):
     """The address leads to no git repository."""
 
+    exits_with = 2
+
     def __init__(self, address: str, detail: str, advice: str) -> None:
         super().__init__(f"git.repository_url = {address!r}: {detail}; {advice}")
 
 
 class EmptyRepository(RemoteError):
     """The repository has no commit yet."""
+
+    exits_with = 2
 
     def __init__(self, address: str) -> None:
         super().__init__(f"{address}: the repository is empty; make (and push) a first commit, then start again")
@@ -78,6 +99,8 @@ class EmptyRepository(RemoteError):
 class BranchMissing(RemoteError):
     """A branch that is needed does not exist."""
 
+    exits_with = 2
+
     def __init__(self, branch: str, present: Sequence[str]) -> None:
         known = ", ".join(present[:8]) or "none"
         super().__init__(f"git.branch = {branch!r}: no such branch, and no default to fall back to; there are: {known}")
@@ -85,6 +108,8 @@ class BranchMissing(RemoteError):
 
 class RemoteUnreachable(RemoteError):
     """The server does not answer."""
+
+    passes = True
 
     def __init__(self, address: str, stderr: str) -> None:
         super().__init__(
@@ -104,6 +129,8 @@ class AuthenticationFailed(RemoteError):
 
 class CloneTaken(GitError):
     """The folder for our clone holds something else."""
+
+    exits_with = 2
 
     def __init__(self, path: str, found: str) -> None:
         super().__init__(f"file_system.git_repo_path = {path}: it holds {found}; move it away or choose another folder")
@@ -171,6 +198,9 @@ class LandingWithdrawn(GitError):
 
 class LandingConflict(MergeConflict):
     """A task's commits do not fit onto the landing branch."""
+
+    reason = FailureReason.CONFLICT
+    alert = None
 
     def __init__(self, task_id: str, branch: str, files: Sequence[str]) -> None:
         self.task_id = task_id

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from monitoring.errors import FailureReason, KnownError
 
-class LLMError(Exception):
+
+class LLMError(KnownError):
     """Anything of this folder. The message says what was attempted, the limit met and the next step."""
+
+    reason = FailureReason.PROVIDER_ERROR
 
 
 class NotConfigured(LLMError):
     """The settings do not suffice to ask the chosen provider: a key, an address or a model name is missing."""
+
+    exits_with = 2
 
 
 class ProviderError(LLMError):
@@ -59,6 +65,9 @@ class BudgetExhausted(LLMError):
     `goes_on_at`: when it may be made without anybody's doing; None when it never may.
     """
 
+    reason = FailureReason.BUDGET_EXHAUSTED
+    blocks = True
+
     def __init__(self, message: str, *, goes_on_at: datetime | None = None) -> None:
         super().__init__(message)
         self.goes_on_at = goes_on_at
@@ -85,6 +94,9 @@ class TruncatedOutput(LLMError):
 
 class InvalidOutput(LLMError):
     """No answer fitted the schema, though the model was shown what was wrong; `answer` is the last one."""
+
+    reason = FailureReason.INVALID_OUTPUT
+    blocks = True
 
     def __init__(self, message: str, *, answer: str) -> None:
         super().__init__(message)

@@ -35,7 +35,6 @@ from memory.models.tasks import (
     ControlCommand,
     Criterion,
     Decision,
-    FailureReason,
     Memory,
     ModelCall,
     ModelProbe,
@@ -53,6 +52,7 @@ from memory.tables.audit import AuditReport
 from memory.tables.control import moment_of
 from memory.tables.task_retries import RETRIABLE
 from memory.tables.tasks import ENDED, TaskChanges
+from monitoring.errors import FailureReason
 
 __all__ = [
     "ENDED",

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from monitoring.alerts.alerts import AlertKind
+from monitoring.errors import KnownError
 
-class MemoryStoreError(Exception):
+
+class MemoryStoreError(KnownError):
     """Root of all errors of this folder."""
 
 
@@ -68,24 +71,35 @@ class DatabaseUnusable(MemoryStoreError):
 class UnsupportedDatabase(DatabaseUnusable):
     """The address names no database this program can use."""
 
+    exits_with = 2
 
-class DatabaseLocked(DatabaseUnusable):
+
+class DatabaseAway(DatabaseUnusable):
+    """Root of the states of a database that pass by themselves."""
+
+    passes = True
+    alert = AlertKind.DATABASE
+
+
+class DatabaseLocked(DatabaseAway):
     """Another process held the database longer than we wait."""
 
 
-class DatabaseReadOnly(DatabaseUnusable):
+class DatabaseReadOnly(DatabaseAway):
     """The database can be read and not written."""
 
 
-class DatabaseFull(DatabaseUnusable):
+class DatabaseFull(DatabaseAway):
     """There is no room left where the database lies."""
 
 
 class DatabaseCorrupt(DatabaseUnusable):
     """The file is damaged, or no database at all."""
 
+    exits_with = 2
 
-class DatabaseUnreachable(DatabaseUnusable):
+
+class DatabaseUnreachable(DatabaseAway):
     """The file cannot be opened, or the server does not answer or refuses us."""
 
 
@@ -95,3 +109,5 @@ class SchemaMissing(DatabaseUnusable):
 
 class SchemaTooNew(DatabaseUnusable):
     """The database was made by a newer version of this program."""
+
+    exits_with = 2

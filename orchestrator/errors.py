@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from memory import FailureReason
+from monitoring.errors import FailureReason, KnownError
 
 
-class OrchestratorError(Exception):
+class OrchestratorError(KnownError):
     """Base of this folder's errors."""
 
 
@@ -28,7 +28,7 @@ class UnknownFlow(OrchestratorError):
     """A task of a type that no flow handles."""
 
 
-class StageFailed(OrchestratorError):
+class StageFailed(Exception):
     """A stage ends its task with a typed reason. `blocked` means that a person or a stronger model may go on."""
 
     def __init__(self, reason: FailureReason, detail: str, *, blocked: bool = False) -> None:
@@ -43,6 +43,10 @@ class StageFailed(OrchestratorError):
     def from_json(cls, stored: dict[str, str | bool]) -> StageFailed:
         """The failure that `as_json` described."""
         return cls(FailureReason(str(stored["reason"])), str(stored["detail"]), blocked=bool(stored["blocked"]))
+
+
+class StepsChanged(OrchestratorError):
+    """The stored steps of a job are not those that the code takes now: it was begun by another version."""
 
 
 class Stopping(BaseException):

@@ -15,8 +15,8 @@ from git_ops import GitManager, Identity, MergeConflict
 from llm import LLMClient, LocalModelServer, uses_embedded_model
 from memory import ContextManager, MemoryStore
 from monitoring import AlertKind, alert, get_logger
+from orchestrator.engine.failures import Outage, outlast
 from orchestrator.engine.project_lock import claim
-from orchestrator.engine.retries import Outage, outlast
 from orchestrator.suite import Suite
 from orchestrator.team import Team
 from testing import EnvironmentManager, Sandbox, SandboxLimits, TestRunner

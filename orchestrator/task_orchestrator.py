@@ -18,7 +18,7 @@ from memory import (
 )
 from monitoring import AlertKind, alert, get_logger
 from orchestrator.engine.engine import Engine
-from orchestrator.engine.retries import LONGEST_PAUSE, passing_trouble, tell, waiting
+from orchestrator.engine.failures import LONGEST_PAUSE, passing_trouble, tell
 from orchestrator.errors import UnknownFlow
 from orchestrator.flows import FlowState
 from orchestrator.flows.stage_runner import WORKABLE, StageRunner, flow_of, stage_job
@@ -215,7 +215,7 @@ class TaskOrchestrator:
         nobody's hanging. Nor does time in which the task waits for its turn, or it, or the agent whose turn it is, for
         a budget or a provider.
         """
-        if waiting():
+        if self._engine.waits():
             self._active_since.clear()
         limit, now = self._services.settings.orchestrator.task_timeout, time.monotonic()
         active = {(task.id, task.run): task for task in self.get_active_tasks()}

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from monitoring.alerts.alerts import AlertKind
+from monitoring.errors import FailureReason, KnownError
 
-class TestingError(Exception):
+
+class TestingError(KnownError):
     """Base of every error of this package."""
+
+    reason = FailureReason.INTERNAL_ERROR
 
     __test__ = False  # the name begins with "Test", but it is no test class
 
 
 class SandboxUnavailable(TestingError):
     """Code of the project cannot be confined here, and the configuration does not allow running it otherwise."""
+
+    reason = FailureReason.SANDBOX_UNAVAILABLE
+    alert = AlertKind.SANDBOX
 
     def __init__(self, attempted: str, detail: str, remedy: str) -> None:
         super().__init__(f"{attempted}: {detail} Next: {remedy}")
@@ -27,6 +35,8 @@ class RunKilled(BaseException):
 
 class EnvironmentSetupError(TestingError):
     """The project's dependencies could not be installed; `log_tail` holds the end of what the tools printed."""
+
+    reason = FailureReason.SANDBOX_UNAVAILABLE
 
     def __init__(self, attempted: str, log_tail: str, remedy: str) -> None:
         super().__init__(f"{attempted}\n{log_tail.strip()}\nNext: {remedy}")

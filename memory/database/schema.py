@@ -25,7 +25,8 @@ from sqlalchemy import (
 )
 
 from memory.database.columns import SafeJson, SafeText, UtcDateTime
-from memory.models.tasks import FailureReason, TaskStatus, TaskType
+from memory.models.tasks import TaskStatus, TaskType
+from monitoring.errors import FailureReason
 
 SCHEMA_REVISION = "0005"
 """The newest migration; revisions are numbered, so a greater one comes from a newer program."""

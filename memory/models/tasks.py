@@ -17,6 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from monitoring.errors import FailureReason
+
 
 def utc_now() -> datetime:
     """The present moment, timezone-aware."""
@@ -52,19 +54,6 @@ class TaskStatus(StrEnum):
     BLOCKED = "blocked"
     CANCELLED = "cancelled"
     WAITING_APPROVAL = "waiting_approval"
-
-
-class FailureReason(StrEnum):
-    TESTS_FAILED = "tests_failed"
-    REVIEW_REJECTED = "review_rejected"
-    BUDGET_EXHAUSTED = "budget_exhausted"
-    TIMEOUT = "timeout"
-    LOOP_DETECTED = "loop_detected"
-    CONFLICT = "conflict"
-    INVALID_OUTPUT = "invalid_output"
-    PROVIDER_ERROR = "provider_error"
-    SANDBOX_UNAVAILABLE = "sandbox_unavailable"
-    INTERNAL_ERROR = "internal_error"
 
 
 class Priority(IntEnum):

@@ -13,8 +13,9 @@ from memory.database.database import Database, Query
 from memory.database.schema import task_dependencies, tasks
 from memory.errors import AmbiguousTask, IllegalTransition, UnknownTask
 from memory.models.priority import effective_priority_column
-from memory.models.tasks import FailureReason, Task, TaskStatus, TaskType, utc_now
+from memory.models.tasks import Task, TaskStatus, TaskType, utc_now
 from memory.tables.task_retries import RETRIABLE, AnewTable
+from monitoring.errors import FailureReason
 
 ENDED = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.BLOCKED, TaskStatus.CANCELLED})
 """Nothing more happens to a task in one of these, unless someone retries it."""

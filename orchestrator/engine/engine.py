@@ -18,13 +18,14 @@ from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer, Queue, SetEnqueueOptions, SetWorkflowID
+from dbos._error import DBOSUnexpectedStepError
 from pydantic import JsonValue, TypeAdapter
 from sqlalchemy import make_url
 
 from memory import check_writable, compact
 from monitoring import AlertKind, alert, bound, get_logger, mask_known
-from orchestrator.engine.retries import outlast
-from orchestrator.errors import StageFailed, Stopping
+from orchestrator.engine.failures import outlast
+from orchestrator.errors import StageFailed, StepsChanged, Stopping
 
 log = get_logger(__name__)
 
@@ -65,13 +66,15 @@ class Steps(Protocol):
     def step(self, name: str, returns: type[Result], action: Callable[[], Result]) -> Result:
         """Run `action` once under `name`; after a restart its stored result comes back instead.
 
-        Names must come in the same order in every run of the job. A `StageFailed` is stored and raised again. While
-        a trouble lasts that passes by itself, the action is tried again: it must bear being repeated anyway.
+        Names must come in the same order in every run of the job, else `StepsChanged` is raised. A `StageFailed` is
+        stored and raised again. While a trouble lasts that passes by itself, the action is tried again: it must bear
+        being repeated anyway.
         """
 
 
 Handler = Callable[[Steps], None]
-_handlers: dict[str, Handler] = {}
+_running: Engine | None = None
+"""DBOS is one per process and its workflow a module-level function, so it finds the engine here."""
 
 
 class Engine:
@@ -83,21 +86,19 @@ class Engine:
         self._gate = _Gate(self._stopping)
         self._busy = True
         self._queue: Queue | None = None
-        self._file = str(self._url.database) if self._url.get_backend_name() == "sqlite" else None
-        _handlers.clear()
-        _handlers.update(handlers)
-        global _gate  # noqa: PLW0603  # DBOS itself is one per process, and its workflow is a module-level function
-        _gate = self._gate
+        self.file = str(self._url.database) if self._url.get_backend_name() == "sqlite" else None
+        self._handlers = dict(handlers)
+        self._waiting: set[int] = set()
 
     def start(self, patience: float = 0) -> None:
         """Open the store, which the caller has claimed, and work off what is queued, by a killed daemon too.
 
         Waits for a store that is locked or cannot be written, `patience` seconds at most. Raises `DatabaseUnusable`.
         """
-        global _store_file  # noqa: PLW0603  # as `_gate`
-        _store_file = self._file
-        if self._file is not None:
-            outlast(lambda: check_writable(Path(str(self._file))), limit=patience)
+        global _running  # noqa: PLW0603  # see there
+        _running = self
+        if self.file is not None:
+            outlast(lambda: check_writable(Path(str(self.file))), limit=patience)
         DBOS(
             config={
                 "name": "ai-agents",
@@ -143,7 +144,11 @@ class Engine:
 
     def compact(self) -> int:
         """Give the room of what was forgotten back to the disk, where that is worth it; the bytes."""
-        return compact(Path(self._file)) if self._file is not None else 0
+        return compact(Path(self.file)) if self.file is not None else 0
+
+    def waits(self) -> bool:
+        """Whether a step waits just now for a trouble to pass: then no task can be blamed for the time it takes."""
+        return bool(self._waiting)
 
     def pace(self, *, busy: bool) -> None:
         """Look at the queue often while there is work, seldom when there is none."""
@@ -159,6 +164,10 @@ class Engine:
         """
         self._stopping.set()
         return self._gate.wait_until_quiet(grace)
+
+    def run_job(self, job: Job) -> None:
+        """Hand a job to the handler of its kind."""
+        self._handlers[job.kind](_DurableSteps(job, self._gate, self._waiting))
 
     def close(self) -> None:
         """For tests, which start several engines in one process."""
@@ -192,17 +201,15 @@ class StoreAway(Exception):
         super().__init__(f"{problem} (waited for as when the database is locked)")
 
 
-_store_file: str | None = None
-
-
 @sa.event.listens_for(sa.engine.Engine, "handle_error")
 def _wait_for_store(context: sa.engine.ExceptionContext) -> None:
     """Turn what passes by itself into what the engine waits for, and tell the owner."""
-    if context.engine is None or _store_file is None or context.engine.url.database != _store_file:
+    store = _running.file if _running else None
+    if context.engine is None or store is None or context.engine.url.database != store:
         return
     cause = context.original_exception
     if isinstance(cause, sqlite3.Error) and getattr(cause, "sqlite_errorcode", 0) & 0xFF in _AWAY:
-        alert(AlertKind.DATABASE, "engine store", f"work waits: database {_store_file}: {cause}")
+        alert(AlertKind.DATABASE, "engine store", f"work waits: database {store}: {cause}")
         raise StoreAway(cause) from cause
 
 
@@ -233,26 +240,28 @@ class _Gate:
             return not self._inside
 
 
-_gate = _Gate(threading.Event())
-
-
 class _DurableSteps:
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, gate: _Gate, waiting: set[int]) -> None:
         self.job = job
+        self._gate = gate
+        self._waiting = waiting
 
     def step(self, name: str, returns: type[Result], action: Callable[[], Result]) -> Result:
         adapter: TypeAdapter[Result] = TypeAdapter(returns)
 
         def guarded() -> dict[str, Any]:
             # A failure is a result like any other: stored, so that a replay decides as the first run did.
-            with _gate:
+            with self._gate:
                 try:
-                    result = outlast(action, _gate.stopping)
+                    result = outlast(action, self._gate.stopping, waiting=self._waiting)
                     return {"value": _masked(adapter.dump_python(result, mode="json"))}
                 except StageFailed as failure:
                     return {"failed": _masked(failure.as_json())}
 
-        outcome: dict[str, Any] = DBOS.run_step({"name": name}, guarded)
+        try:
+            outcome: dict[str, Any] = DBOS.run_step({"name": name}, guarded)
+        except DBOSUnexpectedStepError as error:
+            raise StepsChanged(f"job {self.job.id} was begun by another version of this program: {error}") from error
         if "failed" in outcome:
             raise StageFailed.from_json(outcome["failed"])
         return adapter.validate_python(outcome["value"])
@@ -277,6 +286,7 @@ def _run_job(kind: str, job: dict[str, Any]) -> None:
     workflow_id = DBOS.workflow_id or ""
     try:
         with bound(agent=agent):
-            _handlers[kind](_DurableSteps(Job(workflow_id, agent, kind, job["payload"], int(job["priority"]))))
+            assert _running is not None
+            _running.run_job(Job(workflow_id, agent, kind, job["payload"], int(job["priority"])))
     finally:
         thread.name = before

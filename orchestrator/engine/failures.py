@@ -1,37 +1,41 @@
-"""Which error of a service ends a task, and with which typed reason."""
+"""What becomes of errors inside a step. Those that pass by themselves (a locked database, a full disk, a server that is
+away) are waited for: nothing is wrong with the task, and where its failure would be written down may be the very thing
+that is away. The others end the task with the reason that `monitoring/errors.py` gives them.
+"""
 
 from __future__ import annotations
 
+import errno
+import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from agents import AgentError
-from file_system import FileSystemError
-from git_ops import GitError, LandingConflict, RemoteError
-from llm import BudgetExhausted, InvalidOutput, LLMError
-from memory import FailureReason
-from monitoring import AlertKind, alert
-from orchestrator.engine.retries import passing_trouble
-from orchestrator.errors import StageFailed
-from testing import EnvironmentSetupError, SandboxUnavailable, TestingError
+from monitoring import AlertKind, alert, get_logger
+from monitoring.errors import FailureReason, KnownError
+from orchestrator.errors import StageFailed, Stopping
+
+log = get_logger(__name__)
 
 Result = TypeVar("Result")
 
-_REASONS: tuple[tuple[type[Exception], FailureReason], ...] = (
-    (InvalidOutput, FailureReason.INVALID_OUTPUT),
-    (BudgetExhausted, FailureReason.BUDGET_EXHAUSTED),
-    (LLMError, FailureReason.PROVIDER_ERROR),
-    (SandboxUnavailable, FailureReason.SANDBOX_UNAVAILABLE),
-    (EnvironmentSetupError, FailureReason.SANDBOX_UNAVAILABLE),
-    (LandingConflict, FailureReason.CONFLICT),
-    (RemoteError, FailureReason.CONFLICT),
-    (AgentError, FailureReason.INVALID_OUTPUT),
-    (TestingError, FailureReason.INTERNAL_ERROR),
-    (FileSystemError, FailureReason.INTERNAL_ERROR),
-    (GitError, FailureReason.INTERNAL_ERROR),
-    (OSError, FailureReason.INTERNAL_ERROR),
-)
-"""First match counts. What is not here is a bug of ours and ends as `internal_error` with a traceback in the log."""
+LONGEST_PAUSE = 60.0
+_FIRST_PAUSE = 1.0
+_LONG_OUTAGE = 3600.0
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+_never = threading.Event()
+
+
+def passing_trouble(error: BaseException) -> AlertKind | None:
+    """What kind of trouble lies behind `error`, if it is one that passes without anything being changed."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, KnownError) and found.passes:
+            return found.alert or AlertKind.CRITICAL
+        if isinstance(found, OSError) and found.errno in _NO_ROOM:
+            return AlertKind.CRITICAL
+        found = found.__cause__
+    return None
 
 
 def typed_failures(action: Callable[[], Result]) -> Result:
@@ -41,15 +45,69 @@ def typed_failures(action: Callable[[], Result]) -> Result:
     """
     try:
         return action()
-    except tuple(kind for kind, _ in _REASONS) as error:
-        if passing_trouble(error):
+    except (KnownError, OSError) as error:
+        reason = error.reason if isinstance(error, KnownError) else FailureReason.INTERNAL_ERROR
+        if reason is None or passing_trouble(error):
             raise
-        reason = next(reason for kind, reason in _REASONS if isinstance(error, kind))
-        if isinstance(error, SandboxUnavailable):
-            alert(AlertKind.SANDBOX, "unavailable", str(error))
-        elif isinstance(error, GitError) and not isinstance(error, LandingConflict):
-            alert(AlertKind.GIT, type(error).__name__, str(error))
-        # The owner can mend a repository that is not as configured, or raise a limit; what no model answered rightly
-        # another one, or other words, may bring about.
-        blocked = isinstance(error, RemoteError | BudgetExhausted) or reason is FailureReason.INVALID_OUTPUT
-        raise StageFailed(reason, str(error), blocked=blocked) from error
+        if isinstance(error, KnownError) and error.alert:
+            alert(error.alert, type(error).__name__, str(error))
+        raise StageFailed(reason, str(error), blocked=isinstance(error, KnownError) and error.blocks) from error
+
+
+def outlast(
+    action: Callable[[], Result],
+    stopping: threading.Event = _never,
+    *,
+    limit: float | None = None,
+    waiting: set[int] | None = None,
+) -> Result:
+    """Run `action`, again and again while a trouble that passes keeps it from ending, `limit` seconds at most.
+
+    The action must bear being repeated. `waiting` holds this thread's number while it waits. Raises `Stopping` when the
+    daemon ends meanwhile, else what the action raises.
+    """
+    begun, pause = time.monotonic(), _FIRST_PAUSE
+    while True:
+        try:
+            result = action()
+        except Exception as error:
+            kind = passing_trouble(error)
+            if kind is None or (limit is not None and time.monotonic() - begun + pause > limit):
+                raise
+            tell(kind, error)
+        else:
+            if pause > _FIRST_PAUSE:
+                log.info("it goes on", waited_seconds=round(time.monotonic() - begun))
+            return result
+        if waiting is not None:
+            waiting.add(threading.get_ident())
+        try:
+            if stopping.wait(pause):
+                raise Stopping
+        finally:
+            if waiting is not None:
+                waiting.discard(threading.get_ident())
+        pause = min(pause * 2, LONGEST_PAUSE)
+
+
+class Outage:
+    """How long the owner's repository has been away. Work goes on meanwhile; he hears of it once it lasts."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def note(self, problem: str) -> None:
+        """Take down how the last contact ended; an empty `problem` is the end of the outage."""
+        if not problem:
+            self._since = None
+            return
+        now = time.monotonic()
+        self._since = self._since or now
+        log.warning("the repository is away, work goes on without it", problem=problem)
+        if now - self._since >= _LONG_OUTAGE:
+            alert(AlertKind.GIT, "remote away", f"the repository has been away for over an hour: {problem}")
+
+
+def tell(kind: AlertKind, error: BaseException) -> None:
+    """Tell the owner of a trouble that work waits for; the same one is sent once a day."""
+    alert(kind, type(error).__name__, f"work waits: {error}")

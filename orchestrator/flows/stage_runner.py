@@ -7,8 +7,8 @@ from functools import partial
 from memory import FailureReason, Task, TaskStatus
 from monitoring import AlertKind, alert, bound, get_logger
 from orchestrator.engine.engine import Job, Steps
-from orchestrator.engine.retries import outlast
-from orchestrator.errors import StageFailed, UnknownFlow
+from orchestrator.engine.failures import outlast
+from orchestrator.errors import StageFailed, StepsChanged, UnknownFlow
 from orchestrator.flows import FLOWS, Anew, Done, Flow, FlowState, Next, StageContext, Wait
 from orchestrator.flows.escalation import STAGE as ESCALATE
 from orchestrator.flows.escalation import escalated, is_for_tech_lead
@@ -56,6 +56,8 @@ class StageRunner:
         with bound(task=task.id, flow=flow.type.value, stage=str(payload["stage"]), attempt=task.run + 1):
             try:
                 self._run(flow, task, str(payload["stage"]), steps)
+            except StepsChanged as changed:
+                self._begin_stage_again(task, str(payload["stage"]), changed)
             except StageFailed as failure:
                 steps.step("fail", bool, partial(self._fail, flow, task, str(payload["stage"]), failure))
             except Exception as error:  # outermost: a stage's bug must not take the worker down
@@ -82,6 +84,19 @@ class StageRunner:
         if isinstance(outcome, Wait):
             outcome.state.waiting_for = outcome.gate
         steps.step("advance", bool, partial(self._advance, task, name, outcome))
+
+    def _begin_stage_again(self, task: Task, stage: str, changed: StepsChanged) -> None:
+        """A job whose stored steps do not fit this version can do no more: the stage begins again as another job.
+
+        Its steps are idempotent, so at most some model calls are made twice.
+        """
+        log.warning("stage begins again", problem=str(changed))
+        visit = FlowState.model_validate(task.result).visit + 1
+        result = {**task.result, "visit": visit}
+        self._services.store.transition(
+            task.id, TaskStatus.IN_PROGRESS, expect=WORKABLE, run=task.run, stage=stage, result=result
+        )
+        self._services.wake.set()
 
     def _begin(self, task: Task, stage: str) -> bool:
         log.info("stage begins", title=task.title)

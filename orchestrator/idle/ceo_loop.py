@@ -20,7 +20,7 @@ from memory import ENDED, Task, TaskStatus, utc_now
 from monitoring import get_logger
 from orchestrator.engine.engine import Job, Steps
 from orchestrator.engine.failures import typed_failures
-from orchestrator.errors import StageFailed
+from orchestrator.errors import StageFailed, StepsChanged
 from orchestrator.idle.facts import FactFinder, KnownFacts
 from orchestrator.services import Services
 
@@ -126,6 +126,8 @@ class CEOLoop:
             # The repository or the provider is away: the next round comes after the back-off, like after any other.
             log.error("idle round failed", reason=failure.reason.value, detail=failure.detail)
             outcome = Outcome(problem=failure.detail)
+        except StepsChanged:
+            raise  # begun by another version: the job can do no more, and the round is given up
         except Exception as error:  # outermost: a round's bug must not end the CEO's rounds
             log.exception("idle round failed")
             outcome = Outcome(problem=f"{type(error).__name__}: {error}")

@@ -18,7 +18,7 @@ from memory import Task, TaskStatus, utc_now
 from monitoring import AlertKind, alert, get_logger
 from orchestrator.coding.state import CodeState
 from orchestrator.engine.engine import Engine
-from orchestrator.engine.retries import passing_trouble, tell
+from orchestrator.engine.failures import passing_trouble, tell
 from orchestrator.services import Services
 from testing import RunKilled
 

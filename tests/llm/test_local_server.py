@@ -152,7 +152,7 @@ def test_one_request_at_a_time_and_the_patient_ones_last(server: LocalModelServe
 def test_a_patient_request_does_not_slip_in_between_those_of_one_who_asks_in_a_row(
     server: LocalModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llm.local_server._GAP", 2.0)  # also on a busy machine
+    monkeypatch.setattr("llm.embedded.server._GAP", 2.0)  # also on a busy machine
     served: list[str] = []
 
     def wait() -> None:

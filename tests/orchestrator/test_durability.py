@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 from collections import Counter
+from contextlib import closing
 
 import pytest
 
@@ -148,3 +150,27 @@ def test_a_second_daemon_is_refused_and_a_second_ctrl_c_ends_the_first(make_hous
         assert all_end(started)
         script.release()
     assert house.task(task_id).status is TaskStatus.IN_PROGRESS
+
+
+def test_a_stage_that_another_version_began_with_other_steps_begins_again(make_house: MakeHouse) -> None:
+    script = Held(team())
+    house, server = make_house(script)
+    task_id = house.submit()
+    script.hold("code")
+    with house.daemon() as daemon:
+        server.wait_for(2)
+        daemon.kill()
+    script.release()
+    with closing(sqlite3.connect(house.paths.state / "engine.db")) as store, store:
+        renamed = store.execute(
+            "UPDATE operation_outputs SET function_name = 'as it was called before' "
+            "WHERE workflow_uuid LIKE ? AND function_name LIKE 'profile of developer%'",
+            [f"{task_id}.%.code"],
+        )
+        assert renamed.rowcount == 1
+    finish(house, task_id)
+    with closing(sqlite3.connect(house.paths.state / "engine.db")) as store:
+        [(began,)] = store.execute(
+            "SELECT count(*) FROM workflow_status WHERE workflow_uuid LIKE ?", [f"{task_id}.%.code"]
+        )
+    assert began == 2

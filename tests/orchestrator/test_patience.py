@@ -13,8 +13,7 @@ from git_ops import BranchMissing, DiskFull
 from memory import DatabaseLocked, FailureReason
 from monitoring import Alert, AlertKind, receive_alerts
 from orchestrator import StageFailed
-from orchestrator.engine.failures import typed_failures
-from orchestrator.engine.retries import outlast
+from orchestrator.engine.failures import outlast, typed_failures
 from orchestrator.errors import Stopping
 from testing import SandboxUnavailable
 

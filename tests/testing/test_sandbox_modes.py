@@ -65,7 +65,7 @@ def test_a_bwrap_that_cannot_be_started_is_told() -> None:
 
 
 def test_without_bubblewrap_the_remedy_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("testing.sandbox.find_bwrap", lambda: None)
+    monkeypatch.setattr("testing.sandbox.sandbox.find_bwrap", lambda: None)
     assert "apt-get install bubblewrap" in Sandbox().probe().remedy
 
 

@@ -1,0 +1,40 @@
+"""The one table of errors: each class of ours says what becomes of a task, of the daemon's start, and of its owner's
+peace when it is met. The folders' own `errors.py` derive from `KnownError` and state what differs.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+from monitoring.alerts.alerts import AlertKind
+
+
+class FailureReason(StrEnum):
+    """Why a task did not succeed."""
+
+    TESTS_FAILED = "tests_failed"
+    REVIEW_REJECTED = "review_rejected"
+    BUDGET_EXHAUSTED = "budget_exhausted"
+    TIMEOUT = "timeout"
+    LOOP_DETECTED = "loop_detected"
+    CONFLICT = "conflict"
+    INVALID_OUTPUT = "invalid_output"
+    PROVIDER_ERROR = "provider_error"
+    SANDBOX_UNAVAILABLE = "sandbox_unavailable"
+    INTERNAL_ERROR = "internal_error"
+
+
+class KnownError(Exception):
+    """Base of every error of ours."""
+
+    reason: ClassVar[FailureReason | None] = None
+    """Why a task ends that meets it. None: a bug of ours when it comes that far, reported with its traceback."""
+    passes: ClassVar[bool] = False
+    """It passes by itself: work waits for its end, and no task fails."""
+    blocks: ClassVar[bool] = False
+    """The owner, or another model, can do something about it: the task is blocked and not failed."""
+    alert: ClassVar[AlertKind | None] = None
+    """What the owner is alerted of."""
+    exits_with: ClassVar[int] = 1
+    """Exit code of a command, or of the daemon's start: 2 for what stays wrong until somebody changes it."""
