@@ -134,7 +134,7 @@ def chaos(folder: Path, *, tasks: int, kills: int, seed: int, data: Path | None 
                     raise AssertionError(f"the daemon ended by itself:\n{(folder / 'daemon.log').read_text()[-3000:]}")
                 done.append(_kill(daemon, with_all=number % 2 == 1))
         with house.daemon() as daemon:
-            house.wait(lambda store: all(store.get_task(one).status in ENDED for one in ids), _PATIENCE)
+            house.wait(lambda store: all(store.tasks.get(one).status in ENDED for one in ids), _PATIENCE)
             # Before it is told to end: an idle daemon may begin a round of the CEO at any moment, which then waits.
             unfinished = _in_the_end(lambda: _unfinished_jobs(house), _IDLE_SECONDS)
             daemon.send_signal(signal.SIGTERM)

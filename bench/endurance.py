@@ -77,12 +77,12 @@ def many_tasks(folder: Path, count: int) -> Endurance:
             ended = 0
             while ended < count:
                 time.sleep(_POLL)
-                ended = sum(number for status, number in store.count_by_status().items() if status in ENDED)
+                ended = sum(number for status, number in store.tasks.count_by_status().items() if status in ENDED)
                 memory[ended] = process.memory_full_info().uss
                 if daemon.poll() is not None:
                     sys.exit(f"the daemon ended by itself:\n{(folder / 'daemon.log').read_text()[-3000:]}")
             seconds = time.monotonic() - begun
-            tasks = [store.get_task(one) for one in ids]
+            tasks = [store.tasks.get(one) for one in ids]
             _stop(daemon)
         finished = sorted(task.finished_at.timestamp() for task in tasks if task.finished_at)
         steps = [later - earlier for earlier, later in itertools.pairwise(finished)]
@@ -150,7 +150,7 @@ def _submit(house: House, number: int) -> str:
         tests=f"from {module} import value\n\n\ndef test_value() -> None:\n    assert value() == {number}\n",
     )
     with house.store() as store:
-        store.add_task(task)
+        store.tasks.add(task)
     return task.id
 
 

@@ -150,21 +150,21 @@ class _House:
                     tests_file=task.tests_file,
                     tests=task.tests,
                 )
-                self._store.add_task(row)
+                self._store.tasks.add(row)
                 open_ids[row.id] = task
             time.sleep(_POLL_SECONDS)
             if self._process.poll() is not None:
                 tail = (self._home / "daemon.log").read_text(encoding="utf-8")[-2000:]
                 raise DaemonDied(f"exit code {self._process.returncode}:\n{tail}")
             for task_id in list(open_ids):
-                ended = self._store.get_task(task_id)
+                ended = self._store.tasks.get(task_id)
                 if ended.status in ENDED:
                     yield self._result(open_ids.pop(task_id), ended)
 
     def _result(self, task: BenchTask, ended: Task) -> TaskResult:
         landed = ended.status is TaskStatus.COMPLETED
-        attempts = self._store.attempts(ended.id)
-        usage = next(iter(self._store.usage("task", task_id=ended.id)), None)
+        attempts = self._store.evidence.attempts(ended.id)
+        usage = next(iter(self._store.ledger.usage("task", task_id=ended.id)), None)
         quality = SuiteQuality.model_validate(ended.result.get("quality") or {})
         begun, over = ended.started_at, ended.finished_at
         return TaskResult(

@@ -43,7 +43,7 @@ class Approval(BaseModel):
 def list_approvals(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Tasks that wait at a gate, and blocked ones, the newest first."""
     with opened(_choice(ctx)) as (_, store):
-        waiting = store.list_tasks([TaskStatus.WAITING_APPROVAL, TaskStatus.BLOCKED], limit=_MOST)
+        waiting = store.tasks.select([TaskStatus.WAITING_APPROVAL, TaskStatus.BLOCKED], limit=_MOST)
         rows = [_approval(store, task) for task in waiting]
     if as_json:
         print_json(rows)
@@ -70,7 +70,7 @@ def approve(
             _tell(store, "approve", task, moment_of(task))
             return
         if note.strip():
-            store.update_task(task.id, description=f"{task.description}\n\nThe owner adds:\n\n{note.strip()}".strip())
+            store.tasks.update(task.id, description=f"{task.description}\n\nThe owner adds:\n\n{note.strip()}".strip())
         _tell(store, "retry", task)
 
 
@@ -82,7 +82,7 @@ def reject(ctx: typer.Context, task_id: TaskId) -> None:
 
 
 def _waiting(store: MemoryStore, task_id: str) -> Task:
-    task = store.find_task(task_id)
+    task = store.tasks.find(task_id)
     if task.status not in (TaskStatus.WAITING_APPROVAL, TaskStatus.BLOCKED):
         raise fail(f"{task.id} is {task.status}; it does not wait for you (approvals list shows what does)")
     return task
@@ -90,7 +90,7 @@ def _waiting(store: MemoryStore, task_id: str) -> Task:
 
 def _approval(store: MemoryStore, task: Task) -> Approval:
     gate = str(task.result.get("waiting_for") or "") if task.status is TaskStatus.WAITING_APPROVAL else ""
-    attempts = store.attempts(task.id, run=task.run)
+    attempts = store.evidence.attempts(task.id, run=task.run)
     evidence = next((tried.evidence for tried in reversed(attempts) if tried.tests_failed), "")
     return Approval(
         id=task.id,

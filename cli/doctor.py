@@ -78,7 +78,7 @@ def _audit(project: Project, *, as_json: bool) -> None:
     store = MemoryStore(project.paths.database_url)
     try:
         store.check()
-        report = store.verify_audit()
+        report = store.audit.verify()
     except (MemoryStoreError, OSError) as problem:
         raise fail(str(problem)) from None
     finally:

@@ -36,10 +36,10 @@ class UsageKeyName(StrEnum):
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Is the daemon running, what is it doing, how much is done."""
     with opened(_choice(ctx)) as (project, store):
-        counts = {name.value: number for name, number in store.count_by_status().items()}
+        counts = {name.value: number for name, number in store.tasks.count_by_status().items()}
         pid = daemon_pid(project)
-        active = store.list_tasks([TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL, TaskStatus.BLOCKED], limit=20)
-        waiting = store.waiting_calls()
+        active = store.tasks.select([TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL, TaskStatus.BLOCKED], limit=20)
+        waiting = store.budgets.waiting_calls()
         if as_json:
             print_json(
                 {
@@ -78,13 +78,13 @@ def logs(
     if follow:  # an interrupt raised inside of the database's callbacks would be lost
         signal.signal(signal.SIGINT, lambda *_: ended.set())
     with opened(_choice(ctx)) as (_, store):
-        latest = store.latest_activity(limit)
+        latest = store.journal.latest(limit)
         last = 0
         for activity in latest:
             _print_activity(activity, as_json)
             last = max(last, activity.id)
         while follow and not ended.wait(_FOLLOW_SECONDS):
-            for activity in store.activity(last):
+            for activity in store.journal.activity(last):
                 _print_activity(activity, as_json)
                 last = activity.id
 
@@ -99,7 +99,7 @@ def costs(
         if by is UsageKeyName.LIMIT:
             _limits(project, store, as_json=as_json)
             return
-        rows = store.usage(cast(UsageKey, by.value))
+        rows = store.ledger.usage(cast(UsageKey, by.value))
     if as_json:
         print_json(rows)
     elif rows:
@@ -109,7 +109,7 @@ def costs(
 
 
 def _limits(project: Project, store: MemoryStore, *, as_json: bool) -> None:
-    states = store.limit_states(project.settings.budget, agents=AGENT_NAMES)
+    states = store.budgets.limit_states(project.settings.budget, agents=AGENT_NAMES)
     # Nine agents that did nothing are no news.
     states = [state for state in states if state.scope != "agent_day" or state.share > 0]
     if as_json:

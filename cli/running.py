@@ -155,7 +155,7 @@ class _Follower:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
         self._ended = threading.Event()
-        latest = store.latest_activity(1)
+        latest = store.journal.latest(1)
         self._last = latest[-1].id if latest else 0
         self._thread = threading.Thread(target=self._follow, name="follower", daemon=True)
         self._thread.start()
@@ -171,7 +171,7 @@ class _Follower:
 
     def _print_new(self) -> None:
         try:
-            for activity in self._store.activity(self._last):
+            for activity in self._store.journal.activity(self._last):
                 out.print(activity_line(activity), soft_wrap=True)
                 self._last = activity.id
         except MemoryStoreError as problem:
@@ -180,8 +180,8 @@ class _Follower:
 
 def _summary(services: Services, project: Project, problem: str, *, finished: bool, all_must_land: bool) -> int:
     store = services.store
-    tasks = list(reversed(store.list_tasks(limit=_MOST_SHOWN)))
-    counts = store.count_by_status()
+    tasks = list(reversed(store.tasks.select(limit=_MOST_SHOWN)))
+    counts = store.tasks.count_by_status()
     landed, known = counts[TaskStatus.COMPLETED], sum(counts.values())
     if problem:
         fail(f"the CEO could not look for work: {problem}")

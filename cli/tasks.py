@@ -68,10 +68,10 @@ def add(
             type=TaskType(type.value),
             priority=Priority[priority.name],
             deadline=deadline.replace(tzinfo=deadline.tzinfo or UTC) if deadline else None,
-            depends_on=[store.find_task(needed).id for needed in depends_on or []],
+            depends_on=[store.tasks.find(needed).id for needed in depends_on or []],
         )
-        store.add_task(task)
-        store.log_activity("owner", "task added", task.id, title=title)
+        store.tasks.add(task)
+        store.journal.log("owner", "task added", task.id, title=title)
     if as_json:
         print_json(task)
     else:
@@ -87,7 +87,7 @@ def list_tasks(
 ) -> None:
     """The tasks, newest first."""
     with opened(_choice(ctx)) as (_, store):
-        tasks = store.list_tasks(status or None, limit=limit)
+        tasks = store.tasks.select(status or None, limit=limit)
         if as_json:
             print_json(tasks)
         elif tasks:
@@ -100,13 +100,13 @@ def list_tasks(
 def show(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
     """Everything about one task: attempts, verdicts, commits, why it failed."""
     with opened(_choice(ctx)) as (_, store):
-        task = store.find_task(task_id)
+        task = store.tasks.find(task_id)
         if as_json:
             details = task.model_dump(mode="json")
-            details["attempts"] = [attempt.model_dump(mode="json") for attempt in store.attempts(task.id)]
-            details["verdicts"] = [verdict.model_dump(mode="json") for verdict in store.verdicts(task.id)]
-            details["parts"] = [part.id for part in store.list_tasks(parent_id=task.id)]
-            details["usage"] = [row.model_dump(mode="json") for row in store.usage("model", task_id=task.id)]
+            details["attempts"] = [attempt.model_dump(mode="json") for attempt in store.evidence.attempts(task.id)]
+            details["verdicts"] = [verdict.model_dump(mode="json") for verdict in store.evidence.verdicts(task.id)]
+            details["parts"] = [part.id for part in store.tasks.select(parent_id=task.id)]
+            details["usage"] = [row.model_dump(mode="json") for row in store.ledger.usage("model", task_id=task.id)]
             print_json(details)
         else:
             out.print(task_details(store, task))
@@ -116,7 +116,7 @@ def show(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
 def task_logs(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
     """What happened to one task, in order."""
     with opened(_choice(ctx)) as (_, store):
-        activities = store.activity(task_id=store.find_task(task_id).id, limit=1000)
+        activities = store.journal.activity(task_id=store.tasks.find(task_id).id, limit=1000)
     if as_json:
         print_json(activities)
     for activity in [] if as_json else activities:
@@ -129,7 +129,7 @@ def diff(ctx: typer.Context, task_id: TaskId) -> None:
     from orchestrator.diffs import task_diff  # git is not needed by the other commands
 
     with opened(_choice(ctx)) as (project, store):
-        task = store.find_task(task_id)
+        task = store.tasks.find(task_id)
         text = task_diff(project.settings, project.paths, task)
     if not text:
         raise fail(f"{task.id} has not changed anything yet")
@@ -143,7 +143,7 @@ def diff(ctx: typer.Context, task_id: TaskId) -> None:
 def cancel(ctx: typer.Context, task_id: TaskId) -> None:
     """Stop a task; what it has landed stays."""
     with opened(_choice(ctx)) as (_, store):
-        task = store.find_task(task_id)
+        task = store.tasks.find(task_id)
         if task.status in (TaskStatus.COMPLETED, TaskStatus.CANCELLED, TaskStatus.FAILED):
             raise fail(f"{task.id} is {task.status} already")
         _tell(store, "cancel", task)
@@ -153,7 +153,7 @@ def cancel(ctx: typer.Context, task_id: TaskId) -> None:
 def retry(ctx: typer.Context, task_id: TaskId) -> None:
     """Try a failed, blocked or cancelled task again from the start."""
     with opened(_choice(ctx)) as (_, store):
-        task = store.find_task(task_id)
+        task = store.tasks.find(task_id)
         if task.status not in RETRIABLE:
             raise fail(f"{task.id} is {task.status}; only failed, blocked and cancelled tasks can be retried")
         _tell(store, "retry", task)
@@ -163,7 +163,7 @@ def retry(ctx: typer.Context, task_id: TaskId) -> None:
 def approve(ctx: typer.Context, task_id: TaskId) -> None:
     """Let a waiting task go on (testing.auto_run or git.auto_commit is false)."""
     with opened(_choice(ctx)) as (_, store):
-        task = store.find_task(task_id)
+        task = store.tasks.find(task_id)
         if task.status is not TaskStatus.WAITING_APPROVAL:
             raise fail(f"{task.id} is {task.status}; it does not wait for approval")
         _tell(store, "approve", task, moment_of(task))
@@ -206,7 +206,7 @@ def _text_of(file: Path) -> str:
 
 
 def _tell(store: MemoryStore, command: str, task: Task, *more: str) -> None:
-    store.send_control(command, " ".join([task.id, *more]))
+    store.commands.send(command, " ".join([task.id, *more]))
     err.print(f"{command} {task.id}: the daemon does it within a second, or when it is started next", markup=False)
 
 

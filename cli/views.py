@@ -38,7 +38,7 @@ _TITLE_WIDTH = 12
 
 def task_table(store: MemoryStore, tasks: list[Task]) -> Table:
     """One line per task: where it is, what it took."""
-    usage = {row.key: row for row in store.usage("task")}
+    usage = {row.key: row for row in store.ledger.usage("task")}
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("task", no_wrap=True)
     table.add_column("title", overflow="fold", min_width=_TITLE_WIDTH)
@@ -54,7 +54,7 @@ def task_table(store: MemoryStore, tasks: list[Task]) -> Table:
             task.id,
             escape(task.title),
             status,
-            str(len(store.attempts(task.id, run=task.run)) or ""),
+            str(len(store.evidence.attempts(task.id, run=task.run)) or ""),
             str(len(_list(task, "tests_ids")) or ""),
             f"{used.input_tokens + used.output_tokens:,}" if used else "",
             _seconds(task),
@@ -70,12 +70,12 @@ def task_details(store: MemoryStore, task: Task) -> RenderableType:
     for name, value in _facts(task).items():
         if value:
             facts.add_row(name, escape(value))
-    for line in waiting_lines([call for call in store.waiting_calls() if call.task_id == task.id]):
+    for line in waiting_lines([call for call in store.budgets.waiting_calls() if call.task_id == task.id]):
         facts.add_row("paused", escape(line))
     parts: list[RenderableType] = [Text(task.title, style="bold"), facts]
     if task.description:
         parts.append(Padding(Text(task.description), (1, 0, 0, 2)))
-    if attempts := store.attempts(task.id, run=task.run):
+    if attempts := store.evidence.attempts(task.id, run=task.run):
         table = Table(title="attempts", title_justify="left", box=None, pad_edge=False)
         for heading in ("stage", "approach", "no", "strategy", "outcome", "passed", "failed", "seconds", "evidence"):
             table.add_column(heading)
@@ -86,12 +86,12 @@ def task_details(store: MemoryStore, task: Task) -> RenderableType:
                 escape(attempt.evidence.splitlines()[0][:80] if attempt.evidence else ""),
             )  # fmt: skip
         parts.append(Padding(table, (1, 0, 0, 0)))
-    for verdict in store.verdicts(task.id, run=task.run):
+    for verdict in store.evidence.verdicts(task.id, run=task.run):
         word = "approved" if verdict.approved else "rejected"
         parts.append(Text(f"{verdict.agent} {word} ({verdict.score:.1f}): {'; '.join(verdict.issues)}".rstrip(": ")))
-    if split := store.list_tasks(parent_id=task.id):
+    if split := store.tasks.select(parent_id=task.id):
         parts.append(Text(f"split into {', '.join(f'{part.id} ({part.status})' for part in reversed(split))}"))
-    if usage := store.usage("model", task_id=task.id):
+    if usage := store.ledger.usage("model", task_id=task.id):
         parts.append(Padding(usage_table(usage, "model"), (1, 0, 0, 0)))
     return Group(*parts)
 

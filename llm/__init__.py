@@ -19,11 +19,10 @@ from llm.errors import (
     ProviderUnavailable,
     TruncatedOutput,
 )
-from llm.ledger import CallContext, Ledger, ModelCall, StoredResponse
 from llm.lineup import uses_embedded_model
 from llm.profiles.profiles import ModelProfile, abilities
 from llm.providers.provider import Provider, resolve_provider
-from llm.request import Reply, Tool, ToolCall, ToolResult, Turn
+from llm.request import CallContext, Reply, Tool, ToolCall, ToolResult, Turn
 from llm.tokens import estimate_tokens
 
 __all__ = [
@@ -33,10 +32,8 @@ __all__ = [
     "InvalidOutput",
     "LLMClient",
     "LLMError",
-    "Ledger",
     "LocalModelServer",
     "LocalServerFailed",
-    "ModelCall",
     "ModelFetchFailed",
     "ModelMissing",
     "ModelProfile",
@@ -49,7 +46,6 @@ __all__ = [
     "ProviderTimeout",
     "ProviderUnavailable",
     "Reply",
-    "StoredResponse",
     "Tool",
     "ToolCall",
     "ToolResult",

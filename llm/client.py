@@ -15,12 +15,12 @@ from llm.calls.responder import Responder, Terms
 from llm.calls.stored import redacted
 from llm.embedded.server import LocalModelServer
 from llm.errors import InvalidOutput, NotConfigured, TruncatedOutput
-from llm.ledger import CallContext, Ledger
 from llm.lineup import Lineup
 from llm.profiles.profile_book import ProfileBook
 from llm.profiles.profiles import ModelProfile
-from llm.request import OutputSchema, Reply, Request, Tool, Turn
+from llm.request import CallContext, OutputSchema, Reply, Request, Tool, Turn
 from llm.structured import objection, without_fence
+from memory import MemoryStore
 from monitoring import get_logger, redact
 
 log = get_logger(__name__)
@@ -47,7 +47,7 @@ class LLMClient:
         self,
         settings: LLMSettings,
         agents: Mapping[str, AgentSettings],
-        ledger: Ledger,
+        store: MemoryStore,
         local: LocalModelServer | None = None,
         *,
         budget: BudgetSettings | None = None,
@@ -61,8 +61,8 @@ class LLMClient:
         if "local" in endpoints and local is None:
             raise NotConfigured("the embedded model is to answer, but it was given no server to run in")
         terms = Terms(budget or BudgetSettings(), patient, clock, self._lineup.fallbacks())
-        self._responder = Responder(settings, ledger, endpoints, local, terms)
-        self._profiles = ProfileBook(settings, ledger, self._responder, endpoints)
+        self._responder = Responder(settings, store, endpoints, local, terms)
+        self._profiles = ProfileBook(settings, store, self._responder, endpoints)
 
     def generate(
         self,

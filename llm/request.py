@@ -13,6 +13,21 @@ from llm.providers.provider import Provider
 
 
 @dataclass(frozen=True)
+class CallContext:
+    """For whom a call is made. `workflow_id` and `step` name it: when the step is run again, its answer is replayed.
+
+    Two calls that may differ in their answers (samples) need a step or a seed of their own. The embedded model, which
+    answers one call at a time, takes `patient` ones last.
+    """
+
+    task_id: str | None
+    agent: str
+    workflow_id: str
+    step: str
+    patient: bool = False
+
+
+@dataclass(frozen=True)
 class Tool:
     """Something a model may ask to be done for it."""
 

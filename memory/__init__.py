@@ -49,9 +49,8 @@ from memory.models.tasks import (
 )
 from memory.store import MemoryStore
 from memory.tables.audit import AuditReport
-from memory.tables.control import moment_of
-from memory.tables.task_retries import RETRIABLE
-from memory.tables.tasks import ENDED, TaskChanges
+from memory.tables.commands import moment_of
+from memory.tables.tasks import ENDED, RETRIABLE, TaskChanges
 from monitoring.errors import FailureReason
 
 __all__ = [

@@ -90,14 +90,14 @@ class ContextManager:
 
     def set_goal(self, goal: str) -> None:
         """What the owner wants, for all agents."""
-        self._store.remember(GLOBAL, "goal", shortened(redact(goal), _GOAL_LIMIT))
+        self._store.journal.remember(GLOBAL, "goal", shortened(redact(goal), _GOAL_LIMIT))
 
     def goal(self) -> str:
         return self._global_text("goal")
 
     def set_strategy(self, strategy: str) -> None:
         """How the CEO means to reach the goal."""
-        self._store.remember(GLOBAL, "strategy", shortened(redact(strategy), _GOAL_LIMIT))
+        self._store.journal.remember(GLOBAL, "strategy", shortened(redact(strategy), _GOAL_LIMIT))
 
     def strategy(self) -> str:
         return self._global_text("strategy")
@@ -111,7 +111,7 @@ class ContextManager:
 
     def agent_context(self, agent: str) -> dict[str, JsonValue]:
         """All that one agent remembers."""
-        return {memory.key: memory.value for memory in self._store.memories(agent)}
+        return {memory.key: memory.value for memory in self._store.journal.memories(agent)}
 
     def add_lesson(self, text: str, task_id: str, words: Iterable[str] = ()) -> None:
         """Keep what a task taught. It comes back for tasks that share words with `text` or `words`.
@@ -125,14 +125,14 @@ class ContextManager:
         found = sorted(_words(redact(" ".join([lesson, *words]))))[:_LESSON_WORDS]
         name = hashlib.sha256(lesson.encode("utf-8", "replace")).hexdigest()[:16]
         value: JsonValue = {"text": lesson, "task_id": task_id, "words": list(found)}
-        self._store.remember(GLOBAL, _LESSON_PREFIX + name, value)
-        self._store.forget_oldest(GLOBAL, _LESSON_PREFIX, MAX_LESSONS)
+        self._store.journal.remember(GLOBAL, _LESSON_PREFIX + name, value)
+        self._store.journal.forget_oldest(GLOBAL, _LESSON_PREFIX, MAX_LESSONS)
 
     def lessons_for(self, text: str, limit: int = 5) -> list[str]:
         """The lessons that share words with `text`: those that share most first, of equals the newest first."""
         wanted = _words(text)
         ranked: list[tuple[int, int, str]] = []
-        for age, memory in enumerate(reversed(self._store.memories(GLOBAL, _LESSON_PREFIX))):
+        for age, memory in enumerate(reversed(self._store.journal.memories(GLOBAL, _LESSON_PREFIX))):
             match memory.value:
                 case {"text": str(lesson), "words": list(words)} if shared := len(wanted.intersection(map(str, words))):
                     ranked.append((-shared, age, lesson))
@@ -144,7 +144,7 @@ class ContextManager:
         return Section("Lessons from earlier tasks", lines, priority)
 
     def _global_text(self, key: str) -> str:
-        value = self._store.recall(GLOBAL, key)
+        value = self._store.journal.recall(GLOBAL, key)
         return value if isinstance(value, str) else ""
 
     def _fits(self, texts: Sequence[str | None], budget: int) -> bool:

@@ -8,31 +8,18 @@ from memory.database.database import BUSY_SECONDS, Database
 from memory.database.migrate import current_revision, migrate
 from memory.database.schema import SCHEMA_REVISION
 from memory.errors import DatabaseCorrupt, SchemaMissing
-from memory.tables.audit import AuditTables
+from memory.tables.audit import AuditTable
 from memory.tables.budgets import BudgetTables
-from memory.tables.control import ControlTable
+from memory.tables.commands import CommandTable
 from memory.tables.evidence import EvidenceTables
 from memory.tables.journal import JournalTables
 from memory.tables.ledger import LedgerTables
-from memory.tables.probes import ProbeTable
-from memory.tables.retention import RetentionTables
+from memory.tables.retention import Retention
 from memory.tables.tasks import TaskTable
-from memory.tables.waiting import WaitingTable
 
 
-class MemoryStore(
-    TaskTable,
-    EvidenceTables,
-    LedgerTables,
-    BudgetTables,
-    WaitingTable,
-    ProbeTable,
-    JournalTables,
-    AuditTables,
-    ControlTable,
-    RetentionTables,
-):
-    """Tasks, evidence, ledger, budgets, waiting calls, agents' memory, activity, decisions and the daemon's mailbox.
+class MemoryStore:
+    """The database, one object for each group of tables.
 
     `url` is `sqlite:////path/agents.db` or `postgresql://…`. Call `migrate()` once before use. Every method is one
     short transaction and may be called from any thread and several processes; a statement waits at most `busy_seconds`
@@ -41,7 +28,23 @@ class MemoryStore(
     """
 
     def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
-        self._database = Database(url, busy_seconds=busy_seconds)
+        self._database = database = Database(url, busy_seconds=busy_seconds)
+        self.tasks = TaskTable(database)
+        """Tasks and what they depend on."""
+        self.evidence = EvidenceTables(database)
+        """Attempts and verdicts."""
+        self.ledger = LedgerTables(database)
+        """Model calls, the cache of answers, and what models managed when they were tried out."""
+        self.budgets = BudgetTables(database)
+        """What is reserved and used of each limit, and the calls that wait for one."""
+        self.journal = JournalTables(database)
+        """Agents' memory, the activity stream, and decisions."""
+        self.audit = AuditTable(database)
+        """The chain over the activity stream."""
+        self.commands = CommandTable(database)
+        """What other processes ask of the daemon."""
+        self.retention = Retention(database)
+        """What is old enough to go."""
 
     def migrate(self) -> None:
         """Create or update the tables. Raises `SchemaTooNew` for a database of a newer program."""

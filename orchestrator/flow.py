@@ -119,7 +119,7 @@ class StageContext:
 
     def record_review(self, review: Review, number: int) -> bool:
         """Store a review as the verdict of round `number`, from inside a step; True when it approves."""
-        self.services.store.record_verdict(
+        self.services.store.evidence.record_verdict(
             Verdict(
                 task_id=self.task.id,
                 run=self.task.run,
@@ -141,7 +141,7 @@ class StageContext:
 
     def note(self, activity: str, **details: JsonValue) -> None:
         """Write to the activity stream, from inside a step."""
-        self.services.store.log_activity(self.agent, activity, self.task.id, **details)
+        self.services.store.journal.log(self.agent, activity, self.task.id, **details)
 
 
 @dataclass(frozen=True)

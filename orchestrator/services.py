@@ -69,7 +69,7 @@ class Services:
             result = self.git.sync(passes)
         except MergeConflict as conflict:
             alert(AlertKind.GIT, "owner's work", f"the owner's work does not fit the landing branch: {conflict}")
-            self.store.log_activity("orchestrator", "owner's work does not fit", problem=str(conflict))
+            self.store.journal.log("orchestrator", "owner's work does not fit", problem=str(conflict))
             return self.git.tip()
         if result.fetched and result.problem:
             alert(AlertKind.GIT, "owner's work", result.problem)
@@ -132,9 +132,9 @@ def _make_folders(paths: ProjectPaths) -> None:
 def _opened(settings: Settings, paths: ProjectPaths, lock: ExitStack, patient: bool, patience: float) -> Services:
     store = MemoryStore(paths.database_url)
     outlast(store.migrate, limit=patience)
-    if leftovers := store.settle_leftovers():
+    if leftovers := store.budgets.settle_leftovers():
         log.info("model calls that were cut off count as if they had cost the most they could", calls=leftovers)
-    store.forget_waiting()
+    store.budgets.forget_waiting()
     git = make_git(settings, paths)
     outlast(git.recover, limit=patience)
     outage = Outage()

@@ -61,17 +61,17 @@ class TaskOrchestrator:
     def submit_task(self, task: Task) -> bool:
         """Take in a task; False when its id is known. Raises `UnknownFlow` for a type nobody handles."""
         flow_of(task)
-        added = self._store.add_task(task)
+        added = self._store.tasks.add(task)
         self._services.wake.set()
         return added
 
     def get_active_tasks(self) -> list[Task]:
         """Tasks somebody works on."""
-        return self._store.list_tasks([TaskStatus.IN_PROGRESS], limit=_OPEN_LIMIT)
+        return self._store.tasks.select([TaskStatus.IN_PROGRESS], limit=_OPEN_LIMIT)
 
     def get_pending_tasks(self) -> list[Task]:
         """Tasks that wait for their turn, the most urgent first."""
-        return self._store.ready_tasks(limit=_OPEN_LIMIT)
+        return self._store.tasks.ready(limit=_OPEN_LIMIT)
 
     def idle_problem(self) -> str:
         """Why the CEO could not look for work in its last round; empty when it could."""
@@ -155,18 +155,18 @@ class TaskOrchestrator:
         waiting = self._services.llm.waiting()
         if not waiting:
             return False
-        tasks = self._store.workable_tasks(limit=_OPEN_LIMIT)
+        tasks = self._store.tasks.workable(limit=_OPEN_LIMIT)
         agents = {stage_job(task, 1).agent for task in tasks} | ({"ceo"} if self._ceo_job else set())
         return agents <= waiting
 
     def _dispatch(self) -> int:
         """Put the present stage of every workable task on its agent's queue. How many tasks are workable."""
-        for task in self._store.stranded_tasks():
-            dead = ", ".join(f"{needed.id} ({needed.status})" for needed in self._store.dead_dependencies(task))
+        for task in self._store.tasks.stranded():
+            dead = ", ".join(f"{needed.id} ({needed.status})" for needed in self._store.tasks.dead_dependencies(task))
             told = f"depends on {dead}"
-            self._store.transition(task.id, TaskStatus.BLOCKED, reason=FailureReason.CONFLICT, detail=told)
+            self._store.tasks.transition(task.id, TaskStatus.BLOCKED, reason=FailureReason.CONFLICT, detail=told)
             alert(AlertKind.OWNER, task.id, f"{task.title} is blocked: it {told} (`approvals list`)", task=task.id)
-        workable = self._store.workable_tasks(limit=_OPEN_LIMIT)
+        workable = self._store.tasks.workable(limit=_OPEN_LIMIT)
         active = [task for task in workable if task.status is TaskStatus.IN_PROGRESS]
         pending = [task for task in workable if task.status is TaskStatus.PENDING]
         begun = [*active, *self._to_begin(active, pending)]
@@ -189,7 +189,9 @@ class TaskOrchestrator:
         try:
             flow = flow_of(task)
         except UnknownFlow as unknown:
-            self._store.transition(task.id, TaskStatus.FAILED, reason=FailureReason.INVALID_OUTPUT, detail=str(unknown))
+            self._store.tasks.transition(
+                task.id, TaskStatus.FAILED, reason=FailureReason.INVALID_OUTPUT, detail=str(unknown)
+            )
             return
         position = flow.position(task.stage)
         behind = FlowState.model_validate(task.result).behind
@@ -240,13 +242,13 @@ class TaskOrchestrator:
 
     def _end(self, task: Task, to: TaskStatus, reason: FailureReason | None, detail: str) -> bool:
         """Take a task out of work from outside: its job stops at the next step, its test runs and model calls now."""
-        moved = self._store.transition(task.id, to, reason=reason, detail=detail)
+        moved = self._store.tasks.transition(task.id, to, reason=reason, detail=detail)
         if task.status in WORKABLE:
             self._engine.cancel(stage_job(task, 1).id)
         self._services.sandbox.kill(task.id)
         self._services.llm.give_up(task.id)
         if moved:
-            self._store.log_activity("orchestrator", f"task {to}", task.id, title=task.title, detail=detail)
+            self._store.journal.log("orchestrator", f"task {to}", task.id, title=task.title, detail=detail)
         return moved
 
     # -- words from other processes --------------------------------------------------------------------------
@@ -259,25 +261,25 @@ class TaskOrchestrator:
             "retry": self._retry,
             "approve": self._approve,
         }
-        for control in self._store.controls():
+        for control in self._store.commands.pending():
             log.info("command", command=control.command, argument=control.argument)
             try:
                 if control.command in commands:
                     task_id, _, seen = control.argument.partition(" ")
-                    commands[control.command](self._store.get_task(task_id), seen)
+                    commands[control.command](self._store.tasks.get(task_id), seen)
             except Exception as error:  # a bug must not keep the commands behind it waiting for ever
                 if passing_trouble(error):
                     raise
                 log.exception("command")
                 alert(AlertKind.CRITICAL, f"command: {type(error).__name__}", f"{control.command}: {error}")
-            self._store.drop_control(control.id)
+            self._store.commands.drop(control.id)
 
     def _cancel(self, task: Task, _: str) -> None:
         self._end(task, TaskStatus.CANCELLED, None, "cancelled by the owner")
 
     def _retry(self, task: Task, _: str) -> None:
-        if self._store.retry_task(task.id):
-            self._store.log_activity("orchestrator", "task retried", task.id, title=task.title)
+        if self._store.tasks.retry(task.id):
+            self._store.journal.log("orchestrator", "task retried", task.id, title=task.title)
 
     def _approve(self, task: Task, seen: str) -> None:
         if task.status is not TaskStatus.WAITING_APPROVAL or (seen and seen != moment_of(task)):
@@ -285,7 +287,7 @@ class TaskOrchestrator:
             return
         state = FlowState.model_validate(task.result)
         result = task.result | {"approved": [*state.approved, state.waiting_for], "waiting_for": ""}
-        self._store.transition(
+        self._store.tasks.transition(
             task.id, TaskStatus.IN_PROGRESS, expect=[TaskStatus.WAITING_APPROVAL], stage=task.stage, result=result
         )
-        self._store.log_activity("orchestrator", "approved by the owner", task.id, title=task.title)
+        self._store.journal.log("orchestrator", "approved by the owner", task.id, title=task.title)

@@ -15,8 +15,7 @@ from llm.calls.retrying import with_retries
 from llm.calls.sending import Sender
 from llm.calls.waiting import Patience
 from llm.errors import LLMError, ProviderError, ProviderUnavailable
-from llm.ledger import CallContext
-from llm.request import Answer, Request
+from llm.request import Answer, CallContext, Request
 from monitoring import AlertKind, alert, get_logger
 
 log = get_logger(__name__)

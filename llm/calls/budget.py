@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from config import BudgetSettings
 from llm.calls.pricing import worst_usd
 from llm.errors import BudgetExhausted, LLMError, ProviderTimeout
-from llm.ledger import CallContext, Claim, Ledger, LimitState, ModelCall
-from llm.request import Answer, Request
+from llm.request import Answer, CallContext, Request
 from llm.tokens import estimate_tokens
+from memory import Claim, LimitState, MemoryStore, ModelCall
 from monitoring import AlertKind, alert, get_logger
 
 log = get_logger(__name__)
@@ -60,9 +60,9 @@ class BudgetRefused(Exception):
 class Budget:
     """Reserves and settles for one client. Thread-safe."""
 
-    def __init__(self, settings: BudgetSettings, ledger: Ledger, clock: Callable[[], datetime]) -> None:
+    def __init__(self, settings: BudgetSettings, store: MemoryStore, clock: Callable[[], datetime]) -> None:
         self._settings = settings
-        self._ledger = ledger
+        self._store = store
         self._clock = clock
         self._lock = threading.Lock()
         self._paused: set[tuple[str, str]] = set()
@@ -77,7 +77,7 @@ class Budget:
             nano_usd=round(worst_usd(request, tokens) * _NANO),
             at=now,
         )
-        reserved = self._ledger.reserve(claim, self._settings)
+        reserved = self._store.budgets.reserve(claim, self._settings)
         if reserved.id is None:
             raise _refusal(reserved.over, claim, now)
         return reserved.id
@@ -88,7 +88,7 @@ class Budget:
         if answer.input_tokens > counted or answer.output_tokens > request.max_tokens:
             log.warning("a call took more tokens than were set aside", model=request.model, counted=counted,
                         input=answer.input_tokens, limit=request.max_tokens, output=answer.output_tokens)  # fmt: skip
-        self._tell(self._ledger.record_call(call, reservation, self._settings))
+        self._tell(self._store.ledger.record_call(call, reservation, self._settings))
 
     def release(self, reservation: int, request: Request, error: LLMError, *, cut_off: bool) -> None:
         """End the reservation of a call without an answer.
@@ -98,7 +98,7 @@ class Budget:
         tokens = input_tokens(request) if cut_off or isinstance(error, ProviderTimeout) else 0
         usd = worst_usd(request, tokens) - worst_usd(request, 0) if tokens else 0.0
         nano_usd = round(usd * _NANO)
-        self._tell(self._ledger.settle(reservation, tokens=tokens, nano_usd=nano_usd, budget=self._settings))
+        self._tell(self._store.budgets.settle(reservation, tokens=tokens, nano_usd=nano_usd, budget=self._settings))
 
     def tell_pause(self, refusal: BudgetRefused) -> None:
         """Tell the owner that calls wait for a new period, once for each limit and period."""

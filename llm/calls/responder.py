@@ -19,10 +19,10 @@ from llm.calls.stored import entry, failed, replayed
 from llm.calls.waiting import Patience
 from llm.embedded.server import LocalModelServer
 from llm.errors import LLMError
-from llm.ledger import CallContext, Ledger, StoredResponse
 from llm.lineup import ServedModel
 from llm.providers.provider import Endpoint, Provider
-from llm.request import Answer, Request
+from llm.request import Answer, CallContext, Request
+from memory import MemoryStore, StoredResponse
 from monitoring import get_logger
 
 log = get_logger(__name__)
@@ -48,17 +48,17 @@ class Responder:
     def __init__(
         self,
         settings: LLMSettings,
-        ledger: Ledger,
+        store: MemoryStore,
         endpoints: Mapping[Provider, Endpoint],
         local: LocalModelServer | None,
         terms: Terms,
     ) -> None:
         self._settings = settings
-        self._ledger = ledger
+        self._store = store
         self._terms = terms
         self._under_way = CallsUnderWay()
         self._sender = Sender(settings, endpoints, local)
-        self._budget = Budget(terms.budget, ledger, terms.clock)
+        self._budget = Budget(terms.budget, store, terms.clock)
         self._circuits = Circuits(settings.outage_retry, self._under_way.stir)
 
     def answer(self, request: Request, context: CallContext, *, trial: bool = False) -> Answer:
@@ -69,20 +69,20 @@ class Responder:
         """
         asked = [request] if trial else candidates(request, self._terms.fallbacks)
         for each in asked:  # a replayed step must find its answer, whoever gave it
-            known = self._ledger.find_call(context.workflow_id, context.step, each.digest())
+            known = self._store.ledger.find_call(context.workflow_id, context.step, each.digest())
             if known and (answer := replayed(known, each)):
                 log.debug("model call replayed", agent=context.agent, step=context.step)
                 return answer
         repeatable = not trial and request.temperature == 0 and self._settings.cache_ttl > 0
-        cached = self._ledger.cached_response(request.digest(), self._settings.cache_ttl) if repeatable else None
+        cached = self._store.ledger.cached_response(request.digest(), self._settings.cache_ttl) if repeatable else None
         if cached and (answer := replayed(cached, request)):
-            self._ledger.record_call(entry(request, context, answer, cost=0.0, cached=True, seconds=0.0))
+            self._store.ledger.record_call(entry(request, context, answer, cost=0.0, cached=True, seconds=0.0))
             return answer
         begun = monotonic()
         try:
             granted = self._granted(asked, context, trial=trial)
         except LLMError as error:
-            self._ledger.record_call(failed(request, context, error, monotonic() - begun))
+            self._store.ledger.record_call(failed(request, context, error, monotonic() - begun))
             raise
         self._keep(granted, context, repeatable=repeatable)
         self._under_way.stir()  # what was set aside for this call is free again
@@ -110,7 +110,7 @@ class Responder:
 
     def _granted(self, asked: Sequence[Request], context: CallContext, *, trial: bool) -> Granted:
         with self._under_way.call(context.task_id, context.agent, patient=context.patient) as call:
-            patience = Patience(call, context, self._ledger, self._terms.clock)
+            patience = Patience(call, context, self._store, self._terms.clock)
             asking = Asking(
                 call, context, patience, self._sender, self._budget, self._circuits,
                 retries=0 if trial else self._settings.max_retries, patient=self._terms.patient and not trial,
@@ -126,6 +126,6 @@ class Responder:
         call = entry(request, context, answer, cost=cost_usd(request, answer), cached=False, seconds=seconds)
         self._budget.record(call, granted.reservation, request, answer)
         if repeatable:
-            self._ledger.store_response(request.digest(), StoredResponse.model_validate(call))
+            self._store.ledger.store_response(request.digest(), StoredResponse.model_validate(call, from_attributes=True))
         log.info("model call", agent=context.agent, step=context.step, model=request.model, seconds=round(seconds, 2),
                  input=answer.input_tokens, output=answer.output_tokens, cached=answer.cached_tokens)  # fmt: skip

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from llm.errors import LLMError
-from llm.ledger import Answered, CallContext, ModelCall
-from llm.request import Answer, Request, ToolCall, Turn
+from llm.request import Answer, CallContext, Request, ToolCall, Turn
+from memory import ModelCall, StoredResponse
 from monitoring import redact
 
 
@@ -62,7 +62,7 @@ def failed(request: Request, context: CallContext, error: LLMError, seconds: flo
     return entry(request, context, nothing, cost=0.0, cached=False, seconds=seconds, outcome=type(error).__name__)
 
 
-def replayed(found: Answered, request: Request) -> Answer | None:
+def replayed(found: StoredResponse, request: Request) -> Answer | None:
     """The answer that was stored for `request`; None when it cannot be read any more."""
     try:
         said = _SAID.validate_json(found.response) if request.tools else _Said(found.response, ())

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from llm.calls.in_flight import CallUnderWay
-from llm.ledger import CallContext, Ledger, WaitingCall
+from llm.request import CallContext
+from memory import MemoryStore, WaitingCall
 from monitoring import get_logger
 
 log = get_logger(__name__)
@@ -20,10 +21,12 @@ _LONGEST_SLEEP = 60.0
 class Patience:
     """The waiting of one call, in its own thread; shown in the database until `over`."""
 
-    def __init__(self, call: CallUnderWay, context: CallContext, ledger: Ledger, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, call: CallUnderWay, context: CallContext, store: MemoryStore, clock: Callable[[], datetime]
+    ) -> None:
         self._call = call
         self._context = context
-        self._ledger = ledger
+        self._store = store
         self._clock = clock
         self._since: datetime | None = None
         self._begun = 0.0
@@ -47,7 +50,7 @@ class Patience:
         """The call is made now, or has ended: nothing is shown any more."""
         self._call.waiting = False
         if self._row is not None:
-            self._ledger.end_waiting(self._row)
+            self._store.budgets.end_waiting(self._row)
             log.info("a model call waits no more", agent=self._context.agent, step=self._context.step,
                      seconds=round(time.monotonic() - self._begun))  # fmt: skip
         self._since = self._row = self._shown = None
@@ -57,11 +60,11 @@ class Patience:
         if shown == self._shown:
             return
         if self._row is not None:
-            self._ledger.end_waiting(self._row)
+            self._store.budgets.end_waiting(self._row)
         assert self._since is not None
         waiting = WaitingCall(
             agent=self._context.agent, task_id=self._context.task_id, kind=kind, reason=reason, since=self._since,
             until=until,
         )  # fmt: skip
-        self._row = self._ledger.begin_waiting(waiting)
+        self._row = self._store.budgets.begin_waiting(waiting)
         self._shown = shown

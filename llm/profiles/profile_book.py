@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 from config import Capabilities, LLMSettings
 from llm.calls.responder import Responder
 from llm.errors import LLMError, ProviderRefused
-from llm.ledger import CallContext, Ledger, ModelProbe, Probed
 from llm.lineup import ServedModel
 from llm.profiles.probe import QUESTIONS, Question
 from llm.profiles.profiles import PROBED, ModelProfile, guessed, known, profile_of, tried
 from llm.providers.provider import Endpoint, Provider
+from llm.request import CallContext
+from memory import MemoryStore, ModelProbe
 from monitoring import get_logger
 
 log = get_logger(__name__)
@@ -32,15 +33,15 @@ class ProfileBook:
     """Profiles by model. Thread-safe."""
 
     def __init__(
-        self, settings: LLMSettings, ledger: Ledger, responder: Responder, endpoints: Mapping[Provider, Endpoint]
+        self, settings: LLMSettings, store: MemoryStore, responder: Responder, endpoints: Mapping[Provider, Endpoint]
     ) -> None:
         self._settings = settings
-        self._ledger = ledger
+        self._store = store
         self._responder = responder
         self._endpoints = endpoints
         self._lock = threading.Lock()
         self._trying: dict[ServedModel, threading.Lock] = {}
-        self._found: dict[ServedModel, Probed] = {}
+        self._found: dict[ServedModel, ModelProbe] = {}
         self._not_before: dict[ServedModel, float] = {}
 
     def profile(self, model: ServedModel, *, of_owner: bool, ask: bool = True) -> ModelProfile:
@@ -59,7 +60,7 @@ class ProfileBook:
             return profile_of(model, guessed(), "guessed", kind, told)
         return profile_of(model, tried(model, probe), "probed", kind, told)
 
-    def _probed(self, model: ServedModel, *, ask: bool) -> Probed | None:
+    def _probed(self, model: ServedModel, *, ask: bool) -> ModelProbe | None:
         with self._lock:
             trying = self._trying.setdefault(model, threading.Lock())
         if not ask:
@@ -70,15 +71,15 @@ class ProfileBook:
                 found = self._try_out(model)
             return found
 
-    def _remembered(self, model: ServedModel) -> Probed | None:
+    def _remembered(self, model: ServedModel) -> ModelProbe | None:
         if model not in self._found:
-            found = self._ledger.find_probe(model.provider, self._address(model), model.name)
+            found = self._store.ledger.find_probe(model.provider, self._address(model), model.name)
             if found is None:
                 return None
             self._found[model] = found
         return self._found[model]
 
-    def _try_out(self, model: ServedModel) -> Probed | None:
+    def _try_out(self, model: ServedModel) -> ModelProbe | None:
         log.info("trying out a model that is not known", provider=model.provider, model=model.name)
         able: dict[str, bool] = {}
         for question in QUESTIONS:
@@ -98,7 +99,7 @@ class ProfileBook:
             edit_blocks=able["edit_blocks"],
             repairs=able["repairs"],
         )
-        self._ledger.record_probe(probe)
+        self._store.ledger.record_probe(probe)
         self._found[model] = probe
         log.info("tried out a model", provider=model.provider, model=model.name, **able)
         return probe

@@ -12,9 +12,9 @@ from typing import Literal, TypeAlias
 import yaml
 
 from config import Capabilities
-from llm.ledger import Probed
 from llm.lineup import ServedModel
 from llm.providers.provider import LOCAL_CONTEXT
+from memory import ModelProbe
 
 Source: TypeAlias = Literal["known", "probed", "guessed", "owner"]
 """Where an ability comes from."""
@@ -98,7 +98,7 @@ def known(model: ServedModel) -> Capabilities | None:
     return None
 
 
-def tried(model: ServedModel, probe: Probed) -> Capabilities:
+def tried(model: ServedModel, probe: ModelProbe) -> Capabilities:
     """What follows from the answers of a model that was tried out.
 
     A judge must have managed all of it, and not be of a size whose opinion never was worth anything.

@@ -37,18 +37,19 @@ def link(previous: str, agent: str, activity: str, task_id: str | None, details:
     return hashlib.sha256(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
 
 
-class AuditTables:
+class AuditTable:
     """Checks the chain of `activity_logs`."""
 
-    _database: Database
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    def audit_head(self) -> tuple[int, str]:
+    def head(self) -> tuple[int, str]:
         """The last line of the trail and its hash; whoever notes them can tell later whether the trail is still his."""
         with self._database.read() as connection:
             row = connection.execute(sa.select(audit_chain.c.head_id, audit_chain.c.head_hash)).one_or_none()
         return (row.head_id, row.head_hash) if row else (0, "")
 
-    def verify_audit(self) -> AuditReport:
+    def verify(self) -> AuditReport:
         """Follow the chain from where retention left off to its head, and say where it breaks first."""
         lines = activity_logs.c
         raw = [sa.type_coerce(column, sa.Text).label(column.name) for column in (lines.activity, lines.details)]

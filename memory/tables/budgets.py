@@ -11,12 +11,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic import BaseModel
 
 from config import BudgetSettings
 from memory.database.database import Database
-from memory.database.schema import budgets, reservations
-from memory.models.budgets import NANO, Claim, LimitState, Reserved, Scope, Unit
+from memory.database.schema import budgets, reservations, waiting_calls
+from memory.models.budgets import NANO, Claim, LimitState, Reserved, Scope, Unit, WaitingCall
 from memory.models.tasks import UtcTime, utc_now
 
 _LOCK = 0x627564676574  # any number, the same in every process: "budget"
@@ -32,9 +31,10 @@ Totals = dict[tuple[str, str], sa.RowMapping]
 class BudgetTables:
     """The tables `budgets` and `reservations`."""
 
-    _database: Database
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    def reserve(self, claim: BaseModel, budget: BudgetSettings) -> Reserved:
+    def reserve(self, claim: Claim, budget: BudgetSettings) -> Reserved:
         """Set aside what a call may take at worst: a `Claim`, or another model with its fields (`llm` has its own).
 
         Refused, with the limits that stand in the way, when used, reserved and claimed would go over one of them.
@@ -99,6 +99,29 @@ class BudgetTables:
             "reserved_nano_usd": budgets.c.reserved_nano_usd + wanted.nano_usd,
         }
         connection.execute(insert.on_conflict_do_update(index_elements=["scope", "subject"], set_=more))
+
+    def begin_waiting(self, waiting: WaitingCall) -> int:
+        """Write down that a call waits: gives the row's id."""
+        insert = waiting_calls.insert().values(waiting.model_dump(exclude={"id"})).returning(waiting_calls.c.id)
+        with self._database.write() as connection:
+            number: int = connection.execute(insert).scalar_one()
+        return number
+
+    def end_waiting(self, number: int) -> None:
+        """The call goes on, or was given up."""
+        with self._database.write() as connection:
+            connection.execute(waiting_calls.delete().where(waiting_calls.c.id == number))
+
+    def waiting_calls(self) -> list[WaitingCall]:
+        """All calls that wait, the longest waiting first."""
+        with self._database.read() as connection:
+            rows = connection.execute(sa.select(waiting_calls).order_by(waiting_calls.c.since)).mappings()
+            return [WaitingCall.model_validate(dict(row)) for row in rows]
+
+    def forget_waiting(self) -> None:
+        """Throw away what a killed daemon left: its calls wait anew when their steps run again."""
+        with self._database.write() as connection:
+            connection.execute(waiting_calls.delete())
 
 
 def lock_budgets(connection: sa.Connection, database: Database) -> None:

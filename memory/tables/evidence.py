@@ -17,7 +17,8 @@ _VERDICT_NAME = ("task_id", "run", "stage", "agent", "number")
 class EvidenceTables:
     """The tables `attempts` and `verdicts`. Recording the same one again replaces it: steps may be repeated."""
 
-    _database: Database
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def record_attempt(self, attempt: Attempt) -> None:
         """Store an attempt, in place of the one of the same name. Raises `UnknownTask`."""

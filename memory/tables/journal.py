@@ -44,7 +44,8 @@ def lock_activity(database: Database, connection: sa.Connection) -> None:
 class JournalTables:
     """The tables `agent_memory`, `activity_logs` and `decision_history`."""
 
-    _database: Database
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def remember(self, agent: str, key: str, value: JsonValue) -> None:
         """Keep `value` for an agent, in place of what stood under `key`. Raises `ValueTooLarge`."""
@@ -91,7 +92,7 @@ class JournalTables:
         with self._database.write() as connection:
             return connection.execute(agent_memory.delete().where(mine, agent_memory.c.id.not_in(kept))).rowcount
 
-    def log_activity(self, agent: str, activity: str, task_id: str | None = None, **details: JsonValue) -> int:
+    def log(self, agent: str, activity: str, task_id: str | None = None, **details: JsonValue) -> int:
         """Append a line to the stream and give back its id. Details that are too large are cut, never refused."""
         text = json_text(details)
         if len(text) > DETAILS_LIMIT:
@@ -113,7 +114,7 @@ class JournalTables:
         query = sa.select(*_SHOWN).where(_LINES.id > after_id).order_by(_LINES.id).limit(limit)
         return self._activities(query, task_id)
 
-    def latest_activity(self, limit: int = 50, *, task_id: str | None = None) -> list[Activity]:
+    def latest(self, limit: int = 50, *, task_id: str | None = None) -> list[Activity]:
         """The last `limit` lines, oldest first."""
         query = sa.select(*_SHOWN).order_by(_LINES.id.desc()).limit(limit)
         return self._activities(query, task_id)[::-1]

@@ -10,13 +10,12 @@ from datetime import timedelta
 from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
-from pydantic import BaseModel
 
 from config import BudgetSettings
 from memory.database.database import Database, Query
-from memory.database.schema import model_cache, model_calls
+from memory.database.schema import model_cache, model_calls, model_probes
 from memory.models.budgets import NANO, LimitState
-from memory.models.tasks import ModelCall, StoredResponse, UsageRow, utc_now
+from memory.models.tasks import ModelCall, ModelProbe, StoredResponse, UsageRow, utc_now
 from memory.tables.budgets import lock_budgets, settled
 
 UsageKey = Literal["task", "agent", "model", "day"]
@@ -26,9 +25,10 @@ _RESPONSE_COLUMNS = tuple(StoredResponse.model_fields)
 
 
 class LedgerTables:
-    """The tables `model_calls` and `model_cache`."""
+    """The tables `model_calls`, `model_cache` and `model_probes` (what models managed when they were tried out)."""
 
-    _database: Database
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def find_call(self, workflow_id: str, step: str, request_hash: str) -> StoredResponse | None:
         """The answer this very step already got to this request, or None."""
@@ -41,23 +41,22 @@ class LedgerTables:
         return self._one_response(query)
 
     def record_call(
-        self, call: BaseModel, reservation: int | None = None, budget: BudgetSettings | None = None
+        self, call: ModelCall, reservation: int | None = None, budget: BudgetSettings | None = None
     ) -> list[LimitState]:
-        """Write a call into the ledger: a `ModelCall`, or another model with its fields (`llm` has its own).
+        """Write a call into the ledger.
 
         Of the calls with outcome `ok` the first one of a (workflow, step, request) stays; a second is left out.
         Failed calls are all written: they may have cost tokens. The call's `reservation` is settled in the same
         transaction, so that none is left of an answer that is kept; gives what `settle` gives.
         """
-        checked = ModelCall.model_validate(call, from_attributes=True)
-        insert = self._database.insert(model_calls).values(checked.model_dump(exclude={"id"}))
+        insert = self._database.insert(model_calls).values(call.model_dump(exclude={"id"}))
         with self._database.write(patient=True) as connection:
             if reservation is not None:
                 lock_budgets(connection, self._database)
             connection.execute(insert.on_conflict_do_nothing(index_elements=_ANSWER_NAME, index_where=_USABLE))
             if reservation is None:
                 return []
-            tokens, nano_usd = checked.input_tokens + checked.output_tokens, round((checked.cost_usd or 0.0) * NANO)
+            tokens, nano_usd = call.input_tokens + call.output_tokens, round((call.cost_usd or 0.0) * NANO)
             return settled(connection, reservation, tokens, nano_usd, budget or BudgetSettings())
 
     def cached_response(self, request_hash: str, max_age_seconds: float) -> StoredResponse | None:
@@ -68,9 +67,9 @@ class LedgerTables:
         )
         return self._one_response(query)
 
-    def store_response(self, request_hash: str, response: BaseModel) -> None:
-        """Put an answer into the cache, in place of an older one: a `StoredResponse` or a model with its fields."""
-        values = StoredResponse.model_validate(response, from_attributes=True).model_dump()
+    def store_response(self, request_hash: str, response: StoredResponse) -> None:
+        """Put an answer into the cache, in place of an older one."""
+        values = response.model_dump()
         insert = self._database.insert(model_cache).values(request_hash=request_hash, **values)
         with self._database.write() as connection:
             connection.execute(insert.on_conflict_do_update(index_elements=["request_hash"], set_=values))
@@ -97,6 +96,24 @@ class LedgerTables:
         with self._database.read() as connection:
             row = connection.execute(query).mappings().first()
         return None if row is None else StoredResponse.model_validate(dict(row))
+
+    def find_probe(self, provider: str, address: str, model: str) -> ModelProbe | None:
+        """What this model managed, or None when it was not tried out."""
+        columns = model_probes.c
+        query = sa.select(model_probes).where(
+            columns.provider == provider, columns.address == address, columns.model == model
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else ModelProbe.model_validate(dict(row))
+
+    def record_probe(self, probe: ModelProbe) -> None:
+        """Remember what a model managed, in place of an earlier row."""
+        values = probe.model_dump()
+        insert = self._database.insert(model_probes).values(values)
+        name = [column.name for column in model_probes.primary_key]
+        with self._database.write() as connection:
+            connection.execute(insert.on_conflict_do_update(index_elements=name, set_=values))
 
 
 def _usage_key(group_by: UsageKey) -> sa.ColumnElement[str]:

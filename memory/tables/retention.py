@@ -16,10 +16,11 @@ from memory.tables.journal import lock_activity
 from memory.tables.tasks import ENDED
 
 
-class RetentionTables:
+class Retention:
     """Clean-up over several tables; each method may be called again at any time."""
 
-    _database: Database
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def forget_answers(self, before: datetime) -> int:
         """Empty prompt and response of older model calls; how many. Tokens, costs and hashes stay for the budgets."""
@@ -32,7 +33,7 @@ class RetentionTables:
     def forget_activity(self, before: datetime) -> int:
         """Delete older lines of the activity stream, up to the first that an open task needs; how many.
 
-        Only its beginning can go, since the lines are chained: where it was cut off is kept for `verify_audit`.
+        Only its beginning can go, since the lines are chained: where it was cut off is kept for `verify`.
         """
         lines = activity_logs.c
         kept = sa.or_(lines.timestamp >= before, lines.task_id.in_(_open_tasks()))

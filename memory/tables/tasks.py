@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
@@ -14,8 +14,10 @@ from memory.database.schema import task_dependencies, tasks
 from memory.errors import AmbiguousTask, IllegalTransition, UnknownTask
 from memory.models.priority import effective_priority_column
 from memory.models.tasks import Task, TaskStatus, TaskType, utc_now
-from memory.tables.task_retries import RETRIABLE, AnewTable
 from monitoring.errors import FailureReason
+
+RETRIABLE = frozenset({TaskStatus.FAILED, TaskStatus.BLOCKED, TaskStatus.CANCELLED})
+"""A task in one of these can be put back to pending as a new run."""
 
 ENDED = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.BLOCKED, TaskStatus.CANCELLED})
 """Nothing more happens to a task in one of these, unless someone retries it."""
@@ -31,7 +33,7 @@ SOURCES: dict[TaskStatus, frozenset[TaskStatus]] = {
     TaskStatus.BLOCKED: _OPEN,
     TaskStatus.CANCELLED: _OPEN | {TaskStatus.BLOCKED},
 }
-"""The life of a task: from where each status can be reached. Back from an end leads only `retry_task`."""
+"""The life of a task: from where each status can be reached. Back from an end leads only `retry`."""
 
 _DEAD = (TaskStatus.FAILED, TaskStatus.CANCELLED)
 _SHOWN_CANDIDATES = 5
@@ -49,12 +51,13 @@ class TaskChanges(TypedDict, total=False):
     result: dict[str, JsonValue]
 
 
-class TaskTable(AnewTable):
+class TaskTable:
     """The tables `tasks` and `task_dependencies`. Every change of status is one compare-and-set."""
 
-    _database: Database
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    def add_task(self, task: Task) -> bool:
+    def add(self, task: Task) -> bool:
         """Store a new task; False if its id is there already, which is left as it is.
 
         Raises `UnknownTask` if its parent or a task it depends on is not there: so no circle can arise.
@@ -73,7 +76,7 @@ class TaskTable(AnewTable):
                 connection.execute(task_dependencies.insert(), edges)
             return added
 
-    def get_task(self, task_id: str) -> Task:
+    def get(self, task_id: str) -> Task:
         """The task with exactly this id. Raises `UnknownTask`."""
         with self._database.read() as connection:
             found = _load(connection, _TASKS.where(tasks.c.id == task_id))
@@ -81,7 +84,7 @@ class TaskTable(AnewTable):
             raise UnknownTask(task_id)
         return found[0]
 
-    def find_task(self, prefix: str) -> Task:
+    def find(self, prefix: str) -> Task:
         """The one task whose id begins with `prefix`. Raises `UnknownTask` or `AmbiguousTask`."""
         query = _TASKS.where(tasks.c.id.startswith(prefix, autoescape=True)).order_by(tasks.c.id)
         with self._database.read() as connection:
@@ -93,7 +96,7 @@ class TaskTable(AnewTable):
             raise AmbiguousTask(prefix, [task.id for task in found])
         return (exact or found)[0]
 
-    def list_tasks(
+    def select(
         self,
         status: Collection[TaskStatus] | None = None,
         *,
@@ -115,14 +118,14 @@ class TaskTable(AnewTable):
         with self._database.read() as connection:
             return _load(connection, query)
 
-    def ready_tasks(self, limit: int = 100, *, now: datetime | None = None) -> list[Task]:
+    def ready(self, limit: int = 100, *, now: datetime | None = None) -> list[Task]:
         """Pending tasks whose dependencies are all completed: the most urgent first, then the oldest."""
         query = _TASKS.where(tasks.c.status == TaskStatus.PENDING, ~_waits()).limit(limit)
         with self._database.read() as connection:
             return _load(connection, query.order_by(*_urgency(now)))
 
-    def workable_tasks(self, limit: int = 100, *, now: datetime | None = None) -> list[Task]:
-        """What `ready_tasks` gives, and before it the tasks in progress: as one statement, so that a task that is
+    def workable(self, limit: int = 100, *, now: datetime | None = None) -> list[Task]:
+        """What `ready` gives, and before it the tasks in progress: as one statement, so that a task that is
         begun meanwhile, or becomes ready because another one ends, is in one half or the other.
         """
         begun = tasks.c.status == TaskStatus.IN_PROGRESS
@@ -130,7 +133,7 @@ class TaskTable(AnewTable):
         with self._database.read() as connection:
             return _load(connection, query.order_by(sa.case((begun, 0), else_=1), *_urgency(now)).limit(limit))
 
-    def stranded_tasks(self, limit: int = 100) -> list[Task]:
+    def stranded(self, limit: int = 100) -> list[Task]:
         """Pending tasks that can never start, because a dependency failed or was cancelled; oldest first."""
         query = (
             _TASKS.where(tasks.c.status == TaskStatus.PENDING, _has_dependency(tasks.c.id, *_DEAD))
@@ -154,7 +157,7 @@ class TaskTable(AnewTable):
             counts: dict[TaskStatus, int] = dict(connection.execute(query).all())
         return {status: counts.get(status, 0) for status in TaskStatus}
 
-    def update_task(self, task_id: str, **changes: Unpack[TaskChanges]) -> None:
+    def update(self, task_id: str, **changes: Unpack[TaskChanges]) -> None:
         """Change a task beside its status. Raises `UnknownTask`."""
         with self._database.write() as connection:
             found = _load(connection, _TASKS.where(tasks.c.id == task_id).with_for_update(of=tasks))
@@ -193,6 +196,30 @@ class TaskTable(AnewTable):
             values["result"] = result
         with self._database.write() as connection:
             return _compare_and_set(connection, task_id, expected, run, values)
+
+    def retry(self, task_id: str) -> bool:
+        """Put a failed, blocked or cancelled task back to pending as a new run; False if it is in no such status."""
+        with self._database.write() as connection:
+            return _begin_anew(connection, task_id, RETRIABLE, None, {})
+
+    def reword(self, task_id: str, run: int, title: str, description: str) -> bool:
+        """Let a task in progress begin anew in other words; False if that `run` of it is in progress no more."""
+        words: dict[str, object] = {"title": title, "description": description}
+        with self._database.write() as connection:
+            return _begin_anew(connection, task_id, [TaskStatus.IN_PROGRESS], run, words)
+
+    def split(self, task_id: str, run: int, parts: Sequence[Task]) -> bool:
+        """Let a task in progress begin anew once `parts`, new tasks that depend on nothing, are completed.
+
+        False if that `run` of it is in progress no more; nothing is added then.
+        """
+        with self._database.write() as connection:
+            if not _begin_anew(connection, task_id, [TaskStatus.IN_PROGRESS], run, {}):
+                return False
+            connection.execute(tasks.insert(), [part.model_dump(exclude={"depends_on"}) for part in parts])
+            edges = [{"task_id": task_id, "depends_on_id": part.id} for part in parts]
+            connection.execute(task_dependencies.insert(), edges)
+            return True
 
 
 # Ids hold no comma, so one column can carry them all.
@@ -275,5 +302,33 @@ def _compare_and_set(
     if connection.execute(update).rowcount == 1:
         return True
     if _missing(connection, [task_id]):
+        raise UnknownTask(task_id)
+    return False
+
+
+def _begin_anew(
+    connection: sa.Connection,
+    task_id: str,
+    expected: Sequence[TaskStatus] | frozenset[TaskStatus],
+    run: int | None,
+    words: dict[str, object],
+) -> bool:
+    values: dict[str, object] = {
+        "status": TaskStatus.PENDING,
+        "run": tasks.c.run + 1,
+        "reason": None,
+        "reason_detail": "",
+        "stage": "",
+        "result": {},
+        "started_at": None,
+        "finished_at": None,
+        "updated_at": utc_now(),
+    }
+    update = tasks.update().where(tasks.c.id == task_id, tasks.c.status.in_(expected)).values(values | words)
+    if run is not None:
+        update = update.where(tasks.c.run == run)
+    if connection.execute(update).rowcount == 1:
+        return True
+    if connection.execute(sa.select(tasks.c.id).where(tasks.c.id == task_id)).first() is None:
         raise UnknownTask(task_id)
     return False

@@ -78,7 +78,7 @@ def record_attempt(
     ctx: StageContext, attempt: Try, outcome: str, digest: str, trial: Trial, seconds: float = 0.0
 ) -> None:
     """Store an attempt as a row; repeating it changes nothing."""
-    ctx.services.store.record_attempt(
+    ctx.services.store.evidence.record_attempt(
         Attempt(
             task_id=ctx.task.id,
             run=ctx.task.run,
@@ -156,7 +156,7 @@ def _given_up(ctx: StageContext, state: CodeState, answers: int) -> StageFailed:
 
 
 def _attempts(ctx: StageContext) -> list[Attempt]:
-    return ctx.services.store.attempts(ctx.task.id, run=ctx.task.run)
+    return ctx.services.store.evidence.attempts(ctx.task.id, run=ctx.task.run)
 
 
 def _note_attempt(ctx: StageContext, attempt: Try, outcome: str) -> None:

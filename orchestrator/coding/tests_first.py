@@ -123,7 +123,7 @@ def _see_red(ctx: StageContext, state: CodeState) -> int:
 
 
 def _has_parts(ctx: StageContext) -> bool:
-    return bool(ctx.services.store.list_tasks(parent_id=ctx.task.id, limit=1))
+    return bool(ctx.services.store.tasks.select(parent_id=ctx.task.id, limit=1))
 
 
 def _red_check(ctx: StageContext, state: CodeState) -> RedCheck:

@@ -139,7 +139,7 @@ def _model_review(ctx: StageContext, state: CodeState) -> Review:
 
 
 def _learn(ctx: StageContext, state: CodeState) -> bool:
-    wanted, attempts = state.settled, ctx.services.store.attempts(ctx.task.id, run=ctx.task.run)
+    wanted, attempts = state.settled, ctx.services.store.evidence.attempts(ctx.task.id, run=ctx.task.run)
     name = wanted.symbols[0] if wanted.symbols else ""
     lesson = of_landed(name, wanted.target_file, state.strategy, state.approach, attempts)
     ctx.services.context.add_lesson(lesson, ctx.task.id, [ctx.task.title])

@@ -59,7 +59,7 @@ def is_for_tech_lead(store: MemoryStore, flow: Flow, task: Task, stage: str, fai
         return False
     if task.tests and failure.reason is FailureReason.INVALID_OUTPUT:
         return False  # the owner's tests are at fault, and they are nobody else's to change
-    return store.recall(_AGENT, _PREFIX + task.id) is None
+    return store.journal.recall(_AGENT, _PREFIX + task.id) is None
 
 
 def escalated(task: Task, failure: StageFailed) -> dict[str, JsonValue]:
@@ -95,9 +95,9 @@ def _ask(ctx: StageContext, failure: StageFailed) -> Escalation:
 
 def _setback(ctx: StageContext, failure: StageFailed) -> Setback:
     store, task = ctx.services.store, ctx.task
-    attempts = store.attempts(task.id, run=task.run)
+    attempts = store.evidence.attempts(task.id, run=task.run)
     last = next((tried.evidence for tried in reversed(attempts) if tried.evidence and tried.tests_failed), "")
-    verdicts = [verdict for verdict in store.verdicts(task.id, run=task.run) if not verdict.approved]
+    verdicts = [verdict for verdict in store.evidence.verdicts(task.id, run=task.run) if not verdict.approved]
     tests = task.tests or _committed_tests(ctx)
     return Setback(
         reason=f"{failure.reason}, {failure.detail[:_WORDS]}",
@@ -121,7 +121,7 @@ def _committed_tests(ctx: StageContext) -> str:
 def _resolve(ctx: StageContext, answer: Escalation) -> Resolution:
     """Make of the answer what can be done, and remember it: a task is escalated once."""
     store, task = ctx.services.store, ctx.task
-    if known := store.recall(_AGENT, _PREFIX + task.id):
+    if known := store.journal.recall(_AGENT, _PREFIX + task.id):
         return Resolution.model_validate(known)  # this step was killed after it had been remembered
     resolved = Resolution(action="give_up", reason=answer.reason)
     if answer.action == "split" and (parts := _parts(store, task, answer)):
@@ -132,12 +132,12 @@ def _resolve(ctx: StageContext, answer: Escalation) -> Resolution:
             action="rewrite", reason=answer.reason, title=" ".join(answer.title.split()), description=told
         )
     record: dict[str, JsonValue] = {"task": task.id, "action": resolved.action, "reason": answer.reason}
-    store.record_decision(_AGENT, "escalation", {**record, "parts": [part.id for part in resolved.parts]})
+    store.journal.record_decision(_AGENT, "escalation", {**record, "parts": [part.id for part in resolved.parts]})
     if answer.lesson.strip():
         ctx.services.context.add_lesson(" ".join(answer.lesson.split()), task.id, [task.title, task.description])
     ctx.note("escalated to the tech lead", action=resolved.action, reason=answer.reason)
-    store.remember(_AGENT, _PREFIX + task.id, resolved.model_dump(mode="json"))
-    store.forget_oldest(_AGENT, _PREFIX, _MOST_REMEMBERED)
+    store.journal.remember(_AGENT, _PREFIX + task.id, resolved.model_dump(mode="json"))
+    store.journal.forget_oldest(_AGENT, _PREFIX, _MOST_REMEMBERED)
     return resolved
 
 
@@ -146,7 +146,9 @@ def _parts(store: MemoryStore, task: Task, answer: Escalation) -> list[Task]:
     if task.parent_id is not None:
         return []
     known = [
-        (other.title, other.description) for other in store.list_tasks(limit=_KNOWN_TASKS) if other.status not in ENDED
+        (other.title, other.description)
+        for other in store.tasks.select(limit=_KNOWN_TASKS)
+        if other.status not in ENDED
     ]
     known.append((task.title, task.description))
     parts: list[Task] = []

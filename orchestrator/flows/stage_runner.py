@@ -49,7 +49,7 @@ class StageRunner:
 
     def __call__(self, steps: Steps) -> None:
         payload = steps.job.payload
-        task = outlast(lambda: self._services.store.get_task(str(payload["task"])))
+        task = outlast(lambda: self._services.store.tasks.get(str(payload["task"])))
         if not self._is_current(task, steps.job):
             return
         flow = flow_of(task)
@@ -93,21 +93,21 @@ class StageRunner:
         log.warning("stage begins again", problem=str(changed))
         visit = FlowState.model_validate(task.result).visit + 1
         result = {**task.result, "visit": visit}
-        self._services.store.transition(
+        self._services.store.tasks.transition(
             task.id, TaskStatus.IN_PROGRESS, expect=WORKABLE, run=task.run, stage=stage, result=result
         )
         self._services.wake.set()
 
     def _begin(self, task: Task, stage: str) -> bool:
         log.info("stage begins", title=task.title)
-        return self._services.store.transition(
+        return self._services.store.tasks.transition(
             task.id, TaskStatus.IN_PROGRESS, expect=WORKABLE, run=task.run, stage=stage
         )
 
     def _advance(self, task: Task, stage: str, outcome: Next | Done | Wait) -> bool:
         store, result = self._services.store, outcome.state.model_dump(mode="json")
         if isinstance(outcome, Next):
-            moved = store.transition(
+            moved = store.tasks.transition(
                 task.id,
                 TaskStatus.IN_PROGRESS,
                 expect=[TaskStatus.IN_PROGRESS],
@@ -116,10 +116,10 @@ class StageRunner:
                 result=result,
             )
         elif isinstance(outcome, Done):
-            moved = store.transition(task.id, TaskStatus.COMPLETED, run=task.run, stage=stage, result=result)
-            store.log_activity("orchestrator", "task completed", task.id, title=task.title)
+            moved = store.tasks.transition(task.id, TaskStatus.COMPLETED, run=task.run, stage=stage, result=result)
+            store.journal.log("orchestrator", "task completed", task.id, title=task.title)
         else:
-            moved = store.transition(
+            moved = store.tasks.transition(
                 task.id,
                 TaskStatus.WAITING_APPROVAL,
                 run=task.run,
@@ -127,7 +127,7 @@ class StageRunner:
                 result=result,
                 detail=f"waits for the owner: task approve {task.id}",
             )
-            store.log_activity("orchestrator", "waiting for approval", task.id, gate=outcome.gate)
+            store.journal.log("orchestrator", "waiting for approval", task.id, gate=outcome.gate)
             alert(AlertKind.OWNER, task.id, f"{task.title}: waits for `approvals approve {task.id}`", task=task.id)
         log.info("stage ends", next=getattr(outcome, "stage", "completed"))
         self._services.wake.set()
@@ -136,9 +136,9 @@ class StageRunner:
     def _begin_anew(self, task: Task, outcome: Anew) -> bool:
         store = self._services.store
         if outcome.parts:
-            begun = store.split_task(task.id, task.run, outcome.parts)
+            begun = store.tasks.split(task.id, task.run, outcome.parts)
         else:
-            begun = store.reword_task(task.id, task.run, outcome.title, outcome.description)
+            begun = store.tasks.reword(task.id, task.run, outcome.title, outcome.description)
         log.info("task begins anew", parts=[part.id for part in outcome.parts])
         self._services.wake.set()
         return begun
@@ -149,14 +149,14 @@ class StageRunner:
         if is_for_tech_lead(store, flow, task, stage, failure):
             log.info("task is escalated", reason=failure.reason.value, detail=failure.detail)
             result = escalated(task, failure)
-            store.transition(
+            store.tasks.transition(
                 task.id, TaskStatus.IN_PROGRESS, expect=WORKABLE, run=task.run, stage=ESCALATE, result=result
             )
             self._services.wake.set()
             return True
         to = TaskStatus.BLOCKED if failure.blocked else TaskStatus.FAILED
-        store.transition(task.id, to, run=task.run, reason=failure.reason, detail=failure.detail)
-        store.log_activity(
+        store.tasks.transition(task.id, to, run=task.run, reason=failure.reason, detail=failure.detail)
+        store.journal.log(
             "orchestrator", f"task {to}", task.id, title=task.title, reason=failure.reason, detail=failure.detail
         )
         log.warning("task ended", status=to.value, reason=failure.reason.value, detail=failure.detail)
@@ -166,7 +166,7 @@ class StageRunner:
         return True
 
     def _hand_to_owner(self, task: Task, failure: StageFailed) -> None:
-        attempts = self._services.store.attempts(task.id, run=task.run)
+        attempts = self._services.store.evidence.attempts(task.id, run=task.run)
         self._services.context.add_lesson(of_blocked(task, failure.reason, failure.detail, attempts), task.id)
         told = failure.detail.partition("\n")[0].rstrip(":")
         kind = AlertKind.LOOP if failure.reason is FailureReason.LOOP_DETECTED else AlertKind.OWNER

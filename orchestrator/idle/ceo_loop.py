@@ -94,7 +94,7 @@ class CEOLoop:
 
     def state(self) -> IdleState:
         """The last round's outcome."""
-        stored = self._services.store.recall("ceo", _KEY)
+        stored = self._services.store.journal.recall("ceo", _KEY)
         return IdleState.model_validate(stored) if stored else IdleState()
 
     def due(self) -> Job | None:
@@ -173,9 +173,9 @@ class CEOLoop:
 
     def _submit(self, tasks: list[Task]) -> list[Task]:
         """Those of `tasks` that are new."""
-        added = [task for task in tasks if self._services.store.add_task(task)]
+        added = [task for task in tasks if self._services.store.tasks.add(task)]
         for task in added:
-            self._services.store.log_activity("ceo", "task created", task.id, title=task.title, source=task.source)
+            self._services.store.journal.log("ceo", "task created", task.id, title=task.title, source=task.source)
             log.info("task created", task=task.id, title=task.title, source=task.source)
         self._services.wake.set()
         return added
@@ -189,7 +189,7 @@ class CEOLoop:
                 self._known.became(fact, plan.task.id)
             if plan.task in added:
                 told = [f"{fact.kind.value} {fact.path} {fact.symbol}".strip() for fact in used]
-                self._services.store.record_decision(
+                self._services.store.journal.record_decision(
                     "ceo",
                     "task",
                     {"task": plan.task.id, "title": plan.task.title, "facts": [*told], "reason": plan.reason},
@@ -203,7 +203,7 @@ class CEOLoop:
         recent = [
             task
             for source in (FACTS, "ceo")
-            for task in store.list_tasks(source=source, limit=project.tasks_per_day)
+            for task in store.tasks.select(source=source, limit=project.tasks_per_day)
             if utc_now() - task.created_at < _DAY
         ]
         return max(min(project.tasks_per_round, project.tasks_per_day - len(recent)), 0)
@@ -234,12 +234,12 @@ class CEOLoop:
         state = self.state()
         if state.fruitless == (outlook.situation or self._situation()) and time.time() < state.ask_at:
             return False
-        return not (self._until_idle and self._services.store.list_tasks(source="ceo", limit=1))
+        return not (self._until_idle and self._services.store.tasks.select(source="ceo", limit=1))
 
     def _ask(
         self, outlook: Outlook, facts: list[Fact], ideas: bool, room: int, context: CallContext
     ) -> list[PlannedTask]:
-        every = self._services.store.list_tasks(limit=_KNOWN_TASKS)
+        every = self._services.store.tasks.select(limit=_KNOWN_TASKS)
         known = every[:_PAST_TASKS]
         about = f"{outlook.goal}\n{outlook.outline}"
         lessons = self._services.lessons(about) if self._team.ceo.profile.judges else ""
@@ -280,7 +280,7 @@ class CEOLoop:
             problem=outcome.problem,
             searched=outcome.searched,
         )
-        self._services.store.remember("ceo", _KEY, state.model_dump(mode="json"))
+        self._services.store.journal.remember("ceo", _KEY, state.model_dump(mode="json"))
         log.info("idle round", found=found, next_in_seconds=round(interval))
         self._services.wake.set()
         return True
@@ -290,7 +290,7 @@ class CEOLoop:
         return _digest(self._services.settings.project.goal, self._services.git.tip(), self._ended())
 
     def _ended(self) -> int:
-        counts = self._services.store.count_by_status()
+        counts = self._services.store.tasks.count_by_status()
         return counts[TaskStatus.COMPLETED] + counts[TaskStatus.FAILED] + counts[TaskStatus.CANCELLED]
 
 

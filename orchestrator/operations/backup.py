@@ -127,7 +127,7 @@ def restore_backup(settings: Settings, paths: ProjectPaths, file: Path) -> Resto
         try:
             store.migrate()
             landed, anew = _settle(store, git)
-            store.log_activity("owner", "restored from a backup", made_at=str(manifest.made_at), file=file.name)
+            store.journal.log("owner", "restored from a backup", made_at=str(manifest.made_at), file=file.name)
         finally:
             store.close()
         forget_jobs(paths.engine_url, [f"{task.id}." for task in anew])
@@ -249,20 +249,20 @@ def _restore_clone(settings: Settings, paths: ProjectPaths, bundle: Path) -> tup
 def _settle(store: MemoryStore, git: GitManager) -> tuple[list[Task], list[Task]]:
     """Tasks that landed after the backup are completed; the others that were at work begin their run anew."""
     landed, anew = [], []
-    for task in store.list_tasks(_OPEN, limit=_MOST_TASKS):
+    for task in store.tasks.select(_OPEN, limit=_MOST_TASKS):
         result = git.landed(task.id, task.run)
         if result is not None:
             state = task.result | {"landed_commits": list(result.commits), "pushed": result.pushed, "push_error": ""}
             if task.status is TaskStatus.PENDING:
-                store.transition(task.id, TaskStatus.IN_PROGRESS)
-            store.transition(task.id, TaskStatus.COMPLETED, result=state)
+                store.tasks.transition(task.id, TaskStatus.IN_PROGRESS)
+            store.tasks.transition(task.id, TaskStatus.COMPLETED, result=state)
             landed.append(task)
         elif task.stage or task.status is not TaskStatus.PENDING:
             approved = FlowState.model_validate(task.result).approved
             if task.status is not TaskStatus.PENDING:
-                store.transition(task.id, TaskStatus.PENDING, detail="begun anew after a restore")
-            store.update_task(task.id, stage="", result={"approved": [*approved]})
+                store.tasks.transition(task.id, TaskStatus.PENDING, detail="begun anew after a restore")
+            store.tasks.update(task.id, stage="", result={"approved": [*approved]})
             anew.append(task)
     for task, word in [*((task, "landed before the restore") for task in landed), *((t, "begins anew") for t in anew)]:
-        store.log_activity("orchestrator", word, task.id, title=task.title)
+        store.journal.log("orchestrator", word, task.id, title=task.title)
     return landed, anew

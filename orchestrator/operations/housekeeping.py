@@ -93,7 +93,7 @@ class Housekeeping:
                 return
             log.info("pushed what had landed before", branch=git.landing_branch, task=task_id)
         self._next_push = self._push_pause = 0.0
-        for task in self._services.store.list_tasks([TaskStatus.COMPLETED], limit=_MOST_TASKS):
+        for task in self._services.store.tasks.select([TaskStatus.COMPLETED], limit=_MOST_TASKS):
             self._note_pushed(task)
 
     def _holds(self, tree: str) -> bool:
@@ -108,8 +108,8 @@ class Housekeeping:
         landed = self._services.git.landed(task.id, task.run)
         if landed is not None and landed.pushed:
             changed: dict[str, JsonValue] = {"landed_commits": [*landed.commits], "pushed": True, "push_error": ""}
-            self._services.store.update_task(task.id, result=task.result | changed)
-            self._services.store.log_activity("orchestrator", "pushed", task.id, title=task.title)
+            self._services.store.tasks.update(task.id, result=task.result | changed)
+            self._services.store.journal.log("orchestrator", "pushed", task.id, title=task.title)
 
     # -- what nothing needs any more -------------------------------------------------------------------------------
 
@@ -119,16 +119,16 @@ class Housekeeping:
         store = services.store
         parts: dict[str, Callable[[], int]] = {
             "jobs": lambda: self._aged(days.engine_days, self._forget_jobs),
-            "answers": lambda: self._aged(days.answers_days, store.forget_answers),
+            "answers": lambda: self._aged(days.answers_days, store.retention.forget_answers),
             "activity": lambda: self._aged(days.activity_days, self._forget_activity),
-            "evidence": lambda: self._aged(days.evidence_days, store.forget_evidence),
-            "cached": lambda: store.purge_cache(services.settings.llm.cache_ttl),
+            "evidence": lambda: self._aged(days.evidence_days, store.retention.forget_evidence),
+            "cached": lambda: store.ledger.purge_cache(services.settings.llm.cache_ttl),
             "results": services.suite.forget_results,
             "worktrees": lambda: self._aged(days.worktree_days, self._remove_worktrees),
         }
         if not self._busy:  # these would hold up the work, or take away what it uses
             parts["environments"] = lambda: self._forget_environments(days.environment_days)
-            parts["bytes"] = lambda: store.compact() + self._engine.compact()
+            parts["bytes"] = lambda: store.retention.compact() + self._engine.compact()
         parts["clone"] = self._tidy
         done: dict[str, int] = {}
         for name, part in parts.items():
@@ -146,18 +146,18 @@ class Housekeeping:
         return forget(utc_now() - timedelta(days=days)) if days else 0
 
     def _forget_jobs(self, before: datetime) -> int:
-        kept = self._services.store.open_tasks()
+        kept = self._services.store.retention.open_tasks()
         return self._engine.forget(before, lambda job: job.partition(".")[0] in kept)
 
     def _forget_activity(self, before: datetime) -> int:
-        gone = self._services.store.forget_activity(before)
+        gone = self._services.store.retention.forget_activity(before)
         if gone:
-            self._services.store.log_activity("orchestrator", "activity let go", lines=gone, before=before.isoformat())
+            self._services.store.journal.log("orchestrator", "activity let go", lines=gone, before=before.isoformat())
         return gone
 
     def _remove_worktrees(self, before: datetime) -> int:
         """Worktrees and branches of tasks that ended; a task that is tried again gets a new one anyway."""
-        gone = set(self._services.store.ended_before(before)).intersection(self._services.git.tasks())
+        gone = set(self._services.store.retention.ended_before(before)).intersection(self._services.git.tasks())
         for task_id in gone:
             self._services.git.remove_worktree(task_id, branch=True)
         return len(gone)

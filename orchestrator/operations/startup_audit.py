@@ -30,18 +30,18 @@ def note_start(store: MemoryStore, settings: Settings) -> None:
         "budget": values["budget"],
         "sandbox": settings.sandbox.mode,
     }
-    before = store.recall(_AGENT, _KEY)
+    before = store.journal.recall(_AGENT, _KEY)
     known = before if isinstance(before, dict) else {}
     old = known.get("sections")
     changed = [name for name in sections if isinstance(old, dict) and old.get(name) != sections[name]]
     for key, act in (("schema", "migrated"), ("budget", "budget limits changed"), ("sandbox", "sandbox mode changed")):
         if known and known.get(key) != now[key]:
-            store.log_activity(_AGENT, act, before=known.get(key), after=now[key])
+            store.journal.log(_AGENT, act, before=known.get(key), after=now[key])
     if changed:
-        store.log_activity(_AGENT, "settings changed", sections=[*changed])
-    store.log_activity(_AGENT, "started", settings=_digest(values), schema=SCHEMA_REVISION)
-    store.remember(_AGENT, _KEY, now)
-    last, head = store.audit_head()
+        store.journal.log(_AGENT, "settings changed", sections=[*changed])
+    store.journal.log(_AGENT, "started", settings=_digest(values), schema=SCHEMA_REVISION)
+    store.journal.remember(_AGENT, _KEY, now)
+    last, head = store.audit.head()
     # In the log as well, so that a trail that was written anew as a whole can be told from this one.
     log.info("audit trail", last=last, head=head)
 

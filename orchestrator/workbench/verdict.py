@@ -73,10 +73,10 @@ class Judge:
     def _note_tier(self, tier: int) -> None:
         """What confines the code of models may change with the machine: the trail says when it did."""
         store, key = self._services.store, "sandbox tier"
-        before = store.recall("orchestrator", key)
+        before = store.journal.recall("orchestrator", key)
         if before != tier:
-            store.remember("orchestrator", key, tier)
-            store.log_activity("orchestrator", "sandbox tier changed", self._task.id, before=before, after=tier)
+            store.journal.remember("orchestrator", key, tier)
+            store.journal.log("orchestrator", "sandbox tier changed", self._task.id, before=before, after=tier)
 
     @property
     def _base(self) -> str:

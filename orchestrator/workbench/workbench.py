@@ -316,7 +316,7 @@ class Workbench:
             return held and not not_passed(test_ids, whole.passed_ids)
 
         def wanted() -> bool:
-            task = self._services.store.get_task(self._task.id)
+            task = self._services.store.tasks.get(self._task.id)
             return (task.status, task.run) == (TaskStatus.IN_PROGRESS, self._task.run)
 
         tree = self._git.write_tree(verified) if verified.base_commit == tip else None
@@ -341,7 +341,7 @@ class Workbench:
 
     def _note(self, act: str, agent: str, **details: JsonValue) -> None:
         """A line of the audit trail; a step that is repeated may tell an act again."""
-        self._services.store.log_activity(agent, act, self._task.id, **details)
+        self._services.store.journal.log(agent, act, self._task.id, **details)
 
     def _unsafe(self, problem: UnsafeContent) -> Trial:
         """An answer that git must not be given; a secret in it is told to the owner, by place and kind."""

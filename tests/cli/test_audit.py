@@ -23,8 +23,8 @@ def test_privileged_acts_are_lines_and_the_doctor_follows_them(make_house: MakeH
     task = house.submit()
     assert house.run_until_idle().returncode == 0
     with house.store() as store:
-        lines = {line.activity: line for line in store.activity()}
-        assert store.get_task(task).status is TaskStatus.COMPLETED
+        lines = {line.activity: line for line in store.journal.activity()}
+        assert store.tasks.get(task).status is TaskStatus.COMPLETED
     assert {"started", "tests committed", "code committed", "landed", "sandbox tier changed"} <= set(lines)
     assert lines["code committed"].details["files"] == ["calc.py"]
     assert lines["landed"].details["pushed"] is True
@@ -73,7 +73,7 @@ def test_a_start_says_what_has_changed_since_the_last(make_house: MakeHouse) -> 
     house.write_config(llm={"api_key": "another-key-of-the-owner"})
     assert set(_acts(house)) == {"started", "sandbox mode changed", "settings changed"}
     with house.store() as store:
-        assert "another-key" not in json.dumps([line.model_dump(mode="json") for line in store.activity()])
+        assert "another-key" not in json.dumps([line.model_dump(mode="json") for line in store.journal.activity()])
 
 
 def _acts(house: House) -> dict[str, dict[str, object]]:
@@ -81,9 +81,9 @@ def _acts(house: House) -> dict[str, dict[str, object]]:
     from config import load_settings
 
     with house.store() as store:
-        last = max((line.id for line in store.latest_activity(1)), default=0)
+        last = max((line.id for line in store.journal.latest(1)), default=0)
         note_start(store, load_settings(house.config))
         return {
             line.activity: {name: value for name, value in line.details.items() if name not in ("settings", "schema")}
-            for line in store.activity(last)
+            for line in store.journal.activity(last)
         }

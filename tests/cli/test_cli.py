@@ -203,7 +203,7 @@ def test_a_wrong_task_command_says_so_in_one_line(
     given = [argument.format(binary=binary, config=house.config) for argument in arguments]
     assert words in error_of(house.cli("task", *given), code)
     with house.store() as store:
-        assert store.list_tasks() == []
+        assert store.tasks.select() == []
 
 
 def test_a_call_that_makes_no_sense_is_a_usage_error(make_house: MakeHouse) -> None:
@@ -332,16 +332,16 @@ def test_what_waits_for_the_owner_is_listed_and_answered(make_house: MakeHouse) 
     assert "Nothing waits" in look(house, "approvals", "list").stdout
     gate, blocked, other = (house.submit(title=title) for title in ("At the gate", "Hard [one]", "Open"))
     with house.store() as store:
-        store.transition(gate, TaskStatus.WAITING_APPROVAL, stage="land", result={"waiting_for": "land"})
-        store.transition(blocked, TaskStatus.IN_PROGRESS)
-        store.record_attempt(
+        store.tasks.transition(gate, TaskStatus.WAITING_APPROVAL, stage="land", result={"waiting_for": "land"})
+        store.tasks.transition(blocked, TaskStatus.IN_PROGRESS)
+        store.evidence.record_attempt(
             Attempt(
                 task_id=blocked, run=0, stage="code", approach=1, number=1, outcome="failed", tests_failed=1,
                 evidence="test_add\nassert 1 == 2\n\nline three\nline four",
             )
         )  # fmt: skip
         told = "no answer of 3 passed\nlong\n\nThe tech lead gives it up: say what it is"
-        store.transition(blocked, TaskStatus.BLOCKED, reason=FailureReason.TESTS_FAILED, detail=told)
+        store.tasks.transition(blocked, TaskStatus.BLOCKED, reason=FailureReason.TESTS_FAILED, detail=told)
 
     rows = {row["id"]: row for row in entries(house, "approvals", "list")}
     assert set(rows) == {gate, blocked}
@@ -362,8 +362,8 @@ def test_what_waits_for_the_owner_is_listed_and_answered(make_house: MakeHouse) 
     assert look(house, "approvals", "approve", blocked, "--note", " It is the sum. ").exit_code == 0
     assert look(house, "approvals", "reject", blocked).exit_code == 0
     with house.store() as store:
-        sent = [(control.command, control.argument) for control in store.controls()]
-        assert store.get_task(blocked).description.endswith("The owner adds:\n\nIt is the sum.")
+        sent = [(control.command, control.argument) for control in store.commands.pending()]
+        assert store.tasks.get(blocked).description.endswith("The owner adds:\n\nIt is the sum.")
     assert sent == [("approve", f"{gate} 0.0"), ("retry", blocked), ("cancel", blocked)]
 
 
@@ -371,8 +371,8 @@ def test_a_task_tells_its_parts_and_they_tell_the_task(make_house: MakeHouse) ->
     house, _ = make_house(team())
     whole = house.submit(title="Whole")
     with house.store() as store:
-        store.transition(whole, TaskStatus.IN_PROGRESS)
-        store.split_task(whole, 0, [Task(id="t-part", title="Part", parent_id=whole)])
+        store.tasks.transition(whole, TaskStatus.IN_PROGRESS)
+        store.tasks.split(whole, 0, [Task(id="t-part", title="Part", parent_id=whole)])
     assert "split into t-part (pending)" in look(house, "task", "show", whole).stdout
     assert f"part of {whole}" in " ".join(look(house, "task", "show", "t-part").stdout.split())
     assert entry(house, "task", "show", whole)["parts"] == ["t-part"]

@@ -43,7 +43,7 @@ def client_of(
 
 
 def state(store: MemoryStore, budget: BudgetSettings, name: str = "day_tokens") -> LimitState:
-    return next(each for each in store.limit_states(budget) if each.name == name)
+    return next(each for each in store.budgets.limit_states(budget) if each.name == name)
 
 
 def test_the_worst_case_is_set_aside_and_the_real_use_settled(store: MemoryStore) -> None:
@@ -51,7 +51,7 @@ def test_the_worst_case_is_set_aside_and_the_real_use_settled(store: MemoryStore
     seen: list[LimitState] = []
 
     def rule(_: object) -> str:
-        seen.extend(store.limit_states(budget)[:2])
+        seen.extend(store.budgets.limit_states(budget)[:2])
         return "fine"
 
     with ScriptedModelServer(rule) as server:
@@ -60,7 +60,7 @@ def test_the_worst_case_is_set_aside_and_the_real_use_settled(store: MemoryStore
     # gpt-4o: 2.5 USD for a million tokens in, 10 USD out
     assert tokens.reserved == 300 + 183
     assert money.reserved == pytest.approx(0.003 + 183 * 2.5e-6)
-    [row] = store.usage("task")
+    [row] = store.ledger.usage("task")
     assert state(store, budget).used == row.input_tokens + row.output_tokens
     assert state(store, budget, "day_usd").used == pytest.approx(row.cost_usd)
     assert (state(store, budget).reserved, state(store, budget, "day_usd").reserved) == (0, 0)
@@ -140,7 +140,7 @@ def test_the_day_turns_and_the_call_goes_on(store: MemoryStore, told: list[Alert
         clock.now = midnight
         client._responder._under_way.stir()  # a minute later it would look by itself
         assert waiting.result(10).startswith("fine")
-    assert store.waiting_calls() == []
+    assert store.budgets.waiting_calls() == []
     assert client.waited() == {"developer", "task-1"}
     assert client.waited() == set()
     assert [(alert.kind, "reached" in alert.key) for alert in told] == [
@@ -160,20 +160,20 @@ def test_waits_end_at_once_when_the_daemon_stops_or_the_task_is_ended(store: Mem
 
     with ScriptedModelServer([]) as server:
         client = client_of(server, store, BudgetSettings(day_tokens=600, task_tokens=None), patient=True)
-        number = store.reserve(_claim(500), DAY).id
+        number = store.budgets.reserve(_claim(500), DAY).id
         assert number
-        store.settle(number, tokens=500, nano_usd=0, budget=DAY)
+        store.budgets.settle(number, tokens=500, nano_usd=0, budget=DAY)
         threads = [threading.Thread(target=ask, args=(name, name)) for name in ("one", "two")]
         for thread in threads:
             thread.start()
-        while len(store.waiting_calls()) < 2:
+        while len(store.budgets.waiting_calls()) < 2:
             time.sleep(0.01)
         client.give_up("one")
         threads[0].join(120)
         client.stop_waiting()
         threads[1].join(120)
     assert [type(error) for error in ended] == [ProviderRefused, Interrupted]
-    assert store.waiting_calls() == []
+    assert store.budgets.waiting_calls() == []
 
 
 def test_calls_under_way_are_waited_for_before_a_call_is_refused(store: MemoryStore) -> None:
@@ -190,7 +190,7 @@ def _claim(tokens: int) -> Claim:
 
 def shown(store: MemoryStore) -> WaitingCall:
     deadline = time.monotonic() + 120
-    while not (rows := store.waiting_calls()):
+    while not (rows := store.budgets.waiting_calls()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     return rows[0]

@@ -7,9 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
 
-from config import AgentSettings, BudgetSettings, LLMSettings
+from config import AgentSettings, LLMSettings
 from llm import LLMClient, LocalModelServer, Provider, ProviderRefused, TruncatedOutput
 from memory import LimitState, MemoryStore
 from monitoring import register_secret
@@ -38,7 +37,7 @@ def test_a_prompt_goes_out_with_its_settings_and_the_answer_is_in_the_ledger(
         assert (request.prompt, request.system, request.model) == ("Hello?", "You are brief.", MODELS[provider])
         assert (request.temperature, request.max_tokens) == (0.3, 99)
         assert request.seed == (None if provider == "anthropic" else 5)
-    [row] = store.usage("model")
+    [row] = store.ledger.usage("model")
     assert row.key == f"{provider}/{MODELS[provider]}"
     assert row.calls == 1
     assert row.input_tokens > 7
@@ -85,7 +84,7 @@ def test_a_step_that_is_run_again_gets_its_answer_from_the_ledger(make_client: M
 
         assert again == first == "1: a"
         assert len(server.requests) == 1
-    assert store.usage("task")[0].calls == 1
+    assert store.ledger.usage("task")[0].calls == 1
 
 
 def test_another_step_seed_or_prompt_is_another_call(make_client: MakeClient) -> None:
@@ -109,7 +108,7 @@ def test_a_greedy_answer_is_reused_for_other_steps_and_costs_nothing(
 
         assert second == first
         assert len(server.requests) == 3  # warm answers are not reused
-    [row] = store.usage("agent")
+    [row] = store.ledger.usage("agent")
     assert (row.calls, row.cached_calls) == (4, 1)
 
 
@@ -127,18 +126,16 @@ def test_the_cache_can_be_switched_off_and_grows_old(make_client: MakeClient) ->
         assert len(server.requests) == 4
 
 
-class BrokenLedger(MemoryStore):
-    """A database that fills up at the worst moment."""
-
-    def record_call(
-        self, call: BaseModel, reservation: int | None = None, budget: BudgetSettings | None = None
-    ) -> list[LimitState]:
-        raise OSError("database or disk is full")
-
-
-def test_an_answer_that_could_not_be_written_down_is_not_handed_out(make_client: MakeClient, tmp_path: Path) -> None:
-    broken = BrokenLedger(f"sqlite:///{tmp_path / 'broken.db'}")
+def test_an_answer_that_could_not_be_written_down_is_not_handed_out(
+    make_client: MakeClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = MemoryStore(f"sqlite:///{tmp_path / 'broken.db'}")
     broken.migrate()
+
+    def full(*_: object) -> list[LimitState]:
+        raise OSError("database or disk is full")  # at the worst moment
+
+    monkeypatch.setattr(broken.ledger, "record_call", full)
     with ScriptedModelServer(echo) as server:
         with pytest.raises(OSError, match="disk is full"):
             make_client(server, ledger=broken).generate("a", context=context())
@@ -191,7 +188,7 @@ def test_many_threads_share_one_client(make_client: MakeClient, store: MemorySto
         for thread in threads:
             thread.join()
     assert answers == {number: f"n{number}" for number in range(8)}
-    assert store.usage("task")[0].calls == 8
+    assert store.ledger.usage("task")[0].calls == 8
 
 
 def test_a_provider_answers_also_where_the_embedded_model_is_at_hand(store: MemoryStore, tmp_path: Path) -> None:

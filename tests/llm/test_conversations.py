@@ -145,7 +145,7 @@ def test_tokens_from_the_providers_cache_are_in_the_ledger(
         client = make_client(server, provider)
         for step in ("1", "2"):
             client.converse([Turn("user", "Go.")], TOOLS, context=context(step))
-    [row] = store.usage("model")
+    [row] = store.ledger.usage("model")
     assert row.cached_tokens == 16
     assert row.input_tokens > 16
 

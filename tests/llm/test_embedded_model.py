@@ -14,8 +14,8 @@ import pytest
 from pydantic import BaseModel, Field
 
 from config import BudgetSettings, LLMSettings
-from llm import LLMClient, LocalModelServer, ModelCall, TruncatedOutput, estimate_tokens, model_status
-from memory import LimitState, MemoryStore
+from llm import LLMClient, LocalModelServer, TruncatedOutput, estimate_tokens, model_status
+from memory import LimitState, MemoryStore, ModelCall
 from tests.llm.conftest import context
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(900)]
@@ -49,7 +49,7 @@ def test_it_writes_code(client: LLMClient, store: MemoryStore) -> None:
     prompt = "Write the function `add(a, b)` that gives the sum of two numbers."
     answer = client.generate(prompt, system=SYSTEM, temperature=0, max_tokens=300, context=context())
     assert "def add(" in answer
-    [row] = store.usage("model")
+    [row] = store.ledger.usage("model")
     assert row.input_tokens > 20
     assert row.output_tokens > 5
     assert row.cost_usd == 0
@@ -73,30 +73,27 @@ def test_samples_of_different_seeds_differ(client: LLMClient) -> None:
     assert ask(1) != ask(2)
 
 
-class WatchedStore(MemoryStore):
-    """Shows each call as it is written down."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self.seen: list[ModelCall] = []
-
-    def record_call(
-        self, call: BaseModel, reservation: int | None = None, budget: BudgetSettings | None = None
-    ) -> list[LimitState]:
-        assert isinstance(call, ModelCall)
-        self.seen.append(call)
-        return super().record_call(call, reservation, budget)
-
-
-def test_a_prefix_that_was_seen_is_not_read_again(server: LocalModelServer, tmp_path: Path) -> None:
-    store = WatchedStore(f"sqlite:///{tmp_path / 'watched.db'}")
+def test_a_prefix_that_was_seen_is_not_read_again(
+    server: LocalModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MemoryStore(f"sqlite:///{tmp_path / 'watched.db'}")
     store.migrate()
+    seen: list[ModelCall] = []
+    record = store.ledger.record_call
+
+    def watched(
+        call: ModelCall, reservation: int | None = None, budget: BudgetSettings | None = None
+    ) -> list[LimitState]:
+        seen.append(call)
+        return record(call, reservation, budget)
+
+    monkeypatch.setattr(store.ledger, "record_call", watched)
     client = LLMClient(LLMSettings(provider="local"), {}, store, server)
     source = "\n".join(f"def function_{number}(value):\n    return value * {number}\n" for number in range(30))
     for step, question in (("1", "How many functions are there?"), ("2", "What does function_7 do?")):
         with suppress(TruncatedOutput):
             client.generate(f"{source}\n{question}", system=SYSTEM, max_tokens=16, context=context(step))
-    first, second = store.seen
+    first, second = seen
     assert 300 < first.input_tokens <= estimate_tokens(first.prompt)  # the estimate guards the context
     assert second.cached_tokens > 0.8 * second.input_tokens
     client.close()

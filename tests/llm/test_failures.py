@@ -45,7 +45,7 @@ def test_passing_troubles_are_tried_again(provider: Provider, trouble: Reply, ma
 def test_only_the_answer_that_counted_is_in_the_ledger(make_client: MakeClient, store: MemoryStore) -> None:
     with ScriptedModelServer([Reply.status(500), Reply.status(500), "fine"]) as server:
         make_client(server).generate("a", context=context())
-    assert store.usage("task")[0].calls == 1
+    assert store.ledger.usage("task")[0].calls == 1
 
 
 def test_a_silent_server_is_a_typed_timeout(make_client: MakeClient) -> None:
@@ -65,7 +65,7 @@ def test_it_gives_up_after_max_retries(make_client: MakeClient, store: MemorySto
         with pytest.raises(ProviderUnavailable, match="gave no usable answer"):
             make_client(server, max_retries=2).generate("a", context=context())
         assert len(server.requests) == 3
-    [row] = store.usage("task")
+    [row] = store.ledger.usage("task")
     assert (row.calls, row.output_tokens) == (1, 0)  # the failure is told, once
 
 

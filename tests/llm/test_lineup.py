@@ -34,7 +34,7 @@ def test_an_agent_asks_other_models_of_several_providers(
         *[("anthropic", "claude-sonnet-5-5")] * 3,
     ]
     assert keyed == [False] * 6 + [True] * 3
-    assert {row.key for row in store.usage("model")} == {
+    assert {row.key for row in store.ledger.usage("model")} == {
         "openai/gpt-4o", "openai/gpt-5", "anthropic/claude-sonnet-5-5",
     }  # fmt: skip
     assert client.profile("developer", models[2]).provider == "anthropic"

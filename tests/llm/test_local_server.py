@@ -83,7 +83,7 @@ def test_it_starts_with_the_first_call_and_serves_the_next_ones(
     assert first == f"{server.pid}: hello"
     assert ask("hello") == first
     assert server.program == "llama-server"
-    [row] = store.usage("model")
+    [row] = store.ledger.usage("model")
     assert (row.key, row.input_tokens, row.output_tokens, row.cost_usd) == ("local/own-model", 10, 4, 0.0)
 
 

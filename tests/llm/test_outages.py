@@ -105,17 +105,19 @@ def test_a_call_waits_until_the_provider_is_back(trouble: Reply, store: MemorySt
         no_wait_left(client_of(server, store)) as client,
     ):
         answers = [pool.submit(client.generate, "a", context=context(str(number))) for number in range(3)]
-        until(lambda: len(store.waiting_calls()) == 3)
-        assert {call.kind for call in store.waiting_calls()} == {"provider"}
-        assert "openai_compatible is out: " in store.waiting_calls()[0].reason
+        until(lambda: len(store.budgets.waiting_calls()) == 3)
+        assert {call.kind for call in store.budgets.waiting_calls()} == {"provider"}
+        assert "openai_compatible is out: " in store.budgets.waiting_calls()[0].reason
         server.wait_for(6, 120)
         back.set()
         assert [answer.result(120) for answer in answers] == ["fine"] * 3
     assert [alert.kind for alert in told] == [AlertKind.PROVIDER]
-    assert store.waiting_calls() == []
-    [row] = store.usage("task")
+    assert store.budgets.waiting_calls() == []
+    [row] = store.ledger.usage("task")
     assert row.calls == 3
-    day = next(each for each in store.limit_states(BudgetSettings(day_tokens=100_000)) if each.name == "day_tokens")
+    day = next(
+        each for each in store.budgets.limit_states(BudgetSettings(day_tokens=100_000)) if each.name == "day_tokens"
+    )
     assert (day.reserved, day.used) == (0, row.input_tokens + row.output_tokens)
 
 
@@ -168,7 +170,7 @@ def test_the_next_model_answers_meanwhile_and_its_answer_is_found_again(store: M
         again = client_of(server, store, patient=patient, **fallback)  # after a restart
         assert again.generate("a", context=context("1")) == "from the second"
         assert len(server.requests) == 3
-    assert [row.key for row in store.usage("model")] == ["openai/second"]
+    assert [row.key for row in store.ledger.usage("model")] == ["openai/second"]
 
 
 def test_the_impatient_fail_after_their_retries(store: MemoryStore) -> None:

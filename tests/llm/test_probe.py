@@ -37,7 +37,7 @@ def test_four_small_calls_are_made_once_and_stand_in_the_ledger(
         assert make_client(server, provider, model="nobody-knows").profile("qa") == profile
         assert [asked(request) for request in server.requests] == list(RIGHT)
         assert all((request.max_tokens or 999) < 100 for request in server.requests)
-    [row] = store.usage("agent")
+    [row] = store.ledger.usage("agent")
     assert (row.key, row.calls) == ("probe", 4)
     assert row.input_tokens < 4000
 
@@ -159,5 +159,5 @@ def test_the_questions_carry_no_address_into_the_database(make_client: MakeClien
         make_client(server, "openai_compatible", model="nobody-knows").profile("developer")
         first = server.requests[0]
     assert "127.0.0.1" not in json.dumps(first.body)
-    assert store.find_probe("openai_compatible", "", "nobody-knows") is None
+    assert store.ledger.find_probe("openai_compatible", "", "nobody-knows") is None
     assert isinstance(context(), CallContext)

@@ -55,7 +55,7 @@ def test_a_wrong_answer_is_asked_again_with_what_is_wrong(
         assert [message.role for message in again.messages] == ["user", "assistant", "user"]
         assert "99" in again.messages[1].text
         assert "score: Input should be less than or equal to 10" in again.prompt
-    assert store.usage("task")[0].calls == 2
+    assert store.ledger.usage("task")[0].calls == 2
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])

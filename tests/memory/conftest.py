@@ -150,7 +150,7 @@ def add(store: MemoryStore) -> Callable[..., Task]:
 
     def add_task(**fields: object) -> Task:
         task = Task.model_validate({"id": new_task_id(), "title": "a task"} | fields)
-        assert store.add_task(task)
+        assert store.tasks.add(task)
         return task
 
     return add_task

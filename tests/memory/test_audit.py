@@ -50,7 +50,7 @@ TAMPERED = {
 
 def filled(store: MemoryStore) -> dict[str, int]:
     words = ("first", "second", "third", "fourth", "last")
-    return {word: store.log_activity("qa", f"looked {word}", f"t-{word}", found=[word, "ü\x00"]) for word in words}
+    return {word: store.journal.log("qa", f"looked {word}", f"t-{word}", found=[word, "ü\x00"]) for word in words}
 
 
 def execute(url: str, statement: str, *, triggers: bool = True) -> None:
@@ -65,13 +65,13 @@ def execute(url: str, statement: str, *, triggers: bool = True) -> None:
 
 
 def test_the_chain_holds_over_all_that_is_written(store: MemoryStore, add: Callable[..., Task]) -> None:
-    assert store.verify_audit().broken == ""
+    assert store.audit.verify().broken == ""
     filled(store)
-    store.log_activity("qa", "x" * 1000, output="y" * 100_000)
-    store.log_activity("qa", "key sk-ant-" + "a1" * 20, None, password="hunter2hunter2", nan=float("nan"))
-    report = store.verify_audit()
+    store.journal.log("qa", "x" * 1000, output="y" * 100_000)
+    store.journal.log("qa", "key sk-ant-" + "a1" * 20, None, password="hunter2hunter2", nan=float("nan"))
+    report = store.audit.verify()
     assert (report.lines, report.broken, report.forgotten_to) == (7, "", 0)
-    assert report.last == store.latest_activity(1)[0].id
+    assert report.last == store.journal.latest(1)[0].id
 
 
 def test_the_database_refuses_to_change_the_past(store: MemoryStore, url: str, backend: str) -> None:
@@ -79,8 +79,8 @@ def test_the_database_refuses_to_change_the_past(store: MemoryStore, url: str, b
     for statement in REFUSED + (REFUSED_BY_SQLITE if backend == "sqlite" else REFUSED_BY_POSTGRESQL):
         with pytest.raises(DBAPIError, match=r"append-only|only moves forward"):
             execute(url, statement.format(**ids))
-    assert store.verify_audit().lines == 5
-    assert store.verify_audit().broken == ""
+    assert store.audit.verify().lines == 5
+    assert store.audit.verify().broken == ""
 
 
 @pytest.mark.parametrize("statement", TAMPERED)
@@ -89,7 +89,7 @@ def test_what_was_changed_with_the_triggers_gone_is_found(empty_url: str, statem
     store.migrate()
     ids = filled(store)
     execute(empty_url, statement.format(**ids), triggers=False)
-    assert TAMPERED[statement].format(**ids) in store.verify_audit().broken
+    assert TAMPERED[statement].format(**ids) in store.audit.verify().broken
     store.close()
 
 
@@ -98,19 +98,19 @@ def test_retention_cuts_off_the_beginning_and_the_rest_stays_chained(
 ) -> None:
     ended, waiting = add(), add()
     for task in (ended, waiting, ended):
-        store.log_activity("qa", "looked", task.id)
-    store.transition(ended.id, TaskStatus.CANCELLED)
-    lines = len(store.activity())
-    gone = store.forget_activity(utc_now() + LATER)
-    report = store.verify_audit()
+        store.journal.log("qa", "looked", task.id)
+    store.tasks.transition(ended.id, TaskStatus.CANCELLED)
+    lines = len(store.journal.activity())
+    gone = store.retention.forget_activity(utc_now() + LATER)
+    report = store.audit.verify()
     assert gone >= 1
     assert (report.lines, report.broken) == (lines - gone, "")
     assert report.forgotten_to > 0
-    store.transition(waiting.id, TaskStatus.CANCELLED)
-    assert store.forget_activity(utc_now() + LATER) == lines - gone
-    assert store.verify_audit().broken == ""
-    number = store.log_activity("qa", "looked again")
-    assert store.verify_audit().model_dump(include={"lines", "last", "broken"}) == {
+    store.tasks.transition(waiting.id, TaskStatus.CANCELLED)
+    assert store.retention.forget_activity(utc_now() + LATER) == lines - gone
+    assert store.audit.verify().broken == ""
+    number = store.journal.log("qa", "looked again")
+    assert store.audit.verify().model_dump(include={"lines", "last", "broken"}) == {
         "lines": 1, "last": number, "broken": "",
     }  # fmt: skip
 
@@ -122,7 +122,7 @@ store = MemoryStore(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range(30):
-    store.log_activity("other", "wrote", None, number=number)
+    store.journal.log("other", "wrote", None, number=number)
 """
 
 
@@ -132,9 +132,9 @@ def test_several_processes_write_one_chain(store: MemoryStore, url: str) -> None
     for process in processes:
         process.go()
     with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda number: store.log_activity("qa", f"wrote {number}"), range(60)))
+        list(pool.map(lambda number: store.journal.log("qa", f"wrote {number}"), range(60)))
     assert [process.rest() for process in processes] == [[], []]
-    report = store.verify_audit()
+    report = store.audit.verify()
     assert (report.lines, report.broken) == (120, "")
 
 
@@ -143,5 +143,5 @@ def test_a_line_that_is_not_committed_leaves_the_chain_whole(store: MemoryStore,
     with pytest.raises(RuntimeError), store._database.write() as connection:
         connection.execute(sa.text("UPDATE audit_chain SET head_id = head_id + 1, head_hash = 'x'"))
         raise RuntimeError
-    store.log_activity("qa", "looked")
-    assert store.verify_audit().broken == ""
+    store.journal.log("qa", "looked")
+    assert store.audit.verify().broken == ""

@@ -27,7 +27,7 @@ def claim(**fields: object) -> Claim:
 
 
 def state(store: MemoryStore, budget: BudgetSettings, name: str) -> LimitState:
-    return next(each for each in store.limit_states(budget, agents=["developer"]) if each.name == name)
+    return next(each for each in store.budgets.limit_states(budget, agents=["developer"]) if each.name == name)
 
 
 @pytest.mark.parametrize("scope", ["task", "agent_day", "day", "month"])
@@ -35,67 +35,67 @@ def state(store: MemoryStore, budget: BudgetSettings, name: str) -> LimitState:
 def test_each_limit_holds_and_is_named(store: MemoryStore, scope: str, unit: str) -> None:
     limit = 0.25 if unit == "usd" else 2500
     budget = BudgetSettings.model_validate({"task_tokens": None, f"{scope}_{unit}": limit})
-    first, second = store.reserve(claim(), budget), store.reserve(claim(), budget)
-    refused = store.reserve(claim(), budget)
+    first, second = store.budgets.reserve(claim(), budget), store.budgets.reserve(claim(), budget)
+    refused = store.budgets.reserve(claim(), budget)
     assert first.id and second.id and refused.id is None
     assert [(over.name, over.used, over.reserved) for over in refused.over] == [
         (f"{scope}_{unit}", 0, 0.2 if unit == "usd" else 2000)
     ]
-    store.settle(first.id, tokens=0, nano_usd=0, budget=budget)  # released
-    assert store.reserve(claim(), budget).id
+    store.budgets.settle(first.id, tokens=0, nano_usd=0, budget=budget)  # released
+    assert store.budgets.reserve(claim(), budget).id
 
 
 def test_scopes_are_charged_apart(store: MemoryStore) -> None:
     budget = BudgetSettings(task_tokens=1000, agent_day_tokens=2000, day_tokens=3000)
     yesterday = utc_now() - timedelta(days=1)
-    assert store.reserve(claim(), budget).id
-    assert [over.scope for over in store.reserve(claim(), budget).over] == ["task"]
-    assert store.reserve(claim(task_id="t-2"), budget).id
-    assert [over.scope for over in store.reserve(claim(task_id=None), budget).over] == ["agent_day"]
-    assert store.reserve(claim(task_id=None, agent="qa"), budget).id
-    assert [over.scope for over in store.reserve(claim(task_id=None, agent="ceo"), budget).over] == ["day"]
-    assert store.reserve(claim(task_id=None, agent="ceo", at=yesterday), budget).id
+    assert store.budgets.reserve(claim(), budget).id
+    assert [over.scope for over in store.budgets.reserve(claim(), budget).over] == ["task"]
+    assert store.budgets.reserve(claim(task_id="t-2"), budget).id
+    assert [over.scope for over in store.budgets.reserve(claim(task_id=None), budget).over] == ["agent_day"]
+    assert store.budgets.reserve(claim(task_id=None, agent="qa"), budget).id
+    assert [over.scope for over in store.budgets.reserve(claim(task_id=None, agent="ceo"), budget).over] == ["day"]
+    assert store.budgets.reserve(claim(task_id=None, agent="ceo", at=yesterday), budget).id
 
 
 def test_a_call_that_ends_after_midnight_is_charged_to_the_day_it_began(store: MemoryStore) -> None:
     budget = BudgetSettings(day_tokens=1500)
     late = datetime(2026, 11, 21, 23, 59, 59, tzinfo=UTC)
-    number = store.reserve(claim(at=late), budget).id
+    number = store.budgets.reserve(claim(at=late), budget).id
     assert number
-    store.settle(number, tokens=900, nano_usd=0, budget=budget)
-    assert not store.reserve(claim(at=late), budget).id
-    assert store.reserve(claim(at=late + timedelta(seconds=2)), budget).id
+    store.budgets.settle(number, tokens=900, nano_usd=0, budget=budget)
+    assert not store.budgets.reserve(claim(at=late), budget).id
+    assert store.budgets.reserve(claim(at=late + timedelta(seconds=2)), budget).id
 
 
 def test_the_answer_and_the_end_of_its_reservation_are_one(store: MemoryStore) -> None:
     budget = BudgetSettings(day_usd=1, day_tokens=2000)
-    number = store.reserve(claim(nano_usd=NANO), budget).id
-    store.record_call(call(cost_usd=0.25), number, budget)
+    number = store.budgets.reserve(claim(nano_usd=NANO), budget).id
+    store.ledger.record_call(call(cost_usd=0.25), number, budget)
     money, tokens = state(store, budget, "day_usd"), state(store, budget, "day_tokens")
     assert (money.used, money.reserved, money.share) == (0.25, 0, 0.25)
     assert (tokens.used, tokens.reserved) == (120, 0)
-    store.record_call(call(step="again", cost_usd=0.25), number, budget)  # settled before: not charged twice
+    store.ledger.record_call(call(step="again", cost_usd=0.25), number, budget)  # settled before: not charged twice
     assert state(store, budget, "day_usd").used == 0.25
 
 
 def test_what_a_killed_process_left_is_settled_at_its_worst(store: MemoryStore) -> None:
     budget = BudgetSettings(day_tokens=1500)
-    number = store.reserve(claim(), budget).id
+    number = store.budgets.reserve(claim(), budget).id
     assert number
-    assert store.settle_leftovers() == 1
+    assert store.budgets.settle_leftovers() == 1
     assert (state(store, budget, "day_tokens").used, state(store, budget, "day_tokens").reserved) == (1000, 0)
-    store.settle(number, tokens=5, nano_usd=0, budget=budget)  # its process lived after all
+    store.budgets.settle(number, tokens=5, nano_usd=0, budget=budget)  # its process lived after all
     assert state(store, budget, "day_tokens").used == 1000
-    assert store.settle_leftovers() == 0
+    assert store.budgets.settle_leftovers() == 0
 
 
 def test_four_fifths_are_told_once_a_limit_and_period_over_restarts(store: MemoryStore, url: str) -> None:
     budget = BudgetSettings(day_tokens=10_000, task_tokens=None)
 
     def spend(opened: MemoryStore, took: int, **fields: object) -> list[str]:
-        number = opened.reserve(claim(**fields), budget).id
+        number = opened.budgets.reserve(claim(**fields), budget).id
         assert number
-        return [each.name for each in opened.settle(number, tokens=took, nano_usd=0, budget=budget)]
+        return [each.name for each in opened.budgets.settle(number, tokens=took, nano_usd=0, budget=budget)]
 
     assert spend(store, 1000, tokens=7999) == []
     assert spend(store, 7000, tokens=7000) == ["day_tokens"]
@@ -154,13 +154,13 @@ def spend_at_random(store: MemoryStore, budget: BudgetSettings, seed: int, calls
             tokens=chance.randint(1, 9000),
             nano_usd=chance.randint(0, NANO // 12),
         )
-        number = store.reserve(wanted, budget).id
+        number = store.budgets.reserve(wanted, budget).id
         if number is None:
             refused += 1
             continue
         share = chance.choice([0.0, 0.1, chance.random(), 1.0])
         took = (int(wanted.tokens * share), int(wanted.nano_usd * share))
-        store.settle(number, tokens=took[0], nano_usd=took[1], budget=budget)
+        store.budgets.settle(number, tokens=took[0], nano_usd=took[1], budget=budget)
         tokens, nano_usd = tokens + took[0], nano_usd + took[1]
     return tokens, nano_usd, refused
 
@@ -190,7 +190,7 @@ class watched:  # reads as a block
         ended = False
         while not ended:
             ended = self._over.wait(0.01)
-            for each in self._store.limit_states(self._budget, agents=["developer", "qa"]):
+            for each in self._store.budgets.limit_states(self._budget, agents=["developer", "qa"]):
                 gone = round((each.used + each.reserved - each.limit) * NANO)
                 self._worst = max(self._worst, gone / NANO)
             self._looks += 1
@@ -212,10 +212,10 @@ def check_totals(store: MemoryStore, spent: list[tuple[int, int, int]], overshoo
 def test_waiting_calls_are_shown_until_they_go_on(store: MemoryStore) -> None:
     now = utc_now()
     waiting = WaitingCall(agent="qa", task_id="t-1", kind="budget", reason="used up", since=now, until=None)
-    first = store.begin_waiting(waiting)
-    store.begin_waiting(waiting.model_copy(update={"agent": "ceo", "since": now + timedelta(seconds=1)}))
-    assert [call.agent for call in store.waiting_calls()] == ["qa", "ceo"]
-    store.end_waiting(first)
-    assert [call.agent for call in store.waiting_calls()] == ["ceo"]
-    store.forget_waiting()
-    assert store.waiting_calls() == []
+    first = store.budgets.begin_waiting(waiting)
+    store.budgets.begin_waiting(waiting.model_copy(update={"agent": "ceo", "since": now + timedelta(seconds=1)}))
+    assert [call.agent for call in store.budgets.waiting_calls()] == ["qa", "ceo"]
+    store.budgets.end_waiting(first)
+    assert [call.agent for call in store.budgets.waiting_calls()] == ["ceo"]
+    store.budgets.forget_waiting()
+    assert store.budgets.waiting_calls() == []

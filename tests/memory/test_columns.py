@@ -34,13 +34,13 @@ TEXT = (
 
 def write_everywhere(store: MemoryStore, text: str) -> None:
     """`text` into every column that takes free text."""
-    store.add_task(Task(id="t-1", title=text, description=text, assigned_agents=[text], result={"a": [text]}))
-    store.transition("t-1", TaskStatus.FAILED, reason=FailureReason.TIMEOUT, detail=text)
-    store.record_attempt(
+    store.tasks.add(Task(id="t-1", title=text, description=text, assigned_agents=[text], result={"a": [text]}))
+    store.tasks.transition("t-1", TaskStatus.FAILED, reason=FailureReason.TIMEOUT, detail=text)
+    store.evidence.record_attempt(
         Attempt(task_id="t-1", run=0, stage="s", approach=1, number=1, strategy=text, outcome="failed", evidence=text)
     )
     criteria = [Criterion(name=text, threshold=1, weight=1)]
-    store.record_verdict(
+    store.evidence.record_verdict(
         Verdict(
             task_id="t-1",
             run=0,
@@ -54,7 +54,7 @@ def write_everywhere(store: MemoryStore, text: str) -> None:
             reasoning=text,
         )
     )
-    store.record_call(
+    store.ledger.record_call(
         ModelCall(
             workflow_id="w",
             step="s",
@@ -68,11 +68,11 @@ def write_everywhere(store: MemoryStore, text: str) -> None:
             response=text,
         )
     )
-    store.store_response("h", StoredResponse(response=text, provider="p", model="m"))
-    store.remember("a", "k", {"deep": [{"text": text}], text: 1})
-    store.log_activity("a", text, None, text=text, password=SECRETS[3])
-    store.record_decision("a", "t", {"text": text})
-    store.send_control("c", text)
+    store.ledger.store_response("h", StoredResponse(response=text, provider="p", model="m"))
+    store.journal.remember("a", "k", {"deep": [{"text": text}], text: 1})
+    store.journal.log("a", text, None, text=text, password=SECRETS[3])
+    store.journal.record_decision("a", "t", {"text": text})
+    store.commands.send("c", text)
     context = ContextManager(store)
     context.set_goal(text)
     context.set_strategy(text)
@@ -98,15 +98,15 @@ def test_no_secret_reaches_the_database(store: MemoryStore, url: str) -> None:
 
 
 def test_every_text_is_bounded(store: MemoryStore, url: str) -> None:
-    store.add_task(Task(id="t-1", title="t" * 5000, description="d" * 500_000))
-    task = store.get_task("t-1")
+    store.tasks.add(Task(id="t-1", title="t" * 5000, description="d" * 500_000))
+    task = store.tasks.get("t-1")
     assert len(task.title) == 300 and task.title.endswith("…")
     assert len(task.description) <= 64_000 and "characters cut …]" in task.description
-    store.transition("t-1", TaskStatus.BLOCKED, detail="r" * 100_000)
-    assert len(store.get_task("t-1").reason_detail) <= 4_000
+    store.tasks.transition("t-1", TaskStatus.BLOCKED, detail="r" * 100_000)
+    assert len(store.tasks.get("t-1").reason_detail) <= 4_000
     attempt = Attempt(task_id="t-1", run=0, stage="s", approach=1, number=1, outcome="failed", evidence="e" * 900_000)
-    store.record_attempt(attempt)
-    assert len(store.attempts("t-1")[0].evidence) <= 16_000
+    store.evidence.record_attempt(attempt)
+    assert len(store.evidence.attempts("t-1")[0].evidence) <= 16_000
 
 
 @settings(max_examples=60)
@@ -129,8 +129,8 @@ def test_a_shortened_text_keeps_its_head_and_tells_what_was_cut(text: str, limit
 @given(text=st.text(alphabet=st.characters(exclude_categories=[]), max_size=60))
 def test_any_text_can_be_stored_and_is_kept_up_to_what_no_database_holds(store: MemoryStore, text: str) -> None:
     task_id = f"t-{abs(hash(text))}"
-    store.add_task(Task(id=task_id, title="t", description=text, result={"text": text, "not a number": float("nan")}))
-    task = store.get_task(task_id)
+    store.tasks.add(Task(id=task_id, title="t", description=text, result={"text": text, "not a number": float("nan")}))
+    task = store.tasks.get(task_id)
     expected = "".join("?" if "\ud800" <= one <= "\udfff" else one for one in text).replace(
         "\0", "\N{REPLACEMENT CHARACTER}"
     )
@@ -140,4 +140,4 @@ def test_any_text_can_be_stored_and_is_kept_up_to_what_no_database_holds(store: 
 
 def test_a_moment_without_timezone_is_refused(store: MemoryStore) -> None:
     with pytest.raises(sa.exc.StatementError, match="no timezone"):
-        store.ready_tasks(now=datetime(2026, 1, 1))
+        store.tasks.ready(now=datetime(2026, 1, 1))

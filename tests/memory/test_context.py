@@ -94,8 +94,8 @@ def test_goal_and_strategy_are_shared_by_all(context: ContextManager, store: Mem
     assert (context.goal(), context.strategy()) == ("", "")
     context.set_goal("Ship it.")
     assert ContextManager(store).goal() == "Ship it."
-    assert store.recall("global", "goal") == "Ship it."
-    store.remember("qa", "habit", [1])
+    assert store.journal.recall("global", "goal") == "Ship it."
+    store.journal.remember("qa", "habit", [1])
     assert context.agent_context("qa") == {"habit": [1]}
 
 
@@ -125,7 +125,7 @@ def test_lessons_are_bounded_in_size_and_number(context: ContextManager, store: 
     context.add_lesson("  ", "t-0")
     for number in range(MAX_LESSONS + 5):
         context.add_lesson(f"lesson number{number:04} " + "x" * 2000, f"t-{number}")
-    kept = store.memories("global", "lesson/")
+    kept = store.journal.memories("global", "lesson/")
     assert len(kept) == MAX_LESSONS
     assert context.lessons_for("number0004") == []  # the oldest went
     [lesson] = context.lessons_for("number0005")
@@ -135,7 +135,7 @@ def test_lessons_are_bounded_in_size_and_number(context: ContextManager, store: 
 def test_the_same_lesson_is_kept_once(context: ContextManager, store: MemoryStore) -> None:
     for task_id in ("t-1", "t-2"):
         context.add_lesson("Round half to even.", task_id)
-    assert len(store.memories("global", "lesson/")) == 1
+    assert len(store.journal.memories("global", "lesson/")) == 1
 
 
 def test_lessons_as_a_section(context: ContextManager) -> None:

@@ -22,26 +22,28 @@ def verdict(task: Task, number: int = 1, **fields: object) -> Verdict:
 
 def test_attempts_come_back_in_order(store: MemoryStore, add: Add) -> None:
     task, other = add(), add()
-    store.record_attempt(attempt(task, 1, evidence="AssertionError: 1 != 2", tests_failed=1, seconds=1.5, tree="abc"))
-    store.record_attempt(attempt(task, 2, outcome="passed", tests_passed=3))
-    store.record_attempt(attempt(task, 1, run=1))
-    store.record_attempt(attempt(other))
-    found = store.attempts(task.id)
+    store.evidence.record_attempt(
+        attempt(task, 1, evidence="AssertionError: 1 != 2", tests_failed=1, seconds=1.5, tree="abc")
+    )
+    store.evidence.record_attempt(attempt(task, 2, outcome="passed", tests_passed=3))
+    store.evidence.record_attempt(attempt(task, 1, run=1))
+    store.evidence.record_attempt(attempt(other))
+    found = store.evidence.attempts(task.id)
     assert [(one.run, one.number, one.outcome) for one in found] == [
         (0, 1, "failed"),
         (0, 2, "passed"),
         (1, 1, "failed"),
     ]
     assert found[0].evidence == "AssertionError: 1 != 2"
-    assert store.attempts(task.id, run=1) == found[2:]
+    assert store.evidence.attempts(task.id, run=1) == found[2:]
 
 
 def test_a_repeated_attempt_replaces_itself(store: MemoryStore, add: Add) -> None:
     task = add()
-    store.record_attempt(attempt(task, outcome="failed"))
-    first = store.attempts(task.id)[0]
-    store.record_attempt(attempt(task, outcome="passed"))
-    [again] = store.attempts(task.id)
+    store.evidence.record_attempt(attempt(task, outcome="failed"))
+    first = store.evidence.attempts(task.id)[0]
+    store.evidence.record_attempt(attempt(task, outcome="passed"))
+    [again] = store.evidence.attempts(task.id)
     assert again == first.model_copy(update={"outcome": "passed"})
 
 
@@ -54,17 +56,17 @@ def test_verdicts_keep_their_criteria_and_every_round(store: MemoryStore, add: A
     first = verdict(task, 1, criteria=criteria, issues=["name the constant"], reasoning="magic number")
     second = verdict(task, 2, approved=True, score=8)
     for one in (first, second, second):
-        store.record_verdict(one)
-    assert store.verdicts(task.id) == [first, second]
-    assert store.verdicts(task.id, run=1) == []
+        store.evidence.record_verdict(one)
+    assert store.evidence.verdicts(task.id) == [first, second]
+    assert store.evidence.verdicts(task.id, run=1) == []
 
 
 def test_evidence_belongs_to_a_task(store: MemoryStore) -> None:
     nobody = Task(id="t-none", title="t")
     with pytest.raises(UnknownTask):
-        store.record_attempt(attempt(nobody))
+        store.evidence.record_attempt(attempt(nobody))
     with pytest.raises(UnknownTask):
-        store.record_verdict(verdict(nobody))
+        store.evidence.record_verdict(verdict(nobody))
 
 
 def test_a_score_is_a_number() -> None:

@@ -46,21 +46,21 @@ def held(url: str) -> Iterator[sqlite3.Connection]:
 def test_a_lock_that_stays_is_named(sqlite_store: MemoryStore, sqlite_url: str) -> None:
     with held(sqlite_url):
         with pytest.raises(DatabaseLocked, match=r"held it for 0\.2 s.*find what has it open"):
-            sqlite_store.add_task(Task(id="t-1", title="t"))
-        assert sqlite_store.list_tasks() == []  # readers do not wait
-    assert sqlite_store.add_task(Task(id="t-1", title="t"))
+            sqlite_store.tasks.add(Task(id="t-1", title="t"))
+        assert sqlite_store.tasks.select() == []  # readers do not wait
+    assert sqlite_store.tasks.add(Task(id="t-1", title="t"))
 
 
 def test_a_lock_that_is_given_back_is_waited_for(sqlite_store: MemoryStore, sqlite_url: str) -> None:
     patient = MemoryStore(sqlite_url, busy_seconds=30)
     with held(sqlite_url) as other:
-        writer = threading.Thread(target=patient.add_task, args=[Task(id="t-1", title="t")])
+        writer = threading.Thread(target=patient.tasks.add, args=[Task(id="t-1", title="t")])
         writer.start()
         with pytest.raises(DatabaseLocked):
-            sqlite_store.send_control("x")  # so the lock was held while the other waited
+            sqlite_store.commands.send("x")  # so the lock was held while the other waited
         other.execute("COMMIT")
         writer.join(timeout=30)
-    assert patient.get_task("t-1").title == "t"
+    assert patient.tasks.get("t-1").title == "t"
     patient.close()
 
 
@@ -72,13 +72,13 @@ def postgresql_url(postgresql: PostgreSQL) -> Iterator[str]:
 
 def test_a_lock_on_postgresql_is_named(postgresql_url: str) -> None:
     store = MemoryStore(postgresql_url, busy_seconds=0.2)
-    store.add_task(Task(id="t-1", title="t"))
+    store.tasks.add(Task(id="t-1", title="t"))
     engine = sa.create_engine(postgresql_url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE tasks SET title = 'other'")
         with pytest.raises(DatabaseLocked):
-            store.update_task("t-1", title="mine")
-    store.update_task("t-1", title="mine")
+            store.tasks.update("t-1", title="mine")
+    store.tasks.update("t-1", title="mine")
     store.close()
     engine.dispose()
 
@@ -89,38 +89,38 @@ def test_sixteen_threads_and_two_stores_write_without_an_error(url: str) -> None
     def work(number: int) -> None:
         for _ in range(10):
             task = Task(id=new_task_id(), title="t")
-            stores[number % 2].add_task(task)
-            stores[number % 2].log_activity("a", "x", task.id)
-            stores[(number + 1) % 2].get_task(task.id)
+            stores[number % 2].tasks.add(task)
+            stores[number % 2].journal.log("a", "x", task.id)
+            stores[(number + 1) % 2].tasks.get(task.id)
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(work, range(16)))
-    assert sum(stores[0].count_by_status().values()) == 160
+    assert sum(stores[0].tasks.count_by_status().values()) == 160
     for store in stores:
         store.close()
 
 
 def test_a_full_disk_loses_nothing(sqlite_store: MemoryStore) -> None:
-    sqlite_store.add_task(Task(id="t-1", title="t"))
+    sqlite_store.tasks.add(Task(id="t-1", title="t"))
     engine = sqlite_store._database.engine
     sqlite_store.close()
     sa.event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA max_page_count=50"))  # SQLite's own limit
     with pytest.raises(DatabaseFull, match="Free some space"):
         for number in range(100):
-            sqlite_store.add_task(Task(id=f"t-2{number}", title="t", description="d" * 60_000))
-    assert sqlite_store.get_task("t-1").title == "t"
+            sqlite_store.tasks.add(Task(id=f"t-2{number}", title="t", description="d" * 60_000))
+    assert sqlite_store.tasks.get("t-1").title == "t"
 
 
 def test_a_damaged_file_is_named(sqlite_store: MemoryStore, sqlite_url: str) -> None:
     for number in range(50):
-        sqlite_store.add_task(Task(id=f"t-{number}", title="t", description="d" * 5000))
+        sqlite_store.tasks.add(Task(id=f"t-{number}", title="t", description="d" * 5000))
     sqlite_store.close()
     with path_of(sqlite_url).open("r+b") as file:
         file.seek(8192)
         file.write(os.urandom(200_000))
     with pytest.raises(DatabaseCorrupt, match="restore"):
         for number in range(50):
-            sqlite_store.get_task(f"t-{number}")
+            sqlite_store.tasks.get(f"t-{number}")
     with pytest.raises(DatabaseCorrupt, match="restore"):
         sqlite_store.check()
 
@@ -136,12 +136,12 @@ READ_ONLY = """
 import os, sys
 from memory import MemoryStore, Task, DatabaseReadOnly
 store = MemoryStore(sys.argv[1])
-store.list_tasks()
+store.tasks.select()
 store.close()
 if os.geteuid() == 0:
     os.seteuid(65534)  # root may write anything
 try:
-    store.add_task(Task(id="t-1", title="t"))
+    store.tasks.add(Task(id="t-1", title="t"))
 except DatabaseReadOnly as error:
     print(error)
 """
@@ -173,7 +173,7 @@ def test_a_server_that_is_not_there_is_named() -> None:
 
 def test_a_server_that_comes_back_is_used_again(postgresql_url: str) -> None:
     store = MemoryStore(postgresql_url)
-    store.add_task(Task(id="t-1", title="t"))
+    store.tasks.add(Task(id="t-1", title="t"))
     engine = sa.create_engine(
         postgresql_url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT"
     )
@@ -181,7 +181,7 @@ def test_a_server_that_comes_back_is_used_again(postgresql_url: str) -> None:
         connection.exec_driver_sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ai-agents'"
         )
-    assert store.get_task("t-1").title == "t"
+    assert store.tasks.get("t-1").title == "t"
     store.close()
     engine.dispose()
 
@@ -198,9 +198,9 @@ from memory import *
 store = MemoryStore(sys.argv[1])
 while True:
     task = Task(id=new_task_id(), title="t", description="d" * 3000)
-    store.add_task(task)
-    store.transition(task.id, TaskStatus.IN_PROGRESS)
-    store.log_activity("qa", "started", task.id)
+    store.tasks.add(task)
+    store.tasks.transition(task.id, TaskStatus.IN_PROGRESS)
+    store.journal.log("qa", "started", task.id)
     print(task.id, flush=True)
 """
 
@@ -215,8 +215,8 @@ def test_kill_9_in_the_middle_of_writing_loses_nothing_that_was_done(url: str, b
     store = MemoryStore(url)
     store.migrate()
     assert store.check()
-    assert {store.get_task(task_id).status for task_id in done} == {"in_progress"}
-    logged = {line.task_id for line in store.activity(limit=1_000_000)}
+    assert {store.tasks.get(task_id).status for task_id in done} == {"in_progress"}
+    logged = {line.task_id for line in store.journal.activity(limit=1_000_000)}
     assert logged >= set(done)
     store.close()
     if backend == "sqlite":

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import llm.ledger
-from memory import MemoryStore, ModelCall, StoredResponse, new_task_id, utc_now
+from memory import MemoryStore, ModelCall, ModelProbe, StoredResponse, new_task_id, utc_now
 
 
 def call(**fields: object) -> ModelCall:
@@ -32,53 +31,57 @@ def call(**fields: object) -> ModelCall:
 
 
 def test_a_repeated_step_finds_its_answer(store: MemoryStore) -> None:
-    assert store.find_call("w-1", "write_code", "h-1") is None
-    store.record_call(call(cached_tokens=7))
-    found = store.find_call("w-1", "write_code", "h-1")
+    assert store.ledger.find_call("w-1", "write_code", "h-1") is None
+    store.ledger.record_call(call(cached_tokens=7))
+    found = store.ledger.find_call("w-1", "write_code", "h-1")
     assert found is not None
     assert (found.response, found.provider, found.model) == ("def f(): ...", "openai", "gpt")
     assert (found.input_tokens, found.output_tokens, found.cached_tokens) == (100, 20, 7)
-    assert store.find_call("w-2", "write_code", "h-1") is None
-    assert store.find_call("w-1", "review", "h-1") is None
-    assert store.find_call("w-1", "write_code", "h-2") is None
+    assert store.ledger.find_call("w-2", "write_code", "h-1") is None
+    assert store.ledger.find_call("w-1", "review", "h-1") is None
+    assert store.ledger.find_call("w-1", "write_code", "h-2") is None
 
 
 def test_the_first_answer_stays(store: MemoryStore) -> None:
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda n: store.record_call(call(response=f"answer {n}")), range(8)))
-    found = store.find_call("w-1", "write_code", "h-1")
+        list(pool.map(lambda n: store.ledger.record_call(call(response=f"answer {n}")), range(8)))
+    found = store.ledger.find_call("w-1", "write_code", "h-1")
     assert found is not None and found.response.startswith("answer ")
-    assert store.usage("task")[0].calls == 1
+    assert store.ledger.usage("task")[0].calls == 1
 
 
 def test_failed_calls_are_counted_and_never_replayed(store: MemoryStore) -> None:
     for _ in range(2):
-        store.record_call(call(outcome="truncated", response="def f("))
-    assert store.find_call("w-1", "write_code", "h-1") is None
-    store.record_call(call())
-    found = store.find_call("w-1", "write_code", "h-1")
+        store.ledger.record_call(call(outcome="truncated", response="def f("))
+    assert store.ledger.find_call("w-1", "write_code", "h-1") is None
+    store.ledger.record_call(call())
+    found = store.ledger.find_call("w-1", "write_code", "h-1")
     assert found is not None and found.response == "def f(): ..."
-    [usage] = store.usage("task", task_id="t-1")
+    [usage] = store.ledger.usage("task", task_id="t-1")
     assert (usage.calls, usage.input_tokens, usage.cost_usd) == (3, 300, 1.5)
 
 
 def test_usage_by_task_agent_model_and_day(store: MemoryStore) -> None:
     late = datetime(2026, 11, 20, 23, 59, 59, tzinfo=UTC)
-    store.record_call(call(step="1", created_at=late))
-    store.record_call(call(step="2", created_at=late + timedelta(seconds=1), agent="qa", task_id=None, cost_usd=None))
-    store.record_call(call(step="3", created_at=late + timedelta(seconds=2), cached=True, cost_usd=0, output_tokens=0))
-    days = store.usage("day")
+    store.ledger.record_call(call(step="1", created_at=late))
+    store.ledger.record_call(
+        call(step="2", created_at=late + timedelta(seconds=1), agent="qa", task_id=None, cost_usd=None)
+    )
+    store.ledger.record_call(
+        call(step="3", created_at=late + timedelta(seconds=2), cached=True, cost_usd=0, output_tokens=0)
+    )
+    days = store.ledger.usage("day")
     assert [(row.key, row.calls, row.cached_calls, row.unpriced_calls) for row in days] == [
         ("2026-11-21", 2, 1, 1),
         ("2026-11-20", 1, 0, 0),
     ]
-    assert [(row.key, row.output_tokens) for row in store.usage("agent")] == [("developer", 20), ("qa", 20)]
-    assert [(row.key, row.cost_usd) for row in store.usage("task")] == [("t-1", 0.5), ("", None)]
-    [model] = store.usage("model")
+    assert [(row.key, row.output_tokens) for row in store.ledger.usage("agent")] == [("developer", 20), ("qa", 20)]
+    assert [(row.key, row.cost_usd) for row in store.ledger.usage("task")] == [("t-1", 0.5), ("", None)]
+    [model] = store.ledger.usage("model")
     assert (model.key, model.calls, model.cost_usd, model.seconds) == ("openai/gpt", 3, 0.5, 3.0)
-    assert [row.key for row in store.usage("agent", task_id="t-1")] == ["developer"]
+    assert [row.key for row in store.ledger.usage("agent", task_id="t-1")] == ["developer"]
     with pytest.raises(ValueError, match="use one of task, agent, model, day"):
-        store.usage("week")  # type: ignore[arg-type]  # what a caller without types may ask
+        store.ledger.usage("week")  # type: ignore[arg-type]  # what a caller without types may ask
 
 
 _calls = st.lists(
@@ -92,47 +95,35 @@ def test_every_way_to_group_adds_up_to_the_same(store: MemoryStore, calls: list[
     task_id = new_task_id()
     for number, (agent, tokens, eighths) in enumerate(calls):
         cost = None if eighths is None else eighths / 8
-        store.record_call(
+        store.ledger.record_call(
             call(
                 workflow_id=task_id, step=str(number), task_id=task_id, agent=agent, input_tokens=tokens, cost_usd=cost
             )
         )
     for key in ("task", "agent", "model", "day"):
-        rows = store.usage(key, task_id=task_id)
+        rows = store.ledger.usage(key, task_id=task_id)
         assert sum(row.calls for row in rows) == len(calls)
         assert sum(row.input_tokens for row in rows) == sum(tokens for _, tokens, _ in calls)
         assert sum(row.unpriced_calls for row in rows) == sum(eighths is None for *_, eighths in calls)
         assert sum(row.cost_usd or 0 for row in rows) == sum((eighths or 0) / 8 for *_, eighths in calls)
 
 
-def test_the_store_is_the_ledger_that_the_model_client_asks_for(store: MemoryStore) -> None:
-    ledger: llm.ledger.Ledger = store  # mypy compares the signatures
-    ledger.record_call(llm.ledger.ModelCall.model_validate(call().model_dump()))
-    ledger.store_response("h-1", llm.ledger.StoredResponse(response="x", provider="p", model="m"))
-    found, cached = ledger.find_call("w-1", "write_code", "h-1"), ledger.cached_response("h-1", 60)
-    assert found is not None and found.response == "def f(): ..."
-    assert cached is not None and cached.response == "x"
-    ledger.record_probe(probe_of("m", tools=True))
-    probed = ledger.find_probe("openai_compatible", "a-1", "m")
-    assert probed is not None and probed.tools
-
-
-def probe_of(model: str, *, tools: bool) -> llm.ledger.ModelProbe:
-    return llm.ledger.ModelProbe(
+def probe_of(model: str, *, tools: bool) -> ModelProbe:
+    return ModelProbe(
         provider="openai_compatible", address="a-1", model=model, tools=tools, structured=True, edit_blocks=False,
         repairs=True,
     )  # fmt: skip
 
 
 def test_what_a_model_managed_is_remembered_by_where_it_is(store: MemoryStore) -> None:
-    store.record_probe(probe_of("m", tools=True))
-    store.record_probe(probe_of("other", tools=True))
-    store.record_probe(probe_of("m", tools=False))  # tried out anew
-    found = store.find_probe("openai_compatible", "a-1", "m")
+    store.ledger.record_probe(probe_of("m", tools=True))
+    store.ledger.record_probe(probe_of("other", tools=True))
+    store.ledger.record_probe(probe_of("m", tools=False))  # tried out anew
+    found = store.ledger.find_probe("openai_compatible", "a-1", "m")
     assert found is not None
     assert (found.tools, found.structured, found.edit_blocks, found.repairs) == (False, True, False, True)
-    assert store.find_probe("openai_compatible", "a-2", "m") is None
-    assert store.find_probe("openai", "a-1", "m") is None
+    assert store.ledger.find_probe("openai_compatible", "a-2", "m") is None
+    assert store.ledger.find_probe("openai", "a-1", "m") is None
 
 
 # --- the cache ---------------------------------------------------------------------------------------------------
@@ -143,23 +134,23 @@ def answer(text: str, age: float = 0) -> StoredResponse:
 
 
 def test_cached_answers_grow_old(store: MemoryStore) -> None:
-    store.store_response("h", answer("x", age=100))
-    assert store.cached_response("h", 99) is None
-    found = store.cached_response("h", 200)
+    store.ledger.store_response("h", answer("x", age=100))
+    assert store.ledger.cached_response("h", 99) is None
+    found = store.ledger.cached_response("h", 200)
     assert found is not None and found.response == "x"
-    assert store.cached_response("other", 200) is None
+    assert store.ledger.cached_response("other", 200) is None
 
 
 def test_a_newer_answer_replaces_the_old(store: MemoryStore) -> None:
-    store.store_response("h", answer("old", age=100))
-    store.store_response("h", answer("new"))
-    found = store.cached_response("h", 10)
+    store.ledger.store_response("h", answer("old", age=100))
+    store.ledger.store_response("h", answer("new"))
+    found = store.ledger.cached_response("h", 10)
     assert found is not None and found.response == "new"
 
 
 def test_purge_drops_old_answers_only(store: MemoryStore) -> None:
-    store.store_response("old", answer("x", age=100))
-    store.store_response("new", answer("y"))
-    assert store.purge_cache(50) == 1
-    assert store.cached_response("old", 1000) is None
-    assert store.cached_response("new", 1000) is not None
+    store.ledger.store_response("old", answer("x", age=100))
+    store.ledger.store_response("new", answer("y"))
+    assert store.ledger.purge_cache(50) == 1
+    assert store.ledger.cached_response("old", 1000) is None
+    assert store.ledger.cached_response("new", 1000) is not None

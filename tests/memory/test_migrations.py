@@ -59,9 +59,9 @@ def test_the_specified_tables_have_the_specified_columns(url: str) -> None:
 
 
 def test_migrating_again_changes_nothing(store: MemoryStore) -> None:
-    store.add_task(Task(id="t-1", title="t"))
+    store.tasks.add(Task(id="t-1", title="t"))
     store.migrate()
-    assert store.get_task("t-1").title == "t"
+    assert store.tasks.get("t-1").title == "t"
 
 
 MIGRATE = """
@@ -88,9 +88,9 @@ def test_processes_that_start_together_migrate_once(empty_url: str) -> None:
 def test_tasks_of_the_first_schema_are_kept(empty_url: str) -> None:
     store = MemoryStore(empty_url)
     store.migrate()
-    store.add_task(Task(id="t-1", title="From before", description="Kept."))
+    store.tasks.add(Task(id="t-1", title="From before", description="Kept."))
     for number in range(3):
-        store.log_activity("qa", "looked", "t-1", number=number)
+        store.journal.log("qa", "looked", "t-1", number=number)
     engine = engine_of(empty_url)
     with engine.begin() as connection:  # back to what the first program made
         drop_triggers(connection)
@@ -103,11 +103,11 @@ def test_tasks_of_the_first_schema_are_kept(empty_url: str) -> None:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     engine.dispose()
     store.migrate()
-    kept = store.get_task("t-1")
+    kept = store.tasks.get("t-1")
     assert (kept.description, kept.tests, kept.tests_file) == ("Kept.", "", "")
     assert SCHEMA_REVISION in store.check()
-    store.log_activity("qa", "looked again", "t-1")
-    report = store.verify_audit()
+    store.journal.log("qa", "looked again", "t-1")
+    report = store.audit.verify()
     assert (report.lines, report.broken) == (4, "")
     store.close()
 
@@ -128,7 +128,7 @@ def test_a_database_of_a_newer_program_is_refused(empty_url: str) -> None:
 def test_a_database_without_tables_says_what_to_run(empty_url: str) -> None:
     store = MemoryStore(empty_url)
     with pytest.raises(SchemaMissing, match=r"main\.py migrate"):
-        store.list_tasks()
+        store.tasks.select()
     with pytest.raises(SchemaMissing, match=r"main\.py migrate"):
         store.check()
     store.close()
@@ -172,7 +172,7 @@ def test_a_restored_file_is_switched_back_to_wal(sqlite_store: MemoryStore, sqli
 
 
 def test_the_file_is_for_its_owner_only(sqlite_store: MemoryStore, tmp_path: Path) -> None:
-    sqlite_store.add_task(Task(id="t-1", title="t"))
+    sqlite_store.tasks.add(Task(id="t-1", title="t"))
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "state").iterdir()}
     assert {name: modes[name] for name in ("agents.db", "agents.db-wal", "agents.db-shm")} == dict.fromkeys(
         ("agents.db", "agents.db-wal", "agents.db-shm"), 0o600

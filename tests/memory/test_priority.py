@@ -64,16 +64,16 @@ def test_a_stage_that_does_not_exist_is_refused(index: int, stages: int) -> None
 def test_the_database_orders_by_the_same_rule(store: MemoryStore, batch: list[Task]) -> None:
     fresh = [task.model_copy(update={"id": new_task_id(), "created_at": NOW}) for task in batch]
     for one in fresh:
-        store.add_task(one)
+        store.tasks.add(one)
     own = {one.id for one in fresh}
-    ready = [one for one in store.ready_tasks(limit=10_000, now=NOW) if one.id in own]
+    ready = [one for one in store.tasks.ready(limit=10_000, now=NOW) if one.id in own]
     assert ready == sorted(fresh, key=lambda one: (effective_priority(one, NOW), one.created_at, one.id))
 
 
 def test_of_equals_the_oldest_is_ready_first(store: MemoryStore, add: Callable[..., Task]) -> None:
     young = add(created_at=NOW)
     old = add(created_at=NOW - timedelta(days=1))
-    assert [one.id for one in store.ready_tasks()] == [old.id, young.id]
+    assert [one.id for one in store.tasks.ready()] == [old.id, young.id]
 
 
 def test_a_stage_that_stands_back_goes_after_others_but_never_after_a_lower_priority() -> None:

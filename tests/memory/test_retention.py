@@ -44,43 +44,43 @@ def attempt(task_id: str) -> Attempt:
 def test_texts_of_ended_tasks_go_and_figures_and_open_tasks_stay(store: MemoryStore, add: Callable[..., Task]) -> None:
     ended, waiting = add(), add()
     for task in (ended, waiting):
-        store.transition(task.id, TaskStatus.IN_PROGRESS)
-        store.record_call(call(task.id, "answer"))
-        store.record_attempt(attempt(task.id))
-        store.log_activity("qa", "looked", task.id)
-    store.record_call(call(None, "ideas"))
-    store.transition(ended.id, TaskStatus.FAILED, reason=FailureReason.TESTS_FAILED)
-    before = [row.model_dump() for row in store.usage("task")]
+        store.tasks.transition(task.id, TaskStatus.IN_PROGRESS)
+        store.ledger.record_call(call(task.id, "answer"))
+        store.evidence.record_attempt(attempt(task.id))
+        store.journal.log("qa", "looked", task.id)
+    store.ledger.record_call(call(None, "ideas"))
+    store.tasks.transition(ended.id, TaskStatus.FAILED, reason=FailureReason.TESTS_FAILED)
+    before = [row.model_dump() for row in store.ledger.usage("task")]
 
-    assert store.forget_answers(utc_now() - LATER) == store.forget_activity(utc_now() - LATER) == 0
+    assert store.retention.forget_answers(utc_now() - LATER) == store.retention.forget_activity(utc_now() - LATER) == 0
     later = datetime.now(UTC) + LATER
-    assert store.forget_answers(later) == 2
-    assert store.forget_answers(later) == 0
-    assert store.forget_evidence(later) == 1
-    assert store.forget_activity(later) >= 1
+    assert store.retention.forget_answers(later) == 2
+    assert store.retention.forget_answers(later) == 0
+    assert store.retention.forget_evidence(later) == 1
+    assert store.retention.forget_activity(later) >= 1
 
-    kept = store.find_call(f"{waiting.id}.0.0.code", "answer", "answer")
+    kept = store.ledger.find_call(f"{waiting.id}.0.0.code", "answer", "answer")
     assert kept is not None
     assert kept.response == "told"
-    assert [row.model_dump() for row in store.usage("task")] == before
-    (emptied,), (whole,) = store.attempts(ended.id), store.attempts(waiting.id)
+    assert [row.model_dump() for row in store.ledger.usage("task")] == before
+    (emptied,), (whole,) = store.evidence.attempts(ended.id), store.evidence.attempts(waiting.id)
     assert (emptied.evidence, emptied.tests_failed, whole.evidence) == ("", 2, "it fails")
-    assert {line.task_id for line in store.activity()} == {waiting.id}
-    assert store.ended_before(later) == [ended.id]
-    assert store.open_tasks() == {waiting.id}
+    assert {line.task_id for line in store.journal.activity()} == {waiting.id}
+    assert store.retention.ended_before(later) == [ended.id]
+    assert store.retention.open_tasks() == {waiting.id}
 
 
 def test_room_is_given_back_where_it_is_worth_it(sqlite_store: MemoryStore, tmp_path: Path) -> None:
     file = tmp_path / "state" / "agents.db"
-    sqlite_store.record_call(call(None, "ideas"))
+    sqlite_store.ledger.record_call(call(None, "ideas"))
     with sqlite3.connect(file) as other:
         other.execute("UPDATE model_calls SET response = hex(zeroblob(12000000))")
-    assert sqlite_store.compact() == 0
-    sqlite_store.forget_answers(utc_now() + LATER)
+    assert sqlite_store.retention.compact() == 0
+    sqlite_store.retention.forget_answers(utc_now() + LATER)
     size = file.stat().st_size
-    assert sqlite_store.compact() > 16 << 20
+    assert sqlite_store.retention.compact() > 16 << 20
     assert file.stat().st_size < size / 4
-    assert len(sqlite_store.usage("day")) == 1
+    assert len(sqlite_store.ledger.usage("day")) == 1
     with sqlite3.connect(file) as other:
         other.execute("BEGIN IMMEDIATE")
         assert compact(file) == 0  # nothing to gain, nothing is waited for
@@ -92,13 +92,13 @@ def test_a_copy_is_one_state_of_a_database_that_is_being_written(sqlite_store: M
     def write() -> None:
         number = 0
         while not ended.is_set():
-            sqlite_store.add_task(Task(id=f"t-{number}", title="t", description="d" * 3000))
-            sqlite_store.log_activity("qa", "added", f"t-{number}")
+            sqlite_store.tasks.add(Task(id=f"t-{number}", title="t", description="d" * 3000))
+            sqlite_store.journal.log("qa", "added", f"t-{number}")
             number += 1
 
     writer = threading.Thread(target=write)
     writer.start()
-    while len(sqlite_store.list_tasks()) < 5:
+    while len(sqlite_store.tasks.select()) < 5:
         pass
     copy_database(tmp_path / "state" / "agents.db", tmp_path / "copy.db")
     ended.set()
@@ -106,7 +106,7 @@ def test_a_copy_is_one_state_of_a_database_that_is_being_written(sqlite_store: M
     check_sound(tmp_path / "copy.db")
     assert (tmp_path / "copy.db").stat().st_mode & 0o777 == 0o600
     copied = MemoryStore(f"sqlite:///{tmp_path / 'copy.db'}")
-    tasks, lines = len(copied.list_tasks(limit=10_000)), len(copied.activity(limit=10_000))
+    tasks, lines = len(copied.tasks.select(limit=10_000)), len(copied.journal.activity(limit=10_000))
     copied.close()
     assert tasks >= 5
     assert tasks - lines in (0, 1)
@@ -116,11 +116,11 @@ def test_an_answer_that_was_paid_for_waits_for_the_lock(sqlite_store: MemoryStor
     lock = sqlite3.connect(tmp_path / "state" / "agents.db", isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")
     with pytest.raises(DatabaseLocked):
-        sqlite_store.send_control("x")
-    writer = threading.Thread(target=sqlite_store.record_call, args=[call(None, "ideas")])
+        sqlite_store.commands.send("x")
+    writer = threading.Thread(target=sqlite_store.ledger.record_call, args=[call(None, "ideas")])
     writer.start()
     with pytest.raises(DatabaseLocked):
-        sqlite_store.send_control("x")
+        sqlite_store.commands.send("x")
     lock.close()
     writer.join(30)
-    assert len(sqlite_store.usage("day")) == 1
+    assert len(sqlite_store.ledger.usage("day")) == 1

@@ -44,14 +44,14 @@ def test_a_task_comes_back_as_it_was_given(store: MemoryStore, add: Add) -> None
         source="ceo",
         result={"commits": ["abc"], "tests": 3, "nested": {"none": None}},
     )
-    assert store.add_task(task)
-    assert store.get_task(task.id) == task
+    assert store.tasks.add(task)
+    assert store.tasks.get(task.id) == task
     assert task.depends_on == sorted({needed.id, parent.id})
 
 
 def test_a_deadline_in_another_timezone_is_the_same_moment(store: MemoryStore, add: Add) -> None:
     task = add(deadline="2027-01-01T03:00:00+03:00")
-    kept = store.get_task(task.id).deadline
+    kept = store.tasks.get(task.id).deadline
     assert kept == datetime(2027, 1, 1, tzinfo=UTC)
     assert kept is not None and kept.tzinfo is UTC
 
@@ -63,14 +63,14 @@ def test_a_deadline_without_timezone_is_refused() -> None:
 
 def test_adding_the_same_id_again_changes_nothing(store: MemoryStore, add: Add) -> None:
     task = add(title="first")
-    assert not store.add_task(task.model_copy(update={"title": "second"}))
-    assert store.get_task(task.id).title == "first"
+    assert not store.tasks.add(task.model_copy(update={"title": "second"}))
+    assert store.tasks.get(task.id).title == "first"
 
 
 def test_one_of_many_adders_adds(store: MemoryStore) -> None:
     task = Task(id=new_task_id(), title="t")
     with ThreadPoolExecutor(16) as pool:
-        assert sum(pool.map(lambda _: store.add_task(task), range(16))) == 1
+        assert sum(pool.map(lambda _: store.tasks.add(task), range(16))) == 1
 
 
 @pytest.mark.parametrize("field", ["depends_on", "parent_id"])
@@ -78,47 +78,47 @@ def test_a_task_cannot_hang_on_one_that_is_not_there(store: MemoryStore, field: 
     there_not = "t-none"
     fields = {"id": "t-1", "title": "t", field: [there_not] if field == "depends_on" else there_not}
     with pytest.raises(UnknownTask, match=there_not):
-        store.add_task(Task.model_validate(fields))
-    assert store.list_tasks() == []
+        store.tasks.add(Task.model_validate(fields))
+    assert store.tasks.select() == []
 
 
 def test_a_task_cannot_wait_for_itself(store: MemoryStore) -> None:
     with pytest.raises(UnknownTask):
-        store.add_task(Task(id="t-1", title="t", depends_on=["t-1"]))
+        store.tasks.add(Task(id="t-1", title="t", depends_on=["t-1"]))
 
 
 def test_find_by_the_beginning_of_an_id(store: MemoryStore) -> None:
     for task_id in ("t-abc", "t-abd", "t-ab%", "t-abcd"):
-        store.add_task(Task(id=task_id, title=task_id))
-    assert store.find_task("t-abd").id == "t-abd"
-    assert store.find_task("t-abc").id == "t-abc"  # exact goes before longer ones
-    assert store.find_task("t-ab%").id == "t-ab%"  # no wildcard
+        store.tasks.add(Task(id=task_id, title=task_id))
+    assert store.tasks.find("t-abd").id == "t-abd"
+    assert store.tasks.find("t-abc").id == "t-abc"  # exact goes before longer ones
+    assert store.tasks.find("t-ab%").id == "t-ab%"  # no wildcard
     with pytest.raises(AmbiguousTask, match="t-abc, t-abcd"):
-        store.find_task("t-ab")
+        store.tasks.find("t-ab")
     with pytest.raises(UnknownTask, match="task list"):
-        store.find_task("t-x")
+        store.tasks.find("t-x")
     with pytest.raises(UnknownTask):
-        store.get_task("t-ab")
+        store.tasks.get("t-ab")
 
 
 def test_list_is_newest_first_and_filtered(store: MemoryStore, add: Add) -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     ids = [add(created_at=start + timedelta(minutes=minute)).id for minute in range(5)]
     child = add(parent_id=ids[0], type="decision", source="ceo", created_at=start - timedelta(days=1))
-    assert [task.id for task in store.list_tasks()] == [*reversed(ids), child.id]
-    assert [task.id for task in store.list_tasks(limit=2)] == [ids[4], ids[3]]
-    assert store.list_tasks(type=TaskType.DECISION) == [child]
-    assert store.list_tasks(parent_id=ids[0]) == [child]
-    assert store.list_tasks(source="ceo") == [child]
-    store.transition(ids[2], IN_PROGRESS)
-    assert [task.id for task in store.list_tasks({IN_PROGRESS})] == [ids[2]]
-    assert store.list_tasks([]) == []
+    assert [task.id for task in store.tasks.select()] == [*reversed(ids), child.id]
+    assert [task.id for task in store.tasks.select(limit=2)] == [ids[4], ids[3]]
+    assert store.tasks.select(type=TaskType.DECISION) == [child]
+    assert store.tasks.select(parent_id=ids[0]) == [child]
+    assert store.tasks.select(source="ceo") == [child]
+    store.tasks.transition(ids[2], IN_PROGRESS)
+    assert [task.id for task in store.tasks.select({IN_PROGRESS})] == [ids[2]]
+    assert store.tasks.select([]) == []
 
 
 def test_update_changes_what_is_named_and_nothing_else(store: MemoryStore, add: Add) -> None:
     task = add(priority=10, description="d")
-    store.update_task(task.id, priority=1, stage="review", result={"tests": 2})
-    changed = store.get_task(task.id)
+    store.tasks.update(task.id, priority=1, stage="review", result={"tests": 2})
+    changed = store.tasks.get(task.id)
     assert changed.updated_at is not None
     assert changed == task.model_copy(
         update={"priority": 1, "stage": "review", "result": {"tests": 2}, "updated_at": changed.updated_at}
@@ -128,10 +128,10 @@ def test_update_changes_what_is_named_and_nothing_else(store: MemoryStore, add: 
 def test_update_refuses_bad_values_and_unknown_tasks(store: MemoryStore, add: Add) -> None:
     task = add()
     with pytest.raises(ValidationError):
-        store.update_task(task.id, priority=99)
+        store.tasks.update(task.id, priority=99)
     with pytest.raises(UnknownTask):
-        store.update_task("t-none", priority=1)
-    assert store.get_task(task.id) == task
+        store.tasks.update("t-none", priority=1)
+    assert store.tasks.get(task.id) == task
 
 
 # --- status ------------------------------------------------------------------------------------------------------
@@ -139,12 +139,12 @@ def test_update_refuses_bad_values_and_unknown_tasks(store: MemoryStore, add: Ad
 
 def test_the_life_of_a_task_leaves_its_times(store: MemoryStore, add: Add) -> None:
     task = add()
-    assert store.transition(task.id, IN_PROGRESS, stage="tests")
-    started = store.get_task(task.id)
+    assert store.tasks.transition(task.id, IN_PROGRESS, stage="tests")
+    started = store.tasks.get(task.id)
     assert (started.status, started.stage, started.finished_at) == (IN_PROGRESS, "tests", None)
     assert started.started_at is not None
-    assert store.transition(task.id, COMPLETED, result={"commits": ["c"]})
-    done = store.get_task(task.id)
+    assert store.tasks.transition(task.id, COMPLETED, result={"commits": ["c"]})
+    done = store.tasks.get(task.id)
     assert done.started_at == started.started_at
     assert done.finished_at is not None and done.finished_at >= done.started_at
     assert done.result == {"commits": ["c"]}
@@ -153,62 +153,62 @@ def test_the_life_of_a_task_leaves_its_times(store: MemoryStore, add: Add) -> No
 def test_a_failed_task_has_a_reason(store: MemoryStore, add: Add) -> None:
     task = add()
     with pytest.raises(IllegalTransition, match="reason"):
-        store.transition(task.id, FAILED)
-    assert store.transition(task.id, FAILED, reason=FailureReason.TIMEOUT, detail="3600 s are over")
-    failed = store.get_task(task.id)
+        store.tasks.transition(task.id, FAILED)
+    assert store.tasks.transition(task.id, FAILED, reason=FailureReason.TIMEOUT, detail="3600 s are over")
+    failed = store.tasks.get(task.id)
     assert (failed.reason, failed.reason_detail) == (FailureReason.TIMEOUT, "3600 s are over")
 
 
 def test_a_transition_from_an_unexpected_status_does_nothing(store: MemoryStore, add: Add) -> None:
     task = add()
-    assert not store.transition(task.id, COMPLETED, expect={IN_PROGRESS})
-    assert store.get_task(task.id) == task
+    assert not store.tasks.transition(task.id, COMPLETED, expect={IN_PROGRESS})
+    assert store.tasks.get(task.id) == task
 
 
 def test_transitions_that_no_task_makes_are_refused(store: MemoryStore, add: Add) -> None:
     task = add()
     with pytest.raises(IllegalTransition, match="retry_task"):
-        store.transition(task.id, IN_PROGRESS, expect={COMPLETED})
+        store.tasks.transition(task.id, IN_PROGRESS, expect={COMPLETED})
     with pytest.raises(UnknownTask):
-        store.transition("t-none", IN_PROGRESS)
+        store.tasks.transition("t-none", IN_PROGRESS)
 
 
 def test_a_repeated_step_may_name_its_own_result(store: MemoryStore, add: Add) -> None:
     task = add()
     for _ in range(2):
-        assert store.transition(task.id, IN_PROGRESS, expect={PENDING, IN_PROGRESS})
-    started = store.get_task(task.id).started_at
-    assert store.transition(task.id, COMPLETED, expect={IN_PROGRESS, COMPLETED})
-    first = store.get_task(task.id)
-    assert store.transition(task.id, COMPLETED, expect={IN_PROGRESS, COMPLETED})
-    again = store.get_task(task.id)
+        assert store.tasks.transition(task.id, IN_PROGRESS, expect={PENDING, IN_PROGRESS})
+    started = store.tasks.get(task.id).started_at
+    assert store.tasks.transition(task.id, COMPLETED, expect={IN_PROGRESS, COMPLETED})
+    first = store.tasks.get(task.id)
+    assert store.tasks.transition(task.id, COMPLETED, expect={IN_PROGRESS, COMPLETED})
+    again = store.tasks.get(task.id)
     assert (again.started_at, again.finished_at) == (started, first.finished_at)
 
 
 def test_retry_starts_a_new_run_and_late_work_of_the_old_one_is_kept_out(store: MemoryStore, add: Add) -> None:
     task = add()
-    assert not store.retry_task(task.id)
-    store.transition(task.id, IN_PROGRESS, stage="code")
-    store.transition(task.id, BLOCKED, reason=FailureReason.TESTS_FAILED, detail="two approaches")
-    assert store.retry_task(task.id)
-    again = store.get_task(task.id)
+    assert not store.tasks.retry(task.id)
+    store.tasks.transition(task.id, IN_PROGRESS, stage="code")
+    store.tasks.transition(task.id, BLOCKED, reason=FailureReason.TESTS_FAILED, detail="two approaches")
+    assert store.tasks.retry(task.id)
+    again = store.tasks.get(task.id)
     assert (again.status, again.run, again.reason, again.reason_detail) == (PENDING, 1, None, "")
     assert (again.stage, again.result, again.started_at, again.finished_at) == ("", {}, None, None)
-    store.transition(task.id, IN_PROGRESS, run=1)
-    assert not store.transition(task.id, COMPLETED, run=0)
-    assert store.transition(task.id, COMPLETED, run=1)
-    assert not store.retry_task(task.id)
+    store.tasks.transition(task.id, IN_PROGRESS, run=1)
+    assert not store.tasks.transition(task.id, COMPLETED, run=0)
+    assert store.tasks.transition(task.id, COMPLETED, run=1)
+    assert not store.tasks.retry(task.id)
     with pytest.raises(UnknownTask):
-        store.retry_task("t-none")
+        store.tasks.retry("t-none")
 
 
 def test_of_sixteen_threads_one_wins(store: MemoryStore, add: Add) -> None:
     for task in [add() for _ in range(5)]:
-        start = partial(store.transition, task.id, IN_PROGRESS, expect={PENDING})
+        start = partial(store.tasks.transition, task.id, IN_PROGRESS, expect={PENDING})
         with ThreadPoolExecutor(16) as pool:
             wins = list(pool.map(lambda stage, start=start: start(stage=stage), [f"s{n}" for n in range(16)]))
         assert wins.count(True) == 1
-        assert store.get_task(task.id).stage == f"s{wins.index(True)}"
+        assert store.tasks.get(task.id).stage == f"s{wins.index(True)}"
 
 
 _moves = st.lists(st.sampled_from([*TaskStatus, "retry"]), max_size=12)
@@ -219,14 +219,14 @@ _moves = st.lists(st.sampled_from([*TaskStatus, "retry"]), max_size=12)
 def test_any_sequence_of_changes_keeps_the_laws_of_a_task(store: MemoryStore, moves: list[TaskStatus | str]) -> None:
     """Ended means finished; failed means a reason; an ended task moves only by a retry; runs only grow."""
     task_id = new_task_id()
-    store.add_task(Task(id=task_id, title="t"))
-    before = store.get_task(task_id)
+    store.tasks.add(Task(id=task_id, title="t"))
+    before = store.tasks.get(task_id)
     for move in moves:
         if isinstance(move, TaskStatus):
-            changed = store.transition(task_id, move, reason=FailureReason.TIMEOUT)
+            changed = store.tasks.transition(task_id, move, reason=FailureReason.TIMEOUT)
         else:
-            changed = store.retry_task(task_id)
-        now = store.get_task(task_id)
+            changed = store.tasks.retry(task_id)
+        now = store.tasks.get(task_id)
         if not changed:
             assert now == before
         elif isinstance(move, TaskStatus):
@@ -245,38 +245,38 @@ def test_any_sequence_of_changes_keeps_the_laws_of_a_task(store: MemoryStore, mo
 
 
 def finish(store: MemoryStore, task_id: str) -> None:
-    store.transition(task_id, IN_PROGRESS)
-    store.transition(task_id, COMPLETED)
+    store.tasks.transition(task_id, IN_PROGRESS)
+    store.tasks.transition(task_id, COMPLETED)
 
 
 def test_a_task_is_ready_when_all_it_depends_on_is_completed(store: MemoryStore, add: Add) -> None:
     first, second = add(), add()
     third = add(depends_on=[first.id, second.id])
     finish(store, first.id)
-    assert [task.id for task in store.ready_tasks()] == [second.id]
-    store.transition(second.id, IN_PROGRESS)
-    assert store.ready_tasks() == []
-    store.transition(second.id, COMPLETED)
-    assert store.ready_tasks() == [third]
+    assert [task.id for task in store.tasks.ready()] == [second.id]
+    store.tasks.transition(second.id, IN_PROGRESS)
+    assert store.tasks.ready() == []
+    store.tasks.transition(second.id, COMPLETED)
+    assert store.tasks.ready() == [third]
 
 
 def test_workable_are_the_tasks_in_progress_and_then_the_ready_ones(store: MemoryStore, add: Add) -> None:
     ready, begun = add(priority=1), add(priority=9)
     behind = add(depends_on=[begun.id])
-    store.transition(begun.id, IN_PROGRESS)
-    assert [task.id for task in store.workable_tasks()] == [begun.id, ready.id]
-    assert [task.id for task in store.workable_tasks(limit=1)] == [begun.id]
-    store.transition(begun.id, COMPLETED)
-    assert {task.id for task in store.workable_tasks()} == {ready.id, behind.id}
+    store.tasks.transition(begun.id, IN_PROGRESS)
+    assert [task.id for task in store.tasks.workable()] == [begun.id, ready.id]
+    assert [task.id for task in store.tasks.workable(limit=1)] == [begun.id]
+    store.tasks.transition(begun.id, COMPLETED)
+    assert {task.id for task in store.tasks.workable()} == {ready.id, behind.id}
 
 
 def workable_while(store: MemoryStore, move: Callable[[], None]) -> set[int]:
     """How many tasks were seen to be workable while `move` ran. A daemon that sees none takes its work for done."""
     with ThreadPoolExecutor(1) as pool:
         moving = pool.submit(move)
-        seen = {len(store.workable_tasks())}
+        seen = {len(store.tasks.workable())}
         while not moving.done():
-            seen.add(len(store.workable_tasks()))
+            seen.add(len(store.tasks.workable()))
         moving.result()
     return seen
 
@@ -286,8 +286,8 @@ def test_a_task_that_is_begun_meanwhile_is_workable_all_the_time(store: MemorySt
 
     def begin_and_put_back() -> None:
         for _ in range(100):
-            store.transition(task.id, IN_PROGRESS)
-            store.transition(task.id, PENDING)
+            store.tasks.transition(task.id, IN_PROGRESS)
+            store.tasks.transition(task.id, PENDING)
 
     assert workable_while(store, begin_and_put_back) == {1}
 
@@ -302,25 +302,25 @@ def test_while_tasks_follow_one_another_one_is_workable_all_the_time(store: Memo
             finish(store, task.id)
 
     assert workable_while(store, finish_all_but_the_last) == {1}
-    assert store.workable_tasks() == [chain[-1]]
+    assert store.tasks.workable() == [chain[-1]]
 
 
 def test_tasks_whose_dependency_died_are_found(store: MemoryStore, add: Add) -> None:
     failed, cancelled, blocked, fine = add(), add(), add(), add()
     stranded = add(depends_on=[failed.id, cancelled.id, fine.id])
     add(depends_on=[blocked.id])
-    store.transition(failed.id, FAILED, reason=FailureReason.TESTS_FAILED)
-    store.transition(cancelled.id, CANCELLED)
-    store.transition(blocked.id, BLOCKED)
-    assert store.stranded_tasks() == [stranded]
-    assert [task.id for task in store.dead_dependencies(stranded)] == sorted([failed.id, cancelled.id])
-    assert store.dead_dependencies(fine) == []
-    assert [task.id for task in store.ready_tasks()] == [fine.id]
+    store.tasks.transition(failed.id, FAILED, reason=FailureReason.TESTS_FAILED)
+    store.tasks.transition(cancelled.id, CANCELLED)
+    store.tasks.transition(blocked.id, BLOCKED)
+    assert store.tasks.stranded() == [stranded]
+    assert [task.id for task in store.tasks.dead_dependencies(stranded)] == sorted([failed.id, cancelled.id])
+    assert store.tasks.dead_dependencies(fine) == []
+    assert [task.id for task in store.tasks.ready()] == [fine.id]
 
 
 def test_counts_name_every_status(store: MemoryStore, add: Add) -> None:
-    assert set(store.count_by_status()) == set(TaskStatus)
+    assert set(store.tasks.count_by_status()) == set(TaskStatus)
     add()
-    store.transition(add().id, IN_PROGRESS)
-    counts = store.count_by_status()
+    store.tasks.transition(add().id, IN_PROGRESS)
+    counts = store.tasks.count_by_status()
     assert (counts[PENDING], counts[IN_PROGRESS], counts[COMPLETED]) == (1, 1, 0)

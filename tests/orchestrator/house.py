@@ -253,13 +253,13 @@ class House:
             depends_on=list(depends_on),
         )
         with self.store() as store:
-            assert store.add_task(task)
+            assert store.tasks.add(task)
         return task.id
 
     def tell(self, command: str, task_id: str) -> None:
         """As `task cancel|retry|approve`, without a process for it."""
         with self.store() as store:
-            store.send_control(command, task_id)
+            store.commands.send(command, task_id)
 
     def shift_start(self, task_id: str, *, hours: float) -> None:
         """Let a task have begun at another time, since no test can wait for hours."""
@@ -269,11 +269,11 @@ class House:
 
     def task(self, task_id: str) -> Task:
         with self.store() as store:
-            return store.get_task(task_id)
+            return store.tasks.get(task_id)
 
     def wait_for(self, task_id: str, *statuses: TaskStatus, seconds: float = 200) -> Task:
         """The task once it has one of `statuses`."""
-        return self.wait(lambda store: (task := store.get_task(task_id)).status in statuses and task, seconds)
+        return self.wait(lambda store: (task := store.tasks.get(task_id)).status in statuses and task, seconds)
 
     def wait(self, condition: Callable[[MemoryStore], object], seconds: float = 200) -> Task:
         """What `condition` gives once that is true; polled, since another process makes it so."""
@@ -283,7 +283,7 @@ class House:
                 if found := condition(store):
                     return found  # type: ignore[return-value]  # tasks in all callers
                 time.sleep(0.05)
-            listed = [(task.id, task.status, task.stage, task.reason_detail) for task in store.list_tasks()]
+            listed = [(task.id, task.status, task.stage, task.reason_detail) for task in store.tasks.select()]
         raise AssertionError(f"not within {seconds} s; tasks: {listed}")
 
     def landed(self, branch: str = "agents/integration") -> list[str]:

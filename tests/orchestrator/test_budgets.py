@@ -17,7 +17,7 @@ def test_a_day_that_is_used_up_pauses_work_until_a_restart_with_more(make_house:
     spent(house, "day", f"{utc_now():%Y-%m-%d}", 5900)
     task_id = house.submit()
     with house.daemon() as daemon:
-        house.wait(lambda store: store.waiting_calls())
+        house.wait(lambda store: store.budgets.waiting_calls())
         told = house.cli("status").stdout
         assert "paused      the day's budget of 6,000 tokens is used up; goes on at 20" in told
         assert "00:00 UTC (qa)" in told

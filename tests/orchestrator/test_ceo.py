@@ -49,7 +49,7 @@ Result = TypeVar("Result")
 
 
 def idle_state(store: MemoryStore) -> IdleState:
-    return IdleState.model_validate(store.recall("ceo", "idle") or {})
+    return IdleState.model_validate(store.journal.recall("ceo", "idle") or {})
 
 
 def rounds_of_ideas(server: ScriptedModelServer) -> int:
@@ -71,7 +71,7 @@ def test_the_idle_ceo_creates_a_task_then_looks_ever_more_seldom_and_a_restart_c
         house.wait(rests)
         stop(daemon)
     with house.store() as store:
-        (task,) = store.list_tasks()
+        (task,) = store.tasks.select()
         resting = idle_state(store)
     assert (task.source, task.status) == ("ceo", TaskStatus.COMPLETED)
     assert rounds_of_ideas(server) == 2, "once before the task and once after it; then nothing has changed"
@@ -111,7 +111,7 @@ def test_a_round_that_dies_with_its_tasks_made_goes_on_as_it_began(make_house: M
             running.enqueue(job)
             assert died.wait(200)
         assert ceo.state().rounds == 0
-        assert len(services.store.list_tasks(source="ceo")) == 1
+        assert len(services.store.tasks.select(source="ceo")) == 1
         with engine_with(services, ceo) as running:
             eventually(lambda: running.status(job.id) not in ("ENQUEUED", "PENDING"), "the round ends")
             assert running.status(job.id) == "SUCCESS"
@@ -150,10 +150,10 @@ def test_ideas_that_were_had_before_are_nothing_found(make_house: MakeHouse) -> 
         project={"goal": "Make calc a full calculator", "tasks_from": []},
     )
     with house.store() as store:
-        store.transition(house.submit(), TaskStatus.CANCELLED)
+        store.tasks.transition(house.submit(), TaskStatus.CANCELLED)
         done = house.submit("Add `sub(a, b)` to calc.py.", "Add sub")
-        store.transition(done, TaskStatus.IN_PROGRESS)
-        store.transition(done, TaskStatus.COMPLETED)
+        store.tasks.transition(done, TaskStatus.IN_PROGRESS)
+        store.tasks.transition(done, TaskStatus.COMPLETED)
     with services_of(house) as services:
         ceo = CEOLoop(services, until_idle=False)
         intervals = []
@@ -167,7 +167,7 @@ def test_ideas_that_were_had_before_are_nothing_found(make_house: MakeHouse) -> 
                 assert (ceo.state().found, ceo.state().problem) == (0, "")
                 intervals.append(ceo.state().interval)
         assert intervals == [1, 2], "ever more seldom"
-        assert not services.store.list_tasks(source="ceo")
+        assert not services.store.tasks.select(source="ceo")
     assert rounds_of_ideas(server) == 1, "nothing has changed since"
 
 
@@ -175,9 +175,9 @@ def test_stated_work_needs_no_model_and_the_urgent_item_goes_first(make_house: M
     backlog = f"## Add add [low]\n\n{ADD_TASK}\n\n## Add more [high]\n\n{ADD_TASK.replace('add', 'more')}\n"
     house, server = make_house(team(), files={"BACKLOG.md": backlog})
     with house.daemon():
-        first = house.wait(lambda store: next(iter(store.list_tasks([TaskStatus.IN_PROGRESS])), None))
+        first = house.wait(lambda store: next(iter(store.tasks.select([TaskStatus.IN_PROGRESS])), None))
         with house.store() as store:
-            tasks = {task.title: task for task in store.list_tasks()}
+            tasks = {task.title: task for task in store.tasks.select()}
     assert first.title == "Add more"
     assert {title: (task.priority, task.source) for title, task in tasks.items()} == {
         "Add add": (Priority.LOW, "backlog"),
@@ -244,7 +244,7 @@ def test_the_owners_gates_stand_before_the_first_run_and_before_landing(make_hou
         house.shift_start(task_id, hours=-1)  # the owner took his time
         assert house.cli("task", "approve", task_id).returncode == 0
         waiting = house.wait(
-            lambda store: (task := store.get_task(task_id)).stage == "land" and task.finished_at is None and task
+            lambda store: (task := store.tasks.get(task_id)).stage == "land" and task.finished_at is None and task
         )
         waiting = house.wait_for(task_id, TaskStatus.WAITING_APPROVAL)
         assert waiting.result["waiting_for"] == "land"

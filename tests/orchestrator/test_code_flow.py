@@ -106,7 +106,7 @@ def test_given_tests_that_cannot_be_right_block_the_task_with_what_is_wrong(make
     house.run_until_idle()
 
     with house.store() as store:
-        [task] = store.list_tasks()
+        [task] = store.tasks.select()
     assert (task.status, task.reason) == (TaskStatus.BLOCKED, FailureReason.INVALID_OUTPUT)
     assert "tests given with the task" in task.reason_detail
     assert "IndexError" in task.reason_detail
@@ -123,7 +123,7 @@ def test_tests_that_are_green_before_the_code_are_refused(make_house: MakeHouse)
     assert (task.status, task.reason) == (TaskStatus.FAILED, FailureReason.INVALID_OUTPUT)
     assert "before any code is written" in task.reason_detail
     with house.store() as store:
-        assert not store.attempts(task_id)
+        assert not store.evidence.attempts(task_id)
 
 
 def test_after_three_failing_attempts_a_new_approach_begins_without_the_old_evidence(make_house: MakeHouse) -> None:
@@ -133,7 +133,7 @@ def test_after_three_failing_attempts_a_new_approach_begins_without_the_old_evid
     assert house.run_until_idle().returncode == 0
 
     with house.store() as store:
-        attempts = [(item.approach, item.number, item.outcome) for item in store.attempts(task_id)]
+        attempts = [(item.approach, item.number, item.outcome) for item in store.evidence.attempts(task_id)]
     assert attempts == [(1, 1, "failed"), (1, 2, "failed"), (1, 3, "failed"), (2, 1, "passed")]
     prompts = [request.prompt for request in server.requests if "Answer format" in request.prompt]
     assert "This failed:" not in prompts[0]
@@ -151,7 +151,7 @@ def test_a_repeated_answer_is_not_tested_again_and_a_task_that_never_passes_is_b
     assert (task.status, task.reason) == (TaskStatus.BLOCKED, FailureReason.LOOP_DETECTED)
     assert "add(1, 2)" in task.reason_detail
     with house.store() as store:
-        assert [item.outcome for item in store.attempts(task_id)] == ["failed", "repeated"]
+        assert [item.outcome for item in store.evidence.attempts(task_id)] == ["failed", "repeated"]
     assert house.landed() == []
 
 
@@ -162,7 +162,7 @@ def test_a_rejected_review_goes_back_to_the_developer(make_house: MakeHouse) -> 
     assert house.run_until_idle().returncode == 0
 
     with house.store() as store:
-        assert [verdict.approved for verdict in store.verdicts(task_id) if verdict.agent == "tech_lead"] == [
+        assert [verdict.approved for verdict in store.evidence.verdicts(task_id) if verdict.agent == "tech_lead"] == [
             False,
             True,
         ]
@@ -178,7 +178,7 @@ def test_an_answer_that_breaks_the_suite_does_not_land(make_house: MakeHouse) ->
     assert house.run_until_idle().returncode == 0
 
     with house.store() as store:
-        first, second = store.attempts(task_id)
+        first, second = store.evidence.attempts(task_id)
     assert first.outcome == "failed"
     assert "test_double" in first.evidence
     assert second.outcome == "passed"
@@ -260,7 +260,7 @@ def test_a_backlog_file_is_worked_off(make_house: MakeHouse) -> None:
     assert house.run_until_idle().returncode == 0
 
     with house.store() as store:
-        (task,) = store.list_tasks()
+        (task,) = store.tasks.select()
     assert (task.title, task.source, task.status) == ("Add add", "backlog", TaskStatus.COMPLETED)
 
 
@@ -270,7 +270,7 @@ def test_a_goal_without_examples_is_planned_by_the_ceo(make_house: MakeHouse) ->
     assert house.run_until_idle("--goal", "Make calc a full calculator").returncode == 0
 
     with house.store() as store:
-        (task,) = store.list_tasks()
+        (task,) = store.tasks.select()
     assert (task.source, task.status) == ("ceo", TaskStatus.COMPLETED)
     assert any("Make calc a full calculator" in request.prompt for request in server.requests)
 
@@ -305,7 +305,7 @@ def test_an_answer_that_was_cut_off_is_asked_for_again_with_more_room(make_house
     limits = [request.max_tokens for request in server.requests if asked(request) == "code"]
     assert limits == [2000, 8000]
     with house.store() as store:
-        assert [item.outcome for item in store.attempts(task_id)] == ["passed"]
+        assert [item.outcome for item in store.evidence.attempts(task_id)] == ["passed"]
 
 
 def test_where_the_developers_own_model_does_not_manage_a_further_one_does(make_house: MakeHouse) -> None:
@@ -323,7 +323,7 @@ def test_where_the_developers_own_model_does_not_manage_a_further_one_does(make_
     asked_for_code = [request.model for request in server.requests if asked(request) == "code"]
     assert asked_for_code == ["scripted", "scripted", "gpt-5"]
     with house.store() as store:
-        assert "escalated" in [entry.activity for entry in store.activity(task_id=task_id)]
+        assert "escalated" in [entry.activity for entry in store.journal.activity(task_id=task_id)]
 
 
 def test_a_hard_task_does_not_hold_up_an_easy_one(make_house: MakeHouse) -> None:
@@ -343,7 +343,7 @@ def test_a_hard_task_does_not_hold_up_an_easy_one(make_house: MakeHouse) -> None
     assert house.task(hard).status is TaskStatus.BLOCKED
     assert house.task(easy).status is TaskStatus.COMPLETED
     with house.store() as store:
-        begun = {item.approach: item.created_at for item in reversed(store.attempts(hard))}
-        landed = next(item.created_at for item in reversed(store.attempts(easy)) if item.outcome == "passed")
+        begun = {item.approach: item.created_at for item in reversed(store.evidence.attempts(hard))}
+        landed = next(item.created_at for item in reversed(store.evidence.attempts(easy)) if item.outcome == "passed")
     assert max(begun) == 4
     assert landed < begun[4]

@@ -53,7 +53,7 @@ def escalations(server: ScriptedModelServer) -> list[Request]:
 
 def of(house: House, source: str) -> Task:
     with house.store() as store:
-        (task,) = store.list_tasks(source=source)
+        (task,) = store.tasks.select(source=source)
     return task
 
 
@@ -87,7 +87,7 @@ def test_the_tech_lead_splits_a_task_and_it_is_done_after_its_parts(make_house: 
     assert "assert add(1, 2) == 3" in request.prompt
     assert "approach 1, attempt 1 (write): failed" in request.prompt
     with house.store() as store:
-        (decision,) = store.decisions(decision_type="escalation")
+        (decision,) = store.journal.decisions(decision_type="escalation")
     assert (decision.decision_data["action"], decision.decision_data["parts"]) == ("split", [part.id])
     # The lesson of its answer, in one line, is shown where it may matter.
     told = [request.prompt for request in server.requests if "- Halve before you add in calc." in request.prompt]
@@ -146,7 +146,7 @@ def test_killed_while_the_tech_lead_is_asked(make_house: MakeHouse) -> None:
     assert (house.task(task_id).title, house.task(task_id).run) == ("Add the sum", 1)
     assert len(escalations(server)) == 2, "no answer had arrived"
     with house.store() as store:
-        assert len(store.decisions(decision_type="escalation")) == 1
+        assert len(store.journal.decisions(decision_type="escalation")) == 1
 
 
 @pytest.mark.long
@@ -193,7 +193,7 @@ def test_a_small_model_is_not_asked_what_to_do_but_code_keeps_the_lesson(make_ho
     assert not escalations(server)
 
     def lessons(store: MemoryStore) -> list[str]:
-        return [str(memory.value) for memory in store.memories("global", "lesson/")]
+        return [str(memory.value) for memory in store.journal.memories("global", "lesson/")]
 
     with house.store() as store:
         (lesson,) = lessons(store)

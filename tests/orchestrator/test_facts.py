@@ -65,15 +65,15 @@ def plans(server: ScriptedModelServer) -> list[str]:
 
 def outcome(house: House) -> dict[str, tuple[str, TaskStatus]]:
     with house.store() as store:
-        return {task.title: (task.source, task.status) for task in store.list_tasks()}
+        return {task.title: (task.source, task.status) for task in store.tasks.select()}
 
 
 def look_again(house: House) -> None:
     """A run whose CEO looks for work as a daemon's does once its back-off is over."""
     with house.store() as store:
-        state = store.recall("ceo", "idle")
+        state = store.journal.recall("ceo", "idle")
         assert isinstance(state, dict)
-        store.remember("ceo", "idle", {**state, "situation": "", "next_at": 0.0})
+        store.journal.remember("ceo", "idle", {**state, "situation": "", "next_at": 0.0})
     house.run_until_idle()
 
 
@@ -123,7 +123,7 @@ def test_what_came_to_nothing_is_not_tried_again_until_its_code_changes(make_hou
         git(house.repository, "commit", "-qam", f"change {number}")
         look_again(house)
     with house.store() as store:
-        assert [task.status for task in store.list_tasks()] == [TaskStatus.BLOCKED] * 2
+        assert [task.status for task in store.tasks.select()] == [TaskStatus.BLOCKED] * 2
 
 
 def test_a_small_model_gets_comments_that_state_examples_and_none_that_do_not(make_house: MakeHouse) -> None:
@@ -176,8 +176,8 @@ def test_a_strong_model_is_asked_once_what_to_make_of_the_facts(make_house: Make
     assert first.count("</data>") == 1  # what a comment says stays in the block of data
     assert all(f"[{kind}]" in first for kind in ("failing_tests", "todo", "uncovered"))
     with house.store() as store:
-        (decision,) = store.decisions(decision_type="task")
-        (task,) = store.list_tasks()
+        (decision,) = store.journal.decisions(decision_type="task")
+        (task,) = store.tasks.select()
     assert decision.decision_data["reason"] == "Sums must be right."
     assert decision.decision_data["facts"] == ["failing_tests calc.py sub"]
     assert "sub adds where it should" in task.description
@@ -221,7 +221,7 @@ def test_tests_that_the_owner_changed_meanwhile_are_not_put_back(make_house: Mak
     task = Task(id="fact-1", title="sub", description="In `calc.py`, `sub(...)`.", source="facts",
                 tests_file="tests/test_calc.py", tests=outdated)  # fmt: skip
     with house.store() as store:
-        store.add_task(task)
+        store.tasks.add(task)
     assert house.run_until_idle().returncode == 1
     ended = house.task("fact-1")
     assert (ended.status, ended.reason) == (TaskStatus.FAILED, FailureReason.CONFLICT)

@@ -137,10 +137,10 @@ def test_a_concern_is_worked_on_twice_at_most_and_by_one_task_at_a_time(tmp_path
     store.migrate()
     known = KnownFacts(store)
     assert known.fresh([fact("1")]) == [fact("1")]
-    store.add_task(Task(id="t1", title="t"))
+    store.tasks.add(Task(id="t1", title="t"))
     known.became(fact("1"), "t1")
     assert known.fresh([fact("1"), fact("2")]) == []  # its task is open
-    store.transition("t1", TaskStatus.CANCELLED)
+    store.tasks.transition("t1", TaskStatus.CANCELLED)
     assert known.fresh([fact("1"), fact("2")]) == [fact("2")]
     known.left_out([fact("2")])
     assert known.fresh([fact("2"), fact("3")]) == [fact("3")]

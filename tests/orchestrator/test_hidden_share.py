@@ -57,7 +57,7 @@ def test_code_that_knows_the_shown_tests_by_heart_begins_anew_and_does_not_land(
 
     assert done.returncode == 0, done.stdout + done.stderr
     with house.store() as store:
-        attempts = [(item.approach, item.outcome) for item in store.attempts(task_id)]
+        attempts = [(item.approach, item.outcome) for item in store.evidence.attempts(task_id)]
         quality = house.task(task_id).result["quality"]
     assert attempts == [(1, "overfitted"), (2, "passed")]
     assert house.task(task_id).status is TaskStatus.COMPLETED

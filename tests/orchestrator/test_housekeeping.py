@@ -36,7 +36,7 @@ def test_what_is_past_its_time_goes(make_house: MakeHouse) -> None:
     engine = Engine(house.paths.engine_url, {"stage": lambda _: None, "ceo": lambda _: None})
     engine.start()
     try:
-        before = services.store.usage("task")
+        before = services.store.ledger.usage("task")
         first = f"{task_id}.0.0.requirements"
         assert engine.status(first) == "SUCCESS"
         keeping = Housekeeping(services, engine)
@@ -47,11 +47,11 @@ def test_what_is_past_its_time_goes(make_house: MakeHouse) -> None:
         keeping.clean()
         keeping.clean()
         assert engine.status(first) is None
-        assert services.store.usage("task") == before
-        left = [line for line in services.store.latest_activity() if line.task_id]
-        assert left == services.store.latest_activity(task_id=waiting)
+        assert services.store.ledger.usage("task") == before
+        left = [line for line in services.store.journal.latest() if line.task_id]
+        assert left == services.store.journal.latest(task_id=waiting)
         assert services.git.tasks() == []
-        assert services.store.get_task(task_id).reason_detail == ended.reason_detail
+        assert services.store.tasks.get(task_id).reason_detail == ended.reason_detail
     finally:
         engine.stop(5)
         engine.close()

@@ -71,7 +71,7 @@ def test_what_happens_during_a_round_is_looked_at_in_another_one(make_house: Mak
 
         def happens() -> None:
             if meanwhile == "a task ends":
-                store.transition(house.submit(), TaskStatus.CANCELLED)
+                store.tasks.transition(house.submit(), TaskStatus.CANCELLED)
                 return
             (house.repository / "BACKLOG.md").write_text("# Backlog\n\n## Add add\n\nAdd `add(a, b)`.\n", "utf-8")
             git(house.repository, "add", "-A")
@@ -87,7 +87,7 @@ def test_what_happens_during_a_round_is_looked_at_in_another_one(make_house: Mak
                 assert job is not None, "nobody has looked at what happened"
                 running.enqueue(job)
                 eventually(lambda: ceo.state().rounds == number, "the round ends")  # noqa: B023  # called at once
-        assert [task.title for task in store.list_tasks(source="backlog")] == (
+        assert [task.title for task in store.tasks.select(source="backlog")] == (
             ["Add add"] if meanwhile == "the owner pushes" else []
         )
 
@@ -126,7 +126,7 @@ def test_a_task_cancelled_while_it_waits_for_its_landing_does_not_land(make_hous
     task_id = house.submit()
     script.hold("review")
     with house.daemon() as daemon:
-        house.wait(lambda store: store.get_task(task_id).stage == "review")
+        house.wait(lambda store: store.tasks.get(task_id).stage == "review")
         with locked(house.paths.clone / "agents", "landing", 20):
             script.release()
             eventually(lambda: waits_for_lock(daemon), "the landing waits", 60)
@@ -144,10 +144,10 @@ def orchestrator_of(services: Services) -> TaskOrchestrator:
 
 def wait_at(store: MemoryStore, task_id: str, gate: str, visit: int) -> Task:
     """Bring a task to a gate."""
-    store.transition(task_id, TaskStatus.IN_PROGRESS)
+    store.tasks.transition(task_id, TaskStatus.IN_PROGRESS)
     result: dict[str, JsonValue] = {"waiting_for": gate, "visit": visit}
-    store.transition(task_id, TaskStatus.WAITING_APPROVAL, stage=gate, result=result)
-    return store.get_task(task_id)
+    store.tasks.transition(task_id, TaskStatus.WAITING_APPROVAL, stage=gate, result=result)
+    return store.tasks.get(task_id)
 
 
 def test_a_command_stays_until_it_was_obeyed(make_house: MakeHouse, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,10 +164,10 @@ def test_a_command_stays_until_it_was_obeyed(make_house: MakeHouse, monkeypatch:
             patch.setattr(store, "transition", locked_out)
             with pytest.raises(DatabaseLocked):
                 orchestrator._obey()
-        assert [control.argument for control in store.controls()] == [task_id]
+        assert [control.argument for control in store.commands.pending()] == [task_id]
         orchestrator._obey()
-        assert store.get_task(task_id).status is TaskStatus.CANCELLED
-        assert store.controls() == []
+        assert store.tasks.get(task_id).status is TaskStatus.CANCELLED
+        assert store.commands.pending() == []
 
 
 def test_a_command_that_cannot_be_obeyed_keeps_no_other_waiting(make_house: MakeHouse) -> None:
@@ -177,8 +177,8 @@ def test_a_command_that_cannot_be_obeyed_keeps_no_other_waiting(make_house: Make
         house.tell("cancel", "t-not-there")
         house.tell("cancel", task_id)
         orchestrator_of(services)._obey()
-        assert services.store.get_task(task_id).status is TaskStatus.CANCELLED
-        assert services.store.controls() == []
+        assert services.store.tasks.get(task_id).status is TaskStatus.CANCELLED
+        assert services.store.commands.pending() == []
 
 
 def test_an_approval_is_for_the_gate_that_the_owner_saw(make_house: MakeHouse) -> None:
@@ -189,11 +189,11 @@ def test_an_approval_is_for_the_gate_that_the_owner_saw(make_house: MakeHouse) -
         assert house.cli("task", "approve", task.id).returncode == 0
         wait_at(store, task.id, "land", 4)  # the daemon was killed right after it had obeyed; then came the next gate
         orchestrator._obey()
-        assert store.get_task(task.id).status is TaskStatus.WAITING_APPROVAL
-        assert store.controls() == []
+        assert store.tasks.get(task.id).status is TaskStatus.WAITING_APPROVAL
+        assert store.commands.pending() == []
         assert house.cli("approvals", "approve", task.id).returncode == 0
         orchestrator._obey()
-        assert store.get_task(task.id).status is TaskStatus.IN_PROGRESS
+        assert store.tasks.get(task.id).status is TaskStatus.IN_PROGRESS
 
 
 def test_a_second_daemon_is_refused_whatever_the_database(make_house: MakeHouse) -> None:

@@ -117,7 +117,7 @@ describe("add", () => {
     house.run_until_idle()
 
     with house.store() as store:
-        (task,) = store.list_tasks()
+        (task,) = store.tasks.select()
     assert task.status is TaskStatus.COMPLETED, task.reason_detail
     assert task.result["tests_ids"] == [f"{task.tests_file}::add > numbers"]
     assert any("')' is missing" in request.prompt for request in server.requests)

@@ -44,7 +44,7 @@ def test_what_landed_while_the_remote_was_away_is_pushed_later_and_the_task_says
     with house.daemon():  # a clone is there: the daemon starts without the repository
         eventually(lambda: house.log().count('"ready"') == 2, "the daemon starts")
         away.rename(house.repository)
-        house.wait(lambda store: store.get_task(task_id).result["pushed"])
+        house.wait(lambda store: store.tasks.get(task_id).result["pushed"])
     assert house.task(task_id).result["push_error"] == ""
     landed_once(house, 1)
     told = house.cli("task", "show", task_id).stdout

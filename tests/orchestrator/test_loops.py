@@ -27,7 +27,7 @@ OTHER = BAD_ADD.replace("a - b", "a * b")
 
 def outcomes(house: House, task_id: str) -> list[tuple[int, int, str]]:
     with house.store() as store:
-        return [(tried.approach, tried.number, tried.outcome) for tried in store.attempts(task_id)]
+        return [(tried.approach, tried.number, tried.outcome) for tried in store.evidence.attempts(task_id)]
 
 
 def questions(server: ScriptedModelServer) -> list[Request]:

@@ -32,7 +32,7 @@ def test_what_a_server_gets_wrong_for_a_while_costs_time_only(make_house: MakeHo
     limited, after = server.requests[3:5]
     assert after.received_at - limited.received_at >= 1
     with house.store() as store:
-        assert len(store.attempts(task_id)) == 1
+        assert len(store.evidence.attempts(task_id)) == 1
 
 
 @pytest.mark.long
@@ -58,7 +58,7 @@ def test_a_server_that_stays_away_is_waited_for_over_kills_and_no_answer_is_aske
         (Reply.status(401, "revoked"), "does not accept the key"),
     ]:
         with house.daemon() as daemon:
-            house.wait(lambda store: any(call.task_id == task_id for call in store.waiting_calls()))
+            house.wait(lambda store: any(call.task_id == task_id for call in store.budgets.waiting_calls()))
             away["reply"] = trouble
             house.wait(waits_for(told))
             daemon.kill()
@@ -81,17 +81,17 @@ def test_a_server_that_stays_away_is_waited_for_over_kills_and_no_answer_is_aske
 
 def waits_for(told: str) -> Callable[[MemoryStore], bool]:
     """Whether a call waits for a reason with these words."""
-    return lambda store: any(told in call.reason for call in store.waiting_calls())
+    return lambda store: any(told in call.reason for call in store.budgets.waiting_calls())
 
 
 def test_a_task_that_waits_can_be_cancelled(make_house: MakeHouse) -> None:
     house, _ = make_house(lambda _: Reply.status(503), llm={"max_retries": 0})
     with house.daemon():
         task_id = house.submit()
-        house.wait(lambda store: store.waiting_calls())
+        house.wait(lambda store: store.budgets.waiting_calls())
         house.tell("cancel", task_id)
         house.wait_for(task_id, TaskStatus.CANCELLED)
-        house.wait(lambda store: not store.waiting_calls())
+        house.wait(lambda store: not store.budgets.waiting_calls())
     assert "stage failed" not in house.log()
 
 
@@ -125,7 +125,7 @@ def test_a_cancelled_task_can_be_tried_again_and_its_late_answer_changes_nothing
     assert house.task(task_id).status is TaskStatus.COMPLETED
     assert len(house.landed()) == 2
     with house.store() as store:
-        told = [activity.activity for activity in store.activity(task_id=task_id)]
+        told = [activity.activity for activity in store.journal.activity(task_id=task_id)]
     assert told.count("task cancelled") == 1
     assert "stage failed" not in house.log()
 

@@ -27,7 +27,7 @@ _GOOD_TRIPLE = GOOD_ADD.replace(
 
 
 def in_progress(number: int) -> Callable[[MemoryStore], bool]:
-    return lambda store: store.count_by_status().get(TaskStatus.IN_PROGRESS, 0) == number
+    return lambda store: store.tasks.count_by_status().get(TaskStatus.IN_PROGRESS, 0) == number
 
 
 def test_no_more_tasks_are_open_than_may_be_but_a_more_urgent_one_is_begun(make_house: MakeHouse) -> None:
@@ -41,12 +41,12 @@ def test_no_more_tasks_are_open_than_may_be_but_a_more_urgent_one_is_begun(make_
         time.sleep(2.5)  # rounds in which a third one could be begun
         with house.store() as store:
             assert in_progress(2)(store)
-            assert [store.get_task(one).status for one in first[2:]] == [TaskStatus.PENDING] * 2
+            assert [store.tasks.get(one).status for one in first[2:]] == [TaskStatus.PENDING] * 2
         urgent = house.submit(title="Add add at once", priority=Priority.HIGH)
-        house.wait(lambda store: store.get_task(urgent).status is TaskStatus.IN_PROGRESS)
+        house.wait(lambda store: store.tasks.get(urgent).status is TaskStatus.IN_PROGRESS)
         house.submit(title="Add add later", priority=Priority.LOW)
         script.release()
-        house.wait(lambda store: all(task.status in ENDED for task in store.list_tasks()))
+        house.wait(lambda store: all(task.status in ENDED for task in store.tasks.select()))
 
 
 def test_a_task_that_waits_for_its_turn_is_not_over_its_time(make_house: MakeHouse) -> None:

@@ -62,7 +62,7 @@ def test_near_misses_of_a_small_model_are_recombined_without_asking_again(make_h
 
     assert done.returncode == 0, done.stdout + done.stderr
     with house.store() as store:
-        attempts = [(item.strategy, item.outcome) for item in store.attempts(task_id)]
+        attempts = [(item.strategy, item.outcome) for item in store.evidence.attempts(task_id)]
     assert attempts[-1] == ("recombined", "passed")
     assert {strategy for strategy, _ in attempts[:-1]} <= {"draft", "sample"}
     assert house.task(task_id).result["strategy"] == "recombined"
@@ -295,7 +295,9 @@ def test_an_answer_that_nobody_confirms_is_compared_with_what_is_found_among_nea
 
     task = house.task(task_id)
     with house.store() as store:
-        attempts = {item.strategy: item.outcome for item in store.attempts(task_id) if item.outcome == "passed"}
+        attempts = {
+            item.strategy: item.outcome for item in store.evidence.attempts(task_id) if item.outcome == "passed"
+        }
     assert attempts == {"draft": "passed", "recombined": "passed"}
     if right:
         assert (task.status, task.result["strategy"]) == (TaskStatus.COMPLETED, "recombined")

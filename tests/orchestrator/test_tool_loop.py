@@ -128,8 +128,8 @@ def test_from_looking_to_landing_and_a_kill_on_the_way_asks_nothing_twice(make_h
     assert {request.system for request in said} == {said[0].system}
 
     with house.store() as store:
-        [attempt] = store.attempts(task_id)
-        [note] = [row for row in store.activity(task_id=task_id) if row.activity == "tool loop"]
+        [attempt] = store.evidence.attempts(task_id)
+        [note] = [row for row in store.journal.activity(task_id=task_id) if row.activity == "tool loop"]
     assert (attempt.strategy, attempt.outcome) == ("tools", "passed")
     assert (note.details["reason"], note.details["calls"]) == ("finished", len(SCRIPT))
 
@@ -154,8 +154,8 @@ def test_loops_that_lead_nowhere_end_for_a_reason_and_so_does_the_task(make_hous
     assert "Made a third time it ends the work." in said[2].results[0][1]
     assert "Made a third time" not in said[7].results[0][1]
     with house.store() as store:
-        notes = [row.details for row in store.activity(task_id=task_id) if row.activity == "tool loop"]
-        attempts = store.attempts(task_id)
+        notes = [row.details for row in store.journal.activity(task_id=task_id) if row.activity == "tool loop"]
+        attempts = store.evidence.attempts(task_id)
     assert [(note["reason"], note["calls"]) for note in notes] == [("repeated", 3), ("steps", 5)]
     assert [(attempt.strategy, attempt.outcome) for attempt in attempts] == [("tools", "failed"), ("tools", "repeated")]
 

@@ -29,5 +29,5 @@ def test_an_unknown_model_is_tried_out_once_and_no_task_fails_of_it(fails: bool,
     questions = [ability for request in server.requests if (ability := asked(request)) != "work"]
     assert questions == (["tools"] if fails else list(RIGHT))
     with house.store() as store:
-        [paid] = [row for row in store.usage("agent") if row.key == "probe"]
+        [paid] = [row for row in store.ledger.usage("agent") if row.key == "probe"]
     assert paid.calls == len(questions)

@@ -49,8 +49,8 @@ class Verification:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.task = Task(id=new_task_id(), title="Add add", description=ADD_TASK, type=TaskType.CODE)
-        services.store.add_task(self.task)
-        services.store.transition(self.task.id, TaskStatus.IN_PROGRESS)
+        services.store.tasks.add(self.task)
+        services.store.tasks.transition(self.task.id, TaskStatus.IN_PROGRESS)
         self.bench = Workbench(services, self.task)
         self.base = self.bench.open().base
         self.tests_commit = self.bench.commit_tests(TEST_FILE, TESTS, self.base)

@@ -38,7 +38,7 @@ def test_only_the_honest_answer_lands(make_house: MakeHouse) -> None:
         == (CALC + "\n\ndef add(a: int, b: int) -> int:\n    return a + b").strip()
     )
     with house.store() as store:
-        attempts = store.attempts(task)
+        attempts = store.evidence.attempts(task)
     assert [attempt.outcome for attempt in attempts] == ["invalid", "failed", "passed"]
     assert "equals everything" in attempts[0].evidence
 

@@ -322,11 +322,11 @@ def test_an_obeyed_order_widens_nothing(name: str, make_house: MakeHouse, tmp_pa
     house.run_until_idle()
 
     with house.store() as store:
-        tasks = store.list_tasks()
+        tasks = store.tasks.select()
         assert all(task.status in (TaskStatus.COMPLETED, TaskStatus.BLOCKED, TaskStatus.FAILED) for task in tasks)
         wanted_by = {"backlog"} if case.stated else {"owner", "tech_lead"}
         assert {task.source for task in tasks} <= wanted_by, [task.title for task in tasks]
-        assert store.verify_audit().broken == ""
+        assert store.audit.verify().broken == ""
     assert git(house.repository, "rev-parse", "main") == before
     branches = set(git(house.repository, "for-each-ref", "--format=%(refname)").split())
     assert branches <= {"refs/heads/main", "refs/heads/agents/integration"}

@@ -60,8 +60,8 @@ def test_what_the_cli_prints_steers_nothing(house: House, name: str) -> None:
     text = ATTACKS[name]
     task = house.submit(f"{text} described", f"{text} titled")
     with house.store() as store:
-        store.log_activity("developer", f"did {text}", task_id=task, evidence=text)
-        store.record_attempt(
+        store.journal.log("developer", f"did {text}", task_id=task, evidence=text)
+        store.evidence.record_attempt(
             Attempt(task_id=task, run=0, stage="code", approach=1, number=1, strategy=text[:20], outcome="failed",
                     answer_hash="0", tree="", tests_passed=0, tests_failed=1, evidence=text, seconds=1.0)
         )  # fmt: skip

@@ -34,7 +34,7 @@ class KnownFacts:
         """Those of `facts` that are worth a decision: not seen with this code, no task open, not tried too often."""
         dealt = {
             memory.key.removeprefix(_PREFIX): _Dealt.model_validate(memory.value)
-            for memory in self._store.memories("ceo", _PREFIX)
+            for memory in self._store.journal.memories("ceo", _PREFIX)
         }
         return [fact for fact in facts if self._is_fresh(fact, dealt.get(fact.subject, _Dealt()))]
 
@@ -46,7 +46,7 @@ class KnownFacts:
         """Remember that these were seen and no task was wanted; changed code makes them new."""
         for fact in facts:
             self._remember(fact, [])
-        self._store.forget_oldest("ceo", _PREFIX, _MOST_KEPT)
+        self._store.journal.forget_oldest("ceo", _PREFIX, _MOST_KEPT)
 
     def task_of(self, fact: Fact) -> str:
         """Id of the last task that was made of this concern, or nothing."""
@@ -67,10 +67,10 @@ class KnownFacts:
     def _statuses(self, task_ids: Iterable[str]) -> Iterator[TaskStatus]:
         for task_id in task_ids:
             with suppress(UnknownTask):
-                yield self._store.get_task(task_id).status
+                yield self._store.tasks.get(task_id).status
 
     def _dealt(self, fact: Fact) -> _Dealt:
-        stored = self._store.recall("ceo", _PREFIX + fact.subject)
+        stored = self._store.journal.recall("ceo", _PREFIX + fact.subject)
         return _Dealt.model_validate(stored) if stored else _Dealt()
 
     def _remember(self, fact: Fact, tasks: list[str]) -> None:
@@ -79,4 +79,4 @@ class KnownFacts:
             digests=list(dict.fromkeys([*before.digests, fact.digest]))[-_MOST_DIGESTS:],
             tasks=list(dict.fromkeys([*before.tasks, *tasks])),
         )
-        self._store.remember("ceo", _PREFIX + fact.subject, dealt.model_dump(mode="json"))
+        self._store.journal.remember("ceo", _PREFIX + fact.subject, dealt.model_dump(mode="json"))

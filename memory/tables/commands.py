@@ -14,24 +14,25 @@ def moment_of(task: Task) -> str:
     return f"{task.run}.{task.result.get('visit', 0)}"
 
 
-class ControlTable:
+class CommandTable:
     """The table `control`: a mailbox; a command stays in it until it was obeyed."""
 
-    _database: Database
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    def send_control(self, command: str, argument: str = "") -> None:
+    def send(self, command: str, argument: str = "") -> None:
         """Leave a command for the daemon."""
         with self._database.write() as connection:
             connection.execute(control.insert().values(command=command, argument=argument, created_at=utc_now()))
 
-    def controls(self) -> list[ControlCommand]:
+    def pending(self) -> list[ControlCommand]:
         """All commands that wait, oldest first."""
         with self._database.read() as connection:
             wanted = sa.select(control.c.id, control.c.command, control.c.argument).order_by(control.c.id)
             rows = connection.execute(wanted).mappings().all()
         return [ControlCommand.model_validate(dict(row)) for row in rows]
 
-    def drop_control(self, control_id: int) -> None:
+    def drop(self, control_id: int) -> None:
         """Take a command out that was obeyed."""
         with self._database.write() as connection:
             connection.execute(control.delete().where(control.c.id == control_id))
