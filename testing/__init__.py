@@ -21,9 +21,9 @@ from testing.results import Failure, FailureKind, TestCounts, TestResult
 from testing.runner import TestRunner
 from testing.sandbox.limits import SETUP_LIMITS, SandboxLimits
 from testing.sandbox.mounts import Mount
-from testing.sandbox.orphans import end_orphans
-from testing.sandbox.ownership import discard as discard_folder
 from testing.sandbox.sandbox import Sandbox, SandboxMode, SandboxProbe, SandboxResult
+from testing.sandbox.supervisor import end_orphans
+from testing.sandbox.user import discard as discard_folder
 from testing.strength.program import Distinguishing, Mutation, MutationTask, Survivor
 from testing.strength.recombiner import Comparison, ComparisonTask, Recombination, RecombinationTask
 

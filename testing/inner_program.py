@@ -18,8 +18,8 @@ from pydantic import BaseModel
 from testing.errors import InvalidReport
 from testing.frameworks.junit import report_text
 from testing.sandbox.mounts import Mount
-from testing.sandbox.ownership import discard
 from testing.sandbox.sandbox import Sandbox
+from testing.sandbox.user import discard
 
 Answer = TypeVar("Answer", bound=BaseModel)
 

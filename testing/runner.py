@@ -23,8 +23,8 @@ from testing.frameworks.reading import explain, read
 from testing.inner_program import Place
 from testing.results import Failure, TestCounts, TestResult
 from testing.sandbox.mounts import Mount
-from testing.sandbox.ownership import discard, everything
 from testing.sandbox.sandbox import Sandbox, SandboxResult
+from testing.sandbox.user import discard, everything
 from testing.strength.program import Mutation, MutationTask, mutate
 from testing.strength.recombiner import Comparison, ComparisonTask, Recombination, RecombinationTask, compare, recombine
 

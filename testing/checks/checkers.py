@@ -22,8 +22,8 @@ from testing.errors import InvalidReport
 from testing.frameworks.framework import pytest_options
 from testing.frameworks.junit import report_text
 from testing.sandbox.mounts import Mount
-from testing.sandbox.ownership import discard
 from testing.sandbox.sandbox import Sandbox
+from testing.sandbox.user import discard
 
 Checker = Literal["ruff", "mypy", "coverage"]
 

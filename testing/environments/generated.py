@@ -9,7 +9,7 @@ import os
 import shutil
 from pathlib import Path
 
-from testing.sandbox.ownership import everything
+from testing.sandbox.user import everything
 
 _LEFT_OUT_FOLDERS = ("__pycache__", ".pytest_cache")
 _LEFT_OUT_ENDINGS = (".pyc", ".pyo")

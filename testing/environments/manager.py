@@ -27,9 +27,9 @@ from testing.environments.toolchains import Language
 from testing.errors import EnvironmentSetupError
 from testing.frameworks.framework import language_of
 from testing.sandbox.limits import SETUP_LIMITS, SandboxLimits
-from testing.sandbox.orphans import end_orphans
-from testing.sandbox.ownership import discard
 from testing.sandbox.sandbox import Sandbox
+from testing.sandbox.supervisor import end_orphans
+from testing.sandbox.user import discard
 
 _log = get_logger(__name__)
 

@@ -18,8 +18,8 @@ from testing.environments.toolchains import Language
 from testing.errors import EnvironmentSetupError
 from testing.sandbox.limits import SandboxLimits
 from testing.sandbox.mounts import Mount
-from testing.sandbox.ownership import discard
 from testing.sandbox.sandbox import Sandbox, SandboxResult
+from testing.sandbox.user import discard
 
 _TAIL = 4000
 _OURS = ("ready.json", "setup.log", "generated", "packages")
