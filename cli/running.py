@@ -20,6 +20,7 @@ from cli.model import fetch_with_progress
 from cli.project import EXIT_FAILED, EXIT_USAGE, Choice, Project, absolute, err, fail, load, out, remember_repository
 from cli.tasks import _choice
 from cli.views import activity_line, task_table
+from config import ConfigError
 from llm import LLMError, NotConfigured, model_status
 from memory import (
     DatabaseCorrupt,
@@ -104,7 +105,7 @@ def work(
         orchestrator = TaskOrchestrator(services, until_idle=until_idle)
         remember_repository(project)
         orchestrator.start(patience)
-    except (OrchestratorError, GitError, MemoryStoreError, LLMError, OSError) as problem:
+    except (ConfigError, OrchestratorError, GitError, MemoryStoreError, LLMError, OSError) as problem:
         alert(AlertKind.CRITICAL, f"start: {type(problem).__name__}", f"the daemon could not start: {problem}")
         if sender:
             sender.close(_LAST_ALERTS)
@@ -136,7 +137,7 @@ def exit_code_of(problem: Exception) -> int:
     """2 for what stays wrong until somebody changes it, which systemd does not start again; 1 for all else."""
     from git_ops import BranchMissing, CloneTaken, EmptyRepository, GitUnusable, NotARepository, UnsafeUrl
 
-    lasting = (NotConfigured, SchemaTooNew, UnsupportedDatabase, DatabaseCorrupt)
+    lasting = (ConfigError, NotConfigured, SchemaTooNew, UnsupportedDatabase, DatabaseCorrupt)
     of_git = (BranchMissing, CloneTaken, EmptyRepository, GitUnusable, NotARepository, UnsafeUrl)
     return EXIT_USAGE if isinstance(problem, (*lasting, *of_git)) else EXIT_FAILED
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from config import ProjectPaths, Settings
+from config import ConfigError, ConfigProblem, ProjectPaths, Settings
 from deployment import DeploymentManager
 from file_system import CodeMap, FileManager, RepositoryMap
 from git_ops import GitManager, Identity, MergeConflict
@@ -19,7 +19,7 @@ from orchestrator.engine.project_lock import claim
 from orchestrator.engine.retries import Outage, outlast
 from orchestrator.suite import Suite
 from orchestrator.team import Team
-from testing import EnvironmentManager, Sandbox, SandboxLimits, TestRunner
+from testing import EnvironmentManager, Sandbox, SandboxLimits, TestRunner, wrong_framework
 
 log = get_logger(__name__)
 
@@ -113,8 +113,10 @@ def open_services(settings: Settings, paths: ProjectPaths, *, patient: bool = Fa
 
     `patient`: model calls wait where a budget or an outage stands in the way (see `LLMClient`). Troubles of the start
     that pass by themselves (a locked database, a full disk, a first clone without network) are waited for, `patience`
-    seconds at most. Raises `DaemonRunning` and the typed errors of memory, git_ops and llm, each with what to do.
+    seconds at most. Raises `ConfigError` for a name that nothing is registered under, `DaemonRunning`, and the typed
+    errors of memory, git_ops and llm, each with what to do.
     """
+    check_names(settings)
     outlast(lambda: _make_folders(paths), limit=patience)
     lock = claim(paths.state, paths.engine_url)
     try:
@@ -161,6 +163,13 @@ def _opened(settings: Settings, paths: ProjectPaths, lock: ExitStack, patient: b
         lock=lock,
         outage=outage,
     )
+
+
+def check_names(settings: Settings) -> None:
+    """Raise `ConfigError` for a name in the settings that nothing is registered under."""
+    name = settings.testing.framework
+    if allowed := wrong_framework(name):
+        raise ConfigError("configuration", [ConfigProblem("testing.framework", repr(name), allowed)])
 
 
 def make_git(settings: Settings, paths: ProjectPaths) -> GitManager:

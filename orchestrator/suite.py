@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel
 
@@ -21,19 +20,18 @@ from orchestrator.errors import StageFailed
 from orchestrator.workbench.sources import text_of
 from testing import (
     Checked,
-    Checker,
     Comparison,
     ComparisonTask,
     Environment,
     EnvironmentManager,
     Failure,
-    Framework,
     Mutation,
     MutationTask,
     Recombination,
     RecombinationTask,
     TestResult,
     TestRunner,
+    detect_framework,
     discard_folder,
     end_orphans,
 )
@@ -82,11 +80,12 @@ class Suite:
         runner: TestRunner,
         *,
         folder: Path,
-        framework: Framework | Literal["auto"],
+        framework: str,
         setup_command: str | None,
         timeout: float,
     ) -> None:
-        """`folder` keeps the remembered results; `timeout` is that of one run in seconds."""
+        """`folder` keeps the remembered results; `framework` is one of `FRAMEWORKS` or `auto`; `timeout` is that of
+        one run in seconds."""
         self._git = git
         self._environments = environments
         self._runner = runner
@@ -97,12 +96,12 @@ class Suite:
         self._setup_command = setup_command
         self.timeout = timeout
 
-    def framework_of(self, folder: Path) -> Framework:
+    def framework_of(self, folder: Path) -> str:
         """The configured framework; with `auto`, and with `pytest` where there is no Python, what `folder` uses."""
         if self._framework == "auto":
-            return self._runner.detect_framework(folder)
+            return detect_framework(folder)
         if self._framework == "pytest":
-            found = self._runner.detect_framework(folder)
+            found = detect_framework(folder)
             return "pytest" if found == "unittest" else found
         return self._framework
 
@@ -188,7 +187,7 @@ class Suite:
         part.replace(file)
         return found
 
-    def check(self, treeish: str, checker: Checker, label: str) -> Checked | None:
+    def check(self, treeish: str, checker: str, label: str) -> Checked | None:
         """What one of the project's own checkers says of a commit or tree; None where the project does not use it."""
         with self._ready(treeish, label) as (folder, environment):
             return self._runner.check(folder, environment, checker, timeout=self.timeout, label=label)

@@ -1,11 +1,10 @@
 """Running a project's tests: the sandbox, the project's environment, the test runner, and what a result means."""
 
-from testing.checks.checkers import Checked, Checker, Finding
+from testing.checks.checkers import Checked, Finding
 from testing.checks.tampering import Tampering, explain_tampering, tampering
 from testing.environments.javascript_package import read_package
 from testing.environments.manager import EnvironmentManager
 from testing.environments.record import Environment
-from testing.environments.setup_plan import Framework
 from testing.environments.toolchains import Language, find_toolchain, remedy_for
 from testing.errors import (
     EnvironmentSetupError,
@@ -15,8 +14,8 @@ from testing.errors import (
     SandboxUnavailable,
     TestingError,
 )
-from testing.frameworks.framework import declared_tests, detect_framework
-from testing.frameworks.narrowing import has_tests, only_tests
+from testing.frameworks.declared import declared_tests, has_tests, only_tests
+from testing.frameworks.registry import FRAMEWORKS, detect_framework, wrong_framework
 from testing.results import Failure, FailureKind, TestCounts, TestResult
 from testing.runner import TestRunner
 from testing.sandbox.limits import SETUP_LIMITS, SandboxLimits
@@ -28,9 +27,9 @@ from testing.strength.program import Distinguishing, Mutation, MutationTask, Sur
 from testing.strength.recombiner import Comparison, ComparisonTask, Recombination, RecombinationTask
 
 __all__ = [
+    "FRAMEWORKS",
     "SETUP_LIMITS",
     "Checked",
-    "Checker",
     "Comparison",
     "ComparisonTask",
     "Distinguishing",
@@ -40,7 +39,6 @@ __all__ = [
     "Failure",
     "FailureKind",
     "Finding",
-    "Framework",
     "InvalidReport",
     "InvalidSelection",
     "Language",
@@ -73,4 +71,5 @@ __all__ = [
     "read_package",
     "remedy_for",
     "tampering",
+    "wrong_framework",
 ]

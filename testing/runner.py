@@ -7,19 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from monitoring import get_logger
-from testing.checks.checkers import Checked, Checker, is_configured, run_checker
+from testing.checks.checkers import Checked, is_configured, run_checker
 from testing.checks.formatting import formatter_of, run_formatter
 from testing.checks.unchanged import TestFiles
-from testing.environments.record import Environment
-from testing.environments.setup_plan import VENV, Framework
-from testing.environments.toolchains import Language, require_toolchain
+from testing.environments.record import VENV, Environment
+from testing.environments.toolchains import require_toolchain
 from testing.errors import InvalidReport
-from testing.frameworks.command import TestCommand
-from testing.frameworks.diagnosis import ProjectNames
-from testing.frameworks.framework import command_for, detect_framework, explain_exit
-from testing.frameworks.javascript_runners import CACHES
-from testing.frameworks.junit import Report
-from testing.frameworks.reading import explain, read
+from testing.frameworks.framework import ProjectNames, Report, Selected, TestCommand, Written
+from testing.frameworks.javascript import CACHES
+from testing.frameworks.registry import FRAMEWORKS, command_for, explain, explain_exit
 from testing.inner_program import Place
 from testing.results import Failure, TestCounts, TestResult
 from testing.sandbox.mounts import Mount
@@ -44,10 +40,6 @@ class TestRunner:
         self._sandbox = sandbox
         self._test_command = test_command or ""
 
-    def detect_framework(self, source: Path) -> Framework:
-        """See `frameworks.detect_framework`."""
-        return detect_framework(source)
-
     def prepare(self, run_folder: Path, environment: Environment) -> None:
         """Make an exported tree ready to be run in: generated files laid in, all handed to the sandbox's user."""
         environment.lay_generated(run_folder)
@@ -61,7 +53,7 @@ class TestRunner:
         environment: Environment,
         *,
         selection: Sequence[str] = (),
-        framework: Framework | None = None,
+        framework: str | None = None,
         timeout: float = 300.0,
         label: str = "",
     ) -> TestResult:
@@ -74,7 +66,7 @@ class TestRunner:
         Raises SandboxUnavailable when nothing may be run, InvalidSelection for an id that is none.
         """
         framework = framework or environment.framework
-        command = command_for(framework, environment, source, selection, self._test_command)
+        command = command_for(framework, Selected(source, selection, environment, self._test_command))
         modules = _modules(source)  # before anything in it has run
         tests = TestFiles(source)
         self.prepare(source, environment)
@@ -84,15 +76,14 @@ class TestRunner:
                 (out / cache).mkdir()
             self._sandbox.hand_over(out)
             ended = self._run(command, source, environment, out, timeout, label)
-            report, unreadable = _report(
-                framework, environment.language, out / Path(command.report).name, source, modules
-            )
+            file = out / Path(command.report).name
+            report, unreadable = _report(framework, Written(file, source, modules, environment.language))
             if rewritten := tests.changed():
                 report = Report()
         finally:
             discard(out)
         names = ProjectNames.of(modules, environment.has_module)
-        failures = [explain(environment.language, symptom, names) for symptom in report.symptoms]
+        failures = [explain(framework, environment.language, symptom, names) for symptom in report.symptoms]
         result = _result(ended, framework, report, unreadable, failures, rewritten)
         _log.info(
             "tests run", framework=framework, passed=result.passed, tests=result.test_count, tier=result.tier,
@@ -144,7 +135,7 @@ class TestRunner:
         return Place(self._sandbox, source, environment.mount, environment.python, variables, label)
 
     def check(
-        self, source: Path, environment: Environment, checker: Checker, *, timeout: float = 300.0, label: str = ""
+        self, source: Path, environment: Environment, checker: str, *, timeout: float = 300.0, label: str = ""
     ) -> Checked | None:
         """What one of the project's own checkers says of the run folder `source`; None where the project has no
         settings for it or its environment lacks it.
@@ -239,19 +230,17 @@ def _modules(source: Path) -> list[str]:
     return sorted(path.relative_to(source).as_posix() for path in everything(source) if path.suffix == ".py")
 
 
-def _report(
-    framework: Framework, language: Language, file: Path, source: Path, modules: list[str]
-) -> tuple[Report, str | None]:
+def _report(framework: str, written: Written) -> tuple[Report, str | None]:
     """The report, and why it cannot be read if it cannot."""
     try:
-        return read(framework, language, file, source, modules), None
+        return FRAMEWORKS[framework].read(written), None
     except InvalidReport as error:
         return Report(), str(error)
 
 
 def _result(
     ended: SandboxResult,
-    framework: Framework,
+    framework: str,
     report: Report,
     unreadable: str | None,
     failures: list[Failure],
@@ -279,7 +268,7 @@ def _result(
     )
 
 
-def _problem(ended: SandboxResult, framework: Framework, report: Report, unreadable: str | None) -> str | None:
+def _problem(ended: SandboxResult, framework: str, report: Report, unreadable: str | None) -> str | None:
     """Why there is no verdict on single tests, or why those that passed do not count."""
     if ended.killed_reason == "timeout":
         return f"The tests did not end within {ended.seconds:.0f} s and were killed."

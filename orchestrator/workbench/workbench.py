@@ -23,7 +23,7 @@ from orchestrator.workbench.protected import protected_paths
 from orchestrator.workbench.sources import Sources, public_names, read_sources, text_of
 from orchestrator.workbench.trial import Trial, not_passed
 from orchestrator.workbench.verdict import Judge, file_of
-from testing import Framework, TestResult, has_tests
+from testing import TestResult, has_tests
 
 log = get_logger(__name__)
 
@@ -109,7 +109,7 @@ class Workbench:
         return self._suite.has_module(treeish, module, self._task.id)
 
     @property
-    def framework(self) -> Framework:
+    def framework(self) -> str:
         """What the new tests are written for."""
         return self._suite.framework_of(self._worktree.path)
 
