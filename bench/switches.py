@@ -52,7 +52,7 @@ SWITCHES: dict[str, Switch] = {
     "confirming": Switch("strategy", "one answer that passed is confirmed by what is found among near misses",
                          "orchestrator.small_models.agreement:is_alone", _always(False)),
     "certainty": Switch("filter", "recombined code is an answer when all ways mean the same and tests run all of it",
-                        "testing.strength.recombiner:Recombination.certain", _always(True)),
+                        "orchestrator.small_models.search_program:Recombination.certain", _always(True)),
     "remembering": Switch("filter", "where a search found several ways, later ones settle nothing by themselves",
                           "orchestrator.small_models.recombining:_is_certain",
                           lambda found, state: found.certain()),

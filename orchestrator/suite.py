@@ -20,15 +20,9 @@ from orchestrator.errors import StageFailed
 from orchestrator.workbench.sources import text_of
 from testing import (
     Checked,
-    Comparison,
-    ComparisonTask,
     Environment,
     EnvironmentManager,
     Failure,
-    Mutation,
-    MutationTask,
-    Recombination,
-    RecombinationTask,
     TestResult,
     TestRunner,
     detect_framework,
@@ -88,7 +82,7 @@ class Suite:
         one run in seconds."""
         self._git = git
         self._environments = environments
-        self._runner = runner
+        self.runner = runner
         self._folder = folder
         # Below /tmp and not in the workspace: without a sandbox pytest would take settings of folders further up.
         self._run_prefix = f"ai-agents-run-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}-"
@@ -125,29 +119,14 @@ class Suite:
 
     def run(self, treeish: str, selection: Sequence[str], label: str, timeout: float | None = None) -> TestResult:
         """Run `selection` (test files or ids; empty means all) of a commit or tree."""
-        with self._ready(treeish, label) as (folder, environment):
-            return self._runner.run_tests(
+        with self.ready(treeish, label) as (folder, environment):
+            return self.runner.run_tests(
                 folder, environment, selection=selection, timeout=timeout or self.timeout, label=label
             )
 
-    def recombine(self, treeish: str, task: RecombinationTask, label: str) -> Recombination:
-        """Search among changes of `task.samples` for a solution, on the files of a commit or tree."""
-        with self._ready(treeish, label) as (folder, environment):
-            return self._runner.recombine(folder, environment, task, label=label)
-
-    def compare(self, treeish: str, task: ComparisonTask, label: str) -> Comparison:
-        """Which solutions of a task mean the same, on the files of a commit or tree."""
-        with self._ready(treeish, label) as (folder, environment):
-            return self._runner.compare(folder, environment, task, label=label)
-
-    def mutate(self, treeish: str, task: MutationTask, label: str) -> Mutation:
-        """How many small faults in the code of a commit or tree its tests notice."""
-        with self._ready(treeish, label) as (folder, environment):
-            return self._runner.mutate(folder, environment, task, label=label)
-
     def has_module(self, treeish: str, module: str, label: str) -> bool:
         """Whether the project environment of a commit or tree has a top-level package of that name."""
-        with self._ready(treeish, label) as (_, environment):
+        with self.ready(treeish, label) as (_, environment):
             return environment.has_module(module)
 
     def baseline(self, treeish: str, label: str) -> Baseline:
@@ -161,7 +140,7 @@ class Suite:
             file = self._folder / f"{key}.json"
             if file.is_file():
                 return Baseline.model_validate_json(file.read_text(encoding="utf-8"))
-            result = self._runner.run_tests(folder, environment, timeout=self.timeout, label=label)
+            result = self.runner.run_tests(folder, environment, timeout=self.timeout, label=label)
         if result.problem and not result.failures and not any(words in result.problem for words in _NO_TESTS):
             tail = result.output_tail[-1500:]
             raise StageFailed(
@@ -189,13 +168,13 @@ class Suite:
 
     def check(self, treeish: str, checker: str, label: str) -> Checked | None:
         """What one of the project's own checkers says of a commit or tree; None where the project does not use it."""
-        with self._ready(treeish, label) as (folder, environment):
-            return self._runner.check(folder, environment, checker, timeout=self.timeout, label=label)
+        with self.ready(treeish, label) as (folder, environment):
+            return self.runner.check(folder, environment, checker, timeout=self.timeout, label=label)
 
     def format(self, treeish: str, paths: Sequence[str], label: str) -> dict[str, str]:
         """Python files of a commit or tree as the project's own formatter writes them; empty where it has none."""
-        with self._ready(treeish, label) as (folder, environment):
-            return self._runner.format(folder, environment, paths, label=label)
+        with self.ready(treeish, label) as (folder, environment):
+            return self.runner.format(folder, environment, paths, label=label)
 
     def holds(self, tree: str, before: Baseline, label: str) -> tuple[bool, TestResult]:
         """Whether the suite of `tree` is at least as green as `before`: nothing lost, nothing newly failing."""
@@ -211,7 +190,7 @@ class Suite:
             return text_of(folder, path)
 
     @contextmanager
-    def _ready(self, treeish: str, label: str) -> Iterator[tuple[Path, Environment]]:
+    def ready(self, treeish: str, label: str) -> Iterator[tuple[Path, Environment]]:
         """The files of a commit or tree in a folder of their own, and the environment that its tests need."""
         with self.exported(treeish) as (folder, _):
             yield folder, self._environment(folder, label)

@@ -16,6 +16,7 @@ from testing.errors import (
 )
 from testing.frameworks.declared import declared_tests, has_tests, only_tests
 from testing.frameworks.registry import FRAMEWORKS, detect_framework, wrong_framework
+from testing.inner_program import MOST_RESULT_BYTES, Place, run_program
 from testing.results import Failure, FailureKind, TestCounts, TestResult
 from testing.runner import TestRunner
 from testing.sandbox.limits import SETUP_LIMITS, SandboxLimits
@@ -23,15 +24,13 @@ from testing.sandbox.mounts import Mount
 from testing.sandbox.sandbox import Sandbox, SandboxMode, SandboxProbe, SandboxResult
 from testing.sandbox.supervisor import end_orphans
 from testing.sandbox.user import discard as discard_folder
-from testing.strength.program import Distinguishing, Mutation, MutationTask, Survivor
-from testing.strength.recombiner import Comparison, ComparisonTask, Recombination, RecombinationTask
+from testing.strength.program import Distinguishing, Mutation, MutationTask, Survivor, mutate
 
 __all__ = [
     "FRAMEWORKS",
+    "MOST_RESULT_BYTES",
     "SETUP_LIMITS",
     "Checked",
-    "Comparison",
-    "ComparisonTask",
     "Distinguishing",
     "Environment",
     "EnvironmentManager",
@@ -45,8 +44,7 @@ __all__ = [
     "Mount",
     "Mutation",
     "MutationTask",
-    "Recombination",
-    "RecombinationTask",
+    "Place",
     "RunKilled",
     "Sandbox",
     "SandboxLimits",
@@ -67,9 +65,11 @@ __all__ = [
     "explain_tampering",
     "find_toolchain",
     "has_tests",
+    "mutate",
     "only_tests",
     "read_package",
     "remedy_for",
+    "run_program",
     "tampering",
     "wrong_framework",
 ]

@@ -21,8 +21,6 @@ from testing.results import Failure, TestCounts, TestResult
 from testing.sandbox.mounts import Mount
 from testing.sandbox.sandbox import Sandbox, SandboxResult
 from testing.sandbox.user import discard, everything
-from testing.strength.program import Mutation, MutationTask, mutate
-from testing.strength.recombiner import Comparison, ComparisonTask, Recombination, RecombinationTask, compare, recombine
 
 _log = get_logger(__name__)
 
@@ -91,45 +89,10 @@ class TestRunner:
         )  # fmt: skip
         return result
 
-    def recombine(
-        self, source: Path, environment: Environment, task: RecombinationTask, *, label: str = ""
-    ) -> Recombination:
-        """Search among changes of solutions that nearly work for one that passes all tests, in the run folder
-        `source`. What it finds is only a candidate: it was judged by code that ran beside the candidates.
-
-        Raises SandboxUnavailable when nothing may be run.
+    def place(self, source: Path, environment: Environment, *, label: str = "") -> Place:
+        """Where a program of ours can be run (see `run_program`): the run folder `source`, prepared here, in the
+        project's environment. Raises SandboxUnavailable when nothing may be run.
         """
-        found = recombine(self._place(source, environment, label), task)
-        _log.info(
-            "solutions recombined", function=task.function, samples=len(task.samples), found=bool(found.code),
-            tried=found.tried, best=found.best, of=found.of, all=found.found, agreeing=found.agreeing,
-            proven=found.proven, seconds=round(found.seconds, 2),
-        )  # fmt: skip
-        return found
-
-    def compare(self, source: Path, environment: Environment, task: ComparisonTask, *, label: str = "") -> Comparison:
-        """Which of several solutions mean the same, in the run folder `source`.
-
-        Raises SandboxUnavailable when nothing may be run.
-        """
-        return compare(self._place(source, environment, label), task)
-
-    def mutate(self, source: Path, environment: Environment, task: MutationTask, *, label: str = "") -> Mutation:
-        """How many small faults in accepted code its tests notice, in the run folder `source`.
-
-        A measurement made beside the code that is measured: good for asking for another test, not for accepting any.
-
-        Raises SandboxUnavailable when nothing may be run.
-        """
-        found = mutate(self._place(source, environment, label), task)
-        _log.info(
-            "tests examined by mutants", functions=len(task.functions), tests=len(task.tests), mutants=found.total,
-            killed=found.killed, seconds=round(found.seconds, 2),
-        )  # fmt: skip
-        return found
-
-    def _place(self, source: Path, environment: Environment, label: str) -> Place:
-        """Where a program of ours runs: the prepared run folder in the project's environment."""
         self.prepare(source, environment)
         variables = variables_of(self._sandbox, source, environment)
         return Place(self._sandbox, source, environment.mount, environment.python, variables, label)

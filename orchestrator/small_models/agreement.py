@@ -15,7 +15,7 @@ from memory import FailureReason
 from orchestrator.coding.state import CodeState, Sample
 from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
-from testing import Comparison
+from orchestrator.small_models.search_program import Comparison
 
 _ENOUGH = 2
 _MAJORITY = 3

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from agents import Requirements, TestCase
 from memory import Task
 from orchestrator.services import Services
+from orchestrator.small_models.search_program import (
+    Comparison,
+    ComparisonTask,
+    Recombination,
+    RecombinationTask,
+    compare,
+    recombine,
+)
 from orchestrator.small_models.wanted_code import merged_modules, offered_code
 from orchestrator.workbench.sources import text_of
 from orchestrator.workbench.touched import touched_functions
-from testing import Comparison, ComparisonTask, Mutation, MutationTask, Recombination, RecombinationTask
+from testing import Mutation, MutationTask, Place, mutate
 
 _RECOMBINING_SECONDS = 7.0
 
@@ -45,7 +54,8 @@ class Laboratory:
             seconds=_RECOMBINING_SECONDS,
             present=present,
         )
-        return self._suite.recombine(tests_commit, task, self._task.id)
+        with self._place(tests_commit) as place:
+            return recombine(place, task)
 
     def compare(
         self, tests_commit: str, requirements: Requirements, answers: Sequence[str], cases: Sequence[TestCase]
@@ -62,7 +72,8 @@ class Laboratory:
             samples=samples,
             tests=[case.lines for case in cases],
         )
-        return self._suite.compare(tests_commit, task, self._task.id)
+        with self._place(tests_commit) as place:
+            return compare(place, task)
 
     def mutate(
         self,
@@ -88,7 +99,14 @@ class Laboratory:
             tests=[case.lines for case in cases],
             samples=merged_modules(answers, path, before, requirements.symbols),
         )
-        return self._suite.mutate(code_commit, task, self._task.id)
+        with self._place(code_commit) as place:
+            return mutate(place, task)
+
+    @contextmanager
+    def _place(self, commit: str) -> Iterator[Place]:
+        """The files of a commit in a folder of their own, where a program of ours can be run."""
+        with self._suite.ready(commit, self._task.id) as (folder, environment):
+            yield self._suite.runner.place(folder, environment, label=self._task.id)
 
     def _samples(self, tests_commit: str, requirements: Requirements, answers: Sequence[str]) -> list[str]:
         """The code that `answers` offer for the target file as it is in `tests_commit`; not of unreadable ones."""

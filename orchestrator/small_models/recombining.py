@@ -12,7 +12,7 @@ from orchestrator.coding.method import Answer, Standing, Try
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
 from orchestrator.small_models import agreement
-from testing import Recombination
+from orchestrator.small_models.search_program import Recombination
 
 
 @dataclass(frozen=True)

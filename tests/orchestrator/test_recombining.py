@@ -13,7 +13,7 @@ from orchestrator.coding.method import Standing, Try
 from orchestrator.coding.state import CodeState, Sample
 from orchestrator.flow import StageContext
 from orchestrator.small_models.recombining import Recombining
-from testing import Recombination
+from orchestrator.small_models.search_program import Recombination
 
 SURE = Recombination(code="x", found=2, agreeing=2, proven=True)
 SEVERAL = Recombination(code="x", found=3, agreeing=1, proven=True)
