@@ -212,7 +212,7 @@ def _repository(project: Project) -> Check:
         git.clone()
     except (GitError, OSError) as problem:
         return Check(name="repository", state="missing", detail=str(problem), remedy="mend git.repository_url")
-    return Check(name="repository", state="ok", detail=f"{git.url}, work starts from {git.base_branch}")
+    return Check(name="repository", state="ok", detail=f"{git.url}, work starts from {git.repository.base_branch()}")
 
 
 def _database(project: Project) -> Check:

@@ -213,7 +213,7 @@ def _summary(services: Services, project: Project, problem: str, *, finished: bo
     err.print()
     err.print(task_table(store, tasks))
     err.print(f"\n{landed} of {known} tasks completed.")
-    branch = services.git.landing_branch
+    branch = services.git.branch.name()
     branch += "ID" if branch.endswith("/") else ""
     url = project.settings.git.repository_url
     where = url if Path(url).exists() and project.settings.git.auto_push else str(project.paths.clone)

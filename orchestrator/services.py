@@ -62,15 +62,15 @@ class Services:
             if not (approved or self.settings.testing.auto_run):
                 log.info("the owner's work is taken in with the next approved task (testing.auto_run is false)")
                 return False
-            owners = self.suite.baseline(f"refs/remotes/origin/{self.git.base_branch}", "sync")
+            owners = self.suite.baseline(f"refs/remotes/origin/{self.git.repository.base_branch()}", "sync")
             return self.suite.holds(tree, owners, "sync")[0]
 
         try:
-            result = self.git.sync(passes)
+            result = self.git.branch.sync(passes)
         except MergeConflict as conflict:
             alert(AlertKind.GIT, "owner's work", f"the owner's work does not fit the landing branch: {conflict}")
             self.store.log_activity("orchestrator", "owner's work does not fit", problem=str(conflict))
-            return self.git.tip()
+            return self.git.branch.tip()
         if result.fetched and result.problem:
             alert(AlertKind.GIT, "owner's work", result.problem)
         self.outage.note(result.problem if not result.fetched else "")
@@ -87,14 +87,14 @@ class Services:
     def overview(self, *, small: bool, about: str = "") -> str:
         """The map of the landing branch's tip, in a few thousand characters: for a strong model ranked by what is to
         be done, for a `small` one with the first lines of docstrings."""
-        with self.suite.exported(self.git.tip()) as (folder, _):
+        with self.suite.exported(self.git.branch.tip()) as (folder, _):
             if small:
                 return CodeMap.of(folder).render(_OVERVIEW_CHARACTERS)
             return self.repository_map(folder).render(_OVERVIEW_TOKENS, about=about)
 
     def read(self, paths: Sequence[str]) -> dict[str, str]:
         """Text files of the landing branch's tip by their paths; those that are not there are left out."""
-        with self.suite.exported(self.git.tip()) as (folder, _):
+        with self.suite.exported(self.git.branch.tip()) as (folder, _):
             files = FileManager(folder)
             return {path: files.read_file(path) for path in paths if files.exists(path)}
 

@@ -209,7 +209,7 @@ class Suite:
         """The files of a commit or tree in a folder of their own, and the tree's hash."""
         parent = Path(tempfile.mkdtemp(prefix=self._run_prefix))
         try:
-            export = self._git.export(treeish, parent / "work")
+            export = self._git.trees.export(treeish, parent / "work")
             yield export.path, export.tree
         finally:
             discard_folder(parent)

@@ -50,7 +50,7 @@ def test_what_is_past_its_time_goes(make_house: MakeHouse) -> None:
         assert services.store.usage("task") == before
         left = [line for line in services.store.latest_activity() if line.task_id]
         assert left == services.store.latest_activity(task_id=waiting)
-        assert services.git.tasks() == []
+        assert services.git.worktrees.tasks() == []
         assert services.store.get_task(task_id).reason_detail == ended.reason_detail
     finally:
         engine.stop(5)

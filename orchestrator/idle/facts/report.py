@@ -50,7 +50,7 @@ def report_facts(
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     git = make_git(settings, paths)
     git.clone()
-    commit = git.tip()
+    commit = git.branch.tip()
     suite = make_suite(settings, paths, git, make_sandbox(settings))
     found = FactFinder(suite, may_run=settings.testing.auto_run).find(commit, kinds)
     known = KnownFacts(store)
