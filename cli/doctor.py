@@ -17,15 +17,23 @@ from rich.text import Text
 
 from cli.project import EXIT_FAILED, Project, fail, load, out, print_json
 from cli.tasks import AsJson, _choice
+from config import ConfigProblem
 from llm import NotConfigured, model_status, resolve_provider, uses_embedded_model
 from llm.lineup import Lineup
 from memory import MemoryStore, MemoryStoreError
 from monitoring import open_channels, redact
-from testing import Language, Sandbox, SandboxUnavailable, find_toolchain, remedy_for
+from testing import (
+    FRAMEWORKS,
+    Language,
+    Sandbox,
+    SandboxUnavailable,
+    find_toolchain,
+    remedy_for,
+    wrong_framework,
+)
 
 _LEAST_FREE = 500 * 1024 * 1024
 _MODEL_SIZE = 1_200_000_000
-_LANGUAGES: dict[str, Language] = {"node": "node", "vitest": "node", "jest": "node", "go": "go", "cargo": "rust"}
 _MARKS = {"ok": ("green", "ok  "), "warning": ("yellow", "warn"), "missing": ("red", "FAIL")}
 
 
@@ -129,8 +137,12 @@ def _toolchains(project: Project) -> Check:
     languages: tuple[Language, ...] = ("node", "go", "rust")
     found = [toolchain for language in languages if (toolchain := find_toolchain(language))]
     detail = f"python, {', '.join(f'{toolchain.language} ({toolchain.version})' for toolchain in found)}".strip(", ")
-    needed = _LANGUAGES.get(project.settings.testing.framework)
-    if needed and needed not in {toolchain.language for toolchain in found}:
+    name = project.settings.testing.framework
+    if allowed := wrong_framework(name):
+        problem = ConfigProblem("testing.framework", repr(name), allowed)
+        return Check(name="toolchains", state="missing", detail=str(problem), remedy="change testing.framework")
+    needed = FRAMEWORKS[name].language if name in FRAMEWORKS else None
+    if needed in languages and needed not in {toolchain.language for toolchain in found}:
         return Check(name="toolchains", state="missing", detail=detail, remedy=remedy_for(needed))
     return Check(name="toolchains", state="ok", detail=detail)
 
@@ -200,7 +212,7 @@ def _repository(project: Project) -> Check:
         git.clone()
     except (GitError, OSError) as problem:
         return Check(name="repository", state="missing", detail=str(problem), remedy="mend git.repository_url")
-    return Check(name="repository", state="ok", detail=f"{git.url}, work starts from {git.base_branch}")
+    return Check(name="repository", state="ok", detail=f"{git.url}, work starts from {git.repository.base_branch()}")
 
 
 def _database(project: Project) -> Check:

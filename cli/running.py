@@ -20,6 +20,7 @@ from cli.model import fetch_with_progress
 from cli.project import EXIT_FAILED, EXIT_USAGE, Choice, Project, absolute, err, fail, load, out, remember_repository
 from cli.tasks import _choice
 from cli.views import activity_line, task_table
+from config import ConfigError
 from llm import model_status
 from memory import MemoryStore, MemoryStoreError, TaskStatus
 from monitoring import AlertKind, alert, configure_logging, get_logger
@@ -97,11 +98,11 @@ def work(
         orchestrator = TaskOrchestrator(services, until_idle=until_idle)
         remember_repository(project)
         orchestrator.start(patience)
-    except (KnownError, OSError) as problem:
+    except (ConfigError, KnownError, OSError) as problem:
         alert(AlertKind.CRITICAL, f"start: {type(problem).__name__}", f"the daemon could not start: {problem}")
         if sender:
             sender.close(_LAST_ALERTS)
-        raise fail(str(problem), problem.exits_with if isinstance(problem, KnownError) else EXIT_FAILED) from None
+        raise fail(str(problem), EXIT_FAILED if isinstance(problem, OSError) else problem.exits_with) from None
     _stop_on_signals(orchestrator.request_stop)
     if seconds is not None:
         timer = threading.Timer(seconds, orchestrator.request_stop)
@@ -196,7 +197,7 @@ def _summary(services: Services, project: Project, problem: str, *, finished: bo
     err.print()
     err.print(task_table(store, tasks))
     err.print(f"\n{landed} of {known} tasks completed.")
-    branch = services.git.landing_branch
+    branch = services.git.branch.name()
     branch += "ID" if branch.endswith("/") else ""
     url = project.settings.git.repository_url
     where = url if Path(url).exists() and project.settings.git.auto_push else str(project.paths.clone)

@@ -20,7 +20,10 @@ class ConfigProblem:
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used. The command line ends with exit code 2."""
+    """The configuration cannot be used."""
+
+    exits_with = 2
+    """Exit code of the command line, as that of `monitoring.errors.KnownError`."""
 
     def __init__(self, source: str, problems: Sequence[ConfigProblem]) -> None:
         self.source = source

@@ -182,8 +182,9 @@ class TestingSettings(Section):
 
     __test__ = False
 
-    framework: Literal["pytest", "unittest", "auto", "node", "vitest", "jest", "go", "cargo", "command"] = Field(
+    framework: str = Field(
         "pytest",
+        min_length=1,
         description="auto: looked up in the repository, as pytest where that has no Python; command: test_command.",
     )
     test_command: str | None = Field(

@@ -50,7 +50,7 @@ class Commits:
                 return found
         text = message_with_trailers(redact(message), wanted)
         parent = self._repository.commit_of(branch)
-        content = self._trees.write(worktree, paths) if tree is None else self._repository.tree_of(tree)
+        content = self._trees.write(worktree, paths=paths) if tree is None else self._repository.tree_of(tree)
         self._trees.check(parent, content)
         if content == self._repository.tree_of(parent):
             raise NothingToCommit(worktree.task_id, trailers.get("Stage", "commit"))

@@ -20,9 +20,8 @@ from git_ops.errors import (
     RemoteUnreachable,
     VerificationFailed,
 )
-from git_ops.landing_branch import LandingBranch
+from git_ops.landing_branch import LandingBranch, replayed
 from git_ops.models import Candidate, LandingMode, LandingResult, PushResult, Verify, Wanted
-from git_ops.replay import replayed
 from git_ops.repository import NO_COMMIT, Repository
 from git_ops.worktrees import BASE_REF, TASK_BRANCH
 from monitoring import get_logger
@@ -46,9 +45,22 @@ class Landing:
         self._auto_push = auto_push
 
     def land(
-        self, task_id: str, *, run: int, verified_tree: str | None, verify: Verify, wanted: Wanted
+        self,
+        task_id: str,
+        *,
+        verify: Verify,
+        verified_tree: str | None = None,
+        run: int = 0,
+        wanted: Wanted = lambda: True,
     ) -> LandingResult:
-        """All parts at once, while no other landing of this clone runs."""
+        """Rebase the task's commits onto the landing branch, verify the result if it is not `verified_tree`, move the
+        branch, push: all parts at once, while no other landing of this clone runs. A task that has landed is only
+        pushed, if that is missing.
+
+        `verify` is given a tree and says whether its tests pass; `wanted` is asked right before the branch moves.
+        Raises LandingConflict, VerificationFailed, LandingWithdrawn, NothingToLand. A push that fails leaves the
+        landing in our clone and is told in the result.
+        """
         with self._repository.lock("landing"):
             landed = self._landed(task_id, run)
             if landed is None:
@@ -64,7 +76,7 @@ class Landing:
             self._repository.delete_ref(CANDIDATE_REF + task_id)  # a kill right after the branch moved leaves it
             return self._with_push(landed, self._publish(task_id, verify))
 
-    def prepare(self, task_id: str, run: int) -> Candidate | LandingResult:
+    def prepare(self, task_id: str, *, run: int = 0) -> Candidate | LandingResult:
         """The task's commits on top of the landing branch, or where they are when the task has landed already."""
         with self._repository.lock("landing"):
             landed = self._landed(task_id, run)
@@ -78,7 +90,7 @@ class Landing:
         with self._repository.lock("landing"):
             return self._landed(candidate.task_id, candidate.run) or self._advance(candidate)
 
-    def publish(self, task_id: str | None, verify: Verify) -> PushResult:
+    def publish(self, task_id: str | None = None, *, verify: Verify) -> PushResult:
         """Push what has landed; when the remote branch moved, put ours on top of it, verify and push that."""
         with self._repository.lock("landing"):
             return self._publish(task_id, verify)
@@ -95,6 +107,15 @@ class Landing:
     def landed(self, task_id: str, run: int | None = None) -> LandingResult | None:
         """Where a task's commits are on the landing branch, None when they are not; any run when `run` is None."""
         return self._landed(task_id, run)
+
+    def task_diff(self, task_id: str, *, limit: int = 0) -> str:
+        """What a task changed, landed or not, as text; empty when it has changed nothing yet. `limit` as in `diff`."""
+        base = self._repository.resolve(BASE_REF + task_id)
+        branch = self._repository.resolve(f"refs/heads/{TASK_BRANCH}{task_id}")
+        if base is not None and branch is not None:
+            return self._commits.diff(base, branch, limit=limit) if base != branch else ""
+        landed = self._landed(task_id, None)
+        return self._commits.diff(f"{landed.commits[0]}^", landed.tip, limit=limit) if landed else ""
 
     # -- the parts, with the lock held ---------------------------------------------------------------------------
 

@@ -6,10 +6,11 @@ Three kinds of ref per landing branch: the branch itself in our clone, `refs/rem
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from git_ops.commits import TASK_TRAILER
 from git_ops.errors import GitError, MergeConflict, RemoteError
 from git_ops.models import LandingMode, SyncResult, Verify
-from git_ops.replay import merged, replayed
 from git_ops.repository import NO_COMMIT, Repository
 from git_ops.worktrees import TASK_BRANCH
 from monitoring import get_logger
@@ -18,6 +19,8 @@ log = get_logger(__name__)
 
 SEEN_REF = "refs/agents/seen/"
 LANDED_REF = "refs/agents/landed/"
+
+Conflict = Callable[[list[str]], MergeConflict]
 
 
 class LandingBranch:
@@ -28,8 +31,8 @@ class LandingBranch:
         self._mode = mode
         self._integration_branch = integration_branch
 
-    def name(self, task_id: str | None) -> str:
-        """The branch as the owner sees it."""
+    def name(self, task_id: str | None = None) -> str:
+        """The branch as the owner sees it; with landing: branch and no task the beginning of the branches' names."""
         match self._mode:
             case LandingMode.INTEGRATION:
                 return self._integration_branch
@@ -44,8 +47,8 @@ class LandingBranch:
             return f"{LANDED_REF}{task_id}"
         return f"refs/heads/{self.name(task_id)}"
 
-    def start(self) -> str:
-        """The commit that new work starts from."""
+    def tip(self) -> str:
+        """The commit that new work starts from: the landing branch, or the base branch before anything landed."""
         if self._mode is LandingMode.BRANCH:
             return self._repository.base_tip()
         return self._repository.resolve(self.ref(None)) or self._repository.base_tip()
@@ -59,7 +62,7 @@ class LandingBranch:
             return str(error)
         return ""
 
-    def sync(self, verify: Verify | None) -> SyncResult:
+    def sync(self, verify: Verify | None = None) -> SyncResult:
         """Fetch, make the landing branch if there is none, and take in what the owner pushed.
 
         With `verify` a combination that nobody has tested is taken in only if it passes. Raises MergeConflict.
@@ -68,7 +71,7 @@ class LandingBranch:
             problem = self.update()
             fetched = not problem
             if self._mode is LandingMode.BRANCH:
-                return SyncResult(tip=self.start(), moved=False, fetched=fetched, problem=problem)
+                return SyncResult(tip=self.tip(), moved=False, fetched=fetched, problem=problem)
             previous = self._repository.resolve(self.ref(None))
             target = self.target()
             if previous is not None and not self._known_good(target, previous) and verify is not None:
@@ -99,7 +102,7 @@ class LandingBranch:
             return self.target()
         except MergeConflict as error:
             log.warning("landing without the owner's latest work", problem=str(error))
-            return self.start()
+            return self.tip()
 
     def remember_remote(self, task_id: str | None) -> None:
         """Note that our branch holds what the remote has, once it does."""
@@ -198,3 +201,41 @@ class LandingBranch:
             return self._repository.base_tip()
         except RemoteError:
             return None
+
+
+# Rebasing and merging without a work tree: nothing is disturbed, and nothing half done can be left behind.
+# A cherry-pick is a three-way merge whose base is the picked commit's parent. `git merge-tree` finds the base by
+# history, so the target's content is first put into a commit of its own on that parent. The same input always gives
+# the same commits: a step repeated after a crash makes nothing new.
+
+
+def replayed(repository: Repository, commits: Iterable[str], onto: str, conflict: Conflict) -> list[str]:
+    """`commits` (oldest first) applied one after the other on top of `onto`: the new commits, oldest first.
+
+    A commit that stands there already is kept as it is. Raises what `conflict` makes of the paths in conflict.
+    """
+    made: list[str] = []
+    for commit in commits:
+        onto = _picked(repository, commit, onto, conflict)
+        made.append(onto)
+    return made
+
+
+def merged(repository: Repository, ours: str, theirs: str, message: str, conflict: Conflict) -> str:
+    """`theirs` taken into `ours`: one of the two if it holds the other, else a merge commit."""
+    if repository.is_ancestor(theirs, ours):
+        return ours
+    if repository.is_ancestor(ours, theirs):
+        return theirs
+    tree = repository.merged_tree(ours, theirs, conflict)
+    return repository.commit_tree(tree, [ours, theirs], message)
+
+
+def _picked(repository: Repository, commit: str, onto: str, conflict: Conflict) -> str:
+    parent = repository.commit_of(f"{commit}^")
+    if parent == onto:
+        return commit
+    target = repository.commit_tree(repository.tree_of(onto), [parent], "target of a pick\n", like=onto)
+    tree = repository.merged_tree(target, commit, conflict)
+    message = repository.message_of(commit)
+    return repository.commit_tree(tree, [onto], message, like=commit, not_before=repository.committed_at(onto))

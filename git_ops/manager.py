@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+import shutil
+import signal
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from git_ops.command import GitCommand, Identity
-from git_ops.commits import TASK_TRAILER, Commits
-from git_ops.errors import GitError, MergeConflict, RemoteError
+from git_ops.command import MARKER, OWNER, GitCommand, Identity
+from git_ops.commits import Commits
+from git_ops.errors import RemoteError
 from git_ops.landing import Landing
 from git_ops.landing_branch import LandingBranch
-from git_ops.models import (
-    Candidate,
-    ChangedFile,
-    Commit,
-    Export,
-    LandingMode,
-    LandingResult,
-    Overlay,
-    PushResult,
-    SyncResult,
-    Verify,
-    Wanted,
-    Worktree,
-)
-from git_ops.recovery import recover
+from git_ops.models import LandingMode
 from git_ops.remote import Remote
-from git_ops.replay import merged
-from git_ops.repository import NO_COMMIT, Repository
+from git_ops.repository import Repository
 from git_ops.trees import Trees
-from git_ops.worktrees import BASE_REF, TASK_BRANCH, Worktrees
+from git_ops.worktrees import Worktrees
+from monitoring import get_logger
+
+log = get_logger(__name__)
 
 
 class GitManager:
-    """All git work of one project. Safe to use from several threads and processes.
+    """All git work of one project, by its parts. Safe to use from several threads and processes.
 
     Nothing is done by making one. At the start of the daemon call `recover()`, then `clone()`.
     """
+
+    repository: Repository
+    """The clone itself: fetching, backups, tidying."""
+    branch: LandingBranch
+    """The branch that work starts from and lands on."""
+    worktrees: Worktrees
+    """The tasks' worktrees."""
+    trees: Trees
+    """Content: recorded from a worktree, or written out as files."""
+    commits: Commits
+    """The tasks' commits, and what changed between two of them."""
+    landing: Landing
+    """Bringing verified work onto the landing branch."""
 
     def __init__(
         self,
@@ -55,26 +59,43 @@ class GitManager:
         """`repository` is the owner's, as a path or URL; `clone_path` is where ours is kept; worktrees lie in
         `workspace_path/worktrees`. Files at paths that match `may_hold_secrets` are not looked over for secrets.
         Raises UnsafeUrl."""
-        self._remote = Remote(repository, token)
+        remote = Remote(repository, token)
         clone = clone_path.absolute()
-        self._repository = Repository(clone, self._remote, branch, GitCommand(clone, author or Identity()))
-        self._worktrees = Worktrees(self._repository, workspace_path.absolute() / "worktrees")
-        self._trees = Trees(self._repository, self._worktrees, may_hold_secrets)
-        self._commits = Commits(self._repository, self._worktrees, self._trees)
+        self.repository = Repository(clone, remote, branch, GitCommand(clone, author or Identity()))
         mode = LandingMode(landing)
-        self._branch = LandingBranch(self._repository, mode, integration_branch)
-        self._landing = Landing(self._repository, self._commits, self._branch, mode=mode, auto_push=auto_push)
-
-    # -- the clone -------------------------------------------------------------------------------------------------
+        self.branch = LandingBranch(self.repository, mode, integration_branch)
+        folder = workspace_path.absolute() / "worktrees"
+        self.worktrees = Worktrees(self.repository, folder, self.branch.tip)
+        self.trees = Trees(self.repository, self.worktrees, may_hold_secrets)
+        self.commits = Commits(self.repository, self.worktrees, self.trees)
+        self.landing = Landing(self.repository, self.commits, self.branch, mode=mode, auto_push=auto_push)
 
     @property
     def url(self) -> str:
         """The owner's repository, without credentials."""
-        return self._remote.url
+        return self.repository.remote.url
 
     def recover(self) -> list[str]:
-        """Clear away what a crash left; only at the start of the daemon. Gives what was cleared."""
-        return recover(self._repository, self._worktrees)
+        """End git processes of a dead daemon, remove stale locks, temporary files and half-made worktrees.
+
+        Only for the start of the daemon, before any work on this clone. Our own operations leave nothing half done:
+        refs move by one atomic step and commits are made without a work tree. Gives what was cleared away.
+        """
+
+        if not self.repository.path.is_dir():
+            return []
+        cleared = [f"process {pid}" for pid in _end_orphans(self.repository.path)]
+        with self.repository.lock("landing"), self.repository.lock("fetch"):
+            for path in _leftovers(self.repository.path, self.repository.state):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
+                cleared.append(str(path.relative_to(self.repository.path)))
+        cleared += [f"worktree {name}" for name in self.worktrees.prune()]
+        if cleared:
+            log.info("cleared away what a crash left", clone=str(self.repository.path), cleared=cleared)
+        return cleared
 
     def clone(self, *, may_be_away: bool = False) -> str:
         """Make our clone, or bring it up to date.
@@ -84,205 +105,59 @@ class GitManager:
         RemoteUnreachable, AuthenticationFailed, CloneTaken, GitUnusable, DiskFull.
         """
         try:
-            self._repository.open()
+            self.repository.open()
         except RemoteError as error:
-            if not (may_be_away and self._repository.is_clone()):
+            if not (may_be_away and self.repository.is_clone()):
                 raise
             return str(error)
         return ""
 
-    def bundle(self, file: Path) -> None:
-        """Write all branches and refs of our clone with their commits into one new file, for a backup."""
-        self._repository.bundle(file)
 
-    def unbundle(self, file: Path) -> None:
-        """Make our clone of what `bundle` wrote, without asking the owner's repository. Raises CloneTaken."""
-        self._repository.make()
-        self._repository.unbundle(file)
+def _leftovers(clone: Path, state: Path) -> Iterator[Path]:
+    """Lock files of git and temporary files of git and of ours."""
+    for folder, folders, files in os.walk(clone):
+        here = Path(folder)
+        if here == state:
+            folders.clear()
+            yield from (here / name for name in files if name.startswith(("index-", "askpass.")))
+            continue
+        yield from (here / name for name in files if name.endswith(".lock"))
+        if "objects" in here.relative_to(clone).parts[:1]:
+            yield from (here / name for name in files if name.startswith(("tmp_", ".tmp-")))
+            yield from (here / name for name in folders if name.startswith("tmp_objdir-"))
 
-    def tidy(self) -> None:
-        """Let git pack the clone, if it finds that worth while. May run beside all other work."""
-        self._repository.tidy()
 
-    def fetch(self) -> None:
-        """Bring the owner's branches up to date; the landing branch stays. Raises as `clone`."""
-        self._repository.fetch()
+def _end_orphans(clone: Path) -> list[int]:
+    """Kill git processes of this clone whose daemon has died; they could still hold locks."""
+    ended = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and _is_orphan(int(entry.name), clone):
+            try:
+                os.kill(int(entry.name), signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            ended.append(int(entry.name))
+    return ended
 
-    def sync(self, verify: Verify | None = None) -> SyncResult:
-        """Fetch and take the owner's work into the landing branch (made if absent).
 
-        A combination of ours and theirs is held against `verify`, if given. Raises MergeConflict; a remote that is
-        away is told in the result.
-        """
-        return self._branch.sync(verify)
+def _is_orphan(pid: int, clone: Path) -> bool:
+    try:
+        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        if f"{MARKER}={clone}".encode() not in variables:
+            return False
+        owner = next(
+            (value for name, _, value in (v.partition(b"=") for v in variables) if name == OWNER.encode()), b"0"
+        )
+        # Each command leads a session of its own, so its leader's parent is the daemon as long as that lives.
+        return _parent(os.getsid(pid)) != int(owner)
+    except (FileNotFoundError, ProcessLookupError, PermissionError, ValueError):
+        return False  # gone, or another user's
 
-    @property
-    def base_branch(self) -> str:
-        """The owner's branch that work starts from."""
-        return self._repository.base_branch()
 
-    @property
-    def landing_branch(self) -> str:
-        """The branch that work lands on; with landing: branch the beginning of the branches' names."""
-        return self._branch.name(None)
-
-    def tip(self) -> str:
-        """The commit that new work starts from: the landing branch, or the base branch before anything landed."""
-        return self._branch.start()
-
-    def create_branch(self, name: str, start: str) -> bool:
-        """Make a branch at `start` in our clone; False when it is there already."""
-        return self._repository.update_ref(f"refs/heads/{name}", self._repository.commit_of(start), NO_COMMIT)
-
-    def merge_branch(self, branch: str, into: str) -> str:
-        """Merge a branch of our clone into another; gives the commit. Raises MergeConflict, then nothing moved."""
-        ref = f"refs/heads/{into}"
-        ours, theirs = self._repository.commit_of(ref), self._repository.commit_of(f"refs/heads/{branch}")
-
-        def conflict(files: list[str]) -> MergeConflict:
-            return MergeConflict(f"{branch} and {into}", files, "merge them by hand")
-
-        commit = merged(self._repository, ours, theirs, f"Merge {branch} into {into}\n", conflict)
-        if not self._repository.update_ref(ref, commit, ours, f"merge {branch}"):
-            raise GitError(f"{into} moved while {branch} was merged into it; try again")
-        return commit
-
-    def push(self, branch: str) -> None:
-        """Push a branch of our clone to the owner's repository, fast-forward only."""
-        self._repository.push(self._repository.commit_of(f"refs/heads/{branch}"), branch)
-
-    # -- worktrees and their content -------------------------------------------------------------------------------
-
-    def create_worktree(self, task_id: str, base: str | None = None) -> Worktree:
-        """The task's worktree on branch `agents/task/<id>`; the present one if there is one, with its work.
-
-        A new one starts at `base`, by default at `tip()`.
-        """
-        return self._worktrees.create(task_id, self._repository.commit_of(base) if base else self.tip())
-
-    def worktree(self, task_id: str) -> Worktree:
-        """The task's worktree; raises WorktreeMissing."""
-        return self._worktrees.get(task_id)
-
-    def worktrees(self) -> list[Worktree]:
-        """All worktrees."""
-        return self._worktrees.all()
-
-    def tasks(self) -> list[str]:
-        """The tasks that have a worktree or a branch here, by id."""
-        branches = (name for name in self._repository.branches() if name.startswith(TASK_BRANCH))
-        named = {name.removeprefix(TASK_BRANCH) for name in branches}
-        return sorted(named | {worktree.task_id for worktree in self._worktrees.all()})
-
-    def reset_worktree(self, worktree: Worktree, commit: str | None = None) -> None:
-        """Put the task's branch and files to `commit` (by default its last one) and remove everything else there."""
-        self._worktrees.reset(worktree, commit or f"refs/heads/{worktree.branch}")
-
-    def remove_worktree(self, task_id: str, *, branch: bool = False) -> None:
-        """Remove the task's worktree and, if asked, its branch. Repeatable."""
-        self._worktrees.remove(task_id, branch=branch)
-
-    def write_tree(self, worktree: Worktree, overlay: Overlay | None = None) -> str:
-        """The hash of a tree with the worktree's files, paths of `overlay` taken from its commit.
-
-        Nothing moves. Files excluded by .gitignore are left out. Raises UnsafeContent.
-        """
-        return self._trees.write(worktree, overlay=overlay)
-
-    def export(self, treeish: str, destination: Path) -> Export:
-        """Write a commit's or tree's files into a new folder, without `.git` and without links that lead out of it."""
-        return self._trees.export(treeish, destination)
-
-    def commit(
-        self,
-        worktree: Worktree,
-        message: str,
-        trailers: Mapping[str, str],
-        *,
-        paths: Iterable[str] | None = None,
-        tree: str | None = None,
-    ) -> Commit:
-        """Commit everything, `paths`, or a tree that was verified, on the task's branch, with `Task-Id` and `trailers`.
-
-        A replay finds the commit with the same trailers and does nothing. With `tree` the worktree's files become
-        those of the tree. Raises NothingToCommit, UnsafeContent, IgnoredPath.
-        """
-        return self._commits.commit(worktree, message, trailers, paths=paths, tree=tree)
-
-    # -- looking ---------------------------------------------------------------------------------------------------
-
-    def diff(self, old: str, new: str, *, paths: Sequence[str] = (), context: int = 3, limit: int = 0) -> str:
-        """The change between two commits or trees as text, cut off after `limit` characters (0: never)."""
-        return self._commits.diff(old, new, paths=paths, context=context, limit=limit)
-
-    def changed_files(self, old: str, new: str) -> list[ChangedFile]:
-        """The paths that differ between two commits or trees."""
-        return self._commits.changed_files(old, new)
-
-    def task_diff(self, task_id: str, *, limit: int = 0) -> str:
-        """What a task changed, landed or not, as text; empty when it has changed nothing yet."""
-        ends = self._task_ends(task_id)
-        return self._commits.diff(*ends, limit=limit) if ends else ""
-
-    def task_files(self, task_id: str) -> list[ChangedFile]:
-        """The paths a task changed, landed or not."""
-        ends = self._task_ends(task_id)
-        return self._commits.changed_files(*ends) if ends else []
-
-    def landed_commits(self, limit: int = 100) -> list[Commit]:
-        """Commits of tasks on the landing branch, newest first."""
-        history = self._commits.history(self.tip(), limit=limit * 2)
-        return [commit for commit in history if TASK_TRAILER in commit.trailers][:limit]
-
-    def is_landed(self, task_id: str, run: int | None = None) -> bool:
-        """Whether the task's commits are on the landing branch (of any run when `run` is None)."""
-        return self._landing.landed(task_id, run) is not None
-
-    def landed(self, task_id: str, run: int | None = None) -> LandingResult | None:
-        """Where a task's commits are on the landing branch, and whether they are pushed; None when they are not."""
-        return self._landing.landed(task_id, run)
-
-    # -- landing ---------------------------------------------------------------------------------------------------
-
-    def land(
-        self,
-        task_id: str,
-        *,
-        verify: Verify,
-        verified_tree: str | None = None,
-        run: int = 0,
-        wanted: Wanted = lambda: True,
-    ) -> LandingResult:
-        """Rebase the task's commits onto the landing branch, verify the result if it is not `verified_tree`, move the
-        branch, push. A task that has landed is only pushed, if that is missing.
-
-        `verify` is given a tree and says whether its tests pass; `wanted` is asked right before the branch moves.
-        Raises LandingConflict, VerificationFailed, LandingWithdrawn, NothingToLand. A push that fails leaves the
-        landing in our clone and is told in the result.
-        """
-        return self._landing.land(task_id, run=run, verified_tree=verified_tree, verify=verify, wanted=wanted)
-
-    def prepare_landing(self, task_id: str, *, run: int = 0) -> Candidate | LandingResult:
-        """First part of `land`: what would land, to be verified; or where it is, when it has landed already."""
-        return self._landing.prepare(task_id, run)
-
-    def advance_landing(self, candidate: Candidate) -> LandingResult:
-        """Second part: move the landing branch to a verified candidate. Raises LandingMoved: prepare it again."""
-        return self._landing.advance(candidate)
-
-    def publish(self, task_id: str | None = None, *, verify: Verify) -> PushResult:
-        """Third part, and for catching up after an outage: push what has landed (landing: branch needs the task)."""
-        return self._landing.publish(task_id, verify)
-
-    def unpushed(self) -> list[str | None]:
-        """What `publish` has to be called for, since commits of tasks were never seen at the remote: None for the
-        landing branch, with landing: branch the tasks. Empty when pushing is switched off."""
-        return self._landing.unpushed()
-
-    def _task_ends(self, task_id: str) -> tuple[str, str] | None:
-        base = self._repository.resolve(BASE_REF + task_id)
-        branch = self._repository.resolve(f"refs/heads/{TASK_BRANCH}{task_id}")
-        if base is not None and branch is not None:
-            return (base, branch) if base != branch else None
-        landed = self._landing.landed(task_id)
-        return (f"{landed.commits[0]}^", landed.tip) if landed else None
+def _parent(pid: int) -> int:
+    """The parent of a process, 0 when the process is gone."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return 0
+    return int(status.rpartition(")")[2].split()[1])

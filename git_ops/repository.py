@@ -6,7 +6,9 @@ made from trees. `origin` holds the owner's branches as of the last fetch.
 
 from __future__ import annotations
 
+import fcntl
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,10 +20,10 @@ from git_ops.errors import (
     EmptyRepository,
     GitCommandFailed,
     GitTimeout,
+    LockBusy,
     MergeConflict,
     RemoteUnreachable,
 )
-from git_ops.locks import locked
 from git_ops.remote import NETWORK_TIMEOUT, Remote
 from monitoring import get_logger
 
@@ -30,6 +32,7 @@ log = get_logger(__name__)
 NO_COMMIT = "0" * 40
 LOCK_TIMEOUT = 3600.0
 """Seconds to wait for another landing, which may be running a whole test suite."""
+_LONGEST_PAUSE = 0.1
 _TRACKING = "refs/remotes/origin/"
 _KEPT_KEYS = frozenset(
     {f"core.{name}" for name in ("repositoryformatversion", "filemode", "bare", "ignorecase", "precomposeunicode",
@@ -131,7 +134,11 @@ class Repository:
         self.git("bundle", "create", "--quiet", str(file), "--all", timeout=NETWORK_TIMEOUT)
 
     def unbundle(self, file: Path) -> None:
-        """Take all refs of a bundle, in place of ours. Worktrees are not in it."""
+        """Make the clone of a bundle, without asking the owner's repository. Worktrees are not in it.
+
+        Raises CloneTaken.
+        """
+        self.make()
         self.git("bundle", "verify", "--quiet", str(file), timeout=NETWORK_TIMEOUT)
         self.git("fetch", "--quiet", "--no-write-fetch-head", str(file), "+refs/*:refs/*", timeout=NETWORK_TIMEOUT)
 
@@ -281,3 +288,26 @@ class Repository:
     def committed_at(self, commit: str) -> int:
         """Committer date in seconds since 1970."""
         return int(self.git("log", "-1", "--format=%ct", commit).text)
+
+
+@contextmanager
+def locked(folder: Path, name: str, timeout: float) -> Iterator[None]:
+    """Hold the lock `name` against other threads and processes; the kernel frees it when its holder dies.
+
+    Raises LockBusy when it is not free within `timeout` seconds. Not reentrant.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + timeout
+    pause = 0.002
+    with (folder / f"{name}.lock").open("a") as file:
+        while True:
+            try:
+                # An open file of its own for each holder: so threads exclude one another too.
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise LockBusy(name, timeout) from None
+                time.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+        yield

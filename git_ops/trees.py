@@ -33,8 +33,9 @@ class Trees:
         self._git = repository.git
         self._worktrees = worktrees
 
-    def write(self, worktree: Worktree, paths: Iterable[str] | None = None, overlay: Overlay | None = None) -> str:
-        """Record the worktree's files, or only `paths` of them over the last commit, and give the tree's hash.
+    def write(self, worktree: Worktree, overlay: Overlay | None = None, *, paths: Iterable[str] | None = None) -> str:
+        """Record the worktree's files, or only `paths` of them over the last commit, and give the tree's hash. Paths
+        of `overlay` are taken from its commit.
 
         Neither branch nor index nor files of the worktree change. Files that .gitignore excludes are left out; an
         excluded one among `paths` raises IgnoredPath. Raises UnsafeContent before git sees anything.

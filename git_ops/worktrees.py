@@ -6,7 +6,7 @@ import errno
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,17 +24,21 @@ _HALF_MADE = ".half-made-"
 class Worktrees:
     """The worktrees of one clone, below `folder`."""
 
-    def __init__(self, repository: Repository, folder: Path) -> None:
+    def __init__(self, repository: Repository, folder: Path, start: Callable[[], str]) -> None:
+        """`start` gives the commit that new work starts from."""
+        self._start = start
         self._repository = repository
         self._git = repository.git
         self._folder = folder
 
-    def create(self, task_id: str, base: str) -> Worktree:
-        """The task's worktree: the present one with its work, else a new one whose branch starts at commit `base`.
+    def create(self, task_id: str, base: str | None = None) -> Worktree:
+        """The task's worktree on branch `agents/task/<id>`: the present one with its work, else a new one whose branch
+        starts at commit `base`, by default where new work starts.
 
         A branch that outlived its worktree is checked out as it is.
         """
         path, branch = self._names(task_id)
+        base = self._repository.commit_of(base) if base else self._start()
         with self._repository.lock("worktrees"):
             admin = self._admin(path)
             if admin is None or not self._complete(path, admin, branch):
@@ -66,6 +70,12 @@ class Worktrees:
                 continue  # half made, or no worktree at all
         return found
 
+    def tasks(self) -> list[str]:
+        """The tasks that have a worktree or a branch here, by id."""
+        branches = (name for name in self._repository.branches() if name.startswith(TASK_BRANCH))
+        named = {name.removeprefix(TASK_BRANCH) for name in branches}
+        return sorted(named | {worktree.task_id for worktree in self.all()})
+
     def remove(self, task_id: str, *, branch: bool = False) -> None:
         """Remove the worktree and, if asked, the task's branch. Nothing happens when they are gone."""
         path, name = self._names(task_id)
@@ -75,8 +85,10 @@ class Worktrees:
                 self._repository.delete_ref(f"refs/heads/{name}")
                 self._repository.delete_ref(BASE_REF + task_id)
 
-    def reset(self, worktree: Worktree, commit: str) -> None:
-        """Put branch, index and files to `commit`; everything else in the worktree is removed, ignored files too."""
+    def reset(self, worktree: Worktree, commit: str | None = None) -> None:
+        """Put branch, index and files to `commit`, by default the branch's last one; everything else in the worktree is
+        removed, ignored files too."""
+        commit = commit or f"refs/heads/{worktree.branch}"
         with self.temporary_index(worktree) as place:
             self._git("read-tree", "--reset", "-u", commit, place=place)
             self._git("clean", "-ffdxq", place=place)

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from config import ProjectPaths, Settings
+from config import ConfigError, ConfigProblem, ProjectPaths, Settings
 from deployment import DeploymentManager
 from file_system import CodeMap, FileManager, RepositoryMap
 from git_ops import GitManager, Identity, MergeConflict
@@ -19,7 +19,7 @@ from orchestrator.engine.failures import Outage, outlast
 from orchestrator.engine.project_lock import claim
 from orchestrator.suite import Suite
 from orchestrator.team import Team
-from testing import EnvironmentManager, Sandbox, SandboxLimits, TestRunner
+from testing import EnvironmentManager, Sandbox, SandboxLimits, TestRunner, wrong_framework
 
 log = get_logger(__name__)
 
@@ -62,15 +62,15 @@ class Services:
             if not (approved or self.settings.testing.auto_run):
                 log.info("the owner's work is taken in with the next approved task (testing.auto_run is false)")
                 return False
-            owners = self.suite.baseline(f"refs/remotes/origin/{self.git.base_branch}", "sync")
+            owners = self.suite.baseline(f"refs/remotes/origin/{self.git.repository.base_branch()}", "sync")
             return self.suite.holds(tree, owners, "sync")[0]
 
         try:
-            result = self.git.sync(passes)
+            result = self.git.branch.sync(passes)
         except MergeConflict as conflict:
             alert(AlertKind.GIT, "owner's work", f"the owner's work does not fit the landing branch: {conflict}")
             self.store.journal.log("orchestrator", "owner's work does not fit", problem=str(conflict))
-            return self.git.tip()
+            return self.git.branch.tip()
         if result.fetched and result.problem:
             alert(AlertKind.GIT, "owner's work", result.problem)
         self.outage.note(result.problem if not result.fetched else "")
@@ -87,14 +87,14 @@ class Services:
     def overview(self, *, ranked: bool, about: str = "") -> str:
         """The map of the landing branch's tip, in a few thousand characters: `ranked` by what is to be done, or with
         the first lines of docstrings, which tell more to a model that does not judge."""
-        with self.suite.exported(self.git.tip()) as (folder, _):
+        with self.suite.exported(self.git.branch.tip()) as (folder, _):
             if not ranked:
                 return CodeMap.of(folder).render(_OVERVIEW_CHARACTERS)
             return self.repository_map(folder).render(_OVERVIEW_TOKENS, about=about)
 
     def read(self, paths: Sequence[str]) -> dict[str, str]:
         """Text files of the landing branch's tip by their paths; those that are not there are left out."""
-        with self.suite.exported(self.git.tip()) as (folder, _):
+        with self.suite.exported(self.git.branch.tip()) as (folder, _):
             files = FileManager(folder)
             return {path: files.read_file(path) for path in paths if files.exists(path)}
 
@@ -113,8 +113,10 @@ def open_services(settings: Settings, paths: ProjectPaths, *, patient: bool = Fa
 
     `patient`: model calls wait where a budget or an outage stands in the way (see `LLMClient`). Troubles of the start
     that pass by themselves (a locked database, a full disk, a first clone without network) are waited for, `patience`
-    seconds at most. Raises `DaemonRunning` and the typed errors of memory, git_ops and llm, each with what to do.
+    seconds at most. Raises `ConfigError` for a name that nothing is registered under, `DaemonRunning`, and the typed
+    errors of memory, git_ops and llm, each with what to do.
     """
+    check_names(settings)
     outlast(lambda: _make_folders(paths), limit=patience)
     lock = claim(paths.state, paths.engine_url)
     try:
@@ -161,6 +163,13 @@ def _opened(settings: Settings, paths: ProjectPaths, lock: ExitStack, patient: b
         lock=lock,
         outage=outage,
     )
+
+
+def check_names(settings: Settings) -> None:
+    """Raise `ConfigError` for a name in the settings that nothing is registered under."""
+    name = settings.testing.framework
+    if allowed := wrong_framework(name):
+        raise ConfigError("configuration", [ConfigProblem("testing.framework", repr(name), allowed)])
 
 
 def make_git(settings: Settings, paths: ProjectPaths) -> GitManager:

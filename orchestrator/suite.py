@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel
 
@@ -21,19 +20,12 @@ from orchestrator.errors import StageFailed
 from orchestrator.workbench.sources import text_of
 from testing import (
     Checked,
-    Checker,
-    Comparison,
-    ComparisonTask,
     Environment,
     EnvironmentManager,
     Failure,
-    Framework,
-    Mutation,
-    MutationTask,
-    Recombination,
-    RecombinationTask,
     TestResult,
     TestRunner,
+    detect_framework,
     discard_folder,
     end_orphans,
 )
@@ -82,14 +74,15 @@ class Suite:
         runner: TestRunner,
         *,
         folder: Path,
-        framework: Framework | Literal["auto"],
+        framework: str,
         setup_command: str | None,
         timeout: float,
     ) -> None:
-        """`folder` keeps the remembered results; `timeout` is that of one run in seconds."""
+        """`folder` keeps the remembered results; `framework` is one of `FRAMEWORKS` or `auto`; `timeout` is that of
+        one run in seconds."""
         self._git = git
         self._environments = environments
-        self._runner = runner
+        self.runner = runner
         self._folder = folder
         # Below /tmp and not in the workspace: without a sandbox pytest would take settings of folders further up.
         self._run_prefix = f"ai-agents-run-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}-"
@@ -97,12 +90,12 @@ class Suite:
         self._setup_command = setup_command
         self.timeout = timeout
 
-    def framework_of(self, folder: Path) -> Framework:
+    def framework_of(self, folder: Path) -> str:
         """The configured framework; with `auto`, and with `pytest` where there is no Python, what `folder` uses."""
         if self._framework == "auto":
-            return self._runner.detect_framework(folder)
+            return detect_framework(folder)
         if self._framework == "pytest":
-            found = self._runner.detect_framework(folder)
+            found = detect_framework(folder)
             return "pytest" if found == "unittest" else found
         return self._framework
 
@@ -126,29 +119,14 @@ class Suite:
 
     def run(self, treeish: str, selection: Sequence[str], label: str, timeout: float | None = None) -> TestResult:
         """Run `selection` (test files or ids; empty means all) of a commit or tree."""
-        with self._ready(treeish, label) as (folder, environment):
-            return self._runner.run_tests(
+        with self.ready(treeish, label) as (folder, environment):
+            return self.runner.run_tests(
                 folder, environment, selection=selection, timeout=timeout or self.timeout, label=label
             )
 
-    def recombine(self, treeish: str, task: RecombinationTask, label: str) -> Recombination:
-        """Search among changes of `task.samples` for a solution, on the files of a commit or tree."""
-        with self._ready(treeish, label) as (folder, environment):
-            return self._runner.recombine(folder, environment, task, label=label)
-
-    def compare(self, treeish: str, task: ComparisonTask, label: str) -> Comparison:
-        """Which solutions of a task mean the same, on the files of a commit or tree."""
-        with self._ready(treeish, label) as (folder, environment):
-            return self._runner.compare(folder, environment, task, label=label)
-
-    def mutate(self, treeish: str, task: MutationTask, label: str) -> Mutation:
-        """How many small faults in the code of a commit or tree its tests notice."""
-        with self._ready(treeish, label) as (folder, environment):
-            return self._runner.mutate(folder, environment, task, label=label)
-
     def has_module(self, treeish: str, module: str, label: str) -> bool:
         """Whether the project environment of a commit or tree has a top-level package of that name."""
-        with self._ready(treeish, label) as (_, environment):
+        with self.ready(treeish, label) as (_, environment):
             return environment.has_module(module)
 
     def baseline(self, treeish: str, label: str) -> Baseline:
@@ -162,7 +140,7 @@ class Suite:
             file = self._folder / f"{key}.json"
             if file.is_file():
                 return Baseline.model_validate_json(file.read_text(encoding="utf-8"))
-            result = self._runner.run_tests(folder, environment, timeout=self.timeout, label=label)
+            result = self.runner.run_tests(folder, environment, timeout=self.timeout, label=label)
         if result.problem and not result.failures and not any(words in result.problem for words in _NO_TESTS):
             tail = result.output_tail[-1500:]
             raise StageFailed(
@@ -188,15 +166,15 @@ class Suite:
         part.replace(file)
         return found
 
-    def check(self, treeish: str, checker: Checker, label: str) -> Checked | None:
+    def check(self, treeish: str, checker: str, label: str) -> Checked | None:
         """What one of the project's own checkers says of a commit or tree; None where the project does not use it."""
-        with self._ready(treeish, label) as (folder, environment):
-            return self._runner.check(folder, environment, checker, timeout=self.timeout, label=label)
+        with self.ready(treeish, label) as (folder, environment):
+            return self.runner.check(folder, environment, checker, timeout=self.timeout, label=label)
 
     def format(self, treeish: str, paths: Sequence[str], label: str) -> dict[str, str]:
         """Python files of a commit or tree as the project's own formatter writes them; empty where it has none."""
-        with self._ready(treeish, label) as (folder, environment):
-            return self._runner.format(folder, environment, paths, label=label)
+        with self.ready(treeish, label) as (folder, environment):
+            return self.runner.format(folder, environment, paths, label=label)
 
     def holds(self, tree: str, before: Baseline, label: str) -> tuple[bool, TestResult]:
         """Whether the suite of `tree` is at least as green as `before`: nothing lost, nothing newly failing."""
@@ -212,7 +190,7 @@ class Suite:
             return text_of(folder, path)
 
     @contextmanager
-    def _ready(self, treeish: str, label: str) -> Iterator[tuple[Path, Environment]]:
+    def ready(self, treeish: str, label: str) -> Iterator[tuple[Path, Environment]]:
         """The files of a commit or tree in a folder of their own, and the environment that its tests need."""
         with self.exported(treeish) as (folder, _):
             yield folder, self._environment(folder, label)
@@ -231,7 +209,7 @@ class Suite:
         """The files of a commit or tree in a folder of their own, and the tree's hash."""
         parent = Path(tempfile.mkdtemp(prefix=self._run_prefix))
         try:
-            export = self._git.export(treeish, parent / "work")
+            export = self._git.trees.export(treeish, parent / "work")
             yield export.path, export.tree
         finally:
             discard_folder(parent)

@@ -1,11 +1,10 @@
 """Running a project's tests: the sandbox, the project's environment, the test runner, and what a result means."""
 
-from testing.checks.checkers import Checked, Checker, Finding
+from testing.checks.checkers import Checked, Finding
 from testing.checks.tampering import Tampering, explain_tampering, tampering
 from testing.environments.javascript_package import read_package
 from testing.environments.manager import EnvironmentManager
 from testing.environments.record import Environment
-from testing.environments.setup_plan import Framework
 from testing.environments.toolchains import Language, find_toolchain, remedy_for
 from testing.errors import (
     EnvironmentSetupError,
@@ -15,24 +14,23 @@ from testing.errors import (
     SandboxUnavailable,
     TestingError,
 )
-from testing.frameworks.framework import declared_tests, detect_framework
-from testing.frameworks.narrowing import has_tests, only_tests
+from testing.frameworks.declared import declared_tests, has_tests, only_tests
+from testing.frameworks.registry import FRAMEWORKS, detect_framework, wrong_framework
+from testing.inner_program import MOST_RESULT_BYTES, Place, run_program
 from testing.results import Failure, FailureKind, TestCounts, TestResult
 from testing.runner import TestRunner
 from testing.sandbox.limits import SETUP_LIMITS, SandboxLimits
 from testing.sandbox.mounts import Mount
-from testing.sandbox.orphans import end_orphans
-from testing.sandbox.ownership import discard as discard_folder
 from testing.sandbox.sandbox import Sandbox, SandboxMode, SandboxProbe, SandboxResult
-from testing.strength.program import Distinguishing, Mutation, MutationTask, Survivor
-from testing.strength.recombiner import Comparison, ComparisonTask, Recombination, RecombinationTask
+from testing.sandbox.supervisor import end_orphans
+from testing.sandbox.user import discard as discard_folder
+from testing.strength.program import Distinguishing, Mutation, MutationTask, Survivor, mutate
 
 __all__ = [
+    "FRAMEWORKS",
+    "MOST_RESULT_BYTES",
     "SETUP_LIMITS",
     "Checked",
-    "Checker",
-    "Comparison",
-    "ComparisonTask",
     "Distinguishing",
     "Environment",
     "EnvironmentManager",
@@ -40,15 +38,13 @@ __all__ = [
     "Failure",
     "FailureKind",
     "Finding",
-    "Framework",
     "InvalidReport",
     "InvalidSelection",
     "Language",
     "Mount",
     "Mutation",
     "MutationTask",
-    "Recombination",
-    "RecombinationTask",
+    "Place",
     "RunKilled",
     "Sandbox",
     "SandboxLimits",
@@ -69,8 +65,11 @@ __all__ = [
     "explain_tampering",
     "find_toolchain",
     "has_tests",
+    "mutate",
     "only_tests",
     "read_package",
     "remedy_for",
+    "run_program",
     "tampering",
+    "wrong_framework",
 ]

@@ -1,16 +1,18 @@
 """Starts programs of ours in the sandbox, beside the project's code, and reads what they wrote: not to be trusted.
 
-They are copied in as plain files, since the project's environment has none of our packages.
+They are copied in as plain files, since the project's environment has none of our packages, and stand there below one
+name that no project has; what one of them imports of another is changed to that.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
+import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -18,13 +20,12 @@ from pydantic import BaseModel
 from testing.errors import InvalidReport
 from testing.frameworks.junit import report_text
 from testing.sandbox.mounts import Mount
-from testing.sandbox.ownership import discard
 from testing.sandbox.sandbox import Sandbox
+from testing.sandbox.user import discard
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
 _PACKAGE = "ai_agents_sandboxed"
-_PROGRAMS = ("recombination", "mutation")
 _GRACE = 10.0
 """Seconds beyond the program's own time, for the project's imports and the last candidate."""
 MOST_RESULT_BYTES = 200_000
@@ -42,8 +43,18 @@ class Place:
     label: str
 
 
-def run_program(place: Place, program: str, task: BaseModel, answer: type[Answer], seconds: float) -> Answer:
+def run_program(
+    place: Place,
+    packages: Sequence[ModuleType],
+    program: str,
+    task: BaseModel,
+    answer: type[Answer],
+    seconds: float,
+) -> Answer:
     """What `program` answers to `task` within `seconds`; an empty answer when it was killed or wrote nonsense.
+
+    `packages` are what it consists of: plain modules that import nothing but one another, as absolute names, and the
+    standard library. `program` is the last part of the name of one of them, or of a module in it (`search.comparing`).
 
     Raises SandboxUnavailable when nothing may be run.
     """
@@ -52,9 +63,7 @@ def run_program(place: Place, program: str, task: BaseModel, answer: type[Answer
         (out / "task.json").write_text(task.model_dump_json(), encoding="utf-8")
         (out / _PACKAGE).mkdir()
         (out / _PACKAGE / "__init__.py").touch()
-        for name in _PROGRAMS:
-            folder = Path(__file__).parent / "strength" / name
-            shutil.copytree(folder, out / _PACKAGE / name, ignore=shutil.ignore_patterns("__pycache__"))
+        _lay(packages, out / _PACKAGE)
         place.sandbox.hand_over(out)
         paths = [path for path in (place.variables.get("PYTHONPATH", ""), "/out") if path]
         ended = place.sandbox.run(
@@ -68,6 +77,17 @@ def run_program(place: Place, program: str, task: BaseModel, answer: type[Answer
         return _read(out / "result.json", answer).model_copy(update={"seconds": ended.seconds})
     finally:
         discard(out)
+
+
+def _lay(packages: Sequence[ModuleType], destination: Path) -> None:
+    places = {package.__name__: f"{_PACKAGE}.{package.__name__.rpartition('.')[2]}" for package in packages}
+    names = re.compile(rf"^from ({'|'.join(map(re.escape, places))})(?=[. ])", re.MULTILINE)
+    for package in packages:
+        folder = destination / package.__name__.rpartition(".")[2]
+        folder.mkdir()
+        for file in Path(str(package.__file__)).parent.glob("*.py"):
+            text = names.sub(lambda found: f"from {places[found[1]]}", file.read_text(encoding="utf-8"))
+            (folder / file.name).write_text(text, encoding="utf-8")
 
 
 def _read(result: Path, answer: type[Answer]) -> Answer:

@@ -7,26 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from monitoring import get_logger
-from testing.checks.checkers import Checked, Checker, is_configured, run_checker
+from testing.checks.checkers import Checked, is_configured, run_checker
 from testing.checks.formatting import formatter_of, run_formatter
 from testing.checks.unchanged import TestFiles
-from testing.environments.record import Environment
-from testing.environments.setup_plan import VENV, Framework
-from testing.environments.toolchains import Language, require_toolchain
+from testing.environments.record import VENV, Environment
+from testing.environments.toolchains import require_toolchain
 from testing.errors import InvalidReport
-from testing.frameworks.command import TestCommand
-from testing.frameworks.diagnosis import ProjectNames
-from testing.frameworks.framework import command_for, detect_framework, explain_exit
-from testing.frameworks.javascript_runners import CACHES
-from testing.frameworks.junit import Report
-from testing.frameworks.reading import explain, read
+from testing.frameworks.framework import ProjectNames, Report, Selected, TestCommand, Written
+from testing.frameworks.javascript import CACHES
+from testing.frameworks.registry import FRAMEWORKS, command_for, explain, explain_exit
 from testing.inner_program import Place
 from testing.results import Failure, TestCounts, TestResult
 from testing.sandbox.mounts import Mount
-from testing.sandbox.ownership import discard, everything
 from testing.sandbox.sandbox import Sandbox, SandboxResult
-from testing.strength.program import Mutation, MutationTask, mutate
-from testing.strength.recombiner import Comparison, ComparisonTask, Recombination, RecombinationTask, compare, recombine
+from testing.sandbox.user import discard, everything
 
 _log = get_logger(__name__)
 
@@ -44,10 +38,6 @@ class TestRunner:
         self._sandbox = sandbox
         self._test_command = test_command or ""
 
-    def detect_framework(self, source: Path) -> Framework:
-        """See `frameworks.detect_framework`."""
-        return detect_framework(source)
-
     def prepare(self, run_folder: Path, environment: Environment) -> None:
         """Make an exported tree ready to be run in: generated files laid in, all handed to the sandbox's user."""
         environment.lay_generated(run_folder)
@@ -61,7 +51,7 @@ class TestRunner:
         environment: Environment,
         *,
         selection: Sequence[str] = (),
-        framework: Framework | None = None,
+        framework: str | None = None,
         timeout: float = 300.0,
         label: str = "",
     ) -> TestResult:
@@ -74,7 +64,7 @@ class TestRunner:
         Raises SandboxUnavailable when nothing may be run, InvalidSelection for an id that is none.
         """
         framework = framework or environment.framework
-        command = command_for(framework, environment, source, selection, self._test_command)
+        command = command_for(framework, Selected(source, selection, environment, self._test_command))
         modules = _modules(source)  # before anything in it has run
         tests = TestFiles(source)
         self.prepare(source, environment)
@@ -84,15 +74,14 @@ class TestRunner:
                 (out / cache).mkdir()
             self._sandbox.hand_over(out)
             ended = self._run(command, source, environment, out, timeout, label)
-            report, unreadable = _report(
-                framework, environment.language, out / Path(command.report).name, source, modules
-            )
+            file = out / Path(command.report).name
+            report, unreadable = _report(framework, Written(file, source, modules, environment.language))
             if rewritten := tests.changed():
                 report = Report()
         finally:
             discard(out)
         names = ProjectNames.of(modules, environment.has_module)
-        failures = [explain(environment.language, symptom, names) for symptom in report.symptoms]
+        failures = [explain(framework, environment.language, symptom, names) for symptom in report.symptoms]
         result = _result(ended, framework, report, unreadable, failures, rewritten)
         _log.info(
             "tests run", framework=framework, passed=result.passed, tests=result.test_count, tier=result.tier,
@@ -100,51 +89,16 @@ class TestRunner:
         )  # fmt: skip
         return result
 
-    def recombine(
-        self, source: Path, environment: Environment, task: RecombinationTask, *, label: str = ""
-    ) -> Recombination:
-        """Search among changes of solutions that nearly work for one that passes all tests, in the run folder
-        `source`. What it finds is only a candidate: it was judged by code that ran beside the candidates.
-
-        Raises SandboxUnavailable when nothing may be run.
+    def place(self, source: Path, environment: Environment, *, label: str = "") -> Place:
+        """Where a program of ours can be run (see `run_program`): the run folder `source`, prepared here, in the
+        project's environment. Raises SandboxUnavailable when nothing may be run.
         """
-        found = recombine(self._place(source, environment, label), task)
-        _log.info(
-            "solutions recombined", function=task.function, samples=len(task.samples), found=bool(found.code),
-            tried=found.tried, best=found.best, of=found.of, all=found.found, agreeing=found.agreeing,
-            proven=found.proven, seconds=round(found.seconds, 2),
-        )  # fmt: skip
-        return found
-
-    def compare(self, source: Path, environment: Environment, task: ComparisonTask, *, label: str = "") -> Comparison:
-        """Which of several solutions mean the same, in the run folder `source`.
-
-        Raises SandboxUnavailable when nothing may be run.
-        """
-        return compare(self._place(source, environment, label), task)
-
-    def mutate(self, source: Path, environment: Environment, task: MutationTask, *, label: str = "") -> Mutation:
-        """How many small faults in accepted code its tests notice, in the run folder `source`.
-
-        A measurement made beside the code that is measured: good for asking for another test, not for accepting any.
-
-        Raises SandboxUnavailable when nothing may be run.
-        """
-        found = mutate(self._place(source, environment, label), task)
-        _log.info(
-            "tests examined by mutants", functions=len(task.functions), tests=len(task.tests), mutants=found.total,
-            killed=found.killed, seconds=round(found.seconds, 2),
-        )  # fmt: skip
-        return found
-
-    def _place(self, source: Path, environment: Environment, label: str) -> Place:
-        """Where a program of ours runs: the prepared run folder in the project's environment."""
         self.prepare(source, environment)
         variables = variables_of(self._sandbox, source, environment)
         return Place(self._sandbox, source, environment.mount, environment.python, variables, label)
 
     def check(
-        self, source: Path, environment: Environment, checker: Checker, *, timeout: float = 300.0, label: str = ""
+        self, source: Path, environment: Environment, checker: str, *, timeout: float = 300.0, label: str = ""
     ) -> Checked | None:
         """What one of the project's own checkers says of the run folder `source`; None where the project has no
         settings for it or its environment lacks it.
@@ -239,19 +193,17 @@ def _modules(source: Path) -> list[str]:
     return sorted(path.relative_to(source).as_posix() for path in everything(source) if path.suffix == ".py")
 
 
-def _report(
-    framework: Framework, language: Language, file: Path, source: Path, modules: list[str]
-) -> tuple[Report, str | None]:
+def _report(framework: str, written: Written) -> tuple[Report, str | None]:
     """The report, and why it cannot be read if it cannot."""
     try:
-        return read(framework, language, file, source, modules), None
+        return FRAMEWORKS[framework].read(written), None
     except InvalidReport as error:
         return Report(), str(error)
 
 
 def _result(
     ended: SandboxResult,
-    framework: Framework,
+    framework: str,
     report: Report,
     unreadable: str | None,
     failures: list[Failure],
@@ -279,7 +231,7 @@ def _result(
     )
 
 
-def _problem(ended: SandboxResult, framework: Framework, report: Report, unreadable: str | None) -> str | None:
+def _problem(ended: SandboxResult, framework: str, report: Report, unreadable: str | None) -> str | None:
     """Why there is no verdict on single tests, or why those that passed do not count."""
     if ended.killed_reason == "timeout":
         return f"The tests did not end within {ended.seconds:.0f} s and were killed."

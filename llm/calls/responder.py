@@ -126,6 +126,8 @@ class Responder:
         call = entry(request, context, answer, cost=cost_usd(request, answer), cached=False, seconds=seconds)
         self._budget.record(call, granted.reservation, request, answer)
         if repeatable:
-            self._store.ledger.store_response(request.digest(), StoredResponse.model_validate(call, from_attributes=True))
+            self._store.ledger.store_response(
+                request.digest(), StoredResponse.model_validate(call, from_attributes=True)
+            )
         log.info("model call", agent=context.agent, step=context.step, model=request.model, seconds=round(seconds, 2),
                  input=answer.input_tokens, output=answer.output_tokens, cached=answer.cached_tokens)  # fmt: skip

@@ -20,7 +20,7 @@ from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
 from orchestrator.workbench.touched import touched_functions
 from orchestrator.workbench.trial import Trial
-from testing import Mutation, MutationTask, declared_tests
+from testing import Mutation, MutationTask, declared_tests, mutate
 
 _MOST_ADDED = 3
 _MOST_SHOWN = 4
@@ -129,7 +129,8 @@ def _examine(ctx: StageContext, state: CodeState, method: Method, cases: Sequenc
         tests=[case.lines for case in cases],
         samples=method.other_solutions(ctx, state),
     )
-    return ctx.services.suite.mutate(state.code_commit, task, ctx.task.id)
+    with ctx.bench.place(state.code_commit) as place:
+        return mutate(place, task)
 
 
 def _stand_alone(test_ids: Sequence[str], cases: Sequence[TestCase]) -> bool:

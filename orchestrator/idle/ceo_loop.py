@@ -287,7 +287,7 @@ class CEOLoop:
 
     def _situation(self) -> str:
         """Digest of what would make another round worthwhile: the goal, the repository, what has ended."""
-        return _digest(self._services.settings.project.goal, self._services.git.tip(), self._ended())
+        return _digest(self._services.settings.project.goal, self._services.git.branch.tip(), self._ended())
 
     def _ended(self) -> int:
         counts = self._services.store.tasks.count_by_status()

@@ -92,7 +92,7 @@ def make_backup(settings: Settings, paths: ProjectPaths, config: Path, to: Path)
                 copy_database(source, folder / source.name)
                 check_sound(folder / source.name)
         if paths.clone.is_dir():
-            make_git(settings, paths).bundle(folder / _CLONE)
+            make_git(settings, paths).repository.bundle(folder / _CLONE)
         if config.is_file():
             (folder / _CONFIG).write_text(redact(config.read_text(encoding="utf-8")), encoding="utf-8")
         manifest = Manifest(
@@ -236,11 +236,11 @@ def _restore_clone(settings: Settings, paths: ProjectPaths, bundle: Path) -> tup
     git = make_git(settings, paths)
     paths.workspace.mkdir(parents=True, exist_ok=True, mode=0o700)
     if bundle.is_file():
-        git.unbundle(bundle)
+        git.repository.unbundle(bundle)
     try:
         problem = git.clone(may_be_away=True)
         if not problem:
-            problem = git.sync(lambda tree: False).problem  # what nobody has tested waits for the daemon
+            problem = git.branch.sync(lambda tree: False).problem  # what nobody has tested waits for the daemon
     except RemoteError as away:
         problem = str(away)
     return git, problem
@@ -250,7 +250,7 @@ def _settle(store: MemoryStore, git: GitManager) -> tuple[list[Task], list[Task]
     """Tasks that landed after the backup are completed; the others that were at work begin their run anew."""
     landed, anew = [], []
     for task in store.tasks.select(_OPEN, limit=_MOST_TASKS):
-        result = git.landed(task.id, task.run)
+        result = git.landing.landed(task.id, task.run)
         if result is not None:
             state = task.result | {"landed_commits": list(result.commits), "pushed": result.pushed, "push_error": ""}
             if task.status is TaskStatus.PENDING:

@@ -81,8 +81,8 @@ class Housekeeping:
     def push(self) -> None:
         """Push what has landed and never reached the remote; ever more seldom while that does not succeed."""
         git = self._services.git
-        for task_id in git.unpushed():
-            result = git.publish(task_id, verify=self._holds)
+        for task_id in git.landing.unpushed():
+            result = git.landing.publish(task_id, verify=self._holds)
             self._services.outage.note(result.error if result.away else "")
             if not result.pushed:
                 check = self._services.settings.orchestrator.check_interval
@@ -91,21 +91,21 @@ class Housekeeping:
                 if not result.away:
                     alert(AlertKind.GIT, "push", f"landed work cannot be pushed: {result.error}")
                 return
-            log.info("pushed what had landed before", branch=git.landing_branch, task=task_id)
+            log.info("pushed what had landed before", branch=git.branch.name(), task=task_id)
         self._next_push = self._push_pause = 0.0
         for task in self._services.store.tasks.select([TaskStatus.COMPLETED], limit=_MOST_TASKS):
             self._note_pushed(task)
 
     def _holds(self, tree: str) -> bool:
         suite = self._services.suite
-        return suite.holds(tree, suite.baseline(self._services.git.tip(), "push"), "push")[0]
+        return suite.holds(tree, suite.baseline(self._services.git.branch.tip(), "push"), "push")[0]
 
     def _note_pushed(self, task: Task) -> None:
         """Let the task say that its commits are pushed, and which they are: they may stand on others now."""
         state = CodeState.of(task)
         if state.pushed or not state.push_error:
             return
-        landed = self._services.git.landed(task.id, task.run)
+        landed = self._services.git.landing.landed(task.id, task.run)
         if landed is not None and landed.pushed:
             changed: dict[str, JsonValue] = {"landed_commits": [*landed.commits], "pushed": True, "push_error": ""}
             self._services.store.tasks.update(task.id, result=task.result | changed)
@@ -157,16 +157,18 @@ class Housekeeping:
 
     def _remove_worktrees(self, before: datetime) -> int:
         """Worktrees and branches of tasks that ended; a task that is tried again gets a new one anyway."""
-        gone = set(self._services.store.retention.ended_before(before)).intersection(self._services.git.tasks())
+        gone = set(self._services.store.retention.ended_before(before)).intersection(
+            self._services.git.worktrees.tasks()
+        )
         for task_id in gone:
-            self._services.git.remove_worktree(task_id, branch=True)
+            self._services.git.worktrees.remove(task_id, branch=True)
         return len(gone)
 
     def _forget_environments(self, days: float) -> int:
         return self._services.suite.forget_environments(days) if days else 0
 
     def _tidy(self) -> int:
-        self._services.git.tidy()
+        self._services.git.repository.tidy()
         return 0
 
 

@@ -15,9 +15,9 @@ from memory import FailureReason
 from orchestrator.coding.state import CodeState
 from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
+from orchestrator.small_models.search_program import Comparison
 from orchestrator.small_models.searching import compare
 from orchestrator.small_models.state import Sample, SmallState
-from testing import Comparison
 
 _ENOUGH = 2
 _MAJORITY = 3

@@ -11,10 +11,10 @@ from functools import partial
 from orchestrator.coding.method import Answer, Standing, Try
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
+from orchestrator.small_models.search_program import Recombination
 from orchestrator.small_models.searching import recombine
 from orchestrator.small_models.settings import Parts
 from orchestrator.small_models.state import SmallState
-from testing import Recombination
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from agents import Requirements
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
+from orchestrator.small_models import search_program
+from orchestrator.small_models.search_program import Comparison, ComparisonTask, Recombination, RecombinationTask
 from orchestrator.small_models.state import SmallState
 from orchestrator.small_models.wanted_code import offered_code
-from testing import Comparison, ComparisonTask, Recombination, RecombinationTask
 
 _RECOMBINING_SECONDS = 7.0
 
@@ -28,7 +29,8 @@ def recombine(ctx: StageContext, state: CodeState) -> Recombination:
         seconds=_RECOMBINING_SECONDS,
         present=own.present is not None,  # it comes last
     )
-    return ctx.services.suite.recombine(state.tests_commit, task, ctx.task.id)
+    with ctx.bench.place(state.tests_commit) as place:
+        return search_program.recombine(place, task)
 
 
 def compare(ctx: StageContext, state: CodeState, answers: Sequence[str]) -> Comparison:
@@ -45,7 +47,8 @@ def compare(ctx: StageContext, state: CodeState, answers: Sequence[str]) -> Comp
         samples=samples,
         tests=[case.lines for case in state.cases],
     )
-    return ctx.services.suite.compare(state.tests_commit, task, ctx.task.id)
+    with ctx.bench.place(state.tests_commit) as place:
+        return search_program.compare(place, task)
 
 
 def _samples(ctx: StageContext, state: CodeState, answers: Sequence[str]) -> list[str]:

@@ -58,11 +58,11 @@ class Views:
 
     @property
     def _root(self) -> Path:
-        return self._services.git.worktree(self._task.id).path
+        return self._services.git.worktrees.get(self._task.id).path
 
     @property
     def _base(self) -> str:
-        return self._services.git.worktree(self._task.id).base_commit
+        return self._services.git.worktrees.get(self._task.id).base_commit
 
     @property
     def _words(self) -> str:

@@ -15,7 +15,7 @@ def as_project_formats(suite: Suite, git: GitManager, before: str, tree: str, la
     A file counts as formatted by the project when the formatter would leave it as it was before.
     """
     changed = [
-        change for change in git.changed_files(before, tree)
+        change for change in git.commits.changed_files(before, tree)
         if change.path.endswith(".py") and change.status != "deleted"
     ][:_MOST_FORMATTED]  # fmt: skip
     texts = suite.format(tree, [change.path for change in changed], label)

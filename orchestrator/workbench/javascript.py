@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from agents import Loading, Requirements, TestCase, TestFile
 from file_system import (
@@ -17,7 +18,7 @@ from file_system import (
     is_test_file,
     parse_javascript,
 )
-from testing import Framework, read_package
+from testing import read_package
 
 DRAFT_NAME = "ai-agents-draft"
 _TEST_NAME = re.compile(r"(?P<stem>.+)(?P<mark>[._-](?:test|spec))(?P<suffix>\.[cm]?[jt]sx?)$")
@@ -63,9 +64,11 @@ def draft_test(root: Path, requirements: Requirements) -> str:
     return str(PurePosixPath(folder) / f"{DRAFT_NAME}{mark}{suffix}")
 
 
-def javascript_test_file(root: Path, path: str, framework: Framework, cases: Sequence[TestCase]) -> TestFile:
+def javascript_test_file(root: Path, path: str, framework: str, cases: Sequence[TestCase]) -> TestFile:
     """The test file at `path`, and how it loads what `cases` import."""
-    runner = framework if framework in ("vitest", "jest") else "node"
+    runner: Literal["node", "vitest", "jest"] = (
+        "vitest" if framework == "vitest" else "jest" if framework == "jest" else "node"
+    )
     esm = is_esm(root, path)
     imported = {found[1] for case in cases for line in case.imports if (found := _IMPORTED.match(line))}
     loading: Mapping[str, Loading] = {module: _loading(root, module, runner, esm) for module in imported}

@@ -35,7 +35,7 @@ class Judge:
         def before(path: str) -> str:
             return self._suite.text_of(tests_commit, path)
 
-        changes = self._git.changed_files(tests_commit, tree)
+        changes = self._git.commits.changed_files(tests_commit, tree)
         return refusal(files, changes, before, f"{self._task.title}\n{self._task.description}")
 
     def run(self, tree: str, selection: Sequence[str]) -> TestResult:
@@ -80,7 +80,7 @@ class Judge:
 
     @property
     def _base(self) -> str:
-        return self._git.worktree(self._task.id).base_commit
+        return self._git.worktrees.get(self._task.id).base_commit
 
 
 def file_of(test_ids: Sequence[str]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 
 from pydantic import BaseModel, JsonValue
@@ -23,7 +24,7 @@ from orchestrator.workbench.protected import protected_paths
 from orchestrator.workbench.sources import Sources, public_names, read_sources, text_of
 from orchestrator.workbench.trial import Trial, not_passed
 from orchestrator.workbench.verdict import Judge, file_of
-from testing import Framework, TestResult, has_tests
+from testing import Place, TestResult, has_tests
 
 log = get_logger(__name__)
 
@@ -64,19 +65,19 @@ class Workbench:
     def open(self) -> Opened:
         """A fresh worktree on the tip of the landing branch, with the owner's latest work in it."""
         self._services.sync(approved=True)
-        self._git.remove_worktree(self._task.id, branch=True)
-        worktree = self._git.create_worktree(self._task.id)
+        self._git.worktrees.remove(self._task.id, branch=True)
+        worktree = self._git.worktrees.create(self._task.id)
         return Opened(base=worktree.base_commit)
 
     def close(self, landed: Landed) -> bool:
         """The task is done: its worktree and branch go, the landed tree's suite is remembered."""
-        self._git.remove_worktree(self._task.id, branch=True)
+        self._git.worktrees.remove(self._task.id, branch=True)
         self._suite.baseline(landed.tree, self._task.id)
         return True
 
     def discard(self) -> bool:
         """Nothing was to be done: the task's worktree and branch go."""
-        self._git.remove_worktree(self._task.id, branch=True)
+        self._git.worktrees.remove(self._task.id, branch=True)
         return True
 
     def baseline(self, base: str) -> Baseline:
@@ -90,12 +91,12 @@ class Workbench:
     def lay(self, commit: str, tree: str) -> None:
         """Put the worktree on `commit` and its files to those of `tree`, a later one or the same."""
         worktree = self._worktree
-        self._git.reset_worktree(worktree, commit)
+        self._git.worktrees.reset(worktree, commit)
         if tree == commit:
             return
         files = FileManager(worktree.path)
         with self._suite.exported(tree) as (folder, _):
-            for change in self._git.changed_files(commit, tree):
+            for change in self._git.commits.changed_files(commit, tree):
                 if change.status == "deleted":
                     files.delete_file(change.path)
                 else:
@@ -107,7 +108,7 @@ class Workbench:
         return self._suite.has_module(treeish, module, self._task.id)
 
     @property
-    def framework(self) -> Framework:
+    def framework(self) -> str:
         """What the new tests are written for."""
         return self._suite.framework_of(self._worktree.path)
 
@@ -142,13 +143,13 @@ class Workbench:
     def trial(self, base: str, tests: tuple[str, str] | None, apply: Apply | None = None) -> Trial:
         """Put `tests` (path, text) on `base`, then an answer with `apply`, and run those tests; all is undone then."""
         worktree = self._worktree
-        self._git.reset_worktree(worktree, base)
+        self._git.worktrees.reset(worktree, base)
         try:
             if tests:
                 FileManager(worktree.path).write_file(*tests)
             if apply and (problem := self._apply(apply, tests[1] if tests else "")):
                 return Trial.invalid(problem)
-            tree = self._git.write_tree(worktree)
+            tree = self._git.trees.write(worktree)
             if not tests:
                 return Trial(applied=True, tree=tree)
             result = self._judge.run(tree, [tests[0]])
@@ -156,7 +157,7 @@ class Workbench:
         except UnsafeContent as unsafe:
             return self._unsafe(unsafe)
         finally:
-            self._git.reset_worktree(worktree, base)
+            self._git.worktrees.reset(worktree, base)
 
     def verify(
         self,
@@ -177,13 +178,13 @@ class Workbench:
         try:
             if problem := self._apply(apply, self._read(path)):
                 return Trial.invalid(problem)
-            tree = self._git.write_tree(worktree, Overlay(source=tests_commit, paths=(path,)))
+            tree = self._git.trees.write(worktree, Overlay(source=tests_commit, paths=(path,)))
             if problem := self._judge.refusal(self.developers_files(), tests_commit, tree):
                 return Trial.invalid(problem)
         except UnsafeContent as unsafe:
             return self._unsafe(unsafe)
         finally:
-            self._git.reset_worktree(worktree, tests_commit)
+            self._git.worktrees.reset(worktree, tests_commit)
         return self._judge.verdict(tree, test_ids, hidden)
 
     def verify_tree(self, tree: str, tests_commit: str, test_ids: Sequence[str], hidden: Collection[str] = ()) -> Trial:
@@ -197,7 +198,7 @@ class Workbench:
         except UnsafeContent as unsafe:
             return self._unsafe(unsafe)
         finally:
-            self._git.reset_worktree(self._worktree, tests_commit)
+            self._git.worktrees.reset(self._worktree, tests_commit)
         return self._judge.verdict(tested, test_ids, hidden)
 
     def with_tests(self, code_commit: str, tests: tuple[str, str], test_ids: Sequence[str]) -> Trial:
@@ -222,9 +223,9 @@ class Workbench:
             for path, text in texts.items():
                 files.write_file(path, text)
             files.discard_backups()
-            return self._git.write_tree(worktree)
+            return self._git.trees.write(worktree)
         finally:
-            self._git.reset_worktree(worktree, commit)
+            self._git.worktrees.reset(worktree, commit)
 
     # -- a developer with tools ------------------------------------------------------------------------------
 
@@ -234,11 +235,17 @@ class Workbench:
 
     def tree_with_tests(self, tests_commit: str, tests_file: str) -> str:
         """The worktree's files as a tree, with QA's tests as QA committed them. Raises UnsafeContent."""
-        return self._git.write_tree(self._worktree, Overlay(source=tests_commit, paths=(tests_file,)))
+        return self._git.trees.write(self._worktree, Overlay(source=tests_commit, paths=(tests_file,)))
 
     def run(self, tree: str, selection: Sequence[str]) -> TestResult:
         """Run tests of a tree in the sandbox, for as long as new tests may take."""
         return self._judge.run(tree, selection)
+
+    @contextmanager
+    def place(self, treeish: str) -> Iterator[Place]:
+        """The files of a commit or tree in a folder of their own, where a program of ours can be run in the sandbox."""
+        with self._suite.ready(treeish, self._task.id) as (folder, environment):
+            yield self._suite.runner.place(folder, environment, label=self._task.id)
 
     def text_of(self, treeish: str, path: str) -> str:
         """The text of a file in a commit or tree; empty when it is not there."""
@@ -248,7 +255,7 @@ class Workbench:
         """Whether two trees differ in nothing but blanks and comments of code."""
         if tree == other:
             return True
-        changes = self._git.changed_files(tree, other)
+        changes = self._git.commits.changed_files(tree, other)
         if any(change.status != "modified" for change in changes):
             return False
         with self._suite.exported(tree) as (one, _), self._suite.exported(other) as (two, _):
@@ -262,7 +269,7 @@ class Workbench:
         Raises `StageFailed` when those have changed since the task was made of them.
         """
         worktree = self._worktree
-        self._git.reset_worktree(worktree, base)
+        self._git.worktrees.reset(worktree, base)
         if self._task.tests and self._task.source == FACTS:
             if not has_tests(self._read(path), path, text):
                 raise StageFailed(FailureReason.CONFLICT, f"{path} has changed since its failing tests became a task")
@@ -270,29 +277,29 @@ class Workbench:
         if not FileManager(worktree.path).write_file(path, text):
             return base  # the owner committed them already
         message = f"Test: {self._task.title}"
-        commit = self._git.commit(worktree, message, self._trailers("tests"), paths=[path]).sha
+        commit = self._git.commits.commit(worktree, message, self._trailers("tests"), paths=[path]).sha
         self._note("tests committed", "qa", commit=commit, files=[path])
         return commit
 
     def commit_code(self, tree: str, tests_commit: str) -> str:
         """The developer's commit: the tree that was verified, on top of QA's commit."""
         worktree = self._worktree
-        self._git.reset_worktree(worktree, tests_commit)
-        commit = self._git.commit(worktree, self._task.title, self._trailers("code"), tree=tree).sha
-        changed = [change.path for change in self._git.changed_files(tests_commit, commit)]
+        self._git.worktrees.reset(worktree, tests_commit)
+        commit = self._git.commits.commit(worktree, self._task.title, self._trailers("code"), tree=tree).sha
+        changed = [change.path for change in self._git.commits.changed_files(tests_commit, commit)]
         self._note("code committed", "developer", commit=commit, files=[*changed[:_MOST_NAMED]])
         return commit
 
     def facts(self, tests_commit: str, code_commit: str) -> ChangeFacts:
         """What can be said of the change without asking anybody."""
-        changed = [change.path for change in self._git.changed_files(tests_commit, code_commit)]
-        tests = [change.path for change in self._git.changed_files(self._worktree.base_commit, tests_commit)]
+        changed = [change.path for change in self._git.commits.changed_files(tests_commit, code_commit)]
+        tests = [change.path for change in self._git.commits.changed_files(self._worktree.base_commit, tests_commit)]
         worktree = self._worktree
-        self._git.reset_worktree(worktree, tests_commit)
+        self._git.worktrees.reset(worktree, tests_commit)
         before = public_names(worktree.path, changed)
-        self._git.reset_worktree(worktree, code_commit)
+        self._git.worktrees.reset(worktree, code_commit)
         lost = before - public_names(worktree.path, changed)
-        diff = self._git.diff(tests_commit, code_commit)
+        diff = self._git.commits.diff(tests_commit, code_commit)
         lines = [line for line in diff.splitlines() if line.startswith(("+", "-"))]
         return ChangeFacts(
             changed_files=changed,
@@ -304,12 +311,12 @@ class Workbench:
 
     def diff(self, tests_commit: str, code_commit: str) -> str:
         """The developer's change as text, cut to what a reviewer can read."""
-        return self._git.diff(tests_commit, code_commit, limit=_DIFF_CHARACTERS)
+        return self._git.commits.diff(tests_commit, code_commit, limit=_DIFF_CHARACTERS)
 
     def land(self, code_commit: str, test_ids: Sequence[str]) -> Landed:
         """Bring the task's commits onto the landing branch, its suite verified on the result, and push."""
-        verified = self._git.worktree(self._task.id)
-        tip = self._git.tip()
+        verified = self._git.worktrees.get(self._task.id)
+        tip = self._git.branch.tip()
 
         def passes(tree: str) -> bool:
             held, whole = self._suite.holds(tree, self._suite.baseline(tip, self._task.id), self._task.id)
@@ -319,14 +326,16 @@ class Workbench:
             task = self._services.store.tasks.get(self._task.id)
             return (task.status, task.run) == (TaskStatus.IN_PROGRESS, self._task.run)
 
-        tree = self._git.write_tree(verified) if verified.base_commit == tip else None
+        tree = self._git.trees.write(verified) if verified.base_commit == tip else None
         try:
-            result = self._git.land(self._task.id, verify=passes, verified_tree=tree, run=self._task.run, wanted=wanted)
+            result = self._git.landing.land(
+                self._task.id, verify=passes, verified_tree=tree, run=self._task.run, wanted=wanted
+            )
         except (LandingConflict, LandingWithdrawn, VerificationFailed) as problem:
             log.info("does not fit the landing branch", problem=str(problem))
             return Landed(problem=str(problem))
         pushed: dict[str, JsonValue] = {"pushed": result.pushed, "to": self._git.url if result.pushed else ""}
-        self._note("landed", "tech_lead", commit=result.tip, branch=self._git.landing_branch, **pushed)
+        self._note("landed", "tech_lead", commit=result.tip, branch=self._git.branch.name(), **pushed)
         if result.push_error:
             log.warning("landed but not pushed; it is tried again", problem=result.push_error)
         return Landed(
@@ -356,7 +365,7 @@ class Workbench:
 
     @property
     def _worktree(self) -> Worktree:
-        return self._git.worktree(self._task.id)
+        return self._git.worktrees.get(self._task.id)
 
     def _apply(self, apply: Apply, tests: str) -> str:
         return apply(self._worktree.path, protected_paths(self._services.settings), tests=tests)

@@ -11,32 +11,31 @@ import json
 import re
 import shlex
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from testing.environments.record import Environment
 from testing.errors import InvalidReport
-from testing.frameworks.framework import pytest_options
 from testing.frameworks.junit import report_text
+from testing.frameworks.python import pytest_options
 from testing.sandbox.mounts import Mount
-from testing.sandbox.ownership import discard
 from testing.sandbox.sandbox import Sandbox
-
-Checker = Literal["ruff", "mypy", "coverage"]
+from testing.sandbox.user import discard
 
 _REPORT = "/out/checked"
 _MOST_BYTES = 4 * 1024 * 1024
 _MOST_FINDINGS = 500
 _MESSAGE = 300
 _MYPY_LINE = re.compile(r"(?P<path>[^:\n]+):(?P<line>\d+): error: (?P<message>.*?)(?:  \[(?P<rule>[\w-]+)\])?$")
-_CONFIGURED: dict[str, tuple[tuple[str, str], ...]] = {
-    "ruff": (("pyproject.toml", r"^\[tool\.ruff[.\]]"), ("ruff.toml", ""), (".ruff.toml", "")),
-    "mypy": (("pyproject.toml", r"^\[tool\.mypy\]"), ("mypy.ini", ""), (".mypy.ini", ""), ("setup.cfg", r"^\[mypy\]")),
-    "coverage": (),
-}
+_MYPY_SETTINGS = (
+    ("pyproject.toml", r"^\[tool\.mypy\]"),
+    ("mypy.ini", ""),
+    (".mypy.ini", ""),
+    ("setup.cfg", r"^\[mypy\]"),
+)
 
 
 class Finding(BaseModel):
@@ -59,13 +58,30 @@ class Checked(BaseModel):
     problem: str = ""
 
 
-def is_configured(source: Path, environment: Environment, checker: Checker) -> bool:
-    """Whether the project at `source` has settings for `checker` and its environment has the program."""
-    places = _CONFIGURED[checker]
-    wanted = not places or any(
-        (source / name).is_file() and re.search(words, text_of(source / name), re.MULTILINE) for name, words in places
+@dataclass(frozen=True)
+class Checker:
+    """One checker; `CHECKERS` holds those there are."""
+
+    name: str
+    """Also the module that the environment has to have."""
+    settings: tuple[tuple[str, str], ...]
+    """Files that hold its settings, with the words that show it; empty where it needs none."""
+    command: Callable[[Path, Environment], str]
+    """The shell command that checks the sources in a folder and reports to `_REPORT`."""
+    read: Callable[[str], Checked]
+    """What the report says; raises ValueError, KeyError, TypeError or AttributeError when it is none."""
+    framework: str = ""
+    """The only test framework that it works with, if any."""
+
+
+def is_configured(source: Path, environment: Environment, checker: str) -> bool:
+    """Whether the project at `source` has settings for the checker of this name and its environment has the program."""
+    wanted = CHECKERS[checker]
+    configured = not wanted.settings or any(
+        (source / name).is_file() and re.search(words, text_of(source / name), re.MULTILINE)
+        for name, words in wanted.settings
     )
-    return wanted and environment.has_module(checker) and (checker != "coverage" or environment.framework == "pytest")
+    return configured and environment.has_module(checker) and wanted.framework in ("", environment.framework)
 
 
 def run_checker(
@@ -73,12 +89,12 @@ def run_checker(
     source: Path,
     environment: Environment,
     variables: Mapping[str, str],
-    checker: Checker,
+    checker: str,
     *,
     timeout: float,
     label: str,
 ) -> Checked:
-    """Run `checker` on the run folder `source`, which was prepared and handed over.
+    """Run the checker of this name on the run folder `source`, which was prepared and handed over.
 
     Raises SandboxUnavailable when nothing may be run.
     """
@@ -86,7 +102,7 @@ def run_checker(
     try:
         sandbox.hand_over(out)
         ended = sandbox.run(
-            ["sh", "-c", _command(checker, source, environment)],
+            ["sh", "-c", CHECKERS[checker].command(source, environment)],
             mounts=[Mount(source, "/work", writable=True), Mount(out, "/out", writable=True), environment.mount],
             cwd="/work",
             env=variables,
@@ -99,20 +115,26 @@ def run_checker(
     finally:
         discard(out)
     try:
-        return _READERS[checker](report)
+        return CHECKERS[checker].read(report)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return Checked(problem=f"{checker} gave no report (exit code {ended.exit_code}): {ended.output[-300:].strip()}")
 
 
-def _command(checker: Checker, source: Path, environment: Environment) -> str:
+def _ruff_command(source: Path, environment: Environment) -> str:
     python = shlex.quote(environment.python)
-    if checker == "ruff":
-        return f"{python} -m ruff check --no-cache --exit-zero --output-format json --output-file {_REPORT} ."
-    if checker == "mypy":
-        # Older versions have no machine-readable output; these options give one line an error in all of them.
-        options = "--no-pretty --no-color-output --no-error-summary --hide-error-context --show-error-codes"
-        target = "" if _names_its_targets(source) else "."
-        return f"{python} -m mypy {options} --cache-dir /tmp/mypy {target} > {_REPORT}; echo exit $? >> {_REPORT}"
+    return f"{python} -m ruff check --no-cache --exit-zero --output-format json --output-file {_REPORT} ."
+
+
+def _mypy_command(source: Path, environment: Environment) -> str:
+    # Older versions have no machine-readable output; these options give one line an error in all of them.
+    options = "--no-pretty --no-color-output --no-error-summary --hide-error-context --show-error-codes"
+    target = "" if _names_its_targets(source) else "."
+    python = shlex.quote(environment.python)
+    return f"{python} -m mypy {options} --cache-dir /tmp/mypy {target} > {_REPORT}; echo exit $? >> {_REPORT}"
+
+
+def _coverage_command(source: Path, environment: Environment) -> str:
+    python = shlex.quote(environment.python)
     tests = shlex.join(["-m", "pytest", *pytest_options(environment)])
     data = "--data-file=/tmp/coverage --rcfile=/dev/null"
     return (
@@ -123,7 +145,7 @@ def _command(checker: Checker, source: Path, environment: Environment) -> str:
 
 def _names_its_targets(source: Path) -> bool:
     """Whether mypy's settings say what is to be checked."""
-    for name, heading in _CONFIGURED["mypy"]:
+    for name, heading in _MYPY_SETTINGS:
         begins = heading or r"^\[mypy\]"
         for section in re.findall(rf"(?ms){begins}(.*?)(?=^\[|\Z)", text_of(source / name)):
             if re.search(r"(?m)^\s*(?:files|packages|modules)\s*=", section):
@@ -173,7 +195,16 @@ def _read_coverage(report: str) -> Checked:
     )
 
 
-_READERS = {"ruff": _read_ruff, "mypy": _read_mypy, "coverage": _read_coverage}
+_RUFF_SETTINGS = (("pyproject.toml", r"^\[tool\.ruff[.\]]"), ("ruff.toml", ""), (".ruff.toml", ""))
+CHECKERS: Mapping[str, Checker] = {
+    checker.name: checker
+    for checker in (
+        Checker("ruff", _RUFF_SETTINGS, _ruff_command, _read_ruff),
+        Checker("mypy", _MYPY_SETTINGS, _mypy_command, _read_mypy),
+        Checker("coverage", (), _coverage_command, _read_coverage, framework="pytest"),
+    )
+}
+"""By name; a new checker is an entry here."""
 
 
 def _report(file: Path) -> str:

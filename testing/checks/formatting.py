@@ -14,8 +14,8 @@ from testing.environments.record import Environment
 from testing.errors import InvalidReport
 from testing.frameworks.junit import report_text
 from testing.sandbox.mounts import Mount
-from testing.sandbox.ownership import discard
 from testing.sandbox.sandbox import Sandbox
+from testing.sandbox.user import discard
 
 _MOST_BYTES = 1024 * 1024
 _SECONDS = 60.0

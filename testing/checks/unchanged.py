@@ -8,7 +8,7 @@ import re
 import stat
 from pathlib import Path
 
-from testing.sandbox.ownership import everything
+from testing.sandbox.user import everything
 
 _WATCHED = re.compile(
     r"test_.*\.py|.*_test\.(?:py|go)|conftest\.py|\.?pytest\.(?:ini|toml)|tox\.ini|setup\.cfg|pyproject\.toml|"

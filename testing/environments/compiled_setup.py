@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from testing.environments.setup import Setup
-from testing.environments.setup_plan import Framework
 from testing.environments.toolchains import require_toolchain
+from testing.frameworks.framework import TestFramework
 from testing.sandbox.mounts import Mount
 
 
@@ -20,9 +20,9 @@ class _FetchSetup(Setup):
     patterns: ClassVar[Sequence[str]]
 
     @classmethod
-    def identity(cls, framework: Framework) -> tuple[str, ...]:
+    def identity(cls, framework: TestFramework) -> tuple[str, ...]:
         """The toolchain's version."""
-        return require_toolchain(cls.language).version, framework
+        return require_toolchain(cls.language).version, framework.name
 
     @classmethod
     def files(cls, source: Path) -> Sequence[str]:

@@ -1,27 +1,35 @@
 """The environment of a JavaScript project: the packages that npm installs, kept beside the sources.
 
 ES modules are looked up in the folders above the importing file and nowhere else (NODE_PATH counts for `require` only),
-so the packages are shown to a run at /work/node_modules, read-only.
+so the packages are shown to a run at /work/node_modules, read-only. Where npm's packages come from on this machine is
+told to the set-up without telling it any secret.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from testing.environments.javascript_package import dependency_files, has_lock, read_package
-from testing.environments.npm_settings import npm_settings
 from testing.environments.setup import Setup
-from testing.environments.setup_plan import Framework
 from testing.environments.toolchains import require_toolchain
 from testing.errors import EnvironmentSetupError
-from testing.frameworks.javascript_runners import CACHES, PROGRAMS
+from testing.frameworks.framework import TestFramework
+from testing.frameworks.javascript import CACHES
 from testing.sandbox.mounts import Mount
 
 # Scripts of packages are how a hijacked one gets to run; hardly any package needs them, and who does need one says so
 # in testing.setup_command.
 _INSTALL = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-progress", "--loglevel=warn")
+
+_TOLD = re.compile(
+    r"registry|@[\w.-]+:registry|proxy|https-proxy|noproxy|cafile|strict-ssl|fetch-timeout|fetch-retries"
+)
+_CREDENTIALS = re.compile(r"://[^/\s]*@|\$\{")
+_VISIBLE = ("/usr", "/etc/ssl/certs")
 
 
 class NodeSetup(Setup):
@@ -34,9 +42,9 @@ class NodeSetup(Setup):
     )
 
     @classmethod
-    def identity(cls, framework: Framework) -> tuple[str, ...]:
+    def identity(cls, framework: TestFramework) -> tuple[str, ...]:
         """Node's version. Two runners share the packages of one project, but each is looked for in its own."""
-        return require_toolchain("node").version, framework
+        return require_toolchain("node").version, framework.name
 
     @classmethod
     def files(cls, source: Path) -> Sequence[str]:
@@ -54,12 +62,12 @@ class NodeSetup(Setup):
             else:
                 self.note("package.json has no npm lock file: the newest allowed versions were installed")
                 self.step("installing the packages", ["npm", "install", "--no-package-lock", *_INSTALL])
-        program = PROGRAMS.get(self.framework)
+        program = self.framework.program
         if program and not (self.work_folder / program).is_file():
             raise EnvironmentSetupError(
-                f"The tests are to be run by {self.framework}, which is not among the installed packages.",
+                f"The tests are to be run by {self.framework.name}, which is not among the installed packages.",
                 "",
-                f"add {self.framework} to devDependencies in package.json, or set testing.framework.",
+                f"add {self.framework.name} to devDependencies in package.json, or set testing.framework.",
             )
         return False
 
@@ -100,3 +108,41 @@ class NodeSetup(Setup):
                     (kept / cache).unlink()
                 (kept / cache).mkdir(exist_ok=True)
         return sorted(found)
+
+
+@dataclass
+class NpmSettings:
+    """Variables and mounts for the set-up sandbox."""
+
+    env: dict[str, str] = field(default_factory=dict)
+    mounts: list[Mount] = field(default_factory=list)
+
+
+def npm_settings(environ: Mapping[str, str]) -> NpmSettings:
+    """The settings in force for a process with `environ`: the machine's and the owner's npmrc, then npm_config_*.
+
+    Tokens and passwords are settings of their own and are left out, as is an address that holds some.
+    """
+    home = Path(environ.get("HOME", "/nonexistent"))
+    files = [Path("/etc/npmrc"), Path(environ.get("npm_config_userconfig") or home / ".npmrc")]
+    values = {name: value for file in files for name, value in _settings(file)}
+    for name, value in environ.items():
+        if name.lower().startswith("npm_config_"):
+            values[name[len("npm_config_") :].lower().replace("_", "-")] = value
+    found = NpmSettings()
+    for name, value in values.items():
+        if _TOLD.fullmatch(name) and value and not _CREDENTIALS.search(value):
+            found.env[f"npm_config_{name}"] = value
+    certificates = Path(found.env.get("npm_config_cafile", "/usr"))
+    if not any(certificates.is_relative_to(folder) for folder in _VISIBLE) and certificates.is_file():
+        found.mounts.append(Mount(certificates, os.fspath(certificates)))
+    return found
+
+
+def _settings(file: Path) -> list[tuple[str, str]]:
+    try:
+        text = file.read_text(errors="replace")
+    except OSError:
+        return []
+    lines = (line.partition("=") for line in text.splitlines() if not line.lstrip().startswith(("#", ";")))
+    return [(name.strip(), value.strip().strip("\"'")) for name, equals, value in lines if equals]

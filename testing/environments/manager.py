@@ -22,14 +22,13 @@ from testing.environments.javascript_setup import NodeSetup
 from testing.environments.python_setup import PythonSetup
 from testing.environments.record import Environment
 from testing.environments.setup import Progress, Setup
-from testing.environments.setup_plan import Framework
 from testing.environments.toolchains import Language
 from testing.errors import EnvironmentSetupError
-from testing.frameworks.framework import language_of
+from testing.frameworks.registry import FRAMEWORKS, language_of
 from testing.sandbox.limits import SETUP_LIMITS, SandboxLimits
-from testing.sandbox.orphans import end_orphans
-from testing.sandbox.ownership import discard
 from testing.sandbox.sandbox import Sandbox
+from testing.sandbox.supervisor import end_orphans
+from testing.sandbox.user import discard
 
 _log = get_logger(__name__)
 
@@ -56,12 +55,12 @@ class EnvironmentManager:
         self._timeout = timeout
         self._limits = limits
 
-    def key(self, source: Path, framework: Framework = "pytest", setup_command: str | None = None) -> str:
+    def key(self, source: Path, framework: str = "pytest", setup_command: str | None = None) -> str:
         """What the environment of the sources at `source` is kept under."""
         setup = _SETUPS[language_of(framework, source)]
         parts = (
             str(_RECIPE),
-            *setup.identity(framework),
+            *setup.identity(FRAMEWORKS[framework]),
             setup_command or "",
             content_hash(source, setup.files(source)),
         )
@@ -71,7 +70,7 @@ class EnvironmentManager:
         self,
         source: Path,
         *,
-        framework: Framework = "pytest",
+        framework: str = "pytest",
         setup_command: str | None = None,
         progress: Progress | None = None,
         label: str = "",
@@ -97,7 +96,13 @@ class EnvironmentManager:
             build = self.root / f"{_BUILDING}{key}-{os.getpid()}"
             try:
                 setup = _SETUPS[language_of(framework, source)](
-                    self._sandbox, build, framework, timeout=self._timeout, limits=self._limits, say=say, label=label
+                    self._sandbox,
+                    build,
+                    FRAMEWORKS[framework],
+                    timeout=self._timeout,
+                    limits=self._limits,
+                    say=say,
+                    label=label,
                 )
                 environment = setup.build(source, key, setup_command, self.root / key)
                 self._failed_log(key).unlink(missing_ok=True)

@@ -1,15 +1,25 @@
-"""A project environment that is ready, as it is recorded in its folder."""
+"""A project environment that is ready, as it is recorded in its folder, and the files its installation wrote.
+
+Those that it writes among the sources (version modules, compiled extensions, catalogues) are not in git, so they are
+kept with the environment and laid into each run folder where they are absent.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from testing.environments.generated import lay_generated
-from testing.environments.setup_plan import PYTHON, VENV, Framework, has_module
 from testing.environments.toolchains import Language, require_toolchain
 from testing.sandbox.mounts import Mount
+from testing.sandbox.user import everything
+
+VENV = "/env/venv"
+PYTHON = f"{VENV}/bin/python"
+_LEFT_OUT_FOLDERS = ("__pycache__", ".pytest_cache")
+_LEFT_OUT_ENDINGS = (".pyc", ".pyo")
 
 
 class Environment(BaseModel):
@@ -22,7 +32,8 @@ class Environment(BaseModel):
     key: str
     python: str = PYTHON
     """The interpreter's path inside the sandbox."""
-    framework: Framework
+    framework: str
+    """By name, as in `testing.framework`."""
     language: Language = "python"
     editable: bool
     """The project itself is installed, pointing to /work."""
@@ -63,3 +74,50 @@ class Environment(BaseModel):
     def has_module(self, module: str) -> bool:
         """Whether a top-level package of that name is installed."""
         return has_module(self.path / "venv", module)
+
+
+def has_module(venv: Path, module: str) -> bool:
+    """Whether `module` lies in the site-packages of the environment at `venv`."""
+    return any(venv.glob(f"lib/python*/site-packages/{module}/__init__.py"))
+
+
+def listing(folder: Path) -> set[str]:
+    """Relative paths of all that is not a folder."""
+    return {
+        path.relative_to(folder).as_posix() for path in everything(folder) if path.is_symlink() or not path.is_dir()
+    }
+
+
+def keep_generated(folder: Path, before: set[str]) -> list[str]:
+    """Reduce `folder` to the regular files that were not there `before`; gives their relative paths, sorted."""
+    kept = []
+    paths = list(everything(folder))[1:]
+    for path in reversed(paths):  # a folder's content before the folder
+        name = path.relative_to(folder).as_posix()
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path.is_symlink() or not path.is_file() or name in before or _left_out(name):
+            path.unlink()
+        else:
+            kept.append(name)
+    return sorted(kept)
+
+
+def _left_out(name: str) -> bool:
+    *folders, last = name.split("/")
+    if last.endswith(_LEFT_OUT_ENDINGS) or any(part in _LEFT_OUT_FOLDERS for part in folders):
+        return True
+    # what setuptools compiles in, and metadata that the environment has in site-packages
+    return name.startswith(("build/temp.", "build/bdist.")) or any(part.endswith(".egg-info") for part in folders)
+
+
+def lay_generated(generated: Path, names: list[str], target: Path) -> None:
+    """Copy `names` from `generated` into the sources at `target` where nothing is there, never through a link."""
+    root = target.resolve()
+    for name in names:
+        destination = root / name
+        if os.path.lexists(destination) or not destination.parent.resolve().is_relative_to(root):
+            continue
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(generated / name, destination, follow_symlinks=False)

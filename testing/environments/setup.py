@@ -10,16 +10,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from testing.environments.generated import keep_generated, listing
 from testing.environments.index_settings import IndexSettings, index_settings
-from testing.environments.record import Environment
-from testing.environments.setup_plan import Framework
+from testing.environments.record import Environment, keep_generated, listing
 from testing.environments.toolchains import Language
 from testing.errors import EnvironmentSetupError
+from testing.frameworks.framework import TestFramework
 from testing.sandbox.limits import SandboxLimits
 from testing.sandbox.mounts import Mount
-from testing.sandbox.ownership import discard
 from testing.sandbox.sandbox import Sandbox, SandboxResult
+from testing.sandbox.user import discard
 
 _TAIL = 4000
 _OURS = ("ready.json", "setup.log", "generated", "packages")
@@ -40,7 +39,7 @@ class Setup(ABC):
         self,
         sandbox: Sandbox,
         build_folder: Path,
-        framework: Framework,
+        framework: TestFramework,
         *,
         timeout: float,
         limits: SandboxLimits,
@@ -63,7 +62,7 @@ class Setup(ABC):
 
     @classmethod
     @abstractmethod
-    def identity(cls, framework: Framework) -> tuple[str, ...]:
+    def identity(cls, framework: TestFramework) -> tuple[str, ...]:
         """What an environment depends on beside the sources: versions of what it is made with."""
 
     @classmethod
@@ -102,7 +101,7 @@ class Setup(ABC):
         environment = Environment(
             path=destination,
             key=key,
-            framework=self.framework,
+            framework=self.framework.name,
             language=self.language,
             editable=editable,
             packages=packages,

@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from testing.environments.javascript_package import read_package
 from testing.errors import InvalidReport
-from testing.frameworks.command import TestCommand
-from testing.frameworks.diagnosis import LONGEST_TOLD, Symptom
-from testing.frameworks.junit import MOST_TESTS, Report, report_text
+from testing.frameworks.compiled_diagnosis import diagnose_compiled
+from testing.frameworks.framework import LONGEST_TOLD, MOST_TESTS, Report, Symptom, TestCommand, TestFramework
+from testing.frameworks.junit import report_text
 
 _REPORT = "/out/report.txt"
 _TARGET = re.compile(r"^ +(?:Running (?:unittests )?(?P<file>\S+) \(|Doc-tests \S+)", re.MULTILINE)
@@ -81,3 +82,13 @@ def _read_target(file: str, text: str, outcomes: dict[str, set[str]], symptoms: 
         if found["outcome"] == "FAILED":
             told = details.get(found["name"], "the test failed")
             symptoms.append(Symptom(test_id, told, told))
+
+
+CARGO = TestFramework(
+    name="cargo",
+    language="rust",
+    recognises=lambda source: (source / "Cargo.toml").is_file() and read_package(source) is None,
+    command=lambda run: cargo_command(run.selection),
+    read=lambda written: read_cargo_report(written.file),
+    diagnose=lambda symptom, names: diagnose_compiled(symptom),
+)

@@ -1,21 +1,28 @@
-"""What is run in the sandbox for a project's tests."""
+"""`testing.test_command`: any other way to run tests, by a shell command that writes JUnit XML to $REPORT."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from testing.sandbox.mounts import Mount
-
-REPORT = "/out/report.xml"
+from testing.frameworks.framework import Report, Selected, TestCommand, TestFramework, Written
+from testing.frameworks.junit import read_report
 
 
-@dataclass(frozen=True)
-class TestCommand:
-    """What to run in the sandbox."""
+def _command(run: Selected) -> TestCommand:
+    return TestCommand(["sh", "-c", run.test_command, "sh", *run.files])
 
-    __test__ = False
 
-    command: list[str]
-    mounts: tuple[Mount, ...] = ()
-    report: str = REPORT
-    """Where it writes what came of the tests."""
+def _read(written: Written) -> Report:
+    return read_report(written.file, written.source, written.modules, python=written.language == "python")
+
+
+COMMAND = TestFramework(
+    name="command",
+    language=None,
+    recognises=lambda source: False,
+    command=_command,
+    read=_read,
+    diagnose=None,
+    exits={
+        126: "testing.test_command names a program that cannot be run",
+        127: "a program that testing.test_command needs was not found",
+    },
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from testing.frameworks.diagnosis import MESSAGE_LENGTH, TRACEBACK_LENGTH, Symptom
+from testing.frameworks.framework import MESSAGE_LENGTH, TRACEBACK_LENGTH, Symptom
 from testing.results import Failure, FailureKind
 
 _MISSING = (

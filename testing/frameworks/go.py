@@ -9,10 +9,11 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, Field, ValidationError
 
+from testing.environments.javascript_package import read_package
 from testing.errors import InvalidReport
-from testing.frameworks.command import TestCommand
-from testing.frameworks.diagnosis import LONGEST_TOLD, Symptom
-from testing.frameworks.junit import MOST_TESTS, Report, report_text
+from testing.frameworks.compiled_diagnosis import diagnose_compiled
+from testing.frameworks.framework import LONGEST_TOLD, MOST_TESTS, Report, Symptom, TestCommand, TestFramework
+from testing.frameworks.junit import report_text
 
 _REPORT = "/out/report.jsonl"
 _MODULE = re.compile(r"^module\s+(\S+)", re.MULTILINE)
@@ -93,3 +94,13 @@ def _module(source: Path) -> str:
     text = file.read_text(errors="replace") if file.is_file() and not file.is_symlink() else ""
     found = _MODULE.search(text)
     return found[1] if found else ""
+
+
+GO = TestFramework(
+    name="go",
+    language="go",
+    recognises=lambda source: (source / "go.mod").is_file() and read_package(source) is None,
+    command=lambda run: go_command(run.selection),
+    read=lambda written: read_go_report(written.file, written.source),
+    diagnose=lambda symptom, names: diagnose_compiled(symptom),
+)

@@ -7,7 +7,6 @@ import re
 import stat
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from xml.parsers import expat
@@ -17,11 +16,10 @@ from junitparser import Failure as FailedResult
 from junitparser.junitparser import FinalResult
 
 from testing.errors import InvalidReport
-from testing.frameworks.diagnosis import Symptom
+from testing.frameworks.framework import MOST_TESTS, Report, Symptom, Written
 
 _LARGEST = 32 << 20
 _DEEPEST = 16
-MOST_TESTS = 100_000
 _LONGEST_ID = 2000
 _FIXTURE = re.compile(r"^(?:setUp|tearDown)(?:Class|Module) \((?P<where>[\w.]+)\)$")
 
@@ -30,18 +28,6 @@ Role = Literal["test", "fixture", "file"]
 
 class _Case(TestCase):
     file = Attr()
-
-
-@dataclass
-class Report:
-    """What the report holds: each test once, with the worst that was said of it."""
-
-    test_ids: list[str] = field(default_factory=list)
-    passed: list[str] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    symptoms: list[Symptom] = field(default_factory=list)
 
 
 def read_report(path: Path, source: Path, modules: Sequence[str], *, python: bool = True) -> Report:
@@ -70,6 +56,11 @@ def read_report(path: Path, source: Path, modules: Sequence[str], *, python: boo
         worst = next(name for name in ("failed", "errors", "skipped", "passed") if name in found)
         getattr(report, worst).append(test_id)
     return report
+
+
+def read_python_report(written: Written) -> Report:
+    """The report of a Python framework; see `read_report`."""
+    return read_report(written.file, written.source, written.modules)
 
 
 def report_text(path: Path, largest: int = _LARGEST) -> str:

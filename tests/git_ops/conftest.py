@@ -117,7 +117,7 @@ def manager(owner: Owner, open_manager: Callable[..., GitManager]) -> GitManager
 
 def work(manager: GitManager, task_id: str, files: dict[str, str], *, run: int = 0) -> Worktree:
     """Do a task: a test commit and a code commit in its worktree."""
-    worktree = manager.create_worktree(task_id)
+    worktree = manager.worktrees.create(task_id)
     test = worktree.path / "tests" / f"test_{task_id}.py"
     test.write_text(f"def test_{task_id}():\n    assert True\n")
     stage(manager, worktree, "tests", run)
@@ -130,7 +130,7 @@ def work(manager: GitManager, task_id: str, files: dict[str, str], *, run: int =
 
 def stage(manager: GitManager, worktree: Worktree, name: str, run: int = 0) -> Commit:
     """Commit what is in the worktree as one stage of its task."""
-    return manager.commit(worktree, f"{worktree.task_id}: {name}", {"Stage": name, "Run": str(run)})
+    return manager.commits.commit(worktree, f"{worktree.task_id}: {name}", {"Stage": name, "Run": str(run)})
 
 
 def passes(tree: str) -> bool:

@@ -33,11 +33,11 @@ OpenManager = Callable[..., GitManager]
 def test_clone_is_repeatable_and_fetch_brings_news(owner: Owner, open_manager: OpenManager) -> None:
     manager = open_manager(owner.checkout)
     manager.clone()
-    before = manager.tip()
+    before = manager.branch.tip()
     owner.commit("new.txt", "x")
-    manager.fetch()
-    assert manager.tip() != before
-    assert manager.base_branch == "main"
+    manager.repository.fetch()
+    assert manager.branch.tip() != before
+    assert manager.repository.base_branch() == "main"
 
 
 @pytest.mark.parametrize("name", ["with space 'and quote'.git", "ünï-%20.git", "a:b.git", "$(touch x).git"])
@@ -46,7 +46,7 @@ def test_odd_folder_names(owner: Owner, open_manager: OpenManager, name: str) ->
     owner.bare.rename(odd)
     manager = open_manager(odd)
     work(manager, "t1", {"src/new.py": "x = 1\n"})
-    result = manager.land("t1", verify=passes)
+    result = manager.landing.land("t1", verify=passes)
     assert result.pushed, result.push_error
 
 
@@ -58,7 +58,7 @@ def test_owner_checkout_is_never_touched(owner: Owner, open_manager: OpenManager
     before = state()
     manager = open_manager(owner.checkout, auto_push=False)
     work(manager, "t1", {"src/new.py": "x = 1\n"})
-    assert manager.land("t1", verify=passes).push_error == ""
+    assert manager.landing.land("t1", verify=passes).push_error == ""
     assert state() == before
     objects = {p.stat().st_ino for p in (owner.checkout / ".git/objects").rglob("*") if p.is_file()}
     ours = {p.stat().st_ino for p in (tmp_path / "work/repo/objects").rglob("*") if p.is_file()}
@@ -68,8 +68,8 @@ def test_owner_checkout_is_never_touched(owner: Owner, open_manager: OpenManager
 def test_missing_base_branch_falls_back_to_the_default(owner: Owner, open_manager: OpenManager) -> None:
     git(owner.bare, "branch", "-m", "main", "trunk")
     manager = open_manager(owner.bare)
-    assert manager.base_branch == "trunk"
-    assert open_manager(owner.bare, branch="trunk", clone=False).base_branch == "trunk"
+    assert manager.repository.base_branch() == "trunk"
+    assert open_manager(owner.bare, branch="trunk", clone=False).repository.base_branch() == "trunk"
 
 
 def test_no_branch_to_fall_back_to(owner: Owner, open_manager: OpenManager) -> None:
@@ -126,7 +126,7 @@ def test_interrupted_clone_is_finished(tmp_path: Path, owner: Owner, open_manage
     manager = open_manager(owner.bare, clone=False)
     manager.recover()
     manager.clone()
-    assert manager.tip()
+    assert manager.branch.tip()
 
 
 def test_hooks_and_configuration_of_a_local_repository_never_run(
@@ -141,7 +141,7 @@ def test_hooks_and_configuration_of_a_local_repository_never_run(
     git(owner.bare, "config", "uploadpack.packObjectsHook", f"touch {marker}; exec")
     manager = open_manager(owner.bare)
     work(manager, "t1", {"src/new.py": "x = 1\n"})
-    assert manager.land("t1", verify=passes).pushed
+    assert manager.landing.land("t1", verify=passes).pushed
     assert not marker.exists()
 
 
@@ -155,7 +155,7 @@ def test_repository_of_another_user_stays_his(owner: Owner, open_manager: OpenMa
             folder.chmod(folder.stat().st_mode | 0o011)
     manager = open_manager(owner.bare)
     work(manager, "t1", {"src/new.py": "x = 1\n"})
-    result = manager.land("t1", verify=passes)
+    result = manager.landing.land("t1", verify=passes)
     assert result.pushed, result.push_error
     assert {path.stat().st_uid for path in owner.bare.rglob("*")} == {nobody}
 
@@ -163,10 +163,10 @@ def test_repository_of_another_user_stays_his(owner: Owner, open_manager: OpenMa
 def test_landing_on_a_checked_out_branch_says_what_to_do(owner: Owner, open_manager: OpenManager) -> None:
     manager = open_manager(owner.checkout, landing=LandingMode.MAIN)
     work(manager, "t1", {"src/new.py": "x = 1\n"})
-    result = manager.land("t1", verify=passes)
+    result = manager.landing.land("t1", verify=passes)
     assert not result.pushed
     assert "checked out" in result.push_error
-    assert manager.is_landed("t1")
+    assert manager.landing.landed("t1")
     assert not (owner.checkout / "src/new.py").exists()
 
 
@@ -241,7 +241,7 @@ def test_token_reaches_git_by_askpass_and_stands_nowhere(
     with git_server(owner.bare.parent, seen) as host:
         manager = open_manager(address.format(host=host), token=token)
         work(manager, "t1", {"src/new.py": "x = 1\n"})
-        result = manager.land("t1", verify=passes)
+        result = manager.landing.land("t1", verify=passes)
         assert result.pushed, result.push_error
         assert manager.url == f"http://{host}/owner.git"
     assert owner.show("agents/integration:src/new.py") == "x = 1"

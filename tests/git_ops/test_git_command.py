@@ -68,12 +68,12 @@ def test_full_disk_is_one_clear_error_and_nothing_is_lost(
     with pytest.raises(DiskFull, match="free some"):
         work(manager, "t2", {"src/big.py": "x = 1\n" * 1000})
     with pytest.raises(DiskFull, match="free some"):
-        manager.write_tree(manager.worktree("t1"))
+        manager.trees.write(manager.worktrees.get("t1"))
     ballast.unlink()
     manager.recover()
     work(manager, "t2", {"src/big.py": "x = 1\n" * 1000})
     for task in ("t1", "t2"):
-        assert manager.land(task, verify=passes).pushed
+        assert manager.landing.land(task, verify=passes).pushed
 
 
 def test_git_that_is_too_old_or_missing_is_told(

@@ -25,22 +25,22 @@ def daemon(repository: Path, work: Path) -> None:
     manager = GitManager(str(repository), work / "repo", workspace_path=work)
     manager.recover()
     manager.clone()
-    manager.sync(lambda tree: True)
+    manager.branch.sync(lambda tree: True)
     for task in TASKS:
-        if manager.is_landed(task):
-            manager.land(task, verify=lambda tree: True)
-            manager.remove_worktree(task, branch=True)
+        if manager.landing.landed(task):
+            manager.landing.land(task, verify=lambda tree: True)
+            manager.worktrees.remove(task, branch=True)
             continue
-        worktree = manager.create_worktree(task)
-        manager.reset_worktree(worktree)
+        worktree = manager.worktrees.create(task)
+        manager.worktrees.reset(worktree)
         if not (worktree.path / f"tests/test_{task}.py").exists():
             (worktree.path / f"tests/test_{task}.py").write_text("def test(): pass\n")
         stage(manager, worktree, "tests")
         (worktree.path / f"src/{task}.py").write_text(f"name = {task!r}\n")
         stage(manager, worktree, "code")
-        manager.export(worktree.branch, work / "runs" / f"{task}-{os.getpid()}")
-        manager.land(task, verify=lambda tree: True)
-        manager.remove_worktree(task, branch=True)
+        manager.trees.export(worktree.branch, work / "runs" / f"{task}-{os.getpid()}")
+        manager.landing.land(task, verify=lambda tree: True)
+        manager.worktrees.remove(task, branch=True)
 
 
 def git_processes(clone: Path) -> list[int]:
@@ -86,7 +86,7 @@ def test_killed_again_and_again_every_task_lands_exactly_once(owner: Owner, tmp_
         git(where, "fsck", "--strict", "--no-dangling")
     for task in TASKS:
         assert owner.show(f"agents/integration:src/{task}.py") == f"name = {task!r}"
-    assert manager.worktrees() == []
+    assert manager.worktrees.all() == []
     assert git(work / "repo", "branch", "--format=%(refname:short)").splitlines() == ["agents/integration"]
     assert list((work / "worktrees").iterdir()) == []
     assert list((work / "repo/worktrees").glob("*")) == []

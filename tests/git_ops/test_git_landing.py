@@ -21,7 +21,7 @@ from git_ops import (
     NothingToLand,
     VerificationFailed,
 )
-from tests.git_ops.conftest import Owner, git, never, passes, stage, work
+from tests.git_ops.conftest import Owner, git, never, passes, work
 
 OpenManager = Callable[..., GitManager]
 BRANCH = "agents/integration"
@@ -29,29 +29,29 @@ BRANCH = "agents/integration"
 
 def test_first_task_lands_as_it_was_verified(manager: GitManager, owner: Owner) -> None:
     worktree = work(manager, "t1", {"src/new.py": "x = 1\n"})
-    tree = manager.write_tree(worktree)
-    result = manager.land("t1", verify=never, verified_tree=tree)
+    tree = manager.trees.write(worktree)
+    result = manager.landing.land("t1", verify=never, verified_tree=tree)
     assert (result.tree, result.pushed, result.already_landed) == (tree, True, False)
     assert owner.log(BRANCH) == ["t1: code", "t1: tests", "first"]
     assert owner.log("main") == ["first"]
-    assert [c.trailers["Stage"] for c in manager.landed_commits()] == ["code", "tests"]
-    assert manager.is_landed("t1")
-    assert not manager.is_landed("t1", run=1)
-    assert not manager.is_landed("t")
+    assert [c.trailers["Stage"] for c in manager.commits.of_task("t1", manager.branch.tip())][::-1] == ["code", "tests"]
+    assert manager.landing.landed("t1")
+    assert not manager.landing.landed("t1", run=1)
+    assert not manager.landing.landed("t")
 
 
 def test_second_task_is_rebased_and_the_result_verified(manager: GitManager, owner: Owner) -> None:
     work(manager, "t1", {"src/app.py": "ONE = 1\ntwo = 2\nthree = 3\nfour = 4\nfive = 5\n"})
     second = work(manager, "t2", {"src/app.py": "one = 1\ntwo = 2\nthree = 3\nfour = 4\nFIVE = 5\n"})
     before = git(second.path, "rev-parse", "HEAD")
-    manager.land("t1", verify=passes)
+    manager.landing.land("t1", verify=passes)
     verified: list[str] = []
 
     def verify(tree: str) -> bool:
         verified.append(tree)
         return True
 
-    result = manager.land("t2", verify=verify, verified_tree=manager.write_tree(second))
+    result = manager.landing.land("t2", verify=verify, verified_tree=manager.trees.write(second))
     assert verified == [result.tree]
     assert owner.show(f"{BRANCH}:src/app.py") == "ONE = 1\ntwo = 2\nthree = 3\nfour = 4\nFIVE = 5"
     assert owner.log(BRANCH) == ["t2: code", "t2: tests", "t1: code", "t1: tests", "first"]
@@ -61,64 +61,64 @@ def test_second_task_is_rebased_and_the_result_verified(manager: GitManager, own
 
 def test_landing_again_changes_nothing(manager: GitManager, owner: Owner) -> None:
     work(manager, "t1", {"src/new.py": "x = 1\n"})
-    first = manager.land("t1", verify=passes)
-    again = manager.land("t1", verify=never)
+    first = manager.landing.land("t1", verify=passes)
+    again = manager.landing.land("t1", verify=never)
     assert again == first.model_copy(update={"already_landed": True})
-    manager.remove_worktree("t1", branch=True)
-    assert manager.land("t1", verify=never) == again
+    manager.worktrees.remove("t1", branch=True)
+    assert manager.landing.land("t1", verify=never) == again
     assert len(owner.log(BRANCH)) == 3
-    assert "+x = 1" in manager.task_diff("t1")
+    assert "+x = 1" in manager.landing.task_diff("t1")
 
 
 def test_red_result_is_not_landed(manager: GitManager, owner: Owner) -> None:
     work(manager, "t1", {"src/new.py": "x = 1\n"})
     with pytest.raises(VerificationFailed, match="t1"):
-        manager.land("t1", verify=lambda tree: False)
-    assert not manager.is_landed("t1")
+        manager.landing.land("t1", verify=lambda tree: False)
+    assert not manager.landing.landed("t1")
     assert "agents" not in git(owner.bare, "branch")
 
 
 def test_conflict_names_the_files_and_disturbs_nothing(manager: GitManager) -> None:
     work(manager, "t1", {"src/app.py": "one = 'a'\n", "docs/ä b.md": "a"})
     second = work(manager, "t2", {"src/app.py": "one = 'b'\n", "docs/ä b.md": "b"})
-    manager.land("t1", verify=passes)
-    tip = manager.tip()
+    manager.landing.land("t1", verify=passes)
+    tip = manager.branch.tip()
     with pytest.raises(LandingConflict, match=r"task t2 .* src/app\.py") as caught:
-        manager.land("t2", verify=never)
+        manager.landing.land("t2", verify=never)
     assert caught.value.files == ("docs/ä b.md", "src/app.py")
-    assert manager.tip() == tip
+    assert manager.branch.tip() == tip
     assert git(second.path, "status", "--short") == ""
-    manager.remove_worktree("t2", branch=True)
+    manager.worktrees.remove("t2", branch=True)
     work(manager, "t2", {"src/app.py": "one = 'b'\n"}, run=1)
-    assert manager.land("t2", verify=passes, run=1).pushed
+    assert manager.landing.land("t2", verify=passes, run=1).pushed
 
 
 def test_task_without_commits_has_nothing_to_land(manager: GitManager) -> None:
-    manager.create_worktree("t1")
+    manager.worktrees.create("t1")
     for task in ("t1", "unknown"):
         with pytest.raises(NothingToLand):
-            manager.land(task, verify=passes)
+            manager.landing.land(task, verify=passes)
 
 
 def test_parts_are_repeatable_and_notice_that_the_branch_moved(manager: GitManager) -> None:
     work(manager, "t1", {"src/a.py": "a = 1\n"})
     work(manager, "t2", {"src/b.py": "b = 1\n"})
-    first, second = manager.prepare_landing("t1"), manager.prepare_landing("t2")
+    first, second = manager.landing.prepare("t1"), manager.landing.prepare("t2")
     assert isinstance(first, Candidate)
     assert isinstance(second, Candidate)
-    assert manager.prepare_landing("t1") == first
+    assert manager.landing.prepare("t1") == first
     stored = Candidate.model_validate_json(first.model_dump_json())
-    landed = manager.advance_landing(stored)
-    assert manager.advance_landing(stored) == landed.model_copy(update={"already_landed": True})
-    assert isinstance(manager.prepare_landing("t1"), LandingResult)
+    landed = manager.landing.advance(stored)
+    assert manager.landing.advance(stored) == landed.model_copy(update={"already_landed": True})
+    assert isinstance(manager.landing.prepare("t1"), LandingResult)
     with pytest.raises(LandingMoved):
-        manager.advance_landing(second)
-    again = manager.prepare_landing("t2")
+        manager.landing.advance(second)
+    again = manager.landing.prepare("t2")
     assert isinstance(again, Candidate)
     assert again.previous == landed.tip
-    manager.advance_landing(again)
-    assert manager.publish(verify=never).pushed
-    assert manager.publish(verify=never).pushed
+    manager.landing.advance(again)
+    assert manager.landing.publish(verify=never).pushed
+    assert manager.landing.publish(verify=never).pushed
 
 
 def test_many_threads_land_one_after_the_other(manager: GitManager, owner: Owner, open_manager: OpenManager) -> None:
@@ -135,11 +135,11 @@ def test_many_threads_land_one_after_the_other(manager: GitManager, owner: Owner
 
     managers = [manager, open_manager(owner.bare, clone=False)]
     with ThreadPoolExecutor(2) as threads:
-        futures = [threads.submit(managers[n % 2].land, task, verify=verify) for n, task in enumerate(tasks)]
+        futures = [threads.submit(managers[n % 2].landing.land, task, verify=verify) for n, task in enumerate(tasks)]
         results = [future.result() for future in futures]
     assert all(result.pushed for result in results)
     assert sorted(owner.log(BRANCH)) == sorted(["first", *(f"{t}: {s}" for t in tasks for s in ("tests", "code"))])
-    assert {c.trailers["Task-Id"] for c in manager.landed_commits()} == set(tasks)
+    assert {c.trailers.get("Task-Id", "") for c in manager.commits.history(manager.branch.tip())} - {""} == set(tasks)
 
 
 # -- an owner at work -------------------------------------------------------------------------------------------------
@@ -147,77 +147,77 @@ def test_many_threads_land_one_after_the_other(manager: GitManager, owner: Owner
 
 def test_owner_pushes_to_base_are_taken_in(manager: GitManager, owner: Owner) -> None:
     work(manager, "t1", {"src/new.py": "x = 1\n"})
-    manager.land("t1", verify=passes)
+    manager.landing.land("t1", verify=passes)
     owner.commit("src/owner.py", "y = 1\n")
     work(manager, "t2", {"src/two.py": "z = 1\n"})
-    manager.land("t2", verify=passes)
+    manager.landing.land("t2", verify=passes)
     assert "Merge main into agents/integration" in owner.log(BRANCH)
     for path in ("src/new.py", "src/owner.py", "src/two.py"):
         owner.show(f"{BRANCH}:{path}")
 
 
 def test_sync_follows_the_owner_and_holds_mixtures_against_the_tests(manager: GitManager, owner: Owner) -> None:
-    assert manager.sync(never).tip == manager.tip()
+    assert manager.branch.sync(never).tip == manager.branch.tip()
     pushed = owner.commit("src/owner.py", "y = 1\n")
-    synced = manager.sync(never)
+    synced = manager.branch.sync(never)
     assert (synced.tip, synced.moved) == (pushed, True)
-    assert not manager.sync(never).moved
+    assert not manager.branch.sync(never).moved
     work(manager, "t1", {"src/new.py": "x = 1\n"})
-    manager.land("t1", verify=passes)
-    tip = manager.tip()
+    manager.landing.land("t1", verify=passes)
+    tip = manager.branch.tip()
     owner.commit("src/owner.py", "y = 2\n")
-    red = manager.sync(lambda tree: False)
+    red = manager.branch.sync(lambda tree: False)
     assert (red.tip, red.moved) == (tip, False)
     assert "tests fail" in red.problem
-    green = manager.sync(passes)
+    green = manager.branch.sync(passes)
     assert green.moved
-    assert manager.tip() == green.tip != tip
+    assert manager.branch.tip() == green.tip != tip
 
 
 def test_owner_merges_and_deletes_the_integration_branch(manager: GitManager, owner: Owner) -> None:
     work(manager, "t1", {"src/new.py": "x = 1\n"})
-    manager.land("t1", verify=passes)
+    manager.landing.land("t1", verify=passes)
     git(owner.bare, "update-ref", "refs/heads/main", f"refs/heads/{BRANCH}")
     owner.commit("src/owner.py", "y = 1\n")
     git(owner.bare, "branch", "-D", BRANCH)
     work(manager, "t2", {"src/two.py": "z = 1\n"})
-    assert manager.land("t2", verify=passes).pushed
+    assert manager.landing.land("t2", verify=passes).pushed
     assert owner.log(BRANCH)[:4] == ["t2: code", "t2: tests", "owner's change", "t1: code"]
-    assert manager.is_landed("t1")
+    assert manager.landing.landed("t1")
 
 
 def test_owner_squashes_the_work_into_base(manager: GitManager, owner: Owner) -> None:
     work(manager, "t1", {"src/new.py": "x = 1\n"})
-    manager.land("t1", verify=passes)
+    manager.landing.land("t1", verify=passes)
     owner.commit("src/new.py", "x = 1\n", "squashed")
     work(manager, "t2", {"src/two.py": "z = 1\n"})
-    assert manager.land("t2", verify=passes).pushed
+    assert manager.landing.land("t2", verify=passes).pushed
 
 
 def test_conflict_with_the_owner_is_told_and_work_goes_on(manager: GitManager, owner: Owner) -> None:
     work(manager, "t1", {"src/app.py": "ours = 1\n"})
-    manager.land("t1", verify=passes)
+    manager.landing.land("t1", verify=passes)
     owner.commit("src/app.py", "theirs = 1\n")
     with pytest.raises(MergeConflict, match=r"agents/integration and main: conflict in src/app\.py"):
-        manager.sync()
+        manager.branch.sync()
     work(manager, "t2", {"src/two.py": "z = 1\n"})
-    assert manager.land("t2", verify=passes).pushed
+    assert manager.landing.land("t2", verify=passes).pushed
     assert owner.show(f"{BRANCH}:src/app.py") == "ours = 1"
 
 
 def test_others_pushed_to_the_landing_branch_meanwhile(manager: GitManager, owner: Owner) -> None:
     work(manager, "t1", {"src/new.py": "x = 1\n"})
-    manager.land("t1", verify=passes)
+    manager.landing.land("t1", verify=passes)
     owner.commit("src/fix.py", "fix = 1\n", "owner's fix", branch=BRANCH)
     work(manager, "t2", {"src/two.py": "z = 1\n"})
-    manager.land("t2", verify=passes)
+    manager.landing.land("t2", verify=passes)
     assert owner.log(BRANCH) == ["t2: code", "t2: tests", "owner's fix", "t1: code", "t1: tests", "first"]
 
 
 def test_push_race_is_won_by_landing_on_top(manager: GitManager, owner: Owner) -> None:
     """Someone pushes between our fetch and our push."""
     work(manager, "t1", {"src/new.py": "x = 1\n"})
-    manager.land("t1", verify=passes)
+    manager.landing.land("t1", verify=passes)
     work(manager, "t2", {"src/two.py": "z = 1\n"})
     verified: list[str] = []
 
@@ -227,17 +227,17 @@ def test_push_race_is_won_by_landing_on_top(manager: GitManager, owner: Owner) -
         verified.append(tree)
         return True
 
-    result = manager.land("t2", verify=verify)
+    result = manager.landing.land("t2", verify=verify)
     assert result.pushed
     assert len(verified) == 2
     assert result.tip == git(owner.bare, "rev-parse", BRANCH)
     assert owner.log(BRANCH)[:3] == ["t2: code", "t2: tests", "owner's fix"]
-    assert manager.land("t2", verify=never).already_landed
+    assert manager.landing.land("t2", verify=never).already_landed
 
 
 def test_mixture_that_fails_is_not_pushed(manager: GitManager, owner: Owner) -> None:
     work(manager, "t1", {"src/new.py": "x = 1\n"})
-    manager.land("t1", verify=passes)
+    manager.landing.land("t1", verify=passes)
     work(manager, "t2", {"src/two.py": "z = 1\n"})
     verdicts = [True, False]
 
@@ -246,54 +246,54 @@ def test_mixture_that_fails_is_not_pushed(manager: GitManager, owner: Owner) -> 
             owner.commit("src/fix.py", "fix = 1\n", "owner's fix", branch=BRANCH)
         return verdicts.pop(0)
 
-    result = manager.land("t2", verify=verify)
+    result = manager.landing.land("t2", verify=verify)
     assert not result.pushed
     assert "tests fail" in result.push_error
-    assert manager.is_landed("t2")
+    assert manager.landing.landed("t2")
     assert owner.log(BRANCH)[0] == "owner's fix"
 
 
 def test_owner_takes_back_a_landing_by_force(manager: GitManager, owner: Owner) -> None:
     work(manager, "t1", {"src/new.py": "x = 1\n"})
     work(manager, "t2", {"src/two.py": "z = 1\n"})
-    manager.land("t1", verify=passes)
+    manager.landing.land("t1", verify=passes)
     good = git(owner.bare, "rev-parse", BRANCH)
-    manager.land("t2", verify=passes)
+    manager.landing.land("t2", verify=passes)
     git(owner.bare, "update-ref", f"refs/heads/{BRANCH}", good)
     work(manager, "t3", {"src/three.py": "y = 1\n"})
-    assert manager.land("t3", verify=passes).pushed
+    assert manager.landing.land("t3", verify=passes).pushed
     assert owner.log(BRANCH) == ["t3: code", "t3: tests", "t1: code", "t1: tests", "first"]
-    assert not manager.is_landed("t2")
+    assert not manager.landing.landed("t2")
 
 
 def test_remote_away_keeps_landings_and_pushes_them_later(manager: GitManager, owner: Owner) -> None:
     work(manager, "t1", {"src/new.py": "x = 1\n"})
     away = owner.bare.with_name("away.git")
     owner.bare.rename(away)
-    result = manager.land("t1", verify=passes)
+    result = manager.landing.land("t1", verify=passes)
     assert not result.pushed
     assert "no such folder" in result.push_error
-    assert manager.is_landed("t1")
-    assert not manager.sync().fetched
-    assert not manager.publish(verify=passes).pushed
+    assert manager.landing.landed("t1")
+    assert not manager.branch.sync().fetched
+    assert not manager.landing.publish(verify=passes).pushed
     away.rename(owner.bare)
     owner.commit("src/fix.py", "fix = 1\n")
-    assert manager.publish(verify=passes).pushed
+    assert manager.landing.publish(verify=passes).pushed
     assert owner.log(BRANCH)[0] == "t1: code"
-    assert manager.land("t1", verify=never).pushed
+    assert manager.landing.land("t1", verify=never).pushed
 
 
 def test_lost_clone_takes_up_the_remote_landing_branch(
     manager: GitManager, owner: Owner, open_manager: OpenManager, tmp_path: Path
 ) -> None:
     work(manager, "t1", {"src/new.py": "x = 1\n"})
-    manager.land("t1", verify=passes)
+    manager.landing.land("t1", verify=passes)
     shutil.rmtree(tmp_path / "work")
     again = open_manager(owner.bare)
-    again.sync()
-    assert again.is_landed("t1")
+    again.branch.sync()
+    assert again.landing.landed("t1")
     work(again, "t2", {"src/two.py": "z = 1\n"})
-    assert again.land("t2", verify=passes).pushed
+    assert again.landing.land("t2", verify=passes).pushed
     assert len(owner.log(BRANCH)) == 5
 
 
@@ -304,7 +304,7 @@ def test_mode_main_lands_on_the_base_branch(owner: Owner, open_manager: OpenMana
     manager = open_manager(owner.bare, landing="main")
     work(manager, "t1", {"src/new.py": "x = 1\n"})
     owner.commit("src/owner.py", "y = 1\n")
-    assert manager.land("t1", verify=passes).branch == "main"
+    assert manager.landing.land("t1", verify=passes).branch == "main"
     assert owner.log("main") == ["t1: code", "t1: tests", "owner's change", "first"]
     assert git(owner.bare, "branch", "--format=%(refname:short)") == "main"
 
@@ -314,24 +314,24 @@ def test_mode_branch_pushes_each_task_by_itself(owner: Owner, open_manager: Open
     for task in ("t1", "t2"):
         work(manager, task, {f"src/{task}.py": "x = 1\n"})
         owner.commit(f"src/owner_{task}.py", "y = 1\n")
-        result = manager.land(task, verify=passes)
+        result = manager.landing.land(task, verify=passes)
         assert (result.branch, result.pushed) == (f"agents/task/{task}", True)
     assert owner.log("agents/task/t2") == ["t2: code", "t2: tests", "owner's change", "owner's change", "first"]
-    assert manager.land("t1", verify=never).already_landed
-    manager.remove_worktree("t1", branch=True)
+    assert manager.landing.land("t1", verify=never).already_landed
+    manager.worktrees.remove("t1", branch=True)
     work(manager, "t1", {"src/t1.py": "x = 2\n"}, run=1)
-    assert manager.land("t1", verify=passes, run=1).pushed
+    assert manager.landing.land("t1", verify=passes, run=1).pushed
     assert owner.show("agents/task/t1:src/t1.py") == "x = 2"
 
 
 def test_mode_branch_never_overwrites_what_others_pushed(owner: Owner, open_manager: OpenManager) -> None:
     manager = open_manager(owner.bare, landing=LandingMode.BRANCH)
     work(manager, "t1", {"src/t1.py": "x = 1\n"})
-    manager.land("t1", verify=passes)
+    manager.landing.land("t1", verify=passes)
     owner.commit("src/fix.py", "y = 1\n", "owner's fix", branch="agents/task/t1")
-    manager.remove_worktree("t1", branch=True)
+    manager.worktrees.remove("t1", branch=True)
     work(manager, "t1", {"src/t1.py": "x = 2\n"}, run=1)
-    result = manager.land("t1", verify=passes, run=1)
+    result = manager.landing.land("t1", verify=passes, run=1)
     assert not result.pushed
     assert "someone else pushed" in result.push_error
     assert owner.log("agents/task/t1")[0] == "owner's fix"
@@ -340,21 +340,6 @@ def test_mode_branch_never_overwrites_what_others_pushed(owner: Owner, open_mana
 def test_without_auto_push_nothing_leaves_the_clone(owner: Owner, open_manager: OpenManager) -> None:
     manager = open_manager(owner.bare, auto_push=False)
     work(manager, "t1", {"src/new.py": "x = 1\n"})
-    result = manager.land("t1", verify=passes)
+    result = manager.landing.land("t1", verify=passes)
     assert (result.pushed, result.push_error) == (False, "")
     assert git(owner.bare, "branch", "--format=%(refname:short)") == "main"
-
-
-def test_branches_by_hand(manager: GitManager, owner: Owner) -> None:
-    worktree = work(manager, "t1", {"src/new.py": "x = 1\n"})
-    assert manager.create_branch("agents/side", manager.tip())
-    assert not manager.create_branch("agents/side", manager.tip())
-    merged = manager.merge_branch(worktree.branch, "agents/side")
-    assert merged == git(worktree.path, "rev-parse", "HEAD")
-    manager.push("agents/side")
-    assert owner.log("agents/side")[0] == "t1: code"
-    other = manager.create_worktree("t2")
-    (other.path / "src/new.py").write_text("x = 2\n")
-    stage(manager, other, "code")
-    with pytest.raises(MergeConflict, match=r"src/new\.py"):
-        manager.merge_branch(other.branch, "agents/side")

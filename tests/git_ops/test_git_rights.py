@@ -42,8 +42,8 @@ def test_a_changed_configuration_of_the_clone_is_put_back(
     git(clone, "config", *words)
     assert (clone / "config").read_text() != before
     work(manager, "t1", {"src/app.py": "one = 2\n"})
-    manager.land("t1", verify=passes)
-    manager.push("agents/integration")
+    manager.landing.land("t1", verify=passes)
+    manager.repository.push(manager.branch.tip(), "agents/integration")
     assert owner.show("agents/integration:src/app.py") == "one = 2"
     assert git(evil, "for-each-ref") == ""
     assert not [name for name in git(owner.bare, "for-each-ref", "--format=%(refname)").split() if "stolen" in name]

@@ -119,9 +119,9 @@ KEY = PLANTED["GitHub Token"]
 
 @pytest.mark.parametrize("place", ["src/app.py", "notes.md", "tests/test_keys.py"])
 def test_a_change_with_a_secret_is_not_recorded(manager: GitManager, place: str, tmp_path: Path) -> None:
-    worktree = manager.create_worktree("t1")
+    worktree = manager.worktrees.create("t1")
     (worktree.path / place).write_text(f"one = 1\n{KEY}\n")
-    for record in (lambda: manager.write_tree(worktree), lambda: stage(manager, worktree, "code")):
+    for record in (lambda: manager.trees.write(worktree), lambda: stage(manager, worktree, "code")):
         with pytest.raises(SecretFound, match="line 2: GitHub Token") as caught:
             record()
         assert KEY.split()[-1] not in str(caught.value)
@@ -132,36 +132,36 @@ def test_a_change_with_a_secret_is_not_recorded(manager: GitManager, place: str,
 def test_a_tree_that_was_made_otherwise_is_looked_over_as_it_is_committed(
     manager: GitManager, open_manager: Callable[..., GitManager], owner: Owner
 ) -> None:
-    worktree = manager.create_worktree("t1")
+    worktree = manager.worktrees.create("t1")
     (worktree.path / "keys.env").write_text(f"{KEY}\n")
     careless = GitManager(
         str(owner.bare), worktree.path.parents[1] / "repo", workspace_path=worktree.path.parents[1],
         may_hold_secrets=["*.env"],
     )  # fmt: skip
-    tree = careless.write_tree(worktree)
+    tree = careless.trees.write(worktree)
     with pytest.raises(SecretFound):
-        manager.commit(worktree, "code", {"Stage": "code"}, tree=tree)
-    assert careless.commit(worktree, "code", {"Stage": "code"}, tree=tree).tree == tree
+        manager.commits.commit(worktree, "code", {"Stage": "code"}, tree=tree)
+    assert careless.commits.commit(worktree, "code", {"Stage": "code"}, tree=tree).tree == tree
 
 
 def test_a_secret_of_this_machine_is_found_whatever_it_looks_like(manager: GitManager) -> None:
     register_secret("mydogsname")
     for path, text in {"src/app.py": "# mydogsname", "mydogsname.py": "x = 1\n"}.items():
-        worktree = manager.create_worktree(f"t{len(path)}")
+        worktree = manager.worktrees.create(f"t{len(path)}")
         (worktree.path / path).write_text(text)
         with pytest.raises(SecretFound) as caught:
-            manager.write_tree(worktree)
+            manager.trees.write(worktree)
         assert "mydogsname" not in str(caught.value)
 
 
 def test_a_message_holds_no_secret(manager: GitManager) -> None:
     worktree = work(manager, "t1", {"src/app.py": "one = 2\n"})
     (worktree.path / "src/app.py").write_text("one = 3\n")
-    assert "[redacted]" in manager.commit(worktree, f"Use {KEY}", {"Stage": "more"}).subject
+    assert "[redacted]" in manager.commits.commit(worktree, f"Use {KEY}", {"Stage": "more"}).subject
 
 
 def test_a_change_that_is_too_large_to_be_looked_over_is_refused(manager: GitManager) -> None:
-    worktree = manager.create_worktree("t1")
+    worktree = manager.worktrees.create("t1")
     (worktree.path / "data.txt").write_text("word word\n" * 300_000)
     with pytest.raises(UnsafeContent, match="make a smaller change"):
-        manager.write_tree(worktree)
+        manager.trees.write(worktree)

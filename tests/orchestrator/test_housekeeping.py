@@ -50,7 +50,7 @@ def test_what_is_past_its_time_goes(make_house: MakeHouse) -> None:
         assert services.store.ledger.usage("task") == before
         left = [line for line in services.store.journal.latest() if line.task_id]
         assert left == services.store.journal.latest(task_id=waiting)
-        assert services.git.tasks() == []
+        assert services.git.worktrees.tasks() == []
         assert services.store.tasks.get(task_id).reason_detail == ended.reason_detail
     finally:
         engine.stop(5)

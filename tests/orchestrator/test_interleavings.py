@@ -11,7 +11,7 @@ import psutil
 import pytest
 from pydantic import JsonValue
 
-from git_ops.locks import locked
+from git_ops.repository import locked
 from memory import DatabaseLocked, MemoryStore, Task, TaskStatus
 from orchestrator.engine.engine import Job, Steps
 from orchestrator.idle.ceo_loop import CEOLoop

@@ -13,9 +13,9 @@ from orchestrator.coding.method import Standing, Try
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
 from orchestrator.small_models.recombining import Recombining
+from orchestrator.small_models.search_program import Recombination
 from orchestrator.small_models.settings import ALL
 from orchestrator.small_models.state import Sample, SmallState
-from testing import Recombination
 
 SURE = Recombination(code="x", found=2, agreeing=2, proven=True)
 SEVERAL = Recombination(code="x", found=3, agreeing=1, proven=True)

@@ -65,7 +65,7 @@ def test_nothing_of_an_answer_makes_git_run_anything(project: Verification, name
         project.bench.facts(project.tests_commit, commit)
         assert project.bench.diff(project.tests_commit, commit)
     assert not marker.exists()
-    worktree = project.services.git.worktree(project.task.id)
+    worktree = project.services.git.worktrees.get(project.task.id)
     assert (worktree.path / ".git").is_file()
     assert not [
         path for path in worktree.path.rglob("*") if path.name.casefold() == ".git" and path.parent != worktree.path
@@ -99,7 +99,7 @@ def test_git_is_not_asked_in_a_worktree_that_was_tampered_with(
     git(tmp_path, "init", "-q", str(git_folder))
     (git_folder / ".git/config").write_text("[core]\n\trepositoryformatversion = 0\n" + config(marker))
     bench = project.bench
-    worktree = project.services.git.worktree(project.task.id)
+    worktree = project.services.git.worktrees.get(project.task.id)
     pointer = worktree.path / ".git"
     kept = pointer.read_text()
     try:

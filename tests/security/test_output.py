@@ -8,7 +8,8 @@ import pytest
 
 from testing import Environment, TestRunner
 from testing.errors import InvalidReport
-from testing.frameworks.junit import MOST_TESTS, read_report
+from testing.frameworks.framework import MOST_TESTS
+from testing.frameworks.junit import read_report
 from tests.testing.conftest import Tree
 
 pytestmark = pytest.mark.probe("hostile")

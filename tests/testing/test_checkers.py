@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from testing import Checker, Environment, EnvironmentManager, Sandbox, TestRunner
+from testing import Environment, EnvironmentManager, Sandbox, TestRunner
 from testing.checks.checkers import run_checker
 from tests.testing.conftest import Tree
 
@@ -34,7 +34,7 @@ FILES = {
 @pytest.mark.parametrize("checker", ["ruff", "coverage"])
 @pytest.mark.parametrize("left", ["mkfifo /out/checked", "printf '[%.0s' $(seq 100000) > /out/checked"])
 def test_whatever_a_checker_leaves_is_no_report(
-    sandbox: Sandbox, base_environment: Environment, tree: Tree, checker: Checker, left: str
+    sandbox: Sandbox, base_environment: Environment, tree: Tree, checker: str, left: str
 ) -> None:
     fake = base_environment.model_copy(update={"python": "/work/python"})
     source = tree({**FILES, "python": f"#!/bin/sh\n[ -e /out/checked ] || {left}\n"})
@@ -48,8 +48,7 @@ def test_what_ruff_mypy_and_coverage_say(tmp_path: Path, tree: Tree) -> None:
     sandbox = Sandbox("required")
     runner, environments = TestRunner(sandbox), EnvironmentManager(tmp_path / "data", sandbox)
     told = {}
-    checkers: tuple[Checker, ...] = ("ruff", "mypy", "coverage")
-    for checker in checkers:
+    for checker in ("ruff", "mypy", "coverage"):
         source = tree(FILES)
         told[checker] = runner.check(source, environments.ensure(source), checker)
     ruff, mypy, coverage = told["ruff"], told["mypy"], told["coverage"]

@@ -12,8 +12,8 @@ from testing.environments.toolchains import find_toolchain
 from testing.errors import InvalidReport
 from testing.frameworks.cargo import cargo_command, read_cargo_report
 from testing.frameworks.compiled_diagnosis import diagnose_compiled
-from testing.frameworks.framework import detect_framework
 from testing.frameworks.go import go_command, read_go_report
+from testing.frameworks.registry import detect_framework
 from testing.sandbox.limits import GIB
 from tests.testing.conftest import Tree
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from testing import Environment, Mutation, MutationTask, TestRunner
+from testing import Environment, Mutation, MutationTask, TestRunner, mutate
 from testing.strength.mutation.operators import Function, header, mutants, spread
 from tests.testing.conftest import Tree
 
@@ -54,7 +54,7 @@ def examine(runner: TestRunner, base_environment: Environment, tree: Tree) -> Ex
             module="shop.price", source=source, functions=list(functions), tests=[list(lines) for lines in tests],
             samples=list(samples),
         )  # fmt: skip
-        return runner.mutate(folder, base_environment, task)
+        return mutate(runner.place(folder, base_environment), task)
 
     return run
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 
 from testing import end_orphans
-from testing.sandbox.bubblewrap import find_bwrap
+from testing.sandbox.confinement import find_bwrap
 from tests.testing.test_supervision import alive, eventually
 
 

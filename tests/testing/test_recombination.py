@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from testing import Environment, Recombination, RecombinationTask, TestRunner
-from testing.strength.recombination.choice import MOST_PROBES, RESULT, best, probes
-from testing.strength.recombination.edits import STAGES, changes
-from testing.strength.recombination.solutions import computes_unused, read_solution, written
-from testing.strength.recombination.templates import Hints, empty_cases, usual_mends
+from orchestrator.small_models.search.edits import STAGES, changes
+from orchestrator.small_models.search.solutions import best, computes_unused, read_solution, written
+from orchestrator.small_models.search.templates import Hints, empty_cases, usual_mends
+from orchestrator.small_models.search_program import Recombination, RecombinationTask, recombine
+from testing import Environment, TestRunner
+from testing.strength.mutation.probes import MOST_PROBES, RESULT, probes
 from tests.testing.conftest import Tree
 
 # The first refuses what is wrong but adds up badly; the second adds up well but refuses nothing.
@@ -55,7 +56,7 @@ def search(runner: TestRunner, base_environment: Environment, tree: Tree) -> Sea
     ) -> Recombination:
         source = tree({"money.py": "def doubled(number: int) -> int:\n    return sum([number] * 2)\n"})
         task = RecombinationTask(module=module, function=function, samples=list(samples), tests=tests, seconds=seconds)
-        return runner.recombine(source, base_environment, task)
+        return recombine(runner.place(source, base_environment), task)
 
     return run
 
@@ -303,13 +304,15 @@ def _function(parts: list[str]) -> ast.FunctionDef:
 
 def test_the_search_is_given_away_as_plain_files(tmp_path: Path) -> None:
     """It runs in the project's own environment, which has none of our packages."""
-    import testing.strength.recombination
+    import orchestrator.small_models.search
 
-    folder = Path(testing.strength.recombination.__file__).parent
+    folder = Path(orchestrator.small_models.search.__file__).parent
     for file in folder.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.level == 0:
-                assert node.module in {"__future__", "collections.abc", "dataclasses", "pathlib", "types", "typing"}
+                module, known = str(node.module), {"__future__", "collections.abc", "dataclasses", "pathlib"}
+                beside = module.startswith("testing.strength.mutation.")  # given away with it
+                assert beside or module in known | {"types", "typing"}
 
 
 ACCOUNT = """class Account:
@@ -335,7 +338,7 @@ def test_a_method_is_mended_in_its_class(runner: TestRunner, base_environment: E
         ],
         seconds=2.5,
     )
-    found = runner.recombine(tree({"bank.py": ACCOUNT}), base_environment, task)
+    found = recombine(runner.place(tree({"bank.py": ACCOUNT}), base_environment), task)
 
     assert found.code.startswith("class Account:\n\n    def balance_at(self, day):")
     assert "<= day" in found.code
@@ -380,12 +383,12 @@ def test_what_no_test_runs_is_not_proven_unless_it_is_there_already(
     present: bool, runner: TestRunner, base_environment: Environment, tree: Tree
 ) -> None:
     task = RecombinationTask(module="m", function="fee", samples=[FEE], tests=FEE_TESTS, seconds=4, present=present)
-    found = runner.recombine(tree({"m.py": ""}), base_environment, task)
+    found = recombine(runner.place(tree({"m.py": ""}), base_environment), task)
     assert found.code
     kept = "// 10" in found.code
     assert found.proven is (present or not kept)
     assert kept, "the search cut the branch off: this test needs another example"
     plain = FEE.replace("    if x > 100:\n        return x // 10\n", "")
-    found = runner.recombine(tree({"m.py": ""}), base_environment, task.model_copy(update={"samples": [plain]}))
+    found = recombine(runner.place(tree({"m.py": ""}), base_environment), task.model_copy(update={"samples": [plain]}))
     assert found.code
     assert found.proven

@@ -11,9 +11,9 @@ import pytest
 
 from testing import Environment, EnvironmentManager, EnvironmentSetupError, Sandbox, SandboxLimits, TestRunner
 from testing.environments.toolchains import find_toolchain
-from testing.frameworks.framework import declared_tests, detect_framework
-from testing.frameworks.javascript_diagnosis import diagnose_javascript
-from testing.frameworks.javascript_report import read_javascript_report
+from testing.frameworks.declared import declared_tests
+from testing.frameworks.javascript_report import diagnose_javascript, read_javascript_report
+from testing.frameworks.registry import detect_framework
 from testing.sandbox.limits import MIB
 from tests.testing.conftest import Tree
 
@@ -83,7 +83,7 @@ def with_packages(manager: EnvironmentManager, tree: Tree, framework: str, versi
     if not npm_registry():
         pytest.skip("npm reaches no registry")
     package = json.loads(PACKAGE) | {"devDependencies": {framework: version}}
-    return manager.ensure(tree({"package.json": json.dumps(package)}), framework=framework)  # type: ignore[arg-type]
+    return manager.ensure(tree({"package.json": json.dumps(package)}), framework=framework)
 
 
 def test_node_ids_kinds_and_counts(runner: TestRunner, node_environment: Environment, tree: Tree) -> None:

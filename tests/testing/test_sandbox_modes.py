@@ -9,10 +9,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from testing import Mount, Sandbox, SandboxLimits, SandboxUnavailable
-from testing.sandbox.identity import identity_for
+from testing.sandbox.confinement import closed_folder, on_host
 from testing.sandbox.mounts import base_interpreter
-from testing.sandbox.remedies import remedy_for
-from testing.sandbox.unconfined import closed_folder, on_host
+from testing.sandbox.sandbox import sandbox_remedy
+from testing.sandbox.user import identity_for
 
 PYTHON_REACHABLE = os.getuid() != 0 or closed_folder(base_interpreter().executable, identity_for("nobody")) is None
 
@@ -136,4 +136,4 @@ def test_sandbox_paths_are_written_back_where_nothing_is_mounted() -> None:
     ],
 )
 def test_remedies(detail: str, words: str) -> None:
-    assert words in remedy_for(detail)
+    assert words in sandbox_remedy(detail)

@@ -14,7 +14,7 @@ from orchestrator.idle.facts.failing import failing_tests
 from orchestrator.idle.facts.reading import missing_docstrings, todo_comments, untested_functions
 from orchestrator.suite import Suite
 from orchestrator.workbench.sources import is_source
-from testing import Checked, Checker, Finding
+from testing import Checked, Finding
 
 RUNNING = frozenset({FactKind.FAILING_TESTS, FactKind.TYPES, FactKind.LINT})
 """Kinds for which code of the repository, or chosen by it, has to run."""
@@ -78,7 +78,7 @@ class FactFinder:
                 with self._suite.exported(treeish) as (folder, _):
                     return look(folder)
 
-    def _checked(self, kind: FactKind, treeish: str, checker: Checker, notes: list[str]) -> list[Fact]:
+    def _checked(self, kind: FactKind, treeish: str, checker: str, notes: list[str]) -> list[Fact]:
         checked = self._suite.check(treeish, checker, _LABEL)
         if checked is None:
             return []

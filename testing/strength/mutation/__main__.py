@@ -21,9 +21,8 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from ..recombination.jury import MOST_TESTS, Jury, module_of
-from ..recombination.solutions import identity
 from .further_calls import Further, distinguishing
+from .jury import MOST_TESTS, Jury, identity, module_of
 from .operators import Function, Mutant, header, mutants, spread
 
 _FIRST_SECONDS = 1.0

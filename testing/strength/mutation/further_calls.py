@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import CodeType
 
-from ..recombination.choice import probes
-from ..recombination.jury import RAISED, Jury
+from .jury import RAISED, Jury
+from .probes import probes
 
 _MOST_CASES = 3
 _MOST_ALIVE = 12

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..recombination.change import Change
+from .change import Change
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -1,4 +1,9 @@
-"""Solutions as syntax trees: what of an answer takes part, and how a found one is written down."""
+"""Solutions as syntax trees: what of an answer takes part, which of several is right, and how it is written down.
+
+Several found solutions all pass the tests, so that something else has to tell them apart. The samples do: most of what
+they do is right, and a change that mends one test by breaking what nobody tested moves away from them. So solutions and
+samples are asked the same further questions, and the solution that answers most of them as the samples do is taken.
+"""
 
 from __future__ import annotations
 
@@ -54,10 +59,21 @@ def compiled(solution: Solution) -> CodeType:
     return compile(ast.fix_missing_locations(ast.Module(body, [])), "<candidate>", "exec")
 
 
-def identity(code: CodeType) -> object:
-    """What a code object does, without where it stands in a file: equal for programs that cannot be told apart."""
-    constants = tuple(identity(item) if isinstance(item, CodeType) else (type(item), item) for item in code.co_consts)
-    return (code.co_code, code.co_names, code.co_varnames, code.co_argcount, constants)
+def best(found: Sequence[Sequence[int]], samples: Sequence[tuple[float, Sequence[int]]]) -> int:
+    """Place of the solution whose outcomes agree best with those of the samples, each of which has a weight.
+
+    Among equals the one that most other solutions agree with, then the first.
+    """
+
+    def agreement(outcomes: Sequence[int]) -> tuple[float, int]:
+        with_samples = sum(
+            weight * sum(mine == theirs for mine, theirs in zip(outcomes, sample, strict=True))
+            for weight, sample in samples
+        )
+        with_others = sum(mine == theirs for other in found for mine, theirs in zip(outcomes, other, strict=True))
+        return with_samples, with_others
+
+    return max(range(len(found)), key=lambda place: agreement(found[place]))
 
 
 def in_lines(solution: Solution) -> tuple[CodeType, list[tuple[int, str]]]:

@@ -1,10 +1,11 @@
 """Searches for a solution among changes of solutions that nearly work. Runs in the sandbox: it runs what models wrote.
 
-    python -m ai_agents_sandboxed.recombination TASK.json RESULT.json
+    python -m ai_agents_sandboxed.search TASK.json RESULT.json
 
 The task: `module` and `function` (names), `samples` (answers as source), `tests` (bodies, one assertion each) and
 `seconds`; with `present` the last sample is the function as it is. The result: `code` (source, or empty), `tried`,
-`best` and `of` (tests passed by the best, and all); of what was found: `found`, `agreeing`, `proven` (`recombiner.py`).
+`best` and `of` (tests passed by the best, and all); of what was found: `found`, `agreeing`, `proven`, as
+`search_program.py` says.
 Whoever asked verifies what was found with the real test runner: nothing here is believed.
 """
 
@@ -21,10 +22,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .choice import best, probes
+from testing.strength.mutation.jury import Jury, identity, module_of
+from testing.strength.mutation.probes import probes
+
 from .edits import STAGES, changes
-from .jury import Jury, module_of
-from .solutions import Solution, compiled, computes_unused, identity, in_lines, read_solution, written
+from .solutions import Solution, best, compiled, computes_unused, in_lines, read_solution, written
 from .templates import Hints, constants_of, empty_cases, one_argument_calls
 
 _DEEPEST = 2

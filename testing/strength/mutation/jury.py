@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
-from .choice import RESULT, Probe
+from .probes import RESULT, Probe
 
 _SECONDS = 1.0
 """After which a worker that does not answer is replaced: it waits for something, or the machine is busy."""
@@ -63,6 +63,12 @@ def module_of(name: str, imports: Sequence[ast.stmt]) -> ModuleType:
         with contextlib.suppress(Exception):
             exec(compile(ast.Module([node], []), "<imports>", "exec"), vars(module))  # noqa: S102  # in the sandbox
     return module
+
+
+def identity(code: CodeType) -> object:
+    """What a code object does, without where it stands in a file: equal for programs that cannot be told apart."""
+    constants = tuple(identity(item) if isinstance(item, CodeType) else (type(item), item) for item in code.co_consts)
+    return (code.co_code, code.co_names, code.co_varnames, code.co_argcount, constants)
 
 
 class Jury:

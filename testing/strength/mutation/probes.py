@@ -1,9 +1,4 @@
-"""Which of several found solutions is right: they all pass the tests, so that something else has to tell them apart.
-
-The samples do. Most of what they do is right, and a change that mends one test by breaking what nobody tested moves
-away from them. So solutions and samples are asked the same further questions, made from the tests' own calls, and the
-solution that answers most of them as the samples do is taken.
-"""
+"""Further questions to solutions of a task: calls like those of its tests, with other arguments."""
 
 from __future__ import annotations
 
@@ -61,23 +56,6 @@ def probes(
         if len(found) >= MOST_PROBES:
             break
     return list(found.values())
-
-
-def best(found: Sequence[Sequence[int]], samples: Sequence[tuple[float, Sequence[int]]]) -> int:
-    """Place of the solution whose outcomes agree best with those of the samples, each of which has a weight.
-
-    Among equals the one that most other solutions agree with, then the first.
-    """
-
-    def agreement(outcomes: Sequence[int]) -> tuple[float, int]:
-        with_samples = sum(
-            weight * sum(mine == theirs for mine, theirs in zip(outcomes, sample, strict=True))
-            for weight, sample in samples
-        )
-        with_others = sum(mine == theirs for other in found for mine, theirs in zip(outcomes, other, strict=True))
-        return with_samples, with_others
-
-    return max(range(len(found)), key=lambda place: agreement(found[place]))
 
 
 def _calls(name: str, lines: Sequence[str]) -> list[tuple[list[ast.stmt], ast.Call]]:

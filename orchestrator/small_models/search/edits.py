@@ -13,7 +13,8 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .change import Change, expression_places
+from testing.strength.mutation.change import Change, expression_places
+
 from .templates import Hints, exchanges, usual_mends, wrappings
 
 _BLOCKS = ("body", "orelse", "finalbody")

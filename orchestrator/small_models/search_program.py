@@ -1,4 +1,4 @@
-"""Starts what `testing.recombination` does with several solutions in the sandbox: the search, and the comparison."""
+"""Starts what `search` does with several solutions in the sandbox: the search itself, and the comparison."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from testing.inner_program import MOST_RESULT_BYTES, Place, run_program
+from monitoring import get_logger
+from orchestrator.small_models import search
+from testing import MOST_RESULT_BYTES, Place, run_program
+from testing.strength import mutation
+
+_log = get_logger(__name__)
 
 _COMPARING_SECONDS = 10.0
 _LONGEST_DIFFERENCE = 2000
@@ -49,8 +54,18 @@ class Recombination(BaseModel):
 
 
 def recombine(place: Place, task: RecombinationTask) -> Recombination:
-    """Search on the files of `place`. Raises SandboxUnavailable when nothing may be run."""
-    return run_program(place, "recombination", task, Recombination, task.seconds)
+    """Search among changes of solutions that nearly work for one that passes all tests, on the files of `place`.
+
+    What it finds is only a candidate: it was judged by code that ran beside the candidates. Raises SandboxUnavailable
+    when nothing may be run.
+    """
+    found = run_program(place, [search, mutation], "search", task, Recombination, task.seconds)
+    _log.info(
+        "solutions recombined", function=task.function, samples=len(task.samples), found=bool(found.code),
+        tried=found.tried, best=found.best, of=found.of, all=found.found, agreeing=found.agreeing,
+        proven=found.proven, seconds=round(found.seconds, 2),
+    )  # fmt: skip
+    return found
 
 
 class ComparisonTask(BaseModel):
@@ -83,7 +98,7 @@ class Comparison(BaseModel):
 
 def compare(place: Place, task: ComparisonTask) -> Comparison:
     """Compare on the files of `place`. Raises SandboxUnavailable when nothing may be run."""
-    found = run_program(place, "recombination.comparing", task, Comparison, _COMPARING_SECONDS)
+    found = run_program(place, [search, mutation], "search.comparing", task, Comparison, _COMPARING_SECONDS)
     lengths = {len(found.holds), len(found.values), len(found.raising), len(found.differences)}
     # What says more about samples than there are was not written by our program.
     return found if lengths == {len(task.samples)} else Comparison()

@@ -1,6 +1,6 @@
 """Asks several solutions the same further questions, to see which of them mean the same. Runs in the sandbox.
 
-    python -m ai_agents_sandboxed.recombination.comparing TASK.json RESULT.json
+    python -m ai_agents_sandboxed.search.comparing TASK.json RESULT.json
 
 The task: `module`, `function`, `samples` and `tests` as for the search. The result, for each sample: `holds` (whether
 it passes every test), `values` (further calls for which it and the first sample give different values), `raising`
@@ -18,8 +18,9 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from .choice import Probe, probes
-from .jury import RAISED, Jury, module_of
+from testing.strength.mutation.jury import RAISED, Jury, module_of
+from testing.strength.mutation.probes import Probe, probes
+
 from .solutions import Solution, compiled, read_solution
 
 

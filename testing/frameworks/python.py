@@ -1,0 +1,239 @@
+"""Python's frameworks, pytest and unittest, both run below the witness; and why a test in Python failed."""
+
+from __future__ import annotations
+
+import builtins
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from testing.environments.javascript_package import read_package
+from testing.environments.record import Environment
+from testing.frameworks.framework import (
+    MESSAGE_LENGTH,
+    REPORT,
+    TRACEBACK_LENGTH,
+    ProjectNames,
+    Selected,
+    Symptom,
+    TestCommand,
+    TestFramework,
+)
+from testing.frameworks.junit import read_python_report
+from testing.results import Failure, FailureKind
+from testing.sandbox.mounts import Mount
+
+_PYTHON_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
+_INSIDE = "/opt/ai-agents"
+_NOT_TESTS = {".git", ".tox", ".nox", ".venv", "venv", "node_modules", "__pycache__", "build", "dist", "site-packages"}
+_OWN_FILES = ("pytest.ini", "conftest.py", "tests/conftest.py")
+_NAMED = {"pyproject.toml": r"tool\.pytest", "setup.cfg": r"^\[tool:pytest\]", "tox.ini": r"^\[pytest\]|\bpytest\b"}
+_CHANGED = {97: "the code under test changed the test framework or Python's builtins"}
+_FRAME = re.compile(
+    r'^(?:E\s+)?\s*File "(?P<file>[^"]+)", line (?P<line>\d+)|^(?P<path>[^\s:][^:]*):(?P<number>\d+): in '
+)
+_EXCEPTION = re.compile(r"^(?:[\w.<>]*\.)?(?P<name>[A-Za-z_]\w*)(?::|$)")
+_SYNTAX = {"SyntaxError", "IndentationError", "TabError"}
+_NO_MODULE = re.compile(r"No module named '([\w.]+)'")
+_NO_NAME = re.compile(r"cannot import name '(\w+)' from (?:partially initialized module )?'([\w.]+)'")
+_NO_MODULE_ATTRIBUTE = re.compile(r"^module '([\w.]+)' has no attribute '(\w+)'")
+_NO_ATTRIBUTE = re.compile(r"^(?:type object )?'(\w+)'(?: object)? has no attribute '(\w+)'")
+_NO_PARAMETER = re.compile(r"^([\w.<>]+)\(\) got an unexpected keyword argument '(\w+)'")
+_TOO_MANY = re.compile(r"^([\w.<>]+)\(\) takes .*positional arguments? but")
+_BUILTIN_TYPES = {name for name, value in vars(builtins).items() if isinstance(value, type)} | {
+    "NoneType", "function", "method", "module", "generator", "coroutine", "builtin_function_or_method",
+}  # fmt: skip
+
+
+def _has_python(source: Path) -> bool:
+    """Whether the tests of `source` are Python's: it is pytest's by a file, has such tests, or is a Python project
+    whose package.json, if there is one, runs no tests."""
+    if any((source / name).exists() for name in _OWN_FILES) or _test_files(source):
+        return True
+    package = read_package(source)
+    return any((source / name).is_file() for name in _PYTHON_FILES) and not (package and package.test_script)
+
+
+def _is_plain_unittest(source: Path) -> bool:
+    """Whether nothing names pytest, and the tests look like unittest's: pytest runs those too."""
+    if any((source / name).exists() for name in _OWN_FILES):
+        return False
+    if any(re.search(words, _text(source / name), re.MULTILINE) for name, words in _NAMED.items()):
+        return False
+    looks = {_style(_text(file)) for file in _test_files(source)}
+    return "unittest" in looks and "pytest" not in looks
+
+
+def _pytest_command(run: Selected) -> TestCommand:
+    return _witnessed(run.environment, "pytest_entry.py", [*pytest_options(run.environment), *run.selection])
+
+
+def _unittest_command(run: Selected) -> TestCommand:
+    ids = list(run.selection) or [file.relative_to(run.source).as_posix() for file in _test_files(run.source)]
+    return _witnessed(run.environment, "unittest_entry.py", ids)
+
+
+def _witnessed(environment: Environment, entry: str, arguments: Sequence[str]) -> TestCommand:
+    """Run one of our programs below the witness, which alone writes the report."""
+    python, folder = environment.python, Path(__file__).parent.parent / "inside"
+    witness = [python, "-I", "-S", f"{_INSIDE}/witness.py", REPORT]
+    mounts = tuple(Mount(file, f"{_INSIDE}/{file.name}") for file in sorted(folder.glob("[a-z]*.py")))
+    return TestCommand([*witness, python, f"{_INSIDE}/{entry}", *arguments], mounts)
+
+
+def pytest_options(environment: Environment) -> list[str]:
+    """What pytest is told in every run: where to report, and nothing that would decide about more than the tests."""
+    options = [
+        *("-o", "junit_family=xunit1", f"--junitxml={REPORT}"),
+        *("-o", "cache_dir=/tmp/pytest_cache"),  # a plugin may ask for the cache, so it is moved and not switched off
+        *("--rootdir=/work", "--tb=short", "--color=no", "--maxfail=0"),
+    ]
+    # Only where installed: an option that no plugin knows ends the run.
+    if environment.has_module("pytest_cov"):
+        options.append("--no-cov")  # a threshold would fail a run whose tests all pass
+    if environment.has_module("pytest_randomly"):
+        options += ["-p", "randomly", "--randomly-seed=0", "--randomly-dont-reorganize"]
+    if environment.has_module("hypothesis"):
+        options.append("--hypothesis-seed=0")
+    if environment.has_module("pytest_benchmark"):
+        options.append("--benchmark-disable")
+    return options
+
+
+def _test_files(source: Path) -> list[Path]:
+    """Files that unittest's discovery would take (`test*.py`), and pytest's `*_test.py`, sorted."""
+    found, waiting = [], [source]
+    while waiting:
+        for path in waiting.pop().iterdir():
+            if path.is_symlink():
+                continue
+            if path.is_dir() and path.name not in _NOT_TESTS and not path.name.startswith("."):
+                waiting.append(path)
+            elif re.fullmatch(r"test.*\.py|.*_test\.py", path.name):
+                found.append(path)
+    return sorted(found)
+
+
+def _style(text: str) -> str:
+    if re.search(r"^\s*(import pytest|from pytest)|^(async )?def test_|^class Test\w*:", text, re.MULTILINE):
+        return "pytest"
+    return "unittest" if re.search(r"\(.*TestCase\)", text) else ""
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.is_file() and not path.is_symlink() else ""
+
+
+def diagnose(symptom: Symptom, names: ProjectNames) -> Failure:
+    """The failure with its kind, what is missing, and the project's part of its traceback."""
+    exception, message = _exception(symptom)
+    kind: FailureKind = "error" if symptom.collected else "collection"
+    missing = None
+    if exception in _SYNTAX:
+        kind = "syntax"
+    elif exception in ("AssertionError", "Failed"):
+        kind = "assertion"
+    else:
+        missing = _missing(exception, message, names)
+        kind = "missing" if missing else kind
+    return Failure(
+        test_id=symptom.test_id,
+        kind=kind,
+        message=f"{exception}: {message}".strip(": ")[:MESSAGE_LENGTH],
+        traceback=project_frames(symptom.text)[-TRACEBACK_LENGTH:],
+        missing=missing,
+        location=_location(symptom.text),
+    )
+
+
+def _exception(symptom: Symptom) -> tuple[str, str]:
+    """Type and message of the exception. pytest gives both in one line, and leaves the type of a plain assert out;
+    of a file that could not be collected it gives only the traceback."""
+    if symptom.exception:
+        return symptom.exception, symptom.message
+    message = symptom.message
+    if not symptom.collected or not message:
+        told = [line[1:].strip() for line in symptom.text.splitlines() if line.startswith("E ")]
+        message = next((line for line in reversed(told) if _EXCEPTION.match(line)), message)
+    message = re.sub(r'^failed on (?:setup|teardown) with "', "", message).removesuffix('"')
+    if message.startswith("assert ") or message == "assert":
+        return "AssertionError", message
+    found = _EXCEPTION.match(message)
+    return (found["name"], message[found.end() :].strip()) if found else ("", message)
+
+
+def _missing(exception: str, message: str, names: ProjectNames) -> str | None:
+    if exception in ("ModuleNotFoundError", "ImportError"):
+        if found := _NO_MODULE.search(message):
+            return found[1] if names.may_be_own(found[1]) else None
+        if found := _NO_NAME.search(message):
+            return f"{found[2]}.{found[1]}" if names.may_be_own(found[2]) else None
+    if exception == "AttributeError":
+        if found := _NO_MODULE_ATTRIBUTE.match(message):
+            return f"{found[1]}.{found[2]}" if names.may_be_own(found[1]) else None
+        if (found := _NO_ATTRIBUTE.match(message)) and found[1] not in _BUILTIN_TYPES:
+            return f"{found[1]}.{found[2]}"
+    if exception == "TypeError":
+        if found := _NO_PARAMETER.match(message):
+            return f"{found[1]}({found[2]})"
+        if found := _TOO_MANY.match(message):
+            return f"{found[1]}()"
+    return (message or "implementation") if exception == "NotImplementedError" else None
+
+
+def _project_path(match: re.Match[str]) -> str | None:
+    """The frame's file relative to /work, None if it is not the project's."""
+    path = (match["file"] or match["path"]).removeprefix("/work/")
+    return None if path.startswith(("/", "<", "..")) else path
+
+
+def _location(text: str) -> str | None:
+    for line in reversed(text.splitlines()):
+        found = _FRAME.match(line)
+        if found and (path := _project_path(found)):
+            return f"{path}:{found['line'] or found['number']}"
+    return None
+
+
+def project_frames(text: str) -> str:
+    """`text` without the frames of pytest, unittest and the interpreter, and the lines that belong to them."""
+    kept, skipping = [], False
+    for line in text.splitlines():
+        found = _FRAME.match(line)
+        if found and not line.startswith("E"):
+            skipping = _project_path(found) is None
+        elif line.startswith("E ") or not line[:1].isspace():
+            skipping = False
+        if not skipping:
+            kept.append(line)
+    return "\n".join(kept).strip()
+
+
+PYTEST = TestFramework(
+    name="pytest",
+    language="python",
+    recognises=_has_python,
+    command=_pytest_command,
+    read=read_python_report,
+    diagnose=diagnose,
+    exits={
+        **_CHANGED,
+        2: "the run was interrupted, most often by a file that could not be collected",
+        3: "pytest itself failed",
+        4: "pytest could not use its options or the selection",
+        5: "no test was collected",
+    },
+    module="pytest",
+    requirement="pytest==9.2.0",
+)
+UNITTEST = TestFramework(
+    name="unittest",
+    language="python",
+    recognises=_is_plain_unittest,
+    command=_unittest_command,
+    read=read_python_report,
+    diagnose=diagnose,
+    exits=_CHANGED,
+    module="xmlrunner",
+    requirement="unittest-xml-reporting==4.0.0",
+)

@@ -1,0 +1,74 @@
+"""The test frameworks there are. A new one is a file beside this one and a line in `FRAMEWORKS`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from testing.environments.toolchains import Language
+from testing.errors import InvalidSelection
+from testing.frameworks.cargo import CARGO
+from testing.frameworks.command import COMMAND
+from testing.frameworks.framework import ProjectNames, Selected, Symptom, TestCommand, TestFramework
+from testing.frameworks.go import GO
+from testing.frameworks.javascript import JEST, NODE, VITEST
+from testing.frameworks.python import PYTEST, UNITTEST
+from testing.results import Failure
+
+FRAMEWORKS: Mapping[str, TestFramework] = {
+    framework.name: framework for framework in (UNITTEST, PYTEST, VITEST, JEST, GO, CARGO, NODE, COMMAND)
+}
+"""By name, in the order in which they are asked whether a folder is theirs. Python goes before other languages, and a
+package.json before the manifests of Go and Rust; tests for node's runner without one come last."""
+
+
+def detect_framework(source: Path) -> str:
+    """The name of the framework that the repository at `source` uses; pytest where nothing tells."""
+    return next((name for name, framework in FRAMEWORKS.items() if framework.recognises(source)), PYTEST.name)
+
+
+def wrong_framework(name: str) -> str:
+    """What is allowed in the place of `name` in `testing.framework`; empty where it is right."""
+    return "" if name == "auto" or name in FRAMEWORKS else f"no test framework; allowed: auto, {', '.join(FRAMEWORKS)}"
+
+
+def language_of(framework: str, source: Path) -> Language:
+    """The language whose environment the framework needs; that of a `command` is the one its sources are in."""
+    found = FRAMEWORKS[framework].language or FRAMEWORKS[detect_framework(source)].language
+    assert found is not None, "a framework that is found by its files has a language"
+    return found
+
+
+def command_for(framework: str, run: Selected) -> TestCommand:
+    """The command that runs the selected tests and writes a report.
+
+    Raises InvalidSelection for an id that the framework would take for something else.
+    """
+    for test_id in run.selection:
+        _check(test_id)
+    return FRAMEWORKS[framework].command(run)
+
+
+def explain_exit(framework: str, code: int) -> str | None:
+    """What a framework means by an exit code that is not just "passed" (0) or "tests failed" (1)."""
+    if code in (0, 1):
+        return None
+    return FRAMEWORKS[framework].exits.get(code) or f"{framework} ended with exit code {code}"
+
+
+def explain(framework: str, language: Language, symptom: Symptom, names: ProjectNames) -> Failure:
+    """Why a test failed, in the terms of its language."""
+    own = FRAMEWORKS[framework].diagnose
+    found = own or next(
+        other.diagnose for other in FRAMEWORKS.values() if other.language == language and other.diagnose
+    )
+    return found(symptom, names)
+
+
+def _check(test_id: str) -> None:
+    path = PurePosixPath(test_id.partition("::")[0])
+    if not test_id or test_id.startswith("-") or path.is_absolute() or ".." in path.parts or "\0" in test_id:
+        raise InvalidSelection(
+            f"Cannot run {test_id!r}: a test is named by its path relative to the repository, such as "
+            "tests/test_x.py or tests/test_x.py::test_name."
+        )
