@@ -9,6 +9,7 @@ from agents.planning.facts import DECIDABLE, FACTS, Fact, FactKind, PlannedTask
 from agents.planning.similarity import is_same_work
 from agents.product import ProductAgent, module_name
 from agents.qa import QAAgent, contradicting, missing_case, render_test_file
+from agents.registry import ROLES, agent_names
 from agents.stated.examples import Example, stated_examples
 from agents.stated.javascript_rendering import Loading, TestFile, render_javascript_tests
 from agents.stated.owner_tests import cases_in
@@ -19,6 +20,7 @@ __all__ = [
     "ACCEPTED_SCORE",
     "DECIDABLE",
     "FACTS",
+    "ROLES",
     "AgentError",
     "Ask",
     "BaseAgent",
@@ -48,6 +50,7 @@ __all__ = [
     "TestFile",
     "UnusableAnswer",
     "Work",
+    "agent_names",
     "cases_in",
     "contradicting",
     "is_decidable",
