@@ -35,7 +35,7 @@ from orchestrator.coding.attempts import digest_of
 from orchestrator.workbench.apply import apply_answer
 from testing import EnvironmentManager, Sandbox, TestRunner
 
-_ORIGINS = {"stated": "example", "assertions": "qa", "laws": "law", "strengthening": "mutant"}
+_ORIGINS = {"stated": "example", "assertions": "qa", "laws": "property", "strengthening": "mutant"}
 _LONGEST_SECONDS = 20.0
 """What one answer may take; some loop for ever."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from agents import TestCase, law_tests
+from agents import TestCase, property_tests
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
 
@@ -19,4 +19,4 @@ def _law_cases(ctx: StageContext, state: CodeState) -> list[TestCase]:
     # A search among changes runs the tests thousands of times, for which hypothesis is too slow.
     hypothesis = not ctx.profile_of(ctx.developer).small and ctx.bench.has_module(state.base, "hypothesis")
     modules, signatures = ctx.bench.sources().imports, ctx.views.signatures(text)
-    return law_tests(text, state.settled, modules, signatures, hypothesis=hypothesis)
+    return property_tests(text, state.settled, modules, signatures, hypothesis=hypothesis)

@@ -136,7 +136,7 @@ def _further(
             for number, draft in enumerate(voters, start=1)
         ]
         votes = {case.name: sum(case.name in names for names in passed) for case in cases}
-        needed = {"law": 1, "qa": len(voters) // 2 + 1}
+        needed = {"property": 1, "qa": len(voters) // 2 + 1}
         cases = [case for case in cases if votes[case.name] >= needed[case.origin]]
         if not stated:
             for draft, names in zip(voters, passed, strict=True):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from agents import CodeView, Requirements
+from agents.sampled_developer import SampledDeveloper
 from llm import TruncatedOutput
 from orchestrator.coding.method import Answer, Standing, Try
 from orchestrator.coding.state import CodeState
@@ -71,7 +72,8 @@ def write_definitions(ctx: StageContext, state: CodeState, commit: str, sample: 
         shown = _resumed(ctx, state, commit, sample, piece) if resumes else None
         shown = shown or _code_view(ctx, state, commit, views[turn], piece)
         try:
-            texts.append(ctx.developer.write_definitions(ctx.task, piece, shown, draw, ctx.ask(step, "developer")))
+            developer = SampledDeveloper(ctx.services.llm, ctx.developer.model)
+            texts.append(developer.write_definitions(ctx.task, piece, shown, draw, ctx.ask(step, "developer")))
         except TruncatedOutput as cut:
             return Answer(text=cut.partial, cut=True)
     return Answer(text="\n\n".join(texts))
