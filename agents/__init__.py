@@ -3,22 +3,26 @@
 from agents.answers import Escalation, Report, Requirements, Review, TaskIdea, TestCase
 from agents.base import ACCEPTED_SCORE, Ask, BaseAgent, Work
 from agents.ceo import CEOAgent, Situation, is_decidable
-from agents.developer import Begun, CodeView, DeveloperAgent, FileText, Surroundings
+from agents.developer import DeveloperAgent
 from agents.errors import AgentError, UnusableAnswer
 from agents.planning.facts import DECIDABLE, FACTS, Fact, FactKind, PlannedTask
 from agents.planning.similarity import is_same_work
 from agents.product import ProductAgent, module_name
-from agents.qa import QAAgent, contradicting, missing_case, render_test_file
+from agents.qa import QAAgent, contradicting, missing_case
+from agents.registry import ROLES, agent_names
 from agents.stated.examples import Example, stated_examples
 from agents.stated.javascript_rendering import Loading, TestFile, render_javascript_tests
 from agents.stated.owner_tests import cases_in
-from agents.stated.property_cases import law_tests
+from agents.stated.property_cases import property_tests
+from agents.stated.rendering import render_test_file
 from agents.tech_lead import ChangeFacts, Setback, TechLeadAgent
+from agents.views import Begun, CodeView, FileText, Surroundings
 
 __all__ = [
     "ACCEPTED_SCORE",
     "DECIDABLE",
     "FACTS",
+    "ROLES",
     "AgentError",
     "Ask",
     "BaseAgent",
@@ -48,13 +52,14 @@ __all__ = [
     "TestFile",
     "UnusableAnswer",
     "Work",
+    "agent_names",
     "cases_in",
     "contradicting",
     "is_decidable",
     "is_same_work",
-    "law_tests",
     "missing_case",
     "module_name",
+    "property_tests",
     "render_javascript_tests",
     "render_test_file",
     "stated_examples",

@@ -15,6 +15,7 @@ from agents.stated.javascript_rendering import (
     javascript_cases_from_examples,
     tested_call,
 )
+from agents.stated.rendering import assertion_of, subject
 from file_system import is_javascript
 from llm import CallContext, TruncatedOutput
 from memory import Task
@@ -74,8 +75,8 @@ class QAAgent(BaseAgent):
                 continue
             imports = _imports(example, requirements, modules)
             if imports is not None:
-                name = f"test_{_slug(requirements)}_{len(cases) + 1}"
-                cases.append(TestCase(name=name, lines=[*imports, *example.setup, *_assertion(example)]))
+                name = f"test_{subject(requirements)}_{len(cases) + 1}"
+                cases.append(TestCase(name=name, lines=[*imports, *example.setup, *assertion_of(example)]))
         return cases
 
     def write_assertions(
@@ -172,7 +173,7 @@ class QAAgent(BaseAgent):
                 continue
             seen.add(_normal(line))
             calls_seen.add(_call_key(line))
-            name = f"test_{_slug(requirements)}_more_{len(cases) + 1}"
+            name = f"test_{subject(requirements)}_more_{len(cases) + 1}"
             cases.append(TestCase(name=name, lines=[*imports, line], origin="qa"))
             if len(cases) == limit:
                 break
@@ -181,7 +182,7 @@ class QAAgent(BaseAgent):
 
 def missing_case(requirements: Requirements, number: int, lines: Sequence[str]) -> TestCase:
     """Case `number` (from 1) of those that were found missing."""
-    return TestCase(name=f"test_{_slug(requirements)}_missing_{number}", lines=list(lines), origin="mutant")
+    return TestCase(name=f"test_{subject(requirements)}_missing_{number}", lines=list(lines), origin="mutant")
 
 
 def contradicting(cases: Sequence[TestCase]) -> list[list[TestCase]]:
@@ -192,38 +193,6 @@ def contradicting(cases: Sequence[TestCase]) -> list[list[TestCase]]:
         same_call = by_call.setdefault((*before, _stated_call(said)), {})
         same_call.setdefault(_normal(said), case)
     return [list(group.values()) for group in by_call.values() if len(group) > 1]
-
-
-def render_test_file(
-    task: Task, requirements: Requirements, cases: Sequence[TestCase], framework: str = "pytest"
-) -> str:
-    """The text of a test file with `cases`, one assertion each, for `pytest` or `unittest`.
-
-    Names are imported inside each test, so that before the code exists each one fails by itself for the missing thing.
-    """
-    title = re.sub(r"\s+", " ", task.title).replace('"', "'").replace("\\", "/")
-    lines = [f'"""Tests for: {title} (task {task.id}), written before the code."""', ""]
-    plain = framework == "unittest"
-    if plain:
-        name = "".join(part.capitalize() for part in _slug(requirements).split("_"))
-        lines += ["import unittest", "", "", f"class {name}Test(unittest.TestCase):"]
-    elif any(line.startswith("with pytest.raises") for case in cases for line in case.lines):
-        lines += ["import pytest", ""]
-    for case in cases:
-        body = _body(case)
-        if plain:
-            body = [line.replace("with pytest.raises(", "with self.assertRaises(", 1) for line in body]
-            lines += [f"    def {case.name}(self) -> None:", *(f"    {line}" if line else "" for line in body), ""]
-        else:
-            lines += ["", f"def {case.name}() -> None:", *body, ""]
-    return "\n".join(lines).rstrip("\n") + "\n"
-
-
-def _body(case: TestCase) -> list[str]:
-    """The lines of a test function: imports first, then the rest."""
-    imports = [f"    {line}" for line in case.imports]
-    rest = [part for line in case.statements for part in line.splitlines()]
-    return [*imports, *([""] if imports else []), *(f"    {x}" if x else "" for x in rest)]
 
 
 def assertion_lines(text: str) -> list[str]:
@@ -271,32 +240,6 @@ def _imports(example: Example, requirements: Requirements, modules: Mapping[str,
         else:
             return None
     return list(dict.fromkeys(lines))
-
-
-def _assertion(example: Example) -> list[str]:
-    if example.raises:
-        return [f"with pytest.raises({example.raises}):\n    {example.call}"]
-    printed = _printed(example.call)
-    if printed is not None:
-        return [f"assert str({printed}) == {example.expected!r}"]
-    if example.as_text:
-        return [f"assert repr({example.call}) == {example.expected!r}"]
-    if example.expected in ("None", "True", "False"):
-        return [f"assert {example.call} is {example.expected}"]
-    return [f"assert {example.call} == {example.expected}"]
-
-
-def _printed(call: str) -> str | None:
-    """The one argument of a `print(x)` in a doctest, whose expected text is what is printed."""
-    node = ast.parse(call, mode="eval").body
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
-        return ast.unparse(node.args[0]) if len(node.args) == 1 and not node.keywords else None
-    return None
-
-
-def _slug(requirements: Requirements) -> str:
-    name = requirements.symbols[0] if requirements.symbols else requirements.module.split(".")[-1]
-    return re.sub(r"\W+", "_", name).strip("_").lower() or "task"
 
 
 def _normal(line: str) -> str:

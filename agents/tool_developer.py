@@ -10,9 +10,9 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from agents.base import stated
-from agents.developer import Surroundings
 from agents.errors import UnusableAnswer
 from agents.prompts import render
+from agents.views import Surroundings
 from llm import CallContext, LLMClient, Reply, Tool, ToolCall, Turn
 from memory import Task
 
@@ -103,11 +103,26 @@ def _without_titles(schema: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return cut
 
 
-ACTIONS: tuple[type[Action], ...] = (ListFiles, ReadFile, Search, EditFile, CreateFile, RunTests, Finish)
-TOOLS = tuple(
-    Tool(action.tool, " ".join((action.__doc__ or "").split()), _without_titles(action.model_json_schema()))
-    for action in ACTIONS
-)
+ACTIONS: dict[str, type[Action]] = {
+    ListFiles.tool: ListFiles,
+    ReadFile.tool: ReadFile,
+    Search.tool: Search,
+    EditFile.tool: EditFile,
+    CreateFile.tool: CreateFile,
+    RunTests.tool: RunTests,
+    Finish.tool: Finish,
+}
+"""Name -> class, in the order in which models are shown them. A new tool is a class above and a line here; what it
+does, the workbench says.
+"""
+
+
+def tools() -> tuple[Tool, ...]:
+    """What models are told of the registered tools."""
+    return tuple(
+        Tool(name, " ".join((action.__doc__ or "").split()), _without_titles(action.model_json_schema()))
+        for name, action in ACTIONS.items()
+    )
 
 
 @dataclass(frozen=True)
@@ -140,14 +155,14 @@ class ToolDeveloper:
 
     def go_on(self, turns: Sequence[Turn], context: CallContext) -> Reply:
         """The model's next message; its calls have not been checked."""
-        return self._llm.converse(turns, TOOLS, system=render("tool_role"), context=context, model=self._model)
+        return self._llm.converse(turns, tools(), system=render("tool_role"), context=context, model=self._model)
 
     @staticmethod
     def action(call: ToolCall) -> Action:
         """The checked form of a call. Raises `UnusableAnswer`, in words for the model."""
-        kind = next((action for action in ACTIONS if action.tool == call.name), None)
+        kind = ACTIONS.get(call.name)
         if kind is None:
-            raise UnusableAnswer(f"there is no tool {call.name[:60]!r}; there are: {', '.join(t.name for t in TOOLS)}")
+            raise UnusableAnswer(f"there is no tool {call.name[:60]!r}; there are: {', '.join(ACTIONS)}")
         try:
             return kind.model_validate_json(call.arguments or "{}")
         except ValidationError as error:

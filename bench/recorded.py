@@ -37,7 +37,7 @@ from orchestrator.small_models.apply import apply_definitions
 from orchestrator.small_models.settings import ALL, Parts
 from testing import EnvironmentManager, Sandbox, TestRunner
 
-_ORIGINS = {"stated": "example", "assertions": "qa", "laws": "law", "strengthening": "mutant"}
+_ORIGINS = {"stated": "example", "assertions": "qa", "laws": "property", "strengthening": "mutant"}
 _LONGEST_SECONDS = 20.0
 """What one answer may take; some loop for ever."""
 

@@ -20,6 +20,7 @@ from cli.demo import DEMO_HOME, demo_settings
 from config import DEFAULT_CONFIG, ConfigError, ProjectPaths, Settings, load_settings
 from memory import MemoryStore, MemoryStoreError
 from monitoring import escaped_json, redact, register_secret, without_steering
+from orchestrator.registered_names import check_names
 
 _LAST = "last-repository"
 EXIT_FAILED, EXIT_USAGE = 1, 2
@@ -87,6 +88,7 @@ def load(choice: Choice, overrides: Mapping[str, Mapping[str, object]] | None = 
             for section, values in last.items():
                 given[section] = {**values, **given.get(section, {})}
             settings = load_settings(choice.config, given)
+        check_names(settings, str(choice.config or DEFAULT_CONFIG))
     except ConfigError as problem:
         raise fail(str(problem), EXIT_USAGE) from None
     for secret in (settings.llm.api_key, settings.git.token, *settings.monitoring.alerts.urls):

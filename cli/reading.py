@@ -13,13 +13,15 @@ from typing import Annotated, cast
 
 import typer
 
+from agents import agent_names
 from cli.project import Project, load, opened, out, print_json
 from cli.tasks import AsJson, _choice
 from cli.views import activity_line, limit_table, task_table, usage_table, waiting_lines
-from config import AGENT_NAMES, json_schema
+from config import json_schema
 from memory import Activity, MemoryStore, TaskStatus
 from memory.tables.ledger import UsageKey
 from monitoring import escaped_json, redact
+from orchestrator.registered_names import registered_keys
 
 config_commands = typer.Typer(help="Check the configuration.", no_args_is_help=True)
 _FOLLOW_SECONDS = 0.5
@@ -109,7 +111,7 @@ def costs(
 
 
 def _limits(project: Project, store: MemoryStore, *, as_json: bool) -> None:
-    states = store.budgets.limit_states(project.settings.budget, agents=AGENT_NAMES)
+    states = store.budgets.limit_states(project.settings.budget, agents=agent_names())
     # Nine agents that did nothing are no news.
     states = [state for state in states if state.scope != "agent_day" or state.share > 0]
     if as_json:
@@ -135,7 +137,7 @@ def schema(
     file: Annotated[Path | None, typer.Option("--file", help="Write it there instead of stdout.")] = None,
 ) -> None:
     """The JSON schema by which editors check config.yaml."""
-    text = json.dumps(json_schema(), indent=2) + "\n"
+    text = json.dumps(json_schema(registered_keys()), indent=2) + "\n"
     if file:
         file.write_text(text, encoding="utf-8")
     else:

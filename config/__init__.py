@@ -5,7 +5,6 @@ from config.loading import DEFAULT_CONFIG, load_settings
 from config.paths import ProjectPaths, cache_folder
 from config.schema import json_schema
 from config.settings import (
-    AGENT_NAMES,
     AgentSettings,
     AlertSettings,
     BudgetSettings,
@@ -25,7 +24,6 @@ from config.settings import (
 )
 
 __all__ = [
-    "AGENT_NAMES",
     "DEFAULT_CONFIG",
     "AgentSettings",
     "AlertSettings",

@@ -106,12 +106,10 @@ def _overridden(settings: Settings, overrides: Mapping[str, Mapping[str, object]
 
 
 def _problem(detail: ErrorDetails) -> ConfigProblem:
-    location = [str(part) for part in detail["loc"] if part != "[key]"]
+    location = [str(part) for part in detail["loc"]]
     path = ".".join(location)
     if detail["type"] == "extra_forbidden":
         return ConfigProblem(path, "", _unknown_key(location))
-    if "[key]" in detail["loc"]:
-        return ConfigProblem(path, "", f"unknown name; allowed: {detail.get('ctx', {}).get('expected', '')}")
     value = "***" if location[-1].lower().endswith(_SECRET_NAMES) else repr(detail["input"])
     return ConfigProblem(path, value, detail["msg"][0].lower() + detail["msg"][1:])
 

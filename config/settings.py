@@ -11,9 +11,6 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-AGENT_NAMES = ("ceo", "product", "qa", "developer", "tech_lead", "cfo", "risk", "legal", "security")
-"""Names that may stand under `agents:`. The last four belong to the decision flow and are accepted ahead of it."""
-
 TASKS_FROM = ("backlog", "failing_tests", "todo", "uncovered", "lint", "types", "docstrings")
 """What `project.tasks_from` may name."""
 
@@ -281,7 +278,8 @@ class Settings(BaseSettings):
     git: GitSettings = GitSettings()
     file_system: FileSystemSettings = FileSystemSettings()
     orchestrator: OrchestratorSettings = OrchestratorSettings()
-    agents: dict[Literal[AGENT_NAMES], AgentSettings] = {}  # type: ignore[valid-type]  # the tuple is the one list
+    agents: dict[str, AgentSettings] = {}
+    """Which names there are, the registry of roles says."""
     testing: TestingSettings = TestingSettings()
     deployment: DeploymentSettings = DeploymentSettings()
     sandbox: SandboxSettings = SandboxSettings()

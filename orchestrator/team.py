@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeVar
 
-from agents import BaseAgent, CEOAgent, DeveloperAgent, ProductAgent, QAAgent, TechLeadAgent
+from agents import ROLES, BaseAgent, CEOAgent, DeveloperAgent, ProductAgent, QAAgent, TechLeadAgent
 from llm import LLMClient
+
+_Agent = TypeVar("_Agent", bound=BaseAgent)
 
 
 class Team:
-    """Who works here. To add an agent: write its class in `agents/`, add it here, give it a stage in a flow."""
+    """Who works here: one agent for each registered role. Those that flows call by their own methods have a field."""
 
     def __init__(self, llm: LLMClient) -> None:
-        self.ceo = CEOAgent(llm)
-        self.product = ProductAgent(llm)
-        self.qa = QAAgent(llm)
-        self.developer = DeveloperAgent(llm)
-        self.tech_lead = TechLeadAgent(llm)
+        self._members = {name: agent(llm) for name, agent in ROLES.items()}
+        self.ceo = self._member(CEOAgent)
+        self.product = self._member(ProductAgent)
+        self.qa = self._member(QAAgent)
+        self.developer = self._member(DeveloperAgent)
+        self.tech_lead = self._member(TechLeadAgent)
 
     def __iter__(self) -> Iterator[BaseAgent]:
-        yield from (self.ceo, self.product, self.qa, self.developer, self.tech_lead)
+        yield from self._members.values()
 
     def by_name(self, name: str) -> BaseAgent:
         """The agent of that name. Raises `KeyError` with the names there are."""
-        for member in self:
-            if member.name == name:
-                return member
-        raise KeyError(f"no agent {name!r}; there are: {', '.join(member.name for member in self)}")
+        if name not in self._members:
+            raise KeyError(f"no agent {name!r}; there are: {', '.join(self._members)}")
+        return self._members[name]
+
+    def _member(self, kind: type[_Agent]) -> _Agent:
+        member = self._members[kind.name]
+        assert isinstance(member, kind)
+        return member

@@ -1,9 +1,9 @@
-"""Laws that a task states: what holds for every value, not for single examples. Found by code.
+"""Properties that a task states: what holds for every value, not for single examples. Found by code.
 
-Only what can be read with certainty is a law, since a wrong one blocks good work. An equation in code with names for
-values (`decode(encode(text))` returns `text`) is one; in words it is "the inverse of `encode`", "applying it twice is
-the same as once", "the order of `items` does not matter", "the parts add up to `total`". A sentence with a condition or
-a doubt in it states none. Vague words ("never loses anything") are left to examples.
+Only what can be read with certainty is a property, since a wrong one blocks good work. An equation in code with names
+for values (`decode(encode(text))` returns `text`) is one; in words it is "the inverse of `encode`", "applying it twice
+is the same as once", "the order of `items` does not matter", "the parts add up to `total`". A sentence with a condition
+or a doubt in it states none. Vague words ("never loses anything") are left to examples.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _ADDS_UP = re.compile(
 
 
 @dataclass(frozen=True)
-class Law:
+class Property:
     """`left` equals `right` for all values of `variables`, by name what is known of them."""
 
     left: str
@@ -72,20 +72,20 @@ class _Signature:
     returns: ast.expr | None
 
 
-def stated_laws(text: str, symbols: Sequence[str], signatures: Sequence[str] = ()) -> list[Law]:
-    """The laws that `text` states about `symbols`, each once. What cannot be read with certainty is left out."""
+def stated_properties(text: str, symbols: Sequence[str], signatures: Sequence[str] = ()) -> list[Property]:
+    """The properties that `text` states about `symbols`, each once. What cannot be read with certainty is left out."""
     stated = [match[1] for match in _SIGNATURE.finditer(text)]
     known = {read.name: read for line in [*signatures, *stated] if (read := _read(line))}
     seen = _arguments(text, known)
-    found: dict[tuple[str, str], Law] = {}
+    found: dict[tuple[str, str], Property] = {}
     sentences = [_LINE_BREAK.sub(" ", sentence) for sentence in _SENTENCE.split(text)]
     for number, (sentence, following) in enumerate(zip(sentences, [*sentences[1:], ""], strict=True)):
         before = "\n".join(sentences[:number])
         for left, right in () if _EXCEPTION.match(following.strip()) else _equations(before, sentence, symbols, known):
             variables = _variables(left, right, known, seen)
-            if variables and _is_law(left, right, symbols):
-                law = Law(ast.unparse(left), ast.unparse(right), variables)
-                found.setdefault((law.left, law.right), law)
+            if variables and _is_property(left, right, symbols):
+                sides = ast.unparse(left), ast.unparse(right)
+                found.setdefault(sides, Property(*sides, variables))
     return list(found.values())
 
 
@@ -128,7 +128,7 @@ def _equations(
 
 
 def _is_about(own: _Signature, before: str, words: re.Match[str]) -> bool:
-    """Whether the last function that is named `before` the `words` of a law is the task's own.
+    """Whether the last function that is named `before` the `words` of a property is the task's own.
 
     What the words name themselves, such as that of which it is the inverse, is not what they are about.
     """
@@ -138,7 +138,7 @@ def _is_about(own: _Signature, before: str, words: re.Match[str]) -> bool:
     return bool(functions) and functions[-1] == own.name
 
 
-def _is_law(left: ast.expr, right: ast.expr, symbols: Sequence[str]) -> bool:
+def _is_property(left: ast.expr, right: ast.expr, symbols: Sequence[str]) -> bool:
     """Whether it says more than what one call gives, which is how a task begins to tell the cases of a function."""
     of_left, of_right = ([node.func.id for node in ast.walk(side) if _is_plain_call(node)] for side in (left, right))
     return bool({*of_left} & {*symbols}) and (len(of_left) > 1 or bool({*of_right} & {*symbols}))

@@ -1,7 +1,7 @@
-"""Values to check a law with: of the parameter's type, and of the kind that the task's examples show.
+"""Values to check a property with: of the parameter's type, and of the kind that the task's examples show.
 
-A law may hold only where a function is meant to be used, which its examples show best: numbers stay between theirs,
-texts are made of their characters, and nothing is empty where no example is.
+A property may hold only where a function is meant to be used, which its examples show best: numbers stay between
+theirs, texts are made of their characters, and nothing is empty where no example is.
 """
 
 from __future__ import annotations

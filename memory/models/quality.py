@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field
 
 
 class SuiteQuality(BaseModel):
@@ -13,8 +13,8 @@ class SuiteQuality(BaseModel):
     """Made by code from examples that the task states."""
     agreed: int = Field(0, ge=0)
     """Of QA's model; from a small one, agreed upon by independent solutions."""
-    laws: int = Field(0, ge=0)
-    """Properties that the task states, checked on many values."""
+    properties: int = Field(0, ge=0, validation_alias=AliasChoices("properties", "laws"))
+    """Those that the task states, checked on many values; figures of earlier versions call them `laws`."""
     added: int = Field(0, ge=0)
     """Found missing, since a small fault in the accepted code went unnoticed."""
     given: int = Field(0, ge=0)
@@ -30,7 +30,7 @@ class SuiteQuality(BaseModel):
 
     def __str__(self) -> str:
         """One line: `9 assertions (6 stated, 3 agreed), 14 of 18 mutants killed`."""
-        kinds = {"stated": self.stated, "agreed": self.agreed, "laws": self.laws, "added": self.added,
+        kinds = {"stated": self.stated, "agreed": self.agreed, "properties": self.properties, "added": self.added,
                  "given": self.given, "hidden": self.hidden}  # fmt: skip
         told = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
         strength = f"{self.killed} of {self.mutants} mutants killed" if self.mutants else "strength not measured"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from agents import TestCase, law_tests
+from agents import TestCase, property_tests
 from git_ops import secrets_in
 from memory import FailureReason
 from orchestrator.coding.state import CodeState
@@ -59,4 +59,4 @@ def _properties(ctx: StageContext, state: CodeState, fast: bool) -> list[TestCas
     text = f"{ctx.task.title}\n{ctx.task.description}"
     hypothesis = not fast and ctx.bench.has_module(state.base, "hypothesis")
     modules, signatures = ctx.bench.sources().imports, ctx.views.signatures(text)
-    return law_tests(text, state.settled, modules, signatures, hypothesis=hypothesis)
+    return property_tests(text, state.settled, modules, signatures, hypothesis=hypothesis)

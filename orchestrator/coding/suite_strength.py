@@ -48,7 +48,7 @@ def quality_of(state: CodeState, found: Mutation) -> SuiteQuality:
         assertions=len(state.cases),
         stated=by["example"],
         agreed=by["qa"],
-        laws=by["law"],
+        properties=by["property"],
         added=by["mutant"],
         given=by["owner"],
         hidden=len(state.hidden),

@@ -60,7 +60,7 @@ def voted_cases(
         for number, draft in enumerate(voters, start=1)
     ]
     votes = {case.name: sum(case.name in names for names in passed) for case in cases}
-    needed = {"law": 1, "qa": len(voters) // 2 + 1}
+    needed = {"property": 1, "qa": len(voters) // 2 + 1}
     kept = [case for case in cases if votes[case.name] >= needed[case.origin]]
     state.dropped_tests += sum(case not in kept for case in proposed)
     if not stated:

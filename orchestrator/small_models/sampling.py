@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from agents import CodeView, Requirements
+from agents.sampled_developer import SampledDeveloper
 from llm import TruncatedOutput
 from orchestrator.coding.method import Answer, Standing, Try
 from orchestrator.coding.state import CodeState
@@ -73,8 +74,9 @@ def _write(ctx: StageContext, state: CodeState, commit: str, sample: int, step: 
         shown = _resumed(ctx, state, commit, sample, piece) if resumes else None
         shown = shown or _code_view(ctx, state, commit, views[turn], piece)
         try:
+            developer = SampledDeveloper(ctx.services.llm, ctx.developer.model)
             asked = ctx.ask(step, "developer")
-            texts.append(ctx.developer.write_definitions(ctx.task, piece, shown, number, asked, parts.seed))
+            texts.append(developer.write_definitions(ctx.task, piece, shown, number, asked, parts.seed))
         except TruncatedOutput as cut:
             return Answer(text=cut.partial, cut=True)
     return Answer(text="\n\n".join(texts))

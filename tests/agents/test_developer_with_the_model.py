@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from agents import Begun, CodeView, DeveloperAgent, FileText, Requirements
+from agents import Begun, CodeView, FileText, Requirements
+from agents.sampled_developer import SampledDeveloper
 from config import LLMSettings
 from llm import CallContext, LLMClient, LocalModelServer, model_status
 from memory import MemoryStore, Task
@@ -31,19 +32,19 @@ NEARLY = """def even_sum(numbers: list[int]) -> int:
 
 
 @pytest.fixture(scope="module")
-def developer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeveloperAgent]:
+def developer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampledDeveloper]:
     assert model_status().ready, "the embedded model is not there: python main.py model fetch"
     store = MemoryStore(f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'agents.db'}")
     store.migrate()
     server = LocalModelServer()
     client = LLMClient(LLMSettings(provider="local"), {}, store, server)
-    yield DeveloperAgent(client)
+    yield SampledDeveloper(client)
     client.close()
     server.stop()
     store.close()
 
 
-def written(developer: DeveloperAgent, begun: Begun | None, draw: int = 0) -> str:
+def written(developer: SampledDeveloper, begun: Begun | None, draw: int = 0) -> str:
     """The code of the answer."""
     assert begun
     answer = developer.write_definitions(
@@ -57,7 +58,7 @@ def written(developer: DeveloperAgent, begun: Begun | None, draw: int = 0) -> st
 
 
 @pytest.mark.parametrize("steps", [False, True])
-def test_a_begun_function_is_finished(developer: DeveloperAgent, *, steps: bool) -> None:
+def test_a_begun_function_is_finished(developer: SampledDeveloper, *, steps: bool) -> None:
     begun = begun_function(WANTED, steps=steps)
     code = written(developer, begun)
     assert begun
@@ -68,7 +69,7 @@ def test_a_begun_function_is_finished(developer: DeveloperAgent, *, steps: bool)
     assert names["even_sum"]([3, 8, -2, 5]) == 6
 
 
-def test_a_nearly_right_function_is_resumed_where_it_was_begun(developer: DeveloperAgent) -> None:
+def test_a_nearly_right_function_is_resumed_where_it_was_begun(developer: SampledDeveloper) -> None:
     """What is kept of it stays as it was, and what comes after is a function again: also where it was not right."""
     kept = set()
     for seed in range(4):

@@ -9,8 +9,9 @@ import pytest
 from jinja2 import UndefinedError
 from pydantic import JsonValue
 
-from agents import CEOAgent, ChangeFacts, CodeView, DeveloperAgent, FileText, Requirements, Situation, TechLeadAgent
+from agents import CEOAgent, ChangeFacts, CodeView, FileText, Requirements, Situation, TechLeadAgent
 from agents.prompts import render
+from agents.sampled_developer import SampledDeveloper
 from memory import Priority, Task
 from tests.agents.scripted import ScriptedLLM, scripted_llm
 
@@ -112,7 +113,7 @@ def test_samples_differ_in_temperature_and_seed() -> None:
     with scripted_llm(["```python\ndef f(): ...\n```"] * 3) as llm:
         for sample in (0, 1, 5):
             context = llm.context(f"s{sample}", "developer")
-            DeveloperAgent(llm).write_definitions(TASK, requirements, view, sample, context)
+            SampledDeveloper(llm).write_definitions(TASK, requirements, view, sample, context)
         asked = [(request.temperature, request.seed) for request in llm.server.requests]
     assert asked == [(0.0, 0), (0.7, 1), (0.9, 5)]
 

@@ -14,7 +14,7 @@ import yaml
 from junitparser import JUnitXml
 
 from agents import cases_in
-from agents.stated.properties import stated_laws
+from agents.stated.properties import stated_properties
 from bench.task_sets import TaskSet, read_task_set
 
 TASKS = Path(__file__).resolve().parents[2] / "bench" / "tasks"
@@ -92,7 +92,7 @@ def test_each_task_about_a_law_states_one_that_code_can_read() -> None:
     signatures = re.findall(r"^def (\w+\(.*\) -> .*):$", source, re.MULTILINE)
     for task in LAWS.tasks:
         [wanted] = re.findall(r"^Add `(\w+)", task.instruction)
-        assert stated_laws(task.instruction, [wanted], signatures), task.id
+        assert stated_properties(task.instruction, [wanted], signatures), task.id
 
 
 PROMPT = '''import math

@@ -130,7 +130,7 @@ UNPACK_TASK = """Add `unpack(code: str) -> str` to calc.py, the inverse of `pack
 UNPACK = "### calc.py\n```python\n" + PACK + "\n\ndef unpack(code: str) -> str:\n    return code[::2]\n```\n"
 
 
-def test_a_stated_law_refuses_what_the_examples_let_pass(make_house: MakeHouse) -> None:
+def test_a_stated_property_refuses_what_the_examples_let_pass(make_house: MakeHouse) -> None:
     wrong = UNPACK.replace("code[::2]", "code[0] + code[2:3]")
     house, _ = make_house(team(code=[wrong, UNPACK]), {"calc.py": PACK})
     task_id = house.submit(UNPACK_TASK, "Unpack")
@@ -138,7 +138,7 @@ def test_a_stated_law_refuses_what_the_examples_let_pass(make_house: MakeHouse) 
 
     assert done.returncode == 0, done.stdout + done.stderr
     result = house.task(task_id).result
-    assert quality(result).laws == 1
+    assert quality(result).properties == 1
     assert result["attempts"] == 2
     tests = git(house.repository, "show", f"agents/integration:{result['tests_file']}")
     assert "assert unpack(pack(text)) == text" in tests
@@ -146,13 +146,13 @@ def test_a_stated_law_refuses_what_the_examples_let_pass(make_house: MakeHouse) 
 
 
 def test_the_figures_of_a_suite_in_one_line() -> None:
-    origins = ["example"] * 2 + ["qa"] + ["law", "mutant"]
+    origins = ["example"] * 2 + ["qa"] + ["property", "mutant"]
     cases = [TestCase.model_validate({"name": "t", "lines": [], "origin": origin}) for origin in origins]
     survivor = Survivor(line=1, before="a", after="b", operator="number")
     state = CodeState(requirements=Requirements(target_file="a.py"), cases=cases, dropped_tests=3)
     found = quality_of(state, Mutation(total=4, killed=3, survivors=[survivor]))
     assert found.agreement == 0.25
-    assert str(found) == "5 assertions (2 stated, 1 agreed, 1 laws, 1 added), 3 of 4 mutants killed"
+    assert str(found) == "5 assertions (2 stated, 1 agreed, 1 properties, 1 added), 3 of 4 mutants killed"
     assert str(SuiteQuality(assertions=1, given=1)) == "1 assertion (1 given), strength not measured"
 
 

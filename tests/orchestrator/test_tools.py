@@ -9,7 +9,7 @@ import pytest
 from pydantic import JsonValue
 
 from agents import UnusableAnswer
-from agents.tool_developer import TOOLS, Action, CreateFile, EditFile, ListFiles, ReadFile, Search, ToolDeveloper
+from agents.tool_developer import Action, CreateFile, EditFile, ListFiles, ReadFile, Search, ToolDeveloper, tools
 from file_system import (
     BlockMismatch,
     FileManager,
@@ -167,8 +167,8 @@ def test_arguments_are_checked_and_what_is_wrong_is_told() -> None:
 
 
 def test_what_models_are_told_of_the_tools_is_short_and_whole() -> None:
-    assert [tool.name for tool in TOOLS] == [
+    assert [tool.name for tool in tools()] == [
         "list_files", "read_file", "search", "edit_file", "create_file", "run_tests", "finish"
     ]  # fmt: skip
-    assert all(tool.description and tool.parameters["additionalProperties"] is False for tool in TOOLS)
-    assert len(json.dumps([tool.parameters for tool in TOOLS])) < 3000
+    assert all(tool.description and tool.parameters["additionalProperties"] is False for tool in tools())
+    assert len(json.dumps([tool.parameters for tool in tools()])) < 3000

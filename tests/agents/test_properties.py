@@ -1,4 +1,4 @@
-"""Laws that a task states: read only where there is no doubt, and checked by tests that right code passes."""
+"""Properties that a task states: read only where there is no doubt, and checked by tests that right code passes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from types import ModuleType
 import pytest
 import yaml
 
-from agents import Requirements, TestCase, law_tests
+from agents import Requirements, TestCase, property_tests
 from agents.product import wanted_symbols
-from agents.stated.properties import stated_laws
+from agents.stated.properties import stated_properties
 from agents.stated.property_values import values
+from memory import SuiteQuality
 from testing import Environment, TestRunner
 from tests.testing.conftest import Tree, base_environment, manager, runner, sandbox, tree
 
@@ -28,12 +29,12 @@ TOTAL = "Add `total(prices: list[int], rebate: int = 0) -> int`. "
 MODULES = {"encode": "from kit.codec import encode"}
 
 
-def laws(text: str, symbol: str) -> list[str]:
-    return [f"{law.left} == {law.right}" for law in stated_laws(text, [symbol], [ENCODE])]
+def properties(text: str, symbol: str) -> list[str]:
+    return [f"{stated.left} == {stated.right}" for stated in stated_properties(text, [symbol], [ENCODE])]
 
 
 @pytest.mark.parametrize(
-    ("text", "symbol", "law"),
+    ("text", "symbol", "stated"),
     [
         (DECODE + "`decode(encode(text))` returns `text`.", "decode", "decode(encode(text)) == text"),
         (DECODE + "For every text `decode(encode(text)) == text`.", "decode", "decode(encode(text)) == text"),
@@ -59,8 +60,8 @@ def laws(text: str, symbol: str) -> list[str]:
         ("Add `gcd(a: int, b: int) -> int`. `gcd(a, b)` equals `gcd(b, a)`.", "gcd", "gcd(a, b) == gcd(b, a)"),
     ],
 )
-def test_a_law_is_read(text: str, symbol: str, law: str) -> None:
-    assert laws(text, symbol) == [law]
+def test_a_property_is_read(text: str, symbol: str, stated: str) -> None:
+    assert properties(text, symbol) == [stated]
 
 
 @pytest.mark.parametrize(
@@ -98,22 +99,22 @@ def test_a_law_is_read(text: str, symbol: str, law: str) -> None:
         ("Add `total(prices: list[int]) -> int`. For `mean` the order of `prices` does not matter.", "total"),
     ],
 )
-def test_where_there_is_a_doubt_there_is_no_law(text: str, symbol: str) -> None:
-    assert laws(text, symbol) == []
+def test_where_there_is_a_doubt_there_is_no_property(text: str, symbol: str) -> None:
+    assert properties(text, symbol) == []
 
 
-def test_no_law_is_read_into_the_own_task_set() -> None:
-    """Twenty tasks in the words of owners; none states a law so plainly, one states an inverse that rounds."""
+def test_no_property_is_read_into_the_own_task_set() -> None:
+    """Twenty tasks in the words of owners; none states a property so plainly, one states an inverse that rounds."""
     file = Path(__file__).parents[2] / "bench/tasks/own.yaml"
     texts = [f"{task['title']}\n{task['instruction']}" for task in yaml.safe_load(file.read_text(encoding="utf-8"))]
     signature = "add_tax(cents: int, percent: float) -> int"
     assert any("inverse of `add_tax`" in text for text in texts)
-    assert not [law for text in texts for law in stated_laws(text, wanted_symbols(text), [signature])]
+    assert not [one for text in texts for one in stated_properties(text, wanted_symbols(text), [signature])]
 
 
 def cases_of(text: str, symbol: str, *, hypothesis: bool = False) -> list[TestCase]:
     requirements = Requirements(target_file="kit/codec.py", module="kit.codec", symbols=[symbol])
-    return law_tests(text, requirements, MODULES, [ENCODE], hypothesis=hypothesis)
+    return property_tests(text, requirements, MODULES, [ENCODE], hypothesis=hypothesis)
 
 
 CODEC = """
@@ -143,12 +144,12 @@ def holds(case: TestCase, code: str, monkeypatch: pytest.MonkeyPatch) -> bool:
 
 @pytest.mark.parametrize("hypothesis", [False, True])
 def test_right_code_passes_and_wrong_code_fails(monkeypatch: pytest.MonkeyPatch, hypothesis: bool) -> None:
-    # The alphabet is that of `encode`'s examples: digits in a text would break the law.
+    # The alphabet is that of `encode`'s examples: digits in a text would break the property.
     [case] = cases_of(
         DECODE + "`encode('aab')` returns `'2a1b'`. It is the inverse of `encode`.", "decode", hypothesis=hypothesis
     )
-    assert case.origin == "law"
-    assert case.name == "test_decode_law_1"
+    assert case.origin == "property"
+    assert case.name == "test_decode_property_1"
     assert {"from kit.codec import encode", "from kit.codec import decode"} <= set(case.imports)
     assert ("from hypothesis import given, settings" in case.imports) is hypothesis
     assert holds(case, CODEC, monkeypatch)
@@ -176,18 +177,18 @@ def test_values_are_those_of_the_examples_and_the_same_every_time() -> None:
 def test_numbers_are_those_of_all_examples_and_more_than_one(examples: str, least: int, greatest: int) -> None:
     text = f"Add `back(items: list[int], by: int) -> list[int]`, the inverse of `turn`. {examples}"
     turn = "turn(items: list[int], by: int) -> list[int]"
-    [law] = stated_laws(text, ["back"], [turn])
-    place = [*law.variables].index("by")
-    numbers = {row[place] for row in values(list(law.variables.values()), 200)}
+    [stated] = stated_properties(text, ["back"], [turn])
+    place = [*stated.variables].index("by")
+    numbers = {row[place] for row in values(list(stated.variables.values()), 200)}
     assert numbers == {*range(least, greatest + 1)}
 
 
 def test_what_cannot_be_imported_is_not_tested() -> None:
     requirements = Requirements(target_file="kit/codec.py", module="kit.codec", symbols=["decode"])
-    assert law_tests(DECODE + "It is the inverse of `encode`.", requirements, {}, [ENCODE]) == []
+    assert property_tests(DECODE + "It is the inverse of `encode`.", requirements, {}, [ENCODE]) == []
 
 
-def test_a_law_runs_as_a_test_of_a_project_without_hypothesis(
+def test_a_property_runs_as_a_test_of_a_project_without_hypothesis(
     runner: TestRunner, base_environment: Environment, tree: Tree
 ) -> None:
     from agents import render_test_file
@@ -199,6 +200,14 @@ def test_a_law_runs_as_a_test_of_a_project_without_hypothesis(
         Task(id="t", title="Decode"), requirements, cases_of(DECODE + "It is the inverse of `encode`.", "decode")
     )
     for code, passes in ((CODEC, True), (CODEC.replace("zip(code[::2], ", "zip(code[2::2], "), False)):
-        folder = tree({"kit/__init__.py": "", "kit/codec.py": code, "tests/test_law.py": text})
+        folder = tree({"kit/__init__.py": "", "kit/codec.py": code, "tests/test_property.py": text})
         result = runner.run_tests(folder, base_environment)
         assert (result.passed, result.test_count) == (passes, 1)
+
+
+def test_what_earlier_versions_stored_is_still_read() -> None:
+    assert TestCase.model_validate({"name": "t", "lines": [], "origin": "law"}).origin == "property"
+    figures = SuiteQuality.model_validate({"assertions": 2, "laws": 1})
+    assert figures.properties == 1
+    assert "laws" not in figures.model_dump()
+    assert figures == SuiteQuality.model_validate(figures.model_dump())

@@ -1,0 +1,54 @@
+"""The registry of roles: what is registered is on the team and may be configured, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from agents import ROLES, BaseAgent
+from cli import app
+from config import ConfigError, Settings
+from orchestrator.registered_names import check_names
+from orchestrator.team import Team
+from tests.agents.scripted import scripted_llm
+
+
+class Scribe(BaseAgent):
+    name = "scribe"
+    role = "technical writer"
+    duty = "You write what users read."
+
+
+SCRIBE = Settings.model_validate({"agents": {"scribe": {"temperature": 0.2}}})
+
+
+def test_a_role_is_one_class_and_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match=r"agents\.scribe: unknown name; allowed: 'ceo', 'product', 'qa'"):
+        check_names(SCRIBE, "config.yaml")
+
+    monkeypatch.setitem(ROLES, Scribe.name, Scribe)
+
+    check_names(SCRIBE, "config.yaml")
+    with scripted_llm([]) as llm:
+        team = Team(llm)
+        assert [member.name for member in team] == ["ceo", "product", "qa", "developer", "tech_lead", "scribe"]
+        assert isinstance(team.by_name("scribe"), Scribe)
+        with pytest.raises(KeyError, match="no agent 'nobody'; there are: ceo, product"):
+            team.by_name("nobody")
+
+
+def test_names_of_the_decision_flow_may_be_configured_already() -> None:
+    check_names(Settings.model_validate({"agents": {"cfo": {"max_tokens": 2500}}}), "config.yaml")
+
+
+@pytest.mark.parametrize("command", [("config", "check"), ("doctor",), ("status",)])
+def test_every_command_refuses_an_unknown_agent(tmp_path: Path, command: tuple[str, ...]) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("agents: {coe: {temperature: 1}}\n", encoding="utf-8")
+
+    done = CliRunner().invoke(app, ["--config", str(config), *command])
+
+    assert done.exit_code == 2
+    assert "agents.coe: unknown name; allowed: 'ceo'" in done.output
