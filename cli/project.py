@@ -16,11 +16,11 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.segment import Segment
 
+from agents.registered_names import check_names
 from cli.demo import DEMO_HOME, demo_settings
 from config import DEFAULT_CONFIG, ConfigError, ProjectPaths, Settings, load_settings
 from memory import MemoryStore, MemoryStoreError
 from monitoring import escaped_json, redact, register_secret, without_steering
-from orchestrator.registered_names import check_names
 
 _LAST = "last-repository"
 EXIT_FAILED, EXIT_USAGE = 1, 2

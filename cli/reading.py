@@ -14,6 +14,7 @@ from typing import Annotated, cast
 import typer
 
 from agents import agent_names
+from agents.registered_names import registered_keys
 from cli.project import Project, load, opened, out, print_json
 from cli.tasks import AsJson, _choice
 from cli.views import activity_line, limit_table, task_table, usage_table, waiting_lines
@@ -21,7 +22,6 @@ from config import json_schema
 from memory import Activity, MemoryStore, TaskStatus
 from memory.tables.ledger import UsageKey
 from monitoring import escaped_json, redact
-from orchestrator.registered_names import registered_keys
 
 config_commands = typer.Typer(help="Check the configuration.", no_args_is_help=True)
 _FOLLOW_SECONDS = 0.5

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from config import ConfigError, ConfigProblem, ProjectPaths, Settings
+from config import ProjectPaths, Settings
 from deployment import DeploymentManager
 from file_system import CodeMap, FileManager, RepositoryMap
 from git_ops import GitManager, Identity, MergeConflict
@@ -19,7 +19,7 @@ from orchestrator.engine.failures import Outage, outlast
 from orchestrator.engine.project_lock import claim
 from orchestrator.suite import Suite
 from orchestrator.team import Team
-from testing import EnvironmentManager, Sandbox, SandboxLimits, TestRunner, wrong_framework
+from testing import EnvironmentManager, Sandbox, SandboxLimits, TestRunner
 
 log = get_logger(__name__)
 
@@ -116,7 +116,6 @@ def open_services(settings: Settings, paths: ProjectPaths, *, patient: bool = Fa
     seconds at most. Raises `ConfigError` for a name that nothing is registered under, `DaemonRunning`, and the typed
     errors of memory, git_ops and llm, each with what to do.
     """
-    check_names(settings)
     outlast(lambda: _make_folders(paths), limit=patience)
     lock = claim(paths.state, paths.engine_url)
     try:
@@ -163,13 +162,6 @@ def _opened(settings: Settings, paths: ProjectPaths, lock: ExitStack, patient: b
         lock=lock,
         outage=outage,
     )
-
-
-def check_names(settings: Settings) -> None:
-    """Raise `ConfigError` for a name in the settings that nothing is registered under."""
-    name = settings.testing.framework
-    if allowed := wrong_framework(name):
-        raise ConfigError("configuration", [ConfigProblem("testing.framework", repr(name), allowed)])
 
 
 def make_git(settings: Settings, paths: ProjectPaths) -> GitManager:

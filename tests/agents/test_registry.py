@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from agents import ROLES, BaseAgent
+from agents.registered_names import check_names
 from cli import app
 from config import ConfigError, Settings
-from orchestrator.registered_names import check_names
 from orchestrator.team import Team
 from tests.agents.scripted import scripted_llm
 

@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 import yaml
 
+from agents.registered_names import registered_keys
 from config import ConfigError, ProjectPaths, json_schema, load_settings
-from orchestrator.registered_names import registered_keys
 
 ROOT = Path(__file__).parents[2]
 

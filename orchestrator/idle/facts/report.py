@@ -12,7 +12,7 @@ from config import ProjectPaths, Settings
 from memory import MemoryStore
 from orchestrator.idle.facts.finder import FactFinder
 from orchestrator.idle.facts.known import KnownFacts
-from orchestrator.services import check_names, make_git, make_sandbox, make_suite
+from orchestrator.services import make_git, make_sandbox, make_suite
 
 
 class FactRow(BaseModel):
@@ -45,7 +45,6 @@ def report_facts(
 ) -> FactReport:
     """Look the landing branch's tip over, whether or not a daemon runs; no task is made and nothing remembered but
     the suite's result. Raises `ConfigError`, and the errors of git_ops when there is no repository to look at."""
-    check_names(settings)
     for folder in (paths.data, paths.state, paths.workspace):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     git = make_git(settings, paths)

@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from agents import agent_names
+from agents.registry import agent_names
 from config import ConfigError, ConfigProblem, Settings
+from testing import FRAMEWORKS
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class NameCheck:
 
 NAME_CHECKS: list[NameCheck] = [
     NameCheck("agents", lambda settings: settings.agents, agent_names, keys=True),
+    NameCheck("testing.framework", lambda settings: [settings.testing.framework], lambda: ["auto", *FRAMEWORKS]),
 ]
 
 
