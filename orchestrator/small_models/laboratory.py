@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agents import Requirements, TestCase
+from file_system.code.outline import touched_functions
 from memory import Task
 from orchestrator.services import Services
 from orchestrator.small_models.wanted_code import merged_modules, offered_code
 from orchestrator.workbench.sources import text_of
-from orchestrator.workbench.touched import touched_functions
 from testing import Comparison, ComparisonTask, Mutation, MutationTask, Recombination, RecombinationTask
 
 _RECOMBINING_SECONDS = 7.0

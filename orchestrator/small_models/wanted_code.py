@@ -19,7 +19,7 @@ from file_system import (
     renamed_function,
     with_missing_imports,
 )
-from file_system.code.definitions import class_in, parsed
+from file_system.code.outline import class_in, parsed
 
 
 def offered(code: str, present: str, wanted: Sequence[str]) -> str:

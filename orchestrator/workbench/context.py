@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from agents import Begun, CodeView, FileText, Requirements, Surroundings, TestCase
 from file_system import AnswerError, code_for, is_javascript, is_test_path
-from file_system.code.definitions import definition_line, function_in, in_signatures
+from file_system.code.outline import definition_line, function_in, in_signatures
 from memory import Task
 from orchestrator.services import Services
 from orchestrator.small_models.begun_functions import Wanted, begun_function, resumed_function
