@@ -13,7 +13,7 @@ from agents.registry import ROLES, agent_names
 from agents.stated.examples import Example, stated_examples
 from agents.stated.javascript_rendering import Loading, TestFile, render_javascript_tests
 from agents.stated.owner_tests import cases_in
-from agents.stated.property_cases import property_tests
+from agents.stated.properties import property_tests
 from agents.stated.rendering import render_test_file
 from agents.tech_lead import ChangeFacts, Setback, TechLeadAgent
 from agents.views import Begun, CodeView, FileText, Surroundings

@@ -1,28 +1,18 @@
 """Reading, writing and editing files inside a workspace, and the map of a code base."""
 
-from file_system.code.code_map import CodeMap, Symbol
-from file_system.code.comments import Mark, marks_in
+from file_system.code.code_map import CodeMap
+from file_system.code.comments import Mark, marks_in, same_code
 from file_system.code.conventions import conventions_of
-from file_system.code.javascript import (
-    Exported,
-    Expression,
-    call_arguments,
-    exports_of,
-    is_javascript,
-    javascript_expression,
-    parse_javascript,
-)
-from file_system.code.outline import ClassOutline, CodeOutline, FunctionOutline, assigned_names, first_line_of
+from file_system.code.javascript import Exported, Expression, call_arguments, exports_of, javascript_expression
+from file_system.code.names import Definition, Function, assigned_names, first_line_of
+from file_system.code.outline import ClassOutline, CodeOutline, FunctionOutline
 from file_system.code.repository_map.repository_map import RepositoryMap, is_test_path
-from file_system.code.same_code import same_code
-from file_system.code.syntax import NOT_PYTHON, check_syntax
 from file_system.edits.answer import Edit, WholeFile, apply_edits, code_for, javascript_for, parse_answer
 from file_system.edits.definitions.exports import ensure_export
+from file_system.edits.definitions.imports import with_missing_imports
 from file_system.edits.definitions.javascript import merge_javascript
 from file_system.edits.definitions.merge import Merge, merge_definitions
-from file_system.edits.definitions.missing_imports import with_missing_imports
-from file_system.edits.definitions.names import Definition, Function
-from file_system.edits.definitions.relocation import renamed_function
+from file_system.edits.definitions.source import renamed_function
 from file_system.edits.search_replace import Block, apply_blocks
 from file_system.errors import (
     AmbiguousAnswer,
@@ -48,6 +38,7 @@ from file_system.files.file_manager import FileManager
 from file_system.files.finding import is_test_file
 from file_system.files.paths import matching_pattern
 from file_system.files.searching import Match, search
+from file_system.files.syntax import NOT_PYTHON, check_syntax, is_javascript, parse_javascript
 
 __all__ = [
     "NOT_PYTHON",
@@ -81,7 +72,6 @@ __all__ = [
     "ProtectedPath",
     "RepositoryMap",
     "SearchRefused",
-    "Symbol",
     "SyntaxProblem",
     "TruncatedAnswer",
     "WholeFile",

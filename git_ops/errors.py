@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from monitoring import redact
-from monitoring.alerts.alerts import AlertKind
+from monitoring.alerting import AlertKind
 from monitoring.errors import FailureReason, KnownError
 
 _MOST_STDERR = 1500

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from monitoring.alerts.alerts import AlertKind
+from monitoring.alerting import AlertKind
 from monitoring.errors import KnownError
 
 

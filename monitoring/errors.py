@@ -7,7 +7,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar
 
-from monitoring.alerts.alerts import AlertKind
+from monitoring.alerting import AlertKind
 
 
 class FailureReason(StrEnum):

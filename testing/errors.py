@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitoring.alerts.alerts import AlertKind
+from monitoring.alerting import AlertKind
 from monitoring.errors import FailureReason, KnownError
 
 

@@ -6,42 +6,18 @@ import ast
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
-from file_system.code.javascript import is_javascript
-from file_system.code.javascript_outline import javascript_outline_of
-from file_system.code.outline import (
-    ClassOutline,
-    CodeOutline,
-    FunctionOutline,
-    assigned_names,
-    outline_of,
-    unconditional,
-)
-from file_system.code.syntax import parse_python
-from file_system.edits.definitions.names import Definition
-from file_system.edits.definitions.relocation import start_of
+from file_system.code.javascript import javascript_outline_of
+from file_system.code.names import Definition, assigned_names, start_of
+from file_system.code.outline import ClassOutline, CodeOutline, FunctionOutline, outline_of, unconditional
 from file_system.errors import FileMissing, FileSystemError, FileTooLarge, SyntaxProblem
 from file_system.files import atomic
 from file_system.files.finding import is_test_file, walk
 from file_system.files.lines import split_lines
 from file_system.files.paths import checked_parts, opened_parent
+from file_system.files.syntax import is_javascript, parse_python
 
 _LARGEST_MODULE = 1024 * 1024
 _MOST_MODULES = 5000
-
-
-class Symbol(BaseModel):
-    """Where a name is defined."""
-
-    model_config = ConfigDict(frozen=True)
-
-    path: str
-    name: str
-    """`function`, `Class`, `Class.method` or `CONSTANT`."""
-    signature: str
-    doc: str
-    line: int
 
 
 class CodeMap:
@@ -71,15 +47,6 @@ class CodeMap:
                 except (FileSystemError, OSError):
                     continue  # gone while we were reading, or not ours to read
         return cls(resolved, modules)
-
-    def find_symbol(self, name: str) -> list[Symbol]:
-        """Where `name` is defined: a function, class, method (`method` or `Class.method`) or constant."""
-        return [
-            symbol
-            for module in self.modules
-            for symbol in _symbols(module)
-            if symbol.name == name or symbol.name.rpartition(".")[2] == name
-        ]
 
     def definition_source(self, path: str, name: str) -> str:
         """The source of `function`, `Class`, `Class.method` or `CONSTANT` in `path`, decorators included.
@@ -131,18 +98,6 @@ def _bound(node: ast.stmt) -> list[str]:
     if isinstance(node, Definition):
         return [node.name]
     return assigned_names(node)
-
-
-def _symbols(module: CodeOutline) -> list[Symbol]:
-    def symbol(name: str, item: FunctionOutline | ClassOutline) -> Symbol:
-        return Symbol(path=module.path, name=name, signature=item.signature, doc=item.doc, line=item.line)
-
-    found: list[Symbol] = [symbol(function.name, function) for function in module.functions]
-    for owner in module.classes:
-        found.append(symbol(owner.name, owner))
-        found += [symbol(f"{owner.name}.{method.name}", method) for method in owner.methods]
-    found += [Symbol(path=module.path, name=name, signature=name, doc="", line=0) for name in module.constants]
-    return found
 
 
 def _renderings(module: CodeOutline) -> list[str]:

@@ -1,4 +1,4 @@
-"""What people left in their comments to be done later: `TODO` and `FIXME`."""
+"""Comments in source code: those that leave work to do, and code that is the same but for its comments and blanks."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import tokenize
 from collections.abc import Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict
+from tree_sitter import Node
 
-from file_system.code.outline import first_line_of
-from file_system.code.syntax import NOT_PYTHON
-from file_system.edits.definitions.names import Definition
+from file_system.code.names import Definition, first_line_of
+from file_system.code.repository_map.languages import grammar_of, language_of
+from file_system.files.syntax import NOT_PYTHON
 
 _WORD = re.compile(r"(?P<word>TODO|FIXME)\b(?:\([^)\n]*\))?[ \t]*:?[ \t]*(?P<text>.*)")
 _HASH = re.compile(r"^#+[ \t]*")
@@ -102,3 +103,28 @@ def _place(line: int, lines: Sequence[str], definitions: Sequence[tuple[str, int
         name, first, last = inside[-1]
         return name, "\n".join(lines[first - 1 : last])
     return "", "\n".join(lines[max(line - 1 - _AROUND, 0) : line + _AROUND])
+
+
+def same_code(path: str, one: str, other: str) -> bool:
+    """Whether the two texts of the file at `path` differ in nothing but blanks, line ends and comments.
+
+    Files in a language that is not parsed here are the same only as texts.
+    """
+    language = language_of(path)
+    if language is None or one == other:
+        return one == other
+    parser = grammar_of(language).parser
+    first, second = (parser.parse(text.encode("utf-8", "surrogatepass")).root_node for text in (one, other))
+    return list(_told(first)) == list(_told(second))
+
+
+def _told(root: Node) -> Iterator[tuple[str, bytes | None]]:
+    """Kinds and words in their order, comments left out. How blocks nest is told by where each one ends."""
+    waiting: list[Node | None] = [root]
+    while waiting:
+        node = waiting.pop()
+        if node is None:
+            yield ("end", None)
+        elif not node.type.endswith("comment"):
+            yield (node.type, None if node.children else node.text)
+            waiting += [None, *reversed(node.children)]

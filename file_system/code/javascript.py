@@ -1,20 +1,16 @@
-"""JavaScript and TypeScript as tree-sitter reads them: whether a text parses, what it exports, what it uses."""
+"""JavaScript and TypeScript as tree-sitter reads them: what a module exports, what an expression uses, its outline."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import PurePosixPath
 
-from tree_sitter import Language, Node, Parser, Tree
-from tree_sitter_javascript import language as javascript
-from tree_sitter_typescript import language_tsx, language_typescript
+from tree_sitter import Node, Tree
 
-from file_system.errors import SyntaxProblem
-
-JAVASCRIPT_SUFFIXES = frozenset({".js", ".cjs", ".mjs", ".jsx", ".ts", ".cts", ".mts", ".tsx"})
+from file_system.code.outline import ClassOutline, CodeOutline, FunctionOutline
+from file_system.files.syntax import javascript_parser, parse_javascript
 
 FUNCTIONS = frozenset({"function_declaration", "generator_function_declaration"})
 CLASSES = frozenset({"class_declaration", "abstract_class_declaration"})
@@ -22,25 +18,6 @@ TYPES = frozenset({"interface_declaration", "type_alias_declaration", "enum_decl
 VALUES = frozenset({"lexical_declaration", "variable_declaration"})
 DEFINITIONS = FUNCTIONS | CLASSES | TYPES | VALUES
 _FUNCTION_VALUES = frozenset({"arrow_function", "function_expression", "generator_function"})
-_SHOWN_LINE = 160
-
-
-def is_javascript(path: str) -> bool:
-    """Whether a file's name says that it is JavaScript or TypeScript."""
-    return PurePosixPath(path).suffix.casefold() in JAVASCRIPT_SUFFIXES
-
-
-def parse_javascript(path: str, text: str) -> Tree:
-    """The syntax tree of a module; raises SyntaxProblem with the first place that does not parse."""
-    tree = _parser(PurePosixPath(path).suffix.casefold()).parse(text.encode())
-    if tree.root_node.has_error:
-        wrong = _first_error(tree.root_node)
-        line = wrong.start_point.row + 1
-        lines = text.splitlines()
-        shown = lines[line - 1][:_SHOWN_LINE] if line <= len(lines) else ""
-        problem = f"{wrong.type!r} is missing" if wrong.is_missing else "invalid syntax"
-        raise SyntaxProblem(path, line, problem, f"> {line:4} {shown}")
-    return tree
 
 
 def source_of(node: Node) -> str:
@@ -115,7 +92,7 @@ class Expression:
 def javascript_expression(source: str) -> Expression | None:
     """What the expression `source` uses; None when it is none, or is more than one."""
     wrapped = f"({source}\n)"
-    root = _parser(".js").parse(wrapped.encode()).root_node
+    root = javascript_parser(".js").parse(wrapped.encode()).root_node
     if root.has_error or len(root.named_children) != 1 or root.named_children[0].type != "expression_statement":
         return None
     whole = root.named_children[0].named_children[0]
@@ -136,7 +113,7 @@ def javascript_expression(source: str) -> Expression | None:
 
 def call_arguments(statement: str) -> tuple[str, list[str]]:
     """The called name and the arguments of a statement that is one call; empty when it is anything else."""
-    root = _parser(".js").parse(statement.encode()).root_node
+    root = javascript_parser(".js").parse(statement.encode()).root_node
     body = root.named_children
     if root.has_error or len(body) != 1 or body[0].type != "expression_statement":
         return "", []
@@ -150,26 +127,6 @@ def call_arguments(statement: str) -> tuple[str, list[str]]:
 def quoted(text: str) -> str:
     """`text` as a JavaScript string."""
     return json.dumps(text, ensure_ascii=False)
-
-
-@cache
-def _grammar(suffix: str) -> Language:
-    if suffix == ".tsx":
-        return Language(language_tsx())
-    return Language(language_typescript() if suffix in (".ts", ".cts", ".mts") else javascript())
-
-
-def _parser(suffix: str) -> Parser:
-    return Parser(_grammar(suffix))  # one for each use: a parser is not to be shared between threads
-
-
-def _first_error(node: Node) -> Node:
-    for child in node.children:
-        if child.is_error or child.is_missing:
-            return child
-        if child.has_error:
-            return _first_error(child)
-    return node
 
 
 def _esm_exports(node: Node) -> Iterator[tuple[str, str, Node]]:
@@ -227,3 +184,78 @@ def _parameters(function: Node) -> Iterator[Node]:
     for node in _walk(given) if given is not None else ():
         if node.type in ("identifier", "shorthand_property_identifier_pattern"):
             yield node
+
+
+_LONGEST = 240
+
+
+def javascript_outline_of(path: str, text: str) -> CodeOutline:
+    """The outline of a module's exports; raises SyntaxProblem when it cannot be parsed."""
+    functions: list[FunctionOutline] = []
+    classes: list[ClassOutline] = []
+    constants: list[str] = []
+    exported = exports_of(parse_javascript(path, text))
+    for exported_as, node in exported.nodes.items():
+        name = (exported.default_name or "default") if exported_as == "default" else exported_as
+        declared = node.child_by_field_name("declaration") or node
+        whole = node.parent if node.parent is not None and node.parent.type == "export_statement" else node
+        if declared.type in CLASSES:
+            classes.append(_class(name, whole, declared))
+        elif declared.type in FUNCTIONS or (value := function_value(declared)) is not None or _is_function(declared):
+            value = None if declared.type in FUNCTIONS else function_value(declared)
+            functions.append(_function(name, whole, value or declared))
+        else:
+            constants.append(name)
+    return CodeOutline(
+        path=path, functions=tuple(functions), classes=tuple(classes), constants=tuple(dict.fromkeys(constants))
+    )
+
+
+def _is_function(node: Node) -> bool:
+    return node.type in ("function_expression", "arrow_function", "generator_function", "method_definition")
+
+
+def _function(name: str, whole: Node, function: Node) -> FunctionOutline:
+    given = function.child_by_field_name("parameters") or function.child_by_field_name("parameter")
+    parameters = re.sub(r"\s+", " ", source_of(given)) if given is not None else "()"
+    parameters = parameters if parameters.startswith("(") else f"({parameters})"
+    returned = function.child_by_field_name("return_type")
+    mark = "async " if any(child.type == "async" for child in function.children) else ""
+    signature = f"{mark}function {name}{parameters}{source_of(returned) if returned is not None else ''}"
+    return FunctionOutline(
+        name=name,
+        signature=signature[:_LONGEST],
+        doc=_comment(whole),
+        line=whole.start_point.row + 1,
+        end_line=whole.end_point.row + 1,
+    )
+
+
+def _class(name: str, whole: Node, declared: Node) -> ClassOutline:
+    body = declared.child_by_field_name("body")
+    methods = [
+        _method(_function(source_of(title), member, member))
+        for member in (body.named_children if body is not None else [])
+        if member.type == "method_definition" and (title := member.child_by_field_name("name")) is not None
+    ]
+    return ClassOutline(
+        name=name,
+        signature=f"class {name}",
+        doc=_comment(whole),
+        line=whole.start_point.row + 1,
+        end_line=whole.end_point.row + 1,
+        methods=tuple(methods),
+    )
+
+
+def _method(function: FunctionOutline) -> FunctionOutline:
+    return function.model_copy(update={"signature": function.signature.replace("function ", "", 1)})
+
+
+def _comment(node: Node) -> str:
+    """The first line of the comment above."""
+    above = node.prev_named_sibling
+    if above is None or above.type != "comment" or above.end_point.row + 1 < node.start_point.row:
+        return ""
+    lines = (line.strip().strip("/*").strip() for line in source_of(above).splitlines())
+    return next((line for line in lines if line), "")[:160]

@@ -1,14 +1,18 @@
-"""What one Python module defines, as far as its readers need to know: names, signatures, first lines of docstrings."""
+"""What a Python module defines: its outline, single definitions by name (`function`, `Class` or `Class.method`), and
+which of them a change has touched.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+import re
+import textwrap
+from collections.abc import Collection, Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from file_system.code.syntax import parse_python
-from file_system.edits.definitions.names import Definition, Function
+from file_system.code.names import Definition, Function, assigned_names, first_line_of
+from file_system.files.syntax import NOT_PYTHON, parse_python
 
 _LONGEST_SIGNATURE = 240
 
@@ -81,22 +85,6 @@ def outline_of(path: str, text: str) -> CodeOutline:
     )
 
 
-def assigned_names(node: ast.stmt) -> list[str]:
-    """Plain names that an assignment statement binds: `X = 1`, `X: int = 1`; empty for any other statement."""
-    match node:
-        case ast.Assign(targets=targets):
-            return [target.id for target in targets if isinstance(target, ast.Name)]
-        case ast.AnnAssign(target=ast.Name(id=name)):
-            return [name]
-        case _:
-            return []
-
-
-def first_line_of(node: Definition) -> int:
-    """The line a definition starts on, its decorators included."""
-    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-
-
 def unconditional(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
     """Statements of a module, those under `if` and `try` included: both are how libraries define things by version."""
     for node in body:
@@ -116,11 +104,9 @@ def unconditional(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
 
 def _function(node: Function) -> FunctionOutline:
     keyword = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
-    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
-    signature = f"{keyword} {node.name}({ast.unparse(node.args)}){returns}"
     return FunctionOutline(
         name=node.name,
-        signature=_shortened(signature),
+        signature=_shortened(f"{keyword} {signature(node)}"),
         doc=_first_line(node),
         line=first_line_of(node),
         end_line=node.end_lineno or node.lineno,
@@ -148,3 +134,131 @@ def _shortened(text: str) -> str:
 def _first_line(node: Definition | ast.Module) -> str:
     doc = ast.get_docstring(node, clean=True)
     return doc.strip().splitlines()[0][:160] if doc and doc.strip() else ""
+
+
+LONGEST_CONSTANT = 160
+"""Characters of a constant that is shown."""
+_LONGEST_CLASS = 600
+
+
+def parsed(text: str) -> list[ast.stmt] | None:
+    """The statements of the module `text`; None when it is no Python."""
+    try:
+        return ast.parse(text).body
+    except NOT_PYTHON:
+        return None
+
+
+def class_in(body: Sequence[ast.stmt], name: str) -> ast.ClassDef | None:
+    """The class that `Class.method` belongs to; None for a plain name, or when it is not there."""
+    owner, dot, _ = name.rpartition(".")
+    return next((node for node in body if dot and isinstance(node, ast.ClassDef) and node.name == owner), None)
+
+
+def function_named(body: Sequence[ast.stmt], name: str) -> ast.FunctionDef | None:
+    """The function or method of that name. A method may stand outside of its class, as small models write it."""
+    owner = class_in(body, name)
+    last = name.rpartition(".")[2]
+    places = [*(owner.body if owner else ()), *body]
+    return next((node for node in places if isinstance(node, ast.FunctionDef) and node.name == last), None)
+
+
+def definition_line(text: str, name: str, used: Collection[str] = ()) -> str:
+    """How the module `text` defines `name`, in one line: an alias or constant as it is, else as `told` says it."""
+    for node in parsed(text) or ():
+        if isinstance(node, Definition) and node.name == name:
+            return told(node, used)
+        if name in assigned_names(node) and len(line := ast.unparse(node)) <= LONGEST_CONSTANT:
+            return line
+    return ""
+
+
+def function_in(text: str, name: str) -> str:
+    """The function or method `name` of the module `text` with the imports before it, a method in its class.
+
+    Empty when it is not there.
+    """
+    body = parsed(text) or []
+    function = function_named(body, name)
+    if function is None:
+        return ""
+    source = source_of(text, function)
+    if owner := class_in(body, name):
+        source = f"class {owner.name}:\n" + textwrap.indent(source, "    ")
+    return "\n".join([*imports_of(body), "", "", source])
+
+
+def source_of(text: str, node: Definition) -> str:
+    """The lines of a definition in `text`, its decorators included, moved to the left margin."""
+    return textwrap.dedent("\n".join(text.splitlines()[first_line_of(node) - 1 : node.end_lineno]))
+
+
+def imports_of(body: Sequence[ast.stmt]) -> list[str]:
+    """The import statements, a line each."""
+    return [ast.unparse(node) for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+def constants_of(body: Sequence[ast.stmt]) -> list[str]:
+    """The assignments that are short enough to be shown, a line each."""
+    lines = [ast.unparse(node) for node in body if isinstance(node, ast.Assign | ast.AnnAssign)]
+    return [line for line in lines if len(line) <= LONGEST_CONSTANT and not line.startswith("__")]
+
+
+def signature(node: Definition) -> str:
+    """`class Name`, or `name(parameters) -> type`."""
+    if isinstance(node, ast.ClassDef):
+        return f"class {node.name}"
+    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    return f"{node.name}({ast.unparse(node.args)}){returns}"
+
+
+def told(node: Definition, used: Collection[str]) -> str:
+    """The signature; of a class in `used` what its objects have, too."""
+    members = members_of(node) if isinstance(node, ast.ClassDef) and node.name in used else []
+    line = "; ".join([f"class {node.name}: {members[0]}", *members[1:]]) if members else signature(node)
+    return line if len(line) <= _LONGEST_CLASS else line[:_LONGEST_CLASS].rsplit(";", 1)[0] + "; …"
+
+
+def in_signatures(words: str, names: Collection[str]) -> set[str]:
+    """What the signatures of `names` mention, types among it, as `words` state them: of what is there already the
+    present code shows more.
+    """
+    stated = [found for name in names for found in re.findall(rf"`(?:def )?{re.escape(name)}(\([^`\n]*)`", words)]
+    return set(re.findall(r"[A-Za-z_]\w*", " ".join(stated)))
+
+
+def members_of(owner: ast.ClassDef, without: Collection[str] = ()) -> list[str]:
+    """What objects of a class have, a line each: fields, what `__init__` sets, signatures of its methods."""
+    lines = constants_of(owner.body)
+    for node in owner.body:
+        if not isinstance(node, Function) or node.name in without:
+            continue
+        if node.name == "__init__":
+            lines += [line for line in constants_of(node.body) if line.startswith("self.")]
+        else:
+            lines.append(signature(node))
+    return lines
+
+
+def touched_functions(before: str, after: str) -> list[str]:
+    """Names (`function`, `Class.method`) of what the module `after` defines anew or otherwise than `before` did.
+
+    Docstrings and comments are no difference.
+    """
+    old = dict(_functions(parsed(before) or ()))
+    return [name for name, code in _functions(parsed(after) or ()) if old.get(name) != code]
+
+
+def _functions(body: Sequence[ast.stmt], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every function and method with its code in normal form."""
+    for node in body:
+        if isinstance(node, Function):
+            told = ast.get_docstring(node) is not None
+            yield (
+                f"{prefix}{node.name}",
+                "\n".join(
+                    [ast.unparse(node.args), *map(ast.dump, node.decorator_list), *map(ast.dump, node.body[told:])]
+                ),
+            )
+        elif isinstance(node, ast.ClassDef):
+            yield from _functions(node.body, f"{prefix}{node.name}.")

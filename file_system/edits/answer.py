@@ -7,16 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from file_system.code.javascript import parse_javascript
-from file_system.code.syntax import check_syntax, parse_python, parses
-from file_system.edits.definitions.names import Definition
-from file_system.edits.elision import elided_line
-from file_system.edits.fences import Fence, fences_of
-from file_system.edits.repairs import repaired, without_prose
+from file_system.code.names import Definition
+from file_system.edits.answer_text import Fence, elided_line, fences_of, repaired, without_prose
 from file_system.edits.search_replace import Block, apply_blocks, blocks_of, has_blocks
 from file_system.errors import AmbiguousAnswer, ElidedCode, NoCode, TruncatedAnswer
 from file_system.files.file_manager import FileManager
 from file_system.files.lines import split_lines
+from file_system.files.syntax import check_syntax, parse_javascript, parse_python, parses
 
 
 @dataclass(frozen=True)

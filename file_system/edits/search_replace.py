@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from file_system.edits.fences import path_named_by
+from file_system.edits.answer_text import path_named_by
 from file_system.errors import BlockMalformed, BlockMismatch, TruncatedAnswer
 from file_system.files.lines import newline_of, split_lines, with_newline
 

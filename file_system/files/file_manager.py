@@ -12,13 +12,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from file_system.code.outline import CodeOutline, outline_of
-from file_system.code.syntax import check_syntax, parses
 from file_system.errors import FileExists, FileMissing, FileTooLarge, NotText, PathRefused, WorkspaceFull
 from file_system.files import atomic
-from file_system.files.backups import Backups
+from file_system.files.atomic import Backups
 from file_system.files.finding import matching_files
 from file_system.files.paths import check_writable, checked_parts, opened_parent, without_links
+from file_system.files.syntax import check_syntax, parses
 
 MAX_FILE_BYTES = 2 * 1024 * 1024
 """Larger files are data, not code that a model can see."""
@@ -136,10 +135,6 @@ class FileManager:
         Folders of git, virtual environments, caches and installed packages are left out, links are not followed.
         """
         return matching_files(self.workspace_path, pattern)
-
-    def parse_code(self, path: str) -> CodeOutline:
-        """What a Python module defines; raises SyntaxProblem when it cannot be parsed."""
-        return outline_of(path, self.read_file(path))
 
     def changed_paths(self) -> list[str]:
         """Paths written or deleted since the last `discard_backups` or `restore`, in the order of first change."""

@@ -18,7 +18,7 @@ from orchestrator.coding.hidden_tests import lay_shown
 from orchestrator.coding.method import Method
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
-from orchestrator.workbench.touched import touched_functions
+from file_system.code.outline import touched_functions
 from orchestrator.workbench.trial import Trial
 from testing import Mutation, MutationTask, declared_tests, mutate
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from agents import Begun
 from file_system import Definition
-from file_system.code.definitions import (
+from file_system.code.outline import (
     class_in,
     constants_of,
     function_named,

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Collection, Sequence
 
 from file_system import Definition
-from file_system.code.definitions import constants_of, imports_of, members_of, parsed, source_of, told
+from file_system.code.outline import constants_of, imports_of, members_of, parsed, source_of, told
 
 LONGEST = 6000
 """Characters (about 1,700 tokens) a file may take in a small prompt."""

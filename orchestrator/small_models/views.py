@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agents import Begun, CodeView, FileText, Requirements, TestCase
 from file_system import AnswerError, code_for, is_javascript
-from file_system.code.definitions import function_in, in_signatures
+from file_system.code.outline import function_in, in_signatures
 from memory import Task
 from orchestrator.services import Services
 from orchestrator.small_models.begun_functions import Wanted, begun_function, resumed_function

@@ -19,7 +19,7 @@ from file_system import (
     renamed_function,
     with_missing_imports,
 )
-from file_system.code.definitions import class_in, parsed
+from file_system.code.outline import class_in, parsed
 from orchestrator.small_models.settings import ALL, Parts
 
 

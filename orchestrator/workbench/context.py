@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from agents import CodeView, FileText, Requirements, Surroundings
 from file_system import is_test_path
-from file_system.code.definitions import definition_line
+from file_system.code.outline import definition_line
 from memory import Task
 from orchestrator.services import Services
 from orchestrator.workbench.sources import read_sources, text_of

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from agents import module_name
 from file_system import CodeMap, FileManager, FileSystemError, is_javascript, is_test_file
-from file_system.code.definitions import definition_line, parsed
+from file_system.code.outline import definition_line, parsed
 from orchestrator.workbench.javascript import javascript_imports
 
 _OUTLINE_CHARACTERS = 6000

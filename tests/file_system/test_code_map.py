@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from file_system import CodeMap, FileMissing, MergeRefused, PathRefused, ensure_export
+from file_system.code.outline import outline_of
 from file_system.files import atomic
 
 CART = '''"""Carts."""
@@ -67,11 +68,8 @@ def test_budget_is_never_exceeded_and_focus_comes_first(project: Path) -> None:
     assert code.render(60).endswith("more modules")
 
 
-def test_symbols_and_their_source(project: Path) -> None:
+def test_the_source_of_a_definition(project: Path) -> None:
     code = CodeMap.of(project)
-    assert [(s.path, s.name) for s in code.find_symbol("total")] == [("shop/cart.py", "Cart.total")]
-    assert [s.path for s in code.find_symbol("LIMIT")] == ["shop/cart.py"]
-    assert code.find_symbol("nothing") == []
     assert code.definition_source("shop/cart.py", "add").startswith("@decorated\ndef add")
     assert code.definition_source("shop/cart.py", "Cart.total") == "    def total(self):\n        return 1\n"
     assert code.definition_source("shop/cart.py", "LIMIT") == "LIMIT = 3\n"
@@ -80,6 +78,29 @@ def test_symbols_and_their_source(project: Path) -> None:
         code.definition_source("shop/cart.py", "nothing")
     with pytest.raises(PathRefused):
         code.definition_source("../x.py", "nothing")
+
+
+MODULE = '''"""Doc."""
+X = 1
+
+
+class A(dict):
+    """An A.
+
+    More."""
+
+    async def go(self, *, n: int = 3) -> "A":
+        pass
+'''
+
+
+def test_the_outline_of_a_module() -> None:
+    outline = outline_of("m.py", MODULE)
+    assert outline.doc == "Doc."
+    assert outline.names() == ["A", "A.go", "X"]
+    assert outline.classes[0].signature == "class A(dict)"
+    assert outline.classes[0].doc == "An A."
+    assert outline.classes[0].methods[0].signature == "async def go(self, *, n: int=3) -> 'A'"
 
 
 def test_three_hundred_modules_are_read_once_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

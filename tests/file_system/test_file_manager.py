@@ -306,30 +306,6 @@ def test_find_files(files: FileManager, workspace: Path) -> None:
     assert found("[z-a].py") == []
 
 
-MODULE = '''"""Doc."""
-X = 1
-
-
-class A(dict):
-    """An A.
-
-    More."""
-
-    async def go(self, *, n: int = 3) -> "A":
-        pass
-'''
-
-
-def test_parse_code(files: FileManager) -> None:
-    files.write_file("m.py", MODULE)
-    outline = files.parse_code("m.py")
-    assert outline.doc == "Doc."
-    assert outline.names() == ["A", "A.go", "X"]
-    assert outline.classes[0].signature == "class A(dict)"
-    assert outline.classes[0].doc == "An A."
-    assert outline.classes[0].methods[0].signature == "async def go(self, *, n: int=3) -> 'A'"
-
-
 @pytest.mark.probe("hostile")
 def test_a_glob_made_to_take_for_ever_takes_no_time(files: FileManager, workspace: Path) -> None:
     deep = workspace / "/".join(["a"] * 60)

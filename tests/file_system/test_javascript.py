@@ -17,8 +17,7 @@ from file_system import (
     javascript_for,
     merge_javascript,
 )
-from file_system.code.javascript import javascript_expression
-from file_system.code.javascript_outline import javascript_outline_of
+from file_system.code.javascript import javascript_expression, javascript_outline_of
 
 ESM = """import fs from "node:fs";
 

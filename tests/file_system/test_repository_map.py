@@ -12,8 +12,7 @@ from file_system import RepositoryMap
 from file_system.code.repository_map import repository_map as module
 from file_system.code.repository_map.languages import grammar_of
 from file_system.code.repository_map.ranking import pagerank
-from file_system.code.repository_map.tag_cache import TagCache
-from file_system.code.repository_map.tags import Definition, Tags, tags_of
+from file_system.code.repository_map.tags import Definition, TagCache, Tags, tags_of
 
 SOURCES = {
     "python": (

@@ -11,8 +11,7 @@ import pytest
 from config import AgentSettings, LLMSettings
 from llm import CallContext, LLMClient, Provider
 from memory import MemoryStore
-from monitoring import Alert, receive_alerts
-from monitoring.alerts import alerts
+from monitoring import Alert, alerting, receive_alerts
 from tests.support import ScriptedModelServer
 
 MODELS: dict[Provider, str] = {
@@ -77,7 +76,7 @@ def told() -> Iterator[list[Alert]]:
     received: list[Alert] = []
     receive_alerts(received.append)
     yield received
-    alerts._receivers.remove(received.append)
+    alerting._receivers.remove(received.append)
 
 
 def context(step: str = "write 1", *, workflow: str = "task.code", agent: str = "developer") -> CallContext:

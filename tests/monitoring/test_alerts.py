@@ -116,7 +116,7 @@ def test_what_reached_nobody_is_kept_and_the_log_holds_no_address(
     receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure_logging(MonitoringSettings(level="DEBUG"), tmp_path, stdout=False)
-    monkeypatch.setattr("monitoring.alerts.sending._FIRST_PAUSE", 0.2)
+    monkeypatch.setattr("monitoring.alerting._FIRST_PAUSE", 0.2)
     receiver.status = 500
     with sender(receiver.url, tmp_path / "alerts.json") as send:
         send(trouble("push"))

@@ -8,10 +8,10 @@ import pytest
 from pydantic import JsonValue
 
 from agents import Requirements, TestCase
+from file_system.code.outline import touched_functions
 from memory import SuiteQuality, TaskStatus
 from orchestrator.coding.state import CodeState
 from orchestrator.coding.suite_strength import quality_of
-from orchestrator.workbench.touched import touched_functions
 from testing import Mutation, Survivor
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import APPROVED, CALC, REJECTED, Rule, git, team

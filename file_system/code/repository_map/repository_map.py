@@ -11,8 +11,7 @@ from typing import Self
 
 from file_system.code.repository_map.languages import Grammar, grammar_of, language_of
 from file_system.code.repository_map.ranking import Ranking, ranked, references
-from file_system.code.repository_map.tag_cache import TagCache
-from file_system.code.repository_map.tags import Definition, Tags, tags_of
+from file_system.code.repository_map.tags import Definition, TagCache, Tags, tags_of
 from file_system.errors import FileSystemError
 from file_system.files import atomic
 from file_system.files.finding import walk

@@ -1,14 +1,110 @@
-"""Bringing new imports into a module without moving those it has."""
+"""Imports of a Python module: which there are, adding further ones, and those that a piece of code has forgotten."""
 
 from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 
-from file_system.edits.definitions.import_names import Imported
-from file_system.edits.definitions.splicing import Element, Splice, spliced, with_element
+from file_system.code.names import BUILTINS, bound_names, module_names, used_names
+from file_system.edits.definitions.source import Element, Splice, spliced, with_element
 from file_system.files.lines import newline_of, split_lines
+from file_system.files.syntax import NOT_PYTHON
+
+_SAME_HOME = frozenset({"typing", "typing_extensions", "collections.abc"})
+"""A name of one of these may stand for the name of another."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """`from <level dots><module> import <name> as <alias>`; `name` None is `import <module> as <alias>`."""
+
+    level: int
+    module: str
+    name: str | None
+    alias: str | None
+
+    @property
+    def bound(self) -> str:
+        """The name it binds, `*` for a star import."""
+        return self.alias or self.name or self.module.partition(".")[0]
+
+    @property
+    def source(self) -> str:
+        """Module part of a `from` statement, dots included."""
+        return "." * self.level + self.module
+
+    @property
+    def item(self) -> str:
+        """What stands after `import`."""
+        what = self.name or self.module
+        return f"{what} as {self.alias}" if self.alias else what
+
+    def same_as(self, other: Imported) -> bool:
+        """Whether both bind the same thing to the same name."""
+        if self == other:
+            return True
+        homes = {self.module, other.module}
+        return self.name == other.name is not None and self.bound == other.bound and homes <= _SAME_HOME
+
+
+def imports_of(nodes: Iterable[ast.stmt]) -> list[Imported]:
+    """All names imported by `nodes`, those under `if` and `try` included, functions and classes not."""
+    found: list[Imported] = []
+    for node in nodes:
+        match node:
+            case ast.Import(names=names):
+                found += [Imported(0, alias.name, None, alias.asname) for alias in names]
+            case ast.ImportFrom(module=module, names=names, level=level):
+                found += [Imported(level, module or "", alias.name, alias.asname) for alias in names]
+            case ast.If(body=body, orelse=orelse):
+                found += imports_of([*body, *orelse])
+            case ast.Try(body=body, handlers=handlers, orelse=orelse):
+                found += imports_of([*body, *(item for handler in handlers for item in handler.body), *orelse])
+            case _:
+                pass
+    return found
+
+
+class ModuleIdentity:
+    """The names under which a file may be imported, judged by its path: `src/shop/cart.py` is `shop.cart`, `cart`."""
+
+    def __init__(self, path: str) -> None:
+        parts = list(PurePosixPath(path).with_suffix("").parts)
+        self.is_package = bool(parts) and parts[-1] == "__init__"
+        if self.is_package:
+            parts.pop()
+        self._parts = parts
+        tails = [parts[start:] for start in range(len(parts))]
+        self._own = {".".join(tail) for tail in tails}
+        if len(parts) > 1 and parts[0] not in {"src", "lib"}:
+            self._own -= {parts[-1]} & sys.stdlib_module_names
+        self._packages = {".".join(tail[:end]) for tail in tails for end in range(1, len(tail))}
+
+    def is_self_import(self, imported: Imported, defined: Collection[str]) -> bool:
+        """Whether a `from` import takes from this very module.
+
+        Also true for a name in `defined` (what this module defines) taken from a package above it or from a module
+        outside the standard library: models write `from your_module import f` beside `f`.
+        """
+        if imported.name is None:
+            return False
+        absolute = self._absolute(imported)
+        if absolute in self._own:
+            return True
+        if imported.name not in defined:
+            return False
+        return absolute in self._packages or absolute.partition(".")[0] not in sys.stdlib_module_names
+
+    def _absolute(self, imported: Imported) -> str:
+        if imported.level == 0:
+            return imported.module
+        up = imported.level - (1 if self.is_package else 0)
+        base = self._parts[: len(self._parts) - up] if up else self._parts
+        return ".".join([*base, *([imported.module] if imported.module else [])])
+
 
 _LONGEST_LINE = 88
 
@@ -128,3 +224,72 @@ def _kind(level: int, module: str) -> int:
     if module == "__future__":
         return 0
     return 1 if module.partition(".")[0] in sys.stdlib_module_names else 2
+
+
+_LOOKED_INTO = """
+    abc base64 bisect calendar collections contextlib copy csv dataclasses datetime decimal enum fractions functools
+    hashlib heapq html inspect io itertools json logging math operator os random re statistics string struct sys
+    textwrap time types typing unicodedata uuid
+"""
+_MODULES = frozenset(_LOOKED_INTO.split())
+"""Recognised when something is looked up in them, as in `re.sub`."""
+
+_MEMBERS = {
+    "collections": "Counter OrderedDict defaultdict deque namedtuple",
+    "collections.abc": "Awaitable Collection Hashable Iterable Iterator Mapping MutableMapping Sequence",
+    "dataclasses": "asdict dataclass",
+    "datetime": "date datetime timedelta timezone",
+    "decimal": "Decimal ROUND_HALF_UP",
+    "enum": "Enum IntEnum StrEnum",
+    "fractions": "Fraction",
+    "functools": "cached_property lru_cache partial reduce wraps",
+    "itertools": "accumulate chain combinations groupby islice permutations zip_longest",
+    "math": "ceil floor gcd isclose sqrt",
+    "pathlib": "Path PurePath",
+    "typing": "Any Callable ClassVar Dict Final FrozenSet Generator Generic List Literal NamedTuple NoReturn Optional"
+    " Protocol Set Tuple Type TypeVar TypedDict Union cast overload",
+}
+_HOME = {name: module for module, names in _MEMBERS.items() for name in names.split()}
+
+
+def missing_imports(nodes: Sequence[ast.AST], known: Iterable[str]) -> list[Imported]:
+    """Imports for well-known names that `nodes` use and neither they nor `known` bind, in the order of names."""
+    unbound = used_names(nodes) - bound_names(nodes) - set(known) - BUILTINS
+    looked_into = _attributes(nodes)
+    found = []
+    for name in sorted(unbound):
+        attributes = looked_into.get(name, set())
+        if name in _HOME and not _module_meant(name, attributes):
+            found.append(Imported(0, _HOME[name], name, None))
+        elif name in _MODULES and attributes:
+            found.append(Imported(0, name, None, None))
+    return found
+
+
+def with_missing_imports(code: str, present: str) -> str:
+    """`code` with the well-known imports that it uses and that neither it nor the module `present` has.
+
+    What does not parse comes back as it is.
+    """
+    try:
+        tree, module = ast.parse(code), ast.parse(present)
+    except NOT_PYTHON:
+        return code
+    return with_imports(code, missing_imports(tree.body, module_names(module)))
+
+
+def _module_meant(name: str, attributes: set[str]) -> bool:
+    """Whether `datetime` stands for the module: `datetime.timedelta` does, `datetime.now` does not."""
+    return name == "datetime" and bool(attributes & {"datetime", "date", "timedelta", "timezone", "time", "UTC"})
+
+
+def _attributes(nodes: Iterable[ast.AST]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for node in nodes:
+        for item in ast.walk(node):
+            match item:
+                case ast.Attribute(value=ast.Name(id=name), attr=attribute):
+                    found.setdefault(name, set()).add(attribute)
+                case _:
+                    pass
+    return found

@@ -5,13 +5,18 @@ from __future__ import annotations
 import ast
 import json
 import tomllib
+from functools import cache
 from pathlib import PurePosixPath
 
 import yaml
+from tree_sitter import Language, Node, Parser, Tree
+from tree_sitter_javascript import language as javascript
+from tree_sitter_typescript import language_tsx, language_typescript
 
-from file_system.code.javascript import JAVASCRIPT_SUFFIXES, parse_javascript
 from file_system.errors import SyntaxProblem
 
+JAVASCRIPT_SUFFIXES = frozenset({".js", ".cjs", ".mjs", ".jsx", ".ts", ".cts", ".mts", ".tsx"})
+_SHOWN_LINE = 160
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 """What `ast.parse` raises for a text that it cannot read, very long sums and deep nesting among them."""
 
@@ -55,6 +60,24 @@ def parse_python(path: str, text: str) -> ast.Module:
         raise SyntaxProblem(path, 0, str(error)) from None
     except (RecursionError, MemoryError):
         raise SyntaxProblem(path, 0, "nested too deeply for the parser") from None
+
+
+def is_javascript(path: str) -> bool:
+    """Whether a file's name says that it is JavaScript or TypeScript."""
+    return PurePosixPath(path).suffix.casefold() in JAVASCRIPT_SUFFIXES
+
+
+def parse_javascript(path: str, text: str) -> Tree:
+    """The syntax tree of a module; raises SyntaxProblem with the first place that does not parse."""
+    tree = javascript_parser(PurePosixPath(path).suffix.casefold()).parse(text.encode())
+    if tree.root_node.has_error:
+        wrong = _first_error(tree.root_node)
+        line = wrong.start_point.row + 1
+        lines = text.splitlines()
+        shown = lines[line - 1][:_SHOWN_LINE] if line <= len(lines) else ""
+        problem = f"{wrong.type!r} is missing" if wrong.is_missing else "invalid syntax"
+        raise SyntaxProblem(path, line, problem, f"> {line:4} {shown}")
+    return tree
 
 
 def _check_python(path: str, text: str) -> None:
@@ -108,3 +131,24 @@ def _excerpt(text: str, line: int) -> str:
     first = max(1, line - 1)
     shown = enumerate(lines[first - 1 : line + 1], start=first)
     return "\n".join(f"{'>' if number == line else ' '} {number:4} {source[:160]}" for number, source in shown)
+
+
+@cache
+def _grammar(suffix: str) -> Language:
+    if suffix == ".tsx":
+        return Language(language_tsx())
+    return Language(language_typescript() if suffix in (".ts", ".cts", ".mts") else javascript())
+
+
+def javascript_parser(suffix: str) -> Parser:
+    """A parser for files with that ending, one for each use: it is not to be shared between threads."""
+    return Parser(_grammar(suffix))
+
+
+def _first_error(node: Node) -> Node:
+    for child in node.children:
+        if child.is_error or child.is_missing:
+            return child
+        if child.has_error:
+            return _first_error(child)
+    return node

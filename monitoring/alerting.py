@@ -1,7 +1,8 @@
-"""Sends alerts to the owner, through apprise: each trouble once, few an hour, and never in the way of the work.
+"""What the owner should hear of without looking for it: a line in the log, and a message where one is configured.
 
-A thread of its own takes alerts from a bounded queue. What has been told is remembered in a file, so that a daemon that
-is started again and again does not tell the same thing each time.
+Messages are sent through apprise: each trouble once, few an hour, and never in the way of the work. A thread of its own
+takes alerts from a bounded queue. What has been told is remembered in a file, so that a daemon that is started again
+and again does not tell the same thing each time.
 """
 
 from __future__ import annotations
@@ -11,17 +12,58 @@ import queue
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 
 from config import AlertSettings
-from monitoring.alerts.alerts import Alert
-from monitoring.alerts.channels import Channel
+from monitoring.channels import Channel
 from monitoring.logs import get_logger
 from monitoring.redaction import redact
 
 log = get_logger(__name__)
+
+
+class AlertKind(StrEnum):
+    """What an alert is about."""
+
+    CRITICAL = "critical"
+    LOOP = "loop"
+    PROVIDER = "provider"
+    GIT = "git"
+    BUDGET = "budget"
+    SANDBOX = "sandbox"
+    DATABASE = "database"
+    OWNER = "owner"
+    """A decision is the owner's: a blocked task, an approval."""
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One thing to tell. `key` names the trouble: what has been told of it lately is not told again."""
+
+    kind: AlertKind
+    key: str
+    message: str
+
+
+_receivers: list[Callable[[Alert], None]] = []
+
+
+def alert(kind: AlertKind, key: str, message: str, **details: JsonValue) -> None:
+    """Tell the owner. Never raises and never waits: sending is the receivers' matter."""
+    log.error("alert", kind=kind.value, key=key, problem=message, **details)
+    for receiver in _receivers:
+        receiver(Alert(kind, key, message))
+
+
+def receive_alerts(receiver: Callable[[Alert], None]) -> None:
+    """Hand every alert to `receiver` from now on; it must return at once and not raise."""
+    _receivers.append(receiver)
+
 
 _MOST_WAITING = 200
 _MOST_REMEMBERED = 1000

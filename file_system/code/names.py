@@ -1,4 +1,6 @@
-"""Which names a piece of Python binds, which it uses, and which of these already when it is defined."""
+"""Names in Python: which a piece of code binds, which it uses, which of these already when it is defined, and where a
+statement begins.
+"""
 
 from __future__ import annotations
 
@@ -111,3 +113,26 @@ def _quoted_names(annotation: ast.expr) -> set[str]:
                 continue
             found |= {name.id for name in ast.walk(quoted) if isinstance(name, ast.Name)}
     return found
+
+
+def assigned_names(node: ast.stmt) -> list[str]:
+    """Plain names that an assignment statement binds: `X = 1`, `X: int = 1`; empty for any other statement."""
+    match node:
+        case ast.Assign(targets=targets):
+            return [target.id for target in targets if isinstance(target, ast.Name)]
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return [name]
+        case _:
+            return []
+
+
+def first_line_of(node: Definition) -> int:
+    """The line a definition starts on, its decorators included."""
+    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+
+
+def start_of(node: ast.stmt) -> int:
+    """The first line of a statement, decorators included, counted from 1."""
+    if isinstance(node, Definition):
+        return first_line_of(node)
+    return node.lineno

@@ -1,1 +1,0 @@
-"""Alerts to the owner: what they are and how they are sent."""
