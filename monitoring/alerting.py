@@ -25,6 +25,11 @@ from monitoring.logs import get_logger
 from monitoring.redaction import redact
 
 log = get_logger(__name__)
+_MOST_WAITING = 200
+_MOST_REMEMBERED = 1000
+_HOUR = 3600.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 3600.0
+"""Seconds until a message that reached nobody is tried again."""
 
 
 class AlertKind(StrEnum):
@@ -63,13 +68,6 @@ def alert(kind: AlertKind, key: str, message: str, **details: JsonValue) -> None
 def receive_alerts(receiver: Callable[[Alert], None]) -> None:
     """Hand every alert to `receiver` from now on; it must return at once and not raise."""
     _receivers.append(receiver)
-
-
-_MOST_WAITING = 200
-_MOST_REMEMBERED = 1000
-_HOUR = 3600.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 3600.0
-"""Seconds until a message that reached nobody is tried again."""
 
 
 class _Told(BaseModel):

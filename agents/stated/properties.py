@@ -49,6 +49,9 @@ _ADDS_UP = re.compile(
     r"\b(?:parts|shares|pieces|amounts|results)\b(?: always)? (?:add up|sum up|sum) to (?:exactly )?(?:the )?`?(\w+)`?",
     re.IGNORECASE,
 )
+_MOST_PROPERTIES = 2
+_TRIED = 20
+"""Rows of values in a test without hypothesis."""
 
 
 @dataclass(frozen=True)
@@ -220,11 +223,6 @@ def _is(kind: ast.expr | None, *names: str) -> bool:
 
 def _is_ints(kind: ast.expr | None) -> bool:
     return kind is not None and ast.unparse(kind) in ("list[int]", "tuple[int, ...]")
-
-
-_MOST_PROPERTIES = 2
-_TRIED = 20
-"""Rows of values in a test without hypothesis."""
 
 
 def property_tests(

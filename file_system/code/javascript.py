@@ -18,6 +18,7 @@ TYPES = frozenset({"interface_declaration", "type_alias_declaration", "enum_decl
 VALUES = frozenset({"lexical_declaration", "variable_declaration"})
 DEFINITIONS = FUNCTIONS | CLASSES | TYPES | VALUES
 _FUNCTION_VALUES = frozenset({"arrow_function", "function_expression", "generator_function"})
+_LONGEST = 240
 
 
 def source_of(node: Node) -> str:
@@ -184,9 +185,6 @@ def _parameters(function: Node) -> Iterator[Node]:
     for node in _walk(given) if given is not None else ():
         if node.type in ("identifier", "shorthand_property_identifier_pattern"):
             yield node
-
-
-_LONGEST = 240
 
 
 def javascript_outline_of(path: str, text: str) -> CodeOutline:

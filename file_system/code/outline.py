@@ -15,6 +15,9 @@ from file_system.code.names import Definition, Function, assigned_names, first_l
 from file_system.files.syntax import NOT_PYTHON, parse_python
 
 _LONGEST_SIGNATURE = 240
+LONGEST_CONSTANT = 160
+"""Characters of a constant that is shown."""
+_LONGEST_CLASS = 600
 
 
 class _Frozen(BaseModel):
@@ -134,11 +137,6 @@ def _shortened(text: str) -> str:
 def _first_line(node: Definition | ast.Module) -> str:
     doc = ast.get_docstring(node, clean=True)
     return doc.strip().splitlines()[0][:160] if doc and doc.strip() else ""
-
-
-LONGEST_CONSTANT = 160
-"""Characters of a constant that is shown."""
-_LONGEST_CLASS = 600
 
 
 def parsed(text: str) -> list[ast.stmt] | None:

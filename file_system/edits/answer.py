@@ -12,8 +12,7 @@ from file_system.edits.answer_text import Fence, elided_line, fences_of, repaire
 from file_system.edits.search_replace import Block, apply_blocks, blocks_of, has_blocks
 from file_system.errors import AmbiguousAnswer, ElidedCode, NoCode, TruncatedAnswer
 from file_system.files.file_manager import FileManager
-from file_system.files.lines import split_lines
-from file_system.files.syntax import check_syntax, parse_javascript, parse_python, parses
+from file_system.files.syntax import check_syntax, parse_javascript, parse_python, parses, split_lines
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ def parse_answer(answer: str, *, target: str | None = None) -> list[Edit]:
     """The edits of an answer: search/replace blocks if it has any, else one whole file per fence.
 
     A fence says its path in its info string, on the line above, or in a comment on its first line; one fence without a
-    path is `target`. Prose is ignored; Python is repaired where that is free (see `file_system.repairs`).
+    path is `target`. Prose is ignored; Python is repaired where that is free (see `repaired`).
     Raises NoCode, TruncatedAnswer, AmbiguousAnswer or BlockMalformed: messages for the model.
     """
     if has_blocks(answer):

@@ -9,8 +9,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from file_system.files.lines import split_lines
-from file_system.files.syntax import parses
+from file_system.files.syntax import parses, split_lines
 
 _OPENING = re.compile(r"^(?P<indent>\s*)(?P<marks>`{3,}|~{3,})(?P<info>[^`]*)$")
 _PATH = re.compile(
@@ -22,6 +21,22 @@ _INFO_PATH = re.compile(r"(?:title|file|filename|path)\s*=\s*[\"']?([^\"'\s]+)")
 _MARKDOWN = frozenset({"markdown", "md", "mdx"})
 _PYTHON = frozenset({"python", "py", "python3", "py3", "pycon", ""})
 _NOT_CODE = frozenset({"bash", "sh", "shell", "zsh", "console", "text", "txt", "output", "plaintext", "terminal"})
+_COMMENT = re.compile(r"^\s*(?:#|//|--|/\*|<!--)\s*(?P<text>.*?)\s*(?:\*/|-->)?\s*$")
+_THING = r"(?:code|methods?|functions?|class(?:es)?|implementation|logic|file|module|imports?|definitions?)"
+_PLACEHOLDER = re.compile(
+    rf"""(?ix)
+    ^[(\[]? (?:\.{{3}}|…) \s* (?: $ | .*\b(?:{_THING}|existing|rest|unchanged|same|remaining|as\ before|omitted)\b )
+    | ^[(\[]? (?:the\s+)? (?:rest|remainder|remaining|existing|previous|original|other) (?:\s+of(?:\s+the)?)?
+      (?:\s+\w+){{0,4}}? \s+ {_THING}
+      (?:\s+(?:here|goes\ here|unchanged|as\ before|omitted|(?:remains?|stays?)\b.*))? [\s.…)\]]* $
+    | ^[(\[]? (?:unchanged|same\ as\ (?:before|above)|omitted) (?:\s+for\ brevity)? [\s.…)\]]* $
+    """
+)
+_CODE_START = re.compile(
+    r"(?:from|import|def|class|async def|if|try|with|for|while)\b|@\w|#|[\"']{3}|\w+\s*(?::.*)?=[^=]"
+)
+_MOST_TRIALS = 60
+_QUOTES = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "\u00a0": " ", "\u200b": None, "\ufeff": None})
 
 
 @dataclass(frozen=True)
@@ -140,19 +155,6 @@ def _with_path_comment(language: str, path: str | None, body: str, closed: bool)
     return Fence(language, named, rest.removeprefix("\n") if newline else "", closed)
 
 
-_COMMENT = re.compile(r"^\s*(?:#|//|--|/\*|<!--)\s*(?P<text>.*?)\s*(?:\*/|-->)?\s*$")
-_THING = r"(?:code|methods?|functions?|class(?:es)?|implementation|logic|file|module|imports?|definitions?)"
-_PLACEHOLDER = re.compile(
-    rf"""(?ix)
-    ^[(\[]? (?:\.{{3}}|…) \s* (?: $ | .*\b(?:{_THING}|existing|rest|unchanged|same|remaining|as\ before|omitted)\b )
-    | ^[(\[]? (?:the\s+)? (?:rest|remainder|remaining|existing|previous|original|other) (?:\s+of(?:\s+the)?)?
-      (?:\s+\w+){{0,4}}? \s+ {_THING}
-      (?:\s+(?:here|goes\ here|unchanged|as\ before|omitted|(?:remains?|stays?)\b.*))? [\s.…)\]]* $
-    | ^[(\[]? (?:unchanged|same\ as\ (?:before|above)|omitted) (?:\s+for\ brevity)? [\s.…)\]]* $
-    """
-)
-
-
 def elided_line(new: Iterable[str], old: Iterable[str]) -> str | None:
     """The first comment among the lines `new` that leaves code out and does not stand in `old`; None when none does."""
     known = {line.strip() for line in old}
@@ -161,13 +163,6 @@ def elided_line(new: Iterable[str], old: Iterable[str]) -> str | None:
         if comment and _PLACEHOLDER.search(comment["text"]) and line.strip() not in known:
             return line
     return None
-
-
-_CODE_START = re.compile(
-    r"(?:from|import|def|class|async def|if|try|with|for|while)\b|@\w|#|[\"']{3}|\w+\s*(?::.*)?=[^=]"
-)
-_MOST_TRIALS = 60
-_QUOTES = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "\u00a0": " ", "\u200b": None, "\ufeff": None})
 
 
 def repaired(code: str) -> str:

@@ -1,9 +1,10 @@
-"""Whether a text can be parsed as what its name says it is: checked before a file is replaced."""
+"""Whether a text can be parsed as what its name says it is, checked before a file is replaced; and its lines."""
 
 from __future__ import annotations
 
 import ast
 import json
+import re
 import tomllib
 from functools import cache
 from pathlib import PurePosixPath
@@ -17,6 +18,7 @@ from file_system.errors import SyntaxProblem
 
 JAVASCRIPT_SUFFIXES = frozenset({".js", ".cjs", ".mjs", ".jsx", ".ts", ".cts", ".mts", ".tsx"})
 _SHOWN_LINE = 160
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 """What `ast.parse` raises for a text that it cannot read, very long sums and deep nesting among them."""
 
@@ -78,6 +80,25 @@ def parse_javascript(path: str, text: str) -> Tree:
         problem = f"{wrong.type!r} is missing" if wrong.is_missing else "invalid syntax"
         raise SyntaxProblem(path, line, problem, f"> {line:4} {shown}")
     return tree
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of `text` with their ends, as Python's parser counts them; joined they are `text` again.
+
+    `str.splitlines` also splits at form feeds and Unicode separators; line numbers of `ast` would then point elsewhere.
+    """
+    return _LINE.findall(text)
+
+
+def newline_of(text: str) -> str:
+    r"""The line end a file uses, judged by its first line; `\n` for an empty one."""
+    found = re.search(r"\r\n|\r|\n", text)
+    return found[0] if found else "\n"
+
+
+def with_newline(text: str, newline: str) -> str:
+    """`text` with every line end turned into `newline`."""
+    return re.sub(r"\r\n|\r|\n", newline, text)
 
 
 def _check_python(path: str, text: str) -> None:

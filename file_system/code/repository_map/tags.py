@@ -29,6 +29,11 @@ _PARSING_SECONDS = 1.0
 _NAME = re.compile(r"[^\W\d][\w$]{2,60}")
 _BLANK = re.compile(r"\s+")
 _INNER_BLANK = re.compile(r"([(\[]) |,? ([)\]])")
+_MOST_BYTES = 64 * 1024 * 1024
+_WAIT_SECONDS = 1.0
+_AT_ONCE = 500
+"""Digests in one question; older SQLite takes no more than 999 variables."""
+_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 
 class _Frozen(BaseModel):
@@ -124,11 +129,6 @@ def _signature(node: Node, kind: str, source: bytes) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-_MOST_BYTES = 64 * 1024 * 1024
-_WAIT_SECONDS = 1.0
-_AT_ONCE = 500
-"""Digests in one question; older SQLite takes no more than 999 variables."""
-_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 _PASSING |= {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 """Errors that say nothing about what the file holds."""
 

@@ -8,8 +8,7 @@ from file_system.code.names import module_names
 from file_system.edits.definitions.imports import Imported, import_elements, imports_of, with_imports
 from file_system.edits.definitions.source import Element, Splice, spliced, with_element
 from file_system.errors import MergeRefused
-from file_system.files.lines import split_lines
-from file_system.files.syntax import parse_python
+from file_system.files.syntax import parse_python, split_lines
 
 
 def ensure_export(init_text: str, module: str, name: str) -> str:

@@ -10,11 +10,34 @@ from pathlib import PurePosixPath
 
 from file_system.code.names import BUILTINS, bound_names, module_names, used_names
 from file_system.edits.definitions.source import Element, Splice, spliced, with_element
-from file_system.files.lines import newline_of, split_lines
-from file_system.files.syntax import NOT_PYTHON
+from file_system.files.syntax import NOT_PYTHON, newline_of, split_lines
 
 _SAME_HOME = frozenset({"typing", "typing_extensions", "collections.abc"})
 """A name of one of these may stand for the name of another."""
+_LONGEST_LINE = 88
+_LOOKED_INTO = """
+    abc base64 bisect calendar collections contextlib copy csv dataclasses datetime decimal enum fractions functools
+    hashlib heapq html inspect io itertools json logging math operator os random re statistics string struct sys
+    textwrap time types typing unicodedata uuid
+"""
+_MODULES = frozenset(_LOOKED_INTO.split())
+"""Recognised when something is looked up in them, as in `re.sub`."""
+_MEMBERS = {
+    "collections": "Counter OrderedDict defaultdict deque namedtuple",
+    "collections.abc": "Awaitable Collection Hashable Iterable Iterator Mapping MutableMapping Sequence",
+    "dataclasses": "asdict dataclass",
+    "datetime": "date datetime timedelta timezone",
+    "decimal": "Decimal ROUND_HALF_UP",
+    "enum": "Enum IntEnum StrEnum",
+    "fractions": "Fraction",
+    "functools": "cached_property lru_cache partial reduce wraps",
+    "itertools": "accumulate chain combinations groupby islice permutations zip_longest",
+    "math": "ceil floor gcd isclose sqrt",
+    "pathlib": "Path PurePath",
+    "typing": "Any Callable ClassVar Dict Final FrozenSet Generator Generic List Literal NamedTuple NoReturn Optional"
+    " Protocol Set Tuple Type TypeVar TypedDict Union cast overload",
+}
+_HOME = {name: module for module, names in _MEMBERS.items() for name in names.split()}
 
 
 @dataclass(frozen=True)
@@ -104,9 +127,6 @@ class ModuleIdentity:
         up = imported.level - (1 if self.is_package else 0)
         base = self._parts[: len(self._parts) - up] if up else self._parts
         return ".".join([*base, *([imported.module] if imported.module else [])])
-
-
-_LONGEST_LINE = 88
 
 
 def with_imports(text: str, wanted: Iterable[Imported]) -> str:
@@ -224,32 +244,6 @@ def _kind(level: int, module: str) -> int:
     if module == "__future__":
         return 0
     return 1 if module.partition(".")[0] in sys.stdlib_module_names else 2
-
-
-_LOOKED_INTO = """
-    abc base64 bisect calendar collections contextlib copy csv dataclasses datetime decimal enum fractions functools
-    hashlib heapq html inspect io itertools json logging math operator os random re statistics string struct sys
-    textwrap time types typing unicodedata uuid
-"""
-_MODULES = frozenset(_LOOKED_INTO.split())
-"""Recognised when something is looked up in them, as in `re.sub`."""
-
-_MEMBERS = {
-    "collections": "Counter OrderedDict defaultdict deque namedtuple",
-    "collections.abc": "Awaitable Collection Hashable Iterable Iterator Mapping MutableMapping Sequence",
-    "dataclasses": "asdict dataclass",
-    "datetime": "date datetime timedelta timezone",
-    "decimal": "Decimal ROUND_HALF_UP",
-    "enum": "Enum IntEnum StrEnum",
-    "fractions": "Fraction",
-    "functools": "cached_property lru_cache partial reduce wraps",
-    "itertools": "accumulate chain combinations groupby islice permutations zip_longest",
-    "math": "ceil floor gcd isclose sqrt",
-    "pathlib": "Path PurePath",
-    "typing": "Any Callable ClassVar Dict Final FrozenSet Generator Generic List Literal NamedTuple NoReturn Optional"
-    " Protocol Set Tuple Type TypeVar TypedDict Union cast overload",
-}
-_HOME = {name: module for module, names in _MEMBERS.items() for name in names.split()}
 
 
 def missing_imports(nodes: Sequence[ast.AST], known: Iterable[str]) -> list[Imported]:

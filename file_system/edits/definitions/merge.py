@@ -25,8 +25,7 @@ from file_system.edits.definitions.placement import insertions, is_complete, mem
 from file_system.edits.definitions.source import Splice, end_of, key_of, only_repeats, renamed, spliced
 from file_system.errors import ElidedCode, MergeRefused
 from file_system.files.finding import is_test_file
-from file_system.files.lines import newline_of, split_lines, with_newline
-from file_system.files.syntax import check_syntax, parse_python
+from file_system.files.syntax import check_syntax, newline_of, parse_python, split_lines, with_newline
 
 
 @dataclass(frozen=True)
