@@ -34,7 +34,7 @@ from file_system.errors import (
     TruncatedAnswer,
     WorkspaceFull,
 )
-from file_system.files.file_manager import FileManager
+from file_system.files.file_manager import FileManager, readable_text, text_of
 from file_system.files.finding import is_test_file
 from file_system.files.paths import matching_pattern
 from file_system.files.searching import Match, search
@@ -97,8 +97,10 @@ __all__ = [
     "merge_javascript",
     "parse_answer",
     "parse_javascript",
+    "readable_text",
     "renamed_function",
     "same_code",
     "search",
+    "text_of",
     "with_missing_imports",
 ]

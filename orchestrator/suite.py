@@ -12,12 +12,11 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from file_system import is_test_file
+from file_system import is_test_file, text_of
 from git_ops import GitManager
 from memory import FailureReason
 from monitoring import get_logger
 from orchestrator.errors import StageFailed
-from orchestrator.workbench.sources import text_of
 from testing import (
     Checked,
     Environment,

@@ -12,7 +12,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from file_system.errors import FileExists, FileMissing, FileTooLarge, NotText, PathRefused, WorkspaceFull
+from file_system.errors import (
+    FileExists,
+    FileMissing,
+    FileSystemError,
+    FileTooLarge,
+    NotText,
+    PathRefused,
+    WorkspaceFull,
+)
 from file_system.files import atomic
 from file_system.files.atomic import Backups
 from file_system.files.finding import matching_files
@@ -204,3 +212,17 @@ class FileManager:
 
 def _normal(path: str) -> str:
     return "/".join(checked_parts(path))
+
+
+def text_of(root: Path, path: str) -> str:
+    """The text of a file below `root`; empty when it is not there."""
+    files = FileManager(root)
+    return files.read_file(path) if files.exists(path) else ""
+
+
+def readable_text(files: FileManager, path: str) -> str:
+    """The text of a file; empty when it is not there, too large or not text."""
+    try:
+        return files.read_file(path) if files.exists(path) else ""
+    except FileSystemError:
+        return ""

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from functools import partial
 
 from agents import TestCase, missing_case
+from file_system.code.outline import touched_functions
 from memory import SuiteQuality
 from orchestrator.coding.hidden_tests import lay_shown
 from orchestrator.coding.method import Method
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
-from file_system.code.outline import touched_functions
 from orchestrator.workbench.trial import Trial
 from testing import Mutation, MutationTask, declared_tests, mutate
 

@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from agents import Begun, CodeView, FileText, Requirements, TestCase
-from file_system import AnswerError, code_for, is_javascript
+from file_system import AnswerError, code_for, is_javascript, text_of
 from file_system.code.outline import function_in, in_signatures
 from memory import Task
 from orchestrator.services import Services
 from orchestrator.small_models.begun_functions import Wanted, begun_function, resumed_function
 from orchestrator.small_models.excerpts import excerpt, plain_excerpt
-from orchestrator.workbench.sources import importable, imported_definitions, text_of
+from orchestrator.workbench.sources import importable, imported_definitions
 
 _LONGEST_PRESENT = 4_000
 """Characters of a function that small changes are tried on."""

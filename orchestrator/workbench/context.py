@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from agents import CodeView, FileText, Requirements, Surroundings
-from file_system import is_test_path
+from file_system import is_test_path, text_of
 from file_system.code.outline import definition_line
 from memory import Task
 from orchestrator.services import Services
-from orchestrator.workbench.sources import read_sources, text_of
+from orchestrator.workbench.sources import read_sources
 from orchestrator.workbench.surroundings import surroundings_of
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from file_system import FileManager, FileSystemError
+from file_system import FileManager, FileSystemError, readable_text
 from git_ops import ChangedFile
-from orchestrator.workbench.sources import readable_text
 from testing import Tampering, explain_tampering, tampering
 
 _NAMED_BY_TASKS = {"exit", "stack", "shadow"}

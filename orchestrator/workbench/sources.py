@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from agents import module_name
-from file_system import CodeMap, FileManager, FileSystemError, is_javascript, is_test_file
+from file_system import CodeMap, FileManager, is_javascript, is_test_file, readable_text
 from file_system.code.outline import definition_line, parsed
 from orchestrator.workbench.javascript import javascript_imports
 
@@ -107,20 +107,6 @@ def public_names(root: Path, paths: list[str]) -> set[str]:
         for name in module.names()
         if not any(part.startswith("_") for part in name.split("."))
     }
-
-
-def text_of(root: Path, path: str) -> str:
-    """The text of a file below `root`; empty when it is not there."""
-    files = FileManager(root)
-    return files.read_file(path) if files.exists(path) else ""
-
-
-def readable_text(files: FileManager, path: str) -> str:
-    """The text of a file; empty when it is not there, too large or not text."""
-    try:
-        return files.read_file(path) if files.exists(path) else ""
-    except FileSystemError:
-        return ""
 
 
 def is_source(path: str) -> bool:

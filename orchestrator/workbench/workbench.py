@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from pydantic import BaseModel, JsonValue
 
 from agents import FACTS, ChangeFacts, Requirements, TestCase, render_javascript_tests, render_test_file
-from file_system import FileManager, is_javascript, is_test_file, same_code
+from file_system import FileManager, is_javascript, is_test_file, same_code, text_of
 from git_ops import LandingConflict, LandingWithdrawn, Overlay, SecretFound, UnsafeContent, VerificationFailed, Worktree
 from memory import FailureReason, Task, TaskStatus
 from monitoring import get_logger
@@ -21,7 +21,7 @@ from orchestrator.workbench.apply import Apply
 from orchestrator.workbench.formatting import as_project_formats
 from orchestrator.workbench.javascript import draft_test, javascript_test_file, new_javascript_test
 from orchestrator.workbench.protected import protected_paths
-from orchestrator.workbench.sources import Sources, public_names, read_sources, text_of
+from orchestrator.workbench.sources import Sources, public_names, read_sources
 from orchestrator.workbench.trial import Trial, not_passed
 from orchestrator.workbench.verdict import Judge, file_of
 from testing import Place, TestResult, has_tests

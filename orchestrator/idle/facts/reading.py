@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from agents import Fact, FactKind
-from file_system import CodeMap, CodeOutline, FileManager, is_test_file, marks_in
-from orchestrator.workbench.sources import is_source, readable_text
+from file_system import CodeMap, CodeOutline, FileManager, is_test_file, marks_in, readable_text
+from orchestrator.workbench.sources import is_source
 
 _CODE = {".py", ".pyi", ".js", ".jsx", ".ts", ".tsx", ".mjs", ".go", ".rs", ".java", ".c", ".h", ".cpp", ".rb", ".sh"}
 _MOST_TEXT = 1024 * 1024
