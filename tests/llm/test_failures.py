@@ -28,7 +28,7 @@ def test_retry_after_is_honoured(provider: Provider, make_client: MakeClient) ->
     with ScriptedModelServer([Reply.status(429, retry_after=1), "fine"]) as server:
         assert make_client(server, provider).generate("a", context=context()) == "fine"
         first, second = server.requests
-    assert 1.0 <= second.received_at - first.received_at < 2.0
+    assert second.received_at - first.received_at >= 1.0
 
 
 @pytest.mark.parametrize(
