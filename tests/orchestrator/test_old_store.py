@@ -1,0 +1,62 @@
+"""A database and an engine store of an earlier version, with tasks at work, are opened by this one and go on."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tarfile
+from contextlib import closing
+from pathlib import Path
+
+from memory import TaskStatus
+from tests.orchestrator.conftest import MakeHouse
+from tests.orchestrator.house import House, asked, git, team
+
+ARCHIVE = Path(__file__).parents[1] / "data" / "store_of_4abe49d.tar.gz"
+MADE_IN = "/srv/old-store"
+
+
+def unpack(house: House) -> None:
+    """Lay the archive where a daemon of `house` looks for it, its paths rewritten."""
+    folder = house.folder / "unpacked"
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(folder, filter="data")
+    shutil.rmtree(house.repository)
+    (folder / "repository").rename(house.repository)
+    paths = house.paths
+    paths.workspace.parent.mkdir(parents=True, exist_ok=True)
+    (folder / "workspace").rename(paths.workspace)
+    paths.state.mkdir(parents=True, mode=0o700)
+    for name in ("agents.db", "engine.db"):
+        (folder / "state" / name).rename(paths.state / name)
+    for file in paths.workspace.rglob("*"):
+        if file.is_file() and file.name in (".git", "gitdir", "config"):
+            text = file.read_text(encoding="utf-8")
+            old = [word for word in text.replace("=", " ").split() if word.startswith(f"{MADE_IN}/workspace/")]
+            for word in old:
+                tail = Path(word).relative_to(f"{MADE_IN}/workspace").parts[1:]
+                text = text.replace(word, str(paths.workspace.joinpath(*tail)))
+            file.write_text(text.replace(f"{MADE_IN}/repository", str(house.repository)), encoding="utf-8")
+
+
+def test_tasks_that_an_earlier_version_was_at_go_on(make_house: MakeHouse) -> None:
+    house, server = make_house(team())
+    unpack(house)
+    with house.store() as store:
+        tasks = {task.title: task for task in store.tasks.select()}
+    assert {title: (task.status, task.stage) for title, task in tasks.items()} == {
+        "Add add": (TaskStatus.IN_PROGRESS, "code"),
+        "Add sub": (TaskStatus.IN_PROGRESS, "escalate"),
+    }
+    house.run_until_idle()
+
+    done = house.task(tasks["Add add"].id)
+    assert done.status is TaskStatus.COMPLETED, done.reason_detail
+    assert house.task(tasks["Add sub"].id).status is TaskStatus.BLOCKED
+    assert "def add" in git(house.repository, "show", "agents/integration:calc.py")
+    # What had been answered before the kill is not asked again: the assertions of `Add add`.
+    assert sorted(asked(request) for request in server.requests if asked(request) != "ideas") == [
+        "code", "escalation", "review",
+    ]  # fmt: skip
+    with closing(sqlite3.connect(house.paths.state / "engine.db")) as engine:
+        assert engine.execute("SELECT count(*) FROM workflow_status WHERE status = 'ERROR'").fetchone() == (0,)
