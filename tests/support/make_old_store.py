@@ -3,8 +3,8 @@
     cd CHECKOUT && PYTHONPATH=. python …/tests/support/make_old_store.py OUTPUT.tar.gz
 
 A daemon of that version works in `/srv/old-store` against the scripted model server and is killed while two tasks wait
-for an answer, one in its `code` stage, one in its escalation. The archive holds what the daemon left: its databases, its
-clone with the worktrees, and the owner's repository.
+for an answer, one in its `code` stage, one in its escalation. The archive holds what the daemon left: its databases,
+its clone with the worktrees, and the owner's repository.
 """
 
 from __future__ import annotations
