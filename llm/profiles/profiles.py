@@ -71,19 +71,6 @@ class ModelProfile:
     by_owner: tuple[str, ...] = ()
     """The abilities that the owner told instead."""
 
-    @property
-    def small(self) -> bool:
-        """Sample, and let tests decide: its opinion means nothing, or repairing does not help it."""
-        return not (self.judges and self.repairs)
-
-    @property
-    def approaches(self) -> int:
-        """Approaches to a task when the owner does not say how many.
-
-        Of a small model's later ones most that pass were measured to be wrong (docs/CODING.md).
-        """
-        return 3 if self.small else 2
-
 
 def known(model: ServedModel) -> Capabilities | None:
     """What the table says of `model`, or None."""

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from config import AgentSettings, LLMSettings
 from llm import LLMClient, LocalModelServer, NotConfigured, Tool, Turn, uses_embedded_model
 from memory import MemoryStore
+from orchestrator.small_models.method import SmallModels
 from tests.llm.conftest import MakeClient, context
 from tests.support import ScriptedModelServer
 
@@ -93,7 +94,7 @@ def test_the_embedded_model_may_have_a_server_beside_it(make_client: MakeClient,
         assert client.generate("a", context=context(), model=client.escalations("developer")[0]) == "ok"
         client.close()
     assert client.profile("developer").continues
-    assert not client.profile("developer", "openai_compatible:qwen3-coder:30b").small
+    assert not SmallModels().suits(client.profile("developer", "openai_compatible:qwen3-coder:30b"))
 
 
 def test_the_embedded_model_is_needed_where_it_is_named(store: MemoryStore) -> None:

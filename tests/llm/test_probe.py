@@ -9,6 +9,7 @@ import pytest
 
 from llm import CallContext, LLMClient, Provider
 from memory import MemoryStore
+from orchestrator.small_models.method import SmallModels
 from tests.llm.conftest import MakeClient, context
 from tests.support import Answer, Reply, ScriptedModelServer
 from tests.support.probe import RIGHT, asked
@@ -32,7 +33,7 @@ def test_four_small_calls_are_made_once_and_stand_in_the_ledger(
         profile = client.profile("developer")
         assert profile.source == "probed"
         assert able(client) == dict.fromkeys(RIGHT, True)
-        assert (profile.judges, profile.small) == (True, False)
+        assert (profile.judges, SmallModels().suits(profile)) == (True, False)
         # another client, as after a restart
         assert make_client(server, provider, model="nobody-knows").profile("qa") == profile
         assert [asked(request) for request in server.requests] == list(RIGHT)
@@ -92,7 +93,7 @@ def test_there_is_more_than_one_right_answer(ability: str, answer: Answer, make_
 def test_the_opinion_of_a_small_model_counts_for_nothing_even_if_it_manages_all(make_client: MakeClient) -> None:
     with answering() as server:
         profile = make_client(server, "openai_compatible", model="nobody-knows:3b").profile("developer")
-    assert (profile.repairs, profile.judges, profile.small) == (True, False, True)
+    assert (profile.repairs, profile.judges, SmallModels().suits(profile)) == (True, False, True)
 
 
 def test_a_provider_that_fails_fails_no_task_and_what_was_paid_is_not_paid_again(
@@ -101,7 +102,7 @@ def test_a_provider_that_fails_fails_no_task_and_what_was_paid_is_not_paid_again
     with answering(edit_blocks=Reply.status(503, "busy")) as server:
         client = make_client(server, "openai_compatible", model="nobody-knows")
         profile = client.profile("developer")
-        assert (profile.source, profile.small, profile.tools) == ("guessed", True, False)
+        assert (profile.source, SmallModels().suits(profile), profile.tools) == ("guessed", True, False)
         assert client.profile("developer") == profile  # it is left in peace for a while
         assert client.generate("work", context=context()) == "done"
         assert [asked(request) for request in server.requests] == ["tools", "structured", "edit_blocks", "work"]

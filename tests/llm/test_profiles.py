@@ -19,6 +19,7 @@ from llm.profiles.profiles import known
 from llm.providers.provider import LOCAL_CONTEXT
 from llm.request import Answer, Request
 from memory import MemoryStore
+from orchestrator.small_models.method import SmallModels
 from tests.llm.conftest import context
 
 DEFAULTS: list[tuple[Provider, str]] = [("openai", "gpt-6.1-terra"), ("anthropic", "claude-sonnet-5-5")]
@@ -70,7 +71,7 @@ def test_small_models_are_known_by_their_size(
     }
     client = LLMClient(LLMSettings.model_validate(settings), {}, store, LocalModelServer())
     profile = client.profile("developer")
-    assert profile.small is small
+    assert SmallModels().suits(profile) is small
     assert profile.context_tokens >= LOCAL_CONTEXT
 
 
@@ -129,7 +130,7 @@ def test_of_a_server_of_ones_own_no_long_context_is_counted_on(store: MemoryStor
 def test_all_agents_share_the_embedded_model(store: MemoryStore) -> None:
     client = LLMClient(LLMSettings(provider="local"), {"qa": AgentSettings(model="gpt-4o")}, store, LocalModelServer())
     assert client.profile("qa") == client.profile("developer")
-    assert client.profile("qa").small
+    assert SmallModels().suits(client.profile("qa"))
 
 
 def test_a_prompt_that_leaves_no_room_is_refused_before_it_is_sent(store: MemoryStore) -> None:
