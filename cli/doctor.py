@@ -17,7 +17,6 @@ from rich.text import Text
 
 from cli.project import EXIT_FAILED, Project, fail, load, out, print_json
 from cli.tasks import AsJson, _choice
-from config import ConfigProblem
 from llm import NotConfigured, model_status, resolve_provider, uses_embedded_model
 from llm.lineup import Lineup
 from memory import MemoryStore, MemoryStoreError
@@ -29,7 +28,6 @@ from testing import (
     SandboxUnavailable,
     find_toolchain,
     remedy_for,
-    wrong_framework,
 )
 
 _LEAST_FREE = 500 * 1024 * 1024
@@ -138,9 +136,6 @@ def _toolchains(project: Project) -> Check:
     found = [toolchain for language in languages if (toolchain := find_toolchain(language))]
     detail = f"python, {', '.join(f'{toolchain.language} ({toolchain.version})' for toolchain in found)}".strip(", ")
     name = project.settings.testing.framework
-    if allowed := wrong_framework(name):
-        problem = ConfigProblem("testing.framework", repr(name), allowed)
-        return Check(name="toolchains", state="missing", detail=str(problem), remedy="change testing.framework")
     needed = FRAMEWORKS[name].language if name in FRAMEWORKS else None
     if needed in languages and needed not in {toolchain.language for toolchain in found}:
         return Check(name="toolchains", state="missing", detail=detail, remedy=remedy_for(needed))

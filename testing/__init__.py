@@ -15,7 +15,7 @@ from testing.errors import (
     TestingError,
 )
 from testing.frameworks.declared import declared_tests, has_tests, only_tests
-from testing.frameworks.registry import FRAMEWORKS, detect_framework, wrong_framework
+from testing.frameworks.registry import FRAMEWORKS, detect_framework
 from testing.inner_program import MOST_RESULT_BYTES, Place, run_program
 from testing.results import Failure, FailureKind, TestCounts, TestResult
 from testing.runner import TestRunner
@@ -71,5 +71,4 @@ __all__ = [
     "remedy_for",
     "run_program",
     "tampering",
-    "wrong_framework",
 ]

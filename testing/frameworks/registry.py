@@ -27,11 +27,6 @@ def detect_framework(source: Path) -> str:
     return next((name for name, framework in FRAMEWORKS.items() if framework.recognises(source)), PYTEST.name)
 
 
-def wrong_framework(name: str) -> str:
-    """What is allowed in the place of `name` in `testing.framework`; empty where it is right."""
-    return "" if name == "auto" or name in FRAMEWORKS else f"no test framework; allowed: auto, {', '.join(FRAMEWORKS)}"
-
-
 def language_of(framework: str, source: Path) -> Language:
     """The language whose environment the framework needs; that of a `command` is the one its sources are in."""
     found = FRAMEWORKS[framework].language or FRAMEWORKS[detect_framework(source)].language

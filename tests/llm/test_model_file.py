@@ -95,7 +95,7 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_fetched(index: Mode
 
 def _fetch_in_a_process(model: ModelFile, folder: Path) -> subprocess.Popen[bytes]:
     code = (
-        "from pathlib import Path; from llm import fetch_model; from llm.model_file import ModelFile\n"
+        "from pathlib import Path; from llm import fetch_model; from llm.embedded.model_file import ModelFile\n"
         f"fetch_model(model=ModelFile(**{asdict(model)!r}), folder=Path({str(folder)!r}))"
     )
     return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, start_new_session=True)

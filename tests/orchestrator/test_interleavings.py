@@ -161,7 +161,7 @@ def test_a_command_stays_until_it_was_obeyed(make_house: MakeHouse, monkeypatch:
             def locked_out(*_: object, **__: object) -> bool:
                 raise DatabaseLocked("agents.db", "another process holds it", "wait")
 
-            patch.setattr(store, "transition", locked_out)
+            patch.setattr(store.tasks, "transition", locked_out)
             with pytest.raises(DatabaseLocked):
                 orchestrator._obey()
         assert [control.argument for control in store.commands.pending()] == [task_id]
