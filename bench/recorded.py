@@ -32,7 +32,6 @@ from bench.switches import REPAIRS, without
 from bench.task_sets import BenchTask, TaskSet, read_task_set
 from memory import Task
 from orchestrator.coding.attempts import digest_of
-from orchestrator.coding.method import Answer
 from orchestrator.small_models.apply import apply_definitions
 from orchestrator.small_models.settings import ALL, Parts
 from testing import EnvironmentManager, Sandbox, TestRunner
@@ -83,7 +82,7 @@ def first_green(home: Path, chosen: TaskSet) -> FirstGreen:
     passed = set(_passed(home, chosen))
     with _judge() as judge:
         for task, requirements, answer in _answers(home, chosen):
-            if task.id not in settled and (task.id, digest_of(Answer(text=answer))) in passed:
+            if task.id not in settled and (task.id, digest_of(answer)) in passed:
                 settled.add(task.id)
                 files = _applied(chosen.repositories[task.repository], requirements, answer, task)
                 (found.right if judge.passes(task, files) else found.wrong).append(task.id)
@@ -123,9 +122,9 @@ def refused(home: Path, chosen: TaskSet) -> tuple[int, dict[str, Refused]]:
     with _judge() as judge:
         for task, requirements, answer in _answers(home, chosen):
             known = cases.get(task.id)
-            if not known or not known["stated"] or (task.id, digest_of(Answer(text=answer))) in seen:
+            if not known or not known["stated"] or (task.id, digest_of(answer)) in seen:
                 continue
-            seen.add((task.id, digest_of(Answer(text=answer))))
+            seen.add((task.id, digest_of(answer)))
             files = _applied(chosen.repositories[task.repository], requirements, answer, task)
             if not judge.passes(_testing(task, requirements, known["stated"]), files):
                 continue

@@ -21,14 +21,7 @@ from llm import NotConfigured, model_status, resolve_provider, uses_embedded_mod
 from llm.lineup import Lineup
 from memory import MemoryStore, MemoryStoreError
 from monitoring import open_channels, redact
-from testing import (
-    FRAMEWORKS,
-    Language,
-    Sandbox,
-    SandboxUnavailable,
-    find_toolchain,
-    remedy_for,
-)
+from testing import FRAMEWORKS, Language, Sandbox, SandboxUnavailable, find_toolchain, remedy_for
 
 _LEAST_FREE = 500 * 1024 * 1024
 _MODEL_SIZE = 1_200_000_000

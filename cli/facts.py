@@ -11,7 +11,6 @@ from rich.text import Text
 from agents import FactKind
 from cli.project import err, fail, opened, out, print_json
 from cli.tasks import AsJson, _choice
-from config import ConfigError
 from monitoring import configure_logging
 
 _TEXT_WIDTH = 200
@@ -40,7 +39,7 @@ def facts(
             err.print("Looking; the first time this may take minutes.", style="dim")
         try:
             report = report_facts(project.settings, project.paths, store, wanted)
-        except (ConfigError, GitError, OrchestratorError, OSError) as problem:
+        except (GitError, OrchestratorError, OSError) as problem:
             raise fail(str(problem)) from None
     if as_json:
         print_json(report)

@@ -90,7 +90,7 @@ def load(choice: Choice, overrides: Mapping[str, Mapping[str, object]] | None = 
             settings = load_settings(choice.config, given)
         check_names(settings, str(choice.config or DEFAULT_CONFIG))
     except ConfigError as problem:
-        raise fail(str(problem), EXIT_USAGE) from None
+        raise fail(str(problem), problem.exits_with) from None
     for secret in (settings.llm.api_key, settings.git.token, *settings.monitoring.alerts.urls):
         register_secret(secret.get_secret_value() if secret else None)
     return Project(settings, ProjectPaths.of(settings, root))

@@ -20,7 +20,6 @@ from cli.model import fetch_with_progress
 from cli.project import EXIT_FAILED, EXIT_USAGE, Choice, Project, absolute, err, fail, load, out, remember_repository
 from cli.tasks import _choice
 from cli.views import activity_line, task_table
-from config import ConfigError
 from llm import model_status
 from memory import MemoryStore, MemoryStoreError, TaskStatus
 from monitoring import AlertKind, alert, configure_logging, get_logger
@@ -98,7 +97,7 @@ def work(
         orchestrator = TaskOrchestrator(services, until_idle=until_idle)
         remember_repository(project)
         orchestrator.start(patience)
-    except (ConfigError, KnownError, OSError) as problem:
+    except (KnownError, OSError) as problem:
         alert(AlertKind.CRITICAL, f"start: {type(problem).__name__}", f"the daemon could not start: {problem}")
         if sender:
             sender.close(_LAST_ALERTS)

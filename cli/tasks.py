@@ -126,11 +126,11 @@ def task_logs(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> N
 @commands.command("diff")
 def diff(ctx: typer.Context, task_id: TaskId) -> None:
     """The change a task made: its landed commits, or its branch while it is at work."""
-    from orchestrator.diffs import task_diff  # git is not needed by the other commands
+    from orchestrator.services import make_git  # git is not needed by the other commands
 
     with opened(_choice(ctx)) as (project, store):
         task = store.tasks.find(task_id)
-        text = task_diff(project.settings, project.paths, task)
+        text = make_git(project.settings, project.paths).landing.task_diff(task.id)
     if not text:
         raise fail(f"{task.id} has not changed anything yet")
     if out.is_terminal:

@@ -113,8 +113,7 @@ def open_services(settings: Settings, paths: ProjectPaths, *, patient: bool = Fa
 
     `patient`: model calls wait where a budget or an outage stands in the way (see `LLMClient`). Troubles of the start
     that pass by themselves (a locked database, a full disk, a first clone without network) are waited for, `patience`
-    seconds at most. Raises `ConfigError` for a name that nothing is registered under, `DaemonRunning`, and the typed
-    errors of memory, git_ops and llm, each with what to do.
+    seconds at most. Raises `DaemonRunning` and the typed errors of memory, git_ops and llm, each with what to do.
     """
     outlast(lambda: _make_folders(paths), limit=patience)
     lock = claim(paths.state, paths.engine_url)

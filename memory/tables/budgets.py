@@ -101,7 +101,7 @@ class BudgetTables:
         connection.execute(insert.on_conflict_do_update(index_elements=["scope", "subject"], set_=more))
 
     def begin_waiting(self, waiting: WaitingCall) -> int:
-        """Write down that a call waits: gives the row's id."""
+        """Write down that a call waits; gives the row's id."""
         insert = waiting_calls.insert().values(waiting.model_dump(exclude={"id"})).returning(waiting_calls.c.id)
         with self._database.write() as connection:
             number: int = connection.execute(insert).scalar_one()

@@ -33,7 +33,7 @@ def make_tests_pass(ctx: StageContext, state: CodeState, method: Method) -> bool
         answer = attempt.strategy.answer(ctx, state, attempt, standing)
         if answer is None:
             continue
-        digest = digest_of(answer)
+        digest = digest_of(answer.text or answer.tree)
         if digest in seen and not method.counts_again(state, answer):
             known = ctx.step(f"repeated {attempt.label}", Standing, partial(_repeated, ctx, attempt, digest))
             if attempt.strategy.goes_on:
@@ -46,7 +46,7 @@ def make_tests_pass(ctx: StageContext, state: CodeState, method: Method) -> bool
             continue
         seen.add(digest)
         met.add(digest)
-        run = partial(_run, ctx, state, method, attempt, answer, standing, tried)
+        run = partial(_run, ctx, state, method, attempt, answer, digest, standing, tried)
         trial = ctx.step(f"try {attempt.label}", Trial, run)
         tried = [*tried, trial]
         if method.accepts(ctx, state, attempt, answer, trial):
@@ -70,7 +70,7 @@ def make_tests_pass(ctx: StageContext, state: CodeState, method: Method) -> bool
         state.model = following
         state.begin_anew()
         ctx.step("escalate", bool, partial(_note_escalation, ctx, following))
-    state.behind = 2 * state.turns + method.is_far(state)
+    state.step_back(far=method.is_far(state))
     return False
 
 
@@ -97,9 +97,9 @@ def record_attempt(
     )
 
 
-def digest_of(answer: Answer) -> str:
+def digest_of(answer: str) -> str:
     """Identity of an answer: blank space at line ends and around it means nothing."""
-    lines = [line.rstrip() for line in (answer.text or answer.tree).strip().splitlines()]
+    lines = [line.rstrip() for line in answer.strip().splitlines()]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
@@ -109,6 +109,7 @@ def _run(
     method: Method,
     attempt: Try,
     answer: Answer,
+    digest: str,
     standing: Standing,
     earlier: list[Trial],
 ) -> Trial:
@@ -126,7 +127,7 @@ def _run(
         trial = trial.model_copy(update={"circular": True})
     red = "overfitted" if trial.overfitted else "repeated" if trial.circular else "failed"
     outcome = "passed" if trial.green else red if trial.applied else "invalid"
-    record_attempt(ctx, attempt, outcome, digest_of(answer), trial, time.monotonic() - begun)
+    record_attempt(ctx, attempt, outcome, digest, trial, time.monotonic() - begun)
     _note_attempt(ctx, attempt, outcome)
     return trial
 

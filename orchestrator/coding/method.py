@@ -67,11 +67,11 @@ class Try:
 
 
 @dataclass(frozen=True)
-class Written:
-    """An answer that exists already, from before the work was sent back to another base (`carried`)."""
+class Carried:
+    """`carried`: the answer from before the work was sent back to another base."""
 
-    name: str
     text: str
+    name = "carried"
     goes_on = False
 
     def answer(self, ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer:
@@ -82,7 +82,6 @@ class Written:
 class Method(Protocol):
     """How models of one kind write code. What it must remember between stages it keeps in `state.own`."""
 
-    name: str
     approaches: int
     """Approaches to a task when the owner does not say how many."""
     runs_tests_often: bool

@@ -130,6 +130,10 @@ class CodeState(FlowState):
         """Whether an answer from an earlier base is to be tried first."""
         return bool(self.answer) and not self.review_issues and self.turns == 1
 
+    def step_back(self, *, far: bool) -> None:
+        """An approach failed: let tasks go first that were tried less often, and of those the ones that are near."""
+        self.behind = 2 * self.turns + far
+
     def finished(self) -> Self:
         """What is worth keeping once the task is completed."""
         return self.model_copy(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agents import Requirements, TestCase
 from llm import ModelProfile
-from orchestrator.coding.method import Answer, Try, Written
+from orchestrator.coding.method import Answer, Carried, Try
 from orchestrator.coding.proposals import assertions_of, property_cases
 from orchestrator.coding.rewriting import Rewriting
 from orchestrator.coding.state import CodeState
@@ -22,7 +22,6 @@ from orchestrator.workbench.trial import Trial
 class StrongModels:
     """Every hook that only a weaker model needs does nothing here."""
 
-    name = "strong"
     approaches = 2
     runs_tests_often = False
 
@@ -47,7 +46,7 @@ class StrongModels:
         approach = state.earlier + state.turns
         with_tools = works_with_tools(ctx, state)
         if state.is_carried_over:
-            yield Try(0, 1, Written("carried", state.answer))
+            yield Try(0, 1, Carried(state.answer))
         for number in range(1, ctx.services.settings.orchestrator.max_task_attempts + 1):
             yield Try(approach, number, Tooling() if with_tools else Rewriting("write" if number == 1 else "repair"))
 

@@ -55,23 +55,28 @@ class StageRunner:
         flow = flow_of(task)
         with bound(task=task.id, flow=flow.type.value, stage=str(payload["stage"]), attempt=task.run + 1):
             try:
-                self._run(flow, task, str(payload["stage"]), steps)
+                self._run_or_fail(flow, task, str(payload["stage"]), steps)
             except StepsChanged as changed:
                 self._begin_stage_again(task, str(payload["stage"]), changed)
-            except StageFailed as failure:
-                steps.step("fail", bool, partial(self._fail, flow, task, str(payload["stage"]), failure))
-            except Exception as error:  # outermost: a stage's bug must not take the worker down
-                log.exception("stage failed")
-                alert(
-                    AlertKind.CRITICAL, f"stage {payload['stage']}: {type(error).__name__}", f"a bug of ours: {error}"
-                )
-                broken = StageFailed(FailureReason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
-                steps.step("fail", bool, partial(self._fail, flow, task, str(payload["stage"]), broken))
 
     def _is_current(self, task: Task, job: Job) -> bool:
         """False for a job the task has left behind (cancelled, retried, or moved on before a kill)."""
         at = (task.run, FlowState.model_validate(task.result).visit)
         return task.status in WORKABLE and at == (job.payload["run"], job.payload["visit"])
+
+    def _run_or_fail(self, flow: Flow, task: Task, name: str, steps: Steps) -> None:
+        """Raises `StepsChanged`, which the step that would record a failure may raise as well."""
+        try:
+            self._run(flow, task, name, steps)
+        except StepsChanged:
+            raise
+        except StageFailed as failure:
+            steps.step("fail", bool, partial(self._fail, flow, task, name, failure))
+        except Exception as error:  # outermost: a stage's bug must not take the worker down
+            log.exception("stage failed")
+            alert(AlertKind.CRITICAL, f"stage {name}: {type(error).__name__}", f"a bug of ours: {error}")
+            broken = StageFailed(FailureReason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
+            steps.step("fail", bool, partial(self._fail, flow, task, name, broken))
 
     def _run(self, flow: Flow, task: Task, name: str, steps: Steps) -> None:
         steps.step("begin", bool, partial(self._begin, task, name))

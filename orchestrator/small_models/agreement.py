@@ -17,6 +17,7 @@ from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
 from orchestrator.small_models.search_program import Comparison
 from orchestrator.small_models.searching import compare
+from orchestrator.small_models.settings import Parts
 from orchestrator.small_models.state import Sample, SmallState
 
 _ENOUGH = 2
@@ -59,7 +60,7 @@ def is_own(strategy: str) -> bool:
     return strategy in ("draft", "sample")
 
 
-def opinion(ctx: StageContext, state: CodeState, answer: str, label: str) -> Opinion:
+def opinion(ctx: StageContext, state: CodeState, answer: str, label: str, parts: Parts) -> Opinion:
     """What the passing samples say of `answer`, which passed all tests, too."""
     green = [sample for sample in SmallState.of(state).drafts if sample.passed]
     given = sum(sample.given for sample in green if sample.answer == answer)
@@ -67,7 +68,7 @@ def opinion(ctx: StageContext, state: CodeState, answer: str, label: str) -> Opi
     if not others:
         return Opinion(agreeing=max(given, 1))
     answers = [answer, *(sample.answer for sample in others)]
-    found = ctx.step(f"compare {label}", Comparison, partial(_compared, ctx, state, answers))
+    found = ctx.step(f"compare {label}", Comparison, partial(_compared, ctx, state, answers, parts))
     errors_stated = any("raises(" in case.lines[-1] for case in state.cases)
     return _counted(found, others, max(given, 1), most_raising=0.0 if errors_stated else _RAISING)
 
@@ -93,8 +94,8 @@ def open_question(own: SmallState) -> StageFailed | None:
     return StageFailed(FailureReason.REVIEW_REJECTED, f"{told}; {say}", blocked=True)
 
 
-def _compared(ctx: StageContext, state: CodeState, answers: list[str]) -> Comparison:
-    found = compare(ctx, state, answers)
+def _compared(ctx: StageContext, state: CodeState, answers: list[str], parts: Parts) -> Comparison:
+    found = compare(ctx, state, answers, parts)
     ctx.note("answers compared", answers=len(answers), calls=found.asked, difference=max(found.differences, default=""))
     return found
 

@@ -18,14 +18,14 @@ from file_system import (
     merge_definitions,
     merge_javascript,
 )
-from orchestrator.small_models.settings import ALL, Parts
+from orchestrator.small_models.settings import Parts
 from orchestrator.small_models.wanted_code import offered, without
 from orchestrator.workbench.apply import apply_file_edits
 from orchestrator.workbench.javascript import is_esm
 
 
 def apply_definitions(
-    root: Path, protected: list[str], requirements: Requirements, answer: str, tests: str, parts: Parts = ALL
+    root: Path, protected: list[str], requirements: Requirements, answer: str, tests: str, parts: Parts
 ) -> str:
     """Put the definitions of `answer` into the files below `root`. What is wrong with it, in words for its author, or
     nothing.

@@ -32,7 +32,7 @@ def draft_solutions(ctx: StageContext, state: CodeState, stated: Sequence[TestCa
         if known := next((draft for draft in drafts if draft.answer == answer.text), None):
             known.given += 1
             continue
-        trial = ctx.step(f"try draft {number}", Trial, partial(_try, ctx, state, answer.text, stated))
+        trial = ctx.step(f"try draft {number}", Trial, partial(_try, ctx, state, answer.text, stated, parts))
         if trial.applied:
             drafts.append(Sample.of(answer.text, trial))
         if stated and sum(draft.passed for draft in drafts) >= _ENOUGH_GOOD_DRAFTS:
@@ -56,7 +56,7 @@ def voted_cases(
     if not cases:
         return []
     passed = [
-        ctx.step(f"vote {number}", list[str], partial(_vote, ctx, state, draft, cases))
+        ctx.step(f"vote {number}", list[str], partial(_vote, ctx, state, draft, cases, parts))
         for number, draft in enumerate(voters, start=1)
     ]
     votes = {case.name: sum(case.name in names for names in passed) for case in cases}
@@ -70,14 +70,14 @@ def voted_cases(
     return kept
 
 
-def _try(ctx: StageContext, state: CodeState, answer: str, cases: Sequence[TestCase]) -> Trial:
-    apply = partial(apply_definitions, requirements=state.settled, answer=answer)
+def _try(ctx: StageContext, state: CodeState, answer: str, cases: Sequence[TestCase], parts: Parts) -> Trial:
+    apply = partial(apply_definitions, requirements=state.settled, answer=answer, parts=parts)
     return ctx.bench.trial(state.base, draft_tests(ctx, state, cases), apply)
 
 
-def _vote(ctx: StageContext, state: CodeState, draft: Sample, cases: Sequence[TestCase]) -> list[str]:
+def _vote(ctx: StageContext, state: CodeState, draft: Sample, cases: Sequence[TestCase], parts: Parts) -> list[str]:
     """Names of the tests among `cases` that this draft passes."""
-    return [test_id.rsplit("::", 1)[-1] for test_id in _try(ctx, state, draft.answer, cases).passed]
+    return [test_id.rsplit("::", 1)[-1] for test_id in _try(ctx, state, draft.answer, cases, parts).passed]
 
 
 def _judge(draft: Sample, failed: Sequence[TestCase]) -> None:

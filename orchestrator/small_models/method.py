@@ -13,7 +13,7 @@ from pathlib import Path
 from agents import Requirements, TestCase
 from llm import ModelProfile
 from orchestrator.coding.attempts import digest_of, record_attempt
-from orchestrator.coding.method import Answer, Standing, Strategy, Try, Written
+from orchestrator.coding.method import Answer, Carried, Standing, Strategy, Try
 from orchestrator.coding.state import CodeState
 from orchestrator.coding.tool_loop import Tooling, works_with_tools
 from orchestrator.errors import StageFailed
@@ -35,7 +35,6 @@ class SmallModels:
     """Samples, votes and agreement. `parts` says which parts are at work; the bench switches single ones off."""
 
     parts: Parts = ALL
-    name = "small"
     approaches = 3
     """Of later ones most that pass were measured to be wrong (docs/CODING.md)."""
     runs_tests_often = True
@@ -64,7 +63,7 @@ class SmallModels:
         own, approach = SmallState.of(state), state.earlier + state.turns
         with_tools = works_with_tools(ctx, state)
         if state.is_carried_over:
-            yield Try(0, 1, Written("carried", state.answer))
+            yield Try(0, 1, Carried(state.answer))
         drafts = own.drafts[:] if state.turns == 1 and not state.answer and not state.model else []
         most = ctx.services.settings.orchestrator.max_task_attempts
         for number in range(1, most + 1):
@@ -74,7 +73,8 @@ class SmallModels:
                 strategy: Strategy = Tooling() if with_tools else Sampling(self.parts)
                 yield Try(approach, number, strategy)
         near = own.is_near(len(state.tests_ids or state.cases))
-        if self.parts.recombining and near and (own.is_alone or not own.passing):
+        confirms = self.parts.confirming and own.is_alone
+        if self.parts.recombining and near and (confirms or not own.passing):
             yield Try(approach, most + 1, Recombining(self.parts))
 
     def apply(self, root: Path, protected: list[str], *, requirements: Requirements, answer: str, tests: str) -> str:
@@ -101,7 +101,7 @@ class SmallModels:
         if agreement.is_own(name):
             known = own.known(answer.text)
             own.keep(Sample.of(answer.text, trial).model_copy(update={"given": known.given if known else 1}))
-        opinion = agreement.opinion(ctx, state, answer.text, attempt.label)
+        opinion = agreement.opinion(ctx, state, answer.text, attempt.label, self.parts)
         own.difference = opinion.difference or own.difference
         return opinion.settled
 
@@ -121,7 +121,7 @@ class SmallModels:
         """The target module as each of the other kept answers would leave it."""
         wanted, path = state.settled, state.settled.target_file
         answers = [sample.answer for sample in SmallState.of(state).drafts if sample.answer != state.answer]
-        return merged_modules(answers, path, ctx.bench.text_of(state.tests_commit, path), wanted.symbols)
+        return merged_modules(answers, path, ctx.bench.text_of(state.tests_commit, path), wanted.symbols, self.parts)
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class _Draft:
         answer = Answer(text=self.sample.answer)
         if self.sample.passed:
             return answer
-        digest = digest_of(answer)
+        digest = digest_of(answer.text)
         self.seen.add(digest)
         ctx.step(f"draft {attempt.label}", bool, partial(self._record, ctx, attempt, digest))
         return None

@@ -28,8 +28,8 @@ class Recombining:
     def answer(self, ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer | None:
         """What was found, as an answer; None when nothing was, or when it is one of many that differ elsewhere."""
         own = SmallState.of(state)
-        found = ctx.step(f"recombine {attempt.label}", Recombination, partial(recombine, ctx, state))
-        confirms = self.parts.confirming and found.proven and own.is_alone  # what lands means the same as that answer
+        found = ctx.step(f"recombine {attempt.label}", Recombination, partial(recombine, ctx, state, self.parts))
+        confirms = found.proven and own.is_alone  # what lands means the same as that answer
         if found.code and not (self._is_certain(found, own) or confirms or ctx.task.tests):
             own.ambiguous = max(found.found, own.ambiguous)
             return None

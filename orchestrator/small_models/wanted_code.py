@@ -20,10 +20,10 @@ from file_system import (
     with_missing_imports,
 )
 from file_system.code.outline import class_in, parsed
-from orchestrator.small_models.settings import ALL, Parts
+from orchestrator.small_models.settings import Parts
 
 
-def offered(code: str, present: str, wanted: Sequence[str], parts: Parts = ALL) -> str:
+def offered(code: str, present: str, wanted: Sequence[str], parts: Parts) -> str:
     """Of an answer's `code` what is to be merged into the module `present`, where `wanted` are the task's names."""
     if parts.renaming:
         code = with_wanted_name(code, present, wanted)
@@ -63,22 +63,23 @@ def without(code: str, names: Collection[str]) -> str:
     return _without(lines, dropped)
 
 
-def offered_code(answers: Iterable[str], path: str, present: str, wanted: Sequence[str]) -> list[str]:
+def offered_code(answers: Iterable[str], path: str, present: str, wanted: Sequence[str], parts: Parts) -> list[str]:
     """The code for the file at `path` of those `answers` that can be read, cut down as `offered` does, and with the
     imports that merging would add."""
     found = []
     for answer in answers:
         with suppress(AnswerError):
-            found.append(with_missing_imports(offered(code_for(answer, path), present, wanted), present))
+            code = offered(code_for(answer, path), present, wanted, parts)
+            found.append(with_missing_imports(code, present) if parts.missing_imports else code)
     return found
 
 
-def merged_modules(answers: Iterable[str], path: str, present: str, wanted: Sequence[str]) -> list[str]:
+def merged_modules(answers: Iterable[str], path: str, present: str, wanted: Sequence[str], parts: Parts) -> list[str]:
     """The module `present` as each of the `answers` would leave it."""
     found = []
-    for code in offered_code(answers, path, present, wanted):
+    for code in offered_code(answers, path, present, wanted, parts):
         with suppress(AnswerError):
-            found.append(merge_definitions(present, code, path).text)
+            found.append(merge_definitions(present, code, path, add_imports=parts.missing_imports).text)
     return found
 
 

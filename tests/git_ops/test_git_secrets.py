@@ -111,7 +111,7 @@ def test_the_mask_is_not_written_in_place_of_what_was_masked() -> None:
 def test_a_long_line_takes_bounded_time() -> None:
     """A pattern that backtracks would not end within the test's time limit (figures: `bench/untrusted_text.py`)."""
     for text in ("a" * 1_000_000, "eyJ" * 300_000, "://x:" * 200_000, "secret=" * 100_000, "AC" * 500_000):
-        assert isinstance(secrets_in(text), list)
+        assert secrets_in(text) == []
 
 
 KEY = PLANTED["GitHub Token"]

@@ -214,7 +214,11 @@ def test_a_client_keeps_to_its_rate(store: MemoryStore, monkeypatch: pytest.Monk
         client = client_of(server, store, requests_per_minute=300)
         for number in range(33):
             client.generate("a", context=context(str(number)))
-    assert len(pauses) == 33
+        assert len(pauses) == 33
+        monkeypatch.setattr(RateLimiter, "take", lambda limiter, tokens: 0.4)
+        client.generate("a", context=context("after a pause"))
+    asked = [request.received_at for request in server.requests]
+    assert asked[-1] - asked[-2] >= 0.4
 
 
 @contextmanager

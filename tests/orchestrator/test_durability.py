@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sqlite3
 import subprocess
@@ -152,7 +153,8 @@ def test_a_second_daemon_is_refused_and_a_second_ctrl_c_ends_the_first(make_hous
     assert house.task(task_id).status is TaskStatus.IN_PROGRESS
 
 
-def test_a_stage_that_another_version_began_with_other_steps_begins_again(make_house: MakeHouse) -> None:
+@pytest.mark.parametrize("fails", [False, True], ids=["goes on", "would fail"])
+def test_a_stage_that_another_version_began_with_other_steps_begins_again(make_house: MakeHouse, fails: bool) -> None:
     script = Held(team())
     house, server = make_house(script)
     task_id = house.submit()
@@ -162,12 +164,14 @@ def test_a_stage_that_another_version_began_with_other_steps_begins_again(make_h
         daemon.kill()
     script.release()
     with closing(sqlite3.connect(house.paths.state / "engine.db")) as store, store:
-        renamed = store.execute(
-            "UPDATE operation_outputs SET function_name = 'as it was called before' "
-            "WHERE workflow_uuid LIKE ? AND function_name LIKE 'profile of developer%'",
-            [f"{task_id}.%.code"],
-        )
-        assert renamed.rowcount == 1
+        job = f"{task_id}.%.code"
+        steps = "UPDATE operation_outputs SET {} WHERE workflow_uuid LIKE ? AND function_name LIKE ?"
+        if fails:  # the stage fails at once in the replay, where another step was recorded than that of the failure
+            failure = json.dumps({"failed": {"reason": "tests_failed", "detail": "as it was", "blocked": True}})
+            assert store.execute(steps.format("output = ?"), [failure, job, "begin"]).rowcount == 1
+        else:
+            renamed = store.execute(steps.format("function_name = ?"), ["as it was", job, "profile of developer%"])
+            assert renamed.rowcount == 1
     finish(house, task_id)
     with closing(sqlite3.connect(house.paths.state / "engine.db")) as store:
         [(began,)] = store.execute(

@@ -95,8 +95,9 @@ def test_calls_for_tasks_that_stand_back_let_others_go_first(make_house: MakeHou
 def test_after_an_approach_tasks_that_were_tried_less_often_go_first() -> None:
     def behind(turns: int, *missing: int) -> int:
         drafts = [Sample(answer=str(count), passed=not count, missing=count) for count in missing]
-        state = CodeState(own=SmallState(drafts=drafts))
-        return 2 * turns + SmallModels().is_far(state)
+        state = CodeState(turns=turns, own=SmallState(drafts=drafts))
+        state.step_back(far=SmallModels().is_far(state))
+        return state.behind
 
     # One that has an unconfirmed answer does not go before one that is far off, again and again.
     assert behind(1, 0, 3) < behind(1, 5) < behind(2, 0) < behind(2, 50)

@@ -44,7 +44,7 @@ def report_facts(
     settings: Settings, paths: ProjectPaths, store: MemoryStore, kinds: Collection[FactKind]
 ) -> FactReport:
     """Look the landing branch's tip over, whether or not a daemon runs; no task is made and nothing remembered but
-    the suite's result. Raises `ConfigError`, and the errors of git_ops when there is no repository to look at."""
+    the suite's result. Raises the errors of git_ops when there is no repository to look at."""
     for folder in (paths.data, paths.state, paths.workspace):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     git = make_git(settings, paths)
