@@ -100,7 +100,7 @@ class Suite:
 
     def clear_leftovers(self) -> None:
         """End the processes and remove the run folders that a killed daemon of this project left; only at the start."""
-        if ended := end_orphans(self._run_prefix):
+        if ended := end_orphans(str(Path(tempfile.gettempdir(), self._run_prefix))):
             log.info("test runs of a killed daemon were still there", ended=ended)
         for folder in Path(tempfile.gettempdir()).glob(f"{self._run_prefix}*"):
             discard_folder(folder)

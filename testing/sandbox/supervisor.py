@@ -291,15 +291,17 @@ def _ends_within(pidfd: int, seconds: float) -> bool:
         return bool(waiting.select(seconds))
 
 
-def end_orphans(mark: str) -> int:
-    """Kill the bubblewraps that have `mark` in their command line; gives how many. For what no living daemon started.
+def end_orphans(place: str) -> int:
+    """Kill the bubblewraps that were given a path that begins with `place`, an absolute path; gives how many.
+
+    For what no living daemon started: the caller sees to it that nobody else uses such paths.
 
     bubblewrap dies with who started it, but for a moment at its beginning: its child waits for a word of its parent
     before it asks to die with it, and when that is gone by then, waits for ever (seen in `bench.chaos`).
     """
     ended = 0
     for _ in range(_ORPHAN_LOOKS):
-        found = _bubblewraps(mark)
+        found = _bubblewraps(place)
         for process in found:
             with suppress(psutil.Error):
                 process.kill()
@@ -310,11 +312,11 @@ def end_orphans(mark: str) -> int:
     return ended
 
 
-def _bubblewraps(mark: str) -> list[psutil.Process]:
+def _bubblewraps(place: str) -> list[psutil.Process]:
     return [
         process
         for process in psutil.process_iter(["name", "cmdline", "status"])
         if process.info["name"] == "bwrap"
         and process.info["status"] != psutil.STATUS_ZOMBIE
-        and any(mark in part for part in process.info["cmdline"] or [])
+        and any(part.startswith(place) for part in process.info["cmdline"] or [])
     ]

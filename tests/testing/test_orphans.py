@@ -24,15 +24,15 @@ def test_what_a_killed_daemon_left_in_the_sandbox_is_ended(tmp_path: Path) -> No
     reader = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", str(left)])
     try:
         assert eventually(lambda: sleepers() == 2)
-        assert end_orphans("run-1-") >= 1
+        assert end_orphans(f"{tmp_path}/run-1-") >= 1
         runs[0].wait(120)
         assert runs[1].poll() is None
         assert reader.poll() is None
-        assert end_orphans("run-1-") == 0
-        assert end_orphans("run-2-") >= 1
+        assert end_orphans(f"{tmp_path}/run-1-") == 0
+        assert end_orphans(f"{tmp_path}/run-2-") >= 1
         runs[1].wait(120)
     finally:
-        end_orphans("run-")
+        end_orphans(f"{tmp_path}/run-")
         for process in (*runs, reader):
             process.kill()
             process.wait(120)
