@@ -15,8 +15,9 @@ from memory import FailureReason
 from orchestrator.coding.state import CodeState
 from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
-from orchestrator.small_models.search_program import Comparison
-from orchestrator.small_models.searching import compare
+from orchestrator.small_models import search_program
+from orchestrator.small_models.apply import is_one_function, offered_code
+from orchestrator.small_models.search_program import Comparison, ComparisonTask
 from orchestrator.small_models.settings import Parts
 from orchestrator.small_models.state import Sample, SmallState
 
@@ -95,9 +96,25 @@ def open_question(own: SmallState) -> StageFailed | None:
 
 
 def _compared(ctx: StageContext, state: CodeState, answers: list[str], parts: Parts) -> Comparison:
-    found = compare(ctx, state, answers, parts)
+    found = _compare(ctx, state, answers, parts)
     ctx.note("answers compared", answers=len(answers), calls=found.asked, difference=max(found.differences, default=""))
     return found
+
+
+def _compare(ctx: StageContext, state: CodeState, answers: list[str], parts: Parts) -> Comparison:
+    """How `answers` differ from the first of them on calls like those of the cases; empty where code cannot know."""
+    wanted = state.settled
+    samples = offered_code(ctx, state, answers, parts) if is_one_function(wanted) else []
+    if not samples or len(samples) < len(answers):
+        return Comparison()
+    task = ComparisonTask(
+        module=wanted.module,
+        function=wanted.symbols[0],
+        samples=samples,
+        tests=[case.lines for case in state.cases],
+    )
+    with ctx.bench.place(state.tests_commit) as place:
+        return search_program.compare(place, task)
 
 
 def _counted(found: Comparison, others: list[Sample], agreeing: int, *, most_raising: float) -> Opinion:

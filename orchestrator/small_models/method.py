@@ -19,14 +19,13 @@ from orchestrator.coding.tool_loop import Tooling, works_with_tools
 from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
 from orchestrator.small_models import agreement
-from orchestrator.small_models.apply import apply_definitions
+from orchestrator.small_models.apply import apply_definitions, merged_modules
 from orchestrator.small_models.drafts import draft_solutions, voted_cases
 from orchestrator.small_models.recombining import Recombining
 from orchestrator.small_models.sampling import Sampling
 from orchestrator.small_models.settings import ALL, Parts
 from orchestrator.small_models.state import Sample, SmallState
 from orchestrator.small_models.views import SampleViews
-from orchestrator.small_models.wanted_code import merged_modules
 from orchestrator.workbench.trial import Trial
 
 
@@ -119,9 +118,8 @@ class SmallModels:
 
     def other_solutions(self, ctx: StageContext, state: CodeState) -> list[str]:
         """The target module as each of the other kept answers would leave it."""
-        wanted, path = state.settled, state.settled.target_file
         answers = [sample.answer for sample in SmallState.of(state).drafts if sample.answer != state.answer]
-        return merged_modules(answers, path, ctx.bench.text_of(state.tests_commit, path), wanted.symbols, self.parts)
+        return merged_modules(ctx, state, answers, self.parts)
 
 
 @dataclass(frozen=True)
