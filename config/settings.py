@@ -72,8 +72,10 @@ class Capabilities(Section):
 class LLMSettings(Section):
     """Which model answers, and how it is asked."""
 
-    provider: Literal["auto", "openai", "anthropic", "openai_compatible", "local"] = Field(
-        "auto", description="auto: the key found in the environment decides, else the embedded model."
+    provider: str = Field(
+        "auto",
+        min_length=1,
+        description="auto: the key found in the environment decides, else the embedded model.",
     )
     api_key: SecretStr | None = Field(None, description="Better left to OPENAI_API_KEY or ANTHROPIC_API_KEY.")
     model: str | None = Field(None, description="Model name; each provider has a default.")

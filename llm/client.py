@@ -10,16 +10,15 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from config import AgentSettings, BudgetSettings, LLMSettings
-from llm.calls.fallback import fitted
-from llm.calls.responder import Responder, Terms
-from llm.calls.stored import redacted
+from llm.calls.ledger_rows import redacted
+from llm.calls.responder import Responder, Terms, fitted
 from llm.embedded.server import LocalModelServer
 from llm.errors import InvalidOutput, NotConfigured, TruncatedOutput
 from llm.lineup import Lineup
 from llm.profiles.profile_book import ProfileBook
 from llm.profiles.profiles import ModelProfile
-from llm.request import CallContext, OutputSchema, Reply, Request, Tool, Turn
-from llm.structured import objection, without_fence
+from llm.providers.embedded import EMBEDDED
+from llm.request import Answer, CallContext, OutputSchema, Reply, Request, Tool, Turn
 from memory import MemoryStore
 from monitoring import get_logger, redact
 
@@ -58,7 +57,7 @@ class LLMClient:
         self._agents = agents
         self._lineup = Lineup(settings, agents)
         endpoints = self._lineup.endpoints
-        if "local" in endpoints and local is None:
+        if EMBEDDED.name in endpoints and local is None:
             raise NotConfigured("the embedded model is to answer, but it was given no server to run in")
         terms = Terms(budget or BudgetSettings(), patient, clock, self._lineup.fallbacks())
         self._responder = Responder(settings, store, endpoints, local, terms)
@@ -121,9 +120,9 @@ class LLMClient:
         for objections in range(_MOST_OBJECTIONS + 1):
             answer = self._responder.answer(request, context)
             try:
-                return adapter.validate_json(without_fence(answer.text))
+                return adapter.validate_json(answer.json_text())
             except ValidationError as error:
-                problem = objection(error, answer, request.max_tokens)
+                problem = _objection(error, answer, request.max_tokens)
                 log.warning("answer does not fit its schema", agent=context.agent, objections=objections, why=problem)
                 request = request.answered(answer.text, problem)
         raise InvalidOutput(
@@ -210,3 +209,14 @@ class LLMClient:
             tools=tuple(tools),
         )
         return fitted(request)
+
+
+def _objection(error: ValidationError, answer: Answer, max_tokens: int) -> str:
+    """What is wrong with an answer, in words for the model that gave it."""
+    if answer.truncated:
+        return f"Your answer was cut off at {max_tokens} tokens. Answer again, shorter, with the whole JSON value."
+    problems = "\n".join(
+        f"- {'.'.join(str(part) for part in detail['loc']) or 'the answer'}: {detail['msg']}"
+        for detail in error.errors(include_url=False, include_context=False, include_input=False)[:10]
+    )
+    return f"Your answer is not valid:\n{problems}\nAnswer again with the whole JSON value, corrected."

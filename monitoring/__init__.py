@@ -3,8 +3,7 @@
 from monitoring.alerting import Alert, AlertKind, AlertSender, alert, receive_alerts
 from monitoring.channels import Channel, open_channels
 from monitoring.logs import bound, configure_logging, get_logger
-from monitoring.redaction import MASK, mask_known, redact, register_secret
-from monitoring.terminal import escaped_json, without_steering
+from monitoring.redaction import MASK, escaped_json, mask_known, redact, register_secret, without_steering
 
 __all__ = [
     "MASK",

@@ -17,8 +17,7 @@ from typing import Any
 import structlog
 
 from config import MonitoringSettings
-from monitoring.redaction import redact, register_environment
-from monitoring.terminal import escaped_json
+from monitoring.redaction import escaped_json, redact, register_environment
 
 _KEPT_FILES = 20
 _DAY = 86_400

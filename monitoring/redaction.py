@@ -1,6 +1,8 @@
-"""Secrets are taken out of every text that leaves the process: logs, database, prompts.
+"""What is taken out of text before it leaves the process: secrets, and characters that steer a terminal.
 
-Two nets: values known to be secret (registered when settings are loaded), and shapes that look like secrets.
+Secrets leave no text for logs, database or prompts. They are found in two ways: values known to be secret (registered
+when settings are loaded), and shapes that look like secrets. What others wrote could also move a terminal's cursor,
+change its title or reverse a line.
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ _ASSIGNED = re.compile(
 )
 _URL_CREDENTIALS = re.compile(r"\b([a-z][a-z0-9+.-]*://)[^/\s:@'\"]*(?::[^/\s@'\"]*)?@")
 _ENVIRONMENT_NAME = re.compile(r"(?i)(key|token|secret|password|passwd|credential)s?$")
+
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 _known: set[str] = set()
 _lock = threading.Lock()
@@ -81,3 +85,13 @@ def _mask_assigned(match: re.Match[str]) -> str:
     if re.fullmatch(r"[A-Za-z_.]+[(\[][\w.\[\]():+-]*", value):  # a call or an item, with a number in it
         return match[0]
     return f"{match[1]}{match[2]}{MASK}"
+
+
+def without_steering(text: str) -> str:
+    """`text` without control characters (line ends and tabs stay) and without marks of writing direction."""
+    return _STEERING.sub("", text)
+
+
+def escaped_json(text: str) -> str:
+    """The JSON document `text` with those characters as \\u escapes, which mean the same to who reads the JSON."""
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import random
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
 
 from llm.calls.budget import Budget, BudgetRefused
-from llm.calls.circuits import Circuits
-from llm.calls.in_flight import CallUnderWay
-from llm.calls.retrying import with_retries
+from llm.calls.circuit_breakers import Circuits
+from llm.calls.in_flight import CallUnderWay, Patience
 from llm.calls.sending import Sender
-from llm.calls.waiting import Patience
 from llm.errors import LLMError, ProviderError, ProviderUnavailable
 from llm.request import Answer, CallContext, Request
 from monitoring import AlertKind, alert, get_logger
 
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
 log = get_logger(__name__)
+
+Result = TypeVar("Result")
 
 _TOTAL_TIMEOUTS = 3
 """All tries of one round of a call begin within this many times its timeout."""
@@ -26,6 +32,9 @@ _BUSY_PAUSE = 2.0
 """Seconds between two looks whether calls under way took less than they might have."""
 _MOST_ROUNDS = 5
 """Rounds that may fail while the same model answers others: then it is this request that the provider cannot bear."""
+_LONGEST_PAUSE = 30.0
+_EXTRA_PAUSE = 0.25
+"""At most this part of a Retry-After is waited longer, so that callers do not all come back in the same instant."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +109,7 @@ class Asking:
             self.patience.wait("provider", reason, self.clock() + timedelta(seconds=max(seconds, 0.1)))
 
     def _in_rounds(self, request: Request) -> Granted:
-        return with_retries(
+        return _with_retries(
             partial(self._once, request, watched=True),
             retries=self.retries,
             seconds=self.sender.timeout(request) * _TOTAL_TIMEOUTS,
@@ -158,3 +167,38 @@ class Asking:
             return
         mend = "" if error.retryable else "; it is tried again every few minutes, mend it in the meantime"
         alert(AlertKind.PROVIDER, f"{asked[0].provider} out", f"model calls wait or go elsewhere: {error}{mend}")
+
+
+def _with_retries(
+    action: Callable[[], Result], *, retries: int, seconds: float, over: threading.Event, hopeless: Callable[[], bool]
+) -> Result:
+    """Run `action`; on a retryable ProviderError again, at most `retries` times and not beginning after `seconds`.
+
+    Between two tries it waits what the provider asked for (Retry-After), else a random time under 1, 2, 4 … 30 s.
+    A wait that would end after `seconds`, or while it is `hopeless`, is not begun: the error is raised at once. `over`
+    ends a wait early.
+    """
+    from tenacity import Retrying, retry_if_exception, sleep_using_event, stop_after_attempt, stop_before_delay
+
+    controller = Retrying(
+        retry=retry_if_exception(lambda error: isinstance(error, ProviderError) and error.retryable and not hopeless()),
+        wait=_pause,
+        stop=stop_after_attempt(retries + 1) | stop_before_delay(seconds),
+        before_sleep=_tell,
+        sleep=sleep_using_event(over),
+        reraise=True,
+    )
+    return controller(action)
+
+
+def _pause(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, ProviderError) and error.retry_after is not None:
+        return error.retry_after * (1 + random.uniform(0, _EXTRA_PAUSE))  # noqa: S311  # spreads callers, hides nothing
+    return random.uniform(0, min(_LONGEST_PAUSE, 2.0 ** (state.attempt_number - 1)))  # noqa: S311
+
+
+def _tell(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    pause = round(state.next_action.sleep, 2) if state.next_action else None
+    log.warning("model call failed; trying again", attempt=state.attempt_number, wait=pause, problem=str(error))

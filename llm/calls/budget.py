@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from config import BudgetSettings
-from llm.calls.pricing import worst_usd
 from llm.errors import BudgetExhausted, LLMError, ProviderTimeout
-from llm.request import Answer, CallContext, Request
-from llm.tokens import estimate_tokens
+from llm.providers.embedded import EMBEDDED
+from llm.providers.registry import PROVIDERS
+from llm.request import Answer, CallContext, Request, estimate_tokens
 from memory import Claim, LimitState, MemoryStore, ModelCall
 from monitoring import AlertKind, alert, get_logger
 
@@ -23,6 +23,8 @@ _TEMPLATE_TOKENS, _TURN_TOKENS = 64, 16
 _OWNERS = {"task": "the task's budget", "agent_day": "the agent's budget for the day", "day": "the day's budget",
            "month": "the month's budget"}  # fmt: skip
 _LONGEST_FIRST = ("task", "month", "day", "agent_day")
+_unpriced: set[tuple[str, str]] = set()
+"""Models of which the log says already that their price is not known."""
 
 
 class BudgetRefused(Exception):
@@ -74,7 +76,7 @@ class Budget:
             task_id=context.task_id,
             agent=context.agent,
             tokens=tokens + request.max_tokens,
-            nano_usd=round(worst_usd(request, tokens) * _NANO),
+            nano_usd=round(_worst_usd(request, tokens) * _NANO),
             at=now,
         )
         reserved = self._store.budgets.reserve(claim, self._settings)
@@ -96,7 +98,7 @@ class Budget:
         One that was `cut_off` or took too long was read at least, so its input counts as spent; others cost nothing.
         """
         tokens = input_tokens(request) if cut_off or isinstance(error, ProviderTimeout) else 0
-        usd = worst_usd(request, tokens) - worst_usd(request, 0) if tokens else 0.0
+        usd = _worst_usd(request, tokens) - _worst_usd(request, 0) if tokens else 0.0
         nano_usd = round(usd * _NANO)
         self._tell(self._store.budgets.settle(reservation, tokens=tokens, nano_usd=nano_usd, budget=self._settings))
 
@@ -122,6 +124,43 @@ class Budget:
                 f"{state.used / state.limit:.0%} of {_owner(state)} are used: {_amount(state.used, state.unit)} of "
                 f"{_amount(state.limit, state.unit)} ({state.subject}, budget.{state.name})",
             )
+
+
+def cost_usd(request: Request, answer: Answer) -> float | None:
+    """US dollars for one call; 0 for the embedded model, None when the price is not known (said once in the log)."""
+    provider, model = request.provider, request.model
+    if provider == EMBEDDED.name:
+        return 0.0
+    if price_id := PROVIDERS[provider].price_id:
+        from genai_prices import Usage, calc_price
+
+        usage = Usage(
+            input_tokens=answer.input_tokens,
+            output_tokens=answer.output_tokens,
+            cache_read_tokens=answer.cached_tokens,
+            cache_write_tokens=answer.written_tokens,
+        )
+        try:
+            return float(calc_price(usage, model_ref=model, provider_id=price_id).total_price)
+        except LookupError:
+            pass
+    if (provider, model) not in _unpriced:
+        _unpriced.add((provider, model))
+        log.warning("no price is known for this model; it is counted in tokens only", provider=provider, model=model)
+    return None
+
+
+def _worst_usd(request: Request, input_tokens: int) -> float:
+    """The most that a call with so many tokens in may cost; 0 where no price is known.
+
+    Nothing is taken to be in the provider's cache, and whatever costs more when it is put there is taken to be.
+    """
+
+    def cost(written: int) -> float:
+        longest = Answer("", True, input_tokens, request.max_tokens, cached_tokens=0, written_tokens=written)
+        return cost_usd(request, longest) or 0.0
+
+    return max(cost(0), cost(input_tokens))
 
 
 def input_tokens(request: Request) -> int:

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 
 from config import BudgetSettings, LLMSettings
 from llm.calls.asking import Asking, Granted
-from llm.calls.budget import Budget
-from llm.calls.circuits import Circuits
-from llm.calls.fallback import candidates
-from llm.calls.in_flight import CallsUnderWay
-from llm.calls.pricing import cost_usd
+from llm.calls.budget import Budget, cost_usd
+from llm.calls.circuit_breakers import Circuits
+from llm.calls.in_flight import CallsUnderWay, Patience
+from llm.calls.ledger_rows import entry, failed, replayed
 from llm.calls.sending import Sender
-from llm.calls.stored import entry, failed, replayed
-from llm.calls.waiting import Patience
 from llm.embedded.server import LocalModelServer
-from llm.errors import LLMError
+from llm.errors import LLMError, PromptTooLong
 from llm.lineup import ServedModel
-from llm.providers.provider import Endpoint, Provider
-from llm.request import Answer, CallContext, Request
+from llm.providers.embedded import EMBEDDED, EMBEDDED_CONTEXT
+from llm.providers.provider import Endpoint
+from llm.request import Answer, CallContext, Request, estimate_tokens
 from memory import MemoryStore, StoredResponse
 from monitoring import get_logger
 
 log = get_logger(__name__)
+
+_SHORTEST_ANSWER = 64
+_TEMPLATE_TOKENS = 64
+"""What the chat template adds around the messages, generously."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Responder:
         self,
         settings: LLMSettings,
         store: MemoryStore,
-        endpoints: Mapping[Provider, Endpoint],
+        endpoints: Mapping[str, Endpoint],
         local: LocalModelServer | None,
         terms: Terms,
     ) -> None:
@@ -131,3 +133,39 @@ class Responder:
             )
         log.info("model call", agent=context.agent, step=context.step, model=request.model, seconds=round(seconds, 2),
                  input=answer.input_tokens, output=answer.output_tokens, cached=answer.cached_tokens)  # fmt: skip
+
+
+def candidates(request: Request, fallbacks: Iterable[ServedModel]) -> list[Request]:
+    """The request, and after it the same one for each fallback that can answer it.
+
+    An answer begun for the model to go on from is for few models only, and the embedded one calls no tools.
+    """
+    found = [request]
+    if request.turns[-1].role == "assistant":
+        return found
+    for model in fallbacks:
+        other = replace(request, provider=model.provider, model=model.name)
+        if other in found or (model.provider == EMBEDDED.name and request.tools):
+            continue
+        try:
+            found.append(fitted(other))
+        except PromptTooLong:
+            continue
+    return found
+
+
+def fitted(request: Request) -> Request:
+    """The request, for the embedded model with its answer limited to what the context leaves.
+
+    Raises PromptTooLong when that is next to nothing.
+    """
+    if request.provider != EMBEDDED.name:
+        return request
+    used = estimate_tokens(request.text())
+    left = EMBEDDED_CONTEXT - used - _TEMPLATE_TOKENS
+    if left < min(_SHORTEST_ANSWER, request.max_tokens):
+        raise PromptTooLong(
+            f"the prompt has about {used} tokens, but the embedded model takes {EMBEDDED_CONTEXT} with its "
+            "answer; show it less, or use a larger model"
+        )
+    return replace(request, max_tokens=min(left, request.max_tokens))

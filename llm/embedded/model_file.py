@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from config import cache_folder
 from llm.embedded.program import programs
 from llm.errors import ModelFetchFailed
-from llm.providers.provider import LOCAL_MODEL
+from llm.providers.embedded import EMBEDDED_MODEL
 from monitoring import get_logger
 
 log = get_logger(__name__)
@@ -52,7 +52,7 @@ class ModelFile:
 
 
 EMBEDDED = ModelFile(
-    name=f"{LOCAL_MODEL}.gguf",
+    name=f"{EMBEDDED_MODEL}.gguf",
     sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
     size=1_117_320_768,
     hub_url="https://huggingface.co/Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF/resolve/main/"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from llm.providers.provider import LOCAL_CONTEXT
+from llm.providers.embedded import EMBEDDED_CONTEXT
 
 _CHILD = Path(__file__).with_name("child.py")
 _NICENESS = 0
@@ -33,7 +33,7 @@ class Program:
     def command(self, model: Path, port: int) -> list[str]:
         """The command line that serves `model` on 127.0.0.1:`port`."""
         launch = [sys.executable, "-I", str(_CHILD), str(os.getpid()), str(_NICENESS)]
-        context, threads = SLOTS * LOCAL_CONTEXT, _threads()
+        context, threads = SLOTS * EMBEDDED_CONTEXT, _threads()
         if self.path is None:
             options: dict[str, int | str] = {
                 "model": str(model),

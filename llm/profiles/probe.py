@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from llm.lineup import ServedModel
 from llm.request import Answer, OutputSchema, Request, Tool, Turn
-from llm.structured import without_fence
 
 _MOST_TOKENS = 96
 _LONGEST_EXPRESSION = 200
@@ -150,7 +149,7 @@ QUESTIONS = (
                 "a beta and never became stable.",
             ),
         ),
-        lambda answer: _fits(without_fence(answer.text), _WANTED_RELEASE),
+        lambda answer: _fits(answer.json_text(), _WANTED_RELEASE),
         schema=OutputSchema("release", _Release.model_json_schema()),
     ),
     Question(

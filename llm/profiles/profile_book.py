@@ -14,7 +14,7 @@ from llm.errors import LLMError, ProviderRefused
 from llm.lineup import ServedModel
 from llm.profiles.probe import QUESTIONS, Question
 from llm.profiles.profiles import PROBED, ModelProfile, guessed, known, profile_of, tried
-from llm.providers.provider import Endpoint, Provider
+from llm.providers.provider import Endpoint
 from llm.request import CallContext
 from memory import MemoryStore, ModelProbe
 from monitoring import get_logger
@@ -33,7 +33,7 @@ class ProfileBook:
     """Profiles by model. Thread-safe."""
 
     def __init__(
-        self, settings: LLMSettings, store: MemoryStore, responder: Responder, endpoints: Mapping[Provider, Endpoint]
+        self, settings: LLMSettings, store: MemoryStore, responder: Responder, endpoints: Mapping[str, Endpoint]
     ) -> None:
         self._settings = settings
         self._store = store

@@ -13,7 +13,8 @@ import yaml
 
 from config import Capabilities
 from llm.lineup import ServedModel
-from llm.providers.provider import LOCAL_CONTEXT
+from llm.providers.embedded import EMBEDDED, EMBEDDED_CONTEXT
+from llm.providers.registry import PROVIDERS
 from memory import ModelProbe
 
 Source: TypeAlias = Literal["known", "probed", "guessed", "owner"]
@@ -74,8 +75,8 @@ class ModelProfile:
 
 def known(model: ServedModel) -> Capabilities | None:
     """What the table says of `model`, or None."""
-    if model.provider == "local":
-        return _table().local.model_copy(update={"context_tokens": LOCAL_CONTEXT})
+    if model.provider == EMBEDDED.name:
+        return _table().local.model_copy(update={"context_tokens": EMBEDDED_CONTEXT})
     name = model.name.lower().rpartition("/")[2].removeprefix("ft:")
     size = billions(name)
     for family in _table().families:
@@ -106,7 +107,7 @@ def profile_of(
 ) -> ModelProfile:
     """The profile made of what was `found`, then of the owner's `llm.profile` (`kind`) and `llm.capabilities`."""
     values = _said(_table().guessed) | _said(found)
-    if model.provider == "openai_compatible":
+    if PROVIDERS[model.provider].own_server:
         values["context_tokens"] = min(values["context_tokens"], _table().served_context)
     by_owner: dict[str, bool | int] = {}
     if kind == "small":
