@@ -29,7 +29,7 @@ _SECRET_NAMES = ("key", "token", "secret", "password")
 def load_settings(path: Path | None = None, overrides: Mapping[str, Mapping[str, object]] | None = None) -> Settings:
     """Settings from the file at `path` (default `config.yaml`; a missing default file means all defaults).
 
-    `overrides` (section -> key -> value, from the command line) go before everything. `.env` beside the file is
+    `overrides` (section -> key -> value, from the command line) override everything. `.env` beside the file is
     read into the process environment without replacing what is there.
 
     Raises `ConfigError` with one problem per wrong key or value.
@@ -83,7 +83,7 @@ def _expanded(values: dict[str, object], source: str) -> dict[str, object]:
             return found or ""
 
         text = _VARIABLE.sub(value_of, node)
-        # A whole value that expands to nothing means the key was not given at all.
+        # A value that expands to nothing counts as a key that is not there.
         return (yaml.safe_load(text) if _is_scalar(text) else text) if text else None
 
     expanded = expand(values, "")
@@ -94,7 +94,7 @@ def _expanded(values: dict[str, object], source: str) -> dict[str, object]:
 
 
 def _is_scalar(text: str) -> bool:
-    """Numbers and booleans keep their type through `${VAR}`; all else stays text."""
+    """Numbers and booleans from `${VAR}` keep their type; everything else is text."""
     return re.fullmatch(r"-?\d+(\.\d+)?|true|false", text) is not None
 
 
@@ -131,7 +131,7 @@ def _unknown_key(location: list[str]) -> str:
 
 
 def json_schema(names: Mapping[str, Sequence[str]] | None = None) -> dict[str, object]:
-    """The JSON schema by which an editor checks `config.yaml`. Where not any text is allowed, `${VAR}` is, too.
+    """The JSON schema by which an editor checks `config.yaml`. Settings that are not free text accept `${VAR}`, too.
 
     `names`: the path of a setting (`llm.provider`) -> its allowed values, or a section (`agents`) -> its allowed keys,
     where a registry decides on them.

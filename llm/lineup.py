@@ -77,11 +77,11 @@ class Lineup:
         return self._read(own)
 
     def escalations(self, agent: str) -> list[str]:
-        """What may be tried after the agent's own model, in order."""
+        """The models to try after the agent's own, in order."""
         return list(self._agents[agent].escalate_to) if agent in self._agents else []
 
     def fallbacks(self) -> list[ServedModel]:
-        """What may be asked while a provider is out, in order."""
+        """The models to ask while a provider is out, in order."""
         return [self._read(model) for model in self._settings.fallback]
 
     def _read(self, text: str) -> ServedModel:
@@ -105,7 +105,7 @@ class Lineup:
 
 
 def uses_embedded_model(settings: LLMSettings, agents: Mapping[str, AgentSettings]) -> bool:
-    """Does the embedded model answer for anybody, or may it be escalated to or fall back on?"""
+    """Does the embedded model answer for any agent, or may calls escalate or fall back to it?"""
     written = [model for agent in agents.values() for model in (agent.model, *agent.escalate_to)]
     return resolve_provider(settings) == EMBEDDED.name or EMBEDDED.name in (*written, *settings.fallback)
 

@@ -1,4 +1,4 @@
-"""What the daemon tells about itself: JSON logs and alerts, with secrets taken out before anything is written."""
+"""What the daemon reports: JSON logs and alerts, with secrets taken out before anything is written."""
 
 from monitoring.alerting import Alert, AlertKind, AlertSender, alert, receive_alerts
 from monitoring.channels import Channel, open_channels

@@ -47,7 +47,7 @@ _lock = threading.Lock()
 
 
 def register_secret(value: str | None) -> None:
-    """From now on `value` is masked wherever it stands. Values under 8 characters are too common to mask."""
+    """From now on `value` is masked wherever it appears. Values under 8 characters are too common to mask."""
     if value and len(value) >= _SHORTEST_SECRET:
         with _lock:
             _known.add(value)
@@ -61,7 +61,7 @@ def register_environment() -> None:
 
 
 def mask_known(text: str) -> str:
-    """`text` with the registered secrets masked; what only looks like one is kept, as code that must stay as it is."""
+    """`text` with the registered secrets masked. What only looks like one stays, since code must not change."""
     for value in sorted(_known, key=len, reverse=True):
         text = text.replace(value, MASK)
     return text
@@ -79,7 +79,7 @@ def redact(text: str) -> str:
 
 def _mask_assigned(match: re.Match[str]) -> str:
     value = match[3]
-    # Code such as `password = get_password(user)` or `api_key=settings.api_key` names a secret, it does not hold one.
+    # Code such as `password = get_password(user)` or `api_key=settings.api_key` names a secret but does not hold one.
     if re.fullmatch(r"[A-Za-z_][\w.]*\(?.*", value) and not re.search(r"\d", value):
         return match[0]
     if re.fullmatch(r"[A-Za-z_.]+[(\[][\w.\[\]():+-]*", value):  # a call or an item, with a number in it
@@ -93,5 +93,5 @@ def without_steering(text: str) -> str:
 
 
 def escaped_json(text: str) -> str:
-    """The JSON document `text` with those characters as \\u escapes, which mean the same to who reads the JSON."""
+    """The JSON document `text` with those characters as \\u escapes, which mean the same to a JSON reader."""
     return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -1,4 +1,4 @@
-"""The budget as one client sees it: the worst case of a call set aside before it, the real use settled after it."""
+"""The budget of one client: the worst case of a call is reserved before it, its real use is settled after it."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ log = get_logger(__name__)
 
 _NANO = 1_000_000_000
 _TEMPLATE_TOKENS, _TURN_TOKENS = 64, 16
-"""What a provider's chat template adds to a request and to each of its messages, generously."""
+"""What a provider's chat template adds to a request and to each of its messages, at most."""
 _OWNERS = {"task": "the task's budget", "agent_day": "the agent's budget for the day", "day": "the day's budget",
            "month": "the month's budget"}  # fmt: skip
 _LONGEST_FIRST = ("task", "month", "day", "agent_day")
 _unpriced: set[tuple[str, str]] = set()
-"""Models of which the log says already that their price is not known."""
+"""Models whose missing price is in the log already."""
 
 
 class BudgetRefused(Exception):
-    """A call does not fit into a limit now.
+    """A call does not fit into a limit at the moment.
 
-    `busy`: it would, if those under way took less than they may, so it is worth asking again soon.
-    `goes_on_at`: when the limit's period turns; None where waiting for that does not help.
+    `busy`: it would fit if the calls under way used less than they reserved, so asking again soon may help.
+    `goes_on_at`: when the next period of the limit begins; None when waiting for that does not help.
     """
 
     def __init__(self, state: LimitState, wanted: float, goes_on_at: datetime | None) -> None:
@@ -50,11 +50,11 @@ class BudgetRefused(Exception):
                 f"{next_call}, more than all of {setting} ({_amount(state.limit, state.unit)}): raise it, or lower "
                 "max_tokens; then restart the daemon and `task retry`"
             )
-        told = f"{self.reason}: {_amount(state.used, state.unit)} are used, and {next_call}"
+        stated = f"{self.reason}: {_amount(state.used, state.unit)} are used, and {next_call}"
         if self.goes_on_at is None:
-            return BudgetExhausted(f"{told}; raise {setting}, restart the daemon, then `task retry`")
+            return BudgetExhausted(f"{stated}; raise {setting}, restart the daemon, then `task retry`")
         return BudgetExhausted(
-            f"{told}; `task retry` after {self.goes_on_at:%Y-%m-%d %H:%M} UTC, or raise {setting}",
+            f"{stated}; `task retry` after {self.goes_on_at:%Y-%m-%d %H:%M} UTC, or raise {setting}",
             goes_on_at=self.goes_on_at,
         )
 
@@ -70,7 +70,7 @@ class Budget:
         self._paused: set[tuple[str, str]] = set()
 
     def reserve(self, request: Request, context: CallContext) -> int:
-        """Set aside what `request` may take at worst; the reservation's number. Raises BudgetRefused."""
+        """Reserve the worst case of `request`; gives the reservation's id. Raises BudgetRefused."""
         tokens, now = input_tokens(request), self._clock()
         claim = Claim(
             task_id=context.task_id,
@@ -85,25 +85,26 @@ class Budget:
         return reserved.id
 
     def record(self, call: ModelCall, reservation: int, request: Request, answer: Answer) -> None:
-        """Write the answered call into the ledger and settle its reservation by what it took, in one transaction."""
+        """Write the answered call into the ledger and settle its reservation by its real use, in one transaction."""
         counted = input_tokens(request)
         if answer.input_tokens > counted or answer.output_tokens > request.max_tokens:
-            log.warning("a call took more tokens than were set aside", model=request.model, counted=counted,
+            log.warning("a call took more tokens than were reserved", model=request.model, counted=counted,
                         input=answer.input_tokens, limit=request.max_tokens, output=answer.output_tokens)  # fmt: skip
-        self._tell(self._store.ledger.record_call(call, reservation, self._settings))
+        self._report(self._store.ledger.record_call(call, reservation, self._settings))
 
     def release(self, reservation: int, request: Request, error: LLMError, *, cut_off: bool) -> None:
         """End the reservation of a call without an answer.
 
-        One that was `cut_off` or took too long was read at least, so its input counts as spent; others cost nothing.
+        The provider has at least read one that was `cut_off` or took too long, so its input counts as spent; others
+        cost nothing.
         """
         tokens = input_tokens(request) if cut_off or isinstance(error, ProviderTimeout) else 0
         usd = _worst_usd(request, tokens) - _worst_usd(request, 0) if tokens else 0.0
         nano_usd = round(usd * _NANO)
-        self._tell(self._store.budgets.settle(reservation, tokens=tokens, nano_usd=nano_usd, budget=self._settings))
+        self._report(self._store.budgets.settle(reservation, tokens=tokens, nano_usd=nano_usd, budget=self._settings))
 
-    def tell_pause(self, refusal: BudgetRefused) -> None:
-        """Tell the owner that calls wait for a new period, once for each limit and period."""
+    def report_pause(self, refusal: BudgetRefused) -> None:
+        """Alert the owner that calls wait for a new period, once for each limit and period."""
         state = refusal.state
         with self._lock:
             if (state.name, state.subject) in self._paused:
@@ -116,18 +117,18 @@ class Budget:
             f"restart with a higher budget.{state.name}",
         )
 
-    def _tell(self, crossed: Sequence[LimitState]) -> None:
+    def _report(self, crossed: Sequence[LimitState]) -> None:
         for state in crossed:
             alert(
                 AlertKind.BUDGET,
                 f"{state.name} {state.subject}",
-                f"{state.used / state.limit:.0%} of {_owner(state)} are used: {_amount(state.used, state.unit)} of "
+                f"{state.used / state.limit:.0%} of {_owner(state)} is used: {_amount(state.used, state.unit)} of "
                 f"{_amount(state.limit, state.unit)} ({state.subject}, budget.{state.name})",
             )
 
 
 def cost_usd(request: Request, answer: Answer) -> float | None:
-    """US dollars for one call; 0 for the embedded model, None when the price is not known (said once in the log)."""
+    """US dollars for one call; 0 for the embedded model, None when the price is not known (logged once)."""
     provider, model = request.provider, request.model
     if provider == EMBEDDED.name:
         return 0.0
@@ -153,7 +154,7 @@ def cost_usd(request: Request, answer: Answer) -> float | None:
 def _worst_usd(request: Request, input_tokens: int) -> float:
     """The most that a call with so many tokens in may cost; 0 where no price is known.
 
-    Nothing is taken to be in the provider's cache, and whatever costs more when it is put there is taken to be.
+    It assumes that the provider has nothing in its cache, and puts all input there if that costs more.
     """
 
     def cost(written: int) -> float:
@@ -164,13 +165,13 @@ def _worst_usd(request: Request, input_tokens: int) -> float:
 
 
 def input_tokens(request: Request) -> int:
-    """How many tokens `request` is at worst for the provider to read."""
+    """How many tokens the provider reads for `request`, at worst."""
     schema = json.dumps(request.schema.schema) if request.schema else ""
     return estimate_tokens(request.text() + schema) + _TEMPLATE_TOKENS + _TURN_TOKENS * len(request.turns)
 
 
 def _refusal(over: Sequence[LimitState], claim: Claim, now: datetime) -> BudgetRefused:
-    """What is said of several limits: first what waiting does not help, then what lasts longest."""
+    """Of several limits the one to report: first one that waiting does not help, then the one that lasts longest."""
 
     def wanted(state: LimitState) -> float:
         return claim.nano_usd / _NANO if state.unit == "usd" else claim.tokens

@@ -1,4 +1,4 @@
-"""One request sent to the provider it is for, at the rate its account allows; no retries, no budget."""
+"""Sends one request to its provider, at the rate that the account allows; no retries, no budget."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from llm.request import Answer, Request, estimate_tokens
 
 _LOCAL_INPUT_SPEED = 10.0
 _LOCAL_OUTPUT_SPEED = 2.0
-"""Tokens per second of the embedded model on two busy cores at the worst seen; slower counts as hanging."""
+"""Tokens per second of the embedded model on two busy cores, the slowest seen; what is slower counts as hanging."""
 _BURST = 6.0
-"""Seconds' worth that may come at once after a quiet time."""
+"""Seconds' worth of calls that may come at once after a quiet time."""
 
 
 class Sender:
@@ -55,13 +55,13 @@ class Sender:
         if request.provider != EMBEDDED.name:
             return self._wire.ask(self._endpoints[request.provider], request, timeout, call)
         assert self._local is not None
-        # Waiting for its turn does not count: the clock starts when the request can begin.
+        # Waiting for its turn does not count: the timeout begins when the request can be sent.
         with self._local.slot(patient=call.patient) as place:
             call.check()
             return self._wire.ask(Endpoint(EMBEDDED, place.base_url, place.api_key), request, timeout, call)
 
     def close(self) -> None:
-        """Give up what is on the wire."""
+        """Cancel what is on the wire."""
         self._wire.close()
 
 

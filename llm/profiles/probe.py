@@ -1,6 +1,6 @@
 """Finding out what a model can do: four small questions whose answers code can check.
 
-A question costs a few hundred tokens in and at most 96 out. Nothing a model answers is run.
+A question costs a few hundred tokens in and at most 96 out. No code in an answer is run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SYSTEM = "You are a precise programmer. Answer with exactly what is asked for, 
 
 
 class _Lines(BaseModel):
-    """Arguments of the tool, and the only right ones."""
+    """Arguments of the tool."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

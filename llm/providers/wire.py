@@ -40,9 +40,9 @@ class Wire:
         self._without_native: set[tuple[str | None, str]] = set()
 
     def ask(self, endpoint: Endpoint, request: Request, timeout: float, call: CallUnderWay) -> Answer:
-        """The answer to `request`, or a ProviderError or PromptTooLong. `timeout` in seconds, for all of it.
+        """The answer to `request`. `timeout`: seconds for the whole call. Raises ProviderError or PromptTooLong.
 
-        Giving up `call` cuts the request off.
+        Giving up `call` cancels the request.
         """
         spot = (endpoint.base_url, request.model)
         mode: OutputMode = (
@@ -76,15 +76,15 @@ class Wire:
         settings = ModelSettings(
             temperature=min(request.temperature, provider.highest_temperature),
             max_tokens=request.max_tokens,
-            # `timeout` bounds each silence of the connection, `request_timeout` the whole, `max_retries` the SDK's own
+            # `timeout` limits each silence of the connection, `request_timeout` the whole, `max_retries` the SDK's own
             timeout=timeout,
             request_timeout=timeout,
             max_retries=0,
         )
         if provider.thinking is not None:
             settings["thinking"] = provider.thinking
-        # A conversation grows by its end: all of it is kept. What is asked once shares no more than its instructions,
-        # and keeping the rest would cost more than it saves. Providers that keep what they like are not asked.
+        # A conversation grows at its end, so all of it is cached. Single questions share only their instructions, and
+        # caching the rest would cost more than it saves. Providers that cache by themselves ignore this.
         settings["cache"] = True if request.tools else {"messages": False}
         if request.stop:
             settings["stop_sequences"] = list(request.stop)
@@ -116,7 +116,7 @@ class Wire:
 
 
 async def _end_all_tasks() -> None:
-    """Cancel what is under way, let it see that, then stop the loop that runs this."""
+    """Cancel all tasks, let them end, then stop the loop that runs this."""
     under_way = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in under_way:
         task.cancel()
@@ -137,7 +137,7 @@ def _preferred_mode(model: Model) -> OutputMode:
 def _translated(
     error: Exception, endpoint: Endpoint, request: Request, timeout: float
 ) -> ProviderError | PromptTooLong:
-    """pydantic-ai's error as one of ours, in words that say what to do."""
+    """pydantic-ai's error as one of ours, with a message that says what to do."""
     from pydantic_ai import exceptions as theirs
 
     who = f"{endpoint.provider.name} model {request.model!r}" + (
@@ -151,14 +151,14 @@ def _translated(
         case theirs.ModelContextWindowExceededError():
             return PromptTooLong(f"the prompt does not fit into the context of {who}: {detail}")
         case theirs.ModelQuotaExceededError():
-            told = f"the account's quota is used up, {who}: {detail}"
-            return ProviderRefused(told, status=_status(error), outage=True)
+            message = f"the account's quota is used up, {who}: {detail}"
+            return ProviderRefused(message, status=_status(error), outage=True)
         case theirs.ModelAuthenticationError():
-            told = f"{who} does not accept the key: check it. {detail}"
-            return ProviderRefused(told, status=_status(error), outage=True)
+            message = f"{who} does not accept the key; check it. {detail}"
+            return ProviderRefused(message, status=_status(error), outage=True)
         case theirs.ModelNotFoundError():
-            told = f"{who} does not exist there: check llm.model and llm.base_url. {detail}"
-            return ModelUnknown(told, status=_status(error), outage=True)
+            message = f"{who} does not exist there: check llm.model and llm.base_url. {detail}"
+            return ModelUnknown(message, status=_status(error), outage=True)
         case theirs.ModelRequestRejectedError():
             return ProviderRefused(f"{who} turned the request down: {detail}", status=_status(error))
         case theirs.ModelRateLimitError():
@@ -180,22 +180,21 @@ def _messages(request: Request, *, explain_schema: bool) -> list[ModelMessage]:
 
     system = request.system
     if request.schema is not None and explain_schema:
-        # A server that constrains the answer by a grammar does not tell the model what the grammar is.
         schema = json.dumps(request.schema.schema, separators=(",", ":"), ensure_ascii=False)
         system = f"{system}\n\nAnswer with one JSON value that fits this JSON schema:\n{schema}".lstrip()
     names = {call.id: call.name for turn in request.turns for call in turn.calls}
-    told: list[ModelMessage] = []
+    history: list[ModelMessage] = []
     for turn in request.turns:
         if turn.role == "user":
             returned = [ToolReturnPart(names[result.call_id], result.text, result.call_id) for result in turn.results]
             # Some providers take no empty text beside the results.
             said = [UserPromptPart(turn.text)] if turn.text or not returned else []
-            told.append(ModelRequest(parts=[*returned, *said], instructions=system or None))
+            history.append(ModelRequest(parts=[*returned, *said], instructions=system or None))
         else:
             called = [ToolCallPart(call.name, call.arguments, call.id) for call in turn.calls]
             text = [TextPart(turn.text)] if turn.text or not called else []
-            told.append(ModelResponse(parts=[*text, *called]))
-    return told
+            history.append(ModelResponse(parts=[*text, *called]))
+    return history
 
 
 def _parameters(request: Request, mode: OutputMode) -> ModelRequestParameters:
@@ -232,7 +231,7 @@ def _answer(response: ModelResponse, request: Request) -> Answer:
         for part in response.parts
         if isinstance(part, ToolCallPart)
     ]
-    if calls and request.schema is not None:  # the structured answer came by a call of the output tool
+    if calls and request.schema is not None:  # the structured answer came as a call of the output tool
         text, calls = calls[0].arguments, []
     if response.finish_reason == "content_filter":
         raise ProviderRefused(f"{request.provider} withheld the answer of {request.model!r} by its content filter")
@@ -240,7 +239,7 @@ def _answer(response: ModelResponse, request: Request) -> Answer:
     return Answer(
         text=text,
         truncated=response.finish_reason == "length",
-        # Some servers do not count; what is not counted cannot be budgeted, so it is estimated.
+        # Some servers do not count tokens; the budget needs a number, so it is estimated.
         input_tokens=usage.input_tokens or estimate_tokens(request.text()),
         output_tokens=usage.output_tokens or estimate_tokens(text + "".join(call.arguments for call in calls)),
         cached_tokens=usage.cache_read_tokens,
