@@ -7,12 +7,13 @@ How a model is written in `config.yaml` (`agents.*.model`, `agents.*.escalate_to
 - A name alone for a model of `llm.provider`. It may hold colons of its own: `qwen2.5-coder:7b` (Ollama),
   `vendor/model:free` (OpenRouter), `ft:gpt-4o:organisation::id` (OpenAI).
 
-So what stands before the first colon may be a part of a name or a misspelt provider. It is taken for a provider, and
-refused, when it is nearly the name of a registered one, or when `llm.provider` is a service whose own models have no
-such names (`Provider.colon_prefixes`; with `llm.base_url` it is any server). Whoever means a name puts its provider
-before it: `openai_compatible:openia:7b`.
+So an unregistered word before the first colon is either part of the model's name or a misspelt provider. It counts as a
+misspelt provider, and is refused, in two cases: it is almost the name of a registered one, or `llm.provider` is a
+service whose own models have no such names (`Provider.colon_prefixes`; any name is possible with `llm.base_url`). If it
+really is part of the name, the provider has to be written before it: `openai_compatible:openia:7b`. Words with a slash
+are vendors of models, never providers.
 
-`llm.model` is always a model of `llm.provider`, whose name may stand before it, too.
+`llm.model` is always a model of `llm.provider`, written with or without it.
 """
 
 from __future__ import annotations
@@ -57,7 +58,10 @@ class Lineup:
         self._main = resolve_provider(settings)
         self.endpoints: dict[str, Endpoint] = {self._main: resolve_endpoint(settings)}
         """Where each provider is that serves one of the models, by its name."""
-        self._main_model = ServedModel(self._main, _main_model(settings, self._main))
+        try:
+            self._main_model = ServedModel(self._main, _main_model(settings, self._main))
+        except NotConfigured as problem:
+            raise NotConfigured(f"llm.model: {problem}") from None
         for model in settings.fallback:
             self._connect("llm.fallback", "", model)
         for name, agent in agents.items():
@@ -139,8 +143,8 @@ def _main_model(settings: LLMSettings, main: str) -> str:
     provider, name = _split(text, settings)
     if provider not in (None, main):
         raise NotConfigured(
-            f"llm.model = {text!r} names another provider than llm.provider, which is {main!r}; set llm.provider to "
-            f"{provider}, or write a model of {main} there"
+            f"{text!r} names another provider than llm.provider, which is {main!r}; set llm.provider to {provider}, or "
+            f"write a model of {main} there"
         )
     return name
 

@@ -51,7 +51,7 @@ def open_channels(urls: Sequence[SecretStr]) -> tuple[list[Channel], list[str]]:
     problems: list[str] = []
     if not urls:
         return found, problems
-    import apprise  # it takes 0.2 s, which nobody needs without addresses
+    import apprise  # it takes 0.2 s, spent only if there are addresses
 
     logger = logging.getLogger("apprise")
     logger.propagate = False  # it logs addresses

@@ -1,4 +1,4 @@
-"""How one call is made: whom it may ask now, what is set aside for it, when it is tried again, and when it waits."""
+"""How one call is made: which model it may ask, what is reserved for it, when it is tried again, and when it waits."""
 
 from __future__ import annotations
 

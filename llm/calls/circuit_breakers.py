@@ -52,7 +52,7 @@ class Circuits:
     """Says which models may be asked now. Thread-safe.
 
     `longest_pause`: seconds between two trial calls, at most. `on_change` is called when one opens, closes or may be
-    tried anew.
+    tried again.
     """
 
     def __init__(self, longest_pause: float, on_change: Callable[[], None]) -> None:

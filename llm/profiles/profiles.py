@@ -58,7 +58,7 @@ class ModelProfile:
     edit_blocks: bool
     """It writes search/replace blocks that match."""
     whole_files: bool
-    """It writes a whole file anew."""
+    """It rewrites a whole file."""
     repairs: bool
     """Showing it how its answer fails helps."""
     judges: bool

@@ -15,7 +15,7 @@ class Provider:
     """A service that answers requests, or a kind of server that the owner runs."""
 
     name: str
-    """How `config.yaml` calls it; it stands before a model's name and a colon."""
+    """Its name in `config.yaml`, also before a model's: `name:model`."""
     connect: Callable[[Endpoint, str], Model]
     """Makes pydantic-ai's client for the model of this name. It imports pydantic-ai itself, which takes a second."""
     default_model: str = ""
@@ -24,20 +24,20 @@ class Provider:
     """The environment variable that holds its key, which it needs. `llm.provider: auto` takes the first provider of the
     registry whose variable is set."""
     key_prefix: str = ""
-    """How its keys begin, if no other provider's do: with `auto` it tells whose key `llm.api_key` is."""
+    """How its keys begin, if only its keys do: with `auto` it shows whose key `llm.api_key` is."""
     own_server: bool = False
     """The owner runs the server: `llm.base_url` and `llm.model` must be set, and no key is needed."""
     colon_prefixes: tuple[str, ...] | None = None
-    """What may stand before a colon in the names of its own models; None: anything. It tells a model's name from a
-    provider that is not known (`llm/lineup.py`)."""
+    """What comes before a colon in the names of its own models; None: anything. Any other word there is an unknown
+    provider (`llm/lineup.py`)."""
     highest_temperature: float = 2.0
-    """It refuses a higher one, so what is above is cut to it."""
+    """It refuses higher ones, so they are lowered to this."""
     takes_seed: bool = True
     thinking: bool | None = None
-    """Whether its models are asked to reason before they answer; None: they do as they like."""
+    """Whether its models shall reason before they answer; None: as they do by default."""
     explain_schema: bool = False
-    """Describe the wanted JSON in the prompt, too: a server that constrains the answer by a grammar does not tell the
-    model what the grammar is."""
+    """The prompt describes the wanted JSON, too: a server that constrains the answer by a grammar does not show the
+    grammar to the model."""
     price_id: str | None = None
     """Its id in genai-prices; None: no prices are published, and calls count in tokens only."""
 
