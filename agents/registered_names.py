@@ -4,11 +4,13 @@ because `config/` knows no registry.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from agents.registry import agent_names
 from config import ConfigError, ConfigProblem, Settings
+from llm import model_name_problems, provider_names
 from testing import FRAMEWORKS
 
 
@@ -28,26 +30,32 @@ class NameCheck:
     def problems(self, settings: Settings) -> list[ConfigProblem]:
         """One for each name that is not registered."""
         allowed = list(self.allowed())
-        words = f"unknown name; allowed: {', '.join(map(repr, allowed))}"
-        unknown = [name for name in self.given(settings) if name not in allowed]
-        if self.keys:
-            return [ConfigProblem(f"{self.path}.{name}", "", words) for name in unknown]
-        return [ConfigProblem(self.path, repr(name), words) for name in unknown]
+        found = []
+        for name in self.given(settings):
+            if name not in allowed:
+                close = difflib.get_close_matches(name, allowed, n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                words = f"unknown name; allowed: {', '.join(map(repr, allowed))}{hint}"
+                path, value = (f"{self.path}.{name}", "") if self.keys else (self.path, repr(name))
+                found.append(ConfigProblem(path, value, words))
+        return found
 
 
 NAME_CHECKS: list[NameCheck] = [
     NameCheck("agents", lambda settings: settings.agents, agent_names, keys=True),
     NameCheck("testing.framework", lambda settings: [settings.testing.framework], lambda: ["auto", *FRAMEWORKS]),
+    NameCheck("llm.provider", lambda settings: [settings.llm.provider], provider_names),
 ]
 
 
 def check_names(settings: Settings, source: str) -> None:
     """Raise `ConfigError` for `source`, the configuration file, when `settings` name what is not registered."""
     problems = [problem for check in NAME_CHECKS for problem in check.problems(settings)]
+    problems += model_name_problems(settings.llm, settings.agents)  # a provider may stand before a model's name
     if problems:
         raise ConfigError(source, problems)
 
 
-def registered_keys() -> dict[str, Sequence[str]]:
-    """Section -> the keys that are allowed in it, for the schema that editors use."""
-    return {check.path: check.allowed() for check in NAME_CHECKS if check.keys}
+def allowed_names() -> dict[str, Sequence[str]]:
+    """Path of a setting, or of a section with names for keys -> what is allowed there, for the schema of editors."""
+    return {check.path: check.allowed() for check in NAME_CHECKS}

@@ -17,8 +17,7 @@ from rich.text import Text
 
 from cli.project import EXIT_FAILED, Project, fail, load, out, print_json
 from cli.tasks import AsJson, _choice
-from llm import NotConfigured, model_status, resolve_provider, uses_embedded_model
-from llm.lineup import Lineup
+from llm import PROVIDERS, Lineup, NotConfigured, model_status, resolve_provider, uses_embedded_model
 from memory import MemoryStore, MemoryStoreError
 from monitoring import open_channels, redact
 from testing import FRAMEWORKS, Language, Sandbox, SandboxUnavailable, find_toolchain, remedy_for
@@ -154,7 +153,7 @@ def _model(project: Project) -> Check:
             )  # fmt: skip
         if provider == "local":
             return Check(name="model", state="ok", detail=f"embedded, {status.path} ({status.server})")
-    if provider == "openai_compatible":
+    if PROVIDERS[provider].own_server:
         return _server(settings.base_url or "")
     return Check(name="model", state="ok", detail=f"{provider}: a key is set")
 
@@ -167,7 +166,7 @@ def _budget(project: Project) -> Check:
     except NotConfigured:
         return Check(name="budget", state="ok", detail="no model can be asked yet")
     limits = ", ".join(f"{name} {limit:,g}" for name, limit in budget if limit is not None) or "no limits"
-    if providers & {"openai", "anthropic"} and not budget.limits_money:
+    if any(PROVIDERS[name].price_id for name in providers) and not budget.limits_money:
         return Check(name="budget", state="warning", detail=f"calls cost money and no limit in money is set ({limits})",
                      remedy="set budget.day_usd and budget.month_usd in config.yaml")  # fmt: skip
     return Check(name="budget", state="ok", detail=limits)

@@ -14,7 +14,7 @@ from typing import Annotated, cast
 import typer
 
 from agents import agent_names
-from agents.registered_names import registered_keys
+from agents.registered_names import allowed_names
 from cli.project import Project, load, opened, out, print_json
 from cli.tasks import AsJson, _choice
 from cli.views import activity_line, limit_table, task_table, usage_table, waiting_lines
@@ -137,7 +137,7 @@ def schema(
     file: Annotated[Path | None, typer.Option("--file", help="Write it there instead of stdout.")] = None,
 ) -> None:
     """The JSON schema by which editors check config.yaml."""
-    text = json.dumps(json_schema(registered_keys()), indent=2) + "\n"
+    text = json.dumps(json_schema(allowed_names()), indent=2) + "\n"
     if file:
         file.write_text(text, encoding="utf-8")
     else:

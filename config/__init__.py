@@ -1,9 +1,8 @@
 """Typed settings from `config.yaml`, the environment and `.env`; imports nothing of ours."""
 
 from config.errors import ConfigError, ConfigProblem
-from config.loading import DEFAULT_CONFIG, load_settings
+from config.loading import DEFAULT_CONFIG, json_schema, load_settings
 from config.paths import ProjectPaths, cache_folder
-from config.schema import json_schema
 from config.settings import (
     AgentSettings,
     AlertSettings,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ConfigProblem:
-    """One wrong setting: where it stands, what was found, and what is allowed there."""
+    """One wrong setting: where it is, what it says, and what is allowed there."""
 
     path: str
     value: str
@@ -23,7 +23,7 @@ class ConfigError(Exception):
     """The configuration cannot be used."""
 
     exits_with = 2
-    """Exit code of the command line, as that of `monitoring.errors.KnownError`."""
+    """Exit code of the command line, like `exits_with` of `monitoring.errors.KnownError`."""
 
     def __init__(self, source: str, problems: Sequence[ConfigProblem]) -> None:
         self.source = source

@@ -1,11 +1,14 @@
-"""From `config.yaml` to `Settings`: read, expand `${VAR}`, validate, and say clearly what is wrong."""
+"""From `config.yaml` to `Settings`: read, expand `${VAR}`, validate, and say clearly what is wrong.
+
+The JSON schema by which editors do the same is made here, too.
+"""
 
 from __future__ import annotations
 
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,7 +29,7 @@ _SECRET_NAMES = ("key", "token", "secret", "password")
 def load_settings(path: Path | None = None, overrides: Mapping[str, Mapping[str, object]] | None = None) -> Settings:
     """Settings from the file at `path` (default `config.yaml`; a missing default file means all defaults).
 
-    `overrides` (section -> key -> value, from the command line) go before everything. `.env` beside the file is
+    `overrides` (section -> key -> value, from the command line) override everything. `.env` beside the file is
     read into the process environment without replacing what is there.
 
     Raises `ConfigError` with one problem per wrong key or value.
@@ -80,7 +83,7 @@ def _expanded(values: dict[str, object], source: str) -> dict[str, object]:
             return found or ""
 
         text = _VARIABLE.sub(value_of, node)
-        # A whole value that expands to nothing means the key was not given at all.
+        # A value that expands to nothing counts as a key that is not there.
         return (yaml.safe_load(text) if _is_scalar(text) else text) if text else None
 
     expanded = expand(values, "")
@@ -91,7 +94,7 @@ def _expanded(values: dict[str, object], source: str) -> dict[str, object]:
 
 
 def _is_scalar(text: str) -> bool:
-    """Numbers and booleans keep their type through `${VAR}`; all else stays text."""
+    """Numbers and booleans from `${VAR}` keep their type; everything else is text."""
     return re.fullmatch(r"-?\d+(\.\d+)?|true|false", text) is not None
 
 
@@ -125,3 +128,34 @@ def _unknown_key(location: list[str]) -> str:
     close = difflib.get_close_matches(location[-1], allowed, n=1)
     hint = f"did you mean `{close[0]}`? " if close else ""
     return f"unknown key; {hint}allowed here: {', '.join(allowed)}"
+
+
+def json_schema(names: Mapping[str, Sequence[str]] | None = None) -> dict[str, object]:
+    """The JSON schema by which an editor checks `config.yaml`. Settings that are not free text accept `${VAR}`, too.
+
+    `names`: the path of a setting (`llm.provider`) -> its allowed values, or a section (`agents`) -> its allowed keys,
+    where a registry decides on them.
+    """
+    schema = Settings.model_json_schema()
+    schema["title"] = "AI Agents configuration"
+    for path, allowed in (names or {}).items():
+        section, _, key = path.partition(".")
+        if key:
+            definition = schema["properties"][section]["$ref"].rpartition("/")[2]
+            schema["$defs"][definition]["properties"][key]["enum"] = list(allowed)
+        else:
+            schema["properties"][section]["propertyNames"] = {"enum": list(allowed)}
+    for definition in schema.get("$defs", {}).values():
+        for name, field in list(definition.get("properties", {}).items()):
+            definition["properties"][name] = _or_variable(field)
+    # A section whose every line is commented out reads as null.
+    for name, section in schema["properties"].items():
+        schema["properties"][name] = {"anyOf": [section, {"type": "null"}]}
+    return schema
+
+
+def _or_variable(field: dict[str, object]) -> dict[str, object]:
+    if field.get("type") == "string" and "enum" not in field:
+        return field
+    outer = {key: field.pop(key) for key in ("title", "description", "default") if key in field}
+    return outer | {"anyOf": [field, {"type": "string", "pattern": r"^\$\{[A-Za-z_].*\}$"}]}

@@ -1,4 +1,4 @@
-"""Where a project's files lie: one daemon, one repository, one folder of state."""
+"""Where a project's files are: one daemon, one repository, one folder of state."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ProjectPaths:
     def of(cls, settings: Settings, root: Path) -> ProjectPaths:
         """Paths for `settings`; relative ones start at `root`, the folder of the config file.
 
-        Each repository has a folder of its own, so that `--repo` can be pointed at another one at any time.
+        Each repository has a folder of its own, so `--repo` can name another one at any time.
         """
         files = settings.file_system
         key = project_key(settings.git.repository_url)

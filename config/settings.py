@@ -1,6 +1,6 @@
 """Every setting an owner can change, its default and its bounds.
 
-Each field here is documented where it stands in `config.yaml`; the JSON schema for editors is made from this file.
+Each field is documented in `config.yaml`, too. The JSON schema for editors is made from this file.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class ProjectSettings(Section):
         "`gh issue list --json number,title,body,labels,state`.",
     )
     tasks_from: list[Literal[TASKS_FROM]] = Field(  # type: ignore[valid-type]  # the tuple is the one list
-        list(TASKS_FROM), description="What tasks are made of, beside the goal and what you add yourself."
+        list(TASKS_FROM), description="What tasks are made of, besides the goal and what you add yourself."
     )
     tasks_per_round: int = Field(
-        3, ge=0, le=20, description="Tasks the CEO may make at a time of what nobody asked for."
+        3, ge=0, le=20, description="Tasks that the CEO may make at a time without being asked."
     )
     tasks_per_day: int = Field(20, ge=0, le=500, description="The same within 24 hours.")
 
@@ -57,49 +57,53 @@ class ProjectSettings(Section):
 
 
 class Capabilities(Section):
-    """What a model can do; what is not said is known, probed or guessed (`llm/profiles/profiles.yaml`)."""
+    """What a model can do; what is not set is known, probed or guessed (`llm/profiles/profiles.yaml`)."""
 
     tools: bool | None = Field(None, description="Calls tools reliably, many in a row.")
     structured: bool | None = Field(None, description="Its structured answers fit their schema.")
     edit_blocks: bool | None = Field(None, description="Writes search/replace blocks that match.")
-    whole_files: bool | None = Field(None, description="Writes a whole file anew.")
-    repairs: bool | None = Field(None, description="Mends its own answer when shown how it fails.")
-    judges: bool | None = Field(None, description="Its opinion of work, its own too, is worth something.")
-    continues: bool | None = Field(None, description="Its server lets it go on from the beginning of an answer.")
+    whole_files: bool | None = Field(None, description="Rewrites a whole file.")
+    repairs: bool | None = Field(None, description="Repairs its own answer when shown how it fails.")
+    judges: bool | None = Field(None, description="Its opinion of work, also of its own, is worth something.")
+    continues: bool | None = Field(None, description="Its server lets it continue the beginning of an answer.")
     context_tokens: int | None = Field(None, ge=2048, description="Prompt and answer together.")
 
 
 class LLMSettings(Section):
     """Which model answers, and how it is asked."""
 
-    provider: Literal["auto", "openai", "anthropic", "openai_compatible", "local"] = Field(
-        "auto", description="auto: the key found in the environment decides, else the embedded model."
+    provider: str = Field(
+        "auto",
+        min_length=1,
+        description="auto: the key found in the environment decides, else the embedded model.",
     )
-    api_key: SecretStr | None = Field(None, description="Better left to OPENAI_API_KEY or ANTHROPIC_API_KEY.")
-    model: str | None = Field(None, description="Model name; each provider has a default.")
+    api_key: SecretStr | None = Field(None, description="Better set as OPENAI_API_KEY or ANTHROPIC_API_KEY.")
+    model: str | None = Field(None, description="Model of the provider; most have a default.")
     base_url: str | None = Field(None, description="Server address; needed for openai_compatible.")
     temperature: float = Field(0.7, ge=0, le=2, description="0 is repeatable, higher is more varied.")
     max_tokens: int = Field(2000, ge=16, le=200_000, description="Longest answer, in tokens.")
     timeout: float = Field(180.0, gt=0, le=3600, description="Seconds one model call may take.")
-    max_retries: int = Field(5, ge=0, le=50, description="How often a call is tried again on 429, 5xx and cuts.")
+    max_retries: int = Field(
+        5, ge=0, le=50, description="How often a call is tried again on 429, 5xx and cut connections."
+    )
     cache_ttl: int = Field(3600, ge=0, description="Seconds an answer at temperature 0 is reused; 0 switches off.")
     profile: Literal["auto", "small", "strong"] = Field(
         "auto", description="small: sample and test, no self-judgement; strong: repair and review. auto: by model."
     )
-    capabilities: Capabilities = Field(Capabilities(), description="Single abilities that you know better.")
+    capabilities: Capabilities = Field(Capabilities(), description="Abilities that you know better.")
     local_model_path: Path | None = Field(None, description="A GGUF file to use as the embedded model.")
     fallback: list[Annotated[str, Field(min_length=1)]] = Field(
-        [], description="Models to ask in turn while the provider of an agent's model is out."
+        [], description="Models to ask, in this order, while the provider of an agent's model is out."
     )
     outage_retry: float = Field(
         300.0, gt=0, le=3600, description="Longest pause, in seconds, between two tries of a provider that is out."
     )
-    requests_per_minute: int | None = Field(None, ge=1, description="Calls a provider gets in a minute, at most.")
-    tokens_per_minute: int | None = Field(None, ge=1000, description="Tokens in and out, likewise.")
+    requests_per_minute: int | None = Field(None, ge=1, description="Most calls to a provider in a minute.")
+    tokens_per_minute: int | None = Field(None, ge=1000, description="Most tokens in and out in a minute.")
 
 
 class BudgetSettings(Section):
-    """What may be spent: a call that might go over one of these is not made. Unset: no limit. Periods are UTC."""
+    """What may be spent: a call that might exceed one of these limits is not made. Unset: no limit. Periods are UTC."""
 
     task_usd: float | None = Field(None, gt=0, description="US dollars one task may cost, all of its runs together.")
     agent_day_usd: float | None = Field(None, gt=0, description="US dollars one agent may cost in a day.")
@@ -130,33 +134,35 @@ class GitSettings(Section):
     integration_branch: str = Field("agents/integration", min_length=1, description="Name for landing: integration.")
     author_name: str = Field("AI Agents", min_length=1, description="Author of the commits.")
     author_email: str = Field("agents@localhost", min_length=3, description="E-mail of the commits.")
-    token: SecretStr | None = Field(None, description="Access token for https remotes; better left to GIT_TOKEN.")
+    token: SecretStr | None = Field(None, description="Access token for https remotes; better set as GIT_TOKEN.")
     may_hold_secrets: list[str] = Field(
-        [], description="Patterns of files that are not looked over for secrets, such as tests/fixtures/*."
+        [], description="Patterns of files that are not searched for secrets, such as tests/fixtures/*."
     )
 
 
 class FileSystemSettings(Section):
-    """Where things are kept. Relative paths start at the folder of `config.yaml`."""
+    """Where files are kept. Relative paths start at the folder of `config.yaml`."""
 
     workspace_path: Path = Field(Path("workspace"), description="Clones and worktrees.")
     git_repo_path: Path | None = Field(None, description="The daemon's own clone; default: inside workspace_path.")
     data_path: Path = Field(Path("data"), description="Databases and project environments.")
-    protected: list[str] = Field(DEFAULT_PROTECTED, description="Patterns of files no agent may write.")
+    protected: list[str] = Field(DEFAULT_PROTECTED, description="Patterns of files that no agent may write.")
 
 
 class OrchestratorSettings(Section):
-    """How the team is driven."""
+    """How the team works."""
 
     check_interval: float = Field(60, gt=0, le=86_400, description="Seconds between two rounds of the main loop.")
     max_task_attempts: int = Field(3, ge=1, le=20, description="Attempts before a new approach.")
     max_approaches: int | None = Field(
         None, ge=1, le=50, description="Approaches before a task is given up; unset: 2, with a small model 3."
     )
-    max_tool_steps: int = Field(40, ge=1, le=500, description="Messages of a developer with tools in one attempt.")
-    max_tool_tokens: int = Field(400_000, ge=1000, description="Tokens they may take in and give out together.")
+    max_tool_steps: int = Field(
+        40, ge=1, le=500, description="Messages that a developer with tools may send in one attempt."
+    )
+    max_tool_tokens: int = Field(400_000, ge=1000, description="Tokens for them, in and out together.")
     max_open_tasks: int = Field(
-        8, ge=1, le=1000, description="Tasks in progress at once; a more urgent one is begun beyond that."
+        8, ge=1, le=1000, description="Tasks in progress at once; a more urgent one may be begun beyond that."
     )
     task_timeout: float = Field(3600, gt=0, description="Seconds a task may be worked on; queueing does not count.")
     shutdown_grace: float = Field(10, ge=0, le=600, description="Seconds running steps get at SIGTERM.")
@@ -164,13 +170,13 @@ class OrchestratorSettings(Section):
 
 
 class AgentSettings(Section):
-    """How one agent is asked; what is not given comes from `llm`."""
+    """How the model of one agent is asked; what is not set comes from `llm`."""
 
     temperature: float | None = Field(None, ge=0, le=2)
     max_tokens: int | None = Field(None, ge=16, le=200_000)
-    model: str | None = Field(None, min_length=1, description="Model name, with `provider:` before it for another one.")
+    model: str | None = Field(None, min_length=1, description="A model of llm.provider, or provider:name.")
     escalate_to: list[Annotated[str, Field(min_length=1)]] = Field(
-        [], description="Models to try in turn where the agent's own does not manage."
+        [], description="Models to try, in this order, when the agent's own fails."
     )
 
 
@@ -182,18 +188,21 @@ class TestingSettings(Section):
     framework: str = Field(
         "pytest",
         min_length=1,
-        description="auto: looked up in the repository, as pytest where that has no Python; command: test_command.",
+        description="auto: found out from the repository, also for pytest if it has no Python; command: test_command.",
     )
     test_command: str | None = Field(
         None, description="Shell command that runs the tests named by its arguments and writes JUnit XML to $REPORT."
     )
     auto_run: bool = Field(True, description="false: nothing of the repository is run before `task approve`.")
     setup_command: str | None = Field(
-        None, description="Shell command that prepares the environment, if pip or npm cannot."
+        None, description="Shell command that prepares the environment if pip or npm cannot."
     )
     timeout: float = Field(300, gt=0, le=7200, description="Seconds one test run may take.")
     mutation_score: float = Field(
-        0.6, ge=0, le=1, description="Share of small faults new tests must notice, else they get more; 0: not measured."
+        0.6,
+        ge=0,
+        le=1,
+        description="Share of small faults that new tests must notice, or more are added; 0: not measured.",
     )
 
     @model_validator(mode="after")
@@ -214,26 +223,26 @@ class SandboxSettings(Section):
     """What code written by a model may do."""
 
     mode: Literal["required", "best_effort", "off"] = Field("required", description="required: no sandbox, no run.")
-    user: str = Field("nobody", min_length=1, description="The uid that code runs as when the daemon is root.")
+    user: str = Field("nobody", min_length=1, description="The user that code runs as when the daemon is root.")
     memory_mb: int = Field(1024, ge=64, description="Memory of one run, all processes together.")
     processes: int = Field(256, ge=8, description="Processes of one run.")
-    disk_mb: int = Field(512, ge=8, description="What one run may write.")
+    disk_mb: int = Field(512, ge=8, description="What one run may write to disk.")
 
 
 def _listed(value: object) -> object:
-    """One address for a list of one; `${VAR:-}` that came to nothing for none."""
+    """A single address becomes a list of one; an empty `${VAR:-}` becomes an empty list."""
     given = value if isinstance(value, list) else [value]
     return [address for address in given if address]
 
 
 class AlertSettings(Section):
-    """Who hears of what the owner should not have to look for."""
+    """Who is alerted when the owner is needed."""
 
     urls: Annotated[list[SecretStr], BeforeValidator(_listed)] = Field(
         [], description="Addresses of apprise's services (mailto:, ntfy:, slack:, json: …); they hold secrets."
     )
-    repeat_hours: float = Field(24, ge=0, description="Hours in which the same trouble is not told again.")
-    per_hour: int = Field(10, ge=1, description="Messages within an hour; the rest comes as one line.")
+    repeat_hours: float = Field(24, ge=0, description="Hours in which the same problem is not reported again.")
+    per_hour: int = Field(10, ge=1, description="Most messages in an hour; one more sums up the rest.")
 
 
 class MonitoringSettings(Section):
@@ -241,32 +250,33 @@ class MonitoringSettings(Section):
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     logs_path: Path = Field(Path("logs"), description="Folder of agents.log.")
-    max_mb: int = Field(100, ge=1, description="Size at which the log file is turned over.")
-    keep_days: int = Field(7, ge=1, description="Days turned-over files are kept.")
+    max_mb: int = Field(100, ge=1, description="Size at which the log file is rotated.")
+    keep_days: int = Field(7, ge=1, description="Days that rotated files are kept.")
     alerts: AlertSettings = AlertSettings()
 
 
 class RetentionSettings(Section):
-    """How many days is kept what nothing needs any more; 0 keeps it for ever. Figures and commits are always kept."""
+    """Days until data that nothing needs any more is deleted; 0 keeps it for ever. Figures and commits always stay."""
 
     engine_days: float = Field(30, ge=0, description="Steps of ended jobs.")
     answers_days: float = Field(30, ge=0, description="Prompts and answers of model calls; tokens and costs stay.")
     activity_days: float = Field(90, ge=0, description="Lines of the activity stream.")
-    evidence_days: float = Field(90, ge=0, description="What test runs of ended tasks said.")
+    evidence_days: float = Field(90, ge=0, description="Output of the test runs of ended tasks.")
     worktree_days: float = Field(14, ge=0, description="Worktree and branch of a task that ended without landing.")
     environment_days: float = Field(90, ge=0, description="Project environments that no run has used.")
 
 
 class DatabaseSettings(Section):
-    """Where memory lives."""
+    """Where the database is."""
 
     url: str = Field(
-        "", description="Empty: SQLite in data_path. sqlite:////path or postgresql://…: one for each repository."
+        "",
+        description="Empty: SQLite in data_path. sqlite:////path or postgresql://…: one database for each repository.",
     )
 
 
 class Settings(BaseSettings):
-    """The whole configuration; the environment (`AI_AGENTS_LLM__MODEL=…`) goes before the file."""
+    """The whole configuration; the environment (`AI_AGENTS_LLM__MODEL=…`) overrides the file."""
 
     model_config = SettingsConfigDict(
         extra="forbid", frozen=True, env_prefix="AI_AGENTS_", env_nested_delimiter="__", validate_default=True
@@ -279,7 +289,7 @@ class Settings(BaseSettings):
     file_system: FileSystemSettings = FileSystemSettings()
     orchestrator: OrchestratorSettings = OrchestratorSettings()
     agents: dict[str, AgentSettings] = {}
-    """Which names there are, the registry of roles says."""
+    """The registry of roles decides which names are allowed."""
     testing: TestingSettings = TestingSettings()
     deployment: DeploymentSettings = DeploymentSettings()
     sandbox: SandboxSettings = SandboxSettings()
@@ -296,7 +306,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The file arrives as init values (see `config.loading`), so the environment goes first."""
+        """The file arrives as init values (see `config.loading`), so the environment comes first."""
         return env_settings, init_settings
 
     def agent(self, name: str) -> AgentSettings:

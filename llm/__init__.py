@@ -19,19 +19,21 @@ from llm.errors import (
     ProviderUnavailable,
     TruncatedOutput,
 )
-from llm.lineup import uses_embedded_model
+from llm.lineup import Lineup, model_name_problems, uses_embedded_model
 from llm.profiles.profiles import ModelProfile, abilities
-from llm.providers.provider import Provider, resolve_provider
-from llm.request import CallContext, Reply, Tool, ToolCall, ToolResult, Turn
-from llm.tokens import estimate_tokens
+from llm.providers.provider import Provider
+from llm.providers.registry import PROVIDERS, provider_names, resolve_provider
+from llm.request import CallContext, Reply, Tool, ToolCall, ToolResult, Turn, estimate_tokens
 
 __all__ = [
+    "PROVIDERS",
     "BudgetExhausted",
     "CallContext",
     "Interrupted",
     "InvalidOutput",
     "LLMClient",
     "LLMError",
+    "Lineup",
     "LocalModelServer",
     "LocalServerFailed",
     "ModelFetchFailed",
@@ -54,8 +56,10 @@ __all__ = [
     "abilities",
     "estimate_tokens",
     "fetch_model",
+    "model_name_problems",
     "model_path",
     "model_status",
+    "provider_names",
     "resolve_provider",
     "uses_embedded_model",
 ]

@@ -10,16 +10,15 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from config import AgentSettings, BudgetSettings, LLMSettings
-from llm.calls.fallback import fitted
-from llm.calls.responder import Responder, Terms
-from llm.calls.stored import redacted
+from llm.calls.ledger_rows import redacted
+from llm.calls.responder import Responder, Terms, fitted
 from llm.embedded.server import LocalModelServer
 from llm.errors import InvalidOutput, NotConfigured, TruncatedOutput
 from llm.lineup import Lineup
 from llm.profiles.profile_book import ProfileBook
 from llm.profiles.profiles import ModelProfile
-from llm.request import CallContext, OutputSchema, Reply, Request, Tool, Turn
-from llm.structured import objection, without_fence
+from llm.providers.embedded import EMBEDDED
+from llm.request import Answer, CallContext, OutputSchema, Reply, Request, Tool, Turn
 from memory import MemoryStore
 from monitoring import get_logger, redact
 
@@ -28,16 +27,16 @@ log = get_logger(__name__)
 M = TypeVar("M")
 
 _MOST_OBJECTIONS = 2
-"""How often an answer that does not fit its schema is asked again."""
+"""How often a model is asked again when its answer does not fit the schema."""
 
 
 class LLMClient:
     """Asks models for the agents. Thread-safe.
 
-    `agents`: settings of the agents by name; what one does not set comes from `settings`.
-    `local`: the embedded model's server; needed when it may answer (`uses_embedded_model`), started by the first call.
+    `agents`: settings of the agents by name; what an agent does not set comes from `settings`.
+    `local`: the embedded model's server; needed if it may answer (`uses_embedded_model`), started by the first call.
     `budget`: what may be spent. `patient`: calls wait for as long as it takes when a budget's day or month is used up
-    or no provider answers; otherwise they fail. `clock` tells the day and month (UTC).
+    or no provider answers; otherwise they fail. `clock` gives the day and month (UTC).
     Raises NotConfigured when a key, an address or a model name is missing.
 
     The agent of a call's context decides its model, unless the call names one of the agent's `escalations`.
@@ -58,7 +57,7 @@ class LLMClient:
         self._agents = agents
         self._lineup = Lineup(settings, agents)
         endpoints = self._lineup.endpoints
-        if "local" in endpoints and local is None:
+        if EMBEDDED.name in endpoints and local is None:
             raise NotConfigured("the embedded model is to answer, but it was given no server to run in")
         terms = Terms(budget or BudgetSettings(), patient, clock, self._lineup.fallbacks())
         self._responder = Responder(settings, store, endpoints, local, terms)
@@ -78,18 +77,18 @@ class LLMClient:
         context: CallContext,
         model: str | None = None,
     ) -> str:
-        """The model's answer as text. Raises TruncatedOutput (with what came) when it met its length limit.
+        """The model's answer as text. Raises TruncatedOutput (with what arrived) when it reached its length limit.
 
-        `max_tokens` lowers the configured limit; `longer` times as much is allowed. `opening`: the answer's beginning,
-        for the model to go on from, where its profile says that it `continues`; it is part of what comes back. `stop`:
-        words at which the answer ends; they are not part of it.
+        `max_tokens` lowers the configured limit; `longer` multiplies it. `opening`: the beginning of the answer, which
+        a model continues if its profile says that it `continues`; it is part of the result. `stop`: words at which the
+        answer ends; they are not part of it.
         """
         turns = [Turn("user", prompt)]
         if opening:
             turns.append(Turn("assistant", opening))
         request = self._request(turns, system, temperature, max_tokens, context, model, longer=longer)
         answer = self._responder.answer(replace(request, seed=seed, stop=tuple(stop)), context)
-        if not answer.text.startswith(redact(opening)):  # some servers give back the opening, too
+        if not answer.text.startswith(redact(opening)):  # some servers return the opening, too
             answer = replace(answer, text=opening + answer.text)
         if answer.truncated:
             raise TruncatedOutput(
@@ -110,9 +109,9 @@ class LLMClient:
         context: CallContext,
         model: str | None = None,
     ) -> M:
-        """The model's answer as a `schema`. One that does not fit is asked again with the error, at most twice.
+        """The model's answer as a `schema`. If it does not fit, the model is shown why and asked again, at most twice.
 
-        Raises InvalidOutput when none fitted.
+        Raises InvalidOutput when no answer fits.
         """
         adapter = TypeAdapter(schema)
         output = OutputSchema(getattr(schema, "__name__", "answer"), adapter.json_schema())
@@ -121,9 +120,9 @@ class LLMClient:
         for objections in range(_MOST_OBJECTIONS + 1):
             answer = self._responder.answer(request, context)
             try:
-                return adapter.validate_json(without_fence(answer.text))
+                return adapter.validate_json(answer.json_text())
             except ValidationError as error:
-                problem = objection(error, answer, request.max_tokens)
+                problem = _objection(error, answer, request.max_tokens)
                 log.warning("answer does not fit its schema", agent=context.agent, objections=objections, why=problem)
                 request = request.answered(answer.text, problem)
         raise InvalidOutput(
@@ -146,8 +145,8 @@ class LLMClient:
         """The model's next message in a conversation in which it may call `tools`.
 
         `turns` begin with the user's. An assistant's turn with calls is followed by a user's turn with a result for
-        each. The calls that come back have not been checked. What stays the same from call to call (system, tools,
-        earlier turns) is asked to be kept in the provider's cache.
+        each. The returned calls have not been checked. The provider is asked to cache what stays the same from call
+        to call (system, tools, earlier turns).
         """
         request = self._request(turns, system, temperature, max_tokens, context, model, tools)
         answer = self._responder.answer(request, context)
@@ -156,7 +155,7 @@ class LLMClient:
     def profile(self, agent: str, model: str | None = None, *, ask: bool = True) -> ModelProfile:
         """What the agent's model, or the given one of its escalations, can do.
 
-        A model that is not known is tried out by four small calls the first time, unless `ask` is False.
+        An unknown model is tried out by four small calls the first time, unless `ask` is False.
         """
         return self._profiles.profile(self._lineup.of(agent, model), of_owner=model is None, ask=ask)
 
@@ -165,23 +164,24 @@ class LLMClient:
         return self._lineup.escalations(agent)
 
     def give_up(self, task_id: str) -> int:
-        """Cut off the calls under way for a task that was ended; gives how many. They raise ProviderRefused."""
+        """Cancel the calls under way for a task that was ended; gives how many. They raise ProviderRefused."""
         return self._responder.give_up(task_id)
 
     def waiting(self) -> set[str]:
-        """Agents of which a call waits for budget or provider now."""
+        """Agents with a call that waits for the budget or a provider now."""
         return self._responder.waiting()
 
     def waited(self) -> set[str]:
-        """Agents and ids of tasks of which a call waits for budget or provider, or has since this was asked last."""
+        """Agents and ids of tasks with a call that waits for the budget or a provider, or did since the last time
+        this was asked."""
         return self._responder.waited()
 
     def stop_waiting(self) -> None:
-        """The daemon goes down: what waits raises `Interrupted` at once, what is on the wire goes on."""
+        """The daemon stops: waiting calls raise `Interrupted` at once, requests on the wire go on."""
         self._responder.stop_waiting()
 
     def close(self) -> None:
-        """Give up calls under way and end the client's thread. The embedded model's server is the caller's."""
+        """Cancel the calls under way and end the client's thread. The caller stops the embedded model's server."""
         self._responder.close()
 
     def _request(
@@ -210,3 +210,14 @@ class LLMClient:
             tools=tuple(tools),
         )
         return fitted(request)
+
+
+def _objection(error: ValidationError, answer: Answer, max_tokens: int) -> str:
+    """What is wrong with an answer, in words for the model that gave it."""
+    if answer.truncated:
+        return f"Your answer was cut off at {max_tokens} tokens. Answer again, shorter, with the whole JSON value."
+    problems = "\n".join(
+        f"- {'.'.join(str(part) for part in detail['loc']) or 'the answer'}: {detail['msg']}"
+        for detail in error.errors(include_url=False, include_context=False, include_input=False)[:10]
+    )
+    return f"Your answer is not valid:\n{problems}\nAnswer again with the whole JSON value, corrected."

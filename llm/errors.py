@@ -14,15 +14,15 @@ class LLMError(KnownError):
 
 
 class NotConfigured(LLMError):
-    """The settings do not suffice to ask the chosen provider: a key, an address or a model name is missing."""
+    """The settings are not enough to ask the chosen provider: a key, an address or a model name is missing."""
 
     exits_with = 2
 
 
 class ProviderError(LLMError):
-    """A provider did not answer. `retryable`: the same request may well succeed later.
+    """A provider did not answer. `retryable`: the same request may succeed later.
 
-    `outage`: it is the provider's state and not the request's; when that is mended, the same request may succeed.
+    `outage`: the provider is at fault and not the request; when it works again, the same request may succeed.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class ProviderError(LLMError):
 
 
 class ProviderUnavailable(ProviderError):
-    """Rate limits, server errors, cut connections or answers that were no answers, to the last try."""
+    """Rate limits, server errors, cut connections or unusable answers, up to the last try."""
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message, retryable=True, retry_after=retry_after)
@@ -60,9 +60,9 @@ class ModelUnknown(ProviderRefused):
 
 
 class BudgetExhausted(LLMError):
-    """The call might go over a limit of the budget, and was not made.
+    """The call might exceed a limit of the budget and was not made.
 
-    `goes_on_at`: when it may be made without anybody's doing; None when it never may.
+    `goes_on_at`: when it can be made without anybody doing anything; None: never.
     """
 
     reason = FailureReason.BUDGET_EXHAUSTED
@@ -74,9 +74,9 @@ class BudgetExhausted(LLMError):
 
 
 class Interrupted(BaseException):
-    """The daemon is going down while a call waits for its turn: the step that made it runs again after the restart.
+    """The daemon stops while a call waits for its turn. The step that made the call runs again after the restart.
 
-    Not an `Exception`, so that nothing takes it for a failure of the work.
+    Not an `Exception`, so that nothing mistakes it for a failure of the work.
     """
 
 
@@ -85,7 +85,7 @@ class PromptTooLong(LLMError):
 
 
 class TruncatedOutput(LLMError):
-    """The answer met its token limit; `partial` is what came."""
+    """The answer reached its token limit; `partial` is what arrived."""
 
     def __init__(self, message: str, *, partial: str) -> None:
         super().__init__(message)
@@ -104,11 +104,11 @@ class InvalidOutput(LLMError):
 
 
 class ModelMissing(LLMError):
-    """The embedded model's file is not there."""
+    """The embedded model's file is missing."""
 
 
 class ModelFetchFailed(LLMError):
-    """The embedded model could not be had from any source, or what came is not it."""
+    """The embedded model could not be downloaded from any source, or the file is not the right one."""
 
 
 class LocalServerFailed(ProviderError):

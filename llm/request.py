@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, Self
 
 from pydantic import JsonValue
 
-from llm.providers.provider import Provider
+_ASCII_CHARS_PER_TOKEN = 3.0
+"""The embedded model's tokenizer took 4.1 on Python source (595 tokens with the chat template); 3 leaves room."""
 
 
 @dataclass(frozen=True)
 class CallContext:
-    """For whom a call is made. `workflow_id` and `step` name it: when the step is run again, its answer is replayed.
+    """For whom a call is made. `workflow_id` and `step` identify it: when the step runs again, its answer is replayed.
 
     Two calls that may differ in their answers (samples) need a step or a seed of their own. The embedded model, which
     answers one call at a time, takes `patient` ones last.
@@ -29,7 +31,7 @@ class CallContext:
 
 @dataclass(frozen=True)
 class Tool:
-    """Something a model may ask to be done for it."""
+    """Something that a model may call."""
 
     name: str
     description: str
@@ -39,7 +41,7 @@ class Tool:
 
 @dataclass(frozen=True)
 class ToolCall:
-    """A model asks for a tool. Nothing of it has been checked: neither that there is such a tool nor its arguments."""
+    """A model calls a tool. Nothing has been checked yet: neither whether the tool exists nor its arguments."""
 
     id: str
     name: str
@@ -49,7 +51,7 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class ToolResult:
-    """What came of the call with this id, for the model to read."""
+    """The result of the call with this id, for the model to read."""
 
     call_id: str
     text: str
@@ -84,7 +86,7 @@ class OutputSchema:
 class Request:
     """Everything that decides the answer."""
 
-    provider: Provider
+    provider: str
     model: str
     system: str
     turns: tuple[Turn, ...]
@@ -101,7 +103,7 @@ class Request:
         return _sha256(json.dumps(asdict(self), sort_keys=True, ensure_ascii=False))
 
     def prompt_digest(self) -> str:
-        """SHA-256 of the words alone: the same prompt put to another model has the same one."""
+        """SHA-256 of the text alone, which is the same for every model that gets the prompt."""
         return _sha256(self.text())
 
     def text(self) -> str:
@@ -111,13 +113,13 @@ class Request:
         return "\n\n".join(f"[{heading}]\n{text}" for heading, text in parts if text)
 
     def answered(self, answer: str, objection: str) -> Self:
-        """The request that shows the model its `answer` and what is wrong with it."""
+        """The request that shows the model its `answer` and the `objection` to it."""
         return replace(self, turns=(*self.turns, Turn("assistant", answer), Turn("user", objection)))
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: text, or JSON text when a schema was given, and calls when tools were offered."""
+    """What a model answered: text, or JSON text when a schema was given, and calls when tools were offered."""
 
     text: str
     truncated: bool
@@ -126,8 +128,13 @@ class Answer:
     cached_tokens: int
     """Of the input tokens, those that the provider had in its cache."""
     written_tokens: int = 0
-    """Of the input tokens, those that it put into its cache; Anthropic takes a quarter more for them."""
+    """Of the input tokens, those that it put into its cache; Anthropic charges a quarter more for them."""
     calls: tuple[ToolCall, ...] = ()
+
+    def json_text(self) -> str:
+        """The text without the Markdown fence that models like to put around JSON."""
+        fenced = re.fullmatch(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", self.text, re.DOTALL)
+        return fenced[1] if fenced else self.text
 
 
 @dataclass(frozen=True)
@@ -137,7 +144,16 @@ class Reply:
     text: str
     calls: tuple[ToolCall, ...]
     truncated: bool
-    """It met its length limit: the text, or the arguments of the last call, end in the middle."""
+    """It reached its length limit: the text, or the arguments of the last call, are cut off."""
+
+
+def estimate_tokens(text: str) -> int:
+    """How many tokens `text` is at worst: a third of its ASCII characters and one for each other character.
+
+    This is the one place where text becomes a number of tokens without a tokenizer.
+    """
+    ascii_chars = len(text.encode("ascii", "ignore"))
+    return int(ascii_chars / _ASCII_CHARS_PER_TOKEN) + len(text) - ascii_chars + 1
 
 
 def _sha256(text: str) -> str:

@@ -1,10 +1,9 @@
-"""What the daemon tells about itself: JSON logs and alerts, with secrets taken out before anything is written."""
+"""What the daemon reports: JSON logs and alerts, with secrets taken out before anything is written."""
 
 from monitoring.alerting import Alert, AlertKind, AlertSender, alert, receive_alerts
 from monitoring.channels import Channel, open_channels
 from monitoring.logs import bound, configure_logging, get_logger
-from monitoring.redaction import MASK, mask_known, redact, register_secret
-from monitoring.terminal import escaped_json, without_steering
+from monitoring.redaction import MASK, escaped_json, mask_known, redact, register_secret, without_steering
 
 __all__ = [
     "MASK",

@@ -1,8 +1,8 @@
-"""What the owner should hear of without looking for it: a line in the log, and a message where one is configured.
+"""Alerts to the owner: a line in the log, and a message through each configured service.
 
-Messages are sent through apprise: each trouble once, few an hour, and never in the way of the work. A thread of its own
-takes alerts from a bounded queue. What has been told is remembered in a file, so that a daemon that is started again
-and again does not tell the same thing each time.
+Messages are sent through apprise: each problem once, few an hour, and never holding up the work. A thread takes the
+alerts from a bounded queue. A file remembers what was reported, so that a daemon that is restarted again and again does
+not report the same problem each time.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class AlertKind(StrEnum):
 
 @dataclass(frozen=True)
 class Alert:
-    """One thing to tell. `key` names the trouble: what has been told of it lately is not told again."""
+    """One problem to report. `key` identifies it: a problem that was reported lately is not reported again."""
 
     kind: AlertKind
     key: str
@@ -59,7 +59,7 @@ _receivers: list[Callable[[Alert], None]] = []
 
 
 def alert(kind: AlertKind, key: str, message: str, **details: JsonValue) -> None:
-    """Tell the owner. Never raises and never waits: sending is the receivers' matter."""
+    """Alert the owner. Never raises and never waits; sending is up to the receivers."""
     log.error("alert", kind=kind.value, key=key, problem=message, **details)
     for receiver in _receivers:
         receiver(Alert(kind, key, message))
@@ -70,8 +70,8 @@ def receive_alerts(receiver: Callable[[Alert], None]) -> None:
     _receivers.append(receiver)
 
 
-class _Told(BaseModel):
-    """What was told, and when, in seconds since 1970."""
+class _Reported(BaseModel):
+    """What was reported, and when, in seconds since 1970."""
 
     troubles: dict[str, float] = {}
     sent: list[float] = []
@@ -83,13 +83,13 @@ class AlertSender:
     def __init__(
         self, settings: AlertSettings, channels: list[Channel], memory: Path, *, title: str = "", hour: float = _HOUR
     ) -> None:
-        """`memory` is the file that remembers what was told; `title` says whose alerts these are."""
+        """`memory` is the file that remembers what was reported; `title` says whose alerts these are."""
         self._settings = settings
         self._channels = channels
         self._memory = memory
         self._title = title
         self._hour = hour
-        self._told = self._recalled()
+        self._reported = self._recalled()
         self._coming: queue.Queue[Alert | None] = queue.Queue(_MOST_WAITING)
         self._waiting: deque[Alert] = deque(maxlen=_MOST_WAITING)
         self._left_out: Counter[str] = Counter()
@@ -99,14 +99,14 @@ class AlertSender:
         self._thread.start()
 
     def __call__(self, alert: Alert) -> None:
-        """Take an alert; it is sent soon, later or, when it was told lately, not at all."""
+        """Take an alert; it is sent soon, later or, if it was reported lately, not at all."""
         try:
             self._coming.put_nowait(alert)
         except queue.Full:
-            log.warning("too many alerts wait to be sent, this one is not", kind=alert.kind.value, key=alert.key)
+            log.warning("too many alerts wait to be sent; this one is dropped", kind=alert.kind.value, key=alert.key)
 
     def close(self, seconds: float) -> None:
-        """Send what can be sent at once, then end; waits `seconds` at most."""
+        """Send what can be sent at once, then end. It waits at most `seconds`."""
         try:
             self._coming.put(None, timeout=seconds)
         except queue.Full:
@@ -120,11 +120,11 @@ class AlertSender:
         while going_on:
             try:
                 going_on = self._round()
-            except Exception:  # outermost: an alert that breaks something must not end all later ones
-                log.exception("alerts")
+            except Exception:  # outermost: an alert that fails must not end all later ones
+                log.exception("alerts could not be handled")
 
     def _round(self) -> bool:
-        """Take in what comes until something may be sent, and send it. False when it was the last."""
+        """Take alerts until something may be sent, and send it. False when it was the last."""
         try:
             first = self._coming.get(timeout=self._until_next())
         except queue.Empty:
@@ -141,19 +141,19 @@ class AlertSender:
     def _is_news(self, alert: Alert) -> bool:
         if any(_name(waiting) == _name(alert) for waiting in self._waiting):
             return False
-        return time.time() - self._told.troubles.get(_name(alert), 0) >= self._settings.repeat_hours * self._hour
+        return time.time() - self._reported.troubles.get(_name(alert), 0) >= self._settings.repeat_hours * self._hour
 
     def _until_next(self) -> float | None:
         """Seconds until there may be something to send; None while there is nothing."""
         if self._waiting:
             return max(0.0, self._not_before - time.time())
         if self._left_out:
-            oldest = self._told.sent[0] if self._told.sent else 0.0
+            oldest = self._reported.sent[0] if self._reported.sent else 0.0
             return max(0.0, self._not_before - time.time(), oldest + self._hour - time.time())
         return None
 
     def _send(self) -> bool:
-        """Send what waits, as far as it may be; True when anything was."""
+        """Send the waiting alerts as far as is allowed; True when any was sent."""
         if time.time() < self._not_before:
             return False
         anything = False
@@ -165,26 +165,26 @@ class AlertSender:
                 anything = True
             else:
                 return anything
-            self._told.troubles[_name(alert)] = time.time()
+            self._reported.troubles[_name(alert)] = time.time()
             self._waiting.popleft()
             self._remember()
         if self._left_out and self._room() >= 1:
             kinds = ", ".join(f"{kind} {number}" for kind, number in self._left_out.most_common())
             number = self._left_out.total()
-            if self._delivered(f"{number} further alert{'s' * (number > 1)} ({kinds}); the log tells them"):
+            if self._delivered(f"{number} further alert{'s' * (number > 1)} ({kinds}); see the log"):
                 self._left_out.clear()
                 self._remember()
                 anything = True
         return anything
 
     def _room(self) -> int:
-        """Messages that may be sent within this hour."""
+        """Messages that may still be sent within this hour."""
         since = time.time() - self._hour
-        self._told.sent = [moment for moment in self._told.sent if moment > since]
-        return self._settings.per_hour - len(self._told.sent)
+        self._reported.sent = [moment for moment in self._reported.sent if moment > since]
+        return self._settings.per_hour - len(self._reported.sent)
 
     def _delivered(self, text: str) -> bool:
-        """Whether the message reached anybody; if not, the next try is a while away."""
+        """Whether the message reached anybody; if not, the next try comes after a pause."""
         reached = False
         for channel in self._channels:
             if problem := channel.send(self._title, redact(text)):
@@ -192,28 +192,28 @@ class AlertSender:
             else:
                 reached = True
         if reached:
-            self._told.sent.append(time.time())
+            self._reported.sent.append(time.time())
             self._pause = self._not_before = 0.0
         else:
             self._pause = min(max(_FIRST_PAUSE, self._pause * 2), _LONGEST_PAUSE)
             self._not_before = time.time() + self._pause
         return reached
 
-    def _recalled(self) -> _Told:
+    def _recalled(self) -> _Reported:
         try:
-            return _Told.model_validate_json(self._memory.read_text(encoding="utf-8"))
+            return _Reported.model_validate_json(self._memory.read_text(encoding="utf-8"))
         except (OSError, ValidationError, ValueError):
-            return _Told()
+            return _Reported()
 
     def _remember(self) -> None:
-        newest = sorted(self._told.troubles.items(), key=lambda trouble: trouble[1])[-_MOST_REMEMBERED:]
-        self._told.troubles = dict(newest)
+        newest = sorted(self._reported.troubles.items(), key=lambda trouble: trouble[1])[-_MOST_REMEMBERED:]
+        self._reported.troubles = dict(newest)
         part = self._memory.with_suffix(".part")
         try:
-            part.write_text(json.dumps(self._told.model_dump()), encoding="utf-8")
+            part.write_text(json.dumps(self._reported.model_dump()), encoding="utf-8")
             part.replace(self._memory)
         except OSError as problem:  # a full disk is what the alert may be about
-            log.warning("what was told cannot be remembered", problem=str(problem))
+            log.warning("what was reported cannot be remembered", problem=str(problem))
 
 
 def _name(alert: Alert) -> str:

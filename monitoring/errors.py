@@ -1,5 +1,5 @@
-"""The one table of errors: each class of ours says what becomes of a task, of the daemon's start, and of its owner's
-peace when it is met. The folders' own `errors.py` derive from `KnownError` and state what differs.
+"""The one table of errors: each class says what happens to a task or a start of the daemon that meets it, and whether
+the owner is alerted. The folders' own `errors.py` derive from `KnownError` and state what differs.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class KnownError(Exception):
     """Base of every error of ours."""
 
     reason: ClassVar[FailureReason | None] = None
-    """Why a task ends that meets it. None: a bug of ours when it comes that far, reported with its traceback."""
+    """Why a task that meets it ends. None: if it gets that far it is a bug of ours, and reported with its traceback."""
     passes: ClassVar[bool] = False
     """It passes by itself: work waits for its end, and no task fails."""
     blocks: ClassVar[bool] = False
-    """The owner, or another model, can do something about it: the task is blocked and not failed."""
+    """The owner or another model can do something about it: the task becomes blocked, not failed."""
     alert: ClassVar[AlertKind | None] = None
-    """What the owner is alerted of."""
+    """What the owner is alerted about."""
     exits_with: ClassVar[int] = 1
     """Exit code of a command, or of the daemon's start: 2 for what stays wrong until somebody changes it."""

@@ -17,8 +17,7 @@ from typing import Any
 import structlog
 
 from config import MonitoringSettings
-from monitoring.redaction import redact, register_environment
-from monitoring.terminal import escaped_json
+from monitoring.redaction import escaped_json, redact, register_environment
 
 _KEPT_FILES = 20
 _DAY = 86_400
@@ -31,7 +30,7 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 @contextmanager
 def bound(**values: object) -> Iterator[None]:
-    """Within this block every line of this thread bears `values` (task=…, agent=…, flow=…, attempt=…)."""
+    """Within this block every line of this thread carries `values` (task=…, agent=…, flow=…, attempt=…)."""
     with structlog.contextvars.bound_contextvars(**values):
         yield
 
@@ -106,14 +105,14 @@ def _file_handler(settings: MonitoringSettings, logs: Path) -> logging.Handler:
 
 
 class _DatedRotation(RotatingFileHandler):
-    """Turned over by size, thrown away by age."""
+    """Rotated by size, deleted by age."""
 
     def __init__(self, path: Path, *, maxBytes: int, backupCount: int, encoding: str, keep_seconds: float) -> None:
         self._keep_seconds = keep_seconds
         super().__init__(path, maxBytes=maxBytes, backupCount=backupCount, encoding=encoding)
 
     def _open(self) -> TextIOWrapper:
-        """For the owner only, whatever the umask."""
+        """Readable by the owner only, whatever the umask."""
         os.close(os.open(self.baseFilename, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600))
         return super()._open()
 
@@ -126,7 +125,7 @@ class _DatedRotation(RotatingFileHandler):
 
 
 def _redacted(logger: logging.Logger, method: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
-    """Mask secrets in every value, however deep it lies."""
+    """Mask secrets in every value, however deeply nested."""
     for key, value in event.items():
         if not key.startswith("_"):
             event[key] = _clean(value)

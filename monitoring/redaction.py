@@ -1,6 +1,8 @@
-"""Secrets are taken out of every text that leaves the process: logs, database, prompts.
+"""What is taken out of text before it leaves the process: secrets, and characters that steer a terminal.
 
-Two nets: values known to be secret (registered when settings are loaded), and shapes that look like secrets.
+Secrets leave no text for logs, database or prompts. They are found in two ways: values known to be secret (registered
+when settings are loaded), and shapes that look like secrets. What others wrote could also move a terminal's cursor,
+change its title or reverse a line.
 """
 
 from __future__ import annotations
@@ -38,12 +40,14 @@ _ASSIGNED = re.compile(
 _URL_CREDENTIALS = re.compile(r"\b([a-z][a-z0-9+.-]*://)[^/\s:@'\"]*(?::[^/\s@'\"]*)?@")
 _ENVIRONMENT_NAME = re.compile(r"(?i)(key|token|secret|password|passwd|credential)s?$")
 
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
 _known: set[str] = set()
 _lock = threading.Lock()
 
 
 def register_secret(value: str | None) -> None:
-    """From now on `value` is masked wherever it stands. Values under 8 characters are too common to mask."""
+    """From now on `value` is masked wherever it appears. Values under 8 characters are too common to mask."""
     if value and len(value) >= _SHORTEST_SECRET:
         with _lock:
             _known.add(value)
@@ -57,7 +61,7 @@ def register_environment() -> None:
 
 
 def mask_known(text: str) -> str:
-    """`text` with the registered secrets masked; what only looks like one is kept, as code that must stay as it is."""
+    """`text` with the registered secrets masked. What only looks like one stays, since code must not change."""
     for value in sorted(_known, key=len, reverse=True):
         text = text.replace(value, MASK)
     return text
@@ -75,9 +79,19 @@ def redact(text: str) -> str:
 
 def _mask_assigned(match: re.Match[str]) -> str:
     value = match[3]
-    # Code such as `password = get_password(user)` or `api_key=settings.api_key` names a secret, it does not hold one.
+    # Code such as `password = get_password(user)` or `api_key=settings.api_key` names a secret but does not hold one.
     if re.fullmatch(r"[A-Za-z_][\w.]*\(?.*", value) and not re.search(r"\d", value):
         return match[0]
     if re.fullmatch(r"[A-Za-z_.]+[(\[][\w.\[\]():+-]*", value):  # a call or an item, with a number in it
         return match[0]
     return f"{match[1]}{match[2]}{MASK}"
+
+
+def without_steering(text: str) -> str:
+    """`text` without control characters (line ends and tabs stay) and without marks of writing direction."""
+    return _STEERING.sub("", text)
+
+
+def escaped_json(text: str) -> str:
+    """The JSON document `text` with those characters as \\u escapes, which mean the same to a JSON reader."""
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

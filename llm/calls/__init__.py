@@ -1,1 +1,1 @@
-"""One model call: whom to ask, budget, retries, circuits, waiting, and what is stored of it."""
+"""One model call: which model to ask, budget, retries, outages, waiting, and what is stored of it."""

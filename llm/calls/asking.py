@@ -1,36 +1,45 @@
-"""How one call is made: whom it may ask now, what is set aside for it, when it is tried again, and when it waits."""
+"""How one call is made: which model it may ask, what is reserved for it, when it is tried again, and when it waits."""
 
 from __future__ import annotations
 
+import random
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
 
 from llm.calls.budget import Budget, BudgetRefused
-from llm.calls.circuits import Circuits
-from llm.calls.in_flight import CallUnderWay
-from llm.calls.retrying import with_retries
+from llm.calls.circuit_breakers import Circuits
+from llm.calls.in_flight import CallUnderWay, Patience
 from llm.calls.sending import Sender
-from llm.calls.waiting import Patience
 from llm.errors import LLMError, ProviderError, ProviderUnavailable
 from llm.request import Answer, CallContext, Request
 from monitoring import AlertKind, alert, get_logger
 
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
 log = get_logger(__name__)
+
+Result = TypeVar("Result")
 
 _TOTAL_TIMEOUTS = 3
 """All tries of one round of a call begin within this many times its timeout."""
 _BUSY_PAUSE = 2.0
-"""Seconds between two looks whether calls under way took less than they might have."""
+"""Seconds until a call that does not fit the budget checks whether others used less than they reserved."""
 _MOST_ROUNDS = 5
-"""Rounds that may fail while the same model answers others: then it is this request that the provider cannot bear."""
+"""Rounds that may fail while the same model answers other calls; after that the request itself is to blame."""
+_LONGEST_PAUSE = 30.0
+_EXTRA_PAUSE = 0.25
+"""A Retry-After is extended by at most this fraction, so that callers do not all return at the same instant."""
 
 
 @dataclass(frozen=True)
 class Granted:
-    """An answer, who gave it, and what is still set aside for it."""
+    """An answer, the request that it answers, and the reservation that is still open for it."""
 
     request: Request
     answer: Answer
@@ -52,7 +61,7 @@ class Asking:
     patient: bool
     clock: Callable[[], datetime]
     failed_rounds: int = 0
-    """Rounds that failed although the model answered others since the one before."""
+    """Rounds that failed although the model had answered other calls since the round before."""
     answered_before: int = -1
 
     def first_of(self, asked: Sequence[Request]) -> Granted:
@@ -80,7 +89,7 @@ class Asking:
                 return granted
 
     def trial(self, request: Request) -> Granted:
-        """One try that says nothing about the provider's state."""
+        """One try that the circuit breakers do not count."""
         while True:
             try:
                 return self._once(request, watched=False)
@@ -88,7 +97,7 @@ class Asking:
                 self._wait_for_budget(refusal)
 
     def _choose(self, asked: Sequence[Request]) -> Request:
-        """The first that may be asked; when there is none, it waits, or takes the first one all the same."""
+        """The first that may be asked. When none may, a patient call waits and another takes the first one anyway."""
         while True:
             chosen = next((each for each in asked if self.circuits.enter(each)), None)
             if chosen or not self.patient:
@@ -96,11 +105,11 @@ class Asking:
             seconds, error = self.circuits.outlook(asked)
             reason = f"{asked[0].provider} is out: {error}" if error else f"{asked[0].provider} is out"
             if error:
-                self._tell_outage(asked, error)
+                self._report_outage(asked, error)
             self.patience.wait("provider", reason, self.clock() + timedelta(seconds=max(seconds, 0.1)))
 
     def _in_rounds(self, request: Request) -> Granted:
-        return with_retries(
+        return _with_retries(
             partial(self._once, request, watched=True),
             retries=self.retries,
             seconds=self.sender.timeout(request) * _TOTAL_TIMEOUTS,
@@ -109,7 +118,7 @@ class Asking:
         )
 
     def _once(self, request: Request, *, watched: bool) -> Granted:
-        """One try, with its own reservation. The circuits are told how it ends when it is `watched`."""
+        """One try, with its own reservation. The circuit breakers learn how it ends if it is `watched`."""
         self.sender.wait_for_rate(request, self.call)
         reservation = self.budget.reserve(request, self.context)
         if not self.circuits.is_open(request):
@@ -132,13 +141,13 @@ class Asking:
         if refusal.busy:
             self.call.sleep(_BUSY_PAUSE)
         elif self.patient and refusal.goes_on_at:
-            self.budget.tell_pause(refusal)
+            self.budget.report_pause(refusal)
             self.patience.wait("budget", refusal.reason, refusal.goes_on_at)
         else:
             raise refusal.exhausted() from None
 
     def _go_on_after(self, error: ProviderError, request: Request, *, others: bool) -> None:
-        """Raises `error` when nobody is left to ask, or only this request is to blame."""
+        """Raises `error` when no model is left to ask, or when the request itself is to blame."""
         if not self.patient:
             if not others:
                 raise error
@@ -148,13 +157,50 @@ class Asking:
         self.failed_rounds += answered > self.answered_before >= 0
         self.answered_before = answered
         if self.failed_rounds >= _MOST_ROUNDS:
-            raise ProviderUnavailable(f"{error} (it answers other requests, but failed on this one again and again)")
+            raise ProviderUnavailable(f"{error} (it answers other requests, but fails on this one again and again)")
         if not error.retryable:
-            self._tell_outage([request], error)
+            self._report_outage([request], error)
 
-    def _tell_outage(self, asked: Sequence[Request], error: ProviderError) -> None:
-        """Once an outage."""
-        if not self.circuits.take_untold(asked[0]):
+    def _report_outage(self, asked: Sequence[Request], error: ProviderError) -> None:
+        """Alert the owner, once in an outage."""
+        if not self.circuits.take_unreported(asked[0]):
             return
-        mend = "" if error.retryable else "; it is tried again every few minutes, mend it in the meantime"
-        alert(AlertKind.PROVIDER, f"{asked[0].provider} out", f"model calls wait or go elsewhere: {error}{mend}")
+        remedy = "" if error.retryable else "; fix the cause, the provider is tried again every few minutes"
+        alert(
+            AlertKind.PROVIDER, f"{asked[0].provider} out", f"model calls wait or go to llm.fallback: {error}{remedy}"
+        )
+
+
+def _with_retries(
+    action: Callable[[], Result], *, retries: int, seconds: float, over: threading.Event, hopeless: Callable[[], bool]
+) -> Result:
+    """Run `action`; after a retryable ProviderError again, at most `retries` times, and not beginning after `seconds`.
+
+    Between two tries it waits what the provider asked for (Retry-After), else a random time under 1, 2, 4 … 30 s.
+    It does not wait beyond `seconds`, nor while it is `hopeless`, but raises the error at once. `over` ends a wait
+    early.
+    """
+    from tenacity import Retrying, retry_if_exception, sleep_using_event, stop_after_attempt, stop_before_delay
+
+    controller = Retrying(
+        retry=retry_if_exception(lambda error: isinstance(error, ProviderError) and error.retryable and not hopeless()),
+        wait=_pause,
+        stop=stop_after_attempt(retries + 1) | stop_before_delay(seconds),
+        before_sleep=_log_retry,
+        sleep=sleep_using_event(over),
+        reraise=True,
+    )
+    return controller(action)
+
+
+def _pause(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, ProviderError) and error.retry_after is not None:
+        return error.retry_after * (1 + random.uniform(0, _EXTRA_PAUSE))  # noqa: S311  # spreads callers, hides nothing
+    return random.uniform(0, min(_LONGEST_PAUSE, 2.0 ** (state.attempt_number - 1)))  # noqa: S311
+
+
+def _log_retry(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    pause = round(state.next_action.sleep, 2) if state.next_action else None
+    log.warning("model call failed; trying again", attempt=state.attempt_number, wait=pause, problem=str(error))

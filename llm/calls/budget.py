@@ -1,4 +1,4 @@
-"""The budget as one client sees it: the worst case of a call set aside before it, the real use settled after it."""
+"""The budget of one client: the worst case of a call is reserved before it, its real use is settled after it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from config import BudgetSettings
-from llm.calls.pricing import worst_usd
 from llm.errors import BudgetExhausted, LLMError, ProviderTimeout
-from llm.request import Answer, CallContext, Request
-from llm.tokens import estimate_tokens
+from llm.providers.embedded import EMBEDDED
+from llm.providers.registry import PROVIDERS
+from llm.request import Answer, CallContext, Request, estimate_tokens
 from memory import Claim, LimitState, MemoryStore, ModelCall
 from monitoring import AlertKind, alert, get_logger
 
@@ -19,17 +19,19 @@ log = get_logger(__name__)
 
 _NANO = 1_000_000_000
 _TEMPLATE_TOKENS, _TURN_TOKENS = 64, 16
-"""What a provider's chat template adds to a request and to each of its messages, generously."""
+"""What a provider's chat template adds to a request and to each of its messages, at most."""
 _OWNERS = {"task": "the task's budget", "agent_day": "the agent's budget for the day", "day": "the day's budget",
            "month": "the month's budget"}  # fmt: skip
 _LONGEST_FIRST = ("task", "month", "day", "agent_day")
+_unpriced: set[tuple[str, str]] = set()
+"""Models whose missing price is in the log already."""
 
 
 class BudgetRefused(Exception):
-    """A call does not fit into a limit now.
+    """A call does not fit into a limit at the moment.
 
-    `busy`: it would, if those under way took less than they may, so it is worth asking again soon.
-    `goes_on_at`: when the limit's period turns; None where waiting for that does not help.
+    `busy`: it would fit if the calls under way used less than they reserved, so asking again soon may help.
+    `goes_on_at`: when the next period of the limit begins; None when waiting for that does not help.
     """
 
     def __init__(self, state: LimitState, wanted: float, goes_on_at: datetime | None) -> None:
@@ -48,11 +50,11 @@ class BudgetRefused(Exception):
                 f"{next_call}, more than all of {setting} ({_amount(state.limit, state.unit)}): raise it, or lower "
                 "max_tokens; then restart the daemon and `task retry`"
             )
-        told = f"{self.reason}: {_amount(state.used, state.unit)} are used, and {next_call}"
+        stated = f"{self.reason}: {_amount(state.used, state.unit)} are used, and {next_call}"
         if self.goes_on_at is None:
-            return BudgetExhausted(f"{told}; raise {setting}, restart the daemon, then `task retry`")
+            return BudgetExhausted(f"{stated}; raise {setting}, restart the daemon, then `task retry`")
         return BudgetExhausted(
-            f"{told}; `task retry` after {self.goes_on_at:%Y-%m-%d %H:%M} UTC, or raise {setting}",
+            f"{stated}; `task retry` after {self.goes_on_at:%Y-%m-%d %H:%M} UTC, or raise {setting}",
             goes_on_at=self.goes_on_at,
         )
 
@@ -68,13 +70,13 @@ class Budget:
         self._paused: set[tuple[str, str]] = set()
 
     def reserve(self, request: Request, context: CallContext) -> int:
-        """Set aside what `request` may take at worst; the reservation's number. Raises BudgetRefused."""
+        """Reserve the worst case of `request`; gives the reservation's id. Raises BudgetRefused."""
         tokens, now = input_tokens(request), self._clock()
         claim = Claim(
             task_id=context.task_id,
             agent=context.agent,
             tokens=tokens + request.max_tokens,
-            nano_usd=round(worst_usd(request, tokens) * _NANO),
+            nano_usd=round(_worst_usd(request, tokens) * _NANO),
             at=now,
         )
         reserved = self._store.budgets.reserve(claim, self._settings)
@@ -83,25 +85,26 @@ class Budget:
         return reserved.id
 
     def record(self, call: ModelCall, reservation: int, request: Request, answer: Answer) -> None:
-        """Write the answered call into the ledger and settle its reservation by what it took, in one transaction."""
+        """Write the answered call into the ledger and settle its reservation by its real use, in one transaction."""
         counted = input_tokens(request)
         if answer.input_tokens > counted or answer.output_tokens > request.max_tokens:
-            log.warning("a call took more tokens than were set aside", model=request.model, counted=counted,
+            log.warning("a call took more tokens than were reserved", model=request.model, counted=counted,
                         input=answer.input_tokens, limit=request.max_tokens, output=answer.output_tokens)  # fmt: skip
-        self._tell(self._store.ledger.record_call(call, reservation, self._settings))
+        self._report(self._store.ledger.record_call(call, reservation, self._settings))
 
     def release(self, reservation: int, request: Request, error: LLMError, *, cut_off: bool) -> None:
         """End the reservation of a call without an answer.
 
-        One that was `cut_off` or took too long was read at least, so its input counts as spent; others cost nothing.
+        The provider has at least read one that was `cut_off` or took too long, so its input counts as spent; others
+        cost nothing.
         """
         tokens = input_tokens(request) if cut_off or isinstance(error, ProviderTimeout) else 0
-        usd = worst_usd(request, tokens) - worst_usd(request, 0) if tokens else 0.0
+        usd = _worst_usd(request, tokens) - _worst_usd(request, 0) if tokens else 0.0
         nano_usd = round(usd * _NANO)
-        self._tell(self._store.budgets.settle(reservation, tokens=tokens, nano_usd=nano_usd, budget=self._settings))
+        self._report(self._store.budgets.settle(reservation, tokens=tokens, nano_usd=nano_usd, budget=self._settings))
 
-    def tell_pause(self, refusal: BudgetRefused) -> None:
-        """Tell the owner that calls wait for a new period, once for each limit and period."""
+    def report_pause(self, refusal: BudgetRefused) -> None:
+        """Alert the owner that calls wait for a new period, once for each limit and period."""
         state = refusal.state
         with self._lock:
             if (state.name, state.subject) in self._paused:
@@ -114,24 +117,61 @@ class Budget:
             f"restart with a higher budget.{state.name}",
         )
 
-    def _tell(self, crossed: Sequence[LimitState]) -> None:
+    def _report(self, crossed: Sequence[LimitState]) -> None:
         for state in crossed:
             alert(
                 AlertKind.BUDGET,
                 f"{state.name} {state.subject}",
-                f"{state.used / state.limit:.0%} of {_owner(state)} are used: {_amount(state.used, state.unit)} of "
+                f"{state.used / state.limit:.0%} of {_owner(state)} is used: {_amount(state.used, state.unit)} of "
                 f"{_amount(state.limit, state.unit)} ({state.subject}, budget.{state.name})",
             )
 
 
+def cost_usd(request: Request, answer: Answer) -> float | None:
+    """US dollars for one call; 0 for the embedded model, None when the price is not known (logged once)."""
+    provider, model = request.provider, request.model
+    if provider == EMBEDDED.name:
+        return 0.0
+    if price_id := PROVIDERS[provider].price_id:
+        from genai_prices import Usage, calc_price
+
+        usage = Usage(
+            input_tokens=answer.input_tokens,
+            output_tokens=answer.output_tokens,
+            cache_read_tokens=answer.cached_tokens,
+            cache_write_tokens=answer.written_tokens,
+        )
+        try:
+            return float(calc_price(usage, model_ref=model, provider_id=price_id).total_price)
+        except LookupError:
+            pass
+    if (provider, model) not in _unpriced:
+        _unpriced.add((provider, model))
+        log.warning("no price is known for this model; it is counted in tokens only", provider=provider, model=model)
+    return None
+
+
+def _worst_usd(request: Request, input_tokens: int) -> float:
+    """The most that a call with so many tokens in may cost; 0 where no price is known.
+
+    It assumes that the provider has nothing in its cache, and puts all input there if that costs more.
+    """
+
+    def cost(written: int) -> float:
+        longest = Answer("", True, input_tokens, request.max_tokens, cached_tokens=0, written_tokens=written)
+        return cost_usd(request, longest) or 0.0
+
+    return max(cost(0), cost(input_tokens))
+
+
 def input_tokens(request: Request) -> int:
-    """How many tokens `request` is at worst for the provider to read."""
+    """How many tokens the provider reads for `request`, at worst."""
     schema = json.dumps(request.schema.schema) if request.schema else ""
     return estimate_tokens(request.text() + schema) + _TEMPLATE_TOKENS + _TURN_TOKENS * len(request.turns)
 
 
 def _refusal(over: Sequence[LimitState], claim: Claim, now: datetime) -> BudgetRefused:
-    """What is said of several limits: first what waiting does not help, then what lasts longest."""
+    """Of several limits the one to report: first one that waiting does not help, then the one that lasts longest."""
 
     def wanted(state: LimitState) -> float:
         return claim.nano_usd / _NANO if state.unit == "usd" else claim.tokens

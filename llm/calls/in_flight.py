@@ -1,18 +1,28 @@
-"""Model calls under way and waiting, so that they can be given up, woken, or interrupted by the daemon's end."""
+"""Model calls that run or wait, so that they can be cancelled, woken, or interrupted when the daemon stops."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 from llm.errors import Interrupted, ProviderRefused
+from llm.request import CallContext
+from memory import MemoryStore, WaitingCall
+from monitoring import get_logger
+
+log = get_logger(__name__)
+
+_LONGEST_SLEEP = 60.0
+"""Seconds after which a waiting call looks again by itself: clocks jump, and other processes release reservations."""
 
 
 class CallUnderWay:
-    """One call: its request while that is on the wire, and whether it was given up or waits."""
+    """One call: its request while it is on the wire, and whether the call was given up or waits."""
 
     def __init__(self, task_id: str | None, agent: str, stopping: threading.Event, *, patient: bool = False) -> None:
         self.task_id, self.agent, self.patient = task_id, agent, patient
@@ -32,7 +42,7 @@ class CallUnderWay:
 
     @property
     def waiting(self) -> bool:
-        """Does it wait, for longer than its provider's rate or a retry takes?"""
+        """Does it wait for something that takes longer than a retry or the provider's rate limit?"""
         return self._waiting
 
     @waiting.setter
@@ -41,7 +51,7 @@ class CallUnderWay:
         self._waited = self._waited or waiting
 
     def take_waited(self) -> bool:
-        """Does it wait, or has it since this was asked last?"""
+        """Does it wait, or did it since the last time this was asked?"""
         waited, self._waited = self._waited, self._waiting
         return waited
 
@@ -53,7 +63,7 @@ class CallUnderWay:
             request.cancel()
 
     def give_up(self) -> None:
-        """Cut the request off, or do not let it begin."""
+        """Cancel the request, or do not let it begin."""
         self._given_up = True
         self.interrupt()
         with self._lock:
@@ -71,7 +81,7 @@ class CallUnderWay:
         self._stirred.set()
 
     def sleep(self, seconds: float) -> None:
-        """Wait, at most so long, until something has changed. Raises as `check` does."""
+        """Wait until something has changed, at most so long. Raises as `check` does."""
         self.check()
         self._stirred.wait(seconds)
         self._stirred.clear()
@@ -96,7 +106,7 @@ class CallsUnderWay:
 
     @contextmanager
     def call(self, task_id: str | None, agent: str, *, patient: bool = False) -> Iterator[CallUnderWay]:
-        """A call for `task_id`, known as long as the block runs."""
+        """A call for `task_id`, on record as long as the block runs."""
         call = CallUnderWay(task_id, agent, self._stopping, patient=patient)
         with self._lock:
             self._calls.add(call)
@@ -109,14 +119,14 @@ class CallsUnderWay:
                     self._waited |= {agent, task_id or ""}
 
     def give_up(self, task_id: str) -> int:
-        """Give up the calls of a task; how many there were."""
+        """Give up the calls of a task; gives how many there were."""
         found = [call for call in self._all() if call.task_id == task_id]
         for call in found:
             call.give_up()
         return len(found)
 
     def stir(self) -> None:
-        """Let all calls that wait look again whether they may go on."""
+        """Let all waiting calls check again whether they may go on."""
         for call in self._all():
             call.stir()
 
@@ -127,11 +137,11 @@ class CallsUnderWay:
             call.interrupt()
 
     def waiting(self) -> set[str]:
-        """The agents of which a call waits now."""
+        """The agents with a call that waits now."""
         return {call.agent for call in self._all() if call.waiting}
 
     def waited(self) -> set[str]:
-        """The agents and tasks (ids) of which a call waits, or has waited since this was asked last."""
+        """The agents and tasks (ids) with a call that waits, or did since the last time this was asked."""
         with self._lock:
             ended, self._waited = self._waited, set()
             return ended.union(*({call.agent, call.task_id or ""} for call in self._calls if call.take_waited()))
@@ -139,3 +149,55 @@ class CallsUnderWay:
     def _all(self) -> list[CallUnderWay]:
         with self._lock:
             return list(self._calls)
+
+
+class Patience:
+    """How one call waits for a budget or a provider, in its own thread. The database shows it until `over`."""
+
+    def __init__(
+        self, call: CallUnderWay, context: CallContext, store: MemoryStore, clock: Callable[[], datetime]
+    ) -> None:
+        self._call = call
+        self._context = context
+        self._store = store
+        self._clock = clock
+        self._since: datetime | None = None
+        self._begun = 0.0
+        self._shown: tuple[str, str] | None = None
+        self._row: int | None = None
+
+    def wait(self, kind: Literal["budget", "provider"], reason: str, until: datetime) -> None:
+        """Sleep until something has changed, until `until`, or for a minute, whichever ends first.
+
+        Raises ProviderRefused when the call is given up, and Interrupted when the daemon stops.
+        """
+        if self._since is None:
+            self._since, self._begun = self._clock(), time.monotonic()
+            log.warning("a model call waits", agent=self._context.agent, step=self._context.step, reason=reason,
+                        until=until.isoformat(timespec="seconds"))  # fmt: skip
+        self._show(kind, reason, until)
+        self._call.waiting = True
+        self._call.sleep(min(max((until - self._clock()) / timedelta(seconds=1), 0.0) + 0.01, _LONGEST_SLEEP))
+
+    def over(self) -> None:
+        """The call is made now, or has ended: the database no longer shows it."""
+        self._call.waiting = False
+        if self._row is not None:
+            self._store.budgets.end_waiting(self._row)
+            log.info("a model call has stopped waiting", agent=self._context.agent, step=self._context.step,
+                     seconds=round(time.monotonic() - self._begun))  # fmt: skip
+        self._since = self._row = self._shown = None
+
+    def _show(self, kind: Literal["budget", "provider"], reason: str, until: datetime) -> None:
+        shown = (reason, until.isoformat(timespec="seconds"))
+        if shown == self._shown:
+            return
+        if self._row is not None:
+            self._store.budgets.end_waiting(self._row)
+        assert self._since is not None
+        waiting = WaitingCall(
+            agent=self._context.agent, task_id=self._context.task_id, kind=kind, reason=reason, since=self._since,
+            until=until,
+        )  # fmt: skip
+        self._row = self._store.budgets.begin_waiting(waiting)
+        self._shown = shown

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 
 from config import BudgetSettings, LLMSettings
 from llm.calls.asking import Asking, Granted
-from llm.calls.budget import Budget
-from llm.calls.circuits import Circuits
-from llm.calls.fallback import candidates
-from llm.calls.in_flight import CallsUnderWay
-from llm.calls.pricing import cost_usd
+from llm.calls.budget import Budget, cost_usd
+from llm.calls.circuit_breakers import Circuits
+from llm.calls.in_flight import CallsUnderWay, Patience
+from llm.calls.ledger_rows import entry, failed, replayed
 from llm.calls.sending import Sender
-from llm.calls.stored import entry, failed, replayed
-from llm.calls.waiting import Patience
 from llm.embedded.server import LocalModelServer
-from llm.errors import LLMError
+from llm.errors import LLMError, PromptTooLong
 from llm.lineup import ServedModel
-from llm.providers.provider import Endpoint, Provider
-from llm.request import Answer, CallContext, Request
+from llm.providers.embedded import EMBEDDED, EMBEDDED_CONTEXT
+from llm.providers.provider import Endpoint
+from llm.request import Answer, CallContext, Request, estimate_tokens
 from memory import MemoryStore, StoredResponse
 from monitoring import get_logger
 
 log = get_logger(__name__)
+
+_SHORTEST_ANSWER = 64
+_TEMPLATE_TOKENS = 64
+"""What the chat template adds around the messages, at most."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Terms:
 
     budget: BudgetSettings
     patient: bool
-    """Wait where a budget's period or an outage stands in the way, instead of failing."""
+    """Wait for a budget's next period or the end of an outage, instead of failing."""
     clock: Callable[[], datetime]
     fallbacks: Sequence[ServedModel]
 
@@ -49,7 +51,7 @@ class Responder:
         self,
         settings: LLMSettings,
         store: MemoryStore,
-        endpoints: Mapping[Provider, Endpoint],
+        endpoints: Mapping[str, Endpoint],
         local: LocalModelServer | None,
         terms: Terms,
     ) -> None:
@@ -62,13 +64,13 @@ class Responder:
         self._circuits = Circuits(settings.outage_retry, self._under_way.stir)
 
     def answer(self, request: Request, context: CallContext, *, trial: bool = False) -> Answer:
-        """The answer, written down before it is handed out. Raises LLMError, written down as well.
+        """The answer, recorded before it is returned. Raises LLMError, recorded as well.
 
-        A `trial` is about this very server: it is not answered from the cache, nor by a fallback, and neither asked
-        again when it fails nor waited for.
+        A `trial` tests this very server: neither the cache nor a fallback answers it, and it is not repeated when it
+        fails, nor waited for.
         """
         asked = [request] if trial else candidates(request, self._terms.fallbacks)
-        for each in asked:  # a replayed step must find its answer, whoever gave it
+        for each in asked:  # a replayed step must find its answer, whichever model gave it
             known = self._store.ledger.find_call(context.workflow_id, context.step, each.digest())
             if known and (answer := replayed(known, each)):
                 log.debug("model call replayed", agent=context.agent, step=context.step)
@@ -85,27 +87,27 @@ class Responder:
             self._store.ledger.record_call(failed(request, context, error, monotonic() - begun))
             raise
         self._keep(granted, context, repeatable=repeatable)
-        self._under_way.stir()  # what was set aside for this call is free again
+        self._under_way.stir()  # what was reserved for this call is free again
         return granted.answer
 
     def give_up(self, task_id: str) -> int:
-        """Cut off the calls under way for a task; gives how many. They raise ProviderRefused."""
+        """Cancel the calls under way for a task; gives how many. They raise ProviderRefused."""
         return self._under_way.give_up(task_id)
 
     def waiting(self) -> set[str]:
-        """Agents of which a call waits now."""
+        """Agents with a call that waits now."""
         return self._under_way.waiting()
 
     def waited(self) -> set[str]:
-        """Agents and tasks of which a call waits, or has since this was asked last."""
+        """Agents and tasks with a call that waits, or did since the last time this was asked."""
         return self._under_way.waited()
 
     def stop_waiting(self) -> None:
-        """What waits raises Interrupted at once, what is on the wire goes on."""
+        """Waiting calls raise Interrupted at once, requests on the wire go on."""
         self._under_way.stop()
 
     def close(self) -> None:
-        """Give up calls under way and end the thread that carries them."""
+        """Cancel the calls under way and end the thread that carries them."""
         self._sender.close()
 
     def _granted(self, asked: Sequence[Request], context: CallContext, *, trial: bool) -> Granted:
@@ -131,3 +133,39 @@ class Responder:
             )
         log.info("model call", agent=context.agent, step=context.step, model=request.model, seconds=round(seconds, 2),
                  input=answer.input_tokens, output=answer.output_tokens, cached=answer.cached_tokens)  # fmt: skip
+
+
+def candidates(request: Request, fallbacks: Iterable[ServedModel]) -> list[Request]:
+    """The request, and after it the same one for each fallback that can answer it.
+
+    Few models can continue the beginning of an answer, and the embedded one calls no tools.
+    """
+    found = [request]
+    if request.turns[-1].role == "assistant":
+        return found
+    for model in fallbacks:
+        other = replace(request, provider=model.provider, model=model.name)
+        if other in found or (model.provider == EMBEDDED.name and request.tools):
+            continue
+        try:
+            found.append(fitted(other))
+        except PromptTooLong:
+            continue
+    return found
+
+
+def fitted(request: Request) -> Request:
+    """The request; for the embedded model its answer is limited to what the context has room for.
+
+    Raises PromptTooLong when that is next to nothing.
+    """
+    if request.provider != EMBEDDED.name:
+        return request
+    used = estimate_tokens(request.text())
+    left = EMBEDDED_CONTEXT - used - _TEMPLATE_TOKENS
+    if left < min(_SHORTEST_ANSWER, request.max_tokens):
+        raise PromptTooLong(
+            f"the prompt has about {used} tokens, but the embedded model takes {EMBEDDED_CONTEXT} with its "
+            "answer; show it less, or use a larger model"
+        )
+    return replace(request, max_tokens=min(left, request.max_tokens))

@@ -3,7 +3,7 @@
     python -I child.py PARENT_PID NICE llama-server ARGUMENTS…    becomes that program
     python -I child.py PARENT_PID NICE xllamacpp OPTIONS_AS_JSON  serves in this process
 
-Either way it dies with its parent, whatever ends that, and yields the processor to it. The key that clients must show
+Either way it ends with its parent, however that ends, and yields the processor to it. The key that clients must send
 comes in the environment as LLAMA_API_KEY, where no process list shows it.
 """
 
@@ -26,7 +26,7 @@ def main(parent: int, niceness: int, program: str, arguments: list[str]) -> None
     if program == "xllamacpp":
         _serve(json.loads(arguments[0]))
     else:
-        os.execv(program, [program, *arguments])  # noqa: S606  # the owner's own program, found by local_server
+        os.execv(program, [program, *arguments])  # noqa: S606  # the owner's own program, found by program.py
 
 
 def _serve(options: dict[str, int | str]) -> None:
@@ -42,13 +42,13 @@ def _serve(options: dict[str, int | str]) -> None:
     params.cache_ram_mib = options["prompt_cache_mib"]
     params.cpuparams.n_threads = options["threads"]
     params.cpuparams_batch.n_threads = options["threads"]
-    # Threads that spin while they wait lose their core to whatever else runs: 26 against 10 tokens/s on a busy machine.
+    # Threads that spin while they wait lose their core to other programs: on a busy machine 10 tokens/s instead of 26.
     params.cpuparams.poll = params.cpuparams_batch.poll = 0
     params.ui = False
     try:
         server = xllamacpp.Server(params)
     except RuntimeError as error:
-        sys.exit(str(error))  # llama.cpp has told the cause in the lines before; a traceback would push them away
+        sys.exit(str(error))  # llama.cpp has just printed the cause; a traceback would hide it
     print(f"listening on {server.listening_address}", flush=True)
     threading.Event().wait()
 

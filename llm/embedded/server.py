@@ -29,9 +29,9 @@ _START_SECONDS = 180.0
 _HEALTH_PAUSE = 0.1
 _HEALTH_TIMEOUT = 2.0
 _MOST_FAILURES = 4
-"""Deaths in a row, each soon after the start, before calls are told that there is no server."""
+"""Crashes in a row, each soon after the start, after which calls fail because there is no server."""
 _STEADY_SECONDS = 60.0
-"""A server that ran this long had not failed at the start: its death is the first one again."""
+"""A server that ran this long did not fail at its start: its crash counts as the first one again."""
 _LONGEST_BACKOFF = 30.0
 _STOP_SECONDS = 5.0
 _GAP = 0.5
@@ -47,9 +47,10 @@ class Place:
 
 
 class _Line:
-    """One at a time; of those that wait, the ones that may not wait for others first, then as they came.
+    """Lets one request through at a time: first those that are not patient, each kind in the order of its arrival.
 
-    Whoever asks in a row leaves short gaps: a patient one begins only when nobody else was there for `_GAP` seconds.
+    Who asks several times in a row leaves short gaps, so a patient request begins only when there was no other one for
+    `_GAP` seconds.
     """
 
     def __init__(self) -> None:
@@ -81,7 +82,7 @@ class _Line:
                 self._changed.notify_all()
 
     def _pause(self, ticket: tuple[bool, int]) -> float | None:
-        """Seconds until it may be this one's turn, None as long as somebody else has it, 0 when it is."""
+        """Seconds until it may be this one's turn, None as long as it is another's, 0 when it is its turn."""
         if self._taken or min(self._waiting) != ticket:
             return None
         patient, _ = ticket
@@ -92,7 +93,7 @@ class LocalModelServer:
     """Serves the embedded model to this process. Thread-safe.
 
     `model`: the GGUF file; None for the one that `model_path()` names. Nothing runs before `start` or the first
-    `slot`. When the child dies it is started again with a growing pause; calls wait for it meanwhile.
+    `slot`. When the child ends it is started again after a growing pause; calls wait for it.
     """
 
     def __init__(self, model: Path | None = None) -> None:
@@ -119,7 +120,7 @@ class LocalModelServer:
         return self._program.name if self._program else None
 
     def start(self) -> None:
-        """Begin to start the server, without waiting for it. Raises ModelMissing when there is no model file."""
+        """Start the server without waiting for it. Raises ModelMissing when there is no model file."""
         if not self._file.is_file():
             raise ModelMissing(
                 f"the embedded model is not at {self._file}; fetch it with: python main.py model fetch "
@@ -145,8 +146,8 @@ class LocalModelServer:
                 self._changed.wait_for(lambda: self._place or self._failure, _START_SECONDS)
                 place, failure = self._place, self._failure
             if place is None:
-                told = failure or f"no answer within {_START_SECONDS:g} s"
-                raise LocalServerFailed(f"the embedded model's server does not start: {told}")
+                cause = failure or f"no answer within {_START_SECONDS:g} s"
+                raise LocalServerFailed(f"the embedded model's server does not start: {cause}")
             yield place
 
     def stop(self) -> None:
@@ -170,7 +171,7 @@ class LocalModelServer:
         self._give_up()
 
     def _keep_running(self) -> None:
-        """Keep one child running; the next program gets its turn when one never came up."""
+        """Keep one child running; when it never became ready, try the next program."""
         failures = 0
         candidates = programs()
         self._program = next(candidates, None)
@@ -182,7 +183,7 @@ class LocalModelServer:
             lasted = time.monotonic() - begun
             log.error("the embedded model's server ended", program=self._program.name, seconds=round(lasted, 1),
                       exit_code=self._child.returncode if self._child else None,
-                      last_words=list(self._tail)[-5:])  # fmt: skip
+                      last_output=list(self._tail)[-5:])  # fmt: skip
             if not came_up and (other := next(candidates, None)) is not None:
                 self._program = other
                 continue
@@ -192,10 +193,10 @@ class LocalModelServer:
                 break
 
     def _give_up(self) -> None:
-        told = " / ".join(list(self._tail)[-5:]) or "no program for it was found; install xllamacpp"
+        output = " / ".join(list(self._tail)[-5:]) or "no program for it was found; install xllamacpp"
         with self._changed:
             self._place = None
-            self._failure = self._failure or f"it ended {_MOST_FAILURES} times in a row. Its last words: {told}"
+            self._failure = self._failure or f"it ended {_MOST_FAILURES} times in a row. Its last output: {output}"
             self._watcher = None  # the next call may try again
             self._changed.notify_all()
 
@@ -252,7 +253,7 @@ def _spawn(command: Sequence[str], key: str) -> subprocess.Popen[str]:
 
 
 def _drain(output: IO[str], tail: deque[str]) -> None:
-    """Read what the child says, so that it never waits for a reader; the last lines are kept for a crash."""
+    """Read the child's output, so that it never waits for a reader; the last lines are kept in case it crashes."""
     with output:
         for line in output:
             if line.strip():
@@ -280,7 +281,7 @@ def _end(child: subprocess.Popen[str]) -> None:
 
 
 def _free_port() -> int:
-    """A port that was free just now. Should another process take it first, the child ends and the next one differs."""
+    """A port that is free now. If another process takes it first, the child ends and the next one gets another."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

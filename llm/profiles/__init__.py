@@ -1,1 +1,1 @@
-"""What a model can do: known by its name, tried out by a probe, or told by the owner."""
+"""What a model can do: known by its name, found out by a probe, or set by the owner."""

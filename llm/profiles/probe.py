@@ -1,6 +1,6 @@
 """Finding out what a model can do: four small questions whose answers code can check.
 
-A question costs a few hundred tokens in and at most 96 out. Nothing a model answers is run.
+A question costs a few hundred tokens in and at most 96 out. No code in an answer is run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from llm.lineup import ServedModel
 from llm.request import Answer, OutputSchema, Request, Tool, Turn
-from llm.structured import without_fence
 
 _MOST_TOKENS = 96
 _LONGEST_EXPRESSION = 200
@@ -24,7 +23,7 @@ _SYSTEM = "You are a precise programmer. Answer with exactly what is asked for, 
 
 
 class _Lines(BaseModel):
-    """Arguments of the tool, and the only right ones."""
+    """Arguments of the tool."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -150,7 +149,7 @@ QUESTIONS = (
                 "a beta and never became stable.",
             ),
         ),
-        lambda answer: _fits(without_fence(answer.text), _WANTED_RELEASE),
+        lambda answer: _fits(answer.json_text(), _WANTED_RELEASE),
         schema=OutputSchema("release", _Release.model_json_schema()),
     ),
     Question(

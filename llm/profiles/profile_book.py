@@ -1,4 +1,4 @@
-"""The profiles of the models in use: looked up, or found out once by trying and then remembered in the database."""
+"""The profiles of the models in use: looked up, or found out once by a probe and then kept in the database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from llm.errors import LLMError, ProviderRefused
 from llm.lineup import ServedModel
 from llm.profiles.probe import QUESTIONS, Question
 from llm.profiles.profiles import PROBED, ModelProfile, guessed, known, profile_of, tried
-from llm.providers.provider import Endpoint, Provider
+from llm.providers.provider import Endpoint
 from llm.request import CallContext
 from memory import MemoryStore, ModelProbe
 from monitoring import get_logger
@@ -22,9 +22,9 @@ from monitoring import get_logger
 log = get_logger(__name__)
 
 PROBE_AGENT = "probe"
-"""Under this name the questions stand in the ledger."""
+"""The ledger has the questions under this name."""
 _NOT_ABLE = (400, 404, 422, 501)
-"""How servers refuse tools or schemas that they or the model do not know."""
+"""How servers refuse tools or schemas that they or the model do not support."""
 _PAUSE = 600.0
 """Seconds until a model whose provider failed is tried out again."""
 
@@ -33,7 +33,7 @@ class ProfileBook:
     """Profiles by model. Thread-safe."""
 
     def __init__(
-        self, settings: LLMSettings, store: MemoryStore, responder: Responder, endpoints: Mapping[Provider, Endpoint]
+        self, settings: LLMSettings, store: MemoryStore, responder: Responder, endpoints: Mapping[str, Endpoint]
     ) -> None:
         self._settings = settings
         self._store = store
@@ -45,20 +45,20 @@ class ProfileBook:
         self._not_before: dict[ServedModel, float] = {}
 
     def profile(self, model: ServedModel, *, of_owner: bool, ask: bool = True) -> ModelProfile:
-        """What `model` can do. One that is not known is tried out, at most once, unless `ask` is False.
+        """What `model` can do. An unknown one is tried out, at most once, unless `ask` is False.
 
-        `of_owner`: it is one that `llm.profile` and `llm.capabilities` are about. When the provider fails, a careful
-        guess serves until it is tried out again.
+        `of_owner`: `llm.profile` and `llm.capabilities` apply to it. When the provider fails, a cautious guess is used
+        until the model is tried out again.
         """
         kind = self._settings.profile if of_owner else "auto"
-        told = self._settings.capabilities if of_owner else Capabilities()
+        stated = self._settings.capabilities if of_owner else Capabilities()
         if (found := known(model)) is not None:
-            return profile_of(model, found, "known", kind, told)
-        decided = kind != "auto" or all(getattr(told, ability) is not None for ability in PROBED)
+            return profile_of(model, found, "known", kind, stated)
+        decided = kind != "auto" or all(getattr(stated, ability) is not None for ability in PROBED)
         probe = None if decided else self._probed(model, ask=ask)
         if probe is None:
-            return profile_of(model, guessed(), "guessed", kind, told)
-        return profile_of(model, tried(model, probe), "probed", kind, told)
+            return profile_of(model, guessed(), "guessed", kind, stated)
+        return profile_of(model, tried(model, probe), "probed", kind, stated)
 
     def _probed(self, model: ServedModel, *, ask: bool) -> ModelProbe | None:
         with self._lock:
@@ -80,14 +80,14 @@ class ProfileBook:
         return self._found[model]
 
     def _try_out(self, model: ServedModel) -> ModelProbe | None:
-        log.info("trying out a model that is not known", provider=model.provider, model=model.name)
+        log.info("trying out an unknown model", provider=model.provider, model=model.name)
         able: dict[str, bool] = {}
         for question in QUESTIONS:
             try:
                 able[question.ability] = self._manages(model, question)
             except LLMError as problem:
                 self._not_before[model] = time.monotonic() + _PAUSE
-                log.warning("the model could not be tried out; little is expected of it for now", model=model.name,
+                log.warning("the model could not be tried out; few abilities are assumed for now", model=model.name,
                             problem=str(problem), again_in=_PAUSE)  # fmt: skip
                 return None
         probe = ModelProbe(
@@ -105,7 +105,7 @@ class ProfileBook:
         return probe
 
     def _manages(self, model: ServedModel, question: Question) -> bool:
-        # An answer that was paid for before a crash is replayed from the ledger by this name.
+        # An answer that was paid for before a crash is found in the ledger under this name.
         workflow = f"probe.{model}.{self._address(model)}"
         context = CallContext(task_id=None, agent=PROBE_AGENT, workflow_id=workflow, step=question.ability)
         try:

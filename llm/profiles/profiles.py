@@ -1,4 +1,4 @@
-"""What a model can do: known from `profiles.yaml`, found out by trying it, told by the owner, or guessed with care."""
+"""What a model can do: known from `profiles.yaml`, found out by a probe, set by the owner, or guessed cautiously."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ import yaml
 
 from config import Capabilities
 from llm.lineup import ServedModel
-from llm.providers.provider import LOCAL_CONTEXT
+from llm.providers.embedded import EMBEDDED, EMBEDDED_CONTEXT
+from llm.providers.registry import PROVIDERS
 from memory import ModelProbe
 
 Source: TypeAlias = Literal["known", "probed", "guessed", "owner"]
 """Where an ability comes from."""
 
 PROBED = ("tools", "structured", "edit_blocks", "repairs")
-"""The abilities that can be found out by trying."""
+"""The abilities that a probe finds out."""
 _SMALL_BILLIONS = 9.0
 _DATA = Path(__file__).with_name("profiles.yaml")
 
 
 class Family(Capabilities):
-    """Models that can do the same."""
+    """Models with the same abilities."""
 
     models: list[str]
     under: float | None = None
@@ -51,31 +52,31 @@ class ModelProfile:
     provider: str
     model: str
     tools: bool
-    """It calls tools reliably, many in a row: a loop of them may do the work."""
+    """It calls tools reliably, many in a row, so it can work in a loop of them."""
     structured: bool
     """Its structured answers fit their schema."""
     edit_blocks: bool
     """It writes search/replace blocks that match."""
     whole_files: bool
-    """It writes a whole file anew."""
+    """It rewrites a whole file."""
     repairs: bool
-    """Showing it how its answer fails helps it."""
+    """Showing it how its answer fails helps."""
     judges: bool
     """Its opinion of work, its own too, is worth something."""
     continues: bool
-    """Its server lets it go on from the beginning of an answer."""
+    """Its server lets it continue the beginning of an answer."""
     context_tokens: int
-    """Prompt and answer together; a careful guess for servers whose models are not known."""
+    """Prompt and answer together; a cautious guess for servers whose models are not known."""
     source: Source
-    """Where this comes from in the main."""
+    """Where most of this comes from."""
     by_owner: tuple[str, ...] = ()
-    """The abilities that the owner told instead."""
+    """The abilities that the owner set instead."""
 
 
 def known(model: ServedModel) -> Capabilities | None:
     """What the table says of `model`, or None."""
-    if model.provider == "local":
-        return _table().local.model_copy(update={"context_tokens": LOCAL_CONTEXT})
+    if model.provider == EMBEDDED.name:
+        return _table().local.model_copy(update={"context_tokens": EMBEDDED_CONTEXT})
     name = model.name.lower().rpartition("/")[2].removeprefix("ft:")
     size = billions(name)
     for family in _table().families:
@@ -86,9 +87,9 @@ def known(model: ServedModel) -> Capabilities | None:
 
 
 def tried(model: ServedModel, probe: ModelProbe) -> Capabilities:
-    """What follows from the answers of a model that was tried out.
+    """The abilities that follow from the answers to a probe.
 
-    A judge must have managed all of it, and not be of a size whose opinion never was worth anything.
+    A judge must have passed all questions and not be of a size whose opinion was never worth anything.
     """
     able = {name: bool(getattr(probe, name)) for name in PROBED}
     size = billions(model.name.lower())
@@ -97,16 +98,16 @@ def tried(model: ServedModel, probe: ModelProbe) -> Capabilities:
 
 
 def guessed() -> Capabilities:
-    """What is assumed of a model of which nothing is known."""
+    """What is assumed of an unknown model."""
     return _table().guessed
 
 
 def profile_of(
-    model: ServedModel, found: Capabilities, source: Source, kind: str = "auto", told: Capabilities | None = None
+    model: ServedModel, found: Capabilities, source: Source, kind: str = "auto", stated: Capabilities | None = None
 ) -> ModelProfile:
     """The profile made of what was `found`, then of the owner's `llm.profile` (`kind`) and `llm.capabilities`."""
     values = _said(_table().guessed) | _said(found)
-    if model.provider == "openai_compatible":
+    if PROVIDERS[model.provider].own_server:
         values["context_tokens"] = min(values["context_tokens"], _table().served_context)
     by_owner: dict[str, bool | int] = {}
     if kind == "small":
@@ -115,7 +116,7 @@ def profile_of(
         by_owner = {"edit_blocks": True, "repairs": True, "judges": True}
         if source == "guessed":
             by_owner["tools"] = True
-    by_owner |= _said(told or Capabilities())
+    by_owner |= _said(stated or Capabilities())
     values |= by_owner
     return ModelProfile(
         provider=model.provider,
@@ -139,13 +140,13 @@ def abilities(profile: ModelProfile) -> dict[str, bool | int]:
 
 
 def billions(name: str) -> float | None:
-    """The size that a model's name tells, as in `qwen2.5-coder:7b`; None for a name without one."""
+    """Billions of parameters as a model's name states them, as in `qwen2.5-coder:7b`; None when it does not."""
     sizes = [float(size) for size in re.findall(r"(?<![\w.])(\d+(?:\.\d+)?)b(?![a-z])", name)]
     return max(sizes, default=None)
 
 
 def _said(capabilities: Capabilities) -> dict[str, int]:
-    """What is said in it; a bool is an int."""
+    """What is set in it; a bool is an int."""
     said: dict[str, int] = capabilities.model_dump(include=set(Capabilities.model_fields), exclude_none=True)
     return said
 

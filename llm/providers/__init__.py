@@ -1,1 +1,1 @@
-"""Providers: how a request looks to each, and how its answer is read."""
+"""The providers of models, a file each, the registry of them, and the wire that carries requests to them."""

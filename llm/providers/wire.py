@@ -1,4 +1,4 @@
-"""Requests sent through pydantic-ai: only this module and `wire_forms` know it and the SDKs below it.
+"""Requests sent through pydantic-ai: only this module and the providers' files know it and the SDKs below it.
 
 One event loop, in a thread of its own, carries the requests of all threads, so that they share connections. The
 libraries are imported with the first request: they take a second, and a start without work must not wait for them.
@@ -7,27 +7,26 @@ libraries are imported with the first request: they take a second, and a start w
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import warnings
 from concurrent.futures import CancelledError
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from llm.calls.in_flight import CallUnderWay
 from llm.errors import ModelUnknown, PromptTooLong, ProviderError, ProviderRefused, ProviderTimeout, ProviderUnavailable
 from llm.providers.provider import Endpoint
-from llm.providers.wire_forms import OutputMode, answer, messages, parameters
-from llm.request import Answer, Request
+from llm.request import Answer, Request, ToolCall, estimate_tokens
 from monitoring import redact
 
 if TYPE_CHECKING:
-    from pydantic_ai.models.anthropic import AnthropicModel
-    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
+    from pydantic_ai.models import Model, ModelRequestParameters
 
-    AnyModel: TypeAlias = OpenAIChatModel | AnthropicModel
-
-_WARMEST = {"anthropic": 1.0, "openai": 2.0, "openai_compatible": 2.0, "local": 2.0}
-"""Anthropic turns a higher temperature down."""
+OutputMode: TypeAlias = Literal["native", "tool"]
+"""How a structured answer is asked for: by the provider's own JSON mode, or as arguments of a tool."""
+_OUTPUT_TOOL = "final_result"
 _LONGEST_DETAIL = 500
 
 
@@ -37,13 +36,13 @@ class Wire:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._model = lru_cache(maxsize=32)(_build_model)
+        self._model = lru_cache(maxsize=32)(_connected)
         self._without_native: set[tuple[str | None, str]] = set()
 
     def ask(self, endpoint: Endpoint, request: Request, timeout: float, call: CallUnderWay) -> Answer:
-        """The answer to `request`, or a ProviderError or PromptTooLong. `timeout` in seconds, for all of it.
+        """The answer to `request`. `timeout`: seconds for the whole call. Raises ProviderError or PromptTooLong.
 
-        Giving up `call` cuts the request off.
+        Giving up `call` cancels the request.
         """
         spot = (endpoint.base_url, request.model)
         mode: OutputMode = (
@@ -73,29 +72,29 @@ class Wire:
         from pydantic_ai.exceptions import AgentRunError
         from pydantic_ai.settings import ModelSettings
 
+        provider = endpoint.provider
         settings = ModelSettings(
-            temperature=min(request.temperature, _WARMEST[endpoint.provider]),
+            temperature=min(request.temperature, provider.highest_temperature),
             max_tokens=request.max_tokens,
-            # `timeout` bounds each silence of the connection, `request_timeout` the whole, `max_retries` the SDK's own
+            # `timeout` limits each silence of the connection, `request_timeout` the whole, `max_retries` the SDK's own
             timeout=timeout,
             request_timeout=timeout,
             max_retries=0,
         )
-        if endpoint.provider == "openai":
-            # Reasoning is paid from max_tokens and shuts temperature out: as little of it as the model allows.
-            settings["thinking"] = False
-        # A conversation grows by its end: all of it is kept. What is asked once shares no more than its instructions,
-        # and keeping the rest would cost more than it saves. Providers that keep what they like are not asked.
+        if provider.thinking is not None:
+            settings["thinking"] = provider.thinking
+        # A conversation grows at its end, so all of it is cached. Single questions share only their instructions, and
+        # caching the rest would cost more than it saves. Providers that cache by themselves ignore this.
         settings["cache"] = True if request.tools else {"messages": False}
         if request.stop:
             settings["stop_sequences"] = list(request.stop)
-        if request.seed is not None and endpoint.provider != "anthropic":
+        if request.seed is not None and provider.takes_seed:
             settings["seed"] = request.seed
         asked = model_request(
             self._model(endpoint, request.model),
-            messages(request, explain_schema=endpoint.provider in ("local", "openai_compatible")),
+            _messages(request, explain_schema=provider.explain_schema),
             model_settings=settings,
-            model_request_parameters=parameters(request, mode),
+            model_request_parameters=_parameters(request, mode),
         )
         try:
             sent = asyncio.run_coroutine_threadsafe(asked, self._running_loop())
@@ -106,7 +105,7 @@ class Wire:
             raise ProviderRefused(f"the call of {request.model!r} was given up: the client was closed") from None
         except AgentRunError as error:
             raise _translated(error, endpoint, request, timeout) from error
-        return answer(response, request)
+        return _answer(response, request)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -117,7 +116,7 @@ class Wire:
 
 
 async def _end_all_tasks() -> None:
-    """Cancel what is under way, let it see that, then stop the loop that runs this."""
+    """Cancel all tasks, let them end, then stop the loop that runs this."""
     under_way = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in under_way:
         task.cancel()
@@ -125,44 +124,25 @@ async def _end_all_tasks() -> None:
     asyncio.get_running_loop().stop()
 
 
-def _build_model(endpoint: Endpoint, name: str) -> AnyModel:
-    # Some models take no temperature; pydantic-ai leaves it out and says so each time, of which nobody has anything.
+def _connected(endpoint: Endpoint, model: str) -> Model:
+    # Some models take no temperature. pydantic-ai leaves it out and warns each time, which helps nobody.
     warnings.filterwarnings("ignore", message="Sampling parameters .* not supported", category=UserWarning)
-    if endpoint.provider == "anthropic":
-        from pydantic_ai.models.anthropic import AnthropicModel
-        from pydantic_ai.providers.anthropic import AnthropicProvider
-
-        # The SDK adds /v1 by itself; people give the address either way.
-        base_url = endpoint.base_url.rstrip("/").removesuffix("/v1") if endpoint.base_url else None
-        return AnthropicModel(name, provider=AnthropicProvider(api_key=endpoint.api_key, base_url=base_url))
-    from pydantic_ai.models.openai import OpenAIChatModel
-
-    if endpoint.provider == "openai":
-        from pydantic_ai.providers.openai import OpenAIProvider
-
-        return OpenAIChatModel(name, provider=OpenAIProvider(api_key=endpoint.api_key, base_url=endpoint.base_url))
-    from pydantic_ai.profiles.openai import OpenAIModelProfile
-    from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
-
-    assert endpoint.base_url is not None
-    return OpenAIChatModel(
-        name,
-        provider=OpenAICompatibleProvider(endpoint.provider, base_url=endpoint.base_url, api_key=endpoint.api_key),
-        profile=OpenAIModelProfile(supports_json_schema_output=True, openai_chat_supports_max_completion_tokens=False),
-    )
+    return endpoint.provider.connect(endpoint, model)
 
 
-def _preferred_mode(model: AnyModel) -> OutputMode:
+def _preferred_mode(model: Model) -> OutputMode:
     return "native" if model.profile.get("supports_json_schema_output", False) else "tool"
 
 
 def _translated(
     error: Exception, endpoint: Endpoint, request: Request, timeout: float
 ) -> ProviderError | PromptTooLong:
-    """pydantic-ai's error as one of ours, in words that say what to do."""
+    """pydantic-ai's error as one of ours, with a message that says what to do."""
     from pydantic_ai import exceptions as theirs
 
-    who = f"{endpoint.provider} model {request.model!r}" + (f" at {endpoint.base_url}" if endpoint.base_url else "")
+    who = f"{endpoint.provider.name} model {request.model!r}" + (
+        f" at {endpoint.base_url}" if endpoint.base_url else ""
+    )
     detail = redact(str(error))[:_LONGEST_DETAIL]
     wait = error.retry_after if isinstance(error, theirs.ModelAPIError) else None
     match error:
@@ -171,14 +151,14 @@ def _translated(
         case theirs.ModelContextWindowExceededError():
             return PromptTooLong(f"the prompt does not fit into the context of {who}: {detail}")
         case theirs.ModelQuotaExceededError():
-            told = f"the account's quota is used up, {who}: {detail}"
-            return ProviderRefused(told, status=_status(error), outage=True)
+            message = f"the account's quota is used up, {who}: {detail}"
+            return ProviderRefused(message, status=_status(error), outage=True)
         case theirs.ModelAuthenticationError():
-            told = f"{who} does not accept the key: check it. {detail}"
-            return ProviderRefused(told, status=_status(error), outage=True)
+            message = f"{who} does not accept the key; check it. {detail}"
+            return ProviderRefused(message, status=_status(error), outage=True)
         case theirs.ModelNotFoundError():
-            told = f"{who} does not exist there: check llm.model and llm.base_url. {detail}"
-            return ModelUnknown(told, status=_status(error), outage=True)
+            message = f"{who} does not exist there: check llm.model and llm.base_url. {detail}"
+            return ModelUnknown(message, status=_status(error), outage=True)
         case theirs.ModelRequestRejectedError():
             return ProviderRefused(f"{who} turned the request down: {detail}", status=_status(error))
         case theirs.ModelRateLimitError():
@@ -193,3 +173,82 @@ def _status(error: Exception) -> int | None:
     from pydantic_ai.exceptions import ModelHTTPError
 
     return error.status_code if isinstance(error, ModelHTTPError) else None
+
+
+def _messages(request: Request, *, explain_schema: bool) -> list[ModelMessage]:
+    from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, ToolCallPart, ToolReturnPart, UserPromptPart
+
+    system = request.system
+    if request.schema is not None and explain_schema:
+        schema = json.dumps(request.schema.schema, separators=(",", ":"), ensure_ascii=False)
+        system = f"{system}\n\nAnswer with one JSON value that fits this JSON schema:\n{schema}".lstrip()
+    names = {call.id: call.name for turn in request.turns for call in turn.calls}
+    history: list[ModelMessage] = []
+    for turn in request.turns:
+        if turn.role == "user":
+            returned = [ToolReturnPart(names[result.call_id], result.text, result.call_id) for result in turn.results]
+            # Some providers take no empty text beside the results.
+            said = [UserPromptPart(turn.text)] if turn.text or not returned else []
+            history.append(ModelRequest(parts=[*returned, *said], instructions=system or None))
+        else:
+            called = [ToolCallPart(call.name, call.arguments, call.id) for call in turn.calls]
+            text = [TextPart(turn.text)] if turn.text or not called else []
+            history.append(ModelResponse(parts=[*text, *called]))
+    return history
+
+
+def _parameters(request: Request, mode: OutputMode) -> ModelRequestParameters:
+    from pydantic_ai.models import ModelRequestParameters
+    from pydantic_ai.output import OutputObjectDefinition
+    from pydantic_ai.tools import ToolDefinition
+
+    if request.tools:
+        offered = [
+            ToolDefinition(name=tool.name, parameters_json_schema=dict(tool.parameters), description=tool.description)
+            for tool in request.tools
+        ]
+        return ModelRequestParameters(function_tools=offered)
+    if (schema := request.schema) is None:
+        return ModelRequestParameters()
+    if mode == "native":
+        wanted = OutputObjectDefinition(json_schema=dict(schema.schema), name=schema.name)
+        return ModelRequestParameters(output_mode="native", output_object=wanted)
+    tool = ToolDefinition(
+        name=_OUTPUT_TOOL,
+        parameters_json_schema=dict(schema.schema),
+        description=f"Give the answer: {schema.name}.",
+        kind="output",
+    )
+    return ModelRequestParameters(output_mode="tool", output_tools=[tool], allow_text_output=False)
+
+
+def _answer(response: ModelResponse, request: Request) -> Answer:
+    from pydantic_ai.messages import TextPart, ToolCallPart
+
+    text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
+    calls = [
+        ToolCall(part.tool_call_id, part.tool_name, _arguments(part))
+        for part in response.parts
+        if isinstance(part, ToolCallPart)
+    ]
+    if calls and request.schema is not None:  # the structured answer came as a call of the output tool
+        text, calls = calls[0].arguments, []
+    if response.finish_reason == "content_filter":
+        raise ProviderRefused(f"{request.provider} withheld the answer of {request.model!r} by its content filter")
+    usage = response.usage
+    return Answer(
+        text=text,
+        truncated=response.finish_reason == "length",
+        # Some servers do not count tokens; the budget needs a number, so it is estimated.
+        input_tokens=usage.input_tokens or estimate_tokens(request.text()),
+        output_tokens=usage.output_tokens or estimate_tokens(text + "".join(call.arguments for call in calls)),
+        cached_tokens=usage.cache_read_tokens,
+        written_tokens=usage.cache_write_tokens,
+        calls=tuple(calls),
+    )
+
+
+def _arguments(part: ToolCallPart) -> str:
+    if isinstance(part.args, str):
+        return part.args or "{}"
+    return json.dumps(part.args or {}, ensure_ascii=False)

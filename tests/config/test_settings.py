@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from agents.registered_names import registered_keys
+from agents.registered_names import allowed_names
 from config import ConfigError, ProjectPaths, json_schema, load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +65,7 @@ def test_defaults_are_those_of_the_specification(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("llm: {provider: openia}", "llm.provider = 'openia': input should be 'auto', 'openai'"),
+        ("git: {landing: here}", "git.landing = 'here': input should be 'integration', 'branch' or 'main'"),
         ("llm: {temprature: 1}", "llm.temprature: unknown key; did you mean `temperature`?"),
         ("gti: {}\n", "gti: unknown key; did you mean `git`?"),
         ("llm: {max_tokens: many}", "llm.max_tokens = 'many': input should be a valid integer"),
@@ -87,7 +87,7 @@ def test_a_wrong_secret_is_not_shown(tmp_path: Path) -> None:
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
-    assert "2 problem(s)" in problems(tmp_path, "llm: {provider: x}\ngit: {branche: y}")
+    assert "2 problem(s)" in problems(tmp_path, "llm: {max_tokens: x}\ngit: {branche: y}")
 
 
 def test_variables_keep_their_type_and_have_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +133,7 @@ def test_the_shipped_file_is_right_and_its_schema_is_current() -> None:
     shipped = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     schema = json.loads((ROOT / "config" / "schema.json").read_text(encoding="utf-8"))
 
-    assert schema == json_schema(registered_keys()), "run: python main.py config schema --file config/schema.json"
+    assert schema == json_schema(allowed_names()), "run: python main.py config schema --file config/schema.json"
     jsonschema.validate(shipped, schema)
     load_settings(ROOT / "config.yaml")
 

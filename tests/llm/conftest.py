@@ -9,12 +9,12 @@ from typing import TypeAlias
 import pytest
 
 from config import AgentSettings, LLMSettings
-from llm import CallContext, LLMClient, Provider
+from llm import CallContext, LLMClient
 from memory import MemoryStore
 from monitoring import Alert, alerting, receive_alerts
 from tests.support import ScriptedModelServer
 
-MODELS: dict[Provider, str] = {
+MODELS: dict[str, str] = {
     "openai": "gpt-4o",
     "anthropic": "claude-haiku-4-5",
     "openai_compatible": "qwen2.5-coder:7b",
@@ -45,7 +45,7 @@ def make_client(store: MemoryStore) -> Iterator[MakeClient]:
 
     def make(
         server: ScriptedModelServer,
-        provider: Provider = "openai",
+        provider: str = "openai",
         *,
         agents: dict[str, AgentSettings] | None = None,
         ledger: MemoryStore | None = None,

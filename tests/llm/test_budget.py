@@ -146,7 +146,7 @@ def test_the_day_turns_and_the_call_goes_on(store: MemoryStore, told: list[Alert
     assert [(alert.kind, "reached" in alert.key) for alert in told] == [
         (AlertKind.BUDGET, False), (AlertKind.BUDGET, True),
     ]  # fmt: skip
-    assert "of the day's budget are used" in told[0].message
+    assert "of the day's budget is used" in told[0].message
 
 
 def test_waits_end_at_once_when_the_daemon_stops_or_the_task_is_ended(store: MemoryStore) -> None:

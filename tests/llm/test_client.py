@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from config import AgentSettings, LLMSettings
-from llm import LLMClient, LocalModelServer, Provider, ProviderRefused, TruncatedOutput
+from llm import LLMClient, LocalModelServer, ProviderRefused, TruncatedOutput
 from memory import LimitState, MemoryStore
 from monitoring import register_secret
 from tests.llm.conftest import MODELS, MakeClient, context
 from tests.support import Reply, Request, ScriptedModelServer
 
-PROVIDERS: list[Provider] = list(MODELS)
+PROVIDERS: list[str] = list(MODELS)
 
 
 def echo(request: Request) -> str:
@@ -24,7 +24,7 @@ def echo(request: Request) -> str:
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_prompt_goes_out_with_its_settings_and_the_answer_is_in_the_ledger(
-    provider: Provider, make_client: MakeClient, store: MemoryStore
+    provider: str, make_client: MakeClient, store: MemoryStore
 ) -> None:
     with ScriptedModelServer(lambda request: Reply.text("Hi.", cached_tokens=7)) as server:
         client = make_client(server, provider)

@@ -7,14 +7,14 @@ import json
 import pytest
 from pydantic import JsonValue
 
-from llm import Provider, Tool, ToolCall, ToolResult, Turn
+from llm import Tool, ToolCall, ToolResult, Turn
 from memory import MemoryStore
 from memory.database.schema import model_cache, model_calls
 from monitoring import register_secret
 from tests.llm.conftest import MODELS, MakeClient, context
 from tests.support import Reply, Request, ScriptedModelServer
 
-PROVIDERS: list[Provider] = list(MODELS)
+PROVIDERS: list[str] = list(MODELS)
 PATH: dict[str, JsonValue] = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
 READ = Tool("read_file", "Gives the text of a file.", PATH)
 FINISH = Tool("finish", "Says that the work is done.", {"type": "object", "properties": {}})
@@ -40,7 +40,7 @@ def test_no_two_conversations_have_the_same_digest_by_chance(make_client: MakeCl
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_model_calls_tools_and_reads_their_results(provider: Provider, make_client: MakeClient) -> None:
+def test_a_model_calls_tools_and_reads_their_results(provider: str, make_client: MakeClient) -> None:
     script = [
         Reply.tools(("read_file", {"path": "a.py"}), ("read_file", {"path": "ü.py"}), text="I look."),
         Reply.tool("finish", {}),
@@ -73,7 +73,7 @@ def test_a_model_calls_tools_and_reads_their_results(provider: Provider, make_cl
 @pytest.mark.parametrize("temperature", [0.0, 0.7])
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_replay_gives_the_same_calls(
-    provider: Provider, temperature: float, make_client: MakeClient, store: MemoryStore
+    provider: str, temperature: float, make_client: MakeClient, store: MemoryStore
 ) -> None:
     with ScriptedModelServer([Reply.tool("read_file", {"path": "a.py"}, text="I look.")]) as server:
         replies = [
@@ -138,7 +138,7 @@ def test_secrets_in_calls_and_results_stay_here(make_client: MakeClient, store: 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
 def test_tokens_from_the_providers_cache_are_in_the_ledger(
-    provider: Provider, make_client: MakeClient, store: MemoryStore
+    provider: str, make_client: MakeClient, store: MemoryStore
 ) -> None:
     script = [Reply.tool("finish", {}, cached_tokens=11), Reply.text("Done.", cached_tokens=5)]
     with ScriptedModelServer(script) as server:

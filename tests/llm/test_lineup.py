@@ -64,8 +64,8 @@ def test_an_agent_may_live_at_another_provider(make_client: MakeClient, monkeypa
             "openai_compatible:m",
             "base_url",
         ),
-        ({"provider": "openai", "api_key": "k"}, "openai:", "is no model"),
-        ({"provider": "openai", "api_key": "k"}, "local:tiny", "is no model"),
+        ({"provider": "openai", "api_key": "k"}, "openai:", "is not a model"),
+        ({"provider": "openai", "api_key": "k"}, "local:tiny", "is not a model"),
     ],
 )
 def test_a_model_that_cannot_be_asked_stops_the_start(

@@ -12,9 +12,9 @@ import pytest
 
 from config import BudgetSettings, LLMSettings
 from llm import LLMClient, ProviderRefused, ProviderUnavailable, Tool, Turn
-from llm.calls.circuits import Circuits
-from llm.calls.fallback import candidates
-from llm.calls.rate import RateLimiter
+from llm.calls.circuit_breakers import Circuits
+from llm.calls.responder import candidates
+from llm.calls.sending import RateLimiter
 from llm.errors import ModelUnknown
 from llm.lineup import ServedModel
 from llm.request import Request

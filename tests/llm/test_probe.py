@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from llm import CallContext, LLMClient, Provider
+from llm import CallContext, LLMClient
 from memory import MemoryStore
 from orchestrator.small_models.method import SmallModels
 from tests.llm.conftest import MakeClient, context
@@ -26,7 +26,7 @@ def answering(**answers: Answer) -> ScriptedModelServer:
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "openai_compatible"])
 def test_four_small_calls_are_made_once_and_stand_in_the_ledger(
-    provider: Provider, make_client: MakeClient, store: MemoryStore
+    provider: str, make_client: MakeClient, store: MemoryStore
 ) -> None:
     with answering() as server:
         client = make_client(server, provider, model="nobody-knows")

@@ -11,18 +11,18 @@ from genai_prices.data import providers
 from pydantic import SecretStr
 
 from config import AgentSettings, LLMSettings
-from llm import LLMClient, PromptTooLong, Provider, estimate_tokens, resolve_provider
-from llm.calls.pricing import cost_usd
+from llm import LLMClient, PromptTooLong, estimate_tokens, resolve_provider
+from llm.calls.budget import cost_usd
 from llm.embedded.server import LocalModelServer
 from llm.lineup import ServedModel
 from llm.profiles.profiles import known
-from llm.providers.provider import LOCAL_CONTEXT
+from llm.providers.embedded import EMBEDDED_CONTEXT
 from llm.request import Answer, Request
 from memory import MemoryStore
 from orchestrator.small_models.method import SmallModels
 from tests.llm.conftest import context
 
-DEFAULTS: list[tuple[Provider, str]] = [("openai", "gpt-6.1-terra"), ("anthropic", "claude-sonnet-5-5")]
+DEFAULTS: list[tuple[str, str]] = [("openai", "gpt-6.1-terra"), ("anthropic", "claude-sonnet-5-5")]
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ DEFAULTS: list[tuple[Provider, str]] = [("openai", "gpt-6.1-terra"), ("anthropic
     ],
 )
 def test_auto_takes_the_key_that_is_there(
-    environment: dict[str, str], settings: dict[str, object], expected: Provider, monkeypatch: pytest.MonkeyPatch
+    environment: dict[str, str], settings: dict[str, object], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -72,7 +72,7 @@ def test_small_models_are_known_by_their_size(
     client = LLMClient(LLMSettings.model_validate(settings), {}, store, LocalModelServer())
     profile = client.profile("developer")
     assert SmallModels().suits(profile) is small
-    assert profile.context_tokens >= LOCAL_CONTEXT
+    assert profile.context_tokens >= EMBEDDED_CONTEXT
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_prompt_that_leaves_no_room_is_refused_before_it_is_sent(store: Memory
         client.generate("word " * 8000, context=context())
 
 
-def price(provider: Provider, model: str, *, cached: int = 0, written: int = 0) -> float | None:
+def price(provider: str, model: str, *, cached: int = 0, written: int = 0) -> float | None:
     request = Request(provider, model, system="", turns=(), temperature=0, max_tokens=1000)
     return cost_usd(request, Answer("", False, 1000, 1000, cached_tokens=cached, written_tokens=written))
 

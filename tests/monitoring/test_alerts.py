@@ -108,7 +108,7 @@ def test_too_many_come_as_one_line(receiver: Receiver, tmp_path: Path) -> None:
         send(trouble("full", AlertKind.DATABASE))
         told = [receiver.next() for _ in range(3)]
     assert [line.rsplit(" ", 1)[-1] for line in told[:2]] == ["t0", "t1"]
-    assert told[2] == "AI Agents (calc): 4 further alerts (git 3, database 1); the log tells them"
+    assert told[2] == "AI Agents (calc): 4 further alerts (git 3, database 1); see the log"
     assert receiver.all() == []
 
 
@@ -132,4 +132,4 @@ def test_what_reached_nobody_is_kept_and_the_log_holds_no_address(
 def test_an_address_nobody_knows_is_told_by_its_number() -> None:
     channels, problems = open_channels([SecretStr("gibberish-8d1f22c3"), SecretStr("json://127.0.0.1/x")])
     assert [channel.name for channel in channels] == ["JSON"]
-    assert problems == ["monitoring.alerts.urls[0] is no address that apprise knows"]
+    assert problems == ["monitoring.alerts.urls[0] is not an address that apprise knows"]

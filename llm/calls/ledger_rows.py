@@ -15,7 +15,7 @@ from monitoring import redact
 
 @dataclass(frozen=True)
 class _Said:
-    """The answer to a request with tools, stored as JSON: the request says which form its answer has."""
+    """The answer to a request with tools, which is stored as JSON; other answers are stored as text."""
 
     text: str
     calls: tuple[ToolCall, ...]
@@ -34,7 +34,7 @@ def entry(
     seconds: float,
     outcome: str = "ok",
 ) -> ModelCall:
-    """The line that tells of one call."""
+    """The row of one call."""
     return ModelCall(
         workflow_id=context.workflow_id,
         step=context.step,
@@ -57,20 +57,20 @@ def entry(
 
 
 def failed(request: Request, context: CallContext, error: LLMError, seconds: float) -> ModelCall:
-    """The line that tells of a call without an answer."""
+    """The row of a call without an answer."""
     nothing = Answer(str(error), truncated=False, input_tokens=0, output_tokens=0, cached_tokens=0)
     return entry(request, context, nothing, cost=0.0, cached=False, seconds=seconds, outcome=type(error).__name__)
 
 
 def replayed(found: StoredResponse, request: Request) -> Answer | None:
-    """The answer that was stored for `request`; None when it cannot be read any more."""
+    """The answer that was stored for `request`; None when it can no longer be read."""
     try:
         said = _SAID.validate_json(found.response) if request.tools else _Said(found.response, ())
     except ValidationError:
         return None
     return Answer(
         text=said.text,
-        # The ledger keeps no flag for it: an answer that used up its limit was cut off by it.
+        # The ledger keeps no flag for it: an answer that used up its limit counts as cut off.
         truncated=found.output_tokens >= request.max_tokens,
         input_tokens=found.input_tokens,
         output_tokens=found.output_tokens,
@@ -97,7 +97,7 @@ def _written(answer: Answer, *, with_calls: bool) -> str:
 
 
 def _redacted_call(call: ToolCall) -> ToolCall:
-    """In JSON a secret may hide behind escapes, so its strings are redacted as they are meant, one by one."""
+    """In JSON a secret may hide behind escapes, so its strings are decoded and redacted one by one."""
     try:
         return replace(call, arguments=json.dumps(_redacted_value(json.loads(call.arguments)), ensure_ascii=False))
     except (ValueError, RecursionError):

@@ -1,6 +1,7 @@
-"""Circuit breakers: a provider that is out is left alone, but for one trial call after growing pauses.
+"""Circuit breakers: a provider that is out is left alone, except for one trial call after growing pauses.
 
-Each provider has a circuit, and each of its models one for a name that it does not know. All threads share them.
+Each provider has a circuit, and each of its models has one that opens when the provider does not know the model. All
+threads share them.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from monitoring import get_logger
 log = get_logger(__name__)
 
 _FAILURES_THAT_OPEN = 5
-"""In a row, of all threads together; a call that failed to its last try opens the circuit by itself."""
+"""In a row, in all threads together; one call that failed up to its last try opens the circuit, too."""
 _FIRST_PAUSE, _FIRST_PAUSE_REFUSED = 5.0, 60.0
-"""Seconds; the second one where somebody has to mend a key, a quota or a name first."""
+"""Seconds; the second one is for errors that somebody has to fix first: a key, a quota or a name."""
 _LONGEST_RETRY_AFTER = 3600.0
 
 
@@ -31,14 +32,14 @@ class _Circuit:
     """On the monotonic clock; None while closed."""
     next_trial: float = 0.0
     trial: bool = False
-    """A call is under way to see whether the provider answers again."""
+    """A call is under way that finds out whether the provider answers again."""
     error: ProviderError | None = None
     successes: int = 0
-    told: bool = False
-    """The owner was told that it is open."""
+    reported: bool = False
+    """The owner was alerted that it is open."""
 
     def ready_at(self, now: float) -> float:
-        """When it may admit a call; while a trial is under way, whose end is told, another look is not urgent."""
+        """When it may admit a call; the end of a trial wakes those who wait, so that is no reason to look often."""
         if self.opened_at is None:
             return now
         return now + self.pause if self.trial else max(self.next_trial, now)
@@ -51,7 +52,7 @@ class Circuits:
     """Says which models may be asked now. Thread-safe.
 
     `longest_pause`: seconds between two trial calls, at most. `on_change` is called when one opens, closes or may be
-    tried anew.
+    tried again.
     """
 
     def __init__(self, longest_pause: float, on_change: Callable[[], None]) -> None:
@@ -61,7 +62,7 @@ class Circuits:
         self._circuits: dict[tuple[str, str], _Circuit] = {}
 
     def enter(self, request: Request) -> bool:
-        """May this call be made? Where the provider was out it is the one trial; tell how it ends."""
+        """May this call be made? If the provider was out, it is the one trial, and how it ends must be reported."""
         with self._lock:
             mine = self._of(request)
             if not all(circuit.admits() for circuit in mine):
@@ -81,13 +82,13 @@ class Circuits:
             return self._of(request)[1].successes
 
     def succeeded(self, request: Request) -> None:
-        """The provider answered, if only to say that it does not like this request."""
+        """The provider answered, even if only to refuse this request."""
         with self._lock:
             mine = self._of(request)
             out = [circuit.opened_at for circuit in mine if circuit.opened_at is not None]
             for circuit in mine:
                 circuit.failures, circuit.pause, circuit.opened_at, circuit.trial = 0, 0.0, None, False
-                circuit.told = False
+                circuit.reported = False
             mine[1].successes += 1
         if out:
             log.info("the provider answers again", provider=request.provider, model=request.model,
@@ -95,7 +96,7 @@ class Circuits:
             self._on_change()
 
     def failed(self, request: Request, error: ProviderError) -> None:
-        """One try failed by the provider's state. After several in a row the circuit opens."""
+        """One try failed because of the provider. After several in a row the circuit opens."""
         with self._lock:
             circuit = self._to_blame(request, error)
             circuit.failures += 1
@@ -105,7 +106,7 @@ class Circuits:
             self.trip(request, error)
 
     def trip(self, request: Request, error: ProviderError) -> None:
-        """The call failed for good: open the circuit, or leave it open for a longer pause when this was its trial."""
+        """The call failed for good: open the circuit, or keep it open for a longer pause if this was its trial."""
         with self._lock:
             circuit = self._to_blame(request, error)
             now = time.monotonic()
@@ -125,7 +126,7 @@ class Circuits:
         self._on_change()
 
     def release(self, request: Request) -> None:
-        """The call was not made after all, or was given up: the next one may be the trial."""
+        """The call was not made, or was given up: the next one may be the trial."""
         with self._lock:
             mine = self._of(request)
             was_trial = any(circuit.trial for circuit in mine)
@@ -142,12 +143,12 @@ class Circuits:
             errors = [circuit.error for circuit in self._of(requests[0]) if circuit.opened_at is not None]
         return min(waits) - now, errors[0] if errors else None
 
-    def take_untold(self, request: Request) -> bool:
-        """Is the provider out and the owner does not know yet? He counts as told from now on."""
+    def take_unreported(self, request: Request) -> bool:
+        """Is there an outage that was not reported to the owner? From now on it counts as reported."""
         with self._lock:
-            fresh = [each for each in self._of(request) if each.opened_at is not None and not each.told]
+            fresh = [each for each in self._of(request) if each.opened_at is not None and not each.reported]
             for circuit in fresh:
-                circuit.told = True
+                circuit.reported = True
             return bool(fresh)
 
     def _of(self, request: Request) -> list[_Circuit]:

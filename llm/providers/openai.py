@@ -1,0 +1,29 @@
+"""OpenAI."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm.providers.provider import Endpoint, Provider
+
+if TYPE_CHECKING:
+    from pydantic_ai.models import Model
+
+
+def _connect(endpoint: Endpoint, model: str) -> Model:
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    return OpenAIChatModel(model, provider=OpenAIProvider(api_key=endpoint.api_key, base_url=endpoint.base_url))
+
+
+OPENAI = Provider(
+    name="openai",
+    connect=_connect,
+    default_model="gpt-6.1-terra",
+    key_variable="OPENAI_API_KEY",
+    colon_prefixes=("ft",),  # fine-tuned models: ft:gpt-4o-mini-2024-07-18:organisation::id
+    # Reasoning is paid from max_tokens and rules a temperature out: as little of it as the model allows.
+    thinking=False,
+    price_id="openai",
+)

@@ -1,0 +1,27 @@
+"""Servers that speak OpenAI's chat completions: Ollama, vLLM, llama.cpp, OpenRouter and many more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm.providers.provider import Endpoint, Provider
+
+if TYPE_CHECKING:
+    from pydantic_ai.models import Model
+
+
+def connect(endpoint: Endpoint, model: str) -> Model:
+    """The client for a model of such a server."""
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.profiles.openai import OpenAIModelProfile
+    from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+
+    assert endpoint.base_url is not None
+    return OpenAIChatModel(
+        model,
+        provider=OpenAICompatibleProvider(endpoint.provider.name, base_url=endpoint.base_url, api_key=endpoint.api_key),
+        profile=OpenAIModelProfile(supports_json_schema_output=True, openai_chat_supports_max_completion_tokens=False),
+    )
+
+
+OPENAI_COMPATIBLE = Provider(name="openai_compatible", connect=connect, own_server=True, explain_schema=True)
