@@ -1,7 +1,7 @@
 """Who is on the team, what each is asked and what each answers. Agents think; they touch neither files nor git."""
 
-from agents.answers import Escalation, Report, Requirements, Review, TaskIdea, TestCase
-from agents.base import ACCEPTED_SCORE, Ask, BaseAgent, Work
+from agents.answers import Escalation, Report, Requirements, Review, TestCase
+from agents.base import Ask, BaseAgent, Work
 from agents.ceo import CEOAgent, Situation, is_decidable
 from agents.developer import DeveloperAgent
 from agents.errors import AgentError, UnusableAnswer
@@ -19,7 +19,6 @@ from agents.tech_lead import ChangeFacts, Setback, TechLeadAgent
 from agents.views import Begun, CodeView, FileText, Surroundings
 
 __all__ = [
-    "ACCEPTED_SCORE",
     "DECIDABLE",
     "FACTS",
     "ROLES",
@@ -46,7 +45,6 @@ __all__ = [
     "Setback",
     "Situation",
     "Surroundings",
-    "TaskIdea",
     "TechLeadAgent",
     "TestCase",
     "TestFile",

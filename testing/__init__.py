@@ -12,31 +12,27 @@ from testing.errors import (
     InvalidSelection,
     RunKilled,
     SandboxUnavailable,
-    TestingError,
 )
 from testing.frameworks.declared import declared_tests, has_tests, only_tests
 from testing.frameworks.registry import FRAMEWORKS, detect_framework
 from testing.inner_program import MOST_RESULT_BYTES, Place, run_program
-from testing.results import Failure, FailureKind, TestCounts, TestResult
+from testing.results import Failure, TestCounts, TestResult
 from testing.runner import TestRunner
-from testing.sandbox.limits import SETUP_LIMITS, SandboxLimits
+from testing.sandbox.limits import SandboxLimits
 from testing.sandbox.mounts import Mount
-from testing.sandbox.sandbox import Sandbox, SandboxMode, SandboxProbe, SandboxResult
+from testing.sandbox.sandbox import Sandbox, SandboxResult
 from testing.sandbox.supervisor import end_orphans
 from testing.sandbox.user import discard as discard_folder
-from testing.strength.program import Distinguishing, Mutation, MutationTask, Survivor, mutate
+from testing.strength.program import Mutation, MutationTask, Survivor, mutate
 
 __all__ = [
     "FRAMEWORKS",
     "MOST_RESULT_BYTES",
-    "SETUP_LIMITS",
     "Checked",
-    "Distinguishing",
     "Environment",
     "EnvironmentManager",
     "EnvironmentSetupError",
     "Failure",
-    "FailureKind",
     "Finding",
     "InvalidReport",
     "InvalidSelection",
@@ -48,8 +44,6 @@ __all__ = [
     "RunKilled",
     "Sandbox",
     "SandboxLimits",
-    "SandboxMode",
-    "SandboxProbe",
     "SandboxResult",
     "SandboxUnavailable",
     "Survivor",
@@ -57,7 +51,6 @@ __all__ = [
     "TestCounts",
     "TestResult",
     "TestRunner",
-    "TestingError",
     "declared_tests",
     "detect_framework",
     "discard_folder",

@@ -46,24 +46,34 @@ class TestRunner:
         self._sandbox.hand_over(run_folder)
 
     def run_tests(
+        self, source: Path, environment: Environment, *, timeout: float = 300.0, label: str = ""
+    ) -> TestResult:
+        """Run all tests of the run folder `source`: an exported tree, which is prepared here. The tests write to it, so
+        it must not be used for another verdict.
+
+        `label` is what `Sandbox.kill` knows the run by. Raises SandboxUnavailable when nothing may be run.
+        """
+        return self._tested(source, environment, (), timeout, label)
+
+    def run_specific_test(
         self,
         source: Path,
         environment: Environment,
-        *,
-        selection: Sequence[str] = (),
-        framework: str | None = None,
+        test_path: str,
+        *further: str,
         timeout: float = 300.0,
         label: str = "",
     ) -> TestResult:
-        """Run the tests of the run folder `source`: an exported tree, prepared here, written to by the tests, and not
-        to be used for another verdict.
+        """As `run_tests`, one test file or test id only, and `further` ones after it in the same run.
 
-        `selection`: test files or ids; empty means all. `framework`: that of the environment when None. `label` is
-        what `Sandbox.kill` knows the run by.
-
-        Raises SandboxUnavailable when nothing may be run, InvalidSelection for an id that is none.
+        Raises InvalidSelection, too, for what is no test file or id.
         """
-        framework = framework or environment.framework
+        return self._tested(source, environment, (test_path, *further), timeout, label)
+
+    def _tested(
+        self, source: Path, environment: Environment, selection: Sequence[str], timeout: float, label: str
+    ) -> TestResult:
+        framework = environment.framework
         command = command_for(framework, Selected(source, selection, environment, self._test_command))
         modules = _modules(source)  # before anything in it has run
         tests = TestFiles(source)
@@ -127,12 +137,6 @@ class TestRunner:
         self.prepare(source, environment)
         variables = variables_of(self._sandbox, source, environment)
         return run_formatter(self._sandbox, source, environment, variables, formatter, paths, label=label)
-
-    def run_specific_test(
-        self, test_path: str, source: Path, environment: Environment, *, timeout: float = 300.0, label: str = ""
-    ) -> TestResult:
-        """Run one test file or test id."""
-        return self.run_tests(source, environment, selection=(test_path,), timeout=timeout, label=label)
 
     def _run(
         self, command: TestCommand, source: Path, environment: Environment, out: Path, timeout: float, label: str

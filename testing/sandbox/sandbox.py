@@ -84,10 +84,6 @@ class SandboxResult:
     seconds: float
     tier: int
 
-    @property
-    def timed_out(self) -> bool:
-        return self.killed_reason == "timeout"
-
 
 class Sandbox:
     """Runs commands that may do harm. Safe to use from many threads."""

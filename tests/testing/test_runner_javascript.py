@@ -122,7 +122,7 @@ def test_vitest_ids_kinds_and_counts(runner: TestRunner, manager: EnvironmentMan
         ("test/d.test.js", "collection"),
         ("test/e.test.js", "missing"),
     }
-    chosen = runner.run_specific_test("test/t.test.ts::typed", tree(files), environment)
+    chosen = runner.run_specific_test(tree(files), environment, "test/t.test.ts::typed")
     assert chosen.passed and chosen.test_ids == ["test/t.test.ts::typed"]
 
 
