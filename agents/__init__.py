@@ -2,11 +2,10 @@
 
 from agents.answers import Escalation, Report, Requirements, Review, TestCase
 from agents.base import Ask, BaseAgent, Work
-from agents.ceo import CEOAgent, Situation, is_decidable
-from agents.developer import DeveloperAgent
+from agents.ceo import CEOAgent, Situation, is_decidable, is_same_work
+from agents.developer import Begun, CodeView, DeveloperAgent, FileText, Surroundings
 from agents.errors import AgentError, UnusableAnswer
-from agents.planning.facts import DECIDABLE, FACTS, Fact, FactKind, PlannedTask
-from agents.planning.similarity import is_same_work
+from agents.facts import DECIDABLE, FACTS, Fact, FactKind, PlannedTask
 from agents.product import ProductAgent, module_name
 from agents.qa import QAAgent, contradicting, missing_case
 from agents.registry import ROLES, agent_names
@@ -16,7 +15,6 @@ from agents.stated.owner_tests import cases_in
 from agents.stated.properties import property_tests
 from agents.stated.rendering import render_test_file
 from agents.tech_lead import ChangeFacts, Setback, TechLeadAgent
-from agents.views import Begun, CodeView, FileText, Surroundings
 
 __all__ = [
     "DECIDABLE",

@@ -5,9 +5,8 @@ when a test fails.
 from __future__ import annotations
 
 from agents.answers import Requirements
-from agents.developer import DeveloperAgent
+from agents.developer import Begun, CodeView, DeveloperAgent
 from agents.prompts import render
-from agents.views import Begun, CodeView
 from file_system import is_javascript
 from llm import CallContext, LLMClient
 from memory import Task

@@ -10,9 +10,9 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from agents.base import stated
+from agents.developer import Surroundings
 from agents.errors import UnusableAnswer
 from agents.prompts import render
-from agents.views import Surroundings
 from llm import CallContext, LLMClient, Reply, Tool, ToolCall, Turn
 from memory import Task
 

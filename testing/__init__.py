@@ -1,7 +1,6 @@
 """Running a project's tests: the sandbox, the project's environment, the test runner, and what a result means."""
 
-from testing.checks.checkers import Checked, Finding
-from testing.checks.tampering import Tampering, explain_tampering, tampering
+from testing.checkers import Checked, Finding
 from testing.environments.javascript_package import read_package
 from testing.environments.manager import EnvironmentManager
 from testing.environments.record import Environment
@@ -16,14 +15,15 @@ from testing.errors import (
 from testing.frameworks.declared import declared_tests, has_tests, only_tests
 from testing.frameworks.registry import FRAMEWORKS, detect_framework
 from testing.inner_program import MOST_RESULT_BYTES, Place, run_program
+from testing.mutation_program import Mutation, MutationTask, Survivor, mutate
 from testing.results import Failure, TestCounts, TestResult
 from testing.runner import TestRunner
+from testing.sandbox.confinement import Mount
 from testing.sandbox.limits import SandboxLimits
-from testing.sandbox.mounts import Mount
 from testing.sandbox.sandbox import Sandbox, SandboxResult
 from testing.sandbox.supervisor import end_orphans
 from testing.sandbox.user import discard as discard_folder
-from testing.strength.program import Mutation, MutationTask, Survivor, mutate
+from testing.tampering import Tampering, explain_tampering, tampering
 
 __all__ = [
     "FRAMEWORKS",

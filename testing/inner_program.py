@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from testing.errors import InvalidReport
 from testing.frameworks.junit import report_text
-from testing.sandbox.mounts import Mount
+from testing.sandbox.confinement import Mount
 from testing.sandbox.sandbox import Sandbox
 from testing.sandbox.user import discard
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from testing.sandbox.mounts import Mount
+from testing.sandbox.confinement import Mount
 
 # pip's setting -> the variables that say it to pip and to uv, and what separates its values for uv.
 _SETTINGS = {

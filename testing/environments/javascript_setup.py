@@ -19,7 +19,7 @@ from testing.environments.toolchains import require_toolchain
 from testing.errors import EnvironmentSetupError
 from testing.frameworks.framework import TestFramework
 from testing.frameworks.javascript import CACHES
-from testing.sandbox.mounts import Mount
+from testing.sandbox.confinement import Mount
 
 # Scripts of packages are how a hijacked one gets to run; hardly any package needs them, and who does need one says so
 # in testing.setup_command.

@@ -15,7 +15,7 @@ from testing.environments.record import PYTHON, VENV, has_module
 from testing.environments.setup import Setup
 from testing.errors import EnvironmentSetupError
 from testing.frameworks.framework import TestFramework
-from testing.sandbox.mounts import Mount, base_interpreter
+from testing.sandbox.confinement import Mount, base_interpreter
 from testing.sandbox.sandbox import SandboxResult
 
 _BABEL = "Babel==2.18.0"

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from testing.environments.toolchains import Language, require_toolchain
-from testing.sandbox.mounts import Mount
+from testing.sandbox.confinement import Mount
 from testing.sandbox.user import everything
 
 VENV = "/env/venv"

@@ -15,8 +15,8 @@ from testing.environments.record import Environment, keep_generated, listing
 from testing.environments.toolchains import Language
 from testing.errors import EnvironmentSetupError
 from testing.frameworks.framework import TestFramework
+from testing.sandbox.confinement import Mount
 from testing.sandbox.limits import SandboxLimits
-from testing.sandbox.mounts import Mount
 from testing.sandbox.sandbox import Sandbox, SandboxResult
 from testing.sandbox.user import discard
 

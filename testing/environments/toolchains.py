@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from testing.errors import EnvironmentSetupError
-from testing.sandbox.mounts import Mount
+from testing.sandbox.confinement import Mount
 
 Language = Literal["python", "node", "go", "rust"]
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from testing.environments.record import Environment
 from testing.environments.toolchains import Language
 from testing.results import Failure
-from testing.sandbox.mounts import Mount
+from testing.sandbox.confinement import Mount
 
 REPORT = "/out/report.xml"
 MESSAGE_LENGTH, TRACEBACK_LENGTH = 2000, 8000
@@ -101,6 +101,13 @@ class Report:
     failed: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     symptoms: list[Symptom] = field(default_factory=list)
+
+    def add(self, outcomes: Mapping[str, Collection[str]]) -> None:
+        """Add tests by id, with all that was said of each: "passed", "failed", "errors" or "skipped"."""
+        for test_id, said in outcomes.items():
+            self.test_ids.append(test_id)
+            worst = next(outcome for outcome in ("failed", "errors", "skipped", "passed") if outcome in said)
+            getattr(self, worst).append(test_id)
 
 
 Diagnosis = Callable[[Symptom, ProjectNames], Failure]

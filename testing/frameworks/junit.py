@@ -51,10 +51,7 @@ def read_report(path: Path, source: Path, modules: Sequence[str], *, python: boo
         report.symptoms += _symptoms(test_id, role, results)
         if len(outcomes) > MOST_TESTS:
             raise InvalidReport(f"The report holds more than {MOST_TESTS} tests.")
-    for test_id, found in outcomes.items():
-        report.test_ids.append(test_id)
-        worst = next(name for name in ("failed", "errors", "skipped", "passed") if name in found)
-        getattr(report, worst).append(test_id)
+    report.add(outcomes)
     return report
 
 

@@ -21,7 +21,7 @@ from testing.frameworks.framework import (
 )
 from testing.frameworks.junit import read_python_report
 from testing.results import Failure, FailureKind
-from testing.sandbox.mounts import Mount
+from testing.sandbox.confinement import Mount
 
 _PYTHON_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
 _INSIDE = "/opt/ai-agents"

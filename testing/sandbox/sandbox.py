@@ -20,9 +20,15 @@ from typing import Literal
 from monitoring import get_logger
 from testing.errors import RunKilled, SandboxUnavailable
 from testing.sandbox import canary
-from testing.sandbox.confinement import Confinement, closed_folder, find_bwrap, unconfined_launch
+from testing.sandbox.confinement import (
+    Confinement,
+    Mount,
+    base_interpreter,
+    closed_folder,
+    find_bwrap,
+    unconfined_launch,
+)
 from testing.sandbox.limits import SandboxLimits
-from testing.sandbox.mounts import Mount, base_interpreter
 from testing.sandbox.supervisor import KilledReason, Launch, Outcome, Supervisor
 from testing.sandbox.user import Identity, give, identity_for, take
 

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from agents.registered_names import registered_keys
+from agents.registry import registered_keys
 from config import ConfigError, ProjectPaths, json_schema, load_settings
 
 ROOT = Path(__file__).parents[2]

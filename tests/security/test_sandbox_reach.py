@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from testing import Environment, Mount, Sandbox, SandboxLimits, TestRunner, discard_folder
-from testing.sandbox.mounts import base_interpreter
+from testing.sandbox.confinement import base_interpreter
 from tests.testing.conftest import Probe, Tree
 
 pytestmark = pytest.mark.probe("hostile")

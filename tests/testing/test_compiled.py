@@ -10,9 +10,7 @@ import pytest
 from testing import Environment, EnvironmentManager, Sandbox, SandboxLimits, TestRunner
 from testing.environments.toolchains import find_toolchain
 from testing.errors import InvalidReport
-from testing.frameworks.cargo import cargo_command, read_cargo_report
-from testing.frameworks.compiled_diagnosis import diagnose_compiled
-from testing.frameworks.go import go_command, read_go_report
+from testing.frameworks.compiled import cargo_command, diagnose_compiled, go_command, read_cargo_report, read_go_report
 from testing.frameworks.registry import detect_framework
 from testing.sandbox.limits import GIB
 from tests.testing.conftest import Tree

@@ -9,8 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from testing import Mount, Sandbox, SandboxLimits, SandboxUnavailable
-from testing.sandbox.confinement import closed_folder, on_host
-from testing.sandbox.mounts import base_interpreter
+from testing.sandbox.confinement import base_interpreter, closed_folder, on_host
 from testing.sandbox.sandbox import sandbox_remedy
 from testing.sandbox.user import identity_for
 

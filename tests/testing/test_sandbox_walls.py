@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from testing import Mount, Sandbox, discard_folder
-from testing.sandbox.confinement import find_bwrap
-from testing.sandbox.mounts import base_interpreter
+from testing.sandbox.confinement import base_interpreter, find_bwrap
 from tests.testing.conftest import Probe
 
 SYSCALL = """

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from testing import Mount, RunKilled, Sandbox, SandboxLimits, discard_folder
-from testing.sandbox.mounts import base_interpreter
+from testing.sandbox.confinement import base_interpreter
 from tests.testing.conftest import Probe
 
 

@@ -8,8 +8,8 @@ from typing import Self
 from pydantic import BaseModel, Field, model_validator
 
 from monitoring import get_logger
+from testing import mutation
 from testing.inner_program import Place, run_program
-from testing.strength import mutation
 
 _log = get_logger(__name__)
 
