@@ -1,6 +1,6 @@
 """Running a project's tests: the sandbox, the project's environment, the test runner, and what a result means."""
 
-from testing.checkers import Checked, Finding
+from testing.checkers import CHECKERS, Checked, Finding
 from testing.environments.javascript_package import read_package
 from testing.environments.manager import EnvironmentManager
 from testing.environments.record import Environment
@@ -26,6 +26,7 @@ from testing.sandbox.user import discard as discard_folder
 from testing.tampering import Tampering, explain_tampering, tampering
 
 __all__ = [
+    "CHECKERS",
     "FRAMEWORKS",
     "MOST_RESULT_BYTES",
     "Checked",

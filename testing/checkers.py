@@ -69,6 +69,8 @@ class Checker:
 
     name: str
     """Also the module that the environment has to have."""
+    finds: Literal["types", "lint", "uncovered"]
+    """What its findings are: faults in types, other faults, or (as `executed`) what no test runs."""
     settings: tuple[tuple[str, str], ...]
     """Files that hold its settings, with the words that show it; empty where it needs none."""
     command: Callable[[Path, Environment], str]
@@ -204,9 +206,9 @@ _RUFF_SETTINGS = (("pyproject.toml", r"^\[tool\.ruff[.\]]"), ("ruff.toml", ""), 
 CHECKERS: Mapping[str, Checker] = {
     checker.name: checker
     for checker in (
-        Checker("ruff", _RUFF_SETTINGS, _ruff_command, _read_ruff),
-        Checker("mypy", _MYPY_SETTINGS, _mypy_command, _read_mypy),
-        Checker("coverage", (), _coverage_command, _read_coverage, framework="pytest"),
+        Checker("ruff", "lint", _RUFF_SETTINGS, _ruff_command, _read_ruff),
+        Checker("mypy", "types", _MYPY_SETTINGS, _mypy_command, _read_mypy),
+        Checker("coverage", "uncovered", (), _coverage_command, _read_coverage, framework="pytest"),
     )
 }
 """By name; a new checker is an entry here."""
