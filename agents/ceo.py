@@ -24,7 +24,7 @@ from llm import CallContext
 from memory import OWNER, Priority, Task, TaskType
 
 _FIRST_SENTENCE = re.compile(r"(?:`[^`\n]+`|[^`\n])+?(?=[.!?:](?:\s|$)|\n|$)")
-"""Without its full stop; one inside of code ends nothing."""
+"""Without its full stop; one inside code does not end it."""
 _PRIORITIES = {"high": Priority.HIGH, "medium": Priority.MEDIUM, "low": Priority.LOW}
 _FOUND = Priority.MEDIUM + 1
 """Priority of what nobody asked for: behind what the owner wants."""
@@ -136,8 +136,8 @@ def _of_idea(idea: TaskIdea, facts: Sequence[Fact]) -> list[PlannedTask]:
         worded = _fact_task(tested[0]).task
         # Where the work belongs is read from the words: those of code name the tested file first.
         title = worded.title if ".py" in idea.title else idea.title
-        told = f"{worded.description}\n\n{description}"
-        task = worded.model_copy(update={"title": title, "description": told, "priority": int(priority)})
+        text = f"{worded.description}\n\n{description}"
+        task = worded.model_copy(update={"title": title, "description": text, "priority": int(priority)})
     else:
         task = _task("fact", idea.title, description, priority, FACTS, others[0].digest)
     first = PlannedTask(task=task, facts=[fact.digest for fact in [*tested[:1], *others]], reason=idea.reason)
@@ -172,8 +172,8 @@ def _test_names(fact: Fact) -> list[str]:
 
 def _shown(fact: Fact) -> str:
     """A fact as a model sees it: one that could end the block it stands in cannot."""
-    told = f"- {fact.digest} [{fact.kind.value}] {_place(fact)}"[:_SHOWN]
-    return re.sub(r"<(?=\s*/?\s*data\b)", "‹", told, flags=re.IGNORECASE)
+    line = f"- {fact.digest} [{fact.kind.value}] {_place(fact)}"[:_SHOWN]
+    return re.sub(r"<(?=\s*/?\s*data\b)", "‹", line, flags=re.IGNORECASE)
 
 
 def _place(fact: Fact) -> str:
@@ -203,8 +203,8 @@ def normal(title: str) -> str:
 def is_same_work(title: str, description: str, known: Iterable[tuple[str, str]]) -> bool:
     """Whether one of the `known` (title, description) asks for the same.
 
-    Its title is the same, or it names the same code and says nearly the same. Work that names no code is told by its
-    title alone, since by their words "export" and "import" are hard to tell apart.
+    Its title is the same, or it names the same code and says nearly the same. Work that names no code is compared
+    by its title alone, since "export" and "import" tasks say nearly the same.
     """
     return any(_is_same((title, description), other) for other in known)
 
@@ -224,7 +224,7 @@ def _is_same(one: tuple[str, str], other: tuple[str, str]) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    """The telling words, sorted: their order means nothing."""
+    """The words that mean something, sorted: their order does not matter."""
     return sorted({word for word in _WORD.findall(text.lower()) if word not in _IDLE})
 
 

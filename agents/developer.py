@@ -24,7 +24,7 @@ class FileText:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What is told of the repository as a whole, before the task and the same in all of its prompts."""
+    """What prompts say about the repository as a whole: before the task, and the same in all of its prompts."""
 
     conventions: str = ""
     """How the project wants its code, from its own files."""
@@ -61,7 +61,7 @@ class CodeView:
     simple: bool = False
     """Whether the code is to be written in the simplest way, one plain statement after the other."""
     earlier_approaches: int = 0
-    """How many did not succeed. Told in each attempt, so that no two approaches are asked the same."""
+    """How many have failed. Each prompt says it, so that no two approaches get the same prompt."""
 
 
 class DeveloperAgent(BaseAgent):

@@ -77,11 +77,11 @@ class SampledDeveloper:
 
 
 def _wanted(requirements: Requirements) -> str:
-    names = [_told(name) for name in requirements.symbols[:3]]
+    names = [_described(name) for name in requirements.symbols[:3]]
     return " and ".join(names) if names else "the new or changed functions"
 
 
-def _told(name: str) -> str:
+def _described(name: str) -> str:
     owner, _, method = name.rpartition(".")
     return f"the method `{method}` of the class `{owner}`" if owner else f"the function `{name}`"
 

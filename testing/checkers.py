@@ -44,7 +44,7 @@ Formatter = Literal["ruff", "black"]
 
 
 class Finding(BaseModel):
-    """What a checker says of one place. `path` is relative to the project; `rule` is the checker's name for it."""
+    """What a checker says about one place. `path` is relative to the project; `rule` is the checker's name for it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -65,14 +65,14 @@ class Checked(BaseModel):
 
 @dataclass(frozen=True)
 class Checker:
-    """One checker; `CHECKERS` holds those there are."""
+    """One checker; `CHECKERS` lists all."""
 
     name: str
     """Also the module that the environment has to have."""
     finds: Literal["types", "lint", "uncovered"]
     """What its findings are: faults in types, other faults, or (as `executed`) what no test runs."""
     settings: tuple[tuple[str, str], ...]
-    """Files that hold its settings, with the words that show it; empty where it needs none."""
+    """Files that may hold its settings, with a pattern that shows that they do; empty where it needs none."""
     command: Callable[[Path, Environment], str]
     """The shell command that checks the sources in a folder and reports to `_REPORT`."""
     read: Callable[[str], Checked]
@@ -117,7 +117,7 @@ def run_checker(
             label=label,
         )
         if ended.killed_reason:
-            return Checked(problem=f"{checker} was ended: {ended.killed_reason}")
+            return Checked(problem=f"{checker} was killed: {ended.killed_reason}")
         report = _written(out / Path(_REPORT).name, _MOST_BYTES)
     finally:
         discard(out)
@@ -175,7 +175,7 @@ def _read_ruff(report: str) -> Checked:
 
 def _read_mypy(report: str) -> Checked:
     if not report.rstrip().endswith(("exit 0", "exit 1")):
-        raise ValueError("mypy did not come to its end")
+        raise ValueError("mypy did not finish")
     found = [match for line in report.splitlines() if (match := _MYPY_LINE.match(line))]
     return Checked(
         findings=[
@@ -195,8 +195,8 @@ def _read_coverage(report: str) -> Checked:
     return Checked(
         executed=[
             (str(path), str(name))
-            for path, told in files.items()
-            for name, function in told["functions"].items()
+            for path, file in files.items()
+            for name, function in file["functions"].items()
             if name and function["executed_lines"]
         ]
     )

@@ -1,4 +1,4 @@
-"""Runs a project's tests in the sandbox and says what came of it."""
+"""Runs a project's tests in the sandbox and reports the result."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class TestRunner:
         self._test_command = test_command or ""
 
     def prepare(self, run_folder: Path, environment: Environment) -> None:
-        """Make an exported tree ready to be run in: generated files laid in, all handed to the sandbox's user."""
+        """Make an exported tree ready for a run: copy the generated files in, hand everything to the sandbox's user."""
         environment.lay_generated(run_folder)
         if self._sandbox.probe().tier not in _CONFINED_TIERS:
             environment.link_packages(run_folder)
@@ -109,7 +109,7 @@ class TestRunner:
     def check(
         self, source: Path, environment: Environment, checker: str, *, timeout: float = 300.0, label: str = ""
     ) -> Checked | None:
-        """What one of the project's own checkers says of the run folder `source`; None where the project has no
+        """What one of the project's own checkers says about the run folder `source`; None where the project has no
         settings for it or its environment lacks it.
 
         Raises SandboxUnavailable when nothing may be run.
@@ -154,7 +154,7 @@ class TestRunner:
 
 
 def variables_of(sandbox: Sandbox, source: Path, environment: Environment) -> dict[str, str]:
-    """What a project's code sees of the environment: the same in every run, so that a second one answers the same."""
+    """Environment variables of a project's code: the same in every run, so that every run gives the same result."""
     if environment.language != "python":
         return _other_variables(environment)
     variables = {
@@ -169,7 +169,7 @@ def variables_of(sandbox: Sandbox, source: Path, environment: Environment) -> di
     }
     paths = ["/work/src"] if (source / "src").is_dir() and not environment.editable else []
     if sandbox.probe().tier not in _CONFINED_TIERS:
-        paths = ["/work/src", "/work"]  # an editable installation points to /work, which is not there then
+        paths = ["/work/src", "/work"]  # an editable installation points to /work, which does not exist there
     return variables | ({"PYTHONPATH": ":".join(paths)} if paths else {})
 
 
@@ -240,15 +240,15 @@ def _problem(ended: SandboxResult, framework: str, report: Report, unreadable: s
         return f"The tests did not end within {ended.seconds:.0f} s and were killed."
     if ended.killed_reason is not None:
         return f"The tests were killed: {ended.killed_reason}."
-    told = explain_exit(framework, ended.exit_code)
+    meaning = explain_exit(framework, ended.exit_code)
     if unreadable is not None:
-        return f"{unreadable} {told or f'Exit code {ended.exit_code} proves nothing without it'}."
+        return f"{unreadable} {meaning or f'Exit code {ended.exit_code} proves nothing without it'}."
     if report.symptoms:
         return None
     if not report.test_ids:
-        return f"No test was found: {told}." if told else "No test was found."
+        return f"No test was found: {meaning}." if meaning else "No test was found."
     if not report.passed:
         return "Every test was skipped."
     if ended.exit_code != 0:
-        return f"Every reported test passed, but {told or f'the exit code is {ended.exit_code}'}."
+        return f"Every reported test passed, but {meaning or f'the exit code is {ended.exit_code}'}."
     return None

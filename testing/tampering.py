@@ -74,7 +74,7 @@ def tampering(path: str, before: str | None, after: str) -> list[Tampering]:
 
 
 def explain_tampering(found: list[Tampering]) -> str:
-    """What its author is told."""
+    """The message to the author of the change."""
     marks = "\n".join(f"- {mark}" for mark in found[:5])
     return f"the change was refused before any test was run; write the code without this:\n{marks}"
 
@@ -237,7 +237,7 @@ def _javascript_marks(path: str, text: str) -> Iterator[Tampering]:
 
 
 class TestFiles:
-    """The tests below a run folder and what they read their settings from, as they are now."""
+    """The tests of a run folder and the files with their settings, as they are now."""
 
     __test__ = False
 
@@ -247,13 +247,13 @@ class TestFiles:
         self._digests = {path: digest for path in files if (digest := _digest(path))}
 
     def changed(self) -> list[str]:
-        """Those that are not as they were, relative to the run folder."""
+        """The files that have changed since, relative to the run folder."""
         found = [path for path, digest in self._digests.items() if _digest(path) != digest]
         return sorted(path.relative_to(self._source).as_posix() for path in found)
 
 
 def _digest(path: Path) -> str | None:
-    """Of a regular file that is not too large; what stands there may have become anything."""
+    """The digest of a regular file that is not too large; code may have put anything else in its place."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, ValidationError
 from testing.environments.javascript_package import read_package
 from testing.errors import InvalidReport
 from testing.frameworks.framework import (
-    LONGEST_TOLD,
+    LONGEST_OUTPUT,
     MESSAGE_LENGTH,
     MOST_TESTS,
     TRACEBACK_LENGTH,
@@ -80,7 +80,7 @@ def read_go_report(path: Path, source: Path) -> Report:
         folder = package.removeprefix(module).strip("/") or "."
         test_id = f"{folder}::{event.test}" if event.test else folder
         if event.action in ("output", "build-output"):
-            printed[test_id] = (printed[test_id] + event.output)[-LONGEST_TOLD:]
+            printed[test_id] = (printed[test_id] + event.output)[-LONGEST_OUTPUT:]
         elif event.action in ("pass", "fail", "skip"):
             outcomes[test_id] = event.action
         if len(outcomes) > MOST_TESTS:
@@ -169,13 +169,13 @@ def read_cargo_report(path: Path) -> Report:
         if failed is None:
             raise InvalidReport("cargo test printed neither tests nor an error.")
         place = _BUILD_PLACE.search(text)
-        error = failed[0][:LONGEST_TOLD]
+        error = failed[0][:LONGEST_OUTPUT]
         report.symptoms.append(Symptom(place[1] if place else "Cargo.toml", error, error, collected=False))
     return report
 
 
 def _read_target(file: str, text: str, outcomes: dict[str, set[str]], symptoms: list[Symptom]) -> None:
-    details = {found["name"]: found["text"].strip()[:LONGEST_TOLD] for found in _DETAIL.finditer(text)}
+    details = {found["name"]: found["text"].strip()[:LONGEST_OUTPUT] for found in _DETAIL.finditer(text)}
     for found in _TEST.finditer(text):
         test_id = f"{file}::{found['name']}"
         outcomes[test_id].add(_OUTCOMES[found["outcome"]])

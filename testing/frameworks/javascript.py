@@ -18,7 +18,7 @@ from testing.environments.javascript_package import Package, read_package
 from testing.errors import InvalidReport
 from testing.frameworks.declared import JAVASCRIPT_SUFFIXES
 from testing.frameworks.framework import (
-    LONGEST_TOLD,
+    LONGEST_OUTPUT,
     MESSAGE_LENGTH,
     MOST_TESTS,
     TRACEBACK_LENGTH,
@@ -191,12 +191,12 @@ def read_javascript_report(path: Path, source: Path) -> Report:
             test_id = f"{name}::{' > '.join([*case.ancestorTitles, case.title])}"
             outcomes[test_id].add(case.status if case.status in ("passed", "failed") else "skipped")
             if case.status == "failed":
-                told = (case.failureMessages or ["failed"])[0][:LONGEST_TOLD]
-                report.symptoms.append(Symptom(test_id, told, told))
+                message = (case.failureMessages or ["failed"])[0][:LONGEST_OUTPUT]
+                report.symptoms.append(Symptom(test_id, message, message))
             if len(outcomes) > MOST_TESTS:
                 raise InvalidReport(f"The report holds more than {MOST_TESTS} tests.")
         if file.status == "failed" and not any(case.status == "failed" for case in file.assertionResults):
-            message = (file.message or "the file could not be run")[:LONGEST_TOLD]
+            message = (file.message or "the file could not be run")[:LONGEST_OUTPUT]
             report.symptoms.append(Symptom(name, message, message, collected=False))
     report.add(outcomes)
     return report
@@ -205,16 +205,16 @@ def read_javascript_report(path: Path, source: Path) -> Report:
 def diagnose_javascript(symptom: Symptom) -> Failure:
     """The failure with its kind, what is missing, and the project's part of its stack.
 
-    A call of what is undefined counts as missing: it is how JavaScript says that a function is not there. Whether it is
-    the function under test, the test's author has seen to by calling nothing else that does not exist.
+    A call of what is undefined counts as missing: it is how JavaScript says that a function is not there. It is
+    the function under test, since the test calls nothing else that does not exist.
     """
-    told = symptom.text.strip()
-    name, message = _error(told)
+    text = symptom.text.strip()
+    name, message = _error(text)
     kind: FailureKind = "error" if symptom.collected else "collection"
     missing = _missing(message)
     if missing:
         kind = "missing"
-    elif _CLAIM.search(told[:400]):
+    elif _CLAIM.search(text[:400]):
         kind = "assertion"
     elif name == "SyntaxError" or _UNPARSED.search(message):
         kind = "syntax"
@@ -222,20 +222,20 @@ def diagnose_javascript(symptom: Symptom) -> Failure:
         test_id=symptom.test_id,
         kind=kind,
         message=(f"{name}: {message}" if name and not message.startswith(name) else message)[:MESSAGE_LENGTH],
-        traceback=_project_lines(told)[:TRACEBACK_LENGTH],
+        traceback=_project_lines(text)[:TRACEBACK_LENGTH],
         missing=missing,
-        location=_location(told),
+        location=_location(text),
     )
 
 
-def _error(told: str) -> tuple[str, str]:
+def _error(text: str) -> tuple[str, str]:
     """Type and message; of a file that did not load the printed text begins with an excerpt of the source."""
-    lines = [line.strip() for line in told.splitlines()]
+    lines = [line.strip() for line in text.splitlines()]
     for number, line in enumerate(lines):
         if found := _TYPE.match(line):
-            rest = _without_frames("\n".join(told.splitlines()[number + 1 :]))
+            rest = _without_frames("\n".join(text.splitlines()[number + 1 :]))
             return found["name"], f"{found['rest']}\n{rest}".strip()
-    return "", _without_frames(told)
+    return "", _without_frames(text)
 
 
 def _missing(message: str) -> str | None:
@@ -259,8 +259,8 @@ def _project_path(match: re.Match[str]) -> str | None:
     return None if path.startswith(("/", "..", "node:")) or "node_modules/" in path else path
 
 
-def _location(told: str) -> str | None:
-    for line in told.splitlines():
+def _location(text: str) -> str | None:
+    for line in text.splitlines():
         if (found := _frame(line)) and (path := _project_path(found)):
             return f"{path}:{found['line']}"
     return None
@@ -271,10 +271,10 @@ def _frame(line: str) -> re.Match[str] | None:
     return _FRAME.match(line) if len(line) <= _LONGEST_FRAME else None
 
 
-def _project_lines(told: str) -> str:
-    """`told` without the frames of node, of packages and of the runner."""
+def _project_lines(text: str) -> str:
+    """`text` without the frames of node, of packages and of the runner."""
     kept = []
-    for line in told.splitlines():
+    for line in text.splitlines():
         found = _frame(line)
         if (
             _NODE_FRAME.match(line)

@@ -1,4 +1,4 @@
-"""The test frameworks there are. A new one is a file beside this one and a line in `FRAMEWORKS`."""
+"""The registered test frameworks. A new one is a file beside this one and a line in `FRAMEWORKS`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ package.json before the manifests of Go and Rust; tests for node's runner withou
 
 
 def detect_framework(source: Path) -> str:
-    """The name of the framework that the repository at `source` uses; pytest where nothing tells."""
+    """The name of the framework that the repository at `source` uses; pytest where none is recognised."""
     return next((name for name, framework in FRAMEWORKS.items() if framework.recognises(source)), PYTEST.name)
 
 

@@ -5,7 +5,7 @@
 The task: `module` (name) and `source` (its text), `functions` (names; of a method `Class.method`), `tests` (bodies, one
 assertion each), `samples` (the module with other solutions), `most` mutants and `seconds` for them. The result: `holds`
 (which tests the code passes), `kills` (for each test the mutants that it is the first to fail), `total`, `killed`,
-`survivors`, and `distinguishing` (calls that would tell a survivor from the code).
+`survivors`, and `distinguishing` (calls that would distinguish a survivor from the code).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LONGEST_LINE = 200
 _MOST_CASES = 3
 _MOST_ALIVE = 12
 _LONGEST_CALL = 600
-"""Of what is told; longer ones would be refused, and all the rest with them. Values are bounded by the jury."""
+"""A longer one in the answer would be refused, and the whole answer with it. The jury bounds the values."""
 _MOST_VOTERS = 8
 """Each of them is asked for a further call, which may take it its whole time."""
 
@@ -111,13 +111,13 @@ class Examination:
             self.further = distinguishing(juries[0], name, self._tests, self._code, alive, samples, self._tree)
 
     def _juries(self) -> list[Jury]:
-        """One for every few tests, with the time that mutants may take, after each has heard the accepted code."""
+        """One for every few tests, with the time that a mutant may take: measured with the accepted code."""
         found = []
         names = list(dict.fromkeys(name.partition(".")[0] for name in self._functions))
         for begin in range(0, len(self._tests), MOST_TESTS):
             tests = self._tests[begin : begin + MOST_TESTS]
             jury = Jury(self._module, names[0], tests, also=names[1:], seconds=_FIRST_SECONDS)
-            jury.passed(self._code, 0)  # what is imported at the first time must not count
+            jury.passed(self._code, 0)  # imports at the first time must not count
             begun = time.monotonic()
             passed = jury.passed(self._code, 0)
             took = time.monotonic() - begun
@@ -162,7 +162,7 @@ def distinguishing(
     samples: Sequence[CodeType],
     tree: ast.Module,
 ) -> list[Further]:
-    """Few calls of `name` that together tell as many of the mutants `alive` from the `accepted` code as can be.
+    """Few calls of `name` that together distinguish as many mutants of `alive` from the `accepted` code as possible.
 
     They are those of `tests` with other arguments. What the accepted code gives for them is no more than its opinion,
     so those of `samples` that pass every test are asked, too.
@@ -181,9 +181,9 @@ def distinguishing(
     while left and len(found) < _MOST_CASES:
         # An error that nobody stated may be an accident.
         valued = [not outcome & RAISED for outcome in mine]
-        told = [sum(theirs[place] != mine[place] for theirs in left) * valued[place] for place in range(len(asked))]
-        place = max(range(len(asked)), key=told.__getitem__)
-        if not told[place]:
+        noticed = [sum(theirs[place] != mine[place] for theirs in left) * valued[place] for place in range(len(asked))]
+        place = max(range(len(asked)), key=noticed.__getitem__)
+        if not noticed[place]:
             break
         expected = jury.shown(accepted, place)
         left = [theirs for theirs in left if theirs[place] == mine[place]]

@@ -56,7 +56,7 @@ _EITHER_WAY = {
     "hasattr",
     "getattr",
 }
-"""Calls that do the same with their arguments the other way round, or nothing any more."""
+"""Calls that do the same with their arguments swapped, or always fail."""
 _LEFT_ALONE = {"annotation", "returns", "decorator_list", "type_params", "format_spec", "msg"}
 """Fields whose content no test is about."""
 _DROPPED = (ast.Expr, ast.AugAssign, ast.If, ast.For, ast.While, ast.Raise, ast.Continue, ast.Break, ast.Delete)

@@ -1,6 +1,6 @@
 """How a command is launched: confined by bubblewrap (tiers 1 and 2), or on the host itself (tier 4).
 
-Every option of bubblewrap stands for a probe that got through without it: see "The command that passed" in
+Every option of bubblewrap is there because a probe got through without it: see "The command that passed" in
 research/sandbox.md.
 """
 
@@ -251,7 +251,7 @@ def unconfined_launch(
     """`command` on the host itself with a clean environment, rlimits and a session of its own, nothing more.
 
     There are no mounts here, so the constant paths of the sandbox (/work, /env, /out) are written back to host paths.
-    `limits` None leaves even the rlimits and the change of user away.
+    With `limits` None there are no rlimits and no change of user either.
 
     Raises SandboxUnavailable when the user to drop to cannot reach one of the folders.
     """
