@@ -1,9 +1,9 @@
 """Running a project's tests: the sandbox, the project's environment, the test runner, and what a result means."""
 
 from testing.checkers import CHECKERS, Checked, Finding
-from testing.environments.javascript_package import read_package
+from testing.environments.environment import Environment
 from testing.environments.manager import EnvironmentManager
-from testing.environments.record import Environment
+from testing.environments.package_json import read_package
 from testing.environments.toolchains import Language, find_toolchain, remedy_for
 from testing.errors import (
     EnvironmentSetupError,
@@ -12,9 +12,8 @@ from testing.errors import (
     RunKilled,
     SandboxUnavailable,
 )
-from testing.frameworks.declared import declared_tests, has_tests, only_tests
+from testing.frameworks.declared_tests import declared_tests, has_tests, only_tests
 from testing.frameworks.registry import FRAMEWORKS, detect_framework
-from testing.inner_program import MOST_RESULT_BYTES, Place, run_program
 from testing.mutation_program import Mutation, MutationTask, Survivor, mutate
 from testing.results import Failure, TestCounts, TestResult
 from testing.runner import TestRunner
@@ -23,6 +22,7 @@ from testing.sandbox.limits import SandboxLimits
 from testing.sandbox.sandbox import Sandbox, SandboxResult
 from testing.sandbox.supervisor import end_orphans
 from testing.sandbox.user import discard as discard_folder
+from testing.sandboxed_program import MOST_RESULT_BYTES, Place, run_program
 from testing.tampering import Tampering, explain_tampering, tampering
 
 __all__ = [

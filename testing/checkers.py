@@ -18,7 +18,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from testing.environments.record import Environment
+from testing.environments.environment import Environment
 from testing.errors import InvalidReport
 from testing.frameworks.junit import report_text
 from testing.frameworks.python import pytest_options

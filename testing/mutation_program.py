@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from monitoring import get_logger
 from testing import mutation
-from testing.inner_program import Place, run_program
+from testing.sandboxed_program import Place, run_program
 
 _log = get_logger(__name__)
 

@@ -8,17 +8,17 @@ from pathlib import Path
 
 from monitoring import get_logger
 from testing.checkers import Checked, formatter_of, is_configured, run_checker, run_formatter
-from testing.environments.record import VENV, Environment
+from testing.environments.environment import VENV, Environment
 from testing.environments.toolchains import require_toolchain
 from testing.errors import InvalidReport
 from testing.frameworks.framework import ProjectNames, Report, Selected, TestCommand, Written
 from testing.frameworks.javascript import CACHES
 from testing.frameworks.registry import FRAMEWORKS, command_for, explain, explain_exit
-from testing.inner_program import Place
 from testing.results import Failure, TestCounts, TestResult
 from testing.sandbox.confinement import Mount
 from testing.sandbox.sandbox import Sandbox, SandboxResult
 from testing.sandbox.user import discard, everything
+from testing.sandboxed_program import Place
 from testing.tampering import TestFiles
 
 _log = get_logger(__name__)

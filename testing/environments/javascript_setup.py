@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from testing.environments.javascript_package import dependency_files, has_lock, read_package
+from testing.environments.package_json import dependency_files, has_lock, read_package
 from testing.environments.setup import Setup
 from testing.environments.toolchains import require_toolchain
 from testing.errors import EnvironmentSetupError

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from monitoring import get_logger
 from testing.environments.compiled_setup import GoSetup, RustSetup
-from testing.environments.dependencies import content_hash
+from testing.environments.environment import Environment
 from testing.environments.javascript_setup import NodeSetup
+from testing.environments.python_dependencies import content_hash
 from testing.environments.python_setup import PythonSetup
-from testing.environments.record import Environment
 from testing.environments.setup import Progress, Setup
 from testing.environments.toolchains import Language
 from testing.errors import EnvironmentSetupError

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from testing.environments.dependencies import Dependencies, read_dependencies, version_variables
+from testing.environments.environment import PYTHON, VENV, has_module
 from testing.environments.index_settings import IndexSettings
-from testing.environments.record import PYTHON, VENV, has_module
+from testing.environments.python_dependencies import Dependencies, read_dependencies, version_variables
 from testing.environments.setup import Setup
 from testing.errors import EnvironmentSetupError
 from testing.frameworks.framework import TestFramework

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from testing.environments.environment import Environment, keep_generated, listing
 from testing.environments.index_settings import IndexSettings, index_settings
-from testing.environments.record import Environment, keep_generated, listing
 from testing.environments.toolchains import Language
 from testing.errors import EnvironmentSetupError
 from testing.frameworks.framework import TestFramework

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, Field, ValidationError
 
-from testing.environments.javascript_package import read_package
+from testing.environments.package_json import read_package
 from testing.errors import InvalidReport
 from testing.frameworks.framework import (
     LONGEST_OUTPUT,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from testing.environments.record import Environment
+from testing.environments.environment import Environment
 from testing.environments.toolchains import Language
 from testing.results import Failure
 from testing.sandbox.confinement import Mount

@@ -14,9 +14,9 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from testing.environments.javascript_package import Package, read_package
+from testing.environments.package_json import Package, read_package
 from testing.errors import InvalidReport
-from testing.frameworks.declared import JAVASCRIPT_SUFFIXES
+from testing.frameworks.declared_tests import JAVASCRIPT_SUFFIXES
 from testing.frameworks.framework import (
     LONGEST_OUTPUT,
     MESSAGE_LENGTH,

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from testing.environments.javascript_package import read_package
-from testing.environments.record import Environment
+from testing.environments.environment import Environment
+from testing.environments.package_json import read_package
 from testing.frameworks.framework import (
     MESSAGE_LENGTH,
     REPORT,

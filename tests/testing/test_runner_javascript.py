@@ -11,7 +11,7 @@ import pytest
 
 from testing import Environment, EnvironmentManager, EnvironmentSetupError, Sandbox, SandboxLimits, TestRunner
 from testing.environments.toolchains import find_toolchain
-from testing.frameworks.declared import declared_tests
+from testing.frameworks.declared_tests import declared_tests
 from testing.frameworks.javascript import diagnose_javascript, read_javascript_report
 from testing.frameworks.registry import detect_framework
 from testing.sandbox.limits import MIB
