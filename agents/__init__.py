@@ -1,12 +1,11 @@
 """Who is on the team, what each is asked and what each answers. Agents think; they touch neither files nor git."""
 
-from agents.answers import Escalation, Report, Requirements, Review, TaskIdea, TestCase
-from agents.base import ACCEPTED_SCORE, Ask, BaseAgent, Work
-from agents.ceo import CEOAgent, Situation, is_decidable
-from agents.developer import DeveloperAgent
+from agents.answers import Escalation, Report, Requirements, Review, TestCase
+from agents.base import Ask, BaseAgent, Work
+from agents.ceo import CEOAgent, Situation, is_decidable, is_same_work
+from agents.developer import Begun, CodeView, DeveloperAgent, FileText, Surroundings
 from agents.errors import AgentError, UnusableAnswer
-from agents.planning.facts import DECIDABLE, FACTS, Fact, FactKind, PlannedTask
-from agents.planning.similarity import is_same_work
+from agents.facts import DECIDABLE, FACTS, Fact, FactKind, PlannedTask
 from agents.product import ProductAgent, module_name
 from agents.qa import QAAgent, contradicting, missing_case
 from agents.registry import ROLES, agent_names
@@ -16,10 +15,8 @@ from agents.stated.owner_tests import cases_in
 from agents.stated.properties import property_tests
 from agents.stated.rendering import render_test_file
 from agents.tech_lead import ChangeFacts, Setback, TechLeadAgent
-from agents.views import Begun, CodeView, FileText, Surroundings
 
 __all__ = [
-    "ACCEPTED_SCORE",
     "DECIDABLE",
     "FACTS",
     "ROLES",
@@ -46,7 +43,6 @@ __all__ = [
     "Setback",
     "Situation",
     "Surroundings",
-    "TaskIdea",
     "TechLeadAgent",
     "TestCase",
     "TestFile",

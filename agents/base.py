@@ -31,9 +31,9 @@ class Work:
 
 
 def stated(task: Task, *, fenced: bool = True) -> dict[str, str | bool]:
-    """What prompts say of a task. What did not come from the owner stands in a data block, as everything else that the
-    repository or a model says; a model that does not judge can do no more than write what code asks it for and is shown
-    the plain words (`fenced` is False).
+    """What prompts say about a task. What did not come from the owner stands in a data block, like everything else that
+    the repository or a model says. A model that does not judge only writes what code asks for, and sees the plain words
+    (`fenced` is False).
     """
     return {"title": task.title, "description": task.description, "foreign": task.source != OWNER and fenced}
 
@@ -75,7 +75,7 @@ class BaseAgent:
         step: Callable[[str, Callable[[], Report]], Report],
         judge: Callable[[str, Callable[[], Review]], Review],
     ) -> Work:
-        """Answer an analysis task; check the answer; correct it up to `attempts` times, then start anew.
+        """Answer an analysis task; check the answer; correct it up to `attempts` times, then start over.
 
         `step` and `judge` run one model call each as a durable step of the given name.
         A model whose judgement means nothing is not asked to judge itself.
@@ -111,7 +111,7 @@ class BaseAgent:
         return self._structured(prompt, Review, context, temperature=0.0)
 
     def _prompt(self, template: str, task: Task, **values: object) -> str:
-        """A prompt about `task`, as this agent's model is told of it."""
+        """A prompt about `task`, as this agent's model sees it."""
         return render(template, **stated(task, fenced=self.profile.judges), **values)
 
     def _structured(

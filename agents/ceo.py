@@ -1,32 +1,49 @@
-"""The CEO: decides what is next. Stated work and facts are read by code; a model orders, merges and words facts, and
-adds ideas. A small model is not asked about facts: code words those that a test can decide."""
+"""The CEO: decides what is next.
+
+Code reads stated work and facts; a model orders, merges and words facts, and adds ideas. A small model is not asked
+about facts: code words those that a test can decide. Whether two pieces of work are the same in other words, code
+decides, too: no model can argue with it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 from agents.answers import TaskIdea
 from agents.answers import TaskIdeas as Ideas
+from agents.backlog import backlog_items
 from agents.base import BaseAgent
-from agents.planning.backlog import backlog_items
-from agents.planning.facts import FACTS, Fact, FactKind, PlannedTask
-from agents.planning.similarity import is_same_work, normal
+from agents.facts import FACTS, Fact, FactKind, PlannedTask
 from agents.prompts import render
 from agents.stated.examples import stated_examples
 from llm import CallContext
 from memory import OWNER, Priority, Task, TaskType
 
 _FIRST_SENTENCE = re.compile(r"(?:`[^`\n]+`|[^`\n])+?(?=[.!?:](?:\s|$)|\n|$)")
-"""Without its full stop; one inside of code ends nothing."""
+"""Without its full stop; one inside code does not end it."""
 _PRIORITIES = {"high": Priority.HIGH, "medium": Priority.MEDIUM, "low": Priority.LOW}
 _FOUND = Priority.MEDIUM + 1
 """Priority of what nobody asked for: behind what the owner wants."""
 _TITLE_LENGTH = 80
 _SHOWN = 500
 """Characters of a fact in a prompt."""
+_WORD = re.compile(r"[a-z0-9_]+")
+_NAME = re.compile(r"`\s*([A-Za-z_][\w.]*)|\b([A-Za-z_]\w*)\(|\b(\w*[a-z0-9]_\w+)\b|\b([a-z]+[A-Z]\w*)\b")
+_IDLE = frozenset(
+    re.findall(
+        r"\w+",
+        """a an the to of in for and with that it its this on by as is be so new function method class support task
+        add adds create implement write make introduce provide define build let""",
+    )
+)
+_SAME_TITLES, _SAME_TEXTS = 0.85, 0.9
+"""How alike titles alone, or titles with descriptions, must be."""
+_COMPARED = 600
+"""Characters of a description that are compared: what is wanted stands at its beginning."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +136,8 @@ def _of_idea(idea: TaskIdea, facts: Sequence[Fact]) -> list[PlannedTask]:
         worded = _fact_task(tested[0]).task
         # Where the work belongs is read from the words: those of code name the tested file first.
         title = worded.title if ".py" in idea.title else idea.title
-        told = f"{worded.description}\n\n{description}"
-        task = worded.model_copy(update={"title": title, "description": told, "priority": int(priority)})
+        text = f"{worded.description}\n\n{description}"
+        task = worded.model_copy(update={"title": title, "description": text, "priority": int(priority)})
     else:
         task = _task("fact", idea.title, description, priority, FACTS, others[0].digest)
     first = PlannedTask(task=task, facts=[fact.digest for fact in [*tested[:1], *others]], reason=idea.reason)
@@ -155,8 +172,8 @@ def _test_names(fact: Fact) -> list[str]:
 
 def _shown(fact: Fact) -> str:
     """A fact as a model sees it: one that could end the block it stands in cannot."""
-    told = f"- {fact.digest} [{fact.kind.value}] {_place(fact)}"[:_SHOWN]
-    return re.sub(r"<(?=\s*/?\s*data\b)", "‹", told, flags=re.IGNORECASE)
+    line = f"- {fact.digest} [{fact.kind.value}] {_place(fact)}"[:_SHOWN]
+    return re.sub(r"<(?=\s*/?\s*data\b)", "‹", line, flags=re.IGNORECASE)
 
 
 def _place(fact: Fact) -> str:
@@ -176,3 +193,51 @@ def _task(kind: str, title: str, description: str, priority: int, source: str, d
         priority=int(priority),
         source=source,
     )
+
+
+def normal(title: str) -> str:
+    """A title without case, marks and blanks."""
+    return re.sub(r"\W+", " ", title).strip().lower()
+
+
+def is_same_work(title: str, description: str, known: Iterable[tuple[str, str]]) -> bool:
+    """Whether one of the `known` (title, description) asks for the same.
+
+    Its title is the same, or it names the same code and says nearly the same. Work that names no code is compared
+    by its title alone, since "export" and "import" tasks say nearly the same.
+    """
+    return any(_is_same((title, description), other) for other in known)
+
+
+def _is_same(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    if normal(one[0]) == normal(other[0]):
+        return True
+    names = _names(one)
+    if names != _names(other):
+        return False
+    if _alike(_words(one[0]), _words(other[0])) >= _SAME_TITLES:
+        return True
+    if not names:
+        return False
+    first, second = (_words(f"{title} {description[:_COMPARED]}") for title, description in (one, other))
+    return _alike(first, second) >= _SAME_TEXTS
+
+
+def _words(text: str) -> list[str]:
+    """The words that mean something, sorted: their order does not matter."""
+    return sorted({word for word in _WORD.findall(text.lower()) if word not in _IDLE})
+
+
+def _alike(one: list[str], other: list[str]) -> float:
+    """0 to 1 by the characters the two have in common."""
+    if not one or not other:
+        return 0.0
+    return SequenceMatcher(None, " ".join(one), " ".join(other), autojunk=False).ratio()
+
+
+def _names(work: tuple[str, str]) -> set[str]:
+    """Names of code in the title, or the first one of the description where the title has none."""
+    found = [next(group for group in match.groups() if group).lower() for match in _NAME.finditer(work[0])]
+    if not found and (match := _NAME.search(work[1])):
+        found = [next(group for group in match.groups() if group).lower()]
+    return set(found)

@@ -45,7 +45,7 @@ class ProductAgent(BaseAgent):
         """Requirements as far as the task's own words settle them; None when the file remains open.
 
         `files`: repository paths of the project's source files; `symbols`: defined name -> path. What the words leave
-        open, tests that the owner gave may tell: they import what they test.
+        open, the owner's tests may show: they import what they test.
         """
         text = f"{task.title}\n{task.description}"
         if _in_javascript(text, files):
@@ -87,7 +87,7 @@ def wanted_symbols(text: str) -> list[str]:
     for example in stated_examples(text):
         found += [name.split(".")[-1] for name in called_names(example)]
     known = set(sys.stdlib_module_names) | set(dir(builtins)) | _STDLIB_CALLABLES
-    # A method said with its class says it all: neither of the two is wanted besides.
+    # A method named with its class is enough: neither of the two is wanted by itself.
     known |= {part for name in found if "." in name for part in name.split(".")}
     return [name for name in dict.fromkeys(found) if name not in known]
 
@@ -166,8 +166,8 @@ def _with_tested(
     files: Sequence[str],
     symbols: Mapping[str, str],
 ) -> Requirements:
-    """`found`, and what the owner's tests show besides: functions of its file that the words name only (an option is
-    told of with the function that reads it), and names wanted of other files.
+    """`found`, and what the owner's tests show in addition: functions of its file that the words only name (an option
+    is described with the function that reads it), and names wanted of other files.
     """
     if not tested:
         return found

@@ -1,8 +1,15 @@
-"""The roles there are. To add one: write its class in a file of this folder, register it here, give it a stage in a
-flow. Its name, its title and its duty stand in the class.
+"""What is registered by name: the roles there are, and the names in `config.yaml` that a registry decides on.
+
+To add a role, write its class in a file of this folder, register it here, and give it a stage in a flow. Its name, its
+title and its duty stand in the class. Names are checked here, when a command loads the configuration, because `config/`
+knows no registry.
 """
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from agents.base import BaseAgent
 from agents.ceo import CEOAgent
@@ -10,6 +17,9 @@ from agents.developer import DeveloperAgent
 from agents.product import ProductAgent
 from agents.qa import QAAgent
 from agents.tech_lead import TechLeadAgent
+from config import ConfigError, ConfigProblem, Settings
+from llm import model_name_problems, provider_names
+from testing import FRAMEWORKS
 
 ROLES: dict[str, type[BaseAgent]] = {
     CEOAgent.name: CEOAgent,
@@ -27,3 +37,50 @@ PLANNED_ROLES = ("cfo", "risk", "legal", "security")
 def agent_names() -> list[str]:
     """The names that may stand under `agents:` in `config.yaml`."""
     return list(dict.fromkeys([*ROLES, *PLANNED_ROLES]))
+
+
+@dataclass(frozen=True)
+class NameCheck:
+    """A setting whose values, or keys, are names from a registry."""
+
+    path: str
+    """Where the names stand in `config.yaml`, such as `agents` or `llm.provider`."""
+    given: Callable[[Settings], Iterable[str]]
+    """The names that the owner wrote."""
+    allowed: Callable[[], Sequence[str]]
+    """The names that are registered."""
+    keys: bool = False
+    """Whether the names are the keys of the section `path`."""
+
+    def problems(self, settings: Settings) -> list[ConfigProblem]:
+        """One for each name that is not registered."""
+        allowed = list(self.allowed())
+        found = []
+        for name in self.given(settings):
+            if name not in allowed:
+                close = difflib.get_close_matches(name, allowed, n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                words = f"unknown name; allowed: {', '.join(map(repr, allowed))}{hint}"
+                path, value = (f"{self.path}.{name}", "") if self.keys else (self.path, repr(name))
+                found.append(ConfigProblem(path, value, words))
+        return found
+
+
+NAME_CHECKS: list[NameCheck] = [
+    NameCheck("agents", lambda settings: settings.agents, agent_names, keys=True),
+    NameCheck("testing.framework", lambda settings: [settings.testing.framework], lambda: ["auto", *FRAMEWORKS]),
+    NameCheck("llm.provider", lambda settings: [settings.llm.provider], provider_names),
+]
+
+
+def check_names(settings: Settings, source: str) -> None:
+    """Raise `ConfigError` for `source`, the configuration file, when `settings` name what is not registered."""
+    problems = [problem for check in NAME_CHECKS for problem in check.problems(settings)]
+    problems += model_name_problems(settings.llm, settings.agents)  # a provider may stand before a model's name
+    if problems:
+        raise ConfigError(source, problems)
+
+
+def allowed_names() -> dict[str, Sequence[str]]:
+    """Path of a setting, or of a section with names for keys -> what is allowed there, for the schema of editors."""
+    return {check.path: check.allowed() for check in NAME_CHECKS}

@@ -5,9 +5,8 @@ when a test fails.
 from __future__ import annotations
 
 from agents.answers import Requirements
-from agents.developer import DeveloperAgent
+from agents.developer import Begun, CodeView, DeveloperAgent
 from agents.prompts import render
-from agents.views import Begun, CodeView
 from file_system import is_javascript
 from llm import CallContext, LLMClient
 from memory import Task
@@ -78,11 +77,11 @@ class SampledDeveloper:
 
 
 def _wanted(requirements: Requirements) -> str:
-    names = [_told(name) for name in requirements.symbols[:3]]
+    names = [_described(name) for name in requirements.symbols[:3]]
     return " and ".join(names) if names else "the new or changed functions"
 
 
-def _told(name: str) -> str:
+def _described(name: str) -> str:
     owner, _, method = name.rpartition(".")
     return f"the method `{method}` of the class `{owner}`" if owner else f"the function `{name}`"
 

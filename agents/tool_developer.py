@@ -10,9 +10,9 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from agents.base import stated
+from agents.developer import Surroundings
 from agents.errors import UnusableAnswer
 from agents.prompts import render
-from agents.views import Surroundings
 from llm import CallContext, LLMClient, Reply, Tool, ToolCall, Turn
 from memory import Task
 
@@ -118,7 +118,7 @@ does, the workbench says.
 
 
 def tools() -> tuple[Tool, ...]:
-    """What models are told of the registered tools."""
+    """The registered tools, as models see them."""
     return tuple(
         Tool(name, " ".join((action.__doc__ or "").split()), _without_titles(action.model_json_schema()))
         for name, action in ACTIONS.items()
@@ -177,5 +177,5 @@ class ToolDeveloper:
 
 
 def as_data(text: str) -> str:
-    """What a tool gave back, marked as material."""
+    """What a tool returned, marked as data."""
     return render("tool_result", text=text)

@@ -196,7 +196,7 @@ class _House:
             (files / task.hidden_file).write_text(task.hidden, encoding="utf-8")
             sandbox = Sandbox()
             environment = EnvironmentManager(self._paths.data, sandbox).ensure(files)
-            return TestRunner(sandbox).run_tests(files, environment, selection=[task.hidden_file]).passed
+            return TestRunner(sandbox).run_specific_test(files, environment, task.hidden_file).passed
 
     def _git(self, *arguments: str) -> None:
         subprocess.run(["git", "-C", str(self._repository), *arguments], check=True)

@@ -187,7 +187,7 @@ class _Judge:
                 work = Path(name) / "work"
                 _write(work, {**files, path: tests})
                 environment = self._environments.ensure(work)
-                result = self._runner.run_tests(work, environment, selection=[path], timeout=_LONGEST_SECONDS)
+                result = self._runner.run_specific_test(work, environment, path, timeout=_LONGEST_SECONDS)
                 self._known[key] = result.passed
         return self._known[key]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from file_system import CodeMap, FileManager
 from git_ops import secrets_in
-from testing.frameworks.javascript_report import diagnose_javascript, read_javascript_report
+from testing.frameworks.javascript import diagnose_javascript, read_javascript_report
 
 _LONG_LINES = {"letters": "a", "tokens": "eyJ", "URLs": "://x:", "assignments": "secret="}
 _MODULE = "".join(f'def f{n}(a: int) -> int:\n    """Does {n}."""\n    return a + {n}\n\n\n' for n in range(30))

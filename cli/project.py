@@ -16,7 +16,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.segment import Segment
 
-from agents.registered_names import check_names
+from agents.registry import check_names
 from cli.demo import DEMO_HOME, demo_settings
 from config import DEFAULT_CONFIG, ConfigError, ProjectPaths, Settings, load_settings
 from memory import MemoryStore, MemoryStoreError

@@ -14,7 +14,7 @@ from typing import Annotated, cast
 import typer
 
 from agents import agent_names
-from agents.registered_names import allowed_names
+from agents.registry import allowed_names
 from cli.project import Project, load, opened, out, print_json
 from cli.tasks import AsJson, _choice
 from cli.views import activity_line, limit_table, task_table, usage_table, waiting_lines

@@ -119,9 +119,10 @@ class Suite:
     def run(self, treeish: str, selection: Sequence[str], label: str, timeout: float | None = None) -> TestResult:
         """Run `selection` (test files or ids; empty means all) of a commit or tree."""
         with self.ready(treeish, label) as (folder, environment):
-            return self.runner.run_tests(
-                folder, environment, selection=selection, timeout=timeout or self.timeout, label=label
-            )
+            seconds = timeout or self.timeout
+            if selection:
+                return self.runner.run_specific_test(folder, environment, *selection, timeout=seconds, label=label)
+            return self.runner.run_tests(folder, environment, timeout=seconds, label=label)
 
     def has_module(self, treeish: str, module: str, label: str) -> bool:
         """Whether the project environment of a commit or tree has a top-level package of that name."""

@@ -1,10 +1,9 @@
 """Running a project's tests: the sandbox, the project's environment, the test runner, and what a result means."""
 
-from testing.checks.checkers import Checked, Finding
-from testing.checks.tampering import Tampering, explain_tampering, tampering
-from testing.environments.javascript_package import read_package
+from testing.checkers import CHECKERS, Checked, Finding
+from testing.environments.environment import Environment
 from testing.environments.manager import EnvironmentManager
-from testing.environments.record import Environment
+from testing.environments.package_json import read_package
 from testing.environments.toolchains import Language, find_toolchain, remedy_for
 from testing.errors import (
     EnvironmentSetupError,
@@ -12,31 +11,29 @@ from testing.errors import (
     InvalidSelection,
     RunKilled,
     SandboxUnavailable,
-    TestingError,
 )
-from testing.frameworks.declared import declared_tests, has_tests, only_tests
+from testing.frameworks.declared_tests import declared_tests, has_tests, only_tests
 from testing.frameworks.registry import FRAMEWORKS, detect_framework
-from testing.inner_program import MOST_RESULT_BYTES, Place, run_program
-from testing.results import Failure, FailureKind, TestCounts, TestResult
+from testing.mutation_program import Mutation, MutationTask, Survivor, mutate
+from testing.results import Failure, TestCounts, TestResult
 from testing.runner import TestRunner
-from testing.sandbox.limits import SETUP_LIMITS, SandboxLimits
-from testing.sandbox.mounts import Mount
-from testing.sandbox.sandbox import Sandbox, SandboxMode, SandboxProbe, SandboxResult
+from testing.sandbox.confinement import Mount
+from testing.sandbox.limits import SandboxLimits
+from testing.sandbox.sandbox import Sandbox, SandboxResult
 from testing.sandbox.supervisor import end_orphans
 from testing.sandbox.user import discard as discard_folder
-from testing.strength.program import Distinguishing, Mutation, MutationTask, Survivor, mutate
+from testing.sandboxed_program import MOST_RESULT_BYTES, Place, run_program
+from testing.tampering import Tampering, explain_tampering, tampering
 
 __all__ = [
+    "CHECKERS",
     "FRAMEWORKS",
     "MOST_RESULT_BYTES",
-    "SETUP_LIMITS",
     "Checked",
-    "Distinguishing",
     "Environment",
     "EnvironmentManager",
     "EnvironmentSetupError",
     "Failure",
-    "FailureKind",
     "Finding",
     "InvalidReport",
     "InvalidSelection",
@@ -48,8 +45,6 @@ __all__ = [
     "RunKilled",
     "Sandbox",
     "SandboxLimits",
-    "SandboxMode",
-    "SandboxProbe",
     "SandboxResult",
     "SandboxUnavailable",
     "Survivor",
@@ -57,7 +52,6 @@ __all__ = [
     "TestCounts",
     "TestResult",
     "TestRunner",
-    "TestingError",
     "declared_tests",
     "detect_framework",
     "discard_folder",

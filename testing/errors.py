@@ -27,7 +27,8 @@ class SandboxUnavailable(TestingError):
 
 
 class RunKilled(BaseException):
-    """A run was killed from outside: whoever asked for it has ended, or the daemon ends. What it gave says nothing.
+    """A run was killed from outside: its task was ended, or the daemon stops. Its output says nothing
+    about the code.
 
     Not an `Exception`, so that nothing takes it for a verdict: the step that made it stores no result.
     """

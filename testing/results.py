@@ -45,7 +45,7 @@ class TestCounts(BaseModel):
 
 
 class TestResult(BaseModel):
-    """What came of a test run. `passed` asks for a report, at least one test passed, none failed, and exit code 0."""
+    """The result of a test run. `passed` needs a report, at least one passed test, no failed one, and exit code 0."""
 
     __test__ = False
 

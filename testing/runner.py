@@ -1,4 +1,4 @@
-"""Runs a project's tests in the sandbox and says what came of it."""
+"""Runs a project's tests in the sandbox and reports the result."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from monitoring import get_logger
-from testing.checks.checkers import Checked, is_configured, run_checker
-from testing.checks.formatting import formatter_of, run_formatter
-from testing.checks.unchanged import TestFiles
-from testing.environments.record import VENV, Environment
+from testing.checkers import Checked, formatter_of, is_configured, run_checker, run_formatter
+from testing.environments.environment import VENV, Environment
 from testing.environments.toolchains import require_toolchain
 from testing.errors import InvalidReport
 from testing.frameworks.framework import ProjectNames, Report, Selected, TestCommand, Written
 from testing.frameworks.javascript import CACHES
 from testing.frameworks.registry import FRAMEWORKS, command_for, explain, explain_exit
-from testing.inner_program import Place
 from testing.results import Failure, TestCounts, TestResult
-from testing.sandbox.mounts import Mount
+from testing.sandbox.confinement import Mount
 from testing.sandbox.sandbox import Sandbox, SandboxResult
 from testing.sandbox.user import discard, everything
+from testing.sandboxed_program import Place
+from testing.tampering import TestFiles
 
 _log = get_logger(__name__)
 
@@ -39,31 +38,41 @@ class TestRunner:
         self._test_command = test_command or ""
 
     def prepare(self, run_folder: Path, environment: Environment) -> None:
-        """Make an exported tree ready to be run in: generated files laid in, all handed to the sandbox's user."""
+        """Make an exported tree ready for a run: copy the generated files in, hand everything to the sandbox's user."""
         environment.lay_generated(run_folder)
         if self._sandbox.probe().tier not in _CONFINED_TIERS:
             environment.link_packages(run_folder)
         self._sandbox.hand_over(run_folder)
 
     def run_tests(
+        self, source: Path, environment: Environment, *, timeout: float = 300.0, label: str = ""
+    ) -> TestResult:
+        """Run all tests of the run folder `source`: an exported tree, which is prepared here. The tests write to it, so
+        it must not be used for another verdict.
+
+        `label` is what `Sandbox.kill` knows the run by. Raises SandboxUnavailable when nothing may be run.
+        """
+        return self._tested(source, environment, (), timeout, label)
+
+    def run_specific_test(
         self,
         source: Path,
         environment: Environment,
-        *,
-        selection: Sequence[str] = (),
-        framework: str | None = None,
+        test_path: str,
+        *further: str,
         timeout: float = 300.0,
         label: str = "",
     ) -> TestResult:
-        """Run the tests of the run folder `source`: an exported tree, prepared here, written to by the tests, and not
-        to be used for another verdict.
+        """As `run_tests`, one test file or test id only, and `further` ones after it in the same run.
 
-        `selection`: test files or ids; empty means all. `framework`: that of the environment when None. `label` is
-        what `Sandbox.kill` knows the run by.
-
-        Raises SandboxUnavailable when nothing may be run, InvalidSelection for an id that is none.
+        Raises InvalidSelection, too, for what is no test file or id.
         """
-        framework = framework or environment.framework
+        return self._tested(source, environment, (test_path, *further), timeout, label)
+
+    def _tested(
+        self, source: Path, environment: Environment, selection: Sequence[str], timeout: float, label: str
+    ) -> TestResult:
+        framework = environment.framework
         command = command_for(framework, Selected(source, selection, environment, self._test_command))
         modules = _modules(source)  # before anything in it has run
         tests = TestFiles(source)
@@ -100,7 +109,7 @@ class TestRunner:
     def check(
         self, source: Path, environment: Environment, checker: str, *, timeout: float = 300.0, label: str = ""
     ) -> Checked | None:
-        """What one of the project's own checkers says of the run folder `source`; None where the project has no
+        """What one of the project's own checkers says about the run folder `source`; None where the project has no
         settings for it or its environment lacks it.
 
         Raises SandboxUnavailable when nothing may be run.
@@ -128,12 +137,6 @@ class TestRunner:
         variables = variables_of(self._sandbox, source, environment)
         return run_formatter(self._sandbox, source, environment, variables, formatter, paths, label=label)
 
-    def run_specific_test(
-        self, test_path: str, source: Path, environment: Environment, *, timeout: float = 300.0, label: str = ""
-    ) -> TestResult:
-        """Run one test file or test id."""
-        return self.run_tests(source, environment, selection=(test_path,), timeout=timeout, label=label)
-
     def _run(
         self, command: TestCommand, source: Path, environment: Environment, out: Path, timeout: float, label: str
     ) -> SandboxResult:
@@ -151,7 +154,7 @@ class TestRunner:
 
 
 def variables_of(sandbox: Sandbox, source: Path, environment: Environment) -> dict[str, str]:
-    """What a project's code sees of the environment: the same in every run, so that a second one answers the same."""
+    """Environment variables of a project's code: the same in every run, so that every run gives the same result."""
     if environment.language != "python":
         return _other_variables(environment)
     variables = {
@@ -166,7 +169,7 @@ def variables_of(sandbox: Sandbox, source: Path, environment: Environment) -> di
     }
     paths = ["/work/src"] if (source / "src").is_dir() and not environment.editable else []
     if sandbox.probe().tier not in _CONFINED_TIERS:
-        paths = ["/work/src", "/work"]  # an editable installation points to /work, which is not there then
+        paths = ["/work/src", "/work"]  # an editable installation points to /work, which does not exist there
     return variables | ({"PYTHONPATH": ":".join(paths)} if paths else {})
 
 
@@ -237,15 +240,15 @@ def _problem(ended: SandboxResult, framework: str, report: Report, unreadable: s
         return f"The tests did not end within {ended.seconds:.0f} s and were killed."
     if ended.killed_reason is not None:
         return f"The tests were killed: {ended.killed_reason}."
-    told = explain_exit(framework, ended.exit_code)
+    meaning = explain_exit(framework, ended.exit_code)
     if unreadable is not None:
-        return f"{unreadable} {told or f'Exit code {ended.exit_code} proves nothing without it'}."
+        return f"{unreadable} {meaning or f'Exit code {ended.exit_code} proves nothing without it'}."
     if report.symptoms:
         return None
     if not report.test_ids:
-        return f"No test was found: {told}." if told else "No test was found."
+        return f"No test was found: {meaning}." if meaning else "No test was found."
     if not report.passed:
         return "Every test was skipped."
     if ended.exit_code != 0:
-        return f"Every reported test passed, but {told or f'the exit code is {ended.exit_code}'}."
+        return f"Every reported test passed, but {meaning or f'the exit code is {ended.exit_code}'}."
     return None

@@ -114,7 +114,7 @@ def _doctests(text: str) -> Iterator[Example]:
             # Nothing is printed after it: `>>> f(2) == 4` can only mean that it holds.
             yield from _held(source, tuple(setup))
         elif want := item.want.strip():
-            # Prose that follows without an empty line belongs to nobody: take the first line if only that is a value.
+            # Prose may follow without an empty line: take the first line if only that is a value.
             for candidate in (want, want.splitlines()[0]):
                 if _is_literal(candidate):
                     yield Example(source, candidate, setup=tuple(setup))

@@ -48,7 +48,7 @@ def free_javascript_names(source: str) -> set[str]:
 
 
 def to_javascript(source: str) -> str | None:
-    """`source` as a JavaScript expression: as it is, unless it means something else or nothing there but is Python.
+    """`source` as a JavaScript expression: as it is, unless it is Python that means something else there, or nothing.
 
     None when it is neither, or Python that JavaScript has no plain words for, such as keyword arguments.
     """

@@ -96,7 +96,7 @@ def javascript_assertion_lines(text: str) -> list[str]:
 
 
 def tested_call(line: str) -> str:
-    """What an assertion looks at, whatever it says of it; empty when the line is no assertion."""
+    """What an assertion checks, whatever it expects; empty when the line is no assertion."""
     called, arguments = call_arguments(line)
     if called not in _CHECKS or not arguments:
         return ""

@@ -31,7 +31,7 @@ _DOUBT = re.compile(
     re.IGNORECASE,
 )
 _EXCEPTION = re.compile(r"(?:but|except|unless|however|only|otherwise|for|if|when)\b", re.IGNORECASE)
-"""How a sentence begins that takes something of the last one back."""
+"""How a sentence begins that restricts the one before it."""
 _EQUATION = re.compile(
     r"`([^`\n]+)`\s*(?:,\s*)?(?:always\s+)?(?:returns|gives|gives back|is|equals|==|yields)\s+`([^`\n]+)`"
 )
@@ -146,7 +146,7 @@ def _is_about(own: _Signature, before: str, words: re.Match[str]) -> bool:
 
 
 def _is_property(left: ast.expr, right: ast.expr, symbols: Sequence[str]) -> bool:
-    """Whether it says more than what one call gives, which is how a task begins to tell the cases of a function."""
+    """Whether it says more than what one call gives, which is how a task begins to list the cases of a function."""
     of_left, of_right = ([node.func.id for node in ast.walk(side) if _is_plain_call(node)] for side in (left, right))
     return bool({*of_left} & {*symbols}) and (len(of_left) > 1 or bool({*of_right} & {*symbols}))
 

@@ -8,8 +8,7 @@ from pydantic import BaseModel, Field
 
 from monitoring import get_logger
 from orchestrator.small_models import search
-from testing import MOST_RESULT_BYTES, Place, run_program
-from testing.strength import mutation
+from testing import MOST_RESULT_BYTES, Place, mutation, run_program
 
 _log = get_logger(__name__)
 

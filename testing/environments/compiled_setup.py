@@ -9,7 +9,7 @@ from typing import ClassVar
 from testing.environments.setup import Setup
 from testing.environments.toolchains import require_toolchain
 from testing.frameworks.framework import TestFramework
-from testing.sandbox.mounts import Mount
+from testing.sandbox.confinement import Mount
 
 
 class _FetchSetup(Setup):

@@ -1,7 +1,7 @@
-"""Where packages come from on this machine, told to the set-up sandbox without telling it any secret.
+"""Where packages come from on this machine, passed to the set-up sandbox without any secret.
 
-The owner's pip settings (files and PIP_* variables), proxies and certificates are read; what holds no credentials is
-passed on, for pip and for uv, which reads no pip.conf; local package folders and certificates are bound read-only.
+The owner's pip settings (files and PIP_* variables), proxies and certificates are read. What holds no credentials is
+passed on to pip, and to uv, which reads no pip.conf. Local package folders and certificates are mounted read-only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from testing.sandbox.mounts import Mount
+from testing.sandbox.confinement import Mount
 
 # pip's setting -> the variables that say it to pip and to uv, and what separates its values for uv.
 _SETTINGS = {
@@ -51,7 +51,7 @@ class IndexSettings:
 
 
 def index_settings(environ: Mapping[str, str], files: list[Path] | None = None) -> IndexSettings:
-    """The settings in force for a process with `environ`. `files`: pip's configuration files, least telling first."""
+    """The settings of a process with `environ`. `files`: pip's configuration files, a later one overrides."""
     found = IndexSettings()
     values = _pip_settings(environ, _pip_files(environ) if files is None else files)
     for name, (pip_variable, uv_variable, separator) in _SETTINGS.items():

@@ -2,7 +2,7 @@
 
 ES modules are looked up in the folders above the importing file and nowhere else (NODE_PATH counts for `require` only),
 so the packages are shown to a run at /work/node_modules, read-only. Where npm's packages come from on this machine is
-told to the set-up without telling it any secret.
+passed to the set-up without any secret.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from testing.environments.javascript_package import dependency_files, has_lock, read_package
+from testing.environments.package_json import dependency_files, has_lock, read_package
 from testing.environments.setup import Setup
 from testing.environments.toolchains import require_toolchain
 from testing.errors import EnvironmentSetupError
 from testing.frameworks.framework import TestFramework
 from testing.frameworks.javascript import CACHES
-from testing.sandbox.mounts import Mount
+from testing.sandbox.confinement import Mount
 
-# Scripts of packages are how a hijacked one gets to run; hardly any package needs them, and who does need one says so
-# in testing.setup_command.
+# Install scripts are how a hijacked package gets to run. Hardly any package needs one; an owner who does need one says
+# so in testing.setup_command.
 _INSTALL = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-progress", "--loglevel=warn")
 
-_TOLD = re.compile(
+_PASSED = re.compile(
     r"registry|@[\w.-]+:registry|proxy|https-proxy|noproxy|cafile|strict-ssl|fetch-timeout|fetch-retries"
 )
 _CREDENTIALS = re.compile(r"://[^/\s]*@|\$\{")
@@ -65,7 +65,7 @@ class NodeSetup(Setup):
         program = self.framework.program
         if program and not (self.work_folder / program).is_file():
             raise EnvironmentSetupError(
-                f"The tests are to be run by {self.framework.name}, which is not among the installed packages.",
+                f"The tests run with {self.framework.name}, which is not among the installed packages.",
                 "",
                 f"add {self.framework.name} to devDependencies in package.json, or set testing.framework.",
             )
@@ -76,7 +76,7 @@ class NodeSetup(Setup):
         return (*require_toolchain("node").mounts, *npm_settings(os.environ).mounts)
 
     def variables(self) -> dict[str, str]:
-        """What npm goes by; nothing of the owner's that holds a credential."""
+        """npm's settings, without any that holds a credential."""
         return {
             "PATH": f"{require_toolchain('node').path}:/usr/local/bin:/usr/bin:/bin",
             "npm_config_cache": "/cache/npm",
@@ -119,7 +119,7 @@ class NpmSettings:
 
 
 def npm_settings(environ: Mapping[str, str]) -> NpmSettings:
-    """The settings in force for a process with `environ`: the machine's and the owner's npmrc, then npm_config_*.
+    """The settings of a process with `environ`: the machine's and the owner's npmrc, then npm_config_*.
 
     Tokens and passwords are settings of their own and are left out, as is an address that holds some.
     """
@@ -131,7 +131,7 @@ def npm_settings(environ: Mapping[str, str]) -> NpmSettings:
             values[name[len("npm_config_") :].lower().replace("_", "-")] = value
     found = NpmSettings()
     for name, value in values.items():
-        if _TOLD.fullmatch(name) and value and not _CREDENTIALS.search(value):
+        if _PASSED.fullmatch(name) and value and not _CREDENTIALS.search(value):
             found.env[f"npm_config_{name}"] = value
     certificates = Path(found.env.get("npm_config_cafile", "/usr"))
     if not any(certificates.is_relative_to(folder) for folder in _VISIBLE) and certificates.is_file():

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from monitoring import get_logger
 from testing.environments.compiled_setup import GoSetup, RustSetup
-from testing.environments.dependencies import content_hash
+from testing.environments.environment import Environment
 from testing.environments.javascript_setup import NodeSetup
+from testing.environments.python_dependencies import content_hash
 from testing.environments.python_setup import PythonSetup
-from testing.environments.record import Environment
 from testing.environments.setup import Progress, Setup
 from testing.environments.toolchains import Language
 from testing.errors import EnvironmentSetupError
@@ -78,7 +78,8 @@ class EnvironmentManager:
         """The environment for the sources at `source` (an exported tree, left as it is), built if need be.
 
         `setup_command` runs by `sh` at /work, with network and the environment's programs first on PATH, in place of
-        what the dependency files say. `progress` is told each step; `label` is what `Sandbox.kill` knows the build by.
+        what the dependency files say. `progress` is called with each step; `label` is what `Sandbox.kill` knows the
+        build by.
 
         Raises EnvironmentSetupError when it cannot be built, SandboxUnavailable when nothing may be run.
         """
@@ -119,7 +120,7 @@ class EnvironmentManager:
         return environment
 
     def forget_unused(self, days: float) -> int:
-        """Remove environments that nothing has asked for in `days`; how many. Only while no test runs here."""
+        """Remove environments that nothing has used for `days`; returns how many. Only while no test runs here."""
         removed = 0
         oldest = time.time() - days * 86_400
         for record in self.root.glob("[!.]*/ready.json"):
@@ -127,7 +128,7 @@ class EnvironmentManager:
             with (self.root / ".locks" / key).open("w") as lock, suppress(BlockingIOError, FileNotFoundError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if record.stat().st_mtime < oldest:
-                    record.unlink()  # first: without it the rest is no environment any more
+                    record.unlink()  # first: without it the rest is not an environment
                     discard(record.parent)
                     removed += 1
         return removed

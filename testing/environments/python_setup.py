@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from testing.environments.dependencies import Dependencies, read_dependencies, version_variables
+from testing.environments.environment import PYTHON, VENV, has_module
 from testing.environments.index_settings import IndexSettings
-from testing.environments.record import PYTHON, VENV, has_module
+from testing.environments.python_dependencies import Dependencies, read_dependencies, version_variables
 from testing.environments.setup import Setup
 from testing.errors import EnvironmentSetupError
 from testing.frameworks.framework import TestFramework
-from testing.sandbox.mounts import Mount, base_interpreter
+from testing.sandbox.confinement import Mount, base_interpreter
 from testing.sandbox.sandbox import SandboxResult
 
 _BABEL = "Babel==2.18.0"
@@ -31,7 +31,7 @@ class Installation:
     arguments: tuple[str, ...]
     editable: bool
     falls_short: str = ""
-    """What the environment then lacks, told in the log and in `Environment.notes`."""
+    """What the environment then lacks, as the log and `Environment.notes` say it."""
 
 
 class PythonSetup(Setup):
@@ -67,7 +67,7 @@ class PythonSetup(Setup):
         return (self._uv,)
 
     def variables(self) -> dict[str, str]:
-        """What uv, pip and version plugins go by."""
+        """The settings of uv, pip and version plugins."""
         return {
             "PATH": f"{VENV}/bin:/opt/uv:/usr/local/bin:/usr/bin:/bin",
             "VIRTUAL_ENV": VENV,
@@ -139,7 +139,7 @@ def _installing(arguments: tuple[str, ...], index: IndexSettings) -> list[str]:
 
 
 def _installations(needs: Dependencies) -> list[Installation]:
-    """From everything the tests may want down to the least that is still worth having; empty: nothing to install."""
+    """From everything the tests may need down to the least that is still useful; empty: nothing to install."""
     requirements = tuple(part for name in needs.requirements for part in ("-r", name))
     test_requirements = tuple(part for name in needs.test_requirements for part in ("-r", name))
     extra = f"[{','.join(needs.extras)}]" if needs.extras else ""

@@ -1,4 +1,4 @@
-"""Making one project environment: its folders, its steps in the set-up sandbox, its log, and its end."""
+"""Builds one project environment: its folders, its steps in the set-up sandbox, its log, and its end."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from testing.environments.environment import Environment, keep_generated, listing
 from testing.environments.index_settings import IndexSettings, index_settings
-from testing.environments.record import Environment, keep_generated, listing
 from testing.environments.toolchains import Language
 from testing.errors import EnvironmentSetupError
 from testing.frameworks.framework import TestFramework
+from testing.sandbox.confinement import Mount
 from testing.sandbox.limits import SandboxLimits
-from testing.sandbox.mounts import Mount
 from testing.sandbox.sandbox import Sandbox, SandboxResult
-from testing.sandbox.user import discard
+from testing.sandbox.user import discard, take
 
 _TAIL = 4000
 _OURS = ("ready.json", "setup.log", "generated", "packages")
@@ -94,8 +94,8 @@ class Setup(ABC):
         editable = self.install(setup_command)
         for scratch in (".tmp", ".home"):
             discard(self.env_folder / scratch)
-        self._sandbox.take_back(self.env_folder)
-        self._sandbox.take_back(self.work_folder)
+        take(self.env_folder)
+        take(self.work_folder)
         self._clear_planted()
         packages = self.packages()
         environment = Environment(
@@ -116,7 +116,7 @@ class Setup(ABC):
         return environment
 
     def note(self, text: str) -> None:
-        """Tell the owner what the environment lacks."""
+        """Record for the owner what the environment lacks."""
         self.notes.append(text)
         with self.log.open("a") as log:
             log.write(f"NOTE: {text}\n")
@@ -124,7 +124,7 @@ class Setup(ABC):
     def step(
         self, title: str, command: list[str], *, cwd: str = "/work", required: bool = True
     ) -> SandboxResult | None:
-        """Run one command and log it; gives its result when it failed and was not `required`, else None."""
+        """Run one command and log it; returns its result when it failed and was not `required`, else None."""
         self._say(title)
         result = self._sandbox.run(
             command,
@@ -164,7 +164,7 @@ class Setup(ABC):
             self.note(f"the package index setting {name} holds credentials and was left out")
 
     def _clear_planted(self) -> None:
-        """Code that ran in the set-up could leave links: what we write must not go through one, and none is mounted."""
+        """Code in the set-up could leave links: what we write must not go through one, and none may be mounted."""
         for name in _OURS:
             place = self.env_folder / name
             if place.is_symlink():
@@ -182,7 +182,7 @@ class Setup(ABC):
         return generated
 
     def _failure(self, title: str, result: SandboxResult) -> EnvironmentSetupError:
-        end = f"stopped by its limit of {result.killed_reason}" if result.killed_reason else f"exit {result.exit_code}"
+        end = f"killed by a limit ({result.killed_reason})" if result.killed_reason else f"exit {result.exit_code}"
         return EnvironmentSetupError(
             f"The project's environment could not be made: {title}: {end} after {result.seconds:.0f} s.",
             result.output[-_TAIL:],

@@ -1,4 +1,4 @@
-"""Compilers and runtimes of other languages that this machine has, as a sandbox is shown them."""
+"""Compilers and runtimes of other languages that this machine has, as a sandbox sees them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from testing.errors import EnvironmentSetupError
-from testing.sandbox.mounts import Mount
+from testing.sandbox.confinement import Mount
 
 Language = Literal["python", "node", "go", "rust"]
 
@@ -25,7 +25,7 @@ _REMEDIES = {
     "rust": "install Rust with cargo on the daemon's PATH (rustup, or apt-get install cargo).",
 }
 _VERSION = {"node": ("--version",), "go": ("version",), "rust": ("--version",)}
-# What a toolchain calls its own folder, node its own program: those of rustup, volta and others are only proxies of it.
+# How a toolchain names its own folder, and node its program: the programs of rustup, volta and others are only proxies.
 _PLACE = {"node": ("-p", "process.execPath"), "go": ("env", "GOROOT"), "rust": ("--print", "sysroot")}
 
 
@@ -56,11 +56,11 @@ def require_toolchain(language: Language) -> Toolchain:
         raise EnvironmentSetupError(
             f"Cannot run this project's tests: {_PROGRAMS[language]} is not on PATH.", "", remedy_for(language)
         )
-    program, told = Path(found).resolve(), _ask(found, *_PLACE[language])
+    program, place = Path(found).resolve(), _ask(found, *_PLACE[language])
     if language == "node":
-        folders, mounts = _node(Path(told).resolve() if told else program)
+        folders, mounts = _node(Path(place).resolve() if place else program)
     else:
-        root = Path(told).resolve() if told else program.parent.parent
+        root = Path(place).resolve() if place else program.parent.parent
         folders, mounts = [root / "bin"], _shown({root: root})
     return Toolchain(language, version.splitlines()[0], ":".join(map(os.fspath, folders)), mounts)
 
@@ -79,13 +79,13 @@ def _node(program: Path) -> tuple[list[Path], tuple[Mount, ...]]:
 
 
 def _shown(places: Mapping[Path, Path]) -> tuple[Mount, ...]:
-    """Mounts of what no sandbox sees anyway: of each source its target."""
+    """Mounts of the sources that no sandbox sees anyway, each with its target."""
     seen = {source: target for source, target in places.items() if not source.is_relative_to(_SYSTEM)}
     return tuple(Mount(source, os.fspath(target)) for source, target in seen.items())
 
 
 def remedy_for(language: Language) -> str:
-    """What an owner does to have the toolchain."""
+    """What an owner does to get the toolchain."""
     return _REMEDIES[language]
 
 

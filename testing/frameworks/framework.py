@@ -1,21 +1,21 @@
-"""What a test framework is to us: how a folder shows that it uses it, how it is run, and how its report reads."""
+"""What a test framework is here: how a folder shows that it uses it, how it runs, and what its report means."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from testing.environments.record import Environment
+from testing.environments.environment import Environment
 from testing.environments.toolchains import Language
 from testing.results import Failure
-from testing.sandbox.mounts import Mount
+from testing.sandbox.confinement import Mount
 
 REPORT = "/out/report.xml"
 MESSAGE_LENGTH, TRACEBACK_LENGTH = 2000, 8000
-LONGEST_TOLD = 8000
-"""What is looked at of what a test printed: patterns take their time on text that was made for it."""
+LONGEST_OUTPUT = 8000
+"""Characters of a test's output that are examined: a text written for it can make patterns slow."""
 MOST_TESTS = 100_000
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 """What `ast.parse` raises for a text that it cannot read, very long sums and deep nesting among them."""
@@ -30,18 +30,18 @@ class TestCommand:
     command: list[str]
     mounts: tuple[Mount, ...] = ()
     report: str = REPORT
-    """Where it writes what came of the tests."""
+    """Where it writes its report."""
 
 
 @dataclass(frozen=True)
 class Selected:
-    """Which tests are to be run: those of `selection` (files or ids; empty means all) of the folder `source`."""
+    """The tests to run: those of `selection` (files or ids; empty means all) of the folder `source`."""
 
     source: Path
     selection: Sequence[str]
     environment: Environment
     test_command: str = ""
-    """`testing.test_command`, which only the framework `command` looks at."""
+    """`testing.test_command`, which only the framework `command` uses."""
 
     @property
     def files(self) -> list[str]:
@@ -62,7 +62,7 @@ class Written:
 
 @dataclass(frozen=True)
 class Symptom:
-    """What the report says of one failure; `exception` is the type's name where the report gives it apart."""
+    """What the report says about one failure; `exception` is the type's name where the report gives it apart."""
 
     test_id: str
     message: str
@@ -93,7 +93,7 @@ class ProjectNames:
 
 @dataclass
 class Report:
-    """What the report holds: each test once, with the worst that was said of it."""
+    """What the report holds: each test once, with its worst outcome."""
 
     test_ids: list[str] = field(default_factory=list)
     passed: list[str] = field(default_factory=list)
@@ -102,13 +102,20 @@ class Report:
     errors: list[str] = field(default_factory=list)
     symptoms: list[Symptom] = field(default_factory=list)
 
+    def add(self, outcomes: Mapping[str, Collection[str]]) -> None:
+        """Add tests by id, with all outcomes that were reported of each: "passed", "failed", "errors" or "skipped"."""
+        for test_id, found in outcomes.items():
+            self.test_ids.append(test_id)
+            worst = next(outcome for outcome in ("failed", "errors", "skipped", "passed") if outcome in found)
+            getattr(self, worst).append(test_id)
+
 
 Diagnosis = Callable[[Symptom, ProjectNames], Failure]
 
 
 @dataclass(frozen=True)
 class TestFramework:
-    """One test framework; `registry.FRAMEWORKS` holds those there are."""
+    """One test framework; `registry.FRAMEWORKS` lists all."""
 
     __test__ = False
 
@@ -117,12 +124,12 @@ class TestFramework:
     language: Language | None
     """The language whose environment it needs; None: that of the sources."""
     recognises: Callable[[Path], bool]
-    """Whether the sources in a folder use it. The first one of the registry that says so is taken."""
+    """Whether the sources in a folder use it. The first framework of the registry that recognises them is taken."""
     command: Callable[[Selected], TestCommand]
     read: Callable[[Written], Report]
     """The report; raises InvalidReport when there is none, or it is not what the framework writes."""
     diagnose: Diagnosis | None
-    """Why a test failed; None: as the frameworks of the sources' language say it."""
+    """Why a test failed; None: a framework of the sources' language says it."""
     exits: Mapping[int, str] = field(default_factory=dict)
     """What exit codes mean that are not just "passed" (0) or "tests failed" (1)."""
     module: str = ""

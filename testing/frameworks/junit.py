@@ -1,4 +1,4 @@
-"""Reads the JUnit report that a sandboxed framework has written: untrusted input, by a file anyone inside can forge."""
+"""Reads the JUnit report of a framework that ran in the sandbox: untrusted input, which any code inside can forge."""
 
 from __future__ import annotations
 
@@ -51,10 +51,7 @@ def read_report(path: Path, source: Path, modules: Sequence[str], *, python: boo
         report.symptoms += _symptoms(test_id, role, results)
         if len(outcomes) > MOST_TESTS:
             raise InvalidReport(f"The report holds more than {MOST_TESTS} tests.")
-    for test_id, found in outcomes.items():
-        report.test_ids.append(test_id)
-        worst = next(name for name in ("failed", "errors", "skipped", "passed") if name in found)
-        getattr(report, worst).append(test_id)
+    report.add(outcomes)
     return report
 
 
@@ -122,10 +119,10 @@ def _outcome(result: FinalResult) -> str:
 
 
 def _symptoms(test_id: str, role: Role, results: Sequence[FinalResult]) -> Iterator[Symptom]:
-    told = [result for result in results if not isinstance(result, Skipped)]
-    for result in told:
+    failed = [result for result in results if not isinstance(result, Skipped)]
+    for result in failed:
         text = result.text or ""
-        if len(told) > 1 and re.fullmatch(r"contains \d+ failed subtests?", text.strip()):
+        if len(failed) > 1 and re.fullmatch(r"contains \d+ failed subtests?", text.strip()):
             continue  # pytest's summary of the failures beside it
         exception = (result.type or "").rpartition(".")[2]
         yield Symptom(test_id, result.message or "", text, exception, collected=role != "file")

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from testing.environments.javascript_package import read_package
-from testing.environments.record import Environment
+from testing.environments.environment import Environment
+from testing.environments.package_json import read_package
 from testing.frameworks.framework import (
     MESSAGE_LENGTH,
     REPORT,
@@ -21,7 +21,7 @@ from testing.frameworks.framework import (
 )
 from testing.frameworks.junit import read_python_report
 from testing.results import Failure, FailureKind
-from testing.sandbox.mounts import Mount
+from testing.sandbox.confinement import Mount
 
 _PYTHON_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
 _INSIDE = "/opt/ai-agents"
@@ -46,8 +46,8 @@ _BUILTIN_TYPES = {name for name, value in vars(builtins).items() if isinstance(v
 
 
 def _has_python(source: Path) -> bool:
-    """Whether the tests of `source` are Python's: it is pytest's by a file, has such tests, or is a Python project
-    whose package.json, if there is one, runs no tests."""
+    """Whether the tests of `source` are Python's: a file of pytest or Python tests are there, or it is a Python
+    project whose package.json, if there is one, runs no tests."""
     if any((source / name).exists() for name in _OWN_FILES) or _test_files(source):
         return True
     package = read_package(source)
@@ -82,7 +82,7 @@ def _witnessed(environment: Environment, entry: str, arguments: Sequence[str]) -
 
 
 def pytest_options(environment: Environment) -> list[str]:
-    """What pytest is told in every run: where to report, and nothing that would decide about more than the tests."""
+    """pytest's options in every run: where to report, and that nothing but the tests decides."""
     options = [
         *("-o", "junit_family=xunit1", f"--junitxml={REPORT}"),
         *("-o", "cache_dir=/tmp/pytest_cache"),  # a plugin may ask for the cache, so it is moved and not switched off
@@ -153,8 +153,8 @@ def _exception(symptom: Symptom) -> tuple[str, str]:
         return symptom.exception, symptom.message
     message = symptom.message
     if not symptom.collected or not message:
-        told = [line[1:].strip() for line in symptom.text.splitlines() if line.startswith("E ")]
-        message = next((line for line in reversed(told) if _EXCEPTION.match(line)), message)
+        errors = [line[1:].strip() for line in symptom.text.splitlines() if line.startswith("E ")]
+        message = next((line for line in reversed(errors) if _EXCEPTION.match(line)), message)
     message = re.sub(r'^failed on (?:setup|teardown) with "', "", message).removesuffix('"')
     if message.startswith("assert ") or message == "assert":
         return "AssertionError", message

@@ -1,4 +1,4 @@
-"""The test frameworks there are. A new one is a file beside this one and a line in `FRAMEWORKS`."""
+"""The registered test frameworks. A new one is a file beside this one and a line in `FRAMEWORKS`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,35 @@ from pathlib import Path, PurePosixPath
 
 from testing.environments.toolchains import Language
 from testing.errors import InvalidSelection
-from testing.frameworks.cargo import CARGO
-from testing.frameworks.command import COMMAND
-from testing.frameworks.framework import ProjectNames, Selected, Symptom, TestCommand, TestFramework
-from testing.frameworks.go import GO
+from testing.frameworks.compiled import CARGO, GO
+from testing.frameworks.framework import ProjectNames, Report, Selected, Symptom, TestCommand, TestFramework, Written
 from testing.frameworks.javascript import JEST, NODE, VITEST
+from testing.frameworks.junit import read_report
 from testing.frameworks.python import PYTEST, UNITTEST
 from testing.results import Failure
+
+
+def _owners_command(run: Selected) -> TestCommand:
+    return TestCommand(["sh", "-c", run.test_command, "sh", *run.files])
+
+
+def _read(written: Written) -> Report:
+    return read_report(written.file, written.source, written.modules, python=written.language == "python")
+
+
+COMMAND = TestFramework(
+    name="command",
+    language=None,
+    recognises=lambda source: False,
+    command=_owners_command,
+    read=_read,
+    diagnose=None,
+    exits={
+        126: "testing.test_command names a program that cannot be run",
+        127: "a program that testing.test_command needs was not found",
+    },
+)
+"""`testing.test_command`: any other way to run tests, by a shell command that writes JUnit XML to $REPORT."""
 
 FRAMEWORKS: Mapping[str, TestFramework] = {
     framework.name: framework for framework in (UNITTEST, PYTEST, VITEST, JEST, GO, CARGO, NODE, COMMAND)
@@ -23,15 +45,16 @@ package.json before the manifests of Go and Rust; tests for node's runner withou
 
 
 def detect_framework(source: Path) -> str:
-    """The name of the framework that the repository at `source` uses; pytest where nothing tells."""
+    """The name of the framework that the repository at `source` uses; pytest where none is recognised."""
     return next((name for name, framework in FRAMEWORKS.items() if framework.recognises(source)), PYTEST.name)
 
 
 def language_of(framework: str, source: Path) -> Language:
-    """The language whose environment the framework needs; that of a `command` is the one its sources are in."""
-    found = FRAMEWORKS[framework].language or FRAMEWORKS[detect_framework(source)].language
-    assert found is not None, "a framework that is found by its files has a language"
-    return found
+    """The language whose environment the framework needs; where it has none of its own, the one the sources are in."""
+    if own := FRAMEWORKS[framework].language:
+        return own
+    others = ((other.language, other) for other in FRAMEWORKS.values())
+    return next((language for language, other in others if language and other.recognises(source)), "python")
 
 
 def command_for(framework: str, run: Selected) -> TestCommand:

@@ -1,7 +1,7 @@
 """Notices when the code under test changes the test framework or Python's builtins, which it runs beside.
 
-A change by an installed plugin, or by a test or a conftest.py, which no developer may write, is none of its business.
-It can be got round by code that knows of it; it makes the known ways fail.
+It ignores a change by an installed plugin, or by a test or a conftest.py, which no developer may write. Code that knows
+of it can get around it; it makes the known ways fail.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class Guard:
         self._watched: dict[str, _Seen] = {}
 
     def watch(self, name: str, function: object) -> None:
-        """A test's function, too, is to stay as it is."""
+        """Watch a test's function, too."""
         if (code := _code(function)) is not None:
             self._watched[name] = (function, code)
 
     def changes(self) -> list[str]:
-        """Names of what the project's code has put something else in the place of."""
+        """Names that the project's code has replaced."""
         now = self._seen()
         replaced = [name for name, (function, code) in self._watched.items() if _code(function) is not code]
         return replaced + [
@@ -41,7 +41,7 @@ class Guard:
         ]
 
     def _foreign(self, seen: _Seen | None) -> bool:
-        """Whether what stands there now is the project's own, or cannot be told."""
+        """Whether what stands there now is the project's own, or of unknown origin."""
         origin = _origin(seen) if seen else None
         if origin is None:
             return True

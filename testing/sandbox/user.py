@@ -71,8 +71,8 @@ def take(folder: Path) -> None:
 
 
 def discard(folder: Path) -> None:
-    """Delete `folder` and everything below it. `rm` goes deeper than `shutil.rmtree`, whose recursion code can exhaust,
-    and rights are restored first where code took its own away."""
+    """Delete `folder` and everything below it. `rm` deletes deeper folders than `shutil.rmtree`, whose recursion has a
+    limit; permissions that code took from itself are restored first."""
     if not folder.is_symlink() and folder.exists():
         removed = _rm(folder)
         if removed.returncode != 0:

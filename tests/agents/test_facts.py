@@ -7,7 +7,7 @@ import json
 from pydantic import JsonValue
 
 from agents import CEOAgent, Fact, FactKind, Situation, is_decidable
-from agents.planning.backlog import backlog_items
+from agents.backlog import backlog_items
 from memory import Priority
 from tests.agents.scripted import ScriptedLLM, scripted_llm
 

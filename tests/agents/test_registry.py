@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agents import ROLES, BaseAgent
-from agents.registered_names import check_names
+from agents.registry import check_names
 from cli import app
 from config import ConfigError, Settings
 from orchestrator.team import Team

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from agents.registered_names import allowed_names
+from agents.registry import allowed_names
 from config import ConfigError, ProjectPaths, json_schema, load_settings
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import typer
 
-from agents.registered_names import check_names
+from agents.registry import check_names
 from cli.project import Choice, load
 from config import AgentSettings, ConfigError, LLMSettings, Settings
 from llm import PROVIDERS, Lineup, LLMClient, NotConfigured, Provider, resolve_provider

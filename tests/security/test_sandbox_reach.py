@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from testing import Environment, Mount, Sandbox, SandboxLimits, TestRunner, discard_folder
-from testing.sandbox.mounts import base_interpreter
+from testing.sandbox.confinement import base_interpreter
+from testing.sandbox.user import take
 from tests.testing.conftest import Probe, Tree
 
 pytestmark = pytest.mark.probe("hostile")
@@ -65,7 +66,7 @@ for source in [{str(outside)!r}, '/usr/bin/env', '/etc/passwd', '/proc/self/exe'
 
 
 def test_links_planted_for_the_daemon_are_not_followed_by_it(sandbox: Sandbox, tmp_path: Path) -> None:
-    """`hand_over`, `take_back` and deletion work on the links themselves, not on what they point to."""
+    """`hand_over`, `take` and deletion work on the links themselves, not on what they point to."""
     outside, work = tmp_path / "outside", tmp_path / "work"
     outside.mkdir(mode=0o700)
     (outside / "key").write_text("kept")
@@ -78,7 +79,7 @@ def test_links_planted_for_the_daemon_are_not_followed_by_it(sandbox: Sandbox, t
     )
     before = [(path.stat().st_uid, path.stat().st_mode) for path in (outside, outside / "key")]
     sandbox.hand_over(work)
-    sandbox.take_back(work)
+    take(work)
     discard_folder(work)
     assert [(path.stat().st_uid, path.stat().st_mode) for path in (outside, outside / "key")] == before
     assert (outside / "key").read_text() == "kept"

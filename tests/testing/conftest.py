@@ -17,7 +17,7 @@ from testing import (
     TestRunner,
     discard_folder,
 )
-from testing.sandbox.mounts import base_interpreter
+from testing.sandbox.confinement import base_interpreter
 
 Probe = Callable[..., SandboxResult]
 Tree = Callable[[dict[str, str]], Path]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from testing import Environment, EnvironmentManager, Sandbox, TestRunner
-from testing.checks.checkers import run_checker
+from testing.checkers import run_checker
 from tests.testing.conftest import Tree
 
 PYPROJECT = """

@@ -10,9 +10,7 @@ import pytest
 from testing import Environment, EnvironmentManager, Sandbox, SandboxLimits, TestRunner
 from testing.environments.toolchains import find_toolchain
 from testing.errors import InvalidReport
-from testing.frameworks.cargo import cargo_command, read_cargo_report
-from testing.frameworks.compiled_diagnosis import diagnose_compiled
-from testing.frameworks.go import go_command, read_go_report
+from testing.frameworks.compiled import cargo_command, diagnose_compiled, go_command, read_cargo_report, read_go_report
 from testing.frameworks.registry import detect_framework
 from testing.sandbox.limits import GIB
 from tests.testing.conftest import Tree
@@ -225,9 +223,10 @@ def test_cargo_in_the_sandbox(manager: EnvironmentManager, tree: Tree) -> None:
 def test_any_command_that_writes_junit(sandbox: Sandbox, base_environment: Environment, tree: Tree) -> None:
     files = {"test_a.py": "def test_ok(): pass\n", "test_b.py": "def test_no(): assert False\n"}
     runner = TestRunner(sandbox, 'python -m pytest -q --junitxml="$REPORT" "$@"')
-    whole = runner.run_tests(tree(files), base_environment, framework="command")
+    environment = base_environment.model_copy(update={"framework": "command"})
+    whole = runner.run_tests(tree(files), environment)
     assert (whole.passed_ids, [failure.kind for failure in whole.failures]) == (["test_a.py::test_ok"], ["assertion"])
-    one = runner.run_tests(tree(files), base_environment, framework="command", selection=["test_a.py::test_ok"])
+    one = runner.run_specific_test(tree(files), environment, "test_a.py::test_ok")
     assert one.passed and one.test_ids == ["test_a.py::test_ok"]
-    wrong = TestRunner(sandbox, "no-such-program").run_tests(tree(files), base_environment, framework="command")
+    wrong = TestRunner(sandbox, "no-such-program").run_tests(tree(files), environment)
     assert wrong.problem is not None and "was not found" in wrong.problem

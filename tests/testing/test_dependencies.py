@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from testing.environments.dependencies import Dependencies, content_hash, read_dependencies, version_variables
+from testing.environments.python_dependencies import Dependencies, content_hash, read_dependencies, version_variables
 from tests.testing.conftest import Tree
 
 

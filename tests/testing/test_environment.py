@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from testing import Environment, EnvironmentManager, EnvironmentSetupError, Mount, RunKilled, Sandbox, TestRunner
-from testing.sandbox.mounts import base_interpreter
+from testing.sandbox.confinement import base_interpreter
 from tests.testing.conftest import Tree
 from tests.testing.test_supervision import eventually
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testing import Environment, Mutation, MutationTask, TestRunner, mutate
-from testing.strength.mutation.operators import Function, header, mutants, spread
+from testing.mutation.operators import Function, header, mutants, spread
 from tests.testing.conftest import Tree
 
 PRICE = '''"""Prices."""
@@ -316,10 +316,10 @@ def test_every_beginning_is_spread_over_operators_and_lines() -> None:
 
 def test_the_program_is_given_away_as_plain_files() -> None:
     """It runs in the project's own environment, which has none of our packages."""
-    import testing.strength.mutation
+    import testing.mutation
 
     known = {"__future__", "collections", "collections.abc", "dataclasses", "pathlib", "types", "typing"}
-    for file in Path(testing.strength.mutation.__file__).parent.glob("*.py"):
+    for file in Path(testing.mutation.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.level == 0:
                 assert node.module in known

@@ -19,7 +19,7 @@ from orchestrator.small_models.search.solutions import best, computes_unused, re
 from orchestrator.small_models.search.templates import Hints, empty_cases, usual_mends
 from orchestrator.small_models.search_program import Recombination, RecombinationTask, recombine
 from testing import Environment, TestRunner
-from testing.strength.mutation.probes import MOST_PROBES, RESULT, probes
+from testing.mutation.probes import MOST_PROBES, RESULT, probes
 from tests.testing.conftest import Tree
 
 # The first refuses what is wrong but adds up badly; the second adds up well but refuses nothing.
@@ -311,7 +311,7 @@ def test_the_search_is_given_away_as_plain_files(tmp_path: Path) -> None:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.level == 0:
                 module, known = str(node.module), {"__future__", "collections.abc", "dataclasses", "pathlib"}
-                beside = module.startswith("testing.strength.mutation.")  # given away with it
+                beside = module.startswith("testing.mutation.")  # given away with it
                 assert beside or module in known | {"types", "typing"}
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from testing import Environment, EnvironmentManager, EnvironmentSetupError, Sandbox, SandboxLimits, TestRunner
 from testing.environments.toolchains import find_toolchain
-from testing.frameworks.declared import declared_tests
-from testing.frameworks.javascript_report import diagnose_javascript, read_javascript_report
+from testing.frameworks.declared_tests import declared_tests
+from testing.frameworks.javascript import diagnose_javascript, read_javascript_report
 from testing.frameworks.registry import detect_framework
 from testing.sandbox.limits import MIB
 from tests.testing.conftest import Tree
@@ -122,7 +122,7 @@ def test_vitest_ids_kinds_and_counts(runner: TestRunner, manager: EnvironmentMan
         ("test/d.test.js", "collection"),
         ("test/e.test.js", "missing"),
     }
-    chosen = runner.run_specific_test("test/t.test.ts::typed", tree(files), environment)
+    chosen = runner.run_specific_test(tree(files), environment, "test/t.test.ts::typed")
     assert chosen.passed and chosen.test_ids == ["test/t.test.ts::typed"]
 
 

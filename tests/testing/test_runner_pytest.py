@@ -67,7 +67,7 @@ class OldStyle(unittest.TestCase):
     assert set(result.skipped_ids) == {
         f"tests/test_a.py::TestOuter::{name}" for name in ("test_skipped", "test_expected")
     }
-    again = runner.run_tests(tree(files), base_environment, selection=result.test_ids)
+    again = runner.run_specific_test(tree(files), base_environment, *result.test_ids)
     assert set(again.test_ids) == set(result.test_ids)
     assert set(again.passed_ids) == set(result.passed_ids)
 
@@ -221,9 +221,9 @@ def test_what_tests_write_stays_in_the_run_folder_and_belongs_to_the_sandbox(
 
 def test_a_single_test_is_run(runner: TestRunner, base_environment: Environment, tree: Tree) -> None:
     source = tree({"a/test_a.py": "def test_x(): pass\ndef test_y(): pass\n"})
-    result = runner.run_specific_test("a/test_a.py::test_y", source, base_environment)
+    result = runner.run_specific_test(source, base_environment, "a/test_a.py::test_y")
     assert result.passed and result.test_ids == ["a/test_a.py::test_y"]
-    gone = runner.run_specific_test("a/test_a.py::test_gone", source, base_environment)
+    gone = runner.run_specific_test(source, base_environment, "a/test_a.py::test_gone")
     assert not gone.passed and "could not use" in (gone.problem or "")
     assert "test_gone" in gone.output_tail
 
@@ -233,7 +233,7 @@ def test_a_selection_is_never_an_option_or_a_path_outside(
     runner: TestRunner, base_environment: Environment, tree: Tree, test_id: str
 ) -> None:
     with pytest.raises(InvalidSelection):
-        runner.run_tests(tree({}), base_environment, selection=[test_id])
+        runner.run_specific_test(tree({}), base_environment, test_id)
 
 
 def test_plugins_of_the_project_do_not_change_the_verdict(

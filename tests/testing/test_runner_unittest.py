@@ -63,14 +63,14 @@ def test_ids_kinds_and_counts(runner: TestRunner, unittest_environment: Environm
 
 def test_a_selection_is_run_alone(runner: TestRunner, unittest_environment: Environment, tree: Tree) -> None:
     selection = ["tests/test_a.py::TestA::test_ok", "pack/tests/test_d.py", "tests/test_a.py::TestInheriting"]
-    result = runner.run_tests(tree(FILES), unittest_environment, selection=selection)
+    result = runner.run_specific_test(tree(FILES), unittest_environment, *selection)
     assert result.passed, result
     assert set(result.test_ids) == {
         "tests/test_a.py::TestA::test_ok",
         "pack/tests/test_d.py::D::test_d",
         "tests/test_a.py::TestInheriting::test_inherited",
     }
-    gone = runner.run_specific_test("tests/test_a.py::TestA::test_gone", tree(FILES), unittest_environment)
+    gone = runner.run_specific_test(tree(FILES), unittest_environment, "tests/test_a.py::TestA::test_gone")
     assert not gone.passed
     assert [failure.test_id for failure in gone.failures] == ["tests/test_a.py::TestA::test_gone"]
 

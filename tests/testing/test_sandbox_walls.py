@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from testing import Mount, Sandbox, discard_folder
-from testing.sandbox.confinement import find_bwrap
-from testing.sandbox.mounts import base_interpreter
+from testing.sandbox.confinement import base_interpreter, find_bwrap
 from tests.testing.conftest import Probe
 
 SYSCALL = """
@@ -111,13 +110,14 @@ def test_a_read_only_mount_cannot_be_written_nor_remounted(sandbox: Sandbox, tmp
 
 @pytest.mark.probe("hostile")
 def test_neither_the_network_nor_the_hosts_loopback_is_reached(probe: Probe) -> None:
+    name = f"canary-socket-{os.getpid()}"
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as abstract:
-        abstract.bind("\0canary-socket")
+        abstract.bind(f"\0{name}")
         abstract.listen()
         code = f"""
 import socket
 host = ('127.0.0.1', {server.getsockname()[1]})
-for family, address in [(2, host), (2, ('1.1.1.1', 53)), (1, chr(0) + 'canary-socket')]:
+for family, address in [(2, host), (2, ('1.1.1.1', 53)), (1, chr(0) + '{name}')]:
     s = socket.socket(family); s.settimeout(2)
     try: s.connect(address); print('REACHED', address)
     except OSError as error: print(error.errno)

@@ -14,7 +14,7 @@ from orchestrator.idle.facts.failing import failing_tests
 from orchestrator.idle.facts.reading import missing_docstrings, todo_comments, untested_functions
 from orchestrator.suite import Suite
 from orchestrator.workbench.sources import is_source
-from testing import Checked, Finding
+from testing import CHECKERS, Checked, Finding
 
 RUNNING = frozenset({FactKind.FAILING_TESTS, FactKind.TYPES, FactKind.LINT})
 """Kinds for which code of the repository, or chosen by it, has to run."""
@@ -62,10 +62,9 @@ class FactFinder:
                 baseline = self._suite.baseline(treeish, _LABEL)
                 with self._suite.exported(treeish) as (folder, _):
                     return failing_tests(folder, baseline)
-            case FactKind.TYPES:
-                return self._checked(kind, treeish, "mypy", notes)
-            case FactKind.LINT:
-                return self._checked(kind, treeish, "ruff", notes)
+            case FactKind.TYPES | FactKind.LINT:
+                checkers = [checker.name for checker in CHECKERS.values() if checker.finds == kind.value]
+                return [fact for checker in checkers for fact in self._checked(kind, treeish, checker, notes)]
             case FactKind.UNCOVERED:
                 checked = self._suite.check(treeish, "coverage", _LABEL) if self._may_run else None
                 if checked and checked.problem:

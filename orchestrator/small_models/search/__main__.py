@@ -22,8 +22,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from testing.strength.mutation.jury import Jury, identity, module_of
-from testing.strength.mutation.probes import probes
+from testing.mutation.jury import Jury, identity, module_of
+from testing.mutation.probes import probes
 
 from .edits import STAGES, changes
 from .solutions import Solution, best, compiled, computes_unused, in_lines, read_solution, written

@@ -18,8 +18,8 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from testing.strength.mutation.jury import RAISED, Jury, module_of
-from testing.strength.mutation.probes import Probe, probes
+from testing.mutation.jury import RAISED, Jury, module_of
+from testing.mutation.probes import Probe, probes
 
 from .solutions import Solution, compiled, read_solution
 

@@ -13,7 +13,7 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from testing.strength.mutation.change import Change, expression_places
+from testing.mutation.operators import Change, expression_places
 
 from .templates import Hints, exchanges, usual_mends, wrappings
 

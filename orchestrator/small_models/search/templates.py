@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
 
-from testing.strength.mutation.change import Change, expression_places
+from testing.mutation.operators import Change, expression_places
 
 _WRAPPINGS = (
     "sorted(_)", "sorted(set(_))", "list(dict.fromkeys(_))", "int(_)", "abs(_)", "_.strip()", "_.rstrip()", "_.lower()",

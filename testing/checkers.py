@@ -1,8 +1,8 @@
-"""The project's own checkers, run in the sandbox: ruff, mypy, coverage.
+"""The project's own checkers (ruff, mypy, coverage) and its formatter (ruff or black), run in the sandbox.
 
-A checker runs only where the project configures it and its environment has it: in the project's version, with the
-project's settings. mypy's plugins and coverage execute the project's code, and even ruff is a program that the
-project's dependency files chose, so none of them runs outside the sandbox.
+Each runs only where the project configures it and its environment has it: in the project's version, with the project's
+settings. mypy's plugins and coverage execute the project's code, and even ruff is a program that the project's
+dependency files chose, so none of them runs outside the sandbox.
 """
 
 from __future__ import annotations
@@ -11,22 +11,25 @@ import json
 import re
 import shlex
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from testing.environments.record import Environment
+from testing.environments.environment import Environment
 from testing.errors import InvalidReport
 from testing.frameworks.junit import report_text
 from testing.frameworks.python import pytest_options
-from testing.sandbox.mounts import Mount
+from testing.sandbox.confinement import Mount
 from testing.sandbox.sandbox import Sandbox
 from testing.sandbox.user import discard
 
 _REPORT = "/out/checked"
 _MOST_BYTES = 4 * 1024 * 1024
+_MOST_SOURCE_BYTES = 1024 * 1024
+_FORMAT_SECONDS = 60.0
 _MOST_FINDINGS = 500
 _MESSAGE = 300
 _MYPY_LINE = re.compile(r"(?P<path>[^:\n]+):(?P<line>\d+): error: (?P<message>.*?)(?:  \[(?P<rule>[\w-]+)\])?$")
@@ -37,9 +40,11 @@ _MYPY_SETTINGS = (
     ("setup.cfg", r"^\[mypy\]"),
 )
 
+Formatter = Literal["ruff", "black"]
+
 
 class Finding(BaseModel):
-    """What a checker says of one place. `path` is relative to the project; `rule` is the checker's name for it."""
+    """What a checker says about one place. `path` is relative to the project; `rule` is the checker's name for it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,12 +65,14 @@ class Checked(BaseModel):
 
 @dataclass(frozen=True)
 class Checker:
-    """One checker; `CHECKERS` holds those there are."""
+    """One checker; `CHECKERS` lists all."""
 
     name: str
     """Also the module that the environment has to have."""
+    finds: Literal["types", "lint", "uncovered"]
+    """What its findings are: faults in types, other faults, or (as `executed`) what no test runs."""
     settings: tuple[tuple[str, str], ...]
-    """Files that hold its settings, with the words that show it; empty where it needs none."""
+    """Files that may hold its settings, with a pattern that shows that they do; empty where it needs none."""
     command: Callable[[Path, Environment], str]
     """The shell command that checks the sources in a folder and reports to `_REPORT`."""
     read: Callable[[str], Checked]
@@ -110,8 +117,8 @@ def run_checker(
             label=label,
         )
         if ended.killed_reason:
-            return Checked(problem=f"{checker} was ended: {ended.killed_reason}")
-        report = _report(out / Path(_REPORT).name)
+            return Checked(problem=f"{checker} was killed: {ended.killed_reason}")
+        report = _written(out / Path(_REPORT).name, _MOST_BYTES)
     finally:
         discard(out)
     try:
@@ -168,7 +175,7 @@ def _read_ruff(report: str) -> Checked:
 
 def _read_mypy(report: str) -> Checked:
     if not report.rstrip().endswith(("exit 0", "exit 1")):
-        raise ValueError("mypy did not come to its end")
+        raise ValueError("mypy did not finish")
     found = [match for line in report.splitlines() if (match := _MYPY_LINE.match(line))]
     return Checked(
         findings=[
@@ -188,8 +195,8 @@ def _read_coverage(report: str) -> Checked:
     return Checked(
         executed=[
             (str(path), str(name))
-            for path, told in files.items()
-            for name, function in told["functions"].items()
+            for path, file in files.items()
+            for name, function in file["functions"].items()
             if name and function["executed_lines"]
         ]
     )
@@ -199,18 +206,67 @@ _RUFF_SETTINGS = (("pyproject.toml", r"^\[tool\.ruff[.\]]"), ("ruff.toml", ""), 
 CHECKERS: Mapping[str, Checker] = {
     checker.name: checker
     for checker in (
-        Checker("ruff", _RUFF_SETTINGS, _ruff_command, _read_ruff),
-        Checker("mypy", _MYPY_SETTINGS, _mypy_command, _read_mypy),
-        Checker("coverage", (), _coverage_command, _read_coverage, framework="pytest"),
+        Checker("ruff", "lint", _RUFF_SETTINGS, _ruff_command, _read_ruff),
+        Checker("mypy", "types", _MYPY_SETTINGS, _mypy_command, _read_mypy),
+        Checker("coverage", "uncovered", (), _coverage_command, _read_coverage, framework="pytest"),
     )
 }
 """By name; a new checker is an entry here."""
 
 
-def _report(file: Path) -> str:
-    """What the checker wrote; it may be anything, since the project's code could write there, too."""
+def formatter_of(source: Path, environment: Environment) -> Formatter | None:
+    """What the project at `source` formats its Python with: what its settings name and its environment has."""
+    project = text_of(source / "pyproject.toml")
+    if re.search(r"^\[tool\.black\]", project, re.MULTILINE) and environment.has_module("black"):
+        return "black"
+    ruff = re.search(r"^\[tool\.ruff[.\]]", project, re.MULTILINE)
+    has_settings = ruff or any((source / name).is_file() for name in ("ruff.toml", ".ruff.toml"))
+    return "ruff" if has_settings and environment.has_module("ruff") else None
+
+
+def run_formatter(
+    sandbox: Sandbox,
+    source: Path,
+    environment: Environment,
+    variables: Mapping[str, str],
+    formatter: Formatter,
+    paths: Sequence[str],
+    *,
+    label: str,
+) -> dict[str, str]:
+    """The texts of `paths` as `formatter` writes them; what it does not manage is left out.
+
+    `source` is a run folder that was prepared and handed over. Raises SandboxUnavailable when nothing may be run.
+    """
+    out = Path(tempfile.mkdtemp(prefix="ai-agents-out-", dir=source.parent))
     try:
-        return report_text(file, _MOST_BYTES)
+        sandbox.hand_over(out)
+        commands = [_formatting(formatter, environment, path, f"/out/{number}") for number, path in enumerate(paths)]
+        sandbox.run(
+            ["sh", "-c", "; ".join(commands)],
+            mounts=[Mount(source, "/work", writable=False), Mount(out, "/out", writable=True), environment.mount],
+            cwd="/work",
+            env=variables,
+            timeout=_FORMAT_SECONDS,
+            label=label,
+        )
+        texts = {path: _written(out / f"{number}.done", _MOST_SOURCE_BYTES) for number, path in enumerate(paths)}
+    finally:
+        discard(out)
+    return {path: text for path, text in texts.items() if text}
+
+
+def _formatting(formatter: Formatter, environment: Environment, path: str, to: str) -> str:
+    """Format one file to `to`.done, which is there only when the formatter succeeded."""
+    python, name = shlex.quote(environment.python), shlex.quote(f"./{path}")
+    program = f"{python} -m ruff format --no-cache" if formatter == "ruff" else f"{python} -m black -q"
+    return f"{program} --stdin-filename {name} - < {name} > {to} && mv {to} {to}.done"
+
+
+def _written(file: Path, most_bytes: int) -> str:
+    """What a tool wrote; it may be anything, since the project's code could write there, too."""
+    try:
+        return report_text(file, most_bytes)
     except InvalidReport:
         return ""
 

@@ -36,7 +36,7 @@ _PROBE = 0xFFFFFFFF
 _SHOWN = 0x80000000
 """With the place of a probe: give its outcome in words."""
 _LINES = 0xFFFFFFFE
-"""In the place of the expected tests: tell which lines they run."""
+"""In the place of the expected tests: report which lines they run."""
 _MOST_LINES = 1024
 _SLOWER = 25
 """Times the processor time that tests get while their lines are noted."""

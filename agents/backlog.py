@@ -1,6 +1,6 @@
 """Stated work: the items of backlog files in Markdown, and issues as GitHub's command line exports them.
 
-The export is `gh issue list --json number,title,body,labels,state`. Whoever may write such a file gives the team work.
+The export is `gh issue list --json number,title,body,labels,state`. Who can write such a file gives the team work.
 """
 
 from __future__ import annotations

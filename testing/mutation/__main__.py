@@ -5,7 +5,7 @@
 The task: `module` (name) and `source` (its text), `functions` (names; of a method `Class.method`), `tests` (bodies, one
 assertion each), `samples` (the module with other solutions), `most` mutants and `seconds` for them. The result: `holds`
 (which tests the code passes), `kills` (for each test the mutants that it is the first to fail), `total`, `killed`,
-`survivors`, and `distinguishing` (calls that would tell a survivor from the code).
+`survivors`, and `distinguishing` (calls that would distinguish a survivor from the code).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import json
+import random
 import sys
 import time
 from collections.abc import Sequence
@@ -21,15 +22,21 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from .further_calls import Further, distinguishing
-from .jury import MOST_TESTS, Jury, identity, module_of
+from .jury import MOST_TESTS, RAISED, Jury, identity, module_of
 from .operators import Function, Mutant, header, mutants, spread
+from .probes import probes
 
 _FIRST_SECONDS = 1.0
 _PATIENCE = 10
 _LEAST_SECONDS = 0.1
 """Processor time the accepted code has, and how much longer than it a mutant may take."""
 _LONGEST_LINE = 200
+_MOST_CASES = 3
+_MOST_ALIVE = 12
+_LONGEST_CALL = 600
+"""A longer one in the answer would be refused, and the whole answer with it. The jury bounds the values."""
+_MOST_VOTERS = 8
+"""Each of them is asked for a further call, which may take it its whole time."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,17 @@ class Survivor:
     before: str
     after: str
     operator: str
+
+
+@dataclass(frozen=True)
+class Further:
+    """A call in the place of that of a test, what the accepted code gives for it, and how many solutions the same."""
+
+    test: int
+    call: str
+    expected: str
+    agreeing: int
+    asked: int
 
 
 class Examination:
@@ -93,13 +111,13 @@ class Examination:
             self.further = distinguishing(juries[0], name, self._tests, self._code, alive, samples, self._tree)
 
     def _juries(self) -> list[Jury]:
-        """One for every few tests, with the time that mutants may take, after each has heard the accepted code."""
+        """One for every few tests, with the time that a mutant may take: measured with the accepted code."""
         found = []
         names = list(dict.fromkeys(name.partition(".")[0] for name in self._functions))
         for begin in range(0, len(self._tests), MOST_TESTS):
             tests = self._tests[begin : begin + MOST_TESTS]
             jury = Jury(self._module, names[0], tests, also=names[1:], seconds=_FIRST_SECONDS)
-            jury.passed(self._code, 0)  # what is imported at the first time must not count
+            jury.passed(self._code, 0)  # imports at the first time must not count
             begun = time.monotonic()
             passed = jury.passed(self._code, 0)
             took = time.monotonic() - begun
@@ -133,6 +151,55 @@ class Examination:
             return compiled(self._tree)
         except (SyntaxError, ValueError, RecursionError):
             return None
+
+
+def distinguishing(
+    jury: Jury,
+    name: str,
+    tests: Sequence[Sequence[str]],
+    accepted: CodeType,
+    alive: Sequence[CodeType],
+    samples: Sequence[CodeType],
+    tree: ast.Module,
+) -> list[Further]:
+    """Few calls of `name` that together distinguish as many mutants of `alive` from the `accepted` code as possible.
+
+    They are those of `tests` with other arguments. What the accepted code gives for them is no more than its opinion,
+    so those of `samples` that pass every test are asked, too.
+    """
+    made = probes(name, tests, [tree], random.Random(0))  # noqa: S311  # nothing secret
+    asked = [probe for probe in made if len(probe.call) <= _LONGEST_CALL]
+    mine = jury.outcomes(accepted, asked) if asked else ()
+    if not asked or mine != jury.outcomes(accepted, asked):
+        return []
+    holding = jury.passed(accepted, 0)
+    votes = [
+        jury.outcomes(sample, asked) for sample in samples[:_MOST_VOTERS] if jury.passed(sample, 0) & holding == holding
+    ]
+    left = [jury.outcomes(mutant, asked) for mutant in alive[:_MOST_ALIVE]]
+    found: list[Further] = []
+    while left and len(found) < _MOST_CASES:
+        # An error that nobody stated may be an accident.
+        valued = [not outcome & RAISED for outcome in mine]
+        noticed = [sum(theirs[place] != mine[place] for theirs in left) * valued[place] for place in range(len(asked))]
+        place = max(range(len(asked)), key=noticed.__getitem__)
+        if not noticed[place]:
+            break
+        expected = jury.shown(accepted, place)
+        left = [theirs for theirs in left if theirs[place] == mine[place]]
+        if _is_value(expected):
+            agreeing = sum(theirs[place] == mine[place] for theirs in votes)
+            found.append(Further(asked[place].test, asked[place].call, expected, agreeing, len(votes)))
+    return found
+
+
+def _is_value(text: str) -> bool:
+    """Whether what comes of a call can be written into an assertion."""
+    try:
+        ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return bool(text)
 
 
 def compiled(tree: ast.Module) -> CodeType:

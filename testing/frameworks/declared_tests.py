@@ -23,8 +23,7 @@ _PLAIN = {"only", "concurrent", "sequential", "shuffle"}
 
 def declared_tests(text: str, file: str) -> list[str]:
     """Ids of the tests that the test file `file` with this text defines, without their parameters, read without running
-    it; empty when it does not parse. They tell what should be found in a file that cannot be imported before the code
-    exists.
+    it; empty when it does not parse. They say which tests a file holds that cannot be imported before the code exists.
     """
     if PurePosixPath(file).suffix in JAVASCRIPT_SUFFIXES:
         return _declared_javascript(text, file)
@@ -38,8 +37,8 @@ def declared_tests(text: str, file: str) -> list[str]:
 def only_tests(text: str, file: str, ids: Collection[str]) -> str:
     """The text of the test file `file` without the tests that are not among `ids`; all of it when `file` itself is.
 
-    Ids may bear parameters. A class that the rest of the file speaks of, as one that inherits from it does, stays
-    whole. A text that does not parse is given back as it is.
+    Ids may bear parameters. A class that the rest of the file names, for example to inherit from it, stays whole. A
+    text that does not parse is returned unchanged.
     """
     if file in ids:
         return text
@@ -90,7 +89,7 @@ def _unwanted(
                 yield node
                 continue
             dropped = list(_unwanted(node.body, inside, wanted, text))
-            if any(item not in dropped for item in node.body):  # a class of nothing is no Python
+            if any(item not in dropped for item in node.body):  # an empty class is not valid Python
                 yield from dropped
 
 
@@ -125,8 +124,8 @@ def _javascript_tests(node: Node, within: tuple[str, ...]) -> Iterator[tuple[str
 
 
 def _call(node: Node) -> tuple[str, str | None]:
-    """The called function without what is chained to it, and the title: None where only a run tells it, or where no
-    run ever says that the test passed."""
+    """The called function without what is chained to it, and the title: None where only a run shows it, or where the
+    test can never pass."""
     function, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
     if node.type != "call_expression" or function is None or arguments is None or not arguments.named_children:
         return "", None

@@ -40,8 +40,8 @@ class Dependencies:
 
 
 def read_dependencies(source: Path) -> Dependencies:
-    """What the repository unpacked at `source` needs. A file that cannot be parsed counts as saying nothing: the
-    installer will tell what is wrong with it."""
+    """What the repository unpacked at `source` needs. A file that cannot be parsed is left out: the installer
+    reports what is wrong with it."""
     pyproject = _toml(source / "pyproject.toml")
     project = _table(pyproject, "project")
     buildable = bool(project) or "build-system" in pyproject or _is_file(source / "setup.py") or _has_metadata(source)
@@ -79,9 +79,9 @@ def content_hash(source: Path, files: Iterable[str]) -> str:
 
 
 def version_variables(source: Path) -> dict[str, str]:
-    """Variables that tell version plugins what they would ask git, which a run folder has not.
+    """Variables that give version plugins what they would ask git for, which is not in a run folder.
 
-    A PKG-INFO beside the sources (any sdist has one) already tells them.
+    A PKG-INFO beside the sources (any sdist has one) already gives it.
     """
     if (source / "PKG-INFO").is_file():
         return {}

@@ -1,4 +1,4 @@
-"""Facts about a code base that may call for work. Code finds them; whether they become tasks, the CEO decides."""
+"""Facts about a code base that may call for work. Code finds them; the CEO decides whether they become tasks."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class FactKind(StrEnum):
 
 
 DECIDABLE = frozenset({FactKind.FAILING_TESTS, FactKind.TODO})
-"""Kinds of which a fact may be one that a test can decide. Of the others there is no test that the code flow could
-take: it wants one that fails before the work and passes after it."""
+"""Kinds whose facts a test may be able to decide. For the others there is no test that the code flow could take: it
+needs one that fails before the work and passes after it."""
 
 
 class Fact(BaseModel):
@@ -53,8 +53,8 @@ class Fact(BaseModel):
     @property
     def subject(self) -> str:
         """Identity of what it is about, whatever the code around it: two facts of one subject are one concern."""
-        told = self.text if self.kind is FactKind.TODO else ""
-        return _digest(self.kind, self.tests_file or self.path, self.symbol, told)
+        words = self.text if self.kind is FactKind.TODO else ""
+        return _digest(self.kind, self.tests_file or self.path, self.symbol, words)
 
     @classmethod
     def of(
@@ -67,7 +67,7 @@ class Fact(BaseModel):
         around: str,
         **more: str | bool,
     ) -> Fact:
-        """The fact with its digest; `around` is the code that it stands and falls with. Long texts are cut."""
+        """The fact with its digest; `around` is the code that it depends on. Long texts are cut."""
         digest = _digest(kind, path, symbol, "\n".join(row.strip() for row in around.splitlines() if row.strip()))
         kept = text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
         return cls.model_validate(

@@ -1,7 +1,7 @@
-"""Starts programs of ours in the sandbox, beside the project's code, and reads what they wrote: not to be trusted.
+"""Runs our own programs in the sandbox, beside the project's code, and reads their answers, which cannot be trusted.
 
-They are copied in as plain files, since the project's environment has none of our packages, and stand there below one
-name that no project has; what one of them imports of another is changed to that.
+They are copied in as plain files, since the project's environment has none of our packages. There they lie below one
+package name that no project has, and the imports between them are changed to it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from testing.errors import InvalidReport
 from testing.frameworks.junit import report_text
-from testing.sandbox.mounts import Mount
+from testing.sandbox.confinement import Mount
 from testing.sandbox.sandbox import Sandbox
 from testing.sandbox.user import discard
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from testing.environments.toolchains import Language, require_toolchain
-from testing.sandbox.mounts import Mount
+from testing.sandbox.confinement import Mount
 from testing.sandbox.user import everything
 
 VENV = "/env/venv"
@@ -62,8 +62,14 @@ class Environment(BaseModel):
         return (*packages, *require_toolchain(self.language).mounts)
 
     def lay_generated(self, run_folder: Path) -> None:
-        """Copy the generated files into `run_folder` where it has none of that name."""
-        lay_generated(self.path / "generated", self.generated, run_folder)
+        """Copy the generated files into `run_folder` where it has none of that name, never through a link."""
+        root = run_folder.resolve()
+        for name in self.generated:
+            destination = root / name
+            if os.path.lexists(destination) or not destination.parent.resolve().is_relative_to(root):
+                continue
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(self.path / "generated" / name, destination, follow_symlinks=False)
 
     def link_packages(self, run_folder: Path) -> None:
         """Without a sandbox nothing is mounted: links to the packages stand where they would be."""
@@ -110,14 +116,3 @@ def _left_out(name: str) -> bool:
         return True
     # what setuptools compiles in, and metadata that the environment has in site-packages
     return name.startswith(("build/temp.", "build/bdist.")) or any(part.endswith(".egg-info") for part in folders)
-
-
-def lay_generated(generated: Path, names: list[str], target: Path) -> None:
-    """Copy `names` from `generated` into the sources at `target` where nothing is there, never through a link."""
-    root = target.resolve()
-    for name in names:
-        destination = root / name
-        if os.path.lexists(destination) or not destination.parent.resolve().is_relative_to(root):
-            continue
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(generated / name, destination, follow_symlinks=False)

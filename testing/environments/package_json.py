@@ -48,8 +48,8 @@ class Package:
 
 
 def read_package(source: Path) -> Package | None:
-    """The package.json of the repository at `source`; None when there is none. One that does not parse says nothing:
-    npm will tell what is wrong with it."""
+    """The package.json of the repository at `source`; None when there is none. One that does not parse counts as
+    empty: npm reports what is wrong with it."""
     file = source / "package.json"
     if not file.is_file() or file.is_symlink():
         return None
@@ -89,7 +89,7 @@ def has_lock(source: Path) -> bool:
 
 
 def _words(script: str) -> Sequence[str]:
-    """The words of the part of a script that runs tests; empty when the shell would be needed to tell."""
+    """The words of the part of a script that runs tests; empty where only a shell could read it."""
     part = next((part for part in re.split(r"&&|\|\||;", script) if "--test" in part), "")
     try:
         return shlex.split(part)

@@ -1,4 +1,4 @@
-"""Starts the examination of `mutation` in the sandbox: which small faults in accepted code its tests notice."""
+"""Runs the program `mutation` in the sandbox: which small faults in accepted code do its tests notice?"""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Self
 from pydantic import BaseModel, Field, model_validator
 
 from monitoring import get_logger
-from testing.inner_program import Place, run_program
-from testing.strength import mutation
+from testing import mutation
+from testing.sandboxed_program import Place, run_program
 
 _log = get_logger(__name__)
 
@@ -44,9 +44,9 @@ class Survivor(BaseModel):
 
 
 class Distinguishing(BaseModel):
-    """A call that tells a survivor from the accepted code: what that gives, and how many of those asked agree.
+    """A call that distinguishes a survivor from the accepted code, its result, and how many of those asked agree.
 
-    It stands in the place of the call of the test `test`, and needs what comes before it there.
+    It replaces the call in the test with the number `test`, and needs the statements before it there.
     """
 
     test: int = Field(ge=0)
@@ -64,7 +64,7 @@ class Distinguishing(BaseModel):
         except (SyntaxError, TypeError, MemoryError, RecursionError) as error:
             raise ValueError("the call or its value is not Python") from error
         if not isinstance(call, ast.Call):
-            raise ValueError("only a call can be asked for what it gives")
+            raise ValueError("only a call has a result that can be compared")
         return self
 
     @property
@@ -89,7 +89,7 @@ class Mutation(BaseModel):
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
         if self.killed + len(self.survivors) != self.total or len(self.holds) != len(self.kills):
-            raise ValueError("killed mutants and survivors are all there are")
+            raise ValueError("killed mutants and survivors do not add up to all mutants")
         return self
 
     @property
@@ -106,14 +106,14 @@ class Mutation(BaseModel):
 def mutate(place: Place, task: MutationTask) -> Mutation:
     """How many small faults in the accepted code in the files of `place` its tests notice.
 
-    A measurement made beside the code that is measured: good for asking for another test, not for accepting any.
+    The measurement runs beside the code that it measures: good enough to ask for another test, not to accept one.
 
     Raises SandboxUnavailable when nothing may be run.
     """
     found = run_program(place, [mutation], "mutation", task, Mutation, task.seconds)
-    # What says more about tests than there are was not written by our program.
-    told = len(found.holds) in (0, len(task.tests)) and all(one.test < len(task.tests) for one in found.distinguishing)
-    found = found if told else Mutation()
+    # Our program does not write about more tests than there are.
+    fits = len(found.holds) in (0, len(task.tests)) and all(one.test < len(task.tests) for one in found.distinguishing)
+    found = found if fits else Mutation()
     _log.info(
         "tests examined by mutants", functions=len(task.functions), tests=len(task.tests), mutants=found.total,
         killed=found.killed, seconds=round(found.seconds, 2),

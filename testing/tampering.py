@@ -1,20 +1,26 @@
-"""Marks in a change by which code would pass its tests without doing the work: known ways, read without running it.
+"""How code passes its tests without doing the work: marks of it in a change, and tests that a run has rewritten.
 
-The list follows the published ones: ImpossibleBench (arXiv 2510.20270: comparisons that are always true, special cases
-for the tests, hidden state), and cheats found in terminal-bench runs (skipping from the code under test, a patched
-`CallInfo.from_call`, exits, planted `dist-info` plugins). It is a net, not a wall: what runs beside its tests can
-always find another way. What was in the file before the change is the owner's and passes.
+Marks are read without running the code. The list follows the published ones: ImpossibleBench (arXiv 2510.20270:
+comparisons that are always true, special cases for the tests, hidden state), and cheats found in terminal-bench runs
+(skipping from the code under test, a patched `CallInfo.from_call`, exits, planted `dist-info` plugins). It is a net,
+not a wall: what runs beside its tests can always find another way. What was in the file before the change is the
+owner's and passes.
 """
 
 from __future__ import annotations
 
 import ast
+import hashlib
+import os
 import re
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Literal
+
+from testing.sandbox.user import everything
 
 TamperingKind = Literal["framework", "test branch", "exit", "stack", "equality", "builtins", "report", "shadow"]
 
@@ -39,6 +45,11 @@ _REASONS: dict[TamperingKind, str] = {
     "report": "the sandbox's own files are none of the code's business",
     "shadow": "a module of this name would be imported in the place of another",
 }
+_WATCHED = re.compile(
+    r"test_.*\.py|.*_test\.(?:py|go)|conftest\.py|\.?pytest\.(?:ini|toml)|tox\.ini|setup\.cfg|pyproject\.toml|"
+    r"package\.json|.*\.(?:test|spec)\.[cm]?[jt]sx?|(?:jest|vitest)\.config\..*"
+)
+_LARGEST_WATCHED = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -63,9 +74,9 @@ def tampering(path: str, before: str | None, after: str) -> list[Tampering]:
 
 
 def explain_tampering(found: list[Tampering]) -> str:
-    """What its author is told."""
-    told = "\n".join(f"- {mark}" for mark in found[:5])
-    return f"the change was refused before any test was run; write the code without this:\n{told}"
+    """The message to the author of the change."""
+    marks = "\n".join(f"- {mark}" for mark in found[:5])
+    return f"the change was refused before any test was run; write the code without this:\n{marks}"
 
 
 def _marks(path: str, text: str) -> list[Tampering]:
@@ -223,3 +234,33 @@ def _javascript_marks(path: str, text: str) -> Iterator[Tampering]:
         for kind, pattern in zip(kinds, _JAVASCRIPT, strict=True):
             if (found := pattern.search(line[:2000])) and not line.lstrip().startswith(("//", "*")):
                 yield Tampering(kind, path, number, found[0][:60])
+
+
+class TestFiles:
+    """The tests of a run folder and the files with their settings, as they are now."""
+
+    __test__ = False
+
+    def __init__(self, source: Path) -> None:
+        self._source = source
+        files = [path for path in everything(source) if _WATCHED.fullmatch(path.name) and not path.is_symlink()]
+        self._digests = {path: digest for path in files if (digest := _digest(path))}
+
+    def changed(self) -> list[str]:
+        """The files that have changed since, relative to the run folder."""
+        found = [path for path, digest in self._digests.items() if _digest(path) != digest]
+        return sorted(path.relative_to(self._source).as_posix() for path in found)
+
+
+def _digest(path: Path) -> str | None:
+    """The digest of a regular file that is not too large; code may have put anything else in its place."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST_WATCHED:
+        os.close(fd)
+        return None
+    with os.fdopen(fd, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

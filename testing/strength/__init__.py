@@ -1,1 +1,0 @@
-"""How strong tests are: small faults that they should notice."""
