@@ -175,8 +175,8 @@ class Patience:
             self._since, self._begun = self._clock(), time.monotonic()
             log.warning("a model call waits", agent=self._context.agent, step=self._context.step, reason=reason,
                         until=until.isoformat(timespec="seconds"))  # fmt: skip
+        self._call.waiting = True  # first: whoever sees the row finds the call waiting
         self._show(kind, reason, until)
-        self._call.waiting = True
         self._call.sleep(min(max((until - self._clock()) / timedelta(seconds=1), 0.0) + 0.01, _LONGEST_SLEEP))
 
     def over(self) -> None:
