@@ -98,13 +98,16 @@ def list_tasks(
 
 @commands.command("show")
 def show(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
-    """Everything about one task: attempts, verdicts, commits, why it failed."""
+    """Everything about one task: attempts, verdicts, decisions, commits, why it failed."""
     with opened(_choice(ctx)) as (_, store):
         task = store.tasks.find(task_id)
         if as_json:
             details = task.model_dump(mode="json")
             details["attempts"] = [attempt.model_dump(mode="json") for attempt in store.evidence.attempts(task.id)]
             details["verdicts"] = [verdict.model_dump(mode="json") for verdict in store.evidence.verdicts(task.id)]
+            details["decisions"] = [
+                decision.model_dump(mode="json") for decision in store.journal.decisions(task_id=task.id)
+            ]
             details["parts"] = [part.id for part in store.tasks.select(parent_id=task.id)]
             details["usage"] = [row.model_dump(mode="json") for row in store.ledger.usage("model", task_id=task.id)]
             print_json(details)

@@ -25,6 +25,11 @@ class DeploymentManager:
         self.deployment_type = settings.type
         self.provider = settings.ci_cd_provider
 
+    def report(self, *, pushed: bool) -> str:
+        """`check_status` in words for the task's result: `handed over to github_actions`."""
+        status = self.check_status(pushed=pushed)
+        return f"{status} to {self.provider}" if status is DeploymentStatus.HANDED_OVER else status.value
+
     def check_status(self, *, pushed: bool) -> DeploymentStatus:
         """Where a landed change is on its way to production, as far as can be known here."""
         if self.deployment_type == "none":

@@ -30,7 +30,6 @@ from git_ops.errors import (
 )
 from git_ops.manager import GitManager
 from git_ops.models import (
-    Candidate,
     ChangedFile,
     Commit,
     Export,
@@ -47,7 +46,6 @@ from git_ops.secrets import secrets_in
 __all__ = [
     "AuthenticationFailed",
     "BranchMissing",
-    "Candidate",
     "ChangedFile",
     "CloneTaken",
     "Commit",

@@ -228,10 +228,10 @@ class VerificationFailed(GitError):
 
 
 class LandingMoved(GitError):
-    """The landing branch moved between preparing and landing."""
+    """Someone else moved the landing branch while a landing was verified."""
 
     def __init__(self, branch: str) -> None:
-        super().__init__(f"{branch} moved since the landing was prepared; prepare and verify it again")
+        super().__init__(f"{branch} was moved by someone else while a landing was verified; land it again")
 
 
 def _last_line(stderr: str) -> str:

@@ -72,21 +72,6 @@ class Export(_Value):
     """Links that point out of the tree: they were not made."""
 
 
-class Candidate(_Value):
-    """A task's commits rebased onto the landing branch, not landed yet."""
-
-    task_id: str
-    run: int
-    branch: str
-    """The branch it is to land on, as the owner sees it."""
-    previous: str
-    """Where that branch stood: it must still stand there when the candidate lands."""
-    tip: str
-    tree: str
-    """The content to be verified."""
-    commits: tuple[str, ...]
-
-
 class PushResult(_Value):
     """How a push ended. `error` says what to do when `pushed` is False, and is empty when pushing is switched off."""
 

@@ -1,4 +1,4 @@
-"""What an agent sees: the goal, the strategy, lessons from earlier work and what the caller adds, in a token budget."""
+"""The context that a prompt is given: sections in a token budget, among them the lessons of earlier tasks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ LESSON_LIMIT = 600
 """Characters of one lesson."""
 _LESSON_WORDS = 80
 _LESSON_PREFIX = "lesson/"
-_GOAL_LIMIT = 8_000
 _SHORTEST_PIECE = 80
 """Characters below which the rest of a section says nothing and is left out."""
 
@@ -55,7 +54,7 @@ def estimated_tokens(text: str) -> int:
 
 
 class ContextManager:
-    """Builds contexts out of sections and of what the store remembers."""
+    """Builds contexts from sections, and keeps the lessons that tasks leave."""
 
     def __init__(self, store: MemoryStore, *, count_tokens: Callable[[str], int] = estimated_tokens) -> None:
         self._store = store
@@ -88,31 +87,6 @@ class ContextManager:
             raise ContextTooLarge(self._count(_joined(texts)), budget_tokens, kept)
         return _joined(texts)
 
-    def set_goal(self, goal: str) -> None:
-        """What the owner wants, for all agents."""
-        self._store.journal.remember(GLOBAL, "goal", shortened(redact(goal), _GOAL_LIMIT))
-
-    def goal(self) -> str:
-        return self._global_text("goal")
-
-    def set_strategy(self, strategy: str) -> None:
-        """How the CEO means to reach the goal."""
-        self._store.journal.remember(GLOBAL, "strategy", shortened(redact(strategy), _GOAL_LIMIT))
-
-    def strategy(self) -> str:
-        return self._global_text("strategy")
-
-    def global_sections(self, *, priority: int = 50) -> list[Section]:
-        """Goal and strategy, to stand first in every context; the goal is kept whole."""
-        return [
-            Section("Goal", self.goal(), priority, keep=True),
-            Section("Strategy", self.strategy(), priority),
-        ]
-
-    def agent_context(self, agent: str) -> dict[str, JsonValue]:
-        """All that one agent remembers."""
-        return {memory.key: memory.value for memory in self._store.journal.memories(agent)}
-
     def add_lesson(self, text: str, task_id: str, words: Iterable[str] = ()) -> None:
         """Keep what a task taught. It comes back for tasks that share words with `text` or `words`.
 
@@ -142,10 +116,6 @@ class ContextManager:
         """The lessons for `text` as a section; empty when there are none."""
         lines = "\n".join(f"- {lesson}" for lesson in self.lessons_for(text, limit))
         return Section("Lessons from earlier tasks", lines, priority)
-
-    def _global_text(self, key: str) -> str:
-        value = self._store.journal.recall(GLOBAL, key)
-        return value if isinstance(value, str) else ""
 
     def _fits(self, texts: Sequence[str | None], budget: int) -> bool:
         return self._count(_joined(texts)) <= budget

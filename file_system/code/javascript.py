@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -123,11 +122,6 @@ def call_arguments(statement: str) -> tuple[str, list[str]]:
     if call.type != "call_expression" or function is None or arguments is None:
         return "", []
     return source_of(function), [source_of(argument) for argument in arguments.named_children]
-
-
-def quoted(text: str) -> str:
-    """`text` as a JavaScript string."""
-    return json.dumps(text, ensure_ascii=False)
 
 
 def _esm_exports(node: Node) -> Iterator[tuple[str, str, Node]]:

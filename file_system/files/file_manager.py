@@ -38,20 +38,11 @@ class FileManager:
     nested repository; writing methods also for the owner's protected patterns (ProtectedPath).
     """
 
-    def __init__(
-        self,
-        workspace_path: Path,
-        git_repo_path: Path | None = None,
-        protected: Sequence[str] = (),
-        *,
-        backup_path: Path | None = None,
-    ) -> None:
-        """`backup_path` is where previous versions are kept; by default a hidden folder beside the workspace."""
+    def __init__(self, workspace_path: Path, protected: Sequence[str] = ()) -> None:
+        """Previous versions are kept in a hidden folder beside the workspace."""
         self.workspace_path = workspace_path.resolve(strict=True)
-        self.git_repo_path = git_repo_path
         self._protected = tuple(protected)
-        default = self.workspace_path.with_name(f".{self.workspace_path.name}.previous")
-        self._backups = Backups(backup_path or default)
+        self._backups = Backups(self.workspace_path.with_name(f".{self.workspace_path.name}.previous"))
         self._sweep()
 
     def read_file(self, path: str) -> str:
@@ -144,12 +135,23 @@ class FileManager:
         """
         return matching_files(self.workspace_path, pattern)
 
-    def changed_paths(self) -> list[str]:
-        """Paths written or deleted since the last `discard_backups` or `restore`, in the order of first change."""
-        return [kept.path for kept in self._backups.entries()]
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Keep all changes that are made within, or none of them when it ends in an error."""
+        try:
+            yield
+        except BaseException:
+            with suppress(OSError):  # such as a full disk, which the error at hand reports already
+                self.restore()
+            raise
+        finally:
+            self.discard_backups()
 
     def restore(self) -> list[str]:
-        """Undo every change since the last `discard_backups`; gives the restored paths. Repeatable after a crash."""
+        """Undo every change since the last `discard_backups`; gives the restored paths, in the order of first change.
+
+        May be repeated after a crash.
+        """
         entries = self._backups.entries()
         # Backwards, so that a file which made way for a folder finds its place free again.
         for kept in reversed(entries):

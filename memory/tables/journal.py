@@ -128,11 +128,18 @@ class JournalTables:
             number: int = connection.execute(insert.returning(decision_history.c.id)).scalar_one()
         return number
 
-    def decisions(self, *, decision_type: str | None = None, limit: int = 100) -> list[Decision]:
-        """The last decisions (of one type), newest first."""
+    def decisions(
+        self, *, decision_type: str | None = None, task_id: str | None = None, limit: int = 100
+    ) -> list[Decision]:
+        """The last decisions (of one type, about one task), newest first."""
         query = sa.select(decision_history).order_by(decision_history.c.id.desc()).limit(limit)
         if decision_type is not None:
             query = query.where(decision_history.c.decision_type == decision_type)
+        if task_id is not None:
+            named = json_text({"task": task_id})[1:-1]
+            query = query.where(
+                sa.type_coerce(decision_history.c.decision_data, sa.Text).contains(named, autoescape=True)
+            )
         with self._database.read() as connection:
             return [Decision.model_validate(dict(row)) for row in connection.execute(query).mappings()]
 
