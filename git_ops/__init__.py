@@ -41,7 +41,7 @@ from git_ops.models import (
     Verify,
     Worktree,
 )
-from git_ops.secrets import secrets_in
+from git_ops.unsafe_content import secrets_in
 
 __all__ = [
     "AuthenticationFailed",

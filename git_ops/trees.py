@@ -14,8 +14,14 @@ from git_ops.command import Place
 from git_ops.errors import GitCommandFailed, IgnoredPath, SecretFound, UnsafeContent
 from git_ops.models import Export, Overlay, Worktree
 from git_ops.repository import NO_COMMIT, Repository
-from git_ops.scan import MAX_FILE_BYTES, check_worktree, link_escapes
-from git_ops.secrets import MOST_CHARACTERS, added_characters, secrets_in
+from git_ops.unsafe_content import (
+    MAX_FILE_BYTES,
+    MOST_CHARACTERS,
+    added_characters,
+    check_worktree,
+    link_escapes,
+    secrets_in,
+)
 from git_ops.worktrees import Worktrees
 from monitoring import mask_known
 

@@ -11,9 +11,9 @@ from file_system.code.names import Definition, assigned_names, start_of
 from file_system.code.outline import ClassOutline, CodeOutline, FunctionOutline, outline_of, unconditional
 from file_system.errors import FileMissing, FileSystemError, FileTooLarge, SyntaxProblem
 from file_system.files import atomic
-from file_system.files.finding import is_test_file, walk
 from file_system.files.paths import checked_parts, opened_parent
 from file_system.files.syntax import is_javascript, parse_python, split_lines
+from file_system.files.walk import is_test_file, walk
 
 _LARGEST_MODULE = 1024 * 1024
 _MOST_MODULES = 5000

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from pydantic import BaseModel, ConfigDict
 from tree_sitter import Node
 
+from file_system.code.languages import grammar_of, language_of
 from file_system.code.names import Definition, first_line_of
-from file_system.code.repository_map.languages import grammar_of, language_of
 from file_system.files.syntax import NOT_PYTHON
 
 _WORD = re.compile(r"(?P<word>TODO|FIXME)\b(?:\([^)\n]*\))?[ \t]*:?[ \t]*(?P<text>.*)")

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+
+import re2
 
 from file_system.errors import (
     FileExists,
@@ -19,16 +23,20 @@ from file_system.errors import (
     FileTooLarge,
     NotText,
     PathRefused,
+    SearchRefused,
     WorkspaceFull,
 )
 from file_system.files import atomic
 from file_system.files.atomic import Backups
-from file_system.files.finding import matching_files
-from file_system.files.paths import check_writable, checked_parts, opened_parent, without_links
+from file_system.files.paths import check_writable, checked_parts, matching_pattern, opened_parent, without_links
 from file_system.files.syntax import check_syntax, parses
+from file_system.files.walk import matching_files
 
 MAX_FILE_BYTES = 2 * 1024 * 1024
 """Larger files are data, not code that a model can see."""
+_SEARCH_SECONDS = 5.0
+"""The time limit of a search."""
+_LONGEST_LINE = 200
 
 
 class FileManager:
@@ -228,3 +236,58 @@ def readable_text(files: FileManager, path: str) -> str:
         return files.read_file(path) if files.exists(path) else ""
     except FileSystemError:
         return ""
+
+
+@dataclass(frozen=True)
+class Match:
+    """A line that holds what was looked for; `line` counts from 1, `text` is cut at 200 characters."""
+
+    path: str
+    line: int
+    text: str
+
+
+def search(
+    files: FileManager, text: str, glob: str, *, expression: bool, most: int, hidden: Sequence[str] = ()
+) -> tuple[list[Match], bool]:
+    """The first `most` lines with `text` in files that match `glob` and no pattern of `hidden`; whether that is all.
+
+    `expression`: `text` is a regular expression. Raises SearchRefused when it is none, or takes too long.
+    """
+    holds = _held_by(text) if expression else (lambda line: text in line)
+    deadline = time.monotonic() + _SEARCH_SECONDS
+    found: list[Match] = []
+    for match in _matches(files, glob, hidden, holds, deadline):
+        if len(found) == most:
+            return found, False
+        found.append(match)
+    return found, True
+
+
+def _held_by(text: str) -> Callable[[str], bool]:
+    """RE2 takes time in proportion to the line; `re` can be made to take for ever, and `regex` not always stopped."""
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        pattern = re2.compile(text, options=options)
+    except re2.error:
+        raise SearchRefused(f"{text[:80]!r} is no regular expression of RE2 (no look-around, no references)") from None
+    return lambda line: pattern.search(line) is not None
+
+
+def _matches(
+    files: FileManager, glob: str, hidden: Sequence[str], holds: Callable[[str], bool], deadline: float
+) -> Iterator[Match]:
+    for path in files.find_files(glob):
+        name = path.as_posix()
+        if matching_pattern(name, hidden):
+            continue
+        try:
+            lines = files.read_file(name).splitlines()
+        except FileSystemError:
+            continue  # too large or not text
+        for number, line in enumerate(lines, start=1):
+            if holds(line):
+                yield Match(name, number, line.strip()[:_LONGEST_LINE])
+        if time.monotonic() > deadline:
+            raise SearchRefused(f"it took longer than {_SEARCH_SECONDS:g} s")

@@ -20,12 +20,12 @@ from file_system.code.names import (
     used_names,
 )
 from file_system.edits.answer_text import elided_line, repaired
-from file_system.edits.definitions.imports import Imported, ModuleIdentity, imports_of, missing_imports, with_imports
-from file_system.edits.definitions.placement import insertions, is_complete, member_splices, replacement
-from file_system.edits.definitions.source import Splice, end_of, key_of, only_repeats, renamed, spliced
+from file_system.edits.imports import Imported, ModuleIdentity, imports_of, missing_imports, with_imports
+from file_system.edits.placement import insertions, is_complete, member_splices, replacement
+from file_system.edits.source import Splice, end_of, key_of, only_repeats, renamed, spliced
 from file_system.errors import ElidedCode, MergeRefused
-from file_system.files.finding import is_test_file
 from file_system.files.syntax import check_syntax, newline_of, parse_python, split_lines, with_newline
+from file_system.files.walk import is_test_file
 
 
 @dataclass(frozen=True)

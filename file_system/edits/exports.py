@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from file_system.code.names import module_names
-from file_system.edits.definitions.imports import Imported, import_elements, imports_of, with_imports
-from file_system.edits.definitions.source import Element, Splice, spliced, with_element
+from file_system.edits.imports import Imported, import_elements, imports_of, with_imports
+from file_system.edits.source import Element, Splice, spliced, with_element
 from file_system.errors import MergeRefused
 from file_system.files.syntax import parse_python, split_lines
 

@@ -10,7 +10,7 @@ from tree_sitter import Node
 
 from file_system.code.javascript import DEFINITIONS, defined_names, exports_of, source_of
 from file_system.edits.answer_text import elided_line
-from file_system.edits.definitions.merge import Merge
+from file_system.edits.merge_python import Merge
 from file_system.errors import ElidedCode, MergeRefused
 from file_system.files.syntax import parse_javascript
 

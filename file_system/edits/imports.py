@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from file_system.code.names import BUILTINS, bound_names, module_names, used_names
-from file_system.edits.definitions.source import Element, Splice, spliced, with_element
+from file_system.edits.source import Element, Splice, spliced, with_element
 from file_system.files.syntax import NOT_PYTHON, newline_of, split_lines
 
 _SAME_HOME = frozenset({"typing", "typing_extensions", "collections.abc"})

@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 from tree_sitter import Node, Point, QueryCursor, Tree
 
-from file_system.code.repository_map.languages import Grammar, edition
+from file_system.code.languages import Grammar, edition
 from monitoring import redact
 
 _LONGEST_SIGNATURE = 140

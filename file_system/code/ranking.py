@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from file_system.code.repository_map.tags import Tags
+from file_system.code.tags import Tags
 
 _DAMPING = 0.85
 """As in Page, Brin, Motwani, Winograd: The PageRank Citation Ranking (1999)."""
