@@ -21,7 +21,7 @@ from git_ops.errors import (
     RemoteUnreachable,
     VerificationFailed,
 )
-from git_ops.landing_branch import LandingBranch, replayed
+from git_ops.landing_branch import LandingBranch, rebased
 from git_ops.models import LandingMode, LandingResult, PushResult, Verify, Wanted
 from git_ops.repository import NO_COMMIT, Repository
 from git_ops.worktrees import BASE_REF, TASK_BRANCH
@@ -133,7 +133,7 @@ class Landing:
         def conflict(files: list[str]) -> MergeConflict:
             return LandingConflict(task_id, name, files)
 
-        commits = replayed(self._repository, self._repository.commits_between(base, source), onto, conflict)
+        commits = rebased(self._repository, self._repository.commits_between(base, source), onto, conflict)
         self._repository.update_ref(CANDIDATE_REF + task_id, commits[-1])
         return _Candidate(
             task_id=task_id,

@@ -171,7 +171,7 @@ class LandingBranch:
 
         mine = self._repository.commits_between(since, ours)
         log.info("the remote branch moved, our landings go on top of it", branch=name, commits=len(mine))
-        made = replayed(self._repository, mine, theirs, conflict)
+        made = rebased(self._repository, mine, theirs, conflict)
         return made[-1] if made else theirs
 
     def _with_base(self, tip: str) -> str:
@@ -203,26 +203,26 @@ class LandingBranch:
             return None
 
 
-# Rebasing and merging without a work tree: nothing is disturbed, and nothing half done can be left behind.
+# Rebase and merge without a work tree: nothing is disturbed, and nothing half done can be left behind.
 # A cherry-pick is a three-way merge whose base is the picked commit's parent. `git merge-tree` finds the base by
 # history, so the target's content is first put into a commit of its own on that parent. The same input always gives
 # the same commits: a step repeated after a crash makes nothing new.
 
 
-def replayed(repository: Repository, commits: Iterable[str], onto: str, conflict: Conflict) -> list[str]:
-    """`commits` (oldest first) applied one after the other on top of `onto`: the new commits, oldest first.
+def rebased(repository: Repository, commits: Iterable[str], onto: str, conflict: Conflict) -> list[str]:
+    """`commits` (oldest first) rebased onto `onto`: the new commits, oldest first.
 
-    A commit that stands there already is kept as it is. Raises what `conflict` makes of the paths in conflict.
+    A commit whose parent it is already is kept. Raises what `conflict` makes of the paths in conflict.
     """
     made: list[str] = []
     for commit in commits:
-        onto = _picked(repository, commit, onto, conflict)
+        onto = _cherry_picked(repository, commit, onto, conflict)
         made.append(onto)
     return made
 
 
 def merged(repository: Repository, ours: str, theirs: str, message: str, conflict: Conflict) -> str:
-    """`theirs` taken into `ours`: one of the two if it holds the other, else a merge commit."""
+    """`theirs` merged into `ours`: one of the two if it contains the other, else a merge commit."""
     if repository.is_ancestor(theirs, ours):
         return ours
     if repository.is_ancestor(ours, theirs):
@@ -231,7 +231,7 @@ def merged(repository: Repository, ours: str, theirs: str, message: str, conflic
     return repository.commit_tree(tree, [ours, theirs], message)
 
 
-def _picked(repository: Repository, commit: str, onto: str, conflict: Conflict) -> str:
+def _cherry_picked(repository: Repository, commit: str, onto: str, conflict: Conflict) -> str:
     parent = repository.commit_of(f"{commit}^")
     if parent == onto:
         return commit
