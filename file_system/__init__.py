@@ -1,7 +1,7 @@
 """Reading, writing and editing files inside a workspace, and the map of a code base."""
 
 from file_system.code.code_map import CodeMap
-from file_system.code.comments import Mark, marks_in, same_code
+from file_system.code.comments import TodoComment, same_code, todos_in
 from file_system.code.conventions import conventions_of
 from file_system.code.javascript import Exported, Expression, call_arguments, exports_of, javascript_expression
 from file_system.code.names import Definition, Function, assigned_names, first_line_of
@@ -61,7 +61,6 @@ __all__ = [
     "FileTooLarge",
     "Function",
     "FunctionOutline",
-    "Mark",
     "Match",
     "Merge",
     "MergeRefused",
@@ -72,6 +71,7 @@ __all__ = [
     "RepositoryMap",
     "SearchRefused",
     "SyntaxProblem",
+    "TodoComment",
     "TruncatedAnswer",
     "WholeFile",
     "WorkspaceFull",
@@ -90,7 +90,6 @@ __all__ = [
     "is_test_path",
     "javascript_expression",
     "javascript_for",
-    "marks_in",
     "matching_pattern",
     "merge_definitions",
     "merge_javascript",
@@ -101,5 +100,6 @@ __all__ = [
     "same_code",
     "search",
     "text_of",
+    "todos_in",
     "with_missing_imports",
 ]
