@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 from tree_sitter import Node, Point, QueryCursor, Tree
 
-from file_system.code.languages import Grammar, edition
+from file_system.code.languages import Grammar, grammars_version
 from monitoring import redact
 
 _LONGEST_SIGNATURE = 140
@@ -173,11 +173,11 @@ class TagCache:
         self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with closing(sqlite3.connect(self._file, timeout=_WAIT_SECONDS)) as connection:
             (found,) = connection.execute("PRAGMA user_version").fetchone()
-            if found != edition():
+            if found != grammars_version():
                 with connection:
                     connection.execute("DROP TABLE IF EXISTS tags")
                     connection.execute("CREATE TABLE tags (digest TEXT PRIMARY KEY, tags TEXT, used INTEGER)")
-                    connection.execute(f"PRAGMA user_version = {edition()}")
+                    connection.execute(f"PRAGMA user_version = {grammars_version()}")
             yield connection
 
     @contextmanager
