@@ -22,7 +22,7 @@ from git_ops.errors import (
     VerificationFailed,
 )
 from git_ops.landing_branch import LandingBranch, rebased
-from git_ops.models import LandingMode, LandingResult, PushResult, Verify, Wanted
+from git_ops.models import LandingMode, LandingResult, PushResult, StillWanted, Verify
 from git_ops.repository import NO_COMMIT, Repository
 from git_ops.worktrees import BASE_REF, TASK_BRANCH
 from monitoring import get_logger
@@ -67,7 +67,7 @@ class Landing:
         verify: Verify,
         verified_tree: str | None = None,
         run: int = 0,
-        wanted: Wanted = lambda: True,
+        wanted: StillWanted = lambda: True,
     ) -> LandingResult:
         """Rebase the task's commits onto the landing branch, verify the result if it is not `verified_tree`, move the
         branch and push, while no other landing of this clone runs. A task that has landed is only pushed, if it was
@@ -89,16 +89,16 @@ class Landing:
                 if not wanted():
                     raise LandingWithdrawn(task_id)
                 landed = self._advance(candidate)
-            self._repository.delete_ref(CANDIDATE_REF + task_id)  # a kill right after the branch moved leaves it
+            self._repository.delete_ref(CANDIDATE_REF + task_id)  # left by a kill right after the branch moved
             return self._with_push(landed, self._publish(task_id, verify))
 
     def publish(self, task_id: str | None = None, *, verify: Verify) -> PushResult:
-        """Push what has landed; when the remote branch moved, put ours on top of it, verify and push that."""
+        """Push what has landed; when the remote branch moved, rebase ours onto it, verify and push the result."""
         with self._repository.lock("landing"):
             return self._publish(task_id, verify)
 
     def unpushed(self) -> list[str | None]:
-        """What `publish` has to be called for: None for the one branch, or tasks; nothing without auto_push."""
+        """What `publish` is to be called for: None for the one branch, or tasks; nothing without auto_push."""
         if not self._auto_push:
             return []
         names: list[str | None] = [None]
@@ -163,7 +163,7 @@ class Landing:
         )
 
     def _landed_elsewhere(self, task_id: str, run: int) -> LandingResult | None:
-        """Where the task landed according to the remote; it can know of more than a clone from a backup."""
+        """Where the task landed according to the remote, which may have more than a clone from a backup."""
         if self._mode is LandingMode.BRANCH:
             return None  # a task's own branch is replaced, never added to
         target = self._branch.target_for_landing()
@@ -207,14 +207,14 @@ class Landing:
                 if not _moved_meanwhile(error):
                     return self._not_pushed(_refusal(error))
             except GitError as error:
-                return self._not_pushed(str(error), away=isinstance(error, RemoteUnreachable))
+                return self._not_pushed(str(error), unreachable=isinstance(error, RemoteUnreachable))
             problem = self._catch_up(task_id, verify)
             if problem:
                 return self._not_pushed(problem)
-        return self._not_pushed("the remote branch kept moving; it is tried again with the next landing")
+        return self._not_pushed("the remote branch kept moving; the push is tried again with the next landing")
 
     def _catch_up(self, task_id: str | None, verify: Verify) -> str:
-        """Put what we landed on top of what others pushed; gives the problem, empty when there is none."""
+        """Rebase what we landed onto what others pushed; gives the problem, empty when there is none."""
         if self._mode is LandingMode.BRANCH:
             return f"someone else pushed to {self._branch.name(task_id)}; merge or delete it there"
         ref = self._branch.ref(task_id)
@@ -226,17 +226,17 @@ class Landing:
             return str(error)
         tree = self._repository.tree_of(target)
         if tree != self._repository.tree_of(previous) and not verify(tree):
-            return f"together with what others pushed (tree {tree[:12]}) the tests fail; look at the remote branch"
+            return f"the tests fail together with what others pushed (tree {tree[:12]}); look at the remote branch"
         if self._repository.update_ref(ref, target, previous, "catch up with the remote"):
             self._branch.remember_remote(task_id)
         return ""
 
-    def _not_pushed(self, problem: str, *, away: bool = False) -> PushResult:
+    def _not_pushed(self, problem: str, *, unreachable: bool = False) -> PushResult:
         log.warning("landed work could not be pushed", problem=problem)
-        return PushResult(pushed=False, error=problem, away=away)
+        return PushResult(pushed=False, error=problem, unreachable=unreachable)
 
     def _with_push(self, landed: LandingResult, push: PushResult) -> LandingResult:
-        """The result after pushing, which may have put the commits on top of others."""
+        """The result after pushing, which may have rebased the commits."""
         current = self._landed(landed.task_id, None) or landed
         update = {"already_landed": landed.already_landed, "pushed": push.pushed, "push_error": push.error}
         return current.model_copy(update=update)
@@ -247,7 +247,7 @@ def _moved_meanwhile(error: GitCommandFailed) -> bool:
 
 
 def _refusal(error: GitCommandFailed) -> str:
-    """What a server's refusal means."""
+    """Explains why a server refused a push."""
     if "branch is currently checked out" in error.stderr:
         return (
             "the branch is checked out in the owner's working copy, which is never touched; "

@@ -1,4 +1,4 @@
-"""What must not be recorded: hostile content of a worktree, and secrets in what a change adds.
+"""What must not be recorded: hostile content of a worktree, and secrets that a change adds.
 
 A worktree is checked before git sees it: `git add` would run the filters of a nested repository, follow what a planted
 `.git` says, and record links that lead out of the tree.
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 10 * 1024 * 1024
 """Larger files that are new or changed are not recorded: they would stay in the history for ever."""
 MOST_CHARACTERS = 2 * 1024 * 1024
-"""Of added text that are looked over; a change with more is not recorded. No answer of a model is as long."""
+"""The most added text that is searched; a change with more is not recorded. No answer of a model is as long."""
 _LONGEST_LINE = 20_000
 _SHORTEST = 8
 _GUESSING = {"Base64HighEntropyString", "HexHighEntropyString", "IPPublicDetector", "KeywordDetector"}
@@ -121,9 +121,9 @@ class Finding:
 
 
 def secrets_in(text: str, before: str = "") -> list[Finding]:
-    """What `text` holds that should be nobody's to read, beyond what stands in `before`, its state before the change.
+    """The secrets in `text` that are not in `before`, its state before the change.
 
-    `before` belongs to the owner: its lines and its secrets may stay where they are.
+    `before` belongs to the owner: its lines and its secrets may stay.
     """
     known = Counter(before.splitlines())
     masked = MASK not in before and MASK in redact(before)
@@ -163,13 +163,13 @@ def _values(line: str) -> Iterator[tuple[str, str]]:
 
 
 def _value_of(match: re.Match[str]) -> str:
-    """The secret itself, where its shape tells it from the words around it (a short group is a prefix of it)."""
+    """The secret itself, where the pattern has a group for it (a short group is a prefix of it)."""
     value: str = max(filter(None, match.groups()), key=len, default="")
     return value if len(value) >= _SHORTEST else match[0]
 
 
 def _is_likely(kind: str, value: str) -> bool:
-    """Names and sample values have the form of a secret now and then."""
+    """Names and sample values sometimes look like a secret."""
     if _PLACEHOLDER.search(value) or not any(character.isdigit() for character in value):
         return False
     return kind != "Basic Auth Credentials" or (len(value) >= _SHORTEST and not re.search(r"[{}%$()<>]", value))
@@ -187,7 +187,7 @@ def _is_random(value: str) -> bool:
 
 @cache
 def _detectors() -> Sequence[RegexBasedDetector]:
-    """Imported on first use: 0.1 s that no other command should wait for. Nothing is ever verified at a server."""
+    """Imported on first use: it takes 0.1 s. Nothing is ever verified at a server."""
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 
     classes: Mapping[str, type[RegexBasedDetector]] = get_mapping_from_secret_type_to_class()
