@@ -1,4 +1,4 @@
-"""The map of a code base: which module defines what, small enough to be shown to a model."""
+"""The map of a code base: which module defines what, in a size that fits a prompt."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class CodeMap:
                 except (FileTooLarge, UnicodeDecodeError) as problem:
                     modules.append(CodeOutline(path=path, problem=str(problem)[:160]))
                 except (FileSystemError, OSError):
-                    continue  # gone while we were reading, or not ours to read
+                    continue  # gone meanwhile, or not readable
         return cls(resolved, modules)
 
     def definition_source(self, path: str, name: str) -> str:

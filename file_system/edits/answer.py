@@ -1,4 +1,4 @@
-"""What a model's answer wants changed: whole files, search/replace blocks, or the code for one known file."""
+"""The edits of a model's answer: whole files, search/replace blocks, or the code for one known file."""
 
 from __future__ import annotations
 

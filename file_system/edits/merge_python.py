@@ -1,6 +1,5 @@
-"""Merging a model's definitions into a Python module. Of its code count definitions, the constants they need and the
-imports they use; example calls, prints, asserts, `if __name__ == "__main__"` blocks and tests beside the code are
-left out.
+"""Merges a model's definitions into a Python module. Definitions, the constants they need and the imports they use are
+taken; example calls, prints, asserts, `if __name__ == "__main__"` blocks and tests beside the code are left out.
 """
 
 from __future__ import annotations
@@ -107,7 +106,7 @@ class Merge:
 def merge_definitions(text: str, fence: str, path: str, *, add_imports: bool = True) -> Merge:
     """The module `text` at `path` with the definitions of `fence`, the code of a model's answer.
 
-    Functions, classes and constants of the same name are replaced where they stand; a class that lacks methods of the
+    Functions, classes and constants of the same name are replaced in place; a class that lacks methods of the
     present one is merged method by method. New ones follow the last definition (constants: precede the first), before
     an `if __name__ == "__main__":` block. Imports are added when they are used and missing, imports from the module
     itself are dropped, and one whose name means something else here is brought in under another name. Everything else
@@ -144,7 +143,7 @@ def merge_definitions(text: str, fence: str, path: str, *, add_imports: bool = T
 
 
 class _Merging:
-    """One merge under way: what is replaced where, and what is new."""
+    """One merge in progress: the replacements, and the new statements."""
 
     def __init__(self, path: str, lines: list[str], module: ast.Module, offered: list[str], offer: Offer) -> None:
         self._path = path

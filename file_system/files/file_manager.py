@@ -1,7 +1,7 @@
-"""Reading, writing and finding the files of one workspace.
+"""Reads, writes, finds and searches the files of one workspace.
 
-The workspace is one task's git worktree. Whoever names a path may be a model that read hostile text, so every path is
-judged by `file_system.paths` before anything is opened.
+The workspace is one task's git worktree. Paths may come from a model that has read hostile text, so every path is
+checked by `paths.py` before anything is opened.
 """
 
 from __future__ import annotations
@@ -67,8 +67,10 @@ class FileManager:
             raise NotText(path, f"byte {error.start} is {data[error.start]:#04x}") from None
 
     def resolved(self, path: str) -> str:
-        """The path that `path` is read from: links that stay inside the workspace are followed. Raises FileMissing
-        when a folder on the way is not there."""
+        """The path that `path` is read from: links that stay inside the workspace are followed.
+
+        Raises FileMissing when a folder on the way is missing.
+        """
         return "/".join(without_links(self.workspace_path, checked_parts(path)))
 
     def exists(self, path: str) -> bool:
@@ -85,10 +87,10 @@ class FileManager:
         check_writable("/".join(checked_parts(path)), self._protected)
 
     def write_file(self, path: str, content: str) -> bool:
-        """Put `content` at `path`, new or not, keeping the mode. False when it stood there already.
+        """Write `content` to `path`, new or not, keeping the mode. False when the file has it already.
 
         Raises SyntaxProblem for content that does not parse; then nothing was changed. A file that our parser could
-        not read before (another version of the language) is not held to it.
+        not read before (another version of the language) is not checked.
         """
         with self._writing(path, content) as (parent, name, data):
             mode = atomic.mode_of(parent, name, path)
@@ -107,7 +109,7 @@ class FileManager:
             return True
 
     def create_file(self, path: str, content: str) -> bool:
-        """Make a new file. False when it exists with this very content; raises FileExists when with another."""
+        """Create a file. False when it exists with this content; raises FileExists when it has other content."""
         with self._writing(path, content) as (parent, name, data):
             if atomic.mode_of(parent, name, path) is not None:
                 if atomic.read_bytes(parent, name, path, MAX_FILE_BYTES) == data:
@@ -137,7 +139,7 @@ class FileManager:
         return True
 
     def find_files(self, pattern: str) -> list[Path]:
-        """Relative paths of the files that match a glob, sorted; `*.py` is looked for in every folder.
+        """Relative paths of the files that match a glob, sorted; `*.py` matches in every folder.
 
         Folders of git, virtual environments, caches and installed packages are left out, links are not followed.
         """
@@ -161,7 +163,7 @@ class FileManager:
         May be repeated after a crash.
         """
         entries = self._backups.entries()
-        # Backwards, so that a file which made way for a folder finds its place free again.
+        # Backwards, so that the place of a file that a folder replaced is free again.
         for kept in reversed(entries):
             parts = checked_parts(kept.path)
             if kept.content is None:
@@ -177,7 +179,7 @@ class FileManager:
         self._backups.clear()
 
     def _sweep(self) -> None:
-        """Remove half-written files of a daemon that was killed: they lie beside the files it had begun to change."""
+        """Remove half-written files of a killed daemon: they are beside the files it was changing."""
         for kept in self._backups.entries():
             with (
                 suppress(FileMissing, PathRefused),
@@ -192,7 +194,7 @@ class FileManager:
             self._remove_empty_folders(parts)
 
     def _remove_empty_folders(self, parts: Sequence[str]) -> None:
-        """Remove the folders above a deleted file that hold nothing any more, as git would."""
+        """Remove the folders above a deleted file that are empty now, as git does."""
         for depth in range(len(parts) - 1, 0, -1):
             with opened_parent(self.workspace_path, parts[:depth]) as parent:
                 try:
@@ -202,7 +204,7 @@ class FileManager:
 
     @contextmanager
     def _writing(self, path: str, content: str) -> Iterator[tuple[int, str, bytes]]:
-        """The folder, the name and the bytes for a write whose path, rights and size were checked."""
+        """The folder, the name and the bytes of a write whose path, rights and size have been checked."""
         parts = checked_parts(path)
         check_writable("/".join(parts), self._protected)
         try:
@@ -225,13 +227,13 @@ def _normal(path: str) -> str:
 
 
 def text_of(root: Path, path: str) -> str:
-    """The text of a file below `root`; empty when it is not there."""
+    """The text of a file below `root`; empty when it is missing."""
     files = FileManager(root)
     return files.read_file(path) if files.exists(path) else ""
 
 
 def readable_text(files: FileManager, path: str) -> str:
-    """The text of a file; empty when it is not there, too large or not text."""
+    """The text of a file; empty when it is missing, too large or not text."""
     try:
         return files.read_file(path) if files.exists(path) else ""
     except FileSystemError:
@@ -240,7 +242,7 @@ def readable_text(files: FileManager, path: str) -> str:
 
 @dataclass(frozen=True)
 class Match:
-    """A line that holds what was looked for; `line` counts from 1, `text` is cut at 200 characters."""
+    """A line that matches; `line` counts from 1, `text` is cut at 200 characters."""
 
     path: str
     line: int
@@ -250,11 +252,11 @@ class Match:
 def search(
     files: FileManager, text: str, glob: str, *, expression: bool, most: int, hidden: Sequence[str] = ()
 ) -> tuple[list[Match], bool]:
-    """The first `most` lines with `text` in files that match `glob` and no pattern of `hidden`; whether that is all.
+    """The first `most` lines with `text` in files that match `glob` and no pattern of `hidden`; whether these are all.
 
-    `expression`: `text` is a regular expression. Raises SearchRefused when it is none, or takes too long.
+    `expression`: `text` is a regular expression. Raises SearchRefused when it is invalid or the search takes too long.
     """
-    holds = _held_by(text) if expression else (lambda line: text in line)
+    holds = _matcher(text) if expression else (lambda line: text in line)
     deadline = time.monotonic() + _SEARCH_SECONDS
     found: list[Match] = []
     for match in _matches(files, glob, hidden, holds, deadline):
@@ -264,8 +266,8 @@ def search(
     return found, True
 
 
-def _held_by(text: str) -> Callable[[str], bool]:
-    """RE2 takes time in proportion to the line; `re` can be made to take for ever, and `regex` not always stopped."""
+def _matcher(text: str) -> Callable[[str], bool]:
+    """RE2 is linear in the line's length; `re` can be made to run for ever, and `regex` cannot always be stopped."""
     options = re2.Options()
     options.log_errors = False
     try:
