@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from file_system import RepositoryMap
-from file_system.code.repository_map.languages import language_of
+from file_system.code.languages import language_of
 
 GENERATED_FILES = 360
 _TASK = "Let `quote_12` in shop/part_03 return what `quote_7` does, and mend its callers."

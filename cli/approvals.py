@@ -12,7 +12,7 @@ from rich.text import Text
 
 from cli.project import EXIT_USAGE, fail, opened, out, print_json
 from cli.tasks import AsJson, TaskId, _choice, _tell
-from memory import MemoryStore, Task, TaskStatus, moment_of
+from memory import MemoryStore, Task, TaskStatus
 
 commands = typer.Typer(
     help="What waits for your word: work at a gate, and tasks that are blocked.", no_args_is_help=True
@@ -67,7 +67,7 @@ def approve(
         if task.status is TaskStatus.WAITING_APPROVAL:
             if note.strip():
                 raise fail(f"{task.id} waits at a gate; a note is for blocked tasks, which begin anew", EXIT_USAGE)
-            _tell(store, "approve", task, moment_of(task))
+            _tell(store, "approve", task, task.approval_key)
             return
         if note.strip():
             store.tasks.update(task.id, description=f"{task.description}\n\nThe owner adds:\n\n{note.strip()}".strip())

@@ -16,7 +16,7 @@ from rich.text import Text
 from cli.project import EXIT_USAGE, Choice, Project, err, fail, opened, out, print_json
 from cli.views import activity_line, task_details, task_table
 from file_system import SyntaxProblem, check_syntax, is_javascript
-from memory import MOST_TESTS, RETRIABLE, MemoryStore, Priority, Task, TaskStatus, TaskType, moment_of, new_task_id
+from memory import MOST_TESTS, RETRIABLE, MemoryStore, Priority, Task, TaskStatus, TaskType, new_task_id
 
 commands = typer.Typer(help="Give the team work, look at it, stop it, try it again.", no_args_is_help=True)
 
@@ -98,13 +98,16 @@ def list_tasks(
 
 @commands.command("show")
 def show(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
-    """Everything about one task: attempts, verdicts, commits, why it failed."""
+    """Everything about one task: attempts, verdicts, decisions, commits, why it failed."""
     with opened(_choice(ctx)) as (_, store):
         task = store.tasks.find(task_id)
         if as_json:
             details = task.model_dump(mode="json")
             details["attempts"] = [attempt.model_dump(mode="json") for attempt in store.evidence.attempts(task.id)]
             details["verdicts"] = [verdict.model_dump(mode="json") for verdict in store.evidence.verdicts(task.id)]
+            details["decisions"] = [
+                decision.model_dump(mode="json") for decision in store.journal.decisions(task_id=task.id)
+            ]
             details["parts"] = [part.id for part in store.tasks.select(parent_id=task.id)]
             details["usage"] = [row.model_dump(mode="json") for row in store.ledger.usage("model", task_id=task.id)]
             print_json(details)
@@ -166,7 +169,7 @@ def approve(ctx: typer.Context, task_id: TaskId) -> None:
         task = store.tasks.find(task_id)
         if task.status is not TaskStatus.WAITING_APPROVAL:
             raise fail(f"{task.id} is {task.status}; it does not wait for approval")
-        _tell(store, "approve", task, moment_of(task))
+        _tell(store, "approve", task, task.approval_key)
 
 
 def _given_tests(file: Path, project: Project) -> tuple[str, str]:

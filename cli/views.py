@@ -89,6 +89,9 @@ def task_details(store: MemoryStore, task: Task) -> RenderableType:
     for verdict in store.evidence.verdicts(task.id, run=task.run):
         word = "approved" if verdict.approved else "rejected"
         parts.append(Text(f"{verdict.agent} {word} ({verdict.score:.1f}): {'; '.join(verdict.issues)}".rstrip(": ")))
+    for decision in reversed(store.journal.decisions(task_id=task.id)):
+        data = decision.decision_data
+        parts.append(Text(f"{decision.agent_name} decided: {data.get('action', 'new task')}. {data.get('reason', '')}"))
     if split := store.tasks.select(parent_id=task.id):
         parts.append(Text(f"split into {', '.join(f'{part.id} ({part.status})' for part in reversed(split))}"))
     if usage := store.ledger.usage("model", task_id=task.id):

@@ -1,4 +1,4 @@
-"""The deployment of a landed commit, as far as the configured type goes."""
+"""What is known about the deployment of a landed commit."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from config import DeploymentSettings
 
 
 class DeploymentStatus(StrEnum):
-    """What can be said about a landed commit."""
+    """How far a landed commit is on its way to production."""
 
     NONE = "none"
     """No deployment is configured."""
     HANDED_OVER = "handed over"
-    """The commit is on the remote; the forge's pipeline decides what comes of it."""
+    """The commit is on the remote; the forge's pipeline does the rest."""
     NOT_PUSHED = "not pushed"
     """The commit has not reached the remote, so no pipeline has seen it."""
 
@@ -25,8 +25,13 @@ class DeploymentManager:
         self.deployment_type = settings.type
         self.provider = settings.ci_cd_provider
 
+    def report(self, *, pushed: bool) -> str:
+        """`check_status` in words for the task's result: `handed over to github_actions`."""
+        status = self.check_status(pushed=pushed)
+        return f"{status} to {self.provider}" if status is DeploymentStatus.HANDED_OVER else status.value
+
     def check_status(self, *, pushed: bool) -> DeploymentStatus:
-        """Where a landed change is on its way to production, as far as can be known here."""
+        """How far a landed change is on its way to production."""
         if self.deployment_type == "none":
             return DeploymentStatus.NONE
         return DeploymentStatus.HANDED_OVER if pushed else DeploymentStatus.NOT_PUSHED

@@ -1,19 +1,19 @@
 """Reading, writing and editing files inside a workspace, and the map of a code base."""
 
 from file_system.code.code_map import CodeMap
-from file_system.code.comments import Mark, marks_in, same_code
+from file_system.code.comments import TodoComment, same_code, todos_in
 from file_system.code.conventions import conventions_of
 from file_system.code.javascript import Exported, Expression, call_arguments, exports_of, javascript_expression
 from file_system.code.names import Definition, Function, assigned_names, first_line_of
 from file_system.code.outline import ClassOutline, CodeOutline, FunctionOutline
-from file_system.code.repository_map.repository_map import RepositoryMap, is_test_path
+from file_system.code.repository_map import RepositoryMap, is_test_path
 from file_system.edits.answer import Edit, WholeFile, apply_edits, code_for, javascript_for, parse_answer
-from file_system.edits.definitions.exports import ensure_export
-from file_system.edits.definitions.imports import with_missing_imports
-from file_system.edits.definitions.javascript import merge_javascript
-from file_system.edits.definitions.merge import Merge, merge_definitions
-from file_system.edits.definitions.source import renamed_function
+from file_system.edits.exports import ensure_export
+from file_system.edits.imports import with_missing_imports
+from file_system.edits.merge_javascript import merge_javascript
+from file_system.edits.merge_python import Merge, merge_definitions
 from file_system.edits.search_replace import Block, apply_blocks
+from file_system.edits.source import renamed_function
 from file_system.errors import (
     AmbiguousAnswer,
     AnswerError,
@@ -34,11 +34,10 @@ from file_system.errors import (
     TruncatedAnswer,
     WorkspaceFull,
 )
-from file_system.files.file_manager import FileManager, readable_text, text_of
-from file_system.files.finding import is_test_file
+from file_system.files.file_manager import FileManager, Match, readable_text, search, text_of
 from file_system.files.paths import matching_pattern
-from file_system.files.searching import Match, search
 from file_system.files.syntax import NOT_PYTHON, check_syntax, is_javascript, parse_javascript
+from file_system.files.walk import is_test_file
 
 __all__ = [
     "NOT_PYTHON",
@@ -62,7 +61,6 @@ __all__ = [
     "FileTooLarge",
     "Function",
     "FunctionOutline",
-    "Mark",
     "Match",
     "Merge",
     "MergeRefused",
@@ -73,6 +71,7 @@ __all__ = [
     "RepositoryMap",
     "SearchRefused",
     "SyntaxProblem",
+    "TodoComment",
     "TruncatedAnswer",
     "WholeFile",
     "WorkspaceFull",
@@ -91,7 +90,6 @@ __all__ = [
     "is_test_path",
     "javascript_expression",
     "javascript_for",
-    "marks_in",
     "matching_pattern",
     "merge_definitions",
     "merge_javascript",
@@ -102,5 +100,6 @@ __all__ = [
     "same_code",
     "search",
     "text_of",
+    "todos_in",
     "with_missing_imports",
 ]

@@ -7,7 +7,7 @@ from monitoring.errors import FailureReason, KnownError
 
 
 class FileSystemError(KnownError):
-    """Base of everything this folder raises."""
+    """Base of all errors of this folder."""
 
     reason = FailureReason.INTERNAL_ERROR
 
@@ -43,7 +43,7 @@ class FileMissing(FileSystemError):
 
 
 class FileExists(FileSystemError):
-    """`create_file` met a file with other content."""
+    """`create_file` found a file with other content."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -51,7 +51,7 @@ class FileExists(FileSystemError):
 
 
 class WorkspaceFull(FileSystemError):
-    """There is no space left to write to."""
+    """The disk of the workspace is full."""
 
     passes = True
     alert = AlertKind.CRITICAL
@@ -89,18 +89,18 @@ class SyntaxProblem(FileSystemError):
 
 
 class SearchRefused(FileSystemError):
-    """What was looked for cannot be looked for."""
+    """The search is not possible."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"not searched: {problem}; look for plain text, or for less")
 
 
 class AnswerError(FileSystemError):
-    """A model's answer holds no usable edit. The message is meant to be shown to the model."""
+    """A model's answer has no usable edit. The message is for the model."""
 
 
 class NoCode(AnswerError):
-    """The answer holds no code for the file that was asked for."""
+    """The answer has no code for the requested file."""
 
     def __init__(self, wanted: str) -> None:
         super().__init__(f"the answer holds no code for {wanted}; answer with one fenced code block that holds it")
@@ -133,7 +133,7 @@ class ElidedCode(AnswerError):
 
 
 class BlockMismatch(AnswerError):
-    """A search/replace block whose SEARCH part stands nowhere, or more than once, in the file.
+    """A search/replace block whose SEARCH part is not in the file, or more than once.
 
     `block` counts from 1 within the answer, `matches` is how often the text was found.
     """
@@ -155,7 +155,7 @@ class BlockMalformed(AnswerError):
 
 
 class MergeRefused(AnswerError):
-    """The definitions of an answer cannot be brought into the module."""
+    """The definitions of an answer cannot be merged into the module."""
 
     def __init__(self, path: str, why: str) -> None:
         self.path = path

@@ -30,7 +30,6 @@ from git_ops.errors import (
 )
 from git_ops.manager import GitManager
 from git_ops.models import (
-    Candidate,
     ChangedFile,
     Commit,
     Export,
@@ -42,12 +41,11 @@ from git_ops.models import (
     Verify,
     Worktree,
 )
-from git_ops.secrets import secrets_in
+from git_ops.unsafe_content import secrets_in
 
 __all__ = [
     "AuthenticationFailed",
     "BranchMissing",
-    "Candidate",
     "ChangedFile",
     "CloneTaken",
     "Commit",

@@ -1,7 +1,7 @@
-"""Running git so that nothing but our own words steers it.
+"""Runs git so that only our own options control it.
 
-Hooks, file-system monitors, filters and every configuration outside our clone are off, the environment is cleaned of
-all that git or a server has no business to see, and each command has a time limit.
+Hooks, file-system monitors, filters and all configuration outside of our clone are off, the environment is reduced to
+what git needs, and each command has a time limit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LOCAL_TIMEOUT = 120.0
 _TERM_GRACE = 2.0
 _ALMOST_FULL = 128 * 1024
 MARKER, OWNER = "AI_AGENTS_GIT_CLONE", "AI_AGENTS_GIT_OWNER"
-"""Every git process we start bears the path of our clone and our process id, so that orphans are told after a crash."""
+"""Every git process we start has the path of our clone and our process id, so that a crash's orphans are recognised."""
 
 SAFE_OPTIONS = (
     "core.hooksPath=/dev/null",
@@ -77,7 +77,7 @@ _FIXED_VARIABLES = {
 
 @dataclass(frozen=True)
 class Identity:
-    """Whose name commits bear."""
+    """The author of our commits."""
 
     name: str = "AI Agents"
     email: str = "agents@localhost"
@@ -85,7 +85,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class GitOutput:
-    """How a command ended and what it said."""
+    """The result of a command."""
 
     exit_code: int
     stdout: bytes
@@ -111,13 +111,13 @@ class Place:
     index: Path | None = None
 
     def variables(self) -> dict[str, str]:
-        """As git wants to be told; nothing is ever discovered from the current folder."""
-        found = {"GIT_DIR": str(self.git_dir)}
+        """The variables for git; nothing is discovered from the current folder."""
+        variables = {"GIT_DIR": str(self.git_dir)}
         if self.work_tree is not None:
-            found["GIT_WORK_TREE"] = str(self.work_tree)
+            variables["GIT_WORK_TREE"] = str(self.work_tree)
         if self.index is not None:
-            found["GIT_INDEX_FILE"] = str(self.index)
-        return found
+            variables["GIT_INDEX_FILE"] = str(self.index)
+        return variables
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class GitCommand:
         return output
 
     def failure(self, shown: str, output: GitOutput, place: Place | None = None) -> GitError:
-        """The error for a command that failed. git often does not say that a disk is full, so we look."""
+        """The error for a command that failed. git often does not say that the disk is full, so we check."""
         if output.exit_code == 127:
             return GitUnusable("git is not installed; install git 2.38 or later")
         for folder in (self.clone, place.work_tree if place else None):
@@ -179,7 +179,7 @@ class GitCommand:
         return GitCommandFailed(shown, output.exit_code, output.stderr)
 
     def check_version(self) -> str:
-        """The version of git; raises GitUnusable below 2.38, which brought merges without a work tree."""
+        """The version of git; raises GitUnusable below 2.38, which added merges without a work tree."""
         words = self("version", place=Place(Path("/nonexistent"))).text.split()
         numbers = tuple(int(part) for part in words[2].split(".")[:2])
         if numbers < (2, 38):
@@ -205,7 +205,7 @@ class GitCommand:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a git process and its children; a polite signal first, on which git removes its lock files."""
+    """End a git process and its children; SIGTERM first, so that git removes its lock files."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""Commits that know what they belong to: trailers make a replayed step find the commit it has made before."""
+"""Commits with trailers that say what they belong to; a repeated step finds the commit it has made by them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LONGEST_SUBJECT = 100
 
 
 class Commits:
-    """Making and finding commits of tasks, and comparing what they hold."""
+    """Makes and finds the commits of tasks, and compares them."""
 
     def __init__(self, repository: Repository, worktrees: Worktrees, trees: Trees) -> None:
         self._repository = repository
@@ -39,8 +39,8 @@ class Commits:
     ) -> Commit:
         """Commit the whole worktree, only `paths`, or exactly `tree` (what was verified) on the task's branch.
 
-        The commit bears `trailers` and `Task-Id`. If the branch has a commit with all of them already, that one is
-        given and nothing is done. Afterwards the files of the worktree are those of `tree`, where one was given.
+        The commit has `trailers` and `Task-Id`. If the branch has a commit with all of them already, that one is
+        returned and nothing is done. Afterwards the files of the worktree are those of `tree`, where one was given.
         Raises NothingToCommit, and UnsafeContent before anything is recorded.
         """
         wanted = {TASK_TRAILER: worktree.task_id, **trailers}
@@ -71,14 +71,14 @@ class Commits:
         return _parsed(output.stdout.decode("utf-8", errors="replace"))
 
     def of_task(self, task_id: str, revision: str) -> list[Commit]:
-        """Commits of `revision`'s history that bear the task's trailer, oldest first."""
+        """Commits of `revision`'s history with the task's trailer, oldest first."""
         pattern = f"--grep=^{TASK_TRAILER}: {re.escape(task_id)}$"
         output = self._git("log", "--reverse", "--extended-regexp", pattern, f"--format={_FORMAT}", revision, "--")
         found = _parsed(output.stdout.decode("utf-8", errors="replace"))
         return [commit for commit in found if commit.trailers.get(TASK_TRAILER) == task_id]
 
     def diff(self, old: str, new: str, *, paths: Iterable[str] = (), context: int = 3, limit: int = 0) -> str:
-        """The change from `old` to `new` (commits or trees) as text; `limit` cuts it off, saying so, 0 does not."""
+        """The change from `old` to `new` (commits or trees) as text, cut after `limit` characters (0: never)."""
         output = self._git(
             "diff", "--no-ext-diff", "--no-textconv", "--no-color", f"--unified={context}", "--find-renames",
             "--end-of-options", old, new, "--", *paths,
@@ -102,7 +102,7 @@ class Commits:
         return found
 
     def _show_as_committed(self, worktree: Worktree, sha: str, *, files: bool) -> None:
-        """Bring the worktree's index, and if asked its files, to a commit; after a crash the next commit does it."""
+        """Set the worktree's index, and if asked its files, to a commit; after a crash the next commit does it."""
         with self._worktrees.temporary_index(worktree) as place:
             self._git("read-tree", "--reset", *(["-u"] if files else []), sha, place=place)
             self._worktrees.adopt_index(worktree, place)

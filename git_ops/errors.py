@@ -33,7 +33,7 @@ class GitTimeout(GitError):
     """A git command took longer than it may and was stopped."""
 
     def __init__(self, command: str, seconds: float) -> None:
-        super().__init__(f"{command} was stopped after {seconds:g} s; try again, or look at disk and network")
+        super().__init__(f"{command} was stopped after {seconds:g} s; check the disk and the network, then try again")
 
 
 class GitUnusable(GitError):
@@ -48,7 +48,9 @@ class DiskFull(GitError):
     passes = True
 
     def __init__(self, command: str, where: str) -> None:
-        super().__init__(f"{command}: no space left on the disk of {where}; free some, then it goes on by itself")
+        super().__init__(
+            f"{command}: no space left on the disk of {where}; free some space, then work continues by itself"
+        )
 
 
 class LockBusy(GitError):
@@ -61,14 +63,14 @@ class LockBusy(GitError):
 
 
 class RemoteError(GitError):
-    """Something about the repository that the work comes from."""
+    """A problem of the repository that the work comes from."""
 
     reason = FailureReason.CONFLICT
     blocks = True
 
 
 class UnsafeUrl(RemoteError):
-    """An address that git must not be given."""
+    """An address that must not be passed to git."""
 
     exits_with = 2
 
@@ -79,7 +81,7 @@ class UnsafeUrl(RemoteError):
 
 
 class NotARepository(RemoteError):
-    """The address leads to no git repository."""
+    """There is no git repository at the address."""
 
     exits_with = 2
 
@@ -103,7 +105,7 @@ class BranchMissing(RemoteError):
 
     def __init__(self, branch: str, present: Sequence[str]) -> None:
         known = ", ".join(present[:8]) or "none"
-        super().__init__(f"git.branch = {branch!r}: no such branch, and no default to fall back to; there are: {known}")
+        super().__init__(f"git.branch = {branch!r}: there is no such branch, and no default branch; there are: {known}")
 
 
 class RemoteUnreachable(RemoteError):
@@ -118,7 +120,7 @@ class RemoteUnreachable(RemoteError):
 
 
 class AuthenticationFailed(RemoteError):
-    """The server wants other credentials."""
+    """The server refuses the credentials."""
 
     def __init__(self, address: str, stderr: str) -> None:
         super().__init__(
@@ -128,7 +130,7 @@ class AuthenticationFailed(RemoteError):
 
 
 class CloneTaken(GitError):
-    """The folder for our clone holds something else."""
+    """The folder for our clone contains something else."""
 
     exits_with = 2
 
@@ -140,11 +142,11 @@ class WorktreeMissing(GitError):
     """There is no worktree for the task."""
 
     def __init__(self, task_id: str) -> None:
-        super().__init__(f"task {task_id} has no worktree; create it again with create_worktree")
+        super().__init__(f"task {task_id} has no worktree; retry the task")
 
 
 class UnsafeContent(GitError):
-    """A worktree holds something that must not be recorded. `kind` is one of
+    """A worktree contains something that must not be recorded. `kind` is one of
     `nested repository`, `link`, `special file`, `huge file`, `submodule`, `tampered worktree`, `secret`."""
 
     def __init__(self, kind: str, path: str, advice: str) -> None:
@@ -154,20 +156,20 @@ class UnsafeContent(GitError):
 
 
 class SecretFound(UnsafeContent):
-    """A change adds a secret. `findings` are lines and kinds in the file at `path`; the values are told to nobody."""
+    """A change adds a secret. `findings` are lines and kinds in the file at `path`, never the values."""
 
     def __init__(self, path: str, findings: Sequence[tuple[int, str]]) -> None:
         self.findings = tuple(findings)
-        told = "; ".join(f"line {line}: {kind}" for line, kind in self.findings[:8])
+        lines = "; ".join(f"line {line}: {kind}" for line, kind in self.findings[:8])
         super().__init__(
             "secret",
             path,
-            f"{told}; take it out, read it from the environment at run time, or leave the line as it was",
+            f"{lines}; take it out, read it from the environment at run time, or leave the line as it was",
         )
 
 
 class NothingToCommit(GitError):
-    """The worktree is as its last commit."""
+    """The worktree has not changed since its last commit."""
 
     def __init__(self, task_id: str, stage: str) -> None:
         super().__init__(f"task {task_id}, {stage}: nothing changed since the last commit; change something first")
@@ -190,14 +192,14 @@ class MergeConflict(GitError):
 
 
 class LandingWithdrawn(GitError):
-    """The task was ended by somebody while it waited to be landed; nothing moved."""
+    """The task was ended while it waited to land; nothing moved."""
 
     def __init__(self, task_id: str) -> None:
         super().__init__(f"task {task_id} was ended before it landed")
 
 
 class LandingConflict(MergeConflict):
-    """A task's commits do not fit onto the landing branch."""
+    """A task's commits conflict with the landing branch."""
 
     reason = FailureReason.CONFLICT
     alert = None
@@ -217,21 +219,21 @@ class NothingToLand(GitError):
 
 
 class VerificationFailed(GitError):
-    """What would be on the landing branch does not pass. `tree` is the content that was verified."""
+    """The landing branch would not pass its tests. `tree` is the content that was verified."""
 
     def __init__(self, task_id: str, tree: str) -> None:
         self.tree = tree
         super().__init__(
-            f"task {task_id}: together with what landed before it (tree {tree[:12]}) the tests fail; "
+            f"task {task_id}: the tests fail together with what landed before it (tree {tree[:12]}); "
             "nothing was landed, do the work again on a fresh worktree"
         )
 
 
 class LandingMoved(GitError):
-    """The landing branch moved between preparing and landing."""
+    """Someone else moved the landing branch while a landing was verified."""
 
     def __init__(self, branch: str) -> None:
-        super().__init__(f"{branch} moved since the landing was prepared; prepare and verify it again")
+        super().__init__(f"{branch} was moved by someone else while a landing was verified; land it again")
 
 
 def _last_line(stderr: str) -> str:

@@ -1,11 +1,12 @@
 """Bringing verified work onto the landing branch, one task after the other.
 
-The branch only ever moves by compare-and-swap to content that was verified. Each part can be called as a step of its
-own and repeated: `prepare` makes the same commits again, `advance` finds the task landed, `publish` pushes what is
-missing.
+The branch only ever moves by compare-and-swap, to content that was verified. A landing that was killed can be repeated:
+the rebase makes the same commits again, a task that has landed is found, and what is missing is pushed.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from git_ops.commits import RUN_TRAILER, Commits
 from git_ops.errors import (
@@ -20,8 +21,8 @@ from git_ops.errors import (
     RemoteUnreachable,
     VerificationFailed,
 )
-from git_ops.landing_branch import LandingBranch, replayed
-from git_ops.models import Candidate, LandingMode, LandingResult, PushResult, Verify, Wanted
+from git_ops.landing_branch import LandingBranch, rebased
+from git_ops.models import LandingMode, LandingResult, PushResult, StillWanted, Verify
 from git_ops.repository import NO_COMMIT, Repository
 from git_ops.worktrees import BASE_REF, TASK_BRANCH
 from monitoring import get_logger
@@ -30,6 +31,21 @@ log = get_logger(__name__)
 
 CANDIDATE_REF = "refs/agents/candidates/"
 _MOST_PUSHES = 4
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A task's commits rebased onto the landing branch, not landed yet."""
+
+    task_id: str
+    branch: str
+    """The branch they are to land on, as the owner sees it."""
+    previous: str
+    """Where that branch stood: it must still stand there when the candidate lands."""
+    tip: str
+    tree: str
+    """The content to be verified."""
+    commits: tuple[str, ...]
 
 
 class Landing:
@@ -51,15 +67,15 @@ class Landing:
         verify: Verify,
         verified_tree: str | None = None,
         run: int = 0,
-        wanted: Wanted = lambda: True,
+        wanted: StillWanted = lambda: True,
     ) -> LandingResult:
         """Rebase the task's commits onto the landing branch, verify the result if it is not `verified_tree`, move the
-        branch, push: all parts at once, while no other landing of this clone runs. A task that has landed is only
-        pushed, if that is missing.
+        branch and push, while no other landing of this clone runs. A task that has landed is only pushed, if it was
+        not.
 
         `verify` is given a tree and says whether its tests pass; `wanted` is asked right before the branch moves.
-        Raises LandingConflict, VerificationFailed, LandingWithdrawn, NothingToLand. A push that fails leaves the
-        landing in our clone and is told in the result.
+        Raises LandingConflict, VerificationFailed, LandingWithdrawn, LandingMoved, NothingToLand. When a push fails,
+        the landing stays in our clone and the result says why.
         """
         with self._repository.lock("landing"):
             landed = self._landed(task_id, run)
@@ -67,36 +83,22 @@ class Landing:
                 self._branch.update()
                 landed = self._landed_elsewhere(task_id, run)
             if landed is None:
-                candidate = self._prepare(task_id, run)
+                candidate = self._prepare(task_id)
                 if candidate.tree != verified_tree and not verify(candidate.tree):
                     raise VerificationFailed(task_id, candidate.tree)
                 if not wanted():
                     raise LandingWithdrawn(task_id)
                 landed = self._advance(candidate)
-            self._repository.delete_ref(CANDIDATE_REF + task_id)  # a kill right after the branch moved leaves it
+            self._repository.delete_ref(CANDIDATE_REF + task_id)  # left by a kill right after the branch moved
             return self._with_push(landed, self._publish(task_id, verify))
 
-    def prepare(self, task_id: str, *, run: int = 0) -> Candidate | LandingResult:
-        """The task's commits on top of the landing branch, or where they are when the task has landed already."""
-        with self._repository.lock("landing"):
-            landed = self._landed(task_id, run)
-            if landed is not None:
-                return landed
-            self._branch.update()
-            return self._landed_elsewhere(task_id, run) or self._prepare(task_id, run)
-
-    def advance(self, candidate: Candidate) -> LandingResult:
-        """Move the landing branch to a candidate whose tree was verified; raises LandingMoved."""
-        with self._repository.lock("landing"):
-            return self._landed(candidate.task_id, candidate.run) or self._advance(candidate)
-
     def publish(self, task_id: str | None = None, *, verify: Verify) -> PushResult:
-        """Push what has landed; when the remote branch moved, put ours on top of it, verify and push that."""
+        """Push what has landed; when the remote branch moved, rebase ours onto it, verify and push the result."""
         with self._repository.lock("landing"):
             return self._publish(task_id, verify)
 
     def unpushed(self) -> list[str | None]:
-        """What `publish` has to be called for: None for the one branch, or tasks; nothing without auto_push."""
+        """What `publish` is to be called for: None for the one branch, or tasks; nothing without auto_push."""
         if not self._auto_push:
             return []
         names: list[str | None] = [None]
@@ -119,7 +121,7 @@ class Landing:
 
     # -- the parts, with the lock held ---------------------------------------------------------------------------
 
-    def _prepare(self, task_id: str, run: int) -> Candidate:
+    def _prepare(self, task_id: str) -> _Candidate:
         source = self._repository.resolve(f"refs/heads/{TASK_BRANCH}{task_id}")
         base = self._repository.resolve(BASE_REF + task_id)
         if source is None or base is None or source == base:
@@ -131,11 +133,10 @@ class Landing:
         def conflict(files: list[str]) -> MergeConflict:
             return LandingConflict(task_id, name, files)
 
-        commits = replayed(self._repository, self._repository.commits_between(base, source), onto, conflict)
+        commits = rebased(self._repository, self._repository.commits_between(base, source), onto, conflict)
         self._repository.update_ref(CANDIDATE_REF + task_id, commits[-1])
-        return Candidate(
+        return _Candidate(
             task_id=task_id,
-            run=run,
             branch=name,
             previous=previous or NO_COMMIT,
             tip=commits[-1],
@@ -143,7 +144,7 @@ class Landing:
             commits=tuple(commits),
         )
 
-    def _advance(self, candidate: Candidate) -> LandingResult:
+    def _advance(self, candidate: _Candidate) -> LandingResult:
         ref = self._branch.ref(candidate.task_id)
         if not self._repository.update_ref(ref, candidate.tip, candidate.previous, f"land {candidate.task_id}"):
             raise LandingMoved(candidate.branch)
@@ -162,7 +163,7 @@ class Landing:
         )
 
     def _landed_elsewhere(self, task_id: str, run: int) -> LandingResult | None:
-        """Where the task landed according to the remote; it can know of more than a clone from a backup."""
+        """Where the task landed according to the remote, which may have more than a clone from a backup."""
         if self._mode is LandingMode.BRANCH:
             return None  # a task's own branch is replaced, never added to
         target = self._branch.target_for_landing()
@@ -206,14 +207,14 @@ class Landing:
                 if not _moved_meanwhile(error):
                     return self._not_pushed(_refusal(error))
             except GitError as error:
-                return self._not_pushed(str(error), away=isinstance(error, RemoteUnreachable))
+                return self._not_pushed(str(error), unreachable=isinstance(error, RemoteUnreachable))
             problem = self._catch_up(task_id, verify)
             if problem:
                 return self._not_pushed(problem)
-        return self._not_pushed("the remote branch kept moving; it is tried again with the next landing")
+        return self._not_pushed("the remote branch kept moving; the push is tried again with the next landing")
 
     def _catch_up(self, task_id: str | None, verify: Verify) -> str:
-        """Put what we landed on top of what others pushed; gives the problem, empty when there is none."""
+        """Rebase what we landed onto what others pushed; gives the problem, empty when there is none."""
         if self._mode is LandingMode.BRANCH:
             return f"someone else pushed to {self._branch.name(task_id)}; merge or delete it there"
         ref = self._branch.ref(task_id)
@@ -225,17 +226,17 @@ class Landing:
             return str(error)
         tree = self._repository.tree_of(target)
         if tree != self._repository.tree_of(previous) and not verify(tree):
-            return f"together with what others pushed (tree {tree[:12]}) the tests fail; look at the remote branch"
+            return f"the tests fail together with what others pushed (tree {tree[:12]}); look at the remote branch"
         if self._repository.update_ref(ref, target, previous, "catch up with the remote"):
             self._branch.remember_remote(task_id)
         return ""
 
-    def _not_pushed(self, problem: str, *, away: bool = False) -> PushResult:
+    def _not_pushed(self, problem: str, *, unreachable: bool = False) -> PushResult:
         log.warning("landed work could not be pushed", problem=problem)
-        return PushResult(pushed=False, error=problem, away=away)
+        return PushResult(pushed=False, error=problem, unreachable=unreachable)
 
     def _with_push(self, landed: LandingResult, push: PushResult) -> LandingResult:
-        """The result after pushing, which may have put the commits on top of others."""
+        """The result after pushing, which may have rebased the commits."""
         current = self._landed(landed.task_id, None) or landed
         update = {"already_landed": landed.already_landed, "pushed": push.pushed, "push_error": push.error}
         return current.model_copy(update=update)
@@ -246,7 +247,7 @@ def _moved_meanwhile(error: GitCommandFailed) -> bool:
 
 
 def _refusal(error: GitCommandFailed) -> str:
-    """What a server's refusal means."""
+    """Explains why a server refused a push."""
     if "branch is currently checked out" in error.stderr:
         return (
             "the branch is checked out in the owner's working copy, which is never touched; "

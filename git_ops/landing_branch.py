@@ -1,7 +1,7 @@
-"""The branch that work lands on, and how it is brought together with what the owner does meanwhile.
+"""The branch that work lands on, and how it is reconciled with what the owner pushes meanwhile.
 
 Three kinds of ref per landing branch: the branch itself in our clone, `refs/remotes/origin/…` as last fetched, and
-`refs/agents/seen/…`, the remote commit that our branch last took in: what lies between the last two is ours.
+`refs/agents/seen/…`, the remote commit that our branch last took in. What lies between the last two is ours.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ class LandingBranch:
         return self._repository.resolve(self.ref(None)) or self._repository.base_tip()
 
     def update(self) -> str:
-        """Fetch before landing; gives the problem when that is not possible: landing goes on without."""
+        """Fetch before landing; gives the problem when that fails: the landing goes on without."""
         try:
             self._repository.fetch()
         except RemoteError as error:
-            log.warning("the remote is away, landing goes on without its news", problem=str(error))
+            log.warning("the remote cannot be fetched, landing goes on without it", problem=str(error))
             return str(error)
         return ""
 
@@ -77,7 +77,9 @@ class LandingBranch:
             if previous is not None and not self._known_good(target, previous) and verify is not None:
                 tree = self._repository.tree_of(target)
                 if not verify(tree):
-                    problem = f"the tests fail together with what the owner pushed (tree {tree[:12]}); it is left out"
+                    problem = (
+                        f"the tests fail together with what the owner pushed (tree {tree[:12]}); it is not taken in"
+                    )
                     log.warning("owner's work is not taken in", problem=problem)
                     return SyncResult(tip=previous, moved=False, fetched=fetched, problem=problem)
             moved = target != previous
@@ -87,9 +89,9 @@ class LandingBranch:
             return SyncResult(tip=target, moved=moved, fetched=fetched, problem=problem)
 
     def target(self) -> str:
-        """The commit to land on: our branch with the remote's news and the owner's base taken in. No ref moves.
+        """The commit to land on: our branch with the remote's and the owner's base branch taken in. No ref moves.
 
-        Raises MergeConflict when these do not go together.
+        Raises MergeConflict when they conflict.
         """
         if self._mode is LandingMode.BRANCH:
             return self._repository.base_tip()
@@ -97,7 +99,7 @@ class LandingBranch:
         return self._with_base(tip) if self._mode is LandingMode.INTEGRATION else tip
 
     def target_for_landing(self) -> str:
-        """As `target`; in conflict with the owner's work it is our branch as it is: work goes on, the log says so."""
+        """As `target`; on a conflict with the owner's work our branch as it is: work goes on, and the log says so."""
         try:
             return self.target()
         except MergeConflict as error:
@@ -105,19 +107,19 @@ class LandingBranch:
             return self.tip()
 
     def remember_remote(self, task_id: str | None) -> None:
-        """Note that our branch holds what the remote has, once it does."""
+        """Record the remote's commit once our branch contains it."""
         ours = self._repository.resolve(self.ref(task_id))
         theirs = self._repository.remote_tip(self.name(task_id))
         if ours and theirs and self._repository.is_ancestor(theirs, ours):
             self._repository.update_ref(SEEN_REF + self.name(task_id), theirs)
 
     def is_pushed(self, task_id: str, commit: str) -> bool:
-        """Whether the remote branch has `commit`, as far as we know."""
+        """Whether the remote branch contains `commit`, as of the last fetch."""
         theirs = self._repository.remote_tip(self.name(task_id))
         return theirs is not None and self._repository.is_ancestor(commit, theirs)
 
     def unpushed(self, task_id: str | None) -> bool:
-        """Whether commits of tasks are on our branch that were never seen at the remote."""
+        """Whether our branch has commits of tasks that were never seen at the remote."""
         name, ours = self.name(task_id), self._repository.resolve(self.ref(task_id))
         if ours is None:
             return False
@@ -145,7 +147,7 @@ class LandingBranch:
         self.remember_remote(task_id)
 
     def _reconciled(self) -> str:
-        """Our branch brought together with the remote's: ours on top of theirs."""
+        """Our branch rebased onto the remote's."""
         name = self.name(None)
         ours, theirs = self._repository.resolve(self.ref(None)), self._repository.remote_tip(name)
         if ours is None:
@@ -170,8 +172,8 @@ class LandingBranch:
             return MergeConflict(f"{name} here and at the remote", files, advice)
 
         mine = self._repository.commits_between(since, ours)
-        log.info("the remote branch moved, our landings go on top of it", branch=name, commits=len(mine))
-        made = replayed(self._repository, mine, theirs, conflict)
+        log.info("the remote branch moved, our landings are rebased onto it", branch=name, commits=len(mine))
+        made = rebased(self._repository, mine, theirs, conflict)
         return made[-1] if made else theirs
 
     def _with_base(self, tip: str) -> str:
@@ -203,26 +205,26 @@ class LandingBranch:
             return None
 
 
-# Rebasing and merging without a work tree: nothing is disturbed, and nothing half done can be left behind.
+# Rebase and merge without a work tree: nothing is disturbed, and nothing half done can be left behind.
 # A cherry-pick is a three-way merge whose base is the picked commit's parent. `git merge-tree` finds the base by
 # history, so the target's content is first put into a commit of its own on that parent. The same input always gives
 # the same commits: a step repeated after a crash makes nothing new.
 
 
-def replayed(repository: Repository, commits: Iterable[str], onto: str, conflict: Conflict) -> list[str]:
-    """`commits` (oldest first) applied one after the other on top of `onto`: the new commits, oldest first.
+def rebased(repository: Repository, commits: Iterable[str], onto: str, conflict: Conflict) -> list[str]:
+    """`commits` (oldest first) rebased onto `onto`: the new commits, oldest first.
 
-    A commit that stands there already is kept as it is. Raises what `conflict` makes of the paths in conflict.
+    A commit whose parent it is already is kept. Raises what `conflict` makes of the paths in conflict.
     """
     made: list[str] = []
     for commit in commits:
-        onto = _picked(repository, commit, onto, conflict)
+        onto = _cherry_picked(repository, commit, onto, conflict)
         made.append(onto)
     return made
 
 
 def merged(repository: Repository, ours: str, theirs: str, message: str, conflict: Conflict) -> str:
-    """`theirs` taken into `ours`: one of the two if it holds the other, else a merge commit."""
+    """`theirs` merged into `ours`: one of the two if it contains the other, else a merge commit."""
     if repository.is_ancestor(theirs, ours):
         return ours
     if repository.is_ancestor(ours, theirs):
@@ -231,7 +233,7 @@ def merged(repository: Repository, ours: str, theirs: str, message: str, conflic
     return repository.commit_tree(tree, [ours, theirs], message)
 
 
-def _picked(repository: Repository, commit: str, onto: str, conflict: Conflict) -> str:
+def _cherry_picked(repository: Repository, commit: str, onto: str, conflict: Conflict) -> str:
     parent = repository.commit_of(f"{commit}^")
     if parent == onto:
         return commit

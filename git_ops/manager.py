@@ -26,17 +26,17 @@ log = get_logger(__name__)
 class GitManager:
     """All git work of one project, by its parts. Safe to use from several threads and processes.
 
-    Nothing is done by making one. At the start of the daemon call `recover()`, then `clone()`.
+    The constructor touches nothing. At the start of the daemon call `recover()`, then `clone()`.
     """
 
     repository: Repository
-    """The clone itself: fetching, backups, tidying."""
+    """The clone itself: fetching, backups, garbage collection."""
     branch: LandingBranch
     """The branch that work starts from and lands on."""
     worktrees: Worktrees
     """The tasks' worktrees."""
     trees: Trees
-    """Content: recorded from a worktree, or written out as files."""
+    """Content: recorded from a worktree, or exported as files."""
     commits: Commits
     """The tasks' commits, and what changed between two of them."""
     landing: Landing
@@ -56,9 +56,10 @@ class GitManager:
         token: str | None = None,
         may_hold_secrets: Sequence[str] = (),
     ) -> None:
-        """`repository` is the owner's, as a path or URL; `clone_path` is where ours is kept; worktrees lie in
-        `workspace_path/worktrees`. Files at paths that match `may_hold_secrets` are not looked over for secrets.
-        Raises UnsafeUrl."""
+        """`repository` is the owner's, as a path or URL; `clone_path` is where ours is kept; worktrees are in
+        `workspace_path/worktrees`. Files at paths that match `may_hold_secrets` are not searched for secrets.
+        Raises UnsafeUrl.
+        """
         remote = Remote(repository, token)
         clone = clone_path.absolute()
         self.repository = Repository(clone, remote, branch, GitCommand(clone, author or Identity()))
@@ -79,9 +80,8 @@ class GitManager:
         """End git processes of a dead daemon, remove stale locks, temporary files and half-made worktrees.
 
         Only for the start of the daemon, before any work on this clone. Our own operations leave nothing half done:
-        refs move by one atomic step and commits are made without a work tree. Gives what was cleared away.
+        refs move by one atomic step and commits are made without a work tree. Gives what was removed.
         """
-
         if not self.repository.path.is_dir():
             return []
         cleared = [f"process {pid}" for pid in _end_orphans(self.repository.path)]
@@ -94,20 +94,20 @@ class GitManager:
                 cleared.append(str(path.relative_to(self.repository.path)))
         cleared += [f"worktree {name}" for name in self.worktrees.prune()]
         if cleared:
-            log.info("cleared away what a crash left", clone=str(self.repository.path), cleared=cleared)
+            log.info("removed what a crash left", clone=str(self.repository.path), cleared=cleared)
         return cleared
 
-    def clone(self, *, may_be_away: bool = False) -> str:
+    def clone(self, *, allow_offline: bool = False) -> str:
         """Make our clone, or bring it up to date.
 
-        With `may_be_away` a repository that cannot be used does not keep work from going on in a clone that is there:
-        the problem is given back, else the result is empty. Raises NotARepository, EmptyRepository, BranchMissing,
-        RemoteUnreachable, AuthenticationFailed, CloneTaken, GitUnusable, DiskFull.
+        With `allow_offline` work can go on in an existing clone when the repository cannot be used: then the problem is
+        returned, otherwise nothing. Raises NotARepository, EmptyRepository, BranchMissing, RemoteUnreachable,
+        AuthenticationFailed, CloneTaken, GitUnusable, DiskFull.
         """
         try:
             self.repository.open()
         except RemoteError as error:
-            if not (may_be_away and self.repository.is_clone()):
+            if not (allow_offline and self.repository.is_clone()):
                 raise
             return str(error)
         return ""
@@ -151,7 +151,7 @@ def _is_orphan(pid: int, clone: Path) -> bool:
         # Each command leads a session of its own, so its leader's parent is the daemon as long as that lives.
         return _parent(os.getsid(pid)) != int(owner)
     except (FileNotFoundError, ProcessLookupError, PermissionError, ValueError):
-        return False  # gone, or another user's
+        return False  # the process is gone, or belongs to another user
 
 
 def _parent(pid: int) -> int:

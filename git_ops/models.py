@@ -1,4 +1,4 @@
-"""What this folder hands out: plain values that can be stored with a durable step and used again after a crash."""
+"""The values of this folder: they can be stored with a durable step and used again after a crash."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 Verify = Callable[[str], bool]
-"""Is given a tree hash and says whether its tests pass."""
-Wanted = Callable[[], bool]
-"""Says whether the work is still wanted: waiting for other landings, and the tests, take their time."""
+"""Takes a tree hash and says whether its tests pass."""
+StillWanted = Callable[[], bool]
+"""Says whether the work is still wanted: it may have waited long for other landings and for tests."""
 
 
 class LandingMode(StrEnum):
@@ -37,7 +37,7 @@ class Worktree(_Value):
 
 
 class Overlay(_Value):
-    """Paths that are taken from a commit instead of from the worktree: what lies there is replaced as a whole."""
+    """Paths that are taken from a commit instead of from the worktree, as a whole."""
 
     source: str
     """A commit or tree."""
@@ -69,22 +69,7 @@ class Export(_Value):
     path: Path
     tree: str
     left_out: tuple[str, ...]
-    """Links that point out of the tree: they were not made."""
-
-
-class Candidate(_Value):
-    """A task's commits rebased onto the landing branch, not landed yet."""
-
-    task_id: str
-    run: int
-    branch: str
-    """The branch it is to land on, as the owner sees it."""
-    previous: str
-    """Where that branch stood: it must still stand there when the candidate lands."""
-    tip: str
-    tree: str
-    """The content to be verified."""
-    commits: tuple[str, ...]
+    """Links that point out of the tree; they were not created."""
 
 
 class PushResult(_Value):
@@ -92,8 +77,8 @@ class PushResult(_Value):
 
     pushed: bool
     error: str = ""
-    away: bool = False
-    """The repository could not be reached: pushing again later is all it takes."""
+    unreachable: bool = False
+    """The repository could not be reached: pushing again later is enough."""
 
 
 class LandingResult(_Value):
@@ -112,7 +97,7 @@ class LandingResult(_Value):
 
 
 class SyncResult(_Value):
-    """What taking in the owner's work did to the landing branch."""
+    """The landing branch after taking in the owner's work."""
 
     tip: str
     moved: bool

@@ -1,4 +1,4 @@
-"""The repository the work comes from: its address without secrets, how git logs in, and what its refusals mean."""
+"""The repository the work comes from: its address without secrets, its credentials, and what its errors mean."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _AWAY = re.compile(
 
 
 class Remote:
-    """An address split into what git may know of it and the credentials it gets by another way."""
+    """An address without credentials, and the credentials, which git gets by GIT_ASKPASS."""
 
     def __init__(self, address: str, token: str | None = None) -> None:
         """`address` is a path, a URL (credentials in it are taken out) or `user@host:path`. Raises UnsafeUrl."""
@@ -66,11 +66,11 @@ class Remote:
         self._token = token or ""
         self._host = ""
         self.local_path: Path | None = None
-        self.url = self._understood(address.strip())
+        self.url = self._parsed(address.strip())
         register_secret(self._token)
 
     def service_options(self, operation: str) -> list[str]:
-        """Options of `fetch`, `ls-remote` or `push` that keep a repository on our disk from steering us.
+        """Options of `fetch`, `ls-remote` or `push` that keep a repository on our disk from running its own commands.
 
         Its own hooks and configuration stay off, and when we are root its files keep belonging to its owner.
         """
@@ -83,7 +83,7 @@ class Remote:
         return [f"--{service}={shlex.join(command)}"]
 
     def credentials(self, folder: Path) -> Mapping[str, str]:
-        """Variables for one git process that lets it log in; the script it asks is put into `folder`."""
+        """Variables with which one git process can log in; its GIT_ASKPASS script is put into `folder`."""
         if not self._token or not self._host:
             return {}
         script = folder / "askpass"
@@ -101,7 +101,7 @@ class Remote:
         }
 
     def check_local(self) -> None:
-        """Raise NotARepository when the address is a path that leads to none."""
+        """Raise NotARepository when the address is a path without a repository."""
         path = self.local_path
         if path is None:
             return
@@ -115,8 +115,8 @@ class Remote:
             advice = f"give {above} instead" if above else "run `git init` and make a first commit there"
             raise NotARepository(str(path), "it is no git repository", advice)
 
-    def explained(self, error: GitCommandFailed) -> GitError:
-        """What a failed fetch, ls-remote or push means for the owner."""
+    def typed_error(self, error: GitCommandFailed) -> GitError:
+        """The typed error for a failed fetch, ls-remote or push."""
         stderr = error.stderr
         if _DENIED.search(stderr) and not (self.local_path and "unable to create" in stderr):
             return AuthenticationFailed(self.url, stderr)
@@ -128,7 +128,7 @@ class Remote:
             return EmptyRepository(self.url)
         return error
 
-    def _understood(self, address: str) -> str:
+    def _parsed(self, address: str) -> str:
         if not address:
             raise UnsafeUrl(address, "it is empty")
         if address.startswith("-") or any(ord(character) < 32 for character in address):
@@ -136,21 +136,21 @@ class Remote:
         if re.match(r"^\w+::", address):
             raise UnsafeUrl(address, "transport helpers run commands")
         if "://" in address:
-            return self._understood_url(address)
+            return self._parsed_url(address)
         if _SCP_STYLE.match(address) and not Path(address).exists():
             return address
-        return self._understood_path(Path(address).expanduser())
+        return self._parsed_path(Path(address).expanduser())
 
-    def _understood_path(self, path: Path) -> str:
+    def _parsed_path(self, path: Path) -> str:
         self.local_path = path.resolve()
         return self.local_path.as_uri()
 
-    def _understood_url(self, address: str) -> str:
+    def _parsed_url(self, address: str) -> str:
         parts = urlsplit(address)
         if parts.scheme not in _SCHEMES:
             raise UnsafeUrl(address, f"{parts.scheme}:// is not supported")
         if parts.scheme == "file":
-            return self._understood_path(Path(unquote(parts.path)))
+            return self._parsed_path(Path(unquote(parts.path)))
         place = (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
         if not parts.hostname or parts.hostname.startswith("-"):
             raise UnsafeUrl(address, "it names no host")
@@ -174,7 +174,7 @@ class Remote:
             self._username = username
 
     def _as_owner(self) -> list[str]:
-        """As root: the words that make a command run as the owner of the local repository, if he can reach it."""
+        """As root: a prefix that runs a command as the owner of the local repository, if they can reach it."""
         if os.geteuid() != 0 or self.local_path is None:
             return []
         owner = self.local_path.stat()

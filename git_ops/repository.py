@@ -1,4 +1,4 @@
-"""The daemon's own clone: a bare repository that no one but the daemon writes to.
+"""The daemon's own clone: a bare repository that only the daemon writes to.
 
 It has no checkout that could be dirty and no index that could be locked; work happens in worktrees, and commits are
 made from trees. `origin` holds the owner's branches as of the last fetch.
@@ -38,7 +38,7 @@ _KEPT_KEYS = frozenset(
     {f"core.{name}" for name in ("repositoryformatversion", "filemode", "bare", "ignorecase", "precomposeunicode",
                                  "symlinks", "logallrefupdates")} | {"extensions.objectformat", "extensions.refstorage"}
 )  # fmt: skip
-"""What git itself writes into the configuration of a new repository, beside where it came from."""
+"""What git itself writes into the configuration of a new repository, besides its remote."""
 
 
 class Repository:
@@ -56,13 +56,13 @@ class Repository:
     # -- the clone and its remote ------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Make the clone if there is none and fetch; repeatable after a crash at any point.
+        """Create the clone if there is none, and fetch; repeatable after a crash at any point.
 
         Raises NotARepository, EmptyRepository, BranchMissing, RemoteUnreachable, AuthenticationFailed, CloneTaken.
         """
         self.git.check_version()
         if not self.is_clone():
-            self.remote.check_local()  # before a folder is made for nothing
+            self.remote.check_local()  # before a folder is created for nothing
         self.make()
         self.fetch()
         if not self.branches("origin"):
@@ -70,7 +70,7 @@ class Repository:
         self.base_branch()
 
     def make(self) -> None:
-        """An empty clone that knows where it belongs; one that is there is left as it is. Raises CloneTaken."""
+        """Create an empty clone with its remote; an existing one is left as it is. Raises CloneTaken."""
         self._check_free()
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self.lock("clone"):
@@ -83,12 +83,12 @@ class Repository:
         """Whether there is a clone with commits: work can go on in it without the owner's repository."""
         if not self.state.is_dir():
             return False
-        # 128: what an interrupted clone left is no repository yet
+        # 128: an interrupted clone is no repository yet
         found = self.git("for-each-ref", "--count=1", "--format=%(refname)", "refs/heads/", _TRACKING, allowed=(0, 128))
         return bool(found.text)
 
     def fetch(self) -> None:
-        """Bring the owner's branches up to date; raises the errors of `Remote.explained`."""
+        """Bring the owner's branches up to date; raises the errors of `Remote.typed_error`."""
         with self.lock("fetch"):
             self._over_network("fetch", "--quiet", "--prune", "--update-shallow", "--no-write-fetch-head", "origin")
 
@@ -116,7 +116,7 @@ class Repository:
         """Push the commit `source` to `branch` of the owner's repository.
 
         Only fast-forward, unless `replacing` gives the commit that may be overwritten there. Raises GitCommandFailed
-        with git's porcelain report when the branch moved, and the errors of `Remote.explained`.
+        with git's porcelain report when the branch moved, and the errors of `Remote.typed_error`.
         """
         lease = [] if replacing is None else [f"--force-with-lease=refs/heads/{branch}:{replacing}"]
         self._over_network(
@@ -130,11 +130,11 @@ class Repository:
         return [name.removeprefix(prefix) for name in names if not name.endswith("/HEAD")]
 
     def bundle(self, file: Path) -> None:
-        """Write all refs and what they lead to into one new file."""
+        """Write all refs and their history into one new file."""
         self.git("bundle", "create", "--quiet", str(file), "--all", timeout=NETWORK_TIMEOUT)
 
     def unbundle(self, file: Path) -> None:
-        """Make the clone of a bundle, without asking the owner's repository. Worktrees are not in it.
+        """Create the clone from a bundle, without the owner's repository. It has no worktrees.
 
         Raises CloneTaken.
         """
@@ -142,8 +142,8 @@ class Repository:
         self.git("bundle", "verify", "--quiet", str(file), timeout=NETWORK_TIMEOUT)
         self.git("fetch", "--quiet", "--no-write-fetch-head", str(file), "+refs/*:refs/*", timeout=NETWORK_TIMEOUT)
 
-    def tidy(self) -> None:
-        """Pack what has grown loose, if git finds it worth while. Trees that steps remember are kept for long."""
+    def collect_garbage(self) -> None:
+        """Run `git gc --auto`. Trees that stored steps refer to are kept for 90 days."""
         prune = ["-c", "gc.pruneExpire=90.days.ago", "-c", "gc.worktreePruneExpire=never"]
         self.git(*prune, "gc", "--auto", "--quiet", timeout=NETWORK_TIMEOUT)
 
@@ -154,7 +154,7 @@ class Repository:
             yield
 
     def _check_free(self) -> None:
-        """Refuse a folder that holds other files than a clone of ours, finished or not."""
+        """Refuse a folder with other files than a clone of ours, complete or not."""
         if self.path.exists() and any(self.path.iterdir()) and not self.state.is_dir():
             raise CloneTaken(str(self.path), "other files")
 
@@ -165,7 +165,7 @@ class Repository:
             raise CloneTaken(str(self.path), f"a clone of {output.text}")
 
     def _keep_config(self) -> None:
-        """Undo what somebody else wrote into the clone's configuration: it could send pushes, and tokens, elsewhere."""
+        """Undo foreign changes of the clone's configuration: they could send pushes, and tokens, elsewhere."""
         wanted = {"remote.origin.url": self.remote.url, "remote.origin.fetch": f"+refs/heads/*:{_TRACKING}*"}
         listed = [
             entry.partition("\n") for entry in self.git("config", "--local", "--no-includes", "-z", "--list").fields
@@ -174,7 +174,7 @@ class Repository:
         if sorted(found) == sorted(wanted.items()):
             return
         for key in {key for key, value in found if wanted.get(key) != value or found.count((key, value)) > 1}:
-            log.warning("the clone's configuration was changed by somebody else, and is put back", key=key)
+            log.warning("the clone's configuration was changed by somebody else; it is restored", key=key)
             self.git("config", "--local", "--unset-all", key)
         for key, value in wanted.items():
             self.git("config", "--local", "--replace-all", key, value)
@@ -199,7 +199,7 @@ class Repository:
             return output.text
         said = f"{output.text}\n{output.stderr}" if report else output.stderr
         failure = self.git.failure(f"git {operation}", GitOutput(output.exit_code, b"", said))
-        raise self.remote.explained(failure) if isinstance(failure, GitCommandFailed) else failure
+        raise self.remote.typed_error(failure) if isinstance(failure, GitCommandFailed) else failure
 
     # -- commits, trees, refs ----------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
-"""Content as git trees: recording what a worktree holds, and writing a tree out as plain files.
+"""Content as git trees: records the files of a worktree, and exports a tree as plain files.
 
-A verdict belongs to a tree hash; what a test run writes never comes back.
+A verdict belongs to a tree hash; what a test run writes is never taken back.
 """
 
 from __future__ import annotations
@@ -14,8 +14,14 @@ from git_ops.command import Place
 from git_ops.errors import GitCommandFailed, IgnoredPath, SecretFound, UnsafeContent
 from git_ops.models import Export, Overlay, Worktree
 from git_ops.repository import NO_COMMIT, Repository
-from git_ops.scan import MAX_FILE_BYTES, check_worktree, link_escapes
-from git_ops.secrets import MOST_CHARACTERS, added_characters, secrets_in
+from git_ops.unsafe_content import (
+    MAX_FILE_BYTES,
+    MOST_CHARACTERS,
+    added_characters,
+    check_worktree,
+    link_escapes,
+    secrets_in,
+)
 from git_ops.worktrees import Worktrees
 from monitoring import mask_known
 
@@ -27,7 +33,7 @@ class Trees:
     """Trees of one clone."""
 
     def __init__(self, repository: Repository, worktrees: Worktrees, may_hold_secrets: Sequence[str] = ()) -> None:
-        """`may_hold_secrets`: patterns of paths that are not looked over for secrets."""
+        """`may_hold_secrets`: patterns of paths that are not searched for secrets."""
         self._may_hold_secrets = may_hold_secrets
         self._repository = repository
         self._git = repository.git
@@ -45,7 +51,7 @@ class Trees:
             self._git("read-tree", "--reset", "HEAD", place=place)
             self._add(place, paths)
             if overlay is not None:
-                self._lay_over(place, overlay)
+                self._apply_overlay(place, overlay)
             changes = self._git("diff-index", *_RAW, "--cached", "HEAD", place=place).fields
             self._check_changes(changes)
             return self._git("write-tree", place=place).text
@@ -76,7 +82,7 @@ class Trees:
         try:
             check_worktree(worktree.path, place.git_dir, {})
         except UnsafeContent:
-            # The owner's own links and large files pass as long as nobody changes them.
+            # The owner's own links and large files pass as long as they are unchanged.
             check_worktree(worktree.path, place.git_dir, self._recorded(worktree))
 
     def _recorded(self, worktree: Worktree) -> Mapping[str, tuple[str, int]]:
@@ -111,8 +117,8 @@ class Trees:
             raise IgnoredPath(" ".join(output.stderr.splitlines()[1:4]))
         raise GitCommandFailed("git add", output.exit_code, output.stderr)
 
-    def _lay_over(self, place: Place, overlay: Overlay) -> None:
-        """Take `overlay.paths` out of the index and put in what the source has there."""
+    def _apply_overlay(self, place: Place, overlay: Overlay) -> None:
+        """Replace `overlay.paths` in the index by what the source has there."""
         paths = list(overlay.paths)
         if not paths:
             return
@@ -122,7 +128,7 @@ class Trees:
         self._git("update-index", "--replace", "-z", "--index-info", place=place, stdin=removals + wanted)
 
     def _check_changes(self, changes: Sequence[str]) -> None:
-        """Refuse submodules that are new or point elsewhere (those the owner has stay), and secrets."""
+        """Refuse secrets, and submodules that are new or moved (those of the owner may stay)."""
         texts: list[tuple[str, str, str]] = []
         for header, path in zip(changes[::2], changes[1::2], strict=True):
             _, mode, before, after, _ = header.split()
@@ -133,7 +139,7 @@ class Trees:
         self._check_secrets(texts)
 
     def _check_secrets(self, changed: Sequence[tuple[str, str, str]]) -> None:
-        """Look over the files at these paths (path, blob before, blob after)."""
+        """Search the files at these paths for secrets (path, blob before, blob after)."""
         room = MOST_CHARACTERS
         texts = self._texts({blob for _, *blobs in changed for blob in blobs if blob != NO_COMMIT})
         for path, old, new in changed:

@@ -1,4 +1,4 @@
-"""One worktree a task: made, found again, reset and removed, each repeatable after a crash."""
+"""One worktree per task: create, get, reset and remove, each repeatable after a crash."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Worktrees:
         self._folder = folder
 
     def create(self, task_id: str, base: str | None = None) -> Worktree:
-        """The task's worktree on branch `agents/task/<id>`: the present one with its work, else a new one whose branch
+        """The task's worktree on branch `agents/task/<id>`: the existing one with its work, else a new one whose branch
         starts at commit `base`, by default where new work starts.
 
-        A branch that outlived its worktree is checked out as it is.
+        A branch without a worktree is checked out as it is.
         """
         path, branch = self._names(task_id)
         base = self._repository.commit_of(base) if base else self._start()
@@ -43,7 +43,7 @@ class Worktrees:
             admin = self._admin(path)
             if admin is None or not self._complete(path, admin, branch):
                 self._clear(path, admin)
-                # Each of the three steps finds what an interrupted run of it left behind.
+                # Each of these steps can be repeated after a crash.
                 self._repository.update_ref(BASE_REF + task_id, base, NO_COMMIT)
                 start = self._repository.commit_of(BASE_REF + task_id)
                 self._repository.update_ref(f"refs/heads/{branch}", start, NO_COMMIT)
@@ -67,7 +67,7 @@ class Worktrees:
             try:
                 found.append(self.get(path.name))
             except GitError:
-                continue  # half made, or no worktree at all
+                continue  # incomplete, or no worktree at all
         return found
 
     def tasks(self) -> list[str]:
@@ -86,8 +86,8 @@ class Worktrees:
                 self._repository.delete_ref(BASE_REF + task_id)
 
     def reset(self, worktree: Worktree, commit: str | None = None) -> None:
-        """Put branch, index and files to `commit`, by default the branch's last one; everything else in the worktree is
-        removed, ignored files too."""
+        """Set branch, index and files to `commit`, by default the branch's last one; everything else in the worktree is
+        removed, including ignored files."""
         commit = commit or f"refs/heads/{worktree.branch}"
         with self.temporary_index(worktree) as place:
             self._git("read-tree", "--reset", "-u", commit, place=place)
@@ -96,7 +96,7 @@ class Worktrees:
             self.adopt_index(worktree, place)
 
     def place(self, worktree: Worktree) -> Place:
-        """Where git works on the worktree. Its `.git` file is not asked: whoever writes files could have changed it."""
+        """Where git works on the worktree. Its `.git` file is not used: whoever writes files could have changed it."""
         admin = self._admin(worktree.path)
         if admin is None:
             raise WorktreeMissing(worktree.task_id)
@@ -104,7 +104,7 @@ class Worktrees:
 
     @contextmanager
     def temporary_index(self, worktree: Worktree) -> Iterator[Place]:
-        """A private copy of the worktree's index, so that no `index.lock` is ever left in the way."""
+        """A private copy of the worktree's index, so that no `index.lock` is left behind."""
         place = self.place(worktree)
         index = self._repository.state / f"index-{uuid.uuid4().hex}"
         try:
@@ -126,12 +126,12 @@ class Worktrees:
             raise
 
     def adopt_index(self, worktree: Worktree, place: Place) -> None:
-        """Make the temporary index that of the worktree."""
+        """Make the temporary index the worktree's own."""
         if place.index is not None:
             place.index.replace(place.git_dir / "index")
 
     def prune(self) -> list[str]:
-        """Clear away half-made and half-removed worktrees; gives the names of the folders. No work is in them."""
+        """Remove incomplete worktrees, which contain no work; gives the names of their folders."""
         cleared = []
         with self._repository.lock("worktrees"):
             for admin in self._admins():
@@ -171,9 +171,9 @@ class Worktrees:
         )
 
     def _clear(self, path: Path | None, admin: Path | None) -> None:
-        """Remove a worktree, and what others keep beside it in hidden folders of its name.
+        """Remove a worktree, and the hidden folders beside it that begin with its name.
 
-        Its files get another name first, so that a crash does not leave half of it in place.
+        It is renamed first, so that a crash does not leave half of it in place.
         """
         if path is not None and path.exists():
             grave = path.with_name(f"{_HALF_MADE}{path.name}-{uuid.uuid4().hex[:8]}")

@@ -1,6 +1,7 @@
-"""What the team keeps: tasks, attempts, verdicts, the ledger of model calls, memories, activity and decisions.
+"""The team's database: tasks, attempts, verdicts, the ledger of model calls, memories, activity and decisions.
 
-One schema on SQLite or PostgreSQL, migrated at start; and the context an agent sees, built from it in a token budget.
+One schema on SQLite or PostgreSQL, migrated at start. `ContextManager` builds the context of a prompt from it, within a
+token budget.
 """
 
 from memory.context import ContextManager, Section, estimated_tokens
@@ -23,11 +24,21 @@ from memory.errors import (
     UnsupportedDatabase,
     ValueTooLarge,
 )
-from memory.models.budgets import NANO, Claim, LimitState, Reserved, WaitingCall
-from memory.models.priority import effective_priority, queue_priority
-from memory.models.quality import SuiteQuality
-from memory.models.task_ids import new_task_id
-from memory.models.tasks import (
+from memory.ledger_models import (
+    NANO,
+    Claim,
+    LimitState,
+    ModelCall,
+    ModelProbe,
+    Reserved,
+    StoredResponse,
+    UsageRow,
+    WaitingCall,
+)
+from memory.store import MemoryStore
+from memory.tables.audit import AuditReport
+from memory.tables.tasks import ENDED, RETRIABLE, TaskChanges
+from memory.task_models import (
     MOST_TESTS,
     OWNER,
     Activity,
@@ -36,21 +47,17 @@ from memory.models.tasks import (
     Criterion,
     Decision,
     Memory,
-    ModelCall,
-    ModelProbe,
     Priority,
-    StoredResponse,
+    SuiteQuality,
     Task,
     TaskStatus,
     TaskType,
-    UsageRow,
     Verdict,
+    effective_priority,
+    new_task_id,
+    queue_priority,
     utc_now,
 )
-from memory.store import MemoryStore
-from memory.tables.audit import AuditReport
-from memory.tables.commands import moment_of
-from memory.tables.tasks import ENDED, RETRIABLE, TaskChanges
 from monitoring.errors import FailureReason
 
 __all__ = [
@@ -107,7 +114,6 @@ __all__ = [
     "copy_database",
     "effective_priority",
     "estimated_tokens",
-    "moment_of",
     "new_task_id",
     "queue_priority",
     "revision_of",

@@ -1,4 +1,4 @@
-"""What an agent sees: the goal, the strategy, lessons from earlier work and what the caller adds, in a token budget."""
+"""The context that a prompt is given: sections in a token budget, among them the lessons of earlier tasks."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from memory.store import MemoryStore
 from monitoring import redact
 
 GLOBAL = "global"
-"""Whose memory holds what all agents share."""
+"""The name under which the memories are kept that all agents share."""
 MAX_LESSONS = 200
 LESSON_LIMIT = 600
 """Characters of one lesson."""
 _LESSON_WORDS = 80
 _LESSON_PREFIX = "lesson/"
-_GOAL_LIMIT = 8_000
 _SHORTEST_PIECE = 80
-"""Characters below which the rest of a section says nothing and is left out."""
+"""Characters; a section that would be shorter is left out."""
 
 _IDENTIFIER = re.compile(r"\w{3,}")
 _COMMON = frozenset(
@@ -40,7 +39,7 @@ _COMMON = frozenset(
 class Section:
     """A titled piece of context.
 
-    The higher its `priority` the later it is shortened; what is to be kept (`keep`) is never shortened.
+    The higher its `priority`, the later it is shortened; with `keep` it never is.
     """
 
     title: str
@@ -55,7 +54,7 @@ def estimated_tokens(text: str) -> int:
 
 
 class ContextManager:
-    """Builds contexts out of sections and of what the store remembers."""
+    """Builds contexts from sections, and keeps the lessons that tasks leave."""
 
     def __init__(self, store: MemoryStore, *, count_tokens: Callable[[str], int] = estimated_tokens) -> None:
         self._store = store
@@ -65,8 +64,8 @@ class ContextManager:
         """The sections, in the order given, as one text of at most `budget_tokens` tokens.
 
         When they do not fit, the one with the lowest priority (of equals, the last) is shortened from its end, then
-        left out, then the next; both are marked. A section is touched only when all lower ones are out. Empty ones are
-        not shown. Put first what seldom changes: an unchanged beginning is what providers cache.
+        left out, then the next; both are marked. A section is shortened only when all lower ones are out. Empty ones
+        are not shown. Put what seldom changes first: providers cache an unchanged beginning.
         Raises `ContextTooLarge` when what must be kept does not fit.
         """
         shown = [section for section in sections if section.text.strip()]
@@ -79,7 +78,7 @@ class ContextManager:
             texts[index] = _rendered(shown[index], _left_out(len(shown[index].text)))
             if self._fits(texts, budget_tokens):
                 texts[index] = self._longest_piece(shown[index], texts, index, budget_tokens)
-        for index in cuttable:  # even the marks are too much
+        for index in cuttable:  # even the marks do not fit
             if self._fits(texts, budget_tokens):
                 break
             texts[index] = None
@@ -88,40 +87,15 @@ class ContextManager:
             raise ContextTooLarge(self._count(_joined(texts)), budget_tokens, kept)
         return _joined(texts)
 
-    def set_goal(self, goal: str) -> None:
-        """What the owner wants, for all agents."""
-        self._store.journal.remember(GLOBAL, "goal", shortened(redact(goal), _GOAL_LIMIT))
-
-    def goal(self) -> str:
-        return self._global_text("goal")
-
-    def set_strategy(self, strategy: str) -> None:
-        """How the CEO means to reach the goal."""
-        self._store.journal.remember(GLOBAL, "strategy", shortened(redact(strategy), _GOAL_LIMIT))
-
-    def strategy(self) -> str:
-        return self._global_text("strategy")
-
-    def global_sections(self, *, priority: int = 50) -> list[Section]:
-        """Goal and strategy, to stand first in every context; the goal is kept whole."""
-        return [
-            Section("Goal", self.goal(), priority, keep=True),
-            Section("Strategy", self.strategy(), priority),
-        ]
-
-    def agent_context(self, agent: str) -> dict[str, JsonValue]:
-        """All that one agent remembers."""
-        return {memory.key: memory.value for memory in self._store.journal.memories(agent)}
-
     def add_lesson(self, text: str, task_id: str, words: Iterable[str] = ()) -> None:
-        """Keep what a task taught. It comes back for tasks that share words with `text` or `words`.
+        """Keep a lesson of a task. It is given to tasks that share words with `text` or `words`.
 
-        At most 200 lessons of 600 characters are kept; the oldest go first. The same lesson is kept once.
+        At most 200 lessons of 600 characters are kept; the oldest are deleted first. The same lesson is kept once.
         """
         lesson = shortened(redact(text.strip()), LESSON_LIMIT)
         if not lesson:
             return
-        # Redacted before it is taken apart: a secret is known by what stands before it.
+        # Redacted before it is split: a secret is recognised by the words before it.
         found = sorted(_words(redact(" ".join([lesson, *words]))))[:_LESSON_WORDS]
         name = hashlib.sha256(lesson.encode("utf-8", "replace")).hexdigest()[:16]
         value: JsonValue = {"text": lesson, "task_id": task_id, "words": list(found)}
@@ -142,10 +116,6 @@ class ContextManager:
         """The lessons for `text` as a section; empty when there are none."""
         lines = "\n".join(f"- {lesson}" for lesson in self.lessons_for(text, limit))
         return Section("Lessons from earlier tasks", lines, priority)
-
-    def _global_text(self, key: str) -> str:
-        value = self._store.journal.recall(GLOBAL, key)
-        return value if isinstance(value, str) else ""
 
     def _fits(self, texts: Sequence[str | None], budget: int) -> bool:
         return self._count(_joined(texts)) <= budget
@@ -182,7 +152,7 @@ def _cut(text: str, length: int) -> str:
 
 
 def _words(text: str) -> set[str]:
-    """The telling words of a text, lower-case; of `parse_date` also its parts."""
+    """The significant words of a text in lower case; for `parse_date` also its parts."""
     found = set(_IDENTIFIER.findall(text.lower()))
     parts = {part for word in found if "_" in word for part in word.split("_") if len(part) > 2}
     return (found | parts) - _COMMON

@@ -20,19 +20,19 @@ class UnknownTask(MemoryStoreError):
 
     def __init__(self, *task_ids: str) -> None:
         self.task_ids = task_ids
-        super().__init__(f"no task {', '.join(task_ids)} in the database; `task list` shows the ids there are")
+        super().__init__(f"no task {', '.join(task_ids)} in the database; `task list` shows the ids")
 
 
 class AmbiguousTask(MemoryStoreError):
-    """The beginning of an id fits more than one task."""
+    """Several task ids begin with the prefix."""
 
     def __init__(self, prefix: str, candidates: Iterable[str]) -> None:
         self.candidates = list(candidates)
-        super().__init__(f"{prefix!r} fits several tasks ({', '.join(self.candidates)} …); give more of the id")
+        super().__init__(f"{prefix!r} matches several tasks ({', '.join(self.candidates)} …); give more of the id")
 
 
 class IllegalTransition(MemoryStoreError):
-    """The caller asked for a change of status that the life of a task does not have, or left out its reason."""
+    """The caller asked for a change of status that is not allowed, or gave no reason for a failure."""
 
 
 class ValueTooLarge(MemoryStoreError):
@@ -61,7 +61,7 @@ class ContextTooLarge(MemoryStoreError):
 
 
 class DatabaseUnusable(MemoryStoreError):
-    """Root of what is wrong with the database itself rather than with the request."""
+    """Root of the problems of the database itself rather than of a request."""
 
     def __init__(self, place: str, problem: str, remedy: str) -> None:
         self.place = place
@@ -69,38 +69,38 @@ class DatabaseUnusable(MemoryStoreError):
 
 
 class UnsupportedDatabase(DatabaseUnusable):
-    """The address names no database this program can use."""
+    """The address is not one of SQLite or PostgreSQL."""
 
     exits_with = 2
 
 
-class DatabaseAway(DatabaseUnusable):
-    """Root of the states of a database that pass by themselves."""
+class DatabaseUnavailable(DatabaseUnusable):
+    """Root of the problems that pass by themselves."""
 
     passes = True
     alert = AlertKind.DATABASE
 
 
-class DatabaseLocked(DatabaseAway):
-    """Another process held the database longer than we wait."""
+class DatabaseLocked(DatabaseUnavailable):
+    """Another process held the database for longer than we wait."""
 
 
-class DatabaseReadOnly(DatabaseAway):
-    """The database can be read and not written."""
+class DatabaseReadOnly(DatabaseUnavailable):
+    """The database can be read but not written."""
 
 
-class DatabaseFull(DatabaseAway):
-    """There is no room left where the database lies."""
+class DatabaseFull(DatabaseUnavailable):
+    """The disk of the database is full."""
 
 
 class DatabaseCorrupt(DatabaseUnusable):
-    """The file is damaged, or no database at all."""
+    """The file is damaged, or is no database."""
 
     exits_with = 2
 
 
-class DatabaseUnreachable(DatabaseAway):
-    """The file cannot be opened, or the server does not answer or refuses us."""
+class DatabaseUnreachable(DatabaseUnavailable):
+    """The file cannot be opened, or the server does not answer or denies access."""
 
 
 class SchemaMissing(DatabaseUnusable):

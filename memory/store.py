@@ -1,4 +1,4 @@
-"""`MemoryStore`: all that the team keeps, behind one class."""
+"""`MemoryStore`: the whole database behind one class."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from memory.database.schema import SCHEMA_REVISION
 from memory.errors import DatabaseCorrupt, SchemaMissing
 from memory.tables.audit import AuditTable
 from memory.tables.budgets import BudgetTables
-from memory.tables.commands import CommandTable
-from memory.tables.evidence import EvidenceTables
-from memory.tables.journal import JournalTables
+from memory.tables.journal import CommandTable, EvidenceTables, JournalTables
 from memory.tables.ledger import LedgerTables
 from memory.tables.retention import Retention
 from memory.tables.tasks import TaskTable
@@ -23,8 +21,8 @@ class MemoryStore:
 
     `url` is `sqlite:////path/agents.db` or `postgresql://…`. Call `migrate()` once before use. Every method is one
     short transaction and may be called from any thread and several processes; a statement waits at most `busy_seconds`
-    for a lock. Texts are redacted and bounded as they are stored (limits in `memory.schema`); moments are in UTC.
-    Raises `DatabaseUnusable` and its kinds when the database itself is at fault.
+    for a lock. Texts are redacted and shortened as they are stored (limits in `memory/database/schema.py`); times are
+    in UTC. Raises `DatabaseUnusable` or one of its subclasses when the database itself is at fault.
     """
 
     def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
@@ -34,24 +32,24 @@ class MemoryStore:
         self.evidence = EvidenceTables(database)
         """Attempts and verdicts."""
         self.ledger = LedgerTables(database)
-        """Model calls, the cache of answers, and what models managed when they were tried out."""
+        """Model calls, the cache of answers, and the results of model probes."""
         self.budgets = BudgetTables(database)
-        """What is reserved and used of each limit, and the calls that wait for one."""
+        """What is used and reserved of each limit, and the calls that wait for a limit."""
         self.journal = JournalTables(database)
         """Agents' memory, the activity stream, and decisions."""
         self.audit = AuditTable(database)
-        """The chain over the activity stream."""
+        """The hash chain over the activity stream."""
         self.commands = CommandTable(database)
-        """What other processes ask of the daemon."""
+        """Commands of other processes to the daemon."""
         self.retention = Retention(database)
-        """What is old enough to go."""
+        """Deletes what has passed its retention period."""
 
     def migrate(self) -> None:
         """Create or update the tables. Raises `SchemaTooNew` for a database of a newer program."""
         migrate(self._database)
 
     def check(self) -> str:
-        """Look whether the database is sound, and say what it is in one line. Raises `DatabaseUnusable`."""
+        """Check that the database is sound, and describe it in one line. Raises `DatabaseUnusable`."""
         with self._database.read() as connection:
             revision = current_revision(connection)
             if revision != SCHEMA_REVISION:
@@ -67,7 +65,7 @@ class MemoryStore:
             version = connection.exec_driver_sql("SELECT sqlite_version()").scalar_one()
         if problem != "ok":
             raise DatabaseCorrupt(
-                self._database.place, f"quick_check says {problem!r}", "Stop the daemon and restore the last backup"
+                self._database.place, f"quick_check reports {problem!r}", "Stop the daemon and restore the last backup"
             )
         return f"SQLite {version}, schema {revision}, {self._database.path}"
 

@@ -138,7 +138,7 @@ def _opened(settings: Settings, paths: ProjectPaths, lock: ExitStack, patient: b
     git = make_git(settings, paths)
     outlast(git.recover, limit=patience)
     outage = Outage()
-    outage.note(outlast(lambda: git.clone(may_be_away=True), limit=patience))
+    outage.note(outlast(lambda: git.clone(allow_offline=True), limit=patience))
     sandbox = make_sandbox(settings)
     suite = make_suite(settings, paths, git, sandbox)
     suite.clear_leftovers()

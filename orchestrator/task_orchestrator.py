@@ -12,7 +12,6 @@ from memory import (
     Task,
     TaskStatus,
     effective_priority,
-    moment_of,
     queue_priority,
     utc_now,
 )
@@ -282,7 +281,7 @@ class TaskOrchestrator:
             self._store.journal.log("orchestrator", "task retried", task.id, title=task.title)
 
     def _approve(self, task: Task, seen: str) -> None:
-        if task.status is not TaskStatus.WAITING_APPROVAL or (seen and seen != moment_of(task)):
+        if task.status is not TaskStatus.WAITING_APPROVAL or (seen and seen != task.approval_key):
             log.info("what waits now is not what was approved", task=task.id, status=task.status.value)
             return
         state = FlowState.model_validate(task.result)

@@ -1,1 +1,1 @@
-"""What a code base holds: outlines, definitions, comments, conventions and the ranked map."""
+"""The contents of a code base: outlines, definitions, comments, conventions and the ranked map."""

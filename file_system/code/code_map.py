@@ -1,4 +1,4 @@
-"""The map of a code base: which module defines what, small enough to be shown to a model."""
+"""The map of a code base: which module defines what, in a size that fits a prompt."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from file_system.code.names import Definition, assigned_names, start_of
 from file_system.code.outline import ClassOutline, CodeOutline, FunctionOutline, outline_of, unconditional
 from file_system.errors import FileMissing, FileSystemError, FileTooLarge, SyntaxProblem
 from file_system.files import atomic
-from file_system.files.finding import is_test_file, walk
 from file_system.files.paths import checked_parts, opened_parent
 from file_system.files.syntax import is_javascript, parse_python, split_lines
+from file_system.files.walk import is_test_file, walk
 
 _LARGEST_MODULE = 1024 * 1024
 _MOST_MODULES = 5000
@@ -44,7 +44,7 @@ class CodeMap:
                 except (FileTooLarge, UnicodeDecodeError) as problem:
                     modules.append(CodeOutline(path=path, problem=str(problem)[:160]))
                 except (FileSystemError, OSError):
-                    continue  # gone while we were reading, or not ours to read
+                    continue  # gone meanwhile, or not readable
         return cls(resolved, modules)
 
     def definition_source(self, path: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Comments in source code: those that leave work to do, and code that is the same but for its comments and blanks."""
+"""Comments in source code: TODO comments, and whether two texts differ in nothing but comments and white space."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from pydantic import BaseModel, ConfigDict
 from tree_sitter import Node
 
+from file_system.code.languages import grammar_of, language_of
 from file_system.code.names import Definition, first_line_of
-from file_system.code.repository_map.languages import grammar_of, language_of
 from file_system.files.syntax import NOT_PYTHON
 
 _WORD = re.compile(r"(?P<word>TODO|FIXME)\b(?:\([^)\n]*\))?[ \t]*:?[ \t]*(?P<text>.*)")
@@ -20,11 +20,11 @@ _HASH = re.compile(r"^#+[ \t]*")
 _SLASHES = re.compile(r"^\s*(?://+|/?\*+|#+|--|<!--)[ \t]*|(?<=\s)(?://+|#+)[ \t]*")
 _CLOSING = re.compile(r"\s*(?:\*/|-->)\s*$")
 _AROUND = 3
-"""Lines before and after a comment that stands in no definition."""
+"""Lines shown before and after a comment outside of all definitions."""
 
 
-class Mark(BaseModel):
-    """One such comment."""
+class TodoComment(BaseModel):
+    """A TODO or FIXME comment."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -32,29 +32,29 @@ class Mark(BaseModel):
     line: int
     word: str
     text: str
-    """What is to be done, its lines joined."""
+    """What is to be done, on one line."""
     symbol: str = ""
     """`function`, `Class` or `Class.method` that the comment stands in or directly above."""
     around: str = ""
-    """The source of that definition; without one a few lines about the comment."""
+    """The source of that definition; without one a few lines around the comment."""
 
 
-def marks_in(path: str, text: str) -> list[Mark]:
-    """The marks of a source file, in order. Only comments count, where the language is known (Python)."""
+def todos_in(path: str, text: str) -> list[TodoComment]:
+    """The TODO comments of a source file, in order. In Python only real comments count."""
     comments = _python_comments(text) if path.endswith(".py") else _other_comments(text)
     definitions = list(_definitions(text)) if path.endswith(".py") else []
     lines = text.splitlines()
-    marks: list[Mark] = []
+    todos: list[TodoComment] = []
     for line, comment in comments:
         found = _WORD.match(comment)
         if found:
             symbol, around = _place(line, lines, definitions)
-            marks.append(
-                Mark(path=path, line=line, word=found["word"], text=found["text"], symbol=symbol, around=around)
+            todos.append(
+                TodoComment(path=path, line=line, word=found["word"], text=found["text"], symbol=symbol, around=around)
             )
-        elif marks and marks[-1].line + marks[-1].text.count("\n") + 1 == line:
-            marks[-1] = marks[-1].model_copy(update={"text": f"{marks[-1].text}\n{comment}"})
-    return [mark.model_copy(update={"text": " ".join(mark.text.split())}) for mark in marks]
+        elif todos and todos[-1].line + todos[-1].text.count("\n") + 1 == line:
+            todos[-1] = todos[-1].model_copy(update={"text": f"{todos[-1].text}\n{comment}"})
+    return [todo.model_copy(update={"text": " ".join(todo.text.split())}) for todo in todos]
 
 
 def _python_comments(text: str) -> list[tuple[int, str]]:
@@ -64,7 +64,7 @@ def _python_comments(text: str) -> list[tuple[int, str]]:
             if token.type == tokenize.COMMENT:
                 found.append((token.start[0], _HASH.sub("", token.string).strip()))
     except (tokenize.TokenError, SyntaxError):
-        pass  # what came before the mistake counts
+        pass  # what comes before the error counts
     return found
 
 
@@ -106,20 +106,20 @@ def _place(line: int, lines: Sequence[str], definitions: Sequence[tuple[str, int
 
 
 def same_code(path: str, one: str, other: str) -> bool:
-    """Whether the two texts of the file at `path` differ in nothing but blanks, line ends and comments.
+    """Whether two texts of the file at `path` differ in nothing but white space, line ends and comments.
 
-    Files in a language that is not parsed here are the same only as texts.
+    In a language that is not parsed here the texts must be equal.
     """
     language = language_of(path)
     if language is None or one == other:
         return one == other
     parser = grammar_of(language).parser
     first, second = (parser.parse(text.encode("utf-8", "surrogatepass")).root_node for text in (one, other))
-    return list(_told(first)) == list(_told(second))
+    return list(_syntax(first)) == list(_syntax(second))
 
 
-def _told(root: Node) -> Iterator[tuple[str, bytes | None]]:
-    """Kinds and words in their order, comments left out. How blocks nest is told by where each one ends."""
+def _syntax(root: Node) -> Iterator[tuple[str, bytes | None]]:
+    """Types and texts of the nodes in order, without comments; `end` marks show how the blocks nest."""
     waiting: list[Node | None] = [root]
     while waiting:
         node = waiting.pop()

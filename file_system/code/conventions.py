@@ -1,6 +1,6 @@
-"""How a repository wants code to be written: its own instructions to contributors, and what its tools are set to.
+"""How a repository wants code to be written: its instructions to contributors, and the settings of its tools.
 
-The files are the owner's, but what comes of them is shown to models as material like any other text of the repository.
+The files are the owner's, but models are shown them as data, like any other text of the repository.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from file_system.errors import FileSystemError
 from file_system.files.file_manager import FileManager
 
 _INSTRUCTIONS = ("AGENTS.md", "CLAUDE.md", ".github/copilot-instructions.md")
-"""The first of these that is there speaks to agents; the others are copies of it more often than not."""
+"""The first of these that exists is used; the others are usually copies of it."""
 _CONTRIBUTING = ("CONTRIBUTING.md", "CONTRIBUTING.rst", ".github/CONTRIBUTING.md", "docs/CONTRIBUTING.md")
 _MOST_INSTRUCTIONS = 4000
 _MOST_CONTRIBUTING = 1500
@@ -96,7 +96,7 @@ def _json(text: str) -> dict[str, JsonValue]:
 def _text(files: FileManager, name: str) -> str:
     try:
         return files.read_file(name) if files.exists(name) else ""
-    except FileSystemError:  # too large, not text, or a link that leads out: it says nothing
+    except FileSystemError:  # too large, not text, or a link that leads out
         return ""
 
 

@@ -1,8 +1,7 @@
-"""JavaScript and TypeScript as tree-sitter reads them: what a module exports, what an expression uses, its outline."""
+"""JavaScript and TypeScript, parsed by tree-sitter: a module's exports and outline, the names an expression uses."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -28,10 +27,10 @@ def source_of(node: Node) -> str:
 
 @dataclass(frozen=True)
 class Exported:
-    """What a module hands out."""
+    """The exports of a module."""
 
     nodes: dict[str, Node] = field(default_factory=dict)
-    """Exported name -> the node that defines it, or that hands it on; the default export is `default`."""
+    """Exported name -> the node that defines it, or that re-exports it; the default export is `default`."""
     default_name: str = ""
     """The name that the default export has in the module, where it has one."""
     esm: bool = False
@@ -91,7 +90,7 @@ class Expression:
 
 
 def javascript_expression(source: str) -> Expression | None:
-    """What the expression `source` uses; None when it is none, or is more than one."""
+    """What the expression `source` uses; None when it is not exactly one expression."""
     wrapped = f"({source}\n)"
     root = javascript_parser(".js").parse(wrapped.encode()).root_node
     if root.has_error or len(root.named_children) != 1 or root.named_children[0].type != "expression_statement":
@@ -123,11 +122,6 @@ def call_arguments(statement: str) -> tuple[str, list[str]]:
     if call.type != "call_expression" or function is None or arguments is None:
         return "", []
     return source_of(function), [source_of(argument) for argument in arguments.named_children]
-
-
-def quoted(text: str) -> str:
-    """`text` as a JavaScript string."""
-    return json.dumps(text, ensure_ascii=False)
 
 
 def _esm_exports(node: Node) -> Iterator[tuple[str, str, Node]]:

@@ -1,6 +1,4 @@
-"""Names in Python: which a piece of code binds, which it uses, which of these already when it is defined, and where a
-statement begins.
-"""
+"""Names in Python: those that code binds, those it uses, those it needs at import, and where a statement begins."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """What a Python module defines: its outline, single definitions by name (`function`, `Class` or `Class.method`), and
-which of them a change has touched.
+which of them a change touches.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def class_in(body: Sequence[ast.stmt], name: str) -> ast.ClassDef | None:
 
 
 def function_named(body: Sequence[ast.stmt], name: str) -> ast.FunctionDef | None:
-    """The function or method of that name. A method may stand outside of its class, as small models write it."""
+    """The function or method of that name. A method may be outside of its class, as small models write it."""
     owner = class_in(body, name)
     last = name.rpartition(".")[2]
     places = [*(owner.body if owner else ()), *body]
@@ -162,10 +162,10 @@ def function_named(body: Sequence[ast.stmt], name: str) -> ast.FunctionDef | Non
 
 
 def definition_line(text: str, name: str, used: Collection[str] = ()) -> str:
-    """How the module `text` defines `name`, in one line: an alias or constant as it is, else as `told` says it."""
+    """How the module `text` defines `name`, in one line: an alias or constant as it is, else its `summary_of`."""
     for node in parsed(text) or ():
         if isinstance(node, Definition) and node.name == name:
-            return told(node, used)
+            return summary_of(node, used)
         if name in assigned_names(node) and len(line := ast.unparse(node)) <= LONGEST_CONSTANT:
             return line
     return ""
@@ -210,17 +210,15 @@ def signature(node: Definition) -> str:
     return f"{node.name}({ast.unparse(node.args)}){returns}"
 
 
-def told(node: Definition, used: Collection[str]) -> str:
-    """The signature; of a class in `used` what its objects have, too."""
+def summary_of(node: Definition, used: Collection[str]) -> str:
+    """The signature; for a class in `used` also what its objects have."""
     members = members_of(node) if isinstance(node, ast.ClassDef) and node.name in used else []
     line = "; ".join([f"class {node.name}: {members[0]}", *members[1:]]) if members else signature(node)
     return line if len(line) <= _LONGEST_CLASS else line[:_LONGEST_CLASS].rsplit(";", 1)[0] + "; …"
 
 
-def in_signatures(words: str, names: Collection[str]) -> set[str]:
-    """What the signatures of `names` mention, types among it, as `words` state them: of what is there already the
-    present code shows more.
-    """
+def names_in_signatures(words: str, names: Collection[str]) -> set[str]:
+    """The names, such as types, in the signatures of `names` that `words` state in backticks."""
     stated = [found for name in names for found in re.findall(rf"`(?:def )?{re.escape(name)}(\([^`\n]*)`", words)]
     return set(re.findall(r"[A-Za-z_]\w*", " ".join(stated)))
 
@@ -239,9 +237,9 @@ def members_of(owner: ast.ClassDef, without: Collection[str] = ()) -> list[str]:
 
 
 def touched_functions(before: str, after: str) -> list[str]:
-    """Names (`function`, `Class.method`) of what the module `after` defines anew or otherwise than `before` did.
+    """Names (`function`, `Class.method`) of what the module `after` adds or defines differently from `before`.
 
-    Docstrings and comments are no difference.
+    Docstrings and comments make no difference.
     """
     old = dict(_functions(parsed(before) or ()))
     return [name for name, code in _functions(parsed(after) or ()) if old.get(name) != code]
@@ -251,11 +249,15 @@ def _functions(body: Sequence[ast.stmt], prefix: str = "") -> Iterator[tuple[str
     """Every function and method with its code in normal form."""
     for node in body:
         if isinstance(node, Function):
-            told = ast.get_docstring(node) is not None
+            documented = ast.get_docstring(node) is not None
             yield (
                 f"{prefix}{node.name}",
                 "\n".join(
-                    [ast.unparse(node.args), *map(ast.dump, node.decorator_list), *map(ast.dump, node.body[told:])]
+                    [
+                        ast.unparse(node.args),
+                        *map(ast.dump, node.decorator_list),
+                        *map(ast.dump, node.body[documented:]),
+                    ]
                 ),
             )
         elif isinstance(node, ast.ClassDef):

@@ -1,4 +1,4 @@
-"""What a model's answer wants changed: whole files, search/replace blocks, or the code for one known file."""
+"""The edits of a model's answer: whole files, search/replace blocks, or the code for one known file."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def javascript_for(answer: str, target: str) -> str:
 
 
 def apply_edits(files: FileManager, edits: Sequence[Edit]) -> list[str]:
-    """Make all edits, or none when one of them is wrong; gives the paths that changed, in order.
+    """Make all edits, or none when one of them is wrong or cannot be written; gives the paths that changed, in order.
 
     Raises BlockMismatch, ElidedCode, SyntaxProblem, PathRefused and the other errors of FileManager.
     """
@@ -115,7 +115,8 @@ def apply_edits(files: FileManager, edits: Sequence[Edit]) -> list[str]:
         if not files.exists(path) or parses(path, files.read_file(path)):
             check_syntax(path, content)
         files.check_writable(path)
-    return [path for path, content in contents.items() if files.write_file(path, content)]
+    with files.transaction():
+        return [path for path, content in contents.items() if files.write_file(path, content)]
 
 
 def _refuse_truncated(fences: Sequence[Fence], target: str | None) -> None:

@@ -1,5 +1,5 @@
-"""The text of a model's answer: its fenced code blocks with the path each is meant for, placeholders that stand for
-code it did not write out, such as `# ... existing code ...`, and slips in Python that need no second answer.
+"""The text of a model's answer: its fenced code blocks with the path each is meant for, placeholders for code that
+it left out, such as `# ... existing code ...`, and small faults in Python that can be repaired.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Fence:
 
 
 def fences_of(answer: str) -> list[Fence]:
-    """All fenced blocks in order; prose around them is ignored. A block that was cut off has `closed` False."""
+    """All fenced blocks in order; prose around them is ignored. A block that was cut off is not `closed`."""
     lines = split_lines(answer)
     found: list[Fence] = []
     position = 0

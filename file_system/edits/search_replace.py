@@ -1,7 +1,7 @@
 """Search/replace blocks: `<<<<<<< SEARCH`, `=======`, `>>>>>>> REPLACE`.
 
-The SEARCH part must stand in the file exactly once, as whole lines. Anything else is an error that the model is shown
-with the nearest lines, never a guess.
+The SEARCH part must be in the file exactly once, as whole lines. Anything else is an error, shown to the model with the
+nearest lines; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def has_blocks(answer: str) -> bool:
 def blocks_of(answer: str, target: str | None = None) -> list[Block]:
     """The blocks of an answer in order.
 
-    The path stands above the block (or above its fence); a block without one belongs to the file of the block before
-    it, or to `target`. Raises BlockMalformed, or TruncatedAnswer when the answer ends inside a block.
+    The path is above the block (or above its fence); a block without one belongs to the file of the block before it,
+    or to `target`. Raises BlockMalformed, or TruncatedAnswer when the answer ends inside a block.
     """
     lines = split_lines(answer)
     found: list[Block] = []

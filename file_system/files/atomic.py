@@ -1,9 +1,9 @@
-"""Reading and replacing a file through the descriptor of its folder, so that a crash leaves the old or the new text,
-and keeping what stood there before.
+"""Reads and replaces a file through the descriptor of its folder, so that a crash leaves the old or the new text, and
+keeps the previous version.
 
-Previous versions lie in a folder of their own, so that they outlive a crash of the daemon: `journal.jsonl` has one line
-per first change of a path: the path, and the name of the kept copy or null when there was no file. The line is on disk
-before the file is touched.
+Previous versions are kept in a folder of their own, so that they survive a crash of the daemon: `journal.jsonl` has one
+line per first change of a path, with the path and the name of the kept copy, or null when there was no file. The line
+is on disk before the file is touched.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def mode_of(parent: int, name: str, path: str) -> int | None:
 
 
 def replace_bytes(parent: int, name: str, data: bytes, mode: int | None) -> None:
-    """Put `data` in the place of `name`; `mode` None means a new file."""
+    """Replace the file `name` by `data`; `mode` None means a new file."""
     temporary = _written(parent, data, _NEW_FILE_MODE if mode is None else mode)
     try:
         os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
@@ -72,7 +72,7 @@ def replace_bytes(parent: int, name: str, data: bytes, mode: int | None) -> None
 
 
 def create_bytes(parent: int, name: str, data: bytes, path: str) -> None:
-    """Make `name` with `data`; raises FileExists when something is there already, also in a race."""
+    """Create `name` with `data`; raises FileExists when it exists already, also in a race."""
     temporary = _written(parent, data, _NEW_FILE_MODE)
     try:
         os.link(temporary, name, src_dir_fd=parent, dst_dir_fd=parent, follow_symlinks=False)
@@ -84,7 +84,7 @@ def create_bytes(parent: int, name: str, data: bytes, path: str) -> None:
 
 
 def sweep(parent: int) -> None:
-    """Remove what writes of processes that have died left in a folder."""
+    """Remove the temporary files that dead processes left in a folder."""
     for name in os.listdir(parent):
         if name.startswith(_TEMPORARY):
             writer = name.removeprefix(_TEMPORARY).partition("-")[0]
@@ -134,7 +134,7 @@ class Backups:
         self._known = {kept.path for kept in self.entries()}
 
     def keep(self, path: str, content: bytes | None, mode: int | None) -> None:
-        """Remember what stands at `path`, unless an older version is kept already."""
+        """Keep the content of `path`, unless an older version is kept already."""
         if path in self._known:
             return
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -162,7 +162,7 @@ class Backups:
         return found
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete all kept versions."""
         if self._folder.exists():
             shutil.rmtree(self._folder)
         self._known.clear()

@@ -1,16 +1,20 @@
-"""Reading, writing and finding the files of one workspace.
+"""Reads, writes, finds and searches the files of one workspace.
 
-The workspace is one task's git worktree. Whoever names a path may be a model that read hostile text, so every path is
-judged by `file_system.paths` before anything is opened.
+The workspace is one task's git worktree. Paths may come from a model that has read hostile text, so every path is
+checked by `paths.py` before anything is opened.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+
+import re2
 
 from file_system.errors import (
     FileExists,
@@ -19,16 +23,20 @@ from file_system.errors import (
     FileTooLarge,
     NotText,
     PathRefused,
+    SearchRefused,
     WorkspaceFull,
 )
 from file_system.files import atomic
 from file_system.files.atomic import Backups
-from file_system.files.finding import matching_files
-from file_system.files.paths import check_writable, checked_parts, opened_parent, without_links
+from file_system.files.paths import check_writable, checked_parts, matching_pattern, opened_parent, without_links
 from file_system.files.syntax import check_syntax, parses
+from file_system.files.walk import matching_files
 
 MAX_FILE_BYTES = 2 * 1024 * 1024
 """Larger files are data, not code that a model can see."""
+_SEARCH_SECONDS = 5.0
+"""The time limit of a search."""
+_LONGEST_LINE = 200
 
 
 class FileManager:
@@ -38,20 +46,11 @@ class FileManager:
     nested repository; writing methods also for the owner's protected patterns (ProtectedPath).
     """
 
-    def __init__(
-        self,
-        workspace_path: Path,
-        git_repo_path: Path | None = None,
-        protected: Sequence[str] = (),
-        *,
-        backup_path: Path | None = None,
-    ) -> None:
-        """`backup_path` is where previous versions are kept; by default a hidden folder beside the workspace."""
+    def __init__(self, workspace_path: Path, protected: Sequence[str] = ()) -> None:
+        """Previous versions are kept in a hidden folder beside the workspace."""
         self.workspace_path = workspace_path.resolve(strict=True)
-        self.git_repo_path = git_repo_path
         self._protected = tuple(protected)
-        default = self.workspace_path.with_name(f".{self.workspace_path.name}.previous")
-        self._backups = Backups(backup_path or default)
+        self._backups = Backups(self.workspace_path.with_name(f".{self.workspace_path.name}.previous"))
         self._sweep()
 
     def read_file(self, path: str) -> str:
@@ -68,8 +67,10 @@ class FileManager:
             raise NotText(path, f"byte {error.start} is {data[error.start]:#04x}") from None
 
     def resolved(self, path: str) -> str:
-        """The path that `path` is read from: links that stay inside the workspace are followed. Raises FileMissing
-        when a folder on the way is not there."""
+        """The path that `path` is read from: links that stay inside the workspace are followed.
+
+        Raises FileMissing when a folder on the way is missing.
+        """
         return "/".join(without_links(self.workspace_path, checked_parts(path)))
 
     def exists(self, path: str) -> bool:
@@ -86,10 +87,10 @@ class FileManager:
         check_writable("/".join(checked_parts(path)), self._protected)
 
     def write_file(self, path: str, content: str) -> bool:
-        """Put `content` at `path`, new or not, keeping the mode. False when it stood there already.
+        """Write `content` to `path`, new or not, keeping the mode. False when the file has it already.
 
         Raises SyntaxProblem for content that does not parse; then nothing was changed. A file that our parser could
-        not read before (another version of the language) is not held to it.
+        not read before (another version of the language) is not checked.
         """
         with self._writing(path, content) as (parent, name, data):
             mode = atomic.mode_of(parent, name, path)
@@ -108,7 +109,7 @@ class FileManager:
             return True
 
     def create_file(self, path: str, content: str) -> bool:
-        """Make a new file. False when it exists with this very content; raises FileExists when with another."""
+        """Create a file. False when it exists with this content; raises FileExists when it has other content."""
         with self._writing(path, content) as (parent, name, data):
             if atomic.mode_of(parent, name, path) is not None:
                 if atomic.read_bytes(parent, name, path, MAX_FILE_BYTES) == data:
@@ -138,20 +139,31 @@ class FileManager:
         return True
 
     def find_files(self, pattern: str) -> list[Path]:
-        """Relative paths of the files that match a glob, sorted; `*.py` is looked for in every folder.
+        """Relative paths of the files that match a glob, sorted; `*.py` matches in every folder.
 
         Folders of git, virtual environments, caches and installed packages are left out, links are not followed.
         """
         return matching_files(self.workspace_path, pattern)
 
-    def changed_paths(self) -> list[str]:
-        """Paths written or deleted since the last `discard_backups` or `restore`, in the order of first change."""
-        return [kept.path for kept in self._backups.entries()]
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Keep all changes that are made within, or none of them when it ends in an error."""
+        try:
+            yield
+        except BaseException:
+            with suppress(OSError):  # such as a full disk, which the error at hand reports already
+                self.restore()
+            raise
+        finally:
+            self.discard_backups()
 
     def restore(self) -> list[str]:
-        """Undo every change since the last `discard_backups`; gives the restored paths. Repeatable after a crash."""
+        """Undo every change since the last `discard_backups`; gives the restored paths, in the order of first change.
+
+        May be repeated after a crash.
+        """
         entries = self._backups.entries()
-        # Backwards, so that a file which made way for a folder finds its place free again.
+        # Backwards, so that the place of a file that a folder replaced is free again.
         for kept in reversed(entries):
             parts = checked_parts(kept.path)
             if kept.content is None:
@@ -167,7 +179,7 @@ class FileManager:
         self._backups.clear()
 
     def _sweep(self) -> None:
-        """Remove half-written files of a daemon that was killed: they lie beside the files it had begun to change."""
+        """Remove half-written files of a killed daemon: they are beside the files it was changing."""
         for kept in self._backups.entries():
             with (
                 suppress(FileMissing, PathRefused),
@@ -182,7 +194,7 @@ class FileManager:
             self._remove_empty_folders(parts)
 
     def _remove_empty_folders(self, parts: Sequence[str]) -> None:
-        """Remove the folders above a deleted file that hold nothing any more, as git would."""
+        """Remove the folders above a deleted file that are empty now, as git does."""
         for depth in range(len(parts) - 1, 0, -1):
             with opened_parent(self.workspace_path, parts[:depth]) as parent:
                 try:
@@ -192,7 +204,7 @@ class FileManager:
 
     @contextmanager
     def _writing(self, path: str, content: str) -> Iterator[tuple[int, str, bytes]]:
-        """The folder, the name and the bytes for a write whose path, rights and size were checked."""
+        """The folder, the name and the bytes of a write whose path, rights and size have been checked."""
         parts = checked_parts(path)
         check_writable("/".join(parts), self._protected)
         try:
@@ -215,14 +227,69 @@ def _normal(path: str) -> str:
 
 
 def text_of(root: Path, path: str) -> str:
-    """The text of a file below `root`; empty when it is not there."""
+    """The text of a file below `root`; empty when it is missing."""
     files = FileManager(root)
     return files.read_file(path) if files.exists(path) else ""
 
 
 def readable_text(files: FileManager, path: str) -> str:
-    """The text of a file; empty when it is not there, too large or not text."""
+    """The text of a file; empty when it is missing, too large or not text."""
     try:
         return files.read_file(path) if files.exists(path) else ""
     except FileSystemError:
         return ""
+
+
+@dataclass(frozen=True)
+class Match:
+    """A line that matches; `line` counts from 1, `text` is cut at 200 characters."""
+
+    path: str
+    line: int
+    text: str
+
+
+def search(
+    files: FileManager, text: str, glob: str, *, expression: bool, most: int, hidden: Sequence[str] = ()
+) -> tuple[list[Match], bool]:
+    """The first `most` lines with `text` in files that match `glob` and no pattern of `hidden`; whether these are all.
+
+    `expression`: `text` is a regular expression. Raises SearchRefused when it is invalid or the search takes too long.
+    """
+    holds = _matcher(text) if expression else (lambda line: text in line)
+    deadline = time.monotonic() + _SEARCH_SECONDS
+    found: list[Match] = []
+    for match in _matches(files, glob, hidden, holds, deadline):
+        if len(found) == most:
+            return found, False
+        found.append(match)
+    return found, True
+
+
+def _matcher(text: str) -> Callable[[str], bool]:
+    """RE2 is linear in the line's length; `re` can be made to run for ever, and `regex` cannot always be stopped."""
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        pattern = re2.compile(text, options=options)
+    except re2.error:
+        raise SearchRefused(f"{text[:80]!r} is no regular expression of RE2 (no look-around, no references)") from None
+    return lambda line: pattern.search(line) is not None
+
+
+def _matches(
+    files: FileManager, glob: str, hidden: Sequence[str], holds: Callable[[str], bool], deadline: float
+) -> Iterator[Match]:
+    for path in files.find_files(glob):
+        name = path.as_posix()
+        if matching_pattern(name, hidden):
+            continue
+        try:
+            lines = files.read_file(name).splitlines()
+        except FileSystemError:
+            continue  # too large or not text
+        for number, line in enumerate(lines, start=1):
+            if holds(line):
+                yield Match(name, number, line.strip()[:_LONGEST_LINE])
+        if time.monotonic() > deadline:
+            raise SearchRefused(f"it took longer than {_SEARCH_SECONDS:g} s")

@@ -1,6 +1,6 @@
-"""Which paths an agent may name, and how a named path is opened without ever following a link out of the workspace.
+"""Which paths an agent may use, and how a path is opened without following a link out of the workspace.
 
-Names are judged as text first, then each folder is opened relative to its parent (`openat`, `O_NOFOLLOW`), so a link
+Paths are checked as text first, then each folder is opened relative to its parent (`openat`, `O_NOFOLLOW`), so a link
 that appears between the check and the use is not followed either.
 """
 
@@ -55,7 +55,7 @@ def _check_name(path: str, name: str) -> None:
 
 
 def is_git_name(name: str) -> bool:
-    """Whether a file system may take `name` for `.git`: other case, trailing dots or spaces, invisible characters.
+    """Whether some file system takes `name` for `.git`: other case, trailing dots or spaces, invisible characters.
 
     The list is git's own (`is_hfs_dotgit`, `is_ntfs_dotgit` in its path.c and utf8.c).
     """
@@ -68,7 +68,7 @@ def matching_pattern(path: str, patterns: Sequence[str]) -> str | None:
     """The first pattern that `path` matches, else None.
 
     Patterns are those of fnmatch over the whole path, in any case; `**/` also stands for no folder at all, a pattern
-    without `/` is held against every component, and `folder/` or `folder/**` covers all that lies in the folder.
+    without `/` is matched against every component, and `folder/` or `folder/**` covers all that lies in the folder.
     """
     lowered = path.casefold()
     components = lowered.split("/")
@@ -90,7 +90,7 @@ def matching_pattern(path: str, patterns: Sequence[str]) -> str | None:
 
 
 def check_writable(path: str, protected: Sequence[str]) -> None:
-    """Raise ProtectedPath when the owner has kept `path` for himself."""
+    """Raise ProtectedPath when `path` matches one of the owner's protected patterns."""
     pattern = matching_pattern(path, protected)
     if pattern is not None:
         raise ProtectedPath(path, pattern)
@@ -128,7 +128,7 @@ def _enter(descriptor: int, name: str, path: str, create: bool) -> int:
         if error.errno in {errno.ELOOP, errno.ENOTDIR}:
             raise _not_a_folder(descriptor, name, path) from None
         raise
-    # Another thread may make the same folder first: that is as good.
+    # Another thread may create the same folder first.
     with suppress(FileExistsError):
         os.mkdir(name, 0o755, dir_fd=descriptor)
     return os.open(name, _FOLDER, dir_fd=descriptor)
@@ -151,7 +151,7 @@ def _holds(descriptor: int, name: str) -> bool:
 def without_links(root: Path, parts: Sequence[str]) -> tuple[str, ...]:
     """`parts` with links that stay inside the workspace replaced by what they point to.
 
-    Only for reading. Raises PathRefused for a link that is absolute or leaves the workspace, or for a ring of links.
+    Only for reading. Raises PathRefused for a link that is absolute or leaves the workspace, or for a cycle of links.
     """
     path = "/".join(parts)
     resolved: list[str] = []

@@ -1,4 +1,4 @@
-"""Whether a text can be parsed as what its name says it is, checked before a file is replaced; and its lines."""
+"""Whether a text parses as the language of its file name, and how a text is split into lines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ JAVASCRIPT_SUFFIXES = frozenset({".js", ".cjs", ".mjs", ".jsx", ".ts", ".cts", "
 _SHOWN_LINE = 160
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
-"""What `ast.parse` raises for a text that it cannot read, very long sums and deep nesting among them."""
+"""What `ast.parse` raises for a text that it cannot parse, also for very long sums and deep nesting."""
 
 
 def check_syntax(path: str, text: str) -> None:
@@ -43,7 +43,7 @@ def check_syntax(path: str, text: str) -> None:
 
 
 def parses(path: str, text: str) -> bool:
-    """Whether `check_syntax` lets `text` pass."""
+    """Whether `check_syntax` accepts `text`."""
     try:
         check_syntax(path, text)
     except SyntaxProblem:
@@ -52,7 +52,7 @@ def parses(path: str, text: str) -> bool:
 
 
 def parse_python(path: str, text: str) -> ast.Module:
-    """The syntax tree of a Python module; raises SyntaxProblem, also for text that the parser chokes on."""
+    """The syntax tree of a Python module; raises SyntaxProblem, also when the parser itself fails."""
     try:
         return ast.parse(text.removeprefix("\ufeff"), filename=path)
     except SyntaxError as error:
@@ -65,7 +65,7 @@ def parse_python(path: str, text: str) -> ast.Module:
 
 
 def is_javascript(path: str) -> bool:
-    """Whether a file's name says that it is JavaScript or TypeScript."""
+    """Whether a file is JavaScript or TypeScript by its name."""
     return PurePosixPath(path).suffix.casefold() in JAVASCRIPT_SUFFIXES
 
 
@@ -131,7 +131,7 @@ def _check_toml(path: str, text: str) -> None:
 
 
 def _check_yaml(path: str, text: str) -> None:
-    # Events only: tags of other tools are fine, and aliases are not expanded.
+    # Events only: unknown tags are fine, and aliases are not expanded.
     try:
         for _ in yaml.parse(text, Loader=yaml.SafeLoader):
             pass
@@ -162,7 +162,7 @@ def _grammar(suffix: str) -> Language:
 
 
 def javascript_parser(suffix: str) -> Parser:
-    """A parser for files with that ending, one for each use: it is not to be shared between threads."""
+    """A new parser for files with that suffix: parsers must not be shared between threads."""
     return Parser(_grammar(suffix))
 
 

@@ -1,4 +1,4 @@
-"""Column types that keep the database's promises by themselves: no secrets, bounded texts, moments in UTC.
+"""Column types that redact secrets, limit the length of texts and store times in UTC.
 
 Because the type does it, no writer can forget it.
 """
@@ -57,7 +57,7 @@ class SafeJson(TypeDecorator[JsonValue]):
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC, aware on both sides; SQLite, which knows no timezones, keeps the UTC digits."""
+    """A time in UTC, timezone-aware in Python; SQLite, which has no timezones, stores the time as it is in UTC."""
 
     impl = TIMESTAMP(timezone=True)
     cache_ok = True
@@ -66,7 +66,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError(f"the moment {value} has no timezone; use datetime.now(UTC)")
+            raise ValueError(f"the time {value} has no timezone; use datetime.now(UTC)")
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -87,7 +87,7 @@ def storable(text: str) -> str:
 
 
 def shortened(text: str, limit: int) -> str:
-    """`text` in at most `limit` characters: a third from its head, the rest from its tail, where errors stand."""
+    """`text` in at most `limit` characters: a third from its head, the rest from its tail, where errors are."""
     if len(text) <= limit:
         return text
     if limit < _SHORT:
@@ -100,7 +100,7 @@ def shortened(text: str, limit: int) -> str:
 
 
 def json_text(value: JsonValue) -> str:
-    """`value` as compact JSON with every text in it cleaned; NaN and the infinities, which JSON lacks, become null."""
+    """`value` as compact JSON without secrets; NaN and the infinities, which JSON lacks, become null."""
     return json.dumps(_clean(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
@@ -117,7 +117,7 @@ def _clean(value: JsonValue) -> JsonValue:
 
 
 def _clean_item(key: str, value: JsonValue) -> JsonValue:
-    """A text under a telling key, such as {"password": …}, is judged together with that key."""
+    """Redact a text together with its key: {"password": …} shows what the text is."""
     if not isinstance(value, str):
         return _clean(value)
     prefix = f"{key}="

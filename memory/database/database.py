@@ -2,7 +2,7 @@
 
 SQLite runs in WAL with `synchronous=NORMAL`: after kill -9 every committed transaction is there; after a power loss the
 last ones may be missing, and the file is sound. Writers take the write lock at once (BEGIN IMMEDIATE), because a
-reader that turns writer half-way is refused without waiting.
+reader that becomes a writer half-way is refused without waiting.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _IDLE_POOL = 5
 
 Insert = sqlite.Insert | postgresql.Insert
 Query = sa.Select[*tuple[Any, ...]]
-"""A query over whole rows: SQLAlchemy does not know their types, the models check them."""
+"""A query over whole rows; SQLAlchemy does not know their types, the models check them."""
 
 
 class Database:
@@ -81,7 +81,7 @@ class Database:
     def write(self, *, patient: bool = False) -> Iterator[sa.Connection]:
         """A transaction: committed at the end, rolled back on any error.
 
-        `patient` is for what was paid for: it waits for as long as the database is locked or read-only.
+        `patient` is for results that were paid for: it waits as long as the database is locked or read-only.
         """
         with self._diagnosed(), ExitStack() as stack:
             pause = _FIRST_PAUSE
@@ -90,20 +90,20 @@ class Database:
                     connection = stack.enter_context(self._writer.begin())
                     break
                 except StatementError as error:
-                    found = diagnosed(error, self.place, self.busy_seconds)
-                    if not patient or not isinstance(found, DatabaseLocked | DatabaseReadOnly):
+                    problem = diagnosed(error, self.place, self.busy_seconds)
+                    if not patient or not isinstance(problem, DatabaseLocked | DatabaseReadOnly):
                         raise
-                    alert(AlertKind.DATABASE, type(found).__name__, f"work waits: {found}")
+                    alert(AlertKind.DATABASE, type(problem).__name__, f"work waits: {problem}")
                 time.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             yield connection
 
     def insert(self, table: sa.Table) -> Insert:
-        """An INSERT that knows ON CONFLICT, in this database's dialect."""
+        """An INSERT that supports ON CONFLICT, in this database's dialect."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
     def close(self) -> None:
-        """Close the idle connections; those in use close when they are given back."""
+        """Close the idle connections; those in use close when they are returned."""
         self.engine.dispose()
 
     @contextmanager
@@ -116,11 +116,11 @@ class Database:
             raise DatabaseLocked(
                 self.place,
                 f"all {_POOL} connections were in use for {self.busy_seconds:g} s",
-                "Something holds transactions open; `doctor` and the log say more",
+                "Something holds transactions open; see `doctor` and the log",
             ) from error
 
     def _create_file(self, *_: object) -> None:
-        """Make folder and file for the owner's eyes only; SQLite gives its -wal and -shm files the same mode."""
+        """Create folder and file for the owner only; SQLite gives its -wal and -shm files the same mode."""
         assert self.path is not None
         if self.path.exists():
             return
@@ -156,7 +156,7 @@ def _supported(url: str) -> sa.URL:
     shown = parsed.render_as_string(hide_password=True) if parsed else repr(url)
     raise UnsupportedDatabase(
         shown,
-        "this is not an address of SQLite (a file) or PostgreSQL",
+        "this is no address of SQLite (a file) or PostgreSQL",
         "Set database.url to sqlite:////path/agents.db or postgresql://user:password@host/name, or leave it empty",
     )
 

@@ -1,4 +1,4 @@
-"""What a database's own error codes mean for the owner."""
+"""Translates the error codes of SQLite and PostgreSQL into our typed errors."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _RESTORE = "Stop the daemon, keep a copy of the file, and restore the last backu
 def diagnosed(error: StatementError | sqlite3.Error, place: str, busy_seconds: float) -> Exception:
     """The typed error for what a driver raised; `error` itself when it is about the statement, not the database."""
     cause = error.orig if isinstance(error, StatementError) else error
-    found: Exception | None = None
+    typed: Exception | None = None
     if isinstance(cause, MemoryStoreError):
-        found = cause
+        typed = cause
     elif isinstance(cause, sqlite3.Error):
-        found = _sqlite(cause, place, busy_seconds)
+        typed = _sqlite(cause, place, busy_seconds)
     else:
-        found = _postgresql(cause, place, busy_seconds)
-    return found or error
+        typed = _postgresql(cause, place, busy_seconds)
+    return typed or error
 
 
 def _sqlite(cause: sqlite3.Error, place: str, busy_seconds: float) -> MemoryStoreError | None:
-    code = getattr(cause, "sqlite_errorcode", None)  # the driver's own complaints carry none
+    code = getattr(cause, "sqlite_errorcode", None)  # errors of the driver itself have none
     match None if code is None else code & 0xFF:  # the low byte is the primary code
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return _locked(place, busy_seconds)
@@ -49,11 +49,11 @@ def _sqlite(cause: sqlite3.Error, place: str, busy_seconds: float) -> MemoryStor
             return DatabaseCorrupt(place, f"the file is damaged ({cause})", _RESTORE)
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
             return DatabaseUnreachable(
-                place, f"the file cannot be opened ({cause})", "Look at the rights of the file and of its folder"
+                place, f"the file cannot be opened ({cause})", "Check the permissions of the file and of its folder"
             )
         case sqlite3.SQLITE_IOERR:
             return DatabaseUnreachable(
-                place, f"reading or writing the disk failed ({cause})", "Look at the disk and at the system log"
+                place, f"reading or writing the disk failed ({cause})", "Check the disk and the system log"
             )
         case sqlite3.SQLITE_ERROR if "no such table" in str(cause) or "no such column" in str(cause):
             return _schema_missing(place, cause)
@@ -86,7 +86,7 @@ def _postgresql(cause: BaseException | None, place: str, busy_seconds: float) ->
     if unreachable:
         reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
         return DatabaseUnreachable(
-            place, f"the server cannot be used ({reason})", "See that it runs and that database.url is right"
+            place, f"the server cannot be used ({reason})", "Check that it runs and that database.url is right"
         )
     return None
 
@@ -95,12 +95,12 @@ def _locked(place: str, busy_seconds: float) -> DatabaseLocked:
     return DatabaseLocked(
         place,
         f"another process held it for {busy_seconds:g} s",
-        "Try again; if it stays so, find what has it open (a backup, a shell, a second daemon)",
+        "Try again; if that does not help, find the process that has it open (a backup, a shell, a second daemon)",
     )
 
 
 def _full(place: str) -> DatabaseFull:
-    return DatabaseFull(place, "there is no room left to write", "Free some space; nothing that was stored is lost")
+    return DatabaseFull(place, "its disk is full", "Free some space; nothing that was stored is lost")
 
 
 def _schema_missing(place: str, cause: Exception) -> SchemaMissing:

@@ -1,4 +1,4 @@
-"""Brings the database's tables to what this program knows. Several processes may start together; one does it."""
+"""Migrates the database to this program's schema. Several processes may start together; one of them does it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def current_revision(connection: sa.Connection) -> str | None:
 
 
 def _is_current(database: Database) -> bool:
-    """A look without any lock, so that commands do not wait for one another."""
+    """Checked without a lock, so that commands do not wait for one another."""
     with database.read() as connection:
         revision = current_revision(connection)
         in_wal = not database.is_sqlite or connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
@@ -126,6 +126,6 @@ def _wait_for(descriptor: int, database: Database) -> None:
 def _too_new(database: Database, revision: str) -> SchemaTooNew:
     return SchemaTooNew(
         database.place,
-        f"its schema is revision {revision}, this program knows up to {SCHEMA_REVISION}",
+        f"its schema is revision {revision}, this program supports up to {SCHEMA_REVISION}",
         "Start the newer program, or restore a backup from before the upgrade",
     )

@@ -25,13 +25,13 @@ from sqlalchemy import (
 )
 
 from memory.database.columns import SafeJson, SafeText, UtcDateTime
-from memory.models.tasks import TaskStatus, TaskType
+from memory.task_models import TaskStatus, TaskType
 from monitoring.errors import FailureReason
 
 SCHEMA_REVISION = "0005"
 """The newest migration; revisions are numbered, so a greater one comes from a newer program."""
 
-# Limits in characters. Texts above theirs are cut in the middle, JSON above its own is refused.
+# Limits in characters. Longer texts are cut in the middle, longer JSON is refused.
 TITLE_LIMIT = 300
 REASON_LIMIT = 4_000
 EVIDENCE_LIMIT = 16_000
@@ -54,7 +54,7 @@ _BIG = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER PRIMARY KEY 
 
 
 def _one_of(words: type[StrEnum]) -> Enum:
-    """A word of `words`, stored as it is written: a new word needs no migration."""
+    """A value of the enum `words`, stored as text: a new value needs no migration."""
     return Enum(words, native_enum=False, length=32, values_callable=lambda kind: [word.value for word in kind])
 
 
@@ -199,7 +199,7 @@ model_probes = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 
-# Amounts are whole numbers, money in billionths of a dollar. What is told of (four fifths of a limit) is that limit.
+# Amounts are whole numbers, money in billionths of a dollar. `told_…`: the limit whose four fifths were reported.
 budgets = Table(
     "budgets",
     metadata,
@@ -222,7 +222,7 @@ reservations = Table(
     Column("tokens", BigInteger, nullable=False),
     Column("nano_usd", BigInteger, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
-    sqlite_autoincrement=True,  # one that was settled as a leftover must not be mistaken for a new one
+    sqlite_autoincrement=True,  # one settled as a leftover must not be taken for a new one
 )
 
 waiting_calls = Table(
@@ -259,12 +259,12 @@ activity_logs = Table(
     Column("task_id", Text),
     Column("details", SafeJson("the details of an activity", DETAILS_LIMIT), nullable=False),
     Column("timestamp", UtcDateTime, nullable=False),
-    Column("hash", Text, nullable=False, server_default=""),  # of this line and the one before it, see memory.audit
+    Column("hash", Text, nullable=False, server_default=""),  # of this line and the one before it, see tables/audit.py
     Index(None, "task_id"),
-    sqlite_autoincrement=True,  # ids are the readers' cursor and must not be used again after a clean-up
+    sqlite_autoincrement=True,  # ids are the readers' cursor and must not be reused after a clean-up
 )
 
-# One row: the last line that retention let go, and the last one that was written. Triggers let both only move forward.
+# One row: the last line that retention deleted and the last line written. Triggers let both move forward only.
 audit_chain = Table(
     "audit_chain",
     metadata,

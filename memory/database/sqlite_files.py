@@ -1,6 +1,6 @@
-"""SQLite files as a whole: can one be written, is it sound, a copy while others write, and its empty pages given back.
+"""SQLite files as a whole: check that one is writable and sound, copy one while others write to it, shrink it.
 
-For the engine's file as for ours; PostgreSQL has its own tools for all of it.
+Used for the engine's file as for ours; PostgreSQL has its own tools for all of this.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from memory.database.diagnosis import diagnosed
 from memory.errors import DatabaseCorrupt
 
 _BUSY_SECONDS = 30.0
-_PAGES_AT_ONCE = 4096
-_WORTH_IT = 16 * 1024 * 1024
-"""Bytes that must be free in a file before it is written anew, beside a quarter of it."""
+_PAGES_PER_STEP = 4096
+_LEAST_FREED = 16 * 1024 * 1024
+"""Bytes that must be free, besides a quarter of the file, before it is rewritten."""
 
 
 def check_writable(path: Path, busy_seconds: float = _BUSY_SECONDS) -> None:
-    """Make the file if it is not there, in WAL, and take its write lock for a moment. Raises `DatabaseUnusable`."""
-    with suppress(OSError):  # for the owner only, whatever the umask; SQLite says better what stands in the way
+    """Create the file if it is missing, in WAL mode, and take its write lock briefly. Raises `DatabaseUnusable`."""
+    with suppress(OSError):  # for the owner only, whatever the umask; SQLite explains a failure better
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     with _opened(path, busy_seconds) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
@@ -35,21 +35,21 @@ def check_sound(path: Path) -> None:
     with _opened(path) as connection:
         (problem,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if problem != "ok":
-        raise DatabaseCorrupt(str(path), f"integrity_check says {problem!r}", "Take another backup")
+        raise DatabaseCorrupt(str(path), f"integrity_check reports {problem!r}", "Take another backup")
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Copy a database that others may be writing to; the copy is its state at one moment, for the owner only."""
+    """Copy a database that others may be writing to; the copy is a consistent snapshot, for the owner only."""
     os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
     with _opened(source) as reading, closing(sqlite3.connect(target)) as writing:
-        reading.execute("BEGIN")  # one state for all pages: writers do not make the copy begin again
+        reading.execute("BEGIN")  # one snapshot for all pages: writers do not restart the copy
         reading.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        reading.backup(writing, pages=_PAGES_AT_ONCE)
+        reading.backup(writing, pages=_PAGES_PER_STEP)
         writing.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
 
 
 def revision_of(path: Path) -> str | None:
-    """The schema revision of a database of ours, None when it is another one."""
+    """The schema revision of one of our databases, None for any other database."""
     with _opened(path) as connection:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
             return None
@@ -58,12 +58,12 @@ def revision_of(path: Path) -> str | None:
 
 
 def compact(path: Path) -> int:
-    """Write a file anew when much of it is empty; the bytes it lost. Waits for no one: raises `DatabaseLocked`."""
+    """Rewrite a file when much of it is empty; gives the bytes freed. Does not wait: raises `DatabaseLocked`."""
     with _opened(path, busy_seconds=1.0) as connection:
         (pages,), (free,), (size,) = (
             connection.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "freelist_count", "page_size")
         )
-        if free * size < _WORTH_IT or free * 4 < pages:
+        if free * size < _LEAST_FREED or free * 4 < pages:
             return 0
         connection.execute("VACUUM")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

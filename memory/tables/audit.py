@@ -1,8 +1,8 @@
 """The activity stream as an audit trail: every line is chained to the one before it by a hash.
 
-The database itself refuses to change a line, and to delete one that retention has not let go (see revision 0005). Who
-can switch that off still breaks the chain, unless he writes all later lines and the head anew: compare the head with
-one that was noted elsewhere, such as the log file, to see that, too.
+The database itself refuses to change a line, and to delete one that retention has not released (see revision 0005).
+Whoever switches that off still breaks the chain, unless they also rewrite all later lines and the head. To notice that,
+too, compare the head with one noted elsewhere, such as in the log file.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from pydantic import BaseModel
 from memory.database.database import Database
 from memory.database.schema import activity_logs, audit_chain
 
-_AT_ONCE = 1000
+_ROWS_PER_FETCH = 1000
 
 
 class AuditReport(BaseModel):
-    """What the trail looks like: `lines` of it were checked; `broken` says where it breaks, or is empty."""
+    """The result of a check of `lines` lines; `broken` says where the chain breaks, empty when it does not."""
 
     lines: int
     forgotten_to: int
-    """The last line that retention let go, 0 when all are there."""
+    """The last line that retention deleted, 0 when all are there."""
     last: int
     head: str
     broken: str = ""
@@ -44,13 +44,13 @@ class AuditTable:
         self._database = database
 
     def head(self) -> tuple[int, str]:
-        """The last line of the trail and its hash; whoever notes them can tell later whether the trail is still his."""
+        """The last line of the trail and its hash: noted elsewhere, they show later whether the trail was rewritten."""
         with self._database.read() as connection:
             row = connection.execute(sa.select(audit_chain.c.head_id, audit_chain.c.head_hash)).one_or_none()
         return (row.head_id, row.head_hash) if row else (0, "")
 
     def verify(self) -> AuditReport:
-        """Follow the chain from where retention left off to its head, and say where it breaks first."""
+        """Follow the chain from the first line that retention kept to the head, and report the first break."""
         lines = activity_logs.c
         raw = [sa.type_coerce(column, sa.Text).label(column.name) for column in (lines.activity, lines.details)]
         query = sa.select(lines.id, lines.agent_name, lines.task_id, lines.timestamp, lines.hash, *raw)
@@ -62,10 +62,12 @@ class AuditTable:
                 lines=0, forgotten_to=start["anchor_id"], last=start["head_id"], head=start["head_hash"]
             )
             previous, last, seen = start["anchor_hash"], start["anchor_id"], start["anchor_id"] == start["head_id"]
-            found = connection.execution_options(yield_per=_AT_ONCE).execute(query.order_by(lines.id)).mappings()
+            found = connection.execution_options(yield_per=_ROWS_PER_FETCH).execute(query.order_by(lines.id)).mappings()
             for row in found:
                 if row["id"] <= start["anchor_id"]:
-                    return report.model_copy(update={"broken": f"line {row['id']} was said to be let go, and is there"})
+                    return report.model_copy(
+                        update={"broken": f"line {row['id']} was deleted by retention, but is there"}
+                    )
                 expected = link(
                     previous, row["agent_name"], row["activity"], row["task_id"], row["details"], row["timestamp"]
                 )

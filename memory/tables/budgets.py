@@ -1,8 +1,8 @@
-"""Budgets: what calls under way may cost at worst is reserved, what ended calls did cost is settled.
+"""Budgets: a call reserves what it may cost at worst, and settles what it did cost when it ends.
 
-A reservation is made only when it fits into every limit, in one transaction that no other of the kind can overtake, in
-this process or another. So used and reserved together never go over a limit. A reservation whose process was killed is
-settled at its worst at the next start: nobody knows what the provider was asked for, and the sum stays as it was.
+A reservation is made only when it fits into every limit. These transactions run one at a time over all processes, so
+used and reserved together never exceed a limit. A reservation whose process was killed is settled at its worst at the
+next start: whether the provider was asked is not known, and so the sum stays as it was.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import sqlalchemy as sa
 from config import BudgetSettings
 from memory.database.database import Database
 from memory.database.schema import budgets, reservations, waiting_calls
-from memory.models.budgets import NANO, Claim, LimitState, Reserved, Scope, Unit, WaitingCall
-from memory.models.tasks import UtcTime, utc_now
+from memory.ledger_models import NANO, Claim, LimitState, Reserved, Scope, Unit, WaitingCall
+from memory.task_models import UtcTime, utc_now
 
 _LOCK = 0x627564676574  # any number, the same in every process: "budget"
 _ALERT_SHARE = 0.8
 _UNITS: dict[Unit, tuple[str, int]] = {"usd": ("nano_usd", NANO), "tokens": ("tokens", 1)}
-"""Column of each unit, and how many of the column's make one of it."""
+"""Column of each unit, and how many of the column's units make one."""
 
 Accounts = dict[Scope, str]
 """What one call is charged to: a subject for each scope."""
@@ -37,7 +37,7 @@ class BudgetTables:
     def reserve(self, claim: Claim, budget: BudgetSettings) -> Reserved:
         """Set aside what a call may take at worst: a `Claim`, or another model with its fields (`llm` has its own).
 
-        Refused, with the limits that stand in the way, when used, reserved and claimed would go over one of them.
+        Refused, with the limits in the way, when used, reserved and claimed together would exceed one of them.
         """
         wanted = Claim.model_validate(claim, from_attributes=True)
         accounts = _accounts(wanted.task_id, wanted.agent, wanted.at)
@@ -54,16 +54,16 @@ class BudgetTables:
         return Reserved(id=row)
 
     def settle(self, reservation: int, *, tokens: int, nano_usd: int, budget: BudgetSettings) -> list[LimitState]:
-        """End a reservation with what was really taken, 0 to release it.
+        """End a reservation with what was really used, 0 to release it.
 
-        Gives the limits of which four fifths are used now; each is given once for its period, over restarts, too.
+        Gives the limits of which four fifths are now used; each is given once in its period, also over restarts.
         """
         with self._database.write() as connection:
             lock_budgets(connection, self._database)
             return settled(connection, reservation, tokens, nano_usd, budget)
 
     def settle_leftovers(self) -> int:
-        """Settle, at their worst, the reservations that a killed process left; how many there were."""
+        """Settle the reservations that a killed process left, at their worst; gives how many."""
         with self._database.write() as connection:
             lock_budgets(connection, self._database)
             left = connection.execute(sa.select(reservations)).mappings().all()
@@ -101,14 +101,14 @@ class BudgetTables:
         connection.execute(insert.on_conflict_do_update(index_elements=["scope", "subject"], set_=more))
 
     def begin_waiting(self, waiting: WaitingCall) -> int:
-        """Write down that a call waits; gives the row's id."""
+        """Record that a call waits; gives the row's id."""
         insert = waiting_calls.insert().values(waiting.model_dump(exclude={"id"})).returning(waiting_calls.c.id)
         with self._database.write() as connection:
             number: int = connection.execute(insert).scalar_one()
         return number
 
     def end_waiting(self, number: int) -> None:
-        """The call goes on, or was given up."""
+        """Delete the record of a call that goes on or was given up."""
         with self._database.write() as connection:
             connection.execute(waiting_calls.delete().where(waiting_calls.c.id == number))
 
@@ -119,13 +119,13 @@ class BudgetTables:
             return [WaitingCall.model_validate(dict(row)) for row in rows]
 
     def forget_waiting(self) -> None:
-        """Throw away what a killed daemon left: its calls wait anew when their steps run again."""
+        """Delete what a killed daemon left: its calls wait again when their steps are repeated."""
         with self._database.write() as connection:
             connection.execute(waiting_calls.delete())
 
 
 def lock_budgets(connection: sa.Connection, database: Database) -> None:
-    """Let no other transaction about budgets go on before this one ends; on SQLite the write lock does it."""
+    """Hold off other transactions about budgets until this one ends; on SQLite the write lock does it."""
     if not database.is_sqlite:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
 
@@ -133,7 +133,7 @@ def lock_budgets(connection: sa.Connection, database: Database) -> None:
 def settled(
     connection: sa.Connection, reservation: int, tokens: int, nano_usd: int, budget: BudgetSettings
 ) -> list[LimitState]:
-    """`BudgetTables.settle` inside of a transaction that holds the lock. One settled before stays as it was."""
+    """`BudgetTables.settle` inside of a transaction that holds the lock. One that is settled already stays as it is."""
     gone = reservations.delete().where(reservations.c.id == reservation).returning(*reservations.c)
     row = connection.execute(gone).mappings().first()
     if row is None:

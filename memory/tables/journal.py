@@ -1,9 +1,10 @@
-"""What agents remember, what they did, and what they decided."""
+"""The team's records: memories, activities and decisions; attempts and verdicts; the commands of other processes."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from pydantic import JsonValue
+from sqlalchemy.exc import IntegrityError
 
 from memory.database.columns import cleaned, json_text
 from memory.database.database import Database, Query
@@ -12,18 +13,24 @@ from memory.database.schema import (
     TITLE_LIMIT,
     activity_logs,
     agent_memory,
+    attempts,
     audit_chain,
+    control,
     decision_history,
+    verdicts,
 )
-from memory.models.tasks import Activity, Decision, Memory, utc_now
+from memory.errors import UnknownTask
 from memory.tables.audit import link
+from memory.task_models import Activity, Attempt, ControlCommand, Decision, Memory, Row, Verdict, utc_now
 
 _ACTIVITY_LOCK = 0x616374  # an advisory lock of PostgreSQL: any number, the same in every process
 _KEPT_OF_LARGE_DETAILS = 4_000
+_ATTEMPT_NAME = ("task_id", "run", "stage", "approach", "number")
+_VERDICT_NAME = ("task_id", "run", "stage", "agent", "number")
 _LINES = activity_logs.c
 _SHOWN = [_LINES[name] for name in Activity.model_fields]
 _INSERT = activity_logs.insert().values(
-    # Clean already: the hash is of what is stored, so that nothing may change it on its way.
+    # Cleaned already: the hash is of what is stored, so nothing may change it on the way.
     activity=sa.type_coerce(sa.bindparam("clean_activity"), sa.Text),
     details=sa.type_coerce(sa.bindparam("clean_details"), sa.Text),
 )
@@ -32,9 +39,9 @@ _MOVE_HEAD = audit_chain.update().values(head_id=sa.bindparam("number"), head_ha
 
 
 def lock_activity(database: Database, connection: sa.Connection) -> None:
-    """Let nobody else write to the stream until this transaction ends.
+    """Hold off other writers to the stream until this transaction ends.
 
-    Ids must become visible in their order, or a reader's cursor would step over a late one; and each line is chained
+    Ids must become visible in order, or a reader's cursor would skip a late one; and each line is chained
     to the one before it. On SQLite a transaction that writes has the whole file to itself.
     """
     if not database.is_sqlite:
@@ -48,7 +55,7 @@ class JournalTables:
         self._database = database
 
     def remember(self, agent: str, key: str, value: JsonValue) -> None:
-        """Keep `value` for an agent, in place of what stood under `key`. Raises `ValueTooLarge`."""
+        """Store `value` for an agent, in place of an earlier one under `key`. Raises `ValueTooLarge`."""
         now = utc_now()
         insert = self._database.insert(agent_memory).values(
             agent_name=agent, key=key, value=value, created_at=now, updated_at=now
@@ -61,14 +68,14 @@ class JournalTables:
             )
 
     def recall(self, agent: str, key: str) -> JsonValue | None:
-        """What an agent keeps under `key`, or None."""
+        """What an agent remembers under `key`, or None."""
         query = sa.select(agent_memory.c.value).where(agent_memory.c.agent_name == agent, agent_memory.c.key == key)
         with self._database.read() as connection:
             value: JsonValue | None = connection.execute(query).scalar_one_or_none()
         return value
 
     def memories(self, agent: str, prefix: str = "") -> list[Memory]:
-        """All an agent keeps under keys that begin with `prefix`, the longest untouched first."""
+        """All memories of an agent whose keys begin with `prefix`, the least recently written first."""
         query = (
             sa.select(
                 agent_memory.c.agent_name.label("agent"),
@@ -81,7 +88,7 @@ class JournalTables:
             return [Memory.model_validate(dict(row)) for row in connection.execute(query).mappings()]
 
     def forget_oldest(self, agent: str, prefix: str, keep: int) -> int:
-        """Of the memories under `prefix` keep the `keep` last touched; how many were dropped."""
+        """Of the memories under `prefix` keep the `keep` most recently written; gives how many were deleted."""
         mine = sa.and_(agent_memory.c.agent_name == agent, agent_memory.c.key.startswith(prefix, autoescape=True))
         kept = (
             sa.select(agent_memory.c.id)
@@ -93,7 +100,7 @@ class JournalTables:
             return connection.execute(agent_memory.delete().where(mine, agent_memory.c.id.not_in(kept))).rowcount
 
     def log(self, agent: str, activity: str, task_id: str | None = None, **details: JsonValue) -> int:
-        """Append a line to the stream and give back its id. Details that are too large are cut, never refused."""
+        """Append a line to the stream; gives its id. Details that are too large are cut, never refused."""
         text = json_text(details)
         if len(text) > DETAILS_LIMIT:
             text = json_text({"cut": text[:_KEPT_OF_LARGE_DETAILS] + "…"})
@@ -110,7 +117,7 @@ class JournalTables:
         return number
 
     def activity(self, after_id: int = 0, *, task_id: str | None = None, limit: int = 200) -> list[Activity]:
-        """The lines after `after_id`, oldest first: give the last id you saw to go on."""
+        """The lines after `after_id`, oldest first; pass the last id you saw to go on."""
         query = sa.select(*_SHOWN).where(_LINES.id > after_id).order_by(_LINES.id).limit(limit)
         return self._activities(query, task_id)
 
@@ -120,7 +127,7 @@ class JournalTables:
         return self._activities(query, task_id)[::-1]
 
     def record_decision(self, agent: str, decision_type: str, data: dict[str, JsonValue]) -> int:
-        """Append a decision and give back its id. Raises `ValueTooLarge`."""
+        """Append a decision; gives its id. Raises `ValueTooLarge`."""
         insert = decision_history.insert().values(
             agent_name=agent, decision_type=decision_type, decision_data=data, timestamp=utc_now()
         )
@@ -128,11 +135,18 @@ class JournalTables:
             number: int = connection.execute(insert.returning(decision_history.c.id)).scalar_one()
         return number
 
-    def decisions(self, *, decision_type: str | None = None, limit: int = 100) -> list[Decision]:
-        """The last decisions (of one type), newest first."""
+    def decisions(
+        self, *, decision_type: str | None = None, task_id: str | None = None, limit: int = 100
+    ) -> list[Decision]:
+        """The last decisions (of one type, about one task), newest first."""
         query = sa.select(decision_history).order_by(decision_history.c.id.desc()).limit(limit)
         if decision_type is not None:
             query = query.where(decision_history.c.decision_type == decision_type)
+        if task_id is not None:
+            named = json_text({"task": task_id})[1:-1]
+            query = query.where(
+                sa.type_coerce(decision_history.c.decision_data, sa.Text).contains(named, autoescape=True)
+            )
         with self._database.read() as connection:
             return [Decision.model_validate(dict(row)) for row in connection.execute(query).mappings()]
 
@@ -141,3 +155,69 @@ class JournalTables:
             query = query.where(activity_logs.c.task_id == task_id)
         with self._database.read() as connection:
             return [Activity.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+
+
+class EvidenceTables:
+    """The tables `attempts` and `verdicts`. Recording the same one again replaces it: steps may be repeated."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record_attempt(self, attempt: Attempt) -> None:
+        """Store an attempt, in place of the one of the same name. Raises `UnknownTask`."""
+        self._record(attempts, attempt, attempt.task_id, _ATTEMPT_NAME)
+
+    def attempts(self, task_id: str, *, run: int | None = None) -> list[Attempt]:
+        """A task's attempts (of one run), oldest first."""
+        query = sa.select(attempts).where(attempts.c.task_id == task_id).order_by(attempts.c.id)
+        if run is not None:
+            query = query.where(attempts.c.run == run)
+        with self._database.read() as connection:
+            return [Attempt.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+
+    def record_verdict(self, verdict: Verdict) -> None:
+        """Store a verdict, in place of the one of the same name. Raises `UnknownTask`."""
+        self._record(verdicts, verdict, verdict.task_id, _VERDICT_NAME)
+
+    def verdicts(self, task_id: str, *, run: int | None = None) -> list[Verdict]:
+        """A task's verdicts (of one run), oldest first."""
+        columns = [column for column in verdicts.c if column.name != "id"]
+        query = sa.select(*columns).where(verdicts.c.task_id == task_id).order_by(verdicts.c.id)
+        if run is not None:
+            query = query.where(verdicts.c.run == run)
+        with self._database.read() as connection:
+            return [Verdict.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+
+    def _record(self, table: sa.Table, row: Row, task_id: str, name: tuple[str, ...]) -> None:
+        values = row.model_dump(exclude={"id"})
+        replaced = {column: value for column, value in values.items() if column not in (*name, "created_at")}
+        insert = self._database.insert(table).values(values)
+        try:
+            with self._database.write() as connection:
+                connection.execute(insert.on_conflict_do_update(index_elements=name, set_=replaced))
+        except IntegrityError as error:  # the only rule left to break is that the task must be there
+            raise UnknownTask(task_id) from error
+
+
+class CommandTable:
+    """The table `control`, a mailbox: a command stays in it until it has been applied."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def send(self, command: str, argument: str = "") -> None:
+        """Leave a command for the daemon."""
+        with self._database.write() as connection:
+            connection.execute(control.insert().values(command=command, argument=argument, created_at=utc_now()))
+
+    def pending(self) -> list[ControlCommand]:
+        """All waiting commands, oldest first."""
+        with self._database.read() as connection:
+            wanted = sa.select(control.c.id, control.c.command, control.c.argument).order_by(control.c.id)
+            rows = connection.execute(wanted).mappings().all()
+        return [ControlCommand.model_validate(dict(row)) for row in rows]
+
+    def drop(self, control_id: int) -> None:
+        """Delete a command that has been applied."""
+        with self._database.write() as connection:
+            connection.execute(control.delete().where(control.c.id == control_id))

@@ -1,7 +1,7 @@
-"""The ledger of model calls, and the answers kept so that none is paid for twice.
+"""The ledger of model calls, and the answers that are kept so that none is paid for twice.
 
-An answer is found again in two ways: a repeated step finds its own by workflow, step and request; another request with
-the same hash finds one in the cache while it is young. What is given back has been redacted, like all that is stored.
+A stored answer is used again in two ways: by the same step when it is repeated (workflow, step, request), and by any
+request with the same hash while the cached answer is fresh. Answers are redacted, like everything that is stored.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from config import BudgetSettings
 from memory.database.database import Database, Query
 from memory.database.schema import model_cache, model_calls, model_probes
-from memory.models.budgets import NANO, LimitState
-from memory.models.tasks import ModelCall, ModelProbe, StoredResponse, UsageRow, utc_now
+from memory.ledger_models import NANO, LimitState, ModelCall, ModelProbe, StoredResponse, UsageRow
 from memory.tables.budgets import lock_budgets, settled
+from memory.task_models import utc_now
 
 UsageKey = Literal["task", "agent", "model", "day"]
 _ANSWER_NAME = ("workflow_id", "step", "request_hash")
@@ -25,13 +25,13 @@ _RESPONSE_COLUMNS = tuple(StoredResponse.model_fields)
 
 
 class LedgerTables:
-    """The tables `model_calls`, `model_cache` and `model_probes` (what models managed when they were tried out)."""
+    """The tables `model_calls`, `model_cache` and `model_probes`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def find_call(self, workflow_id: str, step: str, request_hash: str) -> StoredResponse | None:
-        """The answer this very step already got to this request, or None."""
+        """The answer that this step has already got to this request, or None."""
         query = sa.select(*(model_calls.c[name] for name in _RESPONSE_COLUMNS)).where(
             model_calls.c.workflow_id == workflow_id,
             model_calls.c.step == step,
@@ -45,9 +45,9 @@ class LedgerTables:
     ) -> list[LimitState]:
         """Write a call into the ledger.
 
-        Of the calls with outcome `ok` the first one of a (workflow, step, request) stays; a second is left out.
-        Failed calls are all written: they may have cost tokens. The call's `reservation` is settled in the same
-        transaction, so that none is left of an answer that is kept; gives what `settle` gives.
+        Of calls with outcome `ok` only the first of a (workflow, step, request) is kept. Failed calls are all written:
+        they may have cost tokens. The call's `reservation` is settled in the same transaction, so that no stored answer
+        leaves one behind; gives what `settle` gives.
         """
         insert = self._database.insert(model_calls).values(call.model_dump(exclude={"id"}))
         with self._database.write(patient=True) as connection:
@@ -75,7 +75,7 @@ class LedgerTables:
             connection.execute(insert.on_conflict_do_update(index_elements=["request_hash"], set_=values))
 
     def purge_cache(self, max_age_seconds: float) -> int:
-        """Throw away cached answers older than that; how many there were."""
+        """Delete cached answers older than that; gives how many."""
         oldest = utc_now() - timedelta(seconds=max_age_seconds)
         with self._database.write() as connection:
             return connection.execute(model_cache.delete().where(model_cache.c.created_at < oldest)).rowcount
@@ -98,7 +98,7 @@ class LedgerTables:
         return None if row is None else StoredResponse.model_validate(dict(row))
 
     def find_probe(self, provider: str, address: str, model: str) -> ModelProbe | None:
-        """What this model managed, or None when it was not tried out."""
+        """The stored probe of this model, or None."""
         columns = model_probes.c
         query = sa.select(model_probes).where(
             columns.provider == provider, columns.address == address, columns.model == model
@@ -108,7 +108,7 @@ class LedgerTables:
         return None if row is None else ModelProbe.model_validate(dict(row))
 
     def record_probe(self, probe: ModelProbe) -> None:
-        """Remember what a model managed, in place of an earlier row."""
+        """Store the probe of a model, in place of an earlier one."""
         values = probe.model_dump()
         insert = self._database.insert(model_probes).values(values)
         name = [column.name for column in model_probes.primary_key]

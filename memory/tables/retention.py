@@ -1,6 +1,6 @@
-"""What is let go after its time: texts that nothing needs any more. Figures, tasks, decisions and lessons stay.
+"""Retention: deletes old texts that nothing needs any more. Figures, tasks, decisions and lessons stay.
 
-An open task keeps everything, however old: its answers are replayed, its activity and evidence are looked at.
+An open task keeps everything, however old: its answers are replayed, its activity and evidence are read.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from memory.tables.tasks import ENDED
 
 
 class Retention:
-    """Clean-up over several tables; each method may be called again at any time."""
+    """Deletes from several tables; each method may be called again at any time."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def forget_answers(self, before: datetime) -> int:
-        """Empty prompt and response of older model calls; how many. Tokens, costs and hashes stay for the budgets."""
+        """Empty prompt and response of older model calls; gives how many. Tokens, costs and hashes stay."""
         calls = model_calls.c
         old = sa.and_(calls.created_at < before, sa.or_(calls.prompt != "", calls.response != ""))
         free = sa.or_(calls.task_id.is_(None), calls.task_id.not_in(_open_tasks()))
@@ -31,9 +31,9 @@ class Retention:
             return connection.execute(model_calls.update().where(old, free).values(prompt="", response="")).rowcount
 
     def forget_activity(self, before: datetime) -> int:
-        """Delete older lines of the activity stream, up to the first that an open task needs; how many.
+        """Delete older lines of the activity stream, up to the first that an open task needs; gives how many.
 
-        Only its beginning can go, since the lines are chained: where it was cut off is kept for `verify`.
+        Only the beginning can be deleted, because the lines are chained; where it was cut is kept for `verify`.
         """
         lines = activity_logs.c
         kept = sa.or_(lines.timestamp >= before, lines.task_id.in_(_open_tasks()))
@@ -50,7 +50,7 @@ class Retention:
             return connection.execute(activity_logs.delete().where(lines.id <= last.id)).rowcount
 
     def forget_evidence(self, before: datetime) -> int:
-        """Empty what the test runs of older attempts said; how many. Outcome and counts stay."""
+        """Empty the test output of older attempts; gives how many. Outcome and counts stay."""
         old = sa.and_(attempts.c.created_at < before, attempts.c.evidence != "")
         free = attempts.c.task_id.not_in(_open_tasks())
         with self._database.write() as connection:
@@ -68,8 +68,7 @@ class Retention:
             return {task_id for (task_id,) in connection.execute(_open_tasks())}
 
     def compact(self) -> int:
-        """Give the room of what was forgotten back to the disk, where that is worth it; the bytes. PostgreSQL does so
-        by itself."""
+        """Shrink the SQLite file when much of it is empty; gives the bytes freed. PostgreSQL does this by itself."""
         return compact(self._database.path) if self._database.path is not None else 0
 
 

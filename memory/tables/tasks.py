@@ -1,4 +1,4 @@
-"""Tasks: what is to be done, in what order, and how far each has come."""
+"""Tasks: what is to be done, in what order, and how far each one is."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from pydantic import JsonValue
 from memory.database.database import Database, Query
 from memory.database.schema import task_dependencies, tasks
 from memory.errors import AmbiguousTask, IllegalTransition, UnknownTask
-from memory.models.priority import effective_priority_column
-from memory.models.tasks import Task, TaskStatus, TaskType, utc_now
+from memory.task_models import DEADLINE_LADDER, Task, TaskStatus, TaskType, utc_now
 from monitoring.errors import FailureReason
 
 RETRIABLE = frozenset({TaskStatus.FAILED, TaskStatus.BLOCKED, TaskStatus.CANCELLED})
-"""A task in one of these can be put back to pending as a new run."""
+"""A task with one of these statuses can be put back to pending as a new run."""
 
 ENDED = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.BLOCKED, TaskStatus.CANCELLED})
-"""Nothing more happens to a task in one of these, unless someone retries it."""
+"""Nothing more happens to a task with one of these statuses, unless someone retries it."""
 
 _OPEN = frozenset({TaskStatus.PENDING, TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL})
 
@@ -33,7 +32,7 @@ SOURCES: dict[TaskStatus, frozenset[TaskStatus]] = {
     TaskStatus.BLOCKED: _OPEN,
     TaskStatus.CANCELLED: _OPEN | {TaskStatus.BLOCKED},
 }
-"""The life of a task: from where each status can be reached. Back from an end leads only `retry`."""
+"""The life of a task: from which statuses each one can be reached. Only `retry` leads back from an end."""
 
 _DEAD = (TaskStatus.FAILED, TaskStatus.CANCELLED)
 _SHOWN_CANDIDATES = 5
@@ -58,9 +57,9 @@ class TaskTable:
         self._database = database
 
     def add(self, task: Task) -> bool:
-        """Store a new task; False if its id is there already, which is left as it is.
+        """Store a new task; False if there is one with its id, which is left as it is.
 
-        Raises `UnknownTask` if its parent or a task it depends on is not there: so no circle can arise.
+        Raises `UnknownTask` if its parent or a task it depends on does not exist; so there are no cycles.
         """
         row = task.model_dump(exclude={"depends_on"})
         with self._database.write() as connection:
@@ -125,8 +124,10 @@ class TaskTable:
             return _load(connection, query.order_by(*_urgency(now)))
 
     def workable(self, limit: int = 100, *, now: datetime | None = None) -> list[Task]:
-        """What `ready` gives, and before it the tasks in progress: as one statement, so that a task that is
-        begun meanwhile, or becomes ready because another one ends, is in one half or the other.
+        """The tasks in progress, then what `ready` gives.
+
+        It is one statement, so that a task that is begun meanwhile, or becomes ready because another one ends, is in
+        one half or the other.
         """
         begun = tasks.c.status == TaskStatus.IN_PROGRESS
         query = _TASKS.where(tasks.c.status.in_((TaskStatus.IN_PROGRESS, TaskStatus.PENDING)), begun | ~_waits())
@@ -151,7 +152,7 @@ class TaskTable:
             return _load(connection, query)
 
     def count_by_status(self) -> dict[TaskStatus, int]:
-        """How many tasks have each status, those with none included."""
+        """How many tasks have each status, also when there are none."""
         query = sa.select(tasks.c.status, sa.func.count()).group_by(tasks.c.status)
         with self._database.read() as connection:
             counts: dict[TaskStatus, int] = dict(connection.execute(query).all())
@@ -181,10 +182,10 @@ class TaskTable:
     ) -> bool:
         """Compare-and-set of the status; True if this call changed it.
 
-        `expect` is where the task must be now (default: any status from which `to` can be reached; `to` itself may be
-        named, so that a repeated step succeeds). `run` keeps late work of an earlier run out. `reason` and `detail`
+        `expect` are the statuses the task may have now (default: any from which `to` can be reached; `to` itself may
+        be named, so that a repeated step succeeds). `run` keeps out late work of an earlier run. `reason` and `detail`
         replace the old ones; `started_at` is set at the first start, `finished_at` at an end.
-        Raises `UnknownTask`, and `IllegalTransition` for a change that the life of a task does not have.
+        Raises `UnknownTask`, and `IllegalTransition` for a change that is not allowed.
         """
         if to is TaskStatus.FAILED and reason is None:
             raise IllegalTransition(f"task {task_id} cannot be failed without a reason; pass a FailureReason")
@@ -198,23 +199,23 @@ class TaskTable:
             return _compare_and_set(connection, task_id, expected, run, values)
 
     def retry(self, task_id: str) -> bool:
-        """Put a failed, blocked or cancelled task back to pending as a new run; False if it is in no such status."""
+        """Put a failed, blocked or cancelled task back to pending as a new run; False if it has another status."""
         with self._database.write() as connection:
-            return _begin_anew(connection, task_id, RETRIABLE, None, {})
+            return _restart(connection, task_id, RETRIABLE, None, {})
 
     def reword(self, task_id: str, run: int, title: str, description: str) -> bool:
-        """Let a task in progress begin anew in other words; False if that `run` of it is in progress no more."""
+        """Restart a task in progress in other words; False if that `run` of it is no longer in progress."""
         words: dict[str, object] = {"title": title, "description": description}
         with self._database.write() as connection:
-            return _begin_anew(connection, task_id, [TaskStatus.IN_PROGRESS], run, words)
+            return _restart(connection, task_id, [TaskStatus.IN_PROGRESS], run, words)
 
     def split(self, task_id: str, run: int, parts: Sequence[Task]) -> bool:
-        """Let a task in progress begin anew once `parts`, new tasks that depend on nothing, are completed.
+        """Restart a task in progress once `parts`, new tasks without dependencies, are completed.
 
-        False if that `run` of it is in progress no more; nothing is added then.
+        False if that `run` of it is no longer in progress; then nothing is added.
         """
         with self._database.write() as connection:
-            if not _begin_anew(connection, task_id, [TaskStatus.IN_PROGRESS], run, {}):
+            if not _restart(connection, task_id, [TaskStatus.IN_PROGRESS], run, {}):
                 return False
             connection.execute(tasks.insert(), [part.model_dump(exclude={"depends_on"}) for part in parts])
             edges = [{"task_id": task_id, "depends_on_id": part.id} for part in parts]
@@ -241,8 +242,10 @@ def _load(connection: sa.Connection, query: Query) -> list[Task]:
 
 
 def _urgency(now: datetime | None) -> tuple[sa.ColumnElement[Any], ...]:
-    """The order in which tasks are begun."""
-    return effective_priority_column(now or utc_now()), tasks.c.created_at, tasks.c.id
+    """The order in which tasks are begun: by `effective_priority` as SQL (a test compares the two), then by age."""
+    moment, own = now or utc_now(), tasks.c.priority
+    demanded = sa.case(*((tasks.c.deadline <= moment + limit, urgent) for limit, urgent in DEADLINE_LADDER), else_=own)
+    return sa.case((demanded < own, demanded), else_=own), tasks.c.created_at, tasks.c.id
 
 
 def _waits() -> sa.ColumnElement[bool]:
@@ -274,7 +277,7 @@ def _expected(task_id: str, to: TaskStatus, expect: Collection[TaskStatus] | Non
     if impossible := sorted(set(expect) - possible):
         raise IllegalTransition(
             f"task {task_id} cannot go from {', '.join(impossible)} to {to}; only from "
-            f"{', '.join(sorted(SOURCES[to]))} (an ended task is put back by retry_task)"
+            f"{', '.join(sorted(SOURCES[to]))} (`task retry` puts an ended task back)"
         )
     return expect
 
@@ -306,10 +309,10 @@ def _compare_and_set(
     return False
 
 
-def _begin_anew(
+def _restart(
     connection: sa.Connection,
     task_id: str,
-    expected: Sequence[TaskStatus] | frozenset[TaskStatus],
+    expected: Collection[TaskStatus],
     run: int | None,
     words: dict[str, object],
 ) -> bool:
@@ -324,11 +327,4 @@ def _begin_anew(
         "finished_at": None,
         "updated_at": utc_now(),
     }
-    update = tasks.update().where(tasks.c.id == task_id, tasks.c.status.in_(expected)).values(values | words)
-    if run is not None:
-        update = update.where(tasks.c.run == run)
-    if connection.execute(update).rowcount == 1:
-        return True
-    if connection.execute(sa.select(tasks.c.id).where(tasks.c.id == task_id)).first() is None:
-        raise UnknownTask(task_id)
-    return False
+    return _compare_and_set(connection, task_id, expected, run, values | words)

@@ -238,7 +238,7 @@ def _restore_clone(settings: Settings, paths: ProjectPaths, bundle: Path) -> tup
     if bundle.is_file():
         git.repository.unbundle(bundle)
     try:
-        problem = git.clone(may_be_away=True)
+        problem = git.clone(allow_offline=True)
         if not problem:
             problem = git.branch.sync(lambda tree: False).problem  # what nobody has tested waits for the daemon
     except RemoteError as away:

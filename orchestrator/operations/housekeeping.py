@@ -83,12 +83,12 @@ class Housekeeping:
         git = self._services.git
         for task_id in git.landing.unpushed():
             result = git.landing.publish(task_id, verify=self._holds)
-            self._services.outage.note(result.error if result.away else "")
+            self._services.outage.note(result.error if result.unreachable else "")
             if not result.pushed:
                 check = self._services.settings.orchestrator.check_interval
                 self._push_pause = min(max(check, self._push_pause * 2), _LONGEST_PAUSE)
                 self._next_push = time.monotonic() + self._push_pause
-                if not result.away:
+                if not result.unreachable:
                     alert(AlertKind.GIT, "push", f"landed work cannot be pushed: {result.error}")
                 return
             log.info("pushed what had landed before", branch=git.branch.name(), task=task_id)
@@ -168,7 +168,7 @@ class Housekeeping:
         return self._services.suite.forget_environments(days) if days else 0
 
     def _tidy(self) -> int:
-        self._services.git.repository.tidy()
+        self._services.git.repository.collect_garbage()
         return 0
 
 

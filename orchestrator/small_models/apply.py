@@ -50,15 +50,14 @@ def apply_definitions(
         return apply_file_edits(root, protected, requirements=requirements, answer=answer)
     files = FileManager(root, protected=protected)
     try:
-        if javascript:
-            _merge_javascript(files, root, requirements, answer)
-        for piece in () if javascript else requirements.pieces:
-            elsewhere = {name for other in requirements.pieces if other != piece for name in other.symbols}
-            _merge(files, piece, answer, elsewhere, tests, parts)
+        with files.transaction():
+            if javascript:
+                _merge_javascript(files, root, requirements, answer)
+            for piece in () if javascript else requirements.pieces:
+                elsewhere = {name for other in requirements.pieces if other != piece for name in other.symbols}
+                _merge(files, piece, answer, elsewhere, tests, parts)
     except (AnswerError, FileSystemError) as problem:
         return str(problem)
-    finally:
-        files.discard_backups()
     return ""
 
 

@@ -16,11 +16,11 @@ from file_system.code.outline import (
     constants_of,
     function_named,
     imports_of,
-    in_signatures,
     members_of,
+    names_in_signatures,
     parsed,
     signature,
-    told,
+    summary_of,
 )
 
 _SHORTEST_RESUMED = 3
@@ -85,8 +85,8 @@ def _begun(wanted: Wanted, more_imports: Sequence[str], beginning: str) -> Begun
         return None
     imports = list(dict.fromkeys([*imports_of(body), *more_imports]))
     others = [node for node in body if isinstance(node, Definition) and node.name != wanted.name and node is not owner]
-    used = in_signatures(wanted.description, [wanted.name])
-    ready = [*wanted.imported, *(told(node, used) for node in others if not node.name.startswith("_"))]
+    used = names_in_signatures(wanted.description, [wanted.name])
+    ready = [*wanted.imported, *(summary_of(node, used) for node in others if not node.name.startswith("_"))]
     head = [*imports, *constants_of(body), *(f"# There is: {line}" for line in ready)]
     words = f"{wanted.title}.\n\n{wanted.description.strip()}".replace('"""', "'''").replace("\\", "\\\\")
     task = textwrap.indent(words, "    ").strip()

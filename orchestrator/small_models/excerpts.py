@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Collection, Sequence
 
 from file_system import Definition
-from file_system.code.outline import constants_of, imports_of, members_of, parsed, source_of, told
+from file_system.code.outline import constants_of, imports_of, members_of, parsed, source_of, summary_of
 
 LONGEST = 6000
 """Characters (about 1,700 tokens) a file may take in a small prompt."""
@@ -40,7 +40,7 @@ def excerpt(text: str, changed: Collection[str], imported: Sequence[str] = (), u
     if head:
         parts.append("It begins with\n" + _code("\n".join(head)))
     present = [node for node in body if isinstance(node, Definition)]
-    ready = [told(node, used) for node in present if node.name not in changed and not node.name.startswith("_")]
+    ready = [summary_of(node, used) for node in present if node.name not in changed and not node.name.startswith("_")]
     if ready := [*imported, *constants, *ready, *_members(present, changed)]:
         parts.append("It has these already, ready to be used:\n" + "\n".join(f"- `{line}`" for line in ready))
     current = [source_of(text, node) for node in present if node.name in changed]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agents import Begun, CodeView, FileText, Requirements, TestCase
 from file_system import AnswerError, code_for, is_javascript, text_of
-from file_system.code.outline import function_in, in_signatures
+from file_system.code.outline import function_in, names_in_signatures
 from memory import Task
 from orchestrator.services import Services
 from orchestrator.small_models.begun_functions import Wanted, begun_function, resumed_function
@@ -33,7 +33,7 @@ class SampleViews:
             text = text_of(folder, requirements.target_file)
             if is_javascript(requirements.target_file):
                 return CodeView(target=FileText(requirements.target_file, plain_excerpt(text)))
-            used = in_signatures(self._words, requirements.symbols)
+            used = names_in_signatures(self._words, requirements.symbols)
             others = self._others(folder, text, used)
         return CodeView(target=FileText(requirements.target_file, excerpt(text, requirements.symbols, others, used)))
 
@@ -72,7 +72,7 @@ class SampleViews:
             return None
         with self._suite.exported(treeish) as (folder, _):
             text = text_of(folder, path)
-            used = in_signatures(self._words, [name])
+            used = names_in_signatures(self._words, [name])
             wanted = Wanted(text, name, self._task.title, self._task.description, self._others(folder, text, used))
         begun = begin(wanted)
         return CodeView(target=FileText(path, ""), begun=begun) if begun else None

@@ -28,6 +28,4 @@ def apply_file_edits(
         apply_edits(files, parse_answer(answer, target=requirements.target_file))
     except (AnswerError, FileSystemError) as problem:
         return str(problem)
-    finally:
-        files.discard_backups()
     return ""

@@ -386,3 +386,18 @@ def test_a_task_tells_its_parts_and_they_tell_the_task(make_house: MakeHouse) ->
     assert "split into t-part (pending)" in look(house, "task", "show", whole).stdout
     assert f"part of {whole}" in " ".join(look(house, "task", "show", "t-part").stdout.split())
     assert entry(house, "task", "show", whole)["parts"] == ["t-part"]
+
+
+def test_a_task_shows_who_decided_on_it_and_why(make_house: MakeHouse) -> None:
+    house, _ = make_house(team())
+    task_id = house.submit(title="Whole")
+    with house.store() as store:
+        store.journal.record_decision("ceo", "task", {"task": task_id, "reason": "Sums must be right."})
+        data = {"task": task_id, "action": "rewrite", "reason": "It was vague."}
+        store.journal.record_decision("tech_lead", "escalation", {**data, "parts": []})
+    shown = look(house, "task", "show", task_id).stdout
+    assert "ceo decided: new task. Sums must be right." in shown
+    assert "tech_lead decided: rewrite. It was vague." in shown
+    decisions = entry(house, "task", "show", task_id)["decisions"]
+    assert isinstance(decisions, list)
+    assert [decision["agent_name"] for decision in decisions] == ["tech_lead", "ceo"]

@@ -15,6 +15,7 @@ from file_system import (
     ElidedCode,
     FileManager,
     NoCode,
+    PathRefused,
     ProtectedPath,
     SyntaxProblem,
     TruncatedAnswer,
@@ -229,6 +230,9 @@ def test_all_edits_or_none(files: FileManager) -> None:
         with pytest.raises(error):
             apply_edits(files, [good, bad])
         assert not files.exists("src/new.py")
+    with pytest.raises(PathRefused):  # seen only when the second one is written: the first became a file
+        apply_edits(files, [WholeFile("new", "x"), WholeFile("new/b.py", CODE)])
+    assert not files.exists("new")
 
 
 @pytest.mark.parametrize("comment", ["# loading ...", "# the previous implementation was slow", "# other: see above"])

@@ -244,11 +244,10 @@ def test_restore_undoes_everything_also_in_a_new_process_of_the_daemon(files: Fi
     files.create_file("run.sh/inner.txt", "now a folder")
     files.create_file("new/c.py", "c = 1\n")
     again = FileManager(workspace, protected=PROTECTED)
-    assert again.changed_paths() == ["src/app.py", "run.sh", "run.sh/inner.txt", "new/c.py"]
-    again.restore()
+    assert again.restore() == ["src/app.py", "run.sh", "run.sh/inner.txt", "new/c.py"]
     assert {path: path.read_bytes() for path in workspace.rglob("*") if path.is_file()} == before
     assert (workspace / "run.sh").stat().st_mode & 0o777 == 0o755
-    assert again.changed_paths() == []
+    assert again.restore() == []
 
 
 def test_discard_forgets_the_previous_versions(files: FileManager, workspace: Path) -> None:

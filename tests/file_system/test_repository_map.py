@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from file_system import RepositoryMap
-from file_system.code.repository_map import repository_map as module
-from file_system.code.repository_map.languages import grammar_of
-from file_system.code.repository_map.ranking import pagerank
-from file_system.code.repository_map.tags import Definition, TagCache, Tags, tags_of
+from file_system.code import repository_map as module
+from file_system.code.languages import grammar_of
+from file_system.code.ranking import pagerank
+from file_system.code.tags import Definition, TagCache, Tags, tags_of
 
 SOURCES = {
     "python": (

@@ -11,12 +11,10 @@ from pathlib import Path
 import pytest
 
 from git_ops import (
-    Candidate,
     GitManager,
     LandingConflict,
     LandingMode,
     LandingMoved,
-    LandingResult,
     MergeConflict,
     NothingToLand,
     VerificationFailed,
@@ -100,23 +98,19 @@ def test_task_without_commits_has_nothing_to_land(manager: GitManager) -> None:
             manager.landing.land(task, verify=passes)
 
 
-def test_parts_are_repeatable_and_notice_that_the_branch_moved(manager: GitManager) -> None:
+def test_landing_notices_that_somebody_moved_the_branch(manager: GitManager) -> None:
     work(manager, "t1", {"src/a.py": "a = 1\n"})
     work(manager, "t2", {"src/b.py": "b = 1\n"})
-    first, second = manager.landing.prepare("t1"), manager.landing.prepare("t2")
-    assert isinstance(first, Candidate)
-    assert isinstance(second, Candidate)
-    assert manager.landing.prepare("t1") == first
-    stored = Candidate.model_validate_json(first.model_dump_json())
-    landed = manager.landing.advance(stored)
-    assert manager.landing.advance(stored) == landed.model_copy(update={"already_landed": True})
-    assert isinstance(manager.landing.prepare("t1"), LandingResult)
+    manager.landing.land("t1", verify=passes)
+    moved = manager.branch.tip()
+
+    def verify(tree: str) -> bool:
+        git(manager.repository.path, "update-ref", manager.branch.ref("t2"), f"{moved}^")
+        return True
+
     with pytest.raises(LandingMoved):
-        manager.landing.advance(second)
-    again = manager.landing.prepare("t2")
-    assert isinstance(again, Candidate)
-    assert again.previous == landed.tip
-    manager.landing.advance(again)
+        manager.landing.land("t2", verify=verify)
+    assert manager.landing.land("t2", verify=passes).pushed
     assert manager.landing.publish(verify=never).pushed
     assert manager.landing.publish(verify=never).pushed
 

@@ -26,7 +26,7 @@ def test_a_clone_that_is_there_does_without_the_remote(
     away = owner.bare.rename(owner.bare.with_name("away.git"))
 
     again = open_manager(owner.bare, clone=False)
-    assert "there is no such folder" in again.clone(may_be_away=True)
+    assert "there is no such folder" in again.clone(allow_offline=True)
     with pytest.raises(NotARepository):
         again.clone()
     finished(again, "t2")
@@ -35,7 +35,7 @@ def test_a_clone_that_is_there_does_without_the_remote(
     assert again.landing.publish(verify=passes).pushed is False
 
     away.rename(owner.bare)
-    assert again.clone(may_be_away=True) == ""
+    assert again.clone(allow_offline=True) == ""
     assert again.landing.publish(verify=passes).pushed
     assert again.landing.unpushed() == []
     assert (landed := again.landing.landed("t2")) is not None and landed.pushed
@@ -57,7 +57,7 @@ def test_work_goes_on_while_the_base_branch_is_gone(manager: GitManager, owner: 
     assert manager.branch.sync(passes).tip == manager.branch.tip()
     finished(manager, "t2")
     assert manager.landing.land("t2", verify=passes).pushed
-    assert "no such branch" in manager.clone(may_be_away=True)
+    assert "no such branch" in manager.clone(allow_offline=True)
 
 
 @pytest.mark.parametrize("mode", ["integration", "branch"])

@@ -44,7 +44,7 @@ TAMPERED = {
     "INSERT INTO activity_logs (agent_name, activity, details, timestamp, hash) SELECT agent_name, activity, details, "
     "timestamp, hash FROM activity_logs WHERE id = {last}": "does not follow from line {last}",
     "DELETE FROM audit_chain": "the head of the chain is gone",
-    "UPDATE audit_chain SET anchor_id = {second}": "line {first} was said to be let go",
+    "UPDATE audit_chain SET anchor_id = {second}": "line {first} was deleted by retention, but is there",
 }  # fmt: skip
 
 

@@ -73,10 +73,7 @@ def write_everywhere(store: MemoryStore, text: str) -> None:
     store.journal.log("a", text, None, text=text, password=SECRETS[3])
     store.journal.record_decision("a", "t", {"text": text})
     store.commands.send("c", text)
-    context = ContextManager(store)
-    context.set_goal(text)
-    context.set_strategy(text)
-    context.add_lesson(text, "t-1", text.split())
+    ContextManager(store).add_lesson(text, "t-1", text.split())
 
 
 def everything(url: str) -> str:

@@ -83,20 +83,10 @@ def test_laws_of_a_context(sections: list[Section], budget: int) -> None:
 
 
 def test_the_same_beginning_gives_the_same_prefix(context: ContextManager) -> None:
-    context.set_goal("Make it fast.")
-    context.set_strategy("Measure first.")
-    one = context.build([*context.global_sections(), Section("Task", "a")], 500)
-    other = context.build([*context.global_sections(), Section("Task", "b")], 500)
+    first = [Section("Goal", "Make it fast."), Section("Strategy", "Measure first.")]
+    one = context.build([*first, Section("Task", "a")], 500)
+    other = context.build([*first, Section("Task", "b")], 500)
     assert one[:-1] == other[:-1] == "## Goal\nMake it fast.\n\n## Strategy\nMeasure first.\n\n## Task\n"
-
-
-def test_goal_and_strategy_are_shared_by_all(context: ContextManager, store: MemoryStore) -> None:
-    assert (context.goal(), context.strategy()) == ("", "")
-    context.set_goal("Ship it.")
-    assert ContextManager(store).goal() == "Ship it."
-    assert store.journal.recall("global", "goal") == "Ship it."
-    store.journal.remember("qa", "habit", [1])
-    assert context.agent_context("qa") == {"habit": [1]}
 
 
 # --- lessons ------------------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ def held(url: str) -> Iterator[sqlite3.Connection]:
 
 def test_a_lock_that_stays_is_named(sqlite_store: MemoryStore, sqlite_url: str) -> None:
     with held(sqlite_url):
-        with pytest.raises(DatabaseLocked, match=r"held it for 0\.2 s.*find what has it open"):
+        with pytest.raises(DatabaseLocked, match=r"held it for 0\.2 s.*find the process that has it open"):
             sqlite_store.tasks.add(Task(id="t-1", title="t"))
         assert sqlite_store.tasks.select() == []  # readers do not wait
     assert sqlite_store.tasks.add(Task(id="t-1", title="t"))

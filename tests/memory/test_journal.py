@@ -149,6 +149,8 @@ def test_decisions_are_kept_in_order(store: MemoryStore) -> None:
     assert [one.decision_type for one in store.journal.decisions()] == ["priority", "idea"]
     [idea] = store.journal.decisions(decision_type="idea")
     assert (idea.agent_name, idea.decision_data) == ("ceo", {"idea": "a", "approved": True})
+    store.journal.record_decision("ceo", "priority", {"task": "t-10"})
+    assert [one.decision_data for one in store.journal.decisions(task_id="t-1")] == [{"task": "t-1"}]
 
 
 # --- the mailbox --------------------------------------------------------------------------------------------------

@@ -120,7 +120,7 @@ def test_a_database_of_a_newer_program_is_refused(empty_url: str) -> None:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     engine.dispose()
     with pytest.raises(
-        SchemaTooNew, match=rf"revision 9999, this program knows up to {SCHEMA_REVISION}.*newer program"
+        SchemaTooNew, match=rf"revision 9999, this program supports up to {SCHEMA_REVISION}.*newer program"
     ):
         store.migrate()
 

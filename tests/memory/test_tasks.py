@@ -167,7 +167,7 @@ def test_a_transition_from_an_unexpected_status_does_nothing(store: MemoryStore,
 
 def test_transitions_that_no_task_makes_are_refused(store: MemoryStore, add: Add) -> None:
     task = add()
-    with pytest.raises(IllegalTransition, match="retry_task"):
+    with pytest.raises(IllegalTransition, match="task retry"):
         store.tasks.transition(task.id, IN_PROGRESS, expect={COMPLETED})
     with pytest.raises(UnknownTask):
         store.tasks.transition("t-none", IN_PROGRESS)

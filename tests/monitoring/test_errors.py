@@ -35,7 +35,7 @@ def test_a_row_is_whole(error: type[KnownError]) -> None:
 def test_the_table() -> None:
     rows = {kind.__name__: kind for kind in all_errors()}
     assert {name for name, kind in rows.items() if kind.passes} == {
-        "DatabaseAway", "DatabaseFull", "DatabaseLocked", "DatabaseReadOnly", "DatabaseUnreachable",
+        "DatabaseFull", "DatabaseLocked", "DatabaseReadOnly", "DatabaseUnavailable", "DatabaseUnreachable",
         "DiskFull", "LockBusy", "RemoteUnreachable", "WorkspaceFull",
     }  # fmt: skip
     assert {name for name, kind in rows.items() if kind.exits_with == 2} == {

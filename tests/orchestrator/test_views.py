@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from file_system.code.outline import definition_line, function_in, in_signatures, parsed
+from file_system.code.outline import definition_line, function_in, names_in_signatures, parsed
 from orchestrator.small_models.apply import only_wanted, with_wanted_name
 from orchestrator.small_models.begun_functions import Wanted, begun_function, resumed_function
 from orchestrator.small_models.excerpts import LONGEST, excerpt
@@ -212,7 +212,7 @@ def test_functions_of_other_files_that_the_task_names_are_told_with_their_import
 
 def test_of_classes_in_a_wanted_signature_it_is_told_what_their_objects_have(tmp_path: Path) -> None:
     words = "Add `last(account: Account) -> date`."
-    used = in_signatures(words, ["last"])
+    used = names_in_signatures(words, ["last"])
     shown = excerpt(ACCOUNTS, ["last"], used=used)
     assert (
         "- `class Account: kind: str = 'cash'; self.name = name; self.entries: list[tuple[date, int]] = []; post("
@@ -221,11 +221,11 @@ def test_of_classes_in_a_wanted_signature_it_is_told_what_their_objects_have(tmp
     begun = begun_function(Wanted(ACCOUNTS, "last", "Last", words))
     assert begun is not None
     assert "# There is: class Account: kind" in begun.shown
-    assert "- `class Account`" in excerpt(ACCOUNTS, ["other"], used=in_signatures(words, ["other"]))
+    assert "- `class Account`" in excerpt(ACCOUNTS, ["other"], used=names_in_signatures(words, ["other"]))
     (tmp_path / "accounts.py").write_text(ACCOUNTS)
     [line] = imported_definitions(tmp_path, "from accounts import Account\n", used)
     assert line.startswith("class Account: kind")
-    assert in_signatures("`last` is wrong, not `lasting(account: Account)`.", ["last"]) == set()
+    assert names_in_signatures("`last` is wrong, not `lasting(account: Account)`.", ["last"]) == set()
     many = "class Wide:\n" + "\n".join(f"    field_{number}: int = {number}" for number in range(99))
     assert len(definition_line(many, "Wide", {"Wide"})) < 610
 

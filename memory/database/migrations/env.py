@@ -1,4 +1,4 @@
-"""What Alembic runs: `memory.migrate` hands over its connection, with the lock held and the transaction open."""
+"""What Alembic runs. `migrate.py` passes its connection, with the lock held and the transaction open."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from agents import Fact, FactKind
-from file_system import CodeMap, CodeOutline, FileManager, is_test_file, marks_in, readable_text
+from file_system import CodeMap, CodeOutline, FileManager, is_test_file, readable_text, todos_in
 from orchestrator.workbench.sources import is_source
 
 _CODE = {".py", ".pyi", ".js", ".jsx", ".ts", ".tsx", ".mjs", ".go", ".rs", ".java", ".c", ".h", ".cpp", ".rb", ".sh"}
@@ -23,9 +23,9 @@ def todo_comments(root: Path) -> list[Fact]:
     for found in files.find_files("*"):
         path = found.as_posix()
         if found.suffix in _CODE and (text := _text(files, path)):
-            for mark in marks_in(path, text):
+            for todo in todos_in(path, text):
                 facts.append(
-                    Fact.of(FactKind.TODO, path, mark.line, mark.symbol, f"{mark.word}: {mark.text}", mark.around)
+                    Fact.of(FactKind.TODO, path, todo.line, todo.symbol, f"{todo.word}: {todo.text}", todo.around)
                 )
     return facts
 

@@ -1,4 +1,4 @@
-"""Walking a workspace: which folders hold the owner's files, and which of those match a glob."""
+"""Walks a workspace: its files without those of tools, which match a glob, and which hold tests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def walk(root: Path) -> Iterator[str]:
         try:
             entries = sorted(os.scandir(root / folder), key=lambda entry: entry.name)
         except OSError:
-            continue  # removed, or not ours to read: nothing to offer
+            continue  # removed, or not readable
         if folder and any(is_git_name(entry.name) for entry in entries):
             continue
         below = []
@@ -72,9 +72,9 @@ def is_test_file(path: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _expression(pattern: str) -> Callable[[str], bool]:
-    """Whether a path fits a glob: `*` and `?` stay within a name, `**/` is any number of folders.
+    """Whether a path matches a glob: `*` and `?` stay within a name, `**/` is any number of folders.
 
-    By RE2, which a model's glob cannot make to take for ever.
+    By RE2, which no glob of a model can make run for ever.
     """
     parts = []
     position = 0
@@ -102,6 +102,6 @@ def _expression(pattern: str) -> Callable[[str], bool]:
     options.log_errors = False
     try:
         expression = re2.compile("".join(parts), options=options)
-    except re2.error:  # a class such as [z-a]: taken as it is written
+    except re2.error:  # an invalid class such as [z-a]: taken literally
         expression = re2.compile(re2.escape(pattern))
     return lambda path: expression.fullmatch(path) is not None

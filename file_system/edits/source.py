@@ -1,4 +1,4 @@
-"""The source of definitions: taken out of one text and fitted into another, every other byte left as it is."""
+"""The source of definitions: cut out of one text and inserted into another; all other bytes stay."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _string_lines(node: ast.AST) -> Iterator[int]:
 
 
 def renamed(path: str, code: str, old: str, new: str) -> str:
-    """`code` with the global name `old` written as `new`; functions that bind `old` themselves are left alone.
+    """`code` with the global name `old` written as `new`; functions that bind `old` themselves are left as they are.
 
     Raises MergeRefused when a use cannot be located (within an f-string, before Python 3.12).
     """
@@ -123,7 +123,7 @@ def _is_stub(node: Definition) -> bool:
 
 
 def key_of(node: ast.stmt) -> tuple[str, str] | None:
-    """What a definition is known by: its name, and what sets it apart from others of that name.
+    """The key of a definition: its name, and what distinguishes it from others of that name.
 
     A property and its setter share a name, as do overloads and registered implementations.
     """
@@ -146,7 +146,7 @@ def key_of(node: ast.stmt) -> tuple[str, str] | None:
 
 @dataclass(frozen=True)
 class Splice:
-    """Put `text` in the place of lines `start` to `end` (from 0, `end` excluded); equal numbers insert."""
+    """Replace lines `start` to `end` by `text` (from 0, `end` excluded); equal numbers insert."""
 
     start: int
     end: int

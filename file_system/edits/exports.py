@@ -1,12 +1,12 @@
-"""Making a package hand out a name of one of its modules."""
+"""Makes a package export a name of one of its modules."""
 
 from __future__ import annotations
 
 import ast
 
 from file_system.code.names import module_names
-from file_system.edits.definitions.imports import Imported, import_elements, imports_of, with_imports
-from file_system.edits.definitions.source import Element, Splice, spliced, with_element
+from file_system.edits.imports import Imported, import_elements, imports_of, with_imports
+from file_system.edits.source import Element, Splice, spliced, with_element
 from file_system.errors import MergeRefused
 from file_system.files.syntax import parse_python, split_lines
 
@@ -15,7 +15,7 @@ def ensure_export(init_text: str, module: str, name: str) -> str:
     """`__init__.py` text that imports `name` from its submodule `module` and lists it in `__all__`, if it has one.
 
     `from package.module import …` is extended where the package writes it so, else `from .module import …` is used.
-    Text that exports the name already is given back as it is. Raises SyntaxProblem, or MergeRefused when the name
+    Text that exports the name already is returned unchanged. Raises SyntaxProblem, or MergeRefused when the name
     means something else there.
     """
     path = "__init__.py"

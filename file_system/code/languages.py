@@ -1,7 +1,7 @@
-"""What is looked for in each language's syntax tree: definitions worth showing, and text that is no code.
+"""The queries of each language's syntax tree: definitions worth showing, and text that is no code.
 
-A grammar comes as a wheel of its own, with its parser inside. (tree-sitter-language-pack has them all, but fetches the
-parsers from the network when they are first used, which a daemon that reads foreign code should not.)
+Each grammar is a wheel of its own that includes its parser. (tree-sitter-language-pack has them all, but downloads the
+parsers when they are first used, which a daemon that reads untrusted code should not do.)
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ _GRAMMARS = ("tree-sitter", *(f"tree-sitter-{name}" for name in _SOURCES if name
 
 @dataclass(frozen=True)
 class Grammar:
-    """A language's parser and what is asked of its trees."""
+    """A language's parser and the query for its trees."""
 
     parser: Parser
     query: Query
@@ -106,19 +106,19 @@ def language_of(path: str) -> str | None:
 
 def grammar_of(language: str) -> Grammar:
     """A parser and the query for it. A parser is for one thread at a time, so each call makes a new one."""
-    spoken, query = _compiled(language)
-    return Grammar(Parser(spoken), query)
+    grammar, query = _compiled(language)
+    return Grammar(Parser(grammar), query)
 
 
 @cache
-def edition() -> int:
-    """Changes with the grammars and with what is looked for, so that tags kept by an older program are not used."""
-    told = [f"{name} {version(name)}" for name in _GRAMMARS] + [query for _, query in _SOURCES.values()]
-    return zlib.crc32("\n".join(told).encode()) & 0x7FFFFFFF
+def grammars_version() -> int:
+    """Changes with the grammars and the queries, so that tags cached by an older program are not used."""
+    versions = [f"{name} {version(name)}" for name in _GRAMMARS] + [query for _, query in _SOURCES.values()]
+    return zlib.crc32("\n".join(versions).encode()) & 0x7FFFFFFF
 
 
 @cache
 def _compiled(language: str) -> tuple[Language, Query]:
     pointer, query = _SOURCES[language]
-    spoken = Language(pointer())
-    return spoken, Query(spoken, query)
+    grammar = Language(pointer())
+    return grammar, Query(grammar, query)

@@ -1,6 +1,5 @@
-"""Merging a model's definitions into a Python module. Of its code count definitions, the constants they need and the
-imports they use; example calls, prints, asserts, `if __name__ == "__main__"` blocks and tests beside the code are
-left out.
+"""Merges a model's definitions into a Python module. Definitions, the constants they need and the imports they use are
+taken; example calls, prints, asserts, `if __name__ == "__main__"` blocks and tests beside the code are left out.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from file_system.code.names import (
     used_names,
 )
 from file_system.edits.answer_text import elided_line, repaired
-from file_system.edits.definitions.imports import Imported, ModuleIdentity, imports_of, missing_imports, with_imports
-from file_system.edits.definitions.placement import insertions, is_complete, member_splices, replacement
-from file_system.edits.definitions.source import Splice, end_of, key_of, only_repeats, renamed, spliced
+from file_system.edits.imports import Imported, ModuleIdentity, imports_of, missing_imports, with_imports
+from file_system.edits.placement import insertions, is_complete, member_splices, replacement
+from file_system.edits.source import Splice, end_of, key_of, only_repeats, renamed, spliced
 from file_system.errors import ElidedCode, MergeRefused
-from file_system.files.finding import is_test_file
 from file_system.files.syntax import check_syntax, newline_of, parse_python, split_lines, with_newline
+from file_system.files.walk import is_test_file
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ class Merge:
 def merge_definitions(text: str, fence: str, path: str, *, add_imports: bool = True) -> Merge:
     """The module `text` at `path` with the definitions of `fence`, the code of a model's answer.
 
-    Functions, classes and constants of the same name are replaced where they stand; a class that lacks methods of the
+    Functions, classes and constants of the same name are replaced in place; a class that lacks methods of the
     present one is merged method by method. New ones follow the last definition (constants: precede the first), before
     an `if __name__ == "__main__":` block. Imports are added when they are used and missing, imports from the module
     itself are dropped, and one whose name means something else here is brought in under another name. Everything else
@@ -144,7 +143,7 @@ def merge_definitions(text: str, fence: str, path: str, *, add_imports: bool = T
 
 
 class _Merging:
-    """One merge under way: what is replaced where, and what is new."""
+    """One merge in progress: the replacements, and the new statements."""
 
     def __init__(self, path: str, lines: list[str], module: ast.Module, offered: list[str], offer: Offer) -> None:
         self._path = path

@@ -1,5 +1,5 @@
-"""Where definitions go in a module: new ones to a place of their own, new members into their class, others in the place
-of the old ones.
+"""Where definitions go in a module: new ones to a place of their own, new members into their class, others replace the
+old ones.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ import ast
 from collections.abc import Sequence
 
 from file_system.code.names import Definition, assigned_names, bound_names, eager_names, start_of
-from file_system.edits.definitions.source import Splice, end_of, indent_of, key_of, only_repeats, source_of
+from file_system.edits.source import Splice, end_of, indent_of, key_of, only_repeats, source_of
 from file_system.files.syntax import newline_of
 
 
@@ -103,8 +103,8 @@ def member_splices(
 ) -> list[Splice]:
     """Splices that bring `members`, statements of the text `offered`, into the class `old` of the text `lines`.
 
-    A member that exists is replaced where it stands, a new attribute goes before the first method, a new method to the
-    end. A stub (`def f(self): ...`) does not replace a body.
+    An existing member is replaced in place, a new attribute goes before the first method, a new method to the end. A
+    stub (`def f(self): ...`) does not replace a body.
     """
     newline = newline_of("".join(lines[:1]))
     indent = indent_of(lines, old.body[0])
@@ -122,7 +122,7 @@ def member_splices(
 
 
 def replacement(lines: Sequence[str], old: ast.stmt, offered: Sequence[str], new: ast.stmt) -> Splice:
-    """The splice that puts `new` where `old` stands. Decorators of `old` stay when `new` has none."""
+    """The splice that replaces `old` by `new`. Decorators of `old` stay when `new` has none."""
     newline = newline_of("".join(lines[:1]))
     source = source_of(offered, new, newline, indent=indent_of(lines, old))
     start = start_of(old)
@@ -132,7 +132,7 @@ def replacement(lines: Sequence[str], old: ast.stmt, offered: Sequence[str], new
 
 
 def _members(body: Sequence[ast.stmt]) -> dict[tuple[str, str], ast.stmt]:
-    """Members by what they are known by; of several with one key the last counts, as for Python."""
+    """Members by key; of several with one key the last counts, as for Python."""
     found: dict[tuple[str, str], ast.stmt] = {}
     for node in body:
         key = key_of(node)

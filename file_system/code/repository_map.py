@@ -1,4 +1,4 @@
-"""The map itself: tags of all files of a repository, and their rendering within a budget, what matters most first."""
+"""The ranked map of a repository: the tags of all files, rendered within a token budget, what matters most first."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Self
 
-from file_system.code.repository_map.languages import Grammar, grammar_of, language_of
-from file_system.code.repository_map.ranking import Ranking, ranked, references
-from file_system.code.repository_map.tags import Definition, TagCache, Tags, tags_of
+from file_system.code.languages import Grammar, grammar_of, language_of
+from file_system.code.ranking import Ranking, ranked, references
+from file_system.code.tags import Definition, TagCache, Tags, tags_of
 from file_system.errors import FileSystemError
 from file_system.files import atomic
-from file_system.files.finding import walk
 from file_system.files.paths import checked_parts, opened_parent
+from file_system.files.walk import walk
 
 _LARGEST_FILE = 512 * 1024
 """Larger ones are generated."""
@@ -27,7 +27,7 @@ _TEST = re.compile(
 )
 _SHORTEST_LINE = 12
 _TEST_SHARE = 0.05
-"""Tests use everything and are used by nobody: they are shown last."""
+"""Tests use everything and are used by nothing: they are shown last."""
 
 
 class RepositoryMap:
@@ -38,7 +38,7 @@ class RepositoryMap:
 
     @classmethod
     def of(cls, root: Path, cache_folder: Path | None = None) -> Self:
-        """Read the files below `root`; with a `cache_folder` only those that are not known from an earlier run.
+        """Read the files below `root`; with a `cache_folder` only those that are not in the cache.
 
         At most 5000 files of up to 512 KiB are read. Installed packages, caches and git's folders are left out.
         """
@@ -69,7 +69,7 @@ class RepositoryMap:
     def render(self, budget_tokens: int, *, about: str = "", near: Collection[str] = ()) -> str:
         """The map as text of at most `budget_tokens` (3.5 characters each): signatures by file, the best files first.
 
-        `about` is the task in words, `near` the files it is known to concern. Definitions are chosen by their rank and
+        `about` is the text of the task, `near` the files it is known to concern. Definitions are chosen by rank and
         shown in the order of their lines; what is left out is counted.
         """
         if not self.tags:
@@ -110,7 +110,7 @@ def _contents(root: Path) -> dict[str, bytes]:
             with opened_parent(root, parts) as parent:
                 found[path] = atomic.read_bytes(parent, parts[-1], path, _LARGEST_FILE)
         except (FileSystemError, OSError):
-            continue  # too large, not ours to read, or gone while we were reading
+            continue  # too large, not readable, or gone meanwhile
     return found
 
 

@@ -1,4 +1,4 @@
-"""Imports of a Python module: which there are, adding further ones, and those that a piece of code has forgotten."""
+"""Imports of a Python module: finds them, adds some, and completes those that a piece of code has forgotten."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from file_system.code.names import BUILTINS, bound_names, module_names, used_names
-from file_system.edits.definitions.source import Element, Splice, spliced, with_element
+from file_system.edits.source import Element, Splice, spliced, with_element
 from file_system.files.syntax import NOT_PYTHON, newline_of, split_lines
 
 _SAME_HOME = frozenset({"typing", "typing_extensions", "collections.abc"})
 """A name of one of these may stand for the name of another."""
 _LONGEST_LINE = 88
-_LOOKED_INTO = """
+_MODULE_NAMES = """
     abc base64 bisect calendar collections contextlib copy csv dataclasses datetime decimal enum fractions functools
     hashlib heapq html inspect io itertools json logging math operator os random re statistics string struct sys
     textwrap time types typing unicodedata uuid
 """
-_MODULES = frozenset(_LOOKED_INTO.split())
-"""Recognised when something is looked up in them, as in `re.sub`."""
+_MODULES = frozenset(_MODULE_NAMES.split())
+"""Recognised by an attribute access, as in `re.sub`."""
 _MEMBERS = {
     "collections": "Counter OrderedDict defaultdict deque namedtuple",
     "collections.abc": "Awaitable Collection Hashable Iterable Iterator Mapping MutableMapping Sequence",
@@ -249,10 +249,10 @@ def _kind(level: int, module: str) -> int:
 def missing_imports(nodes: Sequence[ast.AST], known: Iterable[str]) -> list[Imported]:
     """Imports for well-known names that `nodes` use and neither they nor `known` bind, in the order of names."""
     unbound = used_names(nodes) - bound_names(nodes) - set(known) - BUILTINS
-    looked_into = _attributes(nodes)
+    attributes_of = _attributes(nodes)
     found = []
     for name in sorted(unbound):
-        attributes = looked_into.get(name, set())
+        attributes = attributes_of.get(name, set())
         if name in _HOME and not _module_meant(name, attributes):
             found.append(Imported(0, _HOME[name], name, None))
         elif name in _MODULES and attributes:
@@ -263,7 +263,7 @@ def missing_imports(nodes: Sequence[ast.AST], known: Iterable[str]) -> list[Impo
 def with_missing_imports(code: str, present: str) -> str:
     """`code` with the well-known imports that it uses and that neither it nor the module `present` has.
 
-    What does not parse comes back as it is.
+    Code that does not parse is returned unchanged.
     """
     try:
         tree, module = ast.parse(code), ast.parse(present)

@@ -1,4 +1,4 @@
-"""Bringing the definitions of a model's answer into a JavaScript or TypeScript module, the rest left byte for byte."""
+"""Merges the definitions of a model's answer into a JavaScript or TypeScript module; the rest keeps its bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tree_sitter import Node
 
 from file_system.code.javascript import DEFINITIONS, defined_names, exports_of, source_of
 from file_system.edits.answer_text import elided_line
-from file_system.edits.definitions.merge import Merge
+from file_system.edits.merge_python import Merge
 from file_system.errors import ElidedCode, MergeRefused
 from file_system.files.syntax import parse_javascript
 
@@ -37,8 +37,8 @@ class _Offered:
 def merge_javascript(text: str, code: str, path: str, wanted: Collection[str] = (), *, esm: bool = True) -> Merge:
     """The module `text` at `path` with the functions, classes and values that `code`, a model's answer, defines.
 
-    One of the same name is replaced where it stands and stays exported as it was. New ones follow the last definition
-    and are exported when they are `wanted` or the answer exports them, in the module's own manner: `export`, or
+    One of the same name is replaced in place and stays exported as it was. New ones follow the last definition and are
+    exported when they are `wanted` or the answer exports them, in the module's own style: `export`, or
     `module.exports`. Imports and requires of names that are missing are added. Everything else of the answer (example
     calls, exports of what is there) is left out. `esm`: what a module is that neither imports nor exports yet.
 
@@ -66,7 +66,7 @@ def merge_javascript(text: str, code: str, path: str, wanted: Collection[str] = 
 
 
 class _Merging:
-    """One merge under way: byte ranges that are replaced, and what is new."""
+    """One merge in progress: the byte ranges to replace, and the new code."""
 
     def __init__(self, text: str, root: Node, esm: bool, wanted: Collection[str]) -> None:
         self._bytes = text.encode()
@@ -78,7 +78,7 @@ class _Merging:
         self._bound = set(self._present) | {name for node in root.named_children for name in _imports(node)}
         self._edits: list[tuple[int, int, str]] = []
         self._new: list[str] = []
-        self._handed_out: list[str] = []
+        self._to_export: list[str] = []
         self.replaced: list[str] = []
         self.added: list[str] = []
 
@@ -106,7 +106,7 @@ class _Merging:
             self._new.append(f"{item.comment}{written}{item.code}\n")
             self.added.append(item.name)
             if export and not self._esm and not _ASSIGNED.match(item.code):
-                self._handed_out.append(item.name)
+                self._to_export.append(item.name)
             return
         before = _EXPORTED.match(source_of(old))
         declared = before[0] if before else (item.exported if self._esm and item.name in self._wanted else "")
@@ -119,8 +119,8 @@ class _Merging:
 
     def text(self) -> str:
         """The module with all edits made."""
-        if self._handed_out:
-            self._hand_out()
+        if self._to_export:
+            self._export()
         if self._new:
             self._add("".join(f"\n{definition}" for definition in self._new))
         result = self._bytes
@@ -129,30 +129,30 @@ class _Merging:
         return result.decode().lstrip("\n") if not self._bytes.strip() else result.decode()
 
     def _add(self, new: str) -> None:
-        """After the last definition or import: before what only hands out or runs."""
+        """Insert after the last definition or import: before code that only exports or runs."""
         nodes = [node for node in self._root.named_children if defined_names(node) or _assigned(node) or _imports(node)]
         place = self._line_end(nodes[-1].end_byte) if nodes else len(self._bytes)
         if place and self._bytes[place - 1 : place] != b"\n":
             new = "\n" + new
         self._edits.append((place, place, new))
 
-    def _hand_out(self) -> None:
+    def _export(self) -> None:
         listed = next((node for node in map(_exports_object, self._root.named_children) if node is not None), None)
         if listed is None:
             # At the end: what replaces `module.exports` as a whole may come before.
-            added = "".join(f"module.exports.{name} = {name};\n" for name in self._handed_out)
+            added = "".join(f"module.exports.{name} = {name};\n" for name in self._to_export)
             self._edits.append((len(self._bytes), len(self._bytes), f"\n{added}"))
             return
         items = [node for node in listed.named_children if node.type != "comment"]
         if not items:
             comments = source_of(listed)[1:-1]
-            new = f"{{ {', '.join(self._handed_out)}{comments if comments.strip() else ' '}}}"
+            new = f"{{ {', '.join(self._to_export)}{comments if comments.strip() else ' '}}}"
             self._edits.append((listed.start_byte, listed.end_byte, new))
             return
         last = items[-1]
         lines = last.start_point.row != listed.start_point.row
         separator = ",\n" + " " * last.start_point.column if lines else ", "
-        added = "".join(f"{separator}{name}" for name in self._handed_out)
+        added = "".join(f"{separator}{name}" for name in self._to_export)
         self._edits.append((last.end_byte, last.end_byte, added))
 
     def _line_end(self, byte: int) -> int:

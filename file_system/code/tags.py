@@ -1,6 +1,6 @@
-"""What one file says about itself: the definitions it holds and the names its code uses.
+"""The tags of one file: its definitions, and the names its code uses.
 
-Tags of files that have not changed are kept on disk.
+Tags of unchanged files are cached on disk.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 from tree_sitter import Node, Point, QueryCursor, Tree
 
-from file_system.code.repository_map.languages import Grammar, edition
+from file_system.code.languages import Grammar, grammars_version
 from monitoring import redact
 
 _LONGEST_SIGNATURE = 140
@@ -25,7 +25,7 @@ _LONGEST_CONSTANT = 80
 _MOST_DEFINITIONS = 1000
 _MOST_NAMES = 3000
 _PARSING_SECONDS = 1.0
-"""A file that takes longer is no code that anybody wrote."""
+"""A file that takes longer was not written by a person."""
 _NAME = re.compile(r"[^\W\d][\w$]{2,60}")
 _BLANK = re.compile(r"\s+")
 _INNER_BLANK = re.compile(r"([(\[]) |,? ([)\]])")
@@ -60,7 +60,7 @@ class Tags(_Frozen):
 
 
 def tags_of(source: bytes, grammar: Grammar) -> Tags:
-    """Read the tags of a file. What cannot be parsed in a second has none; errors in the syntax are read around."""
+    """Read the tags of a file. What cannot be parsed in a second has none; syntax errors are skipped."""
     tree = _parsed(source, grammar)
     if tree is None:
         return Tags()
@@ -130,18 +130,18 @@ def _signature(node: Node, kind: str, source: bytes) -> str:
 
 
 _PASSING |= {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
-"""Errors that say nothing about what the file holds."""
+"""Errors that say nothing about the content of the file."""
 
 
 class TagCache:
-    """Tags by digest in one SQLite file of at most 64 MiB of tags; those not asked for longest go first."""
+    """Tags by digest in one SQLite file of at most 64 MiB of tags; the least recently used go first."""
 
     def __init__(self, folder: Path, *, most_bytes: int = _MOST_BYTES) -> None:
         self._file = folder / "repository_map.sqlite"
         self._most_bytes = most_bytes
 
     def load(self, digests: Sequence[str]) -> dict[str, Tags]:
-        """The tags that are kept for any of `digests`; those that do not read as tags are left out."""
+        """The cached tags of `digests`; unreadable ones are left out."""
         found: dict[str, Tags] = {}
         with self._surviving(), self._opened() as connection:
             for start in range(0, len(digests), _AT_ONCE):
@@ -156,7 +156,7 @@ class TagCache:
         return found
 
     def keep(self, new: Mapping[str, Tags], used: Sequence[str]) -> None:
-        """Add `new` tags, note that `used` ones were of use, and let the oldest go where there are too many."""
+        """Add `new` tags, mark `used` ones as used, and delete the least recently used beyond the limit."""
         now = int(time.time())
         with self._surviving(), self._opened() as connection, connection:
             rows = [(digest, _without_secrets(tags).model_dump_json(), now) for digest, tags in new.items()]
@@ -173,11 +173,11 @@ class TagCache:
         self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with closing(sqlite3.connect(self._file, timeout=_WAIT_SECONDS)) as connection:
             (found,) = connection.execute("PRAGMA user_version").fetchone()
-            if found != edition():
+            if found != grammars_version():
                 with connection:
                     connection.execute("DROP TABLE IF EXISTS tags")
                     connection.execute("CREATE TABLE tags (digest TEXT PRIMARY KEY, tags TEXT, used INTEGER)")
-                    connection.execute(f"PRAGMA user_version = {edition()}")
+                    connection.execute(f"PRAGMA user_version = {grammars_version()}")
             yield connection
 
     @contextmanager
@@ -194,6 +194,6 @@ class TagCache:
 
 
 def _without_secrets(tags: Tags) -> Tags:
-    """A constant's signature holds its value, which may be a key of the owner's: no database keeps it."""
+    """A constant's signature has its value, which may be a secret of the owner: it is not stored."""
     masked = [each.model_copy(update={"signature": redact(each.signature)}) for each in tags.definitions]
     return tags.model_copy(update={"definitions": tuple(masked)})

@@ -1,1 +1,0 @@
-"""Bringing definitions and imports into Python modules without touching the rest of their bytes."""

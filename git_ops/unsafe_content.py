@@ -1,0 +1,194 @@
+"""What must not be recorded: hostile content of a worktree, and secrets that a change adds.
+
+A worktree is checked before git sees it: `git add` would run the filters of a nested repository, follow what a planted
+`.git` says, and record links that lead out of the tree.
+
+The kinds of secrets are those of detect-secrets, without the ones that guess by entropy: hashes, UUIDs and test data
+are no secrets. What the owner has in a file already may stay there; a mark such as `pragma: allowlist secret` that
+comes with the change means nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import stat
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from git_ops.errors import UnsafeContent
+from monitoring import MASK, mask_known, redact
+
+if TYPE_CHECKING:
+    from detect_secrets.plugins.base import RegexBasedDetector
+
+MAX_FILE_BYTES = 10 * 1024 * 1024
+"""Larger files that are new or changed are not recorded: they would stay in the history for ever."""
+MOST_CHARACTERS = 2 * 1024 * 1024
+"""The most added text that is searched; a change with more is not recorded. No answer of a model is as long."""
+_LONGEST_LINE = 20_000
+_SHORTEST = 8
+_GUESSING = {"Base64HighEntropyString", "HexHighEntropyString", "IPPublicDetector", "KeywordDetector"}
+_CERTAIN = {"Private Key", "JSON Web Token"}
+_ASSIGNED = re.compile(
+    r"(?i)(?:api_?key|auth_?key|access_?key|secret(?:_?key)?|token|passw(?:or)?d|pwd|credentials?)['\"]?\]?\s*"
+    r"(?::\s*\w+\s*)?[:=]>?\s*[bru]?(['\"])([^'\"\s]{16,200})\1"
+)
+_PLACEHOLDER = re.compile(
+    r"(?i)example|sample|dummy|placeholder|changeme|your[-_]|x{6}|0{8}|1234567|abcdef|\$\{|<|\*{3}"
+)
+_LEAST_ENTROPY = 3.6
+"""Bits a character of an assigned value has on average; words have less, random keys of letters and digits more."""
+_LEAST_DIGITS = 3
+
+
+def check_worktree(path: Path, admin: Path, recorded: Mapping[str, tuple[str, int]]) -> None:
+    """Raise UnsafeContent for anything below `path` that must not reach git.
+
+    `admin` is the git directory the worktree belongs to. `recorded` gives target and size of the links and large
+    files of the last commit: what is unchanged there is the owner's and passes.
+    """
+    _check_root(path, admin)
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        with os.scandir(path / folder) as entries:
+            for entry in entries:
+                if not folder and entry.name == ".git":
+                    continue
+                name = f"{folder}/{entry.name}" if folder else entry.name
+                if _is_git_name(entry.name):
+                    raise UnsafeContent("nested repository", name, "remove it; a repository inside is never touched")
+                mode = entry.stat(follow_symlinks=False).st_mode
+                if stat.S_ISDIR(mode):
+                    pending.append(name)
+                else:
+                    _check_file(entry, name, mode, recorded)
+
+
+def link_escapes(path: str, target: str) -> bool:
+    """Whether a link at `path` with `target` may lead out of the tree.
+
+    Only leading `..` are allowed: after a name they could climb out through another link.
+    """
+    if target.startswith("/") or not target:
+        return True
+    parts = [part for part in target.split("/") if part not in {"", "."}]
+    up = next((number for number, part in enumerate(parts) if part != ".."), len(parts))
+    return up > path.count("/") or ".." in parts[up:] or any(_is_git_name(part) for part in parts)
+
+
+def _check_root(path: Path, admin: Path) -> None:
+    pointer = path / ".git"
+    status = pointer.lstat() if os.path.lexists(pointer) else None
+    expected = f"gitdir: {admin}"
+    if status is None or not stat.S_ISREG(status.st_mode) or pointer.read_text(errors="replace").strip() != expected:
+        raise UnsafeContent("tampered worktree", ".git", "create the worktree anew")
+
+
+def _check_file(entry: os.DirEntry[str], name: str, mode: int, recorded: Mapping[str, tuple[str, int]]) -> None:
+    if stat.S_ISLNK(mode):
+        target = str(Path(entry.path).readlink())
+        if link_escapes(name, target) and recorded.get(name, ("", 0))[0] != target:
+            raise UnsafeContent("link", name, f"it points to {target[:200]!r}, out of the tree; remove it")
+    elif not stat.S_ISREG(mode):
+        raise UnsafeContent("special file", name, "only regular files are recorded; remove it")
+    else:
+        size = entry.stat(follow_symlinks=False).st_size
+        if size > MAX_FILE_BYTES and recorded.get(name, ("", 0))[1] != size:
+            limit = f"{size} bytes are over the limit of {MAX_FILE_BYTES}"
+            raise UnsafeContent("huge file", name, f"{limit}; keep data out of the repository")
+
+
+def _is_git_name(name: str) -> bool:
+    """Whether some file system takes `name` for `.git` (the list is git's own, see its path.c and utf8.c)."""
+    visible = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
+    return visible.split(":", 1)[0].rstrip(". ").casefold() in {".git", "git~1"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A secret in an added line (counted from 1); never its value."""
+
+    line: int
+    kind: str
+
+
+def secrets_in(text: str, before: str = "") -> list[Finding]:
+    """The secrets in `text` that are not in `before`, its state before the change.
+
+    `before` belongs to the owner: its lines and its secrets may stay.
+    """
+    known = Counter(before.splitlines())
+    masked = MASK not in before and MASK in redact(before)
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if known[line]:
+            known[line] -= 1
+            continue
+        for kind, value in _values(line[:_LONGEST_LINE]):
+            if not value or value not in before:
+                found.append(Finding(number, kind))
+                break
+        else:
+            if masked and MASK in line:
+                found.append(Finding(number, f"{MASK} in the place of a value that you were not shown"))
+    return found
+
+
+def added_characters(text: str, before: str) -> int:
+    """Characters in lines of `text` that `before` does not have."""
+    known = set(before.splitlines())
+    return sum(len(line) for line in text.splitlines() if line not in known)
+
+
+def _values(line: str) -> Iterator[tuple[str, str]]:
+    """Kinds of the secrets in a line, each with its value if it is known."""
+    if mask_known(line) != line:
+        yield "a secret of this machine", ""
+    for detector in _detectors():
+        for match in (match for shape in detector.denylist for match in shape.finditer(line)):
+            kind, value = str(detector.secret_type), _value_of(match)
+            if any(detector.analyze_string(match[0])) and (kind in _CERTAIN or _is_likely(kind, value)):
+                yield kind, value
+    for match in _ASSIGNED.finditer(line):
+        if _is_random(match[2]):
+            yield "a key or password in plain text", match[2]
+
+
+def _value_of(match: re.Match[str]) -> str:
+    """The secret itself, where the pattern has a group for it (a short group is a prefix of it)."""
+    value: str = max(filter(None, match.groups()), key=len, default="")
+    return value if len(value) >= _SHORTEST else match[0]
+
+
+def _is_likely(kind: str, value: str) -> bool:
+    """Names and sample values sometimes look like a secret."""
+    if _PLACEHOLDER.search(value) or not any(character.isdigit() for character in value):
+        return False
+    return kind != "Basic Auth Credentials" or (len(value) >= _SHORTEST and not re.search(r"[{}%$()<>]", value))
+
+
+def _is_random(value: str) -> bool:
+    digits = sum(character.isdigit() for character in value)
+    if digits < _LEAST_DIGITS or _PLACEHOLDER.search(value) or not re.fullmatch(r"[A-Za-z0-9+/=_.~-]+", value):
+        return False
+    if re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[\d.:T+-]+", value):
+        return False
+    counts = Counter(value).values()
+    return -sum(count / len(value) * math.log2(count / len(value)) for count in counts) >= _LEAST_ENTROPY
+
+
+@cache
+def _detectors() -> Sequence[RegexBasedDetector]:
+    """Imported on first use: it takes 0.1 s. Nothing is ever verified at a server."""
+    from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
+
+    classes: Mapping[str, type[RegexBasedDetector]] = get_mapping_from_secret_type_to_class()
+    return [kind() for kind in classes.values() if kind.__name__ not in _GUESSING]

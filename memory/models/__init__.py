@@ -1,1 +1,0 @@
-"""The nouns: tasks, attempts, calls, budgets, priorities."""
