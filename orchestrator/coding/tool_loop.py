@@ -14,12 +14,13 @@ from typing import Literal
 from pydantic import BaseModel
 
 from agents import UnusableAnswer
-from agents.tool_developer import Action, Assignment, ToolDeveloper, as_data
+from agents.tool_developer import Assignment, ToolDeveloper, action_of, as_data, tools
 from llm import Reply, ToolResult, Turn, estimate_tokens
 from orchestrator.coding.method import Answer, Standing, Try
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
-from orchestrator.workbench.tools import Acted, ToolBench
+from orchestrator.workbench.tool_bench import Acted, Doing, ToolBench
+from orchestrator.workbench.tools import ACTIONS
 
 _LARGE = 25
 """Files of code from which on a prompt cannot show enough, so that it pays to let the developer look for itself."""
@@ -102,7 +103,7 @@ def run_tool_loop(ctx: StageContext, state: CodeState, label: str, start_tree: s
     `start_tree`, if they were run.
     """
     limits = ctx.services.settings.orchestrator
-    developer = ToolDeveloper(ctx.services.llm, ctx.developer.model)
+    developer = ToolDeveloper(ctx.services.llm, tools(ACTIONS), ctx.developer.model)
     bench = ToolBench(ctx.bench, state.tests_commit, state.shown, state.shown_ids)
     opening = ctx.step(f"assign {label}", Turn, partial(_opening, ctx, state, developer, evidence))
     begun = ctx.step(f"begin {label}", str, partial(bench.begin, start_tree))
@@ -150,14 +151,14 @@ def _think(ctx: StageContext, developer: ToolDeveloper, loop: _Loop, label: str,
     return developer.go_on(loop.turns, ctx.ask(f"think {label}.{number}"))
 
 
-def _doings(loop: _Loop, reply: Reply) -> tuple[list[Action | str], int]:
+def _doings(loop: _Loop, reply: Reply) -> tuple[list[Doing], int]:
     """What the reply asks for, with notes in the place of what cannot be done; and in how many messages so far one of
     its calls was made with these very files.
     """
-    doings: list[Action | str] = []
+    doings: list[Doing] = []
     for call in reply.calls[:_MOST_CALLS]:
         try:
-            doings.append(ToolDeveloper.action(call))
+            doings.append(action_of(call, ACTIONS))
         except UnusableAnswer as problem:
             cut = "your message was cut off at its length limit, make smaller changes; " if reply.truncated else ""
             doings.append(f"not done: {cut}{problem}")
