@@ -25,6 +25,7 @@ from monitoring import escaped_json, redact
 
 config_commands = typer.Typer(help="Check the configuration.", no_args_is_help=True)
 _FOLLOW_SECONDS = 0.5
+_MOST_FOLLOWING = 5
 
 
 class UsageKeyName(StrEnum):
@@ -36,11 +37,14 @@ class UsageKeyName(StrEnum):
 
 
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Is the daemon running, what is it doing, how much is done."""
+    """Is the daemon running, what is it doing, how much is done, what comes next."""
+    from orchestrator import TaskQueue  # most of the start-up time; few commands need it
+
     with opened(_choice(ctx)) as (project, store):
         counts = {name.value: number for name, number in store.tasks.count_by_status().items()}
         pid = daemon_pid(project)
         active = store.tasks.select([TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL, TaskStatus.BLOCKED], limit=20)
+        following = TaskQueue(store).get_pending_tasks(_MOST_FOLLOWING)
         waiting = store.budgets.waiting_calls()
         if as_json:
             print_json(
@@ -51,6 +55,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
                     "goal": project.settings.project.goal,
                     "tasks": counts,
                     "active": active,
+                    "next": following,
                     "waiting": waiting,
                 }
             )
@@ -62,6 +67,8 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         out.print(
             "tasks       " + (", ".join(f"{number} {name}" for name, number in counts.items() if number) or "none")
         )
+        for task in following:
+            out.print(f"next        {task.id}  {task.title}", markup=False)
         for line in waiting_lines(waiting):
             out.print(f"paused      {redact(line)}", markup=False, soft_wrap=True)
         if active:

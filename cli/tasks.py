@@ -16,7 +16,7 @@ from rich.text import Text
 from cli.project import EXIT_USAGE, Choice, Project, err, fail, opened, out, print_json
 from cli.views import activity_line, task_details, task_table
 from file_system import SyntaxProblem, check_syntax, is_javascript
-from memory import MOST_TESTS, RETRIABLE, MemoryStore, Priority, Task, TaskStatus, TaskType, moment_of, new_task_id
+from memory import MOST_TESTS, OWNER, RETRIABLE, MemoryStore, Priority, Task, TaskStatus, moment_of, new_task_id
 
 commands = typer.Typer(help="Give the team work, look at it, stop it, try it again.", no_args_is_help=True)
 
@@ -31,11 +31,6 @@ class PriorityName(StrEnum):
     LOW = "low"
 
 
-class FlowName(StrEnum):
-    CODE = "code"
-    ANALYSIS = "analysis"
-
-
 @commands.command("add")
 def add(
     ctx: typer.Context,
@@ -48,12 +43,16 @@ def add(
         Path | None, typer.Option("--tests", help="A test file that must pass; used as it is, QA writes none.")
     ] = None,
     priority: Annotated[PriorityName, typer.Option("--priority", "-p")] = PriorityName.MEDIUM,
-    type: Annotated[FlowName, typer.Option("--type", "-t")] = FlowName.CODE,
+    type: Annotated[
+        str, typer.Option("--type", "-t", help="The flow, such as code, or analysis for a report.")
+    ] = "code",
     deadline: Annotated[datetime | None, typer.Option(help="UTC; moves the task forward as it comes nearer.")] = None,
     depends_on: Annotated[list[str] | None, typer.Option(help="Id of a task that must be completed first.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Add a task. State examples such as "`f(2)` returns `4`": they become its tests. Or give a test file."""
+    from orchestrator import TaskQueue, UnknownFlow  # most of the start-up time; few commands need them
+
     if not title.strip():
         raise fail("the title is empty; say in a few words what is to be done", EXIT_USAGE)
     text = _read(file, description) if file is not None else sys.stdin.read() if description == "-" else description
@@ -65,13 +64,15 @@ def add(
             description=text,
             tests_file=tests_file,
             tests=tests_text,
-            type=TaskType(type.value),
+            type=type,
             priority=Priority[priority.name],
             deadline=deadline.replace(tzinfo=deadline.tzinfo or UTC) if deadline else None,
             depends_on=[store.tasks.find(needed).id for needed in depends_on or []],
         )
-        store.tasks.add(task)
-        store.journal.log("owner", "task added", task.id, title=title)
+        try:
+            TaskQueue(store).submit_task(task, by=OWNER)
+        except UnknownFlow as problem:
+            raise fail(str(problem), problem.exits_with) from None
     if as_json:
         print_json(task)
     else:

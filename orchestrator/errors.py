@@ -27,6 +27,8 @@ class BackupUnusable(OrchestratorError):
 class UnknownFlow(OrchestratorError):
     """A task of a type that no flow handles."""
 
+    exits_with = 2
+
 
 class StageFailed(Exception):
     """A stage ends its task with a typed reason. `blocked` means that a person or a stronger model may go on."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, JsonValue
 
 from agents import BaseAgent, Review
 from llm import CallContext, ModelProfile
-from memory import Criterion, Task, TaskType, Verdict
+from memory import Criterion, Task, Verdict
 from orchestrator.engine.engine import Steps
 from orchestrator.engine.failures import typed_failures
 from orchestrator.services import Services
@@ -158,7 +158,7 @@ class Stage:
 class Flow:
     """The stages of one task type, in the order in which they are normally passed."""
 
-    type: TaskType
+    type: str
     stages: tuple[Stage, ...]
 
     def stage(self, name: str) -> Stage:

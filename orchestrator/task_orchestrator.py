@@ -21,7 +21,8 @@ from orchestrator.engine.engine import Engine
 from orchestrator.engine.failures import LONGEST_PAUSE, passing_trouble, tell
 from orchestrator.errors import UnknownFlow
 from orchestrator.flows import FlowState
-from orchestrator.flows.stage_runner import WORKABLE, StageRunner, flow_of, stage_job
+from orchestrator.flows.stage_runner import WORKABLE, StageRunner
+from orchestrator.flows.task_queue import MOST_TASKS, TaskQueue, flow_of, stage_job
 from orchestrator.idle.ceo_loop import CEOLoop
 from orchestrator.operations.housekeeping import Housekeeping
 from orchestrator.operations.startup_audit import note_start
@@ -33,7 +34,6 @@ _TICK = 1.0
 """Seconds between looks for tasks and commands from other processes."""
 _CEO_TICK = 0.1
 """The same while the CEO's job is about to end, which nobody tells the loop of."""
-_OPEN_LIMIT = 1000
 _BROKEN = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "CANCELLED")
 """The engine's words for a job that ended without its result."""
 
@@ -44,6 +44,7 @@ class TaskOrchestrator:
     def __init__(self, services: Services, *, until_idle: bool = False) -> None:
         self._services = services
         self._store: MemoryStore = services.store
+        self._queue = TaskQueue(services.store, services.wake)
         self._until_idle = until_idle
         self._ceo = CEOLoop(services, until_idle=until_idle)
         self._engine = Engine(services.paths.engine_url, {"stage": StageRunner(services), "ceo": self._ceo})
@@ -57,21 +58,6 @@ class TaskOrchestrator:
         self._resting = False
 
     # -- the public face -------------------------------------------------------------------------------------
-
-    def submit_task(self, task: Task) -> bool:
-        """Take in a task; False when its id is known. Raises `UnknownFlow` for a type nobody handles."""
-        flow_of(task)
-        added = self._store.tasks.add(task)
-        self._services.wake.set()
-        return added
-
-    def get_active_tasks(self) -> list[Task]:
-        """Tasks somebody works on."""
-        return self._store.tasks.select([TaskStatus.IN_PROGRESS], limit=_OPEN_LIMIT)
-
-    def get_pending_tasks(self) -> list[Task]:
-        """Tasks that wait for their turn, the most urgent first."""
-        return self._store.tasks.ready(limit=_OPEN_LIMIT)
 
     def idle_problem(self) -> str:
         """Why the CEO could not look for work in its last round; empty when it could."""
@@ -155,7 +141,7 @@ class TaskOrchestrator:
         waiting = self._services.llm.waiting()
         if not waiting:
             return False
-        tasks = self._store.tasks.workable(limit=_OPEN_LIMIT)
+        tasks = self._queue.get_workable_tasks()
         agents = {stage_job(task, 1).agent for task in tasks} | ({"ceo"} if self._ceo_job else set())
         return agents <= waiting
 
@@ -166,7 +152,7 @@ class TaskOrchestrator:
             told = f"depends on {dead}"
             self._store.tasks.transition(task.id, TaskStatus.BLOCKED, reason=FailureReason.CONFLICT, detail=told)
             alert(AlertKind.OWNER, task.id, f"{task.title} is blocked: it {told} (`approvals list`)", task=task.id)
-        workable = self._store.tasks.workable(limit=_OPEN_LIMIT)
+        workable = self._queue.get_workable_tasks()
         active = [task for task in workable if task.status is TaskStatus.IN_PROGRESS]
         pending = [task for task in workable if task.status is TaskStatus.PENDING]
         begun = [*active, *self._to_begin(active, pending)]
@@ -195,8 +181,8 @@ class TaskOrchestrator:
             return
         position = flow.position(task.stage)
         behind = FlowState.model_validate(task.result).behind
-        priority = queue_priority(task, position, len(flow.stages), behind=behind) * _OPEN_LIMIT
-        job = stage_job(task, priority + min(place, _OPEN_LIMIT - 1))
+        priority = queue_priority(task, position, len(flow.stages), behind=behind) * MOST_TASKS
+        job = stage_job(task, priority + min(place, MOST_TASKS - 1))
         if job.id not in self._queued:
             self._engine.enqueue(job)
             self._queued.add(job.id)
@@ -220,7 +206,7 @@ class TaskOrchestrator:
         if self._engine.waits():
             self._active_since.clear()
         limit, now = self._services.settings.orchestrator.task_timeout, time.monotonic()
-        active = {(task.id, task.run): task for task in self.get_active_tasks()}
+        active = {(task.id, task.run): task for task in self._queue.get_active_tasks()}
         waited, pause = self._services.llm.waited(), now - self._looked_at
         self._looked_at = now
         self._active_since = {key: self._active_since.get(key, now) for key in active}
@@ -234,7 +220,7 @@ class TaskOrchestrator:
 
     def _revive(self) -> None:
         """A task whose job ended without moving it on would wait for ever: fail it with what is known."""
-        for task in self.get_active_tasks():
+        for task in self._queue.get_active_tasks():
             job = stage_job(task, 1)
             if self._engine.status(job.id) in _BROKEN:
                 detail = f"the job {job.id} ended without a result; see the log"

@@ -8,11 +8,12 @@ from memory import FailureReason, Task, TaskStatus
 from monitoring import AlertKind, alert, bound, get_logger
 from orchestrator.engine.engine import Job, Steps
 from orchestrator.engine.failures import outlast
-from orchestrator.errors import StageFailed, StepsChanged, UnknownFlow
-from orchestrator.flows import FLOWS, Anew, Done, Flow, FlowState, Next, StageContext, Wait
+from orchestrator.errors import StageFailed, StepsChanged
+from orchestrator.flows import Anew, Done, Flow, FlowState, Next, StageContext, Wait
 from orchestrator.flows.escalation import STAGE as ESCALATE
 from orchestrator.flows.escalation import escalated, is_for_tech_lead
 from orchestrator.flows.lessons import of_blocked
+from orchestrator.flows.task_queue import TaskQueue, flow_of
 from orchestrator.services import Services
 
 log = get_logger(__name__)
@@ -20,32 +21,12 @@ log = get_logger(__name__)
 WORKABLE = (TaskStatus.PENDING, TaskStatus.IN_PROGRESS)
 
 
-def flow_of(task: Task) -> Flow:
-    """The flow that handles `task`. Raises `UnknownFlow`."""
-    if task.type not in FLOWS:
-        raise UnknownFlow(f"no flow handles tasks of type {task.type}; there are: {', '.join(sorted(FLOWS))}")
-    return FLOWS[task.type]
-
-
-def stage_job(task: Task, priority: int) -> Job:
-    """The job of the stage `task` is at. Its id tells run, visit and stage apart, so none is ever run twice."""
-    flow = flow_of(task)
-    stage = flow.stage(task.stage)
-    visit = FlowState.model_validate(task.result).visit
-    return Job(
-        id=f"{task.id}.{task.run}.{visit}.{stage.name}",
-        agent=flow.agent_for(stage, task),
-        kind="stage",
-        payload={"task": task.id, "run": task.run, "visit": visit, "stage": stage.name},
-        priority=priority,
-    )
-
-
 class StageRunner:
     """The engine's handler for jobs of the kind `stage`."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._queue = TaskQueue(services.store, services.wake)
 
     def __call__(self, steps: Steps) -> None:
         payload = steps.job.payload
@@ -53,7 +34,7 @@ class StageRunner:
         if not self._is_current(task, steps.job):
             return
         flow = flow_of(task)
-        with bound(task=task.id, flow=flow.type.value, stage=str(payload["stage"]), attempt=task.run + 1):
+        with bound(task=task.id, flow=flow.type, stage=str(payload["stage"]), attempt=task.run + 1):
             try:
                 self._run_or_fail(flow, task, str(payload["stage"]), steps)
             except StepsChanged as changed:
@@ -139,11 +120,10 @@ class StageRunner:
         return moved
 
     def _begin_anew(self, task: Task, outcome: Anew) -> bool:
-        store = self._services.store
         if outcome.parts:
-            begun = store.tasks.split(task.id, task.run, outcome.parts)
+            begun = self._queue.submit_parts(task, outcome.parts)
         else:
-            begun = store.tasks.reword(task.id, task.run, outcome.title, outcome.description)
+            begun = self._services.store.tasks.reword(task.id, task.run, outcome.title, outcome.description)
         log.info("task begins anew", parts=[part.id for part in outcome.parts])
         self._services.wake.set()
         return begun

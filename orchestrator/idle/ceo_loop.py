@@ -21,6 +21,7 @@ from monitoring import get_logger
 from orchestrator.engine.engine import Job, Steps
 from orchestrator.engine.failures import typed_failures
 from orchestrator.errors import StageFailed, StepsChanged
+from orchestrator.flows.task_queue import TaskQueue
 from orchestrator.idle.facts import FactFinder, KnownFacts
 from orchestrator.services import Services
 
@@ -88,6 +89,7 @@ class CEOLoop:
     def __init__(self, services: Services, *, until_idle: bool) -> None:
         self._services = services
         self._team = services.team
+        self._queue = TaskQueue(services.store, services.wake)
         self._until_idle = until_idle
         self._known = KnownFacts(services.store)
         self._finder = FactFinder(services.suite, may_run=services.settings.testing.auto_run)
@@ -173,11 +175,9 @@ class CEOLoop:
 
     def _submit(self, tasks: list[Task]) -> list[Task]:
         """Those of `tasks` that are new."""
-        added = [task for task in tasks if self._services.store.tasks.add(task)]
+        added = [task for task in tasks if self._queue.submit_task(task, by="ceo")]
         for task in added:
-            self._services.store.journal.log("ceo", "task created", task.id, title=task.title, source=task.source)
-            log.info("task created", task=task.id, title=task.title, source=task.source)
-        self._services.wake.set()
+            log.info("task added", task=task.id, title=task.title, source=task.source)
         return added
 
     def _submit_planned(self, planned: list[PlannedTask], facts: list[Fact], left_out: list[Fact]) -> int:
