@@ -30,7 +30,7 @@ def facts(
     """
     from git_ops import GitError  # most of the start-up time; few commands need them
     from orchestrator import OrchestratorError
-    from orchestrator.idle.facts.report import report_facts
+    from orchestrator.idle.known_facts import report_facts
 
     with opened(_choice(ctx)) as (project, store):
         configure_logging(project.settings.monitoring, project.paths.logs, stdout=False)

@@ -14,6 +14,7 @@ from memory import Criterion, Task, Verdict
 from orchestrator.engine.engine import Steps
 from orchestrator.engine.failures import typed_failures
 from orchestrator.services import Services
+from orchestrator.workbench.commits import Commits
 from orchestrator.workbench.context import Views
 from orchestrator.workbench.workbench import Workbench
 
@@ -79,6 +80,7 @@ class StageContext:
         self.team = services.team
         self.developer = services.team.developer
         self.bench = Workbench(services, task)
+        self.commits = Commits(services, task)
         self.views = Views(services, task)
         self._steps = steps
         self._profiles: dict[str, ModelProfile] = {}

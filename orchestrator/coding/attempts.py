@@ -9,16 +9,30 @@ over: the task goes back to its queue, behind those that were tried less often, 
 from __future__ import annotations
 
 import hashlib
+import re
 import time
+from collections.abc import Iterable
 from functools import partial
 
 from memory import Attempt, FailureReason
-from orchestrator.coding.loops import goes_round
 from orchestrator.coding.method import Answer, Method, Standing, Try
 from orchestrator.coding.state import CodeState
 from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
 from orchestrator.workbench.trial import Trial
+from orchestrator.workbench.workbench import Workbench
+
+_PASSING = (
+    (re.compile(r"\b0x[0-9a-fA-F]+"), "0x…"),
+    (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b"), "uuid"),
+    (re.compile(r"(?:/private)?/(?:tmp|var/tmp|var/folders|dev/shm)/[^\s'\",:;)\]]+"), "/tmp/…"),  # noqa: S108
+    (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?"), "time"),
+    (re.compile(r"\b\d\d:\d\d:\d\d(?:\.\d+)?"), "time"),
+    (re.compile(r"\b\d+(?:\.\d+)?(?:e-?\d+)? ?(?:ns|µs|us|ms|s|secs?|seconds?)\b"), "time"),
+    (re.compile(r"\bline \d+"), "line …"),
+    (re.compile(r"(\.\w{1,4}):\d+(?::\d+)?\b"), r"\1:…"),
+)
+"""What differs from run to run of the same code: addresses, temporary paths, times, numbers of lines."""
 
 
 def make_tests_pass(ctx: StageContext, state: CodeState, method: Method) -> bool:
@@ -53,7 +67,7 @@ def make_tests_pass(ctx: StageContext, state: CodeState, method: Method) -> bool
             state.answer, state.approach, state.attempts = answer.text, attempt.approach, len(seen)
             state.strategy = attempt.strategy.name
             tree = ctx.step("format", str, partial(ctx.bench.formatted, trial, state.tests_commit, state.tests_ids))
-            state.code_commit = ctx.step("commit code", str, partial(ctx.bench.commit_code, tree, state.tests_commit))
+            state.code_commit = ctx.step("commit code", str, partial(ctx.commits.commit_code, tree, state.tests_commit))
             state.review_issues, state.behind = [], 0
             return True
         standing = Standing(trial.tree or standing.tree, trial.evidence)
@@ -103,6 +117,27 @@ def digest_of(answer: str) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
+def signature(trial: Trial) -> tuple[str, ...]:
+    """What failed and how: ids of the tests with what they said, without what differs from run to run."""
+    failures = sorted(f"{failure.test_id} {lasting(failure.message)}" for failure in trial.failures)
+    return (*failures, lasting(trial.problem))
+
+
+def lasting(message: str) -> str:
+    """A message's words that the same code says again in its next run."""
+    for pattern, instead in _PASSING:
+        message = pattern.sub(instead, message)
+    return " ".join(message.split())
+
+
+def _goes_round(bench: Workbench, trial: Trial, earlier: Iterable[Trial]) -> bool:
+    """Whether `trial` fails as one of the `earlier` ones did, with code that differs in blanks and comments at most."""
+    if trial.green or not trial.applied:
+        return False
+    told = signature(trial)
+    return any(told == signature(other) and bench.says_the_same(other.tree, trial.tree) for other in earlier)
+
+
 def _run(
     ctx: StageContext,
     state: CodeState,
@@ -123,7 +158,7 @@ def _run(
     else:
         apply = partial(method.apply, requirements=state.settled, answer=answer.text)
         trial = ctx.bench.verify(start, state.tests_commit, apply, state.tests_ids, state.hidden)
-    if attempt.strategy.goes_on and goes_round(ctx.bench, trial, earlier):
+    if attempt.strategy.goes_on and _goes_round(ctx.bench, trial, earlier):
         trial = trial.model_copy(update={"circular": True})
     red = "overfitted" if trial.overfitted else "repeated" if trial.circular else "failed"
     outcome = "passed" if trial.green else red if trial.applied else "invalid"

@@ -14,6 +14,7 @@ from typing import Protocol
 from pydantic import BaseModel
 
 from agents import Requirements, TestCase
+from file_system import AnswerError, FileManager, FileSystemError, apply_edits, parse_answer
 from llm import ModelProfile
 from orchestrator.coding.state import CodeState
 from orchestrator.errors import StageFailed
@@ -136,3 +137,17 @@ class Method(Protocol):
 
     def other_solutions(self, ctx: StageContext, state: CodeState) -> list[str]:
         """The target module as other answers would leave it: they tell whether the accepted one is right elsewhere."""
+
+
+def apply_file_edits(
+    root: Path, protected: list[str], *, requirements: Requirements, answer: str, tests: str = ""
+) -> str:
+    """Make the edits of `answer`, whole files or search/replace blocks, in the files below `root`; see `Apply`."""
+    files = FileManager(root, protected=protected)
+    try:
+        apply_edits(files, parse_answer(answer, target=requirements.target_file))
+    except (AnswerError, FileSystemError) as problem:
+        return str(problem)
+    finally:
+        files.discard_backups()
+    return ""

@@ -4,19 +4,40 @@ code base too large for a prompt it works with tools."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from agents import Requirements, TestCase
-from llm import ModelProfile
-from orchestrator.coding.method import Answer, Carried, Try
-from orchestrator.coding.proposals import assertions_of, property_cases
-from orchestrator.coding.rewriting import Rewriting
+from llm import ModelProfile, ProviderRefused, TruncatedOutput
+from orchestrator.coding.method import Answer, Carried, Standing, Try, apply_file_edits
 from orchestrator.coding.state import CodeState
+from orchestrator.coding.tests_first import assertions_of, property_cases
 from orchestrator.coding.tool_loop import Tooling, works_with_tools
 from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
-from orchestrator.workbench.apply import apply_file_edits
 from orchestrator.workbench.trial import Trial
+
+_LONGER = 4
+"""Times the configured limit that an answer gets which was cut off by it."""
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """`write` and `repair`: whole files or search/replace blocks for the files as they stand, with the evidence against
+    them."""
+
+    name: str
+    goes_on = True
+
+    def answer(self, ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer:
+        """One model call, one step; a second one with room enough when the first was cut off."""
+        step = f"write {attempt.label}"
+        answer = ctx.step(step, Answer, partial(_write, ctx, state, attempt, step, standing))
+        if answer.cut:
+            step = f"write {attempt.label} longer"
+            answer = ctx.step(step, Answer, partial(_write, ctx, state, attempt, step, standing, _LONGER))
+        return answer
 
 
 class StrongModels:
@@ -77,3 +98,21 @@ class StrongModels:
     def other_solutions(self, ctx: StageContext, state: CodeState) -> list[str]:
         """None: it gives one answer at a time."""
         return []
+
+
+def _write(ctx: StageContext, state: CodeState, attempt: Try, step: str, standing: Standing, longer: int = 1) -> Answer:
+    view = replace(
+        ctx.views.wide_view(standing.tree, state.settled, state.lessons),
+        tests=f"# {state.tests_file}\n{ctx.bench.text_of(state.shown, state.tests_file)}",
+        evidence=standing.evidence,
+        review="\n".join(f"- {issue}" for issue in state.review_issues),
+        earlier_approaches=attempt.approach - 1,
+    )
+    try:
+        return Answer(text=ctx.developer.write_files(ctx.task, view, ctx.ask(step), longer))
+    except TruncatedOutput as cut:
+        return Answer(text=cut.partial, cut=True)
+    except ProviderRefused:
+        if longer == 1:
+            raise
+        return Answer(text="", cut=True)  # more than the model can write

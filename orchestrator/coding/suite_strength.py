@@ -77,10 +77,10 @@ def _strengthened(ctx: StageContext, state: CodeState, method: Method, found: Mu
     if not trial.green:
         return found
     state.cases, state.tests_ids = stronger, ids
-    state.tests_commit = ctx.step("commit further cases", str, partial(ctx.bench.commit_tests, *tests, state.base))
+    state.tests_commit = ctx.step("commit further cases", str, partial(ctx.commits.commit_tests, *tests, state.base))
     lay_shown(ctx, state, "shown tests again")
     state.code_commit = ctx.step(
-        "commit code again", str, partial(ctx.bench.commit_code, trial.tree, state.tests_commit)
+        "commit code again", str, partial(ctx.commits.commit_code, trial.tree, state.tests_commit)
     )
     if len(useful) <= _MOST_ADDED:
         return tried

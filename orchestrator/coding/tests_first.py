@@ -10,17 +10,18 @@ from functools import partial
 
 from pydantic import BaseModel
 
-from agents import TestCase, cases_in, contradicting
+from agents import TestCase, cases_in, contradicting, property_tests
+from git_ops import secrets_in
 from memory import FailureReason
 from orchestrator.coding.hidden_tests import hide_some
 from orchestrator.coding.method import Method
-from orchestrator.coding.proposals import nothing_to_test
 from orchestrator.coding.state import CodeState
 from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
 from testing import declared_tests
 
 MOST_RED_CHECKS = 3
+_FURTHER_ASSERTIONS = 5
 
 
 class RedCheck(BaseModel):
@@ -47,7 +48,12 @@ def settle_tests(ctx: StageContext, state: CodeState, method: Method, qa_method:
         further = qa_method.further_cases(ctx, state, stated, fast=method.runs_tests_often)
         state.cases = [*stated, *further]
         if not state.cases:
-            raise nothing_to_test()
+            raise StageFailed(
+                FailureReason.INVALID_OUTPUT,
+                "no test could be made that independent solutions agree on; state examples in the task, "
+                "such as: `name(2)` returns `4`",
+                blocked=True,
+            )
     if not state.tests_file:
         state.tests_file = ctx.step("name test file", str, lambda: ctx.bench.new_test_file(state.settled))
     red = _see_red(ctx, state)
@@ -55,10 +61,28 @@ def settle_tests(ctx: StageContext, state: CodeState, method: Method, qa_method:
         return False
     method.seen_red(ctx, state, red)
     state.tests_commit = ctx.step(
-        "commit tests", str, lambda: ctx.bench.commit_tests(state.tests_file, _text(ctx, state), state.base)
+        "commit tests", str, lambda: ctx.commits.commit_tests(state.tests_file, _text(ctx, state), state.base)
     )
     hide_some(ctx, state)
     return True
+
+
+def assertions_of(
+    ctx: StageContext, state: CodeState, stated: Sequence[TestCase], *, ask: bool = True
+) -> list[TestCase]:
+    """The usable assertions of QA's model, one a test; none unless it may be asked. The others count as dropped."""
+    proposed = ctx.step("further assertions", list[str], partial(_propose, ctx, state, stated)) if ask else []
+    usable = ctx.step("usable assertions", list[TestCase], partial(_usable, ctx, state, stated, proposed))
+    state.dropped_tests = len(proposed) - len(usable)
+    return usable
+
+
+def property_cases(ctx: StageContext, state: CodeState, *, fast: bool) -> list[TestCase]:
+    """The properties that the task's words state, as tests read by code: at most a few, often none.
+
+    With hypothesis where the project has it, unless the tests must be `fast`.
+    """
+    return ctx.step("stated laws", list[TestCase], partial(_properties, ctx, state, fast))
 
 
 def draft_tests(ctx: StageContext, state: CodeState, cases: Sequence[TestCase]) -> tuple[str, str] | None:
@@ -152,3 +176,22 @@ def _text(ctx: StageContext, state: CodeState) -> str:
     if ctx.task.tests:
         return ctx.task.tests
     return ctx.bench.tests_text(state.settled, state.tests_file, state.cases)
+
+
+def _propose(ctx: StageContext, state: CodeState, stated: Sequence[TestCase]) -> list[str]:
+    return ctx.team.qa.write_assertions(
+        ctx.task, state.settled, stated, _FURTHER_ASSERTIONS, ctx.ask("further assertions"), state.lessons
+    )
+
+
+def _usable(ctx: StageContext, state: CodeState, stated: Sequence[TestCase], proposed: Sequence[str]) -> list[TestCase]:
+    modules = ctx.bench.sources().imports
+    clean = [assertion for assertion in proposed if not secrets_in(assertion)]
+    return ctx.team.qa.cases_from_assertions(clean, state.settled, modules, stated, _FURTHER_ASSERTIONS)
+
+
+def _properties(ctx: StageContext, state: CodeState, fast: bool) -> list[TestCase]:
+    text = f"{ctx.task.title}\n{ctx.task.description}"
+    hypothesis = not fast and ctx.bench.has_module(state.base, "hypothesis")
+    modules, signatures = ctx.bench.sources().imports, ctx.views.signatures(text)
+    return property_tests(text, state.settled, modules, signatures, hypothesis=hypothesis)

@@ -6,15 +6,15 @@ What the tech lead gives up, and what fails once more, is the owner's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from pydantic import BaseModel, JsonValue
 
 from agents import Escalation, Setback, is_same_work
-from memory import ENDED, FailureReason, MemoryStore, Task, new_task_id
+from memory import ENDED, Attempt, FailureReason, MemoryStore, Task, new_task_id
 from orchestrator.errors import StageFailed
 from orchestrator.flow import Anew, Flow, FlowState, Outcome, Stage, StageContext
-from orchestrator.flows.lessons import first_failure
 
 STAGE = "escalate"
 _REASONS = frozenset(
@@ -35,6 +35,9 @@ _EVIDENCE, _TESTS, _WORDS = 3000, 3000, 1500
 _DETAIL = 4000
 """Characters kept of a failure."""
 _KNOWN_TASKS = 1000
+_LESSON = 400
+_FIRST_FAILURE = 200
+"""Characters of a lesson, and of the failure in it."""
 
 
 class EscalationState(FlowState):
@@ -169,3 +172,31 @@ def _parts(store: MemoryStore, task: Task, answer: Escalation) -> list[Task]:
             )
         )
     return parts
+
+
+# -- lessons: what did not work and what then did, a line each, written by code --------------------------------------
+# A line holds words of tasks and of failing tests, so it is data wherever it is shown.
+
+
+def lesson_of_blocked(task: Task, reason: FailureReason, detail: str, attempts: Sequence[Attempt]) -> str:
+    """The lesson of a task that nobody could do."""
+    return _line(f"Not done ({reason}): {task.title} — {first_failure(attempts) or _line(detail, _FIRST_FAILURE)}")
+
+
+def lesson_of_landed(name: str, path: str, strategy: str, approach: int, attempts: Sequence[Attempt]) -> str:
+    """The lesson of a task that landed, though not in its first approach; empty when nothing is known of the first."""
+    failed = first_failure(attempts)
+    about = f"`{name}` in {path}" if name else path
+    return _line(f"{about}: at first {failed}; landed by {strategy} in approach {approach}") if failed else ""
+
+
+def first_failure(attempts: Sequence[Attempt]) -> str:
+    """The first failing test of the first attempt that was tested, and what it said."""
+    evidence = next((tried.evidence for tried in attempts if tried.outcome in ("failed", "overfitted")), "")
+    lines = [line for line in evidence.splitlines() if line.strip()]
+    return _line(": ".join(lines[:2]), _FIRST_FAILURE)
+
+
+def _line(text: str, most: int = _LESSON) -> str:
+    told = " ".join(text.split())
+    return told if len(told) <= most else told[: most - 1] + "…"

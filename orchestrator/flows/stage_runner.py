@@ -11,8 +11,7 @@ from orchestrator.engine.failures import outlast
 from orchestrator.errors import StageFailed, StepsChanged
 from orchestrator.flows import Anew, Done, Flow, FlowState, Next, StageContext, Wait
 from orchestrator.flows.escalation import STAGE as ESCALATE
-from orchestrator.flows.escalation import escalated, is_for_tech_lead
-from orchestrator.flows.lessons import of_blocked
+from orchestrator.flows.escalation import escalated, is_for_tech_lead, lesson_of_blocked
 from orchestrator.flows.task_queue import TaskQueue, flow_of
 from orchestrator.services import Services
 
@@ -152,7 +151,7 @@ class StageRunner:
 
     def _hand_to_owner(self, task: Task, failure: StageFailed) -> None:
         attempts = self._services.store.evidence.attempts(task.id, run=task.run)
-        self._services.context.add_lesson(of_blocked(task, failure.reason, failure.detail, attempts), task.id)
+        self._services.context.add_lesson(lesson_of_blocked(task, failure.reason, failure.detail, attempts), task.id)
         told = failure.detail.partition("\n")[0].rstrip(":")
         kind = AlertKind.LOOP if failure.reason is FailureReason.LOOP_DETECTED else AlertKind.OWNER
         alert(kind, task.id, f"{task.title} is blocked, {failure.reason}: {told} (`approvals list`)", task=task.id)

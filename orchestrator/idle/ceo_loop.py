@@ -22,7 +22,8 @@ from orchestrator.engine.engine import Job, Steps
 from orchestrator.engine.failures import typed_failures
 from orchestrator.errors import StageFailed, StepsChanged
 from orchestrator.flows.task_queue import TaskQueue
-from orchestrator.idle.facts import FactFinder, KnownFacts
+from orchestrator.idle.fact_finder import FactFinder
+from orchestrator.idle.known_facts import KnownFacts
 from orchestrator.services import Services
 
 log = get_logger(__name__)

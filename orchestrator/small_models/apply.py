@@ -18,9 +18,9 @@ from file_system import (
     merge_definitions,
     merge_javascript,
 )
+from orchestrator.coding.method import apply_file_edits
 from orchestrator.small_models.settings import Parts
 from orchestrator.small_models.wanted_code import offered, without
-from orchestrator.workbench.apply import apply_file_edits
 from orchestrator.workbench.javascript import is_esm
 
 

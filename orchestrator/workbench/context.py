@@ -1,18 +1,27 @@
-"""What a developer is shown for one task: of the file the work is in, of the files around it, of the tests."""
+"""What a developer is shown for one task: of the file the work is in, of the files around it, of the tests.
+
+What a strong model is told of the repository before its task (conventions, the ranked map, and a test to go by) is read
+from the commit that the work stands on and never from an attempt: so it stands unchanged at the head of all of a task's
+prompts, where providers keep it in their caches.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from agents import CodeView, FileText, Requirements, Surroundings
-from file_system import is_test_path, text_of
+from file_system import FileManager, FileSystemError, RepositoryMap, conventions_of, is_test_path, text_of
 from file_system.code.outline import definition_line
 from memory import Task
 from orchestrator.services import Services
 from orchestrator.workbench.sources import read_sources
-from orchestrator.workbench.surroundings import surroundings_of
+
+_MAP_TOKENS = 2000
+_MOST_EXAMPLE = 2500
+"""Characters of a test file that show how tests are written here."""
 
 
 class Views:
@@ -42,7 +51,7 @@ class Views:
         """What a strong model is told of the repository before the task, as it was before any work on it."""
         with self._suite.exported(self._base) as (folder, _):
             code_map = self._services.repository_map(folder)
-            found = surroundings_of(folder, code_map, self._words, [requirements.target_file])
+            found = _surroundings(folder, code_map, self._words, [requirements.target_file])
         return replace(found, lessons=lessons)
 
     def signatures(self, text: str) -> list[str]:
@@ -67,3 +76,26 @@ class Views:
     @property
     def _words(self) -> str:
         return f"{self._task.title}\n{self._task.description}"
+
+
+def _surroundings(root: Path, code_map: RepositoryMap, about: str, near: Sequence[str]) -> Surroundings:
+    """The surroundings of a task that says `about` and whose work is in the files `near`, in the repository `root`."""
+    return Surroundings(
+        conventions=conventions_of(root),
+        outline=code_map.render(_MAP_TOKENS, about=about, near=near),
+        example=_example(root, code_map, near),
+    )
+
+
+def _example(root: Path, code_map: RepositoryMap, near: Sequence[str]) -> FileText | None:
+    """The beginning of the test file that uses most of what the files `near` define, else of any."""
+    users = [user for path in near for user in code_map.users_of(path)]
+    found = next((path for path in [*users, *code_map.tags] if is_test_path(path) and code_map.tags[path].uses), None)
+    if found is None:
+        return None
+    try:
+        text = FileManager(root).read_file(found)
+    except FileSystemError:  # not text
+        return None
+    cut = text if len(text) <= _MOST_EXAMPLE else f"{text[:_MOST_EXAMPLE].rpartition(chr(10))[0]}\n…"
+    return FileText(found, cut)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from file_system import FileManager
 from memory import Task
 from orchestrator.services import Services
-from orchestrator.workbench.refusal import refusal
+from orchestrator.workbench.protected import refusal
 from orchestrator.workbench.trial import Trial, evidence_without, not_passed
 from testing import TestResult
 

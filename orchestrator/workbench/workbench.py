@@ -1,36 +1,31 @@
-"""One task's hands: its worktree, its trials in the sandbox, its commits, its landing. Every method can be repeated."""
+"""One task's worktree, and its trials in the sandbox. Every method can be repeated."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+from typing import Protocol
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel
 
-from agents import FACTS, ChangeFacts, Requirements, TestCase, render_javascript_tests, render_test_file
-from file_system import FileManager, is_javascript, is_test_file, same_code, text_of
-from git_ops import LandingConflict, LandingWithdrawn, Overlay, SecretFound, UnsafeContent, VerificationFailed, Worktree
-from memory import FailureReason, Task, TaskStatus
-from monitoring import get_logger
-from orchestrator.errors import StageFailed
+from agents import Requirements, TestCase, render_javascript_tests, render_test_file
+from file_system import FileManager, is_javascript, same_code, text_of
+from git_ops import GitManager, Overlay, SecretFound, UnsafeContent, Worktree
+from memory import Task
 from orchestrator.services import Services
-from orchestrator.suite import Baseline
-from orchestrator.workbench.apply import Apply
-from orchestrator.workbench.formatting import as_project_formats
+from orchestrator.suite import Baseline, Suite
+from orchestrator.workbench.commits import Landed
 from orchestrator.workbench.javascript import draft_test, javascript_test_file, new_javascript_test
 from orchestrator.workbench.protected import protected_paths
-from orchestrator.workbench.sources import Sources, public_names, read_sources
-from orchestrator.workbench.trial import Trial, not_passed
+from orchestrator.workbench.sources import Sources, read_sources
+from orchestrator.workbench.trial import Trial
 from orchestrator.workbench.verdict import Judge, file_of
-from testing import Place, TestResult, has_tests
+from testing import Place, TestResult
 
-log = get_logger(__name__)
-
-_DIFF_CHARACTERS = 20_000
-_MOST_NAMED = 50
-"""Files, in a line of the audit trail."""
+_MOST_FORMATTED = 20
+"""Files."""
 
 
 class Opened(BaseModel):
@@ -39,15 +34,14 @@ class Opened(BaseModel):
     base: str
 
 
-class Landed(BaseModel):
-    """How a landing ended. Without `commit` it did not fit, for the reason in `problem`."""
+class Apply(Protocol):
+    """Puts one answer into the files below a folder."""
 
-    commit: str = ""
-    tree: str = ""
-    commits: list[str] = []
-    pushed: bool = False
-    push_error: str = ""
-    problem: str = ""
+    def __call__(self, root: Path, protected: list[str], *, tests: str) -> str:
+        """What is wrong with the answer, in words for its author, or nothing.
+
+        `protected`: patterns of what it may not write. `tests`: the text of the new tests.
+        """
 
 
 class Workbench:
@@ -208,7 +202,7 @@ class Workbench:
 
     def formatted(self, trial: Trial, tests_commit: str, test_ids: Sequence[str]) -> str:
         """The tree of a green trial, its changed files formatted as the project does it, if that is green, too."""
-        texts = as_project_formats(self._suite, self._git, tests_commit, trial.tree, self._task.id)
+        texts = _as_project_formats(self._suite, self._git, tests_commit, trial.tree, self._task.id)
         if not texts:
             return trial.tree
         tree = self.tree_with(tests_commit, texts, trial.tree)
@@ -261,107 +255,16 @@ class Workbench:
         with self._suite.exported(tree) as (one, _), self._suite.exported(other) as (two, _):
             return all(same_code(path, text_of(one, path), text_of(two, path)) for path in (c.path for c in changes))
 
-    # -- commits and landing ---------------------------------------------------------------------------------
-
-    def commit_tests(self, path: str, text: str, base: str) -> str:
-        """QA's commit: the new test file on `base`. `base` itself for tests that are there already and fail.
-
-        Raises `StageFailed` when those have changed since the task was made of them.
-        """
-        worktree = self._worktree
-        self._git.worktrees.reset(worktree, base)
-        if self._task.tests and self._task.source == FACTS:
-            if not has_tests(self._read(path), path, text):
-                raise StageFailed(FailureReason.CONFLICT, f"{path} has changed since its failing tests became a task")
-            return base
-        if not FileManager(worktree.path).write_file(path, text):
-            return base  # the owner committed them already
-        message = f"Test: {self._task.title}"
-        commit = self._git.commits.commit(worktree, message, self._trailers("tests"), paths=[path]).sha
-        self._note("tests committed", "qa", commit=commit, files=[path])
-        return commit
-
-    def commit_code(self, tree: str, tests_commit: str) -> str:
-        """The developer's commit: the tree that was verified, on top of QA's commit."""
-        worktree = self._worktree
-        self._git.worktrees.reset(worktree, tests_commit)
-        commit = self._git.commits.commit(worktree, self._task.title, self._trailers("code"), tree=tree).sha
-        changed = [change.path for change in self._git.commits.changed_files(tests_commit, commit)]
-        self._note("code committed", "developer", commit=commit, files=[*changed[:_MOST_NAMED]])
-        return commit
-
-    def facts(self, tests_commit: str, code_commit: str) -> ChangeFacts:
-        """What can be said of the change without asking anybody."""
-        changed = [change.path for change in self._git.commits.changed_files(tests_commit, code_commit)]
-        tests = [change.path for change in self._git.commits.changed_files(self._worktree.base_commit, tests_commit)]
-        worktree = self._worktree
-        self._git.worktrees.reset(worktree, tests_commit)
-        before = public_names(worktree.path, changed)
-        self._git.worktrees.reset(worktree, code_commit)
-        lost = before - public_names(worktree.path, changed)
-        diff = self._git.commits.diff(tests_commit, code_commit)
-        lines = [line for line in diff.splitlines() if line.startswith(("+", "-"))]
-        return ChangeFacts(
-            changed_files=changed,
-            test_files=tests,
-            changed_lines=len(lines),
-            lost_names=sorted(lost),
-            touched_existing_tests=[path for path in changed if is_test_file(path) and path not in tests],
-        )
-
-    def diff(self, tests_commit: str, code_commit: str) -> str:
-        """The developer's change as text, cut to what a reviewer can read."""
-        return self._git.commits.diff(tests_commit, code_commit, limit=_DIFF_CHARACTERS)
-
-    def land(self, code_commit: str, test_ids: Sequence[str]) -> Landed:
-        """Bring the task's commits onto the landing branch, its suite verified on the result, and push."""
-        verified = self._git.worktrees.get(self._task.id)
-        tip = self._git.branch.tip()
-
-        def passes(tree: str) -> bool:
-            held, whole = self._suite.holds(tree, self._suite.baseline(tip, self._task.id), self._task.id)
-            return held and not not_passed(test_ids, whole.passed_ids)
-
-        def wanted() -> bool:
-            task = self._services.store.tasks.get(self._task.id)
-            return (task.status, task.run) == (TaskStatus.IN_PROGRESS, self._task.run)
-
-        tree = self._git.trees.write(verified) if verified.base_commit == tip else None
-        try:
-            result = self._git.landing.land(
-                self._task.id, verify=passes, verified_tree=tree, run=self._task.run, wanted=wanted
-            )
-        except (LandingConflict, LandingWithdrawn, VerificationFailed) as problem:
-            log.info("does not fit the landing branch", problem=str(problem))
-            return Landed(problem=str(problem))
-        pushed: dict[str, JsonValue] = {"pushed": result.pushed, "to": self._git.url if result.pushed else ""}
-        self._note("landed", "tech_lead", commit=result.tip, branch=self._git.branch.name(), **pushed)
-        if result.push_error:
-            log.warning("landed but not pushed; it is tried again", problem=result.push_error)
-        return Landed(
-            commit=result.tip,
-            tree=result.tree,
-            commits=list(result.commits),
-            pushed=result.pushed,
-            push_error=result.push_error,
-        )
-
     # -- inside ----------------------------------------------------------------------------------------------
-
-    def _note(self, act: str, agent: str, **details: JsonValue) -> None:
-        """A line of the audit trail; a step that is repeated may tell an act again."""
-        self._services.store.journal.log(agent, act, self._task.id, **details)
 
     def _unsafe(self, problem: UnsafeContent) -> Trial:
         """An answer that git must not be given; a secret in it is told to the owner, by place and kind."""
         if isinstance(problem, SecretFound):
             kinds = [f"line {line}: {kind}" for line, kind in problem.findings]
-            self._note("secret kept out of a commit", "security", path=problem.path, found=[*kinds])
+            self._services.store.journal.log(
+                "security", "secret kept out of a commit", self._task.id, path=problem.path, found=[*kinds]
+            )
         return Trial.invalid(str(problem))
-
-    @property
-    def _words(self) -> str:
-        return f"{self._task.title}\n{self._task.description}"
 
     @property
     def _worktree(self) -> Worktree:
@@ -370,8 +273,23 @@ class Workbench:
     def _apply(self, apply: Apply, tests: str) -> str:
         return apply(self._worktree.path, protected_paths(self._services.settings), tests=tests)
 
-    def _trailers(self, stage: str) -> dict[str, str]:
-        return {"Stage": stage, "Run": str(self._task.run)}
-
     def _read(self, path: str) -> str:
         return text_of(self._worktree.path, path)
+
+
+def _as_project_formats(suite: Suite, git: GitManager, before: str, tree: str, label: str) -> dict[str, str]:
+    """The texts, by path, of files changed from commit `before` to `tree` that formatting would alter.
+
+    A file counts as formatted by the project when the formatter would leave it as it was before.
+    """
+    changed = [
+        change for change in git.commits.changed_files(before, tree)
+        if change.path.endswith(".py") and change.status != "deleted"
+    ][:_MOST_FORMATTED]  # fmt: skip
+    texts = suite.format(tree, [change.path for change in changed], label)
+    old = [change.path for change in changed if change.status == "modified" and change.path in texts]
+    kept = suite.format(before, old, label) if old else {}
+    return {
+        path: text for path, text in texts.items()
+        if text != suite.text_of(tree, path) and (path not in old or kept.get(path) == suite.text_of(before, path))
+    }  # fmt: skip
