@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import agents, alerts, approvals, backup, doctor, facts, model, reading, running, tasks
+from cli import backup, doctor, models, owner, reading, running, tasks
 from cli.project import Choice
 from config import DEFAULT_CONFIG
 
@@ -40,14 +40,14 @@ app.command("demo")(running.demo)
 app.command("doctor")(doctor.doctor)
 app.command("status")(reading.status)
 app.command("logs")(reading.logs)
-app.command("facts")(facts.facts)
+app.command("facts")(reading.facts)
 app.command("costs")(reading.costs)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("migrate")(backup.migrate)
 app.add_typer(tasks.commands, name="task")
-app.add_typer(approvals.commands, name="approvals")
-app.add_typer(agents.commands, name="agents")
-app.add_typer(model.commands, name="model")
-app.add_typer(alerts.commands, name="alerts")
+app.add_typer(owner.approvals_commands, name="approvals")
+app.add_typer(models.agents_commands, name="agents")
+app.add_typer(models.model_commands, name="model")
+app.add_typer(owner.alerts_commands, name="alerts")
 app.add_typer(reading.config_commands, name="config")

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli.project import EXIT_USAGE, Choice, Project, fail, load, opened, out, remember_repository
-from cli.tasks import _choice
+from cli.project import EXIT_USAGE, Choice, Project, choice_of, fail, load, opened, out, remember_repository
 from config import DEFAULT_CONFIG
 from memory import MemoryStoreError
 
@@ -24,7 +23,7 @@ def backup(
     from git_ops import GitError
     from orchestrator import OrchestratorError, make_backup
 
-    choice = _choice(ctx)
+    choice = choice_of(ctx)
     project = _chosen(choice)
     name = f"{project.paths.state.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz"
     file = (to or project.paths.data / "backups" / name).absolute()
@@ -43,7 +42,7 @@ def restore(
     from git_ops import GitError
     from orchestrator import OrchestratorError, restore_backup
 
-    project = _chosen(_choice(ctx))
+    project = _chosen(choice_of(ctx))
     if not file.is_file():
         raise fail(f"{file}: no such file", EXIT_USAGE)
     try:
@@ -67,7 +66,7 @@ def restore(
 
 def migrate(ctx: typer.Context) -> None:
     """Bring the database to what this program knows; tasks that are at work go on. Every start does it, too."""
-    with opened(_choice(ctx)) as (_, store):
+    with opened(choice_of(ctx)) as (_, store):
         out.print(store.check(), markup=False, soft_wrap=True)
 
 

@@ -15,8 +15,7 @@ import typer
 from pydantic import BaseModel
 from rich.text import Text
 
-from cli.project import EXIT_FAILED, Project, fail, load, out, print_json
-from cli.tasks import AsJson, _choice
+from cli.project import EXIT_FAILED, AsJson, Project, choice_of, fail, load, out, print_json
 from llm import NotConfigured, model_status, resolve_provider, uses_embedded_model
 from llm.lineup import Lineup
 from memory import MemoryStore, MemoryStoreError
@@ -46,7 +45,7 @@ def doctor(
 
     With --audit the trail of activity instead, line by line. Exit code 1 when something is missing or changed.
     """
-    project = load(_choice(ctx))
+    project = load(choice_of(ctx))
     if audit:
         return _audit(project, as_json=as_json)
     checks: list[Callable[[Project], Check]] = [

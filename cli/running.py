@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -14,11 +17,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.alerts import start_alerts
-from cli.demo import DEMO_HOME, prepare_demo
-from cli.model import fetch_with_progress
-from cli.project import EXIT_FAILED, EXIT_USAGE, Choice, Project, absolute, err, fail, load, out, remember_repository
-from cli.tasks import _choice
+from cli.models import fetch_with_progress
+from cli.owner import start_alerts
+from cli.project import (
+    DEMO_HOME,
+    EXIT_FAILED,
+    EXIT_USAGE,
+    Choice,
+    Project,
+    absolute,
+    choice_of,
+    demo_settings,
+    err,
+    fail,
+    load,
+    out,
+    remember_repository,
+)
 from cli.views import activity_line, task_table
 from llm import model_status
 from memory import MemoryStore, MemoryStoreError, TaskStatus
@@ -36,6 +51,7 @@ a trouble which lasts does not use up its StartLimitBurst."""
 _LAST_ALERTS = 5.0
 """Seconds that alerts get to be sent before the process ends."""
 _MOST_SHOWN = 200
+_SAMPLE = Path(__file__).resolve().parent.parent / "examples" / "sample_project"
 
 
 def run(
@@ -48,7 +64,7 @@ def run(
 
     With --until-idle the exit code is 0 when every task was completed and 1 otherwise.
     """
-    choice = Choice(_choice(ctx).config, repo or _choice(ctx).repo)
+    choice = Choice(choice_of(ctx).config, repo or choice_of(ctx).repo)
     project = load(choice, {"project": {"goal": goal}} if goal is not None else None)
     if not project.settings.git.repository_url:
         raise fail("no repository is set; give --repo PATH_OR_URL or set git.repository_url in config.yaml", EXIT_USAGE)
@@ -66,10 +82,38 @@ def demo(
     The exit code is 0 when anything landed: what a small model does not manage belongs to what the demo shows.
     """
     overrides = prepare_demo(DEMO_HOME, fresh=fresh, items=items)
-    project = load(Choice(_choice(ctx).config), overrides)
+    project = load(Choice(choice_of(ctx).config), overrides)
     err.print(f"The sample repository is {project.settings.git.repository_url}; its BACKLOG.md has {items} items.",
               markup=False, soft_wrap=True)  # fmt: skip
     work(project, until_idle=True, for_people=True, seconds=minutes * 60, all_must_land=False)
+
+
+def prepare_demo(home: Path, *, fresh: bool, items: int) -> dict[str, dict[str, object]]:
+    """Make the repository unless an unfinished demo is there; return the demo's settings."""
+    home = home.resolve()
+    repository = home / "sample_project"
+    done = home / "done"
+    if fresh or done.exists():
+        shutil.rmtree(home, ignore_errors=True)
+    if not (repository / ".git").is_dir():
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.copytree(_SAMPLE, repository, ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache"))
+        _keep_items(repository / "BACKLOG.md", items)
+        for command in (
+            ["init", "-q", "-b", "main"],
+            ["add", "-A"],
+            ["-c", "user.name=Owner", "-c", "user.email=owner@localhost", "commit", "-q", "-m", "The sample project"],
+        ):
+            subprocess.run(["git", "-C", str(repository), *command], check=True)
+    return demo_settings(home)
+
+
+def _keep_items(backlog: Path, count: int) -> None:
+    """Leave the first `count` items in the backlog file."""
+    text = backlog.read_text(encoding="utf-8")
+    starts = [match.start() for match in re.finditer(r"(?m)^## ", text)]
+    if count < len(starts):
+        backlog.write_text(text[: starts[count]], encoding="utf-8")
 
 
 def work(

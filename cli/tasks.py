@@ -13,7 +13,7 @@ import typer
 from rich.syntax import Syntax
 from rich.text import Text
 
-from cli.project import EXIT_USAGE, Choice, Project, err, fail, opened, out, print_json
+from cli.project import EXIT_USAGE, AsJson, Project, choice_of, err, fail, opened, out, print_json
 from cli.views import activity_line, task_details, task_table
 from file_system import SyntaxProblem, check_syntax, is_javascript
 from memory import MOST_TESTS, OWNER, RETRIABLE, MemoryStore, Priority, Task, TaskStatus, moment_of, new_task_id
@@ -22,7 +22,6 @@ commands = typer.Typer(help="Give the team work, look at it, stop it, try it aga
 
 TaskId = Annotated[str, typer.Argument(help="Id of the task, or the beginning of it.")]
 _TEST_NAME = re.compile(r"test_\w+\.py|\w+_test\.py|.+[._-](?:test|spec)\.[cm]?[jt]sx?")
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
 class PriorityName(StrEnum):
@@ -56,7 +55,7 @@ def add(
     if not title.strip():
         raise fail("the title is empty; say in a few words what is to be done", EXIT_USAGE)
     text = _read(file, description) if file is not None else sys.stdin.read() if description == "-" else description
-    with opened(_choice(ctx)) as (project, store):
+    with opened(choice_of(ctx)) as (project, store):
         tests_file, tests_text = _given_tests(tests, project) if tests else ("", "")
         task = Task(
             id=new_task_id(),
@@ -87,7 +86,7 @@ def list_tasks(
     as_json: AsJson = False,
 ) -> None:
     """The tasks, newest first."""
-    with opened(_choice(ctx)) as (_, store):
+    with opened(choice_of(ctx)) as (_, store):
         tasks = store.tasks.select(status or None, limit=limit)
         if as_json:
             print_json(tasks)
@@ -100,7 +99,7 @@ def list_tasks(
 @commands.command("show")
 def show(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
     """Everything about one task: attempts, verdicts, commits, why it failed."""
-    with opened(_choice(ctx)) as (_, store):
+    with opened(choice_of(ctx)) as (_, store):
         task = store.tasks.find(task_id)
         if as_json:
             details = task.model_dump(mode="json")
@@ -116,7 +115,7 @@ def show(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
 @commands.command("logs")
 def task_logs(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
     """What happened to one task, in order."""
-    with opened(_choice(ctx)) as (_, store):
+    with opened(choice_of(ctx)) as (_, store):
         activities = store.journal.activity(task_id=store.tasks.find(task_id).id, limit=1000)
     if as_json:
         print_json(activities)
@@ -129,7 +128,7 @@ def diff(ctx: typer.Context, task_id: TaskId) -> None:
     """The change a task made: its landed commits, or its branch while it is at work."""
     from orchestrator.services import make_git  # git is not needed by the other commands
 
-    with opened(_choice(ctx)) as (project, store):
+    with opened(choice_of(ctx)) as (project, store):
         task = store.tasks.find(task_id)
         text = make_git(project.settings, project.paths).landing.task_diff(task.id)
     if not text:
@@ -143,31 +142,31 @@ def diff(ctx: typer.Context, task_id: TaskId) -> None:
 @commands.command("cancel")
 def cancel(ctx: typer.Context, task_id: TaskId) -> None:
     """Stop a task; what it has landed stays."""
-    with opened(_choice(ctx)) as (_, store):
+    with opened(choice_of(ctx)) as (_, store):
         task = store.tasks.find(task_id)
         if task.status in (TaskStatus.COMPLETED, TaskStatus.CANCELLED, TaskStatus.FAILED):
             raise fail(f"{task.id} is {task.status} already")
-        _tell(store, "cancel", task)
+        tell_daemon(store, "cancel", task)
 
 
 @commands.command("retry")
 def retry(ctx: typer.Context, task_id: TaskId) -> None:
     """Try a failed, blocked or cancelled task again from the start."""
-    with opened(_choice(ctx)) as (_, store):
+    with opened(choice_of(ctx)) as (_, store):
         task = store.tasks.find(task_id)
         if task.status not in RETRIABLE:
             raise fail(f"{task.id} is {task.status}; only failed, blocked and cancelled tasks can be retried")
-        _tell(store, "retry", task)
+        tell_daemon(store, "retry", task)
 
 
 @commands.command("approve")
 def approve(ctx: typer.Context, task_id: TaskId) -> None:
     """Let a waiting task go on (testing.auto_run or git.auto_commit is false)."""
-    with opened(_choice(ctx)) as (_, store):
+    with opened(choice_of(ctx)) as (_, store):
         task = store.tasks.find(task_id)
         if task.status is not TaskStatus.WAITING_APPROVAL:
             raise fail(f"{task.id} is {task.status}; it does not wait for approval")
-        _tell(store, "approve", task, moment_of(task))
+        tell_daemon(store, "approve", task, moment_of(task))
 
 
 def _given_tests(file: Path, project: Project) -> tuple[str, str]:
@@ -206,12 +205,7 @@ def _text_of(file: Path) -> str:
         raise fail(f"{file} is not text in UTF-8 that can be read: {problem}", EXIT_USAGE) from None
 
 
-def _tell(store: MemoryStore, command: str, task: Task, *more: str) -> None:
+def tell_daemon(store: MemoryStore, command: str, task: Task, *more: str) -> None:
+    """Leave a command for the daemon."""
     store.commands.send(command, " ".join([task.id, *more]))
     err.print(f"{command} {task.id}: the daemon does it within a second, or when it is started next", markup=False)
-
-
-def _choice(ctx: typer.Context) -> Choice:
-    choice = ctx.obj
-    assert isinstance(choice, Choice)
-    return choice

@@ -1,13 +1,15 @@
-"""All services of one project, wired from its settings: the only place that knows how they are made."""
+"""All services of one project and its team, wired from its settings: the only place that knows how they are made."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+from agents import ROLES, BaseAgent, CEOAgent, DeveloperAgent, ProductAgent, QAAgent, TechLeadAgent
 from config import ProjectPaths, Settings
 from deployment import DeploymentManager
 from file_system import CodeMap, FileManager, RepositoryMap
@@ -18,7 +20,6 @@ from monitoring import AlertKind, alert, get_logger
 from orchestrator.engine.failures import Outage, outlast
 from orchestrator.engine.project_lock import claim
 from orchestrator.suite import Suite
-from orchestrator.team import Team
 from testing import EnvironmentManager, Sandbox, SandboxLimits, TestRunner
 
 log = get_logger(__name__)
@@ -27,6 +28,34 @@ _MIB = 1024 * 1024
 _OVERVIEW_CHARACTERS = 6000
 _OVERVIEW_TOKENS = 2000
 _LESSON_TOKENS = 500
+
+_Agent = TypeVar("_Agent", bound=BaseAgent)
+
+
+class Team:
+    """Who works here: one agent for each registered role. Those that flows call by their own methods have a field."""
+
+    def __init__(self, llm: LLMClient) -> None:
+        self._members = {name: agent(llm) for name, agent in ROLES.items()}
+        self.ceo = self._member(CEOAgent)
+        self.product = self._member(ProductAgent)
+        self.qa = self._member(QAAgent)
+        self.developer = self._member(DeveloperAgent)
+        self.tech_lead = self._member(TechLeadAgent)
+
+    def __iter__(self) -> Iterator[BaseAgent]:
+        yield from self._members.values()
+
+    def by_name(self, name: str) -> BaseAgent:
+        """The agent of that name. Raises `KeyError` with the names there are."""
+        if name not in self._members:
+            raise KeyError(f"no agent {name!r}; there are: {', '.join(self._members)}")
+        return self._members[name]
+
+    def _member(self, kind: type[_Agent]) -> _Agent:
+        member = self._members[kind.name]
+        assert isinstance(member, kind)
+        return member
 
 
 @dataclass(frozen=True)

@@ -108,10 +108,6 @@ class TaskOrchestrator:
         self._services.llm.stop_waiting()
         return self._engine.stop(self._services.settings.orchestrator.shutdown_grace)
 
-    def close(self) -> None:
-        """For tests in one process: also end the engine's threads."""
-        self._engine.close()
-
     # -- one round -------------------------------------------------------------------------------------------
 
     def _round(self, woken: bool) -> bool:

@@ -169,11 +169,6 @@ class Engine:
         """Hand a job to the handler of its kind."""
         self._handlers[job.kind](_DurableSteps(job, self._gate, self._waiting))
 
-    def close(self) -> None:
-        """For tests, which start several engines in one process."""
-        self._stopping.set()
-        DBOS.destroy(workflow_completion_timeout_sec=5)
-
 
 def forget_jobs(url: str, prefixes: Sequence[str]) -> int:
     """Delete all jobs whose id begins with one of `prefixes`, ended or not, from a store nobody works on."""

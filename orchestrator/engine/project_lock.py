@@ -11,7 +11,8 @@ from sqlalchemy import make_url
 
 from orchestrator.errors import DaemonRunning
 
-_PROJECT = "engine.db"
+LOCK = "engine.db.lock"
+"""The name of the lock file in a project's folder of state; it holds the pid of the daemon."""
 
 
 def _private(path: str, flags: int) -> int:
@@ -25,13 +26,26 @@ def claim(state: Path, engine_url: str) -> ExitStack:
     To be done before anything of a crashed daemon is cleared away. Raises `DaemonRunning`.
     """
     url = make_url(engine_url)
-    places = [state / _PROJECT]
+    places = [state / LOCK.removesuffix(".lock")]
     if url.get_backend_name() == "sqlite":
         places.append(Path(str(url.database)))
     with ExitStack() as held:
         for place in dict.fromkeys(place.resolve() for place in places):
             _take(place, held)
         return held.pop_all()
+
+
+def daemon_pid(state: Path) -> int | None:
+    """Pid of the daemon that holds the lock of the project whose state is in that folder, or None."""
+    try:
+        with (state / LOCK).open("r", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(file.read().strip() or 0) or None
+    except FileNotFoundError:
+        return None
+    return None
 
 
 def _take(place: Path, held: ExitStack) -> None:

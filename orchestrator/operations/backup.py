@@ -34,7 +34,7 @@ from memory import (
 )
 from monitoring import get_logger, redact
 from orchestrator.engine.engine import forget_jobs
-from orchestrator.engine.project_lock import claim
+from orchestrator.engine.project_lock import LOCK, claim
 from orchestrator.errors import BackupUnusable
 from orchestrator.flows import FlowState
 from orchestrator.services import make_git
@@ -220,7 +220,7 @@ def _move_aside(paths: ProjectPaths, ours: Path) -> list[Path]:
     aside = paths.state / mark
     moved = []
     for entry in list(paths.state.iterdir()):
-        if entry != ours and entry.name != "engine.db.lock" and not entry.name.startswith("before-restore-"):
+        if entry != ours and entry.name != LOCK and not entry.name.startswith("before-restore-"):
             aside.mkdir(exist_ok=True, mode=0o700)
             entry.rename(aside / entry.name)
     if aside.is_dir():

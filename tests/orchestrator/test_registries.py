@@ -23,7 +23,7 @@ from orchestrator.workbench.tools import ACTIONS, LookingTool
 from orchestrator.workbench.trial import Trial
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import ADD_TASK, CALC, House, asked, git, team
-from tests.orchestrator.in_process import services_of
+from tests.orchestrator.in_process import end_engine, services_of
 from tests.support import Answer as Said
 from tests.support import Reply, Request
 
@@ -38,7 +38,7 @@ def work_off(house: House, task: Task) -> Task:
             assert orchestrator.run()
         finally:
             orchestrator.stop()
-            orchestrator.close()
+            end_engine()
         return services.store.tasks.get(task.id)
 
 
