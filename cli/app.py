@@ -1,4 +1,4 @@
-"""All commands, and the options that stand before them."""
+"""All commands, and the options before them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ app = typer.Typer(
 def main(
     ctx: typer.Context,
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", help=f"Configuration file [{DEFAULT_CONFIG}].")
+        Path | None, typer.Option("--config", "-c", help=f"The configuration file (default: {DEFAULT_CONFIG}).")
     ] = None,
     repo: Annotated[
-        str | None, typer.Option("--repo", "-r", help="Repository to look at, when it is not the configured one.")
+        str | None, typer.Option("--repo", "-r", help="The repository to work on, instead of the configured one.")
     ] = None,
 ) -> None:
-    """Without a command the daemon is started."""
+    """Without a command, start the daemon."""
     ctx.obj = Choice(config, repo)
     if ctx.invoked_subcommand is None:
         running.run(ctx)

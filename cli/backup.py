@@ -1,4 +1,4 @@
-"""`backup`, `restore` and `migrate`: keeping what the team knows, and bringing it along."""
+"""`backup`, `restore` and `migrate`: keeping a project's state, and bringing it to a new version."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from memory import MemoryStoreError
 def backup(
     ctx: typer.Context,
     to: Annotated[
-        Path | None, typer.Option("--to", help="The file to write [data/backups/PROJECT-TIME.tar.gz].")
+        Path | None, typer.Option("--to", help="The file to write (default: data/backups/PROJECT-TIME.tar.gz).")
     ] = None,
 ) -> None:
-    """Write databases, git refs and config.yaml (without secrets) into one file. The daemon may be at work."""
+    """Write the databases, git refs and config.yaml (without secrets) to one file. The daemon may keep running."""
     from git_ops import GitError
     from orchestrator import OrchestratorError, make_backup
 
@@ -38,7 +38,7 @@ def backup(
 def restore(
     ctx: typer.Context, file: Annotated[Path, typer.Argument(help="A file that `backup` wrote.", metavar="FILE")]
 ) -> None:
-    """Put a project back to a backup; the daemon must be stopped. What is there now is moved aside, not deleted."""
+    """Restore a project from a backup. Stop the daemon first. The present state is moved aside, not deleted."""
     from git_ops import GitError
     from orchestrator import OrchestratorError, restore_backup
 
@@ -55,9 +55,9 @@ def restore(
     if done.landed:
         lines.append(f"Landed since then, and completed:  {', '.join(done.landed)}")
     if done.begun_anew:
-        lines.append(f"Begin anew, with the answers they had:  {', '.join(done.begun_anew)}")
+        lines.append(f"Start again, with the answers they had:  {', '.join(done.begun_anew)}")
     if done.problem:
-        lines.append(f"Your repository could not be looked at:  {done.problem}")
+        lines.append(f"Your repository could not be reached:  {done.problem}")
     lines.append(f"The config.yaml of the backup:  {project.paths.state / 'config-of-backup.yaml'}")
     lines.append("Next:  python main.py doctor, then start the daemon.")
     for line in lines:
@@ -65,7 +65,7 @@ def restore(
 
 
 def migrate(ctx: typer.Context) -> None:
-    """Bring the database to what this program knows; tasks that are at work go on. Every start does it, too."""
+    """Migrate the database to this version of the program; tasks in progress continue. Every start does this too."""
     with opened(choice_of(ctx)) as (_, store):
         out.print(store.check(), markup=False, soft_wrap=True)
 

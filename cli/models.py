@@ -38,12 +38,12 @@ class AgentModel(BaseModel):
     source: str
     """known | probed | guessed"""
     by_owner: list[str]
-    """The abilities that the configuration tells."""
+    """The abilities that the configuration sets."""
 
 
 @agents_commands.command("list")
 def list_agents(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Each agent's model, what it is taken to be able to do, and how that is known. Asks no model."""
+    """List each agent's model, its abilities, and how they are known. No model is called."""
     with opened(choice_of(ctx)) as (project, store):
         rows = _rows(project, store)
     if as_json:
@@ -51,7 +51,7 @@ def list_agents(ctx: typer.Context, as_json: AsJson = False) -> None:
     else:
         out.print(_table(rows))
         if any(row.source == "guessed" for row in rows) and project.settings.llm.profile == "auto":
-            out.print("A model that is guessed is tried out when it is first needed, by four small calls.", style="dim")
+            out.print("Guessed abilities are tested with four small calls when the model is first needed.", style="dim")
 
 
 def _rows(project: Project, store: MemoryStore) -> list[AgentModel]:
@@ -89,7 +89,7 @@ def _table(rows: list[AgentModel]) -> Table:
         table.add_column(heading, overflow="fold")
     for row in rows:
         able = [name.replace("_", " ") for name, value in row.abilities.items() if value is True]
-        told = f"; told by you: {', '.join(row.by_owner)}" if row.by_owner else ""
+        told = f"; set by you: {', '.join(row.by_owner)}" if row.by_owner else ""
         table.add_row(
             f"{row.agent}{' (then)' if row.escalation else ''}",
             escape(row.model),
@@ -105,7 +105,7 @@ def fetch(
     ctx: typer.Context,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
-    """Download the embedded model (1.1 GB) once, resuming what was begun, and verify its digest."""
+    """Download the embedded model (1.1 GB) once and verify its digest. An interrupted download is resumed."""
     load(choice_of(ctx))
     fetch_with_progress(quiet=quiet)
     status = model_status()
@@ -114,7 +114,7 @@ def fetch(
 
 @model_commands.command("status")
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Is the embedded model there, and which server would run it."""
+    """Show whether the embedded model is there, and which server would run it."""
     project = load(choice_of(ctx))
     found = model_status(project.settings.llm.local_model_path)
     if as_json:
@@ -127,7 +127,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 
 def fetch_with_progress(*, quiet: bool = False) -> None:
-    """Fetch the model with a bar on the terminal; one line and exit code 1 when it cannot be had."""
+    """Download the model with a progress bar; one line and exit code 1 if that fails."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -18,9 +18,9 @@ from monitoring import AlertSender, get_logger, open_channels, receive_alerts
 log = get_logger(__name__)
 
 approvals_commands = typer.Typer(
-    help="What waits for your word: work at a gate, and tasks that are blocked.", no_args_is_help=True
+    help="What waits for your decision: tasks at a gate, and blocked tasks.", no_args_is_help=True
 )
-alerts_commands = typer.Typer(help="Who is told when the owner is needed.", no_args_is_help=True)
+alerts_commands = typer.Typer(help="How you are alerted when you are needed.", no_args_is_help=True)
 
 _MOST = 200
 _EVIDENCE_LINES, _LINE = 3, 160
@@ -28,13 +28,13 @@ _GATES = {"run": "before anything of the repository is run", "land": "before the
 
 
 class Approval(BaseModel):
-    """One task that is the owner's turn."""
+    """One task that waits for the owner."""
 
     id: str
     title: str
     kind: Literal["gate", "blocked"]
     reason: str
-    """Why it waits: the gate (run, land), or the typed reason of being blocked."""
+    """Why it waits: the gate (run, land), or the typed reason for being blocked."""
     detail: str
     evidence: list[str]
     """First lines of how it failed last."""
@@ -45,7 +45,7 @@ class Approval(BaseModel):
 
 @approvals_commands.command("list")
 def list_approvals(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Tasks that wait at a gate, and blocked ones, the newest first."""
+    """List the tasks that wait at a gate and the blocked ones, newest first."""
     with opened(choice_of(ctx)) as (_, store):
         waiting = store.tasks.select([TaskStatus.WAITING_APPROVAL, TaskStatus.BLOCKED], limit=_MOST)
         rows = [_approval(store, task) for task in waiting]
@@ -61,11 +61,9 @@ def list_approvals(ctx: typer.Context, as_json: AsJson = False) -> None:
 def approve(
     ctx: typer.Context,
     task_id: TaskId,
-    note: Annotated[
-        str, typer.Option("--note", "-n", help="Words of yours that are added to a blocked task's description.")
-    ] = "",
+    note: Annotated[str, typer.Option("--note", "-n", help="Text to add to a blocked task's description.")] = "",
 ) -> None:
-    """Let a waiting task go on; try a blocked one again, with a note of yours if you like."""
+    """Let a waiting task go on, or retry a blocked one, with a note if you like."""
     with opened(choice_of(ctx)) as (_, store):
         task = _waiting(store, task_id)
         if task.status is TaskStatus.WAITING_APPROVAL:
@@ -80,7 +78,7 @@ def approve(
 
 @approvals_commands.command("reject")
 def reject(ctx: typer.Context, task_id: TaskId) -> None:
-    """Cancel a task that waits or is blocked; what it has landed stays."""
+    """Cancel a task that waits or is blocked. What has landed stays."""
     with opened(choice_of(ctx)) as (_, store):
         tell_daemon(store, "cancel", _waiting(store, task_id))
 
@@ -128,11 +126,11 @@ class Tried(BaseModel):
 
 @alerts_commands.command("test")
 def test(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Send one message to each of `monitoring.alerts.urls` and tell what happened. Exit code 1 when one failed."""
+    """Send a test message to each of `monitoring.alerts.urls`. The exit code is 1 if one could not be sent."""
     project = load(choice_of(ctx))
     channels, problems = open_channels(project.settings.monitoring.alerts.urls)
     if not channels and not problems:
-        raise fail("no address is set; put one into monitoring.alerts.urls (https://appriseit.com)", EXIT_USAGE)
+        raise fail("no address is set; add one to monitoring.alerts.urls (see https://appriseit.com)", EXIT_USAGE)
     tried = [
         Tried(service=channel.name, problem=channel.send(_whose(project), "a test; no action is needed"))
         for channel in channels
@@ -149,7 +147,7 @@ def test(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 
 def start_alerts(project: Project) -> AlertSender | None:
-    """From now on alerts are sent to whom the configuration names; None when it names nobody."""
+    """Send alerts to the configured addresses from now on; None if there are none."""
     settings = project.settings.monitoring.alerts
     channels, problems = open_channels(settings.urls)
     for problem in problems:

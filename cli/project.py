@@ -33,7 +33,7 @@ _FILE_WIDTH = 120
 
 
 class _Terminal(Console):
-    """A console on which titles, test output and whatever else others wrote cannot steer the terminal."""
+    """A console on which text written by others, such as titles and test output, cannot control the terminal."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         for segment in super().render(renderable, options):
@@ -52,7 +52,7 @@ out, err = _console(stderr=False), _console(stderr=True)
 
 @dataclass
 class Choice:
-    """What was given on the command line before the command."""
+    """The options that were given before the command."""
 
     config: Path | None = None
     repo: str | None = None
@@ -73,7 +73,7 @@ class Project:
 
 
 def choice_of(ctx: typer.Context) -> Choice:
-    """What was given before the command."""
+    """The options that were given before the command."""
     choice = ctx.obj
     assert isinstance(choice, Choice)
     return choice
@@ -146,7 +146,7 @@ def remember_repository(project: Project) -> None:
 
 @contextmanager
 def opened(choice: Choice) -> Iterator[tuple[Project, MemoryStore]]:
-    """The project and its database for one command; what goes wrong with it ends the command with one line."""
+    """The project and its database for one command. Database errors end the command with one line."""
     project = load(choice)
     if not project.settings.git.repository_url:
         raise fail("no repository is set; give --repo PATH_OR_URL or set git.repository_url in config.yaml", EXIT_USAGE)

@@ -38,7 +38,7 @@ class UsageKeyName(StrEnum):
 
 
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Is the daemon running, what is it doing, how much is done, what comes next."""
+    """Show whether the daemon runs, what it is doing, how much is done and what comes next."""
     from orchestrator import TaskQueue, daemon_pid  # most of the start-up time; few commands need it
 
     with opened(choice_of(ctx)) as (project, store):
@@ -79,13 +79,15 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 def logs(
     ctx: typer.Context,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as things happen; Ctrl-C ends.")] = False,
-    limit: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of the latest.")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Keep printing as things happen; Ctrl-C ends.")
+    ] = False,
+    limit: Annotated[int, typer.Option("--lines", "-n", min=1, help="Number of latest lines.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
-    """What the team did, latest last."""
+    """Show what the team did, the latest last."""
     ended = threading.Event()
-    if follow:  # an interrupt raised inside of the database's callbacks would be lost
+    if follow:  # an interrupt raised inside the database's callbacks would be lost
         signal.signal(signal.SIGINT, lambda *_: ended.set())
     with opened(choice_of(ctx)) as (_, store):
         latest = store.journal.latest(limit)
@@ -102,14 +104,16 @@ def logs(
 def facts(
     ctx: typer.Context,
     kind: Annotated[
-        list[FactKind] | None, typer.Option("--kind", "-k", help="Only these; otherwise as project.tasks_from says.")
+        list[FactKind] | None,
+        typer.Option("--kind", "-k", help="Only facts of this kind; may be repeated (default: project.tasks_from)."),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many to show.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Number of facts to show.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Failing tests, TODOs, untested functions, lint, types, docstrings: what the CEO would choose from.
+    """List what could become work: failing tests, TODOs, untested functions, lint, types, docstrings.
 
-    Runs the suite and the project's own checkers in the sandbox, where the daemon has not done so already.
+    The CEO chooses from these. The suite and the project's own checkers are run in the sandbox, unless the daemon
+    has their results already.
     """
     from git_ops import GitError  # most of the start-up time; few commands need them
     from orchestrator import OrchestratorError
@@ -119,7 +123,7 @@ def facts(
         configure_logging(project.settings.monitoring, project.paths.logs, stdout=False)
         wanted = kind or [FactKind(name) for name in project.settings.project.tasks_from if name != "backlog"]
         if not as_json:
-            err.print("Looking; the first time this may take minutes.", style="dim")
+            err.print("Looking for facts; the first time this may take minutes.", style="dim")
         try:
             report = report_facts(project.settings, project.paths, store, wanted)
         except (GitError, OrchestratorError, OSError) as problem:
@@ -148,10 +152,10 @@ def facts(
 
 def costs(
     ctx: typer.Context,
-    by: Annotated[UsageKeyName, typer.Option("--by", help="What to sum up by.")] = UsageKeyName.MODEL,
+    by: Annotated[UsageKeyName, typer.Option("--by", help="What to group by.")] = UsageKeyName.MODEL,
     as_json: AsJson = False,
 ) -> None:
-    """Model calls, tokens and money; by limit: what is used of the budget, and what calls under way may take."""
+    """Show model calls, tokens and money; with --by limit, how much of each budget limit is used and reserved."""
     with opened(choice_of(ctx)) as (project, store):
         if by is UsageKeyName.LIMIT:
             _limits(project, store, as_json=as_json)
@@ -162,36 +166,36 @@ def costs(
     elif rows:
         out.print(usage_table(rows, by.value))
     else:
-        out.print("No model has been asked yet.")
+        out.print("No model has been called yet.")
 
 
 def _limits(project: Project, store: MemoryStore, *, as_json: bool) -> None:
     states = store.budgets.limit_states(project.settings.budget, agents=agent_names())
-    # Nine agents that did nothing are no news.
+    # Agents that did nothing are left out.
     states = [state for state in states if state.scope != "agent_day" or state.share > 0]
     if as_json:
         print_json(states)
     elif states:
         out.print(limit_table(states))
     else:
-        out.print("No limit is set, or nothing was used of any; see the section budget of config.yaml.")
+        out.print("No limit is set, or nothing has been used yet; see the section budget in config.yaml.")
 
 
 @config_commands.command("check")
 def check(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Read the configuration as the daemon would; exit code 2 and the place of each problem when it is wrong."""
+    """Read the configuration as the daemon would. The exit code is 2 if it is wrong; each problem is shown."""
     project = load(choice_of(ctx))
     if as_json:
         print_json(project.settings.model_dump(mode="json"))
     else:
-        out.print("The configuration is right.")
+        out.print("The configuration is valid.")
 
 
 @config_commands.command("schema")
 def schema(
-    file: Annotated[Path | None, typer.Option("--file", help="Write it there instead of stdout.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="Write it to this file instead of stdout.")] = None,
 ) -> None:
-    """The JSON schema by which editors check config.yaml."""
+    """Write the JSON schema that editors use to check config.yaml."""
     text = json.dumps(json_schema(registered_keys()), indent=2) + "\n"
     if file:
         file.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""`task …`: give the team work, look at it, stop it, try it again. Works while the daemon runs."""
+"""`task …`: give the team work, look at it, stop it, retry it. Works while the daemon runs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from cli.views import activity_line, task_details, task_table
 from file_system import SyntaxProblem, check_syntax, is_javascript
 from memory import MOST_TESTS, OWNER, RETRIABLE, MemoryStore, Priority, Task, TaskStatus, moment_of, new_task_id
 
-commands = typer.Typer(help="Give the team work, look at it, stop it, try it again.", no_args_is_help=True)
+commands = typer.Typer(help="Give the team work, look at it, stop it, retry it.", no_args_is_help=True)
 
-TaskId = Annotated[str, typer.Argument(help="Id of the task, or the beginning of it.")]
+TaskId = Annotated[str, typer.Argument(help="Id of the task, or its beginning.")]
 _TEST_NAME = re.compile(r"test_\w+\.py|\w+_test\.py|.+[._-](?:test|spec)\.[cm]?[jt]sx?")
 
 
@@ -33,27 +33,32 @@ class PriorityName(StrEnum):
 @commands.command("add")
 def add(
     ctx: typer.Context,
-    title: Annotated[str, typer.Argument(help="What is to be done, in a few words.")],
+    title: Annotated[str, typer.Argument(help="What to do, in a few words.")],
     description: Annotated[
         str, typer.Option("--description", "-d", help="The whole task; - reads it from stdin.")
     ] = "",
     file: Annotated[Path | None, typer.Option("--file", "-f", help="Read the description from a file.")] = None,
     tests: Annotated[
-        Path | None, typer.Option("--tests", help="A test file that must pass; used as it is, QA writes none.")
+        Path | None,
+        typer.Option("--tests", help="A test file that must pass. It is used as it is; QA writes no tests."),
     ] = None,
-    priority: Annotated[PriorityName, typer.Option("--priority", "-p")] = PriorityName.MEDIUM,
+    priority: Annotated[PriorityName, typer.Option("--priority", "-p", help="How urgent it is.")] = PriorityName.MEDIUM,
     type: Annotated[
         str, typer.Option("--type", "-t", help="The flow, such as code, or analysis for a report.")
     ] = "code",
-    deadline: Annotated[datetime | None, typer.Option(help="UTC; moves the task forward as it comes nearer.")] = None,
-    depends_on: Annotated[list[str] | None, typer.Option(help="Id of a task that must be completed first.")] = None,
+    deadline: Annotated[
+        datetime | None, typer.Option(help="In UTC; as it comes nearer, the task moves forward.")
+    ] = None,
+    depends_on: Annotated[
+        list[str] | None, typer.Option(help="Id of a task that must be completed first; may be repeated.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a task. State examples such as "`f(2)` returns `4`": they become its tests. Or give a test file."""
+    """Add a task. Examples in it, such as "`f(2)` returns `4`", become its tests. Or give a test file."""
     from orchestrator import TaskQueue, UnknownFlow  # most of the start-up time; few commands need them
 
     if not title.strip():
-        raise fail("the title is empty; say in a few words what is to be done", EXIT_USAGE)
+        raise fail("the title is empty; say in a few words what to do", EXIT_USAGE)
     text = _read(file, description) if file is not None else sys.stdin.read() if description == "-" else description
     with opened(choice_of(ctx)) as (project, store):
         tests_file, tests_text = _given_tests(tests, project) if tests else ("", "")
@@ -81,11 +86,13 @@ def add(
 @commands.command("list")
 def list_tasks(
     ctx: typer.Context,
-    status: Annotated[list[TaskStatus] | None, typer.Option("--status", "-s", help="Only these.")] = None,
-    limit: Annotated[int, typer.Option(min=1)] = 50,
+    status: Annotated[
+        list[TaskStatus] | None, typer.Option("--status", "-s", help="Only tasks with this status; may be repeated.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Number of tasks to show.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """The tasks, newest first."""
+    """List the tasks, newest first."""
     with opened(choice_of(ctx)) as (_, store):
         tasks = store.tasks.select(status or None, limit=limit)
         if as_json:
@@ -98,7 +105,7 @@ def list_tasks(
 
 @commands.command("show")
 def show(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
-    """Everything about one task: attempts, verdicts, commits, why it failed."""
+    """Show everything about one task: attempts, verdicts, commits, why it failed."""
     with opened(choice_of(ctx)) as (_, store):
         task = store.tasks.find(task_id)
         if as_json:
@@ -114,7 +121,7 @@ def show(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
 
 @commands.command("logs")
 def task_logs(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
-    """What happened to one task, in order."""
+    """Show what happened to one task, in order."""
     with opened(choice_of(ctx)) as (_, store):
         activities = store.journal.activity(task_id=store.tasks.find(task_id).id, limit=1000)
     if as_json:
@@ -125,7 +132,7 @@ def task_logs(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> N
 
 @commands.command("diff")
 def diff(ctx: typer.Context, task_id: TaskId) -> None:
-    """The change a task made: its landed commits, or its branch while it is at work."""
+    """Show the change a task made: its landed commits, or its branch while it is in progress."""
     from orchestrator.services import make_git  # git is not needed by the other commands
 
     with opened(choice_of(ctx)) as (project, store):
@@ -141,7 +148,7 @@ def diff(ctx: typer.Context, task_id: TaskId) -> None:
 
 @commands.command("cancel")
 def cancel(ctx: typer.Context, task_id: TaskId) -> None:
-    """Stop a task; what it has landed stays."""
+    """Stop a task. What has landed stays."""
     with opened(choice_of(ctx)) as (_, store):
         task = store.tasks.find(task_id)
         if task.status in (TaskStatus.COMPLETED, TaskStatus.CANCELLED, TaskStatus.FAILED):
@@ -151,7 +158,7 @@ def cancel(ctx: typer.Context, task_id: TaskId) -> None:
 
 @commands.command("retry")
 def retry(ctx: typer.Context, task_id: TaskId) -> None:
-    """Try a failed, blocked or cancelled task again from the start."""
+    """Start a failed, blocked or cancelled task again from the beginning."""
     with opened(choice_of(ctx)) as (_, store):
         task = store.tasks.find(task_id)
         if task.status not in RETRIABLE:
@@ -161,7 +168,7 @@ def retry(ctx: typer.Context, task_id: TaskId) -> None:
 
 @commands.command("approve")
 def approve(ctx: typer.Context, task_id: TaskId) -> None:
-    """Let a waiting task go on (testing.auto_run or git.auto_commit is false)."""
+    """Let a task that waits at a gate go on (testing.auto_run or git.auto_commit is false)."""
     with opened(choice_of(ctx)) as (_, store):
         task = store.tasks.find(task_id)
         if task.status is not TaskStatus.WAITING_APPROVAL:
@@ -206,6 +213,6 @@ def _text_of(file: Path) -> str:
 
 
 def tell_daemon(store: MemoryStore, command: str, task: Task, *more: str) -> None:
-    """Leave a command for the daemon."""
+    """Leave a command for the daemon to apply."""
     store.commands.send(command, " ".join([task.id, *more]))
-    err.print(f"{command} {task.id}: the daemon does it within a second, or when it is started next", markup=False)
+    err.print(f"{command} {task.id}: the daemon does this within a second, or at its next start", markup=False)

@@ -1,9 +1,9 @@
 """From red to green: attempts at the code, each tested in the sandbox, until the new tests and the whole suite pass.
 
-The developer's method decides which attempts there are and whether a green one may land. An answer that was seen before
-is not tested again; a strategy that goes on from the last attempt has no further one in that approach when it gives
-such an answer again, or fails in the same way with code that says the same. After `max_task_attempts` the approach is
-over: the task goes back to its queue, behind those that were tried less often, and begins anew without the old context.
+The developer's method decides which attempts there are and whether a green one may land. A repeated answer is not
+tested again. A strategy that continues from the last attempt ends its approach when it repeats an answer, or fails in
+the same way with equivalent code. After `max_task_attempts` the approach is over: the task returns to its queue, behind
+tasks that were tried less often, and starts again without the old context.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _PASSING = (
     (re.compile(r"\bline \d+"), "line …"),
     (re.compile(r"(\.\w{1,4}):\d+(?::\d+)?\b"), r"\1:…"),
 )
-"""What differs from run to run of the same code: addresses, temporary paths, times, numbers of lines."""
+"""What differs between runs of the same code: addresses, temporary paths, times, line numbers."""
 
 
 def make_tests_pass(ctx: StageContext, state: CodeState, method: Method) -> bool:
-    """One approach: attempts until one passes, whose code is committed. False when all failed and another approach
-    is left. Raises `StageFailed` when there is none.
+    """One approach: attempts until one passes, whose code is committed. False if all failed and another approach is
+    left. Raises `StageFailed` if none is left.
     """
     state.turns += 1
     seen, met = set(state.seen), set[str]()
@@ -55,7 +55,7 @@ def make_tests_pass(ctx: StageContext, state: CodeState, method: Method) -> bool
                     state.loops += 1
                     break
                 met.add(digest)
-                # An earlier approach came to it: go on from what is known of it.
+                # An earlier approach gave it: continue from what is known of it.
                 standing = Standing(known.tree or standing.tree, known.evidence)
             continue
         seen.add(digest)
@@ -73,7 +73,7 @@ def make_tests_pass(ctx: StageContext, state: CodeState, method: Method) -> bool
         standing = Standing(trial.tree or standing.tree, trial.evidence)
         if (trial.overfitted or trial.circular) and attempt.strategy.goes_on:
             state.loops += trial.circular
-            break  # more evidence of the same kind would lead to more of the same: begin anew
+            break  # more evidence of the same kind would not help: start again
     state.seen = sorted(seen)
     if method.is_hopeless(state) or state.turns >= (
         ctx.services.settings.orchestrator.max_approaches or method.approaches
@@ -91,7 +91,7 @@ def make_tests_pass(ctx: StageContext, state: CodeState, method: Method) -> bool
 def record_attempt(
     ctx: StageContext, attempt: Try, outcome: str, digest: str, trial: Trial, seconds: float = 0.0
 ) -> None:
-    """Store an attempt as a row; repeating it changes nothing."""
+    """Store an attempt as a row; storing it twice changes nothing."""
     ctx.services.store.evidence.record_attempt(
         Attempt(
             task_id=ctx.task.id,
@@ -112,26 +112,26 @@ def record_attempt(
 
 
 def digest_of(answer: str) -> str:
-    """Identity of an answer: blank space at line ends and around it means nothing."""
+    """Identity of an answer; white space at line ends and around it is ignored."""
     lines = [line.rstrip() for line in answer.strip().splitlines()]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def signature(trial: Trial) -> tuple[str, ...]:
-    """What failed and how: ids of the tests with what they said, without what differs from run to run."""
+    """What failed and how: test ids and messages, without what differs between runs."""
     failures = sorted(f"{failure.test_id} {lasting(failure.message)}" for failure in trial.failures)
     return (*failures, lasting(trial.problem))
 
 
 def lasting(message: str) -> str:
-    """A message's words that the same code says again in its next run."""
+    """The part of a message that is the same in every run of the same code."""
     for pattern, instead in _PASSING:
         message = pattern.sub(instead, message)
     return " ".join(message.split())
 
 
 def _goes_round(bench: Workbench, trial: Trial, earlier: Iterable[Trial]) -> bool:
-    """Whether `trial` fails as one of the `earlier` ones did, with code that differs in blanks and comments at most."""
+    """Whether `trial` fails like one of the `earlier` ones, with code that differs only in blanks and comments."""
     if trial.green or not trial.applied:
         return False
     told = signature(trial)
@@ -168,7 +168,7 @@ def _run(
 
 
 def _repeated(ctx: StageContext, attempt: Try, digest: str) -> Standing:
-    """Record the attempt; what came of the same answer when it was tried."""
+    """Record the attempt; the result of the same answer when it was tried."""
     known = next((tried for tried in _attempts(ctx) if tried.answer_hash == digest), None)
     record_attempt(ctx, attempt, "repeated", digest, Trial.invalid("an answer that was tested before"))
     _note_attempt(ctx, attempt, "repeated")
@@ -176,7 +176,7 @@ def _repeated(ctx: StageContext, attempt: Try, digest: str) -> Standing:
 
 
 def _next_model(ctx: StageContext, state: CodeState) -> str:
-    """The model to go on with in the place of the present one; empty when there is none."""
+    """The next model to escalate to; empty if there is none."""
     models = ctx.services.llm.escalations(ctx.developer.name)
     following = models[models.index(state.model) + 1 :] if state.model in models else models
     return following[0] if following else ""

@@ -1,5 +1,5 @@
-"""`StrongModels`: the method for models that can judge and repair. It writes once, then repairs from the evidence; on a
-code base too large for a prompt it works with tools."""
+"""`StrongModels`: the method for models that can judge and repair. It writes once, then repairs from the evidence; in a
+code base that is too large for a prompt it works with tools."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from orchestrator.flow import StageContext
 from orchestrator.workbench.trial import Trial
 
 _LONGER = 4
-"""Times the configured limit that an answer gets which was cut off by it."""
+"""Factor on the configured length limit for an answer that the limit had cut off."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Rewriting:
     goes_on = True
 
     def answer(self, ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer:
-        """One model call, one step; a second one with room enough when the first was cut off."""
+        """One model call in one step; a second one with a higher limit if the first was cut off."""
         step = f"write {attempt.label}"
         answer = ctx.step(step, Answer, partial(_write, ctx, state, attempt, step, standing))
         if answer.cut:
@@ -41,17 +41,17 @@ class Rewriting:
 
 
 class StrongModels:
-    """Every hook that only a weaker model needs does nothing here."""
+    """The method for strong models; hooks that only weaker models need do nothing."""
 
     approaches = 2
     runs_tests_often = False
 
     def suits(self, profile: ModelProfile) -> bool:
-        """Every model; methods for certain models stand before this one."""
+        """Every model; methods for certain models are listed before this one."""
         return True
 
     def prepare(self, ctx: StageContext, state: CodeState, stated: Sequence[TestCase]) -> None:
-        """Nothing: the developer begins when the tests are red."""
+        """Nothing: the developer begins once the tests are red."""
 
     def further_cases(
         self, ctx: StageContext, state: CodeState, stated: Sequence[TestCase], *, fast: bool
@@ -63,7 +63,7 @@ class StrongModels:
         """Nothing to remember."""
 
     def attempts(self, ctx: StageContext, state: CodeState, seen: set[str]) -> Iterator[Try]:
-        """An answer that was carried over first, then one written anew and repaired, or a loop with tools."""
+        """A carried-over answer first, then a new one that is repaired, or a loop with tools."""
         approach = state.earlier + state.turns
         with_tools = works_with_tools(ctx, state)
         if state.is_carried_over:
@@ -84,11 +84,11 @@ class StrongModels:
         return trial.green
 
     def is_far(self, state: CodeState) -> bool:
-        """Nothing is known of how near an answer is."""
+        """No: how close an answer is, is not known."""
         return False
 
     def is_hopeless(self, state: CodeState) -> bool:
-        """Only the number of approaches ends its work."""
+        """No: only the number of approaches ends its work."""
         return False
 
     def open_question(self, state: CodeState) -> StageFailed | None:

@@ -1,6 +1,7 @@
 """Tests before code, red for the right reason.
 
-The owner's tests are used as they are. Without any, stated examples become tests by code, and QA's method adds more.
+The owner's tests are used as they are. If there are none, code turns stated examples into tests, and QA's method adds
+more: assertions that QA's model proposes, and properties that the task states.
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ _FURTHER_ASSERTIONS = 5
 
 
 class RedCheck(BaseModel):
-    """What running the new tests without the code showed."""
+    """The result of running the new tests without the code."""
 
     red: list[str]
     guards: list[str]
-    """Tests that pass already: they keep what is there from breaking."""
+    """Tests that pass already: they guard the existing code."""
     unfit: dict[str, str]
-    """Test names that fail for a reason of their own, with that reason."""
+    """Names of tests that fail because of a mistake of their own, with that reason."""
     problem: str = ""
 
 
 def settle_tests(ctx: StageContext, state: CodeState, method: Method, qa_method: Method) -> bool:
-    """Fill `state` with tests that were seen to be red, committed as QA's commit. `method` is the developer's.
+    """Fill `state` with tests that were seen to fail, and commit them as QA. `method` is the developer's.
 
-    False when none is red, since the parts that the task was split into have done all of it.
+    False if none fails because the parts that the task was split into have done all of the work.
     """
     if ctx.task.tests:
         state.tests_file, state.cases = ctx.task.tests_file, cases_in(ctx.task.tests)
@@ -70,7 +71,7 @@ def settle_tests(ctx: StageContext, state: CodeState, method: Method, qa_method:
 def assertions_of(
     ctx: StageContext, state: CodeState, stated: Sequence[TestCase], *, ask: bool = True
 ) -> list[TestCase]:
-    """The usable assertions of QA's model, one a test; none unless it may be asked. The others count as dropped."""
+    """The usable assertions of QA's model, one per test; none unless `ask`. The others count as dropped."""
     proposed = ctx.step("further assertions", list[str], partial(_propose, ctx, state, stated)) if ask else []
     usable = ctx.step("usable assertions", list[TestCase], partial(_usable, ctx, state, stated, proposed))
     state.dropped_tests = len(proposed) - len(usable)
@@ -78,15 +79,15 @@ def assertions_of(
 
 
 def property_cases(ctx: StageContext, state: CodeState, *, fast: bool) -> list[TestCase]:
-    """The properties that the task's words state, as tests read by code: at most a few, often none.
+    """The properties that the task states in words, as tests made by code: at most a few, often none.
 
-    With hypothesis where the project has it, unless the tests must be `fast`.
+    They use hypothesis if the project has it, unless the tests must be `fast`.
     """
     return ctx.step("stated laws", list[TestCase], partial(_properties, ctx, state, fast))
 
 
 def draft_tests(ctx: StageContext, state: CodeState, cases: Sequence[TestCase]) -> tuple[str, str] | None:
-    """A test file with `cases` to try answers on (path, text); never committed. None without cases."""
+    """A test file with `cases` for trying answers (path, text); never committed. None without cases."""
     if not cases:
         return None
     path = ctx.bench.draft_file(state.settled)
@@ -101,7 +102,7 @@ def _stated(ctx: StageContext, state: CodeState) -> list[TestCase]:
 
 
 def _outdated(ctx: StageContext, state: CodeState, cases: Sequence[TestCase]) -> set[str]:
-    """Names of the examples that tell the bug: of two that contradict each other the one that holds today."""
+    """Names of the examples that describe the bug: of two that contradict each other, the one that holds today."""
     groups = contradicting(cases)
     if not groups:
         return set()
@@ -115,9 +116,9 @@ def _outdated(ctx: StageContext, state: CodeState, cases: Sequence[TestCase]) ->
 
 
 def _see_red(ctx: StageContext, state: CodeState) -> int:
-    """Run the tests without the code; drop those that fail for a reason of their own; at least one must be red.
+    """Run the tests without the code; drop those that fail because of a mistake of their own; at least one must be red.
 
-    How many are; 0 only when the task's parts have made them pass.
+    The number of red tests; 0 only if the task's parts have made them pass.
     """
     for number in range(MOST_RED_CHECKS):
         check = ctx.step(f"red check {number + 1}", RedCheck, partial(_red_check, ctx, state))
@@ -152,7 +153,7 @@ def _has_parts(ctx: StageContext) -> bool:
 
 def _red_check(ctx: StageContext, state: CodeState) -> RedCheck:
     trial = ctx.bench.trial(state.base, (state.tests_file, _text(ctx, state)))
-    # How the owner's tests fail is the owner's affair, as long as their file can be read.
+    # The owner's tests may fail in any way, as long as their file can be read.
     fair = {
         failure.test_id: failure.fair or bool(ctx.task.tests and failure.test_id != state.tests_file)
         for failure in trial.failures
@@ -168,7 +169,7 @@ def _red_check(ctx: StageContext, state: CodeState) -> RedCheck:
 
 
 def _ids(test_id: str, ctx: StageContext, state: CodeState) -> list[str]:
-    """The tests behind a failure: all of the file's when it could not even be imported without the code."""
+    """The tests behind a failure: all tests of the file if it cannot be imported without the code."""
     return declared_tests(_text(ctx, state), state.tests_file) if test_id == state.tests_file else [test_id]
 
 

@@ -1,4 +1,4 @@
-"""One daemon per project: who holds its locks may touch its clone, its database and its engine's store."""
+"""One daemon per project: only the holder of its locks may change its clone, its database and its engine's store."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def _private(path: str, flags: int) -> int:
 
 
 def claim(state: Path, engine_url: str) -> ExitStack:
-    """Take the project whose state is in that folder for this process, until what is returned is closed: the folder,
-    whatever the database, and a SQLite file that another folder's daemon may have been given, too.
+    """Lock the project whose state is in that folder for this process, until the returned stack is closed: the folder,
+    whatever the database, and the SQLite file, which the daemon of another folder may use too.
 
-    To be done before anything of a crashed daemon is cleared away. Raises `DaemonRunning`.
+    Call it before anything of a crashed daemon is cleaned up. Raises `DaemonRunning`.
     """
     url = make_url(engine_url)
     places = [state / LOCK.removesuffix(".lock")]

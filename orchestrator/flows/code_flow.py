@@ -1,9 +1,9 @@
 """The life of a code task, top to bottom:
 
 requirements → tests first, which must fail → code until they pass → review → land → completed.
-What the team cannot do is escalated in the place of ending.
+A task that the team cannot do is escalated before it ends.
 
-Every line with a cost or an effect is a durable step; a stage that is killed goes on at the step it was in.
+Every line with a cost or an effect is a durable step; after a kill a stage continues at the step it was in.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ def tests(ctx: StageContext) -> Outcome:
 
 
 def code(ctx: StageContext) -> Outcome:
-    """[developer] Attempts until the tests and the whole suite are green, then one code commit; then the tests' turn:
-    what they are worth is measured on that code, and what is missing added.
+    """[developer] Attempts until the tests and the whole suite are green, then one code commit. Then the strength of
+    the tests is measured on that code, and missing cases are added.
 
-    One approach a visit: after a failed one the task stands in its queue again, so that a hard one holds up no other.
+    One approach per visit: after a failed one the task is queued again, so that a hard task holds up no other.
     """
     state = CodeState.of(ctx.task)
     ctx.use_model(state.model)
@@ -72,7 +72,7 @@ def code(ctx: StageContext) -> Outcome:
 
 
 def review(ctx: StageContext) -> Outcome:
-    """[tech_lead] Facts first, then a model's view where it is worth something."""
+    """[tech_lead] Facts first, then a model's review if the model is able to judge."""
     state = CodeState.of(ctx.task)
     number = state.review_rounds + 1
     facts = ctx.step(
@@ -161,14 +161,14 @@ def _rejected(state: CodeState, verdict: Review, number: int) -> Outcome:
 
 
 def _start_over(ctx: StageContext, state: CodeState, landed: Landed) -> Outcome:
-    """The landing branch moved in a way that does not fit: do the same work again on its new tip.
+    """The landing branch has moved and the work does not fit: repeat the work on its new tip.
 
-    Tests and answer are kept, so usually no model is asked again.
+    Tests and answer are kept, so usually no model is called again.
     """
     state.landing_rounds += 1
     if state.landing_rounds >= MAX_LANDING_ROUNDS:
         raise StageFailed(
-            FailureReason.CONFLICT, f"did not fit in {state.landing_rounds} tries: {landed.problem}", blocked=True
+            FailureReason.CONFLICT, f"could not land in {state.landing_rounds} tries: {landed.problem}", blocked=True
         )
     opened = ctx.step("reopen worktree", Opened, ctx.bench.open)
     baseline = ctx.step("new baseline", Baseline, lambda: ctx.bench.baseline(opened.base))

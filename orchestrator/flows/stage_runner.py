@@ -1,4 +1,4 @@
-"""Runs one stage of one task as a job of the engine, and moves the task on when it ends."""
+"""Runs one stage of one task as a job of the engine, and advances the task when it ends."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ class StageRunner:
                 self._begin_stage_again(task, str(payload["stage"]), changed)
 
     def _is_current(self, task: Task, job: Job) -> bool:
-        """False for a job the task has left behind (cancelled, retried, or moved on before a kill)."""
+        """False for an outdated job: the task was cancelled or retried, or had advanced before a kill."""
         at = (task.run, FlowState.model_validate(task.result).visit)
         return task.status in WORKABLE and at == (job.payload["run"], job.payload["visit"])
 
     def _run_or_fail(self, flow: Flow, task: Task, name: str, steps: Steps) -> None:
-        """Raises `StepsChanged`, which the step that would record a failure may raise as well."""
+        """Raises `StepsChanged`, also from the step that records a failure."""
         try:
             self._run(flow, task, name, steps)
         except StepsChanged:
             raise
         except StageFailed as failure:
             steps.step("fail", bool, partial(self._fail, flow, task, name, failure))
-        except Exception as error:  # outermost: a stage's bug must not take the worker down
+        except Exception as error:  # outermost: a bug in a stage must not end the worker
             log.exception("stage failed")
-            alert(AlertKind.CRITICAL, f"stage {name}: {type(error).__name__}", f"a bug of ours: {error}")
+            alert(AlertKind.CRITICAL, f"stage {name}: {type(error).__name__}", f"a bug in the program: {error}")
             broken = StageFailed(FailureReason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
             steps.step("fail", bool, partial(self._fail, flow, task, name, broken))
 
@@ -71,9 +71,9 @@ class StageRunner:
         steps.step("advance", bool, partial(self._advance, task, name, outcome))
 
     def _begin_stage_again(self, task: Task, stage: str, changed: StepsChanged) -> None:
-        """A job whose stored steps do not fit this version can do no more: the stage begins again as another job.
+        """The stored steps of this job do not fit this version, so the stage begins again as another job.
 
-        Its steps are idempotent, so at most some model calls are made twice.
+        Its steps are idempotent: at worst some model calls are made twice.
         """
         log.warning("stage begins again", problem=str(changed))
         visit = FlowState.model_validate(task.result).visit + 1
@@ -128,7 +128,7 @@ class StageRunner:
         return begun
 
     def _fail(self, flow: Flow, task: Task, stage: str, failure: StageFailed) -> bool:
-        """End the task, or let the tech lead look at it first; what is blocked in the end is the owner's."""
+        """End the task, or escalate it to the tech lead first; a blocked task is left to the owner."""
         store = self._services.store
         if is_for_tech_lead(store, flow, task, stage, failure):
             log.info("task is escalated", reason=failure.reason.value, detail=failure.detail)

@@ -1,4 +1,4 @@
-"""The task queue: the one way in for tasks, whoever wants them, and what waits and is at work in it.
+"""The task queue: all tasks enter through it, whoever submits them, and it lists the pending and active ones.
 
 Any process may use it, the daemon and the command line alike: the queue is in the database.
 """
@@ -15,7 +15,7 @@ from orchestrator.flow import Flow, FlowState
 from orchestrator.flows import FLOWS
 
 MOST_TASKS = 1000
-"""Open tasks that are looked at in one round; the others wait."""
+"""Open tasks that one round handles; the others wait."""
 
 
 class TaskQueue:
@@ -27,9 +27,9 @@ class TaskQueue:
         self._wake = wake or threading.Event()
 
     def submit_task(self, task: Task, by: str) -> bool:
-        """Take in a task that `by`, an agent or the owner, wants done; False when its id is known.
+        """Add a task that `by`, an agent or the owner, submits; False if its id is known.
 
-        Raises `UnknownFlow` for a type that no flow handles, and `UnknownTask` for a dependency that is not there.
+        Raises `UnknownFlow` for a type that no flow handles, and `UnknownTask` for a missing dependency.
         """
         flow_of(task)
         added = self._store.tasks.add(task)
@@ -39,9 +39,9 @@ class TaskQueue:
         return added
 
     def submit_parts(self, task: Task, parts: Sequence[Task]) -> bool:
-        """Take in the tasks that `task`, which is at work, is split into; it begins anew once they are completed.
+        """Add the tasks that `task`, which is in progress, is split into; it starts again once they are completed.
 
-        All or nothing: False, with nothing taken in, when this run of the task is in progress no more.
+        All or nothing: False, with nothing added, if this run of the task is no longer in progress.
         """
         for part in parts:
             flow_of(part)
@@ -50,7 +50,7 @@ class TaskQueue:
         return begun
 
     def get_active_tasks(self) -> list[Task]:
-        """Tasks that somebody works on."""
+        """Tasks in progress."""
         return self._store.tasks.select([TaskStatus.IN_PROGRESS], limit=MOST_TASKS)
 
     def get_pending_tasks(self, limit: int = MOST_TASKS) -> list[Task]:
@@ -58,7 +58,7 @@ class TaskQueue:
         return self._store.tasks.ready(limit)
 
     def get_workable_tasks(self) -> list[Task]:
-        """The active tasks, then the pending ones, in one look: a task that moves meanwhile is in one of the halves."""
+        """The active tasks, then the pending ones, in one query: a task that moves meanwhile is not missed."""
         return self._store.tasks.workable(limit=MOST_TASKS)
 
 
@@ -70,7 +70,7 @@ def flow_of(task: Task) -> Flow:
 
 
 def stage_job(task: Task, priority: int) -> Job:
-    """The job of the stage `task` is at. Its id tells run, visit and stage apart, so none is ever run twice."""
+    """The job of the task's present stage. Its id contains run, visit and stage, so none is ever run twice."""
     flow = flow_of(task)
     stage = flow.stage(task.stage)
     visit = FlowState.model_validate(task.result).visit

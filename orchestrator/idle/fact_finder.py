@@ -1,4 +1,4 @@
-"""Looks a tree over for facts: what can be read is read, what must be run is run in the sandbox."""
+"""Finds facts in a tree that may call for work: by reading, and by running code in the sandbox."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from orchestrator.workbench.sources import is_source
 from testing import Checked, Finding
 
 RUNNING = frozenset({FactKind.FAILING_TESTS, FactKind.TYPES, FactKind.LINT})
-"""Kinds for which code of the repository, or chosen by it, has to run."""
+"""Kinds that require running code of the repository, or code that it chooses."""
 _LABEL = "facts"
 _MOST_OF_A_KIND = 200
 
 _CODE = {".py", ".pyi", ".js", ".jsx", ".ts", ".tsx", ".mjs", ".go", ".rs", ".java", ".c", ".h", ".cpp", ".rb", ".sh"}
 _MOST_TEXT = 1024 * 1024
 _HABIT, _FEWEST = 0.6, 5
-"""A project that documents so large a share of at least so many public functions wants the others to be, too."""
+"""A project that documents at least this share of at least this many functions wants the others documented too."""
 
 
 class Found(BaseModel):
-    """What was found, in the order of its kinds, and what could not be looked at."""
+    """The facts, in the order of their kinds, and notes on what could not be examined."""
 
     facts: list[Fact] = []
     notes: list[str] = []
@@ -45,13 +45,13 @@ class FactFinder:
         self._may_run = may_run
 
     def find(self, treeish: str, kinds: Collection[FactKind]) -> Found:
-        """The facts of `kinds` in a commit or tree; a kind that cannot be looked at is a note."""
+        """The facts of `kinds` in a commit or tree; a kind that cannot be examined is a note."""
         found = Found()
         for kind in FactKind:
             if kind not in kinds:
                 continue
             if kind in RUNNING and not self._may_run:
-                found.notes.append(f"{kind}: not looked at, since nothing may be run before you approve it")
+                found.notes.append(f"{kind}: not examined, because nothing may be run before you approve it")
                 continue
             try:
                 facts = typed_failures(partial(self._of_kind, kind, treeish, found.notes))
@@ -76,7 +76,7 @@ class FactFinder:
             case FactKind.UNCOVERED:
                 checked = self._suite.check(treeish, "coverage", _LABEL) if self._may_run else None
                 if checked and checked.problem:
-                    notes.append(f"{kind}: by names only, since {checked.problem}")
+                    notes.append(f"{kind}: by names only, because {checked.problem}")
                 executed = set(checked.executed) if checked and not checked.problem else None
                 with self._suite.exported(treeish) as (folder, _):
                     return untested_functions(folder, executed)
@@ -95,7 +95,7 @@ class FactFinder:
 
 
 def _grouped(kind: FactKind, checked: Checked) -> Iterator[Fact]:
-    """Findings in the project's own code, one fact for each rule in each file."""
+    """Findings in the project's own code, one fact per rule and file."""
     groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in checked.findings:
         if is_source(finding.path):
@@ -108,7 +108,7 @@ def _grouped(kind: FactKind, checked: Checked) -> Iterator[Fact]:
         yield Fact.of(kind, path, findings[0].line, "", told, f"{rule}\n{around}")
 
 
-# -- what is read, without running anything: comments, functions no test speaks of, missing docstrings ----------------
+# -- facts by reading: comments, functions that no test mentions, missing docstrings ----------------------------------
 
 
 def todo_comments(root: Path) -> list[Fact]:
@@ -128,8 +128,8 @@ def todo_comments(root: Path) -> list[Fact]:
 def untested_functions(root: Path, executed: Collection[tuple[str, str]] | None = None) -> list[Fact]:
     """Public functions and methods that no test runs.
 
-    `executed`: those the suite was seen to run, as (path, dotted name). Without it those count that a test file speaks
-    of by name.
+    `executed`: those that the suite ran, as (path, dotted name). Without it, those that a test file mentions by name
+    count as tested.
     """
     files = FileManager(root)
     tests = [found.as_posix() for found in files.find_files("*.py") if is_test_file(found.as_posix())]
@@ -147,8 +147,8 @@ def untested_functions(root: Path, executed: Collection[tuple[str, str]] | None 
 
 
 def missing_docstrings(root: Path) -> list[Fact]:
-    """Public functions and classes without a docstring, where the project wants one: by its ruff or pydocstyle
-    settings, or because most of its functions have one."""
+    """Public functions and methods without a docstring, if the project wants docstrings: according to its ruff or
+    pydocstyle settings, or because most of its functions have one."""
     public = [found for found in _public(root) if not found[1].rpartition(".")[2].startswith("__")]
     documented = sum(bool(doc) for *_, doc in public)
     habit = len(public) >= _FEWEST and documented >= _HABIT * len(public)
@@ -162,7 +162,7 @@ def missing_docstrings(root: Path) -> list[Fact]:
 
 
 def _public(root: Path) -> Iterator[tuple[CodeOutline, str, str, int, str]]:
-    """Public functions, classes' methods of the project: module, dotted name, signature, line, docstring."""
+    """The public functions and methods of the project: module, dotted name, signature, line, docstring."""
     for module in CodeMap.of(root).modules:
         if not is_source(module.path) or PurePosixPath(module.path).name.startswith("_"):
             continue

@@ -1,6 +1,6 @@
-"""Which facts the CEO has dealt with: none becomes two tasks, and what came to nothing is not tried again as it is.
+"""Which facts the CEO has handled: none becomes two tasks, and what came to nothing is not tried again unchanged.
 
-Also the report that shows an owner all facts and what became of each.
+Also the report that shows the owner all facts and what became of each.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from orchestrator.idle.fact_finder import FactFinder
 from orchestrator.services import make_git, make_sandbox, make_suite
 
 MOST_TASKS = 2
-"""Tasks of one concern, ever: what does not work out twice is the owner's."""
+"""Tasks that may ever be made of one subject: if two fail, it is left to the owner."""
 _PREFIX = "fact."
 _MOST_KEPT = 3000
 _MOST_DIGESTS = 10
 
 
 class _Dealt(BaseModel):
-    """What was made of one concern, whatever became of the code around it."""
+    """What was made of one subject, whatever became of the code around it."""
 
     digests: list[str] = []
     tasks: list[str] = []
@@ -38,7 +38,7 @@ class KnownFacts:
         self._store = store
 
     def fresh(self, facts: Iterable[Fact]) -> list[Fact]:
-        """Those of `facts` that are worth a decision: not seen with this code, no task open, not tried too often."""
+        """The `facts` that need a decision: not seen with this code, no open task, not tried too often."""
         dealt = {
             memory.key.removeprefix(_PREFIX): _Dealt.model_validate(memory.value)
             for memory in self._store.journal.memories("ceo", _PREFIX)
@@ -46,28 +46,28 @@ class KnownFacts:
         return [fact for fact in facts if self._is_fresh(fact, dealt.get(fact.subject, _Dealt()))]
 
     def became(self, fact: Fact, task_id: str) -> None:
-        """Remember that `fact` is the task's."""
+        """Remember that `fact` became this task."""
         self._remember(fact, [task_id])
 
     def left_out(self, facts: Sequence[Fact]) -> None:
-        """Remember that these were seen and no task was wanted; changed code makes them new."""
+        """Remember that these were seen and not wanted as tasks; changed code makes them new."""
         for fact in facts:
             self._remember(fact, [])
         self._store.journal.forget_oldest("ceo", _PREFIX, _MOST_KEPT)
 
     def task_of(self, fact: Fact) -> str:
-        """Id of the last task that was made of this concern, or nothing."""
+        """Id of the last task that was made of this subject; empty if there is none."""
         tasks = self._dealt(fact).tasks
         return tasks[-1] if tasks else ""
 
     def has_seen(self, fact: Fact) -> bool:
-        """Whether it was dealt with as it is, with the code around it."""
+        """Whether it was handled with the code as it is now."""
         return fact.digest in self._dealt(fact).digests
 
     def _is_fresh(self, fact: Fact, dealt: _Dealt) -> bool:
         if fact.digest in dealt.digests or len(dealt.tasks) >= MOST_TASKS:
             return False
-        # A comment may outlive its work; tests that fail again are another matter.
+        # A comment may outlive its task; tests that fail again need another one.
         over = {TaskStatus.COMPLETED} if fact.kind is FactKind.TODO else set()
         return not any(status not in ENDED or status in over for status in self._statuses(dealt.tasks))
 
@@ -90,9 +90,9 @@ class KnownFacts:
 
 
 class FactRow(BaseModel):
-    """One fact with its state: `task` (one was made of it), `left out` (the CEO wanted none), `decidable` (a test can
-    decide it, so that any model may work on it), `outside` (no code of the project can mend it), or `open`: it takes a
-    strong model's words to become a task.
+    """One fact with its state: `task` (it became one), `left out` (the CEO wanted no task), `decidable` (a test can
+    decide it, so any model may work on it), `outside` (no code of the project can fix it), or `open` (only a strong
+    model can make a task of it).
     """
 
     id: str
@@ -107,7 +107,7 @@ class FactRow(BaseModel):
 
 
 class FactReport(BaseModel):
-    """All facts of one commit, in the order of their kinds; `notes` say what could not be looked at."""
+    """All facts of one commit, in the order of their kinds; `notes` say what could not be examined."""
 
     commit: str
     facts: list[FactRow] = []
@@ -117,8 +117,8 @@ class FactReport(BaseModel):
 def report_facts(
     settings: Settings, paths: ProjectPaths, store: MemoryStore, kinds: Collection[FactKind]
 ) -> FactReport:
-    """Look the landing branch's tip over, whether or not a daemon runs; no task is made and nothing remembered but
-    the suite's result. Raises the errors of git_ops when there is no repository to look at."""
+    """Examine the landing branch's tip, whether or not a daemon runs. No task is made, and only the suite's result is
+    stored. Raises the errors of git_ops if there is no repository."""
     for folder in (paths.data, paths.state, paths.workspace):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     git = make_git(settings, paths)

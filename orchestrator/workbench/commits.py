@@ -28,7 +28,7 @@ _MOST_NAMED = 50
 
 
 class Landed(BaseModel):
-    """How a landing ended. Without `commit` it did not fit, for the reason in `problem`."""
+    """The result of a landing. Without `commit` the work did not fit, for the reason in `problem`."""
 
     commit: str = ""
     tree: str = ""
@@ -39,7 +39,7 @@ class Landed(BaseModel):
 
 
 class Commits:
-    """What one task commits and lands."""
+    """The commits of one task and their landing."""
 
     def __init__(self, services: Services, task: Task) -> None:
         self._services = services
@@ -48,9 +48,9 @@ class Commits:
         self._task = task
 
     def commit_tests(self, path: str, text: str, base: str) -> str:
-        """QA's commit: the new test file on `base`. `base` itself for tests that are there already and fail.
+        """QA's commit: the new test file on `base`. `base` itself for failing tests that are already in it.
 
-        Raises `StageFailed` when those have changed since the task was made of them.
+        Raises `StageFailed` if those have changed since they became a task.
         """
         worktree = self._worktree
         self._git.worktrees.reset(worktree, base)
@@ -75,7 +75,7 @@ class Commits:
         return commit
 
     def facts(self, tests_commit: str, code_commit: str) -> ChangeFacts:
-        """What can be said of the change without asking anybody."""
+        """What code can say about the change."""
         changed = [change.path for change in self._git.commits.changed_files(tests_commit, code_commit)]
         tests = [change.path for change in self._git.commits.changed_files(self._worktree.base_commit, tests_commit)]
         worktree = self._worktree
@@ -94,11 +94,11 @@ class Commits:
         )
 
     def diff(self, tests_commit: str, code_commit: str) -> str:
-        """The developer's change as text, cut to what a reviewer can read."""
+        """The developer's change as a diff, cut to a length that a reviewer can read."""
         return self._git.commits.diff(tests_commit, code_commit, limit=_DIFF_CHARACTERS)
 
     def land(self, code_commit: str, test_ids: Sequence[str]) -> Landed:
-        """Bring the task's commits onto the landing branch, its suite verified on the result, and push."""
+        """Rebase the task's commits onto the landing branch, verify the suite on the result, land and push."""
         verified = self._git.worktrees.get(self._task.id)
         tip = self._git.branch.tip()
 
@@ -121,7 +121,7 @@ class Commits:
         pushed: dict[str, JsonValue] = {"pushed": result.pushed, "to": self._git.url if result.pushed else ""}
         self._note("landed", "tech_lead", commit=result.tip, branch=self._git.branch.name(), **pushed)
         if result.push_error:
-            log.warning("landed but not pushed; it is tried again", problem=result.push_error)
+            log.warning("landed but not pushed; the push is tried again later", problem=result.push_error)
         return Landed(
             commit=result.tip,
             tree=result.tree,
@@ -131,7 +131,7 @@ class Commits:
         )
 
     def _note(self, act: str, agent: str, **details: JsonValue) -> None:
-        """A line of the audit trail; a step that is repeated may tell an act again."""
+        """Write a line of the audit trail; a repeated step may write it twice."""
         self._services.store.journal.log(agent, act, self._task.id, **details)
 
     def _trailers(self, stage: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""Where a developer's tools work: the worktree of one task. The state of the work is a git tree: what is done begins
-with laying one and ends with another, so that it can be done again after a crash.
+"""Carries out the calls of a developer's tools in the worktree of one task.
 
-A tool is a class that says how a call of it is carried out; `orchestrator/workbench/tools.py` has them all.
+The state of the work is a git tree: each message begins with the files of one tree and ends with another, so it can be
+repeated after a crash. The tools themselves are in `orchestrator/workbench/tools.py`.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ _LONGEST_RESULT = 14_000
 
 
 class DeveloperTool(Action):
-    """A tool: a call of it holds its arguments and knows how it is carried out."""
+    """A tool. An instance is one call, with its arguments."""
 
     def use(self, bench: ToolBench) -> str:
-        """Carry the call out; the text for the model. An error says why it cannot be done; nothing is changed then."""
+        """Carry out the call and return the text for the model. On an error, which says why, nothing is changed."""
         raise NotImplementedError
 
 
 Doing = DeveloperTool | str
-"""What is to be done, or why a call cannot be."""
+"""A call to carry out, or why it cannot be carried out."""
 
 
 class Acted(BaseModel):
-    """What came of one message's calls."""
+    """The results of one message's calls."""
 
     tree: str
     results: list[str]
-    """One for each call, in their order."""
+    """One for each call, in order."""
     green: bool = False
     """The task's tests passed with `tree`."""
     finished: bool = False
     evidence: str = ""
-    """How the task's tests failed, when they were run last in this message."""
+    """How the task's tests failed when this message last ran them."""
 
 
 class ToolBench:
-    """Carries out the calls of one task, whose tests stand in `tests_commit`; `shown` has the files with no other tests
-    of the task than `test_ids`, which are those that the developer is shown.
+    """Carries out the calls for one task, whose tests are in `tests_commit`. `shown` has the files as the developer
+    sees them: of the task's tests only `test_ids`.
     """
 
     def __init__(self, bench: Workbench, tests_commit: str, shown: str, test_ids: Sequence[str]) -> None:
@@ -63,15 +63,15 @@ class ToolBench:
         self._acted = Acted(tree="", results=[])
 
     def begin(self, treeish: str) -> str:
-        """The tree that work on the files of `treeish` begins with."""
+        """The tree with which work on the files of `treeish` begins."""
         self._bench.lay(self._tests_commit, treeish)
         self._laid = self._bench.tree_with_tests(self._shown, self._tests_file)
         return self._laid
 
     def act(self, tree: str, doings: Sequence[Doing], *, green: bool) -> Acted:
-        """Do what a message asks for, one after the other, on the files of `tree`.
+        """Carry out the calls of a message, one after the other, on the files of `tree`.
 
-        `green`: the task's tests are known to pass with them. What cannot be done is reported and changes nothing.
+        `green`: the task's tests are known to pass with them. A call that fails is reported and changes nothing.
         """
         acted = self._acted = Acted(tree=tree, results=[], green=green)
         for doing in doings:
@@ -84,10 +84,10 @@ class ToolBench:
                 break
         return acted
 
-    # -- what tools work with --------------------------------------------------------------------------------
+    # -- for the tools --------------------------------------------------------------------------------------
 
     def files(self) -> FileManager:
-        """The files as they are now, to look at."""
+        """The files as they are now, for reading."""
         if self._laid != self._acted.tree:
             self._bench.lay(self._tests_commit, self._acted.tree)
             self._laid = self._acted.tree
@@ -95,19 +95,19 @@ class ToolBench:
 
     @contextmanager
     def changing(self, path: str) -> Iterator[FileManager]:
-        """The files as they are now; what the block writes to `path` is kept, unless an error ends the block."""
+        """The files as they are now, for writing `path`; the change is kept unless the block raises an error."""
         files = self.files()
         try:
             yield files
             self._record(path)
         except BaseException:
-            self._laid = ""  # whatever was written is undone by laying the tree again
+            self._laid = ""  # what was written is undone by the next checkout of the tree
             raise
         finally:
             files.discard_backups()
 
     def test(self, tests: Sequence[str] = ()) -> str:
-        """Run the named tests, or those of the task, in the sandbox; how they ended."""
+        """Run the named tests, or those of the task, in the sandbox; the result as text."""
         acted = self._acted
         if tests:
             files = self.files()
@@ -123,7 +123,7 @@ class ToolBench:
         return f"{summary}\n{evidence_of(result)}".strip()
 
     def finish(self) -> str:
-        """End the work if the task's tests pass, which are run where that is not known; else how they failed."""
+        """End the work if the task's tests pass, which are run if that is not known; else report how they failed."""
         told = "" if self._acted.green else self.test()
         self._acted.finished = self._acted.green
         return "finished" if self._acted.finished else f"not finished: the task's tests do not pass.\n{told}"

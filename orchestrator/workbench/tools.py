@@ -1,7 +1,7 @@
-"""The tools a developer has. What they give back is text for a model, cut to a bound.
+"""The developer's tools. They return text for a model, of bounded length.
 
-To add one: write its class, here or in a file of its own, and register it in `ACTIONS`. Its fields are the arguments,
-its docstring is the description that models are given.
+To add one, write its class, here or in a file of its own, and register it in `ACTIONS`. Its fields are the arguments;
+its docstring is the description that models are shown.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from file_system import Block, FileExists, FileManager, PathRefused, apply_block
 from orchestrator.workbench.tool_bench import DeveloperTool, ToolBench
 
 SECRETS = ("**/.env", "**/.env.*", "**/*.pem", "**/*.key", "**/id_rsa*", "**/.netrc", "**/.npmrc", "**/.pypirc")
-"""Neither shown nor searched, whatever the owner protects from being written."""
+"""Neither shown nor searched, whatever the owner protects from writing."""
 _PATH = "Path relative to the root of the repository, such as src/app.py."
 _MOST_PATHS = 200
 _MOST_LINES = 400
@@ -26,7 +26,7 @@ _SHOWN_AROUND = 3
 
 
 class LookingTool(DeveloperTool):
-    """A tool that looks at files."""
+    """A tool that reads files."""
 
     def use(self, bench: ToolBench) -> str:
         return self.look(bench.files())
@@ -154,7 +154,7 @@ class CreateFile(ChangingTool):
     content: str = Field(max_length=200_000)
 
     def change(self, files: FileManager) -> str:
-        """Says so."""
+        """The path of the new file."""
         _refuse_secret(self.path)
         content = self.content if not self.content or self.content.endswith("\n") else f"{self.content}\n"
         try:

@@ -29,23 +29,23 @@ _MOST_FORMATTED = 20
 
 
 class Opened(BaseModel):
-    """A worktree that is ready."""
+    """A worktree, ready for use."""
 
     base: str
 
 
 class Apply(Protocol):
-    """Puts one answer into the files below a folder."""
+    """Applies one answer to the files below a folder."""
 
     def __call__(self, root: Path, protected: list[str], *, tests: str) -> str:
-        """What is wrong with the answer, in words for its author, or nothing.
+        """What is wrong with the answer, in words for its author; empty if nothing is.
 
         `protected`: patterns of what it may not write. `tests`: the text of the new tests.
         """
 
 
 class Workbench:
-    """Files, tests and git for one task."""
+    """The worktree of one task, and the trials in it."""
 
     def __init__(self, services: Services, task: Task) -> None:
         self._services = services
@@ -64,18 +64,18 @@ class Workbench:
         return Opened(base=worktree.base_commit)
 
     def close(self, landed: Landed) -> bool:
-        """The task is done: its worktree and branch go, the landed tree's suite is remembered."""
+        """Remove the worktree and branch of a landed task; the suite result of the landed tree is stored."""
         self._git.worktrees.remove(self._task.id, branch=True)
         self._suite.baseline(landed.tree, self._task.id)
         return True
 
     def discard(self) -> bool:
-        """Nothing was to be done: the task's worktree and branch go."""
+        """Remove the worktree and branch of a task that needed no work."""
         self._git.worktrees.remove(self._task.id, branch=True)
         return True
 
     def baseline(self, base: str) -> Baseline:
-        """How the suite of `base` ends, before any work; builds the project environment if need be."""
+        """The result of the suite on `base`, before any work; builds the project environment if necessary."""
         return self._suite.baseline(base, self._task.id)
 
     def sources(self) -> Sources:
@@ -83,7 +83,7 @@ class Workbench:
         return read_sources(self._worktree.path)
 
     def lay(self, commit: str, tree: str) -> None:
-        """Put the worktree on `commit` and its files to those of `tree`, a later one or the same."""
+        """Check out `commit` in the worktree, with the files of `tree`, a later one or the same."""
         worktree = self._worktree
         self._git.worktrees.reset(worktree, commit)
         if tree == commit:
@@ -103,7 +103,7 @@ class Workbench:
 
     @property
     def framework(self) -> str:
-        """What the new tests are written for."""
+        """The test framework that new tests are written for."""
         return self._suite.framework_of(self._worktree.path)
 
     def tests_text(self, requirements: Requirements, path: str, cases: Sequence[TestCase]) -> str:
@@ -116,7 +116,7 @@ class Workbench:
     # -- tests -----------------------------------------------------------------------------------------------
 
     def new_test_file(self, requirements: Requirements) -> str:
-        """A path for the new tests that is not taken, beside the tests there are."""
+        """An unused path for the new tests, beside the existing tests."""
         root = self._worktree.path
         if is_javascript(requirements.target_file):
             return new_javascript_test(root, requirements, ["", *(f"-{self._task.id[-6:]}-{n}" for n in range(20))])
@@ -129,13 +129,13 @@ class Workbench:
         return f"{folder}/test_{name}{re.sub(r'[^A-Za-z0-9_]', '_', free)}.py"
 
     def draft_file(self, requirements: Requirements) -> str:
-        """Where tests lie while they are tried out; never committed."""
+        """Path of tests while they are tried out; never committed."""
         if is_javascript(requirements.target_file):
             return draft_test(self._worktree.path, requirements)
         return "tests/test_ai_agents_draft.py"
 
     def trial(self, base: str, tests: tuple[str, str] | None, apply: Apply | None = None) -> Trial:
-        """Put `tests` (path, text) on `base`, then an answer with `apply`, and run those tests; all is undone then."""
+        """Add `tests` (path, text) to `base`, apply an answer, and run those tests; then everything is undone."""
         worktree = self._worktree
         self._git.worktrees.reset(worktree, base)
         try:
@@ -161,10 +161,10 @@ class Workbench:
         test_ids: Sequence[str],
         hidden: Collection[str] = (),
     ) -> Trial:
-        """Put an answer with `apply` on the files of `start` and run the new tests, then the whole suite.
+        """Apply an answer to the files of `start` and run the new tests, then the whole suite.
 
-        Green: every id in `test_ids` passes, and the suite is at least as green as it was without the change. What is
-        told of failures leaves out the `hidden` ones.
+        Green: every id in `test_ids` passes, and the suite is at least as green as without the change. The `hidden`
+        tests are left out of the description of failures.
         """
         worktree = self._worktree
         path = file_of(test_ids)
@@ -182,7 +182,7 @@ class Workbench:
         return self._judge.verdict(tree, test_ids, hidden)
 
     def verify_tree(self, tree: str, tests_commit: str, test_ids: Sequence[str], hidden: Collection[str] = ()) -> Trial:
-        """As `verify`, of files that are there already: those of `tree`, with QA's tests as QA committed them."""
+        """As `verify`, for existing files: those of `tree`, with QA's tests as QA committed them."""
         path = file_of(test_ids)
         self.lay(tests_commit, tree)
         try:
@@ -196,12 +196,12 @@ class Workbench:
         return self._judge.verdict(tested, test_ids, hidden)
 
     def with_tests(self, code_commit: str, tests: tuple[str, str], test_ids: Sequence[str]) -> Trial:
-        """The code of `code_commit` with another text of its new tests (path, text): these are run, then the suite."""
+        """Try the code of `code_commit` with new text of its tests (path, text): run these, then the suite."""
         path, text = tests
         return self._judge.verdict(self.tree_with(code_commit, {path: text}), test_ids)
 
     def formatted(self, trial: Trial, tests_commit: str, test_ids: Sequence[str]) -> str:
-        """The tree of a green trial, its changed files formatted as the project does it, if that is green, too."""
+        """The tree of a green trial, with the changed files formatted like the project, if that is green too."""
         texts = _as_project_formats(self._suite, self._git, tests_commit, trial.tree, self._task.id)
         if not texts:
             return trial.tree
@@ -209,7 +209,7 @@ class Workbench:
         return tree if self._judge.verdict(tree, test_ids).green else trial.tree
 
     def tree_with(self, commit: str, texts: Mapping[str, str], tree: str | None = None) -> str:
-        """The files of `commit`, or of a later `tree`, with these texts by path, as a tree."""
+        """A tree with the files of `commit`, or of a later `tree`, and these texts by path."""
         worktree = self._worktree
         self.lay(commit, tree or commit)
         try:
@@ -232,21 +232,21 @@ class Workbench:
         return self._git.trees.write(self._worktree, Overlay(source=tests_commit, paths=(tests_file,)))
 
     def run(self, tree: str, selection: Sequence[str]) -> TestResult:
-        """Run tests of a tree in the sandbox, for as long as new tests may take."""
+        """Run tests of a tree in the sandbox, with the time limit of new tests."""
         return self._judge.run(tree, selection)
 
     @contextmanager
     def place(self, treeish: str) -> Iterator[Place]:
-        """The files of a commit or tree in a folder of their own, where a program of ours can be run in the sandbox."""
+        """The files of a commit or tree in a folder of their own, where the sandbox can run a program of ours."""
         with self._suite.ready(treeish, self._task.id) as (folder, environment):
             yield self._suite.runner.place(folder, environment, label=self._task.id)
 
     def text_of(self, treeish: str, path: str) -> str:
-        """The text of a file in a commit or tree; empty when it is not there."""
+        """The text of a file in a commit or tree; empty if it is missing."""
         return self._suite.text_of(treeish, path)
 
     def says_the_same(self, tree: str, other: str) -> bool:
-        """Whether two trees differ in nothing but blanks and comments of code."""
+        """Whether two trees differ only in blanks and comments of code."""
         if tree == other:
             return True
         changes = self._git.commits.changed_files(tree, other)
@@ -258,7 +258,7 @@ class Workbench:
     # -- inside ----------------------------------------------------------------------------------------------
 
     def _unsafe(self, problem: UnsafeContent) -> Trial:
-        """An answer that git must not be given; a secret in it is told to the owner, by place and kind."""
+        """The trial of an answer that git must not store. A secret in it is recorded by place and kind."""
         if isinstance(problem, SecretFound):
             kinds = [f"line {line}: {kind}" for line, kind in problem.findings]
             self._services.store.journal.log(
@@ -278,9 +278,9 @@ class Workbench:
 
 
 def _as_project_formats(suite: Suite, git: GitManager, before: str, tree: str, label: str) -> dict[str, str]:
-    """The texts, by path, of files changed from commit `before` to `tree` that formatting would alter.
+    """The formatted texts, by path, of the files changed from commit `before` to `tree` that formatting would alter.
 
-    A file counts as formatted by the project when the formatter would leave it as it was before.
+    A modified file is formatted only if the formatter would have left it unchanged before.
     """
     changed = [
         change for change in git.commits.changed_files(before, tree)

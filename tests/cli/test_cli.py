@@ -187,7 +187,7 @@ def test_what_needs_no_daemon(make_house: MakeHouse) -> None:
     house, _ = make_house(team())
     schema = json.loads(look(house, "config", "schema").stdout)
     assert "llm" in schema["properties"]
-    assert look(house, "config", "check").stdout == "The configuration is right.\n"
+    assert look(house, "config", "check").stdout == "The configuration is valid.\n"
     assert set(entry(house, "model", "status")) >= {"path", "ready", "server"}
     assert entry(house, "status")["running"] is False
 
