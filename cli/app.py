@@ -1,4 +1,4 @@
-"""All commands, and the options that stand before them."""
+"""All commands, and the options before them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import agents, alerts, approvals, backup, doctor, facts, model, reading, running, tasks
+from cli import backup, doctor, models, owner, reading, running, tasks
 from cli.project import Choice
 from config import DEFAULT_CONFIG
 
@@ -23,13 +23,13 @@ app = typer.Typer(
 def main(
     ctx: typer.Context,
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", help=f"Configuration file [{DEFAULT_CONFIG}].")
+        Path | None, typer.Option("--config", "-c", help=f"The configuration file (default: {DEFAULT_CONFIG}).")
     ] = None,
     repo: Annotated[
-        str | None, typer.Option("--repo", "-r", help="Repository to look at, when it is not the configured one.")
+        str | None, typer.Option("--repo", "-r", help="The repository to work on, instead of the configured one.")
     ] = None,
 ) -> None:
-    """Without a command the daemon is started."""
+    """Without a command, start the daemon."""
     ctx.obj = Choice(config, repo)
     if ctx.invoked_subcommand is None:
         running.run(ctx)
@@ -40,14 +40,14 @@ app.command("demo")(running.demo)
 app.command("doctor")(doctor.doctor)
 app.command("status")(reading.status)
 app.command("logs")(reading.logs)
-app.command("facts")(facts.facts)
+app.command("facts")(reading.facts)
 app.command("costs")(reading.costs)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("migrate")(backup.migrate)
 app.add_typer(tasks.commands, name="task")
-app.add_typer(approvals.commands, name="approvals")
-app.add_typer(agents.commands, name="agents")
-app.add_typer(model.commands, name="model")
-app.add_typer(alerts.commands, name="alerts")
+app.add_typer(owner.approvals_commands, name="approvals")
+app.add_typer(models.agents_commands, name="agents")
+app.add_typer(models.model_commands, name="model")
+app.add_typer(owner.alerts_commands, name="alerts")
 app.add_typer(reading.config_commands, name="config")

@@ -1,4 +1,4 @@
-"""`backup`, `restore` and `migrate`: keeping what the team knows, and bringing it along."""
+"""`backup`, `restore` and `migrate`: keeping a project's state, and bringing it to a new version."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli.project import EXIT_USAGE, Choice, Project, fail, load, opened, out, remember_repository
-from cli.tasks import _choice
+from cli.project import EXIT_USAGE, Choice, Project, choice_of, fail, load, opened, out, remember_repository
 from config import DEFAULT_CONFIG
 from memory import MemoryStoreError
 
@@ -17,14 +16,14 @@ from memory import MemoryStoreError
 def backup(
     ctx: typer.Context,
     to: Annotated[
-        Path | None, typer.Option("--to", help="The file to write [data/backups/PROJECT-TIME.tar.gz].")
+        Path | None, typer.Option("--to", help="The file to write (default: data/backups/PROJECT-TIME.tar.gz).")
     ] = None,
 ) -> None:
-    """Write databases, git refs and config.yaml (without secrets) into one file. The daemon may be at work."""
+    """Write the databases, git refs and config.yaml (without secrets) to one file. The daemon may keep running."""
     from git_ops import GitError
     from orchestrator import OrchestratorError, make_backup
 
-    choice = _choice(ctx)
+    choice = choice_of(ctx)
     project = _chosen(choice)
     name = f"{project.paths.state.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz"
     file = (to or project.paths.data / "backups" / name).absolute()
@@ -39,11 +38,11 @@ def backup(
 def restore(
     ctx: typer.Context, file: Annotated[Path, typer.Argument(help="A file that `backup` wrote.", metavar="FILE")]
 ) -> None:
-    """Put a project back to a backup; the daemon must be stopped. What is there now is moved aside, not deleted."""
+    """Restore a project from a backup. Stop the daemon first. The present state is moved aside, not deleted."""
     from git_ops import GitError
     from orchestrator import OrchestratorError, restore_backup
 
-    project = _chosen(_choice(ctx))
+    project = _chosen(choice_of(ctx))
     if not file.is_file():
         raise fail(f"{file}: no such file", EXIT_USAGE)
     try:
@@ -56,9 +55,9 @@ def restore(
     if done.landed:
         lines.append(f"Landed since then, and completed:  {', '.join(done.landed)}")
     if done.begun_anew:
-        lines.append(f"Begin anew, with the answers they had:  {', '.join(done.begun_anew)}")
+        lines.append(f"Start again, with the answers they had:  {', '.join(done.begun_anew)}")
     if done.problem:
-        lines.append(f"Your repository could not be looked at:  {done.problem}")
+        lines.append(f"Your repository could not be reached:  {done.problem}")
     lines.append(f"The config.yaml of the backup:  {project.paths.state / 'config-of-backup.yaml'}")
     lines.append("Next:  python main.py doctor, then start the daemon.")
     for line in lines:
@@ -66,8 +65,8 @@ def restore(
 
 
 def migrate(ctx: typer.Context) -> None:
-    """Bring the database to what this program knows; tasks that are at work go on. Every start does it, too."""
-    with opened(_choice(ctx)) as (_, store):
+    """Migrate the database to this version of the program; tasks in progress continue. Every start does this too."""
+    with opened(choice_of(ctx)) as (_, store):
         out.print(store.check(), markup=False, soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""`doctor`: is everything there that the daemon needs? One line each, with the remedy for what is missing."""
+"""`doctor`: is everything there that the daemon needs? One line for each thing, with a remedy for what is missing."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ import typer
 from pydantic import BaseModel
 from rich.text import Text
 
-from cli.project import EXIT_FAILED, Project, fail, load, out, print_json
-from cli.tasks import AsJson, _choice
+from cli.project import EXIT_FAILED, AsJson, Project, choice_of, fail, load, out, print_json
 from llm import PROVIDERS, Lineup, NotConfigured, model_status, resolve_provider, uses_embedded_model
 from memory import MemoryStore, MemoryStoreError
 from monitoring import open_channels, redact
@@ -39,13 +38,15 @@ class Check(BaseModel):
 def doctor(
     ctx: typer.Context,
     as_json: AsJson = False,
-    audit: Annotated[bool, typer.Option("--audit", help="Check that nobody changed the activity stream.")] = False,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Check instead that nobody changed the activity trail.")
+    ] = False,
 ) -> None:
     """Check git, sandbox, toolchains, model or key, budget, repository, database, disk, ports and alerts.
 
-    With --audit the trail of activity instead, line by line. Exit code 1 when something is missing or changed.
+    The exit code is 1 if something is missing, or, with --audit, if the activity trail was changed.
     """
-    project = load(_choice(ctx))
+    project = load(choice_of(ctx))
     if audit:
         return _audit(project, as_json=as_json)
     checks: list[Callable[[Project], Check]] = [
@@ -84,8 +85,8 @@ def _audit(project: Project, *, as_json: bool) -> None:
     if as_json:
         print_json(report)
     else:
-        forgotten = f", {report.forgotten_to} let go by retention" if report.forgotten_to else ""
-        detail = f"{report.lines} lines follow one from the other{forgotten}; the last is {report.last}, {report.head}"
+        forgotten = f", {report.forgotten_to} removed by retention" if report.forgotten_to else ""
+        detail = f"{report.lines} lines form an unbroken chain{forgotten}; the last is {report.last}, {report.head}"
         remedy = "somebody wrote to the database by hand: compare it with a backup, and change its password"
         state: Literal["ok", "missing"] = "missing" if report.broken else "ok"
         _print(Check(name="audit", state=state, detail=report.broken or detail, remedy=remedy))
@@ -123,7 +124,7 @@ def _sandbox(project: Project) -> Check:
 
 
 def _toolchains(project: Project) -> Check:
-    """Which languages' tests can be run; missing only where `testing.framework` names one of them."""
+    """The languages whose tests can be run; missing only if `testing.framework` needs one that is not there."""
     languages: tuple[Language, ...] = ("node", "go", "rust")
     found = [toolchain for language in languages if (toolchain := find_toolchain(language))]
     detail = f"python, {', '.join(f'{toolchain.language} ({toolchain.version})' for toolchain in found)}".strip(", ")
@@ -159,12 +160,12 @@ def _model(project: Project) -> Check:
 
 
 def _budget(project: Project) -> Check:
-    """A key that is paid for asks for a limit in money."""
+    """Calls that cost money should have a limit in money."""
     budget = project.settings.budget
     try:
         providers = set(Lineup(project.settings.llm, project.settings.agents).endpoints)
     except NotConfigured:
-        return Check(name="budget", state="ok", detail="no model can be asked yet")
+        return Check(name="budget", state="ok", detail="no model is configured yet")
     limits = ", ".join(f"{name} {limit:,g}" for name, limit in budget if limit is not None) or "no limits"
     if any(PROVIDERS[name].price_id for name in providers) and not budget.limits_money:
         return Check(name="budget", state="warning", detail=f"calls cost money and no limit in money is set ({limits})",
@@ -183,7 +184,7 @@ def _server(base_url: str) -> Check:
         return Check(name="model", state="ok", detail=f"{base_url} answers ({answered.code})")
     except OSError as problem:
         return Check(name="model", state="missing", detail=f"{base_url}: {problem}",
-                     remedy="start the server, or mend llm.base_url")  # fmt: skip
+                     remedy="start the server, or correct llm.base_url")  # fmt: skip
 
 
 def _repository(project: Project) -> Check:
@@ -198,7 +199,7 @@ def _repository(project: Project) -> Check:
         git = make_git(project.settings, project.paths)
         git.clone()
     except (GitError, OSError) as problem:
-        return Check(name="repository", state="missing", detail=str(problem), remedy="mend git.repository_url")
+        return Check(name="repository", state="missing", detail=str(problem), remedy="correct git.repository_url")
     return Check(name="repository", state="ok", detail=f"{git.url}, work starts from {git.repository.base_branch()}")
 
 
@@ -238,15 +239,17 @@ def _ports(_: Project) -> Check:
 
 
 def _alerts(project: Project) -> Check:
-    """Whether anybody is told when the owner is needed; nothing is sent."""
+    """Whether the owner can be alerted; nothing is sent."""
     channels, problems = open_channels(project.settings.monitoring.alerts.urls)
     if problems:
         return Check(name="alerts", state="missing", detail="; ".join(problems),
                      remedy="see https://appriseit.com for the addresses of services")  # fmt: skip
     if not channels:
-        return Check(name="alerts", state="ok", detail="told in the log only; monitoring.alerts.urls sends them to you")
+        return Check(
+            name="alerts", state="ok", detail="written to the log only; set monitoring.alerts.urls to receive them"
+        )
     names = ", ".join(channel.name for channel in channels)
-    return Check(name="alerts", state="ok", detail=f"sent to {names}; `alerts test` tries them")
+    return Check(name="alerts", state="ok", detail=f"sent to {names}; `alerts test` sends a test message")
 
 
 def _existing(folder: Path) -> Path:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from pydantic import BaseModel
@@ -17,7 +18,6 @@ from rich.markup import escape
 from rich.segment import Segment
 
 from agents.registry import check_names
-from cli.demo import DEMO_HOME, demo_settings
 from config import DEFAULT_CONFIG, ConfigError, ProjectPaths, Settings, load_settings
 from memory import MemoryStore, MemoryStoreError
 from monitoring import escaped_json, redact, register_secret, without_steering
@@ -26,13 +26,14 @@ _LAST = "last-repository"
 EXIT_FAILED, EXIT_USAGE = 1, 2
 """1: it was tried and did not work; 2: the call or the configuration is wrong."""
 
-
+DEMO_HOME = Path(".demo")
+"""Below the folder in which the command is run."""
 _FILE_WIDTH = 120
 """Characters a line may have where neither a terminal nor COLUMNS sets a limit."""
 
 
 class _Terminal(Console):
-    """A console on which titles, test output and whatever else others wrote cannot steer the terminal."""
+    """A console on which text written by others, such as titles and test output, cannot control the terminal."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         for segment in super().render(renderable, options):
@@ -44,12 +45,14 @@ def _console(*, stderr: bool) -> Console:
     return _Terminal(stderr=stderr, highlight=False, width=None if limited else _FILE_WIDTH)
 
 
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
 out, err = _console(stderr=False), _console(stderr=True)
 
 
 @dataclass
 class Choice:
-    """What was given on the command line before the command."""
+    """The options that were given before the command."""
 
     config: Path | None = None
     repo: str | None = None
@@ -67,6 +70,13 @@ class Project:
         store = MemoryStore(self.paths.database_url)
         store.migrate()
         return store
+
+
+def choice_of(ctx: typer.Context) -> Choice:
+    """The options that were given before the command."""
+    choice = ctx.obj
+    assert isinstance(choice, Choice)
+    return choice
 
 
 def fail(message: str, code: int = EXIT_FAILED) -> typer.Exit:
@@ -116,6 +126,18 @@ def _last_project(data: Path, *, demo: bool) -> dict[str, dict[str, object]]:
     return {"git": {"repository_url": latest.read_text(encoding="utf-8").strip()}}
 
 
+def demo_settings(home: Path) -> dict[str, dict[str, object]]:
+    """The settings that keep everything of a demo in `home`."""
+    home = home.resolve()
+    return {
+        "git": {"repository_url": str(home / "sample_project"), "branch": "main"},
+        "project": {"goal": "", "backlog_file": "BACKLOG.md"},
+        "file_system": {"workspace_path": home / "workspace", "data_path": home / "data"},
+        "monitoring": {"logs_path": home / "logs"},
+        "database": {"url": ""},
+    }
+
+
 def remember_repository(project: Project) -> None:
     """Let later commands without --repo find this project."""
     project.paths.data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -124,7 +146,7 @@ def remember_repository(project: Project) -> None:
 
 @contextmanager
 def opened(choice: Choice) -> Iterator[tuple[Project, MemoryStore]]:
-    """The project and its database for one command; what goes wrong with it ends the command with one line."""
+    """The project and its database for one command. Database errors end the command with one line."""
     project = load(choice)
     if not project.settings.git.repository_url:
         raise fail("no repository is set; give --repo PATH_OR_URL or set git.repository_url in config.yaml", EXIT_USAGE)

@@ -1,8 +1,7 @@
-"""`status`, `logs`, `costs` and `config`: what is going on, without disturbing it."""
+"""`status`, `logs`, `facts`, `costs` and `config`: what is going on and what there is to do, without disturbing it."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import signal
 import sys
@@ -12,19 +11,22 @@ from pathlib import Path
 from typing import Annotated, cast
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
-from agents import agent_names
+from agents import FactKind, agent_names
 from agents.registry import allowed_names
-from cli.project import Project, load, opened, out, print_json
-from cli.tasks import AsJson, _choice
+from cli.project import AsJson, Project, choice_of, err, fail, load, opened, out, print_json
 from cli.views import activity_line, limit_table, task_table, usage_table, waiting_lines
 from config import json_schema
 from memory import Activity, MemoryStore, TaskStatus
 from memory.tables.ledger import UsageKey
-from monitoring import escaped_json, redact
+from monitoring import configure_logging, escaped_json, redact
 
 config_commands = typer.Typer(help="Check the configuration.", no_args_is_help=True)
 _FOLLOW_SECONDS = 0.5
+_MOST_FOLLOWING = 5
+_TEXT_WIDTH = 200
 
 
 class UsageKeyName(StrEnum):
@@ -36,11 +38,14 @@ class UsageKeyName(StrEnum):
 
 
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Is the daemon running, what is it doing, how much is done."""
-    with opened(_choice(ctx)) as (project, store):
+    """Show whether the daemon runs, what it is doing, how much is done and what comes next."""
+    from orchestrator import TaskQueue, daemon_pid  # most of the start-up time; few commands need it
+
+    with opened(choice_of(ctx)) as (project, store):
         counts = {name.value: number for name, number in store.tasks.count_by_status().items()}
-        pid = daemon_pid(project)
+        pid = daemon_pid(project.paths.state)
         active = store.tasks.select([TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL, TaskStatus.BLOCKED], limit=20)
+        following = TaskQueue(store).get_pending_tasks(_MOST_FOLLOWING)
         waiting = store.budgets.waiting_calls()
         if as_json:
             print_json(
@@ -51,6 +56,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
                     "goal": project.settings.project.goal,
                     "tasks": counts,
                     "active": active,
+                    "next": following,
                     "waiting": waiting,
                 }
             )
@@ -62,6 +68,8 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         out.print(
             "tasks       " + (", ".join(f"{number} {name}" for name, number in counts.items() if number) or "none")
         )
+        for task in following:
+            out.print(f"next        {task.id}  {task.title}", markup=False)
         for line in waiting_lines(waiting):
             out.print(f"paused      {redact(line)}", markup=False, soft_wrap=True)
         if active:
@@ -71,15 +79,17 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 def logs(
     ctx: typer.Context,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as things happen; Ctrl-C ends.")] = False,
-    limit: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of the latest.")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Keep printing as things happen; Ctrl-C ends.")
+    ] = False,
+    limit: Annotated[int, typer.Option("--lines", "-n", min=1, help="Number of latest lines.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
-    """What the team did, latest last."""
+    """Show what the team did, the latest last."""
     ended = threading.Event()
-    if follow:  # an interrupt raised inside of the database's callbacks would be lost
+    if follow:  # an interrupt raised inside the database's callbacks would be lost
         signal.signal(signal.SIGINT, lambda *_: ended.set())
-    with opened(_choice(ctx)) as (_, store):
+    with opened(choice_of(ctx)) as (_, store):
         latest = store.journal.latest(limit)
         last = 0
         for activity in latest:
@@ -91,13 +101,62 @@ def logs(
                 last = activity.id
 
 
-def costs(
+def facts(
     ctx: typer.Context,
-    by: Annotated[UsageKeyName, typer.Option("--by", help="What to sum up by.")] = UsageKeyName.MODEL,
+    kind: Annotated[
+        list[FactKind] | None,
+        typer.Option("--kind", "-k", help="Only facts of this kind; may be repeated (default: project.tasks_from)."),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Number of facts to show.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Model calls, tokens and money; by limit: what is used of the budget, and what calls under way may take."""
-    with opened(_choice(ctx)) as (project, store):
+    """List what could become work: failing tests, TODOs, untested functions, lint, types, docstrings.
+
+    The CEO chooses from these. The suite and the project's own checkers are run in the sandbox, unless the daemon
+    has their results already.
+    """
+    from git_ops import GitError  # most of the start-up time; few commands need them
+    from orchestrator import OrchestratorError
+    from orchestrator.idle.known_facts import report_facts
+
+    with opened(choice_of(ctx)) as (project, store):
+        configure_logging(project.settings.monitoring, project.paths.logs, stdout=False)
+        wanted = kind or [FactKind(name) for name in project.settings.project.tasks_from if name != "backlog"]
+        if not as_json:
+            err.print("Looking for facts; the first time this may take minutes.", style="dim")
+        try:
+            report = report_facts(project.settings, project.paths, store, wanted)
+        except (GitError, OrchestratorError, OSError) as problem:
+            raise fail(str(problem)) from None
+    if as_json:
+        print_json(report)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("kind", "where", "what", "state"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "kind")
+    for row in report.facts[:limit]:
+        where = f"{row.path}:{row.line}" if row.line else row.path
+        told = " ".join(row.text.split())[:_TEXT_WIDTH]
+        table.add_row(
+            row.kind.value, Text(f"{where} {row.symbol}".strip()), Text(told), Text(f"{row.state} {row.task}".strip())
+        )
+    if report.facts:
+        out.print(table)
+    else:
+        out.print("Nothing was found.")
+    if len(report.facts) > limit:
+        out.print(f"… and {len(report.facts) - limit} more (--limit)")
+    for note in report.notes:
+        err.print(f"note: {note}", markup=False, soft_wrap=True)
+
+
+def costs(
+    ctx: typer.Context,
+    by: Annotated[UsageKeyName, typer.Option("--by", help="What to group by.")] = UsageKeyName.MODEL,
+    as_json: AsJson = False,
+) -> None:
+    """Show model calls, tokens and money; with --by limit, how much of each budget limit is used and reserved."""
+    with opened(choice_of(ctx)) as (project, store):
         if by is UsageKeyName.LIMIT:
             _limits(project, store, as_json=as_json)
             return
@@ -107,55 +166,41 @@ def costs(
     elif rows:
         out.print(usage_table(rows, by.value))
     else:
-        out.print("No model has been asked yet.")
+        out.print("No model has been called yet.")
 
 
 def _limits(project: Project, store: MemoryStore, *, as_json: bool) -> None:
     states = store.budgets.limit_states(project.settings.budget, agents=agent_names())
-    # Nine agents that did nothing are no news.
+    # Agents that did nothing are left out.
     states = [state for state in states if state.scope != "agent_day" or state.share > 0]
     if as_json:
         print_json(states)
     elif states:
         out.print(limit_table(states))
     else:
-        out.print("No limit is set, or nothing was used of any; see the section budget of config.yaml.")
+        out.print("No limit is set, or nothing has been used yet; see the section budget in config.yaml.")
 
 
 @config_commands.command("check")
 def check(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Read the configuration as the daemon would; exit code 2 and the place of each problem when it is wrong."""
-    project = load(_choice(ctx))
+    """Read the configuration as the daemon would. The exit code is 2 if it is wrong; each problem is shown."""
+    project = load(choice_of(ctx))
     if as_json:
         print_json(project.settings.model_dump(mode="json"))
     else:
-        out.print("The configuration is right.")
+        out.print("The configuration is valid.")
 
 
 @config_commands.command("schema")
 def schema(
-    file: Annotated[Path | None, typer.Option("--file", help="Write it there instead of stdout.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="Write it to this file instead of stdout.")] = None,
 ) -> None:
-    """The JSON schema by which editors check config.yaml."""
+    """Write the JSON schema that editors use to check config.yaml."""
     text = json.dumps(json_schema(allowed_names()), indent=2) + "\n"
     if file:
         file.write_text(text, encoding="utf-8")
     else:
         sys.stdout.write(text)
-
-
-def daemon_pid(project: Project) -> int | None:
-    """Pid of the daemon that holds the project's lock, or None."""
-    lock = project.paths.state / "engine.db.lock"
-    try:
-        with lock.open("r", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return int(file.read().strip() or 0) or None
-    except FileNotFoundError:
-        return None
-    return None
 
 
 def _print_activity(activity: Activity, as_json: bool) -> None:

@@ -1,9 +1,12 @@
-"""`run` and `demo`: the daemon itself, in the foreground, until it is told to stop or (if so asked) is idle."""
+"""`run` and `demo`: the daemon itself, in the foreground, until it is told to stop or, with --until-idle, is idle."""
 
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -14,11 +17,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.alerts import start_alerts
-from cli.demo import DEMO_HOME, prepare_demo
-from cli.model import fetch_with_progress
-from cli.project import EXIT_FAILED, EXIT_USAGE, Choice, Project, absolute, err, fail, load, out, remember_repository
-from cli.tasks import _choice
+from cli.models import fetch_with_progress
+from cli.owner import start_alerts
+from cli.project import (
+    DEMO_HOME,
+    EXIT_FAILED,
+    EXIT_USAGE,
+    Choice,
+    Project,
+    absolute,
+    choice_of,
+    demo_settings,
+    err,
+    fail,
+    load,
+    out,
+    remember_repository,
+)
 from cli.views import activity_line, task_table
 from llm import model_status
 from memory import MemoryStore, MemoryStoreError, TaskStatus
@@ -31,24 +46,25 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 _PATIENCE = 600.0
-"""Seconds the start of a service waits for what passes by itself: longer than systemd's StartLimitIntervalSec, so that
-a trouble which lasts does not use up its StartLimitBurst."""
+"""Seconds that the start of a service waits for a problem to pass: longer than systemd's StartLimitIntervalSec, so that
+a lasting problem does not use up its StartLimitBurst."""
 _LAST_ALERTS = 5.0
 """Seconds that alerts get to be sent before the process ends."""
 _MOST_SHOWN = 200
+_SAMPLE = Path(__file__).resolve().parent.parent / "examples" / "sample_project"
 
 
 def run(
     ctx: typer.Context,
     repo: Annotated[str | None, typer.Option("--repo", "-r", help="Path or URL of the repository to work on.")] = None,
-    goal: Annotated[str | None, typer.Option("--goal", "-g", help="What is to be achieved, in plain words.")] = None,
+    goal: Annotated[str | None, typer.Option("--goal", "-g", help="What to achieve, in plain words.")] = None,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="End when the stated work is done.")] = False,
 ) -> None:
-    """Start the daemon. It works until it gets SIGTERM or SIGINT; what was begun goes on at the next start.
+    """Start the daemon. It runs until SIGTERM or SIGINT; unfinished work continues at the next start.
 
-    With --until-idle the exit code is 0 when every task was completed and 1 otherwise.
+    With --until-idle the exit code is 0 if every task was completed, 1 otherwise.
     """
-    choice = Choice(_choice(ctx).config, repo or _choice(ctx).repo)
+    choice = Choice(choice_of(ctx).config, repo or choice_of(ctx).repo)
     project = load(choice, {"project": {"goal": goal}} if goal is not None else None)
     if not project.settings.git.repository_url:
         raise fail("no repository is set; give --repo PATH_OR_URL or set git.repository_url in config.yaml", EXIT_USAGE)
@@ -57,19 +73,46 @@ def run(
 
 def demo(
     ctx: typer.Context,
-    minutes: Annotated[float, typer.Option(min=0.1, help="Stop after this long, done or not.")] = 20,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew even if an unfinished demo is there.")] = False,
-    items: Annotated[int, typer.Option(min=1, max=8, help="How many items of the sample backlog.")] = 8,
+    minutes: Annotated[float, typer.Option(min=0.1, help="Stop after this many minutes, finished or not.")] = 20,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over, even if a demo is there.")] = False,
+    items: Annotated[int, typer.Option(min=1, max=8, help="Number of items from the sample backlog.")] = 8,
 ) -> None:
-    """The team at work on a sample repository, until its backlog is done or the time is over.
+    """Let the team work on a sample repository until its backlog is done or the time is up.
 
-    The exit code is 0 when anything landed: what a small model does not manage belongs to what the demo shows.
+    The exit code is 0 if any task landed: a small model is not expected to complete all of them.
     """
     overrides = prepare_demo(DEMO_HOME, fresh=fresh, items=items)
-    project = load(Choice(_choice(ctx).config), overrides)
+    project = load(Choice(choice_of(ctx).config), overrides)
     err.print(f"The sample repository is {project.settings.git.repository_url}; its BACKLOG.md has {items} items.",
               markup=False, soft_wrap=True)  # fmt: skip
     work(project, until_idle=True, for_people=True, seconds=minutes * 60, all_must_land=False)
+
+
+def prepare_demo(home: Path, *, fresh: bool, items: int) -> dict[str, dict[str, object]]:
+    """Make the sample repository unless it is there; the demo's settings."""
+    home = home.resolve()
+    repository = home / "sample_project"
+    if fresh:
+        shutil.rmtree(home, ignore_errors=True)
+    if not (repository / ".git").is_dir():
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.copytree(_SAMPLE, repository, ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache"))
+        _keep_items(repository / "BACKLOG.md", items)
+        for command in (
+            ["init", "-q", "-b", "main"],
+            ["add", "-A"],
+            ["-c", "user.name=Owner", "-c", "user.email=owner@localhost", "commit", "-q", "-m", "The sample project"],
+        ):
+            subprocess.run(["git", "-C", str(repository), *command], check=True)
+    return demo_settings(home)
+
+
+def _keep_items(backlog: Path, count: int) -> None:
+    """Leave the first `count` items in the backlog file."""
+    text = backlog.read_text(encoding="utf-8")
+    starts = [match.start() for match in re.finditer(r"(?m)^## ", text)]
+    if count < len(starts):
+        backlog.write_text(text[: starts[count]], encoding="utf-8")
 
 
 def work(
@@ -82,17 +125,16 @@ def work(
 ) -> None:
     """Wire the services, run the orchestrator, and end the process with a code that means something."""
     begun = time.monotonic()
-    # The engine and the agents take most of the start-up time; no other command needs them.
-    from orchestrator import TaskOrchestrator, open_services
+    from orchestrator import TaskOrchestrator, open_services  # most of the start-up time; few commands need it
 
     try:
         configure_logging(project.settings.monitoring, project.paths.logs, stdout=not for_people)
         sender = start_alerts(project)
-    except OSError as problem:  # without a log nobody can be told but who looks on
+    except OSError as problem:  # without a log only the terminal can show it
         raise fail(str(problem), EXIT_FAILED) from None
     try:
         _have_model(project, for_people=for_people)
-        patience = 0 if for_people or until_idle else _PATIENCE  # where somebody waits for the answer, say it at once
+        patience = 0 if for_people or until_idle else _PATIENCE  # somebody is waiting: report at once
         services = open_services(project.settings, project.paths, patient=not until_idle, patience=patience)
         orchestrator = TaskOrchestrator(services, until_idle=until_idle)
         remember_repository(project)
@@ -126,7 +168,7 @@ def work(
 
 
 def _have_model(project: Project, *, for_people: bool) -> None:
-    """Fetch the embedded model when it may answer and is not there yet."""
+    """Download the embedded model if it is used and not there yet."""
     from llm import uses_embedded_model
 
     settings = project.settings
@@ -136,7 +178,7 @@ def _have_model(project: Project, *, for_people: bool) -> None:
 
 
 def _stop_on_signals(request_stop: Callable[[], None]) -> None:
-    """The first signal asks for a graceful end, a second one ends at once; the work is safe either way."""
+    """The first signal stops the daemon gracefully, the second one at once; no work is lost either way."""
     asked = threading.Event()
 
     def handler(number: int, _: FrameType | None) -> None:
@@ -150,7 +192,7 @@ def _stop_on_signals(request_stop: Callable[[], None]) -> None:
 
 
 class _Follower:
-    """Prints the activity stream for a person while the daemon works."""
+    """Prints the activity stream on the terminal while the daemon works."""
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
@@ -188,10 +230,10 @@ def _summary(services: Services, project: Project, problem: str, *, finished: bo
     if problem and not tasks:
         return EXIT_FAILED
     if not tasks and not finished:
-        err.print("It was stopped before it had looked for something to do.")
+        err.print("The daemon was stopped before it had looked for work.")
         return EXIT_FAILED
     if not tasks:
-        err.print("There was nothing to do: no goal, no items in a backlog file, and nothing found to mend.")
+        err.print("There was nothing to do: no goal, no items in a backlog file, and nothing found to fix.")
         return 0
     err.print()
     err.print(task_table(store, tasks))

@@ -1,4 +1,4 @@
-"""`task …`: give the team work, look at it, stop it, try it again. Works while the daemon runs."""
+"""`task …`: give the team work, look at it, stop it, retry it. Works while the daemon runs."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ import typer
 from rich.syntax import Syntax
 from rich.text import Text
 
-from cli.project import EXIT_USAGE, Choice, Project, err, fail, opened, out, print_json
+from cli.project import EXIT_USAGE, AsJson, Project, choice_of, err, fail, opened, out, print_json
 from cli.views import activity_line, task_details, task_table
 from file_system import SyntaxProblem, check_syntax, is_javascript
-from memory import MOST_TESTS, RETRIABLE, MemoryStore, Priority, Task, TaskStatus, TaskType, new_task_id
+from memory import MOST_TESTS, OWNER, RETRIABLE, MemoryStore, Priority, Task, TaskStatus, new_task_id
 
-commands = typer.Typer(help="Give the team work, look at it, stop it, try it again.", no_args_is_help=True)
+commands = typer.Typer(help="Give the team work, look at it, stop it, retry it.", no_args_is_help=True)
 
-TaskId = Annotated[str, typer.Argument(help="Id of the task, or the beginning of it.")]
+TaskId = Annotated[str, typer.Argument(help="Id of the task, or its beginning.")]
 _TEST_NAME = re.compile(r"test_\w+\.py|\w+_test\.py|.+[._-](?:test|spec)\.[cm]?[jt]sx?")
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
 class PriorityName(StrEnum):
@@ -31,33 +30,37 @@ class PriorityName(StrEnum):
     LOW = "low"
 
 
-class FlowName(StrEnum):
-    CODE = "code"
-    ANALYSIS = "analysis"
-
-
 @commands.command("add")
 def add(
     ctx: typer.Context,
-    title: Annotated[str, typer.Argument(help="What is to be done, in a few words.")],
+    title: Annotated[str, typer.Argument(help="What to do, in a few words.")],
     description: Annotated[
         str, typer.Option("--description", "-d", help="The whole task; - reads it from stdin.")
     ] = "",
     file: Annotated[Path | None, typer.Option("--file", "-f", help="Read the description from a file.")] = None,
     tests: Annotated[
-        Path | None, typer.Option("--tests", help="A test file that must pass; used as it is, QA writes none.")
+        Path | None,
+        typer.Option("--tests", help="A test file that must pass. It is used as it is; QA writes no tests."),
     ] = None,
-    priority: Annotated[PriorityName, typer.Option("--priority", "-p")] = PriorityName.MEDIUM,
-    type: Annotated[FlowName, typer.Option("--type", "-t")] = FlowName.CODE,
-    deadline: Annotated[datetime | None, typer.Option(help="UTC; moves the task forward as it comes nearer.")] = None,
-    depends_on: Annotated[list[str] | None, typer.Option(help="Id of a task that must be completed first.")] = None,
+    priority: Annotated[PriorityName, typer.Option("--priority", "-p", help="How urgent it is.")] = PriorityName.MEDIUM,
+    type: Annotated[
+        str, typer.Option("--type", "-t", help="The flow, such as code, or analysis for a report.")
+    ] = "code",
+    deadline: Annotated[
+        datetime | None, typer.Option(help="In UTC; as it comes nearer, the task moves forward.")
+    ] = None,
+    depends_on: Annotated[
+        list[str] | None, typer.Option(help="Id of a task that must be completed first; may be repeated.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a task. State examples such as "`f(2)` returns `4`": they become its tests. Or give a test file."""
+    """Add a task. Examples in it, such as "`f(2)` returns `4`", become its tests. Or give a test file."""
+    from orchestrator import TaskQueue, UnknownFlow  # most of the start-up time; few commands need them
+
     if not title.strip():
-        raise fail("the title is empty; say in a few words what is to be done", EXIT_USAGE)
+        raise fail("the title is empty; say in a few words what to do", EXIT_USAGE)
     text = _read(file, description) if file is not None else sys.stdin.read() if description == "-" else description
-    with opened(_choice(ctx)) as (project, store):
+    with opened(choice_of(ctx)) as (project, store):
         tests_file, tests_text = _given_tests(tests, project) if tests else ("", "")
         task = Task(
             id=new_task_id(),
@@ -65,13 +68,15 @@ def add(
             description=text,
             tests_file=tests_file,
             tests=tests_text,
-            type=TaskType(type.value),
+            type=type,
             priority=Priority[priority.name],
             deadline=deadline.replace(tzinfo=deadline.tzinfo or UTC) if deadline else None,
             depends_on=[store.tasks.find(needed).id for needed in depends_on or []],
         )
-        store.tasks.add(task)
-        store.journal.log("owner", "task added", task.id, title=title)
+        try:
+            TaskQueue(store).submit_task(task, by=OWNER)
+        except UnknownFlow as problem:
+            raise fail(str(problem), problem.exits_with) from None
     if as_json:
         print_json(task)
     else:
@@ -81,12 +86,14 @@ def add(
 @commands.command("list")
 def list_tasks(
     ctx: typer.Context,
-    status: Annotated[list[TaskStatus] | None, typer.Option("--status", "-s", help="Only these.")] = None,
-    limit: Annotated[int, typer.Option(min=1)] = 50,
+    status: Annotated[
+        list[TaskStatus] | None, typer.Option("--status", "-s", help="Only tasks with this status; may be repeated.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Number of tasks to show.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """The tasks, newest first."""
-    with opened(_choice(ctx)) as (_, store):
+    """List the tasks, newest first."""
+    with opened(choice_of(ctx)) as (_, store):
         tasks = store.tasks.select(status or None, limit=limit)
         if as_json:
             print_json(tasks)
@@ -98,8 +105,8 @@ def list_tasks(
 
 @commands.command("show")
 def show(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
-    """Everything about one task: attempts, verdicts, decisions, commits, why it failed."""
-    with opened(_choice(ctx)) as (_, store):
+    """Show everything about one task: attempts, verdicts, decisions, commits, why it failed."""
+    with opened(choice_of(ctx)) as (_, store):
         task = store.tasks.find(task_id)
         if as_json:
             details = task.model_dump(mode="json")
@@ -117,8 +124,8 @@ def show(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
 
 @commands.command("logs")
 def task_logs(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
-    """What happened to one task, in order."""
-    with opened(_choice(ctx)) as (_, store):
+    """Show what happened to one task, in order."""
+    with opened(choice_of(ctx)) as (_, store):
         activities = store.journal.activity(task_id=store.tasks.find(task_id).id, limit=1000)
     if as_json:
         print_json(activities)
@@ -128,10 +135,10 @@ def task_logs(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> N
 
 @commands.command("diff")
 def diff(ctx: typer.Context, task_id: TaskId) -> None:
-    """The change a task made: its landed commits, or its branch while it is at work."""
+    """Show the change a task made: its landed commits, or its branch while it is in progress."""
     from orchestrator.services import make_git  # git is not needed by the other commands
 
-    with opened(_choice(ctx)) as (project, store):
+    with opened(choice_of(ctx)) as (project, store):
         task = store.tasks.find(task_id)
         text = make_git(project.settings, project.paths).landing.task_diff(task.id)
     if not text:
@@ -144,32 +151,32 @@ def diff(ctx: typer.Context, task_id: TaskId) -> None:
 
 @commands.command("cancel")
 def cancel(ctx: typer.Context, task_id: TaskId) -> None:
-    """Stop a task; what it has landed stays."""
-    with opened(_choice(ctx)) as (_, store):
+    """Stop a task. What has landed stays."""
+    with opened(choice_of(ctx)) as (_, store):
         task = store.tasks.find(task_id)
         if task.status in (TaskStatus.COMPLETED, TaskStatus.CANCELLED, TaskStatus.FAILED):
             raise fail(f"{task.id} is {task.status} already")
-        _tell(store, "cancel", task)
+        tell_daemon(store, "cancel", task)
 
 
 @commands.command("retry")
 def retry(ctx: typer.Context, task_id: TaskId) -> None:
-    """Try a failed, blocked or cancelled task again from the start."""
-    with opened(_choice(ctx)) as (_, store):
+    """Start a failed, blocked or cancelled task again from the beginning."""
+    with opened(choice_of(ctx)) as (_, store):
         task = store.tasks.find(task_id)
         if task.status not in RETRIABLE:
             raise fail(f"{task.id} is {task.status}; only failed, blocked and cancelled tasks can be retried")
-        _tell(store, "retry", task)
+        tell_daemon(store, "retry", task)
 
 
 @commands.command("approve")
 def approve(ctx: typer.Context, task_id: TaskId) -> None:
-    """Let a waiting task go on (testing.auto_run or git.auto_commit is false)."""
-    with opened(_choice(ctx)) as (_, store):
+    """Let a task that waits at a gate go on (testing.auto_run or git.auto_commit is false)."""
+    with opened(choice_of(ctx)) as (_, store):
         task = store.tasks.find(task_id)
         if task.status is not TaskStatus.WAITING_APPROVAL:
             raise fail(f"{task.id} is {task.status}; it does not wait for approval")
-        _tell(store, "approve", task, task.approval_key)
+        tell_daemon(store, "approve", task, task.approval_key)
 
 
 def _given_tests(file: Path, project: Project) -> tuple[str, str]:
@@ -208,12 +215,7 @@ def _text_of(file: Path) -> str:
         raise fail(f"{file} is not text in UTF-8 that can be read: {problem}", EXIT_USAGE) from None
 
 
-def _tell(store: MemoryStore, command: str, task: Task, *more: str) -> None:
+def tell_daemon(store: MemoryStore, command: str, task: Task, *more: str) -> None:
+    """Leave a command for the daemon to apply."""
     store.commands.send(command, " ".join([task.id, *more]))
-    err.print(f"{command} {task.id}: the daemon does it within a second, or when it is started next", markup=False)
-
-
-def _choice(ctx: typer.Context) -> Choice:
-    choice = ctx.obj
-    assert isinstance(choice, Choice)
-    return choice
+    err.print(f"{command} {task.id}: the daemon does this within a second, or at its next start", markup=False)

@@ -96,7 +96,8 @@ class Task(Row):
     id: str = Field(min_length=1, max_length=64)
     title: str = Field(min_length=1)
     description: str = ""
-    type: TaskType = TaskType.CODE
+    type: str = Field(TaskType.CODE, min_length=1, max_length=32)
+    """The name of its flow; the orchestrator has a registry of them."""
     priority: int = Field(int(Priority.MEDIUM), ge=Priority.HIGH, le=Priority.LOW)
     deadline: UtcTime | None = None
     assigned_agents: list[str] = []

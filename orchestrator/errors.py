@@ -1,4 +1,4 @@
-"""What can go wrong while tasks are driven."""
+"""What can go wrong while tasks are worked on."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ class BackupUnusable(OrchestratorError):
 class UnknownFlow(OrchestratorError):
     """A task of a type that no flow handles."""
 
+    exits_with = 2
+
 
 class StageFailed(Exception):
-    """A stage ends its task with a typed reason. `blocked` means that a person or a stronger model may go on."""
+    """A stage ends its task with a typed reason. `blocked`: the owner or a stronger model may be able to continue."""
 
     def __init__(self, reason: FailureReason, detail: str, *, blocked: bool = False) -> None:
         self.reason, self.detail, self.blocked = reason, detail, blocked
@@ -46,11 +48,11 @@ class StageFailed(Exception):
 
 
 class StepsChanged(OrchestratorError):
-    """The stored steps of a job are not those that the code takes now: it was begun by another version."""
+    """The stored steps of a job are not those of the present code: another version began it."""
 
 
 class Stopping(BaseException):
-    """The daemon is going down: no further step begins, the job stays queued.
+    """The daemon is stopping: no further step begins, the job stays queued.
 
-    Not an `Exception`, so that nothing takes it for a failure of the work.
+    It is not an `Exception`, so that nothing mistakes it for a failure of the work.
     """

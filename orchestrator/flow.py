@@ -10,10 +10,11 @@ from pydantic import BaseModel, JsonValue
 
 from agents import BaseAgent, Review
 from llm import CallContext, ModelProfile
-from memory import Criterion, Task, TaskType, Verdict
+from memory import Criterion, Task, Verdict
 from orchestrator.engine.engine import Steps
 from orchestrator.engine.failures import typed_failures
 from orchestrator.services import Services
+from orchestrator.workbench.commits import Commits
 from orchestrator.workbench.context import Views
 from orchestrator.workbench.workbench import Workbench
 
@@ -21,12 +22,12 @@ Result = TypeVar("Result")
 
 
 class FlowState(BaseModel):
-    """What stages of one task hand on to each other; saved with the task at the end of each stage."""
+    """What the stages of one task pass on to each other; saved with the task at the end of each stage."""
 
     visit: int = 0
-    """Counts stages done, so that a stage that is entered again is a job of its own."""
+    """Number of stages done, so that a stage that is entered again is a new job."""
     behind: int = 0
-    """How far the next stage stands back on its queue, behind tasks of the same priority."""
+    """How far back in its queue the next stage is placed among tasks of the same priority."""
     approved: list[str] = []
     """Gates the owner has opened."""
     waiting_for: str = ""
@@ -59,7 +60,7 @@ class Wait:
 
 @dataclass(frozen=True)
 class Anew:
-    """The task begins anew as a new run: in other words, or once `parts`, which are new tasks, are completed."""
+    """The task starts again as a new run: reworded, or once `parts`, which are new tasks, are completed."""
 
     parts: Sequence[Task] = ()
     title: str = ""
@@ -79,16 +80,17 @@ class StageContext:
         self.team = services.team
         self.developer = services.team.developer
         self.bench = Workbench(services, task)
+        self.commits = Commits(services, task)
         self.views = Views(services, task)
         self._steps = steps
         self._profiles: dict[str, ModelProfile] = {}
 
     def use_model(self, model: str) -> None:
-        """Let the developer ask `model`; its own for an empty name. Every stage that asks it begins with this."""
+        """Make the developer call `model`; its own for an empty name. Every stage that calls it begins with this."""
         self.developer = self.team.developer.with_model(model)
 
     def profile_of(self, agent: BaseAgent) -> ModelProfile:
-        """What an agent's model can do, found out once in a visit, as a step: what is known of a model may change."""
+        """What an agent's model can do, read once per visit, as a step: what is known of a model may change."""
         name = f"profile of {agent.name} {agent.model or ''}".strip()
         if name not in self._profiles:
             self._profiles[name] = self.step(name, ModelProfile, lambda: agent.profile)
@@ -106,8 +108,8 @@ class StageContext:
     def ask(self, step: str, agent: str | None = None) -> CallContext:
         """The ledger's context for a model call of `agent` (default: this stage's) in the step of this name.
 
-        A task that stands back on its queue lets others go first at the embedded model, too: their first answers land
-        more often than its further ones.
+        A task that was placed further back in its queue lets others go first at the embedded model too: their first
+        answers land more often than its later ones.
         """
         return CallContext(
             task_id=self.task.id,
@@ -146,7 +148,7 @@ class StageContext:
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a flow that one agent does."""
+    """A part of a flow, done by one agent."""
 
     name: str
     agent: str | None
@@ -156,9 +158,9 @@ class Stage:
 
 @dataclass(frozen=True)
 class Flow:
-    """The stages of one task type, in the order in which they are normally passed."""
+    """The stages of one task type, in their normal order."""
 
-    type: TaskType
+    type: str
     stages: tuple[Stage, ...]
 
     def stage(self, name: str) -> Stage:
@@ -170,7 +172,7 @@ class Flow:
         return any(stage.name == name for stage in self.stages)
 
     def position(self, name: str) -> int:
-        """How far into the flow a stage stands, from 0."""
+        """The position of a stage in the flow, from 0."""
         return next((index for index, stage in enumerate(self.stages) if stage.name == name), 0)
 
     def agent_for(self, stage: Stage, task: Task) -> str:

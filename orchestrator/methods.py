@@ -1,4 +1,4 @@
-"""The methods there are. To add one: write it (see `orchestrator/coding/method.py`) and add it here."""
+"""The registered methods. To add one, write it (see `orchestrator/coding/method.py`) and add it to the list."""
 
 from __future__ import annotations
 

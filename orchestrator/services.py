@@ -1,13 +1,15 @@
-"""All services of one project, wired from its settings: the only place that knows how they are made."""
+"""All services of one project and its team, wired from its settings: the only place that knows how they are made."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+from agents import ROLES, BaseAgent, CEOAgent, DeveloperAgent, ProductAgent, QAAgent, TechLeadAgent
 from config import ProjectPaths, Settings
 from deployment import DeploymentManager
 from file_system import CodeMap, FileManager, RepositoryMap
@@ -18,7 +20,6 @@ from monitoring import AlertKind, alert, get_logger
 from orchestrator.engine.failures import Outage, outlast
 from orchestrator.engine.project_lock import claim
 from orchestrator.suite import Suite
-from orchestrator.team import Team
 from testing import EnvironmentManager, Sandbox, SandboxLimits, TestRunner
 
 log = get_logger(__name__)
@@ -27,6 +28,34 @@ _MIB = 1024 * 1024
 _OVERVIEW_CHARACTERS = 6000
 _OVERVIEW_TOKENS = 2000
 _LESSON_TOKENS = 500
+
+_Agent = TypeVar("_Agent", bound=BaseAgent)
+
+
+class Team:
+    """One agent for each registered role. Those whose own methods the flows call have a field."""
+
+    def __init__(self, llm: LLMClient) -> None:
+        self._members = {name: agent(llm) for name, agent in ROLES.items()}
+        self.ceo = self._member(CEOAgent)
+        self.product = self._member(ProductAgent)
+        self.qa = self._member(QAAgent)
+        self.developer = self._member(DeveloperAgent)
+        self.tech_lead = self._member(TechLeadAgent)
+
+    def __iter__(self) -> Iterator[BaseAgent]:
+        yield from self._members.values()
+
+    def by_name(self, name: str) -> BaseAgent:
+        """The agent of that name. Raises `KeyError`, which lists the names."""
+        if name not in self._members:
+            raise KeyError(f"no agent {name!r}; there are: {', '.join(self._members)}")
+        return self._members[name]
+
+    def _member(self, kind: type[_Agent]) -> _Agent:
+        member = self._members[kind.name]
+        assert isinstance(member, kind)
+        return member
 
 
 @dataclass(frozen=True)
@@ -52,15 +81,15 @@ class Services:
     """Since when the owner's repository is away, if it is."""
 
     def sync(self, *, approved: bool = False) -> str:
-        """Take the owner's latest work into the landing branch, if it fits and its suite holds; gives the tip.
+        """Merge the owner's latest work into the landing branch, if it fits and the suite holds; returns the tip.
 
-        Where both have moved, the suite must run on what comes of it. With `testing.auto_run: false` that waits for
-        an `approved` task, since nothing of the repository may run before.
+        If both have moved, the suite must pass on the result. With `testing.auto_run: false` that waits for an
+        `approved` task, since no code of the repository may run before.
         """
 
         def passes(tree: str) -> bool:
             if not (approved or self.settings.testing.auto_run):
-                log.info("the owner's work is taken in with the next approved task (testing.auto_run is false)")
+                log.info("the owner's work is merged with the next approved task (testing.auto_run is false)")
                 return False
             owners = self.suite.baseline(f"refs/remotes/origin/{self.git.repository.base_branch()}", "sync")
             return self.suite.holds(tree, owners, "sync")[0]
@@ -77,29 +106,29 @@ class Services:
         return result.tip
 
     def lessons(self, about: str) -> str:
-        """What earlier tasks taught that shares words with `about`, bounded, for a data block of a strong model."""
+        """Lessons of earlier tasks that share words with `about`, bounded, for a data block of a strong model."""
         return self.context.build([self.context.lessons_section(about)], _LESSON_TOKENS)
 
     def repository_map(self, folder: Path) -> RepositoryMap:
-        """The ranked map of the files in `folder`; what was read before in any of this project's trees is known."""
+        """The ranked map of the files in `folder`; files read before in any tree of this project are cached."""
         return RepositoryMap.of(folder, self.paths.state)
 
     def overview(self, *, ranked: bool, about: str = "") -> str:
-        """The map of the landing branch's tip, in a few thousand characters: `ranked` by what is to be done, or with
-        the first lines of docstrings, which tell more to a model that does not judge."""
+        """The map of the landing branch's tip, in a few thousand characters: `ranked` by relevance to `about`, or with
+        the first lines of docstrings, which help a model that does not judge more."""
         with self.suite.exported(self.git.branch.tip()) as (folder, _):
             if not ranked:
                 return CodeMap.of(folder).render(_OVERVIEW_CHARACTERS)
             return self.repository_map(folder).render(_OVERVIEW_TOKENS, about=about)
 
     def read(self, paths: Sequence[str]) -> dict[str, str]:
-        """Text files of the landing branch's tip by their paths; those that are not there are left out."""
+        """Text files of the landing branch's tip by their paths; missing ones are left out."""
         with self.suite.exported(self.git.branch.tip()) as (folder, _):
             files = FileManager(folder)
             return {path: files.read_file(path) for path in paths if files.exists(path)}
 
     def close(self) -> None:
-        """End what was started: sandboxed runs, the embedded model, the database connections."""
+        """Stop sandboxed runs and the embedded model, and close the database connections."""
         self.sandbox.close()
         if self.local_model:
             self.local_model.stop()
@@ -109,11 +138,11 @@ class Services:
 
 
 def open_services(settings: Settings, paths: ProjectPaths, *, patient: bool = False, patience: float = 0) -> Services:
-    """Open database and clone and make the rest; clears away what a crash left.
+    """Open the database and the clone and make the rest; cleans up after a crash.
 
-    `patient`: model calls wait where a budget or an outage stands in the way (see `LLMClient`). Troubles of the start
-    that pass by themselves (a locked database, a full disk, a first clone without network) are waited for, `patience`
-    seconds at most. Raises `DaemonRunning` and the typed errors of memory, git_ops and llm, each with what to do.
+    `patient`: model calls wait for a budget or the end of an outage (see `LLMClient`). Temporary problems at the start
+    (a locked database, a full disk, a first clone without network) are waited for, `patience` seconds at most. Raises
+    `DaemonRunning` and the typed errors of memory, git_ops and llm, each of which says what to do.
     """
     outlast(lambda: _make_folders(paths), limit=patience)
     lock = claim(paths.state, paths.engine_url)
@@ -133,7 +162,7 @@ def _opened(settings: Settings, paths: ProjectPaths, lock: ExitStack, patient: b
     store = MemoryStore(paths.database_url)
     outlast(store.migrate, limit=patience)
     if leftovers := store.budgets.settle_leftovers():
-        log.info("model calls that were cut off count as if they had cost the most they could", calls=leftovers)
+        log.info("interrupted model calls are counted at their maximum cost", calls=leftovers)
     store.budgets.forget_waiting()
     git = make_git(settings, paths)
     outlast(git.recover, limit=patience)
@@ -164,7 +193,7 @@ def _opened(settings: Settings, paths: ProjectPaths, lock: ExitStack, patient: b
 
 
 def make_git(settings: Settings, paths: ProjectPaths) -> GitManager:
-    """The project's git, nothing opened yet."""
+    """The project's git; nothing is opened yet."""
     chosen = settings.git
     return GitManager(
         chosen.repository_url,
@@ -181,7 +210,7 @@ def make_git(settings: Settings, paths: ProjectPaths) -> GitManager:
 
 
 def make_sandbox(settings: Settings) -> Sandbox:
-    """The sandbox as configured; what this machine gives is found out when it is used."""
+    """The sandbox as configured; what the machine supports is determined at its first use."""
     limits = settings.sandbox
     return Sandbox(
         limits.mode,

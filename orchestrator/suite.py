@@ -1,4 +1,4 @@
-"""The whole test suite of a tree: run once per content and environment, remembered on disk."""
+"""The whole test suite of a tree: run once per content and environment, with the result kept on disk."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ _NO_TESTS = ("No test was found", "no test was collected")
 
 
 class FailedTest(BaseModel):
-    """A test that fails before any work."""
+    """A test that already fails before the work."""
 
     test_id: str
     evidence: str
     outside: bool
-    """It lacks what no code of the project gives: network, another package, a fixture, a file of the machine."""
+    """It needs something that no code of the project provides: network, a package, a fixture, a file."""
 
 
 class Baseline(BaseModel):
-    """How the suite of one tree ended."""
+    """The result of the suite of one tree."""
 
     key: str
     tree: str
@@ -60,11 +60,11 @@ class Baseline(BaseModel):
     failed: list[str]
     seconds: float
     failures: list[FailedTest] = []
-    """What the first of `failed` say."""
+    """Details of the first of `failed`."""
 
 
 class Suite:
-    """Runs tests of trees. Every run gets a folder of its own, exported from git and thrown away afterwards."""
+    """Runs tests of trees. Every run has its own folder, exported from git and deleted afterwards."""
 
     def __init__(
         self,
@@ -77,13 +77,13 @@ class Suite:
         setup_command: str | None,
         timeout: float,
     ) -> None:
-        """`folder` keeps the remembered results; `framework` is one of `FRAMEWORKS` or `auto`; `timeout` is that of
-        one run in seconds."""
+        """`folder` holds the stored results; `framework` is one of `FRAMEWORKS` or `auto`; `timeout` is in seconds, for
+        one run."""
         self._git = git
         self._environments = environments
         self.runner = runner
         self._folder = folder
-        # Below /tmp and not in the workspace: without a sandbox pytest would take settings of folders further up.
+        # Below /tmp and not in the workspace: without a sandbox pytest would read settings from parent folders.
         self._run_prefix = f"ai-agents-run-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}-"
         self._framework = framework
         self._setup_command = setup_command
@@ -99,21 +99,21 @@ class Suite:
         return self._framework
 
     def clear_leftovers(self) -> None:
-        """End the processes and remove the run folders that a killed daemon of this project left; only at the start."""
+        """End the processes and remove the run folders that a killed daemon of this project left. Only at the start."""
         if ended := end_orphans(str(Path(tempfile.gettempdir(), self._run_prefix))):
-            log.info("test runs of a killed daemon were still there", ended=ended)
+            log.info("ended test runs that a killed daemon had left", ended=ended)
         for folder in Path(tempfile.gettempdir()).glob(f"{self._run_prefix}*"):
             discard_folder(folder)
 
     def forget_results(self) -> int:
-        """Of the remembered results keep those made last; how many went. One that is needed again is found anew."""
+        """Delete all but the latest stored results; how many were deleted. They can be computed again."""
         kept = sorted(self._folder.glob("*.json"), key=lambda file: file.stat().st_mtime, reverse=True)
         for file in kept[_MOST_RESULTS:]:
             file.unlink(missing_ok=True)
         return len(kept[_MOST_RESULTS:])
 
     def forget_environments(self, days: float) -> int:
-        """Remove project environments that no run has used in `days`; only while nothing runs. How many."""
+        """Remove project environments that no run has used for `days`; how many. Only while nothing runs."""
         return self._environments.forget_unused(days)
 
     def run(self, treeish: str, selection: Sequence[str], label: str, timeout: float | None = None) -> TestResult:
@@ -130,9 +130,9 @@ class Suite:
             return environment.has_module(module)
 
     def baseline(self, treeish: str, label: str) -> Baseline:
-        """How the whole suite of a commit or tree ends, from memory if it was run before.
+        """The result of the whole suite of a commit or tree, read from disk if it was run before.
 
-        Raises `StageFailed` when it gives no verdict at all.
+        Raises `StageFailed` if there is no verdict at all.
         """
         with self.exported(treeish) as (folder, tree):
             environment = self._environment(folder, label)
@@ -167,12 +167,12 @@ class Suite:
         return found
 
     def check(self, treeish: str, checker: str, label: str) -> Checked | None:
-        """What one of the project's own checkers says of a commit or tree; None where the project does not use it."""
+        """What one of the project's own checkers reports on a commit or tree; None if the project does not use it."""
         with self.ready(treeish, label) as (folder, environment):
             return self.runner.check(folder, environment, checker, timeout=self.timeout, label=label)
 
     def format(self, treeish: str, paths: Sequence[str], label: str) -> dict[str, str]:
-        """Python files of a commit or tree as the project's own formatter writes them; empty where it has none."""
+        """Python files of a commit or tree as the project's own formatter writes them; empty if it has none."""
         with self.ready(treeish, label) as (folder, environment):
             return self.runner.format(folder, environment, paths, label=label)
 
@@ -185,7 +185,7 @@ class Suite:
         return not lost and not new and (result.problem is None or empty or bool(result.failures)), result
 
     def text_of(self, treeish: str, path: str) -> str:
-        """The text of a file in a commit or tree; empty when it is not there."""
+        """The text of a file in a commit or tree; empty if it is missing."""
         with self.exported(treeish) as (folder, _):
             return text_of(folder, path)
 

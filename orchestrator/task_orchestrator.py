@@ -1,4 +1,4 @@
-"""The daemon's heart: puts tasks on the queues of the agents, watches them, wakes the idle CEO, and never dies."""
+"""The daemon's main loop: puts tasks on the agents' queues, watches them, applies commands and wakes the idle CEO."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from orchestrator.engine.engine import Engine
 from orchestrator.engine.failures import LONGEST_PAUSE, passing_trouble, tell
 from orchestrator.errors import UnknownFlow
 from orchestrator.flows import FlowState
-from orchestrator.flows.stage_runner import WORKABLE, StageRunner, flow_of, stage_job
+from orchestrator.flows.stage_runner import WORKABLE, StageRunner
+from orchestrator.flows.task_queue import MOST_TASKS, TaskQueue, flow_of, stage_job
 from orchestrator.idle.ceo_loop import CEOLoop
 from orchestrator.operations.housekeeping import Housekeeping
 from orchestrator.operations.startup_audit import note_start
@@ -29,20 +30,20 @@ from orchestrator.services import Services
 log = get_logger(__name__)
 
 _TICK = 1.0
-"""Seconds between looks for tasks and commands from other processes."""
+"""Seconds between two checks for tasks and commands from other processes."""
 _CEO_TICK = 0.1
-"""The same while the CEO's job is about to end, which nobody tells the loop of."""
-_OPEN_LIMIT = 1000
+"""The same while the CEO's job runs, whose end does not wake the loop."""
 _BROKEN = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "CANCELLED")
 """The engine's words for a job that ended without its result."""
 
 
 class TaskOrchestrator:
-    """Drives all tasks of one project. `run` returns when told to stop, or when idle if so asked."""
+    """Works on all tasks of one project. `run` returns when it is told to stop, or, with `until_idle`, when idle."""
 
     def __init__(self, services: Services, *, until_idle: bool = False) -> None:
         self._services = services
         self._store: MemoryStore = services.store
+        self._queue = TaskQueue(services.store, services.wake)
         self._until_idle = until_idle
         self._ceo = CEOLoop(services, until_idle=until_idle)
         self._engine = Engine(services.paths.engine_url, {"stage": StageRunner(services), "ceo": self._ceo})
@@ -57,32 +58,17 @@ class TaskOrchestrator:
 
     # -- the public face -------------------------------------------------------------------------------------
 
-    def submit_task(self, task: Task) -> bool:
-        """Take in a task; False when its id is known. Raises `UnknownFlow` for a type nobody handles."""
-        flow_of(task)
-        added = self._store.tasks.add(task)
-        self._services.wake.set()
-        return added
-
-    def get_active_tasks(self) -> list[Task]:
-        """Tasks somebody works on."""
-        return self._store.tasks.select([TaskStatus.IN_PROGRESS], limit=_OPEN_LIMIT)
-
-    def get_pending_tasks(self) -> list[Task]:
-        """Tasks that wait for their turn, the most urgent first."""
-        return self._store.tasks.ready(limit=_OPEN_LIMIT)
-
     def idle_problem(self) -> str:
         """Why the CEO could not look for work in its last round; empty when it could."""
         return self._ceo.state().problem
 
     def start(self, patience: float = 0) -> None:
-        """Open the engine; what a killed daemon left goes on at once. `patience` is that of `open_services`."""
+        """Open the engine; jobs that a killed daemon left continue at once. `patience`: see `open_services`."""
         note_start(self._store, self._services.settings)
         self._engine.start(patience)
 
     def run(self) -> bool:
-        """The main loop: every error is logged, none ends it. True when it ends since nothing is left to do, False when
+        """The main loop: every error is logged, none ends it. True if it ends because nothing is left to do, False if
         it was told to stop.
         """
         woken, pause = True, 0.0
@@ -92,8 +78,8 @@ class TaskOrchestrator:
             try:
                 busy = self._round(woken)
                 pause = 0.0
-            except Exception as error:  # the loop outlives whatever goes wrong in one round
-                pause = min(max(_TICK, pause * 2), LONGEST_PAUSE)  # while it goes on failing, ever more seldom
+            except Exception as error:  # no error of one round may end the loop
+                pause = min(max(_TICK, pause * 2), LONGEST_PAUSE)  # longer with each failure
                 if kind := passing_trouble(error):
                     self._active_since.clear()
                     tell(kind, error)
@@ -114,22 +100,18 @@ class TaskOrchestrator:
         self._services.wake.set()
 
     def stop(self) -> bool:
-        """Let running steps end within the grace period; True when they did. The rest goes on at the next start.
+        """Let running steps end within the grace period; True if they did. The rest continues at the next start.
 
-        Model calls that wait for a budget or a provider are not waited for.
+        Model calls that wait for a budget or a provider are abandoned.
         """
         self._services.llm.stop_waiting()
         return self._engine.stop(self._services.settings.orchestrator.shutdown_grace)
 
-    def close(self) -> None:
-        """For tests in one process: also end the engine's threads."""
-        self._engine.close()
-
     # -- one round -------------------------------------------------------------------------------------------
 
     def _round(self, woken: bool) -> bool:
-        """Dispatch, and at every check interval look after hung tasks and idleness. True while there is work."""
-        self._obey()
+        """Apply commands and dispatch; at every check interval also handle hung tasks. True while there is work."""
+        self._apply_commands()
         active = self._dispatch()
         checking = time.monotonic() >= self._next_check
         if checking:
@@ -150,22 +132,22 @@ class TaskOrchestrator:
         return busy
 
     def _all_wait(self) -> bool:
-        """Does every agent with something to do wait for a budget or a provider? Then there is no hurry."""
+        """Whether every agent with work waits for a budget or a provider; the loop may then slow down."""
         waiting = self._services.llm.waiting()
         if not waiting:
             return False
-        tasks = self._store.tasks.workable(limit=_OPEN_LIMIT)
+        tasks = self._queue.get_workable_tasks()
         agents = {stage_job(task, 1).agent for task in tasks} | ({"ceo"} if self._ceo_job else set())
         return agents <= waiting
 
     def _dispatch(self) -> int:
-        """Put the present stage of every workable task on its agent's queue. How many tasks are workable."""
+        """Put the present stage of every workable task on its agent's queue; how many tasks are workable."""
         for task in self._store.tasks.stranded():
             dead = ", ".join(f"{needed.id} ({needed.status})" for needed in self._store.tasks.dead_dependencies(task))
             told = f"depends on {dead}"
             self._store.tasks.transition(task.id, TaskStatus.BLOCKED, reason=FailureReason.CONFLICT, detail=told)
             alert(AlertKind.OWNER, task.id, f"{task.title} is blocked: it {told} (`approvals list`)", task=task.id)
-        workable = self._store.tasks.workable(limit=_OPEN_LIMIT)
+        workable = self._queue.get_workable_tasks()
         active = [task for task in workable if task.status is TaskStatus.IN_PROGRESS]
         pending = [task for task in workable if task.status is TaskStatus.PENDING]
         begun = [*active, *self._to_begin(active, pending)]
@@ -174,8 +156,8 @@ class TaskOrchestrator:
         return len(workable)
 
     def _to_begin(self, active: list[Task], pending: list[Task]) -> list[Task]:
-        """Of the `pending` tasks, the most urgent first, those that may be begun beside the `active` ones: as many as
-        there is room for, and all that are more urgent than any of those at work."""
+        """The `pending` tasks, the most urgent first, that may begin beside the `active` ones: as many as there is room
+        for, and all that are more urgent than every active one."""
         room = max(self._services.settings.orchestrator.max_open_tasks - len(active), 0)
         now = utc_now()
         most_urgent = min((effective_priority(task, now) for task in active), default=0)
@@ -184,7 +166,7 @@ class TaskOrchestrator:
         ]
 
     def _enqueue(self, task: Task, place: int) -> None:
-        """`place` among the open tasks, oldest first, settles ties: the engine's clock is too coarse for that."""
+        """`place` among the open tasks, oldest first, breaks ties: the engine's clock is too coarse for that."""
         try:
             flow = flow_of(task)
         except UnknownFlow as unknown:
@@ -194,8 +176,8 @@ class TaskOrchestrator:
             return
         position = flow.position(task.stage)
         behind = FlowState.model_validate(task.result).behind
-        priority = queue_priority(task, position, len(flow.stages), behind=behind) * _OPEN_LIMIT
-        job = stage_job(task, priority + min(place, _OPEN_LIMIT - 1))
+        priority = queue_priority(task, position, len(flow.stages), behind=behind) * MOST_TASKS
+        job = stage_job(task, priority + min(place, MOST_TASKS - 1))
         if job.id not in self._queued:
             self._engine.enqueue(job)
             self._queued.add(job.id)
@@ -212,14 +194,15 @@ class TaskOrchestrator:
     # -- looking after tasks ---------------------------------------------------------------------------------
 
     def _stop_hung_tasks(self) -> None:
-        """Time without a daemon, and time spent waiting for the owner, a disk or a database, do not count: they are
-        nobody's hanging. Nor does time in which the task waits for its turn, or it, or the agent whose turn it is, for
-        a budget or a provider.
+        """Fail tasks that have been active for too long.
+
+        Time without a daemon does not count, nor time spent waiting for the owner, a disk, a database or the task's
+        turn, nor time in which the task or its agent waits for a budget or a provider.
         """
         if self._engine.waits():
             self._active_since.clear()
         limit, now = self._services.settings.orchestrator.task_timeout, time.monotonic()
-        active = {(task.id, task.run): task for task in self.get_active_tasks()}
+        active = {(task.id, task.run): task for task in self._queue.get_active_tasks()}
         waited, pause = self._services.llm.waited(), now - self._looked_at
         self._looked_at = now
         self._active_since = {key: self._active_since.get(key, now) for key in active}
@@ -232,15 +215,15 @@ class TaskOrchestrator:
                 self._end(task, TaskStatus.FAILED, FailureReason.TIMEOUT, f"in progress for over {limit:.0f} seconds")
 
     def _revive(self) -> None:
-        """A task whose job ended without moving it on would wait for ever: fail it with what is known."""
-        for task in self.get_active_tasks():
+        """Fail tasks whose job ended without advancing them; they would wait for ever."""
+        for task in self._queue.get_active_tasks():
             job = stage_job(task, 1)
             if self._engine.status(job.id) in _BROKEN:
                 detail = f"the job {job.id} ended without a result; see the log"
                 self._end(task, TaskStatus.FAILED, FailureReason.INTERNAL_ERROR, detail)
 
     def _end(self, task: Task, to: TaskStatus, reason: FailureReason | None, detail: str) -> bool:
-        """Take a task out of work from outside: its job stops at the next step, its test runs and model calls now."""
+        """End a task from outside: its job stops at the next step, its test runs and model calls at once."""
         moved = self._store.tasks.transition(task.id, to, reason=reason, detail=detail)
         if task.status in WORKABLE:
             self._engine.cancel(stage_job(task, 1).id)
@@ -250,11 +233,11 @@ class TaskOrchestrator:
             self._store.journal.log("orchestrator", f"task {to}", task.id, title=task.title, detail=detail)
         return moved
 
-    # -- words from other processes --------------------------------------------------------------------------
+    # -- commands from other processes --------------------------------------------------------------------------
 
-    def _obey(self) -> None:
-        """Do what the owner asked for. A kill or a database that is away leaves the command where it is: each of them
-        may be done twice."""
+    def _apply_commands(self) -> None:
+        """Apply the owner's commands. After a kill, or while the database is unavailable, a command stays stored: each
+        of them may be applied twice."""
         commands: dict[str, Callable[[Task, str], None]] = {
             "cancel": self._cancel,
             "retry": self._retry,
@@ -266,7 +249,7 @@ class TaskOrchestrator:
                 if control.command in commands:
                     task_id, _, seen = control.argument.partition(" ")
                     commands[control.command](self._store.tasks.get(task_id), seen)
-            except Exception as error:  # a bug must not keep the commands behind it waiting for ever
+            except Exception as error:  # a bug must not block the commands behind it
                 if passing_trouble(error):
                     raise
                 log.exception("command")
@@ -282,7 +265,7 @@ class TaskOrchestrator:
 
     def _approve(self, task: Task, seen: str) -> None:
         if task.status is not TaskStatus.WAITING_APPROVAL or (seen and seen != task.approval_key):
-            log.info("what waits now is not what was approved", task=task.id, status=task.status.value)
+            log.info("approval ignored: the task has moved on since", task=task.id, status=task.status.value)
             return
         state = FlowState.model_validate(task.result)
         result = task.result | {"approved": [*state.approved, state.waiting_for], "waiting_for": ""}

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    String,
     Table,
     Text,
     UniqueConstraint,
@@ -25,7 +26,7 @@ from sqlalchemy import (
 )
 
 from memory.database.columns import SafeJson, SafeText, UtcDateTime
-from memory.task_models import TaskStatus, TaskType
+from memory.task_models import TaskStatus
 from monitoring.errors import FailureReason
 
 SCHEMA_REVISION = "0005"
@@ -64,7 +65,7 @@ tasks = Table(
     Column("id", Text, primary_key=True),
     Column("title", SafeText(TITLE_LIMIT), nullable=False),
     Column("description", SafeText(DESCRIPTION_LIMIT), nullable=False),
-    Column("type", _one_of(TaskType), nullable=False),
+    Column("type", String(32), nullable=False),
     Column("priority", Integer, nullable=False),
     Column("deadline", UtcDateTime),
     Column("assigned_agents", SafeJson("the list of assigned agents", JSON_LIMIT), nullable=False),

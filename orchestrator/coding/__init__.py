@@ -1,1 +1,1 @@
-"""From red to green: tests first, then attempts at the code until they pass."""
+"""From red to green: tests first, then attempts at the code until the tests pass."""

@@ -1,29 +1,43 @@
 """From red to green: attempts at the code, each tested in the sandbox, until the new tests and the whole suite pass.
 
-The developer's method decides which attempts there are and whether a green one may land. An answer that was seen before
-is not tested again; a strategy that goes on from the last attempt has no further one in that approach when it gives
-such an answer again, or fails in the same way with code that says the same. After `max_task_attempts` the approach is
-over: the task goes back to its queue, behind those that were tried less often, and begins anew without the old context.
+The developer's method decides which attempts there are and whether a green one may land. A repeated answer is not
+tested again. A strategy that continues from the last attempt ends its approach when it repeats an answer, or fails in
+the same way with equivalent code. After `max_task_attempts` the approach is over: the task returns to its queue, behind
+tasks that were tried less often, and starts again without the old context.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import time
+from collections.abc import Iterable
 from functools import partial
 
 from memory import Attempt, FailureReason
-from orchestrator.coding.loops import goes_round
 from orchestrator.coding.method import Answer, Method, Standing, Try
 from orchestrator.coding.state import CodeState
 from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
 from orchestrator.workbench.trial import Trial
+from orchestrator.workbench.workbench import Workbench
+
+_PASSING = (
+    (re.compile(r"\b0x[0-9a-fA-F]+"), "0x…"),
+    (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b"), "uuid"),
+    (re.compile(r"(?:/private)?/(?:tmp|var/tmp|var/folders|dev/shm)/[^\s'\",:;)\]]+"), "/tmp/…"),  # noqa: S108
+    (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?"), "time"),
+    (re.compile(r"\b\d\d:\d\d:\d\d(?:\.\d+)?"), "time"),
+    (re.compile(r"\b\d+(?:\.\d+)?(?:e-?\d+)? ?(?:ns|µs|us|ms|s|secs?|seconds?)\b"), "time"),
+    (re.compile(r"\bline \d+"), "line …"),
+    (re.compile(r"(\.\w{1,4}):\d+(?::\d+)?\b"), r"\1:…"),
+)
+"""What differs between runs of the same code: addresses, temporary paths, times, line numbers."""
 
 
 def make_tests_pass(ctx: StageContext, state: CodeState, method: Method) -> bool:
-    """One approach: attempts until one passes, whose code is committed. False when all failed and another approach
-    is left. Raises `StageFailed` when there is none.
+    """One approach: attempts until one passes, whose code is committed. False if all failed and another approach is
+    left. Raises `StageFailed` if none is left.
     """
     state.turns += 1
     seen, met = set(state.seen), set[str]()
@@ -41,7 +55,7 @@ def make_tests_pass(ctx: StageContext, state: CodeState, method: Method) -> bool
                     state.loops += 1
                     break
                 met.add(digest)
-                # An earlier approach came to it: go on from what is known of it.
+                # An earlier approach gave it: continue from what is known of it.
                 standing = Standing(known.tree or standing.tree, known.evidence)
             continue
         seen.add(digest)
@@ -53,13 +67,13 @@ def make_tests_pass(ctx: StageContext, state: CodeState, method: Method) -> bool
             state.answer, state.approach, state.attempts = answer.text, attempt.approach, len(seen)
             state.strategy = attempt.strategy.name
             tree = ctx.step("format", str, partial(ctx.bench.formatted, trial, state.tests_commit, state.tests_ids))
-            state.code_commit = ctx.step("commit code", str, partial(ctx.bench.commit_code, tree, state.tests_commit))
+            state.code_commit = ctx.step("commit code", str, partial(ctx.commits.commit_code, tree, state.tests_commit))
             state.review_issues, state.behind = [], 0
             return True
         standing = Standing(trial.tree or standing.tree, trial.evidence)
         if (trial.overfitted or trial.circular) and attempt.strategy.goes_on:
             state.loops += trial.circular
-            break  # more evidence of the same kind would lead to more of the same: begin anew
+            break  # more evidence of the same kind would not help: start again
     state.seen = sorted(seen)
     if method.is_hopeless(state) or state.turns >= (
         ctx.services.settings.orchestrator.max_approaches or method.approaches
@@ -77,7 +91,7 @@ def make_tests_pass(ctx: StageContext, state: CodeState, method: Method) -> bool
 def record_attempt(
     ctx: StageContext, attempt: Try, outcome: str, digest: str, trial: Trial, seconds: float = 0.0
 ) -> None:
-    """Store an attempt as a row; repeating it changes nothing."""
+    """Store an attempt as a row; storing it twice changes nothing."""
     ctx.services.store.evidence.record_attempt(
         Attempt(
             task_id=ctx.task.id,
@@ -98,9 +112,30 @@ def record_attempt(
 
 
 def digest_of(answer: str) -> str:
-    """Identity of an answer: blank space at line ends and around it means nothing."""
+    """Identity of an answer; white space at line ends and around it is ignored."""
     lines = [line.rstrip() for line in answer.strip().splitlines()]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def signature(trial: Trial) -> tuple[str, ...]:
+    """What failed and how: test ids and messages, without what differs between runs."""
+    failures = sorted(f"{failure.test_id} {lasting(failure.message)}" for failure in trial.failures)
+    return (*failures, lasting(trial.problem))
+
+
+def lasting(message: str) -> str:
+    """The part of a message that is the same in every run of the same code."""
+    for pattern, instead in _PASSING:
+        message = pattern.sub(instead, message)
+    return " ".join(message.split())
+
+
+def _goes_round(bench: Workbench, trial: Trial, earlier: Iterable[Trial]) -> bool:
+    """Whether `trial` fails like one of the `earlier` ones, with code that differs only in blanks and comments."""
+    if trial.green or not trial.applied:
+        return False
+    told = signature(trial)
+    return any(told == signature(other) and bench.says_the_same(other.tree, trial.tree) for other in earlier)
 
 
 def _run(
@@ -123,7 +158,7 @@ def _run(
     else:
         apply = partial(method.apply, requirements=state.settled, answer=answer.text)
         trial = ctx.bench.verify(start, state.tests_commit, apply, state.tests_ids, state.hidden)
-    if attempt.strategy.goes_on and goes_round(ctx.bench, trial, earlier):
+    if attempt.strategy.goes_on and _goes_round(ctx.bench, trial, earlier):
         trial = trial.model_copy(update={"circular": True})
     red = "overfitted" if trial.overfitted else "repeated" if trial.circular else "failed"
     outcome = "passed" if trial.green else red if trial.applied else "invalid"
@@ -133,7 +168,7 @@ def _run(
 
 
 def _repeated(ctx: StageContext, attempt: Try, digest: str) -> Standing:
-    """Record the attempt; what came of the same answer when it was tried."""
+    """Record the attempt; the result of the same answer when it was tried."""
     known = next((tried for tried in _attempts(ctx) if tried.answer_hash == digest), None)
     record_attempt(ctx, attempt, "repeated", digest, Trial.invalid("an answer that was tested before"))
     _note_attempt(ctx, attempt, "repeated")
@@ -141,7 +176,7 @@ def _repeated(ctx: StageContext, attempt: Try, digest: str) -> Standing:
 
 
 def _next_model(ctx: StageContext, state: CodeState) -> str:
-    """The model to go on with in the place of the present one; empty when there is none."""
+    """The next model to escalate to; empty if there is none."""
     models = ctx.services.llm.escalations(ctx.developer.name)
     following = models[models.index(state.model) + 1 :] if state.model in models else models
     return following[0] if following else ""

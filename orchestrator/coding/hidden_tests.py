@@ -1,7 +1,7 @@
-"""A share of the tests that the developer is not shown, so that passing the others by their letter is noticed.
+"""A share of the tests that the developer is not shown, so that code which fits only the shown tests is noticed.
 
-Examples that the task states are in its words and cannot be hidden. The share is run at the final check like all
-others; what fails nothing but hidden tests is recorded as overfitted, and its author learns no more than that.
+Examples in the task's text cannot be hidden. Hidden tests are run in the final check like all others. An answer that
+fails only hidden tests is recorded as overfitted, and its author learns no more than that.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from testing import declared_tests, only_tests
 
 _LEAST = 6
 _SHARE = 3
-"""Tests from which on some are hidden, and which part of them: every third."""
+"""From this many tests on some are hidden, and which share: every third."""
 
 
 def hide_some(ctx: StageContext, state: CodeState) -> None:
-    """Choose the hidden tests among those of `state`, and lay down the files as the developer sees them.
+    """Choose the hidden tests among those of `state`, and store the files as the developer sees them.
 
-    None where the file is in the repository already, and not all that have to become green.
+    None are hidden if the test file is already in the repository, or if that would hide all red tests.
     """
     found = ctx.step("hidden tests", list[str], lambda: _chosen(ctx, state))
     state.hidden = [] if set(state.red_ids) <= set(found) else found
@@ -28,12 +28,12 @@ def hide_some(ctx: StageContext, state: CodeState) -> None:
 
 
 def lay_shown(ctx: StageContext, state: CodeState, step: str) -> None:
-    """Lay down the files with the tests of `state` but its hidden ones."""
+    """Store the files with the tests of `state` without its hidden ones."""
     state.shown = ctx.step(step, str, lambda: _shown(ctx, state)) if state.hidden else state.tests_commit
 
 
 def hidden_of(state: CodeState, declared: Sequence[str]) -> list[str]:
-    """Of the tests, in the order in which they are `declared`, those to be hidden: evenly spread, a third at most."""
+    """The tests to hide, of those in `declared` order: evenly spread, a third at most."""
     stated = {case.name for case in state.cases if case.origin == "example"}
     possible = [test_id for test_id in declared if test_id.rsplit("::", 1)[-1] not in stated]
     count = min(len(declared) // _SHARE, len(possible)) if len(declared) >= _LEAST else 0

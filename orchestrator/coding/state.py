@@ -1,4 +1,4 @@
-"""What the stages of a code task hand on to each other."""
+"""What the stages of a code task pass on to each other."""
 
 from __future__ import annotations
 
@@ -20,50 +20,50 @@ class Settled(BaseModel):
 
 
 class MethodState(BaseModel):
-    """What a method keeps for itself between the stages of a task; each method has its own kind."""
+    """What a method keeps between the stages of a task; each method has its own subclass."""
 
     model_config = ConfigDict(extra="allow")
 
 
 _OWN_ONCE = ("drafts", "drawn", "ambiguous", "difference", "present")
-"""What a method kept among the facts of the task itself before it had a state of its own."""
+"""Fields of a method that older versions stored among those of the task."""
 
 
 class CodeState(FlowState):
     """Facts about one code task, each set by the stage that found it."""
 
     base: str = ""
-    """Commit of the landing branch the work stands on."""
+    """The commit of the landing branch that the work is based on."""
     suite_size: int = 0
     requirements: Requirements | None = None
     lessons: str = ""
-    """What earlier tasks taught that may matter here. Settled once, so that prompts of a task begin alike."""
+    """Lessons of earlier tasks that may help here. Read once, so that all prompts of a task begin alike."""
     cases: list[TestCase] = []
     tests_file: str = ""
     tests_ids: list[str] = []
     tests_commit: str = ""
     red_ids: list[str] = []
-    """Those that failed without the code, without their parameters."""
+    """The tests that failed without the code, without their parameters."""
     hidden: list[str] = []
-    """Of the tests those that the developer is not shown."""
+    """The tests that the developer is not shown."""
     shown: str = ""
     """The files as the developer sees them first: those of `tests_commit` without the hidden tests."""
     dropped_tests: int = 0
-    """Assertions of QA that were not kept: unusable, not agreed upon, or not about the task."""
+    """Assertions of QA that were dropped: unusable, not agreed on, or not about the task."""
     quality: SuiteQuality | None = None
     """How strong the tests are, measured on the accepted code."""
     own: SerializeAsAny[MethodState] = MethodState()
-    """What the developer's method keeps for itself."""
+    """The state of the developer's method."""
     model: str = ""
-    """The model that the developer has come to, where its own did not succeed."""
+    """The model that the developer has escalated to; empty for its own."""
     seen: list[str] = []
     """Identities of the answers that were tried in earlier approaches."""
     turns: int = 0
-    """Approaches begun since the tests were settled, the work was sent back, or another model took it over."""
+    """Approaches since the tests were settled, the work was sent back, or another model took over."""
     earlier: int = 0
     """Approaches before those."""
     loops: int = 0
-    """Of all approaches, those that ended because they went round in circles."""
+    """How many of all approaches ended because they went round in circles."""
     answer: str = ""
     """The developer's answer that passed."""
     code_commit: str = ""
@@ -104,13 +104,13 @@ class CodeState(FlowState):
         self.requirements = requirements
 
     def rebase(self, base: str, baseline: Baseline) -> None:
-        """The same work on another commit: what depends on the commit is found anew."""
+        """Move the work to another commit; what depends on the commit is determined again."""
         self.base, self.suite_size = base, len(baseline.passed)
         self.tests_commit = self.code_commit = self.shown = ""
         self.begin_anew()
 
     def begin_anew(self) -> None:
-        """The approaches that are allowed begin to count again; their numbers go on."""
+        """Start counting the allowed approaches again; their numbers continue."""
         self.earlier, self.turns = self.earlier + self.turns, 0
 
     @property
@@ -120,22 +120,22 @@ class CodeState(FlowState):
 
     @property
     def shown_cases(self) -> list[TestCase]:
-        """The cases of the tests that the developer is shown; one test may be several cases."""
+        """The cases of the tests that the developer is shown; one test may have several cases."""
         names = [re.escape(test_id.rsplit("::", 1)[-1]) for test_id in self.hidden]
         of_hidden = re.compile(rf"(?:{'|'.join(names)})(?:_\d+)?") if names else None
         return [case for case in self.cases if not (of_hidden and of_hidden.fullmatch(case.name))]
 
     @property
     def is_carried_over(self) -> bool:
-        """Whether an answer from an earlier base is to be tried first."""
+        """Whether an answer from an earlier base is tried first."""
         return bool(self.answer) and not self.review_issues and self.turns == 1
 
     def step_back(self, *, far: bool) -> None:
-        """An approach failed: let tasks go first that were tried less often, and of those the ones that are near."""
+        """After a failed approach, put the task behind those that were tried less often, further if it is `far`."""
         self.behind = 2 * self.turns + far
 
     def finished(self) -> Self:
-        """What is worth keeping once the task is completed."""
+        """What is kept once the task is completed."""
         return self.model_copy(
             update={"own": MethodState(), "seen": [], "review_issues": [], "lessons": "", "behind": 0}
         )

@@ -1,36 +1,57 @@
-"""`StrongModels`: the method for models that can judge and repair. It writes once, then repairs from the evidence; on a
-code base too large for a prompt it works with tools."""
+"""`StrongModels`: the method for models that can judge and repair. It writes once, then repairs from the evidence; in a
+code base that is too large for a prompt it works with tools."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from agents import Requirements, TestCase
-from llm import ModelProfile
-from orchestrator.coding.method import Answer, Carried, Try
-from orchestrator.coding.proposals import assertions_of, property_cases
-from orchestrator.coding.rewriting import Rewriting
+from llm import ModelProfile, ProviderRefused, TruncatedOutput
+from orchestrator.coding.method import Answer, Carried, Standing, Try, apply_file_edits
 from orchestrator.coding.state import CodeState
+from orchestrator.coding.tests_first import assertions_of, property_cases
 from orchestrator.coding.tool_loop import Tooling, works_with_tools
 from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
-from orchestrator.workbench.apply import apply_file_edits
 from orchestrator.workbench.trial import Trial
+
+_LONGER = 4
+"""Factor on the configured length limit for an answer that the limit had cut off."""
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """`write` and `repair`: whole files or search/replace blocks for the files as they stand, with the evidence against
+    them."""
+
+    name: str
+    goes_on = True
+
+    def answer(self, ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer:
+        """One model call in one step; a second one with a higher limit if the first was cut off."""
+        step = f"write {attempt.label}"
+        answer = ctx.step(step, Answer, partial(_write, ctx, state, attempt, step, standing))
+        if answer.cut:
+            step = f"write {attempt.label} longer"
+            answer = ctx.step(step, Answer, partial(_write, ctx, state, attempt, step, standing, _LONGER))
+        return answer
 
 
 class StrongModels:
-    """Every hook that only a weaker model needs does nothing here."""
+    """The method for strong models; hooks that only weaker models need do nothing."""
 
     approaches = 2
     runs_tests_often = False
 
     def suits(self, profile: ModelProfile) -> bool:
-        """Every model; methods for certain models stand before this one."""
+        """Every model; methods for certain models are listed before this one."""
         return True
 
     def prepare(self, ctx: StageContext, state: CodeState, stated: Sequence[TestCase]) -> None:
-        """Nothing: the developer begins when the tests are red."""
+        """Nothing: the developer begins once the tests are red."""
 
     def further_cases(
         self, ctx: StageContext, state: CodeState, stated: Sequence[TestCase], *, fast: bool
@@ -42,7 +63,7 @@ class StrongModels:
         """Nothing to remember."""
 
     def attempts(self, ctx: StageContext, state: CodeState, seen: set[str]) -> Iterator[Try]:
-        """An answer that was carried over first, then one written anew and repaired, or a loop with tools."""
+        """A carried-over answer first, then a new one that is repaired, or a loop with tools."""
         approach = state.earlier + state.turns
         with_tools = works_with_tools(ctx, state)
         if state.is_carried_over:
@@ -63,11 +84,11 @@ class StrongModels:
         return trial.green
 
     def is_far(self, state: CodeState) -> bool:
-        """Nothing is known of how near an answer is."""
+        """No: how close an answer is, is not known."""
         return False
 
     def is_hopeless(self, state: CodeState) -> bool:
-        """Only the number of approaches ends its work."""
+        """No: only the number of approaches ends its work."""
         return False
 
     def open_question(self, state: CodeState) -> StageFailed | None:
@@ -77,3 +98,21 @@ class StrongModels:
     def other_solutions(self, ctx: StageContext, state: CodeState) -> list[str]:
         """None: it gives one answer at a time."""
         return []
+
+
+def _write(ctx: StageContext, state: CodeState, attempt: Try, step: str, standing: Standing, longer: int = 1) -> Answer:
+    view = replace(
+        ctx.views.wide_view(standing.tree, state.settled, state.lessons),
+        tests=f"# {state.tests_file}\n{ctx.bench.text_of(state.shown, state.tests_file)}",
+        evidence=standing.evidence,
+        review="\n".join(f"- {issue}" for issue in state.review_issues),
+        earlier_approaches=attempt.approach - 1,
+    )
+    try:
+        return Answer(text=ctx.developer.write_files(ctx.task, view, ctx.ask(step), longer))
+    except TruncatedOutput as cut:
+        return Answer(text=cut.partial, cut=True)
+    except ProviderRefused:
+        if longer == 1:
+            raise
+        return Answer(text="", cut=True)  # more than the model can write

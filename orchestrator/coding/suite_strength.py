@@ -1,9 +1,9 @@
-"""How strong the accepted tests are, and the case that is missing: after green, before review.
+"""How strong the accepted tests are, and which cases are missing: after green, before review.
 
-Small faults are put into the accepted code. When too few of them are noticed, further cases are looked for. Code makes
-them from the tests' own calls where other solutions can be asked whether the accepted one is right; a strong model is
-shown the faults and writes the assertion. A case is added when it notices a fault and the code passes it in the real
-test run. The owner's tests are measured and left as they are.
+Small faults (mutants) are put into the accepted code. If the tests notice too few of them, further cases are added. If
+other solutions exist to check the expected results, code makes the cases from the tests' own calls; otherwise a strong
+model is shown the faults and writes the assertions. A case is added if it notices a fault and the code passes it in the
+real test run. The owner's tests are measured and left unchanged.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from testing import Mutation, MutationTask, declared_tests, mutate
 
 _MOST_ADDED = 3
 _MOST_SHOWN = 4
-"""Further cases a task gets, and faults that QA is shown to find them."""
+"""Further cases per task, and faults that QA is shown."""
 
 
 def settle_quality(ctx: StageContext, state: CodeState, method: Method) -> None:
-    """Measure the tests of the accepted code, strengthen them once, and record what they are worth in `state`."""
+    """Measure the tests of the accepted code, strengthen them once, and record their strength in `state`."""
     least = ctx.services.settings.testing.mutation_score
     if not least:
         return
@@ -41,7 +41,7 @@ def settle_quality(ctx: StageContext, state: CodeState, method: Method) -> None:
 
 
 def quality_of(state: CodeState, found: Mutation) -> SuiteQuality:
-    """The figures of the tests in `state`, of which `found` says how strong they are."""
+    """The figures of the tests in `state`, with their strength from `found`."""
     by = Counter(case.origin for case in state.cases)
     proposed = by["qa"] + state.dropped_tests
     return SuiteQuality(
@@ -59,7 +59,7 @@ def quality_of(state: CodeState, found: Mutation) -> SuiteQuality:
 
 
 def _strengthened(ctx: StageContext, state: CodeState, method: Method, found: Mutation) -> Mutation:
-    """The examination of the tests with further cases, which are then those of `state`; else `found` as it was."""
+    """Add further cases to `state` and examine the tests again; `found` unchanged if no case helps."""
     cases = _further_cases(ctx, state, found)
     if not cases:
         return found
@@ -77,10 +77,10 @@ def _strengthened(ctx: StageContext, state: CodeState, method: Method, found: Mu
     if not trial.green:
         return found
     state.cases, state.tests_ids = stronger, ids
-    state.tests_commit = ctx.step("commit further cases", str, partial(ctx.bench.commit_tests, *tests, state.base))
+    state.tests_commit = ctx.step("commit further cases", str, partial(ctx.commits.commit_tests, *tests, state.base))
     lay_shown(ctx, state, "shown tests again")
     state.code_commit = ctx.step(
-        "commit code again", str, partial(ctx.bench.commit_code, trial.tree, state.tests_commit)
+        "commit code again", str, partial(ctx.commits.commit_code, trial.tree, state.tests_commit)
     )
     if len(useful) <= _MOST_ADDED:
         return tried
@@ -88,7 +88,7 @@ def _strengthened(ctx: StageContext, state: CodeState, method: Method, found: Mu
 
 
 def _further_cases(ctx: StageContext, state: CodeState, found: Mutation) -> list[TestCase]:
-    """What independent solutions agree on, or else the word of a model that can read the task."""
+    """Cases that independent solutions agree on, else assertions of a model that is able to judge."""
     agreed = [
         [*state.cases[told.test].lines[:-1], f"assert {told.call} == {told.expected}"]
         for told in found.distinguishing
@@ -134,7 +134,7 @@ def _examine(ctx: StageContext, state: CodeState, method: Method, cases: Sequenc
 
 
 def _stand_alone(test_ids: Sequence[str], cases: Sequence[TestCase]) -> bool:
-    """Whether `cases` are all that the owner's tests check: none of these needs a fixture, parameters or a class."""
+    """Whether `cases` cover all of the owner's tests: none of these needs a fixture, parameters or a class."""
     names = {case.name for case in cases} | {case.name.rpartition("_")[0] for case in cases}
     return all(test_id.rpartition("::")[2] in names for test_id in test_ids)
 

@@ -1,6 +1,7 @@
 """Tests before code, red for the right reason.
 
-The owner's tests are used as they are. Without any, stated examples become tests by code, and QA's method adds more.
+The owner's tests are used as they are. If there are none, code turns stated examples into tests, and QA's method adds
+more: assertions that QA's model proposes, and properties that the task states.
 """
 
 from __future__ import annotations
@@ -10,34 +11,35 @@ from functools import partial
 
 from pydantic import BaseModel
 
-from agents import TestCase, cases_in, contradicting
+from agents import TestCase, cases_in, contradicting, property_tests
+from git_ops import secrets_in
 from memory import FailureReason
 from orchestrator.coding.hidden_tests import hide_some
 from orchestrator.coding.method import Method
-from orchestrator.coding.proposals import nothing_to_test
 from orchestrator.coding.state import CodeState
 from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
 from testing import declared_tests
 
 MOST_RED_CHECKS = 3
+_FURTHER_ASSERTIONS = 5
 
 
 class RedCheck(BaseModel):
-    """What running the new tests without the code showed."""
+    """The result of running the new tests without the code."""
 
     red: list[str]
     guards: list[str]
-    """Tests that pass already: they keep what is there from breaking."""
+    """Tests that pass already: they guard the existing code."""
     unfit: dict[str, str]
-    """Test names that fail for a reason of their own, with that reason."""
+    """Names of tests that fail because of a mistake of their own, with that reason."""
     problem: str = ""
 
 
 def settle_tests(ctx: StageContext, state: CodeState, method: Method, qa_method: Method) -> bool:
-    """Fill `state` with tests that were seen to be red, committed as QA's commit. `method` is the developer's.
+    """Fill `state` with tests that were seen to fail, and commit them as QA. `method` is the developer's.
 
-    False when none is red, since the parts that the task was split into have done all of it.
+    False if none fails because the parts that the task was split into have done all of the work.
     """
     if ctx.task.tests:
         state.tests_file, state.cases = ctx.task.tests_file, cases_in(ctx.task.tests)
@@ -47,7 +49,12 @@ def settle_tests(ctx: StageContext, state: CodeState, method: Method, qa_method:
         further = qa_method.further_cases(ctx, state, stated, fast=method.runs_tests_often)
         state.cases = [*stated, *further]
         if not state.cases:
-            raise nothing_to_test()
+            raise StageFailed(
+                FailureReason.INVALID_OUTPUT,
+                "no test could be made that independent solutions agree on; state examples in the task, "
+                "such as: `name(2)` returns `4`",
+                blocked=True,
+            )
     if not state.tests_file:
         state.tests_file = ctx.step("name test file", str, lambda: ctx.bench.new_test_file(state.settled))
     red = _see_red(ctx, state)
@@ -55,14 +62,32 @@ def settle_tests(ctx: StageContext, state: CodeState, method: Method, qa_method:
         return False
     method.seen_red(ctx, state, red)
     state.tests_commit = ctx.step(
-        "commit tests", str, lambda: ctx.bench.commit_tests(state.tests_file, _text(ctx, state), state.base)
+        "commit tests", str, lambda: ctx.commits.commit_tests(state.tests_file, _text(ctx, state), state.base)
     )
     hide_some(ctx, state)
     return True
 
 
+def assertions_of(
+    ctx: StageContext, state: CodeState, stated: Sequence[TestCase], *, ask: bool = True
+) -> list[TestCase]:
+    """The usable assertions of QA's model, one per test; none unless `ask`. The others count as dropped."""
+    proposed = ctx.step("further assertions", list[str], partial(_propose, ctx, state, stated)) if ask else []
+    usable = ctx.step("usable assertions", list[TestCase], partial(_usable, ctx, state, stated, proposed))
+    state.dropped_tests = len(proposed) - len(usable)
+    return usable
+
+
+def property_cases(ctx: StageContext, state: CodeState, *, fast: bool) -> list[TestCase]:
+    """The properties that the task states in words, as tests made by code: at most a few, often none.
+
+    They use hypothesis if the project has it, unless the tests must be `fast`.
+    """
+    return ctx.step("stated laws", list[TestCase], partial(_properties, ctx, state, fast))
+
+
 def draft_tests(ctx: StageContext, state: CodeState, cases: Sequence[TestCase]) -> tuple[str, str] | None:
-    """A test file with `cases` to try answers on (path, text); never committed. None without cases."""
+    """A test file with `cases` for trying answers (path, text); never committed. None without cases."""
     if not cases:
         return None
     path = ctx.bench.draft_file(state.settled)
@@ -77,7 +102,7 @@ def _stated(ctx: StageContext, state: CodeState) -> list[TestCase]:
 
 
 def _outdated(ctx: StageContext, state: CodeState, cases: Sequence[TestCase]) -> set[str]:
-    """Names of the examples that tell the bug: of two that contradict each other the one that holds today."""
+    """Names of the examples that describe the bug: of two that contradict each other, the one that holds today."""
     groups = contradicting(cases)
     if not groups:
         return set()
@@ -91,9 +116,9 @@ def _outdated(ctx: StageContext, state: CodeState, cases: Sequence[TestCase]) ->
 
 
 def _see_red(ctx: StageContext, state: CodeState) -> int:
-    """Run the tests without the code; drop those that fail for a reason of their own; at least one must be red.
+    """Run the tests without the code; drop those that fail because of a mistake of their own; at least one must be red.
 
-    How many are; 0 only when the task's parts have made them pass.
+    The number of red tests; 0 only if the task's parts have made them pass.
     """
     for number in range(MOST_RED_CHECKS):
         check = ctx.step(f"red check {number + 1}", RedCheck, partial(_red_check, ctx, state))
@@ -128,7 +153,7 @@ def _has_parts(ctx: StageContext) -> bool:
 
 def _red_check(ctx: StageContext, state: CodeState) -> RedCheck:
     trial = ctx.bench.trial(state.base, (state.tests_file, _text(ctx, state)))
-    # How the owner's tests fail is the owner's affair, as long as their file can be read.
+    # The owner's tests may fail in any way, as long as their file can be read.
     fair = {
         failure.test_id: failure.fair or bool(ctx.task.tests and failure.test_id != state.tests_file)
         for failure in trial.failures
@@ -144,7 +169,7 @@ def _red_check(ctx: StageContext, state: CodeState) -> RedCheck:
 
 
 def _ids(test_id: str, ctx: StageContext, state: CodeState) -> list[str]:
-    """The tests behind a failure: all of the file's when it could not even be imported without the code."""
+    """The tests behind a failure: all tests of the file if it cannot be imported without the code."""
     return declared_tests(_text(ctx, state), state.tests_file) if test_id == state.tests_file else [test_id]
 
 
@@ -152,3 +177,22 @@ def _text(ctx: StageContext, state: CodeState) -> str:
     if ctx.task.tests:
         return ctx.task.tests
     return ctx.bench.tests_text(state.settled, state.tests_file, state.cases)
+
+
+def _propose(ctx: StageContext, state: CodeState, stated: Sequence[TestCase]) -> list[str]:
+    return ctx.team.qa.write_assertions(
+        ctx.task, state.settled, stated, _FURTHER_ASSERTIONS, ctx.ask("further assertions"), state.lessons
+    )
+
+
+def _usable(ctx: StageContext, state: CodeState, stated: Sequence[TestCase], proposed: Sequence[str]) -> list[TestCase]:
+    modules = ctx.bench.sources().imports
+    clean = [assertion for assertion in proposed if not secrets_in(assertion)]
+    return ctx.team.qa.cases_from_assertions(clean, state.settled, modules, stated, _FURTHER_ASSERTIONS)
+
+
+def _properties(ctx: StageContext, state: CodeState, fast: bool) -> list[TestCase]:
+    text = f"{ctx.task.title}\n{ctx.task.description}"
+    hypothesis = not fast and ctx.bench.has_module(state.base, "hypothesis")
+    modules, signatures = ctx.bench.sources().imports, ctx.views.signatures(text)
+    return property_tests(text, state.settled, modules, signatures, hypothesis=hypothesis)

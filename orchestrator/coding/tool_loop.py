@@ -1,7 +1,8 @@
-"""The developer with tools: a conversation in which a model looks, changes, tests and mends until the tests pass.
+"""The developer with tools: a conversation in which a model reads, changes, tests and repairs until the tests pass.
 
-Each message of the model is a durable step, and so is what is done on it, whose result holds the git tree that the work
-has come to. After a kill the loop goes on from there: no message is asked for again, and files are laid as they were.
+Each message of the model is a durable step, and so is carrying out its calls, whose result contains the git tree with
+the state of the work. After a kill the loop continues from there: no message is requested twice, and the files are
+checked out as they were.
 """
 
 from __future__ import annotations
@@ -14,25 +15,27 @@ from typing import Literal
 from pydantic import BaseModel
 
 from agents import UnusableAnswer
-from agents.tool_developer import Action, Assignment, ToolDeveloper, as_data
+from agents.tool_developer import Assignment, ToolDeveloper, action_of, as_data, tools
 from llm import Reply, ToolResult, Turn, estimate_tokens
 from orchestrator.coding.method import Answer, Standing, Try
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
-from orchestrator.workbench.tools import Acted, ToolBench
+from orchestrator.workbench.tool_bench import Acted, Doing, ToolBench
+from orchestrator.workbench.tools import ACTIONS
 
 _LARGE = 25
-"""Files of code from which on a prompt cannot show enough, so that it pays to let the developer look for itself."""
+"""From this many files of code on a prompt cannot show enough, and it pays to let the developer search."""
 _APPROACHES = 2
-"""Approaches with tools; a loop costs what many single answers do."""
+"""Approaches with tools; a loop costs as much as many single answers."""
 Reason = Literal["finished", "repeated", "steps", "tokens"]
 _MOST_CALLS = 8
 """In one message."""
 _MOST_REPEATS = 3
 _FILLED = 0.7
-"""Of the model's context, that a conversation may take; then what tools gave back first is left out down to half."""
+"""Share of the model's context that a conversation may fill; above it the oldest results of tools are left out, down to
+half of that."""
 _KEPT_TURNS = 6
-"""Newest turns that are never shortened."""
+"""Latest turns, which are never shortened."""
 _NO_CALL = "You called no tool. Go on with one; call finish when the work is done."
 _AGAIN = "A call of this message was made before, and no file has changed since. Made a third time it ends the work.\n"
 
@@ -42,19 +45,19 @@ class LoopResult(BaseModel):
 
     tree: str
     finished: bool
-    """The developer said so, and the task's tests passed; the whole suite is for the caller to run."""
+    """The developer finished, and the task's tests passed; the caller runs the whole suite."""
     reason: Reason
     calls: int
     """Messages of the model."""
     tokens: int
-    """What they took in and gave out together, as estimated by the length of the text."""
+    """Their input and output together, estimated from the length of the text."""
     evidence: str = ""
-    """How the tests failed when they were run last."""
+    """How the tests failed when they were last run."""
 
 
 @dataclass
 class _Loop:
-    """Where a loop stands; made anew from the steps' results after a crash."""
+    """The state of a loop; rebuilt from the steps' results after a crash."""
 
     tree: str
     turns: list[Turn]
@@ -62,7 +65,7 @@ class _Loop:
     evidence: str = ""
     tokens: int = 0
     made: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """How often which call was made with which files."""
+    """How often each call was made with the same files."""
 
     def ended(self, reason: Reason, calls: int) -> LoopResult:
         return LoopResult(
@@ -77,32 +80,32 @@ class _Loop:
 
 @dataclass(frozen=True)
 class Tooling:
-    """`tools`: a loop with tools on the files as they stand, with the evidence against them."""
+    """`tools`: a loop with tools on the files as they are, with the evidence against them."""
 
     name = "tools"
     goes_on = True
 
     def answer(self, ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer:
-        """The files the loop came to, finished or not: they are verified like any other answer."""
+        """The files that the loop produced, finished or not: they are verified like any other answer."""
         result = run_tool_loop(ctx, state, attempt.label, standing.tree, standing.evidence)
         return Answer(tree=result.tree)
 
 
 def works_with_tools(ctx: StageContext, state: CodeState) -> bool:
-    """Whether the approach that begins now is a loop with tools: the model can, and there is much code."""
+    """Whether the next approach is a loop with tools: the model is able to, and there is much code."""
     if state.turns > _APPROACHES or not ctx.profile_of(ctx.developer).tools:
         return False
     return ctx.step("files of code", int, ctx.views.files_of_code) >= _LARGE
 
 
 def run_tool_loop(ctx: StageContext, state: CodeState, label: str, start_tree: str, evidence: str = "") -> LoopResult:
-    """Let the developer work on the files of `start_tree` until it finishes, goes round in circles or meets a limit.
+    """Let the developer work on the files of `start_tree` until it finishes, goes round in circles or reaches a limit.
 
-    `label` sets the loop's steps apart from those of others in the same stage; `evidence` is how the tests failed with
-    `start_tree`, if they were run.
+    `label` distinguishes the loop's steps from those of other loops in the stage; `evidence` is how the tests failed
+    with `start_tree`, if they were run.
     """
     limits = ctx.services.settings.orchestrator
-    developer = ToolDeveloper(ctx.services.llm, ctx.developer.model)
+    developer = ToolDeveloper(ctx.services.llm, tools(ACTIONS), ctx.developer.model)
     bench = ToolBench(ctx.bench, state.tests_commit, state.shown, state.shown_ids)
     opening = ctx.step(f"assign {label}", Turn, partial(_opening, ctx, state, developer, evidence))
     begun = ctx.step(f"begin {label}", str, partial(bench.begin, start_tree))
@@ -150,14 +153,14 @@ def _think(ctx: StageContext, developer: ToolDeveloper, loop: _Loop, label: str,
     return developer.go_on(loop.turns, ctx.ask(f"think {label}.{number}"))
 
 
-def _doings(loop: _Loop, reply: Reply) -> tuple[list[Action | str], int]:
-    """What the reply asks for, with notes in the place of what cannot be done; and in how many messages so far one of
-    its calls was made with these very files.
+def _doings(loop: _Loop, reply: Reply) -> tuple[list[Doing], int]:
+    """The calls in the reply, with a note in place of each that cannot be carried out; and in how many messages so far
+    one of them was made with the same files.
     """
-    doings: list[Action | str] = []
+    doings: list[Doing] = []
     for call in reply.calls[:_MOST_CALLS]:
         try:
-            doings.append(ToolDeveloper.action(call))
+            doings.append(action_of(call, ACTIONS))
         except UnusableAnswer as problem:
             cut = "your message was cut off at its length limit, make smaller changes; " if reply.truncated else ""
             doings.append(f"not done: {cut}{problem}")
@@ -171,7 +174,7 @@ def _doings(loop: _Loop, reply: Reply) -> tuple[list[Action | str], int]:
 
 
 def _take(loop: _Loop, reply: Reply, acted: Acted, *, again: bool) -> None:
-    """Go on from what was done."""
+    """Continue the loop with the results of the calls."""
     results = []
     for position, call in enumerate(reply.calls):
         text = acted.results[position] if position < len(acted.results) else ""
@@ -186,9 +189,9 @@ def _take(loop: _Loop, reply: Reply, acted: Acted, *, again: bool) -> None:
 
 
 def _make_room(turns: list[Turn], most: int) -> None:
-    """Leave out what tools gave back first, once the conversation nearly fills the context.
+    """Leave out the oldest results of tools once the conversation nearly fills the context.
 
-    Much at a time and seldom: each time the provider's cache of the conversation is lost.
+    Much at once and rarely: each time the provider's cache of the conversation is lost.
     """
     if _size(turns) <= most:
         return

@@ -1,8 +1,7 @@
 """The durable engine: named jobs on one priority queue per agent, whose finished steps are never run again.
 
-The only module that knows DBOS. What it relies on was measured in the research behind the design: SQLite must be in
-WAL, the application version must be fixed, results are stored as JSON, and an agent's queue is a partition of one
-engine queue, so that an idle daemon polls once for all agents.
+The only module that knows DBOS. SQLite must be in WAL mode, the application version must be fixed, results are stored
+as JSON, and an agent's queue is a partition of one engine queue, so that an idle daemon polls once for all agents.
 """
 
 from __future__ import annotations
@@ -36,14 +35,14 @@ _VERSION = "1"
 with a migration of the jobs in flight."""
 _QUEUE = "agents"
 _MAX_RECOVERIES = 1000
-"""Restarts a job may see. Every restart of the daemon counts, so this is no crash-loop guard (see `watchdog`)."""
+"""How often a job may be recovered. Every restart of the daemon counts, so this is no guard against crash loops."""
 _ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 _AT_ONCE = 500
-"""Jobs that are forgotten in one transaction."""
+"""Jobs that are deleted in one transaction."""
 _AWAY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY}
 _AWAY |= {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 _BUSY_POLL, _IDLE_POLL = 0.1, 1.0
-"""Seconds between looks at the queue: 0.1 s keeps a stage change short, 1 s idles under 1 % of a core (measured)."""
+"""Seconds between polls of the queue: 0.1 s keeps a stage change short, 1 s idles at under 1 % of a core (measured)."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Job:
     kind: str
     payload: dict[str, JsonValue]
     priority: int
-    """Lower goes first; never 0, which the engine takes as `unset`."""
+    """Lower goes first; never 0, which means `unset` to the engine."""
 
 
 class Steps(Protocol):
@@ -64,17 +63,16 @@ class Steps(Protocol):
     job: Job
 
     def step(self, name: str, returns: type[Result], action: Callable[[], Result]) -> Result:
-        """Run `action` once under `name`; after a restart its stored result comes back instead.
+        """Run `action` once under `name`; after a restart its stored result is returned instead.
 
         Names must come in the same order in every run of the job, else `StepsChanged` is raised. A `StageFailed` is
-        stored and raised again. While a trouble lasts that passes by itself, the action is tried again: it must bear
-        being repeated anyway.
+        stored and raised again. The action is repeated while a temporary problem lasts, so it must be repeatable.
         """
 
 
 Handler = Callable[[Steps], None]
 _running: Engine | None = None
-"""DBOS is one per process and its workflow a module-level function, so it finds the engine here."""
+"""There is one DBOS per process, and its workflow is a module-level function, which finds the engine here."""
 
 
 class Engine:
@@ -91,9 +89,9 @@ class Engine:
         self._waiting: set[int] = set()
 
     def start(self, patience: float = 0) -> None:
-        """Open the store, which the caller has claimed, and work off what is queued, by a killed daemon too.
+        """Open the store, which the caller has claimed, and run what is queued, also by a killed daemon.
 
-        Waits for a store that is locked or cannot be written, `patience` seconds at most. Raises `DatabaseUnusable`.
+        Waits for a store that is locked or read-only, `patience` seconds at most. Raises `DatabaseUnusable`.
         """
         global _running  # noqa: PLW0603  # see there
         _running = self
@@ -117,7 +115,7 @@ class Engine:
         )
 
     def enqueue(self, job: Job) -> None:
-        """Put `job` on its agent's queue; a job whose id is known is left as it is."""
+        """Put `job` on its agent's queue, unless its id is known."""
         payload: dict[str, JsonValue] = {"agent": job.agent, "priority": job.priority, "payload": job.payload}
         with (
             SetWorkflowID(job.id),
@@ -126,16 +124,16 @@ class Engine:
             DBOS.enqueue_workflow(_QUEUE, _run_job, job.kind, payload)
 
     def cancel(self, job_id: str) -> None:
-        """Stop a job at its next step; one that has not begun never does."""
+        """Stop a job at its next step; one that has not begun never begins."""
         DBOS.cancel_workflow(job_id)
 
     def status(self, job_id: str) -> str | None:
-        """The engine's word for where a job is (ENQUEUED, PENDING, SUCCESS, ERROR, CANCELLED), None if unknown."""
+        """The engine's status of a job (ENQUEUED, PENDING, SUCCESS, ERROR, CANCELLED); None if the job is unknown."""
         status = DBOS.get_workflow_status(job_id)
         return status.status if status else None
 
     def forget(self, before: datetime, spared: Callable[[str], bool]) -> int:
-        """Delete the steps of jobs that ended, were made before that moment, and are not `spared`; how many jobs."""
+        """Delete ended jobs that were created before that moment and are not `spared`, with their steps; how many."""
         old = DBOS.list_workflows(status=_ENDED, end_time=before.isoformat(), load_input=False, load_output=False)
         names = [job.workflow_id for job in old if not spared(job.workflow_id)]
         for start in range(0, len(names), _AT_ONCE):
@@ -143,40 +141,35 @@ class Engine:
         return len(names)
 
     def compact(self) -> int:
-        """Give the room of what was forgotten back to the disk, where that is worth it; the bytes."""
+        """Return the space of deleted jobs to the disk, if it is worth the effort; the number of bytes."""
         return compact(Path(self.file)) if self.file is not None else 0
 
     def waits(self) -> bool:
-        """Whether a step waits just now for a trouble to pass: then no task can be blamed for the time it takes."""
+        """Whether a step is waiting for a temporary problem to pass; no task is to blame for that time."""
         return bool(self._waiting)
 
     def pace(self, *, busy: bool) -> None:
-        """Look at the queue often while there is work, seldom when there is none."""
+        """Poll the queue often while there is work, rarely when there is none."""
         if self._queue is not None and busy != self._busy:
             self._queue.set_polling_interval_sec(_BUSY_POLL if busy else _IDLE_POLL)
             self._busy = busy
 
     def stop(self, grace: float) -> bool:
-        """Begin no further step; wait up to `grace` seconds for running ones. True when all of them ended.
+        """Begin no further step; wait up to `grace` seconds for running ones. True if all of them ended.
 
-        Unfinished jobs stay in the store and go on at the next start. The caller then ends the process: the
+        Unfinished jobs stay in the store and continue at the next start. The caller then ends the process: the
         engine's own threads are not daemonic.
         """
         self._stopping.set()
         return self._gate.wait_until_quiet(grace)
 
     def run_job(self, job: Job) -> None:
-        """Hand a job to the handler of its kind."""
+        """Run a job with the handler of its kind."""
         self._handlers[job.kind](_DurableSteps(job, self._gate, self._waiting))
-
-    def close(self) -> None:
-        """For tests, which start several engines in one process."""
-        self._stopping.set()
-        DBOS.destroy(workflow_completion_timeout_sec=5)
 
 
 def forget_jobs(url: str, prefixes: Sequence[str]) -> int:
-    """Delete all jobs whose id begins with one of `prefixes`, ended or not, from a store nobody works on."""
+    """Delete all jobs whose id begins with one of `prefixes`, ended or not, from a store that no daemon uses."""
     if not prefixes:
         return 0
     client = DBOSClient(system_database_url=url, serializer=DBOSPortableJSONSerializer())
@@ -191,10 +184,10 @@ def forget_jobs(url: str, prefixes: Sequence[str]) -> int:
 
 
 class StoreAway(Exception):
-    """The engine's store cannot be written just now.
+    """The engine's store cannot be written at the moment.
 
-    The engine waits and tries again, without limit, for one reason only, which it knows by its words: that the
-    database is locked. A full or read-only disk passes in the same way, so it is told in these words.
+    DBOS retries without limit for one reason only, which it recognizes by the words of the error: a locked database.
+    A full or read-only disk is just as temporary, so this error uses the same words.
     """
 
     def __init__(self, problem: object) -> None:
@@ -203,7 +196,7 @@ class StoreAway(Exception):
 
 @sa.event.listens_for(sa.engine.Engine, "handle_error")
 def _wait_for_store(context: sa.engine.ExceptionContext) -> None:
-    """Turn what passes by itself into what the engine waits for, and tell the owner."""
+    """Turn temporary errors into one that DBOS waits for, and alert the owner."""
     store = _running.file if _running else None
     if context.engine is None or store is None or context.engine.url.database != store:
         return
@@ -214,7 +207,7 @@ def _wait_for_store(context: sa.engine.ExceptionContext) -> None:
 
 
 class _Gate:
-    """Counts running steps and lets none begin once the engine stops."""
+    """Counts running steps, and lets none begin once the engine stops."""
 
     def __init__(self, stopping: threading.Event) -> None:
         self.stopping = stopping
@@ -268,7 +261,7 @@ class _DurableSteps:
 
 
 def _masked(value: Any) -> Any:
-    """A step's result as it is stored: what a model or a test printed may hold a secret of the daemon's own."""
+    """A step's result as it is stored: the output of a model or a test may contain a secret of the daemon."""
     if isinstance(value, str):
         return mask_known(value)
     if isinstance(value, list):

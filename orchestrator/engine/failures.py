@@ -1,6 +1,8 @@
-"""What becomes of errors inside a step. Those that pass by themselves (a locked database, a full disk, a server that is
-away) are waited for: nothing is wrong with the task, and where its failure would be written down may be the very thing
-that is away. The others end the task with the reason that `monitoring/errors.py` gives them.
+"""How errors inside a step are handled.
+
+Temporary ones (a locked database, a full disk, an unreachable server) are waited for: nothing is wrong with the task,
+and its failure might have to be stored in the very thing that is unavailable. The others end the task with the reason
+that `monitoring/errors.py` gives them.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ _never = threading.Event()
 
 
 def passing_trouble(error: BaseException) -> AlertKind | None:
-    """What kind of trouble lies behind `error`, if it is one that passes without anything being changed."""
+    """The kind of alert for `error` if its cause is temporary and needs no change; else None."""
     found: BaseException | None = error
     while found is not None:
         if isinstance(found, KnownError) and found.passes:
@@ -39,9 +41,9 @@ def passing_trouble(error: BaseException) -> AlertKind | None:
 
 
 def typed_failures(action: Callable[[], Result]) -> Result:
-    """Run `action`; errors of the services come out as `StageFailed` with their reason and their own words.
+    """Run `action`; errors of the services are raised as `StageFailed` with their reason and message.
 
-    Troubles that pass by themselves come out as they are: the engine waits for their end.
+    Temporary errors are raised as they are: the engine waits for them to pass.
     """
     try:
         return action()
@@ -61,10 +63,10 @@ def outlast(
     limit: float | None = None,
     waiting: set[int] | None = None,
 ) -> Result:
-    """Run `action`, again and again while a trouble that passes keeps it from ending, `limit` seconds at most.
+    """Run `action`, and repeat it while a temporary error prevents it, for `limit` seconds at most.
 
-    The action must bear being repeated. `waiting` holds this thread's number while it waits. Raises `Stopping` when the
-    daemon ends meanwhile, else what the action raises.
+    The action must be repeatable. `waiting` holds this thread's number while it waits. Raises `Stopping` if the daemon
+    stops meanwhile, else what the action raises.
     """
     begun, pause = time.monotonic(), _FIRST_PAUSE
     while True:
@@ -77,7 +79,9 @@ def outlast(
             tell(kind, error)
         else:
             if pause > _FIRST_PAUSE:
-                log.info("it goes on", waited_seconds=round(time.monotonic() - begun))
+                log.info(
+                    "the temporary problem has passed, work continues", waited_seconds=round(time.monotonic() - begun)
+                )
             return result
         if waiting is not None:
             waiting.add(threading.get_ident())
@@ -91,23 +95,23 @@ def outlast(
 
 
 class Outage:
-    """How long the owner's repository has been away. Work goes on meanwhile; he hears of it once it lasts."""
+    """How long the owner's repository has been unreachable. Work continues; a long outage is an alert."""
 
     def __init__(self) -> None:
         self._since: float | None = None
 
     def note(self, problem: str) -> None:
-        """Take down how the last contact ended; an empty `problem` is the end of the outage."""
+        """Record how the last contact ended; an empty `problem` ends the outage."""
         if not problem:
             self._since = None
             return
         now = time.monotonic()
         self._since = self._since or now
-        log.warning("the repository is away, work goes on without it", problem=problem)
+        log.warning("the repository cannot be reached, work continues without it", problem=problem)
         if now - self._since >= _LONG_OUTAGE:
-            alert(AlertKind.GIT, "remote away", f"the repository has been away for over an hour: {problem}")
+            alert(AlertKind.GIT, "remote away", f"the repository has been unreachable for over an hour: {problem}")
 
 
 def tell(kind: AlertKind, error: BaseException) -> None:
-    """Tell the owner of a trouble that work waits for; the same one is sent once a day."""
+    """Alert the owner of a temporary problem that work waits for; the same alert is sent once a day."""
     alert(kind, type(error).__name__, f"work waits: {error}")

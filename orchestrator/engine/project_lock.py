@@ -1,4 +1,4 @@
-"""One daemon per project: who holds its locks may touch its clone, its database and its engine's store."""
+"""One daemon per project: only the holder of its locks may change its clone, its database and its engine's store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from sqlalchemy import make_url
 
 from orchestrator.errors import DaemonRunning
 
-_PROJECT = "engine.db"
+LOCK = "engine.db.lock"
+"""The name of the lock file in a project's folder of state; it holds the pid of the daemon."""
 
 
 def _private(path: str, flags: int) -> int:
@@ -19,19 +20,32 @@ def _private(path: str, flags: int) -> int:
 
 
 def claim(state: Path, engine_url: str) -> ExitStack:
-    """Take the project whose state is in that folder for this process, until what is returned is closed: the folder,
-    whatever the database, and a SQLite file that another folder's daemon may have been given, too.
+    """Lock the project whose state is in that folder for this process, until the returned stack is closed: the folder,
+    whatever the database, and the SQLite file, which the daemon of another folder may use too.
 
-    To be done before anything of a crashed daemon is cleared away. Raises `DaemonRunning`.
+    Call it before anything of a crashed daemon is cleaned up. Raises `DaemonRunning`.
     """
     url = make_url(engine_url)
-    places = [state / _PROJECT]
+    places = [state / LOCK.removesuffix(".lock")]
     if url.get_backend_name() == "sqlite":
         places.append(Path(str(url.database)))
     with ExitStack() as held:
         for place in dict.fromkeys(place.resolve() for place in places):
             _take(place, held)
         return held.pop_all()
+
+
+def daemon_pid(state: Path) -> int | None:
+    """Pid of the daemon that holds the lock of the project whose state is in that folder, or None."""
+    try:
+        with (state / LOCK).open("r", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(file.read().strip() or 0) or None
+    except FileNotFoundError:
+        return None
+    return None
 
 
 def _take(place: Path, held: ExitStack) -> None:

@@ -1,10 +1,10 @@
-"""The flows: for each task type the stages it passes, one file each, to be read top to bottom."""
+"""The flows: the stages of each task type, one file each, to be read from top to bottom."""
 
-from memory import TaskType
 from orchestrator.flow import Anew, Done, Flow, FlowState, Next, Stage, StageContext, Wait
 from orchestrator.flows.analysis_flow import ANALYSIS_FLOW
 from orchestrator.flows.code_flow import CODE_FLOW
 
-FLOWS: dict[TaskType, Flow] = {flow.type: flow for flow in (CODE_FLOW, ANALYSIS_FLOW)}
+FLOWS: dict[str, Flow] = {flow.type: flow for flow in (CODE_FLOW, ANALYSIS_FLOW)}
+"""Task type -> flow. To add a flow, write it in a file of its own and add it here."""
 
 __all__ = ["FLOWS", "Anew", "Done", "Flow", "FlowState", "Next", "Stage", "StageContext", "Wait"]

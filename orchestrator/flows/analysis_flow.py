@@ -12,14 +12,14 @@ from orchestrator.flow import Done, Flow, FlowState, Next, Outcome, Result, Stag
 
 
 class AnalysisState(FlowState):
-    """The report on its way."""
+    """The report, as it passes through the stages."""
 
     report: Report | None = None
     calls: int = 0
 
 
 _APPROACHES = 2
-"""What sampling is worth where tests decide does not hold for reports."""
+"""Fewer than for code: sampling pays where tests decide, not for reports."""
 
 
 def answer(ctx: StageContext) -> Outcome:
@@ -45,7 +45,7 @@ def answer(ctx: StageContext) -> Outcome:
 
 
 def review(ctx: StageContext) -> Outcome:
-    """[product] A second agent's judgement; it is recorded with the report."""
+    """[product] A second agent reviews the report; the verdict is recorded with it."""
     state = AnalysisState.model_validate(ctx.task.result)
     assert state.report is not None
     reviewer = ctx.team.by_name(ctx.agent)

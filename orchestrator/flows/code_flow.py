@@ -1,9 +1,9 @@
 """The life of a code task, top to bottom:
 
 requirements → tests first, which must fail → code until they pass → review → land → completed.
-What the team cannot do is escalated in the place of ending.
+A task that the team cannot do is escalated before it ends.
 
-Every line with a cost or an effect is a durable step; a stage that is killed goes on at the step it was in.
+Every line with a cost or an effect is a durable step; after a kill a stage continues at the step it was in.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from orchestrator.coding.suite_strength import settle_quality
 from orchestrator.coding.tests_first import settle_tests
 from orchestrator.errors import StageFailed
 from orchestrator.flow import Done, Flow, Next, Outcome, Stage, StageContext, Wait
-from orchestrator.flows.escalation import ESCALATION
-from orchestrator.flows.lessons import of_landed
+from orchestrator.flows.escalation import ESCALATION, lesson_of_landed
 from orchestrator.methods import method_for
 from orchestrator.suite import Baseline
-from orchestrator.workbench.workbench import Landed, Opened
+from orchestrator.workbench.commits import Landed
+from orchestrator.workbench.workbench import Opened
 
 MAX_REVIEW_ROUNDS = 3
 MAX_LANDING_ROUNDS = 5
@@ -57,10 +57,10 @@ def tests(ctx: StageContext) -> Outcome:
 
 
 def code(ctx: StageContext) -> Outcome:
-    """[developer] Attempts until the tests and the whole suite are green, then one code commit; then the tests' turn:
-    what they are worth is measured on that code, and what is missing added.
+    """[developer] Attempts until the tests and the whole suite are green, then one code commit. Then the strength of
+    the tests is measured on that code, and missing cases are added.
 
-    One approach a visit: after a failed one the task stands in its queue again, so that a hard one holds up no other.
+    One approach per visit: after a failed one the task is queued again, so that a hard task holds up no other.
     """
     state = CodeState.of(ctx.task)
     ctx.use_model(state.model)
@@ -72,10 +72,12 @@ def code(ctx: StageContext) -> Outcome:
 
 
 def review(ctx: StageContext) -> Outcome:
-    """[tech_lead] Facts first, then a model's view where it is worth something."""
+    """[tech_lead] Facts first, then a model's review if the model is able to judge."""
     state = CodeState.of(ctx.task)
     number = state.review_rounds + 1
-    facts = ctx.step("facts of the change", ChangeFacts, lambda: ctx.bench.facts(state.tests_commit, state.code_commit))
+    facts = ctx.step(
+        "facts of the change", ChangeFacts, lambda: ctx.commits.facts(state.tests_commit, state.code_commit)
+    )
     verdict = ctx.team.tech_lead.check_facts(facts)
     if verdict.approved and ctx.profile_of(ctx.team.tech_lead).judges:
         verdict = ctx.step("review", Review, lambda: _model_review(ctx, state))
@@ -90,7 +92,7 @@ def review(ctx: StageContext) -> Outcome:
 def land(ctx: StageContext) -> Outcome:
     """[tech_lead] Rebase on the landing branch, run the whole suite on the result, swap the branch, push."""
     state = CodeState.of(ctx.task)
-    landed = ctx.step("land", Landed, lambda: ctx.bench.land(state.code_commit, state.tests_ids))
+    landed = ctx.step("land", Landed, lambda: ctx.commits.land(state.code_commit, state.tests_ids))
     if not landed.commit:
         return _start_over(ctx, state, landed)
     state.landed_commits, state.pushed, state.push_error = landed.commits, landed.pushed, landed.push_error
@@ -134,14 +136,14 @@ def _by_model(ctx: StageContext) -> Requirements:
 
 def _model_review(ctx: StageContext, state: CodeState) -> Review:
     report = f"{len(state.tests_ids)} new tests and the whole suite ({state.suite_size} tests) pass."
-    diff = ctx.bench.diff(state.tests_commit, state.code_commit)
+    diff = ctx.commits.diff(state.tests_commit, state.code_commit)
     return ctx.team.tech_lead.review_change(ctx.task, diff, report, ctx.ask("review"))
 
 
 def _learn(ctx: StageContext, state: CodeState) -> bool:
     wanted, attempts = state.settled, ctx.services.store.evidence.attempts(ctx.task.id, run=ctx.task.run)
     name = wanted.symbols[0] if wanted.symbols else ""
-    lesson = of_landed(name, wanted.target_file, state.strategy, state.approach, attempts)
+    lesson = lesson_of_landed(name, wanted.target_file, state.strategy, state.approach, attempts)
     ctx.services.context.add_lesson(lesson, ctx.task.id, [ctx.task.title])
     return bool(lesson)
 
@@ -159,14 +161,14 @@ def _rejected(state: CodeState, verdict: Review, number: int) -> Outcome:
 
 
 def _start_over(ctx: StageContext, state: CodeState, landed: Landed) -> Outcome:
-    """The landing branch moved in a way that does not fit: do the same work again on its new tip.
+    """The landing branch has moved and the work does not fit: repeat the work on its new tip.
 
-    Tests and answer are kept, so usually no model is asked again.
+    Tests and answer are kept, so usually no model is called again.
     """
     state.landing_rounds += 1
     if state.landing_rounds >= MAX_LANDING_ROUNDS:
         raise StageFailed(
-            FailureReason.CONFLICT, f"did not fit in {state.landing_rounds} tries: {landed.problem}", blocked=True
+            FailureReason.CONFLICT, f"could not land in {state.landing_rounds} tries: {landed.problem}", blocked=True
         )
     opened = ctx.step("reopen worktree", Opened, ctx.bench.open)
     baseline = ctx.step("new baseline", Baseline, lambda: ctx.bench.baseline(opened.base))

@@ -1,20 +1,20 @@
-"""What becomes of a task that the team could not do: the tech lead splits it, words it anew or gives it up, once.
+"""Escalation of a task that the team could not do: the tech lead splits it, rewords it or gives it up, once.
 
-It is a stage of a flow, entered in the place of an end. A model is asked only where its judgement is worth something.
-What the tech lead gives up, and what fails once more, is the owner's.
+It is a stage of a flow that a task enters instead of ending. A model is called only if it is able to judge. A task that
+the tech lead gives up, or that fails once more, is left to the owner. The lessons of failures stand here too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from pydantic import BaseModel, JsonValue
 
 from agents import Escalation, Setback, is_same_work
-from memory import ENDED, FailureReason, MemoryStore, Task, new_task_id
+from memory import ENDED, Attempt, FailureReason, MemoryStore, Task, new_task_id
 from orchestrator.errors import StageFailed
 from orchestrator.flow import Anew, Flow, FlowState, Outcome, Stage, StageContext
-from orchestrator.flows.lessons import first_failure
 
 STAGE = "escalate"
 _REASONS = frozenset(
@@ -26,7 +26,7 @@ _REASONS = frozenset(
         FailureReason.CONFLICT,
     }
 )
-"""What a stronger mind may solve; money, providers, sandboxes and time are no matter of wording."""
+"""What splitting or rewording may solve; it does not help against budgets, providers, sandboxes and timeouts."""
 _AGENT, _PREFIX = "tech_lead", "escalation/"
 _MOST_REMEMBERED = 2000
 _MOST_ATTEMPTS, _MOST_VERDICTS = 12, 6
@@ -35,16 +35,19 @@ _EVIDENCE, _TESTS, _WORDS = 3000, 3000, 1500
 _DETAIL = 4000
 """Characters kept of a failure."""
 _KNOWN_TASKS = 1000
+_LESSON = 400
+_FIRST_FAILURE = 200
+"""Characters of a lesson, and of the failure in it."""
 
 
 class EscalationState(FlowState):
-    """What the stage is handed: how the task would have ended."""
+    """What the stage begins with: how the task would have ended."""
 
     failure: dict[str, str | bool]
 
 
 class Resolution(BaseModel):
-    """What the tech lead decided, as it is carried out."""
+    """What the tech lead decided, ready to be carried out."""
 
     action: str
     reason: str
@@ -54,22 +57,22 @@ class Resolution(BaseModel):
 
 
 def is_for_tech_lead(store: MemoryStore, flow: Flow, task: Task, stage: str, failure: StageFailed) -> bool:
-    """Whether `failure` of `stage` is to be escalated in the place of ending the task."""
+    """Whether `failure` of `stage` is escalated instead of ending the task."""
     if not failure.blocked or failure.reason not in _REASONS or stage == STAGE or not flow.has(STAGE):
         return False
     if task.tests and failure.reason is FailureReason.INVALID_OUTPUT:
-        return False  # the owner's tests are at fault, and they are nobody else's to change
+        return False  # the owner's tests are wrong, and only the owner may change them
     return store.journal.recall(_AGENT, _PREFIX + task.id) is None
 
 
 def escalated(task: Task, failure: StageFailed) -> dict[str, JsonValue]:
-    """The task's state with which its escalation begins: a stage of its own, after the one that failed."""
+    """The task's state at the beginning of its escalation, which is a stage of its own after the one that failed."""
     visit = FlowState.model_validate(task.result).visit + 1
     return {**task.result, "visit": visit, "failure": {**failure.as_json(), "detail": failure.detail[:_DETAIL]}}
 
 
 def escalate(ctx: StageContext) -> Outcome:
-    """[tech_lead] The evidence is looked at once: parts that go first, clearer words, or the owner's turn."""
+    """[tech_lead] Decide once, from the evidence: split into parts, reword, or leave the task to the owner."""
     failure = StageFailed.from_json(EscalationState.model_validate(ctx.task.result).failure)
     if not ctx.profile_of(ctx.team.tech_lead).judges:
         raise failure
@@ -119,7 +122,7 @@ def _committed_tests(ctx: StageContext) -> str:
 
 
 def _resolve(ctx: StageContext, answer: Escalation) -> Resolution:
-    """Make of the answer what can be done, and remember it: a task is escalated once."""
+    """Turn the answer into a resolution and remember it: a task is escalated once."""
     store, task = ctx.services.store, ctx.task
     if known := store.journal.recall(_AGENT, _PREFIX + task.id):
         return Resolution.model_validate(known)  # this step was killed after it had been remembered
@@ -142,7 +145,7 @@ def _resolve(ctx: StageContext, answer: Escalation) -> Resolution:
 
 
 def _parts(store: MemoryStore, task: Task, answer: Escalation) -> list[Task]:
-    """The new tasks; none where there is none that is not known work. What was split off cannot be split again."""
+    """The new tasks, without those that repeat known work. A part cannot be split again."""
     if task.parent_id is not None:
         return []
     known = [
@@ -169,3 +172,31 @@ def _parts(store: MemoryStore, task: Task, answer: Escalation) -> list[Task]:
             )
         )
     return parts
+
+
+# -- lessons: what did not work and what then did, one line each, written by code ------------------------------------
+# A line contains words of tasks and of failing tests, so it is data wherever it is shown.
+
+
+def lesson_of_blocked(task: Task, reason: FailureReason, detail: str, attempts: Sequence[Attempt]) -> str:
+    """The lesson of a task that could not be done."""
+    return _line(f"Not done ({reason}): {task.title} — {first_failure(attempts) or _line(detail, _FIRST_FAILURE)}")
+
+
+def lesson_of_landed(name: str, path: str, strategy: str, approach: int, attempts: Sequence[Attempt]) -> str:
+    """The lesson of a task that landed, but not in its first approach; empty if nothing is known of the first."""
+    failed = first_failure(attempts)
+    about = f"`{name}` in {path}" if name else path
+    return _line(f"{about}: at first {failed}; landed by {strategy} in approach {approach}") if failed else ""
+
+
+def first_failure(attempts: Sequence[Attempt]) -> str:
+    """The first failing test of the first attempt that was tested, and its message."""
+    evidence = next((tried.evidence for tried in attempts if tried.outcome in ("failed", "overfitted")), "")
+    lines = [line for line in evidence.splitlines() if line.strip()]
+    return _line(": ".join(lines[:2]), _FIRST_FAILURE)
+
+
+def _line(text: str, most: int = _LESSON) -> str:
+    told = " ".join(text.split())
+    return told if len(told) <= most else told[: most - 1] + "…"

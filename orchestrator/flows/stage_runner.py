@@ -1,4 +1,4 @@
-"""Runs one stage of one task as a job of the engine, and moves the task on when it ends."""
+"""Runs one stage of one task as a job of the engine, and advances the task when it ends."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from memory import FailureReason, Task, TaskStatus
 from monitoring import AlertKind, alert, bound, get_logger
 from orchestrator.engine.engine import Job, Steps
 from orchestrator.engine.failures import outlast
-from orchestrator.errors import StageFailed, StepsChanged, UnknownFlow
-from orchestrator.flows import FLOWS, Anew, Done, Flow, FlowState, Next, StageContext, Wait
+from orchestrator.errors import StageFailed, StepsChanged
+from orchestrator.flows import Anew, Done, Flow, FlowState, Next, StageContext, Wait
 from orchestrator.flows.escalation import STAGE as ESCALATE
-from orchestrator.flows.escalation import escalated, is_for_tech_lead
-from orchestrator.flows.lessons import of_blocked
+from orchestrator.flows.escalation import escalated, is_for_tech_lead, lesson_of_blocked
+from orchestrator.flows.task_queue import TaskQueue, flow_of
 from orchestrator.services import Services
 
 log = get_logger(__name__)
@@ -20,32 +20,12 @@ log = get_logger(__name__)
 WORKABLE = (TaskStatus.PENDING, TaskStatus.IN_PROGRESS)
 
 
-def flow_of(task: Task) -> Flow:
-    """The flow that handles `task`. Raises `UnknownFlow`."""
-    if task.type not in FLOWS:
-        raise UnknownFlow(f"no flow handles tasks of type {task.type}; there are: {', '.join(sorted(FLOWS))}")
-    return FLOWS[task.type]
-
-
-def stage_job(task: Task, priority: int) -> Job:
-    """The job of the stage `task` is at. Its id tells run, visit and stage apart, so none is ever run twice."""
-    flow = flow_of(task)
-    stage = flow.stage(task.stage)
-    visit = FlowState.model_validate(task.result).visit
-    return Job(
-        id=f"{task.id}.{task.run}.{visit}.{stage.name}",
-        agent=flow.agent_for(stage, task),
-        kind="stage",
-        payload={"task": task.id, "run": task.run, "visit": visit, "stage": stage.name},
-        priority=priority,
-    )
-
-
 class StageRunner:
     """The engine's handler for jobs of the kind `stage`."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._queue = TaskQueue(services.store, services.wake)
 
     def __call__(self, steps: Steps) -> None:
         payload = steps.job.payload
@@ -53,28 +33,28 @@ class StageRunner:
         if not self._is_current(task, steps.job):
             return
         flow = flow_of(task)
-        with bound(task=task.id, flow=flow.type.value, stage=str(payload["stage"]), attempt=task.run + 1):
+        with bound(task=task.id, flow=flow.type, stage=str(payload["stage"]), attempt=task.run + 1):
             try:
                 self._run_or_fail(flow, task, str(payload["stage"]), steps)
             except StepsChanged as changed:
                 self._begin_stage_again(task, str(payload["stage"]), changed)
 
     def _is_current(self, task: Task, job: Job) -> bool:
-        """False for a job the task has left behind (cancelled, retried, or moved on before a kill)."""
+        """False for an outdated job: the task was cancelled or retried, or had advanced before a kill."""
         at = (task.run, FlowState.model_validate(task.result).visit)
         return task.status in WORKABLE and at == (job.payload["run"], job.payload["visit"])
 
     def _run_or_fail(self, flow: Flow, task: Task, name: str, steps: Steps) -> None:
-        """Raises `StepsChanged`, which the step that would record a failure may raise as well."""
+        """Raises `StepsChanged`, also from the step that records a failure."""
         try:
             self._run(flow, task, name, steps)
         except StepsChanged:
             raise
         except StageFailed as failure:
             steps.step("fail", bool, partial(self._fail, flow, task, name, failure))
-        except Exception as error:  # outermost: a stage's bug must not take the worker down
+        except Exception as error:  # outermost: a bug in a stage must not end the worker
             log.exception("stage failed")
-            alert(AlertKind.CRITICAL, f"stage {name}: {type(error).__name__}", f"a bug of ours: {error}")
+            alert(AlertKind.CRITICAL, f"stage {name}: {type(error).__name__}", f"a bug in the program: {error}")
             broken = StageFailed(FailureReason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
             steps.step("fail", bool, partial(self._fail, flow, task, name, broken))
 
@@ -91,9 +71,9 @@ class StageRunner:
         steps.step("advance", bool, partial(self._advance, task, name, outcome))
 
     def _begin_stage_again(self, task: Task, stage: str, changed: StepsChanged) -> None:
-        """A job whose stored steps do not fit this version can do no more: the stage begins again as another job.
+        """The stored steps of this job do not fit this version, so the stage begins again as another job.
 
-        Its steps are idempotent, so at most some model calls are made twice.
+        Its steps are idempotent: at worst some model calls are made twice.
         """
         log.warning("stage begins again", problem=str(changed))
         visit = FlowState.model_validate(task.result).visit + 1
@@ -139,17 +119,16 @@ class StageRunner:
         return moved
 
     def _begin_anew(self, task: Task, outcome: Anew) -> bool:
-        store = self._services.store
         if outcome.parts:
-            begun = store.tasks.split(task.id, task.run, outcome.parts)
+            begun = self._queue.submit_parts(task, outcome.parts)
         else:
-            begun = store.tasks.reword(task.id, task.run, outcome.title, outcome.description)
+            begun = self._services.store.tasks.reword(task.id, task.run, outcome.title, outcome.description)
         log.info("task begins anew", parts=[part.id for part in outcome.parts])
         self._services.wake.set()
         return begun
 
     def _fail(self, flow: Flow, task: Task, stage: str, failure: StageFailed) -> bool:
-        """End the task, or let the tech lead look at it first; what is blocked in the end is the owner's."""
+        """End the task, or escalate it to the tech lead first; a blocked task is left to the owner."""
         store = self._services.store
         if is_for_tech_lead(store, flow, task, stage, failure):
             log.info("task is escalated", reason=failure.reason.value, detail=failure.detail)
@@ -172,7 +151,7 @@ class StageRunner:
 
     def _hand_to_owner(self, task: Task, failure: StageFailed) -> None:
         attempts = self._services.store.evidence.attempts(task.id, run=task.run)
-        self._services.context.add_lesson(of_blocked(task, failure.reason, failure.detail, attempts), task.id)
+        self._services.context.add_lesson(lesson_of_blocked(task, failure.reason, failure.detail, attempts), task.id)
         told = failure.detail.partition("\n")[0].rstrip(":")
         kind = AlertKind.LOOP if failure.reason is FailureReason.LOOP_DETECTED else AlertKind.OWNER
         alert(kind, task.id, f"{task.title} is blocked, {failure.reason}: {told} (`approvals list`)", task=task.id)

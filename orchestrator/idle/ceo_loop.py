@@ -1,8 +1,9 @@
-"""What happens when nobody has anything to do: the CEO looks for work, ever more seldom while there is none.
+"""The CEO's rounds when the queues are empty: it looks for work, at longer intervals while there is none.
 
-Stated work (the goal, the backlog files) goes first and costs nothing to find. When that is used up code looks for
-facts, such as failing tests. A strong model is then asked once what to make of them, and for ideas; with a small one
-those facts become tasks that a test can decide, and it is asked for ideas only when there are none.
+Stated work (the goal, the backlog files) goes first and costs nothing to find. When there is none left, code looks for
+facts, such as failing tests. A model that is able to judge is then asked once what to make of them, and for ideas. For
+other models code turns those facts into tasks that a test can decide; such a model is asked for ideas only if there are
+no facts.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from monitoring import get_logger
 from orchestrator.engine.engine import Job, Steps
 from orchestrator.engine.failures import typed_failures
 from orchestrator.errors import StageFailed, StepsChanged
-from orchestrator.idle.facts import FactFinder, KnownFacts
+from orchestrator.flows.task_queue import TaskQueue
+from orchestrator.idle.fact_finder import FactFinder
+from orchestrator.idle.known_facts import KnownFacts
 from orchestrator.services import Services
 
 log = get_logger(__name__)
@@ -29,52 +32,52 @@ log = get_logger(__name__)
 _KEY = "idle"
 _PAST_TASKS = 40
 _KNOWN_TASKS = 2000
-"""Newest tasks that ideas are compared to; those shown to the model are fewer."""
+"""Newest tasks that ideas are compared with; the model is shown fewer."""
 _MOST_FACTS = 30
-"""Shown to a model in one round; the others have their turn in the next ones."""
+"""Shown to a model in one round; the others follow in later rounds."""
 _MOST_KEPT = 60
 _DAY = timedelta(days=1)
 _ASK_AGAIN = 3600.0
-"""Seconds until a model that had no ideas is asked for some again while nothing has changed; doubled each time. To look
-at the repository costs nothing and is done more often."""
+"""Seconds until a model that had no ideas is asked again while nothing has changed; doubled each time. Reading the
+repository costs nothing and is done more often."""
 
 
 class IdleState(BaseModel):
-    """The CEO's memory of its idle rounds; kept in the database, so a restart does not ask again."""
+    """The CEO's memory of its idle rounds, kept in the database so that a restart does not ask again."""
 
     rounds: int = 0
     interval: float = 0.0
-    """Seconds until the next round, doubled by each one that found nothing."""
+    """Seconds until the next round; doubled after each one that found nothing."""
     next_at: float = 0.0
-    """Unix time before which no round is begun, unless the situation changes."""
+    """Unix time before which no round begins, unless the situation changes."""
     situation: str = ""
     """Digest of goal, repository head and backlog at the last round."""
     found: int = 0
     """Tasks the last round created."""
     problem: str = ""
-    """Why the last round could not look for work; empty when it could."""
+    """Why the last round could not look for work; empty if it could."""
     searched: str = ""
-    """The commit and the kinds of facts of which every one has been dealt with; empty when some are left."""
+    """The commit and the kinds of facts that have all been handled; empty if some are left."""
     fruitless: str = ""
-    """The situation in which a model was asked and nothing came of it."""
+    """The situation in which a model was asked without result."""
     ask_interval: float = 0.0
     ask_at: float = 0.0
     """Unix time from which it may be asked again in that situation."""
 
 
 class Outcome(BaseModel):
-    """How a round ended: tasks created, and what `IdleState` keeps of it."""
+    """The result of a round: the number of new tasks, and what `IdleState` keeps."""
 
     found: int = 0
     problem: str = ""
     searched: str = ""
     asked: bool = False
     situation: str = ""
-    """The one that was looked at; what happened meanwhile makes another round worthwhile."""
+    """The situation that the round examined; a later change makes another round worthwhile."""
 
 
 class Outlook(BaseModel):
-    """What the CEO looks at."""
+    """What the CEO examines."""
 
     goal: str
     head: str
@@ -88,6 +91,7 @@ class CEOLoop:
     def __init__(self, services: Services, *, until_idle: bool) -> None:
         self._services = services
         self._team = services.team
+        self._queue = TaskQueue(services.store, services.wake)
         self._until_idle = until_idle
         self._known = KnownFacts(services.store)
         self._finder = FactFinder(services.suite, may_run=services.settings.testing.auto_run)
@@ -108,13 +112,13 @@ class CEOLoop:
         return Job(id=_job_id(number), agent="ceo", kind="ceo", payload={"round": number}, priority=1)
 
     def give_up(self, job_id: str) -> None:
-        """Remember a round whose job the engine ended, so that it is not offered for ever: another one may go well."""
+        """Record a round whose job the engine ended, so that it is not offered for ever; the next one may succeed."""
         number = self.state().rounds + 1
         if job_id == _job_id(number):
             self._remember(number, Outcome(problem=f"the job {job_id} ended without a result; see the log"))
 
     def exhausted(self) -> bool:
-        """True when the last round saw the present situation and found nothing to do."""
+        """Whether the last round examined the present situation and found nothing to do."""
         state = self.state()
         return state.rounds > 0 and state.found == 0 and state.situation == self._situation()
 
@@ -123,12 +127,12 @@ class CEOLoop:
         try:
             outcome = self._look_for_work(steps)
         except StageFailed as failure:
-            # The repository or the provider is away: the next round comes after the back-off, like after any other.
+            # The repository or the provider is unavailable: the next round follows after the usual back-off.
             log.error("idle round failed", reason=failure.reason.value, detail=failure.detail)
             outcome = Outcome(problem=failure.detail)
         except StepsChanged:
-            raise  # begun by another version: the job can do no more, and the round is given up
-        except Exception as error:  # outermost: a round's bug must not end the CEO's rounds
+            raise  # begun by another version: the job cannot continue, and the round is given up
+        except Exception as error:  # outermost: a bug in one round must not end all rounds
             log.exception("idle round failed")
             outcome = Outcome(problem=f"{type(error).__name__}: {error}")
         steps.step("remember", bool, partial(self._remember, number, outcome))
@@ -140,7 +144,7 @@ class CEOLoop:
         if not room:
             return Outcome(found=stated, situation=outlook.situation)
         facts = steps.step("facts", list[Fact], partial(self._fresh_facts, outlook.head))
-        # What may change meanwhile, by this round's own tasks too, decides in a replay as it did at first.
+        # These may change meanwhile, also by this round's own tasks; as steps they are the same in a replay.
         by_code = steps.step("small model", bool, partial(typed_failures, lambda: not self._team.ceo.profile.judges))
         wanted = steps.step("ideas wanted", bool, partial(self._may_have_ideas, outlook))
         planned = self._team.ceo.tasks_from_facts(facts, room) if by_code else []
@@ -151,7 +155,7 @@ class CEOLoop:
             context = CallContext(task_id=None, agent="ceo", workflow_id=steps.job.id, step="ideas")
             ask = partial(self._ask, outlook, shown, wanted, room, context)
             planned = steps.step("ideas", list[PlannedTask], partial(typed_failures, ask))
-        # What a model left out although it had room is not worth a task to it; the rest it may want another time.
+        # A fact that a model left out although it had room is not worth a task; the others may be taken later.
         left_out = shown if len(planned) < room else []
         found = steps.step("submit ideas", int, partial(self._submit_planned, planned, facts, left_out))
         dealt = {digest for plan in planned for digest in plan.facts} | {fact.digest for fact in left_out}
@@ -173,11 +177,9 @@ class CEOLoop:
 
     def _submit(self, tasks: list[Task]) -> list[Task]:
         """Those of `tasks` that are new."""
-        added = [task for task in tasks if self._services.store.tasks.add(task)]
+        added = [task for task in tasks if self._queue.submit_task(task, by="ceo")]
         for task in added:
-            self._services.store.journal.log("ceo", "task created", task.id, title=task.title, source=task.source)
-            log.info("task created", task=task.id, title=task.title, source=task.source)
-        self._services.wake.set()
+            log.info("task added", task=task.id, title=task.title, source=task.source)
         return added
 
     def _submit_planned(self, planned: list[PlannedTask], facts: list[Fact], left_out: list[Fact]) -> int:
@@ -198,7 +200,7 @@ class CEOLoop:
         return len(added)
 
     def _room(self) -> int:
-        """How many tasks nobody asked for may be added now."""
+        """How many tasks of the CEO's own may be added now."""
         project, store = self._services.settings.project, self._services.store
         recent = [
             task
@@ -209,7 +211,7 @@ class CEOLoop:
         return max(min(project.tasks_per_round, project.tasks_per_day - len(recent)), 0)
 
     def _fresh_facts(self, head: str) -> list[Fact]:
-        """Facts of the landing branch's tip that could become tasks and have not been dealt with."""
+        """Facts of the landing branch's tip that could become tasks and have not been handled."""
         if self.state().searched == self._search_key(head):
             return []
         found = self._finder.find(head, self._kinds())
@@ -220,7 +222,7 @@ class CEOLoop:
         return self._known.fresh(useful)[:_MOST_KEPT]
 
     def _kinds(self) -> list[FactKind]:
-        """What is looked for: with a small model only what can become a task without a word of it."""
+        """The kinds to look for: only those that code can turn into tasks if the model is unable to judge."""
         wanted = [FactKind(kind) for kind in self._services.settings.project.tasks_from if kind != "backlog"]
         return wanted if self._team.ceo.profile.judges else [kind for kind in wanted if kind in DECIDABLE]
 
@@ -228,7 +230,7 @@ class CEOLoop:
         return f"{head} {' '.join(sorted(self._kinds()))}"
 
     def _may_have_ideas(self, outlook: Outlook) -> bool:
-        """Without a goal there is nothing to have ideas for; `--until-idle` plans a goal once and then ends."""
+        """Ideas need a goal; `--until-idle` plans a goal once and then ends."""
         if not outlook.goal or self._team.ceo.tasks_from_goal(outlook.goal):
             return False
         state = self.state()
@@ -264,7 +266,7 @@ class CEOLoop:
             else min(max(before.interval * 2, limits.check_interval), limits.idle_backoff_max)
         )
         ask_interval, ask_at, fruitless = before.ask_interval, before.ask_at, before.fruitless
-        situation = outcome.situation or self._situation()  # of a round that failed, or was begun by an older program
+        situation = outcome.situation or self._situation()  # of a failed round, or one that an older version began
         if outcome.asked and not found:
             ask_interval = min(max(before.ask_interval * 2, _ASK_AGAIN), limits.idle_backoff_max)
             ask_at, fruitless = time.time() + ask_interval, situation

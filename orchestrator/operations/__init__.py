@@ -1,1 +1,1 @@
-"""Looking after the daemon: housekeeping, backup, the audit line of a start."""
+"""Operating the daemon: housekeeping, backup and restore, the audit record of a start."""

@@ -1,12 +1,12 @@
-"""A backup in one file, made beside a working daemon, and the way back.
+"""A backup in one file, made while the daemon may be running, and the restore of one.
 
-The parts are copied one after the other, so each must be able to stand beside a later state of the next: first the
-engine's store, then our database, then git. A step that the engine does not know of is done again, which every step
-bears; an answer that the engine has not got is in our ledger; a commit that nobody knows of is found by its trailers.
-The other way round the engine would take work for done that our database or git has never seen.
+The parts are copied one after the other, so each must be consistent with a later state of the next: first the engine's
+store, then our database, then git. A step that the engine does not know is repeated, and every step is repeatable; an
+answer that the engine does not have is in our ledger; an unknown commit is found by its trailers. In another order the
+engine would consider work done that our database or git has never seen.
 
-What steps keep outside of these (worktrees, git's loose trees) is in no backup. So tasks that were at work begin their
-run anew, and what models had answered by then is found in the ledger. What landed since is found at the remote.
+What steps keep elsewhere (worktrees, git's loose trees) is in no backup. Tasks that were in progress therefore start
+their run again, and reuse the answers in the ledger. What has landed since is found at the remote.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from memory import (
 )
 from monitoring import get_logger, redact
 from orchestrator.engine.engine import forget_jobs
-from orchestrator.engine.project_lock import claim
+from orchestrator.engine.project_lock import LOCK, claim
 from orchestrator.errors import BackupUnusable
 from orchestrator.flows import FlowState
 from orchestrator.services import make_git
@@ -50,7 +50,7 @@ _OPEN = (TaskStatus.PENDING, TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL
 
 
 class Manifest(BaseModel):
-    """What is in a backup."""
+    """What a backup contains."""
 
     format: int = _FORMAT
     made_at: datetime
@@ -63,23 +63,23 @@ class Manifest(BaseModel):
 
 
 class Restored(BaseModel):
-    """What a restore came to."""
+    """The result of a restore."""
 
     made_at: datetime
     aside: list[Path]
-    """Where what was there before lies now."""
+    """Where the state before the restore was moved to."""
     landed: list[str]
     """Tasks that had landed after the backup was made."""
     begun_anew: list[str]
-    """Tasks that were at work when it was made."""
+    """Tasks that were in progress when it was made."""
     problem: str
-    """Why the owner's repository could not be asked; empty when it was."""
+    """Why the owner's repository could not be reached; empty if it was."""
 
 
 def make_backup(settings: Settings, paths: ProjectPaths, config: Path, to: Path) -> Manifest:
-    """Write a backup of the project to the file `to`, readable by its owner only. The daemon may be at work.
+    """Write a backup of the project to the file `to`, readable by its owner only. The daemon may be running.
 
-    Raises `BackupUnusable` on PostgreSQL or when there is nothing to back up, and the errors of memory and git_ops.
+    Raises `BackupUnusable` on PostgreSQL or if there is nothing to back up, and the errors of memory and git_ops.
     """
     agents, engine = _files(paths)
     if not agents.is_file():
@@ -107,10 +107,10 @@ def make_backup(settings: Settings, paths: ProjectPaths, config: Path, to: Path)
 
 
 def restore_backup(settings: Settings, paths: ProjectPaths, file: Path) -> Restored:
-    """Put the project back to what a backup holds; what is there is moved aside, never deleted.
+    """Restore the project from a backup; the present state is moved aside, never deleted.
 
-    No daemon may be at work: raises `DaemonRunning`. Raises `BackupUnusable` before anything is changed when the file
-    is not whole, not of this project, or of a newer program.
+    Raises `DaemonRunning` if a daemon is running. Raises `BackupUnusable`, before anything is changed, if the file is
+    damaged, of another project, or of a newer program.
     """
     agents, _ = _files(paths)
     lock = claim(paths.state, paths.engine_url)
@@ -156,7 +156,7 @@ def _files(paths: ProjectPaths) -> tuple[Path, Path]:
 
 
 def _pack(folder: Path, to: Path) -> None:
-    """All parts as one file, which appears whole or not at all."""
+    """Pack all parts into one file, which appears complete or not at all."""
     part = to.with_name(f".{to.name}.part")
     try:
         descriptor = os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
@@ -187,7 +187,9 @@ def _unpack(file: Path, folder: Path, paths: ProjectPaths) -> Manifest:
             archive.extractall(folder, members, filter="data")
         manifest = Manifest.model_validate_json((folder / _MANIFEST).read_text(encoding="utf-8"))
     except (OSError, EOFError, tarfile.TarError, ValidationError) as problem:
-        raise BackupUnusable(f"{file} is no whole backup of ours ({problem}); take another one") from problem
+        raise BackupUnusable(
+            f"{file} is not a complete backup of this program ({problem}); use another one"
+        ) from problem
     if manifest.format != _FORMAT or manifest.revision > SCHEMA_REVISION:
         raise BackupUnusable(
             f"{file} was made by a newer program (schema {manifest.revision}, this one knows up to {SCHEMA_REVISION}); "
@@ -195,11 +197,11 @@ def _unpack(file: Path, folder: Path, paths: ProjectPaths) -> Manifest:
         )
     if manifest.project != paths.state.name:
         raise BackupUnusable(
-            f"{file} is of the project {manifest.project}, not of {paths.state.name}; give the same --repo as then"
+            f"{file} is of the project {manifest.project}, not of {paths.state.name}; give the --repo of that project"
         )
     for name, digest in manifest.parts.items():
         if name not in known or not (folder / name).is_file() or _digest(folder / name) != digest:
-            raise BackupUnusable(f"{file}: the part {name[:80]} is not as it was written; take another backup")
+            raise BackupUnusable(f"{file}: the part {name[:80]} is damaged; use another backup")
     for name in (_AGENTS, _ENGINE):
         if name in manifest.parts:
             check_sound(folder / name)
@@ -211,16 +213,16 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-# -- the way back ----------------------------------------------------------------------------------------------------
+# -- restoring -------------------------------------------------------------------------------------------------------
 
 
 def _move_aside(paths: ProjectPaths, ours: Path) -> list[Path]:
-    """Everything that is there, under a new name; the folder of state itself stays, it holds the lock."""
+    """Move the present state to a new name; the folder of state itself stays, because it holds the lock."""
     mark = f"before-restore-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
     aside = paths.state / mark
     moved = []
     for entry in list(paths.state.iterdir()):
-        if entry != ours and entry.name != "engine.db.lock" and not entry.name.startswith("before-restore-"):
+        if entry != ours and entry.name != LOCK and not entry.name.startswith("before-restore-"):
             aside.mkdir(exist_ok=True, mode=0o700)
             entry.rename(aside / entry.name)
     if aside.is_dir():
@@ -232,7 +234,7 @@ def _move_aside(paths: ProjectPaths, ours: Path) -> list[Path]:
 
 
 def _restore_clone(settings: Settings, paths: ProjectPaths, bundle: Path) -> tuple[GitManager, str]:
-    """The clone with the backup's refs and what the owner's repository knows more; and why it could not be asked."""
+    """The clone with the backup's refs and the news of the owner's repository; and why that could not be reached."""
     git = make_git(settings, paths)
     paths.workspace.mkdir(parents=True, exist_ok=True, mode=0o700)
     if bundle.is_file():
@@ -240,14 +242,14 @@ def _restore_clone(settings: Settings, paths: ProjectPaths, bundle: Path) -> tup
     try:
         problem = git.clone(allow_offline=True)
         if not problem:
-            problem = git.branch.sync(lambda tree: False).problem  # what nobody has tested waits for the daemon
+            problem = git.branch.sync(lambda tree: False).problem  # untested work waits for the daemon
     except RemoteError as away:
         problem = str(away)
     return git, problem
 
 
 def _settle(store: MemoryStore, git: GitManager) -> tuple[list[Task], list[Task]]:
-    """Tasks that landed after the backup are completed; the others that were at work begin their run anew."""
+    """Complete the tasks that landed after the backup; the others that were in progress start their run again."""
     landed, anew = [], []
     for task in store.tasks.select(_OPEN, limit=_MOST_TASKS):
         result = git.landing.landed(task.id, task.run)
@@ -260,7 +262,7 @@ def _settle(store: MemoryStore, git: GitManager) -> tuple[list[Task], list[Task]
         elif task.stage or task.status is not TaskStatus.PENDING:
             approved = FlowState.model_validate(task.result).approved
             if task.status is not TaskStatus.PENDING:
-                store.tasks.transition(task.id, TaskStatus.PENDING, detail="begun anew after a restore")
+                store.tasks.transition(task.id, TaskStatus.PENDING, detail="started again after a restore")
             store.tasks.update(task.id, stage="", result={"approved": [*approved]})
             anew.append(task)
     for task, word in [*((task, "landed before the restore") for task in landed), *((t, "begins anew") for t in anew)]:

@@ -1,7 +1,7 @@
-"""What has to be done now and then: landed work pushed that could not be, and what nothing needs any more let go.
+"""Housekeeping: pushing landed work that could not be pushed before, and deleting what is no longer needed.
 
-In a thread of its own, one chore after the other, so that neither a remote that hangs nor a large clean-up holds up the
-main loop. Every chore can be cut short and repeated.
+It runs in a thread of its own, one chore after the other, so that neither a hanging remote nor a large clean-up blocks
+the main loop. Every chore can be interrupted and repeated.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ log = get_logger(__name__)
 
 _DAY = 86_400.0
 _LONGEST_PAUSE = 3600.0
-"""Seconds between two tries of pushing, at most."""
+"""Longest pause between two tries to push, in seconds."""
 _SOON = 60.0
-"""Seconds of idleness after which the daily clean-up may be done ahead of its time."""
+"""Seconds after the start when the daily clean-up may run if the daemon is idle."""
 _MOST_TASKS = 500
 _GIVE_BACK = 60.0
-"""Seconds from one time that free memory is given back to the next."""
+"""Seconds between two times that free memory is returned to the system."""
 
 
 class Housekeeping:
-    """Looks, at each check of the main loop, whether a chore is due, and does it beside the work."""
+    """Checks, at each check of the main loop, whether a chore is due, and does it beside the work."""
 
     def __init__(self, services: Services, engine: Engine) -> None:
         self._services = services
@@ -47,7 +47,7 @@ class Housekeeping:
         self._busy = True
 
     def look(self, *, busy: bool) -> None:
-        """Begin what is due, if nothing is under way. Returns at once."""
+        """Begin the chores that are due, unless some are still running. Returns at once."""
         self._busy = busy
         if self._thread is not None and self._thread.is_alive():
             return
@@ -58,7 +58,7 @@ class Housekeeping:
             chores.append(give_back_memory)
         if now >= self._next_push:
             chores.append(self.push)
-        if now >= self._next_clean + (_DAY if busy else 0):  # a daemon that is never idle is cleaned, too
+        if now >= self._next_clean + (_DAY if busy else 0):  # a daemon that is never idle is cleaned up too
             chores.append(self.clean)
         if chores:
             self._thread = threading.Thread(target=self._do, args=[chores], name="housekeeping", daemon=True)
@@ -68,18 +68,18 @@ class Housekeeping:
         for chore in chores:
             try:
                 chore()
-            except RunKilled:  # the daemon ends
+            except RunKilled:  # the daemon is stopping
                 return
-            except Exception as error:  # outermost: one chore that fails must not end the others, or the daemon
+            except Exception as error:  # outermost: a failing chore must not end the others or the daemon
                 if kind := passing_trouble(error):
                     tell(kind, error)
                 else:
                     log.exception("housekeeping")
 
-    # -- what could not be pushed ----------------------------------------------------------------------------------
+    # -- landed work that could not be pushed -------------------------------------------------------------------------
 
     def push(self) -> None:
-        """Push what has landed and never reached the remote; ever more seldom while that does not succeed."""
+        """Push landed work that has not reached the remote; at longer intervals while that fails."""
         git = self._services.git
         for task_id in git.landing.unpushed():
             result = git.landing.publish(task_id, verify=self._holds)
@@ -91,7 +91,7 @@ class Housekeeping:
                 if not result.unreachable:
                     alert(AlertKind.GIT, "push", f"landed work cannot be pushed: {result.error}")
                 return
-            log.info("pushed what had landed before", branch=git.branch.name(), task=task_id)
+            log.info("pushed work that had landed before", branch=git.branch.name(), task=task_id)
         self._next_push = self._push_pause = 0.0
         for task in self._services.store.tasks.select([TaskStatus.COMPLETED], limit=_MOST_TASKS):
             self._note_pushed(task)
@@ -101,7 +101,7 @@ class Housekeeping:
         return suite.holds(tree, suite.baseline(self._services.git.branch.tip(), "push"), "push")[0]
 
     def _note_pushed(self, task: Task) -> None:
-        """Let the task say that its commits are pushed, and which they are: they may stand on others now."""
+        """Record on the task that its commits are pushed, and which they are: a rebase may have changed them."""
         state = CodeState.of(task)
         if state.pushed or not state.push_error:
             return
@@ -111,10 +111,10 @@ class Housekeeping:
             self._services.store.tasks.update(task.id, result=task.result | changed)
             self._services.store.journal.log("orchestrator", "pushed", task.id, title=task.title)
 
-    # -- what nothing needs any more -------------------------------------------------------------------------------
+    # -- what is no longer needed -------------------------------------------------------------------------------------
 
     def clean(self) -> None:
-        """Let go what is past its time; one line in the log tells how much of what."""
+        """Delete what is past its retention time; one line in the log says how much of what."""
         services, days = self._services, self._services.settings.retention
         store = services.store
         parts: dict[str, Callable[[], int]] = {
@@ -126,7 +126,7 @@ class Housekeeping:
             "results": services.suite.forget_results,
             "worktrees": lambda: self._aged(days.worktree_days, self._remove_worktrees),
         }
-        if not self._busy:  # these would hold up the work, or take away what it uses
+        if not self._busy:  # these would slow down the work, or delete what it uses
             parts["environments"] = lambda: self._forget_environments(days.environment_days)
             parts["bytes"] = lambda: store.retention.compact() + self._engine.compact()
         parts["clone"] = self._tidy
@@ -134,9 +134,9 @@ class Housekeeping:
         for name, part in parts.items():
             try:
                 done[name] = part()
-            except Exception as error:  # each part by itself: what cannot be done now is done tomorrow
+            except Exception as error:  # each part by itself: a failed one is done tomorrow
                 if passing_trouble(error):
-                    log.warning("left for tomorrow", part=name, problem=str(error))
+                    log.warning("clean-up postponed to tomorrow", part=name, problem=str(error))
                 else:
                     log.exception("housekeeping", part=name)
         self._next_clean = time.monotonic() + _DAY
@@ -156,7 +156,7 @@ class Housekeeping:
         return gone
 
     def _remove_worktrees(self, before: datetime) -> int:
-        """Worktrees and branches of tasks that ended; a task that is tried again gets a new one anyway."""
+        """Remove worktrees and branches of ended tasks; a retried task gets a new one anyway."""
         gone = set(self._services.store.retention.ended_before(before)).intersection(
             self._services.git.worktrees.tasks()
         )
@@ -173,8 +173,8 @@ class Housekeeping:
 
 
 def give_back_memory() -> None:
-    """Return to the system what the C library keeps: it frees only what lies at an end of its heaps, and the many
-    threads leave gaps everywhere else, 10 MiB more with every 150 tasks. A few milliseconds.
+    """Return the C library's free memory to the system. It frees only the ends of its heaps, and the many threads
+    leave gaps everywhere else: 10 MiB more with every 150 tasks. Takes a few milliseconds.
     """
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # glibc has it
         trim(0)

@@ -1,4 +1,4 @@
-"""What the audit trail says of a start: who may do what from now on, and what of it has changed since the last one."""
+"""The audit record of a start: the settings and limits that apply, and which have changed since the last start."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _AGENT, _KEY = "orchestrator", "last start"
 
 
 def note_start(store: MemoryStore, settings: Settings) -> None:
-    """Write a line for the start, and one each for a migration and for settings and limits that were changed.
+    """Write a line for the start, and one each for a migration and for changed settings and limits.
 
-    Settings appear as digests, since they are the owner's; only budget limits and the sandbox's mode by their values.
-    Secrets are no part of either.
+    Settings are recorded as digests, because they are the owner's; only budget limits and the sandbox mode are recorded
+    by value. Secrets are in neither.
     """
     values: dict[str, JsonValue] = json.loads(settings.model_dump_json())
     sections: dict[str, JsonValue] = {name: _digest(section) for name, section in values.items()}
@@ -42,7 +42,7 @@ def note_start(store: MemoryStore, settings: Settings) -> None:
     store.journal.log(_AGENT, "started", settings=_digest(values), schema=SCHEMA_REVISION)
     store.journal.remember(_AGENT, _KEY, now)
     last, head = store.audit.head()
-    # In the log as well, so that a trail that was written anew as a whole can be told from this one.
+    # Also in the log, so that a trail that was rewritten as a whole can be distinguished from this one.
     log.info("audit trail", last=last, head=head)
 
 

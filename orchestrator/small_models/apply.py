@@ -29,10 +29,10 @@ from file_system import (
     with_missing_imports,
 )
 from file_system.code.outline import class_in, parsed
+from orchestrator.coding.method import apply_file_edits
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
 from orchestrator.small_models.settings import Parts
-from orchestrator.workbench.apply import apply_file_edits
 from orchestrator.workbench.javascript import is_esm
 
 

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from agents import TestCase
-from orchestrator.coding.proposals import assertions_of, property_cases
 from orchestrator.coding.state import CodeState
-from orchestrator.coding.tests_first import draft_tests
+from orchestrator.coding.tests_first import assertions_of, draft_tests, property_cases
 from orchestrator.flow import StageContext
 from orchestrator.small_models.apply import apply_definitions
 from orchestrator.small_models.sampling import draw

@@ -1,1 +1,1 @@
-"""One task's hands: its files, its trials in the sandbox, its commits, its landing."""
+"""What the stages of one task work with: its files, its trials in the sandbox, its commits, its landing."""

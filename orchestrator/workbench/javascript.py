@@ -1,4 +1,4 @@
-"""How a JavaScript project is laid out: where its tests lie, how its modules are named and loaded in them."""
+"""The layout of a JavaScript project: where its tests are, and how they name and load its modules."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _IMPORTED = re.compile(r'^import .+ from "([^"]+)";$')
 
 
 def javascript_imports(root: Path, paths: Sequence[str]) -> dict[str, str]:
-    """Names that the modules at `paths` hand out, and the modules' own names -> the statement that imports them.
+    """Names that the modules at `paths` export, and the modules' own names -> the statement that imports them.
 
-    Their paths are those of the files in the repository; whoever writes a file with them makes them relative.
+    The paths are relative to the repository; the writer of a file makes them relative to the file.
     """
     found: dict[str, str] = {}
     for path in paths:
@@ -47,9 +47,9 @@ def javascript_imports(root: Path, paths: Sequence[str]) -> dict[str, str]:
 
 
 def new_javascript_test(root: Path, requirements: Requirements, endings: Sequence[str]) -> str:
-    """A path for new tests that is not taken, beside the tests there are and named as they are.
+    """An unused path for new tests, beside the existing tests and named like them.
 
-    `endings`: what may follow the name, in order, to make it another one.
+    `endings`: suffixes of the name to try, in order.
     """
     target = PurePosixPath(requirements.target_file)
     stem = re.sub(r"[^\w$-]+", "-", requirements.symbols[0] if requirements.symbols else target.stem)
@@ -59,7 +59,7 @@ def new_javascript_test(root: Path, requirements: Requirements, endings: Sequenc
 
 
 def draft_test(root: Path, requirements: Requirements) -> str:
-    """Where tests of JavaScript lie while they are tried out; never committed."""
+    """Path of JavaScript tests while they are tried out; never committed."""
     folder, mark, suffix = _place(root, PurePosixPath(requirements.target_file))
     return str(PurePosixPath(folder) / f"{DRAFT_NAME}{mark}{suffix}")
 
@@ -76,7 +76,7 @@ def javascript_test_file(root: Path, path: str, framework: str, cases: Sequence[
 
 
 def is_esm(root: Path, path: str) -> bool:
-    """Whether a file is, or would be, an ES module: by its ending, what it holds, or the package.json above it."""
+    """Whether a file is, or would be, an ES module: by its extension, its content, or the package.json above it."""
     suffix = PurePosixPath(path).suffix
     if suffix in (".cjs", ".cts"):
         return False
@@ -103,7 +103,7 @@ def _loading(root: Path, module: str, runner: str, test_esm: bool) -> Loading:
 
 
 def _place(root: Path, target: PurePosixPath) -> tuple[str, str, str]:
-    """Folder, mark and ending of new tests: those that most tests have; `test/name.test.js` where there are none."""
+    """Folder, mark and extension of new tests: those of most tests; `test/name.test.js` if there are none."""
     named = [
         (str(path.parent), found["mark"], found["suffix"])
         for path in FileManager(root).find_files("**/*")
@@ -116,12 +116,12 @@ def _place(root: Path, target: PurePosixPath) -> tuple[str, str, str]:
     folders, marks, suffixes = (Counter(part) for part in zip(*named, strict=True))
     folder = folders.most_common(1)[0][0]
     if not is_test_file(f"{folder}/x.js"):
-        folder = str(target.parent)  # tests lie beside what they test
+        folder = str(target.parent)  # tests are beside what they test
     return folder, marks.most_common(1)[0][0], suffixes.most_common(1)[0][0]
 
 
 def _exported(root: Path, path: str) -> Exported | None:
-    """What a module hands out; None when it is not there, or cannot be read."""
+    """What a module exports; None if it is missing or cannot be read."""
     files = FileManager(root)
     try:
         return exports_of(parse_javascript(path, files.read_file(path))) if files.exists(path) else None

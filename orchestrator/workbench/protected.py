@@ -1,8 +1,13 @@
-"""What a developer may not write, whatever a model says."""
+"""What a developer may not write: protected paths, and changes that are refused before they run."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from config import Settings
+from file_system import FileManager, FileSystemError, readable_text
+from git_ops import ChangedFile
+from testing import Tampering, explain_tampering, tampering
 
 TEST_FILES = ["tests/**", "test/**", "**/tests/**", "**/test/**", "**/test_*.py", "**/*_test.py", "**/conftest.py",
               "**/pytest.ini", "**/tox.ini", "**/__tests__/**", "**/*.test.*", "**/*.spec.*", "**/package.json",
@@ -11,16 +16,40 @@ TEST_FILES = ["tests/**", "test/**", "**/tests/**", "**/test/**", "**/test_*.py"
               "**/.pytest.ini", "**/pytest.toml", "**/.pytest.toml", "**/.coveragerc", "**/__mocks__/**",
               "**/sitecustomize.py", "**/usercustomize.py", "**/*.pth", "**/*.dist-info/**", "**/*.egg-info/**",
               "**/__pycache__/**"]  # fmt: skip
-"""What a developer may not write: the tests are out of reach of the one who has to make them pass, and so is what
-Python or pytest would run by itself before them."""
+"""Files of tests, which the developer has to make pass, and files that Python or pytest would run before them."""
 DEPENDENCY_FILES = ["**/pyproject.toml", "**/setup.py", "**/setup.cfg", "**/MANIFEST.in", "**/meson.build",
                     "**/*requirements*.txt", "**/*constraints*.txt", "**/uv.lock", "**/uv.toml",
                     "**/package.json", "**/package-lock.json", "**/.npmrc", "**/pnpm-lock.yaml", "**/yarn.lock",
                     "**/go.mod", "**/go.sum", "**/Cargo.toml", "**/Cargo.lock"]  # fmt: skip
-"""What a developer may not write either: a change there is installed, with the network, before any test."""
+"""Files of dependencies: a change there would be installed, with network access, before any test."""
+_NAMED_BY_TASKS = {"exit", "stack", "shadow"}
+"""Kinds that a task may ask for by name, such as `os._exit` or a module `queue`."""
 
 
 def protected_paths(settings: Settings) -> list[str]:
-    """Patterns of all paths that are closed to a developer of this project."""
-    # Who writes the backlog gives the team work: that is the owner's.
+    """Patterns of all paths that a developer of this project may not write."""
+    # The backlog gives the team work, so only the owner writes it.
     return [*settings.file_system.protected, *TEST_FILES, *DEPENDENCY_FILES, *settings.project.backlog_files]
+
+
+def refusal(files: FileManager, changes: Sequence[ChangedFile], before: Callable[[str], str], task: str) -> str:
+    """Why `changes`, which are in `files`, are refused, in words for their author; empty if they are not.
+
+    `before` returns a file's text without the changes; `task` is the text of the task.
+    """
+    marks: list[Tampering] = []
+    for change in changes:
+        try:
+            for path in filter(None, (change.path, change.old_path)):
+                files.check_writable(path)
+        except FileSystemError as problem:
+            return str(problem)
+        after = "" if change.status == "deleted" else readable_text(files, change.path)
+        if tampering(change.path, None, after):
+            known = before(change.old_path or change.path) if change.status != "added" else None
+            marks += [mark for mark in tampering(change.path, known, after) if not _asked_for(mark, task)]
+    return explain_tampering(marks) if marks else ""
+
+
+def _asked_for(mark: Tampering, task: str) -> bool:
+    return mark.kind in _NAMED_BY_TASKS and mark.what.removeprefix("a new module ").strip("'") in task

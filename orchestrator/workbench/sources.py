@@ -1,4 +1,4 @@
-"""What the code base holds, as the flows ask it: source files, who defines what, how to import it."""
+"""What is in the code base: source files, which file defines a name, how to import it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _NO_SCRIPT_SOURCE = re.compile(r"\.config\.[cm]?[jt]s$|\.d\.[cm]?ts$|\.min\.js$"
 
 
 class Sources(BaseModel):
-    """The source files of a tree, tests left out."""
+    """The source files of a tree, without tests."""
 
     files: list[str]
     symbols: dict[str, str]
     """Public top-level name -> path of the file that defines it."""
     imports: dict[str, str]
-    """Name as an example may use it (function, module, package) -> statement that imports it."""
+    """A name that an example may use (function, module, package) -> the statement that imports it."""
     outline: str
 
 
@@ -43,7 +43,7 @@ def read_sources(root: Path) -> Sources:
     for module in in_python:
         dotted = module_name(module.path, files)
         parent, _, last = dotted.rpartition(".")
-        # A package is written by its own name in examples, a module by its last part.
+        # In examples a package has its own name, a module its last part.
         imports.setdefault(dotted.split(".")[0], f"import {dotted.split('.')[0]}")
         if parent:
             imports.setdefault(last, f"from {parent} import {last}")
@@ -61,9 +61,9 @@ def read_sources(root: Path) -> Sources:
 
 
 def imported_definitions(root: Path, text: str, used: Collection[str] = ()) -> list[str]:
-    """What the module `text` imports by name from the code below `root`, a line each: `Point = tuple[int, int]`.
+    """What the module `text` imports by name from the code below `root`, one line each: `Point = tuple[int, int]`.
 
-    Of classes in `used` it is told what their objects have.
+    For classes in `used` the line also lists the attributes of their objects.
     """
     wanted = [node for node in parsed(text) or () if isinstance(node, ast.ImportFrom) and node.module]
     if not wanted:
@@ -81,7 +81,7 @@ def imported_definitions(root: Path, text: str, used: Collection[str] = ()) -> l
 
 
 def importable(root: Path, text: str, words: str) -> list[str]:
-    """The project's functions that `words` name and the module `text` does not have, a line each, with their import."""
+    """The project's functions that `words` name and the module `text` lacks, one line each, with their import."""
     known = set(re.findall(r"[A-Za-z_]\w*", text))
     named = [
         name for name in dict.fromkeys(re.findall(r"`([A-Za-z_]\w*)(?:\([^`\n]*\))?`", words)) if name not in known
@@ -110,7 +110,7 @@ def public_names(root: Path, paths: list[str]) -> set[str]:
 
 
 def is_source(path: str) -> bool:
-    """Whether a Python file is the project's own code, and no test, documentation or script beside it."""
+    """Whether a file is the project's own code: no test, documentation or script."""
     name = path.rsplit("/", 1)[-1]
     if is_test_file(path) or path.startswith(_NOT_SOURCES) or name in _NOT_SOURCE_NAMES:
         return False

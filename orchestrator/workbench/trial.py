@@ -1,4 +1,4 @@
-"""What came of trying something in the sandbox, in the few words that flows and prompts need."""
+"""The result of a trial in the sandbox, in the few words that flows and prompts need."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_FAILURES = 4
 _MESSAGE = 600
 _TRACEBACK_LINES = 10
 _FAIR_ERRORS = ("TypeError",)
-"""Errors that the missing code itself causes: a call with an argument that is not there yet."""
+"""Errors that the missing code causes itself, such as a call with an argument that does not exist yet."""
 
 
 class FailureNote(BaseModel):
@@ -23,27 +23,27 @@ class FailureNote(BaseModel):
     test_id: str
     message: str
     fair: bool
-    """True when it failed on an assertion or on the thing that is yet to be written, not on a mistake of its own."""
+    """Whether it failed on an assertion or on code that is yet to be written, and not on a mistake of its own."""
 
 
 class Trial(BaseModel):
-    """One application of an answer and the test run after it."""
+    """The application of one answer, and the test run after it."""
 
     applied: bool
-    """False when the answer could not even be applied; `evidence` says why."""
+    """False if the answer could not be applied; `evidence` says why."""
     green: bool = False
     tree: str = ""
     """The git tree that was tested."""
     passed: list[str] = []
     failures: list[FailureNote] = []
     problem: str = ""
-    """Why there is no verdict: no report, time over, nothing collected."""
+    """Why there is no verdict: no report, timeout, no test collected."""
     evidence: str = ""
     """What a developer needs to see of the failures."""
     overfitted: bool = False
-    """Nothing failed but tests that the developer was not shown."""
+    """Only tests that the developer was not shown failed."""
     circular: bool = False
-    """It fails as an earlier one of the same approach did, and the code says the same."""
+    """It fails like an earlier trial of the same approach, with equivalent code."""
 
     @classmethod
     def invalid(cls, evidence: str) -> Self:
@@ -52,8 +52,8 @@ class Trial(BaseModel):
 
     @classmethod
     def of(cls, result: TestResult, tree: str, about: Collection[str] = ()) -> Self:
-        """The trial that `result` tells about. Failures beside the tests in `about` (if given) are left out: what
-        fails in the same file for another reason is no part of the task."""
+        """The trial with the test run `result`. Failures of tests that are not in `about` (if given) are left out: what
+        fails in the same file for another reason is not part of the task."""
         others = {failure.test_id for failure in result.failures if about and not _is_about(failure.test_id, about)}
         failures = [
             FailureNote(test_id=failure.test_id, message=_first_line(failure.message), fair=is_fair(failure))
@@ -72,7 +72,7 @@ class Trial(BaseModel):
         )
 
     def red(self, result: TestResult, missing: Sequence[str], hidden: Collection[str]) -> Self:
-        """The trial of a run in which the tests `missing` did not pass; of the `hidden` ones nothing is told."""
+        """The trial of a run in which the tests `missing` did not pass; the `hidden` ones are not described."""
         told = [test_id for test_id in missing if test_id.partition("[")[0] not in hidden]
         if hidden and missing and not told:
             evidence = f"All tests that you were shown pass, but {len(missing)} that you were not shown fail."
@@ -94,14 +94,14 @@ def _is_about(test_id: str, about: Collection[str]) -> bool:
 
 
 def is_fair(failure: Failure) -> bool:
-    """Whether a test that fails before the code exists fails for the right reason."""
+    """Whether a test that fails before the code exists does so for the right reason."""
     if failure.kind in ("assertion", "missing"):
         return True
     return failure.kind == "error" and failure.message.lstrip().startswith(_FAIR_ERRORS)
 
 
 def evidence_of(result: TestResult, only: Sequence[str] = ()) -> str:
-    """The failures of a run (those with an id in `only`, if given): what was expected and got, few lines each."""
+    """The failures of a run (those with an id in `only`, if given): expected and actual values, a few lines each."""
     chosen = [failure for failure in result.failures if not only or failure.test_id in only]
     parts = [result.problem] if result.problem else []
     for failure in chosen[:_MOST_FAILURES]:
@@ -115,7 +115,7 @@ def evidence_of(result: TestResult, only: Sequence[str] = ()) -> str:
 
 
 def evidence_without(result: TestResult, hidden: Collection[str]) -> str:
-    """As `evidence_of`, with nothing of the `hidden` tests; failures of whole files and fixtures are told."""
+    """As `evidence_of`, without the `hidden` tests; failures of whole files and fixtures are included."""
     if not hidden:
         return evidence_of(result)
     told = [f.test_id for f in result.failures if f.test_id.partition("[")[0] not in hidden]

@@ -1,5 +1,4 @@
-"""Whether files with a developer's change are green: the new tests first, then the whole suite. Every method can be
-repeated."""
+"""Whether a developer's change is green: the new tests first, then the whole suite. Every method can be repeated."""
 
 from __future__ import annotations
 
@@ -8,15 +7,15 @@ from collections.abc import Collection, Sequence
 from file_system import FileManager
 from memory import Task
 from orchestrator.services import Services
-from orchestrator.workbench.refusal import refusal
+from orchestrator.workbench.protected import refusal
 from orchestrator.workbench.trial import Trial, evidence_without, not_passed
 from testing import TestResult
 
 _NEW_TESTS_SECONDS = 15.0
-"""Time the new tests of a task get beyond that of the whole suite; an answer that loops for ever should not hold the
+"""Time for the new tests of a task beyond that of the whole suite: an answer that loops for ever must not block the
 developer for long, nor the cores that an embedded model needs."""
 _MOST_REVERSED = 200
-"""Tests whose names go on a command line."""
+"""Tests whose names fit on a command line."""
 _IN_ORDER_ONLY = "the new tests pass only in the order they are written in: answers depend on earlier calls"
 
 
@@ -30,7 +29,7 @@ class Judge:
         self._task = task
 
     def refusal(self, files: FileManager, tests_commit: str, tree: str) -> str:
-        """Why the change from QA's commit to `tree`, which `files` hold, is not even run; empty when it is."""
+        """Why the change from QA's commit to `tree`, which is in `files`, is not run; empty if it is."""
 
         def before(path: str) -> str:
             return self._suite.text_of(tests_commit, path)
@@ -39,13 +38,13 @@ class Judge:
         return refusal(files, changes, before, f"{self._task.title}\n{self._task.description}")
 
     def run(self, tree: str, selection: Sequence[str]) -> TestResult:
-        """Run tests of a tree in the sandbox, for as long as new tests may take: longer where the whole suite needs
-        long, which imports may be the cause of."""
+        """Run tests of a tree in the sandbox, with the time limit of new tests: longer if the whole suite takes long,
+        because slow imports may be the cause."""
         seconds = min(_NEW_TESTS_SECONDS + self._suite.baseline(self._base, self._task.id).seconds, self._suite.timeout)
         return self._suite.run(tree, selection, self._task.id, seconds)
 
     def verdict(self, tree: str, test_ids: Sequence[str], hidden: Collection[str] = ()) -> Trial:
-        """Run the new tests, all in the file of the first id, then the suite, which was as it was in the base."""
+        """Run the new tests, all in the file of the first id, then the suite, and compare it with the base."""
         result = self.run(tree, [file_of(test_ids)])
         self._note_tier(result.tier)
         trial = Trial.of(result, tree, about=test_ids)
@@ -62,8 +61,8 @@ class Judge:
         return trial.model_copy(update={"green": not keeps_state, "evidence": _IN_ORDER_ONLY if keeps_state else ""})
 
     def _keeps_state(self, tree: str, passed: Sequence[str], test_ids: Sequence[str]) -> bool:
-        """Whether QA's tests fail when they are run in the opposite order: then what the code answers depends on how
-        often it was asked. The owner's own tests may depend on their order."""
+        """Whether QA's tests fail in reverse order, because results of the code depend on earlier calls. The owner's
+        own tests may depend on their order."""
         known = set(test_ids)
         ids = [test_id for test_id in passed if {test_id, test_id.partition("[")[0]} & known]
         if self._task.tests or not file_of(test_ids).endswith(".py") or not 2 <= len(ids) <= _MOST_REVERSED:
@@ -71,7 +70,7 @@ class Judge:
         return bool(not_passed(ids, self.run(tree, ids[::-1]).passed_ids))
 
     def _note_tier(self, tier: int) -> None:
-        """What confines the code of models may change with the machine: the trail says when it did."""
+        """Record in the trail when the confinement of models' code changes, which depends on the machine."""
         store, key = self._services.store, "sandbox tier"
         before = store.journal.recall("orchestrator", key)
         if before != tier:

@@ -1,57 +1,51 @@
-"""One task's hands: its worktree, its trials in the sandbox, its commits, its landing. Every method can be repeated."""
+"""One task's worktree, and its trials in the sandbox. Every method can be repeated."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+from typing import Protocol
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel
 
-from agents import FACTS, ChangeFacts, Requirements, TestCase, render_javascript_tests, render_test_file
-from file_system import FileManager, is_javascript, is_test_file, same_code, text_of
-from git_ops import LandingConflict, LandingWithdrawn, Overlay, SecretFound, UnsafeContent, VerificationFailed, Worktree
-from memory import FailureReason, Task, TaskStatus
-from monitoring import get_logger
-from orchestrator.errors import StageFailed
+from agents import Requirements, TestCase, render_javascript_tests, render_test_file
+from file_system import FileManager, is_javascript, same_code, text_of
+from git_ops import GitManager, Overlay, SecretFound, UnsafeContent, Worktree
+from memory import Task
 from orchestrator.services import Services
-from orchestrator.suite import Baseline
-from orchestrator.workbench.apply import Apply
-from orchestrator.workbench.formatting import as_project_formats
+from orchestrator.suite import Baseline, Suite
+from orchestrator.workbench.commits import Landed
 from orchestrator.workbench.javascript import draft_test, javascript_test_file, new_javascript_test
 from orchestrator.workbench.protected import protected_paths
-from orchestrator.workbench.sources import Sources, public_names, read_sources
-from orchestrator.workbench.trial import Trial, not_passed
+from orchestrator.workbench.sources import Sources, read_sources
+from orchestrator.workbench.trial import Trial
 from orchestrator.workbench.verdict import Judge, file_of
-from testing import Place, TestResult, has_tests
+from testing import Place, TestResult
 
-log = get_logger(__name__)
-
-_DIFF_CHARACTERS = 20_000
-_MOST_NAMED = 50
-"""Files, in a line of the audit trail."""
+_MOST_FORMATTED = 20
+"""Files."""
 
 
 class Opened(BaseModel):
-    """A worktree that is ready."""
+    """A worktree, ready for use."""
 
     base: str
 
 
-class Landed(BaseModel):
-    """How a landing ended. Without `commit` it did not fit, for the reason in `problem`."""
+class Apply(Protocol):
+    """Applies one answer to the files below a folder."""
 
-    commit: str = ""
-    tree: str = ""
-    commits: list[str] = []
-    pushed: bool = False
-    push_error: str = ""
-    problem: str = ""
+    def __call__(self, root: Path, protected: list[str], *, tests: str) -> str:
+        """What is wrong with the answer, in words for its author; empty if nothing is.
+
+        `protected`: patterns of what it may not write. `tests`: the text of the new tests.
+        """
 
 
 class Workbench:
-    """Files, tests and git for one task."""
+    """The worktree of one task, and the trials in it."""
 
     def __init__(self, services: Services, task: Task) -> None:
         self._services = services
@@ -70,18 +64,18 @@ class Workbench:
         return Opened(base=worktree.base_commit)
 
     def close(self, landed: Landed) -> bool:
-        """The task is done: its worktree and branch go, the landed tree's suite is remembered."""
+        """Remove the worktree and branch of a landed task; the suite result of the landed tree is stored."""
         self._git.worktrees.remove(self._task.id, branch=True)
         self._suite.baseline(landed.tree, self._task.id)
         return True
 
     def discard(self) -> bool:
-        """Nothing was to be done: the task's worktree and branch go."""
+        """Remove the worktree and branch of a task that needed no work."""
         self._git.worktrees.remove(self._task.id, branch=True)
         return True
 
     def baseline(self, base: str) -> Baseline:
-        """How the suite of `base` ends, before any work; builds the project environment if need be."""
+        """The result of the suite on `base`, before any work; builds the project environment if necessary."""
         return self._suite.baseline(base, self._task.id)
 
     def sources(self) -> Sources:
@@ -89,7 +83,7 @@ class Workbench:
         return read_sources(self._worktree.path)
 
     def lay(self, commit: str, tree: str) -> None:
-        """Put the worktree on `commit` and its files to those of `tree`, a later one or the same."""
+        """Check out `commit` in the worktree, with the files of `tree`, a later one or the same."""
         worktree = self._worktree
         self._git.worktrees.reset(worktree, commit)
         if tree == commit:
@@ -109,7 +103,7 @@ class Workbench:
 
     @property
     def framework(self) -> str:
-        """What the new tests are written for."""
+        """The test framework that new tests are written for."""
         return self._suite.framework_of(self._worktree.path)
 
     def tests_text(self, requirements: Requirements, path: str, cases: Sequence[TestCase]) -> str:
@@ -122,7 +116,7 @@ class Workbench:
     # -- tests -----------------------------------------------------------------------------------------------
 
     def new_test_file(self, requirements: Requirements) -> str:
-        """A path for the new tests that is not taken, beside the tests there are."""
+        """An unused path for the new tests, beside the existing tests."""
         root = self._worktree.path
         if is_javascript(requirements.target_file):
             return new_javascript_test(root, requirements, ["", *(f"-{self._task.id[-6:]}-{n}" for n in range(20))])
@@ -135,13 +129,13 @@ class Workbench:
         return f"{folder}/test_{name}{re.sub(r'[^A-Za-z0-9_]', '_', free)}.py"
 
     def draft_file(self, requirements: Requirements) -> str:
-        """Where tests lie while they are tried out; never committed."""
+        """Path of tests while they are tried out; never committed."""
         if is_javascript(requirements.target_file):
             return draft_test(self._worktree.path, requirements)
         return "tests/test_ai_agents_draft.py"
 
     def trial(self, base: str, tests: tuple[str, str] | None, apply: Apply | None = None) -> Trial:
-        """Put `tests` (path, text) on `base`, then an answer with `apply`, and run those tests; all is undone then."""
+        """Add `tests` (path, text) to `base`, apply an answer, and run those tests; then everything is undone."""
         worktree = self._worktree
         self._git.worktrees.reset(worktree, base)
         try:
@@ -167,10 +161,10 @@ class Workbench:
         test_ids: Sequence[str],
         hidden: Collection[str] = (),
     ) -> Trial:
-        """Put an answer with `apply` on the files of `start` and run the new tests, then the whole suite.
+        """Apply an answer to the files of `start` and run the new tests, then the whole suite.
 
-        Green: every id in `test_ids` passes, and the suite is at least as green as it was without the change. What is
-        told of failures leaves out the `hidden` ones.
+        Green: every id in `test_ids` passes, and the suite is at least as green as without the change. The `hidden`
+        tests are left out of the description of failures.
         """
         worktree = self._worktree
         path = file_of(test_ids)
@@ -188,7 +182,7 @@ class Workbench:
         return self._judge.verdict(tree, test_ids, hidden)
 
     def verify_tree(self, tree: str, tests_commit: str, test_ids: Sequence[str], hidden: Collection[str] = ()) -> Trial:
-        """As `verify`, of files that are there already: those of `tree`, with QA's tests as QA committed them."""
+        """As `verify`, for existing files: those of `tree`, with QA's tests as QA committed them."""
         path = file_of(test_ids)
         self.lay(tests_commit, tree)
         try:
@@ -202,20 +196,20 @@ class Workbench:
         return self._judge.verdict(tested, test_ids, hidden)
 
     def with_tests(self, code_commit: str, tests: tuple[str, str], test_ids: Sequence[str]) -> Trial:
-        """The code of `code_commit` with another text of its new tests (path, text): these are run, then the suite."""
+        """Try the code of `code_commit` with new text of its tests (path, text): run these, then the suite."""
         path, text = tests
         return self._judge.verdict(self.tree_with(code_commit, {path: text}), test_ids)
 
     def formatted(self, trial: Trial, tests_commit: str, test_ids: Sequence[str]) -> str:
-        """The tree of a green trial, its changed files formatted as the project does it, if that is green, too."""
-        texts = as_project_formats(self._suite, self._git, tests_commit, trial.tree, self._task.id)
+        """The tree of a green trial, with the changed files formatted like the project, if that is green too."""
+        texts = _as_project_formats(self._suite, self._git, tests_commit, trial.tree, self._task.id)
         if not texts:
             return trial.tree
         tree = self.tree_with(tests_commit, texts, trial.tree)
         return tree if self._judge.verdict(tree, test_ids).green else trial.tree
 
     def tree_with(self, commit: str, texts: Mapping[str, str], tree: str | None = None) -> str:
-        """The files of `commit`, or of a later `tree`, with these texts by path, as a tree."""
+        """A tree with the files of `commit`, or of a later `tree`, and these texts by path."""
         worktree = self._worktree
         self.lay(commit, tree or commit)
         try:
@@ -238,21 +232,21 @@ class Workbench:
         return self._git.trees.write(self._worktree, Overlay(source=tests_commit, paths=(tests_file,)))
 
     def run(self, tree: str, selection: Sequence[str]) -> TestResult:
-        """Run tests of a tree in the sandbox, for as long as new tests may take."""
+        """Run tests of a tree in the sandbox, with the time limit of new tests."""
         return self._judge.run(tree, selection)
 
     @contextmanager
     def place(self, treeish: str) -> Iterator[Place]:
-        """The files of a commit or tree in a folder of their own, where a program of ours can be run in the sandbox."""
+        """The files of a commit or tree in a folder of their own, where the sandbox can run a program of ours."""
         with self._suite.ready(treeish, self._task.id) as (folder, environment):
             yield self._suite.runner.place(folder, environment, label=self._task.id)
 
     def text_of(self, treeish: str, path: str) -> str:
-        """The text of a file in a commit or tree; empty when it is not there."""
+        """The text of a file in a commit or tree; empty if it is missing."""
         return self._suite.text_of(treeish, path)
 
     def says_the_same(self, tree: str, other: str) -> bool:
-        """Whether two trees differ in nothing but blanks and comments of code."""
+        """Whether two trees differ only in blanks and comments of code."""
         if tree == other:
             return True
         changes = self._git.commits.changed_files(tree, other)
@@ -261,107 +255,16 @@ class Workbench:
         with self._suite.exported(tree) as (one, _), self._suite.exported(other) as (two, _):
             return all(same_code(path, text_of(one, path), text_of(two, path)) for path in (c.path for c in changes))
 
-    # -- commits and landing ---------------------------------------------------------------------------------
-
-    def commit_tests(self, path: str, text: str, base: str) -> str:
-        """QA's commit: the new test file on `base`. `base` itself for tests that are there already and fail.
-
-        Raises `StageFailed` when those have changed since the task was made of them.
-        """
-        worktree = self._worktree
-        self._git.worktrees.reset(worktree, base)
-        if self._task.tests and self._task.source == FACTS:
-            if not has_tests(self._read(path), path, text):
-                raise StageFailed(FailureReason.CONFLICT, f"{path} has changed since its failing tests became a task")
-            return base
-        if not FileManager(worktree.path).write_file(path, text):
-            return base  # the owner committed them already
-        message = f"Test: {self._task.title}"
-        commit = self._git.commits.commit(worktree, message, self._trailers("tests"), paths=[path]).sha
-        self._note("tests committed", "qa", commit=commit, files=[path])
-        return commit
-
-    def commit_code(self, tree: str, tests_commit: str) -> str:
-        """The developer's commit: the tree that was verified, on top of QA's commit."""
-        worktree = self._worktree
-        self._git.worktrees.reset(worktree, tests_commit)
-        commit = self._git.commits.commit(worktree, self._task.title, self._trailers("code"), tree=tree).sha
-        changed = [change.path for change in self._git.commits.changed_files(tests_commit, commit)]
-        self._note("code committed", "developer", commit=commit, files=[*changed[:_MOST_NAMED]])
-        return commit
-
-    def facts(self, tests_commit: str, code_commit: str) -> ChangeFacts:
-        """What can be said of the change without asking anybody."""
-        changed = [change.path for change in self._git.commits.changed_files(tests_commit, code_commit)]
-        tests = [change.path for change in self._git.commits.changed_files(self._worktree.base_commit, tests_commit)]
-        worktree = self._worktree
-        self._git.worktrees.reset(worktree, tests_commit)
-        before = public_names(worktree.path, changed)
-        self._git.worktrees.reset(worktree, code_commit)
-        lost = before - public_names(worktree.path, changed)
-        diff = self._git.commits.diff(tests_commit, code_commit)
-        lines = [line for line in diff.splitlines() if line.startswith(("+", "-"))]
-        return ChangeFacts(
-            changed_files=changed,
-            test_files=tests,
-            changed_lines=len(lines),
-            lost_names=sorted(lost),
-            touched_existing_tests=[path for path in changed if is_test_file(path) and path not in tests],
-        )
-
-    def diff(self, tests_commit: str, code_commit: str) -> str:
-        """The developer's change as text, cut to what a reviewer can read."""
-        return self._git.commits.diff(tests_commit, code_commit, limit=_DIFF_CHARACTERS)
-
-    def land(self, code_commit: str, test_ids: Sequence[str]) -> Landed:
-        """Bring the task's commits onto the landing branch, its suite verified on the result, and push."""
-        verified = self._git.worktrees.get(self._task.id)
-        tip = self._git.branch.tip()
-
-        def passes(tree: str) -> bool:
-            held, whole = self._suite.holds(tree, self._suite.baseline(tip, self._task.id), self._task.id)
-            return held and not not_passed(test_ids, whole.passed_ids)
-
-        def wanted() -> bool:
-            task = self._services.store.tasks.get(self._task.id)
-            return (task.status, task.run) == (TaskStatus.IN_PROGRESS, self._task.run)
-
-        tree = self._git.trees.write(verified) if verified.base_commit == tip else None
-        try:
-            result = self._git.landing.land(
-                self._task.id, verify=passes, verified_tree=tree, run=self._task.run, wanted=wanted
-            )
-        except (LandingConflict, LandingWithdrawn, VerificationFailed) as problem:
-            log.info("does not fit the landing branch", problem=str(problem))
-            return Landed(problem=str(problem))
-        pushed: dict[str, JsonValue] = {"pushed": result.pushed, "to": self._git.url if result.pushed else ""}
-        self._note("landed", "tech_lead", commit=result.tip, branch=self._git.branch.name(), **pushed)
-        if result.push_error:
-            log.warning("landed but not pushed; it is tried again", problem=result.push_error)
-        return Landed(
-            commit=result.tip,
-            tree=result.tree,
-            commits=list(result.commits),
-            pushed=result.pushed,
-            push_error=result.push_error,
-        )
-
     # -- inside ----------------------------------------------------------------------------------------------
 
-    def _note(self, act: str, agent: str, **details: JsonValue) -> None:
-        """A line of the audit trail; a step that is repeated may tell an act again."""
-        self._services.store.journal.log(agent, act, self._task.id, **details)
-
     def _unsafe(self, problem: UnsafeContent) -> Trial:
-        """An answer that git must not be given; a secret in it is told to the owner, by place and kind."""
+        """The trial of an answer that git must not store. A secret in it is recorded by place and kind."""
         if isinstance(problem, SecretFound):
             kinds = [f"line {line}: {kind}" for line, kind in problem.findings]
-            self._note("secret kept out of a commit", "security", path=problem.path, found=[*kinds])
+            self._services.store.journal.log(
+                "security", "secret kept out of a commit", self._task.id, path=problem.path, found=[*kinds]
+            )
         return Trial.invalid(str(problem))
-
-    @property
-    def _words(self) -> str:
-        return f"{self._task.title}\n{self._task.description}"
 
     @property
     def _worktree(self) -> Worktree:
@@ -370,8 +273,23 @@ class Workbench:
     def _apply(self, apply: Apply, tests: str) -> str:
         return apply(self._worktree.path, protected_paths(self._services.settings), tests=tests)
 
-    def _trailers(self, stage: str) -> dict[str, str]:
-        return {"Stage": stage, "Run": str(self._task.run)}
-
     def _read(self, path: str) -> str:
         return text_of(self._worktree.path, path)
+
+
+def _as_project_formats(suite: Suite, git: GitManager, before: str, tree: str, label: str) -> dict[str, str]:
+    """The formatted texts, by path, of the files changed from commit `before` to `tree` that formatting would alter.
+
+    A modified file is formatted only if the formatter would have left it unchanged before.
+    """
+    changed = [
+        change for change in git.commits.changed_files(before, tree)
+        if change.path.endswith(".py") and change.status != "deleted"
+    ][:_MOST_FORMATTED]  # fmt: skip
+    texts = suite.format(tree, [change.path for change in changed], label)
+    old = [change.path for change in changed if change.status == "modified" and change.path in texts]
+    kept = suite.format(before, old, label) if old else {}
+    return {
+        path: text for path, text in texts.items()
+        if text != suite.text_of(tree, path) and (path not in old or kept.get(path) == suite.text_of(before, path))
+    }  # fmt: skip

@@ -11,7 +11,7 @@ from agents import ROLES, BaseAgent
 from agents.registry import check_names
 from cli import app
 from config import ConfigError, Settings
-from orchestrator.team import Team
+from orchestrator.services import Team
 from tests.agents.scripted import scripted_llm
 
 

@@ -30,7 +30,7 @@ def test_privileged_acts_are_lines_and_the_doctor_follows_them(make_house: MakeH
     assert lines["landed"].details["pushed"] is True
     done = look(house, "doctor", "--audit")
     assert done.exit_code == 0, done.stdout
-    assert "lines follow one from the other" in done.stdout
+    assert "lines form an unbroken chain" in done.stdout
     report = json.loads(look(house, "doctor", "--audit", "--json").stdout)
     assert report["head"] in done.stdout
     assert "audit trail" in house.log()

@@ -15,8 +15,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli import app
-from cli.demo import DEMO_HOME, prepare_demo
-from cli.project import Choice, load, remember_repository
+from cli.project import DEMO_HOME, Choice, load, remember_repository
+from cli.running import prepare_demo
 from memory import Attempt, FailureReason, Task, TaskStatus
 from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.house import ADD_TASK, Held, House, git, make_repository, team
@@ -187,7 +187,7 @@ def test_what_needs_no_daemon(make_house: MakeHouse) -> None:
     house, _ = make_house(team())
     schema = json.loads(look(house, "config", "schema").stdout)
     assert "llm" in schema["properties"]
-    assert look(house, "config", "check").stdout == "The configuration is right.\n"
+    assert look(house, "config", "check").stdout == "The configuration is valid.\n"
     assert set(entry(house, "model", "status")) >= {"path", "ready", "server"}
     assert entry(house, "status")["running"] is False
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
+from dbos import DBOS
+
 from config import load_settings
 from orchestrator.engine.engine import Engine, Handler
 from orchestrator.services import Services, open_services
@@ -21,6 +23,11 @@ def services_of(house: House) -> Iterator[Services]:
         services.close()
 
 
+def end_engine() -> None:
+    """End the engine's threads, so that this process can start another engine; a daemon ends with its process."""
+    DBOS.destroy(workflow_completion_timeout_sec=5)
+
+
 @contextmanager
 def engine(url: str, **handlers: Handler) -> Iterator[Engine]:
     """A running engine; at the end of the block it lets running steps end and begins no more."""
@@ -30,7 +37,7 @@ def engine(url: str, **handlers: Handler) -> Iterator[Engine]:
         yield running
     finally:
         running.stop(5)
-        running.close()
+        end_engine()
 
 
 def engine_with(services: Services, ceo: Handler) -> AbstractContextManager[Engine]:

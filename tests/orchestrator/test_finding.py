@@ -8,9 +8,9 @@ import pytest
 
 from agents import Fact
 from memory import MemoryStore, Task, TaskStatus
-from orchestrator.idle.facts import KnownFacts
-from orchestrator.idle.facts.failing import failing_tests
-from orchestrator.idle.facts.reading import missing_docstrings, todo_comments, untested_functions
+from orchestrator.idle.fact_finder import missing_docstrings, todo_comments, untested_functions
+from orchestrator.idle.failing_tests import failing_tests
+from orchestrator.idle.known_facts import KnownFacts
 from orchestrator.suite import Baseline, FailedTest
 from testing import declared_tests
 

@@ -16,6 +16,7 @@ from orchestrator.engine.engine import Engine
 from orchestrator.operations.housekeeping import Housekeeping, give_back_memory
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import BAD_ADD, git, team
+from tests.orchestrator.in_process import end_engine
 
 AT_ONCE = 1e-9
 """Days after which everything has had its time."""
@@ -54,7 +55,7 @@ def test_what_is_past_its_time_goes(make_house: MakeHouse) -> None:
         assert services.store.tasks.get(task_id).reason_detail == ended.reason_detail
     finally:
         engine.stop(5)
-        engine.close()
+        end_engine()
         services.close()
     assert list(house.paths.workspace.glob("worktrees/*")) == []
     assert "agents/task" not in git(house.paths.clone, "branch", "--list")

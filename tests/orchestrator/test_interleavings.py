@@ -150,7 +150,7 @@ def wait_at(store: MemoryStore, task_id: str, gate: str, visit: int) -> Task:
     return store.tasks.get(task_id)
 
 
-def test_a_command_stays_until_it_was_obeyed(make_house: MakeHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_stays_until_it_was_applied(make_house: MakeHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     house, _ = make_house(team())
     task_id = house.submit()
     with services_of(house) as services:
@@ -163,20 +163,20 @@ def test_a_command_stays_until_it_was_obeyed(make_house: MakeHouse, monkeypatch:
 
             patch.setattr(store.tasks, "transition", locked_out)
             with pytest.raises(DatabaseLocked):
-                orchestrator._obey()
+                orchestrator._apply_commands()
         assert [control.argument for control in store.commands.pending()] == [task_id]
-        orchestrator._obey()
+        orchestrator._apply_commands()
         assert store.tasks.get(task_id).status is TaskStatus.CANCELLED
         assert store.commands.pending() == []
 
 
-def test_a_command_that_cannot_be_obeyed_keeps_no_other_waiting(make_house: MakeHouse) -> None:
+def test_a_command_that_cannot_be_applied_keeps_no_other_waiting(make_house: MakeHouse) -> None:
     house, _ = make_house(team())
     task_id = house.submit()
     with services_of(house) as services:
         house.tell("cancel", "t-not-there")
         house.tell("cancel", task_id)
-        orchestrator_of(services)._obey()
+        orchestrator_of(services)._apply_commands()
         assert services.store.tasks.get(task_id).status is TaskStatus.CANCELLED
         assert services.store.commands.pending() == []
 
@@ -187,12 +187,14 @@ def test_an_approval_is_for_the_gate_that_the_owner_saw(make_house: MakeHouse) -
         orchestrator, store = orchestrator_of(services), services.store
         task = wait_at(store, house.submit(), "run", 1)
         assert house.cli("task", "approve", task.id).returncode == 0
-        wait_at(store, task.id, "land", 4)  # the daemon was killed right after it had obeyed; then came the next gate
-        orchestrator._obey()
+        wait_at(
+            store, task.id, "land", 4
+        )  # the daemon was killed right after it had applied it; then came the next gate
+        orchestrator._apply_commands()
         assert store.tasks.get(task.id).status is TaskStatus.WAITING_APPROVAL
         assert store.commands.pending() == []
         assert house.cli("approvals", "approve", task.id).returncode == 0
-        orchestrator._obey()
+        orchestrator._apply_commands()
         assert store.tasks.get(task.id).status is TaskStatus.IN_PROGRESS
 
 

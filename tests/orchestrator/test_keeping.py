@@ -76,11 +76,11 @@ def test_a_backup_of_a_working_daemon_brings_the_work_back(make_house: MakeHouse
     house.paths.state.mkdir()
     damaged = tmp_path / "damaged.tar.gz"
     damaged.write_bytes(backup.read_bytes()[:-2000])
-    assert "no whole backup" in house.cli("restore", str(damaged)).stderr
+    assert "not a complete backup" in house.cli("restore", str(damaged)).stderr
 
     done = house.cli("restore", str(backup))
     assert done.returncode == 0, done.stderr
-    assert f"Begin anew, with the answers they had:  {second}" in done.stdout
+    assert f"Start again, with the answers they had:  {second}" in done.stdout
     asked_before = Counter(asked(request) for request in server.requests)
     assert house.run_until_idle().returncode == 0
     assert house.task(second).status is TaskStatus.COMPLETED

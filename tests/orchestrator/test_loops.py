@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from memory import FailureReason, TaskStatus
-from orchestrator.coding.loops import lasting, signature
+from orchestrator.coding.attempts import lasting, signature
 from orchestrator.workbench.trial import FailureNote, Trial
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import (

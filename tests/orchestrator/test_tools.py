@@ -9,7 +9,7 @@ import pytest
 from pydantic import JsonValue
 
 from agents import UnusableAnswer
-from agents.tool_developer import Action, CreateFile, EditFile, ListFiles, ReadFile, Search, ToolDeveloper, tools
+from agents.tool_developer import Action, action_of, tools
 from file_system import (
     BlockMismatch,
     FileManager,
@@ -20,8 +20,8 @@ from file_system import (
     SyntaxProblem,
 )
 from llm import ToolCall
-from orchestrator.workbench.file_tools import create_file, edit_file, list_files, read_file, search_files
 from orchestrator.workbench.protected import DEPENDENCY_FILES, TEST_FILES
+from orchestrator.workbench.tools import ACTIONS, CreateFile, EditFile, ListFiles, ReadFile, Search
 
 
 @pytest.fixture
@@ -45,29 +45,29 @@ def files(tmp_path: Path) -> FileManager:
 
 
 def test_files_are_listed_or_counted_and_secrets_are_not_there(files: FileManager) -> None:
-    assert list_files(files, ListFiles(pattern="src/*.py")) == "src/app.py\nsrc/long.py"
-    everything = list_files(files, ListFiles())
+    assert ListFiles(pattern="src/*.py").look(files) == "src/app.py\nsrc/long.py"
+    everything = ListFiles().look(files)
     assert ".env" not in everything
     assert "server.key" not in everything
-    assert list_files(files, ListFiles(pattern="*.rs")) == "no file matches *.rs"
+    assert ListFiles(pattern="*.rs").look(files) == "no file matches *.rs"
     for number in range(201):
         (files.workspace_path / f"many{number}.txt").touch()
-    assert "./ (203 files)" in list_files(files, ListFiles())
+    assert "./ (203 files)" in ListFiles().look(files)
 
 
 def test_reading_is_by_ranges_and_bounded(files: FileManager) -> None:
-    assert read_file(files, ReadFile(path="src/app.py", first_line=2, last_line=3)) == (
+    assert ReadFile(path="src/app.py", first_line=2, last_line=3).look(files) == (
         "2\t    a = 1\n3\t    b = 1\n[4 lines in all; read on with first_line=4]"
     )
-    whole = read_file(files, ReadFile(path="src/long.py"))
+    whole = ReadFile(path="src/long.py").look(files)
     assert whole.endswith("400\tx399 = 399\n[1000 lines in all; read on with first_line=401]")
-    assert read_file(files, ReadFile(path="src/long.py", first_line=2000)) == "src/long.py has only 1000 lines"
-    assert len(read_file(files, ReadFile(path="src/one_line.json"))) < 13_000
+    assert ReadFile(path="src/long.py", first_line=2000).look(files) == "src/long.py has only 1000 lines"
+    assert len(ReadFile(path="src/one_line.json").look(files)) < 13_000
     for path in (".env", "certs/server.key", "../outside.py", ".git/config"):
         with pytest.raises(PathRefused):
-            read_file(files, ReadFile(path=path))
+            ReadFile(path=path).look(files)
     with pytest.raises((PathRefused, FileMissing)):
-        read_file(files, ReadFile(path="link.py"))
+        ReadFile(path="link.py").look(files)
 
 
 @pytest.mark.parametrize("path", ["notes.txt", "two.txt"])
@@ -75,40 +75,38 @@ def test_a_secret_is_not_shown_under_another_name(files: FileManager, path: str)
     (files.workspace_path / "notes.txt").symlink_to(".env")
     (files.workspace_path / "two.txt").symlink_to("notes.txt")
     with pytest.raises(PathRefused, match="secrets"):
-        read_file(files, ReadFile(path=path))
+        ReadFile(path=path).look(files)
     with pytest.raises(PathRefused, match="secrets"):  # its refusal would show the nearest lines
-        edit_file(files, EditFile(path=path, old="PASSWORD=none", new="x"))
-    assert search_files(files, Search(text="PASSWORD")) == "nothing found"
-    assert path not in list_files(files, ListFiles())
+        EditFile(path=path, old="PASSWORD=none", new="x").change(files)
+    assert Search(text="PASSWORD").look(files) == "nothing found"
+    assert path not in ListFiles().look(files)
 
 
 def test_links_to_what_is_no_secret_are_read(files: FileManager) -> None:
     (files.workspace_path / "short.py").symlink_to("src/app.py")
-    assert read_file(files, ReadFile(path="short.py")) == read_file(files, ReadFile(path="src/app.py"))
+    assert ReadFile(path="short.py").look(files) == ReadFile(path="src/app.py").look(files)
 
 
 def test_search_finds_text_and_expressions_but_no_secrets(files: FileManager) -> None:
-    assert (
-        search_files(files, Search(text="run")) == "src/app.py:1: def run():\ntests/test_app.py:1: def test_run(): ..."
-    )
-    assert search_files(files, Search(text=r"^\s+[ab] =", regex=True, files="src/**")) == (
+    assert Search(text="run").look(files) == "src/app.py:1: def run():\ntests/test_app.py:1: def test_run(): ..."
+    assert Search(text=r"^\s+[ab] =", regex=True, files="src/**").look(files) == (
         "src/app.py:2: a = 1\nsrc/app.py:3: b = 1"
     )
-    assert search_files(files, Search(text="a.=")) == "nothing found"
-    assert search_files(files, Search(text=" = ")).endswith("[only the first 60 are shown; look for less]")
+    assert Search(text="a.=").look(files) == "nothing found"
+    assert Search(text=" = ").look(files).endswith("[only the first 60 are shown; look for less]")
     with pytest.raises(SearchRefused, match="no regular expression"):
-        search_files(files, Search(text="(", regex=True))
+        Search(text="(", regex=True).look(files)
 
 
 def test_a_pattern_made_to_take_for_ever_takes_no_time(files: FileManager) -> None:
     (files.workspace_path / "evil.txt").write_text("a" * 5000 + "b\n")
-    assert search_files(files, Search(text="(a|aa|a?a)+(a|aa)+c", regex=True, files="evil.txt")) == "nothing found"
+    assert Search(text="(a|aa|a?a)+(a|aa)+c", regex=True, files="evil.txt").look(files) == "nothing found"
 
 
 def test_an_edit_changes_the_one_place_and_shows_it(files: FileManager) -> None:
-    told = edit_file(files, EditFile(path="src/app.py", old="a = 1", new="a = 2"))
+    told = EditFile(path="src/app.py", old="a = 1", new="a = 2").change(files)
     assert told == "changed; src/app.py now reads\n1\tdef run():\n2\t    a = 2\n3\t    b = 1\n4\t    return a + b"
-    edit_file(files, EditFile(path="windows.txt", old="one\ntwo", new="one\nthree"))
+    EditFile(path="windows.txt", old="one\ntwo", new="one\nthree").change(files)
     assert files.read_file("windows.txt") == "one\r\nthree\r\n"
 
 
@@ -131,23 +129,23 @@ def test_an_edit_that_is_refused_changes_nothing(
 ) -> None:
     before = {found: (files.workspace_path / found).read_bytes() for found in files.find_files("**")}
     with pytest.raises(error, match=says):
-        edit_file(files, EditFile(path=path, old=old, new=new))
+        EditFile(path=path, old=old, new=new).change(files)
     assert {found: (files.workspace_path / found).read_bytes() for found in files.find_files("**")} == before
 
 
 def test_files_are_made_but_not_over_others(files: FileManager) -> None:
-    assert create_file(files, CreateFile(path="src/new.py", content="x = 1")) == "src/new.py was made"
+    assert CreateFile(path="src/new.py", content="x = 1").change(files) == "src/new.py was made"
     assert files.read_file("src/new.py") == "x = 1\n"
     with pytest.raises(UnusableAnswer, match="change it with edit_file"):
-        create_file(files, CreateFile(path="src/app.py", content="x = 1"))
+        CreateFile(path="src/app.py", content="x = 1").change(files)
     for path in ("tests/test_more.py", "conftest.py", "requirements-dev.txt", "a/../../x.py", "deploy.pem"):
         with pytest.raises(PathRefused):
-            create_file(files, CreateFile(path=path, content="x = 1"))
+            CreateFile(path=path, content="x = 1").change(files)
 
 
 def call(name: str, arguments: dict[str, JsonValue] | str) -> Action:
     text = arguments if isinstance(arguments, str) else json.dumps(arguments)
-    return ToolDeveloper.action(ToolCall("c1", name, text))
+    return action_of(ToolCall("c1", name, text), ACTIONS)
 
 
 def test_arguments_are_checked_and_what_is_wrong_is_told() -> None:
@@ -167,8 +165,8 @@ def test_arguments_are_checked_and_what_is_wrong_is_told() -> None:
 
 
 def test_what_models_are_told_of_the_tools_is_short_and_whole() -> None:
-    assert [tool.name for tool in tools()] == [
+    assert [tool.name for tool in tools(ACTIONS)] == [
         "list_files", "read_file", "search", "edit_file", "create_file", "run_tests", "finish"
     ]  # fmt: skip
-    assert all(tool.description and tool.parameters["additionalProperties"] is False for tool in tools())
-    assert len(json.dumps([tool.parameters for tool in tools()])) < 3000
+    assert all(tool.description and tool.parameters["additionalProperties"] is False for tool in tools(ACTIONS))
+    assert len(json.dumps([tool.parameters for tool in tools(ACTIONS)])) < 3000

@@ -12,8 +12,9 @@ from agents import Requirements
 from config import load_settings
 from config.paths import ProjectPaths
 from memory import Task, TaskStatus, TaskType, new_task_id
+from orchestrator.coding.method import apply_file_edits
 from orchestrator.services import Services, open_services
-from orchestrator.workbench.apply import apply_file_edits
+from orchestrator.workbench.commits import Commits
 from orchestrator.workbench.trial import Trial
 from orchestrator.workbench.workbench import Workbench
 from tests.orchestrator.house import ADD_TASK, CALC, House, make_repository
@@ -52,8 +53,9 @@ class Verification:
         services.store.tasks.add(self.task)
         services.store.tasks.transition(self.task.id, TaskStatus.IN_PROGRESS)
         self.bench = Workbench(services, self.task)
+        self.commits = Commits(services, self.task)
         self.base = self.bench.open().base
-        self.tests_commit = self.bench.commit_tests(TEST_FILE, TESTS, self.base)
+        self.tests_commit = self.commits.commit_tests(TEST_FILE, TESTS, self.base)
         self.requirements = Requirements(target_file="calc.py", module="calc", symbols=["add"])
 
     def judge(self, text: str) -> Trial:

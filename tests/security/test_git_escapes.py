@@ -61,9 +61,9 @@ def test_nothing_of_an_answer_makes_git_run_anything(project: Verification, name
     marker = tmp_path / MARKER
     trial = project.judge(of({"calc.py": RIGHT} | plants(marker)[name]))
     if trial.green:  # harmless as files; then they go all the way
-        commit = project.bench.commit_code(trial.tree, project.tests_commit)
-        project.bench.facts(project.tests_commit, commit)
-        assert project.bench.diff(project.tests_commit, commit)
+        commit = project.commits.commit_code(trial.tree, project.tests_commit)
+        project.commits.facts(project.tests_commit, commit)
+        assert project.commits.diff(project.tests_commit, commit)
     assert not marker.exists()
     worktree = project.services.git.worktrees.get(project.task.id)
     assert (worktree.path / ".git").is_file()
@@ -83,7 +83,7 @@ def test_what_a_landing_carries_runs_nothing(tmp_path: Path, shared_data: Path) 
     with verification(tmp_path / "house", shared_data, planted) as made:
         trial = made.judge(of({"calc.py": RIGHT}))
         assert trial.green, trial.evidence
-        landed = made.bench.land(made.bench.commit_code(trial.tree, made.tests_commit), TEST_IDS)
+        landed = made.commits.land(made.commits.commit_code(trial.tree, made.tests_commit), TEST_IDS)
         assert landed.commit
         assert git(tmp_path / "house/repository", "log", "-1", "--format=%s", "agents/integration") == "Add add"
     assert not marker.exists()

@@ -16,7 +16,7 @@ from agents.registry import check_names
 from cli import app
 from config import ConfigError, load_settings
 from config.paths import ProjectPaths
-from orchestrator.idle.facts import FactFinder
+from orchestrator.idle.fact_finder import FactFinder
 from orchestrator.services import make_git, make_sandbox, make_suite
 from orchestrator.suite import Suite
 from testing import CHECKERS, FRAMEWORKS, Checked, Environment, Finding, InvalidReport

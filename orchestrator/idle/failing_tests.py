@@ -1,4 +1,4 @@
-"""Failing tests as facts: one for each function that they are about, so that one task mends one thing."""
+"""Failing tests as facts: one for each function that they are about, so that one task fixes one thing."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class _Test:
     source: str = ""
     node: ast.AST = field(default_factory=lambda: ast.Module([], []))
     subject: tuple[str, str] = ("", "")
-    """Path of the source file and name in it that the test is about, as far as that can be told."""
+    """Path of the source file and name in it that the test is about, as far as can be determined."""
 
 
 def failing_tests(root: Path, baseline: Baseline) -> list[Fact]:
-    """The failing tests of the tree at `root`, by what they are about; `baseline` is how its suite ended."""
+    """The failing tests of the tree at `root`, by what they are about; `baseline` is the result of its suite."""
     sources = read_sources(root)
     by_file: dict[str, list[FailedTest]] = {}
     for failure in baseline.failures:
@@ -85,13 +85,13 @@ def _fact(root: Path, text: str, group: Sequence[_Test], tests: Sequence[_Test],
 
 
 def _failing(file: str, text: str, tree: ast.Module, failures: Sequence[FailedTest], baseline: Baseline) -> list[_Test]:
-    """The failing test functions of a file, or the file itself when none of its tests could be run."""
+    """The failing test functions of a file, or the file itself if none of its tests could be run."""
     found: dict[str, _Test] = {}
     known = dict(_functions(tree.body, ""))
     for failure in failures:
         name = failure.test_id.partition("::")[2].partition("[")[0]
         if name and name not in known:
-            continue  # inherited or generated: no text of this file stands for it alone
+            continue  # inherited or generated: it has no text of its own in this file
         test = found.setdefault(name, _Test(file, name))
         test.failures.append(failure)
         if node := known.get(name):
@@ -143,7 +143,7 @@ def _used(code: ast.AST, imports: Mapping[str, tuple[str, str]]) -> Counter[tupl
 
 
 def _dotted(node: ast.expr) -> str:
-    """`a.b` as it is written, empty for anything else; `ast.unparse` cannot write long sums."""
+    """`a.b` as written, empty for anything else; `ast.unparse` fails on long sums."""
     match node:
         case ast.Name():
             return node.id
@@ -169,7 +169,7 @@ def _subject(
     used_by_passing: Mapping[tuple[str, str], int],
     defined: Mapping[str, str],
 ) -> tuple[str, str]:
-    """What the test is most likely about: what it uses and is not there, else what passing tests use least."""
+    """What the test is most likely about: something it uses that is missing, else what passing tests use least."""
     used = _used(test.node, imports)
     if not used:
         return ("", "")
@@ -182,7 +182,7 @@ def _subject(
 
 
 def _definition(root: Path, path: str, symbol: str) -> str:
-    """The source of what is tested; empty when it is not there yet."""
+    """The source of what is tested; empty if it does not exist yet."""
     try:
         return CodeMap(root, []).definition_source(path, symbol)
     except FileSystemError:

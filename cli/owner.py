@@ -1,4 +1,4 @@
-"""`approvals …`: what waits for the owner's word, with what one has to know to give it."""
+"""`approvals …` and `alerts …`: what waits for the owner's word, and how the owner is told."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from cli.project import EXIT_USAGE, fail, opened, out, print_json
-from cli.tasks import AsJson, TaskId, _choice, _tell
+from cli.project import EXIT_FAILED, EXIT_USAGE, AsJson, Project, choice_of, fail, load, opened, out, print_json
+from cli.tasks import TaskId, tell_daemon
 from memory import MemoryStore, Task, TaskStatus
+from monitoring import AlertSender, get_logger, open_channels, receive_alerts
 
-commands = typer.Typer(
-    help="What waits for your word: work at a gate, and tasks that are blocked.", no_args_is_help=True
+log = get_logger(__name__)
+
+approvals_commands = typer.Typer(
+    help="What waits for your decision: tasks at a gate, and blocked tasks.", no_args_is_help=True
 )
+alerts_commands = typer.Typer(help="How you are alerted when you are needed.", no_args_is_help=True)
 
 _MOST = 200
 _EVIDENCE_LINES, _LINE = 3, 160
@@ -24,13 +28,13 @@ _GATES = {"run": "before anything of the repository is run", "land": "before the
 
 
 class Approval(BaseModel):
-    """One task that is the owner's turn."""
+    """One task that waits for the owner."""
 
     id: str
     title: str
     kind: Literal["gate", "blocked"]
     reason: str
-    """Why it waits: the gate (run, land), or the typed reason of being blocked."""
+    """Why it waits: the gate (run, land), or the typed reason for being blocked."""
     detail: str
     evidence: list[str]
     """First lines of how it failed last."""
@@ -39,10 +43,10 @@ class Approval(BaseModel):
     """What these do to it."""
 
 
-@commands.command("list")
+@approvals_commands.command("list")
 def list_approvals(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Tasks that wait at a gate, and blocked ones, the newest first."""
-    with opened(_choice(ctx)) as (_, store):
+    """List the tasks that wait at a gate and the blocked ones, newest first."""
+    with opened(choice_of(ctx)) as (_, store):
         waiting = store.tasks.select([TaskStatus.WAITING_APPROVAL, TaskStatus.BLOCKED], limit=_MOST)
         rows = [_approval(store, task) for task in waiting]
     if as_json:
@@ -53,32 +57,30 @@ def list_approvals(ctx: typer.Context, as_json: AsJson = False) -> None:
         out.print("Nothing waits for you.")
 
 
-@commands.command("approve")
+@approvals_commands.command("approve")
 def approve(
     ctx: typer.Context,
     task_id: TaskId,
-    note: Annotated[
-        str, typer.Option("--note", "-n", help="Words of yours that are added to a blocked task's description.")
-    ] = "",
+    note: Annotated[str, typer.Option("--note", "-n", help="Text to add to a blocked task's description.")] = "",
 ) -> None:
-    """Let a waiting task go on; try a blocked one again, with a note of yours if you like."""
-    with opened(_choice(ctx)) as (_, store):
+    """Let a waiting task go on, or retry a blocked one, with a note if you like."""
+    with opened(choice_of(ctx)) as (_, store):
         task = _waiting(store, task_id)
         if task.status is TaskStatus.WAITING_APPROVAL:
             if note.strip():
                 raise fail(f"{task.id} waits at a gate; a note is for blocked tasks, which begin anew", EXIT_USAGE)
-            _tell(store, "approve", task, task.approval_key)
+            tell_daemon(store, "approve", task, task.approval_key)
             return
         if note.strip():
             store.tasks.update(task.id, description=f"{task.description}\n\nThe owner adds:\n\n{note.strip()}".strip())
-        _tell(store, "retry", task)
+        tell_daemon(store, "retry", task)
 
 
-@commands.command("reject")
+@approvals_commands.command("reject")
 def reject(ctx: typer.Context, task_id: TaskId) -> None:
-    """Cancel a task that waits or is blocked; what it has landed stays."""
-    with opened(_choice(ctx)) as (_, store):
-        _tell(store, "cancel", _waiting(store, task_id))
+    """Cancel a task that waits or is blocked. What has landed stays."""
+    with opened(choice_of(ctx)) as (_, store):
+        tell_daemon(store, "cancel", _waiting(store, task_id))
 
 
 def _waiting(store: MemoryStore, task_id: str) -> Task:
@@ -113,3 +115,50 @@ def _shown(row: Approval) -> RenderableType:
     told = [*(line[:_LINE] for line in shown), *(f"| {line}" for line in row.evidence)]
     told += [f"approvals approve {row.id}: {row.approve}", f"approvals reject {row.id}: {row.reject}"]
     return Group(head, Padding(Text("\n".join(told), style="dim"), (0, 0, 1, 2)))
+
+
+class Tried(BaseModel):
+    """How the test of one service ended; without `problem` the message was taken."""
+
+    service: str
+    problem: str
+
+
+@alerts_commands.command("test")
+def test(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Send a test message to each of `monitoring.alerts.urls`. The exit code is 1 if one could not be sent."""
+    project = load(choice_of(ctx))
+    channels, problems = open_channels(project.settings.monitoring.alerts.urls)
+    if not channels and not problems:
+        raise fail("no address is set; add one to monitoring.alerts.urls (see https://appriseit.com)", EXIT_USAGE)
+    tried = [
+        Tried(service=channel.name, problem=channel.send(_whose(project), "a test; no action is needed"))
+        for channel in channels
+    ]
+    if as_json:
+        print_json([*tried, *(Tried(service="", problem=problem) for problem in problems)])
+    else:
+        for one in tried:
+            out.print(f"{one.service}: {one.problem or 'sent'}", markup=False)
+        for problem in problems:
+            out.print(problem, markup=False)
+    if problems or any(one.problem for one in tried):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def start_alerts(project: Project) -> AlertSender | None:
+    """Send alerts to the configured addresses from now on; None if there are none."""
+    settings = project.settings.monitoring.alerts
+    channels, problems = open_channels(settings.urls)
+    for problem in problems:
+        log.error("alerts cannot be sent there", problem=problem)
+    if not channels:
+        return None
+    project.paths.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    sender = AlertSender(settings, channels, project.paths.state / "alerts.json", title=_whose(project))
+    receive_alerts(sender)
+    return sender
+
+
+def _whose(project: Project) -> str:
+    return f"({project.paths.state.name})"

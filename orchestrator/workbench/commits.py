@@ -1,0 +1,142 @@
+"""One task's commits: QA's tests, the developer's code, what can be said of the change, and its landing.
+
+Every method can be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, JsonValue
+
+from agents import FACTS, ChangeFacts
+from file_system import FileManager, is_test_file, text_of
+from git_ops import LandingConflict, LandingWithdrawn, VerificationFailed, Worktree
+from memory import FailureReason, Task, TaskStatus
+from monitoring import get_logger
+from orchestrator.errors import StageFailed
+from orchestrator.services import Services
+from orchestrator.workbench.sources import public_names
+from orchestrator.workbench.trial import not_passed
+from testing import has_tests
+
+log = get_logger(__name__)
+
+_DIFF_CHARACTERS = 20_000
+_MOST_NAMED = 50
+"""Files, in a line of the audit trail."""
+
+
+class Landed(BaseModel):
+    """The result of a landing. Without `commit` the work did not fit, for the reason in `problem`."""
+
+    commit: str = ""
+    tree: str = ""
+    commits: list[str] = []
+    pushed: bool = False
+    push_error: str = ""
+    problem: str = ""
+
+
+class Commits:
+    """The commits of one task and their landing."""
+
+    def __init__(self, services: Services, task: Task) -> None:
+        self._services = services
+        self._git = services.git
+        self._suite = services.suite
+        self._task = task
+
+    def commit_tests(self, path: str, text: str, base: str) -> str:
+        """QA's commit: the new test file on `base`. `base` itself for failing tests that are already in it.
+
+        Raises `StageFailed` if those have changed since they became a task.
+        """
+        worktree = self._worktree
+        self._git.worktrees.reset(worktree, base)
+        if self._task.tests and self._task.source == FACTS:
+            if not has_tests(text_of(worktree.path, path), path, text):
+                raise StageFailed(FailureReason.CONFLICT, f"{path} has changed since its failing tests became a task")
+            return base
+        if not FileManager(worktree.path).write_file(path, text):
+            return base  # the owner committed them already
+        message = f"Test: {self._task.title}"
+        commit = self._git.commits.commit(worktree, message, self._trailers("tests"), paths=[path]).sha
+        self._note("tests committed", "qa", commit=commit, files=[path])
+        return commit
+
+    def commit_code(self, tree: str, tests_commit: str) -> str:
+        """The developer's commit: the tree that was verified, on top of QA's commit."""
+        worktree = self._worktree
+        self._git.worktrees.reset(worktree, tests_commit)
+        commit = self._git.commits.commit(worktree, self._task.title, self._trailers("code"), tree=tree).sha
+        changed = [change.path for change in self._git.commits.changed_files(tests_commit, commit)]
+        self._note("code committed", "developer", commit=commit, files=[*changed[:_MOST_NAMED]])
+        return commit
+
+    def facts(self, tests_commit: str, code_commit: str) -> ChangeFacts:
+        """What code can say about the change."""
+        changed = [change.path for change in self._git.commits.changed_files(tests_commit, code_commit)]
+        tests = [change.path for change in self._git.commits.changed_files(self._worktree.base_commit, tests_commit)]
+        worktree = self._worktree
+        self._git.worktrees.reset(worktree, tests_commit)
+        before = public_names(worktree.path, changed)
+        self._git.worktrees.reset(worktree, code_commit)
+        lost = before - public_names(worktree.path, changed)
+        diff = self._git.commits.diff(tests_commit, code_commit)
+        lines = [line for line in diff.splitlines() if line.startswith(("+", "-"))]
+        return ChangeFacts(
+            changed_files=changed,
+            test_files=tests,
+            changed_lines=len(lines),
+            lost_names=sorted(lost),
+            touched_existing_tests=[path for path in changed if is_test_file(path) and path not in tests],
+        )
+
+    def diff(self, tests_commit: str, code_commit: str) -> str:
+        """The developer's change as a diff, cut to a length that a reviewer can read."""
+        return self._git.commits.diff(tests_commit, code_commit, limit=_DIFF_CHARACTERS)
+
+    def land(self, code_commit: str, test_ids: Sequence[str]) -> Landed:
+        """Rebase the task's commits onto the landing branch, verify the suite on the result, land and push."""
+        verified = self._git.worktrees.get(self._task.id)
+        tip = self._git.branch.tip()
+
+        def passes(tree: str) -> bool:
+            held, whole = self._suite.holds(tree, self._suite.baseline(tip, self._task.id), self._task.id)
+            return held and not not_passed(test_ids, whole.passed_ids)
+
+        def wanted() -> bool:
+            task = self._services.store.tasks.get(self._task.id)
+            return (task.status, task.run) == (TaskStatus.IN_PROGRESS, self._task.run)
+
+        tree = self._git.trees.write(verified) if verified.base_commit == tip else None
+        try:
+            result = self._git.landing.land(
+                self._task.id, verify=passes, verified_tree=tree, run=self._task.run, wanted=wanted
+            )
+        except (LandingConflict, LandingWithdrawn, VerificationFailed) as problem:
+            log.info("does not fit the landing branch", problem=str(problem))
+            return Landed(problem=str(problem))
+        pushed: dict[str, JsonValue] = {"pushed": result.pushed, "to": self._git.url if result.pushed else ""}
+        self._note("landed", "tech_lead", commit=result.tip, branch=self._git.branch.name(), **pushed)
+        if result.push_error:
+            log.warning("landed but not pushed; the push is tried again later", problem=result.push_error)
+        return Landed(
+            commit=result.tip,
+            tree=result.tree,
+            commits=list(result.commits),
+            pushed=result.pushed,
+            push_error=result.push_error,
+        )
+
+    def _note(self, act: str, agent: str, **details: JsonValue) -> None:
+        """Write a line of the audit trail; a repeated step may write it twice."""
+        self._services.store.journal.log(agent, act, self._task.id, **details)
+
+    def _trailers(self, stage: str) -> dict[str, str]:
+        return {"Stage": stage, "Run": str(self._task.run)}
+
+    @property
+    def _worktree(self) -> Worktree:
+        return self._git.worktrees.get(self._task.id)
