@@ -120,7 +120,7 @@ class StageContext:
         )
 
     def record_review(self, review: Review, number: int) -> bool:
-        """Store a review as the verdict of round `number`, from inside a step; True when it approves."""
+        """Store a review as the verdict of round `number`, from inside a step; True if it approves."""
         self.services.store.evidence.record_verdict(
             Verdict(
                 task_id=self.task.id,

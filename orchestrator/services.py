@@ -74,11 +74,11 @@ class Services:
     llm: LLMClient
     team: Team
     wake: threading.Event
-    """Set when something happened that the main loop should look at."""
+    """Set to wake the main loop."""
     lock: ExitStack | None
     """Keeps other daemons off this project as long as it is open."""
     outage: Outage
-    """Since when the owner's repository is away, if it is."""
+    """How long the owner's repository has been unreachable."""
 
     def sync(self, *, approved: bool = False) -> str:
         """Merge the owner's latest work into the landing branch, if it fits and the suite holds; returns the tip.

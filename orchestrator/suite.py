@@ -224,6 +224,6 @@ def _failed_test(failure: Failure) -> FailedTest:
 def _is_outside(failure: Failure) -> bool:
     if failure.kind in ("assertion", "missing"):
         return False
-    if failure.kind == "syntax":  # of a test: nobody may mend it
+    if failure.kind == "syntax":  # of a test: the team may not change it
         return failure.location is None or is_test_file(failure.location.partition(":")[0])
     return _OUTSIDE.match(failure.message) is not None

@@ -59,7 +59,7 @@ class TaskOrchestrator:
     # -- the public face -------------------------------------------------------------------------------------
 
     def idle_problem(self) -> str:
-        """Why the CEO could not look for work in its last round; empty when it could."""
+        """Why the CEO could not look for work in its last round; empty if it could."""
         return self._ceo.state().problem
 
     def start(self, patience: float = 0) -> None:

@@ -152,7 +152,7 @@ class Housekeeping:
     def _forget_activity(self, before: datetime) -> int:
         gone = self._services.store.retention.forget_activity(before)
         if gone:
-            self._services.store.journal.log("orchestrator", "activity let go", lines=gone, before=before.isoformat())
+            self._services.store.journal.log("orchestrator", "activity deleted", lines=gone, before=before.isoformat())
         return gone
 
     def _remove_worktrees(self, before: datetime) -> int:
