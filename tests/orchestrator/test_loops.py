@@ -114,7 +114,7 @@ def test_a_task_over_its_time_is_stopped_with_the_code_that_it_runs(make_house: 
     house.submit("Add `first(a, b)` to calc.py. `first(1, 2)` returns `3`.", "Add first")
     assert house.run_until_idle().returncode == 0  # the project's environment is there now, which takes its time
     answered = len(server.requests)
-    house.write_config(orchestrator={"task_timeout": 30})
+    house.write_config(orchestrator={"task_timeout": 12})
     with house.daemon() as daemon:
         task_id = house.submit()
         server.wait_for(answered + 2)  # QA's assertions, the code

@@ -56,9 +56,10 @@ def test_a_task_that_waits_for_its_turn_is_not_over_its_time(make_house: MakeHou
         if asked(request) != "code":
             return works(request)
         # The developer is busy with the first task until its time is over; the second one has been waiting until then.
-        return Reply.text(_GOOD_TRIPLE).after(5) if "triple" in request.prompt else Reply.text(GOOD_ADD).after(240)
+        return Reply.text(_GOOD_TRIPLE).after(15) if "triple" in request.prompt else Reply.text(GOOD_ADD).after(240)
 
-    house, _ = make_house(slow, orchestrator={"task_timeout": 16, "check_interval": 0.5}, llm={"timeout": 100})
+    house, _ = make_house(slow, orchestrator={"task_timeout": 40, "check_interval": 0.5}, llm={"timeout": 300})
+    assert house.cli("facts").returncode == 0  # the project's environment is there now, which takes its time
     first = house.submit()
     second = house.submit(_TRIPLE, "Add triple", priority=Priority.LOW)
     assert house.run_until_idle().returncode == 1
