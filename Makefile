@@ -14,7 +14,7 @@ demo: $(VENV)/.ready bubblewrap   ## the team at work on a sample repository, wi
 run: $(VENV)/.ready bubblewrap    ## the daemon, as config.yaml says
 	$(BIN)/python main.py run
 
-test: $(VENV)/.ready-dev bubblewrap  ## everything that must hold: format, lint, types, floors, tests
+test: $(VENV)/.ready-dev bubblewrap  ## everything that must hold: format, lint, types, layers, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports

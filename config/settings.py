@@ -103,7 +103,10 @@ class LLMSettings(Section):
 
 
 class BudgetSettings(Section):
-    """What may be spent: a call that might exceed one of these limits is not made. Unset: no limit. Periods are UTC."""
+    """What may be spent: a call that might exceed one of these limits is not made. Periods are UTC.
+
+    Unset: no limit, except `task_tokens`.
+    """
 
     task_usd: float | None = Field(None, gt=0, description="US dollars one task may cost, all of its runs together.")
     agent_day_usd: float | None = Field(None, gt=0, description="US dollars one agent may cost in a day.")

@@ -20,7 +20,7 @@ SLOTS = 2
 """Prompts that the server keeps ready: one for each of two agents that take turns. On two cores, two requests at once
 were measured to write 25 tokens a second together and one alone 24, so `LocalModelServer` sends one at a time."""
 _PROMPT_CACHE_MIB = 512
-"""Without a limit, the server's memory grew from 2.2 to 6.3 GB (research/coding.md)."""
+"""Without a limit, the server's memory grew from 2.2 to 6.3 GB."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """How a command is launched: confined by bubblewrap (tiers 1 and 2), or on the host itself (tier 4).
 
-Every option of bubblewrap is there because a probe got through without it: see "The command that passed" in
-research/sandbox.md.
+Every option of bubblewrap is there because a probe got through without it; tests/security has these probes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where a project's code is run: confined by bubblewrap, or not at all unless the owner says otherwise.
 
-Tiers (research/sandbox.md): 1 bubblewrap with its own /proc, 2 bubblewrap with the host's /proc, 4 clean environment
+Tiers: 1 bubblewrap with its own /proc, 2 bubblewrap with the host's /proc, 4 clean environment
 and rlimits only, 0 nothing. Mode `required` takes 1 or 2 and refuses otherwise; `best_effort` falls to 4; `off` is 0.
 """
 

@@ -2,7 +2,7 @@
 
 libseccomp is not assumed: slim images and user installs lack it, and the program needed is a flat table.
 Numbers are those of the kernel's `unistd_64.h` (x86_64) and `asm-generic/unistd.h` (aarch64); calls added since
-Linux 5.1 have one number on both. What is denied and why: research/sandbox.md and the notes beside each group.
+Linux 5.1 have one number on both. What is denied and why: the notes beside each group.
 """
 
 from __future__ import annotations

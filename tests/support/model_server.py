@@ -187,7 +187,7 @@ class _HttpServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Without TCP_NODELAY every call takes 40-50 ms longer (research/coding.md)
+    # Without TCP_NODELAY every call takes 40-50 ms longer
     disable_nagle_algorithm = True
     server: _HttpServer
 
