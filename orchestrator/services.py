@@ -92,7 +92,7 @@ class Services:
                 log.info("the owner's work is merged with the next approved task (testing.auto_run is false)")
                 return False
             owners = self.suite.baseline(f"refs/remotes/origin/{self.git.repository.base_branch()}", "sync")
-            return self.suite.holds(tree, owners, "sync")[0]
+            return self.suite.compare(tree, owners, "sync").holds
 
         try:
             result = self.git.branch.sync(passes)

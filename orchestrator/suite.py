@@ -22,6 +22,7 @@ from testing import (
     Environment,
     EnvironmentManager,
     Failure,
+    InvalidSelection,
     TestResult,
     TestRunner,
     detect_framework,
@@ -33,12 +34,18 @@ log = get_logger(__name__)
 
 _MOST_FAILURES = 40
 _MOST_RESULTS = 300
+_MOST_REPEATED = 20
+"""Newly failing tests that are run again: so many at once are no accident."""
 _EVIDENCE = 800
 _EVIDENCE_LINES = 8
 _OUTSIDE = re.compile(
     r"(?:[\w.]*\.)?(?:\w*Connect\w*|gaierror|URLError|HTTPError|SSLError|\w*Timeout\w*|PermissionError|OSError|"
     r"FileNotFoundError|ModuleNotFoundError|ImportError|OperationalError|MaxRetryError)\b|.*fixture '\w+' not found"
 )
+_NOT_INSTALLED = re.compile(
+    r"ModuleNotFoundError: No module named '(?P<module>[\w.]+)'|fixture '(?P<fixture>\w+)' not found"
+)
+_MOST_LACKING = 8
 _NO_TESTS = ("No test was found", "no test was collected")
 
 
@@ -61,6 +68,25 @@ class Baseline(BaseModel):
     seconds: float
     failures: list[FailedTest] = []
     """Details of the first of `failed`."""
+    lacking: list[str] = []
+    """Modules and fixtures that are nowhere in the tree, if no test passes and all fail for that reason."""
+
+
+class Comparison(BaseModel):
+    """The suite after a change, compared with the suite before it."""
+
+    result: TestResult
+    worse: list[str]
+    """Tests, and files that cannot be collected, that fail or are missing and did not before."""
+    flaky: list[str]
+    """Tests that failed too, but passed when they were run again."""
+    is_judged: bool
+    """Whether the run gave a verdict at all."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the suite is at least as green as before."""
+        return self.is_judged and not self.worse
 
 
 class Suite:
@@ -141,6 +167,7 @@ class Suite:
             if file.is_file():
                 return Baseline.model_validate_json(file.read_text(encoding="utf-8"))
             result = self.runner.run_tests(folder, environment, timeout=self.timeout, label=label)
+            lacking = _lacking(result, folder)
         if result.problem and not result.failures and not any(words in result.problem for words in _NO_TESTS):
             tail = result.output_tail[-1500:]
             raise StageFailed(
@@ -159,6 +186,7 @@ class Suite:
             failed=[failure.test_id for failure in result.failures],
             seconds=result.duration,
             failures=[_failed_test(failure) for failure in result.failures[:_MOST_FAILURES]],
+            lacking=lacking,
         )
         self._folder.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(f".{threading.get_ident()}.part")  # another thread may run the same suite
@@ -176,13 +204,35 @@ class Suite:
         with self.ready(treeish, label) as (folder, environment):
             return self.runner.format(folder, environment, paths, label=label)
 
-    def holds(self, tree: str, before: Baseline, label: str) -> tuple[bool, TestResult]:
-        """Whether the suite of `tree` is at least as green as `before`: nothing lost, nothing newly failing."""
+    def compare(self, tree: str, before: Baseline, label: str) -> Comparison:
+        """The suite of `tree`, compared with `before`: which tests fail or are missing that did not before.
+
+        A test that fails is run again before it is blamed, alone and, if it passes then, once more with all others.
+        """
         result = self.run(tree, (), label)
-        lost = set(before.passed) - set(result.passed_ids)
-        new = {failure.test_id for failure in result.failures} - set(before.failed)
-        empty = not before.passed and not result.test_ids
-        return not lost and not new and (result.problem is None or empty or bool(result.failures)), result
+        worse = _worse(before, result)
+        flaky = self._flaky(tree, before, worse, label) if result.problem is None or result.failures else []
+        return Comparison(
+            result=result,
+            worse=[test_id for test_id in worse if test_id not in flaky],
+            flaky=flaky,
+            is_judged=result.problem is None or bool(result.failures) or not (before.passed or result.test_ids),
+        )
+
+    def _flaky(self, tree: str, before: Baseline, worse: Sequence[str], label: str) -> list[str]:
+        """Those of the tests `worse` that pass alone, in one of two runs, and with all others when these run again."""
+        left = [test_id for test_id in worse if "::" in test_id]
+        if not 0 < len(left) == len(worse) <= _MOST_REPEATED:
+            return []
+        passed: set[str] = set()
+        for _ in range(2):
+            again = [test_id for test_id in left if test_id not in passed]
+            try:
+                passed |= set(self.run(tree, again, label).passed_ids) if again else set()
+            except InvalidSelection:  # an id that cannot be given on a command line
+                return []
+        suspects = [test_id for test_id in left if test_id in passed]
+        return [test_id for test_id in suspects if test_id not in _worse(before, self.run(tree, (), label))]
 
     def text_of(self, treeish: str, path: str) -> str:
         """The text of a file in a commit or tree; empty if it is missing."""
@@ -213,6 +263,27 @@ class Suite:
             yield export.path, export.tree
         finally:
             discard_folder(parent)
+
+
+def _lacking(result: TestResult, folder: Path) -> list[str]:
+    found = [_NOT_INSTALLED.search(failure.message) for failure in result.failures]
+    named = dict.fromkeys(match["module"] or match["fixture"] for match in found if match)
+    tops = [name.partition(".")[0] for name in named]
+    own = any(
+        place.exists()
+        for top in tops
+        for root in (folder, folder / "src")
+        for place in (root / top, root / f"{top}.py")
+    )
+    if result.passed_ids or own or not all(found):
+        return []
+    return [*named][:_MOST_LACKING]
+
+
+def _worse(before: Baseline, result: TestResult) -> list[str]:
+    """What passed before and does not now, and what fails now and did not before, sorted."""
+    failing = {failure.test_id for failure in result.failures} - set(before.failed)
+    return sorted(failing | (set(before.passed) - set(result.passed_ids)))
 
 
 def _failed_test(failure: Failure) -> FailedTest:

@@ -56,7 +56,7 @@ def settle_tests(ctx: StageContext, state: CodeState, method: Method, qa_method:
                 blocked=True,
             )
     if not state.tests_file:
-        state.tests_file = ctx.step("name test file", str, lambda: ctx.bench.new_test_file(state.settled))
+        state.tests_file = ctx.step("name test file", str, lambda: ctx.bench.new_test_file(state.settled, state.base))
     red = _see_red(ctx, state)
     if not red:
         return False

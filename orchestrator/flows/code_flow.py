@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 
 from agents import ChangeFacts, Requirements, Review
-from memory import FailureReason, TaskType
+from memory import FailureReason, Task, TaskType
 from orchestrator.coding.attempts import make_tests_pass
 from orchestrator.coding.state import CodeState, Settled
 from orchestrator.coding.suite_strength import settle_quality
@@ -37,6 +37,7 @@ def requirements(ctx: StageContext) -> Outcome:
         return Wait(RUN_GATE, "requirements", state)
     opened = ctx.step("open worktree", Opened, ctx.bench.open)
     baseline = ctx.step("baseline", Baseline, lambda: ctx.bench.baseline(opened.base))
+    _check_environment(ctx.task, baseline)
     state.lessons = ctx.step("lessons", str, lambda: ctx.services.lessons(f"{ctx.task.title}\n{ctx.task.description}"))
     settled = ctx.step("requirements by code", Settled, lambda: _by_code(ctx)).requirements
     if settled is None:
@@ -114,6 +115,19 @@ CODE_FLOW = Flow(
         ESCALATION,
     ),
 )
+
+
+def _check_environment(task: Task, baseline: Baseline) -> None:
+    """Ask no model where no test can pass. What the task itself names may be what is to be written."""
+    words = f"{task.title}\n{task.description}\n{task.tests}"
+    if baseline.lacking and not any(name in words for name in baseline.lacking):
+        raise StageFailed(
+            FailureReason.TESTS_FAILED,
+            f"no test of the repository passes before the work, because its environment lacks "
+            f"{', '.join(baseline.lacking)}; set testing.setup_command in config.yaml to what installs it, such as: "
+            "pip install -e .[test]",
+            blocked=True,
+        )
 
 
 def _by_code(ctx: StageContext) -> Settled:

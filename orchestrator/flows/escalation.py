@@ -62,6 +62,8 @@ def is_for_tech_lead(store: MemoryStore, flow: Flow, task: Task, stage: str, fai
         return False
     if task.tests and failure.reason is FailureReason.INVALID_OUTPUT:
         return False  # the owner's tests are wrong, and only the owner may change them
+    if failure.reason is FailureReason.TESTS_FAILED and stage == flow.stages[0].name:
+        return False  # the suite as it is before any work: its environment is the owner's
     return store.journal.recall(_AGENT, _PREFIX + task.id) is None
 
 

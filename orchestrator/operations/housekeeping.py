@@ -98,7 +98,7 @@ class Housekeeping:
 
     def _holds(self, tree: str) -> bool:
         suite = self._services.suite
-        return suite.holds(tree, suite.baseline(self._services.git.branch.tip(), "push"), "push")[0]
+        return suite.compare(tree, suite.baseline(self._services.git.branch.tip(), "push"), "push").holds
 
     def _note_pushed(self, task: Task) -> None:
         """Record on the task that its commits are pushed, and which they are: a rebase may have changed them."""

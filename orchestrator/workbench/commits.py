@@ -103,8 +103,8 @@ class Commits:
         tip = self._git.branch.tip()
 
         def passes(tree: str) -> bool:
-            held, whole = self._suite.holds(tree, self._suite.baseline(tip, self._task.id), self._task.id)
-            return held and not not_passed(test_ids, whole.passed_ids)
+            found = self._suite.compare(tree, self._suite.baseline(tip, self._task.id), self._task.id)
+            return found.holds and not not_passed(test_ids, found.result.passed_ids)
 
         def wanted() -> bool:
             task = self._services.store.tasks.get(self._task.id)

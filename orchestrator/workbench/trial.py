@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel
 
+from file_system import is_test_file
 from monitoring import redact
 from testing import Failure, TestResult
 
@@ -23,7 +24,8 @@ class FailureNote(BaseModel):
     test_id: str
     message: str
     fair: bool
-    """Whether it failed on an assertion or on code that is yet to be written, and not on a mistake of its own."""
+    """Whether it failed on an assertion, on code that is yet to be written, or in the project's code, and not on a
+    mistake of its own."""
 
 
 class Trial(BaseModel):
@@ -94,10 +96,18 @@ def _is_about(test_id: str, about: Collection[str]) -> bool:
 
 
 def is_fair(failure: Failure) -> bool:
-    """Whether a test that fails before the code exists does so for the right reason."""
+    """Whether a test that fails before the code exists does so for the right reason: its claim is false, what it is
+    about is missing, or the project's code raised the error, which may be the very crash that the task reports."""
     if failure.kind in ("assertion", "missing"):
         return True
-    return failure.kind == "error" and failure.message.lstrip().startswith(_FAIR_ERRORS)
+    return failure.kind == "error" and (
+        failure.message.lstrip().startswith(_FAIR_ERRORS) or _is_raised_by_code(failure.location)
+    )
+
+
+def _is_raised_by_code(location: str | None) -> bool:
+    """Whether the innermost frame of the project, `path:line`, is in its code and not in a test or a fixture."""
+    return location is not None and not is_test_file(location.rpartition(":")[0])
 
 
 def evidence_of(result: TestResult, only: Sequence[str] = ()) -> str:
@@ -114,11 +124,12 @@ def evidence_of(result: TestResult, only: Sequence[str] = ()) -> str:
     return redact("\n\n".join(part.strip() for part in parts if part.strip()))
 
 
-def evidence_without(result: TestResult, hidden: Collection[str]) -> str:
-    """As `evidence_of`, without the `hidden` tests; failures of whole files and fixtures are included."""
-    if not hidden:
+def evidence_without(result: TestResult, hidden: Collection[str], known: Collection[str] = ()) -> str:
+    """As `evidence_of`, without the `hidden` tests and the `known` failures; failures of whole files and fixtures are
+    included."""
+    if not hidden and not known:
         return evidence_of(result)
-    told = [f.test_id for f in result.failures if f.test_id.partition("[")[0] not in hidden]
+    told = [f.test_id for f in result.failures if f.test_id.partition("[")[0] not in hidden and f.test_id not in known]
     return evidence_of(result, told) if told else result.problem or ""
 
 

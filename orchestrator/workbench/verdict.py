@@ -14,6 +14,7 @@ from testing import TestResult
 _NEW_TESTS_SECONDS = 15.0
 """Time for the new tests of a task beyond that of the whole suite: an answer that loops for ever must not block the
 developer for long, nor the cores that an embedded model needs."""
+_MOST_NAMED = 10
 _MOST_REVERSED = 200
 """Tests whose names fit on a command line."""
 _IN_ORDER_ONLY = "the new tests pass only in the order they are written in: answers depend on earlier calls"
@@ -51,9 +52,15 @@ class Judge:
         if missing := not_passed(test_ids, trial.passed):
             return trial.red(result, missing, hidden)
         before = self._suite.baseline(self._base, self._task.id)
-        held, whole = self._suite.holds(tree, before, self._task.id)
-        if not held or not_passed(test_ids, whole.passed_ids):
-            told = evidence_without(whole, hidden)
+        found = self._suite.compare(tree, before, self._task.id)
+        whole = found.result
+        if found.flaky:
+            self._services.store.journal.log("qa", "flaky tests", self._task.id, tests=[*found.flaky])
+        missing = not_passed(test_ids, whole.passed_ids)
+        if missing or not found.holds:
+            told = evidence_without(whole, hidden, known={*before.failed, *found.flaky})
+            lost = [test_id for test_id in found.worse or missing if test_id.partition("[")[0] not in hidden]
+            told = told or f"these tests no longer pass: {', '.join(lost[:_MOST_NAMED])}"
             return trial.model_copy(
                 update={"green": False, "evidence": f"the new tests pass, but the suite does not:\n{told}"}
             )

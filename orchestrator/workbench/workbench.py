@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -115,18 +116,23 @@ class Workbench:
 
     # -- tests -----------------------------------------------------------------------------------------------
 
-    def new_test_file(self, requirements: Requirements) -> str:
-        """An unused path for the new tests, beside the existing tests."""
+    def new_test_file(self, requirements: Requirements, base: str) -> str:
+        """An unused path for the new tests, beside the tests that the suite of `base` collects."""
         root = self._worktree.path
         if is_javascript(requirements.target_file):
             return new_javascript_test(root, requirements, ["", *(f"-{self._task.id[-6:]}-{n}" for n in range(20))])
-        folder = next((name for name in ("tests", "test") if (root / name).is_dir()), "tests")
+        before = self.baseline(base)
+        collected = {
+            path for test_id in (*before.passed, *before.failed) if (path := file_of([test_id])).endswith(".py")
+        }
+        folder, beginning, ending = test_place(requirements.target_file, collected) or (self._test_folder, "test_", "")
         stem = requirements.symbols[0] if requirements.symbols else PurePosixPath(requirements.target_file).stem
         name = re.sub(r"\W+", "_", stem).strip("_").lower()
-        taken = {path.name for path in FileManager(root).find_files("test_*.py")}
+        taken = {path.name for path in FileManager(root).find_files("*.py")}
         suffixes = ["", *(f"_{self._task.id[-6:]}" if count == 0 else f"_{count}" for count in range(20))]
-        free = next(suffix for suffix in suffixes if f"test_{name}{suffix}.py" not in taken)
-        return f"{folder}/test_{name}{re.sub(r'[^A-Za-z0-9_]', '_', free)}.py"
+        free = next(suffix for suffix in suffixes if f"{beginning}{name}{suffix}{ending}.py" not in taken)
+        file = f"{beginning}{name}{re.sub(r'[^A-Za-z0-9_]', '_', free)}{ending}.py"
+        return f"{folder}/{file}" if folder else file
 
     def draft_file(self, requirements: Requirements) -> str:
         """Path of tests while they are tried out; never committed."""
@@ -267,6 +273,11 @@ class Workbench:
         return Trial.invalid(str(problem))
 
     @property
+    def _test_folder(self) -> str:
+        """Where tests belong in a repository that has none."""
+        return next((name for name in ("tests", "test") if (self._worktree.path / name).is_dir()), "tests")
+
+    @property
     def _worktree(self) -> Worktree:
         return self._git.worktrees.get(self._task.id)
 
@@ -275,6 +286,33 @@ class Workbench:
 
     def _read(self, path: str) -> str:
         return text_of(self._worktree.path, path)
+
+
+def test_place(target: str, collected: Collection[str]) -> tuple[str, str, str] | None:
+    """The folder of a new test file for the code in `target`, and what its name begins and ends with; None without
+    `collected`, the test files that the project's own suite collects.
+
+    Beside the tests of the same module, else where most tests are that are near it.
+    """
+    if not collected:
+        return None
+    path = PurePosixPath(target)
+
+    def nearness(test: str) -> tuple[bool, int]:
+        shared = 0
+        for one, other in zip(path.parent.parts, PurePosixPath(test).parent.parts, strict=False):
+            if one != other:
+                break
+            shared += 1
+        stem = PurePosixPath(test).stem
+        return stem.removeprefix("test_").removesuffix("_test") == path.stem, shared
+
+    best = max(nearness(test) for test in collected)
+    nearest = sorted(test for test in collected if nearness(test) == best)
+    folder = Counter(PurePosixPath(test).parent.as_posix() for test in nearest).most_common(1)[0][0]
+    beside = [PurePosixPath(test).name for test in collected if PurePosixPath(test).parent.as_posix() == folder]
+    ends = sum(name.endswith("_test.py") and not name.startswith("test_") for name in beside) * 2 > len(beside)
+    return ("" if folder == "." else folder), ("" if ends else "test_"), ("_test" if ends else "")
 
 
 def _as_project_formats(suite: Suite, git: GitManager, before: str, tree: str, label: str) -> dict[str, str]:

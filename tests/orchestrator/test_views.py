@@ -53,18 +53,25 @@ def test_a_small_model_is_shown_a_frame_and_in_full_only_what_changes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "message", "fair"),
+    ("kind", "message", "location", "fair"),
     [
-        ("assertion", "assert 1 == 2", True),
-        ("missing", "ImportError: cannot import name 'f'", True),
-        ("error", "TypeError: f() got an unexpected keyword argument 'z'", True),
-        ("error", "ZeroDivisionError: division by zero", False),
-        ("syntax", "SyntaxError: invalid syntax", False),
-        ("collection", "NameError: name 'x' is not defined", False),
+        ("assertion", "assert 1 == 2", "tests/test_a.py:3", True),
+        ("missing", "ImportError: cannot import name 'f'", "tests/test_a.py:1", True),
+        ("error", "TypeError: f() got an unexpected keyword argument 'z'", "tests/test_a.py:3", True),
+        ("error", "ZeroDivisionError: division by zero", "calc.py:2", True),
+        ("error", "ValueError: invalid literal for int()", "src/lib/table.py:120", True),
+        ("error", "ZeroDivisionError: division by zero", "tests/test_a.py:3", False),
+        ("error", "ZeroDivisionError: division by zero", None, False),
+        ("error", "KeyError: 'data'", "tests/conftest.py:9", False),
+        ("error", "KeyError: 'data'", "lib/tests/helpers.py:9", False),
+        ("syntax", "SyntaxError: invalid syntax", "calc.py:2", False),
+        ("collection", "NameError: name 'x' is not defined", "tests/test_a.py:1", False),
     ],
 )
-def test_the_right_reasons_to_be_red(kind: str, message: str, fair: bool) -> None:
-    failure = Failure.model_validate({"test_id": "t::a", "kind": kind, "message": message, "traceback": ""})
+def test_the_right_reasons_to_be_red(kind: str, message: str, location: str | None, fair: bool) -> None:
+    failure = Failure.model_validate(
+        {"test_id": "t::a", "kind": kind, "message": message, "traceback": "", "location": location}
+    )
     assert is_fair(failure) is fair
 
 
