@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from agents.answers import AssertionList, Requirements, TestCase
 from agents.base import BaseAgent
-from agents.stated.examples import Example, called_names, free_names, stated_examples
+from agents.stated.examples import Example, called_methods, called_names, free_names, stated_examples
 from agents.stated.javascript_rendering import (
     javascript_assertion_lines,
     javascript_cases_from_assertions,
@@ -78,6 +78,18 @@ class QAAgent(BaseAgent):
                 name = f"test_{subject(requirements)}_{len(cases) + 1}"
                 cases.append(TestCase(name=name, lines=[*imports, *example.setup, *assertion_of(example)]))
         return cases
+
+    def unusable_examples(self, task: Task, requirements: Requirements, modules: Mapping[str, str]) -> dict[str, str]:
+        """The stated examples of which `tests_from_examples` makes no test: the call, and why not."""
+        if is_javascript(requirements.target_file):
+            return {}
+        unusable: dict[str, str] = {}
+        for example in stated_examples(f"{task.title}\n{task.description}"):
+            if not _about(example, requirements.symbols):
+                unusable[example.call] = f"it does not call {' or '.join(requirements.symbols) or 'a name of the task'}"
+            elif unknown := [name for name in free_names(example) if _import_of(name, requirements, modules) is None]:
+                unusable[example.call] = f"nothing in the project is called {', '.join(sorted(unknown))}"
+        return unusable
 
     def write_assertions(
         self,
@@ -222,24 +234,22 @@ def _as_example(line: str) -> Example | None:
 def _about(example: Example, symbols: Sequence[str]) -> bool:
     names = {name.split(".")[-1] for name in called_names(example)}
     names |= {part for name in called_names(example) for part in name.split(".")}
+    names |= set(called_methods(example))
     return bool(names & {symbol.rpartition(".")[2] for symbol in symbols})
 
 
 def _imports(example: Example, requirements: Requirements, modules: Mapping[str, str]) -> list[str] | None:
     """Import lines for all names `example` needs; None when one of them is unknown."""
-    lines: list[str] = []
-    for name in sorted(free_names(example)):
-        if name in {symbol.partition(".")[0] for symbol in requirements.symbols} and name not in modules:
-            lines.append(f"from {requirements.module} import {name}")
-        elif name in modules:
-            lines.append(modules[name])
-        elif name in _STDLIB_IMPORTS:
-            lines.append(_STDLIB_IMPORTS[name])
-        elif name == "pytest":
-            lines.append("import pytest")
-        else:
-            return None
-    return list(dict.fromkeys(lines))
+    lines = [_import_of(name, requirements, modules) for name in sorted(free_names(example))]
+    known = [line for line in lines if line is not None]
+    return list(dict.fromkeys(known)) if len(known) == len(lines) else None
+
+
+def _import_of(name: str, requirements: Requirements, modules: Mapping[str, str]) -> str | None:
+    """The line that imports `name`; None when it is unknown."""
+    if name not in modules and name in {symbol.partition(".")[0] for symbol in requirements.symbols}:
+        return f"from {requirements.module} import {name}"
+    return modules.get(name) or _STDLIB_IMPORTS.get(name) or ("import pytest" if name == "pytest" else None)
 
 
 def _normal(line: str) -> str:

@@ -75,6 +75,12 @@ def called_names(example: Example) -> list[str]:
     return [name for name in names if name and not hasattr(builtins, name)]
 
 
+def called_methods(example: Example) -> list[str]:
+    """Names of the methods that the example calls on values of other calls: `to_text` in `Table(rows).to_text()`."""
+    calls = [node.func for node in ast.walk(ast.parse(example.call, mode="eval")) if isinstance(node, ast.Call)]
+    return [func.attr for func in calls if isinstance(func, ast.Attribute) and not _dotted(func)]
+
+
 def free_names(example: Example) -> set[str]:
     """Names an example needs from outside: not builtins, not set in its own lines."""
     source = "\n".join(

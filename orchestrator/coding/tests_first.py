@@ -23,6 +23,8 @@ from testing import declared_tests
 
 MOST_RED_CHECKS = 3
 _FURTHER_ASSERTIONS = 5
+_MOST_NAMED = 10
+"""Examples, in a line of the activity stream."""
 
 
 class RedCheck(BaseModel):
@@ -97,6 +99,9 @@ def draft_tests(ctx: StageContext, state: CodeState, cases: Sequence[TestCase]) 
 def _stated(ctx: StageContext, state: CodeState) -> list[TestCase]:
     modules = ctx.bench.sources().imports
     cases = ctx.team.qa.tests_from_examples(ctx.task, state.settled, modules)
+    if unusable := ctx.team.qa.unusable_examples(ctx.task, state.settled, modules):
+        said = [f"{call}: {reason}" for call, reason in unusable.items()]
+        ctx.note("examples not used", examples=[*said[:_MOST_NAMED]])
     outdated = _outdated(ctx, state, cases)
     return [case for case in cases if case.name not in outdated]
 

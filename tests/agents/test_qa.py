@@ -149,3 +149,44 @@ def test_cases_that_say_different_things_of_one_call_contradict_each_other() -> 
         TestCase(name="b", lines=["assert cut(x, 1) == 2"]),
     ]
     assert contradicting(another) == []
+
+
+METHOD = Requirements(target_file="kit/table.py", module="kit.table", symbols=["Table.to_text"])
+
+
+@pytest.mark.parametrize(
+    ("description", "lines"),
+    [
+        (
+            "`Table([[1]]).to_text()` returns `'1'`",
+            ["from kit.table import Table", "assert Table([[1]]).to_text() == '1'"],
+        ),
+        (
+            ">>> table = Table([[1]])\n>>> table.to_text()\n'1'\n",
+            ["from kit.table import Table", "table = Table([[1]])", "assert table.to_text() == '1'"],
+        ),
+        (
+            "`Table([1]).to_text()` raises `ValueError`",
+            ["from kit.table import Table", "with pytest.raises(ValueError):\n    Table([1]).to_text()"],
+        ),
+        (
+            "`Table.of([1]).sorted().to_text(end='')` returns `'1'`",
+            ["from kit.table import Table", "assert Table.of([1]).sorted().to_text(end='') == '1'"],
+        ),
+    ],
+)
+def test_an_example_of_a_method_becomes_a_test(description: str, lines: list[str]) -> None:
+    with scripted_llm([]) as llm:
+        task = Task(id="t-1", title="Text", description=description)
+        (case,) = QAAgent(llm).tests_from_examples(task, METHOD, MODULES)
+    assert case.lines == lines
+
+
+def test_an_example_that_cannot_be_a_test_is_named_with_its_reason() -> None:
+    said = "`cut('a', 1)` returns `'a'`. `join('a')` returns `'a'`. `cut(unknown, other)` returns `2`."
+    with scripted_llm([]) as llm:
+        found = QAAgent(llm).unusable_examples(Task(id="t-1", title="Cut", description=said), REQUIREMENTS, MODULES)
+    assert found == {
+        "join('a')": "it does not call cut",
+        "cut(unknown, other)": "nothing in the project is called other, unknown",
+    }
