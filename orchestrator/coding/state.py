@@ -35,6 +35,9 @@ class CodeState(FlowState):
     base: str = ""
     """The commit of the landing branch that the work is based on."""
     suite_size: int = 0
+    """Tests of the suite that passed before the work."""
+    failing_before: int = 0
+    """Tests, and files that could not be collected, that failed before the work."""
     requirements: Requirements | None = None
     lessons: str = ""
     """Lessons of earlier tasks that may help here. Read once, so that all prompts of a task begin alike."""
@@ -106,6 +109,7 @@ class CodeState(FlowState):
     def rebase(self, base: str, baseline: Baseline) -> None:
         """Move the work to another commit; what depends on the commit is determined again."""
         self.base, self.suite_size = base, len(baseline.passed)
+        self.failing_before = len(baseline.failed)
         self.tests_commit = self.code_commit = self.shown = ""
         self.begin_anew()
 

@@ -149,7 +149,9 @@ def _by_model(ctx: StageContext) -> Requirements:
 
 
 def _model_review(ctx: StageContext, state: CodeState) -> Review:
-    report = f"{len(state.tests_ids)} new tests and the whole suite ({state.suite_size} tests) pass."
+    report = f"{len(state.tests_ids)} new tests pass, and the {state.suite_size} tests of the suite that passed before."
+    if state.failing_before:
+        report += f" {state.failing_before} others failed before the work already; they are not judged."
     diff = ctx.commits.diff(state.tests_commit, state.code_commit)
     return ctx.team.tech_lead.review_change(ctx.task, diff, report, ctx.ask("review"))
 
