@@ -1,8 +1,8 @@
 """Checks whether code that passes the tests is also right beyond them: independent solutions must behave alike.
 
 A task states few examples, and a small model's code may pass them by chance. Wrong solutions then differ from each
-other on other inputs, while right ones agree. So code makes further calls, derived from those in the tests, to all
-solutions that pass. If the results differ, the task leaves something open, and its owner gets the difference as a
+other on other inputs, while right ones agree. So all solutions that pass are called with further arguments, derived
+from those in the tests. If the results differ, the task leaves something open, and its owner gets the difference as a
 question.
 """
 
@@ -49,7 +49,8 @@ class Opinion(BaseModel):
 
 
 def is_wanted(ctx: StageContext, own: SmallState, strategy: str) -> bool:
-    """Whether an answer of this strategy needs others that agree with it: always, unless the owner wrote the tests.
+    """Whether an answer of this strategy needs others that agree with it: the model's own, unless the owner wrote the
+    tests.
 
     A match of the search needs none, except when it is there to confirm the only answer that passed.
     """

@@ -24,7 +24,7 @@ _ENOUGH_GOOD_DRAFTS = 2
 
 
 def draft_solutions(ctx: StageContext, state: CodeState, stated: Sequence[TestCase], parts: Parts) -> None:
-    """Draw drafts, run the stated examples on them and keep those that pass first in order."""
+    """Draw drafts, run the stated examples on them, and put those that pass first."""
     drafts: list[Sample] = []
     for number in range(1, _MOST_DRAFTS + 1):
         answer = draw(ctx, state, state.base, f"draft {number}", parts)

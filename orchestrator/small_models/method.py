@@ -1,7 +1,7 @@
 """`SmallModels`: the method for models that cannot judge or cannot repair.
 
 Such a model is sampled: it is asked for the same function in several ways, because showing it a failure never helped in
-measurements (docs/CODING.md). The tests select among the answers, a second answer that behaves alike has to confirm the
+measurements. The tests select among the answers, a second answer that behaves alike has to confirm the
 selected one, and code recombines near misses.
 """
 

@@ -1,6 +1,6 @@
 """`sample`: asks a small model again and again, each time with another view of the task or at another temperature.
 
-Asking it to repair an answer instead never helped in measurements (docs/CODING.md).
+Asking it to repair an answer instead never helped in measurements.
 """
 
 from __future__ import annotations
