@@ -3,12 +3,12 @@
     python -m bench.chaos                     40 tasks, 60 kills
     python -m bench.chaos --kills 10 --tasks 6 --seed 3
 
-A real daemon works off code tasks: real git, real sandbox, a scripted model server that takes its time. At random
-moments (during its start, too) it is ended by SIGKILL: by turns itself alone, and with every process it started, as
-when the power goes. It is started again each time, and at the end left alone until all tasks have ended. The exit code
-is 1 when a count that should be zero is not.
+A real daemon works on code tasks with real git, the real sandbox and a scripted model server that answers with a delay.
+SIGKILL ends it at random moments, also while it starts: in turn the daemon alone, and the daemon with every process it
+started, as in a power failure. It is started again each time, and after the last kill it runs until all tasks have
+ended. The exit code is 1 if a count that should be zero is not.
 
-What this cannot show: a disk that loses what was written without a sync. SQLite and git are relied on for that.
+This cannot show what happens if a disk loses data that was not synced; for that the daemon relies on SQLite and git.
 """
 
 from __future__ import annotations
@@ -42,33 +42,33 @@ _SHORTEST, _LONGEST = 0.3, 6.0
 """Seconds a daemon lives before it is killed; its start takes about two of them."""
 _ANSWER_SECONDS = (0.1, 0.8)
 _ARRIVED_SECONDS = 1.0
-"""An answer that was sent so long before a kill had arrived, even if it is not in the ledger."""
+"""An answer sent at least this long before a kill counts as arrived, even if it is not in the ledger."""
 _ON_ITS_WAY_SECONDS = 0.5
-"""A question so soon after a kill was put before it: no daemon starts so fast."""
+"""A request received this soon after a kill was sent before it, since no daemon starts so fast."""
 _PATIENCE = 900.0
 _ENDING_SECONDS = 5.0
 _IDLE_SECONDS = 60.0
 _PARTS = 20
-"""Modules of the repository: on more than that a strong model works with tools, and two tasks may meet in one."""
+"""Modules of the repository: so few that the model works without tools and that several tasks change the same one."""
 _TRAILERS = "--format=%(trailers:key=Task-Id,valueonly,separator=)|%(trailers:key=Stage,valueonly,separator=)"
 
 
 class Chaos(BaseModel):
-    """What was counted. All but the first eight should be zero."""
+    """The counts. All from `not_completed` on should be zero."""
 
     tasks: int
     kills: int
     killed_alone: int
     killed_with_all: int
     restarts_seconds: float
-    """From the first start to the last end."""
+    """Seconds from the first start of the daemon to its last end."""
     completed: int = 0
     model_calls: int = 0
     repeated_unanswered: int = 0
-    """Calls made again because a kill came before their answer, or while it was on its way."""
+    """Calls repeated because a kill came before their answer arrived."""
     not_completed: int = 0
     landed_not_once: int = 0
-    """Tasks without exactly one commit of tests and one of code on the landing branch."""
+    """Tasks that do not have exactly one commit of tests and one of code on the landing branch."""
     landing_branch_red: int = 0
     answered_calls_repeated: int = 0
     processes_left: int = 0
@@ -78,20 +78,20 @@ class Chaos(BaseModel):
     folders_left: int = 0
     databases_broken: int = 0
     unfinished_jobs: int = 0
-    """Of the engine, when all tasks had ended and it had time to rest."""
+    """Jobs that the engine had not finished some time after all tasks had ended."""
     in_words: list[str] = []
-    """What was left, unfinished or repeated."""
+    """What was left behind, unfinished or repeated, one line each."""
 
     @property
     def faults(self) -> dict[str, int]:
-        """What should be zero and is not."""
+        """The counts that should be zero and are not."""
         names = list(type(self).model_fields)
         counts = {name: int(getattr(self, name)) for name in names[names.index("not_completed") : -1]}
         return {name: count for name, count in counts.items() if count}
 
 
 class _Script:
-    """The model: answers right, but every fourth task only at the second time; remembers when it had sent what."""
+    """The scripted model: gives right answers, but for every fourth task only at the second request."""
 
     def __init__(self, seed: int) -> None:
         self._chooser = random.Random(seed)
@@ -118,7 +118,7 @@ class _Script:
 
 
 def chaos(folder: Path, *, tasks: int, kills: int, seed: int, data: Path | None = None) -> Chaos:
-    """Run it in an empty `folder`; `data` may bring project environments that are made already."""
+    """Run it in an empty `folder`; `data` may be a folder that already has the project environments."""
     chooser = random.Random(seed)
     files = {f"part_{part}.py": _module(part) for part in range(_PARTS)}
     with ScriptedModelServer(_Script(seed)) as server:
@@ -126,7 +126,7 @@ def chaos(folder: Path, *, tasks: int, kills: int, seed: int, data: Path | None 
         settings: dict[str, dict[str, object]] = {"orchestrator": {"task_timeout": 3600}}
         house = House(folder, repository, server.url, data or folder / "data", settings, cold=True)
         ids = [house.submit(_task(number), f"Add add_{number}") for number in range(1, tasks + 1)]
-        begun, done = time.monotonic(), list[_Kill]()
+        started, done = time.monotonic(), list[_Kill]()
         for number in range(kills):
             with house.daemon() as daemon:
                 with suppress(subprocess.TimeoutExpired):
@@ -135,8 +135,8 @@ def chaos(folder: Path, *, tasks: int, kills: int, seed: int, data: Path | None 
                 done.append(_kill(daemon, with_all=number % 2 == 1))
         with house.daemon() as daemon:
             house.wait(lambda store: all(store.tasks.get(one).status in ENDED for one in ids), _PATIENCE)
-            # Before it is told to end: an idle daemon may begin a round of the CEO at any moment, which then waits.
-            unfinished = _in_the_end(lambda: _unfinished_jobs(house), _IDLE_SECONDS)
+            # Before SIGTERM, because an idle daemon may start a round of the CEO, which would stay unfinished.
+            unfinished = _settled(lambda: _unfinished_jobs(house), _IDLE_SECONDS)
             daemon.send_signal(signal.SIGTERM)
             daemon.wait(60)
         alone = sum(not kill.with_all for kill in done)
@@ -145,7 +145,7 @@ def chaos(folder: Path, *, tasks: int, kills: int, seed: int, data: Path | None 
             kills=kills,
             killed_alone=alone,
             killed_with_all=kills - alone,
-            restarts_seconds=round(time.monotonic() - begun, 1),
+            restarts_seconds=round(time.monotonic() - started, 1),
             unfinished_jobs=len(unfinished),
         )
         repeated, calls = _calls(house, server, done)
@@ -155,17 +155,17 @@ def chaos(folder: Path, *, tasks: int, kills: int, seed: int, data: Path | None 
 
 
 class _Kill(NamedTuple):
-    """When it began and when the daemon was gone (monotonic seconds): what it does in between, nobody remembers."""
+    """When it began and when the daemon was gone (monotonic seconds); work done in between leaves no record."""
 
-    begun: float
+    began: float
     ended: float
     with_all: bool
 
 
 def _kill(daemon: Daemon, *, with_all: bool) -> _Kill:
-    begun = time.monotonic()
+    began = time.monotonic()
     started = children(daemon) if with_all else []
-    for process in started:  # stopped first, so that none sees another one end
+    for process in started:  # all are stopped first, so that none can react to the end of another
         with suppress(psutil.NoSuchProcess):
             process.suspend()
     daemon.kill()
@@ -173,12 +173,14 @@ def _kill(daemon: Daemon, *, with_all: bool) -> _Kill:
         with suppress(psutil.NoSuchProcess):
             process.kill()
     daemon.wait(30)
-    return _Kill(begun, time.monotonic(), with_all)
+    return _Kill(began, time.monotonic(), with_all)
 
 
 def _calls(house: House, server: ScriptedModelServer, kills: Sequence[_Kill]) -> tuple[list[str], dict[str, int]]:
-    """Repeated calls in words; how often the model was asked, and how often the same again: though it had answered, or
-    because it had not. It had when the answer stood in the ledger, or was sent well before the kill.
+    """The needlessly repeated calls, one line each, and the counts of calls.
+
+    Repeating a call is right if a kill came before its answer arrived. An answer had arrived if it is in the ledger or
+    was sent well before the kill.
     """
     database = Path(str(make_url(house.paths.database_url).database))
     stored = _rows(database, "SELECT prompt, created_at FROM model_calls WHERE outcome = 'ok'")
@@ -188,7 +190,7 @@ def _calls(house: House, server: ScriptedModelServer, kills: Sequence[_Kill]) ->
         question = repr(sorted(request.body.items()))
         if before := last.get(question):
             until = min(request.received_at, (server.sent_at(before) or request.received_at) + _ARRIVED_SECONDS)
-            lost = any(before.received_at < kill.ended + _ON_ITS_WAY_SECONDS and kill.begun < until for kill in kills)
+            lost = any(before.received_at < kill.ended + _ON_ITS_WAY_SECONDS and kill.began < until for kill in kills)
             asked_again = datetime.fromtimestamp(time.time() - time.monotonic() + request.received_at, UTC)
             lost = lost and not any(
                 request.prompt in prompt and datetime.fromisoformat(at).replace(tzinfo=UTC) < asked_again
@@ -197,7 +199,7 @@ def _calls(house: House, server: ScriptedModelServer, kills: Sequence[_Kill]) ->
             cut += lost
             if not lost:
                 times = [before.received_at, server.sent_at(before) or 0, request.received_at]
-                around = [kill for kill in kills if times[0] - 3 < kill.begun < times[2]]
+                around = [kill for kill in kills if times[0] - 3 < kill.began < times[2]]
                 repeated.append(f"repeated: received, sent, again {times}, kills {around}: {request.prompt[:200]!r}")
         last[question] = request
     counts = {"model_calls": len(server.requests), "repeated_unanswered": cut, "answered_calls_repeated": len(repeated)}
@@ -205,7 +207,7 @@ def _calls(house: House, server: ScriptedModelServer, kills: Sequence[_Kill]) ->
 
 
 def _work(house: House, ids: Sequence[str]) -> dict[str, int]:
-    """What became of the tasks, and whether the landed code is right."""
+    """How the tasks ended, and whether the suite passes on the landing branch."""
     statuses = [house.task(one).status for one in ids]
     completed = sum(status is TaskStatus.COMPLETED for status in statuses)
     stages = Counter(git(house.repository, "log", _TRAILERS, "main..agents/integration").splitlines())
@@ -225,7 +227,7 @@ def _work(house: House, ids: Sequence[str]) -> dict[str, int]:
 
 
 def _litter(house: House) -> tuple[list[str], dict[str, int]]:
-    """What lies about although no task is open and no daemon runs, by name and by number."""
+    """What is left behind although no task is open and no daemon runs: names, and counts."""
     paths = house.paths
     processes = _processes(str(house.folder))
     branches = git(
@@ -244,17 +246,17 @@ def _litter(house: House) -> tuple[list[str], dict[str, int]]:
 
 
 def _processes(here: str) -> list[str]:
-    """Command lines of what the daemons started and runs on; what is just ending gets some seconds."""
+    """Command lines of processes that the daemons started and that still run after a few seconds."""
 
     def found() -> list[str]:
         commands = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
         return [command for command in commands if here in command]
 
-    return _in_the_end(found, _ENDING_SECONDS)
+    return _settled(found, _ENDING_SECONDS)
 
 
-def _in_the_end(look: Callable[[], list[str]], seconds: float) -> list[str]:
-    """What is found as soon as that is nothing, or after so long."""
+def _settled(look: Callable[[], list[str]], seconds: float) -> list[str]:
+    """What `look` still returns after `seconds`; returns early once that is nothing."""
     deadline = time.monotonic() + seconds
     while (found := look()) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -292,7 +294,7 @@ def _task(number: int) -> str:
 
 
 def main() -> int:
-    """Run it and print the counts; 1 when something is not as it should be."""
+    """Run it and print the counts; 1 if one that should be zero is not."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=int, default=40)
     parser.add_argument("--kills", type=int, default=60)

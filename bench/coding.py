@@ -1,14 +1,14 @@
 """How many tasks of a set the team lands, what each costs, and how many landings are wrong.
 
-    python -m bench.coding ../shared/bench/humaneval_dev.jsonl              its tests are given with each task
-    python -m bench.coding ../shared/bench/humaneval_dev.jsonl --docstring  only the docstring is; the tests judge
+    python -m bench.coding humaneval.jsonl              each task comes with its tests
+    python -m bench.coding humaneval.jsonl --docstring  each task is only a docstring; the tests judge the result
     python -m bench.coding bench/tasks/own.yaml --set orchestrator.max_approaches=1 --label one-approach
     python -m bench.coding bench/tasks/own.yaml --without agreement
     python -m bench.coding bench/tasks/own.yaml --seed 1000
     python -m bench.coding --compare bench/results/A.jsonl bench/results/B.jsonl
 
-Each repository of a set gets a daemon of its own; tasks go through the real flow. The configured model answers (with no
-key: the embedded one). Results are JSON lines: the first says what was run, each other one is a task.
+Each repository of a set gets its own daemon, and tasks go through the real flow. The configured model answers; without
+a key that is the embedded one. Results are JSON lines: the first describes the run, each further one is a task.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ from llm import model_status, resolve_provider
 
 RESULTS = ROOT / "bench" / "results"
 _TAKEN = ("llm", "agents", "orchestrator", "testing", "sandbox")
-"""Sections that a given configuration file contributes."""
+"""Sections that are taken from the file given with `--config`."""
 
 
 def main() -> int:
-    """Run or compare; 0 when all was run."""
+    """Run a set or compare two results; 0 if the run was completed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", type=Path, nargs="?", help="a .jsonl or .yaml file")
     parser.add_argument("--docstring", action="store_true", help="HumanEval: hide the tests")
     parser.add_argument("--only", nargs="+", default=[], metavar="ID", help="only these tasks")
     parser.add_argument("--first", type=int, metavar="N", help="only the first N tasks")
-    parser.add_argument("--parallel", type=int, default=1, metavar="N", help="tasks at work at once")
+    parser.add_argument("--parallel", type=int, default=1, metavar="N", help="work on N tasks at once")
     parser.add_argument("--config", type=Path, help=f"take {', '.join(_TAKEN)} from this configuration file")
     parser.add_argument("--set", dest="values", nargs="+", default=[], metavar="SECTION.KEY=VALUE")
     parser.add_argument("--without", nargs="+", default=[], choices=PARTS, metavar="PART",
-                        help=f"switch parts of the engine off: {', '.join(PARTS)}")  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="other samples: N is added to their seeds")
-    parser.add_argument("--label", default="run", help="goes into the name of the results file")
+                        help=f"switch off parts of the method for small models: {', '.join(PARTS)}")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="draw other samples: add N to their seeds")
+    parser.add_argument("--label", default="run", help="part of the name of the results file")
     parser.add_argument("--home", type=Path, help="leave repositories, databases, logs and environments in this folder")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument("--compare", type=Path, nargs=2, metavar=("A", "B"), help="compare two results files")
@@ -79,8 +79,8 @@ def main() -> int:
 def _run(tasks: TaskSet, config: dict[str, dict[str, object]], chosen: argparse.Namespace) -> None:
     provider = resolve_provider(Settings.model_validate(config).llm)
     if provider == "local" and not model_status().ready:
-        sys.exit("the embedded model is not there: python main.py model fetch")
-    begun = time.strftime("%Y%m%d-%H%M%S")
+        sys.exit("the embedded model is missing; get it with: python main.py model fetch")
+    started = time.strftime("%Y%m%d-%H%M%S")
     info = RunInfo(
         set=tasks.name,
         label=chosen.label,
@@ -93,10 +93,10 @@ def _run(tasks: TaskSet, config: dict[str, dict[str, object]], chosen: argparse.
         provider=provider,
         cores=os.cpu_count() or 0,
         parallel=chosen.parallel,
-        begun=begun,
+        begun=started,
     )
     RESULTS.mkdir(parents=True, exist_ok=True)
-    file = RESULTS / f"{begun}-{tasks.name}-{chosen.label}.jsonl"
+    file = RESULTS / f"{started}-{tasks.name}-{chosen.label}.jsonl"
     results: list[TaskResult] = []
     with file.open("w", encoding="utf-8") as lines:
         lines.write(info.model_dump_json() + "\n")
@@ -120,7 +120,7 @@ def _chosen(tasks: TaskSet, only: Sequence[str], first: int | None) -> TaskSet:
 
 
 def _config(file: Path | None, values: Sequence[str]) -> dict[str, dict[str, object]]:
-    """The sections a daemon under test gets: of `file` those that say how to work, then single `values`."""
+    """The configuration of the daemon under test: the sections `_TAKEN` of `file`, changed by single `values`."""
     given = cast(dict[str, dict[str, object]], yaml.safe_load(file.read_text(encoding="utf-8")) if file else {})
     config = {name: dict(given[name]) for name in _TAKEN if given.get(name)}
     for value in values:

@@ -1,11 +1,11 @@
-"""Whether the daemon grows or slows down over a thousand tasks, and what it costs when there is nothing to do.
+"""Whether the daemon grows or slows down over a thousand tasks, and what it costs while it is idle.
 
     python -m bench.endurance                     1,000 tasks; three quarters of an hour
     python -m bench.endurance --tasks 100
-    python -m bench.endurance --idle 600          nothing to do for ten minutes
+    python -m bench.endurance --idle 600          a daemon without work for ten minutes
 
-A real daemon, git and sandbox, and a scripted model server that answers at once. Every task sets one number in one of
-twenty modules, with its test given, so that the thousandth finds the same repository as the first but for its history.
+The daemon, git and the sandbox are real; a scripted model server answers at once. Every task sets a number in one of
+twenty modules and comes with its test, so the last task finds the same repository as the first, except for its history.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _MIB = 1024 * 1024
 
 
 class Endurance(BaseModel):
-    """What a run of many tasks came to. Seconds are from one landing to the next."""
+    """The figures of a run of many tasks. Seconds per task are those from one landing to the next."""
 
     tasks: int
     completed: int
@@ -44,19 +44,19 @@ class Endurance(BaseModel):
     """Median seconds per task."""
     last_tenth: float
     ratio: float
-    """Last tenth to first."""
+    """`last_tenth` divided by `first_tenth`."""
     memory_after_first_tenth: int
     """MiB of the daemon's own process (unique set size)."""
     memory_at_end: int
     growth: float
     memory_by_tenth: list[int]
-    """MiB: whether it goes on growing, or comes to rest."""
+    """MiB; shows whether the memory keeps growing."""
     database_bytes_per_task: int
-    """All databases together, with their journals."""
+    """All databases together, journals included."""
 
 
 class Idleness(BaseModel):
-    """What a daemon with nothing to do took, after its first rounds."""
+    """What a daemon without work used after its first round of the CEO."""
 
     seconds: float
     model_calls: int
@@ -67,12 +67,12 @@ class Idleness(BaseModel):
 
 
 def many_tasks(folder: Path, count: int) -> Endurance:
-    """Land `count` tasks one behind the other."""
+    """Land `count` tasks, one after the other."""
     with ScriptedModelServer(team(code=_answer)) as server:
         house = _house(folder, server.url)
         ids = [_submit(house, number) for number in range(1, count + 1)]
         with house.daemon() as daemon, house.store() as store:
-            begun, process = time.monotonic(), psutil.Process(daemon.pid)
+            started, process = time.monotonic(), psutil.Process(daemon.pid)
             memory: dict[int, int] = {}
             ended = 0
             while ended < count:
@@ -81,7 +81,7 @@ def many_tasks(folder: Path, count: int) -> Endurance:
                 memory[ended] = process.memory_full_info().uss
                 if daemon.poll() is not None:
                     sys.exit(f"the daemon ended by itself:\n{(folder / 'daemon.log').read_text()[-3000:]}")
-            seconds = time.monotonic() - begun
+            seconds = time.monotonic() - started
             tasks = [store.tasks.get(one) for one in ids]
             _stop(daemon)
         finished = sorted(task.finished_at.timestamp() for task in tasks if task.finished_at)
@@ -112,20 +112,20 @@ def many_tasks(folder: Path, count: int) -> Endurance:
 
 
 def idle(folder: Path, seconds: float) -> Idleness:
-    """Let a daemon be idle, with a goal that has been reached, after its first round."""
+    """Measure an idle daemon, whose goal is reached, after its first round."""
     with ScriptedModelServer(team()) as server:
         house = _house(folder, server.url, project={"goal": "Keep the numbers as they are."})
         with house.daemon() as daemon:
             server.wait_for(1, 60)  # the CEO's first round
             time.sleep(20)
-            asked, before, begun = len(server.requests), _use(daemon), time.monotonic()
+            calls, before, started = len(server.requests), _cpu_seconds(daemon), time.monotonic()
             memory = psutil.Process(daemon.pid).memory_full_info().uss
             time.sleep(seconds)
-            elapsed = time.monotonic() - begun
+            elapsed = time.monotonic() - started
             result = Idleness(
                 seconds=round(elapsed, 1),
-                model_calls=len(server.requests) - asked,
-                cores=round((_use(daemon) - before) / elapsed, 4),
+                model_calls=len(server.requests) - calls,
+                cores=round((_cpu_seconds(daemon) - before) / elapsed, 4),
                 memory_before=round(memory / _MIB),
                 memory_after=round(psutil.Process(daemon.pid).memory_full_info().uss / _MIB),
             )
@@ -163,8 +163,8 @@ def _module(number: int) -> str:
     return f'"""A number."""\n\n\ndef value() -> int:\n    """The number."""\n    return {number}\n'
 
 
-def _use(daemon: Daemon) -> float:
-    """Seconds of processor time so far, of the daemon and of children that have ended."""
+def _cpu_seconds(daemon: Daemon) -> float:
+    """CPU seconds so far of the daemon and of its children that have ended."""
     times = psutil.Process(daemon.pid).cpu_times()
     return float(times.user + times.system + times.children_user + times.children_system)
 
@@ -178,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=int, default=1000)
-    parser.add_argument("--idle", type=float, metavar="SECONDS", help="measure a daemon that has nothing to do")
+    parser.add_argument("--idle", type=float, metavar="SECONDS", help="measure a daemon without work")
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         result = idle(Path(name), chosen.idle) if chosen.idle else many_tasks(Path(name), chosen.tasks)

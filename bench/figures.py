@@ -1,4 +1,4 @@
-"""The figures of a run of `bench.coding`, and two runs beside each other."""
+"""Summarises a run of `bench.coding`, and compares two runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.statistics_of_runs import mcnemar, paired_difference, wilson
 
 
 class RunInfo(BaseModel):
-    """What was run: the first line of a results file."""
+    """The first line of a results file: what was run, and how."""
 
     set: str
     label: str
@@ -22,20 +22,21 @@ class RunInfo(BaseModel):
     changed: bool
     """Whether files differed from that commit."""
     prompts: dict[str, str]
-    """Prompt file -> digest of its text."""
+    """Name of a prompt file -> digest of its text."""
     config: dict[str, dict[str, object]]
     without: list[str] = []
-    """Parts of the engine that were switched off."""
+    """Parts of the method for small models that were switched off."""
     seed: int = 0
-    """What was added to the seed of every sample."""
+    """The number added to the seed of every sample."""
     provider: str
     cores: int
     parallel: int
     begun: str
+    """When the run started, as in the name of the file."""
 
 
 def read_results(file: Path) -> tuple[RunInfo, list[TaskResult]]:
-    """What a results file holds."""
+    """Read a results file: the description of the run, and one result per task."""
     first, *rest = file.read_text(encoding="utf-8").splitlines()
     return RunInfo.model_validate_json(first), [TaskResult.model_validate_json(line) for line in rest]
 

@@ -1,4 +1,4 @@
-"""Tasks of a set through the real flow: a daemon on a copy of each repository, one task after the other or a few."""
+"""Runs the tasks of a set through the real flow: one daemon for each repository, one or several tasks at a time."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ class TaskResult(BaseModel):
     detail: str = ""
     landed: bool
     wrong: bool | None = None
-    """Landed, but the hidden tests fail; None when it did not land or has no hidden tests."""
+    """Whether it landed although the hidden tests fail; None if it did not land or has no hidden tests."""
     strategy: str = ""
     approaches: int = 0
     attempts: dict[str, int] = {}
-    """Strategy -> attempts."""
+    """Strategy -> number of attempts."""
     mutants: int = 0
     killed: int = 0
-    """Small faults tried in the accepted code, and those that its tests noticed."""
+    """`mutants`: small faults put into the accepted code; `killed`: those that its tests noticed."""
     generations: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
     seconds: float = 0.0
-    """From its start to its end, other tasks that were at work at the same time included."""
+    """From its start to its end, including the time spent on other tasks meanwhile."""
 
     @property
     def tokens(self) -> int:
@@ -70,10 +70,11 @@ def run_set(
     seed: int = 0,
     home: Path | None = None,
 ) -> Iterator[TaskResult]:
-    """Results in the order in which tasks end. `config`: sections as in `config.yaml`; `without`: names of switches.
+    """Results in the order in which tasks end. Raises `DaemonDied` with the end of the daemon's log.
 
-    `seed` is added to that of every sample. Repositories, databases, logs and project environments are left in `home`,
-    to be looked at and for the next run; without it they are removed. Raises `DaemonDied`, with the end of its log.
+    `config`: sections as in `config.yaml`. `without`: parts to switch off (`bench/switches.py`). `seed` is added to the
+    seed of every sample. Repositories, databases, logs and project environments stay in `home`, for inspection and for
+    the next run; without `home` they are removed.
     """
     with ExitStack() as stack:
         root = home or Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -91,7 +92,7 @@ class _House:
     def __init__(
         self, home: Path, data: Path, files: Mapping[str, str], config: Mapping[str, Mapping[str, object]]
     ) -> None:
-        """`home`: everything of this run but databases and environments, which go to `data`."""
+        """`home` holds everything of this run except databases and project environments, which are in `data`."""
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
         self._home = home
@@ -121,8 +122,7 @@ class _House:
     @contextmanager
     def daemon(self, without: Sequence[str], seed: int) -> Iterator[None]:
         log = (self._home / "daemon.log").open("w", encoding="utf-8")
-        changed = seed or without
-        program = ["-m", "bench.switches", str(seed), *without, "--"] if changed else [str(ROOT / "main.py")]
+        program = ["-m", "bench.switches", str(seed), *without, "--"] if seed or without else [str(ROOT / "main.py")]
         command = [sys.executable, *program, "--config", str(self._config), "run"]
         self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=ROOT)
         try:
@@ -138,7 +138,7 @@ class _House:
             self._store.close()
 
     def solve(self, tasks: Sequence[BenchTask], parallel: int) -> Iterator[TaskResult]:
-        """Have `parallel` tasks at work until all have ended."""
+        """Keep `parallel` tasks at work until all have ended."""
         waiting, open_ids = deque(tasks), dict[str, BenchTask]()
         while waiting or open_ids:
             while waiting and len(open_ids) < parallel:
@@ -166,7 +166,7 @@ class _House:
         attempts = self._store.evidence.attempts(ended.id)
         usage = next(iter(self._store.ledger.usage("task", task_id=ended.id)), None)
         quality = SuiteQuality.model_validate(ended.result.get("quality") or {})
-        begun, over = ended.started_at, ended.finished_at
+        started, finished = ended.started_at, ended.finished_at
         return TaskResult(
             task=task.id,
             repository=task.repository,
@@ -174,7 +174,7 @@ class _House:
             reason=ended.reason or "",
             detail=ended.reason_detail[:500],
             landed=landed,
-            wrong=not self._holds(task) if landed and task.hidden else None,
+            wrong=not self._passes_hidden_tests(task) if landed and task.hidden else None,
             strategy=str(ended.result.get("strategy", "")),
             approaches=max((attempt.approach for attempt in attempts), default=0),
             attempts=dict(Counter(attempt.strategy for attempt in attempts)),
@@ -184,10 +184,10 @@ class _House:
             input_tokens=usage.input_tokens if usage else 0,
             output_tokens=usage.output_tokens if usage else 0,
             cached_tokens=usage.cached_tokens if usage else 0,
-            seconds=round((over - begun).total_seconds(), 1) if begun and over else 0.0,
+            seconds=round((finished - started).total_seconds(), 1) if started and finished else 0.0,
         )
 
-    def _holds(self, task: BenchTask) -> bool:
+    def _passes_hidden_tests(self, task: BenchTask) -> bool:
         """Whether the landed code passes the hidden tests."""
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             files = Path(folder) / "work"

@@ -3,9 +3,9 @@
     python -m bench.model_speed                 one stream and as many as the server has slots
     python -m bench.model_speed --streams 1 4 --repeat 3 --json
 
-Every stream asks for the same kind of work: a prompt of about 600 tokens that the server has not seen, then an
-answer of 200. `again` is the same prompt with another last line, as an agent's next attempt has it: what the server
-still knows of it is not read again. Medians of the repetitions; the machine should be doing nothing else.
+Every stream sends a prompt of about 600 tokens that the server has not seen and gets an answer of 200 tokens (`new`),
+then the same prompt with another last line, like an agent's next attempt (`again`), most of which the server has in its
+cache (`known`). Figures are medians of the repetitions. The machine should be doing nothing else.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ANSWER_TOKENS = 200
 
 @dataclass(frozen=True)
 class Timing:
-    """What the server says of one request."""
+    """What the server reports on one request: tokens read, taken from its cache (`known`) and written."""
 
     read: int
     known: int
@@ -46,7 +46,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. Speeds of reading and writing are those of one stream, by the server's own clock."""
+    """One line of the table. Speeds are those of one stream, measured by the server, unless they are `in_all`."""
 
     work: str
     streams: int
@@ -62,18 +62,18 @@ class Row:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--streams", type=int, nargs="+", default=sorted({1, SLOTS}), help="how many requests at once")
-    parser.add_argument("--repeat", type=int, default=3, help="how often each is measured")
+    parser.add_argument("--streams", type=int, nargs="+", default=sorted({1, SLOTS}), help="number of requests at once")
+    parser.add_argument("--repeat", type=int, default=3, help="number of measurements of each")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
     chosen = parser.parse_args()
     server = LocalModelServer()
     try:
-        begun = time.monotonic()
-        with server.slot() as place:  # held for all requests, which are sent together without it
-            started = time.monotonic() - begun
+        started = time.monotonic()
+        with server.slot() as place:  # one slot for all: with a slot each they would run one by one
+            start_seconds = time.monotonic() - started
             rows = [row for streams in chosen.streams for row in _measure(place, streams, chosen.repeat)]
         rss = psutil.Process(server.pid).memory_info().rss
-        report = {"server": server.program, "start_seconds": round(started, 1), "rss_mb": rss // 2**20}
+        report = {"server": server.program, "start_seconds": round(start_seconds, 1), "rss_mb": rss // 2**20}
     finally:
         server.stop()
     if chosen.json:
@@ -88,7 +88,7 @@ def _measure(place: Place, streams: int, repeat: int) -> list[Row]:
     source = SOURCE.read_text()[:PROMPT_CHARS]
     new, again = [], []
     for round_number in range(repeat):
-        # the first line differs, so that nothing of the prompt is known
+        # A first line that was never sent before keeps the server from using its cache.
         heads = [f"# {time.time_ns()} {round_number} {stream}\n{source}\n" for stream in range(streams)]
         new.append(_round(place, [f"{head}Explain this module at length." for head in heads]))
         again.append(_round(place, [f"{head}Write ten ideas to improve this module." for head in heads]))
@@ -102,12 +102,12 @@ def _round(place: Place, prompts: Sequence[str]) -> tuple[float, list[Timing]]:
         timings.append(_ask(place, prompt))
 
     threads = [threading.Thread(target=ask, args=(prompt,)) for prompt in prompts]
-    begun = time.monotonic()
+    started = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return time.monotonic() - begun, timings
+    return time.monotonic() - started, timings
 
 
 def _ask(place: Place, prompt: str) -> Timing:
@@ -119,13 +119,13 @@ def _ask(place: Place, prompt: str) -> Timing:
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {place.api_key}"}
     request = urllib.request.Request(f"{place.base_url}/chat/completions", json.dumps(body).encode(), headers)
     with urllib.request.urlopen(request, timeout=900) as response:
-        told = cast(dict[str, float], json.load(response)["timings"])
+        timings = cast(dict[str, float], json.load(response)["timings"])
     return Timing(
-        read=int(told["prompt_n"]),
-        known=int(told.get("cache_n", 0)),
-        written=int(told["predicted_n"]),
-        read_per_second=told["prompt_per_second"],
-        written_per_second=told["predicted_per_second"],
+        read=int(timings["prompt_n"]),
+        known=int(timings.get("cache_n", 0)),
+        written=int(timings["predicted_n"]),
+        read_per_second=timings["prompt_per_second"],
+        written_per_second=timings["predicted_per_second"],
     )
 
 
@@ -142,7 +142,7 @@ def _row(work: str, streams: int, rounds: Sequence[tuple[float, Sequence[Timing]
         tokens_written=int(median(timing.written for timing in timings)),
         written_per_second=round(median(timing.written_per_second for timing in timings), 1),
         written_per_second_in_all=round(
-            median(sum(timing.written for timing in told) / seconds for seconds, told in rounds), 1
+            median(sum(timing.written for timing in of_round) / seconds for seconds, of_round in rounds), 1
         ),
     )
 

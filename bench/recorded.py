@@ -1,12 +1,14 @@
-"""What single parts of the engine add, told from the recorded answers of a run, and judged by the set's own tests.
+"""Measures what single parts of the method for small models add, from the recorded answers of a run.
 
     python -m bench.recorded HOME SET     HOME as given to `bench.coding --home`, SET the file of its tasks
 
-No model is asked. **Repairs**: every answer of the developer is put into the repository as it was, once as it is done
-and once with each repair switched off (`bench/switches.py`); where that makes a difference, the tests say which is
-right. **Agreement**: the first answer of each task that passed everything there was; without it that one would land.
-**Tests beyond the stated examples** (QA's assertions; laws; what was added for faults that went unnoticed): of the
-answers that pass the examples those that fail these, and whether they are right.
+No model is asked; the set's own tests decide which answers are right.
+
+- **Repairs**: every answer of the developer is applied to the original repository, once as usual and once with each
+  repair switched off (`bench/switches.py`). Where the results differ, the tests show which one is right.
+- **Agreement**: the first answer of each task that passed all of its run's tests. It would land without agreement.
+- **Tests beyond the stated examples** (assertions of QA, properties, tests added for faults that went unnoticed): which
+  answers that pass the examples fail these tests, and whether those answers are right.
 """
 
 from __future__ import annotations
@@ -38,46 +40,47 @@ from testing import EnvironmentManager, Sandbox, TestRunner
 
 _ORIGINS = {"stated": "example", "assertions": "qa", "laws": "property", "strengthening": "mutant"}
 _LONGEST_SECONDS = 20.0
-"""What one answer may take; some loop for ever."""
+"""Time limit for one answer; some loop for ever."""
 
 
 @dataclass
 class Effect:
-    """What a repair did to the answers of a run."""
+    """How a repair changed the answers of a run."""
 
     changed: int = 0
-    """Answers that come out otherwise without it."""
+    """Number of answers that give other files without it."""
     right_with: int = 0
     right_without: int = 0
-    """Of these, those that pass the set's tests."""
+    """How many of these pass the set's tests, with the repair and without it."""
     tasks: set[str] = field(default_factory=set)
-    """Tasks with an answer that is right because of it."""
+    """Tasks with an answer that is right only with it."""
 
 
 @dataclass
 class Refused:
-    """What further tests do to answers that pass the stated examples."""
+    """Which answers that pass the stated examples one kind of further tests rejects."""
 
     tests: int = 0
     tasks: int = 0
-    """With such tests."""
+    """Number of tasks with such tests."""
     right: int = 0
-    """Answers that fail them and pass the set's tests."""
+    """Number of answers that fail these tests although they pass the set's tests."""
     wrong: int = 0
+    """Number of answers that fail both."""
     saved: set[str] = field(default_factory=set)
-    """Tasks with a wrong answer that only these refuse."""
+    """Tasks with a wrong answer that these tests reject."""
 
 
 @dataclass
 class FirstGreen:
-    """What would have landed if passing all tests were enough."""
+    """Tasks whose first passing answer is right, or wrong: it would have landed if passing the tests were enough."""
 
     right: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
 
 def first_green(home: Path, chosen: TaskSet) -> FirstGreen:
-    """Of each task the first answer that passed; recombined ones are not among the recorded answers."""
+    """Judge the first passing answer of each task; recombined code is not recorded and does not count."""
     found, settled = FirstGreen(), set[str]()
     passed = set(_passed(home, chosen))
     with _judge() as judge:
@@ -90,29 +93,29 @@ def first_green(home: Path, chosen: TaskSet) -> FirstGreen:
 
 
 def effects(home: Path, chosen: TaskSet) -> tuple[int, dict[str, Effect]]:
-    """How many answers were looked at, and what each repair did to them."""
+    """The number of answers, and the effect of each repair on them."""
     found = {name: Effect() for name in REPAIRS}
-    looked_at = 0
+    answers = 0
     with _judge() as judge:
         for task, requirements, answer in _answers(home, chosen):
-            looked_at += 1
+            answers += 1
             files = chosen.repositories[task.repository]
-            done = _applied(files, requirements, answer, task)
+            repaired = _applied(files, requirements, answer, task)
             for name in REPAIRS:
-                undone = _applied(files, requirements, answer, task, without([name]))
-                if undone == done:
+                unrepaired = _applied(files, requirements, answer, task, without([name]))
+                if unrepaired == repaired:
                     continue
-                effect, right = found[name], judge.passes(task, done)
+                effect, right = found[name], judge.passes(task, repaired)
                 effect.changed += 1
                 effect.right_with += right
-                effect.right_without += (still := judge.passes(task, undone))
+                effect.right_without += (still := judge.passes(task, unrepaired))
                 if right and not still:
                     effect.tasks.add(task.id)
-    return looked_at, found
+    return answers, found
 
 
 def refused(home: Path, chosen: TaskSet) -> tuple[int, dict[str, Refused]]:
-    """How many answers pass the stated examples of their tasks, and what each kind of further tests refuses of them."""
+    """The number of answers that pass their stated examples, and which of them each kind of further tests rejects."""
     found = {kind: Refused() for kind in _ORIGINS if kind != "stated"}
     cases = dict(_cases(home, chosen))
     for kind, further in found.items():
@@ -139,7 +142,7 @@ def refused(home: Path, chosen: TaskSet) -> tuple[int, dict[str, Refused]]:
 
 
 def _testing(task: BenchTask, requirements: Requirements, cases: list[TestCase]) -> BenchTask:
-    """The task, judged by `cases`."""
+    """The task with `cases` as the tests that judge it."""
     text = _rendered(task, requirements, cases)
     return task.model_copy(update={"hidden_file": "tests/test_recorded_cases.py", "hidden": text})
 
@@ -149,7 +152,7 @@ def _rendered(task: BenchTask, requirements: Requirements, cases: list[TestCase]
 
 
 def _cases(home: Path, chosen: TaskSet) -> Iterator[tuple[str, dict[str, list[TestCase]]]]:
-    """By task the tests that its run settled, by kind."""
+    """For each task the tests that its run settled, by kind."""
     for folder, known in _folders(home, chosen):
         for one, result in _rows(folder / "agents.db", "SELECT id, result FROM tasks"):
             if one in known:
@@ -168,7 +171,7 @@ def _judge() -> Iterator[_Judge]:
 
 
 class _Judge:
-    """Runs a set's own tests; the same files are judged once."""
+    """Runs a set's own tests and remembers the verdicts, since many answers give the same files."""
 
     def __init__(self, folder: Path, environments: EnvironmentManager, runner: TestRunner) -> None:
         self._folder = folder
@@ -177,7 +180,7 @@ class _Judge:
         self._known: dict[str, bool] = {}
 
     def passes(self, task: BenchTask, files: Mapping[str, str] | None) -> bool:
-        """Whether the tests of `task` pass; never for an answer that could not be applied."""
+        """Whether the tests of `task` pass with `files`; False if the answer could not be applied (None)."""
         if files is None:
             return False
         path, tests = (task.hidden_file, task.hidden) if task.hidden else (task.tests_file, task.tests)
@@ -193,7 +196,7 @@ class _Judge:
 
 
 def _answers(home: Path, chosen: TaskSet) -> Iterator[tuple[BenchTask, Requirements, str]]:
-    """The developer's answers of a run, in their order, from the results of its durable steps."""
+    """The developer's answers of a run in order, read from the results of its durable steps."""
     for folder, known in _folders(home, chosen):
         steps = "SELECT workflow_uuid, function_name, output FROM operation_outputs ORDER BY rowid"
         for workflow, step, output in _rows(folder / "engine.db", steps):
@@ -205,7 +208,7 @@ def _answers(home: Path, chosen: TaskSet) -> Iterator[tuple[BenchTask, Requireme
 
 
 def _passed(home: Path, chosen: TaskSet) -> Iterator[tuple[str, str]]:
-    """Task and identity of every answer that passed the task's tests and the suite."""
+    """The task and digest of every answer that passed the task's tests and the suite."""
     for folder, known in _folders(home, chosen):
         sql = "SELECT task_id, answer_hash FROM attempts WHERE outcome = 'passed'"
         for task_id, digest in _rows(folder / "agents.db", sql):
@@ -214,7 +217,7 @@ def _passed(home: Path, chosen: TaskSet) -> Iterator[tuple[str, str]]:
 
 
 def _folders(home: Path, chosen: TaskSet) -> Iterator[tuple[Path, dict[str, tuple[BenchTask, Requirements]]]]:
-    """The databases of each repository of a run, with its tasks that came as far as requirements."""
+    """The folder with the databases of each repository of a run, and its tasks that got requirements, by their id."""
     for name in chosen.repositories:
         tasks = [task for task in chosen.tasks if task.repository == name]
         numbered = {f"bench-{number}": task for number, task in enumerate(tasks, start=1)}
@@ -235,7 +238,7 @@ def _settled(state: Mapping[str, JsonValue]) -> list[TestCase]:
 
 
 def _with_tests(task: BenchTask, requirements: Requirements, cases: list[TestCase]) -> BenchTask:
-    """The task with the tests that its answers were put into the repository for: those given, else those settled."""
+    """The task with the tests that its run used: those given with it, else those that the run settled."""
     return task if task.tests or not cases else task.model_copy(update={"tests": _rendered(task, requirements, cases)})
 
 
@@ -247,7 +250,7 @@ def _rows(database: Path, sql: str) -> list[tuple[Any, ...]]:
 def _applied(
     files: Mapping[str, str], requirements: Requirements, answer: str, task: BenchTask, parts: Parts = ALL
 ) -> dict[str, str] | None:
-    """The files with the answer in them; None when it cannot be applied."""
+    """The files after applying the answer; None if it cannot be applied."""
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         _write(root, files)
@@ -264,28 +267,28 @@ def _write(root: Path, files: Mapping[str, str]) -> None:
 
 
 def main() -> int:
-    """Print a table."""
+    """Print the three measurements."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("home", type=Path)
     parser.add_argument("set", type=Path)
-    parser.add_argument("--docstring", action="store_true", help="HumanEval: as in the run")
+    parser.add_argument("--docstring", action="store_true", help="HumanEval: the run hid the tests")
     chosen = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     tasks = read_task_set(chosen.set, visible=not chosen.docstring)
     green = first_green(chosen.home, tasks)
     print(f"first answers that passed: {len(green.right)} right, {len(green.wrong)} wrong: {', '.join(green.wrong)}")
-    looked_at, found = effects(chosen.home, tasks)
-    print(f"{looked_at} answers")
+    answers, found = effects(chosen.home, tasks)
+    print(f"{answers} answers")
     print(f"{'repair':18}{'changed':>9}{'right with':>12}{'without':>9}{'tasks':>7}")
     for name, effect in found.items():
         row = (effect.changed, effect.right_with, effect.right_without, len(effect.tasks))
         print(f"{name:18}{row[0]:>9}{row[1]:>12}{row[2]:>9}{row[3]:>7}")
     passing, further = refused(chosen.home, tasks)
     print(f"{passing} answers pass the stated examples")
-    print(f"{'further tests':18}{'tests':>7}{'tasks':>7}{'refused right':>15}{'wrong':>7}")
+    print(f"{'further tests':18}{'tests':>7}{'tasks':>7}{'rejected right':>16}{'wrong':>7}")
     for name, each in further.items():
         print(
-            f"{name:18}{each.tests:>7}{each.tasks:>7}{each.right:>15}{each.wrong:>7}  {', '.join(sorted(each.saved))}"
+            f"{name:18}{each.tests:>7}{each.tasks:>7}{each.right:>16}{each.wrong:>7}  {', '.join(sorted(each.saved))}"
         )
     return 0
 

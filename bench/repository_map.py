@@ -1,12 +1,12 @@
-"""How fast the map of a repository is: built for the first time, and again when its files are known.
+"""How long the map of a repository takes: built for the first time, and again with a cache.
 
     python -m bench.repository_map                        a generated repository of 360 files in five languages
     python -m bench.repository_map path/to/repository     any other
     python -m bench.repository_map --repeat 5 --json
 
-Seconds of the clock and, since other work on the machine makes those longer, of the processor. Each repetition builds
-with an empty cache and then twice with a full one, the second time with one file in twenty changed.
-A build is reading, parsing or remembering, and rendering for a task. Medians.
+Figures are medians of wall-clock and CPU seconds; other work on the machine makes the former longer. Each repetition
+builds the map with an empty cache, with a full one, and with a full one after one file in twenty has changed. To build
+means to read the files, to parse them or take them from the cache, and to render the map for a task.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ GENERATED_FILES = 360
 _TASK = "Let `quote_12` in shop/part_03 return what `quote_7` does, and mend its callers."
 _BUDGET_TOKENS = 2000
 Seconds = tuple[float, float]
-"""By the clock and of the processor."""
+"""Wall-clock and CPU seconds."""
 _CHANGED = 20
+"""One in so many files is changed."""
 _FUNCTIONS = 12
 _FORMS = {
     "py": (
@@ -59,19 +60,19 @@ _FORMS = {
 
 @dataclass(frozen=True)
 class Figures:
-    """Medians of (seconds by the clock, seconds of the processor)."""
+    """Medians of (wall-clock seconds, CPU seconds)."""
 
     files: int
     kilobytes: int
-    cold: tuple[float, float]
-    cached: tuple[float, float]
-    some_changed: tuple[float, float]
+    cold: Seconds
+    cached: Seconds
+    some_changed: Seconds
     map_characters: int
     repetitions: int
 
 
 def generate(folder: Path, files: int = GENERATED_FILES) -> None:
-    """Write a repository of modules that use each other: three in five Python, the rest in four other languages."""
+    """Write a repository of modules that use each other, more than half in Python, the rest in four other languages."""
     kinds = ("py", "py", "py", "ts", "go", "py", "py", "py", "rs", "js")
     for number in range(files):
         kind = kinds[number % len(kinds)]
@@ -87,10 +88,9 @@ def generate(folder: Path, files: int = GENERATED_FILES) -> None:
 
 
 def measure(repository: Path, repetitions: int) -> Figures:
-    """Time the map of `repository`, which is left as it is."""
+    """Time the map of a copy of `repository`."""
     rows: list[tuple[Seconds, Seconds, Seconds]] = []
     with tempfile.TemporaryDirectory(prefix="repository-map-") as place:
-        # A copy, since files are changed.
         copy = Path(place, "repository")
         ignored = shutil.ignore_patterns(".git", ".venv", "node_modules", "__pycache__")
         shutil.copytree(repository, copy, symlinks=True, ignore=ignored)
@@ -108,15 +108,15 @@ def measure(repository: Path, repetitions: int) -> Figures:
 
 
 def _built(repository: Path, cache: Path) -> tuple[Seconds, RepositoryMap, str]:
-    clock, processor = time.perf_counter(), time.process_time()
+    clock, cpu = time.perf_counter(), time.process_time()
     found = RepositoryMap.of(repository, cache)
     text = found.render(_BUDGET_TOKENS, about=_TASK)
-    return (time.perf_counter() - clock, time.process_time() - processor), found, text
+    return (time.perf_counter() - clock, time.process_time() - cpu), found, text
 
 
 def _median(column: Sequence[Seconds]) -> Seconds:
-    clock, processor = zip(*column, strict=True)
-    return statistics.median(clock), statistics.median(processor)
+    clock, cpu = zip(*column, strict=True)
+    return statistics.median(clock), statistics.median(cpu)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -135,13 +135,13 @@ def main(arguments: Sequence[str]) -> int:
         print(json.dumps(asdict(figures)))
         return 0
     print(f"{figures.files} files, {figures.kilobytes} KiB, medians of {figures.repetitions}")
-    print("                          clock   processor")
-    for name, (clock, processor) in {
+    print("                          clock        CPU")
+    for name, (clock, cpu) in {
         "built for the first time": figures.cold,
-        "all files known": figures.cached,
+        "all files cached": figures.cached,
         f"one in {_CHANGED} changed": figures.some_changed,
     }.items():
-        print(f"{name:24}{clock:7.3f}{processor:9.3f} s")
+        print(f"{name:24}{clock:7.3f}{cpu:11.3f} s")
     print(f"the map has {figures.map_characters} characters")
     return 0
 

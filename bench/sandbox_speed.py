@@ -1,10 +1,10 @@
-"""What the sandbox costs: a launch, and a one-test pytest run inside against the same one outside.
+"""What the sandbox costs: the time of a launch, and of a pytest run with one test compared to the same run outside.
 
-    python -m bench.sandbox_speed               medians of 20, goals: a launch under 25 ms, inside under 1.6 × outside
+    python -m bench.sandbox_speed               medians of 20; goals: a launch under 25 ms, inside under 1.6 × outside
     python -m bench.sandbox_speed --times 40 --json
 
-Inside and outside take turns, so that what else the machine does falls on both. The same Python and pytest run the same
-file; outside it is `python -m pytest` with the same options. Exit code 1 when a goal is missed.
+Runs inside and outside alternate, so that other work on the machine affects both. The same Python and pytest run the
+same file with the same options. The exit code is 1 if a goal is missed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _OPTIONS = ["-o", "junit_family=xunit1", "-o", "cache_dir=/tmp/pytest_cache", "-
 
 @dataclass(frozen=True)
 class Figures:
-    """Medians in milliseconds; `load` is the machine's average of the last minute, before and after."""
+    """Medians in milliseconds; `load` is the machine's load average of the last minute, before and after."""
 
     tier: int
     times: int
@@ -43,7 +43,7 @@ class Figures:
 
     @property
     def overhead_ms(self) -> float:
-        """What a launch takes beyond the command itself."""
+        """The time of a launch without that of the command itself."""
         return self.launch_ms - self.plain_ms
 
     @property
@@ -52,11 +52,13 @@ class Figures:
 
 
 def measure(times: int, folder: Path) -> Figures:
-    """Measure `times` of each, in turns, below `folder`."""
+    """Measure each kind `times` times, alternating, with files below `folder`."""
     sandbox = Sandbox()
     tier = sandbox.probe().tier
     if tier is None:
-        raise SystemExit(f"there is no sandbox here: {sandbox.probe().detail} {sandbox.probe().remedy}")
+        raise SystemExit(
+            f"the sandbox does not work on this machine: {sandbox.probe().detail} {sandbox.probe().remedy}"
+        )
     source = folder / "source"
     source.mkdir()
     (source / "test_one.py").write_text(_TEST, encoding="utf-8")
@@ -81,20 +83,20 @@ def measure(times: int, folder: Path) -> Figures:
         result = runner.run_tests(source, environment)
         assert result.passed, result.problem
 
-    plain_ms, launch_ms, outside_ms, inside_ms = _in_turns([plain, launch, outside, inside], times)
+    plain_ms, launch_ms, outside_ms, inside_ms = _alternating([plain, launch, outside, inside], times)
     load = (round(before, 2), round(os.getloadavg()[0], 2))
     return Figures(tier, times, plain_ms, launch_ms, outside_ms, inside_ms, load)
 
 
-def _in_turns(works: list[Callable[[], None]], times: int) -> list[float]:
-    """Medians in milliseconds; the first round warms up and does not count."""
+def _alternating(works: list[Callable[[], None]], times: int) -> list[float]:
+    """Medians in milliseconds; the first round is a warm-up and does not count."""
     seconds: list[list[float]] = [[] for _ in works]
     for number in range(times + 1):
         for work, taken in zip(works, seconds, strict=True):
-            begun = time.perf_counter()
+            started = time.perf_counter()
             work()
             if number:
-                taken.append(time.perf_counter() - begun)
+                taken.append(time.perf_counter() - started)
     return [statistics.median(taken) * 1000 for taken in seconds]
 
 

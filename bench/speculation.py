@@ -1,13 +1,13 @@
-"""Whether n-gram speculative decoding makes the embedded model faster where an answer repeats what the prompt holds.
+"""Whether n-gram speculative decoding makes the embedded model faster if an answer repeats parts of its prompt.
 
-    python -m bench.speculation                    without, and with two kinds of it
+    python -m bench.speculation                    without it, and with two kinds of it
     python -m bench.speculation --kinds NONE NGRAM_SIMPLE --repeat 3 --json
-    python -m bench.speculation --home HOME        with the developer's questions of a run of bench/coding.py
+    python -m bench.speculation --home HOME        with the developer's prompts of a run of `bench.coding`
 
-Without a run the model is asked, as the developer is for a bug, to write functions of this repository again with one
-change: most of an answer stands in its prompt. llama.cpp then guesses the next tokens from what followed the same ones
-before, and the model checks the guesses in one go. Each kind is served by a process of its own; the machine should be
-doing nothing else.
+With speculative decoding llama.cpp guesses the next tokens from what followed the same tokens before, and the model
+checks all guesses in one pass. Without `--home` the model is asked to rewrite functions of this repository with a small
+change, like a developer who fixes a bug, so most of each answer is in its prompt. Each kind runs in its own process.
+The machine should be doing nothing else.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from llm import model_status
 _ROOT = Path(__file__).parents[1]
 _MOST_FUNCTIONS = 3
 _LONGEST, _SHORTEST = 60, 18
-"""Lines of a function that is asked for."""
+"""Limits for the number of lines of a function to rewrite."""
 _ANSWER_TOKENS = 700
 _MOST_QUESTIONS = 40
 _PREFIX = "COMMON_SPECULATIVE_TYPE_"
@@ -42,21 +42,21 @@ Messages: TypeAlias = list[dict[str, str]]
 
 
 class Speed(BaseModel):
-    """How fast one kind was."""
+    """The speed of one kind."""
 
     kind: str
     answers: int
     tokens: int
-    """Written in all."""
+    """Tokens written in all answers."""
     written_per_second: float
     """Median over the answers."""
     seconds: float
-    """In all, reading the prompts included."""
+    """For all answers, including reading the prompts."""
 
 
 def measure(kind: str, repeat: int, home: Path | None) -> Speed:
-    """Serve the embedded model in this process, and ask it."""
-    asked = _recorded(home) if home else [question for number in range(repeat) for question in _rewritings(number)]
+    """Serve the embedded model in this process and measure its answers."""
+    prompts = _recorded(home) if home else [question for number in range(repeat) for question in _rewritings(number)]
     import xllamacpp
 
     params = xllamacpp.CommonParams()
@@ -68,19 +68,19 @@ def measure(kind: str, repeat: int, home: Path | None) -> Speed:
     params.ui = False
     params.speculative.types = [getattr(xllamacpp.common_speculative_type, _PREFIX + kind)]
     server = xllamacpp.Server(params)
-    begun = time.monotonic()
-    told = [_ask(server.listening_address, messages) for messages in asked]
+    started = time.monotonic()
+    answers = [_ask(server.listening_address, messages) for messages in prompts]
     return Speed(
         kind=kind,
-        answers=len(told),
-        tokens=sum(int(timings["predicted_n"]) for timings in told),
-        written_per_second=round(statistics.median(timings["predicted_per_second"] for timings in told), 1),
-        seconds=round(time.monotonic() - begun, 1),
+        answers=len(answers),
+        tokens=sum(int(timings["predicted_n"]) for timings in answers),
+        written_per_second=round(statistics.median(timings["predicted_per_second"] for timings in answers), 1),
+        seconds=round(time.monotonic() - started, 1),
     )
 
 
 def _recorded(home: Path) -> list[Messages]:
-    """What the developer was asked in a recorded run, but for answers that were begun."""
+    """The developer's prompts of a recorded run, without those that begin the answer for the model."""
     found: list[Messages] = []
     for database in sorted((home / "data").glob("repository-*/agents.db")):
         with closing(sqlite3.connect(database)) as connection:
@@ -98,7 +98,7 @@ def _recorded(home: Path) -> list[Messages]:
 
 
 def _rewritings(number: int) -> list[Messages]:
-    """Functions of this repository to be written again."""
+    """Prompts that ask to rewrite functions of this repository with a small change."""
     asked = [
         f"# {number} {path}\n```python\n{code}\n```\n\nWrite the function `{name}` again, with every comment taken out "
         "and its first parameter renamed to `given`. One ```python block."
@@ -108,7 +108,7 @@ def _rewritings(number: int) -> list[Messages]:
 
 
 def _functions() -> list[tuple[str, str, str]]:
-    """Path, name and source of functions of middling length, the same ones each time."""
+    """Path, name and source of functions of medium length, the same ones each time."""
     found = []
     for path in sorted(_ROOT.glob("file_system/*.py")):
         source = path.read_text(encoding="utf-8")
@@ -129,17 +129,17 @@ def _ask(address: str, messages: Messages) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Measure each kind in a process of its own, and print."""
+    """Measure each kind in its own process and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kinds", nargs="+", default=["NONE", "NGRAM_SIMPLE", "NGRAM_MOD"])
     parser.add_argument("--repeat", type=int, default=2)
-    parser.add_argument("--home", type=Path, help="what `bench.coding --home` left")
+    parser.add_argument("--home", type=Path, help="the folder given to `bench.coding --home`")
     parser.add_argument("--json", action="store_true", help="a JSON document for each kind instead of a table")
     chosen = parser.parse_args()
     if len(chosen.kinds) == 1:
-        told = measure(chosen.kinds[0], chosen.repeat, chosen.home)
-        print(told.model_dump_json(), flush=True)
-        os._exit(0)  # the server's own threads do not end
+        speed = measure(chosen.kinds[0], chosen.repeat, chosen.home)
+        print(speed.model_dump_json(), flush=True)
+        os._exit(0)  # the server's threads would keep the process alive
     for kind in chosen.kinds:
         command = [sys.executable, "-m", "bench.speculation", "--kinds", kind, "--repeat", str(chosen.repeat)]
         command += ["--home", str(chosen.home.resolve())] if chosen.home else []

@@ -1,11 +1,11 @@
-"""A daemon with single parts of the method of small models switched off, or with other samples.
+"""Runs a daemon with parts of the method for small models switched off, or with other samples.
 
-    python -m bench.coding SET --without agreement          in a run of the flow
-    python -m bench.coding SET --seed 1000                  what depends on the samples
-    python -m bench.recorded HOME SET                       each repair, on the answers of a finished run
-    python -m bench.switches 1000 agreement -- --config FILE run   a daemon (what these two start)
+    python -m bench.coding SET --without agreement                 a run without one part
+    python -m bench.coding SET --seed 1000                         a run with other samples
+    python -m bench.recorded HOME SET                              each repair, on the answers of a finished run
+    python -m bench.switches 1000 agreement -- --config FILE run   the daemon that the first two start
 
-The parts and the seed are settings of the method (`orchestrator/small_models/settings.py`), which owners cannot set.
+The parts and the seed are in `orchestrator/small_models/settings.py`; an owner cannot set them.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from orchestrator.small_models.method import SmallModels
 from orchestrator.small_models.settings import ALL, Parts
 
 PARTS = sorted(name for name, value in asdict(ALL).items() if isinstance(value, bool))
-"""What can be switched off."""
+"""The parts that can be switched off."""
 REPAIRS = ("cutting_down", "exporting", "missing_imports", "renaming")
-"""Of these, what is done to an answer before it is tried."""
+"""The parts that repair an answer before it is tried."""
 
 
 def without(names: Sequence[str], seed: int = 0) -> Parts:
-    """All parts but these; `seed` is added to that of every sample."""
+    """All parts except these; `seed` is added to the seed of every sample."""
     return replace(ALL, seed=seed, **dict.fromkeys(names, False))
 
 
 def main() -> None:
-    """Run the command line with other samples and parts switched off: a seed, names, `--`, then its own arguments."""
+    """Run the command line with switches. Arguments: a seed, names of parts, `--`, then those of the command line."""
     place = sys.argv.index("--")
     (seed, *names), sys.argv[1:] = sys.argv[1:place], sys.argv[place + 1 :]
     from cli import app

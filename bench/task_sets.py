@@ -1,13 +1,13 @@
-"""Sets of coding tasks: a repository, an instruction, tests to be seen and tests to judge by.
+"""Sets of coding tasks. A task has a repository, an instruction, visible tests, and hidden tests that judge the result.
 
-A set is a `.yaml` file or JSON lines. Its entries have
+A set is a `.yaml` file or a file of JSON lines. Its entries have
 
     id, repository, title, instruction      `repository` is a folder beside the file, or {path: text}
     tests_file, tests                       optional: tests that are given with the task
-    hidden_file, hidden                     optional: tests nobody but the judge sees
+    hidden_file, hidden                     optional: tests that only judge the landed code
 
-Lines of HumanEval (`task_id, prompt, entry_point, test`) are read, too: with `visible` its tests are given, else only
-its docstring is, and the tests are hidden.
+HumanEval files (`task_id, prompt, entry_point, test`) work too. With `visible` their tests are given with the tasks;
+otherwise a task is only the docstring, and its tests are hidden.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class BenchTask(BaseModel):
 
 
 class TaskSet(BaseModel):
-    """Tasks and the repositories they are set in: name -> path -> text."""
+    """Tasks and their repositories: name -> path -> text."""
 
     name: str
     repositories: dict[str, dict[str, str]] = Field(default_factory=dict)
@@ -53,7 +53,7 @@ class TaskSet(BaseModel):
 
 
 def read_task_set(path: Path, *, visible: bool = True) -> TaskSet:
-    """The set in the file at `path`. Raises `ValueError` for an entry that is none."""
+    """Read the set in the file at `path`. Raises `ValueError` if an entry is not a task."""
     text = path.read_text(encoding="utf-8")
     if path.suffix in (".yaml", ".yml"):
         entries = yaml.safe_load(text)
@@ -107,7 +107,7 @@ def _humaneval(name: str, entries: Iterable[dict[str, str]], *, visible: bool) -
 
 
 def _before(prompt: str, function: str) -> str:
-    """What of a prompt stands before the wanted function: imports and helpers."""
+    """The part of a prompt before the wanted function: imports and helpers."""
     lines = prompt.splitlines(keepends=True)
     start = next(number for number, line in enumerate(lines) if line.startswith(f"def {function}("))
     text = "".join(lines[:start]).strip()
@@ -122,7 +122,7 @@ def _wanted(prompt: str, function: str) -> tuple[str, str]:
 
 
 def _tests(test: str, module: str, function: str) -> str:
-    """The set's `check(candidate)` as a test file: an assertion a test, as far as it is a list of assertions."""
+    """HumanEval's `check(candidate)` as a test file: one test per assertion if it is a list of assertions, else one."""
     tree = ast.parse(test)
     check = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "check")
     others = [ast.unparse(node) for node in tree.body if node is not check and not _is_metadata(node)]

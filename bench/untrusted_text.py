@@ -1,8 +1,9 @@
-"""How long it takes to read what models, tests and repositories print: large, or made to take for ever.
+"""How long it takes to read text from models, tests and repositories that is large or built to be slow to read.
 
-    python -m bench.untrusted_text        seconds of each, and of reading 300 modules, in one run
+    python -m bench.untrusted_text
 
-Every figure grows with the size of its text; one that grows faster shows a pattern that backtracks.
+Each text is read once as it is and once at twice the size. Time should grow with the size; a larger ratio points to a
+pattern that backtracks.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _MODULE = "".join(f'def f{n}(a: int) -> int:\n    """Does {n}."""\n    return a 
 
 
 def main() -> None:
-    """Print a table: what, seconds with the text as it is and with twice as much, and their ratio."""
+    """Print a table: kind of text, seconds for the text and for twice as much, and their ratio."""
     print(f"{'what':28}{'once':>9}{'twice':>9}{'ratio':>8}")
     for name, piece in _LONG_LINES.items():
         _row(f"secrets in {name}", partial(_secrets, piece))
@@ -38,9 +39,9 @@ def _row(name: str, run: Callable[[int], object]) -> None:
 
 
 def _seconds(run: Callable[[int], object], times: int) -> float:
-    begun = time.perf_counter()
+    started = time.perf_counter()
     run(times)
-    return time.perf_counter() - begun
+    return time.perf_counter() - started
 
 
 def _secrets(piece: str, times: int) -> None:

@@ -1,1 +1,1 @@
-"""How a small model writes code: sampled, compared, recombined."""
+"""How a small model writes code: its answers are sampled, compared and recombined."""

@@ -1,8 +1,9 @@
-"""Whether code that passes the tests is right beyond them: independent solutions that pass must mean the same.
+"""Checks whether code that passes the tests is also right beyond them: independent solutions must behave alike.
 
-A task states few examples, and a small model's code may pass them by chance. What it then does elsewhere differs from
-one wrong solution to the next, while right ones agree; so solutions are asked the same further calls, made from the
-tests' own. Where they differ, the task is open: the difference is the question that its owner has to answer.
+A task states few examples, and a small model's code may pass them by chance. Wrong solutions then differ from each
+other on other inputs, while right ones agree. So all solutions that pass are called with further arguments, derived
+from those in the tests. If the results differ, the task leaves something open, and its owner gets the difference as a
+question.
 """
 
 from __future__ import annotations
@@ -23,24 +24,23 @@ from orchestrator.small_models.state import Sample, SmallState
 
 _ENOUGH = 2
 _MAJORITY = 3
-"""Answers that must agree when no other differs, and how many times as many as differ when some do."""
+"""`_ENOUGH` answers must agree if none differs; otherwise `_MAJORITY` times as many must agree as differ."""
 _MOST = 6
-"""Passing answers after which a task is given up as open."""
+"""Number of passing answers after which the task counts as open."""
 _RAISING = 0.2
-"""Share of further calls that may be errors with one and values with the other: many are outside of what is asked.
-
-None may be where the tests say what is an error: then the task is about that, too.
+"""Share of the further calls where one solution may raise while the other returns a value: many such calls are outside
+of what the task asks. It is 0 if the tests state an error, since errors are then part of the task.
 """
 
 
 class Opinion(BaseModel):
-    """What the other solutions say of one."""
+    """How many other solutions agree with one solution."""
 
     agreeing: int
-    """Answers that mean the same, itself included."""
+    """Number of answers that behave like it, itself included."""
     differing: int = 0
     difference: str = ""
-    """A call on which one differs, in words."""
+    """A call on which another solution differs, in words."""
 
     @property
     def settled(self) -> bool:
@@ -49,20 +49,21 @@ class Opinion(BaseModel):
 
 
 def is_wanted(ctx: StageContext, own: SmallState, strategy: str) -> bool:
-    """Whether passing the tests is not enough: the model's own code, and tests that the owner did not write.
+    """Whether an answer of this strategy needs others that agree with it: the model's own, unless the owner wrote the
+    tests.
 
-    What the search found stands by itself, unless an answer passed that it is to confirm.
+    A match of the search needs none, except when it is there to confirm the only answer that passed.
     """
     return not ctx.task.tests and (is_own(strategy) or (strategy == "recombined" and own.is_alone))
 
 
 def is_own(strategy: str) -> bool:
-    """Whether an answer of this strategy is as the model gave it, and so a vote on what is right."""
+    """Whether an answer of this strategy is the model's own, unchanged: only such answers count as votes."""
     return strategy in ("draft", "sample")
 
 
 def opinion(ctx: StageContext, state: CodeState, answer: str, label: str, parts: Parts) -> Opinion:
-    """What the passing samples say of `answer`, which passed all tests, too."""
+    """Compares `answer`, which passed all tests, with the other samples that did."""
     green = [sample for sample in SmallState.of(state).drafts if sample.passed]
     given = sum(sample.given for sample in green if sample.answer == answer)
     others = [sample for sample in green if sample.answer != answer]
@@ -75,24 +76,24 @@ def opinion(ctx: StageContext, state: CodeState, answer: str, label: str, parts:
 
 
 def is_hopeless(own: SmallState) -> bool:
-    """Whether so many answers passed without agreeing that more of them will not help."""
+    """Whether so many answers passed without agreeing that further ones will not help."""
     return own.passing >= _MOST
 
 
 def open_question(own: SmallState) -> StageFailed | None:
-    """The end of a task whose passing answers do not agree; None when none has passed."""
+    """The failure of a task whose passing answers do not agree; None if none has passed."""
     if count := own.passing:
-        told = "one answer passes every test, but no second one confirms it"
+        problem = "one answer passes every test, but no second one confirms it"
         if own.difference:
             who = f"{count} answers pass" if count > 1 else "one answer and a small change of another one pass"
-            told = f"{who} every test and do not mean the same: {own.difference}"
+            problem = f"{who} every test and do not mean the same: {own.difference}"
     elif own.ambiguous:
-        told = f"no answer passes; {own.ambiguous} small changes of them do, but mean different things"
-        told += " or hold lines that no test runs"
+        problem = f"no answer passes every test; {own.ambiguous} small changes of the answers do, but they differ "
+        problem += "on other calls or contain lines that no test runs"
     else:
         return None
-    say = "say what is right with a further example in the task"
-    return StageFailed(FailureReason.REVIEW_REJECTED, f"{told}; {say}", blocked=True)
+    remedy = "add an example to the task that shows what is right"
+    return StageFailed(FailureReason.REVIEW_REJECTED, f"{problem}; {remedy}", blocked=True)
 
 
 def _compared(ctx: StageContext, state: CodeState, answers: list[str], parts: Parts) -> Comparison:
@@ -102,7 +103,7 @@ def _compared(ctx: StageContext, state: CodeState, answers: list[str], parts: Pa
 
 
 def _compare(ctx: StageContext, state: CodeState, answers: list[str], parts: Parts) -> Comparison:
-    """How `answers` differ from the first of them on calls like those of the cases; empty where code cannot know."""
+    """How `answers` differ from the first one on calls like those in the cases; empty if they cannot be compared."""
     wanted = state.settled
     samples = offered_code(ctx, state, answers, parts) if is_one_function(wanted) else []
     if not samples or len(samples) < len(answers):
@@ -118,15 +119,15 @@ def _compare(ctx: StageContext, state: CodeState, answers: list[str], parts: Par
 
 
 def _counted(found: Comparison, others: list[Sample], agreeing: int, *, most_raising: float) -> Opinion:
-    if not found.asked:  # nothing to ask: no function, no calls
+    if not found.asked:  # there is no function to call, or no calls to derive: all passing answers count as agreeing
         return Opinion(agreeing=agreeing + sum(sample.given for sample in others))
     differing, difference = 0, ""
     rest = zip(others, found.holds[1:], found.values[1:], found.raising[1:], found.differences[1:], strict=True)
-    for sample, holds, values, raising, told in rest:
+    for sample, holds, values, raising, sample_difference in rest:
         if not holds:
             continue
         if not values and raising <= most_raising * found.asked:
             agreeing += sample.given
         else:
-            differing, difference = differing + sample.given, difference or told
+            differing, difference = differing + sample.given, difference or sample_difference
     return Opinion(agreeing=agreeing, differing=differing, difference=difference)

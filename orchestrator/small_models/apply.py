@@ -1,4 +1,4 @@
-"""Applies a small model's answer: its definitions, cut down to what the task is about, are merged into their files."""
+"""Applies a small model's answer: keeps the definitions that the task asks for and merges them into their files."""
 
 from __future__ import annotations
 
@@ -39,11 +39,10 @@ from orchestrator.workbench.javascript import is_esm
 def apply_definitions(
     root: Path, protected: list[str], requirements: Requirements, answer: str, tests: str, parts: Parts
 ) -> str:
-    """Put the definitions of `answer` into the files below `root`. What is wrong with it, in words for its author, or
-    nothing.
+    """Merge the definitions of `answer` into the files below `root`.
 
-    `protected`: patterns of what it may not write. `tests`: the text of the new tests, which show what a package must
-    export.
+    Returns what is wrong with the answer, in words for its author; empty if nothing is. `protected`: patterns of files
+    that it may not write. `tests`: the text of the new tests, which show what a package must export.
     """
     javascript = is_javascript(requirements.target_file)
     if not (javascript or requirements.target_file.endswith(".py")):
@@ -55,17 +54,17 @@ def apply_definitions(
                 _merge_javascript(files, root, requirements, answer)
             for piece in () if javascript else requirements.pieces:
                 elsewhere = {name for other in requirements.pieces if other != piece for name in other.symbols}
-                _merge(files, piece, answer, elsewhere, tests, parts)
+                _merge_python(files, piece, answer, elsewhere, tests, parts)
     except (AnswerError, FileSystemError) as problem:
         return str(problem)
     return ""
 
 
-def _merge(
+def _merge_python(
     files: FileManager, requirements: Requirements, answer: str, elsewhere: Collection[str], tests: str, parts: Parts
 ) -> None:
-    """Put the definitions of `answer`, but those that belong `elsewhere`, into the target module, and export what the
-    tests import from its package."""
+    """Merge the definitions of `answer` into the target module, without the names that belong to another file
+    (`elsewhere`), and export from its package what the tests import from there."""
     path = requirements.target_file
     before = files.read_file(path) if files.exists(path) else ""
     code = _without_definitions(code_for(answer, path), elsewhere)
@@ -75,13 +74,13 @@ def _merge(
     package, _, module = requirements.module.rpartition(".")
     init = f"{path.rpartition('/')[0]}/__init__.py"
     for name in merged.added if parts.exporting and package and files.exists(init) else ():
-        wanted = rf"\bfrom {re.escape(package)} import {name}\b|\b{re.escape(package)}\.{name}\("
-        if re.search(wanted, tests):
+        used_by_tests = rf"\bfrom {re.escape(package)} import {name}\b|\b{re.escape(package)}\.{name}\("
+        if re.search(used_by_tests, tests):
             files.write_file(init, ensure_export(files.read_file(init), module, name))
 
 
 def _merge_javascript(files: FileManager, root: Path, requirements: Requirements, answer: str) -> None:
-    """Put the definitions of `answer` into the target module, and export those that are wanted."""
+    """Merge the definitions of `answer` into the target module, and export the names that the task asks for."""
     path = requirements.target_file
     before = files.read_file(path) if files.exists(path) else ""
     esm = is_esm(root, path)
@@ -90,18 +89,17 @@ def _merge_javascript(files: FileManager, root: Path, requirements: Requirements
 
 
 def _offered(code: str, present: str, wanted: Sequence[str], parts: Parts) -> str:
-    """Of an answer's `code` what is to be merged into the module `present`, where `wanted` are the task's names."""
+    """The part of an answer's `code` to merge into the module with the text `present`; `wanted`: the task's names."""
     if parts.renaming:
         code = with_wanted_name(code, present, wanted)
     return only_wanted(code, present, wanted) if parts.cutting_down else code
 
 
 def only_wanted(code: str, present: str, wanted: Collection[str]) -> str:
-    """`code` without definitions of names that the module `present` has already and the task does not name, and
-    without imports that nothing in it uses.
+    """`code` without unused imports and without definitions that the module `present` already has, unless the task
+    names them. Code that does not parse is returned unchanged.
 
-    A small model likes to write neighbouring functions and methods anew, and worse, and to import what might be needed.
-    What does not parse comes back as it is.
+    A small model often rewrites neighbouring functions and methods, making them worse, and imports what it might need.
     """
     try:
         tree, module = ast.parse(code), ast.parse(present)
@@ -118,19 +116,19 @@ def only_wanted(code: str, present: str, wanted: Collection[str]) -> str:
         for node in tree.body
         if node not in kept or (isinstance(node, ast.Import | ast.ImportFrom) and not _imported(node) & used)
     ]
-    dropped += _other_methods(kept, module.body, wanted)
+    dropped += _rewritten_members(kept, module.body, wanted)
     return _without(lines, dropped)
 
 
 def _without_definitions(code: str, names: Collection[str]) -> str:
-    """`code` without the top-level definitions of `names`; as it is when it does not parse."""
+    """`code` without the top-level definitions of `names`; unchanged if it does not parse."""
     lines = code.splitlines(keepends=True)
     dropped = [node for node in parsed(code) or () if isinstance(node, Definition) and node.name in names]
     return _without(lines, dropped)
 
 
 def offered_code(ctx: StageContext, state: CodeState, answers: Iterable[str], parts: Parts) -> list[str]:
-    """The code for the target file of those `answers` that can be read, as it would be merged into QA's commit."""
+    """The code that each of the `answers` adds to the target file of QA's commit; unreadable answers are left out."""
     wanted = state.settled
     path, symbols = wanted.target_file, wanted.symbols
     present = ctx.bench.text_of(state.tests_commit, path)
@@ -154,22 +152,22 @@ def merged_modules(ctx: StageContext, state: CodeState, answers: Iterable[str], 
 
 
 def is_one_function(requirements: Requirements) -> bool:
-    """Whether the task is about one function or method of a Python module, which a program can call."""
+    """Whether the task is about a single function or method of a Python module, so that code can call it."""
     return not requirements.further and bool(
         requirements.target_file.endswith(".py") and requirements.module and requirements.symbols
     )
 
 
 def with_wanted_name(code: str, present: str, wanted: Sequence[str]) -> str:
-    """`code` with its one new function under the wanted name, when it is written under another one.
+    """`code` with its only new function renamed to the wanted name, if the answer used another one.
 
-    What defines a wanted name, several new functions, or a method, comes back as it is.
+    Returned unchanged if it defines a wanted name or several new functions, or if a method is wanted.
     """
-    offered, module = parsed(code) or [], parsed(present) or []
-    there = {node.name for node in module if isinstance(node, Definition)}
-    new = [node for node in offered if isinstance(node, Function) and node.name not in there]
-    missing = [name for name in wanted if "." not in name and name not in there]
-    if len(missing) != 1 or len(new) != 1 or missing[0] in {name for node in offered for name in _names(node)}:
+    answered, module = parsed(code) or [], parsed(present) or []
+    existing = {node.name for node in module if isinstance(node, Definition)}
+    new = [node for node in answered if isinstance(node, Function) and node.name not in existing]
+    missing = [name for name in wanted if "." not in name and name not in existing]
+    if len(missing) != 1 or len(new) != 1 or missing[0] in {name for node in answered for name in _names(node)}:
         return code
     try:
         return renamed_function("the answer", code, new[0].name, missing[0])
@@ -184,16 +182,16 @@ def _without(lines: list[str], dropped: Iterable[ast.stmt]) -> str:
     return "".join(lines)
 
 
-def _other_methods(
-    offered: Collection[ast.stmt], present: Collection[ast.stmt], wanted: Collection[str]
+def _rewritten_members(
+    answered: Collection[ast.stmt], present: Collection[ast.stmt], wanted: Collection[str]
 ) -> Iterator[ast.stmt]:
-    """Of the classes with a wanted method the other members that are there already."""
-    for node in offered:
+    """In classes with a wanted method: the other members that the class in the module already has."""
+    for node in answered:
         own = [name for name in wanted if isinstance(node, ast.ClassDef) and name.startswith(f"{node.name}.")]
         old = class_in(list(present), own[0]) if own else None
         if isinstance(node, ast.ClassDef) and old is not None:
-            there = set().union(*map(_names, old.body)) - {name.rpartition(".")[2] for name in own}
-            yield from (part for part in node.body if isinstance(part, ast.Expr) or _names(part) & there)
+            existing = set().union(*map(_names, old.body)) - {name.rpartition(".")[2] for name in own}
+            yield from (part for part in node.body if isinstance(part, ast.Expr) or _names(part) & existing)
 
 
 def _imported(node: ast.Import | ast.ImportFrom) -> set[str]:

@@ -1,4 +1,8 @@
-"""A wanted function begun, for a small model to go on from: it goes on with more care than it begins."""
+"""Begun functions: the beginning of the wanted function, which the model completes.
+
+A begun function has imports, the signature, the task as its docstring, and sometimes the first lines of the body. Small
+models complete such a beginning better than they write a function from scratch.
+"""
 
 from __future__ import annotations
 
@@ -24,23 +28,23 @@ from file_system.code.outline import (
 )
 
 _SHORTEST_RESUMED = 3
-"""Statements a function has at least, for a part of it to be worth keeping."""
+"""Least number of lines with statements in a function whose first part is worth keeping."""
 _LONGEST_SUMMARY = 90
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A function or method that is to be written."""
+    """A function or method to write."""
 
     module: str
-    """The text of its module as it is."""
+    """The present text of its module."""
     name: str
     """`function` or `Class.method`."""
     title: str
     description: str
     imported: Sequence[str] = ()
-    """What the module has from others, a line each."""
+    """What the module can use from other modules, a line each."""
 
     @property
     def last_name(self) -> str:
@@ -49,17 +53,17 @@ class Wanted:
 
 
 def begun_function(wanted: Wanted, *, steps: bool = False) -> Begun | None:
-    """The function for a model to go on from: imports, signature, the task as its docstring.
+    """The wanted function up to its docstring, which holds the task; the finished code keeps only a summary of it.
 
-    A short summary is kept as the docstring. With `steps` the function's first line is the beginning of a comment, from
-    which a model goes on step by step. None when neither the task nor the module tells the signature.
+    With `steps` the body begins with an unfinished comment, so that the model writes the function step by step. None if
+    neither the task nor the module states the signature.
     """
     return _begun(wanted, (), "    # Step 1:" if steps else "")
 
 
 def resumed_function(wanted: Wanted, answer: str, chooser: random.Random) -> Begun | None:
-    """As `begun_function`, with the first lines of `answer` (code of an earlier answer), up to a statement that
-    `chooser` picks: what nearly worked is written anew from there. None when there is nothing to keep of it.
+    """Like `begun_function`, plus the first lines of `answer`, code that nearly worked, up to a statement that
+    `chooser` picks; the model writes the rest anew. None if `answer` is too short or does not define the function.
     """
     answered = parsed(answer) or []
     function = function_named(answered, wanted.name)
@@ -80,14 +84,14 @@ def _begun(wanted: Wanted, more_imports: Sequence[str], beginning: str) -> Begun
     owner, present = class_in(body, wanted.name), function_named(body, wanted.name)
     stated = _stated_signature(wanted, in_class=owner is not None)
     if present and (not stated or _parameters(stated) == _parameters(signature(present))):
-        stated = signature(present)  # the same, most often with its types
+        stated = signature(present)  # same parameters, but usually with types
     if not stated:
         return None
     imports = list(dict.fromkeys([*imports_of(body), *more_imports]))
     others = [node for node in body if isinstance(node, Definition) and node.name != wanted.name and node is not owner]
     used = names_in_signatures(wanted.description, [wanted.name])
-    ready = [*wanted.imported, *(summary_of(node, used) for node in others if not node.name.startswith("_"))]
-    head = [*imports, *constants_of(body), *(f"# There is: {line}" for line in ready)]
+    available = [*wanted.imported, *(summary_of(node, used) for node in others if not node.name.startswith("_"))]
+    head = [*imports, *constants_of(body), *(f"# There is: {line}" for line in available)]
     words = f"{wanted.title}.\n\n{wanted.description.strip()}".replace('"""', "'''").replace("\\", "\\\\")
     task = textwrap.indent(words, "    ").strip()
     shown = f'def {stated}:\n    """{task}\n    """\n{beginning}'
@@ -104,7 +108,7 @@ def _begun(wanted: Wanted, more_imports: Sequence[str], beginning: str) -> Begun
 
 
 def _stated_signature(wanted: Wanted, *, in_class: bool) -> str:
-    """The signature as the task writes it, `name(…) -> …` with annotated or plain parameters; empty if it does not."""
+    """The signature that the task states, `name(…) -> …` with or without annotations; empty if it states none."""
     names = rf"(?:{re.escape(wanted.name)}|{re.escape(wanted.last_name)})"
     for match in re.finditer(rf"`(?:def )?{names}(\([^`\n]*\)(?:\s*->[^`\n:]*)?):?`", wanted.description):
         stated = f"{wanted.last_name}{match[1]}"
@@ -133,7 +137,7 @@ def _parameters(stated: str) -> list[str]:
 
 
 def _summary(words: str, name: str) -> str:
-    """The first sentence that says what the function does, not that it is to be added; of title and description."""
+    """The first sentence of title and description that says what the function does, not that it has to be added."""
     sentences = [part.strip() for part in _SENTENCE_END.split(words) if part.strip()]
     telling = next((part for part in sentences if f"`{name}" not in part and f".{name}(" not in part), sentences[0])
     telling = re.sub(r"^It (?=[a-z])", "", telling).rstrip(".")

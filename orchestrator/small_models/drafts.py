@@ -1,6 +1,6 @@
-"""Drafts: independent solutions drawn from the task's words alone, before the tests are settled.
+"""Drafts: independent solutions that the model writes from the task's text alone, before the tests are settled.
 
-They vote on tests, and are the developer's first attempts.
+They vote on proposed tests and are the developer's first attempts.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from orchestrator.workbench.trial import Trial
 
 _MOST_DRAFTS = 3
 _ENOUGH_GOOD_DRAFTS = 2
-"""Solutions that must agree: with two that pass every stated example, what both say is right in most cases."""
+"""Drafts needed for a vote: if two pass every stated example, what both of them do is right in most cases."""
 
 
 def draft_solutions(ctx: StageContext, state: CodeState, stated: Sequence[TestCase], parts: Parts) -> None:
-    """Draw drafts and try them on the stated examples; those that pass come first."""
+    """Draw drafts, run the stated examples on them, and put those that pass first."""
     drafts: list[Sample] = []
     for number in range(1, _MOST_DRAFTS + 1):
         answer = draw(ctx, state, state.base, f"draft {number}", parts)
@@ -42,9 +42,10 @@ def draft_solutions(ctx: StageContext, state: CodeState, stated: Sequence[TestCa
 def voted_cases(
     ctx: StageContext, state: CodeState, stated: Sequence[TestCase], parts: Parts, *, fast: bool
 ) -> list[TestCase]:
-    """Assertions of QA, one a test, and the properties the task states, as far as a majority of drafts satisfies them;
-    for a property, which the task's own words state, one draft is enough. Where examples are stated QA is not asked at
-    all, since such assertions were measured to refuse no answer that passes the examples (docs/CODING.md).
+    """Assertions of QA that a majority of the drafts passes, one per test, and stated properties that one draft passes.
+
+    One draft is enough for a property, because the task's own words state it. If the task states examples, QA is not
+    asked: its assertions rejected no answer that passed the examples in measurements (docs/CODING.md).
     """
     own = SmallState.of(state)
     voters = [draft for draft in own.drafts if draft.passed or not stated]
@@ -80,7 +81,7 @@ def _vote(ctx: StageContext, state: CodeState, draft: Sample, cases: Sequence[Te
 
 
 def _judge(draft: Sample, failed: Sequence[TestCase]) -> None:
-    """Note how a draft did that could not be judged before, since there were no tests."""
+    """Record the result of a draft that could not be judged before, because there were no tests."""
     draft.passed, draft.missing = not failed, len(failed)
     draft.evidence = "\n".join(f"fails `{case.lines[-1]}`" for case in failed)
 

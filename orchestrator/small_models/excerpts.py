@@ -1,6 +1,7 @@
-"""What a small model is shown of the file it works on: enough to fit in, and nothing that it would copy back.
+"""What a small model sees of the file it works on: enough context for the new code, and nothing it would copy back.
 
-Shown a whole file it copies the file, at two to three times the price; shown functions as stubs it fills the stubs in.
+If it sees a whole file, it copies the file, which costs two to three times as much; if it sees functions as stubs, it
+fills the stubs in.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ from file_system import Definition
 from file_system.code.outline import constants_of, imports_of, members_of, parsed, source_of, summary_of
 
 LONGEST = 6000
-"""Characters (about 1,700 tokens) a file may take in a small prompt."""
+"""Most characters (about 1,700 tokens) of a file in a small model's prompt."""
 _MOST_CONSTANTS = 200
-"""Characters of constants that are shown as code."""
+"""Most characters of constants that are shown as code."""
 
 
 def excerpt(text: str, changed: Collection[str], imported: Sequence[str] = (), used: Collection[str] = ()) -> str:
     """The Python module `text` in a few lines of Markdown; empty for an empty module.
 
-    Its imports and constants as code, its other definitions by their signatures, and the present code of those in
-    `changed` (of a method: in its class, without the others). `imported`: what the module has from others, a line each.
-    Of the classes in `used` it is told what their objects have. Many constants are listed, too: as code they would be
-    copied. What the definitions do is not told: small models take
-    it as an order to write them.
+    It shows imports and constants as code, other definitions as signatures, and the present code of the names in
+    `changed` (a method inside its class, without the other methods). `imported`: what the module can use from other
+    modules, a line each. `used`: classes whose members are listed. Many constants are listed instead of shown as code,
+    which the model would copy. The docstrings of other definitions are left out, because small models take them as an
+    instruction to write those definitions.
     """
     body = parsed(text)
     if body is None:
@@ -59,7 +60,7 @@ def plain_excerpt(text: str) -> str:
 
 
 def _methods(owner: Definition, changed: Collection[str]) -> list[Definition]:
-    """The methods of a class that are to be changed."""
+    """The methods of the class `owner` that the task changes."""
     return [node for node in owner.body if isinstance(node, Definition) and f"{owner.name}.{node.name}" in changed]
 
 
@@ -68,7 +69,7 @@ def _with_class(text: str, owner: Definition, methods: Sequence[Definition]) -> 
 
 
 def _members(present: Sequence[Definition], changed: Collection[str]) -> list[str]:
-    """What the classes have whose methods are to be changed or added."""
+    """The members of the classes whose methods the task changes or adds."""
     wanted = [name.rpartition(".") for name in changed]
     return [
         f"{node.name}: {line}"
@@ -85,7 +86,7 @@ def _code(text: str, language: str = "python") -> str:
 
 
 def _fitting(parts: list[str]) -> str:
-    """All parts, the longest ones cut at a line until they fit."""
+    """All parts joined; the longest ones are shortened by whole lines until everything fits."""
     while sum(map(len, parts)) > LONGEST:
         longest = max(range(len(parts)), key=lambda index: len(parts[index]))
         lines = parts[longest].splitlines()

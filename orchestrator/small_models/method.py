@@ -1,6 +1,8 @@
-"""`SmallModels`: the method for models that can neither judge nor repair. They are sampled: asked for the same function
-in several ways, since showing them a failure was measured never to help. The tests choose among the answers, a second
-answer that means the same has to agree, and near misses are recombined by code.
+"""`SmallModels`: the method for models that cannot judge or cannot repair.
+
+Such a model is sampled: it is asked for the same function in several ways, because showing it a failure never helped in
+measurements. The tests select among the answers, a second answer that behaves alike has to confirm the
+selected one, and code recombines near misses.
 """
 
 from __future__ import annotations
@@ -31,34 +33,34 @@ from orchestrator.workbench.trial import Trial
 
 @dataclass(frozen=True)
 class SmallModels:
-    """Samples, votes and agreement. `parts` says which parts are at work; the bench switches single ones off."""
+    """Sampling, voting and agreement. `parts` says which parts are switched on; `bench/` switches single ones off."""
 
     parts: Parts = ALL
     approaches = 3
-    """Of later ones most that pass were measured to be wrong (docs/CODING.md)."""
+    """In measurements most answers that passed in later approaches were wrong (docs/CODING.md)."""
     runs_tests_often = True
 
     def suits(self, profile: ModelProfile) -> bool:
-        """A model whose opinion means nothing, or that repairing does not help."""
+        """Models that cannot judge or cannot repair."""
         return not (profile.judges and profile.repairs)
 
     def prepare(self, ctx: StageContext, state: CodeState, stated: Sequence[TestCase]) -> None:
-        """Draw independent solutions, which later vote on further tests and are the first attempts."""
+        """Draw independent solutions; they vote on further tests and are the first attempts."""
         draft_solutions(ctx, state, stated, self.parts)
 
     def further_cases(
         self, ctx: StageContext, state: CodeState, stated: Sequence[TestCase], *, fast: bool
     ) -> list[TestCase]:
-        """Assertions of QA and stated properties, as far as the drafts agree with them."""
+        """Assertions of QA and properties that the task states, if enough drafts pass them."""
         return voted_cases(ctx, state, stated, self.parts, fast=fast)
 
     def seen_red(self, ctx: StageContext, state: CodeState, red: int) -> None:
-        """The present code of the function is one more near miss, which fails all that is red."""
+        """Keep the present code of the function as one more near miss; it fails all red tests."""
         if code := SampleViews(ctx.services, ctx.task).present(state.base, state.settled):
             SmallState.of(state).present = Sample(answer=code, passed=False, missing=red)
 
     def attempts(self, ctx: StageContext, state: CodeState, seen: set[str]) -> Iterator[Try]:
-        """Drafts that are known already, then further samples, and last a search among small changes of all of them."""
+        """The drafts, then further samples, and last a search among small changes of all of them."""
         own, approach = SmallState.of(state), state.earlier + state.turns
         with_tools = works_with_tools(ctx, state)
         if state.is_carried_over:
@@ -77,11 +79,11 @@ class SmallModels:
             yield Try(approach, most + 1, Recombining(self.parts))
 
     def apply(self, root: Path, protected: list[str], *, requirements: Requirements, answer: str, tests: str) -> str:
-        """Merge the definitions it wrote into the files they belong to."""
+        """Merge the definitions of the answer into the files they belong to."""
         return apply_definitions(root, protected, requirements, answer, tests, self.parts)
 
     def counts_again(self, state: CodeState, answer: Answer) -> bool:
-        """An answer that passed and is given again, to another question, counts twice."""
+        """Yes for an answer that passed: given again to another prompt, it confirms itself."""
         known = SmallState.of(state).known(answer.text)
         if known is None or not known.passed:
             return False
@@ -89,7 +91,7 @@ class SmallModels:
         return True
 
     def accepts(self, ctx: StageContext, state: CodeState, attempt: Try, answer: Answer, trial: Trial) -> bool:
-        """A green answer lands when enough others agree; all of them are kept to compare and to draw from."""
+        """A passing answer lands if enough others agree; all answers are kept for comparing and recombining."""
         own, name = SmallState.of(state), attempt.strategy.name
         if not trial.green:
             if agreement.is_own(name) and trial.applied:
@@ -105,15 +107,15 @@ class SmallModels:
         return opinion.settled
 
     def is_far(self, state: CodeState) -> bool:
-        """Whether the nearest answer fails more than one test."""
+        """Whether the closest answer fails more than one test."""
         return min((sample.missing for sample in SmallState.of(state).drafts), default=0) > 1
 
     def is_hopeless(self, state: CodeState) -> bool:
-        """Whether so many answers passed without agreeing that more of them will not help."""
+        """Whether so many answers passed without agreeing that further ones will not help."""
         return agreement.is_hopeless(SmallState.of(state))
 
     def open_question(self, state: CodeState) -> StageFailed | None:
-        """The call on which passing answers differ, for the owner to say what is right."""
+        """The call on which passing answers differ: the owner has to say what is right."""
         return agreement.open_question(SmallState.of(state))
 
     def other_solutions(self, ctx: StageContext, state: CodeState) -> list[str]:
@@ -124,7 +126,7 @@ class SmallModels:
 
 @dataclass(frozen=True)
 class _Draft:
-    """An answer drawn before the tests were settled. It counts as an attempt; one that failed is not run again."""
+    """An answer drawn before the tests were settled. It counts as an attempt; a failed one is not run again."""
 
     sample: Sample
     seen: set[str]

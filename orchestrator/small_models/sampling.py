@@ -1,4 +1,7 @@
-"""`sample`: varied answers of a small model to varied views of the task; repairing was measured never to help it."""
+"""`sample`: asks a small model again and again, each time with another view of the task or at another temperature.
+
+Asking it to repair an answer instead never helped in measurements.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from orchestrator.small_models.views import SampleViews, compact_tests
 
 @dataclass(frozen=True)
 class _View:
-    """What one sample shows of the task: its words and the file, or the wanted function begun."""
+    """What the model is shown for one sample: the task's text and the file, or the wanted function to complete."""
 
     simple: bool = False
     tests: bool = False
@@ -33,7 +36,7 @@ _VIEWS = (
     _View(begun=True, steps=True),
     _View(tests=True),
 )
-"""In turn. The first three are drawn before there are tests, so they cannot show any."""
+"""Used in this order. The first three samples are drawn before there are tests, so their views show none."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,11 @@ class Sampling:
 
 
 def draw(ctx: StageContext, state: CodeState, commit: str, step: str, parts: Parts) -> Answer:
-    """The next answer, written for `commit` in a step of this name. Each is shown something that no earlier one was."""
-    own, views = SmallState.of(state), _views(ctx, parts)
+    """The next answer, written for `commit` in a step of this name; no two have the same view, temperature and seed."""
+    own, views = SmallState.of(state), _usable_views(ctx, parts)
     number = own.drawn
     if views[number % len(views)].tests and not state.cases:
-        number += 1  # without tests to show it would be the first view again
+        number += 1  # without tests, this view would show the same as the first one
     own.drawn = number + 1
     return ctx.step(step, Answer, partial(_write, ctx, state, commit, number, step, parts))
 
@@ -62,11 +65,10 @@ def draw(ctx: StageContext, state: CodeState, commit: str, step: str, parts: Par
 def _write(ctx: StageContext, state: CodeState, commit: str, sample: int, step: str, parts: Parts) -> Answer:
     """Answer number `sample` (from 0) of a small model: the new or changed definitions, written for `commit`.
 
-    Every answer is shown something else, and is greedy, until all views had their turn: more of those are nearly right
-    than of warm ones. From then on every second answer begins as the nearest one so far does, and goes on differently
-    from some statement on.
+    The first answers are greedy, one for each view, since more of those come close than of answers at a higher
+    temperature. After that, every second answer continues the closest one so far from some statement on.
     """
-    views = _views(ctx, parts)
+    views = _usable_views(ctx, parts)
     number, turn = divmod(sample, len(views))
     resumes = parts.resuming and number > 0 and sample % 2 > 0
     texts = []
@@ -75,21 +77,21 @@ def _write(ctx: StageContext, state: CodeState, commit: str, sample: int, step: 
         shown = shown or _code_view(ctx, state, commit, views[turn], piece)
         try:
             developer = SampledDeveloper(ctx.services.llm, ctx.developer.model)
-            asked = ctx.ask(step, "developer")
-            texts.append(developer.write_definitions(ctx.task, piece, shown, number, asked, parts.seed))
+            ask = ctx.ask(step, "developer")
+            texts.append(developer.write_definitions(ctx.task, piece, shown, number, ask, parts.seed))
         except TruncatedOutput as cut:
             return Answer(text=cut.partial, cut=True)
     return Answer(text="\n\n".join(texts))
 
 
-def _views(ctx: StageContext, parts: Parts) -> list[_View]:
+def _usable_views(ctx: StageContext, parts: Parts) -> list[_View]:
     views = _VIEWS if parts.views else _VIEWS[:1]
     return [view for view in views if ctx.profile_of(ctx.developer).continues or not view.begun]
 
 
 def _pieces(ctx: StageContext, state: CodeState, *, single: bool) -> list[Requirements]:
-    """What is asked for one after the other: the wanted names of each file; with `single` each name of the owner's
-    tests by itself, since one function at a time can be begun."""
+    """What the model is asked for, one call each: the wanted names of a file. With `single` and tests of the owner, one
+    name at a time, since the model can complete only one function in a call."""
     pieces = state.settled.pieces
     if not (single and ctx.task.tests):
         return pieces
@@ -97,22 +99,22 @@ def _pieces(ctx: StageContext, state: CodeState, *, single: bool) -> list[Requir
 
 
 def _resumed(ctx: StageContext, state: CodeState, commit: str, sample: int, piece: Requirements) -> CodeView | None:
-    """One of the nearest answers, begun; None when none is near, or the model cannot go on from a beginning."""
+    """The beginning of one of the closest answers; None if none is close or the model cannot continue a beginning."""
     own = SmallState.of(state)
     near = own.is_near(len(state.tests_ids or state.cases))
     if not (ctx.profile_of(ctx.developer).continues and near) or own.passing:
         return None
-    least = min(known.missing for known in own.samples)
-    nearest = [known.answer for known in own.samples if known.missing == least]
-    return _shown(ctx).resumed_view(commit, piece, nearest[sample // 2 % len(nearest)], sample)
+    fewest = min(known.missing for known in own.samples)
+    closest = [known.answer for known in own.samples if known.missing == fewest]
+    return _views_of(ctx).resumed_view(commit, piece, closest[sample // 2 % len(closest)], sample)
 
 
 def _code_view(ctx: StageContext, state: CodeState, commit: str, view: _View, piece: Requirements) -> CodeView:
-    if view.begun and (begun := _shown(ctx).begun_view(commit, piece, steps=view.steps)):
+    if view.begun and (begun := _views_of(ctx).begun_view(commit, piece, steps=view.steps)):
         return begun
     tests = compact_tests(state.shown_cases) if view.tests else ""
-    return replace(_shown(ctx).view(commit, piece), tests=tests, simple=view.simple)
+    return replace(_views_of(ctx).view(commit, piece), tests=tests, simple=view.simple)
 
 
-def _shown(ctx: StageContext) -> SampleViews:
+def _views_of(ctx: StageContext) -> SampleViews:
     return SampleViews(ctx.services, ctx.task)

@@ -1,4 +1,4 @@
-"""Which parts of the method of small models are at work."""
+"""Which parts of the method for small models are switched on."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Parts:
-    """All of them, for whoever uses the product; the bench switches single ones off to measure what each adds."""
+    """In the product all of them are on; `bench/` switches single ones off to measure what each adds."""
 
     views: bool = True
-    """A task is shown in several ways, not in its own words and with the file alone."""
+    """The model sees a task in several ways, not only as its text and the file."""
     resuming: bool = True
-    """Every second warm answer begins as the nearest one so far."""
+    """Once every view was used, every second answer continues the closest one so far."""
     agreement: bool = True
-    """A green answer lands when a second one means the same."""
+    """A passing answer lands only if others behave like it."""
     recombining: bool = True
-    """A search among small changes of near misses."""
+    """Code searches among small changes of near misses for a version that passes."""
     confirming: bool = True
-    """One answer that passed is confirmed by what that search finds."""
+    """A match of that search can confirm the only answer that passed."""
     certainty: bool = True
-    """What the search finds lands when all ways it finds mean the same and the tests run all of it."""
+    """A match of the search lands only if all matches behave alike and the tests run every line of it."""
     remembering: bool = True
-    """Where a search found several ways, later ones settle nothing by themselves."""
+    """If a search found matches that differ, the match of a later search does not land by itself."""
     assertions: bool = True
-    """QA's model is asked for assertions where the task states no example."""
+    """QA's model proposes assertions if the task states no example."""
     properties: bool = True
     """The properties that a task states become tests."""
     cutting_down: bool = True
-    """Neighbours that an answer writes anew, and imports it does not use, are left out."""
+    """Definitions that an answer rewrites unasked, and imports that it does not use, are left out."""
     missing_imports: bool = True
     """Imports of the standard library that an answer forgot are added."""
     renaming: bool = True
-    """The one new function of an answer gets the wanted name."""
+    """The only new function of an answer gets the name that the task asks for."""
     exporting: bool = True
-    """A new name is exported by its package where the tests import it from there."""
+    """A package exports a new name if the tests import it from there."""
     seed: int = 0
-    """Added to the seed of every sample; greedy answers stay the same."""
+    """Added to the seed of every sample; greedy answers do not change with it."""
 
 
 ALL = Parts()

@@ -1,4 +1,4 @@
-"""What the method of small models keeps of a task between its stages."""
+"""What the method for small models remembers of a task between its stages."""
 
 from __future__ import annotations
 
@@ -13,64 +13,64 @@ _SAMPLE_EVIDENCE = 500
 _MOST_MISSING = 50
 _MOST_SAMPLES = 24
 _MOST_SAMPLE_CHARACTERS = 30_000
-"""What is kept of them with the task, whose result is bounded; the ledger has every answer."""
+"""Limits of the samples kept with a task, whose stored result is limited in size; the ledger has every answer."""
 
 
 class Sample(BaseModel):
-    """An answer that was tried. The first ones are drawn before the tests are settled: they are a vote on them and the
-    developer's first attempts. Later ones are what recombining draws from."""
+    """An answer that was tried. The first ones (drafts) are drawn before the tests are settled: they vote on the tests
+    and are the developer's first attempts."""
 
     answer: str
     passed: bool
     missing: int = 0
-    """Tests that failed with it."""
+    """Number of tests that failed with it."""
     given: int = 1
-    """How often it was the answer, each time to another question."""
+    """How often the model gave this answer, each time to another prompt."""
     evidence: str = ""
 
     @classmethod
     def of(cls, answer: str, trial: Trial) -> Self:
-        """The sample `answer` with what its trial showed."""
+        """The sample `answer` with the result of its trial."""
         evidence = trial.evidence[:_SAMPLE_EVIDENCE]
-        # A run that was killed names no failures: nothing is known of how near it was.
+        # A killed run lists no failures, so it is not known how close the answer was: it counts as far.
         missing = 0 if trial.green else len(trial.failures) or _MOST_MISSING
         return cls(answer=answer, passed=trial.green, missing=missing, evidence=evidence)
 
 
 class SmallState(MethodState):
-    """The samples of one task, and what was seen in comparing them."""
+    """The samples of one task, and what comparing them showed."""
 
     drafts: list[Sample] = []
-    """The tried answers that are kept, the nearest first."""
+    """The tried answers that are kept, the closest first."""
     drawn: int = 0
     """Samples asked for so far."""
     ambiguous: int = 0
-    """How many solutions a search found that pass all tests and differ elsewhere."""
+    """How many matches a search found that pass all tests and differ on other calls."""
     difference: str = ""
     """A call on which two passing samples differ, in words."""
     present: Sample | None = None
-    """The wanted function as it is before the work, if it exists: a small change may be all that is missing."""
+    """The wanted function as it was before the work, if it exists: a small change of it may be enough."""
 
     @classmethod
     def of(cls, state: CodeState) -> SmallState:
-        """What `state` holds of it; what is changed in it is saved with `state`."""
+        """The part of `state` that belongs to this method; changes in it are saved with `state`."""
         if not isinstance(state.own, SmallState):
             state.own = cls.model_validate(state.own.model_dump())
         return state.own
 
     @property
     def samples(self) -> list[Sample]:
-        """What recombining draws from, and what an answer may go on from."""
+        """The answers that recombining changes and that a new answer may continue."""
         return [*self.drafts, *([self.present] if self.present else [])]
 
     @property
     def passing(self) -> int:
-        """Answers that passed all tests, each as often as it was given."""
+        """Number of answers that passed all tests; an answer given twice counts twice."""
         return sum(sample.given for sample in self.drafts if sample.passed)
 
     @property
     def is_alone(self) -> bool:
-        """Whether one answer passed and no second one says what is right; the search may then confirm it."""
+        """Whether a single answer passed; the search may then confirm it."""
         return self.passing == 1
 
     def known(self, answer: str) -> Sample | None:
@@ -78,14 +78,14 @@ class SmallState(MethodState):
         return next((sample for sample in self.drafts if sample.answer == answer), None)
 
     def keep(self, sample: Sample) -> None:
-        """Remember a sample, in place of what was known of it, as long as it is among the nearest ones."""
+        """Keep a sample, replacing an older one with the same answer; those furthest from passing are dropped."""
         others = [known for known in self.drafts if known.answer != sample.answer]
         self.drafts = sorted([*others, sample], key=lambda kept: kept.missing)[:_MOST_SAMPLES]
         while sum(len(kept.answer) for kept in self.drafts) > _MOST_SAMPLE_CHARACTERS:
             self.drafts.pop()
 
     def is_near(self, tests: int) -> bool:
-        """Whether failed samples are worth going on from: the best one passes at least a quarter of so many tests."""
+        """Whether failed samples are worth changing or continuing: the best passes at least a quarter of the tests."""
         enough = self.present is not None or len(self.drafts) > 1
         missing = [sample.missing for sample in self.samples if not sample.passed]
         return enough and bool(missing) and 0 < min(missing) * 4 <= tests * 3

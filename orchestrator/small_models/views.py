@@ -1,4 +1,4 @@
-"""What a small model is shown of a task: the file's frame, or the wanted function begun."""
+"""What a small model is shown of a task: an excerpt of the file, or the wanted function to complete."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from orchestrator.small_models.excerpts import excerpt, plain_excerpt
 from orchestrator.workbench.sources import importable, imported_definitions
 
 _LONGEST_PRESENT = 4_000
-"""Characters of a function that small changes are tried on."""
+"""Most characters of a present function that small changes are tried on."""
 
 
 class SampleViews:
-    """The code of one task, in commits and trees of its worktree, as a small model is shown it."""
+    """What a small model is shown of the code of one task, for any commit or tree of its worktree."""
 
     def __init__(self, services: Services, task: Task) -> None:
         self._suite = services.suite
         self._task = task
 
     def view(self, treeish: str, requirements: Requirements) -> CodeView:
-        """The target file's frame as it is in `treeish`, short enough for a small model."""
+        """An excerpt of the target file in `treeish`, short enough for a small model."""
         with self._suite.exported(treeish) as (folder, _):
             text = text_of(folder, requirements.target_file)
             if is_javascript(requirements.target_file):
@@ -38,11 +38,11 @@ class SampleViews:
         return CodeView(target=FileText(requirements.target_file, excerpt(text, requirements.symbols, others, used)))
 
     def begun_view(self, treeish: str, requirements: Requirements, *, steps: bool) -> CodeView | None:
-        """The wanted function begun, with the task as its docstring; None when nothing can be begun."""
+        """The wanted function up to its docstring, which holds the task; None if its signature is not known."""
         return self._begun(treeish, requirements, partial(begun_function, steps=steps))
 
     def resumed_view(self, treeish: str, requirements: Requirements, answer: str, seed: int) -> CodeView | None:
-        """The wanted function begun as an earlier `answer` begins it; None when there is nothing to resume."""
+        """The wanted function with the first lines of an earlier `answer`; None if those are of no use."""
         if not requirements.target_file.endswith(".py"):
             return None
         try:
@@ -56,7 +56,7 @@ class SampleViews:
         )
 
     def present(self, treeish: str, requirements: Requirements) -> str:
-        """The function that is to be changed, as an answer would write it; empty when it is new or long."""
+        """The function that the task changes, in the form of an answer; empty if it is new or too long."""
         if not (requirements.target_file.endswith(".py") and requirements.symbols):
             return ""
         with self._suite.exported(treeish) as (folder, _):
@@ -78,7 +78,7 @@ class SampleViews:
         return CodeView(target=FileText(path, ""), begun=begun) if begun else None
 
     def _others(self, folder: Path, text: str, used: Collection[str]) -> list[str]:
-        """What there is in other files for the module `text`: its imports, and what the task names."""
+        """What the module `text` can use from other files: what it imports, and what the task names."""
         return [*imported_definitions(folder, text, used), *importable(folder, text, self._words)]
 
     @property
@@ -87,5 +87,5 @@ class SampleViews:
 
 
 def compact_tests(cases: Sequence[TestCase]) -> str:
-    """The assertions with what they need but the imports, one under the other."""
+    """The assertions and the statements they need, without imports and repetitions."""
     return "\n".join(dict.fromkeys(line for case in cases for line in case.statements))

@@ -1,4 +1,4 @@
-"""Figures of runs: shares with their intervals, and two runs beside each other."""
+"""Figures of runs: shares with their intervals, and the comparison of two runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def result(task: str, *, landed: bool, wrong: bool | None = None, tokens: int = 
 
 
 def test_the_interval_of_a_share() -> None:
-    assert wilson(31, 41) == pytest.approx((0.6066, 0.8617), abs=0.0002)  # by hand
+    assert wilson(31, 41) == pytest.approx((0.6066, 0.8617), abs=0.0002)  # calculated by hand
     assert wilson(0, 5)[0] == 0
     assert wilson(0, 0) == (0, 1)
 

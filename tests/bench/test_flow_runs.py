@@ -1,4 +1,4 @@
-"""Task sets through a real daemon, with a model server that follows a script."""
+"""Task sets through a real daemon, with a scripted model server."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _logging_as_it_was() -> Iterator[None]:
 def home(tmp_path: Path, shared_data: Path) -> Path:
     folder = tmp_path / "home"
     folder.mkdir()
-    (folder / "data").symlink_to(shared_data)  # where the project environment is built once
+    (folder / "data").symlink_to(shared_data)  # all tests share its project environments
     return folder
 
 

@@ -1,4 +1,4 @@
-"""What parts of the engine add, judged from a run's databases: real files, the real sandbox, answers written here."""
+"""What parts of the method add, measured from a run's databases: real files and sandbox, answers written here."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SET = TaskSet(
 def recorded(
     home: Path, cases: list[TestCase], answers: list[str], target: str = "calc.py", module: str = "calc"
 ) -> None:
-    """The databases of a run with one task, as far as they are read here."""
+    """Create the databases of a run with one task, with the tables and columns that `bench.recorded` reads."""
     folder = home / "data" / "repository-1"
     folder.mkdir(parents=True)
     requirements = Requirements(target_file=target, module=module, symbols=["double"])
@@ -60,7 +60,7 @@ def test_further_tests_are_told_by_what_they_refuse(tmp_path: Path) -> None:
              case("assert double(0) == 1", "mutant")]  # fmt: skip
     recorded(tmp_path, cases, [_DOUBLE, _SQUARE, _WRONG, _DOUBLE])
     passing, found = refused(tmp_path, _SET)
-    assert passing == 2  # `_WRONG` fails the example, and the same answer counts once
+    assert passing == 2  # `_WRONG` fails the example, and a repeated answer counts once
     assert (found["assertions"].tests, found["assertions"].right, found["assertions"].wrong) == (1, 0, 1)
     assert found["assertions"].saved == {"double"}
     assert (found["strengthening"].right, found["strengthening"].wrong) == (1, 1)

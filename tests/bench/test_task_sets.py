@@ -1,4 +1,4 @@
-"""The project's own task sets: their hidden tests fail before a task is done and hold with a right solution."""
+"""The project's own task sets: hidden tests fail on the original repository and pass with a right solution."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def lay(files: dict[str, str], folder: Path) -> None:
 
 
 def outcomes(folder: Path) -> dict[str, bool]:
-    """Test file -> whether all its tests pass."""
+    """For each test file whether all its tests pass."""
     report = folder / "report.xml"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
     subprocess.run(

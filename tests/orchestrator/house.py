@@ -1,4 +1,7 @@
-"""A whole daemon for tests: a real repository, a scripted model server, `main.py` in a process of its own."""
+"""A whole daemon for tests: a real repository, a scripted model server, and `main.py` in its own process.
+
+A house is a repository with its configuration, in a folder of its own.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,7 @@ def team(
     ideas: Sequence[Answer] = (),
     escalations: Sequence[Answer] = (GIVEN_UP,),
 ) -> Rule:
-    """A script for the whole team; the last answer of each list is repeated."""
+    """A script that answers for the whole team; when a list runs out, its last answer is repeated."""
     counts: dict[str, int] = {}
 
     def turn(kind: str, answers: Sequence[Answer]) -> Answer:
@@ -94,7 +97,7 @@ def team(
 
 
 def asked(request: Request) -> str:
-    """What a question is about: assertions, review, ideas, an escalation or code."""
+    """The kind of a request: assertions, review, ideas, escalation or code."""
     marks = {"assertions": "assertions", "approved": "review", "tasks": "ideas", "give_up": "escalation"}
     return next((kind for mark, kind in marks.items() if mark in str(request.schema)), "code")
 
@@ -103,7 +106,7 @@ Daemon: TypeAlias = "subprocess.Popen[bytes] | WarmProcess"
 
 
 class Held:
-    """A script whose next answer to questions of one kind is held back until `release`."""
+    """A script that can hold back its next answer to one kind of request until `release` is called."""
 
     def __init__(self, rule: Rule) -> None:
         self._rule = rule
@@ -119,17 +122,17 @@ class Held:
         return self._rule(request)
 
     def hold(self, kind: str) -> None:
-        """Hold back the answer to the next question of this kind."""
+        """Hold back the answer to the next request of this kind."""
         self._released = threading.Event()
         self._kind = kind
 
     def release(self) -> None:
-        """Send what is held back."""
+        """Send the answer that is held back."""
         self._released.set()
 
 
 def git(folder: Path, *arguments: str) -> str:
-    """Run git in `folder` and give what it prints."""
+    """Run git in `folder` and return its output."""
     identity = ["-c", "user.name=Owner", "-c", "user.email=owner@localhost", "-c", "safe.directory=*"]
     done = subprocess.run(["git", *identity, "-C", str(folder), *arguments], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -137,7 +140,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def make_repository(folder: Path, files: dict[str, str] | None = None) -> Path:
-    """A repository with one module, its test, and what else is given."""
+    """A repository with a module, its test, and the given files."""
     folder.mkdir(parents=True)
     for path, text in ({"calc.py": CALC, "tests/test_calc.py": CALC_TESTS} | (files or {})).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -158,13 +161,13 @@ class House:
     data: Path
     settings: dict[str, dict[str, object]] = field(default_factory=dict)
     cold: bool = False
-    """Whether its processes begin as an owner's do, and not with everything imported."""
+    """Whether its processes start as an owner starts them, instead of being forked with everything imported."""
 
     def __post_init__(self) -> None:
         self.write_config()
 
     def write_config(self, **sections: dict[str, object]) -> None:
-        """Write config.yaml; `sections` change single keys."""
+        """Write config.yaml; `sections` replace single keys."""
         values: dict[str, dict[str, object]] = {
             "llm": {
                 "provider": "openai_compatible", "base_url": self.server_url, "model": "scripted", "api_key": "k-test",
@@ -192,7 +195,7 @@ class House:
         return [sys.executable, str(ROOT / "main.py"), *self._arguments(*arguments)]
 
     def cli(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        """One command, to its end."""
+        """Run one command until it ends."""
         environment = self._environment()
         if self.cold or stdin is not None:
             command = self.command(*arguments)
@@ -211,7 +214,7 @@ class House:
 
     @contextmanager
     def daemon(self, *arguments: str) -> Iterator[Daemon]:
-        """A running daemon; killed at the end if it still runs."""
+        """A running daemon; killed at the end of the block if it still runs."""
         path = self.folder / "daemon.log"
         with path.open("a", encoding="utf-8") as log:
             process: Daemon = (
@@ -243,7 +246,7 @@ class House:
         priority: int = Priority.MEDIUM,
         depends_on: Sequence[str] = (),
     ) -> str:
-        """As `task add`, without a process for it."""
+        """Like `task add`, but without starting a process."""
         task = Task(
             id=new_task_id(),
             title=title,
@@ -257,12 +260,12 @@ class House:
         return task.id
 
     def tell(self, command: str, task_id: str) -> None:
-        """As `task cancel|retry|approve`, without a process for it."""
+        """Like `task cancel|retry|approve`, but without starting a process."""
         with self.store() as store:
             store.commands.send(command, task_id)
 
     def shift_start(self, task_id: str, *, hours: float) -> None:
-        """Let a task have begun at another time, since no test can wait for hours."""
+        """Move the start of a task by `hours`, since no test can wait that long."""
         moved = datetime.now(UTC) + timedelta(hours=hours)
         with self.store() as store, store._database.write() as connection:
             connection.execute(tasks.update().where(tasks.c.id == task_id).values(started_at=moved))
@@ -272,32 +275,32 @@ class House:
             return store.tasks.get(task_id)
 
     def wait_for(self, task_id: str, *statuses: TaskStatus, seconds: float = 200) -> Task:
-        """The task once it has one of `statuses`."""
+        """Wait until the task has one of `statuses` and return it."""
         return self.wait(lambda store: (task := store.tasks.get(task_id)).status in statuses and task, seconds)
 
     def wait(self, condition: Callable[[MemoryStore], object], seconds: float = 200) -> Task:
-        """What `condition` gives once that is true; polled, since another process makes it so."""
+        """Wait until `condition` is true and return its result; polls, since another process makes it true."""
         deadline = time.monotonic() + seconds
         with self.store() as store:
             while time.monotonic() < deadline:
                 if found := condition(store):
-                    return found  # type: ignore[return-value]  # tasks in all callers
+                    return found  # type: ignore[return-value]  # callers that use the result return a task
                 time.sleep(0.05)
             listed = [(task.id, task.status, task.stage, task.reason_detail) for task in store.tasks.select()]
         raise AssertionError(f"not within {seconds} s; tasks: {listed}")
 
     def landed(self, branch: str = "agents/integration") -> list[str]:
-        """Subjects of the commits on the landing branch of the owner's repository, newest first, base left out."""
+        """Subjects of the commits on the landing branch of the owner's repository, newest first, without the base."""
         if not git(self.repository, "branch", "--list", branch):
             return []
         return git(self.repository, "log", "--format=%s", f"main..{branch}").splitlines()
 
     def log(self) -> str:
-        """The daemon's log file."""
+        """The text of the daemon's log file."""
         return (self.folder / "logs" / "agents.log").read_text(encoding="utf-8")
 
     def litter(self) -> list[str]:
-        """What should not be there once no task is at work and no daemon runs: processes, worktrees, locks."""
+        """Processes, worktrees and locks that are left although no task is at work and no daemon runs."""
         clone, here = self.paths.clone, str(self.folder)
         found = [f"process {process.info['cmdline']}" for process in psutil.process_iter(["cmdline"])
                  if any(here in part for part in process.info["cmdline"] or [])]  # fmt: skip
@@ -308,7 +311,7 @@ class House:
 
     @property
     def temporary(self) -> Path:
-        """The daemon's $TMPDIR, where each test run has its folders."""
+        """The daemon's $TMPDIR, where its test runs create their folders."""
         return self.folder / "tmp"
 
     def _arguments(self, *arguments: str) -> list[str]:
@@ -321,7 +324,7 @@ class House:
 
 
 def eventually(holds: Callable[[], object], what: str, seconds: float = 200) -> None:
-    """Wait until `holds`; for what only looking can tell, such as other processes."""
+    """Wait until `holds` is true, by polling; for conditions without an event, such as those of other processes."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
@@ -329,14 +332,14 @@ def eventually(holds: Callable[[], object], what: str, seconds: float = 200) -> 
 
 
 def children(process: Daemon) -> list[psutil.Process]:
-    """All processes a daemon started, theirs included."""
+    """All processes that a daemon started, directly or indirectly."""
     with suppress(psutil.NoSuchProcess):
         return psutil.Process(process.pid).children(recursive=True)
     return []
 
 
 def in_sandbox(process: Daemon) -> bool:
-    """Whether a daemon is just now running something in the sandbox."""
+    """Whether a daemon is running something in the sandbox at this moment."""
     for child in children(process):
         with suppress(psutil.NoSuchProcess):
             if child.name() == "bwrap":
@@ -345,12 +348,12 @@ def in_sandbox(process: Daemon) -> bool:
 
 
 def all_end(processes: Sequence[psutil.Process]) -> bool:
-    """Whether these processes are gone within a few seconds."""
+    """Whether these processes end within a minute."""
     _, alive = psutil.wait_procs(processes, timeout=60)
     return not alive
 
 
 def stop(process: Daemon, sent: signal.Signals = signal.SIGTERM) -> int:
-    """Signal a daemon and wait for its end."""
+    """Send a daemon a signal and wait for its end; returns the exit code."""
     process.send_signal(sent)
     return process.wait(120)

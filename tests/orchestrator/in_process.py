@@ -1,4 +1,4 @@
-"""Parts of a daemon in the process of the test, which can then step in between."""
+"""Parts of a daemon in the test's own process, where the test can act between two steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.orchestrator.house import House
 
 @contextmanager
 def services_of(house: House) -> Iterator[Services]:
-    """What a daemon of the house would work with."""
+    """The services that a daemon of the house would use."""
     services = open_services(load_settings(house.config), house.paths)
     try:
         yield services
@@ -24,13 +24,13 @@ def services_of(house: House) -> Iterator[Services]:
 
 
 def end_engine() -> None:
-    """End the engine's threads, so that this process can start another engine; a daemon ends with its process."""
+    """End the engine's threads, so that this process can start another engine."""
     DBOS.destroy(workflow_completion_timeout_sec=5)
 
 
 @contextmanager
 def engine(url: str, **handlers: Handler) -> Iterator[Engine]:
-    """A running engine; at the end of the block it lets running steps end and begins no more."""
+    """A running engine; at the end of the block running steps may finish, but no more are started."""
     running = Engine(url, dict(handlers))
     running.start()
     try:
@@ -41,5 +41,5 @@ def engine(url: str, **handlers: Handler) -> Iterator[Engine]:
 
 
 def engine_with(services: Services, ceo: Handler) -> AbstractContextManager[Engine]:
-    """An engine of the house, for jobs of the kind `ceo`."""
+    """The engine of a house, with a handler for jobs of the kind `ceo`."""
     return engine(services.paths.engine_url, ceo=ceo)

@@ -1,4 +1,4 @@
-"""A daemon within its budget: it blocks a task at its own limit, and waits at one that time or its owner lifts."""
+"""A daemon keeps to its budget: a task's own limit blocks the task; at others it waits for time or for the owner."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_task_at_its_limit_is_blocked_and_goes_on_with_more(make_house: MakeHo
 
 
 def spent(house: House, scope: str, subject: str, tokens: int) -> None:
-    """As if earlier calls had taken these tokens."""
+    """Record these tokens as used by earlier calls."""
     zeros = dict.fromkeys(("nano_usd", "reserved_tokens", "reserved_nano_usd", "told_tokens", "told_nano_usd"), 0)
     with house.store() as store, store._database.write() as connection:
         connection.execute(budgets.insert().values(scope=scope, subject=subject, tokens=tokens, **zeros))

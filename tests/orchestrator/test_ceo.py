@@ -1,4 +1,4 @@
-"""What the daemon does by its settings: the idle CEO, the order of work, the owner's gates, where work lands."""
+"""Behaviour that settings decide: the idle CEO, the order of work, the owner's gates, and where work lands."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_the_idle_ceo_creates_a_task_then_looks_ever_more_seldom_and_a_restart_c
 
 
 class Dies:
-    """The steps of a round whose daemon dies before it is remembered."""
+    """The steps of a round whose daemon dies before the round is recorded."""
 
     def __init__(self, steps: Steps, died: threading.Event) -> None:
         self.job = steps.job
@@ -104,7 +104,7 @@ def test_a_round_that_dies_with_its_tasks_made_goes_on_as_it_began(make_house: M
     )
     died = threading.Event()
     with services_of(house) as services:
-        ceo = CEOLoop(services, until_idle=True)  # which plans once: its own task would change its mind
+        ceo = CEOLoop(services, until_idle=True)  # plans only once: its own task would start another round
         job = ceo.due()
         assert job is not None
         with engine_with(services, lambda steps: ceo(Dies(steps, died))) as running:
@@ -216,7 +216,7 @@ def test_tasks_go_by_priority_and_after_what_they_depend_on(make_house: MakeHous
 
 def test_a_task_whose_dependency_failed_is_blocked_with_the_reason(make_house: MakeHouse) -> None:
     house, _ = make_house(team())
-    needed = house.submit("Say hello.", "No file, no example", type=TaskType.DEPLOY)  # nobody handles these
+    needed = house.submit("Say hello.", "No file, no example", type=TaskType.DEPLOY)  # no flow handles this type
     task_id = house.submit(depends_on=[needed])
     assert house.run_until_idle().returncode == 1
     task = house.task(task_id)
@@ -241,7 +241,7 @@ def test_the_owners_gates_stand_before_the_first_run_and_before_landing(make_hou
         assert "tests run" not in house.log()
         assert len(server.requests) == 0
 
-        house.shift_start(task_id, hours=-1)  # the owner took his time
+        house.shift_start(task_id, hours=-1)  # waiting for the owner must not count as working time
         assert house.cli("task", "approve", task_id).returncode == 0
         waiting = house.wait(
             lambda store: (task := store.tasks.get(task_id)).stage == "land" and task.finished_at is None and task
@@ -253,14 +253,14 @@ def test_the_owners_gates_stand_before_the_first_run_and_before_landing(make_hou
 
         house.tell("approve", task_id)
         house.wait_for(task_id, TaskStatus.COMPLETED)
-    # With landing: main there is no other branch.
+    # With `landing: main` no other branch is pushed.
     assert git(bare, "for-each-ref", "--format=%(refname:short)", "refs/heads").split() == ["main"]
     assert len(git(bare, "log", "--format=%s", f"{first}..main").splitlines()) == 2
     assert "def add" in git(bare, "show", "main:calc.py")
 
 
 def bare_remote(house: House) -> tuple[Path, str]:
-    """Let the house work on a bare clone of its repository; that, and its first commit."""
+    """Make the house work on a bare clone of its repository; returns the clone and its first commit."""
     bare = house.folder / "remote.git"
     git(house.folder, "clone", "-q", "--bare", str(house.repository), str(bare))
     house.write_config(git={"repository_url": str(bare)})
@@ -280,7 +280,7 @@ def test_with_landing_on_branches_each_task_has_its_own(make_house: MakeHouse) -
     assert git(bare, "rev-parse", "main") == first
     assert len(git(bare, "log", "--format=%s", f"main..{branch}").splitlines()) == 2
     assert "def add" in git(bare, "show", f"{branch}:calc.py")
-    assert "agents/task/ID" in done.stderr  # how to look at it
+    assert "agents/task/ID" in done.stderr  # the owner is told how to see the change
 
 
 def test_a_repository_with_unittest_is_worked_on_with_unittest(make_house: MakeHouse) -> None:

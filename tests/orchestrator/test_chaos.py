@@ -1,4 +1,4 @@
-"""A daemon that is killed ten times at random; `make bench-chaos` does it sixty times with forty tasks."""
+"""A daemon is killed ten times at random moments; `make bench-chaos` does it sixty times with forty tasks."""
 
 from __future__ import annotations
 

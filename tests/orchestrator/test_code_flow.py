@@ -1,4 +1,4 @@
-"""Whole tasks through a real daemon: real git, real sandbox, real pytest, a model server that follows a script."""
+"""Whole tasks through a real daemon, with real git, sandbox and pytest and a scripted model server."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_task_lands_as_a_test_commit_and_a_code_commit(make_house: MakeHouse) 
     assert git(house.repository, "show", "--format=", "--name-only", code).split() == ["calc.py"]
     assert git(house.repository, "show", "--format=", "--name-only", tests).split() == [task.result["tests_file"]]
     assert "def add" in git(house.repository, "show", "agents/integration:calc.py")
-    # The stated file and examples leave three questions: QA's assertions, the code, the review.
+    # The task states the file and examples, so three requests remain: QA's assertions, the code, the review.
     assert len(server.requests) == 3
     assert git(house.repository, "status", "--porcelain") == ""
     assert git(house.repository, "rev-parse", "--abbrev-ref", "HEAD") == "main"

@@ -1,4 +1,4 @@
-"""Daemons that are stopped, killed and started again: nothing is lost, nothing is done or paid for twice."""
+"""Daemons are stopped, killed and started again: no work is lost, and nothing is done or paid for twice."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from tests.orchestrator.house import (
 from tests.support import ScriptedModelServer
 
 NEVER_SECONDS = 60
-"""A grace period that no test waits for."""
+"""A grace period that is longer than any test."""
 
 
 def finish(house: House, task_id: str) -> None:
-    """Start the daemon for the last time; the task lands once, and nothing is left lying about."""
+    """Start the daemon for the last time and check that the task lands once and leaves nothing behind."""
     done = house.run_until_idle()
     assert done.returncode == 0, done.stdout + done.stderr
     assert house.task(task_id).status is TaskStatus.COMPLETED
@@ -51,7 +51,7 @@ def test_sigterm_at_any_time_loses_no_answer(make_house: MakeHouse) -> None:
     house, server = make_house(script, orchestrator={"shutdown_grace": NEVER_SECONDS, "task_timeout": 60})
     task_id = house.submit()
 
-    # An answer that comes while the daemon waits for its steps to end is kept.
+    # An answer that arrives while the daemon waits for its steps to end is kept.
     script.hold("assertions")
     with house.daemon() as daemon:
         server.wait_for(1)
@@ -59,7 +59,7 @@ def test_sigterm_at_any_time_loses_no_answer(make_house: MakeHouse) -> None:
         script.release()
         assert daemon.wait(120) == 0
 
-    # One that does not come in time is asked for again.
+    # If it does not arrive in time, the model is asked again.
     house.write_config(orchestrator={"shutdown_grace": 0.2})
     script.hold("code")
     with house.daemon() as daemon:
@@ -67,7 +67,7 @@ def test_sigterm_at_any_time_loses_no_answer(make_house: MakeHouse) -> None:
         assert stop(daemon) == 0
         script.release()
 
-    # Code of the repository that is being run ends with the daemon.
+    # Code of the repository that runs in the sandbox ends with the daemon.
     with house.daemon() as daemon:
         server.wait_for(3)
         eventually(lambda: in_sandbox(daemon), "the answer is run in the sandbox")
@@ -76,7 +76,7 @@ def test_sigterm_at_any_time_loses_no_answer(make_house: MakeHouse) -> None:
         assert all_end(started)
     assert house.task(task_id).stage == "code"
 
-    # An hour without a daemon is no reason to think that the task hangs.
+    # An hour without a daemon does not make the task count as hung.
     house.shift_start(task_id, hours=-1)
     finish(house, task_id)
     assert questions(server) == {"assertions": 1, "code": 2, "review": 1}
@@ -108,7 +108,7 @@ def test_kill_9_in_each_stage_and_the_task_completes_as_if_nothing_had_happened(
         kill(daemon, "tests")
         script.release()
     with house.daemon() as daemon:
-        server.wait_for(3)  # the assertions again, then the code
+        server.wait_for(3)  # the assertions a second time, then the code
         eventually(lambda: in_sandbox(daemon), "the answer is run in the sandbox")
         kill(daemon, "code")
     script.hold("review")
@@ -121,7 +121,7 @@ def test_kill_9_in_each_stage_and_the_task_completes_as_if_nothing_had_happened(
         kill(daemon, "land")
 
     finish(house, task_id)
-    # Only the two questions that were killed before their answers are asked again.
+    # Only the two requests whose answers a kill prevented are sent again.
     assert questions(server) == {"assertions": 2, "code": 1, "review": 2}
     assert [path.name for path in house.temporary.iterdir()] == []
 
@@ -144,7 +144,7 @@ def test_a_second_daemon_is_refused_and_a_second_ctrl_c_ends_the_first(make_hous
 
         daemon.send_signal(signal.SIGINT)
         with pytest.raises(subprocess.TimeoutExpired):
-            daemon.wait(0.5)  # it waits for the answer
+            daemon.wait(0.5)  # it still waits for the answer
         started = children(daemon)
         daemon.send_signal(signal.SIGINT)
         assert daemon.wait(120) == 128 + signal.SIGINT
@@ -166,7 +166,7 @@ def test_a_stage_that_another_version_began_with_other_steps_begins_again(make_h
     with closing(sqlite3.connect(house.paths.state / "engine.db")) as store, store:
         job = f"{task_id}.%.code"
         steps = "UPDATE operation_outputs SET {} WHERE workflow_uuid LIKE ? AND function_name LIKE ?"
-        if fails:  # the stage fails at once in the replay, where another step was recorded than that of the failure
+        if fails:  # the replay fails at the first step, and the step recorded next is not that of a failure
             failure = json.dumps({"failed": {"reason": "tests_failed", "detail": "as it was", "blocked": True}})
             assert store.execute(steps.format("output = ?"), [failure, job, "begin"]).rowcount == 1
         else:

@@ -1,4 +1,4 @@
-"""The engine alone: what is done once stays done, one job at a time per agent, the most urgent first."""
+"""The engine alone: finished steps are never repeated, each agent has one job at a time, the most urgent first."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def url(tmp_path: Path) -> str:
 
 def ended(running: Engine, *names: str) -> None:
     for name in names:
-        eventually(lambda name=name: running.status(name) not in ("ENQUEUED", "PENDING"), f"{name} ends")  # type: ignore[misc]  # mypy knows no default of a lambda
+        eventually(lambda name=name: running.status(name) not in ("ENQUEUED", "PENDING"), f"{name} ends")  # type: ignore[misc]  # mypy does not see the default of a lambda
 
 
 class Diary:
-    """What steps did, in order; waited for by tests."""
+    """Records what steps did, in order; tests can wait for a line."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -79,20 +79,20 @@ def test_finished_steps_are_not_run_again_and_failures_are_remembered(url: str) 
         stopped = threading.Timer(0.0, running.stop, [5])
         stopped.start()
         eventually(running._stopping.is_set, "the engine begins to stop")
-        go.set()  # the step that runs may end, the next one must not begin
+        go.set()  # the running step may end, the next one must not start
         stopped.join()
         assert "last" not in diary.lines
     with engine(url, work=work) as running:
         ended(running, "one")
         assert running.status("one") == "SUCCESS"
-        running.enqueue(job("one"))  # its id is known: nothing happens
+        running.enqueue(job("one"))  # a known id: nothing happens
         running.enqueue(job("two"))
         ended(running, "two")
 
     first_life = diary.lines[: diary.lines.index("last")]
     assert first_life.count("fails") == first_life.count("numbers") == 1
     assert first_life.count("replayed conflict, no room, True [7]") == 2
-    assert diary.lines.count("last") == 2  # of jobs one and two
+    assert diary.lines.count("last") == 2  # once in each of the two jobs
 
 
 def test_a_registered_secret_is_not_stored_with_a_result(url: str, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_one_job_at_a_time_per_agent_the_most_urgent_first(url: str) -> None:
         for name, priority in (("low", 10), ("high", 1), ("medium", 5)):
             running.enqueue(job(name, priority=priority))
         running.enqueue(job("other", agent="qa", priority=10))
-        diary.wait_for("other")  # another agent does not wait for this one
+        diary.wait_for("other")  # agents do not wait for each other
         assert diary.lines == ["first", "other"]
         go.set()
         ended(running, "first", "low", "high", "medium", "other")
@@ -251,7 +251,7 @@ def test_a_store_without_room_is_waited_for(url: str, tmp_path: Path) -> None:
     receive_alerts(told.append)
 
     def limit(connection: sqlite3.Connection, *_: object) -> None:
-        """SQLite's own limit of pages, which fails as a full disk does."""
+        """Set SQLite's limit of pages; reaching it fails like a full disk."""
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count={pages if full.is_set() else 1_000_000}")
 

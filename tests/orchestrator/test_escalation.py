@@ -1,4 +1,4 @@
-"""What the team cannot do goes to the tech lead once, then to the owner; what was learned reaches later prompts."""
+"""A task the team cannot do goes to the tech lead once, then to the owner; lessons reach later prompts."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def of(house: House, source: str) -> Task:
 
 
 def with_function(request: Request, function: str) -> str:
-    """The answer that adds `function` to calc.py as it stands."""
+    """The answer that adds `function` to the present calc.py."""
     current = request.prompt.split("# File `calc.py`\n```\n")[1].split("\n```")[0]
     return f"### calc.py\n```python\n{current}\n\n\n{function}\n```\n"
 
@@ -78,7 +78,7 @@ def test_the_tech_lead_splits_a_task_and_it_is_done_after_its_parts(make_house: 
 
     task, part = house.task(task_id), of(house, "tech_lead")
     assert (task.status, task.run, task.depends_on) == (TaskStatus.COMPLETED, 1, [part.id])
-    # Of its parts one is the task itself, and one stands there twice.
+    # Of the proposed parts, one repeats the task itself and one is a duplicate, so a single part is left.
     assert (part.title, part.parent_id, part.status) == ("Add half", task_id, TaskStatus.COMPLETED)
     assert [subject for subject in house.landed() if not subject.startswith("Test:")] == ["Add add", "Add half"]
 
@@ -89,7 +89,7 @@ def test_the_tech_lead_splits_a_task_and_it_is_done_after_its_parts(make_house: 
     with house.store() as store:
         (decision,) = store.journal.decisions(decision_type="escalation")
     assert (decision.decision_data["action"], decision.decision_data["parts"]) == ("split", [part.id])
-    # The lesson of its answer, in one line, is shown where it may matter.
+    # The lesson of the answer is shown, in one line, to the tasks that it may help.
     told = [request.prompt for request in server.requests if "- Halve before you add in calc." in request.prompt]
     assert told
     assert all("Add half\n" in prompt or "# Task: Add add" in prompt for prompt in told)

@@ -1,4 +1,4 @@
-"""Tasks from facts, end to end: failing tests, comments, what a model makes of them, and what is never asked twice."""
+"""Tasks from facts, end to end: failing tests, comments, what a model plans from them, and no repeated requests."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def by_function(request: Request) -> str:
 
 
 def plans(server: ScriptedModelServer) -> list[str]:
-    """The prompts of the rounds in which the CEO's model was asked."""
+    """The prompts that the CEO's model was sent, one for each round that asked it."""
     return [request.prompt for request in server.requests if asked(request) == "ideas"]
 
 
@@ -69,7 +69,7 @@ def outcome(house: House) -> dict[str, tuple[str, TaskStatus]]:
 
 
 def look_again(house: House) -> None:
-    """A run whose CEO looks for work as a daemon's does once its back-off is over."""
+    """Run the daemon with the CEO's back-off reset, so that it looks for work again."""
     with house.store() as store:
         state = store.journal.recall("ceo", "idle")
         assert isinstance(state, dict)
@@ -78,7 +78,7 @@ def look_again(house: House) -> None:
 
 
 def found(house: House, *arguments: str) -> list[dict[str, str]]:
-    """The facts as the command line tells them."""
+    """The facts that the command line lists."""
     done = house.cli("facts", "--json", *arguments)
     assert done.returncode == 0, done.stderr
     facts: list[dict[str, str]] = json.loads(done.stdout)["facts"]
@@ -94,7 +94,7 @@ def test_failing_tests_become_a_task_for_each_function_and_land_without_a_test_c
         "Make test_half pass and 1 more": ("facts", TaskStatus.COMPLETED),
         "Make test_sub pass": ("facts", TaskStatus.COMPLETED),
     }
-    # Each landed as one commit: its tests were there, and nobody touched them.
+    # Each landed as one commit: its tests existed already and were not changed.
     assert sorted(house.landed()) == sorted(outcome(house))
     assert git(house.repository, "diff", "--name-only", "main", "agents/integration").split() == ["calc.py"]
     assert plans(server) == []
@@ -103,21 +103,21 @@ def test_failing_tests_become_a_task_for_each_function_and_land_without_a_test_c
 
 @pytest.mark.long
 def test_what_came_to_nothing_is_not_tried_again_until_its_code_changes(make_house: MakeHouse) -> None:
-    tests = BROKEN_TESTS.replace("sub(3, 1) == 2", "sub(3, 1) == 'zwei'")  # nothing near to an answer, so none is found
+    tests = BROKEN_TESTS.replace("sub(3, 1) == 2", "sub(3, 1) == 'zwei'")  # no small change can pass this
     files = {"calc.py": BROKEN.replace("x * 2", "x // 2"), "tests/test_calc.py": tests}
     house, server = make_house(team(code=[BAD_SUB]), files=files, llm=SMALL, orchestrator=ONE_TRY)
     assert house.run_until_idle().returncode == 1
     assert outcome(house) == {"Make test_sub pass": ("facts", TaskStatus.BLOCKED)}
     calls = len(server.requests)
 
-    # A comment far away moves the lines, not the fact.
+    # A comment elsewhere in the file moves the lines, but does not make it a new fact.
     (house.repository / "calc.py").write_text("# Sums.\n" + files["calc.py"])
     git(house.repository, "commit", "-qam", "comment")
     look_again(house)
     assert len(server.requests) == calls
     assert [(fact["state"], fact["task"][:5]) for fact in found(house, "-k", "failing_tests")] == [("task", "fact-")]
 
-    # Its own code does, so it may be tried once more; after that it is the owner's.
+    # A change of the function itself does: it is tried once more, and after that it is left to the owner.
     for number, change in enumerate(("a + b + 0", "a + b + 1")):
         (house.repository / "calc.py").write_text(files["calc.py"].replace("a + b", change))
         git(house.repository, "commit", "-qam", f"change {number}")
@@ -173,7 +173,7 @@ def test_a_strong_model_is_asked_once_what_to_make_of_the_facts(make_house: Make
     assert house.landed() == ["Make sub right"]
 
     first = plans(server)[0]
-    assert first.count("</data>") == 1  # what a comment says stays in the block of data
+    assert first.count("</data>") == 1  # a comment cannot close the data block
     assert all(f"[{kind}]" in first for kind in ("failing_tests", "todo", "uncovered"))
     with house.store() as store:
         (decision,) = store.journal.decisions(decision_type="task")
@@ -181,7 +181,7 @@ def test_a_strong_model_is_asked_once_what_to_make_of_the_facts(make_house: Make
     assert decision.decision_data["reason"] == "Sums must be right."
     assert decision.decision_data["facts"] == ["failing_tests calc.py sub"]
     assert "sub adds where it should" in task.description
-    # It had room for more and left `half` and the comment out: seen is seen.
+    # The model saw `half` and the comment and left them out, though it could have planned more: it is not asked again.
     assert len(plans(server)) == 1
     states = {fact["symbol"]: fact["state"] for fact in found(house, "-k", "failing_tests", "-k", "todo")}
     assert states == {"half": "left out", "twice": "left out"}

@@ -1,4 +1,4 @@
-"""What is found in a tree, without running anything: how a suite ended is given."""
+"""Facts found in a tree of files without running anything; the result of the suite is given."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_concern_is_worked_on_twice_at_most_and_by_one_task_at_a_time(tmp_path
 
 @pytest.mark.parametrize(("terms", "symbols"), [(400, {"half", "sub"}), (20_000, {"sub"})])
 def test_a_file_that_is_hard_to_parse_does_not_end_the_search(tmp_path: Path, terms: int, symbols: set[str]) -> None:
-    """Of 400 terms a tree can be made, but not written out again."""
+    """400 terms can be parsed, but `ast.unparse` fails on them."""
     test = "\n\ndef test_{name}():\n    assert half(" + "+".join(["1"] * terms) + ") == 200\n"
     odd = "from calc import half\n" + test.format(name="half") + test.format(name="other")
     root = tree(tmp_path, {"calc.py": CALC, "tests/test_odd.py": odd, FILE: TESTS})

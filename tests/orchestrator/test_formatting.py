@@ -1,4 +1,4 @@
-"""What an agent wrote is formatted as the project does it, for real: ruff is installed by its dependency files."""
+"""Agents' code is formatted like the project formats its own: with the real ruff from its dependency files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that the developer is not shown: which ones, that it does not see them, and what failing only them means."""
+"""Hidden tests: which ones are chosen, that the developer never sees them, and what it means to fail only those."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ def test_code_that_knows_the_shown_tests_by_heart_begins_anew_and_does_not_land(
 @pytest.mark.parametrize(
     ("correct", "files"),
     [
-        # Of six the second and the fifth would be hidden: nothing would be left that is to become green.
+        # Of the six tests the second and the fifth would be hidden, which are the only red ones.
         ((2, 4, 5, 7), {}),
-        # The tests' names and ways are known from the file that is there.
+        # The developer knows the tests from the file that is already in the repository.
         ((), {"tests/test_square.py": SQUARES.partition("\n\ndef test_square_7")[0] + "\n"}),
     ],
     ids=["all red ones", "file in the repository"],

@@ -1,4 +1,4 @@
-"""The daily clean-up: what nothing needs any more goes, what the owner looks at and what costs are counted by stays."""
+"""The daily clean-up removes what nothing needs any more, and keeps what the owner reads and costs are counted by."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_what_is_past_its_time_goes(make_house: MakeHouse) -> None:
         first = f"{task_id}.0.0.requirements"
         assert engine.status(first) == "SUCCESS"
         keeping = Housekeeping(services, engine)
-        keeping.look(busy=True)  # nothing is pushed or cleaned twice at once; this one finds nothing to push
+        keeping.look(busy=True)  # finds nothing to push, in a thread that must end before the cleaning
         while keeping._thread is not None and keeping._thread.is_alive():
             time.sleep(0.01)
         keeping._busy = False
@@ -67,7 +67,7 @@ def test_memory_in_the_gaps_goes_back_to_the_system() -> None:
         return int(psutil.Process(os.getpid()).memory_info().rss)
 
     held = [bytes(2000) for _ in range(30_000)]
-    pins = held[::100]  # nothing at the end of the heap becomes free
+    pins = held[::100]  # keep the heap from shrinking at its end by itself
     held.clear()
     before = resident()
     give_back_memory()

@@ -1,4 +1,4 @@
-"""What happens when two threads or processes want something at the same moment."""
+"""Two threads or processes that act at the same moment."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_run_that_the_stop_kills_is_no_result(make_house: MakeHouse) -> None:
 
 
 class MeanwhileIn:
-    """The steps of a job in which something else happens right before one of them."""
+    """The steps of a job, with something else that happens right before one of them."""
 
     def __init__(self, steps: Steps, name: str, happens: Callable[[], None]) -> None:
         self.job = steps.job
@@ -116,7 +116,7 @@ def test_until_idle_that_is_ended_while_it_looks_for_work_says_so(make_house: Ma
 
 
 def waits_for_lock(daemon: Daemon) -> bool:
-    """Whether a daemon has the file of the lock for landings open."""
+    """Whether a daemon has the lock file for landings open."""
     return any(file.path.endswith("/landing.lock") for file in psutil.Process(daemon.pid).open_files())
 
 
@@ -132,18 +132,18 @@ def test_a_task_cancelled_while_it_waits_for_its_landing_does_not_land(make_hous
             eventually(lambda: waits_for_lock(daemon), "the landing waits", 60)
             house.tell("cancel", task_id)
             house.wait_for(task_id, TaskStatus.CANCELLED)
-        stop(daemon)  # which lets the landing end that waited for the lock
+        stop(daemon)  # waits for the landing that was waiting for the lock
     assert house.landed() == []
     assert house.task(task_id).status is TaskStatus.CANCELLED
 
 
 def orchestrator_of(services: Services) -> TaskOrchestrator:
-    """One that is not started: only what the owner says to it is looked at."""
+    """An orchestrator that is not started, for tests of the owner's commands."""
     return TaskOrchestrator(services)
 
 
 def wait_at(store: MemoryStore, task_id: str, gate: str, visit: int) -> Task:
-    """Bring a task to a gate."""
+    """Put a task at a gate, waiting for approval."""
     store.tasks.transition(task_id, TaskStatus.IN_PROGRESS)
     result: dict[str, JsonValue] = {"waiting_for": gate, "visit": visit}
     store.tasks.transition(task_id, TaskStatus.WAITING_APPROVAL, stage=gate, result=result)
@@ -187,9 +187,8 @@ def test_an_approval_is_for_the_gate_that_the_owner_saw(make_house: MakeHouse) -
         orchestrator, store = orchestrator_of(services), services.store
         task = wait_at(store, house.submit(), "run", 1)
         assert house.cli("task", "approve", task.id).returncode == 0
-        wait_at(
-            store, task.id, "land", 4
-        )  # the daemon was killed right after it had applied it; then came the next gate
+        # As if a daemon was killed after it applied the approval, before it removed it, and then came to this gate.
+        wait_at(store, task.id, "land", 4)
         orchestrator._apply_commands()
         assert store.tasks.get(task.id).status is TaskStatus.WAITING_APPROVAL
         assert store.commands.pending() == []

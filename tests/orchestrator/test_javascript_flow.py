@@ -1,4 +1,4 @@
-"""Whole tasks on JavaScript repositories: real git, real sandbox, real node, a model server that follows a script."""
+"""Whole tasks on JavaScript repositories, with real git, sandbox and node and a scripted model server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Left alone: what could not be pushed is pushed later, a backup brings all back, troubles that pass are waited for."""
+"""Without the owner: failed pushes are made up for, a backup restores everything, temporary troubles are waited out."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_what_landed_while_the_remote_was_away_is_pushed_later_and_the_task_says
         assert (task.result["pushed"], "no such folder" in str(task.result["push_error"])) == (False, True)
         daemon.kill()
         daemon.wait()
-    with house.daemon():  # a clone is there: the daemon starts without the repository
+    with house.daemon():  # the clone is enough: the daemon starts without the repository
         eventually(lambda: house.log().count('"ready"') == 2, "the daemon starts")
         away.rename(house.repository)
         house.wait(lambda store: store.tasks.get(task_id).result["pushed"])
@@ -86,10 +86,10 @@ def test_a_backup_of_a_working_daemon_brings_the_work_back(make_house: MakeHouse
     assert house.task(second).status is TaskStatus.COMPLETED
     landed_once(house, 2)
     again = Counter(asked(request) for request in server.requests) - asked_before
-    assert again == {"code": 1, "review": 1}  # the assertions had been answered
+    assert again == {"code": 1, "review": 1}  # the assertions were answered before the backup
     assert house.litter() == []
 
-    # An old backup: what has landed since is found at the remote, and not done again.
+    # The backup is older than the landing: the landed work is found at the remote and not done again.
     done = house.cli("restore", str(backup))
     assert f"Landed since then, and completed:  {second}" in done.stdout, done.stdout + done.stderr
     assert list(house.paths.state.glob("before-restore-*/agents.db"))
@@ -116,7 +116,7 @@ def test_migrate_lets_a_task_at_work_go_on(make_house: MakeHouse) -> None:
 
 
 def to_previous_revision(file: Path) -> None:
-    """The database as the program before this one would hold it."""
+    """Bring the database to the schema before the current one."""
     config = Config()
     config.set_main_option("script_location", str(Path(memory.__file__).parent / "database" / "migrations"))
     config.set_main_option("path_separator", "os")

@@ -1,4 +1,4 @@
-"""Lessons are single lines, bounded, and made of what is known."""
+"""Lessons are single lines of limited length, made from known facts."""
 
 from __future__ import annotations
 

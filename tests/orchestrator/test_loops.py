@@ -1,4 +1,4 @@
-"""Work that goes round in circles ends, costs nothing twice, and says so."""
+"""Work that goes in circles is stopped, pays for no request twice, and ends with that reason."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_what_failed_and_what_it_said_does() -> None:
 
 
 def test_a_repeated_answer_ends_its_approach_and_a_task_of_nothing_but_loops_says_so(make_house: MakeHouse) -> None:
-    # After the loop of each approach nothing more is asked in it.
+    # A repeated answer ends its approach, so no more requests follow in it.
     house, server = make_house(team(code=[BAD_ADD, BAD_ADD, OTHER, OTHER]), orchestrator={"max_approaches": 2})
     task_id = house.submit()
     assert house.run_until_idle().returncode == 1
@@ -112,7 +112,7 @@ def test_a_task_over_its_time_is_stopped_with_the_code_that_it_runs(make_house: 
     endless = GOOD_ADD.replace("return a + b", "while True:\n        pass")
     house, server = make_house(team(code=[GOOD_ADD.replace("add", "first"), endless]))
     house.submit("Add `first(a, b)` to calc.py. `first(1, 2)` returns `3`.", "Add first")
-    assert house.run_until_idle().returncode == 0  # the project's environment is there now, which takes its time
+    assert house.run_until_idle().returncode == 0  # builds the project environment, which takes long
     answered = len(server.requests)
     house.write_config(orchestrator={"task_timeout": 12})
     with house.daemon() as daemon:

@@ -1,4 +1,4 @@
-"""A database and an engine store of an earlier version, with tasks at work, are opened by this one and go on."""
+"""This version opens the database and the engine store of an earlier one and continues the tasks in them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MADE_IN = "/srv/old-store"
 
 
 def unpack(house: House) -> None:
-    """Lay the archive where a daemon of `house` looks for it, its paths rewritten."""
+    """Unpack the archive to where a daemon of `house` looks for its data, and rewrite the paths in it."""
     folder = house.folder / "unpacked"
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(folder, filter="data")
@@ -54,7 +54,7 @@ def test_tasks_that_an_earlier_version_was_at_go_on(make_house: MakeHouse) -> No
     assert done.status is TaskStatus.COMPLETED, done.reason_detail
     assert house.task(tasks["Add sub"].id).status is TaskStatus.BLOCKED
     assert "def add" in git(house.repository, "show", "agents/integration:calc.py")
-    # What had been answered before the kill is not asked again: the assertions of `Add add`.
+    # The assertions of `Add add` were answered before the kill and are not asked for again.
     assert sorted(asked(request) for request in server.requests if asked(request) != "ideas") == [
         "code", "escalation", "review",
     ]  # fmt: skip

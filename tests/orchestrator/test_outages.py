@@ -1,4 +1,4 @@
-"""Model servers that fail in every way there is, and tasks that are cancelled or take too long."""
+"""Model servers that fail in many ways, and tasks that are cancelled or take too long."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_server_that_stays_away_is_waited_for_over_kills_and_no_answer_is_aske
 
     def rule(request: Request) -> Answer:
         if asked(request) == "assertions":
-            away["reply"] = Reply.status(500, "out of order")  # after this answer
+            away["reply"] = Reply.status(500, "out of order")  # from the next request on
         elif "reply" in away:
             return away["reply"]
         answered.append(asked(request))
@@ -70,7 +70,7 @@ def test_a_server_that_stays_away_is_waited_for_over_kills_and_no_answer_is_aske
         assert "paused" in house.cli("status").stdout
         assert "tried again at" in house.cli("task", "show", task_id).stdout
         assert house.task(task_id).status is TaskStatus.IN_PROGRESS
-        assert stop(daemon) == 0  # all steps ended within the grace period: nobody waits for what waits
+        assert stop(daemon) == 0  # waiting calls do not hold up the end
     away.clear()
     with ScriptedModelServer(rule, port=server.port), house.daemon():
         house.wait_for(task_id, TaskStatus.COMPLETED)
@@ -80,7 +80,7 @@ def test_a_server_that_stays_away_is_waited_for_over_kills_and_no_answer_is_aske
 
 
 def waits_for(told: str) -> Callable[[MemoryStore], bool]:
-    """Whether a call waits for a reason with these words."""
+    """A condition: some call waits, and `told` is part of the reason."""
     return lambda store: any(told in call.reason for call in store.budgets.waiting_calls())
 
 
@@ -120,7 +120,7 @@ def test_a_cancelled_task_can_be_tried_again_and_its_late_answer_changes_nothing
         script.release()
         task = house.wait_for(task_id, TaskStatus.COMPLETED)
         assert task.run == 1
-        house.tell("cancel", task_id)  # too late
+        house.tell("cancel", task_id)  # too late: it has ended
         eventually(lambda: house.log().count('"command": "cancel"') == 2, "the daemon takes the command")
     assert house.task(task_id).status is TaskStatus.COMPLETED
     assert len(house.landed()) == 2

@@ -1,4 +1,4 @@
-"""Troubles that pass by themselves are waited for; all others end the task as ever."""
+"""Temporary troubles are waited out; all others end the task at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from testing import SandboxUnavailable
 
 
 def failing(times: int, error: Exception) -> Callable[[], str]:
-    """An action that works after so many failures."""
+    """An action that succeeds after `times` failures."""
     left = [error] * times
 
     def act() -> str:

@@ -1,4 +1,4 @@
-"""How many tasks are begun, and what counts as work on one."""
+"""How many tasks are started, which ones go first, and what counts as working time."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def test_no_more_tasks_are_open_than_may_be_but_a_more_urgent_one_is_begun(make_
     script.hold("code")
     first = [house.submit(title=f"Add add, {number}") for number in range(4)]
     with house.daemon():
-        server.wait_for(3)  # assertions for two, the code of one
+        server.wait_for(3)  # the assertions of two tasks, the code of one
         house.wait(in_progress(2))
-        time.sleep(2.5)  # rounds in which a third one could be begun
+        time.sleep(2.5)  # long enough for rounds that could start a third one
         with house.store() as store:
             assert in_progress(2)(store)
             assert [store.tasks.get(one).status for one in first[2:]] == [TaskStatus.PENDING] * 2
@@ -55,11 +55,11 @@ def test_a_task_that_waits_for_its_turn_is_not_over_its_time(make_house: MakeHou
     def slow(request: Request) -> Answer:
         if asked(request) != "code":
             return works(request)
-        # The developer is busy with the first task until its time is over; the second one has been waiting until then.
+        # The first task keeps the developer busy until its time is over; the second one waits as long for its turn.
         return Reply.text(_GOOD_TRIPLE).after(15) if "triple" in request.prompt else Reply.text(GOOD_ADD).after(240)
 
     house, _ = make_house(slow, orchestrator={"task_timeout": 40, "check_interval": 0.5}, llm={"timeout": 300})
-    assert house.cli("facts").returncode == 0  # the project's environment is there now, which takes its time
+    assert house.cli("facts").returncode == 0  # builds the project environment, which takes long
     first = house.submit()
     second = house.submit(_TRIPLE, "Add triple", priority=Priority.LOW)
     assert house.run_until_idle().returncode == 1
@@ -73,7 +73,7 @@ def test_a_task_that_waits_for_its_turn_is_not_over_its_time(make_house: MakeHou
 
 @dataclass
 class _Steps:
-    """A job that is run without an engine."""
+    """The steps of a job without an engine."""
 
     job: Job
 
@@ -100,6 +100,6 @@ def test_after_an_approach_tasks_that_were_tried_less_often_go_first() -> None:
         state.step_back(far=SmallModels().is_far(state))
         return state.behind
 
-    # One that has an unconfirmed answer does not go before one that is far off, again and again.
+    # A task with an unconfirmed answer is put back after each approach, behind one that is far off but was tried less.
     assert behind(1, 0, 3) < behind(1, 5) < behind(2, 0) < behind(2, 50)
     assert behind(1, 1) == behind(1)

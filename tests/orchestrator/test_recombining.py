@@ -1,4 +1,4 @@
-"""When what the search found is an answer. The search itself is replayed, as a step of the engine would be."""
+"""When a match of the search counts as an answer. The search itself is not run; its result is given."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def accepted(found: Recombination, state: CodeState, tests: str = "") -> bool:
 @pytest.mark.parametrize(("found", "is_answer"), [(SURE, True), (SEVERAL, False), (UNTESTED, False)])
 def test_a_find_stands_by_itself_when_it_is_the_only_way_and_tested(found: Recombination, is_answer: bool) -> None:
     assert accepted(found, CodeState()) is is_answer
-    assert accepted(found, CodeState(), tests="def test_it(): ...")  # the owner's tests are enough
+    assert accepted(found, CodeState(), tests="def test_it(): ...")  # with tests of the owner no more is required
 
 
 @pytest.mark.parametrize("first", [SEVERAL, UNTESTED])

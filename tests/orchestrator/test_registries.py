@@ -1,4 +1,4 @@
-"""One of each registered kind, made here and used for real: it takes its own class or functions, and one line."""
+"""A flow, a tool and a method are added and used for real: each takes its own code and one line in a registry."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.support import Reply, Request
 
 
 def work_off(house: House, task: Task) -> Task:
-    """Submit a task and let an orchestrator in this process work until nothing is left; the task as it is then."""
+    """Submit a task, run an orchestrator in this process until no work is left, and return the task."""
     with services_of(house) as services:
         orchestrator = TaskOrchestrator(services, until_idle=True)
         assert TaskQueue(services.store).submit_task(task, by=OWNER)
@@ -46,19 +46,19 @@ def work_off(house: House, task: Task) -> Task:
 
 
 class LinesState(FlowState):
-    """What the flow counts."""
+    """The state of the flow."""
 
     lines: int = 0
 
 
 def count(ctx: StageContext) -> Outcome:
-    """[developer] The lines of a file on the landing branch."""
+    """[developer] Counts the lines of a file on the landing branch."""
     text = ctx.step("count", str, lambda: ctx.services.read(["calc.py"])["calc.py"])
     return Next("report", LinesState(lines=len(text.splitlines())))
 
 
 def report(ctx: StageContext) -> Outcome:
-    """[product] The number, in the activity."""
+    """[product] Writes the number to the activity log."""
     state = LinesState.model_validate(ctx.task.result)
     ctx.step("note", bool, lambda: note(ctx, state.lines))
     return Done(state)
@@ -115,7 +115,7 @@ def test_a_tool_is_one_class_and_one_line(make_house: MakeHouse, monkeypatch: py
     def rule(request: Request) -> Said:
         return next(script) if "finish" in request.tools else others(request)
 
-    many = {f"part_{number}.py": f"PART = {number}\n" for number in range(25)}  # so much that tools pay
+    many = {f"part_{number}.py": f"PART = {number}\n" for number in range(25)}  # enough files for the tool loop
     house, server = make_house(rule, files=many, llm={"capabilities": {"tools": True}})
     done = work_off(house, Task(id="t-add", title="Add add", description=ADD_TASK))
     assert done.status is TaskStatus.COMPLETED, done.reason_detail
@@ -132,27 +132,27 @@ DOUBLE_AND_ADD = "    return 2 * x\n\n\ndef add(a: int, b: int) -> int:\n    ret
 
 
 class Patience(MethodState):
-    """What the method below keeps for itself."""
+    """The state of the method below."""
 
     failed: int = 0
 
 
 @dataclass(frozen=True)
 class Dictating:
-    """A whole module as the answer, with no marks around it."""
+    """Takes the answer as a whole module, without fences."""
 
     name = "dictated"
     goes_on = False
 
     def answer(self, ctx: StageContext, state: CodeState, attempt: Try, standing: Standing) -> Answer:
-        """The developer's answer to the file as it is."""
+        """One model call with the present files."""
         step = f"dictate {attempt.label}"
         view = ctx.views.wide_view(standing.tree, state.settled, state.lessons)
         return Answer(text=ctx.step(step, str, lambda: ctx.developer.write_files(ctx.task, view, ctx.ask(step), 1)))
 
 
 class Dictation:
-    """A method that takes what the developer says for the target file."""
+    """A method that uses the developer's answer as the target file."""
 
     approaches = 1
     runs_tests_often = False
@@ -165,7 +165,7 @@ class Dictation:
         return profile.model == "scripted"
 
     def prepare(self, ctx: StageContext, state: CodeState, stated: Sequence[TestCase]) -> None:
-        """Begin to count."""
+        """Set the count to zero."""
         state.own = Patience()
 
     def further_cases(
@@ -178,7 +178,7 @@ class Dictation:
         """Nothing to remember."""
 
     def attempts(self, ctx: StageContext, state: CodeState, seen: set[str]) -> Iterator[Try]:
-        """Until it fits."""
+        """At most three."""
         for number in range(1, 4):
             yield Try(1, number, Dictating())
 

@@ -1,4 +1,4 @@
-"""Tasks of a small model through a real daemon: near misses recombined, and what must agree before it lands."""
+"""Tasks of a small model through a real daemon: near misses are recombined, and answers must agree before one lands."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ DOWN_TOO = "```python\ndef tens(x: int) -> int:\n    rest = x % 10\n    return x
 
 
 def in_turn(*answers: str) -> Callable[[Request], str]:
-    """The answers in turn, none of them twice in the same words."""
+    """The answers in turn; a comment with a number keeps any two from being identical."""
     asked_for = itertools.count()
     return lambda request: answers[(number := next(asked_for)) % len(answers)].replace(":\n", f":  # {number}\n")
 
@@ -267,7 +267,7 @@ FIRST_TWO = UNPACK.replace("code[::2]", "code[0] + code[2:3]")
 
 
 def test_a_law_needs_one_answer_that_satisfies_it_since_the_task_itself_states_it(make_house: MakeHouse) -> None:
-    """One of two drafts that pass the examples breaks it: that draft is wrong, not the law."""
+    """One of two drafts that pass the examples violates the property: the draft is wrong, not the property."""
     again = UNPACK.replace("return code[::2]", "letters = code[::2]\n    return letters")
     house, _ = make_house(team(code=[FIRST_TWO, UNPACK, again]), {"calc.py": f"{CALC}\n\n{PACK}"}, **SMALL)
     task_id = house.submit(UNPACK_TASK, "Unpack")
@@ -286,7 +286,7 @@ AT_LEAST = "```python\ndef reached(x: int, limit: int) -> bool:\n    return x >=
 def test_an_answer_that_nobody_confirms_is_compared_with_what_is_found_among_near_misses(
     right: bool, make_house: MakeHouse
 ) -> None:
-    """The search counts as a second answer; where it finds something else, the difference is told."""
+    """A match of the search is a second answer; if it behaves differently, the task ends with the difference."""
     passing = AT_LEAST if right else AT_LEAST.replace("x >= limit", "x in (limit, limit + 1)")
     near = [answer.replace(NEVER, "") for answer in (OVER, OVER_TOO)]
     house, _ = make_house(team(code=[passing, *near]), orchestrator={"max_approaches": 1}, **SMALL)
@@ -315,7 +315,7 @@ BELOW_TASK = """A bug in calc.py: `below(3, 3)` returns `True`. The limit itself
 
 
 def test_a_bug_is_mended_by_a_small_change_of_the_present_code(make_house: MakeHouse) -> None:
-    """The model copies the code as it is; the example that tells the bug is no test."""
+    """The model returns the present code unchanged; the example that describes the bug does not become a test."""
     copied = f"```python\n{BELOW}```"
     house, server = make_house(team(code=[copied]), {"calc.py": f"{CALC}\n\n{BELOW}"}, **SMALL)
     task_id = house.submit(BELOW_TASK, "The limit is not below")
@@ -325,7 +325,7 @@ def test_a_bug_is_mended_by_a_small_change_of_the_present_code(make_house: MakeH
     result = house.task(task_id).result
     assert result["strategy"] == "recombined"
     assert len(cast(list[str], result["tests_ids"])) == 3
-    assert result["own"] == {}  # what the method kept for itself goes with the end
+    assert result["own"] == {}  # the state of the method is dropped at the end
     landed = git(house.repository, "show", "agents/integration:calc.py")
     assert "return x < limit" in landed
     assert "Whether `x` is below the limit." in landed

@@ -1,4 +1,4 @@
-"""What tests are worth is measured once the code is green, and what they miss is added: through a real daemon."""
+"""Once the code passes, the strength of its tests is measured and missing cases are added: through a real daemon."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MISSING = ["assert clamp(11) == 10", "assert clamp(12) == 12", "assert clamp(1) 
 
 
 def with_missing(rule: Rule, assertions: list[str]) -> Rule:
-    """`rule`, with `assertions` for the question which ones are missing."""
+    """`rule`, but a request for missing assertions is answered with `assertions`."""
 
     def answer(request: Request) -> Answer:
         told: list[JsonValue] = [*assertions]
@@ -53,7 +53,7 @@ def test_weak_tests_get_the_missing_case_which_lands_with_them(make_house: MakeH
     task = house.task(task_id)
     assert task.status is TaskStatus.COMPLETED
     tests = git(house.repository, "show", f"agents/integration:{task.result['tests_file']}")
-    assert tests.count("assert ") == 3  # what the code fails, what is known and what notices nothing is left out
+    assert tests.count("assert ") == 3  # failing, known and useless assertions are left out
     assert "assert clamp(11) == 10" in tests
     found = quality(task.result)
     assert (found.assertions, found.stated, found.added) == (3, 2, 1)

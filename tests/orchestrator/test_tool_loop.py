@@ -1,4 +1,4 @@
-"""A developer with tools on a repository of over 300 files, driven by a scripted model: from looking to landing."""
+"""A developer with tools on a repository of over 300 files, from the first search to the landing."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ WITH_TOOLS: dict[str, object] = {"capabilities": {"tools": True}}
 
 
 def developer(script: Sequence[Sequence[Call]]) -> Callable[[Request], Answer]:
-    """The team, its developer doing as `script` says: which message comes next is told by how many there were."""
+    """A team whose developer follows `script`: the number of its earlier messages decides which one is next."""
 
     others = team(reviews=[APPROVED])
 
@@ -76,7 +76,7 @@ def developer(script: Sequence[Sequence[Call]]) -> Callable[[Request], Answer]:
 def large(
     make_house: MakeHouse, rule: Callable[[Request], Answer], **settings: dict[str, object]
 ) -> tuple[House, ScriptedModelServer]:
-    """A house whose repository holds the shop and 360 further files."""
+    """A house whose repository has the shop and 360 further files."""
     house, server = make_house(rule, files=FILES, llm=WITH_TOOLS, **settings)
     generate(house.repository)
     git(house.repository, "add", "-A")
@@ -103,7 +103,7 @@ def test_from_looking_to_landing_and_a_kill_on_the_way_asks_nothing_twice(make_h
     assert "return 19" in git(house.repository, "show", "agents/integration:shop/taxes.py")
     assert git(house.repository, "show", "agents/integration:shop/prices.py") == PRICES.strip()
 
-    # Each message was asked for once, and the conversation is the same before and after the kill.
+    # Each message was requested once, and the conversation after the kill continues the one before it.
     said = talk(server)
     assert len(said) == len(SCRIPT)
     results = [dict(request.results) for request in said]
@@ -120,7 +120,7 @@ def test_from_looking_to_landing_and_a_kill_on_the_way_asks_nothing_twice(make_h
         text.count("<data>") == text.count("</data>") == len(found) for text, found in zip(texts, results, strict=True)
     )
 
-    # What is the same for the whole task comes first, and the ranked map begins with what the task names.
+    # Parts that stay the same for the whole task come first, and the ranked map begins with the names in the task.
     first = said[0].messages[0].text
     assert first.index("Keep amounts in cents.") < first.index("shop/prices.py\n") < first.index("# Task:")
     assert first.index("def gross_price(net: int) -> int") < first.index("more files")
@@ -140,7 +140,7 @@ def test_loops_that_lead_nowhere_end_for_a_reason_and_so_does_the_task(make_hous
     wandering = developer([[("read_file", {"path": "shop/prices.py", "first_line": line})] for line in range(1, 8)])
 
     def rule(request: Request) -> Answer:
-        """The second attempt is shown how the first one failed."""
+        """The second attempt is recognised by the failure of the first one in its prompt."""
         return (wandering if "This failed:" in request.messages[0].text else circles)(request)
 
     limits: dict[str, object] = {"max_task_attempts": 2, "max_approaches": 1, "max_tool_steps": 5}

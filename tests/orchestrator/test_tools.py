@@ -1,4 +1,4 @@
-"""What each tool gives back, and what it refuses, on a folder of files."""
+"""What each tool returns and what it refuses, on a folder of files."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_secret_is_not_shown_under_another_name(files: FileManager, path: str)
     (files.workspace_path / "two.txt").symlink_to("notes.txt")
     with pytest.raises(PathRefused, match="secrets"):
         ReadFile(path=path).look(files)
-    with pytest.raises(PathRefused, match="secrets"):  # its refusal would show the nearest lines
+    with pytest.raises(PathRefused, match="secrets"):  # its error message would quote lines of the file
         EditFile(path=path, old="PASSWORD=none", new="x").change(files)
     assert Search(text="PASSWORD").look(files) == "nothing found"
     assert path not in ListFiles().look(files)

@@ -1,4 +1,4 @@
-"""What a developer is told of a run: of hidden tests nothing, of everything else what it needs."""
+"""The evidence that a developer gets of a test run: what it needs, but nothing about hidden tests."""
 
 from __future__ import annotations
 

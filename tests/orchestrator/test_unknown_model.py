@@ -1,4 +1,4 @@
-"""A real daemon whose model nobody knows: it is tried out when it is first needed, and the work goes on."""
+"""A real daemon with an unknown model: it is tried out when it is first needed, and the work goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What models are shown of a code base, and what comes of test results."""
+"""What models are shown of a code base and of test results, and how their answers are applied."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_an_answer_is_resumed_at_one_of_its_statements() -> None:
         assert begun.shown.endswith(f'    """\n{kept}')
         assert ANSWER.partition('"""Mine."""\n')[2].startswith(kept)
         seen.add(kept.count("\n"))
-    assert seen == {1, 3, 4}  # before the inner return, before the middle, before the last line
+    assert seen == {1, 3, 4}  # cut before the inner return, the assignment, the last line
 
 
 def test_nothing_is_resumed_where_there_is_nothing_to_keep() -> None:

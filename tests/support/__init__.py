@@ -1,4 +1,4 @@
-"""What tests of several folders share: real servers that do as a script says."""
+"""Shared by tests of several folders: real servers that follow a script."""
 
 from tests.support.model_server import ScriptedModelServer
 from tests.support.script import Answer, Message, Reply, Request, ScriptError

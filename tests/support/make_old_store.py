@@ -1,10 +1,10 @@
-"""Makes the data of `tests/data/store_of_*.tar.gz` anew: run it in a checkout of the version whose data is wanted.
+"""Creates `tests/data/store_of_*.tar.gz`, the data of an older version; run it in a checkout of that version.
 
     cd CHECKOUT && PYTHONPATH=. python …/tests/support/make_old_store.py OUTPUT.tar.gz
 
 A daemon of that version works in `/srv/old-store` against the scripted model server and is killed while two tasks wait
-for an answer, one in its `code` stage, one in its escalation. The archive holds what the daemon left: its databases,
-its clone with the worktrees, and the owner's repository.
+for an answer, one in its `code` stage and one in its escalation. The archive has the daemon's databases, its clone with
+the worktrees, and the owner's repository.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CONTRADICTION = "Add `sub(a, b)` to calc.py. `sub(2, 3)` returns `1` and `sub(2,
 
 
 def main() -> None:
-    """Work until an answer hangs, kill, pack."""
+    """Let the daemon work until both tasks wait for an answer, kill it, and pack its data."""
     output, folder = Path(sys.argv[1]).resolve(), FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The two wire formats of the scripted model server: what a request says, and what an answer looks like."""
+"""The two wire formats of the scripted model server: parses requests and builds answers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Parsed:
 
 @dataclass(frozen=True)
 class Usage:
-    """Token counts, by the rule of thumb of four characters a token."""
+    """Token counts, estimated as four characters per token."""
 
     input: int
     output: int
@@ -47,7 +47,7 @@ class Usage:
 
 
 def api_of(path: str) -> Api | None:
-    """Which API a request path belongs to, if any; with or without `/v1`, with or without a query."""
+    """The API that a request path belongs to, if any; `/v1` and a query are optional."""
     plain = path.split("?", 1)[0]
     if plain.endswith("/chat/completions"):
         return "openai"
@@ -107,7 +107,7 @@ def _parse_anthropic(body: Json) -> Parsed:
 
 
 def _output_tool(tools: dict[str, Json], forced: str) -> tuple[Json | None, str]:
-    """The tool by which structured output is asked for: the one that is forced, or the only one there is."""
+    """The tool that requests structured output: the forced one, or the only one."""
     name = forced if forced in tools else next(iter(tools), "") if len(tools) == 1 else ""
     return (tools[name], name) if name else (None, "")
 
@@ -115,7 +115,7 @@ def _output_tool(tools: dict[str, Json], forced: str) -> tuple[Json | None, str]
 def success_body(
     api: Api, model: str, content: str, calls: Sequence[Call], *, truncated: bool, usage: Usage, number: int
 ) -> Json:
-    """A whole answer in the form of `api`: text, tool calls, or both."""
+    """The body of an answer in the format of `api`: text, tool calls, or both."""
     if api == "openai":
         return _openai_body(model, content, calls, truncated, usage, number)
     return _anthropic_body(model, content, calls, truncated, usage, number)
@@ -165,7 +165,7 @@ def _anthropic_body(
         "content": blocks,
         "stop_reason": "max_tokens" if truncated else reason,
         "stop_sequence": None,
-        # Anthropic counts cached input apart from the rest
+        # Anthropic reports cached input separately
         "usage": {
             "input_tokens": max(0, usage.input - usage.cached),
             "output_tokens": usage.output,
@@ -176,7 +176,7 @@ def _anthropic_body(
 
 
 def error_body(api: Api, code: int, message: str) -> Json:
-    """An error in the form of `api`."""
+    """The body of an error in the format of `api`."""
     if api == "anthropic":
         kinds = {400: "invalid_request_error", 401: "authentication_error", 429: "rate_limit_error"}
         kinds |= {404: "not_found_error", 529: "overloaded_error"}
@@ -208,7 +208,7 @@ def _anthropic_results(messages: list[Json]) -> tuple[tuple[str, str], ...]:
 
 
 def _text(content: JsonValue) -> str:
-    """Text of a message: a string, or blocks of which the text ones are joined and the others shown as JSON."""
+    """The text of a message: a string, or blocks, of which text is joined and the others are shown as JSON."""
     if isinstance(content, str):
         return content
     return "\n".join(

@@ -1,9 +1,9 @@
-"""A model server over real HTTP whose answers come from a script, and which can misbehave.
+"""A model server over real HTTP that answers from a script and can misbehave.
 
 It speaks OpenAI chat completions and Anthropic messages on one port; `server.url` is the base URL for both.
 
     def rule(request: Request) -> Answer:
-        if request.schema:                       # a structured answer is wanted: json or tool, the server knows which
+        if request.schema:                       # a structured answer requested, in either form
             return {"verdict": "approved"}
         return "```python\\nx = 1\\n```"
 
@@ -11,8 +11,8 @@ It speaks OpenAI chat completions and Anthropic messages on one port; `server.ur
         client = ...(base_url=server.url)
         assert server.requests[0].prompt == "..."
 
-A list instead of a rule answers in turn: `ScriptedModelServer([Reply.status(429, retry_after=1), "then this"])`.
-A rule runs in the thread of its request, so it may wait on a `threading.Event` to hold an answer back.
+A list gives its answers in turn: `ScriptedModelServer([Reply.status(429, retry_after=1), "then this"])`.
+A rule runs in the thread of its request, so it can wait for a `threading.Event` to hold an answer back.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from tests.support.script import Answer, Message, Reply, Request, Rule, ScriptEr
 
 @dataclass
 class _Record:
-    """What the server saw; guarded by its condition."""
+    """The recorded requests, send times and errors; guarded by `changed`."""
 
     changed: threading.Condition = field(default_factory=threading.Condition)
     requests: list[Request] = field(default_factory=list)
@@ -47,10 +47,10 @@ class _Record:
 
 
 class ScriptedModelServer:
-    """A model server on a free loopback port, in threads of its own. A context manager.
+    """A model server on a free loopback port, in its own threads. A context manager.
 
-    Leaving the block raises `ScriptError` when a rule raised or a list ran out, unless another error is under way.
-    `port` chooses the port, to come back at an address where a server was before.
+    Leaving the block raises `ScriptError` if a rule raised or a list ran out, unless another error is being raised.
+    `port` is for a server that comes back at the address of an earlier one.
     """
 
     def __init__(self, rule: Rule | Sequence[Answer], *, port: int = 0) -> None:
@@ -78,19 +78,19 @@ class ScriptedModelServer:
             return tuple(self._record.requests)
 
     def sent_at(self, request: Request) -> float | None:
-        """`time.monotonic()` when the answer to `request` had been handed to the network; None when it was not."""
+        """When the answer to `request` was handed to the network (`time.monotonic()`); None if it was not."""
         with self._record.changed:
             return self._record.sent.get(request.number)
 
     def wait_for(self, count: int, timeout: float = 200.0) -> tuple[Request, ...]:
-        """Wait until `count` requests have arrived and give them. Raises TimeoutError."""
+        """Wait until `count` requests have arrived and return all. Raises TimeoutError."""
         with self._record.changed:
             if not self._record.changed.wait_for(lambda: len(self._record.requests) >= count, timeout):
                 raise TimeoutError(f"{len(self._record.requests)} of {count} requests after {timeout} s")
             return tuple(self._record.requests)
 
     def stop(self) -> None:
-        """Close the port and let go of every hanging answer. Safe to call twice."""
+        """Close the port and end every hanging answer. Safe to call twice."""
         if not self._stopping.is_set():
             self._stopping.set()
             self._http.shutdown()
@@ -111,7 +111,7 @@ class ScriptedModelServer:
     def answer(
         self, api: protocols.Api, body: dict[str, JsonValue], headers: Mapping[str, str]
     ) -> tuple[Request, Reply]:
-        """Record the request and ask the script. For the handler."""
+        """Record the request and get the script's reply. For the handler."""
         parsed = protocols.parse(api, body)
         with self._record.changed:
             request = Request(
@@ -140,23 +140,23 @@ class ScriptedModelServer:
             told = f"request {request.number}:\n{traceback.format_exc()}"
             with self._record.changed:
                 self._record.errors.append(told)
-            # 400 is not tried again by any client, so the test fails at once and with the cause in sight.
+            # No client retries after a 400, so the test fails at once and shows the cause.
             return request, Reply.status(400, f"the script failed on {told}")
 
     def note_sent(self, request: Request) -> None:
-        """Remember that a request has been answered. For the handler."""
+        """Record when a request was answered. For the handler."""
         with self._record.changed:
             self._record.sent[request.number] = time.monotonic()
 
     def pause(self, seconds: float) -> None:
-        """Wait, but not beyond `stop`. For the handler."""
+        """Wait, but no longer than until `stop`. For the handler."""
         if seconds > 0:
             self._stopping.wait(seconds)
 
 
 class _HttpServer(ThreadingHTTPServer):
     daemon_threads = True
-    # server_close must not wait for a client that holds its keep-alive connection open
+    # `server_close` must not wait for clients that keep their connections open.
     block_on_close = False
     request_queue_size = 128
 
@@ -176,23 +176,23 @@ class _HttpServer(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def close_connections(self) -> None:
-        """End what clients keep alive: a stopped server answers nobody."""
+        """Close keep-alive connections, because a stopped server must not answer on them."""
         for connection in list(self._open):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is part of the game."""
+        """Ignored: clients that hang up are expected."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Without TCP_NODELAY every call takes 40-50 ms longer
+    # Without TCP_NODELAY every call takes 40-50 ms longer.
     disable_nagle_algorithm = True
     server: _HttpServer
 
     def log_message(self, format: str, *args: object) -> None:
-        """Tests read `server.requests`, nobody reads an access log."""
+        """Log nothing: tests read `server.requests`."""
 
     def do_GET(self) -> None:
         if self.path.rstrip("/").endswith("/models"):
@@ -243,7 +243,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def _cut(self, request: Request, reply: Reply) -> None:
-        """Reset the connection (RST, not an orderly end), after half an answer when there is one."""
+        """Reset the connection (RST instead of an orderly end), after half of the answer if there is one."""
         if reply.content:
             body = json.dumps(self._body(request, reply)).encode()
             self._send_head(200, len(body), {})

@@ -1,4 +1,4 @@
-"""Right answers to the questions by which a model that nobody knows is tried out."""
+"""Right answers to the questions that try out an unknown model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RIGHT: dict[str, Answer] = {
 
 
 def asked(request: Request) -> str:
-    """Which question a request puts."""
+    """Which of the questions a request asks."""
     for ability, mark in (("tools", "main.py"), ("structured", "Heron"), ("edit_blocks", "wait.py")):
         if mark in request.messages[0].text:
             return ability

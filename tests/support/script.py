@@ -1,4 +1,4 @@
-"""What a scripted model server is asked and what it answers: the same for both APIs it speaks."""
+"""Requests and replies of the scripted model server, independent of the API."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Request:
-    """What the client sent, the same for both APIs."""
+    """What the client sent, in a form common to both APIs."""
 
     api: protocols.Api
     model: str
@@ -53,7 +53,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. Make it with `text`, `json`, `tool`, `tools`, `status`, `hang`, `cut` or `garbage`."""
+    """One answer. Create it with `text`, `json`, `tool`, `tools`, `status`, `hang`, `cut` or `garbage`."""
 
     kind: Literal["text", "json", "tool", "status", "hang", "cut", "garbage"]
     content: str = ""
@@ -69,12 +69,12 @@ class Reply:
 
     @classmethod
     def text(cls, content: str, *, truncated: bool = False, cached_tokens: int = 0) -> Self:
-        """Plain text; `truncated` says that the answer met its token limit."""
+        """Plain text; `truncated` says that the answer reached its token limit."""
         return cls("text", content, truncated=truncated, cached_tokens=cached_tokens)
 
     @classmethod
     def json(cls, value: JsonValue | BaseModel, *, truncated: bool = False) -> Self:
-        """A structured answer: a call of the output tool if the request offers one, else JSON text."""
+        """A structured answer: a call of the output tool if the request has one, else JSON text."""
         text = value.model_dump_json() if isinstance(value, BaseModel) else json.dumps(value)
         return cls("json", text, truncated=truncated)
 
@@ -82,7 +82,7 @@ class Reply:
     def tool(
         cls, name: str, arguments: Mapping[str, JsonValue] | str, *, text: str = "", cached_tokens: int = 0
     ) -> Self:
-        """A call of the tool `name`, with `text` before it. Arguments given as text need not be JSON (OpenAI only)."""
+        """A call of the tool `name`, after `text`. Arguments given as text may be invalid JSON (OpenAI only)."""
         return cls.tools((name, arguments), text=text, cached_tokens=cached_tokens)
 
     @classmethod
@@ -93,28 +93,28 @@ class Reply:
         truncated: bool = False,
         cached_tokens: int = 0,
     ) -> Self:
-        """Several calls in one answer. Their ids are made of the request's number and the call's place in it."""
+        """Several calls in one answer. Their ids consist of the request's number and the call's position."""
         written = tuple((name, given if isinstance(given, str) else dict(given)) for name, given in calls)
         return cls("tool", text, calls=written, truncated=truncated, cached_tokens=cached_tokens)
 
     @classmethod
     def status(cls, code: int, message: str = "scripted error", *, retry_after: float | None = None) -> Self:
-        """An HTTP error in the API's own form, with a `Retry-After` header if given (seconds)."""
+        """An HTTP error in the API's format; `retry_after` (seconds) sets the `Retry-After` header."""
         return cls("status", message, code=code, retry_after=retry_after)
 
     @classmethod
     def hang(cls, seconds: float = 60.0) -> Self:
-        """No answer; the connection stays open for `seconds` or until the server stops, then it is closed."""
+        """No answer; the connection is closed after `seconds` or when the server stops."""
         return cls("hang", seconds=seconds)
 
     @classmethod
     def cut(cls, content: str = "") -> Self:
-        """The connection is reset: at once, or with `content` in the middle of that answer."""
+        """A reset of the connection: at once, or in the middle of an answer with `content`."""
         return cls("cut", content)
 
     @classmethod
     def garbage(cls, body: str = '{"choices": [{"mess') -> Self:
-        """A 200 whose body is `body` (not JSON, by default) under a JSON content type."""
+        """A 200 with a JSON content type and the body `body`, which is not JSON by default."""
         return cls("garbage", body)
 
     def after(self, seconds: float) -> Self:
@@ -128,18 +128,18 @@ Rule: TypeAlias = Callable[[Request], Answer]
 
 
 class ScriptError(AssertionError):
-    """A rule raised, or a list of answers ran out: the test and its script do not agree."""
+    """A rule raised, or a list of answers ran out: the script does not fit the test."""
 
 
 def as_reply(answer: Answer) -> Reply:
-    """What is to be sent for it."""
+    """The reply for an answer of a script."""
     if isinstance(answer, Reply):
         return answer
     return Reply.text(answer) if isinstance(answer, str) else Reply.json(answer)
 
 
 def in_turn(answers: Sequence[Answer]) -> Rule:
-    """A rule that gives each answer once."""
+    """A rule that gives each answer once, in order."""
     left = iter(list(answers))
     lock = threading.Lock()
 
