@@ -231,6 +231,11 @@ PYTEST = TestFramework(
     },
     module="pytest",
     guarded_modules=("pytest", "_pytest", "pluggy", "unittest"),
+    test_files=("test_*.py", "*_test.py"),
+    settings_files=(
+        *("conftest.py", "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml"),
+        *("tox.ini", "setup.cfg", "pyproject.toml"),
+    ),
     requirement="pytest==9.2.0",
 )
 UNITTEST = TestFramework(
@@ -243,6 +248,7 @@ UNITTEST = TestFramework(
     exits=CHANGED,
     module="xmlrunner",
     guarded_modules=("unittest", "xmlrunner"),
+    test_files=("test_*.py",),
     requirement="unittest-xml-reporting==4.0.0",
     test_cases=True,
 )
