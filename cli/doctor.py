@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from rich.text import Text
 
 from cli.project import EXIT_FAILED, AsJson, Project, choice_of, fail, load, out, print_json
-from llm import PROVIDERS, Lineup, NotConfigured, model_status, resolve_provider, uses_embedded_model
+from llm import PROVIDERS, Lineup, NotConfigured, key_variables, model_status, resolve_provider, uses_embedded_model
 from memory import MemoryStore, MemoryStoreError
 from monitoring import open_channels, redact
 from testing import FRAMEWORKS, Language, Sandbox, SandboxUnavailable, find_toolchain, remedy_for
@@ -150,7 +150,7 @@ def _model(project: Project) -> Check:
         if not status.ready:
             return Check(
                 name="model", state="missing", detail=f"{status.path} is not there",
-                remedy="python main.py model fetch (1.1 GB), or set OPENAI_API_KEY or ANTHROPIC_API_KEY",
+                remedy=f"python main.py model fetch (1.1 GB), or set {' or '.join(key_variables())}",
             )  # fmt: skip
         if provider == "local":
             return Check(name="model", state="ok", detail=f"embedded, {status.path} ({status.server})")
