@@ -15,7 +15,7 @@ import typer
 from pydantic import BaseModel
 from rich.text import Text
 
-from cli.project import EXIT_FAILED, AsJson, Project, choice_of, fail, load, out, print_json
+from cli.project import EXIT_FAILED, AsJson, Project, choice_of, fail, load, out, print_json, require_repository
 from llm import PROVIDERS, Lineup, NotConfigured, key_variables, model_status, resolve_provider, uses_embedded_model
 from memory import MemoryStore, MemoryStoreError
 from monitoring import open_channels, redact
@@ -48,6 +48,7 @@ def doctor(
     """
     project = load(choice_of(ctx))
     if audit:
+        require_repository(project)
         return _audit(project, as_json=as_json)
     checks: list[Callable[[Project], Check]] = [
         _git,
@@ -194,7 +195,7 @@ def _repository(project: Project) -> Check:
     url = project.settings.git.repository_url
     if not url:
         return Check(name="repository", state="warning", detail="none is set",
-                     remedy="give --repo to run, or set git.repository_url")  # fmt: skip
+                     remedy="give --repo PATH_OR_URL before the command, or set git.repository_url")  # fmt: skip
     try:
         git = make_git(project.settings, project.paths)
         git.clone()
