@@ -1,8 +1,8 @@
 """What is registered by name: the roles there are, and the names in `config.yaml` that a registry decides on.
 
-To add a role, write its class in a file of this folder, register it here, and give it a stage in a flow. Its name, its
-title and its duty stand in the class. Names are checked here, when a command loads the configuration, because `config/`
-knows no registry.
+To add a role, write its class in a file of this folder, with its name, its title and its duty, and register it here;
+docs/ARCHITECTURE.md says how to give it a stage in a flow. Names are checked here, when a command loads the
+configuration, because `config/` knows no registry.
 """
 
 from __future__ import annotations

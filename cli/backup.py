@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from cli.project import EXIT_USAGE, Choice, Project, choice_of, fail, load, opened, out, remember_repository
+from cli.project import (
+    EXIT_USAGE,
+    Choice,
+    Project,
+    choice_of,
+    fail,
+    load,
+    opened,
+    out,
+    remember_repository,
+    require_repository,
+)
 from config import DEFAULT_CONFIG
 from memory import MemoryStoreError
 
@@ -72,6 +83,5 @@ def migrate(ctx: typer.Context) -> None:
 
 def _chosen(choice: Choice) -> Project:
     project = load(choice)
-    if not project.settings.git.repository_url:
-        raise fail("no repository is set; give --repo PATH_OR_URL or set git.repository_url in config.yaml", EXIT_USAGE)
+    require_repository(project)
     return project

@@ -15,8 +15,8 @@ import typer
 from pydantic import BaseModel
 from rich.text import Text
 
-from cli.project import EXIT_FAILED, AsJson, Project, choice_of, fail, load, out, print_json
-from llm import PROVIDERS, Lineup, NotConfigured, model_status, resolve_provider, uses_embedded_model
+from cli.project import EXIT_FAILED, AsJson, Project, choice_of, fail, load, out, print_json, require_repository
+from llm import PROVIDERS, Lineup, NotConfigured, key_variables, model_status, resolve_provider, uses_embedded_model
 from memory import MemoryStore, MemoryStoreError
 from monitoring import open_channels, redact
 from testing import FRAMEWORKS, Language, Sandbox, SandboxUnavailable, find_toolchain, remedy_for
@@ -48,6 +48,7 @@ def doctor(
     """
     project = load(choice_of(ctx))
     if audit:
+        require_repository(project)
         return _audit(project, as_json=as_json)
     checks: list[Callable[[Project], Check]] = [
         _git,
@@ -150,7 +151,7 @@ def _model(project: Project) -> Check:
         if not status.ready:
             return Check(
                 name="model", state="missing", detail=f"{status.path} is not there",
-                remedy="python main.py model fetch (1.1 GB), or set OPENAI_API_KEY or ANTHROPIC_API_KEY",
+                remedy=f"python main.py model fetch (1.1 GB), or set {' or '.join(key_variables())}",
             )  # fmt: skip
         if provider == "local":
             return Check(name="model", state="ok", detail=f"embedded, {status.path} ({status.server})")
@@ -194,7 +195,7 @@ def _repository(project: Project) -> Check:
     url = project.settings.git.repository_url
     if not url:
         return Check(name="repository", state="warning", detail="none is set",
-                     remedy="give --repo to run, or set git.repository_url")  # fmt: skip
+                     remedy="give --repo PATH_OR_URL before the command, or set git.repository_url")  # fmt: skip
     try:
         git = make_git(project.settings, project.paths)
         git.clone()

@@ -44,7 +44,7 @@ class AgentModel(BaseModel):
 @agents_commands.command("list")
 def list_agents(ctx: typer.Context, as_json: AsJson = False) -> None:
     """List each agent's model, its abilities, and how they are known. No model is called."""
-    with opened(choice_of(ctx)) as (project, store):
+    with opened(choice_of(ctx), any_project=True) as (project, store):
         rows = _rows(project, store)
     if as_json:
         print_json(rows)

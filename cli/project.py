@@ -144,12 +144,25 @@ def remember_repository(project: Project) -> None:
     (project.paths.data / _LAST).write_text(project.settings.git.repository_url + "\n", encoding="utf-8")
 
 
-@contextmanager
-def opened(choice: Choice) -> Iterator[tuple[Project, MemoryStore]]:
-    """The project and its database for one command. Database errors end the command with one line."""
-    project = load(choice)
+def require_repository(project: Project) -> None:
+    """End a command that is about a repository when none is set."""
     if not project.settings.git.repository_url:
-        raise fail("no repository is set; give --repo PATH_OR_URL or set git.repository_url in config.yaml", EXIT_USAGE)
+        raise fail(
+            "no repository is set; give --repo PATH_OR_URL before the command, or set git.repository_url in "
+            "config.yaml",
+            EXIT_USAGE,
+        )
+
+
+@contextmanager
+def opened(choice: Choice, *, any_project: bool = False) -> Iterator[tuple[Project, MemoryStore]]:
+    """The project and its database for one command. Database errors end the command with one line.
+
+    `any_project`: the command works without a repository, too.
+    """
+    project = load(choice)
+    if not any_project:
+        require_repository(project)
     try:
         store = project.open_store()
     except (MemoryStoreError, OSError) as problem:

@@ -22,7 +22,6 @@ from cli.owner import start_alerts
 from cli.project import (
     DEMO_HOME,
     EXIT_FAILED,
-    EXIT_USAGE,
     Choice,
     Project,
     absolute,
@@ -33,6 +32,7 @@ from cli.project import (
     load,
     out,
     remember_repository,
+    require_repository,
 )
 from cli.views import activity_line, task_table
 from llm import model_status
@@ -66,8 +66,7 @@ def run(
     """
     choice = Choice(choice_of(ctx).config, repo or choice_of(ctx).repo)
     project = load(choice, {"project": {"goal": goal}} if goal is not None else None)
-    if not project.settings.git.repository_url:
-        raise fail("no repository is set; give --repo PATH_OR_URL or set git.repository_url in config.yaml", EXIT_USAGE)
+    require_repository(project)
     work(project, until_idle=until_idle, for_people=sys.stdout.isatty())
 
 

@@ -77,7 +77,7 @@ class LLMSettings(Section):
         min_length=1,
         description="auto: the key found in the environment decides, else the embedded model.",
     )
-    api_key: SecretStr | None = Field(None, description="Better set as OPENAI_API_KEY or ANTHROPIC_API_KEY.")
+    api_key: SecretStr | None = Field(None, description="Better set in the environment: README.md names each variable.")
     model: str | None = Field(None, description="Model of the provider; most have a default.")
     base_url: str | None = Field(None, description="Server address; needed for openai_compatible.")
     temperature: float = Field(0.7, ge=0, le=2, description="0 is repeatable, higher is more varied.")

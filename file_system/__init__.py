@@ -13,7 +13,6 @@ from file_system.edits.imports import with_missing_imports
 from file_system.edits.merge_javascript import merge_javascript
 from file_system.edits.merge_python import Merge, merge_definitions
 from file_system.edits.search_replace import Block, apply_blocks
-from file_system.edits.source import renamed_function
 from file_system.errors import (
     AmbiguousAnswer,
     AnswerError,
@@ -96,7 +95,6 @@ __all__ = [
     "parse_answer",
     "parse_javascript",
     "readable_text",
-    "renamed_function",
     "same_code",
     "search",
     "text_of",

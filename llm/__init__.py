@@ -22,7 +22,7 @@ from llm.errors import (
 from llm.lineup import Lineup, model_name_problems, uses_embedded_model
 from llm.profiles.profiles import ModelProfile, abilities
 from llm.providers.provider import Provider
-from llm.providers.registry import PROVIDERS, provider_names, resolve_provider
+from llm.providers.registry import PROVIDERS, key_variables, provider_names, resolve_provider
 from llm.request import CallContext, Reply, Tool, ToolCall, ToolResult, Turn, estimate_tokens
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "abilities",
     "estimate_tokens",
     "fetch_model",
+    "key_variables",
     "model_name_problems",
     "model_path",
     "model_status",

@@ -33,15 +33,15 @@ _Agent = TypeVar("_Agent", bound=BaseAgent)
 
 
 class Team:
-    """One agent for each registered role. Those whose own methods the flows call have a field."""
+    """One agent for each registered role. `of` gives any of them with its own type; most flows use these five."""
 
     def __init__(self, llm: LLMClient) -> None:
         self._members = {name: agent(llm) for name, agent in ROLES.items()}
-        self.ceo = self._member(CEOAgent)
-        self.product = self._member(ProductAgent)
-        self.qa = self._member(QAAgent)
-        self.developer = self._member(DeveloperAgent)
-        self.tech_lead = self._member(TechLeadAgent)
+        self.ceo = self.of(CEOAgent)
+        self.product = self.of(ProductAgent)
+        self.qa = self.of(QAAgent)
+        self.developer = self.of(DeveloperAgent)
+        self.tech_lead = self.of(TechLeadAgent)
 
     def __iter__(self) -> Iterator[BaseAgent]:
         yield from self._members.values()
@@ -52,7 +52,8 @@ class Team:
             raise KeyError(f"no agent {name!r}; there are: {', '.join(self._members)}")
         return self._members[name]
 
-    def _member(self, kind: type[_Agent]) -> _Agent:
+    def of(self, kind: type[_Agent]) -> _Agent:
+        """The agent whose class is registered as `kind.name`."""
         member = self._members[kind.name]
         assert isinstance(member, kind)
         return member

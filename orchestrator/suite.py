@@ -18,6 +18,7 @@ from memory import FailureReason
 from monitoring import get_logger
 from orchestrator.errors import StageFailed
 from testing import (
+    FRAMEWORKS,
     Checked,
     Environment,
     EnvironmentManager,
@@ -121,7 +122,7 @@ class Suite:
             return detect_framework(folder)
         if self._framework == "pytest":
             found = detect_framework(folder)
-            return "pytest" if found == "unittest" else found
+            return "pytest" if FRAMEWORKS[found].language == "python" else found
         return self._framework
 
     def clear_leftovers(self) -> None:

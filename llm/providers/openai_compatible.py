@@ -1,4 +1,8 @@
-"""Servers that speak OpenAI's chat completions: Ollama, vLLM, llama.cpp, OpenRouter and many more."""
+"""Servers that speak OpenAI's chat completions: Ollama, vLLM, llama.cpp, OpenRouter and many more.
+
+A service with an address and a key of its own that speaks them, too, needs no code: a `Provider` with `connect` and
+`address`.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +15,14 @@ if TYPE_CHECKING:
 
 
 def connect(endpoint: Endpoint, model: str) -> Model:
-    """The client for a model of such a server."""
+    """The client for a model of such a server or service."""
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.profiles.openai import OpenAIModelProfile
     from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
-    assert endpoint.base_url is not None
     return OpenAIChatModel(
         model,
-        provider=OpenAICompatibleProvider(endpoint.provider.name, base_url=endpoint.base_url, api_key=endpoint.api_key),
+        provider=OpenAICompatibleProvider(endpoint.provider.name, base_url=endpoint.address, api_key=endpoint.api_key),
         profile=OpenAIModelProfile(supports_json_schema_output=True, openai_chat_supports_max_completion_tokens=False),
     )
 

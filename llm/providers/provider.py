@@ -18,6 +18,9 @@ class Provider:
     """Its name in `config.yaml`, also before a model's: `name:model`."""
     connect: Callable[[Endpoint, str], Model]
     """Makes pydantic-ai's client for the model of this name. It imports pydantic-ai itself, which takes a second."""
+    address: str = ""
+    """Where it is, if its client does not know: for a service that speaks OpenAI's protocol, which
+    `openai_compatible.connect` connects."""
     default_model: str = ""
     """The model of agents for which no other is set."""
     key_variable: str | None = None
@@ -49,3 +52,8 @@ class Endpoint:
     provider: Provider
     base_url: str | None
     api_key: str | None = field(repr=False)
+
+    @property
+    def address(self) -> str:
+        """The URL that requests go to; empty: one that only the provider's client knows."""
+        return self.base_url or self.provider.address

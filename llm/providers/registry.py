@@ -33,11 +33,16 @@ def provider_names() -> list[str]:
     return ["auto", *PROVIDERS]
 
 
+def key_variables() -> list[str]:
+    """The environment variables of the providers' keys, in the order in which `auto` looks for them."""
+    return [provider.key_variable for provider in PROVIDERS.values() if provider.key_variable]
+
+
 def resolve_provider(settings: LLMSettings) -> str:
     """Name of the provider that `settings` mean. Raises NotConfigured when there is none of that name.
 
-    `auto`: `llm.api_key` or the key in the environment decides (OpenAI before Anthropic); without a key a `base_url`
-    means an OpenAI-compatible server; without either, the embedded model answers.
+    `auto`: `llm.api_key` or the first key in the environment decides, in the order of `PROVIDERS`; without a key a
+    `base_url` means an OpenAI-compatible server; without either, the embedded model answers.
     """
     if settings.provider != "auto":
         if settings.provider not in PROVIDERS:

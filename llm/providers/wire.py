@@ -37,14 +37,14 @@ class Wire:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._model = lru_cache(maxsize=32)(_connected)
-        self._without_native: set[tuple[str | None, str]] = set()
+        self._without_native: set[tuple[str, str, str]] = set()
 
     def ask(self, endpoint: Endpoint, request: Request, timeout: float, call: CallUnderWay) -> Answer:
         """The answer to `request`. `timeout`: seconds for the whole call. Raises ProviderError or PromptTooLong.
 
         Giving up `call` cancels the request.
         """
-        spot = (endpoint.base_url, request.model)
+        spot = (endpoint.provider.name, endpoint.address, request.model)
         mode: OutputMode = (
             "tool" if spot in self._without_native else _preferred_mode(self._model(endpoint, request.model))
         )
@@ -140,9 +140,7 @@ def _translated(
     """pydantic-ai's error as one of ours, with a message that says what to do."""
     from pydantic_ai import exceptions as theirs
 
-    who = f"{endpoint.provider.name} model {request.model!r}" + (
-        f" at {endpoint.base_url}" if endpoint.base_url else ""
-    )
+    who = f"{endpoint.provider.name} model {request.model!r}" + (f" at {endpoint.address}" if endpoint.address else "")
     detail = redact(str(error))[:_LONGEST_DETAIL]
     wait = error.retry_after if isinstance(error, theirs.ModelAPIError) else None
     match error:

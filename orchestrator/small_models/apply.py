@@ -15,8 +15,6 @@ from file_system import (
     Definition,
     FileManager,
     FileSystemError,
-    Function,
-    MergeRefused,
     assigned_names,
     code_for,
     ensure_export,
@@ -25,7 +23,6 @@ from file_system import (
     javascript_for,
     merge_definitions,
     merge_javascript,
-    renamed_function,
     with_missing_imports,
 )
 from file_system.code.outline import class_in, parsed
@@ -90,8 +87,6 @@ def _merge_javascript(files: FileManager, root: Path, requirements: Requirements
 
 def _offered(code: str, present: str, wanted: Sequence[str], parts: Parts) -> str:
     """The part of an answer's `code` to merge into the module with the text `present`; `wanted`: the task's names."""
-    if parts.renaming:
-        code = with_wanted_name(code, present, wanted)
     return only_wanted(code, present, wanted) if parts.cutting_down else code
 
 
@@ -156,23 +151,6 @@ def is_one_function(requirements: Requirements) -> bool:
     return not requirements.further and bool(
         requirements.target_file.endswith(".py") and requirements.module and requirements.symbols
     )
-
-
-def with_wanted_name(code: str, present: str, wanted: Sequence[str]) -> str:
-    """`code` with its only new function renamed to the wanted name, if the answer used another one.
-
-    Returned unchanged if it defines a wanted name or several new functions, or if a method is wanted.
-    """
-    answered, module = parsed(code) or [], parsed(present) or []
-    existing = {node.name for node in module if isinstance(node, Definition)}
-    new = [node for node in answered if isinstance(node, Function) and node.name not in existing]
-    missing = [name for name in wanted if "." not in name and name not in existing]
-    if len(missing) != 1 or len(new) != 1 or missing[0] in {name for node in answered for name in _names(node)}:
-        return code
-    try:
-        return renamed_function("the answer", code, new[0].name, missing[0])
-    except MergeRefused:
-        return code
 
 
 def _without(lines: list[str], dropped: Iterable[ast.stmt]) -> str:

@@ -31,8 +31,6 @@ class Parts:
     """Definitions that an answer rewrites unasked, and imports that it does not use, are left out."""
     missing_imports: bool = True
     """Imports of the standard library that an answer forgot are added."""
-    renaming: bool = True
-    """The only new function of an answer gets the name that the task asks for."""
     exporting: bool = True
     """A package exports a new name if the tests import it from there."""
     seed: int = 0

@@ -7,16 +7,15 @@ from collections.abc import Callable, Sequence
 from config import Settings
 from file_system import FileManager, FileSystemError, readable_text
 from git_ops import ChangedFile
-from testing import Tampering, explain_tampering, tampering
+from testing import FRAMEWORKS, Tampering, explain_tampering, tampering
 
-TEST_FILES = ["tests/**", "test/**", "**/tests/**", "**/test/**", "**/test_*.py", "**/*_test.py", "**/conftest.py",
-              "**/pytest.ini", "**/tox.ini", "**/__tests__/**", "**/*.test.*", "**/*.spec.*", "**/package.json",
-              "**/package-lock.json", "**/.npmrc", "**/jest.*", "**/vitest.*", "**/vite.config.*", "**/babel.config.*",
-              "**/.babelrc*", "**/*_test.*", "**/*-test.*", "**/*_spec.*", "**/*-spec.*",
-              "**/.pytest.ini", "**/pytest.toml", "**/.pytest.toml", "**/.coveragerc", "**/__mocks__/**",
-              "**/sitecustomize.py", "**/usercustomize.py", "**/*.pth", "**/*.dist-info/**", "**/*.egg-info/**",
-              "**/__pycache__/**"]  # fmt: skip
-"""Files of tests, which the developer has to make pass, and files that Python or pytest would run before them."""
+_TEST_FILES = ["tests/**", "test/**", "**/tests/**", "**/test/**", "**/__tests__/**", "**/__mocks__/**",
+               "**/*.test.*", "**/*.spec.*", "**/*_test.*", "**/*-test.*", "**/*_spec.*", "**/*-spec.*",
+               "**/package-lock.json", "**/.npmrc", "**/jest.*", "**/vitest.*", "**/vite.config.*",
+               "**/babel.config.*", "**/.babelrc*", "**/.coveragerc",
+               "**/sitecustomize.py", "**/usercustomize.py", "**/*.pth", "**/*.dist-info/**", "**/*.egg-info/**",
+               "**/__pycache__/**"]  # fmt: skip
+"""Files that are tests by custom, whichever framework runs them, and files that a runtime would read before them."""
 DEPENDENCY_FILES = ["**/pyproject.toml", "**/setup.py", "**/setup.cfg", "**/MANIFEST.in", "**/meson.build",
                     "**/*requirements*.txt", "**/*constraints*.txt", "**/uv.lock", "**/uv.toml",
                     "**/package.json", "**/package-lock.json", "**/.npmrc", "**/pnpm-lock.yaml", "**/yarn.lock",
@@ -29,7 +28,13 @@ _NAMED_BY_TASKS = {"exit", "stack", "shadow"}
 def protected_paths(settings: Settings) -> list[str]:
     """Patterns of all paths that a developer of this project may not write."""
     # The backlog gives the team work, so only the owner writes it.
-    return [*settings.file_system.protected, *TEST_FILES, *DEPENDENCY_FILES, *settings.project.backlog_files]
+    return [*settings.file_system.protected, *protected_tests(), *DEPENDENCY_FILES, *settings.project.backlog_files]
+
+
+def protected_tests() -> list[str]:
+    """Patterns of files of tests, which the developer has to make pass, and of files that decide what a run means."""
+    own = [glob for framework in FRAMEWORKS.values() for glob in (*framework.test_files, *framework.settings_files)]
+    return [*_TEST_FILES, *(f"**/{glob}" for glob in dict.fromkeys(own))]
 
 
 def refusal(files: FileManager, changes: Sequence[ChangedFile], before: Callable[[str], str], task: str) -> str:

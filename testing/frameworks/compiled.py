@@ -212,6 +212,7 @@ def diagnose_compiled(symptom: Symptom) -> Failure:
 GO = TestFramework(
     name="go",
     language="go",
+    test_files=("*_test.go",),
     recognises=lambda source: (source / "go.mod").is_file() and read_package(source) is None,
     command=lambda run: go_command(run.selection),
     read=lambda written: read_go_report(written.file, written.source),

@@ -135,5 +135,15 @@ class TestFramework:
     module: str = ""
     """The Python module that runs the tests; `requirement` installs it where the project brings none of its own."""
     requirement: str = ""
+    guarded_modules: tuple[str, ...] = ()
+    """The top-level modules of the framework, in its language, which are none of the business of the code under test: a
+    change must not import them or take their names. In Python the guard (`testing/inside/guard.py`) watches them."""
+    test_files: tuple[str, ...] = ()
+    """Globs of the names of files with tests."""
+    settings_files: tuple[str, ...] = ()
+    """Globs of the names of files that decide what a run means. No developer may write these or `test_files`, and a run
+    that changes one does not count."""
+    test_cases: bool = False
+    """Whether new tests in Python are methods of a `unittest.TestCase`, and not functions as pytest takes them."""
     program: str = ""
     """The runner's file among the installed packages of a JavaScript project."""

@@ -294,7 +294,13 @@ def _read(written: Written) -> Report:
     return read_javascript_report(written.file, written.source)
 
 
-def _framework(name: _Runner, command: Callable[[Selected], TestCommand], program: str = "") -> TestFramework:
+def _framework(
+    name: _Runner,
+    command: Callable[[Selected], TestCommand],
+    modules: tuple[str, ...],
+    settings: tuple[str, ...] = (),
+    program: str = "",
+) -> TestFramework:
     return TestFramework(
         name=name,
         language="node",
@@ -308,10 +314,13 @@ def _framework(name: _Runner, command: Callable[[Selected], TestCommand], progra
             13: "node ended while a promise was still awaited",
             134: "node ran out of memory (sandbox.memory_mb)",
         },
+        guarded_modules=modules,
+        test_files=tuple(f"*.{word}{suffix}" for word in ("test", "spec") for suffix in JAVASCRIPT_SUFFIXES),
+        settings_files=("package.json", *settings),
         program=program,
     )
 
 
-NODE = _framework("node", _node_command)
-VITEST = _framework("vitest", _vitest_command, _VITEST)
-JEST = _framework("jest", _jest_command, _JEST)
+NODE = _framework("node", _node_command, ("node:test",))
+VITEST = _framework("vitest", _vitest_command, ("vitest",), ("vitest.config.*",), _VITEST)
+JEST = _framework("jest", _jest_command, ("jest", "@jest"), ("jest.config.*",), _JEST)

@@ -32,7 +32,24 @@ class _Case(TestCase):
 
 def read_report(path: Path, source: Path, modules: Sequence[str], *, python: bool = True) -> Report:
     """The report at `path` about the sources at `source`; `modules` are its Python files, relative to it, as they were
-    before the tests ran. Of another language than `python` a test's id is its file, else its class, and its name.
+    before the tests ran.
+
+    What a reporter of Python tests must write, so that ids come out as pytest's (`path::Class::test`):
+
+    - A `testcase` has as `classname` the dotted module, and the classes behind it for a method; as `file` the module's
+      file relative to the project, which tells the module from the classes. Where `file` is missing or is that of an
+      inherited method, the module is looked up in `modules`.
+    - `name` is the function's; parameters stand behind it in brackets. What follows a space is cut off, as in a
+      subtest's `test_x (i=1)`, unless there are brackets in front of it. Several cases of one id count as one test,
+      with the worst outcome.
+    - A fixture of a class or module that failed is named `setUpClass (module.Class)`, `tearDownModule (module)` or so.
+      It is a failure of the class or the file, and no test.
+    - A file or id that could not be loaded is a case of the class `NotLoaded`, whose name is the id with each dot as
+      `%2E`, since reporters cut names at dots. A case without `classname` is a file that could not be collected, too.
+    - `failure` is a false assertion, `error` any other exception, with its type in `type`, its message in `message` and
+      the traceback as text; `skipped` is also an expected failure.
+
+    Of another language than `python` a test's id is its file, else its class, and its name.
 
     Raises InvalidReport when there is none, or it is not what a framework writes.
     """

@@ -28,7 +28,7 @@ _INSIDE = "/opt/ai-agents"
 _NOT_TESTS = {".git", ".tox", ".nox", ".venv", "venv", "node_modules", "__pycache__", "build", "dist", "site-packages"}
 _OWN_FILES = ("pytest.ini", "conftest.py", "tests/conftest.py")
 _NAMED = {"pyproject.toml": r"tool\.pytest", "setup.cfg": r"^\[tool:pytest\]", "tox.ini": r"^\[pytest\]|\bpytest\b"}
-_CHANGED = {97: "the code under test changed the test framework or Python's builtins"}
+CHANGED = {97: "the code under test changed the test framework or Python's builtins"}
 _FRAME = re.compile(
     r'^(?:E\s+)?\s*File "(?P<file>[^"]+)", line (?P<line>\d+)|^(?P<path>[^\s:][^:]*):(?P<number>\d+): in '
 )
@@ -65,20 +65,26 @@ def _is_plain_unittest(source: Path) -> bool:
 
 
 def _pytest_command(run: Selected) -> TestCommand:
-    return _witnessed(run.environment, "pytest_entry.py", [*pytest_options(run.environment), *run.selection])
+    return witnessed(PYTEST, run.environment, "pytest_entry", [*pytest_options(run.environment), *run.selection])
 
 
 def _unittest_command(run: Selected) -> TestCommand:
     ids = list(run.selection) or [file.relative_to(run.source).as_posix() for file in _test_files(run.source)]
-    return _witnessed(run.environment, "unittest_entry.py", ids)
+    return witnessed(UNITTEST, run.environment, "unittest_entry", ids)
 
 
-def _witnessed(environment: Environment, entry: str, arguments: Sequence[str]) -> TestCommand:
-    """Run one of our programs below the witness, which alone writes the report."""
+def witnessed(
+    framework: TestFramework, environment: Environment, program: str, arguments: Sequence[str]
+) -> TestCommand:
+    """Run a program of `testing/inside/`, which runs the tests of `framework` (see `start.py` there).
+
+    It runs below the witness, which alone writes the report.
+    """
     python, folder = environment.python, Path(__file__).parent.parent / "inside"
     witness = [python, "-I", "-S", f"{_INSIDE}/witness.py", REPORT]
+    start = [python, f"{_INSIDE}/start.py", program, ",".join(framework.guarded_modules)]
     mounts = tuple(Mount(file, f"{_INSIDE}/{file.name}") for file in sorted(folder.glob("[a-z]*.py")))
-    return TestCommand([*witness, python, f"{_INSIDE}/{entry}", *arguments], mounts)
+    return TestCommand([*witness, *start, *arguments], mounts)
 
 
 def pytest_options(environment: Environment) -> list[str]:
@@ -217,13 +223,19 @@ PYTEST = TestFramework(
     read=read_python_report,
     diagnose=diagnose,
     exits={
-        **_CHANGED,
+        **CHANGED,
         2: "the run was interrupted, most often by a file that could not be collected",
         3: "pytest itself failed",
         4: "pytest could not use its options or the selection",
         5: "no test was collected",
     },
     module="pytest",
+    guarded_modules=("pytest", "_pytest", "pluggy", "unittest"),
+    test_files=("test_*.py", "*_test.py"),
+    settings_files=(
+        *("conftest.py", "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml"),
+        *("tox.ini", "setup.cfg", "pyproject.toml"),
+    ),
     requirement="pytest==9.2.0",
 )
 UNITTEST = TestFramework(
@@ -233,7 +245,10 @@ UNITTEST = TestFramework(
     command=_unittest_command,
     read=read_python_report,
     diagnose=diagnose,
-    exits=_CHANGED,
+    exits=CHANGED,
     module="xmlrunner",
+    guarded_modules=("unittest", "xmlrunner"),
+    test_files=("test_*.py",),
     requirement="unittest-xml-reporting==4.0.0",
+    test_cases=True,
 )

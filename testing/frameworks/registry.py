@@ -1,4 +1,5 @@
-"""The registered test frameworks. A new one is a file beside this one and a line in `FRAMEWORKS`."""
+"""The registered test frameworks. A new one is a `TestFramework` in a file of this folder, and its name in `FRAMEWORKS`
+at the place that gives it the right precedence. One in Python also has a program in `testing/inside/`."""
 
 from __future__ import annotations
 
@@ -40,8 +41,9 @@ COMMAND = TestFramework(
 FRAMEWORKS: Mapping[str, TestFramework] = {
     framework.name: framework for framework in (UNITTEST, PYTEST, VITEST, JEST, GO, CARGO, NODE, COMMAND)
 }
-"""By name, in the order in which they are asked whether a folder is theirs. Python goes before other languages, and a
-package.json before the manifests of Go and Rust; tests for node's runner without one come last."""
+"""By name. The order is precedence: the first one that recognises a folder runs its tests, so a framework stands before
+those that would take its projects, too (unittest before pytest). Python goes before other languages, and a package.json
+before the manifests of Go and Rust; tests for node's runner without one come last."""
 
 
 def detect_framework(source: Path) -> str:

@@ -1,54 +1,97 @@
 """Notices when the code under test changes the test framework or Python's builtins, which it runs beside.
 
-It ignores a change by an installed plugin, or by a test or a conftest.py, which no developer may write. Code that knows
-of it can get around it; it makes the known ways fail.
+What stands in a place at the end must be what stood there before; another function of the framework's own is a change,
+too. The guard ignores what an installed package, a test or a conftest.py has put there, which no developer may write.
+Afterwards only the origin of a function shows, not who has put it there; so what was done before any code of the
+project was imported counts as having stood there from the start. Code that knows of the guard can get around it; it
+makes the known ways fail.
 """
 
 from __future__ import annotations
 
 import builtins
+import importlib
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from types import CodeType, ModuleType
 
-_WATCHED = re.compile(r"(?:_pytest|pytest|pluggy|unittest|xmlrunner)(?:\.|$)")
 _TESTS = re.compile(r"(?:^|/)(?:tests?/|test_[^/]*\.py$|[^/]*_test\.py$|conftest\.py$)")
-_Seen = tuple[object, CodeType | None]
+_PACKAGES = re.compile(r"/(?:site|dist)-packages/")
+_MOST_WRAPPERS = 10
+_Seen = tuple[object, CodeType | None, object]
 
 
 class Guard:
     """What the framework's functions and classes were before any code of the project was imported."""
 
-    def __init__(self) -> None:
+    def __init__(self, watched: Collection[str]) -> None:
+        """`watched`: names of the framework's top-level modules; they are imported here."""
         self._project = os.getcwd() + "/"  # noqa: PTH109
-        self._modules = [builtins, *(module for name, module in list(sys.modules.items()) if _WATCHED.match(name))]
-        self._before = self._seen()
-        self._watched: dict[str, _Seen] = {}
+        self._names = frozenset(watched)
+        homes = [_home(importlib.import_module(name)) for name in sorted(watched)]
+        self._homes = tuple(home for home in homes if home)
+        self._python = os.path.dirname(os.__file__) + "/"  # noqa: PTH120
+        self._tests: dict[str, tuple[object, CodeType]] = {}
+        self._owners: dict[str, object] = {}
+        self._states: list[dict[str, _Seen]] = []
+        self._remember()
 
     def watch(self, name: str, function: object) -> None:
         """Watch a test's function, too."""
         if (code := _code(function)) is not None:
-            self._watched[name] = (function, code)
+            self._tests[name] = (function, code)
+
+    def settle(self) -> None:
+        """Take what stands there now as what stood there before, unless code of the project has been imported."""
+        if not any(self._is_own(_file(module)) for module in list(sys.modules.values())):
+            self._remember()
 
     def changes(self) -> list[str]:
         """Names that the project's code has replaced."""
         now = self._seen()
-        replaced = [name for name, (function, code) in self._watched.items() if _code(function) is not code]
+        replaced = [name for name, (function, code) in self._tests.items() if _code(function) is not code]
         return replaced + [
-            name for name, seen in self._before.items() if now.get(name) != seen and self._foreign(now.get(name))
+            name for name in self._states[0] | self._states[-1] | now if self._is_change(name, now.get(name))
         ]
 
-    def _foreign(self, seen: _Seen | None) -> bool:
-        """Whether what stands there now is the project's own, or of unknown origin."""
-        origin = _origin(seen) if seen else None
-        if origin is None:
+    def _remember(self) -> None:
+        found = [module for name, module in list(sys.modules.items()) if name.partition(".")[0] in self._names]
+        self._modules = [builtins, *found]
+        # A plugin may take back at the end what it has changed at the start.
+        self._states = [*self._states[:1], self._seen()]
+
+    def _is_change(self, name: str, now: _Seen | None) -> bool:
+        before = [state.get(name) for state in self._states]
+        if any(_same(now, former) for former in before) or not (any(before) or self._shadows(name)):
+            return False
+        if now is None:
             return True
-        if not os.path.isabs(origin):  # noqa: PTH117
-            return True  # made by exec
-        inside = origin.startswith(self._project)
-        return inside and not _TESTS.search(origin[len(self._project) :])
+        if name.startswith("builtins.") and type(now[0]).__module__ == "unittest.mock":
+            return False  # most often a test's patch of `open` or `print` that nobody has stopped
+        origins = list(_origins(now))
+        if any(self._is_own(origin) for origin in origins):
+            return True
+        return not any(self._is_others(origin) for origin in origins)
+
+    def _shadows(self, name: str) -> bool:
+        """Whether a new name is found in the place of an inherited one, or of a builtin."""
+        owner, last = self._owners[name], name.rpartition(".")[2]
+        homes = owner.__mro__[1:] if isinstance(owner, type) else [builtins]
+        return any(last in vars(home) for home in homes)
+
+    def _is_others(self, file: str) -> bool:
+        """Whether it is a file of a test, or of an installed package that is not watched."""
+        if file.startswith(self._project):
+            return not self._is_own(file)
+        inside = file.startswith(self._python) and not _PACKAGES.search(file)
+        # A function made by exec names no file.
+        return os.path.isabs(file) and not inside and not file.startswith(self._homes)  # noqa: PTH117
+
+    def _is_own(self, file: str) -> bool:
+        """Whether it is a file of the project's and no test."""
+        return file.startswith(self._project) and not _TESTS.search(file[len(self._project) :])
 
     def _seen(self) -> dict[str, _Seen]:
         found: dict[str, _Seen] = {}
@@ -56,29 +99,60 @@ class Guard:
             if isinstance(module, ModuleType):
                 for name, value in list(vars(module).items()):
                     for inner, part in _parts(value, module):
-                        found[f"{module.__name__}.{name}{inner}"] = part
+                        full = f"{module.__name__}.{name}{inner}"
+                        found[full], self._owners[full] = part, value if inner else module
         return found
 
 
 def _parts(value: object, module: ModuleType) -> Iterator[tuple[str, _Seen]]:
-    """A function with its code; a class of this module and its members."""
+    """What can be called: a function with its code, a class of this module and its members."""
     if callable(value):
-        yield "", (value, _code(value))
+        yield "", _look(value)
     if isinstance(value, type) and value.__module__ == module.__name__ and module is not builtins:
         for name, member in list(vars(value).items()):
-            if _code(member) is not None:
-                yield f".{name}", (member, _code(member))
+            if callable(member) or _code(member) is not None:
+                yield f".{name}", _look(member)
+
+
+def _same(one: _Seen | None, other: _Seen | None) -> bool:
+    """Compared by `is`: == could be the project's own."""
+    if one is None or other is None:
+        return one is other
+    return all(part is former for part, former in zip(one, other, strict=True))
+
+
+def _look(value: object) -> _Seen:
+    code = _code(value)
+    return value, code, getattr(_function(value), "__defaults__", None) if code else None
+
+
+def _function(value: object) -> object:
+    return getattr(value, "__func__", None) or getattr(value, "fget", None) or value
 
 
 def _code(value: object) -> CodeType | None:
-    inner = getattr(value, "__func__", None) or getattr(value, "fget", None) or value
-    code = getattr(inner, "__code__", None)
+    code = getattr(_function(value), "__code__", None)
     return code if isinstance(code, CodeType) else None
 
 
-def _origin(seen: _Seen) -> str | None:
-    value, code = seen
-    if code is not None:
-        return code.co_filename
-    module = sys.modules.get(getattr(value, "__module__", None) or "")
-    return getattr(module, "__file__", None)
+def _origins(seen: _Seen) -> Iterator[str]:
+    """The files of what stands there, and of what is wrapped in it."""
+    value, code, _ = seen
+    for _ in range(_MOST_WRAPPERS):
+        yield code.co_filename if code else _file(sys.modules.get(getattr(value, "__module__", None) or ""))
+        value = getattr(_function(value), "__wrapped__", None)
+        code = _code(value)
+        if value is None:
+            return
+
+
+def _file(module: object) -> str:
+    """A module's file; a module that is loaded when it is used is not loaded for it."""
+    return (
+        str(object.__getattribute__(module, "__dict__").get("__file__") or "") if isinstance(module, ModuleType) else ""
+    )
+
+
+def _home(module: ModuleType) -> str:
+    """A module's file, or the folder of a package."""
+    return _file(module).removesuffix("__init__.py")

@@ -1,4 +1,4 @@
-"""Runs unittest tests inside the sandbox and sends a JUnit report to the witness: `unittest_entry.py ID…`.
+"""Runs unittest tests inside the sandbox; `start.py` starts it with their IDs.
 
 An ID is `tests/test_x.py`, or with `::Class` or `::Class::test_name` behind it. unittest's own command line ends at
 the first module with a syntax error and imports `tests.test_x` from wherever a `tests` package is found first; here a
@@ -15,11 +15,9 @@ import os
 import sys
 import unittest
 from pathlib import Path
+from typing import Any
 
 import xmlrunner  # type: ignore[import-not-found]  # only in the project's environment
-
-CHANGED = 97
-"""As in `pytest_entry`."""
 
 
 def module_name(file: str) -> str:
@@ -59,24 +57,14 @@ def _not_loaded(test_id: str, error: Exception) -> unittest.TestCase:
     return loaded
 
 
-def main(ids: list[str]) -> int:
-    """The exit code; the report has been sent."""
-    from guard import Guard  # type: ignore[import-not-found]  # beside this file
-    from witness import Sender  # type: ignore[import-not-found]
+def prepare() -> None:
+    """Import what the guard is to watch, beside the modules above."""
+    importlib.import_module("unittest.mock")
 
-    sender, guard, output = Sender(), Guard(), io.BytesIO()
-    sender.enter_project()
+
+def run(ids: list[str], guard: Any) -> tuple[int, bytes]:
+    """The exit code and the report."""
+    output = io.BytesIO()
     suite = unittest.TestSuite(load(test_id) for test_id in ids)
     result = xmlrunner.XMLTestRunner(output=output, verbosity=1).run(suite)
-    if changes := guard.changes():
-        print(f"The code under test changed {', '.join(changes[:5])}.", flush=True)
-        return CHANGED
-    sender.send(output.getvalue())
-    return 0 if result.wasSuccessful() else 1
-
-
-if __name__ == "__main__":
-    ended = main(sys.argv[1:])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(ended)
+    return 0 if result.wasSuccessful() else 1, output.getvalue()

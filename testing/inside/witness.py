@@ -120,7 +120,7 @@ class Sender:
 
     def enter_project(self) -> None:
         """Make the project's modules importable as for `python -m`, PYTHONPATH included."""
-        sys.path[0:1] = [os.getcwd(), *filter(None, self._path.split(":"))]  # noqa: PTH109
+        sys.path[0:0] = [os.getcwd(), *filter(None, self._path.split(":"))]  # noqa: PTH109
         if self._path:
             os.environ["PYTHONPATH"] = self._path
 

@@ -20,6 +20,10 @@ class Scribe(BaseAgent):
     role = "technical writer"
     duty = "You write what users read."
 
+    def headline(self) -> str:
+        """A method of its own, as a stage would call it."""
+        return f"{self.role}: {self.duty}"
+
 
 SCRIBE = Settings.model_validate({"agents": {"scribe": {"temperature": 0.2}}})
 
@@ -28,14 +32,16 @@ def test_a_role_is_one_class_and_one_line(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(ConfigError, match=r"agents\.scribe: unknown name; allowed: 'ceo', 'product', 'qa'"):
         check_names(SCRIBE, "config.yaml")
 
+    others = list(ROLES)
     monkeypatch.setitem(ROLES, Scribe.name, Scribe)
 
     check_names(SCRIBE, "config.yaml")
     with scripted_llm([]) as llm:
         team = Team(llm)
-        assert [member.name for member in team] == ["ceo", "product", "qa", "developer", "tech_lead", "scribe"]
-        assert isinstance(team.by_name("scribe"), Scribe)
-        with pytest.raises(KeyError, match="no agent 'nobody'; there are: ceo, product"):
+        assert [member.name for member in team] == [*others, "scribe"]
+        assert team.of(Scribe).headline() == "technical writer: You write what users read."
+        assert team.by_name("scribe") is team.of(Scribe)
+        with pytest.raises(KeyError, match=f"no agent 'nobody'; there are: {', '.join(ROLES)}"):
             team.by_name("nobody")
 
 

@@ -73,7 +73,7 @@ def test_a_repair_is_told_by_the_answers_it_saves(tmp_path: Path) -> None:
     assert looked_at == 2
     imports = found["missing_imports"]
     assert (imports.changed, imports.right_with, imports.right_without, imports.tasks) == (1, 1, 0, {"double"})
-    assert found["renaming"].changed == 0
+    assert found["exporting"].changed == 0
 
 
 def test_the_stated_tests_say_what_a_package_hands_out(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from agents import ROLES
 from cli import app
 from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.house import House, team
@@ -27,16 +28,20 @@ def test_each_agents_model_is_listed_with_what_it_can_do_and_no_model_is_asked(m
         agents={"developer": {"model": "qwen2.5-coder:7b", "escalate_to": ["deepseek-chat", "local"]}},
     )
     rows = json.loads(listed(house, "--json"))
-    assert [(row["agent"], row["model"].split(":")[0], row["source"], row["escalation"]) for row in rows] == [
-        ("ceo", "openai_compatible", "guessed", False),
-        ("product", "openai_compatible", "guessed", False),
-        ("qa", "openai_compatible", "guessed", False),
-        ("developer", "openai_compatible", "known", False),
-        ("developer", "openai_compatible", "known", True),
-        ("developer", "local", "known", True),
-        ("tech_lead", "openai_compatible", "guessed", False),
+    of_developer = [
+        ("developer", "openai_compatible", "known", False, True),
+        ("developer", "openai_compatible", "known", True, True),
+        ("developer", "local", "known", True, False),
     ]
-    assert [row["abilities"]["tools"] for row in rows] == [True, True, True, True, True, False, True]
+    expected = [
+        row
+        for role in ROLES
+        for row in (of_developer if role == "developer" else [(role, "openai_compatible", "guessed", False, True)])
+    ]
+    assert [
+        (row["agent"], row["model"].split(":")[0], row["source"], row["escalation"], row["abilities"]["tools"])
+        for row in rows
+    ] == expected
     assert [row["by_owner"] for row in rows if row["escalation"]] == [[], []]
     text = " ".join(listed(house).split())
     assert "guessed; set" in text

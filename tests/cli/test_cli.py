@@ -19,7 +19,7 @@ from cli.project import DEMO_HOME, Choice, load, remember_repository
 from cli.running import prepare_demo
 from memory import Attempt, FailureReason, Task, TaskStatus
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import ADD_TASK, Held, House, git, make_repository, team
+from tests.orchestrator.house import ADD_TASK, QUESTIONS, Held, House, git, make_repository, team
 
 __all__ = ["make_house"]
 
@@ -105,7 +105,7 @@ def test_every_command_works_beside_a_running_daemon_and_no_secret_gets_out(make
         told = [line["activity"] for line in entries(house, "task", "logs", task_id)]
         assert told[0] == "task added"
         assert told[-1] == "task completed"
-        assert sum(int(str(row["calls"])) for row in entries(house, "costs", "--by", "agent")) == 3
+        assert sum(int(str(row["calls"])) for row in entries(house, "costs", "--by", "agent")) == len(QUESTIONS)
         for command in (
             ("status",),
             ("task", "list"),
@@ -181,6 +181,43 @@ def test_a_test_framework_that_nobody_registered_is_told_with_those_there_are(ma
         refused = house.cli(*command)
         assert refused.returncode == 2
         assert wanted in " ".join(refused.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("config check", 0),
+        ("agents list", 0),
+        ("model status", 0),
+        ("status", 2),
+        ("facts", 2),
+        ("costs", 2),
+        ("logs", 2),
+        ("task list", 2),
+        ("task show t-1", 2),
+        ("approvals list", 2),
+        ("doctor --audit", 2),
+        ("backup --to there", 2),
+        ("migrate", 2),
+    ],
+)
+def test_a_command_without_a_repository_works_or_says_how_to_give_one(tmp_path: Path, command: str, code: int) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("llm: {provider: openai, api_key: k}\n", encoding="utf-8")
+    done = CliRunner().invoke(app, ["--config", str(config), *command.split()])
+    assert done.exit_code == code, done.output
+    told = "no repository is set; give --repo PATH_OR_URL before the command, or set git.repository_url"
+    assert (told in " ".join(done.stderr.split())) == (code == 2)
+
+
+def test_doctor_without_a_repository_warns_and_says_how_to_give_one(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("llm: {provider: openai, api_key: k}\n", encoding="utf-8")
+    done = CliRunner().invoke(app, ["--config", str(config), "doctor", "--json"])
+    assert done.exit_code == 0, done.output
+    [repository] = [check for check in json.loads(done.stdout) if check["name"] == "repository"]
+    assert (repository["state"], repository["detail"]) == ("warning", "none is set")
+    assert "--repo PATH_OR_URL before the command" in repository["remedy"]
 
 
 def test_what_needs_no_daemon(make_house: MakeHouse) -> None:

@@ -9,23 +9,25 @@ from typing import TypeAlias
 import pytest
 
 from config import AgentSettings, LLMSettings
-from llm import CallContext, LLMClient
+from llm import PROVIDERS, CallContext, LLMClient, key_variables
 from memory import MemoryStore
 from monitoring import Alert, alerting, receive_alerts
 from tests.support import ScriptedModelServer
 
 MODELS: dict[str, str] = {
+    **{name: provider.default_model for name, provider in PROVIDERS.items() if provider.key_variable},
     "openai": "gpt-4o",
     "anthropic": "claude-haiku-4-5",
     "openai_compatible": "qwen2.5-coder:7b",
 }
+"""A model of each provider that is asked over the network."""
 MakeClient: TypeAlias = Callable[..., LLMClient]
 
 
 @pytest.fixture(autouse=True)
 def _no_real_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may reach a real provider with a developer's own key."""
-    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
+    for name in (*key_variables(), "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -9,20 +9,18 @@ from pathlib import Path
 import pytest
 
 from config import AgentSettings, LLMSettings
-from llm import LLMClient, LocalModelServer, ProviderRefused, TruncatedOutput
+from llm import PROVIDERS, LLMClient, LocalModelServer, ProviderRefused, TruncatedOutput
 from memory import LimitState, MemoryStore
 from monitoring import register_secret
 from tests.llm.conftest import MODELS, MakeClient, context
 from tests.support import Reply, Request, ScriptedModelServer
-
-PROVIDERS: list[str] = list(MODELS)
 
 
 def echo(request: Request) -> str:
     return f"{request.number}: {request.prompt}"
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", MODELS)
 def test_a_prompt_goes_out_with_its_settings_and_the_answer_is_in_the_ledger(
     provider: str, make_client: MakeClient, store: MemoryStore
 ) -> None:
@@ -36,13 +34,13 @@ def test_a_prompt_goes_out_with_its_settings_and_the_answer_is_in_the_ledger(
         [request] = server.requests
         assert (request.prompt, request.system, request.model) == ("Hello?", "You are brief.", MODELS[provider])
         assert (request.temperature, request.max_tokens) == (0.3, 99)
-        assert request.seed == (None if provider == "anthropic" else 5)
+        assert request.seed == (5 if PROVIDERS[provider].takes_seed else None)
     [row] = store.ledger.usage("model")
     assert row.key == f"{provider}/{MODELS[provider]}"
     assert row.calls == 1
     assert row.input_tokens > 7
     assert row.output_tokens == 1
-    assert (row.cost_usd is None) == (provider == "openai_compatible")
+    assert (row.cost_usd is None) == (PROVIDERS[provider].price_id is None)
 
 
 @pytest.mark.parametrize("echoes", [False, True])

@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import typer
+from pydantic import BaseModel
 
 from agents.registry import check_names
 from cli.project import Choice, load
 from config import AgentSettings, ConfigError, LLMSettings, Settings
-from llm import PROVIDERS, Lineup, LLMClient, NotConfigured, Provider, resolve_provider
-from llm.providers.provider import Endpoint
+from llm import PROVIDERS, Lineup, LLMClient, NotConfigured, Provider, provider_names, resolve_provider
+from llm.providers import openai_compatible
 from memory import MemoryStore
 from tests.llm.conftest import context
-from tests.support import ScriptedModelServer
-
-if TYPE_CHECKING:
-    from pydantic_ai.models import Model
-
-
-def _connect(endpoint: Endpoint, model: str) -> Model:
-    from pydantic_ai.models.openai import OpenAIChatModel
-    from pydantic_ai.providers.openai import OpenAIProvider
-
-    return OpenAIChatModel(model, provider=OpenAIProvider(api_key=endpoint.api_key, base_url=endpoint.base_url))
-
+from tests.support import Answer, Reply, Request, ScriptedModelServer
 
 ACME = Provider(
-    "acme", _connect, default_model="anvil-1", key_variable="ACME_API_KEY", highest_temperature=0.5, takes_seed=False
+    "acme",
+    openai_compatible.connect,
+    address="http://127.0.0.1:1/v1",
+    default_model="anvil-1",
+    key_variable="ACME_API_KEY",
+    highest_temperature=0.5,
+    takes_seed=False,
 )
 CONFIG = """
-llm: {{provider: acme, base_url: "{url}"}}
-agents: {{qa: {{model: "acme:anvil-2:free"}}}}
+llm: {provider: acme}
+agents: {qa: {model: "acme:anvil-2:free"}}
 """
+
+
+class Colour(BaseModel):
+    name: str
 
 
 def test_a_provider_is_one_object_and_one_line(
@@ -43,14 +43,14 @@ def test_a_provider_is_one_object_and_one_line(
     config = tmp_path / "config.yaml"
     monkeypatch.setenv("ACME_API_KEY", "key-of-acme")
     with ScriptedModelServer(lambda request: "done") as server:
-        config.write_text(CONFIG.format(url=server.url), encoding="utf-8")
+        config.write_text(CONFIG, encoding="utf-8")
         with pytest.raises(typer.Exit):
             load(Choice(config))
         assert "llm.provider = 'acme': unknown name; allowed: 'auto', 'openai'" in " ".join(
             capsys.readouterr().err.split()
         )
 
-        monkeypatch.setitem(PROVIDERS, ACME.name, ACME)
+        monkeypatch.setitem(PROVIDERS, ACME.name, replace(ACME, address=server.url))
 
         settings = load(Choice(config)).settings
         client = LLMClient(settings.llm, settings.agents, store)
@@ -63,6 +63,26 @@ def test_a_provider_is_one_object_and_one_line(
     assert keys == {"Bearer key-of-acme"}
     assert {row.key for row in store.ledger.usage("model")} == {"acme/anvil-1", "acme/anvil-2:free"}
     assert {row.cost_usd for row in store.ledger.usage("model")} == {None}
+
+
+def test_what_one_service_does_not_take_is_still_tried_with_another_that_has_a_model_of_the_same_name(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def only_tools(request: Request) -> Answer:
+        return Reply.status(400, "no response_format") if "response_format" in request.body else {"name": "red"}
+
+    with ScriptedModelServer(only_tools) as first, ScriptedModelServer(lambda request: {"name": "blue"}) as second:
+        for name, server in (("acme", first), ("umbrella", second)):
+            monkeypatch.setitem(PROVIDERS, name, replace(ACME, name=name, address=server.url))
+        monkeypatch.setenv("ACME_API_KEY", "k")
+        agents = {"qa": AgentSettings(model="umbrella:anvil-1")}
+        client = LLMClient(LLMSettings.model_validate({"provider": "acme"}), agents, store)
+        for agent, colour in (("developer", "red"), ("qa", "blue")):
+            question = f"Which colour does {agent} like?"
+            assert client.generate_structured(question, Colour, context=context(agent=agent)).name == colour
+        client.close()
+        asked = [["response_format" in request.body for request in server.requests] for server in (first, second)]
+    assert asked == [[True, False], [True]]
 
 
 def test_auto_takes_the_first_provider_of_the_registry_whose_key_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +101,7 @@ def test_auto_takes_the_first_provider_of_the_registry_whose_key_there_is(monkey
 )
 def test_an_unknown_provider_is_refused_with_those_there_are(name: str, hint: str) -> None:
     settings = Settings.model_validate({"llm": {"provider": name}})
-    known = "'auto', 'openai', 'anthropic', 'openai_compatible', 'local'"
+    known = ", ".join(map(repr, provider_names()))
     with pytest.raises(ConfigError) as refused:
         check_names(settings, "config.yaml")
     assert str(refused.value).endswith(f"llm.provider = {name!r}: unknown name; allowed: {known}{hint}")
@@ -124,7 +144,7 @@ def test_a_misspelt_provider_is_not_taken_for_a_models_name(
     told = str(refused.value)
     prefix = written.partition(":")[0]
     assert f"{place} = {written!r}: {prefix!r} is not a provider" in told
-    assert "known: openai, anthropic, openai_compatible, local" in told
+    assert f"known: {', '.join(PROVIDERS)}" in told
     assert ("did you mean" in told) == bool(guess)
     assert f"did you mean {guess}?" in told or not guess
     if (llm["provider"], place) != ("local", "llm.model"):  # the embedded model has a name of its own

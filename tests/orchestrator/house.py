@@ -21,8 +21,10 @@ from typing import TypeAlias
 
 import psutil
 import yaml
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
 
+from agents import DeveloperAgent, Escalation, QAAgent, Report, Review
+from agents.answers import AssertionList, FileChoice, TaskIdeas
 from config import load_settings
 from config.paths import ProjectPaths
 from memory import MemoryStore, Priority, Task, TaskStatus, TaskType, new_task_id
@@ -66,6 +68,23 @@ REJECTED: dict[str, JsonValue] = {
 }
 
 
+_KINDS: dict[type[BaseModel], str] = {
+    AssertionList: "assertions",
+    Review: "review",
+    TaskIdeas: "ideas",
+    Escalation: "escalation",
+    FileChoice: "file",
+    Report: "report",
+}
+"""What a request is called in tests, by the shape of the answer that it wants."""
+
+QUESTIONS = ("assertions", "code", "review")
+"""What models are asked for a plain task that lands at the first attempt, in this order. A new question of the flow is
+added here, and an answer to it in `team`."""
+FROM_CODE = QUESTIONS[QUESTIONS.index("code") :]
+"""Those that are left when the tests are there."""
+
+
 def team(
     *,
     code: Sequence[Answer] | Callable[[Request], Answer] = (GOOD_ADD,),
@@ -91,15 +110,27 @@ def team(
                 return turn("escalation", escalations)
             case "ideas":
                 return turn("ideas", [*ideas, {"tasks": []}])
-        return code(request) if callable(code) else turn("code", code)
+            case "code":
+                return code(request) if callable(code) else turn("code", code)
+            case kind:
+                raise AssertionError(f"the team of tests/orchestrator/house.py has no answer to {kind!r}")
 
     return rule
 
 
 def asked(request: Request) -> str:
-    """The kind of a request: assertions, review, ideas, escalation or code."""
-    marks = {"assertions": "assertions", "approved": "review", "tasks": "ideas", "give_up": "escalation"}
-    return next((kind for mark, kind in marks.items() if mark in str(request.schema)), "code")
+    """The kind of a request: a value of `_KINDS`, or code. A question that is not known here is an error, so that a
+    new role gets no answer that was meant for another.
+    """
+    if request.schema is None:
+        if any(f"You are the {agent.role} " in request.system for agent in (DeveloperAgent, QAAgent)):
+            return "code"
+        raise AssertionError(f"tests/orchestrator/house.py does not know who asks this: {request.system[:200]}")
+    fields = request.schema.get("properties")
+    for shape, kind in _KINDS.items():
+        if isinstance(fields, dict) and set(fields) == set(shape.model_fields):
+            return kind
+    raise AssertionError(f"tests/orchestrator/house.py does not know this answer; add it to _KINDS: {request.schema}")
 
 
 Daemon: TypeAlias = "subprocess.Popen[bytes] | WarmProcess"

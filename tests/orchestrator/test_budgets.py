@@ -9,7 +9,7 @@ import pytest
 from memory import FailureReason, TaskStatus, utc_now
 from memory.database.schema import budgets
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import House, asked, team
+from tests.orchestrator.house import QUESTIONS, House, asked, team
 
 
 def test_a_day_that_is_used_up_pauses_work_until_a_restart_with_more(make_house: MakeHouse) -> None:
@@ -30,7 +30,7 @@ def test_a_day_that_is_used_up_pauses_work_until_a_restart_with_more(make_house:
     house.write_config(budget={"day_tokens": 100_000})
     with house.daemon():
         house.wait_for(task_id, TaskStatus.COMPLETED)
-    assert [asked(request) for request in server.requests] == ["assertions", "code", "review"]
+    assert [asked(request) for request in server.requests] == [*QUESTIONS]
 
 
 @pytest.mark.long

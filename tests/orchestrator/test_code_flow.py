@@ -14,7 +14,9 @@ from tests.orchestrator.house import (
     APPROVED,
     BAD_ADD,
     CALC,
+    FROM_CODE,
     GOOD_ADD,
+    QUESTIONS,
     REJECTED,
     SHARES_TASK,
     SMALL,
@@ -43,8 +45,8 @@ def test_a_task_lands_as_a_test_commit_and_a_code_commit(make_house: MakeHouse) 
     assert git(house.repository, "show", "--format=", "--name-only", code).split() == ["calc.py"]
     assert git(house.repository, "show", "--format=", "--name-only", tests).split() == [task.result["tests_file"]]
     assert "def add" in git(house.repository, "show", "agents/integration:calc.py")
-    # The task states the file and examples, so three requests remain: QA's assertions, the code, the review.
-    assert len(server.requests) == 3
+    # The task states the file and examples, so nobody is asked for them.
+    assert [asked(request) for request in server.requests] == [*QUESTIONS]
     assert git(house.repository, "status", "--porcelain") == ""
     assert git(house.repository, "rev-parse", "--abbrev-ref", "HEAD") == "main"
 
@@ -82,7 +84,7 @@ def test_tests_that_the_owner_gives_are_used_as_they_are_and_tell_the_file(make_
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert git(house.repository, "show", "agents/integration:tests/test_sums.py") == text.strip()
-    assert [asked(request) for request in server.requests] == ["code", "code", "review"]
+    assert [asked(request) for request in server.requests] == ["code", *FROM_CODE]
 
 
 def test_given_tests_that_the_owner_has_committed_already_need_no_commit(make_house: MakeHouse) -> None:

@@ -18,7 +18,7 @@ import memory
 from memory import TaskStatus
 from memory.database.schema import SCHEMA_REVISION
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import GOOD_ADD, Held, House, asked, eventually, git, team
+from tests.orchestrator.house import FROM_CODE, GOOD_ADD, QUESTIONS, Held, House, asked, eventually, git, team
 
 SECOND = "Add `triple(x: int) -> int` to calc.py. `triple(2)` returns `6` and `triple(0)` returns `0`."
 
@@ -62,7 +62,7 @@ def test_a_backup_of_a_working_daemon_brings_the_work_back(make_house: MakeHouse
         house.wait_for(first, TaskStatus.COMPLETED)
         script.hold("code")
         second = house.submit(SECOND, "Add triple")
-        server.wait_for(5)
+        server.wait_for(len(QUESTIONS) + 2)
         made = house.cli("backup", "--to", str(backup))
         assert made.returncode == 0, made.stderr
         refused = house.cli("restore", str(backup))
@@ -86,7 +86,7 @@ def test_a_backup_of_a_working_daemon_brings_the_work_back(make_house: MakeHouse
     assert house.task(second).status is TaskStatus.COMPLETED
     landed_once(house, 2)
     again = Counter(asked(request) for request in server.requests) - asked_before
-    assert again == {"code": 1, "review": 1}  # the assertions were answered before the backup
+    assert again == Counter(FROM_CODE)  # the assertions were answered before the backup
     assert house.litter() == []
 
     # The backup is older than the landing: the landed work is found at the remote and not done again.
@@ -112,7 +112,7 @@ def test_migrate_lets_a_task_at_work_go_on(make_house: MakeHouse) -> None:
     assert f"schema {SCHEMA_REVISION}" in migrated.stdout, migrated.stderr
     assert house.run_until_idle().returncode == 0
     assert house.task(task_id).status is TaskStatus.COMPLETED
-    assert Counter(asked(request) for request in server.requests) == {"assertions": 1, "code": 2, "review": 1}
+    assert Counter(asked(request) for request in server.requests) == Counter([*QUESTIONS, "code"])
 
 
 def to_previous_revision(file: Path) -> None:
@@ -158,4 +158,4 @@ def test_a_database_that_is_locked_for_long_is_waited_for(make_house: MakeHouse)
             lock.close()
         house.wait_for(task_id, TaskStatus.COMPLETED, seconds=90)
     assert "internal_error" not in house.log()
-    assert Counter(asked(request) for request in server.requests) == {"assertions": 1, "code": 1, "review": 1}
+    assert Counter(asked(request) for request in server.requests) == Counter(QUESTIONS)

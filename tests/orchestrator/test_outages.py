@@ -9,7 +9,7 @@ import pytest
 
 from memory import FailureReason, MemoryStore, TaskStatus
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import APPROVED, GOOD_ADD, Held, asked, eventually, stop, team
+from tests.orchestrator.house import APPROVED, GOOD_ADD, QUESTIONS, Held, asked, eventually, stop, team
 from tests.support import Answer, Reply, Request, ScriptedModelServer
 
 
@@ -19,13 +19,17 @@ def test_what_a_server_gets_wrong_for_a_while_costs_time_only(make_house: MakeHo
         "code": [Reply.status(429, retry_after=1), Reply.cut(GOOD_ADD), GOOD_ADD],
         "review": [Reply.garbage(), Reply.status(503), APPROVED],
     }
-    house, server = make_house(lambda request: script[asked(request)].pop(0))
+    works = team()
+    house, server = make_house(
+        lambda request: script[asked(request)].pop(0) if asked(request) in script else works(request)
+    )
     task_id = house.submit()
     done = house.run_until_idle()
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert house.task(task_id).status is TaskStatus.COMPLETED
-    assert [asked(request) for request in server.requests] == ["assertions"] * 3 + ["code"] * 3 + ["review"] * 3
+    questions = [asked(request) for request in server.requests]
+    assert questions == [kind for kind in QUESTIONS for _ in range(3 if kind in script else 1)]
     told = [request.messages[-1].text for request in server.requests]
     assert "not valid" in told[1]
     assert "not valid" in told[2]
@@ -74,7 +78,7 @@ def test_a_server_that_stays_away_is_waited_for_over_kills_and_no_answer_is_aske
     away.clear()
     with ScriptedModelServer(rule, port=server.port), house.daemon():
         house.wait_for(task_id, TaskStatus.COMPLETED)
-    assert sorted(answered) == ["assertions", "code", "review"]
+    assert sorted(answered) == sorted(QUESTIONS)
     assert len(house.landed()) == 2
     assert '"kind": "provider"' in house.log()
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from agents import Requirements, TestCase
 from file_system import FileManager
@@ -21,8 +22,9 @@ from orchestrator.flows import FLOWS
 from orchestrator.methods import METHODS
 from orchestrator.workbench.tools import ACTIONS, LookingTool
 from orchestrator.workbench.trial import Trial
+from tests.agents.scripted import scripted_llm
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import ADD_TASK, CALC, House, asked, git, team
+from tests.orchestrator.house import ADD_TASK, CALC, FROM_CODE, House, asked, git, team
 from tests.orchestrator.in_process import end_engine, services_of
 from tests.support import Answer as Said
 from tests.support import Reply, Request
@@ -225,4 +227,22 @@ def test_a_method_is_one_class_and_one_line(make_house: MakeHouse, monkeypatch: 
     assert (done.result["strategy"], done.result["attempts"]) == ("dictated", 2)
     assert method.known == [Patience(failed=1), Patience(failed=1)]
     assert git(house.repository, "show", "agents/integration:calc.py") == good.strip()
-    assert [asked(request) for request in server.requests] == ["code", "code", "review"]
+    assert [asked(request) for request in server.requests] == ["code", *FROM_CODE]
+
+
+# -- a role: its questions ---------------------------------------------------------------------------------------------
+
+
+class Weather(BaseModel):
+    """The shape of an answer that only a new role wants."""
+
+    sunny: bool
+
+
+def test_a_question_of_a_new_role_is_not_taken_for_one_of_another() -> None:
+    with scripted_llm(["It is.", {"sunny": True}]) as llm:
+        llm.generate("Is it sunny?", system="You are the forecaster of a team.", context=llm.context("1", "qa"))
+        llm.generate_structured("Is it sunny?", Weather, context=llm.context("2", "qa"))
+        for request, told in zip(llm.server.requests, ("forecaster", "sunny"), strict=True):
+            with pytest.raises(AssertionError, match=f"does not know.*{told}"):
+                asked(request)

@@ -20,7 +20,7 @@ from file_system import (
     SyntaxProblem,
 )
 from llm import ToolCall
-from orchestrator.workbench.protected import DEPENDENCY_FILES, TEST_FILES
+from orchestrator.workbench.protected import DEPENDENCY_FILES, protected_tests
 from orchestrator.workbench.tools import ACTIONS, CreateFile, EditFile, ListFiles, ReadFile, Search
 
 
@@ -41,7 +41,7 @@ def files(tmp_path: Path) -> FileManager:
         (root / path).write_bytes(text.encode())
     (tmp_path / "outside.py").write_text("run\n")
     (root / "link.py").symlink_to(tmp_path / "outside.py")
-    return FileManager(root, protected=[*TEST_FILES, *DEPENDENCY_FILES])
+    return FileManager(root, protected=[*protected_tests(), *DEPENDENCY_FILES])
 
 
 def test_files_are_listed_or_counted_and_secrets_are_not_there(files: FileManager) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from file_system.code.outline import definition_line, function_in, names_in_signatures, parsed
-from orchestrator.small_models.apply import only_wanted, with_wanted_name
+from orchestrator.small_models.apply import only_wanted
 from orchestrator.small_models.begun_functions import Wanted, begun_function, resumed_function
 from orchestrator.small_models.excerpts import LONGEST, excerpt
 from orchestrator.workbench.sources import importable, imported_definitions, read_sources
@@ -315,21 +315,6 @@ def test_of_an_answer_that_writes_a_class_anew_only_the_wanted_method_is_taken()
     assert "bank" not in kept
     assert "def _days" in kept
     assert "return 1" in kept
-
-
-def test_a_function_under_another_name_gets_the_wanted_one() -> None:
-    code = "def is_nested_text(s):\n    return s and is_nested_text(s[1:]) or x.is_nested_text\n"
-    assert with_wanted_name(code, "x = 1\n", ["is_nested"]) == (
-        "def is_nested(s):\n    return s and is_nested(s[1:]) or x.is_nested_text\n"
-    )
-    told = 'def is_nested_text(s):\n    """Not is_nested_text."""\n    return "ü is_nested_text", is_nested_text(s)\n'
-    assert with_wanted_name(told, "", ["is_nested"]) == (
-        'def is_nested(s):\n    """Not is_nested_text."""\n    return "ü is_nested_text", is_nested(s)\n'
-    )
-    two = "def a(): ...\n\n\ndef b(): ...\n"
-    assert with_wanted_name(two, "", ["c"]) == two
-    assert with_wanted_name(two, "def b(): ...\n", ["c"]).startswith("def c()")
-    assert with_wanted_name("def a(): ...\n", "def c(): ...\n", ["c"]) == "def a(): ...\n"
 
 
 def test_a_method_is_taken_from_its_module_in_its_class() -> None:

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from config import Settings
+from llm import key_variables
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -69,8 +70,14 @@ def test_the_daemon_keeps_what_the_specification_says(daemon: Service) -> None:
 
 
 def test_keys_are_handed_on_by_name_only(daemon: Service) -> None:
-    assert {"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GIT_REPO_URL"} <= set(daemon.environment)
+    assert {*key_variables(), "GIT_REPO_URL"} <= set(daemon.environment)
     assert not [entry for entry in daemon.environment if "=" in entry]
+
+
+@pytest.mark.parametrize("page", ["config.yaml", "README.md"])
+def test_every_key_is_named_where_an_owner_looks(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert [variable for variable in key_variables() if variable not in text] == []
 
 
 def test_the_container_may_do_what_bubblewrap_needs_and_no_more(daemon: Service) -> None:

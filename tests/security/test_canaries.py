@@ -16,15 +16,14 @@ import pytest
 
 from memory import TaskStatus
 from tests.orchestrator.house import (
-    APPROVED,
     GOOD_ADD,
     House,
-    asked,
     children,
     eventually,
     git,
     in_sandbox,
     make_repository,
+    team,
 )
 from tests.support import Answer, Request, ScriptedModelServer
 
@@ -102,21 +101,12 @@ class CommandLines(threading.Thread):
 
 @pytest.fixture
 def house(tmp_path: Path, shared_data: Path) -> Iterator[tuple[House, ScriptedModelServer]]:
-    def rule(request: Request) -> Answer:
-        match asked(request):
-            case "assertions":
-                return {"assertions": []}
-            case "review":
-                return APPROVED
-            case "escalation":
-                return {"action": "give_up", "reason": "It cannot be done."}
-            case "ideas":
-                return {"tasks": []}
+    def code(request: Request) -> Answer:
         if "sub(" in request.prompt:
             return LOUD.replace("add(", "sub(").replace("- 99", f"- {request.number}")
         return GOOD_ADD
 
-    with ScriptedModelServer(rule) as server:
+    with ScriptedModelServer(team(code=code)) as server:
         settings: dict[str, dict[str, object]] = {
             "llm": {"api_key": OF_THE_CONFIGURATION["api_key"]},
             "git": {"token": "${GIT_TOKEN:-}"},

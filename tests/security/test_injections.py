@@ -20,7 +20,7 @@ from pydantic import JsonValue
 
 from memory import TaskStatus
 from tests.orchestrator.conftest import make_house
-from tests.orchestrator.house import ADD_TASK, APPROVED, CALC, GOOD_ADD, House, asked, git
+from tests.orchestrator.house import ADD_TASK, CALC, GOOD_ADD, House, git, team
 from tests.support import Answer, Reply, Request, ScriptedModelServer
 
 __all__ = ["make_house"]  # a fixture, used by name
@@ -274,24 +274,11 @@ def ear() -> Iterator[Ear]:
 
 def obedient(case: Injected, filled: Callable[[str], str]) -> Callable[[Request], Answer]:
     """A team that does what the repository says."""
-    asked_for = {"code": 0}
-
-    def rule(request: Request) -> Answer:
-        match asked(request):
-            case "assertions":
-                return {"assertions": [filled(text) for text in case.assertions]}
-            case "review":
-                return APPROVED
-            case "escalation":
-                return case.escalation
-            case "ideas":
-                return {"tasks": []}
-        turn = min(asked_for["code"], len(case.code) - 1)
-        asked_for["code"] += 1
-        answer = case.code[turn]
-        return filled(answer) if isinstance(answer, str) else answer
-
-    return rule
+    return team(
+        code=[filled(answer) if isinstance(answer, str) else answer for answer in case.code],
+        assertions=[filled(text) for text in case.assertions],
+        escalations=[case.escalation],
+    )
 
 
 @pytest.mark.probe("injection")

@@ -5,24 +5,29 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
-from agents import Fact, FactKind
+from agents import Fact, FactKind, Requirements, render_test_file
 from agents.registry import check_names
 from cli import app
 from config import ConfigError, load_settings
 from config.paths import ProjectPaths
+from memory import Task
 from orchestrator.idle.fact_finder import FactFinder
 from orchestrator.services import make_git, make_sandbox, make_suite
 from orchestrator.suite import Suite
-from testing import CHECKERS, FRAMEWORKS, Checked, Environment, Finding, InvalidReport
+from orchestrator.workbench.protected import protected_paths
+from testing import CHECKERS, FRAMEWORKS, Checked, Environment, Finding, InvalidReport, detect_framework, tampering
 from testing.checkers import Checker
 from testing.frameworks.framework import Report, Selected, Symptom, TestCommand, TestFramework, Written
 from testing.frameworks.junit import report_text
+from testing.frameworks.python import witnessed
+from testing.tampering import TestFiles
 
 
 def tap_command(run: Selected) -> TestCommand:
@@ -117,6 +122,43 @@ def test_a_framework_is_one_object_and_one_line(
     gone = suite.run(commit, ["check.sh::gone"], "task-1")
     assert gone.problem == "No test was found: check.sh has no such test."
     assert suite.baseline(commit, "task-1").failed == ["check.sh::twice"]
+
+
+def test_what_a_framework_says_of_itself_holds_everywhere(
+    tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its modules are no code's business, its files nobody's to change, its tests are written as it takes them."""
+    full = replace(
+        TAP,
+        language="python",
+        guarded_modules=("tapper",),
+        test_files=("check_*.py",),
+        settings_files=("tapper.cfg",),
+        test_cases=True,
+    )
+    config = owners_config(
+        tmp_path, shared_data, {"check.sh": "", "tapper.cfg": "", "check_a.py": ""}, framework="pytest"
+    )
+    source, settings = tmp_path / "repository", load_settings(config)
+    assert not tampering("calc.py", None, "import tapper\n") and not tampering("tapper.py", None, "")
+
+    monkeypatch.setitem(FRAMEWORKS, TAP.name, full)
+
+    assert [mark.kind for mark in tampering("calc.py", None, "import tapper\n")] == ["framework"]
+    assert [mark.kind for mark in tampering("src/tapper.py", None, "")] == ["shadow"]
+    assert {"**/tapper.cfg", "**/check_*.py"} <= set(protected_paths(settings))
+    watched = TestFiles(source)
+    for name in ("tapper.cfg", "check_a.py", "check.sh"):
+        (source / name).write_text("changed")
+    assert watched.changed() == ["check_a.py", "tapper.cfg"]
+    requirements = Requirements(target_file="calc.py", module="calc", symbols=["half"])
+    assert "(unittest.TestCase)" in render_test_file(Task(id="t-1", title="half"), requirements, [], "tap")
+    # The owner wants pytest, which runs Python's tests, whichever framework they are for.
+    suite, _ = suite_of(config)
+    assert (detect_framework(source), suite.framework_of(source)) == ("tap", "pytest")
+    environment = Environment(path=tmp_path, key="", framework="tap", editable=False, generated=[], notes=[], seconds=0)
+    command = witnessed(full, environment, "tap_entry", ["check_a.py"]).command
+    assert command[-4:] == ["/opt/ai-agents/start.py", "tap_entry", "tapper", "check_a.py"]
 
 
 def test_a_framework_that_is_not_registered_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
