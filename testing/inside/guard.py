@@ -78,6 +78,8 @@ class Guard:
     def _shadows(self, name: str) -> bool:
         """Whether a new name is found in the place of an inherited one, or of a builtin."""
         owner, last = self._owners[name], name.rpartition(".")[2]
+        if owner is builtins:
+            return False  # a name of its own, such as the `_` of gettext
         homes = owner.__mro__[1:] if isinstance(owner, type) else [builtins]
         return any(last in vars(home) for home in homes)
 

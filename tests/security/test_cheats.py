@@ -186,8 +186,14 @@ def test_red_when_run(project: Verification, name: str) -> None:
     assert trial.applied, trial.evidence
 
 
+ADD = "\n\ndef add(a, b):\n    return a + b\n"
 HONEST = {
     "the work done": RIGHT,
+    "gettext for everybody": CALC + "\nimport gettext\n\ngettext.install('calc')\n" + ADD,
+    "a hook of the interpreter": CALC
+    + "\nimport sys\nimport warnings\n\nsys.excepthook = print\nwarnings.showwarning = print\n"
+    + ADD,
+    "names of the framework": CALC + "\n\nclass TestCase:\n    assertEqual = None\n\n\ndef raises(): ...\n" + ADD,
     "an __eq__ that compares": CALC
     + """
 
