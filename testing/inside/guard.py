@@ -61,6 +61,7 @@ class Guard:
         self._modules = [builtins, *found]
         # A plugin may take back at the end what it has changed at the start.
         self._states = [*self._states[:1], self._seen()]
+        self._known = {id(known) for known in (*self._modules, *(value for value, *_ in self._states[-1].values()))}
 
     def _is_change(self, name: str, now: _Seen | None) -> bool:
         before = [state.get(name) for state in self._states]
@@ -76,10 +77,10 @@ class Guard:
         return not any(self._is_others(origin) for origin in origins)
 
     def _shadows(self, name: str) -> bool:
-        """Whether a new name is found in the place of an inherited one, or of a builtin."""
+        """Whether a new name is found in the place of an inherited one, or of a builtin; not in a new class."""
         owner, last = self._owners[name], name.rpartition(".")[2]
-        if owner is builtins:
-            return False  # a name of its own, such as the `_` of gettext
+        if owner is builtins or id(owner) not in self._known:
+            return False  # a new name in builtins, such as the `_` of gettext, shadows nothing
         homes = owner.__mro__[1:] if isinstance(owner, type) else [builtins]
         return any(last in vars(home) for home in homes)
 
