@@ -26,6 +26,8 @@ _LAST = "last-repository"
 EXIT_FAILED, EXIT_USAGE = 1, 2
 """1: it was tried and did not work; 2: the call or the configuration is wrong."""
 
+MOST_ROWS = 100_000
+"""What an option for a number of rows may say."""
 DEMO_HOME = Path(".demo")
 """Below the folder in which the command is run."""
 _FILE_WIDTH = 120
@@ -42,7 +44,7 @@ class _Terminal(Console):
 
 def _console(*, stderr: bool) -> Console:
     limited = (sys.stderr if stderr else sys.stdout).isatty() or "COLUMNS" in os.environ
-    return _Terminal(stderr=stderr, highlight=False, width=None if limited else _FILE_WIDTH)
+    return _Terminal(stderr=stderr, highlight=False, emoji=False, width=None if limited else _FILE_WIDTH)
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]

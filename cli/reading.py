@@ -16,7 +16,7 @@ from rich.text import Text
 
 from agents import FactKind, agent_names
 from agents.registry import allowed_names
-from cli.project import AsJson, Project, choice_of, err, fail, load, opened, out, print_json
+from cli.project import MOST_ROWS, AsJson, Project, choice_of, err, fail, load, opened, out, print_json
 from cli.views import activity_line, limit_table, task_table, usage_table, waiting_lines
 from config import json_schema
 from memory import Activity, MemoryStore, TaskStatus
@@ -82,7 +82,7 @@ def logs(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Keep printing as things happen; Ctrl-C ends.")
     ] = False,
-    limit: Annotated[int, typer.Option("--lines", "-n", min=1, help="Number of latest lines.")] = 50,
+    limit: Annotated[int, typer.Option("--lines", "-n", min=1, max=MOST_ROWS, help="Number of latest lines.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
     """Show what the team did, the latest last."""
@@ -107,7 +107,7 @@ def facts(
         list[FactKind] | None,
         typer.Option("--kind", "-k", help="Only facts of this kind; may be repeated (default: project.tasks_from)."),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Number of facts to show.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=MOST_ROWS, help="Number of facts to show.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List what could become work: failing tests, TODOs, untested functions, lint, types, docstrings.

@@ -13,7 +13,7 @@ import typer
 from rich.syntax import Syntax
 from rich.text import Text
 
-from cli.project import EXIT_USAGE, AsJson, Project, choice_of, err, fail, opened, out, print_json
+from cli.project import EXIT_USAGE, MOST_ROWS, AsJson, Project, choice_of, err, fail, opened, out, print_json
 from cli.views import activity_line, task_details, task_table
 from file_system import SyntaxProblem, check_syntax, is_javascript
 from memory import MOST_TESTS, OWNER, RETRIABLE, MemoryStore, Priority, Task, TaskStatus, new_task_id
@@ -59,6 +59,8 @@ def add(
 
     if not title.strip():
         raise fail("the title is empty; say in a few words what to do", EXIT_USAGE)
+    if not type.strip():
+        raise fail("--type is empty; give the name of a flow, or leave it out", EXIT_USAGE)
     text = _read(file, description) if file is not None else sys.stdin.read() if description == "-" else description
     with opened(choice_of(ctx)) as (project, store):
         tests_file, tests_text = _given_tests(tests, project) if tests else ("", "")
@@ -89,7 +91,7 @@ def list_tasks(
     status: Annotated[
         list[TaskStatus] | None, typer.Option("--status", "-s", help="Only tasks with this status; may be repeated.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Number of tasks to show.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="Number of tasks to show.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List the tasks, newest first."""

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args, get_origin
 
 import yaml
 from dotenv import load_dotenv
@@ -21,6 +21,7 @@ from config.errors import ConfigError, ConfigProblem
 from config.settings import Settings
 
 DEFAULT_CONFIG = Path("config.yaml")
+_MOST_VALUES, _MOST_LEVELS = 20_000, 20
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _SECRET_NAMES = ("key", "token", "secret", "password")
@@ -64,8 +65,14 @@ def _read(path: Path) -> dict[str, object]:
 
 def _expanded(values: dict[str, object], source: str) -> dict[str, object]:
     problems: list[ConfigProblem] = []
+    left = _MOST_VALUES
 
     def expand(node: object, where: str) -> object:
+        nonlocal left
+        left -= 1
+        if left < 0 or where.count(".") + where.count("[") > _MOST_LEVELS:
+            said = "has too many values, or an anchor that contains itself; write them without anchors"
+            raise ConfigError(source, [ConfigProblem("(file)", "", said)])
         if isinstance(node, dict):
             inner = {str(key): expand(value, f"{where}.{key}" if where else str(key)) for key, value in node.items()}
             return {key: value for key, value in inner.items() if value is not None}
@@ -122,6 +129,8 @@ def _unknown_key(location: list[str]) -> str:
     for part in location[:-1]:
         field = model.model_fields.get(part)
         inner = field.annotation if field else None
+        if get_origin(inner) is dict:  # named sections, such as those of the agents
+            inner = get_args(inner)[1]
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             model = inner
     allowed = list(model.model_fields)

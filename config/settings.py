@@ -5,10 +5,11 @@ Each field is documented in `config.yaml`, too. The JSON schema for editors is m
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 TASKS_FROM = ("backlog", "failing_tests", "todo", "uncovered", "lint", "types", "docstrings")
@@ -123,18 +124,30 @@ class BudgetSettings(Section):
         return any((self.task_usd, self.agent_day_usd, self.day_usd, self.month_usd))
 
 
+def _is_branch(name: str) -> str:
+    """`name`, if git takes it for a branch (git-check-ref-format)."""
+    parts = name.split("/")
+    refused = re.search(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{", name) or name.startswith("-") or name.endswith(".")
+    if refused or name == "@" or any(not part or part.startswith(".") or part.endswith(".lock") for part in parts):
+        raise ValueError("git takes no such name for a branch; give one such as agents/integration")
+    return name
+
+
+BranchName = Annotated[str, AfterValidator(_is_branch)]
+
+
 class GitSettings(Section):
     """Where the work comes from and where it lands."""
 
     repository_url: str = Field("", description="URL or path of the repository. Needed to run.")
-    branch: str = Field("main", description="The owner's branch, on which work is based.")
+    branch: BranchName = Field("main", description="The owner's branch, on which work is based.")
     auto_commit: bool = Field(True, description="false: verified work waits for `task approve` before it lands.")
     auto_push: bool = Field(True, description="false: landed work stays in the daemon's own clone.")
     landing: Literal["integration", "branch", "main"] = Field(
         "integration",
         description="integration: one branch the owner merges; branch: one per task; main: the base itself.",
     )
-    integration_branch: str = Field("agents/integration", min_length=1, description="Name for landing: integration.")
+    integration_branch: BranchName = Field("agents/integration", description="Name for landing: integration.")
     author_name: str = Field("AI Agents", min_length=1, description="Author of the commits.")
     author_email: str = Field("agents@localhost", min_length=3, description="E-mail of the commits.")
     token: SecretStr | None = Field(None, description="Access token for https remotes; better set as GIT_TOKEN.")

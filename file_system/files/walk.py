@@ -104,4 +104,5 @@ def _expression(pattern: str) -> Callable[[str], bool]:
         expression = re2.compile("".join(parts), options=options)
     except re2.error:  # an invalid class such as [z-a]: taken literally
         expression = re2.compile(re2.escape(pattern))
-    return lambda path: expression.fullmatch(path) is not None
+    # Git allows names that are not UTF-8, which RE2 does not take: their odd bytes count as a question mark.
+    return lambda path: expression.fullmatch(path.encode("utf-8", "replace").decode()) is not None

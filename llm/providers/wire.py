@@ -234,6 +234,7 @@ def _answer(response: ModelResponse, request: Request) -> Answer:
     if response.finish_reason == "content_filter":
         raise ProviderRefused(f"{request.provider} withheld the answer of {request.model!r} by its content filter")
     usage = response.usage
+    text = _storable(text)
     return Answer(
         text=text,
         truncated=response.finish_reason == "length",
@@ -246,7 +247,12 @@ def _answer(response: ModelResponse, request: Request) -> Answer:
     )
 
 
+def _storable(text: str) -> str:
+    """`text` with pairs of surrogates joined, and single ones, which no file and no database takes, replaced."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def _arguments(part: ToolCallPart) -> str:
     if isinstance(part.args, str):
-        return part.args or "{}"
+        return _storable(part.args) or "{}"
     return json.dumps(part.args or {}, ensure_ascii=False)

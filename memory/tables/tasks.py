@@ -85,6 +85,8 @@ class TaskTable:
 
     def find(self, prefix: str) -> Task:
         """The one task whose id begins with `prefix`. Raises `UnknownTask` or `AmbiguousTask`."""
+        if not prefix or not prefix.isascii():  # an unset variable of a shell must not mean the only task
+            raise UnknownTask(prefix)
         query = _TASKS.where(tasks.c.id.startswith(prefix, autoescape=True)).order_by(tasks.c.id)
         with self._database.read() as connection:
             found = _load(connection, query.limit(_SHOWN_CANDIDATES))

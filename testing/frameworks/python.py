@@ -93,6 +93,7 @@ def pytest_options(environment: Environment) -> list[str]:
         *("-o", "junit_family=xunit1", f"--junitxml={REPORT}"),
         *("-o", "cache_dir=/tmp/pytest_cache"),  # a plugin may ask for the cache, so it is moved and not switched off
         *("--rootdir=/work", "--tb=short", "--color=no", "--maxfail=0"),
+        "--continue-on-collection-errors",  # one broken file of the project must not keep all others from being run
     ]
     # Only where installed: an option that no plugin knows ends the run.
     if environment.has_module("pytest_cov"):

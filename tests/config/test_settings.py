@@ -164,3 +164,41 @@ def test_a_test_command_is_needed_where_it_is_what_runs(tmp_path: Path) -> None:
         load_settings(write(tmp_path, "testing: {framework: command}"))
     chosen = load_settings(write(tmp_path, "testing: {framework: command, test_command: make test}"))
     assert chosen.testing.test_command == "make test"
+
+
+@pytest.mark.parametrize("text", ["llm: &a {provider: *a}", "agents: &a [*a]", "llm: &a\n  x: [*a]"])
+def test_an_anchor_that_contains_itself_is_a_problem_of_the_file(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(ConfigError, match="anchor"):
+        load_settings(tmp_path / "config.yaml")
+
+
+def test_aliases_that_multiply_are_refused_at_once(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]" for level in range(1, 9)]
+    (tmp_path / "config.yaml").write_text("\n".join(lines))
+    with pytest.raises(ConfigError, match="too many values"):
+        load_settings(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a..b", "a b", "-a", "a/", "/a", "a//b", "a.lock", ".a", "a/.b", "a~1", "a^", "a:b", "@", "a@{1}", "a\\b", ""],
+)
+def test_what_git_takes_for_no_branch_is_refused(name: str, tmp_path: Path) -> None:
+    for key in ("branch", "integration_branch"):
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump({"git": {key: name}}))
+        with pytest.raises(ConfigError, match=rf"git\.{key}.*branch"):
+            load_settings(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize("name", ["main", "agents/integration", "release-1.2", "feature/ünïcode", "v1@2"])
+def test_what_git_takes_for_a_branch_is_taken(name: str, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"git": {"branch": name}}))
+    assert load_settings(tmp_path / "config.yaml").git.branch == name
+
+
+def test_a_misspelt_key_of_an_agent_is_told_with_the_keys_of_agents(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("agents: {developer: {temprature: 1}}")
+    with pytest.raises(ConfigError, match=r"did you mean `temperature`\? allowed here: temperature, max_tokens, model"):
+        load_settings(tmp_path / "config.yaml")

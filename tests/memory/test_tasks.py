@@ -324,3 +324,10 @@ def test_counts_name_every_status(store: MemoryStore, add: Add) -> None:
     store.tasks.transition(add().id, IN_PROGRESS)
     counts = store.tasks.count_by_status()
     assert (counts[PENDING], counts[IN_PROGRESS], counts[COMPLETED]) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("prefix", ["", "\udcff", "ä"])
+def test_no_id_begins_with_nothing_or_with_what_no_id_holds(store: MemoryStore, add: Add, prefix: str) -> None:
+    add()
+    with pytest.raises(UnknownTask):
+        store.tasks.find(prefix)

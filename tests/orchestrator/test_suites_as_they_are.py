@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import pytest
@@ -57,6 +58,36 @@ def test_what_failed_before_is_no_evidence_against_the_change(make_house: MakeHo
         first, _ = store.evidence.attempts(task_id)
     assert "test_ratio" in first.evidence
     assert "test_of_long_ago" not in first.evidence
+
+
+def test_a_test_file_that_was_broken_before_holds_up_nothing(make_house: MakeHouse) -> None:
+    files = {"calc.py": RATIO, "tests/test_calc.py": TESTS, "tests/test_broken.py": "def test_it(:\n"}
+    house, _ = make_house(team(code=[GOOD_RATIO]), files=files)
+    task_id = house.submit("Mend ratio in calc.py. `ratio(1, 0)` returns `0.0`.", "Mend ratio")
+    assert house.run_until_idle().returncode == 0, house.log()
+    assert house.task(task_id).status is TaskStatus.COMPLETED
+
+
+def test_a_file_name_that_is_not_utf8_holds_up_nothing(make_house: MakeHouse) -> None:
+    house, _ = make_house(team(code=[GOOD_RATIO]), files={"calc.py": RATIO, "tests/test_calc.py": TESTS})
+    (house.repository / os.fsdecode(b"na\xffme.txt")).write_text("odd\n")
+    (house.repository / os.fsdecode(b"od\xffd.py")).write_text("x = 1\n")
+    git(house.repository, "add", "-A")
+    git(house.repository, "commit", "-q", "-m", "odd names")
+    task_id = house.submit("Mend ratio in calc.py. `ratio(1, 0)` returns `0.0`.", "Mend ratio")
+    assert house.run_until_idle().returncode == 0, house.log()
+    assert house.task(task_id).status is TaskStatus.COMPLETED
+    assert b"na\\377me.txt" in git(house.repository, "ls-tree", "-r", "--name-only", "agents/integration").encode()
+
+
+def test_an_answer_with_half_a_character_is_one_that_failed(make_house: MakeHouse) -> None:
+    house, _ = make_house(
+        team(code=[GOOD_RATIO.replace("return a", "# \ud83d\n    return a"), GOOD_RATIO]),
+        files={"calc.py": RATIO, "tests/test_calc.py": TESTS},
+    )
+    task_id = house.submit("Mend ratio in calc.py. `ratio(1, 0)` returns `0.0`.", "Mend ratio")
+    assert house.run_until_idle().returncode == 0, house.log()
+    assert house.task(task_id).status is TaskStatus.COMPLETED
 
 
 def test_nothing_is_spent_where_no_test_can_pass(make_house: MakeHouse) -> None:
