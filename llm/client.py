@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -118,7 +119,7 @@ class LLMClient:
         request = self._request([Turn("user", prompt)], system, temperature, max_tokens, context, model)
         request = replace(request, schema=output)
         for objections in range(_MOST_OBJECTIONS + 1):
-            answer = self._responder.answer(request, context)
+            answer = self._responder.answer(request, context, is_usable=partial(_fits, adapter))
             try:
                 return adapter.validate_json(answer.json_text())
             except ValidationError as error:
@@ -210,6 +211,14 @@ class LLMClient:
             tools=tuple(tools),
         )
         return fitted(request)
+
+
+def _fits(adapter: TypeAdapter[M], answer: Answer) -> bool:
+    try:
+        adapter.validate_json(answer.json_text())
+    except ValidationError:
+        return False
+    return True
 
 
 def _objection(error: ValidationError, answer: Answer, max_tokens: int) -> str:

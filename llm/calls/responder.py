@@ -63,8 +63,17 @@ class Responder:
         self._budget = Budget(terms.budget, store, terms.clock)
         self._circuits = Circuits(settings.outage_retry, self._under_way.stir)
 
-    def answer(self, request: Request, context: CallContext, *, trial: bool = False) -> Answer:
+    def answer(
+        self,
+        request: Request,
+        context: CallContext,
+        *,
+        trial: bool = False,
+        is_usable: Callable[[Answer], bool] = lambda _: True,
+    ) -> Answer:
         """The answer, recorded before it is returned. Raises LLMError, recorded as well.
+
+        An answer in the cache that is not usable is asked for anew: the model or its server may have been mended.
 
         A `trial` tests this very server: neither the cache nor a fallback answers it, and it is not repeated when it
         fails, nor waited for.
@@ -77,7 +86,7 @@ class Responder:
                 return answer
         repeatable = not trial and request.temperature == 0 and self._settings.cache_ttl > 0
         cached = self._store.ledger.cached_response(request.digest(), self._settings.cache_ttl) if repeatable else None
-        if cached and (answer := replayed(cached, request)):
+        if cached and (answer := replayed(cached, request)) and is_usable(answer):
             self._store.ledger.record_call(entry(request, context, answer, cost=0.0, cached=True, seconds=0.0))
             return answer
         begun = monotonic()

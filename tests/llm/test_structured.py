@@ -112,3 +112,17 @@ def test_a_compatible_server_is_told_the_schema_in_words_too(make_client: MakeCl
         client = make_client(server, "openai_compatible")
         client.generate_structured("ok?", Verdict, system="You judge.", context=context())
         assert server.requests[0].system.startswith("You judge.\n\nAnswer with one JSON value")
+
+
+def test_an_answer_in_the_cache_that_does_not_fit_is_asked_for_anew(make_client: MakeClient) -> None:
+    with ScriptedModelServer([WRONG, WRONG, WRONG, GOOD]) as server:
+        client = make_client(server)
+        with pytest.raises(InvalidOutput):
+            client.generate_structured("ok?", Verdict, temperature=0, context=context("1"))
+        # The server has been mended, and the owner tries the task again: another run, so another step.
+        verdict = client.generate_structured("ok?", Verdict, temperature=0, context=context("1", workflow="run 2"))
+        assert verdict.approved
+        assert (
+            client.generate_structured("ok?", Verdict, temperature=0, context=context("1", workflow="run 3")) == verdict
+        )
+        assert len(server.requests) == 4
