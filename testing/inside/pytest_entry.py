@@ -51,8 +51,8 @@ class _Guarding:
 
 def prepare() -> None:
     """Import what the guard is to watch, and take pytest's report."""
-    for name in ("unittest.mock", *(f"_pytest.{plugin}" for plugin in config.default_plugins)):
-        importlib.import_module(name)
+    for plugin in config.default_plugins:
+        importlib.import_module(f"_pytest.{plugin}")
     junitxml.open = lambda *_, **__: _REPORT  # type: ignore[attr-defined]  # in front of the builtin
     # Compiled tests that a run has put beside the tests are not used in their place.
     rewrite.get_cache_dir = lambda file_path: file_path.with_name("no-such-folder")

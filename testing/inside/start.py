@@ -2,8 +2,8 @@
 
     start.py PROGRAM MODULES ARGUMENT…
 
-PROGRAM is `pytest_entry` or `unittest_entry`; the guard watches MODULES, separated by commas. A program has two
-functions: `prepare()` imports the framework before any folder of the project can be searched for it, and
+PROGRAM is a module beside this file, such as `pytest_entry`; the guard watches MODULES, separated by commas. A program
+has two functions: `prepare()` imports the framework before any folder of the project can be searched for it, and
 `run(arguments, guard)` gives the exit code and the JUnit report.
 
 The project may have modules of any name, `guard` and `witness` too. So this folder is not searched for modules, and
@@ -12,6 +12,7 @@ what is loaded from it is not in `sys.modules`: an import in the project never g
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import sys
@@ -28,6 +29,8 @@ def main(name: str, modules: list[str], arguments: list[str]) -> int:
     sys.path.remove(str(folder))
     witness, guards, program = (_load(folder / f"{file}.py") for file in ("witness", "guard", name))
     sys.argv[:] = [str(program.__file__), *arguments]
+    for late in ("unittest.mock", "unittest.async_case"):  # parts of unittest that are loaded when they are first used
+        importlib.import_module(late)
     program.prepare()
     sender, guard = witness.Sender(), guards.Guard(modules)
     sender.enter_project()

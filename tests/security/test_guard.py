@@ -25,6 +25,7 @@ CASES = "import calc, unittest\nclass A(unittest.TestCase):\n    def test_x(self
         ("import functools as f; unittest.TestCase.assertTrue = f.cache(unittest.TestCase.assertFalse)", "True(0)"),
         ("unittest.TestCase.failureException = unittest.SkipTest", "Equal(calc.x, 2); self.assertTrue(1)"),
         ("del unittest.TestCase.assertLogs", "True(1)"),
+        ("unittest.IsolatedAsyncioTestCase.assertEqual = lambda *a: None", "True(1)"),
         ("from unittest.mock import Mock; Mock.assert_called = Mock.reset_mock", "True(1)"),
     ],
 )
