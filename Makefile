@@ -37,7 +37,7 @@ lint: $(VENV)/.ready-dev          ## format and lint, mending what can be mended
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.ready-dev bubblewrap ## figures of this machine: the embedded model's speed
-	$(BIN)/python bench/model_speed.py
+	$(BIN)/python -m bench.model_speed
 
 bench-coding: $(VENV)/.ready-dev bubblewrap ## how many of twenty small tasks the configured model lands; a quarter of an hour
 	$(BIN)/python -m bench.coding bench/tasks/own.yaml --set orchestrator.max_approaches=3

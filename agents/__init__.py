@@ -5,7 +5,7 @@ from agents.base import Ask, BaseAgent, Work
 from agents.ceo import CEOAgent, Situation, is_decidable, is_same_work
 from agents.developer import Begun, CodeView, DeveloperAgent, FileText, Surroundings
 from agents.errors import AgentError, UnusableAnswer
-from agents.facts import DECIDABLE, FACTS, Fact, FactKind, PlannedTask
+from agents.facts import DECIDABLE, FACTS, Fact, FactKind, PlannedTask, fact_kinds
 from agents.product import ProductAgent, module_name
 from agents.qa import QAAgent, contradicting, missing_case
 from agents.registry import ROLES, agent_names
@@ -51,6 +51,7 @@ __all__ = [
     "agent_names",
     "cases_in",
     "contradicting",
+    "fact_kinds",
     "is_decidable",
     "is_same_work",
     "missing_case",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Literal
 
@@ -24,6 +25,11 @@ class FactKind(StrEnum):
     LINT = "lint"
     UNCOVERED = "uncovered"
     DOCSTRINGS = "docstrings"
+
+
+def fact_kinds(tasks_from: Iterable[str]) -> list[FactKind]:
+    """The kinds of facts among the sources of tasks that `project.tasks_from` names."""
+    return [FactKind(source) for source in tasks_from if source != "backlog"]
 
 
 DECIDABLE = frozenset({FactKind.FAILING_TESTS, FactKind.TODO})

@@ -232,9 +232,7 @@ def _as_example(line: str) -> Example | None:
 
 
 def _about(example: Example, symbols: Sequence[str]) -> bool:
-    names = {name.split(".")[-1] for name in called_names(example)}
-    names |= {part for name in called_names(example) for part in name.split(".")}
-    names |= set(called_methods(example))
+    names = {part for name in called_names(example) for part in name.split(".")} | set(called_methods(example))
     return bool(names & {symbol.rpartition(".")[2] for symbol in symbols})
 
 

@@ -34,6 +34,7 @@ from bench.switches import PARTS
 from bench.task_sets import TaskSet, read_task_set
 from config import Settings
 from llm import model_status, resolve_provider
+from llm.providers.embedded import EMBEDDED
 
 RESULTS = ROOT / "bench" / "results"
 _TAKEN = ("llm", "agents", "orchestrator", "testing", "sandbox")
@@ -78,7 +79,7 @@ def main() -> int:
 
 def _run(tasks: TaskSet, config: dict[str, dict[str, object]], chosen: argparse.Namespace) -> None:
     provider = resolve_provider(Settings.model_validate(config).llm)
-    if provider == "local" and not model_status().ready:
+    if provider == EMBEDDED.name and not model_status().ready:
         sys.exit("the embedded model is missing; get it with: python main.py model fetch")
     started = time.strftime("%Y%m%d-%H%M%S")
     info = RunInfo(

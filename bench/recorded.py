@@ -38,7 +38,7 @@ from orchestrator.small_models.apply import apply_definitions
 from orchestrator.small_models.settings import ALL, Parts
 from testing import EnvironmentManager, Sandbox, TestRunner
 
-_ORIGINS = {"stated": "example", "assertions": "qa", "laws": "property", "strengthening": "mutant"}
+_ORIGINS = {"stated": "example", "assertions": "qa", "properties": "property", "strengthening": "mutant"}
 _LONGEST_SECONDS = 20.0
 """Time limit for one answer; some loop for ever."""
 

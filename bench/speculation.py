@@ -110,7 +110,7 @@ def _rewritings(number: int) -> list[Messages]:
 def _functions() -> list[tuple[str, str, str]]:
     """Path, name and source of functions of medium length, the same ones each time."""
     found = []
-    for path in sorted(_ROOT.glob("file_system/*.py")):
+    for path in sorted(_ROOT.glob("file_system/**/*.py")):
         source = path.read_text(encoding="utf-8")
         for node in ast.parse(source).body:
             code = ast.get_source_segment(source, node) or ""

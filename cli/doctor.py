@@ -17,6 +17,7 @@ from rich.text import Text
 
 from cli.project import EXIT_FAILED, AsJson, Project, choice_of, fail, load, out, print_json, require_repository
 from llm import PROVIDERS, Lineup, NotConfigured, key_variables, model_status, resolve_provider, uses_embedded_model
+from llm.providers.embedded import EMBEDDED
 from memory import MemoryStore, MemoryStoreError
 from monitoring import open_channels, redact
 from testing import FRAMEWORKS, Language, Sandbox, SandboxUnavailable, find_toolchain, remedy_for
@@ -153,7 +154,7 @@ def _model(project: Project) -> Check:
                 name="model", state="missing", detail=f"{status.path} is not there",
                 remedy=f"python main.py model fetch (1.1 GB), or set {' or '.join(key_variables())}",
             )  # fmt: skip
-        if provider == "local":
+        if provider == EMBEDDED.name:
             return Check(name="model", state="ok", detail=f"embedded, {status.path} ({status.server})")
     if PROVIDERS[provider].own_server:
         return _server(settings.base_url or "")

@@ -30,6 +30,8 @@ MOST_ROWS = 100_000
 """What an option for a number of rows may say."""
 DEMO_HOME = Path(".demo")
 """Below the folder in which the command is run."""
+DEMO_REPOSITORY = "sample_project"
+"""Below the home of the demo."""
 _FILE_WIDTH = 120
 """Characters a line may have where neither a terminal nor COLUMNS sets a limit."""
 
@@ -132,7 +134,7 @@ def demo_settings(home: Path) -> dict[str, dict[str, object]]:
     """The settings that keep everything of a demo in `home`."""
     home = home.resolve()
     return {
-        "git": {"repository_url": str(home / "sample_project"), "branch": "main"},
+        "git": {"repository_url": str(home / DEMO_REPOSITORY), "branch": "main"},
         "project": {"goal": "", "backlog_file": "BACKLOG.md"},
         "file_system": {"workspace_path": home / "workspace", "data_path": home / "data"},
         "monitoring": {"logs_path": home / "logs"},

@@ -14,7 +14,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from agents import FactKind, agent_names
+from agents import FactKind, agent_names, fact_kinds
 from agents.registry import allowed_names
 from cli.project import MOST_ROWS, AsJson, Project, choice_of, err, fail, load, opened, out, print_json
 from cli.views import activity_line, limit_table, task_table, usage_table, waiting_lines
@@ -121,7 +121,7 @@ def facts(
 
     with opened(choice_of(ctx)) as (project, store):
         configure_logging(project.settings.monitoring, project.paths.logs, stdout=False)
-        wanted = kind or [FactKind(name) for name in project.settings.project.tasks_from if name != "backlog"]
+        wanted = kind or fact_kinds(project.settings.project.tasks_from)
         if not as_json:
             err.print("Looking for facts; the first time this may take minutes.", style="dim")
         try:

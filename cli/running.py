@@ -21,6 +21,7 @@ from cli.models import fetch_with_progress
 from cli.owner import start_alerts
 from cli.project import (
     DEMO_HOME,
+    DEMO_REPOSITORY,
     EXIT_FAILED,
     Choice,
     Project,
@@ -35,7 +36,7 @@ from cli.project import (
     require_repository,
 )
 from cli.views import activity_line, task_table
-from llm import model_status
+from llm import model_status, uses_embedded_model
 from memory import MemoryStore, MemoryStoreError, TaskStatus
 from monitoring import AlertKind, alert, configure_logging, get_logger
 from monitoring.errors import KnownError
@@ -90,7 +91,7 @@ def demo(
 def prepare_demo(home: Path, *, fresh: bool, items: int) -> dict[str, dict[str, object]]:
     """Make the sample repository unless it is there; the demo's settings."""
     home = home.resolve()
-    repository = home / "sample_project"
+    repository = home / DEMO_REPOSITORY
     if fresh:
         shutil.rmtree(home, ignore_errors=True)
     if not (repository / ".git").is_dir():
@@ -168,8 +169,6 @@ def work(
 
 def _have_model(project: Project, *, for_people: bool) -> None:
     """Download the embedded model if it is used and not there yet."""
-    from llm import uses_embedded_model
-
     settings = project.settings
     if uses_embedded_model(settings.llm, settings.agents) and not model_status(settings.llm.local_model_path).ready:
         log.info("fetching the embedded model (1.1 GB, once)")

@@ -324,7 +324,3 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The file arrives as init values (see `config.loading`), so the environment comes first."""
         return env_settings, init_settings
-
-    def agent(self, name: str) -> AgentSettings:
-        """Settings of one agent; defaults when the file does not name it."""
-        return self.agents.get(name, AgentSettings())

@@ -27,7 +27,7 @@ from llm.errors import NotConfigured
 from llm.providers.embedded import EMBEDDED
 from llm.providers.openai_compatible import OPENAI_COMPATIBLE
 from llm.providers.provider import Endpoint
-from llm.providers.registry import PROVIDERS, resolve_endpoint, resolve_provider
+from llm.providers.registry import PROVIDERS, provider_names, resolve_endpoint, resolve_provider
 
 _NEARLY = 0.8
 """Similarity from which a word counts as a misspelt provider: `openia` and `openai` have 0.83, Ollama's `openchat` and
@@ -116,7 +116,7 @@ def uses_embedded_model(settings: LLMSettings, agents: Mapping[str, AgentSetting
 
 def model_name_problems(settings: LLMSettings, agents: Mapping[str, AgentSettings]) -> list[ConfigProblem]:
     """The models whose names are written wrongly, whether or not the others can be asked from here."""
-    if settings.provider not in ("auto", *PROVIDERS):
+    if settings.provider not in provider_names():
         return []  # a problem of its own; what the names mean depends on it
     written = [("llm.model", settings.model), *(("llm.fallback", model) for model in settings.fallback)]
     for name, agent in agents.items():

@@ -14,10 +14,10 @@ from memory.errors import ContextTooLarge
 from memory.store import MemoryStore
 from monitoring import redact
 
-GLOBAL = "global"
-"""The name under which the memories are kept that all agents share."""
+_GLOBAL = "global"
+"""The name under which lessons are kept."""
 MAX_LESSONS = 200
-LESSON_LIMIT = 600
+_LESSON_LIMIT = 600
 """Characters of one lesson."""
 _LESSON_WORDS = 80
 _LESSON_PREFIX = "lesson/"
@@ -92,21 +92,21 @@ class ContextManager:
 
         At most 200 lessons of 600 characters are kept; the oldest are deleted first. The same lesson is kept once.
         """
-        lesson = shortened(redact(text.strip()), LESSON_LIMIT)
+        lesson = shortened(redact(text.strip()), _LESSON_LIMIT)
         if not lesson:
             return
         # Redacted before it is split: a secret is recognised by the words before it.
         found = sorted(_words(redact(" ".join([lesson, *words]))))[:_LESSON_WORDS]
         name = hashlib.sha256(lesson.encode("utf-8", "replace")).hexdigest()[:16]
         value: JsonValue = {"text": lesson, "task_id": task_id, "words": list(found)}
-        self._store.journal.remember(GLOBAL, _LESSON_PREFIX + name, value)
-        self._store.journal.forget_oldest(GLOBAL, _LESSON_PREFIX, MAX_LESSONS)
+        self._store.journal.remember(_GLOBAL, _LESSON_PREFIX + name, value)
+        self._store.journal.forget_oldest(_GLOBAL, _LESSON_PREFIX, MAX_LESSONS)
 
     def lessons_for(self, text: str, limit: int = 5) -> list[str]:
         """The lessons that share words with `text`: those that share most first, of equals the newest first."""
         wanted = _words(text)
         ranked: list[tuple[int, int, str]] = []
-        for age, memory in enumerate(reversed(self._store.journal.memories(GLOBAL, _LESSON_PREFIX))):
+        for age, memory in enumerate(reversed(self._store.journal.memories(_GLOBAL, _LESSON_PREFIX))):
             match memory.value:
                 case {"text": str(lesson), "words": list(words)} if shared := len(wanted.intersection(map(str, words))):
                     ranked.append((-shared, age, lesson))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import BaseModel, JsonValue
 
 from config import AlertSettings
 from monitoring.channels import Channel
@@ -128,7 +128,8 @@ class AlertSender:
         try:
             first = self._coming.get(timeout=self._until_next())
         except queue.Empty:
-            return self._send() or True
+            self._send()
+            return True
         alerts = [first]
         while not self._coming.empty():
             alerts.append(self._coming.get_nowait())
@@ -152,19 +153,16 @@ class AlertSender:
             return max(0.0, self._not_before - time.time(), oldest + self._hour - time.time())
         return None
 
-    def _send(self) -> bool:
-        """Send the waiting alerts as far as is allowed; True when any was sent."""
+    def _send(self) -> None:
+        """Send the waiting alerts as far as is allowed."""
         if time.time() < self._not_before:
-            return False
-        anything = False
+            return
         while self._waiting:
             alert = self._waiting[0]
             if self._room() < 1:
                 self._left_out[alert.kind.value] += 1
-            elif self._delivered(f"{alert.kind.value}: {alert.message}"):
-                anything = True
-            else:
-                return anything
+            elif not self._delivered(f"{alert.kind.value}: {alert.message}"):
+                return
             self._reported.troubles[_name(alert)] = time.time()
             self._waiting.popleft()
             self._remember()
@@ -174,8 +172,6 @@ class AlertSender:
             if self._delivered(f"{number} further alert{'s' * (number > 1)} ({kinds}); see the log"):
                 self._left_out.clear()
                 self._remember()
-                anything = True
-        return anything
 
     def _room(self) -> int:
         """Messages that may still be sent within this hour."""
@@ -202,7 +198,7 @@ class AlertSender:
     def _recalled(self) -> _Reported:
         try:
             return _Reported.model_validate_json(self._memory.read_text(encoding="utf-8"))
-        except (OSError, ValidationError, ValueError):
+        except (OSError, ValueError):
             return _Reported()
 
     def _remember(self) -> None:

@@ -92,15 +92,14 @@ def _json(event: object, **options: Any) -> str:
 
 def _file_handler(settings: MonitoringSettings, logs: Path) -> logging.Handler:
     logs.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for old in logs.glob("agents.log.*"):
-        if time.time() - old.stat().st_mtime > settings.keep_days * _DAY:
-            old.unlink(missing_ok=True)
+    current, keep_seconds = logs / "agents.log", settings.keep_days * _DAY
+    _delete_old(current, keep_seconds)
     return _DatedRotation(
-        logs / "agents.log",
+        current,
         maxBytes=settings.max_mb * 1024 * 1024,
         backupCount=_KEPT_FILES,
         encoding="utf-8",
-        keep_seconds=settings.keep_days * _DAY,
+        keep_seconds=keep_seconds,
     )
 
 
@@ -118,10 +117,14 @@ class _DatedRotation(RotatingFileHandler):
 
     def doRollover(self) -> None:
         super().doRollover()
-        current = Path(self.baseFilename)
-        for old in current.parent.glob(current.name + ".*"):
-            if time.time() - old.stat().st_mtime > self._keep_seconds:
-                old.unlink(missing_ok=True)
+        _delete_old(Path(self.baseFilename), self._keep_seconds)
+
+
+def _delete_old(current: Path, keep_seconds: float) -> None:
+    """Delete the rotated files of `current` that are older than so many seconds."""
+    for old in current.parent.glob(current.name + ".*"):
+        if time.time() - old.stat().st_mtime > keep_seconds:
+            old.unlink(missing_ok=True)
 
 
 def _redacted(logger: logging.Logger, method: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:

@@ -168,7 +168,7 @@ class Suite:
             if file.is_file():
                 return Baseline.model_validate_json(file.read_text(encoding="utf-8"))
             result = self.runner.run_tests(folder, environment, timeout=self.timeout, label=label)
-            lacking = _lacking(result, folder)
+            lacking = [] if result.passed_ids else _lacking(result.failures, folder)
         if result.problem and not result.failures and not any(words in result.problem for words in _NO_TESTS):
             tail = result.output_tail[-1500:]
             raise StageFailed(
@@ -212,12 +212,13 @@ class Suite:
         """
         result = self.run(tree, (), label)
         worse = _worse(before, result)
-        flaky = self._flaky(tree, before, worse, label) if result.problem is None or result.failures else []
+        is_judged = result.problem is None or bool(result.failures)
+        flaky = self._flaky(tree, before, worse, label) if is_judged else []
         return Comparison(
             result=result,
             worse=[test_id for test_id in worse if test_id not in flaky],
             flaky=flaky,
-            is_judged=result.problem is None or bool(result.failures) or not (before.passed or result.test_ids),
+            is_judged=is_judged or not (before.passed or result.test_ids),
         )
 
     def _flaky(self, tree: str, before: Baseline, worse: Sequence[str], label: str) -> list[str]:
@@ -266,19 +267,18 @@ class Suite:
             discard_folder(parent)
 
 
-def _lacking(result: TestResult, folder: Path) -> list[str]:
-    found = [_NOT_INSTALLED.search(failure.message) for failure in result.failures]
-    named = dict.fromkeys(match["module"] or match["fixture"] for match in found if match)
-    tops = [name.partition(".")[0] for name in named]
-    own = any(
-        place.exists()
-        for top in tops
-        for root in (folder, folder / "src")
-        for place in (root / top, root / f"{top}.py")
-    )
-    if result.passed_ids or own or not all(found):
-        return []
-    return [*named][:_MOST_LACKING]
+def _lacking(failures: Sequence[Failure], folder: Path) -> list[str]:
+    """The modules and fixtures that all `failures` are about; none if one is about something else, or about a module of
+    the project."""
+    lacking: dict[str, None] = {}
+    for failure in failures:
+        match = _NOT_INSTALLED.search(failure.message)
+        if match is None:
+            return []
+        lacking[match["module"] or match["fixture"]] = None
+    tops = {name.partition(".")[0] for name in lacking}
+    there = {path.name for root in (folder, folder / "src") if root.is_dir() for path in root.iterdir()}
+    return [] if there & {*tops, *(f"{top}.py" for top in tops)} else [*lacking][:_MOST_LACKING]
 
 
 def _worse(before: Baseline, result: TestResult) -> list[str]:

@@ -19,6 +19,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from testing.environments.environment import Environment
+from testing.environments.python_dependencies import text_of
 from testing.errors import InvalidReport
 from testing.frameworks.junit import report_text
 from testing.frameworks.python import pytest_options
@@ -219,9 +220,7 @@ def formatter_of(source: Path, environment: Environment) -> Formatter | None:
     project = text_of(source / "pyproject.toml")
     if re.search(r"^\[tool\.black\]", project, re.MULTILINE) and environment.has_module("black"):
         return "black"
-    ruff = re.search(r"^\[tool\.ruff[.\]]", project, re.MULTILINE)
-    has_settings = ruff or any((source / name).is_file() for name in ("ruff.toml", ".ruff.toml"))
-    return "ruff" if has_settings and environment.has_module("ruff") else None
+    return "ruff" if is_configured(source, environment, "ruff") else None
 
 
 def run_formatter(
@@ -269,8 +268,3 @@ def _written(file: Path, most_bytes: int) -> str:
         return report_text(file, most_bytes)
     except InvalidReport:
         return ""
-
-
-def text_of(path: Path) -> str:
-    """The text of a file of the project; empty when it is not there or a link."""
-    return path.read_text(errors="replace") if path.is_file() and not path.is_symlink() else ""

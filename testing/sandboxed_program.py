@@ -53,8 +53,9 @@ def run_program(
 ) -> Answer:
     """What `program` answers to `task` within `seconds`; an empty answer when it was killed or wrote nonsense.
 
-    `packages` are what it consists of: plain modules that import nothing but one another, as absolute names, and the
-    standard library. `program` is the last part of the name of one of them, or of a module in it (`search.comparing`).
+    `packages` are what it consists of: plain modules that import nothing but one another (by relative names within a
+    package, by absolute ones across packages) and the standard library. `program` is the last part of the name of one
+    of them, or of a module in it (`search.comparing`).
 
     Raises SandboxUnavailable when nothing may be run.
     """

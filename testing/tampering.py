@@ -22,6 +22,8 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from testing.environments.toolchains import Language
+from testing.frameworks.declared_tests import JAVASCRIPT_SUFFIXES
+from testing.frameworks.framework import NOT_PYTHON
 from testing.frameworks.registry import FRAMEWORKS
 from testing.sandbox.user import everything
 
@@ -91,13 +93,13 @@ def explain_tampering(found: list[Tampering]) -> str:
 
 def _marks(path: str, text: str) -> list[Tampering]:
     suffix = PurePosixPath(path).suffix
-    if suffix in {".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"}:
+    if suffix in JAVASCRIPT_SUFFIXES:
         return list(_javascript_marks(path, text))
     if suffix not in {".py", ".pyi"}:
         return []
     try:
         tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except NOT_PYTHON:
         return []  # it cannot be imported either
     names = _names(tree)
     return [
@@ -154,8 +156,9 @@ def _of_import(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[TamperingKin
             yield from _of_name(f"{node.module}.{alias.name}", stored=False)
     else:
         modules = [alias.name for alias in node.names]
+    guarded = _modules("python")
     for module in modules:
-        if module.partition(".")[0] in _modules("python"):
+        if module.partition(".")[0] in guarded:
             yield "framework", f"import of {module.partition('.')[0]}"
 
 
@@ -184,7 +187,8 @@ def _of_question(
     inner = list(ast.walk(node))
     dotted = {_dotted(part, names) for part in inner if isinstance(part, ast.Attribute | ast.Name)}
     texts = {part.value for part in inner if isinstance(part, ast.Constant) and isinstance(part.value, str)}
-    about = sorted(text for text in texts if text.partition(".")[0] in _modules("python"))
+    guarded = _modules("python")
+    about = sorted(text for text in texts if text.partition(".")[0] in guarded)
     if about and dotted & _LOADED:
         yield "test branch", f"{about[0]!r} looked for in {sorted(dotted & _LOADED)[0]}"
     if isinstance(node, ast.Call):

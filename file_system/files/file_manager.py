@@ -147,11 +147,14 @@ class FileManager:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Keep all changes that are made within, or none of them when it ends in an error."""
+        """Keep all changes that are made within, or none of them when it ends in an error, as far as the disk allows.
+
+        Not to be nested: its end forgets all previous versions.
+        """
         try:
             yield
         except BaseException:
-            with suppress(OSError):  # such as a full disk, which the error at hand reports already
+            with suppress(OSError, FileSystemError):  # such as a full disk, which the error at hand reports already
                 self.restore()
             raise
         finally:

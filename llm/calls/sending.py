@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from config import LLMSettings
 from llm.calls.budget import input_tokens
 from llm.calls.in_flight import CallUnderWay
+from llm.calls.wire import Wire
 from llm.embedded.server import LocalModelServer
 from llm.providers.embedded import EMBEDDED
 from llm.providers.provider import Endpoint
-from llm.providers.wire import Wire
 from llm.request import Answer, Request, estimate_tokens
 
 _LOCAL_INPUT_SPEED = 10.0

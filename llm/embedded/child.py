@@ -1,10 +1,10 @@
 """The child process in which the embedded model runs. Run as a script, on its own: it imports nothing of ours.
 
-    python -I child.py PARENT_PID NICE llama-server ARGUMENTS…    becomes that program
-    python -I child.py PARENT_PID NICE xllamacpp OPTIONS_AS_JSON  serves in this process
+    python -I child.py PARENT_PID llama-server ARGUMENTS…    becomes that program
+    python -I child.py PARENT_PID xllamacpp OPTIONS_AS_JSON  serves in this process
 
-Either way it ends with its parent, however that ends, and yields the processor to it. The key that clients must send
-comes in the environment as LLAMA_API_KEY, where no process list shows it.
+Either way it ends with its parent, however that ends. The key that clients must send comes in the environment as
+LLAMA_API_KEY, where no process list shows it.
 """
 
 import ctypes
@@ -17,12 +17,11 @@ import threading
 _PR_SET_PDEATHSIG = 1
 
 
-def main(parent: int, niceness: int, program: str, arguments: list[str]) -> None:
+def main(parent: int, program: str, arguments: list[str]) -> None:
     """Tie this process to `parent`, then become or run the server."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit("the parent ended before its child had begun")
-    os.nice(niceness)
     if program == "xllamacpp":
         _serve(json.loads(arguments[0]))
     else:
@@ -54,4 +53,4 @@ def _serve(options: dict[str, int | str]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:])
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])

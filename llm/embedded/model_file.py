@@ -52,7 +52,7 @@ class ModelFile:
     """Bytes of each part but the last."""
 
 
-EMBEDDED = ModelFile(
+EMBEDDED_FILE = ModelFile(
     name=f"{EMBEDDED_MODEL}.gguf",
     sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
     size=1_117_320_768,
@@ -81,7 +81,7 @@ class ModelStatus(BaseModel):
 
 def model_path(configured: Path | None = None) -> Path:
     """Where the embedded model is expected: `llm.local_model_path` if set, else the user's cache folder."""
-    return configured or cache_folder() / "models" / EMBEDDED.name
+    return configured or cache_folder() / "models" / EMBEDDED_FILE.name
 
 
 def model_status(configured: Path | None = None) -> ModelStatus:
@@ -90,7 +90,7 @@ def model_status(configured: Path | None = None) -> ModelStatus:
     begun = _partial(path)
     present = path if path.is_file() else begun
     size = present.stat().st_size if present.is_file() else 0
-    total = 0 if configured else EMBEDDED.size
+    total = 0 if configured else EMBEDDED_FILE.size
     return ModelStatus(
         name=path.stem,
         path=path,
@@ -102,7 +102,7 @@ def model_status(configured: Path | None = None) -> ModelStatus:
 
 
 def fetch_model(
-    progress: Progress = lambda done, total: None, *, model: ModelFile = EMBEDDED, folder: Path | None = None
+    progress: Progress = lambda done, total: None, *, model: ModelFile = EMBEDDED_FILE, folder: Path | None = None
 ) -> Path:
     """Download the model file into the cache folder, continuing what was begun, and give its path.
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from llm.providers.embedded import EMBEDDED_CONTEXT
 
 _CHILD = Path(__file__).with_name("child.py")
-_NICENESS = 0
 SLOTS = 2
 """Prompts that the server keeps ready: one for each of two agents that take turns. On two cores, two requests at once
 were measured to write 25 tokens a second together and one alone 24, so `LocalModelServer` sends one at a time."""
@@ -32,7 +31,7 @@ class Program:
 
     def command(self, model: Path, port: int) -> list[str]:
         """The command line that serves `model` on 127.0.0.1:`port`."""
-        launch = [sys.executable, "-I", str(_CHILD), str(os.getpid()), str(_NICENESS)]
+        launch = [sys.executable, "-I", str(_CHILD), str(os.getpid())]
         context, threads = SLOTS * EMBEDDED_CONTEXT, _threads()
         if self.path is None:
             options: dict[str, int | str] = {

@@ -103,7 +103,7 @@ def guessed() -> Capabilities:
 
 
 def profile_of(
-    model: ServedModel, found: Capabilities, source: Source, kind: str = "auto", stated: Capabilities | None = None
+    model: ServedModel, found: Capabilities, source: Source, kind: str, stated: Capabilities
 ) -> ModelProfile:
     """The profile made of what was `found`, then of the owner's `llm.profile` (`kind`) and `llm.capabilities`."""
     values = _said(_table().guessed) | _said(found)
@@ -116,7 +116,7 @@ def profile_of(
         by_owner = {"edit_blocks": True, "repairs": True, "judges": True}
         if source == "guessed":
             by_owner["tools"] = True
-    by_owner |= _said(stated or Capabilities())
+    by_owner |= _said(stated)
     values |= by_owner
     return ModelProfile(
         provider=model.provider,

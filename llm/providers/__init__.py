@@ -1,1 +1,1 @@
-"""The providers of models, a file each, the registry of them, and the wire that carries requests to them."""
+"""The providers of models, a file each, and the registry of them."""

@@ -123,7 +123,7 @@ def _check_environment(task: Task, baseline: Baseline) -> None:
     if baseline.lacking and not any(name in words for name in baseline.lacking):
         raise StageFailed(
             FailureReason.TESTS_FAILED,
-            f"no test of the repository passes before the work, because its environment lacks "
+            "no test of the repository passes before the work, because its environment lacks "
             f"{', '.join(baseline.lacking)}; set testing.setup_command in config.yaml to what installs it, such as: "
             "pip install -e .[test]",
             blocked=True,

@@ -15,7 +15,7 @@ from functools import partial
 
 from pydantic import BaseModel
 
-from agents import DECIDABLE, FACTS, Fact, FactKind, PlannedTask, Situation, is_decidable
+from agents import DECIDABLE, FACTS, Fact, FactKind, PlannedTask, Situation, fact_kinds, is_decidable
 from llm import CallContext
 from memory import ENDED, Task, TaskStatus, utc_now
 from monitoring import get_logger
@@ -223,7 +223,7 @@ class CEOLoop:
 
     def _kinds(self) -> list[FactKind]:
         """The kinds to look for: only those that code can turn into tasks if the model is unable to judge."""
-        wanted = [FactKind(kind) for kind in self._services.settings.project.tasks_from if kind != "backlog"]
+        wanted = fact_kinds(self._services.settings.project.tasks_from)
         return wanted if self._team.ceo.profile.judges else [kind for kind in wanted if kind in DECIDABLE]
 
     def _search_key(self, head: str) -> str:

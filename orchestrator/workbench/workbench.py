@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -125,7 +126,8 @@ class Workbench:
         collected = {
             path for test_id in (*before.passed, *before.failed) if (path := file_of([test_id])).endswith(".py")
         }
-        folder, beginning, ending = test_place(requirements.target_file, collected) or (self._test_folder, "test_", "")
+        bare = next((name for name in ("tests", "test") if (root / name).is_dir()), "tests")
+        folder, beginning, ending = place_of_tests(requirements.target_file, collected) or (bare, "test_", "")
         stem = requirements.symbols[0] if requirements.symbols else PurePosixPath(requirements.target_file).stem
         name = re.sub(r"\W+", "_", stem).strip("_").lower()
         taken = {path.name for path in FileManager(root).find_files("*.py")}
@@ -273,11 +275,6 @@ class Workbench:
         return Trial.invalid(str(problem))
 
     @property
-    def _test_folder(self) -> str:
-        """Where tests belong in a repository that has none."""
-        return next((name for name in ("tests", "test") if (self._worktree.path / name).is_dir()), "tests")
-
-    @property
     def _worktree(self) -> Worktree:
         return self._git.worktrees.get(self._task.id)
 
@@ -288,7 +285,7 @@ class Workbench:
         return text_of(self._worktree.path, path)
 
 
-def test_place(target: str, collected: Collection[str]) -> tuple[str, str, str] | None:
+def place_of_tests(target: str, collected: Collection[str]) -> tuple[str, str, str] | None:
     """The folder of a new test file for the code in `target`, and what its name begins and ends with; None without
     `collected`, the test files that the project's own suite collects.
 
@@ -296,23 +293,19 @@ def test_place(target: str, collected: Collection[str]) -> tuple[str, str, str] 
     """
     if not collected:
         return None
-    path = PurePosixPath(target)
+    path, tests = PurePosixPath(target), [PurePosixPath(test) for test in sorted(collected)]
 
-    def nearness(test: str) -> tuple[bool, int]:
-        shared = 0
-        for one, other in zip(path.parent.parts, PurePosixPath(test).parent.parts, strict=False):
-            if one != other:
-                break
-            shared += 1
-        stem = PurePosixPath(test).stem
-        return stem.removeprefix("test_").removesuffix("_test") == path.stem, shared
+    def nearness(test: PurePosixPath) -> tuple[bool, int]:
+        pairs = zip(path.parent.parts, test.parent.parts, strict=False)
+        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        return test.stem.removeprefix("test_").removesuffix("_test") == path.stem, shared
 
-    best = max(nearness(test) for test in collected)
-    nearest = sorted(test for test in collected if nearness(test) == best)
-    folder = Counter(PurePosixPath(test).parent.as_posix() for test in nearest).most_common(1)[0][0]
-    beside = [PurePosixPath(test).name for test in collected if PurePosixPath(test).parent.as_posix() == folder]
-    ends = sum(name.endswith("_test.py") and not name.startswith("test_") for name in beside) * 2 > len(beside)
-    return ("" if folder == "." else folder), ("" if ends else "test_"), ("_test" if ends else "")
+    best = max(map(nearness, tests))
+    folder = Counter(test.parent for test in tests if nearness(test) == best).most_common(1)[0][0]
+    beside = [test.stem for test in tests if test.parent == folder]
+    ends = sum(stem.endswith("_test") and not stem.startswith("test_") for stem in beside) * 2 > len(beside)
+    beginning, ending = ("", "_test") if ends else ("test_", "")
+    return ("" if folder == PurePosixPath() else folder.as_posix()), beginning, ending
 
 
 def _as_project_formats(suite: Suite, git: GitManager, before: str, tree: str, label: str) -> dict[str, str]:

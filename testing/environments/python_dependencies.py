@@ -85,7 +85,7 @@ def version_variables(source: Path) -> dict[str, str]:
     """
     if (source / "PKG-INFO").is_file():
         return {}
-    texts = "".join(_text(source / name) for name in ("pyproject.toml", "setup.py", "setup.cfg"))
+    texts = "".join(text_of(source / name) for name in ("pyproject.toml", "setup.py", "setup.cfg"))
     version = "0.0.0"
     known = {
         r"setuptools[-_]scm|hatch-vcs": {"SETUPTOOLS_SCM_PRETEND_VERSION": version},
@@ -102,13 +102,14 @@ def _is_file(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """The text of a file of the project; empty when it is not there or a link."""
     return path.read_text(errors="replace") if _is_file(path) else ""
 
 
 def _toml(path: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(_text(path))
+        return tomllib.loads(text_of(path))
     except tomllib.TOMLDecodeError:
         return {}
 
@@ -121,7 +122,7 @@ def _table(parent: Mapping[str, object], name: str) -> dict[str, object]:
 def _setup_cfg(source: Path) -> configparser.RawConfigParser:
     parser = configparser.RawConfigParser()
     try:
-        parser.read_string(_text(source / "setup.cfg"))
+        parser.read_string(text_of(source / "setup.cfg"))
     except configparser.Error:
         return configparser.RawConfigParser()
     return parser
@@ -137,7 +138,7 @@ def _extras(source: Path, project: Mapping[str, object]) -> list[str]:
     if parser.has_section("options.extras_require"):
         names += parser.options("options.extras_require")
     # setup.py is code; the words themselves are looked for, and an extra it does not have is only warned about
-    names += re.findall(r"""["'](tests?|testing|dev)["']\s*:""", _text(source / "setup.py"))
+    names += re.findall(r"""["'](tests?|testing|dev)["']\s*:""", text_of(source / "setup.py"))
     return list(dict.fromkeys(names))
 
 

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import BaseModel, Field, ValidationError
 
 from testing.environments.package_json import read_package
+from testing.environments.python_dependencies import text_of
 from testing.errors import InvalidReport
 from testing.frameworks.framework import (
     LONGEST_OUTPUT,
@@ -123,9 +124,7 @@ def _folder(test_id: str) -> str:
 
 
 def _module(source: Path) -> str:
-    file = source / "go.mod"
-    text = file.read_text(errors="replace") if file.is_file() and not file.is_symlink() else ""
-    found = _MODULE.search(text)
+    found = _MODULE.search(text_of(source / "go.mod"))
     return found[1] if found else ""
 
 

@@ -139,7 +139,7 @@ class TestFramework:
     """The top-level modules of the framework, in its language, which are none of the business of the code under test: a
     change must not import them or take their names. In Python the guard (`testing/inside/guard.py`) watches them."""
     test_files: tuple[str, ...] = ()
-    """Globs of the names of files with tests."""
+    """Globs of the names of files with tests. The guard takes as tests only what `testing/inside/guard.py` lists."""
     settings_files: tuple[str, ...] = ()
     """Globs of the names of files that decide what a run means. No developer may write these or `test_files`, and a run
     that changes one does not count."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from testing.environments.environment import Environment
 from testing.environments.package_json import read_package
+from testing.environments.python_dependencies import text_of
 from testing.frameworks.framework import (
     MESSAGE_LENGTH,
     REPORT,
@@ -20,6 +21,7 @@ from testing.frameworks.framework import (
     TestFramework,
 )
 from testing.frameworks.junit import read_python_report
+from testing.inside import start
 from testing.results import Failure, FailureKind
 from testing.sandbox.confinement import Mount
 
@@ -28,7 +30,7 @@ _INSIDE = "/opt/ai-agents"
 _NOT_TESTS = {".git", ".tox", ".nox", ".venv", "venv", "node_modules", "__pycache__", "build", "dist", "site-packages"}
 _OWN_FILES = ("pytest.ini", "conftest.py", "tests/conftest.py")
 _NAMED = {"pyproject.toml": r"tool\.pytest", "setup.cfg": r"^\[tool:pytest\]", "tox.ini": r"^\[pytest\]|\bpytest\b"}
-CHANGED = {97: "the code under test changed the test framework or Python's builtins"}
+CHANGED = {start.CHANGED: "the code under test changed the test framework or Python's builtins"}
 _FRAME = re.compile(
     r'^(?:E\s+)?\s*File "(?P<file>[^"]+)", line (?P<line>\d+)|^(?P<path>[^\s:][^:]*):(?P<number>\d+): in '
 )
@@ -58,9 +60,9 @@ def _is_plain_unittest(source: Path) -> bool:
     """Whether nothing names pytest, and the tests look like unittest's: pytest runs those too."""
     if any((source / name).exists() for name in _OWN_FILES):
         return False
-    if any(re.search(words, _text(source / name), re.MULTILINE) for name, words in _NAMED.items()):
+    if any(re.search(words, text_of(source / name), re.MULTILINE) for name, words in _NAMED.items()):
         return False
-    looks = {_style(_text(file)) for file in _test_files(source)}
+    looks = {_style(text_of(file)) for file in _test_files(source)}
     return "unittest" in looks and "pytest" not in looks
 
 
@@ -125,10 +127,6 @@ def _style(text: str) -> str:
     if re.search(r"^\s*(import pytest|from pytest)|^(async )?def test_|^class Test\w*:", text, re.MULTILINE):
         return "pytest"
     return "unittest" if re.search(r"\(.*TestCase\)", text) else ""
-
-
-def _text(path: Path) -> str:
-    return path.read_text(errors="replace") if path.is_file() and not path.is_symlink() else ""
 
 
 def diagnose(symptom: Symptom, names: ProjectNames) -> Failure:

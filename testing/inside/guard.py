@@ -35,8 +35,8 @@ class Guard:
         self._python = os.path.dirname(os.__file__) + "/"  # noqa: PTH120
         self._tests: dict[str, tuple[object, CodeType]] = {}
         self._owners: dict[str, object] = {}
-        self._states: list[dict[str, _Seen]] = []
         self._remember()
+        self._first = self._last
 
     def watch(self, name: str, function: object) -> None:
         """Watch a test's function, too."""
@@ -52,19 +52,17 @@ class Guard:
         """Names that the project's code has replaced."""
         now = self._seen()
         replaced = [name for name, (function, code) in self._tests.items() if _code(function) is not code]
-        return replaced + [
-            name for name in self._states[0] | self._states[-1] | now if self._is_change(name, now.get(name))
-        ]
+        return replaced + [name for name in self._first | self._last | now if self._is_change(name, now.get(name))]
 
     def _remember(self) -> None:
         found = [module for name, module in list(sys.modules.items()) if name.partition(".")[0] in self._names]
         self._modules = [builtins, *found]
-        # A plugin may take back at the end what it has changed at the start.
-        self._states = [*self._states[:1], self._seen()]
-        self._known = {id(known) for known in (*self._modules, *(value for value, *_ in self._states[-1].values()))}
+        self._last = self._seen()
+        self._known = {id(known) for known in (*self._modules, *(value for value, *_ in self._last.values()))}
 
     def _is_change(self, name: str, now: _Seen | None) -> bool:
-        before = [state.get(name) for state in self._states]
+        # A plugin may take back at the end what it has changed at the start.
+        before = (self._first.get(name), self._last.get(name))
         if any(_same(now, former) for former in before) or not (any(before) or self._shadows(name)):
             return False
         if now is None:
@@ -87,7 +85,7 @@ class Guard:
     def _is_others(self, file: str) -> bool:
         """Whether it is a file of a test, or of an installed package that is not watched."""
         if file.startswith(self._project):
-            return not self._is_own(file)
+            return True  # a test's: the project's own were looked for before
         inside = file.startswith(self._python) and not _PACKAGES.search(file)
         # A function made by exec names no file.
         return os.path.isabs(file) and not inside and not file.startswith(self._homes)  # noqa: PTH117

@@ -438,33 +438,3 @@ def test_a_task_shows_who_decided_on_it_and_why(make_house: MakeHouse) -> None:
     decisions = entry(house, "task", "show", task_id)["decisions"]
     assert isinstance(decisions, list)
     assert [decision["agent_name"] for decision in decisions] == ["tech_lead", "ceo"]
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("task", "add", "X", "-d", "y", "--type", ""),
-        ("task", "list", "--limit", "99999999999999999999"),
-        ("logs", "-n", "99999999999999999999"),
-        ("facts", "-n", "99999999999999999999"),
-        ("task", "show", ""),
-        ("task", "cancel", ""),
-        ("task", "show", "\udcff"),
-        ("task", "add", "X", "-d", "y", "--depends-on", ""),
-    ],
-)
-def test_odd_arguments_end_with_a_message_and_no_traceback(make_house: MakeHouse, arguments: tuple[str, ...]) -> None:
-    house, _ = make_house(team())
-    task_id = house.submit()
-    done = house.cli(*arguments)
-    assert done.returncode in (1, 2)
-    assert done.stderr.strip()
-    assert "Traceback" not in done.stderr
-    assert done.stdout.strip() == ""
-    assert house.task(task_id).status is TaskStatus.PENDING
-
-
-def test_words_between_colons_stay_words(make_house: MakeHouse) -> None:
-    house, _ = make_house(team())
-    house.submit(title="colons :smile: here")
-    assert "colons :smile: here" in house.cli("task", "list").stdout

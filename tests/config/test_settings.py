@@ -47,8 +47,8 @@ def test_the_specification_is_accepted_as_written(tmp_path: Path, monkeypatch: p
     assert settings.llm.model == "gpt-4"
     assert settings.llm.api_key is not None
     assert settings.llm.api_key.get_secret_value() == "sk-test-1234567890"
-    assert settings.agent("ceo").temperature == 0.8
-    assert settings.agent("cfo").max_tokens == 2500
+    assert settings.agents["ceo"].temperature == 0.8
+    assert settings.agents["cfo"].max_tokens == 2500
     assert settings.file_system.git_repo_path == Path("/workspace/repo")
 
 

