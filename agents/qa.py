@@ -113,6 +113,7 @@ class QAAgent(BaseAgent):
             examples=[case.lines[-1] for case in examples],
             count=count,
             javascript=is_javascript(requirements.target_file),
+            plain=not self.profile.judges,
             lessons=lessons if self.profile.judges else "",
         )
         if not self.profile.judges:

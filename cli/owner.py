@@ -37,7 +37,7 @@ class Approval(BaseModel):
     """Why it waits: the gate (run, land), or the typed reason for being blocked."""
     detail: str
     evidence: list[str]
-    """First lines of how it failed last."""
+    """How it failed last, line by line."""
     approve: str
     reject: str
     """What these do to it."""
@@ -93,14 +93,14 @@ def _waiting(store: MemoryStore, task_id: str) -> Task:
 def _approval(store: MemoryStore, task: Task) -> Approval:
     gate = str(task.result.get("waiting_for") or "") if task.status is TaskStatus.WAITING_APPROVAL else ""
     attempts = store.evidence.attempts(task.id, run=task.run)
-    evidence = next((tried.evidence for tried in reversed(attempts) if tried.tests_failed), "")
+    evidence = next((tried.evidence for tried in reversed(attempts) if tried.evidence), "")
     return Approval(
         id=task.id,
         title=task.title,
         kind="gate" if gate else "blocked",
         reason=gate or (task.reason.value if task.reason else ""),
         detail=f"waits {_GATES.get(gate, gate)}" if gate else task.reason_detail,
-        evidence=[line[:_LINE] for line in evidence.splitlines() if line.strip()][:_EVIDENCE_LINES],
+        evidence=[line for line in evidence.splitlines() if line.strip()],
         approve="goes on" if gate else 'is tried again, with what you add by --note "…"',
         reject="is cancelled",
     )
@@ -112,7 +112,9 @@ def _shown(row: Approval) -> RenderableType:
     head.append(f"  {row.kind} {row.reason}", style="magenta" if row.kind == "gate" else "yellow")
     lines = [line for line in row.detail.splitlines() if line.strip()]
     shown = lines if len(lines) <= 2 else [lines[0], lines[-1]]  # the last one is the tech lead's word
-    told = [*(line[:_LINE] for line in shown), *(f"| {line}" for line in row.evidence)]
+    told = [*(line[:_LINE] for line in shown), *(f"| {line[:_LINE]}" for line in row.evidence[:_EVIDENCE_LINES])]
+    if len(row.evidence) > _EVIDENCE_LINES:
+        told.append(f"| … {len(row.evidence) - _EVIDENCE_LINES} more lines: approvals list --json")
     told += [f"approvals approve {row.id}: {row.approve}", f"approvals reject {row.id}: {row.reject}"]
     return Group(head, Padding(Text("\n".join(told), style="dim"), (0, 0, 1, 2)))
 

@@ -158,6 +158,16 @@ def require_repository(project: Project) -> None:
         )
 
 
+def _refuse_unknown_folder(project: Project) -> None:
+    """End a command about a folder that is no repository and never was one of ours: likely a misspelt path."""
+    url = project.settings.git.repository_url
+    folder = Path(url).expanduser()
+    if ":" in url or (folder / ".git").exists() or (folder / "HEAD").is_file() or project.paths.state.exists():
+        return
+    what = "is no git repository; `git init` makes it one" if folder.is_dir() else "does not exist; is it misspelt?"
+    raise fail(f"the repository {url} {what}", EXIT_USAGE)
+
+
 @contextmanager
 def opened(choice: Choice, *, any_project: bool = False) -> Iterator[tuple[Project, MemoryStore]]:
     """The project and its database for one command. Database errors end the command with one line.
@@ -167,6 +177,7 @@ def opened(choice: Choice, *, any_project: bool = False) -> Iterator[tuple[Proje
     project = load(choice)
     if not any_project:
         require_repository(project)
+        _refuse_unknown_folder(project)
     try:
         store = project.open_store()
     except (MemoryStoreError, OSError) as problem:

@@ -19,6 +19,7 @@ from agents.registry import allowed_names
 from cli.project import MOST_ROWS, AsJson, Project, choice_of, err, fail, load, opened, out, print_json
 from cli.views import activity_line, limit_table, task_table, usage_table, waiting_lines
 from config import json_schema
+from llm import Lineup, NotConfigured
 from memory import Activity, MemoryStore, TaskStatus
 from memory.tables.ledger import UsageKey
 from monitoring import configure_logging, escaped_json, redact
@@ -183,8 +184,15 @@ def _limits(project: Project, store: MemoryStore, *, as_json: bool) -> None:
 
 @config_commands.command("check")
 def check(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Read the configuration as the daemon would. The exit code is 2 if it is wrong; each problem is shown."""
+    """Read the configuration as the daemon would. The exit code is 2 if it is wrong; each problem is shown.
+
+    The keys, addresses and names of all models in use have to be there, too. No model is asked; `doctor` does that.
+    """
     project = load(choice_of(ctx))
+    try:
+        Lineup(project.settings.llm, project.settings.agents)
+    except NotConfigured as problem:
+        raise fail(str(problem), problem.exits_with) from None
     if as_json:
         print_json(project.settings.model_dump(mode="json"))
     else:

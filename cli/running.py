@@ -239,7 +239,13 @@ def _summary(services: Services, project: Project, problem: str, *, finished: bo
     branch = services.git.branch.name()
     branch += "ID" if branch.endswith("/") else ""
     url = project.settings.git.repository_url
-    where = url if Path(url).exists() and project.settings.git.auto_push else str(project.paths.clone)
+    unpushed = bool(services.git.landing.unpushed())
+    pushed = project.settings.git.auto_push and not unpushed
+    where = url if Path(url).exists() and pushed else str(project.paths.clone)
+    if unpushed:
+        err.print(
+            "Some of it is not pushed yet; `python main.py logs` shows why. The daemon tries again.", markup=False
+        )
     err.print(f"The landed work:  git -C {absolute(where)} log --stat {branch}", markup=False, soft_wrap=True)
     err.print("One task:         python main.py task show ID | task diff ID", markup=False)
     err.print(f"The full log:     {project.paths.logs / 'agents.log'}", markup=False, soft_wrap=True)

@@ -61,6 +61,12 @@ def add(
         raise fail("the title is empty; say in a few words what to do", EXIT_USAGE)
     if not type.strip():
         raise fail("--type is empty; give the name of a flow, or leave it out", EXIT_USAGE)
+    if deadline:
+        deadline = deadline.replace(tzinfo=deadline.tzinfo or UTC)
+        if deadline <= datetime.now(UTC):
+            raise fail(
+                f"--deadline {deadline:%Y-%m-%d %H:%M} UTC is past; give a later one, or leave it out", EXIT_USAGE
+            )
     text = _read(file, description) if file is not None else sys.stdin.read() if description == "-" else description
     with opened(choice_of(ctx)) as (project, store):
         tests_file, tests_text = _given_tests(tests, project) if tests else ("", "")
@@ -72,7 +78,7 @@ def add(
             tests=tests_text,
             type=type,
             priority=Priority[priority.name],
-            deadline=deadline.replace(tzinfo=deadline.tzinfo or UTC) if deadline else None,
+            deadline=deadline,
             depends_on=[store.tasks.find(needed).id for needed in depends_on or []],
         )
         try:

@@ -23,8 +23,23 @@ from config.settings import Settings
 DEFAULT_CONFIG = Path("config.yaml")
 _MOST_VALUES, _MOST_LEVELS = 20_000, 20
 
+_MERGE = "tag:yaml.org,2002:merge"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _SECRET_NAMES = ("key", "token", "secret", "password")
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that is there twice, of which YAML would silently take the last."""
+
+    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+                if key.value in seen:
+                    raise yaml.MarkedYAMLError(problem=f"{key.value!r} is there twice", problem_mark=key.start_mark)
+                seen.add(key.value)
+        return node
 
 
 def load_settings(path: Path | None = None, overrides: Mapping[str, Mapping[str, object]] | None = None) -> Settings:
@@ -51,7 +66,7 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Mapping[str,
 
 def _read(path: Path) -> dict[str, object]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)  # noqa: S506 - it is a SafeLoader
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         where = str(error).replace("\n", " ")
         raise ConfigError(str(path), [ConfigProblem("(file)", "", f"is not readable YAML: {where}")]) from None

@@ -394,8 +394,11 @@ def test_what_waits_for_the_owner_is_listed_and_answered(make_house: MakeHouse) 
     assert set(rows) == {gate, blocked}
     assert (rows[gate]["kind"], rows[gate]["reason"]) == ("gate", "land")
     assert (rows[blocked]["kind"], rows[blocked]["reason"]) == ("blocked", "tests_failed")
-    assert rows[blocked]["evidence"] == ["test_add", "assert 1 == 2", "line three"]
+    assert rows[blocked]["evidence"] == ["test_add", "assert 1 == 2", "line three", "line four"]
     shown = look(house, "approvals", "list").stdout
+    assert "| line three" in shown
+    assert "line four" not in shown
+    assert "1 more lines: approvals list --json" in shown
     assert all(part in shown for part in ("Hard [one]", "The tech lead gives it up: say what it is", "--note"))
 
     def fails(*arguments: str) -> str:

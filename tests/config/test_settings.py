@@ -202,3 +202,25 @@ def test_a_misspelt_key_of_an_agent_is_told_with_the_keys_of_agents(tmp_path: Pa
     (tmp_path / "config.yaml").write_text("agents: {developer: {temprature: 1}}")
     with pytest.raises(ConfigError, match=r"did you mean `temperature`\? allowed here: temperature, max_tokens, model"):
         load_settings(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "git: {branch: main}\ngit: {integration_branch: work}",
+        "git:\n  branch: main\n  branch: other",
+        "agents: {qa: {temperature: 0}, 'qa': {}}",
+        "llm: {fallback: [{a: 1, a: 2}]}",
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused_with_its_line(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"is there twice.*line \d"):
+        load_settings(tmp_path / "config.yaml")
+
+
+def test_a_key_that_comes_again_by_a_merge_is_no_double(tmp_path: Path) -> None:
+    text = "agents:\n  qa: &base {temperature: 0.5, max_tokens: 99}\n  developer: {<<: *base, temperature: 0.1}\n"
+    (tmp_path / "config.yaml").write_text(text)
+    agents = load_settings(tmp_path / "config.yaml").agents
+    assert (agents["developer"].temperature, agents["developer"].max_tokens) == (0.1, 99)
