@@ -116,8 +116,7 @@ class LLMClient:
         """
         adapter = TypeAdapter(schema)
         output = OutputSchema(getattr(schema, "__name__", "answer"), adapter.json_schema())
-        request = self._request([Turn("user", prompt)], system, temperature, max_tokens, context, model)
-        request = replace(request, schema=output)
+        request = self._request([Turn("user", prompt)], system, temperature, max_tokens, context, model, schema=output)
         for objections in range(_MOST_OBJECTIONS + 1):
             answer = self._responder.answer(request, context, is_usable=partial(_fits, adapter))
             try:
@@ -195,6 +194,7 @@ class LLMClient:
         model: str | None,
         tools: Sequence[Tool] = (),
         longer: int = 1,
+        schema: OutputSchema | None = None,
     ) -> Request:
         asked = self._lineup.of(context.agent, model)
         agent = self._agents.get(context.agent, AgentSettings())
@@ -209,6 +209,7 @@ class LLMClient:
             temperature=next(value for value in chosen if value is not None),
             max_tokens=min(longest, max_tokens or longest),
             tools=tuple(tools),
+            schema=schema,
         )
         return fitted(request)
 

@@ -9,7 +9,7 @@ from time import monotonic
 
 from config import BudgetSettings, LLMSettings
 from llm.calls.asking import Asking, Granted
-from llm.calls.budget import Budget, cost_usd
+from llm.calls.budget import Budget, cost_usd, input_tokens
 from llm.calls.circuit_breakers import Circuits
 from llm.calls.in_flight import CallsUnderWay, Patience
 from llm.calls.ledger_rows import entry, failed, replayed
@@ -19,15 +19,13 @@ from llm.errors import LLMError, PromptTooLong
 from llm.lineup import ServedModel
 from llm.providers.embedded import EMBEDDED, EMBEDDED_CONTEXT
 from llm.providers.provider import Endpoint
-from llm.request import Answer, CallContext, Request, estimate_tokens
+from llm.request import Answer, CallContext, Request
 from memory import MemoryStore, StoredResponse
 from monitoring import get_logger
 
 log = get_logger(__name__)
 
 _SHORTEST_ANSWER = 64
-_TEMPLATE_TOKENS = 64
-"""What the chat template adds around the messages, at most."""
 
 
 @dataclass(frozen=True)
@@ -170,8 +168,8 @@ def fitted(request: Request) -> Request:
     """
     if request.provider != EMBEDDED.name:
         return request
-    used = estimate_tokens(request.text())
-    left = EMBEDDED_CONTEXT - used - _TEMPLATE_TOKENS
+    used = input_tokens(request)
+    left = EMBEDDED_CONTEXT - used
     if left < min(_SHORTEST_ANSWER, request.max_tokens):
         raise PromptTooLong(
             f"the prompt has about {used} tokens, but the embedded model takes {EMBEDDED_CONTEXT} with its "

@@ -20,7 +20,7 @@ from types import CodeType, ModuleType
 _TESTS = re.compile(r"(?:^|/)(?:tests?/|test_[^/]*\.py$|[^/]*_test\.py$|conftest\.py$)")
 _PACKAGES = re.compile(r"/(?:site|dist)-packages/")
 _MOST_WRAPPERS = 10
-_Seen = tuple[object, CodeType | None, object]
+_Seen = tuple[object, CodeType | None, object, tuple[object, ...]]
 
 
 class Guard:
@@ -119,12 +119,20 @@ def _same(one: _Seen | None, other: _Seen | None) -> bool:
     """Compared by `is`: == could be the project's own."""
     if one is None or other is None:
         return one is other
-    return all(part is former for part, former in zip(one, other, strict=True))
+    *parts, by_name = one
+    *formers, by_name_before = other
+    parts, formers = [*parts, *by_name], [*formers, *by_name_before]
+    return len(parts) == len(formers) and all(part is former for part, former in zip(parts, formers, strict=True))
 
 
 def _look(value: object) -> _Seen:
     code = _code(value)
-    return value, code, getattr(_function(value), "__defaults__", None) if code else None
+    if not code:
+        return value, None, None, ()
+    function = _function(value)
+    by_name = getattr(function, "__kwdefaults__", None)
+    pairs = list(by_name.items()) if isinstance(by_name, dict) else []
+    return value, code, getattr(function, "__defaults__", None), tuple(part for pair in pairs for part in pair)
 
 
 def _function(value: object) -> object:
@@ -138,7 +146,7 @@ def _code(value: object) -> CodeType | None:
 
 def _origins(seen: _Seen) -> Iterator[str]:
     """The files of what stands there, and of what is wrapped in it."""
-    value, code, _ = seen
+    value, code, *_ = seen
     for _ in range(_MOST_WRAPPERS):
         yield code.co_filename if code else _file(sys.modules.get(getattr(value, "__module__", None) or ""))
         value = getattr(_function(value), "__wrapped__", None)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import sys
 from subprocess import run
+from typing import Any
 
 import pytest
 from genai_prices.data import providers
-from pydantic import SecretStr
+from pydantic import SecretStr, create_model
 
 from config import AgentSettings, LLMSettings
 from llm import LLMClient, PromptTooLong, estimate_tokens, resolve_provider
@@ -137,6 +138,14 @@ def test_a_prompt_that_leaves_no_room_is_refused_before_it_is_sent(store: Memory
     client = LLMClient(LLMSettings(provider="local"), {}, store, LocalModelServer())
     with pytest.raises(PromptTooLong, match=r"takes 8192"):
         client.generate("word " * 8000, context=context())
+
+
+def test_a_schema_counts_as_part_of_the_prompt(store: MemoryStore) -> None:
+    client = LLMClient(LLMSettings(provider="local"), {}, store, LocalModelServer())
+    fields: dict[str, Any] = {f"a_field_with_number_{number}": (int, 0) for number in range(2000)}
+    long = create_model("Long", **fields)
+    with pytest.raises(PromptTooLong, match=r"takes 8192"):
+        client.generate_structured("word", long, context=context())
 
 
 def price(provider: str, model: str, *, cached: int = 0, written: int = 0) -> float | None:

@@ -24,6 +24,7 @@ CASES = "import calc, unittest\nclass A(unittest.TestCase):\n    def test_x(self
         ("old = unittest.TestCase.assertTrue; unittest.TestCase.assertTrue = lambda s, x: old(s, 1)", "True(0)"),
         ("import functools as f; unittest.TestCase.assertTrue = f.cache(unittest.TestCase.assertFalse)", "True(0)"),
         ("unittest.TestCase.failureException = unittest.SkipTest", "Equal(calc.x, 2); self.assertTrue(1)"),
+        ("unittest.TestProgram.__init__.__kwdefaults__['tb_locals'] = 1", "True(1)"),
         ("del unittest.TestCase.assertLogs", "True(1)"),
         ("unittest.IsolatedAsyncioTestCase.assertEqual = lambda *a: None", "True(1)"),
         ("from unittest.mock import Mock; Mock.assert_called = Mock.reset_mock", "True(1)"),
