@@ -3,18 +3,18 @@
 from agents.answers import Escalation, Report, Requirements, Review, TestCase
 from agents.base import Ask, BaseAgent, Work
 from agents.ceo import CEOAgent, Situation, is_decidable, is_same_work
-from agents.developer import Begun, CodeView, DeveloperAgent, FileText, Surroundings
+from agents.developer import Assignment, Begun, CodeView, DeveloperAgent, FileText, Surroundings
 from agents.errors import AgentError, UnusableAnswer
 from agents.facts import DECIDABLE, FACTS, Fact, FactKind, PlannedTask, fact_kinds
 from agents.product import ProductAgent, module_name
-from agents.qa import QAAgent, contradicting, missing_case
+from agents.qa import QAAgent, TestAssignment, contradicting, missing_case
 from agents.registry import ROLES, agent_names
 from agents.stated.examples import Example, stated_examples
 from agents.stated.javascript_rendering import Loading, TestFile, render_javascript_tests
 from agents.stated.owner_tests import cases_in
 from agents.stated.properties import property_tests
 from agents.stated.rendering import render_test_file
-from agents.tech_lead import ChangeFacts, Setback, TechLeadAgent
+from agents.tech_lead import ChangeFacts, ReviewAssignment, Setback, TechLeadAgent
 
 __all__ = [
     "DECIDABLE",
@@ -22,6 +22,7 @@ __all__ = [
     "ROLES",
     "AgentError",
     "Ask",
+    "Assignment",
     "BaseAgent",
     "Begun",
     "CEOAgent",
@@ -40,10 +41,12 @@ __all__ = [
     "Report",
     "Requirements",
     "Review",
+    "ReviewAssignment",
     "Setback",
     "Situation",
     "Surroundings",
     "TechLeadAgent",
+    "TestAssignment",
     "TestCase",
     "TestFile",
     "UnusableAnswer",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Self, TypeVar
 
 from agents.answers import Report, Review
 from agents.prompts import render
-from llm import CallContext, LLMClient, ModelProfile
+from llm import CallContext, LLMClient, ModelProfile, Reply, Tool, Turn
 from memory import OWNER, Task
 
 Asked = TypeVar("Asked")
@@ -44,6 +44,8 @@ class BaseAgent:
     name: ClassVar[str]
     role: ClassVar[str]
     duty: ClassVar[str]
+    working: ClassVar[str] = ""
+    """How it works with tools; empty for a role that is given none."""
 
     def __init__(self, llm: LLMClient, model: str | None = None) -> None:
         """`model`: one to be asked instead of the agent's own."""
@@ -63,6 +65,11 @@ class BaseAgent:
     def system_prompt(self) -> str:
         """The stable head of every prompt of this agent."""
         return render("role", role=self.role, duty=self.duty)
+
+    def go_on(self, turns: Sequence[Turn], offered: Sequence[Tool], context: CallContext) -> Reply:
+        """The model's next message in a conversation with tools; its calls have not been checked."""
+        system = render("tool_role", role=self.role, duty=self.duty, working=self.working)
+        return self.llm.converse(turns, offered, system=system, context=context, model=self.model)
 
     def process_task(
         self,

@@ -1,7 +1,7 @@
 """The developer: writes code that makes the tests pass, and what it is shown for that.
 
-It answers with whole files or search/replace blocks, and repairs them from the evidence. A model that calls tools
-reliably answers as `ToolDeveloper`, a small one as `SampledDeveloper`.
+It works with tools, or answers with whole files or search/replace blocks and repairs them from the evidence. A small
+model answers as `SampledDeveloper`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from agents.base import BaseAgent
-from llm import CallContext
+from llm import CallContext, Turn
 from memory import Task
 
 
@@ -64,10 +64,39 @@ class CodeView:
     """How many have failed. Each prompt says it, so that no two approaches get the same prompt."""
 
 
+@dataclass(frozen=True)
+class Assignment:
+    """What a developer with tools begins with."""
+
+    project: str
+    """Facts about the project: its folders, its tests, its conventions."""
+    kind: str = ""
+    lessons: str = ""
+    brief: str = ""
+    """What QA found out."""
+    places: Sequence[FileText] = ()
+    """Code that QA names."""
+    tests: str = ""
+    """QA's change."""
+    evidence: str = ""
+    """How the tests fail now."""
+
+
 class DeveloperAgent(BaseAgent):
     name = "developer"
     role = "software developer"
     duty = "You write correct, simple, readable code that makes the given tests pass and fits the code base."
+    working = (
+        "Make the smallest change that does what the task asks, everywhere it is asked for, and write as the project "
+        "does. Tests, protected files and files that decide about dependencies are not yours to change. If a test "
+        "contradicts the task's words, say so with dispute_test and do not bend the code to it. Where the project "
+        "keeps a changelog or documents what you change, keep that up too. Call finish once the task's tests pass; "
+        "the whole suite runs after it."
+    )
+
+    def begin(self, task: Task, assignment: Assignment) -> Turn:
+        """The first turn of a conversation with tools."""
+        return Turn("user", self._prompt("write_code", task, given=assignment))
 
     def write_files(self, task: Task, view: CodeView, context: CallContext, longer: int = 1) -> str:
         """One answer of whole files or search/replace blocks, at most `longer` times as long as is configured."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from agents.answers import AssertionList, Requirements, TestCase
 from agents.base import BaseAgent
+from agents.prompts import render
 from agents.stated.examples import Example, called_methods, called_names, free_names, stated_examples
 from agents.stated.javascript_rendering import (
     javascript_assertion_lines,
@@ -17,7 +19,7 @@ from agents.stated.javascript_rendering import (
 )
 from agents.stated.rendering import assertion_of, subject
 from file_system import is_javascript
-from llm import CallContext, TruncatedOutput
+from llm import CallContext, TruncatedOutput, Turn
 from memory import Task
 from testing import Survivor
 
@@ -56,10 +58,45 @@ _STDLIB_IMPORTS = {
 _LONGEST_ASSERTION = 300
 
 
+@dataclass(frozen=True)
+class TestAssignment:
+    """What QA with tools begins with."""
+
+    __test__ = False
+
+    project: str
+    """Facts about the project: its folders, its tests, its conventions."""
+    kind: str = ""
+    lessons: str = ""
+    examples_file: str = ""
+    examples: str = ""
+    """The tests that code has made of stated examples."""
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    """Examples of which it could not: call -> reason."""
+
+
 class QAAgent(BaseAgent):
     name = "qa"
     role = "QA engineer"
     duty = "You write tests before the code exists. Each test checks one thing that follows from the task."
+    working = (
+        "Write the tests that this project's maintainer would want for the task, in the files and in the manner in "
+        "which the project writes its tests: few, telling, each following from the task's words. You can change only "
+        "tests and their fixtures. The new tests must fail on the code as it is, for the reason that the task is "
+        "about; run them and see. Change an existing test only where the task changes what it states, and name it in "
+        "changed_tests. Look only as far as the tests need it, then call finish_tests with a brief that saves the "
+        "developer from looking again. Work that no failing test can prove (refactoring, documentation, configuration, "
+        "tests alone) has a kind of its own in finish_tests; write tests for it only where they help. Ask the owner "
+        "only what neither the task nor the code can answer."
+    )
+
+    def begin(self, task: Task, assignment: TestAssignment) -> Turn:
+        """The first turn of a conversation with tools."""
+        return Turn("user", self._prompt("write_tests", task, given=assignment))
+
+    def dispute(self, test: str, reason: str) -> str:
+        """The words in which the developer's dispute of a test comes into QA's conversation."""
+        return render("disputed_test", test=test, reason=reason)
 
     def tests_from_examples(self, task: Task, requirements: Requirements, modules: Mapping[str, str]) -> list[TestCase]:
         """One test per stated example that names what the task is about; no model is asked.

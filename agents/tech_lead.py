@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from agents.answers import Escalation, Review, ReviewCriterion
 from agents.base import BaseAgent
-from llm import CallContext
+from agents.prompts import render
+from llm import CallContext, Turn
 from memory import Task
 
 MAX_CHANGED_LINES = 1500
@@ -44,10 +45,39 @@ class Setback:
     may_split: bool
 
 
+@dataclass(frozen=True)
+class ReviewAssignment:
+    """What a reviewer with tools begins with."""
+
+    diff: str
+    report: str
+    """True facts about the runs of the suite."""
+    summary: str = ""
+    """What the developer says of the change."""
+    tests: str = ""
+    """QA's change."""
+
+
 class TechLeadAgent(BaseAgent):
     name = "tech_lead"
     role = "tech lead"
     duty = "You review changes for correctness, safety and maintainability, and you are fair and concrete."
+    working = (
+        "Answer with verdict: first your criteria for this particular change (name, threshold 0-10, weight 0-10) with "
+        "a score each, then the decision. Most changes can be judged from what you are shown, in one message; look or "
+        "run something only where that leaves a doubt that matters. Reject only for what would do harm: wrong against "
+        "the task, answers made up for the tests' inputs, a security problem, something broken or removed that others "
+        "need, code nobody could maintain. List each such issue in one sentence that says what to change. Matters of "
+        "taste are no reason to reject."
+    )
+
+    def begin(self, task: Task, assignment: ReviewAssignment) -> Turn:
+        """The first turn of a conversation with tools."""
+        return Turn("user", self._prompt("review_with_tools", task, given=assignment))
+
+    def review_again(self, diff: str, summary: str) -> str:
+        """The words in which a reworked change comes into the conversation."""
+        return render("review_again", diff=diff, summary=summary)
 
     def check_facts(self, facts: ChangeFacts) -> Review:
         """A review of what code can see: scope, size, nothing public lost, tests untouched."""

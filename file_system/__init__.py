@@ -1,18 +1,18 @@
 """Reading, writing and editing files inside a workspace, and the map of a code base."""
 
 from file_system.code.code_map import CodeMap
-from file_system.code.comments import TodoComment, same_code, todos_in
+from file_system.code.comments import TodoComment, same_but_documentation, same_code, todos_in
 from file_system.code.conventions import conventions_of
 from file_system.code.javascript import Exported, Expression, call_arguments, exports_of, javascript_expression
 from file_system.code.names import Definition, Function, assigned_names, first_line_of
 from file_system.code.outline import ClassOutline, CodeOutline, FunctionOutline
-from file_system.code.repository_map import RepositoryMap, is_test_path
+from file_system.code.repository_map import RepositoryMap, is_test_path, outline_text
 from file_system.edits.answer import Edit, WholeFile, apply_edits, code_for, javascript_for, parse_answer
 from file_system.edits.exports import ensure_export
 from file_system.edits.imports import with_missing_imports
 from file_system.edits.merge_javascript import merge_javascript
 from file_system.edits.merge_python import Merge, merge_definitions
-from file_system.edits.search_replace import Block, apply_blocks
+from file_system.edits.search_replace import Block, Replaced, apply_blocks, apply_edit
 from file_system.errors import (
     AmbiguousAnswer,
     AnswerError,
@@ -67,6 +67,7 @@ __all__ = [
     "NotText",
     "PathRefused",
     "ProtectedPath",
+    "Replaced",
     "RepositoryMap",
     "SearchRefused",
     "SyntaxProblem",
@@ -75,6 +76,7 @@ __all__ = [
     "WholeFile",
     "WorkspaceFull",
     "apply_blocks",
+    "apply_edit",
     "apply_edits",
     "assigned_names",
     "call_arguments",
@@ -92,9 +94,11 @@ __all__ = [
     "matching_pattern",
     "merge_definitions",
     "merge_javascript",
+    "outline_text",
     "parse_answer",
     "parse_javascript",
     "readable_text",
+    "same_but_documentation",
     "same_code",
     "search",
     "text_of",

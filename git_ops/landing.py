@@ -119,6 +119,14 @@ class Landing:
         landed = self._landed(task_id, None)
         return self._commits.diff(f"{landed.commits[0]}^", landed.tip, limit=limit) if landed else ""
 
+    def moved(self, task_id: str, commit: str, onto: str) -> str:
+        """A commit of a task on another parent; no branch moves. Raises LandingConflict."""
+
+        def conflict(files: list[str]) -> MergeConflict:
+            return LandingConflict(task_id, self._branch.name(task_id), files)
+
+        return rebased(self._repository, [commit], onto, conflict)[0]
+
     # -- the parts, with the lock held ---------------------------------------------------------------------------
 
     def _prepare(self, task_id: str) -> _Candidate:

@@ -58,6 +58,19 @@ class TaskType(StrEnum):
     DEPLOY = "deploy"
 
 
+class TaskKind(StrEnum):
+    """What kind of work a code task is; each kind has a proof of its own."""
+
+    FEATURE = "feature"
+    BUGFIX = "bugfix"
+    REFACTORING = "refactoring"
+    TESTS = "tests"
+    DOCUMENTATION = "documentation"
+    CONFIGURATION = "configuration"
+    PERFORMANCE = "performance"
+    CHORE = "chore"
+
+
 class TaskStatus(StrEnum):
     PENDING = "pending"
     IN_PROGRESS = "in_progress"
@@ -98,6 +111,8 @@ class Task(Row):
     description: str = ""
     type: str = Field(TaskType.CODE, min_length=1, max_length=32)
     """The name of its flow; the orchestrator has a registry of them."""
+    kind: str = ""
+    """A value of `TaskKind`; empty until the owner or the team has chosen it."""
     priority: int = Field(int(Priority.MEDIUM), ge=Priority.HIGH, le=Priority.LOW)
     deadline: UtcTime | None = None
     assigned_agents: list[str] = []

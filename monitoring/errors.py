@@ -20,6 +20,8 @@ class FailureReason(StrEnum):
     LOOP_DETECTED = "loop_detected"
     CONFLICT = "conflict"
     INVALID_OUTPUT = "invalid_output"
+    NEEDS_OWNER = "needs_owner"
+    """An agent has a question that only the owner can answer."""
     PROVIDER_ERROR = "provider_error"
     SANDBOX_UNAVAILABLE = "sandbox_unavailable"
     INTERNAL_ERROR = "internal_error"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from llm import ModelProfile
 from orchestrator.coding.method import Method
 from orchestrator.coding.strong import StrongModels
+from orchestrator.coding.with_tools import ToolUsers
 from orchestrator.small_models.method import SmallModels
 
-METHODS: list[Method] = [SmallModels(), StrongModels()]
+METHODS: list[Method] = [SmallModels(), ToolUsers(), StrongModels()]
 """The first one that suits a model is taken."""
 
 

@@ -12,7 +12,7 @@ from testing.errors import (
     RunKilled,
     SandboxUnavailable,
 )
-from testing.frameworks.declared_tests import declared_tests, has_tests, only_tests
+from testing.frameworks.declared_tests import declared_sources, declared_tests, has_tests, only_tests
 from testing.frameworks.registry import FRAMEWORKS, detect_framework
 from testing.mutation_program import Mutation, MutationTask, Survivor, mutate
 from testing.results import Failure, TestCounts, TestResult
@@ -52,6 +52,7 @@ __all__ = [
     "TestCounts",
     "TestResult",
     "TestRunner",
+    "declared_sources",
     "declared_tests",
     "detect_framework",
     "discard_folder",

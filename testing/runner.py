@@ -106,6 +106,23 @@ class TestRunner:
         variables = variables_of(self._sandbox, source, environment)
         return Place(self._sandbox, source, environment.mount, environment.python, variables, label)
 
+    def shell(
+        self, source: Path, environment: Environment, command: str, *, timeout: float, label: str = ""
+    ) -> SandboxResult:
+        """How a shell command ends in the run folder `source`, an exported tree that is prepared here.
+
+        Raises SandboxUnavailable when nothing may be run.
+        """
+        self.prepare(source, environment)
+        return self._sandbox.run(
+            ["/bin/sh", "-c", command],
+            mounts=[Mount(source, "/work", writable=True), *environment.mounts],
+            cwd="/work",
+            env=variables_of(self._sandbox, source, environment),
+            timeout=timeout,
+            label=label,
+        )
+
     def check(
         self, source: Path, environment: Environment, checker: str, *, timeout: float = 300.0, label: str = ""
     ) -> Checked | None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from tree_sitter import Node
 
 from file_system.code.languages import grammar_of, language_of
-from file_system.code.names import Definition, first_line_of
+from file_system.code.names import Definition, Function, first_line_of
 from file_system.files.syntax import NOT_PYTHON
 
 _WORD = re.compile(r"(?P<word>TODO|FIXME)\b(?:\([^)\n]*\))?[ \t]*:?[ \t]*(?P<text>.*)")
@@ -128,3 +128,59 @@ def _syntax(root: Node) -> Iterator[tuple[str, bytes | None]]:
         elif not node.type.endswith("comment"):
             yield (node.type, None if node.children else node.text)
             waiting += [None, *reversed(node.children)]
+
+
+def same_but_documentation(path: str, before: str, after: str) -> bool:
+    """Whether two texts of a file differ in nothing that is run or read by a program: in Python, only in comments,
+    docstrings, annotations and white space; in other code, only in comments and white space; in texts, in anything."""
+    name = path.rsplit("/", 1)[-1]
+    if name.endswith((".py", ".pyi")):
+        try:
+            one, two = (ast.dump(_Undocumented().visit(ast.parse(text))) for text in (before, after))
+        except NOT_PYTHON:
+            return before == after
+        return one == two
+    if language_of(path) is not None:
+        return same_code(path, before, after)
+    is_text = name.endswith((".md", ".rst", ".txt", ".adoc")) or "." not in name.lstrip(".")
+    return before == after or (
+        is_text and not name.startswith(("requirements", "constraints", ".")) and name not in _READ
+    )
+
+
+_READ = ("Makefile", "Dockerfile", "Jenkinsfile", "Procfile", "Pipfile", "MANIFEST")
+"""Files without a suffix that programs read."""
+
+
+class _Undocumented(ast.NodeTransformer):
+    """Takes out docstrings and annotations. An annotated name without a value stays: in a class it can be a field."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return self._function(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return self._function(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        return self._without_docstring(node)
+
+    def visit_Module(self, node: ast.Module) -> ast.AST:
+        return self._without_docstring(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+    def _function(self, node: Function) -> ast.AST:
+        node.returns = None
+        return self._without_docstring(node)
+
+    def _without_docstring(self, node: Definition | ast.Module) -> ast.AST:
+        if (
+            node.body
+            and isinstance(node.body[0], ast.Expr)
+            and isinstance(node.body[0].value, ast.Constant)
+            and isinstance(node.body[0].value.value, str)
+        ):
+            node.body = [*node.body[1:], *([] if node.body[1:] or isinstance(node, ast.Module) else [ast.Pass()])]
+        return self.generic_visit(node)

@@ -98,6 +98,15 @@ def is_test_path(path: str) -> bool:
     return _TEST.search(path) is not None
 
 
+def outline_text(path: str, text: str) -> str:
+    """What a file of any of the languages defines, a line each with its number; empty if nothing."""
+    language = language_of(path)
+    if language is None:
+        return ""
+    found = tags_of(text.encode(), grammar_of(language)).definitions
+    return "\n".join(f"{item.line}\t{'    ' * item.depth}{item.signature}" for item in found)
+
+
 def _contents(root: Path) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for path in walk(root):

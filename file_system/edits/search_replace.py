@@ -62,6 +62,69 @@ def blocks_of(answer: str, target: str | None = None) -> list[Block]:
     return found
 
 
+@dataclass(frozen=True)
+class Replaced:
+    """A text after one replacement."""
+
+    text: str
+    line: int
+    """Where it is, from 0."""
+    note: str = ""
+    """What the author of the edit has to know: that blanks were not as they wrote them."""
+
+
+def apply_edit(path: str, text: str, old: str, new: str, number: int = 1) -> Replaced:
+    """`text` with the one place of `old` replaced by `new`.
+
+    A place that differs from `old` only in blanks is taken, too, if there is one alone; what `new` is indented by then
+    follows the file. Raises BlockMismatch, with the places or the nearest lines, and changes nothing.
+    """
+    newline = newline_of(text)
+    old, new = with_newline(old, newline), with_newline(new, newline)
+    if (count := text.count(old)) == 1:
+        start = text.index(old)
+        return Replaced(text[:start] + new + text[start + len(old) :], text.count("\n", 0, start))
+    present = [line.rstrip("\r\n") for line in split_lines(text)]
+    wanted = [line.rstrip("\r\n") for line in split_lines(old)]
+    if count > 1:
+        starts = [match.start() for match in re.finditer(re.escape(old), text)]
+        where = ", ".join(str(text.count("\n", 0, start) + 1) for start in starts[:8])
+        raise BlockMismatch(path, number, count, f"It begins at lines {where}: take in more lines until it is unique.")
+    while wanted and not wanted[0].strip():
+        wanted.pop(0)
+    while wanted and not wanted[-1].strip():
+        wanted.pop()
+    squeezed = [" ".join(line.split()) for line in present]
+    loose = _places(squeezed, [" ".join(line.split()) for line in wanted]) if wanted else []
+    if len(loose) != 1:
+        raise BlockMismatch(path, number, len(loose), _explanation(present, wanted or [""], loose))
+    start, end = loose[0], loose[0] + len(wanted)
+    shift = _shift(wanted, present[start:end])
+    lines = split_lines(text)
+    replacement = [_shifted(line, shift) for line in split_lines(new.strip("\r\n"))]
+    if replacement and lines[end - 1].endswith("\n"):
+        replacement[-1] = replacement[-1].rstrip("\r\n") + newline
+    told = f"the place differs from `old` in white space (lines {start + 1} to {end})"
+    return Replaced("".join([*lines[:start], *replacement, *lines[end:]]), start, told)
+
+
+def _shift(wanted: Sequence[str], present: Sequence[str]) -> tuple[str, str]:
+    """The indentation that was written and the one that is there, of the first line that has text."""
+    return next(
+        (
+            (line[: len(line) - len(line.lstrip())], there[: len(there) - len(there.lstrip())])
+            for line, there in zip(wanted, present, strict=False)
+            if line.strip()
+        ),
+        ("", ""),
+    )
+
+
+def _shifted(line: str, shift: tuple[str, str]) -> str:
+    written, there = shift
+    return there + line[len(written) :] if line.strip() and line.startswith(written) else line
+
+
 def apply_blocks(text: str, blocks: Sequence[Block]) -> str:
     """`text` after all `blocks`, which belong to one file, one after the other. Raises BlockMismatch."""
     newline = newline_of(text)

@@ -29,7 +29,7 @@ from memory.database.columns import SafeJson, SafeText, UtcDateTime
 from memory.task_models import TaskStatus
 from monitoring.errors import FailureReason
 
-SCHEMA_REVISION = "0005"
+SCHEMA_REVISION = "0006"
 """The newest migration; revisions are numbered, so a greater one comes from a newer program."""
 
 # Limits in characters. Longer texts are cut in the middle, longer JSON is refused.
@@ -40,6 +40,7 @@ DESCRIPTION_LIMIT = 64_000
 PROMPT_LIMIT = 64_000
 DETAILS_LIMIT = 16_000
 JSON_LIMIT = 64_000
+CONVERSATION_LIMIT = 4_000_000
 
 metadata = MetaData(
     naming_convention={
@@ -66,6 +67,7 @@ tasks = Table(
     Column("title", SafeText(TITLE_LIMIT), nullable=False),
     Column("description", SafeText(DESCRIPTION_LIMIT), nullable=False),
     Column("type", String(32), nullable=False),
+    Column("kind", Text, nullable=False, server_default=""),
     Column("priority", Integer, nullable=False),
     Column("deadline", UtcDateTime),
     Column("assigned_agents", SafeJson("the list of assigned agents", JSON_LIMIT), nullable=False),
@@ -134,6 +136,16 @@ verdicts = Table(
     Column("reasoning", SafeText(EVIDENCE_LIMIT), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("task_id", "run", "stage", "agent", "number"),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("task_id", ForeignKey("tasks.id"), primary_key=True),
+    Column("run", Integer, primary_key=True),
+    Column("agent", Text, primary_key=True),
+    Column("turns", SafeJson("a conversation", CONVERSATION_LIMIT), nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
 )
 
 model_calls = Table(

@@ -16,6 +16,7 @@ from memory.database.schema import (
     attempts,
     audit_chain,
     control,
+    conversations,
     decision_history,
     verdicts,
 )
@@ -158,7 +159,8 @@ class JournalTables:
 
 
 class EvidenceTables:
-    """The tables `attempts` and `verdicts`. Recording the same one again replaces it: steps may be repeated."""
+    """The tables `attempts`, `verdicts` and `conversations`. Recording the same one again replaces it: steps may be
+    repeated."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -187,6 +189,21 @@ class EvidenceTables:
             query = query.where(verdicts.c.run == run)
         with self._database.read() as connection:
             return [Verdict.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+
+    def keep_conversation(self, task_id: str, run: int, agent: str, turns: JsonValue) -> None:
+        """Store an agent's conversation about one run of a task, in place of what was stored before."""
+        values = {"turns": turns, "updated_at": utc_now()}
+        insert = self._database.insert(conversations).values(task_id=task_id, run=run, agent=agent, **values)
+        with self._database.write() as connection:
+            connection.execute(insert.on_conflict_do_update(index_elements=["task_id", "run", "agent"], set_=values))
+
+    def conversation(self, task_id: str, run: int, agent: str) -> JsonValue:
+        """The turns that were kept; None if there are none."""
+        found = conversations.c
+        query = sa.select(found.turns).where(found.task_id == task_id, found.run == run, found.agent == agent)
+        with self._database.read() as connection:
+            turns: JsonValue = connection.execute(query).scalar_one_or_none()
+        return turns
 
     def _record(self, table: sa.Table, row: Row, task_id: str, name: tuple[str, ...]) -> None:
         values = row.model_dump(exclude={"id"})

@@ -10,7 +10,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from memory.database.database import Database
-from memory.database.schema import activity_logs, attempts, audit_chain, model_calls, tasks
+from memory.database.schema import activity_logs, attempts, audit_chain, conversations, model_calls, tasks
 from memory.database.sqlite_files import compact
 from memory.tables.journal import lock_activity
 from memory.tables.tasks import ENDED
@@ -50,10 +50,13 @@ class Retention:
             return connection.execute(activity_logs.delete().where(lines.id <= last.id)).rowcount
 
     def forget_evidence(self, before: datetime) -> int:
-        """Empty the test output of older attempts; gives how many. Outcome and counts stay."""
+        """Empty the test output of older attempts; gives how many. Outcome and counts stay, conversations do not."""
+        talks = conversations.c
+        over = sa.and_(talks.updated_at < before, talks.task_id.not_in(_open_tasks()))
         old = sa.and_(attempts.c.created_at < before, attempts.c.evidence != "")
         free = attempts.c.task_id.not_in(_open_tasks())
         with self._database.write() as connection:
+            connection.execute(conversations.delete().where(over))
             return connection.execute(attempts.update().where(old, free).values(evidence="")).rowcount
 
     def ended_before(self, moment: datetime) -> list[str]:

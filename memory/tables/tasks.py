@@ -43,6 +43,7 @@ class TaskChanges(TypedDict, total=False):
 
     title: str
     description: str
+    kind: str
     priority: int
     deadline: datetime | None
     assigned_agents: list[str]

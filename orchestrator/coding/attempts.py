@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from memory import Attempt, FailureReason
-from orchestrator.coding.method import Answer, Method, Standing, Try
+from orchestrator.coding.method import Answer, AttemptName, Method, Progress, Standing, Try
 from orchestrator.coding.state import CodeState
 from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
@@ -35,9 +35,9 @@ _PASSING = (
 """What differs between runs of the same code: addresses, temporary paths, times, line numbers."""
 
 
-def make_tests_pass(ctx: StageContext, state: CodeState, method: Method) -> bool:
-    """One approach: attempts until one passes, whose code is committed. False if all failed and another approach is
-    left. Raises `StageFailed` if none is left.
+def make_tests_pass(ctx: StageContext, state: CodeState, method: Method) -> Progress:
+    """One approach: attempts until one passes, whose code is committed. Raises `StageFailed` if none did and no other
+    approach is left.
     """
     state.turns += 1
     seen, met = set(state.seen), set[str]()
@@ -69,27 +69,32 @@ def make_tests_pass(ctx: StageContext, state: CodeState, method: Method) -> bool
             tree = ctx.step("format", str, partial(ctx.bench.formatted, trial, state.tests_commit, state.tests_ids))
             state.code_commit = ctx.step("commit code", str, partial(ctx.commits.commit_code, tree, state.tests_commit))
             state.review_issues, state.behind = [], 0
-            return True
+            return "green"
         standing = Standing(trial.tree or standing.tree, trial.evidence)
         if (trial.overfitted or trial.circular) and attempt.strategy.goes_on:
             state.loops += trial.circular
             break  # more evidence of the same kind would not help: start again
     state.seen = sorted(seen)
+    return end_approach(ctx, state, method, len(seen))
+
+
+def end_approach(ctx: StageContext, state: CodeState, method: Method, answers: int) -> Progress:
+    """After a failed approach: another one, or another model. Raises `StageFailed` when neither is left."""
     if method.is_hopeless(state) or state.turns >= (
         ctx.services.settings.orchestrator.max_approaches or method.approaches
     ):
         following = _next_model(ctx, state)
         if not following:
-            raise method.open_question(state) or _given_up(ctx, state, len(seen))
+            raise method.open_question(state) or _given_up(ctx, state, answers)
         state.model = following
         state.begin_anew()
         ctx.step("escalate", bool, partial(_note_escalation, ctx, following))
     state.step_back(far=method.is_far(state))
-    return False
+    return "again"
 
 
 def record_attempt(
-    ctx: StageContext, attempt: Try, outcome: str, digest: str, trial: Trial, seconds: float = 0.0
+    ctx: StageContext, attempt: AttemptName, outcome: str, digest: str, trial: Trial, seconds: float = 0.0
 ) -> None:
     """Store an attempt as a row; storing it twice changes nothing."""
     ctx.services.store.evidence.record_attempt(
@@ -99,7 +104,7 @@ def record_attempt(
             stage=ctx.stage,
             approach=attempt.approach,
             number=attempt.number,
-            strategy=attempt.strategy.name,
+            strategy=attempt.strategy,
             outcome=outcome,
             answer_hash=digest,
             tree=trial.tree,
@@ -162,7 +167,7 @@ def _run(
         trial = trial.model_copy(update={"circular": True})
     red = "overfitted" if trial.overfitted else "repeated" if trial.circular else "failed"
     outcome = "passed" if trial.green else red if trial.applied else "invalid"
-    record_attempt(ctx, attempt, outcome, digest, trial, time.monotonic() - begun)
+    record_attempt(ctx, attempt.named, outcome, digest, trial, time.monotonic() - begun)
     _note_attempt(ctx, attempt, outcome)
     return trial
 
@@ -170,7 +175,7 @@ def _run(
 def _repeated(ctx: StageContext, attempt: Try, digest: str) -> Standing:
     """Record the attempt; the result of the same answer when it was tried."""
     known = next((tried for tried in _attempts(ctx) if tried.answer_hash == digest), None)
-    record_attempt(ctx, attempt, "repeated", digest, Trial.invalid("an answer that was tested before"))
+    record_attempt(ctx, attempt.named, "repeated", digest, Trial.invalid("an answer that was tested before"))
     _note_attempt(ctx, attempt, "repeated")
     return Standing(known.tree, known.evidence) if known else Standing("")
 

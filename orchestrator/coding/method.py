@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import BaseModel
 
@@ -55,8 +55,21 @@ class Strategy(Protocol):
 
 
 @dataclass(frozen=True)
+class AttemptName:
+    """What an attempt is called in the records."""
+
+    approach: int
+    number: int
+    strategy: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.approach}.{self.number}"
+
+
+@dataclass(frozen=True)
 class Try:
-    """One attempt."""
+    """One attempt that a strategy makes."""
 
     approach: int
     number: int
@@ -64,7 +77,11 @@ class Try:
 
     @property
     def label(self) -> str:
-        return f"{self.approach}.{self.number}"
+        return self.named.label
+
+    @property
+    def named(self) -> AttemptName:
+        return AttemptName(self.approach, self.number, self.strategy.name)
 
 
 @dataclass(frozen=True)
@@ -80,16 +97,29 @@ class Carried:
         return Answer(text=self.text)
 
 
+Progress = Literal["green", "again", "disputed"]
+"""How an approach ended: the code is committed, another approach is left, or the developer disputed a test."""
+
+
 class Method(Protocol):
     """How models of one kind write code. What it must remember between stages it keeps in `state.own`."""
 
     approaches: int
     """Approaches to a task unless the owner sets their number."""
+    chooses_file: bool
+    """Whether product has to name the file of the work before it begins."""
     runs_tests_often: bool
     """Whether it runs the tests so often that slow ones (hypothesis) must be avoided."""
 
     def suits(self, profile: ModelProfile) -> bool:
         """Whether it is for a model with these abilities. The first method that suits is taken."""
+
+    def settle_tests(self, ctx: StageContext, state: CodeState, qa_method: Method) -> bool:
+        """Fill `state` with tests that were seen to fail, and commit them; `qa_method` is that of QA's model. False if
+        the parts that the task was split into have done all of the work."""
+
+    def write_code(self, ctx: StageContext, state: CodeState) -> Progress:
+        """One approach to the code; a green one is committed."""
 
     # -- before the tests are settled --
 

@@ -29,6 +29,15 @@ _OWN_ONCE = ("drafts", "drawn", "ambiguous", "difference", "present")
 """Fields of a method that older versions stored among those of the task."""
 
 
+class Dispute(BaseModel):
+    """The developer's doubt about one test."""
+
+    test: str
+    reason: str
+    answer: str = ""
+    """What QA says to it; empty until it has."""
+
+
 class CodeState(FlowState):
     """Facts about one code task, each set by the stage that found it."""
 
@@ -39,6 +48,30 @@ class CodeState(FlowState):
     failing_before: int = 0
     """Tests, and files that could not be collected, that failed before the work."""
     requirements: Requirements | None = None
+    kind: str = ""
+    """The kind of the work, as the owner or the team chose it; empty on the road of models without tools."""
+    brief: str = ""
+    """What QA tells the developer."""
+    places: list[str] = []
+    """Code that QA names, as path:first-last."""
+    changed_tests: list[str] = []
+    """Existing tests that the task makes untrue and QA changed, with the reason."""
+    examples_file: str = ""
+    """The file with the tests that code made of stated examples."""
+    dispute: Dispute | None = None
+    """The latest test that the developer disputed."""
+    disputed: list[str] = []
+    """All of them: each can be disputed once."""
+    unfinished: str = ""
+    """A tree with the developer's work when it disputed a test; `unfinished_on` is the commit of tests below it."""
+    unfinished_on: str = ""
+    former: list[str] = []
+    """The commits of tests and code that did not fit the landing branch, to be carried over to its new tip."""
+    conflict: str = ""
+    """Why the code could not be."""
+    summary: str = ""
+    """What the developer says of its change."""
+    commit_message: str = ""
     lessons: str = ""
     """Lessons of earlier tasks that may help here. Read once, so that all prompts of a task begin alike."""
     cases: list[TestCase] = []
@@ -110,6 +143,7 @@ class CodeState(FlowState):
         """Move the work to another commit; what depends on the commit is determined again."""
         self.base, self.suite_size = base, len(baseline.passed)
         self.failing_before = len(baseline.failed)
+        self.former = [self.tests_commit, self.code_commit] if self.tests_commit and self.code_commit else []
         self.tests_commit = self.code_commit = self.shown = ""
         self.begin_anew()
 

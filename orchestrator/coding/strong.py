@@ -1,5 +1,5 @@
-"""`StrongModels`: the method for models that can judge and repair. It writes once, then repairs from the evidence; in a
-code base that is too large for a prompt it works with tools."""
+"""`StrongModels`: the method for models that can judge and repair, but call no tools. It writes once, then repairs from
+the evidence."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 from agents import Requirements, TestCase
 from llm import ModelProfile, ProviderRefused, TruncatedOutput
-from orchestrator.coding.method import Answer, Carried, Standing, Try, apply_file_edits
+from orchestrator.coding.attempts import make_tests_pass
+from orchestrator.coding.method import Answer, Carried, Method, Progress, Standing, Try, apply_file_edits
 from orchestrator.coding.state import CodeState
-from orchestrator.coding.tests_first import assertions_of, property_cases
-from orchestrator.coding.tool_loop import Tooling, works_with_tools
+from orchestrator.coding.tests_first import assertions_of, property_cases, settle_tests
 from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
 from orchestrator.workbench.trial import Trial
@@ -44,11 +44,20 @@ class StrongModels:
     """The method for strong models; hooks that only weaker models need do nothing."""
 
     approaches = 2
+    chooses_file = True
     runs_tests_often = False
 
     def suits(self, profile: ModelProfile) -> bool:
         """Every model; methods for certain models are listed before this one."""
         return True
+
+    def settle_tests(self, ctx: StageContext, state: CodeState, qa_method: Method) -> bool:
+        """Tests of the owner, or by code and QA's method."""
+        return settle_tests(ctx, state, self, qa_method)
+
+    def write_code(self, ctx: StageContext, state: CodeState) -> Progress:
+        """Attempts until one is green."""
+        return make_tests_pass(ctx, state, self)
 
     def prepare(self, ctx: StageContext, state: CodeState, stated: Sequence[TestCase]) -> None:
         """Nothing: the developer begins once the tests are red."""
@@ -63,13 +72,12 @@ class StrongModels:
         """Nothing to remember."""
 
     def attempts(self, ctx: StageContext, state: CodeState, seen: set[str]) -> Iterator[Try]:
-        """A carried-over answer first, then a new one that is repaired, or a loop with tools."""
+        """A carried-over answer first, then a new one that is repaired."""
         approach = state.earlier + state.turns
-        with_tools = works_with_tools(ctx, state)
         if state.is_carried_over:
             yield Try(0, 1, Carried(state.answer))
         for number in range(1, ctx.services.settings.orchestrator.max_task_attempts + 1):
-            yield Try(approach, number, Tooling() if with_tools else Rewriting("write" if number == 1 else "repair"))
+            yield Try(approach, number, Rewriting("write" if number == 1 else "repair"))
 
     def apply(self, root: Path, protected: list[str], *, requirements: Requirements, answer: str, tests: str) -> str:
         """Whole files and search/replace blocks."""

@@ -118,6 +118,8 @@ def _examine(ctx: StageContext, state: CodeState, method: Method, cases: Sequenc
     if ctx.task.tests and not _stand_alone(declared_tests(ctx.task.tests, state.tests_file), cases):
         return Mutation()
     wanted, path = state.settled, state.settled.target_file
+    if not path:
+        return Mutation()
     before, after = ctx.bench.text_of(state.tests_commit, path), ctx.bench.text_of(state.code_commit, path)
     touched = touched_functions(before, after) if path.endswith(".py") and wanted.module else []
     if not (touched and cases):

@@ -96,14 +96,19 @@ def draft_tests(ctx: StageContext, state: CodeState, cases: Sequence[TestCase]) 
     return path, ctx.bench.tests_text(state.settled, path, cases)
 
 
-def _stated(ctx: StageContext, state: CodeState) -> list[TestCase]:
+def examples_of(ctx: StageContext, state: CodeState) -> tuple[list[TestCase], dict[str, str]]:
+    """The stated examples as tests, and those that cannot be tests: the call and the reason. To be used in a step."""
     modules = ctx.bench.sources().imports
     cases = ctx.team.qa.tests_from_examples(ctx.task, state.settled, modules)
     if unusable := ctx.team.qa.unusable_examples(ctx.task, state.settled, modules):
         said = [f"{call}: {reason}" for call, reason in unusable.items()]
         ctx.note("examples not used", examples=[*said[:_MOST_NAMED]])
     outdated = _outdated(ctx, state, cases)
-    return [case for case in cases if case.name not in outdated]
+    return [case for case in cases if case.name not in outdated], unusable
+
+
+def _stated(ctx: StageContext, state: CodeState) -> list[TestCase]:
+    return examples_of(ctx, state)[0]
 
 
 def _outdated(ctx: StageContext, state: CodeState, cases: Sequence[TestCase]) -> set[str]:

@@ -12,10 +12,9 @@ from functools import partial
 
 from agents import ChangeFacts, Requirements, Review
 from memory import FailureReason, Task, TaskType
-from orchestrator.coding.attempts import make_tests_pass
+from orchestrator.coding.reviews import review_of
 from orchestrator.coding.state import CodeState, Settled
 from orchestrator.coding.suite_strength import settle_quality
-from orchestrator.coding.tests_first import settle_tests
 from orchestrator.errors import StageFailed
 from orchestrator.flow import Done, Flow, Next, Outcome, Stage, StageContext, Wait
 from orchestrator.flows.escalation import ESCALATION, lesson_of_landed
@@ -40,6 +39,8 @@ def requirements(ctx: StageContext) -> Outcome:
     _check_environment(ctx.task, baseline)
     state.lessons = ctx.step("lessons", str, lambda: ctx.services.lessons(f"{ctx.task.title}\n{ctx.task.description}"))
     settled = ctx.step("requirements by code", Settled, lambda: _by_code(ctx)).requirements
+    if settled is None and not method_for(ctx.profile_of(ctx.developer)).chooses_file:
+        settled = Requirements(target_file="")  # whoever works with tools finds the place
     if settled is None:
         settled = ctx.step("choose file", Requirements, lambda: _by_model(ctx))
     state.begin(opened.base, baseline, settled)
@@ -51,7 +52,7 @@ def tests(ctx: StageContext) -> Outcome:
     state = CodeState.of(ctx.task)
     ctx.use_model("")
     method, qa_method = method_for(ctx.profile_of(ctx.developer)), method_for(ctx.profile_of(ctx.team.qa))
-    if not settle_tests(ctx, state, method, qa_method):
+    if not method.settle_tests(ctx, state, qa_method):
         ctx.step("clean up", bool, ctx.bench.discard)
         return Done(state.finished())
     return Next("code", state)
@@ -66,8 +67,11 @@ def code(ctx: StageContext) -> Outcome:
     state = CodeState.of(ctx.task)
     ctx.use_model(state.model)
     method = method_for(ctx.profile_of(ctx.developer))
-    if not make_tests_pass(ctx, state, method):
-        return Next("code", state)
+    match method.write_code(ctx, state):
+        case "again":
+            return Next("code", state)
+        case "disputed":
+            return Next("tests", state)
     settle_quality(ctx, state, method)
     return Next("review", state)
 
@@ -81,7 +85,7 @@ def review(ctx: StageContext) -> Outcome:
     )
     verdict = ctx.team.tech_lead.check_facts(facts)
     if verdict.approved and ctx.profile_of(ctx.team.tech_lead).judges:
-        verdict = ctx.step("review", Review, lambda: _model_review(ctx, state))
+        verdict = review_of(ctx, state)
     ctx.step("record verdict", bool, partial(ctx.record_review, verdict, number))
     if not verdict.approved:
         return _rejected(state, verdict, number)
@@ -146,14 +150,6 @@ def _by_model(ctx: StageContext) -> Requirements:
             blocked=True,
         )
     return ctx.team.product.choose_file(ctx.task, sources.outline, sources.files, ctx.ask("choose file"))
-
-
-def _model_review(ctx: StageContext, state: CodeState) -> Review:
-    report = f"{len(state.tests_ids)} new tests pass, and the {state.suite_size} tests of the suite that passed before."
-    if state.failing_before:
-        report += f" {state.failing_before} others failed before the work already; they are not judged."
-    diff = ctx.commits.diff(state.tests_commit, state.code_commit)
-    return ctx.team.tech_lead.review_change(ctx.task, diff, report, ctx.ask("review"))
 
 
 def _learn(ctx: StageContext, state: CodeState) -> bool:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from agents import Requirements, TestCase
 from llm import ModelProfile
-from orchestrator.coding.attempts import digest_of, record_attempt
-from orchestrator.coding.method import Answer, Carried, Standing, Strategy, Try
+from orchestrator.coding.attempts import digest_of, make_tests_pass, record_attempt
+from orchestrator.coding.method import Answer, Carried, Method, Progress, Standing, Try
 from orchestrator.coding.state import CodeState
-from orchestrator.coding.tool_loop import Tooling, works_with_tools
+from orchestrator.coding.tests_first import settle_tests
 from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
 from orchestrator.small_models import agreement
@@ -38,11 +38,20 @@ class SmallModels:
     parts: Parts = ALL
     approaches = 3
     """In measurements most answers that passed in later approaches were wrong (docs/CODING.md)."""
+    chooses_file = True
     runs_tests_often = True
 
     def suits(self, profile: ModelProfile) -> bool:
         """Models that cannot judge or cannot repair."""
         return not (profile.judges and profile.repairs)
+
+    def settle_tests(self, ctx: StageContext, state: CodeState, qa_method: Method) -> bool:
+        """Tests of the owner, or by code and QA's method."""
+        return settle_tests(ctx, state, self, qa_method)
+
+    def write_code(self, ctx: StageContext, state: CodeState) -> Progress:
+        """Attempts until one is green and confirmed."""
+        return make_tests_pass(ctx, state, self)
 
     def prepare(self, ctx: StageContext, state: CodeState, stated: Sequence[TestCase]) -> None:
         """Draw independent solutions; they vote on further tests and are the first attempts."""
@@ -62,7 +71,6 @@ class SmallModels:
     def attempts(self, ctx: StageContext, state: CodeState, seen: set[str]) -> Iterator[Try]:
         """The drafts, then further samples, and last a search among small changes of all of them."""
         own, approach = SmallState.of(state), state.earlier + state.turns
-        with_tools = works_with_tools(ctx, state)
         if state.is_carried_over:
             yield Try(0, 1, Carried(state.answer))
         drafts = own.drafts[:] if state.turns == 1 and not state.answer and not state.model else []
@@ -71,8 +79,7 @@ class SmallModels:
             if number <= len(drafts):
                 yield Try(approach, number, _Draft(drafts[number - 1], seen))
             else:
-                strategy: Strategy = Tooling() if with_tools else Sampling(self.parts)
-                yield Try(approach, number, strategy)
+                yield Try(approach, number, Sampling(self.parts))
         near = own.is_near(len(state.tests_ids or state.cases))
         confirms = self.parts.confirming and own.is_alone
         if self.parts.recombining and near and (confirms or not own.passing):
@@ -143,5 +150,5 @@ class _Draft:
         return None
 
     def _record(self, ctx: StageContext, attempt: Try, digest: str) -> bool:
-        record_attempt(ctx, attempt, "failed", digest, Trial.invalid(self.sample.evidence or "failed"))
+        record_attempt(ctx, attempt.named, "failed", digest, Trial.invalid(self.sample.evidence or "failed"))
         return True

@@ -5,6 +5,7 @@ Every method can be repeated.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from pydantic import BaseModel, JsonValue
@@ -23,6 +24,9 @@ from testing import has_tests
 log = get_logger(__name__)
 
 _DIFF_CHARACTERS = 20_000
+_SHORTEST_SUBJECT, _LONGEST_SUBJECT = 8, 100
+_TRAILER = re.compile(r"(?:[A-Z][a-z]+-)*(?:Task|Stage|Run|Id|By|Agent)\s*:", re.IGNORECASE)
+"""What reads like a trailer; ours say which task a commit belongs to."""
 _MOST_NAMED = 50
 """Files, in a line of the audit trail."""
 
@@ -35,6 +39,14 @@ class Landed(BaseModel):
     commits: list[str] = []
     pushed: bool = False
     push_error: str = ""
+    problem: str = ""
+
+
+class Moved(BaseModel):
+    """Commits of a task on another base; empty where they do not fit it, with the reason in `problem`."""
+
+    tests: str = ""
+    code: str = ""
     problem: str = ""
 
 
@@ -65,17 +77,50 @@ class Commits:
         self._note("tests committed", "qa", commit=commit, files=[path])
         return commit
 
-    def commit_code(self, tree: str, tests_commit: str) -> str:
-        """The developer's commit: the tree that was verified, on top of QA's commit."""
+    def commit_tests_tree(self, tree: str, base: str, changed: Sequence[str]) -> str:
+        """QA's commit of a whole tree on `base`; `base` itself if nothing differs. `changed`: existing tests that QA
+        changed, with the reason, for the message."""
+        worktree = self._worktree
+        self._git.worktrees.reset(worktree, base)
+        files = [change.path for change in self._git.commits.changed_files(base, tree)]
+        if not files:
+            return base
+        why = "".join(f"\n- {line}" for line in changed)
+        message = f"Test: {self._task.title}" + (f"\n\nTests that the task makes untrue:{why}" if why else "")
+        commit = self._git.commits.commit(worktree, message, self._trailers("tests"), tree=tree).sha
+        self._note("tests committed", "qa", commit=commit, files=[*files[:_MOST_NAMED]])
+        return commit
+
+    def moved(self, tests_commit: str, code_commit: str, base: str) -> Moved:
+        """The two commits of the task on the new `base`, and the worktree there."""
+        landing, task_id = self._git.landing, self._task.id
+        moved = Moved()
+        try:
+            moved.tests = landing.moved(task_id, tests_commit, base)
+            same = code_commit == tests_commit
+            moved.code = moved.tests if same else landing.moved(task_id, code_commit, moved.tests)
+        except LandingConflict as problem:
+            moved.problem = str(problem)
+        if moved.tests:
+            self._git.worktrees.reset(self._worktree, moved.code or moved.tests)
+        return moved
+
+    def commit_code(self, tree: str, tests_commit: str, message: str = "") -> str:
+        """The developer's commit: the tree that was verified, on top of QA's commit. `message`: the developer's words,
+        which are used if they are fit for a commit; otherwise the task's title is."""
         worktree = self._worktree
         self._git.worktrees.reset(worktree, tests_commit)
-        commit = self._git.commits.commit(worktree, self._task.title, self._trailers("code"), tree=tree).sha
+        words = fit_message(message) or self._task.title
+        commit = self._git.commits.commit(worktree, words, self._trailers("code"), tree=tree).sha
         changed = [change.path for change in self._git.commits.changed_files(tests_commit, commit)]
         self._note("code committed", "developer", commit=commit, files=[*changed[:_MOST_NAMED]])
         return commit
 
     def facts(self, tests_commit: str, code_commit: str) -> ChangeFacts:
         """What code can say about the change."""
+        if tests_commit == code_commit:  # the tests are the work
+            changed = [c.path for c in self._git.commits.changed_files(self._worktree.base_commit, code_commit)]
+            return ChangeFacts(changed_files=changed, test_files=[], changed_lines=0, lost_names=[])
         changed = [change.path for change in self._git.commits.changed_files(tests_commit, code_commit)]
         tests = [change.path for change in self._git.commits.changed_files(self._worktree.base_commit, tests_commit)]
         worktree = self._worktree
@@ -140,3 +185,14 @@ class Commits:
     @property
     def _worktree(self) -> Worktree:
         return self._git.worktrees.get(self._task.id)
+
+
+def fit_message(message: str) -> str:
+    """A model's commit message, tidied: subject, blank line, body, without trailers; empty if it is not fit for a
+    commit: no subject, or one that is too long."""
+    lines = [line.rstrip() for line in message.strip().splitlines() if not _TRAILER.match(line)]
+    subject = lines[0].strip() if lines else ""
+    if not _SHORTEST_SUBJECT <= len(subject) <= _LONGEST_SUBJECT:
+        return ""
+    body = "\n".join(lines[1:]).strip()
+    return f"{subject}\n\n{body}" if body else subject

@@ -8,18 +8,32 @@ where providers cache it.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from agents import CodeView, FileText, Requirements, Surroundings
-from file_system import FileManager, FileSystemError, RepositoryMap, conventions_of, is_test_path, text_of
+from file_system import (
+    FileManager,
+    FileSystemError,
+    RepositoryMap,
+    conventions_of,
+    is_test_path,
+    matching_pattern,
+    text_of,
+)
 from file_system.code.outline import definition_line
 from memory import Task
 from orchestrator.services import Services
+from orchestrator.workbench.protected import SECRETS
 from orchestrator.workbench.sources import read_sources
 
 _MAP_TOKENS = 2000
+_MOST_CONVENTIONS = 1500
+_MOST_PLACES = 9000
+"""Characters of the code that QA names."""
+_PLACE = re.compile(r"(?P<path>[^:\n]+?)(?::(?P<first>\d{1,6})(?:-(?P<last>\d{1,6}))?)?")
 _MOST_EXAMPLE = 2500
 """Characters of a test file that shows how tests are written here."""
 
@@ -41,6 +55,55 @@ class Views:
             shown = [requirements.target_file, *(path for path in named if path != requirements.target_file)][:5]
             files = [FileText(path, text_of(folder, path)) for path in shown]
         return CodeView(target=files[0], around=self.surroundings(requirements, lessons), others=files[1:])
+
+    def project(self, base: str) -> str:
+        """Facts about the project in a few lines, from the commit `base`: its folders, its tests, its conventions."""
+        before = self._suite.baseline(base, self._task.id)
+        with self._suite.exported(base) as (folder, _):
+            paths = [path.as_posix() for path in FileManager(folder).find_files("**")]
+            conventions = conventions_of(folder)[:_MOST_CONVENTIONS]
+        tests = Counter(
+            test_id.partition("::")[0].rpartition("/")[0] or "." for test_id in (*before.passed, *before.failed)
+        )
+        folders = Counter(path.partition("/")[0] + "/" for path in paths if "/" in path)
+        most = [f"{name} ({count})" for name, count in folders.most_common(12)]
+        top = [path for path in paths if "/" not in path]
+        lines = [
+            f"Files: {', '.join([*most, *sorted(top)[:20]])}",
+            f"Its suite: {len(before.passed)} tests pass; collected from "
+            + (", ".join(f"{name}/ ({count})" for name, count in tests.most_common(5)) or "nowhere"),
+        ]
+        if before.failed:
+            lines.append(f"{len(before.failed)} fail before the work already; they do not count")
+        if conventions:
+            lines.append(f"How it wants its code, from its own files:\n{conventions}")
+        return "\n".join(lines)
+
+    def map(self) -> str:
+        """The ranked map of the repository as it was before the work."""
+        with self._suite.exported(self._base) as (folder, _):
+            return self._services.repository_map(folder).render(_MAP_TOKENS, about=self._words)
+
+    def places(self, treeish: str, places: Sequence[str]) -> list[FileText]:
+        """The pieces of files that `places` name, as path:first-last, with the numbers of their lines."""
+        found: list[FileText] = []
+        left = _MOST_PLACES
+        with self._suite.exported(treeish) as (folder, _):
+            files = FileManager(folder)
+            for match in filter(None, map(_PLACE.fullmatch, places)):
+                path = match["path"]
+                if matching_pattern(path, SECRETS) or left <= 0:
+                    continue
+                try:
+                    lines = files.read_file(path).splitlines()
+                except FileSystemError:
+                    continue
+                first = max(1, int(match["first"] or 1))
+                last = min(int(match["last"] or match["first"] or len(lines)), len(lines), first + 150)
+                text = "\n".join(f"{number}\t{lines[number - 1]}" for number in range(first, last + 1))[:left]
+                left -= len(text)
+                found.append(FileText(path, text))
+        return found
 
     def files_of_code(self) -> int:
         """The number of files of code, without tests, before any work on the task."""

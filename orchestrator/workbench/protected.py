@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from config import Settings
-from file_system import FileManager, FileSystemError, readable_text
+from file_system import FileManager, FileSystemError, is_test_path, matching_pattern, readable_text
 from git_ops import ChangedFile
 from testing import FRAMEWORKS, Tampering, explain_tampering, tampering
 
@@ -21,6 +21,15 @@ DEPENDENCY_FILES = ["**/pyproject.toml", "**/setup.py", "**/setup.cfg", "**/MANI
                     "**/package.json", "**/package-lock.json", "**/.npmrc", "**/pnpm-lock.yaml", "**/yarn.lock",
                     "**/go.mod", "**/go.sum", "**/Cargo.toml", "**/Cargo.lock"]  # fmt: skip
 """Files of dependencies: a change there would be installed, with network access, before any test."""
+SECRETS = ("**/.env", "**/.env.*", "**/*.pem", "**/*.key", "**/id_rsa*", "**/.netrc", "**/.npmrc", "**/.pypirc")
+"""Neither shown nor searched, whatever the owner protects from writing."""
+_NOT_FOR_QA = [
+    *("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini", "setup.cfg", "pyproject.toml"),
+    *("package.json", "package-lock.json", ".npmrc", "jest.*", "vitest.*", "vite.config.*", "babel.config.*"),
+    *(".babelrc*", ".coveragerc", "sitecustomize.py", "usercustomize.py", "*.pth", "*.dist-info", "*.egg-info"),
+    "__pycache__",
+]
+"""What QA may not write even in a folder of tests."""
 _NAMED_BY_TASKS = {"exit", "stack", "shadow"}
 """Kinds that a task may ask for by name, such as `os._exit` or a module `queue`."""
 
@@ -35,6 +44,21 @@ def protected_tests() -> list[str]:
     """Patterns of files of tests, which the developer has to make pass, and of files that decide what a run means."""
     own = [glob for framework in FRAMEWORKS.values() for glob in (*framework.test_files, *framework.settings_files)]
     return [*_TEST_FILES, *(f"**/{glob}" for glob in dict.fromkeys(own))]
+
+
+def not_for_developers(settings: Settings, path: str) -> str:
+    """Why a developer may not write `path`; empty if it may."""
+    pattern = matching_pattern(path, protected_paths(settings))
+    return f"it matches the protected pattern {pattern!r}" if pattern else ""
+
+
+def not_for_qa(path: str) -> str:
+    """Why QA may not write `path`; empty if it may: it writes tests, their fixtures and data, and no settings."""
+    if not is_test_path(path):
+        return "only tests, and what lies in folders of tests, can be changed by QA"
+    if pattern := matching_pattern(path, _NOT_FOR_QA):
+        return f"files like {pattern} decide what a run means, and nobody on the team changes them"
+    return ""
 
 
 def refusal(files: FileManager, changes: Sequence[ChangedFile], before: Callable[[str], str], task: str) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ast
+import copy
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from agents import module_name
 from file_system import CodeMap, FileManager, is_javascript, is_test_file, readable_text
-from file_system.code.outline import definition_line, parsed
+from file_system.code.outline import definition_line, parsed, unconditional
 from orchestrator.workbench.javascript import javascript_imports
 
 _OUTLINE_CHARACTERS = 6000
@@ -107,6 +108,34 @@ def public_names(root: Path, paths: list[str]) -> set[str]:
         for name in module.names()
         if not any(part.startswith("_") for part in name.split("."))
     }
+
+
+def public_signatures(texts: Mapping[str, str]) -> dict[str, str]:
+    """`path:name` of every public function, method and class of Python files -> how it is called: its parameters with
+    their defaults, without annotations."""
+    return {
+        f"{path}:{name}": said
+        for path, text in texts.items()
+        if path.endswith(".py")
+        for name, said in _signatures(parsed(text) or (), "")
+    }
+
+
+def _signatures(body: Iterable[ast.stmt], within: str) -> Iterator[tuple[str, str]]:
+    for node in unconditional(list(body)):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        if node.name.startswith("_") and not (within and node.name.startswith("__")):
+            continue
+        if isinstance(node, ast.ClassDef):
+            yield within + node.name, "class"
+            yield from _signatures(node.body, f"{within}{node.name}.")
+            continue
+        plain = copy.deepcopy(node.args)
+        for argument in (*plain.posonlyargs, *plain.args, *plain.kwonlyargs, plain.vararg, plain.kwarg):
+            if argument is not None:
+                argument.annotation = None
+        yield within + node.name, ast.unparse(plain)
 
 
 def is_source(path: str) -> bool:

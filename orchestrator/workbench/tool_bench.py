@@ -1,4 +1,4 @@
-"""Carries out the calls of a developer's tools in the worktree of one task.
+"""Carries out the calls of an agent's tools in the worktree of one task.
 
 The state of the work is a git tree: each message begins with the files of one tree and ends with another, so it can be
 repeated after a crash. The tools themselves are in `orchestrator/workbench/tools.py`.
@@ -6,16 +6,20 @@ repeated after a crash. The tools themselves are in `orchestrator/workbench/tool
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from agents import AgentError, UnusableAnswer
-from agents.tool_developer import Action
-from file_system import FileManager, FileSystemError
+from agents.tools import Action
+from file_system import FileManager, FileSystemError, PathRefused
 from git_ops import UnsafeContent
+from orchestrator.errors import StageFailed
 from orchestrator.workbench.trial import evidence_of, not_passed
+from orchestrator.workbench.verdict import file_of
 from orchestrator.workbench.workbench import Workbench
 from testing import InvalidSelection
 
@@ -23,16 +27,31 @@ _LONGEST_RESULT = 14_000
 """Characters of one tool's result."""
 
 
-class DeveloperTool(Action):
+class BenchTool(Action):
     """A tool. An instance is one call, with its arguments."""
+
+    agents: ClassVar[tuple[str, ...]] = ()
+    """The roles that are given it; empty: all."""
+    concludes: ClassVar[bool] = False
+    """Whether it ends the agent's work."""
 
     def use(self, bench: ToolBench) -> str:
         """Carry out the call and return the text for the model. On an error, which says why, nothing is changed."""
         raise NotImplementedError
 
 
-Doing = DeveloperTool | str
+Doing = BenchTool | str
 """A call to carry out, or why it cannot be carried out."""
+
+
+class Conclusion(BaseModel):
+    """How an agent ended its work."""
+
+    tool: str
+    """The tool it called."""
+    arguments: dict[str, JsonValue]
+    facts: dict[str, JsonValue] = {}
+    """What code found out while it checked that the work may end."""
 
 
 class Acted(BaseModel):
@@ -43,29 +62,43 @@ class Acted(BaseModel):
     """One for each call, in order."""
     green: bool = False
     """The task's tests passed with `tree`."""
-    finished: bool = False
+    conclusion: Conclusion | None = None
+    """Set when the agent ended its work."""
     evidence: str = ""
     """How the task's tests failed when this message last ran them."""
 
 
-class ToolBench:
-    """Carries out the calls for one task, whose tests are in `tests_commit`. `shown` has the files as the developer
-    sees them: of the task's tests only `test_ids`.
-    """
+@dataclass(frozen=True)
+class Rights:
+    """What an agent may do, and what surrounds its work."""
 
-    def __init__(self, bench: Workbench, tests_commit: str, shown: str, test_ids: Sequence[str]) -> None:
-        self._bench = bench
-        self._tests_commit = tests_commit
-        self._shown = shown
-        self._test_ids = list(test_ids)
-        self._tests_file = test_ids[0].split("::")[0]
+    base: str
+    """The commit that the files are laid on."""
+    refusal: Callable[[str], str]
+    """Why a path may not be written; empty if it may."""
+    kept: tuple[str, tuple[str, ...]] | None = None
+    """A commit or tree, and paths whose files are always those of it, whatever is written there."""
+    test_ids: tuple[str, ...] = ()
+    """The task's tests, if they are there."""
+    may_end: Callable[[ToolBench, BenchTool], dict[str, JsonValue] | str] = lambda _bench, _call: {}
+    """Checks that the work may end with this call: facts about it, or why it may not, in words for the model."""
+    overview: Callable[[], str] = lambda: ""
+    """What the files of the repository define, those first that matter most for the task."""
+
+
+class ToolBench:
+    """Carries out one agent's calls for one task."""
+
+    def __init__(self, bench: Workbench, rights: Rights) -> None:
+        self.bench = bench
+        self.rights = rights
         self._laid = ""
         self._acted = Acted(tree="", results=[])
 
     def begin(self, treeish: str) -> str:
         """The tree with which work on the files of `treeish` begins."""
-        self._bench.lay(self._tests_commit, treeish)
-        self._laid = self._bench.tree_with_tests(self._shown, self._tests_file)
+        self.bench.lay(self.rights.base, treeish)
+        self._laid = self._written()
         return self._laid
 
     def act(self, tree: str, doings: Sequence[Doing], *, green: bool) -> Acted:
@@ -79,27 +112,35 @@ class ToolBench:
                 text = doing if isinstance(doing, str) else doing.use(self)
             except (AgentError, FileSystemError, UnsafeContent, InvalidSelection) as problem:
                 text = f"not done: {problem}"
-            acted.results.append(_cut(text))
-            if acted.finished:
+            acted.results.append(cut(text))
+            if acted.conclusion:
                 break
         return acted
 
     # -- for the tools --------------------------------------------------------------------------------------
 
+    @property
+    def tree(self) -> str:
+        """The files as they are now."""
+        return self._acted.tree
+
     def files(self) -> FileManager:
         """The files as they are now, for reading."""
         if self._laid != self._acted.tree:
-            self._bench.lay(self._tests_commit, self._acted.tree)
+            self.bench.lay(self.rights.base, self._acted.tree)
             self._laid = self._acted.tree
-        return self._bench.developers_files()
+        return self.bench.files()
 
     @contextmanager
-    def changing(self, path: str) -> Iterator[FileManager]:
-        """The files as they are now, for writing `path`; the change is kept unless the block raises an error."""
+    def changing(self, *paths: str) -> Iterator[FileManager]:
+        """The files as they are now, for writing `paths`; the change is kept unless the block raises an error."""
         files = self.files()
+        for path in paths:
+            if why := self.rights.refusal(path):
+                raise PathRefused(path, "rights", why, "leave it as it is")
         try:
             yield files
-            self._record(path)
+            self._record(", ".join(paths))
         except BaseException:
             self._laid = ""  # what was written is undone by the next checkout of the tree
             raise
@@ -114,27 +155,75 @@ class ToolBench:
             for name in tests:
                 if not files.exists(name.partition("::")[0]):
                     raise UnusableAnswer(f"there is no test file {name.partition('::')[0]}")
-        result = self._bench.run(acted.tree, list(tests) or [self._tests_file])
-        if not tests:
-            acted.green = not not_passed(self._test_ids, result.passed_ids) and not result.problem
+        wanted = list(tests) or self._own_tests()
+        if not wanted:
+            raise UnusableAnswer("the task has no tests yet; name the tests to run, or ask for the whole suite")
+        result = self.bench.run(acted.tree, wanted)
+        if not tests and self.rights.test_ids:
+            acted.green = not not_passed(self.rights.test_ids, result.passed_ids) and not result.problem
             acted.evidence = "" if acted.green else evidence_of(result)
         counts = result.counts
         summary = f"{counts.passed} passed, {counts.failed + counts.errors} failed, {counts.skipped} skipped"
         return f"{summary}\n{evidence_of(result)}".strip()
 
-    def finish(self) -> str:
-        """End the work if the task's tests pass, which are run if that is not known; else report how they failed."""
-        told = "" if self._acted.green else self.test()
-        self._acted.finished = self._acted.green
-        return "finished" if self._acted.finished else f"not finished: the task's tests do not pass.\n{told}"
+    def test_suite(self) -> str:
+        """Run the whole suite, and compare it with the suite before the work; the result as text."""
+        try:
+            return self.bench.compared(self._acted.tree)
+        except StageFailed as problem:
+            return f"the suite gives no verdict: {problem}"
 
-    def _record(self, path: str) -> None:
-        tree = self._bench.tree_with_tests(self._shown, self._tests_file)
+    def run(self, command: str, seconds: float) -> str:
+        """Run a shell command on a copy of the files in the sandbox; what it printed and how it ended."""
+        return self.bench.shell(self._acted.tree, command, seconds)
+
+    def is_green(self) -> bool:
+        """Whether the task's tests pass; they are run if that is not known."""
+        if not self._acted.green:
+            self._acted.green = not self.rights.test_ids or not not_passed(self.rights.test_ids, self._passed_now())
+        return self._acted.green
+
+    def conclude(self, call: BenchTool) -> str:
+        """End the work with `call` if that is allowed; the text for the model."""
+        found = self.rights.may_end(self, call)
+        if isinstance(found, str):
+            return f"not finished: {found}"
+        arguments = call.model_dump(mode="json")
+        self._acted.conclusion = Conclusion(tool=call.tool, arguments=arguments, facts=found)
+        return "finished"
+
+    def _passed_now(self) -> list[str]:
+        result = self.bench.run(self._acted.tree, self._own_tests())
+        self._acted.evidence = evidence_of(result)
+        return [] if result.problem else list(result.passed_ids)
+
+    @property
+    def evidence(self) -> str:
+        """How the task's tests failed when they were last run."""
+        return self._acted.evidence
+
+    def _own_tests(self) -> list[str]:
+        """The files of the task's tests; for their author those that changed."""
+        if self.rights.test_ids:
+            return sorted({file_of([test_id]) for test_id in self.rights.test_ids})
+        return self.bench.changed_tests(self.rights.base, self._acted.tree)
+
+    def _record(self, what: str) -> None:
+        tree = self._written()
         if tree == self._acted.tree:
-            raise UnusableAnswer(f"{path} is left out of the repository by its .gitignore; choose another path")
+            raise UnusableAnswer(
+                f"nothing has changed in {what}: it is the same, or its .gitignore keeps it out of the repository"
+            )
         self._acted.tree = self._laid = tree
         self._acted.green, self._acted.evidence = False, ""
 
+    def _written(self) -> str:
+        if self.rights.kept is None:
+            return self.bench.written()
+        source, paths = self.rights.kept
+        return self.bench.written(source, paths)
 
-def _cut(text: str) -> str:
+
+def cut(text: str) -> str:
+    """A tool's result, at most as long as a model is shown."""
     return text if len(text) <= _LONGEST_RESULT else f"{text[:_LONGEST_RESULT]}\n[… cut …]"

@@ -1,7 +1,7 @@
-"""The developer's tools. They return text for a model, of bounded length.
+"""The agents' tools. They return text for a model, of bounded length.
 
-To add one, write its class, here or in a file of its own, and register it in `ACTIONS`. Its fields are the arguments;
-its docstring is the description that models are shown.
+To add one, write its class, here or in a file of its own, and register it in `TOOLS`. Its fields are the arguments, its
+docstring is the description that models are shown, and `agents` says which roles are given it.
 """
 
 from __future__ import annotations
@@ -9,23 +9,33 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import PurePosixPath
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from agents import UnusableAnswer
-from file_system import Block, FileExists, FileManager, PathRefused, apply_blocks, matching_pattern, search
-from orchestrator.workbench.tool_bench import DeveloperTool, ToolBench
+from agents import DeveloperAgent, QAAgent, TechLeadAgent, UnusableAnswer
+from agents.answers import ReviewCriterion
+from file_system import (
+    FileExists,
+    FileManager,
+    PathRefused,
+    apply_edit,
+    matching_pattern,
+    outline_text,
+    search,
+)
+from memory import TaskKind
+from orchestrator.workbench.protected import SECRETS
+from orchestrator.workbench.tool_bench import BenchTool, ToolBench
 
-SECRETS = ("**/.env", "**/.env.*", "**/*.pem", "**/*.key", "**/id_rsa*", "**/.netrc", "**/.npmrc", "**/.pypirc")
-"""Neither shown nor searched, whatever the owner protects from writing."""
 _PATH = "Path relative to the root of the repository, such as src/app.py."
 _MOST_PATHS = 200
 _MOST_LINES = 400
 _MOST_CHARACTERS = 12_000
 _MOST_MATCHES = 60
 _SHOWN_AROUND = 3
+_WRITERS = (QAAgent.name, DeveloperAgent.name)
 
 
-class LookingTool(DeveloperTool):
+class LookingTool(BenchTool):
     """A tool that reads files."""
 
     def use(self, bench: ToolBench) -> str:
@@ -36,14 +46,21 @@ class LookingTool(DeveloperTool):
         raise NotImplementedError
 
 
-class ChangingTool(DeveloperTool):
-    """A tool that changes one file."""
+class ChangingTool(BenchTool):
+    """A tool that changes files."""
 
+    agents = _WRITERS
     path: str = Field(max_length=1000, description=_PATH)
 
     def use(self, bench: ToolBench) -> str:
-        with bench.changing(self.path) as files:
+        with bench.changing(*self.paths()) as files:
+            for path in self.paths():
+                files.check_writable(path)
             return self.change(files)
+
+    def paths(self) -> list[str]:
+        """The paths that it writes."""
+        return [self.path]
 
     def change(self, files: FileManager) -> str:
         """Change the file. Raises UnusableAnswer or FileSystemError when nothing was changed."""
@@ -117,34 +134,64 @@ class Search(LookingTool):
         return "\n".join(lines if whole else [*lines, f"[only the first {_MOST_MATCHES} are shown; look for less]"])
 
 
-class EditFile(ChangingTool):
-    """Replace a text in a file. `old` must stand in the file exactly once, blanks and line ends included."""
+class Outline(BenchTool):
+    """What a file defines, with the lines; without a path what the files of the repository define, those first that
+    matter most for the task."""
 
-    tool = "edit_file"
-    old: str = Field(min_length=1, max_length=100_000, description="Text as it stands in the file, no line numbers.")
-    new: str = Field(max_length=100_000, description="What stands there afterwards.")
+    tool = "outline"
+    path: str = Field("", max_length=1000, description=_PATH)
 
-    def change(self, files: FileManager) -> str:
-        """The place as it reads now."""
+    def use(self, bench: ToolBench) -> str:
+        if not self.path:
+            return bench.rights.overview() or "no file of code was found"
+        files = bench.files()
         _refuse_secret(self.path)
         _refuse_secret(files.resolved(self.path))
-        before = files.read_file(self.path)
-        count = before.count(self.old)
-        if count > 1:
-            raise UnusableAnswer(f"`old` stands {count} times in {self.path}; take in more lines until it is unique")
-        if count == 1:
-            after = before.replace(self.old, self.new, 1)
-        else:
-            # By whole lines, whatever their ends; the error of it shows the nearest lines.
-            new = f"{self.new}\n" if self.new and not self.new.endswith("\n") else self.new
-            after = apply_blocks(before, [Block(self.path, self.old, new, 1)])
-        if not files.write_file(self.path, after):
+        return outline_text(self.path, files.read_file(self.path)) or f"{self.path} defines nothing"
+
+
+class Edit(BaseModel):
+    """One replacement."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    old: str = Field(min_length=1, max_length=100_000, description="As it stands in the file, without line numbers.")
+    new: str = Field(max_length=100_000, description="What stands there afterwards.")
+
+
+class EditFile(ChangingTool):
+    """Replace texts in a file, one after the other: all of them or, if one does not fit, none. Each `old` must stand
+    in the file exactly once."""
+
+    tool = "edit_file"
+    edits: list[Edit] = Field(min_length=1, max_length=50)
+
+    def change(self, files: FileManager) -> str:
+        """The places as they read now."""
+        _refuse_secret(self.path)
+        _refuse_secret(files.resolved(self.path))
+        before = text = files.read_file(self.path)
+        notes, starts = [], []
+        for number, edit in enumerate(self.edits, start=1):
+            done = apply_edit(self.path, text, edit.old, edit.new, number)
+            starts.append(done.line)
+            text = done.text
+            if done.note:
+                notes.append(f"edit {number}: {done.note}")
+        if text == before or not files.write_file(self.path, text):
             raise UnusableAnswer("`old` and `new` are the same: nothing was changed")
-        first = after[: _first_difference(before, after)].count("\n")
-        lines = after.splitlines()
-        start, end = max(0, first - _SHOWN_AROUND), first + self.new.count("\n") + 1 + _SHOWN_AROUND
-        shown = "\n".join(f"{number}\t{line}" for number, line in enumerate(lines[start:end][:40], start=start + 1))
-        return f"changed; {self.path} now reads\n{shown}"
+        lines = text.splitlines()
+        shown = [
+            "\n".join(
+                f"{number}\t{line}"
+                for number, line in enumerate(
+                    lines[max(0, start - _SHOWN_AROUND) : start + edit.new.count("\n") + 1 + _SHOWN_AROUND][:40],
+                    start=max(0, start - _SHOWN_AROUND) + 1,
+                )
+            )
+            for start, edit in zip(starts, self.edits, strict=True)
+        ]
+        return "\n".join([*notes, f"changed; {self.path} now reads", "\n…\n".join(shown[:6])])
 
 
 class CreateFile(ChangingTool):
@@ -164,43 +211,165 @@ class CreateFile(ChangingTool):
         return f"{self.path} was made"
 
 
-class RunTests(DeveloperTool):
-    """Run tests in the sandbox: the task's own, or those named."""
+class MoveFile(ChangingTool):
+    """Move or rename a file."""
+
+    tool = "move_file"
+    to: str = Field(max_length=1000, description="Its new path.")
+
+    def paths(self) -> list[str]:
+        """Both places."""
+        return [self.path, self.to]
+
+    def change(self, files: FileManager) -> str:
+        """Where the file is now."""
+        for path in self.paths():
+            _refuse_secret(path)
+        if files.exists(self.to):
+            raise UnusableAnswer(f"{self.to} is there already")
+        files.create_file(self.to, files.read_file(self.path))
+        files.delete_file(self.path)
+        return f"{self.path} is now {self.to}"
+
+
+class DeleteFile(ChangingTool):
+    """Delete a file."""
+
+    tool = "delete_file"
+
+    def change(self, files: FileManager) -> str:
+        """That the file is gone."""
+        _refuse_secret(self.path)
+        if not files.delete_file(self.path):
+            raise UnusableAnswer(f"there is no file {self.path}")
+        return f"{self.path} was deleted"
+
+
+class RunTests(BenchTool):
+    """Run tests in the sandbox: those named, the whole suite, or else the task's own (for their author those in
+    changed files)."""
 
     tool = "run_tests"
     tests: list[str] = Field(
-        default_factory=list,
-        max_length=20,
-        description="Files or ids, such as tests/test_x.py::test_y; empty: the task's tests.",
+        default_factory=list, max_length=20, description="Files or ids, such as tests/test_x.py::test_y."
     )
+    whole_suite: bool = False
 
     def use(self, bench: ToolBench) -> str:
-        return bench.test(self.tests)
+        return bench.test_suite() if self.whole_suite else bench.test(self.tests)
 
 
-class Finish(DeveloperTool):
+class Run(BenchTool):
+    """Run a shell command on a copy of the files in the sandbox: no network, and nothing it writes is kept. The
+    project's environment is active, so `python -c …` can try the code."""
+
+    tool = "run"
+    command: str = Field(min_length=1, max_length=20_000)
+    seconds: float = Field(30, gt=0, le=300, description="Time limit.")
+
+    def use(self, bench: ToolBench) -> str:
+        return bench.run(self.command, self.seconds)
+
+
+class ConcludingTool(BenchTool):
+    """A tool that ends the agent's work, if that is allowed."""
+
+    concludes = True
+
+    def use(self, bench: ToolBench) -> str:
+        return bench.conclude(self)
+
+
+class AskOwner(ConcludingTool):
+    """Ask the owner what neither the task nor the code can answer. The task waits until they do."""
+
+    tool = "ask_owner"
+    agents = _WRITERS
+    question: str = Field(min_length=10, max_length=2000)
+
+
+class ChangedTest(BaseModel):
+    """An existing test that the task makes untrue."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    test: str = Field(max_length=500, description="Its id, such as tests/test_x.py::test_y.")
+    reason: str = Field(max_length=500, description="What of the task makes it untrue.")
+
+
+class FinishTests(ConcludingTool):
+    """Say that the tests are done. They are run: at least one must fail for the right reason, unless the kind of the
+    work is one that no failing test can prove."""
+
+    tool = "finish_tests"
+    agents = (QAAgent.name,)
+    kind: TaskKind = Field(TaskKind.FEATURE, description="What kind of work the task is.")
+    brief: str = Field(
+        "", max_length=4000, description="For the developer: what matters, how the fault shows, what to watch."
+    )
+    places: list[str] = Field(
+        default_factory=list,
+        max_length=8,
+        description="The code the developer has to see, as path:first-last, such as src/app.py:10-42.",
+    )
+    changed_tests: list[ChangedTest] = Field(default_factory=list, max_length=30)
+
+
+class KeepTest(ConcludingTool):
+    """Answer the developer's dispute: the test is right."""
+
+    tool = "keep_test"
+    agents = (QAAgent.name,)
+    reason: str = Field(min_length=1, max_length=2000, description="Why, from the words of the task.")
+
+
+class DisputeTest(ConcludingTool):
+    """Say that a test of the task is wrong. QA answers; each test can be disputed once."""
+
+    tool = "dispute_test"
+    agents = (DeveloperAgent.name,)
+    test: str = Field(max_length=500, description="Its id, such as tests/test_x.py::test_y.")
+    reason: str = Field(min_length=10, max_length=2000, description="Why, from the words of the task.")
+
+
+class Finish(ConcludingTool):
     """Say that the work is done. The task's tests are run; if one fails, the work goes on."""
 
     tool = "finish"
-    summary: str = Field("", max_length=2000, description="What was changed and why, in a few sentences.")
+    agents = (DeveloperAgent.name,)
+    summary: str = Field("", max_length=2000, description="For the reviewer: what was changed and why.")
+    commit_message: str = Field(
+        "", max_length=2000, description="Subject of at most 72 characters, then why, in the project's own style."
+    )
 
-    def use(self, bench: ToolBench) -> str:
-        return bench.finish()
+
+class VerdictTool(ConcludingTool):
+    """Give your verdict on the change."""
+
+    tool = "verdict"
+    agents = (TechLeadAgent.name,)
+    criteria: list[ReviewCriterion] = Field(default_factory=list, max_length=8)
+    approved: bool
+    score: float = Field(ge=0, le=10)
+    issues: list[str] = Field(default_factory=list, max_length=10)
+    reasoning: str = Field("", max_length=2000)
 
 
-ACTIONS: dict[str, type[DeveloperTool]] = {
-    tool.tool: tool for tool in (ListFiles, ReadFile, Search, EditFile, CreateFile, RunTests, Finish)
-}
+TOOLS: dict[str, type[BenchTool]] = {
+    tool.tool: tool
+    for tool in (
+        ListFiles, ReadFile, Search, Outline, EditFile, CreateFile, MoveFile, DeleteFile, RunTests, Run, AskOwner,
+        FinishTests, KeepTest, DisputeTest, Finish, VerdictTool,
+    )
+}  # fmt: skip
 """Name -> class, in the order in which models are shown them."""
+
+
+def tools_of(agent: str) -> dict[str, type[BenchTool]]:
+    """The tools that an agent is given."""
+    return {name: tool for name, tool in TOOLS.items() if not tool.agents or agent in tool.agents}
 
 
 def _refuse_secret(path: str) -> None:
     if pattern := matching_pattern(PurePosixPath(path).as_posix(), SECRETS):
         raise PathRefused(path, "secret", f"it matches {pattern}, which may hold secrets", "do without it")
-
-
-def _first_difference(before: str, after: str) -> int:
-    return next(
-        (place for place, (old, new) in enumerate(zip(before, after, strict=False)) if old != new),
-        min(len(before), len(after)),
-    )

@@ -133,5 +133,11 @@ def evidence_without(result: TestResult, hidden: Collection[str], known: Collect
     return evidence_of(result, told) if told else result.problem or ""
 
 
+def shortened(text: str, most: int = 6000) -> str:
+    """The beginning and the end of a long output."""
+    half = most // 2
+    return text if len(text) <= most else f"{text[:half]}\n[… {len(text) - most} characters …]\n{text[-half:]}"
+
+
 def _first_line(text: str) -> str:
     return redact(text.strip().splitlines()[0][:300]) if text.strip() else ""

@@ -45,12 +45,14 @@ class Judge:
         return self._suite.run(tree, selection, self._task.id, seconds)
 
     def verdict(self, tree: str, test_ids: Sequence[str], hidden: Collection[str] = ()) -> Trial:
-        """Run the new tests, all in the file of the first id, then the suite, and compare it with the base."""
-        result = self.run(tree, [file_of(test_ids)])
-        self._note_tier(result.tier)
-        trial = Trial.of(result, tree, about=test_ids)
-        if missing := not_passed(test_ids, trial.passed):
-            return trial.red(result, missing, hidden)
+        """Run the new tests, if there are any, then the suite, and compare it with the base."""
+        trial = Trial(applied=True, tree=tree)
+        if test_ids:
+            result = self.run(tree, files_of(test_ids))
+            self._note_tier(result.tier)
+            trial = Trial.of(result, tree, about=test_ids)
+            if missing := not_passed(test_ids, trial.passed):
+                return trial.red(result, missing, hidden)
         before = self._suite.baseline(self._base, self._task.id)
         found = self._suite.compare(tree, before, self._task.id)
         whole = found.result
@@ -67,12 +69,32 @@ class Judge:
         keeps_state = self._keeps_state(tree, trial.passed, test_ids)
         return trial.model_copy(update={"green": not keeps_state, "evidence": _IN_ORDER_ONLY if keeps_state else ""})
 
+    def compared(self, tree: str) -> str:
+        """The suite of a tree in words for a model: what passes, and what fails or is missing that did not before."""
+        before = self._suite.baseline(self._base, self._task.id)
+        found = self._suite.compare(tree, before, self._task.id)
+        known = [*before.failed, *found.flaky]
+        lines = [f"{len(found.result.passed_ids)} passed; {len(found.worse)} fail or are missing that passed before"]
+        if before.failed:
+            lines.append(f"{len(before.failed)} failed before the work already and do not count")
+        if found.flaky:
+            lines.append(f"flaky, passed when they ran again: {', '.join(found.flaky[:_MOST_NAMED])}")
+        if found.worse:
+            lines.append(evidence_without(found.result, (), known=known) or ", ".join(found.worse[:_MOST_NAMED]))
+        if not found.is_judged:
+            lines.append(found.result.problem or "the run gave no verdict")
+        return "\n".join(lines)
+
     def _keeps_state(self, tree: str, passed: Sequence[str], test_ids: Sequence[str]) -> bool:
         """Whether QA's tests fail in reverse order, because results of the code depend on earlier calls. The owner's
         own tests may depend on their order."""
         known = set(test_ids)
         ids = [test_id for test_id in passed if {test_id, test_id.partition("[")[0]} & known]
-        if self._task.tests or not file_of(test_ids).endswith(".py") or not 2 <= len(ids) <= _MOST_REVERSED:
+        if (
+            self._task.tests
+            or not all(file.endswith(".py") for file in files_of(test_ids))
+            or not 2 <= len(ids) <= _MOST_REVERSED
+        ):
             return False
         return bool(not_passed(ids, self.run(tree, ids[::-1]).passed_ids))
 
@@ -87,6 +109,11 @@ class Judge:
     @property
     def _base(self) -> str:
         return self._git.worktrees.get(self._task.id).base_commit
+
+
+def files_of(test_ids: Sequence[str]) -> tuple[str, ...]:
+    """The files that tests are in."""
+    return tuple(dict.fromkeys(test_id.split("::")[0] for test_id in test_ids))
 
 
 def file_of(test_ids: Sequence[str]) -> str:

@@ -13,18 +13,19 @@ from typing import Protocol
 from pydantic import BaseModel
 
 from agents import Requirements, TestCase, render_javascript_tests, render_test_file
-from file_system import FileManager, is_javascript, same_code, text_of
-from git_ops import GitManager, Overlay, SecretFound, UnsafeContent, Worktree
+from file_system import FileManager, is_javascript, is_test_file, readable_text, same_code, text_of
+from git_ops import ChangedFile, GitManager, Overlay, SecretFound, UnsafeContent, Worktree
 from memory import Task
+from monitoring import redact
 from orchestrator.services import Services
 from orchestrator.suite import Baseline, Suite
 from orchestrator.workbench.commits import Landed
 from orchestrator.workbench.javascript import draft_test, javascript_test_file, new_javascript_test
 from orchestrator.workbench.protected import protected_paths
 from orchestrator.workbench.sources import Sources, read_sources
-from orchestrator.workbench.trial import Trial
-from orchestrator.workbench.verdict import Judge, file_of
-from testing import Place, TestResult
+from orchestrator.workbench.trial import Trial, shortened
+from orchestrator.workbench.verdict import Judge, file_of, files_of
+from testing import Place, TestResult, declared_tests
 
 _MOST_FORMATTED = 20
 """Files."""
@@ -175,12 +176,12 @@ class Workbench:
         tests are left out of the description of failures.
         """
         worktree = self._worktree
-        path = file_of(test_ids)
+        files = files_of(test_ids)
         self.lay(tests_commit, start)
         try:
-            if problem := self._apply(apply, self._read(path)):
+            if problem := self._apply(apply, "".join(map(self._read, files))):
                 return Trial.invalid(problem)
-            tree = self._git.trees.write(worktree, Overlay(source=tests_commit, paths=(path,)))
+            tree = self._git.trees.write(worktree, Overlay(source=tests_commit, paths=files))
             if problem := self._judge.refusal(self.developers_files(), tests_commit, tree):
                 return Trial.invalid(problem)
         except UnsafeContent as unsafe:
@@ -191,10 +192,10 @@ class Workbench:
 
     def verify_tree(self, tree: str, tests_commit: str, test_ids: Sequence[str], hidden: Collection[str] = ()) -> Trial:
         """As `verify`, for existing files: those of `tree`, with QA's tests as QA committed them."""
-        path = file_of(test_ids)
+        files = files_of(test_ids)
         self.lay(tests_commit, tree)
         try:
-            tested = self.tree_with_tests(tests_commit, path)
+            tested = self.written(tests_commit, files)
             if problem := self._judge.refusal(self.developers_files(), tests_commit, tested):
                 return Trial.invalid(problem)
         except UnsafeContent as unsafe:
@@ -229,19 +230,76 @@ class Workbench:
         finally:
             self._git.worktrees.reset(worktree, commit)
 
-    # -- a developer with tools ------------------------------------------------------------------------------
+    # -- agents with tools -----------------------------------------------------------------------------------
+
+    def files(self) -> FileManager:
+        """The worktree's files, as agents with tools may read and write them; each has further limits of its own."""
+        return FileManager(self._worktree.path, protected=self._services.settings.file_system.protected)
 
     def developers_files(self) -> FileManager:
-        """The worktree's files, as a developer with tools may read and write them."""
+        """The worktree's files, as a developer may write them."""
         return FileManager(self._worktree.path, protected=protected_paths(self._services.settings))
 
-    def tree_with_tests(self, tests_commit: str, tests_file: str) -> str:
-        """The worktree's files as a tree, with QA's tests as QA committed them. Raises UnsafeContent."""
-        return self._git.trees.write(self._worktree, Overlay(source=tests_commit, paths=(tests_file,)))
+    def written(self, source: str = "", paths: Sequence[str] = ()) -> str:
+        """The worktree's files as a tree, with those at `paths` as they are in `source`. Raises UnsafeContent."""
+        overlay = Overlay(source=source, paths=tuple(paths)) if paths else None
+        return self._git.trees.write(self._worktree, overlay)
+
+    def changed(self, before: str, after: str) -> list[ChangedFile]:
+        """The files that differ between two commits or trees."""
+        return self._git.commits.changed_files(before, after)
+
+    def changed_tests(self, before: str, after: str) -> list[str]:
+        """The files with tests that were added or changed."""
+        return [
+            change.path for change in self.changed(before, after)
+            if change.status != "deleted" and is_test_file(change.path) and self._holds_tests(after, change.path)
+        ]  # fmt: skip
+
+    def _holds_tests(self, treeish: str, path: str) -> bool:
+        name = PurePosixPath(path).name
+        if not path.endswith(".py"):
+            return True
+        return name != "conftest.py" and bool(declared_tests(self.text_of(treeish, path), path))
+
+    def moved(self, before: str, after: str, onto: str) -> str:
+        """The files of the commit `onto` with what changed from `before` to `after`. For changes of other files than
+        those in which `before` and `onto` differ."""
+        worktree = self._worktree
+        self._git.worktrees.reset(worktree, onto)
+        try:
+            files = FileManager(worktree.path)
+            with self._suite.exported(after) as (folder, _):
+                for change in self.changed(before, after):
+                    if change.old_path and change.old_path != change.path:
+                        files.delete_file(change.old_path)
+                    if change.status == "deleted":
+                        files.delete_file(change.path)
+                    else:
+                        files.write_file(change.path, text_of(folder, change.path))
+            files.discard_backups()
+            return self._git.trees.write(worktree)
+        finally:
+            self._git.worktrees.reset(worktree, onto)
+
+    def diff(self, before: str, after: str, limit: int) -> str:
+        """What differs, as text of at most `limit` characters."""
+        return self._git.commits.diff(before, after, limit=limit)
 
     def run(self, tree: str, selection: Sequence[str]) -> TestResult:
         """Run tests of a tree in the sandbox, with the time limit of new tests."""
         return self._judge.run(tree, selection)
+
+    def compared(self, tree: str) -> str:
+        """The whole suite of a tree in words: what passes, and what fails that did not before the work."""
+        return self._judge.compared(tree)
+
+    def shell(self, tree: str, command: str, seconds: float) -> str:
+        """What a shell command prints on a copy of a tree's files in the sandbox, and how it ends."""
+        with self._suite.ready(tree, self._task.id) as (folder, environment):
+            ended = self._suite.runner.shell(folder, environment, command, timeout=seconds, label=self._task.id)
+        how = f"killed: {ended.killed_reason}" if ended.killed_reason else f"exit code {ended.exit_code}"
+        return f"{redact(shortened(ended.output))}\n[{how}, {ended.seconds:.1f} s]".lstrip()
 
     @contextmanager
     def place(self, treeish: str) -> Iterator[Place]:
@@ -252,6 +310,12 @@ class Workbench:
     def text_of(self, treeish: str, path: str) -> str:
         """The text of a file in a commit or tree; empty if it is missing."""
         return self._suite.text_of(treeish, path)
+
+    def texts_of(self, treeish: str, paths: Sequence[str]) -> dict[str, str]:
+        """The texts of several files in a commit or tree; empty ones for those that are missing or no text."""
+        with self._suite.exported(treeish) as (folder, _):
+            files = FileManager(folder)
+            return {path: readable_text(files, path) for path in paths}
 
     def says_the_same(self, tree: str, other: str) -> bool:
         """Whether two trees differ only in blanks and comments of code."""

@@ -31,7 +31,19 @@ def declared_tests(text: str, file: str) -> list[str]:
         tree = ast.parse(text)
     except NOT_PYTHON:
         return []
-    return [f"{file}::{name}" for name in _declared(tree.body, "")]
+    return [f"{file}::{name}" for name, _ in _declared_nodes(tree.body, "")]
+
+
+def declared_sources(text: str, file: str) -> dict[str, str]:
+    """As `declared_tests`, with the source of each test, whatever its layout and comments; empty where only the name is
+    known (JavaScript)."""
+    if PurePosixPath(file).suffix in JAVASCRIPT_SUFFIXES:
+        return dict.fromkeys(_declared_javascript(text, file), "")
+    try:
+        tree = ast.parse(text)
+    except NOT_PYTHON:
+        return {}
+    return {f"{file}::{name}": ast.dump(node) for name, node in _declared_nodes(tree.body, "")}
 
 
 def only_tests(text: str, file: str, ids: Collection[str]) -> str:
@@ -60,12 +72,12 @@ def has_tests(text: str, file: str, tests: str) -> bool:
     return _lines(only_tests(text, file, declared_tests(tests, file))) == _lines(tests)
 
 
-def _declared(body: Sequence[ast.stmt], within: str) -> Iterator[str]:
+def _declared_nodes(body: Sequence[ast.stmt], within: str) -> Iterator[tuple[str, ast.stmt]]:
     for node in body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test"):
-            yield within + node.name
+        if isinstance(node, _FUNCTIONS) and node.name.startswith("test"):
+            yield within + node.name, node
         elif isinstance(node, ast.ClassDef) and (node.name.startswith("Test") or _is_test_case(node)):
-            yield from _declared(node.body, f"{within}{node.name}::")
+            yield from _declared_nodes(node.body, f"{within}{node.name}::")
 
 
 def _is_test_case(node: ast.ClassDef) -> bool:

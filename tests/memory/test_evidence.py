@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from pydantic import ValidationError
 
-from memory import Attempt, Criterion, MemoryStore, Task, UnknownTask, Verdict
+from memory import Attempt, Criterion, MemoryStore, Task, TaskStatus, UnknownTask, Verdict, utc_now
 
 Add = Callable[..., Task]
 
@@ -72,3 +73,29 @@ def test_evidence_belongs_to_a_task(store: MemoryStore) -> None:
 def test_a_score_is_a_number() -> None:
     with pytest.raises(ValidationError):
         verdict(Task(id="t-1", title="t"), score=float("nan"))
+
+
+def test_a_conversation_is_kept_for_its_run_and_replaced_by_a_longer_one(
+    store: MemoryStore, add: Callable[..., Task]
+) -> None:
+    task = add()
+    assert store.evidence.conversation(task.id, 0, "qa") is None
+    store.evidence.keep_conversation(task.id, 0, "qa", [{"role": "user", "text": "one"}])
+    store.evidence.keep_conversation(task.id, 0, "qa", [{"role": "user", "text": "one"}, {"role": "assistant"}])
+    store.evidence.keep_conversation(task.id, 0, "developer", [])
+    assert store.evidence.conversation(task.id, 0, "qa") == [{"role": "user", "text": "one"}, {"role": "assistant"}]
+    assert store.evidence.conversation(task.id, 0, "developer") == []
+    assert store.evidence.conversation(task.id, 1, "qa") is None
+
+
+def test_conversations_go_with_the_evidence_of_ended_tasks(store: MemoryStore, add: Callable[..., Task]) -> None:
+    ended, going = add(), add()
+    for task in (ended, going):
+        store.tasks.transition(task.id, TaskStatus.IN_PROGRESS)
+        store.evidence.keep_conversation(task.id, 0, "qa", ["turn"])
+    store.tasks.transition(ended.id, TaskStatus.COMPLETED)
+    store.retention.forget_evidence(utc_now() - timedelta(days=1))
+    assert store.evidence.conversation(ended.id, 0, "qa") == ["turn"]
+    store.retention.forget_evidence(utc_now() + timedelta(days=1))
+    assert store.evidence.conversation(ended.id, 0, "qa") is None
+    assert store.evidence.conversation(going.id, 0, "qa") == ["turn"]

@@ -96,9 +96,9 @@ def test_tasks_of_the_first_schema_are_kept(empty_url: str) -> None:
         drop_triggers(connection)
         connection.exec_driver_sql("ALTER TABLE activity_logs DROP COLUMN hash")
         connection.exec_driver_sql("DROP TABLE audit_chain")
-        for column in ("tests", "tests_file"):
+        for column in ("tests", "tests_file", "kind"):
             connection.exec_driver_sql(f"ALTER TABLE tasks DROP COLUMN {column}")
-        for table in ("model_probes", "budgets", "reservations", "waiting_calls"):
+        for table in ("conversations", "model_probes", "budgets", "reservations", "waiting_calls"):
             connection.exec_driver_sql(f"DROP TABLE {table}")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     engine.dispose()

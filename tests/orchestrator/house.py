@@ -202,7 +202,7 @@ class House:
         values: dict[str, dict[str, object]] = {
             "llm": {
                 "provider": "openai_compatible", "base_url": self.server_url, "model": "scripted", "api_key": "k-test",
-                "timeout": 20, "max_retries": 2, "profile": "strong",
+                "timeout": 20, "max_retries": 2, "profile": "strong", "capabilities": {"tools": False},
             },
             "git": {"repository_url": str(self.repository)},
             "file_system": {"workspace_path": str(self.folder / "workspace"), "data_path": str(self.data)},

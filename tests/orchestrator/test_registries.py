@@ -14,20 +14,21 @@ from file_system import FileManager
 from llm import ModelProfile
 from memory import OWNER, Task, TaskStatus
 from orchestrator import TaskOrchestrator, TaskQueue, UnknownFlow
-from orchestrator.coding.method import Answer, Standing, Try
+from orchestrator.coding.attempts import make_tests_pass
+from orchestrator.coding.method import Answer, Method, Progress, Standing, Try
 from orchestrator.coding.state import CodeState, MethodState
+from orchestrator.coding.tests_first import settle_tests
 from orchestrator.errors import StageFailed
 from orchestrator.flow import Done, Flow, FlowState, Next, Outcome, Stage, StageContext
 from orchestrator.flows import FLOWS
 from orchestrator.methods import METHODS
-from orchestrator.workbench.tools import ACTIONS, LookingTool
+from orchestrator.workbench.tools import TOOLS, LookingTool
 from orchestrator.workbench.trial import Trial
 from tests.agents.scripted import scripted_llm
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import ADD_TASK, CALC, FROM_CODE, House, asked, git, team
 from tests.orchestrator.in_process import end_engine, services_of
-from tests.support import Answer as Said
-from tests.support import Reply, Request
+from tests.orchestrator.players import WITH_TOOLS, Call, Script, players
 
 
 def work_off(house: House, task: Task) -> Task:
@@ -103,22 +104,10 @@ class CountLines(LookingTool):
 
 
 def test_a_tool_is_one_class_and_one_line(make_house: MakeHouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ACTIONS, CountLines.tool, CountLines)
-    others = team()
-    script: Iterator[Reply] = iter(
-        [
-            Reply.tool("count_lines", {"path": "calc.py"}),
-            Reply.tools(
-                ("edit_file", {"path": "calc.py", "old": "    return 2 * x", "new": DOUBLE_AND_ADD}), ("finish", {})
-            ),
-        ]
-    )
-
-    def rule(request: Request) -> Said:
-        return next(script) if "finish" in request.tools else others(request)
-
-    many = {f"part_{number}.py": f"PART = {number}\n" for number in range(25)}  # enough files for the tool loop
-    house, server = make_house(rule, files=many, llm={"capabilities": {"tools": True}})
+    monkeypatch.setitem(TOOLS, CountLines.tool, CountLines)
+    edit: Call = ("edit_file", {"path": "calc.py", "edits": [{"old": "    return 2 * x", "new": DOUBLE_AND_ADD}]})
+    script: Script = ((("count_lines", {"path": "calc.py"}),), (edit, ("finish", {})))
+    house, server = make_house(players(developer=script), llm=WITH_TOOLS)
     done = work_off(house, Task(id="t-add", title="Add add", description=ADD_TASK))
     assert done.status is TaskStatus.COMPLETED, done.reason_detail
     assert done.result["strategy"] == "tools"
@@ -157,6 +146,7 @@ class Dictation:
     """A method that uses the developer's answer as the target file."""
 
     approaches = 1
+    chooses_file = True
     runs_tests_often = False
 
     def __init__(self) -> None:
@@ -165,6 +155,14 @@ class Dictation:
     def suits(self, profile: ModelProfile) -> bool:
         """Scripted models."""
         return profile.model == "scripted"
+
+    def settle_tests(self, ctx: StageContext, state: CodeState, qa_method: Method) -> bool:
+        """As for other models without tools."""
+        return settle_tests(ctx, state, self, qa_method)
+
+    def write_code(self, ctx: StageContext, state: CodeState) -> Progress:
+        """As for other models without tools."""
+        return make_tests_pass(ctx, state, self)
 
     def prepare(self, ctx: StageContext, state: CodeState, stated: Sequence[TestCase]) -> None:
         """Set the count to zero."""

@@ -9,7 +9,7 @@ import pytest
 from pydantic import JsonValue
 
 from agents import UnusableAnswer
-from agents.tool_developer import Action, action_of, tools
+from agents.tools import Action, action_of, tools
 from file_system import (
     BlockMismatch,
     FileManager,
@@ -18,10 +18,27 @@ from file_system import (
     ProtectedPath,
     SearchRefused,
     SyntaxProblem,
+    apply_edit,
+    outline_text,
 )
 from llm import ToolCall
 from orchestrator.workbench.protected import DEPENDENCY_FILES, protected_tests
-from orchestrator.workbench.tools import ACTIONS, CreateFile, EditFile, ListFiles, ReadFile, Search
+from orchestrator.workbench.tools import (
+    TOOLS,
+    CreateFile,
+    DeleteFile,
+    Edit,
+    EditFile,
+    ListFiles,
+    MoveFile,
+    ReadFile,
+    Search,
+    tools_of,
+)
+
+
+def edit(path: str, old: str, new: str) -> EditFile:
+    return EditFile(path=path, edits=[Edit(old=old, new=new)])
 
 
 @pytest.fixture
@@ -77,7 +94,7 @@ def test_a_secret_is_not_shown_under_another_name(files: FileManager, path: str)
     with pytest.raises(PathRefused, match="secrets"):
         ReadFile(path=path).look(files)
     with pytest.raises(PathRefused, match="secrets"):  # its error message would quote lines of the file
-        EditFile(path=path, old="PASSWORD=none", new="x").change(files)
+        edit(path, "PASSWORD=none", "x").change(files)
     assert Search(text="PASSWORD").look(files) == "nothing found"
     assert path not in ListFiles().look(files)
 
@@ -104,16 +121,16 @@ def test_a_pattern_made_to_take_for_ever_takes_no_time(files: FileManager) -> No
 
 
 def test_an_edit_changes_the_one_place_and_shows_it(files: FileManager) -> None:
-    told = EditFile(path="src/app.py", old="a = 1", new="a = 2").change(files)
+    told = edit("src/app.py", "a = 1", "a = 2").change(files)
     assert told == "changed; src/app.py now reads\n1\tdef run():\n2\t    a = 2\n3\t    b = 1\n4\t    return a + b"
-    EditFile(path="windows.txt", old="one\ntwo", new="one\nthree").change(files)
+    edit("windows.txt", "one\ntwo", "one\nthree").change(files)
     assert files.read_file("windows.txt") == "one\r\nthree\r\n"
 
 
 @pytest.mark.parametrize(
     ("path", "old", "new", "error", "says"),
     [
-        ("src/app.py", "= 1", "= 2", UnusableAnswer, "stands 2 times"),
+        ("src/app.py", "= 1", "= 2", BlockMismatch, "begins at lines 2, 3"),
         ("src/app.py", "return a+b", "return 1", BlockMismatch, "4     return a \\+ b"),
         ("src/app.py", "a = 1", "a = 1", UnusableAnswer, "nothing was changed"),
         ("src/app.py", "a = 1", "a = (", SyntaxProblem, "nothing was changed"),
@@ -129,7 +146,7 @@ def test_an_edit_that_is_refused_changes_nothing(
 ) -> None:
     before = {found: (files.workspace_path / found).read_bytes() for found in files.find_files("**")}
     with pytest.raises(error, match=says):
-        EditFile(path=path, old=old, new=new).change(files)
+        edit(path, old, new).change(files)
     assert {found: (files.workspace_path / found).read_bytes() for found in files.find_files("**")} == before
 
 
@@ -145,7 +162,7 @@ def test_files_are_made_but_not_over_others(files: FileManager) -> None:
 
 def call(name: str, arguments: dict[str, JsonValue] | str) -> Action:
     text = arguments if isinstance(arguments, str) else json.dumps(arguments)
-    return action_of(ToolCall("c1", name, text), ACTIONS)
+    return action_of(ToolCall("c1", name, text), TOOLS)
 
 
 def test_arguments_are_checked_and_what_is_wrong_is_told() -> None:
@@ -165,8 +182,59 @@ def test_arguments_are_checked_and_what_is_wrong_is_told() -> None:
 
 
 def test_what_models_are_told_of_the_tools_is_short_and_whole() -> None:
-    assert [tool.name for tool in tools(ACTIONS)] == [
-        "list_files", "read_file", "search", "edit_file", "create_file", "run_tests", "finish"
-    ]  # fmt: skip
-    assert all(tool.description and tool.parameters["additionalProperties"] is False for tool in tools(ACTIONS))
-    assert len(json.dumps([tool.parameters for tool in tools(ACTIONS)])) < 3000
+    common = ["list_files", "read_file", "search", "outline"]
+    writing = ["edit_file", "create_file", "move_file", "delete_file", "run_tests", "run", "ask_owner"]
+    assert list(tools_of("qa")) == [*common, *writing, "finish_tests", "keep_test"]
+    assert list(tools_of("developer")) == [*common, *writing, "dispute_test", "finish"]
+    assert list(tools_of("tech_lead")) == [*common, "run_tests", "run", "verdict"]
+    assert all(tool.description and tool.parameters["additionalProperties"] is False for tool in tools(TOOLS))
+    for role in ("qa", "developer", "tech_lead"):
+        assert len(json.dumps([tool.parameters for tool in tools(tools_of(role))])) < 4400
+
+
+def test_an_edit_that_differs_in_white_space_alone_is_made_and_said(files: FileManager) -> None:
+    told = edit("src/app.py", "a  =  1\nb = 1\n", "a = 1\nb = 3\n").change(files)
+    assert "differs from `old` in white space (lines 2 to 3)" in told
+    assert files.read_file("src/app.py") == "def run():\n    a = 1\n    b = 3\n    return a + b\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "after"),
+    [
+        ("if x:\n\tgo()\n", "if x:\n    go()\n", "if x:\n    stop()\n", "if x:\n    stop()\n"),
+        ("a = 1   \nb = 2\n", "a = 1\nb = 2\n", "a = 2\nb = 2\n", "a = 2\nb = 2\n"),
+        ("class A:\n    def f(self):\n        return 1\n", "def f(self):\n    return 1", "def f(self):\n    return 2",
+         "class A:\n    def f(self):\n        return 2\n"),
+        ("x = 1", "x  = 1\n", "x = 2\n", "x = 2"),
+        ("x = 1\r\ny = 1\r\n", "x =  1\ny = 1", "x = 2\ny = 2", "x = 2\r\ny = 2\r\n"),
+    ],
+)  # fmt: skip
+def test_what_is_written_keeps_the_indentation_of_the_place(text: str, old: str, new: str, after: str) -> None:
+    assert apply_edit("a.py", text, old, new).text == after
+
+
+def test_several_edits_are_all_made_or_none(files: FileManager) -> None:
+    both = [Edit(old="a = 1", new="a = 5"), Edit(old="b = 1", new="b = 6")]
+    assert "2\t    a = 5" in EditFile(path="src/app.py", edits=both).change(files)
+    before = files.read_file("src/app.py")
+    with pytest.raises(BlockMismatch):
+        EditFile(path="src/app.py", edits=[Edit(old="a = 5", new="a = 7"), Edit(old="c", new="d")]).change(files)
+    assert files.read_file("src/app.py") == before
+
+
+def test_files_are_moved_and_deleted(files: FileManager) -> None:
+    assert MoveFile(path="src/app.py", to="src/main.py").change(files) == "src/app.py is now src/main.py"
+    assert not files.exists("src/app.py")
+    with pytest.raises(UnusableAnswer, match="is there already"):
+        MoveFile(path="src/main.py", to="src/long.py").change(files)
+    assert DeleteFile(path="src/main.py").change(files) == "src/main.py was deleted"
+    for tool in (MoveFile(path="tests/test_app.py", to="x.py"), DeleteFile(path=".env"), MoveFile(path=".env", to="e")):
+        with pytest.raises(PathRefused):
+            tool.change(files)
+
+
+def test_an_outline_shows_what_a_file_defines() -> None:
+    assert outline_text("a.py", "class A:\n    def f(self, x: int) -> int: ...\n\n\ndef g(): ...\n") == (
+        "1\tclass A\n2\t    def f(self, x: int) -> int\n5\tdef g()"
+    )
+    assert outline_text("notes.txt", "class A: ...") == ""

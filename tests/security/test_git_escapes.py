@@ -116,7 +116,7 @@ def test_git_is_not_asked_in_a_worktree_that_was_tampered_with(
             else:
                 pointer.write_text(f"gitdir: {git_folder}/.git\n")
         with pytest.raises(GitError):
-            bench.tree_with_tests(project.tests_commit, "tests/test_add.py")
+            bench.written(project.tests_commit, ("tests/test_add.py",))
     finally:
         discard_folder(worktree.path / "sub")
         if pointer.is_dir() and not pointer.is_symlink():

@@ -1,0 +1,72 @@
+"""The tech lead's view of a verified change: by a conversation with tools, or by one structured answer."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pydantic import JsonValue
+
+from agents import Review, ReviewAssignment
+from llm import Turn
+from orchestrator.coding.conversation import converse
+from orchestrator.coding.proofs import needs_code
+from orchestrator.coding.state import CodeState
+from orchestrator.flow import StageContext
+from orchestrator.workbench.tool_bench import BenchTool, Rights, ToolBench
+
+_TESTS_CHARACTERS = 8000
+
+
+def review_of(ctx: StageContext, state: CodeState) -> Review:
+    """The model's verdict. A reviewer that gives none in its conversation is asked for a plain one."""
+    lead = ctx.team.tech_lead
+    if ctx.profile_of(lead).tools:
+        rights = Rights(base=state.code_commit, refusal=_read_only, may_end=_may_end, overview=ctx.views.map)
+        opening = partial(_opening, ctx, state)
+        news = _again(ctx, state) if state.review_rounds else ""
+        talk = converse(ctx, lead, rights, "review", state.code_commit, opening, news)
+        if talk.conclusion is not None:
+            return Review.model_validate(talk.conclusion.arguments)
+    return ctx.step("review", Review, lambda: _plain_review(ctx, state))
+
+
+def _read_only(_path: str) -> str:
+    return "a reviewer changes nothing"
+
+
+def _may_end(_bench: ToolBench, call: BenchTool) -> dict[str, JsonValue] | str:
+    review = Review.model_validate(call.model_dump())
+    return {} if review.approved or review.issues else "a rejection needs its issues: what must change"
+
+
+def _opening(ctx: StageContext, state: CodeState) -> Turn:
+    tests = ctx.bench.diff(state.base, state.tests_commit, _TESTS_CHARACTERS) if needs_code(state.kind) else ""
+    assignment = ReviewAssignment(
+        diff=_diff(ctx, state), report=_report(state), summary=state.summary or state.brief, tests=tests
+    )
+    return ctx.team.tech_lead.begin(ctx.task, assignment)
+
+
+def _again(ctx: StageContext, state: CodeState) -> str:
+    return ctx.step("what changed", str, lambda: ctx.team.tech_lead.review_again(_diff(ctx, state), state.summary))
+
+
+def _diff(ctx: StageContext, state: CodeState) -> str:
+    return ctx.commits.diff(state.tests_commit if needs_code(state.kind) else state.base, state.code_commit)
+
+
+def _report(state: CodeState) -> str:
+    report = f"{len(state.tests_ids)} new tests pass, and the {state.suite_size} of the suite that passed before."
+    if not state.tests_ids:
+        report = f"There are no new tests; all {state.suite_size} of the suite pass that passed before."
+    if state.red_ids:
+        report += f" {len(state.red_ids)} of the new ones failed before the change."
+    if state.failing_before:
+        report += f" {state.failing_before} others failed before the work already; they are not judged."
+    if state.changed_tests:
+        report += " QA changed existing tests that the task makes untrue: " + "; ".join(state.changed_tests)
+    return report
+
+
+def _plain_review(ctx: StageContext, state: CodeState) -> Review:
+    return ctx.team.tech_lead.review_change(ctx.task, _diff(ctx, state), _report(state), ctx.ask("review"))

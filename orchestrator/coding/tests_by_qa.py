@@ -1,0 +1,227 @@
+"""Tests by QA with tools: written as the project writes its tests, where its own suite collects them, and seen to fail.
+
+Examples that the task states become tests by code first; QA adds what they do not say. A test that the developer
+disputes comes back into QA's conversation, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from pydantic import BaseModel, JsonValue, TypeAdapter
+
+from agents import TestAssignment
+from llm import Turn
+from memory import FailureReason, TaskKind
+from orchestrator.coding.conversation import Talk, converse
+from orchestrator.coding.state import CodeState, Dispute
+from orchestrator.coding.tests_first import examples_of
+from orchestrator.errors import StageFailed
+from orchestrator.flow import StageContext
+from orchestrator.workbench.protected import not_for_qa
+from orchestrator.workbench.tool_bench import BenchTool, Rights, ToolBench
+from orchestrator.workbench.tools import AskOwner, ChangedTest, FinishTests, KeepTest
+from orchestrator.workbench.trial import Trial
+from testing import declared_sources, declared_tests
+
+PROVEN_BY_TESTS = (TaskKind.FEATURE, TaskKind.BUGFIX)
+"""Kinds of work that new tests prove, which fail before it."""
+_MOST_NAMED = 8
+
+
+class Settled(BaseModel):
+    """What QA's conversation came to, as code found it."""
+
+    red: list[str] = []
+    guards: list[str] = []
+    """Tests that pass already."""
+    changed: list[str] = []
+    """Existing tests that QA changed."""
+    files: list[str] = []
+    """The files with tests that it wrote or changed."""
+
+
+class Examples(BaseModel):
+    """The stated examples, as a test file."""
+
+    file: str = ""
+    text: str = ""
+    tree: str
+    """The files of the base with it."""
+    unusable: dict[str, str] = {}
+
+
+def settle_by_conversation(ctx: StageContext, state: CodeState) -> None:
+    """Fill `state` with the tests of QA, and commit them."""
+    if state.dispute is not None and not state.dispute.answer:
+        _answer(ctx, state, state.dispute)
+        return
+    examples = ctx.step("examples as tests", Examples, partial(_examples, ctx, state))
+    state.examples_file = examples.file
+    talk = converse(
+        ctx, ctx.team.qa, _rights(ctx, state, examples.file, examples.tree), "qa", examples.tree,
+        partial(_opening, ctx, state, examples),
+    )  # fmt: skip
+    _settle(ctx, state, talk)
+
+
+def _answer(ctx: StageContext, state: CodeState, dispute: Dispute) -> None:
+    """QA's answer to a dispute: it keeps the test, or corrects it."""
+    news = ctx.team.qa.dispute(dispute.test, dispute.reason)
+    rights = _rights(ctx, state, state.examples_file, state.tests_commit, disputed=dispute.test)
+    opening = partial(Turn, "user")  # there is a conversation already
+    talk = converse(ctx, ctx.team.qa, rights, "dispute", state.tests_commit, opening, news)
+    if talk.conclusion is not None and talk.conclusion.tool == KeepTest.tool:
+        dispute.answer = f"QA keeps the test: {talk.conclusion.arguments['reason']}"
+        return
+    _settle(ctx, state, talk)
+    dispute.answer = "QA has corrected the tests."
+
+
+def _settle(ctx: StageContext, state: CodeState, talk: Talk) -> None:
+    end = talk.conclusion
+    if end is None:
+        raise StageFailed(
+            FailureReason.INVALID_OUTPUT,
+            f"QA wrote no tests that fail for the right reason ({talk.reason} after {talk.calls} messages)"
+            + (f"; the last run:\n{talk.evidence}" if talk.evidence else ""),
+            blocked=True,
+        )
+    if end.tool == AskOwner.tool:
+        raise StageFailed(FailureReason.NEEDS_OWNER, f"QA asks: {end.arguments['question']}", blocked=True)
+    found = Settled.model_validate(end.facts)
+    said = FinishTests.model_validate(end.arguments)
+    state.kind = ctx.task.kind or said.kind.value
+    state.brief, state.places = said.brief, said.places
+    state.tests_ids, state.red_ids = sorted([*found.red, *found.guards]), sorted(_plain(found.red))
+    state.changed_tests = [f"{changed.test}: {changed.reason}" for changed in said.changed_tests]
+    state.tests_file = next(iter(found.files), "")
+    commit = partial(ctx.commits.commit_tests_tree, talk.tree, state.base, state.changed_tests)
+    state.tests_commit = state.shown = ctx.step(f"commit tests {len(state.disputed)}", str, commit)
+    state.cases, state.hidden = [], []
+    ctx.step(f"settled {len(state.disputed)}", bool, partial(_note, ctx, state, found))
+
+
+def _note(ctx: StageContext, state: CodeState, found: Settled) -> bool:
+    ctx.note("tests are red", red=len(found.red), already_green=len(found.guards), unfit=0, kind=state.kind)
+    if not ctx.task.kind:
+        ctx.services.store.tasks.update(ctx.task.id, kind=state.kind)
+    return True
+
+
+# -- how it begins -------------------------------------------------------------------------------------------------
+
+
+def _examples(ctx: StageContext, state: CodeState) -> Examples:
+    cases, unusable = examples_of(ctx, state)
+    if not cases:
+        return Examples(tree=state.base, unusable=unusable)
+    file = ctx.bench.new_test_file(state.settled, state.base)
+    text = ctx.bench.tests_text(state.settled, file, cases)
+    return Examples(file=file, text=text, tree=ctx.bench.tree_with(state.base, {file: text}), unusable=unusable)
+
+
+def _opening(ctx: StageContext, state: CodeState, examples: Examples) -> Turn:
+    assignment = TestAssignment(
+        project=ctx.views.project(state.base),
+        kind=ctx.task.kind,
+        lessons=state.lessons,
+        examples_file=examples.file,
+        examples=examples.text,
+        unusable=examples.unusable,
+    )
+    return ctx.team.qa.begin(ctx.task, assignment)
+
+
+def _rights(ctx: StageContext, state: CodeState, examples: str, tree: str, disputed: str = "") -> Rights:
+    def refusal(path: str) -> str:
+        if path == examples:
+            return "its tests were made by code of the task's examples"
+        return not_for_qa(path)
+
+    return Rights(
+        base=state.base,
+        refusal=refusal,
+        kept=(tree, (examples,)) if examples else None,
+        may_end=partial(_may_end, ctx, state, disputed),
+        overview=ctx.views.map,
+    )
+
+
+# -- how it ends ---------------------------------------------------------------------------------------------------
+
+
+def _may_end(
+    ctx: StageContext, state: CodeState, disputed: str, bench: ToolBench, call: BenchTool
+) -> dict[str, JsonValue] | str:
+    if isinstance(call, KeepTest) and not disputed:
+        return "no test is disputed"
+    if not isinstance(call, FinishTests):
+        return {}
+    kind = TaskKind(ctx.task.kind) if ctx.task.kind else call.kind
+    files = bench.bench.changed_tests(state.base, bench.tree)
+    if problem := _changed_unnamed(ctx, state, bench.tree, files, call.changed_tests):
+        return problem
+    found = Settled(files=files, changed=[changed.test for changed in call.changed_tests])
+    if not files:
+        if kind in (*PROVEN_BY_TESTS, TaskKind.TESTS):
+            return f"no test was written, and work of the kind {kind.value} is proven by tests"
+        return TypeAdapter(dict[str, JsonValue]).validate_python(found.model_dump())
+    result = bench.bench.run(bench.tree, files)
+    trial = Trial.of(result, bench.tree)
+    if trial.problem and not trial.failures:
+        return f"the tests cannot be run: {trial.problem}\n{trial.evidence}"
+    known = ctx.bench.baseline(state.base)
+    before = {*known.passed, *known.failed} - set(found.changed)
+    failures = {failure.test_id: failure for failure in trial.failures if failure.test_id not in before}
+    if unfit := [f"{name}: {failure.message}" for name, failure in failures.items() if not failure.fair]:
+        return "these tests fail for a fault of their own, not for the missing work:\n" + "\n".join(unfit[:_MOST_NAMED])
+    if broken := sorted(name for name in known.passed if name in {f.test_id for f in trial.failures} & before):
+        return (
+            f"existing tests fail that passed before: {', '.join(broken[:_MOST_NAMED])}; name those in changed_tests "
+            "that the task makes untrue, and leave the others as they are"
+        )
+    found.red = [test_id for name in failures for test_id in _ids(ctx, bench.tree, name)]
+    found.guards = [test_id for test_id in trial.passed if test_id not in before]
+    if kind in PROVEN_BY_TESTS and not found.red:
+        return (
+            "every new test passes on the code as it is, so none proves the work; if the work is done already, "
+            "or no failing test can prove it, say so by its kind or ask the owner"
+        )
+    if kind not in PROVEN_BY_TESTS and kind is not TaskKind.PERFORMANCE and found.red:
+        red = ", ".join(found.red[:_MOST_NAMED])
+        return f"these tests fail, but work of the kind {kind.value} changes no behaviour: {red}"
+    return TypeAdapter(dict[str, JsonValue]).validate_python(found.model_dump())
+
+
+def _ids(ctx: StageContext, tree: str, name: str) -> list[str]:
+    """The tests behind a failure: all new ones of a file that cannot be imported without the code."""
+    return declared_tests(ctx.bench.text_of(tree, name), name) if "::" not in name else [name]
+
+
+def _changed_unnamed(
+    ctx: StageContext, state: CodeState, tree: str, files: Sequence[str], named: Sequence[ChangedTest]
+) -> str:
+    """Why the change of existing tests is refused; empty if it is not: only those that QA names may change or go."""
+    allowed = {changed.test.partition("[")[0] for changed in named}
+    touched: list[str] = []
+    for change in ctx.bench.changed(state.base, tree):
+        if change.status == "added" or not (change.path in files or change.status == "deleted" or change.old_path):
+            continue
+        before = declared_sources(ctx.bench.text_of(state.base, change.old_path or change.path), change.path)
+        after = (
+            declared_sources(ctx.bench.text_of(tree, change.path), change.path) if change.status != "deleted" else {}
+        )
+        touched += [test_id for test_id, source in before.items() if after.get(test_id) != source]
+    unnamed = [test_id for test_id in touched if test_id not in allowed]
+    if not unnamed:
+        return ""
+    return (
+        f"existing tests were changed or removed: {', '.join(unnamed[:_MOST_NAMED])}; put them back, or name those "
+        "in changed_tests that the task makes untrue, with the reason"
+    )
+
+
+def _plain(test_ids: Sequence[str]) -> set[str]:
+    return {test_id.partition("[")[0] for test_id in test_ids}
