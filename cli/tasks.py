@@ -16,7 +16,7 @@ from rich.text import Text
 from cli.project import EXIT_USAGE, MOST_ROWS, AsJson, Project, choice_of, err, fail, opened, out, print_json
 from cli.views import activity_line, task_details, task_table
 from file_system import SyntaxProblem, check_syntax, is_javascript
-from memory import MOST_TESTS, OWNER, RETRIABLE, MemoryStore, Priority, Task, TaskStatus, new_task_id
+from memory import MOST_TESTS, OWNER, RETRIABLE, MemoryStore, Priority, Task, TaskKind, TaskStatus, new_task_id
 
 commands = typer.Typer(help="Give the team work, look at it, stop it, retry it.", no_args_is_help=True)
 
@@ -46,6 +46,10 @@ def add(
     type: Annotated[
         str, typer.Option("--type", "-t", help="The flow, such as code, or analysis for a report.")
     ] = "code",
+    kind: Annotated[
+        TaskKind | None,
+        typer.Option("--kind", "-k", help="What kind of work it is, which decides on its proof (default: QA says)."),
+    ] = None,
     deadline: Annotated[
         datetime | None, typer.Option(help="In UTC; as it comes nearer, the task moves forward.")
     ] = None,
@@ -77,6 +81,7 @@ def add(
             tests_file=tests_file,
             tests=tests_text,
             type=type,
+            kind=kind.value if kind else "",
             priority=Priority[priority.name],
             deadline=deadline,
             depends_on=[store.tasks.find(needed).id for needed in depends_on or []],

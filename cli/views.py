@@ -170,6 +170,7 @@ def _facts(task: Task) -> dict[str, str]:
         "status": task.status.value + (f" ({task.reason})" if task.reason else ""),
         "why": task.reason_detail,
         "stage": task.stage,
+        "kind": task.kind,
         "priority": f"{task.priority}" + (f", due {task.deadline:%Y-%m-%d %H:%M} UTC" if task.deadline else ""),
         "source": task.source,
         "part of": task.parent_id or "",

@@ -174,7 +174,7 @@ class OrchestratorSettings(Section):
         None, ge=1, le=50, description="Approaches before a task is given up; unset: 2, with a small model 3."
     )
     max_tool_steps: int = Field(
-        40, ge=1, le=500, description="Messages that a developer with tools may send in one attempt."
+        40, ge=1, le=500, description="Messages that a model with tools may send in one attempt."
     )
     max_tool_tokens: int = Field(400_000, ge=1000, description="Tokens for them, in and out together.")
     max_open_tasks: int = Field(
