@@ -29,6 +29,8 @@ class Failure(BaseModel):
     """What is not there: `package.module`, `package.name`, `Class.name` or `function(parameter)`."""
     location: str | None = None
     """`path:line`, relative to /work, of the innermost frame of the project."""
+    causes: tuple[str, ...] = ()
+    """The same of the exceptions that led to this one, as Python chains them."""
 
 
 class TestCounts(BaseModel):

@@ -250,19 +250,29 @@ class Match:
     path: str
     line: int
     text: str
+    around: tuple[tuple[int, str], ...] = ()
+    """The lines around it, with their numbers."""
 
 
 def search(
-    files: FileManager, text: str, glob: str, *, expression: bool, most: int, hidden: Sequence[str] = ()
+    files: FileManager,
+    text: str,
+    glob: str,
+    *,
+    expression: bool,
+    most: int,
+    hidden: Sequence[str] = (),
+    around: int = 0,
 ) -> tuple[list[Match], bool]:
     """The first `most` lines with `text` in files that match `glob` and no pattern of `hidden`; whether these are all.
+    With each come so many lines `around` it, before and after.
 
     `expression`: `text` is a regular expression. Raises SearchRefused when it is invalid or the search takes too long.
     """
     holds = _matcher(text) if expression else (lambda line: text in line)
     deadline = time.monotonic() + _SEARCH_SECONDS
     found: list[Match] = []
-    for match in _matches(files, glob, hidden, holds, deadline):
+    for match in _matches(files, glob, hidden, holds, deadline, around):
         if len(found) == most:
             return found, False
         found.append(match)
@@ -281,7 +291,7 @@ def _matcher(text: str) -> Callable[[str], bool]:
 
 
 def _matches(
-    files: FileManager, glob: str, hidden: Sequence[str], holds: Callable[[str], bool], deadline: float
+    files: FileManager, glob: str, hidden: Sequence[str], holds: Callable[[str], bool], deadline: float, around: int
 ) -> Iterator[Match]:
     for path in files.find_files(glob):
         name = path.as_posix()
@@ -293,6 +303,8 @@ def _matches(
             continue  # too large or not text
         for number, line in enumerate(lines, start=1):
             if holds(line):
-                yield Match(name, number, line.strip()[:_LONGEST_LINE])
+                near = range(max(1, number - around), min(len(lines), number + around) + 1) if around else ()
+                beside = tuple((each, lines[each - 1][:_LONGEST_LINE]) for each in near)
+                yield Match(name, number, line.rstrip()[:_LONGEST_LINE], beside)
         if time.monotonic() > deadline:
             raise SearchRefused(f"it took longer than {_SEARCH_SECONDS:g} s")

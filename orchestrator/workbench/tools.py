@@ -7,6 +7,7 @@ docstring is the description that models are shown, and `agents` says which role
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +17,7 @@ from agents.answers import ReviewCriterion
 from file_system import (
     FileExists,
     FileManager,
+    Match,
     PathRefused,
     apply_edit,
     matching_pattern,
@@ -124,14 +126,35 @@ class Search(LookingTool):
     text: str = Field(min_length=1, max_length=300)
     regex: bool = Field(False, description="Whether `text` is a regular expression.")
     files: str = Field("**", max_length=200, description="Glob of the files to look in.")
+    around: int = Field(0, ge=0, le=30, description="Lines to show before and after each match.")
 
     def look(self, files: FileManager) -> str:
-        """`path:line: text` of what was found."""
-        found, whole = search(files, self.text, self.files, expression=self.regex, most=_MOST_MATCHES, hidden=SECRETS)
+        """`path:line: text` of what was found; with lines around it, the places with their numbers."""
+        found, whole = search(
+            files, self.text, self.files, expression=self.regex, most=_MOST_MATCHES, hidden=SECRETS, around=self.around
+        )
         if not found:
             return "nothing found"
         lines = [f"{match.path}:{match.line}: {match.text}" for match in found]
+        if self.around:
+            lines = _with_surroundings(found)
         return "\n".join(lines if whole else [*lines, f"[only the first {_MOST_MATCHES} are shown; look for less]"])
+
+
+def _with_surroundings(found: Sequence[Match]) -> list[str]:
+    """The lines around all matches, each once, by file."""
+    places: dict[str, dict[int, str]] = {}
+    for match in found:
+        places.setdefault(match.path, {}).update(match.around)
+    shown: list[str] = []
+    for path, lines in places.items():
+        shown.append(f"## {path}")
+        last = 0
+        for number, text in sorted(lines.items()):
+            shown += ["…"] if last and number > last + 1 else []
+            shown.append(f"{number}\t{text}")
+            last = number
+    return shown
 
 
 class Outline(BenchTool):

@@ -101,7 +101,8 @@ def is_fair(failure: Failure) -> bool:
     if failure.kind in ("assertion", "missing"):
         return True
     return failure.kind == "error" and (
-        failure.message.lstrip().startswith(_FAIR_ERRORS) or _is_raised_by_code(failure.location)
+        failure.message.lstrip().startswith(_FAIR_ERRORS)
+        or any(map(_is_raised_by_code, (failure.location, *failure.causes)))
     )
 
 

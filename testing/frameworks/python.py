@@ -123,6 +123,12 @@ def _test_files(source: Path) -> list[Path]:
     return sorted(found)
 
 
+_CHAIN = re.compile(
+    r"The above exception was the direct cause of the following exception:|"
+    r"During handling of the above exception, another exception occurred:"
+)
+
+
 def _style(text: str) -> str:
     if re.search(r"^\s*(import pytest|from pytest)|^(async )?def test_|^class Test\w*:", text, re.MULTILINE):
         return "pytest"
@@ -148,6 +154,7 @@ def diagnose(symptom: Symptom, names: ProjectNames) -> Failure:
         traceback=project_frames(symptom.text)[-TRACEBACK_LENGTH:],
         missing=missing,
         location=_location(symptom.text),
+        causes=tuple(filter(None, map(_location, _CHAIN.split(symptom.text)[:-1]))),
     )
 
 

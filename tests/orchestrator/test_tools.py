@@ -107,8 +107,12 @@ def test_links_to_what_is_no_secret_are_read(files: FileManager) -> None:
 def test_search_finds_text_and_expressions_but_no_secrets(files: FileManager) -> None:
     assert Search(text="run").look(files) == "src/app.py:1: def run():\ntests/test_app.py:1: def test_run(): ..."
     assert Search(text=r"^\s+[ab] =", regex=True, files="src/**").look(files) == (
-        "src/app.py:2: a = 1\nsrc/app.py:3: b = 1"
+        "src/app.py:2:     a = 1\nsrc/app.py:3:     b = 1"
     )
+    assert (
+        Search(text="b = 1", around=1).look(files) == "## src/app.py\n2\t    a = 1\n3\t    b = 1\n4\t    return a + b"
+    )
+    assert Search(text="[ab] = 1$", regex=True, around=1, files="src/app.py").look(files).count("b = 1") == 1
     assert Search(text="a.=").look(files) == "nothing found"
     assert Search(text=" = ").look(files).endswith("[only the first 60 are shown; look for less]")
     with pytest.raises(SearchRefused, match="no regular expression"):

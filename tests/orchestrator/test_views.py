@@ -75,6 +75,18 @@ def test_the_right_reasons_to_be_red(kind: str, message: str, location: str | No
     assert is_fair(failure) is fair
 
 
+def test_an_error_of_the_code_that_became_another_one_is_a_right_reason() -> None:
+    told = {
+        "test_id": "t::a",
+        "kind": "error",
+        "message": "RuntimeError: generator raised StopIteration",
+        "traceback": "",
+    }
+    failure = Failure.model_validate({**told, "location": "tests/test_a.py:3", "causes": ["calc.py:2"]})
+    assert is_fair(failure)
+    assert not is_fair(failure.model_copy(update={"causes": ("tests/test_a.py:2",)}))
+
+
 def test_an_answer_that_cannot_be_applied_is_not_green() -> None:
     assert not Trial.invalid("no code").green
 

@@ -116,6 +116,22 @@ def test_what_is_not_implemented_is_missing(runner: TestRunner, base_environment
     assert (failure.kind, failure.location) == ("missing", "pkg/__init__.py:3")
 
 
+@pytest.mark.parametrize("runs_it", ["pytest", "unittest"])
+def test_where_the_exceptions_behind_an_error_were_raised(
+    runner: TestRunner, base_environment: Environment, unittest_environment: Environment, tree: Tree, runs_it: str
+) -> None:
+    code = "def first(items):\n    return next(iter(items))\n"
+    test = (
+        "import unittest\nfrom queue_of import first\n\n\nclass A(unittest.TestCase):\n    def test_x(self):\n"
+        "        def firsts():\n            yield first([])\n        assert list(firsts()) == []\n"
+    )
+    environment = base_environment if runs_it == "pytest" else unittest_environment
+    [failure] = runner.run_tests(tree({"queue_of.py": code, "tests/test_a.py": test}), environment).failures
+    assert failure.message == "RuntimeError: generator raised StopIteration"
+    assert failure.location == "tests/test_a.py:9"
+    assert failure.causes == ("queue_of.py:2",)
+
+
 def test_why_a_file_was_not_collected(runner: TestRunner, base_environment: Environment, tree: Tree) -> None:
     files = {
         f"tests/test_{number:02}.py": f"{case[0]}\ndef test_y(): pass" for number, case in enumerate(NOT_COLLECTED)
