@@ -311,3 +311,24 @@ def test_prose_and_circles_lead_nowhere_and_end_for_a_reason(make_house: MakeHou
     with house.store() as store:
         notes = [row.details for row in store.journal.activity(task_id=task_id) if row.activity == "conversation"]
     assert [(note["who"], note["ended"]) for note in notes] == [("qa", "finish_tests"), ("developer", "repeated")]
+
+
+def test_a_full_context_gives_way_to_what_was_done(make_house: MakeHouse) -> None:
+    reads = [(("read_file", {"path": "big.py", "first_line": first}),) for first in (1, 201, 401, 601)]
+    house, server = make_house(
+        players(developer=(*reads[:2], DEVELOPER[0][:1], *reads[2:], (("finish", {}),))),  # type: ignore[arg-type]
+        files={"big.py": "".join(f"value_{number} = {number}\n" for number in range(1000))},
+        llm={"capabilities": {"tools": True, "context_tokens": 12_000}},
+    )
+    task_id = house.submit(TASK, "Add add")
+    with house.daemon("--until-idle"):
+        house.wait_for(task_id, TaskStatus.COMPLETED)
+    said = [request for request in server.requests if role_of(request) == "developer"]
+    full = [sum(len(message.text) for message in request.messages) for request in said]
+    last = said[-1].messages[0].text
+    assert last.startswith(said[0].messages[0].text)
+    assert "[Earlier messages were left out." in last
+    assert "- read_file" in last and "- edit_file" in last
+    assert "+    return a + b" in last, "the change so far"
+    assert max(full) < 12_000 * 4
+    assert last.count("[Earlier messages were left out.") == 1
