@@ -66,9 +66,10 @@ class BaseAgent:
         """The stable head of every prompt of this agent."""
         return render("role", role=self.role, duty=self.duty)
 
-    def go_on(self, turns: Sequence[Turn], offered: Sequence[Tool], context: CallContext) -> Reply:
-        """The model's next message in a conversation with tools; its calls have not been checked."""
-        system = render("tool_role", role=self.role, duty=self.duty, working=self.working)
+    def go_on(self, turns: Sequence[Turn], offered: Sequence[Tool], context: CallContext, working: str = "") -> Reply:
+        """The model's next message in a conversation with tools; its calls have not been checked. `working`: how it
+        works there, if not as in its own role."""
+        system = render("tool_role", role=self.role, duty=self.duty, working=working or self.working)
         return self.llm.converse(turns, offered, system=system, context=context, model=self.model)
 
     def process_task(

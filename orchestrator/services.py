@@ -59,6 +59,9 @@ class Team:
         return member
 
 
+_SETUP_OWNER, _SETUP_KEY = "qa", "setup command"
+
+
 @dataclass(frozen=True)
 class Services:
     """What flows and the main loop work with."""
@@ -170,7 +173,7 @@ def _opened(settings: Settings, paths: ProjectPaths, lock: ExitStack, patient: b
     outage = Outage()
     outage.note(outlast(lambda: git.clone(allow_offline=True), limit=patience))
     sandbox = make_sandbox(settings)
-    suite = make_suite(settings, paths, git, sandbox)
+    suite = make_suite(settings, paths, git, sandbox, store)
     suite.clear_leftovers()
     embedded = uses_embedded_model(settings.llm, settings.agents)
     local_model = LocalModelServer(settings.llm.local_model_path) if embedded else None
@@ -222,14 +225,27 @@ def make_sandbox(settings: Settings) -> Sandbox:
     )
 
 
-def make_suite(settings: Settings, paths: ProjectPaths, git: GitManager, sandbox: Sandbox) -> Suite:
-    """The project's test suite."""
+def make_suite(
+    settings: Settings, paths: ProjectPaths, git: GitManager, sandbox: Sandbox, store: MemoryStore
+) -> Suite:
+    """The project's test suite, set up as the owner says or, where they do not, as the team found out."""
     return Suite(
         git,
         EnvironmentManager(paths.data, sandbox),
         TestRunner(sandbox, settings.testing.test_command),
         folder=paths.state / "suites",
         framework=settings.testing.framework,
-        setup_command=settings.testing.setup_command,
+        setup_command=settings.testing.setup_command or found_setup(store),
         timeout=settings.testing.timeout,
     )
+
+
+def found_setup(store: MemoryStore) -> str | None:
+    """The command by which the team sets the project up; None if it found none."""
+    found = store.journal.recall(_SETUP_OWNER, _SETUP_KEY)
+    return str(found) if found else None
+
+
+def keep_setup(store: MemoryStore, command: str) -> None:
+    """Remember the command by which the team sets the project up."""
+    store.journal.remember(_SETUP_OWNER, _SETUP_KEY, command)

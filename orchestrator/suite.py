@@ -113,7 +113,8 @@ class Suite:
         # Below /tmp and not in the workspace: without a sandbox pytest would read settings from parent folders.
         self._run_prefix = f"ai-agents-run-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}-"
         self._framework = framework
-        self._setup_command = setup_command
+        self.setup_command = setup_command
+        """What sets the environment up in place of what the dependency files say."""
         self.timeout = timeout
 
     def framework_of(self, folder: Path) -> str:
@@ -247,11 +248,20 @@ class Suite:
         with self.exported(treeish) as (folder, _):
             yield folder, self._environment(folder, label)
 
-    def _environment(self, folder: Path, label: str) -> Environment:
+    def try_setup(self, treeish: str, command: str, label: str) -> TestResult:
+        """The result of the whole suite of a commit or tree in an environment that `command` sets up.
+
+        Raises EnvironmentSetupError when the command fails.
+        """
+        with self.exported(treeish) as (folder, _):
+            environment = self._environment(folder, label, command)
+            return self.runner.run_tests(folder, environment, timeout=self.timeout, label=label)
+
+    def _environment(self, folder: Path, label: str, setup_command: str | None = None) -> Environment:
         return self._environments.ensure(
             folder,
             framework=self.framework_of(folder),
-            setup_command=self._setup_command,
+            setup_command=setup_command or self.setup_command,
             progress=lambda message: log.info("project environment", step=message),
             label=label,
         )

@@ -82,12 +82,13 @@ def converse(
     this run of the task goes on with `news`; otherwise it begins with `opening`, and `news` after it.
     """
     limits = ctx.services.settings.orchestrator
-    actions = tools_of(agent.name)
+    role = rights.role or agent.name
+    actions = tools_of(role)
     offered = tools(actions)
     ends = ", ".join(name for name in actions if actions[name].concludes)
     bench = ToolBench(ctx.bench, rights)
     begun = ctx.step(f"begin {label}", str, partial(bench.begin, start))
-    turns = ctx.step(f"open {label}", list[Turn], partial(_opened, ctx, agent, opening, news))
+    turns = ctx.step(f"open {label}", list[Turn], partial(_opened, ctx, role, opening, news))
     state = _State(tree=begun, turns=turns)
     room = int(ctx.profile_of(agent).context_tokens * _FILLED)
     reason: Reason = "steps"
@@ -97,7 +98,7 @@ def converse(
         if _size(state.turns) > room:
             state.turns = ctx.step(f"compact {label}.{number}", list[Turn], partial(_compacted, ctx, rights, state))
         ask = ctx.ask(f"think {label}.{number}", agent.name)
-        reply = ctx.step(f"think {label}.{number}", Reply, partial(agent.go_on, list(state.turns), offered, ask))
+        reply = ctx.step(f"think {label}.{number}", Reply, partial(agent.go_on, list(state.turns), offered, ask, rights.working))
         state.tokens += _size(state.turns) + estimate_tokens(reply.text + "".join(c.arguments for c in reply.calls))
         state.turns.append(Turn("assistant", reply.text or ("" if reply.calls else "…"), reply.calls))
         doings, repeated = _doings(state, reply, actions)
@@ -125,12 +126,12 @@ def converse(
         tokens=state.tokens,
         evidence=state.evidence,
     )
-    ctx.step(f"end {label}", bool, partial(_keep, ctx, agent, talk, list(state.turns)))
+    ctx.step(f"end {label}", bool, partial(_keep, ctx, role, talk, list(state.turns)))
     return talk
 
 
-def _opened(ctx: StageContext, agent: BaseAgent, opening: Callable[[], Turn], news: str) -> list[Turn]:
-    kept = ctx.services.store.evidence.conversation(ctx.task.id, ctx.task.run, agent.name)
+def _opened(ctx: StageContext, role: str, opening: Callable[[], Turn], news: str) -> list[Turn]:
+    kept = ctx.services.store.evidence.conversation(ctx.task.id, ctx.task.run, role)
     turns = _TURNS.validate_python(kept) if kept else [opening()]
     if not news:
         return turns
@@ -231,9 +232,9 @@ def _size(turns: list[Turn]) -> int:
     return sum(estimate_tokens("".join(text for _, text in turn.shown())) for turn in turns)
 
 
-def _keep(ctx: StageContext, agent: BaseAgent, talk: Talk, turns: list[Turn]) -> bool:
+def _keep(ctx: StageContext, role: str, talk: Talk, turns: list[Turn]) -> bool:
     kept = _TURNS.dump_python(turns, mode="json")
-    ctx.services.store.evidence.keep_conversation(ctx.task.id, ctx.task.run, agent.name, kept)
+    ctx.services.store.evidence.keep_conversation(ctx.task.id, ctx.task.run, role, kept)
     how = talk.conclusion.tool if talk.conclusion else talk.reason
-    ctx.note("conversation", who=agent.name, ended=how, calls=talk.calls, tokens=talk.tokens)
+    ctx.note("conversation", who=role, ended=how, calls=talk.calls, tokens=talk.tokens)
     return True

@@ -12,6 +12,7 @@ from functools import partial
 
 from agents import ChangeFacts, Requirements, Review
 from memory import FailureReason, Task, TaskType
+from orchestrator.coding.project_setup import baseline_of
 from orchestrator.coding.reviews import review_of
 from orchestrator.coding.state import CodeState, Settled
 from orchestrator.coding.suite_strength import settle_quality
@@ -35,7 +36,7 @@ def requirements(ctx: StageContext) -> Outcome:
     if not ctx.services.settings.testing.auto_run and RUN_GATE not in state.approved:
         return Wait(RUN_GATE, "requirements", state)
     opened = ctx.step("open worktree", Opened, ctx.bench.open)
-    baseline = ctx.step("baseline", Baseline, lambda: ctx.bench.baseline(opened.base))
+    baseline = baseline_of(ctx, opened.base)
     _check_environment(ctx.task, baseline)
     state.lessons = ctx.step("lessons", str, lambda: ctx.services.lessons(f"{ctx.task.title}\n{ctx.task.description}"))
     settled = ctx.step("requirements by code", Settled, lambda: _by_code(ctx)).requirements

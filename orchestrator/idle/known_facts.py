@@ -124,7 +124,7 @@ def report_facts(
     git = make_git(settings, paths)
     git.clone()
     commit = git.branch.tip()
-    suite = make_suite(settings, paths, git, make_sandbox(settings))
+    suite = make_suite(settings, paths, git, make_sandbox(settings), store)
     found = FactFinder(suite, may_run=settings.testing.auto_run).find(commit, kinds)
     known = KnownFacts(store)
     return FactReport(commit=commit, facts=[_row(fact, known) for fact in found.facts], notes=found.notes)

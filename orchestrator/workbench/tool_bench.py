@@ -74,8 +74,12 @@ class Rights:
 
     base: str
     """The commit that the files are laid on."""
-    refusal: Callable[[str], str]
+    refusal: Callable[[str], str] = lambda _path: "nothing is changed here"
     """Why a path may not be written; empty if it may."""
+    role: str = ""
+    """Whose tools are given; empty: those of the agent's own role."""
+    working: str = ""
+    """How the agent works with them; empty: as in its own role."""
     kept: tuple[str, tuple[str, ...]] | None = None
     """A commit or tree, and paths whose files are always those of it, whatever is written there."""
     test_ids: tuple[str, ...] = ()

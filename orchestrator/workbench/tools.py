@@ -35,6 +35,8 @@ _MOST_CHARACTERS = 12_000
 _MOST_MATCHES = 60
 _SHOWN_AROUND = 3
 _WRITERS = (QAAgent.name, DeveloperAgent.name)
+SETUP = "setup"
+"""The role of whoever finds out how a project is set up."""
 
 
 class LookingTool(BenchTool):
@@ -273,6 +275,7 @@ class RunTests(BenchTool):
     changed files)."""
 
     tool = "run_tests"
+    agents = (*_WRITERS, TechLeadAgent.name)
     tests: list[str] = Field(
         default_factory=list, max_length=20, description="Files or ids, such as tests/test_x.py::test_y."
     )
@@ -366,6 +369,35 @@ class Finish(ConcludingTool):
     )
 
 
+class TrySetup(BenchTool):
+    """Set the project up by a shell command, run in a fresh environment at the root of its sources, with network and its
+    own Python (or node) first on PATH; then run its whole suite there, without network. Takes minutes."""
+
+    tool = "try_setup"
+    agents = (SETUP,)
+    command: str = Field(min_length=1, max_length=4000, description="Such as pip install -e . -r tests/requirements.txt")
+
+    def use(self, bench: ToolBench) -> str:
+        return bench.bench.try_setup(bench.rights.base, self.command)[1]
+
+
+class FinishSetup(ConcludingTool):
+    """Say which command sets the project up. It is tried once more, unless it was tried before: more tests must pass
+    than without it."""
+
+    tool = "finish_setup"
+    agents = (SETUP,)
+    command: str = Field(min_length=1, max_length=4000)
+
+
+class CannotSetUp(ConcludingTool):
+    """Say that the project cannot be set up here, and what the owner has to do."""
+
+    tool = "cannot_set_up"
+    agents = (SETUP,)
+    remedy: str = Field(min_length=10, max_length=2000, description="What is missing, and what to do about it.")
+
+
 class VerdictTool(ConcludingTool):
     """Give your verdict on the change."""
 
@@ -382,7 +414,7 @@ TOOLS: dict[str, type[BenchTool]] = {
     tool.tool: tool
     for tool in (
         ListFiles, ReadFile, Search, Outline, EditFile, CreateFile, MoveFile, DeleteFile, RunTests, Run, AskOwner,
-        FinishTests, KeepTest, DisputeTest, Finish, VerdictTool,
+        FinishTests, KeepTest, DisputeTest, Finish, VerdictTool, TrySetup, FinishSetup, CannotSetUp,
     )
 }  # fmt: skip
 """Name -> class, in the order in which models are shown them."""

@@ -23,9 +23,9 @@ from orchestrator.workbench.commits import Landed
 from orchestrator.workbench.javascript import draft_test, javascript_test_file, new_javascript_test
 from orchestrator.workbench.protected import protected_paths
 from orchestrator.workbench.sources import Sources, read_sources
-from orchestrator.workbench.trial import Trial, shortened
+from orchestrator.workbench.trial import Trial, evidence_of, shortened
 from orchestrator.workbench.verdict import Judge, file_of, files_of
-from testing import Place, TestResult, declared_tests
+from testing import EnvironmentSetupError, Place, TestResult, declared_tests
 
 _MOST_FORMATTED = 20
 """Files."""
@@ -294,6 +294,17 @@ class Workbench:
         """The whole suite of a tree in words: what passes, and what fails that did not before the work."""
         return self._judge.compared(tree)
 
+    def try_setup(self, base: str, command: str) -> tuple[TestResult | None, str]:
+        """The result of the suite of `base` in an environment that `command` sets up, and it in words; None if the
+        command fails."""
+        try:
+            result = self._suite.try_setup(base, command, self._task.id)
+        except EnvironmentSetupError as problem:
+            return None, redact(shortened(str(problem)))
+        counts = result.counts
+        told = f"{counts.passed} tests pass, {counts.failed + counts.errors} fail, {counts.skipped} are skipped"
+        return result, f"{told}\n{evidence_of(result)}".strip()
+
     def shell(self, tree: str, command: str, seconds: float) -> str:
         """What a shell command prints on a copy of a tree's files in the sandbox, and how it ends."""
         with self._suite.ready(tree, self._task.id) as (folder, environment):
@@ -310,6 +321,10 @@ class Workbench:
     def text_of(self, treeish: str, path: str) -> str:
         """The text of a file in a commit or tree; empty if it is missing."""
         return self._suite.text_of(treeish, path)
+
+    def tree_of(self, treeish: str) -> str:
+        """The hash of the files of a commit."""
+        return self._git.repository.tree_of(treeish)
 
     def texts_of(self, treeish: str, paths: Sequence[str]) -> dict[str, str]:
         """The texts of several files in a commit or tree; empty ones for those that are missing or no text."""
