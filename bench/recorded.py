@@ -87,7 +87,7 @@ def first_green(home: Path, chosen: TaskSet) -> FirstGreen:
         for task, requirements, answer in _answers(home, chosen):
             if task.id not in settled and (task.id, digest_of(answer)) in passed:
                 settled.add(task.id)
-                files = _applied(chosen.repositories[task.repository], requirements, answer, task)
+                files = _applied(chosen.repositories[task.repository], requirements, answer)
                 (found.right if judge.passes(task, files) else found.wrong).append(task.id)
     return found
 
@@ -100,9 +100,9 @@ def effects(home: Path, chosen: TaskSet) -> tuple[int, dict[str, Effect]]:
         for task, requirements, answer in _answers(home, chosen):
             answers += 1
             files = chosen.repositories[task.repository]
-            repaired = _applied(files, requirements, answer, task)
+            repaired = _applied(files, requirements, answer)
             for name in REPAIRS:
-                unrepaired = _applied(files, requirements, answer, task, without([name]))
+                unrepaired = _applied(files, requirements, answer, without([name]))
                 if unrepaired == repaired:
                     continue
                 effect, right = found[name], judge.passes(task, repaired)
@@ -128,7 +128,7 @@ def refused(home: Path, chosen: TaskSet) -> tuple[int, dict[str, Refused]]:
             if not known or not known["stated"] or (task.id, digest_of(answer)) in seen:
                 continue
             seen.add((task.id, digest_of(answer)))
-            files = _applied(chosen.repositories[task.repository], requirements, answer, task)
+            files = _applied(chosen.repositories[task.repository], requirements, answer)
             if not judge.passes(_testing(task, requirements, known["stated"]), files):
                 continue
             passing += 1
@@ -248,13 +248,13 @@ def _rows(database: Path, sql: str) -> list[tuple[Any, ...]]:
 
 
 def _applied(
-    files: Mapping[str, str], requirements: Requirements, answer: str, task: BenchTask, parts: Parts = ALL
+    files: Mapping[str, str], requirements: Requirements, answer: str, parts: Parts = ALL
 ) -> dict[str, str] | None:
     """The files after applying the answer; None if it cannot be applied."""
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         _write(root, files)
-        if apply_definitions(root, [], requirements, answer, task.tests, parts):
+        if apply_definitions(root, [], requirements, answer, parts):
             return None
         return {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
                 for path in sorted(root.rglob("*")) if path.is_file()}  # fmt: skip

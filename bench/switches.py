@@ -20,7 +20,7 @@ from orchestrator.small_models.settings import ALL, Parts
 
 PARTS = sorted(name for name, value in asdict(ALL).items() if isinstance(value, bool))
 """The parts that can be switched off."""
-REPAIRS = ("cutting_down", "exporting", "missing_imports")
+REPAIRS = ("cutting_down",)
 """The parts that repair an answer before it is tried."""
 
 

@@ -8,8 +8,6 @@ from file_system.code.names import Definition, Function, assigned_names, first_l
 from file_system.code.outline import ClassOutline, CodeOutline, FunctionOutline
 from file_system.code.repository_map import RepositoryMap, is_test_path, outline_text
 from file_system.edits.answer import Edit, WholeFile, apply_edits, code_for, javascript_for, parse_answer
-from file_system.edits.exports import ensure_export
-from file_system.edits.imports import with_missing_imports
 from file_system.edits.merge_javascript import merge_javascript
 from file_system.edits.merge_python import Merge, merge_definitions
 from file_system.edits.search_replace import Block, Replaced, apply_blocks, apply_edit
@@ -83,7 +81,6 @@ __all__ = [
     "check_syntax",
     "code_for",
     "conventions_of",
-    "ensure_export",
     "exports_of",
     "first_line_of",
     "is_javascript",
@@ -103,5 +100,4 @@ __all__ = [
     "search",
     "text_of",
     "todos_in",
-    "with_missing_imports",
 ]

@@ -1,4 +1,4 @@
-"""Imports of a Python module: finds them, adds some, and completes those that a piece of code has forgotten."""
+"""Imports of a Python module: finds them and adds some."""
 
 from __future__ import annotations
 
@@ -8,36 +8,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from file_system.code.names import BUILTINS, bound_names, module_names, used_names
 from file_system.edits.source import Element, Splice, spliced, with_element
-from file_system.files.syntax import NOT_PYTHON, newline_of, split_lines
+from file_system.files.syntax import newline_of, split_lines
 
 _SAME_HOME = frozenset({"typing", "typing_extensions", "collections.abc"})
 """A name of one of these may stand for the name of another."""
 _LONGEST_LINE = 88
-_MODULE_NAMES = """
-    abc base64 bisect calendar collections contextlib copy csv dataclasses datetime decimal enum fractions functools
-    hashlib heapq html inspect io itertools json logging math operator os random re statistics string struct sys
-    textwrap time types typing unicodedata uuid
-"""
-_MODULES = frozenset(_MODULE_NAMES.split())
-"""Recognised by an attribute access, as in `re.sub`."""
-_MEMBERS = {
-    "collections": "Counter OrderedDict defaultdict deque namedtuple",
-    "collections.abc": "Awaitable Collection Hashable Iterable Iterator Mapping MutableMapping Sequence",
-    "dataclasses": "asdict dataclass",
-    "datetime": "date datetime timedelta timezone",
-    "decimal": "Decimal ROUND_HALF_UP",
-    "enum": "Enum IntEnum StrEnum",
-    "fractions": "Fraction",
-    "functools": "cached_property lru_cache partial reduce wraps",
-    "itertools": "accumulate chain combinations groupby islice permutations zip_longest",
-    "math": "ceil floor gcd isclose sqrt",
-    "pathlib": "Path PurePath",
-    "typing": "Any Callable ClassVar Dict Final FrozenSet Generator Generic List Literal NamedTuple NoReturn Optional"
-    " Protocol Set Tuple Type TypeVar TypedDict Union cast overload",
-}
-_HOME = {name: module for module, names in _MEMBERS.items() for name in names.split()}
 
 
 @dataclass(frozen=True)
@@ -244,46 +220,3 @@ def _kind(level: int, module: str) -> int:
     if module == "__future__":
         return 0
     return 1 if module.partition(".")[0] in sys.stdlib_module_names else 2
-
-
-def missing_imports(nodes: Sequence[ast.AST], known: Iterable[str]) -> list[Imported]:
-    """Imports for well-known names that `nodes` use and neither they nor `known` bind, in the order of names."""
-    unbound = used_names(nodes) - bound_names(nodes) - set(known) - BUILTINS
-    attributes_of = _attributes(nodes)
-    found = []
-    for name in sorted(unbound):
-        attributes = attributes_of.get(name, set())
-        if name in _HOME and not _module_meant(name, attributes):
-            found.append(Imported(0, _HOME[name], name, None))
-        elif name in _MODULES and attributes:
-            found.append(Imported(0, name, None, None))
-    return found
-
-
-def with_missing_imports(code: str, present: str) -> str:
-    """`code` with the well-known imports that it uses and that neither it nor the module `present` has.
-
-    Code that does not parse is returned unchanged.
-    """
-    try:
-        tree, module = ast.parse(code), ast.parse(present)
-    except NOT_PYTHON:
-        return code
-    return with_imports(code, missing_imports(tree.body, module_names(module)))
-
-
-def _module_meant(name: str, attributes: set[str]) -> bool:
-    """Whether `datetime` stands for the module: `datetime.timedelta` does, `datetime.now` does not."""
-    return name == "datetime" and bool(attributes & {"datetime", "date", "timedelta", "timezone", "time", "UTC"})
-
-
-def _attributes(nodes: Iterable[ast.AST]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for node in nodes:
-        for item in ast.walk(node):
-            match item:
-                case ast.Attribute(value=ast.Name(id=name), attr=attribute):
-                    found.setdefault(name, set()).add(attribute)
-                case _:
-                    pass
-    return found

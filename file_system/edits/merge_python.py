@@ -19,7 +19,7 @@ from file_system.code.names import (
     used_names,
 )
 from file_system.edits.answer_text import elided_line, repaired
-from file_system.edits.imports import Imported, ModuleIdentity, imports_of, missing_imports, with_imports
+from file_system.edits.imports import Imported, ModuleIdentity, imports_of, with_imports
 from file_system.edits.placement import insertions, is_complete, member_splices, replacement
 from file_system.edits.source import Splice, end_of, key_of, only_repeats, renamed, spliced
 from file_system.errors import ElidedCode, MergeRefused
@@ -103,15 +103,14 @@ class Merge:
     added: tuple[str, ...]
 
 
-def merge_definitions(text: str, fence: str, path: str, *, add_imports: bool = True) -> Merge:
+def merge_definitions(text: str, fence: str, path: str) -> Merge:
     """The module `text` at `path` with the definitions of `fence`, the code of a model's answer.
 
     Functions, classes and constants of the same name are replaced in place; a class that lacks methods of the
     present one is merged method by method. New ones follow the last definition (constants: precede the first), before
     an `if __name__ == "__main__":` block. Imports are added when they are used and missing, imports from the module
     itself are dropped, and one whose name means something else here is brought in under another name. Everything else
-    keeps its bytes, and merging the same code again changes nothing. `add_imports`: of the standard library, those that
-    the code uses and forgot.
+    keeps its bytes, and merging the same code again changes nothing.
 
     Raises SyntaxProblem (for either text), ElidedCode, or MergeRefused when the code defines nothing.
     """
@@ -131,9 +130,6 @@ def merge_definitions(text: str, fence: str, path: str, *, add_imports: bool = T
         raise MergeRefused(path, "the answer defines nothing: it needs the whole function or class, from `def` on")
     merging = _Merging(path, split_lines(text), module, split_lines(code), offer)
     merging.plan()
-    known = existing | {imported.bound for imported in imports}
-    if add_imports:
-        imports += missing_imports(offer.statements, known)
     merged = with_imports(merging.text(), imports)
     check_syntax(path, merged)
     lost = existing - module_names(parse_python(path, merged))

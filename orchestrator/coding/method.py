@@ -142,10 +142,10 @@ class Method(Protocol):
         `seen`: identities of the tested answers; the method adds those that it tested itself.
         """
 
-    def apply(self, root: Path, protected: list[str], *, requirements: Requirements, answer: str, tests: str) -> str:
+    def apply(self, root: Path, protected: list[str], *, requirements: Requirements, answer: str) -> str:
         """Apply `answer` to the files below `root`. What is wrong with it, in words for its author; empty if nothing.
 
-        `protected`: patterns of what it may not write. `tests`: the text of the new tests.
+        `protected`: patterns of what it may not write.
         """
 
     def counts_again(self, state: CodeState, answer: Answer) -> bool:
@@ -169,9 +169,7 @@ class Method(Protocol):
         """The target module as other answers would leave it: they show whether the accepted one is right elsewhere."""
 
 
-def apply_file_edits(
-    root: Path, protected: list[str], *, requirements: Requirements, answer: str, tests: str = ""
-) -> str:
+def apply_file_edits(root: Path, protected: list[str], *, requirements: Requirements, answer: str) -> str:
     """Make the edits of `answer`, whole files or search/replace blocks, in the files below `root`; see `Apply`."""
     files = FileManager(root, protected=protected)
     try:

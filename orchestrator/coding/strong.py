@@ -79,7 +79,7 @@ class StrongModels:
         for number in range(1, ctx.services.settings.orchestrator.max_task_attempts + 1):
             yield Try(approach, number, Rewriting("write" if number == 1 else "repair"))
 
-    def apply(self, root: Path, protected: list[str], *, requirements: Requirements, answer: str, tests: str) -> str:
+    def apply(self, root: Path, protected: list[str], *, requirements: Requirements, answer: str) -> str:
         """Whole files and search/replace blocks."""
         return apply_file_edits(root, protected, requirements=requirements, answer=answer)
 

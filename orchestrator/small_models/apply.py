@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,13 +16,11 @@ from file_system import (
     FileSystemError,
     assigned_names,
     code_for,
-    ensure_export,
     first_line_of,
     is_javascript,
     javascript_for,
     merge_definitions,
     merge_javascript,
-    with_missing_imports,
 )
 from file_system.code.outline import class_in, parsed
 from orchestrator.coding.method import apply_file_edits
@@ -33,13 +30,11 @@ from orchestrator.small_models.settings import Parts
 from orchestrator.workbench.javascript import is_esm
 
 
-def apply_definitions(
-    root: Path, protected: list[str], requirements: Requirements, answer: str, tests: str, parts: Parts
-) -> str:
+def apply_definitions(root: Path, protected: list[str], requirements: Requirements, answer: str, parts: Parts) -> str:
     """Merge the definitions of `answer` into the files below `root`.
 
     Returns what is wrong with the answer, in words for its author; empty if nothing is. `protected`: patterns of files
-    that it may not write. `tests`: the text of the new tests, which show what a package must export.
+    that it may not write.
     """
     javascript = is_javascript(requirements.target_file)
     if not (javascript or requirements.target_file.endswith(".py")):
@@ -51,29 +46,22 @@ def apply_definitions(
                 _merge_javascript(files, root, requirements, answer)
             for piece in () if javascript else requirements.pieces:
                 elsewhere = {name for other in requirements.pieces if other != piece for name in other.symbols}
-                _merge_python(files, piece, answer, elsewhere, tests, parts)
+                _merge_python(files, piece, answer, elsewhere, parts)
     except (AnswerError, FileSystemError) as problem:
         return str(problem)
     return ""
 
 
 def _merge_python(
-    files: FileManager, requirements: Requirements, answer: str, elsewhere: Collection[str], tests: str, parts: Parts
+    files: FileManager, requirements: Requirements, answer: str, elsewhere: Collection[str], parts: Parts
 ) -> None:
     """Merge the definitions of `answer` into the target module, without the names that belong to another file
-    (`elsewhere`), and export from its package what the tests import from there."""
+    (`elsewhere`)."""
     path = requirements.target_file
     before = files.read_file(path) if files.exists(path) else ""
     code = _without_definitions(code_for(answer, path), elsewhere)
     offer = _offered(code, before, requirements.symbols, parts)
-    merged = merge_definitions(before, offer, path, add_imports=parts.missing_imports)
-    files.write_file(path, merged.text)
-    package, _, module = requirements.module.rpartition(".")
-    init = f"{path.rpartition('/')[0]}/__init__.py"
-    for name in merged.added if parts.exporting and package and files.exists(init) else ():
-        used_by_tests = rf"\bfrom {re.escape(package)} import {name}\b|\b{re.escape(package)}\.{name}\("
-        if re.search(used_by_tests, tests):
-            files.write_file(init, ensure_export(files.read_file(init), module, name))
+    files.write_file(path, merge_definitions(before, offer, path).text)
 
 
 def _merge_javascript(files: FileManager, root: Path, requirements: Requirements, answer: str) -> None:
@@ -130,8 +118,7 @@ def offered_code(ctx: StageContext, state: CodeState, answers: Iterable[str], pa
     found = []
     for answer in answers:
         with suppress(AnswerError):
-            code = _offered(code_for(answer, path), present, symbols, parts)
-            found.append(with_missing_imports(code, present) if parts.missing_imports else code)
+            found.append(_offered(code_for(answer, path), present, symbols, parts))
     return found
 
 
@@ -142,7 +129,7 @@ def merged_modules(ctx: StageContext, state: CodeState, answers: Iterable[str], 
     found = []
     for code in offered_code(ctx, state, answers, parts):
         with suppress(AnswerError):
-            found.append(merge_definitions(present, code, path, add_imports=parts.missing_imports).text)
+            found.append(merge_definitions(present, code, path).text)
     return found
 
 

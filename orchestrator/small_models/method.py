@@ -85,9 +85,9 @@ class SmallModels:
         if self.parts.recombining and near and (confirms or not own.passing):
             yield Try(approach, most + 1, Recombining(self.parts))
 
-    def apply(self, root: Path, protected: list[str], *, requirements: Requirements, answer: str, tests: str) -> str:
+    def apply(self, root: Path, protected: list[str], *, requirements: Requirements, answer: str) -> str:
         """Merge the definitions of the answer into the files they belong to."""
-        return apply_definitions(root, protected, requirements, answer, tests, self.parts)
+        return apply_definitions(root, protected, requirements, answer, self.parts)
 
     def counts_again(self, state: CodeState, answer: Answer) -> bool:
         """Yes for an answer that passed: given again to another prompt, it confirms itself."""

@@ -29,10 +29,6 @@ class Parts:
     """The properties that a task states become tests."""
     cutting_down: bool = True
     """Definitions that an answer rewrites unasked, and imports that it does not use, are left out."""
-    missing_imports: bool = True
-    """Imports of the standard library that an answer forgot are added."""
-    exporting: bool = True
-    """A package exports a new name if the tests import it from there."""
     seed: int = 0
     """Added to the seed of every sample; greedy answers do not change with it."""
 

@@ -40,10 +40,10 @@ class Opened(BaseModel):
 class Apply(Protocol):
     """Applies one answer to the files below a folder."""
 
-    def __call__(self, root: Path, protected: list[str], *, tests: str) -> str:
+    def __call__(self, root: Path, protected: list[str]) -> str:
         """What is wrong with the answer, in words for its author; empty if nothing is.
 
-        `protected`: patterns of what it may not write. `tests`: the text of the new tests.
+        `protected`: patterns of what it may not write.
         """
 
 
@@ -150,7 +150,7 @@ class Workbench:
         try:
             if tests:
                 FileManager(worktree.path).write_file(*tests)
-            if apply and (problem := self._apply(apply, tests[1] if tests else "")):
+            if apply and (problem := self._apply(apply)):
                 return Trial.invalid(problem)
             tree = self._git.trees.write(worktree)
             if not tests:
@@ -179,7 +179,7 @@ class Workbench:
         files = files_of(test_ids)
         self.lay(tests_commit, start)
         try:
-            if problem := self._apply(apply, "".join(map(self._read, files))):
+            if problem := self._apply(apply):
                 return Trial.invalid(problem)
             tree = self._git.trees.write(worktree, Overlay(source=tests_commit, paths=files))
             if problem := self._judge.refusal(self.developers_files(), tests_commit, tree):
@@ -357,11 +357,8 @@ class Workbench:
     def _worktree(self) -> Worktree:
         return self._git.worktrees.get(self._task.id)
 
-    def _apply(self, apply: Apply, tests: str) -> str:
-        return apply(self._worktree.path, protected_paths(self._services.settings), tests=tests)
-
-    def _read(self, path: str) -> str:
-        return text_of(self._worktree.path, path)
+    def _apply(self, apply: Apply) -> str:
+        return apply(self._worktree.path, protected_paths(self._services.settings))
 
 
 def place_of_tests(target: str, collected: Collection[str]) -> tuple[str, str, str] | None:

@@ -67,23 +67,10 @@ def test_further_tests_are_told_by_what_they_refuse(tmp_path: Path) -> None:
 
 
 def test_a_repair_is_told_by_the_answers_it_saves(tmp_path: Path) -> None:
-    forgotten = "```python\ndef double(x):\n    return math.trunc(2 * x)\n```"
-    recorded(tmp_path, [case("assert double(2) == 4", "example")], [_DOUBLE, forgotten])
-    looked_at, found = effects(tmp_path, _SET)
+    rewritten = "```python\ndef other():\n    return 1\n\n\ndef double(x):\n    return 2 * x + other() - 3\n```"
+    files = {"calc.py": "def other():\n    return 3\n", "tests/test_none.py": "def test_none():\n    assert True\n"}
+    recorded(tmp_path, [case("assert double(2) == 4", "example")], [_DOUBLE, rewritten])
+    looked_at, found = effects(tmp_path, _SET.model_copy(update={"repositories": {"one": files}}))
     assert looked_at == 2
-    imports = found["missing_imports"]
-    assert (imports.changed, imports.right_with, imports.right_without, imports.tasks) == (1, 1, 0, {"double"})
-    assert found["exporting"].changed == 0
-
-
-def test_the_stated_tests_say_what_a_package_hands_out(tmp_path: Path) -> None:
-    files = {
-        "calc/__init__.py": "",
-        "calc/doubling.py": "",
-        "tests/test_none.py": "def test_none():\n    assert True\n",
-    }
-    chosen = _SET.model_copy(update={"repositories": {"one": files}})
-    recorded(tmp_path, [case("assert double(2) == 4", "example")], [_DOUBLE], "calc/doubling.py", "calc.doubling")
-    _, found = effects(tmp_path, chosen)
-    exporting = found["exporting"]
-    assert (exporting.changed, exporting.right_with, exporting.tasks) == (1, 1, {"double"})
+    repair = found["cutting_down"]
+    assert (repair.changed, repair.right_with, repair.right_without, repair.tasks) == (1, 1, 0, {"double"})

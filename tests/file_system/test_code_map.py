@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from file_system import CodeMap, FileMissing, MergeRefused, PathRefused, ensure_export
+from file_system import CodeMap, FileMissing, PathRefused
 from file_system.code.outline import outline_of
 from file_system.files import atomic
 
@@ -121,41 +121,3 @@ def test_three_hundred_modules_are_read_once_each(tmp_path: Path, monkeypatch: p
     assert len(code.modules) == 300
     assert set(read.values()) == {1}
     assert len(read) == 300
-
-
-MULTI = 'from shop.cart import (\n    add,\n    remove,\n)\n\n__all__ = [\n    "add",\n    "remove",\n]\n'
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ("", "from .cart import new\n"),
-        ('"""Shop."""\n', '"""Shop."""\n\nfrom .cart import new\n'),
-        ("from .cart import add\n", "from .cart import add, new\n"),
-        ("from .cart import add  # noqa\n", "from .cart import add  # noqa\nfrom .cart import new\n"),
-        (
-            "from .cart import add, zed\n__all__ = ('add', 'zed')\n",
-            "from .cart import add, new, zed\n__all__ = ('add', 'new', 'zed')\n",
-        ),
-        ("from .a import b\n__all__ = []\n", 'from .a import b\nfrom .cart import new\n__all__ = ["new"]\n'),
-        (
-            MULTI,
-            MULTI.replace("    add,\n", "    add,\n    new,\n").replace('    "add",\n', '    "add",\n    "new",\n'),
-        ),
-        (
-            '__all__ = [\n    "zed",\n    "add"\n]\nfrom .cart import zed, add\n',
-            '__all__ = [\n    "zed",\n    "add",\n    "new",\n]\nfrom .cart import zed, add, new\n',
-        ),
-        ("from .cart import *\n", "from .cart import *\n"),
-        ("from .cart import new\n", "from .cart import new\n"),
-        ("from .cart import (add,\n    sub)\n", "from .cart import (add,\n    new, sub)\n"),
-    ],
-)
-def test_ensure_export(before: str, after: str) -> None:
-    assert ensure_export(before, "cart", "new") == after
-    assert ensure_export(after, "cart", "new") == after
-
-
-def test_ensure_export_does_not_take_over_a_name() -> None:
-    with pytest.raises(MergeRefused, match="bound there already"):
-        ensure_export("def new():\n    return 1\n", "cart", "new")

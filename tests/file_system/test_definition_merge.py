@@ -252,15 +252,6 @@ def test_module_import_beside_a_class_of_that_name_gets_another_name() -> None:
     assert "return datetime.now()" in after
 
 
-def test_forgotten_standard_imports_are_added() -> None:
-    after = merged(
-        "def f(path: Path) -> Dict[str, int]:\n    return dict(Counter(re.findall('a', json.dumps(str(path)))))\n"
-    )
-    for line in ("from pathlib import Path\n", "from collections import Counter\n", "import json\n", "Any, Dict\n"):
-        assert line in after
-    assert after.count("import re\n") == 1
-
-
 def test_self_imports_in_every_form_are_dropped() -> None:
     for line in (
         "from shop.prices import price_of",

@@ -182,7 +182,7 @@ class Dictation:
         for number in range(1, 4):
             yield Try(1, number, Dictating())
 
-    def apply(self, root: Path, protected: list[str], *, requirements: Requirements, answer: str, tests: str) -> str:
+    def apply(self, root: Path, protected: list[str], *, requirements: Requirements, answer: str) -> str:
         """The answer is the file."""
         FileManager(root, protected=protected).write_file(requirements.target_file, answer)
         return ""
