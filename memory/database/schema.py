@@ -29,7 +29,7 @@ from memory.database.columns import SafeJson, SafeText, UtcDateTime
 from memory.task_models import TaskStatus
 from monitoring.errors import FailureReason
 
-SCHEMA_REVISION = "0005"
+SCHEMA_REVISION = "0006"
 """The newest migration; revisions are numbered, so a greater one comes from a newer program."""
 
 # Limits in characters. Longer texts are cut in the middle, longer JSON is refused.
@@ -158,6 +158,7 @@ model_calls = Table(
     Column("seconds", Float, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("truncated", Boolean),
     Index(None, "task_id"),
     Index(None, "created_at"),
 )
@@ -184,6 +185,7 @@ model_cache = Table(
     Column("output_tokens", Integer, nullable=False),
     Column("cached_tokens", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("truncated", Boolean),
     Index(None, "created_at"),
 )
 
