@@ -7,22 +7,30 @@ libraries are imported with the first request: they take a second, and a start w
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import threading
 import warnings
 from concurrent.futures import CancelledError
-from functools import lru_cache
+from dataclasses import replace
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from pydantic import TypeAdapter
 
 from llm.calls.in_flight import CallUnderWay
 from llm.errors import ModelUnknown, PromptTooLong, ProviderError, ProviderRefused, ProviderTimeout, ProviderUnavailable
+from llm.lineup import ServedModel
+from llm.profiles.profiles import reasons
 from llm.providers.provider import Endpoint
-from llm.request import Answer, Request, ToolCall, estimate_tokens
-from monitoring import redact
+from llm.request import Answer, Request, Thought, ToolCall, estimate_tokens
+from monitoring import get_logger, mask_known, redact
 
 if TYPE_CHECKING:
-    from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
+    from pydantic_ai.messages import ModelMessage, ModelResponse, ModelResponsePart, ThinkingPart, ToolCallPart
     from pydantic_ai.models import Model, ModelRequestParameters
+
+log = get_logger(__name__)
 
 OutputMode: TypeAlias = Literal["native", "tool"]
 """How a structured answer is asked for: by the provider's own JSON mode, or as arguments of a tool."""
@@ -38,6 +46,7 @@ class Wire:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._model = lru_cache(maxsize=32)(_connected)
         self._without_native: set[tuple[str, str, str]] = set()
+        self._without_reasoning: set[tuple[str, str, str]] = set()
 
     def ask(self, endpoint: Endpoint, request: Request, timeout: float, call: CallUnderWay) -> Answer:
         """The answer to `request`. `timeout`: seconds for the whole call. Raises ProviderError or PromptTooLong.
@@ -45,6 +54,24 @@ class Wire:
         Giving up `call` cancels the request.
         """
         spot = (endpoint.provider.name, endpoint.address, request.model)
+        if request.reasoning is not None and spot in self._without_reasoning:
+            request = _untold(request)
+        try:
+            return self._ask_in_a_mode(endpoint, request, spot, timeout, call)
+        except (ProviderRefused, PromptTooLong) as refusal:
+            # Not every server takes the parameter, and the room for reasoning may be too much for its context.
+            refused = isinstance(refusal, ProviderRefused)
+            if request.reasoning is None or (isinstance(refusal, ProviderRefused) and refusal.status not in (400, 422)):
+                raise
+            given = self._ask_in_a_mode(endpoint, _untold(request), spot, timeout, call)
+            if refused:
+                self._without_reasoning.add(spot)
+                log.warning("the server takes no reasoning level; it is left out from now on", model=request.model)
+            return given
+
+    def _ask_in_a_mode(
+        self, endpoint: Endpoint, request: Request, spot: tuple[str, str, str], timeout: float, call: CallUnderWay
+    ) -> Answer:
         mode: OutputMode = (
             "tool" if spot in self._without_native else _preferred_mode(self._model(endpoint, request.model))
         )
@@ -75,14 +102,12 @@ class Wire:
         provider = endpoint.provider
         settings = ModelSettings(
             temperature=min(request.temperature, provider.highest_temperature),
-            max_tokens=request.max_tokens,
+            max_tokens=request.output_limit,
             # `timeout` limits each silence of the connection, `request_timeout` the whole, `max_retries` the SDK's own
             timeout=timeout,
             request_timeout=timeout,
             max_retries=0,
         )
-        if provider.thinking is not None:
-            settings["thinking"] = provider.thinking
         # A conversation grows at its end, so all of it is cached. Single questions share only their instructions, and
         # caching the rest would cost more than it saves. Providers that cache by themselves ignore this.
         settings["cache"] = True if request.tools else {"messages": False}
@@ -90,11 +115,14 @@ class Wire:
             settings["stop_sequences"] = list(request.stop)
         if request.seed is not None and provider.takes_seed:
             settings["seed"] = request.seed
+        model = self._model(endpoint, request.model)
+        if request.reasoning is not None:
+            provider.set_reasoning(settings, request, model)
         asked = model_request(
-            self._model(endpoint, request.model),
+            model,
             _messages(request, explain_schema=provider.explain_schema),
             model_settings=settings,
-            model_request_parameters=_parameters(request, mode),
+            model_request_parameters=_parameters(request, mode, strict=provider.strict_schemas),
         )
         try:
             sent = asyncio.run_coroutine_threadsafe(asked, self._running_loop())
@@ -181,6 +209,7 @@ def _messages(request: Request, *, explain_schema: bool) -> list[ModelMessage]:
         schema = json.dumps(request.schema.schema, separators=(",", ":"), ensure_ascii=False)
         system = f"{system}\n\nAnswer with one JSON value that fits this JSON schema:\n{schema}".lstrip()
     names = {call.id: call.name for turn in request.turns for call in turn.calls}
+    theirs = request.thoughts()
     history: list[ModelMessage] = []
     for turn in request.turns:
         if turn.role == "user":
@@ -191,11 +220,15 @@ def _messages(request: Request, *, explain_schema: bool) -> list[ModelMessage]:
         else:
             called = [ToolCallPart(call.name, call.arguments, call.id) for call in turn.calls]
             text = [TextPart(turn.text)] if turn.text or not called else []
-            history.append(ModelResponse(parts=[*text, *called]))
+            parts: list[ModelResponsePart] = [*text, *called]
+            for thought in reversed(turn.thoughts):
+                if thought in theirs:
+                    parts.insert(thought.place, _thinking_json().validate_json(base64.b32decode(thought.data)))
+            history.append(ModelResponse(parts=parts))
     return history
 
 
-def _parameters(request: Request, mode: OutputMode) -> ModelRequestParameters:
+def _parameters(request: Request, mode: OutputMode, *, strict: bool) -> ModelRequestParameters:
     from pydantic_ai.models import ModelRequestParameters
     from pydantic_ai.output import OutputObjectDefinition
     from pydantic_ai.tools import ToolDefinition
@@ -209,7 +242,7 @@ def _parameters(request: Request, mode: OutputMode) -> ModelRequestParameters:
     if (schema := request.schema) is None:
         return ModelRequestParameters()
     if mode == "native":
-        wanted = OutputObjectDefinition(json_schema=dict(schema.schema), name=schema.name)
+        wanted = OutputObjectDefinition(json_schema=dict(schema.schema), name=schema.name, strict=strict or None)
         return ModelRequestParameters(output_mode="native", output_object=wanted)
     tool = ToolDefinition(
         name=_OUTPUT_TOOL,
@@ -244,7 +277,42 @@ def _answer(response: ModelResponse, request: Request) -> Answer:
         cached_tokens=usage.cache_read_tokens,
         written_tokens=usage.cache_write_tokens,
         calls=tuple(calls),
+        thoughts=_thoughts(response, request) if request.tools else (),
     )
+
+
+def _thoughts(response: ModelResponse, request: Request) -> tuple[Thought, ...]:
+    """What the model has to get back of its reasoning to go on: what is signed, encrypted or in a field of its own."""
+    from pydantic_ai.messages import TextPart, ThinkingPart
+
+    found, place = [], 0
+    for part in response.parts:
+        if not isinstance(part, ThinkingPart):
+            # All text stands in one part of our message, before the calls.
+            place += not isinstance(part, TextPart) or (place == 0 and bool(part.content))
+        elif part.signature or part.id:
+            written = _thinking_json().dump_json(part, exclude_none=True)
+            shown = written.decode()
+            if mask_known(shown) != shown:  # no secret is kept, and without it the signature would be wrong
+                continue
+            tokens = min(estimate_tokens(shown), response.usage.output_tokens or estimate_tokens(shown))
+            # Whatever stores text takes out what looks like a key. Base32 looks like none.
+            data = base64.b32encode(written).decode()
+            found.append(Thought(request.provider, request.model, data, place, tokens))
+    return tuple(found)
+
+
+@cache
+def _thinking_json() -> TypeAdapter[ThinkingPart]:
+    from pydantic_ai.messages import ThinkingPart
+
+    return TypeAdapter(ThinkingPart)
+
+
+def _untold(request: Request) -> Request:
+    """The request that leaves it to the server how much the model reasons."""
+    always = reasons(ServedModel(request.provider, request.model)) == "always"
+    return replace(request, reasoning=None, reasoning_tokens=request.reasoning_tokens if always else 0)
 
 
 def _storable(text: str) -> str:

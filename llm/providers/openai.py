@@ -23,7 +23,6 @@ OPENAI = Provider(
     default_model="gpt-6.1-terra",
     key_variable="OPENAI_API_KEY",
     colon_prefixes=("ft",),  # fine-tuned models: ft:gpt-4o-mini-2024-07-18:organisation::id
-    # Reasoning is paid from max_tokens and rules a temperature out: as little of it as the model allows.
-    thinking=False,
+    strict_schemas=True,
     price_id="openai",
 )

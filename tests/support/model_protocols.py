@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import time
@@ -113,16 +114,21 @@ def _output_tool(tools: dict[str, Json], forced: str) -> tuple[Json | None, str]
 
 
 def success_body(
-    api: Api, model: str, content: str, calls: Sequence[Call], *, truncated: bool, usage: Usage, number: int
-) -> Json:
-    """The body of an answer in the format of `api`: text, tool calls, or both."""
+    api: Api, model: str, content: str, calls: Sequence[Call], *, truncated: bool, usage: Usage, number: int,
+    thought: str = "",
+) -> Json:  # fmt: skip
+    """The body of an answer in the format of `api`: text, tool calls, or both, after the model's `thought`."""
     if api == "openai":
-        return _openai_body(model, content, calls, truncated, usage, number)
-    return _anthropic_body(model, content, calls, truncated, usage, number)
+        return _openai_body(model, content, calls, truncated, usage, number, thought)
+    return _anthropic_body(model, content, calls, truncated, usage, number, thought)
 
 
-def _openai_body(model: str, content: str, calls: Sequence[Call], truncated: bool, usage: Usage, number: int) -> Json:
+def _openai_body(
+    model: str, content: str, calls: Sequence[Call], truncated: bool, usage: Usage, number: int, thought: str
+) -> Json:
     message: Json = {"role": "assistant", "content": content}
+    if thought:
+        message["reasoning_content"] = thought
     reason = "stop"
     if calls:
         message["content"] = content or None
@@ -151,9 +157,13 @@ def _openai_body(model: str, content: str, calls: Sequence[Call], truncated: boo
 
 
 def _anthropic_body(
-    model: str, content: str, calls: Sequence[Call], truncated: bool, usage: Usage, number: int
+    model: str, content: str, calls: Sequence[Call], truncated: bool, usage: Usage, number: int, thought: str
 ) -> Json:
-    blocks: list[JsonValue] = [{"type": "text", "text": content}] if content or not calls else []
+    blocks: list[JsonValue] = []
+    if thought:
+        blocks.append({"type": "thinking", "thinking": thought, "signature": signature(thought)})
+    if content or not (calls or thought):
+        blocks.append({"type": "text", "text": content})
     for position, (name, given) in enumerate(calls, 1):
         blocks.append({"type": "tool_use", "id": f"toolu_{number}_{position}", "name": name, "input": given})
     reason = "tool_use" if calls else "end_turn"
@@ -173,6 +183,11 @@ def _anthropic_body(
             "cache_creation_input_tokens": 0,
         },
     }
+
+
+def signature(thought: str) -> str:
+    """The signature of a thought; it looks like a key, as real ones may."""
+    return "sk-" + hashlib.sha256(thought.encode()).hexdigest()
 
 
 def error_body(api: Api, code: int, message: str) -> Json:

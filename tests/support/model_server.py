@@ -236,11 +236,12 @@ class _Handler(BaseHTTPRequestHandler):
         content, calls = reply.content, reply.calls
         if reply.kind == "json" and request.schema_name in request.tools:
             content, calls = "", ((request.schema_name, json.loads(reply.content)),)
-        answered = content + "".join(str(given) for _, given in calls)
+        answered = reply.thought + content + "".join(str(given) for _, given in calls)
         usage = protocols.Usage.estimate(str(request.body), answered, reply.cached_tokens)
         return protocols.success_body(
-            request.api, request.model, content, calls, truncated=reply.truncated, usage=usage, number=request.number
-        )
+            request.api, request.model, content, calls, truncated=reply.truncated, usage=usage, number=request.number,
+            thought=reply.thought,
+        )  # fmt: skip
 
     def _cut(self, request: Request, reply: Reply) -> None:
         """Reset the connection (RST instead of an orderly end), after half of the answer if there is one."""
