@@ -60,11 +60,10 @@ class Wire:
             return self._ask_in_a_mode(endpoint, request, spot, timeout, call)
         except (ProviderRefused, PromptTooLong) as refusal:
             # Not every server takes the parameter, and the room for reasoning may be too much for its context.
-            refused = isinstance(refusal, ProviderRefused)
-            if request.reasoning is None or (isinstance(refusal, ProviderRefused) and refusal.status not in (400, 422)):
+            if request.reasoning is None or not (isinstance(refusal, PromptTooLong) or _of_parameters(refusal)):
                 raise
             given = self._ask_in_a_mode(endpoint, _untold(request), spot, timeout, call)
-            if refused:
+            if isinstance(refusal, ProviderRefused) and not request.thoughts():
                 self._without_reasoning.add(spot)
                 log.warning("the server takes no reasoning level; it is left out from now on", model=request.model)
             return given
@@ -307,6 +306,10 @@ def _thinking_json() -> TypeAdapter[ThinkingPart]:
     from pydantic_ai.messages import ThinkingPart
 
     return TypeAdapter(ThinkingPart)
+
+
+def _of_parameters(refusal: ProviderRefused) -> bool:
+    return refusal.status in (400, 422) and not refusal.outage
 
 
 def _untold(request: Request) -> Request:

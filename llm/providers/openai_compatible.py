@@ -1,7 +1,7 @@
 """Servers that speak OpenAI's chat completions: Ollama, vLLM, llama.cpp, OpenRouter and many more.
 
-A service with an address and a key of its own that speaks them, too, needs no code: a `Provider` with `connect` and
-`address`.
+A service with an address and a key of its own that speaks them, too, needs no code: a `Provider` with `connect`,
+`set_reasoning` and `address`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def connect(endpoint: Endpoint, model: str) -> Model:
     )
 
 
-def _set_reasoning(settings: ModelSettings, request: Request, model: Model) -> None:
+def set_reasoning(settings: ModelSettings, request: Request, model: Model) -> None:
     """Most of these servers know `none`, `low`, `medium` and `high`. pydantic-ai cannot know what their models take."""
     from pydantic_ai.models.openai import OpenAIChatModelSettings
 
@@ -47,5 +47,5 @@ OPENAI_COMPATIBLE = Provider(
     connect=connect,
     own_server=True,
     explain_schema=True,
-    set_reasoning=_set_reasoning,
+    set_reasoning=set_reasoning,
 )

@@ -99,7 +99,7 @@ def test_what_cannot_succeed_is_not_tried_again(
 ) -> None:
     with ScriptedModelServer([answer]) as server:
         with pytest.raises(ProviderRefused, match=told) as caught:
-            make_client(server, provider).generate("a", context=context())
+            make_client(server, provider, reasoning="off").generate("a", context=context())
         assert len(server.requests) == 1
     assert not caught.value.retryable
 
