@@ -66,7 +66,7 @@ class Thought:
     provider: str
     model: str
     data: str
-    """What the provider gave, as `llm/calls/wire.py` wrote it: letters and digits that nothing takes for a secret."""
+    """What the provider gave, as `llm/calls/messages.py` writes it: in characters that nothing takes for a secret."""
     place: int
     """How many other parts of its message come before it: the text, if there is any, and the calls."""
     tokens: int

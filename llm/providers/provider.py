@@ -27,6 +27,9 @@ class Provider:
     """Its name in `config.yaml`, also before a model's: `name:model`."""
     connect: Callable[[Endpoint, str], Model]
     """Makes pydantic-ai's client for the model of this name. It imports pydantic-ai itself, which takes a second."""
+    connect_responses: Callable[[Endpoint, str], Model] | None = None
+    """The same for an API that keeps a model's reasoning between the calls of a conversation, if the one of `connect`
+    loses it. A server that lacks this API is asked by the other."""
     address: str = ""
     """Where it is, if its client does not know: for a service that speaks OpenAI's protocol, which
     `openai_compatible.connect` connects."""

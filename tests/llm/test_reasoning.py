@@ -191,6 +191,65 @@ def test_thoughts_go_back_in_their_place_also_after_a_restart(
         assert called["content"] == "I look."
 
 
+def test_openais_reasoning_goes_back_encrypted_and_nothing_is_stored_there(make_client: MakeClient) -> None:
+    script: list[Answer] = [
+        LOOKED.thinking("First the file."), Reply.tool("read_file", {}).thinking("Then this one."), "Done.",
+    ]  # fmt: skip
+    with ScriptedModelServer(script) as server:
+        turns = [Turn("user", "Go.")]
+        for step in range(3):
+            client = make_client(server, model="gpt-6.1-terra", max_tokens=300)  # each after a restart
+            reply = client.converse(turns, [READ], system="You mend.", context=context(str(step)))
+            results = tuple(ToolResult(call.id, "x = 1") for call in reply.calls)
+            turns += [reply.turn(), Turn("user", results=results)]
+        assert reply.text == "Done."
+        first, _, last = sent(server)
+    assert {request.system for request in server.requests} == {"You mend."}
+    assert server.requests[-1].results == (("call_2_1", "x = 1"),)
+    assert [request.api for request in server.requests] == ["responses"] * 3
+    assert (first["store"], first["include"], first["max_output_tokens"]) == (
+        False, ["reasoning.encrypted_content"], 300 + 10_240,
+    )  # fmt: skip
+    assert first["reasoning"]["effort"] == "medium"
+    items = [
+        (item.get("type") or item["role"], item.get("id"), item.get("encrypted_content"))
+        for item in last["input"]
+        if item.get("role") != "system"
+    ]
+    # Each item keeps its id: a reasoning item is taken only before the item that it was for.
+    assert items == [
+        ("user", None, None),
+        ("reasoning", "rs_1", signature("First the file.")),
+        ("message", "msg_1", None),
+        ("function_call", None, None),
+        ("function_call_output", None, None),
+        ("reasoning", "rs_2", signature("Then this one.")),
+        ("function_call", "fc_2_1", None),
+        ("function_call_output", None, None),
+    ]
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_server_without_the_responses_api_is_asked_by_the_other(status: int, make_client: MakeClient) -> None:
+    def rule(request: Request) -> Answer:
+        return Reply.status(status, "no such path") if request.api == "responses" else LOOKED
+
+    with ScriptedModelServer(rule) as server:
+        client = make_client(server, model="gpt-5")
+        for step in ("1", "2"):
+            assert client.converse([Turn("user", "Go.")], [READ], context=context(step)).text == "I look."
+        assert [request.api for request in server.requests] == ["responses", "openai", "openai"]
+        assert sent(server)[-1]["reasoning_effort"] == "medium"
+
+
+def test_a_model_that_does_not_reason_is_asked_by_the_chat_api(make_client: MakeClient) -> None:
+    with ScriptedModelServer(lambda _: LOOKED) as server:
+        for model, level in (("gpt-4o", "high"), ("gpt-6.1-terra", "off")):
+            client = make_client(server, model=model, reasoning=level)
+            client.converse([Turn("user", "Go.")], [READ], context=context(model))
+        assert {request.api for request in server.requests} == {"openai"}
+
+
 def test_people_are_not_shown_thoughts_but_their_tokens_count(make_client: MakeClient, store: MemoryStore) -> None:
     register_secret("the thought with a secret")
     thoughts = ["the plan " * 40, "the thought with a secret"]

@@ -1,4 +1,4 @@
-"""The two wire formats of the scripted model server: parses requests and builds answers."""
+"""The wire formats of the scripted model server: parses requests and builds answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Literal, Self, TypeAlias
 
 from pydantic import JsonValue
 
-Api: TypeAlias = Literal["openai", "anthropic"]
+Api: TypeAlias = Literal["openai", "responses", "anthropic"]
 Json: TypeAlias = dict[str, JsonValue]
 Call: TypeAlias = tuple[str, JsonValue]
 """Name and arguments of a tool call; as text they are sent as they are, where the API sends text."""
@@ -20,7 +20,7 @@ Call: TypeAlias = tuple[str, JsonValue]
 
 @dataclass(frozen=True)
 class Parsed:
-    """The parts of a request that both APIs have."""
+    """The parts of a request that all APIs have."""
 
     model: str
     system: str
@@ -52,12 +52,36 @@ def api_of(path: str) -> Api | None:
     plain = path.split("?", 1)[0]
     if plain.endswith("/chat/completions"):
         return "openai"
+    if plain.endswith("/responses"):
+        return "responses"
     return "anthropic" if plain.endswith("/messages") else None
 
 
 def parse(api: Api, body: Json) -> Parsed:
-    """Read a request of either API."""
+    """Read a request of any of the APIs."""
+    if api == "responses":
+        return _parse_responses(body)
     return _parse_openai(body) if api == "openai" else _parse_anthropic(body)
+
+
+def _parse_responses(body: Json) -> Parsed:
+    """Of structured answers it knows nothing: they are asked for by the chat API."""
+    items = _objects(body.get("input"))
+    messages = [(_role(item), _text(item.get("content"))) for item in items if _role(item) in ("user", "assistant")]
+    outputs = [item for item in items if item.get("type") == "function_call_output"]
+    newest = [*itertools.takewhile(lambda item: item.get("type") != "function_call", reversed(items))]
+    return Parsed(
+        model=_str(body.get("model")),
+        system="\n\n".join(_text(item.get("content")) for item in items if _role(item) in ("system", "developer")),
+        messages=tuple(messages),
+        results=tuple((_str(item.get("call_id")), _str(item.get("output"))) for item in outputs if item in newest),
+        schema=None,
+        schema_name="",
+        tools=tuple(_str(tool.get("name")) for tool in _objects(body.get("tools"))),
+        temperature=_float(body.get("temperature")),
+        max_tokens=_int(body.get("max_output_tokens")),
+        seed=None,
+    )
 
 
 def _parse_openai(body: Json) -> Parsed:
@@ -120,6 +144,8 @@ def success_body(
     """The body of an answer in the format of `api`: text, tool calls, or both, after the model's `thought`."""
     if api == "openai":
         return _openai_body(model, content, calls, truncated, usage, number, thought)
+    if api == "responses":
+        return _responses_body(model, content, calls, truncated, usage, number, thought)
     return _anthropic_body(model, content, calls, truncated, usage, number, thought)
 
 
@@ -152,6 +178,50 @@ def _openai_body(
             "completion_tokens": usage.output,
             "total_tokens": usage.input + usage.output,
             "prompt_tokens_details": {"cached_tokens": usage.cached},
+        },
+    }
+
+
+def _responses_body(
+    model: str, content: str, calls: Sequence[Call], truncated: bool, usage: Usage, number: int, thought: str
+) -> Json:
+    output: list[JsonValue] = []
+    if thought:
+        encrypted = signature(thought)
+        output.append({"type": "reasoning", "id": f"rs_{number}", "summary": [], "encrypted_content": encrypted})
+    if content:
+        text: Json = {"type": "output_text", "text": content, "annotations": []}
+        output.append(
+            {"type": "message", "id": f"msg_{number}", "role": "assistant", "status": "completed", "content": [text]}
+        )
+    for position, (name, given) in enumerate(calls, 1):
+        output.append(
+            {
+                "type": "function_call",
+                "id": f"fc_{number}_{position}",
+                "call_id": f"call_{number}_{position}",
+                "name": name,
+                "arguments": given if isinstance(given, str) else json.dumps(given),
+                "status": "completed",
+            }
+        )
+    return {
+        "id": f"resp_{number}",
+        "object": "response",
+        "created_at": int(time.time()),
+        "model": model,
+        "status": "incomplete" if truncated else "completed",
+        "incomplete_details": {"reason": "max_output_tokens"} if truncated else None,
+        "output": output,
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": {
+            "input_tokens": usage.input,
+            "input_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": 0},
+            "output_tokens": usage.output,
+            "output_tokens_details": {"reasoning_tokens": len(thought) // 4},
+            "total_tokens": usage.input + usage.output,
         },
     }
 

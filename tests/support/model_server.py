@@ -1,6 +1,7 @@
 """A model server over real HTTP that answers from a script and can misbehave.
 
-It speaks OpenAI chat completions and Anthropic messages on one port; `server.url` is the base URL for both.
+It speaks OpenAI chat completions and responses, and Anthropic messages, on one port; `server.url` is the base URL for
+all.
 
     def rule(request: Request) -> Answer:
         if request.schema:                       # a structured answer requested, in either form
@@ -68,7 +69,7 @@ class ScriptedModelServer:
 
     @property
     def url(self) -> str:
-        """Base URL for both APIs."""
+        """Base URL for all APIs."""
         return f"http://127.0.0.1:{self.port}/v1"
 
     @property
