@@ -159,6 +159,8 @@ async def _end_all_tasks() -> None:
 def _connected(endpoint: Endpoint, model: str, mode: Mode) -> Model:
     # Some models take no temperature. pydantic-ai leaves it out and warns each time, which helps nobody.
     warnings.filterwarnings("ignore", message="Sampling parameters .* not supported", category=UserWarning)
+    # A conversation that was shortened loses the thoughts that were bound to what is gone. pydantic-ai asks again.
+    warnings.filterwarnings("ignore", message=".* rejected a replayed thinking block")
     responses = endpoint.provider.connect_responses
     if mode == "responses" and responses is not None:
         return responses(endpoint, model)

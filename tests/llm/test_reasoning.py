@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from config import AgentSettings, BudgetSettings, LLMSettings, ReasoningLevel
-from llm import LLMClient, ProviderRefused, Thought, Tool, ToolResult, Turn
+from llm import LLMClient, ProviderRefused, ProviderTimeout, Thought, Tool, ToolResult, Turn
 from llm import Reply as LLMReply
 from llm.lineup import ServedModel
 from llm.profiles.reasoning import Reasoning
@@ -123,6 +123,14 @@ def test_the_room_is_in_the_worst_case_of_the_budget(store: MemoryStore) -> None
     assert money == pytest.approx((300 + 10_240) * 10e-6 + 183 * 1.25e-6)
     [row] = store.ledger.usage("task")
     assert row.output_tokens > 300  # what it thought is paid for
+
+
+def test_a_call_that_reasons_may_take_longer(make_client: MakeClient) -> None:
+    with ScriptedModelServer(lambda _: Reply.text("fine").after(1.0)) as server:
+        slow = {"timeout": 0.3, "max_retries": 0, "model": "gpt-6.1-terra"}
+        assert make_client(server, reasoning="low", **slow).generate("a", context=context("1")) == "fine"
+        with pytest.raises(ProviderTimeout):
+            make_client(server, reasoning="off", **slow).generate("a", context=context("2"))
 
 
 def test_a_server_that_refuses_the_level_is_asked_without_it_from_then_on(make_client: MakeClient) -> None:
@@ -276,6 +284,39 @@ def test_another_model_does_not_get_them(make_client: MakeClient) -> None:
     assert [block["type"] for block in body["messages"][1]["content"]] == ["text", "tool_use"]
     # An older model that thinks refuses calls without a thought of its own before them.
     assert "thinking" not in body
+
+
+@pytest.mark.filterwarnings("error:.*replayed thinking block")
+def test_a_thought_that_no_longer_fits_the_shortened_conversation_is_dropped(make_client: MakeClient) -> None:
+    def rule(request: Request) -> Answer:
+        if "drop_block" in str(request.body.get("thinking")):
+            return "Done."
+        if request.results:
+            return Reply.status(400, "messages.1: The block is bound to a different conversation")
+        return LOOKED.thinking("Hm.")
+
+    with ScriptedModelServer(rule) as server:
+        client = make_client(server, "anthropic", model="claude-sonnet-5-5")
+        reply = client.converse([Turn("user", "Go.")], [READ], context=context())
+        turns = [Turn("user", "Go on."), reply.turn(), Turn("user", results=(ToolResult(reply.calls[0].id, "x"),))]
+        assert client.converse(turns, [READ], context=context("2")).text == "Done."
+        client.converse([Turn("user", "Go.")], [READ], context=context("3"))
+        assert sent(server)[-1]["thinking"] == {"type": "adaptive"}  # still asked to reason
+
+
+def test_a_refusal_because_of_earlier_thoughts_is_not_taken_for_one_of_the_level(make_client: MakeClient) -> None:
+    def rule(request: Request) -> Answer:
+        if request.results and "thinking" in request.body:
+            return Reply.status(400, "messages.1: thinking blocks cannot be modified")
+        return LOOKED.thinking("Hm.")
+
+    with ScriptedModelServer(rule) as server:
+        client = make_client(server, "anthropic", model="claude-haiku-4-5")
+        reply = client.converse([Turn("user", "Go.")], [READ], context=context())
+        turns = [Turn("user", "Go."), reply.turn(), Turn("user", results=(ToolResult(reply.calls[0].id, "x"),))]
+        client.converse(turns, [READ], context=context("2"))
+        client.converse([Turn("user", "Go.")], [READ], context=context("3"))
+        assert ["thinking" in body for body in sent(server)] == [True, True, False, True]
 
 
 def test_messages_stored_by_earlier_versions_are_read() -> None:
