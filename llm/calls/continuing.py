@@ -16,6 +16,8 @@ _MOST_TRIES = 2
 _LONGER = 4
 """Each further try may write so many times as much as the one before, and reason twice as much."""
 _GO_ON = "Your answer was cut off at its length limit. Go on exactly where it stopped; repeat and explain nothing."
+_SAME_BEGINNING = 60
+"""Characters that show that an answer was begun anew; files begin alike, so fewer do not."""
 _SHORTEST_REPEAT, _LONGEST_REPEAT = 16, 400
 """Characters that a continuation may repeat; fewer are the same by chance."""
 _FENCE = re.compile(r"^```.*$", re.MULTILINE)
@@ -39,6 +41,8 @@ def continued(request: Request, answer: Answer, ask: Callable[[Request], Answer]
         try:
             more = ask(asked)
         except (ProviderRefused, PromptTooLong) as refusal:
+            if isinstance(refusal, ProviderRefused) and refusal.status not in (400, 422):
+                raise  # not because of the length; the task may have been ended
             log.warning("a cut answer could not be continued", model=request.model, problem=str(refusal))
             break
         answer = replace(more, text=_joined(answer.text, more.text)) if goes_on else more
@@ -57,7 +61,7 @@ def _so_far(answer: Answer, *, prefix: bool) -> list[Turn]:
 
 def _joined(begun: str, more: str) -> str:
     """The whole text. Models open the code fence again, repeat the last line, or begin anew."""
-    if len(begun) >= _SHORTEST_REPEAT and more.startswith(begun[:_SHORTEST_REPEAT]):
+    if len(begun) >= _SHORTEST_REPEAT and more.startswith(begun[:_SAME_BEGINNING]):
         return more
     fences = len(_FENCE.findall(begun))
     if fences % 2 and (opened := re.match(r"\s*```\w*\n", more)):

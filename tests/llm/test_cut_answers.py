@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from pydantic import BaseModel
 
-from llm import Tool, TruncatedOutput, Turn
+from llm import ProviderRefused, Tool, TruncatedOutput, Turn
 from tests.llm.conftest import MakeClient, context
 from tests.support import Answer, Reply, Request, ScriptedModelServer
 
@@ -80,6 +82,22 @@ def test_a_refusal_of_more_room_leaves_what_came(make_client: MakeClient) -> Non
             make_client(server).generate("Write.", context=context())
         assert len(server.requests) == 2
     assert caught.value.partial == "one "
+
+
+def test_a_task_that_is_ended_meanwhile_gets_no_half_answer(make_client: MakeClient) -> None:
+    with ScriptedModelServer([cut("one "), Reply.hang()]) as server, ThreadPoolExecutor(1) as pool:
+        client = make_client(server)
+        asking = pool.submit(client.generate, "Write.", context=context())
+        server.wait_for(2)
+        client.give_up("task-1")
+        with pytest.raises(ProviderRefused, match="given up"):
+            asking.result(30)
+
+
+def test_a_second_block_that_begins_like_the_first_is_no_new_beginning(make_client: MakeClient) -> None:
+    first, second = "```python\n# shop/a.py\nx = 1\n```\n", "```python\n# shop/b.py\ny = 2\n```"
+    with ScriptedModelServer([cut(first), second]) as server:
+        assert make_client(server).generate("Write.", context=context()) == first + second
 
 
 def test_thought_that_left_no_room_for_an_answer_gets_more(make_client: MakeClient) -> None:
