@@ -11,6 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from cli.project import EXIT_USAGE, AsJson, Project, choice_of, err, fail, load, opened, out, print_json
+from config import ReasoningLevel
 from llm import (
     LLMClient,
     LLMError,
@@ -35,6 +36,8 @@ class AgentModel(BaseModel):
     model: str
     escalation: bool
     abilities: dict[str, bool | int]
+    reasoning: ReasoningLevel | None
+    """None: the model is not told how much to reason."""
     source: str
     """known | probed | guessed"""
     by_owner: list[str]
@@ -64,7 +67,12 @@ def _rows(project: Project, store: MemoryStore) -> list[AgentModel]:
         raise fail(str(problem), EXIT_USAGE) from None
     try:
         return [
-            _row(agent.name, llm.profile(agent.name, model, ask=False), escalation=model is not None)
+            _row(
+                agent.name,
+                llm.profile(agent.name, model, ask=False),
+                llm.reasoning(agent.name, model),
+                escalation=model is not None,
+            )
             for agent in Team(llm)
             for model in (None, *llm.escalations(agent.name))
         ]
@@ -72,12 +80,13 @@ def _rows(project: Project, store: MemoryStore) -> list[AgentModel]:
         llm.close()
 
 
-def _row(agent: str, profile: ModelProfile, *, escalation: bool) -> AgentModel:
+def _row(agent: str, profile: ModelProfile, reasoning: ReasoningLevel | None, *, escalation: bool) -> AgentModel:
     return AgentModel(
         agent=agent,
         model=f"{profile.provider}:{profile.model}",
         escalation=escalation,
         abilities=abilities(profile),
+        reasoning=reasoning,
         source=profile.source,
         by_owner=list(profile.by_owner),
     )
@@ -85,7 +94,7 @@ def _row(agent: str, profile: ModelProfile, *, escalation: bool) -> AgentModel:
 
 def _table(rows: list[AgentModel]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("agent", "model", "can", "context", "how this is known"):
+    for heading in ("agent", "model", "can", "reasoning", "context", "how this is known"):
         table.add_column(heading, overflow="fold")
     for row in rows:
         able = [name.replace("_", " ") for name, value in row.abilities.items() if value is True]
@@ -94,6 +103,7 @@ def _table(rows: list[AgentModel]) -> Table:
             f"{row.agent}{' (then)' if row.escalation else ''}",
             escape(row.model),
             ", ".join(able) or "-",
+            row.reasoning or "-",
             f"{row.abilities['context_tokens']:,}",
             row.source + told,
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -70,6 +70,18 @@ class Capabilities(Section):
     context_tokens: int | None = Field(None, ge=2048, description="Prompt and answer together.")
 
 
+def _unquoted_off(value: object) -> object:
+    """YAML takes an unquoted `off` for false."""
+    return "off" if value is False else value
+
+
+ReasoningLevel: TypeAlias = Literal["off", "minimal", "low", "medium", "high"]
+ReasoningSetting = Annotated[
+    Literal[ReasoningLevel, "auto"],
+    BeforeValidator(_unquoted_off, json_schema_input_type=Literal[ReasoningLevel, "auto", False]),
+]
+
+
 class LLMSettings(Section):
     """Which model answers, and how it is asked."""
 
@@ -82,8 +94,13 @@ class LLMSettings(Section):
     model: str | None = Field(None, description="Model of the provider; most have a default.")
     base_url: str | None = Field(None, description="Server address; needed for openai_compatible.")
     temperature: float = Field(0.7, ge=0, le=2, description="0 is repeatable, higher is more varied.")
-    max_tokens: int = Field(2000, ge=16, le=200_000, description="Longest answer, in tokens.")
-    timeout: float = Field(180.0, gt=0, le=3600, description="Seconds one model call may take.")
+    max_tokens: int = Field(2000, ge=16, le=200_000, description="Longest answer, in tokens; reasoning comes on top.")
+    reasoning: ReasoningSetting = Field(
+        "auto", description="How much a model that can reason does so before it answers. auto: by agent and model."
+    )
+    timeout: float = Field(
+        180.0, gt=0, le=3600, description="Seconds one model call may take; one that reasons gets more."
+    )
     max_retries: int = Field(
         5, ge=0, le=50, description="How often a call is tried again on 429, 5xx and cut connections."
     )
@@ -190,6 +207,7 @@ class AgentSettings(Section):
 
     temperature: float | None = Field(None, ge=0, le=2)
     max_tokens: int | None = Field(None, ge=16, le=200_000)
+    reasoning: ReasoningSetting | None = Field(None, description="As llm.reasoning, for this agent.")
     model: str | None = Field(None, min_length=1, description="A model of llm.provider, or provider:name.")
     escalate_to: list[Annotated[str, Field(min_length=1)]] = Field(
         [], description="Models to try, in this order, when the agent's own fails."

@@ -23,7 +23,7 @@ from llm.lineup import Lineup, model_name_problems, uses_embedded_model
 from llm.profiles.profiles import ModelProfile, abilities
 from llm.providers.provider import Provider
 from llm.providers.registry import PROVIDERS, key_variables, provider_names, resolve_provider
-from llm.request import CallContext, Reply, Tool, ToolCall, ToolResult, Turn, estimate_tokens
+from llm.request import CallContext, Reply, Thought, Tool, ToolCall, ToolResult, Turn, estimate_tokens
 
 __all__ = [
     "PROVIDERS",
@@ -48,6 +48,7 @@ __all__ = [
     "ProviderTimeout",
     "ProviderUnavailable",
     "Reply",
+    "Thought",
     "Tool",
     "ToolCall",
     "ToolResult",

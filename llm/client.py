@@ -10,7 +10,8 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from config import AgentSettings, BudgetSettings, LLMSettings
+from config import AgentSettings, BudgetSettings, LLMSettings, ReasoningLevel
+from llm.calls.continuing import continued, with_more_room
 from llm.calls.ledger_rows import redacted
 from llm.calls.responder import Responder, Terms, fitted
 from llm.embedded.server import LocalModelServer
@@ -18,6 +19,7 @@ from llm.errors import InvalidOutput, NotConfigured, TruncatedOutput
 from llm.lineup import Lineup
 from llm.profiles.profile_book import ProfileBook
 from llm.profiles.profiles import ModelProfile
+from llm.profiles.reasoning import Reasoning
 from llm.providers.embedded import EMBEDDED
 from llm.request import Answer, CallContext, OutputSchema, Reply, Request, Tool, Turn
 from memory import MemoryStore
@@ -27,6 +29,8 @@ log = get_logger(__name__)
 
 M = TypeVar("M")
 
+_LONGER_WITH_TOOLS = 4
+"""Factor on the configured length limit for a message that may write whole files in its calls."""
 _MOST_OBJECTIONS = 2
 """How often a model is asked again when its answer does not fit the schema."""
 
@@ -60,7 +64,8 @@ class LLMClient:
         endpoints = self._lineup.endpoints
         if EMBEDDED.name in endpoints and local is None:
             raise NotConfigured("the embedded model is to answer, but it was given no server to run in")
-        terms = Terms(budget or BudgetSettings(), patient, clock, self._lineup.fallbacks())
+        self._reasoning = Reasoning(settings, agents)
+        terms = Terms(budget or BudgetSettings(), patient, clock, self._lineup.fallbacks(), self._reasoning)
         self._responder = Responder(settings, store, endpoints, local, terms)
         self._profiles = ProfileBook(settings, store, self._responder, endpoints)
 
@@ -80,6 +85,8 @@ class LLMClient:
     ) -> str:
         """The model's answer as text. Raises TruncatedOutput (with what arrived) when it reached its length limit.
 
+        A model that repairs continues such an answer first, unless `max_tokens` or `opening` is given.
+
         `max_tokens` lowers the configured limit; `longer` multiplies it. `opening`: the beginning of the answer, which
         a model continues if its profile says that it `continues`; it is part of the result. `stop`: words at which the
         answer ends; they are not part of it.
@@ -88,7 +95,10 @@ class LLMClient:
         if opening:
             turns.append(Turn("assistant", opening))
         request = self._request(turns, system, temperature, max_tokens, context, model, longer=longer)
-        answer = self._responder.answer(replace(request, seed=seed, stop=tuple(stop)), context)
+        request = replace(request, seed=seed, stop=tuple(stop))
+        answer = self._responder.answer(request, context)
+        if max_tokens is None and not opening:
+            answer = self._continued(request, answer, context, model)
         if not answer.text.startswith(redact(opening)):  # some servers return the opening, too
             answer = replace(answer, text=opening + answer.text)
         if answer.truncated:
@@ -112,11 +122,13 @@ class LLMClient:
     ) -> M:
         """The model's answer as a `schema`. If it does not fit, the model is shown why and asked again, at most twice.
 
+        A model that repairs first gets more room for an answer that reached its length limit.
         Raises InvalidOutput when no answer fits.
         """
         adapter = TypeAdapter(schema)
         output = OutputSchema(getattr(schema, "__name__", "answer"), adapter.json_schema())
         request = self._request([Turn("user", prompt)], system, temperature, max_tokens, context, model, schema=output)
+        longer = False
         for objections in range(_MOST_OBJECTIONS + 1):
             answer = self._responder.answer(request, context, is_usable=partial(_fits, adapter))
             try:
@@ -124,7 +136,10 @@ class LLMClient:
             except ValidationError as error:
                 problem = _objection(error, answer, request.max_tokens)
                 log.warning("answer does not fit its schema", agent=context.agent, objections=objections, why=problem)
-                request = request.answered(answer.text, problem)
+                if answer.truncated and not longer and self.profile(context.agent, model, ask=False).repairs:
+                    request, longer = with_more_room(request), True
+                else:
+                    request = request.answered(answer.text, problem)
         raise InvalidOutput(
             f"{request.model!r} gave {context.agent} no valid {output.name} in {_MOST_OBJECTIONS + 1} answers; "
             f"the last one: {problem}",
@@ -145,12 +160,17 @@ class LLMClient:
         """The model's next message in a conversation in which it may call `tools`.
 
         `turns` begin with the user's. An assistant's turn with calls is followed by a user's turn with a result for
-        each. The returned calls have not been checked. The provider is asked to cache what stays the same from call
-        to call (system, tools, earlier turns).
+        each; `Reply.turn` gives the turn that continues the conversation. The returned calls have not been checked. The
+        provider is asked to cache what stays the same from call to call (system, tools, earlier turns).
+
+        A reply that reached its length limit is continued, or asked for again with more room, if the model repairs and
+        `max_tokens` is not given.
         """
-        request = self._request(turns, system, temperature, max_tokens, context, model, tools)
+        request = self._request(turns, system, temperature, max_tokens, context, model, tools, _LONGER_WITH_TOOLS)
         answer = self._responder.answer(request, context)
-        return Reply(answer.text, answer.calls, answer.truncated)
+        if max_tokens is None:
+            answer = self._continued(request, answer, context, model)
+        return Reply(answer.text, answer.calls, answer.truncated, answer.thoughts)
 
     def profile(self, agent: str, model: str | None = None, *, ask: bool = True) -> ModelProfile:
         """What the agent's model, or the given one of its escalations, can do.
@@ -158,6 +178,10 @@ class LLMClient:
         An unknown model is tried out by four small calls the first time, unless `ask` is False.
         """
         return self._profiles.profile(self._lineup.of(agent, model), of_owner=model is None, ask=ask)
+
+    def reasoning(self, agent: str, model: str | None = None) -> ReasoningLevel | None:
+        """How much the agent's model, or the given one of its escalations, reasons; None: it is not told."""
+        return self._reasoning.level(agent, self._lineup.of(agent, model))
 
     def escalations(self, agent: str) -> list[str]:
         """The models to try in turn after the agent's own, as `model` of the other methods takes them."""
@@ -211,7 +235,17 @@ class LLMClient:
             tools=tuple(tools),
             schema=schema,
         )
-        return fitted(request)
+        return fitted(self._reasoning.applied(request, context.agent))
+
+    def _continued(self, request: Request, answer: Answer, context: CallContext, model: str | None) -> Answer:
+        """The whole answer. Of small models it is left as it is: they may go on for ever."""
+        if not answer.truncated:
+            return answer
+        profile = self.profile(context.agent, model, ask=False)
+        if not profile.repairs:
+            return answer
+        ask = partial(self._responder.answer, context=context)
+        return continued(request, answer, ask, prefix=profile.continues and not request.tools)
 
 
 def _fits(adapter: TypeAdapter[M], answer: Answer) -> bool:

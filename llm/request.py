@@ -10,6 +10,8 @@ from typing import Literal, Self
 
 from pydantic import JsonValue
 
+from config import ReasoningLevel
+
 _ASCII_CHARS_PER_TOKEN = 3.0
 """The embedded model's tokenizer took 4.1 on Python source (595 tokens with the chat template); 3 leaves room."""
 
@@ -58,6 +60,20 @@ class ToolResult:
 
 
 @dataclass(frozen=True)
+class Thought:
+    """Reasoning of a model that only goes back to it, unchanged: it is signed or encrypted, and not for people."""
+
+    provider: str
+    model: str
+    data: str
+    """What the provider gave, as `llm/calls/messages.py` writes it: in characters that nothing takes for a secret."""
+    place: int
+    """How many other parts of its message come before it: the text, if there is any, and the calls."""
+    tokens: int
+    """What it counts at most when it is sent back."""
+
+
+@dataclass(frozen=True)
 class Turn:
     """One message of the conversation: the assistant's may hold calls, the user's their results."""
 
@@ -65,6 +81,8 @@ class Turn:
     text: str = ""
     calls: tuple[ToolCall, ...] = ()
     results: tuple[ToolResult, ...] = ()
+    thoughts: tuple[Thought, ...] = ()
+    """What the assistant's message holds of its reasoning. Only the model that wrote them gets them back."""
 
     def shown(self) -> list[tuple[str, str]]:
         """Its parts for people to read, each under a heading; empty ones left out."""
@@ -97,17 +115,43 @@ class Request:
     stop: tuple[str, ...] = ()
     """Words at which the answer ends; they are not part of it."""
     tools: tuple[Tool, ...] = ()
+    reasoning: ReasoningLevel | None = None
+    """How much the model reasons before it answers; None: it is not told."""
+    reasoning_tokens: int = 0
+    """Tokens for that, on top of `max_tokens`."""
+
+    @property
+    def output_limit(self) -> int:
+        """The most tokens that the model may write, reasoning and answer together."""
+        return self.max_tokens + self.reasoning_tokens
 
     def digest(self) -> str:
-        """SHA-256 of the whole request, hexadecimal."""
-        return _sha256(json.dumps(asdict(self), sort_keys=True, ensure_ascii=False))
+        """SHA-256 of the whole request, hexadecimal. What is not set is left out, so that fields can be added."""
+        whole = asdict(self)
+        for turn in whole["turns"]:
+            if not turn["thoughts"]:
+                del turn["thoughts"]
+        if self.reasoning is None:
+            del whole["reasoning"]
+        if not self.reasoning_tokens:
+            del whole["reasoning_tokens"]
+        return _sha256(json.dumps(whole, sort_keys=True, ensure_ascii=False))
+
+    def thoughts(self) -> tuple[Thought, ...]:
+        """The earlier reasoning that its model gets back."""
+        return tuple(
+            thought
+            for turn in self.turns
+            for thought in turn.thoughts
+            if (thought.provider, thought.model) == (self.provider, self.model)
+        )
 
     def prompt_digest(self) -> str:
         """SHA-256 of the text alone, which is the same for every model that gets the prompt."""
         return _sha256(self.text())
 
     def text(self) -> str:
-        """The conversation for people to read."""
+        """The conversation for people to read, without the model's reasoning."""
         tools = "\n".join(f"{tool.name}: {tool.description} {json.dumps(tool.parameters)}" for tool in self.tools)
         parts = [("tools", tools), ("system", self.system), *(part for turn in self.turns for part in turn.shown())]
         return "\n\n".join(f"[{heading}]\n{text}" for heading, text in parts if text)
@@ -130,6 +174,7 @@ class Answer:
     written_tokens: int = 0
     """Of the input tokens, those that it put into its cache; Anthropic charges a quarter more for them."""
     calls: tuple[ToolCall, ...] = ()
+    thoughts: tuple[Thought, ...] = ()
 
     def json_text(self) -> str:
         """The text without the Markdown fence that models like to put around JSON."""
@@ -145,6 +190,11 @@ class Reply:
     calls: tuple[ToolCall, ...]
     truncated: bool
     """It reached its length limit: the text, or the arguments of the last call, are cut off."""
+    thoughts: tuple[Thought, ...] = ()
+
+    def turn(self) -> Turn:
+        """The message as a turn of the conversation, with the reasoning that goes back to the model."""
+        return Turn("assistant", self.text or ("" if self.calls else "…"), self.calls, thoughts=self.thoughts)
 
 
 def estimate_tokens(text: str) -> int:

@@ -24,6 +24,8 @@ class StoredResponse(Row):
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
+    truncated: bool | None = None
+    """It was cut off at its length limit; None: an earlier version did not write it down."""
     created_at: UtcTime = Field(default_factory=utc_now)
 
 
@@ -67,6 +69,8 @@ class ModelCall(Row):
     seconds: float = 0.0
     outcome: str = "ok"
     """`ok` when the answer can be used again, else what went wrong."""
+    truncated: bool | None = None
+    """The answer was cut off at its length limit."""
     created_at: UtcTime = Field(default_factory=utc_now)
 
 

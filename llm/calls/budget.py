@@ -48,7 +48,7 @@ class BudgetRefused(Exception):
         if self._wanted > state.limit:
             return BudgetExhausted(
                 f"{next_call}, more than all of {setting} ({_amount(state.limit, state.unit)}): raise it, or lower "
-                "max_tokens; then restart the daemon and `task retry`"
+                "max_tokens or reasoning; then restart the daemon and `task retry`"
             )
         stated = f"{self.reason}: {_amount(state.used, state.unit)} are used, and {next_call}"
         if self.goes_on_at is None:
@@ -75,7 +75,7 @@ class Budget:
         claim = Claim(
             task_id=context.task_id,
             agent=context.agent,
-            tokens=tokens + request.max_tokens,
+            tokens=tokens + request.output_limit,
             nano_usd=round(_worst_usd(request, tokens) * _NANO),
             at=now,
         )
@@ -87,9 +87,9 @@ class Budget:
     def record(self, call: ModelCall, reservation: int, request: Request, answer: Answer) -> None:
         """Write the answered call into the ledger and settle its reservation by its real use, in one transaction."""
         counted = input_tokens(request)
-        if answer.input_tokens > counted or answer.output_tokens > request.max_tokens:
+        if answer.input_tokens > counted or answer.output_tokens > request.output_limit:
             log.warning("a call took more tokens than were reserved", model=request.model, counted=counted,
-                        input=answer.input_tokens, limit=request.max_tokens, output=answer.output_tokens)  # fmt: skip
+                        input=answer.input_tokens, limit=request.output_limit, output=answer.output_tokens)  # fmt: skip
         self._report(self._store.ledger.record_call(call, reservation, self._settings))
 
     def release(self, reservation: int, request: Request, error: LLMError, *, cut_off: bool) -> None:
@@ -158,7 +158,7 @@ def _worst_usd(request: Request, input_tokens: int) -> float:
     """
 
     def cost(written: int) -> float:
-        longest = Answer("", True, input_tokens, request.max_tokens, cached_tokens=0, written_tokens=written)
+        longest = Answer("", True, input_tokens, request.output_limit, cached_tokens=0, written_tokens=written)
         return cost_usd(request, longest) or 0.0
 
     return max(cost(0), cost(input_tokens))
@@ -167,7 +167,8 @@ def _worst_usd(request: Request, input_tokens: int) -> float:
 def input_tokens(request: Request) -> int:
     """How many tokens the provider reads for `request`, at worst."""
     schema = json.dumps(request.schema.schema) if request.schema else ""
-    return estimate_tokens(request.text() + schema) + _TEMPLATE_TOKENS + _TURN_TOKENS * len(request.turns)
+    around = _TEMPLATE_TOKENS + _TURN_TOKENS * len(request.turns)
+    return estimate_tokens(request.text() + schema) + around + sum(thought.tokens for thought in request.thoughts())
 
 
 def _refusal(over: Sequence[LimitState], claim: Claim, now: datetime) -> BudgetRefused:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from llm.errors import LLMError
-from llm.request import Answer, CallContext, Request, ToolCall, Turn
+from llm.request import Answer, CallContext, Request, Thought, ToolCall, Turn
 from memory import ModelCall, StoredResponse
 from monitoring import redact
 
@@ -19,6 +19,7 @@ class _Said:
 
     text: str
     calls: tuple[ToolCall, ...]
+    thoughts: tuple[Thought, ...] = ()
 
 
 _SAID = TypeAdapter(_Said)
@@ -53,6 +54,7 @@ def entry(
         cached=cached,
         seconds=seconds,
         outcome=outcome,
+        truncated=answer.truncated,
     )
 
 
@@ -70,12 +72,13 @@ def replayed(found: StoredResponse, request: Request) -> Answer | None:
         return None
     return Answer(
         text=said.text,
-        # The ledger keeps no flag for it: an answer that used up its limit counts as cut off.
-        truncated=found.output_tokens >= request.max_tokens,
+        # Of an earlier version's answer, one that used up its limit counts as cut off.
+        truncated=found.output_tokens >= request.output_limit if found.truncated is None else found.truncated,
         input_tokens=found.input_tokens,
         output_tokens=found.output_tokens,
         cached_tokens=found.cached_tokens,
         calls=said.calls,
+        thoughts=said.thoughts,
     )
 
 
@@ -93,7 +96,7 @@ def _written(answer: Answer, *, with_calls: bool) -> str:
     if not with_calls:
         return redact(answer.text)
     calls = tuple(_redacted_call(call) for call in answer.calls)
-    return _SAID.dump_json(_Said(redact(answer.text), calls), indent=1).decode()
+    return _SAID.dump_json(_Said(redact(answer.text), calls, answer.thoughts), indent=1).decode()
 
 
 def _redacted_call(call: ToolCall) -> ToolCall:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from time import monotonic
 
 from config import BudgetSettings, LLMSettings
@@ -17,6 +18,7 @@ from llm.calls.sending import Sender
 from llm.embedded.server import LocalModelServer
 from llm.errors import LLMError, PromptTooLong
 from llm.lineup import ServedModel
+from llm.profiles.reasoning import Reasoning
 from llm.providers.embedded import EMBEDDED, EMBEDDED_CONTEXT
 from llm.providers.provider import Endpoint
 from llm.request import Answer, CallContext, Request
@@ -37,6 +39,7 @@ class Terms:
     """Wait for a budget's next period or the end of an outage, instead of failing."""
     clock: Callable[[], datetime]
     fallbacks: Sequence[ServedModel]
+    reasoning: Reasoning
 
 
 class Responder:
@@ -76,7 +79,8 @@ class Responder:
         A `trial` tests this very server: neither the cache nor a fallback answers it, and it is not repeated when it
         fails, nor waited for.
         """
-        asked = [request] if trial else candidates(request, self._terms.fallbacks)
+        reasoning = partial(self._terms.reasoning.applied, agent=context.agent)
+        asked = [request] if trial else candidates(request, self._terms.fallbacks, reasoning)
         for each in asked:  # a replayed step must find its answer, whichever model gave it
             known = self._store.ledger.find_call(context.workflow_id, context.step, each.digest())
             if known and (answer := replayed(known, each)):
@@ -142,8 +146,10 @@ class Responder:
                  input=answer.input_tokens, output=answer.output_tokens, cached=answer.cached_tokens)  # fmt: skip
 
 
-def candidates(request: Request, fallbacks: Iterable[ServedModel]) -> list[Request]:
-    """The request, and after it the same one for each fallback that can answer it.
+def candidates(
+    request: Request, fallbacks: Iterable[ServedModel], reasoning: Callable[[Request], Request]
+) -> list[Request]:
+    """The request, and after it the same one for each fallback that can answer it, which reasons by `reasoning`.
 
     Few models can continue the beginning of an answer, and the embedded one calls no tools.
     """
@@ -151,7 +157,7 @@ def candidates(request: Request, fallbacks: Iterable[ServedModel]) -> list[Reque
     if request.turns[-1].role == "assistant":
         return found
     for model in fallbacks:
-        other = replace(request, provider=model.provider, model=model.name)
+        other = reasoning(replace(request, provider=model.provider, model=model.name))
         if other in found or (model.provider == EMBEDDED.name and request.tools):
             continue
         try:

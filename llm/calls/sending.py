@@ -18,6 +18,8 @@ from llm.request import Answer, Request, estimate_tokens
 _LOCAL_INPUT_SPEED = 10.0
 _LOCAL_OUTPUT_SPEED = 2.0
 """Tokens per second of the embedded model on two busy cores, the slowest seen; what is slower counts as hanging."""
+_REASONING_SPEED = 30.0
+"""Tokens per second at which a model reasons at least; the large ones of the providers write 40 to 100."""
 _BURST = 6.0
 """Seconds' worth of calls that may come at once after a quiet time."""
 
@@ -37,14 +39,16 @@ class Sender:
         }
 
     def timeout(self, request: Request) -> float:
-        """Seconds one try may take; the embedded model may be slow."""
-        return max(self._timeout, _slowest(request)) if request.provider == EMBEDDED.name else self._timeout
+        """Seconds one try may take; the embedded model may be slow, and reasoning comes on top."""
+        if request.provider == EMBEDDED.name:
+            return max(self._timeout, _slowest(request))
+        return self._timeout + request.reasoning_tokens / _REASONING_SPEED
 
     def wait_for_rate(self, request: Request, call: CallUnderWay) -> None:
         """Wait until the provider may be asked. Raises as `CallUnderWay.check`."""
         call.check()
         if request.provider != EMBEDDED.name:
-            pause = self._rates[request.provider].take(input_tokens(request) + request.max_tokens)
+            pause = self._rates[request.provider].take(input_tokens(request) + request.output_limit)
             if pause > 0:
                 call.over.wait(pause)
                 call.check()

@@ -1,4 +1,4 @@
-"""Requests sent through pydantic-ai: only this module and the providers' files know it and the SDKs below it.
+"""Requests sent through pydantic-ai: only this module, `messages.py` and the providers' files know it and its SDKs.
 
 One event loop, in a thread of its own, carries the requests of all threads, so that they share connections. The
 libraries are imported with the first request: they take a second, and a start without work must not wait for them.
@@ -7,26 +7,30 @@ libraries are imported with the first request: they take a second, and a start w
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import warnings
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from llm.calls.in_flight import CallUnderWay
+from llm.calls.messages import Mode, answer_of, messages_of, parameters_of
 from llm.errors import ModelUnknown, PromptTooLong, ProviderError, ProviderRefused, ProviderTimeout, ProviderUnavailable
+from llm.lineup import ServedModel
+from llm.profiles.profiles import reasons
 from llm.providers.provider import Endpoint
-from llm.request import Answer, Request, ToolCall, estimate_tokens
-from monitoring import redact
+from llm.request import Answer, Request
+from monitoring import get_logger, redact
 
 if TYPE_CHECKING:
-    from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
-    from pydantic_ai.models import Model, ModelRequestParameters
+    from pydantic_ai.models import Model
 
-OutputMode: TypeAlias = Literal["native", "tool"]
-"""How a structured answer is asked for: by the provider's own JSON mode, or as arguments of a tool."""
-_OUTPUT_TOOL = "final_result"
+log = get_logger(__name__)
+
+_Spot: TypeAlias = tuple[str, str, str]
+"""Provider, address and model."""
+_NOT_ABLE = (400, 422, 501)
 _LONGEST_DETAIL = 500
 
 
@@ -37,7 +41,8 @@ class Wire:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._model = lru_cache(maxsize=32)(_connected)
-        self._without_native: set[tuple[str, str, str]] = set()
+        self._without: set[tuple[_Spot, Mode]] = set()
+        self._without_reasoning: set[_Spot] = set()
 
     def ask(self, endpoint: Endpoint, request: Request, timeout: float, call: CallUnderWay) -> Answer:
         """The answer to `request`. `timeout`: seconds for the whole call. Raises ProviderError or PromptTooLong.
@@ -45,18 +50,42 @@ class Wire:
         Giving up `call` cancels the request.
         """
         spot = (endpoint.provider.name, endpoint.address, request.model)
-        mode: OutputMode = (
-            "tool" if spot in self._without_native else _preferred_mode(self._model(endpoint, request.model))
-        )
+        if request.reasoning is not None and spot in self._without_reasoning:
+            request = _untold(request)
+        try:
+            return self._ask_in_a_mode(endpoint, request, spot, timeout, call)
+        except (ProviderRefused, PromptTooLong) as refusal:
+            # Not every server takes the parameter, and the room for reasoning may be too much for its context.
+            if request.reasoning is None or not (isinstance(refusal, PromptTooLong) or _of_parameters(refusal)):
+                raise
+            given = self._ask_in_a_mode(endpoint, _untold(request), spot, timeout, call)
+            if isinstance(refusal, ProviderRefused) and not request.thoughts():
+                self._without_reasoning.add(spot)
+                log.warning("the server takes no reasoning level; it is left out from now on", model=request.model)
+            return given
+
+    def _ask_in_a_mode(
+        self, endpoint: Endpoint, request: Request, spot: _Spot, timeout: float, call: CallUnderWay
+    ) -> Answer:
+        mode = self._best_mode(endpoint, request)
+        if (spot, mode) in self._without:
+            mode = "plain"
         try:
             return self._ask(endpoint, request, mode, timeout, call)
         except ProviderRefused as refusal:
-            # Not every OpenAI-compatible server takes a JSON schema; nearly all take tools.
-            if request.schema is None or mode == "tool" or refusal.status not in (400, 422, 501):
+            # Not every OpenAI-compatible server takes a JSON schema or has more than one API; nearly all take tools.
+            if mode == "plain" or refusal.status not in (_NOT_ABLE if mode == "native" else (*_NOT_ABLE, 404, 405)):
                 raise
-            given = self._ask(endpoint, request, "tool", timeout, call)
-            self._without_native.add(spot)
+            given = self._ask(endpoint, request, "plain", timeout, call)
+            self._without.add((spot, mode))
             return given
+
+    def _best_mode(self, endpoint: Endpoint, request: Request) -> Mode:
+        if request.schema is not None:
+            profile = self._model(endpoint, request.model, "plain").profile
+            return "native" if profile.get("supports_json_schema_output", False) else "plain"
+        reasons_on = bool(request.tools) and request.reasoning not in (None, "off")
+        return "responses" if reasons_on and endpoint.provider.connect_responses is not None else "plain"
 
     def close(self) -> None:
         """Stop the event loop's thread; requests under way are given up."""
@@ -65,9 +94,7 @@ class Wire:
         if loop is not None:
             asyncio.run_coroutine_threadsafe(_end_all_tasks(), loop)
 
-    def _ask(
-        self, endpoint: Endpoint, request: Request, mode: OutputMode, timeout: float, call: CallUnderWay
-    ) -> Answer:
+    def _ask(self, endpoint: Endpoint, request: Request, mode: Mode, timeout: float, call: CallUnderWay) -> Answer:
         from pydantic_ai.direct import model_request
         from pydantic_ai.exceptions import AgentRunError
         from pydantic_ai.settings import ModelSettings
@@ -75,14 +102,12 @@ class Wire:
         provider = endpoint.provider
         settings = ModelSettings(
             temperature=min(request.temperature, provider.highest_temperature),
-            max_tokens=request.max_tokens,
+            max_tokens=request.output_limit,
             # `timeout` limits each silence of the connection, `request_timeout` the whole, `max_retries` the SDK's own
             timeout=timeout,
             request_timeout=timeout,
             max_retries=0,
         )
-        if provider.thinking is not None:
-            settings["thinking"] = provider.thinking
         # A conversation grows at its end, so all of it is cached. Single questions share only their instructions, and
         # caching the rest would cost more than it saves. Providers that cache by themselves ignore this.
         settings["cache"] = True if request.tools else {"messages": False}
@@ -90,11 +115,18 @@ class Wire:
             settings["stop_sequences"] = list(request.stop)
         if request.seed is not None and provider.takes_seed:
             settings["seed"] = request.seed
+        model = self._model(endpoint, request.model, mode)
+        if request.reasoning is not None:
+            provider.set_reasoning(settings, request, model)
         asked = model_request(
-            self._model(endpoint, request.model),
-            _messages(request, explain_schema=provider.explain_schema),
+            model,
+            messages_of(
+                request,
+                explain_schema=provider.explain_schema,
+                thoughts=mode == "responses" or provider.connect_responses is None,
+            ),
             model_settings=settings,
-            model_request_parameters=_parameters(request, mode),
+            model_request_parameters=parameters_of(request, mode, strict=provider.strict_schemas),
         )
         try:
             sent = asyncio.run_coroutine_threadsafe(asked, self._running_loop())
@@ -105,7 +137,7 @@ class Wire:
             raise ProviderRefused(f"the call of {request.model!r} was given up: the client was closed") from None
         except AgentRunError as error:
             raise _translated(error, endpoint, request, timeout) from error
-        return _answer(response, request)
+        return answer_of(response, request)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -124,14 +156,15 @@ async def _end_all_tasks() -> None:
     asyncio.get_running_loop().stop()
 
 
-def _connected(endpoint: Endpoint, model: str) -> Model:
+def _connected(endpoint: Endpoint, model: str, mode: Mode) -> Model:
     # Some models take no temperature. pydantic-ai leaves it out and warns each time, which helps nobody.
     warnings.filterwarnings("ignore", message="Sampling parameters .* not supported", category=UserWarning)
+    # A conversation that was shortened loses the thoughts that were bound to what is gone. pydantic-ai asks again.
+    warnings.filterwarnings("ignore", message=".* rejected a replayed thinking block")
+    responses = endpoint.provider.connect_responses
+    if mode == "responses" and responses is not None:
+        return responses(endpoint, model)
     return endpoint.provider.connect(endpoint, model)
-
-
-def _preferred_mode(model: Model) -> OutputMode:
-    return "native" if model.profile.get("supports_json_schema_output", False) else "tool"
 
 
 def _translated(
@@ -173,86 +206,11 @@ def _status(error: Exception) -> int | None:
     return error.status_code if isinstance(error, ModelHTTPError) else None
 
 
-def _messages(request: Request, *, explain_schema: bool) -> list[ModelMessage]:
-    from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, ToolCallPart, ToolReturnPart, UserPromptPart
-
-    system = request.system
-    if request.schema is not None and explain_schema:
-        schema = json.dumps(request.schema.schema, separators=(",", ":"), ensure_ascii=False)
-        system = f"{system}\n\nAnswer with one JSON value that fits this JSON schema:\n{schema}".lstrip()
-    names = {call.id: call.name for turn in request.turns for call in turn.calls}
-    history: list[ModelMessage] = []
-    for turn in request.turns:
-        if turn.role == "user":
-            returned = [ToolReturnPart(names[result.call_id], result.text, result.call_id) for result in turn.results]
-            # Some providers take no empty text beside the results.
-            said = [UserPromptPart(turn.text)] if turn.text or not returned else []
-            history.append(ModelRequest(parts=[*returned, *said], instructions=system or None))
-        else:
-            called = [ToolCallPart(call.name, call.arguments, call.id) for call in turn.calls]
-            text = [TextPart(turn.text)] if turn.text or not called else []
-            history.append(ModelResponse(parts=[*text, *called]))
-    return history
+def _of_parameters(refusal: ProviderRefused) -> bool:
+    return refusal.status in (400, 422) and not refusal.outage
 
 
-def _parameters(request: Request, mode: OutputMode) -> ModelRequestParameters:
-    from pydantic_ai.models import ModelRequestParameters
-    from pydantic_ai.output import OutputObjectDefinition
-    from pydantic_ai.tools import ToolDefinition
-
-    if request.tools:
-        offered = [
-            ToolDefinition(name=tool.name, parameters_json_schema=dict(tool.parameters), description=tool.description)
-            for tool in request.tools
-        ]
-        return ModelRequestParameters(function_tools=offered)
-    if (schema := request.schema) is None:
-        return ModelRequestParameters()
-    if mode == "native":
-        wanted = OutputObjectDefinition(json_schema=dict(schema.schema), name=schema.name)
-        return ModelRequestParameters(output_mode="native", output_object=wanted)
-    tool = ToolDefinition(
-        name=_OUTPUT_TOOL,
-        parameters_json_schema=dict(schema.schema),
-        description=f"Give the answer: {schema.name}.",
-        kind="output",
-    )
-    return ModelRequestParameters(output_mode="tool", output_tools=[tool], allow_text_output=False)
-
-
-def _answer(response: ModelResponse, request: Request) -> Answer:
-    from pydantic_ai.messages import TextPart, ToolCallPart
-
-    text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
-    calls = [
-        ToolCall(part.tool_call_id, part.tool_name, _arguments(part))
-        for part in response.parts
-        if isinstance(part, ToolCallPart)
-    ]
-    if calls and request.schema is not None:  # the structured answer came as a call of the output tool
-        text, calls = calls[0].arguments, []
-    if response.finish_reason == "content_filter":
-        raise ProviderRefused(f"{request.provider} withheld the answer of {request.model!r} by its content filter")
-    usage = response.usage
-    text = _storable(text)
-    return Answer(
-        text=text,
-        truncated=response.finish_reason == "length",
-        # Some servers do not count tokens; the budget needs a number, so it is estimated.
-        input_tokens=usage.input_tokens or estimate_tokens(request.text()),
-        output_tokens=usage.output_tokens or estimate_tokens(text + "".join(call.arguments for call in calls)),
-        cached_tokens=usage.cache_read_tokens,
-        written_tokens=usage.cache_write_tokens,
-        calls=tuple(calls),
-    )
-
-
-def _storable(text: str) -> str:
-    """`text` with pairs of surrogates joined, and single ones, which no file and no database takes, replaced."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _arguments(part: ToolCallPart) -> str:
-    if isinstance(part.args, str):
-        return _storable(part.args) or "{}"
-    return json.dumps(part.args or {}, ensure_ascii=False)
+def _untold(request: Request) -> Request:
+    """The request that leaves it to the server how much the model reasons."""
+    always = reasons(ServedModel(request.provider, request.model)) == "always"
+    return replace(request, reasoning=None, reasoning_tokens=request.reasoning_tokens if always else 0)

@@ -26,11 +26,16 @@ _SMALL_BILLIONS = 9.0
 _DATA = Path(__file__).with_name("profiles.yaml")
 
 
+Reasons: TypeAlias = Literal["never", "optional", "always"]
+"""Whether a model reasons before it answers, and whether it can be told not to."""
+
+
 class Family(Capabilities):
     """Models with the same abilities."""
 
     models: list[str]
     under: float | None = None
+    reasons: Reasons = "never"
 
 
 class _Table(Capabilities):
@@ -84,6 +89,14 @@ def known(model: ServedModel) -> Capabilities | None:
         if fits_size and any(fnmatchcase(name, pattern) for pattern in family.models):
             return family
     return None
+
+
+def reasons(model: ServedModel) -> Reasons | None:
+    """Whether `model` reasons; None when that is not known."""
+    found = known(model)
+    if found is None:
+        return None
+    return found.reasons if isinstance(found, Family) else "never"
 
 
 def tried(model: ServedModel, probe: ModelProbe) -> Capabilities:

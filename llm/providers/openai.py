@@ -17,13 +17,25 @@ def _connect(endpoint: Endpoint, model: str) -> Model:
     return OpenAIChatModel(model, provider=OpenAIProvider(api_key=endpoint.api_key, base_url=endpoint.base_url))
 
 
+def _connect_responses(endpoint: Endpoint, model: str) -> Model:
+    """The Responses API. Nothing is stored there: the encrypted reasoning goes to and fro with the messages."""
+    from pydantic_ai.models.openai import OpenAIResponsesModel, OpenAIResponsesModelSettings
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    return OpenAIResponsesModel(
+        model,
+        provider=OpenAIProvider(api_key=endpoint.api_key, base_url=endpoint.base_url),
+        settings=OpenAIResponsesModelSettings(openai_store=False),
+    )
+
+
 OPENAI = Provider(
     name="openai",
     connect=_connect,
+    connect_responses=_connect_responses,
     default_model="gpt-6.1-terra",
     key_variable="OPENAI_API_KEY",
     colon_prefixes=("ft",),  # fine-tuned models: ft:gpt-4o-mini-2024-07-18:organisation::id
-    # Reasoning is paid from max_tokens and rules a temperature out: as little of it as the model allows.
-    thinking=False,
+    strict_schemas=True,
     price_id="openai",
 )

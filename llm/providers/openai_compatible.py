@@ -1,7 +1,7 @@
 """Servers that speak OpenAI's chat completions: Ollama, vLLM, llama.cpp, OpenRouter and many more.
 
-A service with an address and a key of its own that speaks them, too, needs no code: a `Provider` with `connect` and
-`address`.
+A service with an address and a key of its own that speaks them, too, needs no code: a `Provider` with `connect`,
+`set_reasoning` and `address`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm.providers.provider import Endpoint, Provider
+from llm.request import Request
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
+    from pydantic_ai.settings import ModelSettings
 
 
 def connect(endpoint: Endpoint, model: str) -> Model:
@@ -27,4 +29,23 @@ def connect(endpoint: Endpoint, model: str) -> Model:
     )
 
 
-OPENAI_COMPATIBLE = Provider(name="openai_compatible", connect=connect, own_server=True, explain_schema=True)
+def set_reasoning(settings: ModelSettings, request: Request, model: Model) -> None:
+    """Most of these servers know `none`, `low`, `medium` and `high`. pydantic-ai cannot know what their models take."""
+    from pydantic_ai.models.openai import OpenAIChatModelSettings
+
+    match request.reasoning:
+        case "off":
+            settings.update(OpenAIChatModelSettings(openai_reasoning_effort="none"))
+        case "minimal":
+            settings.update(OpenAIChatModelSettings(openai_reasoning_effort="low"))
+        case level:
+            settings.update(OpenAIChatModelSettings(openai_reasoning_effort=level))
+
+
+OPENAI_COMPATIBLE = Provider(
+    name="openai_compatible",
+    connect=connect,
+    own_server=True,
+    explain_schema=True,
+    set_reasoning=set_reasoning,
+)

@@ -6,8 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from llm.request import Request
+
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
+    from pydantic_ai.settings import ModelSettings
+
+
+def unified_reasoning(settings: ModelSettings, request: Request, model: Model) -> None:
+    """Set how much the model reasons by pydantic-ai's own setting, which knows what each model takes."""
+    assert request.reasoning is not None
+    settings["thinking"] = False if request.reasoning == "off" else request.reasoning
 
 
 @dataclass(frozen=True)
@@ -18,6 +27,9 @@ class Provider:
     """Its name in `config.yaml`, also before a model's: `name:model`."""
     connect: Callable[[Endpoint, str], Model]
     """Makes pydantic-ai's client for the model of this name. It imports pydantic-ai itself, which takes a second."""
+    connect_responses: Callable[[Endpoint, str], Model] | None = None
+    """The same for an API that keeps a model's reasoning between the calls of a conversation, if the one of `connect`
+    loses it. A server that lacks this API is asked by the other."""
     address: str = ""
     """Where it is, if its client does not know: for a service that speaks OpenAI's protocol, which
     `openai_compatible.connect` connects."""
@@ -36,8 +48,11 @@ class Provider:
     highest_temperature: float = 2.0
     """It refuses higher ones, so they are lowered to this."""
     takes_seed: bool = True
-    thinking: bool | None = None
-    """Whether its models shall reason before they answer; None: as they do by default."""
+    set_reasoning: Callable[[ModelSettings, Request, Model], None] = unified_reasoning
+    """Says in the settings how much the model reasons. Called for requests with a level of `reasoning`."""
+    strict_schemas: bool = False
+    """It can hold structured answers to their schema strictly: every property is then in the answer. Our schemas name
+    all properties, as this needs."""
     explain_schema: bool = False
     """The prompt describes the wanted JSON, too: a server that constrains the answer by a grammar does not show the
     grammar to the model."""

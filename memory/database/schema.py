@@ -170,6 +170,7 @@ model_calls = Table(
     Column("seconds", Float, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("truncated", Boolean),
     Index(None, "task_id"),
     Index(None, "created_at"),
 )
@@ -196,6 +197,7 @@ model_cache = Table(
     Column("output_tokens", Integer, nullable=False),
     Column("cached_tokens", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("truncated", Boolean),
     Index(None, "created_at"),
 )
 

@@ -100,7 +100,7 @@ def converse(
         ask = ctx.ask(f"think {label}.{number}", agent.name)
         reply = ctx.step(f"think {label}.{number}", Reply, partial(agent.go_on, list(state.turns), offered, ask, rights.working))
         state.tokens += _size(state.turns) + estimate_tokens(reply.text + "".join(c.arguments for c in reply.calls))
-        state.turns.append(Turn("assistant", reply.text or ("" if reply.calls else "…"), reply.calls))
+        state.turns.append(reply.turn())
         doings, repeated = _doings(state, reply, actions)
         if repeated >= _MOST_REPEATS:
             reason = "repeated"
@@ -229,7 +229,10 @@ def _shortened(turn: Turn) -> Turn:
 
 
 def _size(turns: list[Turn]) -> int:
-    return sum(estimate_tokens("".join(text for _, text in turn.shown())) for turn in turns)
+    return sum(
+        estimate_tokens("".join(text for _, text in turn.shown())) + sum(thought.tokens for thought in turn.thoughts)
+        for turn in turns
+    )
 
 
 def _keep(ctx: StageContext, role: str, talk: Talk, turns: list[Turn]) -> bool:

@@ -49,6 +49,21 @@ def test_each_agents_model_is_listed_with_what_it_can_do_and_no_model_is_asked(m
     assert server.requests == ()
 
 
+def test_it_is_listed_how_much_each_model_reasons(make_house: MakeHouse) -> None:
+    agents = {
+        "developer": {"model": "qwen3:32b", "escalate_to": ["gpt-oss:120b", "local"], "reasoning": "high"},
+        "qa": {"model": "qwen3:32b"},
+        "tech_lead": {"model": "qwen3:32b"},
+    }
+    house, _ = make_house(team(), agents=agents)
+    rows = json.loads(listed(house, "--json"))
+    told = [(row["agent"], row["reasoning"]) for row in rows if row["agent"] in agents]
+    assert sorted(told, key=str) == [
+        ("developer", "high"), ("developer", "high"), ("developer", None), ("qa", "medium"), ("tech_lead", "low"),
+    ]  # fmt: skip
+    assert "medium" in listed(house)
+
+
 def test_a_missing_key_is_told(make_house: MakeHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     house, _ = make_house(team(), agents={"developer": {"escalate_to": ["anthropic:claude-sonnet-5-5"]}})

@@ -70,6 +70,8 @@ def test_defaults_are_those_of_the_specification(tmp_path: Path) -> None:
         ("gti: {}\n", "gti: unknown key; did you mean `git`?"),
         ("llm: {max_tokens: many}", "llm.max_tokens = 'many': input should be a valid integer"),
         ("agents: {ceo: {temperature: 9}}", "agents.ceo.temperature = 9: input should be less than or equal to 2"),
+        ("llm: {reasoning: much}", "llm.reasoning = 'much': input should be 'off', 'minimal', 'low', 'medium', 'high'"),
+        ("agents: {qa: {reasoning: on}}", "agents.qa.reasoning = True: input should be 'off'"),
         ("- a\n- b\n", "must hold sections"),
         ("llm: [", "is not readable YAML"),
         ("git: {repository_url: '${NOT_SET_ANYWHERE}'}", "git.repository_url = ${NOT_SET_ANYWHERE}"),
@@ -198,9 +200,17 @@ def test_what_git_takes_for_a_branch_is_taken(name: str, tmp_path: Path) -> None
     assert load_settings(tmp_path / "config.yaml").git.branch == name
 
 
+def test_reasoning_is_off_without_quotes_too(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("llm: {reasoning: off}\nagents: {qa: {reasoning: 'off'}, ceo: {}}")
+    settings = load_settings(tmp_path / "config.yaml")
+    assert (settings.llm.reasoning, settings.agents["qa"].reasoning, settings.agents["ceo"].reasoning) == (
+        "off", "off", None,
+    )  # fmt: skip
+
+
 def test_a_misspelt_key_of_an_agent_is_told_with_the_keys_of_agents(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("agents: {developer: {temprature: 1}}")
-    with pytest.raises(ConfigError, match=r"did you mean `temperature`\? allowed here: temperature, max_tokens, model"):
+    with pytest.raises(ConfigError, match=r"did you mean `temperature`\? allowed here: temperature, max_tokens"):
         load_settings(tmp_path / "config.yaml")
 
 

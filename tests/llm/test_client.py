@@ -25,7 +25,7 @@ def test_a_prompt_goes_out_with_its_settings_and_the_answer_is_in_the_ledger(
     provider: str, make_client: MakeClient, store: MemoryStore
 ) -> None:
     with ScriptedModelServer(lambda request: Reply.text("Hi.", cached_tokens=7)) as server:
-        client = make_client(server, provider)
+        client = make_client(server, provider, reasoning="off")
         answer = client.generate(
             "Hello?", system="You are brief.", temperature=0.3, max_tokens=99, seed=5, context=context()
         )
@@ -53,14 +53,6 @@ def test_an_answer_goes_on_from_its_opening(echoes: bool, make_client: MakeClien
     assert answer == opening + "    return x\n"
     assert [(message.role, message.text) for message in request.messages][-1] == ("assistant", opening)
     assert request.body["stop"] == ["\n```", "\ndef "]
-
-
-def test_a_reasoning_model_does_not_reason_its_answer_away(make_client: MakeClient) -> None:
-    with ScriptedModelServer(echo) as server:
-        make_client(server, model="gpt-6.1-terra").generate("a", temperature=0.2, context=context())
-        [request] = server.requests
-    assert request.body["reasoning_effort"] == "none"
-    assert request.temperature == 0.2
 
 
 def test_settings_of_the_agent_go_before_the_general_ones(make_client: MakeClient) -> None:

@@ -31,7 +31,8 @@ def test_an_agent_asks_other_models_of_several_providers(
         keyed = [any("key-of-anthropic" in value for value in request.headers.values()) for request in server.requests]
     assert sent == [
         *[("openai", "gpt-4o")] * 3,
-        *[("openai", "gpt-5")] * 3,
+        *[("openai", "gpt-5")] * 2,
+        ("responses", "gpt-5"),
         *[("anthropic", "claude-sonnet-5-5")] * 3,
     ]
     assert keyed == [False] * 6 + [True] * 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from pydantic import BaseModel, Field, JsonValue
 
@@ -75,11 +77,13 @@ def test_a_replay_of_asking_again_asks_nobody(make_client: MakeClient) -> None:
         assert len(server.requests) == 2
 
 
-def test_a_cut_off_answer_is_asked_for_shorter(make_client: MakeClient) -> None:
-    with ScriptedModelServer([Reply.text('{"approved": tr', truncated=True), GOOD]) as server:
-        verdict = make_client(server).generate_structured("ok?", Verdict, context=context())
-        assert verdict.approved
-        assert "cut off" in server.requests[1].prompt
+def test_openai_holds_answers_to_their_schema_strictly(make_client: MakeClient) -> None:
+    with ScriptedModelServer([GOOD]) as server:
+        make_client(server).generate_structured("ok?", Verdict, context=context())
+        [request] = server.requests
+    wanted = json.loads(json.dumps(request.body["response_format"]))["json_schema"]
+    assert wanted["strict"] is True
+    assert wanted["schema"]["required"] == ["approved", "score", "issues"]
 
 
 def test_a_fence_around_the_json_is_taken_off(make_client: MakeClient) -> None:

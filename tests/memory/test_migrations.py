@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import memory
-from memory import MemoryStore, SchemaMissing, SchemaTooNew, Task
+from memory import MemoryStore, ModelCall, SchemaMissing, SchemaTooNew, Task
 from memory.database.schema import SCHEMA_REVISION, metadata
 from tests.memory.conftest import Python, drop_triggers
 
@@ -91,6 +91,10 @@ def test_tasks_of_the_first_schema_are_kept(empty_url: str) -> None:
     store.tasks.add(Task(id="t-1", title="From before", description="Kept."))
     for number in range(3):
         store.journal.log("qa", "looked", "t-1", number=number)
+    store.ledger.record_call(
+        ModelCall(workflow_id="w", step="s", request_hash="h", task_id="t-1", agent="qa", provider="openai", model="m",
+                  prompt_hash="p", prompt="a", response="b", truncated=True)
+    )  # fmt: skip
     engine = engine_of(empty_url)
     with engine.begin() as connection:  # back to what the first program made
         drop_triggers(connection)
@@ -100,11 +104,16 @@ def test_tasks_of_the_first_schema_are_kept(empty_url: str) -> None:
             connection.exec_driver_sql(f"ALTER TABLE tasks DROP COLUMN {column}")
         for table in ("conversations", "model_probes", "budgets", "reservations", "waiting_calls"):
             connection.exec_driver_sql(f"DROP TABLE {table}")
+        for table in ("model_calls", "model_cache"):
+            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN truncated")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     engine.dispose()
     store.migrate()
     kept = store.tasks.get("t-1")
     assert (kept.description, kept.tests, kept.tests_file) == ("Kept.", "", "")
+    answer = store.ledger.find_call("w", "s", "h")
+    assert answer is not None
+    assert (answer.response, answer.truncated) == ("b", None)
     assert SCHEMA_REVISION in store.check()
     store.journal.log("qa", "looked again", "t-1")
     report = store.audit.verify()

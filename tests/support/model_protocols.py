@@ -1,7 +1,8 @@
-"""The two wire formats of the scripted model server: parses requests and builds answers."""
+"""The wire formats of the scripted model server: parses requests and builds answers."""
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import time
@@ -11,7 +12,7 @@ from typing import Literal, Self, TypeAlias
 
 from pydantic import JsonValue
 
-Api: TypeAlias = Literal["openai", "anthropic"]
+Api: TypeAlias = Literal["openai", "responses", "anthropic"]
 Json: TypeAlias = dict[str, JsonValue]
 Call: TypeAlias = tuple[str, JsonValue]
 """Name and arguments of a tool call; as text they are sent as they are, where the API sends text."""
@@ -19,7 +20,7 @@ Call: TypeAlias = tuple[str, JsonValue]
 
 @dataclass(frozen=True)
 class Parsed:
-    """The parts of a request that both APIs have."""
+    """The parts of a request that all APIs have."""
 
     model: str
     system: str
@@ -51,12 +52,36 @@ def api_of(path: str) -> Api | None:
     plain = path.split("?", 1)[0]
     if plain.endswith("/chat/completions"):
         return "openai"
+    if plain.endswith("/responses"):
+        return "responses"
     return "anthropic" if plain.endswith("/messages") else None
 
 
 def parse(api: Api, body: Json) -> Parsed:
-    """Read a request of either API."""
+    """Read a request of any of the APIs."""
+    if api == "responses":
+        return _parse_responses(body)
     return _parse_openai(body) if api == "openai" else _parse_anthropic(body)
+
+
+def _parse_responses(body: Json) -> Parsed:
+    """Of structured answers it knows nothing: they are asked for by the chat API."""
+    items = _objects(body.get("input"))
+    messages = [(_role(item), _text(item.get("content"))) for item in items if _role(item) in ("user", "assistant")]
+    outputs = [item for item in items if item.get("type") == "function_call_output"]
+    newest = [*itertools.takewhile(lambda item: item.get("type") != "function_call", reversed(items))]
+    return Parsed(
+        model=_str(body.get("model")),
+        system="\n\n".join(_text(item.get("content")) for item in items if _role(item) in ("system", "developer")),
+        messages=tuple(messages),
+        results=tuple((_str(item.get("call_id")), _str(item.get("output"))) for item in outputs if item in newest),
+        schema=None,
+        schema_name="",
+        tools=tuple(_str(tool.get("name")) for tool in _objects(body.get("tools"))),
+        temperature=_float(body.get("temperature")),
+        max_tokens=_int(body.get("max_output_tokens")),
+        seed=None,
+    )
 
 
 def _parse_openai(body: Json) -> Parsed:
@@ -113,16 +138,23 @@ def _output_tool(tools: dict[str, Json], forced: str) -> tuple[Json | None, str]
 
 
 def success_body(
-    api: Api, model: str, content: str, calls: Sequence[Call], *, truncated: bool, usage: Usage, number: int
-) -> Json:
-    """The body of an answer in the format of `api`: text, tool calls, or both."""
+    api: Api, model: str, content: str, calls: Sequence[Call], *, truncated: bool, usage: Usage, number: int,
+    thought: str = "",
+) -> Json:  # fmt: skip
+    """The body of an answer in the format of `api`: text, tool calls, or both, after the model's `thought`."""
     if api == "openai":
-        return _openai_body(model, content, calls, truncated, usage, number)
-    return _anthropic_body(model, content, calls, truncated, usage, number)
+        return _openai_body(model, content, calls, truncated, usage, number, thought)
+    if api == "responses":
+        return _responses_body(model, content, calls, truncated, usage, number, thought)
+    return _anthropic_body(model, content, calls, truncated, usage, number, thought)
 
 
-def _openai_body(model: str, content: str, calls: Sequence[Call], truncated: bool, usage: Usage, number: int) -> Json:
+def _openai_body(
+    model: str, content: str, calls: Sequence[Call], truncated: bool, usage: Usage, number: int, thought: str
+) -> Json:
     message: Json = {"role": "assistant", "content": content}
+    if thought:
+        message["reasoning_content"] = thought
     reason = "stop"
     if calls:
         message["content"] = content or None
@@ -150,10 +182,58 @@ def _openai_body(model: str, content: str, calls: Sequence[Call], truncated: boo
     }
 
 
-def _anthropic_body(
-    model: str, content: str, calls: Sequence[Call], truncated: bool, usage: Usage, number: int
+def _responses_body(
+    model: str, content: str, calls: Sequence[Call], truncated: bool, usage: Usage, number: int, thought: str
 ) -> Json:
-    blocks: list[JsonValue] = [{"type": "text", "text": content}] if content or not calls else []
+    output: list[JsonValue] = []
+    if thought:
+        encrypted = signature(thought)
+        output.append({"type": "reasoning", "id": f"rs_{number}", "summary": [], "encrypted_content": encrypted})
+    if content:
+        text: Json = {"type": "output_text", "text": content, "annotations": []}
+        output.append(
+            {"type": "message", "id": f"msg_{number}", "role": "assistant", "status": "completed", "content": [text]}
+        )
+    for position, (name, given) in enumerate(calls, 1):
+        output.append(
+            {
+                "type": "function_call",
+                "id": f"fc_{number}_{position}",
+                "call_id": f"call_{number}_{position}",
+                "name": name,
+                "arguments": given if isinstance(given, str) else json.dumps(given),
+                "status": "completed",
+            }
+        )
+    return {
+        "id": f"resp_{number}",
+        "object": "response",
+        "created_at": int(time.time()),
+        "model": model,
+        "status": "incomplete" if truncated else "completed",
+        "incomplete_details": {"reason": "max_output_tokens"} if truncated else None,
+        "output": output,
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": {
+            "input_tokens": usage.input,
+            "input_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": 0},
+            "output_tokens": usage.output,
+            "output_tokens_details": {"reasoning_tokens": len(thought) // 4},
+            "total_tokens": usage.input + usage.output,
+        },
+    }
+
+
+def _anthropic_body(
+    model: str, content: str, calls: Sequence[Call], truncated: bool, usage: Usage, number: int, thought: str
+) -> Json:
+    blocks: list[JsonValue] = []
+    if thought:
+        blocks.append({"type": "thinking", "thinking": thought, "signature": signature(thought)})
+    if content or not (calls or thought):
+        blocks.append({"type": "text", "text": content})
     for position, (name, given) in enumerate(calls, 1):
         blocks.append({"type": "tool_use", "id": f"toolu_{number}_{position}", "name": name, "input": given})
     reason = "tool_use" if calls else "end_turn"
@@ -173,6 +253,11 @@ def _anthropic_body(
             "cache_creation_input_tokens": 0,
         },
     }
+
+
+def signature(thought: str) -> str:
+    """The signature of a thought; it looks like a key, as real ones may."""
+    return "sk-" + hashlib.sha256(thought.encode()).hexdigest()
 
 
 def error_body(api: Api, code: int, message: str) -> Json:

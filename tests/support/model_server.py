@@ -1,6 +1,7 @@
 """A model server over real HTTP that answers from a script and can misbehave.
 
-It speaks OpenAI chat completions and Anthropic messages on one port; `server.url` is the base URL for both.
+It speaks OpenAI chat completions and responses, and Anthropic messages, on one port; `server.url` is the base URL for
+all.
 
     def rule(request: Request) -> Answer:
         if request.schema:                       # a structured answer requested, in either form
@@ -68,7 +69,7 @@ class ScriptedModelServer:
 
     @property
     def url(self) -> str:
-        """Base URL for both APIs."""
+        """Base URL for all APIs."""
         return f"http://127.0.0.1:{self.port}/v1"
 
     @property
@@ -236,11 +237,12 @@ class _Handler(BaseHTTPRequestHandler):
         content, calls = reply.content, reply.calls
         if reply.kind == "json" and request.schema_name in request.tools:
             content, calls = "", ((request.schema_name, json.loads(reply.content)),)
-        answered = content + "".join(str(given) for _, given in calls)
+        answered = reply.thought + content + "".join(str(given) for _, given in calls)
         usage = protocols.Usage.estimate(str(request.body), answered, reply.cached_tokens)
         return protocols.success_body(
-            request.api, request.model, content, calls, truncated=reply.truncated, usage=usage, number=request.number
-        )
+            request.api, request.model, content, calls, truncated=reply.truncated, usage=usage, number=request.number,
+            thought=reply.thought,
+        )  # fmt: skip
 
     def _cut(self, request: Request, reply: Reply) -> None:
         """Reset the connection (RST instead of an orderly end), after half of the answer if there is one."""

@@ -66,6 +66,8 @@ class Reply:
     truncated: bool = False
     cached_tokens: int = 0
     calls: tuple[protocols.Call, ...] = ()
+    thought: str = ""
+    """What comes before the answer as the model's reasoning; see `thinking`."""
 
     @classmethod
     def text(cls, content: str, *, truncated: bool = False, cached_tokens: int = 0) -> Self:
@@ -116,6 +118,12 @@ class Reply:
     def garbage(cls, body: str = '{"choices": [{"mess') -> Self:
         """A 200 with a JSON content type and the body `body`, which is not JSON by default."""
         return cls("garbage", body)
+
+    def thinking(self, thought: str) -> Self:
+        """The same reply after `thought`: a signed block (Anthropic), a field of its own (OpenAI chat), an encrypted
+        item (OpenAI responses).
+        """
+        return replace(self, thought=thought)
 
     def after(self, seconds: float) -> Self:
         """The same reply, sent `seconds` later."""
