@@ -79,9 +79,10 @@ SETTING_UP = (
     "Find the command that sets this project up so that its own tests run: look at how the project itself does it (CI "
     "files, tox or nox, Makefile, contributing guide, Dockerfile, extras and requirements for tests), try it with "
     "try_setup, read what is missing, and try again. Tests run without network later. Services that cannot be started "
-    "here are the owner's: then say with cannot_set_up what to do. End with finish_setup as soon as the suite runs; single "
-    "tests that fail are no reason to go on."
+    "here are the owner's: then say with cannot_set_up what to do. End with finish_setup as soon as the suite runs; "
+    "single tests that fail are no reason to go on."
 )
+"""How QA works while it finds out how a project is set up."""
 
 
 class QAAgent(BaseAgent):

@@ -225,9 +225,7 @@ def make_sandbox(settings: Settings) -> Sandbox:
     )
 
 
-def make_suite(
-    settings: Settings, paths: ProjectPaths, git: GitManager, sandbox: Sandbox, store: MemoryStore
-) -> Suite:
+def make_suite(settings: Settings, paths: ProjectPaths, git: GitManager, sandbox: Sandbox, store: MemoryStore) -> Suite:
     """The project's test suite, set up as the owner says or, where they do not, as the team found out."""
     return Suite(
         git,

@@ -97,8 +97,9 @@ def converse(
     for number in range(1, limits.max_tool_steps + 1):
         if _size(state.turns) > room:
             state.turns = ctx.step(f"compact {label}.{number}", list[Turn], partial(_compacted, ctx, rights, state))
-        ask = ctx.ask(f"think {label}.{number}", agent.name)
-        reply = ctx.step(f"think {label}.{number}", Reply, partial(agent.go_on, list(state.turns), offered, ask, rights.working))
+        step = f"think {label}.{number}"
+        go_on = partial(agent.go_on, list(state.turns), offered, ctx.ask(step, agent.name), rights.working)
+        reply = ctx.step(step, Reply, go_on)
         state.tokens += _size(state.turns) + estimate_tokens(reply.text + "".join(c.arguments for c in reply.calls))
         state.turns.append(reply.turn())
         doings, repeated = _doings(state, reply, actions)

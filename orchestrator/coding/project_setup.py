@@ -41,10 +41,10 @@ def baseline_of(ctx: StageContext, base: str) -> Baseline:
 
     Raises `StageFailed` if there is no verdict at all.
     """
-    ended = ctx.step("baseline", Ended, partial(_ended, ctx, base))
+    ended = ctx.step("suite before the work", Ended, partial(_ended, ctx, base))
     if not ended.is_usable and _may_set_up(ctx, base):
         _set_up(ctx, base, ended)
-        ended = ctx.step("baseline after the set-up", Ended, partial(_ended, ctx, base))
+        ended = ctx.step("suite after the set-up", Ended, partial(_ended, ctx, base))
     if ended.baseline is None:
         raise StageFailed.from_json(ended.failure)
     return ended.baseline

@@ -60,16 +60,12 @@ class Views:
         """Facts about the project in a few lines, from the commit `base`: its folders, its tests, its conventions."""
         before = self._suite.baseline(base, self._task.id)
         with self._suite.exported(base) as (folder, _):
-            paths = [path.as_posix() for path in FileManager(folder).find_files("**")]
-            conventions = conventions_of(folder)[:_MOST_CONVENTIONS]
+            files, conventions = _files(folder), conventions_of(folder)[:_MOST_CONVENTIONS]
         tests = Counter(
             test_id.partition("::")[0].rpartition("/")[0] or "." for test_id in (*before.passed, *before.failed)
         )
-        folders = Counter(path.partition("/")[0] + "/" for path in paths if "/" in path)
-        most = [f"{name} ({count})" for name, count in folders.most_common(12)]
-        top = [path for path in paths if "/" not in path]
         lines = [
-            f"Files: {', '.join([*most, *sorted(top)[:20]])}",
+            f"Files: {files}",
             f"Its suite: {len(before.passed)} tests pass; collected from "
             + (", ".join(f"{name}/ ({count})" for name, count in tests.most_common(5)) or "nowhere"),
         ]
@@ -78,6 +74,11 @@ class Views:
         if conventions:
             lines.append(f"How it wants its code, from its own files:\n{conventions}")
         return "\n".join(lines)
+
+    def files(self, base: str) -> str:
+        """The files at the top of the repository and its folders, in a line."""
+        with self._suite.exported(base) as (folder, _):
+            return _files(folder)
 
     def map(self) -> str:
         """The ranked map of the repository as it was before the work."""
@@ -139,6 +140,13 @@ class Views:
     @property
     def _words(self) -> str:
         return f"{self._task.title}\n{self._task.description}"
+
+
+def _files(root: Path) -> str:
+    paths = [path.as_posix() for path in FileManager(root).find_files("**")]
+    folders = Counter(path.partition("/")[0] + "/" for path in paths if "/" in path)
+    most = [f"{name} ({count})" for name, count in folders.most_common(12)]
+    return ", ".join([*most, *sorted(path for path in paths if "/" not in path)[:20]])
 
 
 def _surroundings(root: Path, code_map: RepositoryMap, about: str, near: Sequence[str]) -> Surroundings:

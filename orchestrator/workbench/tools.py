@@ -370,12 +370,14 @@ class Finish(ConcludingTool):
 
 
 class TrySetup(BenchTool):
-    """Set the project up by a shell command, run in a fresh environment at the root of its sources, with network and its
-    own Python (or node) first on PATH; then run its whole suite there, without network. Takes minutes."""
+    """Set the project up by a shell command, run in a fresh environment at the root of its sources, with network and
+    its own Python (or node) first on PATH; then run its whole suite there, without network. Takes minutes."""
 
     tool = "try_setup"
     agents = (SETUP,)
-    command: str = Field(min_length=1, max_length=4000, description="Such as pip install -e . -r tests/requirements.txt")
+    command: str = Field(
+        min_length=1, max_length=4000, description="Such as pip install -e . -r tests/requirements.txt"
+    )
 
     def use(self, bench: ToolBench) -> str:
         return bench.bench.try_setup(bench.rights.base, self.command)[1]

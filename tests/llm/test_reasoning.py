@@ -216,7 +216,7 @@ def test_openais_reasoning_goes_back_encrypted_and_nothing_is_stored_there(make_
     assert server.requests[-1].results == (("call_2_1", "x = 1"),)
     assert [request.api for request in server.requests] == ["responses"] * 3
     assert (first["store"], first["include"], first["max_output_tokens"]) == (
-        False, ["reasoning.encrypted_content"], 300 + 10_240,
+        False, ["reasoning.encrypted_content"], 4 * 300 + 10_240,
     )  # fmt: skip
     assert first["reasoning"]["effort"] == "medium"
     items = [

@@ -17,7 +17,7 @@ from agents.registry import check_names
 from cli import app
 from config import ConfigError, load_settings
 from config.paths import ProjectPaths
-from memory import Task
+from memory import MemoryStore, Task
 from orchestrator.idle.fact_finder import FactFinder
 from orchestrator.services import make_git, make_sandbox, make_suite
 from orchestrator.suite import Suite
@@ -99,7 +99,12 @@ def suite_of(config: Path) -> tuple[Suite, str]:
     paths = ProjectPaths.of(settings, config.parent)
     git = make_git(settings, paths)
     git.clone()
-    return make_suite(settings, paths, git, make_sandbox(settings)), git.branch.tip()
+    store = MemoryStore(paths.database_url)
+    store.migrate()
+    try:
+        return make_suite(settings, paths, git, make_sandbox(settings), store), git.branch.tip()
+    finally:
+        store.close()
 
 
 @pytest.mark.parametrize("configured", ["tap", "auto"])
