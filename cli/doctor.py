@@ -18,7 +18,7 @@ from rich.text import Text
 from cli.project import EXIT_FAILED, AsJson, Project, choice_of, fail, load, out, print_json, require_repository
 from llm import PROVIDERS, Lineup, NotConfigured, key_variables, model_status, resolve_provider, uses_embedded_model
 from llm.providers.embedded import EMBEDDED
-from memory import MemoryStore, MemoryStoreError
+from memory import FOUND_SETUP, MemoryStore, MemoryStoreError
 from monitoring import open_channels, redact
 from testing import FRAMEWORKS, Language, Sandbox, SandboxUnavailable, find_toolchain, remedy_for
 
@@ -59,6 +59,7 @@ def doctor(
         _budget,
         _repository,
         _database,
+        _setup,
         _disk,
         _ports,
         _alerts,
@@ -215,6 +216,27 @@ def _database(project: Project) -> Check:
     finally:
         store.close()
     return Check(name="database", state="ok", detail=detail)
+
+
+def _setup(project: Project) -> Check:
+    """By what the project's environment is set up, and who says so."""
+    if command := project.settings.testing.setup_command:
+        return Check(name="set-up", state="ok", detail=f"{command} (testing.setup_command)")
+    found = None
+    if project.settings.git.repository_url and project.paths.state.exists():
+        try:
+            store = MemoryStore(project.paths.database_url)
+            try:
+                found = store.journal.recall(*FOUND_SETUP)
+            finally:
+                store.close()
+        except MemoryStoreError:  # the check of the database reports it
+            found = None
+    if found:
+        return Check(
+            name="set-up", state="ok", detail=f"{found} (found by the team; testing.setup_command overrides it)"
+        )
+    return Check(name="set-up", state="ok", detail="by the project's dependency files")
 
 
 def _disk(project: Project) -> Check:

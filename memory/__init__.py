@@ -39,6 +39,7 @@ from memory.store import MemoryStore
 from memory.tables.audit import AuditReport
 from memory.tables.tasks import ENDED, RETRIABLE, TaskChanges
 from memory.task_models import (
+    FOUND_SETUP,
     MOST_TESTS,
     OWNER,
     Activity,
@@ -63,6 +64,7 @@ from monitoring.errors import FailureReason
 
 __all__ = [
     "ENDED",
+    "FOUND_SETUP",
     "MOST_TESTS",
     "NANO",
     "OWNER",

@@ -15,7 +15,7 @@ from deployment import DeploymentManager
 from file_system import CodeMap, FileManager, RepositoryMap
 from git_ops import GitManager, Identity, MergeConflict
 from llm import LLMClient, LocalModelServer, uses_embedded_model
-from memory import ContextManager, MemoryStore
+from memory import FOUND_SETUP, ContextManager, MemoryStore
 from monitoring import AlertKind, alert, get_logger
 from orchestrator.engine.failures import Outage, outlast
 from orchestrator.engine.project_lock import claim
@@ -57,9 +57,6 @@ class Team:
         member = self._members[kind.name]
         assert isinstance(member, kind)
         return member
-
-
-_SETUP_OWNER, _SETUP_KEY = "qa", "setup command"
 
 
 @dataclass(frozen=True)
@@ -240,10 +237,11 @@ def make_suite(settings: Settings, paths: ProjectPaths, git: GitManager, sandbox
 
 def found_setup(store: MemoryStore) -> str | None:
     """The command by which the team sets the project up; None if it found none."""
-    found = store.journal.recall(_SETUP_OWNER, _SETUP_KEY)
+    found = store.journal.recall(*FOUND_SETUP)
     return str(found) if found else None
 
 
 def keep_setup(store: MemoryStore, command: str) -> None:
     """Remember the command by which the team sets the project up."""
-    store.journal.remember(_SETUP_OWNER, _SETUP_KEY, command)
+    agent, key = FOUND_SETUP
+    store.journal.remember(agent, key, command)
