@@ -99,11 +99,17 @@ def _approval(store: MemoryStore, task: Task) -> Approval:
         title=task.title,
         kind="gate" if gate else "blocked",
         reason=gate or (task.reason.value if task.reason else ""),
-        detail=f"waits {_GATES.get(gate, gate)}" if gate else task.reason_detail,
+        detail=_waits(task, gate) if gate else task.reason_detail,
         evidence=[line for line in evidence.splitlines() if line.strip()],
         approve="goes on" if gate else 'is tried again, with what you add by --note "…"',
         reject="is cancelled",
     )
+
+
+def _waits(task: Task, gate: str) -> str:
+    held = task.result.get("held")
+    why = f"; it changes {', '.join(map(str, held[:8]))}" if isinstance(held, list) and held else ""
+    return f"waits {_GATES.get(gate, gate)}{why}; task diff {task.id} shows it"
 
 
 def _shown(row: Approval) -> RenderableType:

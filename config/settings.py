@@ -179,7 +179,11 @@ class FileSystemSettings(Section):
     workspace_path: Path = Field(Path("workspace"), description="Clones and worktrees.")
     git_repo_path: Path | None = Field(None, description="The daemon's own clone; default: inside workspace_path.")
     data_path: Path = Field(Path("data"), description="Databases and project environments.")
-    protected: list[str] = Field(DEFAULT_PROTECTED, description="Patterns of files that no agent may write.")
+    protected: list[str] = Field(
+        DEFAULT_PROTECTED,
+        description="Patterns of files that no agent may write. Tasks of the kind configuration may change those of "
+        "continuous integration, and land only with your approval.",
+    )
 
 
 class OrchestratorSettings(Section):

@@ -109,6 +109,8 @@ class CodeState(FlowState):
     """The name of the strategy that gave that answer, such as write, repair, tools or carried."""
     review_rounds: int = 0
     review_issues: list[str] = []
+    held: list[str] = []
+    """Changed files for which the change lands only with the owner's approval."""
     landing_rounds: int = 0
     landed_commits: list[str] = []
     pushed: bool = False

@@ -143,6 +143,7 @@ def _rights(ctx: StageContext, state: CodeState, examples: str, tree: str, dispu
     return Rights(
         base=state.base,
         refusal=refusal,
+        protected=ctx.services.settings.file_system.protected,
         kept=(tree, (examples,)) if examples else None,
         may_end=partial(_may_end, ctx, state, disputed),
         overview=ctx.views.map,

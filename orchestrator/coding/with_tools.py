@@ -24,7 +24,7 @@ from orchestrator.coding.tests_by_qa import settle_by_conversation
 from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
 from orchestrator.workbench.commits import Moved
-from orchestrator.workbench.protected import not_for_developers
+from orchestrator.workbench.protected import not_for_developers, owners_protected
 from orchestrator.workbench.tool_bench import BenchTool, Rights, ToolBench
 from orchestrator.workbench.tools import AskOwner, DisputeTest, Finish
 from orchestrator.workbench.trial import Trial
@@ -117,7 +117,8 @@ def _rights(ctx: StageContext, state: CodeState) -> Rights:
     shown = tuple(state.shown_ids)
     return Rights(
         base=state.tests_commit,
-        refusal=partial(not_for_developers, ctx.services.settings),
+        refusal=partial(not_for_developers, ctx.services.settings, state.kind),
+        protected=owners_protected(ctx.services.settings, state.kind),
         kept=(state.shown, files_of(shown)) if shown else None,
         test_ids=shown,
         may_end=partial(_may_end, state),
@@ -176,7 +177,7 @@ def _news(state: CodeState) -> str:
 
 def _try(ctx: StageContext, state: CodeState, attempt: AttemptName, tree: str) -> Trial:
     """Run the new tests and the suite with the files of `tree`, and look for the proof that the kind of work needs."""
-    trial = ctx.bench.verify_tree(tree, state.tests_commit, state.tests_ids, state.hidden)
+    trial = ctx.bench.verify_tree(tree, state.tests_commit, state.tests_ids, state.hidden, state.kind)
     if trial.green and (lacking := lacking_proof(ctx, state, trial.tree)):
         trial = trial.model_copy(update={"green": False, "evidence": lacking})
     outcome = "passed" if trial.green else "failed" if trial.applied else "invalid"

@@ -22,6 +22,7 @@ from orchestrator.flows.escalation import ESCALATION, lesson_of_landed
 from orchestrator.methods import method_for
 from orchestrator.suite import Baseline
 from orchestrator.workbench.commits import Landed
+from orchestrator.workbench.protected import held_back
 from orchestrator.workbench.workbench import Opened
 
 MAX_REVIEW_ROUNDS = 3
@@ -90,7 +91,8 @@ def review(ctx: StageContext) -> Outcome:
     ctx.step("record verdict", bool, partial(ctx.record_review, verdict, number))
     if not verdict.approved:
         return _rejected(state, verdict, number)
-    if not ctx.services.settings.git.auto_commit and LAND_GATE not in state.approved:
+    state.held = held_back(facts.changed_files)
+    if (state.held or not ctx.services.settings.git.auto_commit) and LAND_GATE not in state.approved:
         return Wait(LAND_GATE, "land", state)
     return Next("land", state)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from config import Settings
 from file_system import FileManager, FileSystemError, is_test_path, matching_pattern, readable_text
 from git_ops import ChangedFile
+from memory import TaskKind
 from testing import FRAMEWORKS, Tampering, explain_tampering, tampering
 
 _TEST_FILES = ["tests/**", "test/**", "**/tests/**", "**/test/**", "**/__tests__/**", "**/__mocks__/**",
@@ -21,6 +22,11 @@ DEPENDENCY_FILES = ["**/pyproject.toml", "**/setup.py", "**/setup.cfg", "**/MANI
                     "**/package.json", "**/package-lock.json", "**/.npmrc", "**/pnpm-lock.yaml", "**/yarn.lock",
                     "**/go.mod", "**/go.sum", "**/Cargo.toml", "**/Cargo.lock"]  # fmt: skip
 """Files of dependencies: a change there would be installed, with network access, before any test."""
+CONFIGURATION_FILES = [*DEPENDENCY_FILES, "**/tox.ini", "**/pytest.ini", "**/.pytest.ini", "**/pytest.toml",
+                       "**/.pytest.toml", "**/noxfile.py", "**/.coveragerc", "**/jest.*", "**/vitest.*",
+                       "**/vite.config.*", "**/babel.config.*", "**/.babelrc*", ".github/**", ".gitlab-ci.yml",
+                       ".circleci/**", ".pre-commit-config.yaml", "Dockerfile", "**/Dockerfile"]  # fmt: skip
+"""Files of configuration: only work of that kind changes them, and it lands with the owner's approval alone."""
 SECRETS = ("**/.env", "**/.env.*", "**/*.pem", "**/*.key", "**/id_rsa*", "**/.netrc", "**/.npmrc", "**/.pypirc")
 """Neither shown nor searched, whatever the owner protects from writing."""
 _NOT_FOR_QA = [
@@ -34,10 +40,30 @@ _NAMED_BY_TASKS = {"exit", "stack", "shadow"}
 """Kinds that a task may ask for by name, such as `os._exit` or a module `queue`."""
 
 
-def protected_paths(settings: Settings) -> list[str]:
-    """Patterns of all paths that a developer of this project may not write."""
+def protected_paths(settings: Settings, kind: str = "") -> list[str]:
+    """Patterns of all paths that a developer of this project may not write in work of this kind."""
     # The backlog gives the team work, so only the owner writes it.
-    return [*settings.file_system.protected, *protected_tests(), *DEPENDENCY_FILES, *settings.project.backlog_files]
+    return [
+        *owners_protected(settings, kind),
+        *(pattern for pattern in protected_tests() if not _is_open(pattern, kind)),
+        *(pattern for pattern in DEPENDENCY_FILES if not _is_open(pattern, kind)),
+        *settings.project.backlog_files,
+    ]
+
+
+def owners_protected(settings: Settings, kind: str = "") -> list[str]:
+    """The owner's patterns of paths that no agent may write. Work on the configuration may change the files of the
+    continuous integration that are among them: it lands only with the owner's approval."""
+    return [pattern for pattern in settings.file_system.protected if not _is_open(pattern, kind)]
+
+
+def held_back(paths: Iterable[str]) -> list[str]:
+    """Those of the changed `paths` that may land only with the owner's approval."""
+    return [path for path in paths if matching_pattern(path, CONFIGURATION_FILES)]
+
+
+def _is_open(pattern: str, kind: str) -> bool:
+    return kind == TaskKind.CONFIGURATION and pattern in CONFIGURATION_FILES
 
 
 def protected_tests() -> list[str]:
@@ -46,9 +72,9 @@ def protected_tests() -> list[str]:
     return [*_TEST_FILES, *(f"**/{glob}" for glob in dict.fromkeys(own))]
 
 
-def not_for_developers(settings: Settings, path: str) -> str:
-    """Why a developer may not write `path`; empty if it may."""
-    pattern = matching_pattern(path, protected_paths(settings))
+def not_for_developers(settings: Settings, kind: str, path: str) -> str:
+    """Why a developer may not write `path` in work of this kind; empty if it may."""
+    pattern = matching_pattern(path, protected_paths(settings, kind))
     return f"it matches the protected pattern {pattern!r}" if pattern else ""
 
 

@@ -76,6 +76,8 @@ class Rights:
     """The commit that the files are laid on."""
     refusal: Callable[[str], str] = lambda _path: "nothing is changed here"
     """Why a path may not be written; empty if it may."""
+    protected: Sequence[str] = ()
+    """Patterns of paths that the owner does not let it write."""
     role: str = ""
     """Whose tools are given; empty: those of the agent's own role."""
     working: str = ""
@@ -133,7 +135,7 @@ class ToolBench:
         if self._laid != self._acted.tree:
             self.bench.lay(self.rights.base, self._acted.tree)
             self._laid = self._acted.tree
-        return self.bench.files()
+        return self.bench.files(self.rights.protected)
 
     @contextmanager
     def changing(self, *paths: str) -> Iterator[FileManager]:

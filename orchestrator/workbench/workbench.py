@@ -182,7 +182,7 @@ class Workbench:
             if problem := self._apply(apply):
                 return Trial.invalid(problem)
             tree = self._git.trees.write(worktree, Overlay(source=tests_commit, paths=files))
-            if problem := self._judge.refusal(self.developers_files(), tests_commit, tree):
+            if problem := self._judge.refusal(self.files(protected_paths(self._services.settings)), tests_commit, tree):
                 return Trial.invalid(problem)
         except UnsafeContent as unsafe:
             return self._unsafe(unsafe)
@@ -190,13 +190,17 @@ class Workbench:
             self._git.worktrees.reset(worktree, tests_commit)
         return self._judge.verdict(tree, test_ids, hidden)
 
-    def verify_tree(self, tree: str, tests_commit: str, test_ids: Sequence[str], hidden: Collection[str] = ()) -> Trial:
-        """As `verify`, for existing files: those of `tree`, with QA's tests as QA committed them."""
+    def verify_tree(
+        self, tree: str, tests_commit: str, test_ids: Sequence[str], hidden: Collection[str] = (), kind: str = ""
+    ) -> Trial:
+        """As `verify`, for existing files: those of `tree`, with QA's tests as QA committed them. `kind` of work: what
+        may be changed."""
         files = files_of(test_ids)
         self.lay(tests_commit, tree)
         try:
             tested = self.written(tests_commit, files)
-            if problem := self._judge.refusal(self.developers_files(), tests_commit, tested):
+            allowed = self.files(protected_paths(self._services.settings, kind))
+            if problem := self._judge.refusal(allowed, tests_commit, tested):
                 return Trial.invalid(problem)
         except UnsafeContent as unsafe:
             return self._unsafe(unsafe)
@@ -232,13 +236,9 @@ class Workbench:
 
     # -- agents with tools -----------------------------------------------------------------------------------
 
-    def files(self) -> FileManager:
-        """The worktree's files, as agents with tools may read and write them; each has further limits of its own."""
-        return FileManager(self._worktree.path, protected=self._services.settings.file_system.protected)
-
-    def developers_files(self) -> FileManager:
-        """The worktree's files, as a developer may write them."""
-        return FileManager(self._worktree.path, protected=protected_paths(self._services.settings))
+    def files(self, protected: Sequence[str]) -> FileManager:
+        """The worktree's files; those that match `protected` cannot be written."""
+        return FileManager(self._worktree.path, protected=protected)
 
     def written(self, source: str = "", paths: Sequence[str] = ()) -> str:
         """The worktree's files as a tree, with those at `paths` as they are in `source`. Raises UnsafeContent."""

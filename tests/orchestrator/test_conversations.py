@@ -377,3 +377,46 @@ def test_what_the_team_cannot_set_up_goes_to_the_owner(make_house: MakeHouse) ->
     assert task.reason is FailureReason.NEEDS_OWNER
     assert "Start a PostgreSQL server" in task.reason_detail
     assert [role_of(request) for request in server.requests] == ["setup"], "no model is asked twice"
+
+
+def test_configuration_changes_with_the_owners_approval_alone(make_house: MakeHouse) -> None:
+    qa: Script = ((("finish_tests", {"kind": "configuration"}),),)
+    developer: Script = (
+        (
+            ("create_file", {"path": "ci.yaml", "content": "a: [\n"}),
+            ("create_file", {"path": ".github/workflows/ci.yml", "content": "on: push\njobs: {}\n"}),
+            ("create_file", {"path": ".env", "content": "A=1\n"}),
+            ("create_file", {"path": "conftest.py", "content": "x = 1\n"}),
+        ),
+        (
+            ("create_file", {"path": "tox.ini", "content": "[tox]\n"}),
+            ("finish", {}),
+        ),
+    )
+    house, server = make_house(players(qa=qa, developer=developer), llm=WITH_TOOLS)
+    task_id = house.submit("Run the tests on each push.", "CI")
+    with house.daemon():
+        house.wait_for(task_id, TaskStatus.WAITING_APPROVAL)
+        said = [request for request in server.requests if role_of(request) == "developer"]
+        assert "ci.yaml:2: expected the node content" in results(said[1])
+        assert "path '.env' refused" in results(said[1])
+        listed = house.cli("approvals", "list").stdout
+        assert ".github/workflows/ci.yml" in " ".join(listed.split())
+        assert house.cli("approvals", "approve", task_id).returncode == 0
+        house.wait_for(task_id, TaskStatus.COMPLETED)
+    files = git(house.repository, "ls-tree", "-r", "--name-only", "agents/integration").split()
+    assert {".github/workflows/ci.yml", "tox.ini"} <= set(files)
+    assert not {"ci.yaml", ".env", "conftest.py"} & set(files)
+
+
+def test_other_work_does_not_change_the_configuration(make_house: MakeHouse) -> None:
+    sneaks: Script = (
+        (("create_file", {"path": "tox.ini", "content": "[pytest]\naddopts = -k nothing\n"}),
+         ("create_file", {"path": ".github/workflows/x.yml", "content": "on: push\n"}), *DEVELOPER[0]),
+    )  # fmt: skip
+    house, _ = make_house(players(developer=sneaks), llm=WITH_TOOLS)
+    task_id = house.submit(TASK, "Add add")
+    with house.daemon("--until-idle"):
+        house.wait_for(task_id, TaskStatus.COMPLETED)
+    files = git(house.repository, "ls-tree", "-r", "--name-only", "agents/integration").split()
+    assert not {"tox.ini", ".github/workflows/x.yml"} & set(files)
