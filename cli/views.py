@@ -200,7 +200,8 @@ class Stream:
 
 def activity_line(activity: Activity) -> Text:
     """One line of the activity stream."""
-    line = Text(f"{activity.timestamp:%H:%M:%S} ", style="dim")
+    line = Text()  # a style given here would hold for the whole line
+    line.append(f"{activity.timestamp:%H:%M:%S} ", style="dim")
     line.append(f"{activity.agent_name:<12} ", style="cyan")
     line.append(activity.activity, style="bold" if activity.activity.startswith("task ") else "")
     if activity.task_id:

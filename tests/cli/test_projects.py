@@ -113,6 +113,15 @@ def test_status_and_doctor_name_it_in_their_own_lines(make_house: MakeHouse, tmp
     assert (status.stderr, doctor.stderr) == ("", "")
 
 
+def test_a_daemon_names_the_repository_that_it_takes_up_again(make_house: MakeHouse, tmp_path: Path) -> None:
+    house, _ = make_house(team())
+    unnamed(house, tmp_path)
+    house.repository.rename(tmp_path / "moved")
+    first, second = house.run_until_idle().stderr.splitlines()[:2]
+    assert first == f"project: {house.repository} (the last one that ran)"
+    assert second.startswith("error: ")
+
+
 def added(done: Result, house: House) -> str:
     """What `task add` says besides the new task."""
     assert done.exit_code == 0, done.stderr
