@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from cli import backup, doctor, models, owner, reading, running, tasks
-from cli.project import Choice
+from cli.project import Choice, Commands, Repo, chosen
 from config import DEFAULT_CONFIG
 
-app = typer.Typer(
+app = Commands(
     help="An autonomous software team: a goal and a repository in, verified commits out.",
     no_args_is_help=False,
     pretty_exceptions_enable=False,
@@ -25,12 +25,10 @@ def main(
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help=f"The configuration file (default: {DEFAULT_CONFIG}).")
     ] = None,
-    repo: Annotated[
-        str | None, typer.Option("--repo", "-r", help="The repository to work on, instead of the configured one.")
-    ] = None,
+    repo: Repo = None,
 ) -> None:
     """Without a command, start the daemon."""
-    ctx.obj = Choice(config, repo)
+    ctx.obj = chosen(Choice(config), repo)
     if ctx.invoked_subcommand is None:
         running.run(ctx)
 

@@ -35,7 +35,7 @@ def backup(
     from orchestrator import OrchestratorError, make_backup
 
     choice = choice_of(ctx)
-    project = _chosen(choice)
+    project = _project(choice)
     name = f"{project.paths.state.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz"
     file = (to or project.paths.data / "backups" / name).absolute()
     try:
@@ -53,7 +53,7 @@ def restore(
     from git_ops import GitError
     from orchestrator import OrchestratorError, restore_backup
 
-    project = _chosen(choice_of(ctx))
+    project = _project(choice_of(ctx))
     if not file.is_file():
         raise fail(f"{file}: no such file", EXIT_USAGE)
     try:
@@ -81,7 +81,7 @@ def migrate(ctx: typer.Context) -> None:
         out.print(store.check(), markup=False, soft_wrap=True)
 
 
-def _chosen(choice: Choice) -> Project:
+def _project(choice: Choice) -> Project:
     project = load(choice)
-    require_repository(project)
+    require_repository(project, quiet=choice.quiet)
     return project

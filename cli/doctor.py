@@ -49,7 +49,7 @@ def doctor(
     """
     project = load(choice_of(ctx))
     if audit:
-        require_repository(project)
+        require_repository(project, quiet=as_json)
         return _audit(project, as_json=as_json)
     checks: list[Callable[[Project], Check]] = [
         _git,
@@ -197,13 +197,15 @@ def _repository(project: Project) -> Check:
     url = project.settings.git.repository_url
     if not url:
         return Check(name="repository", state="warning", detail="none is set",
-                     remedy="give --repo PATH_OR_URL before the command, or set git.repository_url")  # fmt: skip
+                     remedy="give --repo PATH_OR_URL, or set git.repository_url")  # fmt: skip
     try:
         git = make_git(project.settings, project.paths)
         git.clone()
     except (GitError, OSError) as problem:
         return Check(name="repository", state="missing", detail=str(problem), remedy="correct git.repository_url")
-    return Check(name="repository", state="ok", detail=f"{git.url}, work starts from {git.repository.base_branch()}")
+    return Check(
+        name="repository", state="ok", detail=f"{project.name}, work starts from {git.repository.base_branch()}"
+    )
 
 
 def _database(project: Project) -> Check:

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
-from cli.project import EXIT_USAGE, AsJson, Project, choice_of, err, fail, load, opened, out, print_json
+from cli.project import EXIT_USAGE, AsJson, Commands, Project, choice_of, err, fail, load, opened, out, print_json
 from config import ReasoningLevel
 from llm import (
     LLMClient,
@@ -24,7 +24,7 @@ from llm import (
 )
 from memory import MemoryStore
 
-agents_commands = typer.Typer(help="Who is on the team, and what their models can do.", no_args_is_help=True)
+agents_commands = Commands(help="Who is on the team, and what their models can do.", no_args_is_help=True)
 
 model_commands = typer.Typer(help="The embedded model that works without any key.", no_args_is_help=True)
 

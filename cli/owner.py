@@ -1,7 +1,8 @@
-"""`approvals …` and `alerts …`: what waits for the owner's word, and how the owner is told."""
+"""`approvals …` and `alerts …`: which tasks stopped and what the owner can do, and how the owner is told."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import typer
@@ -10,49 +11,77 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from cli.project import EXIT_FAILED, EXIT_USAGE, AsJson, Project, choice_of, fail, load, opened, out, print_json
+from cli.project import (
+    EXIT_FAILED,
+    EXIT_USAGE,
+    AsJson,
+    Commands,
+    Project,
+    choice_of,
+    fail,
+    load,
+    opened,
+    out,
+    print_json,
+)
 from cli.tasks import TaskId, tell_daemon
-from memory import MemoryStore, Task, TaskStatus
+from memory import FailureReason, MemoryStore, Task, TaskStatus
 from monitoring import AlertSender, get_logger, open_channels, receive_alerts
 
 log = get_logger(__name__)
 
-approvals_commands = typer.Typer(
-    help="What waits for your decision: tasks at a gate, and blocked tasks.", no_args_is_help=True
+approvals_commands = Commands(
+    help="What waits for your decision: tasks at a gate, blocked tasks and failed ones.", no_args_is_help=True
 )
-alerts_commands = typer.Typer(help="How you are alerted when you are needed.", no_args_is_help=True)
+alerts_commands = Commands(help="How you are alerted when you are needed.", no_args_is_help=True)
 
 _MOST = 200
 _EVIDENCE_LINES, _LINE = 3, 160
+_STOPPED = (TaskStatus.WAITING_APPROVAL, TaskStatus.BLOCKED, TaskStatus.FAILED)
+_COLOURS = {"gate": "magenta", "blocked": "yellow", "failed": "red"}
+_NOT_FOR_WORDS = frozenset(
+    {
+        FailureReason.BUDGET_EXHAUSTED,
+        FailureReason.TIMEOUT,
+        FailureReason.PROVIDER_ERROR,
+        FailureReason.SANDBOX_UNAVAILABLE,
+        FailureReason.INTERNAL_ERROR,
+    }
+)
+"""Reasons that lie outside of the task: no note to it would help."""
 _GATES = {"run": "before anything of the repository is run", "land": "before the verified change lands"}
 
 
-class Approval(BaseModel):
-    """One task that waits for the owner."""
+class Action(BaseModel):
+    """Something the owner can do about a task: what to type, and what comes of it."""
+
+    command: str
+    effect: str
+
+
+class Stopped(BaseModel):
+    """One task that goes on only by the owner's word."""
 
     id: str
     title: str
-    kind: Literal["gate", "blocked"]
+    kind: Literal["gate", "blocked", "failed"]
     reason: str
-    """Why it waits: the gate (run, land), or the typed reason for being blocked."""
+    """Why it stopped: the gate (run, land), or the typed reason for being blocked or failed."""
     detail: str
     evidence: list[str]
     """How it failed last, line by line."""
-    approve: str
-    reject: str
-    """What these do to it."""
+    actions: list[Action]
 
 
 @approvals_commands.command("list")
 def list_approvals(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """List the tasks that wait at a gate and the blocked ones, newest first."""
+    """List the tasks at a gate, the blocked and the failed ones, newest first, each with what you can do about it."""
     with opened(choice_of(ctx)) as (_, store):
-        waiting = store.tasks.select([TaskStatus.WAITING_APPROVAL, TaskStatus.BLOCKED], limit=_MOST)
-        rows = [_approval(store, task) for task in waiting]
+        rows = stopped_tasks(store)
     if as_json:
         print_json(rows)
     elif rows:
-        out.print(Group(*(_shown(row) for row in rows)))
+        out.print(Group(*(stopped_view(row) for row in rows)))
     else:
         out.print("Nothing waits for you.")
 
@@ -61,14 +90,16 @@ def list_approvals(ctx: typer.Context, as_json: AsJson = False) -> None:
 def approve(
     ctx: typer.Context,
     task_id: TaskId,
-    note: Annotated[str, typer.Option("--note", "-n", help="Text to add to a blocked task's description.")] = "",
+    note: Annotated[
+        str, typer.Option("--note", "-n", help="What the task lacked, or your answer; it becomes part of its words.")
+    ] = "",
 ) -> None:
-    """Let a waiting task go on, or retry a blocked one, with a note if you like."""
+    """Let a waiting task go on, or retry a blocked or failed one, with a note if you like."""
     with opened(choice_of(ctx)) as (_, store):
         task = _waiting(store, task_id)
         if task.status is TaskStatus.WAITING_APPROVAL:
             if note.strip():
-                raise fail(f"{task.id} waits at a gate; a note is for blocked tasks, which begin anew", EXIT_USAGE)
+                raise fail(f"{task.id} waits at a gate; a note is for tasks that begin anew", EXIT_USAGE)
             tell_daemon(store, "approve", task, task.approval_key)
             return
         if note.strip():
@@ -78,31 +109,35 @@ def approve(
 
 @approvals_commands.command("reject")
 def reject(ctx: typer.Context, task_id: TaskId) -> None:
-    """Cancel a task that waits or is blocked. What has landed stays."""
+    """Cancel a task that waits, is blocked or has failed. What has landed stays."""
     with opened(choice_of(ctx)) as (_, store):
         tell_daemon(store, "cancel", _waiting(store, task_id))
 
 
 def _waiting(store: MemoryStore, task_id: str) -> Task:
     task = store.tasks.find(task_id)
-    if task.status not in (TaskStatus.WAITING_APPROVAL, TaskStatus.BLOCKED):
+    if task.status not in _STOPPED:
         raise fail(f"{task.id} is {task.status}; it does not wait for you (approvals list shows what does)")
     return task
 
 
-def _approval(store: MemoryStore, task: Task) -> Approval:
+def stopped_tasks(store: MemoryStore) -> list[Stopped]:
+    """The tasks at a gate, the blocked and the failed ones, newest first."""
+    return [_stopped(store, task) for task in store.tasks.select(_STOPPED, limit=_MOST)]
+
+
+def _stopped(store: MemoryStore, task: Task) -> Stopped:
     gate = str(task.result.get("waiting_for") or "") if task.status is TaskStatus.WAITING_APPROVAL else ""
     attempts = store.evidence.attempts(task.id, run=task.run)
     evidence = next((tried.evidence for tried in reversed(attempts) if tried.evidence), "")
-    return Approval(
+    return Stopped(
         id=task.id,
         title=task.title,
-        kind="gate" if gate else "blocked",
+        kind="gate" if gate else "failed" if task.status is TaskStatus.FAILED else "blocked",
         reason=gate or (task.reason.value if task.reason else ""),
         detail=_waits(task, gate) if gate else task.reason_detail,
         evidence=[line for line in evidence.splitlines() if line.strip()],
-        approve="goes on" if gate else 'is tried again, with what you add by --note "…"',
-        reject="is cancelled",
+        actions=list(_actions(task, gate)),
     )
 
 
@@ -112,17 +147,36 @@ def _waits(task: Task, gate: str) -> str:
     return f"waits {_GATES.get(gate, gate)}{why}; task diff {task.id} shows it"
 
 
-def _shown(row: Approval) -> RenderableType:
+def _actions(task: Task, gate: str) -> Iterator[Action]:
+    approve, reject = f"approvals approve {task.id}", f"approvals reject {task.id}"
+    if gate:
+        yield Action(command=approve, effect="goes on")
+    elif task.reason is FailureReason.NEEDS_OWNER:
+        yield Action(command=f'{approve} --note "…"', effect="is tried again, with your answer")
+    else:
+        if task.reason not in _NOT_FOR_WORDS:
+            yield Action(command=f'{approve} --note "…"', effect="is tried again, with your words")
+        again = "is tried again" if task.reason not in _NOT_FOR_WORDS else "is tried again, when the cause is gone"
+        yield Action(command=f"task retry {task.id}", effect=again)
+    yield Action(command=reject, effect="is put aside" if task.status is TaskStatus.FAILED else "is cancelled")
+
+
+def stopped_view(row: Stopped, *, brief: bool = False) -> RenderableType:
+    """A stopped task for a terminal: why it stopped, the last evidence unless it is to be `brief`, what can be done."""
     head = Text(f"{row.id}  ", style="bold")
     head.append(row.title)
-    head.append(f"  {row.kind} {row.reason}", style="magenta" if row.kind == "gate" else "yellow")
+    head.append(f"  {row.kind} {row.reason}", style=_COLOURS[row.kind])
     lines = [line for line in row.detail.splitlines() if line.strip()]
-    shown = lines if len(lines) <= 2 else [lines[0], lines[-1]]  # the last one is the tech lead's word
-    told = [*(line[:_LINE] for line in shown), *(f"| {line[:_LINE]}" for line in row.evidence[:_EVIDENCE_LINES])]
-    if len(row.evidence) > _EVIDENCE_LINES:
-        told.append(f"| … {len(row.evidence) - _EVIDENCE_LINES} more lines: approvals list --json")
-    told += [f"approvals approve {row.id}: {row.approve}", f"approvals reject {row.id}: {row.reject}"]
-    return Group(head, Padding(Text("\n".join(told), style="dim"), (0, 0, 1, 2)))
+    told = lines if len(lines) <= 2 else [lines[0], lines[-1]]  # the last one is the tech lead's word
+    if brief:
+        told = told[-1:]
+    else:
+        told += [f"| {line}" for line in row.evidence[:_EVIDENCE_LINES]]
+        if len(row.evidence) > _EVIDENCE_LINES:
+            told.append(f"| … {len(row.evidence) - _EVIDENCE_LINES} more lines: approvals list --json")
+    told = [line if len(line) <= _LINE else line[: _LINE - 1] + "…" for line in told]
+    told += [f"{action.command}: {action.effect}" for action in row.actions]
+    return Group(head, Padding(Text("\n".join(told), style="dim"), (0, 0, 0 if brief else 1, 2), expand=False))
 
 
 class Tried(BaseModel):

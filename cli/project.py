@@ -1,21 +1,25 @@
-"""Finds the project a command is about, and opens what the command needs of it."""
+"""Finds the project a command is about, says which one it is, and opens what the command needs of it."""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import os
+import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.segment import Segment
+from typer.models import CommandFunctionType
 
 from agents.registry import check_names
 from config import DEFAULT_CONFIG, ConfigError, ProjectPaths, Settings, load_settings
@@ -32,6 +36,7 @@ DEMO_HOME = Path(".demo")
 """Below the folder in which the command is run."""
 DEMO_REPOSITORY = "sample_project"
 """Below the home of the demo."""
+_DEMO = "the demo, which ran last"
 _FILE_WIDTH = 120
 """Characters a line may have where neither a terminal nor COLUMNS sets a limit."""
 
@@ -50,16 +55,22 @@ def _console(*, stderr: bool) -> Console:
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Repo = Annotated[
+    str | None,
+    typer.Option("--repo", "-r", help="Path or URL of the repository (default: the configured one, or the last run)."),
+]
 
 out, err = _console(stderr=False), _console(stderr=True)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Choice:
-    """The options that were given before the command."""
+    """The options that say which project a command is about, and for whom its output is."""
 
     config: Path | None = None
     repo: str | None = None
+    quiet: bool = False
+    """The output is for a program: the project is not named beside it."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,14 @@ class Project:
 
     settings: Settings
     paths: ProjectPaths
+    implied: str = ""
+    """Why it is this one, if neither an option nor the configuration names it."""
+
+    @property
+    def name(self) -> str:
+        """The repository, and why it is this one if nobody named it. For people: passwords are left out."""
+        why = f" ({self.implied})" if self.implied else ""
+        return redact(self.settings.git.repository_url) + why
 
     def open_store(self) -> MemoryStore:
         """The database, migrated."""
@@ -76,8 +95,50 @@ class Project:
         return store
 
 
+class Commands(typer.Typer):
+    """Commands that take --repo themselves; it may also stand before the command.
+
+    A command without a context is about no repository and gets no such option.
+    """
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[[CommandFunctionType], CommandFunctionType]:
+        register = super().command(name, **options)
+
+        def registered(function: CommandFunctionType) -> CommandFunctionType:
+            register(_with_repo(function))
+            return function
+
+        return registered
+
+
+def _with_repo(function: Callable[..., object]) -> Callable[..., object]:
+    signature = inspect.signature(function, eval_str=True)
+    if "ctx" not in signature.parameters:
+        return function
+
+    @functools.wraps(function)
+    def told(ctx: typer.Context, repo: str | None = None, **given: object) -> object:
+        ctx.obj = chosen(choice_of(ctx), repo, quiet=given.get("as_json") is True)
+        return function(ctx, **given)
+
+    option = inspect.Parameter("repo", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Repo)
+    told.__signature__ = signature.replace(  # type: ignore[attr-defined]  # typer reads it
+        parameters=[*signature.parameters.values(), option]
+    )
+    return told
+
+
+def chosen(before: Choice, repo: str | None, *, quiet: bool = False) -> Choice:
+    """The choice, with the --repo that was given after the command."""
+    if repo is not None and not repo.strip():  # an unset variable of a shell must not mean the last repository
+        raise fail("--repo is empty; give the path or URL of a repository, or leave it out", EXIT_USAGE)
+    if repo and before.repo and absolute(repo) != absolute(before.repo):
+        raise fail(f"--repo is given twice, as {before.repo} and as {repo}; give it once", EXIT_USAGE)
+    return Choice(before.config, repo or before.repo, quiet)
+
+
 def choice_of(ctx: typer.Context) -> Choice:
-    """The options that were given before the command."""
+    """The options that were given before the command and to it."""
     choice = ctx.obj
     assert isinstance(choice, Choice)
     return choice
@@ -91,7 +152,7 @@ def fail(message: str, code: int = EXIT_FAILED) -> typer.Exit:
 
 def load(choice: Choice, overrides: Mapping[str, Mapping[str, object]] | None = None) -> Project:
     """Settings and paths; the repository is that of --repo, the configuration, or the last run, in this order."""
-    given = {section: dict(values) for section, values in (overrides or {}).items()}
+    given, implied = {section: dict(values) for section, values in (overrides or {}).items()}, ""
     if choice.repo:
         given.setdefault("git", {})["repository_url"] = absolute(choice.repo)
     try:
@@ -99,6 +160,7 @@ def load(choice: Choice, overrides: Mapping[str, Mapping[str, object]] | None = 
         root = (choice.config or DEFAULT_CONFIG).resolve().parent
         data = (root / settings.file_system.data_path).resolve()
         if not settings.git.repository_url and (last := _last_project(data, demo=choice.config is None)):
+            implied = _DEMO if "project" in last else "the last one that ran"
             for section, values in last.items():
                 given[section] = {**values, **given.get(section, {})}
             settings = load_settings(choice.config, given)
@@ -107,7 +169,7 @@ def load(choice: Choice, overrides: Mapping[str, Mapping[str, object]] | None = 
         raise fail(str(problem), problem.exits_with) from None
     for secret in (settings.llm.api_key, settings.git.token, *settings.monitoring.alerts.urls):
         register_secret(secret.get_secret_value() if secret else None)
-    return Project(settings, ProjectPaths.of(settings, root))
+    return Project(settings, ProjectPaths.of(settings, root), implied)
 
 
 def absolute(repository: str) -> str:
@@ -148,14 +210,23 @@ def remember_repository(project: Project) -> None:
     (project.paths.data / _LAST).write_text(project.settings.git.repository_url + "\n", encoding="utf-8")
 
 
-def require_repository(project: Project) -> None:
-    """End a command that is about a repository when none is set."""
+def require_repository(project: Project, *, quiet: bool) -> None:
+    """End a command that is about a repository when none is set. Unless `quiet`, name the one that is implied."""
     if not project.settings.git.repository_url:
         raise fail(
-            "no repository is set; give --repo PATH_OR_URL before the command, or set git.repository_url in "
-            "config.yaml",
-            EXIT_USAGE,
+            "no repository is set; give --repo PATH_OR_URL, or set git.repository_url in config.yaml", EXIT_USAGE
         )
+    if project.implied and not quiet:
+        err.print(f"project: {project.name}", style="dim", markup=False, soft_wrap=True)
+
+
+def start_command(project: Project, choice: Choice) -> str:
+    """What to type to start the daemon of this project."""
+    if project.implied == _DEMO:
+        return "python main.py demo"
+    config = ["--config", str(choice.config)] if choice.config else []
+    named = ["--repo", redact(project.settings.git.repository_url)] if choice.repo or project.implied else []
+    return shlex.join(["python", "main.py", *config, "run", *named])
 
 
 def _refuse_unknown_folder(project: Project) -> None:
@@ -169,14 +240,17 @@ def _refuse_unknown_folder(project: Project) -> None:
 
 
 @contextmanager
-def opened(choice: Choice, *, any_project: bool = False) -> Iterator[tuple[Project, MemoryStore]]:
+def opened(
+    choice: Choice, *, any_project: bool = False, names_project: bool = False
+) -> Iterator[tuple[Project, MemoryStore]]:
     """The project and its database for one command. Database errors end the command with one line.
 
-    `any_project`: the command works without a repository, too.
+    `any_project`: the command works without a repository, too. `names_project`: its own output says which it is.
     """
     project = load(choice)
     if not any_project:
-        require_repository(project)
+        require_repository(project, quiet=choice.quiet or names_project)
+    if project.settings.git.repository_url:
         _refuse_unknown_folder(project)
     try:
         store = project.open_store()

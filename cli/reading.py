@@ -16,17 +16,28 @@ from rich.text import Text
 
 from agents import FactKind, agent_names, fact_kinds
 from agents.registry import allowed_names
-from cli.project import MOST_ROWS, AsJson, Project, choice_of, err, fail, load, opened, out, print_json
-from cli.views import activity_line, limit_table, task_table, usage_table, waiting_lines
+from cli.owner import Stopped, stopped_tasks, stopped_view
+from cli.project import MOST_ROWS, AsJson, Commands, Project, choice_of, err, fail, load, opened, out, print_json
+from cli.views import (
+    Stream,
+    activity_line,
+    awaited_line,
+    limit_table,
+    seconds_awaited,
+    task_table,
+    usage_table,
+    waiting_lines,
+)
 from config import json_schema
 from llm import Lineup, NotConfigured
 from memory import Activity, MemoryStore, TaskStatus
 from memory.tables.ledger import UsageKey
 from monitoring import configure_logging, escaped_json, redact
 
-config_commands = typer.Typer(help="Check the configuration.", no_args_is_help=True)
+config_commands = Commands(help="Check the configuration.", no_args_is_help=True)
 _FOLLOW_SECONDS = 0.5
 _MOST_FOLLOWING = 5
+_MOST_STOPPED = 3
 _TEXT_WIDTH = 200
 
 
@@ -39,15 +50,17 @@ class UsageKeyName(StrEnum):
 
 
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Show whether the daemon runs, what it is doing, how much is done and what comes next."""
+    """Show whether the daemon runs, which models it awaits, what comes next, and what only you can get going again."""
     from orchestrator import TaskQueue, daemon_pid  # most of the start-up time; few commands need it
 
-    with opened(choice_of(ctx)) as (project, store):
+    with opened(choice_of(ctx), names_project=True) as (project, store):
         counts = {name.value: number for name, number in store.tasks.count_by_status().items()}
         pid = daemon_pid(project.paths.state)
-        active = store.tasks.select([TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL, TaskStatus.BLOCKED], limit=20)
+        active = store.tasks.select([TaskStatus.IN_PROGRESS], limit=20)
         following = TaskQueue(store).get_pending_tasks(_MOST_FOLLOWING)
+        awaited = store.budgets.calls_in_flight() if pid else []  # what a killed daemon awaited is not awaited
         waiting = store.budgets.waiting_calls()
+        stopped = stopped_tasks(store)
         if as_json:
             print_json(
                 {
@@ -58,12 +71,16 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
                     "tasks": counts,
                     "active": active,
                     "next": following,
+                    "awaited": [
+                        call.model_dump(mode="json") | {"seconds": round(seconds_awaited(call))} for call in awaited
+                    ],
                     "waiting": waiting,
+                    "stopped": stopped,
                 }
             )
             return
         out.print(f"daemon      {f'running (pid {pid})' if pid else 'not running'}")
-        out.print(f"repository  {redact(project.settings.git.repository_url)}", markup=False)
+        out.print(f"repository  {project.name}", markup=False, soft_wrap=True)
         if project.settings.project.goal:
             out.print(f"goal        {project.settings.project.goal}", markup=False)
         out.print(
@@ -71,11 +88,23 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         )
         for task in following:
             out.print(f"next        {task.id}  {task.title}", markup=False)
+        for call in awaited:
+            out.print(f"model       {awaited_line(call)}", markup=False, soft_wrap=True)
         for line in waiting_lines(waiting):
             out.print(f"paused      {redact(line)}", markup=False, soft_wrap=True)
         if active:
             out.print()
             out.print(task_table(store, active))
+        _print_stopped(stopped)
+
+
+def _print_stopped(stopped: list[Stopped]) -> None:
+    if stopped:
+        out.print("\nStopped until you decide:")
+    for row in stopped[:_MOST_STOPPED]:
+        out.print(stopped_view(row, brief=True))
+    if len(stopped) > _MOST_STOPPED:
+        out.print(f"… and {len(stopped) - _MOST_STOPPED} more: approvals list")
 
 
 def logs(
@@ -90,16 +119,18 @@ def logs(
     ended = threading.Event()
     if follow:  # an interrupt raised inside the database's callbacks would be lost
         signal.signal(signal.SIGINT, lambda *_: ended.set())
-    with opened(choice_of(ctx)) as (_, store):
+    with opened(choice_of(ctx)) as (project, store):
         latest = store.journal.latest(limit)
-        last = 0
         for activity in latest:
             _print_activity(activity, as_json)
-            last = max(last, activity.id)
-        while follow and not ended.wait(_FOLLOW_SECONDS):
-            for activity in store.journal.activity(last):
+        if not follow:
+            return
+        from orchestrator import daemon_pid  # most of the start-up time; only those who stay have it
+
+        stream = Stream(store, latest[-1].id if latest else 0, lambda: daemon_pid(project.paths.state) is not None)
+        while not ended.wait(_FOLLOW_SECONDS):
+            for activity in stream.new():
                 _print_activity(activity, as_json)
-                last = activity.id
 
 
 def facts(

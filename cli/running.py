@@ -23,6 +23,7 @@ from cli.project import (
     DEMO_HOME,
     DEMO_REPOSITORY,
     EXIT_FAILED,
+    EXIT_USAGE,
     Choice,
     Project,
     absolute,
@@ -35,7 +36,7 @@ from cli.project import (
     remember_repository,
     require_repository,
 )
-from cli.views import activity_line, task_table
+from cli.views import Stream, activity_line, task_table
 from llm import model_status, uses_embedded_model
 from memory import MemoryStore, MemoryStoreError, TaskStatus
 from monitoring import AlertKind, alert, configure_logging, get_logger
@@ -57,7 +58,6 @@ _SAMPLE = Path(__file__).resolve().parent.parent / "examples" / "sample_project"
 
 def run(
     ctx: typer.Context,
-    repo: Annotated[str | None, typer.Option("--repo", "-r", help="Path or URL of the repository to work on.")] = None,
     goal: Annotated[str | None, typer.Option("--goal", "-g", help="What to achieve, in plain words.")] = None,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="End when the stated work is done.")] = False,
 ) -> None:
@@ -65,9 +65,8 @@ def run(
 
     With --until-idle the exit code is 0 if every task was completed, 1 otherwise.
     """
-    choice = Choice(choice_of(ctx).config, repo or choice_of(ctx).repo)
-    project = load(choice, {"project": {"goal": goal}} if goal is not None else None)
-    require_repository(project)
+    project = load(choice_of(ctx), {"project": {"goal": goal}} if goal is not None else None)
+    require_repository(project, quiet=False)
     work(project, until_idle=until_idle, for_people=sys.stdout.isatty())
 
 
@@ -81,6 +80,8 @@ def demo(
 
     The exit code is 0 if any task landed: a small model is not expected to complete all of them.
     """
+    if given := choice_of(ctx).repo:
+        raise fail(f"the demo has a repository of its own; for yours: python main.py run --repo {given}", EXIT_USAGE)
     overrides = prepare_demo(DEMO_HOME, fresh=fresh, items=items)
     project = load(Choice(choice_of(ctx).config), overrides)
     err.print(f"The sample repository is {project.settings.git.repository_url}; its BACKLOG.md has {items} items.",
@@ -193,10 +194,9 @@ class _Follower:
     """Prints the activity stream on the terminal while the daemon works."""
 
     def __init__(self, store: MemoryStore) -> None:
-        self._store = store
         self._ended = threading.Event()
         latest = store.journal.latest(1)
-        self._last = latest[-1].id if latest else 0
+        self._stream = Stream(store, latest[-1].id if latest else 0, lambda: True)
         self._thread = threading.Thread(target=self._follow, name="follower", daemon=True)
         self._thread.start()
 
@@ -211,9 +211,8 @@ class _Follower:
 
     def _print_new(self) -> None:
         try:
-            for activity in self._store.journal.activity(self._last):
+            for activity in self._stream.new():
                 out.print(activity_line(activity), soft_wrap=True)
-                self._last = activity.id
         except MemoryStoreError as problem:
             log.warning("cannot follow the activity", problem=str(problem))
 

@@ -13,12 +13,25 @@ import typer
 from rich.syntax import Syntax
 from rich.text import Text
 
-from cli.project import EXIT_USAGE, MOST_ROWS, AsJson, Project, choice_of, err, fail, opened, out, print_json
+from cli.project import (
+    EXIT_USAGE,
+    MOST_ROWS,
+    AsJson,
+    Commands,
+    Project,
+    choice_of,
+    err,
+    fail,
+    opened,
+    out,
+    print_json,
+    start_command,
+)
 from cli.views import activity_line, task_details, task_table
 from file_system import SyntaxProblem, check_syntax, is_javascript
 from memory import MOST_TESTS, OWNER, RETRIABLE, MemoryStore, Priority, Task, TaskKind, TaskStatus, new_task_id
 
-commands = typer.Typer(help="Give the team work, look at it, stop it, retry it.", no_args_is_help=True)
+commands = Commands(help="Give the team work, look at it, stop it, retry it.", no_args_is_help=True)
 
 TaskId = Annotated[str, typer.Argument(help="Id of the task, or its beginning.")]
 _TEST_NAME = re.compile(r"test_\w+\.py|\w+_test\.py|.+[._-](?:test|spec)\.[cm]?[jt]sx?")
@@ -59,7 +72,7 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Add a task. Examples in it, such as "`f(2)` returns `4`", become its tests. Or give a test file."""
-    from orchestrator import TaskQueue, UnknownFlow  # most of the start-up time; few commands need them
+    from orchestrator import TaskQueue, UnknownFlow, daemon_pid  # most of the start-up time; few commands need them
 
     if not title.strip():
         raise fail("the title is empty; say in a few words what to do", EXIT_USAGE)
@@ -72,7 +85,8 @@ def add(
                 f"--deadline {deadline:%Y-%m-%d %H:%M} UTC is past; give a later one, or leave it out", EXIT_USAGE
             )
     text = _read(file, description) if file is not None else sys.stdin.read() if description == "-" else description
-    with opened(choice_of(ctx)) as (project, store):
+    choice = choice_of(ctx)
+    with opened(choice, names_project=True) as (project, store):
         tests_file, tests_text = _given_tests(tests, project) if tests else ("", "")
         task = Task(
             id=new_task_id(),
@@ -90,10 +104,14 @@ def add(
             TaskQueue(store).submit_task(task, by=OWNER)
         except UnknownFlow as problem:
             raise fail(str(problem), problem.exits_with) from None
+    pid, start = daemon_pid(project.paths.state), start_command(project, choice)
     if as_json:
-        print_json(task)
-    else:
-        out.print(f"{task.id}  {title}", markup=False)
+        place = {"repository": project.settings.git.repository_url, "running": pid is not None, "pid": pid}
+        print_json(task.model_dump(mode="json") | place | ({} if pid else {"start": start}))
+        return
+    out.print(f"{task.id}  {title}", markup=False)
+    told = f"the daemon there (pid {pid}) takes it up" if pid else f"no daemon runs there; start it with: {start}"
+    err.print(f"added to {project.name}: {told}", style="dim", markup=False, soft_wrap=True)
 
 
 @commands.command("list")
@@ -164,10 +182,10 @@ def diff(ctx: typer.Context, task_id: TaskId) -> None:
 
 @commands.command("cancel")
 def cancel(ctx: typer.Context, task_id: TaskId) -> None:
-    """Stop a task. What has landed stays."""
+    """Stop a task, or put a failed or blocked one aside. What has landed stays."""
     with opened(choice_of(ctx)) as (_, store):
         task = store.tasks.find(task_id)
-        if task.status in (TaskStatus.COMPLETED, TaskStatus.CANCELLED, TaskStatus.FAILED):
+        if task.status in (TaskStatus.COMPLETED, TaskStatus.CANCELLED):
             raise fail(f"{task.id} is {task.status} already")
         tell_daemon(store, "cancel", task)
 

@@ -1,7 +1,8 @@
-"""How tasks and activities look on a terminal."""
+"""How tasks and activities look on a terminal, and the stream of what happens."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from rich.console import Group, RenderableType
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from memory import (
     Activity,
+    CallInFlight,
     LimitState,
     MemoryStore,
     SuiteQuality,
@@ -34,6 +36,8 @@ _COLOURS = {
 _NEARLY_USED_UP = 0.8
 _TITLE_WIDTH = 12
 """Characters a title keeps where the terminal is narrow."""
+_LONG_AWAITED = 20.0
+"""Seconds after which the stream tells that a model is awaited, and again whenever the time has doubled."""
 
 
 def task_table(store: MemoryStore, tasks: list[Task]) -> Table:
@@ -142,9 +146,62 @@ def waiting_lines(waiting: list[WaitingCall]) -> list[str]:
     return [f"{reason} ({', '.join(sorted(set(names)))})" for reason, names in agents.items()]
 
 
+def awaited_line(call: CallInFlight) -> str:
+    """Which agent awaits which model, for how long, and for which task."""
+    task = f" ({call.task_id})" if call.task_id else ""
+    return f"{call.agent} has waited {_span(seconds_awaited(call))} for {call.model or 'its model'}{task}"
+
+
+def seconds_awaited(call: CallInFlight) -> float:
+    """For how long a call has been awaited; never negative, whatever the clocks say."""
+    return max((utc_now() - call.since).total_seconds(), 0.0)
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+class Stream:
+    """What happens from now on: the lines of the journal, and a line of our own for a call that is long awaited.
+
+    Ours has the id 0, because nobody wrote it to the journal. `last` is the id of the line before the first one given.
+    `runs` says whether the daemon runs: what a killed one awaited is not awaited.
+    """
+
+    def __init__(self, store: MemoryStore, last: int, runs: Callable[[], bool]) -> None:
+        self._store = store
+        self._last = last
+        self._runs = runs
+        self._told: dict[int, float] = {}
+
+    def new(self) -> Iterator[Activity]:
+        """The lines that have come since the last time. Raises MemoryStoreError."""
+        for activity in self._store.journal.activity(self._last):
+            yield activity
+            self._last = activity.id
+        calls = self._store.budgets.calls_in_flight()
+        self._told = {call.id: self._told[call.id] for call in calls if call.id in self._told}
+        due = [call for call in calls if seconds_awaited(call) >= 2 * self._told.get(call.id, _LONG_AWAITED / 2)]
+        for call in due if due and self._runs() else []:
+            self._told[call.id] = seconds = seconds_awaited(call)
+            yield Activity(
+                id=0,
+                agent_name=call.agent,
+                activity="awaits its model",
+                task_id=call.task_id,
+                details={"model": call.model, "seconds": round(seconds)},
+                timestamp=utc_now(),
+            )
+
+
 def activity_line(activity: Activity) -> Text:
     """One line of the activity stream."""
-    line = Text(f"{activity.timestamp:%H:%M:%S} ", style="dim")
+    line = Text()  # a style given here would hold for the whole line
+    line.append(f"{activity.timestamp:%H:%M:%S} ", style="dim")
     line.append(f"{activity.agent_name:<12} ", style="cyan")
     line.append(activity.activity, style="bold" if activity.activity.startswith("task ") else "")
     if activity.task_id:

@@ -26,6 +26,7 @@ from memory.errors import (
 )
 from memory.ledger_models import (
     NANO,
+    CallInFlight,
     Claim,
     LimitState,
     ModelCall,
@@ -74,6 +75,7 @@ __all__ = [
     "AmbiguousTask",
     "Attempt",
     "AuditReport",
+    "CallInFlight",
     "Claim",
     "ContextManager",
     "ContextTooLarge",

@@ -99,6 +99,8 @@ class Claim(Row):
     tokens: int = Field(ge=0)
     """In and out together."""
     nano_usd: int = Field(ge=0)
+    model: str = ""
+    """The model that is asked, as `provider:name`."""
     at: UtcTime
     """The day and month of this moment are charged, also when the call ends after midnight."""
 
@@ -131,6 +133,18 @@ class Reserved(Row):
     """Of the reservation; None when it was refused."""
     over: list[LimitState] = []
     """The limits that the claim would have exceeded, as they are without it."""
+
+
+class CallInFlight(Row):
+    """A model call that was sent, or is next in the embedded model's queue, and has no answer yet."""
+
+    id: int
+    agent: str
+    task_id: str | None
+    model: str
+    """As `provider:name`."""
+    since: UtcTime
+    """When this try began: a call that is tried again begins anew."""
 
 
 class WaitingCall(Row):

@@ -77,6 +77,7 @@ class Budget:
             agent=context.agent,
             tokens=tokens + request.output_limit,
             nano_usd=round(_worst_usd(request, tokens) * _NANO),
+            model=f"{request.provider}:{request.model}",
             at=now,
         )
         reserved = self._store.budgets.reserve(claim, self._settings)

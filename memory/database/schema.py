@@ -29,7 +29,7 @@ from memory.database.columns import SafeJson, SafeText, UtcDateTime
 from memory.task_models import TaskStatus
 from monitoring.errors import FailureReason
 
-SCHEMA_REVISION = "0007"
+SCHEMA_REVISION = "0008"
 """The newest migration; revisions are numbered, so a greater one comes from a newer program."""
 
 # Limits in characters. Longer texts are cut in the middle, longer JSON is refused.
@@ -237,6 +237,7 @@ reservations = Table(
     Column("tokens", BigInteger, nullable=False),
     Column("nano_usd", BigInteger, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("model", Text, nullable=False, server_default=""),
     sqlite_autoincrement=True,  # one settled as a leftover must not be taken for a new one
 )
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from config import BudgetSettings
 from memory.database.database import Database
 from memory.database.schema import budgets, reservations, waiting_calls
-from memory.ledger_models import NANO, Claim, LimitState, Reserved, Scope, Unit, WaitingCall
+from memory.ledger_models import NANO, CallInFlight, Claim, LimitState, Reserved, Scope, Unit, WaitingCall
 from memory.task_models import UtcTime, utc_now
 
 _LOCK = 0x627564676574  # any number, the same in every process: "budget"
@@ -70,6 +70,16 @@ class BudgetTables:
             for row in left:
                 settled(connection, row["id"], row["tokens"], row["nano_usd"], BudgetSettings(task_tokens=None))
         return len(left)
+
+    def calls_in_flight(self) -> list[CallInFlight]:
+        """The calls that hold a reservation, the longest awaited first. Those of a killed daemon are among them until
+        the next one starts.
+        """
+        columns = reservations.c
+        shown = (columns.id, columns.agent, columns.task_id, columns.model, columns.created_at.label("since"))
+        with self._database.read() as connection:
+            rows = connection.execute(sa.select(*shown).order_by(columns.created_at, columns.id)).mappings()
+            return [CallInFlight.model_validate(dict(row)) for row in rows]
 
     def limit_states(self, budget: BudgetSettings, *, agents: Sequence[str] = ()) -> list[LimitState]:
         """The limits of the present day and month, of each of `agents`, and of tasks that used any of theirs.

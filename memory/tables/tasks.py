@@ -19,7 +19,7 @@ RETRIABLE = frozenset({TaskStatus.FAILED, TaskStatus.BLOCKED, TaskStatus.CANCELL
 """A task with one of these statuses can be put back to pending as a new run."""
 
 ENDED = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.BLOCKED, TaskStatus.CANCELLED})
-"""Nothing more happens to a task with one of these statuses, unless someone retries it."""
+"""Nothing more happens to a task with one of these statuses, unless the owner retries it or puts it aside."""
 
 _OPEN = frozenset({TaskStatus.PENDING, TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL})
 
@@ -30,9 +30,10 @@ SOURCES: dict[TaskStatus, frozenset[TaskStatus]] = {
     TaskStatus.COMPLETED: frozenset({TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL}),
     TaskStatus.FAILED: _OPEN | {TaskStatus.BLOCKED},
     TaskStatus.BLOCKED: _OPEN,
-    TaskStatus.CANCELLED: _OPEN | {TaskStatus.BLOCKED},
+    TaskStatus.CANCELLED: _OPEN | {TaskStatus.BLOCKED, TaskStatus.FAILED},
 }
-"""The life of a task: from which statuses each one can be reached. Only `retry` leads back from an end."""
+"""The life of a task: from which statuses each one can be reached. Only `retry` leads back from an end; a failed
+task may be cancelled, so that it is no longer listed among those the owner can do something about."""
 
 _DEAD = (TaskStatus.FAILED, TaskStatus.CANCELLED)
 _SHOWN_CANDIDATES = 5

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,8 @@ from typer.testing import CliRunner, Result
 from cli import app
 from cli.project import DEMO_HOME, Choice, load, remember_repository
 from cli.running import prepare_demo
-from memory import Attempt, FailureReason, Task, TaskStatus
+from memory import Attempt, FailureReason, Task, TaskStatus, utc_now
+from memory.database.schema import reservations
 from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.house import ADD_TASK, QUESTIONS, Held, House, git, make_repository, team
 
@@ -206,7 +209,7 @@ def test_a_command_without_a_repository_works_or_says_how_to_give_one(tmp_path: 
     config.write_text("llm: {provider: openai, api_key: k}\n", encoding="utf-8")
     done = CliRunner().invoke(app, ["--config", str(config), *command.split()])
     assert done.exit_code == code, done.output
-    told = "no repository is set; give --repo PATH_OR_URL before the command, or set git.repository_url"
+    told = "no repository is set; give --repo PATH_OR_URL, or set git.repository_url"
     assert (told in " ".join(done.stderr.split())) == (code == 2)
 
 
@@ -217,7 +220,7 @@ def test_doctor_without_a_repository_warns_and_says_how_to_give_one(tmp_path: Pa
     assert done.exit_code == 0, done.output
     [repository] = [check for check in json.loads(done.stdout) if check["name"] == "repository"]
     assert (repository["state"], repository["detail"]) == ("warning", "none is set")
-    assert "--repo PATH_OR_URL before the command" in repository["remedy"]
+    assert "give --repo PATH_OR_URL" in repository["remedy"]
 
 
 def test_what_needs_no_daemon(make_house: MakeHouse) -> None:
@@ -377,6 +380,7 @@ def test_after_the_demo_its_tasks_are_found_without_naming_it(tmp_path: Path, mo
 def test_what_waits_for_the_owner_is_listed_and_answered(make_house: MakeHouse) -> None:
     house, _ = make_house(team())
     assert "Nothing waits" in look(house, "approvals", "list").stdout
+    assert "Stopped" not in look(house, "status").stdout
     gate, blocked, other = (house.submit(title=title) for title in ("At the gate", "Hard [one]", "Open"))
     with house.store() as store:
         store.tasks.transition(gate, TaskStatus.WAITING_APPROVAL, stage="land", result={"waiting_for": "land"})
@@ -400,6 +404,10 @@ def test_what_waits_for_the_owner_is_listed_and_answered(make_house: MakeHouse) 
     assert "line four" not in shown
     assert "1 more lines: approvals list --json" in shown
     assert all(part in shown for part in ("Hard [one]", "The tech lead gives it up: say what it is", "--note"))
+    status = look(house, "status").stdout.partition("Stopped until you decide:")[2]
+    assert all(part in status for part in ("Hard [one]", "The tech lead gives it up: say what it is", "--note", gate))
+    assert "line three" not in status
+    assert entry(house, "status")["stopped"] == entries(house, "approvals", "list")
 
     def fails(*arguments: str) -> str:
         done = look(house, "approvals", *arguments)
@@ -407,7 +415,7 @@ def test_what_waits_for_the_owner_is_listed_and_answered(make_house: MakeHouse) 
         return " ".join(done.stderr.split())
 
     assert "does not wait for you" in fails("approve", other)
-    assert "a note is for blocked tasks" in fails("approve", gate, "--note", "so")
+    assert "a note is for tasks that begin anew" in fails("approve", gate, "--note", "so")
     assert look(house, "approvals", "approve", gate).exit_code == 0
     assert look(house, "approvals", "approve", blocked, "--note", " It is the sum. ").exit_code == 0
     assert look(house, "approvals", "reject", blocked).exit_code == 0
@@ -415,6 +423,103 @@ def test_what_waits_for_the_owner_is_listed_and_answered(make_house: MakeHouse) 
         sent = [(control.command, control.argument) for control in store.commands.pending()]
         assert store.tasks.get(blocked).description.endswith("The owner adds:\n\nIt is the sum.")
     assert sent == [("approve", f"{gate} 0.0"), ("retry", blocked), ("cancel", blocked)]
+
+
+STOPPED = {
+    FailureReason.TESTS_FAILED: [
+        ('approvals approve {id} --note "…"', "is tried again, with your words"),
+        ("task retry {id}", "is tried again"),
+        ("approvals reject {id}", "is cancelled"),
+    ],
+    FailureReason.NEEDS_OWNER: [
+        ('approvals approve {id} --note "…"', "is tried again, with your answer"),
+        ("approvals reject {id}", "is cancelled"),
+    ],
+    FailureReason.BUDGET_EXHAUSTED: [
+        ("task retry {id}", "is tried again, when the cause is gone"),
+        ("approvals reject {id}", "is cancelled"),
+    ],
+    FailureReason.INTERNAL_ERROR: [
+        ("task retry {id}", "is tried again, when the cause is gone"),
+        ("approvals reject {id}", "is put aside"),
+    ],
+}
+
+
+@pytest.mark.parametrize(("reason", "actions"), STOPPED.items())
+def test_each_stopped_task_comes_with_what_can_be_done_about_it(
+    make_house: MakeHouse, reason: FailureReason, actions: list[tuple[str, str]]
+) -> None:
+    house, _ = make_house(team())
+    failed = reason is FailureReason.INTERNAL_ERROR
+    task_id = house.submit()
+    with house.store() as store:
+        store.tasks.transition(task_id, TaskStatus.FAILED if failed else TaskStatus.BLOCKED, reason=reason, detail="so")
+    (row,) = entries(house, "approvals", "list")
+    assert (row["id"], row["kind"], row["reason"]) == (task_id, "failed" if failed else "blocked", reason.value)
+    expected = [{"command": command.format(id=task_id), "effect": effect} for command, effect in actions]
+    assert row["actions"] == expected
+    for shown in (look(house, "status").stdout, look(house, "approvals", "list").stdout):
+        assert all(f"  {action['command']}: {action['effect']}" in shown for action in expected)
+    for action in expected:  # what it says to type is right
+        assert look(house, *shlex.split(action["command"])).exit_code == 0
+    with house.store() as store:
+        sent = {control.command for control in store.commands.pending()}
+    assert sent == {"retry", "cancel"}
+
+
+def test_a_failed_task_is_put_aside_by_the_daemon(make_house: MakeHouse) -> None:
+    house, _ = make_house(team())
+    task_id = house.submit()
+    with house.store() as store:
+        store.tasks.transition(task_id, TaskStatus.FAILED, reason=FailureReason.TIMEOUT)
+    assert look(house, "approvals", "reject", task_id).exit_code == 0
+    with house.daemon():
+        house.wait_for(task_id, TaskStatus.CANCELLED)
+    assert "Nothing waits for you" in look(house, "approvals", "list").stdout
+
+
+def test_status_names_a_few_stopped_tasks_and_says_how_many_more_there_are(make_house: MakeHouse) -> None:
+    house, _ = make_house(team())
+    for number in range(5):
+        task_id = house.submit(title=f"Number {number}")
+        with house.store() as store:
+            store.tasks.transition(task_id, TaskStatus.BLOCKED, reason=FailureReason.TESTS_FAILED)
+    shown = look(house, "status").stdout
+    assert [f"Number {number}" in shown for number in range(5)] == [False, False, True, True, True]
+    assert "… and 2 more: approvals list" in shown
+
+
+def test_a_model_that_is_awaited_is_shown_with_its_waiting_time(make_house: MakeHouse) -> None:
+    script = Held(team())
+    house, server = make_house(script, llm={"timeout": 200})
+    script.hold("code")
+    task_id = house.submit()
+    with house.daemon() as daemon, ExitStack() as followers:
+        server.wait_for(2)  # it waits for the developer's answer
+        follower = followers.enter_context(following(house))
+        with house.store() as store, store._database.write() as connection:  # no test can wait that long
+            connection.execute(reservations.update().values(created_at=utc_now() - timedelta(minutes=2)))
+        assert follower.stdout is not None
+        line = next(line for line in map(json.loads, follower.stdout) if line["activity"] == "awaits its model")
+        assert (line["id"], line["agent_name"], line["task_id"]) == (0, "developer", task_id)
+        assert line["details"]["model"] == "openai_compatible:scripted"
+        assert line["details"]["seconds"] >= 120
+        status = entry(house, "status")
+        assert isinstance(status["awaited"], list)
+        (awaited,) = status["awaited"]
+        assert (awaited["agent"], awaited["task_id"], awaited["model"]) == (
+            "developer", task_id, "openai_compatible:scripted"
+        )  # fmt: skip
+        assert awaited["seconds"] >= 120
+        shown = look(house, "status").stdout
+        pattern = rf"model +developer has waited 2 min \d+ s for openai_compatible:scripted \({task_id}\)\n"
+        assert re.search(pattern, shown)
+        daemon.kill()
+        daemon.wait(120)
+        assert entry(house, "status")["awaited"] == []  # nobody awaits what a killed daemon asked for
+        assert "has waited" not in look(house, "status").stdout
+        script.release()
 
 
 def test_a_task_tells_its_parts_and_they_tell_the_task(make_house: MakeHouse) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from config import BudgetSettings
-from memory import NANO, Claim, LimitState, MemoryStore, WaitingCall, utc_now
+from memory import NANO, CallInFlight, Claim, LimitState, MemoryStore, WaitingCall, utc_now
 from tests.memory.conftest import Python
 from tests.memory.test_ledger import call
 
@@ -207,6 +207,19 @@ def check_totals(store: MemoryStore, spent: list[tuple[int, int, int]], overshoo
     assert round(month_usd.used * NANO) == sum(nano for _, nano, _ in spent)
     assert (month_usd.reserved, month_tokens.reserved) == (0, 0)
     assert refused > 0
+
+
+def test_calls_in_flight_are_shown_with_their_model_until_they_are_settled(store: MemoryStore) -> None:
+    now, budget = utc_now(), BudgetSettings()
+    later = store.budgets.reserve(claim(task_id=None, agent="ceo", at=now, model="local:m"), budget).id
+    first = store.budgets.reserve(claim(at=now - timedelta(seconds=40), model="openai:m"), budget).id
+    assert first and later
+    assert store.budgets.calls_in_flight() == [
+        CallInFlight(id=first, agent="developer", task_id="t-1", model="openai:m", since=now - timedelta(seconds=40)),
+        CallInFlight(id=later, agent="ceo", task_id=None, model="local:m", since=now),
+    ]
+    store.budgets.settle(first, tokens=0, nano_usd=0, budget=budget)
+    assert [call.id for call in store.budgets.calls_in_flight()] == [later]
 
 
 def test_waiting_calls_are_shown_until_they_go_on(store: MemoryStore) -> None:

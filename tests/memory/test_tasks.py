@@ -159,6 +159,14 @@ def test_a_failed_task_has_a_reason(store: MemoryStore, add: Add) -> None:
     assert (failed.reason, failed.reason_detail) == (FailureReason.TIMEOUT, "3600 s are over")
 
 
+def test_a_failed_task_can_be_put_aside(store: MemoryStore, add: Add) -> None:
+    task = add()
+    store.tasks.transition(task.id, FAILED, reason=FailureReason.TIMEOUT)
+    assert store.tasks.transition(task.id, CANCELLED, detail="cancelled by the owner")
+    aside = store.tasks.get(task.id)
+    assert (aside.status, aside.reason, aside.reason_detail) == (CANCELLED, None, "cancelled by the owner")
+
+
 def test_a_transition_from_an_unexpected_status_does_nothing(store: MemoryStore, add: Add) -> None:
     task = add()
     assert not store.tasks.transition(task.id, COMPLETED, expect={IN_PROGRESS})
@@ -231,7 +239,8 @@ def test_any_sequence_of_changes_keeps_the_laws_of_a_task(store: MemoryStore, mo
             assert now == before
         elif isinstance(move, TaskStatus):
             assert now.status is move is not before.status
-            assert before.status not in ENDED or before.status is BLOCKED
+            put_aside = (before.status, move) == (FAILED, CANCELLED)
+            assert before.status not in ENDED or before.status is BLOCKED or put_aside
             assert now.run == before.run
         else:
             assert before.status in RETRIABLE

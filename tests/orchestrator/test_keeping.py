@@ -134,7 +134,10 @@ def to_previous_revision(file: Path) -> None:
             if table in ("alembic_version", "sqlite_sequence"):
                 continue
             columns = ", ".join(row[1] for row in connection.execute(f"PRAGMA main.table_info({table})"))
-            connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}")
+            if table == "audit_chain":  # the migration made its one row, which may only move forward
+                connection.execute(f"UPDATE main.{table} SET ({columns}) = (SELECT {columns} FROM newer.{table})")
+            else:
+                connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}")
     for part in ("", "-wal", "-shm"):
         file.with_name(file.name + part).unlink(missing_ok=True)
     older.rename(file)
