@@ -11,7 +11,9 @@ import sys
 import time
 from pathlib import Path
 
+from bench.flow_runs import ROOT
 from bench.real.check import check
+from bench.real.run import run_tasks
 from bench.real.sources import SourceError
 from bench.real.tasks import UnknownTask, read_libraries, read_tasks
 
@@ -24,6 +26,7 @@ def main() -> int:
     parser.add_argument("--fallible", action="store_true", help="the model makes mistakes that strong models make")
     parser.add_argument("--json", action="store_true", help="print results as JSON lines")
     parser.add_argument("--home", type=Path, help="leave repositories, databases and logs in this folder")
+    parser.add_argument("--checkout", type=Path, default=ROOT, help="the product to run (default: this one)")
     chosen = parser.parse_args()
     try:
         tasks = read_tasks(chosen.ids)
@@ -31,9 +34,10 @@ def main() -> int:
         parser.error(str(problem))
     libraries = read_libraries()
     if chosen.what == "run":
-        from bench.real.run import run_tasks
-
-        return run_tasks(tasks, libraries, fallible=chosen.fallible, as_json=chosen.json, home=chosen.home)
+        return run_tasks(
+            tasks, libraries,
+            checkout=chosen.checkout.resolve(), fallible=chosen.fallible, as_json=chosen.json, home=chosen.home,
+        )  # fmt: skip
     wrong = 0
     for task in tasks:
         started = time.monotonic()
