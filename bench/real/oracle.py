@@ -19,7 +19,7 @@ from typing import TypeAlias
 from pydantic import JsonValue
 
 from bench.real.mistakes import Mistakes
-from bench.real.tasks import RED_FIRST, FileChange, RealTask
+from bench.real.tasks import FileChange, Look, RealTask
 from tests.support import Reply, Request, ScriptedModelServer
 
 Call: TypeAlias = tuple[str, dict[str, JsonValue]]
@@ -27,10 +27,10 @@ Call: TypeAlias = tuple[str, dict[str, JsonValue]]
 GIVES_UP = "I cannot go on: "
 """Begins the prose in which a player gives up."""
 _REFUSED = re.compile(r"(not (done|finished|accepted|made)|refused|error|there is no)\b", re.IGNORECASE)
-_FAILED = re.compile(r"\b([1-9]\d*) (?:failed|errors?)\b")
 _NUMBERED = re.compile(r"^\s*\d+\t|^[^\s:]+:\d+: ?")
 _SHOWN_AROUND = 4
 _LONGEST_READ = 380
+_MOST_PLACES = 4
 
 
 @dataclass(frozen=True)
@@ -211,14 +211,15 @@ class _Hand:
         wanted = [(change.path, old) for change in changes for old in self.unseen(change)]
         calls = []
         for (path, old), result in zip(wanted, results, strict=False):
-            found = re.search(rf"^{re.escape(path)}:(\d+):", result, re.MULTILINE)
+            found = re.findall(rf"^{re.escape(path)}:(\d+):", result, re.MULTILINE)
             if not found:
                 self.note(f"search does not find in {path}: {_telling(old)!r}: {result[:200]}")
             lines = old.splitlines()
-            before = lines.index(next(line for line in lines if line.strip() == _telling(old)))
-            first = max(1, int(found.group(1)) - before - _SHOWN_AROUND) if found else 1
-            last = first + min(len(lines) + 2 * _SHOWN_AROUND, _LONGEST_READ)
-            calls.append(self.call("read_file", path=path, first_line=first, last_line=last))
+            before = [line.strip() for line in lines].index(_telling(old))
+            for place in found[:_MOST_PLACES]:
+                first = max(1, int(place) - before - _SHOWN_AROUND)
+                last = int(place) - before + min(len(lines) + _SHOWN_AROUND, _LONGEST_READ)
+                calls.append(self.call("read_file", path=path, first_line=first, last_line=last))
         return _merged(calls)
 
     def missing(self) -> str:
@@ -287,28 +288,24 @@ def _qa(hand: _Hand, mistakes: Mistakes) -> Player:
     yield from _slip(hand, mistakes, "qa")
     yield from _look_first(hand, task.tests, known)
     tests = mistakes.wrong_tests(task.tests)
-    if task.tests:
-        files: list[JsonValue] = [each.path for each in task.tests if _is_test(each)]
-        writes = hand.edits(mistakes.wrong_old("qa", tests))
-        heard = _hear(hand, (yield Reply.tools(*writes, hand.call("run_tests", tests=files))))
-        if refused := hand.refused(writes, heard):
-            writes = hand.edits(tests)
-            left = [each for each in writes if any(line.startswith(_name(each)) for line in refused)]
-            heard = _hear(hand, (yield Reply.tools(*left, hand.call("run_tests", tests=files))))
-            if refused := hand.refused(left, heard):
-                yield Reply.text(f"{GIVES_UP}{refused[0]}")
-                return
-        ran = heard.results[-1] if heard.results else ""
-        if task.kind in RED_FIRST and not _FAILED.search(ran):
-            hand.note(f"its tests are not shown as failing: {ran[:300]}")
     finish = hand.call(
         "finish_tests",
         summary=f"Tests for: {task.title}",
         brief=task.brief or "Nothing to add to the task's words.",
+        places=[f"{look.path}:{look.first_line}-{look.last_line}" for look in task.look if _is_code(look)],
         kind=task.kind,
         changed_tests=[{"test": each.test, "reason": each.reason} for each in task.changed_tests],
     )
-    heard = yield Reply.tools(finish)
+    writes = hand.edits(mistakes.wrong_old("qa", tests))
+    ends = [hand.call("run_tests", tests=_test_files(task.tests)), finish] if task.tests else [finish]
+    heard = _hear(hand, (yield Reply.tools(*writes, *ends)))
+    if refused := hand.refused(writes, heard):
+        again = hand.edits(tests)
+        left = [each for each in again if any(line.startswith(_name(each)) for line in refused)]
+        heard = _hear(hand, (yield Reply.tools(*left, *ends)))
+        if refused := hand.refused(left, heard):
+            yield Reply.text(f"{GIVES_UP}{refused[0]}")
+            return
     refusals = 0
     while True:
         _hear(hand, heard)
@@ -466,8 +463,13 @@ def _name(call: Call) -> str:
     return f"{call[0]} {call[1].get('path', '')}".strip()
 
 
-def _is_test(change: FileChange) -> bool:
-    return not change.delete and change.path.endswith(".py") and "conftest" not in change.path
+def _test_files(changes: Sequence[FileChange]) -> list[JsonValue]:
+    paths = [change.path for change in changes if not change.delete]
+    return [path for path in paths if path.endswith(".py") and "conftest" not in path]
+
+
+def _is_code(look: Look) -> bool:
+    return bool(look.path and look.first_line and look.last_line) and "test" not in look.path
 
 
 def _named_test(text: str) -> str:
