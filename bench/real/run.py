@@ -68,12 +68,14 @@ def run_tasks(
     *,
     checkout: Path = ROOT,
     fallible: bool = False,
+    bare: bool = False,
     as_json: bool = False,
     home: Path | None = None,
 ) -> int:
     """Run the tasks one after the other, print a line each, and return 0 if all landed and are right.
 
-    `checkout`: the product that is run. `home`: where repositories, databases and logs stay.
+    `checkout`: the product that is run. `bare`: without the settings that the team could have found. `home`: where
+    repositories, databases and logs stay.
     """
     _RESULTS.mkdir(parents=True, exist_ok=True)
     started = time.strftime("%Y%m%d-%H%M%S")
@@ -84,7 +86,7 @@ def run_tasks(
         root.mkdir(parents=True, exist_ok=True)
         root.chmod(0o755)  # tests run as a user of their own
         for task in tasks:
-            result = _run(task, libraries[task.library], root, checkout, fallible=fallible)
+            result = _run(task, libraries[task.library], root, checkout, fallible=fallible, bare=bare)
             results.append(result)
             lines.write(result.model_dump_json() + "\n")
             lines.flush()
@@ -97,7 +99,7 @@ def run_tasks(
     return 0 if right == len(results) else 1
 
 
-def _run(task: RealTask, library: Library, root: Path, checkout: Path, *, fallible: bool) -> RealResult:
+def _run(task: RealTask, library: Library, root: Path, checkout: Path, *, fallible: bool, bare: bool) -> RealResult:
     place = Workplace(library)
     home = root / task.id
     number = 1
@@ -107,8 +109,9 @@ def _run(task: RealTask, library: Library, root: Path, checkout: Path, *, fallib
     home.mkdir()
     repository = home / library.name
     make_repository(library, repository)
+    settings = {} if bare and library.settings_to_find else library.settings
     with Oracle(task, fallible=fallible) as oracle:
-        config = _configuration(task, home, root / "data", repository, oracle.server.url)
+        config = _configuration(settings, home, root / "data", repository, oracle.server.url)
         started = time.monotonic()
         product = [sys.executable, str(checkout / "main.py"), "--config", str(config)]
         problem = _work(product, task, home)
@@ -133,7 +136,9 @@ def _run(task: RealTask, library: Library, root: Path, checkout: Path, *, fallib
     )  # fmt: skip
 
 
-def _configuration(task: RealTask, home: Path, data: Path, repository: Path, url: str) -> Path:
+def _configuration(
+    settings: Mapping[str, Mapping[str, str]], home: Path, data: Path, repository: Path, url: str
+) -> Path:
     own: dict[str, dict[str, object]] = {
         "llm": {"provider": "openai_compatible", "base_url": url, "model": MODEL, "api_key": "oracle"},
         "git": {"repository_url": str(repository), "landing": "integration", "integration_branch": _BRANCH},
@@ -141,7 +146,7 @@ def _configuration(task: RealTask, home: Path, data: Path, repository: Path, url
         "monitoring": {"logs_path": str(home / "logs")},
         "project": {"goal": "", "tasks_from": []},
     }
-    merged = {name: {**own.get(name, {}), **task.settings.get(name, {})} for name in {*own, *task.settings}}
+    merged = {name: {**own.get(name, {}), **settings.get(name, {})} for name in {*own, *settings}}
     path = home / "config.yaml"
     path.write_text(yaml.safe_dump(merged), encoding="utf-8")
     return path

@@ -49,6 +49,10 @@ class Library(_Model):
     """Whether it can be installed; otherwise its suite runs beside the sources."""
     wild: tuple[str, ...] = ()
     """What is unusual about the set-up of this project."""
+    settings: dict[str, dict[str, str]] = Field(default_factory=dict)
+    """Sections of the configuration that the product needs for this project."""
+    settings_to_find: str = ""
+    """Where the team could have found them by itself; empty if it could not."""
 
     @property
     def key(self) -> str:
@@ -106,10 +110,6 @@ class RealTask(_Model):
     link: str
     """The public report or change that the task is after."""
     wild: tuple[str, ...] = ()
-    settings: dict[str, dict[str, str]] = Field(default_factory=dict)
-    """Sections of the configuration that the task needs."""
-    settings_to_find: str = ""
-    """Which of `settings` the team should have found by itself; empty if none."""
     look: tuple[Look, ...] = ()
     brief: str = ""
     """What QA tells the developer and the reviewer."""
