@@ -9,6 +9,7 @@ A `Player` is one role in one conversation, a generator: it yields its answers a
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import threading
@@ -19,7 +20,7 @@ from typing import TypeAlias
 from pydantic import JsonValue
 
 from bench.real.mistakes import Mistakes
-from bench.real.tasks import FileChange, Look, RealTask
+from bench.real.tasks import Edit, FileChange, Look, RealTask
 from tests.support import Reply, Request, ScriptedModelServer
 
 Call: TypeAlias = tuple[str, dict[str, JsonValue]]
@@ -171,6 +172,7 @@ class _Hand:
         self._role = role
         self._fields = _fields_of(request)
         self._seen: set[str] = set()
+        self._disputed: set[str] = set()
         self.see(request.system)
         for message in request.messages:
             self.see(message.text)
@@ -193,10 +195,12 @@ class _Hand:
     def unseen(self, change: FileChange) -> list[str]:
         """The old texts of the change that have not been shown, each once."""
         return [
-            edit.old
-            for edit in change.edits
-            if any(line.strip() and line.strip() not in self._seen for line in edit.old.splitlines())
+            edit.old for edit in change.edits if not all(self._shown(line.strip()) for line in edit.old.splitlines())
         ]
+
+    def _shown(self, line: str) -> bool:
+        """Whether a line, or the part of one that an edit names, has been shown."""
+        return not line or line in self._seen or any(line in seen for seen in self._seen)
 
     def looks(self, changes: Sequence[FileChange]) -> list[Call]:
         """Searches for the places that are to be changed and have not been shown."""
@@ -221,6 +225,16 @@ class _Hand:
                 last = int(place) - before + min(len(lines) + _SHOWN_AROUND, _LONGEST_READ)
                 calls.append(self.call("read_file", path=path, first_line=first, last_line=last))
         return _merged(calls)
+
+    def foreign(self, text: str) -> str:
+        """A failing test that `text` names and that is neither QA's nor was there before, as far as is known; once."""
+        own = {change.path for change in self.task.tests}
+        for found in re.finditer(r"[\w./-]+\.py::[\w:]+(?:\[[^\]]*\])?", text):
+            test = found.group()
+            if test.partition("::")[0] not in own and test not in self._disputed:
+                self._disputed.add(test)
+                return test
+        return ""
 
     def missing(self) -> str:
         """What of the right change is not among the added lines that were shown."""
@@ -314,9 +328,8 @@ def _qa(hand: _Hand, mistakes: Mistakes) -> Player:
             heard = yield Reply.tools(*fix, finish)
             hand.refused(fix, heard)
             continue
-        if "disputed" in heard.text or "test is wrong" in heard.text:
-            keep = hand.call("keep_test", test=_named_test(heard.text), reason="It follows from the task's words.")
-            heard = yield Reply.tools(keep)
+        if "test is wrong" in heard.said:
+            heard = yield from _answer_dispute(hand, heard.said, finish)
             continue
         refusals += 1
         hand.note(f"flow said no: finish_tests: {heard.text[:900]}")
@@ -324,6 +337,32 @@ def _qa(hand: _Hand, mistakes: Mistakes) -> Player:
             yield Reply.text(f"{GIVES_UP}{heard.text[:300]}")
             return
         heard = yield Reply.tools(finish)
+
+
+def _answer_dispute(hand: _Hand, said: str, finish: Call) -> Generator[Reply, Heard, Heard]:
+    """Take away a test that is not of QA's own and contradicts the task; keep one of its own."""
+    test = _named_test(said)
+    file, _, name = test.partition("::")
+    if not file or file in {change.path for change in hand.task.tests}:
+        return (yield Reply.tools(hand.call("keep_test", test=test, reason="It follows from the task's words.")))
+    heard = yield Reply.tools(hand.call("read_file", path=file))
+    block = _function(heard.results[0] if heard.results else "", name.rpartition("::")[2].partition("[")[0])
+    take = hand.edits([FileChange(path=file, edits=(Edit(old=block, new=""),))]) if block else []
+    heard = yield Reply.tools(*take, finish)
+    if hand.refused(take, heard):
+        reason = "It is wrong, but I cannot change it: the owner has to decide."
+        return (yield Reply.tools(hand.call("keep_test", test=test, reason=reason)))
+    return heard
+
+
+def _function(shown: str, name: str) -> str:
+    """The text of a function at the beginning of lines, as a read of its file shows it."""
+    lines = [re.sub(r"^\s*\d+\t", "", line) for line in shown.splitlines()]
+    first = next((place for place, line in enumerate(lines) if line.startswith(f"def {name}(")), None)
+    if first is None:
+        return ""
+    body = itertools.takewhile(lambda line: not line or line[0].isspace(), lines[first + 1 :])
+    return "\n".join([lines[first], *body]).rstrip() + "\n"
 
 
 def _developer(hand: _Hand, mistakes: Mistakes) -> Player:
@@ -357,8 +396,15 @@ def _developer(hand: _Hand, mistakes: Mistakes) -> Player:
         if mistakes.rejected(heard.text):
             heard = _hear(hand, (yield Reply.tools(finish)))
             continue
+        if wrong := hand.foreign(heard.text):
+            hand.note(f"disputes a test that is not of QA's own: {wrong}")
+            reason = "It states what the task calls wrong; the change does what the task asks, and this test fails."
+            heard = _hear(hand, (yield Reply.tools(hand.call("dispute_test", test=wrong, reason=reason))))
+            if not _REFUSED.match(heard.results[0] if heard.results else ""):
+                heard = _hear(hand, (yield Reply.tools(run, finish)))
+            continue
         refusals += 1
-        hand.note(f"flow said no: finish: {heard.text[:900]}")
+        hand.note(f"flow said no: finish: {heard.text[:1500]}")
         if refusals > 1:
             yield Reply.text(f"{GIVES_UP}{heard.text[:300]}")
             return

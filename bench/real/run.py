@@ -16,6 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from types import FrameType
 
 import yaml
 from pydantic import BaseModel
@@ -77,6 +78,7 @@ def run_tasks(
     `checkout`: the product that is run. `bare`: without the settings that the team could have found. `home`: where
     repositories, databases and logs stay.
     """
+    signal.signal(signal.SIGTERM, _ended_by_signal)
     _RESULTS.mkdir(parents=True, exist_ok=True)
     started = time.strftime("%Y%m%d-%H%M%S")
     file = _RESULTS / f"{started}-real-{'fallible' if fallible else 'oracle'}.jsonl"
@@ -97,6 +99,11 @@ def run_tasks(
           file=sys.stderr)  # fmt: skip
     print(f"results: {file}", file=sys.stderr)
     return 0 if right == len(results) else 1
+
+
+def _ended_by_signal(number: int, _: FrameType | None) -> None:
+    """Leave the run as an exception does, so that the daemon is ended."""
+    sys.exit(128 + number)
 
 
 def _run(task: RealTask, library: Library, root: Path, checkout: Path, *, fallible: bool, bare: bool) -> RealResult:
