@@ -24,7 +24,9 @@ def main() -> int:
     parser.add_argument("what", choices=["check", "run"])
     parser.add_argument("ids", nargs="*", metavar="ID", help="only these tasks")
     parser.add_argument("--fallible", action="store_true", help="the model makes mistakes that strong models make")
-    parser.add_argument("--bare", action="store_true", help="without the settings that the team should find by itself")
+    parser.add_argument(
+        "--set-up", action="store_true", help="give testing.setup_command, which the team finds otherwise"
+    )
     parser.add_argument("--json", action="store_true", help="print results as JSON lines")
     parser.add_argument("--home", type=Path, help="leave repositories, databases and logs in this folder")
     parser.add_argument("--checkout", type=Path, default=ROOT, help="the product to run (default: this one)")
@@ -37,7 +39,7 @@ def main() -> int:
     if chosen.what == "run":
         return run_tasks(
             tasks, libraries,
-            checkout=chosen.checkout.resolve(), fallible=chosen.fallible, bare=chosen.bare,
+            checkout=chosen.checkout.resolve(), fallible=chosen.fallible, set_up=chosen.set_up,
             as_json=chosen.json, home=chosen.home,
         )  # fmt: skip
     wrong = 0

@@ -76,8 +76,10 @@ class _Conversation:
 class Oracle:
     """The model server for one task. A context manager, as the scripted server that it is built on."""
 
-    def __init__(self, task: RealTask, *, fallible: bool = False) -> None:
+    def __init__(self, task: RealTask, setup: str = "", *, fallible: bool = False) -> None:
+        """`setup`: the command that sets the project up for its tests."""
         self.task = task
+        self._setup = setup
         self.usage = Usage()
         self.log: list[str] = []
         self._mistakes = Mistakes.of(task) if fallible else Mistakes()
@@ -109,6 +111,8 @@ class Oracle:
         players = {"qa": _qa, "developer": _developer, "tech_lead": _tech_lead}
         if role in players:
             return players[role](hand, self._mistakes)
+        if role == "setup":
+            return _set_up(hand, self._setup)
         return _structured(hand, request)
 
     def _next(self, talk: _Conversation, request: Request) -> Reply:
@@ -137,7 +141,12 @@ class Oracle:
 
 def role_of(request: Request) -> str:
     """qa, developer or tech_lead by the tools that are offered; otherwise what kind of answer is wanted."""
-    for tool, role in (("finish_tests", "qa"), ("finish", "developer"), ("verdict", "tech_lead")):
+    for tool, role in (
+        ("finish_tests", "qa"),
+        ("finish", "developer"),
+        ("verdict", "tech_lead"),
+        ("finish_setup", "setup"),
+    ):
         if tool in request.tools:
             return role
     return "structured" if request.schema is not None else "text"
@@ -363,6 +372,15 @@ def _function(shown: str, name: str) -> str:
         return ""
     body = itertools.takewhile(lambda line: not line or line[0].isspace(), lines[first + 1 :])
     return "\n".join([lines[first], *body]).rstrip() + "\n"
+
+
+def _set_up(hand: _Hand, command: str) -> Player:
+    """Look what there is, and say how the project is set up."""
+    _hear(hand, (yield Reply.tools(hand.call("list_files", pattern="*"))))
+    for _ in range(2):
+        heard = _hear(hand, (yield Reply.tools(hand.call("finish_setup", command=command))))
+        hand.note(f"flow said no: finish_setup: {heard.text[:900]}")
+    yield Reply.tools(hand.call("cannot_set_up", remedy=f"Set testing.setup_command to: {command}"))
 
 
 def _developer(hand: _Hand, mistakes: Mistakes) -> Player:

@@ -32,6 +32,8 @@ _BRANCH = "agents/integration"
 _RESULTS = ROOT / "bench" / "results"
 _TASK_SECONDS = 1200
 _STOP_SECONDS = 20
+_LONGEST_NOTE = 200
+"""Characters of a note in the results; `oracle.log` has all of it."""
 
 
 class RealResult(BaseModel):
@@ -69,14 +71,14 @@ def run_tasks(
     *,
     checkout: Path = ROOT,
     fallible: bool = False,
-    bare: bool = False,
+    set_up: bool = False,
     as_json: bool = False,
     home: Path | None = None,
 ) -> int:
     """Run the tasks one after the other, print a line each, and return 0 if all landed and are right.
 
-    `checkout`: the product that is run. `bare`: without the settings that the team could have found. `home`: where
-    repositories, databases and logs stay.
+    `checkout`: the product that is run. `set_up`: give the command that sets a project up, which the team finds
+    otherwise. `home`: where repositories, databases and logs stay.
     """
     signal.signal(signal.SIGTERM, _ended_by_signal)
     _RESULTS.mkdir(parents=True, exist_ok=True)
@@ -88,7 +90,7 @@ def run_tasks(
         root.mkdir(parents=True, exist_ok=True)
         root.chmod(0o755)  # tests run as a user of their own
         for task in tasks:
-            result = _run(task, libraries[task.library], root, checkout, fallible=fallible, bare=bare)
+            result = _run(task, libraries[task.library], root, checkout, fallible=fallible, set_up=set_up)
             results.append(result)
             lines.write(result.model_dump_json() + "\n")
             lines.flush()
@@ -106,7 +108,7 @@ def _ended_by_signal(number: int, _: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-def _run(task: RealTask, library: Library, root: Path, checkout: Path, *, fallible: bool, bare: bool) -> RealResult:
+def _run(task: RealTask, library: Library, root: Path, checkout: Path, *, fallible: bool, set_up: bool) -> RealResult:
     place = Workplace(library)
     home = root / task.id
     number = 1
@@ -116,9 +118,10 @@ def _run(task: RealTask, library: Library, root: Path, checkout: Path, *, fallib
     home.mkdir()
     repository = home / library.name
     make_repository(library, repository)
-    settings = {} if bare and library.settings_to_find else library.settings
-    with Oracle(task, fallible=fallible) as oracle:
-        config = _configuration(settings, home, root / "data", repository, oracle.server.url)
+    with Oracle(task, library.right_setup, fallible=fallible) as oracle:
+        config = _configuration(
+            library.right_setup if set_up else "", home, root / "data", repository, oracle.server.url
+        )
         started = time.monotonic()
         product = [sys.executable, str(checkout / "main.py"), "--config", str(config)]
         problem = _work(product, task, home)
@@ -139,13 +142,12 @@ def _run(task: RealTask, library: Library, root: Path, checkout: Path, *, fallib
         task=task.id, library=library.key, kind=task.kind, landed=landed, right=right,
         status=status, reason=" ".join(f"{reason} {problem}".split())[:600],
         calls=usage.calls, calls_by_role=usage.by_role, input_tokens=usage.input_tokens,
-        cached_tokens=usage.cached_tokens, output_tokens=usage.output_tokens, seconds=seconds, log=oracle.log,
+        cached_tokens=usage.cached_tokens, output_tokens=usage.output_tokens, seconds=seconds,
+        log=[line[:_LONGEST_NOTE] for line in oracle.log],
     )  # fmt: skip
 
 
-def _configuration(
-    settings: Mapping[str, Mapping[str, str]], home: Path, data: Path, repository: Path, url: str
-) -> Path:
+def _configuration(setup: str, home: Path, data: Path, repository: Path, url: str) -> Path:
     own: dict[str, dict[str, object]] = {
         "llm": {"provider": "openai_compatible", "base_url": url, "model": MODEL, "api_key": "oracle"},
         "git": {"repository_url": str(repository), "landing": "integration", "integration_branch": _BRANCH},
@@ -153,9 +155,10 @@ def _configuration(
         "monitoring": {"logs_path": str(home / "logs")},
         "project": {"goal": "", "tasks_from": []},
     }
-    merged = {name: {**own.get(name, {}), **settings.get(name, {})} for name in {*own, *settings}}
+    if setup:
+        own["testing"] = {"setup_command": setup}
     path = home / "config.yaml"
-    path.write_text(yaml.safe_dump(merged), encoding="utf-8")
+    path.write_text(yaml.safe_dump(own), encoding="utf-8")
     return path
 
 
@@ -164,7 +167,7 @@ def _work(product: Sequence[str], task: RealTask, home: Path) -> str:
     described = home / "task.md"
     described.write_text(task.description, encoding="utf-8")
     added = subprocess.run(
-        [*product, "task", "add", task.title, "--file", str(described)], capture_output=True, text=True, cwd=home
+        [*product, "task", "add", "--file", str(described), "--", task.title], capture_output=True, text=True, cwd=home
     )
     if added.returncode:
         return f"task add: {added.stdout}{added.stderr}"

@@ -7,6 +7,7 @@ libraries are quoted only as far as an edit needs them; the libraries themselves
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -44,19 +45,23 @@ class Library(_Model):
     options: tuple[str, ...] = ()
     """Options of pytest for every run."""
     packages: tuple[str, ...]
-    """What the suite needs besides the library, for runs outside the product."""
+    """What the suite needs besides the library."""
     installs: bool = True
     """Whether it can be installed; otherwise its suite runs beside the sources."""
     wild: tuple[str, ...] = ()
     """What is unusual about the set-up of this project."""
-    settings: dict[str, dict[str, str]] = Field(default_factory=dict)
-    """Sections of the configuration that the product needs for this project."""
-    settings_to_find: str = ""
-    """Where the team could have found them by itself; empty if it could not."""
+    setup_command: str = ""
+    """What sets the project up for its tests, if it is not pip with `packages`."""
 
     @property
     def key(self) -> str:
         return f"{self.name}-{self.version}"
+
+    @property
+    def right_setup(self) -> str:
+        """The command that sets the project up for its tests."""
+        own = ["-e", "."] if self.installs else []
+        return self.setup_command or shlex.join(["pip", "install", *own, *self.packages])
 
 
 class Edit(_Model):
