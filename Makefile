@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo run test test-all test-security lint bench bench-coding bench-chaos bench-endurance format lock clean
+.PHONY: help demo run test test-all test-security lint bench bench-coding bench-real bench-chaos bench-endurance format lock clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
@@ -41,6 +41,9 @@ bench: $(VENV)/.ready-dev bubblewrap ## figures of this machine: the embedded mo
 
 bench-coding: $(VENV)/.ready-dev bubblewrap ## how many of twenty small tasks the configured model lands; a quarter of an hour
 	$(BIN)/python -m bench.coding bench/tasks/own.yaml --set orchestrator.max_approaches=3
+
+bench-real: $(VENV)/.ready-dev bubblewrap ## forty tasks from real libraries, with a model that knows the answers; half an hour
+	$(BIN)/python -m bench.real run
 
 bench-chaos: $(VENV)/.ready-dev bubblewrap ## a working daemon killed sixty times: what is lost, done twice or left; ten minutes
 	$(BIN)/python -m bench.chaos
