@@ -18,7 +18,7 @@ from agents.product import ProductAgent
 from agents.qa import QAAgent
 from agents.tech_lead import TechLeadAgent
 from config import ConfigError, ConfigProblem, Settings
-from llm import model_name_problems, provider_names
+from llm import local_model_problems, model_name_problems, provider_names
 from testing import FRAMEWORKS
 
 ROLES: dict[str, type[BaseAgent]] = {
@@ -76,6 +76,7 @@ NAME_CHECKS: list[NameCheck] = [
 def check_names(settings: Settings, source: str) -> None:
     """Raise `ConfigError` for `source`, the configuration file, when `settings` name what is not registered."""
     problems = [problem for check in NAME_CHECKS for problem in check.problems(settings)]
+    problems += local_model_problems(settings.llm)
     problems += model_name_problems(settings.llm, settings.agents)  # a provider may stand before a model's name
     if problems:
         raise ConfigError(source, problems)

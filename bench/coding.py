@@ -33,7 +33,7 @@ from bench.flow_runs import ROOT, TaskResult, run_set
 from bench.switches import PARTS
 from bench.task_sets import TaskSet, read_task_set
 from config import Settings
-from llm import model_status, resolve_provider
+from llm import local_model, model_status, resolve_provider
 from llm.providers.embedded import EMBEDDED
 
 RESULTS = ROOT / "bench" / "results"
@@ -78,8 +78,9 @@ def main() -> int:
 
 
 def _run(tasks: TaskSet, config: dict[str, dict[str, object]], chosen: argparse.Namespace) -> None:
-    provider = resolve_provider(Settings.model_validate(config).llm)
-    if provider == EMBEDDED.name and not model_status().ready:
+    llm = Settings.model_validate(config).llm
+    provider = resolve_provider(llm)
+    if provider == EMBEDDED.name and not model_status(local_model(llm)).ready:
         sys.exit("the embedded model is missing; get it with: python main.py model fetch")
     started = time.strftime("%Y%m%d-%H%M%S")
     info = RunInfo(

@@ -24,8 +24,7 @@ from typing import cast
 
 import psutil
 
-from llm import LocalModelServer
-from llm.embedded.program import SLOTS
+from llm import LocalModelServer, find_local_model
 from llm.embedded.server import Place
 
 SOURCE = Path(__file__).parents[1] / "llm" / "client.py"
@@ -62,11 +61,12 @@ class Row:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--streams", type=int, nargs="+", default=sorted({1, SLOTS}), help="number of requests at once")
+    parser.add_argument("--model", default="auto", help="which model, written as llm.local_model")
+    parser.add_argument("--streams", type=int, nargs="+", default=[1, 2], help="number of requests at once")
     parser.add_argument("--repeat", type=int, default=3, help="number of measurements of each")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
     chosen = parser.parse_args()
-    server = LocalModelServer()
+    server = LocalModelServer(find_local_model(chosen.model))
     try:
         started = time.monotonic()
         with server.slot() as place:  # one slot for all: with a slot each they would run one by one

@@ -29,7 +29,7 @@ from typing import Any, TypeAlias
 
 from pydantic import BaseModel
 
-from llm import model_status
+from llm import find_local_model
 
 _ROOT = Path(__file__).parents[1]
 _MOST_FUNCTIONS = 3
@@ -60,7 +60,7 @@ def measure(kind: str, repeat: int, home: Path | None) -> Speed:
     import xllamacpp
 
     params = xllamacpp.CommonParams()
-    params.model.path = str(model_status().path)
+    params.model.path = str(find_local_model("auto").path)
     params.hostnames, params.port, params.n_ctx, params.n_parallel = ["127.0.0.1"], 0, 8192, 1
     threads = len(os.sched_getaffinity(0))
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads

@@ -16,14 +16,25 @@ from pydantic import BaseModel
 from rich.text import Text
 
 from cli.project import EXIT_FAILED, AsJson, Project, choice_of, fail, load, out, print_json, require_repository
-from llm import PROVIDERS, Lineup, NotConfigured, key_variables, model_status, resolve_provider, uses_embedded_model
+from config import LLMSettings
+from llm import (
+    PROVIDERS,
+    Lineup,
+    LLMError,
+    NotConfigured,
+    key_variables,
+    local_model,
+    model_status,
+    resolve_provider,
+    this_machine,
+    uses_embedded_model,
+)
 from llm.providers.embedded import EMBEDDED
 from memory import FOUND_SETUP, MemoryStore, MemoryStoreError
 from monitoring import open_channels, redact
 from testing import FRAMEWORKS, Language, Sandbox, SandboxUnavailable, find_toolchain, remedy_for
 
 _LEAST_FREE = 500 * 1024 * 1024
-_MODEL_SIZE = 1_200_000_000
 _MARKS = {"ok": ("green", "ok  "), "warning": ("yellow", "warn"), "missing": ("red", "FAIL")}
 
 
@@ -146,20 +157,39 @@ def _model(project: Project) -> Check:
         return Check(name="model", state="missing", detail=str(problem), remedy="see the message")
     provider = resolve_provider(settings)
     if uses_embedded_model(settings, project.settings.agents):
-        status = model_status(settings.local_model_path)
-        if not status.server:
-            return Check(name="model", state="missing", detail="nothing can run the embedded model",
-                         remedy="pip install xllamacpp, put llama-server on the PATH, or set a key")  # fmt: skip
-        if not status.ready:
-            return Check(
-                name="model", state="missing", detail=f"{status.path} is not there",
-                remedy=f"python main.py model fetch (1.1 GB), or set {' or '.join(key_variables())}",
-            )  # fmt: skip
-        if provider == EMBEDDED.name:
-            return Check(name="model", state="ok", detail=f"embedded, {status.path} ({status.server})")
+        embedded = _embedded(settings)
+        if embedded.state != "ok" or provider == EMBEDDED.name:
+            return embedded
     if PROVIDERS[provider].own_server:
         return _server(settings.base_url or "")
     return Check(name="model", state="ok", detail=f"{provider}: a key is set")
+
+
+def _embedded(settings: LLMSettings) -> Check:
+    """The embedded model: a program to run it, its file, and the memory and cores it needs."""
+    model, machine = local_model(settings), this_machine()
+    try:
+        status = model_status(model)
+    except LLMError as problem:
+        return Check(name="model", state="missing", detail=str(problem), remedy="see the message")
+    if not status.server:
+        return Check(name="model", state="missing", detail="nothing can run the embedded model",
+                     remedy="pip install xllamacpp, put llama-server on the PATH, or set a key")  # fmt: skip
+    if not status.ready:
+        size = f" ({model.gigabytes:g} GB)" if model.gigabytes else ""
+        fetch = f"python main.py model fetch{size}"
+        what = "correct llm.local_model" if model.own_path else fetch
+        free = shutil.disk_usage(_existing(status.path)).free
+        if (needed := model.gigabytes * 1e9 - status.bytes_present) > free:
+            what += f" on a disk with {needed / 1e9:.1f} GB of room: AI_AGENTS_CACHE chooses it"
+        return Check(name="model", state="missing", detail=f"{status.path} is not there",
+                     remedy=f"{what}, or set {' or '.join(key_variables())}")  # fmt: skip
+    detail = f"embedded {model.name}, {status.path} ({status.server})"
+    if lacks := model.lacks(machine):
+        has = f"this machine has {machine.memory_gb:.0f} GB and {machine.cores} cores"
+        return Check(name="model", state="warning", detail=f"{detail}: it {lacks}, {has}",
+                     remedy="set llm.local_model to auto, or a smaller one of `python main.py model list`")  # fmt: skip
+    return Check(name="model", state="ok", detail=detail)
 
 
 def _budget(project: Project) -> Check:
@@ -248,8 +278,6 @@ def _disk(project: Project) -> Check:
     detail = f"{free[tightest] / 1e9:.1f} GB free at {tightest}"
     if free[tightest] < _LEAST_FREE:
         return Check(name="disk", state="missing", detail=detail, remedy="free at least 0.5 GB, or move the folders")
-    if free[tightest] < _MODEL_SIZE and uses_embedded_model(project.settings.llm, project.settings.agents):
-        return Check(name="disk", state="warning", detail=detail, remedy="the embedded model needs 1.2 GB")
     return Check(name="disk", state="ok", detail=detail)
 
 

@@ -15,18 +15,26 @@ from config import ReasoningLevel
 from llm import (
     LLMClient,
     LLMError,
+    LocalModel,
     LocalModelServer,
+    Machine,
     ModelProfile,
+    ModelStatus,
     NotConfigured,
     abilities,
     fetch_model,
+    find_local_model,
+    largest_for,
+    local_model,
+    local_models,
     model_status,
+    this_machine,
 )
 from memory import MemoryStore
 
 agents_commands = Commands(help="Who is on the team, and what their models can do.", no_args_is_help=True)
 
-model_commands = typer.Typer(help="The embedded model that works without any key.", no_args_is_help=True)
+model_commands = typer.Typer(help="The embedded models that work without any key.", no_args_is_help=True)
 
 
 class AgentModel(BaseModel):
@@ -62,7 +70,7 @@ def _rows(project: Project, store: MemoryStore) -> list[AgentModel]:
 
     settings = project.settings
     try:
-        llm = LLMClient(settings.llm, settings.agents, store, LocalModelServer(settings.llm.local_model_path))
+        llm = LLMClient(settings.llm, settings.agents, store, LocalModelServer(local_model(settings.llm)))
     except NotConfigured as problem:
         raise fail(str(problem), EXIT_USAGE) from None
     try:
@@ -110,33 +118,140 @@ def _table(rows: list[AgentModel]) -> Table:
     return table
 
 
+class ListedModel(BaseModel):
+    """A model that can be run here, or that this machine is too small for."""
+
+    name: str
+    repository: str
+    file: str
+    gigabytes: float
+    memory_gb: float
+    cores: int
+    context_tokens: int
+    profile: str
+    fits: bool
+    lacks: str
+    """What this machine has too little of."""
+    downloaded: bool
+    is_auto: bool
+    """`llm.local_model: auto` takes it."""
+    is_chosen: bool
+    """`llm.local_model` of this project means it."""
+
+
+class ModelList(BaseModel):
+    """The models, and the machine that they would run on."""
+
+    memory_gb: float
+    cores: int
+    models: list[ListedModel]
+
+
+class ChosenModel(ModelStatus):
+    """The state of the model that `llm.local_model` means."""
+
+    local_model: str
+    """The setting."""
+
+
+@model_commands.command("list")
+def list_models(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """List the embedded models: what each needs, which fit this machine, are downloaded, and are chosen."""
+    settings = load(choice_of(ctx)).settings.llm
+    found = _listed(local_model(settings), this_machine())
+    if as_json:
+        print_json(found)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("model", "file", "needs", "context", "works as", "fits", "downloaded", ""):
+        table.add_column(heading, overflow="fold")
+    for row in found.models:
+        marks = [mark for mark, holds in (("auto", row.is_auto), ("chosen", row.is_chosen)) if holds]
+        table.add_row(
+            escape(row.name),
+            f"{row.gigabytes:g} GB" if row.gigabytes else "?",
+            f"{row.memory_gb:g} GB, {row.cores} core{'s' * (row.cores > 1)}" if row.memory_gb else "?",
+            f"{row.context_tokens:,}",
+            row.profile,
+            row.lacks or "yes",
+            "yes" if row.downloaded else "no",
+            ", ".join(marks),
+        )
+    out.print(table)
+    out.print(f"This machine: {found.memory_gb:.0f} GB of memory, {found.cores} cores. llm.local_model chooses; "
+              "`model fetch NAME` downloads.", style="dim", markup=False)  # fmt: skip
+
+
+def _listed(chosen: LocalModel, machine: Machine) -> ModelList:
+    known = [model.name for model in local_models()]
+    others = [] if chosen.name in known else [chosen]
+    auto = largest_for(machine)
+    return ModelList(
+        memory_gb=round(machine.memory_gb, 1),
+        cores=machine.cores,
+        models=[
+            ListedModel(
+                **model.model_dump(include=set(ListedModel.model_fields)),
+                fits=not model.lacks(machine),
+                lacks=model.lacks(machine),
+                downloaded=_is_ready(model),
+                is_auto=model.name == auto.name,
+                is_chosen=model.name == chosen.name,
+            )
+            for model in [*local_models(), *others]
+        ],
+    )
+
+
+def _is_ready(model: LocalModel) -> bool:
+    try:
+        return model_status(model).ready
+    except LLMError:  # its pin is damaged; `model status` and `model fetch` say so
+        return False
+
+
 @model_commands.command("fetch")
 def fetch(
     ctx: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A model of `model list` or hf:owner/repository/file.gguf; by default llm.local_model."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
-    """Download the embedded model (1.1 GB) once and verify its digest. An interrupted download is resumed."""
-    load(choice_of(ctx))
-    fetch_with_progress(quiet=quiet)
-    status = model_status()
-    out.print(f"The embedded model is ready: {status.path}", markup=False, soft_wrap=True)
+    """Download an embedded model once and verify its digest. An interrupted download is resumed."""
+    settings = load(choice_of(ctx)).settings.llm
+    try:
+        model = find_local_model(name) if name else local_model(settings)
+    except NotConfigured as problem:
+        raise fail(str(problem), EXIT_USAGE) from None
+    fetch_with_progress(model, quiet=quiet)
+    out.print(f"The embedded model {model.name} is ready: {model.path}", markup=False, soft_wrap=True)
+    if model.served_name != local_model(settings).served_name:
+        out.print(f"To use it, set in config.yaml: llm.local_model: {model.name}", markup=False, soft_wrap=True)
 
 
 @model_commands.command("status")
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Show whether the embedded model is there, and which server would run it."""
-    project = load(choice_of(ctx))
-    found = model_status(project.settings.llm.local_model_path)
+    """Show which embedded model is chosen, whether it is there, and which server would run it."""
+    settings = load(choice_of(ctx)).settings.llm
+    try:
+        state = model_status(local_model(settings))
+    except LLMError as problem:
+        raise fail(str(problem)) from None
     if as_json:
-        print_json(found)
+        print_json(ChosenModel(local_model=settings.local_model, **state.model_dump()))
         return
-    out.print(f"model   {found.name}", markup=False)
-    out.print(f"file    {found.path}  {'ready' if found.ready else 'not there; run: python main.py model fetch'}",
+    how = f" (llm.local_model: {settings.local_model})" if settings.local_model != state.name else ""
+    out.print(f"model   {state.name}{how}", markup=False, soft_wrap=True)
+    out.print(f"file    {state.path}  {'ready' if state.ready else 'not there; run: python main.py model fetch'}",
               markup=False, soft_wrap=True)  # fmt: skip
-    out.print(f"server  {found.server or 'none; install xllamacpp or put llama-server on the PATH'}", markup=False)
+    if state.ready:
+        out.print(f"digest  {state.sha256 or 'not known: nobody but you has checked this file'}", markup=False)
+    out.print(f"server  {state.server or 'none; install xllamacpp or put llama-server on the PATH'}", markup=False)
 
 
-def fetch_with_progress(*, quiet: bool = False) -> None:
+def fetch_with_progress(model: LocalModel, *, quiet: bool = False) -> None:
     """Download the model with a progress bar; one line and exit code 1 if that fails."""
     columns = (
         TextColumn("{task.description}"),
@@ -147,7 +262,7 @@ def fetch_with_progress(*, quiet: bool = False) -> None:
     )
     try:
         with Progress(*columns, console=err, disable=quiet) as progress:
-            bar = progress.add_task("embedded model", total=None)
-            fetch_model(lambda done, total: progress.update(bar, completed=done, total=total))
+            bar = progress.add_task(escape(model.name), total=None)
+            fetch_model(model, lambda done, total: progress.update(bar, completed=done, total=total))
     except (LLMError, OSError) as problem:
         raise fail(str(problem)) from None

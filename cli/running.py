@@ -37,7 +37,7 @@ from cli.project import (
     require_repository,
 )
 from cli.views import Stream, activity_line, task_table
-from llm import model_status, uses_embedded_model
+from llm import AUTO, local_model, local_models, model_status, uses_embedded_model
 from memory import MemoryStore, MemoryStoreError, TaskStatus
 from monitoring import AlertKind, alert, configure_logging, get_logger
 from monitoring.errors import KnownError
@@ -83,7 +83,10 @@ def demo(
     if given := choice_of(ctx).repo:
         raise fail(f"the demo has a repository of its own; for yours: python main.py run --repo {given}", EXIT_USAGE)
     overrides = prepare_demo(DEMO_HOME, fresh=fresh, items=items)
-    project = load(Choice(choice_of(ctx).config), overrides)
+    choice = Choice(choice_of(ctx).config)
+    project = load(choice, overrides)
+    if project.settings.llm.local_model == AUTO:  # a larger one is downloaded for longer than the demo lasts
+        project = load(choice, {**overrides, "llm": {"local_model": local_models()[0].name}})
     err.print(f"The sample repository is {project.settings.git.repository_url}; its BACKLOG.md has {items} items.",
               markup=False, soft_wrap=True)  # fmt: skip
     work(project, until_idle=True, for_people=True, seconds=minutes * 60, all_must_land=False)
@@ -171,9 +174,12 @@ def work(
 def _have_model(project: Project, *, for_people: bool) -> None:
     """Download the embedded model if it is used and not there yet."""
     settings = project.settings
-    if uses_embedded_model(settings.llm, settings.agents) and not model_status(settings.llm.local_model_path).ready:
-        log.info("fetching the embedded model (1.1 GB, once)")
-        fetch_with_progress(quiet=not for_people)
+    if not uses_embedded_model(settings.llm, settings.agents):
+        return
+    model = local_model(settings.llm)
+    if not model_status(model).ready:
+        log.info("fetching the embedded model, once", model=model.name, gigabytes=model.gigabytes or None)
+        fetch_with_progress(model, quiet=not for_people)
 
 
 def _stop_on_signals(request_stop: Callable[[], None]) -> None:

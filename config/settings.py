@@ -109,7 +109,12 @@ class LLMSettings(Section):
         "auto", description="small: sample and test, no self-judgement; strong: repair and review. auto: by model."
     )
     capabilities: Capabilities = Field(Capabilities(), description="Abilities that you know better.")
-    local_model_path: Path | None = Field(None, description="A GGUF file to use as the embedded model.")
+    local_model: str = Field(
+        "auto",
+        min_length=1,
+        description="The embedded model: auto (the largest for this machine), a name of `model list`, "
+        "hf:owner/repository/file.gguf, or the path of a GGUF file.",
+    )
     fallback: list[Annotated[str, Field(min_length=1)]] = Field(
         [], description="Models to ask, in this order, while the provider of an agent's model is out."
     )
@@ -118,6 +123,19 @@ class LLMSettings(Section):
     )
     requests_per_minute: int | None = Field(None, ge=1, description="Most calls to a provider in a minute.")
     tokens_per_minute: int | None = Field(None, ge=1000, description="Most tokens in and out in a minute.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_former_name(cls, values: object) -> object:
+        """`local_model_path`, as the setting was called when it took a path only, still works."""
+        if not isinstance(values, dict) or "local_model_path" not in values:
+            return values
+        path = values["local_model_path"]
+        if path and "local_model" in values:
+            raise ValueError("local_model_path is the former name of local_model; remove it")
+        # a bare file name must not be taken for the name of a model
+        former = {"local_model": str(Path(path).expanduser().absolute())} if path else {}
+        return {key: value for key, value in values.items() if key != "local_model_path"} | former
 
 
 class BudgetSettings(Section):

@@ -1,7 +1,17 @@
 """One client over all model providers: replay, cache, budget, outages, ledger, and an embedded model."""
 
 from llm.client import LLMClient
-from llm.embedded.model_file import ModelStatus, fetch_model, model_path, model_status
+from llm.embedded.local_models import (
+    AUTO,
+    LocalModel,
+    find_local_model,
+    largest_for,
+    local_model,
+    local_model_problems,
+    local_models,
+)
+from llm.embedded.machine import Machine, this_machine
+from llm.embedded.model_file import ModelStatus, fetch_model, model_status
 from llm.embedded.server import LocalModelServer
 from llm.errors import (
     BudgetExhausted,
@@ -26,6 +36,7 @@ from llm.providers.registry import PROVIDERS, key_variables, provider_names, res
 from llm.request import CallContext, Reply, Thought, Tool, ToolCall, ToolResult, Turn, estimate_tokens
 
 __all__ = [
+    "AUTO",
     "PROVIDERS",
     "BudgetExhausted",
     "CallContext",
@@ -34,8 +45,10 @@ __all__ = [
     "LLMClient",
     "LLMError",
     "Lineup",
+    "LocalModel",
     "LocalModelServer",
     "LocalServerFailed",
+    "Machine",
     "ModelFetchFailed",
     "ModelMissing",
     "ModelProfile",
@@ -57,11 +70,16 @@ __all__ = [
     "abilities",
     "estimate_tokens",
     "fetch_model",
+    "find_local_model",
     "key_variables",
+    "largest_for",
+    "local_model",
+    "local_model_problems",
+    "local_models",
     "model_name_problems",
-    "model_path",
     "model_status",
     "provider_names",
     "resolve_provider",
+    "this_machine",
     "uses_embedded_model",
 ]

@@ -65,6 +65,7 @@ class LLMClient:
         if EMBEDDED.name in endpoints and local is None:
             raise NotConfigured("the embedded model is to answer, but it was given no server to run in")
         self._reasoning = Reasoning(settings, agents)
+        self._local_model = local.model if local else None
         terms = Terms(budget or BudgetSettings(), patient, clock, self._lineup.fallbacks(), self._reasoning)
         self._responder = Responder(settings, store, endpoints, local, terms)
         self._profiles = ProfileBook(settings, store, self._responder, endpoints)
@@ -235,7 +236,7 @@ class LLMClient:
             tools=tuple(tools),
             schema=schema,
         )
-        return fitted(self._reasoning.applied(request, context.agent))
+        return fitted(self._reasoning.applied(request, context.agent), self._local_model)
 
     def _continued(self, request: Request, answer: Answer, context: CallContext, model: str | None) -> Answer:
         """The whole answer. Of small models it is left as it is: they may go on for ever."""

@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from config import AgentSettings, ConfigProblem, LLMSettings
+from llm.embedded.local_models import local_model
 from llm.errors import NotConfigured
 from llm.providers.embedded import EMBEDDED
 from llm.providers.openai_compatible import OPENAI_COMPATIBLE
@@ -150,7 +151,7 @@ def _main_model(settings: LLMSettings, main: str) -> str:
 
 
 def _embedded_model(settings: LLMSettings) -> str:
-    return settings.local_model_path.stem if settings.local_model_path else EMBEDDED.default_model
+    return local_model(settings).served_name
 
 
 def _split(text: str, settings: LLMSettings) -> tuple[str | None, str]:

@@ -14,7 +14,7 @@ from config import ProjectPaths, Settings
 from deployment import DeploymentManager
 from file_system import CodeMap, FileManager, RepositoryMap
 from git_ops import GitManager, Identity, MergeConflict
-from llm import LLMClient, LocalModelServer, uses_embedded_model
+from llm import LLMClient, LocalModelServer, local_model, uses_embedded_model
 from memory import FOUND_SETUP, ContextManager, MemoryStore
 from monitoring import AlertKind, alert, get_logger
 from orchestrator.engine.failures import Outage, outlast
@@ -173,8 +173,8 @@ def _opened(settings: Settings, paths: ProjectPaths, lock: ExitStack, patient: b
     suite = make_suite(settings, paths, git, sandbox, store)
     suite.clear_leftovers()
     embedded = uses_embedded_model(settings.llm, settings.agents)
-    local_model = LocalModelServer(settings.llm.local_model_path) if embedded else None
-    llm = LLMClient(settings.llm, settings.agents, store, local_model, budget=settings.budget, patient=patient)
+    server = LocalModelServer(local_model(settings.llm)) if embedded else None
+    llm = LLMClient(settings.llm, settings.agents, store, server, budget=settings.budget, patient=patient)
     return Services(
         settings=settings,
         paths=paths,
@@ -184,7 +184,7 @@ def _opened(settings: Settings, paths: ProjectPaths, lock: ExitStack, patient: b
         sandbox=sandbox,
         suite=suite,
         deployment=DeploymentManager(settings.deployment),
-        local_model=local_model,
+        local_model=server,
         llm=llm,
         team=Team(llm),
         wake=threading.Event(),

@@ -15,11 +15,12 @@ from llm.calls.circuit_breakers import Circuits
 from llm.calls.in_flight import CallsUnderWay, Patience
 from llm.calls.ledger_rows import entry, failed, replayed
 from llm.calls.sending import Sender
+from llm.embedded.local_models import LocalModel
 from llm.embedded.server import LocalModelServer
 from llm.errors import LLMError, PromptTooLong
 from llm.lineup import ServedModel
 from llm.profiles.reasoning import Reasoning
-from llm.providers.embedded import EMBEDDED, EMBEDDED_CONTEXT
+from llm.providers.embedded import EMBEDDED
 from llm.providers.provider import Endpoint
 from llm.request import Answer, CallContext, Request
 from memory import MemoryStore, StoredResponse
@@ -60,6 +61,7 @@ class Responder:
         self._store = store
         self._terms = terms
         self._under_way = CallsUnderWay()
+        self._local = local.model if local else None
         self._sender = Sender(settings, endpoints, local)
         self._budget = Budget(terms.budget, store, terms.clock)
         self._circuits = Circuits(settings.outage_retry, self._under_way.stir)
@@ -80,7 +82,7 @@ class Responder:
         fails, nor waited for.
         """
         reasoning = partial(self._terms.reasoning.applied, agent=context.agent)
-        asked = [request] if trial else candidates(request, self._terms.fallbacks, reasoning)
+        asked = [request] if trial else candidates(request, self._terms.fallbacks, reasoning, self._local)
         for each in asked:  # a replayed step must find its answer, whichever model gave it
             known = self._store.ledger.find_call(context.workflow_id, context.step, each.digest())
             if known and (answer := replayed(known, each)):
@@ -147,38 +149,43 @@ class Responder:
 
 
 def candidates(
-    request: Request, fallbacks: Iterable[ServedModel], reasoning: Callable[[Request], Request]
+    request: Request,
+    fallbacks: Iterable[ServedModel],
+    reasoning: Callable[[Request], Request],
+    local: LocalModel | None,
 ) -> list[Request]:
     """The request, and after it the same one for each fallback that can answer it, which reasons by `reasoning`.
+    `local`: the embedded model.
 
-    Few models can continue the beginning of an answer, and the embedded one calls no tools.
+    Few models can continue the beginning of an answer, and a small embedded one calls no tools.
     """
+    calls_tools = local is not None and local.profile != "small"
     found = [request]
     if request.turns[-1].role == "assistant":
         return found
     for model in fallbacks:
         other = reasoning(replace(request, provider=model.provider, model=model.name))
-        if other in found or (model.provider == EMBEDDED.name and request.tools):
+        if other in found or (model.provider == EMBEDDED.name and request.tools and not calls_tools):
             continue
         try:
-            found.append(fitted(other))
+            found.append(fitted(other, local))
         except PromptTooLong:
             continue
     return found
 
 
-def fitted(request: Request) -> Request:
-    """The request; for the embedded model its answer is limited to what the context has room for.
+def fitted(request: Request, local: LocalModel | None) -> Request:
+    """The request; for the embedded model, which is `local`, its answer is limited to what the context has room for.
 
     Raises PromptTooLong when that is next to nothing.
     """
-    if request.provider != EMBEDDED.name:
+    if request.provider != EMBEDDED.name or local is None:
         return request
     used = input_tokens(request)
-    left = EMBEDDED_CONTEXT - used
+    left = local.context_tokens - used
     if left < min(_SHORTEST_ANSWER, request.max_tokens):
         raise PromptTooLong(
-            f"the prompt has about {used} tokens, but the embedded model takes {EMBEDDED_CONTEXT} with its "
+            f"the prompt has about {used} tokens, but the embedded model takes {local.context_tokens} with its "
             "answer; show it less, or use a larger model"
         )
     return replace(request, max_tokens=min(left, request.max_tokens))

@@ -17,7 +17,8 @@ from llm.request import Answer, Request, estimate_tokens
 
 _LOCAL_INPUT_SPEED = 10.0
 _LOCAL_OUTPUT_SPEED = 2.0
-"""Tokens per second of the embedded model on two busy cores, the slowest seen; what is slower counts as hanging."""
+"""Tokens per second of the smallest embedded model on two busy cores, the slowest seen; what is slower counts as
+hanging. Larger models take as many times longer as their `slowness` says."""
 _REASONING_SPEED = 30.0
 """Tokens per second at which a model reasons at least; the large ones of the providers write 40 to 100."""
 _BURST = 6.0
@@ -41,7 +42,8 @@ class Sender:
     def timeout(self, request: Request) -> float:
         """Seconds one try may take; the embedded model may be slow, and reasoning comes on top."""
         if request.provider == EMBEDDED.name:
-            return max(self._timeout, _slowest(request))
+            slowness = self._local.model.slowness if self._local else 1
+            return max(self._timeout, _slowest(request) * slowness)
         return self._timeout + request.reasoning_tokens / _REASONING_SPEED
 
     def wait_for_rate(self, request: Request, call: CallUnderWay) -> None:
@@ -92,5 +94,5 @@ class RateLimiter:
 
 
 def _slowest(request: Request) -> float:
-    """Seconds the embedded model may need for this request on a slow machine."""
+    """Seconds the smallest embedded model may need for this request on a slow machine."""
     return estimate_tokens(request.text()) / _LOCAL_INPUT_SPEED + request.max_tokens / _LOCAL_OUTPUT_SPEED

@@ -43,6 +43,10 @@ def _serve(options: dict[str, int | str]) -> None:
     params.cpuparams_batch.n_threads = options["threads"]
     # Threads that spin while they wait lose their core to other programs: on a busy machine 10 tokens/s instead of 26.
     params.cpuparams.poll = params.cpuparams_batch.poll = 0
+    if options["thinks"]:  # thinking is switched off by the chat template, or else ended at once
+        params.enable_reasoning = 0
+        params.default_template_kwargs = {"enable_thinking": "false"}
+        params.sampling.reasoning_budget_tokens = 0
     params.ui = False
     try:
         server = xllamacpp.Server(params)

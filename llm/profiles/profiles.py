@@ -12,8 +12,9 @@ from typing import Literal, TypeAlias
 import yaml
 
 from config import Capabilities
+from llm.embedded.local_models import LocalModel, served_model
 from llm.lineup import ServedModel
-from llm.providers.embedded import EMBEDDED, EMBEDDED_CONTEXT
+from llm.providers.embedded import EMBEDDED
 from llm.providers.registry import PROVIDERS
 from memory import ModelProbe
 
@@ -45,7 +46,8 @@ class _Table(Capabilities):
     strong: Capabilities
     middle: Capabilities
     small: Capabilities
-    local: Capabilities
+    local_small: Capabilities
+    local_middle: Capabilities
     guessed: Capabilities
     families: list[Family]
 
@@ -81,7 +83,9 @@ class ModelProfile:
 def known(model: ServedModel) -> Capabilities | None:
     """What the table says of `model`, or None."""
     if model.provider == EMBEDDED.name:
-        return _table().local.model_copy(update={"context_tokens": EMBEDDED_CONTEXT})
+        local = served_model(model.name) or LocalModel(name=model.name, file=model.name)
+        able = _table().local_middle if local.profile == "middle" else _table().local_small
+        return able.model_copy(update={"context_tokens": local.context_tokens})
     name = model.name.lower().rpartition("/")[2].removeprefix("ft:")
     size = billions(name)
     for family in _table().families:

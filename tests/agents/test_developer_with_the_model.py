@@ -12,10 +12,11 @@ import pytest
 from agents import Begun, CodeView, FileText, Requirements
 from agents.sampled_developer import SampledDeveloper
 from config import LLMSettings
-from llm import CallContext, LLMClient, LocalModelServer, model_status
+from llm import CallContext, LLMClient, LocalModelServer, local_models, model_status
 from memory import MemoryStore, Task
 from orchestrator.small_models.begun_functions import Wanted, begun_function, resumed_function
 
+SMALLEST = local_models()[0]
 pytestmark = [pytest.mark.model, pytest.mark.timeout(300)]
 
 MODULE = "import math\n\n\ndef halved(n: int) -> int:\n    return n // 2\n"
@@ -33,11 +34,11 @@ NEARLY = """def even_sum(numbers: list[int]) -> int:
 
 @pytest.fixture(scope="module")
 def developer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampledDeveloper]:
-    assert model_status().ready, "the embedded model is not there: python main.py model fetch"
+    assert model_status(SMALLEST).ready, "the embedded model is not there: python main.py model fetch"
     store = MemoryStore(f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'agents.db'}")
     store.migrate()
-    server = LocalModelServer()
-    client = LLMClient(LLMSettings(provider="local"), {}, store, server)
+    server = LocalModelServer(SMALLEST)
+    client = LLMClient(LLMSettings(provider="local", local_model=SMALLEST.name), {}, store, server)
     yield SampledDeveloper(client)
     client.close()
     server.stop()

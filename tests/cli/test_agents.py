@@ -24,7 +24,7 @@ def listed(house: House, *arguments: str) -> str:
 def test_each_agents_model_is_listed_with_what_it_can_do_and_no_model_is_asked(make_house: MakeHouse) -> None:
     house, server = make_house(
         team(),
-        llm={"profile": "auto", "capabilities": {"tools": True}},
+        llm={"profile": "auto", "capabilities": {"tools": True}, "local_model": "qwen2.5-coder-1.5b"},
         agents={"developer": {"model": "qwen2.5-coder:7b", "escalate_to": ["deepseek-chat", "local"]}},
     )
     rows = json.loads(listed(house, "--json"))

@@ -234,3 +234,20 @@ def test_a_key_that_comes_again_by_a_merge_is_no_double(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(text)
     agents = load_settings(tmp_path / "config.yaml").agents
     assert (agents["developer"].temperature, agents["developer"].max_tokens) == (0.1, 99)
+
+
+def test_the_former_name_of_the_embedded_model_still_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (
+        load_settings(write(tmp_path, "llm: {local_model_path: /models/my.gguf}")).llm.local_model == "/models/my.gguf"
+    )
+    assert load_settings(write(tmp_path, "llm: {local_model_path: }")).llm.local_model == "auto"
+    # a file without a slash and an ending is still a file, not the name of a model
+    monkeypatch.chdir(tmp_path)
+    assert load_settings(write(tmp_path, "llm: {local_model_path: mine}")).llm.local_model == str(tmp_path / "mine")
+    assert "remove it" in problems(tmp_path, "llm: {local_model: auto, local_model_path: /models/my.gguf}")
+
+    monkeypatch.setenv("AI_AGENTS_LLM__LOCAL_MODEL_PATH", "/models/other.gguf")
+    assert load_settings(write(tmp_path, "llm: {model: m}")).llm.local_model == "/models/other.gguf"
+    monkeypatch.setenv("AI_AGENTS_LLM__LOCAL_MODEL", "qwen3.5-4b")
+    monkeypatch.delenv("AI_AGENTS_LLM__LOCAL_MODEL_PATH")
+    assert load_settings(write(tmp_path, "llm: {model: m}")).llm.local_model == "qwen3.5-4b"

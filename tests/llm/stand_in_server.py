@@ -2,7 +2,8 @@
 """A stand-in for `llama-server`: a real process with its arguments and its HTTP, but no model in it.
 
 It tells what it was started with, and obeys a prompt: `crash` ends it, `crash once` only if the file named by the
-model path plus `.crashed` is not there yet, `environment` answers with the names of its variables.
+model path plus `.crashed` is not there yet, `environment` answers with the names of its variables, `arguments` with
+what it was started with.
 """
 
 import argparse
@@ -18,6 +19,8 @@ parser.add_argument("--host")
 parser.add_argument("--port", type=int)
 for name in ("--ctx-size", "--parallel", "--threads", "--cache-ram", "--poll", "--poll-batch"):
     parser.add_argument(name, type=int)
+parser.add_argument("--chat-template-kwargs", type=json.loads)
+parser.add_argument("--reasoning-budget", type=int)
 arguments = parser.parse_args()
 
 if b"broken" in arguments.model.read_bytes():
@@ -32,6 +35,8 @@ def obey(prompt: str) -> str:
         os._exit(42)
     if prompt == "environment":
         return json.dumps(sorted(os.environ))
+    if prompt == "arguments":
+        return json.dumps(vars(arguments), default=str)
     return f"{os.getpid()}: {prompt}"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from config import AgentSettings, LLMSettings
-from llm import PROVIDERS, LLMClient, LocalModelServer, ProviderRefused, TruncatedOutput
+from llm import PROVIDERS, LLMClient, LocalModelServer, ProviderRefused, TruncatedOutput, find_local_model
 from memory import LimitState, MemoryStore
 from monitoring import register_secret
 from tests.llm.conftest import MODELS, MakeClient, context
@@ -184,7 +184,7 @@ def test_many_threads_share_one_client(make_client: MakeClient, store: MemorySto
 def test_a_provider_answers_also_where_the_embedded_model_is_at_hand(store: MemoryStore, tmp_path: Path) -> None:
     with ScriptedModelServer(echo) as server:
         settings = LLMSettings.model_validate({"provider": "openai", "api_key": "test-key", "base_url": server.url})
-        client = LLMClient(settings, {}, store, LocalModelServer(tmp_path / "no.gguf"))
+        client = LLMClient(settings, {}, store, LocalModelServer(find_local_model(str(tmp_path / "no.gguf"))))
         assert client.generate("a", context=context()) == "1: a"
         client.close()
 

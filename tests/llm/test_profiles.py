@@ -17,11 +17,10 @@ from llm.calls.budget import cost_usd
 from llm.embedded.server import LocalModelServer
 from llm.lineup import ServedModel
 from llm.profiles.profiles import known
-from llm.providers.embedded import EMBEDDED_CONTEXT
 from llm.request import Answer, Request
 from memory import MemoryStore
 from orchestrator.small_models.method import SmallModels
-from tests.llm.conftest import context
+from tests.llm.conftest import SMALLEST, context
 
 DEFAULTS: list[tuple[str, str]] = [("openai", "gpt-6.1-terra"), ("anthropic", "claude-sonnet-5-5")]
 
@@ -69,11 +68,12 @@ def test_small_models_are_known_by_their_size(
         "profile": setting,
         "api_key": "k",
         "base_url": "http://127.0.0.1:1",
+        "local_model": SMALLEST.name,
     }
-    client = LLMClient(LLMSettings.model_validate(settings), {}, store, LocalModelServer())
+    client = LLMClient(LLMSettings.model_validate(settings), {}, store, LocalModelServer(SMALLEST))
     profile = client.profile("developer")
     assert SmallModels().suits(profile) is small
-    assert profile.context_tokens >= EMBEDDED_CONTEXT
+    assert profile.context_tokens >= SMALLEST.context_tokens
 
 
 @pytest.mark.parametrize(
@@ -129,19 +129,24 @@ def test_of_a_server_of_ones_own_no_long_context_is_counted_on(store: MemoryStor
 
 
 def test_all_agents_share_the_embedded_model(store: MemoryStore) -> None:
-    client = LLMClient(LLMSettings(provider="local"), {"qa": AgentSettings(model="gpt-4o")}, store, LocalModelServer())
+    client = LLMClient(
+        LLMSettings(provider="local", local_model=SMALLEST.name),
+        {"qa": AgentSettings(model="gpt-4o")},
+        store,
+        LocalModelServer(SMALLEST),
+    )
     assert client.profile("qa") == client.profile("developer")
     assert SmallModels().suits(client.profile("qa"))
 
 
 def test_a_prompt_that_leaves_no_room_is_refused_before_it_is_sent(store: MemoryStore) -> None:
-    client = LLMClient(LLMSettings(provider="local"), {}, store, LocalModelServer())
+    client = LLMClient(LLMSettings(provider="local", local_model=SMALLEST.name), {}, store, LocalModelServer(SMALLEST))
     with pytest.raises(PromptTooLong, match=r"takes 8192"):
         client.generate("word " * 8000, context=context())
 
 
 def test_a_schema_counts_as_part_of_the_prompt(store: MemoryStore) -> None:
-    client = LLMClient(LLMSettings(provider="local"), {}, store, LocalModelServer())
+    client = LLMClient(LLMSettings(provider="local", local_model=SMALLEST.name), {}, store, LocalModelServer(SMALLEST))
     fields: dict[str, Any] = {f"a_field_with_number_{number}": (int, 0) for number in range(2000)}
     long = create_model("Long", **fields)
     with pytest.raises(PromptTooLong, match=r"takes 8192"):
