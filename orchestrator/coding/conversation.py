@@ -23,10 +23,12 @@ from orchestrator.flow import StageContext
 from orchestrator.workbench.tool_bench import Acted, Conclusion, Doing, Rights, ToolBench
 from orchestrator.workbench.tools import tools_of
 
-Reason = Literal["concluded", "repeated", "steps", "tokens"]
+Reason = Literal["concluded", "repeated", "silent", "steps", "tokens"]
 _MOST_CALLS = 16
 """In one message."""
 _MOST_REPEATS = 3
+_MOST_SILENT = 2
+"""Messages without a call."""
 _FILLED = 0.7
 """Share of the model's context that a conversation may fill. Above it the conversation is compacted."""
 _KEPT_TURNS = 4
@@ -50,6 +52,8 @@ class Talk(BaseModel):
     """Their input and output together, estimated from the length of the text."""
     evidence: str = ""
     """How the task's tests failed when they were last run."""
+    said: str = ""
+    """What the model said instead of a call, if that ended it."""
 
 
 @dataclass
@@ -93,7 +97,7 @@ def converse(
     room = int(ctx.profile_of(agent).context_tokens * _FILLED)
     reason: Reason = "steps"
     conclusion: Conclusion | None = None
-    number = 0
+    silent, said, number = 0, "", 0
     for number in range(1, limits.max_tool_steps + 1):
         if _size(state.turns) > room:
             state.turns = ctx.step(f"compact {label}.{number}", list[Turn], partial(_compacted, ctx, rights, state))
@@ -116,6 +120,11 @@ def converse(
                 break
         else:
             state.turns.append(Turn("user", _CUT if reply.truncated else _NO_CALL.format(ends=ends)))
+            silent += not reply.truncated
+            if silent == _MOST_SILENT:
+                said = reply.text
+                reason = "silent"
+                break
         if state.tokens > limits.max_tool_tokens:
             reason = "tokens"
             break
@@ -126,6 +135,7 @@ def converse(
         calls=number,
         tokens=state.tokens,
         evidence=state.evidence,
+        said=said,
     )
     ctx.step(f"end {label}", bool, partial(_keep, ctx, role, talk, list(state.turns)))
     return talk

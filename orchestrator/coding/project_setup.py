@@ -20,6 +20,7 @@ from orchestrator.services import keep_setup
 from orchestrator.suite import Baseline
 from orchestrator.workbench.tool_bench import BenchTool, Rights, ToolBench
 from orchestrator.workbench.tools import SETUP, CannotSetUp, FinishSetup
+from testing import EnvironmentSetupError
 
 _TRIED = "setup tried for "
 
@@ -55,6 +56,8 @@ def _ended(ctx: StageContext, base: str) -> Ended:
         return Ended(baseline=ctx.bench.baseline(base))
     except StageFailed as failure:
         return Ended(failure=failure.as_json())
+    except EnvironmentSetupError as problem:
+        return Ended(failure=StageFailed(FailureReason.SANDBOX_UNAVAILABLE, str(problem), blocked=True).as_json())
 
 
 def _may_set_up(ctx: StageContext, base: str) -> bool:

@@ -16,7 +16,7 @@ from llm import Turn
 from memory import FailureReason, TaskKind
 from orchestrator.coding.conversation import Talk, converse
 from orchestrator.coding.state import CodeState, Dispute
-from orchestrator.coding.tests_first import examples_of
+from orchestrator.coding.tests_first import draft_tests, examples_of
 from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
 from orchestrator.workbench.protected import not_for_qa
@@ -85,6 +85,7 @@ def _settle(ctx: StageContext, state: CodeState, talk: Talk) -> None:
         raise StageFailed(
             FailureReason.INVALID_OUTPUT,
             f"QA wrote no tests that fail for the right reason ({talk.reason} after {talk.calls} messages)"
+            + (f"; it says: {talk.said}" if talk.said else "")
             + (f"; the last run:\n{talk.evidence}" if talk.evidence else ""),
             blocked=True,
         )
@@ -115,6 +116,13 @@ def _note(ctx: StageContext, state: CodeState, found: Settled) -> bool:
 
 def _examples(ctx: StageContext, state: CodeState) -> Examples:
     cases, unusable = examples_of(ctx, state)
+    if cases:
+        trial = ctx.bench.trial(state.base, draft_tests(ctx, state, cases))
+        holding = {test_id.rsplit("::", 1)[-1] for test_id in trial.passed}
+        for case in cases:
+            if case.name in holding:
+                unusable[case.lines[-1]] = "it holds already: it may be what is wrong today, or what must stay"
+        cases = [case for case in cases if case.name not in holding]
     if not cases:
         return Examples(tree=state.base, unusable=unusable)
     file = ctx.bench.new_test_file(state.settled, state.base)
@@ -176,7 +184,7 @@ def _may_end(
     known = ctx.bench.baseline(state.base)
     before = {*known.passed, *known.failed} - set(found.changed)
     failures = {failure.test_id: failure for failure in trial.failures if failure.test_id not in before}
-    if unfit := [f"{name}: {failure.message}" for name, failure in failures.items() if not failure.fair]:
+    if unfit := [f"{name}: {failure.message}" for name, failure in failures.items() if failure.broken]:
         return "these tests fail for a fault of their own, not for the missing work:\n" + "\n".join(unfit[:_MOST_NAMED])
     if broken := sorted(name for name in known.passed if name in {f.test_id for f in trial.failures} & before):
         return (
@@ -185,6 +193,10 @@ def _may_end(
         )
     found.red = [test_id for name in failures for test_id in _ids(ctx, bench.tree, name)]
     found.guards = [test_id for test_id in trial.passed if test_id not in before]
+    new = _plain([*found.red, *found.guards])
+    if lost := sorted(new - bench.bench.collected(bench.tree)):
+        names = ", ".join(lost[:_MOST_NAMED])
+        return f"the project's own suite does not collect {names}: put them where it does, and name them as it does"
     if kind in PROVEN_BY_TESTS and not found.red:
         return (
             "every new test passes on the code as it is, so none proves the work; if the work is done already, "

@@ -69,6 +69,9 @@ class ToolUsers(StrongModels):
             if end is not None and end.tool == AskOwner.tool:
                 asked = f"the developer asks: {end.arguments['question']}"
                 raise StageFailed(FailureReason.NEEDS_OWNER, asked, blocked=True)
+            if talk.reason == "silent":
+                told = f"the developer gives it up: {talk.said[:2000]}"
+                raise StageFailed(FailureReason.TESTS_FAILED, told, blocked=True)
             if end is not None and end.tool == DisputeTest.tool:
                 return _disputed(ctx, state, talk.tree, DisputeTest.model_validate(end.arguments))
             trial = ctx.step(f"try {attempt.label}", Trial, partial(_try, ctx, state, attempt, talk.tree))

@@ -26,7 +26,8 @@ CONFIGURATION_FILES = [*DEPENDENCY_FILES, "**/tox.ini", "**/pytest.ini", "**/.py
                        "**/.pytest.toml", "**/noxfile.py", "**/.coveragerc", "**/jest.*", "**/vitest.*",
                        "**/vite.config.*", "**/babel.config.*", "**/.babelrc*", ".github/**", ".gitlab-ci.yml",
                        ".circleci/**", ".pre-commit-config.yaml", "Dockerfile", "**/Dockerfile"]  # fmt: skip
-"""Files of configuration: only work of that kind changes them, and it lands with the owner's approval alone."""
+"""Files of configuration: only work of that kind, and chores, change them, and it lands with the owner's approval
+alone."""
 SECRETS = ("**/.env", "**/.env.*", "**/*.pem", "**/*.key", "**/id_rsa*", "**/.netrc", "**/.npmrc", "**/.pypirc")
 """Neither shown nor searched, whatever the owner protects from writing."""
 _NOT_FOR_QA = [
@@ -63,7 +64,7 @@ def held_back(paths: Iterable[str]) -> list[str]:
 
 
 def _is_open(pattern: str, kind: str) -> bool:
-    return kind == TaskKind.CONFIGURATION and pattern in CONFIGURATION_FILES
+    return kind in (TaskKind.CONFIGURATION, TaskKind.CHORE) and pattern in CONFIGURATION_FILES
 
 
 def protected_tests() -> list[str]:

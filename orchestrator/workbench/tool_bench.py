@@ -113,11 +113,16 @@ class ToolBench:
         `green`: the task's tests are known to pass with them. A call that fails is reported and changes nothing.
         """
         acted = self._acted = Acted(tree=tree, results=[], green=green)
+        refused = False
         for doing in doings:
             try:
+                if refused and not isinstance(doing, str) and doing.concludes:
+                    raise UnusableAnswer("another call of this message was not done; see why, then end the work")
                 text = doing if isinstance(doing, str) else doing.use(self)
+                refused |= isinstance(doing, str)
             except (AgentError, FileSystemError, UnsafeContent, InvalidSelection) as problem:
                 text = f"not done: {problem}"
+                refused = True
             acted.results.append(cut(text))
             if acted.conclusion:
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Self
 
@@ -18,6 +19,11 @@ _FAIR_ERRORS = ("TypeError",)
 """Errors that the missing code causes itself, such as a call with an argument that does not exist yet."""
 
 
+_BROKEN = re.compile(
+    r"\s*(?:NameError|UnboundLocalError|ImportError|ModuleNotFoundError|RecursionError)\b|.*fixture '\w+' not found"
+)
+
+
 class FailureNote(BaseModel):
     """One test that failed."""
 
@@ -26,6 +32,9 @@ class FailureNote(BaseModel):
     fair: bool
     """Whether it failed on an assertion, on code that is yet to be written, or in the project's code, and not on a
     mistake of its own."""
+    broken: bool = False
+    """Whether the test is surely wrong itself, whatever the code does: a name, an import or a fixture that is not
+    there, or a file that cannot be read."""
 
 
 class Trial(BaseModel):
@@ -58,7 +67,12 @@ class Trial(BaseModel):
         fails in the same file for another reason is not part of the task."""
         others = {failure.test_id for failure in result.failures if about and not _is_about(failure.test_id, about)}
         failures = [
-            FailureNote(test_id=failure.test_id, message=_first_line(failure.message), fair=is_fair(failure))
+            FailureNote(
+                test_id=failure.test_id,
+                message=_first_line(failure.message),
+                fair=is_fair(failure),
+                broken=is_broken(failure),
+            )
             for failure in result.failures
             if failure.test_id not in others
         ]
@@ -104,6 +118,12 @@ def is_fair(failure: Failure) -> bool:
         failure.message.lstrip().startswith(_FAIR_ERRORS)
         or any(map(_is_raised_by_code, (failure.location, *failure.causes)))
     )
+
+
+def is_broken(failure: Failure) -> bool:
+    """Whether a test that fails before the code exists could not pass with any code. An error of another kind may come
+    of what the code does, such as of a None that it returns; then the test is judged by the code that makes it pass."""
+    return not is_fair(failure) and (failure.kind != "error" or _BROKEN.match(failure.message) is not None)
 
 
 def _is_raised_by_code(location: str | None) -> bool:

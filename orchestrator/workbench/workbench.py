@@ -290,6 +290,14 @@ class Workbench:
         """Run tests of a tree in the sandbox, with the time limit of new tests."""
         return self._judge.run(tree, selection)
 
+    def collected(self, tree: str) -> set[str]:
+        """The tests that the suite of a tree collects, without their parameters; for a file that cannot be imported,
+        those that it declares."""
+        result = self._suite.run(tree, (), self._task.id)
+        broken = [failure.test_id for failure in result.failures if "::" not in failure.test_id]
+        declared = [test_id for path in broken for test_id in declared_tests(self.text_of(tree, path), path)]
+        return {test_id.partition("[")[0] for test_id in (*result.test_ids, *declared)}
+
     def compared(self, tree: str) -> str:
         """The whole suite of a tree in words: what passes, and what fails that did not before the work."""
         return self._judge.compared(tree)

@@ -25,6 +25,7 @@ from tests.orchestrator.players import (
 
 __all__ = ["make_house"]
 
+NAMED: dict[str, JsonValue] = {"test": "tests/test_calc.py::test_double", "reason": "The task changes it."}
 TASK = "Add `add(a: int, b: int) -> int` to calc.py: the sum of two numbers."
 
 
@@ -420,3 +421,82 @@ def test_other_work_does_not_change_the_configuration(make_house: MakeHouse) -> 
         house.wait_for(task_id, TaskStatus.COMPLETED)
     files = git(house.repository, "ls-tree", "-r", "--name-only", "agents/integration").split()
     assert not {"tox.ini", ".github/workflows/x.yml"} & set(files)
+
+
+def test_nothing_ends_in_a_message_of_which_a_part_was_refused(make_house: MakeHouse) -> None:
+    wrong: Call = ("edit_file", {"path": "calc.py", "edits": [{"old": "no such line", "new": "x"}]})
+    developer: Script = ((ADD_IT, wrong, ("finish", {})), (("finish", {}),))
+    house, server = make_house(players(developer=developer), llm=WITH_TOOLS)
+    task_id = house.submit(TASK, "Add add")
+    with house.daemon("--until-idle"):
+        house.wait_for(task_id, TaskStatus.COMPLETED)
+    said = [request for request in server.requests if role_of(request) == "developer"]
+    assert "another call of this message was not done" in results(said[1])
+
+
+def test_an_example_that_holds_today_is_for_qa_to_judge(make_house: MakeHouse) -> None:
+    qa: Script = (
+        (
+            ("edit_file", {"path": "tests/test_calc.py", "edits": [{"old": "== 8", "new": "== 12"}]}),
+            (
+                "finish_tests",
+                {"kind": "bugfix", "changed_tests": [{"test": "tests/test_calc.py::test_double", "reason": "3"}]},
+            ),
+        ),
+    )
+    developer: Script = (
+        (("edit_file", {"path": "calc.py", "edits": [{"old": "2 * x", "new": "3 * x"}]}), ("finish", {})),
+    )
+    house, server = make_house(players(qa=qa, developer=developer), llm=WITH_TOOLS)
+    task_id = house.submit("`double(4)` returns `8` in calc.py; it is to be three times its number.", "Triple")
+    with house.daemon("--until-idle"):
+        house.wait_for(task_id, TaskStatus.COMPLETED)
+    assert "double(4) == 8: it holds already" in server.requests[0].messages[0].text
+
+
+def test_new_tests_have_to_be_where_the_suite_looks(make_house: MakeHouse) -> None:
+    def create(path: str) -> Call:
+        return ("create_file", {"path": path, "content": QA_TESTS})
+
+    qa: Script = (
+        (create("test/test_add.py"), ("finish_tests", {})),
+        (("delete_file", {"path": "test/test_add.py"}), create("tests/test_add.py"), ("finish_tests", {})),
+    )
+    files = {"pytest.ini": "[pytest]\ntestpaths = tests\npythonpath = .\n"}
+    house, server = make_house(players(qa=qa), files=files, llm=WITH_TOOLS)
+    task_id = house.submit(TASK, "Add add")
+    with house.daemon("--until-idle"):
+        house.wait_for(task_id, TaskStatus.COMPLETED)
+    assert "does not collect test/test_add.py::test_add" in results(server.requests[1])
+
+
+def test_who_says_twice_that_it_cannot_go_on_is_not_asked_again(make_house: MakeHouse) -> None:
+    house, server = make_house(players(developer=("I cannot go on.",)), llm=WITH_TOOLS)
+    task_id = house.submit(TASK, "Add add")
+    with house.daemon("--until-idle"):
+        task = house.wait_for(task_id, TaskStatus.BLOCKED)
+    assert "I cannot go on." in task.reason_detail
+    assert [role_of(request) for request in server.requests].count("developer") == 2
+
+
+def test_an_error_that_comes_of_what_the_code_does_is_red(make_house: MakeHouse) -> None:
+    files = {"calc.py": '"""Arithmetic."""\n\n\ndef double(x):\n    return None\n',
+             "tests/test_calc.py": "from calc import double\n\n\ndef test_it():\n    assert double(1) is None\n"}  # fmt: skip
+    text = "from calc import double\n\n\ndef test_as_text():\n    assert double(2).strip() == '4'\n"
+    qa: Script = (
+        (
+            ("create_file", {"path": "tests/test_more.py", "content": text}),
+            ("edit_file", {"path": "tests/test_calc.py", "edits": [{"old": "is None", "new": "== '2'"}]}),
+            (
+                "finish_tests",
+                {"kind": "bugfix", "changed_tests": [{"test": "tests/test_calc.py::test_it", "reason": "text"}]},
+            ),
+        ),
+    )
+    developer: Script = (
+        (("edit_file", {"path": "calc.py", "edits": [{"old": "None", "new": "str(2 * x)"}]}), ("finish", {})),
+    )
+    house, _ = make_house(players(qa=qa, developer=developer), files=files, llm=WITH_TOOLS)
+    task_id = house.submit("double in calc.py gives twice its number as text.", "Text")
+    with house.daemon("--until-idle"):
+        house.wait_for(task_id, TaskStatus.COMPLETED)
