@@ -80,6 +80,9 @@ class Review(BaseModel):
     score: float = Field(ge=0, le=10)
     criteria: list[ReviewCriterion] = Field(default_factory=list, max_length=8)
     issues: list[str] = Field(default_factory=list, max_length=10)
+    test_issues: list[str] = Field(
+        default_factory=list, max_length=10, description="What must change in the tests, which only QA may write."
+    )
     reasoning: str = Field("", max_length=2000)
 
 

@@ -67,17 +67,18 @@ class TechLeadAgent(BaseAgent):
         "a score each, then the decision. Most changes can be judged from what you are shown, in one message; look or "
         "run something only where that leaves a doubt that matters. Reject only for what would do harm: wrong against "
         "the task, answers made up for the tests' inputs, a security problem, something broken or removed that others "
-        "need, code nobody could maintain. List each such issue in one sentence that says what to change. Matters of "
-        "taste are no reason to reject."
+        "need, code nobody could maintain. List each such issue in one sentence that says what to change: in issues "
+        "for the developer, in test_issues for QA, who alone may change tests. Matters of taste are no reason to "
+        "reject."
     )
 
     def begin(self, task: Task, assignment: ReviewAssignment) -> Turn:
         """The first turn of a conversation with tools."""
         return Turn("user", self._prompt("review_with_tools", task, given=assignment))
 
-    def review_again(self, diff: str, summary: str) -> str:
+    def review_again(self, diff: str, summary: str, tests: str) -> str:
         """The words in which a reworked change comes into the conversation."""
-        return render("review_again", diff=diff, summary=summary)
+        return render("review_again", diff=diff, summary=summary, tests=tests)
 
     def check_facts(self, facts: ChangeFacts) -> Review:
         """A review of what code can see: scope, size, nothing public lost, tests untouched."""

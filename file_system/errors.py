@@ -142,6 +142,7 @@ class BlockMismatch(AnswerError):
         self.path = path
         self.block = block
         self.matches = matches
+        self.detail = detail
         found = "was not found" if matches == 0 else f"was found {matches} times"
         super().__init__(f"block {block}, {path}: the SEARCH text {found}. {detail}")
 

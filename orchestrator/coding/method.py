@@ -108,6 +108,8 @@ class Method(Protocol):
     """Approaches to a task unless the owner sets their number."""
     chooses_file: bool
     """Whether product has to name the file of the work before it begins."""
+    takes_test_issues: bool
+    """Whether QA can rework the tests after a review."""
     runs_tests_often: bool
     """Whether it runs the tests so often that slow ones (hypothesis) must be avoided."""
 

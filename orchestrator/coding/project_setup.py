@@ -109,7 +109,11 @@ def _may_end(
     result, told = ctx.bench.try_setup(base, call.command)
     if result is None or not result.passed_ids:
         return f"no test passes with it.\n{told}"
-    return {"passed": len(result.passed_ids)}
+    lost = [failure for failure in result.failures if "::" not in failure.test_id]
+    if lost and not call.incomplete:
+        names = "; ".join(f"{failure.test_id}: {failure.message}" for failure in lost[:8])
+        return f"{len(lost)} files of tests cannot be collected with it, and count for nothing: {names}"
+    return {"passed": len(result.passed_ids), "uncollected": len(lost)}
 
 
 def _keep(ctx: StageContext, command: str) -> bool:

@@ -36,19 +36,22 @@ def _read_only(_path: str) -> str:
 
 def _may_end(_bench: ToolBench, call: BenchTool) -> dict[str, JsonValue] | str:
     review = Review.model_validate(call.model_dump())
-    return {} if review.approved or review.issues else "a rejection needs its issues: what must change"
+    named = review.issues or review.test_issues
+    return {} if review.approved or named else "a rejection needs its issues: what must change"
 
 
 def _opening(ctx: StageContext, state: CodeState) -> Turn:
     tests = ctx.bench.diff(state.base, state.tests_commit, _TESTS_CHARACTERS) if needs_code(state.kind) else ""
-    assignment = ReviewAssignment(
-        diff=_diff(ctx, state), report=_report(state), summary=state.summary or state.brief, tests=tests
-    )
+    assignment = ReviewAssignment(diff=_diff(ctx, state), report=_report(state), summary=state.summary, tests=tests)
     return ctx.team.tech_lead.begin(ctx.task, assignment)
 
 
 def _again(ctx: StageContext, state: CodeState) -> str:
-    return ctx.step("what changed", str, lambda: ctx.team.tech_lead.review_again(_diff(ctx, state), state.summary))
+    def told() -> str:
+        tests = ctx.bench.diff(state.base, state.tests_commit, _TESTS_CHARACTERS) if needs_code(state.kind) else ""
+        return ctx.team.tech_lead.review_again(_diff(ctx, state), state.summary, tests)
+
+    return ctx.step("what changed", str, told)
 
 
 def _diff(ctx: StageContext, state: CodeState) -> str:

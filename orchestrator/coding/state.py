@@ -109,6 +109,8 @@ class CodeState(FlowState):
     """The name of the strategy that gave that answer, such as write, repair, tools or carried."""
     review_rounds: int = 0
     review_issues: list[str] = []
+    test_issues: list[str] = []
+    """What the reviewer wants changed in the tests; QA's until it has."""
     held: list[str] = []
     """Changed files for which the change lands only with the owner's approval."""
     landing_rounds: int = 0
@@ -152,6 +154,13 @@ class CodeState(FlowState):
     def begin_anew(self) -> None:
         """Start counting the allowed approaches again; their numbers continue."""
         self.earlier, self.turns = self.earlier + self.turns, 0
+
+    def send_back_tests(self, issues: list[str]) -> None:
+        """Let QA rework the tests; the developer's work is kept, to go on from it."""
+        self.test_issues = issues
+        if self.code_commit != self.tests_commit:
+            self.unfinished, self.unfinished_on = self.code_commit, self.tests_commit
+        self.code_commit = ""
 
     @property
     def shown_ids(self) -> list[str]:

@@ -45,6 +45,7 @@ class StrongModels:
 
     approaches = 2
     chooses_file = True
+    takes_test_issues = False
     runs_tests_often = False
 
     def suits(self, profile: ModelProfile) -> bool:

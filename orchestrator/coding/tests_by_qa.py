@@ -57,6 +57,9 @@ def settle_by_conversation(ctx: StageContext, state: CodeState) -> None:
     if state.dispute is not None and not state.dispute.answer:
         _answer(ctx, state, state.dispute)
         return
+    if state.test_issues:
+        _rework(ctx, state)
+        return
     examples = ctx.step("examples as tests", Examples, partial(_examples, ctx, state))
     state.examples_file = examples.file
     talk = converse(
@@ -79,6 +82,17 @@ def _answer(ctx: StageContext, state: CodeState, dispute: Dispute) -> None:
     dispute.answer = "QA has corrected the tests."
 
 
+def _rework(ctx: StageContext, state: CodeState) -> None:
+    """Let QA change its tests as the reviewer asks."""
+    news = "The reviewer asks for these changes of the tests:\n" + "\n".join(
+        f"- {issue}" for issue in state.test_issues
+    )
+    rights = _rights(ctx, state, state.examples_file, state.tests_commit)
+    talk = converse(ctx, ctx.team.qa, rights, "rework", state.tests_commit, partial(Turn, "user"), news)
+    _settle(ctx, state, talk)
+    state.test_issues = []
+
+
 def _settle(ctx: StageContext, state: CodeState, talk: Talk) -> None:
     end = talk.conclusion
     if end is None:
@@ -94,9 +108,10 @@ def _settle(ctx: StageContext, state: CodeState, talk: Talk) -> None:
     found = Settled.model_validate(end.facts)
     said = FinishTests.model_validate(end.arguments)
     state.kind = ctx.task.kind or said.kind.value
-    state.brief, state.places = said.brief, said.places
+    state.brief, state.places = state.brief or said.brief, state.places or said.places
     state.tests_ids, state.red_ids = sorted([*found.red, *found.guards]), sorted(_plain(found.red))
-    state.changed_tests = [f"{changed.test}: {changed.reason}" for changed in said.changed_tests]
+    told = [f"{changed.test}: {changed.reason}" for changed in said.changed_tests]
+    state.changed_tests = list(dict.fromkeys([*state.changed_tests, *told]))
     state.tests_file = next(iter(found.files), "")
     commit = partial(ctx.commits.commit_tests_tree, talk.tree, state.base, state.changed_tests)
     state.tests_commit = state.shown = ctx.step(f"commit tests {len(state.disputed)}", str, commit)
@@ -143,8 +158,10 @@ def _opening(ctx: StageContext, state: CodeState, examples: Examples) -> Turn:
 
 
 def _rights(ctx: StageContext, state: CodeState, examples: str, tree: str, disputed: str = "") -> Rights:
+    locked = "" if disputed else examples
+
     def refusal(path: str) -> str:
-        if path == examples:
+        if path == locked:
             return "its tests were made by code of the task's examples"
         return not_for_qa(path)
 
@@ -152,7 +169,7 @@ def _rights(ctx: StageContext, state: CodeState, examples: str, tree: str, dispu
         base=state.base,
         refusal=refusal,
         protected=ctx.services.settings.file_system.protected,
-        kept=(tree, (examples,)) if examples else None,
+        kept=(tree, (locked,)) if locked else None,
         may_end=partial(_may_end, ctx, state, disputed),
         overview=ctx.views.map,
     )
@@ -182,6 +199,9 @@ def _may_end(
     if trial.problem and not trial.failures:
         return f"the tests cannot be run: {trial.problem}\n{trial.evidence}"
     known = ctx.bench.baseline(state.base)
+    if unread := [note for note in trial.failures if "::" not in note.test_id and note.test_id in known.failed]:
+        told = "; ".join(f"{note.test_id}: {note.message}" for note in unread[:_MOST_NAMED])
+        return f"these files could not be collected before the work either, so nothing in them is run: {told}"
     before = {*known.passed, *known.failed} - set(found.changed)
     failures = {failure.test_id: failure for failure in trial.failures if failure.test_id not in before}
     if unfit := [f"{name}: {failure.message}" for name, failure in failures.items() if failure.broken]:
@@ -218,6 +238,7 @@ def _changed_unnamed(
 ) -> str:
     """Why the change of existing tests is refused; empty if it is not: only those that QA names may change or go."""
     allowed = {changed.test.partition("[")[0] for changed in named}
+    allowed |= {told.partition(": ")[0].partition("[")[0] for told in state.changed_tests}
     touched: list[str] = []
     for change in ctx.bench.changed(state.base, tree):
         if change.status == "added" or not (change.path in files or change.status == "deleted" or change.old_path):

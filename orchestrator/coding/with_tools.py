@@ -39,6 +39,7 @@ class ToolUsers(StrongModels):
     """Conversations with tools. What it does not do itself is as for other strong models."""
 
     chooses_file = False
+    takes_test_issues = True
 
     def suits(self, profile: ModelProfile) -> bool:
         """Models that call tools reliably; that they judge and repair is decided by the methods before this one."""
@@ -47,6 +48,7 @@ class ToolUsers(StrongModels):
     def settle_tests(self, ctx: StageContext, state: CodeState, qa_method: Method) -> bool:
         """Tests by QA's conversation, if its model calls tools, too, and the owner gave none."""
         if ctx.task.tests or not isinstance(qa_method, ToolUsers):
+            state.test_issues = []
             return tests_first.settle_tests(ctx, state, self, qa_method)
         if not _carried_over(ctx, state):
             settle_by_conversation(ctx, state)
@@ -62,6 +64,13 @@ class ToolUsers(StrongModels):
         approach = state.earlier + state.turns
         rights, news = _rights(ctx, state), _news(state)
         tree = _start(ctx, state)
+        if tree != state.tests_commit and not (state.review_issues or state.dispute or state.conflict):
+            carried = AttemptName(approach, 0, "carried")  # the tests or the base have changed
+            trial = ctx.step("try carried", Trial, partial(_try, ctx, state, carried, tree))
+            if trial.green:
+                _accept(ctx, state, trial, approach, Finish(summary=state.summary, commit_message=state.commit_message))
+                return "green"
+            news = f"The tests or the branch have changed, and your change does not hold with them:\n{trial.evidence}"
         for number in range(1, ctx.services.settings.orchestrator.max_task_attempts + 1):
             attempt = AttemptName(approach, number, _NAME)
             talk = converse(ctx, ctx.developer, rights, attempt.label, tree, partial(_opening, ctx, state), news)
@@ -190,10 +199,11 @@ def _try(ctx: StageContext, state: CodeState, attempt: AttemptName, tree: str) -
 
 
 def _accept(ctx: StageContext, state: CodeState, trial: Trial, approach: int, said: Finish) -> None:
-    state.approach, state.strategy, state.summary = approach, _NAME, said.summary
+    state.approach, state.strategy, state.summary = approach, _NAME, said.summary or state.summary
+    state.commit_message = said.commit_message or state.commit_message
     state.attempts += 1
     tree = ctx.step("format", str, partial(ctx.bench.formatted, trial, state.tests_commit, state.tests_ids))
-    commit = partial(ctx.commits.commit_code, tree, state.tests_commit, said.commit_message)
+    commit = partial(ctx.commits.commit_code, tree, state.tests_commit, state.commit_message)
     state.code_commit = ctx.step("commit code", str, commit)
     state.review_issues, state.dispute, state.behind = [], None, 0
 

@@ -12,7 +12,9 @@ from functools import partial
 
 from agents import ChangeFacts, Requirements, Review
 from memory import FailureReason, Task, TaskType
+from orchestrator.coding.method import Method
 from orchestrator.coding.project_setup import baseline_of
+from orchestrator.coding.proofs import needs_code
 from orchestrator.coding.reviews import review_of
 from orchestrator.coding.state import CodeState, Settled
 from orchestrator.coding.suite_strength import settle_quality
@@ -90,7 +92,7 @@ def review(ctx: StageContext) -> Outcome:
         verdict = review_of(ctx, state)
     ctx.step("record verdict", bool, partial(ctx.record_review, verdict, number))
     if not verdict.approved:
-        return _rejected(state, verdict, number)
+        return _rejected(state, verdict, number, method_for(ctx.profile_of(ctx.developer)))
     state.held = held_back(facts.changed_files)
     if (state.held or not ctx.services.settings.git.auto_commit) and LAND_GATE not in state.approved:
         return Wait(LAND_GATE, "land", state)
@@ -163,15 +165,21 @@ def _learn(ctx: StageContext, state: CodeState) -> bool:
     return bool(lesson)
 
 
-def _rejected(state: CodeState, verdict: Review, number: int) -> Outcome:
+def _rejected(state: CodeState, verdict: Review, number: int, method: Method) -> Outcome:
     if number >= MAX_REVIEW_ROUNDS:
-        issues = "; ".join(verdict.issues) or verdict.reasoning
+        issues = "; ".join([*verdict.issues, *verdict.test_issues]) or verdict.reasoning
         raise StageFailed(
             FailureReason.REVIEW_REJECTED, f"rejected in {number} reviews; last issues: {issues}", blocked=True
         )
     state.review_rounds = number
     state.begin_anew()
-    state.review_issues = verdict.issues or [verdict.reasoning or "The reviewer rejected the change."]
+    state.review_issues = verdict.issues
+    if not (verdict.issues or verdict.test_issues):
+        state.review_issues = [verdict.reasoning or "The reviewer rejected the change."]
+    if method.takes_test_issues and (verdict.test_issues or not needs_code(state.kind)):
+        state.send_back_tests([*verdict.test_issues, *([] if needs_code(state.kind) else state.review_issues)])
+        return Next("tests", state)
+    state.review_issues += verdict.test_issues
     return Next("code", state)
 
 

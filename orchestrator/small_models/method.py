@@ -39,6 +39,7 @@ class SmallModels:
     approaches = 3
     """In measurements most answers that passed in later approaches were wrong (docs/CODING.md)."""
     chooses_file = True
+    takes_test_issues = False
     runs_tests_often = True
 
     def suits(self, profile: ModelProfile) -> bool:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agents import DeveloperAgent, QAAgent, TechLeadAgent, UnusableAnswer
 from agents.answers import ReviewCriterion
 from file_system import (
+    BlockMismatch,
     FileExists,
     FileManager,
     Match,
@@ -198,7 +199,14 @@ class EditFile(ChangingTool):
         before = text = files.read_file(self.path)
         notes, starts = [], []
         for number, edit in enumerate(self.edits, start=1):
-            done = apply_edit(self.path, text, edit.old, edit.new, number)
+            try:
+                done = apply_edit(self.path, text, edit.old, edit.new, number)
+            except BlockMismatch as mismatch:
+                where = f"{mismatch.matches} times" if mismatch.matches else "nowhere"
+                raise UnusableAnswer(
+                    f"edit {number}: its `old` stands {where} in {self.path}, so none of the edits was made. "
+                    f"{mismatch.detail}"
+                ) from None
             starts.append(done.line)
             text = done.text
             if done.note:
@@ -390,6 +398,9 @@ class FinishSetup(ConcludingTool):
     tool = "finish_setup"
     agents = (SETUP,)
     command: str = Field(min_length=1, max_length=4000)
+    incomplete: bool = Field(
+        False, description="Whether it is the best that can be done, though files stay uncollected."
+    )
 
 
 class CannotSetUp(ConcludingTool):
@@ -408,7 +419,10 @@ class VerdictTool(ConcludingTool):
     criteria: list[ReviewCriterion] = Field(default_factory=list, max_length=8)
     approved: bool
     score: float = Field(ge=0, le=10)
-    issues: list[str] = Field(default_factory=list, max_length=10)
+    issues: list[str] = Field(default_factory=list, max_length=10, description="What the developer must change.")
+    test_issues: list[str] = Field(
+        default_factory=list, max_length=10, description="What must change in the tests, which only QA may write."
+    )
     reasoning: str = Field("", max_length=2000)
 
 

@@ -310,7 +310,9 @@ class Workbench:
         except EnvironmentSetupError as problem:
             return None, redact(shortened(str(problem)))
         counts = result.counts
+        lost = sum("::" not in failure.test_id for failure in result.failures)
         told = f"{counts.passed} tests pass, {counts.failed + counts.errors} fail, {counts.skipped} are skipped"
+        told += f"; {lost} files of tests cannot be collected" if lost else ""
         return result, f"{told}\n{evidence_of(result)}".strip()
 
     def shell(self, tree: str, command: str, seconds: float) -> str:

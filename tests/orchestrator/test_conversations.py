@@ -480,13 +480,16 @@ def test_who_says_twice_that_it_cannot_go_on_is_not_asked_again(make_house: Make
 
 
 def test_an_error_that_comes_of_what_the_code_does_is_red(make_house: MakeHouse) -> None:
-    files = {"calc.py": '"""Arithmetic."""\n\n\ndef double(x):\n    return None\n',
-             "tests/test_calc.py": "from calc import double\n\n\ndef test_it():\n    assert double(1) is None\n"}  # fmt: skip
+    old = "from calc import double\n\n\ndef test_it():\n    assert not double(1)\n"
+    files = {"calc.py": "def double(x):\n    return None\n", "tests/test_calc.py": old}
     text = "from calc import double\n\n\ndef test_as_text():\n    assert double(2).strip() == '4'\n"
     qa: Script = (
         (
             ("create_file", {"path": "tests/test_more.py", "content": text}),
-            ("edit_file", {"path": "tests/test_calc.py", "edits": [{"old": "is None", "new": "== '2'"}]}),
+            (
+                "edit_file",
+                {"path": "tests/test_calc.py", "edits": [{"old": "not double(1)", "new": "double(1) == '2'"}]},
+            ),
             (
                 "finish_tests",
                 {"kind": "bugfix", "changed_tests": [{"test": "tests/test_calc.py::test_it", "reason": "text"}]},
@@ -500,3 +503,57 @@ def test_an_error_that_comes_of_what_the_code_does_is_red(make_house: MakeHouse)
     task_id = house.submit("double in calc.py gives twice its number as text.", "Text")
     with house.daemon("--until-idle"):
         house.wait_for(task_id, TaskStatus.COMPLETED)
+
+
+@pytest.mark.parametrize("kind", ["tests", "feature"])
+def test_what_the_reviewer_wants_of_the_tests_goes_to_qa(make_house: MakeHouse, kind: str) -> None:
+    more = "\n\ndef test_more() -> None:\n    assert {}\n"
+    claim = "double(0) == 0" if kind == "tests" else "add(2, 2) == 4"
+    file = "tests/test_add.py" if kind == "feature" else "tests/test_zero.py"
+    first = (
+        QA_TESTS
+        if kind == "feature"
+        else "from calc import double\n\n\ndef test_one() -> None:\n    assert double(1) == 2\n"
+    )
+    end = "total\n" if kind == "feature" else "== 2\n"
+    qa: Script = (
+        (("create_file", {"path": file, "content": first}), ("finish_tests", {"kind": kind})),
+        (
+            ("edit_file", {"path": file, "edits": [{"old": end, "new": end + more.format(claim)}]}),
+            ("finish_tests", {"kind": kind}),
+        ),
+    )
+    lead: Script = (
+        (("verdict", {"approved": False, "score": 4, "test_issues": ["Test one more case."]}),),
+        (("verdict", {"approved": True, "score": 9}),),
+    )
+    house, server = make_house(players(qa=qa, lead=lead), llm=WITH_TOOLS)
+    task_id = house.submit(TASK, "Add add")
+    with house.daemon("--until-idle"):
+        house.wait_for(task_id, TaskStatus.COMPLETED)
+    asked = [role_of(request) for request in server.requests]
+    developer = ["developer"] if kind == "feature" else []
+    assert asked == ["qa", *developer, "tech_lead", "qa", "tech_lead"], "the developer's work still holds"
+    assert "Test one more case." in server.requests[len(developer) + 2].messages[-1].text
+    assert "test_more" in server.requests[-1].messages[-1].text
+    assert "test_more" in git(house.repository, "show", f"agents/integration:{file}")
+    if kind == "feature":
+        assert "return a + b" in git(house.repository, "show", "agents/integration:calc.py")
+
+
+def test_a_test_made_of_an_example_can_be_corrected_after_a_dispute(make_house: MakeHouse) -> None:
+    task = "Add `add(a, b)` to calc.py, the sum of two numbers. `add(1, 2)` returns `3` and `add(2, 2)` returns `5`."
+    qa: Script = (
+        (("finish_tests", {"kind": "feature"}),),
+        (
+            ("edit_file", {"path": "tests/test_add.py", "edits": [{"old": "add(2, 2) == 5", "new": "add(2, 2) == 4"}]}),
+            ("finish_tests", {"kind": "feature"}),
+        ),
+    )
+    dispute: Call = ("dispute_test", {"test": "tests/test_add.py::test_add_2", "reason": "2 and 2 are 4, not 5."})
+    house, server = make_house(players(qa=qa, developer=((ADD_IT, dispute), (("finish", {}),))), llm=WITH_TOOLS)
+    task_id = house.submit(task, "Add add")
+    with house.daemon("--until-idle"):
+        house.wait_for(task_id, TaskStatus.COMPLETED)
+    assert [role_of(request) for request in server.requests] == ["qa", "developer", "qa", "developer", "tech_lead"]
+    assert "add(2, 2) == 4" in git(house.repository, "show", "agents/integration:tests/test_add.py")

@@ -147,6 +147,7 @@ class Dictation:
 
     approaches = 1
     chooses_file = True
+    takes_test_issues = False
     runs_tests_often = False
 
     def __init__(self) -> None:
