@@ -56,6 +56,8 @@ class ReviewAssignment:
     """What the developer says of the change."""
     tests: str = ""
     """QA's change."""
+    changed_tests: Sequence[str] = ()
+    """Existing tests that QA changed, with the reason."""
 
 
 class TechLeadAgent(BaseAgent):

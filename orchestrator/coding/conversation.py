@@ -218,7 +218,7 @@ def _compacted(ctx: StageContext, rights: Rights, state: _State) -> list[Turn]:
     diff = ctx.bench.diff(rights.base, state.tree, _DIFF_CHARACTERS)
     parts = [
         "[Earlier messages were left out. What you did:]",
-        *(f"- {line}" for line in state.done[-60:]),
+        as_data("\n".join(f"- {line}" for line in state.done[-60:])),
         as_data(f"The change so far:\n{diff}") if diff else "No file was changed so far.",
         *([as_data(f"How the tests failed last:\n{state.evidence}")] if state.evidence else []),
     ]

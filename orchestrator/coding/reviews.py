@@ -42,7 +42,13 @@ def _may_end(_bench: ToolBench, call: BenchTool) -> dict[str, JsonValue] | str:
 
 def _opening(ctx: StageContext, state: CodeState) -> Turn:
     tests = ctx.bench.diff(state.base, state.tests_commit, _TESTS_CHARACTERS) if needs_code(state.kind) else ""
-    assignment = ReviewAssignment(diff=_diff(ctx, state), report=_report(state), summary=state.summary, tests=tests)
+    assignment = ReviewAssignment(
+        diff=_diff(ctx, state),
+        report=_report(state),
+        summary=state.summary,
+        tests=tests,
+        changed_tests=state.changed_tests,
+    )
     return ctx.team.tech_lead.begin(ctx.task, assignment)
 
 
@@ -66,8 +72,6 @@ def _report(state: CodeState) -> str:
         report += f" {len(state.red_ids)} of the new ones failed before the change."
     if state.failing_before:
         report += f" {state.failing_before} others failed before the work already; they are not judged."
-    if state.changed_tests:
-        report += " QA changed existing tests that the task makes untrue: " + "; ".join(state.changed_tests)
     return report
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from agents import TestAssignment
+from agents.tools import as_data
 from llm import Turn
 from memory import FailureReason, TaskKind
 from orchestrator.coding.conversation import Talk, converse
@@ -84,9 +85,8 @@ def _answer(ctx: StageContext, state: CodeState, dispute: Dispute) -> None:
 
 def _rework(ctx: StageContext, state: CodeState) -> None:
     """Let QA change its tests as the reviewer asks."""
-    news = "The reviewer asks for these changes of the tests:\n" + "\n".join(
-        f"- {issue}" for issue in state.test_issues
-    )
+    issues = as_data("\n".join(f"- {issue}" for issue in state.test_issues))
+    news = f"The reviewer asks for these changes of the tests:\n{issues}"
     rights = _rights(ctx, state, state.examples_file, state.tests_commit)
     talk = converse(ctx, ctx.team.qa, rights, "rework", state.tests_commit, partial(Turn, "user"), news)
     _settle(ctx, state, talk)

@@ -11,6 +11,7 @@ from functools import partial
 from pydantic import JsonValue
 
 from agents import Assignment
+from agents.tools import as_data
 from llm import ModelProfile, Turn
 from memory import FailureReason
 from orchestrator.coding import tests_first
@@ -70,7 +71,7 @@ class ToolUsers(StrongModels):
             if trial.green:
                 _accept(ctx, state, trial, approach, Finish(summary=state.summary, commit_message=state.commit_message))
                 return "green"
-            news = f"The tests or the branch have changed, and your change does not hold with them:\n{trial.evidence}"
+            news = f"The tests or the branch have changed, and your change does not hold:\n{as_data(trial.evidence)}"
         for number in range(1, ctx.services.settings.orchestrator.max_task_attempts + 1):
             attempt = AttemptName(approach, number, _NAME)
             talk = converse(ctx, ctx.developer, rights, attempt.label, tree, partial(_opening, ctx, state), news)
@@ -87,7 +88,7 @@ class ToolUsers(StrongModels):
             if trial.green:
                 _accept(ctx, state, trial, approach, Finish.model_validate(end.arguments) if end else Finish())
                 return "green"
-            tree, news = talk.tree, f"Your change was checked, and does not hold yet:\n{trial.evidence}"
+            tree, news = talk.tree, f"Your change was checked, and does not hold yet:\n{as_data(trial.evidence)}"
             if talk.reason != "concluded":
                 state.loops += talk.reason == "repeated"
                 break
@@ -172,18 +173,18 @@ def _news(state: CodeState) -> str:
     """What happened since the developer's last message."""
     parts = []
     if state.review_issues:
-        parts.append(
-            "The reviewer asks for these changes:\n" + "\n".join(f"- {issue}" for issue in state.review_issues)
-        )
+        issues = as_data("\n".join(f"- {issue}" for issue in state.review_issues))
+        parts.append(f"The reviewer asks for these changes:\n{issues}")
     if state.landing_rounds and state.unfinished:
         parts.append("The landing branch has moved on. Your change was carried over to it and has to be checked there.")
     elif state.landing_rounds and state.conflict:
         parts.append(
-            "The landing branch has moved on and your change no longer fits it, so it is gone; the files are as "
-            f"they are on that branch now. Make it again, to fit. {state.conflict}"
+            "The landing branch has moved on and your change no longer fits it, so it is gone; the files are as they "
+            f"are on that branch now. Make it again, to fit.\n{as_data(state.conflict)}"
         )
     if state.dispute is not None and state.dispute.answer:
-        parts.append(f"You disputed {state.dispute.test}. {state.dispute.answer}")
+        answer = as_data(f"{state.dispute.test}: {state.dispute.answer}")
+        parts.append(f"You disputed a test.\n{answer}")
     return "\n\n".join(parts)
 
 

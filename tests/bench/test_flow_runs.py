@@ -55,6 +55,7 @@ def config(server: ScriptedModelServer) -> dict[str, dict[str, object]]:
         "model": "m",
         "api_key": "k",
         "profile": "strong",
+        "capabilities": {"tools": False},
     }
     return {"llm": llm, "orchestrator": {"max_approaches": 1}}
 
@@ -94,7 +95,7 @@ def test_the_command_writes_a_results_file(
     (tmp_path / "mine.jsonl").write_text(json.dumps(entry), encoding="utf-8")
     monkeypatch.setattr(coding, "RESULTS", tmp_path / "results")
     with ScriptedModelServer(team(code=[GOOD_ADD])) as server:
-        values = [f"llm.{key}={value}" for key, value in config(server)["llm"].items()]
+        values = [f"llm.{key}={json.dumps(value)}" for key, value in config(server)["llm"].items()]
         monkeypatch.setattr(
             sys, "argv", ["coding", str(tmp_path / "mine.jsonl"), "--json", "--home", str(home), "--set", *values]
         )

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli import app
+from cli.project import out
 from llm import Machine
 from tests.llm.stand_in_hub import FILE, REPOSITORY, StandInHub
 
@@ -20,6 +21,7 @@ Call: TypeAlias = Callable[..., Result]
 @pytest.fixture
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     """`call(settings of llm, command …)` on a machine of 16 GB and 8 cores."""
+    monkeypatch.setattr(out, "_width", 160)  # whatever the terminal of the tests is like
     monkeypatch.setenv("AI_AGENTS_CACHE", str(tmp_path / "cache"))
     for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "HF_TOKEN"):
         monkeypatch.delenv(name, raising=False)

@@ -108,7 +108,9 @@ def test_a_tool_is_one_class_and_one_line(make_house: MakeHouse, monkeypatch: py
     edit: Call = ("edit_file", {"path": "calc.py", "edits": [{"old": "    return 2 * x", "new": DOUBLE_AND_ADD}]})
     script: Script = ((("count_lines", {"path": "calc.py"}),), (edit, ("finish", {})))
     house, server = make_house(players(developer=script), llm=WITH_TOOLS)
-    done = work_off(house, Task(id="t-add", title="Add add", description=ADD_TASK))
+    done = work_off(
+        house, Task(id="t-add", title="Add add", description="Add `add(a, b)` to calc.py, the sum of two numbers.")
+    )
     assert done.status is TaskStatus.COMPLETED, done.reason_detail
     assert done.result["strategy"] == "tools"
     first, second = [request for request in server.requests if "finish" in request.tools]

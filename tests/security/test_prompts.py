@@ -17,7 +17,8 @@ TASK = {"title", "description", "goal"}
 """The order itself: what a task asks for has to be done, though it widens nothing that anybody may do."""
 OURS = {
     "role", "duty", "count", "limit", "first_symbol", "symbols", "module", "wanted", "language", "fence", "shortcuts",
-    "path", "given.target", "given.tests_file", "test_report", "earlier_approaches", "at.reason", "example",
+    "path", "given.target", "given.tests_file", "test_report", "earlier_approaches", "at.reason", "example", "working",
+    "given.kind", "given.report",
 }  # fmt: skip
 """Words of ours, numbers, names and paths that were checked to be such."""
 FENCED = {"write_definitions": {"source", "tests"}}
