@@ -193,6 +193,8 @@ def _start_over(ctx: StageContext, state: CodeState, landed: Landed) -> Outcome:
         raise StageFailed(
             FailureReason.CONFLICT, f"could not land in {state.landing_rounds} tries: {landed.problem}", blocked=True
         )
+    if state.held:  # what is made anew may be another change than the one that was approved
+        state.approved = [gate for gate in state.approved if gate != LAND_GATE]
     opened = ctx.step("reopen worktree", Opened, ctx.bench.open)
     baseline = ctx.step("new baseline", Baseline, lambda: ctx.bench.baseline(opened.base))
     state.rebase(opened.base, baseline)

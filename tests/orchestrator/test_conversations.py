@@ -557,3 +557,34 @@ def test_a_test_made_of_an_example_can_be_corrected_after_a_dispute(make_house: 
         house.wait_for(task_id, TaskStatus.COMPLETED)
     assert [role_of(request) for request in server.requests] == ["qa", "developer", "qa", "developer", "tech_lead"]
     assert "add(2, 2) == 4" in git(house.repository, "show", "agents/integration:tests/test_add.py")
+
+
+def test_a_conflict_of_landing_comes_back_into_the_conversation(make_house: MakeHouse) -> None:
+    slow: Script = ((ADD_IT, ("run", {"command": "sleep 15"}), ("finish", {})),)
+    less = "\n\ndef less(a: int, b: int) -> int:\n    return a - b\n"
+    tests = QA_TESTS.replace("add", "less").replace("[(1, 2, 3), (-1, 1, 0)]", "[(3, 2, 1), (1, 1, 0)]")
+    edit: Call = (
+        "edit_file",
+        {"path": "calc.py", "edits": [{"old": "    return 2 * x\n", "new": f"    return 2 * x\n{less}"}]},
+    )
+    adding = players(developer=slow)
+    taking = players(
+        qa=((("create_file", {"path": "tests/test_less.py", "content": tests}), ("finish_tests", {})),),
+        developer=((edit, ("finish", {})),),
+    )
+    house, server = make_house(
+        lambda request: (taking if "Take away" in request.messages[0].text else adding)(request), llm=WITH_TOOLS
+    )
+    first = house.submit(TASK, "Add add")
+    with house.daemon("--until-idle"):
+        eventually(lambda: any(role_of(request) == "developer" for request in server.requests), "the code is asked for")
+        second = house.submit("Add `less(a, b)` to calc.py, the difference.", "Take away")
+        house.wait_for(first, TaskStatus.COMPLETED)
+        task = house.wait_for(second, TaskStatus.COMPLETED)
+    assert task.result["landing_rounds"] == 1
+    said = [request for request in server.requests if "Take away" in request.messages[0].text]
+    assert [role_of(request) for request in said] == ["qa", "developer", "tech_lead", "developer", "tech_lead"]
+    assert "your change no longer fits it" in said[3].messages[-1].text
+    text = git(house.repository, "show", "agents/integration:calc.py")
+    assert "return a + b" in text
+    assert "return a - b" in text
