@@ -34,6 +34,9 @@ _NOT_ABLE = (400, 422, 501)
 _LONGEST_DETAIL = 500
 
 
+_IMPORTING = threading.Lock()
+
+
 class Wire:
     """Carries one request to one endpoint and brings its answer, once: no retries here. Thread-safe."""
 
@@ -49,6 +52,7 @@ class Wire:
 
         Giving up `call` cancels the request.
         """
+        _load_pydantic_ai()
         spot = (endpoint.provider.name, endpoint.address, request.model)
         if request.reasoning is not None and spot in self._without_reasoning:
             request = _untold(request)
@@ -162,9 +166,18 @@ def _connected(endpoint: Endpoint, model: str, mode: Mode) -> Model:
     # A conversation that was shortened loses the thoughts that were bound to what is gone. pydantic-ai asks again.
     warnings.filterwarnings("ignore", message=".* rejected a replayed thinking block")
     responses = endpoint.provider.connect_responses
-    if mode == "responses" and responses is not None:
-        return responses(endpoint, model)
-    return endpoint.provider.connect(endpoint, model)
+    with _IMPORTING:  # the providers import what they need
+        if mode == "responses" and responses is not None:
+            return responses(endpoint, model)
+        return endpoint.provider.connect(endpoint, model)
+
+
+def _load_pydantic_ai() -> None:
+    """Import it as a whole, by one thread at a time: threads that import its modules in different orders get half of
+    one, since Python lets them go on where they would wait for each other."""
+    with _IMPORTING:
+        import pydantic_ai.direct
+        import pydantic_ai.models  # noqa: F401
 
 
 def _translated(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -206,3 +208,42 @@ def test_closing_gives_up_calls_under_way(make_client: MakeClient) -> None:
         client.close()
         asking.join(10)
     assert "the client was closed" in str(problems[0])
+
+
+def test_threads_that_call_first_at_the_same_time_load_the_library_whole(tmp_path: Path) -> None:
+    """In a process of its own, as the daemon starts: several agents ask at once, some for text, some for a shape."""
+    program = """
+import sys, threading
+from pathlib import Path
+from pydantic import BaseModel
+from config import LLMSettings
+from llm import CallContext, LLMClient, Tool, Turn
+from memory import MemoryStore
+class Shape(BaseModel):
+    answer: str
+store = MemoryStore(f"sqlite:///{sys.argv[2]}/a.db"); store.migrate()
+client = LLMClient(LLMSettings(provider="openai_compatible", base_url=sys.argv[1], model="m", api_key="k"), {}, store)
+problems, ready = [], threading.Barrier(8)
+def ask(number):
+    context = CallContext(None, "qa", str(number), "s")
+    ready.wait()
+    try:
+        if number % 2:
+            client.generate_structured("?", Shape, context=context)
+        else:
+            tool = Tool("t", "d", {"type": "object", "properties": {}})
+            client.converse([Turn("user", "?")], [tool], context=context)
+    except Exception as problem:
+        problems.append(repr(problem))
+threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+[thread.start() for thread in threads]; [thread.join() for thread in threads]
+print(problems); client.close(); store.close(); sys.exit(bool(problems))
+"""
+    with ScriptedModelServer(lambda request: {"answer": "x"} if request.schema else "x") as server:
+        for number in range(3):
+            (tmp_path / str(number)).mkdir()
+            done = subprocess.run(
+                [sys.executable, "-c", program, server.url, str(tmp_path / str(number))],
+                capture_output=True, text=True, cwd=Path(__file__).parents[2], timeout=120,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stdout + done.stderr[-2000:]
