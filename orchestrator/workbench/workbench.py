@@ -94,6 +94,8 @@ class Workbench:
         files = FileManager(worktree.path)
         with self._suite.exported(tree) as (folder, _):
             for change in self._git.commits.changed_files(commit, tree):
+                if change.old_path and change.old_path != change.path:
+                    files.delete_file(change.old_path)
                 if change.status == "deleted":
                     files.delete_file(change.path)
                 else:

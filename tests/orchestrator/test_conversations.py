@@ -588,3 +588,22 @@ def test_a_conflict_of_landing_comes_back_into_the_conversation(make_house: Make
     text = git(house.repository, "show", "agents/integration:calc.py")
     assert "return a + b" in text
     assert "return a - b" in text
+
+
+def test_a_moved_file_is_gone_from_its_old_place_in_later_messages(make_house: MakeHouse) -> None:
+    qa: Script = ((("finish_tests", {"kind": "documentation"}),),)
+    notes = "".join(f"Line {number} of the notes.\n" for number in range(30))
+    developer: Script = (
+        (("move_file", {"path": "NOTES.md", "to": "docs/NOTES.md"}),),
+        (
+            ("edit_file", {"path": "docs/NOTES.md", "edits": [{"old": "Line 3 of", "new": "Line three of"}]}),
+            ("finish", {}),
+        ),
+    )
+    house, _ = make_house(players(qa=qa, developer=developer), files={"NOTES.md": notes}, llm=WITH_TOOLS)
+    task_id = house.submit("Move NOTES.md to docs.", "Move the notes")
+    with house.daemon("--until-idle"):
+        house.wait_for(task_id, TaskStatus.COMPLETED)
+    files = git(house.repository, "ls-tree", "-r", "--name-only", "agents/integration").split()
+    assert "docs/NOTES.md" in files
+    assert "NOTES.md" not in files
