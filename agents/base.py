@@ -46,6 +46,8 @@ class BaseAgent:
     duty: ClassVar[str]
     working: ClassVar[str] = ""
     """How it works with tools; empty for a role that is given none."""
+    opening: ClassVar[str] = ""
+    """The prompt that a conversation with tools begins with; it is filled with the task and what is `given`."""
 
     def __init__(self, llm: LLMClient, model: str | None = None) -> None:
         """`model`: one to be asked instead of the agent's own."""
@@ -65,6 +67,10 @@ class BaseAgent:
     def system_prompt(self) -> str:
         """The stable head of every prompt of this agent."""
         return render("role", role=self.role, duty=self.duty)
+
+    def begin(self, task: Task, given: object) -> Turn:
+        """The first turn of a conversation with tools; `given` is what the role's `opening` shows."""
+        return Turn("user", self._prompt(self.opening, task, given=given))
 
     def go_on(self, turns: Sequence[Turn], offered: Sequence[Tool], context: CallContext, working: str = "") -> Reply:
         """The model's next message in a conversation with tools; its calls have not been checked. `working`: how it

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from agents.base import BaseAgent
-from llm import CallContext, Turn
+from llm import CallContext
 from memory import Task
 
 
@@ -93,10 +93,7 @@ class DeveloperAgent(BaseAgent):
         "keeps a changelog or documents what you change, keep that up too. Call finish once the task's tests pass; "
         "the whole suite runs after it."
     )
-
-    def begin(self, task: Task, assignment: Assignment) -> Turn:
-        """The first turn of a conversation with tools."""
-        return Turn("user", self._prompt("write_code", task, given=assignment))
+    opening = "write_code"
 
     def write_files(self, task: Task, view: CodeView, context: CallContext, longer: int = 1) -> str:
         """One answer of whole files or search/replace blocks, at most `longer` times as long as is configured."""

@@ -75,16 +75,6 @@ class TestAssignment:
     """Examples of which it could not: call -> reason."""
 
 
-SETTING_UP = (
-    "Find the command that sets this project up so that its own tests run: look at how the project itself does it (CI "
-    "files, tox or nox, Makefile, contributing guide, Dockerfile, extras and requirements for tests), try it with "
-    "try_setup, read what is missing, and try again. Tests run without network later. Services that cannot be started "
-    "here are the owner's: then say with cannot_set_up what to do. End with finish_setup as soon as the suite runs; "
-    "single tests that fail are no reason to go on."
-)
-"""How QA works while it finds out how a project is set up."""
-
-
 class QAAgent(BaseAgent):
     name = "qa"
     role = "QA engineer"
@@ -99,14 +89,19 @@ class QAAgent(BaseAgent):
         "tests alone) has a kind of its own in finish_tests; write tests for it only where they help. Ask the owner "
         "only what neither the task nor the code can answer."
     )
+    opening = "write_tests"
+    setting_up = (
+        "Find the command that sets this project up so that its own tests run: look at how the project itself does it "
+        "(CI files, tox or nox, Makefile, contributing guide, Dockerfile, extras and requirements for tests), try it "
+        "with try_setup, read what is missing, and try again. Tests run without network later. Services that cannot be "
+        "started here are the owner's: then say with cannot_set_up what to do. End with finish_setup as soon as the "
+        "suite runs; single tests that fail are no reason to go on."
+    )
+    """How it works while it finds out how a project is set up."""
 
     def begin_setup(self, command: str, told: str, files: str) -> Turn:
         """The first turn of a conversation about how the project is set up."""
         return Turn("user", render("set_up", command=command, told=told, files=files))
-
-    def begin(self, task: Task, assignment: TestAssignment) -> Turn:
-        """The first turn of a conversation with tools."""
-        return Turn("user", self._prompt("write_tests", task, given=assignment))
 
     def dispute(self, test: str, reason: str) -> str:
         """The words in which the developer's dispute of a test comes into QA's conversation."""

@@ -3,13 +3,13 @@ only when its judgement is worth something (see `ModelProfile.judges`)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from agents.answers import Escalation, Review, ReviewCriterion
 from agents.base import BaseAgent
 from agents.prompts import render
-from llm import CallContext, Turn
+from llm import CallContext
 from memory import Task
 
 MAX_CHANGED_LINES = 1500
@@ -56,8 +56,8 @@ class ReviewAssignment:
     """What the developer says of the change."""
     tests: str = ""
     """QA's change."""
-    changed_tests: Sequence[str] = ()
-    """Existing tests that QA changed, with the reason."""
+    changed_tests: Mapping[str, str] = field(default_factory=dict)
+    """Existing tests that QA changed: id -> reason."""
 
 
 class TechLeadAgent(BaseAgent):
@@ -73,10 +73,7 @@ class TechLeadAgent(BaseAgent):
         "for the developer, in test_issues for QA, who alone may change tests. Matters of taste are no reason to "
         "reject."
     )
-
-    def begin(self, task: Task, assignment: ReviewAssignment) -> Turn:
-        """The first turn of a conversation with tools."""
-        return Turn("user", self._prompt("review_with_tools", task, given=assignment))
+    opening = "review_with_tools"
 
     def review_again(self, diff: str, summary: str, tests: str) -> str:
         """The words in which a reworked change comes into the conversation."""

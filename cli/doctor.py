@@ -30,7 +30,7 @@ from llm import (
     uses_embedded_model,
 )
 from llm.providers.embedded import EMBEDDED
-from memory import FOUND_SETUP, MemoryStore, MemoryStoreError
+from memory import MemoryStore, MemoryStoreError
 from monitoring import open_channels, redact
 from testing import FRAMEWORKS, Language, Sandbox, SandboxUnavailable, find_toolchain, remedy_for
 
@@ -254,12 +254,14 @@ def _setup(project: Project) -> Check:
     """By what the project's environment is set up, and who says so."""
     if command := project.settings.testing.setup_command:
         return Check(name="set-up", state="ok", detail=f"{command} (testing.setup_command)")
+    from orchestrator.services import found_setup  # most of the start-up time
+
     found = None
     if project.settings.git.repository_url and project.paths.state.exists():
         try:
             store = MemoryStore(project.paths.database_url)
             try:
-                found = store.journal.recall(*FOUND_SETUP)
+                found = found_setup(store)
             finally:
                 store.close()
         except MemoryStoreError:  # the check of the database reports it

@@ -40,7 +40,6 @@ from memory.store import MemoryStore
 from memory.tables.audit import AuditReport
 from memory.tables.tasks import ENDED, RETRIABLE, TaskChanges
 from memory.task_models import (
-    FOUND_SETUP,
     MOST_TESTS,
     OWNER,
     Activity,
@@ -65,7 +64,6 @@ from monitoring.errors import FailureReason
 
 __all__ = [
     "ENDED",
-    "FOUND_SETUP",
     "MOST_TESTS",
     "NANO",
     "OWNER",

@@ -99,8 +99,6 @@ DEADLINE_LADDER = (
 _STAGE_SPAN = 100
 """Room for the stages of a flow between two priorities."""
 
-FOUND_SETUP = ("qa", "setup command")
-"""Whose memory, and under which key, the command is by which the team sets the project up."""
 OWNER = "owner"
 """The source of a task that the owner gave in their own words."""
 

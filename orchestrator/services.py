@@ -15,7 +15,7 @@ from deployment import DeploymentManager
 from file_system import CodeMap, FileManager, RepositoryMap
 from git_ops import GitManager, Identity, MergeConflict
 from llm import LLMClient, LocalModelServer, local_model, uses_embedded_model
-from memory import FOUND_SETUP, ContextManager, MemoryStore
+from memory import ContextManager, MemoryStore
 from monitoring import AlertKind, alert, get_logger
 from orchestrator.engine.failures import Outage, outlast
 from orchestrator.engine.project_lock import claim
@@ -57,6 +57,10 @@ class Team:
         member = self._members[kind.name]
         assert isinstance(member, kind)
         return member
+
+
+_FOUND_SETUP = ("qa", "setup command")
+"""Whose memory, and under which key, the command is by which the team sets the project up."""
 
 
 @dataclass(frozen=True)
@@ -237,11 +241,10 @@ def make_suite(settings: Settings, paths: ProjectPaths, git: GitManager, sandbox
 
 def found_setup(store: MemoryStore) -> str | None:
     """The command by which the team sets the project up; None if it found none."""
-    found = store.journal.recall(*FOUND_SETUP)
+    found = store.journal.recall(*_FOUND_SETUP)
     return str(found) if found else None
 
 
 def keep_setup(store: MemoryStore, command: str) -> None:
     """Remember the command by which the team sets the project up."""
-    agent, key = FOUND_SETUP
-    store.journal.remember(agent, key, command)
+    store.journal.remember(*_FOUND_SETUP, command)

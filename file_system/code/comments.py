@@ -19,6 +19,8 @@ _WORD = re.compile(r"(?P<word>TODO|FIXME)\b(?:\([^)\n]*\))?[ \t]*:?[ \t]*(?P<tex
 _HASH = re.compile(r"^#+[ \t]*")
 _SLASHES = re.compile(r"^\s*(?://+|/?\*+|#+|--|<!--)[ \t]*|(?<=\s)(?://+|#+)[ \t]*")
 _CLOSING = re.compile(r"\s*(?:\*/|-->)\s*$")
+_READ = ("Makefile", "Dockerfile", "Jenkinsfile", "Procfile", "Pipfile", "MANIFEST")
+"""Files without a suffix that programs read."""
 _AROUND = 3
 """Lines shown before and after a comment outside of all definitions."""
 
@@ -146,10 +148,6 @@ def same_but_documentation(path: str, before: str, after: str) -> bool:
     return before == after or (
         is_text and not name.startswith(("requirements", "constraints", ".")) and name not in _READ
     )
-
-
-_READ = ("Makefile", "Dockerfile", "Jenkinsfile", "Procfile", "Pipfile", "MANIFEST")
-"""Files without a suffix that programs read."""
 
 
 class _Undocumented(ast.NodeTransformer):

@@ -32,9 +32,8 @@ _Spot: TypeAlias = tuple[str, str, str]
 """Provider, address and model."""
 _NOT_ABLE = (400, 422, 501)
 _LONGEST_DETAIL = 500
-
-
 _IMPORTING = threading.Lock()
+"""Held by the one thread that imports pydantic-ai, or a provider's part of it."""
 
 
 class Wire:

@@ -20,7 +20,7 @@ from agents import BaseAgent, UnusableAnswer
 from agents.tools import action_of, as_data, tools
 from llm import Reply, ToolResult, Turn, estimate_tokens
 from orchestrator.flow import StageContext
-from orchestrator.workbench.tool_bench import Acted, Conclusion, Doing, Rights, ToolBench
+from orchestrator.workbench.tool_bench import Acted, BenchTool, Conclusion, Doing, Rights, ToolBench
 from orchestrator.workbench.tools import tools_of
 
 Reason = Literal["concluded", "repeated", "silent", "steps", "tokens"]
@@ -33,7 +33,12 @@ _FILLED = 0.7
 """Share of the model's context that a conversation may fill. Above it the conversation is compacted."""
 _KEPT_TURNS = 4
 """Latest turns, which stay as they are when a conversation is compacted."""
+_KEPT_RESULT = 4000
+"""Characters of a tool's result that stay of it there."""
+_CUT_OFF = "\n[… cut …]</data>"
 _DIFF_CHARACTERS = 12_000
+_NAMED_CHARACTERS, _MOST_DONE = 160, 60
+"""Of a call, and how many calls, in the list of what was done."""
 _NO_CALL = "You called no tool. Go on with one; end the work with {ends}."
 _CUT = "Your message was cut off at its length limit before it was complete. Go on, in smaller steps."
 _AGAIN = "A call of this message was made before, and no file has changed since. Made a third time it ends the work.\n"
@@ -152,7 +157,7 @@ def _opened(ctx: StageContext, role: str, opening: Callable[[], Turn], news: str
     return [*turns, Turn("user", news)]
 
 
-def _doings(state: _State, reply: Reply, actions: dict[str, type]) -> tuple[list[Doing], int]:
+def _doings(state: _State, reply: Reply, actions: dict[str, type[BenchTool]]) -> tuple[list[Doing], int]:
     """The calls in the reply, with a note in place of each that cannot be carried out; and in how many messages so far
     one of them was made with the same files.
     """
@@ -202,7 +207,7 @@ def _named(doing: Doing) -> str:
     if isinstance(doing, str):
         return "a call"
     said = doing.model_dump_json(exclude_defaults=True)
-    return f"{doing.tool} {said if len(said) <= 160 else said[:160] + '…'}"
+    return f"{doing.tool} {said if len(said) <= _NAMED_CHARACTERS else said[:_NAMED_CHARACTERS] + '…'}"
 
 
 def _compacted(ctx: StageContext, rights: Rights, state: _State) -> list[Turn]:
@@ -218,7 +223,7 @@ def _compacted(ctx: StageContext, rights: Rights, state: _State) -> list[Turn]:
     diff = ctx.bench.diff(rights.base, state.tree, _DIFF_CHARACTERS)
     parts = [
         "[Earlier messages were left out. What you did:]",
-        as_data("\n".join(f"- {line}" for line in state.done[-60:])),
+        as_data("\n".join(f"- {line}" for line in state.done[-_MOST_DONE:])),
         as_data(f"The change so far:\n{diff}") if diff else "No file was changed so far.",
         *([as_data(f"How the tests failed last:\n{state.evidence}")] if state.evidence else []),
     ]
@@ -229,14 +234,11 @@ def _compacted(ctx: StageContext, rights: Rights, state: _State) -> list[Turn]:
 
 def _shortened(turn: Turn) -> Turn:
     """A turn whose results are cut where they are long."""
-    most = 4000
-    return replace(
-        turn,
-        results=tuple(
-            result if len(result.text) <= most else replace(result, text=result.text[:most] + "\n[… cut …]</data>")
-            for result in turn.results
-        ),
+    results = (
+        result if len(result.text) <= _KEPT_RESULT else replace(result, text=f"{result.text[:_KEPT_RESULT]}{_CUT_OFF}")
+        for result in turn.results
     )
+    return replace(turn, results=tuple(results))
 
 
 def _size(turns: list[Turn]) -> int:

@@ -10,7 +10,6 @@ from functools import partial
 
 from pydantic import BaseModel, JsonValue
 
-from agents.qa import SETTING_UP
 from llm import Turn
 from memory import FailureReason
 from orchestrator.coding.conversation import converse
@@ -78,9 +77,8 @@ def _is_new(ctx: StageContext, base: str) -> bool:
 
 
 def _set_up(ctx: StageContext, base: str, ended: Ended) -> None:
-    rights = Rights(
-        base=base, role=SETUP, working=SETTING_UP, may_end=partial(_may_end, ctx, base, ended), overview=ctx.views.map
-    )
+    may_end = partial(_may_end, ctx, base)
+    rights = Rights(base=base, role=SETUP, working=ctx.team.qa.setting_up, may_end=may_end, overview=ctx.views.map)
     talk = converse(ctx, ctx.team.qa, rights, SETUP, base, partial(_opening, ctx, base, ended))
     end = talk.conclusion
     if end is not None and end.tool == FinishSetup.tool:
@@ -101,9 +99,7 @@ def _opening(ctx: StageContext, base: str, ended: Ended) -> Turn:
     return ctx.team.qa.begin_setup(ctx.services.suite.setup_command or "", told, ctx.views.files(base))
 
 
-def _may_end(
-    ctx: StageContext, base: str, ended: Ended, bench: ToolBench, call: BenchTool
-) -> dict[str, JsonValue] | str:
+def _may_end(ctx: StageContext, base: str, _bench: ToolBench, call: BenchTool) -> dict[str, JsonValue] | str:
     if not isinstance(call, FinishSetup):
         return {}
     result, told = ctx.bench.try_setup(base, call.command)

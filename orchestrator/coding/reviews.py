@@ -21,17 +21,13 @@ def review_of(ctx: StageContext, state: CodeState) -> Review:
     """The model's verdict. A reviewer that gives none in its conversation is asked for a plain one."""
     lead = ctx.team.tech_lead
     if ctx.profile_of(lead).tools:
-        rights = Rights(base=state.code_commit, refusal=_read_only, may_end=_may_end, overview=ctx.views.map)
+        rights = Rights(base=state.code_commit, may_end=_may_end, overview=ctx.views.map)
         opening = partial(_opening, ctx, state)
         news = _again(ctx, state) if state.review_rounds else ""
         talk = converse(ctx, lead, rights, "review", state.code_commit, opening, news)
         if talk.conclusion is not None:
             return Review.model_validate(talk.conclusion.arguments)
     return ctx.step("review", Review, lambda: _plain_review(ctx, state))
-
-
-def _read_only(_path: str) -> str:
-    return "a reviewer changes nothing"
 
 
 def _may_end(_bench: ToolBench, call: BenchTool) -> dict[str, JsonValue] | str:
@@ -41,12 +37,11 @@ def _may_end(_bench: ToolBench, call: BenchTool) -> dict[str, JsonValue] | str:
 
 
 def _opening(ctx: StageContext, state: CodeState) -> Turn:
-    tests = ctx.bench.diff(state.base, state.tests_commit, _TESTS_CHARACTERS) if needs_code(state.kind) else ""
     assignment = ReviewAssignment(
         diff=_diff(ctx, state),
         report=_report(state),
         summary=state.summary,
-        tests=tests,
+        tests=_tests(ctx, state),
         changed_tests=state.changed_tests,
     )
     return ctx.team.tech_lead.begin(ctx.task, assignment)
@@ -54,10 +49,14 @@ def _opening(ctx: StageContext, state: CodeState) -> Turn:
 
 def _again(ctx: StageContext, state: CodeState) -> str:
     def told() -> str:
-        tests = ctx.bench.diff(state.base, state.tests_commit, _TESTS_CHARACTERS) if needs_code(state.kind) else ""
-        return ctx.team.tech_lead.review_again(_diff(ctx, state), state.summary, tests)
+        return ctx.team.tech_lead.review_again(_diff(ctx, state), state.summary, _tests(ctx, state))
 
     return ctx.step("what changed", str, told)
+
+
+def _tests(ctx: StageContext, state: CodeState) -> str:
+    """QA's change; empty where it is the whole change."""
+    return ctx.bench.diff(state.base, state.tests_commit, _TESTS_CHARACTERS) if needs_code(state.kind) else ""
 
 
 def _diff(ctx: StageContext, state: CodeState) -> str:

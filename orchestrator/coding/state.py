@@ -54,8 +54,8 @@ class CodeState(FlowState):
     """What QA tells the developer."""
     places: list[str] = []
     """Code that QA names, as path:first-last."""
-    changed_tests: list[str] = []
-    """Existing tests that the task makes untrue and QA changed, with the reason."""
+    changed_tests: dict[str, str] = {}
+    """Existing tests that the task makes untrue and QA changed: id -> reason."""
     examples_file: str = ""
     """The file with the tests that code made of stated examples."""
     dispute: Dispute | None = None

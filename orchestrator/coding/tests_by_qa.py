@@ -6,10 +6,10 @@ disputes comes back into QA's conversation, once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
-from pydantic import BaseModel, JsonValue, TypeAdapter
+from pydantic import BaseModel, JsonValue
 
 from agents import TestAssignment
 from agents.tools import as_data
@@ -31,14 +31,12 @@ PROVEN_BY_TESTS = (TaskKind.FEATURE, TaskKind.BUGFIX)
 _MOST_NAMED = 8
 
 
-class Settled(BaseModel):
-    """What QA's conversation came to, as code found it."""
+class NewTests(BaseModel):
+    """The tests that QA's conversation came to, as code found them."""
 
     red: list[str] = []
     guards: list[str] = []
     """Tests that pass already."""
-    changed: list[str] = []
-    """Existing tests that QA changed."""
     files: list[str] = []
     """The files with tests that it wrote or changed."""
 
@@ -64,7 +62,7 @@ def settle_by_conversation(ctx: StageContext, state: CodeState) -> None:
     examples = ctx.step("examples as tests", Examples, partial(_examples, ctx, state))
     state.examples_file = examples.file
     talk = converse(
-        ctx, ctx.team.qa, _rights(ctx, state, examples.file, examples.tree), "qa", examples.tree,
+        ctx, ctx.team.qa, _rights(ctx, state, examples.tree), "qa", examples.tree,
         partial(_opening, ctx, state, examples),
     )  # fmt: skip
     _settle(ctx, state, talk)
@@ -73,7 +71,7 @@ def settle_by_conversation(ctx: StageContext, state: CodeState) -> None:
 def _answer(ctx: StageContext, state: CodeState, dispute: Dispute) -> None:
     """QA's answer to a dispute: it keeps the test, or corrects it."""
     news = ctx.team.qa.dispute(dispute.test, dispute.reason)
-    rights = _rights(ctx, state, state.examples_file, state.tests_commit, disputed=dispute.test)
+    rights = _rights(ctx, state, state.tests_commit, disputed=True)
     opening = partial(Turn, "user")  # there is a conversation already
     talk = converse(ctx, ctx.team.qa, rights, "dispute", state.tests_commit, opening, news)
     if talk.conclusion is not None and talk.conclusion.tool == KeepTest.tool:
@@ -87,7 +85,7 @@ def _rework(ctx: StageContext, state: CodeState) -> None:
     """Let QA change its tests as the reviewer asks."""
     issues = as_data("\n".join(f"- {issue}" for issue in state.test_issues))
     news = f"The reviewer asks for these changes of the tests:\n{issues}"
-    rights = _rights(ctx, state, state.examples_file, state.tests_commit)
+    rights = _rights(ctx, state, state.tests_commit)
     talk = converse(ctx, ctx.team.qa, rights, "rework", state.tests_commit, partial(Turn, "user"), news)
     _settle(ctx, state, talk)
     state.test_issues = []
@@ -105,21 +103,20 @@ def _settle(ctx: StageContext, state: CodeState, talk: Talk) -> None:
         )
     if end.tool == AskOwner.tool:
         raise StageFailed(FailureReason.NEEDS_OWNER, f"QA asks: {end.arguments['question']}", blocked=True)
-    found = Settled.model_validate(end.facts)
+    found = NewTests.model_validate(end.facts)
     said = FinishTests.model_validate(end.arguments)
     state.kind = ctx.task.kind or said.kind.value
     state.brief, state.places = state.brief or said.brief, state.places or said.places
     state.tests_ids, state.red_ids = sorted([*found.red, *found.guards]), sorted(_plain(found.red))
-    told = [f"{changed.test}: {changed.reason}" for changed in said.changed_tests]
-    state.changed_tests = list(dict.fromkeys([*state.changed_tests, *told]))
+    state.changed_tests |= {changed.test: changed.reason for changed in said.changed_tests}
     state.tests_file = next(iter(found.files), "")
     commit = partial(ctx.commits.commit_tests_tree, talk.tree, state.base, state.changed_tests)
-    state.tests_commit = state.shown = ctx.step(f"commit tests {len(state.disputed)}", str, commit)
+    state.tests_commit = state.shown = ctx.step("commit tests", str, commit)
     state.cases, state.hidden = [], []
-    ctx.step(f"settled {len(state.disputed)}", bool, partial(_note, ctx, state, found))
+    ctx.step("settled", bool, partial(_note, ctx, state, found))
 
 
-def _note(ctx: StageContext, state: CodeState, found: Settled) -> bool:
+def _note(ctx: StageContext, state: CodeState, found: NewTests) -> bool:
     ctx.note("tests are red", red=len(found.red), already_green=len(found.guards), unfit=0, kind=state.kind)
     if not ctx.task.kind:
         ctx.services.store.tasks.update(ctx.task.id, kind=state.kind)
@@ -157,13 +154,12 @@ def _opening(ctx: StageContext, state: CodeState, examples: Examples) -> Turn:
     return ctx.team.qa.begin(ctx.task, assignment)
 
 
-def _rights(ctx: StageContext, state: CodeState, examples: str, tree: str, disputed: str = "") -> Rights:
-    locked = "" if disputed else examples
+def _rights(ctx: StageContext, state: CodeState, tree: str, *, disputed: bool = False) -> Rights:
+    """`tree` has the file of the examples' tests, which only an answer to a dispute changes."""
+    locked = "" if disputed else state.examples_file
 
     def refusal(path: str) -> str:
-        if path == locked:
-            return "its tests were made by code of the task's examples"
-        return not_for_qa(path)
+        return "its tests were made by code of the task's examples" if path == locked else not_for_qa(path)
 
     return Rights(
         base=state.base,
@@ -179,53 +175,61 @@ def _rights(ctx: StageContext, state: CodeState, examples: str, tree: str, dispu
 
 
 def _may_end(
-    ctx: StageContext, state: CodeState, disputed: str, bench: ToolBench, call: BenchTool
+    ctx: StageContext, state: CodeState, disputed: bool, bench: ToolBench, call: BenchTool
 ) -> dict[str, JsonValue] | str:
     if isinstance(call, KeepTest) and not disputed:
         return "no test is disputed"
     if not isinstance(call, FinishTests):
         return {}
     kind = TaskKind(ctx.task.kind) if ctx.task.kind else call.kind
-    files = bench.bench.changed_tests(state.base, bench.tree)
+    files = ctx.bench.changed_tests(state.base, bench.tree)
     if problem := _changed_unnamed(ctx, state, bench.tree, files, call.changed_tests):
         return problem
-    found = Settled(files=files, changed=[changed.test for changed in call.changed_tests])
-    if not files:
-        if kind in (*PROVEN_BY_TESTS, TaskKind.TESTS):
-            return f"no test was written, and work of the kind {kind.value} is proven by tests"
-        return TypeAdapter(dict[str, JsonValue]).validate_python(found.model_dump())
-    result = bench.bench.run(bench.tree, files)
-    trial = Trial.of(result, bench.tree)
+    found = NewTests(files=files)
+    if not files and kind in (*PROVEN_BY_TESTS, TaskKind.TESTS):
+        return f"no test was written, and work of the kind {kind.value} is proven by tests"
+    if files and (problem := _run(ctx, state, bench.tree, call, found) or _unfit_for(kind, found)):
+        return problem
+    return found.model_dump(mode="json")
+
+
+def _run(ctx: StageContext, state: CodeState, tree: str, call: FinishTests, found: NewTests) -> str:
+    """Run the tests without the code and note in `found` how the new ones end; or why they are not accepted."""
+    trial = Trial.of(ctx.bench.run(tree, found.files), tree)
     if trial.problem and not trial.failures:
         return f"the tests cannot be run: {trial.problem}\n{trial.evidence}"
     known = ctx.bench.baseline(state.base)
     if unread := [note for note in trial.failures if "::" not in note.test_id and note.test_id in known.failed]:
         told = "; ".join(f"{note.test_id}: {note.message}" for note in unread[:_MOST_NAMED])
         return f"these files could not be collected before the work either, so nothing in them is run: {told}"
-    before = {*known.passed, *known.failed} - set(found.changed)
-    failures = {failure.test_id: failure for failure in trial.failures if failure.test_id not in before}
-    if unfit := [f"{name}: {failure.message}" for name, failure in failures.items() if failure.broken]:
+    before = {*known.passed, *known.failed} - {changed.test for changed in call.changed_tests}
+    failures = [failure for failure in trial.failures if failure.test_id not in before]
+    if unfit := [f"{failure.test_id}: {failure.message}" for failure in failures if failure.broken]:
         return "these tests fail for a fault of their own, not for the missing work:\n" + "\n".join(unfit[:_MOST_NAMED])
-    if broken := sorted(name for name in known.passed if name in {f.test_id for f in trial.failures} & before):
+    if broken := sorted({failure.test_id for failure in trial.failures} & before & set(known.passed)):
         return (
             f"existing tests fail that passed before: {', '.join(broken[:_MOST_NAMED])}; name those in changed_tests "
             "that the task makes untrue, and leave the others as they are"
         )
-    found.red = [test_id for name in failures for test_id in _ids(ctx, bench.tree, name)]
+    found.red = [test_id for failure in failures for test_id in _ids(ctx, tree, failure.test_id)]
     found.guards = [test_id for test_id in trial.passed if test_id not in before]
-    new = _plain([*found.red, *found.guards])
-    if lost := sorted(new - bench.bench.collected(bench.tree)):
+    if lost := sorted(_plain([*found.red, *found.guards]) - ctx.bench.collected(tree)):
         names = ", ".join(lost[:_MOST_NAMED])
         return f"the project's own suite does not collect {names}: put them where it does, and name them as it does"
+    return ""
+
+
+def _unfit_for(kind: TaskKind, found: NewTests) -> str:
+    """Why tests that end like this prove no work of the kind; empty if they do."""
     if kind in PROVEN_BY_TESTS and not found.red:
         return (
             "every new test passes on the code as it is, so none proves the work; if the work is done already, "
             "or no failing test can prove it, say so by its kind or ask the owner"
         )
-    if kind not in PROVEN_BY_TESTS and kind is not TaskKind.PERFORMANCE and found.red:
+    if kind not in (*PROVEN_BY_TESTS, TaskKind.PERFORMANCE) and found.red:
         red = ", ".join(found.red[:_MOST_NAMED])
         return f"these tests fail, but work of the kind {kind.value} changes no behaviour: {red}"
-    return TypeAdapter(dict[str, JsonValue]).validate_python(found.model_dump())
+    return ""
 
 
 def _ids(ctx: StageContext, tree: str, name: str) -> list[str]:
@@ -237,17 +241,18 @@ def _changed_unnamed(
     ctx: StageContext, state: CodeState, tree: str, files: Sequence[str], named: Sequence[ChangedTest]
 ) -> str:
     """Why the change of existing tests is refused; empty if it is not: only those that QA names may change or go."""
-    allowed = {changed.test.partition("[")[0] for changed in named}
-    allowed |= {told.partition(": ")[0].partition("[")[0] for told in state.changed_tests}
+    changes = [
+        change for change in ctx.bench.changed(state.base, tree)
+        if change.status != "added" and (change.path in files or change.status == "deleted" or change.old_path)
+    ]  # fmt: skip
+    old = ctx.bench.texts_of(state.base, [change.old_path or change.path for change in changes])
+    new = ctx.bench.texts_of(tree, [change.path for change in changes])
     touched: list[str] = []
-    for change in ctx.bench.changed(state.base, tree):
-        if change.status == "added" or not (change.path in files or change.status == "deleted" or change.old_path):
-            continue
-        before = declared_sources(ctx.bench.text_of(state.base, change.old_path or change.path), change.path)
-        after = (
-            declared_sources(ctx.bench.text_of(tree, change.path), change.path) if change.status != "deleted" else {}
-        )
+    for change in changes:
+        before = declared_sources(old[change.old_path or change.path], change.path)
+        after = declared_sources(new[change.path], change.path)
         touched += [test_id for test_id, source in before.items() if after.get(test_id) != source]
+    allowed = _plain([*state.changed_tests, *(changed.test for changed in named)])
     unnamed = [test_id for test_id in touched if test_id not in allowed]
     if not unnamed:
         return ""
@@ -257,5 +262,5 @@ def _changed_unnamed(
     )
 
 
-def _plain(test_ids: Sequence[str]) -> set[str]:
+def _plain(test_ids: Iterable[str]) -> set[str]:
     return {test_id.partition("[")[0] for test_id in test_ids}

@@ -25,7 +25,7 @@ from orchestrator.coding.tests_by_qa import settle_by_conversation
 from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
 from orchestrator.workbench.commits import Moved
-from orchestrator.workbench.protected import not_for_developers, owners_protected
+from orchestrator.workbench.protected import protected_paths
 from orchestrator.workbench.tool_bench import BenchTool, Rights, ToolBench
 from orchestrator.workbench.tools import AskOwner, DisputeTest, Finish
 from orchestrator.workbench.trial import Trial
@@ -130,8 +130,7 @@ def _rights(ctx: StageContext, state: CodeState) -> Rights:
     shown = tuple(state.shown_ids)
     return Rights(
         base=state.tests_commit,
-        refusal=partial(not_for_developers, ctx.services.settings, state.kind),
-        protected=owners_protected(ctx.services.settings, state.kind),
+        protected=protected_paths(ctx.services.settings, state.kind),
         kept=(state.shown, files_of(shown)) if shown else None,
         test_ids=shown,
         may_end=partial(_may_end, state),

@@ -6,7 +6,7 @@ Every method can be repeated.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, JsonValue
 
@@ -25,8 +25,8 @@ log = get_logger(__name__)
 
 _DIFF_CHARACTERS = 20_000
 _SHORTEST_SUBJECT, _LONGEST_SUBJECT = 8, 100
-_TRAILER = re.compile(r"(?:[A-Z][a-z]+-)*(?:Task|Stage|Run|Id|By|Agent)\s*:", re.IGNORECASE)
-"""What reads like a trailer; ours say which task a commit belongs to."""
+_SIGNED = re.compile(r"[\w-]+-by\s*:", re.IGNORECASE)
+"""A trailer in somebody's name. Those of ours `git_ops` leaves out."""
 _MOST_NAMED = 50
 """Files, in a line of the audit trail."""
 
@@ -77,15 +77,15 @@ class Commits:
         self._note("tests committed", "qa", commit=commit, files=[path])
         return commit
 
-    def commit_tests_tree(self, tree: str, base: str, changed: Sequence[str]) -> str:
+    def commit_tests_tree(self, tree: str, base: str, changed: Mapping[str, str]) -> str:
         """QA's commit of a whole tree on `base`; `base` itself if nothing differs. `changed`: existing tests that QA
-        changed, with the reason, for the message."""
+        changed and the reasons, for the message."""
         worktree = self._worktree
         self._git.worktrees.reset(worktree, base)
         files = [change.path for change in self._git.commits.changed_files(base, tree)]
         if not files:
             return base
-        why = "".join(f"\n- {line}" for line in changed)
+        why = "".join(f"\n- {test}: {reason}" for test, reason in changed.items())
         message = f"Test: {self._task.title}" + (f"\n\nTests that the task makes untrue:{why}" if why else "")
         commit = self._git.commits.commit(worktree, message, self._trailers("tests"), tree=tree).sha
         self._note("tests committed", "qa", commit=commit, files=[*files[:_MOST_NAMED]])
@@ -188,11 +188,6 @@ class Commits:
 
 
 def fit_message(message: str) -> str:
-    """A model's commit message, tidied: subject, blank line, body, without trailers; empty if it is not fit for a
-    commit: no subject, or one that is too long."""
-    lines = [line.rstrip() for line in message.strip().splitlines() if not _TRAILER.match(line)]
-    subject = lines[0].strip() if lines else ""
-    if not _SHORTEST_SUBJECT <= len(subject) <= _LONGEST_SUBJECT:
-        return ""
-    body = "\n".join(lines[1:]).strip()
-    return f"{subject}\n\n{body}" if body else subject
+    """A model's commit message, signed by nobody; empty if its subject is too short or too long for a commit."""
+    words = "\n".join(line for line in message.strip().splitlines() if not _SIGNED.match(line)).strip()
+    return words if _SHORTEST_SUBJECT <= len(words.partition("\n")[0].strip()) <= _LONGEST_SUBJECT else ""

@@ -42,20 +42,16 @@ _NAMED_BY_TASKS = {"exit", "stack", "shadow"}
 
 
 def protected_paths(settings: Settings, kind: str = "") -> list[str]:
-    """Patterns of all paths that a developer of this project may not write in work of this kind."""
+    """Patterns of all paths that a developer of this project may not write in work of this kind.
+
+    Work on the configuration may change the files of continuous integration that the owner protects, too: it lands only
+    with the owner's approval.
+    """
+    closed = [*settings.file_system.protected, *protected_tests(), *DEPENDENCY_FILES]
+    if kind in (TaskKind.CONFIGURATION, TaskKind.CHORE):
+        closed = [pattern for pattern in closed if pattern not in CONFIGURATION_FILES]
     # The backlog gives the team work, so only the owner writes it.
-    return [
-        *owners_protected(settings, kind),
-        *(pattern for pattern in protected_tests() if not _is_open(pattern, kind)),
-        *(pattern for pattern in DEPENDENCY_FILES if not _is_open(pattern, kind)),
-        *settings.project.backlog_files,
-    ]
-
-
-def owners_protected(settings: Settings, kind: str = "") -> list[str]:
-    """The owner's patterns of paths that no agent may write. Work on the configuration may change the files of the
-    continuous integration that are among them: it lands only with the owner's approval."""
-    return [pattern for pattern in settings.file_system.protected if not _is_open(pattern, kind)]
+    return [*closed, *settings.project.backlog_files]
 
 
 def held_back(paths: Iterable[str]) -> list[str]:
@@ -63,20 +59,10 @@ def held_back(paths: Iterable[str]) -> list[str]:
     return [path for path in paths if matching_pattern(path, CONFIGURATION_FILES)]
 
 
-def _is_open(pattern: str, kind: str) -> bool:
-    return kind in (TaskKind.CONFIGURATION, TaskKind.CHORE) and pattern in CONFIGURATION_FILES
-
-
 def protected_tests() -> list[str]:
     """Patterns of files of tests, which the developer has to make pass, and of files that decide what a run means."""
     own = [glob for framework in FRAMEWORKS.values() for glob in (*framework.test_files, *framework.settings_files)]
     return [*_TEST_FILES, *(f"**/{glob}" for glob in dict.fromkeys(own))]
-
-
-def not_for_developers(settings: Settings, kind: str, path: str) -> str:
-    """Why a developer may not write `path` in work of this kind; empty if it may."""
-    pattern = matching_pattern(path, protected_paths(settings, kind))
-    return f"it matches the protected pattern {pattern!r}" if pattern else ""
 
 
 def not_for_qa(path: str) -> str:

@@ -19,7 +19,7 @@ from file_system import FileManager, FileSystemError, PathRefused
 from git_ops import UnsafeContent
 from orchestrator.errors import StageFailed
 from orchestrator.workbench.trial import evidence_of, not_passed
-from orchestrator.workbench.verdict import file_of
+from orchestrator.workbench.verdict import files_of
 from orchestrator.workbench.workbench import Workbench
 from testing import InvalidSelection
 
@@ -74,10 +74,10 @@ class Rights:
 
     base: str
     """The commit that the files are laid on."""
-    refusal: Callable[[str], str] = lambda _path: "nothing is changed here"
-    """Why a path may not be written; empty if it may."""
-    protected: Sequence[str] = ()
-    """Patterns of paths that the owner does not let it write."""
+    protected: Sequence[str] = ("*",)
+    """Patterns of paths that it may not write."""
+    refusal: Callable[[str], str] = lambda _path: ""
+    """Why a path may not be written for another reason; empty if it may."""
     role: str = ""
     """Whose tools are given; empty: those of the agent's own role."""
     working: str = ""
@@ -190,9 +190,9 @@ class ToolBench:
 
     def is_green(self) -> bool:
         """Whether the task's tests pass; they are run if that is not known."""
-        if not self._acted.green:
-            self._acted.green = not self.rights.test_ids or not not_passed(self.rights.test_ids, self._passed_now())
-        return self._acted.green
+        if self.rights.test_ids and not self._acted.green:
+            self.test()
+        return self._acted.green or not self.rights.test_ids
 
     def conclude(self, call: BenchTool) -> str:
         """End the work with `call` if that is allowed; the text for the model."""
@@ -203,11 +203,6 @@ class ToolBench:
         self._acted.conclusion = Conclusion(tool=call.tool, arguments=arguments, facts=found)
         return "finished"
 
-    def _passed_now(self) -> list[str]:
-        result = self.bench.run(self._acted.tree, self._own_tests())
-        self._acted.evidence = evidence_of(result)
-        return [] if result.problem else list(result.passed_ids)
-
     @property
     def evidence(self) -> str:
         """How the task's tests failed when they were last run."""
@@ -216,7 +211,7 @@ class ToolBench:
     def _own_tests(self) -> list[str]:
         """The files of the task's tests; for their author those that changed."""
         if self.rights.test_ids:
-            return sorted({file_of([test_id]) for test_id in self.rights.test_ids})
+            return list(files_of(self.rights.test_ids))
         return self.bench.changed_tests(self.rights.base, self._acted.tree)
 
     def _record(self, what: str) -> None:

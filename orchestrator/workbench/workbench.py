@@ -89,18 +89,8 @@ class Workbench:
         """Check out `commit` in the worktree, with the files of `tree`, a later one or the same."""
         worktree = self._worktree
         self._git.worktrees.reset(worktree, commit)
-        if tree == commit:
-            return
-        files = FileManager(worktree.path)
-        with self._suite.exported(tree) as (folder, _):
-            for change in self._git.commits.changed_files(commit, tree):
-                if change.old_path and change.old_path != change.path:
-                    files.delete_file(change.old_path)
-                if change.status == "deleted":
-                    files.delete_file(change.path)
-                else:
-                    files.write_file(change.path, text_of(folder, change.path))
-        files.discard_backups()
+        if tree != commit:
+            self._bring(commit, tree)
 
     def has_module(self, treeish: str, module: str) -> bool:
         """Whether the project environment of a commit or tree has a top-level package of that name."""
@@ -253,16 +243,8 @@ class Workbench:
 
     def changed_tests(self, before: str, after: str) -> list[str]:
         """The files with tests that were added or changed."""
-        return [
-            change.path for change in self.changed(before, after)
-            if change.status != "deleted" and is_test_file(change.path) and self._holds_tests(after, change.path)
-        ]  # fmt: skip
-
-    def _holds_tests(self, treeish: str, path: str) -> bool:
-        name = PurePosixPath(path).name
-        if not path.endswith(".py"):
-            return True
-        return name != "conftest.py" and bool(declared_tests(self.text_of(treeish, path), path))
+        kept = [c.path for c in self.changed(before, after) if c.status != "deleted" and is_test_file(c.path)]
+        return [path for path, text in self.texts_of(after, kept).items() if _holds_tests(path, text)]
 
     def moved(self, before: str, after: str, onto: str) -> str:
         """The files of the commit `onto` with what changed from `before` to `after`. For changes of other files than
@@ -270,16 +252,7 @@ class Workbench:
         worktree = self._worktree
         self._git.worktrees.reset(worktree, onto)
         try:
-            files = FileManager(worktree.path)
-            with self._suite.exported(after) as (folder, _):
-                for change in self.changed(before, after):
-                    if change.old_path and change.old_path != change.path:
-                        files.delete_file(change.old_path)
-                    if change.status == "deleted":
-                        files.delete_file(change.path)
-                    else:
-                        files.write_file(change.path, text_of(folder, change.path))
-            files.discard_backups()
+            self._bring(before, after)
             return self._git.trees.write(worktree)
         finally:
             self._git.worktrees.reset(worktree, onto)
@@ -296,8 +269,8 @@ class Workbench:
         """The tests that the suite of a tree collects, without their parameters; for a file that cannot be imported,
         those that it declares."""
         result = self._suite.run(tree, (), self._task.id)
-        broken = [failure.test_id for failure in result.failures if "::" not in failure.test_id]
-        declared = [test_id for path in broken for test_id in declared_tests(self.text_of(tree, path), path)]
+        broken = self.texts_of(tree, [failure.test_id for failure in result.failures if "::" not in failure.test_id])
+        declared = [test_id for path, text in broken.items() for test_id in declared_tests(text, path)]
         return {test_id.partition("[")[0] for test_id in (*result.test_ids, *declared)}
 
     def compared(self, tree: str) -> str:
@@ -356,6 +329,19 @@ class Workbench:
 
     # -- inside ----------------------------------------------------------------------------------------------
 
+    def _bring(self, before: str, after: str) -> None:
+        """Make the changes from one commit or tree to another in the worktree's files."""
+        files = FileManager(self._worktree.path)
+        with self._suite.exported(after) as (folder, _):
+            for change in self.changed(before, after):
+                if change.old_path and change.old_path != change.path:
+                    files.delete_file(change.old_path)
+                if change.status == "deleted":
+                    files.delete_file(change.path)
+                else:
+                    files.write_file(change.path, text_of(folder, change.path))
+        files.discard_backups()
+
     def _unsafe(self, problem: UnsafeContent) -> Trial:
         """The trial of an answer that git must not store. A secret in it is recorded by place and kind."""
         if isinstance(problem, SecretFound):
@@ -371,6 +357,12 @@ class Workbench:
 
     def _apply(self, apply: Apply) -> str:
         return apply(self._worktree.path, protected_paths(self._services.settings))
+
+
+def _holds_tests(path: str, text: str) -> bool:
+    if not path.endswith(".py"):
+        return True
+    return PurePosixPath(path).name != "conftest.py" and bool(declared_tests(text, path))
 
 
 def place_of_tests(target: str, collected: Collection[str]) -> tuple[str, str, str] | None:
