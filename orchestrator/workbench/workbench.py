@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -20,11 +17,12 @@ from monitoring import redact
 from orchestrator.services import Services
 from orchestrator.suite import Baseline, Suite
 from orchestrator.workbench.commits import Landed
-from orchestrator.workbench.javascript import draft_test, javascript_test_file, new_javascript_test
+from orchestrator.workbench.javascript import draft_test, javascript_test_file
+from orchestrator.workbench.new_tests import new_test_file
 from orchestrator.workbench.protected import protected_paths
 from orchestrator.workbench.sources import Sources, read_sources
 from orchestrator.workbench.trial import Trial, evidence_of, shortened
-from orchestrator.workbench.verdict import Judge, file_of, files_of
+from orchestrator.workbench.verdict import Judge, files_of
 from testing import EnvironmentSetupError, Place, TestResult, declared_tests
 
 _MOST_FORMATTED = 20
@@ -112,22 +110,9 @@ class Workbench:
 
     def new_test_file(self, requirements: Requirements, base: str) -> str:
         """An unused path for the new tests, beside the tests that the suite of `base` collects."""
-        root = self._worktree.path
-        if is_javascript(requirements.target_file):
-            return new_javascript_test(root, requirements, ["", *(f"-{self._task.id[-6:]}-{n}" for n in range(20))])
         before = self.baseline(base)
-        collected = {
-            path for test_id in (*before.passed, *before.failed) if (path := file_of([test_id])).endswith(".py")
-        }
-        bare = next((name for name in ("tests", "test") if (root / name).is_dir()), "tests")
-        folder, beginning, ending = place_of_tests(requirements.target_file, collected) or (bare, "test_", "")
-        stem = requirements.symbols[0] if requirements.symbols else PurePosixPath(requirements.target_file).stem
-        name = re.sub(r"\W+", "_", stem).strip("_").lower()
-        taken = {path.name for path in FileManager(root).find_files("*.py")}
-        suffixes = ["", *(f"_{self._task.id[-6:]}" if count == 0 else f"_{count}" for count in range(20))]
-        free = next(suffix for suffix in suffixes if f"{beginning}{name}{suffix}{ending}.py" not in taken)
-        file = f"{beginning}{name}{re.sub(r'[^A-Za-z0-9_]', '_', free)}{ending}.py"
-        return f"{folder}/{file}" if folder else file
+        collected = files_of([*before.passed, *before.failed])
+        return new_test_file(self._worktree.path, requirements, self._task.id, collected)
 
     def draft_file(self, requirements: Requirements) -> str:
         """Path of tests while they are tried out; never committed."""
@@ -363,29 +348,6 @@ def _holds_tests(path: str, text: str) -> bool:
     if not path.endswith(".py"):
         return True
     return PurePosixPath(path).name != "conftest.py" and bool(declared_tests(text, path))
-
-
-def place_of_tests(target: str, collected: Collection[str]) -> tuple[str, str, str] | None:
-    """The folder of a new test file for the code in `target`, and what its name begins and ends with; None without
-    `collected`, the test files that the project's own suite collects.
-
-    Beside the tests of the same module, else where most tests are that are near it.
-    """
-    if not collected:
-        return None
-    path, tests = PurePosixPath(target), [PurePosixPath(test) for test in sorted(collected)]
-
-    def nearness(test: PurePosixPath) -> tuple[bool, int]:
-        pairs = zip(path.parent.parts, test.parent.parts, strict=False)
-        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-        return test.stem.removeprefix("test_").removesuffix("_test") == path.stem, shared
-
-    best = max(map(nearness, tests))
-    folder = Counter(test.parent for test in tests if nearness(test) == best).most_common(1)[0][0]
-    beside = [test.stem for test in tests if test.parent == folder]
-    ends = sum(stem.endswith("_test") and not stem.startswith("test_") for stem in beside) * 2 > len(beside)
-    beginning, ending = ("", "_test") if ends else ("test_", "")
-    return ("" if folder == PurePosixPath() else folder.as_posix()), beginning, ending
 
 
 def _as_project_formats(suite: Suite, git: GitManager, before: str, tree: str, label: str) -> dict[str, str]:

@@ -13,6 +13,9 @@ Call = tuple[str, dict[str, JsonValue]]
 Message = Sequence[Call] | str
 """Calls, or prose."""
 Script = Sequence[Message]
+TASK = "Add `add(a: int, b: int) -> int` to calc.py: the sum of two numbers."
+NAMED: dict[str, JsonValue] = {"test": "tests/test_calc.py::test_double", "reason": "The task changes it."}
+"""An existing test that the task changes."""
 WITH_TOOLS: dict[str, object] = {"capabilities": {"tools": True}}
 
 QA_TESTS = """import pytest

@@ -22,7 +22,8 @@ from orchestrator.errors import StageFailed
 from orchestrator.flow import Done, Flow, FlowState, Next, Outcome, Stage, StageContext
 from orchestrator.flows import FLOWS
 from orchestrator.methods import METHODS
-from orchestrator.workbench.tools import TOOLS, LookingTool
+from orchestrator.workbench.file_tools import LookingTool
+from orchestrator.workbench.tools import TOOLS
 from orchestrator.workbench.trial import Trial
 from tests.agents.scripted import scripted_llm
 from tests.orchestrator.conftest import MakeHouse

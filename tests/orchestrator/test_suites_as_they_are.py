@@ -9,7 +9,7 @@ import pytest
 
 from memory import FailureReason, TaskStatus
 from orchestrator.suite import Baseline, Suite
-from orchestrator.workbench.workbench import place_of_tests
+from orchestrator.workbench.new_tests import place_of_tests
 from testing import Failure, TestCounts, TestResult
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import asked, git, team

@@ -21,9 +21,7 @@ from file_system import (
     outline_text,
 )
 from llm import ToolCall
-from orchestrator.workbench.protected import DEPENDENCY_FILES, protected_tests
-from orchestrator.workbench.tools import (
-    TOOLS,
+from orchestrator.workbench.file_tools import (
     CreateFile,
     DeleteFile,
     Edit,
@@ -32,8 +30,9 @@ from orchestrator.workbench.tools import (
     MoveFile,
     ReadFile,
     Search,
-    tools_of,
 )
+from orchestrator.workbench.protected import DEPENDENCY_FILES, protected_tests
+from orchestrator.workbench.tools import TOOLS, tools_of
 
 
 def edit(path: str, old: str, new: str) -> EditFile:

@@ -1,0 +1,276 @@
+"""The tools that read, search and change files. They return text for a model, of bounded length."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agents import DeveloperAgent, QAAgent, UnusableAnswer
+from file_system import (
+    BlockMismatch,
+    FileExists,
+    FileManager,
+    Match,
+    PathRefused,
+    apply_edit,
+    matching_pattern,
+    outline_text,
+    search,
+)
+from orchestrator.workbench.protected import SECRETS
+from orchestrator.workbench.tool_bench import BenchTool, ToolBench
+
+WRITERS = (QAAgent.name, DeveloperAgent.name)
+"""The roles that change files."""
+_PATH = "Path relative to the root of the repository, such as src/app.py."
+_MOST_PATHS = 200
+_MOST_LINES = 400
+_MOST_CHARACTERS = 12_000
+_MOST_MATCHES = 60
+_SHOWN_AROUND = 3
+
+
+class LookingTool(BenchTool):
+    """A tool that reads files."""
+
+    def use(self, bench: ToolBench) -> str:
+        return self.look(bench.files())
+
+    def look(self, files: FileManager) -> str:
+        """What the model is shown of the files."""
+        raise NotImplementedError
+
+
+class ChangingTool(BenchTool):
+    """A tool that changes files."""
+
+    agents = WRITERS
+    path: str = Field(max_length=1000, description=_PATH)
+
+    def use(self, bench: ToolBench) -> str:
+        with bench.changing(*self.paths()) as files:
+            for path in self.paths():
+                files.check_writable(path)
+            return self.change(files)
+
+    def paths(self) -> list[str]:
+        """The paths that it writes."""
+        return [self.path]
+
+    def change(self, files: FileManager) -> str:
+        """Change the file. Raises UnusableAnswer or FileSystemError when nothing was changed."""
+        raise NotImplementedError
+
+
+class ListFiles(LookingTool):
+    """List the files whose path matches a glob."""
+
+    tool = "list_files"
+    pattern: str = Field("**", max_length=200, description="Such as src/** or *.py; ** spans folders.")
+
+    def look(self, files: FileManager) -> str:
+        """The paths, or how many there are in which folder when they are too many."""
+        paths = [path.as_posix() for path in files.find_files(self.pattern)]
+        shown = [path for path in paths if not matching_pattern(path, SECRETS)]
+        if not shown:
+            return f"no file matches {self.pattern}"
+        if len(shown) <= _MOST_PATHS:
+            return "\n".join(shown)
+        folders = Counter(path.rpartition("/")[0] or "." for path in shown)
+        lines = [f"{folder}/ ({count} files)" for folder, count in sorted(folders.items())][:_MOST_PATHS]
+        return f"{len(shown)} files, too many to list; give a narrower pattern. By folder:\n" + "\n".join(lines)
+
+
+class ReadFile(LookingTool):
+    """Read a file, or a range of its lines. Lines come with their numbers, which are not part of the file."""
+
+    tool = "read_file"
+    path: str = Field(max_length=1000, description=_PATH)
+    first_line: int = Field(1, ge=1)
+    last_line: int | None = Field(None, ge=1, description="Inclusive; left out: as far as fits.")
+
+    def look(self, files: FileManager) -> str:
+        """Lines with their numbers, and where to read on."""
+        _refuse_secret(self.path)
+        _refuse_secret(files.resolved(self.path))
+        lines = files.read_file(self.path).splitlines()
+        if self.first_line > max(1, len(lines)):
+            return f"{self.path} has only {len(lines)} lines"
+        last = min(self.last_line or len(lines), len(lines), self.first_line + _MOST_LINES - 1)
+        shown: list[str] = []
+        left = _MOST_CHARACTERS
+        for number in range(self.first_line, last + 1):
+            line = f"{number}\t{lines[number - 1]}"
+            left -= len(line) + 1
+            if left < 0:
+                # One line may be longer than all that fits.
+                shown += [f"{line[:_MOST_CHARACTERS]}…"] if not shown else []
+                last = self.first_line + len(shown) - 1
+                break
+            shown.append(line)
+        rest = f"\n[{len(lines)} lines in all; read on with first_line={last + 1}]" if last < len(lines) else ""
+        return ("\n".join(shown) or "[the file is empty]") + rest
+
+
+class Search(LookingTool):
+    """Find the lines of all files that hold a text, or match a regular expression."""
+
+    tool = "search"
+    text: str = Field(min_length=1, max_length=300)
+    regex: bool = Field(False, description="Whether `text` is a regular expression.")
+    files: str = Field("**", max_length=200, description="Glob of the files to look in.")
+    around: int = Field(0, ge=0, le=30, description="Lines to show before and after each match.")
+
+    def look(self, files: FileManager) -> str:
+        """`path:line: text` of what was found; with lines around it, the places with their numbers."""
+        found, whole = search(
+            files, self.text, self.files, expression=self.regex, most=_MOST_MATCHES, hidden=SECRETS, around=self.around
+        )
+        if not found:
+            return "nothing found"
+        lines = [f"{match.path}:{match.line}: {match.text}" for match in found]
+        if self.around:
+            lines = _with_surroundings(found)
+        return "\n".join(lines if whole else [*lines, f"[only the first {_MOST_MATCHES} are shown; look for less]"])
+
+
+def _with_surroundings(found: Sequence[Match]) -> list[str]:
+    """The lines around all matches, each once, by file."""
+    places: dict[str, dict[int, str]] = {}
+    for match in found:
+        places.setdefault(match.path, {}).update(match.around)
+    shown: list[str] = []
+    for path, lines in places.items():
+        shown.append(f"## {path}")
+        last = 0
+        for number, text in sorted(lines.items()):
+            shown += ["…"] if last and number > last + 1 else []
+            shown.append(f"{number}\t{text}")
+            last = number
+    return shown
+
+
+class Outline(BenchTool):
+    """What a file defines, with the lines; without a path what the files of the repository define, those first that
+    matter most for the task."""
+
+    tool = "outline"
+    path: str = Field("", max_length=1000, description=_PATH)
+
+    def use(self, bench: ToolBench) -> str:
+        if not self.path:
+            return bench.rights.overview() or "no file of code was found"
+        files = bench.files()
+        _refuse_secret(self.path)
+        _refuse_secret(files.resolved(self.path))
+        return outline_text(self.path, files.read_file(self.path)) or f"{self.path} defines nothing"
+
+
+class Edit(BaseModel):
+    """One replacement."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    old: str = Field(min_length=1, max_length=100_000, description="As it stands in the file, without line numbers.")
+    new: str = Field(max_length=100_000, description="What stands there afterwards.")
+
+
+class EditFile(ChangingTool):
+    """Replace texts in a file, one after the other: all of them or, if one does not fit, none. Each `old` must stand
+    in the file exactly once."""
+
+    tool = "edit_file"
+    edits: list[Edit] = Field(min_length=1, max_length=50)
+
+    def change(self, files: FileManager) -> str:
+        """The places as they read now."""
+        _refuse_secret(self.path)
+        _refuse_secret(files.resolved(self.path))
+        before = text = files.read_file(self.path)
+        notes, starts = [], []
+        for number, edit in enumerate(self.edits, start=1):
+            try:
+                done = apply_edit(self.path, text, edit.old, edit.new, number)
+            except BlockMismatch as mismatch:
+                where = f"{mismatch.matches} times" if mismatch.matches else "nowhere"
+                raise UnusableAnswer(
+                    f"edit {number}: its `old` stands {where} in {self.path}, so none of the edits was made. "
+                    f"{mismatch.detail}"
+                ) from None
+            starts.append(done.line)
+            text = done.text
+            if done.note:
+                notes.append(f"edit {number}: {done.note}")
+        if text == before or not files.write_file(self.path, text):
+            raise UnusableAnswer("`old` and `new` are the same: nothing was changed")
+        lines = text.splitlines()
+        shown = [
+            "\n".join(
+                f"{number}\t{line}"
+                for number, line in enumerate(
+                    lines[max(0, start - _SHOWN_AROUND) : start + edit.new.count("\n") + 1 + _SHOWN_AROUND][:40],
+                    start=max(0, start - _SHOWN_AROUND) + 1,
+                )
+            )
+            for start, edit in zip(starts, self.edits, strict=True)
+        ]
+        return "\n".join([*notes, f"changed; {self.path} now reads", "\n…\n".join(shown[:6])])
+
+
+class CreateFile(ChangingTool):
+    """Make a new file."""
+
+    tool = "create_file"
+    content: str = Field(max_length=200_000)
+
+    def change(self, files: FileManager) -> str:
+        """The path of the new file."""
+        _refuse_secret(self.path)
+        content = self.content if not self.content or self.content.endswith("\n") else f"{self.content}\n"
+        try:
+            files.create_file(self.path, content)
+        except FileExists:
+            raise UnusableAnswer(f"{self.path} is there already; change it with edit_file") from None
+        return f"{self.path} was made"
+
+
+class MoveFile(ChangingTool):
+    """Move or rename a file."""
+
+    tool = "move_file"
+    to: str = Field(max_length=1000, description="Its new path.")
+
+    def paths(self) -> list[str]:
+        """Both places."""
+        return [self.path, self.to]
+
+    def change(self, files: FileManager) -> str:
+        """Where the file is now."""
+        for path in self.paths():
+            _refuse_secret(path)
+        if files.exists(self.to):
+            raise UnusableAnswer(f"{self.to} is there already")
+        files.create_file(self.to, files.read_file(self.path))
+        files.delete_file(self.path)
+        return f"{self.path} is now {self.to}"
+
+
+class DeleteFile(ChangingTool):
+    """Delete a file."""
+
+    tool = "delete_file"
+
+    def change(self, files: FileManager) -> str:
+        """That the file is gone."""
+        _refuse_secret(self.path)
+        if not files.delete_file(self.path):
+            raise UnusableAnswer(f"there is no file {self.path}")
+        return f"{self.path} was deleted"
+
+
+def _refuse_secret(path: str) -> None:
+    if pattern := matching_pattern(PurePosixPath(path).as_posix(), SECRETS):
+        raise PathRefused(path, "secret", f"it matches {pattern}, which may hold secrets", "do without it")

@@ -1,0 +1,54 @@
+"""Where new tests belong in a repository."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection
+from itertools import takewhile
+from pathlib import Path, PurePosixPath
+
+from agents import Requirements
+from file_system import FileManager, is_javascript
+from orchestrator.workbench.javascript import new_javascript_test
+
+
+def new_test_file(root: Path, requirements: Requirements, task_id: str, collected: Collection[str]) -> str:
+    """An unused path below `root` for the new tests, beside the `collected` ones: the files with tests that the
+    project's own suite collects."""
+    own = task_id[-6:]
+    if is_javascript(requirements.target_file):
+        return new_javascript_test(root, requirements, ["", *(f"-{own}-{n}" for n in range(20))])
+    bare = next((name for name in ("tests", "test") if (root / name).is_dir()), "tests")
+    in_python = [path for path in collected if path.endswith(".py")]
+    folder, beginning, ending = place_of_tests(requirements.target_file, in_python) or (bare, "test_", "")
+    stem = requirements.symbols[0] if requirements.symbols else PurePosixPath(requirements.target_file).stem
+    name = re.sub(r"\W+", "_", stem).strip("_").lower()
+    taken = {path.name for path in FileManager(root).find_files("*.py")}
+    suffixes = ["", f"_{own}", *(f"_{count}" for count in range(1, 20))]
+    free = next(suffix for suffix in suffixes if f"{beginning}{name}{suffix}{ending}.py" not in taken)
+    file = f"{beginning}{name}{re.sub(r'[^A-Za-z0-9_]', '_', free)}{ending}.py"
+    return f"{folder}/{file}" if folder else file
+
+
+def place_of_tests(target: str, collected: Collection[str]) -> tuple[str, str, str] | None:
+    """The folder of a new test file for the code in `target`, and what its name begins and ends with; None without
+    `collected`, the test files that the project's own suite collects.
+
+    Beside the tests of the same module, else where most tests are that are near it.
+    """
+    if not collected:
+        return None
+    path, tests = PurePosixPath(target), [PurePosixPath(test) for test in sorted(collected)]
+
+    def nearness(test: PurePosixPath) -> tuple[bool, int]:
+        pairs = zip(path.parent.parts, test.parent.parts, strict=False)
+        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        return test.stem.removeprefix("test_").removesuffix("_test") == path.stem, shared
+
+    best = max(map(nearness, tests))
+    folder = Counter(test.parent for test in tests if nearness(test) == best).most_common(1)[0][0]
+    beside = [test.stem for test in tests if test.parent == folder]
+    ends = sum(stem.endswith("_test") and not stem.startswith("test_") for stem in beside) * 2 > len(beside)
+    beginning, ending = ("", "_test") if ends else ("test_", "")
+    return ("" if folder == PurePosixPath() else folder.as_posix()), beginning, ending

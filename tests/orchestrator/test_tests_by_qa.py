@@ -1,0 +1,168 @@
+"""What QA's tests are held to, with a team whose models call tools."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from memory import TaskStatus
+from tests.orchestrator.conftest import MakeHouse, make_house
+from tests.orchestrator.house import git
+from tests.orchestrator.players import (
+    ADD_IT,
+    QA_TESTS,
+    TASK,
+    WITH_TOOLS,
+    Call,
+    Script,
+    players,
+    results,
+    role_of,
+)
+
+__all__ = ["make_house"]
+
+
+def test_qa_cannot_end_without_a_test_that_fails_for_the_right_reason(make_house: MakeHouse) -> None:
+    def tests(body: str) -> str:
+        return f"from calc import double\n\n\ndef test_new() -> None:\n    {body}\n"
+
+    def create(text: str) -> Call:
+        return ("create_file", {"path": "tests/test_add.py", "content": text})
+
+    script: Script = (
+        (("finish_tests", {}),),
+        (
+            ("create_file", {"path": "tests/test_add.py", "content": tests("assert double(1) == 2")}),
+            ("finish_tests", {}),
+        ),
+        (
+            ("edit_file", {"path": "tests/test_add.py", "edits": [{"old": "double(1) == 2", "new": "undefined == 2"}]}),
+            ("finish_tests", {}),
+        ),
+        (("edit_file", {"path": "calc.py", "edits": [{"old": "2 * x", "new": "3 * x"}]}),),
+        (("create_file", {"path": "tests/pytest.ini", "content": "[pytest]\n"}),),
+        (
+            ("edit_file", {"path": "tests/test_calc.py", "edits": [{"old": "== 8", "new": "== 9"}]}),
+            ("finish_tests", {}),
+        ),
+        (
+            ("edit_file", {"path": "tests/test_calc.py", "edits": [{"old": "== 9", "new": "== 8"}]}),
+            ("delete_file", {"path": "tests/test_add.py"}),
+            ("create_file", {"path": "tests/test_sum.py", "content": QA_TESTS}),
+            ("finish_tests", {}),
+        ),
+    )
+    house, server = make_house(players(qa=script), llm=WITH_TOOLS)
+    task_id = house.submit(TASK, "Add add")
+    with house.daemon("--until-idle"):
+        house.wait_for(task_id, TaskStatus.COMPLETED)
+    told = [results(request) for request in server.requests if role_of(request) == "qa"]
+    assert "no test was written" in told[1]
+    assert "every new test passes on the code as it is" in told[2]
+    assert "for a fault of their own" in told[3]
+    assert "only tests" in told[4]
+    assert "decide what a run means" in told[5]
+    assert "existing tests were changed or removed: tests/test_calc.py::test_double" in told[6]
+    assert "test_add.py" not in git(house.repository, "ls-tree", "-r", "--name-only", "agents/integration")
+
+
+def test_an_existing_test_changes_only_when_it_is_named_and_the_reviewer_is_told(make_house: MakeHouse) -> None:
+    changed: list[JsonValue] = [
+        {"test": "tests/test_calc.py::test_double", "reason": "double is to give three times x now"}
+    ]
+    qa: Script = (
+        (
+            ("edit_file", {"path": "tests/test_calc.py", "edits": [{"old": "== 8", "new": "== 12"}]}),
+            ("finish_tests", {"kind": "bugfix", "changed_tests": changed}),
+        ),
+    )
+    developer: Script = (
+        (("edit_file", {"path": "calc.py", "edits": [{"old": "2 * x", "new": "3 * x"}]}), ("finish", {})),
+    )
+    house, server = make_house(players(qa=qa, developer=developer), llm=WITH_TOOLS)
+    task_id = house.submit("double(x) in calc.py is to be three times x.", "Triple")
+    with house.daemon("--until-idle"):
+        house.wait_for(task_id, TaskStatus.COMPLETED)
+    assert "== 12" in git(house.repository, "show", "agents/integration:tests/test_calc.py")
+    lead = next(request for request in server.requests if role_of(request) == "tech_lead")
+    assert "double is to give three times x now" in lead.messages[0].text
+
+
+def test_an_example_that_holds_today_is_for_qa_to_judge(make_house: MakeHouse) -> None:
+    qa: Script = (
+        (
+            ("edit_file", {"path": "tests/test_calc.py", "edits": [{"old": "== 8", "new": "== 12"}]}),
+            (
+                "finish_tests",
+                {"kind": "bugfix", "changed_tests": [{"test": "tests/test_calc.py::test_double", "reason": "3"}]},
+            ),
+        ),
+    )
+    developer: Script = (
+        (("edit_file", {"path": "calc.py", "edits": [{"old": "2 * x", "new": "3 * x"}]}), ("finish", {})),
+    )
+    house, server = make_house(players(qa=qa, developer=developer), llm=WITH_TOOLS)
+    task_id = house.submit("`double(4)` returns `8` in calc.py; it is to be three times its number.", "Triple")
+    with house.daemon("--until-idle"):
+        house.wait_for(task_id, TaskStatus.COMPLETED)
+    assert "double(4) == 8: it holds already" in server.requests[0].messages[0].text
+
+
+def test_new_tests_have_to_be_where_the_suite_looks(make_house: MakeHouse) -> None:
+    def create(path: str) -> Call:
+        return ("create_file", {"path": path, "content": QA_TESTS})
+
+    qa: Script = (
+        (create("test/test_add.py"), ("finish_tests", {})),
+        (("delete_file", {"path": "test/test_add.py"}), create("tests/test_add.py"), ("finish_tests", {})),
+    )
+    files = {"pytest.ini": "[pytest]\ntestpaths = tests\npythonpath = .\n"}
+    house, server = make_house(players(qa=qa), files=files, llm=WITH_TOOLS)
+    task_id = house.submit(TASK, "Add add")
+    with house.daemon("--until-idle"):
+        house.wait_for(task_id, TaskStatus.COMPLETED)
+    assert "does not collect test/test_add.py::test_add" in results(server.requests[1])
+
+
+def test_an_error_that_comes_of_what_the_code_does_is_red(make_house: MakeHouse) -> None:
+    old = "from calc import double\n\n\ndef test_it():\n    assert not double(1)\n"
+    files = {"calc.py": "def double(x):\n    return None\n", "tests/test_calc.py": old}
+    text = "from calc import double\n\n\ndef test_as_text():\n    assert double(2).strip() == '4'\n"
+    qa: Script = (
+        (
+            ("create_file", {"path": "tests/test_more.py", "content": text}),
+            (
+                "edit_file",
+                {"path": "tests/test_calc.py", "edits": [{"old": "not double(1)", "new": "double(1) == '2'"}]},
+            ),
+            (
+                "finish_tests",
+                {"kind": "bugfix", "changed_tests": [{"test": "tests/test_calc.py::test_it", "reason": "text"}]},
+            ),
+        ),
+    )
+    developer: Script = (
+        (("edit_file", {"path": "calc.py", "edits": [{"old": "None", "new": "str(2 * x)"}]}), ("finish", {})),
+    )
+    house, _ = make_house(players(qa=qa, developer=developer), files=files, llm=WITH_TOOLS)
+    task_id = house.submit("double in calc.py gives twice its number as text.", "Text")
+    with house.daemon("--until-idle"):
+        house.wait_for(task_id, TaskStatus.COMPLETED)
+
+
+def test_a_test_made_of_an_example_can_be_corrected_after_a_dispute(make_house: MakeHouse) -> None:
+    task = "Add `add(a, b)` to calc.py, the sum of two numbers. `add(1, 2)` returns `3` and `add(2, 2)` returns `5`."
+    qa: Script = (
+        (("finish_tests", {"kind": "feature"}),),
+        (
+            ("edit_file", {"path": "tests/test_add.py", "edits": [{"old": "add(2, 2) == 5", "new": "add(2, 2) == 4"}]}),
+            ("finish_tests", {"kind": "feature"}),
+        ),
+    )
+    dispute: Call = ("dispute_test", {"test": "tests/test_add.py::test_add_2", "reason": "2 and 2 are 4, not 5."})
+    house, server = make_house(players(qa=qa, developer=((ADD_IT, dispute), (("finish", {}),))), llm=WITH_TOOLS)
+    task_id = house.submit(task, "Add add")
+    with house.daemon("--until-idle"):
+        house.wait_for(task_id, TaskStatus.COMPLETED)
+    assert [role_of(request) for request in server.requests] == ["qa", "developer", "qa", "developer", "tech_lead"]
+    assert "add(2, 2) == 4" in git(house.repository, "show", "agents/integration:tests/test_add.py")
