@@ -42,7 +42,7 @@ bench: $(VENV)/.ready-dev bubblewrap ## figures of this machine: the embedded mo
 bench-coding: $(VENV)/.ready-dev bubblewrap ## how many of twenty small tasks the configured model lands; a quarter of an hour
 	$(BIN)/python -m bench.coding bench/tasks/own.yaml --set orchestrator.max_approaches=3
 
-bench-real: $(VENV)/.ready-dev bubblewrap ## forty tasks from real libraries, with a model that knows the answers; half an hour
+bench-real: $(VENV)/.ready-dev bubblewrap ## forty tasks from real libraries, with a model that knows the answers
 	$(BIN)/python -m bench.real run
 
 bench-chaos: $(VENV)/.ready-dev bubblewrap ## a working daemon killed sixty times: what is lost, done twice or left; ten minutes

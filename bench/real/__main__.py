@@ -13,9 +13,9 @@ from pathlib import Path
 
 from bench.flow_runs import ROOT
 from bench.real.check import check
+from bench.real.real_tasks import UnknownTask, read_libraries, read_tasks
 from bench.real.run import run_tasks
 from bench.real.sources import SourceError
-from bench.real.tasks import UnknownTask, read_libraries, read_tasks
 
 
 def main() -> int:

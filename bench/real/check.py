@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
+from bench.real.real_tasks import RED_FIRST, FileChange, Library, RealTask, apply
 from bench.real.sources import SuiteRun, Workplace
-from bench.real.tasks import RED_FIRST, FileChange, Library, RealTask, apply
 
 
 def check(task: RealTask, library: Library) -> list[str]:

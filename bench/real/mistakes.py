@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from bench.real.tasks import Edit, FileChange, RealTask
+from bench.real.real_tasks import Edit, FileChange, RealTask
 
 Slip: TypeAlias = Literal["", "prose", "cut off"]
 WRONG_TEST = "test_that_is_wrong"

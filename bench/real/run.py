@@ -23,8 +23,8 @@ from pydantic import BaseModel
 
 from bench.flow_runs import ROOT
 from bench.real.oracle import Oracle
+from bench.real.real_tasks import Library, RealTask
 from bench.real.sources import Workplace, git, make_repository
-from bench.real.tasks import Library, RealTask
 
 MODEL = "gpt-5"
 """A name whose profile is strong and has tools; the oracle answers whatever it is called."""

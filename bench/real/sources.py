@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.real.tasks import Library
+from bench.real.real_tasks import Library
 from config import cache_folder
 
 AS_RELEASED = "as-released"

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue, ValidationError
 
+from bench.real.hand import GIVES_UP
 from bench.real.mistakes import Mistakes
-from bench.real.oracle import GIVES_UP, Oracle
+from bench.real.oracle import Oracle
+from bench.real.real_tasks import Edit, FileChange, Kind, Look, RealTask, UnknownTask, apply, read_libraries, read_tasks
 from bench.real.sources import outcomes_of
-from bench.real.tasks import Edit, FileChange, Kind, Look, RealTask, UnknownTask, apply, read_libraries, read_tasks
 
 CHANGE = FileChange(path="m.py", edits=(Edit(old="def f():\n    return 1\n", new="def f():\n    return 2\n"),))
 TEST = FileChange(path="tests/test_m.py", content="from m import f\n\n\ndef test_f():\n    assert f() == 2\n")

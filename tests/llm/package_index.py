@@ -7,18 +7,18 @@ import io
 import threading
 import zipfile
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from http.server import BaseHTTPRequestHandler
 
 from llm import LocalModel
 from llm.embedded.local_models import Wheels
+from tests.support.loopback import LoopbackServer
 
 PART_SIZE = 40_000
 PACKAGE = "tiny-model-part"
 HUB_PATH = "/acme/tiny/resolve/main/tiny.gguf"
 
 
-class ModelIndex:
+class ModelIndex(LoopbackServer):
     """Serves the wheels of a model (`/simple/…`) and the whole file by ranges (`HUB_PATH`). A context manager.
 
     `hub`: whether there is a hub at all. `gates[path]` holds the answer to that path back until the event is set;
@@ -35,13 +35,7 @@ class ModelIndex:
         self.ranges: list[str] = []
         self.gates: dict[str, threading.Event] = {}
         self.asked: dict[str, threading.Event] = {}
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._http.daemon_threads = True
-        threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        super().__init__(_handler(self))
 
     @property
     def model(self) -> LocalModel:
@@ -98,14 +92,10 @@ class ModelIndex:
             return 200, self.wheel(number), "application/zip"
         return 404, b"", "text/plain"
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *_: object) -> None:
         for gate in self.gates.values():
             gate.set()
-        self._http.shutdown()
-        self._http.server_close()
+        super().__exit__()
 
 
 def _handler(index: ModelIndex) -> type[BaseHTTPRequestHandler]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from http.server import BaseHTTPRequestHandler
+
+from tests.support.loopback import LoopbackServer
 
 REPOSITORY = "acme/Tiny-GGUF"
 FILE = "tiny-q4.gguf"
 
 
 @dataclass
-class StandInHub:
+class StandInHub(LoopbackServer):
     """Serves `files` of one repository. A context manager.
 
     `cuts`: the next answers with bytes of a file end after so many, though more were promised. `status`: what every
@@ -33,13 +33,7 @@ class StandInHub:
 
     def __post_init__(self) -> None:
         self.files.setdefault(FILE, self.content)
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._http.daemon_threads = True
-        threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        super().__init__(_handler(self))
 
     @property
     def commit(self) -> str:
@@ -55,13 +49,6 @@ class StandInHub:
                 large = {"lfs": {"oid": digest, "size": len(content), "pointerSize": 135}} if digest else {}
                 entries.append({"type": "file", "oid": "2", "size": len(content), "path": name, **large})
         return entries
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
 
 
 def _handler(hub: StandInHub) -> type[BaseHTTPRequestHandler]:
