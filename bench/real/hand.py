@@ -111,8 +111,8 @@ class Hand:
         return ""
 
     def missing(self) -> str:
-        """What of the right change is not among the added lines that were shown."""
-        added = {line[1:].strip() for line in self._seen if line.startswith("+")}
+        """What of the right change is not among the added lines that were shown; an edit may be part of a line."""
+        added = "\n".join(line[1:].strip() for line in self._seen if line.startswith("+"))
         lost = [(change.path, line) for change in self.task.change for line in _new_lines(change) if line not in added]
         return f"{lost[0][0]} lacks {lost[0][1]!r} and {len(lost) - 1} other lines" if lost else ""
 

@@ -48,6 +48,7 @@ class ChangingTool(BenchTool):
     """A tool that changes files."""
 
     agents = WRITERS
+    changes = True
     path: str = Field(max_length=1000, description=_PATH)
 
     def use(self, bench: ToolBench) -> str:

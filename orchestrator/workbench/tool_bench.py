@@ -34,6 +34,8 @@ class BenchTool(Action):
     """The roles that are given it; empty: all."""
     concludes: ClassVar[bool] = False
     """Whether it ends the agent's work."""
+    changes: ClassVar[bool] = False
+    """Whether it changes files: work is not ended on files that are not as the agent meant them."""
 
     def use(self, bench: ToolBench) -> str:
         """Carry out the call and return the text for the model. On an error, which says why, nothing is changed."""
@@ -110,19 +112,20 @@ class ToolBench:
     def act(self, tree: str, doings: Sequence[Doing], *, green: bool) -> Acted:
         """Carry out the calls of a message, one after the other, on the files of `tree`.
 
-        `green`: the task's tests are known to pass with them. A call that fails is reported and changes nothing.
+        `green`: the task's tests are known to pass with them. A call that fails is reported and changes nothing; after
+        a change that failed, the work cannot be ended in the same message.
         """
         acted = self._acted = Acted(tree=tree, results=[], green=green)
         refused = False
         for doing in doings:
             try:
                 if refused and not isinstance(doing, str) and doing.concludes:
-                    raise UnusableAnswer("another call of this message was not done; see why, then end the work")
+                    raise UnusableAnswer("another change of this message was not done; see why, then end the work")
                 text = doing if isinstance(doing, str) else doing.use(self)
                 refused |= isinstance(doing, str)
             except (AgentError, FileSystemError, UnsafeContent, InvalidSelection) as problem:
                 text = f"not done: {problem}"
-                refused = True
+                refused |= isinstance(doing, str) or doing.changes
             acted.results.append(cut(text))
             if acted.conclusion:
                 break
@@ -159,7 +162,8 @@ class ToolBench:
             files.discard_backups()
 
     def test(self, tests: Sequence[str] = ()) -> str:
-        """Run the named tests, or those of the task, in the sandbox; the result as text."""
+        """Run the named tests, or those of the task, in the sandbox; the result as text. Where the task has none, the
+        suite is run."""
         acted = self._acted
         if tests:
             files = self.files()
@@ -168,7 +172,7 @@ class ToolBench:
                     raise UnusableAnswer(f"there is no test file {name.partition('::')[0]}")
         wanted = list(tests) or self._own_tests()
         if not wanted:
-            raise UnusableAnswer("the task has no tests yet; name the tests to run, or ask for the whole suite")
+            return self.test_suite()
         result = self.bench.run(acted.tree, wanted)
         if not tests and self.rights.test_ids:
             acted.green = not not_passed(self.rights.test_ids, result.passed_ids) and not result.problem

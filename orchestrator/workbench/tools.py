@@ -30,7 +30,7 @@ SETUP = "setup"
 
 class RunTests(BenchTool):
     """Run tests in the sandbox: those named, the whole suite, or else the task's own (for their author those in
-    changed files)."""
+    changed files; the suite if there are none)."""
 
     tool = "run_tests"
     agents = (*WRITERS, TechLeadAgent.name)

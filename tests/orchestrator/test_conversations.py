@@ -210,7 +210,7 @@ def test_a_full_context_gives_way_to_what_was_done(make_house: MakeHouse) -> Non
     assert last.count("[Earlier messages were left out.") == 1
 
 
-def test_nothing_ends_in_a_message_of_which_a_part_was_refused(make_house: MakeHouse) -> None:
+def test_nothing_ends_in_a_message_of_which_a_change_was_refused(make_house: MakeHouse) -> None:
     wrong: Call = ("edit_file", {"path": "calc.py", "edits": [{"old": "no such line", "new": "x"}]})
     developer: Script = ((ADD_IT, wrong, ("finish", {})), (("finish", {}),))
     house, server = make_house(players(developer=developer), llm=WITH_TOOLS)
@@ -218,7 +218,16 @@ def test_nothing_ends_in_a_message_of_which_a_part_was_refused(make_house: MakeH
     with house.daemon("--until-idle"):
         house.wait_for(task_id, TaskStatus.COMPLETED)
     said = [request for request in server.requests if role_of(request) == "developer"]
-    assert "another call of this message was not done" in results(said[1])
+    assert "another change of this message was not done" in results(said[1])
+
+
+def test_a_look_that_fails_does_not_keep_the_work_from_ending(make_house: MakeHouse) -> None:
+    looks: tuple[Call, ...] = (("read_file", {"path": "nowhere.py"}), ("run_tests", {"tests": ["tests/test_none.py"]}))
+    house, server = make_house(players(developer=((ADD_IT, *looks, ("finish", {})),)), llm=WITH_TOOLS)
+    task_id = house.submit(TASK, "Add add")
+    with house.daemon("--until-idle"):
+        house.wait_for(task_id, TaskStatus.COMPLETED)
+    assert [role_of(request) for request in server.requests].count("developer") == 1
 
 
 def test_who_says_twice_that_it_cannot_go_on_is_not_asked_again(make_house: MakeHouse) -> None:

@@ -30,6 +30,7 @@ def test_documentation_lands_without_tests_and_changes_no_code(make_house: MakeH
         (
             ("edit_file", {"path": "calc.py", "edits": [{"old": "x + x", "new": "2 * x"}]}),
             ("edit_file", {"path": "calc.py", "edits": [{"old": "Twice `x`.", "new": "Twice `x`, a number."}]}),
+            ("run_tests", {}),  # it has none of its own: the suite is run, and nothing is refused
             ("finish", {"commit_message": "Document double"}),
         ),
     )
@@ -39,6 +40,7 @@ def test_documentation_lands_without_tests_and_changes_no_code(make_house: MakeH
         task = house.wait_for(task_id, TaskStatus.COMPLETED)
     assert task.kind == "documentation"
     said = [request for request in server.requests if role_of(request) == "developer"]
+    assert len(said) == 2
     assert "what code does changes in calc.py" in said[1].messages[-1].text
     assert "`double(4)` is 8." in git(house.repository, "show", "agents/integration:README.md")
     assert "return 2 * x" in git(house.repository, "show", "agents/integration:calc.py")
