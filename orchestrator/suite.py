@@ -29,6 +29,7 @@ from testing import (
     detect_framework,
     discard_folder,
     end_orphans,
+    other_language,
 )
 
 log = get_logger(__name__)
@@ -163,6 +164,14 @@ class Suite:
         Raises `StageFailed` if there is no verdict at all.
         """
         with self.exported(treeish) as (folder, tree):
+            if self._framework in ("auto", "pytest") and (language := other_language(folder)):
+                raise StageFailed(
+                    FailureReason.NEEDS_OWNER,
+                    f"the repository is written in {language}, whose tests cannot be run without being told how: set "
+                    "testing.framework to command and testing.test_command to a shell command that runs the tests "
+                    "named by its arguments and writes JUnit XML to $REPORT",
+                    blocked=True,
+                )
             environment = self._environment(folder, label)
             key = f"{tree[:20]}-{environment.key[:20]}"
             file = self._folder / f"{key}.json"
@@ -170,6 +179,13 @@ class Suite:
                 return Baseline.model_validate_json(file.read_text(encoding="utf-8"))
             result = self.runner.run_tests(folder, environment, timeout=self.timeout, label=label)
             lacking = [] if result.passed_ids else _lacking(result.failures, folder)
+        if result.killed_reason == "timeout":
+            raise StageFailed(
+                FailureReason.NEEDS_OWNER,
+                f"the repository's own suite hangs: {result.problem} Leave that test out of the suite, start what it "
+                "waits for, or raise testing.timeout if it only takes long",
+                blocked=True,
+            )
         if result.problem and not result.failures and not any(words in result.problem for words in _NO_TESTS):
             tail = result.output_tail[-1500:]
             raise StageFailed(

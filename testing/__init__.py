@@ -13,7 +13,7 @@ from testing.errors import (
     SandboxUnavailable,
 )
 from testing.frameworks.declared_tests import declared_sources, declared_tests, has_tests, only_tests
-from testing.frameworks.registry import FRAMEWORKS, detect_framework
+from testing.frameworks.registry import FRAMEWORKS, detect_framework, other_language
 from testing.mutation_program import Mutation, MutationTask, Survivor, mutate
 from testing.results import Failure, TestCounts, TestResult
 from testing.runner import TestRunner
@@ -62,6 +62,7 @@ __all__ = [
     "has_tests",
     "mutate",
     "only_tests",
+    "other_language",
     "read_package",
     "remedy_for",
     "run_program",

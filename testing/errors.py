@@ -45,6 +45,12 @@ class EnvironmentSetupError(TestingError):
         self.remedy = remedy
 
 
+class ToolchainMissing(EnvironmentSetupError):
+    """A compiler or runtime that the project needs is not on this machine: only the owner can install it."""
+
+    reason = FailureReason.NEEDS_OWNER
+
+
 class InvalidSelection(TestingError):
     """A test id or test file that cannot be passed to the framework as it is."""
 

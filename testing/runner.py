@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ from testing.tampering import TestFiles
 _log = get_logger(__name__)
 
 _TAIL = 8000
+_STACKS_AT = 0.9
+"""Share of the time of a run after which it prints where it is."""
 _CONFINED_TIERS = (1, 2)
 
 
@@ -164,7 +167,9 @@ class TestRunner:
             command.command,
             mounts=[*mounts, *command.mounts],
             cwd="/work",
-            env=variables_of(self._sandbox, source, environment) | {"REPORT": command.report},
+            env=variables_of(self._sandbox, source, environment)
+            | {"REPORT": command.report}
+            | ({"STACKS_AFTER": str(timeout * _STACKS_AT)} if environment.language == "python" else {}),
             timeout=timeout,
             label=label,
         )
@@ -251,10 +256,18 @@ def _result(
     )
 
 
+def _place_of_hang(output: str) -> str:
+    """Where a run was shortly before it was killed, in words, as far as it printed its stacks; else empty."""
+    stack = output.rpartition("Timeout (")[2]
+    main = stack.rpartition("most recent call first")[2]
+    found = re.search(r'File "/work/([^"\n]{1,200})", line (\d+) in (\S{1,80})', main)
+    return f"; it was at line {found[2]} of {found[1]}, in {found[3]}" if found else ""
+
+
 def _problem(ended: SandboxResult, framework: str, report: Report, unreadable: str | None) -> str | None:
     """Why there is no verdict on single tests, or why those that passed do not count."""
     if ended.killed_reason == "timeout":
-        return f"The tests did not end within {ended.seconds:.0f} s and were killed."
+        return f"The tests did not end within {ended.seconds:.0f} s and were killed{_place_of_hang(ended.output)}."
     if ended.killed_reason is not None:
         return f"The tests were killed: {ended.killed_reason}."
     meaning = explain_exit(framework, ended.exit_code)

@@ -35,6 +35,11 @@ class Ended(BaseModel):
         """Whether tests pass, or there are none that could."""
         return self.baseline is not None and bool(self.baseline.passed or not self.baseline.failed)
 
+    @property
+    def needs_owner(self) -> bool:
+        """Whether only the owner can help, so that no model need be asked."""
+        return self.failure.get("reason") == FailureReason.NEEDS_OWNER
+
 
 def baseline_of(ctx: StageContext, base: str) -> Baseline:
     """The result of the suite before any work; the team sets the project up first where that is needed and possible.
@@ -42,7 +47,7 @@ def baseline_of(ctx: StageContext, base: str) -> Baseline:
     Raises `StageFailed` if there is no verdict at all.
     """
     ended = ctx.step("suite before the work", Ended, partial(_ended, ctx, base))
-    if not ended.is_usable and _may_set_up(ctx, base):
+    if not ended.is_usable and not ended.needs_owner and _may_set_up(ctx, base):
         _set_up(ctx, base, ended)
         ended = ctx.step("suite after the set-up", Ended, partial(_ended, ctx, base))
     if ended.baseline is None:
@@ -56,7 +61,7 @@ def _ended(ctx: StageContext, base: str) -> Ended:
     except StageFailed as failure:
         return Ended(failure=failure.as_json())
     except EnvironmentSetupError as problem:
-        return Ended(failure=StageFailed(FailureReason.SANDBOX_UNAVAILABLE, str(problem), blocked=True).as_json())
+        return Ended(failure=StageFailed(problem.reason, str(problem), blocked=True).as_json())
 
 
 def _may_set_up(ctx: StageContext, base: str) -> bool:

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from testing.errors import EnvironmentSetupError
+from testing.errors import EnvironmentSetupError, ToolchainMissing
 from testing.sandbox.confinement import Mount
 
 Language = Literal["python", "node", "go", "rust"]
@@ -49,11 +49,11 @@ def find_toolchain(language: Language) -> Toolchain | None:
 
 @cache  # keeps what is returned, so that one that was missing or slow is looked for again
 def require_toolchain(language: Language) -> Toolchain:
-    """As `find_toolchain`; raises EnvironmentSetupError with the remedy where it is missing."""
+    """As `find_toolchain`; raises ToolchainMissing with the remedy where there is none."""
     found = shutil.which(_PROGRAMS[language])
     version = _ask(found, *_VERSION[language]) if found else ""
     if not found or not version:
-        raise EnvironmentSetupError(
+        raise ToolchainMissing(
             f"Cannot run this project's tests: {_PROGRAMS[language]} is not on PATH.", "", remedy_for(language)
         )
     program, place = Path(found).resolve(), _ask(found, *_PLACE[language])

@@ -3,6 +3,7 @@ at the place that gives it the right precedence. One in Python also has a progra
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -14,6 +15,7 @@ from testing.frameworks.javascript import JEST, NODE, VITEST
 from testing.frameworks.junit import read_report
 from testing.frameworks.python import PYTEST, UNITTEST
 from testing.results import Failure
+from testing.sandbox.user import everything
 
 
 def _owners_command(run: Selected) -> TestCommand:
@@ -49,6 +51,24 @@ before the manifests of Go and Rust; tests for node's runner without one come la
 def detect_framework(source: Path) -> str:
     """The name of the framework that the repository at `source` uses; pytest where none is recognised."""
     return next((name for name, framework in FRAMEWORKS.items() if framework.recognises(source)), PYTEST.name)
+
+
+_OTHER_LANGUAGES = {
+    ".c": "C", ".cc": "C++", ".cpp": "C++", ".clj": "Clojure", ".cs": "C#", ".dart": "Dart", ".erl": "Erlang",
+    ".ex": "Elixir", ".exs": "Elixir", ".f90": "Fortran", ".fs": "F#", ".hs": "Haskell", ".java": "Java",
+    ".jl": "Julia", ".kt": "Kotlin", ".lua": "Lua", ".m": "Objective-C", ".ml": "OCaml", ".nim": "Nim", ".php": "PHP",
+    ".pl": "Perl", ".r": "R", ".rb": "Ruby", ".scala": "Scala", ".swift": "Swift", ".tcl": "Tcl", ".vb": "Visual Basic",
+    ".zig": "Zig",
+}  # fmt: skip
+"""Suffix -> language, of those whose tests no framework here runs."""
+
+
+def other_language(source: Path) -> str:
+    """The language that the repository at `source` is written in, if no framework here runs its tests; else empty."""
+    if any(framework.recognises(source) for framework in FRAMEWORKS.values()):
+        return ""
+    suffixes = Counter(path.suffix.lower() for path in everything(source) if path.suffix.lower() in _OTHER_LANGUAGES)
+    return _OTHER_LANGUAGES[suffixes.most_common(1)[0][0]] if suffixes else ""
 
 
 def language_of(framework: str, source: Path) -> Language:

@@ -12,6 +12,7 @@ what is loaded from it is not in `sys.modules`: an import in the project never g
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import importlib.util
 import os
@@ -31,6 +32,7 @@ def main(name: str, modules: list[str], arguments: list[str]) -> int:
     sys.argv[:] = [str(program.__file__), *arguments]
     for late in ("unittest.mock", "unittest.async_case"):  # parts of unittest that are loaded when they are first used
         importlib.import_module(late)
+    _print_stacks_late(os.environ.pop("STACKS_AFTER", ""))
     program.prepare()
     sender, guard = witness.Sender(), guards.Guard(modules)
     sender.enter_project()
@@ -41,6 +43,12 @@ def main(name: str, modules: list[str], arguments: list[str]) -> int:
     if report:
         sender.send(report)
     return int(code)
+
+
+def _print_stacks_late(seconds: str) -> None:
+    """Print all stacks to the present standard error after this time, so that a run which hangs tells where."""
+    if seconds:
+        faulthandler.dump_traceback_later(float(seconds), file=os.dup(2))
 
 
 def _load(file: Path) -> ModuleType:
