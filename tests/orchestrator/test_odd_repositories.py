@@ -66,6 +66,7 @@ def test_a_language_whose_tests_cannot_be_run_costs_no_call(
     assert not server.requests
 
 
+@pytest.mark.long
 def test_thirty_thousand_files(make_house: MakeHouse) -> None:
     house, server = make_house(players(), llm=WITH_TOOLS)
     for number in range(60):
