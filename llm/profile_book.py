@@ -12,8 +12,8 @@ from config import Capabilities, LLMSettings
 from llm.calls.responder import Responder
 from llm.errors import LLMError, ProviderRefused
 from llm.lineup import ServedModel
-from llm.profiles.probe import QUESTIONS, Question
-from llm.profiles.profiles import PROBED, ModelProfile, guessed, known, profile_of, tried
+from llm.probe import QUESTIONS, Question
+from llm.profiles import PROBED, ModelProfile, guessed, known, profile_of, tried
 from llm.providers.provider import Endpoint
 from llm.request import CallContext
 from memory import MemoryStore, ModelProbe
