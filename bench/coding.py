@@ -34,7 +34,7 @@ from bench.switches import PARTS
 from bench.task_sets import TaskSet, read_task_set
 from config import Settings
 from llm import local_model, model_status, resolve_provider
-from llm.providers.embedded import EMBEDDED
+from llm.providers.openai_compatible import EMBEDDED
 
 RESULTS = ROOT / "bench" / "results"
 _TAKEN = ("llm", "agents", "orchestrator", "testing", "sandbox")

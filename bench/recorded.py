@@ -35,7 +35,7 @@ from bench.task_sets import BenchTask, TaskSet, read_task_set
 from memory import Task
 from orchestrator.coding.attempts import digest_of
 from orchestrator.small_models.apply import apply_definitions
-from orchestrator.small_models.settings import ALL, Parts
+from orchestrator.small_models.state import ALL, Parts
 from testing import EnvironmentManager, Sandbox, TestRunner
 
 _ORIGINS = {"stated": "example", "assertions": "qa", "properties": "property", "strengthening": "mutant"}

@@ -5,7 +5,7 @@
     python -m bench.recorded HOME SET                              each repair, on the answers of a finished run
     python -m bench.switches 1000 agreement -- --config FILE run   the daemon that the first two start
 
-The parts and the seed are in `orchestrator/small_models/settings.py`; an owner cannot set them.
+The parts and the seed are in `orchestrator/small_models/state.py`; an owner cannot set them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import asdict, replace
 
 from orchestrator import methods
 from orchestrator.small_models.method import SmallModels
-from orchestrator.small_models.settings import ALL, Parts
+from orchestrator.small_models.state import ALL, Parts
 
 PARTS = sorted(name for name, value in asdict(ALL).items() if isinstance(value, bool))
 """The parts that can be switched off."""

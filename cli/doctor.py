@@ -29,7 +29,7 @@ from llm import (
     this_machine,
     uses_embedded_model,
 )
-from llm.providers.embedded import EMBEDDED
+from llm.providers.openai_compatible import EMBEDDED
 from memory import MemoryStore, MemoryStoreError
 from monitoring import open_channels, redact
 from testing import FRAMEWORKS, Language, Sandbox, SandboxUnavailable, find_toolchain, remedy_for

@@ -58,7 +58,7 @@ class ProjectSettings(Section):
 
 
 class Capabilities(Section):
-    """What a model can do; what is not set is known, probed or guessed (`llm/profiles/profiles.yaml`)."""
+    """What a model can do; what is not set is known, probed or guessed (`llm/profiles.yaml`)."""
 
     tools: bool | None = Field(None, description="Calls tools reliably, many in a row.")
     structured: bool | None = Field(None, description="Its structured answers fit their schema.")

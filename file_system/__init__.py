@@ -31,10 +31,10 @@ from file_system.errors import (
     TruncatedAnswer,
     WorkspaceFull,
 )
-from file_system.files.file_manager import FileManager, Match, readable_text, search, text_of
-from file_system.files.paths import matching_pattern
-from file_system.files.syntax import NOT_PYTHON, check_syntax, is_javascript, parse_javascript
-from file_system.files.walk import is_test_file
+from file_system.file_manager import FileManager, Match, readable_text, search, text_of
+from file_system.paths import matching_pattern
+from file_system.syntax import NOT_PYTHON, check_syntax, is_javascript, parse_javascript
+from file_system.walk import is_test_file
 
 __all__ = [
     "NOT_PYTHON",

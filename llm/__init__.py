@@ -4,13 +4,14 @@ from llm.client import LLMClient
 from llm.embedded.local_models import (
     AUTO,
     LocalModel,
+    Machine,
     find_local_model,
     largest_for,
     local_model,
     local_model_problems,
     local_models,
+    this_machine,
 )
-from llm.embedded.machine import Machine, this_machine
 from llm.embedded.model_file import ModelStatus, fetch_model, model_status
 from llm.embedded.server import LocalModelServer
 from llm.errors import (
@@ -30,7 +31,7 @@ from llm.errors import (
     TruncatedOutput,
 )
 from llm.lineup import Lineup, model_name_problems, uses_embedded_model
-from llm.profiles.profiles import ModelProfile, abilities
+from llm.profiles import ModelProfile, abilities
 from llm.providers.provider import Provider
 from llm.providers.registry import PROVIDERS, key_variables, provider_names, resolve_provider
 from llm.request import CallContext, Reply, Thought, Tool, ToolCall, ToolResult, Turn, estimate_tokens

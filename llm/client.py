@@ -17,10 +17,9 @@ from llm.calls.responder import Responder, Terms, fitted
 from llm.embedded.server import LocalModelServer
 from llm.errors import InvalidOutput, NotConfigured, TruncatedOutput
 from llm.lineup import Lineup
-from llm.profiles.profile_book import ProfileBook
-from llm.profiles.profiles import ModelProfile
-from llm.profiles.reasoning import Reasoning
-from llm.providers.embedded import EMBEDDED
+from llm.profile_book import ProfileBook
+from llm.profiles import ModelProfile, Reasoning
+from llm.providers.openai_compatible import EMBEDDED
 from llm.request import Answer, CallContext, OutputSchema, Reply, Request, Tool, Turn
 from memory import MemoryStore
 from monitoring import get_logger, redact

@@ -25,8 +25,7 @@ from dataclasses import dataclass
 from config import AgentSettings, ConfigProblem, LLMSettings
 from llm.embedded.local_models import local_model
 from llm.errors import NotConfigured
-from llm.providers.embedded import EMBEDDED
-from llm.providers.openai_compatible import OPENAI_COMPATIBLE
+from llm.providers.openai_compatible import EMBEDDED, OPENAI_COMPATIBLE
 from llm.providers.provider import Endpoint
 from llm.providers.registry import PROVIDERS, provider_names, resolve_endpoint, resolve_provider
 

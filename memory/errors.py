@@ -1,8 +1,14 @@
-"""What can go wrong with memory. Every message says what was tried, on what, and what to do next."""
+"""What can go wrong with memory, and how the error codes of SQLite and PostgreSQL are translated into it.
+
+Every message says what was tried, on what, and what to do next.
+"""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable
+
+from sqlalchemy.exc import StatementError
 
 from monitoring.alerting import AlertKind
 from monitoring.errors import KnownError
@@ -111,3 +117,96 @@ class SchemaTooNew(DatabaseUnusable):
     """The database was made by a newer version of this program."""
 
     exits_with = 2
+
+
+# --- what the drivers raise ------------------------------------------------------------------------------------
+
+_RESTORE = "Stop the daemon, keep a copy of the file, and restore the last backup (`restore`)"
+
+
+def diagnosed(error: StatementError | sqlite3.Error, place: str, busy_seconds: float) -> Exception:
+    """The typed error for what a driver raised; `error` itself when it is about the statement, not the database."""
+    cause = error.orig if isinstance(error, StatementError) else error
+    typed: Exception | None = None
+    if isinstance(cause, MemoryStoreError):
+        typed = cause
+    elif isinstance(cause, sqlite3.Error):
+        typed = _sqlite(cause, place, busy_seconds)
+    else:
+        typed = _postgresql(cause, place, busy_seconds)
+    return typed or error
+
+
+def _sqlite(cause: sqlite3.Error, place: str, busy_seconds: float) -> MemoryStoreError | None:
+    code = getattr(cause, "sqlite_errorcode", None)  # errors of the driver itself have none
+    match None if code is None else code & 0xFF:  # the low byte is the primary code
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return _locked(place, busy_seconds)
+        case sqlite3.SQLITE_READONLY:
+            return DatabaseReadOnly(
+                place,
+                "it cannot be written",
+                "Make the file and its folder writable for this user, or remount the disk",
+            )
+        case sqlite3.SQLITE_FULL:
+            return _full(place)
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return DatabaseCorrupt(place, f"the file is damaged ({cause})", _RESTORE)
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
+            return DatabaseUnreachable(
+                place, f"the file cannot be opened ({cause})", "Check the permissions of the file and of its folder"
+            )
+        case sqlite3.SQLITE_IOERR:
+            return DatabaseUnreachable(
+                place, f"reading or writing the disk failed ({cause})", "Check the disk and the system log"
+            )
+        case sqlite3.SQLITE_ERROR if "no such table" in str(cause) or "no such column" in str(cause):
+            return _schema_missing(place, cause)
+        case sqlite3.SQLITE_ERROR if "no column named" in str(cause):
+            return _schema_missing(place, cause)
+    return None
+
+
+def _postgresql(cause: BaseException | None, place: str, busy_seconds: float) -> MemoryStoreError | None:
+    import psycopg  # 60 ms that only users of PostgreSQL have to pay
+
+    if not isinstance(cause, psycopg.Error):
+        return None
+    match cause.sqlstate:
+        case "55P03" | "40P01" | "57014":  # lock not available, deadlock, statement timeout
+            return _locked(place, busy_seconds)
+        case "25006":
+            return DatabaseReadOnly(place, "the server takes no writes", "Point database.url at the primary server")
+        case "53100":
+            return _full(place)
+        case "XX001" | "XX002":
+            return DatabaseCorrupt(place, f"the server reports damage ({cause})", _RESTORE)
+        case "42P01" | "42703":  # no such table, no such column
+            return _schema_missing(place, cause)
+    # Without a state the connection itself broke; 08 is connection, 28 login, 3D no such database, 53 resources,
+    # 57P shutdown.
+    unreachable = isinstance(cause, psycopg.OperationalError) and (
+        cause.sqlstate is None or cause.sqlstate.startswith(("08", "28", "3D", "53", "57P"))
+    )
+    if unreachable:
+        reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+        return DatabaseUnreachable(
+            place, f"the server cannot be used ({reason})", "Check that it runs and that database.url is right"
+        )
+    return None
+
+
+def _locked(place: str, busy_seconds: float) -> DatabaseLocked:
+    return DatabaseLocked(
+        place,
+        f"another process held it for {busy_seconds:g} s",
+        "Try again; if that does not help, find the process that has it open (a backup, a shell, a second daemon)",
+    )
+
+
+def _full(place: str) -> DatabaseFull:
+    return DatabaseFull(place, "its disk is full", "Free some space; nothing that was stored is lost")
+
+
+def _schema_missing(place: str, cause: Exception) -> SchemaMissing:
+    return SchemaMissing(place, f"its tables are missing or old ({cause})", "Run `python main.py migrate`")

@@ -1,7 +1,6 @@
 """What the daemon reports: JSON logs and alerts, with secrets taken out before anything is written."""
 
-from monitoring.alerting import Alert, AlertKind, AlertSender, alert, receive_alerts
-from monitoring.channels import Channel, open_channels
+from monitoring.alerting import Alert, AlertKind, AlertSender, Channel, alert, open_channels, receive_alerts
 from monitoring.logs import bound, configure_logging, get_logger
 from monitoring.redaction import MASK, escaped_json, mask_known, redact, register_secret, without_steering
 

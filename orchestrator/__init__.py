@@ -1,9 +1,9 @@
 """Tasks, queues, flows and the CEO's idle loop: what drives the agents. The only place that knows the engine."""
 
+from orchestrator.backup import Manifest, Restored, make_backup, restore_backup
 from orchestrator.engine.project_lock import daemon_pid
 from orchestrator.errors import BackupUnusable, DaemonRunning, OrchestratorError, StageFailed, UnknownFlow
 from orchestrator.flows.task_queue import TaskQueue
-from orchestrator.operations.backup import Manifest, Restored, make_backup, restore_backup
 from orchestrator.services import Services, open_services
 from orchestrator.task_orchestrator import TaskOrchestrator
 

@@ -22,9 +22,8 @@ from orchestrator.errors import UnknownFlow
 from orchestrator.flows import FlowState
 from orchestrator.flows.stage_runner import WORKABLE, StageRunner
 from orchestrator.flows.task_queue import MOST_TASKS, TaskQueue, flow_of, stage_job
+from orchestrator.housekeeping import Housekeeping, note_start
 from orchestrator.idle.ceo_loop import CEOLoop
-from orchestrator.operations.housekeeping import Housekeeping
-from orchestrator.operations.startup_audit import note_start
 from orchestrator.services import Services
 
 log = get_logger(__name__)

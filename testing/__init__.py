@@ -14,7 +14,6 @@ from testing.errors import (
 )
 from testing.frameworks.declared_tests import declared_sources, declared_tests, has_tests, only_tests
 from testing.frameworks.registry import FRAMEWORKS, detect_framework, other_language
-from testing.mutation_program import Mutation, MutationTask, Survivor, mutate
 from testing.results import Failure, TestCounts, TestResult
 from testing.runner import TestRunner
 from testing.sandbox.confinement import Mount
@@ -22,7 +21,7 @@ from testing.sandbox.limits import SandboxLimits
 from testing.sandbox.sandbox import Sandbox, SandboxResult
 from testing.sandbox.supervisor import end_orphans
 from testing.sandbox.user import discard as discard_folder
-from testing.sandboxed_program import MOST_RESULT_BYTES, Place, run_program
+from testing.sandboxed_program import MOST_RESULT_BYTES, Mutation, MutationTask, Place, Survivor, mutate, run_program
 from testing.tampering import Tampering, explain_tampering, tampering
 
 __all__ = [

@@ -6,14 +6,14 @@ import ast
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from file_system import atomic
 from file_system.code.javascript import javascript_outline_of
 from file_system.code.names import Definition, assigned_names, start_of
 from file_system.code.outline import ClassOutline, CodeOutline, FunctionOutline, outline_of, unconditional
 from file_system.errors import FileMissing, FileSystemError, FileTooLarge, SyntaxProblem
-from file_system.files import atomic
-from file_system.files.paths import checked_parts, opened_parent
-from file_system.files.syntax import is_javascript, parse_python, split_lines
-from file_system.files.walk import is_test_file, walk
+from file_system.paths import checked_parts, opened_parent
+from file_system.syntax import is_javascript, parse_python, split_lines
+from file_system.walk import is_test_file, walk
 
 _LARGEST_MODULE = 1024 * 1024
 _MOST_MODULES = 5000

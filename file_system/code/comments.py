@@ -13,7 +13,7 @@ from tree_sitter import Node
 
 from file_system.code.languages import grammar_of, language_of
 from file_system.code.names import Definition, Function, first_line_of
-from file_system.files.syntax import NOT_PYTHON
+from file_system.syntax import NOT_PYTHON
 
 _WORD = re.compile(r"(?P<word>TODO|FIXME)\b(?:\([^)\n]*\))?[ \t]*:?[ \t]*(?P<text>.*)")
 _HASH = re.compile(r"^#+[ \t]*")

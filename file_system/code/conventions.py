@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from file_system.errors import FileSystemError
-from file_system.files.file_manager import FileManager
+from file_system.file_manager import FileManager
 
 _INSTRUCTIONS = ("AGENTS.md", "CLAUDE.md", ".github/copilot-instructions.md")
 """The first of these that exists is used; the others are usually copies of it."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tree_sitter import Node, Tree
 
 from file_system.code.outline import ClassOutline, CodeOutline, FunctionOutline
-from file_system.files.syntax import javascript_parser, parse_javascript
+from file_system.syntax import javascript_parser, parse_javascript
 
 FUNCTIONS = frozenset({"function_declaration", "generator_function_declaration"})
 CLASSES = frozenset({"class_declaration", "abstract_class_declaration"})

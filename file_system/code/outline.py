@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pydantic import BaseModel, ConfigDict
 
 from file_system.code.names import Definition, Function, assigned_names, first_line_of
-from file_system.files.syntax import NOT_PYTHON, parse_python
+from file_system.syntax import NOT_PYTHON, parse_python
 
 _LONGEST_SIGNATURE = 240
 LONGEST_CONSTANT = 160

@@ -9,13 +9,13 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Self
 
+from file_system import atomic
 from file_system.code.languages import Grammar, grammar_of, language_of
 from file_system.code.ranking import Ranking, ranked, references
 from file_system.code.tags import Definition, TagCache, Tags, tags_of
 from file_system.errors import FileSystemError
-from file_system.files import atomic
-from file_system.files.paths import checked_parts, opened_parent
-from file_system.files.walk import walk
+from file_system.paths import checked_parts, opened_parent
+from file_system.walk import walk
 
 _LARGEST_FILE = 512 * 1024
 """Larger ones are generated."""

@@ -11,8 +11,8 @@ from file_system.code.names import Definition
 from file_system.edits.answer_text import Fence, elided_line, fences_of, repaired, without_prose
 from file_system.edits.search_replace import Block, apply_blocks, blocks_of, has_blocks
 from file_system.errors import AmbiguousAnswer, ElidedCode, NoCode, TruncatedAnswer
-from file_system.files.file_manager import FileManager
-from file_system.files.syntax import check_syntax, parse_javascript, parse_python, parses, split_lines
+from file_system.file_manager import FileManager
+from file_system.syntax import check_syntax, parse_javascript, parse_python, parses, split_lines
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from file_system.files.syntax import parses, split_lines
+from file_system.syntax import parses, split_lines
 
 _OPENING = re.compile(r"^(?P<indent>\s*)(?P<marks>`{3,}|~{3,})(?P<info>[^`]*)$")
 _PATH = re.compile(

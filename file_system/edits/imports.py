@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from file_system.edits.source import Element, Splice, spliced, with_element
-from file_system.files.syntax import newline_of, split_lines
+from file_system.syntax import newline_of, split_lines
 
 _SAME_HOME = frozenset({"typing", "typing_extensions", "collections.abc"})
 """A name of one of these may stand for the name of another."""

@@ -12,7 +12,7 @@ from file_system.code.javascript import DEFINITIONS, defined_names, exports_of, 
 from file_system.edits.answer_text import elided_line
 from file_system.edits.merge_python import Merge
 from file_system.errors import ElidedCode, MergeRefused
-from file_system.files.syntax import parse_javascript
+from file_system.syntax import parse_javascript
 
 _EXPORTED = re.compile(r"^export\s+(?:default\s+)?")
 _REQUIRES = re.compile(r"\brequire\(")

@@ -23,8 +23,8 @@ from file_system.edits.imports import Imported, ModuleIdentity, imports_of, with
 from file_system.edits.placement import insertions, is_complete, member_splices, replacement
 from file_system.edits.source import Splice, end_of, key_of, only_repeats, renamed, spliced
 from file_system.errors import ElidedCode, MergeRefused
-from file_system.files.syntax import check_syntax, newline_of, parse_python, split_lines, with_newline
-from file_system.files.walk import is_test_file
+from file_system.syntax import check_syntax, newline_of, parse_python, split_lines, with_newline
+from file_system.walk import is_test_file
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from file_system.code.names import Definition, assigned_names, bound_names, eager_names, start_of
 from file_system.edits.source import Splice, end_of, indent_of, key_of, only_repeats, source_of
-from file_system.files.syntax import newline_of
+from file_system.syntax import newline_of
 
 
 def insertions(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from file_system.edits.answer_text import path_named_by
 from file_system.errors import BlockMalformed, BlockMismatch, TruncatedAnswer
-from file_system.files.syntax import newline_of, split_lines, with_newline
+from file_system.syntax import newline_of, split_lines, with_newline
 
 _SEARCH = re.compile(r"^\s*<{5,9}\s*SEARCH\b")
 _DIVIDER = re.compile(r"^\s*={5,9}\s*$")

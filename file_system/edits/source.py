@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from file_system.code.names import Definition, Function, bound_names, start_of
 from file_system.errors import MergeRefused
-from file_system.files.syntax import split_lines
+from file_system.syntax import split_lines
 
 
 def end_of(node: ast.stmt) -> int:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from config import BudgetSettings
 from llm.errors import BudgetExhausted, LLMError, ProviderTimeout
-from llm.providers.embedded import EMBEDDED
+from llm.providers.openai_compatible import EMBEDDED
 from llm.providers.registry import PROVIDERS
 from llm.request import Answer, CallContext, Request, estimate_tokens
 from memory import Claim, LimitState, MemoryStore, ModelCall

@@ -19,8 +19,8 @@ from llm.embedded.local_models import LocalModel
 from llm.embedded.server import LocalModelServer
 from llm.errors import LLMError, PromptTooLong
 from llm.lineup import ServedModel
-from llm.profiles.reasoning import Reasoning
-from llm.providers.embedded import EMBEDDED
+from llm.profiles import Reasoning
+from llm.providers.openai_compatible import EMBEDDED
 from llm.providers.provider import Endpoint
 from llm.request import Answer, CallContext, Request
 from memory import MemoryStore, StoredResponse

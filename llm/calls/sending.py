@@ -11,7 +11,7 @@ from llm.calls.budget import input_tokens
 from llm.calls.in_flight import CallUnderWay
 from llm.calls.wire import Wire
 from llm.embedded.server import LocalModelServer
-from llm.providers.embedded import EMBEDDED
+from llm.providers.openai_compatible import EMBEDDED
 from llm.providers.provider import Endpoint
 from llm.request import Answer, Request, estimate_tokens
 

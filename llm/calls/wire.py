@@ -18,7 +18,7 @@ from llm.calls.in_flight import CallUnderWay
 from llm.calls.messages import Mode, answer_of, messages_of, parameters_of
 from llm.errors import ModelUnknown, PromptTooLong, ProviderError, ProviderRefused, ProviderTimeout, ProviderUnavailable
 from llm.lineup import ServedModel
-from llm.profiles.profiles import reasons
+from llm.profiles import reasons
 from llm.providers.provider import Endpoint
 from llm.request import Answer, Request
 from monitoring import get_logger, redact

@@ -14,18 +14,21 @@ A file of the table keeps what the table says of it wherever it comes from. Any 
 from __future__ import annotations
 
 import difflib
+import os
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
+import psutil
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from config import ConfigProblem, LLMSettings, cache_folder
-from llm.embedded.machine import Machine, this_machine
 from llm.errors import NotConfigured
-from llm.providers.embedded import EMBEDDED
+from llm.providers.openai_compatible import EMBEDDED
 from llm.providers.registry import resolve_provider
 
 AUTO = "auto"
@@ -181,3 +184,51 @@ def _like_the_table(model: LocalModel) -> LocalModel:
     smallest = local_models()[0]
     size = model.path.stat().st_size / 1e9 if model.path.is_file() else 0
     return model.model_copy(update={"gigabytes": round(size, 1), "slowness": max(1, size / smallest.gigabytes)})
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Memory in GB (10⁹ bytes) and cores that this process may use."""
+
+    memory_gb: float
+    cores: int
+
+
+@cache
+def this_machine() -> Machine:
+    """The machine this process runs on, within the limits of its control group."""
+    return limited(Machine(psutil.virtual_memory().total / 1e9, len(os.sched_getaffinity(0))))
+
+
+def limited(
+    machine: Machine, *, groups: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
+) -> Machine:
+    """`machine` within `memory.max` and `cpu.max` of the process's control group and of those above it (cgroup v2)."""
+    memory, cores = machine.memory_gb, machine.cores
+    for group in _own_groups(groups, membership):
+        if (most := _words(group / "memory.max")) and most[0].isdigit():
+            memory = min(memory, int(most[0]) / 1e9)
+        share = _words(group / "cpu.max")  # "QUOTA PERIOD", both in microseconds, or "max PERIOD"
+        if len(share) == 2 and share[0].isdigit():
+            cores = min(cores, max(1, int(share[0]) // int(share[1])))
+    return Machine(memory, cores)
+
+
+def _own_groups(groups: Path, membership: Path) -> Iterator[Path]:
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        return
+    own = next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "/")
+    group = groups / own.strip("/")
+    yield group
+    while group != groups and group.is_relative_to(groups):
+        group = group.parent
+        yield group
+
+
+def _words(file: Path) -> list[str]:
+    try:
+        return file.read_text().split()
+    except OSError:
+        return []

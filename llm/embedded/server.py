@@ -17,10 +17,10 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from typing import IO
 
-from llm.embedded.download import size_of
 from llm.embedded.local_models import LocalModel
 from llm.embedded.model_file import missing_model
 from llm.embedded.program import Program, programs
+from llm.embedded.sources import size_of
 from llm.errors import LocalServerFailed, ModelMissing
 from monitoring import get_logger, register_secret
 

@@ -1,4 +1,5 @@
-"""Servers that speak OpenAI's chat completions: Ollama, vLLM, llama.cpp, OpenRouter and many more.
+"""Servers that speak OpenAI's chat completions: Ollama, vLLM, llama.cpp, OpenRouter and many more, and the one with
+which the daemon serves the embedded model itself (`llm/embedded/`).
 
 A service with an address and a key of its own that speaks them, too, needs no code: a `Provider` with `connect`,
 `set_reasoning` and `address`.
@@ -49,3 +50,6 @@ OPENAI_COMPATIBLE = Provider(
     explain_schema=True,
     set_reasoning=set_reasoning,
 )
+
+
+EMBEDDED = Provider(name="local", connect=connect, explain_schema=True)

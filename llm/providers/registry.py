@@ -10,9 +10,8 @@ import os
 from config import LLMSettings
 from llm.errors import NotConfigured
 from llm.providers.anthropic import ANTHROPIC
-from llm.providers.embedded import EMBEDDED
 from llm.providers.openai import OPENAI
-from llm.providers.openai_compatible import OPENAI_COMPATIBLE
+from llm.providers.openai_compatible import EMBEDDED, OPENAI_COMPATIBLE
 from llm.providers.provider import Endpoint, Provider
 from monitoring import register_secret
 

@@ -22,8 +22,7 @@ from sqlalchemy.exc import ArgumentError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from memory.database.diagnosis import diagnosed
-from memory.errors import DatabaseLocked, DatabaseReadOnly, DatabaseUnreachable, UnsupportedDatabase
+from memory.errors import DatabaseLocked, DatabaseReadOnly, DatabaseUnreachable, UnsupportedDatabase, diagnosed
 from monitoring import AlertKind, alert
 
 BUSY_SECONDS = 30.0

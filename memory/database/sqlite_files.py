@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from memory.database.diagnosis import diagnosed
-from memory.errors import DatabaseCorrupt
+from memory.errors import DatabaseCorrupt, diagnosed
 
 _BUSY_SECONDS = 30.0
 _PAGES_PER_STEP = 4096

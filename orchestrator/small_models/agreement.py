@@ -9,18 +9,18 @@ question.
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from memory import FailureReason
 from orchestrator.coding.state import CodeState
 from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
-from orchestrator.small_models import search_program
+from orchestrator.small_models import search
 from orchestrator.small_models.apply import is_one_function, offered_code
-from orchestrator.small_models.search_program import Comparison, ComparisonTask
-from orchestrator.small_models.settings import Parts
-from orchestrator.small_models.state import Sample, SmallState
+from orchestrator.small_models.state import Parts, Sample, SmallState
+from testing import Place, mutation, run_program
 
 _ENOUGH = 2
 _MAJORITY = 3
@@ -31,6 +31,8 @@ _RAISING = 0.2
 """Share of the further calls where one solution may raise while the other returns a value: many such calls are outside
 of what the task asks. It is 0 if the tests state an error, since errors are then part of the task.
 """
+_COMPARING_SECONDS = 10.0
+_LONGEST_DIFFERENCE = 2000
 
 
 class Opinion(BaseModel):
@@ -46,6 +48,34 @@ class Opinion(BaseModel):
     def settled(self) -> bool:
         """Whether the solution may land."""
         return self.agreeing >= (_MAJORITY * self.differing or _ENOUGH)
+
+
+class ComparisonTask(BaseModel):
+    """What is compared: `samples` (source code) of a `function` of `module`, by `tests` and by calls like theirs."""
+
+    module: str
+    function: str
+    samples: list[str]
+    tests: list[list[str]]
+
+
+class Comparison(BaseModel):
+    """Which samples pass all tests, and how they differ from the first one on further calls.
+
+    Empty when nothing could be compared.
+    """
+
+    holds: list[bool] = []
+    """For each sample whether it passes every test."""
+    asked: int = Field(0, ge=0)
+    """Further calls."""
+    values: list[int] = []
+    """For each sample the calls for which it and the first one give different values."""
+    raising: list[int] = []
+    """For each sample the calls for which one of the two raises something that the other does not."""
+    differences: list[Annotated[str, Field(max_length=_LONGEST_DIFFERENCE)]] = []
+    """For each sample one of these calls, in words; empty when there is none."""
+    seconds: float = 0.0
 
 
 def is_wanted(ctx: StageContext, own: SmallState, strategy: str) -> bool:
@@ -115,7 +145,7 @@ def _compare(ctx: StageContext, state: CodeState, answers: list[str], parts: Par
         tests=[case.lines for case in state.cases],
     )
     with ctx.bench.place(state.tests_commit) as place:
-        return search_program.compare(place, task)
+        return compare(place, task)
 
 
 def _counted(found: Comparison, others: list[Sample], agreeing: int, *, most_raising: float) -> Opinion:
@@ -131,3 +161,11 @@ def _counted(found: Comparison, others: list[Sample], agreeing: int, *, most_rai
         else:
             differing, difference = differing + sample.given, difference or sample_difference
     return Opinion(agreeing=agreeing, differing=differing, difference=difference)
+
+
+def compare(place: Place, task: ComparisonTask) -> Comparison:
+    """Compare on the files of `place`. Raises SandboxUnavailable when nothing may be run."""
+    found = run_program(place, [search, mutation], "search.comparing", task, Comparison, _COMPARING_SECONDS)
+    lengths = {len(found.holds), len(found.values), len(found.raising), len(found.differences)}
+    # What says more about samples than there are was not written by our program.
+    return found if lengths == {len(task.samples)} else Comparison()

@@ -26,7 +26,7 @@ from file_system.code.outline import class_in, parsed
 from orchestrator.coding.method import apply_file_edits
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
-from orchestrator.small_models.settings import Parts
+from orchestrator.small_models.state import Parts
 from orchestrator.workbench.javascript import is_esm
 
 

@@ -22,11 +22,9 @@ from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
 from orchestrator.small_models import agreement
 from orchestrator.small_models.apply import apply_definitions, merged_modules
-from orchestrator.small_models.drafts import draft_solutions, voted_cases
 from orchestrator.small_models.recombining import Recombining
-from orchestrator.small_models.sampling import Sampling
-from orchestrator.small_models.settings import ALL, Parts
-from orchestrator.small_models.state import Sample, SmallState
+from orchestrator.small_models.sampling import Sampling, draft_solutions, voted_cases
+from orchestrator.small_models.state import ALL, Parts, Sample, SmallState
 from orchestrator.small_models.views import SampleViews
 from orchestrator.workbench.trial import Trial
 

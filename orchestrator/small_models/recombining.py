@@ -8,16 +8,71 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from pydantic import BaseModel, Field
+
+from monitoring import get_logger
 from orchestrator.coding.method import Answer, Standing, Try
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
-from orchestrator.small_models import search_program
+from orchestrator.small_models import search
 from orchestrator.small_models.apply import is_one_function, offered_code
-from orchestrator.small_models.search_program import Recombination, RecombinationTask
-from orchestrator.small_models.settings import Parts
-from orchestrator.small_models.state import SmallState
+from orchestrator.small_models.state import Parts, SmallState
+from testing import MOST_RESULT_BYTES, Place, mutation, run_program
+
+_log = get_logger(__name__)
 
 _SECONDS = 7.0
+
+
+class RecombinationTask(BaseModel):
+    """What is searched: a `function` (or `Class.method`) of `module`, from `samples` (source), that passes `tests`.
+
+    A test is the lines of its body. `seconds` bound the search. With `present` the last sample is the function as it is
+    before the work.
+    """
+
+    module: str
+    function: str
+    samples: list[str]
+    tests: list[list[str]]
+    seconds: float
+    present: bool = False
+
+
+class Recombination(BaseModel):
+    """What came of it: `code` (empty when nothing passes all), candidates tried, tests passed by the best, and all."""
+
+    code: str = Field("", max_length=MOST_RESULT_BYTES)
+    tried: int = Field(0, ge=0)
+    best: int = Field(0, ge=0)
+    of: int = Field(0, ge=0)
+    found: int = Field(0, ge=0)
+    """Solutions that pass all tests; `code` is one of them."""
+    agreeing: int = Field(0, ge=0)
+    """Of these, how many answer further calls as `code` does, itself included."""
+    proven: bool = False
+    """Whether the tests run every line of `code`, but for those of the function as it is."""
+    seconds: float = 0.0
+
+    def certain(self) -> bool:
+        """Whether `code` is the only way found to pass these tests, and all of it is needed for that: what no test
+        runs, nobody asked for. A sample that passes as it is was found by no search (`found` is 0)."""
+        return self.agreeing == self.found and (self.proven or not self.found)
+
+
+def recombine(place: Place, task: RecombinationTask) -> Recombination:
+    """Search among changes of solutions that nearly work for one that passes all tests, on the files of `place`.
+
+    What it finds is only a candidate: it was judged by code that ran beside the candidates. Raises SandboxUnavailable
+    when nothing may be run.
+    """
+    found = run_program(place, [search, mutation], "search", task, Recombination, task.seconds)
+    _log.info(
+        "solutions recombined", function=task.function, samples=len(task.samples), found=bool(found.code),
+        tried=found.tried, best=found.best, of=found.of, all=found.found, agreeing=found.agreeing,
+        proven=found.proven, seconds=round(found.seconds, 2),
+    )  # fmt: skip
+    return found
 
 
 @dataclass(frozen=True)
@@ -61,4 +116,4 @@ def _recombine(ctx: StageContext, state: CodeState, parts: Parts) -> Recombinati
         present=own.present is not None,  # it comes last
     )
     with ctx.bench.place(state.tests_commit) as place:
-        return search_program.recombine(place, task)
+        return recombine(place, task)

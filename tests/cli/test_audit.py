@@ -6,7 +6,7 @@ import json
 import sqlite3
 
 from memory import TaskStatus
-from orchestrator.operations.startup_audit import note_start
+from orchestrator.housekeeping import note_start
 from tests.cli.test_cli import look
 from tests.memory.conftest import drop_triggers
 from tests.memory.test_migrations import engine_of

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from file_system import CodeMap, FileMissing, PathRefused
+from file_system import CodeMap, FileMissing, PathRefused, atomic
 from file_system.code.outline import outline_of
-from file_system.files import atomic
 
 CART = '''"""Carts."""
 LIMIT = 3

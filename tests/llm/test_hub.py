@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from llm import LocalModel, ModelFetchFailed, fetch_model, find_local_model, model_status
-from llm.embedded import hub as hub_module
+from llm.embedded import sources
 from tests.llm.stand_in_hub import FILE, REPOSITORY, StandInHub
 
 OTHER = b"another model" * 1000
@@ -20,7 +20,7 @@ OTHER = b"another model" * 1000
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
     for name in ("HF_TOKEN", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(hub_module, "_PAUSE", 0.01)
+    monkeypatch.setattr(sources, "_PAUSE", 0.01)
     monkeypatch.setenv("AI_AGENTS_CACHE", str(tmp_path))
     with StandInHub() as hub:
         monkeypatch.setenv("HF_ENDPOINT", f"{hub.url}/")

@@ -23,9 +23,9 @@ from llm import (
 )
 from llm.calls.responder import candidates
 from llm.calls.sending import Sender
-from llm.embedded.machine import limited
+from llm.embedded.local_models import limited
 from llm.lineup import ServedModel
-from llm.providers.embedded import EMBEDDED
+from llm.providers.openai_compatible import EMBEDDED
 from llm.providers.provider import Endpoint
 from llm.request import Request
 from memory import MemoryStore

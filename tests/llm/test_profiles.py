@@ -16,7 +16,7 @@ from llm import LLMClient, PromptTooLong, estimate_tokens, resolve_provider
 from llm.calls.budget import cost_usd
 from llm.embedded.server import LocalModelServer
 from llm.lineup import ServedModel
-from llm.profiles.profiles import known
+from llm.profiles import known
 from llm.request import Answer, Request
 from memory import MemoryStore
 from orchestrator.small_models.method import SmallModels

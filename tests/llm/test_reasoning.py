@@ -12,7 +12,7 @@ from config import AgentSettings, BudgetSettings, LLMSettings, ReasoningLevel
 from llm import LLMClient, ProviderRefused, ProviderTimeout, Thought, Tool, ToolResult, Turn
 from llm import Reply as LLMReply
 from llm.lineup import ServedModel
-from llm.profiles.reasoning import Reasoning
+from llm.profiles import Reasoning
 from llm.request import Request as Asked
 from memory import MemoryStore
 from monitoring import register_secret

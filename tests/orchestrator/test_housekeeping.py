@@ -13,7 +13,7 @@ from config import load_settings
 from memory import TaskStatus
 from orchestrator import open_services
 from orchestrator.engine.engine import Engine
-from orchestrator.operations.housekeeping import Housekeeping, give_back_memory
+from orchestrator.housekeeping import Housekeeping, give_back_memory
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import BAD_ADD, git, team
 from tests.orchestrator.in_process import end_engine

@@ -12,10 +12,8 @@ from memory import Task
 from orchestrator.coding.method import Standing, Try
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
-from orchestrator.small_models.recombining import Recombining
-from orchestrator.small_models.search_program import Recombination
-from orchestrator.small_models.settings import ALL
-from orchestrator.small_models.state import Sample, SmallState
+from orchestrator.small_models.recombining import Recombination, Recombining
+from orchestrator.small_models.state import ALL, Sample, SmallState
 
 SURE = Recombination(code="x", found=2, agreeing=2, proven=True)
 SEVERAL = Recombination(code="x", found=3, agreeing=1, proven=True)

@@ -11,7 +11,7 @@ import pytest
 from file_system.code.outline import definition_line, function_in, names_in_signatures, parsed
 from orchestrator.small_models.apply import only_wanted
 from orchestrator.small_models.begun_functions import Wanted, begun_function, resumed_function
-from orchestrator.small_models.excerpts import LONGEST, excerpt
+from orchestrator.small_models.views import LONGEST, excerpt
 from orchestrator.workbench.sources import importable, imported_definitions, read_sources
 from orchestrator.workbench.trial import Trial, is_fair, not_passed
 from testing import Failure

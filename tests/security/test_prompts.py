@@ -10,7 +10,7 @@ import pytest
 import agents.prompts
 from agents.prompts import render
 from monitoring import redact
-from orchestrator.small_models.excerpts import excerpt, plain_excerpt
+from orchestrator.small_models.views import excerpt, plain_excerpt
 
 FOLDER = Path(agents.prompts.__file__).parent
 TASK = {"title", "description", "goal"}

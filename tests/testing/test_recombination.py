@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.small_models.recombining import Recombination, RecombinationTask, recombine
 from orchestrator.small_models.search.edits import STAGES, changes
 from orchestrator.small_models.search.solutions import best, computes_unused, read_solution, written
 from orchestrator.small_models.search.templates import Hints, empty_cases, usual_mends
-from orchestrator.small_models.search_program import Recombination, RecombinationTask, recombine
 from testing import Environment, TestRunner
 from testing.mutation.probes import MOST_PROBES, RESULT, probes
 from tests.testing.conftest import Tree

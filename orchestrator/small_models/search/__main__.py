@@ -5,7 +5,7 @@
 The task: `module` and `function` (names), `samples` (answers as source), `tests` (bodies, one assertion each) and
 `seconds`; with `present` the last sample is the function as it is. The result: `code` (source, or empty), `tried`,
 `best` and `of` (tests passed by the best, and all); of what was found: `found`, `agreeing`, `proven`, as
-`search_program.py` says.
+`recombining.py` says.
 Whoever asked verifies what was found with the real test runner: nothing here is believed.
 """
 

@@ -1,12 +1,15 @@
-"""Housekeeping: pushing landed work that could not be pushed before, and deleting what is no longer needed.
+"""Housekeeping: pushing landed work that could not be pushed before, deleting what is no longer needed, and the audit
+record of each start.
 
-It runs in a thread of its own, one chore after the other, so that neither a hanging remote nor a large clean-up blocks
-the main loop. Every chore can be interrupted and repeated.
+The chores run in a thread of their own, one after the other, so that neither a hanging remote nor a large clean-up
+blocks the main loop. Every chore can be interrupted and repeated.
 """
 
 from __future__ import annotations
 
 import ctypes
+import hashlib
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +17,8 @@ from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
-from memory import Task, TaskStatus, utc_now
+from config import Settings
+from memory import SCHEMA_REVISION, MemoryStore, Task, TaskStatus, utc_now
 from monitoring import AlertKind, alert, get_logger
 from orchestrator.coding.state import CodeState
 from orchestrator.engine.engine import Engine
@@ -24,6 +28,7 @@ from testing import RunKilled
 
 log = get_logger(__name__)
 
+_AGENT, _KEY = "orchestrator", "last start"
 _DAY = 86_400.0
 _LONGEST_PAUSE = 3600.0
 """Longest pause between two tries to push, in seconds."""
@@ -178,3 +183,37 @@ def give_back_memory() -> None:
     """
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # glibc has it
         trim(0)
+
+
+def note_start(store: MemoryStore, settings: Settings) -> None:
+    """Write a line for the start, and one each for a migration and for changed settings and limits.
+
+    Settings are recorded as digests, because they are the owner's; only budget limits and the sandbox mode are recorded
+    by value. Secrets are in neither.
+    """
+    values: dict[str, JsonValue] = json.loads(settings.model_dump_json())
+    sections: dict[str, JsonValue] = {name: _digest(section) for name, section in values.items()}
+    now: dict[str, JsonValue] = {
+        "schema": SCHEMA_REVISION,
+        "sections": sections,
+        "budget": values["budget"],
+        "sandbox": settings.sandbox.mode,
+    }
+    before = store.journal.recall(_AGENT, _KEY)
+    known = before if isinstance(before, dict) else {}
+    old = known.get("sections")
+    changed = [name for name in sections if isinstance(old, dict) and old.get(name) != sections[name]]
+    for key, act in (("schema", "migrated"), ("budget", "budget limits changed"), ("sandbox", "sandbox mode changed")):
+        if known and known.get(key) != now[key]:
+            store.journal.log(_AGENT, act, before=known.get(key), after=now[key])
+    if changed:
+        store.journal.log(_AGENT, "settings changed", sections=[*changed])
+    store.journal.log(_AGENT, "started", settings=_digest(values), schema=SCHEMA_REVISION)
+    store.journal.remember(_AGENT, _KEY, now)
+    last, head = store.audit.head()
+    # Also in the log, so that a trail that was rewritten as a whole can be distinguished from this one.
+    log.info("audit trail", last=last, head=head)
+
+
+def _digest(value: JsonValue) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

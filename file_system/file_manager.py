@@ -16,6 +16,8 @@ from pathlib import Path
 
 import re2
 
+from file_system import atomic
+from file_system.atomic import Backups
 from file_system.errors import (
     FileExists,
     FileMissing,
@@ -26,11 +28,9 @@ from file_system.errors import (
     SearchRefused,
     WorkspaceFull,
 )
-from file_system.files import atomic
-from file_system.files.atomic import Backups
-from file_system.files.paths import check_writable, checked_parts, matching_pattern, opened_parent, without_links
-from file_system.files.syntax import check_syntax, parses
-from file_system.files.walk import matching_files
+from file_system.paths import check_writable, checked_parts, matching_pattern, opened_parent, without_links
+from file_system.syntax import check_syntax, parses
+from file_system.walk import matching_files
 
 MAX_FILE_BYTES = 2 * 1024 * 1024
 """Larger files are data, not code that a model can see."""

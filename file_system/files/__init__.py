@@ -1,1 +1,0 @@
-"""Reading, writing, finding and searching files inside one root."""

@@ -1,1 +1,0 @@
-"""Operating the daemon: housekeeping, backup and restore, the audit record of a start."""
