@@ -25,7 +25,7 @@ from memory import OWNER, Priority, Task, TaskType
 
 _FIRST_SENTENCE = re.compile(r"(?:`[^`\n]+`|[^`\n])+?(?=[.!?:](?:\s|$)|\n|$)")
 """Without its full stop; one inside code does not end it."""
-_PRIORITIES = {"high": Priority.HIGH, "medium": Priority.MEDIUM, "low": Priority.LOW}
+PRIORITIES = {"high": Priority.HIGH, "medium": Priority.MEDIUM, "low": Priority.LOW}
 _FOUND = Priority.MEDIUM + 1
 """Priority of what nobody asked for: behind what the owner wants."""
 _TITLE_LENGTH = 80
@@ -66,14 +66,30 @@ class CEOAgent(BaseAgent):
     name = "ceo"
     role = "CEO"
     duty = "You decide what the team does next so that the owner's goal comes nearer at little cost."
+    working = (
+        "Look until you know what the goal means in this code base: where it stands today, what it touches, what fails "
+        "or is missing; run what tells you. Then call finish_plan once with the tasks that bring the goal nearer. Each "
+        "task is one change that is worth landing by itself, may span files, and is understood by colleagues who have "
+        "not seen your conversation: what is wanted and why, acceptance criteria that can be checked, the files "
+        "concerned. Plan what the goal asks for and nothing beside it; let a task depend on another only where it "
+        "cannot begin before. What the goal leaves open you choose as its owner most likely would, and say so in "
+        "choices; ask the owner only what would make all of the work wrong. If nothing is left to do, call "
+        "goal_reached."
+    )
+    opening = "plan_with_tools"
 
     def tasks_from_goal(self, goal: str) -> list[Task]:
         """A goal that states examples of one function is itself the task; nobody has to be asked."""
         if not stated_examples(goal):
             return []
-        first = match[0] if (match := _FIRST_SENTENCE.match(goal.strip())) else goal.strip().splitlines()[0]
-        title = first if len(first) <= _TITLE_LENGTH else first[: _TITLE_LENGTH - 1].rsplit(" ", 1)[0] + "…"
-        return [_task("goal", title, goal.strip(), Priority.HIGH, OWNER)]
+        return [_task("goal", _first_words(goal), goal.strip(), Priority.HIGH, OWNER)]
+
+    def plan_for(self, goal: str, situation: str) -> Task:
+        """The task of planning a goal that does not state its own work; one for each `situation`, a digest of what
+        there is to plan from."""
+        digest = hashlib.sha256(f"{goal}\n{situation}".encode()).hexdigest()[:10]
+        title = f"Plan: {_first_words(goal)}"
+        return Task(id=f"plan-{digest}", title=title, description=goal.strip(), type=TaskType.PLAN, source="ceo")
 
     def tasks_from_backlog(self, text: str, path: str = "BACKLOG.md") -> list[Task]:
         """The open items of a backlog file in its order; see `backlog_items`."""
@@ -127,7 +143,7 @@ def _of_idea(idea: TaskIdea, facts: Sequence[Fact]) -> list[PlannedTask]:
     """The model's task; failing tests beyond the first ones it is made of are tasks of their own, worded by code."""
     tested = [fact for fact in facts if fact.tests]
     others = [fact for fact in facts if not fact.tests]
-    priority, description = _PRIORITIES[idea.priority], idea.description
+    priority, description = PRIORITIES[idea.priority], idea.description
     if others:
         description += "\n\nFound in the code:\n" + "\n".join(_place(fact) for fact in others)
     if not facts:
@@ -193,6 +209,12 @@ def _task(kind: str, title: str, description: str, priority: int, source: str, d
         priority=int(priority),
         source=source,
     )
+
+
+def _first_words(text: str) -> str:
+    """Its first sentence, at most as long as a title."""
+    first = match[0] if (match := _FIRST_SENTENCE.match(text.strip())) else text.strip().splitlines()[0]
+    return first if len(first) <= _TITLE_LENGTH else first[: _TITLE_LENGTH - 1].rsplit(" ", 1)[0] + "…"
 
 
 def normal(title: str) -> str:
