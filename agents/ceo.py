@@ -17,9 +17,10 @@ from agents.answers import TaskIdea
 from agents.answers import TaskIdeas as Ideas
 from agents.backlog import backlog_items
 from agents.base import BaseAgent
-from agents.facts import FACTS, Fact, FactKind, PlannedTask
+from agents.facts import FACTS, WORK, Fact, FactKind, PlannedTask
 from agents.prompts import render
 from agents.stated.examples import stated_examples
+from file_system import is_test_path
 from llm import CallContext
 from memory import OWNER, Priority, Task, TaskType
 
@@ -57,6 +58,8 @@ class Situation:
     facts: Sequence[Fact] = ()
     ideas: bool = True
     """Whether tasks of other things than the facts are wanted."""
+    by_tests_alone: bool = True
+    """Whether a failing test is the only proof of work that this team has."""
     known: Sequence[tuple[str, str]] = ()
     """Title and description of all work that was ever asked for: open, landed or rejected."""
     lessons: str = ""
@@ -117,6 +120,7 @@ class CEOAgent(BaseAgent):
             past_tasks="\n".join(f"- {title}" for title in situation.past_tasks) or "none",
             limit=limit,
             ideas=own,
+            by_tests_alone=situation.by_tests_alone,
             lessons=situation.lessons,
         )
         ideas = self._structured(prompt, Ideas, context).tasks[:limit]
@@ -134,9 +138,13 @@ class CEOAgent(BaseAgent):
 
 def is_decidable(fact: Fact) -> bool:
     """Whether code alone can tell that the work is done: a test fails now, or the comment states examples."""
+    if fact.beyond:
+        return False
     if fact.kind is FactKind.FAILING_TESTS:
-        return bool(fact.tests) and not fact.outside
-    return fact.kind is FactKind.TODO and bool(fact.symbol) and bool(stated_examples(fact.text))
+        return bool(fact.tests)
+    # A comment in a test asks for work that the developer may not do.
+    written = fact.kind is FactKind.TODO and bool(fact.symbol) and not is_test_path(fact.path)
+    return written and bool(stated_examples(fact.text))
 
 
 def _of_idea(idea: TaskIdea, facts: Sequence[Fact]) -> list[PlannedTask]:
@@ -156,6 +164,9 @@ def _of_idea(idea: TaskIdea, facts: Sequence[Fact]) -> list[PlannedTask]:
         task = worded.model_copy(update={"title": title, "description": text, "priority": int(priority)})
     else:
         task = _task("fact", idea.title, description, priority, FACTS, others[0].digest)
+        kinds = {WORK.get(fact.kind) for fact in others}
+        if len(kinds) == 1 and (kind := kinds.pop()):
+            task = task.model_copy(update={"kind": kind.value})
     first = PlannedTask(task=task, facts=[fact.digest for fact in [*tested[:1], *others]], reason=idea.reason)
     return [first, *(_fact_task(fact) for fact in tested[1:])]
 

@@ -175,7 +175,10 @@ def facts(
         where = f"{row.path}:{row.line}" if row.line else row.path
         told = " ".join(row.text.split())[:_TEXT_WIDTH]
         table.add_row(
-            row.kind.value, Text(f"{where} {row.symbol}".strip()), Text(told), Text(f"{row.state} {row.task}".strip())
+            row.kind.value,
+            Text(f"{where} {row.symbol}".strip()),
+            Text(told),
+            Text(f"{row.state} {row.task}{row.why and f': {row.why}'}".strip()),
         )
     if report.facts:
         out.print(table)

@@ -17,6 +17,7 @@ from itertools import takewhile
 from pydantic import BaseModel
 
 from agents import DECIDABLE, Fact, FactKind, PlannedTask, Situation, fact_kinds, is_decidable
+from file_system import is_test_path
 from llm import CallContext
 from memory import ENDED, Task, TaskStatus, TaskType, utc_now
 from monitoring import get_logger
@@ -99,7 +100,7 @@ class CEOLoop:
         self._queue = TaskQueue(services.store, services.wake)
         self._until_idle = until_idle
         self._known = KnownFacts(services.store)
-        self._finder = FactFinder(services.suite, may_run=services.settings.testing.auto_run)
+        self._finder = FactFinder(services.suite, services.settings)
 
     def state(self) -> IdleState:
         """The last round's outcome."""
@@ -217,13 +218,23 @@ class CEOLoop:
         for note in found.notes:
             log.info("facts", note=note)
         judges = self._team.ceo.profile.judges
-        useful = [fact for fact in found.facts if (not fact.outside if judges else is_decidable(fact))]
+        useful = [fact for fact in found.facts if (self._can_be_done(fact) if judges else is_decidable(fact))]
         return self._known.fresh(useful)[:_MOST_KEPT]
 
+    def _can_be_done(self, fact: Fact) -> bool:
+        """Whether somebody on the team may do it: only QA with tools works on what tests leave undone."""
+        in_tests = fact.kind is FactKind.TODO and is_test_path(fact.path)
+        return not fact.beyond and (not in_tests or self._proves_more())
+
     def _kinds(self) -> list[FactKind]:
-        """The kinds to look for: only those that code can turn into tasks if the model is unable to judge."""
+        """The kinds to look for: of those whose work no test can decide only what the team can prove otherwise."""
         wanted = fact_kinds(self._services.settings.project.tasks_from)
-        return wanted if self._team.ceo.profile.judges else [kind for kind in wanted if kind in DECIDABLE]
+        return [kind for kind in wanted if kind in DECIDABLE or self._proves_more()]
+
+    def _proves_more(self) -> bool:
+        """Whether the team has other proofs of work than a failing test."""
+        team = self._team
+        return team.ceo.profile.judges and team.qa.profile.tools and team.developer.profile.tools
 
     def _search_key(self, head: str) -> str:
         return f"{head} {' '.join(sorted(self._kinds()))}"
@@ -279,6 +290,7 @@ class CEOLoop:
             past_tasks=[f"{task.title} ({task.status})" for task in known if task.status in ENDED],
             facts=facts,
             ideas=ideas,
+            by_tests_alone=not self._proves_more(),
             known=[(task.title, task.description) for task in every],
             lessons=lessons,
         )
