@@ -16,6 +16,7 @@ from memory import Task, TaskKind, TaskType
 class PlanAssignment:
     """What a CEO with tools begins with."""
 
+    goal: str
     project: str
     """Facts about the project: its folders, its tests, its conventions."""
     open_tasks: Sequence[str]

@@ -100,6 +100,11 @@ def add(
     text = _read(file, description) if file is not None else sys.stdin.read() if description == "-" else description
     choice = choice_of(ctx)
     with opened(choice, names_project=True) as (project, store):
+        needed = [store.tasks.find(task_id) for task_id in depends_on or []]
+        for other in needed:
+            if other.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):
+                again = f"it would never begin; first: task retry {other.id}"
+                raise fail(f"{other.id} is {other.status}, and this task waits for it: {again}", EXIT_USAGE)
         tests_file, tests_text = _given_tests(tests, project) if tests else ("", "")
         task = Task(
             id=new_task_id(),
@@ -111,7 +116,7 @@ def add(
             kind=kind.value if kind else "",
             priority=Priority[priority.name],
             deadline=deadline,
-            depends_on=[store.tasks.find(needed).id for needed in depends_on or []],
+            depends_on=[other.id for other in needed],
         )
         try:
             TaskQueue(store).submit_task(task, by=OWNER)

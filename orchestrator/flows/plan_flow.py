@@ -113,16 +113,17 @@ def _provable(ctx: StageContext) -> list[TaskKind]:
 
 
 def _opening(ctx: StageContext, base: str, most: int, kinds: Sequence[TaskKind]) -> Turn:
-    known = _known(ctx)[:_SHOWN_TASKS]
+    known, task = _known(ctx)[:_SHOWN_TASKS], ctx.task
     assignment = PlanAssignment(
+        goal=task.description if task.source == "ceo" else f"{task.title}\n\n{task.description}".strip(),
         project=ctx.views.project(base),
-        open_tasks=[f"{task.title} ({task.status})" for task in known if task.status not in ENDED],
-        past_tasks=[f"{task.title} ({task.status})" for task in known if task.status in ENDED],
+        open_tasks=[f"{other.title} ({other.status})" for other in known if other.status not in ENDED],
+        past_tasks=[f"{other.title} ({other.status})" for other in known if other.status in ENDED],
         most=most,
         kinds=[kind.value for kind in kinds],
-        lessons=ctx.services.lessons(f"{ctx.task.title}\n{ctx.task.description}"),
+        lessons=ctx.services.lessons(f"{task.title}\n{task.description}"),
     )
-    return ctx.team.ceo.begin(ctx.task, assignment)
+    return ctx.team.ceo.begin(task, assignment)
 
 
 def _known(ctx: StageContext) -> list[Task]:
