@@ -11,6 +11,9 @@ from agents.answers import PlanItem
 from agents.ceo import PRIORITIES, is_same_work, normal
 from memory import Task, TaskKind, TaskType
 
+_CRITERIA = "\n\nAcceptance criteria:\n"
+"""What stands between what is wanted and how it is seen: two tasks may be seen by the same."""
+
 
 @dataclass(frozen=True)
 class PlanAssignment:
@@ -63,12 +66,12 @@ def problems_of(items: Sequence[PlanItem], limits: PlanLimits) -> list[str]:
 
 
 def tasks_of(plan: Task, items: Sequence[PlanItem]) -> list[Task]:
-    """The tasks of a checked plan, each behind those it depends on. The ids follow from the plan, its run and the
-    titles, so that a plan carried out twice makes each task once."""
+    """The tasks of a checked plan, each behind those it depends on and the urgent ones first. The ids follow from the
+    plan, its run and the titles, so that a plan carried out twice makes each task once."""
     waits, _ = _dependencies(items)
     ids = {number: _id(plan, item) for number, item in enumerate(items, start=1)}
     made = []
-    for number in TopologicalSorter(waits).static_order():
+    for number in _in_order(items, waits):
         item = items[number - 1]
         made.append(
             Task(
@@ -91,7 +94,7 @@ def described(item: PlanItem) -> str:
     """The description of a planned task, as QA, developer and reviewer read it."""
     criteria = "\n".join(f"- {' '.join(sentence.split())}" for sentence in item.acceptance)
     files = ", ".join(_cleaned(path) for path in item.files)
-    return f"{item.description.strip()}\n\nAcceptance criteria:\n{criteria}\n\nFiles concerned: {files}"
+    return f"{item.description.strip()}{_CRITERIA}{criteria}\n\nFiles concerned: {files}"
 
 
 def _problems(item: PlanItem, before: Sequence[PlanItem], limits: PlanLimits) -> Iterator[str]:
@@ -103,12 +106,12 @@ def _problems(item: PlanItem, before: Sequence[PlanItem], limits: PlanLimits) ->
             yield f"names {path!r}, which is no path in the repository"
         elif why := limits.unwritable(path, item.kind):
             yield f"names {path}, but {why}"
-    text = described(item)
     for number, other in enumerate(before, start=1):
-        if is_same_work(item.title, text, [(other.title, described(other))]):
+        if is_same_work(item.title, item.description, [(other.title, other.description)]):
             yield f"asks for the same as task {number}"
     for task in limits.known:
-        if is_same_work(item.title, text, [(task.title, task.description)]):
+        wanted = task.description.partition(_CRITERIA)[0]
+        if is_same_work(item.title, item.description, [(task.title, wanted)]):
             yield f"asks for the same as {task.id}, {task.title!r} ({task.status})"
             break
 
@@ -127,6 +130,15 @@ def _dependencies(items: Sequence[PlanItem]) -> tuple[dict[int, set[int]], list[
             else:
                 unknown.append(f"task {number} depends on {named!r}, which is no task of this plan")
     return waits, unknown
+
+
+def _in_order(items: Sequence[PlanItem], waits: dict[int, set[int]]) -> Iterator[int]:
+    order = TopologicalSorter(waits)
+    order.prepare()
+    while order.is_active():
+        ready = sorted(order.get_ready(), key=lambda number: (PRIORITIES[items[number - 1].priority], number))
+        yield from ready
+        order.done(*ready)
 
 
 def _cleaned(path: str) -> str:

@@ -187,8 +187,9 @@ class CEOLoop:
         return len(self._submit([*self._team.ceo.tasks_from_goal(goal), *items]))
 
     def _submit(self, tasks: list[Task]) -> list[Task]:
-        """Those of `tasks` that are new."""
-        added = [task for task in tasks if self._queue.submit_task(task, by="ceo")]
+        """Those of `tasks` that are new. The most urgent is added first, since each of them may be begun at once."""
+        urgent = sorted(tasks, key=lambda task: task.priority)
+        added = [task for task in urgent if self._queue.submit_task(task, by="ceo")]
         for task in added:
             log.info("task added", task=task.id, title=task.title, source=task.source)
         return added
