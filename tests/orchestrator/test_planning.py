@@ -237,7 +237,8 @@ def test_a_goal_is_planned_once_in_a_situation_and_a_reached_one_ever_more_seldo
 @pytest.mark.parametrize("goal", ["", ADD_TASK])
 def test_without_a_vague_goal_nothing_is_planned_or_invented(make_house: MakeHouse, goal: str) -> None:
     qa: Script = ((("finish_tests", {}),),)  # the goal's examples are tests already
-    house, server = make_house(players(qa=qa), llm=WITH_TOOLS, project={"goal": goal})
+    others = {"vendor/six.py": "# TODO: round down\n", "tests/fixtures/bad.py": "# FIXME: broken\n"}
+    house, server = make_house(players(qa=qa), files=others, llm=WITH_TOOLS, project={"goal": goal})
     done = house.run_until_idle()
     assert done.returncode == 0, done.stdout + done.stderr
     assert plans(house) == []
