@@ -6,6 +6,7 @@ from agents.ceo import CEOAgent, Situation, is_decidable, is_same_work
 from agents.developer import Assignment, Begun, CodeView, DeveloperAgent, FileText, Surroundings
 from agents.errors import AgentError, UnusableAnswer
 from agents.facts import DECIDABLE, FACTS, Fact, FactKind, PlannedTask, fact_kinds
+from agents.plan import PlanAssignment, PlanLimits, problems_of, tasks_of
 from agents.product import ProductAgent, module_name
 from agents.qa import QAAgent, TestAssignment, contradicting, missing_case
 from agents.registry import ROLES, agent_names
@@ -35,6 +36,8 @@ __all__ = [
     "FactKind",
     "FileText",
     "Loading",
+    "PlanAssignment",
+    "PlanLimits",
     "PlannedTask",
     "ProductAgent",
     "QAAgent",
@@ -59,8 +62,10 @@ __all__ = [
     "is_same_work",
     "missing_case",
     "module_name",
+    "problems_of",
     "property_tests",
     "render_javascript_tests",
     "render_test_file",
     "stated_examples",
+    "tasks_of",
 ]

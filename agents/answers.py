@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from memory import TaskKind
 
 
 class Requirements(BaseModel):
@@ -126,6 +128,42 @@ class TaskIdeas(BaseModel):
     """What the CEO proposes; an empty list means that nothing is worth doing now."""
 
     tasks: list[TaskIdea] = Field(default_factory=list, max_length=8)
+
+
+class PlanItem(BaseModel):
+    """A task of a plan, as the CEO words it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str = Field(min_length=4, max_length=120)
+    description: str = Field(
+        min_length=20, max_length=4000, description="What is wanted and why, for somebody who knows only the code."
+    )
+    kind: TaskKind
+    acceptance: list[Annotated[str, Field(min_length=8, max_length=400)]] = Field(
+        min_length=1,
+        max_length=12,
+        description="Sentences of which each can be checked when the work is done. Examples such as `f(2)` returns "
+        "`4` become tests as they are.",
+    )
+    files: list[Annotated[str, Field(min_length=1, max_length=300)]] = Field(
+        min_length=1, max_length=20, description="Paths in the repository: what is to change, and what is new."
+    )
+    depends_on: list[int | str] = Field(
+        default_factory=list,
+        max_length=12,
+        description="Tasks of this plan that must land first, by their number from 1 or by their title.",
+    )
+    priority: Literal["high", "medium", "low"] = "medium"
+
+
+class Choice(BaseModel):
+    """Something that a goal leaves open, and what was chosen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    question: str = Field(min_length=4, max_length=300)
+    choice: str = Field(min_length=1, max_length=600, description="What was chosen, and why.")
 
 
 class Report(BaseModel):

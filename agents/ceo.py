@@ -17,15 +17,16 @@ from agents.answers import TaskIdea
 from agents.answers import TaskIdeas as Ideas
 from agents.backlog import backlog_items
 from agents.base import BaseAgent
-from agents.facts import FACTS, Fact, FactKind, PlannedTask
+from agents.facts import FACTS, WORK, Fact, FactKind, PlannedTask
 from agents.prompts import render
 from agents.stated.examples import stated_examples
+from file_system import is_test_path
 from llm import CallContext
 from memory import OWNER, Priority, Task, TaskType
 
 _FIRST_SENTENCE = re.compile(r"(?:`[^`\n]+`|[^`\n])+?(?=[.!?:](?:\s|$)|\n|$)")
 """Without its full stop; one inside code does not end it."""
-_PRIORITIES = {"high": Priority.HIGH, "medium": Priority.MEDIUM, "low": Priority.LOW}
+PRIORITIES = {"high": Priority.HIGH, "medium": Priority.MEDIUM, "low": Priority.LOW}
 _FOUND = Priority.MEDIUM + 1
 """Priority of what nobody asked for: behind what the owner wants."""
 _TITLE_LENGTH = 80
@@ -57,6 +58,8 @@ class Situation:
     facts: Sequence[Fact] = ()
     ideas: bool = True
     """Whether tasks of other things than the facts are wanted."""
+    by_tests_alone: bool = True
+    """Whether a failing test is the only proof of work that this team has."""
     known: Sequence[tuple[str, str]] = ()
     """Title and description of all work that was ever asked for: open, landed or rejected."""
     lessons: str = ""
@@ -66,14 +69,30 @@ class CEOAgent(BaseAgent):
     name = "ceo"
     role = "CEO"
     duty = "You decide what the team does next so that the owner's goal comes nearer at little cost."
+    working = (
+        "Look until you know what the goal means in this code base: where it stands today, what it touches, what fails "
+        "or is missing; run what tells you. Then call finish_plan once with the tasks that bring the goal nearer. Each "
+        "task is one change that is worth landing by itself, may span files, and is understood by colleagues who have "
+        "not seen your conversation: what is wanted and why, acceptance criteria that can be checked, the files "
+        "concerned. Plan what the goal asks for and nothing beside it; let a task depend on another only where it "
+        "cannot begin before. What the goal leaves open you choose as its owner most likely would, and say so in "
+        "choices; ask the owner only what would make all of the work wrong. If nothing is left to do, call "
+        "goal_reached."
+    )
+    opening = "plan_with_tools"
 
     def tasks_from_goal(self, goal: str) -> list[Task]:
         """A goal that states examples of one function is itself the task; nobody has to be asked."""
         if not stated_examples(goal):
             return []
-        first = match[0] if (match := _FIRST_SENTENCE.match(goal.strip())) else goal.strip().splitlines()[0]
-        title = first if len(first) <= _TITLE_LENGTH else first[: _TITLE_LENGTH - 1].rsplit(" ", 1)[0] + "…"
-        return [_task("goal", title, goal.strip(), Priority.HIGH, OWNER)]
+        return [_task("goal", _first_words(goal), goal.strip(), Priority.HIGH, OWNER)]
+
+    def plan_for(self, goal: str, situation: str) -> Task:
+        """The task of planning a goal that does not state its own work; one for each `situation`, a digest of what
+        there is to plan from."""
+        digest = hashlib.sha256(f"{goal}\n{situation}".encode()).hexdigest()[:10]
+        title = f"Plan: {_first_words(goal)}"
+        return Task(id=f"plan-{digest}", title=title, description=goal.strip(), type=TaskType.PLAN, source="ceo")
 
     def tasks_from_backlog(self, text: str, path: str = "BACKLOG.md") -> list[Task]:
         """The open items of a backlog file in its order; see `backlog_items`."""
@@ -101,6 +120,7 @@ class CEOAgent(BaseAgent):
             past_tasks="\n".join(f"- {title}" for title in situation.past_tasks) or "none",
             limit=limit,
             ideas=own,
+            by_tests_alone=situation.by_tests_alone,
             lessons=situation.lessons,
         )
         ideas = self._structured(prompt, Ideas, context).tasks[:limit]
@@ -118,16 +138,20 @@ class CEOAgent(BaseAgent):
 
 def is_decidable(fact: Fact) -> bool:
     """Whether code alone can tell that the work is done: a test fails now, or the comment states examples."""
+    if fact.beyond:
+        return False
     if fact.kind is FactKind.FAILING_TESTS:
-        return bool(fact.tests) and not fact.outside
-    return fact.kind is FactKind.TODO and bool(fact.symbol) and bool(stated_examples(fact.text))
+        return bool(fact.tests)
+    # A comment in a test asks for work that the developer may not do.
+    written = fact.kind is FactKind.TODO and bool(fact.symbol) and not is_test_path(fact.path)
+    return written and bool(stated_examples(fact.text))
 
 
 def _of_idea(idea: TaskIdea, facts: Sequence[Fact]) -> list[PlannedTask]:
     """The model's task; failing tests beyond the first ones it is made of are tasks of their own, worded by code."""
     tested = [fact for fact in facts if fact.tests]
     others = [fact for fact in facts if not fact.tests]
-    priority, description = _PRIORITIES[idea.priority], idea.description
+    priority, description = PRIORITIES[idea.priority], idea.description
     if others:
         description += "\n\nFound in the code:\n" + "\n".join(_place(fact) for fact in others)
     if not facts:
@@ -140,6 +164,9 @@ def _of_idea(idea: TaskIdea, facts: Sequence[Fact]) -> list[PlannedTask]:
         task = worded.model_copy(update={"title": title, "description": text, "priority": int(priority)})
     else:
         task = _task("fact", idea.title, description, priority, FACTS, others[0].digest)
+        kinds = {WORK.get(fact.kind) for fact in others}
+        if len(kinds) == 1 and (kind := kinds.pop()):
+            task = task.model_copy(update={"kind": kind.value})
     first = PlannedTask(task=task, facts=[fact.digest for fact in [*tested[:1], *others]], reason=idea.reason)
     return [first, *(_fact_task(fact) for fact in tested[1:])]
 
@@ -193,6 +220,12 @@ def _task(kind: str, title: str, description: str, priority: int, source: str, d
         priority=int(priority),
         source=source,
     )
+
+
+def _first_words(text: str) -> str:
+    """Its first sentence, at most as long as a title."""
+    first = match[0] if (match := _FIRST_SENTENCE.match(text.strip())) else text.strip().splitlines()[0]
+    return first if len(first) <= _TITLE_LENGTH else first[: _TITLE_LENGTH - 1].rsplit(" ", 1)[0] + "…"
 
 
 def normal(title: str) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from memory import Task
+from memory import Task, TaskKind
 
 FACTS: Literal["facts"] = "facts"
 """`Task.source` of a task that code made of facts."""
@@ -33,8 +33,14 @@ def fact_kinds(tasks_from: Iterable[str]) -> list[FactKind]:
 
 
 DECIDABLE = frozenset({FactKind.FAILING_TESTS, FactKind.TODO})
-"""Kinds whose facts a test may be able to decide. For the others there is no test that the code flow could take: it
-needs one that fails before the work and passes after it."""
+"""Kinds whose facts a test may be able to decide, one that fails before the work and passes after it. The others need a
+team that works with tools, whose kinds of work have other proofs."""
+WORK = {
+    FactKind.UNCOVERED: TaskKind.TESTS,
+    FactKind.DOCSTRINGS: TaskKind.DOCUMENTATION,
+    FactKind.LINT: TaskKind.REFACTORING,
+}
+"""The kind of work that a kind of fact calls for, where it is always the same."""
 
 
 class Fact(BaseModel):
@@ -53,8 +59,8 @@ class Fact(BaseModel):
     tests_file: str = ""
     tests: str = ""
     """Of failing tests: their file, and its text without the tests that fail for something else."""
-    outside: bool = False
-    """Failing tests that lack what no code of the project gives, such as network."""
+    beyond: str = ""
+    """Why nobody on the team can do anything about it, such as code of others; empty if somebody can."""
 
     @property
     def subject(self) -> str:
@@ -71,7 +77,7 @@ class Fact(BaseModel):
         symbol: str,
         text: str,
         around: str,
-        **more: str | bool,
+        **more: str,
     ) -> Fact:
         """The fact with its digest; `around` is the code that it depends on. Long texts are cut."""
         digest = _digest(kind, path, symbol, "\n".join(row.strip() for row in around.splitlines() if row.strip()))

@@ -24,7 +24,7 @@ from cli.project import (
     out,
     print_json,
 )
-from cli.tasks import TaskId, tell_daemon
+from cli.tasks import TaskId, add_words, tell_daemon
 from memory import FailureReason, MemoryStore, Task, TaskStatus
 from monitoring import AlertSender, get_logger, open_channels, receive_alerts
 
@@ -102,8 +102,7 @@ def approve(
                 raise fail(f"{task.id} waits at a gate; a note is for tasks that begin anew", EXIT_USAGE)
             tell_daemon(store, "approve", task, task.approval_key)
             return
-        if note.strip():
-            store.tasks.update(task.id, description=f"{task.description}\n\nThe owner adds:\n\n{note.strip()}".strip())
+        add_words(store, task, note)
         tell_daemon(store, "retry", task)
 
 
@@ -137,7 +136,7 @@ def _stopped(store: MemoryStore, task: Task) -> Stopped:
         reason=gate or (task.reason.value if task.reason else ""),
         detail=_waits(task, gate) if gate else task.reason_detail,
         evidence=[line for line in evidence.splitlines() if line.strip()],
-        actions=list(_actions(task, gate)),
+        actions=list(_actions(store, task, gate)),
     )
 
 
@@ -147,10 +146,14 @@ def _waits(task: Task, gate: str) -> str:
     return f"waits {_GATES.get(gate, gate)}{why}; task diff {task.id} shows it"
 
 
-def _actions(task: Task, gate: str) -> Iterator[Action]:
+def _actions(store: MemoryStore, task: Task, gate: str) -> Iterator[Action]:
     approve, reject = f"approvals approve {task.id}", f"approvals reject {task.id}"
     if gate:
         yield Action(command=approve, effect="goes on")
+    elif task.reason is FailureReason.DEPENDENCY:
+        for needed in store.tasks.dead_dependencies(task):
+            yield Action(command=f"task retry {needed.id}", effect="is tried again, and then this task goes on")
+        yield Action(command=f"task retry {task.id}", effect="is tried without it")
     elif task.reason is FailureReason.NEEDS_OWNER:
         yield Action(command=f'{approve} --note "…"', effect="is tried again, with your answer")
     else:

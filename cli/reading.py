@@ -22,6 +22,7 @@ from cli.views import (
     Stream,
     activity_line,
     awaited_line,
+    dependent_lines,
     limit_table,
     seconds_awaited,
     task_table,
@@ -61,6 +62,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         awaited = store.budgets.calls_in_flight() if pid else []  # what a killed daemon awaited is not awaited
         waiting = store.budgets.waiting_calls()
         stopped = stopped_tasks(store)
+        unmet = store.tasks.unmet([task.id for task in store.tasks.select([TaskStatus.PENDING], limit=MOST_ROWS)])
         if as_json:
             print_json(
                 {
@@ -71,6 +73,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
                     "tasks": counts,
                     "active": active,
                     "next": following,
+                    "dependent": unmet,
                     "awaited": [
                         call.model_dump(mode="json") | {"seconds": round(seconds_awaited(call))} for call in awaited
                     ],
@@ -88,6 +91,8 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         )
         for task in following:
             out.print(f"next        {task.id}  {task.title}", markup=False)
+        for line in dependent_lines(store, _MOST_FOLLOWING):
+            out.print(f"after       {line}", markup=False, soft_wrap=True)
         for call in awaited:
             out.print(f"model       {awaited_line(call)}", markup=False, soft_wrap=True)
         for line in waiting_lines(waiting):
@@ -170,7 +175,10 @@ def facts(
         where = f"{row.path}:{row.line}" if row.line else row.path
         told = " ".join(row.text.split())[:_TEXT_WIDTH]
         table.add_row(
-            row.kind.value, Text(f"{where} {row.symbol}".strip()), Text(told), Text(f"{row.state} {row.task}".strip())
+            row.kind.value,
+            Text(f"{where} {row.symbol}".strip()),
+            Text(told),
+            Text(f"{row.state} {row.task}{row.why and f': {row.why}'}".strip()),
         )
     if report.facts:
         out.print(table)

@@ -29,7 +29,18 @@ from cli.project import (
 )
 from cli.views import activity_line, task_details, task_table
 from file_system import SyntaxProblem, check_syntax, is_javascript
-from memory import MOST_TESTS, OWNER, RETRIABLE, MemoryStore, Priority, Task, TaskKind, TaskStatus, new_task_id
+from memory import (
+    MOST_TESTS,
+    OWNER,
+    RETRIABLE,
+    MemoryStore,
+    Priority,
+    Task,
+    TaskKind,
+    TaskStatus,
+    TaskType,
+    new_task_id,
+)
 
 commands = Commands(help="Give the team work, look at it, stop it, retry it.", no_args_is_help=True)
 
@@ -57,7 +68,8 @@ def add(
     ] = None,
     priority: Annotated[PriorityName, typer.Option("--priority", "-p", help="How urgent it is.")] = PriorityName.MEDIUM,
     type: Annotated[
-        str, typer.Option("--type", "-t", help="The flow, such as code, or analysis for a report.")
+        str,
+        typer.Option("--type", "-t", help="The flow: code, analysis for a report, or plan for tasks to be made of it."),
     ] = "code",
     kind: Annotated[
         TaskKind | None,
@@ -67,7 +79,8 @@ def add(
         datetime | None, typer.Option(help="In UTC; as it comes nearer, the task moves forward.")
     ] = None,
     depends_on: Annotated[
-        list[str] | None, typer.Option(help="Id of a task that must be completed first; may be repeated.")
+        list[str] | None,
+        typer.Option("--depends-on", "--after", help="Id of a task that must be completed first; may be repeated."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -87,6 +100,11 @@ def add(
     text = _read(file, description) if file is not None else sys.stdin.read() if description == "-" else description
     choice = choice_of(ctx)
     with opened(choice, names_project=True) as (project, store):
+        needed = [store.tasks.find(task_id) for task_id in depends_on or []]
+        for other in needed:
+            if other.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):
+                again = f"it would never begin; first: task retry {other.id}"
+                raise fail(f"{other.id} is {other.status}, and this task waits for it: {again}", EXIT_USAGE)
         tests_file, tests_text = _given_tests(tests, project) if tests else ("", "")
         task = Task(
             id=new_task_id(),
@@ -98,7 +116,7 @@ def add(
             kind=kind.value if kind else "",
             priority=Priority[priority.name],
             deadline=deadline,
-            depends_on=[store.tasks.find(needed).id for needed in depends_on or []],
+            depends_on=[other.id for other in needed],
         )
         try:
             TaskQueue(store).submit_task(task, by=OWNER)
@@ -145,6 +163,9 @@ def show(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
             details["verdicts"] = [verdict.model_dump(mode="json") for verdict in store.evidence.verdicts(task.id)]
             details["decisions"] = [
                 decision.model_dump(mode="json") for decision in store.journal.decisions(task_id=task.id)
+            ]
+            details["waits_for"] = [
+                needed.model_dump(mode="json") for needed in store.tasks.unmet([task.id]).get(task.id, [])
             ]
             details["parts"] = [part.id for part in store.tasks.select(parent_id=task.id)]
             details["usage"] = [row.model_dump(mode="json") for row in store.ledger.usage("model", task_id=task.id)]
@@ -200,6 +221,24 @@ def retry(ctx: typer.Context, task_id: TaskId) -> None:
         tell_daemon(store, "retry", task)
 
 
+@commands.command("replan")
+def replan(
+    ctx: typer.Context,
+    task_id: TaskId,
+    note: Annotated[
+        str, typer.Option("--note", "-n", help="What is to be otherwise; it becomes part of the goal's words.")
+    ],
+) -> None:
+    """Have a goal planned again in other words. Tasks of the plan that have not begun are cancelled."""
+    with opened(choice_of(ctx)) as (_, store):
+        task = store.tasks.find(task_id)
+        if task.type != TaskType.PLAN or task.status is not TaskStatus.COMPLETED:
+            told = f"{task.id} is {task.status}, of the type {task.type}; only a completed plan can be made again"
+            raise fail(f"{told} (approvals approve ID --note is for those that stand still)")
+        add_words(store, task, note)
+        tell_daemon(store, "replan", task)
+
+
 @commands.command("approve")
 def approve(ctx: typer.Context, task_id: TaskId) -> None:
     """Let a task that waits at a gate go on (testing.auto_run or git.auto_commit is false)."""
@@ -244,6 +283,12 @@ def _text_of(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise fail(f"{file} is not text in UTF-8 that can be read: {problem}", EXIT_USAGE) from None
+
+
+def add_words(store: MemoryStore, task: Task, note: str) -> None:
+    """Add what the owner says to the words of a task that begins anew."""
+    if note.strip():
+        store.tasks.update(task.id, description=f"{task.description}\n\nThe owner adds:\n\n{note.strip()}".strip())
 
 
 def tell_daemon(store: MemoryStore, command: str, task: Task, *more: str) -> None:

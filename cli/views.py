@@ -12,13 +12,16 @@ from rich.table import Table
 from rich.text import Text
 
 from memory import (
+    ENDED,
     Activity,
     CallInFlight,
+    Dependency,
     LimitState,
     MemoryStore,
     SuiteQuality,
     Task,
     TaskStatus,
+    TaskType,
     UsageRow,
     WaitingCall,
     utc_now,
@@ -34,6 +37,7 @@ _COLOURS = {
     TaskStatus.PENDING: "",
 }
 _NEARLY_USED_UP = 0.8
+_MOST_PENDING = 1000
 _TITLE_WIDTH = 12
 """Characters a title keeps where the terminal is narrow."""
 _LONG_AWAITED = 20.0
@@ -43,10 +47,11 @@ _LONG_AWAITED = 20.0
 def task_table(store: MemoryStore, tasks: list[Task]) -> Table:
     """One line per task: where it is, what it took."""
     usage = {row.key: row for row in store.ledger.usage("task")}
+    unmet = store.tasks.unmet([task.id for task in tasks if task.status is TaskStatus.PENDING])
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("task", no_wrap=True)
     table.add_column("title", overflow="fold", min_width=_TITLE_WIDTH)
-    table.add_column("status", overflow="ellipsis")
+    table.add_column("status", overflow="fold")
     for heading in ("attempts", "tests", "tokens", "seconds"):
         table.add_column(heading, justify="right", no_wrap=True)
     for task in tasks:
@@ -54,6 +59,8 @@ def task_table(store: MemoryStore, tasks: list[Task]) -> Table:
         status = Text(task.status.value, style=_COLOURS[task.status])
         if word := task.reason or (task.stage if task.status is not TaskStatus.COMPLETED else ""):
             status.append(f" {word}", style="dim")
+        if needed := unmet.get(task.id):
+            status.append(f" waits for {awaited_tasks(needed)}", style="dim")
         table.add_row(
             task.id,
             escape(task.title),
@@ -66,6 +73,24 @@ def task_table(store: MemoryStore, tasks: list[Task]) -> Table:
     return table
 
 
+def awaited_tasks(needed: list[Dependency]) -> str:
+    """The tasks that another one waits for, each with its state."""
+    return ", ".join(f"{task.id} ({task.status})" for task in needed)
+
+
+def dependent_lines(store: MemoryStore, most: int) -> list[str]:
+    """The pending tasks that wait for others, a line each, and what gets those going again that stand still."""
+    pending = store.tasks.select([TaskStatus.PENDING], limit=_MOST_PENDING)
+    unmet = store.tasks.unmet([task.id for task in pending])
+    waiting = [task for task in reversed(pending) if task.id in unmet]
+    lines = []
+    for task in waiting[:most]:
+        still = [needed.id for needed in unmet[task.id] if needed.status in ENDED]
+        what = f"; it goes on when you decide about {', '.join(still)} (approvals list)" if still else ""
+        lines.append(f"{task.id}  {task.title}: waits for {awaited_tasks(unmet[task.id])}{what}")
+    return lines + ([f"… and {len(waiting) - most} more: task list -s pending"] if len(waiting) > most else [])
+
+
 def task_details(store: MemoryStore, task: Task) -> RenderableType:
     """All about one task."""
     facts = Table(box=None, show_header=False, pad_edge=False)
@@ -76,6 +101,8 @@ def task_details(store: MemoryStore, task: Task) -> RenderableType:
             facts.add_row(name, escape(value))
     for line in waiting_lines([call for call in store.budgets.waiting_calls() if call.task_id == task.id]):
         facts.add_row("paused", escape(line))
+    if needed := store.tasks.unmet([task.id]).get(task.id):
+        facts.add_row("waits for", escape(awaited_tasks(needed)))
     parts: list[RenderableType] = [Text(task.title, style="bold"), facts]
     if task.description:
         parts.append(Padding(Text(task.description), (1, 0, 0, 2)))
@@ -96,11 +123,30 @@ def task_details(store: MemoryStore, task: Task) -> RenderableType:
     for decision in reversed(store.journal.decisions(task_id=task.id)):
         data = decision.decision_data
         parts.append(Text(f"{decision.agent_name} decided: {data.get('action', 'new task')}. {data.get('reason', '')}"))
-    if split := store.tasks.select(parent_id=task.id):
-        parts.append(Text(f"split into {', '.join(f'{part.id} ({part.status})' for part in reversed(split))}"))
+        choices = data.get("choices")
+        for choice in choices if isinstance(choices, list) else []:
+            if isinstance(choice, dict):
+                parts.append(Text(f"  {choice.get('question')} {choice.get('choice')}"))
+    split = list(reversed(store.tasks.select(parent_id=task.id)))
+    if split and task.type == TaskType.PLAN:
+        parts.append(Padding(_plan(split), (1, 0, 0, 0)))
+    elif split:
+        parts.append(Text(f"split into {', '.join(f'{part.id} ({part.status})' for part in split)}"))
     if usage := store.ledger.usage("model", task_id=task.id):
         parts.append(Padding(usage_table(usage, "model"), (1, 0, 0, 0)))
     return Group(*parts)
+
+
+def _plan(tasks: list[Task]) -> Table:
+    """The tasks of a plan, and what each of them waits for."""
+    table = Table(title="plan", title_justify="left", box=None, pad_edge=False)
+    for heading in ("task", "title", "kind", "status", ""):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "task")
+    for task in tasks:
+        status = Text(task.status.value, style=_COLOURS[task.status])
+        after = f"after {', '.join(task.depends_on)}" if task.depends_on else ""
+        table.add_row(task.id, escape(task.title), task.kind, status, after)
+    return table
 
 
 def usage_table(rows: list[UsageRow], key: str) -> Table:

@@ -56,6 +56,7 @@ class TaskType(StrEnum):
     DECISION = "decision"
     ANALYSIS = "analysis"
     DEPLOY = "deploy"
+    PLAN = "plan"
 
 
 class TaskKind(StrEnum):
@@ -156,6 +157,14 @@ class Task(Row):
     def approval_key(self) -> str:
         """What an approval is for: this run of the task and this visit of a stage, not a later one."""
         return f"{self.run}.{self.result.get('visit', 0)}"
+
+
+class Dependency(Row):
+    """A task that another one waits for."""
+
+    id: str
+    title: str
+    status: TaskStatus
 
 
 def new_task_id() -> str:

@@ -19,6 +19,8 @@ class FailureReason(StrEnum):
     TIMEOUT = "timeout"
     LOOP_DETECTED = "loop_detected"
     CONFLICT = "conflict"
+    DEPENDENCY = "dependency"
+    """What it depends on has failed or was cancelled. It goes on by itself when that is tried again."""
     INVALID_OUTPUT = "invalid_output"
     NEEDS_OWNER = "needs_owner"
     """An agent has a question that only the owner can answer."""

@@ -42,8 +42,14 @@ _EVIDENCE = 800
 _EVIDENCE_LINES = 8
 _OUTSIDE = re.compile(
     r"(?:[\w.]*\.)?(?:\w*Connect\w*|gaierror|URLError|HTTPError|SSLError|\w*Timeout\w*|PermissionError|OSError|"
-    r"FileNotFoundError|ModuleNotFoundError|ImportError|OperationalError|MaxRetryError)\b|.*fixture '\w+' not found"
+    r"FileNotFoundError|ModuleNotFoundError|ImportError|OperationalError|MaxRetryError|ProxyError|NoSuchModuleError|"
+    r"PackageNotFoundError|DistributionNotFound|ZoneInfoNotFoundError|ExecutableNotFound|TesseractNotFoundError|"
+    r"Docker\w*|WebDriver\w*|TclError|locale\.Error|No\w*Available|No\w*Credentials\w*|No\w*Region\w*)\b|"
+    r".*(?:fixture '\w+' not found|[Ee]xecutable (?:needs to be in|doesn't exist|not found)|no display name|"
+    r"[Nn]o CUDA|CUDA (?:driver|is not available)|unsupported locale|command not found|Resource \S+ not found)"
 )
+"""Errors for which a package, a program, a service, a device or a right is missing, not code of the project."""
+_ENVIRONMENT_VARIABLE = re.compile(r"\bos\.environ\b|\benviron\[")
 _NOT_INSTALLED = re.compile(
     r"ModuleNotFoundError: No module named '(?P<module>[\w.]+)'|fixture '(?P<fixture>\w+)' not found"
 )
@@ -324,4 +330,6 @@ def _is_outside(failure: Failure) -> bool:
         return False
     if failure.kind == "syntax":  # of a test: the team may not change it
         return failure.location is None or is_test_file(failure.location.partition(":")[0])
+    if failure.message.startswith("KeyError") and _ENVIRONMENT_VARIABLE.search(failure.traceback):
+        return True
     return _OUTSIDE.match(failure.message) is not None

@@ -11,6 +11,7 @@ from memory import (
     MemoryStore,
     Task,
     TaskStatus,
+    TaskType,
     effective_priority,
     queue_priority,
     utc_now,
@@ -144,8 +145,10 @@ class TaskOrchestrator:
         for task in self._store.tasks.stranded():
             dead = ", ".join(f"{needed.id} ({needed.status})" for needed in self._store.tasks.dead_dependencies(task))
             told = f"depends on {dead}"
-            self._store.tasks.transition(task.id, TaskStatus.BLOCKED, reason=FailureReason.CONFLICT, detail=told)
+            self._store.tasks.transition(task.id, TaskStatus.BLOCKED, reason=FailureReason.DEPENDENCY, detail=told)
             alert(AlertKind.OWNER, task.id, f"{task.title} is blocked: it {told} (`approvals list`)", task=task.id)
+        for task in self._store.tasks.revivable():
+            self._retry(task, "")
         workable = self._queue.get_workable_tasks()
         active = [task for task in workable if task.status is TaskStatus.IN_PROGRESS]
         pending = [task for task in workable if task.status is TaskStatus.PENDING]
@@ -241,6 +244,7 @@ class TaskOrchestrator:
             "cancel": self._cancel,
             "retry": self._retry,
             "approve": self._approve,
+            "replan": self._replan,
         }
         for control in self._store.commands.pending():
             log.info("command", command=control.command, argument=control.argument)
@@ -261,6 +265,10 @@ class TaskOrchestrator:
     def _retry(self, task: Task, _: str) -> None:
         if self._store.tasks.retry(task.id):
             self._store.journal.log("orchestrator", "task retried", task.id, title=task.title)
+
+    def _replan(self, task: Task, _: str) -> None:
+        if task.type == TaskType.PLAN and self._store.tasks.replan(task.id):
+            self._store.journal.log("orchestrator", "planned again", task.id, title=task.title)
 
     def _approve(self, task: Task, seen: str) -> None:
         if task.status is not TaskStatus.WAITING_APPROVAL or (seen and seen != task.approval_key):

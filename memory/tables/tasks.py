@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from memory.database.database import Database, Query
 from memory.database.schema import task_dependencies, tasks
 from memory.errors import AmbiguousTask, IllegalTransition, UnknownTask
-from memory.task_models import DEADLINE_LADDER, Task, TaskStatus, TaskType, utc_now
+from memory.task_models import DEADLINE_LADDER, Dependency, Task, TaskStatus, TaskType, utc_now
 from monitoring.errors import FailureReason
 
 RETRIABLE = frozenset({TaskStatus.FAILED, TaskStatus.BLOCKED, TaskStatus.CANCELLED})
@@ -155,9 +155,31 @@ class TaskTable:
         with self._database.read() as connection:
             return _load(connection, query)
 
-    def count_by_status(self) -> dict[TaskStatus, int]:
-        """How many tasks have each status, also when there are none."""
-        query = sa.select(tasks.c.status, sa.func.count()).group_by(tasks.c.status)
+    def revivable(self, limit: int = 100) -> list[Task]:
+        """Tasks that are blocked for a dependency alone and have none that is failed or cancelled now; oldest first."""
+        blocked = sa.and_(tasks.c.status == TaskStatus.BLOCKED, tasks.c.reason == FailureReason.DEPENDENCY)
+        query = _TASKS.where(blocked, ~_has_dependency(tasks.c.id, *_DEAD)).order_by(tasks.c.created_at, tasks.c.id)
+        with self._database.read() as connection:
+            return _load(connection, query.limit(limit))
+
+    def unmet(self, task_ids: Collection[str]) -> dict[str, list[Dependency]]:
+        """What each of these tasks still waits for; those that wait for nothing are left out."""
+        needed = tasks.alias("needed")
+        query = (
+            sa.select(task_dependencies.c.task_id, needed.c.id, needed.c.title, needed.c.status)
+            .select_from(task_dependencies.join(needed, needed.c.id == task_dependencies.c.depends_on_id))
+            .where(task_dependencies.c.task_id.in_(task_ids), needed.c.status != TaskStatus.COMPLETED)
+            .order_by(needed.c.created_at, needed.c.id)
+        )
+        found: dict[str, list[Dependency]] = {}
+        with self._database.read() as connection:
+            for task_id, *values in connection.execute(query):
+                found.setdefault(task_id, []).append(Dependency(id=values[0], title=values[1], status=values[2]))
+        return found
+
+    def count_by_status(self, *, without: str = "") -> dict[TaskStatus, int]:
+        """How many tasks have each status, also when there are none; those of the type `without` are left out."""
+        query = sa.select(tasks.c.status, sa.func.count()).where(tasks.c.type != without).group_by(tasks.c.status)
         with self._database.read() as connection:
             counts: dict[TaskStatus, int] = dict(connection.execute(query).all())
         return {status: counts.get(status, 0) for status in TaskStatus}
@@ -203,9 +225,29 @@ class TaskTable:
             return _compare_and_set(connection, task_id, expected, run, values)
 
     def retry(self, task_id: str) -> bool:
-        """Put a failed, blocked or cancelled task back to pending as a new run; False if it has another status."""
+        """Put a failed, blocked or cancelled task back to pending as a new run; False if it has another status.
+
+        From then on it does without those dependencies that failed or were cancelled.
+        """
         with self._database.write() as connection:
-            return _restart(connection, task_id, RETRIABLE, None, {})
+            dead = sa.select(tasks.c.id).where(tasks.c.status.in_(_DEAD))
+            gone = task_dependencies.delete().where(
+                task_dependencies.c.task_id == task_id, task_dependencies.c.depends_on_id.in_(dead)
+            )
+            restarted = _restart(connection, task_id, RETRIABLE, None, {})
+            if restarted:
+                connection.execute(gone)
+            return restarted
+
+    def replan(self, task_id: str) -> bool:
+        """Start a completed plan again: its tasks that have not begun are cancelled. False if it is not completed."""
+        with self._database.write() as connection:
+            if not _restart(connection, task_id, [TaskStatus.COMPLETED], None, {}):
+                return False
+            unbegun = tasks.update().where(tasks.c.parent_id == task_id, tasks.c.status == TaskStatus.PENDING)
+            told = {"reason_detail": f"the owner has {task_id} planned again"}
+            connection.execute(unbegun.values(_status_values(TaskStatus.CANCELLED) | told))
+            return True
 
     def reword(self, task_id: str, run: int, title: str, description: str) -> bool:
         """Restart a task in progress in other words; False if that `run` of it is no longer in progress."""

@@ -12,7 +12,7 @@ from functools import partial
 from pydantic import BaseModel, JsonValue
 
 from agents import Escalation, Setback, is_same_work
-from memory import ENDED, Attempt, FailureReason, MemoryStore, Task, new_task_id
+from memory import ENDED, Attempt, FailureReason, MemoryStore, Task, TaskType, new_task_id
 from orchestrator.errors import StageFailed
 from orchestrator.flow import Anew, Flow, FlowState, Outcome, Stage, StageContext
 
@@ -114,8 +114,13 @@ def _setback(ctx: StageContext, failure: StageFailed) -> Setback:
         evidence=last[:_EVIDENCE],
         verdicts=["; ".join(verdict.issues)[:_WORDS] for verdict in verdicts[-_MOST_VERDICTS:] if verdict.issues],
         tests=tests[:_TESTS],
-        may_split=task.parent_id is None,
+        may_split=_may_split(store, task),
     )
+
+
+def _may_split(store: MemoryStore, task: Task) -> bool:
+    """Whether it is no part of another task; the tasks of a plan stand for themselves."""
+    return task.parent_id is None or store.tasks.get(task.parent_id).type == TaskType.PLAN
 
 
 def _committed_tests(ctx: StageContext) -> str:
@@ -148,7 +153,7 @@ def _resolve(ctx: StageContext, answer: Escalation) -> Resolution:
 
 def _parts(store: MemoryStore, task: Task, answer: Escalation) -> list[Task]:
     """The new tasks, without those that repeat known work. A part cannot be split again."""
-    if task.parent_id is not None:
+    if not _may_split(store, task):
         return []
     known = [
         (other.title, other.description)

@@ -1,27 +1,30 @@
 """The CEO's rounds when the queues are empty: it looks for work, at longer intervals while there is none.
 
-Stated work (the goal, the backlog files) goes first and costs nothing to find. When there is none left, code looks for
-facts, such as failing tests. A model that is able to judge is then asked once what to make of them, and for ideas. For
-other models code turns those facts into tasks that a test can decide; such a model is asked for ideas only if there are
-no facts.
+Stated work (the goal, the backlog files) goes first and costs nothing to find. A goal that does not state its work is
+planned by a model with tools, as a task of its own (`orchestrator/flows/plan_flow.py`). When there is none left, code
+looks for facts, such as failing tests. A model that is able to judge is then asked once what to make of them, and for
+ideas if it has no tools to plan with. For other models code turns those facts into tasks that a test can decide; such a
+model is asked for ideas only if there are no facts.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from datetime import timedelta
 from functools import partial
+from itertools import takewhile
 
 from pydantic import BaseModel
 
-from agents import DECIDABLE, FACTS, Fact, FactKind, PlannedTask, Situation, fact_kinds, is_decidable
+from agents import DECIDABLE, Fact, FactKind, PlannedTask, Situation, fact_kinds, is_decidable
+from file_system import is_test_path
 from llm import CallContext
-from memory import ENDED, Task, TaskStatus, utc_now
+from memory import ENDED, Task, TaskStatus, TaskType, utc_now
 from monitoring import get_logger
 from orchestrator.engine.engine import Job, Steps
 from orchestrator.engine.failures import typed_failures
 from orchestrator.errors import StageFailed, StepsChanged
+from orchestrator.flows.plan_flow import room_for_own_tasks
 from orchestrator.flows.task_queue import TaskQueue
 from orchestrator.idle.fact_finder import FactFinder
 from orchestrator.idle.known_facts import KnownFacts
@@ -36,7 +39,8 @@ _KNOWN_TASKS = 2000
 _MOST_FACTS = 30
 """Shown to a model in one round; the others follow in later rounds."""
 _MOST_KEPT = 60
-_DAY = timedelta(days=1)
+_PLANS = 100
+"""Newest plans that are looked at."""
 _ASK_AGAIN = 3600.0
 """Seconds until a model that had no ideas is asked again while nothing has changed; doubled each time. Reading the
 repository costs nothing and is done more often."""
@@ -83,6 +87,8 @@ class Outlook(BaseModel):
     head: str
     outline: str
     situation: str = ""
+    planned_from: str = ""
+    """Digest of what a plan of the goal is made from: the repository, and what has ended beside plans."""
 
 
 class CEOLoop:
@@ -94,7 +100,7 @@ class CEOLoop:
         self._queue = TaskQueue(services.store, services.wake)
         self._until_idle = until_idle
         self._known = KnownFacts(services.store)
-        self._finder = FactFinder(services.suite, may_run=services.settings.testing.auto_run)
+        self._finder = FactFinder(services.suite, services.settings)
 
     def state(self) -> IdleState:
         """The last round's outcome."""
@@ -140,9 +146,13 @@ class CEOLoop:
     def _look_for_work(self, steps: Steps) -> Outcome:
         outlook = steps.step("look around", Outlook, partial(typed_failures, self._outlook))
         stated = steps.step("stated work", int, partial(typed_failures, partial(self._submit_stated, outlook.goal)))
-        room = 0 if stated else steps.step("room", int, self._room)
+        room = 0 if stated else steps.step("room", int, partial(room_for_own_tasks, self._services))
         if not room:
             return Outcome(found=stated, situation=outlook.situation)
+        if steps.step("plan wanted", bool, partial(typed_failures, partial(self._may_plan, outlook))):
+            plan = self._team.ceo.plan_for(outlook.goal, outlook.planned_from)
+            begun = steps.step("submit plan", int, lambda: len(self._submit([plan])))
+            return Outcome(found=begun, situation=outlook.situation)
         facts = steps.step("facts", list[Fact], partial(self._fresh_facts, outlook.head))
         # These may change meanwhile, also by this round's own tasks; as steps they are the same in a replay.
         by_code = steps.step("small model", bool, partial(typed_failures, lambda: not self._team.ceo.profile.judges))
@@ -167,7 +177,8 @@ class CEOLoop:
         services = self._services
         ended, goal, head = self._ended(), services.settings.project.goal, services.sync()
         outline = services.overview(ranked=self._team.ceo.profile.judges, about=goal)
-        return Outlook(goal=goal, head=head, outline=outline, situation=_digest(goal, head, ended))
+        situation, planned_from = _digest(goal, head, ended), _digest(goal, head, self._ended(TaskType.PLAN))
+        return Outlook(goal=goal, head=head, outline=outline, situation=situation, planned_from=planned_from)
 
     def _submit_stated(self, goal: str) -> int:
         project = self._services.settings.project
@@ -176,8 +187,9 @@ class CEOLoop:
         return len(self._submit([*self._team.ceo.tasks_from_goal(goal), *items]))
 
     def _submit(self, tasks: list[Task]) -> list[Task]:
-        """Those of `tasks` that are new."""
-        added = [task for task in tasks if self._queue.submit_task(task, by="ceo")]
+        """Those of `tasks` that are new. The most urgent is added first, since each of them may be begun at once."""
+        urgent = sorted(tasks, key=lambda task: task.priority)
+        added = [task for task in urgent if self._queue.submit_task(task, by="ceo")]
         for task in added:
             log.info("task added", task=task.id, title=task.title, source=task.source)
         return added
@@ -199,17 +211,6 @@ class CEOLoop:
         self._known.left_out([fact for fact in left_out if not any(fact.digest in plan.facts for plan in planned)])
         return len(added)
 
-    def _room(self) -> int:
-        """How many tasks of the CEO's own may be added now."""
-        project, store = self._services.settings.project, self._services.store
-        recent = [
-            task
-            for source in (FACTS, "ceo")
-            for task in store.tasks.select(source=source, limit=project.tasks_per_day)
-            if utc_now() - task.created_at < _DAY
-        ]
-        return max(min(project.tasks_per_round, project.tasks_per_day - len(recent)), 0)
-
     def _fresh_facts(self, head: str) -> list[Fact]:
         """Facts of the landing branch's tip that could become tasks and have not been handled."""
         if self.state().searched == self._search_key(head):
@@ -218,20 +219,58 @@ class CEOLoop:
         for note in found.notes:
             log.info("facts", note=note)
         judges = self._team.ceo.profile.judges
-        useful = [fact for fact in found.facts if (not fact.outside if judges else is_decidable(fact))]
+        useful = [fact for fact in found.facts if (self._can_be_done(fact) if judges else is_decidable(fact))]
         return self._known.fresh(useful)[:_MOST_KEPT]
 
+    def _can_be_done(self, fact: Fact) -> bool:
+        """Whether somebody on the team may do it: only QA with tools works on what tests leave undone."""
+        in_tests = fact.kind is FactKind.TODO and is_test_path(fact.path)
+        return not fact.beyond and (not in_tests or self._proves_more())
+
     def _kinds(self) -> list[FactKind]:
-        """The kinds to look for: only those that code can turn into tasks if the model is unable to judge."""
+        """The kinds to look for: of those whose work no test can decide only what the team can prove otherwise."""
         wanted = fact_kinds(self._services.settings.project.tasks_from)
-        return wanted if self._team.ceo.profile.judges else [kind for kind in wanted if kind in DECIDABLE]
+        return [kind for kind in wanted if kind in DECIDABLE or self._proves_more()]
+
+    def _proves_more(self) -> bool:
+        """Whether the team has other proofs of work than a failing test."""
+        team = self._team
+        return team.ceo.profile.judges and team.qa.profile.tools and team.developer.profile.tools
 
     def _search_key(self, head: str) -> str:
         return f"{head} {' '.join(sorted(self._kinds()))}"
 
+    def _may_plan(self, outlook: Outlook) -> bool:
+        """Whether the goal is to be planned in a conversation now.
+
+        That takes a model with tools. A goal is planned once in a situation, with `--until-idle` only once, and not
+        while a plan of it is open or waits for the owner. After plans that found nothing to do there are ever longer
+        pauses, whatever changes.
+        """
+        if not self._is_vague(outlook.goal) or not self._team.ceo.profile.tools:
+            return False
+        every = self._services.store.tasks.select(type=TaskType.PLAN, limit=_PLANS)
+        plans = [plan for plan in every if plan.description.startswith(outlook.goal.strip())]
+        if not plans:
+            return True
+        now = self._team.ceo.plan_for(outlook.goal, outlook.planned_from).id
+        settled = plans[0].status in (TaskStatus.COMPLETED, TaskStatus.CANCELLED)
+        if self._until_idle or not settled or now in [plan.id for plan in plans]:
+            return False
+        fruitless = [*takewhile(lambda plan: not plan.result.get("parts"), plans)]
+        if not fruitless:
+            return True
+        longest = self._services.settings.orchestrator.idle_backoff_max
+        pause: float = min(_ASK_AGAIN * 2.0 ** (len(fruitless) - 1), longest)
+        return (utc_now() - (fruitless[0].finished_at or fruitless[0].created_at)).total_seconds() >= pause
+
+    def _is_vague(self, goal: str) -> bool:
+        """Whether there is a goal that is no task by itself."""
+        return bool(goal.strip()) and not self._team.ceo.tasks_from_goal(goal)
+
     def _may_have_ideas(self, outlook: Outlook) -> bool:
-        """Ideas need a goal; `--until-idle` plans a goal once and then ends."""
-        if not outlook.goal or self._team.ceo.tasks_from_goal(outlook.goal):
+        """Ideas need a goal, and a model that does not plan it with tools; `--until-idle` asks once and then ends."""
+        if not self._is_vague(outlook.goal) or self._team.ceo.profile.tools:
             return False
         state = self.state()
         if state.fruitless == (outlook.situation or self._situation()) and time.time() < state.ask_at:
@@ -252,6 +291,7 @@ class CEOLoop:
             past_tasks=[f"{task.title} ({task.status})" for task in known if task.status in ENDED],
             facts=facts,
             ideas=ideas,
+            by_tests_alone=not self._proves_more(),
             known=[(task.title, task.description) for task in every],
             lessons=lessons,
         )
@@ -291,8 +331,8 @@ class CEOLoop:
         """Digest of what would make another round worthwhile: the goal, the repository, what has ended."""
         return _digest(self._services.settings.project.goal, self._services.git.branch.tip(), self._ended())
 
-    def _ended(self) -> int:
-        counts = self._services.store.tasks.count_by_status()
+    def _ended(self, without: str = "") -> int:
+        counts = self._services.store.tasks.count_by_status(without=without)
         return counts[TaskStatus.COMPLETED] + counts[TaskStatus.FAILED] + counts[TaskStatus.CANCELLED]
 
 

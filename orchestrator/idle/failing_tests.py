@@ -66,7 +66,11 @@ def _fact(root: Path, text: str, group: Sequence[_Test], tests: Sequence[_Test],
     kept = [test_id for test_id in declared_tests(text, file) if test_id.partition("::")[2] not in others]
     narrowed = text if group[0].name == "" else only_tests(text, file, kept)
     failures = [failure for test in group for failure in test.failures]
-    outside = all(failure.outside for failure in failures)
+    beyond = "it lacks what no code of the project provides, such as a package or a service"
+    if len(narrowed) > MOST_TESTS:
+        beyond = f"its test file has more than {MOST_TESTS:,} characters"
+    elif not all(failure.outside for failure in failures):
+        beyond = ""
     names = ", ".join(failure.test_id for failure in failures[:_NAMES_SHOWN])
     names += f" and {len(failures) - _NAMES_SHOWN} more" if len(failures) > _NAMES_SHOWN else ""
     told = "\n".join(failure.evidence for failure in failures[:_SHOWN])
@@ -80,7 +84,7 @@ def _fact(root: Path, text: str, group: Sequence[_Test], tests: Sequence[_Test],
         "\n".join([tested, *(test.source for test in group)]),
         tests_file=file,
         tests=narrowed if len(narrowed) <= MOST_TESTS else "",
-        outside=outside or len(narrowed) > MOST_TESTS,
+        beyond=beyond,
     )
 
 

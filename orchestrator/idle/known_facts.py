@@ -91,8 +91,8 @@ class KnownFacts:
 
 class FactRow(BaseModel):
     """One fact with its state: `task` (it became one), `left out` (the CEO wanted no task), `decidable` (a test can
-    decide it, so any model may work on it), `outside` (no code of the project can fix it), or `open` (only a strong
-    model can make a task of it).
+    decide it, so any model may work on it), `outside` (nobody on the team can do anything about it; `why` says why
+    not), or `open` (only a strong model can make a task of it).
     """
 
     id: str
@@ -104,6 +104,8 @@ class FactRow(BaseModel):
     state: Literal["task", "left out", "decidable", "outside", "open"]
     task: str = ""
     """Id of the last task that was made of it."""
+    why: str = ""
+    """Why nobody on the team can do anything about it."""
 
 
 class FactReport(BaseModel):
@@ -125,7 +127,7 @@ def report_facts(
     git.clone()
     commit = git.branch.tip()
     suite = make_suite(settings, paths, git, make_sandbox(settings), store)
-    found = FactFinder(suite, may_run=settings.testing.auto_run).find(commit, kinds)
+    found = FactFinder(suite, settings).find(commit, kinds)
     known = KnownFacts(store)
     return FactReport(commit=commit, facts=[_row(fact, known) for fact in found.facts], notes=found.notes)
 
@@ -135,7 +137,7 @@ def _row(fact: Fact, known: KnownFacts) -> FactRow:
     state: Literal["task", "left out", "decidable", "outside", "open"] = "open"
     if task:
         state = "task"
-    elif fact.outside:
+    elif fact.beyond:
         state = "outside"
     elif known.has_seen(fact):
         state = "left out"
@@ -143,5 +145,5 @@ def _row(fact: Fact, known: KnownFacts) -> FactRow:
         state = "decidable"
     return FactRow(
         id=fact.digest, kind=fact.kind, path=fact.path, line=fact.line, symbol=fact.symbol, text=fact.text, state=state,
-        task=task,
+        task=task, why=fact.beyond,
     )  # fmt: skip

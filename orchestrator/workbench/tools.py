@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agents import DeveloperAgent, QAAgent, TechLeadAgent
-from agents.answers import ReviewCriterion
+from agents import CEOAgent, DeveloperAgent, QAAgent, TechLeadAgent
+from agents.answers import Choice, PlanItem, ReviewCriterion
 from memory import TaskKind
 from orchestrator.workbench.file_tools import (
     WRITERS,
@@ -33,7 +33,7 @@ class RunTests(BenchTool):
     changed files; the suite if there are none)."""
 
     tool = "run_tests"
-    agents = (*WRITERS, TechLeadAgent.name)
+    agents = (*WRITERS, TechLeadAgent.name, CEOAgent.name)
     tests: list[str] = Field(
         default_factory=list, max_length=20, description="Files or ids, such as tests/test_x.py::test_y."
     )
@@ -68,7 +68,7 @@ class AskOwner(ConcludingTool):
     """Ask the owner what neither the task nor the code can answer. The task waits until they do."""
 
     tool = "ask_owner"
-    agents = WRITERS
+    agents = (*WRITERS, CEOAgent.name)
     question: str = Field(min_length=10, max_length=2000)
 
 
@@ -161,6 +161,27 @@ class CannotSetUp(ConcludingTool):
     remedy: str = Field(min_length=10, max_length=2000, description="What is missing, and what to do about it.")
 
 
+class FinishPlan(ConcludingTool):
+    """Give the plan. It is checked: tasks that are known already, that wait for each other in a circle, or that nobody
+    here can do come back."""
+
+    tool = "finish_plan"
+    agents = (CEOAgent.name,)
+    tasks: list[PlanItem] = Field(max_length=30, description="In the order of their worth.")
+    reason: str = Field(min_length=4, max_length=1000, description="How they bring the goal nearer.")
+    choices: list[Choice] = Field(
+        default_factory=list, max_length=8, description="What the goal leaves open, and what you chose."
+    )
+
+
+class GoalReached(ConcludingTool):
+    """Say that nothing is left to do for the goal, or nothing that is worth its cost."""
+
+    tool = "goal_reached"
+    agents = (CEOAgent.name,)
+    reason: str = Field(min_length=4, max_length=1000, description="What you saw that shows it.")
+
+
 class VerdictTool(ConcludingTool):
     """Give your verdict on the change."""
 
@@ -181,6 +202,7 @@ TOOLS: dict[str, type[BenchTool]] = {
     for tool in (
         ListFiles, ReadFile, Search, Outline, EditFile, CreateFile, MoveFile, DeleteFile, RunTests, Run, AskOwner,
         FinishTests, KeepTest, DisputeTest, Finish, VerdictTool, TrySetup, FinishSetup, CannotSetUp,
+        FinishPlan, GoalReached,
     )
 }  # fmt: skip
 """Name -> class, in the order in which models are shown them."""

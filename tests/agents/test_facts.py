@@ -14,7 +14,7 @@ from tests.agents.scripted import ScriptedLLM, scripted_llm
 TESTS = "from calc import sub\n\n\ndef test_sub():\n    assert sub(3, 1) == 2\n"
 
 
-def failing(symbol: str, **more: str | bool) -> Fact:
+def failing(symbol: str, **more: str) -> Fact:
     told = f"tests/test_calc.py::test_{symbol}\nassert 4 == 2"
     given = {"tests_file": "tests/test_calc.py", "tests": TESTS.replace("sub", symbol), **more}
     return Fact.of(FactKind.FAILING_TESTS, "calc.py", 0, symbol, told, symbol, **given)
@@ -53,7 +53,7 @@ def test_a_fact_is_the_same_wherever_its_lines_move_and_another_when_its_code_ch
 
 def test_code_makes_tasks_only_of_what_a_test_can_decide_failing_tests_first() -> None:
     stated = todo("halves: `f(1)` returns `2`")
-    facts = [lint(), stated, todo("speed"), failing("sub"), failing("net", outside=True)]
+    facts = [lint(), stated, todo("speed"), failing("sub"), failing("net", beyond="no network")]
     assert [is_decidable(fact) for fact in facts] == [False, True, False, True, False]
     with scripted_llm([], profile="small") as llm:
         tasks = [each.task for each in CEOAgent(llm).tasks_from_facts(facts, 5)]

@@ -522,6 +522,28 @@ def test_a_model_that_is_awaited_is_shown_with_its_waiting_time(make_house: Make
         script.release()
 
 
+def test_what_waits_for_a_task_that_stands_still_says_so_and_how_it_goes_on(make_house: MakeHouse) -> None:
+    house, _ = make_house(team())
+    needed, gone = house.submit(title="First of all"), house.submit(title="Given up")
+    with house.store() as store:
+        store.tasks.transition(needed, TaskStatus.BLOCKED, reason=FailureReason.NEEDS_OWNER, detail="Which one?")
+        store.tasks.transition(gone, TaskStatus.CANCELLED)
+    added = entry(house, "task", "add", "Then this", "--after", needed[:8])
+    assert added["depends_on"] == [needed]
+    waiting = str(added["id"])
+    told = " ".join(look(house, "status").stdout.split())
+    assert f"after {waiting} Then this: waits for {needed} (blocked); it goes on when you decide about {needed}" in told
+    assert f"waits for {needed} (blocked)" in " ".join(look(house, "task", "show", waiting).stdout.split())
+    listed = "".join(look(house, "task", "list").stdout.split())
+    assert "waitsfor" in listed
+    rest = {"id": needed, "title": "First of all", "status": "blocked"}
+    assert entry(house, "status")["dependent"] == {waiting: [rest]}
+    assert entry(house, "task", "show", waiting)["waits_for"] == [rest]
+    refused = look(house, "task", "add", "Never", "--after", gone)
+    assert refused.exit_code == 2
+    assert f"{gone} is cancelled" in " ".join(refused.stderr.split())
+
+
 def test_a_task_tells_its_parts_and_they_tell_the_task(make_house: MakeHouse) -> None:
     house, _ = make_house(team())
     whole = house.submit(title="Whole")

@@ -327,6 +327,52 @@ def test_tasks_whose_dependency_died_are_found(store: MemoryStore, add: Add) -> 
     assert [task.id for task in store.tasks.ready()] == [fine.id]
 
 
+def test_what_a_task_waits_for_is_told_until_it_is_completed(store: MemoryStore, add: Add) -> None:
+    first, second = add(title="first"), add(title="second")
+    waiting = add(depends_on=[first.id, second.id])
+    store.tasks.transition(first.id, BLOCKED, reason=FailureReason.NEEDS_OWNER)
+    told = store.tasks.unmet([waiting.id, first.id])
+    assert {task_id: [(task.title, task.status) for task in needed] for task_id, needed in told.items()} == {
+        waiting.id: [("first", BLOCKED), ("second", PENDING)]
+    }
+    assert store.tasks.ready() == [store.tasks.get(second.id)]
+    for task in (first, second):
+        store.tasks.retry(task.id)
+        store.tasks.transition(task.id, IN_PROGRESS)
+        store.tasks.transition(task.id, COMPLETED)
+    assert store.tasks.unmet([waiting.id]) == {}
+    assert [task.id for task in store.tasks.ready()] == [waiting.id]
+
+
+def test_a_task_blocked_for_a_dependency_can_go_on_with_it_or_without(store: MemoryStore, add: Add) -> None:
+    needed, other = add(), add()
+    waiting = add(depends_on=[needed.id, other.id])
+    store.tasks.transition(needed.id, FAILED, reason=FailureReason.TIMEOUT)
+    store.tasks.transition(waiting.id, BLOCKED, reason=FailureReason.DEPENDENCY)
+    assert store.tasks.revivable() == []
+    store.tasks.retry(needed.id)
+    assert [task.id for task in store.tasks.revivable()] == [waiting.id]
+    store.tasks.transition(needed.id, CANCELLED)
+    assert store.tasks.retry(waiting.id)
+    assert store.tasks.get(waiting.id).depends_on == [other.id], "without what was cancelled"
+
+
+def test_a_plan_made_anew_cancels_what_of_it_has_not_begun(store: MemoryStore, add: Add) -> None:
+    plan = add(type=TaskType.PLAN)
+    begun, waiting = add(parent_id=plan.id), add(parent_id=plan.id)
+    other = add()
+    assert not store.tasks.replan(plan.id)
+    for task in (plan, begun):
+        store.tasks.transition(task.id, IN_PROGRESS)
+    store.tasks.transition(plan.id, COMPLETED)
+    assert store.tasks.replan(plan.id)
+    assert [store.tasks.get(task.id).status for task in (plan, begun, waiting, other)] == [
+        PENDING, IN_PROGRESS, CANCELLED, PENDING,
+    ]  # fmt: skip
+    assert store.tasks.get(plan.id).run == 1
+    assert store.tasks.count_by_status(without=TaskType.PLAN)[PENDING] == 1
+
+
 def test_counts_name_every_status(store: MemoryStore, add: Add) -> None:
     assert set(store.tasks.count_by_status()) == set(TaskStatus)
     add()

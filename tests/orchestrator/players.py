@@ -49,11 +49,17 @@ DEVELOPER: Script = (
 )
 LEAD: Script = ((("verdict", {"approved": True, "score": 9, "issues": [], "reasoning": "Right."}),),)
 
-_ENDS = {"finish_tests": "qa", "finish": "developer", "verdict": "tech_lead", "finish_setup": "setup"}
+_ENDS = {
+    "finish_tests": "qa",
+    "finish": "developer",
+    "verdict": "tech_lead",
+    "finish_setup": "setup",
+    "finish_plan": "ceo",
+}
 
 
 def role_of(request: Request) -> str:
-    """Who asks: qa, developer, tech_lead or setup; empty for a request without tools."""
+    """Who asks: qa, developer, tech_lead, ceo or setup; empty for a request without tools."""
     return next((role for tool, role in _ENDS.items() if tool in request.tools), "")
 
 
@@ -62,11 +68,12 @@ def players(
     developer: Script = DEVELOPER,
     lead: Script = LEAD,
     setup: Script = (),
+    ceo: Script = (),
     others: Callable[[Request], Answer] | None = None,
 ) -> Rule:
     """A team that follows the scripts: the number of a role's earlier messages decides which one is next, and the last
     is repeated."""
-    scripts = {"qa": qa, "developer": developer, "tech_lead": lead, "setup": setup}
+    scripts = {"qa": qa, "developer": developer, "tech_lead": lead, "setup": setup, "ceo": ceo}
     without_tools = others or team()
 
     def rule(request: Request) -> Answer:

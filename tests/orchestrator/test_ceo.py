@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pydantic import JsonValue
 
-from memory import MemoryStore, Priority, TaskStatus, TaskType
+from memory import FailureReason, MemoryStore, Priority, TaskStatus, TaskType
 from orchestrator.engine.engine import Steps
 from orchestrator.errors import Stopping
 from orchestrator.idle.ceo_loop import CEOLoop, IdleState
@@ -223,6 +223,33 @@ def test_a_task_whose_dependency_failed_is_blocked_with_the_reason(make_house: M
     assert task.status is TaskStatus.BLOCKED
     assert needed in task.reason_detail
     assert "no flow handles" in house.task(needed).reason_detail
+
+
+def test_what_waits_for_a_task_goes_on_when_that_is_tried_again_or_without_it(make_house: MakeHouse) -> None:
+    report: dict[str, JsonValue] = {"summary": "All is well.", "findings": [], "recommendations": []}
+    house, _ = make_house(lambda request: APPROVED if "approved" in str(request.schema) else report)
+
+    def add(title: str, *needed: str) -> str:
+        return house.submit("Look at calc.py.", title, type=TaskType.ANALYSIS, depends_on=needed)
+
+    first, given_up = add("first"), add("given up")
+    with house.store() as store:
+        for task_id in (first, given_up):
+            store.tasks.transition(task_id, TaskStatus.CANCELLED)
+    with_it, without = add("with it", first), add("without", given_up)
+    assert house.run_until_idle().returncode == 1
+    for task_id, needed in ((with_it, first), (without, given_up)):
+        assert house.task(task_id).reason is FailureReason.DEPENDENCY
+        listed = house.cli("approvals", "list").stdout
+        assert f"task retry {needed}: is tried again, and then this task goes on" in listed
+        assert f"task retry {task_id}: is tried without it" in listed
+    house.tell("retry", first)
+    house.tell("retry", without)
+    with house.daemon():
+        house.wait_for(with_it, TaskStatus.COMPLETED)
+        house.wait_for(without, TaskStatus.COMPLETED)
+    assert house.task(first).status is TaskStatus.COMPLETED
+    assert house.task(given_up).status is TaskStatus.CANCELLED
 
 
 def test_the_owners_gates_stand_before_the_first_run_and_before_landing(make_house: MakeHouse) -> None:

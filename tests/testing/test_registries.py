@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from agents import Fact, FactKind, Requirements, render_test_file
 from agents.registry import check_names
 from cli import app
-from config import ConfigError, load_settings
+from config import ConfigError, Settings, load_settings
 from config.paths import ProjectPaths
 from memory import MemoryStore, Task
 from orchestrator.idle.fact_finder import FactFinder
@@ -198,7 +198,7 @@ def test_a_checker_is_one_object_and_one_line(
 ) -> None:
     files = {"calc.py": PROJECT["calc.py"], "requirements-test.txt": "pytest\npyflakes\n"}
     suite, commit = suite_of(owners_config(tmp_path, shared_data, files))
-    finder = FactFinder(suite, may_run=True)
+    finder = FactFinder(suite, Settings())
     assert finder.find(commit, [FactKind.LINT]).facts == []
 
     monkeypatch.setitem(CHECKERS, PYFLAKES.name, PYFLAKES)
