@@ -34,6 +34,8 @@ _COLOURS = {
     TaskStatus.PENDING: "",
 }
 _NEARLY_USED_UP = 0.8
+_AT_ONCE = 500
+"""Tasks that are named in one query."""
 _TITLE_WIDTH = 12
 """Characters a title keeps where the terminal is narrow."""
 _LONG_AWAITED = 20.0
@@ -42,7 +44,12 @@ _LONG_AWAITED = 20.0
 
 def task_table(store: MemoryStore, tasks: list[Task]) -> Table:
     """One line per task: where it is, what it took."""
-    usage = {row.key: row for row in store.ledger.usage("task")}
+    usage: dict[str, UsageRow] = {}
+    attempts: dict[str, int] = {}
+    for first in range(0, len(tasks), _AT_ONCE):
+        some = tasks[first : first + _AT_ONCE]
+        usage |= {row.key: row for row in store.ledger.usage("task", task_ids=[task.id for task in some])}
+        attempts |= store.evidence.attempt_counts({task.id: task.run for task in some})
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("task", no_wrap=True)
     table.add_column("title", overflow="fold", min_width=_TITLE_WIDTH)
@@ -58,7 +65,7 @@ def task_table(store: MemoryStore, tasks: list[Task]) -> Table:
             task.id,
             escape(task.title),
             status,
-            str(len(store.evidence.attempts(task.id, run=task.run)) or ""),
+            str(attempts.get(task.id, "")),
             str(len(_list(task, "tests_ids")) or ""),
             f"{used.input_tokens + used.output_tokens:,}" if used else "",
             _seconds(task),
@@ -98,7 +105,7 @@ def task_details(store: MemoryStore, task: Task) -> RenderableType:
         parts.append(Text(f"{decision.agent_name} decided: {data.get('action', 'new task')}. {data.get('reason', '')}"))
     if split := store.tasks.select(parent_id=task.id):
         parts.append(Text(f"split into {', '.join(f'{part.id} ({part.status})' for part in reversed(split))}"))
-    if usage := store.ledger.usage("model", task_id=task.id):
+    if usage := store.ledger.usage("model", task_ids=[task.id]):
         parts.append(Padding(usage_table(usage, "model"), (1, 0, 0, 0)))
     return Group(*parts)
 

@@ -119,6 +119,11 @@ class EnvironmentManager:
         _log.info("environment ready", key=key, seconds=round(environment.seconds, 1), notes=environment.notes)
         return environment
 
+    def find(self, source: Path, framework: str, setup_command: str | None) -> Environment | None:
+        """The environment for the sources at `source`, if it is there."""
+        record = self.root / self.key(source, framework, setup_command) / "ready.json"
+        return _read(record) if record.is_file() else None
+
     def forget_unused(self, days: float) -> int:
         """Remove environments that nothing has used for `days`; returns how many. Only while no test runs here."""
         removed = 0
@@ -139,7 +144,7 @@ class EnvironmentManager:
             return None
         with suppress(OSError):  # another user's, or a full disk
             os.utime(record)  # when it was last used
-        return Environment.model_validate_json(record.read_text()).model_copy(update={"path": record.parent})
+        return _read(record)
 
     @contextmanager
     def _locked(self, key: str, say: Progress) -> Iterator[None]:
@@ -171,3 +176,7 @@ class EnvironmentManager:
 
     def _failed_log(self, key: str) -> Path:
         return self.root / f"{key}.failed.log"
+
+
+def _read(record: Path) -> Environment:
+    return Environment.model_validate_json(record.read_text()).model_copy(update={"path": record.parent})
