@@ -14,7 +14,8 @@ from pydantic import JsonValue
 from config import ReasoningLevel
 
 _ASCII_CHARS_PER_TOKEN = 3.0
-"""The embedded model's tokenizer took 4.1 on Python source (595 tokens with the chat template); 3 leaves room."""
+"""The smallest embedded model's tokenizer took 4.1 on Python source (595 tokens with the chat template); 3 leaves
+room."""
 _LEAST_RATIO, _MOST_RATIO, _RATIO_MARGIN = 0.5, 4.0, 1.05
 """Six characters a token are more than any tokenizer makes of text: a smaller number leaves something out, such as
 what was in the provider's cache."""

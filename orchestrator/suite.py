@@ -204,7 +204,8 @@ class Suite:
     def known_of(self, folder: Path, tree: str) -> tuple[Environment | None, Baseline | None]:
         """The environment for the files of `tree`, which are in `folder`, and the result of its suite, as far as they
         are there; nothing is made or run."""
-        environment = self._environments.find(folder, self.framework_of(folder), self.setup_command)
+        framework, release = self.framework_of(folder), self._git.repository.newest_release(self._git.branch.tip())
+        environment = self._environments.find(folder, framework, self.setup_command, release)
         if environment is None:
             return None, None
         file = self._result_of(tree, environment.key)
@@ -284,6 +285,7 @@ class Suite:
             folder,
             framework=self.framework_of(folder),
             setup_command=setup_command or self.setup_command,
+            release=self._git.repository.newest_release(self._git.branch.tip()),
             progress=lambda message: log.info("project environment", step=message),
             label=label,
         )

@@ -191,14 +191,15 @@ class EvidenceTables:
         latest = sa.select(sa.func.max(attempts.c.id)).where(named, words).group_by(attempts.c.task_id)
         query = sa.select(attempts.c.task_id, attempts.c.evidence).where(attempts.c.id.in_(latest))
         with self._database.read() as connection:
-            return dict(connection.execute(query).tuples())
+            return {row.task_id: row.evidence for row in connection.execute(query)}
 
     def attempt_counts(self, runs: Mapping[str, int]) -> dict[str, int]:
         """How many attempts each of these tasks has in its run (task id -> run); one query."""
         named = sa.tuple_(attempts.c.task_id, attempts.c.run).in_(runs.items())
-        query = sa.select(attempts.c.task_id, sa.func.count()).where(named).group_by(attempts.c.task_id)
+        number = sa.func.count().label("number")
+        query = sa.select(attempts.c.task_id, number).where(named).group_by(attempts.c.task_id)
         with self._database.read() as connection:
-            return dict(connection.execute(query).tuples())
+            return {row.task_id: row.number for row in connection.execute(query)}
 
     def record_verdict(self, verdict: Verdict) -> None:
         """Store a verdict, in place of the one of the same name. Raises `UnknownTask`."""
