@@ -9,7 +9,7 @@ from typing import ClassVar, Self, TypeVar
 
 from agents.answers import Report, Review
 from agents.prompts import render
-from llm import CallContext, LLMClient, ModelProfile, Reply, Tool, Turn
+from llm import CallContext, LLMClient, ModelProfile, Reply, Tool, Turn, Window
 from memory import OWNER, Task
 
 Asked = TypeVar("Asked")
@@ -72,11 +72,21 @@ class BaseAgent:
         """The first turn of a conversation with tools; `given` is what the role's `opening` shows."""
         return Turn("user", self._prompt(self.opening, task, given=given))
 
-    def go_on(self, turns: Sequence[Turn], offered: Sequence[Tool], context: CallContext, working: str = "") -> Reply:
+    def go_on(
+        self, turns: Sequence[Turn], offered: Sequence[Tool], context: CallContext, window: Window, working: str = ""
+    ) -> Reply:
         """The model's next message in a conversation with tools; its calls have not been checked. `working`: how it
-        works there, if not as in its own role."""
-        system = render("tool_role", role=self.role, duty=self.duty, working=working or self.working)
-        return self.llm.converse(turns, offered, system=system, context=context, model=self.model)
+        works there, if not as in its own role. Raises PromptTooLong when the conversation does not fit into `window`.
+        """
+        system = self._system_with_tools(working)
+        return self.llm.converse(turns, offered, system=system, window=window, context=context, model=self.model)
+
+    def needs(self, offered: Sequence[Tool], context: CallContext, working: str = "") -> tuple[int, int]:
+        """Estimated tokens that `go_on` sends besides the turns, and the tokens it lets the answer have."""
+        return self.llm.needs(offered, system=self._system_with_tools(working), context=context, model=self.model)
+
+    def _system_with_tools(self, working: str) -> str:
+        return render("tool_role", role=self.role, duty=self.duty, working=working or self.working)
 
     def process_task(
         self,

@@ -94,7 +94,7 @@ def _language(path: str) -> tuple[str, str]:
 
 
 def _temperature(draw: int) -> float:
-    """Greedy first, then 0.7 (measured best for the embedded model), and later a little more."""
+    """Greedy first, then 0.7 (measured best for the smallest embedded model), and later a little more."""
     if draw == 0:
         return 0.0
     return _SAMPLE_TEMPERATURE if draw < _HIGHER_FROM else _HIGHER_TEMPERATURE

@@ -164,7 +164,7 @@ class _House:
     def _result(self, task: BenchTask, ended: Task) -> TaskResult:
         landed = ended.status is TaskStatus.COMPLETED
         attempts = self._store.evidence.attempts(ended.id)
-        usage = next(iter(self._store.ledger.usage("task", task_id=ended.id)), None)
+        usage = next(iter(self._store.ledger.usage("task", task_ids=[ended.id])), None)
         quality = SuiteQuality.model_validate(ended.result.get("quality") or {})
         started, finished = ended.started_at, ended.finished_at
         return TaskResult(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import backup, doctor, models, owner, reading, running, tasks
+from cli import backup, doctor, models, owner, project_facts, reading, running, tasks
 from cli.project import Choice, Commands, Repo, chosen
 from config import DEFAULT_CONFIG
 
@@ -44,6 +44,7 @@ app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("migrate")(backup.migrate)
 app.add_typer(tasks.commands, name="task")
+app.add_typer(project_facts.project_commands, name="project")
 app.add_typer(owner.approvals_commands, name="approvals")
 app.add_typer(models.agents_commands, name="agents")
 app.add_typer(models.model_commands, name="model")

@@ -254,22 +254,21 @@ def _setup(project: Project) -> Check:
     """By what the project's environment is set up, and who says so."""
     if command := project.settings.testing.setup_command:
         return Check(name="set-up", state="ok", detail=f"{command} (testing.setup_command)")
-    from orchestrator.services import found_setup  # most of the start-up time
+    from orchestrator.services import remembered_setup  # most of the start-up time
 
     found = None
     if project.settings.git.repository_url and project.paths.state.exists():
         try:
             store = MemoryStore(project.paths.database_url)
             try:
-                found = found_setup(store)
+                found = remembered_setup(store)
             finally:
                 store.close()
         except MemoryStoreError:  # the check of the database reports it
             found = None
     if found:
-        return Check(
-            name="set-up", state="ok", detail=f"{found} (found by the team; testing.setup_command overrides it)"
-        )
+        by = "found by the team" if found[1] == "team" else "given by `project set-up`"
+        return Check(name="set-up", state="ok", detail=f"{found[0]} ({by}; testing.setup_command overrides it)")
     return Check(name="set-up", state="ok", detail="by the project's dependency files")
 
 

@@ -30,6 +30,8 @@ from llm import (
     model_status,
     this_machine,
 )
+from llm.embedded.local_models import served_model
+from llm.providers.openai_compatible import EMBEDDED
 from memory import MemoryStore
 
 agents_commands = Commands(help="Who is on the team, and what their models can do.", no_args_is_help=True)
@@ -113,9 +115,15 @@ def _table(rows: list[AgentModel]) -> Table:
             ", ".join(able) or "-",
             row.reasoning or "-",
             f"{row.abilities['context_tokens']:,}",
-            row.source + told,
+            row.source + (f" (`model list`: {local.name})" if (local := _embedded(row.model)) else "") + told,
         )
     return table
+
+
+def _embedded(model: str) -> LocalModel | None:
+    """The entry of the table of embedded models, for one of them."""
+    provider, _, name = model.partition(":")
+    return served_model(name) if provider == EMBEDDED.name else None
 
 
 class ListedModel(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 import typer
@@ -74,14 +74,21 @@ class Stopped(BaseModel):
 
 
 @approvals_commands.command("list")
-def list_approvals(ctx: typer.Context, as_json: AsJson = False) -> None:
+def list_approvals(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="Number of tasks to show.")] = _MOST,
+    as_json: AsJson = False,
+) -> None:
     """List the tasks at a gate, the blocked and the failed ones, newest first, each with what you can do about it."""
     with opened(choice_of(ctx)) as (_, store):
-        rows = stopped_tasks(store)
+        rows = stopped_tasks(store, limit)
+        left = stopped_count(store.tasks.count_by_status()) - len(rows)
     if as_json:
         print_json(rows)
     elif rows:
         out.print(Group(*(stopped_view(row) for row in rows)))
+        if left > 0:
+            out.print(f"… and {left} more (--limit)")
     else:
         out.print("Nothing waits for you.")
 
@@ -120,15 +127,20 @@ def _waiting(store: MemoryStore, task_id: str) -> Task:
     return task
 
 
-def stopped_tasks(store: MemoryStore) -> list[Stopped]:
-    """The tasks at a gate, the blocked and the failed ones, newest first."""
-    return [_stopped(store, task) for task in store.tasks.select(_STOPPED, limit=_MOST)]
+def stopped_tasks(store: MemoryStore, limit: int) -> list[Stopped]:
+    """The newest tasks at a gate, blocked or failed, with their evidence, in two queries."""
+    found = store.tasks.select(_STOPPED, limit=limit)
+    evidence = store.evidence.latest_evidence({task.id: task.run for task in found})
+    return [_stopped(store, task, evidence.get(task.id, "")) for task in found]
 
 
-def _stopped(store: MemoryStore, task: Task) -> Stopped:
+def stopped_count(counts: Mapping[TaskStatus, int]) -> int:
+    """How many tasks stand still, of the numbers of all."""
+    return sum(counts[status] for status in _STOPPED)
+
+
+def _stopped(store: MemoryStore, task: Task, evidence: str) -> Stopped:
     gate = str(task.result.get("waiting_for") or "") if task.status is TaskStatus.WAITING_APPROVAL else ""
-    attempts = store.evidence.attempts(task.id, run=task.run)
-    evidence = next((tried.evidence for tried in reversed(attempts) if tried.evidence), "")
     return Stopped(
         id=task.id,
         title=task.title,

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from agents import FactKind, agent_names, fact_kinds
 from agents.registry import allowed_names
-from cli.owner import Stopped, stopped_tasks, stopped_view
+from cli.owner import Stopped, stopped_count, stopped_tasks, stopped_view
 from cli.project import MOST_ROWS, AsJson, Commands, Project, choice_of, err, fail, load, opened, out, print_json
 from cli.views import (
     Stream,
@@ -38,7 +38,7 @@ from monitoring import configure_logging, escaped_json, redact
 config_commands = Commands(help="Check the configuration.", no_args_is_help=True)
 _FOLLOW_SECONDS = 0.5
 _MOST_FOLLOWING = 5
-_MOST_STOPPED = 3
+_MOST_STOPPED, _MOST_STOPPED_JSON = 3, 20
 _TEXT_WIDTH = 200
 
 
@@ -55,13 +55,14 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     from orchestrator import TaskQueue, daemon_pid  # most of the start-up time; few commands need it
 
     with opened(choice_of(ctx), names_project=True) as (project, store):
-        counts = {name.value: number for name, number in store.tasks.count_by_status().items()}
+        numbers = store.tasks.count_by_status()
+        counts = {name.value: number for name, number in numbers.items()}
         pid = daemon_pid(project.paths.state)
         active = store.tasks.select([TaskStatus.IN_PROGRESS], limit=20)
         following = TaskQueue(store).get_pending_tasks(_MOST_FOLLOWING)
         awaited = store.budgets.calls_in_flight() if pid else []  # what a killed daemon awaited is not awaited
         waiting = store.budgets.waiting_calls()
-        stopped = stopped_tasks(store)
+        stopped = stopped_tasks(store, _MOST_STOPPED_JSON if as_json else _MOST_STOPPED)
         unmet = store.tasks.unmet([task.id for task in store.tasks.select([TaskStatus.PENDING], limit=MOST_ROWS)])
         if as_json:
             print_json(
@@ -79,6 +80,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
                     ],
                     "waiting": waiting,
                     "stopped": stopped,
+                    "stopped_count": stopped_count(numbers),
                 }
             )
             return
@@ -100,16 +102,16 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         if active:
             out.print()
             out.print(task_table(store, active))
-        _print_stopped(stopped)
+        _print_stopped(stopped, stopped_count(numbers))
 
 
-def _print_stopped(stopped: list[Stopped]) -> None:
+def _print_stopped(stopped: list[Stopped], number: int) -> None:
     if stopped:
         out.print("\nStopped until you decide:")
-    for row in stopped[:_MOST_STOPPED]:
+    for row in stopped:
         out.print(stopped_view(row, brief=True))
-    if len(stopped) > _MOST_STOPPED:
-        out.print(f"… and {len(stopped) - _MOST_STOPPED} more: approvals list")
+    if number > len(stopped):
+        out.print(f"… and {number - len(stopped)} more: approvals list")
 
 
 def logs(

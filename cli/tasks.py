@@ -168,7 +168,7 @@ def show(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
                 needed.model_dump(mode="json") for needed in store.tasks.unmet([task.id]).get(task.id, [])
             ]
             details["parts"] = [part.id for part in store.tasks.select(parent_id=task.id)]
-            details["usage"] = [row.model_dump(mode="json") for row in store.ledger.usage("model", task_id=task.id)]
+            details["usage"] = [row.model_dump(mode="json") for row in store.ledger.usage("model", task_ids=[task.id])]
             print_json(details)
         else:
             out.print(task_details(store, task))

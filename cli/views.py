@@ -38,6 +38,8 @@ _COLOURS = {
 }
 _NEARLY_USED_UP = 0.8
 _MOST_PENDING = 1000
+_AT_ONCE = 500
+"""Tasks that are named in one query."""
 _TITLE_WIDTH = 12
 """Characters a title keeps where the terminal is narrow."""
 _LONG_AWAITED = 20.0
@@ -46,7 +48,12 @@ _LONG_AWAITED = 20.0
 
 def task_table(store: MemoryStore, tasks: list[Task]) -> Table:
     """One line per task: where it is, what it took."""
-    usage = {row.key: row for row in store.ledger.usage("task")}
+    usage: dict[str, UsageRow] = {}
+    attempts: dict[str, int] = {}
+    for first in range(0, len(tasks), _AT_ONCE):
+        some = tasks[first : first + _AT_ONCE]
+        usage |= {row.key: row for row in store.ledger.usage("task", task_ids=[task.id for task in some])}
+        attempts |= store.evidence.attempt_counts({task.id: task.run for task in some})
     unmet = store.tasks.unmet([task.id for task in tasks if task.status is TaskStatus.PENDING])
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("task", no_wrap=True)
@@ -65,7 +72,7 @@ def task_table(store: MemoryStore, tasks: list[Task]) -> Table:
             task.id,
             escape(task.title),
             status,
-            str(len(store.evidence.attempts(task.id, run=task.run)) or ""),
+            str(attempts.get(task.id, "")),
             str(len(_list(task, "tests_ids")) or ""),
             f"{used.input_tokens + used.output_tokens:,}" if used else "",
             _seconds(task),
@@ -132,7 +139,7 @@ def task_details(store: MemoryStore, task: Task) -> RenderableType:
         parts.append(Padding(_plan(split), (1, 0, 0, 0)))
     elif split:
         parts.append(Text(f"split into {', '.join(f'{part.id} ({part.status})' for part in split)}"))
-    if usage := store.ledger.usage("model", task_id=task.id):
+    if usage := store.ledger.usage("model", task_ids=[task.id]):
         parts.append(Padding(usage_table(usage, "model"), (1, 0, 0, 0)))
     return Group(*parts)
 

@@ -41,6 +41,17 @@ _KEPT_KEYS = frozenset(
 """What git itself writes into the configuration of a new repository, besides its remote."""
 
 
+_RELEASE = re.compile(
+    r"(?:(?P<part>(?!v\d|(?:release|version|rel)[-_/]?v?\d)[\w.]+(?:-[A-Za-z][\w.]*)*)[-_/@])?"
+    r"(?:release[-_/]?|version[-_/]?|rel[-_/]?)?v?(?P<version>\d+(?:\.\d+)+)(?:\.?post\d+)?"
+)
+"""A tag of a release; those of pre-releases are none."""
+
+
+def _order(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
 class Repository:
     """Commits, trees and refs of the clone at `path`, and its connection to the owner's repository."""
 
@@ -221,6 +232,15 @@ class Repository:
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Whether `older` is `newer` or one of its ancestors."""
         return self.git("merge-base", "--is-ancestor", older, newer, allowed=(0, 1)).exit_code == 0
+
+    def newest_release(self, revision: str) -> str:
+        """The highest version that a tag in the history of `revision` names, such as `2.10.1` of `v2.10.1`; tags of
+        parts of the repository (`part-1.0`) only count where there are no others. Empty if there is none.
+        """
+        names = self.git("tag", "--merged", revision).text.split()
+        found = [match for name in names if (match := _RELEASE.fullmatch(name))]
+        whole = [match for match in found if not match["part"]] or found
+        return max((match["version"] for match in whole), key=_order, default="")
 
     def merge_base(self, one: str, other: str) -> str | None:
         """The best common ancestor, None for unrelated histories."""

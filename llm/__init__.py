@@ -34,7 +34,7 @@ from llm.lineup import Lineup, model_name_problems, uses_embedded_model
 from llm.profiles import ModelProfile, abilities
 from llm.providers.provider import Provider
 from llm.providers.registry import PROVIDERS, key_variables, provider_names, resolve_provider
-from llm.request import CallContext, Reply, Thought, Tool, ToolCall, ToolResult, Turn, estimate_tokens
+from llm.request import CallContext, Reply, Thought, Tool, ToolCall, ToolResult, Turn, Window, estimate_tokens
 
 __all__ = [
     "AUTO",
@@ -68,6 +68,7 @@ __all__ = [
     "ToolResult",
     "TruncatedOutput",
     "Turn",
+    "Window",
     "abilities",
     "estimate_tokens",
     "fetch_model",

@@ -11,16 +11,17 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from config import AgentSettings, BudgetSettings, LLMSettings, ReasoningLevel
+from llm.calls.budget import input_tokens
 from llm.calls.continuing import continued, with_more_room
 from llm.calls.ledger_rows import redacted
-from llm.calls.responder import Responder, Terms, fitted
+from llm.calls.responder import Responder, Terms, fitted, with_room
 from llm.embedded.server import LocalModelServer
 from llm.errors import InvalidOutput, NotConfigured, TruncatedOutput
 from llm.lineup import Lineup
 from llm.profile_book import ProfileBook
 from llm.profiles import ModelProfile, Reasoning
 from llm.providers.openai_compatible import EMBEDDED
-from llm.request import Answer, CallContext, OutputSchema, Reply, Request, Tool, Turn
+from llm.request import Answer, CallContext, OutputSchema, Reply, Request, Tool, Turn, Window
 from memory import MemoryStore
 from monitoring import get_logger, redact
 
@@ -154,6 +155,7 @@ class LLMClient:
         system: str = "",
         temperature: float | None = None,
         max_tokens: int | None = None,
+        window: Window | None = None,
         context: CallContext,
         model: str | None = None,
     ) -> Reply:
@@ -165,12 +167,24 @@ class LLMClient:
 
         A reply that reached its length limit is continued, or asked for again with more room, if the model repairs and
         `max_tokens` is not given.
+
+        `window`: what the model takes. The answer's limit is lowered to what the conversation leaves of it. Raises
+        PromptTooLong, without a call, when that is next to nothing, and when the provider says so.
         """
         request = self._request(turns, system, temperature, max_tokens, context, model, tools, _LONGER_WITH_TOOLS)
-        answer = self._responder.answer(request, context)
+        estimated = input_tokens(request)
+        room = None if window is None else window.tokens - window.taken(estimated)
+        if room is not None:
+            request = with_room(request, room, estimated)
+        answer = first = self._responder.answer(request, context)
         if max_tokens is None:
-            answer = self._continued(request, answer, context, model)
-        return Reply(answer.text, answer.calls, answer.truncated, answer.thoughts)
+            answer = self._continued(request, answer, context, model, room)
+        return Reply(answer.text, answer.calls, answer.truncated, answer.thoughts, estimated, first.input_tokens)
+
+    def needs(self, tools: Sequence[Tool], *, system: str, context: CallContext, model: str | None) -> tuple[int, int]:
+        """Estimated tokens that `converse` sends besides the turns, and the tokens it lets the answer have."""
+        request = self._request((), system, None, None, context, model, tools, _LONGER_WITH_TOOLS)
+        return input_tokens(request), request.output_limit
 
     def profile(self, agent: str, model: str | None = None, *, ask: bool = True) -> ModelProfile:
         """What the agent's model, or the given one of its escalations, can do.
@@ -237,7 +251,9 @@ class LLMClient:
         )
         return fitted(self._reasoning.applied(request, context.agent), self._local_model)
 
-    def _continued(self, request: Request, answer: Answer, context: CallContext, model: str | None) -> Answer:
+    def _continued(
+        self, request: Request, answer: Answer, context: CallContext, model: str | None, room: int | None = None
+    ) -> Answer:
         """The whole answer. Of small models it is left as it is: they may go on for ever."""
         if not answer.truncated:
             return answer
@@ -245,7 +261,7 @@ class LLMClient:
         if not profile.repairs:
             return answer
         ask = partial(self._responder.answer, context=context)
-        return continued(request, answer, ask, prefix=profile.continues and not request.tools)
+        return continued(request, answer, ask, prefix=profile.continues and not request.tools, room=room)
 
 
 def _fits(adapter: TypeAdapter[M], answer: Answer) -> bool:

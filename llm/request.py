@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, Self
@@ -13,7 +14,13 @@ from pydantic import JsonValue
 from config import ReasoningLevel
 
 _ASCII_CHARS_PER_TOKEN = 3.0
-"""The embedded model's tokenizer took 4.1 on Python source (595 tokens with the chat template); 3 leaves room."""
+"""The smallest embedded model's tokenizer took 4.1 on Python source (595 tokens with the chat template); 3 leaves
+room."""
+_LEAST_RATIO, _MOST_RATIO, _RATIO_MARGIN = 0.5, 4.0, 1.05
+"""Six characters a token are more than any tokenizer makes of text: a smaller number leaves something out, such as
+what was in the provider's cache."""
+_LEAST_REASONING = 1024
+"""Tokens; providers that take a number take none below."""
 
 
 @dataclass(frozen=True)
@@ -191,10 +198,48 @@ class Reply:
     truncated: bool
     """It reached its length limit: the text, or the arguments of the last call, are cut off."""
     thoughts: tuple[Thought, ...] = ()
+    estimated_tokens: int = 0
+    """What the conversation before it was estimated to have, tools and instructions included."""
+    input_tokens: int = 0
+    """What the model's own tokenizer made of it, as the provider says; 0: unknown."""
 
     def turn(self) -> Turn:
         """The message as a turn of the conversation, with the reasoning that goes back to the model."""
         return Turn("assistant", self.text or ("" if self.calls else "…"), self.calls, thoughts=self.thoughts)
+
+
+@dataclass(frozen=True)
+class Window:
+    """How much a model takes, and how its own count of tokens differs from our estimate."""
+
+    tokens: int
+    """Prompt and answer together, in the model's own tokens."""
+    ratio: float = 1.0
+    """How many of the model's tokens one that is estimated has at most."""
+    measured: int = 0
+    """Estimated tokens at the conversation's beginning that the ratio was learned from; the rest may be denser."""
+
+    def taken(self, estimated: int) -> int:
+        """The model's tokens for so many estimated ones."""
+        seen = min(self.measured, estimated)
+        return math.ceil(seen * self.ratio + (estimated - seen) * max(1.0, self.ratio))
+
+    def learned(self, reply: Reply) -> Self:
+        """The window after a message, with the ratio that its provider's count shows."""
+        if not reply.input_tokens or not reply.estimated_tokens:
+            return self
+        ratio = reply.input_tokens / reply.estimated_tokens * _RATIO_MARGIN
+        return replace(self, ratio=min(max(ratio, _LEAST_RATIO), _MOST_RATIO), measured=reply.estimated_tokens)
+
+
+def limited(request: Request, left: int) -> Request:
+    """The request for an answer of at most `left` tokens, reasoning included."""
+    if request.output_limit <= left:
+        return request
+    reasoning = min(request.reasoning_tokens, left // 2)
+    if reasoning < _LEAST_REASONING:
+        request, reasoning = replace(request, reasoning=None), 0
+    return replace(request, max_tokens=min(request.max_tokens, left - reasoning), reasoning_tokens=reasoning)
 
 
 def estimate_tokens(text: str) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from agents import ROLES, BaseAgent, CEOAgent, DeveloperAgent, ProductAgent, QAAgent, TechLeadAgent
 from config import ProjectPaths, Settings
@@ -61,6 +61,10 @@ class Team:
 
 _FOUND_SETUP = ("qa", "setup command")
 """Whose memory, and under which key, the command is by which the team sets the project up."""
+SETUP_MEMORY = "setup"
+"""Whose memory is what was tried in vain to set the project up."""
+NO_SETUP = "cannot be set up"
+"""The key of what the owner has to do before the project can be set up."""
 
 
 @dataclass(frozen=True)
@@ -234,17 +238,35 @@ def make_suite(settings: Settings, paths: ProjectPaths, git: GitManager, sandbox
         TestRunner(sandbox, settings.testing.test_command),
         folder=paths.state / "suites",
         framework=settings.testing.framework,
-        setup_command=settings.testing.setup_command or found_setup(store),
+        setup_command=lambda: settings.testing.setup_command or found_setup(store),
         timeout=settings.testing.timeout,
     )
 
 
 def found_setup(store: MemoryStore) -> str | None:
     """The command by which the team sets the project up; None if it found none."""
-    found = store.journal.recall(*_FOUND_SETUP)
-    return str(found) if found else None
+    found = remembered_setup(store)
+    return found[0] if found else None
 
 
-def keep_setup(store: MemoryStore, command: str) -> None:
-    """Remember the command by which the team sets the project up."""
-    store.journal.remember(*_FOUND_SETUP, command)
+def remembered_setup(store: MemoryStore) -> tuple[str, str] | None:
+    """That command and who found it, `team` or `owner`; None if nobody did."""
+    match store.journal.recall(*_FOUND_SETUP):
+        case {"command": str(command), "by": str(who)}:
+            return command, who
+        case str(command) if command:  # of an earlier version
+            return command, "team"
+        case _:
+            return None
+
+
+def keep_setup(store: MemoryStore, command: str, by: Literal["team", "owner"] = "team") -> None:
+    """Remember the command by which the project is set up."""
+    store.journal.remember(*_FOUND_SETUP, {"command": command, "by": by})
+    store.journal.forget_oldest(SETUP_MEMORY, NO_SETUP, 0)
+
+
+def forget_setup(store: MemoryStore) -> bool:
+    """Forget how the team sets the project up, and what it tried in vain; whether there was anything to forget."""
+    forgotten = store.journal.forget_oldest(*_FOUND_SETUP, 0)
+    return forgotten + store.journal.forget_oldest(SETUP_MEMORY, "", 0) > 0

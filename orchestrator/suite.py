@@ -6,8 +6,9 @@ import hashlib
 import re
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -108,11 +109,12 @@ class Suite:
         *,
         folder: Path,
         framework: str,
-        setup_command: str | None,
+        setup_command: Callable[[], str | None],
         timeout: float,
     ) -> None:
         """`folder` holds the stored results; `framework` is one of `FRAMEWORKS` or `auto`; `timeout` is in seconds, for
-        one run."""
+        one run. `setup_command` gives what sets the environment up in place of what the dependency files say; it is
+        asked each time."""
         self._git = git
         self._environments = environments
         self.runner = runner
@@ -120,9 +122,13 @@ class Suite:
         # Below /tmp and not in the workspace: without a sandbox pytest would read settings from parent folders.
         self._run_prefix = f"ai-agents-run-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}-"
         self._framework = framework
-        self.setup_command = setup_command
-        """What sets the environment up in place of what the dependency files say."""
+        self._setup_command = setup_command
         self.timeout = timeout
+
+    @property
+    def setup_command(self) -> str | None:
+        """What sets the environment up in place of what the dependency files say."""
+        return self._setup_command()
 
     def framework_of(self, folder: Path) -> str:
         """The configured framework; with `auto`, and with `pytest` where there is no Python, what `folder` uses."""
@@ -179,8 +185,7 @@ class Suite:
                     blocked=True,
                 )
             environment = self._environment(folder, label)
-            key = f"{tree[:20]}-{environment.key[:20]}"
-            file = self._folder / f"{key}.json"
+            file = self._result_of(tree, environment.key)
             if file.is_file():
                 return Baseline.model_validate_json(file.read_text(encoding="utf-8"))
             result = self.runner.run_tests(folder, environment, timeout=self.timeout, label=label)
@@ -204,7 +209,7 @@ class Suite:
         elif result.failures:
             log.warning("tests fail before the work", failing=[failure.test_id for failure in result.failures][:20])
         found = Baseline(
-            key=key,
+            key=file.stem,
             tree=tree,
             passed=result.passed_ids,
             failed=[failure.test_id for failure in result.failures],
@@ -217,6 +222,24 @@ class Suite:
         part.write_text(found.model_dump_json(), encoding="utf-8")
         part.replace(file)
         return found
+
+    def known_of(self, folder: Path, tree: str) -> tuple[Environment | None, Baseline | None]:
+        """The environment for the files of `tree`, which are in `folder`, and the result of its suite, as far as they
+        are there; nothing is made or run."""
+        framework, release = self.framework_of(folder), self._git.repository.newest_release(self._git.branch.tip())
+        environment = self._environments.find(folder, framework, self.setup_command, release)
+        if environment is None:
+            return None, None
+        file = self._result_of(tree, environment.key)
+        found = Baseline.model_validate_json(file.read_text(encoding="utf-8")) if file.is_file() else None
+        return environment, found
+
+    def recorded(self, baseline: Baseline) -> datetime:
+        """When the result was stored."""
+        return datetime.fromtimestamp((self._folder / f"{baseline.key}.json").stat().st_mtime, UTC)
+
+    def _result_of(self, tree: str, key: str) -> Path:
+        return self._folder / f"{tree[:20]}-{key[:20]}.json"
 
     def check(self, treeish: str, checker: str, label: str) -> Checked | None:
         """What one of the project's own checkers reports on a commit or tree; None if the project does not use it."""
@@ -284,6 +307,7 @@ class Suite:
             folder,
             framework=self.framework_of(folder),
             setup_command=setup_command or self.setup_command,
+            release=self._git.repository.newest_release(self._git.branch.tip()),
             progress=lambda message: log.info("project environment", step=message),
             label=label,
         )

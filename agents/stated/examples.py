@@ -11,15 +11,21 @@ import doctest
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
+
+from agents.stated.complaints import ReadValue, Wanted, complaint, label_before, reported, wanted_after
 
 _BEFORE_CALL = re.compile(r"(?:\b(?:new|await)\s+)+$")
 _NEW_VALUE = re.compile(r"new\s+[A-Za-z_$][\w.$]*(?=\()")
 _CALL_HEAD = re.compile(r"(?<![\w.])[A-Za-z_][\w.]*\(")
 _CONNECTOR = re.compile(
-    r"""[`*]*\s*(?:\#\s*)?(?:,\s*|:\s*)?(?:(?:should|must|will|shall|would|to)\s+)?
-    (?:(?P<returns>returns?|gives?(?:\s+back)?|yields?|is|are|becomes?|produces?|equals?|evaluates\s+to|results?\s+in|
-        [→⇒➞➔➜⟶⟹]|-{1,2}>|={1,2}>|==)
-      |(?P<raises>raises?|throws?))
+    r"""[`*]*\s*(?:(?:in|from|of)\s+(?:the\s+)?(?:file\s+|module\s+)?(?:`[\w./-]+`|[\w./-]+\.(?:py|[cm]?[jt]sx?))\s+)?
+    (?:\#\s*)?(?:,\s*|:\s*)?
+    (?:(?P<wish>should|must|shall|to|ought\s+to|ha(?:s|ve)\s+to|needs?\s+to|(?:is|are)\s+(?:supposed|expected|meant)\s+to)\s+
+      |(?P<perhaps>will|would)\s+)?
+    (?:(?P<returns>(?:returns?|be|gives?(?:\s+back)?|yields?|is|are|becomes?|produces?|equals?|evaluates\s+to|results?\s+in)\b
+        |[→⇒➞➔➜⟶⟹]|-{1,2}>|={1,2}>|==)
+      |(?P<raises>(?:raises?|throws?)\b))
     \s*:?\s*(?:an?\s+)?(?:(?:list|tuple|dict|string|value|set)\s+(?=[`\[({'"]))?[`*]*\s*""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -33,6 +39,10 @@ _INPUT = re.compile(
 )
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*")
 _OPENING = {"(": ")", "[": "]", "{": "}"}
+_NEAR = 1000
+"""Characters in which the words about a call stand."""
+_ASKED = re.compile(r"\b(?:does|do|did|doesn't|don't|didn't)(?:\s+not)?\s+[`*]*$", re.IGNORECASE)
+_COMMENT = re.compile(r"#\s*([^'\"\n]*)$", re.MULTILINE)
 _STRING = re.compile(r"""(?:[rbuRBU]{0,2})('''|\"\"\"|'|")""")
 _ATOM = re.compile(r"-?(?:0[xob][\da-fA-F_]+|\d[\d_]*(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)|[A-Za-z_][\w.]*")
 
@@ -110,11 +120,16 @@ def _doctests(text: str) -> Iterator[Example]:
     setup: list[str] = []
     for item in parsed:
         source = item.source.strip()
+        plain = _COMMENT.sub("", source).strip()
+        source = plain if _is_expression(plain) else source
         if not _is_expression(source):
             if _parses(source):
                 setup.append(source)
             continue
-        if item.exc_msg is not None:
+        if (wanted := _complaint_of_session(prose, item)) is not None:
+            if wanted.raises or _is_expression(wanted.value or ""):
+                yield Example(source, wanted.value, wanted.raises, setup=tuple(setup))
+        elif item.exc_msg is not None:
             yield Example(source, raises=item.exc_msg.split(":")[0].strip(), setup=tuple(setup))
         elif not item.want.strip():
             # Nothing is printed after it: `>>> f(2) == 4` can only mean that it holds.
@@ -129,6 +144,38 @@ def _doctests(text: str) -> Iterator[Example]:
                 yield Example(source, want, setup=tuple(setup), as_text=True)
 
 
+def _complaint_of_session(text: str, item: doctest.Example) -> Wanted | None:
+    """What is wanted where a session shows what is printed today; None where it shows what is wanted.
+
+    `# should be 3` behind the call or the value, `(should be 3)` on the next line, or words below or above say so.
+    """
+    lines = text.splitlines(keepends=True)
+    printed = item.lineno + item.source.count("\n")
+    block, after = "".join(lines[: item.lineno])[-_NEAR:], "".join(lines[printed:])[:_NEAR]
+    comment = _COMMENT.search(item.source)
+    given = item.exc_msg or item.want
+    value = (
+        _value_end(after, len(after) - len(after.lstrip()), _PYTHON) if item.exc_msg is None and given.strip() else None
+    )
+    end = value if value is not None else len("".join(lines[printed : printed + item.want.count("\n")]))
+    read: ReadValue = partial(_value_of, _PYTHON)
+    if comment:
+        told = f"0 {comment[1]}"
+        if (found := complaint(told, 0, (0, 1), read, wish=False, raises=False, stop=len(told))) is not None:
+            return found
+    before = block.rstrip().rpartition("\n")[2]
+    if before.lstrip().startswith((">>>", "...")):
+        before = ""
+    told = f"{before if before.rstrip().endswith(':') else ''}\n"
+    whole = told + after
+    if label_before(block, len(block)) == "today":
+        return wanted_after(after, end, len(after), read) or Wanted()
+    return complaint(
+        whole, len(told), (len(told), len(told) + end), read, wish=False, raises=item.exc_msg is not None,
+        stop=len(told) + _next_example(after, end, _PYTHON),
+    )  # fmt: skip
+
+
 def _held(source: str, setup: tuple[str, ...]) -> Iterator[Example]:
     node = ast.parse(source, mode="eval").body
     if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq | ast.Is):
@@ -141,6 +188,9 @@ def _inputs(text: str) -> Iterator[Example]:
     for match in _INPUT.finditer(text) if name else ():
         assert name is not None
         call, value = f"{name[1]}({match['input'].strip(' `')})", match["output"].strip(" `")
+        read: ReadValue = partial(_value_of, _PYTHON)
+        if wanted := wanted_after(text, match.end(), len(text), read):
+            value = wanted.value or ""
         if _is_expression(call) and _is_literal(value):
             yield Example(call, value)
 
@@ -160,6 +210,7 @@ def _without_doctests(text: str) -> str:
 
 def sentences(text: str, dialect: Dialect) -> Iterator[Example]:
     """Examples in prose: a call, or several of which the same is said, words such as "returns", and a value."""
+    read: ReadValue = partial(_value_of, dialect)
     position = 0
     others: list[str] = []
     together = False
@@ -173,20 +224,55 @@ def sentences(text: str, dialect: Dialect) -> Iterator[Example]:
             listed = _AND.match(text, end) if end else None
             goes_on = listed and _CALL_HEAD.match(text, listed.end()) and dialect.is_expression(call)
             others = [*others, call] if goes_on else []
+            if end and not goes_on and dialect.is_expression(call):
+                wanted = reported(text, end, _next_example(text, end, dialect), read)
+                if wanted and (wanted.raises or dialect.is_expression(wanted.value or "")):
+                    yield Example(call, wanted.value, wanted.raises)
             together = bool(goes_on and listed and listed["word"])
             position = listed.end() if listed and goes_on else head.end()
             continue
         calls = [*others, call] if together and _PLURAL.search(connector[0]) else [call]
+        bare = (
+            len(calls) == 1 and bool(_PLURAL.search(connector[0])) and not connector[0].strip(" `*").startswith("are")
+        )
+        wish = True if connector["wish"] or bare else None if connector["perhaps"] else False
         position, others, together = connector.end(), [], False
+        if bare and _ASKED.search(text, max(0, head.start() - 20), head.start()):
+            continue
+        raises, value, stop = None, None, None
         if connector["raises"]:
             name = _EXCEPTION.match(text, position)
             if name and name[0].rstrip(".")[:1].isupper():
-                yield from (Example(each, raises=name[0].rstrip(".")) for each in calls)
+                raises, stop = name[0].rstrip("."), name.end() - len(name[0]) + len(name[0].rstrip("."))
             elif dialect.constructs:
-                yield from (Example(each, raises="Error") for each in calls)
-        elif (stop := _value_end(text, position, dialect)) and dialect.is_expression(value := text[position:stop]):
-            yield from (Example(each, value) for each in calls)
-            position = stop
+                raises, stop = "Error", position
+        elif (stop := _value_end(text, position, dialect)) and dialect.is_expression(text[position:stop]):
+            value = text[position:stop]
+        if stop is None or (raises is None and value is None):
+            continue
+        wanted = complaint(
+            text, head.start(), (position, stop), read, wish=wish, raises=raises is not None,
+            stop=_next_example(text, stop, dialect),
+        )  # fmt: skip
+        if wanted is not None:
+            raises, value = wanted.raises, wanted.value
+        if raises or (value and dialect.is_expression(value)):
+            yield from (Example(each, None if raises else value, raises) for each in calls)
+        position = position if connector["raises"] else stop
+
+
+def _value_of(dialect: Dialect, text: str, start: int) -> int | None:
+    return _value_end(text, start, dialect)
+
+
+def _next_example(text: str, start: int, dialect: Dialect) -> int:
+    """Where the next call of which something is said begins."""
+    near = text[start : start + _NEAR]
+    for head in _CALL_HEAD.finditer(near):
+        end = _call_end(near, head.end() - 1)
+        if end and dialect.is_expression(near[head.start() : end]) and _CONNECTOR.match(near, end):
+            return start + head.start()
+    return start + len(near)
 
 
 def _call_end(text: str, opening: int) -> int | None:

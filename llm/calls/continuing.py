@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
+from llm.calls.budget import input_tokens
 from llm.errors import PromptTooLong, ProviderRefused
-from llm.request import Answer, Request, Turn
+from llm.request import Answer, Request, Turn, limited
 from monitoring import get_logger, redact
 
 log = get_logger(__name__)
@@ -15,6 +16,8 @@ log = get_logger(__name__)
 _MOST_TRIES = 2
 _LONGER = 4
 """Each further try may write so many times as much as the one before, and reason twice as much."""
+_SHORTEST = 64
+"""Tokens of a continuation that is worth a call."""
 _GO_ON = "Your answer was cut off at its length limit. Go on exactly where it stopped; repeat and explain nothing."
 _SAME_BEGINNING = 60
 """Characters that show that an answer was begun anew; files begin alike, so fewer do not."""
@@ -23,12 +26,14 @@ _SHORTEST_REPEAT, _LONGEST_REPEAT = 16, 400
 _FENCE = re.compile(r"^```.*$", re.MULTILINE)
 
 
-def continued(request: Request, answer: Answer, ask: Callable[[Request], Answer], *, prefix: bool) -> Answer:
+def continued(
+    request: Request, answer: Answer, ask: Callable[[Request], Answer], *, prefix: bool, room: int | None = None
+) -> Answer:
     """`answer` made whole by at most two further calls; still `truncated` if they do not suffice.
 
     Text is continued: after an instruction to do so, or with `prefix` as the beginning of the assistant's message. When
     reasoning left no room for text, or a call of a tool is cut, the request is put again with more room. A provider
-    that refuses the longer request ends it.
+    that refuses the longer request ends it. `room`: tokens that the model's context has for an answer to `request`.
     """
     longer = request
     for _ in range(_MOST_TRIES):
@@ -37,6 +42,11 @@ def continued(request: Request, answer: Answer, ask: Callable[[Request], Answer]
         longer = with_more_room(longer)
         goes_on = bool(answer.text) and not answer.calls
         asked = replace(longer, turns=(*request.turns, *_so_far(answer, prefix=prefix))) if goes_on else longer
+        if room is not None:
+            left = room - (input_tokens(asked) - input_tokens(request))
+            if left < _SHORTEST or (not goes_on and left <= request.output_limit):
+                break
+            asked = limited(asked, left)
         log.info("an answer was cut off; asking on", model=request.model, limit=request.output_limit, goes_on=goes_on)
         try:
             more = ask(asked)

@@ -22,7 +22,7 @@ from llm.lineup import ServedModel
 from llm.profiles import Reasoning
 from llm.providers.openai_compatible import EMBEDDED
 from llm.providers.provider import Endpoint
-from llm.request import Answer, CallContext, Request
+from llm.request import Answer, CallContext, Request, limited
 from memory import MemoryStore, StoredResponse
 from monitoring import get_logger
 
@@ -182,10 +182,17 @@ def fitted(request: Request, local: LocalModel | None) -> Request:
     if request.provider != EMBEDDED.name or local is None:
         return request
     used = input_tokens(request)
-    left = local.context_tokens - used
+    return with_room(request, local.context_tokens - used, used)
+
+
+def with_room(request: Request, left: int, used: int) -> Request:
+    """The request for an answer of at most `left` tokens after a prompt of about `used`.
+
+    Raises PromptTooLong when that is next to nothing.
+    """
     if left < min(_SHORTEST_ANSWER, request.max_tokens):
         raise PromptTooLong(
-            f"the prompt has about {used} tokens, but the embedded model takes {local.context_tokens} with its "
-            "answer; show it less, or use a larger model"
+            f"the prompt has about {used} tokens, but {request.model!r} takes {used + left} with its answer; show it "
+            "less, set llm.capabilities.context_tokens if it takes more, or use a larger model"
         )
-    return replace(request, max_tokens=min(left, request.max_tokens))
+    return limited(request, left)

@@ -7,6 +7,7 @@ libraries are imported with the first request: they take a second, and a start w
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import warnings
 from concurrent.futures import CancelledError
@@ -32,6 +33,17 @@ _Spot: TypeAlias = tuple[str, str, str]
 """Provider, address and model."""
 _NOT_ABLE = (400, 422, 501)
 _LONGEST_DETAIL = 500
+_MAY_BE_TOO_LONG = (400, 413, 422, 500)
+_TOO_LONG = re.compile(
+    r"context[ _-]?(?:length|window|size|limit)|exceed_context|maximum (?:context|prompt|input|sequence) length|"
+    r"(?:prompt|input|request|conversation)\b[^.\n]{0,40}\btoo (?:long|large)|too many (?:input )?tokens|"
+    r"reduce (?:the length|your (?:prompt|message))|(?:input )?token count\b[^.\n]{0,40}\bexceeds|"
+    r"number of tokens allowed|longer than the model|`?inputs`? (?:tokens )?\+ `?max_new_tokens|"
+    r"tokens to keep from the initial prompt|exceeds the (?:available|maximum) (?:context|number of tokens)",
+    re.IGNORECASE,
+)
+"""How the servers say that a prompt does not fit, as of 2026: vLLM, SGLang, llama.cpp, LM Studio, TGI, Mistral, xAI,
+Groq, Together, Gemini and Anthropic (with `max_tokens`); pydantic-ai knows only some of them."""
 _IMPORTING = threading.Lock()
 """Held by the one thread that imports pydantic-ai, or a provider's part of it."""
 
@@ -188,6 +200,8 @@ def _translated(
     who = f"{endpoint.provider.name} model {request.model!r}" + (f" at {endpoint.address}" if endpoint.address else "")
     detail = redact(str(error))[:_LONGEST_DETAIL]
     wait = error.retry_after if isinstance(error, theirs.ModelAPIError) else None
+    if _status(error) in _MAY_BE_TOO_LONG and _TOO_LONG.search(str(error)):
+        return PromptTooLong(f"the prompt does not fit into the context of {who}: {detail}")
     match error:
         case theirs.ModelRequestTimeout() | theirs.ModelTimeoutError():
             return ProviderTimeout(f"{who} did not answer within {timeout:g} s (llm.timeout)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 from pydantic import JsonValue
 from sqlalchemy.exc import IntegrityError
@@ -127,6 +129,11 @@ class JournalTables:
         query = sa.select(*_SHOWN).order_by(_LINES.id.desc()).limit(limit)
         return self._activities(query, task_id)[::-1]
 
+    def latest_of(self, activity: str, limit: int = 50) -> list[Activity]:
+        """The last `limit` lines of one kind of activity, oldest first."""
+        query = sa.select(*_SHOWN).where(_LINES.activity == activity).order_by(_LINES.id.desc()).limit(limit)
+        return self._activities(query, None)[::-1]
+
     def record_decision(self, agent: str, decision_type: str, data: dict[str, JsonValue]) -> int:
         """Append a decision; gives its id. Raises `ValueTooLarge`."""
         insert = decision_history.insert().values(
@@ -176,6 +183,23 @@ class EvidenceTables:
             query = query.where(attempts.c.run == run)
         with self._database.read() as connection:
             return [Attempt.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+
+    def latest_evidence(self, runs: Mapping[str, int]) -> dict[str, str]:
+        """How each of these tasks failed last in its run (task id -> run), where an attempt says so; one query."""
+        named = sa.tuple_(attempts.c.task_id, attempts.c.run).in_(runs.items())
+        words = attempts.c.evidence != ""
+        latest = sa.select(sa.func.max(attempts.c.id)).where(named, words).group_by(attempts.c.task_id)
+        query = sa.select(attempts.c.task_id, attempts.c.evidence).where(attempts.c.id.in_(latest))
+        with self._database.read() as connection:
+            return {row.task_id: row.evidence for row in connection.execute(query)}
+
+    def attempt_counts(self, runs: Mapping[str, int]) -> dict[str, int]:
+        """How many attempts each of these tasks has in its run (task id -> run); one query."""
+        named = sa.tuple_(attempts.c.task_id, attempts.c.run).in_(runs.items())
+        number = sa.func.count().label("number")
+        query = sa.select(attempts.c.task_id, number).where(named).group_by(attempts.c.task_id)
+        with self._database.read() as connection:
+            return {row.task_id: row.number for row in connection.execute(query)}
 
     def record_verdict(self, verdict: Verdict) -> None:
         """Store a verdict, in place of the one of the same name. Raises `UnknownTask`."""

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, JsonValue
 
 from agents import BaseAgent, UnusableAnswer
 from agents.tools import action_of, as_data, tools
-from llm import Reply, ToolResult, Turn, estimate_tokens
+from llm import PromptTooLong, Reply, ToolResult, Turn, Window, estimate_tokens
+from orchestrator.coding.compaction import CUT_MESSAGE, NO_CALL, LeftOut, Present, Room, compacted, size_of
 from orchestrator.flow import StageContext
 from orchestrator.workbench.tool_bench import Acted, BenchTool, Conclusion, Doing, Rights, ToolBench
 from orchestrator.workbench.tools import tools_of
@@ -29,20 +30,17 @@ _MOST_CALLS = 16
 _MOST_REPEATS = 3
 _MOST_SILENT = 2
 """Messages without a call."""
-_FILLED = 0.7
-"""Share of the model's context that a conversation may fill. Above it the conversation is compacted."""
-_KEPT_TURNS = 4
-"""Latest turns, which stay as they are when a conversation is compacted."""
-_KEPT_RESULT = 4000
-"""Characters of a tool's result that stay of it there."""
-_CUT_OFF = "\n[… cut …]</data>"
+_FILLED, _EMPTIED = 0.7, 0.4
+"""Shares of the model's context: a conversation that fills more than the first is compacted to less than the second,
+much at once and rarely, because each time the provider's cache of it is lost."""
+_LEFT_FREE = 0.25
+"""Share of the context that is left for an answer that may be longer."""
+_MOST_REFUSALS = 3
+"""How often in a row a conversation is made shorter because the model's server says that it does not fit."""
+_AFTER_REFUSAL = 0.75
+"""Of what was refused, so much is taken for the model's true context."""
 _DIFF_CHARACTERS = 12_000
-_NAMED_CHARACTERS, _MOST_DONE = 160, 60
-"""Of a call, and how many calls, in the list of what was done."""
-_NO_CALL = "You called no tool. Go on with one; end the work with {ends}."
-_CUT = "Your message was cut off at its length limit before it was complete. Go on, in smaller steps."
 _AGAIN = "A call of this message was made before, and no file has changed since. Made a third time it ends the work.\n"
-_TURNS = TypeAdapter(list[Turn])
 
 
 class Talk(BaseModel):
@@ -61,19 +59,75 @@ class Talk(BaseModel):
     """What the model said instead of a call, if that ended it."""
 
 
+class Kept(BaseModel):
+    """A conversation as it is stored between the stages of a run."""
+
+    turns: list[Turn] = []
+    left_out: LeftOut = LeftOut()
+    ratio: float = 1.0
+    """See `Window`."""
+    context_tokens: int | None = None
+    """The model's context, where its server showed that it is smaller than its profile says."""
+
+
+class _Begun(BaseModel):
+    """What a conversation goes on from."""
+
+    kept: Kept
+    around: int
+    """Estimated tokens of the instructions and the tools."""
+    answer: int
+    """Tokens that an answer may have."""
+
+
+class _Said(BaseModel):
+    """What came of a call of the model."""
+
+    reply: Reply | None = None
+    """None: the conversation does not fit into the model's context."""
+
+
 @dataclass
 class _State:
     """The state of a conversation; rebuilt from the steps' results after a crash."""
 
     tree: str
     turns: list[Turn]
+    left_out: LeftOut
+    window: Window
+    around: int
+    answer: int
+    told_by_server: bool
+    """Whether the window is smaller than the profile says."""
     green: bool = False
     evidence: str = ""
     tokens: int = 0
     made: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often each call was made with the same files."""
-    done: list[str] = field(default_factory=list)
-    """What was done, a line each, for the time when the messages are left out."""
+
+    @property
+    def taken(self) -> int:
+        """The model's tokens of what is sent next."""
+        return self.window.taken(self.around + size_of(self.turns))
+
+    @property
+    def room(self) -> Room:
+        """What the turns may take."""
+        around = replace(self.window, measured=0).taken(self.around)
+        return Room(
+            wanted=int(self.window.tokens * _EMPTIED) - around,
+            most=self._most - around,
+            ratio=max(1.0, self.window.ratio),
+        )
+
+    @property
+    def is_full(self) -> bool:
+        return self.taken > min(self._most, int(self.window.tokens * _FILLED))
+
+    @property
+    def _most(self) -> int:
+        """What may be sent, so that there is room for an answer."""
+        return self.window.tokens - min(self.answer, int(self.window.tokens * _LEFT_FREE))
 
 
 def converse(
@@ -93,23 +147,17 @@ def converse(
     limits = ctx.services.settings.orchestrator
     role = rights.role or agent.name
     actions = tools_of(role)
-    offered = tools(actions)
     ends = ", ".join(name for name in actions if actions[name].concludes)
     bench = ToolBench(ctx.bench, rights)
     begun = ctx.step(f"begin {label}", str, partial(bench.begin, start))
-    turns = ctx.step(f"open {label}", list[Turn], partial(_opened, ctx, role, opening, news))
-    state = _State(tree=begun, turns=turns)
-    room = int(ctx.profile_of(agent).context_tokens * _FILLED)
+    known = ctx.step(f"recall {label}", _Begun, partial(_begun, ctx, agent, role, rights, opening, news))
+    state = _state(begun, known, ctx.profile_of(agent).context_tokens)
     reason: Reason = "steps"
     conclusion: Conclusion | None = None
     silent, said, number = 0, "", 0
     for number in range(1, limits.max_tool_steps + 1):
-        if _size(state.turns) > room:
-            state.turns = ctx.step(f"compact {label}.{number}", list[Turn], partial(_compacted, ctx, rights, state))
-        step = f"think {label}.{number}"
-        go_on = partial(agent.go_on, list(state.turns), offered, ctx.ask(step, agent.name), rights.working)
-        reply = ctx.step(step, Reply, go_on)
-        state.tokens += _size(state.turns) + estimate_tokens(reply.text + "".join(c.arguments for c in reply.calls))
+        reply = _next_message(ctx, agent, rights, state, f"{label}.{number}")
+        state.tokens += size_of(state.turns) + estimate_tokens(reply.text + "".join(c.arguments for c in reply.calls))
         state.turns.append(reply.turn())
         doings, repeated = _doings(state, reply, actions)
         if repeated >= _MOST_REPEATS:
@@ -119,12 +167,12 @@ def converse(
         if reply.calls:
             act = partial(bench.act, state.tree, doings, green=state.green)
             acted = ctx.step(f"act {label}.{number}", Acted, act)
-            _take(state, reply, acted, doings, again=repeated == _MOST_REPEATS - 1)
+            _take(state, reply, acted, again=repeated == _MOST_REPEATS - 1)
             if conclusion := acted.conclusion:
                 reason = "concluded"
                 break
         else:
-            state.turns.append(Turn("user", _CUT if reply.truncated else _NO_CALL.format(ends=ends)))
+            state.turns.append(Turn("user", CUT_MESSAGE if reply.truncated else NO_CALL.format(ends=ends)))
             silent += not reply.truncated
             if silent == _MOST_SILENT:
                 said = reply.text
@@ -142,19 +190,77 @@ def converse(
         evidence=state.evidence,
         said=said,
     )
-    ctx.step(f"end {label}", bool, partial(_keep, ctx, role, talk, list(state.turns)))
+    ctx.step(f"end {label}", bool, partial(_keep, ctx, role, talk, state))
     return talk
 
 
-def _opened(ctx: StageContext, role: str, opening: Callable[[], Turn], news: str) -> list[Turn]:
-    kept = ctx.services.store.evidence.conversation(ctx.task.id, ctx.task.run, role)
-    turns = _TURNS.validate_python(kept) if kept else [opening()]
-    if not news:
-        return turns
-    if turns[-1].role == "user":  # results of the last calls, or the opening: one message of the user, not two
-        last = turns[-1]
-        return [*turns[:-1], replace(last, text=f"{last.text}\n\n{news}".strip())]
-    return [*turns, Turn("user", news)]
+def _begun(
+    ctx: StageContext, agent: BaseAgent, role: str, rights: Rights, opening: Callable[[], Turn], news: str
+) -> _Begun:
+    stored = ctx.services.store.evidence.conversation(ctx.task.id, ctx.task.run, role)
+    kept = Kept.model_validate({"turns": stored} if isinstance(stored, list) else stored or {})
+    turns = kept.turns or [opening()]
+    if news and turns[-1].role == "user":  # results of the last calls, or the opening: one message of the user, not two
+        turns = [*turns[:-1], replace(turns[-1], text=f"{turns[-1].text}\n\n{news}".strip())]
+    elif news:
+        turns = [*turns, Turn("user", news)]
+    around, answer = agent.needs(tools(tools_of(role)), ctx.ask("", agent.name), rights.working)
+    return _Begun(kept=kept.model_copy(update={"turns": turns}), around=around, answer=answer)
+
+
+def _state(tree: str, begun: _Begun, context_tokens: int) -> _State:
+    kept = begun.kept
+    tokens = min(context_tokens, kept.context_tokens or context_tokens)
+    return _State(
+        tree=tree,
+        turns=kept.turns,
+        left_out=kept.left_out,
+        window=Window(tokens, kept.ratio),
+        around=begun.around,
+        answer=begun.answer,
+        told_by_server=tokens < context_tokens,
+    )
+
+
+def _next_message(ctx: StageContext, agent: BaseAgent, rights: Rights, state: _State, name: str) -> Reply:
+    """The model's next message, to a conversation that fits into its context. It is compacted when it is full, and when
+    the model's server says that it does not fit, whose context then is smaller than its profile says.
+    """
+    offered = tools(tools_of(rights.role or agent.name))
+    for refusals in range(_MOST_REFUSALS + 1):
+        number = f"{name}.{refusals}" if refusals else name
+        if refusals or state.is_full:
+            present = ctx.step(f"compact {number}", Present, partial(_compacted, ctx, agent, rights, state))
+            state.turns, state.left_out = present.turns, present.left_out
+            state.window = replace(state.window, measured=0)
+            state.made.clear()  # what was left out may be looked at again
+        step = f"think {number}"
+        ask = partial(agent.go_on, list(state.turns), offered, ctx.ask(step, agent.name), state.window, rights.working)
+        said = ctx.step(step, _Said, partial(_said, ask, last=refusals == _MOST_REFUSALS))
+        if said.reply is not None:
+            state.window = state.window.learned(said.reply)
+            return said.reply
+        state.window = replace(state.window, tokens=int(min(state.taken, state.window.tokens) * _AFTER_REFUSAL))
+        state.told_by_server = True
+    raise AssertionError("the last refusal is raised by its step")
+
+
+def _said(ask: Callable[[], Reply], *, last: bool) -> _Said:
+    try:
+        return _Said(reply=ask())
+    except PromptTooLong:
+        if last:
+            raise
+        return _Said()
+
+
+def _compacted(ctx: StageContext, agent: BaseAgent, rights: Rights, state: _State) -> Present:
+    actions = tools_of(rights.role or agent.name)
+    diff = ctx.bench.diff(rights.base, state.tree, _DIFF_CHARACTERS)
+    present = compacted(state.turns, state.left_out, actions, state.room, diff=diff, evidence=state.evidence)
+    sizes: dict[str, JsonValue] = {"before": size_of(state.turns), "after": size_of(present.turns)}
+    ctx.note("conversation compacted", who=rights.role or agent.name, context_tokens=state.window.tokens, **sizes)
+    return present
 
 
 def _doings(state: _State, reply: Reply, actions: dict[str, type[BenchTool]]) -> tuple[list[Doing], int]:
@@ -177,15 +283,13 @@ def _doings(state: _State, reply: Reply, actions: dict[str, type[BenchTool]]) ->
     return doings, max(state.made[key, state.tree] for key in keys or [""])
 
 
-def _take(state: _State, reply: Reply, acted: Acted, doings: list[Doing], *, again: bool) -> None:
+def _take(state: _State, reply: Reply, acted: Acted, *, again: bool) -> None:
     """Continue with the results of the calls."""
     results = []
     for position, call in enumerate(reply.calls):
         text = acted.results[position] if position < len(acted.results) else ""
         text = text or f"not done: at most {_MOST_CALLS} calls in a message, and none after the one that ends the work"
         results.append(ToolResult(call.id, as_data(text)))
-    for doing, text in zip(doings, acted.results, strict=False):
-        state.done.append(f"{_named(doing)}: {text.splitlines()[0][:120] if text.strip() else 'done'}")
     if again and acted.tree == state.tree:
         results[-1] = replace(results[-1], text=_AGAIN + results[-1].text)
     state.turns.append(Turn("user", results=tuple(results)))
@@ -203,53 +307,13 @@ def _unanswered(reply: Reply, text: str) -> Turn:
     )
 
 
-def _named(doing: Doing) -> str:
-    if isinstance(doing, str):
-        return "a call"
-    said = doing.model_dump_json(exclude_defaults=True)
-    return f"{doing.tool} {said if len(said) <= _NAMED_CHARACTERS else said[:_NAMED_CHARACTERS] + '…'}"
-
-
-def _compacted(ctx: StageContext, rights: Rights, state: _State) -> list[Turn]:
-    """The conversation without its middle: its opening, what was done and the change so far, and the latest turns.
-
-    Much at once and rarely: each time the provider's cache of the conversation is lost.
-    """
-    first = next(
-        (place for place in range(max(1, len(state.turns) - _KEPT_TURNS), len(state.turns))
-         if state.turns[place].role == "assistant"),
-        len(state.turns),
-    )  # fmt: skip
-    diff = ctx.bench.diff(rights.base, state.tree, _DIFF_CHARACTERS)
-    parts = [
-        "[Earlier messages were left out. What you did:]",
-        as_data("\n".join(f"- {line}" for line in state.done[-_MOST_DONE:])),
-        as_data(f"The change so far:\n{diff}") if diff else "No file was changed so far.",
-        *([as_data(f"How the tests failed last:\n{state.evidence}")] if state.evidence else []),
-    ]
-    opening = state.turns[0]
-    begun = replace(opening, text="\n\n".join([opening.text.partition("\n\n[Earlier messages")[0], "\n".join(parts)]))
-    return [begun, *(_shortened(turn) for turn in state.turns[first:])]
-
-
-def _shortened(turn: Turn) -> Turn:
-    """A turn whose results are cut where they are long."""
-    results = (
-        result if len(result.text) <= _KEPT_RESULT else replace(result, text=f"{result.text[:_KEPT_RESULT]}{_CUT_OFF}")
-        for result in turn.results
-    )
-    return replace(turn, results=tuple(results))
-
-
-def _size(turns: list[Turn]) -> int:
-    return sum(
-        estimate_tokens("".join(text for _, text in turn.shown())) + sum(thought.tokens for thought in turn.thoughts)
-        for turn in turns
-    )
-
-
-def _keep(ctx: StageContext, role: str, talk: Talk, turns: list[Turn]) -> bool:
-    kept = _TURNS.dump_python(turns, mode="json")
+def _keep(ctx: StageContext, role: str, talk: Talk, state: _State) -> bool:
+    kept = Kept(
+        turns=state.turns,
+        left_out=state.left_out,
+        ratio=state.window.ratio,
+        context_tokens=state.window.tokens if state.told_by_server else None,
+    ).model_dump(mode="json")
     ctx.services.store.evidence.keep_conversation(ctx.task.id, ctx.task.run, role, kept)
     how = talk.conclusion.tool if talk.conclusion else talk.reason
     ctx.note("conversation", who=role, ended=how, calls=talk.calls, tokens=talk.tokens)

@@ -15,7 +15,7 @@ from memory import FailureReason
 from orchestrator.coding.conversation import converse
 from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
-from orchestrator.services import keep_setup
+from orchestrator.services import NO_SETUP, SETUP_MEMORY, keep_setup
 from orchestrator.suite import Baseline
 from orchestrator.workbench.tool_bench import BenchTool, Rights, ToolBench
 from orchestrator.workbench.tools import SETUP, CannotSetUp, FinishSetup
@@ -75,9 +75,9 @@ def _is_new(ctx: StageContext, base: str) -> bool:
     """Whether nobody has tried to set this state of the project up for another task."""
     journal = ctx.services.store.journal
     tree = ctx.bench.tree_of(base)
-    known = journal.recall(SETUP, _TRIED + tree)
+    known = journal.recall(SETUP_MEMORY, _TRIED + tree)
     if known is None:
-        journal.remember(SETUP, _TRIED + tree, ctx.task.id)
+        journal.remember(SETUP_MEMORY, _TRIED + tree, ctx.task.id)
     return known in (None, ctx.task.id)
 
 
@@ -89,6 +89,7 @@ def _set_up(ctx: StageContext, base: str, ended: Ended) -> None:
     if end is not None and end.tool == FinishSetup.tool:
         ctx.step("keep the set-up", bool, partial(_keep, ctx, str(end.arguments["command"])))
     elif end is not None and end.tool == CannotSetUp.tool:
+        ctx.step("note the remedy", bool, partial(_note_remedy, ctx, str(end.arguments["remedy"])))
         raise StageFailed(
             FailureReason.NEEDS_OWNER,
             f"the project cannot be set up, so no test can be run: {end.arguments['remedy']}",
@@ -117,8 +118,12 @@ def _may_end(ctx: StageContext, base: str, _bench: ToolBench, call: BenchTool) -
     return {"passed": len(result.passed_ids), "uncollected": len(lost)}
 
 
+def _note_remedy(ctx: StageContext, remedy: str) -> bool:
+    ctx.services.store.journal.remember(SETUP_MEMORY, NO_SETUP, remedy)
+    return True
+
+
 def _keep(ctx: StageContext, command: str) -> bool:
     keep_setup(ctx.services.store, command)
-    ctx.services.suite.setup_command = command
     ctx.note("project set up", command=command)
     return True

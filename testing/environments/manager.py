@@ -55,7 +55,7 @@ class EnvironmentManager:
         self._timeout = timeout
         self._limits = limits
 
-    def key(self, source: Path, framework: str = "pytest", setup_command: str | None = None) -> str:
+    def key(self, source: Path, framework: str = "pytest", setup_command: str | None = None, release: str = "") -> str:
         """What the environment of the sources at `source` is kept under."""
         setup = _SETUPS[language_of(framework, source)]
         parts = (
@@ -63,6 +63,7 @@ class EnvironmentManager:
             *setup.identity(FRAMEWORKS[framework]),
             setup_command or "",
             content_hash(source, setup.files(source)),
+            *setup.versions(source, release)[:1],
         )
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
 
@@ -72,18 +73,19 @@ class EnvironmentManager:
         *,
         framework: str = "pytest",
         setup_command: str | None = None,
+        release: str = "",
         progress: Progress | None = None,
         label: str = "",
     ) -> Environment:
         """The environment for the sources at `source` (an exported tree, left as it is), built if need be.
 
         `setup_command` runs by `sh` at /work, with network and the environment's programs first on PATH, in place of
-        what the dependency files say. `progress` is called with each step; `label` is what `Sandbox.kill` knows the
-        build by.
+        what the dependency files say. `release`: the project's version by its newest tag. `progress` is called with
+        each step; `label` is what `Sandbox.kill` knows the build by.
 
         Raises EnvironmentSetupError when it cannot be built, SandboxUnavailable when nothing may be run.
         """
-        key = self.key(source, framework, setup_command)
+        key = self.key(source, framework, setup_command, release)
         ready = self._ready(key)
         if ready is not None:
             return ready
@@ -104,6 +106,7 @@ class EnvironmentManager:
                     limits=self._limits,
                     say=say,
                     label=label,
+                    versions=_SETUPS[language_of(framework, source)].versions(source, release),
                 )
                 environment = setup.build(source, key, setup_command, self.root / key)
                 self._failed_log(key).unlink(missing_ok=True)
@@ -118,6 +121,11 @@ class EnvironmentManager:
                 discard(build)
         _log.info("environment ready", key=key, seconds=round(environment.seconds, 1), notes=environment.notes)
         return environment
+
+    def find(self, source: Path, framework: str, setup_command: str | None, release: str) -> Environment | None:
+        """The environment for the sources at `source`, if it is there."""
+        record = self.root / self.key(source, framework, setup_command, release) / "ready.json"
+        return _read(record) if record.is_file() else None
 
     def forget_unused(self, days: float) -> int:
         """Remove environments that nothing has used for `days`; returns how many. Only while no test runs here."""
@@ -139,7 +147,7 @@ class EnvironmentManager:
             return None
         with suppress(OSError):  # another user's, or a full disk
             os.utime(record)  # when it was last used
-        return Environment.model_validate_json(record.read_text()).model_copy(update={"path": record.parent})
+        return _read(record)
 
     @contextmanager
     def _locked(self, key: str, say: Progress) -> Iterator[None]:
@@ -171,3 +179,7 @@ class EnvironmentManager:
 
     def _failed_log(self, key: str) -> Path:
         return self.root / f"{key}.failed.log"
+
+
+def _read(record: Path) -> Environment:
+    return Environment.model_validate_json(record.read_text()).model_copy(update={"path": record.parent})

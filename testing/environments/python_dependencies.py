@@ -16,6 +16,33 @@ _FIXED_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "uv.toml", "MANIFEST.
 _REQUIREMENTS = ("*requirements*.txt", "*constraints*.txt", "requirements/*.txt")
 # Sources that an installation turns into generated files: a change in them needs a new environment.
 _BUILD_INPUTS = {".c", ".cc", ".cpp", ".h", ".hpp", ".pyx", ".pxd", ".rs", ".f90", ".po", ".proto"}
+_VERSION_PLUGINS = {
+    r"setuptools[-_]scm|hatch-vcs": "SETUPTOOLS_SCM_PRETEND_VERSION",
+    r"vcs[-_]versioning": "VCS_VERSIONING_PRETEND_VERSION",
+    r"\bpbr\b": "PBR_VERSION",
+    r"pdm-backend|pdm\.backend": "PDM_BUILD_SCM_VERSION",
+    r"poetry-dynamic-versioning": "POETRY_DYNAMIC_VERSIONING_BYPASS",
+    r"uv-dynamic-versioning": "UV_DYNAMIC_VERSIONING_BYPASS",
+}
+"""How a plugin is recognised in the build files -> the variable that gives it a version."""
+_VERSION = r"(\d+(?:\.\d+)+)"
+_CHANGELOGS = (
+    "CHANGELOG.md",
+    "CHANGELOG.rst",
+    "CHANGES.md",
+    "CHANGES.rst",
+    "CHANGES",
+    "CHANGES.txt",
+    "HISTORY.md",
+    "HISTORY.rst",
+    "NEWS.md",
+    "NEWS.rst",
+)
+_HEADING = re.compile(
+    rf"^(?:#+\s*|\*+\s*)?(?:version\s+|release\s+)?\[?v?{_VERSION}(?![\w.]*\d)", re.MULTILINE | re.IGNORECASE
+)
+_ABOVE_ALL, _BELOW_ALL = "9999.0.0", "0.0.0"
+"""The first is above calendar versions, too."""
 _NOT_SOURCE = {".git", ".hg", ".tox", ".nox", ".venv", "venv", "node_modules", "__pycache__", "build", "dist"}
 
 
@@ -78,24 +105,60 @@ def content_hash(source: Path, files: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def version_variables(source: Path) -> dict[str, str]:
-    """Variables that give version plugins what they would ask git for, which is not in a run folder.
+def pretended_versions(source: Path, release: str = "") -> list[str]:
+    """Versions to give to a project whose version is asked of git, which is not in a run folder: the likeliest first.
 
-    A PKG-INFO beside the sources (any sdist has one) already gives it.
+    `release`: that of its newest tag. Then what its files say; if nothing does, one that is above all (dependencies ask
+    for at least some version far more often than for one below another) and one that is below all. Empty for a project
+    that states its version itself; any sdist does, by PKG-INFO.
     """
-    if (source / "PKG-INFO").is_file():
-        return {}
+    if (source / "PKG-INFO").is_file() or not (_plugins(source) or _versioneer_files(source)):
+        return []
+    found = release or _told_version(source)
+    return [found] if found else [_ABOVE_ALL, _BELOW_ALL]
+
+
+def version_variables(source: Path, version: str) -> dict[str, str]:
+    """Variables that give version plugins the version which they would ask git for."""
+    return dict.fromkeys(_plugins(source), version)
+
+
+def tell_versioneer(source: Path, version: str) -> None:
+    """Write into the sources, which are a copy, what `git archive` would write: versioneer takes it from there."""
+    for file in _versioneer_files(source):
+        text = text_of(file)
+        file.write_text(text.replace("$Format:%d$", f" (tag: v{version})").replace("$Format:%H$", "0" * 40), "utf-8")
+
+
+def _plugins(source: Path) -> list[str]:
     texts = "".join(text_of(source / name) for name in ("pyproject.toml", "setup.py", "setup.cfg"))
-    version = "0.0.0"
-    known = {
-        r"setuptools[-_]scm|hatch-vcs": {"SETUPTOOLS_SCM_PRETEND_VERSION": version},
-        r"vcs[-_]versioning": {"VCS_VERSIONING_PRETEND_VERSION": version},
-        r"\bpbr\b": {"PBR_VERSION": version},
-        r"pdm-backend|pdm\.backend": {"PDM_BUILD_SCM_VERSION": version},
-        r"poetry-dynamic-versioning": {"POETRY_DYNAMIC_VERSIONING_BYPASS": version},
-        r"uv-dynamic-versioning": {"UV_DYNAMIC_VERSIONING_BYPASS": version},
-    }
-    return {name: value for words, values in known.items() if re.search(words, texts) for name, value in values.items()}
+    return [variable for words, variable in _VERSION_PLUGINS.items() if re.search(words, texts)]
+
+
+def _versioneer_files(source: Path) -> list[Path]:
+    places = ("_version.py", "*/_version.py", "src/*/_version.py", "*/*/_version.py")
+    found = {path: None for pattern in places for path in source.glob(pattern) if _is_file(path)}
+    return [path for path in found if "versioneer" in (text := text_of(path)) and "$Format:%d$" in text]
+
+
+def _told_version(source: Path) -> str:
+    """The version that the project's files state: a fallback of its plugin, a module's, or that of its changelog."""
+    pyproject = text_of(source / "pyproject.toml")
+    if found := re.search(rf"""fallback[-_]version\s*=\s*["']{_VERSION}["']""", pyproject):
+        return found[1]
+    modules = [*source.glob("*.py"), *source.glob("*/__init__.py"), *source.glob("src/*/__init__.py")]
+    for module in sorted(modules):
+        if found := re.search(rf"""^__version__\s*=\s*["']{_VERSION}""", text_of(module), re.MULTILINE):
+            return found[1]
+    for name in _CHANGELOGS:
+        headings: list[str] = _HEADING.findall(text_of(source / name)[:100_000])
+        if headings:
+            return max(headings, key=_order)
+    return ""
+
+
+def _order(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
 
 
 def _is_file(path: Path) -> bool:

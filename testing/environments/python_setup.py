@@ -11,7 +11,13 @@ from pathlib import Path
 
 from testing.environments.environment import PYTHON, VENV, has_module
 from testing.environments.index_settings import IndexSettings
-from testing.environments.python_dependencies import Dependencies, read_dependencies, version_variables
+from testing.environments.python_dependencies import (
+    Dependencies,
+    pretended_versions,
+    read_dependencies,
+    tell_versioneer,
+    version_variables,
+)
 from testing.environments.setup import Setup
 from testing.errors import EnvironmentSetupError
 from testing.frameworks.framework import TestFramework
@@ -53,9 +59,16 @@ class PythonSetup(Setup):
         """See `read_dependencies`."""
         return read_dependencies(source).files
 
+    @classmethod
+    def versions(cls, source: Path, release: str) -> Sequence[str]:
+        """See `pretended_versions`."""
+        return pretended_versions(source, release)
+
     def install(self, setup_command: str | None) -> bool:
         """Create the environment, then what `setup_command` or the dependency files say, and the test framework."""
         self._uv = _uv_mount()
+        if self._versions:
+            tell_versioneer(self.work_folder, self._versions[0])
         self.step("creating the virtual environment", _create_venv(with_pip=setup_command is not None), cwd="/env")
         editable = self._setup_command(setup_command) if setup_command else self._installations()
         self._framework()
@@ -79,7 +92,7 @@ class PythonSetup(Setup):
             "UV_PYTHON_DOWNLOADS": "never",
             "PIP_NO_INPUT": "1",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            **version_variables(self.work_folder),
+            **(version_variables(self.work_folder, self._versions[0]) if self._versions else {}),
         }
 
     def _setup_command(self, command: str) -> bool:
@@ -90,7 +103,11 @@ class PythonSetup(Setup):
         """Install what the repository asks for, falling back; whether the project itself is in."""
         choices = _installations(read_dependencies(self.work_folder))
         for number, choice in enumerate(choices, start=1):
-            failed = self._install(choice, last=number == len(choices))
+            failed = self._install(choice, last=number == len(choices) and len(self._versions) < 2)
+            if failed is not None and len(self._versions) > 1 and f"=={self._versions[0]}" in failed.output:
+                # The version was a guess, and something that is installed with the project does not take it.
+                del self._versions[0]
+                failed = self._install(choice, last=number == len(choices))
             if failed is None:
                 if choice.falls_short:
                     self.note(choice.falls_short)

@@ -45,6 +45,7 @@ class Setup(ABC):
         limits: SandboxLimits,
         say: Progress,
         label: str,
+        versions: Sequence[str] = (),
     ) -> None:
         self.framework = framework
         self.index: IndexSettings = index_settings(os.environ)
@@ -59,6 +60,7 @@ class Setup(ABC):
         self._limits = limits
         self._say = say
         self._label = label
+        self._versions = [*versions]
 
     @classmethod
     @abstractmethod
@@ -69,6 +71,13 @@ class Setup(ABC):
     @abstractmethod
     def files(cls, source: Path) -> Sequence[str]:
         """Files of the sources, relative to them and sorted, whose content decides the environment."""
+
+    @classmethod
+    def versions(cls, source: Path, release: str) -> Sequence[str]:
+        """Versions that the project is given in turn because it would ask git for its own; empty if it would not.
+        `release`: that of its newest tag.
+        """
+        return ()
 
     @abstractmethod
     def install(self, setup_command: str | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import time
 
 import pytest
 
@@ -125,3 +126,97 @@ def test_inputs_and_outputs_are_calls_of_the_function_that_is_named() -> None:
     text += 'Input: "a"\nOutput: what?\n'
     assert [(each.call, each.expected) for each in stated_examples(text)] == [("top(numbers = [-3, 5], k = 1)", "[5]")]
     assert stated_examples(text.replace("`", "")) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`f(1)` returns `2` but should return `3`.",
+        "`f(1)` returns `2`, but it should be `3`.",
+        "f(1) gives 2 instead of 3",
+        "f(1) returns 2 rather than 3.",
+        "f(1) == 2, wrong: must be 3",
+        "f(1) returns 2 when it should be 3",
+        "f(1) returns 2 (expected 3)",
+        "f(1) -> 2 (should be 3)",
+        "f(1) is 2, but 3 is expected.",
+        "f(1) returns None whereas 3 is correct",
+        "f(1) returns 2, the correct answer is 3.",
+        "f(1) wrongly returns 2; it should have been 3.",
+        "`f(1)` returns `2`. It should return `3`.",
+        "f(1) returns 2.\n\nExpected result: 3",
+        "`f(1)` returned `2`, expected `3`.",
+        "`f(1)`: expected 3, got 2",
+        "Calling `f(1)`\nExpected: 3\nActual: 2",
+        "f(1)\nActual: 2\nExpected: 3",
+        "## Steps\nCall `f(1)`.\n\n## Expected\n3\n\n## Actual\n2",
+        "## Current behaviour\n`f(1)` returns `2`\n\n## Expected behaviour\n`f(1)` returns `3`",
+        "Actual: f(1) returns 2\nExpected: f(1) returns 3",
+        "Currently `f(1)` returns `2`; it should be `3`.",
+        "Instead of `3`, `f(1)` returns `2`.",
+        "Expected `3` but `f(1)` returns `2`.",
+        "I expected `f(1)` to return `3` but got `2`.",
+        "`f(1)` raises `ValueError` but should return `3`.",
+        "f(1) fails with TypeError, but should return 3",
+        "f(1) gives 2 but I want 3.",
+        ">>> f(1)\n2\n(should be 3)",
+        ">>> f(1)\n2\n\nshould be 3",
+        ">>> f(1)  # should be 3\n2",
+        ">>> f(1)\n2  # expected 3",
+        "Actual:\n>>> f(1)\n2\nExpected:\n>>> f(1)\n3",
+        "Write `f(x)`.\nInput: 1\nOutput: 2\nExpected: 3",
+        # What already says what is wanted stays as it is.
+        "`f(1)` should return `3`, not `2`.",
+        "`f(1)` should return `3` instead of `2`.",
+        "`f(1)` must be `3` but is `2`",
+        "After the fix `f(1)` returns `3` instead of `2`.",
+        "Make f(1) return 3 instead of 2",
+        "Fix the bug: make sure `f(1)` returns `3`",
+        "`f(1)` returns `3`, as expected.",
+        "`f(1)` returns `3`. The result must be an int.",
+        "`f(1)` returns `3`\n- The result must be fast",
+        "`f(1)` in calc.py returns `3`",
+        "`f(1)` in `calc.py` should return `3`.",
+    ],
+)
+def test_of_a_complaint_the_wanted_value_is_read(text: str) -> None:
+    assert facts(text) == [("f(1)", "3")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Currently `f(1)` returns `2`.",
+        "Bug: f(1) returns 2",
+        "`f(1)` returns `2`, which is wrong.",
+        "`f(1)` returns `2`. That is wrong.",
+        "f(1) returns 2, and not what I want",
+        "Why does f(1) return 2?",
+        "`f(1)` returns `2`?",
+        "f(1) raises ValueError although 1 is allowed.",
+        "`f(1)` returns `2` although the docs say 3",
+        "f(1) returns 2 but should return 3 or 4",
+        "f(1) returns 2 but should return 3 elements",
+        "f(1) returns 2 but should return the next number",
+        "`f(1)` returns `2`. It should return `3` for odd numbers.",
+        "f(1) raises KeyError instead of returning None",
+        "Actual:\n>>> f(1)\n2\n",
+        ">>> f(1)  # wrong\n2\n",
+        ">>> f(1)\n2\nThat is a bug.",
+    ],
+)
+def test_a_complaint_that_does_not_say_what_is_wanted_is_no_example(text: str) -> None:
+    assert facts(text) == []
+
+
+def test_a_complaint_leaves_the_examples_beside_it_alone() -> None:
+    text = "`f(0)` returns `0`, but `f(-1)` raises `ValueError`. `f(2)` gives `5` instead of `4`; `f(3)` returns `9`."
+    assert facts(text) == [("f(0)", "0"), ("f(-1)", "ValueError"), ("f(2)", "4"), ("f(3)", "9")]
+    assert facts("`f(1)` returns `2` but should raise `ValueError`.") == [("f(1)", "ValueError")]
+    assert facts("f('a') returns 'b', expected 'c'.") == [("f('a')", "'c'")]
+
+
+def test_long_texts_of_calls_are_read_in_time() -> None:
+    begun = time.monotonic()
+    stated_examples("f(" * 200 + "`g(1)` is wrong, " * 300 + "expected " * 300 + ">>> f(1)\n2\n" * 100)
+    assert time.monotonic() - begun < 20

@@ -86,7 +86,7 @@ def test_an_example_becomes_one_test_that_names_files_of_the_repository() -> Non
 
 
 def test_two_examples_of_one_call_contradict_each_other() -> None:
-    groups = contradicting(cases_of("`add(1, 1)` returns `3`, it should: `add(1, 1)` returns `2`. `add(0, 1)` is `1`"))
+    groups = contradicting(cases_of("`add(1, 1)` returns `3`, so `add(1, 1)` returns `2`. `add(0, 1)` is `1`"))
     assert [[case.name for case in group] for group in groups] == [["add 1", "add 2"]]
 
 

@@ -14,13 +14,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, event
 from typer.testing import CliRunner, Result
 
 from cli import app
+from cli.owner import stopped_tasks
 from cli.project import DEMO_HOME, Choice, load, remember_repository
 from cli.running import prepare_demo
-from memory import Attempt, FailureReason, Task, TaskStatus, utc_now
-from memory.database.schema import reservations
+from memory import Attempt, FailureReason, Task, TaskStatus, TaskType, utc_now
+from memory.database.schema import attempts, reservations, tasks
 from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.house import ADD_TASK, QUESTIONS, Held, House, git, make_repository, team
 
@@ -488,6 +490,43 @@ def test_status_names_a_few_stopped_tasks_and_says_how_many_more_there_are(make_
     shown = look(house, "status").stdout
     assert [f"Number {number}" in shown for number in range(5)] == [False, False, True, True, True]
     assert "… and 2 more: approvals list" in shown
+
+
+def test_status_costs_the_same_with_thousands_of_stopped_tasks(make_house: MakeHouse) -> None:
+    house, _ = make_house(team())
+    now = utc_now()
+    stopped = [
+        Task(id=f"t-{number:012}", title=f"Number {number}", type=TaskType.CODE, status=TaskStatus.FAILED,
+             run=1, reason=FailureReason.TIMEOUT, created_at=now + timedelta(seconds=number))
+        for number in range(3000)
+    ]  # fmt: skip
+    tried = [
+        {"task_id": task.id, "run": run, "stage": "code", "approach": 1, "number": number, "strategy": "",
+         "outcome": "failed", "answer_hash": "", "tree": "", "tests_passed": 0, "tests_failed": 1, "seconds": 0.1,
+         "evidence": f"run {run}, {number}" if number < 3 else "", "created_at": now}
+        for task in stopped
+        for run in (1, 0)
+        for number in range(1, 4)
+    ]  # fmt: skip
+    statements: list[str] = []
+    with house.store() as store:
+        with store._database.write() as connection:
+            connection.execute(tasks.insert(), [task.model_dump(exclude={"depends_on"}) for task in stopped])
+            connection.execute(attempts.insert(), tried)
+        event.listen(Engine, "before_cursor_execute", lambda *given: statements.append(str(given[2])))
+        rows = stopped_tasks(store, 20)
+    reading = [statement for statement in statements if "attempts" in statement]
+    assert len(reading) == 1
+    assert [row.title for row in rows] == [f"Number {number}" for number in range(2999, 2979, -1)]
+    assert rows[0].evidence == ["run 1, 2"], "the last attempt with words, of the latest run"
+    status = entry(house, "status")
+    assert isinstance(status["stopped"], list)
+    assert (len(status["stopped"]), status["stopped_count"]) == (20, 3000)
+    assert "… and 2997 more: approvals list" in look(house, "status").stdout
+    shown = look(house, "approvals", "list", "--limit", "2").stdout
+    assert "Number 2998" in shown
+    assert "Number 2997" not in shown
+    assert "… and 2998 more (--limit)" in shown
 
 
 def test_a_model_that_is_awaited_is_shown_with_its_waiting_time(make_house: MakeHouse) -> None:

@@ -259,3 +259,25 @@ def test_wrong_token_says_so_without_telling_it(owner: Owner, open_manager: Open
             assert "wrong-token" not in str(caught.value)
         with pytest.raises(NotARepository):
             open_manager(f"http://{host}/nothing.git", token=TOKEN, folder="w3")
+
+
+@pytest.mark.parametrize(
+    ("tags", "release"),
+    [
+        (["v2.9.0", "v2.10.1", "v2.11.0rc1", "nightly", "2024"], "2.10.1"),
+        (["release-1.2", "part-a-9.0"], "1.2"),
+        (["pkg/v1.4.0", "pkg@1.5.0"], "1.5.0"),
+        (["nightly"], ""),
+    ],
+)
+def test_the_newest_release_is_that_of_the_highest_reachable_tag(
+    owner: Owner, open_manager: OpenManager, tags: list[str], release: str
+) -> None:
+    for tag in tags:
+        git(owner.checkout, "tag", tag)
+    owner.commit("new.txt", "x")
+    manager = open_manager(owner.checkout)
+    manager.clone()
+    git(owner.checkout, "tag", "v99.0", git(owner.checkout, "commit-tree", "-m", "elsewhere", "HEAD^{tree}"))
+    manager.repository.fetch()
+    assert manager.repository.newest_release(manager.branch.tip()) == release

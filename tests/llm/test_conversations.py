@@ -7,7 +7,7 @@ import json
 import pytest
 from pydantic import JsonValue
 
-from llm import Tool, ToolCall, ToolResult, Turn
+from llm import PromptTooLong, Tool, ToolCall, ToolResult, Turn, Window, estimate_tokens
 from memory import MemoryStore
 from memory.database.schema import model_cache, model_calls
 from monitoring import register_secret
@@ -193,3 +193,35 @@ def test_a_stored_answer_that_cannot_be_read_is_asked_for_again(
                 for table in (model_calls, model_cache):
                     connection.execute(table.update().values(response="cut in the mid"))
         assert len(server.requests) == 3
+
+
+def test_prompt_and_answer_fit_into_the_window_together(make_client: MakeClient) -> None:
+    turns = [Turn("user", "word " * 3000)]
+    replies = [Reply.tool("finish", {}).counting(4000), Reply.tool("finish", {})]
+    with ScriptedModelServer(replies) as server:
+        client = make_client(server, max_tokens=2000)
+        window = Window(8000)
+        reply = client.converse(turns, TOOLS, window=window, context=context())
+        assert reply.input_tokens == 4000
+        assert 5000 < reply.estimated_tokens < 6000
+        learned = window.learned(reply)
+        client.converse(turns, TOOLS, window=learned, context=context(step="2"))
+        with pytest.raises(PromptTooLong, match="takes 5"):
+            client.converse(turns, TOOLS, window=Window(reply.estimated_tokens + 10), context=context(step="3"))
+        first, second = server.requests
+    assert first.max_tokens == 8000 - reply.estimated_tokens
+    assert second.max_tokens == 8000 - learned.taken(reply.estimated_tokens) > 8000 - 4300
+    # What was not measured yet may be denser.
+    assert learned.taken(reply.estimated_tokens + 1000) == learned.taken(reply.estimated_tokens) + 1000
+
+
+def test_a_cut_answer_is_not_continued_beyond_the_window(make_client: MakeClient) -> None:
+    turns = [Turn("user", "word " * 3000)]
+    with ScriptedModelServer(lambda _: Reply.text("abcd " * 400, truncated=True)) as server:
+        client = make_client(server, profile="strong", max_tokens=200)
+        client.converse(turns, TOOLS, window=Window(7000), context=context())
+        asked = [
+            estimate_tokens(str(request.body["messages"])) + (request.max_tokens or 0) for request in server.requests
+        ]
+    assert 1 < len(asked) <= 3
+    assert max(asked) <= 7000

@@ -11,6 +11,7 @@ import pytest
 from llm import (
     LLMError,
     NotConfigured,
+    PromptTooLong,
     ProviderRefused,
     ProviderTimeout,
     ProviderUnavailable,
@@ -156,3 +157,37 @@ def test_the_calls_of_an_ended_task_are_given_up_and_no_others(make_client: Make
             ended.result()
         assert client.generate("second", context=replace(context(), task_id="t1")) == "done"
         assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (400, "This model's maximum context length is 8192 tokens. However, you requested 9000 tokens"),
+        (400, "the request exceeds the available context size, try increasing it"),
+        (400, "The input (9000 tokens) is longer than the model's context length (8192 tokens)."),
+        (400, "input length and `max_tokens` exceed context limit: 180000 + 32000 > 200000"),
+        (400, "prompt is too long: 209000 tokens > 200000 maximum"),
+        (422, "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 4000 + 512"),
+        (400, "The number of tokens to keep from the initial prompt is greater than the context length"),
+        (400, "This model's maximum prompt length is 131072 but the request contains 140000 tokens."),
+        (413, "Request too large for model: Limit 6000, Requested 9000, please reduce your message size"),
+        (400, "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."),
+        (400, "Your input exceeds the context window of this model. Please adjust your input and try again."),
+        (500, "context length exceeded"),
+    ],
+)
+def test_a_prompt_that_does_not_fit_is_told_from_other_refusals(
+    status: int, words: str, make_client: MakeClient
+) -> None:
+    with ScriptedModelServer([Reply.status(status, words)]) as server:
+        with pytest.raises(PromptTooLong):
+            make_client(server, "openai_compatible").generate("a", context=context())
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "words", ["max_tokens is too large: 32000. This model supports at most 16384", "unknown parameter: 'input'"]
+)
+def test_other_refusals_are_not_taken_for_it(words: str, make_client: MakeClient) -> None:
+    with ScriptedModelServer([Reply.status(400, words)]) as server, pytest.raises(ProviderRefused):
+        make_client(server, "openai_compatible").generate("a", context=context())

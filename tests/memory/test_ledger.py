@@ -57,7 +57,7 @@ def test_failed_calls_are_counted_and_never_replayed(store: MemoryStore) -> None
     store.ledger.record_call(call())
     found = store.ledger.find_call("w-1", "write_code", "h-1")
     assert found is not None and found.response == "def f(): ..."
-    [usage] = store.ledger.usage("task", task_id="t-1")
+    [usage] = store.ledger.usage("task", task_ids=["t-1"])
     assert (usage.calls, usage.input_tokens, usage.cost_usd) == (3, 300, 1.5)
 
 
@@ -79,7 +79,7 @@ def test_usage_by_task_agent_model_and_day(store: MemoryStore) -> None:
     assert [(row.key, row.cost_usd) for row in store.ledger.usage("task")] == [("t-1", 0.5), ("", None)]
     [model] = store.ledger.usage("model")
     assert (model.key, model.calls, model.cost_usd, model.seconds) == ("openai/gpt", 3, 0.5, 3.0)
-    assert [row.key for row in store.ledger.usage("agent", task_id="t-1")] == ["developer"]
+    assert [row.key for row in store.ledger.usage("agent", task_ids=["t-1"])] == ["developer"]
     with pytest.raises(ValueError, match="use one of task, agent, model, day"):
         store.ledger.usage("week")  # type: ignore[arg-type]  # what a caller without types may ask
 
@@ -101,7 +101,7 @@ def test_every_way_to_group_adds_up_to_the_same(store: MemoryStore, calls: list[
             )
         )
     for key in ("task", "agent", "model", "day"):
-        rows = store.ledger.usage(key, task_id=task_id)
+        rows = store.ledger.usage(key, task_ids=[task_id])
         assert sum(row.calls for row in rows) == len(calls)
         assert sum(row.input_tokens for row in rows) == sum(tokens for _, tokens, _ in calls)
         assert sum(row.unpriced_calls for row in rows) == sum(eighths is None for *_, eighths in calls)

@@ -204,7 +204,7 @@ def test_a_full_context_gives_way_to_what_was_done(make_house: MakeHouse) -> Non
     last = said[-1].messages[0].text
     assert last.startswith(said[0].messages[0].text)
     assert "[Earlier messages were left out." in last
-    assert "- read_file" in last and "- edit_file" in last
+    assert "- big.py: lines 1-" in last and "- edit_file" in last
     assert "+    return a + b" in last, "the change so far"
     assert max(full) < 12_000 * 3
     assert last.count("[Earlier messages were left out.") == 1

@@ -26,7 +26,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
@@ -239,6 +239,8 @@ class _Handler(BaseHTTPRequestHandler):
             content, calls = "", ((request.schema_name, json.loads(reply.content)),)
         answered = reply.thought + content + "".join(str(given) for _, given in calls)
         usage = protocols.Usage.estimate(str(request.body), answered, reply.cached_tokens)
+        if reply.input_tokens is not None:
+            usage = replace(usage, input=reply.input_tokens)
         return protocols.success_body(
             request.api, request.model, content, calls, truncated=reply.truncated, usage=usage, number=request.number,
             thought=reply.thought,

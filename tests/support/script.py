@@ -68,6 +68,8 @@ class Reply:
     calls: tuple[protocols.Call, ...] = ()
     thought: str = ""
     """What comes before the answer as the model's reasoning; see `thinking`."""
+    input_tokens: int | None = None
+    """What the request is said to have; see `counting`."""
 
     @classmethod
     def text(cls, content: str, *, truncated: bool = False, cached_tokens: int = 0) -> Self:
@@ -124,6 +126,10 @@ class Reply:
         item (OpenAI responses).
         """
         return replace(self, thought=thought)
+
+    def counting(self, input_tokens: int) -> Self:
+        """The same reply, with so many tokens of the request in its usage."""
+        return replace(self, input_tokens=input_tokens)
 
     def after(self, seconds: float) -> Self:
         """The same reply, sent `seconds` later."""

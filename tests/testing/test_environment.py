@@ -38,7 +38,7 @@ msgstr "ja"
 """,
     "tests/test_it.py": """
 import gettext, importlib.metadata, idna, slugtools
-def test_version(): assert importlib.metadata.version("slugtools") == slugtools.version == "0.0.0"
+def test_version(): assert importlib.metadata.version("slugtools") == slugtools.version == "9999.0.0"
 def test_source(): assert slugtools.__file__ == "/work/src/slugtools/__init__.py"
 def test_dependency(): assert idna.__version__ == "3.10"
 def test_translation():
@@ -220,3 +220,53 @@ def test_the_shared_cache_and_sources_are_not_in_a_test_run(base_environment: En
     assert "cache" not in result.output
     assert result.output.split()[-1] == "venv"
     assert base_interpreter().executable.name.startswith("python")
+
+
+@pytest.mark.parametrize(
+    ("release", "bound", "version"),
+    [("2.4.1", ">=2.4,<3", "2.4.1"), ("", ">=2", "9999.0.0"), ("", "<10", "0.0.0")],
+)
+def test_a_dependency_takes_the_version_that_stands_in_for_the_tag(
+    manager: EnvironmentManager, runner: TestRunner, tree: Tree, release: str, bound: str, version: str
+) -> None:
+    """A plugin of the project, which asks for a version of it, is among what its tests need."""
+    plugin = "slugtools-plugin @ file:///work/plugin"
+    files = {
+        "pyproject.toml": f"""
+[build-system]
+requires = ["setuptools", "setuptools-scm"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "slugtools"
+dynamic = ["version"]
+optional-dependencies.tests = ["{plugin}"]
+[tool.setuptools]
+py-modules = ["slugtools"]
+[tool.setuptools_scm]
+# its plugin wants {bound}
+""",
+        "slugtools.py": "",
+        "plugin/pyproject.toml": f"""
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "slugtools-plugin"
+version = "1"
+dependencies = ["slugtools{bound}"]
+[tool.setuptools]
+py-modules = ["slugtools_plugin"]
+""",
+        "plugin/slugtools_plugin.py": "",
+        "tests/test_it.py": f"""
+import importlib.metadata, slugtools_plugin
+def test_version(): assert importlib.metadata.version("slugtools") == "{version}"
+""",
+    }
+    source = tree(files)
+    environment = manager.ensure(source, release=release)
+    assert environment.notes == []
+    result = runner.run_tests(source, environment)
+    assert result.passed, result
+    assert manager.key(source, release="1.0") != manager.key(source, release="2.0")
+    assert manager.key(tree({}), release="1.0") == manager.key(tree({}), release="2.0")
