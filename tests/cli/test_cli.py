@@ -567,7 +567,7 @@ def test_what_waits_for_a_task_that_stands_still_says_so_and_how_it_goes_on(make
     with house.store() as store:
         store.tasks.transition(needed, TaskStatus.BLOCKED, reason=FailureReason.NEEDS_OWNER, detail="Which one?")
         store.tasks.transition(gone, TaskStatus.CANCELLED)
-    added = entry(house, "task", "add", "Then this", "--after", needed[:8])
+    added = entry(house, "task", "add", "Then this", "--after", needed)
     assert added["depends_on"] == [needed]
     waiting = str(added["id"])
     told = " ".join(look(house, "status").stdout.split())
