@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
+# pytest keeps the tests and plugins that it has rewritten, or each worker of each run rewrites them: 6 s of CPU.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo run test test-all test-security lint bench bench-coding bench-real bench-chaos bench-endurance format lock clean
 
 help:            ## what can be made

@@ -16,6 +16,7 @@ from testing.environments.python_dependencies import (
     pretended_versions,
     read_dependencies,
     tell_versioneer,
+    text_of,
     version_variables,
 )
 from testing.environments.setup import Setup
@@ -72,6 +73,7 @@ class PythonSetup(Setup):
         self.step("creating the virtual environment", _create_venv(with_pip=setup_command is not None), cwd="/env")
         editable = self._setup_command(setup_command) if setup_command else self._installations()
         self._framework()
+        self._plugins()
         self._catalogues()
         return editable
 
@@ -121,6 +123,18 @@ class PythonSetup(Setup):
         module, package = self.framework.module, self.framework.requirement
         if module and not has_module(self.env_folder / "venv", module):
             self.step(f"installing {package}", _installing((package,), self.index))
+
+    def _plugins(self) -> None:
+        """Have pytest compile its plugins in its own way. A test run cannot write, so it would do so each time anew:
+        Hypothesis then costs every run more than a second."""
+        venv = self.env_folder / "venv"
+        points = venv.glob("lib/python*/site-packages/*.dist-info/entry_points.txt")
+        if self.framework.module == "pytest" and any("[pytest11]" in text_of(file) for file in points):
+            seed = ["--hypothesis-seed=0"] if has_module(venv, "hypothesis") else []
+            nothing = ["--collect-only", "--ignore-glob=*", "-q", "-c", os.devnull, "-p", "no:cacheprovider"]
+            self.step(
+                "preparing pytest's plugins", [PYTHON, "-m", "pytest", *nothing, *seed], cwd="/env", required=False
+            )
 
     def _catalogues(self) -> None:
         for command in _catalogue_commands(self.work_folder):

@@ -54,9 +54,20 @@ def prepare() -> None:
     for plugin in config.default_plugins:
         importlib.import_module(f"_pytest.{plugin}")
     junitxml.open = lambda *_, **__: _REPORT  # type: ignore[attr-defined]  # in front of the builtin
-    # Compiled tests that a run has put beside the tests are not used in their place.
-    rewrite.get_cache_dir = lambda file_path: file_path.with_name("no-such-folder")
+    _take_compiled_files_from(Path(sys.prefix).resolve())
     sys.argv[0] = pytest.__file__.replace("__init__", "__main__")
+
+
+def _take_compiled_files_from(environment: Path) -> None:
+    """Of what pytest has compiled, use what lies in the environment, which no run can change. Compiled tests that a run
+    has put beside the tests are not used in their place."""
+    beside = rewrite.get_cache_dir
+
+    def cache_folder(file_path: Path) -> Path:
+        file = file_path.resolve()
+        return beside(file) if file.is_relative_to(environment) else file_path.with_name("no-such-folder")
+
+    rewrite.get_cache_dir = cache_folder
 
 
 def run(arguments: list[str], guard: Any) -> tuple[int, bytes]:

@@ -355,11 +355,17 @@ class House:
 
 
 def eventually(holds: Callable[[], object], what: str, seconds: float = 200) -> None:
-    """Wait until `holds` is true, by polling; for conditions without an event, such as those of other processes."""
+    """Wait until `holds` is true, by polling; for conditions without an event, such as those of other processes.
+
+    It rests at least as long as it looked: a look may walk all processes, and what is awaited needs the processor, too.
+    """
     deadline = time.monotonic() + seconds
+    looked = time.monotonic()
     while not holds():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.01)
+        now = time.monotonic()
+        assert now < deadline, f"not within {seconds} s: {what}"
+        time.sleep(max(0.01, now - looked))
+        looked = time.monotonic()
 
 
 def children(process: Daemon) -> list[psutil.Process]:

@@ -260,9 +260,23 @@ def test_plugins_of_the_project_do_not_change_the_verdict(
         "pytest.ini": "[pytest]\naddopts = --cov=pkg --cov-fail-under=100 --randomly-seed=7\n",
         "test_a.py": "".join(f"def test_{name}(): pass\n" for name in "qwertyuiop"),
     }
-    result = runner.run_tests(tree(files), manager.ensure(tree(files)))
+    environment = manager.ensure(tree(files))
+    result = runner.run_tests(tree(files), environment)
     assert result.passed, result
     assert [test_id[-1] for test_id in result.test_ids] == list("qwertyuiop")
+
+    compiled = """
+import pytest_randomly
+from pathlib import Path
+from _pytest.assertion.rewrite import PYC_TAIL, get_cache_dir
+
+def test_plugins_are_not_compiled_in_each_run():
+    plugin = Path(pytest_randomly.__file__)
+    assert (get_cache_dir(plugin) / f"{plugin.stem}{PYC_TAIL}").is_file()
+    assert not get_cache_dir(Path(__file__)).exists()
+"""
+    taken = runner.run_tests(tree(files | {"test_a.py": compiled}), environment)
+    assert taken.passed, taken
 
 
 def test_memory_and_output_of_tests_are_bounded(base_environment: Environment, tree: Tree) -> None:
