@@ -24,6 +24,7 @@ from testing import (
     EnvironmentManager,
     Failure,
     InvalidSelection,
+    LinesRun,
     TestResult,
     TestRunner,
     detect_framework,
@@ -35,6 +36,8 @@ log = get_logger(__name__)
 
 _MOST_FAILURES = 40
 _MOST_RESULTS = 300
+_SLOWER = 3
+"""Times that a run may take longer while its lines are noted."""
 _MOST_REPEATED = 20
 """Newly failing tests that are run again: so many at once are no accident."""
 _EVIDENCE = 800
@@ -151,6 +154,12 @@ class Suite:
             if selection:
                 return self.runner.run_specific_test(folder, environment, *selection, timeout=seconds, label=label)
             return self.runner.run_tests(folder, environment, timeout=seconds, label=label)
+
+    def lines_run(self, treeish: str, selection: Sequence[str], label: str) -> LinesRun:
+        """Which lines of a commit or tree are executed by the tests of `selection` (empty means all)."""
+        with self.ready(treeish, label) as (folder, environment):
+            seconds = self.timeout * _SLOWER
+            return self.runner.lines_run(folder, environment, selection, timeout=seconds, label=label)
 
     def has_module(self, treeish: str, module: str, label: str) -> bool:
         """Whether the project environment of a commit or tree has a top-level package of that name."""

@@ -15,7 +15,7 @@ from testing.errors import (
 from testing.frameworks.declared_tests import declared_sources, declared_tests, has_tests, only_tests
 from testing.frameworks.registry import FRAMEWORKS, detect_framework
 from testing.mutation_program import Mutation, MutationTask, Survivor, mutate
-from testing.results import Failure, TestCounts, TestResult
+from testing.results import Failure, LinesRun, TestCounts, TestResult
 from testing.runner import TestRunner
 from testing.sandbox.confinement import Mount
 from testing.sandbox.limits import SandboxLimits
@@ -38,6 +38,7 @@ __all__ = [
     "InvalidReport",
     "InvalidSelection",
     "Language",
+    "LinesRun",
     "Mount",
     "Mutation",
     "MutationTask",

@@ -82,9 +82,9 @@ def _answer(ctx: StageContext, state: CodeState, dispute: Dispute) -> None:
 
 
 def _rework(ctx: StageContext, state: CodeState) -> None:
-    """Let QA change its tests as the reviewer asks."""
+    """Let QA change its tests as the review or a lacking proof asks."""
     issues = as_data("\n".join(f"- {issue}" for issue in state.test_issues))
-    news = f"The reviewer asks for these changes of the tests:\n{issues}"
+    news = f"These changes of the tests are asked for:\n{issues}"
     rights = _rights(ctx, state, state.tests_commit)
     talk = converse(ctx, ctx.team.qa, rights, "rework", state.tests_commit, partial(Turn, "user"), news)
     _settle(ctx, state, talk)

@@ -23,7 +23,7 @@ from orchestrator.workbench.protected import protected_paths
 from orchestrator.workbench.sources import Sources, read_sources
 from orchestrator.workbench.trial import Trial, evidence_of, shortened
 from orchestrator.workbench.verdict import Judge, files_of
-from testing import EnvironmentSetupError, Place, TestResult, declared_tests
+from testing import EnvironmentSetupError, LinesRun, Place, TestResult, declared_tests
 
 _MOST_FORMATTED = 20
 """Files."""
@@ -301,6 +301,16 @@ class Workbench:
         with self._suite.exported(treeish) as (folder, _):
             files = FileManager(folder)
             return {path: readable_text(files, path) for path in paths}
+
+    @contextmanager
+    def exported(self, treeish: str) -> Iterator[Path]:
+        """The files of a commit or tree in a folder of their own, to be read."""
+        with self._suite.exported(treeish) as (folder, _):
+            yield folder
+
+    def lines_run(self, treeish: str, selection: Sequence[str] = ()) -> LinesRun:
+        """Which lines of a commit or tree its tests execute: those of `selection`, or the whole suite."""
+        return self._suite.lines_run(treeish, selection, self._task.id)
 
     def says_the_same(self, tree: str, other: str) -> bool:
         """Whether two trees differ only in blanks and comments of code."""

@@ -74,7 +74,37 @@ def test_refactoring_keeps_the_public_surface(make_house: MakeHouse) -> None:
     with house.daemon("--until-idle"):
         house.wait_for(task_id, TaskStatus.COMPLETED)
     said = [request for request in server.requests if role_of(request) == "developer"]
-    assert "the public surface changes: calc.py:double" in said[1].messages[-1].text
+    assert "the public surface changes: calc.double(y): parameter was added" in said[1].messages[-1].text
+    shown = " ".join(house.cli("task", "show", task_id).stdout.split())
+    assert "public surface: holds (of calc)" in shown
+    assert "touched code is tested: holds (all 1 statements that change were run by the suite before)" in shown
+    reviews = [request for request in server.requests if role_of(request) == "tech_lead"]
+    assert "public surface: holds (of calc)" in reviews[0].messages[-1].text
+
+
+def test_refactoring_of_untested_code_needs_tests_that_pin_it_down_first(make_house: MakeHouse) -> None:
+    clamp = "def clamp(x: int, top: int) -> int:\n    if x > top:\n        return top\n    return x\n"
+    pins = "from calc import clamp\n\n\ndef test_clamp() -> None:\n    assert (clamp(9, 5), clamp(1, 5)) == (5, 1)\n"
+    qa: Script = (
+        (("finish_tests", {"kind": "refactoring"}),),
+        (("create_file", {"path": "tests/test_clamp.py", "content": pins}), ("finish_tests", {"kind": "refactoring"})),
+    )
+    body = "    if x > top:\n        return top\n    return x\n"
+    edit: Call = ("edit_file", {"path": "calc.py", "edits": [{"old": body, "new": "    return min(x, top)\n"}]})
+    developer: Script = ((edit, ("finish", {})),)
+    files = {"calc.py": f'"""Arithmetic."""\n\n\n{clamp}'}
+    files["tests/test_calc.py"] = "import calc\n\n\ndef test_calc() -> None:\n    assert calc.__doc__\n"
+    house, server = make_house(players(qa=qa, developer=developer), llm=WITH_TOOLS, files=files)
+    task_id = house.submit("Make clamp shorter.", "Refactor clamp")
+    with house.daemon("--until-idle"):
+        task = house.wait_for(task_id, TaskStatus.COMPLETED)
+    asked = [request for request in server.requests if role_of(request) == "qa"]
+    assert "touches code that no test runs: calc.py:5, calc.py:6, calc.py:7" in asked[1].messages[-1].text
+    # The work waited for the tests and is tried on them; nobody writes it again.
+    assert [role_of(request) for request in server.requests] == ["qa", "developer", "qa", "tech_lead"]
+    assert task.result["asked_for_tests"] == 1
+    assert "return min(x, top)" in git(house.repository, "show", "agents/integration:calc.py")
+    assert house.landed() == ["Refactor clamp", "Test: Refactor clamp"]
 
 
 def test_configuration_changes_with_the_owners_approval_alone(make_house: MakeHouse) -> None:
