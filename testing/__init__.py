@@ -14,6 +14,7 @@ from testing.errors import (
 )
 from testing.frameworks.declared_tests import declared_sources, declared_tests, has_tests, only_tests
 from testing.frameworks.registry import FRAMEWORKS, detect_framework
+from testing.measuring_programs import Examples, ExamplesTask, Timing, TimingTask, run_examples, time_both
 from testing.mutation_program import Mutation, MutationTask, Survivor, mutate
 from testing.results import Failure, LinesRun, TestCounts, TestResult
 from testing.runner import TestRunner
@@ -33,6 +34,8 @@ __all__ = [
     "Environment",
     "EnvironmentManager",
     "EnvironmentSetupError",
+    "Examples",
+    "ExamplesTask",
     "Failure",
     "Finding",
     "InvalidReport",
@@ -53,6 +56,8 @@ __all__ = [
     "TestCounts",
     "TestResult",
     "TestRunner",
+    "Timing",
+    "TimingTask",
     "declared_sources",
     "declared_tests",
     "detect_framework",
@@ -65,6 +70,8 @@ __all__ = [
     "only_tests",
     "read_package",
     "remedy_for",
+    "run_examples",
     "run_program",
     "tampering",
+    "time_both",
 ]

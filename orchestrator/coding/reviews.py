@@ -52,7 +52,7 @@ def _opening(ctx: StageContext, state: CodeState) -> Turn:
 
 def _again(ctx: StageContext, state: CodeState) -> str:
     def told() -> str:
-        return ctx.team.tech_lead.review_again(_diff(ctx, state), state.summary, _tests(ctx, state))
+        return ctx.team.tech_lead.review_again(_diff(ctx, state), state.summary, _tests(ctx, state), _report(state))
 
     return ctx.step("what changed", str, told)
 

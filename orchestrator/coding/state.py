@@ -90,6 +90,8 @@ class CodeState(FlowState):
     """How strong the tests are, measured on the accepted code."""
     proofs: list[ProofOutcome] = []
     """What was found out about the proofs of this kind of work."""
+    benchmark: str = ""
+    """QA's program whose function `benchmark` work on performance has to make faster."""
     asked_for_tests: int = 0
     """How often QA was asked for tests of code that the work touches and that no test runs."""
     own: SerializeAsAny[MethodState] = MethodState()

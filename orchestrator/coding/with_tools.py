@@ -14,6 +14,7 @@ from agents import Assignment
 from agents.tools import as_data
 from llm import ModelProfile, Turn
 from memory import FailureReason
+from monitoring import redact
 from orchestrator.coding import tests_first
 from orchestrator.coding.attempts import digest_of, end_approach, record_attempt
 from orchestrator.coding.conversation import converse
@@ -28,8 +29,9 @@ from orchestrator.workbench.commits import Moved
 from orchestrator.workbench.protected import protected_paths
 from orchestrator.workbench.tool_bench import BenchTool, Rights, ToolBench
 from orchestrator.workbench.tools import AskOwner, DisputeTest, Finish
-from orchestrator.workbench.trial import Trial
+from orchestrator.workbench.trial import Trial, shortened
 from orchestrator.workbench.verdict import files_of
+from testing import EnvironmentSetupError
 
 _TESTS_CHARACTERS = 9000
 """Of QA's change, as the developer is first shown it."""
@@ -168,6 +170,7 @@ def _opening(ctx: StageContext, state: CodeState) -> Turn:
         brief=state.brief,
         places=ctx.views.places(state.base, state.places),
         tests=diff,
+        benchmark=state.benchmark,
     )
     return ctx.developer.begin(ctx.task, assignment)
 
@@ -193,16 +196,21 @@ def _news(state: CodeState) -> str:
 
 def _try(ctx: StageContext, state: CodeState, attempt: AttemptName, tree: str) -> Trial:
     """Run the new tests and the suite with the files of `tree`, and look for the proof that the kind of work needs."""
-    trial = ctx.bench.verify_tree(tree, state.tests_commit, state.tests_ids, state.hidden, state.kind)
-    if trial.green:
-        proofs = prove(ctx, state, trial.tree)
-        told = lacking(proofs)
-        trial = trial.model_copy(update={"green": not told, "evidence": told, "proofs": proofs})
+    try:
+        trial = ctx.bench.verify_tree(tree, state.tests_commit, state.tests_ids, state.hidden, state.kind)
+        if trial.green:
+            proofs = prove(ctx, state, trial.tree)
+            told = lacking(proofs)
+            trial = trial.model_copy(update={"green": not told, "evidence": told, "proofs": proofs})
+    except EnvironmentSetupError as problem:  # that of the base was built before the work
+        trial = Trial.invalid(
+            redact(shortened(f"the project's environment cannot be built from the change: {problem}"))
+        )
     outcome = "passed" if trial.green else "failed" if trial.applied else "invalid"
     record_attempt(ctx, attempt, outcome, digest_of(tree), trial)
     ctx.note("attempt", approach=attempt.approach, number=attempt.number, strategy=_NAME, outcome=outcome)
     if trial.proofs:
-        ctx.note("proofs", **{proof.name: str(proof) for proof in trial.proofs})
+        ctx.note("proofs", found=[str(proof) for proof in trial.proofs])
     return trial
 
 

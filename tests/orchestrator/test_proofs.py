@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.coding.proofs.behaviour import touched_statements
+from orchestrator.coding.proofs.documents import broken_links
+from orchestrator.coding.proofs.settings import problem_of
 from orchestrator.workbench.sources import lost_names, surface_changes
 
 PACKAGE = {
@@ -60,3 +62,41 @@ def test_a_name_that_is_imported_from_elsewhere_now_is_not_lost(tmp_path: Path) 
     moved = {"pkg/core.py": "from pkg._impl import Box\n", "pkg/_impl.py": PACKAGE["pkg/core.py"]}
     before, after = folder_of(tmp_path / "a", PACKAGE), folder_of(tmp_path / "b", PACKAGE | moved)
     assert lost_names(before, after, ["pkg/core.py", "pkg/_impl.py"]) == ["pkg/core.py:LIMIT", "pkg/core.py:f"]
+
+
+def test_links_that_lead_nowhere(tmp_path: Path) -> None:
+    readme = (
+        "# The Shop\n\n## What's *new*?\n\n[a](docs/a.md) [top](#the-shop) [new](#whats-new) [gone](docs/gone.md) "
+        "[none](docs/a.md#none) [part](docs/a.md#part) [own](docs/a.md#mine) [out](../../issues) [x](https://x.y/z.md) "
+        "![p](docs/p.png) [ref][r] `[code](no.md)`\n\n[r]: docs/missing.md\n\n```\n[fenced](no.md)\n```\n"
+    )
+    rst = "`a <a.md>`_ and `b <b.rst>`__, `doc <https://x.y>`_\n\n.. image:: q.png\n.. _ref: a.md\n"
+    folder_of(tmp_path, {"README.md": readme, "docs/a.md": "# A\n\n<a name='mine'></a>\n\n## Part {#part}\n"})
+    folder_of(tmp_path, {"docs/index.rst": rst})
+    broken, number = broken_links(tmp_path)
+    assert broken == [
+        "README.md: docs/gone.md", "README.md: docs/a.md#none (no such heading)", "README.md: docs/p.png",
+        "README.md: docs/missing.md", "docs/index.rst: b.rst", "docs/index.rst: q.png",
+    ]  # fmt: skip
+    assert number == 14
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "told"),
+    [
+        (".github/workflows/ci.yml", "on: push\njobs:\n  a:\n    runs-on: x\n    step: []\n", "'step' was unexpected"),
+        (".github/workflows/ci.yml", "on: push\njobs:\n  a:\n    runs-on: x\n    steps: [{run: make}]\n", ""),
+        (".github/dependabot.yml", "version: 2\nupdates:\n- package-ecosystem: pip\n", "is a required property"),
+        ("pyproject.toml", "[project]\nname = 'x y'\nversion = '1'\n", "`project.name` must be pep508-identifier"),
+        ("pyproject.toml", "[project]\nname = 'x'\nversion = '1'\nclassifiers = ['No :: Such']\n", ""),
+        ("pyproject.toml", "[tool.ruff]\nline-length = 100\n", ""),
+        ("setup.cfg", "[flake8]\nmax-line-length = 100\n  more\nexclude\n", ""),
+        ("tox.ini", "envlist = py311\n", "no section headers"),
+        ("data/x.json", "{,}\n", "Expecting property name"),
+        ("notes.md", "anything\n", ""),
+        (".gitlab-ci.yml", f"a: &a [1]\nb: [{', '.join(['*a'] * 60)}]\n", "more than 50 aliases"),
+    ],
+)
+def test_what_reads_a_file_of_settings_says(path: str, text: str, told: str) -> None:
+    problem = problem_of(path, text)
+    assert told in problem if told else problem == ""

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from memory import ProofOutcome, TaskKind
 from orchestrator.coding.proofs.behaviour import NothingRunsDifferently, PublicSurface, TouchedCodeIsTested
+from orchestrator.coding.proofs.documents import CheckersSayNothingNew, ExamplesHold, LinksHold
 from orchestrator.coding.proofs.proof import Proof, Work
+from orchestrator.coding.proofs.settings import EnvironmentIsNew, SettingsAreRead
+from orchestrator.coding.proofs.speed import Faster
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
 
@@ -16,6 +19,13 @@ PROOFS: tuple[Proof, ...] = (
     NothingRunsDifferently(),
     PublicSurface(),
     TouchedCodeIsTested(),
+    LinksHold(),
+    ExamplesHold(),
+    CheckersSayNothingNew("linters and types", "lint", "types"),
+    CheckersSayNothingNew("build of the documentation", "documents"),
+    SettingsAreRead(),
+    EnvironmentIsNew(),
+    Faster(),
 )
 """In the order in which they are looked for; those of one change are all looked for, so that its author sees all."""
 
