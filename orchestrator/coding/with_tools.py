@@ -37,6 +37,7 @@ _TESTS_CHARACTERS = 9000
 """Of QA's change, as the developer is first shown it."""
 _MOST_ASKED = 2
 """Times that QA is asked for tests of what the work touches; then the developer has to leave it as it is."""
+_LEAVE_IT = "\nQA was asked for these tests and has none to give: leave that code as it is."
 _NAME = "tools"
 
 
@@ -75,7 +76,10 @@ class ToolUsers(StrongModels):
             if trial.green:
                 _accept(ctx, state, trial, approach, Finish(summary=state.summary, commit_message=state.commit_message))
                 return "green"
+            if trial.missing_tests and state.asked_for_tests < _MOST_ASKED:
+                return _untested(state, trial)
             news = f"The tests or the branch have changed, and your change does not hold:\n{as_data(trial.evidence)}"
+            news += _LEAVE_IT if trial.missing_tests else ""
         for number in range(1, ctx.services.settings.orchestrator.max_task_attempts + 1):
             attempt = AttemptName(approach, number, _NAME)
             talk = converse(ctx, ctx.developer, rights, attempt.label, tree, partial(_opening, ctx, state), news)
@@ -95,6 +99,7 @@ class ToolUsers(StrongModels):
             if trial.missing_tests and state.asked_for_tests < _MOST_ASKED:
                 return _untested(state, trial)
             tree, news = talk.tree, f"Your change was checked, and does not hold yet:\n{as_data(trial.evidence)}"
+            news += _LEAVE_IT if trial.missing_tests else ""
             if talk.reason != "concluded":
                 state.loops += talk.reason == "repeated"
                 break

@@ -274,6 +274,7 @@ def test_other_work_does_not_change_the_configuration(make_house: MakeHouse) -> 
     sneaks: Script = (
         (("create_file", {"path": "tox.ini", "content": "[pytest]\naddopts = -k nothing\n"}),
          ("create_file", {"path": ".github/workflows/x.yml", "content": "on: push\n"}), *DEVELOPER[0]),
+        (("finish", {}),),
     )  # fmt: skip
     house, _ = make_house(players(developer=sneaks), llm=WITH_TOOLS)
     task_id = house.submit(TASK, "Add add")

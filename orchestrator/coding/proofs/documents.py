@@ -75,16 +75,17 @@ class CheckersSayNothingNew:
 
     def __init__(self, name: str, *finds: Literal["lint", "types", "documents"]) -> None:
         self.name = name
-        self._checkers = [checker.name for checker in CHECKERS.values() if checker.finds in finds]
+        self._finds = finds
 
     def applies(self, kind: str, paths: Sequence[str]) -> bool:
         return kind in _KINDS and any(map(_is_documentation, paths))
 
     def examine(self, work: Work) -> ProofOutcome:
+        checkers = [checker.name for checker in CHECKERS.values() if checker.finds in self._finds]
         said: list[str] = []
         skipped: list[str] = []
         new: list[str] = []
-        for checker in self._checkers:
+        for checker in checkers:
             after = work.ctx.bench.checked(work.after, checker)
             if after is None:
                 continue
@@ -98,7 +99,7 @@ class CheckersSayNothingNew:
             return lacks(self.name, f"these were not said before the work: {'; '.join(new[:_MOST_TOLD])}")
         if said:
             return holds(self.name, listed([*said, *skipped]))
-        none = f"the project configures none of {listed(self._checkers)} that its environment has"
+        none = f"the project configures none of {listed(checkers)} that its environment has"
         return not_checked(self.name, "; ".join(skipped) or none)
 
 

@@ -20,7 +20,8 @@ _NAME = "tests raise something"
 _MOST_MUTANTS = 20
 _MUTANT_SECONDS = 120.0
 """Faults that are tried, and the time for all of them."""
-_MOST_SHOWN = 4
+_MOST_SHOWN, _SHOWN = 4, 160
+"""Faults that QA is shown, and characters of a statement in them."""
 _NOTHING_RUN = "the new tests run none of the project's functions; test what the task is about"
 _ELSEWHERE = re.compile(r"\b(?:subprocess|multiprocessing|pexpect|os\.system)\b")
 """Tests that name these may run the code in another process, where no lines are noted."""
@@ -112,7 +113,7 @@ def _faults_in(path: str, text: str, executed: set[int]) -> Iterator[Fault]:
         module = ast.parse(text)
     except NOT_PYTHON:
         return
-    functions = [node for node in ast.walk(module) if isinstance(node, Function)]
+    functions = [node for node in ast.walk(module) if isinstance(node, Function) and _is_called(node, executed)]
     found = [mutant for function in functions for mutant in mutants(function) if mutant.line in executed]
     seen = {ast.unparse(module)}
     for mutant in spread(found):
@@ -127,4 +128,11 @@ def _faults_in(path: str, text: str, executed: set[int]) -> Iterator[Fault]:
             mutant.change.undo(old)
         if faulty not in seen:
             seen.add(faulty)
-            yield Fault(path, faulty, f"{path}:{mutant.line} `{before}` becomes `{after}`")
+            change = f"`{before[:_SHOWN]}` becomes `{after[:_SHOWN]}`"
+            yield Fault(path, faulty, f"{path}:{mutant.line} {change}")
+
+
+def _is_called(function: Function, executed: set[int]) -> bool:
+    """Whether a run executed lines of the body, and not just the definition."""
+    first = function.body[0].lineno
+    return any(first <= line <= (function.end_lineno or first) for line in executed)
