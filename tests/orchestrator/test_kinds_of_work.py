@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from memory import TaskStatus
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import git
+from tests.orchestrator.house import CALC, git
 from tests.orchestrator.players import (
     DEVELOPER,
     TASK,
@@ -172,6 +172,30 @@ def test_refactoring_of_untested_code_needs_tests_that_pin_it_down_first(make_ho
     assert task.result["asked_for_tests"] == 1
     assert "return min(x, top)" in git(house.repository, "show", "agents/integration:calc.py")
     assert house.landed() == ["Refactor clamp", "Test: Refactor clamp"]
+
+
+def test_refactoring_leaves_alone_what_qa_cannot_test(make_house: MakeHouse) -> None:
+    qa: Script = tuple((("finish_tests", {"kind": "refactoring", "brief": said}),) for said in ("a", "b", "c"))
+
+    def edit(old: str, new: str) -> Call:
+        return ("edit_file", {"path": "calc.py", "edits": [{"old": old, "new": new}]})
+
+    developer: Script = (
+        (edit("return 3 * x", "return x + x + x"), edit("2 * x", "x + x"), ("finish", {})),
+        (edit("return x + x + x", "return 3 * x"), ("finish", {})),
+    )
+    house, server = make_house(
+        players(qa=qa, developer=developer),
+        llm=WITH_TOOLS,
+        files={"calc.py": f"{CALC}\n\ndef triple(x: int) -> int:\n    return 3 * x\n"},
+    )
+    task_id = house.submit("Refactor double and triple.", "Refactor")
+    with house.daemon("--until-idle"):
+        house.wait_for(task_id, TaskStatus.COMPLETED)
+    roles = [role_of(request) for request in server.requests]
+    assert roles == ["qa", "developer", "qa", "qa", "developer", "tech_lead"]
+    told = server.requests[4].messages[-1].text
+    assert "touches code that no test runs: calc.py:10" in told and "leave that code as it is" in told
 
 
 SLOW = """def distinct(items: list[int]) -> list[int]:

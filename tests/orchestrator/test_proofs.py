@@ -9,6 +9,7 @@ import pytest
 from orchestrator.coding.proofs.behaviour import touched_statements
 from orchestrator.coding.proofs.documents import broken_links
 from orchestrator.coding.proofs.settings import problem_of
+from orchestrator.coding.proofs.strength import faults_in
 from orchestrator.workbench.sources import lost_names, surface_changes
 
 PACKAGE = {
@@ -100,3 +101,11 @@ def test_links_that_lead_nowhere(tmp_path: Path) -> None:
 def test_what_reads_a_file_of_settings_says(path: str, text: str, told: str) -> None:
     problem = problem_of(path, text)
     assert told in problem if told else problem == ""
+
+
+def test_faults_are_put_where_code_is_called_and_not_just_defined() -> None:
+    text = "def f(x, y=1):\n    return x + y\n\n\ndef g(x):\n    if x > 0:\n        return 1\n    return x\n"
+    assert list(faults_in("a.py", text, {1, 5})) == []
+    told = [fault.told for fault in faults_in("a.py", text, {1, 5, 6, 8})]
+    assert "a.py:6 `if x > 0:` becomes `if x >= 0:`" in told
+    assert all(place.startswith(("a.py:5 ", "a.py:6 ", "a.py:8 ")) for place in told)

@@ -98,7 +98,7 @@ def _noticed(
 
 def _faults(texts: Mapping[str, str], run: LinesRun) -> Iterator[Fault]:
     """Small faults in the statements that the run executed, spread over files and kinds."""
-    waiting = [_faults_in(path, text, run.lines(path)) for path, text in texts.items()]
+    waiting = [faults_in(path, text, run.lines(path)) for path, text in texts.items()]
     while waiting:
         for each in list(waiting):
             fault = next(each, None)
@@ -108,7 +108,8 @@ def _faults(texts: Mapping[str, str], run: LinesRun) -> Iterator[Fault]:
                 yield fault
 
 
-def _faults_in(path: str, text: str, executed: set[int]) -> Iterator[Fault]:
+def faults_in(path: str, text: str, executed: set[int]) -> Iterator[Fault]:
+    """Small faults in the statements of a module that a run executed within functions."""
     try:
         module = ast.parse(text)
     except NOT_PYTHON:
