@@ -8,7 +8,6 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -29,7 +28,6 @@ from testing import (
     Failure,
     InvalidSelection,
     LinesRun,
-    Mount,
     TestResult,
     TestRunner,
     Timing,
@@ -47,8 +45,6 @@ _MOST_FAILURES = 40
 _MOST_RESULTS = 300
 _SLOWER = 3
 """Times that a run may take longer while its lines are noted."""
-_BEFORE = "/before"
-"""Where the sandbox sees the code before a change."""
 _FAULT_SECONDS = 10.0
 """Time for the tests of code with a fault, beyond twice that of the whole suite: it may never end."""
 _MOST_REPEATED = 20
@@ -189,8 +185,7 @@ class Suite:
         with self.ready(after, label) as (folder, environment), self.exported(before) as (old, _):
             place = self.runner.place(folder, environment, label=label)
             self.runner.prepare(old, environment)
-            place = replace(place, further=(Mount(old, _BEFORE, writable=True),))
-            return time_both(place, TimingTask(benchmark=benchmark, before=_BEFORE, after="/work", rounds=rounds))
+            return time_both(place, old, TimingTask(benchmark=benchmark, rounds=rounds))
 
     def examples(self, treeish: str, paths: Sequence[str], label: str) -> Examples:
         """How the examples (doctests) in files of a commit or tree end."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, Field, FiniteFloat
 
 from monitoring import get_logger
 from testing import measuring
+from testing.measuring import timing
+from testing.sandbox.confinement import Mount
 from testing.sandboxed_program import Place, run_program
 
 _log = get_logger(__name__)
@@ -25,11 +29,9 @@ _Seconds = Annotated[FiniteFloat, Field(ge=0)]
 
 
 class TimingTask(BaseModel):
-    """What is timed: the function of the program `benchmark`, with the project's code of two folders of the sandbox."""
+    """What is timed: the function `benchmark` that the program defines, with two versions of the project's code."""
 
     benchmark: str
-    before: str
-    after: str
     rounds: int = 9
     seconds: float = 120.0
 
@@ -89,8 +91,14 @@ class Timing(BaseModel):
         return f"{', '.join(told)} {what} a call, in {len(self.after.processor)} rounds{steps}"
 
 
-def time_both(place: Place, task: TimingTask) -> Timing:
-    """Time a benchmark on two versions of the code. Raises SandboxUnavailable when nothing may be run."""
+def time_both(place: Place, before: Path, task: TimingTask) -> Timing:
+    """Time a benchmark on the code of `place` and that of the run folder `before`, which was prepared, too.
+
+    Raises SandboxUnavailable when nothing may be run.
+    """
+    # Names of folders are given as variables, which are those of the host where there is no sandbox.
+    variables = {**place.variables, timing.BEFORE: "/before", timing.AFTER: "/work"}
+    place = replace(place, variables=variables, further=(Mount(before, "/before", writable=True),))
     found = run_program(place, [measuring], "measuring.timing", task, Timing, task.seconds)
     if not found.problem and not (found.before.processor and found.after.processor):
         found = found.model_copy(update={"problem": "the benchmark gave no answer in its time"})

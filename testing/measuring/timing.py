@@ -2,10 +2,10 @@
 
     python -m ai_agents_sandboxed.measuring.timing TASK.json RESULT.json
 
-The task: `benchmark` (a program that defines `benchmark()`), `before` and `after` (the folders of the two versions),
-`rounds` and `seconds` for all of them. The result: for `before` and `after` the `processor` and `clock` seconds of a
-call in each round (without those in which other programs had the processor), and the `steps` of one call (lines of
-Python that it runs); `problem` says why there is none.
+The task: `benchmark` (a program that defines `benchmark()`), `rounds` and `seconds` for all of them. The folders of the
+two versions are in variables of the environment. The result: for `before` and `after` the `processor` and `clock`
+seconds of a call in each round (without those in which other programs had the processor), and the `steps` of one call
+(lines of Python that it runs); `problem` says why there is none.
 
 Processor time is counted, since other work on the machine adds nothing to it; in turns, so that a machine that slows
 down slows both; and steps, which do not depend on the machine at all.
@@ -23,6 +23,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+BEFORE, AFTER = "AI_AGENTS_BEFORE", "AI_AGENTS_AFTER"
+"""Variables with the folders of the two versions."""
 _LEAST_SECONDS = 0.05
 """Of processor time, so long that its clock is fine enough; the function is called until it is over."""
 _MOST_CALLS = 10_000
@@ -34,13 +36,16 @@ def main(task_file: str, result_file: str) -> None:
     """Time both versions until the rounds or the time are over."""
     task: dict[str, Any] = json.loads(Path(task_file).read_text("utf-8"))
     end = time.monotonic() + float(task["seconds"])
-    found: dict[str, Any] = {"before": empty(), "after": empty()}
+    folders = {"before": os.environ.pop(BEFORE), "after": os.environ.pop(AFTER)}
+    found: dict[str, Any] = {name: {"processor": [], "clock": [], "steps": 0} for name in folders}
     for number in range(int(task["rounds"])):
         names = ("before", "after") if number % 2 == 0 else ("after", "before")
         if number and time.monotonic() > end:
             break
         for name in names:
-            measured = _in_process(task[name], task["benchmark"], max(end - time.monotonic(), 1.0), count=number == 0)
+            measured = _in_process(
+                folders[name], task["benchmark"], max(end - time.monotonic(), 1.0), count=number == 0
+            )
             if "problem" in measured:
                 found["problem"] = f"{name} the change: {measured['problem']}"
                 Path(result_file).write_text(json.dumps(found), "utf-8")
@@ -49,11 +54,6 @@ def main(task_file: str, result_file: str) -> None:
             found[name]["clock"].append(measured["clock"])
             found[name]["steps"] = max(found[name]["steps"], measured["steps"])
     Path(result_file).write_text(json.dumps(found), "utf-8")
-
-
-def empty() -> dict[str, Any]:
-    """Nothing measured yet."""
-    return {"processor": [], "clock": [], "steps": 0}
 
 
 def _in_process(folder: str, benchmark: str, seconds: float, *, count: bool) -> dict[str, Any]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
-from testing import Environment, Mount, Sandbox, TestRunner, Timing, TimingTask, time_both
+from testing import Environment, Sandbox, TestRunner, Timing, TimingTask, time_both
 from tests.testing.conftest import Tree
 
 SLOW = "def distinct(items):\n    found = []\n    for item in items:\n        if item not in found:\n" + (
@@ -19,9 +18,9 @@ def timed(
     sandbox: Sandbox, environment: Environment, before: Path, after: Path, benchmark: str, rounds: int = 5
 ) -> Timing:
     runner = TestRunner(sandbox)
-    place = replace(runner.place(after, environment), further=(Mount(before, "/before", writable=True),))
+    place = runner.place(after, environment)
     runner.prepare(before, environment)
-    return time_both(place, TimingTask(benchmark=benchmark, before="/before", after="/work", rounds=rounds))
+    return time_both(place, before, TimingTask(benchmark=benchmark, rounds=rounds))
 
 
 def test_linear_is_faster_than_quadratic_and_not_the_other_way_round(
@@ -65,3 +64,9 @@ def test_what_counts_as_faster() -> None:
     assert of([1.0, 1.1, 1.0, 1.2], [0.8, 0.7, 0.8, 0.9])
     assert not of([1.0, 1.1, 1.0, 1.2], [0.95, 0.96, 0.94, 0.95])  # less than a tenth
     assert not of([1.0, 2.0, 0.5, 1.5], [0.4, 1.4, 1.1, 0.9])  # within the noise
+
+
+def test_a_benchmark_is_timed_without_a_sandbox_too(base_environment: Environment, tree: Tree) -> None:
+    slow, fast = ({"shop.py": text} for text in (SLOW, FAST))
+    better = timed(Sandbox("off"), base_environment, tree(slow), tree(fast), BENCHMARK, rounds=3)
+    assert not better.problem and better.before.steps > better.after.steps
