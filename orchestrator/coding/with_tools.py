@@ -97,6 +97,8 @@ class ToolUsers(StrongModels):
                 _accept(ctx, state, trial, approach, Finish.model_validate(end.arguments) if end else Finish())
                 return "green"
             if trial.missing_tests and state.asked_for_tests < _MOST_ASKED:
+                said = Finish.model_validate(end.arguments) if end else Finish()
+                state.summary, state.commit_message = said.summary, said.commit_message
                 return _untested(state, trial)
             tree, news = talk.tree, f"Your change was checked, and does not hold yet:\n{as_data(trial.evidence)}"
             news += _LEAVE_IT if trial.missing_tests else ""

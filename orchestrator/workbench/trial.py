@@ -61,8 +61,9 @@ class Trial(BaseModel):
 
     @property
     def missing_tests(self) -> list[str]:
-        """What only further tests of QA can prove."""
-        return [proof.told for proof in self.proofs if proof.outcome == "lacks" and proof.by_tests]
+        """What only further tests of QA can prove, if nothing else lacks."""
+        lacking = [proof for proof in self.proofs if proof.outcome == "lacks"]
+        return [proof.told for proof in lacking] if all(proof.by_tests for proof in lacking) else []
 
     @classmethod
     def invalid(cls, evidence: str) -> Self:

@@ -158,7 +158,7 @@ def test_refactoring_of_untested_code_needs_tests_that_pin_it_down_first(make_ho
     )
     body = "    if x > top:\n        return top\n    return x\n"
     edit: Call = ("edit_file", {"path": "calc.py", "edits": [{"old": body, "new": "    return min(x, top)\n"}]})
-    developer: Script = ((edit, ("finish", {})),)
+    developer: Script = ((edit, ("finish", {"commit_message": "Let min() do the clamping"})),)
     files = {"calc.py": f'"""Arithmetic."""\n\n\n{clamp}'}
     files["tests/test_calc.py"] = "import calc\n\n\ndef test_calc() -> None:\n    assert calc.__doc__\n"
     house, server = make_house(players(qa=qa, developer=developer), llm=WITH_TOOLS, files=files)
@@ -171,7 +171,7 @@ def test_refactoring_of_untested_code_needs_tests_that_pin_it_down_first(make_ho
     assert [role_of(request) for request in server.requests] == ["qa", "developer", "qa", "tech_lead"]
     assert task.result["asked_for_tests"] == 1
     assert "return min(x, top)" in git(house.repository, "show", "agents/integration:calc.py")
-    assert house.landed() == ["Refactor clamp", "Test: Refactor clamp"]
+    assert house.landed() == ["Let min() do the clamping", "Test: Refactor clamp"]
 
 
 def test_refactoring_leaves_alone_what_qa_cannot_test(make_house: MakeHouse) -> None:
