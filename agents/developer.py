@@ -78,6 +78,8 @@ class Assignment:
     """Code that QA names."""
     tests: str = ""
     """QA's change."""
+    benchmark: str = ""
+    """The program that the work has to make faster."""
     evidence: str = ""
     """How the tests fail now."""
 

@@ -85,9 +85,13 @@ class QAAgent(BaseAgent):
         "tests and their fixtures. The new tests must fail on the code as it is, for the reason that the task is "
         "about; run them and see. Change an existing test only where the task changes what it states, and name it in "
         "changed_tests. Look only as far as the tests need it, then call finish_tests with a brief that saves the "
-        "developer from looking again. Work that no failing test can prove (refactoring, documentation, configuration, "
-        "tests alone) has a kind of its own in finish_tests; write tests for it only where they help. Ask the owner "
-        "only what neither the task nor the code can answer."
+        "developer from looking again. Work that no failing test can prove (refactoring, documentation, "
+        "configuration, performance, tests alone) has a kind of its own in finish_tests; write tests for it only where "
+        "they help. Code that a refactoring will touch and that no test runs needs tests that pin down what it does "
+        "now. Performance needs a benchmark in finish_tests: a program that prepares its data and defines benchmark(), "
+        "which calls the slow code for 1 ms to 1 s; it is timed before and after the work. Tests alone have to run, or "
+        "to notice, what no test does yet. A command line or a service is started by its test and used over its own "
+        "interface, on loopback. Ask the owner only what neither the task nor the code can answer."
     )
     opening = "write_tests"
     setting_up = (

@@ -75,9 +75,9 @@ class TechLeadAgent(BaseAgent):
     )
     opening = "review_with_tools"
 
-    def review_again(self, diff: str, summary: str, tests: str) -> str:
+    def review_again(self, diff: str, summary: str, tests: str, report: str) -> str:
         """The words in which a reworked change comes into the conversation."""
-        return render("review_again", diff=diff, summary=summary, tests=tests)
+        return render("review_again", diff=diff, summary=summary, tests=tests, report=report)
 
     def check_facts(self, facts: ChangeFacts) -> Review:
         """A review of what code can see: scope, size, nothing public lost, tests untouched."""

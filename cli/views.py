@@ -18,6 +18,7 @@ from memory import (
     Dependency,
     LimitState,
     MemoryStore,
+    ProofOutcome,
     SuiteQuality,
     Task,
     TaskStatus,
@@ -291,6 +292,7 @@ def _facts(task: Task) -> dict[str, str]:
         if _list(task, "tests_ids")
         else "",
         "strength": str(SuiteQuality.model_validate(quality)) if (quality := task.result.get("quality")) else "",
+        "proofs": "\n".join(str(ProofOutcome.model_validate(proof)) for proof in _list(task, "proofs")),
         "commits": commits,
         "landed": pushed,
         "deployment": str(task.result.get("deployment") or ""),

@@ -7,7 +7,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -284,6 +284,23 @@ class SuiteQuality(BaseModel):
         strength = f"{self.killed} of {self.mutants} mutants killed" if self.mutants else "strength not measured"
         noun = "assertion" if self.assertions == 1 else "assertions"
         return f"{self.assertions} {noun}{f' ({counts})' if counts else ''}, {strength}"
+
+
+class ProofOutcome(BaseModel):
+    """What was found out about one proof of a task's kind of work: stored with the task, shown to the reviewer and by
+    `task show`."""
+
+    name: str
+    """What was looked at, such as `public surface`."""
+    outcome: Literal["holds", "lacks", "not checked"]
+    told: str = ""
+    """What was compared or measured; what lacks, in words for its author; or why nothing was checked."""
+    by_tests: bool = False
+    """What lacks are tests, which only QA can add."""
+
+    def __str__(self) -> str:
+        """One line: `public surface: holds (1 module compared)`."""
+        return f"{self.name}: {self.outcome}" + (f" ({' '.join(self.told.split())})" if self.told else "")
 
 
 class Memory(Row):

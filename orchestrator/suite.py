@@ -6,14 +6,15 @@ import hashlib
 import re
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import BaseModel
 
-from file_system import is_test_file, text_of
+from file_system import FileManager, is_test_file, text_of
 from git_ops import GitManager
 from memory import FailureReason
 from monitoring import get_logger
@@ -23,20 +24,31 @@ from testing import (
     Checked,
     Environment,
     EnvironmentManager,
+    Examples,
+    ExamplesTask,
     Failure,
     InvalidSelection,
+    LinesRun,
     TestResult,
     TestRunner,
+    Timing,
+    TimingTask,
     detect_framework,
     discard_folder,
     end_orphans,
     other_language,
+    run_examples,
+    time_both,
 )
 
 log = get_logger(__name__)
 
 _MOST_FAILURES = 40
 _MOST_RESULTS = 300
+_SLOWER = 3
+"""Times that a run may take longer while its lines are noted."""
+_FAULT_SECONDS = 10.0
+"""Time for the tests of code with a fault, beyond twice that of the whole suite: it may never end."""
 _MOST_REPEATED = 20
 """Newly failing tests that are run again: so many at once are no accident."""
 _EVIDENCE = 800
@@ -157,13 +169,47 @@ class Suite:
         """Remove project environments that no run has used for `days`; how many. Only while nothing runs."""
         return self._environments.forget_unused(days)
 
-    def run(self, treeish: str, selection: Sequence[str], label: str, timeout: float | None = None) -> TestResult:
-        """Run `selection` (test files or ids; empty means all) of a commit or tree."""
+    def run(
+        self,
+        treeish: str,
+        selection: Sequence[str],
+        label: str,
+        timeout: float | None = None,
+        texts: Mapping[str, str] = MappingProxyType({}),
+    ) -> TestResult:
+        """Run `selection` (test files or ids; empty means all) of a commit or tree, in which files that are there have
+        other `texts`."""
         with self.ready(treeish, label) as (folder, environment):
+            for path, text in texts.items():
+                FileManager(folder).write_file(path, text)
             seconds = timeout or self.timeout
             if selection:
                 return self.runner.run_specific_test(folder, environment, *selection, timeout=seconds, label=label)
             return self.runner.run_tests(folder, environment, timeout=seconds, label=label)
+
+    def lines_run(self, treeish: str, selection: Sequence[str], label: str) -> LinesRun:
+        """Which lines of a commit or tree are executed by the tests of `selection` (empty means all)."""
+        with self.ready(treeish, label) as (folder, environment):
+            seconds = self.timeout * _SLOWER
+            return self.runner.lines_run(folder, environment, selection, timeout=seconds, label=label)
+
+    def timed(self, before: str, after: str, benchmark: str, label: str, rounds: int) -> Timing:
+        """How long the function `benchmark` of a program takes with the files of two commits or trees, in turns."""
+        with self.ready(after, label) as (folder, environment), self.exported(before) as (old, _):
+            place = self.runner.place(folder, environment, label=label)
+            self.runner.prepare(old, environment)
+            return time_both(place, old, TimingTask(benchmark=benchmark, rounds=rounds))
+
+    def examples(self, treeish: str, paths: Sequence[str], label: str) -> Examples:
+        """How the examples (doctests) in files of a commit or tree end."""
+        with self.ready(treeish, label) as (folder, environment):
+            there = [path for path in paths if (folder / path).is_file()]
+            return run_examples(self.runner.place(folder, environment, label=label), ExamplesTask(paths=there))
+
+    def environment_of(self, treeish: str, label: str) -> Environment:
+        """The environment that a commit or tree is tested in, built if need be."""
+        with self.ready(treeish, label) as (_, environment):
+            return environment
 
     def has_module(self, treeish: str, module: str, label: str) -> bool:
         """Whether the project environment of a commit or tree has a top-level package of that name."""
@@ -266,6 +312,16 @@ class Suite:
             flaky=flaky,
             is_judged=is_judged or not (before.passed or result.test_ids),
         )
+
+    def notices(
+        self, treeish: str, texts: Mapping[str, str], selection: Sequence[str], before: Baseline, label: str
+    ) -> bool:
+        """Whether the tests of `selection` (empty means all) end worse than `before` when files have other `texts`."""
+        seconds = min(_FAULT_SECONDS + before.seconds * 2, self.timeout)
+        result = self.run(treeish, selection, label, seconds, texts)
+        if not selection:
+            return bool(_worse(before, result))
+        return bool({failure.test_id for failure in result.failures} - set(before.failed)) or not result.test_ids
 
     def _flaky(self, tree: str, before: Baseline, worse: Sequence[str], label: str) -> list[str]:
         """Those of the tests `worse` that pass alone, in one of two runs, and with all others when these run again."""

@@ -14,7 +14,8 @@ from testing.errors import (
 )
 from testing.frameworks.declared_tests import declared_sources, declared_tests, has_tests, only_tests
 from testing.frameworks.registry import FRAMEWORKS, detect_framework, other_language
-from testing.results import Failure, TestCounts, TestResult
+from testing.measuring_programs import Examples, ExamplesTask, Timing, TimingTask, run_examples, time_both
+from testing.results import Failure, LinesRun, TestCounts, TestResult
 from testing.runner import TestRunner
 from testing.sandbox.confinement import Mount
 from testing.sandbox.limits import SandboxLimits
@@ -32,11 +33,14 @@ __all__ = [
     "Environment",
     "EnvironmentManager",
     "EnvironmentSetupError",
+    "Examples",
+    "ExamplesTask",
     "Failure",
     "Finding",
     "InvalidReport",
     "InvalidSelection",
     "Language",
+    "LinesRun",
     "Mount",
     "Mutation",
     "MutationTask",
@@ -51,6 +55,8 @@ __all__ = [
     "TestCounts",
     "TestResult",
     "TestRunner",
+    "Timing",
+    "TimingTask",
     "declared_sources",
     "declared_tests",
     "detect_framework",
@@ -64,6 +70,8 @@ __all__ = [
     "other_language",
     "read_package",
     "remedy_for",
+    "run_examples",
     "run_program",
     "tampering",
+    "time_both",
 ]

@@ -1,4 +1,4 @@
-"""The project's own checkers (ruff, mypy, coverage) and its formatter (ruff or black), run in the sandbox.
+"""The project's own checkers (linters, types, builds of documentation, coverage) and its formatter, run in the sandbox.
 
 Each runs only where the project configures it and its environment has it: in the project's version, with the project's
 settings. mypy's plugins and coverage execute the project's code, and even ruff is a program that the project's
@@ -70,8 +70,9 @@ class Checker:
 
     name: str
     """Also the module that the environment has to have."""
-    finds: Literal["types", "lint", "uncovered"]
-    """What its findings are: faults in types, other faults, or (as `executed`) what no test runs."""
+    finds: Literal["types", "lint", "uncovered", "documents"]
+    """What its findings are: faults in types, other faults, (as `executed`) what no test runs, or what is wrong with
+    the documentation that it builds."""
     settings: tuple[tuple[str, str], ...]
     """Files that may hold its settings, with a pattern that shows that they do; empty where it needs none."""
     command: Callable[[Path, Environment], str]
@@ -141,6 +142,23 @@ def _mypy_command(source: Path, environment: Environment) -> str:
     return f"{python} -m mypy {options} --cache-dir /tmp/mypy {target} > {_REPORT}; echo exit $? >> {_REPORT}"
 
 
+def _flake8_command(source: Path, environment: Environment) -> str:
+    python = shlex.quote(environment.python)
+    form = shlex.quote("%(path)s:%(row)d: %(code)s %(text)s")
+    return f"{python} -m flake8 -j 1 --exit-zero --format {form} . > {_REPORT} && echo exit 0 >> {_REPORT}"
+
+
+def _sphinx_command(source: Path, environment: Environment) -> str:
+    folder = next(str(Path(name).parent) for name, _ in _SPHINX_SETTINGS if (source / name).is_file())
+    build = f"{shlex.quote(environment.python)} -m sphinx -q -b html -d /tmp/doctrees -w {_REPORT}"
+    return f"touch {_REPORT}; {build} {shlex.quote(folder)} /tmp/html; echo exit $? >> {_REPORT}"
+
+
+def _mkdocs_command(source: Path, environment: Environment) -> str:
+    build = f"{shlex.quote(environment.python)} -m mkdocs build -d /tmp/site"
+    return f"{build} > {_REPORT} 2>&1; echo exit $? >> {_REPORT}"
+
+
 def _coverage_command(source: Path, environment: Environment) -> str:
     python = shlex.quote(environment.python)
     tests = shlex.join(["-m", "pytest", *pytest_options(environment)])
@@ -191,6 +209,33 @@ def _read_mypy(report: str) -> Checked:
     )
 
 
+def _read_flake8(report: str) -> Checked:
+    if not report.rstrip().endswith("exit 0"):
+        raise ValueError("flake8 did not finish")
+    return Checked(findings=[_found(match) for match in _FLAKE8_LINE.finditer(report)][:_MOST_FINDINGS])
+
+
+def _read_build(report: str) -> Checked:
+    """The warnings of a build of documents; its failure is a finding, too."""
+    *lines, last = report.rstrip().splitlines()
+    if not re.fullmatch(r"exit \d+", last):
+        raise ValueError("the build did not finish")
+    findings = [_found(match) for line in lines if (match := _BUILD_LINE.match(line))]
+    if last != "exit 0":
+        told = next((line for line in reversed(lines) if line.strip()), "no reason is given")
+        findings.append(Finding(path="", line=0, rule="build", message=f"it fails: {told}"[:_MESSAGE]))
+    return Checked(findings=findings[:_MOST_FINDINGS])
+
+
+def _found(match: re.Match[str]) -> Finding:
+    return Finding(
+        path=(match["path"] or "").removeprefix("/work/").removeprefix("./"),
+        line=int(match["line"] or 0),
+        rule=match["rule"],
+        message=match["message"].strip()[:_MESSAGE],
+    )
+
+
 def _read_coverage(report: str) -> Checked:
     files = json.loads(report)["files"]
     return Checked(
@@ -203,12 +248,22 @@ def _read_coverage(report: str) -> Checked:
     )
 
 
+_FLAKE8_LINE = re.compile(r"^(?P<path>[^:\n]+):(?P<line>\d+): (?P<rule>\w+) (?P<message>.*)$", re.MULTILINE)
+_BUILD_LINE = re.compile(
+    r"(?:(?P<path>/work/[^:\n]+?)(?::(?P<line>\d+))?: )?(?P<rule>WARNING|ERROR|CRITICAL|SEVERE)[ :]+-?(?P<message>.*)"
+)
+_FLAKE8_SETTINGS = ((".flake8", ""), ("setup.cfg", r"^\[flake8\]"), ("tox.ini", r"^\[flake8\]"))
+_SPHINX_SETTINGS = tuple((f"{folder}/conf.py", "") for folder in ("docs", "doc", "docs/source", "doc/source"))
+_MKDOCS_SETTINGS = (("mkdocs.yml", ""), ("mkdocs.yaml", ""))
 _RUFF_SETTINGS = (("pyproject.toml", r"^\[tool\.ruff[.\]]"), ("ruff.toml", ""), (".ruff.toml", ""))
 CHECKERS: Mapping[str, Checker] = {
     checker.name: checker
     for checker in (
         Checker("ruff", "lint", _RUFF_SETTINGS, _ruff_command, _read_ruff),
         Checker("mypy", "types", _MYPY_SETTINGS, _mypy_command, _read_mypy),
+        Checker("flake8", "lint", _FLAKE8_SETTINGS, _flake8_command, _read_flake8),
+        Checker("sphinx", "documents", _SPHINX_SETTINGS, _sphinx_command, _read_build),
+        Checker("mkdocs", "documents", _MKDOCS_SETTINGS, _mkdocs_command, _read_build),
         Checker("coverage", "uncovered", (), _coverage_command, _read_coverage, framework="pytest"),
     )
 }

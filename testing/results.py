@@ -77,3 +77,17 @@ class TestResult(BaseModel):
     def failed(self) -> bool:
         """The opposite of `passed`: there is no third answer."""
         return not self.passed
+
+
+class LinesRun(BaseModel):
+    """Which lines of the project's own code a run of tests executed. It was noted beside the code that ran: good enough
+    to ask for another test, not to trust code that would deceive it."""
+
+    arcs: dict[str, set[tuple[int, int]]] = {}
+    """Path -> (line that was left, line that was reached), the ways through the code; tests are among the files."""
+    problem: str = ""
+    """Why nothing could be measured; then `arcs` is empty."""
+
+    def lines(self, path: str) -> set[int]:
+        """The lines of a file that were executed."""
+        return {line for _, line in self.arcs.get(path, ())}

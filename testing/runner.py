@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from monitoring import get_logger
 from testing.checkers import Checked, formatter_of, is_configured, run_checker, run_formatter
@@ -14,8 +16,11 @@ from testing.environments.toolchains import require_toolchain
 from testing.errors import InvalidReport
 from testing.frameworks.framework import ProjectNames, Report, Selected, TestCommand, Written
 from testing.frameworks.javascript import CACHES
+from testing.frameworks.junit import report_text
+from testing.frameworks.python import PYTEST, UNITTEST
 from testing.frameworks.registry import FRAMEWORKS, command_for, explain, explain_exit
-from testing.results import Failure, TestCounts, TestResult
+from testing.inside import lines
+from testing.results import Failure, LinesRun, TestCounts, TestResult
 from testing.sandbox.confinement import Mount
 from testing.sandbox.sandbox import Sandbox, SandboxResult
 from testing.sandbox.user import discard, everything
@@ -28,6 +33,9 @@ _TAIL = 8000
 _STACKS_AT = 0.9
 """Share of the time of a run after which it prints where it is."""
 _CONFINED_TIERS = (1, 2)
+_LINES = "/out/lines.json"
+_MOST_LINES_BYTES = 32 << 20
+_TRACED = (PYTEST.name, UNITTEST.name)
 
 
 class TestRunner:
@@ -71,6 +79,41 @@ class TestRunner:
         Raises InvalidSelection, too, for what is no test file or id.
         """
         return self._tested(source, environment, (test_path, *further), timeout, label)
+
+    def lines_run(
+        self,
+        source: Path,
+        environment: Environment,
+        selection: Sequence[str] = (),
+        *,
+        timeout: float = 300.0,
+        label: str = "",
+    ) -> LinesRun:
+        """Which lines of the run folder `source` are executed by the tests of `selection` (files or ids; empty means
+        all), run as `run_tests` does. Takes several times as long as a plain run.
+
+        Raises SandboxUnavailable when nothing may be run, and InvalidSelection for what is no test file or id.
+        """
+        if environment.framework not in _TRACED:
+            return LinesRun(problem=f"lines are measured with {' and '.join(_TRACED)} only")
+        command = command_for(environment.framework, Selected(source, selection, environment, self._test_command))
+        self.prepare(source, environment)
+        out = Path(tempfile.mkdtemp(prefix="ai-agents-out-", dir=source.parent))
+        try:
+            self._sandbox.hand_over(out)
+            variables = {lines.VARIABLE: _LINES}
+            if environment.has_module("xdist"):
+                variables["PYTEST_ADDOPTS"] = "-n0"  # other processes are not traced
+            ended = self._run(command, source, environment, out, timeout, label, variables)
+            if ended.killed_reason:
+                return LinesRun(problem=f"the tests were killed while their lines were measured: {ended.killed_reason}")
+            found = LinesRun(arcs=json.loads(report_text(out / Path(_LINES).name, _MOST_LINES_BYTES)))
+        except (InvalidReport, ValueError, RecursionError) as problem:
+            return LinesRun(problem=f"the run reported no lines: {problem}"[:300])
+        finally:
+            discard(out)
+        _log.info("lines measured", files=len(found.arcs), seconds=round(ended.seconds, 2))
+        return found
 
     def _tested(
         self, source: Path, environment: Environment, selection: Sequence[str], timeout: float, label: str
@@ -158,7 +201,14 @@ class TestRunner:
         return run_formatter(self._sandbox, source, environment, variables, formatter, paths, label=label)
 
     def _run(
-        self, command: TestCommand, source: Path, environment: Environment, out: Path, timeout: float, label: str
+        self,
+        command: TestCommand,
+        source: Path,
+        environment: Environment,
+        out: Path,
+        timeout: float,
+        label: str,
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> SandboxResult:
         mounts = [Mount(source, "/work", writable=True), Mount(out, "/out", writable=True), *environment.mounts]
         if "node_modules" in environment.packages:
@@ -169,7 +219,8 @@ class TestRunner:
             cwd="/work",
             env=variables_of(self._sandbox, source, environment)
             | {"REPORT": command.report}
-            | ({"STACKS_AFTER": str(timeout * _STACKS_AT)} if environment.language == "python" else {}),
+            | ({"STACKS_AFTER": str(timeout * _STACKS_AT)} if environment.language == "python" else {})
+            | dict(variables),
             timeout=timeout,
             label=label,
         )

@@ -51,6 +51,8 @@ class Place:
     python: str
     variables: Mapping[str, str]
     label: str
+    further: tuple[Mount, ...] = ()
+    """What else it sees."""
 
 
 def run_program(
@@ -79,7 +81,12 @@ def run_program(
         paths = [path for path in (place.variables.get("PYTHONPATH", ""), "/out") if path]
         ended = place.sandbox.run(
             [place.python, "-W", "ignore", "-m", f"{_PACKAGE}.{program}", "/out/task.json", "/out/result.json"],
-            mounts=[Mount(place.source, "/work", writable=True), Mount(out, "/out", writable=True), place.environment],
+            mounts=[
+                Mount(place.source, "/work", writable=True),
+                Mount(out, "/out", writable=True),
+                place.environment,
+                *place.further,
+            ],
             cwd="/work",
             env={**place.variables, "PYTHONPATH": ":".join(paths)},
             timeout=seconds + _GRACE,

@@ -98,7 +98,8 @@ class Carried:
 
 
 Progress = Literal["green", "again", "disputed"]
-"""How an approach ended: the code is committed, another approach is left, or the developer disputed a test."""
+"""How an approach ended: the code is committed, another approach is left, or QA has to see to the tests, because the
+developer disputed one or because what the work touches has none."""
 
 
 class Method(Protocol):

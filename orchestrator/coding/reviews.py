@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from pydantic import JsonValue
 
 from agents import Review, ReviewAssignment
+from agents.tools import as_data
 from llm import Turn
+from memory import ProofOutcome
 from orchestrator.coding.conversation import converse
 from orchestrator.coding.proofs import needs_code
 from orchestrator.coding.state import CodeState
@@ -49,7 +52,7 @@ def _opening(ctx: StageContext, state: CodeState) -> Turn:
 
 def _again(ctx: StageContext, state: CodeState) -> str:
     def told() -> str:
-        return ctx.team.tech_lead.review_again(_diff(ctx, state), state.summary, _tests(ctx, state))
+        return ctx.team.tech_lead.review_again(_diff(ctx, state), state.summary, _tests(ctx, state), _report(state))
 
     return ctx.step("what changed", str, told)
 
@@ -71,7 +74,13 @@ def _report(state: CodeState) -> str:
         report += f" {len(state.red_ids)} of the new ones failed before the change."
     if state.failing_before:
         report += f" {state.failing_before} others failed before the work already; they are not judged."
+    if state.proofs:
+        report += f" What code found out about work of the kind {state.kind}:\n{as_data(_told(state.proofs))}"
     return report
+
+
+def _told(proofs: Sequence[ProofOutcome]) -> str:
+    return "\n".join(f"- {proof}" for proof in proofs)
 
 
 def _plain_review(ctx: StageContext, state: CodeState) -> Review:

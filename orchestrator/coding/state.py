@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, SerializeAsAny, model_validator
 
 from agents import Requirements, TestCase
-from memory import SuiteQuality, Task
+from memory import ProofOutcome, SuiteQuality, Task
 from orchestrator.flow import FlowState
 from orchestrator.suite import Baseline
 
@@ -88,6 +88,12 @@ class CodeState(FlowState):
     """Assertions of QA that were dropped: unusable, not agreed on, or not about the task."""
     quality: SuiteQuality | None = None
     """How strong the tests are, measured on the accepted code."""
+    proofs: list[ProofOutcome] = []
+    """What was found out about the proofs of this kind of work."""
+    benchmark: str = ""
+    """QA's program whose function `benchmark` work on performance has to make faster."""
+    asked_for_tests: int = 0
+    """How often QA was asked for tests of code that the work touches and that no test runs."""
     own: SerializeAsAny[MethodState] = MethodState()
     """The state of the developer's method."""
     model: str = ""

@@ -14,8 +14,11 @@ from pydantic import BaseModel, JsonValue
 from agents import TestAssignment
 from agents.tools import as_data
 from llm import Turn
-from memory import FailureReason, TaskKind
+from memory import FailureReason, ProofOutcome, TaskKind
 from orchestrator.coding.conversation import Talk, converse
+from orchestrator.coding.proofs import lacking
+from orchestrator.coding.proofs.speed import unfit_benchmark
+from orchestrator.coding.proofs.strength import raised_by
 from orchestrator.coding.state import CodeState, Dispute
 from orchestrator.coding.tests_first import draft_tests, examples_of
 from orchestrator.errors import StageFailed
@@ -39,6 +42,8 @@ class NewTests(BaseModel):
     """Tests that pass already."""
     files: list[str] = []
     """The files with tests that it wrote or changed."""
+    proofs: list[ProofOutcome] = []
+    """What was found out about tests that are the whole work."""
 
 
 class Examples(BaseModel):
@@ -82,9 +87,9 @@ def _answer(ctx: StageContext, state: CodeState, dispute: Dispute) -> None:
 
 
 def _rework(ctx: StageContext, state: CodeState) -> None:
-    """Let QA change its tests as the reviewer asks."""
+    """Let QA change its tests as the review or a lacking proof asks."""
     issues = as_data("\n".join(f"- {issue}" for issue in state.test_issues))
-    news = f"The reviewer asks for these changes of the tests:\n{issues}"
+    news = f"These changes of the tests are asked for:\n{issues}"
     rights = _rights(ctx, state, state.tests_commit)
     talk = converse(ctx, ctx.team.qa, rights, "rework", state.tests_commit, partial(Turn, "user"), news)
     _settle(ctx, state, talk)
@@ -107,17 +112,20 @@ def _settle(ctx: StageContext, state: CodeState, talk: Talk) -> None:
     said = FinishTests.model_validate(end.arguments)
     state.kind = ctx.task.kind or said.kind.value
     state.brief, state.places = state.brief or said.brief, state.places or said.places
+    state.benchmark = said.benchmark or state.benchmark
     state.tests_ids, state.red_ids = sorted([*found.red, *found.guards]), sorted(_plain(found.red))
     state.changed_tests |= {changed.test: changed.reason for changed in said.changed_tests}
     state.tests_file = next(iter(found.files), "")
     commit = partial(ctx.commits.commit_tests_tree, talk.tree, state.base, state.changed_tests)
     state.tests_commit = state.shown = ctx.step("commit tests", str, commit)
-    state.cases, state.hidden = [], []
+    state.cases, state.hidden, state.proofs = [], [], found.proofs
     ctx.step("settled", bool, partial(_note, ctx, state, found))
 
 
 def _note(ctx: StageContext, state: CodeState, found: NewTests) -> bool:
     ctx.note("tests are red", red=len(found.red), already_green=len(found.guards), unfit=0, kind=state.kind)
+    if found.proofs:
+        ctx.note("proofs", found=[str(proof) for proof in found.proofs])
     if not ctx.task.kind:
         ctx.services.store.tasks.update(ctx.task.id, kind=state.kind)
     return True
@@ -190,6 +198,15 @@ def _may_end(
         return f"no test was written, and work of the kind {kind.value} is proven by tests"
     if files and (problem := _run(ctx, state, bench.tree, call, found) or _unfit_for(kind, found)):
         return problem
+    if kind is TaskKind.PERFORMANCE and (
+        problem := unfit_benchmark(ctx, state.base, bench.tree, call.benchmark or state.benchmark)
+    ):
+        return problem
+    if kind is TaskKind.TESTS:
+        new = [*found.red, *found.guards]
+        found.proofs = [raised_by(ctx, state.base, bench.tree, new, ctx.bench.texts_of(bench.tree, files))]
+        if problem := lacking(found.proofs):
+            return problem
     return found.model_dump(mode="json")
 
 

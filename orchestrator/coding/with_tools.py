@@ -14,11 +14,12 @@ from agents import Assignment
 from agents.tools import as_data
 from llm import ModelProfile, Turn
 from memory import FailureReason
+from monitoring import redact
 from orchestrator.coding import tests_first
 from orchestrator.coding.attempts import digest_of, end_approach, record_attempt
 from orchestrator.coding.conversation import converse
 from orchestrator.coding.method import AttemptName, Method, Progress
-from orchestrator.coding.proofs import lacking_proof, needs_code
+from orchestrator.coding.proofs import lacking, needs_code, prove
 from orchestrator.coding.state import CodeState, Dispute
 from orchestrator.coding.strong import StrongModels
 from orchestrator.coding.tests_by_qa import settle_by_conversation
@@ -28,11 +29,15 @@ from orchestrator.workbench.commits import Moved
 from orchestrator.workbench.protected import protected_paths
 from orchestrator.workbench.tool_bench import BenchTool, Rights, ToolBench
 from orchestrator.workbench.tools import AskOwner, DisputeTest, Finish
-from orchestrator.workbench.trial import Trial
+from orchestrator.workbench.trial import Trial, shortened
 from orchestrator.workbench.verdict import files_of
+from testing import EnvironmentSetupError
 
 _TESTS_CHARACTERS = 9000
 """Of QA's change, as the developer is first shown it."""
+_MOST_ASKED = 2
+"""Times that QA is asked for tests of what the work touches; then the developer has to leave it as it is."""
+_LEAVE_IT = "\nQA was asked for these tests and has none to give: leave that code as it is."
 _NAME = "tools"
 
 
@@ -71,7 +76,10 @@ class ToolUsers(StrongModels):
             if trial.green:
                 _accept(ctx, state, trial, approach, Finish(summary=state.summary, commit_message=state.commit_message))
                 return "green"
+            if trial.missing_tests and state.asked_for_tests < _MOST_ASKED:
+                return _untested(state, trial)
             news = f"The tests or the branch have changed, and your change does not hold:\n{as_data(trial.evidence)}"
+            news += _LEAVE_IT if trial.missing_tests else ""
         for number in range(1, ctx.services.settings.orchestrator.max_task_attempts + 1):
             attempt = AttemptName(approach, number, _NAME)
             talk = converse(ctx, ctx.developer, rights, attempt.label, tree, partial(_opening, ctx, state), news)
@@ -88,7 +96,12 @@ class ToolUsers(StrongModels):
             if trial.green:
                 _accept(ctx, state, trial, approach, Finish.model_validate(end.arguments) if end else Finish())
                 return "green"
+            if trial.missing_tests and state.asked_for_tests < _MOST_ASKED:
+                said = Finish.model_validate(end.arguments) if end else Finish()
+                state.summary, state.commit_message = said.summary, said.commit_message
+                return _untested(state, trial)
             tree, news = talk.tree, f"Your change was checked, and does not hold yet:\n{as_data(trial.evidence)}"
+            news += _LEAVE_IT if trial.missing_tests else ""
             if talk.reason != "concluded":
                 state.loops += talk.reason == "repeated"
                 break
@@ -164,6 +177,7 @@ def _opening(ctx: StageContext, state: CodeState) -> Turn:
         brief=state.brief,
         places=ctx.views.places(state.base, state.places),
         tests=diff,
+        benchmark=state.benchmark,
     )
     return ctx.developer.begin(ctx.task, assignment)
 
@@ -189,12 +203,21 @@ def _news(state: CodeState) -> str:
 
 def _try(ctx: StageContext, state: CodeState, attempt: AttemptName, tree: str) -> Trial:
     """Run the new tests and the suite with the files of `tree`, and look for the proof that the kind of work needs."""
-    trial = ctx.bench.verify_tree(tree, state.tests_commit, state.tests_ids, state.hidden, state.kind)
-    if trial.green and (lacking := lacking_proof(ctx, state, trial.tree)):
-        trial = trial.model_copy(update={"green": False, "evidence": lacking})
+    try:
+        trial = ctx.bench.verify_tree(tree, state.tests_commit, state.tests_ids, state.hidden, state.kind)
+        if trial.green:
+            proofs = prove(ctx, state, trial.tree)
+            told = lacking(proofs)
+            trial = trial.model_copy(update={"green": not told, "evidence": told, "proofs": proofs})
+    except EnvironmentSetupError as problem:  # that of the base was built before the work
+        trial = Trial.invalid(
+            redact(shortened(f"the project's environment cannot be built from the change: {problem}"))
+        )
     outcome = "passed" if trial.green else "failed" if trial.applied else "invalid"
     record_attempt(ctx, attempt, outcome, digest_of(tree), trial)
     ctx.note("attempt", approach=attempt.approach, number=attempt.number, strategy=_NAME, outcome=outcome)
+    if trial.proofs:
+        ctx.note("proofs", found=[str(proof) for proof in trial.proofs])
     return trial
 
 
@@ -206,6 +229,7 @@ def _accept(ctx: StageContext, state: CodeState, trial: Trial, approach: int, sa
     commit = partial(ctx.commits.commit_code, tree, state.tests_commit, state.commit_message)
     state.code_commit = ctx.step("commit code", str, commit)
     state.review_issues, state.dispute, state.behind = [], None, 0
+    state.proofs = trial.proofs
 
 
 def _disputed(ctx: StageContext, state: CodeState, tree: str, said: DisputeTest) -> Progress:
@@ -218,6 +242,15 @@ def _disputed(ctx: StageContext, state: CodeState, tree: str, said: DisputeTest)
     state.unfinished, state.unfinished_on, state.code_commit = tree, state.tests_commit, ""
     state.turns -= 1
     ctx.step("disputed", bool, partial(_note_dispute, ctx, state.dispute))
+    return "disputed"
+
+
+def _untested(state: CodeState, trial: Trial) -> Progress:
+    """Let QA pin down what the work touches; the work waits, to be tried on its tests."""
+    state.asked_for_tests += 1
+    state.test_issues = trial.missing_tests
+    state.unfinished, state.unfinished_on, state.code_commit = trial.tree, state.tests_commit, ""
+    state.turns -= 1
     return "disputed"
 
 

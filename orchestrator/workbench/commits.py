@@ -17,7 +17,7 @@ from memory import FailureReason, Task, TaskStatus
 from monitoring import get_logger
 from orchestrator.errors import StageFailed
 from orchestrator.services import Services
-from orchestrator.workbench.sources import public_names
+from orchestrator.workbench.sources import lost_names
 from orchestrator.workbench.trial import not_passed
 from testing import has_tests
 
@@ -123,18 +123,16 @@ class Commits:
             return ChangeFacts(changed_files=changed, test_files=[], changed_lines=0, lost_names=[])
         changed = [change.path for change in self._git.commits.changed_files(tests_commit, code_commit)]
         tests = [change.path for change in self._git.commits.changed_files(self._worktree.base_commit, tests_commit)]
-        worktree = self._worktree
-        self._git.worktrees.reset(worktree, tests_commit)
-        before = public_names(worktree.path, changed)
-        self._git.worktrees.reset(worktree, code_commit)
-        lost = before - public_names(worktree.path, changed)
+        self._git.worktrees.reset(self._worktree, code_commit)
+        with self._services.suite.exported(tests_commit) as (before, _):
+            lost = lost_names(before, self._worktree.path, changed)
         diff = self._git.commits.diff(tests_commit, code_commit)
         lines = [line for line in diff.splitlines() if line.startswith(("+", "-"))]
         return ChangeFacts(
             changed_files=changed,
             test_files=tests,
             changed_lines=len(lines),
-            lost_names=sorted(lost),
+            lost_names=lost,
             touched_existing_tests=[path for path in changed if is_test_file(path) and path not in tests],
         )
 

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import ast
-import copy
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
+from griffe import (
+    Alias,
+    AliasResolutionError,
+    Breakage,
+    BreakageKind,
+    Class,
+    CyclicAliasError,
+    Function,
+    GriffeError,
+    Module,
+    Object,
+    Parameter,
+    find_breaking_changes,
+    load,
+)
 from pydantic import BaseModel
 
 from agents import module_name
 from file_system import CodeMap, FileManager, is_javascript, is_test_file, readable_text
-from file_system.code.outline import definition_line, parsed, unconditional
+from file_system.code.outline import definition_line, parsed
+from file_system.syntax import NOT_PYTHON
+from monitoring import get_logger
 from orchestrator.workbench.javascript import javascript_imports
+
+log = get_logger(__name__)
 
 _OUTLINE_CHARACTERS = 6000
 _MOST_IMPORTED = 12
@@ -99,43 +117,126 @@ def importable(root: Path, text: str, words: str) -> list[str]:
     ]
 
 
-def public_names(root: Path, paths: list[str]) -> set[str]:
-    """`path:name` of every public top-level name that the files at `paths` define."""
-    return {
-        f"{module.path}:{name}"
-        for module in CodeMap.of(root).modules
-        if module.path in paths
-        for name in module.names()
-        if not any(part.startswith("_") for part in name.split("."))
-    }
+def lost_names(before: Path, after: Path, paths: Iterable[str]) -> list[str]:
+    """`path:name` of the public top-level names that the files at `paths` defined in `before` and that can no longer be
+    had from them in `after`. What they import from elsewhere now can."""
+    changed = set(paths)
+    defined, kept = (
+        {
+            f"{module.path}:{name}"
+            for module in CodeMap.of(root).modules
+            if module.path in changed
+            for name in module.names()
+            if not any(part.startswith("_") for part in name.split("."))
+        }
+        for root in (before, after)
+    )
+    files = FileManager(after)
+    for path in {name.partition(":")[0] for name in defined - kept if ".py:" in name}:
+        imported = [
+            alias.asname or alias.name
+            for node in parsed(readable_text(files, path)) or ()
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        ]
+        kept |= {
+            name for name in defined if name.startswith(f"{path}:") and name.split(":")[1].split(".")[0] in imported
+        }
+    return sorted(defined - kept)
 
 
-def public_signatures(texts: Mapping[str, str]) -> dict[str, str]:
-    """`path:name` of every public function, method and class of Python files -> how it is called: its parameters with
-    their defaults, without annotations."""
-    return {
-        f"{path}:{name}": said
-        for path, text in texts.items()
-        if path.endswith(".py")
-        for name, said in _signatures(parsed(text) or (), "")
-    }
+class Surface(BaseModel):
+    """How the public names of some modules differ between two trees."""
+
+    changes: list[str] = []
+    """A line each: what is gone, and what is called in another way."""
+    compared: list[str] = []
+    """The packages and modules that were compared."""
+    unread: list[str] = []
+    """Those that could not be."""
 
 
-def _signatures(body: Iterable[ast.stmt], within: str) -> Iterator[tuple[str, str]]:
-    for node in unconditional(list(body)):
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+def surface_changes(before: Path, after: Path, paths: Iterable[str]) -> Surface:
+    """What of the public surface of the Python files at `paths` is not in `after` as it is in `before`, for those who
+    import it: names that are gone from where they can be imported, and other parameters. New names, annotations and
+    values make no difference. The code is read by griffe and not run."""
+    found = Surface()
+    for place, package in sorted({_package_of(path) for path in paths}):
+        try:
+            old = _read_package(before / place, package)
+            if old is None:
+                continue  # it is new
+            new = _read_package(after / place, package)
+            if new is None:
+                found.changes.append(f"{package} is gone")
+                continue
+            breaking = [told for breakage in find_breaking_changes(old, new) if (told := _told(breakage))]
+            found.changes += dict.fromkeys([*breaking, *_added_parameters(old, new)])
+            found.compared.append(package)
+        except (GriffeError, *NOT_PYTHON, KeyError, AttributeError) as problem:
+            log.warning("the public surface cannot be read", package=package, problem=str(problem)[:300])
+            found.unread.append(package)
+    return found
+
+
+def _package_of(path: str) -> tuple[str, str]:
+    """The folder that a Python file is imported from, and its topmost package or module."""
+    parts = path.removesuffix(".py").split("/")
+    place = parts.pop(0) if parts[0] in ("src", "lib") and len(parts) > 1 else ""
+    return place, parts[0]
+
+
+def _read_package(folder: Path, name: str) -> Module | None:
+    if not ((folder / name).is_dir() or (folder / f"{name}.py").is_file()):
+        return None
+    try:
+        read = load(
+            name, search_paths=[folder], allow_inspection=False, resolve_aliases=True, resolve_external=False,
+            store_source=False,
+        )  # fmt: skip
+    except ImportError:
+        return None
+    return read if isinstance(read, Module) else None
+
+
+def _told(breakage: Breakage) -> str:
+    """A difference in words; empty for one that callers do not see."""
+    path = breakage.obj.path
+    match breakage.kind:
+        case BreakageKind.OBJECT_REMOVED:
+            return f"{path} is gone"
+        case BreakageKind.CLASS_REMOVED_BASE:
+            bases = [str(base).rpartition(".")[2] for base in breakage.old_value]
+            kept = {str(base).rpartition(".")[2] for base in breakage.new_value}
+            lost = [base for base in bases if base not in kept and not base.startswith("_")]
+            return f"{path} is no {lost[0]} any more" if lost else ""
+        case BreakageKind.ATTRIBUTE_CHANGED_TYPE | BreakageKind.ATTRIBUTE_CHANGED_VALUE:
+            return ""
+        case BreakageKind.RETURN_CHANGED_TYPE:
+            return ""
+        case kind:
+            parameter = breakage.old_value if isinstance(breakage.old_value, Parameter) else breakage.new_value
+            name = f"({parameter.name})" if isinstance(parameter, Parameter) else ""
+            return f"{path}{name}: {kind.value.lower()}"
+
+
+def _added_parameters(old: Object, new: Object, seen: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Functions that have further parameters, which are no breaking change, but one of the surface."""
+    for name, member in old.all_members.items():
+        other = new.all_members.get(name)
+        try:
+            if other is None or not member.is_public or member.path in seen:
+                continue
+            one, two = (each.final_target if isinstance(each, Alias) else each for each in (member, other))
+        except (AliasResolutionError, CyclicAliasError):
             continue
-        if node.name.startswith("_") and not (within and node.name.startswith("__")):
-            continue
-        if isinstance(node, ast.ClassDef):
-            yield within + node.name, "class"
-            yield from _signatures(node.body, f"{within}{node.name}.")
-            continue
-        plain = copy.deepcopy(node.args)
-        for argument in (*plain.posonlyargs, *plain.args, *plain.kwonlyargs, plain.vararg, plain.kwarg):
-            if argument is not None:
-                argument.annotation = None
-        yield within + node.name, ast.unparse(plain)
+        if isinstance(one, Function) and isinstance(two, Function):
+            known = {parameter.name for parameter in one.parameters}
+            further = [parameter.name for parameter in two.parameters if parameter.name not in known]
+            if further and len(two.parameters) > len(one.parameters):
+                yield f"{member.path}({further[0]}): parameter was added"
+        elif isinstance(one, Module | Class) and isinstance(two, Module | Class) and not isinstance(member, Alias):
+            yield from _added_parameters(one, two, seen | {member.path})
 
 
 def is_source(path: str) -> bool:

@@ -21,7 +21,7 @@ from orchestrator.errors import StageFailed
 from orchestrator.workbench.trial import evidence_of, not_passed
 from orchestrator.workbench.verdict import files_of
 from orchestrator.workbench.workbench import Workbench
-from testing import InvalidSelection
+from testing import EnvironmentSetupError, InvalidSelection
 
 _LONGEST_RESULT = 14_000
 """Characters of one tool's result."""
@@ -123,7 +123,7 @@ class ToolBench:
                     raise UnusableAnswer("another change of this message was not done; see why, then end the work")
                 text = doing if isinstance(doing, str) else doing.use(self)
                 refused |= isinstance(doing, str)
-            except (AgentError, FileSystemError, UnsafeContent, InvalidSelection) as problem:
+            except (AgentError, FileSystemError, UnsafeContent, InvalidSelection, EnvironmentSetupError) as problem:
                 text = f"not done: {problem}"
                 refused |= isinstance(doing, str) or doing.changes
             acted.results.append(cut(text))

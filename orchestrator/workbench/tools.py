@@ -97,6 +97,8 @@ class FinishTests(ConcludingTool):
         description="The code the developer has to see, as path:first-last, such as src/app.py:10-42.",
     )
     changed_tests: list[ChangedTest] = Field(default_factory=list, max_length=30)
+    benchmark: str = Field("", max_length=8000)
+    """Timed before and after the work, and not kept in the repository."""
 
 
 class KeepTest(ConcludingTool):

@@ -9,6 +9,7 @@ from typing import Self
 from pydantic import BaseModel
 
 from file_system import is_test_file
+from memory import ProofOutcome
 from monitoring import redact
 from testing import Failure, TestResult
 
@@ -53,8 +54,16 @@ class Trial(BaseModel):
     """What a developer needs to see of the failures."""
     overfitted: bool = False
     """Only tests that the developer was not shown failed."""
+    proofs: list[ProofOutcome] = []
+    """What was found out about the proofs that its kind of work needs."""
     circular: bool = False
     """It fails like an earlier trial of the same approach, with equivalent code."""
+
+    @property
+    def missing_tests(self) -> list[str]:
+        """What only further tests of QA can prove, if nothing else lacks."""
+        lacking = [proof for proof in self.proofs if proof.outcome == "lacks"]
+        return [proof.told for proof in lacking] if all(proof.by_tests for proof in lacking) else []
 
     @classmethod
     def invalid(cls, evidence: str) -> Self:

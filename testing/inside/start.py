@@ -28,15 +28,17 @@ def main(name: str, modules: list[str], arguments: list[str]) -> int:
     """The exit code; the report has been sent if there is one that counts."""
     folder = Path(__file__).resolve().parent
     sys.path.remove(str(folder))
-    witness, guards, program = (_load(folder / f"{file}.py") for file in ("witness", "guard", name))
+    witness, guards, lines, program = (_load(folder / f"{file}.py") for file in ("witness", "guard", "lines", name))
     sys.argv[:] = [str(program.__file__), *arguments]
     for late in ("unittest.mock", "unittest.async_case"):  # parts of unittest that are loaded when they are first used
         importlib.import_module(late)
     _print_stacks_late(os.environ.pop("STACKS_AFTER", ""))
     program.prepare()
-    sender, guard = witness.Sender(), guards.Guard(modules)
+    sender, guard, tracer = witness.Sender(), guards.Guard(modules), lines.Tracer()
     sender.enter_project()
+    tracer.start()
     code, report = program.run(arguments, guard)
+    tracer.stop()
     if changes := guard.changes():
         print(f"The code under test changed {', '.join(changes[:5])}.", flush=True)
         return CHANGED

@@ -44,6 +44,34 @@ def test_whatever_a_checker_leaves_is_no_report(
     assert told.findings == [] and told.problem
 
 
+DOCUMENTED = {
+    "pyproject.toml": PYPROJECT.replace('"ruff", "mypy", "coverage"', '"flake8", "sphinx", "mkdocs"'),
+    "setup.cfg": "[flake8]\nselect = F\n",
+    "shop/__init__.py": "import os\n",
+    "docs/conf.py": "project = 'shop'\n",
+    "docs/index.rst": "Shop\n====\n\nSee :doc:`nowhere` and `there <x_>`.\n",
+    "docs/index.md": "# Shop\n\n[gone](gone.md)\n",
+    "mkdocs.yml": "site_name: shop\n",
+    "tests/test_shop.py": "import shop\n\n\ndef test_shop() -> None:\n    assert shop\n",
+}
+
+
+def test_what_flake8_and_builds_of_documentation_say(tmp_path: Path, tree: Tree) -> None:
+    sandbox = Sandbox("required")
+    runner, environments = TestRunner(sandbox), EnvironmentManager(tmp_path / "data", sandbox)
+
+    def said(checker: str, **changed: str) -> list[str]:
+        source = tree({**DOCUMENTED, **{f"docs/{name}.py": text for name, text in changed.items()}})
+        found = runner.check(source, environments.ensure(source), checker)
+        assert found is not None and not found.problem, found
+        return [f"{one.path}:{one.line} {one.rule} {one.message}" for one in found.findings]
+
+    assert said("flake8") == ["shop/__init__.py:1 F401 'os' imported but unused"]
+    assert "docs/index.rst:4 WARNING unknown document: 'nowhere' [ref.doc]" in said("sphinx")
+    assert any("it fails: " in line for line in said("sphinx", conf="raise RuntimeError('no')\n"))
+    assert any("gone.md" in line and line.startswith(":0 WARNING") for line in said("mkdocs"))
+
+
 def test_what_ruff_mypy_and_coverage_say(tmp_path: Path, tree: Tree) -> None:
     sandbox = Sandbox("required")
     runner, environments = TestRunner(sandbox), EnvironmentManager(tmp_path / "data", sandbox)

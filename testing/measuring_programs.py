@@ -1,0 +1,129 @@
+"""Runs the programs of `measuring` in the sandbox: how long does a benchmark take before a change and after it, and do
+the examples in a project's documentation hold?"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, Field, FiniteFloat
+
+from monitoring import get_logger
+from testing import measuring
+from testing.measuring import timing
+from testing.sandbox.confinement import Mount
+from testing.sandboxed_program import Place, run_program
+
+_log = get_logger(__name__)
+
+_LEAST_GAIN = 0.10
+"""Share of the time that has to be saved."""
+_WAITS = 3.0
+"""A call that takes so many times longer than the processor works for it waits; then the clock counts."""
+
+
+_Seconds = Annotated[FiniteFloat, Field(ge=0)]
+
+
+class TimingTask(BaseModel):
+    """What is timed: the function `benchmark` that the program defines, with two versions of the project's code."""
+
+    benchmark: str
+    rounds: int = 9
+    seconds: float = 120.0
+
+
+class Times(BaseModel):
+    """Seconds of a call, one for each round."""
+
+    processor: list[_Seconds] = Field([], max_length=100)
+    clock: list[_Seconds] = Field([], max_length=100)
+    steps: int = Field(0, ge=0)
+    """Lines of Python that one call runs; 0 when that was not counted."""
+
+
+class Timing(BaseModel):
+    """A benchmark on two versions of the code. It is timed beside the code: good enough for a team's own work."""
+
+    before: Times = Times()
+    after: Times = Times()
+    problem: str = Field("", max_length=20_000)
+    seconds: float = 0.0
+
+    @property
+    def waits(self) -> bool:
+        """Whether the benchmark spends its time waiting, and not computing."""
+        first = self.before
+        if not (first.clock and first.processor):
+            return False
+        return statistics.median(first.clock) > _WAITS * statistics.median(first.processor)
+
+    @property
+    def of_both(self) -> tuple[Sequence[float], Sequence[float]]:
+        """The seconds that count, before and after."""
+        if self.waits:
+            return self.before.clock, self.after.clock
+        return self.before.processor, self.after.processor
+
+    @property
+    def is_faster(self) -> bool:
+        """Whether the median is better by a tenth at least, and three quarters of the runs after the change are faster
+        than three quarters of those before it."""
+        if min(len(self.before.processor), len(self.after.processor)) < 2:
+            return False
+        before, after = self.of_both
+        slow_after, fast_before = statistics.quantiles(after, n=4)[2], statistics.quantiles(before, n=4)[0]
+        return statistics.median(after) <= statistics.median(before) * (1 - _LEAST_GAIN) and slow_after < fast_before
+
+    def __str__(self) -> str:
+        """The figures: `12.1 ms before (11.9 to 12.8), 0.9 ms after (0.9 to 1.0), 9 rounds; 40210 and 1200 steps`."""
+        if self.problem or not self.before.processor or not self.after.processor:
+            return self.problem or "nothing was measured"
+        told = [
+            f"{statistics.median(times) * 1000:.3g} ms {name} ({min(times) * 1000:.3g} to {max(times) * 1000:.3g})"
+            for name, times in zip(("before", "after"), self.of_both, strict=True)
+        ]
+        steps = f"; {self.before.steps} and {self.after.steps} lines of Python a call" if self.before.steps else ""
+        what = "on the clock" if self.waits else "of processor time"
+        return f"{', '.join(told)} {what} a call, in {len(self.after.processor)} rounds{steps}"
+
+
+def time_both(place: Place, before: Path, task: TimingTask) -> Timing:
+    """Time a benchmark on the code of `place` and that of the run folder `before`, which was prepared, too.
+
+    Raises SandboxUnavailable when nothing may be run.
+    """
+    # Names of folders are given as variables, which are those of the host where there is no sandbox.
+    variables = {**place.variables, timing.BEFORE: "/before", timing.AFTER: "/work"}
+    place = replace(place, variables=variables, further=(Mount(before, "/before", writable=True),))
+    found = run_program(place, [measuring], "measuring.timing", task, Timing, task.seconds)
+    if not found.problem and not (found.before.processor and found.after.processor):
+        found = found.model_copy(update={"problem": "the benchmark gave no answer in its time"})
+    _log.info("benchmark timed", figures=str(found), seconds=round(found.seconds, 2))
+    return found
+
+
+class ExamplesTask(BaseModel):
+    """Files whose examples (doctests) are run, by their paths in the project."""
+
+    paths: list[str]
+    seconds: float = 60.0
+
+
+class Examples(BaseModel):
+    """How the examples in some files end."""
+
+    tried: int = Field(0, ge=0)
+    failures: list[str] = Field([], max_length=50)
+    """A line each: where the example stands, what it calls, what it gives."""
+    unread: list[str] = Field([], max_length=1000)
+    """Files that could not be imported or read, with the reason."""
+    seconds: float = 0.0
+
+
+def run_examples(place: Place, task: ExamplesTask) -> Examples:
+    """Run the examples in files of `place`. Raises SandboxUnavailable when nothing may be run."""
+    return run_program(place, [measuring], "measuring.examples", task, Examples, task.seconds)

@@ -1,0 +1,111 @@
+"""What single proofs find out, on real files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.coding.proofs.behaviour import touched_statements
+from orchestrator.coding.proofs.documents import broken_links
+from orchestrator.coding.proofs.settings import problem_of
+from orchestrator.coding.proofs.strength import faults_in
+from orchestrator.workbench.sources import lost_names, surface_changes
+
+PACKAGE = {
+    "pkg/__init__.py": "from pkg.core import Box, f\n\n__all__ = ['Box', 'f']\n",
+    "pkg/core.py": "LIMIT = 60\n\n\nclass _Base:\n    def m(self, a): ...\n\n\nclass Box(_Base):\n"
+    "    def n(self, a, b=1) -> int: ...\n    def _p(self): ...\n\n\ndef f(a, b=2):\n    return a\n",
+}
+
+
+def folder_of(folder: Path, files: dict[str, str]) -> Path:
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        # moved, but importable from where it was; a base without a public name; a constant written otherwise
+        ({"pkg/core.py": "from pkg._impl import f\nLIMIT = 6 * 10\n\n\nclass Box:\n    def m(self, a): ...\n"
+          "    def n(self, a, b=1): ...\n", "pkg/_impl.py": "def f(a: int, b: int = 2) -> int:\n    return a\n"}, []),
+        ({"pkg/core.py": PACKAGE["pkg/core.py"].replace("def f(a, b=2)", "def f(a, b=2, c=None)")},
+         ["pkg.f(c): parameter was added", "pkg.core.f(c): parameter was added"]),
+        ({"pkg/core.py": PACKAGE["pkg/core.py"].replace("a, b=1", "a, b=2")},
+         ["pkg.core.Box.n(b): parameter default was changed"]),
+        ({"pkg/core.py": PACKAGE["pkg/core.py"].replace("def m", "def k")}, ["pkg.core.Box.m is gone"]),
+        ({"pkg/core.py": PACKAGE["pkg/core.py"].replace("LIMIT", "BOUND")}, ["pkg.core.LIMIT is gone"]),
+    ],
+)  # fmt: skip
+def test_the_public_surface_of_two_trees(tmp_path: Path, changed: dict[str, str], told: list[str]) -> None:
+    before, after = folder_of(tmp_path / "a", PACKAGE), folder_of(tmp_path / "b", PACKAGE | changed)
+    found = surface_changes(before, after, ["pkg/core.py"])
+    assert found.compared == ["pkg"] and not found.unread
+    assert sorted(found.changes) == sorted(told)
+
+
+def test_the_statements_that_a_change_touches() -> None:
+    before = (
+        "import os\n\n\ndef f(x):\n    '''Doc.'''\n    y: int\n    if x:\n        # a comment\n        return (x +\n"
+        "            1)\n    return 0\n"
+    )
+    after = before.replace("Doc", "Doc it").replace("a comment", "words").replace("            1)", "            2)")
+    assert touched_statements(before, after) == [range(9, 11)]
+    assert touched_statements(before, before.replace("if x:", "if not x:")) == [range(7, 9)]
+    assert touched_statements(before, before.replace("import os\n", "")) == [range(1, 2)]
+    assert touched_statements(before, f"{before}\n\ndef g():\n    return 1\n") == []
+
+
+def test_a_name_that_is_imported_from_elsewhere_now_is_not_lost(tmp_path: Path) -> None:
+    moved = {"pkg/core.py": "from pkg._impl import Box\n", "pkg/_impl.py": PACKAGE["pkg/core.py"]}
+    before, after = folder_of(tmp_path / "a", PACKAGE), folder_of(tmp_path / "b", PACKAGE | moved)
+    assert lost_names(before, after, ["pkg/core.py", "pkg/_impl.py"]) == ["pkg/core.py:LIMIT", "pkg/core.py:f"]
+
+
+def test_links_that_lead_nowhere(tmp_path: Path) -> None:
+    readme = (
+        "# The Shop\n\n## What's *new*?\n\n[a](docs/a.md) [top](#the-shop) [new](#whats-new) [gone](docs/gone.md) "
+        "[none](docs/a.md#none) [part](docs/a.md#part) [own](docs/a.md#mine) [out](../../issues) [x](https://x.y/z.md) "
+        "![p](docs/p.png) [ref][r] `[code](no.md)`\n\n[r]: docs/missing.md\n\n```\n[fenced](no.md)\n```\n"
+    )
+    rst = "`a <a.md>`_ and `b <b.rst>`__, `doc <https://x.y>`_\n\n.. image:: q.png\n.. _ref: a.md\n"
+    folder_of(tmp_path, {"README.md": readme, "docs/a.md": "# A\n\n<a name='mine'></a>\n\n## Part {#part}\n"})
+    folder_of(tmp_path, {"docs/index.rst": rst})
+    broken, number = broken_links(tmp_path)
+    assert broken == [
+        "README.md: docs/gone.md", "README.md: docs/a.md#none (no such heading)", "README.md: docs/p.png",
+        "README.md: docs/missing.md", "docs/index.rst: b.rst", "docs/index.rst: q.png",
+    ]  # fmt: skip
+    assert number == 14
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "told"),
+    [
+        (".github/workflows/ci.yml", "on: push\njobs:\n  a:\n    runs-on: x\n    step: []\n", "'step' was unexpected"),
+        (".github/workflows/ci.yml", "on: push\njobs:\n  a:\n    runs-on: x\n    steps: [{run: make}]\n", ""),
+        (".github/dependabot.yml", "version: 2\nupdates:\n- package-ecosystem: pip\n", "is a required property"),
+        ("pyproject.toml", "[project]\nname = 'x y'\nversion = '1'\n", "`project.name` must be pep508-identifier"),
+        ("pyproject.toml", "[project]\nname = 'x'\nversion = '1'\nclassifiers = ['No :: Such']\n", ""),
+        ("pyproject.toml", "[tool.ruff]\nline-length = 100\n", ""),
+        ("setup.cfg", "[flake8]\nmax-line-length = 100\n  more\nexclude\n", ""),
+        ("tox.ini", "envlist = py311\n", "no section headers"),
+        ("data/x.json", "{,}\n", "Expecting property name"),
+        ("notes.md", "anything\n", ""),
+        (".gitlab-ci.yml", f"a: &a [1]\nb: [{', '.join(['*a'] * 60)}]\n", "more than 50 aliases"),
+    ],
+)
+def test_what_reads_a_file_of_settings_says(path: str, text: str, told: str) -> None:
+    problem = problem_of(path, text)
+    assert told in problem if told else problem == ""
+
+
+def test_faults_are_put_where_code_is_called_and_not_just_defined() -> None:
+    text = "def f(x, y=1):\n    return x + y\n\n\ndef g(x):\n    if x > 0:\n        return 1\n    return x\n"
+    assert list(faults_in("a.py", text, {1, 5})) == []
+    told = [fault.told for fault in faults_in("a.py", text, {1, 5, 6, 8})]
+    assert "a.py:6 `if x > 0:` becomes `if x >= 0:`" in told
+    assert all(place.startswith(("a.py:5 ", "a.py:6 ", "a.py:8 ")) for place in told)
