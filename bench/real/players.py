@@ -90,6 +90,7 @@ def _qa(hand: Hand, mistakes: Mistakes) -> Player:
         places=[f"{look.path}:{look.first_line}-{look.last_line}" for look in task.look if _is_code(look)],
         kind=task.kind,
         changed_tests=[{"test": each.test, "reason": each.reason} for each in task.changed_tests],
+        **({"benchmark": task.benchmark} if task.benchmark else {}),
     )
     ends = [hand.call("run_tests", tests=_test_files(task.tests)), finish] if task.tests else [finish]
     heard = yield from _written(hand, mistakes.wrong_old("qa", tests), tests, ends)

@@ -120,6 +120,8 @@ class RealTask(_Model):
     """What QA tells the developer and the reviewer."""
     tests: tuple[FileChange, ...] = ()
     changed_tests: tuple[ChangedTest, ...] = ()
+    benchmark: str = ""
+    """A program that defines `benchmark()`, for work on performance."""
     change: tuple[FileChange, ...] = ()
     summary: str
     commit_message: str

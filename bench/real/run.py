@@ -90,7 +90,7 @@ def run_tasks(
         root.mkdir(parents=True, exist_ok=True)
         root.chmod(0o755)  # tests run as a user of their own
         for task in tasks:
-            result = _run(task, libraries[task.library], root, checkout, fallible=fallible, set_up=set_up)
+            result = run_task(task, libraries[task.library], root, checkout, fallible=fallible, set_up=set_up)
             results.append(result)
             lines.write(result.model_dump_json() + "\n")
             lines.flush()
@@ -108,7 +108,10 @@ def _ended_by_signal(number: int, _: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-def _run(task: RealTask, library: Library, root: Path, checkout: Path, *, fallible: bool, set_up: bool) -> RealResult:
+def run_task(
+    task: RealTask, library: Library, root: Path, checkout: Path, *, fallible: bool = False, set_up: bool = False
+) -> RealResult:
+    """Run one task in a folder of its own below `root`, which keeps all of it."""
     place = Workplace(library)
     home = root / task.id
     number = 1
