@@ -193,7 +193,7 @@ class Suite:
             seconds = self.timeout * _SLOWER
             return self.runner.lines_run(folder, environment, selection, timeout=seconds, label=label)
 
-    def timed(self, before: str, after: str, benchmark: str, label: str, rounds: int) -> Timing:
+    def timed(self, before: str, after: str, benchmark: str, label: str, rounds: int = 9) -> Timing:
         """How long the function `benchmark` of a program takes with the files of two commits or trees, in turns."""
         with self.ready(after, label) as (folder, environment), self.exported(before) as (old, _):
             place = self.runner.place(folder, environment, label=label)

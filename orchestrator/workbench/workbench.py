@@ -25,14 +25,9 @@ from orchestrator.workbench.trial import Trial, evidence_of, shortened
 from orchestrator.workbench.verdict import Judge, files_of
 from testing import (
     FRAMEWORKS,
-    Checked,
-    Environment,
     EnvironmentSetupError,
-    Examples,
-    LinesRun,
     Place,
     TestResult,
-    Timing,
     declared_tests,
 )
 
@@ -319,31 +314,11 @@ class Workbench:
         with self._suite.exported(treeish) as (folder, _):
             yield folder
 
-    def lines_run(self, treeish: str, selection: Sequence[str] = ()) -> LinesRun:
-        """Which lines of a commit or tree its tests execute: those of `selection`, or the whole suite."""
-        return self._suite.lines_run(treeish, selection, self._task.id)
-
     def notices(self, treeish: str, texts: Mapping[str, str], selection: Sequence[str] = ()) -> bool:
         """Whether the tests of `selection` in a commit or tree, or the whole suite, end worse than before the work when
         files have other `texts`."""
         before = self.baseline(self._worktree.base_commit)
         return self._suite.notices(treeish, texts, selection, before, self._task.id)
-
-    def timed(self, before: str, after: str, benchmark: str, rounds: int = 9) -> Timing:
-        """How long the function `benchmark` of a program takes with the files of two commits or trees."""
-        return self._suite.timed(before, after, benchmark, self._task.id, rounds)
-
-    def checked(self, treeish: str, checker: str) -> Checked | None:
-        """What one of the project's own checkers says of a commit or tree; None if the project does not use it."""
-        return self._suite.check(treeish, checker, self._task.id)
-
-    def examples(self, treeish: str, paths: Sequence[str]) -> Examples:
-        """How the examples (doctests) in files of a commit or tree in Python end."""
-        return self._suite.examples(treeish, paths, self._task.id)
-
-    def environment_of(self, treeish: str) -> Environment:
-        """The environment that a commit or tree is tested in."""
-        return self._suite.environment_of(treeish, self._task.id)
 
     def is_python(self, treeish: str) -> bool:
         """Whether the tests of a commit or tree are Python's."""

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from memory import FailureReason, TaskStatus
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import eventually, git, in_sandbox
+from tests.orchestrator.house import CALC, eventually, git, in_sandbox
 from tests.orchestrator.players import (
     ADD,
     ADD_IT,
@@ -242,12 +242,12 @@ def test_who_says_twice_that_it_cannot_go_on_is_not_asked_again(make_house: Make
 @pytest.mark.parametrize("kind", ["tests", "feature"])
 def test_what_the_reviewer_wants_of_the_tests_goes_to_qa(make_house: MakeHouse, kind: str) -> None:
     more = "\n\ndef test_more() -> None:\n    assert {}\n"
-    claim = "double(0) == 0" if kind == "tests" else "add(2, 2) == 4"
+    claim = "half(8) == 4" if kind == "tests" else "add(2, 2) == 4"
     file = "tests/test_add.py" if kind == "feature" else "tests/test_zero.py"
     first = (
         QA_TESTS
         if kind == "feature"
-        else "from calc import double\n\n\ndef test_one() -> None:\n    assert double(1) == 2\n"
+        else "from calc import half\n\n\ndef test_one() -> None:\n    assert half(4) == 2\n"
     )
     end = "total\n" if kind == "feature" else "== 2\n"
     qa: Script = (
@@ -261,7 +261,8 @@ def test_what_the_reviewer_wants_of_the_tests_goes_to_qa(make_house: MakeHouse, 
         (("verdict", {"approved": False, "score": 4, "test_issues": ["Test one more case."]}),),
         (("verdict", {"approved": True, "score": 9}),),
     )
-    house, server = make_house(players(qa=qa, lead=lead), llm=WITH_TOOLS)
+    untested = f"{CALC}\n\ndef half(x: int) -> int:\n    return x // 2\n"
+    house, server = make_house(players(qa=qa, lead=lead), llm=WITH_TOOLS, files={"calc.py": untested})
     task_id = house.submit(TASK, "Add add")
     with house.daemon("--until-idle"):
         house.wait_for(task_id, TaskStatus.COMPLETED)

@@ -76,7 +76,7 @@ class TouchedCodeIsTested:
         }
         if not touched:
             return holds(self.name, "no statement that was there before is changed")
-        run = work.ctx.bench.lines_run(work.before)
+        run = work.suite.lines_run(work.before, (), work.label)
         if run.problem:
             return not_checked(self.name, run.problem)
         untested = [

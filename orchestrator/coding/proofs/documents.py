@@ -60,10 +60,10 @@ class ExamplesHold:
             return holds(self.name, "the changed files have no doctests")
         if not work.ctx.bench.is_python(work.after):
             return not_checked(self.name, "doctests are run in Python projects only")
-        now = work.ctx.bench.examples(work.after, paths)
+        now = work.suite.examples(work.after, paths, work.label)
         if not (now.failures or now.unread):
             return holds(self.name, f"{now.tried} examples in {listed(paths)}")
-        before = work.ctx.bench.examples(work.before, paths)
+        before = work.suite.examples(work.before, paths, work.label)
         new = sorted((Counter([*now.failures, *now.unread]) - Counter([*before.failures, *before.unread])).elements())
         if new:
             return lacks(self.name, f"these examples do not hold: {'; '.join(new[:_MOST_TOLD])}")
@@ -86,10 +86,10 @@ class CheckersSayNothingNew:
         skipped: list[str] = []
         new: list[str] = []
         for checker in checkers:
-            after = work.ctx.bench.checked(work.after, checker)
+            after = work.suite.check(work.after, checker, work.label)
             if after is None:
                 continue
-            before = work.ctx.bench.checked(work.before, checker) or Checked()
+            before = work.suite.check(work.before, checker, work.label) or Checked()
             if after.problem and before.problem:
                 skipped.append(before.problem)
                 continue

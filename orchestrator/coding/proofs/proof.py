@@ -11,6 +11,7 @@ from git_ops import ChangedFile
 from memory import ProofOutcome
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
+from orchestrator.suite import Suite
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,16 @@ class Work:
     """The commit with QA's tests, below the work."""
     after: str
     """A commit or tree with the work."""
+
+    @property
+    def suite(self) -> Suite:
+        """What runs something on commits and trees, under `label`."""
+        return self.ctx.services.suite
+
+    @property
+    def label(self) -> str:
+        """What runs for this task is known by."""
+        return self.ctx.task.id
 
     @cached_property
     def changes(self) -> list[ChangedFile]:

@@ -84,7 +84,7 @@ class EnvironmentIsNew:
         return kind in _KINDS
 
     def examine(self, work: Work) -> ProofOutcome:
-        before, after = work.ctx.bench.environment_of(work.before), work.ctx.bench.environment_of(work.after)
+        before, after = (work.suite.environment_of(each, work.label) for each in (work.before, work.after))
         if before.key == after.key:
             return holds(self.name, "nothing that decides about the environment changes")
         if worse := [note for note in after.notes if note not in before.notes]:

@@ -22,7 +22,7 @@ class Faster:
     def examine(self, work: Work) -> ProofOutcome:
         if not work.state.benchmark:
             return not_checked(self.name, NOT_PYTHON)
-        timing = work.ctx.bench.timed(work.before, work.after, work.state.benchmark)
+        timing = work.suite.timed(work.before, work.after, work.state.benchmark, work.label)
         if timing.problem:
             return lacks(self.name, f"the benchmark cannot be timed: {timing.problem}")
         if timing.is_faster:
@@ -43,5 +43,5 @@ def unfit_benchmark(ctx: StageContext, base: str, tree: str, benchmark: str) -> 
             "work of the kind performance is proven by a benchmark: give a small program in Python that prepares its "
             "data and defines benchmark(), which calls the code that is too slow"
         )
-    timing = ctx.bench.timed(tree, tree, benchmark, rounds=1)
+    timing = ctx.services.suite.timed(tree, tree, benchmark, ctx.task.id, rounds=1)
     return f"the benchmark cannot be timed on the code as it is: {timing.problem}" if timing.problem else ""

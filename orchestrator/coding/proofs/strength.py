@@ -42,9 +42,11 @@ def raised_by(
 ) -> ProofOutcome:
     """What the new tests `test_ids` of `tree` add to the suite of the commit `base`. `texts`: their files."""
     try:
-        new = ctx.bench.lines_run(tree, sorted({test_id.partition("[")[0] for test_id in test_ids}))
+        new = ctx.services.suite.lines_run(
+            tree, sorted({test_id.partition("[")[0] for test_id in test_ids}), ctx.task.id
+        )
     except InvalidSelection:  # names that cannot be given on a command line
-        new = ctx.bench.lines_run(tree, sorted(texts))
+        new = ctx.services.suite.lines_run(tree, sorted(texts), ctx.task.id)
     if new.problem:
         return not_checked(_NAME, new.problem)
     sources = [path for path in new.arcs if is_source(path)]
@@ -58,7 +60,7 @@ def _compared(
     ctx: StageContext, base: str, tree: str, test_ids: Sequence[str], new: LinesRun, sources: Sequence[str]
 ) -> ProofOutcome:
     """What the tests run for the first time, or else notice for the first time."""
-    old = ctx.bench.lines_run(base)
+    old = ctx.services.suite.lines_run(base, (), ctx.task.id)
     if old.problem:
         return not_checked(_NAME, old.problem)
     lines = [f"{path}:{line}" for path in sources for line in sorted(new.lines(path) - old.lines(path))]
