@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -11,6 +12,8 @@ from agents.answers import PlanItem
 from agents.ceo import PRIORITIES, is_same_work, normal
 from memory import Task, TaskKind, TaskType
 
+_LINE_END = re.compile(r"\s*\n\s*")
+"""Other white space in a criterion stays: it may be part of an example."""
 _CRITERIA = "\n\nAcceptance criteria:\n"
 """What stands between what is wanted and how it is seen: two tasks may be seen by the same."""
 
@@ -92,7 +95,7 @@ def tasks_of(plan: Task, items: Sequence[PlanItem]) -> list[Task]:
 
 def described(item: PlanItem) -> str:
     """The description of a planned task, as QA, developer and reviewer read it."""
-    criteria = "\n".join(f"- {' '.join(sentence.split())}" for sentence in item.acceptance)
+    criteria = "\n".join(f"- {_LINE_END.sub(' ', sentence.strip())}" for sentence in item.acceptance)
     files = ", ".join(_cleaned(path) for path in item.files)
     return f"{item.description.strip()}{_CRITERIA}{criteria}\n\nFiles concerned: {files}"
 

@@ -52,6 +52,8 @@ class ReviewAssignment:
     diff: str
     report: str
     """True facts about the runs of the suite."""
+    proofs: str = ""
+    """What code found out about this kind of work."""
     summary: str = ""
     """What the developer says of the change."""
     tests: str = ""
@@ -75,9 +77,12 @@ class TechLeadAgent(BaseAgent):
     )
     opening = "review_with_tools"
 
-    def review_again(self, diff: str, summary: str, tests: str, report: str) -> str:
+    def review_again(self, given: ReviewAssignment) -> str:
         """The words in which a reworked change comes into the conversation."""
-        return render("review_again", diff=diff, summary=summary, tests=tests, report=report)
+        return render(
+            "review_again", diff=given.diff, summary=given.summary, tests=given.tests, report=given.report,
+            proofs=given.proofs,
+        )  # fmt: skip
 
     def check_facts(self, facts: ChangeFacts) -> Review:
         """A review of what code can see: scope, size, nothing public lost, tests untouched."""
@@ -100,9 +105,9 @@ class TechLeadAgent(BaseAgent):
         ]
         return Review(approved=not issues, score=score, criteria=criteria, issues=issues, reasoning="Checked by code.")
 
-    def review_change(self, task: Task, diff: str, test_report: str, context: CallContext) -> Review:
-        """The model's review of `diff`."""
-        prompt = self._prompt("review_change", task, diff=diff, test_report=test_report)
+    def review_change(self, task: Task, diff: str, test_report: str, proofs: str, context: CallContext) -> Review:
+        """The model's review of `diff`. `proofs`: what code found out about this kind of work."""
+        prompt = self._prompt("review_change", task, diff=diff, test_report=test_report, proofs=proofs)
         return self._structured(prompt, Review, context, temperature=0.0)
 
     def resolve(self, task: Task, setback: Setback, context: CallContext) -> Escalation:

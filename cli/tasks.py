@@ -33,6 +33,7 @@ from memory import (
     MOST_TESTS,
     OWNER,
     RETRIABLE,
+    FailureReason,
     MemoryStore,
     Priority,
     Task,
@@ -286,9 +287,14 @@ def _text_of(file: Path) -> str:
 
 
 def add_words(store: MemoryStore, task: Task, note: str) -> None:
-    """Add what the owner says to the words of a task that begins anew."""
-    if note.strip():
-        store.tasks.update(task.id, description=f"{task.description}\n\nThe owner adds:\n\n{note.strip()}".strip())
+    """Add what the owner says to the words of a task that begins anew; an answer stands behind its question, since
+    nobody of the team remembers that."""
+    if not note.strip():
+        return
+    said = f"The owner adds:\n\n{note.strip()}"
+    if task.reason is FailureReason.NEEDS_OWNER and task.reason_detail:
+        said = f"The team asked:\n\n{task.reason_detail}\n\nThe owner answers:\n\n{note.strip()}"
+    store.tasks.update(task.id, description=f"{task.description}\n\n{said}".strip())
 
 
 def tell_daemon(store: MemoryStore, command: str, task: Task, *more: str) -> None:

@@ -38,7 +38,7 @@ def walk(root: Path) -> Iterator[str]:
             if entry.is_dir(follow_symlinks=False):
                 if not _skipped(entry):
                     below.append(path)
-            elif entry.is_file(follow_symlinks=False):
+            elif entry.is_file(follow_symlinks=False) and not is_git_name(entry.name):  # a worktree's `.git` is a file
                 yield path
         pending.extend(reversed(below))
 
@@ -72,12 +72,15 @@ def is_test_file(path: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _expression(pattern: str) -> Callable[[str], bool]:
-    """Whether a path matches a glob: `*` and `?` stay within a name, `**/` is any number of folders.
+    """Whether a path matches a glob: `*` and `?` stay within a name, `**/` is any number of folders, `{a,b}` is one of
+    both; braces do not nest.
 
     By RE2, which no glob of a model can make run for ever.
     """
     parts = []
     position = 0
+    braces = "{" in pattern and pattern.count("{") == pattern.count("}") == len(re.findall(r"\{[^{}]*\}", pattern))
+    inside_braces = False
     while position < len(pattern):
         if pattern.startswith("**/", position):
             parts.append("(?:[^/]+/)*")
@@ -87,6 +90,10 @@ def _expression(pattern: str) -> Callable[[str], bool]:
             position += 2
         elif pattern[position] == "*":
             parts.append("[^/]*")
+            position += 1
+        elif braces and pattern[position] in ("{", "}" if inside_braces else "{", "," if inside_braces else "{"):
+            inside_braces = pattern[position] != "}"
+            parts.append({"{": "(?:", "}": ")", ",": "|"}[pattern[position]])
             position += 1
         elif pattern[position] == "?":
             parts.append("[^/]")

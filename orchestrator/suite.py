@@ -87,6 +87,7 @@ class Baseline(BaseModel):
     passed: list[str]
     failed: list[str]
     seconds: float
+    skipped: int = 0
     failures: list[FailedTest] = []
     """Details of the first of `failed`."""
     lacking: list[str] = []
@@ -260,6 +261,7 @@ class Suite:
             passed=result.passed_ids,
             failed=[failure.test_id for failure in result.failures],
             seconds=result.duration,
+            skipped=len(result.skipped_ids),
             failures=[_failed_test(failure) for failure in result.failures[:_MOST_FAILURES]],
             lacking=lacking,
         )

@@ -31,6 +31,8 @@ class Failure(BaseModel):
     """`path:line`, relative to /work, of the innermost frame of the project."""
     causes: tuple[str, ...] = ()
     """The same of the exceptions that led to this one, as Python chains them."""
+    output: str = ""
+    """The end of what the test printed."""
 
 
 class TestCounts(BaseModel):

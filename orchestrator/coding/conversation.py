@@ -288,7 +288,9 @@ def _take(state: _State, reply: Reply, acted: Acted, *, again: bool) -> None:
     results = []
     for position, call in enumerate(reply.calls):
         text = acted.results[position] if position < len(acted.results) else ""
-        text = text or f"not done: at most {_MOST_CALLS} calls in a message, and none after the one that ends the work"
+        if not text and position < _MOST_CALLS:
+            text = f"not done: {reply.calls[len(acted.results) - 1].name} ended the message before it"
+        text = text or f"not done: at most {_MOST_CALLS} calls in a message"
         results.append(ToolResult(call.id, as_data(text)))
     if again and acted.tree == state.tree:
         results[-1] = replace(results[-1], text=_AGAIN + results[-1].text)

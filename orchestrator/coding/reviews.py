@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
 from pydantic import JsonValue
 
 from agents import Review, ReviewAssignment
-from agents.tools import as_data
 from llm import Turn
-from memory import ProofOutcome
 from orchestrator.coding.conversation import converse
 from orchestrator.coding.proofs import needs_code
 from orchestrator.coding.state import CodeState
@@ -40,19 +37,23 @@ def _may_end(_bench: ToolBench, call: BenchTool) -> dict[str, JsonValue] | str:
 
 
 def _opening(ctx: StageContext, state: CodeState) -> Turn:
-    assignment = ReviewAssignment(
+    return ctx.team.tech_lead.begin(ctx.task, _assignment(ctx, state))
+
+
+def _assignment(ctx: StageContext, state: CodeState) -> ReviewAssignment:
+    return ReviewAssignment(
         diff=_diff(ctx, state),
         report=_report(state),
+        proofs=_told(state),
         summary=state.summary,
         tests=_tests(ctx, state),
         changed_tests=state.changed_tests,
     )
-    return ctx.team.tech_lead.begin(ctx.task, assignment)
 
 
 def _again(ctx: StageContext, state: CodeState) -> str:
     def told() -> str:
-        return ctx.team.tech_lead.review_again(_diff(ctx, state), state.summary, _tests(ctx, state), _report(state))
+        return ctx.team.tech_lead.review_again(_assignment(ctx, state))
 
     return ctx.step("what changed", str, told)
 
@@ -71,17 +72,19 @@ def _report(state: CodeState) -> str:
     if not state.tests_ids:
         report = f"There are no new tests; all {state.suite_size} of the suite pass that passed before."
     if state.red_ids:
-        report += f" {len(state.red_ids)} of the new ones failed before the change."
+        report += f" {state.red_count or len(state.red_ids)} of the new ones failed before the change."
     if state.failing_before:
         report += f" {state.failing_before} others failed before the work already; they are not judged."
-    if state.proofs:
-        report += f" What code found out about work of the kind {state.kind}:\n{as_data(_told(state.proofs))}"
     return report
 
 
-def _told(proofs: Sequence[ProofOutcome]) -> str:
-    return "\n".join(f"- {proof}" for proof in proofs)
+def _told(state: CodeState) -> str:
+    """What was found out about the proofs of the kind of work, and the benchmark that was timed."""
+    found = "\n".join(f"- {proof}" for proof in state.proofs)
+    return f"{found}\n\nThe benchmark:\n{state.benchmark}" if found and state.benchmark else found
 
 
 def _plain_review(ctx: StageContext, state: CodeState) -> Review:
-    return ctx.team.tech_lead.review_change(ctx.task, _diff(ctx, state), _report(state), ctx.ask("review"))
+    return ctx.team.tech_lead.review_change(
+        ctx.task, _diff(ctx, state), _report(state), _told(state), ctx.ask("review")
+    )

@@ -61,7 +61,7 @@ class CodeState(FlowState):
     dispute: Dispute | None = None
     """The latest test that the developer disputed."""
     disputed: list[str] = []
-    """All of them: each can be disputed once."""
+    """All of them, each as often as it was disputed, and twice if QA keeps it: twice at most."""
     unfinished: str = ""
     """A tree with the developer's work when it disputed a test; `unfinished_on` is the commit of tests below it."""
     unfinished_on: str = ""
@@ -78,6 +78,8 @@ class CodeState(FlowState):
     tests_file: str = ""
     tests_ids: list[str] = []
     tests_commit: str = ""
+    red_count: int = 0
+    """How many of `tests_ids` failed before the work."""
     red_ids: list[str] = []
     """The tests that failed without the code, without their parameters."""
     hidden: list[str] = []

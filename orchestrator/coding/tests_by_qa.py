@@ -26,12 +26,15 @@ from orchestrator.flow import StageContext
 from orchestrator.workbench.protected import not_for_qa
 from orchestrator.workbench.tool_bench import BenchTool, Rights, ToolBench
 from orchestrator.workbench.tools import AskOwner, ChangedTest, FinishTests, KeepTest
-from orchestrator.workbench.trial import Trial
+from orchestrator.workbench.trial import Trial, evidence_of
 from testing import declared_sources, declared_tests
 
 PROVEN_BY_TESTS = (TaskKind.FEATURE, TaskKind.BUGFIX)
 """Kinds of work that new tests prove, which fail before it."""
+_NO_SUCH_NAME = ("ImportError", "ModuleNotFoundError", "AttributeError")
 _MOST_NAMED = 8
+_SHOWN = 4000
+"""Characters of a diff or of evidence."""
 
 
 class NewTests(BaseModel):
@@ -40,10 +43,21 @@ class NewTests(BaseModel):
     red: list[str] = []
     guards: list[str] = []
     """Tests that pass already."""
+    nameless: list[str] = []
+    """Those of `red` that fail because a name is not there yet."""
     files: list[str] = []
     """The files with tests that it wrote or changed."""
     proofs: list[ProofOutcome] = []
     """What was found out about tests that are the whole work."""
+
+
+class Disputed(BaseModel):
+    """What QA is shown when a test is disputed."""
+
+    change: str = ""
+    """The developer's work so far, as a diff."""
+    result: str = ""
+    """How the tests of the disputed test's file end with it."""
 
 
 class Examples(BaseModel):
@@ -74,16 +88,28 @@ def settle_by_conversation(ctx: StageContext, state: CodeState) -> None:
 
 
 def _answer(ctx: StageContext, state: CodeState, dispute: Dispute) -> None:
-    """QA's answer to a dispute: it keeps the test, or corrects it."""
-    news = ctx.team.qa.dispute(dispute.test, dispute.reason)
+    """QA's answer to a dispute: it keeps the test, or corrects it. It is shown how the developer's work fails it."""
+    shown = ctx.step("the disputed work", Disputed, partial(_disputed, ctx, state, dispute))
+    news = ctx.team.qa.dispute(dispute.test, dispute.reason, shown.change, shown.result)
     rights = _rights(ctx, state, state.tests_commit, disputed=True)
     opening = partial(Turn, "user")  # there is a conversation already
     talk = converse(ctx, ctx.team.qa, rights, "dispute", state.tests_commit, opening, news)
     if talk.conclusion is not None and talk.conclusion.tool == KeepTest.tool:
         dispute.answer = f"QA keeps the test: {talk.conclusion.arguments['reason']}"
+        state.disputed = [*state.disputed, dispute.test]  # it cannot be disputed again
         return
+    before = state.tests_commit
     _settle(ctx, state, talk)
-    dispute.answer = "QA has corrected the tests."
+    correction = ctx.step("the correction", str, partial(ctx.bench.diff, before, state.tests_commit, _SHOWN))
+    dispute.answer = f"QA has corrected the tests:\n{correction}"
+
+
+def _disputed(ctx: StageContext, state: CodeState, dispute: Dispute) -> Disputed:
+    if not state.unfinished:
+        return Disputed()
+    change = ctx.bench.diff(state.unfinished_on, state.unfinished, _SHOWN)
+    result = ctx.bench.run(state.unfinished, [dispute.test.partition("::")[0]])
+    return Disputed(change=change, result=evidence_of(result)[:_SHOWN] or "it passes")
 
 
 def _rework(ctx: StageContext, state: CodeState) -> None:
@@ -114,6 +140,7 @@ def _settle(ctx: StageContext, state: CodeState, talk: Talk) -> None:
     state.brief, state.places = state.brief or said.brief, state.places or said.places
     state.benchmark = said.benchmark or state.benchmark
     state.tests_ids, state.red_ids = sorted([*found.red, *found.guards]), sorted(_plain(found.red))
+    state.red_count = len(found.red)
     state.changed_tests |= {changed.test: changed.reason for changed in said.changed_tests}
     state.tests_file = next(iter(found.files), "")
     commit = partial(ctx.commits.commit_tests_tree, talk.tree, state.base, state.changed_tests)
@@ -228,7 +255,11 @@ def _run(ctx: StageContext, state: CodeState, tree: str, call: FinishTests, foun
             f"existing tests fail that passed before: {', '.join(broken[:_MOST_NAMED])}; name those in changed_tests "
             "that the task makes untrue, and leave the others as they are"
         )
-    found.red = [test_id for failure in failures for test_id in _ids(ctx, tree, failure.test_id)]
+    there_before = _plain(before) - _plain(changed.test for changed in call.changed_tests)
+    behind = (test_id for failure in failures for test_id in _ids(ctx, tree, failure.test_id))
+    found.red = [test_id for test_id in behind if test_id not in there_before]
+    nameless = {failure.test_id for failure in failures if failure.message.startswith(_NO_SUCH_NAME)}
+    found.nameless = [test_id for test_id in found.red if {test_id, test_id.partition("::")[0]} & nameless]
     found.guards = [test_id for test_id in trial.passed if test_id not in before]
     if lost := sorted(_plain([*found.red, *found.guards]) - ctx.bench.collected(tree)):
         names = ", ".join(lost[:_MOST_NAMED])
@@ -243,14 +274,15 @@ def _unfit_for(kind: TaskKind, found: NewTests) -> str:
             "every new test passes on the code as it is, so none proves the work; if the work is done already, "
             "or no failing test can prove it, say so by its kind or ask the owner"
         )
-    if kind not in (*PROVEN_BY_TESTS, TaskKind.PERFORMANCE) and found.red:
-        red = ", ".join(found.red[:_MOST_NAMED])
+    may_fail = found.nameless if kind is TaskKind.REFACTORING else []  # what it moves has a new name
+    if kind not in (*PROVEN_BY_TESTS, TaskKind.PERFORMANCE) and (wrong := [*set(found.red) - set(may_fail)]):
+        red = ", ".join(sorted(wrong)[:_MOST_NAMED])
         return f"these tests fail, but work of the kind {kind.value} changes no behaviour: {red}"
     return ""
 
 
 def _ids(ctx: StageContext, tree: str, name: str) -> list[str]:
-    """The tests behind a failure: all new ones of a file that cannot be imported without the code."""
+    """The tests behind a failure: those that a file declares which cannot be imported without the code."""
     return declared_tests(ctx.bench.text_of(tree, name), name) if "::" not in name else [name]
 
 
@@ -275,7 +307,7 @@ def _changed_unnamed(
         return ""
     return (
         f"existing tests were changed or removed: {', '.join(unnamed[:_MOST_NAMED])}; put them back, or name those "
-        "in changed_tests that the task makes untrue, with the reason"
+        "in changed_tests that the task makes untrue or that you extend, with the reason"
     )
 
 

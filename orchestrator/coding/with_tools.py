@@ -29,7 +29,7 @@ from orchestrator.workbench.commits import Moved
 from orchestrator.workbench.protected import protected_paths
 from orchestrator.workbench.tool_bench import BenchTool, Rights, ToolBench
 from orchestrator.workbench.tools import AskOwner, DisputeTest, Finish
-from orchestrator.workbench.trial import Trial, shortened
+from orchestrator.workbench.trial import Trial, evidence_of, shortened
 from orchestrator.workbench.verdict import files_of
 from testing import EnvironmentSetupError
 
@@ -39,6 +39,8 @@ _MOST_ASKED = 2
 """Times that QA is asked for tests of what the work touches; then the developer has to leave it as it is."""
 _LEAVE_IT = "\nQA was asked for these tests and has none to give: leave that code as it is."
 _NAME = "tools"
+_MOST_DISPUTES = 2
+"""Of a test: it may be disputed again after QA has corrected it."""
 
 
 class ToolUsers(StrongModels):
@@ -70,6 +72,9 @@ class ToolUsers(StrongModels):
         approach = state.earlier + state.turns
         rights, news = _rights(ctx, state), _news(state)
         tree = _start(ctx, state)
+        if state.dispute is not None and files_of(state.tests_ids):
+            ended = ctx.step("tests after the dispute", str, partial(_ends, ctx, state, tree))
+            news += f"\n\nThe task's tests with your work so far:\n{as_data(ended)}"
         if tree != state.tests_commit and not (state.review_issues or state.dispute or state.conflict):
             carried = AttemptName(approach, 0, "carried")  # the tests or the base have changed
             trial = ctx.step("try carried", Trial, partial(_try, ctx, state, carried, tree))
@@ -107,6 +112,11 @@ class ToolUsers(StrongModels):
                 break
         ctx.step(f"forget {approach}", bool, partial(_forget, ctx))
         return end_approach(ctx, state, self, state.earlier + state.turns)
+
+
+def _ends(ctx: StageContext, state: CodeState, tree: str) -> str:
+    result = ctx.bench.run(tree, list(files_of(state.tests_ids)))
+    return evidence_of(result) or f"all {len(result.passed_ids)} pass"
 
 
 def _start(ctx: StageContext, state: CodeState) -> str:
@@ -156,7 +166,7 @@ def _may_end(state: CodeState, bench: ToolBench, call: BenchTool) -> dict[str, J
         test = call.test.partition("[")[0]
         if test not in {test_id.partition("[")[0] for test_id in state.tests_ids}:
             return f"{call.test} is no test of this task"
-        return f"{test} was disputed before; the answer stands" if test in state.disputed else {}
+        return {} if state.disputed.count(test) < _MOST_DISPUTES else f"{test} was disputed before; the answer stands"
     if not isinstance(call, Finish):
         return {}
     if not bench.is_green():

@@ -66,7 +66,9 @@ class Views:
         )
         lines = [
             f"Files: {files}",
-            f"Its suite: {len(before.passed)} tests pass; collected from "
+            f"Its suite: {len(before.passed)} tests pass"
+            + (f", {before.skipped} are skipped" if before.skipped else "")
+            + "; collected from "
             + (", ".join(f"{name}/ ({count})" for name, count in tests.most_common(5)) or "nowhere"),
         ]
         if before.failed:

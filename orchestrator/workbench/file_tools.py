@@ -31,6 +31,7 @@ _MOST_LINES = 400
 _MOST_CHARACTERS = 12_000
 _MOST_MATCHES = 60
 _SHOWN_AROUND = 3
+_MOST_AROUND = 30
 
 
 class LookingTool(BenchTool):
@@ -123,13 +124,16 @@ class Search(LookingTool):
     text: str = Field(min_length=1, max_length=300)
     regex: bool = Field(False, description="Whether `text` is a regular expression.")
     files: str = Field("**", max_length=200, description="Glob of the files to look in.")
-    around: int = Field(0, ge=0, le=30, description="Lines to show before and after each match.")
+    around: int = Field(0, ge=0, description=f"Lines to show before and after each match, at most {_MOST_AROUND}.")
 
     def look(self, files: FileManager) -> str:
         """`path:line: text` of what was found; with lines around it, the places with their numbers."""
         found, whole = search(
-            files, self.text, self.files, expression=self.regex, most=_MOST_MATCHES, hidden=SECRETS, around=self.around
-        )
+            files, self.text, self.files, expression=self.regex, most=_MOST_MATCHES, hidden=SECRETS,
+            around=min(self.around, _MOST_AROUND),
+        )  # fmt: skip
+        if not found and not files.find_files(self.files):
+            return f"no file matches {self.files}"
         if not found:
             return "nothing found"
         lines = [f"{match.path}:{match.line}: {match.text}" for match in found]

@@ -34,6 +34,8 @@ class BenchTool(Action):
     """The roles that are given it; empty: all."""
     concludes: ClassVar[bool] = False
     """Whether it ends the agent's work."""
+    concluded: ClassVar[str] = "finished"
+    """What the agent is told of a call that ended its work."""
     changes: ClassVar[bool] = False
     """Whether it changes files: work is not ended on files that are not as the agent meant them."""
 
@@ -205,7 +207,7 @@ class ToolBench:
             return f"not finished: {found}"
         arguments = call.model_dump(mode="json")
         self._acted.conclusion = Conclusion(tool=call.tool, arguments=arguments, facts=found)
-        return "finished"
+        return call.concluded
 
     @property
     def evidence(self) -> str:

@@ -68,6 +68,7 @@ class AskOwner(ConcludingTool):
     """Ask the owner what neither the task nor the code can answer. The task waits until they do."""
 
     tool = "ask_owner"
+    concluded = "sent to the owner; the task waits for the answer"
     agents = (*WRITERS, CEOAgent.name)
     question: str = Field(min_length=10, max_length=2000)
 
@@ -110,9 +111,11 @@ class KeepTest(ConcludingTool):
 
 
 class DisputeTest(ConcludingTool):
-    """Say that a test of the task is wrong. QA answers; each test can be disputed once."""
+    """Say that a test of the task is wrong. It ends your message: QA answers first. A test that QA keeps cannot be
+    disputed again."""
 
     tool = "dispute_test"
+    concluded = "sent to QA; you go on after its answer"
     agents = (DeveloperAgent.name,)
     test: str = Field(max_length=500, description="Its id, such as tests/test_x.py::test_y.")
     reason: str = Field(min_length=10, max_length=2000, description="Why, from the words of the task.")
@@ -191,7 +194,7 @@ class VerdictTool(ConcludingTool):
     agents = (TechLeadAgent.name,)
     criteria: list[ReviewCriterion] = Field(default_factory=list, max_length=8)
     approved: bool
-    score: float = Field(ge=0, le=10)
+    score: float = Field(ge=0, le=10, description="0 to 10.")
     issues: list[str] = Field(default_factory=list, max_length=10, description="What the developer must change.")
     test_issues: list[str] = Field(
         default_factory=list, max_length=10, description="What must change in the tests, which only QA may write."

@@ -16,6 +16,8 @@ from testing import Failure, TestResult
 _MOST_FAILURES = 4
 _MESSAGE = 600
 _TRACEBACK_LINES = 10
+_PRINTED = 800
+"""Characters of the end of what a failed test printed."""
 _FAIR_ERRORS = ("TypeError",)
 """Errors that the missing code causes itself, such as a call with an argument that does not exist yet."""
 
@@ -146,7 +148,8 @@ def evidence_of(result: TestResult, only: Sequence[str] = ()) -> str:
     parts = [result.problem] if result.problem else []
     for failure in chosen[:_MOST_FAILURES]:
         trace = [line for line in failure.traceback.splitlines() if line.strip()][-_TRACEBACK_LINES:]
-        parts.append(f"{failure.test_id}\n{failure.message.strip()[:_MESSAGE]}\n" + "\n".join(trace))
+        printed = f"\nIt printed:\n{failure.output[-_PRINTED:]}" if failure.output else ""
+        parts.append(f"{failure.test_id}\n{failure.message.strip()[:_MESSAGE]}\n" + "\n".join(trace) + printed)
     if len(chosen) > _MOST_FAILURES:
         parts.append(f"… and {len(chosen) - _MOST_FAILURES} more failing tests")
     if result.problem and not chosen:

@@ -74,7 +74,7 @@ class Judge:
         before = self._suite.baseline(self._base, self._task.id)
         found = self._suite.compare(tree, before, self._task.id)
         known = [*before.failed, *found.flaky]
-        lines = [f"{len(found.result.passed_ids)} passed; {len(found.worse)} fail or are missing that passed before"]
+        lines = [f"{len(found.result.passed_ids)} passed; {len(found.worse)} fail, or are gone, that did not before"]
         if before.failed:
             lines.append(f"{len(before.failed)} failed before the work already and do not count")
         if found.flaky:
@@ -114,8 +114,3 @@ class Judge:
 def files_of(test_ids: Sequence[str]) -> tuple[str, ...]:
     """The files that tests are in."""
     return tuple(dict.fromkeys(test_id.split("::")[0] for test_id in test_ids))
-
-
-def file_of(test_ids: Sequence[str]) -> str:
-    """The file that tests of one file are in."""
-    return test_ids[0].split("::")[0]

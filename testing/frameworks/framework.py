@@ -69,6 +69,8 @@ class Symptom:
     text: str
     exception: str = ""
     collected: bool = True
+    output: str = ""
+    """What the test printed."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from testing.frameworks.framework import MOST_TESTS, Report, Symptom, Written
 _LARGEST = 32 << 20
 _DEEPEST = 16
 _LONGEST_ID = 2000
+_LONGEST_OUTPUT = 2000
+_HEADING = re.compile(r"-+ Captured [A-Za-z]+(?: [a-z]+)? -+")
 _FIXTURE = re.compile(r"^(?:setUp|tearDown)(?:Class|Module) \((?P<where>[\w.]+)\)$")
 
 Role = Literal["test", "fixture", "file"]
@@ -65,7 +67,7 @@ def read_report(path: Path, source: Path, modules: Sequence[str], *, python: boo
         test_id, results = test_id[:_LONGEST_ID], list(case.result)
         if role == "test":
             outcomes[test_id] |= {_outcome(result) for result in results} or {"passed"}
-        report.symptoms += _symptoms(test_id, role, results)
+        report.symptoms += _symptoms(test_id, role, results, _printed(case.system_out or ""))
         if len(outcomes) > MOST_TESTS:
             raise InvalidReport(f"The report holds more than {MOST_TESTS} tests.")
     report.add(outcomes)
@@ -135,14 +137,20 @@ def _outcome(result: FinalResult) -> str:
     return "failed" if isinstance(result, FailedResult) else "errors"
 
 
-def _symptoms(test_id: str, role: Role, results: Sequence[FinalResult]) -> Iterator[Symptom]:
+def _printed(text: str) -> str:
+    """What a test printed, without pytest's headings and the dashes around them."""
+    lines = [line for line in text.splitlines() if line.strip() and not _HEADING.fullmatch(line.strip())]
+    return "\n".join(lines)[-_LONGEST_OUTPUT:]
+
+
+def _symptoms(test_id: str, role: Role, results: Sequence[FinalResult], output: str) -> Iterator[Symptom]:
     failed = [result for result in results if not isinstance(result, Skipped)]
     for result in failed:
         text = result.text or ""
         if len(failed) > 1 and re.fullmatch(r"contains \d+ failed subtests?", text.strip()):
             continue  # pytest's summary of the failures beside it
         exception = (result.type or "").rpartition(".")[2]
-        yield Symptom(test_id, result.message or "", text, exception, collected=role != "file")
+        yield Symptom(test_id, result.message or "", text, exception, collected=role != "file", output=output)
 
 
 def _plain_id(case: _Case) -> tuple[str, Role]:

@@ -93,6 +93,7 @@ def pytest_options(environment: Environment) -> list[str]:
     """pytest's options in every run: where to report, and that nothing but the tests decides."""
     options = [
         *("-o", "junit_family=xunit1", f"--junitxml={REPORT}"),
+        *("-o", "junit_logging=system-out", "-o", "junit_log_passing_tests=false"),
         *("-o", "cache_dir=/tmp/pytest_cache"),  # a plugin may ask for the cache, so it is moved and not switched off
         *("--rootdir=/work", "--tb=short", "--color=no", "--maxfail=0"),
         "--continue-on-collection-errors",  # one broken file of the project must not keep all others from being run
@@ -155,6 +156,7 @@ def diagnose(symptom: Symptom, names: ProjectNames) -> Failure:
         missing=missing,
         location=_location(symptom.text),
         causes=tuple(filter(None, map(_location, _CHAIN.split(symptom.text)[:-1]))),
+        output=symptom.output,
     )
 
 

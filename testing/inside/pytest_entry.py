@@ -28,10 +28,13 @@ class _Kept(io.StringIO):
 
 
 _REPORT = _Kept()
+_LONGEST_OUTPUT = 4000
+"""Characters of what a test printed that go into the report, if it failed."""
 
 
 class _Guarding:
-    """A plugin that tells the guard when other plugins are loaded, and which tests are collected."""
+    """A plugin that tells the guard when other plugins are loaded, and which tests are collected; what tests print is
+    shortened before it is reported."""
 
     def __init__(self, guard: Any) -> None:
         self._guard = guard
@@ -43,6 +46,10 @@ class _Guarding:
     def pytest_plugin_registered(self, plugin: object) -> None:
         if Path(str(getattr(plugin, "__file__", ""))).name == "conftest.py":
             self._guard.settle()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        report.sections = [(name, text[-_LONGEST_OUTPUT:]) for name, text in report.sections]
 
     def pytest_collection_finish(self, session: Any) -> None:
         for item in session.items:

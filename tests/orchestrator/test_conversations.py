@@ -101,7 +101,8 @@ def test_a_disputed_test_is_kept_or_corrected_by_qa_once(make_house: MakeHouse, 
         "dispute_test",
         {"test": "tests/test_add.py::test_add[-1-1-2]", "reason": "-1 and 1 are 0 together."},
     )
-    developer: Script = ((ADD_IT, dispute), (dispute, ("finish", {})))
+    again = (dispute,) if answer == "keeps" else ()
+    developer: Script = ((ADD_IT, dispute, ("finish", {})), (*again, ("finish", {})))
     house, server = make_house(players(qa=qa, developer=developer), llm=WITH_TOOLS)
     task_id = house.submit(TASK, "Add add")
     with house.daemon("--until-idle"):
@@ -109,9 +110,39 @@ def test_a_disputed_test_is_kept_or_corrected_by_qa_once(make_house: MakeHouse, 
     asked = [role_of(request) for request in server.requests]
     assert asked == ["qa", "developer", "qa", "developer", "tech_lead"]
     back = server.requests[3]
-    assert ("The task says so." if answer == "keeps" else "QA has corrected the tests.") in back.messages[-1].text
-    assert "-1 and 1 are 0 together." in server.requests[2].messages[-1].text
+    assert ("The task says so." if answer == "keeps" else "QA has corrected the tests:") in back.messages[-1].text
+    asked_qa = server.requests[2].messages[-1].text
+    assert "-1 and 1 are 0 together." in asked_qa
+    assert "+    return a + b" in asked_qa, "the work that the test is said to be wrong about"
+    assert "sent to QA" in results(back) and "dispute_test ended the message before it" in results(back)
+    if answer == "corrects":
+        assert "AssertionError: assert 0 == 2" in asked_qa
+        assert "all 2 pass" in back.messages[-1].text
+        assert "(-1, 1, 0)" in back.messages[-1].text, "the correction"
     assert "(-1, 1, 0)" in git(house.repository, "show", "agents/integration:tests/test_add.py")
+
+
+def test_a_test_that_was_corrected_wrongly_can_be_disputed_once_more(make_house: MakeHouse) -> None:
+    def corrected(old: str, new: str) -> Message:
+        edit: Call = ("edit_file", {"path": "tests/test_add.py", "edits": [{"old": old, "new": new}]})
+        return (edit, ("finish_tests", {}))
+
+    wrong = QA_TESTS.replace("(-1, 1, 0)", "(-1, 1, 2)")
+    qa: Script = (
+        (("create_file", {"path": "tests/test_add.py", "content": wrong}), ("finish_tests", {})),
+        corrected("(-1, 1, 2)", "(-1, 1, 3)"),
+        corrected("(-1, 1, 3)", "(-1, 1, 0)"),
+    )
+    dispute: Call = ("dispute_test", {"test": "tests/test_add.py::test_add", "reason": "-1 and 1 are 0 together."})
+    house, server = make_house(
+        players(qa=qa, developer=((ADD_IT, dispute), (dispute,), (("finish", {}),))), llm=WITH_TOOLS
+    )
+    task_id = house.submit(TASK, "Add add")
+    with house.daemon("--until-idle"):
+        house.wait_for(task_id, TaskStatus.COMPLETED)
+    asked = [role_of(request) for request in server.requests]
+    assert asked == ["qa", "developer", "qa", "developer", "qa", "developer", "tech_lead"]
+    assert "AssertionError: assert 0 == 3" in server.requests[3].messages[-1].text, "how its work ends with them"
 
 
 def test_what_the_suite_and_the_reviewer_say_comes_back_into_the_conversation(make_house: MakeHouse) -> None:

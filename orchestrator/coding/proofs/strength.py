@@ -64,11 +64,15 @@ def _compared(
     if old.problem:
         return not_checked(_NAME, old.problem)
     lines = [f"{path}:{line}" for path in sources for line in sorted(new.lines(path) - old.lines(path))]
-    ways = sum(len(new.arcs[path] - old.arcs.get(path, set())) for path in sources)
+    ways = [
+        f"{path}, line {first} to {last}"
+        for path in sources
+        for first, last in sorted(new.arcs[path] - old.arcs.get(path, set()))
+    ]
     if lines:
         return holds(_NAME, f"{len(lines)} lines are run for the first time: {listed(lines)}")
     if ways:
-        return holds(_NAME, f"{ways} ways from line to line are taken for the first time in {listed(sources)}")
+        return holds(_NAME, f"branches are taken for the first time: {listed(ways)}")
     return _noticed(ctx, base, tree, test_ids, new, sources)
 
 
