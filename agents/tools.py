@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from agents.errors import UnusableAnswer
 from agents.prompts import render
@@ -68,7 +69,9 @@ def action_of(call: ToolCall, actions: Mapping[str, type[_Action]]) -> _Action:
     if kind is None:
         raise UnusableAnswer(f"there is no tool {call.name[:60]!r}; there are: {', '.join(actions)}")
     try:
-        return kind.model_validate_json(call.arguments or "{}")
+        action = kind.model_validate_json(call.arguments or "{}")
+        _check_text(action)
+        return action
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(str(part) for part in detail['loc']) or 'the arguments'}: {detail['msg']}"
@@ -78,6 +81,16 @@ def action_of(call: ToolCall, actions: Mapping[str, type[_Action]]) -> _Action:
             f"the arguments of {call.name} do not fit: {problems}; call it again with arguments like "
             f"{json.dumps(sorted(kind.model_fields))}"
         ) from None
+
+
+def _check_text(action: Action) -> None:
+    """Refuse what no file, command or database takes."""
+    try:
+        text = action.model_dump_json()
+    except PydanticSerializationError:
+        raise UnusableAnswer("its arguments hold half a character (a lone surrogate); write whole ones") from None
+    if "\\u0000" in text:
+        raise UnusableAnswer("its arguments hold a NUL character; leave it out")
 
 
 def as_data(text: str) -> str:

@@ -137,11 +137,13 @@ def same_but_documentation(path: str, before: str, after: str) -> bool:
     docstrings, annotations and white space; in other code, only in comments and white space; in texts, in anything."""
     name = path.rsplit("/", 1)[-1]
     if name.endswith((".py", ".pyi")):
+        visitor = _Undocumented(docstrings=bool(_READS_DOCSTRINGS.search(before + after)),
+                                annotations=bool(_READS_ANNOTATIONS.search(before + after)))  # fmt: skip
         try:
-            one, two = (ast.dump(_Undocumented().visit(ast.parse(text))) for text in (before, after))
+            one, two = (ast.dump(visitor.visit(ast.parse(text))) for text in (before, after))
         except NOT_PYTHON:
             return before == after
-        return one == two
+        return one == two and _encoding(before) == _encoding(after)
     if language_of(path) is not None:
         return same_code(path, before, after)
     is_text = name.endswith((".md", ".rst", ".txt", ".adoc")) or "." not in name.lstrip(".")
@@ -150,8 +152,41 @@ def same_but_documentation(path: str, before: str, after: str) -> bool:
     )
 
 
+def _encoding(text: str) -> list[str]:
+    """What the first two lines say of the file's encoding."""
+    return [found[1] for line in text.splitlines()[:2] if (found := _CODING.match(line))]
+
+
+_CODING = re.compile(r"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+_READS_DOCSTRINGS = re.compile(r"__doc__|\bgetdoc\b|\bdocopt\b")
+_READS_ANNOTATIONS = re.compile(r"__annotations__|get_type_hints|get_annotations|\bsignature\(")
+_HARMLESS_DECORATORS = {
+    "staticmethod", "classmethod", "property", "setter", "getter", "deleter", "abstractmethod", "overload", "override",
+    "final", "wraps", "lru_cache", "cache", "cached_property", "contextmanager", "asynccontextmanager", "deprecated",
+}  # fmt: skip
+_PLAIN = (ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.Tuple, ast.List, ast.Starred, ast.BinOp, ast.BitOr,
+          ast.expr_context)  # fmt: skip
+
+
+def _does_nothing(annotation: ast.expr | None) -> bool:
+    """Whether an annotation only names types, so that nothing happens when it is evaluated."""
+    return annotation is None or all(isinstance(node, _PLAIN) for node in ast.walk(annotation))
+
+
+def _reads_no_annotations(decorator: ast.expr) -> bool:
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return isinstance(called, ast.Name | ast.Attribute) and (
+        (called.id if isinstance(called, ast.Name) else called.attr) in _HARMLESS_DECORATORS
+    )
+
+
 class _Undocumented(ast.NodeTransformer):
-    """Takes out docstrings and annotations. An annotated name without a value stays: in a class it can be a field."""
+    """Takes out docstrings and annotations. What stays: an annotated name without a value, which in a class can be a
+    field; annotations that do something, or that a decorator may read; and what the module itself reads."""
+
+    def __init__(self, *, docstrings: bool, annotations: bool) -> None:
+        """Whether the module reads its docstrings or annotations."""
+        self._keeps_docstrings, self._keeps_annotations = docstrings, annotations
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return self._function(node)
@@ -165,17 +200,20 @@ class _Undocumented(ast.NodeTransformer):
     def visit_Module(self, node: ast.Module) -> ast.AST:
         return self._without_docstring(node)
 
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        node.annotation = None
-        return node
-
     def _function(self, node: Function) -> ast.AST:
-        node.returns = None
+        read = self._keeps_annotations or not all(map(_reads_no_annotations, node.decorator_list))
+        every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
+        for argument in filter(None, every):
+            if not read and _does_nothing(argument.annotation):
+                argument.annotation = None
+        if not read and _does_nothing(node.returns):
+            node.returns = None
         return self._without_docstring(node)
 
     def _without_docstring(self, node: Definition | ast.Module) -> ast.AST:
         if (
-            node.body
+            not self._keeps_docstrings
+            and node.body
             and isinstance(node.body[0], ast.Expr)
             and isinstance(node.body[0].value, ast.Constant)
             and isinstance(node.body[0].value.value, str)

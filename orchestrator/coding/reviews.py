@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from agents import Review, ReviewAssignment
 from llm import Turn
+from memory import TaskKind
 from orchestrator.coding.conversation import converse
 from orchestrator.coding.proofs import needs_code
 from orchestrator.coding.state import CodeState
@@ -73,6 +74,10 @@ def _report(state: CodeState) -> str:
         report = f"There are no new tests; all {state.suite_size} of the suite pass that passed before."
     if state.red_ids:
         report += f" {state.red_count or len(state.red_ids)} of the new ones failed before the change."
+    if state.kind and state.kind not in (TaskKind.FEATURE, TaskKind.BUGFIX):
+        report += (
+            f" It was done as work of the kind {state.kind}; reject it if the task asks for more than that proves."
+        )
     if state.failing_before:
         report += f" {state.failing_before} others failed before the work already; they are not judged."
     return report

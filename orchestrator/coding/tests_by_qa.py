@@ -6,6 +6,7 @@ disputes comes back into QA's conversation, once.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Sequence
 from functools import partial
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel, JsonValue
 
 from agents import TestAssignment
 from agents.tools import as_data
+from file_system.syntax import NOT_PYTHON
 from llm import Turn
 from memory import FailureReason, ProofOutcome, TaskKind
 from orchestrator.coding.conversation import Talk, converse
@@ -220,6 +222,8 @@ def _may_end(
     files = ctx.bench.changed_tests(state.base, bench.tree)
     if problem := _changed_unnamed(ctx, state, bench.tree, files, call.changed_tests):
         return problem
+    if problem := _new_hooks(ctx, state.base, bench.tree):
+        return problem
     found = NewTests(files=files)
     if not files and kind in (*PROVEN_BY_TESTS, TaskKind.TESTS):
         return f"no test was written, and work of the kind {kind.value} is proven by tests"
@@ -235,6 +239,32 @@ def _may_end(
         if problem := lacking(found.proofs):
             return problem
     return found.model_dump(mode="json")
+
+
+def _new_hooks(ctx: StageContext, base: str, tree: str) -> str:
+    """Why changed files of fixtures are refused: with hooks they would decide how tests end, those of others too."""
+    changes = [c for c in ctx.bench.changed(base, tree) if c.path.rpartition("/")[2] == "conftest.py"]
+    for change in changes:
+        old = ctx.bench.text_of(base, change.old_path or change.path)
+        if added := sorted(hooks_in(ctx.bench.text_of(tree, change.path)) - hooks_in(old)):
+            return (
+                f"{change.path} defines {', '.join(added[:_MOST_NAMED])}: hooks decide what is collected and how tests "
+                "end, so QA adds only fixtures and helpers there"
+            )
+    return ""
+
+
+def hooks_in(text: str) -> set[str]:
+    """The names by which a conftest.py changes how pytest works."""
+    try:
+        tree = ast.parse(text)
+    except NOT_PYTHON:
+        return set()
+    named = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    named |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    named |= {alias.asname or alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+              for alias in node.names}  # fmt: skip
+    return {name for name in named if name.startswith(("pytest_", "collect_ignore"))}
 
 
 def _run(ctx: StageContext, state: CodeState, tree: str, call: FinishTests, found: NewTests) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from config import Settings
 from file_system import FileManager, FileSystemError, is_test_path, matching_pattern, readable_text
+from file_system.code.languages import language_of
 from git_ops import ChangedFile
 from memory import TaskKind
 from testing import FRAMEWORKS, Tampering, explain_tampering, tampering
@@ -28,6 +29,22 @@ CONFIGURATION_FILES = [*DEPENDENCY_FILES, "**/tox.ini", "**/pytest.ini", "**/.py
                        ".circleci/**", ".pre-commit-config.yaml", "Dockerfile", "**/Dockerfile"]  # fmt: skip
 """Files of configuration: only work of that kind, and chores, change them, and it lands with the owner's approval
 alone."""
+_HELD = ["**/.buildkite/**", "**/.drone.yml", "**/.woodpecker*", "**/.woodpecker/**", ".gitea/**", ".forgejo/**",
+         "**/*appveyor.yml", "**/cloudbuild.y*ml", "**/action.y*ml", "**/.travis.yml", "**/azure-pipelines*",
+         "**/bitbucket-pipelines.yml", "**/Jenkinsfile*", "**/.semaphore/**", "**/buildspec.y*ml", "**/.husky/**",
+         "**/.githooks/**", "**/.envrc", "**/.vscode/**", "**/.idea/**", "**/.devcontainer/**", "**/[Mm]akefile",
+         "**/GNUmakefile", "**/*.mk", "**/[Jj]ustfile", "**/Taskfile.y*ml", "**/AGENTS.md", "**/CLAUDE.md",
+         "**/GEMINI.md", "**/.cursorrules", "**/.cursor/**", "**/CODEOWNERS", "**/Pipfile*", "**/*requirements*.in",
+         "**/environment.y*ml", "**/hatch.toml", "**/.python-version", "**/.tool-versions", "**/poetry.lock",
+         "**/pdm.lock", "**/*mypy.ini", "**/*ruff.toml", "**/.flake8", "**/*pylintrc", "**/pyrightconfig.json",
+         "**/docker-compose*", "**/compose.y*ml", "**/*.service", "**/LICEN[CS]E*", "**/COPYING*",
+         "**/.gitattributes", "**/.gitmodules"]  # fmt: skip
+"""Files that other programs run, install, obey or check by: any work may change them, with the owner's approval."""
+_PROSE = ("**/doc/**", "**/docs/**", "**/documentation/**", "**/README*", "**/CHANGE*", "**/HISTORY*", "**/NEWS*",
+          "**/CONTRIBUTING*", "**/AUTHORS*", "**/CONTRIBUTORS*", "**/CODE_OF_CONDUCT*", "**/SECURITY*", "**/TODO*",
+          "**/ROADMAP*", "**/INSTALL*", "**/UPGRAD*", "**/MIGRAT*", "**/FAQ*", "**/RELEAS*", "**/changelog.d/**",
+          "**/newsfragments/**", "**/news/**")  # fmt: skip
+"""Texts that people read; others may be read by a program."""
 SECRETS = ("**/.env", "**/.env.*", "**/*.pem", "**/*.key", "**/id_rsa*", "**/.netrc", "**/.npmrc", "**/.pypirc")
 """Neither shown nor searched, whatever the owner protects from writing."""
 _NOT_FOR_QA = [
@@ -35,6 +52,7 @@ _NOT_FOR_QA = [
     *("package.json", "package-lock.json", ".npmrc", "jest.*", "vitest.*", "vite.config.*", "babel.config.*"),
     *(".babelrc*", ".coveragerc", "sitecustomize.py", "usercustomize.py", "*.pth", "*.dist-info", "*.egg-info"),
     "__pycache__",
+    *(pattern.removeprefix("**/") for pattern in DEPENDENCY_FILES),
 ]
 """What QA may not write even in a folder of tests."""
 _NAMED_BY_TASKS = {"exit", "stack", "shadow"}
@@ -54,9 +72,17 @@ def protected_paths(settings: Settings, kind: str = "") -> list[str]:
     return [*closed, *settings.project.backlog_files]
 
 
-def held_back(paths: Iterable[str]) -> list[str]:
-    """Those of the changed `paths` that may land only with the owner's approval."""
-    return [path for path in paths if matching_pattern(path, CONFIGURATION_FILES)]
+def held_back(paths: Iterable[str], kind: str = "") -> list[str]:
+    """Those of the changed `paths` that may land only with the owner's approval: what other programs run or obey, code
+    that configuration and chores change without a proof of it, and texts beside the documentation.
+    """
+    return [path for path in paths if matching_pattern(path, [*CONFIGURATION_FILES, *_HELD]) or _unproven(path, kind)]
+
+
+def _unproven(path: str, kind: str) -> bool:
+    if kind in (TaskKind.CONFIGURATION, TaskKind.CHORE):
+        return not matching_pattern(path, _PROSE)
+    return kind == TaskKind.DOCUMENTATION and language_of(path) is None and not matching_pattern(path, _PROSE)
 
 
 def protected_tests() -> list[str]:

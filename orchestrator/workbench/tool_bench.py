@@ -17,6 +17,7 @@ from agents import AgentError, UnusableAnswer
 from agents.tools import Action
 from file_system import FileManager, FileSystemError, PathRefused
 from git_ops import UnsafeContent
+from monitoring import redact
 from orchestrator.errors import StageFailed
 from orchestrator.workbench.trial import evidence_of, not_passed
 from orchestrator.workbench.verdict import files_of
@@ -128,7 +129,7 @@ class ToolBench:
             except (AgentError, FileSystemError, UnsafeContent, InvalidSelection, EnvironmentSetupError) as problem:
                 text = f"not done: {problem}"
                 refused |= isinstance(doing, str) or doing.changes
-            acted.results.append(cut(text))
+            acted.results.append(redact(cut(text)))  # they are stored, and go into the next prompt
             if acted.conclusion:
                 break
         return acted

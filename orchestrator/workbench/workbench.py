@@ -10,7 +10,16 @@ from typing import Protocol
 from pydantic import BaseModel
 
 from agents import Requirements, TestCase, render_javascript_tests, render_test_file
-from file_system import FileManager, is_javascript, is_test_file, readable_text, same_code, text_of
+from file_system import (
+    FileManager,
+    is_javascript,
+    is_test_file,
+    matching_pattern,
+    readable_text,
+    same_code,
+    text_of,
+)
+from file_system.walk import walk
 from git_ops import ChangedFile, GitManager, Overlay, SecretFound, UnsafeContent, Worktree
 from memory import Task
 from monitoring import redact
@@ -19,7 +28,7 @@ from orchestrator.suite import Baseline, Suite
 from orchestrator.workbench.commits import Landed
 from orchestrator.workbench.javascript import draft_test, javascript_test_file
 from orchestrator.workbench.new_tests import new_test_file
-from orchestrator.workbench.protected import protected_paths
+from orchestrator.workbench.protected import SECRETS, protected_paths
 from orchestrator.workbench.sources import Sources, read_sources
 from orchestrator.workbench.trial import Trial, evidence_of, shortened
 from orchestrator.workbench.verdict import Judge, files_of
@@ -282,8 +291,12 @@ class Workbench:
         return result, f"{told}\n{evidence_of(result)}".strip()
 
     def shell(self, tree: str, command: str, seconds: float) -> str:
-        """What a shell command prints on a copy of a tree's files in the sandbox, and how it ends."""
+        """What a shell command prints on a copy of a tree's files in the sandbox, and how it ends. Files that may hold
+        secrets are left out."""
         with self._suite.ready(tree, self._task.id) as (folder, environment):
+            for path in walk(folder):
+                if matching_pattern(path, SECRETS):
+                    (folder / path).unlink()
             ended = self._suite.runner.shell(folder, environment, command, timeout=seconds, label=self._task.id)
         how = f"killed: {ended.killed_reason}" if ended.killed_reason else f"exit code {ended.exit_code}"
         return f"{redact(shortened(ended.output))}\n[{how}, {ended.seconds:.1f} s]".lstrip()

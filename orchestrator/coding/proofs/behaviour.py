@@ -74,8 +74,10 @@ class TouchedCodeIsTested:
             if change.path.endswith(".py") and is_source(change.path)
             if (lines := touched_statements(work.old_texts[change.path], work.new_texts[change.path]))
         }
+        if unrun := self._new_unrun(work):
+            return unrun
         if not touched:
-            return holds(self.name, "no statement that was there before is changed")
+            return holds(self.name, "no statement that was there before is changed, and tests run the new ones")
         run = work.suite.lines_run(work.before, (), work.label)
         if run.problem:
             return not_checked(self.name, run.problem)
@@ -92,6 +94,27 @@ class TouchedCodeIsTested:
             self.name,
             f"the refactoring touches code that no test runs: {listed(untested)} (lines before the work). It needs "
             "tests that pin down what this code does now and that pass before and after",
+            by_tests=True,
+        )
+
+    def _new_unrun(self, work: Work) -> ProofOutcome | None:
+        """What is lacking where new statements are run by no test after the work."""
+        new = {
+            change.path: lines
+            for change in work.changes
+            if change.path.endswith(".py") and is_source(change.path)
+            if (lines := touched_statements(work.new_texts[change.path], work.old_texts[change.path]))
+        }
+        run = work.suite.lines_run(work.after, (), work.label) if new else None
+        if run is None or run.problem:
+            return None
+        unrun = [f"{path}:{place[0]}" for path, places in new.items() for place in places
+                 if not run.lines(path) & set(place)]  # fmt: skip
+        if not unrun:
+            return None
+        return lacks(
+            self.name,
+            f"no test runs these new lines: {listed(unrun)}; a refactoring adds nothing that is not tested",
             by_tests=True,
         )
 
