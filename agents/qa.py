@@ -138,8 +138,6 @@ class QAAgent(BaseAgent):
         for example in stated_examples(f"{task.title}\n{task.description}"):
             if not _about(example, requirements.symbols):
                 unusable[example.call] = f"it does not call {' or '.join(requirements.symbols) or 'a name of the task'}"
-            elif not _has_value(example.call):
-                continue  # prose, such as "elements for which key(element) is true"
             elif unknown := [name for name in free_names(example) if _import_of(name, requirements, modules) is None]:
                 unusable[example.call] = f"nothing in the project is called {', '.join(sorted(unknown))}"
         return unusable
@@ -283,13 +281,6 @@ def _as_example(line: str) -> Example | None:
     if len(tree.body) != 1 or not isinstance(tree.body[0], ast.Assert) or len(line) > _LONGEST_ASSERTION:
         return None
     return Example(ast.unparse(tree.body[0].test))
-
-
-def _has_value(call: str) -> bool:
-    """Whether a value is written out in a call, as in one that can be tried; one without arguments can be, too."""
-    nodes = [*ast.walk(ast.parse(call.strip(), mode="eval"))]
-    without = not any(isinstance(node, ast.Call) and (node.args or node.keywords) for node in nodes)
-    return without or any(isinstance(node, ast.Constant) for node in nodes)
 
 
 def _about(example: Example, symbols: Sequence[str]) -> bool:

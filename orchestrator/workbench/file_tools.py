@@ -124,7 +124,7 @@ class Search(LookingTool):
     text: str = Field(min_length=1, max_length=300)
     regex: bool = Field(False, description="Whether `text` is a regular expression.")
     files: str = Field("**", max_length=200, description="Glob of the files to look in.")
-    around: int = Field(0, ge=0, description=f"Lines to show before and after each match, at most {_MOST_AROUND}.")
+    around: int = Field(0, ge=0, description=f"Lines before and after a match, at most {_MOST_AROUND}.")
 
     def look(self, files: FileManager) -> str:
         """`path:line: text` of what was found; with lines around it, the places with their numbers."""

@@ -34,7 +34,7 @@ def test_tasks_come_behind_what_they_depend_on_and_say_what_is_to_be_true() -> N
     assert tasks[1].priority == Priority.LOW
     assert (tasks[0].kind, tasks[0].source, tasks[0].parent_id) == ("feature", "ceo", PLAN.id)
     assert tasks[0].description == (
-        "People miss it: parse.\n\nAcceptance criteria:\n- It is there, and `f(1)` returns `2`.\n\n"
+        "People miss it: parse.\n\nAcceptance criteria:\n- It  is there, and `f(1)` returns `2`.\n\n"
         "Files concerned: src/a.py, docs/b.md"
     )
     assert [task.id for task in tasks_of(PLAN, items)] == [task.id for task in tasks]

@@ -88,6 +88,7 @@ def test_a_daemon_that_does_not_start_is_told_with_its_words() -> None:
         list(run_set(chosen, {"llm": {"provider": "openai_compatible"}}, parallel=1))
 
 
+@pytest.mark.long
 def test_the_command_writes_a_results_file(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,6 +108,7 @@ def test_the_command_writes_a_results_file(
     assert "api_key" not in file.read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("seed", "drawn"), [(0, {0, 1}), (1000, {1000, 1001})])
 def test_another_seed_draws_other_samples(home: Path, seed: int, drawn: set[int]) -> None:
     chosen = TaskSet(name="s", repositories={"calc": repository()}, tasks=[task("right", 2)])

@@ -7,6 +7,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from agents import Requirements, TestCase
 from bench.recorded import effects, refused
 from bench.task_sets import BenchTask, TaskSet
@@ -55,6 +57,7 @@ def case(line: str, origin: str) -> TestCase:
     )
 
 
+@pytest.mark.long
 def test_further_tests_are_told_by_what_they_refuse(tmp_path: Path) -> None:
     cases = [case("assert double(2) == 4", "example"), case("assert double(3) == 6", "qa"),
              case("assert double(0) == 1", "mutant")]  # fmt: skip
@@ -66,6 +69,7 @@ def test_further_tests_are_told_by_what_they_refuse(tmp_path: Path) -> None:
     assert (found["strengthening"].right, found["strengthening"].wrong) == (1, 1)
 
 
+@pytest.mark.long
 def test_a_repair_is_told_by_the_answers_it_saves(tmp_path: Path) -> None:
     rewritten = "```python\ndef other():\n    return 1\n\n\ndef double(x):\n    return 2 * x + other() - 3\n```"
     files = {"calc.py": "def other():\n    return 3\n", "tests/test_none.py": "def test_none():\n    assert True\n"}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 from pydantic import JsonValue
 
 from memory import FailureReason, MemoryStore, Priority, TaskStatus, TaskType
@@ -294,6 +295,7 @@ def bare_remote(house: House) -> tuple[Path, str]:
     return bare, git(bare, "rev-parse", "main")
 
 
+@pytest.mark.long
 def test_with_landing_on_branches_each_task_has_its_own(make_house: MakeHouse) -> None:
     house, _ = make_house(team(), git={"landing": "branch"})
     bare, first = bare_remote(house)

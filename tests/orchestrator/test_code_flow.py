@@ -200,6 +200,7 @@ def test_the_developer_cannot_change_the_tests(make_house: MakeHouse) -> None:
     assert house.landed() == []
 
 
+@pytest.mark.long
 def test_assertions_of_qa_are_split_and_wrong_ones_dropped(make_house: MakeHouse) -> None:
     proposed = ["assert add(5, 5) == 10", "assert add(", "import os", "assert add(1, 2) == 4", "assert double(1) == 2"]
     house, _ = make_house(team(assertions=proposed))
@@ -311,6 +312,7 @@ def test_an_answer_that_was_cut_off_is_asked_for_again_with_more_room(make_house
         assert [item.outcome for item in store.evidence.attempts(task_id)] == ["passed"]
 
 
+@pytest.mark.long
 def test_where_the_developers_own_model_does_not_manage_a_further_one_does(make_house: MakeHouse) -> None:
     house, server = make_house(
         players(others=team(code=[BAD_ADD])),  # the further one calls tools
@@ -329,6 +331,7 @@ def test_where_the_developers_own_model_does_not_manage_a_further_one_does(make_
         assert "escalated" in [entry.activity for entry in store.journal.activity(task_id=task_id)]
 
 
+@pytest.mark.long
 def test_a_hard_task_does_not_hold_up_an_easy_one(make_house: MakeHouse) -> None:
     count = 0
 

@@ -73,6 +73,7 @@ def test_a_repeated_answer_ends_its_approach_and_a_task_of_nothing_but_loops_say
     assert '"kind": "loop"' in house.log()
 
 
+@pytest.mark.long
 def test_other_comments_are_no_other_code(make_house: MakeHouse) -> None:
     house, server = make_house(team(code=[BAD_ADD, COMMENTED, GOOD_ADD]))
     task_id = house.submit()

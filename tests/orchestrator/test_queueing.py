@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+import pytest
+
 from config import load_settings
 from memory import ENDED, FailureReason, MemoryStore, Priority, Task, TaskStatus
 from orchestrator import open_services
@@ -49,6 +51,7 @@ def test_no_more_tasks_are_open_than_may_be_but_a_more_urgent_one_is_begun(make_
         house.wait(lambda store: all(task.status in ENDED for task in store.tasks.select()))
 
 
+@pytest.mark.long
 def test_a_task_that_waits_for_its_turn_is_not_over_its_time(make_house: MakeHouse) -> None:
     works = team()
 

@@ -175,6 +175,7 @@ def in_turn(*answers: str) -> Callable[[Request], str]:
     return lambda request: answers[(number := next(asked_for)) % len(answers)].replace(":\n", f":  # {number}\n")
 
 
+@pytest.mark.long
 def test_answers_that_pass_and_differ_elsewhere_do_not_land(make_house: MakeHouse) -> None:
     house, _ = make_house(team(code=in_turn(DOWN, AS_IT_IS)), **SMALL)
     task_id = house.submit(ROUND_TASK, "Tens")

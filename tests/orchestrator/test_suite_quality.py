@@ -84,6 +84,7 @@ def test_of_a_small_model_other_solutions_tell_what_is_missing(make_house: MakeH
     assert not [request for request in server.requests if "goes unnoticed" in request.prompt]
 
 
+@pytest.mark.long
 def test_a_second_review_asks_for_no_second_case(make_house: MakeHouse) -> None:
     better = WHOLE_CLAMP.replace("    if x", '    """At most 10."""\n    if x')
     rule = team(code=[WHOLE_CLAMP, better], reviews=[REJECTED, APPROVED])
@@ -96,6 +97,7 @@ def test_a_second_review_asks_for_no_second_case(make_house: MakeHouse) -> None:
     assert len([request for request in server.requests if "goes unnoticed" in request.prompt]) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("given", [True, False])
 def test_the_owners_tests_are_measured_and_left_alone_and_nothing_is_measured_where_it_is_switched_off(
     make_house: MakeHouse, given: bool
@@ -130,6 +132,7 @@ UNPACK_TASK = """Add `unpack(code: str) -> str` to calc.py, the inverse of `pack
 UNPACK = "### calc.py\n```python\n" + PACK + "\n\ndef unpack(code: str) -> str:\n    return code[::2]\n```\n"
 
 
+@pytest.mark.long
 def test_a_stated_property_refuses_what_the_examples_let_pass(make_house: MakeHouse) -> None:
     wrong = UNPACK.replace("code[::2]", "code[0] + code[2:3]")
     house, _ = make_house(team(code=[wrong, UNPACK]), {"calc.py": PACK})
@@ -156,6 +159,7 @@ def test_the_figures_of_a_suite_in_one_line() -> None:
     assert str(SuiteQuality(assertions=1, given=1)) == "1 assertion (1 given), strength not measured"
 
 
+@pytest.mark.long
 def test_given_tests_that_do_not_stand_alone_are_not_measured_by_those_that_do(make_house: MakeHouse) -> None:
     house, _ = make_house(team(code=[WHOLE_CLAMP]))
     text = "from calc import clamp\n\n\ndef test_one() -> None:\n    assert clamp(1) == 1\n\n\n"
