@@ -79,10 +79,7 @@ class TechLeadAgent(BaseAgent):
 
     def review_again(self, given: ReviewAssignment) -> str:
         """The words in which a reworked change comes into the conversation."""
-        return render(
-            "review_again", diff=given.diff, summary=given.summary, tests=given.tests, report=given.report,
-            proofs=given.proofs,
-        )  # fmt: skip
+        return render("review_again", given=given)
 
     def check_facts(self, facts: ChangeFacts) -> Review:
         """A review of what code can see: scope, size, nothing public lost, tests untouched."""

@@ -22,9 +22,10 @@ from file_system import FileManager, FileSystemError, conventions_of, is_test_pa
 from file_system.code.languages import language_of
 from git_ops import Commit, GitError
 from memory import MemoryStore
+from orchestrator.baseline import Baseline
 from orchestrator.services import NO_SETUP, SETUP_MEMORY, make_git, make_sandbox, make_suite, remembered_setup
-from orchestrator.suite import Baseline, Suite
-from orchestrator.workbench.protected import protected_paths
+from orchestrator.suite import Suite
+from orchestrator.workbench.protected import protected_by_owner, protected_paths
 from testing import FRAMEWORKS, Environment, detect_framework
 
 _MOST_COMMITS, _MOST_NAMED, _MOST_FLAKY_LINES = 60, 40, 50
@@ -110,7 +111,7 @@ def project_facts(settings: Settings, paths: ProjectPaths, store: MemoryStore) -
     """What is known of the project now."""
     git = make_git(settings, paths)
     suite = make_suite(settings, paths, git, make_sandbox(settings), store)
-    own = [*settings.file_system.protected, *settings.project.backlog_files]
+    own = protected_by_owner(settings)
     facts = ProjectFacts(
         repository=settings.git.repository_url,
         landing=settings.git.landing,

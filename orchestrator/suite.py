@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,10 +13,11 @@ from types import MappingProxyType
 
 from pydantic import BaseModel
 
-from file_system import FileManager, is_test_file, text_of
+from file_system import FileManager, text_of
 from git_ops import GitManager
 from memory import FailureReason
 from monitoring import get_logger
+from orchestrator.baseline import Baseline, failed_test, lacking_in
 from orchestrator.errors import StageFailed
 from testing import (
     FRAMEWORKS,
@@ -26,7 +26,6 @@ from testing import (
     EnvironmentManager,
     Examples,
     ExamplesTask,
-    Failure,
     InvalidSelection,
     LinesRun,
     TestResult,
@@ -51,47 +50,7 @@ _FAULT_SECONDS = 10.0
 """Time for the tests of code with a fault, beyond twice that of the whole suite: it may never end."""
 _MOST_REPEATED = 20
 """Newly failing tests that are run again: so many at once are no accident."""
-_EVIDENCE = 800
-_EVIDENCE_LINES = 8
-_OUTSIDE = re.compile(
-    r"(?:[\w.]*\.)?(?:\w*Connect\w*|gaierror|URLError|HTTPError|SSLError|\w*Timeout\w*|PermissionError|OSError|"
-    r"FileNotFoundError|ModuleNotFoundError|ImportError|OperationalError|MaxRetryError|ProxyError|NoSuchModuleError|"
-    r"PackageNotFoundError|DistributionNotFound|ZoneInfoNotFoundError|ExecutableNotFound|TesseractNotFoundError|"
-    r"Docker\w*|WebDriver\w*|TclError|locale\.Error|No\w*Available|No\w*Credentials\w*|No\w*Region\w*)\b|"
-    r".*(?:fixture '\w+' not found|[Ee]xecutable (?:needs to be in|doesn't exist|not found)|no display name|"
-    r"[Nn]o CUDA|CUDA (?:driver|is not available)|unsupported locale|command not found|Resource \S+ not found)"
-)
-"""Errors for which a package, a program, a service, a device or a right is missing, not code of the project."""
-_ENVIRONMENT_VARIABLE = re.compile(r"\bos\.environ\b|\benviron\[")
-_NOT_INSTALLED = re.compile(
-    r"ModuleNotFoundError: No module named '(?P<module>[\w.]+)'|fixture '(?P<fixture>\w+)' not found"
-)
-_MOST_LACKING = 8
 _NO_TESTS = ("No test was found", "no test was collected")
-
-
-class FailedTest(BaseModel):
-    """A test that already fails before the work."""
-
-    test_id: str
-    evidence: str
-    outside: bool
-    """It needs something that no code of the project provides: network, a package, a fixture, a file."""
-
-
-class Baseline(BaseModel):
-    """The result of the suite of one tree."""
-
-    key: str
-    tree: str
-    passed: list[str]
-    failed: list[str]
-    seconds: float
-    skipped: int = 0
-    failures: list[FailedTest] = []
-    """Details of the first of `failed`."""
-    lacking: list[str] = []
-    """Modules and fixtures that are nowhere in the tree, if no test passes and all fail for that reason."""
 
 
 class Comparison(BaseModel):
@@ -236,7 +195,7 @@ class Suite:
             if file.is_file():
                 return Baseline.model_validate_json(file.read_text(encoding="utf-8"))
             result = self.runner.run_tests(folder, environment, timeout=self.timeout, label=label)
-            lacking = [] if result.passed_ids else _lacking(result.failures, folder)
+            lacking = [] if result.passed_ids else lacking_in(result.failures, folder)
         if result.killed_reason == "timeout":
             raise StageFailed(
                 FailureReason.NEEDS_OWNER,
@@ -262,7 +221,7 @@ class Suite:
             failed=[failure.test_id for failure in result.failures],
             seconds=result.duration,
             skipped=len(result.skipped_ids),
-            failures=[_failed_test(failure) for failure in result.failures[:_MOST_FAILURES]],
+            failures=[failed_test(failure) for failure in result.failures[:_MOST_FAILURES]],
             lacking=lacking,
         )
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -381,37 +340,7 @@ class Suite:
             discard_folder(parent)
 
 
-def _lacking(failures: Sequence[Failure], folder: Path) -> list[str]:
-    """The modules and fixtures that all `failures` are about; none if one is about something else, or about a module of
-    the project."""
-    lacking: dict[str, None] = {}
-    for failure in failures:
-        match = _NOT_INSTALLED.search(failure.message)
-        if match is None:
-            return []
-        lacking[match["module"] or match["fixture"]] = None
-    tops = {name.partition(".")[0] for name in lacking}
-    there = {path.name for root in (folder, folder / "src") if root.is_dir() for path in root.iterdir()}
-    return [] if there & {*tops, *(f"{top}.py" for top in tops)} else [*lacking][:_MOST_LACKING]
-
-
 def _worse(before: Baseline, result: TestResult) -> list[str]:
     """What passed before and does not now, and what fails now and did not before, sorted."""
     failing = {failure.test_id for failure in result.failures} - set(before.failed)
     return sorted(failing | (set(before.passed) - set(result.passed_ids)))
-
-
-def _failed_test(failure: Failure) -> FailedTest:
-    trace = [line for line in failure.traceback.splitlines() if line.strip()][-_EVIDENCE_LINES:]
-    told = f"{failure.test_id}\n{failure.message.strip()}\n" + "\n".join(trace)
-    return FailedTest(test_id=failure.test_id, evidence=told.strip()[:_EVIDENCE], outside=_is_outside(failure))
-
-
-def _is_outside(failure: Failure) -> bool:
-    if failure.kind in ("assertion", "missing"):
-        return False
-    if failure.kind == "syntax":  # of a test: the team may not change it
-        return failure.location is None or is_test_file(failure.location.partition(":")[0])
-    if failure.message.startswith("KeyError") and _ENVIRONMENT_VARIABLE.search(failure.traceback):
-        return True
-    return _OUTSIDE.match(failure.message) is not None

@@ -74,11 +74,11 @@ _ENDS = re.compile(
     r"(?:instead|because|since|as|here|then|and|but|like|there|again|according|not|rather|which)\b)",
     re.IGNORECASE,
 )
+"""What may stand behind a wanted value: `3 or 4`, `3 elements` and `3 times` are no values."""
 _ENDS_WHOLLY = re.compile(
     r"[`*\"')\]]*[ \t]*(?:$|\n|[.!](?=\s|$)|[.!]?\s*instead\b|[,;]\s*(?:not|got|but|actual))", re.IGNORECASE
 )
 """The same where a new sentence or line says it, which may be about something else."""
-"""What may stand behind a wanted value: `3 or 4`, `3 elements` and `3 times` are no values."""
 _OR = re.compile(r"[`*]*\s*,?\s*or\b", re.IGNORECASE)
 _EXCEPTION = re.compile(r"[A-Z][\w.]*|[a-z_][\w]*(?:\.[A-Za-z_]\w*)*\.[A-Z]\w*")
 

@@ -12,11 +12,11 @@ from pydantic import BaseModel, JsonValue
 
 from llm import Turn
 from memory import FailureReason
+from orchestrator.baseline import Baseline
 from orchestrator.coding.conversation import converse
 from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
 from orchestrator.services import NO_SETUP, SETUP_MEMORY, keep_setup
-from orchestrator.suite import Baseline
 from orchestrator.workbench.tool_bench import BenchTool, Rights, ToolBench
 from orchestrator.workbench.tools import SETUP, CannotSetUp, FinishSetup
 from testing import EnvironmentSetupError

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, SerializeAsAny, model_validator
 
 from agents import Requirements, TestCase
 from memory import ProofOutcome, SuiteQuality, Task
+from orchestrator.baseline import Baseline
 from orchestrator.flow import FlowState
-from orchestrator.suite import Baseline
 
 
 class Settled(BaseModel):

@@ -13,6 +13,7 @@ from functools import partial
 
 from agents import ChangeFacts, Requirements, Review
 from memory import FailureReason, Task, TaskKind, TaskType
+from orchestrator.baseline import Baseline
 from orchestrator.coding.method import Method
 from orchestrator.coding.project_setup import baseline_of
 from orchestrator.coding.proofs import needs_code
@@ -23,7 +24,6 @@ from orchestrator.errors import StageFailed
 from orchestrator.flow import Done, Flow, Next, Outcome, Stage, StageContext, Wait
 from orchestrator.flows.escalation import ESCALATION, lesson_of_landed
 from orchestrator.methods import method_for
-from orchestrator.suite import Baseline
 from orchestrator.workbench.commits import Landed
 from orchestrator.workbench.protected import held_back
 from orchestrator.workbench.workbench import Opened

@@ -1,4 +1,6 @@
-"""The task queue: all tasks enter through it, whoever submits them, and it lists the pending and active ones.
+"""The task queue: tasks enter through it, and it lists the pending and active ones.
+
+Tasks of a plan are added by the step of its flow.
 
 Any process may use it, the daemon and the command line alike: the queue is in the database.
 """

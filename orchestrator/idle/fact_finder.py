@@ -20,6 +20,7 @@ from orchestrator.engine.failures import typed_failures
 from orchestrator.errors import StageFailed
 from orchestrator.idle.failing_tests import failing_tests
 from orchestrator.suite import Suite
+from orchestrator.workbench.protected import protected_by_owner
 from orchestrator.workbench.sources import is_source
 from testing import CHECKERS, Checked, Finding
 
@@ -72,7 +73,7 @@ class FactFinder:
     def __init__(self, suite: Suite, settings: Settings) -> None:
         self._suite = suite
         self._may_run = settings.testing.auto_run
-        self._protected = [*settings.file_system.protected, *settings.project.backlog_files]
+        self._protected = protected_by_owner(settings)
 
     def find(self, treeish: str, kinds: Collection[FactKind]) -> Found:
         """The facts of `kinds` in a commit or tree; a kind that cannot be examined is a note."""

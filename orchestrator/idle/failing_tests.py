@@ -11,7 +11,7 @@ from pathlib import Path
 from agents import Fact, FactKind, module_name
 from file_system import NOT_PYTHON, CodeMap, FileManager, FileSystemError
 from memory import MOST_TESTS
-from orchestrator.suite import Baseline, FailedTest
+from orchestrator.baseline import Baseline, FailedTest
 from orchestrator.workbench.sources import Sources, read_sources
 from testing import declared_tests, only_tests
 

@@ -108,11 +108,6 @@ class Views:
                 found.append(FileText(path, text))
         return found
 
-    def files_of_code(self) -> int:
-        """The number of files of code, without tests, before any work on the task."""
-        with self._suite.exported(self._base) as (folder, _):
-            return sum(not is_test_path(path) for path in self._services.repository_map(folder).tags)
-
     def surroundings(self, requirements: Requirements, lessons: str) -> Surroundings:
         """What a strong model is shown of the repository before the task, as it was before any work on it."""
         with self._suite.exported(self._base) as (folder, _):

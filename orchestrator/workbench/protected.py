@@ -65,11 +65,17 @@ def protected_paths(settings: Settings, kind: str = "") -> list[str]:
     Work on the configuration may change the files of continuous integration that the owner protects, too: it lands only
     with the owner's approval.
     """
-    closed = [*settings.file_system.protected, *protected_tests(), *DEPENDENCY_FILES]
+    closed = [*protected_by_owner(settings), *protected_tests(), *DEPENDENCY_FILES]
     if kind in (TaskKind.CONFIGURATION, TaskKind.CHORE):
-        closed = [pattern for pattern in closed if pattern not in CONFIGURATION_FILES]
-    # The backlog gives the team work, so only the owner writes it.
-    return [*closed, *settings.project.backlog_files]
+        open_files = set(CONFIGURATION_FILES) - set(settings.project.backlog_files)
+        closed = [pattern for pattern in closed if pattern not in open_files]
+    return closed
+
+
+def protected_by_owner(settings: Settings) -> list[str]:
+    """Patterns of the paths that nobody on the team may write: the configured ones, and the backlog, which gives the
+    team work."""
+    return [*settings.file_system.protected, *settings.project.backlog_files]
 
 
 def held_back(paths: Iterable[str], kind: str = "") -> list[str]:

@@ -23,8 +23,9 @@ from file_system.walk import walk
 from git_ops import ChangedFile, GitManager, Overlay, SecretFound, UnsafeContent, Worktree
 from memory import Task
 from monitoring import redact
+from orchestrator.baseline import Baseline
 from orchestrator.services import Services
-from orchestrator.suite import Baseline, Suite
+from orchestrator.suite import Suite
 from orchestrator.workbench.commits import Landed
 from orchestrator.workbench.javascript import draft_test, javascript_test_file
 from orchestrator.workbench.new_tests import new_test_file

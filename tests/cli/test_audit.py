@@ -7,7 +7,7 @@ import sqlite3
 
 from memory import TaskStatus
 from orchestrator.housekeeping import note_start
-from tests.cli.test_cli import look
+from tests.cli.commands import look
 from tests.memory.conftest import drop_triggers
 from tests.memory.test_migrations import engine_of
 from tests.orchestrator.conftest import MakeHouse, make_house

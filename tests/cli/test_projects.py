@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 from cli import app
 from cli.project import DEMO_HOME, Choice, load, remember_repository
 from cli.running import prepare_demo
-from tests.cli.test_cli import entry, look
+from tests.cli.commands import entry, look
 from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.house import ROOT, House, eventually, make_repository, team
 

@@ -8,10 +8,10 @@ import pytest
 
 from agents import Fact
 from memory import MemoryStore, Task, TaskStatus
+from orchestrator.baseline import Baseline, FailedTest, is_outside
 from orchestrator.idle.fact_finder import marked, missing_docstrings, todo_comments, untested_functions
 from orchestrator.idle.failing_tests import failing_tests
 from orchestrator.idle.known_facts import KnownFacts
-from orchestrator.suite import Baseline, FailedTest, _is_outside
 from testing import Failure, declared_tests
 
 CALC = '''
@@ -227,4 +227,4 @@ def test_failing_tests_of_others_are_theirs_and_those_in_a_folder_of_data_are_ou
 def test_what_a_test_lacks_is_told_from_what_the_code_does_wrong(message: str, outside: bool) -> None:
     trace = "app.py:3: in url\n    return os.environ['DATABASE_URL']" if "KeyError" in message else ""
     failure = Failure(test_id="tests/test_a.py::test_a", kind="error", message=message, traceback=trace)
-    assert _is_outside(failure) is outside
+    assert is_outside(failure) is outside

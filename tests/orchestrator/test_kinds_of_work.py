@@ -21,7 +21,7 @@ __all__ = ["make_house"]
 
 def test_documentation_changes_no_code_and_what_it_says_holds(make_house: MakeHouse) -> None:
     readme = (
-        "# Calc\n\nSee [the guide](guide.md#use).\n\n```pycon\n>>> from calc import double\n>>> double(4)\n8\n```\n"
+        "# Calc\n\nSee [the guide](docs/guide.md#use).\n\n```pycon\n>>> from calc import double\n>>> double(4)\n8\n```\n"
     )
 
     def doc(old: str, new: str) -> Call:
@@ -37,7 +37,7 @@ def test_documentation_changes_no_code_and_what_it_says_holds(make_house: MakeHo
             ("finish", {"commit_message": "Document double"}),
         ),
         (
-            ("create_file", {"path": "guide.md", "content": "# Guide\n\n## Use\n"}),
+            ("create_file", {"path": "docs/guide.md", "content": "# Guide\n\n## Use\n"}),
             doc("x + x", "2 * x"),
             doc("    9\n", "    8\n"),
             doc("(x: 'Number')", "(x: int)"),
@@ -55,7 +55,7 @@ def test_documentation_changes_no_code_and_what_it_says_holds(make_house: MakeHo
     assert len(said) == 2
     told = said[1].messages[-1].text
     assert "what code does changes in calc.py" in told
-    assert "README.md: guide.md#use" in told
+    assert "README.md: docs/guide.md#use" in told
     assert "double(4) gives '8'" in told
     assert "ruff: calc.py:4: F821 Undefined name `Number`" in told
     shown = " ".join(house.cli("task", "show", task_id).stdout.split())

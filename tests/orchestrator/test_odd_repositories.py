@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
+import os
+from pathlib import Path
 
 import pytest
 
@@ -33,7 +34,7 @@ def test_a_repository_without_tests_gets_its_first_ones(make_house: MakeHouse) -
 )  # fmt: skip
 def test_a_suite_that_hangs_costs_no_call(make_house: MakeHouse, text: str, place: str) -> None:
     house, server = make_house(players(), files={"tests/test_hang.py": f"import time\n{text}"}, llm=WITH_TOOLS)
-    house.write_config(testing={"timeout": 20})
+    house.write_config(testing={"timeout": 12})
     task_id = house.submit(TASK, "Add add")
     with house.daemon("--until-idle"):
         task = house.wait_for(task_id, *ENDED)
@@ -51,10 +52,13 @@ def test_a_suite_that_hangs_costs_no_call(make_house: MakeHouse, text: str, plac
     ids=["no toolchain", "unknown", "two unknown ones"],
 )  # fmt: skip
 def test_a_language_whose_tests_cannot_be_run_costs_no_call(
-    make_house: MakeHouse, files: dict[str, str], remedy: str
+    make_house: MakeHouse, files: dict[str, str], remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if "go.mod" in files and shutil.which("go"):
-        pytest.skip("this machine has Go")
+    broken = tmp_path / "programs" / "go"  # before one that the machine may have
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{broken.parent}{os.pathsep}{os.environ['PATH']}")
     house, server = make_house(players(), files=files, llm=WITH_TOOLS)
     git(house.repository, "rm", "-qr", "tests", "calc.py")
     git(house.repository, "commit", "-qm", "another language")

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from memory import FailureReason, TaskStatus
-from orchestrator.suite import Baseline, Suite
+from orchestrator.baseline import Baseline
+from orchestrator.suite import Suite
 from orchestrator.workbench.new_tests import place_of_tests
 from testing import Failure, TestCounts, TestResult
 from tests.orchestrator.conftest import MakeHouse

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from file_system import same_but_documentation
 from file_system.syntax import NOT_PYTHON
 from memory import ProofOutcome, TaskKind
 from orchestrator.coding.proofs.proof import Work, holds, lacks, listed, not_checked
 from orchestrator.workbench.sources import is_source, surface_changes
+from testing import LinesRun
 
 
 class NothingRunsDifferently:
@@ -68,55 +69,42 @@ class TouchedCodeIsTested:
         return kind == TaskKind.REFACTORING and any(path.endswith(".py") and is_source(path) for path in paths)
 
     def examine(self, work: Work) -> ProofOutcome:
+        sources = [change for change in work.changes if change.path.endswith(".py") and is_source(change.path)]
+        old, new = work.old_texts, work.new_texts
         touched = {
-            change.old_path or change.path: lines
-            for change in work.changes
-            if change.path.endswith(".py") and is_source(change.path)
-            if (lines := touched_statements(work.old_texts[change.path], work.new_texts[change.path]))
+            change.old_path or change.path: touched_statements(old[change.path], new[change.path]) for change in sources
         }
-        if unrun := self._new_unrun(work):
-            return unrun
-        if not touched:
-            return holds(self.name, "no statement that was there before is changed, and tests run the new ones")
-        run = work.suite.lines_run(work.before, (), work.label)
+        run = work.suite.lines_run(work.before, (), work.label) if any(touched.values()) else LinesRun()
         if run.problem:
             return not_checked(self.name, run.problem)
-        untested = [
-            f"{path}:{place[0]}" + (f"-{place[-1]}" if len(place) > 1 else "")
-            for path, places in touched.items()
-            for place in places
-            if not run.lines(path) & set(place)
-        ]
+        if untested := _not_run(touched, run):
+            return lacks(
+                self.name,
+                f"the refactoring touches code that no test runs: {listed(untested)} (lines before the work). It needs "
+                "tests that pin down what this code does now and that pass before and after",
+                by_tests=True,
+            )
+        added = {change.path: touched_statements(new[change.path], old[change.path]) for change in sources}
+        run = work.suite.lines_run(work.after, (), work.label) if any(added.values()) else LinesRun()
+        if not run.problem and (untested := _not_run(added, run)):
+            return lacks(
+                self.name,
+                f"no test runs these new lines: {listed(untested)}; a refactoring adds nothing that is not tested",
+                by_tests=True,
+            )
         number = sum(map(len, touched.values()))
-        if not untested:
-            return holds(self.name, f"all {number} statements that change were run by the suite before")
-        return lacks(
-            self.name,
-            f"the refactoring touches code that no test runs: {listed(untested)} (lines before the work). It needs "
-            "tests that pin down what this code does now and that pass before and after",
-            by_tests=True,
-        )
+        told = f"all {number} statements that change were run by the suite before"
+        return holds(self.name, told if number else "no statement that was there before is changed")
 
-    def _new_unrun(self, work: Work) -> ProofOutcome | None:
-        """What is lacking where new statements are run by no test after the work."""
-        new = {
-            change.path: lines
-            for change in work.changes
-            if change.path.endswith(".py") and is_source(change.path)
-            if (lines := touched_statements(work.new_texts[change.path], work.old_texts[change.path]))
-        }
-        run = work.suite.lines_run(work.after, (), work.label) if new else None
-        if run is None or run.problem:
-            return None
-        unrun = [f"{path}:{place[0]}" for path, places in new.items() for place in places
-                 if not run.lines(path) & set(place)]  # fmt: skip
-        if not unrun:
-            return None
-        return lacks(
-            self.name,
-            f"no test runs these new lines: {listed(unrun)}; a refactoring adds nothing that is not tested",
-            by_tests=True,
-        )
+
+def _not_run(statements: Mapping[str, Sequence[range]], run: LinesRun) -> list[str]:
+    """The places of the statements, by path, of which the run executed no line."""
+    return [
+        f"{path}:{place[0]}" + (f"-{place[-1]}" if len(place) > 1 else "")
+        for path, places in statements.items()
+        for place in places
+        if not run.lines(path) & set(place)
+    ]
 
 
 def touched_statements(before: str, after: str) -> list[range]:
