@@ -20,9 +20,8 @@ __all__ = ["make_house"]
 
 
 def test_documentation_changes_no_code_and_what_it_says_holds(make_house: MakeHouse) -> None:
-    readme = (
-        "# Calc\n\nSee [the guide](docs/guide.md#use).\n\n```pycon\n>>> from calc import double\n>>> double(4)\n8\n```\n"
-    )
+    readme = "# Calc\n\nSee [the guide](docs/guide.md#use).\n\n"
+    readme += "```pycon\n>>> from calc import double\n>>> double(4)\n8\n```\n"
 
     def doc(old: str, new: str) -> Call:
         return ("edit_file", {"path": "calc.py", "edits": [{"old": old, "new": new}]})
