@@ -7,6 +7,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -68,6 +69,15 @@ class Comparison(BaseModel):
     def holds(self) -> bool:
         """Whether the suite is at least as green as before."""
         return self.is_judged and not self.worse
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A run of all tests of a tree."""
+
+    result: TestResult
+    baseline: Baseline
+    """The same, as it is stored."""
 
 
 class Suite:
@@ -194,8 +204,8 @@ class Suite:
             file = self._result_of(tree, environment.key)
             if file.is_file():
                 return Baseline.model_validate_json(file.read_text(encoding="utf-8"))
-            result = self.runner.run_tests(folder, environment, timeout=self.timeout, label=label)
-            lacking = [] if result.passed_ids else lacking_in(result.failures, folder)
+            whole = self._whole(folder, tree, environment, label, self.timeout)
+        result, found = whole.result, whole.baseline
         if result.killed_reason == "timeout":
             raise StageFailed(
                 FailureReason.NEEDS_OWNER,
@@ -214,20 +224,7 @@ class Suite:
             log.warning("the repository has no tests of its own: only the new tests guard its code")
         elif result.failures:
             log.warning("tests fail before the work", failing=[failure.test_id for failure in result.failures][:20])
-        found = Baseline(
-            key=file.stem,
-            tree=tree,
-            passed=result.passed_ids,
-            failed=[failure.test_id for failure in result.failures],
-            seconds=result.duration,
-            skipped=len(result.skipped_ids),
-            failures=[failed_test(failure) for failure in result.failures[:_MOST_FAILURES]],
-            lacking=lacking,
-        )
-        self._folder.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(f".{threading.get_ident()}.part")  # another thread may run the same suite
-        part.write_text(found.model_dump_json(), encoding="utf-8")
-        part.replace(file)
+        self._store(found)
         return found
 
     def known_of(self, folder: Path, tree: str) -> tuple[Environment | None, Baseline | None]:
@@ -248,6 +245,13 @@ class Suite:
     def _result_of(self, tree: str, key: str) -> Path:
         return self._folder / f"{tree[:20]}-{key[:20]}.json"
 
+    def _store(self, found: Baseline) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        file = self._folder / f"{found.key}.json"
+        part = file.with_suffix(f".{threading.get_ident()}.part")  # another thread may run the same suite
+        part.write_text(found.model_dump_json(), encoding="utf-8")
+        part.replace(file)
+
     def check(self, treeish: str, checker: str, label: str) -> Checked | None:
         """What one of the project's own checkers reports on a commit or tree; None if the project does not use it."""
         with self.ready(treeish, label) as (folder, environment):
@@ -258,14 +262,23 @@ class Suite:
         with self.ready(treeish, label) as (folder, environment):
             return self.runner.format(folder, environment, paths, label=label)
 
-    def compare(self, tree: str, before: Baseline, label: str) -> Comparison:
-        """The suite of `tree`, compared with `before`: which tests fail or are missing that did not before.
+    def whole(self, treeish: str, label: str, timeout: float | None = None) -> Whole:
+        """Run all tests of a commit or tree, whatever is stored of them."""
+        with self.exported(treeish) as (folder, tree):
+            return self._whole(folder, tree, self._environment(folder, label), label, timeout or self.timeout)
+
+    def compare(self, tree: str, before: Baseline, label: str, whole: Whole | None = None) -> Comparison:
+        """The suite of `tree`, which is run if this has not been done (`whole`), compared with `before`: which tests
+        fail or are missing that did not before. What is no worse is stored: it is the state before the next work.
 
         A test that fails is run again before it is blamed, alone and, if it passes then, once more with all others.
         """
-        result = self.run(tree, (), label)
+        whole = whole or self.whole(tree, label)
+        result = whole.result
         worse = _worse(before, result)
         is_judged = result.problem is None or bool(result.failures)
+        if result.problem is None and not worse:
+            self._store(whole.baseline)
         flaky = self._flaky(tree, before, worse, label) if is_judged else []
         return Comparison(
             result=result,
@@ -328,6 +341,20 @@ class Suite:
             progress=lambda message: log.info("project environment", step=message),
             label=label,
         )
+
+    def _whole(self, folder: Path, tree: str, environment: Environment, label: str, timeout: float) -> Whole:
+        result = self.runner.run_tests(folder, environment, timeout=timeout, label=label)
+        found = Baseline(
+            key=self._result_of(tree, environment.key).stem,
+            tree=tree,
+            passed=result.passed_ids,
+            failed=[failure.test_id for failure in result.failures],
+            seconds=result.duration,
+            skipped=len(result.skipped_ids),
+            failures=[failed_test(failure) for failure in result.failures[:_MOST_FAILURES]],
+            lacking=[] if result.passed_ids else lacking_in(result.failures, folder),
+        )
+        return Whole(result, found)
 
     @contextmanager
     def exported(self, treeish: str) -> Iterator[tuple[Path, str]]:

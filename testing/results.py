@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, computed_field
@@ -79,6 +80,25 @@ class TestResult(BaseModel):
     def failed(self) -> bool:
         """The opposite of `passed`: there is no third answer."""
         return not self.passed
+
+    def of_files(self, files: Collection[str]) -> TestResult:
+        """The part of the result that is about tests in `files`. In its counts errors are failures."""
+
+        def chosen(ids: Iterable[str]) -> list[str]:
+            return [test_id for test_id in ids if test_id.partition("::")[0] in files]
+
+        failures = [failure for failure in self.failures if failure.test_id.partition("::")[0] in files]
+        ran, passed, skipped = chosen(self.test_ids), chosen(self.passed_ids), chosen(self.skipped_ids)
+        kept: dict[str, object] = {
+            "passed": bool(passed) and not failures and self.problem is None,
+            "test_count": len(ran),
+            "counts": TestCounts(passed=len(passed), failed=len(failures), skipped=len(skipped)),
+            "failures": failures,
+            "test_ids": ran,
+            "passed_ids": passed,
+            "skipped_ids": skipped,
+        }
+        return self.model_copy(update=kept)
 
 
 class LinesRun(BaseModel):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import multiprocessing
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
@@ -16,11 +17,16 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import detect_secrets.plugins
+
 _MAIN = Path(__file__).resolve().parents[1] / "main.py"
 _FORKS = multiprocessing.get_context("forkserver")
 _IMPORTED_LATE = [
-    *("orchestrator.task_orchestrator", "alembic.command", "detect_secrets.core.plugins.util", "requests"),
-    *("genai_prices.data", "pydantic_ai.direct", "pydantic_ai.models.openai", "anyio._backends._asyncio"),
+    *("orchestrator.task_orchestrator", "alembic.command", "dbos._sys_db_sqlite", "requests", "tenacity"),
+    *(f"detect_secrets.plugins.{plugin.name}" for plugin in pkgutil.iter_modules(detect_secrets.plugins.__path__)),
+    *("detect_secrets.core.plugins.util", "encodings.unicode_escape", "encodings.utf_8_sig", "genai_prices.data"),
+    *("anyio._backends._asyncio", "jiter", "openai.resources.chat.completions.completions", "typer._adapters"),
+    *("pydantic_ai.direct", "pydantic_ai.models.openai", "pydantic_ai.providers.openai_compatible"),
 ]
 """What the program imports on first use, and nearly every daemon uses; Anthropic's 2 seconds are for few."""
 _FORKS.set_forkserver_preload(["cli", *_IMPORTED_LATE, __name__])

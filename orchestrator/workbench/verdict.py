@@ -1,4 +1,4 @@
-"""Whether a developer's change is green: the new tests first, then the whole suite. Every method can be repeated."""
+"""Whether a developer's change is green: the new tests, then the whole suite. Every method can be repeated."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from file_system import FileManager
 from memory import Task
+from orchestrator.baseline import Baseline
 from orchestrator.services import Services
 from orchestrator.workbench.protected import refusal
 from orchestrator.workbench.trial import Trial, evidence_without, not_passed
@@ -14,6 +15,8 @@ from testing import TestResult
 _NEW_TESTS_SECONDS = 15.0
 """Time for the new tests of a task beyond that of the whole suite: an answer that loops for ever must not block the
 developer for long, nor the cores that an embedded model needs."""
+_SHORT_SUITE = 5.0
+"""A suite that takes less, in seconds, is run at once: the start of a run is most of its time."""
 _MOST_NAMED = 10
 _MOST_REVERSED = 200
 """Tests whose names fit on a command line."""
@@ -39,22 +42,23 @@ class Judge:
         return refusal(files, changes, before, f"{self._task.title}\n{self._task.description}")
 
     def run(self, tree: str, selection: Sequence[str]) -> TestResult:
-        """Run tests of a tree in the sandbox, with the time limit of new tests: longer if the whole suite takes long,
-        because slow imports may be the cause."""
-        seconds = min(_NEW_TESTS_SECONDS + self._suite.baseline(self._base, self._task.id).seconds, self._suite.timeout)
-        return self._suite.run(tree, selection, self._task.id, seconds)
+        """Run tests of a tree in the sandbox, with the time limit of new tests."""
+        before = self._suite.baseline(self._base, self._task.id)
+        return self._suite.run(tree, selection, self._task.id, self._seconds(before))
 
     def verdict(self, tree: str, test_ids: Sequence[str], hidden: Collection[str] = ()) -> Trial:
-        """Run the new tests, if there are any, then the suite, and compare it with the base."""
+        """Run the new tests, if there are any, then the suite, and compare it with the base. If the suite is short, one
+        run gives both."""
         trial = Trial(applied=True, tree=tree)
+        before, files = self._suite.baseline(self._base, self._task.id), files_of(test_ids)
+        both = self._suite.whole(tree, self._task.id, self._seconds(before)) if before.seconds < _SHORT_SUITE else None
         if test_ids:
-            result = self.run(tree, files_of(test_ids))
+            result = both.result.of_files(files) if both else self.run(tree, files)
             self._note_tier(result.tier)
             trial = Trial.of(result, tree, about=test_ids)
             if missing := not_passed(test_ids, trial.passed):
                 return trial.red(result, missing, hidden)
-        before = self._suite.baseline(self._base, self._task.id)
-        found = self._suite.compare(tree, before, self._task.id)
+        found = self._suite.compare(tree, before, self._task.id, both)
         whole = found.result
         if found.flaky:
             self._services.store.journal.log("qa", "flaky tests", self._task.id, tests=[*found.flaky])
@@ -84,6 +88,10 @@ class Judge:
         if not found.is_judged:
             lines.append(found.result.problem or "the run gave no verdict")
         return "\n".join(lines)
+
+    def _seconds(self, before: Baseline) -> float:
+        """The time for new tests: longer if the whole suite takes long, because slow imports may be the cause."""
+        return min(_NEW_TESTS_SECONDS + before.seconds, self._suite.timeout)
 
     def _keeps_state(self, tree: str, passed: Sequence[str], test_ids: Sequence[str]) -> bool:
         """Whether QA's tests fail in reverse order, because results of the code depend on earlier calls. The owner's

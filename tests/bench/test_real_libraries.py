@@ -21,7 +21,7 @@ _MOST_CALLS, _MOST_TOKENS = 12, 60_000
 @pytest.mark.parametrize(
     "task_id",
     [
-        "async-lru-cache-contains",  # feature; the team sets the project up
+        "asyncstdlib-batched-strict",  # feature
         "blinker-drop-python-38",  # configuration, with the owner's approval
         "toolz-nth-index-error",  # a bug
         "pathspec-normalize-tests",  # tests alone

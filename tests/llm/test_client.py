@@ -210,6 +210,7 @@ def test_closing_gives_up_calls_under_way(make_client: MakeClient) -> None:
     assert "the client was closed" in str(problems[0])
 
 
+@pytest.mark.long
 def test_threads_that_call_first_at_the_same_time_load_the_library_whole(tmp_path: Path) -> None:
     """In a process of its own, as the daemon starts: several agents ask at once, some for text, some for a shape."""
     program = """

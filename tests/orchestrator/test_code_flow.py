@@ -129,6 +129,7 @@ def test_tests_that_are_green_before_the_code_are_refused(make_house: MakeHouse)
         assert not store.evidence.attempts(task_id)
 
 
+@pytest.mark.long
 def test_after_three_failing_attempts_a_new_approach_begins_without_the_old_evidence(make_house: MakeHouse) -> None:
     wrong = [BAD_ADD, BAD_ADD.replace("a - b", "a * b"), BAD_ADD.replace("a - b", "b - a")]
     house, server = make_house(team(code=[*wrong, GOOD_ADD]))
@@ -214,6 +215,7 @@ def test_assertions_of_qa_are_split_and_wrong_ones_dropped(make_house: MakeHouse
     assert task.result["dropped_tests"] == 4
 
 
+@pytest.mark.long
 def test_two_tasks_in_one_module_both_land(make_house: MakeHouse) -> None:
     def code(request: Request) -> str:
         name, operator = ("sub", "-") if "`sub(" in request.prompt else ("add", "+")
@@ -233,6 +235,7 @@ def test_two_tasks_in_one_module_both_land(make_house: MakeHouse) -> None:
     assert len(house.landed()) == 4
 
 
+@pytest.mark.long
 def test_landing_is_pushed_to_a_bare_remote(make_house: MakeHouse) -> None:
     house, _ = make_house(team())
     bare = house.folder / "remote.git"
@@ -258,6 +261,7 @@ def test_a_repository_without_tests_works_too(make_house: MakeHouse) -> None:
     assert "no tests of its own" in (house.folder / "logs" / "agents.log").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_a_backlog_file_is_worked_off(make_house: MakeHouse) -> None:
     backlog = f"# Backlog\n\n## Add add\n\n{ADD_TASK}\n\n## Old thing [done]\n\nDone long ago.\n"
     house, _ = make_house(team(), files={"BACKLOG.md": backlog})

@@ -58,7 +58,9 @@ def test_from_the_first_look_to_the_landing(make_house: MakeHouse) -> None:
     assert not {"edit_file", "create_file", "delete_file", "move_file", "ask_owner"} & set(lead.tools)
 
 
-@pytest.mark.parametrize("role", ["qa", "developer", "tech_lead"])
+@pytest.mark.parametrize(
+    "role", ["developer", *(pytest.param(other, marks=pytest.mark.long) for other in ("qa", "tech_lead"))]
+)
 def test_a_kill_in_the_middle_of_a_conversation_asks_nothing_twice(make_house: MakeHouse, role: str) -> None:
     look: Script = ((("run", {"command": "sleep 3; echo slept"}),),)
     house, server = make_house(
@@ -82,7 +84,7 @@ def test_a_kill_in_the_middle_of_a_conversation_asks_nothing_twice(make_house: M
     assert any("slept" in results(request) for request in server.requests)
 
 
-@pytest.mark.parametrize("answer", ["keeps", "corrects"])
+@pytest.mark.parametrize("answer", [pytest.param("keeps", marks=pytest.mark.long), "corrects"])
 def test_a_disputed_test_is_kept_or_corrected_by_qa_once(make_house: MakeHouse, answer: str) -> None:
     wrong = QA_TESTS.replace("(-1, 1, 0)", "(-1, 1, 2)")
     correction: Script = (
@@ -122,6 +124,7 @@ def test_a_disputed_test_is_kept_or_corrected_by_qa_once(make_house: MakeHouse, 
     assert "(-1, 1, 0)" in git(house.repository, "show", "agents/integration:tests/test_add.py")
 
 
+@pytest.mark.long
 def test_a_test_that_was_corrected_wrongly_can_be_disputed_once_more(make_house: MakeHouse) -> None:
     def corrected(old: str, new: str) -> Message:
         edit: Call = ("edit_file", {"path": "tests/test_add.py", "edits": [{"old": old, "new": new}]})
@@ -220,6 +223,7 @@ def test_prose_and_circles_lead_nowhere_and_end_for_a_reason(make_house: MakeHou
     assert [(note["who"], note["ended"]) for note in notes] == [("qa", "finish_tests"), ("developer", "repeated")]
 
 
+@pytest.mark.long
 def test_a_full_context_gives_way_to_what_was_done(make_house: MakeHouse) -> None:
     reads: list[Message] = [(("read_file", {"path": "big.py", "first_line": first}),) for first in (1, 201, 401, 601)]
     house, server = make_house(
@@ -270,7 +274,7 @@ def test_who_says_twice_that_it_cannot_go_on_is_not_asked_again(make_house: Make
     assert [role_of(request) for request in server.requests].count("developer") == 2
 
 
-@pytest.mark.parametrize("kind", ["tests", "feature"])
+@pytest.mark.parametrize("kind", ["tests", pytest.param("feature", marks=pytest.mark.long)])
 def test_what_the_reviewer_wants_of_the_tests_goes_to_qa(make_house: MakeHouse, kind: str) -> None:
     more = "\n\ndef test_more() -> None:\n    assert {}\n"
     claim = "half(8) == 4" if kind == "tests" else "add(2, 2) == 4"
@@ -338,6 +342,7 @@ def test_a_conflict_of_landing_comes_back_into_the_conversation(make_house: Make
     assert "return a - b" in text
 
 
+@pytest.mark.long
 def test_a_moved_file_is_gone_from_its_old_place_in_later_messages(make_house: MakeHouse) -> None:
     qa: Script = ((("finish_tests", {"kind": "documentation"}),),)
     notes = "".join(f"Line {number} of the notes.\n" for number in range(30))

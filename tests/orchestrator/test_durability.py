@@ -154,7 +154,7 @@ def test_a_second_daemon_is_refused_and_a_second_ctrl_c_ends_the_first(make_hous
     assert house.task(task_id).status is TaskStatus.IN_PROGRESS
 
 
-@pytest.mark.parametrize("fails", [False, True], ids=["goes on", "would fail"])
+@pytest.mark.parametrize("fails", [pytest.param(False, marks=pytest.mark.long), True], ids=["goes on", "would fail"])
 def test_a_stage_that_another_version_began_with_other_steps_begins_again(make_house: MakeHouse, fails: bool) -> None:
     script = Held(team())
     house, server = make_house(script)

@@ -95,6 +95,7 @@ def test_the_tech_lead_splits_a_task_and_it_is_done_after_its_parts(make_house: 
     assert all("Add half\n" in prompt or "# Task: Add add" in prompt for prompt in told)
 
 
+@pytest.mark.long
 def test_a_task_whose_parts_did_all_of_it_is_completed_without_code(make_house: MakeHouse) -> None:
     part: JsonValue = {
         "title": "Provide the sum of two numbers",
@@ -132,6 +133,7 @@ def test_clearer_words_keep_the_owners_and_after_them_it_is_the_owners_turn(make
     assert [(told["kind"], told["key"]) for told in alerts] == [("loop", task_id)]
 
 
+@pytest.mark.long
 def test_killed_while_the_tech_lead_is_asked(make_house: MakeHouse) -> None:
     script = Held(team(code=[BAD_ADD], escalations=[CLEARER]))
     house, server = make_house(script, orchestrator=ONCE)
@@ -204,6 +206,7 @@ def test_a_small_model_is_not_asked_what_to_do_but_code_keeps_the_lesson(make_ho
     assert not any("Not done" in str(request.body) for request in server.requests)
 
 
+@pytest.mark.long
 def test_what_failed_at_first_is_a_lesson_of_what_landed(make_house: MakeHouse) -> None:
     house, server = make_house(team(code=[BAD_ADD, BAD_ADD, GOOD_ADD]))
     first = house.submit()

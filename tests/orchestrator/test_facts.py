@@ -126,6 +126,7 @@ def test_what_came_to_nothing_is_not_tried_again_until_its_code_changes(make_hou
         assert [task.status for task in store.tasks.select()] == [TaskStatus.BLOCKED] * 2
 
 
+@pytest.mark.long
 def test_a_small_model_gets_comments_that_state_examples_and_none_that_do_not(make_house: MakeHouse) -> None:
     text = CALC + (
         "\n\n# TODO: negative numbers: `triple(-1)` returns `-3` and `triple(2)` returns `6`\n"

@@ -68,6 +68,7 @@ def test_code_that_knows_the_shown_tests_by_heart_begins_anew_and_does_not_land(
     assert git(house.repository, "show", "agents/integration:tests/test_square.py") == SQUARES.strip()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("correct", "files"),
     [

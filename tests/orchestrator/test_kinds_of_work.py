@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from memory import TaskStatus
 from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.house import CALC, git
@@ -176,6 +178,7 @@ def test_refactoring_of_untested_code_needs_tests_that_pin_it_down_first(make_ho
     assert house.landed() == ["Let min() do the clamping", "Test: Refactor clamp"]
 
 
+@pytest.mark.long
 def test_refactoring_leaves_alone_what_qa_cannot_test(make_house: MakeHouse) -> None:
     qa: Script = tuple((("finish_tests", {"kind": "refactoring", "brief": said}),) for said in ("a", "b", "c"))
 
@@ -296,6 +299,7 @@ def test_configuration_changes_with_the_owners_approval_alone(make_house: MakeHo
     assert not {"ci.yaml", ".env", "conftest.py"} & set(files)
 
 
+@pytest.mark.long
 def test_other_work_does_not_change_the_configuration(make_house: MakeHouse) -> None:
     sneaks: Script = (
         (("create_file", {"path": "tox.ini", "content": "[pytest]\naddopts = -k nothing\n"}),

@@ -83,6 +83,7 @@ def test_other_comments_are_no_other_code(make_house: MakeHouse) -> None:
     assert len(questions(server)) == 3
 
 
+@pytest.mark.long
 def test_an_answer_of_an_earlier_approach_is_gone_on_from(make_house: MakeHouse) -> None:
     wrong = [BAD_ADD, OTHER, BAD_ADD.replace("a - b", "b - a")]
     house, server = make_house(team(code=[*wrong, BAD_ADD, GOOD_ADD]))

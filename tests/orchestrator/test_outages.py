@@ -109,6 +109,7 @@ def test_until_idle_a_server_that_stays_away_fails_the_task(make_house: MakeHous
     assert "Traceback" not in house.log()
 
 
+@pytest.mark.long
 def test_a_cancelled_task_can_be_tried_again_and_its_late_answer_changes_nothing(make_house: MakeHouse) -> None:
     script = Held(team())
     house, server = make_house(script)

@@ -234,7 +234,7 @@ def test_a_goal_is_planned_once_in_a_situation_and_a_reached_one_ever_more_seldo
     assert shown["decisions"][0]["decision_data"]["action"] == "goal reached"
 
 
-@pytest.mark.parametrize("goal", ["", ADD_TASK])
+@pytest.mark.parametrize("goal", ["", pytest.param(ADD_TASK, marks=pytest.mark.long)])
 def test_without_a_vague_goal_nothing_is_planned_or_invented(make_house: MakeHouse, goal: str) -> None:
     qa: Script = ((("finish_tests", {}),),)  # the goal's examples are tests already
     others = {"vendor/six.py": "# TODO: round down\n", "tests/fixtures/bad.py": "# FIXME: broken\n"}

@@ -146,6 +146,7 @@ OVER = f"```python\ndef reached(x: int, limit: int) -> bool:\n{NEVER}    return 
 OVER_TOO = OVER.replace("return x > limit", "above = x > limit\n    return above")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("asked_for", [False, True])
 def test_without_tests_of_the_owner_a_find_with_a_line_that_nobody_asked_for_does_not_land(
     asked_for: bool, make_house: MakeHouse
@@ -197,6 +198,7 @@ def test_an_answer_that_another_one_confirms_lands(make_house: MakeHouse) -> Non
     assert [asked(request) for request in server.requests] == ["code", "code"]  # the examples are the tests
 
 
+@pytest.mark.long
 def test_where_no_example_is_stated_those_assertions_become_tests_that_most_answers_satisfy(
     make_house: MakeHouse,
 ) -> None:
@@ -267,6 +269,7 @@ UNPACK = "```python\ndef unpack(code: str) -> str:\n    return code[::2]\n```"
 FIRST_TWO = UNPACK.replace("code[::2]", "code[0] + code[2:3]")
 
 
+@pytest.mark.long
 def test_a_law_needs_one_answer_that_satisfies_it_since_the_task_itself_states_it(make_house: MakeHouse) -> None:
     """One of two drafts that pass the examples violates the property: the draft is wrong, not the property."""
     again = UNPACK.replace("return code[::2]", "letters = code[::2]\n    return letters")
@@ -283,6 +286,7 @@ def test_a_law_needs_one_answer_that_satisfies_it_since_the_task_itself_states_i
 AT_LEAST = "```python\ndef reached(x: int, limit: int) -> bool:\n    return x >= limit\n```"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("right", [True, False])
 def test_an_answer_that_nobody_confirms_is_compared_with_what_is_found_among_near_misses(
     right: bool, make_house: MakeHouse

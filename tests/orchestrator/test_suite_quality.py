@@ -71,6 +71,7 @@ def test_weak_tests_get_the_missing_case_which_lands_with_them(make_house: MakeH
     )
 
 
+@pytest.mark.long
 def test_of_a_small_model_other_solutions_tell_what_is_missing(make_house: MakeHouse) -> None:
     task = CLAMP_TASK + " `clamp(10)` returns `10`."
     house, server = make_house(team(code=[CLAMP, ANOTHER_CLAMP]), llm={"profile": "small"})

@@ -9,7 +9,7 @@ import pytest
 
 from memory import FailureReason, TaskStatus
 from orchestrator.baseline import Baseline
-from orchestrator.suite import Suite
+from orchestrator.suite import Suite, Whole
 from orchestrator.workbench.new_tests import place_of_tests
 from testing import Failure, TestCounts, TestResult
 from tests.orchestrator.conftest import MakeHouse
@@ -154,6 +154,9 @@ def test_a_newly_failing_test_is_run_again_before_it_is_blamed(
 ) -> None:
     left = iter(runs)
     monkeypatch.setattr(Suite, "run", lambda *_: next(left))
-    found = object.__new__(Suite).compare("tree", BEFORE, "label")
+    stored: list[Baseline] = []
+    monkeypatch.setattr(Suite, "_store", lambda _, found: stored.append(found))
+    found = object.__new__(Suite).compare("tree", BEFORE, "label", Whole(next(left), BEFORE))
     assert (found.worse, found.flaky, found.holds) == (worse, flaky, not worse)
     assert list(left) == []
+    assert stored == ([] if worse or flaky else [BEFORE])  # what was flaky once is no state to begin with

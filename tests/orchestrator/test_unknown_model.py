@@ -11,7 +11,7 @@ from tests.support import Answer, Reply, Request
 from tests.support.probe import RIGHT, asked
 
 
-@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("fails", [pytest.param(False, marks=pytest.mark.long), True])
 def test_an_unknown_model_is_tried_out_once_and_no_task_fails_of_it(fails: bool, make_house: MakeHouse) -> None:
     work = team()
 
