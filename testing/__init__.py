@@ -1,6 +1,7 @@
 """Running a project's tests: the sandbox, the project's environment, the test runner, and what a result means."""
 
 from testing.checkers import CHECKERS, Checked, Finding
+from testing.controls import Twins, twins_of
 from testing.environments.environment import Environment
 from testing.environments.manager import EnvironmentManager
 from testing.environments.package_json import read_package
@@ -57,6 +58,7 @@ __all__ = [
     "TestRunner",
     "Timing",
     "TimingTask",
+    "Twins",
     "declared_sources",
     "declared_tests",
     "detect_framework",
@@ -74,4 +76,5 @@ __all__ = [
     "run_program",
     "tampering",
     "time_both",
+    "twins_of",
 ]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import random
+from collections.abc import Collection, Mapping, Sequence
 
-from file_system import FileManager
+from file_system import FileManager, text_of
 from memory import Task
 from orchestrator.baseline import Baseline
 from orchestrator.services import Services
 from orchestrator.workbench.protected import refusal
-from orchestrator.workbench.trial import Trial, evidence_without, not_passed
-from testing import TestResult
+from orchestrator.workbench.trial import Trial, evidence_of, evidence_without, not_passed
+from testing import TestResult, Twins, twins_of
 
 _NEW_TESTS_SECONDS = 15.0
 """Time for the new tests of a task beyond that of the whole suite: an answer that loops for ever must not block the
@@ -21,6 +22,14 @@ _MOST_NAMED = 10
 _MOST_REVERSED = 200
 """Tests whose names fit on a command line."""
 _IN_ORDER_ONLY = "the new tests pass only in the order they are written in: answers depend on earlier calls"
+_BY_NAME_ONLY = (
+    "the new tests pass only under their own names and in their own order: answers depend on earlier calls, or on the "
+    "test that asks"
+)
+_FALSE_PASSES = (
+    "the new tests say nothing of this code, since they pass with another expected value, too. Return plain values, "
+    "and leave comparison and the test framework alone. These passed with another value in them:"
+)
 
 
 class Judge:
@@ -70,8 +79,8 @@ class Judge:
             return trial.model_copy(
                 update={"green": False, "evidence": f"the new tests pass, but the suite does not:\n{told}"}
             )
-        keeps_state = self._keeps_state(tree, trial.passed, test_ids)
-        return trial.model_copy(update={"green": not keeps_state, "evidence": _IN_ORDER_ONLY if keeps_state else ""})
+        doubt = self._doubt(tree, trial.passed, test_ids)
+        return trial.model_copy(update={"green": not doubt, "evidence": doubt})
 
     def compared(self, tree: str) -> str:
         """The suite of a tree in words for a model: what passes, and what fails or is missing that did not before."""
@@ -93,18 +102,53 @@ class Judge:
         """The time for new tests: longer if the whole suite takes long, because slow imports may be the cause."""
         return min(_NEW_TESTS_SECONDS + before.seconds, self._suite.timeout)
 
-    def _keeps_state(self, tree: str, passed: Sequence[str], test_ids: Sequence[str]) -> bool:
-        """Whether QA's tests fail in reverse order, because results of the code depend on earlier calls. The owner's
-        own tests may depend on their order."""
+    def _doubt(self, tree: str, passed: Sequence[str], test_ids: Sequence[str]) -> str:
+        """Why the passing of new tests says nothing; empty if there is no reason to doubt it. Their twins are run, and
+        tests without twins in reverse order."""
         known = set(test_ids)
         ids = [test_id for test_id in passed if {test_id, test_id.partition("[")[0]} & known]
-        if (
-            self._task.tests
-            or not all(file.endswith(".py") for file in files_of(test_ids))
-            or not 2 <= len(ids) <= _MOST_REVERSED
-        ):
-            return False
-        return bool(not_passed(ids, self.run(tree, ids[::-1]).passed_ids))
+        if not ids or not all(file.endswith(".py") for file in files_of(test_ids)):
+            return ""
+        names, twins = {test_id.partition("[")[0] for test_id in ids}, dict[str, Twins]()
+        with self._suite.exported(tree) as (folder, _):
+            for path in files_of(ids):
+                if made := twins_of(path, text_of(folder, path), names) or twins_of(
+                    path, text_of(folder, path), names, renamed=False
+                ):
+                    twins[path] = made
+        if doubt := self._contradiction(tree, twins):
+            return doubt
+        renamed = {test_id for made in twins.values() for test_id in made.true.values()}
+        left = [test_id for test_id in ids if test_id.partition("[")[0] not in renamed]
+        # The owner's own tests may depend on their order.
+        if self._task.tests or not 2 <= len(left) <= _MOST_REVERSED:
+            return ""
+        return _IN_ORDER_ONLY if not_passed(left, self.run(tree, left[::-1]).passed_ids) else ""
+
+    def _contradiction(self, tree: str, twins: Mapping[str, Twins]) -> str:
+        """In words, what true twins fail, or else which false ones pass; empty if all end as they have to."""
+        true = [test_id for made in twins.values() for test_id in made.true]
+        claims = {test_id: claim for made in twins.values() for test_id, claim in made.false.items()}
+        if not (true or claims):
+            return ""
+        texts = {path: made.text for path, made in twins.items()}
+        first = [*claims][:1]  # so that no true one is the first that calls
+        before = self._suite.baseline(self._base, self._task.id)
+        for _ in range(2):  # a flaky test is no lie
+            order = [*true, *claims]
+            if not self._task.tests:  # the owner's own tests may depend on their order
+                random.SystemRandom().shuffle(order)
+                order.sort(key=lambda test_id: test_id not in first)
+            result = self._suite.run(tree, order, self._task.id, self._seconds(before), texts)
+            ended = {test_id.partition("[")[0] for test_id in result.passed_ids}
+            failed = {failure.test_id.partition("[")[0] for failure in result.failures}
+            lost = [test_id for test_id in true if test_id in failed or test_id not in ended]
+            false = [claim for test_id, claim in claims.items() if test_id in ended or test_id not in failed]
+            if not (lost or false):
+                return ""
+        if lost:
+            return f"{_BY_NAME_ONLY}\n{result.problem or evidence_of(result, lost)}"
+        return "\n".join([_FALSE_PASSES, *dict.fromkeys(false[:_MOST_NAMED])])
 
     def _note_tier(self, tier: int) -> None:
         """Record in the trail when the confinement of models' code changes, which depends on the machine."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,6 +129,17 @@ def mutants(function: Function) -> list[Mutant]:
     ]
 
 
+def omissions(function: Function, modules: Collection[str] = ()) -> list[Mutant]:
+    """Further faults, of which many a suite lets some live: an argument is left out that may have a default, or a
+    method is not called and its object taken as it is (PIT's "naked receiver"). `modules`: names of modules."""
+    return [
+        Mutant(operator, statement, change)
+        for statement, holder, key, node in _expressions(function, function)
+        if isinstance(node, ast.Call)
+        for operator, change in _left_out(holder, key, node, modules)
+    ]
+
+
 def spread(found: Sequence[Mutant], seed: int = 0) -> Iterator[Mutant]:
     """`found` in an order whose every beginning is spread evenly over operators, and over the lines within each."""
     order = list(found)
@@ -198,6 +209,18 @@ def _of_expression(holder: Any, key: Any, node: ast.expr) -> Iterator[tuple[str,
             yield from (("number", Change(holder, key, ast.Constant(value + step))) for step in (1, -1))
         case ast.Constant(value=str() as value):
             yield "text", Change(holder, key, ast.Constant(f"{value}x"))
+
+
+def _left_out(holder: Any, key: Any, call: ast.Call, modules: Collection[str]) -> Iterator[tuple[str, Change]]:
+    for index, keyword in enumerate(call.keywords):
+        if keyword.arg is not None:
+            yield "argument", Change(call.keywords, index, None)
+    if len(call.args) > 1 and not isinstance(call.args[-1], ast.Starred):
+        yield "argument", Change(call.args, len(call.args) - 1, None)
+    if isinstance(call.func, ast.Attribute) and not isinstance(holder, ast.Expr):
+        receiver = call.func.value
+        if not (isinstance(receiver, ast.Name) and receiver.id in {"self", "cls", *modules}):
+            yield "method", Change(holder, key, receiver)
 
 
 def _of_statements(function: Function) -> Iterator[Mutant]:

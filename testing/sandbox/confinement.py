@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import secrets
 import shutil
 import stat
 import sys
@@ -112,12 +113,13 @@ class Confinement:
         """`command` within the sandbox, ready to be started."""
         status, report = os.pipe()
         fds = [report]
+        host = f"host-{secrets.token_hex(3)}"  # another one for each run, so that no code knows one by it
         argv = [
             os.fspath(self.bwrap),
-            *self._namespaces(network),
+            *self._namespaces(network, host),
             *_environment(self.identity, env),
             *_system(network),
-            *self._identity_files(fds, network),
+            *self._identity_files(fds, network, host),
             *self._own_folders(limits),
             *_binds(mounts),
             *("--chdir", cwd, "--remount-ro", "/"),
@@ -130,9 +132,9 @@ class Confinement:
         # bubblewrap's own environment stays readable inside as /proc/1/environ (trap 1)
         return Launch(argv, {"PATH": SYSTEM_PATH}, fds=fds, status_fd=status)
 
-    def _namespaces(self, network: bool) -> list[str]:
+    def _namespaces(self, network: bool, host: str) -> list[str]:
         options = ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
-        options += ["--die-with-parent", "--new-session", "--hostname", "sandbox", "--cap-drop", "ALL"]
+        options += ["--die-with-parent", "--new-session", "--hostname", host, "--cap-drop", "ALL"]
         if not network:
             options.append("--unshare-net")
         if self.identity.drops:
@@ -160,7 +162,7 @@ class Confinement:
             "--",
         ]
 
-    def _identity_files(self, fds: list[int], network: bool) -> list[str]:
+    def _identity_files(self, fds: list[int], network: bool, host: str) -> list[str]:
         """Without them `getpass.getuser()` and `localhost` fail."""
         who = self.identity
         texts = {
@@ -168,7 +170,7 @@ class Confinement:
             "/etc/group": f"root:x:0:\n{who.name}:x:{who.inside_gid}:\n",
         }
         if not network:
-            texts["/etc/hosts"] = "127.0.0.1 localhost sandbox\n::1 localhost\n"
+            texts["/etc/hosts"] = f"127.0.0.1 localhost {host}\n::1 localhost\n"
         options = []
         for target, text in texts.items():
             options += ["--perms", "0644", "--ro-bind-data", str(_memory_file(text.encode(), fds)), target]

@@ -156,11 +156,11 @@ def test_a_folder_swapped_for_a_link_during_writes_is_never_followed(
             outcomes.add(files.write_file("src/app.py", f"x = {number}\n"))
         except PathRefused:
             outcomes.add(None)
-        if (number > 200 and len(outcomes) == 2) or time.monotonic() > deadline:
+        if (number > 200 and outcomes >= {True, None}) or time.monotonic() > deadline:
             break
     stop.set()
     swapper.join()
-    assert outcomes == {True, None}
+    assert outcomes >= {True, None}  # False: a repeated attempt found its text there
     assert list(outside.iterdir()) == []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -58,10 +58,10 @@ class Verification:
         self.tests_commit = self.commits.commit_tests(TEST_FILE, TESTS, self.base)
         self.requirements = Requirements(target_file="calc.py", module="calc", symbols=["add"])
 
-    def judge(self, text: str) -> Trial:
+    def judge(self, text: str, test_ids: Sequence[str] = TEST_IDS) -> Trial:
         """What becomes of an answer."""
         apply = partial(apply_file_edits, requirements=self.requirements, answer=text)
-        return self.bench.verify(self.tests_commit, self.tests_commit, apply, TEST_IDS)
+        return self.bench.verify(self.tests_commit, self.tests_commit, apply, test_ids)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testing import Environment, Mutation, MutationTask, TestRunner, mutate
-from testing.mutation.operators import Function, header, mutants, spread
+from testing.mutation.operators import Function, header, mutants, omissions, spread
 from tests.testing.conftest import Tree
 
 PRICE = '''"""Prices."""
@@ -273,6 +273,7 @@ BODY = [
     "return f'{y:.2f}' + 'a'",
     "try:\n        y = f(x, 3)\n    except OSError:\n        y = True",
     "def g(z: int = 3) -> int:\n        return z",
+    "return y.f(x, 3).g(*y, last=i, **x) or math.floor(x, y)",
 ]
 
 
@@ -281,7 +282,7 @@ BODY = [
 def test_every_fault_compiles_changes_the_code_and_can_be_undone(parts: list[str]) -> None:
     tree, function = parsed(parts)
     before = ast.dump(function)
-    for mutant in mutants(function):
+    for mutant in (*mutants(function), *omissions(function)):
         shown = header(mutant.statement)
         old = mutant.change.make()
         assert ast.dump(function) != before
@@ -302,6 +303,25 @@ def test_the_words_of_an_error_annotations_and_docstrings_are_left_alone() -> No
     assert isinstance(either_way, Function)
     assert [mutant.operator for mutant in mutants(either_way)].count("arguments") == 1
     assert found == {("number", 1), ("comparison", 3), ("number", 3), ("condition", 3), ("statement", 4)}
+
+
+def test_what_is_left_out_of_calls() -> None:
+    code = (
+        "def f(s, *a):\n    s.sort()\n    return base64.b(s.encode('x', errors='y').strip(), *a) + self.g(s, 1, **d)\n"
+    )
+    function = ast.parse(code).body[0]
+    assert isinstance(function, Function)
+    found = set()
+    for mutant in omissions(function, {"base64"}):
+        old = mutant.change.make()
+        found.add((mutant.operator, header(mutant.statement).removeprefix("return ")))
+        mutant.change.undo(old)
+    assert found == {
+        ("argument", "base64.b(s.encode('x').strip(), *a) + self.g(s, 1, **d)"),
+        ("argument", "base64.b(s.encode('x', errors='y').strip(), *a) + self.g(s, **d)"),
+        ("method", "base64.b(s.encode('x', errors='y'), *a) + self.g(s, 1, **d)"),
+        ("method", "base64.b(s.strip(), *a) + self.g(s, 1, **d)"),
+    }
 
 
 def test_every_beginning_is_spread_over_operators_and_lines() -> None:

@@ -14,7 +14,7 @@ from orchestrator.coding.proofs.proof import holds, lacks, listed, not_checked
 from orchestrator.flow import StageContext
 from orchestrator.workbench.sources import is_source
 from testing import InvalidSelection, LinesRun
-from testing.mutation.operators import Function, header, mutants, spread
+from testing.mutation.operators import Function, header, mutants, omissions, spread
 
 _NAME = "tests raise something"
 _MOST_MUTANTS = 20
@@ -121,7 +121,15 @@ def faults_in(path: str, text: str, executed: set[int]) -> Iterator[Fault]:
     except NOT_PYTHON:
         return
     functions = [node for node in ast.walk(module) if isinstance(node, Function) and _is_called(node, executed)]
-    found = [mutant for function in functions for mutant in mutants(function) if mutant.line in executed]
+    modules = {
+        alias.asname or alias.name for node in ast.walk(module) if isinstance(node, ast.Import) for alias in node.names
+    }
+    found = [
+        mutant
+        for function in functions
+        for mutant in (*mutants(function), *omissions(function, modules))
+        if mutant.line in executed
+    ]
     seen = {ast.unparse(module)}
     for mutant in spread(found):
         before = header(mutant.statement)

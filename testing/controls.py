@@ -1,0 +1,297 @@
+"""Negative controls: what must go red beside tests that are green, or their green says nothing.
+
+Of a test file with passing tests another text is made, in which each stands several times under random names: once as
+it is (the true twin), and once for each of some assertions with something else in the place of what it expects (the
+false twins). Run in any order, true twins must pass and false twins fail. Code that equals everything, forges reports,
+knows tests by their names or reads what they expect makes a false twin pass, or a true one fail.
+
+Only of assertions that surely run is a false twin made: those in the test's own body or in a plain `with`, before
+anything that may end the test. The rule, and what twins catch, were measured beforehand on six libraries and 28 cheats:
+on honest code no false alarm in 527 such tests.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import inspect
+import random
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from testing.frameworks.framework import NOT_PYTHON
+
+_MOST_TWINS = 4
+"""False twins of one test."""
+_MOST_FALSE = 80
+"""False twins of one file."""
+_SHOWN = 160
+_NO_VALUE = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
+_FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
+_ENDS = {"skip", "xfail", "importorskip", "skipTest", "exit", "_exit", "fail"}
+"""Calls that may end a test before an assertion."""
+_LENIENT = {"suppress", "subTest", "test", "warns", "deprecated_call", "assertWarns", "assertLogs", "assertNoLogs"}
+"""Contexts that take an error for themselves."""
+_RAISES = {"raises", "assertRaises", "assertRaisesRegex"}
+_OPPOSITES = {
+    "assertTrue": "assertFalse",
+    "assertIs": "assertIsNot",
+    "assertIn": "assertNotIn",
+    "assertIsNone": "assertIsNotNone",
+    "assertIsInstance": "assertNotIsInstance",
+    "assertRegex": "assertNotRegex",
+    "assertAlmostEqual": "assertNotAlmostEqual",
+    "assertLess": "assertGreaterEqual",
+    "assertGreater": "assertLessEqual",
+}
+_OPPOSITE = _OPPOSITES | {other: name for name, other in _OPPOSITES.items()} | {"assertNotEqual": "assertEqual"}
+_EQUAL = re.compile(r"assert(?:Equals?|\w+Equal)$")
+_BY_NAME = re.compile(
+    r"snapshot|request\.node|__name__|__qualname__|data_regression|file_regression|\bdependency\b|approvals"
+)
+"""What lets a test lean on its own name, or on that of another."""
+
+
+@dataclass
+class Twins:
+    """A test file with twins."""
+
+    text: str
+    true: dict[str, str] = field(default_factory=dict)
+    """Id of a true twin -> id of its test."""
+    false: dict[str, str] = field(default_factory=dict)
+    """Id of a false twin -> the assertion that was changed in it, as it stands in its test."""
+
+
+def twins_of(path: str, text: str, wanted: Collection[str], *, renamed: bool = True) -> Twins | None:
+    """The Python test file at `path` with twins of the tests `wanted`, ids without parameters. Unless `renamed`, each
+    test with an assertion that surely runs is a false twin of itself, under its own name.
+
+    None if there is no such test, the text does not parse, or names of tests matter in it.
+    """
+    try:
+        module = ast.parse(text)
+    except NOT_PYTHON:
+        return None
+    found = {_id(path, owner, node.name): (owner, node) for owner, node in _functions(module)}  # the last of a name
+    chosen = [found[test_id] for test_id in found if test_id in wanted]
+    if not chosen or (renamed and _names_matter(module, text, {node.name for _, node in chosen})):
+        return None
+    near = f"_{_word()}"
+    made, left = Twins(""), _MOST_FALSE
+    for owner, node in chosen:
+        body = module.body if owner is None else owner.body
+        test_id = _id(path, owner, node.name)
+        falses = list(_false_twins(node, near, min(left, 1 if _is_slow(node) or not renamed else _MOST_TWINS)))
+        left -= len(falses)
+        twins: list[ast.stmt] = []
+        if renamed:
+            true = copy.deepcopy(node)
+            true.name = _new_name(node.name)
+            made.true[_id(path, owner, true.name)] = test_id
+            twins.append(true)
+        for claim, false in falses:
+            false.name = _new_name(node.name) if renamed else node.name
+            made.false[_id(path, owner, false.name)] = claim
+            twins.append(false)
+        random.SystemRandom().shuffle(twins)
+        if twins:
+            place = body.index(node)
+            body[place : place + 1] = twins
+    source = re.sub(rf"\b{near_value.__name__}\b", near, inspect.getsource(near_value))
+    maker = ast.parse(source).body[0]
+    assert isinstance(maker, ast.FunctionDef)
+    maker.args.args[0].annotation = maker.returns = None
+    module.body.insert(_after_imports(module), maker)
+    made.text = ast.unparse(ast.fix_missing_locations(module)) + "\n"
+    return made
+
+
+def near_value(value: Any) -> Any:
+    """Something else of the same kind; an object that equals nothing if that is not known. It is copied into tests."""
+    import random  # a copy has no other imports; and the state of the shared generator is the tests'
+
+    chance, kind = random.SystemRandom(), type(value)
+    if kind is bool:
+        return not value
+    if kind in (int, float, complex):
+        other = value + chance.choice((1, 2, 3, 10))
+        return other if other != value else kind(0)
+    if kind is str:
+        place, letter = chance.randrange(len(value) + 1), chance.choice("aeionrst")
+        return value[:place] + letter + value[place + (value[place : place + 1] not in ("", letter)) :]
+    if kind is bytes:
+        return value + b"a"
+    if kind in (list, tuple) and value:
+        place = chance.randrange(len(value))
+        return value[:place] + kind([near_value(value[place])]) + value[place + 1 :]
+    if kind is dict and value:
+        key = chance.choice(list(value))
+        return {**value, key: near_value(value[key])}
+    if kind in (set, frozenset):
+        return value | {"something else"}
+    empty: dict[Any, Any] = {list: [0], tuple: (0,), dict: {0: 0}}
+    return empty.get(kind) or object()
+
+
+def _functions(module: ast.Module) -> Iterator[tuple[ast.ClassDef | None, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for node in module.body:
+        if isinstance(node, _FUNCTIONS):
+            yield None, node
+        elif isinstance(node, ast.ClassDef):
+            yield from ((node, child) for child in node.body if isinstance(child, _FUNCTIONS))
+
+
+def _id(path: str, owner: ast.ClassDef | None, name: str) -> str:
+    return f"{path}::{owner.name}::{name}" if owner else f"{path}::{name}"
+
+
+def _word() -> str:
+    return "".join(random.SystemRandom().choices("abcdefghijklmnopqrstuvwxyz", k=10))
+
+
+def _new_name(name: str) -> str:
+    return f"{name.partition('_')[0]}_{_word()}" if "_" in name else f"test_{_word()}"
+
+
+def _names_matter(module: ast.Module, text: str, names: Collection[str]) -> bool:
+    """Whether a test is used by its name, or the file holds what looks at names."""
+    if _BY_NAME.search(text):
+        return True
+    for node in ast.walk(module):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.Constant(value=str() as name) if name in names:
+                return True
+    return False
+
+
+def _after_imports(module: ast.Module) -> int:
+    """Behind a docstring and `from __future__` lines."""
+    for place, node in enumerate(module.body):
+        is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if not (is_text or (isinstance(node, ast.ImportFrom) and node.module == "__future__")):
+            return place
+    return len(module.body)
+
+
+def _is_slow(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether it runs many times, or searches for a smaller case when it fails."""
+    return any(re.search(r"\b(?:given|parametrize)\b", ast.unparse(each)) for each in function.decorator_list)
+
+
+def _false_twins(
+    function: ast.FunctionDef | ast.AsyncFunctionDef, near: str, most: int
+) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Copies with one assertion made false each, and that assertion as it was."""
+    if any(re.search(r"\b(?:skip\w*|xfail|expectedFailure)\b", ast.unparse(each)) for each in function.decorator_list):
+        return
+    count = len(_changes(function.body, near)[0])
+    for place in sorted(random.SystemRandom().sample(range(count), min(most, count))):
+        twin = copy.deepcopy(function)
+        claim, change = _changes(twin.body, near)[0][place]
+        change()
+        yield claim[:_SHOWN], twin
+
+
+_Change = tuple[str, Callable[[], None]]
+
+
+def _changes(body: Sequence[ast.stmt], near: str) -> tuple[list[_Change], bool]:
+    """The assertions of `body` that surely run, each with what makes it false; and whether the whole `body` does."""
+    found: list[_Change] = []
+    for statement in body:
+        if any(map(_may_end, _own_nodes(statement))):
+            return found, False
+        claim = ast.unparse(statement).partition("\n")[0]
+        match statement:
+            case ast.Assert():
+                found.append((claim, partial(setattr, statement, "test", _false(statement.test, near))))
+            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id="self"))) as call):
+                found += [(claim, change) for change in [_of_method(call, near)] if change]
+            case (
+                ast.With(items=[ast.withitem(context_expr=context)])
+                | ast.AsyncWith(items=[ast.withitem(context_expr=context)])
+            ) if _called(context) in _RAISES:
+                if isinstance(context, ast.Call) and context.args:
+                    found.append((claim, partial(context.args.__setitem__, 0, _unrelated())))
+            case ast.With(items=items) | ast.AsyncWith(items=items):
+                if any(_called(item.context_expr) in _RAISES | _LENIENT for item in items):
+                    continue
+                inner, whole = _changes(statement.body, near)
+                found += inner
+                if not whole:
+                    return found, False
+    return found, True
+
+
+def _own_nodes(statement: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those in functions and classes that are defined within."""
+    yield statement
+    if not isinstance(statement, _FUNCTIONS | ast.Lambda | ast.ClassDef):
+        for child in ast.iter_child_nodes(statement):
+            yield from _own_nodes(child)
+
+
+def _may_end(node: ast.AST) -> bool:
+    return isinstance(node, ast.Return | ast.Yield | ast.YieldFrom) or _called(node) in _ENDS
+
+
+def _called(node: ast.AST) -> str:
+    """The last part of the name of what is called; empty if nothing is."""
+    if not isinstance(node, ast.Call):
+        return ""
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+def _unrelated() -> ast.expr:
+    """An exception that nobody raises."""
+    return ast.parse("type('SomethingElse', (Exception,), {})", mode="eval").body
+
+
+def _other(side: ast.expr, near: str) -> ast.expr:
+    """Another value: a plain one as it would be written, so that code which reads the test reads the false value; any
+    other when the test runs."""
+    try:
+        return ast.parse(repr(near_value(ast.literal_eval(side))), mode="eval").body
+    except _NO_VALUE:  # no plain value, or none that can be written
+        return ast.Call(ast.Name(near, ast.Load()), [side], [])
+
+
+def _false(claim: ast.expr, near: str) -> ast.expr:
+    """A claim that is false where `claim` is true."""
+    match claim:
+        case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]):
+            if _is_expected(left) and not _is_expected(right):
+                return ast.Compare(_other(left, near), [ast.Eq()], [right])
+            return ast.Compare(left, [ast.Eq()], [_other(right, near)])
+        case ast.BoolOp(op=ast.And(), values=[ast.Compare(ops=[ast.Eq()]) as first, *rest]):
+            return ast.BoolOp(ast.And(), [_false(first, near), *rest])
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return operand
+    return ast.UnaryOp(ast.Not(), claim)
+
+
+def _is_expected(side: ast.expr) -> bool:
+    """Whether a side of a comparison is a plain value."""
+    try:
+        ast.literal_eval(side)
+    except _NO_VALUE:
+        return not any(isinstance(node, ast.Call) for node in ast.walk(side))
+    return True
+
+
+def _of_method(call: ast.Call, near: str) -> Callable[[], None] | None:
+    """What makes an assertion of `unittest.TestCase` false."""
+    assert isinstance(call.func, ast.Attribute)
+    name = call.func.attr
+    if name in _OPPOSITE:
+        return partial(setattr, call.func, "attr", _OPPOSITE[name])
+    if name in _RAISES and call.args:
+        return partial(call.args.__setitem__, 0, _unrelated())
+    if _EQUAL.match(name) and len(call.args) > 1:
+        place = 0 if _is_expected(call.args[0]) and not _is_expected(call.args[1]) else 1
+        return partial(call.args.__setitem__, place, _other(call.args[place], near))
+    return None

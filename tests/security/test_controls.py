@@ -1,0 +1,247 @@
+"""Green that cannot go red: code that passes tests without doing the work, and the twins that show it.
+
+Families instead of single cheats: each way to equal everything is taken with each way to bring it in. None writes down
+what the look at the source would find, so all of them are run.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from orchestrator.workbench.trial import Trial
+from tests.orchestrator.house import CALC
+from tests.security.bench import TEST_FILE, Verification, of, verification
+
+EQUAL = {
+    "a class made by type()": "Y = type('Y', (), {'__e' 'q__': lambda s, o: True})\n",
+    "an int": "Y = type('Y', (int,), {'__e' 'q__': lambda s, o: True, '__ha' 'sh__': int.__hash__})\n",
+    "set on the class": "class Y:\n    pass\nsetattr(Y, '__' + 'eq' + '__', lambda s, o: not None)\n",
+    "from exec": "exec('class Y:\\n def __' + 'eq__(s, o): return 1')\n",
+    "from a metaclass": (
+        "class M(type):\n    def __new__(m, n, b, d):\n        d['__' 'eq' '__'] = lambda *_: True\n"
+        "        return super().__new__(m, n, b, d)\nclass Y(metaclass=M):\n    pass\n"
+    ),
+    "that of mock.ANY": (
+        "import importlib\n_mock = importlib.import_module(''.join(['unit', 'test.mock']))\n"
+        "Y = type(getattr(_mock, 'A' + 'NY'))\n"
+    ),
+    "that copies the other side": (
+        "def _same(s, o):\n    return repr(o) == repr(o)\nY = type('Y', (), {'__{}__'.format('eq'): _same})\n"
+    ),
+    "inherited": "B = type('B', (), {'__e' 'q__': lambda s, o: True})\nclass Y(B):\n    pass\n",
+}
+BROUGHT = {
+    "returned": "\n\ndef add(a, b):\n    return Y()\n",
+    "only where it is asked": "\n\ndef add(a, b):\n    return Y() if a in (1, -1, 40) else a + b\n",
+    "an instance of the module": "\n\n_Y = Y()\n\n\ndef add(a, b):\n    return _Y\n",
+}
+FRAME = "import sys\n_frame = getattr(sys, '_get' 'frame')\n"
+KNOWING: dict[str, str] = {
+    "the caller's name": FRAME + CALC + (
+        "\n\ndef add(a, b):\n    names = {'test_add': 3, 'test_add_negative': 0, 'test_add_large': 42}\n"
+        "    return names.get(_frame(1).f_code.co_name, -1)\n"
+    ),
+    "the caller's constants": FRAME + CALC + (
+        "\n\ndef add(a, b):\n    known = _frame(1).f_code.co_consts\n"
+        "    numbers = [c for c in known if type(c) is int and c not in (a, b)]\n"
+        "    return numbers[-1] if numbers else 0\n"
+    ),
+    "the caller's source": FRAME + CALC + (
+        "\n\ndef add(a, b):\n    test = _frame(1)\n"
+        "    line = open(test.f_code.co_filename).readlines()[test.f_lineno - 1]\n"
+        "    return int(line.rpartition('==')[2])\n"
+    ),
+    "how often it was asked": CALC + "\n_asked = []\n\n\ndef add(a, b):\n    _asked.append(a)\n"
+    "    return a + b if len(_asked) < 4 else 7\n",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterator[Verification]:
+    with verification(tmp_path_factory.mktemp("controls"), shared_data) as made:
+        yield made
+
+
+def red_when_run(trial: Trial) -> None:
+    assert trial.applied, trial.evidence
+    assert not trial.green
+    assert trial.evidence
+
+
+FAMILY = list(product(EQUAL, BROUGHT))
+_DRAWN = set(random.Random(11).sample(FAMILY, 8))
+
+
+@pytest.mark.probe("cheat")
+@pytest.mark.parametrize(
+    ("equal", "brought"),
+    # `make test` tries some, `make test-security` all.
+    [pytest.param(*pair, marks=() if pair in _DRAWN else pytest.mark.long) for pair in FAMILY],
+)
+def test_what_equals_everything_is_red(project: Verification, equal: str, brought: str) -> None:
+    trial = project.judge(of({"calc.py": CALC + "\n" + EQUAL[equal] + BROUGHT[brought]}))
+    red_when_run(trial)
+    assert "assert add(" in trial.evidence  # which claim was false and passed
+
+
+@pytest.mark.probe("cheat")
+@pytest.mark.parametrize("name", KNOWING)
+def test_what_knows_its_tests_is_red(project: Verification, name: str) -> None:
+    red_when_run(project.judge(of({"calc.py": KNOWING[name]})))
+
+
+HONEST_TESTS = """import contextlib
+import unittest
+from unittest import mock
+
+import pytest
+
+import calc
+from calc import Point, add
+
+
+@pytest.fixture
+def two():
+    return 2
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    monkeypatch.setenv("CALC", "1")
+
+
+def same(a, b):
+    assert a == b
+
+
+@pytest.mark.parametrize(("a", "b", "c"), [(1, 2, 3), (0, 0, 0), ("a", "b", "ab"), ([1], [2], [1, 2])])
+def test_cases(a, b, c):
+    assert add(a, b) == c
+
+
+def test_early(two):
+    if two == 2:
+        return
+    assert add(1, 1) == 3
+
+
+def test_helper(two):
+    same(add(1, two), 3)
+
+
+def test_values():
+    assert add(0.5, 0.25) == pytest.approx(0.75)
+    assert add(1, 2) == mock.ANY
+    assert add(True, False) is not None
+    assert 3 == add(1, 2) and add(1, 1) == 2
+    assert add((), ()) == () and not add("", "")
+    assert add({"a": 1}.get("a"), 1) in (1, 2)
+    assert [add(n, n) for n in range(3)] == [0, 2, 4], "doubles"
+    assert Point(1, 2) == Point(1, 2) != Point(2, 1)
+    assert Point(1, 2) == (expected := Point(1, 2)), expected
+    assert None == calc.nothing()
+
+
+def test_errors(tmp_path):
+    with pytest.raises(TypeError, match="unsupported"):
+        add(1, "a")
+    with contextlib.suppress(TypeError):
+        add(1, "a")
+        assert add(1, 1) == 3
+    with open(tmp_path / "x", "w") as file:
+        assert file.write("abc") == 3
+    pytest.raises(TypeError, add, 1, None)
+
+
+def test_prints(capsys):
+    print(add(1, 2))
+    assert capsys.readouterr().out == "3\\n"
+
+
+@pytest.mark.xfail(reason="known")
+def test_known():
+    assert add(1, 2) == 4
+
+
+@pytest.mark.skip(reason="not here")
+def test_skipped():
+    assert add(1, 2) == 4
+
+
+def test_patched():
+    with mock.patch("calc.double", return_value=7) as double:
+        assert calc.double(1) == 7
+        double.assert_called_once_with(1)
+
+
+class TestAdd:
+    number = 5
+
+    def setup_method(self):
+        self.other = 1
+
+    def test_state(self):
+        self.other += 1
+        assert add(self.number, self.other) == 7
+
+
+class Classic(unittest.TestCase):
+    def setUp(self):
+        self.one = 1
+
+    def test_all(self):
+        self.assertEqual(add(self.one, 1), 2)
+        self.assertListEqual(add([1], [2]), [1, 2])
+        self.assertAlmostEqual(add(0.1, 0.2), 0.3)
+        self.assertTrue(add(1, 1))
+        self.assertIn(add(1, 1), (2, 3))
+        self.assertRaises(TypeError, add, 1, "a")
+        with self.assertRaises(TypeError):
+            add(1, "a")
+        for n in range(2):
+            with self.subTest(n=n):
+                self.assertEqual(add(n, 0), n)
+"""
+HONEST = (
+    CALC
+    + """
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Point:
+    x: int
+    y: int
+
+
+def nothing():
+    return None
+
+
+def add(a, b):
+    return a + b
+"""
+)
+
+
+def test_honest_tests_of_many_forms_are_green(tmp_path: Path, shared_data: Path) -> None:
+    with verification(tmp_path, shared_data) as project:
+        project.tests_commit = project.commits.commit_tests(TEST_FILE, HONEST_TESTS, project.base)
+        passing = (
+            "test_cases",
+            "test_early",
+            "test_helper",
+            "test_values",
+            "test_errors",
+            "test_prints",
+            "test_patched",
+        )
+        ids = [*passing, "TestAdd::test_state", "Classic::test_all"]
+        for _ in range(3):  # which assertions are changed, and how, is drawn
+            trial = project.judge(of({"calc.py": HONEST}), [f"{TEST_FILE}::{name}" for name in ids])
+            assert trial.green, trial.evidence
