@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from git_ops.errors import UnsafeContent
-from monitoring import MASK, mask_known, redact
+from monitoring import MASK, keys_in, mask_known, redact
 
 if TYPE_CHECKING:
     from detect_secrets.plugins.base import RegexBasedDetector
@@ -32,14 +32,18 @@ MAX_FILE_BYTES = 10 * 1024 * 1024
 """Larger files that are new or changed are not recorded: they would stay in the history for ever."""
 MOST_CHARACTERS = 2 * 1024 * 1024
 """The most added text that is searched; a change with more is not recorded. No answer of a model is as long."""
-_LONGEST_LINE = 20_000
+_LONGEST_PIECE, _OVERLAP = 20_000, 1_000
 _SHORTEST = 8
 _GUESSING = {"Base64HighEntropyString", "HexHighEntropyString", "IPPublicDetector", "KeywordDetector"}
 _CERTAIN = {"Private Key", "JSON Web Token"}
+_NAMES = r"(?i:api_?key|auth_?key|access_?key|secret(?:_?key)?|token|passw(?:or)?d|pwd|credentials?)"
 _ASSIGNED = re.compile(
-    r"(?i)(?:api_?key|auth_?key|access_?key|secret(?:_?key)?|token|passw(?:or)?d|pwd|credentials?)['\"]?\]?\s*"
-    r"(?::\s*\w+\s*)?[:=]>?\s*[bru]?(['\"])([^'\"\s]{16,200})\1"
+    rf"{_NAMES}['\"]?\]?\s*(?::\s*\w+\s*)?[:=]>?\s*[bru]?(?P<quote>['\"])(?P<value>[^'\"\s]{{16,200}})(?P=quote)"
 )
+_UNQUOTED = re.compile(rf"^[\s\w.-]{{0,200}}?{_NAMES}\s*[:=]\s*(?P<value>[^'\"\s]{{16,200}})\s*(?:[#;].*)?$")
+"""As in ini, YAML and env files."""
+_NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+|[A-Za-z]*_\w*")
+"""Code's own, such as `settings.KEY_2024`."""
 _PLACEHOLDER = re.compile(
     r"(?i)example|sample|dummy|placeholder|changeme|your[-_]|x{6}|0{8}|1234567|abcdef|\$\{|<|\*{3}"
 )
@@ -132,7 +136,7 @@ def secrets_in(text: str, before: str = "") -> list[Finding]:
         if known[line]:
             known[line] -= 1
             continue
-        for kind, value in _values(line[:_LONGEST_LINE]):
+        for kind, value in (each for piece in _pieces(line) for each in _values(piece)):
             if not value or value not in before:
                 found.append(Finding(number, kind))
                 break
@@ -148,6 +152,12 @@ def added_characters(text: str, before: str) -> int:
     return sum(len(line) for line in text.splitlines() if line not in known)
 
 
+def _pieces(line: str) -> Iterator[str]:
+    """A line in pieces that take little time each; they overlap, so that none cuts a key in two."""
+    for start in range(0, max(len(line) - _OVERLAP, 1), _LONGEST_PIECE - _OVERLAP):
+        yield line[start : start + _LONGEST_PIECE]
+
+
 def _values(line: str) -> Iterator[tuple[str, str]]:
     """Kinds of the secrets in a line, each with its value if it is known."""
     if mask_known(line) != line:
@@ -157,9 +167,12 @@ def _values(line: str) -> Iterator[tuple[str, str]]:
             kind, value = str(detector.secret_type), _value_of(match)
             if any(detector.analyze_string(match[0])) and (kind in _CERTAIN or _is_likely(kind, value)):
                 yield kind, value
-    for match in _ASSIGNED.finditer(line):
-        if _is_random(match[2]):
-            yield "a key or password in plain text", match[2]
+    for kind, value in keys_in(line):
+        if not _PLACEHOLDER.search(value) and (re.search(r"\d", value) or _entropy(value) >= _LEAST_ENTROPY):
+            yield kind, value
+    for match in (*_ASSIGNED.finditer(line), *_UNQUOTED.finditer(line)):
+        if _is_random(match["value"]) and not (match.re is _UNQUOTED and _NAME.fullmatch(match["value"])):
+            yield "a key or password in plain text", match["value"]
 
 
 def _value_of(match: re.Match[str]) -> str:
@@ -181,8 +194,12 @@ def _is_random(value: str) -> bool:
         return False
     if re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[\d.:T+-]+", value):
         return False
-    counts = Counter(value).values()
-    return -sum(count / len(value) * math.log2(count / len(value)) for count in counts) >= _LEAST_ENTROPY
+    return _entropy(value) >= _LEAST_ENTROPY
+
+
+def _entropy(value: str) -> float:
+    """Bits a character."""
+    return -sum(count / len(value) * math.log2(count / len(value)) for count in Counter(value).values())
 
 
 @cache

@@ -11,25 +11,12 @@ import os
 import re
 import threading
 
+from monitoring.key_shapes import KEYS
+
 MASK = "[redacted]"
 _SHORTEST_SECRET = 8
 
-_SHAPES = [
-    # provider keys and forge tokens by their published prefixes
-    re.compile(r"\bsk-(?:ant-|proj-)?[A-Za-z0-9_-]{16,}"),
-    re.compile(r"\b(?:ghp|gho|ghu|ghs|ghr)_[A-Za-z0-9]{20,}\b|\bgithub_pat_[A-Za-z0-9_]{20,}"),
-    re.compile(r"\bglpat-[A-Za-z0-9_-]{16,}"),
-    re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
-    re.compile(r"\bxapp-\d-[A-Za-z0-9-]{10,}|hooks\.slack\.com/services/[A-Za-z0-9/]{20,}"),
-    re.compile(r"\bgl(?:dt|ft|soat|rt|cbt|imt|ptt|agent|oas)-[A-Za-z0-9_-]{20,}"),
-    re.compile(r"\b(?:A3T[A-Z0-9]|ABIA|ACCA|AKIA|ASIA)[0-9A-Z]{16}\b"),
-    re.compile(r"\bAIza[0-9A-Za-z_-]{35}"),
-    re.compile(r"\b[rs]k_(?:live|test)_[0-9A-Za-z]{16,}|\bwhsec_[0-9A-Za-z]{16,}"),
-    re.compile(r"\bnpm_[A-Za-z0-9]{30,}|\bpypi-[A-Za-z0-9_-]{30,}|\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
-    re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"),
-    re.compile(r"\b\d{8,10}:[A-Za-z0-9_-]{35}\b"),
-    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
-]
+_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _HEADER = re.compile(
     r"(?i)\b(authorization|x-api-key|api-key)(['\"]?\s*[:=]\s*['\"]?)(?:(bearer|basic|token)\s+)?[^\s'\",}\\]+"
 )
@@ -70,8 +57,7 @@ def mask_known(text: str) -> str:
 def redact(text: str) -> str:
     """`text` with secrets masked as `[redacted]`; the text around them is kept."""
     text = mask_known(text)
-    for shape in _SHAPES:
-        text = shape.sub(MASK, text)
+    text = KEYS.sub(MASK, _PEM.sub(MASK, text))
     text = _URL_CREDENTIALS.sub(rf"\1{MASK}@", text)
     text = _HEADER.sub(rf"\1\2{MASK}", text)
     return _ASSIGNED.sub(_mask_assigned, text)

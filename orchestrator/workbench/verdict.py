@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Mapping, Sequence
 
-from file_system import FileManager, text_of
+from file_system import FileManager, readable_text, text_of
 from memory import Task
 from orchestrator.baseline import Baseline
 from orchestrator.services import Services
 from orchestrator.workbench.protected import refusal
 from orchestrator.workbench.trial import Trial, evidence_of, evidence_without, not_passed
-from testing import TestResult, Twins, twins_of
+from testing import TestResult, Twins, declared_sources, twins_of
 
 _NEW_TESTS_SECONDS = 15.0
 """Time for the new tests of a task beyond that of the whole suite: an answer that loops for ever must not block the
@@ -48,6 +48,13 @@ class Judge:
             return self._suite.text_of(tests_commit, path)
 
         changes = self._git.commits.changed_files(tests_commit, tree)
+        known = self._suite.baseline(self._base, self._task.id)
+        collected = files_of([*known.passed, *known.failed])
+        for path in (change.old_path or change.path for change in changes if change.status != "added"):
+            if path in collected and (lost := _changed_tests(path, before(path), readable_text(files, path))):
+                return (
+                    f"a developer changes no tests, and {path} holds some of the suite: {', '.join(lost[:_MOST_NAMED])}"
+                )
         return refusal(files, changes, before, f"{self._task.title}\n{self._task.description}")
 
     def run(self, tree: str, selection: Sequence[str]) -> TestResult:
@@ -106,10 +113,8 @@ class Judge:
         """Why the passing of new tests says nothing; empty if there is no reason to doubt it. Their twins are run, and
         tests without twins in reverse order."""
         known = set(test_ids)
-        ids = [test_id for test_id in passed if {test_id, test_id.partition("[")[0]} & known]
-        if not ids or not all(file.endswith(".py") for file in files_of(test_ids)):
-            return ""
-        names, twins = {test_id.partition("[")[0] for test_id in ids}, dict[str, Twins]()
+        ids = [test_id for test_id in passed if {test_id, _named(test_id)} & known]
+        names, twins = {*map(_named, ids)}, dict[str, Twins]()
         with self._suite.exported(tree) as (folder, _):
             for path in files_of(ids):
                 if made := twins_of(path, text_of(folder, path), names) or twins_of(
@@ -119,7 +124,7 @@ class Judge:
         if doubt := self._contradiction(tree, twins):
             return doubt
         renamed = {test_id for made in twins.values() for test_id in made.true.values()}
-        left = [test_id for test_id in ids if test_id.partition("[")[0] not in renamed]
+        left = [test_id for test_id in ids if _named(test_id) not in renamed and _is_python(test_id)]
         # The owner's own tests may depend on their order.
         if self._task.tests or not 2 <= len(left) <= _MOST_REVERSED:
             return ""
@@ -135,20 +140,21 @@ class Judge:
         first = [*claims][:1]  # so that no true one is the first that calls
         before = self._suite.baseline(self._base, self._task.id)
         for _ in range(2):  # a flaky test is no lie
-            order = [*true, *claims]
+            order = [test_id for test_id in (*true, *claims) if _is_python(test_id)]
             if not self._task.tests:  # the owner's own tests may depend on their order
                 random.SystemRandom().shuffle(order)
                 order.sort(key=lambda test_id: test_id not in first)
+            order += [path for path in twins if not _is_python(path)]
             result = self._suite.run(tree, order, self._task.id, self._seconds(before), texts)
-            ended = {test_id.partition("[")[0] for test_id in result.passed_ids}
-            failed = {failure.test_id.partition("[")[0] for failure in result.failures}
-            lost = [test_id for test_id in true if test_id in failed or test_id not in ended]
-            false = [claim for test_id, claim in claims.items() if test_id in ended or test_id not in failed]
-            if not (lost or false):
-                return ""
-        if lost:
+            passed = {_named(test_id) for test_id in result.passed_ids}
+            failed = {_named(failure.test_id) for failure in result.failures}
+            lost = [test_id for test_id in true if test_id in failed or test_id not in passed]
+            if not lost:
+                break
+        else:
             return f"{_BY_NAME_ONLY}\n{result.problem or evidence_of(result, lost)}"
-        return "\n".join([_FALSE_PASSES, *dict.fromkeys(false[:_MOST_NAMED])])
+        false = [claim for test_id, claim in claims.items() if test_id in passed or test_id not in failed]
+        return "\n".join([_FALSE_PASSES, *dict.fromkeys(false[:_MOST_NAMED])]) if false else ""
 
     def _note_tier(self, tier: int) -> None:
         """Record in the trail when the confinement of models' code changes, which depends on the machine."""
@@ -166,3 +172,18 @@ class Judge:
 def files_of(test_ids: Sequence[str]) -> tuple[str, ...]:
     """The files that tests are in."""
     return tuple(dict.fromkeys(test_id.split("::")[0] for test_id in test_ids))
+
+
+def _changed_tests(path: str, before: str, after: str) -> list[str]:
+    """The tests of a file, whatever its name, that are not what they were; those of code that holds some, too."""
+    old, new = declared_sources(before, path), declared_sources(after, path)
+    return [test_id.partition("::")[2] for test_id, source in old.items() if new.get(test_id) != source]
+
+
+def _is_python(test_id: str) -> bool:
+    return test_id.partition("::")[0].endswith(".py")
+
+
+def _named(test_id: str) -> str:
+    """A test without its parameters."""
+    return test_id.partition("[")[0] if _is_python(test_id) else test_id

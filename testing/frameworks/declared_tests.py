@@ -111,6 +111,12 @@ def _has_tests(node: ast.ClassDef) -> bool:
 
 def _declared_javascript(text: str, file: str) -> list[str]:
     """Ids, `path::suite > name`, of the tests of the file `file` with this text that have a plain name and can pass."""
+    return [f"{file}::{' > '.join(titles)}" for titles, _ in javascript_tests(text, file)]
+
+
+def javascript_tests(text: str, file: str) -> list[tuple[tuple[str, ...], Node]]:
+    """The calls that declare the tests of `_declared_javascript`, with the titles around them and their own; positions
+    are those in the text as UTF-8. Empty when it does not parse."""
     grammar = (
         language_tsx()
         if file.endswith("x")
@@ -119,18 +125,16 @@ def _declared_javascript(text: str, file: str) -> list[str]:
         else javascript()
     )
     tree = Parser(Language(grammar)).parse(text.encode())
-    if tree.root_node.has_error:
-        return []
-    return [f"{file}::{' > '.join(titles)}" for titles in _javascript_tests(tree.root_node, ())]
+    return [] if tree.root_node.has_error else list(_javascript_tests(tree.root_node, ()))
 
 
-def _javascript_tests(node: Node, within: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _javascript_tests(node: Node, within: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Node]]:
     for child in node.named_children:
         name, title = _call(child)
         if name not in _TESTS | _SUITES:
             yield from _javascript_tests(child, within)
         elif title is not None and name in _TESTS:
-            yield (*within, title)
+            yield (*within, title), child
         elif title is not None:
             yield from _javascript_tests(child, (*within, title))
 

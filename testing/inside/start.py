@@ -7,7 +7,7 @@ has two functions: `prepare()` imports the framework before any folder of the pr
 `run(arguments, guard)` gives the exit code and the JUnit report.
 
 The project may have modules of any name, `guard` and `witness` too. So this folder is not searched for modules, and
-what is loaded from it is not in `sys.modules`: an import in the project never gives a module of ours.
+what is loaded from it is not in `sys.modules`, nor is this: an import in the project never gives a module of ours.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ def main(name: str, modules: list[str], arguments: list[str]) -> int:
     sys.path.remove(str(folder))
     witness, guards, lines, program = (_load(folder / f"{file}.py") for file in ("witness", "guard", "lines", name))
     sys.argv[:] = [str(program.__file__), *arguments]
+    sys.modules["__main__"] = ModuleType("__main__")  # an import of it finds nothing of ours
     for late in ("unittest.mock", "unittest.async_case"):  # parts of unittest that are loaded when they are first used
         importlib.import_module(late)
     _print_stacks_late(os.environ.pop("STACKS_AFTER", ""))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from git_ops import GitManager, SecretFound, UnsafeContent, secrets_in
-from monitoring import register_secret
+from monitoring import redact, register_secret
 from tests.git_ops.conftest import Owner, git, stage, work
 
 _RANDOM = random.Random(5)
@@ -70,6 +70,68 @@ ORDINARY = [
 def test_a_secret_is_found_by_its_kind_and_never_told(kind: str) -> None:
     found = secrets_in(f"import os\n{PLANTED[kind]}\n")
     assert [(each.line, each.kind) for each in found] == [(2, kind)]
+
+
+HEX = "0123456789abcdef"
+KEYS = {
+    "Anthropic": f"sk-ant-api03-{letters(90)}-{letters(6)}AA",
+    "OpenAI": f"sk-proj-{letters(40)}",
+    "OpenRouter": f"sk-or-v1-{letters(64, HEX)}",
+    "Google": f"AIza{letters(35)}",
+    "Google OAuth": f"GOCSPX-{letters(28)}",
+    "Hugging Face": f"hf_{letters(34)}",
+    "Groq": f"gsk_{letters(52)}",
+    "xAI": f"xai-{letters(80)}",
+    "Replicate": f"r8_{letters(37)}",
+    "GitHub": f"ghp_{letters(36)}",
+    "GitHub, fine-grained": f"github_pat_{letters(22)}_{letters(59)}",
+    "GitLab runner": f"glrt-{letters(20)}",
+    "Atlassian": f"ATATT3xFfGF0{letters(180)}",
+    "AWS": f"ASIA{letters(16, UPPER)}",
+    "Azure storage": f"AccountKey={letters(86)}==",
+    "Azure AD": f"{letters(3)}8Q~{letters(34)}",
+    "DigitalOcean": f"dop_v1_{letters(64, HEX)}",
+    "Stripe": f"rk_live_{letters(24)}",
+    "Shopify": f"shpat_{letters(32, HEX)}",
+    "Slack": f"xoxb-{letters(12, '123456789')}-{letters(24)}",
+    "npm": f"npm_{letters(36)}",
+    "Docker Hub": f"dckr_pat_{letters(27)}",
+    "Vault": f"hvs.{letters(90)}",
+    "SendGrid": f"SG.{letters(22)}.{letters(43)}",
+    "Databricks": f"dapi{letters(32, HEX)}",
+    "Tailscale": f"tskey-auth-{letters(12)}-{letters(32)}",
+    "Grafana": f"glsa_{letters(32)}_{letters(8, HEX)}",
+    "RSA without its head": f"MIIEpAIBAAKCAQEA{letters(64)}",
+    "PKCS 8 without its head": f"MIIEvQIBADANBgkqhkiG9w0BAQEF{letters(60)}",
+    "OpenSSH without its head": f"b3BlbnNzaC1rZXktdjEAAAAABG5vbmU{letters(60)}",
+    "Ed25519 without its head": f"MC4CAQAwBQYDK2VwBCIEI{letters(43)}",
+}
+FORMS = ["{}", "KEY={}", 'x = "{}"', "  token: {}", '{"a": "{}"}', "https://x.io/?key={}&b=1", f"'{'y' * 30_000}' {{}}"]
+
+
+@pytest.mark.parametrize("owner", KEYS)
+def test_keys_of_todays_providers_are_found_and_masked_in_every_form(owner: str) -> None:
+    for form in FORMS:
+        line = form.replace("{}", KEYS[owner])
+        assert secrets_in(line), form[:40]
+        assert KEYS[owner] not in redact(line), form[:40]
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        (f"password: {letters(14)}12Rw9", True),
+        (f"secret_key = {letters(24)}389  # live", True),
+        (f"db.password={letters(20)}123", True),
+        ("password = correct-horse-battery-staple", False),
+        ("token: ${TOKEN_2024_01_17}", False),
+        ("SECRET_KEY = settings.SECRET_KEY_2024_01", False),
+        ("token = parse_token_123_of_request_456", False),
+        ("password: {{ vault_password_123 }}", False),
+    ],
+)
+def test_values_without_quotes_as_in_settings_files(line: str, found: bool) -> None:
+    assert bool(secrets_in(line)) is found
 
 
 @pytest.mark.parametrize("line", ORDINARY)

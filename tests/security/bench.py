@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from agents import Requirements
 from config import load_settings
@@ -17,7 +17,7 @@ from orchestrator.services import Services, open_services
 from orchestrator.workbench.commits import Commits
 from orchestrator.workbench.trial import Trial
 from orchestrator.workbench.workbench import Workbench
-from tests.orchestrator.house import ADD_TASK, CALC, House, make_repository
+from tests.orchestrator.house import ADD_TASK, CALC, House, git, make_repository
 
 TESTS = """from calc import add
 
@@ -47,7 +47,10 @@ def of(files: dict[str, str]) -> str:
 class Verification:
     """One task with its tests committed, and answers judged against them."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(
+        self, services: Services, tests: tuple[str, str] = (TEST_FILE, TESTS), target: str = "calc.py"
+    ) -> None:
+        """`tests`: their path and text; `target`: the file that `add` goes into."""
         self.services = services
         self.task = Task(id=new_task_id(), title="Add add", description=ADD_TASK, type=TaskType.CODE)
         services.store.tasks.add(self.task)
@@ -55,8 +58,8 @@ class Verification:
         self.bench = Workbench(services, self.task)
         self.commits = Commits(services, self.task)
         self.base = self.bench.open().base
-        self.tests_commit = self.commits.commit_tests(TEST_FILE, TESTS, self.base)
-        self.requirements = Requirements(target_file="calc.py", module="calc", symbols=["add"])
+        self.tests_commit = self.commits.commit_tests(*tests, self.base)
+        self.requirements = Requirements(target_file=target, module=PurePath(target).stem, symbols=["add"])
 
     def judge(self, text: str, test_ids: Sequence[str] = TEST_IDS) -> Trial:
         """What becomes of an answer."""
@@ -65,14 +68,20 @@ class Verification:
 
 
 @contextmanager
-def verification(folder: Path, data: Path, files: dict[str, str] | None = None) -> Iterator[Verification]:
-    """A project with `files` beside calc.py, and one task of it."""
+def verification(
+    folder: Path, data: Path, files: dict[str, str] | None = None, tests: tuple[str, str] = (TEST_FILE, TESTS),
+    target: str = "calc.py",
+) -> Iterator[Verification]:  # fmt: skip
+    """A project with `files`, beside calc.py if it is Python, and one task of it."""
     repository = make_repository(folder / "repository", files)
+    if not target.endswith(".py"):
+        git(repository, "rm", "-q", "calc.py", "tests/test_calc.py")
+        git(repository, "commit", "-q", "-m", "no Python")
     house = House(folder, repository, "http://127.0.0.1:9/v1", data)
     settings = load_settings(house.config)
     services = open_services(settings, ProjectPaths.of(settings, folder))
     try:
-        yield Verification(services)
+        yield Verification(services, tests, target)
     finally:
         services.close()
         shutil.rmtree(folder / "workspace", ignore_errors=True)

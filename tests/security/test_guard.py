@@ -136,8 +136,9 @@ class B(unittest.TestCase):
     def test_none(self):
         self.assertFalse([part for part in sys.path if "ai-agents" in part])
         ours = [name for name, module in sys.modules.items()
-                if "ai-agents" in (getattr(module, "__file__", None) or "") and name != "__main__"]
+                if "ai-agents" in (getattr(module, "__file__", None) or "")]
         self.assertEqual(ours, [])
+        self.assertEqual([name for name in vars(sys.modules["__main__"]) if not name.startswith("__")], [])
         for name in {names}:
             with self.assertRaises(ImportError): __import__(name)
 """

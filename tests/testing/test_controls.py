@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testing.controls import near_value, twins_of
+from testing.controls import twins_of
+from testing.controls.python import near_value
 
 FILE = "tests/test_it.py"
 PLAIN = st.recursive(

@@ -1,9 +1,4 @@
-"""Negative controls: what must go red beside tests that are green, or their green says nothing.
-
-Of a test file with passing tests another text is made, in which each stands several times under random names: once as
-it is (the true twin), and once for each of some assertions with something else in the place of what it expects (the
-false twins). Run in any order, true twins must pass and false twins fail. Code that equals everything, forges reports,
-knows tests by their names or reads what they expect makes a false twin pass, or a true one fail.
+"""Twins of Python tests, for pytest and unittest.
 
 Only of assertions that surely run is a false twin made: those in the test's own body or in a plain `with`, before
 anything that may end the test. The rule, and what twins catch, were measured beforehand on six libraries and 28 cheats:
@@ -18,17 +13,12 @@ import inspect
 import random
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from testing.controls.twins import MOST_FALSE, MOST_TWINS, SHOWN, Twins, word
 from testing.frameworks.framework import NOT_PYTHON
 
-_MOST_TWINS = 4
-"""False twins of one test."""
-_MOST_FALSE = 80
-"""False twins of one file."""
-_SHOWN = 160
 _NO_VALUE = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 _ENDS = {"skip", "xfail", "importorskip", "skipTest", "exit", "_exit", "fail"}
@@ -55,23 +45,8 @@ _BY_NAME = re.compile(
 """What lets a test lean on its own name, or on that of another."""
 
 
-@dataclass
-class Twins:
-    """A test file with twins."""
-
-    text: str
-    true: dict[str, str] = field(default_factory=dict)
-    """Id of a true twin -> id of its test."""
-    false: dict[str, str] = field(default_factory=dict)
-    """Id of a false twin -> the assertion that was changed in it, as it stands in its test."""
-
-
-def twins_of(path: str, text: str, wanted: Collection[str], *, renamed: bool = True) -> Twins | None:
-    """The Python test file at `path` with twins of the tests `wanted`, ids without parameters. Unless `renamed`, each
-    test with an assertion that surely runs is a false twin of itself, under its own name.
-
-    None if there is no such test, the text does not parse, or names of tests matter in it.
-    """
+def python_twins(path: str, text: str, wanted: Collection[str], *, renamed: bool) -> Twins | None:
+    """As `twins_of`."""
     try:
         module = ast.parse(text)
     except NOT_PYTHON:
@@ -80,12 +55,12 @@ def twins_of(path: str, text: str, wanted: Collection[str], *, renamed: bool = T
     chosen = [found[test_id] for test_id in found if test_id in wanted]
     if not chosen or (renamed and _names_matter(module, text, {node.name for _, node in chosen})):
         return None
-    near = f"_{_word()}"
-    made, left = Twins(""), _MOST_FALSE
+    near = f"_{word()}"
+    made, left = Twins(""), MOST_FALSE
     for owner, node in chosen:
         body = module.body if owner is None else owner.body
         test_id = _id(path, owner, node.name)
-        falses = list(_false_twins(node, near, min(left, 1 if _is_slow(node) or not renamed else _MOST_TWINS)))
+        falses = list(_false_twins(node, near, min(left, 1 if _is_slow(node) or not renamed else MOST_TWINS)))
         left -= len(falses)
         twins: list[ast.stmt] = []
         if renamed:
@@ -149,12 +124,8 @@ def _id(path: str, owner: ast.ClassDef | None, name: str) -> str:
     return f"{path}::{owner.name}::{name}" if owner else f"{path}::{name}"
 
 
-def _word() -> str:
-    return "".join(random.SystemRandom().choices("abcdefghijklmnopqrstuvwxyz", k=10))
-
-
 def _new_name(name: str) -> str:
-    return f"{name.partition('_')[0]}_{_word()}" if "_" in name else f"test_{_word()}"
+    return f"{name.partition('_')[0]}_{word()}" if "_" in name else f"test_{word()}"
 
 
 def _names_matter(module: ast.Module, text: str, names: Collection[str]) -> bool:
@@ -193,7 +164,7 @@ def _false_twins(
         twin = copy.deepcopy(function)
         claim, change = _changes(twin.body, near)[0][place]
         change()
-        yield claim[:_SHOWN], twin
+        yield claim[:SHOWN], twin
 
 
 _Change = tuple[str, Callable[[], None]]

@@ -1,0 +1,71 @@
+"""What keys look like that are known by their beginning, as their providers publish it (as of November 2026).
+
+Private keys stand here by the beginning of their body, too: it is the same for every key of a kind, and a key is one
+without its `-----BEGIN` line.
+"""
+
+from __future__ import annotations
+
+import re
+
+_SHAPES: dict[str, str] = {
+    "a key of Anthropic, OpenAI or a server like theirs": r"sk-(?:ant-|proj-|or-v1-)?[A-Za-z0-9_-]{16,}",
+    "a key of Google": r"AIza[0-9A-Za-z_-]{35}|GOCSPX-[0-9A-Za-z_-]{28}|ya29\.[0-9A-Za-z_-]{30,}",
+    "a token of Hugging Face": r"(?:hf|api_org)_[A-Za-z0-9]{30,}",
+    "a key of a model provider": (
+        r"gsk_[A-Za-z0-9]{40,}|xai-[A-Za-z0-9]{60,}|r8_[A-Za-z0-9]{30,}|pplx-[A-Za-z0-9]{40,}|tvly-[A-Za-z0-9-]{20,}"
+        r"|pcsk_[A-Za-z0-9_]{40,}|nvapi-[A-Za-z0-9_-]{60,}|fw_[A-Za-z0-9]{22,}\b|csk-[a-z0-9]{40,}|jina_[A-Za-z0-9]{40,}"
+    ),
+    "a token of GitHub": r"gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}",
+    "a token of GitLab": r"gl(?:pat|dt|ft|soat|rt|cbt|imt|ptt|agent|oas)-[A-Za-z0-9_-]{16,}",
+    "a token of Atlassian": r"ATATT3[A-Za-z0-9_=-]{50,}|ATBB[A-Za-z0-9]{24,}",
+    "a key of AWS": r"(?:A3T[A-Z0-9]|ABIA|ACCA|AKIA|ASIA)[0-9A-Z]{16}\b",
+    "a key of Azure": (
+        r"(?:AccountKey|SharedAccessKey)=[A-Za-z0-9+/]{40,}={0,2}|[A-Za-z0-9_~.-]{3}[78]Q~[A-Za-z0-9_~.-]{31,34}"
+    ),
+    "a token of DigitalOcean": r"do[por]_v1_[a-f0-9]{64}",
+    "a token of a hosting provider": (
+        r"HRKU-[A-Za-z0-9_-]{36,}|nfp_[A-Za-z0-9]{36,}|sbp_[a-f0-9]{40}|sb_secret_[A-Za-z0-9_-]{20,}|vcp_[A-Za-z0-9]{24,}"
+        r"|pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.-]{32,}|tskey-[a-z]+-[A-Za-z0-9-]{20,}|fm[12]r?_[A-Za-z0-9+/=_-]{60,}"
+    ),
+    "a key of Stripe": r"[rs]k_(?:live|test)_[0-9A-Za-z]{16,}|whsec_[0-9A-Za-z]{16,}",
+    "a key of a shop or payment provider": r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}|sq0(?:atp|csp)-[A-Za-z0-9_-]{22,}",
+    "a token of Slack": (
+        r"xox[abeprs]-[A-Za-z0-9-]{10,}|xapp-\d-[A-Za-z0-9-]{10,}|hooks\.slack\.com/services/[A-Za-z0-9/]{20,}"
+    ),
+    "a token of Discord": r"discord(?:app)?\.com/api/webhooks/\d{15,}/[\w-]{60,}",
+    "a token of Telegram": r"\d{8,10}:[A-Za-z0-9_-]{35}\b",
+    "a key of a mail provider": (
+        r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|key-[0-9a-f]{32}\b|[0-9a-f]{32}-us\d{1,2}\b"
+        r"|re_[A-Za-z0-9]{8}_[A-Za-z0-9]{20,}"
+    ),
+    "a token of a package registry": (
+        r"npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{30,}|rubygems_[a-f0-9]{48}|dckr_pat_[A-Za-z0-9_-]{20,}"
+        r"|cio[A-Za-z0-9]{32}\b"
+    ),
+    "a token of a monitoring or database provider": (
+        r"gl(?:sa|c)_[A-Za-z0-9_=+/]{32,}|NRAK-[A-Z0-9]{27}|sntry[su]_[A-Za-z0-9_=+/]{40,}|dapi[a-f0-9]{32}\b"
+        r"|phx_[A-Za-z0-9]{40,}"
+    ),
+    "a token of a secret store": (
+        r"hvs\.[A-Za-z0-9_-]{24,}|dp\.(?:pt|st|ct|sa)\.[A-Za-z0-9_.-]{40,}|ops_eyJ[A-Za-z0-9_-]{40,}"
+    ),
+    "a token of an office tool": (
+        r"lin_api_[A-Za-z0-9]{40}|ntn_[A-Za-z0-9]{40,}|figd_[A-Za-z0-9_-]{40,}|pat[A-Za-z0-9]{14}\.[a-f0-9]{64}"
+    ),
+    "a JSON web token": r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*",
+    "a private key": (
+        r"AGE-SECRET-KEY-1[0-9A-Z]{50,}|b3BlbnNzaC1rZXktdjE[A-Za-z0-9+/=\\n]{40,}"
+        r"|MIIE[vp][A-Za-z0-9+/]IBA[A-Za-z0-9+/=\\n]{50,}"
+        r"|MIIJ[QRK][A-Za-z0-9+/]IBA[A-Za-z0-9+/=\\n]{50,}|MIICX[A-Za-z0-9+/]IBAAKBg[A-Za-z0-9+/=\\n]{50,}"
+        r"|MHcCAQEEI[A-Za-z0-9+/=]{40,}|MIGHAgEAMBMGByqGSM49[A-Za-z0-9+/=]{40,}|MC4CAQAwBQYDK2VwBCIEI[A-Za-z0-9+/=]{30,}"
+    ),
+}
+KINDS = tuple(_SHAPES)
+KEYS = re.compile(rf"(?<![A-Za-z0-9_])(?:{'|'.join(f'({shape})' for shape in _SHAPES.values())})")
+"""All of them; the number of the group that matched is 1 + the place in `KINDS`."""
+
+
+def keys_in(text: str) -> list[tuple[str, str]]:
+    """Kinds and values of the keys in a text, by their beginnings."""
+    return [(KINDS[(match.lastindex or 1) - 1], match[0]) for match in KEYS.finditer(text)]
