@@ -89,8 +89,9 @@ class QAAgent(BaseAgent):
         "configuration, performance, tests alone) has a kind of its own in finish_tests; write tests for it only where "
         "they help. Code that a refactoring will touch and that no test runs needs tests that pin down what it does "
         "now. Performance needs a benchmark in finish_tests: a program that prepares its data and defines benchmark(), "
-        "which calls the slow code for 1 ms to 1 s; it is timed before and after the work. Tests alone have to run, or "
-        "to notice, what no test does yet. A command line or a service is started by its test and used over its own "
+        "which calls the slow code for 1 ms to 1 s and returns what that gives; it is timed, and its results compared, "
+        "before and after the work. Tests alone have to run, or to notice, what no test does yet. A command line "
+        "or a service is started by its test and used over its own "
         "interface, on loopback. Ask the owner only what neither the task nor the code can answer."
     )
     opening = "write_tests"

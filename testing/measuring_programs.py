@@ -20,6 +20,7 @@ from testing.sandboxed_program import Place, run_program
 _log = get_logger(__name__)
 
 _LEAST_GAIN = 0.10
+_SHOWN = 200
 """Share of the time that has to be saved."""
 _WAITS = 3.0
 """A call that takes so many times longer than the processor works for it waits; then the clock counts."""
@@ -43,6 +44,8 @@ class Times(BaseModel):
     clock: list[_Seconds] = Field([], max_length=100)
     steps: int = Field(0, ge=0)
     """Lines of Python that one call runs; 0 when that was not counted."""
+    gave: list[str] = Field([], max_length=100)
+    """What its first call returned in each round; empty texts for what is not plain."""
 
 
 class Timing(BaseModel):
@@ -67,6 +70,15 @@ class Timing(BaseModel):
         if self.waits:
             return self.before.clock, self.after.clock
         return self.before.processor, self.after.processor
+
+    @property
+    def gives_something_else(self) -> str:
+        """What the benchmark returned before and after in words, if it always returned the same before, and never that
+        after; else empty."""
+        before, after = set(self.before.gave), set(self.after.gave)
+        if len(before) != 1 or not all(before) or not after or before & after:
+            return ""
+        return f"{min(before)[:_SHOWN]} before and {min(after)[:_SHOWN] or 'nothing plain'} after"
 
     @property
     def is_faster(self) -> bool:

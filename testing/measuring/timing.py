@@ -5,7 +5,7 @@
 The task: `benchmark` (a program that defines `benchmark()`), `rounds` and `seconds` for all of them. The folders of the
 two versions are in variables of the environment. The result: for `before` and `after` the `processor` and `clock`
 seconds of a call in each round (without those in which other programs had the processor), and the `steps` of one call
-(lines of Python that it runs); `problem` says why there is none.
+(lines of Python that it runs) and what it `gave`, if that is plain; `problem` says why there is none.
 
 Processor time is counted, since other work on the machine adds nothing to it; in turns, so that a machine that slows
 down slows both; and steps, which do not depend on the machine at all.
@@ -28,6 +28,7 @@ BEFORE, AFTER = "AI_AGENTS_BEFORE", "AI_AGENTS_AFTER"
 _LEAST_SECONDS = 0.05
 """Of processor time, so long that its clock is fine enough; the function is called until it is over."""
 _MOST_CALLS = 10_000
+_LONGEST_VALUE = 2000
 _COUNTED_SECONDS = 5.0
 """Time for counting steps."""
 
@@ -37,7 +38,7 @@ def main(task_file: str, result_file: str) -> None:
     task: dict[str, Any] = json.loads(Path(task_file).read_text("utf-8"))
     end = time.monotonic() + float(task["seconds"])
     folders = {"before": os.environ.pop(BEFORE), "after": os.environ.pop(AFTER)}
-    found: dict[str, Any] = {name: {"processor": [], "clock": [], "steps": 0} for name in folders}
+    found: dict[str, Any] = {name: {"processor": [], "clock": [], "steps": 0, "gave": []} for name in folders}
     for number in range(int(task["rounds"])):
         names = ("before", "after") if number % 2 == 0 else ("after", "before")
         if number and time.monotonic() > end:
@@ -53,6 +54,7 @@ def main(task_file: str, result_file: str) -> None:
             found[name]["processor"].append(measured["processor"])
             found[name]["clock"].append(measured["clock"])
             found[name]["steps"] = max(found[name]["steps"], measured["steps"])
+            found[name]["gave"].append(measured["gave"])
     Path(result_file).write_text(json.dumps(found), "utf-8")
 
 
@@ -84,7 +86,7 @@ def measure(program: str, written: str, count: bool) -> None:
     function = names.get("benchmark")
     if not callable(function):
         raise SystemExit("the program defines no function benchmark()")
-    function()  # caches and late imports must not count
+    gave = _plain(function())  # called before, so that caches and late imports do not count
     calls, processor, clock, queued = 0, time.process_time(), time.perf_counter(), _queued()
     while calls < _MOST_CALLS:
         function()
@@ -93,7 +95,24 @@ def measure(program: str, written: str, count: bool) -> None:
             break
     spent, passed = time.process_time() - processor, time.perf_counter() - clock - (_queued() - queued)
     steps = _steps(function) if count else 0
-    Path(written).write_text(json.dumps({"processor": spent / calls, "clock": passed / calls, "steps": steps}), "utf-8")
+    found = {"processor": spent / calls, "clock": passed / calls, "steps": steps, "gave": gave}
+    Path(written).write_text(json.dumps(found), "utf-8")
+
+
+def _plain(value: object, depth: int = 5) -> str:
+    """A value of plain types in words; empty if it holds any other. Types are compared by `is`: what the project's code
+    returns could say anything of itself."""
+    kind = type(value)
+    if kind in (int, float, complex, str, bytes, bool, type(None)):
+        return repr(value)[:_LONGEST_VALUE]
+    if kind is dict:
+        parts = [_plain(part, depth - 1) for pair in value.items() for part in pair] if depth else [""]  # type: ignore[attr-defined]
+    elif kind in (list, tuple, set, frozenset):
+        parts = [_plain(part, depth - 1) for part in value] if depth else [""]  # type: ignore[attr-defined]
+        parts = sorted(parts) if kind in (set, frozenset) else parts
+    else:
+        return ""
+    return f"{kind.__name__}({', '.join(parts)})"[:_LONGEST_VALUE] if all(parts) else ""
 
 
 def _queued() -> float:

@@ -56,6 +56,26 @@ def test_why_a_benchmark_measures_nothing(sandbox: Sandbox, base_environment: En
         assert not found.is_faster
 
 
+def test_a_benchmark_that_computes_something_else_is_told(
+    sandbox: Sandbox, base_environment: Environment, tree: Tree
+) -> None:
+    benchmark = BENCHMARK.replace("    distinct(ITEMS)", "    return distinct(ITEMS[:2])")
+    lies = {
+        "nothing": "def distinct(items):\n    return []\n",
+        "equals all": "def distinct(items):\n    return type('Y', (list,), {'__eq__': lambda s, o: True})()\n",
+    }
+    for text in (SLOW, FAST):
+        same = timed(sandbox, base_environment, tree({"shop.py": SLOW}), tree({"shop.py": text}), benchmark, rounds=1)
+        assert same.before.gave == same.after.gave == ["list(0, 1)"]
+        assert not same.gives_something_else
+    for name, text in lies.items():
+        found = timed(sandbox, base_environment, tree({"shop.py": SLOW}), tree({"shop.py": text}), benchmark, rounds=1)
+        shown = "list()" if name == "nothing" else "nothing plain"
+        assert found.gives_something_else == f"list(0, 1) before and {shown} after"
+    by_chance = Timing.model_validate({"before": {"gave": ["1", "2"]}, "after": {"gave": ["3"]}})
+    assert not by_chance.gives_something_else
+
+
 def test_what_counts_as_faster() -> None:
     def of(before: list[float], after: list[float]) -> bool:
         times = [{"processor": seconds, "clock": seconds} for seconds in (before, after)]

@@ -25,6 +25,8 @@ class Faster:
         timing = work.suite.timed(work.before, work.after, work.state.benchmark, work.label)
         if timing.problem:
             return lacks(self.name, f"the benchmark cannot be timed: {timing.problem}")
+        if other := timing.gives_something_else:
+            return lacks(self.name, f"the benchmark does not compute the same any more: it returns {other}")
         if timing.is_faster:
             return holds(self.name, str(timing))
         return lacks(
@@ -41,7 +43,7 @@ def unfit_benchmark(ctx: StageContext, base: str, tree: str, benchmark: str) -> 
     if not benchmark.strip():
         return (
             "work of the kind performance is proven by a benchmark: give a small program in Python that prepares its "
-            "data and defines benchmark(), which calls the code that is too slow"
+            "data and defines benchmark(), which calls the code that is too slow and returns what that gives"
         )
     timing = ctx.services.suite.timed(tree, tree, benchmark, ctx.task.id, rounds=1)
     return f"the benchmark cannot be timed on the code as it is: {timing.problem}" if timing.problem else ""
