@@ -10,6 +10,7 @@ from pathlib import Path
 from griffe import (
     Alias,
     AliasResolutionError,
+    Attribute,
     Breakage,
     BreakageKind,
     Class,
@@ -158,8 +159,8 @@ class Surface(BaseModel):
 
 def surface_changes(before: Path, after: Path, paths: Iterable[str]) -> Surface:
     """What of the public surface of the Python files at `paths` is not in `after` as it is in `before`, for those who
-    import it: names that are gone from where they can be imported, and other parameters. New names, annotations and
-    values make no difference. The code is read by griffe and not run."""
+    import it: names that are gone from where they can be imported, other parameters, plain values, bases,
+    `__all__`. New names and annotations make no difference. The code is read by griffe and not run."""
     found = Surface()
     for place, package in sorted({_package_of(path) for path in paths}):
         try:
@@ -171,7 +172,7 @@ def surface_changes(before: Path, after: Path, paths: Iterable[str]) -> Surface:
                 found.changes.append(f"{package} is gone")
                 continue
             breaking = [told for breakage in find_breaking_changes(old, new) if (told := _told(breakage))]
-            found.changes += dict.fromkeys([*breaking, *_added_parameters(old, new)])
+            found.changes += dict.fromkeys([*breaking, *_differences(old, new)])
             found.compared.append(package)
         except (GriffeError, *NOT_PYTHON, KeyError, AttributeError) as problem:
             log.warning("the public surface cannot be read", package=package, problem=str(problem)[:300])
@@ -220,8 +221,11 @@ def _told(breakage: Breakage) -> str:
             return f"{path}{name}: {kind.value.lower()}"
 
 
-def _added_parameters(old: Object, new: Object, seen: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Functions that have further parameters, which are no breaking change, but one of the surface."""
+def _differences(old: Object, new: Object, seen: frozenset[str] = frozenset()) -> Iterator[str]:
+    """What breaks no caller and still is another surface, or what griffe does not compare: further parameters, plain
+    values, `__all__`, coroutines that are none any more, bases from outside the package."""
+    if isinstance(old, Module) and isinstance(new, Module) and _exports(old) != _exports(new):
+        yield f"{old.path}: __all__ was changed"
     for name, member in old.all_members.items():
         other = new.all_members.get(name)
         try:
@@ -235,8 +239,43 @@ def _added_parameters(old: Object, new: Object, seen: frozenset[str] = frozenset
             further = [parameter.name for parameter in two.parameters if parameter.name not in known]
             if further and len(two.parameters) > len(one.parameters):
                 yield f"{member.path}({further[0]}): parameter was added"
+            if ("async" in one.labels) != ("async" in two.labels):
+                yield f"{member.path}: {'is no coroutine any more' if 'async' in one.labels else 'became a coroutine'}"
+        elif isinstance(one, Attribute) and isinstance(two, Attribute):
+            if _is_other_value(str(one.value), str(two.value)):
+                yield f"{member.path}: value was changed"
         elif isinstance(one, Module | Class) and isinstance(two, Module | Class) and not isinstance(member, Alias):
-            yield from _added_parameters(one, two, seen | {member.path})
+            if isinstance(one, Class) and isinstance(two, Class):
+                kept = _ancestors(two)
+                lost = [base for base in map(_last, one.bases) if base not in kept and not base.startswith("_")]
+                yield from (f"{member.path} is no {base} any more" for base in lost)
+            yield from _differences(one, two, seen | {member.path})
+
+
+def _exports(module: Module) -> set[str] | None:
+    return None if module.exports is None else {str(name) for name in module.exports}
+
+
+def _last(base: object) -> str:
+    return str(base).partition("[")[0].rpartition(".")[2]
+
+
+def _ancestors(found: Class, depth: int = 10) -> set[str]:
+    """Names of the bases of a class, and of theirs as far as they are known."""
+    names = {_last(base) for base in found.bases}
+    if depth:
+        names |= {
+            name for base in found.resolved_bases if isinstance(base, Class) for name in _ancestors(base, depth - 1)
+        }
+    return names
+
+
+def _is_other_value(before: str, after: str) -> bool:
+    """Whether both are plain values, and differ."""
+    try:
+        return bool(ast.literal_eval(before) != ast.literal_eval(after))
+    except (*NOT_PYTHON, TypeError):
+        return False
 
 
 def is_source(path: str) -> bool:

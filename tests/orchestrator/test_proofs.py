@@ -47,6 +47,54 @@ def test_the_public_surface_of_two_trees(tmp_path: Path, changed: dict[str, str]
     assert sorted(found.changes) == sorted(told)
 
 
+WIDE = (
+    "__all__ = ['f']\nLIMIT: int = 3\n\n\nasync def f(x): ...\n\n\nclass E(ValueError):\n    size = (1, 2)\n\n\n"
+    "class F(E): ...\n\n\nclass _G(KeyError): ...\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("['f']", "['f', 'E']", ["wide: __all__ was changed"]),
+        ("__all__ = ['f']\n", "", ["wide: __all__ was changed"]),
+        ("async def f", "def f", ["wide.f: is no coroutine any more"]),
+        ("= 3", "= 4", []),  # __all__ says what is public
+        ("__all__ = ['f']\nLIMIT: int = 3", "LIMIT: int = 4", ["wide: __all__ was changed"]),
+        ("class E(ValueError)", "class E(Exception)", []),
+        ("x): ...", "x):\n    return x", []),
+    ],
+)
+def test_more_of_the_public_surface(tmp_path: Path, old: str, new: str, told: list[str]) -> None:
+    assert old in WIDE
+    before = folder_of(tmp_path / "a", {"wide.py": WIDE})
+    after = folder_of(tmp_path / "b", {"wide.py": WIDE.replace(old, new)})
+    assert surface_changes(before, after, ["wide.py"]).changes == told
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("= 3", "= 4", ["wide.LIMIT: value was changed"]),
+        ("= 3", "= 1 + 2", []),
+        ("(1, 2)", "(1, 3)", ["wide.E.size: value was changed", "wide.F.size: value was changed"]),
+        ("E(ValueError)", "E(Exception)", ["wide.E is no ValueError any more"]),
+        ("E(ValueError)", "E(_H)", []),  # by way of a new one
+        ("F(E)", "F(ValueError)", ["wide.F.size is gone", "wide.F is no E any more"]),
+        ("_G(KeyError)", "_G(Exception)", []),
+    ],
+)
+def test_without_all_every_name_is_public_that_does_not_say_otherwise(
+    tmp_path: Path, old: str, new: str, told: list[str]
+) -> None:
+    wide = WIDE.partition("\n")[2]
+    assert old in wide
+    further = "class _H(ValueError): ...\n\n\n" if "_H" in new else ""
+    before = folder_of(tmp_path / "a", {"wide.py": wide})
+    after = folder_of(tmp_path / "b", {"wide.py": further + wide.replace(old, new)})
+    assert surface_changes(before, after, ["wide.py"]).changes == told
+
+
 def test_the_statements_that_a_change_touches() -> None:
     before = (
         "import os\n\n\ndef f(x):\n    '''Doc.'''\n    y: int\n    if x:\n        # a comment\n        return (x +\n"
