@@ -1,7 +1,7 @@
 """Running a project's tests: the sandbox, the project's environment, the test runner, and what a result means."""
 
 from testing.checkers import CHECKERS, Checked, Finding
-from testing.controls import Twins, twins_of
+from testing.controls import Twins, twins_of, without_claims
 from testing.environments.environment import Environment
 from testing.environments.manager import EnvironmentManager
 from testing.environments.package_json import read_package
@@ -77,4 +77,5 @@ __all__ = [
     "tampering",
     "time_both",
     "twins_of",
+    "without_claims",
 ]

@@ -29,7 +29,8 @@ from orchestrator.workbench.protected import not_for_qa
 from orchestrator.workbench.tool_bench import BenchTool, Rights, ToolBench
 from orchestrator.workbench.tools import AskOwner, ChangedTest, FinishTests, KeepTest
 from orchestrator.workbench.trial import Trial, evidence_of
-from testing import declared_sources, declared_tests
+from orchestrator.workbench.verdict import files_of
+from testing import declared_sources, declared_tests, without_claims
 
 PROVEN_BY_TESTS = (TaskKind.FEATURE, TaskKind.BUGFIX)
 """Kinds of work that new tests prove, which fail before it."""
@@ -229,6 +230,8 @@ def _may_end(
         return f"no test was written, and work of the kind {kind.value} is proven by tests"
     if files and (problem := _run(ctx, state, bench.tree, call, found) or _unfit_for(kind, found)):
         return problem
+    if kind in PROVEN_BY_TESTS and (problem := _without_claims(ctx, bench.tree, found)):
+        return problem
     if kind is TaskKind.PERFORMANCE and (
         problem := unfit_benchmark(ctx, state.base, bench.tree, call.benchmark or state.benchmark)
     ):
@@ -309,6 +312,20 @@ def _unfit_for(kind: TaskKind, found: NewTests) -> str:
         red = ", ".join(sorted(wrong)[:_MOST_NAMED])
         return f"these tests fail, but work of the kind {kind.value} changes no behaviour: {red}"
     return ""
+
+
+def _without_claims(ctx: StageContext, tree: str, found: NewTests) -> str:
+    """Why the new tests prove nothing of what the code is to do; empty if one of them claims something. That code which
+    is there raises no error is a claim."""
+    if set(found.red) - set(found.nameless):
+        return ""
+    names = {test_id.partition("[")[0] for test_id in found.red}
+    texts = ctx.bench.texts_of(tree, [path for path in files_of([*names]) if path.endswith(".py")])
+    empty = [test_id for path, text in texts.items() for test_id in without_claims(path, text, names)]
+    if names - set(empty):
+        return ""
+    told = f"these tests would pass whatever the code gives back: {', '.join(empty[:_MOST_NAMED])}"
+    return f"{told}; they call it, or look whether a name is there. Assert what the task wants of it"
 
 
 def _ids(ctx: StageContext, tree: str, name: str) -> list[str]:

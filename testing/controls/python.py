@@ -19,6 +19,10 @@ from typing import Any
 from testing.controls.twins import MOST_FALSE, MOST_TWINS, SHOWN, Twins, word
 from testing.frameworks.framework import NOT_PYTHON
 
+_CLAIMS = re.compile(
+    r"(?i)assert|raises|warns|check|expect|verif|ensure|fail|should|match|compare|approv|snapshot|golden"
+)
+"""In names of what makes a claim."""
 _NO_VALUE = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 _ENDS = {"skip", "xfail", "importorskip", "skipTest", "exit", "_exit", "fail"}
@@ -266,3 +270,47 @@ def _of_method(call: ast.Call, near: str) -> Callable[[], None] | None:
         place = 0 if _is_expected(call.args[0]) and not _is_expected(call.args[1]) else 1
         return partial(call.args.__setitem__, place, _other(call.args[place], near))
     return None
+
+
+def without_claims(path: str, text: str, wanted: Collection[str]) -> list[str]:
+    """Those of the tests `wanted`, ids without parameters, that claim nothing of what the code does: they call it, or
+    look whether a name is there, and would pass whatever it gives back. Tests that call helpers of the file are not
+    among them."""
+    try:
+        module = ast.parse(text)
+    except NOT_PYTHON:
+        return []
+    helpers = {node.name for node in ast.walk(module) if isinstance(node, _FUNCTIONS | ast.ClassDef)}
+    claimless = []
+    for owner, node in _functions(module):
+        made = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+        made |= {argument.arg for argument in ast.walk(node) if isinstance(argument, ast.arg)}
+        if not any(_is_claim(part, helpers - {node.name}, made) for part in ast.walk(node)):
+            claimless.append(_id(path, owner, node.name))
+    return [test_id for test_id in claimless if test_id in wanted]
+
+
+def _is_claim(node: ast.AST, helpers: Collection[str], made: Collection[str]) -> bool:
+    if isinstance(node, ast.Assert):
+        return not _looks_for_a_name(node.test, made)
+    if isinstance(node, ast.Raise):
+        return True
+    name = _called(node)
+    return bool(name) and (name in helpers or _CLAIMS.search(name) is not None)
+
+
+def _looks_for_a_name(claim: ast.expr, made: Collection[str]) -> bool:
+    """Whether it holds of anything that is there: `callable(f)`, `hasattr(m, "f")`, `f is not None`, `f`, `True`.
+    `made`: names of what the test made itself."""
+    match claim:
+        case ast.Compare(left=left, ops=[ast.IsNot()], comparators=[ast.Constant(value=None)]):
+            return _looks_for_a_name(left, made)
+        case ast.Call(func=ast.Name(id="callable" | "hasattr")) | ast.Constant():
+            return True
+        case ast.Name(id=name):
+            return name not in made
+        case ast.Attribute(value=owner):
+            return _looks_for_a_name(owner, made)
+        case ast.BoolOp(values=values):
+            return all(_looks_for_a_name(value, made) for value in values)
+    return False

@@ -22,6 +22,9 @@ from tests.orchestrator.players import (
 __all__ = ["make_house"]
 
 
+NO_CLAIM = "import calc\n\n\ndef test_there() -> None:\n    assert callable(calc.add)\n    calc.add(1, 2)\n"
+
+
 def test_qa_cannot_end_without_a_test_that_fails_for_the_right_reason(make_house: MakeHouse) -> None:
     def tests(body: str) -> str:
         return f"from calc import double\n\n\ndef test_new() -> None:\n    {body}\n"
@@ -48,6 +51,11 @@ def test_qa_cannot_end_without_a_test_that_fails_for_the_right_reason(make_house
         (
             ("edit_file", {"path": "tests/test_calc.py", "edits": [{"old": "== 9", "new": "== 8"}]}),
             ("delete_file", {"path": "tests/test_add.py"}),
+            ("create_file", {"path": "tests/test_sum.py", "content": NO_CLAIM}),
+            ("finish_tests", {}),
+        ),
+        (
+            ("delete_file", {"path": "tests/test_sum.py"}),
             ("create_file", {"path": "tests/test_sum.py", "content": QA_TESTS}),
             ("finish_tests", {}),
         ),
@@ -63,6 +71,7 @@ def test_qa_cannot_end_without_a_test_that_fails_for_the_right_reason(make_house
     assert "only tests" in told[4]
     assert "decide what a run means" in told[5]
     assert "existing tests were changed or removed: tests/test_calc.py::test_double" in told[6]
+    assert "would pass whatever the code gives back: tests/test_sum.py::test_there" in told[7]
     assert "test_add.py" not in git(house.repository, "ls-tree", "-r", "--name-only", "agents/integration")
 
 

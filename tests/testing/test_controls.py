@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testing.controls import twins_of
+from testing.controls import twins_of, without_claims
 from testing.controls.python import near_value
 
 FILE = "tests/test_it.py"
@@ -79,6 +79,33 @@ def test_where_names_matter_tests_keep_them(more: str) -> None:
     assert made is not None
     assert made.true == {}
     assert made.false == {f"{FILE}::test_it": "assert x == 1"}
+
+
+@pytest.mark.parametrize(
+    ("body", "claims_something"),
+    [
+        ("calc.add(1, 2)", False),
+        ("assert callable(calc.add)", False),
+        ("assert hasattr(calc, 'add') and calc.add is not None", False),
+        ("assert calc.add", False),
+        ("r = calc.add(1, 2)\nassert True", False),
+        ("r = calc.add(1, 2)\nassert r", True),
+        ("assert calc.add(1, 2) is not None", True),
+        ("assert x", True),
+        ("for a in (1, 2):\n    assert calc.add(a, 0) == a", True),
+        ("with pytest.raises(TypeError):\n    calc.add()", True),
+        ("if calc.add(1, 2) != 3:\n    raise AssertionError", True),
+        ("helper(calc.add)", True),
+        ("mock.add.assert_called_once()", True),
+        ("np.testing.assert_allclose(calc.add(1, 2), 3)", True),
+        ("self.assertEqual(calc.add(1, 2), 3)", True),
+    ],
+)
+def test_tests_that_claim_nothing_are_named(body: str, claims_something: bool) -> None:
+    lines = "\n".join(f"    {line}" for line in body.splitlines())
+    text = f"import calc\n\n\ndef helper(f):\n    assert f(1, 2) == 3\n\n\ndef test_it(x):\n{lines}\n"
+    found = without_claims(FILE, text, [f"{FILE}::test_it"])
+    assert found == ([] if claims_something else [f"{FILE}::test_it"])
 
 
 def test_other_tests_and_the_rest_of_the_file_stay() -> None:
