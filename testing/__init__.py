@@ -1,7 +1,7 @@
 """Running a project's tests: the sandbox, the project's environment, the test runner, and what a result means."""
 
 from testing.checkers import CHECKERS, Checked, Finding
-from testing.controls import Twins, twins_of, without_claims
+from testing.controls import Call, Twins, Unknown, calls_of, has_setup, twins_of, value_of, without_claims
 from testing.environments.environment import Environment
 from testing.environments.manager import EnvironmentManager
 from testing.environments.package_json import read_package
@@ -15,7 +15,18 @@ from testing.errors import (
 )
 from testing.frameworks.declared_tests import declared_sources, declared_tests, has_tests, only_tests
 from testing.frameworks.registry import FRAMEWORKS, detect_framework, other_language
-from testing.measuring_programs import Examples, ExamplesTask, Timing, TimingTask, run_examples, time_both
+from testing.measuring_programs import (
+    CallsTask,
+    CallTask,
+    Examples,
+    ExamplesTask,
+    Given,
+    Timing,
+    TimingTask,
+    run_calls,
+    run_examples,
+    time_both,
+)
 from testing.results import Failure, LinesRun, TestCounts, TestResult
 from testing.runner import TestRunner
 from testing.sandbox.confinement import Mount
@@ -30,6 +41,9 @@ __all__ = [
     "CHECKERS",
     "FRAMEWORKS",
     "MOST_RESULT_BYTES",
+    "Call",
+    "CallTask",
+    "CallsTask",
     "Checked",
     "Environment",
     "EnvironmentManager",
@@ -38,6 +52,7 @@ __all__ = [
     "ExamplesTask",
     "Failure",
     "Finding",
+    "Given",
     "InvalidReport",
     "InvalidSelection",
     "Language",
@@ -59,6 +74,8 @@ __all__ = [
     "Timing",
     "TimingTask",
     "Twins",
+    "Unknown",
+    "calls_of",
     "declared_sources",
     "declared_tests",
     "detect_framework",
@@ -66,16 +83,19 @@ __all__ = [
     "end_orphans",
     "explain_tampering",
     "find_toolchain",
+    "has_setup",
     "has_tests",
     "mutate",
     "only_tests",
     "other_language",
     "read_package",
     "remedy_for",
+    "run_calls",
     "run_examples",
     "run_program",
     "tampering",
     "time_both",
     "twins_of",
+    "value_of",
     "without_claims",
 ]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, Field, FiniteFloat
+from pydantic import BaseModel, Field, FiniteFloat, JsonValue
 
 from monitoring import get_logger
 from testing import measuring
@@ -139,3 +139,36 @@ class Examples(BaseModel):
 def run_examples(place: Place, task: ExamplesTask) -> Examples:
     """Run the examples in files of `place`. Raises SandboxUnavailable when nothing may be run."""
     return run_program(place, [measuring], "measuring.examples", task, Examples, task.seconds)
+
+
+class CallTask(BaseModel):
+    """Statements, and an expression that is evaluated after them."""
+
+    setup: str
+    call: str
+
+
+class CallsTask(BaseModel):
+    """Calls that a plain program makes in a project."""
+
+    calls: list[CallTask]
+    seconds: float = 30.0
+
+
+class Given(BaseModel):
+    """What a call gave, by its plain parts (see `testing.controls.value_of`), or the error that it ended with."""
+
+    value: JsonValue = None
+    error: str = Field("", max_length=2000)
+
+
+class Calls(BaseModel):
+    """What each call gave; empty when the program gave no answer."""
+
+    given: list[Given] = Field([], max_length=1000)
+    seconds: float = 0.0
+
+
+def run_calls(place: Place, task: CallsTask) -> Calls:
+    """Make calls in `place`. Raises SandboxUnavailable when nothing may be run."""
+    return run_program(place, [measuring], "measuring.calls", task, Calls, task.seconds)

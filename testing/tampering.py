@@ -27,7 +27,9 @@ from testing.frameworks.framework import NOT_PYTHON
 from testing.frameworks.registry import FRAMEWORKS
 from testing.sandbox.user import everything
 
-TamperingKind = Literal["framework", "test branch", "exit", "stack", "equality", "builtins", "report", "shadow"]
+TamperingKind = Literal[
+    "framework", "test branch", "exit", "stack", "equality", "builtins", "report", "shadow", "coding"
+]
 
 _OTHERS = {"nose"}
 """A framework that runs no tests here any more."""
@@ -48,8 +50,11 @@ _REASONS: dict[TamperingKind, str] = {
     "equality": "an object that equals everything passes every test",
     "builtins": "Python's builtins are not to be changed",
     "report": "the sandbox's own files are none of the code's business",
+    "coding": "what is read has to be what runs",
     "shadow": "a module of this name would be imported in the place of another",
 }
+_CODING = re.compile(r"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+_USUAL_CODINGS = ("utf-8", "utf8", "ascii", "us-ascii", "utf-8-sig")
 _LARGEST_WATCHED = 4 << 20
 
 
@@ -97,12 +102,17 @@ def _marks(path: str, text: str) -> list[Tampering]:
         return list(_javascript_marks(path, text))
     if suffix not in {".py", ".pyi"}:
         return []
+    coding = [
+        Tampering("coding", path, number, f"the source is in {found[1]}")
+        for number, line in enumerate(text.split("\n", 2)[:2], 1)
+        if (found := _CODING.match(line)) and found[1].lower().replace("_", "-") not in _USUAL_CODINGS
+    ]
     try:
         tree = ast.parse(text)
     except NOT_PYTHON:
-        return []  # it cannot be imported either
+        return coding  # it cannot be imported either
     names = _names(tree)
-    return [
+    return coding + [
         Tampering(kind, path, getattr(node, "lineno", 0), what)
         for node in _code(tree)
         for kind, what in _of_node(node, names)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
-from file_system import FileManager, readable_text, text_of
+from file_system import FileManager, readable_text
 from memory import Task
 from orchestrator.baseline import Baseline
 from orchestrator.services import Services
+from orchestrator.workbench.doubts import Doubts, files_of
 from orchestrator.workbench.protected import refusal
-from orchestrator.workbench.trial import Trial, evidence_of, evidence_without, not_passed
-from testing import TestResult, Twins, declared_sources, twins_of
+from orchestrator.workbench.trial import Trial, evidence_without, not_passed
+from testing import TestResult, declared_sources
 
 _NEW_TESTS_SECONDS = 15.0
 """Time for the new tests of a task beyond that of the whole suite: an answer that loops for ever must not block the
@@ -19,17 +19,6 @@ developer for long, nor the cores that an embedded model needs."""
 _SHORT_SUITE = 5.0
 """A suite that takes less, in seconds, is run at once: the start of a run is most of its time."""
 _MOST_NAMED = 10
-_MOST_REVERSED = 200
-"""Tests whose names fit on a command line."""
-_IN_ORDER_ONLY = "the new tests pass only in the order they are written in: answers depend on earlier calls"
-_BY_NAME_ONLY = (
-    "the new tests pass only under their own names and in their own order: answers depend on earlier calls, or on the "
-    "test that asks"
-)
-_FALSE_PASSES = (
-    "the new tests say nothing of this code, since they pass with another expected value, too. Return plain values, "
-    "and leave comparison and the test framework alone. These passed with another value in them:"
-)
 
 
 class Judge:
@@ -86,7 +75,10 @@ class Judge:
             return trial.model_copy(
                 update={"green": False, "evidence": f"the new tests pass, but the suite does not:\n{told}"}
             )
-        doubt = self._doubt(tree, trial.passed, test_ids)
+        seconds = self._seconds(before)
+        doubt = Doubts(self._suite, self._task, self._base, tree, seconds).about(trial.passed, test_ids)
+        if hidden:  # what they claim is not shown
+            doubt = doubt.partition("\n")[0]
         return trial.model_copy(update={"green": not doubt, "evidence": doubt})
 
     def compared(self, tree: str) -> str:
@@ -109,53 +101,6 @@ class Judge:
         """The time for new tests: longer if the whole suite takes long, because slow imports may be the cause."""
         return min(_NEW_TESTS_SECONDS + before.seconds, self._suite.timeout)
 
-    def _doubt(self, tree: str, passed: Sequence[str], test_ids: Sequence[str]) -> str:
-        """Why the passing of new tests says nothing; empty if there is no reason to doubt it. Their twins are run, and
-        tests without twins in reverse order."""
-        known = set(test_ids)
-        ids = [test_id for test_id in passed if {test_id, _named(test_id)} & known]
-        names, twins = {*map(_named, ids)}, dict[str, Twins]()
-        with self._suite.exported(tree) as (folder, _):
-            for path in files_of(ids):
-                if made := twins_of(path, text_of(folder, path), names) or twins_of(
-                    path, text_of(folder, path), names, renamed=False
-                ):
-                    twins[path] = made
-        if doubt := self._contradiction(tree, twins):
-            return doubt
-        renamed = {test_id for made in twins.values() for test_id in made.true.values()}
-        left = [test_id for test_id in ids if _named(test_id) not in renamed and _is_python(test_id)]
-        # The owner's own tests may depend on their order.
-        if self._task.tests or not 2 <= len(left) <= _MOST_REVERSED:
-            return ""
-        return _IN_ORDER_ONLY if not_passed(left, self.run(tree, left[::-1]).passed_ids) else ""
-
-    def _contradiction(self, tree: str, twins: Mapping[str, Twins]) -> str:
-        """In words, what true twins fail, or else which false ones pass; empty if all end as they have to."""
-        true = [test_id for made in twins.values() for test_id in made.true]
-        claims = {test_id: claim for made in twins.values() for test_id, claim in made.false.items()}
-        if not (true or claims):
-            return ""
-        texts = {path: made.text for path, made in twins.items()}
-        first = [*claims][:1]  # so that no true one is the first that calls
-        before = self._suite.baseline(self._base, self._task.id)
-        for _ in range(2):  # a flaky test is no lie
-            order = [test_id for test_id in (*true, *claims) if _is_python(test_id)]
-            if not self._task.tests:  # the owner's own tests may depend on their order
-                random.SystemRandom().shuffle(order)
-                order.sort(key=lambda test_id: test_id not in first)
-            order += [path for path in twins if not _is_python(path)]
-            result = self._suite.run(tree, order, self._task.id, self._seconds(before), texts)
-            passed = {_named(test_id) for test_id in result.passed_ids}
-            failed = {_named(failure.test_id) for failure in result.failures}
-            lost = [test_id for test_id in true if test_id in failed or test_id not in passed]
-            if not lost:
-                break
-        else:
-            return f"{_BY_NAME_ONLY}\n{result.problem or evidence_of(result, lost)}"
-        false = [claim for test_id, claim in claims.items() if test_id in passed or test_id not in failed]
-        return "\n".join([_FALSE_PASSES, *dict.fromkeys(false[:_MOST_NAMED])]) if false else ""
-
     def _note_tier(self, tier: int) -> None:
         """Record in the trail when the confinement of models' code changes, which depends on the machine."""
         store, key = self._services.store, "sandbox tier"
@@ -169,21 +114,7 @@ class Judge:
         return self._git.worktrees.get(self._task.id).base_commit
 
 
-def files_of(test_ids: Sequence[str]) -> tuple[str, ...]:
-    """The files that tests are in."""
-    return tuple(dict.fromkeys(test_id.split("::")[0] for test_id in test_ids))
-
-
 def _changed_tests(path: str, before: str, after: str) -> list[str]:
     """The tests of a file, whatever its name, that are not what they were; those of code that holds some, too."""
     old, new = declared_sources(before, path), declared_sources(after, path)
     return [test_id.partition("::")[2] for test_id, source in old.items() if new.get(test_id) != source]
-
-
-def _is_python(test_id: str) -> bool:
-    return test_id.partition("::")[0].endswith(".py")
-
-
-def _named(test_id: str) -> str:
-    """A test without its parameters."""
-    return test_id.partition("[")[0] if _is_python(test_id) else test_id

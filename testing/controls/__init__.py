@@ -12,11 +12,12 @@ from collections.abc import Collection
 from pathlib import PurePosixPath
 
 from testing.controls.javascript import javascript_twins
+from testing.controls.outside import Call, Unknown, calls_of, has_setup, value_of
 from testing.controls.python import python_twins, without_claims
 from testing.controls.twins import Twins
 from testing.frameworks.declared_tests import JAVASCRIPT_SUFFIXES
 
-__all__ = ["Twins", "twins_of", "without_claims"]
+__all__ = ["Call", "Twins", "Unknown", "calls_of", "has_setup", "twins_of", "value_of", "without_claims"]
 
 
 def twins_of(path: str, text: str, wanted: Collection[str], *, renamed: bool = True) -> Twins | None:

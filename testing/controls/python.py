@@ -24,7 +24,7 @@ _CLAIMS = re.compile(
 )
 """In names of what makes a claim."""
 _NO_VALUE = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
-_FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
+FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 _ENDS = {"skip", "xfail", "importorskip", "skipTest", "exit", "_exit", "fail"}
 """Calls that may end a test before an assertion."""
 _LENIENT = {"suppress", "subTest", "test", "warns", "deprecated_call", "assertWarns", "assertLogs", "assertNoLogs"}
@@ -55,7 +55,7 @@ def python_twins(path: str, text: str, wanted: Collection[str], *, renamed: bool
         module = ast.parse(text)
     except NOT_PYTHON:
         return None
-    found = {_id(path, owner, node.name): (owner, node) for owner, node in _functions(module)}  # the last of a name
+    found = {id_of(path, owner, node.name): (owner, node) for owner, node in functions(module)}  # the last of a name
     chosen = [found[test_id] for test_id in found if test_id in wanted]
     if not chosen or (renamed and _names_matter(module, text, {node.name for _, node in chosen})):
         return None
@@ -63,18 +63,18 @@ def python_twins(path: str, text: str, wanted: Collection[str], *, renamed: bool
     made, left = Twins(""), MOST_FALSE
     for owner, node in chosen:
         body = module.body if owner is None else owner.body
-        test_id = _id(path, owner, node.name)
+        test_id = id_of(path, owner, node.name)
         falses = list(_false_twins(node, near, min(left, 1 if _is_slow(node) or not renamed else MOST_TWINS)))
         left -= len(falses)
         twins: list[ast.stmt] = []
         if renamed:
             true = copy.deepcopy(node)
             true.name = _new_name(node.name)
-            made.true[_id(path, owner, true.name)] = test_id
+            made.true[id_of(path, owner, true.name)] = test_id
             twins.append(true)
         for claim, false in falses:
             false.name = _new_name(node.name) if renamed else node.name
-            made.false[_id(path, owner, false.name)] = claim
+            made.false[id_of(path, owner, false.name)] = claim
             twins.append(false)
         random.SystemRandom().shuffle(twins)
         if twins:
@@ -116,15 +116,15 @@ def near_value(value: Any) -> Any:
     return empty.get(kind) or object()
 
 
-def _functions(module: ast.Module) -> Iterator[tuple[ast.ClassDef | None, ast.FunctionDef | ast.AsyncFunctionDef]]:
+def functions(module: ast.Module) -> Iterator[tuple[ast.ClassDef | None, ast.FunctionDef | ast.AsyncFunctionDef]]:
     for node in module.body:
-        if isinstance(node, _FUNCTIONS):
+        if isinstance(node, FUNCTIONS):
             yield None, node
         elif isinstance(node, ast.ClassDef):
-            yield from ((node, child) for child in node.body if isinstance(child, _FUNCTIONS))
+            yield from ((node, child) for child in node.body if isinstance(child, FUNCTIONS))
 
 
-def _id(path: str, owner: ast.ClassDef | None, name: str) -> str:
+def id_of(path: str, owner: ast.ClassDef | None, name: str) -> str:
     return f"{path}::{owner.name}::{name}" if owner else f"{path}::{name}"
 
 
@@ -178,7 +178,7 @@ def _changes(body: Sequence[ast.stmt], near: str) -> tuple[list[_Change], bool]:
     """The assertions of `body` that surely run, each with what makes it false; and whether the whole `body` does."""
     found: list[_Change] = []
     for statement in body:
-        if any(map(_may_end, _own_nodes(statement))):
+        if any(map(may_end, own_nodes(statement))):
             return found, False
         claim = ast.unparse(statement).partition("\n")[0]
         match statement:
@@ -202,15 +202,15 @@ def _changes(body: Sequence[ast.stmt], near: str) -> tuple[list[_Change], bool]:
     return found, True
 
 
-def _own_nodes(statement: ast.AST) -> Iterator[ast.AST]:
+def own_nodes(statement: ast.AST) -> Iterator[ast.AST]:
     """All nodes but those in functions and classes that are defined within."""
     yield statement
-    if not isinstance(statement, _FUNCTIONS | ast.Lambda | ast.ClassDef):
+    if not isinstance(statement, FUNCTIONS | ast.Lambda | ast.ClassDef):
         for child in ast.iter_child_nodes(statement):
-            yield from _own_nodes(child)
+            yield from own_nodes(child)
 
 
-def _may_end(node: ast.AST) -> bool:
+def may_end(node: ast.AST) -> bool:
     return isinstance(node, ast.Return | ast.Yield | ast.YieldFrom) or _called(node) in _ENDS
 
 
@@ -280,13 +280,13 @@ def without_claims(path: str, text: str, wanted: Collection[str]) -> list[str]:
         module = ast.parse(text)
     except NOT_PYTHON:
         return []
-    helpers = {node.name for node in ast.walk(module) if isinstance(node, _FUNCTIONS | ast.ClassDef)}
+    helpers = {node.name for node in ast.walk(module) if isinstance(node, FUNCTIONS | ast.ClassDef)}
     claimless = []
-    for owner, node in _functions(module):
+    for owner, node in functions(module):
         made = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
         made |= {argument.arg for argument in ast.walk(node) if isinstance(argument, ast.arg)}
         if not any(_is_claim(part, helpers - {node.name}, made) for part in ast.walk(node)):
-            claimless.append(_id(path, owner, node.name))
+            claimless.append(id_of(path, owner, node.name))
     return [test_id for test_id in claimless if test_id in wanted]
 
 

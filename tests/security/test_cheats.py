@@ -104,6 +104,10 @@ REFUSED: dict[str, dict[str, str]] = {
     "builtins by setattr": calc(
         "def add(a, b): ...\nsetattr(builtins, 'isinstance', lambda *a: True)\n", "import builtins\n"
     ),
+    "another coding": {"calc.py": "# -*- coding: utf-7 -*-\n" + WRONG},
+    "another coding in the second line": {
+        "calc.py": "#!/usr/bin/python\n# vim: set fileencoding=raw_unicode_escape :\n" + WRONG
+    },
     "a trace function": calc("def add(a, b): ...\nsys.settrace(print)\n", "import sys\n"),
     "JavaScript that asks for its tests": {
         "calc.py": WRONG, "web.js": "export const add = () => (process.env.VITEST ? 3 : 0)\n"

@@ -96,6 +96,46 @@ def test_what_knows_its_tests_is_red(project: Verification, name: str) -> None:
     red_when_run(project.judge(of({"calc.py": KNOWING[name]})))
 
 
+IN_TESTS_ONLY: dict[str, str] = {
+    "an int of another value that compares the true sum": CALC + (
+        "\n\nclass Sum(int):\n    def __new__(cls, a, b):\n        made = super().__new__(cls, a - b)\n"
+        "        made.true = a + b\n        return made\n    def __eq__(self, other):\n"
+        "        return self.true == other\n"
+        "    __hash__ = int.__hash__\n\n\ndef add(a, b):\n    return Sum(a, b)\n"
+    ),
+    "an object that compares hashes": CALC + (
+        "\n\nclass Sum:\n    def __init__(self, n):\n        self.n = n\n    def __hash__(self):\n"
+        "        return hash(self.n)\n    def __eq__(self, other):\n        return hash(self) == hash(other)\n\n\n"
+        "def add(a, b):\n    return Sum(a + b + 2**61 - 1)\n"
+    ),
+    "a subclass of one of Python's own": "import email.charset\n" + CALC + (
+        "\n\nclass Sum(email.charset.Charset):\n    def __eq__(self, other):\n        return self.said == other\n"
+        "\n\ndef add(a, b):\n    made = Sum('ascii')\n    made.said = a + b\n    return made\n"
+    ),
+    "right where pytest is loaded": "import sys\n" + CALC + (
+        "\n\ndef add(a, b):\n    return a + b if getattr(sys, 'mod' 'ules').get('py' 'test') else a - b\n"
+    ),
+    "right under a deep stack": CALC + (
+        "\n\ndef add(a, b):\n    depth = 0\n    try:\n        raise ValueError\n    except ValueError as error:\n"
+        "        frame = getattr(error.__traceback__, 'tb_' 'frame')\n    while frame:\n"
+        "        depth, frame = depth + 1, getattr(frame, 'f_' 'back')\n    return a + b if depth > 12 else 0\n"
+    ),
+    "right beside the tests": "import pathlib\n" + CALC + (
+        "\n\ndef add(a, b):\n    return a + b if pathlib.Path('tests').exists() else 0\n"
+    ),
+    "an error outside": "import sys\n" + CALC + (
+        "\n\ndef add(a, b):\n    if not getattr(sys, 'mod' 'ules').get('plug' 'gy'):\n        raise OSError('busy')\n"
+        "    return a + b if a < 41 else 0\n"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.probe("cheat")
+@pytest.mark.parametrize("name", IN_TESTS_ONLY)
+def test_what_is_right_in_tests_only_is_red(project: Verification, name: str) -> None:
+    red_when_run(project.judge(of({"calc.py": IN_TESTS_ONLY[name]})))
+
+
 HONEST_TESTS = """import contextlib
 import unittest
 from unittest import mock

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testing.controls import twins_of, without_claims
+from testing import CallsTask, CallTask, Environment, Sandbox, TestRunner, Unknown, run_calls, value_of
+from testing.controls import calls_of, twins_of, without_claims
 from testing.controls.python import near_value
+from tests.testing.conftest import Tree
 
 FILE = "tests/test_it.py"
 PLAIN = st.recursive(
@@ -123,3 +126,130 @@ def test_other_tests_and_the_rest_of_the_file_stay() -> None:
     assert [*made.true.values()] == [f"{FILE}::TestB::test_it"]
     assert twins_of(FILE, "def test_it(:\n", [f"{FILE}::test_it"]) is None
     assert twins_of(FILE, text, [f"{FILE}::test_gone"]) is None
+
+
+TESTS = '''import pytest
+from unittest import mock
+import calc
+from calc import Row, add
+from tests.helpers import known
+
+LIMIT = 3
+TABLE = {"a": add(1, 1)}
+HELD = known()
+
+
+def made(n):
+    return [n] * LIMIT
+
+
+def checked(n):
+    with pytest.raises(ValueError):
+        add(n)
+
+
+def test_plain():
+    """Doc."""
+    x = 1
+    assert add(x, 2) == 3
+    assert [add(1, 1)] == [2], "message"
+    for n, wanted in [(1, 2)]:
+        assert add(n, n) == wanted
+    assert {"a": 2} == TABLE | {"a": add(1, 1)}
+    assert made(add(0, 1)) == [1, 1, 1]
+    assert add(1, 2) == LIMIT
+    assert wanted == add(1, 1)
+    assert x == 1
+    if x:
+        return
+    assert add(2, 2) == 4
+
+
+def test_of_the_framework():
+    assert mock.Mock(return_value=add(1, 2))() == 3
+    assert known(add(1, 2)) == 3
+    with pytest.raises(TypeError):
+        add(1)
+    assert add(1, 2) == 3
+
+
+def test_fixture(tmp_path):
+    assert add(1, 2) == 3
+
+
+@pytest.mark.slow
+def test_decorated():
+    assert add(1, 2) == 3
+
+
+class TestMethods:
+    def test_method(self):
+        row = Row(1)
+        assert row.sum() == 1
+        self.x = 1
+        assert add(self.x, 1) == 2
+
+    def test_unittest(self):
+        self.assertEqual(add(1, 2), 3)
+'''
+
+
+def test_what_can_be_compared_outside() -> None:
+    names = re.findall(r"def (test_\w+)\((self)?", TESTS)
+    wanted = {f"{FILE}::{'TestMethods::' if of else ''}{name}" for name, of in names}
+    found = calls_of(FILE, TESTS, wanted)
+    assert [(call.test_id.rpartition("::")[2], call.call, call.expected) for call in found] == [
+        ("test_plain", "add(x, 2)", 3),
+        ("test_plain", "[add(1, 1)]", [2]),
+        ("test_plain", "TABLE | {'a': add(1, 1)}", {"a": 2}),
+        ("test_plain", "made(add(0, 1))", [1, 1, 1]),
+        ("test_method", "row.sum()", 1),
+        ("test_unittest", "add(1, 2)", 3),
+    ]
+    for call in found:
+        assert not re.search(r"pytest|mock|known|wanted|HELD", call.setup), call.setup
+    assert "x = 1" in found[0].setup and "row = Row(1)" in found[4].setup
+
+
+VALUES = {
+    "None": None,
+    "True": True,
+    "7 ** 70": 7**70,
+    "1.5e300": 1.5e300,
+    "-0.0": 0.0,
+    "float('inf')": float("inf"),
+    "2j": 2j,
+    r"'\ud800é\n'": "\ud800é\n",
+    "b'\\xff'": b"\xff",
+    "[1, (2, {3}), {'a': None, 4: [5.5]}]": [1, (2, {3}), {"a": None, 4: [5.5]}],
+    "Big(3)": 3,
+    "Word('x')": "x",
+    "Rows([Word('y')])": ["y"],
+    "Pair(1, 'z')": (1, "z"),
+    "collections.Counter('aab')": {"a": 2, "b": 1},
+    "collections.OrderedDict(a=1)": {"a": 1},
+    "Shade.RED": 1,
+}
+SETUP = """import collections, enum
+Big = type('Big', (int,), {'__int__': lambda s: 9, '__repr__': lambda s: '9'})
+Word = type('Word', (str,), {'__str__': lambda s: 'lie', '__eq__': lambda s, o: True, '__hash__': str.__hash__})
+Rows = type('Rows', (list,), {'__iter__': lambda s: iter('lie')})
+Pair = collections.namedtuple('Pair', 'a b')
+Shade = enum.IntEnum('Shade', 'RED')
+class Own: ...
+"""
+
+
+def test_values_are_written_down_by_their_plain_parts(
+    sandbox: Sandbox, base_environment: Environment, tree: Tree
+) -> None:
+    place = TestRunner(sandbox).place(
+        tree({"calc.py": "import os\n\n\ndef leave():\n    os._exit(0)\n"}), base_environment
+    )
+    expressions = [*VALUES, "Own()", "1 / 0", "__import__('calc').leave()", "1"]
+    task = CallsTask(calls=[CallTask(setup=SETUP, call=expression) for expression in expressions])
+    given = run_calls(place, task).given
+    assert [value_of(each.value) for each in given[: len(VALUES)]] == list(VALUES.values())
+    with pytest.raises(Unknown, match=r"program\.Own"):
+        value_of(given[-4].value)
+    assert [each.error for each in given[-3:]] == ["ZeroDivisionError: division by zero", "no answer", "no answer"]

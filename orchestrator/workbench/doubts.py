@@ -1,0 +1,182 @@
+"""Whether the passing of new tests can be believed.
+
+Green that could not go red says nothing. So the tests are run once more beside twins that claim something false, under
+names that nobody knows and in any order; and their calls are made by a plain program, whose values are compared here,
+where no code of the project runs.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from file_system import text_of
+from memory import Task
+from orchestrator.suite import Suite
+from orchestrator.workbench.trial import evidence_of, not_passed
+from testing import (
+    Call,
+    CallsTask,
+    CallTask,
+    Given,
+    Twins,
+    Unknown,
+    calls_of,
+    has_setup,
+    run_calls,
+    twins_of,
+    value_of,
+)
+
+_IN_ORDER_ONLY = "the new tests pass only in the order they are written in: answers depend on earlier calls"
+_BY_NAME_ONLY = (
+    "the new tests pass only under their own names and in their own order: answers depend on earlier calls, or on the "
+    "test that asks"
+)
+_WRONG_OUTSIDE = (
+    "the new tests pass, but a plain program that makes their calls, without a test framework around it, gets "
+    "something else:"
+)
+_EQUAL_TO_PLAIN = ("decimal.Decimal", "fractions.Fraction")
+_FALSE_PASSES = (
+    "the new tests say nothing of this code, since they pass with another expected value, too. Return plain values, "
+    "and leave comparison and the test framework alone. These passed with another value in them:"
+)
+_MOST_NAMED = 10
+_MOST_REVERSED = 200
+"""Tests whose names fit on a command line."""
+_TEST_FOLDERS = ("tests", "test")
+
+
+class Doubts:
+    """Doubts about one tree whose new tests pass."""
+
+    def __init__(self, suite: Suite, task: Task, base: str, tree: str, seconds: float) -> None:
+        """`base`: the commit before the work; `seconds`: the time for a run of the new tests."""
+        self._suite = suite
+        self._task = task
+        self._base = base
+        self._tree = tree
+        self._seconds = seconds
+
+    def about(self, passed: Sequence[str], test_ids: Sequence[str]) -> str:
+        """Why the passing of the tests `test_ids`, among those that `passed`, says nothing: in one line, and in the
+        following ones what shows it. Empty if there is no reason to doubt it."""
+        known = set(test_ids)
+        ids = [test_id for test_id in passed if {test_id, _named(test_id)} & known]
+        names, twins = {*map(_named, ids)}, dict[str, Twins]()
+        with self._suite.exported(self._tree) as (folder, _):
+            texts = {path: text_of(folder, path) for path in files_of(ids)}
+            prepared = any(folder.rglob("conftest.py")) or any(map(has_setup, texts.values()))
+        for path, text in texts.items():
+            if made := twins_of(path, text, names) or twins_of(path, text, names, renamed=False):
+                twins[path] = made
+        calls = [call for path, text in texts.items() if _is_python(path) for call in calls_of(path, text, names)]
+        renamed = {test_id for made in twins.values() for test_id in made.true.values()}
+        left = [test_id for test_id in ids if _named(test_id) not in renamed and _is_python(test_id)]
+        return self._contradiction(twins) or self._order_matters(left) or self._wrong_outside(calls, prepared)
+
+    def _order_matters(self, ids: Sequence[str]) -> str:
+        """Whether tests without true twins fail in reverse order. The owner's own tests may depend on their order."""
+        if self._task.tests or not 2 <= len(ids) <= _MOST_REVERSED:
+            return ""
+        result = self._suite.run(self._tree, ids[::-1], self._task.id, self._seconds)
+        return _IN_ORDER_ONLY if not_passed(ids, result.passed_ids) else ""
+
+    def _contradiction(self, twins: Mapping[str, Twins]) -> str:
+        """In words, what true twins fail, or else which false ones pass; empty if all end as they have to."""
+        true = [test_id for made in twins.values() for test_id in made.true]
+        claims = {test_id: claim for made in twins.values() for test_id, claim in made.false.items()}
+        if not (true or claims):
+            return ""
+        texts = {path: made.text for path, made in twins.items()}
+        first = [*claims][:1]  # so that no true one is the first that calls
+        for _ in range(2):  # a flaky test is no lie
+            order = [test_id for test_id in (*true, *claims) if _is_python(test_id)]
+            if not self._task.tests:  # the owner's own tests may depend on their order
+                random.SystemRandom().shuffle(order)
+                order.sort(key=lambda test_id: test_id not in first)
+            order += [path for path in twins if not _is_python(path)]
+            result = self._suite.run(self._tree, order, self._task.id, self._seconds, texts)
+            passed = {_named(test_id) for test_id in result.passed_ids}
+            failed = {_named(failure.test_id) for failure in result.failures}
+            lost = [test_id for test_id in true if test_id in failed or test_id not in passed]
+            if not lost:
+                break
+        else:
+            return f"{_BY_NAME_ONLY}\n{result.problem or evidence_of(result, lost)}"
+        false = [claim for test_id, claim in claims.items() if test_id in passed or test_id not in failed]
+        return "\n".join([_FALSE_PASSES, *dict.fromkeys(false[:_MOST_NAMED])]) if false else ""
+
+    def _wrong_outside(self, calls: Sequence[Call], prepared: bool) -> str:
+        """In words, what a plain program gets that is not what the tests expect; empty if it is, or cannot be known.
+        `prepared`: something is done before the tests that the program does not do."""
+        if not calls:
+            return ""
+        drawn = random.SystemRandom().sample(calls, len(calls))
+        with self._suite.ready(self._tree, self._task.id) as (folder, environment):
+            _without_tests(folder, calls)
+            place = self._suite.runner.place(folder, environment, label=self._task.id)
+            task = CallsTask(calls=[CallTask(setup=call.setup, call=call.call) for call in drawn])
+            given = run_calls(place, task).given
+        wrong = []
+        for number, call in enumerate(drawn):
+            found = given[number] if number < len(given) else Given(error="no answer")
+            if told := self._not_expected(call, found, prepared):
+                wrong.append(f"{call.claim}: {told}")
+        return "\n".join([_WRONG_OUTSIDE, *dict.fromkeys(wrong[:_MOST_NAMED])]) if wrong else ""
+
+    def _not_expected(self, call: Call, found: Given, prepared: bool) -> str:
+        """How what a call gave differs from what its test expects; empty if it does not, or is of a type whose equality
+        the owner or a package has defined."""
+        if found.error:
+            return "" if prepared else f"the call ends with {found.error}"
+        try:
+            value = value_of(found.value)
+        except Unknown as kind:
+            return "" if self._is_known_type(str(kind)) else f"it gives an object of {kind}, no plain value"
+        except (TypeError, ValueError, KeyError, OverflowError, RecursionError):
+            return "what it gives cannot be read"
+        return "" if value == call.expected else f"it gives {value!r:.200}"
+
+    def _is_known_type(self, name: str) -> bool:
+        """Whether a class was there before the work, or comes from a package; those of Python's own library that equal
+        plain values are listed."""
+        module, _, kind = name.rpartition(".")
+        top = module.partition(".")[0]
+        if top in sys.stdlib_module_names or top in ("__main__", "builtins", "program", ""):
+            return name in _EQUAL_TO_PLAIN
+        with self._suite.exported(self._base) as (folder, _):
+            files = [*folder.rglob(f"{top}.py"), *folder.rglob(f"{top}/**/*.py")]
+            declared = re.compile(rf"^\s*class {re.escape(kind)}\b", re.MULTILINE)
+            if files:
+                return any(declared.search(file.read_text("utf-8", errors="replace")) for file in files)
+        return self._suite.has_module(self._base, top, self._task.id)
+
+
+def files_of(test_ids: Sequence[str]) -> tuple[str, ...]:
+    """The files that tests are in."""
+    return tuple(dict.fromkeys(test_id.split("::")[0] for test_id in test_ids))
+
+
+def _without_tests(folder: Path, calls: Sequence[Call]) -> None:
+    """Take out the tests of the calls, which hold what is expected, and the folders of tests unless a call may need
+    their data."""
+    for path in files_of([call.test_id for call in calls]):
+        (folder / path).unlink(missing_ok=True)
+    if not any("test" in call.call or "test" in call.setup for call in calls):
+        for name in _TEST_FOLDERS:
+            shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _is_python(test_id: str) -> bool:
+    return test_id.partition("::")[0].endswith(".py")
+
+
+def _named(test_id: str) -> str:
+    """A test without its parameters."""
+    return test_id.partition("[")[0] if _is_python(test_id) else test_id

@@ -1,0 +1,99 @@
+"""Makes calls of a project's code as a plain program would: without a test framework, a test file or an expected value.
+
+    python -m ai_agents_sandboxed.measuring.calls TASK.json RESULT.json
+
+The task: `calls`, each with its `setup` (statements) and `call` (an expression), and the `seconds` for all of them. The
+result: for each what it gave, or the `error`. The project's code runs in a child process that knows nothing but the
+calls; what it gives is written down by its plain parts, so that no object has a say in what it equals.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+_CHILD = r"""
+def _main(json, os, sys):
+    task = json.loads(sys.stdin.read())
+    type_, mro = type, type.__dict__["__mro__"].__get__
+    plain = {int: int.__int__, float: float.__float__, str: str.__str__, complex: complex.__complex__}
+    parts = {list: list.__iter__, tuple: tuple.__iter__, set: set.__iter__, frozenset: frozenset.__iter__}
+    dump, write, items, slice_ = json.dumps, os.write, dict.items, bytes.__getitem__
+    exec_, eval_, str_, repr_, isinstance_, id_ = exec, eval, str, repr, isinstance, id
+
+    def told(value, depth=0):
+        kind = type_(value)
+        if value is None or kind is bool:
+            return [str_(kind.__name__), repr_(value)]
+        if depth > 20:
+            return ["deep", ""]
+        for base in mro(kind):
+            if base in plain:
+                exact = plain[base](value)
+                return [base.__name__, exact if base is str_ else repr_(exact)]
+            if base is bytes:
+                return ["bytes", slice_(value, slice(None)).hex()]
+            if base in parts:
+                return [base.__name__, [told(part, depth + 1) for part in parts[base](value)]]
+            if base is dict:
+                return ["dict", [[told(key, depth + 1), told(part, depth + 1)] for key, part in items(value)]]
+        return ["object", "%s.%s" % (kind.__module__, kind.__qualname__)]
+
+    for number, (setup, call) in enumerate(task["calls"]):
+        names = {"__name__": "program"}
+        try:
+            exec_(setup, names)
+            found = {"value": told(eval_(call, names))}
+        except Exception as error:
+            found = {"error": ("%s: %s" % (type_(error).__name__, error))[:500]}
+        write(task["out"], dump({"number": number, **found}).encode() + b"\n")
+
+
+import json, os, sys
+_main(json, os, sys)
+"""
+
+
+def main(task_file: str, result_file: str) -> None:
+    """Make the calls in a child process; calls that it did not answer give an error."""
+    task: dict[str, Any] = json.loads(Path(task_file).read_text("utf-8"))
+    calls = [(each["setup"], each["call"]) for each in task["calls"]]
+    path = os.environ.get("PYTHONPATH", "").split(":")
+    environment = {**os.environ, "PYTHONPATH": ":".join(part for part in path if part != "/out")}
+    reader, writer = os.pipe()
+    child = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", _CHILD],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment,
+        pass_fds=[writer],
+    )  # fmt: skip
+    os.close(writer)
+    try:
+        child.communicate(json.dumps({"calls": calls, "out": writer}).encode(), timeout=float(task["seconds"]))
+    except subprocess.TimeoutExpired:
+        child.kill()
+    os.set_blocking(reader, False)  # what the child left running may hold it open
+    written = bytearray()
+    while len(written) < 16 << 20:
+        try:
+            piece = os.read(reader, 1 << 16)
+        except BlockingIOError:
+            break
+        if not piece:
+            break
+        written += piece
+    given: list[dict[str, Any]] = [{"error": "no answer"} for _ in calls]
+    for line in written.splitlines():
+        try:
+            found = json.loads(line)
+            given[found.pop("number")] = found
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+            continue
+    Path(result_file).write_text(json.dumps({"given": given}), "utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])
