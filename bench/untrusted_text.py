@@ -15,11 +15,24 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from agents.stated.examples import stated_examples
+from agents.stated.javascript_examples import javascript_examples
+from agents.stated.properties import stated_properties
 from file_system import CodeMap, FileManager
 from git_ops import secrets_in
+from monitoring import redact
 from testing.frameworks.javascript import diagnose_javascript, read_javascript_report
 
 _LONG_LINES = {"letters": "a", "tokens": "eyJ", "URLs": "://x:", "assignments": "secret="}
+_TASKS: dict[str, tuple[Callable[[str], object], str]] = {
+    "open calls in a task": (stated_examples, "`f("),
+    "sessions in a task": (stated_examples, ">>> f(1)\n2\n"),
+    "examples in a task": (stated_examples, "`f(1)` returns `2`, "),
+    "JavaScript in a task": (javascript_examples, "`f(1)` returns `2`, "),
+    "blanks in a task": (partial(stated_properties, symbols=["f"]), " "),
+    "sentences in a task": (partial(stated_properties, symbols=["f"]), "e.g. "),
+    "dots to be redacted": (redact, "a."),
+}
 _MODULE = "".join(f'def f{n}(a: int) -> int:\n    """Does {n}."""\n    return a + {n}\n\n\n' for n in range(30))
 
 
@@ -28,6 +41,8 @@ def main() -> None:
     print(f"{'what':28}{'once':>9}{'twice':>9}{'ratio':>8}")
     for name, piece in _LONG_LINES.items():
         _row(f"secrets in {name}", partial(_secrets, piece))
+    for name, (read, piece) in _TASKS.items():
+        _row(name, partial(_task, read, piece))
     _row("report of jest", _jest)
     _row("code map", _code_map)
     _row("glob with 24 levels", _glob)
@@ -46,6 +61,10 @@ def _seconds(run: Callable[[int], object], times: int) -> float:
 
 def _secrets(piece: str, times: int) -> None:
     secrets_in(piece * (100_000 * times))
+
+
+def _task(read: Callable[[str], object], piece: str, times: int) -> None:
+    read((piece * 20_000)[: 15_000 * times])
 
 
 def _jest(times: int) -> None:

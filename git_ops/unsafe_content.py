@@ -32,7 +32,7 @@ MAX_FILE_BYTES = 10 * 1024 * 1024
 """Larger files that are new or changed are not recorded: they would stay in the history for ever."""
 MOST_CHARACTERS = 2 * 1024 * 1024
 """The most added text that is searched; a change with more is not recorded. No answer of a model is as long."""
-_LONGEST_PIECE, _OVERLAP = 20_000, 1_000
+_LONGEST_PIECE, _OVERLAP = 4_000, 500
 _SHORTEST = 8
 _GUESSING = {"Base64HighEntropyString", "HexHighEntropyString", "IPPublicDetector", "KeywordDetector"}
 _CERTAIN = {"Private Key", "JSON Web Token"}
@@ -133,7 +133,7 @@ def secrets_in(text: str, before: str = "") -> list[Finding]:
     masked = MASK not in before and MASK in redact(before)
     found = []
     for number, line in enumerate(text.splitlines(), 1):
-        if known[line]:
+        if known[line] or not line.strip():
             known[line] -= 1
             continue
         for kind, value in (each for piece in _pieces(line) for each in _values(piece)):

@@ -24,7 +24,7 @@ _ASSIGNED = re.compile(
     r"(?i)\b([A-Z0-9_]*(?:api_?key|access_?key|secret_?key|private_?key|secret|passwd|password|passphrase|_token|_pwd|_pass"
     r"|access_?token|auth_?token))(['\"]?\s*[:=]\s*['\"]?)([^\s'\",;}&\\]{8,})"
 )
-_URL_CREDENTIALS = re.compile(r"\b([a-z][a-z0-9+.-]*://)[^/\s:@'\"]*(?::[^/\s@'\"]*)?@")
+_URL_CREDENTIALS = re.compile(r"\b([a-z][a-z0-9+.-]{0,30}://)[^/\s:@'\"]{0,300}(?::[^/\s@'\"]{0,1000})?@")
 _ENVIRONMENT_NAME = re.compile(r"(?i)(key|token|secret|password|passwd|credential)s?$")
 
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")

@@ -137,6 +137,11 @@ _TODAY_IS = re.compile(
 )
 
 
+_INSTEAD = re.compile(r"\W*(?:instead|rather)\b")
+_NEAR = 2000
+"""Characters before a call in which a heading over it is looked for."""
+
+
 def complaint(
     text: str, start: int, today: tuple[int, int], read: ReadValue, *, wish: bool | None, raises: bool, stop: int
 ) -> Wanted | None:
@@ -155,7 +160,7 @@ def complaint(
         return None
     found = wanted_after(text, end, stop, read) or _wanted_before(text, start, read)
     if found is not None:
-        instead = raises and found.value is not None and bool(re.match(r"\W*(?:instead|rather)\b", text[end:]))
+        instead = raises and found.value is not None and bool(_INSTEAD.match(text, end, min(end + 100, len(text))))
         unclear = wish is None or instead or (found.value or found.raises) == text[begin:end].strip()
         return Wanted() if unclear else found
     if heading == "today" or cue:
@@ -209,7 +214,7 @@ def label_before(text: str, start: int) -> str:
     own = _LABEL.match(text[line_start:start])
     if own and ":" in own[0]:
         return "today" if own["today"] else "wanted"
-    for line in reversed(text[:line_start].splitlines()[-6:]):
+    for line in reversed(text[max(0, line_start - _NEAR) : line_start].splitlines()[-6:]):
         if not line.strip() or line.strip().startswith("```"):
             continue
         if (found := _LABEL.match(line)) and found.end() == len(line.rstrip()):
@@ -249,5 +254,5 @@ def _sentence_start(text: str, position: int) -> int:
 
 
 def _sentence_end(text: str, position: int) -> int:
-    found = _SENTENCE_END.search(text, position)
+    found = _SENTENCE_END.search(text, position, min(position + 400, len(text)))
     return min(found.end() if found else len(text), position + 400)

@@ -9,7 +9,7 @@ import ast
 import builtins
 import doctest
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -37,10 +37,16 @@ _INPUT = re.compile(
     r"\s*[>*-]*[ \t]*(?:output|returns?|result):?[ \t]*(?P<output>\S[^\n]*)$",
     re.MULTILINE | re.IGNORECASE,
 )
+_ATTRIBUTE = re.compile(r"\.[A-Za-z_]\w*")
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*")
 _OPENING = {"(": ")", "[": "]", "{": "}"}
-_NEAR = 1000
-"""Characters in which the words about a call stand."""
+_NEAR, _NEAR_LINES = 1000, 60
+"""Characters, and lines, in which the words about a call stand."""
+_MOST_READ = 60_000
+_LONGEST_RUN = 40
+_RUNS = re.compile(r"\s{60,}|[`*#=.:~-]{60,}")
+_LONGEST, _DEEPEST, _MOST_CALLS = 3000, 40, 600
+"""Characters of a call or value, brackets within one another, and calls that are looked at."""
 _ASKED = re.compile(r"\b(?:does|do|did|doesn't|don't|didn't)(?:\s+not)?\s+[`*]*$", re.IGNORECASE)
 _COMMENT = re.compile(r"#\s*([^'\"\n]*)$", re.MULTILINE)
 _STRING = re.compile(r"""(?:[rbuRBU]{0,2})('''|\"\"\"|'|")""")
@@ -73,9 +79,16 @@ class Dialect:
 
 def stated_examples(text: str) -> list[Example]:
     """All examples `text` states in Python, in order, each once. What cannot be read with certainty is left out."""
+    text = calmed(text)
     found = [*_doctests(text), *sentences(_without_doctests(text), _PYTHON), *_inputs(text)]
     words = {"true": "True", "false": "False"}  # as other languages write them
     return list(dict.fromkeys(replace(each, expected=words.get(each.expected or "", each.expected)) for each in found))
+
+
+def calmed(text: str) -> str:
+    """The beginning of a text, without long runs of blanks and marks, as far as examples are looked for in it: what is
+    written to be slow to read takes no longer than its length."""
+    return _RUNS.sub(lambda run: "\n\n" if "\n" in run[0] else run[0][:_LONGEST_RUN], text[:_MOST_READ])
 
 
 def called_names(example: Example) -> list[str]:
@@ -118,6 +131,7 @@ def _doctests(text: str) -> Iterator[Example]:
     except ValueError:
         return
     setup: list[str] = []
+    lines = prose.splitlines(keepends=True)
     for item in parsed:
         source = item.source.strip()
         plain = _COMMENT.sub("", source).strip()
@@ -126,7 +140,7 @@ def _doctests(text: str) -> Iterator[Example]:
             if _parses(source):
                 setup.append(source)
             continue
-        if (wanted := _complaint_of_session(prose, item)) is not None:
+        if (wanted := _complaint_of_session(lines, item)) is not None:
             if wanted.raises or _is_expression(wanted.value or ""):
                 yield Example(source, wanted.value, wanted.raises, setup=tuple(setup))
         elif item.exc_msg is not None:
@@ -144,14 +158,14 @@ def _doctests(text: str) -> Iterator[Example]:
                 yield Example(source, want, setup=tuple(setup), as_text=True)
 
 
-def _complaint_of_session(text: str, item: doctest.Example) -> Wanted | None:
+def _complaint_of_session(lines: Sequence[str], item: doctest.Example) -> Wanted | None:
     """What is wanted where a session shows what is printed today; None where it shows what is wanted.
 
     `# should be 3` behind the call or the value, `(should be 3)` on the next line, or words below or above say so.
     """
-    lines = text.splitlines(keepends=True)
     printed = item.lineno + item.source.count("\n")
-    block, after = "".join(lines[: item.lineno])[-_NEAR:], "".join(lines[printed:])[:_NEAR]
+    above, below = lines[max(0, item.lineno - _NEAR_LINES) : item.lineno], lines[printed : printed + _NEAR_LINES]
+    block, after = "".join(above)[-_NEAR:], "".join(below)[:_NEAR]
     comment = _COMMENT.search(item.source)
     given = item.exc_msg or item.want
     value = (
@@ -214,7 +228,9 @@ def sentences(text: str, dialect: Dialect) -> Iterator[Example]:
     position = 0
     others: list[str] = []
     together = False
-    while head := _CALL_HEAD.search(text, position):
+    for _ in range(_MOST_CALLS):
+        if (head := _CALL_HEAD.search(text, position)) is None:
+            return
         end = _call_end(text, head.end() - 1)
         call = text[head.start() : end] if end else ""
         connector = _CONNECTOR.match(text, end) if end else None
@@ -281,8 +297,8 @@ def _call_end(text: str, opening: int) -> int | None:
     while end and end < len(text):
         if text[end] in "([":
             further = _balanced_end(text, end)
-        elif attribute := re.match(r"\.[A-Za-z_]\w*", text[end:]):
-            further = end + attribute.end()
+        elif attribute := _ATTRIBUTE.match(text, end):
+            further = attribute.end()
         else:
             return end
         if not further:
@@ -294,7 +310,8 @@ def _call_end(text: str, opening: int) -> int | None:
 def _balanced_end(text: str, opening: int) -> int | None:
     closers = [_OPENING[text[opening]]]
     index = opening + 1
-    while index < len(text) and closers:
+    last = min(len(text), opening + _LONGEST)
+    while index < last and closers:
         character = text[index]
         if character in "'\"":
             end = _string_end(text, index)
@@ -303,6 +320,8 @@ def _balanced_end(text: str, opening: int) -> int | None:
             index = end
             continue
         if character in _OPENING:
+            if len(closers) == _DEEPEST:
+                return None
             closers.append(_OPENING[character])
         elif character in ")]}" and character != closers.pop():
             return None
@@ -313,7 +332,7 @@ def _balanced_end(text: str, opening: int) -> int | None:
 def _string_end(text: str, start: int) -> int | None:
     quote = text[start : start + 3] if text[start : start + 3] in ("'''", '"""') else text[start]
     index = start + len(quote)
-    while index < len(text):
+    while index < min(len(text), start + _LONGEST):
         if text[index] == "\\":
             index += 2
         elif text.startswith(quote, index):

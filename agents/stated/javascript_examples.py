@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ast
 
-from agents.stated.examples import Dialect, Example, sentences
+from agents.stated.examples import Dialect, Example, calmed, sentences
 from file_system import javascript_expression
 
 JAVASCRIPT_GLOBALS = frozenset(
@@ -23,7 +23,7 @@ ERRORS = frozenset(name for name in JAVASCRIPT_GLOBALS if name.endswith("Error")
 def javascript_examples(text: str) -> list[Example]:
     """All examples `text` states, in order, each once, call and value as JavaScript."""
     found: list[Example] = []
-    for example in sentences(text, _JAVASCRIPT):
+    for example in sentences(calmed(text), _JAVASCRIPT):
         call = to_javascript(example.call)
         expected = to_javascript(example.expected) if example.expected is not None else None
         if call is None or (expected is None and not example.raises) or (example.raises and "await " in call):

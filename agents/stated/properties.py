@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from agents.answers import Requirements, TestCase
-from agents.stated.examples import stated_examples
+from agents.stated.examples import calmed, stated_examples
 from agents.stated.property_values import Known, is_known, strategy, values
 
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n\s*\n|\n\s*[-*]\s")
@@ -50,6 +50,8 @@ _ADDS_UP = re.compile(
     re.IGNORECASE,
 )
 _MOST_PROPERTIES = 2
+_NEAR = 20
+"""Sentences before one, in which it is looked for what that is about."""
 _TRIED = 20
 """Rows of values in a test without hypothesis."""
 
@@ -81,13 +83,14 @@ class _Signature:
 
 def stated_properties(text: str, symbols: Sequence[str], signatures: Sequence[str] = ()) -> list[Property]:
     """The properties that `text` states about `symbols`, each once. What cannot be read with certainty is left out."""
+    text = calmed(text)
     stated = [match[1] for match in _SIGNATURE.finditer(text)]
     known = {read.name: read for line in [*signatures, *stated] if (read := _read(line))}
     seen = _arguments(text, known)
     found: dict[tuple[str, str], Property] = {}
     sentences = [_LINE_BREAK.sub(" ", sentence) for sentence in _SENTENCE.split(text)]
     for number, (sentence, following) in enumerate(zip(sentences, [*sentences[1:], ""], strict=True)):
-        before = "\n".join(sentences[:number])
+        before = "\n".join(sentences[max(0, number - _NEAR) : number])
         for left, right in () if _EXCEPTION.match(following.strip()) else _equations(before, sentence, symbols, known):
             variables = _variables(left, right, known, seen)
             if variables and _is_property(left, right, symbols):

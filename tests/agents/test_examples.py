@@ -220,3 +220,23 @@ def test_long_texts_of_calls_are_read_in_time() -> None:
     begun = time.monotonic()
     stated_examples("f(" * 200 + "`g(1)` is wrong, " * 300 + "expected " * 300 + ">>> f(1)\n2\n" * 100)
     assert time.monotonic() - begun < 20
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["`f(" * 9000, "def f(" * 9000, " " * 50_000, "`" * 50_000, ">>> f(1)\n" * 4000, "f(1) == " * 7000, "(" * 50_000],
+    ids=["open calls", "open definitions", "blanks", "ticks", "sessions", "comparisons", "brackets"],
+)
+def test_text_that_is_slow_to_read_hides_no_example_before_it(hostile: str) -> None:
+    """It took minutes, and the daemon stood still meanwhile."""
+    assert Example("add(1, 2)", "3") in stated_examples(f"`add(1, 2)` returns `3`.\n\n{hostile}")
+
+
+def test_what_is_looked_at_is_bounded() -> None:
+    said = "`add(1, 2)` returns `3`. "
+    assert stated_examples(f"{'x ' * 31_000}{said}") == []
+    assert stated_examples(f"{'x ' * 20_000}{said}") == [Example("add(1, 2)", "3")]
+    deep = "f(" * 45 + ")" * 45
+    assert stated_examples(f"`{deep}` returns `3`.") == []
+    many = "".join(f"`add({number}, 2)` returns `3`. " for number in range(1000))
+    assert 100 < len(stated_examples(many)) <= 600
