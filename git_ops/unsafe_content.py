@@ -32,7 +32,7 @@ MAX_FILE_BYTES = 10 * 1024 * 1024
 """Larger files that are new or changed are not recorded: they would stay in the history for ever."""
 MOST_CHARACTERS = 2 * 1024 * 1024
 """The most added text that is searched; a change with more is not recorded. No answer of a model is as long."""
-_LONGEST_PIECE, _OVERLAP = 4_000, 500
+_LONGEST_PIECE, _OVERLAP, _LOOKED_AT = 4_000, 500, 20_000
 _SHORTEST = 8
 _GUESSING = {"Base64HighEntropyString", "HexHighEntropyString", "IPPublicDetector", "KeywordDetector"}
 _CERTAIN = {"Private Key", "JSON Web Token"}
@@ -136,7 +136,7 @@ def secrets_in(text: str, before: str = "") -> list[Finding]:
         if known[line] or not line.strip():
             known[line] -= 1
             continue
-        for kind, value in (each for piece in _pieces(line) for each in _values(piece)):
+        for kind, value in _values_of_line(line):
             if not value or value not in before:
                 found.append(Finding(number, kind))
                 break
@@ -152,10 +152,12 @@ def added_characters(text: str, before: str) -> int:
     return sum(len(line) for line in text.splitlines() if line not in known)
 
 
-def _pieces(line: str) -> Iterator[str]:
-    """A line in pieces that take little time each; they overlap, so that none cuts a key in two."""
+def _values_of_line(line: str) -> Iterator[tuple[str, str]]:
+    """As `_values`, of a line in pieces that take little time each; they overlap, so that none cuts a key in two. Of a
+    very long one the later pieces are looked through for what is known by its beginning or its name."""
     for start in range(0, max(len(line) - _OVERLAP, 1), _LONGEST_PIECE - _OVERLAP):
-        yield line[start : start + _LONGEST_PIECE]
+        piece = line[start : start + _LONGEST_PIECE]
+        yield from _values(piece) if start < _LOOKED_AT else _named_values(piece)
 
 
 def _values(line: str) -> Iterator[tuple[str, str]]:
@@ -167,6 +169,10 @@ def _values(line: str) -> Iterator[tuple[str, str]]:
             kind, value = str(detector.secret_type), _value_of(match)
             if any(detector.analyze_string(match[0])) and (kind in _CERTAIN or _is_likely(kind, value)):
                 yield kind, value
+    yield from _named_values(line)
+
+
+def _named_values(line: str) -> Iterator[tuple[str, str]]:
     for kind, value in keys_in(line):
         if not _PLACEHOLDER.search(value) and (re.search(r"\d", value) or _entropy(value) >= _LEAST_ENTROPY):
             yield kind, value

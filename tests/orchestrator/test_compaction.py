@@ -170,6 +170,7 @@ def test_a_known_context_is_never_exceeded_over_many_messages_and_a_kill(make_ho
     assert 2 <= len(notes) <= 8
 
 
+@pytest.mark.long
 def test_a_server_that_takes_less_than_was_thought_is_asked_again_with_less(make_house: MakeHouse) -> None:
     small = Small(12_000, rounds=10)
     house, _ = make_house(

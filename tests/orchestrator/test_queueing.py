@@ -32,6 +32,7 @@ def in_progress(number: int) -> Callable[[MemoryStore], bool]:
     return lambda store: store.tasks.count_by_status().get(TaskStatus.IN_PROGRESS, 0) == number
 
 
+@pytest.mark.long
 def test_no_more_tasks_are_open_than_may_be_but_a_more_urgent_one_is_begun(make_house: MakeHouse) -> None:
     script = Held(team())
     house, server = make_house(script, orchestrator={"max_open_tasks": 2})
