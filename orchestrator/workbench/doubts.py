@@ -49,18 +49,24 @@ _FALSE_PASSES = (
 _MOST_NAMED = 10
 _MOST_REVERSED = 200
 """Tests whose names fit on a command line."""
+_MOST_TWINS, _SLOW = 4, 5.0
+"""False twins of one test; of tests that take more seconds than this there is one each."""
+_MOST_CALLS = 24
+"""Calls that a plain program makes, drawn from all."""
 _TEST_FOLDERS = ("tests", "test")
 
 
 class Doubts:
     """Doubts about one tree whose new tests pass."""
 
-    def __init__(self, suite: Suite, task: Task, base: str, tree: str, seconds: float) -> None:
-        """`base`: the commit before the work; `seconds`: the time for a run of the new tests."""
+    def __init__(self, suite: Suite, task: Task, base: str, tree: str, *, took: float, seconds: float) -> None:
+        """`base`: the commit before the work; `took`: seconds that the new tests took, at most; `seconds`: the time for
+        a run of them."""
         self._suite = suite
         self._task = task
         self._base = base
         self._tree = tree
+        self._most = _MOST_TWINS if took < _SLOW else 1
         self._seconds = seconds
 
     def about(self, passed: Sequence[str], test_ids: Sequence[str]) -> str:
@@ -73,7 +79,8 @@ class Doubts:
             texts = {path: text_of(folder, path) for path in files_of(ids)}
             prepared = any(folder.rglob("conftest.py")) or any(map(has_setup, texts.values()))
         for path, text in texts.items():
-            if made := twins_of(path, text, names) or twins_of(path, text, names, renamed=False):
+            made = twins_of(path, text, names, most=self._most) or twins_of(path, text, names, renamed=False)
+            if made:
                 twins[path] = made
         calls = [call for path, text in texts.items() if _is_python(path) for call in calls_of(path, text, names)]
         renamed = {test_id for made in twins.values() for test_id in made.true.values()}
@@ -101,7 +108,8 @@ class Doubts:
                 random.SystemRandom().shuffle(order)
                 order.sort(key=lambda test_id: test_id not in first)
             order += [path for path in twins if not _is_python(path)]
-            result = self._suite.run(self._tree, order, self._task.id, self._seconds, texts)
+            seconds = self._seconds * (1 + self._most)
+            result = self._suite.run(self._tree, order, self._task.id, seconds, texts)
             passed = {_named(test_id) for test_id in result.passed_ids}
             failed = {_named(failure.test_id) for failure in result.failures}
             lost = [test_id for test_id in true if test_id in failed or test_id not in passed]
@@ -117,7 +125,7 @@ class Doubts:
         `prepared`: something is done before the tests that the program does not do."""
         if not calls:
             return ""
-        drawn = random.SystemRandom().sample(calls, len(calls))
+        drawn = random.SystemRandom().sample(calls, min(len(calls), _MOST_CALLS))
         with self._suite.ready(self._tree, self._task.id) as (folder, environment):
             _without_tests(folder, calls)
             place = self._suite.runner.place(folder, environment, label=self._task.id)
@@ -138,7 +146,8 @@ class Doubts:
         try:
             value = value_of(found.value)
         except Unknown as kind:
-            return "" if self._is_known_type(str(kind)) else f"it gives an object of {kind}, no plain value"
+            told = f"an object of {kind}, no plain value" if str(kind) else "something far larger"
+            return "" if self._is_known_type(str(kind)) else f"it gives {told}"
         except (TypeError, ValueError, KeyError, OverflowError, RecursionError):
             return "what it gives cannot be read"
         return "" if value == call.expected else f"it gives {value!r:.200}"

@@ -54,11 +54,12 @@ class Judge:
     def verdict(self, tree: str, test_ids: Sequence[str], hidden: Collection[str] = ()) -> Trial:
         """Run the new tests, if there are any, then the suite, and compare it with the base. If the suite is short, one
         run gives both."""
-        trial = Trial(applied=True, tree=tree)
+        trial, took = Trial(applied=True, tree=tree), 0.0
         before, files = self._suite.baseline(self._base, self._task.id), files_of(test_ids)
         both = self._suite.whole(tree, self._task.id, self._seconds(before)) if before.seconds < _SHORT_SUITE else None
         if test_ids:
             result = both.result.of_files(files) if both else self.run(tree, files)
+            took = result.duration
             self._note_tier(result.tier)
             trial = Trial.of(result, tree, about=test_ids)
             if missing := not_passed(test_ids, trial.passed):
@@ -76,7 +77,8 @@ class Judge:
                 update={"green": False, "evidence": f"the new tests pass, but the suite does not:\n{told}"}
             )
         seconds = self._seconds(before)
-        doubt = Doubts(self._suite, self._task, self._base, tree, seconds).about(trial.passed, test_ids)
+        doubts = Doubts(self._suite, self._task, self._base, tree, took=took, seconds=seconds)
+        doubt = doubts.about(trial.passed, test_ids)
         if hidden:  # what they claim is not shown
             doubt = doubt.partition("\n")[0]
         return trial.model_copy(update={"green": not doubt, "evidence": doubt})

@@ -14,22 +14,25 @@ from pathlib import PurePosixPath
 from testing.controls.javascript import javascript_twins
 from testing.controls.outside import Call, Unknown, calls_of, has_setup, value_of
 from testing.controls.python import python_twins, without_claims
-from testing.controls.twins import Twins
+from testing.controls.twins import MOST_TWINS, Twins
 from testing.frameworks.declared_tests import JAVASCRIPT_SUFFIXES
 
 __all__ = ["Call", "Twins", "Unknown", "calls_of", "has_setup", "twins_of", "value_of", "without_claims"]
 
 
-def twins_of(path: str, text: str, wanted: Collection[str], *, renamed: bool = True) -> Twins | None:
+def twins_of(
+    path: str, text: str, wanted: Collection[str], *, renamed: bool = True, most: int = MOST_TWINS
+) -> Twins | None:
     """The test file at `path` with twins of the tests `wanted`, ids without parameters. Unless `renamed`, each test
-    with an assertion that surely runs is a false twin of itself, under its own name.
+    with an assertion that surely runs is a false twin of itself, under its own name. `most`: false twins
+    of one test.
 
     None if there is no such test, the text does not parse or is neither Python nor JavaScript, or names of tests matter
     in it.
     """
     match PurePosixPath(path).suffix:
         case ".py":
-            return python_twins(path, text, wanted, renamed=renamed)
+            return python_twins(path, text, wanted, renamed=renamed, most=most)
         case suffix if suffix in JAVASCRIPT_SUFFIXES:
-            return javascript_twins(path, text, wanted, renamed=renamed)
+            return javascript_twins(path, text, wanted, renamed=renamed, most=most)
     return None

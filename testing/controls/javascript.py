@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from tree_sitter import Node
 
-from testing.controls.twins import MOST_FALSE, MOST_TWINS, SHOWN, Twins, word
+from testing.controls.twins import MOST_FALSE, SHOWN, Twins, word
 from testing.frameworks.declared_tests import javascript_tests
 
 _FUNCTIONS = {"arrow_function", "function_expression", "function_declaration", "method_definition", "class_body"}
@@ -31,7 +31,7 @@ class _Edit:
     text: bytes
 
 
-def javascript_twins(path: str, text: str, wanted: Collection[str], *, renamed: bool) -> Twins | None:
+def javascript_twins(path: str, text: str, wanted: Collection[str], *, renamed: bool, most: int) -> Twins | None:
     """As `twins_of`."""
     source = text.encode()
     chosen = [
@@ -46,9 +46,8 @@ def javascript_twins(path: str, text: str, wanted: Collection[str], *, renamed: 
         *suites, _ = titles
         test_id = f"{path}::{' > '.join(titles)}"
         claims = _changes(node)
-        most = min(left, MOST_TWINS if renamed else 1, len(claims))
-        drawn = random.SystemRandom().sample(claims, most)
-        left -= most
+        drawn = random.SystemRandom().sample(claims, min(left, most if renamed else 1, len(claims)))
+        left -= len(drawn)
         copies = [("", None), *drawn] if renamed else drawn
         pieces: list[bytes] = []
         for claim, change in random.SystemRandom().sample(copies, len(copies)):

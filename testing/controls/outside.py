@@ -16,7 +16,8 @@ from testing.controls.python import FUNCTIONS, functions, id_of, may_end, own_no
 from testing.frameworks.framework import NOT_PYTHON
 
 _FRAMEWORKS = {"pytest", "unittest", "hypothesis", "mock", "conftest", "tests", "test", "freezegun", "responses"}
-_MOST_CALLS = 60
+_LONGEST = 1500
+"""Characters of an expected value: what is much longer is not written down by the program."""
 _SHOWN = 160
 
 
@@ -52,7 +53,7 @@ def calls_of(path: str, text: str, wanted: Collection[str]) -> list[Call]:
         if names != ([] if owner is None else ["self"]):
             continue
         found += _calls(test_id, node.body, kept, foreign | {"self"})
-    return found[:_MOST_CALLS]
+    return [call for call in found if len(repr(call.expected)) <= _LONGEST]
 
 
 def has_setup(text: str) -> bool:

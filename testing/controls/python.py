@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from testing.controls.twins import MOST_FALSE, MOST_TWINS, SHOWN, Twins, word
+from testing.controls.twins import MOST_FALSE, SHOWN, Twins, word
 from testing.frameworks.framework import NOT_PYTHON
 
 _CLAIMS = re.compile(
@@ -49,7 +49,7 @@ _BY_NAME = re.compile(
 """What lets a test lean on its own name, or on that of another."""
 
 
-def python_twins(path: str, text: str, wanted: Collection[str], *, renamed: bool) -> Twins | None:
+def python_twins(path: str, text: str, wanted: Collection[str], *, renamed: bool, most: int) -> Twins | None:
     """As `twins_of`."""
     try:
         module = ast.parse(text)
@@ -64,7 +64,7 @@ def python_twins(path: str, text: str, wanted: Collection[str], *, renamed: bool
     for owner, node in chosen:
         body = module.body if owner is None else owner.body
         test_id = id_of(path, owner, node.name)
-        falses = list(_false_twins(node, near, min(left, 1 if _is_slow(node) or not renamed else MOST_TWINS)))
+        falses = list(_false_twins(node, near, min(left, 1 if _is_slow(node) or not renamed else most)))
         left -= len(falses)
         twins: list[ast.stmt] = []
         if renamed:

@@ -13,9 +13,13 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
+_MOST_BYTES = 16 << 20
+_LONGEST = 8000
+"""Characters of a value, written down; a longer one is only said to be large."""
 _CHILD = r"""
 def _main(json, os, sys):
     task = json.loads(sys.stdin.read())
@@ -23,7 +27,7 @@ def _main(json, os, sys):
     plain = {int: int.__int__, float: float.__float__, str: str.__str__, complex: complex.__complex__}
     parts = {list: list.__iter__, tuple: tuple.__iter__, set: set.__iter__, frozenset: frozenset.__iter__}
     dump, write, items, slice_ = json.dumps, os.write, dict.items, bytes.__getitem__
-    exec_, eval_, str_, repr_, isinstance_, id_ = exec, eval, str, repr, isinstance, id
+    exec_, eval_, str_, repr_, len_, longest = exec, eval, str, repr, len, task["longest"]
 
     def told(value, depth=0):
         kind = type_(value)
@@ -48,6 +52,8 @@ def _main(json, os, sys):
         try:
             exec_(setup, names)
             found = {"value": told(eval_(call, names))}
+            if len_(dump(found)) > longest:
+                found = {"value": ["large", ""]}
         except Exception as error:
             found = {"error": ("%s: %s" % (type_(error).__name__, error))[:500]}
         write(task["out"], dump({"number": number, **found}).encode() + b"\n")
@@ -64,27 +70,20 @@ def main(task_file: str, result_file: str) -> None:
     calls = [(each["setup"], each["call"]) for each in task["calls"]]
     path = os.environ.get("PYTHONPATH", "").split(":")
     environment = {**os.environ, "PYTHONPATH": ":".join(part for part in path if part != "/out")}
-    reader, writer = os.pipe()
-    child = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", _CHILD],
-        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment,
-        pass_fds=[writer],
-    )  # fmt: skip
-    os.close(writer)
-    try:
-        child.communicate(json.dumps({"calls": calls, "out": writer}).encode(), timeout=float(task["seconds"]))
-    except subprocess.TimeoutExpired:
-        child.kill()
-    os.set_blocking(reader, False)  # what the child left running may hold it open
-    written = bytearray()
-    while len(written) < 16 << 20:
+    with tempfile.TemporaryFile() as told:
+        child = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", _CHILD],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment,
+            pass_fds=[told.fileno()],
+        )  # fmt: skip
         try:
-            piece = os.read(reader, 1 << 16)
-        except BlockingIOError:
-            break
-        if not piece:
-            break
-        written += piece
+            asked = json.dumps({"calls": calls, "out": told.fileno(), "longest": _LONGEST}).encode()
+            child.communicate(asked, timeout=float(task["seconds"]))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        told.seek(0)
+        written = told.read(_MOST_BYTES)
     given: list[dict[str, Any]] = [{"error": "no answer"} for _ in calls]
     for line in written.splitlines():
         try:

@@ -246,10 +246,12 @@ def test_values_are_written_down_by_their_plain_parts(
     place = TestRunner(sandbox).place(
         tree({"calc.py": "import os\n\n\ndef leave():\n    os._exit(0)\n"}), base_environment
     )
-    expressions = [*VALUES, "Own()", "1 / 0", "__import__('calc').leave()", "1"]
+    expressions = [*VALUES, "'x' * 300_000", "Own()", "1 / 0", "__import__('calc').leave()", "1"]
     task = CallsTask(calls=[CallTask(setup=SETUP, call=expression) for expression in expressions])
     given = run_calls(place, task).given
     assert [value_of(each.value) for each in given[: len(VALUES)]] == list(VALUES.values())
+    with pytest.raises(Unknown):
+        value_of(given[len(VALUES)].value)
     with pytest.raises(Unknown, match=r"program\.Own"):
         value_of(given[-4].value)
     assert [each.error for each in given[-3:]] == ["ZeroDivisionError: division by zero", "no answer", "no answer"]
