@@ -77,15 +77,17 @@ class Doubts:
         names, twins = {*map(_named, ids)}, dict[str, Twins]()
         with self._suite.exported(self._tree) as (folder, _):
             texts = {path: text_of(folder, path) for path in files_of(ids)}
-            prepared = any(folder.rglob("conftest.py")) or any(map(has_setup, texts.values()))
+            hooks = [text_of(folder, str(file.relative_to(folder))) for file in folder.rglob("conftest.py")]
         for path, text in texts.items():
             made = twins_of(path, text, names, most=self._most) or twins_of(path, text, names, renamed=False)
             if made:
                 twins[path] = made
         calls = [call for path, text in texts.items() if _is_python(path) for call in calls_of(path, text, names)]
+        if any(map(has_setup, [*hooks, *texts.values()])):
+            calls = []  # a plain program would not do what is done before these tests
         renamed = {test_id for made in twins.values() for test_id in made.true.values()}
         left = [test_id for test_id in ids if _named(test_id) not in renamed and _is_python(test_id)]
-        return self._contradiction(twins) or self._order_matters(left) or self._wrong_outside(calls, prepared)
+        return self._contradiction(twins) or self._order_matters(left) or self._wrong_outside(calls)
 
     def _order_matters(self, ids: Sequence[str]) -> str:
         """Whether tests without true twins fail in reverse order. The owner's own tests may depend on their order."""
@@ -120,9 +122,8 @@ class Doubts:
         false = [claim for test_id, claim in claims.items() if test_id in passed or test_id not in failed]
         return "\n".join([_FALSE_PASSES, *dict.fromkeys(false[:_MOST_NAMED])]) if false else ""
 
-    def _wrong_outside(self, calls: Sequence[Call], prepared: bool) -> str:
-        """In words, what a plain program gets that is not what the tests expect; empty if it is, or cannot be known.
-        `prepared`: something is done before the tests that the program does not do."""
+    def _wrong_outside(self, calls: Sequence[Call]) -> str:
+        """In words, what a plain program gets that is not what the tests expect; empty if it is."""
         if not calls:
             return ""
         drawn = random.SystemRandom().sample(calls, min(len(calls), _MOST_CALLS))
@@ -134,15 +135,15 @@ class Doubts:
         wrong = []
         for number, call in enumerate(drawn):
             found = given[number] if number < len(given) else Given(error="no answer")
-            if told := self._not_expected(call, found, prepared):
+            if told := self._not_expected(call, found):
                 wrong.append(f"{call.claim}: {told}")
         return "\n".join([_WRONG_OUTSIDE, *dict.fromkeys(wrong[:_MOST_NAMED])]) if wrong else ""
 
-    def _not_expected(self, call: Call, found: Given, prepared: bool) -> str:
+    def _not_expected(self, call: Call, found: Given) -> str:
         """How what a call gave differs from what its test expects; empty if it does not, or is of a type whose equality
         the owner or a package has defined."""
         if found.error:
-            return "" if prepared else f"the call ends with {found.error}"
+            return f"the call ends with {found.error}"
         try:
             value = value_of(found.value)
         except Unknown as kind:

@@ -8,6 +8,7 @@ test no test to look at, no framework to change and no object that decides what 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,10 @@ from testing.controls.python import FUNCTIONS, functions, id_of, may_end, own_no
 from testing.frameworks.framework import NOT_PYTHON
 
 _FRAMEWORKS = {"pytest", "unittest", "hypothesis", "mock", "conftest", "tests", "test", "freezegun", "responses"}
+_SETUP = re.compile(
+    r"\bautouse\b|\busefixtures\b|\bdef (?:setUp\w*|setup\w*|pytest_(?:configure|sessionstart|runtest_\w+|load_\w+))\b"
+    r"|\benviron\b|\bchdir\b|\.setup\("
+)
 _LONGEST = 1500
 """Characters of an expected value: what is much longer is not written down by the program."""
 _SHOWN = 160
@@ -43,7 +48,10 @@ def calls_of(path: str, text: str, wanted: Collection[str]) -> list[Call]:
         module = ast.parse(text)
     except NOT_PYTHON:
         return []
-    kept, foreign = _shared(module)
+    shared = _shared(module)
+    if shared is None:
+        return []
+    kept, foreign = shared
     found: list[Call] = []
     for owner, node in functions(module):
         test_id = id_of(path, owner, node.name)
@@ -57,10 +65,9 @@ def calls_of(path: str, text: str, wanted: Collection[str]) -> list[Call]:
 
 
 def has_setup(text: str) -> bool:
-    """Whether something runs before the tests of a file that a plain program would not do."""
-    return any(
-        word in text for word in ("autouse", "def setUp", "def setup_", "usefixtures", "def setup(", "def setUpClass")
-    )
+    """Whether a file of tests, or a conftest.py, has something done before tests that did not ask for it by a fixture's
+    name."""
+    return _SETUP.search(text) is not None
 
 
 def value_of(given: Any) -> Any:
@@ -89,23 +96,26 @@ def value_of(given: Any) -> Any:
     raise Unknown(str(content))
 
 
-def _shared(module: ast.Module) -> tuple[list[ast.stmt], set[str]]:
-    """The statements of a test module that a plain program needs, and names that come from test frameworks."""
+def _shared(module: ast.Module) -> tuple[list[ast.stmt], set[str]] | None:
+    """The statements of a test module that a plain program needs, and names that it does not have: what comes from test
+    frameworks and other tests. None if something is done at its beginning that the program cannot do."""
     kept: list[ast.stmt] = []
-    foreign: set[str] = set()
+    foreign = {"__file__", "__name__"}
     for node in module.body:
-        defined = _defined(node)
-        origin = node.module or "" if isinstance(node, ast.ImportFrom) else ""
-        of_tests = isinstance(node, ast.ImportFrom) and (node.level > 0 or origin.partition(".")[0] in _FRAMEWORKS)
-        if isinstance(node, ast.Import):
-            of_tests = any(alias.name.partition(".")[0] in _FRAMEWORKS for alias in node.names)
+        origins = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        origins += [node.module or "."] if isinstance(node, ast.ImportFrom) else []
+        of_tests = any(origin.partition(".")[0] in _FRAMEWORKS for origin in origins)
+        of_tests |= isinstance(node, ast.ImportFrom) and node.level > 0
         is_test = isinstance(node, FUNCTIONS) and node.name.startswith("test")
         is_test |= isinstance(node, ast.ClassDef) and node.name.startswith("Test")
-        plain = isinstance(node, ast.Import | ast.ImportFrom | ast.Assign | ast.AnnAssign | ast.ClassDef | FUNCTIONS)
-        if of_tests or is_test or not plain or _used(node) & foreign:
-            foreign |= defined
-        else:
+        if not (of_tests or is_test or _used(node) & foreign):
             kept.append(node)
+        elif of_tests or is_test or isinstance(node, ast.Assign | ast.AnnAssign | ast.ClassDef | FUNCTIONS):
+            foreign |= _defined(node)
+        elif not (isinstance(node, ast.If) and "__name__" in _used(node.test)):
+            return None
+        if of_tests and "*" in _defined(node):
+            return None
     return kept, foreign
 
 

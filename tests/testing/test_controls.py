@@ -211,6 +211,29 @@ def test_what_can_be_compared_outside() -> None:
     assert "x = 1" in found[0].setup and "row = Row(1)" in found[4].setup
 
 
+@pytest.mark.parametrize(
+    ("head", "comparable"),
+    [
+        ("import sys\nsys.path.insert(0, 'src')\n", True),
+        ("import os, sys\nsys.path.insert(0, os.path.dirname(__file__))\n", False),
+        ("try:\n    import json\nexcept ImportError:\n    json = None\n", True),
+        ("from tests.helpers import *\n", False),
+        ("from calc import *\n", True),
+        ("from . import helpers\nHELP = helpers.known()\n", True),
+        ("import pytest\npytest.importorskip('numpy')\n", False),
+        ("import pytest\npytestmark = pytest.mark.slow\n", True),
+        ("HERE = __file__\n", True),
+    ],
+)
+def test_what_a_plain_program_cannot_prepare_is_not_compared(head: str, comparable: bool) -> None:
+    text = f"{head}from calc import add\n\n\ndef test_it():\n    assert add(1, 2) == 3\n\n\n"
+    text += "if __name__ == '__main__':\n    test_it()\n"
+    found = calls_of(FILE, text, [f"{FILE}::test_it"])
+    assert bool(found) is comparable
+    data = "HERE = __file__\n\n\ndef test_it():\n    assert len(HERE) == 3\n"
+    assert calls_of(FILE, data, [f"{FILE}::test_it"]) == []
+
+
 VALUES = {
     "None": None,
     "True": True,
