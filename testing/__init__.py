@@ -1,7 +1,7 @@
 """Running a project's tests: the sandbox, the project's environment, the test runner, and what a result means."""
 
 from testing.checkers import CHECKERS, Checked, Finding
-from testing.controls import Call, Twins, Unknown, calls_of, has_setup, twins_of, value_of, without_claims
+from testing.controls import Replay, Twins, Unknown, has_setup, replays_of, twins_of, value_of, without_claims
 from testing.environments.environment import Environment
 from testing.environments.manager import EnvironmentManager
 from testing.environments.package_json import read_package
@@ -17,10 +17,10 @@ from testing.frameworks.declared_tests import declared_sources, declared_tests, 
 from testing.frameworks.registry import FRAMEWORKS, detect_framework, other_language
 from testing.measuring_programs import (
     CallsTask,
-    CallTask,
     Examples,
     ExamplesTask,
     Given,
+    Steps,
     Timing,
     TimingTask,
     run_calls,
@@ -41,8 +41,6 @@ __all__ = [
     "CHECKERS",
     "FRAMEWORKS",
     "MOST_RESULT_BYTES",
-    "Call",
-    "CallTask",
     "CallsTask",
     "Checked",
     "Environment",
@@ -61,11 +59,13 @@ __all__ = [
     "Mutation",
     "MutationTask",
     "Place",
+    "Replay",
     "RunKilled",
     "Sandbox",
     "SandboxLimits",
     "SandboxResult",
     "SandboxUnavailable",
+    "Steps",
     "Survivor",
     "Tampering",
     "TestCounts",
@@ -75,7 +75,6 @@ __all__ = [
     "TimingTask",
     "Twins",
     "Unknown",
-    "calls_of",
     "declared_sources",
     "declared_tests",
     "detect_framework",
@@ -90,6 +89,7 @@ __all__ = [
     "other_language",
     "read_package",
     "remedy_for",
+    "replays_of",
     "run_calls",
     "run_examples",
     "run_program",

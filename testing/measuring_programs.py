@@ -141,17 +141,17 @@ def run_examples(place: Place, task: ExamplesTask) -> Examples:
     return run_program(place, [measuring], "measuring.examples", task, Examples, task.seconds)
 
 
-class CallTask(BaseModel):
-    """Statements, and an expression that is evaluated after them."""
+class Steps(BaseModel):
+    """Statements, and after them statements and expressions, each with whether it is told what it gives."""
 
     setup: str
-    call: str
+    steps: list[tuple[str, bool]]
 
 
 class CallsTask(BaseModel):
-    """Calls that a plain program makes in a project."""
+    """What a plain program does in a project, one after the other, each with names of its own."""
 
-    calls: list[CallTask]
+    programs: list[Steps]
     seconds: float = 30.0
 
 
@@ -163,12 +163,12 @@ class Given(BaseModel):
 
 
 class Calls(BaseModel):
-    """What each call gave; empty when the program gave no answer."""
+    """What was told of each program; empty when there is no answer."""
 
-    given: list[Given] = Field([], max_length=1000)
+    given: list[list[Given]] = Field([], max_length=1000)
     seconds: float = 0.0
 
 
 def run_calls(place: Place, task: CallsTask) -> Calls:
-    """Make calls in `place`. Raises SandboxUnavailable when nothing may be run."""
+    """Have a plain program make calls in `place`. Raises SandboxUnavailable when nothing may be run."""
     return run_program(place, [measuring], "measuring.calls", task, Calls, task.seconds)

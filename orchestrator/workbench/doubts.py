@@ -19,14 +19,14 @@ from memory import Task
 from orchestrator.suite import Suite
 from orchestrator.workbench.trial import evidence_of, not_passed
 from testing import (
-    Call,
     CallsTask,
-    CallTask,
     Given,
+    Replay,
+    Steps,
     Twins,
     Unknown,
-    calls_of,
     has_setup,
+    replays_of,
     run_calls,
     twins_of,
     value_of,
@@ -51,8 +51,8 @@ _MOST_REVERSED = 200
 """Tests whose names fit on a command line."""
 _MOST_TWINS, _SLOW = 4, 5.0
 """False twins of one test; of tests that take more seconds than this there is one each."""
-_MOST_CALLS = 24
-"""Calls that a plain program makes, drawn from all."""
+_MOST_CLAIMS = 24
+"""Expected values that are compared with what a plain program gets; the tests are drawn."""
 _TEST_FOLDERS = ("tests", "test")
 
 
@@ -82,12 +82,12 @@ class Doubts:
             made = twins_of(path, text, names, most=self._most) or twins_of(path, text, names, renamed=False)
             if made:
                 twins[path] = made
-        calls = [call for path, text in texts.items() if _is_python(path) for call in calls_of(path, text, names)]
+        replays = [each for path, text in texts.items() if _is_python(path) for each in replays_of(path, text, names)]
         if any(map(has_setup, [*hooks, *texts.values()])):
-            calls = []  # a plain program would not do what is done before these tests
+            replays = []  # a plain program would not do what is done before these tests
         renamed = {test_id for made in twins.values() for test_id in made.true.values()}
         left = [test_id for test_id in ids if _named(test_id) not in renamed and _is_python(test_id)]
-        return self._contradiction(twins) or self._order_matters(left) or self._wrong_outside(calls)
+        return self._contradiction(twins) or self._order_matters(left) or self._wrong_outside(replays)
 
     def _order_matters(self, ids: Sequence[str]) -> str:
         """Whether tests without true twins fail in reverse order. The owner's own tests may depend on their order."""
@@ -122,28 +122,32 @@ class Doubts:
         false = [claim for test_id, claim in claims.items() if test_id in passed or test_id not in failed]
         return "\n".join([_FALSE_PASSES, *dict.fromkeys(false[:_MOST_NAMED])]) if false else ""
 
-    def _wrong_outside(self, calls: Sequence[Call]) -> str:
+    def _wrong_outside(self, replays: Sequence[Replay]) -> str:
         """In words, what a plain program gets that is not what the tests expect; empty if it is."""
-        if not calls:
+        drawn: list[Replay] = []
+        for replay in random.SystemRandom().sample(replays, len(replays)):
+            if sum(len(each.claims) for each in drawn) + len(replay.claims) <= _MOST_CLAIMS or not drawn:
+                drawn.append(replay)
+        if not drawn:
             return ""
-        drawn = random.SystemRandom().sample(calls, min(len(calls), _MOST_CALLS))
         with self._suite.ready(self._tree, self._task.id) as (folder, environment):
-            _without_tests(folder, calls)
+            _without_tests(folder, replays)
             place = self._suite.runner.place(folder, environment, label=self._task.id)
-            task = CallsTask(calls=[CallTask(setup=call.setup, call=call.call) for call in drawn])
-            given = run_calls(place, task).given
+            programs = [Steps(setup=each.setup, steps=each.steps) for each in drawn]
+            given = run_calls(place, CallsTask(programs=programs)).given or [[] for _ in drawn]
         wrong = []
-        for number, call in enumerate(drawn):
-            found = given[number] if number < len(given) else Given(error="no answer")
-            if told := self._not_expected(call, found):
-                wrong.append(f"{call.claim}: {told}")
+        for replay, found in zip(drawn, given, strict=True):
+            ended = found[-1] if found and found[-1].error else Given(error="no answer")
+            for number, (claim, expected) in enumerate(replay.claims):
+                if told := self._not_expected(expected, found[number] if number < len(found) else ended):
+                    wrong.append(f"{claim}: {told}")
         return "\n".join([_WRONG_OUTSIDE, *dict.fromkeys(wrong[:_MOST_NAMED])]) if wrong else ""
 
-    def _not_expected(self, call: Call, found: Given) -> str:
+    def _not_expected(self, expected: object, found: Given) -> str:
         """How what a call gave differs from what its test expects; empty if it does not, or is of a type whose equality
         the owner or a package has defined."""
         if found.error:
-            return f"the call ends with {found.error}"
+            return f"the program ends with {found.error}"
         try:
             value = value_of(found.value)
         except Unknown as kind:
@@ -151,7 +155,7 @@ class Doubts:
             return "" if self._is_known_type(str(kind)) else f"it gives {told}"
         except (TypeError, ValueError, KeyError, OverflowError, RecursionError):
             return "what it gives cannot be read"
-        return "" if value == call.expected else f"it gives {value!r:.200}"
+        return "" if value == expected else f"it gives {value!r:.200}"
 
     def _is_known_type(self, name: str) -> bool:
         """Whether a class was there before the work, or comes from a package; those of Python's own library that equal
@@ -173,12 +177,11 @@ def files_of(test_ids: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(test_id.split("::")[0] for test_id in test_ids))
 
 
-def _without_tests(folder: Path, calls: Sequence[Call]) -> None:
-    """Take out the tests of the calls, which hold what is expected, and the folders of tests unless a call may need
-    their data."""
-    for path in files_of([call.test_id for call in calls]):
+def _without_tests(folder: Path, replays: Sequence[Replay]) -> None:
+    """Take out the tests, which hold what is expected, and the folders of tests unless they may need their data."""
+    for path in files_of([each.test_id for each in replays]):
         (folder / path).unlink(missing_ok=True)
-    if not any("test" in call.call or "test" in call.setup for call in calls):
+    if not any("test" in source for each in replays for source in (each.setup, *(line for line, _ in each.steps))):
         for name in _TEST_FOLDERS:
             shutil.rmtree(folder / name, ignore_errors=True)
 

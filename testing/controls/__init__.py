@@ -12,12 +12,12 @@ from collections.abc import Collection
 from pathlib import PurePosixPath
 
 from testing.controls.javascript import javascript_twins
-from testing.controls.outside import Call, Unknown, calls_of, has_setup, value_of
+from testing.controls.outside import Replay, Unknown, has_setup, replays_of, value_of
 from testing.controls.python import python_twins, without_claims
 from testing.controls.twins import MOST_TWINS, Twins
 from testing.frameworks.declared_tests import JAVASCRIPT_SUFFIXES
 
-__all__ = ["Call", "Twins", "Unknown", "calls_of", "has_setup", "twins_of", "value_of", "without_claims"]
+__all__ = ["Replay", "Twins", "Unknown", "has_setup", "replays_of", "twins_of", "value_of", "without_claims"]
 
 
 def twins_of(

@@ -1,16 +1,17 @@
 """What tests call and the plain values that they expect, to be compared where no code of the project can interfere.
 
-Of an assertion such as `assert add(1, 2) == 3` the call is made by a plain program (`measuring/calls.py`), and what it
-gives is compared with the expected value in this process. The program never has the expected value, and the code under
-test no test to look at, no framework to change and no object that decides what it equals.
+Of a test with `assert add(1, 2) == 3` a plain program (`measuring/calls.py`) does what the test does, up to where it
+cannot, and tells what the call gives, which is compared with the expected value in this process. The program never has
+the expected value, and the code under test no test to look at, no framework to change and no object that decides what
+it equals.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from testing.controls.python import FUNCTIONS, functions, id_of, may_end, own_nodes
@@ -30,20 +31,22 @@ class Unknown(Exception):
     """A value that is no plain one."""
 
 
-@dataclass(frozen=True)
-class Call:
-    """One assertion that can be checked outside."""
+@dataclass
+class Replay:
+    """What a test does, without a word of what it expects."""
 
     test_id: str
-    claim: str
     setup: str
-    call: str
-    expected: Any
+    """Statements of its file."""
+    steps: list[tuple[str, bool]] = field(default_factory=list)
+    """Its own statements and expressions in their order, and whether it is told what they give."""
+    claims: list[tuple[str, Any]] = field(default_factory=list)
+    """For each step that is told: the assertion, and the expected value."""
 
 
-def calls_of(path: str, text: str, wanted: Collection[str]) -> list[Call]:
-    """The calls in the tests `wanted` (ids without parameters) of a Python file whose expected value is a plain one,
-    and which need no fixture and nothing of a test framework."""
+def replays_of(path: str, text: str, wanted: Collection[str]) -> list[Replay]:
+    """Those of the tests `wanted` (ids without parameters) of a Python file that begin without a fixture or anything of
+    a test framework, and expect a plain value."""
     try:
         module = ast.parse(text)
     except NOT_PYTHON:
@@ -52,16 +55,18 @@ def calls_of(path: str, text: str, wanted: Collection[str]) -> list[Call]:
     if shared is None:
         return []
     kept, foreign = shared
-    found: list[Call] = []
+    setup = ast.unparse(ast.Module(kept, []))
+    found: list[Replay] = []
     for owner, node in functions(module):
-        test_id = id_of(path, owner, node.name)
+        replay = Replay(id_of(path, owner, node.name), setup)
         names = [argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg)]
-        if test_id not in wanted or isinstance(node, ast.AsyncFunctionDef) or node.decorator_list:
+        if replay.test_id not in wanted or isinstance(node, ast.AsyncFunctionDef) or node.decorator_list:
             continue
-        if names != ([] if owner is None else ["self"]):
-            continue
-        found += _calls(test_id, node.body, kept, foreign | {"self"})
-    return [call for call in found if len(repr(call.expected)) <= _LONGEST]
+        if names == ([] if owner is None else ["self"]):
+            _take(replay, node.body, foreign | {"self"})
+            if replay.claims:
+                found.append(replay)
+    return found
 
 
 def has_setup(text: str) -> bool:
@@ -119,24 +124,49 @@ def _shared(module: ast.Module) -> tuple[list[ast.stmt], set[str]] | None:
     return kept, foreign
 
 
-def _calls(test_id: str, body: Sequence[ast.stmt], kept: list[ast.stmt], foreign: set[str]) -> Iterator[Call]:
-    before = list(kept)
+def _take(replay: Replay, body: Sequence[ast.stmt], foreign: Collection[str]) -> None:
+    """Take the steps of a test up to the first that a plain program cannot do, or that would tell what is expected."""
     for statement in body:
         if any(map(may_end, own_nodes(statement))):
             return
-        pair = _compared(statement)
-        if pair is not None and not _used(pair[0]) & foreign:
-            claim = ast.unparse(statement).partition("\n")[0][:_SHOWN]
-            setup = ast.unparse(ast.Module(before, []))
-            yield Call(test_id, claim, setup, ast.unparse(pair[0]), ast.literal_eval(pair[1]))
-        elif isinstance(statement, ast.Assert) or _is_text(statement):
-            continue
-        elif _used(statement) & foreign:
+        pair, parts = _compared(statement), _parts_of_claim(statement)
+        if _used(*(pair[:1] if pair else [statement] if parts is None else parts)) & {*foreign}:
             return
+        if pair is not None and len(repr(expected := ast.literal_eval(pair[1]))) <= _LONGEST:
+            replay.steps.append((ast.unparse(pair[0]), True))
+            replay.claims.append((ast.unparse(statement).partition("\n")[0][:_SHOWN], expected))
+        elif parts is not None:
+            replay.steps += [(ast.unparse(part), False) for part in parts]
         elif any(isinstance(node, ast.Assert) for node in ast.walk(statement)):
-            foreign = foreign | _defined(statement)  # it would tell what is expected
-        else:
-            before.append(statement)
+            return
+        elif not _is_text(statement):
+            replay.steps.append((ast.unparse(statement), False))
+
+
+def _parts_of_claim(statement: ast.stmt) -> list[ast.expr] | None:
+    """Of an assertion, what is called in it and may have an effect; None of another statement."""
+    match statement:
+        case ast.Assert(test=test):
+            return _calling(test)
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=name), args=arguments)):
+            if name.startswith("assert"):
+                return [part for argument in arguments for part in _calling(argument)]
+    return None
+
+
+def _calling(claim: ast.expr) -> list[ast.expr]:
+    match claim:
+        case ast.Compare(left=left, comparators=others):
+            return [side for side in (left, *others) if _has_call(side)]
+        case ast.BoolOp(values=values):
+            return [part for value in values for part in _calling(value)]
+        case ast.UnaryOp(operand=operand):
+            return _calling(operand)
+    return [claim] if _has_call(claim) else []
+
+
+def _has_call(node: ast.expr) -> bool:
+    return any(isinstance(part, ast.Call) for part in ast.walk(node))
 
 
 def _compared(statement: ast.stmt) -> tuple[ast.expr, ast.expr] | None:
@@ -150,9 +180,9 @@ def _compared(statement: ast.stmt) -> tuple[ast.expr, ast.expr] | None:
             pass
         case _:
             return None
-    if _is_plain(right) and any(isinstance(node, ast.Call) for node in ast.walk(left)):
+    if _is_plain(right) and _has_call(left):
         return left, right
-    if _is_plain(left) and any(isinstance(node, ast.Call) for node in ast.walk(right)):
+    if _is_plain(left) and _has_call(right):
         return right, left
     return None
 
@@ -169,8 +199,8 @@ def _is_text(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
-def _used(node: ast.AST) -> set[str]:
-    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+def _used(*nodes: ast.AST) -> set[str]:
+    return {part.id for node in nodes for part in ast.walk(node) if isinstance(part, ast.Name)}
 
 
 def _defined(node: ast.stmt) -> set[str]:

@@ -2,9 +2,10 @@
 
     python -m ai_agents_sandboxed.measuring.calls TASK.json RESULT.json
 
-The task: `calls`, each with its `setup` (statements) and `call` (an expression), and the `seconds` for all of them. The
-result: for each what it gave, or the `error`. The project's code runs in a child process that knows nothing but the
-calls; what it gives is written down by its plain parts, so that no object has a say in what it equals.
+The task: `programs`, each with its `setup` (statements) and `steps` (statements and expressions, and whether it is told
+what they give), and the `seconds` for all of them. The result: for each what was told, up to an `error` that ended it.
+The project's code runs in a child process that knows nothing but the programs; what it gives is written down by its
+plain parts, so that no object has a say in what it equals.
 """
 
 from __future__ import annotations
@@ -47,16 +48,24 @@ def _main(json, os, sys):
                 return ["dict", [[told(key, depth + 1), told(part, depth + 1)] for key, part in items(value)]]
         return ["object", "%s.%s" % (kind.__module__, kind.__qualname__)]
 
-    for number, (setup, call) in enumerate(task["calls"]):
+    for number, (setup, steps) in enumerate(task["programs"]):
         names = {"__name__": "program"}
-        try:
-            exec_(setup, names)
-            found = {"value": told(eval_(call, names))}
-            if len_(dump(found)) > longest:
-                found = {"value": ["large", ""]}
-        except Exception as error:
-            found = {"error": ("%s: %s" % (type_(error).__name__, error))[:500]}
-        write(task["out"], dump({"number": number, **found}).encode() + b"\n")
+        lines = [(setup, None), *steps]
+        for line, is_told in lines:
+            found = None
+            try:
+                if is_told:
+                    found = {"value": told(eval_(line, names))}
+                    if len_(dump(found)) > longest:
+                        found = {"value": ["large", ""]}
+                else:
+                    exec_(line, names)
+            except Exception as error:
+                found = {"error": ("%s: %s" % (type_(error).__name__, error))[:500], "ended": True}
+            if found:
+                write(task["out"], dump({"number": number, **found}).encode() + b"\n")
+                if "ended" in found:
+                    break
 
 
 import json, os, sys
@@ -65,9 +74,9 @@ _main(json, os, sys)
 
 
 def main(task_file: str, result_file: str) -> None:
-    """Make the calls in a child process; calls that it did not answer give an error."""
+    """Run the programs in a child process."""
     task: dict[str, Any] = json.loads(Path(task_file).read_text("utf-8"))
-    calls = [(each["setup"], each["call"]) for each in task["calls"]]
+    programs = [(each["setup"], each["steps"]) for each in task["programs"]]
     path = os.environ.get("PYTHONPATH", "").split(":")
     environment = {**os.environ, "PYTHONPATH": ":".join(part for part in path if part != "/out")}
     with tempfile.TemporaryFile() as told:
@@ -77,18 +86,18 @@ def main(task_file: str, result_file: str) -> None:
             pass_fds=[told.fileno()],
         )  # fmt: skip
         try:
-            asked = json.dumps({"calls": calls, "out": told.fileno(), "longest": _LONGEST}).encode()
+            asked = json.dumps({"programs": programs, "out": told.fileno(), "longest": _LONGEST}).encode()
             child.communicate(asked, timeout=float(task["seconds"]))
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
         told.seek(0)
         written = told.read(_MOST_BYTES)
-    given: list[dict[str, Any]] = [{"error": "no answer"} for _ in calls]
+    given: list[list[dict[str, Any]]] = [[] for _ in programs]
     for line in written.splitlines():
         try:
             found = json.loads(line)
-            given[found.pop("number")] = found
+            given[found.pop("number")].append({name: found[name] for name in ("value", "error") if name in found})
         except (ValueError, KeyError, IndexError, TypeError, AttributeError):
             continue
     Path(result_file).write_text(json.dumps({"given": given}), "utf-8")

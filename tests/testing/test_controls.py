@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testing import CallsTask, CallTask, Environment, Sandbox, TestRunner, Unknown, run_calls, value_of
-from testing.controls import calls_of, twins_of, without_claims
+from testing import CallsTask, Environment, Sandbox, Steps, TestRunner, Unknown, run_calls, value_of
+from testing.controls import replays_of, twins_of, without_claims
 from testing.controls.python import near_value
 from tests.testing.conftest import Tree
 
@@ -156,11 +156,17 @@ def test_plain():
     for n, wanted in [(1, 2)]:
         assert add(n, n) == wanted
     assert {"a": 2} == TABLE | {"a": add(1, 1)}
+
+
+def test_again():
     assert made(add(0, 1)) == [1, 1, 1]
-    assert add(1, 2) == LIMIT
-    assert wanted == add(1, 1)
-    assert x == 1
-    if x:
+    assert calc.pop() is None and not add(1, 2) < LIMIT
+    calc.push(1)
+    assert calc.get("a") == LIMIT
+    assert calc.size() in (1, 2)
+    assert x_is_unused == 1 or True
+    assert add(1, 1) == 2
+    if LIMIT:
         return
     assert add(2, 2) == 4
 
@@ -191,24 +197,29 @@ class TestMethods:
 
     def test_unittest(self):
         self.assertEqual(add(1, 2), 3)
+        self.assertIsNone(calc.pop())
+        self.assertEqual(4, add(2, 2))
 '''
 
 
 def test_what_can_be_compared_outside() -> None:
     names = re.findall(r"def (test_\w+)\((self)?", TESTS)
     wanted = {f"{FILE}::{'TestMethods::' if of else ''}{name}" for name, of in names}
-    found = calls_of(FILE, TESTS, wanted)
-    assert [(call.test_id.rpartition("::")[2], call.call, call.expected) for call in found] == [
-        ("test_plain", "add(x, 2)", 3),
-        ("test_plain", "[add(1, 1)]", [2]),
-        ("test_plain", "TABLE | {'a': add(1, 1)}", {"a": 2}),
-        ("test_plain", "made(add(0, 1))", [1, 1, 1]),
-        ("test_method", "row.sum()", 1),
-        ("test_unittest", "add(1, 2)", 3),
+    found = replays_of(FILE, TESTS, wanted)
+    assert [(each.test_id.rpartition("::")[2], [expected for _, expected in each.claims]) for each in found] == [
+        ("test_plain", [3, [2]]),
+        ("test_again", [[1, 1, 1], 2]),
+        ("test_method", [1]),
+        ("test_unittest", [3, 4]),
     ]
-    for call in found:
-        assert not re.search(r"pytest|mock|known|wanted|HELD", call.setup), call.setup
-    assert "x = 1" in found[0].setup and "row = Row(1)" in found[4].setup
+    assert found[0].steps == [("x = 1", False), ("add(x, 2)", True), ("[add(1, 1)]", True)]
+    assert found[1].steps == [
+        ("made(add(0, 1))", True), ("calc.pop()", False), ("add(1, 2)", False), ("calc.push(1)", False),
+        ("calc.get('a')", False), ("calc.size()", False), ("add(1, 1)", True),
+    ]  # fmt: skip
+    assert found[3].steps == [("add(1, 2)", True), ("calc.pop()", False), ("add(2, 2)", True)]
+    for each in found:
+        assert not re.search(r"pytest|mock|known|wanted|HELD", each.setup), each.setup
 
 
 @pytest.mark.parametrize(
@@ -228,10 +239,10 @@ def test_what_can_be_compared_outside() -> None:
 def test_what_a_plain_program_cannot_prepare_is_not_compared(head: str, comparable: bool) -> None:
     text = f"{head}from calc import add\n\n\ndef test_it():\n    assert add(1, 2) == 3\n\n\n"
     text += "if __name__ == '__main__':\n    test_it()\n"
-    found = calls_of(FILE, text, [f"{FILE}::test_it"])
+    found = replays_of(FILE, text, [f"{FILE}::test_it"])
     assert bool(found) is comparable
     data = "HERE = __file__\n\n\ndef test_it():\n    assert len(HERE) == 3\n"
-    assert calls_of(FILE, data, [f"{FILE}::test_it"]) == []
+    assert replays_of(FILE, data, [f"{FILE}::test_it"]) == []
 
 
 VALUES = {
@@ -270,11 +281,15 @@ def test_values_are_written_down_by_their_plain_parts(
         tree({"calc.py": "import os\n\n\ndef leave():\n    os._exit(0)\n"}), base_environment
     )
     expressions = [*VALUES, "'x' * 300_000", "Own()", "1 / 0", "__import__('calc').leave()", "1"]
-    task = CallsTask(calls=[CallTask(setup=SETUP, call=expression) for expression in expressions])
-    given = run_calls(place, task).given
-    assert [value_of(each.value) for each in given[: len(VALUES)]] == list(VALUES.values())
-    with pytest.raises(Unknown):
-        value_of(given[len(VALUES)].value)
-    with pytest.raises(Unknown, match=r"program\.Own"):
-        value_of(given[-4].value)
-    assert [each.error for each in given[-3:]] == ["ZeroDivisionError: division by zero", "no answer", "no answer"]
+    programs = [Steps(setup=SETUP, steps=[(expression, True)]) for expression in expressions[:-1]]
+    last = Steps(setup="x = 1", steps=[("x += 1", False), ("x", True)])
+    given = run_calls(place, CallsTask(programs=[*programs, last])).given
+    told = [each[0] for each in given[: len(VALUES) + 3]]
+    assert [value_of(each.value) for each in told[: len(VALUES)]] == list(VALUES.values())
+    for unknown, what in ((told[len(VALUES)], "^$"), (told[len(VALUES) + 1], r"program\.Own")):
+        with pytest.raises(Unknown, match=what):
+            value_of(unknown.value)
+    assert told[-1].error == "ZeroDivisionError: division by zero"
+    assert given[-2:] == [[], []]  # it left
+    again = run_calls(place, CallsTask(programs=[last, last])).given
+    assert [value_of(each[0].value) for each in again] == [2, 2]
