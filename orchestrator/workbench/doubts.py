@@ -20,6 +20,7 @@ from orchestrator.suite import Suite
 from orchestrator.workbench.trial import evidence_of, not_passed
 from testing import (
     CallsTask,
+    Environment,
     Given,
     Replay,
     Steps,
@@ -87,7 +88,13 @@ class Doubts:
             replays = []  # a plain program would not do what is done before these tests
         renamed = {test_id for made in twins.values() for test_id in made.true.values()}
         left = [test_id for test_id in ids if _named(test_id) not in renamed and _is_python(test_id)]
-        return self._contradiction(twins) or self._order_matters(left) or self._wrong_outside(replays)
+        doubt = self._contradiction(twins)
+        if doubt.startswith(_BY_NAME_ONLY) and len(names) == 1:
+            # It may be about what is kept between calls, so it is run alone, as it is and then as a false one.
+            ((path, text),) = texts.items()
+            alone = (twins_of(path, text, names, renamed=renamed, most=0) for renamed in (True, False))
+            doubt = next(filter(None, (self._contradiction({path: made}) for made in alone if made)), "")
+        return doubt or self._order_matters(left) or self._wrong_outside(replays)
 
     def _order_matters(self, ids: Sequence[str]) -> str:
         """Whether tests without true twins fail in reverse order. The owner's own tests may depend on their order."""
@@ -124,19 +131,18 @@ class Doubts:
 
     def _wrong_outside(self, replays: Sequence[Replay]) -> str:
         """In words, what a plain program gets that is not what the tests expect; empty if it is."""
-        drawn: list[Replay] = []
-        for replay in random.SystemRandom().sample(replays, len(replays)):
-            if sum(len(each.claims) for each in drawn) + len(replay.claims) <= _MOST_CLAIMS or not drawn:
-                drawn.append(replay)
-        if not drawn:
+        if not replays:
             return ""
         with self._suite.ready(self._tree, self._task.id) as (folder, environment):
             _without_tests(folder, replays)
+            # A test framework looks for modules in more places.
+            replays = [each for each in replays if all(_is_found(name, folder, environment) for name in each.imports)]
+            drawn = _drawn(replays)
             place = self._suite.runner.place(folder, environment, label=self._task.id)
             programs = [Steps(setup=each.setup, steps=each.steps) for each in drawn]
-            given = run_calls(place, CallsTask(programs=programs)).given or [[] for _ in drawn]
+            given = run_calls(place, CallsTask(programs=programs)).given if drawn else []
         wrong = []
-        for replay, found in zip(drawn, given, strict=True):
+        for replay, found in zip(drawn, given or [[] for _ in drawn], strict=True):
             ended = found[-1] if found and found[-1].error else Given(error="no answer")
             for number, (claim, expected) in enumerate(replay.claims):
                 if told := self._not_expected(expected, found[number] if number < len(found) else ended):
@@ -175,6 +181,22 @@ class Doubts:
 def files_of(test_ids: Sequence[str]) -> tuple[str, ...]:
     """The files that tests are in."""
     return tuple(dict.fromkeys(test_id.split("::")[0] for test_id in test_ids))
+
+
+def _drawn(replays: Sequence[Replay]) -> list[Replay]:
+    """Some of them, in any order, with not too many expected values in all."""
+    drawn: list[Replay] = []
+    for replay in random.SystemRandom().sample(replays, len(replays)):
+        if not drawn or sum(len(each.claims) for each in [*drawn, replay]) <= _MOST_CLAIMS:
+            drawn.append(replay)
+    return drawn
+
+
+def _is_found(module: str, folder: Path, environment: Environment) -> bool:
+    """Whether a plain program finds a topmost module."""
+    places = [place / name for place in (folder, folder / "src") for name in (module, f"{module}.py")]
+    known = module in sys.stdlib_module_names or module in sys.builtin_module_names
+    return known or any(place.exists() for place in places) or environment.has_module(module)
 
 
 def _without_tests(folder: Path, replays: Sequence[Replay]) -> None:

@@ -43,6 +43,14 @@ class Replay:
     claims: list[tuple[str, Any]] = field(default_factory=list)
     """For each step that is told: the assertion, and the expected value."""
 
+    @property
+    def imports(self) -> set[str]:
+        """The topmost modules that it imports."""
+        nodes = [node for text in (self.setup, *(line for line, _ in self.steps)) for node in ast.walk(ast.parse(text))]
+        plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        plain |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+        return {name.partition(".")[0] for name in plain}
+
 
 def replays_of(path: str, text: str, wanted: Collection[str]) -> list[Replay]:
     """Those of the tests `wanted` (ids without parameters) of a Python file that begin without a fixture or anything of

@@ -64,7 +64,9 @@ def python_twins(path: str, text: str, wanted: Collection[str], *, renamed: bool
     for owner, node in chosen:
         body = module.body if owner is None else owner.body
         test_id = id_of(path, owner, node.name)
-        falses = list(_false_twins(node, near, min(left, 1 if _is_slow(node) or not renamed else most)))
+        falses = list(
+            _false_twins(node, near, min(left, 1 if not renamed else min(most, 1) if _is_slow(node) else most))
+        )
         left -= len(falses)
         twins: list[ast.stmt] = []
         if renamed:

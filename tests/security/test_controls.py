@@ -288,6 +288,41 @@ def test_honest_tests_of_many_forms_are_green(tmp_path: Path, shared_data: Path)
             assert trial.green, trial.evidence
 
 
+PREPARED = {
+    "a module beside the tests": (
+        {"tests/helpers.py": "THREE = 3\n"}, "from helpers import THREE\n", "add(1, THREE) == 4"
+    ),
+    "what a conftest.py does": (
+        {"conftest.py": "import builtins\nimport pytest\n\n\n@pytest.fixture(autouse=True)\ndef unit(monkeypatch):\n"
+         "    monkeypatch.setattr('calc.UNIT', 2)\n"},
+        "", "add(1, 1) == 4",
+    ),
+    "data beside the tests": (
+        {"tests/data/n.txt": "3"}, "from pathlib import Path\n",
+        "add(1, int(Path('tests/data/n.txt').read_text())) == 4"
+    ),
+    "what is kept between calls": (
+        {}, "import calc\n", "calc.count() == 1\n    assert not calc.count() == 1\n    assert calc.count() == 3"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PREPARED)
+def test_honest_work_is_green_where_its_tests_need_more_than_a_plain_program(
+    name: str, tmp_path: Path, shared_data: Path
+) -> None:
+    files, head, claim = PREPARED[name]
+    with verification(tmp_path, shared_data, files) as project:
+        text = f"{head}from calc import add\n\n\ndef test_it():\n    assert {claim}\n    assert add(0, 0) == 0\n"
+        project.tests_commit = project.commits.commit_tests(TEST_FILE, text, project.base)
+        code = (
+            f"{CALC}\n\nUNIT = 1\n_counted = []\n\n\ndef count():\n    _counted.append(1)\n    return len(_counted)\n"
+        )
+        code += "\n\ndef add(a, b):\n    return (a + b) * UNIT\n"
+        trial = project.judge(of({"calc.py": code}), [f"{TEST_FILE}::test_it"])
+        assert trial.green, trial.evidence
+
+
 JS_FILE, MATH = "test/add.test.js", "export function double(x) {\n  return 2 * x;\n}\n"
 JS_PROJECT = {
     "package.json": '{"name": "kit", "type": "module", "scripts": {"test": "node --test"}}',
