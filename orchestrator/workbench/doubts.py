@@ -145,20 +145,22 @@ class Doubts:
         for replay, found in zip(drawn, given or [[] for _ in drawn], strict=True):
             ended = found[-1] if found and found[-1].error else Given(error="no answer")
             for number, (claim, expected) in enumerate(replay.claims):
-                if told := self._not_expected(expected, found[number] if number < len(found) else ended):
+                given_here = found[number] if number < len(found) else ended
+                if told := self._not_expected(expected, given_here, replay):
                     wrong.append(f"{claim}: {told}")
         return "\n".join([_WRONG_OUTSIDE, *dict.fromkeys(wrong[:_MOST_NAMED])]) if wrong else ""
 
-    def _not_expected(self, expected: object, found: Given) -> str:
+    def _not_expected(self, expected: object, found: Given, replay: Replay) -> str:
         """How what a call gave differs from what its test expects; empty if it does not, or is of a type whose equality
-        the owner or a package has defined."""
+        the owner, a package or a class that the test itself names has defined."""
         if found.error:
             return f"the program ends with {found.error}"
         try:
             value = value_of(found.value)
         except Unknown as kind:
             told = f"an object of {kind}, no plain value" if str(kind) else "something far larger"
-            return "" if self._is_known_type(str(kind)) else f"it gives {told}"
+            is_named = _is_named(str(kind).rpartition(".")[2], replay)
+            return "" if is_named or self._is_known_type(str(kind)) else f"it gives {told}"
         except (TypeError, ValueError, KeyError, OverflowError, RecursionError):
             return "what it gives cannot be read"
         return "" if value == expected else f"it gives {value!r:.200}"
@@ -197,6 +199,12 @@ def _is_found(module: str, folder: Path, environment: Environment) -> bool:
     places = [place / name for place in (folder, folder / "src") for name in (module, f"{module}.py")]
     known = module in sys.stdlib_module_names or module in sys.builtin_module_names
     return known or any(place.exists() for place in places) or environment.has_module(module)
+
+
+def _is_named(kind: str, replay: Replay) -> bool:
+    """Whether a test names a class, which begins with a capital: what its objects equal is a part of the work."""
+    word = re.compile(rf"\b{re.escape(kind)}\b")
+    return kind[:1].isupper() and any(word.search(line) for line in (replay.setup, *(step for step, _ in replay.steps)))
 
 
 def _without_tests(folder: Path, replays: Sequence[Replay]) -> None:

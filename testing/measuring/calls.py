@@ -28,6 +28,7 @@ def _main(json, os, sys):
     plain = {int: int.__int__, float: float.__float__, str: str.__str__, complex: complex.__complex__}
     parts = {list: list.__iter__, tuple: tuple.__iter__, set: set.__iter__, frozenset: frozenset.__iter__}
     dump, write, items, slice_ = json.dumps, os.write, dict.items, bytes.__getitem__
+    any_, vars_, known = any, vars, {"builtins", *sys.stdlib_module_names}
     exec_, eval_, str_, repr_, len_, longest = exec, eval, str, repr, len, task["longest"]
 
     def told(value, depth=0):
@@ -36,6 +37,9 @@ def _main(json, os, sys):
             return [str_(kind.__name__), repr_(value)]
         if depth > 20:
             return ["deep", ""]
+        name = "%s.%s" % (kind.__module__, kind.__qualname__)
+        if any_("__eq__" in vars_(each) and str_(each.__module__).partition(".")[0] not in known for each in mro(kind)):
+            return ["object", name]
         for base in mro(kind):
             if base in plain:
                 exact = plain[base](value)
@@ -46,7 +50,7 @@ def _main(json, os, sys):
                 return [base.__name__, [told(part, depth + 1) for part in parts[base](value)]]
             if base is dict:
                 return ["dict", [[told(key, depth + 1), told(part, depth + 1)] for key, part in items(value)]]
-        return ["object", "%s.%s" % (kind.__module__, kind.__qualname__)]
+        return ["object", name]
 
     for number, (setup, steps) in enumerate(task["programs"]):
         names = {"__name__": "program"}

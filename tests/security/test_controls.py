@@ -301,6 +301,9 @@ PREPARED = {
         {"tests/data/n.txt": "3"}, "from pathlib import Path\n",
         "add(1, int(Path('tests/data/n.txt').read_text())) == 4"
     ),
+    "equality that is a part of the work": (
+        {}, "from calc import Name\n", "Name('Ann') == 'ANN'\n    assert [Name('b')] == ['B']"
+    ),
     "what is kept between calls": (
         {}, "import calc\n", "calc.count() == 1\n    assert not calc.count() == 1\n    assert calc.count() == 3"
     ),
@@ -318,6 +321,8 @@ def test_honest_work_is_green_where_its_tests_need_more_than_a_plain_program(
         code = (
             f"{CALC}\n\nUNIT = 1\n_counted = []\n\n\ndef count():\n    _counted.append(1)\n    return len(_counted)\n"
         )
+        code += "\n\nclass Name(str):\n    def __eq__(self, other):\n        return self.lower() == other.lower()\n"
+        code += "    __hash__ = None\n"
         code += "\n\ndef add(a, b):\n    return (a + b) * UNIT\n"
         trial = project.judge(of({"calc.py": code}), [f"{TEST_FILE}::test_it"])
         assert trial.green, trial.evidence

@@ -263,13 +263,16 @@ VALUES = {
     "collections.Counter('aab')": {"a": 2, "b": 1},
     "collections.OrderedDict(a=1)": {"a": 1},
     "Shade.RED": 1,
+    "Plain('p')": "p",
 }
 SETUP = """import collections, enum
 Big = type('Big', (int,), {'__int__': lambda s: 9, '__repr__': lambda s: '9'})
-Word = type('Word', (str,), {'__str__': lambda s: 'lie', '__eq__': lambda s, o: True, '__hash__': str.__hash__})
+Word = type('Word', (str,), {'__str__': lambda s: 'lie'})
+Equal = type('Equal', (dict,), {'__eq__': lambda s, o: True})
 Rows = type('Rows', (list,), {'__iter__': lambda s: iter('lie')})
 Pair = collections.namedtuple('Pair', 'a b')
 Shade = enum.IntEnum('Shade', 'RED')
+Plain = type('Plain', (str,), {})
 class Own: ...
 """
 
@@ -280,13 +283,17 @@ def test_values_are_written_down_by_their_plain_parts(
     place = TestRunner(sandbox).place(
         tree({"calc.py": "import os\n\n\ndef leave():\n    os._exit(0)\n"}), base_environment
     )
-    expressions = [*VALUES, "'x' * 300_000", "Own()", "1 / 0", "__import__('calc').leave()", "1"]
+    expressions = [*VALUES, "'x' * 300_000", "Own()", "Equal()", "1 / 0", "__import__('calc').leave()", "1"]
     programs = [Steps(setup=SETUP, steps=[(expression, True)]) for expression in expressions[:-1]]
     last = Steps(setup="x = 1", steps=[("x += 1", False), ("x", True)])
     given = run_calls(place, CallsTask(programs=[*programs, last])).given
-    told = [each[0] for each in given[: len(VALUES) + 3]]
+    told = [each[0] for each in given[: len(VALUES) + 4]]
     assert [value_of(each.value) for each in told[: len(VALUES)]] == list(VALUES.values())
-    for unknown, what in ((told[len(VALUES)], "^$"), (told[len(VALUES) + 1], r"program\.Own")):
+    for unknown, what in (
+        (told[len(VALUES)], "^$"),
+        (told[len(VALUES) + 1], r"program\.Own"),
+        (told[-2], r"program\.Equal"),
+    ):
         with pytest.raises(Unknown, match=what):
             value_of(unknown.value)
     assert told[-1].error == "ZeroDivisionError: division by zero"
