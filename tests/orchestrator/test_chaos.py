@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bench.chaos import chaos
 
 
+@pytest.mark.long
 def test_killed_at_random_the_daemon_loses_nothing_and_does_nothing_twice(tmp_path: Path, shared_data: Path) -> None:
     result = chaos(tmp_path, tasks=4, kills=10, seed=7, data=shared_data)
 

@@ -159,6 +159,7 @@ def test_a_repeated_answer_is_not_tested_again_and_a_task_that_never_passes_is_b
     assert house.landed() == []
 
 
+@pytest.mark.long
 def test_a_rejected_review_goes_back_to_the_developer(make_house: MakeHouse) -> None:
     better = GOOD_ADD.replace("    return a + b", '    """The sum."""\n    return a + b')
     house, server = make_house(team(code=[GOOD_ADD, better], reviews=[REJECTED, APPROVED]))
@@ -175,6 +176,7 @@ def test_a_rejected_review_goes_back_to_the_developer(make_house: MakeHouse) -> 
     assert any("Give add a docstring." in request.prompt for request in server.requests)
 
 
+@pytest.mark.long
 def test_an_answer_that_breaks_the_suite_does_not_land(make_house: MakeHouse) -> None:
     breaking = GOOD_ADD.replace("return 2 * x", "return 3 * x")
     house, _ = make_house(team(code=[breaking, GOOD_ADD]))

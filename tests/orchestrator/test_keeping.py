@@ -52,6 +52,7 @@ def test_what_landed_while_the_remote_was_away_is_pushed_later_and_the_task_says
     assert "no such folder" not in told
 
 
+@pytest.mark.long
 def test_a_backup_of_a_working_daemon_brings_the_work_back(make_house: MakeHouse, tmp_path: Path) -> None:
     both = GOOD_ADD.replace("```\n", "\n\ndef triple(x: int) -> int:\n    return 3 * x\n```\n", 1)
     script = Held(team(code=lambda request: both if "triple" in request.prompt else GOOD_ADD))

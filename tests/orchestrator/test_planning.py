@@ -162,6 +162,7 @@ def test_a_plan_that_does_not_hold_comes_back_with_what_is_wrong(make_house: Mak
         assert told in results(after)
 
 
+@pytest.mark.long
 def test_a_kill_in_the_middle_of_planning_asks_nothing_twice(make_house: MakeHouse) -> None:
     look: Script = ((("run", {"command": "sleep 3; echo slept"}),),)
     house, server = make_house(works([*look, (finish(),)]), llm=WITH_TOOLS, project={"goal": GOAL, "tasks_from": []})

@@ -126,6 +126,7 @@ def test_vitest_ids_kinds_and_counts(runner: TestRunner, manager: EnvironmentMan
     assert chosen.passed and chosen.test_ids == ["test/t.test.ts::typed"]
 
 
+@pytest.mark.long
 def test_jest_ids_kinds_and_counts(runner: TestRunner, manager: EnvironmentManager, tree: Tree) -> None:
     environment = with_packages(manager, tree, "jest", "^30")
     common = {"package.json": '{"name": "kit"}', "src/math.js": "exports.double = (x) => 2 * x;\n"}
