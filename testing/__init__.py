@@ -1,7 +1,17 @@
 """Running a project's tests: the sandbox, the project's environment, the test runner, and what a result means."""
 
 from testing.checkers import CHECKERS, Checked, Finding
-from testing.controls import Replay, Twins, Unknown, has_setup, replays_of, twins_of, value_of, without_claims
+from testing.controls import (
+    MOST_TWINS,
+    Replay,
+    Twins,
+    Unknown,
+    has_setup,
+    replays_of,
+    twins_of,
+    value_of,
+    without_claims,
+)
 from testing.environments.environment import Environment
 from testing.environments.manager import EnvironmentManager
 from testing.environments.package_json import read_package
@@ -41,6 +51,7 @@ __all__ = [
     "CHECKERS",
     "FRAMEWORKS",
     "MOST_RESULT_BYTES",
+    "MOST_TWINS",
     "CallsTask",
     "Checked",
     "Environment",

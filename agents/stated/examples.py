@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from agents.stated.complaints import ReadValue, Wanted, complaint, label_before, reported, wanted_after
+from agents.stated.scanning import OPENING, balanced_end, call_end, calmed, string_end
 
 _BEFORE_CALL = re.compile(r"(?:\b(?:new|await)\s+)+$")
 _NEW_VALUE = re.compile(r"new\s+[A-Za-z_$][\w.$]*(?=\()")
@@ -37,16 +38,11 @@ _INPUT = re.compile(
     r"\s*[>*-]*[ \t]*(?:output|returns?|result):?[ \t]*(?P<output>\S[^\n]*)$",
     re.MULTILINE | re.IGNORECASE,
 )
-_ATTRIBUTE = re.compile(r"\.[A-Za-z_]\w*")
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*")
-_OPENING = {"(": ")", "[": "]", "{": "}"}
 _NEAR, _NEAR_LINES = 1000, 60
 """Characters, and lines, in which the words about a call stand."""
-_MOST_READ = 60_000
-_LONGEST_RUN = 40
-_RUNS = re.compile(r"\s{60,}|[`*#=.:~-]{60,}")
-_LONGEST, _DEEPEST, _MOST_CALLS = 3000, 40, 600
-"""Characters of a call or value, brackets within one another, and calls that are looked at."""
+_MOST_CALLS = 600
+"""Calls that are looked at."""
 _ASKED = re.compile(r"\b(?:does|do|did|doesn't|don't|didn't)(?:\s+not)?\s+[`*]*$", re.IGNORECASE)
 _COMMENT = re.compile(r"#\s*([^'\"\n]*)$", re.MULTILINE)
 _STRING = re.compile(r"""(?:[rbuRBU]{0,2})('''|\"\"\"|'|")""")
@@ -83,12 +79,6 @@ def stated_examples(text: str) -> list[Example]:
     found = [*_doctests(text), *sentences(_without_doctests(text), _PYTHON), *_inputs(text)]
     words = {"true": "True", "false": "False"}  # as other languages write them
     return list(dict.fromkeys(replace(each, expected=words.get(each.expected or "", each.expected)) for each in found))
-
-
-def calmed(text: str) -> str:
-    """The beginning of a text, without long runs of blanks and marks, as far as examples are looked for in it: what is
-    written to be slow to read takes no longer than its length."""
-    return _RUNS.sub(lambda run: "\n\n" if "\n" in run[0] else run[0][:_LONGEST_RUN], text[:_MOST_READ])
 
 
 def called_names(example: Example) -> list[str]:
@@ -231,7 +221,7 @@ def sentences(text: str, dialect: Dialect) -> Iterator[Example]:
     for _ in range(_MOST_CALLS):
         if (head := _CALL_HEAD.search(text, position)) is None:
             return
-        end = _call_end(text, head.end() - 1)
+        end = call_end(text, head.end() - 1)
         call = text[head.start() : end] if end else ""
         connector = _CONNECTOR.match(text, end) if end else None
         if connector and dialect.constructs and (before := _BEFORE_CALL.search(text, 0, head.start())):
@@ -285,63 +275,10 @@ def _next_example(text: str, start: int, dialect: Dialect) -> int:
     """Where the next call of which something is said begins."""
     near = text[start : start + _NEAR]
     for head in _CALL_HEAD.finditer(near):
-        end = _call_end(near, head.end() - 1)
+        end = call_end(near, head.end() - 1)
         if end and dialect.is_expression(near[head.start() : end]) and _CONNECTOR.match(near, end):
             return start + head.start()
     return start + len(near)
-
-
-def _call_end(text: str, opening: int) -> int | None:
-    """Index after the call whose first parenthesis is at `opening`, with any `.name`, `[…]` or `(…)` that follows."""
-    end = _balanced_end(text, opening)
-    while end and end < len(text):
-        if text[end] in "([":
-            further = _balanced_end(text, end)
-        elif attribute := _ATTRIBUTE.match(text, end):
-            further = attribute.end()
-        else:
-            return end
-        if not further:
-            return end
-        end = further
-    return end
-
-
-def _balanced_end(text: str, opening: int) -> int | None:
-    closers = [_OPENING[text[opening]]]
-    index = opening + 1
-    last = min(len(text), opening + _LONGEST)
-    while index < last and closers:
-        character = text[index]
-        if character in "'\"":
-            end = _string_end(text, index)
-            if end is None:
-                return None
-            index = end
-            continue
-        if character in _OPENING:
-            if len(closers) == _DEEPEST:
-                return None
-            closers.append(_OPENING[character])
-        elif character in ")]}" and character != closers.pop():
-            return None
-        index += 1
-    return index if not closers else None
-
-
-def _string_end(text: str, start: int) -> int | None:
-    quote = text[start : start + 3] if text[start : start + 3] in ("'''", '"""') else text[start]
-    index = start + len(quote)
-    while index < min(len(text), start + _LONGEST):
-        if text[index] == "\\":
-            index += 2
-        elif text.startswith(quote, index):
-            return index + len(quote)
-        elif text[index] == "\n" and len(quote) == 1:
-            return None
-        else:
-            index += 1
-    return None
 
 
 def _value_end(text: str, start: int, dialect: Dialect) -> int | None:
@@ -349,11 +286,11 @@ def _value_end(text: str, start: int, dialect: Dialect) -> int | None:
     if start >= len(text):
         return None
     if dialect.constructs and (made := _NEW_VALUE.match(text, start)):
-        return _call_end(text, made.end())
-    if (string := _STRING.match(text, start)) and (end := _string_end(text, string.start(1))):
+        return call_end(text, made.end())
+    if (string := _STRING.match(text, start)) and (end := string_end(text, string.start(1))):
         return end
-    if text[start] in _OPENING:
-        return _balanced_end(text, start)
+    if text[start] in OPENING:
+        return balanced_end(text, start)
     atom = _ATOM.match(text, start)
     if not atom:
         return None
@@ -361,7 +298,7 @@ def _value_end(text: str, start: int, dialect: Dialect) -> int | None:
     while text[end - 1] == ".":  # the full stop of the sentence
         end -= 1
     if end < len(text) and text[end] == "(":
-        return _call_end(text, end)
+        return call_end(text, end)
     word = text[start:end]
     is_value = not word[0].isalpha() or word in dialect.values or "." in word
     return end if is_value else None

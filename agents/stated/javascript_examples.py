@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import ast
 
-from agents.stated.examples import Dialect, Example, calmed, sentences
+from agents.stated.examples import Dialect, Example, sentences
+from agents.stated.scanning import calmed
 from file_system import javascript_expression
 
 JAVASCRIPT_GLOBALS = frozenset(

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from agents.answers import Requirements, TestCase
-from agents.stated.examples import calmed, stated_examples
+from agents.stated.examples import stated_examples
 from agents.stated.property_values import Known, is_known, strategy, values
+from agents.stated.scanning import calmed
 
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n\s*\n|\n\s*[-*]\s")
 _LINE_BREAK = re.compile(r"\s*\n\s*")

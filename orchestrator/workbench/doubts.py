@@ -16,9 +16,11 @@ from pathlib import Path
 
 from file_system import text_of
 from memory import Task
+from monitoring import redact
 from orchestrator.suite import Suite
 from orchestrator.workbench.trial import evidence_of, not_passed
 from testing import (
+    MOST_TWINS,
     CallsTask,
     Environment,
     Given,
@@ -50,8 +52,10 @@ _FALSE_PASSES = (
 _MOST_NAMED = 10
 _MOST_REVERSED = 200
 """Tests whose names fit on a command line."""
-_MOST_TWINS, _SLOW = 4, 5.0
-"""False twins of one test; of tests that take more seconds than this there is one each."""
+_SLOW = 5.0
+"""Seconds; of tests that take more there is one false twin each."""
+_CLASS = re.compile(r"[A-Za-z_]\w*(?:\.(?:<locals>|[A-Za-z_]\w*))+", re.ASCII)
+"""The name of a class, as code that is not trusted gives it."""
 _MOST_CLAIMS = 24
 """Expected values that are compared with what a plain program gets; the tests are drawn."""
 _TEST_FOLDERS = ("tests", "test")
@@ -67,7 +71,7 @@ class Doubts:
         self._task = task
         self._base = base
         self._tree = tree
-        self._most = _MOST_TWINS if took < _SLOW else 1
+        self._most = MOST_TWINS if took < _SLOW else 1
         self._seconds = seconds
 
     def about(self, passed: Sequence[str], test_ids: Sequence[str]) -> str:
@@ -138,17 +142,19 @@ class Doubts:
             # A test framework looks for modules in more places.
             replays = [each for each in replays if all(_is_found(name, folder, environment) for name in each.imports)]
             drawn = _drawn(replays)
+            if not drawn:
+                return ""
             place = self._suite.runner.place(folder, environment, label=self._task.id)
             programs = [Steps(setup=each.setup, steps=each.steps) for each in drawn]
-            given = run_calls(place, CallsTask(programs=programs)).given if drawn else []
+            given = run_calls(place, CallsTask(programs=programs)).given
         wrong = []
-        for replay, found in zip(drawn, given or [[] for _ in drawn], strict=True):
+        for replay, found in zip(drawn, [*given, *([] for _ in drawn)], strict=False):  # it may have told too little
             ended = found[-1] if found and found[-1].error else Given(error="no answer")
             for number, (claim, expected) in enumerate(replay.claims):
                 given_here = found[number] if number < len(found) else ended
                 if told := self._not_expected(expected, given_here, replay):
                     wrong.append(f"{claim}: {told}")
-        return "\n".join([_WRONG_OUTSIDE, *dict.fromkeys(wrong[:_MOST_NAMED])]) if wrong else ""
+        return redact("\n".join([_WRONG_OUTSIDE, *dict.fromkeys(wrong[:_MOST_NAMED])])) if wrong else ""
 
     def _not_expected(self, expected: object, found: Given, replay: Replay) -> str:
         """How what a call gave differs from what its test expects; empty if it does not, or is of a type whose equality
@@ -170,7 +176,7 @@ class Doubts:
         plain values are listed."""
         module, _, kind = name.rpartition(".")
         top = module.partition(".")[0]
-        if top in sys.stdlib_module_names or top in ("__main__", "builtins", "program", ""):
+        if not _CLASS.fullmatch(name) or top in sys.stdlib_module_names or top in ("__main__", "program"):
             return name in _EQUAL_TO_PLAIN
         with self._suite.exported(self._base) as (folder, _):
             files = [*folder.rglob(f"{top}.py"), *folder.rglob(f"{top}/**/*.py")]
@@ -197,8 +203,7 @@ def _drawn(replays: Sequence[Replay]) -> list[Replay]:
 def _is_found(module: str, folder: Path, environment: Environment) -> bool:
     """Whether a plain program finds a topmost module."""
     places = [place / name for place in (folder, folder / "src") for name in (module, f"{module}.py")]
-    known = module in sys.stdlib_module_names or module in sys.builtin_module_names
-    return known or any(place.exists() for place in places) or environment.has_module(module)
+    return module in sys.stdlib_module_names or any(map(Path.exists, places)) or environment.has_module(module)
 
 
 def _is_named(kind: str, replay: Replay) -> bool:

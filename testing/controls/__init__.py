@@ -17,7 +17,17 @@ from testing.controls.python import python_twins, without_claims
 from testing.controls.twins import MOST_TWINS, Twins
 from testing.frameworks.declared_tests import JAVASCRIPT_SUFFIXES
 
-__all__ = ["Replay", "Twins", "Unknown", "has_setup", "replays_of", "twins_of", "value_of", "without_claims"]
+__all__ = [
+    "MOST_TWINS",
+    "Replay",
+    "Twins",
+    "Unknown",
+    "has_setup",
+    "replays_of",
+    "twins_of",
+    "value_of",
+    "without_claims",
+]
 
 
 def twins_of(
