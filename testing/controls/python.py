@@ -102,8 +102,10 @@ def near_value(value: Any) -> Any:
         other = value + chance.choice((1, 2, 3, 10))
         return other if other != value else kind(0)
     if kind is str:
-        place, letter = chance.randrange(len(value) + 1), chance.choice("aeionrst")
-        return value[:place] + letter + value[place + (value[place : place + 1] not in ("", letter)) :]
+        place = chance.randrange(len(value) + 1)
+        old = value[place : place + 1]
+        letter = chance.choice([letter for letter in "aeionrst" if letter != old.casefold()])  # no other case alone
+        return value[:place] + letter + value[place + 1 :]
     if kind is bytes:
         return value + b"a"
     if kind in (list, tuple) and value:

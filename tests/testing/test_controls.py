@@ -26,6 +26,12 @@ def test_another_value_is_another_value(value: object) -> None:
     assert near_value(value) != value
 
 
+@given(st.text())
+def test_another_text_is_not_the_same_but_for_its_case(text: str) -> None:
+    """Equality of the project's own often looks away from it; and what is drawn must not decide a verdict."""
+    assert near_value(text).casefold() != text.casefold()
+
+
 def claims(body: str, decorator: str = "") -> list[str]:
     lines = "\n".join(f"    {line}" for line in body.splitlines())
     made = twins_of(FILE, f"import pytest\n\n\n{decorator}\ndef test_it(x):\n{lines}\n", [f"{FILE}::test_it"])
