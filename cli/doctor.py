@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from rich.text import Text
 
 from cli.project import EXIT_FAILED, AsJson, Project, choice_of, fail, load, out, print_json, require_repository
-from config import LLMSettings
+from config import LLMSettings, weakened
 from llm import (
     PROVIDERS,
     Lineup,
@@ -54,7 +54,7 @@ def doctor(
         bool, typer.Option("--audit", help="Check instead that nobody changed the activity trail.")
     ] = False,
 ) -> None:
-    """Check git, sandbox, toolchains, model or key, budget, repository, database, disk, ports and alerts.
+    """Check git, sandbox, safety, toolchains, model or key, budget, repository, database, disk, ports and alerts.
 
     The exit code is 1 if something is missing, or, with --audit, if the activity trail was changed.
     """
@@ -65,6 +65,7 @@ def doctor(
     checks: list[Callable[[Project], Check]] = [
         _git,
         _sandbox,
+        _safety,
         _toolchains,
         _model,
         _budget,
@@ -135,6 +136,16 @@ def _sandbox(project: Project) -> Check:
     )
     tier = f"tier {probe.tier}: " if probe.tier else ""
     return Check(name="sandbox", state=state, detail=tier + probe.detail + took, remedy=probe.remedy)
+
+
+def _safety(project: Project) -> Check:
+    """Settings by which the owner gives up some of the safety."""
+    found = [f"{setting}: {loss}" for setting, loss in weakened(project.settings).items()]
+    if not found:
+        return Check(name="safety", state="ok", detail="no setting gives up a wall")
+    return Check(
+        name="safety", state="warning", detail="; ".join(found), remedy="see that each of these is what you want"
+    )
 
 
 def _toolchains(project: Project) -> Check:

@@ -22,6 +22,7 @@ from config.settings import (
     Settings,
     TestingSettings,
 )
+from config.weakened import weakened
 
 __all__ = [
     "DEFAULT_CONFIG",
@@ -48,4 +49,5 @@ __all__ = [
     "cache_folder",
     "json_schema",
     "load_settings",
+    "weakened",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast, get_args, get_origin
@@ -46,14 +47,15 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Mapping[str,
     """Settings from the file at `path` (default `config.yaml`; a missing default file means all defaults).
 
     `overrides` (section -> key -> value, from the command line) override everything. `.env` beside the file is
-    read into the process environment without replacing what is there.
+    read into the process environment without replacing what is there; without the file, or if somebody else owns it,
+    it is not ours to read: any folder may hold one.
 
     Raises `ConfigError` with one problem per wrong key or value.
     """
     source = path or DEFAULT_CONFIG
     if path is not None and not path.is_file():
         raise ConfigError(str(path), [ConfigProblem("(file)", "", "not found; give --config an existing file")])
-    load_dotenv(source.parent / ".env", override=False)
+    _load_variables(source)
     values = _expanded(_read(source), str(source)) if source.is_file() else {}
     try:
         settings = Settings(**cast(dict[str, Any], values))
@@ -62,6 +64,18 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Mapping[str,
     except ValidationError as error:
         raise ConfigError(str(source), [_problem(detail) for detail in error.errors()]) from None
     return settings
+
+
+def _load_variables(source: Path) -> None:
+    file = source.parent / ".env"
+    if not file.is_file():
+        return
+    if not source.is_file():
+        print(f"{file} is not read: no {source.name} lies beside it. Give --config, or export it.", file=sys.stderr)
+    elif file.stat().st_uid not in (0, os.geteuid()):
+        print(f"{file} is not read: it belongs to another user. See that it is your own.", file=sys.stderr)
+    else:
+        load_dotenv(file, override=False)
 
 
 def _read(path: Path) -> dict[str, object]:

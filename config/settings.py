@@ -171,6 +171,15 @@ def _is_branch(name: str) -> str:
 BranchName = Annotated[str, AfterValidator(_is_branch)]
 
 
+def _is_host(text: str) -> str:
+    if not re.fullmatch(r"(?!-)[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?", text):
+        raise ValueError(f"{text!r} is no host; write HOST or HOST:PORT, without https:// and without a path")
+    return text
+
+
+HostName = Annotated[str, AfterValidator(_is_host)]
+
+
 class GitSettings(Section):
     """Where the work comes from and where it lands."""
 
@@ -252,6 +261,10 @@ class TestingSettings(Section):
     auto_run: bool = Field(True, description="false: nothing of the repository is run before `task approve`.")
     setup_command: str | None = Field(
         None, description="Shell command that prepares the environment if pip or npm cannot."
+    )
+    setup_hosts: list[HostName] = Field(
+        default_factory=list,
+        description="Hosts that installing may reach beside the package indexes of this machine: HOST or HOST:PORT.",
     )
     timeout: float = Field(300, gt=0, le=7200, description="Seconds one test run may take.")
     mutation_score: float = Field(

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
-from config import Settings
+from config import Settings, weakened
 from memory import SCHEMA_REVISION, MemoryStore, Task, TaskStatus, utc_now
 from monitoring import AlertKind, alert, get_logger
 from orchestrator.coding.state import CodeState
@@ -188,8 +188,8 @@ def give_back_memory() -> None:
 def note_start(store: MemoryStore, settings: Settings) -> None:
     """Write a line for the start, and one each for a migration and for changed settings and limits.
 
-    Settings are recorded as digests, because they are the owner's; only budget limits and the sandbox mode are recorded
-    by value. Secrets are in neither.
+    Settings are recorded as digests, because they are the owner's; only budget limits, the sandbox mode and what gives
+    up safety are recorded by value. Secrets are in none of them.
     """
     values: dict[str, JsonValue] = json.loads(settings.model_dump_json())
     sections: dict[str, JsonValue] = {name: _digest(section) for name, section in values.items()}
@@ -208,7 +208,10 @@ def note_start(store: MemoryStore, settings: Settings) -> None:
             store.journal.log(_AGENT, act, before=known.get(key), after=now[key])
     if changed:
         store.journal.log(_AGENT, "settings changed", sections=[*changed])
-    store.journal.log(_AGENT, "started", settings=_digest(values), schema=SCHEMA_REVISION)
+    weak = weakened(settings)
+    for setting, loss in weak.items():
+        log.warning(f"LESS SAFE BY {setting}: {loss}")
+    store.journal.log(_AGENT, "started", settings=_digest(values), schema=SCHEMA_REVISION, weakened=[*weak])
     store.journal.remember(_AGENT, _KEY, now)
     last, head = store.audit.head()
     # Also in the log, so that a trail that was rewritten as a whole can be distinguished from this one.

@@ -234,7 +234,7 @@ def make_suite(settings: Settings, paths: ProjectPaths, git: GitManager, sandbox
     """The project's test suite, set up as the owner says or, where they do not, as the team found out."""
     return Suite(
         git,
-        EnvironmentManager(paths.data, sandbox),
+        EnvironmentManager(paths.data, sandbox, hosts=settings.testing.setup_hosts),
         TestRunner(sandbox, settings.testing.test_command),
         folder=paths.state / "suites",
         framework=settings.testing.framework,

@@ -200,7 +200,7 @@ class Suite:
                     "named by its arguments and writes JUnit XML to $REPORT",
                     blocked=True,
                 )
-            environment = self._environment(folder, label)
+            environment = self._environment(folder, tree, label)
             file = self._result_of(tree, environment.key)
             if file.is_file():
                 return Baseline.model_validate_json(file.read_text(encoding="utf-8"))
@@ -265,7 +265,7 @@ class Suite:
     def whole(self, treeish: str, label: str, timeout: float | None = None) -> Whole:
         """Run all tests of a commit or tree, whatever is stored of them."""
         with self.exported(treeish) as (folder, tree):
-            return self._whole(folder, tree, self._environment(folder, label), label, timeout or self.timeout)
+            return self._whole(folder, tree, self._environment(folder, tree, label), label, timeout or self.timeout)
 
     def compare(self, tree: str, before: Baseline, label: str, whole: Whole | None = None) -> Comparison:
         """The suite of `tree`, which is run if this has not been done (`whole`), compared with `before`: which tests
@@ -320,19 +320,19 @@ class Suite:
     @contextmanager
     def ready(self, treeish: str, label: str) -> Iterator[tuple[Path, Environment]]:
         """The files of a commit or tree in a folder of their own, and the environment that its tests need."""
-        with self.exported(treeish) as (folder, _):
-            yield folder, self._environment(folder, label)
+        with self.exported(treeish) as (folder, tree):
+            yield folder, self._environment(folder, tree, label)
 
     def try_setup(self, treeish: str, command: str, label: str) -> TestResult:
         """The result of the whole suite of a commit or tree in an environment that `command` sets up.
 
         Raises EnvironmentSetupError when the command fails.
         """
-        with self.exported(treeish) as (folder, _):
-            environment = self._environment(folder, label, command)
+        with self.exported(treeish) as (folder, tree):
+            environment = self._environment(folder, tree, label, command)
             return self.runner.run_tests(folder, environment, timeout=self.timeout, label=label)
 
-    def _environment(self, folder: Path, label: str, setup_command: str | None = None) -> Environment:
+    def _environment(self, folder: Path, tree: str, label: str, setup_command: str | None = None) -> Environment:
         return self._environments.ensure(
             folder,
             framework=self.framework_of(folder),
@@ -340,7 +340,15 @@ class Suite:
             release=self._git.repository.newest_release(self._git.branch.tip()),
             progress=lambda message: log.info("project environment", step=message),
             label=label,
+            landed=self._landed,
+            tree=tree,
         )
+
+    @contextmanager
+    def _landed(self) -> Iterator[Path]:
+        """The files at the tip of the landing branch."""
+        with self.exported(self._git.branch.tip()) as (folder, _):
+            yield folder
 
     def _whole(self, folder: Path, tree: str, environment: Environment, label: str, timeout: float) -> Whole:
         result = self.runner.run_tests(folder, environment, timeout=timeout, label=label)

@@ -166,7 +166,11 @@ def _sdist(library: Library) -> Path:
             pinned = Path(temporary) / "pinned.txt"
             pinned.write_text(f"{library.name}=={library.version} --hash=sha256:{library.sha256}\n", encoding="utf-8")
             pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", library.name]
-            _run([*pip, "--require-hashes", "-d", str(folder), "-r", str(pinned)])
+            try:
+                _run([*pip, "--require-hashes", "-d", str(folder), "-r", str(pinned)])
+            except SourceError:  # it also reads the metadata, once the archive is there, and may dislike them
+                if not _archive(folder):
+                    raise
         found = _archive(folder)
     if not found or hashlib.sha256(found.read_bytes()).hexdigest() != library.sha256:
         raise SourceError(f"{library.key}: the source distribution in {folder} is not the one that is pinned")

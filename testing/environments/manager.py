@@ -2,6 +2,9 @@
 
 An environment is built in the sandbox with network and no secrets, at the paths it will always have there (/env, with
 the sources at /work), then made read-only to sandboxed code. A build that is cut short leaves nothing that counts.
+
+What a set-up runs it may leave behind in the environment. So one that many runs share is made of sources that have
+landed, and one of other dependency files than theirs is made for a single tree, apart from all others.
 """
 
 from __future__ import annotations
@@ -11,8 +14,9 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from monitoring import get_logger
@@ -38,6 +42,17 @@ _BUILDING = ".building-"
 _SETUPS: dict[Language, type[Setup]] = {setup.language: setup for setup in (PythonSetup, NodeSetup, GoSetup, RustSetup)}
 
 
+@dataclass(frozen=True)
+class _Job:
+    """How one environment is made."""
+
+    framework: str
+    setup_command: str | None
+    release: str
+    say: Progress
+    label: str
+
+
 class EnvironmentManager:
     """Makes environments and hands out those that are there. Safe between threads and processes."""
 
@@ -48,12 +63,15 @@ class EnvironmentManager:
         *,
         timeout: float = _SETUP_SECONDS,
         limits: SandboxLimits = SETUP_LIMITS,
+        hosts: Sequence[str] = (),
     ) -> None:
-        """Environments live in `data_path/environments`; `timeout` and `limits` are those of one set-up step."""
+        """Environments live in `data_path/environments`; `timeout` and `limits` are those of one set-up step. `hosts`:
+        what a set-up may reach beside package indexes, each `HOST` or `HOST:PORT`."""
         self.root = data_path.resolve() / "environments"
         self._sandbox = sandbox
         self._timeout = timeout
         self._limits = limits
+        self._hosts = [*hosts]
 
     def key(self, source: Path, framework: str = "pytest", setup_command: str | None = None, release: str = "") -> str:
         """What the environment of the sources at `source` is kept under."""
@@ -76,8 +94,13 @@ class EnvironmentManager:
         release: str = "",
         progress: Progress | None = None,
         label: str = "",
+        landed: Callable[[], AbstractContextManager[Path]] | None = None,
+        tree: str = "",
     ) -> Environment:
         """The environment for the sources at `source` (an exported tree, left as it is), built if need be.
+
+        `landed` lays out the sources that have landed, None if `source` is that: with the same dependency files, they
+        are what is built. With others, the environment is for the tree with the hash `tree` alone.
 
         `setup_command` runs by `sh` at /work, with network and the environment's programs first on PATH, in place of
         what the dependency files say. `release`: the project's version by its newest tag. `progress` is called with
@@ -89,26 +112,37 @@ class EnvironmentManager:
         ready = self._ready(key)
         if ready is not None:
             return ready
-        say = progress or (lambda message: None)
+        job = _Job(framework, setup_command, release, progress or (lambda message: None), label)
+        if landed is None:
+            return self._made(key, source, job)
+        with landed() as sources:
+            if self.key(sources, framework, setup_command, release) == key:
+                return self._made(key, sources, job)
+        _log.info("the dependency files have not landed: an environment for this tree alone", tree=tree)
+        return self._made(hashlib.sha256(f"{key}\0{tree}".encode()).hexdigest()[:20], source, job)
+
+    def _made(self, key: str, source: Path, job: _Job) -> Environment:
         self.root.mkdir(parents=True, exist_ok=True, mode=0o711)  # 0711: entered by the sandbox user in tier 4
-        with self._locked(key, say):
+        with self._locked(key, job.say):
             ready = self._ready(key)
             if ready is not None:
                 return ready
             self._sweep(key)
             build = self.root / f"{_BUILDING}{key}-{os.getpid()}"
+            kind = _SETUPS[language_of(job.framework, source)]
             try:
-                setup = _SETUPS[language_of(framework, source)](
+                setup = kind(
                     self._sandbox,
                     build,
-                    FRAMEWORKS[framework],
+                    FRAMEWORKS[job.framework],
                     timeout=self._timeout,
                     limits=self._limits,
-                    say=say,
-                    label=label,
-                    versions=_SETUPS[language_of(framework, source)].versions(source, release),
+                    say=job.say,
+                    label=job.label,
+                    versions=kind.versions(source, job.release),
+                    hosts=self._hosts,
                 )
-                environment = setup.build(source, key, setup_command, self.root / key)
+                environment = setup.build(source, key, job.setup_command, self.root / key)
                 self._failed_log(key).unlink(missing_ok=True)
             except OSError as error:
                 raise EnvironmentSetupError(

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from testing.environments.environment import Environment, keep_generated, listing
-from testing.environments.index_settings import IndexSettings, index_settings
+from testing.environments.index_settings import IndexSettings, index_settings, package_hosts
 from testing.environments.toolchains import Language
 from testing.errors import EnvironmentSetupError
 from testing.frameworks.framework import TestFramework
 from testing.sandbox.confinement import Mount
+from testing.sandbox.gateway import Gateway
 from testing.sandbox.limits import SandboxLimits
 from testing.sandbox.sandbox import Sandbox, SandboxResult
 from testing.sandbox.user import discard, take
@@ -46,6 +47,7 @@ class Setup(ABC):
         say: Progress,
         label: str,
         versions: Sequence[str] = (),
+        hosts: Sequence[str] = (),
     ) -> None:
         self.framework = framework
         self.index: IndexSettings = index_settings(os.environ)
@@ -54,13 +56,16 @@ class Setup(ABC):
         self.env_folder = build_folder / "env"
         self.work_folder = build_folder / "work"
         self.log = build_folder / "setup.log"
-        self.cache = build_folder.parent / ".cache"
+        self.cache = build_folder / "cache"
+        """Of this build alone: what one set-up writes there, no other may come to install."""
         self._sandbox = sandbox
         self._timeout = timeout
         self._limits = limits
         self._say = say
         self._label = label
         self._versions = [*versions]
+        self._origins = package_hosts(os.environ, hosts)
+        self._refused: dict[str, None] = {}
 
     @classmethod
     @abstractmethod
@@ -106,6 +111,8 @@ class Setup(ABC):
         take(self.env_folder)
         take(self.work_folder)
         self._clear_planted()
+        if self._refused:
+            self.note(self._asked_for_others())
         packages = self.packages()
         environment = Environment(
             path=destination,
@@ -135,22 +142,24 @@ class Setup(ABC):
     ) -> SandboxResult | None:
         """Run one command and log it; returns its result when it failed and was not `required`, else None."""
         self._say(title)
-        result = self._sandbox.run(
-            command,
-            mounts=[
-                Mount(self.env_folder, "/env", writable=True),
-                Mount(self.work_folder, "/work", writable=True),
-                Mount(self.cache, "/cache", writable=True),
-                *self.mounts(),
-                *self.index.mounts,
-            ],
-            cwd=cwd,
-            env={"HOME": "/env/.home", "TMPDIR": "/env/.tmp"} | self.variables() | self.index.env,
-            timeout=self._timeout,
-            network=True,
-            label=self._label,
-            limits=self._limits,
-        )
+        with Gateway(self._origins, os.environ | self.index.proxy) as gateway:
+            result = self._sandbox.run(
+                command,
+                mounts=[
+                    Mount(self.env_folder, "/env", writable=True),
+                    Mount(self.work_folder, "/work", writable=True),
+                    Mount(self.cache, "/cache", writable=True),
+                    *self.mounts(),
+                    *self.index.mounts,
+                ],
+                cwd=cwd,
+                env={"HOME": "/env/.home", "TMPDIR": "/env/.tmp"} | self.variables() | self.index.env,
+                timeout=self._timeout,
+                gateway=gateway,
+                label=self._label,
+                limits=self._limits,
+            )
+        self._refused |= dict.fromkeys(gateway.refused)
         with self.log.open("a") as log:
             log.write(f"$ {' '.join(command)}\n{result.output}\n[{result.seconds:.1f} s, exit {result.exit_code}]\n")
         if result.exit_code == 0 and result.killed_reason is None:
@@ -164,10 +173,8 @@ class Setup(ABC):
         for folder in (self.env_folder, self.env_folder / ".tmp", self.env_folder / ".home", self.cache):
             folder.mkdir(exist_ok=True)
         shutil.copytree(source, self.work_folder, symlinks=True)
-        self._sandbox.hand_over(self.env_folder)
-        self._sandbox.hand_over(self.work_folder)
-        if self.cache.stat().st_uid != self._sandbox.identity.uid:
-            self._sandbox.hand_over(self.cache)
+        for folder in (self.env_folder, self.work_folder, self.cache):
+            self._sandbox.hand_over(folder)
         self.log.touch(mode=0o644)
         for name in self.index.withheld:
             self.note(f"the package index setting {name} holds credentials and was left out")
@@ -195,5 +202,10 @@ class Setup(ABC):
         return EnvironmentSetupError(
             f"The project's environment could not be made: {title}: {end} after {result.seconds:.0f} s.",
             result.output[-_TAIL:],
-            self.remedy,
+            f"{self._asked_for_others()}, if it is to reach them; or {self.remedy}" if self._refused else self.remedy,
         )
+
+    def _asked_for_others(self) -> str:
+        """What the owner is told of hosts that the set-up was not let through to."""
+        names = ", ".join(self._refused)
+        return f"the set-up asked for hosts that are no package indexes: add {names} to testing.setup_hosts"

@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from testing.errors import SandboxUnavailable
+from testing.sandbox.gateway import Gateway
 from testing.sandbox.limits import SandboxLimits
 from testing.sandbox.seccomp import filter_program
 from testing.sandbox.supervisor import Launch
@@ -38,7 +39,6 @@ _SYSTEM_FILES = (
     "/etc/pki/ca-trust/extracted",
     "/etc/fonts",
 )
-_NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/gai.conf", "/etc/host.conf", "/etc/services")
 # RLIMIT_NPROC counts all processes of a uid, and without a user namespace all sandboxes have the same one. It leaves
 # room for this many side by side; the watchdog holds each to its own share.
 _SHARES = 8
@@ -108,18 +108,18 @@ class Confinement:
         env: Mapping[str, str],
         limits: SandboxLimits,
         timeout: float,
-        network: bool,
+        gateway: Gateway | None = None,
     ) -> Launch:
-        """`command` within the sandbox, ready to be started."""
+        """`command` within the sandbox, ready to be started; `gateway` is its only way to a network."""
         status, report = os.pipe()
         fds = [report]
         host = f"host-{secrets.token_hex(3)}"  # another one for each run, so that no code knows one by it
         argv = [
             os.fspath(self.bwrap),
-            *self._namespaces(network, host),
-            *_environment(self.identity, env),
-            *_system(network),
-            *self._identity_files(fds, network, host),
+            *self._namespaces(host),
+            *_environment(self.identity, {**env, **(gateway.variables if gateway else {})}),
+            *_system(),
+            *self._identity_files(fds, host),
             *self._own_folders(limits),
             *_binds(mounts),
             *("--chdir", cwd, "--remount-ro", "/"),
@@ -127,16 +127,15 @@ class Confinement:
             *("--json-status-fd", str(report), "--"),
             *self._drop(),
             *("prlimit", *limits.prlimit_arguments(timeout, _SHARES if self.identity.drops else 1), "--"),
+            *(gateway.entrance(os.fspath(base_interpreter().executable), fds) if gateway else ()),
             *command,
         ]
         # bubblewrap's own environment stays readable inside as /proc/1/environ (trap 1)
         return Launch(argv, {"PATH": SYSTEM_PATH}, fds=fds, status_fd=status)
 
-    def _namespaces(self, network: bool, host: str) -> list[str]:
-        options = ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+    def _namespaces(self, host: str) -> list[str]:
+        options = ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net", "--unshare-cgroup-try"]
         options += ["--die-with-parent", "--new-session", "--hostname", host, "--cap-drop", "ALL"]
-        if not network:
-            options.append("--unshare-net")
         if self.identity.drops:
             # what setpriv needs to drop the uid, and gives up with it
             return [*options, "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]
@@ -162,15 +161,14 @@ class Confinement:
             "--",
         ]
 
-    def _identity_files(self, fds: list[int], network: bool, host: str) -> list[str]:
+    def _identity_files(self, fds: list[int], host: str) -> list[str]:
         """Without them `getpass.getuser()` and `localhost` fail."""
         who = self.identity
         texts = {
             "/etc/passwd": f"root:x:0:0::/:/bin/sh\n{who.name}:x:{who.inside_uid}:{who.inside_gid}::{HOME}:/bin/sh\n",
             "/etc/group": f"root:x:0:\n{who.name}:x:{who.inside_gid}:\n",
+            "/etc/hosts": f"127.0.0.1 localhost {host}\n::1 localhost\n",
         }
-        if not network:
-            texts["/etc/hosts"] = f"127.0.0.1 localhost {host}\n::1 localhost\n"
         options = []
         for target, text in texts.items():
             options += ["--perms", "0644", "--ro-bind-data", str(_memory_file(text.encode(), fds)), target]
@@ -198,7 +196,7 @@ def _environment(identity: Identity, env: Mapping[str, str]) -> list[str]:
     return ["--clearenv", *(part for name, value in values.items() for part in ("--setenv", name, value))]
 
 
-def _system(network: bool) -> list[str]:
+def _system() -> list[str]:
     """The machine's programs and the few files of /etc they need: a list of what may be seen, not of what may not."""
     options = ["--ro-bind", "/usr", "/usr"]
     for folder in map(Path, _SYSTEM_FOLDERS):
@@ -206,9 +204,8 @@ def _system(network: bool) -> list[str]:
             options += ["--symlink", os.fspath(folder.readlink()), os.fspath(folder)]
         elif folder.is_dir():
             options += ["--ro-bind", os.fspath(folder), os.fspath(folder)]
-    files = (*_SYSTEM_FILES, *(_NETWORK_FILES if network else ()))
-    options += _folders(files)
-    for file in files:
+    options += _folders(_SYSTEM_FILES)
+    for file in _SYSTEM_FILES:
         options += ["--ro-bind-try", os.path.realpath(file), file]
     return options
 

@@ -28,6 +28,7 @@ from testing.sandbox.confinement import (
     find_bwrap,
     unconfined_launch,
 )
+from testing.sandbox.gateway import Gateway
 from testing.sandbox.limits import SandboxLimits
 from testing.sandbox.supervisor import KilledReason, Launch, Outcome, Supervisor
 from testing.sandbox.user import Identity, give, identity_for
@@ -169,7 +170,6 @@ class Sandbox:
             env={},
             limits=self.limits,
             timeout=_CANARY_TIMEOUT,
-            network=False,
         )
         try:
             outcome = Supervisor(launch, limits=self.limits, timeout=_CANARY_TIMEOUT, writable=()).run()
@@ -197,15 +197,16 @@ class Sandbox:
         cwd: str = "/work",
         env: Mapping[str, str] | None = None,
         timeout: float,
-        network: bool = False,
+        gateway: Gateway | None = None,
         label: str = "",
         limits: SandboxLimits | None = None,
     ) -> SandboxResult:
         """Run `command` to its end or to a limit; nothing it started is alive afterwards.
 
         It sees the machine's programs read-only, the base interpreter, `mounts`, a /tmp of its own, and of the
-        environment only `env`. Paths in `command`, `cwd` and `env` are the sandbox's. `network` is for installing
-        dependencies only. `label` is what `kill` knows it by. Writable mounts must have been handed over (`hand_over`).
+        environment only `env`. Paths in `command`, `cwd` and `env` are the sandbox's. `gateway`, for installing
+        dependencies, is its only way to a network. `label` is what `kill` knows it by. Writable mounts must have been
+        handed over (`hand_over`).
 
         Raises SandboxUnavailable when the mode asks for more than this machine offers, and RunKilled after `kill` or
         `close`.
@@ -218,7 +219,7 @@ class Sandbox:
         if confinement is not None:
             seen = [*base_interpreter().mounts, *mounts]
             launch = confinement.launch(
-                command, mounts=seen, cwd=cwd, env=env or {}, limits=limits, timeout=timeout, network=network
+                command, mounts=seen, cwd=cwd, env=env or {}, limits=limits, timeout=timeout, gateway=gateway
             )
         else:
             bounds = limits if probe.tier == _UNCONFINED else None

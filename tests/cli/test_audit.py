@@ -59,7 +59,8 @@ def test_a_database_that_cannot_be_read_is_said_so(make_house: MakeHouse) -> Non
 
 def test_a_start_says_what_has_changed_since_the_last(make_house: MakeHouse) -> None:
     house, _ = make_house(team(), llm={"api_key": KEY})
-    assert _acts(house) == {"started": {}}
+    (started,) = _acts(house).values()
+    assert started == {"weakened": ["llm.base_url: 127.0.0.1"]}, "the tests' own model server"
     assert set(_acts(house)) == {"started"}
     house.write_config(budget={"day_usd": 5}, llm={"timeout": 21})
     acts = _acts(house)
@@ -69,7 +70,12 @@ def test_a_start_says_what_has_changed_since_the_last(make_house: MakeHouse) -> 
     assert isinstance(after, dict)
     assert (before["day_usd"], after["day_usd"]) == (None, 5.0)
     house.write_config(sandbox={"mode": "best_effort"})
-    assert _acts(house)["sandbox mode changed"] == {"before": "required", "after": "best_effort"}
+    acts = _acts(house)
+    assert acts["sandbox mode changed"] == {"before": "required", "after": "best_effort"}
+    assert "sandbox.mode: best_effort" in str(acts["started"]["weakened"])
+    doctor = json.loads(look(house, "doctor", "--json").stdout)
+    (safety,) = [check for check in doctor if check["name"] == "safety"]
+    assert safety["state"] == "warning" and "may run unconfined" in safety["detail"]
     house.write_config(llm={"api_key": "another-key-of-the-owner"})
     assert set(_acts(house)) == {"started", "sandbox mode changed", "settings changed"}
     with house.store() as store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import jsonschema
@@ -10,7 +11,19 @@ import pytest
 import yaml
 
 from agents.registry import allowed_names
-from config import ConfigError, ProjectPaths, json_schema, load_settings
+from config import (
+    ConfigError,
+    FileSystemSettings,
+    GitSettings,
+    LLMSettings,
+    ProjectPaths,
+    SandboxSettings,
+    Settings,
+    TestingSettings,
+    json_schema,
+    load_settings,
+    weakened,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -124,6 +137,50 @@ def test_dotenv_is_read_and_does_not_replace(tmp_path: Path, monkeypatch: pytest
     settings = load_settings(write(tmp_path, text))
 
     assert (settings.git.branch, settings.git.integration_branch) == ("kept", "read")
+
+
+def test_a_dotenv_of_somebody_else_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A daemon may be started in any folder: that of a repository, or one that all may write to."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("AI_AGENTS_SANDBOX__MODE", "PLANTED"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / ".env").write_text("AI_AGENTS_SANDBOX__MODE=off\nPLANTED=1\n")
+    assert load_settings().sandbox.mode == "required"
+    assert "PLANTED" not in os.environ
+    assert ".env is not read: no config.yaml lies beside it" in capsys.readouterr().err
+    (tmp_path / "config.yaml").touch()
+    if os.geteuid() == 0:
+        os.chown(tmp_path / ".env", 65534, 65534)
+    else:
+        monkeypatch.setattr("config.loading.os.geteuid", lambda: 4711)
+    assert load_settings().sandbox.mode == "required"
+    assert "belongs to another user" in capsys.readouterr().err
+
+
+def test_what_gives_up_safety_is_named() -> None:
+    assert weakened(Settings(), {}) == {}
+    weak = Settings(
+        llm=LLMSettings(base_url="http://me:pw@models.example/v1"),
+        sandbox=SandboxSettings(mode="off"),
+        testing=TestingSettings(setup_hosts=["github.com"]),
+        file_system=FileSystemSettings(protected=[]),
+        git=GitSettings(may_hold_secrets=["tests/*"]),
+    )
+    found = weakened(weak, {"ANTHROPIC_BASE_URL": "https://other.example"})
+    assert [name.partition(":")[0] for name in found] == [
+        "sandbox.mode", "llm.base_url", "ANTHROPIC_BASE_URL", "testing.setup_hosts", "file_system.protected",
+        "git.may_hold_secrets",
+    ]  # fmt: skip
+    assert found["llm.base_url: models.example"].endswith("unencrypted")
+    assert "pw" not in str(found)
+
+
+@pytest.mark.parametrize("host", ["https://github.com", "github.com/path", "-x", "a b", "user@host", "host:port"])
+def test_a_set_up_host_is_a_host(host: str) -> None:
+    with pytest.raises(ValueError, match="is no host"):
+        TestingSettings(setup_hosts=[host])
 
 
 def test_a_named_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:

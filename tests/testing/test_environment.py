@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import stat
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from testing import Environment, EnvironmentManager, EnvironmentSetupError, Mount, RunKilled, Sandbox, TestRunner
+from testing.environments.environment import PYTHON
 from testing.sandbox.confinement import base_interpreter
 from tests.testing.conftest import Tree
 from tests.testing.test_supervision import eventually
@@ -270,3 +272,44 @@ def test_version(): assert importlib.metadata.version("slugtools") == "{version}
     assert result.passed, result
     assert manager.key(source, release="1.0") != manager.key(source, release="2.0")
     assert manager.key(tree({}), release="1.0") == manager.key(tree({}), release="2.0")
+
+
+PLANT = "import pathlib, sysconfig\npathlib.Path(sysconfig.get_paths()['purelib'], 'planted.py').write_text({!r})\n"
+
+
+def test_a_shared_environment_is_made_of_what_has_landed(
+    manager: EnvironmentManager, runner: TestRunner, tree: Tree
+) -> None:
+    """Code that a set-up runs is in no key: an answer that never lands must not leave anything for later verdicts."""
+    landed = tree({"plant.py": PLANT.format("BY = 'owner'"), "requirements.txt": "iniconfig==2.0.0\n"})
+    test = "import planted\ndef test_it(): assert planted.BY == {!r}\n"
+    trial = tree({"plant.py": PLANT.format("BY = 'trial'"), "requirements.txt": "iniconfig==2.0.0\n",
+                  "tests/test_it.py": test.format("owner")})  # fmt: skip
+    command = f"{PYTHON} plant.py && pip install -r requirements.txt"
+
+    def ensure(source: Path, number: str) -> Environment:
+        return manager.ensure(source, setup_command=command, landed=lambda: nullcontext(landed), tree=number)
+
+    shared = ensure(trial, "1")
+    assert shared == ensure(landed, "0")
+    assert runner.run_tests(trial, shared).passed
+
+    (trial / "requirements.txt").write_text("iniconfig==2.0.0\nidna==3.10\n")
+    (trial / "tests/test_it.py").write_text(test.format("trial"))
+    apart = ensure(trial, "2")
+    assert apart.key != shared.key and runner.run_tests(trial, apart).passed
+    assert ensure(trial, "3").key not in (apart.key, shared.key), "another tree is not judged by what this one left"
+    assert ensure(landed, "0") == shared
+
+
+def test_what_a_set_up_leaves_in_a_cache_reaches_no_other(manager: EnvironmentManager, tree: Tree) -> None:
+    look = "ls -A /cache > /env/seen; mkdir -p /cache/uv /cache/pip; echo x > /cache/planted"
+    for name in ("a", "b"):
+        environment = manager.ensure(tree({"requirements.txt": f"# {name}\n"}), setup_command=look)
+        assert (environment.path / "seen").read_text() in ("", "uv\n", "pip\nuv\n")
+
+
+def test_a_host_that_is_no_index_is_named_with_its_remedy(manager: EnvironmentManager, tree: Tree) -> None:
+    source = tree({"requirements.txt": "idna @ https://forge.example/idna.zip\n"})
+    with pytest.raises(EnvironmentSetupError, match=r"add forge\.example to testing\.setup_hosts"):
+        manager.ensure(source)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from testing import EnvironmentSetupError, Sandbox, find_toolchain
-from testing.environments.javascript_setup import npm_settings
+from testing.environments.index_settings import npm_settings
 from testing.environments.toolchains import require_toolchain
 
 
