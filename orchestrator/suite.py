@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -126,7 +127,8 @@ class Suite:
         if ended := end_orphans(str(Path(tempfile.gettempdir(), self._run_prefix))):
             log.info("ended test runs that a killed daemon had left", ended=ended)
         for folder in Path(tempfile.gettempdir()).glob(f"{self._run_prefix}*"):
-            discard_folder(folder)
+            if folder.lstat().st_uid == os.geteuid():  # any user may make one of that name
+                discard_folder(folder)
 
     def forget_results(self) -> int:
         """Delete all but the latest stored results; how many were deleted. They can be computed again."""

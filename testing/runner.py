@@ -223,6 +223,7 @@ class TestRunner:
             | dict(variables),
             timeout=timeout,
             label=label,
+            is_init=command.is_init,
         )
 
 

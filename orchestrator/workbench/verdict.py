@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from pathlib import PurePosixPath
 
 from file_system import FileManager, readable_text
 from memory import Task
@@ -51,9 +52,9 @@ class Judge:
         before = self._suite.baseline(self._base, self._task.id)
         return self._suite.run(tree, selection, self._task.id, self._seconds(before))
 
-    def verdict(self, tree: str, test_ids: Sequence[str], hidden: Collection[str] = ()) -> Trial:
+    def verdict(self, tree: str, test_ids: Sequence[str], hidden: Collection[str] = (), since: str = "") -> Trial:
         """Run the new tests, if there are any, then the suite, and compare it with the base. If the suite is short, one
-        run gives both."""
+        run gives both. `since`: the commit that a developer began with, whose tests are all that may be collected."""
         trial, took = Trial(applied=True, tree=tree), 0.0
         before, files = self._suite.baseline(self._base, self._task.id), files_of(test_ids)
         both = self._suite.whole(tree, self._task.id, self._seconds(before)) if before.seconds < _SHORT_SUITE else None
@@ -76,6 +77,10 @@ class Judge:
             return trial.model_copy(
                 update={"green": False, "evidence": f"the new tests pass, but the suite does not:\n{told}"}
             )
+        if since and (strange := self._collected_anew(since, tree, whole, {*files_of(before.passed), *files})):
+            named = ", ".join(strange[:_MOST_NAMED])
+            told = f"the suite collects {named}, which holds no tests of the task; a developer writes none"
+            return trial.model_copy(update={"green": False, "evidence": told})
         seconds = self._seconds(before)
         doubts = Doubts(self._suite, self._task, self._base, tree, took=took, seconds=seconds)
         doubt = doubts.about(trial.passed, test_ids)
@@ -99,6 +104,12 @@ class Judge:
             lines.append(found.result.problem or "the run gave no verdict")
         return "\n".join(lines)
 
+    def _collected_anew(self, since: str, tree: str, whole: TestResult, known: Collection[str]) -> list[str]:
+        """Files of a developer's that the suite takes for tests, whatever their names."""
+        changed = {change.path for change in self._git.commits.changed_files(since, tree)}
+        collected = files_of([test_id for test_id in whole.test_ids if not _is_example(test_id)])
+        return [path for path in collected if path in changed and path not in known]
+
     def _seconds(self, before: Baseline) -> float:
         """The time for new tests: longer if the whole suite takes long, because slow imports may be the cause."""
         return min(_NEW_TESTS_SECONDS + before.seconds, self._suite.timeout)
@@ -114,6 +125,12 @@ class Judge:
     @property
     def _base(self) -> str:
         return self._git.worktrees.get(self._task.id).base_commit
+
+
+def _is_example(test_id: str) -> bool:
+    """Whether it is a doctest, which a developer may well write: named after a module, or what is in it."""
+    path, _, name = test_id.partition("::")
+    return "::" not in name and ("." in name or name == PurePosixPath(path).stem)
 
 
 def _changed_tests(path: str, before: str, after: str) -> list[str]:

@@ -182,7 +182,7 @@ class Workbench:
             return self._unsafe(unsafe)
         finally:
             self._git.worktrees.reset(worktree, tests_commit)
-        return self._judge.verdict(tree, test_ids, hidden)
+        return self._judge.verdict(tree, test_ids, hidden, since=tests_commit)
 
     def verify_tree(
         self, tree: str, tests_commit: str, test_ids: Sequence[str], hidden: Collection[str] = (), kind: str = ""
@@ -200,7 +200,7 @@ class Workbench:
             return self._unsafe(unsafe)
         finally:
             self._git.worktrees.reset(self._worktree, tests_commit)
-        return self._judge.verdict(tested, test_ids, hidden)
+        return self._judge.verdict(tested, test_ids, hidden, since=tests_commit)
 
     def with_tests(self, code_commit: str, tests: tuple[str, str], test_ids: Sequence[str]) -> Trial:
         """Try the code of `code_commit` with new text of its tests (path, text): run these, then the suite."""

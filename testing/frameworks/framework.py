@@ -31,6 +31,8 @@ class TestCommand:
     mounts: tuple[Mount, ...] = ()
     report: str = REPORT
     """Where it writes its report."""
+    is_init: bool = False
+    """It is the sandbox's first process, which nothing inside can end or stop; it keeps its memory closed itself."""
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def witnessed(
     witness = [python, "-I", "-S", f"{_INSIDE}/witness.py", REPORT]
     start = [python, f"{_INSIDE}/start.py", program, ",".join(framework.guarded_modules)]
     mounts = tuple(Mount(file, f"{_INSIDE}/{file.name}") for file in sorted(folder.glob("[a-z]*.py")))
-    return TestCommand([*witness, *start, *arguments], mounts)
+    return TestCommand([*witness, *start, *arguments], mounts, is_init=True)
 
 
 def pytest_options(environment: Environment) -> list[str]:

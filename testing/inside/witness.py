@@ -3,7 +3,8 @@
 The code under test may write to every folder of the sandbox, so no file is believed. The child sends its report over a
 pipe, behind a secret word that it got before any code of the project ran. When the child has ended, everything it left
 running is killed; only then the report is written, and replaces whatever lies there. This program never imports the
-project's code, and no process of its user can read or write its memory.
+project's code, and no process of its user can read or write its memory. It is the first process of the sandbox, which
+the kernel lets nobody inside kill or stop, and its exit code is the run's.
 """
 
 from __future__ import annotations
@@ -34,8 +35,10 @@ def main(report: str, command: list[str]) -> int:
     sent_out, sent_in = os.pipe()
     os.write(word_in, word)
     os.close(word_in)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # others do nothing to the first process, unless it handles them
     child = os.fork()
     if child == 0:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         environment = dict(os.environ)
         path = environment.pop("PYTHONPATH", "")
         environment[SENDER] = f"{word_out},{sent_in},{path}"

@@ -39,9 +39,12 @@ _SYSTEM_FILES = (
     "/etc/pki/ca-trust/extracted",
     "/etc/fonts",
 )
+_PYTHON_FOLDERS = ("bin", "lib", "lib64", "include")
 # RLIMIT_NPROC counts all processes of a uid, and without a user namespace all sandboxes have the same one. It leaves
 # room for this many side by side; the watchdog holds each to its own share.
 _SHARES = 8
+_FIRST_TO_END = ("choom", "-n", "1000", "--")
+"""Short of memory, the kernel ends this and not the daemon."""
 _LAST_CAPABILITY = 40  # the newest that util-linux 2.38 knows by number; the others go with the uid
 
 
@@ -69,13 +72,15 @@ class Interpreter:
 
 @cache
 def base_interpreter() -> Interpreter:
-    """The interpreter and the folders it needs, at their own paths; which may be in a home folder."""
+    """The interpreter and the folders it needs, at their own paths; which may be in a home folder, and have anything
+    beside them, such as the environments of conda."""
     found = Path(getattr(sys, "_base_executable", sys.executable))
     executable = found.resolve()
     prefixes = {Path(sys.base_prefix), Path(sys.base_exec_prefix), executable.parent.parent}
     prefixes |= {prefix.resolve() for prefix in prefixes}
-    needed = sorted(prefix for prefix in prefixes if not prefix.is_relative_to("/usr"))
-    return Interpreter(executable, tuple(Mount(prefix, os.fspath(prefix)) for prefix in needed))
+    folders = {prefix / name for prefix in prefixes for name in _PYTHON_FOLDERS} | {executable.parent}
+    needed = sorted(folder for folder in folders if folder.is_dir() and not folder.is_relative_to("/usr"))
+    return Interpreter(executable, tuple(Mount(folder, os.fspath(folder)) for folder in needed))
 
 
 def find_bwrap() -> Path | None:
@@ -109,14 +114,17 @@ class Confinement:
         limits: SandboxLimits,
         timeout: float,
         gateway: Gateway | None = None,
+        is_init: bool = False,
     ) -> Launch:
-        """`command` within the sandbox, ready to be started; `gateway` is its only way to a network."""
+        """`command` within the sandbox, ready to be started; `gateway` is its only way to a network. `is_init`: no
+        process of bubblewrap's is above it."""
         status, report = os.pipe()
         fds = [report]
         host = f"host-{secrets.token_hex(3)}"  # another one for each run, so that no code knows one by it
         argv = [
             os.fspath(self.bwrap),
             *self._namespaces(host),
+            *(("--as-pid-1",) if is_init else ()),
             *_environment(self.identity, {**env, **(gateway.variables if gateway else {})}),
             *_system(),
             *self._identity_files(fds, host),
@@ -126,6 +134,7 @@ class Confinement:
             *_seccomp(fds),
             *("--json-status-fd", str(report), "--"),
             *self._drop(),
+            *(_FIRST_TO_END if self.tier == 1 else ()),  # tier 2 has no /proc to write to
             *("prlimit", *limits.prlimit_arguments(timeout, _SHARES if self.identity.drops else 1), "--"),
             *(gateway.entrance(os.fspath(base_interpreter().executable), fds) if gateway else ()),
             *command,
@@ -180,6 +189,7 @@ class Confinement:
         # made by root for another user to write in, hence the modes
         for target, size in (("/dev/shm", limits.shared_memory_bytes), ("/tmp", limits.tmp_bytes)):  # noqa: S108
             options += ["--perms", "1777", "--size", str(size), "--tmpfs", target]
+        options += ["--remount-ro", "/dev"]  # a file system in memory, too, without a size of its own
         return [*options, "--perms", "0777", "--dir", HOME, "--perms", "0755", "--dir", "/run"]
 
 

@@ -67,6 +67,32 @@ def proportional_bytes(pids: Iterable[int]) -> int:
     return total
 
 
+def socket_bytes(root: int) -> int:
+    """What the sockets in the network of the process `root` can hold unread: memory of the kernel that belongs to no
+    process. Each counts with a full buffer, as the kernel sizes one (`net.core.wmem_default`)."""
+    try:
+        first = Path(f"/proc/{root}/net/sockstat").read_text().partition("\n")[0]
+        return int(first.rpartition(" ")[2]) * int(Path("/proc/sys/net/core/wmem_default").read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def unlinked_bytes(pids: Iterable[int], folders: Iterable[Path]) -> int:
+    """What files that no folder holds any more take up on the disks of `folders`, as far as a process has them open or
+    mapped."""
+    devices = {folder.stat().st_dev for folder in folders}
+    found: dict[tuple[int, int], int] = {}
+    for pid in pids:
+        for place in ("fd", "map_files"):
+            with suppress(OSError), os.scandir(f"/proc/{pid}/{place}") as entries:
+                for entry in entries:
+                    with suppress(OSError):
+                        file = entry.stat()
+                        if file.st_nlink == 0 and file.st_dev in devices:
+                            found[file.st_dev, file.st_ino] = file.st_blocks * 512
+    return sum(found.values())
+
+
 def _status(pid: int) -> dict[str, str]:
     try:
         text = Path(f"/proc/{pid}/status").read_text()
@@ -81,6 +107,8 @@ class DiskUse:
 
     size: int
     files: int
+    closed: int = 0
+    """Folders that could not be looked into."""
 
 
 def disk_use(
@@ -90,7 +118,7 @@ def disk_use(
 
     A chain of folders too deep for the kernel's path limit counts as unbounded: only an attack builds one.
     """
-    size = files = 0
+    size = files = closed = 0
     waiting = [os.fspath(folder) for folder in folders]
     while waiting:
         try:
@@ -104,10 +132,11 @@ def disk_use(
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 return DiskUse(size, 1 << 62)
+            closed += error.errno == errno.EACCES
             continue  # it went away, or the run has locked itself out of it
         if size > enough_size or files > enough_files:
             break
-    return DiskUse(size, files)
+    return DiskUse(size, files, closed)
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

@@ -1,7 +1,8 @@
 """Where a project's code is run: confined by bubblewrap, or not at all unless the owner says otherwise.
 
-Tiers: 1 bubblewrap with its own /proc, 2 bubblewrap with the host's /proc, 4 clean environment
-and rlimits only, 0 nothing. Mode `required` takes 1 or 2 and refuses otherwise; `best_effort` falls to 4; `off` is 0.
+Tiers: 1 bubblewrap with its own /proc, 2 bubblewrap with the host's /proc, through which code sees the processes of
+its user and of other runs, 4 clean environment and rlimits only, 0 nothing. Mode `required` takes 1 and refuses
+otherwise; `best_effort` falls to 2, then to 4; `off` is 0.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ SandboxMode = Literal["required", "best_effort", "off"]
 _log = get_logger(__name__)
 
 _CANARY_TIMEOUT = 20.0
-_UNCONFINED, _NOTHING = 4, 0
+_SHARED_PROC, _UNCONFINED, _NOTHING = 2, 4, 0
 _OTHERWISE = "set sandbox.mode to best_effort only if you trust the code that is run."
 
 # Words of bubblewrap or the kernel -> what the owner does about them.
@@ -64,8 +65,7 @@ _REMEDIES = (
         "in a container add security_opt systempaths=unconfined (see docker-compose.yml); in a systemd unit leave out "
         "ProtectKernelTunables, ProtectProc and RestrictNamespaces (see ai-agents.service).",
     ),
-    ("setpriv", "install util-linux, which has setpriv and prlimit."),
-    ("prlimit", "install util-linux, which has setpriv and prlimit."),
+    *((program, f"install util-linux, which has {program}.") for program in ("setpriv", "choom", "prlimit")),
     ("system call filter", "this processor has no system call table here: x86_64 and aarch64 do."),
     ("permission denied", "make the Python that runs the daemon, and the folders above it, readable by sandbox.user."),
 )
@@ -128,9 +128,14 @@ class Sandbox:
             if self._probed is None:
                 self._probed = self._look()
                 probe = self._probed[0]
-                if probe.tier in (_UNCONFINED, _NOTHING):
+                if probe.tier in (_SHARED_PROC, _UNCONFINED, _NOTHING):
+                    lost = (
+                        "IN A SANDBOX THAT SHOWS THE HOST'S PROCESSES: it may look into those of its user"
+                        if probe.tier == _SHARED_PROC
+                        else "WITHOUT A SANDBOX: it can read and change what its user can"
+                    )
                     _log.warning(
-                        "CODE OF THE PROJECT RUNS WITHOUT A SANDBOX: it can read and change what its user can",
+                        f"CODE OF THE PROJECT RUNS {lost}",
                         mode=self.mode, tier=probe.tier, detail=probe.detail, remedy=probe.remedy,
                     )  # fmt: skip
             return self._probed
@@ -146,8 +151,11 @@ class Sandbox:
             for tier in self._tiers:
                 confinement = Confinement(bwrap, self.identity, tier)
                 failure = self._try(confinement)
-                if failure is None:
-                    return SandboxProbe(tier, f"{bwrap} confines as {self._who()}, tier {tier}", ""), confinement
+                if failure is None and tier == _SHARED_PROC and self.mode == "required":
+                    failure = "it works, but code would see the processes of its user and of other runs"
+                elif failure is None:
+                    remedy = sandbox_remedy("; ".join(failures)) if failures else ""
+                    return SandboxProbe(tier, f"{bwrap} confines as {self._who()}, tier {tier}", remedy), confinement
                 failures.append(f"tier {tier}: {failure}")
         remedy = sandbox_remedy("; ".join(failures))
         remaining = _UNCONFINED if self.mode == "best_effort" else None
@@ -200,13 +208,15 @@ class Sandbox:
         gateway: Gateway | None = None,
         label: str = "",
         limits: SandboxLimits | None = None,
+        is_init: bool = False,
     ) -> SandboxResult:
         """Run `command` to its end or to a limit; nothing it started is alive afterwards.
 
         It sees the machine's programs read-only, the base interpreter, `mounts`, a /tmp of its own, and of the
         environment only `env`. Paths in `command`, `cwd` and `env` are the sandbox's. `gateway`, for installing
         dependencies, is its only way to a network. `label` is what `kill` knows it by. Writable mounts must have been
-        handed over (`hand_over`).
+        handed over (`hand_over`). `is_init`: the command is the sandbox's first process, which nothing inside can kill
+        or stop; else that is bubblewrap's own.
 
         Raises SandboxUnavailable when the mode asks for more than this machine offers, and RunKilled after `kill` or
         `close`.
@@ -219,7 +229,14 @@ class Sandbox:
         if confinement is not None:
             seen = [*base_interpreter().mounts, *mounts]
             launch = confinement.launch(
-                command, mounts=seen, cwd=cwd, env=env or {}, limits=limits, timeout=timeout, gateway=gateway
+                command,
+                mounts=seen,
+                cwd=cwd,
+                env=env or {},
+                limits=limits,
+                timeout=timeout,
+                gateway=gateway,
+                is_init=is_init,
             )
         else:
             bounds = limits if probe.tier == _UNCONFINED else None

@@ -74,8 +74,8 @@ _X86_64 = Architecture(
         "ustat": 136, "uselib": 134, "iopl": 172, "ioperm": 173, "modify_ldt": 154,
         **_DENIED_EVERYWHERE,
     },
-    # memfd and System V segments hold memory that neither rlimits nor the resident-set watchdog see
-    absent={"memfd_create": 319, "shmget": 29, **_ABSENT_EVERYWHERE},
+    # memfd, System V segments and queues hold memory that neither rlimits nor the resident-set watchdog see
+    absent={"memfd_create": 319, "shmget": 29, "msgget": 68, **_ABSENT_EVERYWHERE},
     clone=56, unshare=272, ioctl=16, socket=41, socketpair=53,
 )  # fmt: skip
 
@@ -92,7 +92,7 @@ _AARCH64 = Architecture(
         "lookup_dcookie": 18,
         **_DENIED_EVERYWHERE,
     },
-    absent={"memfd_create": 279, "shmget": 194, **_ABSENT_EVERYWHERE},
+    absent={"memfd_create": 279, "shmget": 194, "msgget": 186, **_ABSENT_EVERYWHERE},
     clone=220, unshare=97, ioctl=29, socket=198, socketpair=199,
 )  # fmt: skip
 

@@ -30,7 +30,9 @@ from testing.sandbox.footprint import (
     process_tree,
     proportional_bytes,
     resident_bytes,
+    socket_bytes,
     thread_count,
+    unlinked_bytes,
 )
 from testing.sandbox.limits import SandboxLimits
 
@@ -103,6 +105,7 @@ class Supervisor:
         self._init_fd: int | None = None
         self._process_fd: int | None = None
         self._baseline = DiskUse(0, 0)
+        self._free: list[int] = []
         self._killed: KilledReason | None = None
         self._next_look = 0.0
         self._next_disk = 0.0
@@ -116,6 +119,7 @@ class Supervisor:
     def run(self) -> Outcome:
         """Start the command and stay until it and everything it started are gone."""
         self._baseline = disk_use(self._writable)
+        self._free = [free_bytes(folder) for folder in self._writable]
         started = time.monotonic()
         try:
             with self._start() as process:
@@ -227,23 +231,27 @@ class Supervisor:
             pids = process_tree(root)
             if thread_count(pids) > self._limits.processes + 1:
                 return "processes"
-            if resident_bytes(pids) > self._limits.memory_bytes < proportional_bytes(pids):
+            unread = socket_bytes(root)
+            if resident_bytes(pids) + unread > self._limits.memory_bytes < proportional_bytes(pids) + unread:
                 return "memory"
         if self._writable and now >= self._next_disk:
-            full = self._disk_is_full()
+            full = self._disk_is_full(process_tree(root) if root is not None else [])
             ended = time.monotonic()
             self._next_disk = ended + max(_DISK_EVERY, _DISK_SHARE * (ended - now))
             if full:
                 return "disk"
         return None
 
-    def _disk_is_full(self) -> bool:
+    def _disk_is_full(self, pids: Sequence[int]) -> bool:
         size = self._baseline.size + self._limits.disk_bytes
         files = self._baseline.files + self._limits.disk_files
         found = disk_use(self._writable, enough_size=size, enough_files=files)
-        if found.size > size or found.files > files:
+        if found.size + unlinked_bytes(pids, self._writable) > size or found.files > files:
             return True
-        return any(free_bytes(folder) < self._limits.free_disk_bytes for folder in self._writable)
+        free = [free_bytes(folder) for folder in self._writable]
+        if found.closed > self._baseline.closed:  # what lies in there is seen by what is gone of the disk
+            return any(was - now > self._limits.disk_bytes for was, now in zip(self._free, free, strict=True))
+        return any(now < self._limits.free_disk_bytes for now in free)
 
     # ---- the end
 

@@ -225,3 +225,18 @@ def add(a, b):
 def test_honest_work_is_green(project: Verification, name: str) -> None:
     trial = project.judge(of({"calc.py": HONEST[name]}))
     assert trial.green, trial.evidence
+
+
+COLLECTS = '[tool.pytest.ini_options]\npython_files = ["test_*.py", "check_*.py"]\naddopts = "--doctest-modules"\n'
+EXAMPLE = '"""More.\n\n>>> 1 + 1\n2\n"""\n'
+
+
+@pytest.mark.parametrize("name", ["check_more.py", "more.py"])
+def test_a_developer_adds_nothing_that_is_collected_as_tests(name: str, tmp_path: Path, shared_data: Path) -> None:
+    """What a project collects, its settings say; examples in new code are no tests of a developer's."""
+    with verification(tmp_path, shared_data, {"pyproject.toml": COLLECTS}) as project:
+        text = EXAMPLE if name == "more.py" else "def test_more():\n    assert True\n"
+        trial = project.judge(of({"calc.py": RIGHT, name: text}))
+    assert trial.applied
+    assert trial.green == (name == "more.py"), trial.evidence
+    assert trial.green or "check_more.py, which holds no tests of the task" in trial.evidence

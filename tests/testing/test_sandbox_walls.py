@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import testing
 from testing import Mount, Sandbox, discard_folder
 from testing.sandbox.confinement import base_interpreter, find_bwrap
 from tests.testing.conftest import Probe
@@ -49,7 +50,7 @@ for path in glob.glob('/proc/*/environ') + glob.glob('/proc/*/task/*/environ'):
     except OSError: pass
 print('LEAK' if 'canary-4711' in repr(found) else 'clean', len(found))
 """
-    result = probe(code, sandbox=Sandbox(tiers=[tier]))
+    result = probe(code, sandbox=Sandbox("best_effort", tiers=[tier]))
     assert result.tier == tier
     assert result.output.startswith("clean")
 
@@ -162,6 +163,7 @@ print(getpass.getuser(), os.path.expanduser('~'), tempfile.gettempdir())
         ("refused(425, 1, 0)", "ENOSYS"),  # io_uring_setup
         ("refused(319, b'x', 0)", "ENOSYS"),  # memfd_create
         ("refused(29, 0, 4096, 0o1600)", "ENOSYS"),  # shmget
+        ("refused(68, 0, 0o1600)", "ENOSYS"),  # msgget
         ("refused(321, 0, 0, 0)", "EPERM"),  # bpf
         ("refused(298, 0, 0, 0, 0, 0)", "EPERM"),  # perf_event_open
         ("refused(101, 0, 0, 0, 0)", "EPERM"),  # ptrace
@@ -176,6 +178,67 @@ print(getpass.getuser(), os.path.expanduser('~'), tempfile.gettempdir())
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="these are x86_64 call numbers; test_seccomp has the others")
 def test_dangerous_system_calls_are_refused(probe: Probe, call: str, expected: str) -> None:
     assert probe(SYSCALL + f"print({call})").output.split()[-1] == expected
+
+
+@pytest.mark.probe("hostile")
+def test_what_lies_beside_the_interpreter_is_out_of_sight(probe: Probe) -> None:
+    code = f"import os\nfor folder in {sorted({sys.base_prefix, str(base_interpreter().executable.parents[1])})!r}:\n"
+    code += "    if not folder.startswith('/usr'): print(*os.listdir(folder), sep='\\n')"
+    assert set(probe(code).output.split()) <= {"bin", "lib", "lib64", "include"}
+
+
+@pytest.mark.probe("hostile")
+def test_no_file_system_in_memory_is_without_a_bound(probe: Probe) -> None:
+    code = """
+import os, pty
+found = {}
+for line in open('/proc/self/mountinfo'):
+    fields, _, rest = line.partition(' - ')
+    if rest.startswith('tmpfs') and 'rw' in fields.split()[5].split(','):
+        found[fields.split()[4]] = 'size=' in rest
+found.pop('/work', None)  # the run folder of this test
+print(found)
+try: open('/dev/mine', 'w')
+except OSError as error: print(type(error).__name__, error.errno)
+open('/dev/null', 'w').write('x'); open('/dev/shm/mine', 'w').write('x'); print(len(pty.openpty()))
+print(open('/proc/self/oom_score_adj').read())
+"""
+    assert probe(code).output.split("\n")[:4] == [
+        "{'/dev/shm': True, '/tmp': True}", "OSError 30", "2", "1000"
+    ]  # fmt: skip
+
+
+WITNESS = Path(testing.__file__).parent / "inside/witness.py"
+
+
+@pytest.mark.probe("hostile")
+def test_code_cannot_take_the_place_of_those_who_watch_it(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Neither end, stop or change the first process and the witness, nor leave a report in its stead."""
+    out = tmp_path / "out"
+    out.mkdir()
+    sandbox.hand_over(out)
+    code = """
+import os, signal, subprocess, time
+open('/out/report', 'w').write('forged')
+for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for pid in {1, os.getppid()}: os.kill(pid, number)
+for name in ('mem', 'environ', 'maps', 'fd', 'root'):
+    try: os.listdir('/proc/1/fd') if name == 'fd' else os.open(f'/proc/1/{name}', os.O_RDWR if name == 'mem' else 0)
+    except OSError: continue
+    print('OPEN', name)
+print(os.getppid(), 'still here', flush=True)
+os._exit(3)
+"""
+    python = str(base_interpreter().executable)
+    result = sandbox.run(
+        [python, "-I", "-S", "/opt/witness.py", "/out/report", python, "-I", "-c", code],
+        mounts=[Mount(out, "/out", writable=True), Mount(WITNESS, "/opt/witness.py")],
+        cwd="/",
+        timeout=20,
+        is_init=True,
+    )
+    assert (result.output, result.exit_code, result.killed_reason) == ("1 still here\n", 3, None)
+    assert list(out.iterdir()) == []
 
 
 def test_bubblewrap_shipped_in_the_wheel_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -98,6 +98,38 @@ def test_memory_of_all_processes_together_is_bounded(probe: Probe, balloon: str)
 
 
 @pytest.mark.probe("hostile")
+def test_what_sockets_hold_unread_counts_as_memory(probe: Probe) -> None:
+    code = """
+import os, socket, time
+for _ in range(3): os.fork()
+held = []
+while True:
+    try:
+        one, other = socket.socketpair()
+        one.setblocking(False)
+        held += [one, other]
+        while True: one.send(bytes(1 << 16))
+    except BlockingIOError: pass
+    except OSError: time.sleep(20)
+"""
+    assert probe(code, limits=SandboxLimits(memory_bytes=256 << 20)).killed_reason == "memory"
+
+
+@pytest.mark.probe("hostile")
+@pytest.mark.parametrize(
+    "hide",
+    [
+        "import os, time; f = open('/work/x', 'wb'); os.unlink('/work/x')\n",
+        "import os, time; os.mkdir('/work/d'); f = open('/work/d/x', 'wb'); os.chmod('/work/d', 0)\n",
+    ],
+    ids=["unlinked", "in a closed folder"],
+)
+def test_what_is_written_out_of_sight_counts_as_disk(probe: Probe, hide: str) -> None:
+    code = hide + "for _ in range(200): f.write(os.urandom(1 << 20)); f.flush(); os.fsync(f.fileno())\ntime.sleep(20)"
+    assert probe(code, limits=SandboxLimits(disk_bytes=64 << 20)).killed_reason == "disk"
+
+
+@pytest.mark.probe("hostile")
 def test_one_process_asking_for_too_much_gets_a_memory_error(probe: Probe) -> None:
     result = probe("x = bytearray(3 << 30)", limits=SandboxLimits(memory_bytes=256 << 20))
     assert result.killed_reason is None
