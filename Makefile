@@ -30,7 +30,9 @@ test-all: $(VENV)/.ready-dev bubblewrap  ## the tests, and those that take long 
 	$(call pytest,-m 'not model')
 
 test-security: export CI = true
-test-security: $(VENV)/.ready-dev bubblewrap ## every attack there is a test for: how many of each kind are stopped; a few minutes
+test-security: export PROBES ?= 100
+test-security: export PROBES_SEED ?= $(shell date +%F)
+test-security: $(VENV)/.ready-dev bubblewrap ## every attack there is a test for, and many that are drawn: how many of each kind are stopped; ten minutes
 	$(call pytest,-m probe)
 
 lint: $(VENV)/.ready-dev          ## format and lint, mending what can be mended

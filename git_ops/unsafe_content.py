@@ -36,12 +36,16 @@ _LONGEST_PIECE, _OVERLAP, _LOOKED_AT = 4_000, 500, 20_000
 _SHORTEST = 8
 _GUESSING = {"Base64HighEntropyString", "HexHighEntropyString", "IPPublicDetector", "KeywordDetector"}
 _CERTAIN = {"Private Key", "JSON Web Token"}
-_NAMES = r"(?i:api_?key|auth_?key|access_?key|secret(?:_?key)?|token|passw(?:or)?d|pwd|credentials?)"
-_ASSIGNED = re.compile(
-    rf"{_NAMES}['\"]?\]?\s*(?::\s*\w+\s*)?[:=]>?\s*[bru]?(?P<quote>['\"])(?P<value>[^'\"\s]{{16,200}})(?P=quote)"
+_NAMES = r"(?i:api[_-]?key|auth[_-]?key|access[_-]?key|secret(?:[_-]?key)?|token|passw(?:or)?d|pwd|credentials?)"
+_VALUE = r"(?P<value>[^'\"\s]{16,200})"
+_ASSIGNED = re.compile(rf"{_NAMES}['\"]?\]?\s*(?::\s*\w+\s*)?[:=]>?\s*[bru]?(?P<quote>['\"]){_VALUE}(?P=quote)")
+_UNQUOTED = re.compile(rf"(?:^|[;&|{{}}])[\s\w.-]{{0,200}}?{_NAMES}\s*[:=]\s*{_VALUE}\s*(?:[#;].*)?$")
+"""As in ini, YAML and env files, and in shell commands."""
+_IN_HEADER = re.compile(
+    rf"(?i:authorization|x-api-key|api-key)['\"]?\s*[:=]\s*['\"]?(?:(?i:bearer|basic|token)\s+)?{_VALUE}"
 )
-_UNQUOTED = re.compile(rf"^[\s\w.-]{{0,200}}?{_NAMES}\s*[:=]\s*(?P<value>[^'\"\s]{{16,200}})\s*(?:[#;].*)?$")
-"""As in ini, YAML and env files."""
+_ARGUMENT = re.compile(rf"(?<!\w)--[\w-]{{0,40}}?{_NAMES}[ =]['\"]?{_VALUE}")
+_IN_URL = re.compile(r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}://[^/\s:@'\"]{0,300}:(?P<value>[^/\s@'\"]{16,200})@")
 _NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+|[A-Za-z]*_\w*")
 """Code's own, such as `settings.KEY_2024`."""
 _PLACEHOLDER = re.compile(
@@ -49,7 +53,8 @@ _PLACEHOLDER = re.compile(
 )
 _LEAST_ENTROPY = 3.6
 """Bits a character of an assigned value has on average; words have less, random keys of letters and digits more."""
-_LEAST_DIGITS = 3
+_LEAST_DIGITS, _LONG, _ENTROPY_OF_LONG = 3, 32, 4.4
+"""Random values of so many letters may have a single digit, or none if they have so many bits a character."""
 
 
 def check_worktree(path: Path, admin: Path, recorded: Mapping[str, tuple[str, int]]) -> None:
@@ -174,9 +179,11 @@ def _values(line: str) -> Iterator[tuple[str, str]]:
 
 def _named_values(line: str) -> Iterator[tuple[str, str]]:
     for kind, value in keys_in(line):
-        if not _PLACEHOLDER.search(value) and (re.search(r"\d", value) or _entropy(value) >= _LEAST_ENTROPY):
+        is_random = re.search(r"\d", value) or value.isupper() or _entropy(value) >= _LEAST_ENTROPY
+        if is_random and not _PLACEHOLDER.search(value):
             yield kind, value
-    for match in (*_ASSIGNED.finditer(line), *_UNQUOTED.finditer(line)):
+    named = (_ASSIGNED, _UNQUOTED, _IN_HEADER, _ARGUMENT, _IN_URL)
+    for match in (match for shape in named for match in shape.finditer(line)):
         if _is_random(match["value"]) and not (match.re is _UNQUOTED and _NAME.fullmatch(match["value"])):
             yield "a key or password in plain text", match["value"]
 
@@ -196,6 +203,8 @@ def _is_likely(kind: str, value: str) -> bool:
 
 def _is_random(value: str) -> bool:
     digits = sum(character.isdigit() for character in value)
+    if len(value) >= _LONG:
+        digits += 2 + (_entropy(value) >= _ENTROPY_OF_LONG)
     if digits < _LEAST_DIGITS or _PLACEHOLDER.search(value) or not re.fullmatch(r"[A-Za-z0-9+/=_.~-]+", value):
         return False
     if re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[\d.:T+-]+", value):

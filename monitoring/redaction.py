@@ -24,6 +24,10 @@ _ASSIGNED = re.compile(
     r"(?i)\b([A-Z0-9_]*(?:api_?key|access_?key|secret_?key|private_?key|secret|passwd|password|passphrase|_token|_pwd|_pass"
     r"|access_?token|auth_?token))(['\"]?\s*[:=]\s*['\"]?)([^\s'\",;}&\\]{8,})"
 )
+_ARGUMENT = re.compile(
+    r"(?i)((?<!\w)--[\w-]{0,40}?(?:api-?key|access-?key|secret(?:-?key)?|token|passw(?:or)?d|passphrase)[ =]['\"]?)"
+    r"([^\s'\"]{8,})"
+)
 _URL_CREDENTIALS = re.compile(r"\b([a-z][a-z0-9+.-]{0,30}://)[^/\s:@'\"]{0,300}(?::[^/\s@'\"]{0,1000})?@")
 _ENVIRONMENT_NAME = re.compile(r"(?i)(key|token|secret|password|passwd|credential)s?$")
 
@@ -60,6 +64,7 @@ def redact(text: str) -> str:
     text = KEYS.sub(MASK, _PEM.sub(MASK, text))
     text = _URL_CREDENTIALS.sub(rf"\1{MASK}@", text)
     text = _HEADER.sub(rf"\1\2{MASK}", text)
+    text = _ARGUMENT.sub(lambda match: match[1] + MASK if re.search(r"\d", match[2]) else match[0], text)
     return _ASSIGNED.sub(_mask_assigned, text)
 
 

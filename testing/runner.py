@@ -32,6 +32,8 @@ _log = get_logger(__name__)
 _TAIL = 8000
 _STACKS_AT = 0.9
 """Share of the time of a run after which it prints where it is."""
+_OF_TEST_RUNS = {"PYTEST_XDIST_AUTO_NUM_WORKERS": "1"}
+"""Variables that a plain program must not have: code could tell by them that tests are run."""
 _CONFINED_TIERS = (1, 2)
 _LINES = "/out/lines.json"
 _MOST_LINES_BYTES = 32 << 20
@@ -219,7 +221,7 @@ class TestRunner:
             cwd="/work",
             env=variables_of(self._sandbox, source, environment)
             | {"REPORT": command.report}
-            | ({"STACKS_AFTER": str(timeout * _STACKS_AT)} if environment.language == "python" else {})
+            | (_OF_TEST_RUNS | {"STACKS_AFTER": str(timeout * _STACKS_AT)} if environment.language == "python" else {})
             | dict(variables),
             timeout=timeout,
             label=label,
@@ -237,7 +239,6 @@ def variables_of(sandbox: Sandbox, source: Path, environment: Environment) -> di
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
-        "PYTEST_XDIST_AUTO_NUM_WORKERS": "1",
         "TZ": "UTC",
         "COLUMNS": "120",
     }

@@ -12,6 +12,8 @@ from collections import Counter
 import pytest
 
 _PROPERTY = "probe"
+STOPPED_BY = "stopped by"
+"""Property of a probe that was drawn: the principle that stopped it."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,6 +34,7 @@ def pytest_runtest_makereport(item: pytest.Item):  # type: ignore[no-untyped-def
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """One line a suite: how many attacks were tried, how many of them were stopped."""
     tried, stopped = Counter[str](), Counter[str]()
+    principles: dict[str, Counter[str]] = {}
     ended: dict[str, tuple[set[str], bool]] = {}
     for outcome, reports in terminalreporter.stats.items():
         for report in reports:
@@ -39,8 +42,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 suites = {str(value) for name, value in report.user_properties if name == _PROPERTY}
                 known, fine = ended.get(report.nodeid, (suites, True))
                 ended[report.nodeid] = (known | suites, fine and outcome == "passed")
+                for name, value in report.user_properties if report.when == "call" else ():
+                    for suite in suites if name == STOPPED_BY else ():
+                        principles.setdefault(suite, Counter())[str(value)] += 1
     for suites, fine in ended.values():
         tried.update(suites)
         stopped.update(suites if fine else ())
     for suite in sorted(tried):
-        terminalreporter.write_line(f"{suite}: {stopped[suite]} of {tried[suite]} stopped")
+        by = ", ".join(f"{name} {count}" for name, count in principles.get(suite, Counter()).most_common())
+        terminalreporter.write_line(f"{suite}: {stopped[suite]} of {tried[suite]} stopped{f' ({by})' if by else ''}")
