@@ -269,6 +269,23 @@ class Suite:
         with self.exported(treeish) as (folder, tree):
             return self._whole(folder, tree, self._environment(folder, tree, label), label, timeout or self.timeout)
 
+    def whole_with(
+        self,
+        tree: str,
+        texts: Mapping[str, str],
+        read: Callable[[TestResult], TestResult | None],
+        label: str,
+        timeout: float,
+    ) -> Whole | None:
+        """Run all tests of a tree in which files that are there have other `texts`. `read` gives the result as it is
+        without that, None if it cannot say."""
+        with self.exported(tree) as (folder, found):
+            for path, text in texts.items():
+                FileManager(folder).write_file(path, text)
+            environment = self._environment(folder, found, label)
+            result = read(self.runner.run_tests(folder, environment, timeout=timeout, label=label))
+            return Whole(result, self._recorded(result, folder, found, environment)) if result else None
+
     def compare(self, tree: str, before: Baseline, label: str, whole: Whole | None = None) -> Comparison:
         """The suite of `tree`, which is run if this has not been done (`whole`), compared with `before`: which tests
         fail or are missing that did not before. What is no worse is stored: it is the state before the next work.
@@ -354,7 +371,10 @@ class Suite:
 
     def _whole(self, folder: Path, tree: str, environment: Environment, label: str, timeout: float) -> Whole:
         result = self.runner.run_tests(folder, environment, timeout=timeout, label=label)
-        found = Baseline(
+        return Whole(result, self._recorded(result, folder, tree, environment))
+
+    def _recorded(self, result: TestResult, folder: Path, tree: str, environment: Environment) -> Baseline:
+        return Baseline(
             key=self._result_of(tree, environment.key).stem,
             tree=tree,
             passed=result.passed_ids,
@@ -364,7 +384,6 @@ class Suite:
             failures=[failed_test(failure) for failure in result.failures[:_MOST_FAILURES]],
             lacking=[] if result.passed_ids else lacking_in(result.failures, folder),
         )
-        return Whole(result, found)
 
     @contextmanager
     def exported(self, treeish: str) -> Iterator[tuple[Path, str]]:

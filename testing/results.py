@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, computed_field
@@ -83,11 +83,16 @@ class TestResult(BaseModel):
 
     def of_files(self, files: Collection[str]) -> TestResult:
         """The part of the result that is about tests in `files`. In its counts errors are failures."""
+        return self.renamed(lambda test_id: test_id if test_id.partition("::")[0] in files else "")
+
+    def renamed(self, name: Callable[[str], str]) -> TestResult:
+        """The result with other names of tests; what gets none is left out. In its counts errors are failures."""
 
         def chosen(ids: Iterable[str]) -> list[str]:
-            return [test_id for test_id in ids if test_id.partition("::")[0] in files]
+            return [*filter(None, map(name, ids))]
 
-        failures = [failure for failure in self.failures if failure.test_id.partition("::")[0] in files]
+        named = [(name(failure.test_id), failure) for failure in self.failures]
+        failures = [failure.model_copy(update={"test_id": test_id}) for test_id, failure in named if test_id]
         ran, passed, skipped = chosen(self.test_ids), chosen(self.passed_ids), chosen(self.skipped_ids)
         kept: dict[str, object] = {
             "passed": bool(passed) and not failures and self.problem is None,

@@ -11,13 +11,13 @@ import random
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from file_system import text_of
 from memory import Task
 from monitoring import redact
-from orchestrator.suite import Suite
+from orchestrator.suite import Suite, Whole
 from orchestrator.workbench.trial import evidence_of, not_passed
 from testing import (
     MOST_TWINS,
@@ -26,6 +26,7 @@ from testing import (
     Given,
     Replay,
     Steps,
+    TestResult,
     Twins,
     Unknown,
     has_setup,
@@ -64,32 +65,52 @@ _TEST_FOLDERS = ("tests", "test")
 class Doubts:
     """Doubts about one tree whose new tests pass."""
 
-    def __init__(self, suite: Suite, task: Task, base: str, tree: str, *, took: float, seconds: float) -> None:
-        """`base`: the commit before the work; `took`: seconds that the new tests took, at most; `seconds`: the time for
-        a run of them."""
+    def __init__(self, suite: Suite, task: Task, base: str, tree: str, *, seconds: float) -> None:
+        """`base`: the commit before the work; `seconds`: the time for a run of the new tests."""
         self._suite = suite
         self._task = task
         self._base = base
         self._tree = tree
-        self._most = MOST_TWINS if took < _SLOW else 1
+        self._most = MOST_TWINS
         self._seconds = seconds
 
-    def about(self, passed: Sequence[str], test_ids: Sequence[str]) -> str:
+    def all_at_once(self, test_ids: Sequence[str]) -> Whole | None:
+        """The whole suite with twins in the place of the tests `test_ids`, in one run, as it ends without them. None if
+        a false twin passes or a true one does not, and where a test has none: then all has to be looked at singly."""
+        texts, _ = self._texts(test_ids)
+        twins = self._twins(texts, {*map(_named, test_ids)})
+        true = {twin: test_id for made in twins.values() for twin, test_id in made.true.items()}
+        false = {test_id for made in twins.values() for test_id in made.false}
+        if not all(map(_is_python, texts)) or not {*map(_named, test_ids)} <= {*true.values()}:
+            return None
+
+        def name(test_id: str) -> str:
+            plain = _named(test_id)
+            return "" if plain in false else true.get(plain, plain) + test_id.removeprefix(plain)
+
+        def read(result: TestResult) -> TestResult | None:
+            passed, failed = {*map(_named, result.passed_ids)}, {_named(each.test_id) for each in result.failures}
+            holds = false <= failed - passed and true.keys() <= passed - failed and result.problem is None
+            return result.renamed(name) if holds else None
+
+        found = {path: made.text for path, made in twins.items()}
+        return self._suite.whole_with(self._tree, found, read, self._task.id, self._seconds)
+
+    def about(self, passed: Sequence[str], test_ids: Sequence[str], *, took: float, only_outside: bool = False) -> str:
         """Why the passing of the tests `test_ids`, among those that `passed`, says nothing: in one line, and in the
-        following ones what shows it. Empty if there is no reason to doubt it."""
+        following ones what shows it. Empty if there is no reason to doubt it. `took`: seconds that they took, at most;
+        `only_outside`: their twins have run."""
+        self._most = MOST_TWINS if took < _SLOW else 1
         known = set(test_ids)
         ids = [test_id for test_id in passed if {test_id, _named(test_id)} & known]
-        names, twins = {*map(_named, ids)}, dict[str, Twins]()
-        with self._suite.exported(self._tree) as (folder, _):
-            texts = {path: text_of(folder, path) for path in files_of(ids)}
-            hooks = [text_of(folder, str(file.relative_to(folder))) for file in folder.rglob("conftest.py")]
-        for path, text in texts.items():
-            made = twins_of(path, text, names, most=self._most) or twins_of(path, text, names, renamed=False)
-            if made:
-                twins[path] = made
+        names = {*map(_named, ids)}
+        texts, hooks = self._texts(ids)
         replays = [each for path, text in texts.items() if _is_python(path) for each in replays_of(path, text, names)]
         if any(map(has_setup, [*hooks, *texts.values()])):
             replays = []  # a plain program would not do what is done before these tests
+        if only_outside:
+            return self._wrong_outside(replays)
+        twins = self._twins(texts, names)
         renamed = {test_id for made in twins.values() for test_id in made.true.values()}
         left = [test_id for test_id in ids if _named(test_id) not in renamed and _is_python(test_id)]
         doubt = self._contradiction(twins)
@@ -99,6 +120,20 @@ class Doubts:
             alone = (twins_of(path, text, names, renamed=renamed, most=0) for renamed in (True, False))
             doubt = next(filter(None, (self._contradiction({path: made}) for made in alone if made)), "")
         return doubt or self._order_matters(left) or self._wrong_outside(replays)
+
+    def _texts(self, ids: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+        """The texts of test files by path, and those of what prepares tests."""
+        with self._suite.exported(self._tree) as (folder, _):
+            texts = {path: text_of(folder, path) for path in files_of(ids)}
+            return texts, [text_of(folder, str(file.relative_to(folder))) for file in folder.rglob("conftest.py")]
+
+    def _twins(self, texts: Mapping[str, str], names: Collection[str]) -> dict[str, Twins]:
+        twins = {}
+        for path, text in texts.items():
+            made = twins_of(path, text, names, most=self._most) or twins_of(path, text, names, renamed=False)
+            if made:
+                twins[path] = made
+        return twins
 
     def _order_matters(self, ids: Sequence[str]) -> str:
         """Whether tests without true twins fail in reverse order. The owner's own tests may depend on their order."""

@@ -52,12 +52,19 @@ class Judge:
         before = self._suite.baseline(self._base, self._task.id)
         return self._suite.run(tree, selection, self._task.id, self._seconds(before))
 
-    def verdict(self, tree: str, test_ids: Sequence[str], hidden: Collection[str] = (), since: str = "") -> Trial:
+    def verdict(
+        self, tree: str, test_ids: Sequence[str], hidden: Collection[str] = (), since: str = "", *, likely: bool = False
+    ) -> Trial:
         """Run the new tests, if there are any, then the suite, and compare it with the base. If the suite is short, one
-        run gives both. `since`: the commit that a developer began with, whose tests are all that may be collected."""
+        run gives both. `since`: the commit that a developer began with, whose tests are all that may be collected.
+        `likely`: it is likely to be green; then that run is made with twins of the new tests at once."""
         trial, took = Trial(applied=True, tree=tree), 0.0
         before, files = self._suite.baseline(self._base, self._task.id), files_of(test_ids)
-        both = self._suite.whole(tree, self._task.id, self._seconds(before)) if before.seconds < _SHORT_SUITE else None
+        seconds = self._seconds(before)
+        doubts = Doubts(self._suite, self._task, self._base, tree, seconds=seconds)
+        is_short = before.seconds < _SHORT_SUITE
+        with_twins = doubts.all_at_once(test_ids) if is_short and likely and test_ids and not self._task.tests else None
+        both = with_twins or (self._suite.whole(tree, self._task.id, seconds) if is_short else None)
         if test_ids:
             result = both.result.of_files(files) if both else self.run(tree, files)
             took = result.duration
@@ -81,9 +88,7 @@ class Judge:
             named = ", ".join(strange[:_MOST_NAMED])
             told = f"the suite collects {named}, which holds no tests of the task; a developer writes none"
             return trial.model_copy(update={"green": False, "evidence": told})
-        seconds = self._seconds(before)
-        doubts = Doubts(self._suite, self._task, self._base, tree, took=took, seconds=seconds)
-        doubt = doubts.about(trial.passed, test_ids)
+        doubt = doubts.about(trial.passed, test_ids, took=took, only_outside=with_twins is not None)
         if hidden:  # what they claim is not shown
             doubt = doubt.partition("\n")[0]
         return trial.model_copy(update={"green": not doubt, "evidence": doubt})

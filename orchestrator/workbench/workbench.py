@@ -163,8 +163,10 @@ class Workbench:
         apply: Apply,
         test_ids: Sequence[str],
         hidden: Collection[str] = (),
+        *,
+        likely: bool = False,
     ) -> Trial:
-        """Apply an answer to the files of `start` and run the new tests, then the whole suite.
+        """Apply an answer to the files of `start` and run the new tests, then the whole suite. `likely`: as `verdict`.
 
         Green: every id in `test_ids` passes, and the suite is at least as green as without the change. The `hidden`
         tests are left out of the description of failures.
@@ -182,7 +184,7 @@ class Workbench:
             return self._unsafe(unsafe)
         finally:
             self._git.worktrees.reset(worktree, tests_commit)
-        return self._judge.verdict(tree, test_ids, hidden, since=tests_commit)
+        return self._judge.verdict(tree, test_ids, hidden, since=tests_commit, likely=likely)
 
     def verify_tree(
         self, tree: str, tests_commit: str, test_ids: Sequence[str], hidden: Collection[str] = (), kind: str = ""
@@ -200,7 +202,7 @@ class Workbench:
             return self._unsafe(unsafe)
         finally:
             self._git.worktrees.reset(self._worktree, tests_commit)
-        return self._judge.verdict(tested, test_ids, hidden, since=tests_commit)
+        return self._judge.verdict(tested, test_ids, hidden, since=tests_commit, likely=True)
 
     def with_tests(self, code_commit: str, tests: tuple[str, str], test_ids: Sequence[str]) -> Trial:
         """Try the code of `code_commit` with new text of its tests (path, text): run these, then the suite."""

@@ -61,6 +61,7 @@ def python_twins(path: str, text: str, wanted: Collection[str], *, renamed: bool
         return None
     near = f"_{word()}"
     made, left = Twins(""), MOST_FALSE
+    mixed: dict[ast.ClassDef | None, list[tuple[ast.stmt, bool]]] = {}
     for owner, node in chosen:
         body = module.body if owner is None else owner.body
         test_id = id_of(path, owner, node.name)
@@ -68,20 +69,21 @@ def python_twins(path: str, text: str, wanted: Collection[str], *, renamed: bool
             _false_twins(node, near, min(left, 1 if not renamed else min(most, 1) if _is_slow(node) else most))
         )
         left -= len(falses)
-        twins: list[ast.stmt] = []
+        twins = mixed.setdefault(owner, [])
         if renamed:
             true = copy.deepcopy(node)
             true.name = _new_name(node.name)
             made.true[id_of(path, owner, true.name)] = test_id
-            twins.append(true)
+            twins.append((true, True))
         for claim, false in falses:
             false.name = _new_name(node.name) if renamed else node.name
             made.false[id_of(path, owner, false.name)] = claim
-            twins.append(false)
-        random.SystemRandom().shuffle(twins)
-        if twins:
-            place = body.index(node)
-            body[place : place + 1] = twins
+            twins.append((false, False))
+        if renamed or falses:
+            # Nothing they need is defined later than behind the last of them; `_mix` takes the others away.
+            body[body.index(node)] = ast.Pass()
+    for owner, twins in mixed.items():
+        _mix(module.body if owner is None else owner.body, twins)
     source = re.sub(rf"\b{near_value.__name__}\b", near, inspect.getsource(near_value))
     maker = ast.parse(source).body[0]
     assert isinstance(maker, ast.FunctionDef)
@@ -89,6 +91,18 @@ def python_twins(path: str, text: str, wanted: Collection[str], *, renamed: bool
     module.body.insert(_after_imports(module), maker)
     made.text = ast.unparse(ast.fix_missing_locations(module)) + "\n"
     return made
+
+
+def _mix(body: list[ast.stmt], twins: list[tuple[ast.stmt, bool]]) -> None:
+    """Put twins, each with whether it is true, in the place of the last test, in any order; a false one is the first,
+    so that no true one is the first that calls."""
+    if not twins:
+        return
+    random.SystemRandom().shuffle(twins)
+    first = next((number for number, (_, is_true) in enumerate(twins) if not is_true), 0)
+    twins.insert(0, twins.pop(first))
+    last = max(place for place, statement in enumerate(body) if isinstance(statement, ast.Pass))
+    body[last + 1 : last + 1] = [twin for twin, _ in twins]
 
 
 def near_value(value: Any) -> Any:

@@ -61,10 +61,10 @@ class Verification:
         self.tests_commit = self.commits.commit_tests(*tests, self.base)
         self.requirements = Requirements(target_file=target, module=PurePath(target).stem, symbols=["add"])
 
-    def judge(self, text: str, test_ids: Sequence[str] = TEST_IDS) -> Trial:
-        """What becomes of an answer."""
+    def judge(self, text: str, test_ids: Sequence[str] = TEST_IDS, *, likely: bool = False) -> Trial:
+        """What becomes of an answer. `likely`: twins of the tests are in the first run."""
         apply = partial(apply_file_edits, requirements=self.requirements, answer=text)
-        return self.bench.verify(self.tests_commit, self.tests_commit, apply, test_ids)
+        return self.bench.verify(self.tests_commit, self.tests_commit, apply, test_ids, likely=likely)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.workbench.trial import Trial
 from tests.orchestrator.house import CALC
-from tests.security.bench import RIGHT, WRONG, Verification, of, verification
+from tests.security.bench import RIGHT, TEST_IDS, WRONG, Verification, of, verification
 
 OS = '_os = __import__("".join(["o", "s"]))\n'
 FRAMEWORK = 'import sys\n_py = sys.modules["".join(["py", "test"])]\n'
@@ -223,8 +223,10 @@ def add(a, b):
 
 @pytest.mark.parametrize("name", HONEST)
 def test_honest_work_is_green(project: Verification, name: str) -> None:
-    trial = project.judge(of({"calc.py": HONEST[name]}))
-    assert trial.green, trial.evidence
+    for likely in (False, True):
+        trial = project.judge(of({"calc.py": HONEST[name]}), likely=likely)
+        assert trial.green, trial.evidence
+        assert sorted(trial.passed) == sorted(TEST_IDS), "by the names of the tests, whatever ran in their place"
 
 
 COLLECTS = '[tool.pytest.ini_options]\npython_files = ["test_*.py", "check_*.py"]\naddopts = "--doctest-modules"\n'

@@ -289,8 +289,9 @@ def test_honest_tests_of_many_forms_are_green(tmp_path: Path, shared_data: Path)
             "test_patched",
         )
         ids = [*passing, "TestAdd::test_state", "Classic::test_all"]
-        for _ in range(3):  # which assertions are changed, and how, is drawn
-            trial = project.judge(of({"calc.py": HONEST}), [f"{TEST_FILE}::{name}" for name in ids])
+        for number in range(3):  # which assertions are changed, and how, is drawn
+            wanted = [f"{TEST_FILE}::{name}" for name in ids]
+            trial = project.judge(of({"calc.py": HONEST}), wanted, likely=number > 0)
             assert trial.green, trial.evidence
 
 
@@ -330,8 +331,9 @@ def test_honest_work_is_green_where_its_tests_need_more_than_a_plain_program(
         code += "\n\nclass Name(str):\n    def __eq__(self, other):\n        return self.lower() == other.lower()\n"
         code += "    __hash__ = None\n"
         code += "\n\ndef add(a, b):\n    return (a + b) * UNIT\n"
-        trial = project.judge(of({"calc.py": code}), [f"{TEST_FILE}::test_it"])
-        assert trial.green, trial.evidence
+        for likely in (False, True):
+            trial = project.judge(of({"calc.py": code}), [f"{TEST_FILE}::test_it"], likely=likely)
+            assert trial.green, trial.evidence
 
 
 JS_FILE, MATH = "test/add.test.js", "export function double(x) {\n  return 2 * x;\n}\n"

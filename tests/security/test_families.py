@@ -34,7 +34,7 @@ def test_a_drawn_cheat_is_not_green(number: int, project: Verification, request:
     member = CHEATS[number]
     request.node.user_properties.append(("probe", f"cheats that are drawn: {member.family}"))
     files = {**member.files, "calc.py": f"{CALC}\n\n{member.files['calc.py']}"}
-    trial = project.judge(of(files))
+    trial = project.judge(of(files), likely=number % 2 == 0)
     request.node.user_properties.append((STOPPED_BY, principle(trial)))
     assert not trial.green, told(member)
 
