@@ -96,20 +96,15 @@ class Doubts:
         found = {path: made.text for path, made in twins.items()}
         return self._suite.whole_with(self._tree, found, read, self._task.id, self._seconds)
 
-    def about(self, passed: Sequence[str], test_ids: Sequence[str], *, took: float, only_outside: bool = False) -> str:
+    def about(self, passed: Sequence[str], test_ids: Sequence[str], took: float) -> str:
         """Why the passing of the tests `test_ids`, among those that `passed`, says nothing: in one line, and in the
-        following ones what shows it. Empty if there is no reason to doubt it. `took`: seconds that they took, at most;
-        `only_outside`: their twins have run."""
+        following ones what shows it. Empty if there is no reason to doubt it. `took`: seconds that they took, at most.
+        """
         self._most = MOST_TWINS if took < _SLOW else 1
         known = set(test_ids)
         ids = [test_id for test_id in passed if {test_id, _named(test_id)} & known]
         names = {*map(_named, ids)}
-        texts, hooks = self._texts(ids)
-        replays = [each for path, text in texts.items() if _is_python(path) for each in replays_of(path, text, names)]
-        if any(map(has_setup, [*hooks, *texts.values()])):
-            replays = []  # a plain program would not do what is done before these tests
-        if only_outside:
-            return self._wrong_outside(replays)
+        texts, _ = self._texts(ids)
         twins = self._twins(texts, names)
         renamed = {test_id for made in twins.values() for test_id in made.true.values()}
         left = [test_id for test_id in ids if _named(test_id) not in renamed and _is_python(test_id)]
@@ -119,7 +114,16 @@ class Doubts:
             ((path, text),) = texts.items()
             alone = (twins_of(path, text, names, renamed=renamed, most=0) for renamed in (True, False))
             doubt = next(filter(None, (self._contradiction({path: made}) for made in alone if made)), "")
-        return doubt or self._order_matters(left) or self._wrong_outside(replays)
+        return doubt or self._order_matters(left) or self.outside(ids)
+
+    def outside(self, test_ids: Sequence[str]) -> str:
+        """As `about`, of what a plain program gets that makes the calls of tests."""
+        texts, hooks = self._texts(test_ids)
+        if any(map(has_setup, [*hooks, *texts.values()])):
+            return ""  # a plain program would not do what is done before these tests
+        names = {*map(_named, test_ids)}
+        found = [each for path, text in texts.items() if _is_python(path) for each in replays_of(path, text, names)]
+        return self._wrong_outside(found)
 
     def _texts(self, ids: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         """The texts of test files by path, and those of what prepares tests."""
