@@ -96,7 +96,8 @@ def review(ctx: StageContext) -> Outcome:
     ctx.step("record verdict", bool, partial(ctx.record_review, verdict, number))
     if not verdict.approved:
         return _rejected(state, verdict, number, method_for(ctx.profile_of(ctx.developer)))
-    state.held = held_back([*facts.changed_files, *facts.test_files], state.kind)
+    words = f"{ctx.task.title}\n{ctx.task.description}"
+    state.held = held_back([*facts.changed_files, *facts.test_files], state.kind, words)
     if (state.held or not ctx.services.settings.git.auto_commit) and LAND_GATE not in state.approved:
         return Wait(LAND_GATE, "land", state)
     return Next("land", state)

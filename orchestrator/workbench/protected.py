@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import PurePosixPath
 
 from config import Settings
 from file_system import FileManager, FileSystemError, is_test_path, matching_pattern, readable_text
@@ -38,8 +40,16 @@ _HELD = ["**/.buildkite/**", "**/.drone.yml", "**/.woodpecker*", "**/.woodpecker
          "**/environment.y*ml", "**/hatch.toml", "**/.python-version", "**/.tool-versions", "**/poetry.lock",
          "**/pdm.lock", "**/*mypy.ini", "**/*ruff.toml", "**/.flake8", "**/*pylintrc", "**/pyrightconfig.json",
          "**/docker-compose*", "**/compose.y*ml", "**/*.service", "**/LICEN[CS]E*", "**/COPYING*",
-         "**/.gitattributes", "**/.gitmodules"]  # fmt: skip
+         "**/.gitattributes", "**/.gitmodules",
+         "**/*.config.[jtmc]s", "**/*.config.[mc][jt]s", "**/gulpfile.*", "**/Gruntfile.*", "**/build.rs",
+         "**/build.zig", "**/hatch_build.py", "**/pdm_build.py", "**/conanfile.py", "**/wscript", "**/fabfile.py",
+         "**/dodo.py", "**/*.gemspec", "**/Rakefile"]  # fmt: skip
 """Files that other programs run, install, obey or check by: any work may change them, with the owner's approval."""
+_CONTENT = (".html", ".htm", ".css", ".scss", ".sass", ".less", ".svg", ".csv", ".tsv", ".json", ".txt", ".md", ".rst",
+            ".po", ".pot", ".sql", ".jinja", ".jinja2", ".j2", ".tmpl", ".mustache", ".xml", ".yaml", ".yml", ".toml",
+            ".ini", ".proto", ".graphql", ".vue", ".svelte", ".java", ".kt", ".rb", ".php", ".c", ".h", ".cc", ".cpp",
+            ".hpp", ".cs", ".swift", ".scala", ".pyx", ".pxd", ".typed")  # fmt: skip
+"""Endings of what a project's own code reads, and of code that no parser here knows; in a folder, not at the top."""
 _PROSE = ("**/doc/**", "**/docs/**", "**/documentation/**", "**/README*", "**/CHANGE*", "**/HISTORY*", "**/NEWS*",
           "**/CONTRIBUTING*", "**/AUTHORS*", "**/CONTRIBUTORS*", "**/CODE_OF_CONDUCT*", "**/SECURITY*", "**/TODO*",
           "**/ROADMAP*", "**/INSTALL*", "**/UPGRAD*", "**/MIGRAT*", "**/FAQ*", "**/RELEAS*", "**/changelog.d/**",
@@ -78,11 +88,23 @@ def protected_by_owner(settings: Settings) -> list[str]:
     return [*settings.file_system.protected, *settings.project.backlog_files]
 
 
-def held_back(paths: Iterable[str], kind: str = "") -> list[str]:
+def held_back(paths: Iterable[str], kind: str = "", task: str = "") -> list[str]:
     """Those of the changed `paths` that may land only with the owner's approval: what other programs run or obey, code
-    that configuration and chores change without a proof of it, and texts beside the documentation.
+    that configuration and chores change without a proof of it, texts beside the documentation, and whatever is neither
+    source nor its data nor documentation nor named in the text of the `task`.
     """
-    return [path for path in paths if matching_pattern(path, [*CONFIGURATION_FILES, *_HELD]) or _unproven(path, kind)]
+    listed = [*CONFIGURATION_FILES, *_HELD]
+    return [path for path in paths if matching_pattern(path, listed) or _unproven(path, kind) or _unknown(path, task)]
+
+
+def _unknown(path: str, task: str) -> bool:
+    *folders, name = path.split("/")
+    is_named = re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", task)
+    if is_named or is_test_path(path) or matching_pattern(path, _PROSE):
+        return False
+    if any(part.startswith(".") for part in (*folders, name)):
+        return True
+    return language_of(path) is None and not (folders and PurePosixPath(name).suffix.lower() in _CONTENT)
 
 
 def _unproven(path: str, kind: str) -> bool:

@@ -58,7 +58,11 @@ def test_words_that_do_something_are_not(before: str, after: str) -> None:
         ("AGENTS.md", "documentation"), ("sub/CODEOWNERS", "feature"), ("Makefile", "feature"),
         ("mypy.ini", "feature"), ("ruff.toml", "refactoring"), ("Pipfile", "feature"), ("requirements.in", "feature"),
         ("LICENSE", "documentation"), ("prompts/system.md", "documentation"), ("data/words.txt", "documentation"),
-        ("calc.py", "chore"), ("calc.py", "configuration"), ("scripts/x.sh", "chore"),
+        ("calc.py", "chore"), ("calc.py", "configuration"), ("scripts/x.sh", "chore"), ("app.yaml", "feature"),
+        ("Procfile", "feature"), ("scripts/deploy.sh", "bugfix"), (".windsurfrules", "feature"),
+        ("build.rs", "feature"),
+        ("web/vite.config.ts", "feature"), (".yarn/plugins/x.cjs", "bugfix"), ("src/.hidden.py", "refactoring"),
+        ("terraform/main.tf", "feature"), ("tsconfig.json", "bugfix"),
     ],
 )  # fmt: skip
 def test_what_others_run_read_or_obey_lands_with_approval_alone(path: str, kind: str) -> None:
@@ -68,10 +72,18 @@ def test_what_others_run_read_or_obey_lands_with_approval_alone(path: str, kind:
 @pytest.mark.parametrize(
     ("path", "kind"),
     [("calc.py", "feature"), ("calc.py", "documentation"), ("README.md", "documentation"), ("docs/a.rst", "chore"),
-     ("CHANGELOG.md", "configuration"), ("tests/data/x.json", "feature")],
+     ("CHANGELOG.md", "configuration"), ("tests/data/x.json", "feature"), ("src/pkg/page.html", "feature"),
+     ("src/pkg/py.typed", "feature"), ("web/app.tsx", "bugfix"), ("src/pkg/schema.json", "bugfix")],
 )  # fmt: skip
 def test_other_work_lands_by_its_proofs(path: str, kind: str) -> None:
     assert held_back([path], kind) == []
+
+
+def test_what_a_task_names_is_open_but_for_what_is_listed() -> None:
+    task = "Read the port from app.yaml, and let Makefile and conf.d be."
+    assert held_back(["app.yaml", "Makefile", "deploy/conf", "my-app.yaml"], "feature", task) == [
+        "Makefile", "deploy/conf", "my-app.yaml",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", ["requirements-test.txt", "tests/requirements.txt", "tests/setup.py", "tests/uv.lock"])
