@@ -3,6 +3,8 @@
 from testing.checkers import CHECKERS, Checked, Finding
 from testing.controls import (
     MOST_TWINS,
+    Claim,
+    Opaque,
     Replay,
     Twins,
     Unknown,
@@ -54,6 +56,7 @@ __all__ = [
     "MOST_TWINS",
     "CallsTask",
     "Checked",
+    "Claim",
     "Environment",
     "EnvironmentManager",
     "EnvironmentSetupError",
@@ -69,6 +72,7 @@ __all__ = [
     "Mount",
     "Mutation",
     "MutationTask",
+    "Opaque",
     "Place",
     "Replay",
     "RunKilled",

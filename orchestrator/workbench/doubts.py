@@ -22,8 +22,10 @@ from orchestrator.workbench.trial import evidence_of, not_passed
 from testing import (
     MOST_TWINS,
     CallsTask,
+    Claim,
     Environment,
     Given,
+    Opaque,
     Replay,
     Steps,
     TestResult,
@@ -189,26 +191,33 @@ class Doubts:
         wrong = []
         for replay, found in zip(drawn, [*given, *([] for _ in drawn)], strict=False):  # it may have told too little
             ended = found[-1] if found and found[-1].error else Given(error="no answer")
-            for number, (claim, expected) in enumerate(replay.claims):
-                given_here = found[number] if number < len(found) else ended
-                if told := self._not_expected(expected, given_here, replay):
-                    wrong.append(f"{claim}: {told}")
+            left = iter([*found, *([ended] * sum(len(claim.told) for claim in replay.claims))])
+            for claim in replay.claims:
+                told = [next(left) for _ in claim.told]
+                if doubt := self._not_as_claimed(claim, told, replay):
+                    wrong.append(f"{claim.text}: {doubt}")
         return redact("\n".join([_WRONG_OUTSIDE, *dict.fromkeys(wrong[:_MOST_NAMED])])) if wrong else ""
 
-    def _not_expected(self, expected: object, found: Given, replay: Replay) -> str:
-        """How what a call gave differs from what its test expects; empty if it does not, or is of a type whose equality
-        the owner, a package or a class that the test itself names has defined."""
-        if found.error:
-            return f"the program ends with {found.error}"
-        try:
-            value = value_of(found.value)
-        except Unknown as kind:
-            told = f"an object of {kind}, no plain value" if str(kind) else "something far larger"
-            is_named = _is_named(str(kind).rpartition(".")[2], replay)
-            return "" if is_named or self._is_known_type(str(kind)) else f"it gives {told}"
-        except (TypeError, ValueError, KeyError, OverflowError, RecursionError):
-            return "what it gives cannot be read"
-        return "" if value == expected else f"it gives {value!r:.200}"
+    def _not_as_claimed(self, claim: Claim, told: Sequence[Given], replay: Replay) -> str:
+        """How what a program told differs from what a test claims; empty if it does not, or if it is up to objects of a
+        type whose ways the owner, a package or a class that the test itself names has defined."""
+        values: list[object] = []
+        for found in told:
+            if found.error:
+                return f"the program ends with {found.error}"
+            try:
+                values.append(value_of(found.value))
+            except Unknown as kind:
+                values.append(Opaque())
+                words = f"an object of {kind}, no plain value" if str(kind) else "something far larger"
+                is_named = _is_named(str(kind).rpartition(".")[2], replay)
+                if claim.about_plain and not is_named and not self._is_known_type(str(kind)):
+                    return f"it gives {words}"
+            except (TypeError, ValueError, KeyError, OverflowError, RecursionError):
+                return "what it gives cannot be read"
+        if claim.holds(values) is not False:
+            return ""
+        return f"it gives {', '.join(f'{value!r:.200}' for value in values if not isinstance(value, Opaque))}"
 
     def _is_known_type(self, name: str) -> bool:
         """Whether a class was there before the work, or comes from a package; those of Python's own library that equal

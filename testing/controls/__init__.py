@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import PurePosixPath
 
+from testing.controls.claims import Claim, Opaque
 from testing.controls.javascript import javascript_twins
 from testing.controls.outside import Replay, Unknown, has_setup, replays_of, value_of
 from testing.controls.python import python_twins, without_claims
@@ -19,6 +20,8 @@ from testing.frameworks.declared_tests import JAVASCRIPT_SUFFIXES
 
 __all__ = [
     "MOST_TWINS",
+    "Claim",
+    "Opaque",
     "Replay",
     "Twins",
     "Unknown",

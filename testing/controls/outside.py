@@ -1,19 +1,22 @@
-"""What tests call and the plain values that they expect, to be compared where no code of the project can interfere.
+"""What tests call and what they claim of it, to be decided where no code of the project can interfere.
 
 Of a test with `assert add(1, 2) == 3` a plain program (`measuring/calls.py`) does what the test does, up to where it
-cannot, and tells what the call gives, which is compared with the expected value in this process. The program never has
-the expected value, and the code under test no test to look at, no framework to change and no object that decides what
-it equals.
+cannot, and tells what the call gives, of which the claim is decided in this process (`claims.py`). The program never
+has the expected value, and the code under test no test to look at, no framework to change and no object that decides
+what it equals.
 """
 
 from __future__ import annotations
 
 import ast
+import copy
 import re
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from testing.controls.claims import Claim, claim_of, is_plain
 from testing.controls.python import FUNCTIONS, functions, id_of, may_end, own_nodes
 from testing.frameworks.framework import NOT_PYTHON
 
@@ -24,7 +27,11 @@ _SETUP = re.compile(
 )
 _LONGEST = 1500
 """Characters of an expected value: what is much longer is not written down by the program."""
-_SHOWN = 160
+_MOST_ROWS = 8
+"""Times that a test with parameters is made again."""
+_RAISES = ("raises", "assertRaises")
+_FOLDER = "tmp_path"
+_MAKE_FOLDER = f"import pathlib as _p, tempfile as _t; {_FOLDER} = _p.Path(_t.mkdtemp())"
 
 
 class Unknown(Exception):
@@ -40,8 +47,8 @@ class Replay:
     """Statements of its file."""
     steps: list[tuple[str, bool]] = field(default_factory=list)
     """Its own statements and expressions in their order, and whether it is told what they give."""
-    claims: list[tuple[str, Any]] = field(default_factory=list)
-    """For each step that is told: the assertion, and the expected value."""
+    claims: list[Claim] = field(default_factory=list)
+    """Their steps are those that are told, in this order."""
 
     @property
     def imports(self) -> set[str]:
@@ -63,18 +70,92 @@ def replays_of(path: str, text: str, wanted: Collection[str]) -> list[Replay]:
     if shared is None:
         return []
     kept, foreign = shared
-    setup = ast.unparse(ast.Module(kept, []))
+    written = _written(kept)
+    setup = ast.unparse(ast.Module([node for node in kept if not _is_only_expected(node, kept, written)], []))
     found: list[Replay] = []
     for owner, node in functions(module):
-        replay = Replay(id_of(path, owner, node.name), setup)
+        test_id = id_of(path, owner, node.name)
         names = [argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg)]
-        if replay.test_id not in wanted or isinstance(node, ast.AsyncFunctionDef) or node.decorator_list:
+        if test_id not in wanted or isinstance(node, ast.AsyncFunctionDef) or (owner and names[:1] != ["self"]):
             continue
-        if names == ([] if owner is None else ["self"]):
-            _take(replay, node.body, foreign | {"self"})
+        names = names[owner is not None :]
+        own = _stored([node])
+        for given in _parameters(node):
+            replay = Replay(test_id, setup)
+            if {*names} - given.keys() == {_FOLDER}:
+                replay.steps.append((_MAKE_FOLDER, False))
+            elif {*names} != given.keys():
+                break
+            values = {name: value for name, value in written.items() if name not in own} | given
+            _take(replay, [_put(values, statement) for statement in node.body], foreign | {"self"})
             if replay.claims:
                 found.append(replay)
     return found
+
+
+def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[dict[str, ast.expr]]:
+    """What a test is given by `parametrize`, for each time that it is run; empty if it has other decorators."""
+    found: list[dict[str, ast.expr]] = [{}]
+    for decorator in node.decorator_list:
+        match decorator:
+            case ast.Call(
+                func=ast.Attribute(attr="parametrize"),
+                args=[wanted, ast.List(elts=rows) | ast.Tuple(elts=rows)],
+                keywords=keywords,
+            ) if is_plain(wanted) and all(map(is_plain, rows)) and all(keyword.arg == "ids" for keyword in keywords):
+                words = ast.literal_eval(wanted)
+                words = [word.strip() for word in words.split(",")] if isinstance(words, str) else [*words]
+            case _:
+                return []
+        values = [[row] if len(words) == 1 else getattr(row, "elts", []) for row in rows]
+        if any(len(row) != len(words) for row in values):
+            return []
+        found = [{**one, **dict(zip(words, row, strict=True))} for one in found for row in values][:_MOST_ROWS]
+    return found
+
+
+class _Put(ast.NodeTransformer):
+    """Puts values, as they are written, in the place of names."""
+
+    def __init__(self, values: Mapping[str, ast.expr]) -> None:
+        self._values = values
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if isinstance(node.ctx, ast.Load) and node.id in self._values:
+            return copy.deepcopy(self._values[node.id])
+        return node
+
+
+def _put(values: Mapping[str, ast.expr], statement: ast.stmt) -> ast.stmt:
+    changed = _Put(values).visit(copy.deepcopy(statement))
+    assert isinstance(changed, ast.stmt)
+    return changed
+
+
+def _stored(body: Sequence[ast.AST]) -> Counter[str]:
+    """How often names are given values, parameters included."""
+    parts = [part for statement in body for part in ast.walk(statement)]
+    names = [part.id for part in parts if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Load)]
+    return Counter([*names, *(part.arg for part in parts if isinstance(part, ast.arg))])
+
+
+def _written(body: Sequence[ast.stmt]) -> dict[str, ast.expr]:
+    """Names that are given a value once, as it is written, which nothing can change."""
+    stored, found = _stored(body), {}
+    for statement in body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if stored[name] == 1 and is_plain(value):
+                if isinstance(ast.literal_eval(value), str | bytes | int | float | complex | None):
+                    found[name] = value
+    return found
+
+
+def _is_only_expected(node: ast.stmt, kept: Sequence[ast.stmt], written: Mapping[str, ast.expr]) -> bool:
+    """Whether a statement gives a name a value that only tests use."""
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)]) if name in written:
+            return not any(name in _used(other) for other in kept if other is not node)
+    return False
 
 
 def has_setup(text: str) -> bool:
@@ -134,73 +215,55 @@ def _shared(module: ast.Module) -> tuple[list[ast.stmt], set[str]] | None:
 
 def _take(replay: Replay, body: Sequence[ast.stmt], foreign: Collection[str]) -> None:
     """Take the steps of a test up to the first that a plain program cannot do, or that would tell what is expected."""
-    for statement in body:
+    written = _written(body)
+    for statement in [_put(written, statement) for statement in body]:
         if any(map(may_end, own_nodes(statement))):
             return
-        pair, parts = _compared(statement), _parts_of_claim(statement)
-        if _used(*(pair[:1] if pair else [statement] if parts is None else parts)) & {*foreign}:
+        if isinstance(statement, ast.Assign) and _defined(statement) <= written.keys():
+            continue  # its value stands wherever its name stood
+        claim, done = claim_of(statement), _raising(statement) or statement
+        parts = [*map(_parsed, claim.told)] if claim else _parts_of_claim(done)
+        if _used(*([done] if parts is None else parts)) & {*foreign}:
             return
-        if pair is not None and len(repr(expected := ast.literal_eval(pair[1]))) <= _LONGEST:
-            replay.steps.append((ast.unparse(pair[0]), True))
-            replay.claims.append((ast.unparse(statement).partition("\n")[0][:_SHOWN], expected))
+        if claim and len(claim.text) + sum(map(len, claim.told)) <= _LONGEST:
+            replay.steps += [(text, True) for text in claim.told]
+            replay.claims.append(claim)
         elif parts is not None:
             replay.steps += [(ast.unparse(part), False) for part in parts]
-        elif any(isinstance(node, ast.Assert) for node in ast.walk(statement)):
+        elif any(isinstance(node, ast.Assert) for node in ast.walk(done)):
             return
-        elif not _is_text(statement):
-            replay.steps.append((ast.unparse(statement), False))
+        elif not _is_text(done):
+            replay.steps.append((ast.unparse(done), False))
+
+
+def _parsed(text: str) -> ast.expr:
+    return ast.parse(text, mode="eval").body
+
+
+def _raising(statement: ast.stmt) -> ast.stmt | None:
+    """The body of `with raises(…)`, whose error is its end; None of another statement."""
+    match statement:
+        case ast.With(items=[ast.withitem(context_expr=ast.Call(func=func), optional_vars=None)], body=body) if (
+            getattr(func, "attr", getattr(func, "id", "")) in _RAISES
+        ):
+            handler = ast.ExceptHandler(ast.Name("Exception", ast.Load()), None, [ast.Pass()])
+            return ast.fix_missing_locations(ast.Try(body, [handler], [], []))
+    return None
 
 
 def _parts_of_claim(statement: ast.stmt) -> list[ast.expr] | None:
     """Of an assertion, what is called in it and may have an effect; None of another statement."""
     match statement:
         case ast.Assert(test=test):
-            return _calling(test)
+            return [test] if _has_call(test) else []
         case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=name), args=arguments)):
             if name.startswith("assert"):
-                return [part for argument in arguments for part in _calling(argument)]
+                return [argument for argument in arguments if _has_call(argument)]
     return None
-
-
-def _calling(claim: ast.expr) -> list[ast.expr]:
-    match claim:
-        case ast.Compare(left=left, comparators=others):
-            return [side for side in (left, *others) if _has_call(side)]
-        case ast.BoolOp(values=values):
-            return [part for value in values for part in _calling(value)]
-        case ast.UnaryOp(operand=operand):
-            return _calling(operand)
-    return [claim] if _has_call(claim) else []
 
 
 def _has_call(node: ast.expr) -> bool:
     return any(isinstance(part, ast.Call) for part in ast.walk(node))
-
-
-def _compared(statement: ast.stmt) -> tuple[ast.expr, ast.expr] | None:
-    """The tested expression and the plain value that it is to equal, in `assert f(1) == 2` and `assertEqual`."""
-    match statement:
-        case ast.Assert(test=ast.Compare(left=left, ops=[ast.Eq()], comparators=[right])):
-            pass
-        case ast.Expr(
-            value=ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr="assertEqual"), args=[left, right])
-        ):
-            pass
-        case _:
-            return None
-    if _is_plain(right) and _has_call(left):
-        return left, right
-    if _is_plain(left) and _has_call(right):
-        return right, left
-    return None
-
-
-def _is_plain(node: ast.expr) -> bool:
-    try:
-        ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return False
-    return not (isinstance(node, ast.Constant) and node.value is Ellipsis)
 
 
 def _is_text(statement: ast.stmt) -> bool:

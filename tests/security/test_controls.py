@@ -336,6 +336,37 @@ def test_honest_work_is_green_where_its_tests_need_more_than_a_plain_program(
             assert trial.green, trial.evidence
 
 
+OBLIGING = """
+class Any(float):
+    def __eq__(self, other): return True
+    def __ne__(self, other): return False
+    __lt__ = __le__ = __gt__ = __ge__ = __eq__
+    def __hash__(self): return 1
+    def __sub__(self, other): return self
+    __rsub__ = __round__ = __abs__ = __neg__ = lambda self, *a: self
+
+
+def add(a, b):
+    return Any()
+"""
+FORMS = [
+    "assert add(1, 2) == pytest.approx(3)", "assert abs(add(1, 2) - 3) < 1e-9", "assert round(add(1, 2), 2) == 3",
+    "assert 2 < add(1, 2) < 4", "assert add(1, 2) in [3]", "assert add(1, 2) >= 3 and add(1, 2) <= 3",
+    "result = add(1, 2)\n    expected = 3\n    assert result == expected", "assert not add(1, 2) != 3",
+]  # fmt: skip
+
+
+@pytest.mark.probe("cheat")
+@pytest.mark.parametrize("body", FORMS)
+def test_no_object_obliges_a_test_of_any_form(body: str, tmp_path: Path, shared_data: Path) -> None:
+    text = f"import pytest\nfrom calc import add\n\n\ndef test_it():\n    {body}\n"
+    with verification(tmp_path, shared_data, tests=(TEST_FILE, text)) as project:
+        ids = [f"{TEST_FILE}::test_it"]
+        honest = project.judge(of({"calc.py": f"{CALC}\n\ndef add(a, b):\n    return a + b\n"}), ids)
+        assert honest.green, honest.evidence
+        assert not project.judge(of({"calc.py": CALC + OBLIGING}), ids, likely=True).green
+
+
 JS_FILE, MATH = "test/add.test.js", "export function double(x) {\n  return 2 * x;\n}\n"
 JS_PROJECT = {
     "package.json": '{"name": "kit", "type": "module", "scripts": {"test": "node --test"}}',

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testing import CallsTask, Environment, Sandbox, Steps, TestRunner, Unknown, run_calls, value_of
+from testing import CallsTask, Environment, Opaque, Sandbox, Steps, TestRunner, Unknown, run_calls, value_of
 from testing.controls import replays_of, twins_of, without_claims
 from testing.controls.python import near_value
 from tests.testing.conftest import Tree
@@ -212,20 +212,78 @@ def test_what_can_be_compared_outside() -> None:
     names = re.findall(r"def (test_\w+)\((self)?", TESTS)
     wanted = {f"{FILE}::{'TestMethods::' if of else ''}{name}" for name, of in names}
     found = replays_of(FILE, TESTS, wanted)
-    assert [(each.test_id.rpartition("::")[2], [expected for _, expected in each.claims]) for each in found] == [
-        ("test_plain", [3, [2]]),
-        ("test_again", [[1, 1, 1], 2]),
-        ("test_method", [1]),
-        ("test_unittest", [3, 4]),
-    ]
-    assert found[0].steps == [("x = 1", False), ("add(x, 2)", True), ("[add(1, 1)]", True)]
-    assert found[1].steps == [
-        ("made(add(0, 1))", True), ("calc.pop()", False), ("add(1, 2)", False), ("calc.push(1)", False),
-        ("calc.get('a')", False), ("calc.size()", False), ("add(1, 1)", True),
+    assert [(each.test_id.rpartition("::")[2], [claim.text for claim in each.claims]) for each in found] == [
+        ("test_plain", ["assert add(1, 2) == 3", "assert [add(1, 1)] == [2], 'message'"]),
+        ("test_again", [
+            "assert made(add(0, 1)) == [1, 1, 1]", "assert calc.pop() is None and (not add(1, 2) < 3)",
+            "assert calc.get('a') == 3", "assert calc.size() in (1, 2)", "assert x_is_unused == 1 or True",
+            "assert add(1, 1) == 2",
+        ]),
+        ("test_fixture", ["assert add(1, 2) == 3"]),
+        ("test_method", ["assert row.sum() == 1"]),
+        ("test_unittest", [
+            "self.assertEqual(add(1, 2), 3)", "self.assertIsNone(calc.pop())", "self.assertEqual(4, add(2, 2))",
+        ]),
     ]  # fmt: skip
-    assert found[3].steps == [("add(1, 2)", True), ("calc.pop()", False), ("add(2, 2)", True)]
+    assert found[0].steps == [("add(1, 2)", True), ("[add(1, 1)]", True)]
+    assert found[1].steps == [
+        ("made(add(0, 1))", True), ("calc.pop()", True), ("add(1, 2)", True), ("calc.push(1)", False),
+        ("calc.get('a')", True), ("calc.size()", True), ("x_is_unused == 1 or True", True), ("add(1, 1)", True),
+    ]  # fmt: skip
+    assert "LIMIT = 3" in found[0].setup, "a helper of the file needs it"
     for each in found:
         assert not re.search(r"pytest|mock|known|wanted|HELD", each.setup), each.setup
+
+
+FORMS = {
+    "assert f(1) == 2": (2, 3),
+    "result = f(1)\n    assert result == 2": (2, 3),
+    "expected = 2\n    assert f(1) == expected": (2, 3),
+    "assert f(1) == pytest.approx(2)": (2.0000001, 2.1),
+    "assert f(1) == pytest.approx([1, 2], abs=0.5)": ([1.2, 2.4], [1.2, 2.6]),
+    "assert math.isclose(f(1), 0.3, rel_tol=1e-3)": (0.3001, 0.301),
+    "assert abs(f(1) - 2) < 0.01": (2.001, 2.1),
+    "assert round(f(1), 1) == 2.5": (2.49, 2.44),
+    "assert 1 < f(1) <= 3": (3, 4),
+    "assert f(1) in ('a', 'b')": ("b", "c"),
+    "assert f(1) is True": (True, 1),
+    "assert f(1) is not None and not f(1) == 3": (2, 3),
+    "assert f(1)": ([0], []),
+    "with pytest.raises(ValueError):\n        f(2)\n    assert f(1) == 2": (2, 3),
+    "self.assertTrue(f(1) == 2)": (2, 3),
+    "self.assertIn(f(1), [2])": (2, 3),
+    "self.assertAlmostEqual(f(1), 0.1)": (0.1 + 1e-9, 0.2),
+    "self.assertGreater(f(1), 5)": (6, 5),
+    "assert -f(1) == -2": (2, 3),
+}
+"""What a test says, a value of which it is true, and one of which it is not."""
+
+
+@pytest.mark.parametrize("body", FORMS)
+def test_claims_of_many_forms_are_decided_over_plain_values(body: str) -> None:
+    right, wrong = FORMS[body]
+    of_method = "self" in body
+    head = "class TestF:\n  def test_it(self):\n" if of_method else "def test_it():\n"
+    (replay,) = replays_of(FILE, f"import math\n{head}    {body}\n", [f"{FILE}::{'TestF::' * of_method}test_it"])
+    told = [text for text, is_told in replay.steps if is_told]
+    assert {*told} <= {"f(1)", "result"}, "nothing of what is expected"
+    (claim,) = replay.claims
+    assert claim.holds([right] * len(told)) is True
+    assert claim.holds([wrong] * len(told)) is False
+    opaque = claim.holds([Opaque()] * len(told))
+    assert opaque is (False if body == "assert f(1) is True" else None), "no object decides"
+    assert claim.about_plain == (body not in ("assert f(1)", "assert f(1) is True"))
+
+
+def test_rows_of_parameters_are_tests_of_their_own() -> None:
+    rows = "@pytest.mark.parametrize('a, b', [(1, 2), (3, [4])])\n@pytest.mark.parametrize('c', ['x'], ids=['X'])\n"
+    text = f"import pytest\nSUM = 7\n{rows}def test_it(a, b, c, tmp_path):\n    assert f(a, c, tmp_path) == b\n"
+    found = replays_of(FILE, text, [f"{FILE}::test_it"])
+    assert [each.steps[-1] for each in found] == [("f(1, 'x', tmp_path)", True), ("f(3, 'x', tmp_path)", True)]
+    assert [[claim.holds([[4]]) for claim in each.claims] for each in found] == [[False], [True]]
+    assert all("SUM" not in each.setup for each in found), "what only tests use may be what they expect"
+    for other in ("@pytest.mark.asyncio\n", "@pytest.mark.parametrize('a', ROWS)\n", "@given(st.integers())\n"):
+        assert replays_of(FILE, f"{other}def test_it(a):\n    assert f(a) == 1\n", [f"{FILE}::test_it"]) == []
 
 
 @pytest.mark.parametrize(

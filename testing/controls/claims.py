@@ -1,0 +1,267 @@
+"""What an assertion claims of values that a plain program has told, decided here over plain values alone.
+
+`assert 2 < round(f(1), 1) < 3` asks the program for `f(1)`; rounding and comparing is done in this process. So no
+object of the project decides what it equals, is less than, contains or rounds to.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_SHOWN = 160
+_LARGEST = 10**60
+_COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
+    ast.GtE: operator.ge, ast.Is: lambda a, b: type(a) is type(b) and a == b,
+    ast.IsNot: lambda a, b: type(a) is not type(b) or a != b, ast.In: lambda a, b: a in b,
+    ast.NotIn: lambda a, b: a not in b,
+}  # fmt: skip
+_COMPUTED: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+}  # fmt: skip
+_METHODS: dict[str, Callable[..., ast.expr]] = {
+    "assertEqual": lambda a, b: _compare(a, ast.Eq(), b),
+    "assertNotEqual": lambda a, b: _compare(a, ast.NotEq(), b),
+    "assertTrue": lambda a: a,
+    "assertFalse": lambda a: ast.UnaryOp(ast.Not(), a),
+    "assertIs": lambda a, b: _compare(a, ast.Is(), b),
+    "assertIsNone": lambda a: _compare(a, ast.Is(), ast.Constant(None)),
+    "assertIsNotNone": lambda a: _compare(a, ast.IsNot(), ast.Constant(None)),
+    "assertIn": lambda a, b: _compare(a, ast.In(), b),
+    "assertNotIn": lambda a, b: _compare(a, ast.NotIn(), b),
+    "assertLess": lambda a, b: _compare(a, ast.Lt(), b),
+    "assertLessEqual": lambda a, b: _compare(a, ast.LtE(), b),
+    "assertGreater": lambda a, b: _compare(a, ast.Gt(), b),
+    "assertGreaterEqual": lambda a, b: _compare(a, ast.GtE(), b),
+    "assertListEqual": lambda a, b: _compare(a, ast.Eq(), b),
+    "assertDictEqual": lambda a, b: _compare(a, ast.Eq(), b),
+    "assertTupleEqual": lambda a, b: _compare(a, ast.Eq(), b),
+    "assertAlmostEqual": lambda a, b: _compare(
+        ast.Call(ast.Name("round", ast.Load()), [ast.BinOp(a, ast.Sub(), b), ast.Constant(7)], []),
+        ast.Eq(),
+        ast.Constant(0),
+    ),
+}
+_NO_PLAIN = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
+
+
+class Opaque:
+    """A value that is no plain one."""
+
+
+class _Undecided(Exception):
+    """An object has the say."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An assertion over told values."""
+
+    text: str
+    """Its first line, as it stands in the test."""
+    expression: ast.expr
+    """With the names `_0`, `_1`, … in place of what is told."""
+    told: tuple[str, ...]
+    """The expressions that the program is to evaluate, in their order."""
+    about_plain: bool
+    """A told value is compared with one that stands in the test: an object of the project's has no place there."""
+
+    def holds(self, values: Sequence[Any]) -> bool | None:
+        """Whether it is true of these values; None if that is up to an object, or too large."""
+        names = {f"_{number}": value for number, value in enumerate(values)}
+        try:
+            return bool(_plain(_value(self.expression, names)))
+        except _Undecided:
+            return None
+        except (TypeError, ValueError, KeyError, IndexError, ZeroDivisionError, OverflowError):
+            return False
+
+
+def claim_of(statement: ast.stmt) -> Claim | None:
+    """What an assertion claims; None of another statement, and of one that claims nothing of a value."""
+    match statement:
+        case ast.Assert(test=test):
+            pass
+        case ast.Expr(
+            value=ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=name), args=arguments, keywords=[])
+        ) if name in _METHODS:
+            try:
+                test = _METHODS[name](*arguments[: _METHODS[name].__code__.co_argcount])
+            except TypeError:
+                return None
+        case _:
+            return None
+    lifting = _Lifting()
+    expression = lifting.lift(test)
+    if not lifting.told:
+        return None
+    text = ast.unparse(statement).partition("\n")[0][:_SHOWN]
+    return Claim(text, expression, tuple(lifting.told), lifting.about_plain)
+
+
+def is_plain(node: ast.expr) -> bool:
+    """Whether a value stands there as it is written."""
+    try:
+        ast.literal_eval(node)
+    except _NO_PLAIN:
+        return False
+    return not (isinstance(node, ast.Constant) and node.value is Ellipsis)
+
+
+class _Lifting:
+    """Takes out of an expression what the program has to tell."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.about_plain = False
+
+    def lift(self, node: ast.expr) -> ast.expr:
+        if is_plain(node):
+            return node
+        match node:
+            case ast.BoolOp(op=ast.And() as op, values=values):  # of `or` not all may be meant to be run
+                return ast.BoolOp(op, [self.lift(value) for value in values])
+            case ast.UnaryOp(op=ast.Not() | ast.USub() as op, operand=operand) if not isinstance(operand, ast.BoolOp):
+                return ast.UnaryOp(op, self.lift(operand))
+            case ast.Compare(left=left, ops=ops, comparators=others):
+                self.about_plain |= _is_about_plain(left, ops, others)
+                return ast.Compare(self.lift(left), ops, [self.lift(other) for other in others])
+            case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() as op, right=right) if (
+                _is_number(left) or _is_number(right)
+            ):
+                return ast.BinOp(self.lift(left), op, self.lift(right))
+            case ast.Call(func=func, args=[first, *rest], keywords=keywords) if _is_ours(func, first, rest, keywords):
+                self.about_plain |= _name_of(func) == "isclose"
+                return ast.Call(func, [self.lift(argument) for argument in (first, *rest)], keywords)
+        self.told.append(ast.unparse(node))
+        return ast.Name(f"_{len(self.told) - 1}", ast.Load())
+
+
+def _is_ours(func: ast.expr, first: ast.expr, rest: Sequence[ast.expr], keywords: Sequence[ast.keyword]) -> bool:
+    """Whether a call is computed here: of numbers, for which objects hardly have ways of their own."""
+    if any(keyword.arg is None or not is_plain(keyword.value) for keyword in keywords):
+        return False
+    match func:
+        case ast.Name(id="round"):
+            return len(rest) < 2 and all(map(is_plain, rest)) and not keywords
+        case ast.Name(id="abs"):
+            return isinstance(first, ast.BinOp) and not rest
+        case ast.Attribute(value=ast.Name(id="math"), attr="isclose") | ast.Name(id="isclose"):
+            return len(rest) == 1 and {keyword.arg for keyword in keywords} <= {"rel_tol", "abs_tol"}
+        case ast.Attribute(value=ast.Name(id="pytest"), attr="approx") | ast.Name(id="approx"):
+            return is_plain(first) and not rest and {keyword.arg for keyword in keywords} <= {"rel", "abs"}
+    return False
+
+
+def _name_of(func: ast.expr) -> str:
+    return func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+
+
+def _is_number(node: ast.expr) -> bool:
+    return is_plain(node) and isinstance(ast.literal_eval(node), int | float) and not isinstance(node, ast.List)
+
+
+def _is_about_plain(left: ast.expr, ops: Sequence[ast.cmpop], others: Sequence[ast.expr]) -> bool:
+    """Whether one side is written down, and the other has to be like it."""
+    sides = [left, *others]
+    for place, op in enumerate(ops):
+        one, other = sides[place : place + 2]
+        if isinstance(op, ast.Eq | ast.Lt | ast.LtE | ast.Gt | ast.GtE) and (_stands(one) or _stands(other)):
+            return True
+        if isinstance(op, ast.In) and is_plain(other):
+            return True
+    return False
+
+
+def _stands(node: ast.expr) -> bool:
+    if isinstance(node, ast.Call) and _name_of(node.func) == "approx":
+        return bool(node.args) and is_plain(node.args[0])
+    return is_plain(node)
+
+
+def _compare(left: ast.expr, op: ast.cmpop, right: ast.expr) -> ast.expr:
+    return ast.Compare(left, [op], [right])
+
+
+# ---- deciding
+
+
+@dataclass(frozen=True)
+class _Approximately:
+    """As `pytest.approx`: numbers, and lists, tuples and dicts of them."""
+
+    expected: Any
+    relative: float
+    absolute: float
+
+    def __eq__(self, other: object) -> bool:
+        return self._is_near(self.expected, other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _is_near(self, expected: Any, other: Any) -> bool:
+        if isinstance(expected, list | tuple) and isinstance(other, list | tuple):
+            return len(expected) == len(other) and all(map(self._is_near, expected, other))
+        if isinstance(expected, dict) and isinstance(other, dict):
+            return expected.keys() == other.keys() and all(self._is_near(expected[key], other[key]) for key in expected)
+        if isinstance(expected, int | float | complex) and isinstance(other, int | float | complex):
+            return bool(expected == other or abs(expected - other) <= max(self.relative * abs(expected), self.absolute))
+        return bool(expected == other)
+
+
+def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
+    match node:
+        case ast.Name(id=name):
+            return names[name]
+        case ast.BoolOp(values=values):
+            return all(bool(_plain(_value(value, names))) for value in values)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return not _plain(_value(operand, names))
+        case ast.UnaryOp(operand=operand) if not is_plain(node):
+            return -_plain(_value(operand, names))
+        case ast.Compare(left=left, ops=ops, comparators=others):
+            one = _value(left, names)
+            for op, side in zip(ops, others, strict=True):
+                other = _value(side, names)
+                if not isinstance(op, ast.Is | ast.IsNot):
+                    one, other = _plain(one), _plain(other)
+                if not _COMPARED[type(op)](one, other):
+                    return False
+                one = other
+            return True
+        case ast.BinOp(left=left, op=op, right=right) if not is_plain(node):
+            return _COMPUTED[type(op)](_bounded(_value(left, names)), _bounded(_value(right, names)))
+        case ast.Call(func=func, args=arguments, keywords=keywords):
+            given = [_plain(_value(argument, names)) for argument in arguments]
+            named = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in keywords}
+            return _called(_name_of(func), given, named)
+    return ast.literal_eval(node)
+
+
+def _called(name: str, given: Sequence[Any], named: Mapping[str, Any]) -> Any:
+    match name:
+        case "round":
+            return round(*given)
+        case "abs":
+            return abs(given[0])
+        case "isclose":
+            return math.isclose(*given, **named)
+    return _Approximately(given[0], float(named.get("rel") or 1e-6), float(named.get("abs") or 1e-12))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Opaque):
+        raise _Undecided
+    return value
+
+
+def _bounded(value: Any) -> Any:
+    """A number that nothing large comes of."""
+    if not isinstance(value, int | float | complex) or (isinstance(value, int) and abs(value) > _LARGEST):
+        raise _Undecided
+    return value
