@@ -44,7 +44,7 @@ _UNQUOTED = re.compile(rf"(?:^|[;&|{{}}])[\s\w.-]{{0,200}}?{_NAMES}\s*[:=]\s*{_V
 _IN_HEADER = re.compile(
     rf"(?i:authorization|x-api-key|api-key)['\"]?\s*[:=]\s*['\"]?(?:(?i:bearer|basic|token)\s+)?{_VALUE}"
 )
-_ARGUMENT = re.compile(rf"(?<!\w)--[\w-]{{0,40}}?{_NAMES}[ =]['\"]?{_VALUE}")
+_ARGUMENT = re.compile(rf"(?<![\w-])--[\w-]{{0,40}}?{_NAMES}[ =]['\"]?{_VALUE}")
 _IN_URL = re.compile(r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}://[^/\s:@'\"]{0,300}:(?P<value>[^/\s@'\"]{16,200})@")
 _NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+|[A-Za-z]*_\w*")
 """Code's own, such as `settings.KEY_2024`."""

@@ -15,6 +15,7 @@ _SHAPES: dict[str, str] = {
     "a key of a model provider": (
         r"gsk_[A-Za-z0-9]{40,}|xai-[A-Za-z0-9]{60,}|r8_[A-Za-z0-9]{30,}|pplx-[A-Za-z0-9]{40,}|tvly-[A-Za-z0-9-]{20,}"
         r"|pcsk_[A-Za-z0-9_]{40,}|nvapi-[A-Za-z0-9_-]{60,}|fw_[A-Za-z0-9]{22,}\b|csk-[a-z0-9]{40,}|jina_[A-Za-z0-9]{40,}"
+        r"|tgp_v1_[A-Za-z0-9_-]{30,}|sk_[a-f0-9]{48}\b|lsv2_(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10}"
     ),
     "a token of GitHub": r"gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}",
     "a token of GitLab": r"gl(?:pat|dt|ft|soat|rt|cbt|imt|ptt|agent|oas)-[A-Za-z0-9_-]{16,}",
@@ -27,31 +28,44 @@ _SHAPES: dict[str, str] = {
     "a token of a hosting provider": (
         r"HRKU-[A-Za-z0-9_-]{36,}|nfp_[A-Za-z0-9]{36,}|sbp_[a-f0-9]{40}|sb_secret_[A-Za-z0-9_-]{20,}|vcp_[A-Za-z0-9]{24,}"
         r"|pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.-]{32,}|tskey-[a-z]+-[A-Za-z0-9-]{20,}|fm[12]r?_[A-Za-z0-9+/=_-]{60,}"
+        r"|LTAI[A-Za-z0-9]{16,}|rnd_[A-Za-z0-9]{28,}|CCIPAT_[A-Za-z0-9_]{40,}|bkua_[a-f0-9]{40}|pul-[a-f0-9]{40}"
     ),
     "a key of Stripe": r"[rs]k_(?:live|test)_[0-9A-Za-z]{16,}|whsec_[0-9A-Za-z]{16,}",
-    "a key of a shop or payment provider": r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}|sq0(?:atp|csp)-[A-Za-z0-9_-]{22,}",
+    "a key of a shop or payment provider": (
+        r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}|sq0(?:atp|csp)-[A-Za-z0-9_-]{22,}"
+        r"|EAAA[A-Za-z0-9_-]{50,}"
+    ),
     "a token of Slack": (
         r"xox[abeprs]-[A-Za-z0-9-]{10,}|xapp-\d-[A-Za-z0-9-]{10,}|hooks\.slack\.com/services/[A-Za-z0-9/]{20,}"
     ),
-    "a token of Discord": r"discord(?:app)?\.com/api/webhooks/\d{15,}/[\w-]{60,}",
+    "a token of Discord": (
+        r"discord(?:app)?\.com/api/webhooks/\d{15,}/[\w-]{60,}"
+        r"|[MNO][A-Za-z0-9_-]{23,25}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,38}"
+    ),
     "a token of Telegram": r"\d{8,10}:[A-Za-z0-9_-]{35}\b",
     "a key of a mail provider": (
         r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|key-[0-9a-f]{32}\b|[0-9a-f]{32}-us\d{1,2}\b"
         r"|re_[A-Za-z0-9]{8}_[A-Za-z0-9]{20,}"
+        r"|xkeysib-[a-f0-9]{64}-[A-Za-z0-9]{16}|xsmtpsib-[a-f0-9]{64}-[A-Za-z0-9]{16}"
     ),
     "a token of a package registry": (
         r"npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{30,}|rubygems_[a-f0-9]{48}|dckr_pat_[A-Za-z0-9_-]{20,}"
         r"|cio[A-Za-z0-9]{32}\b"
+        r"|dckr_oat_[A-Za-z0-9_-]{20,}|oy2[a-z0-9]{43}\b"
     ),
     "a token of a monitoring or database provider": (
         r"gl(?:sa|c)_[A-Za-z0-9_=+/]{32,}|NRAK-[A-Z0-9]{27}|sntry[su]_[A-Za-z0-9_=+/]{40,}|dapi[a-f0-9]{32}\b"
         r"|phx_[A-Za-z0-9]{40,}"
+        r"|napi_[a-z0-9]{60,}|dt0c01\.[A-Z0-9]{24}\.[A-Z0-9]{64}|sq[pua]_[a-f0-9]{40}\b"
     ),
     "a token of a secret store": (
         r"hvs\.[A-Za-z0-9_-]{24,}|dp\.(?:pt|st|ct|sa)\.[A-Za-z0-9_.-]{40,}|ops_eyJ[A-Za-z0-9_-]{40,}"
+        r"|hvb\.[A-Za-z0-9_-]{24,}|[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{60,}"
     ),
     "a token of an office tool": (
         r"lin_api_[A-Za-z0-9]{40}|ntn_[A-Za-z0-9]{40,}|figd_[A-Za-z0-9_-]{40,}|pat[A-Za-z0-9]{14}\.[a-f0-9]{64}"
+        r"|PMAK-[a-f0-9]{24}-[a-f0-9]{34}|pat-[a-z]{2}\d-[0-9a-f-]{36}|CFPAT-[A-Za-z0-9_-]{40,}"
+        r"|[ps]k\.eyJ[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{10,}"
     ),
     "a JSON web token": r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*",
     "a private key": (
@@ -62,7 +76,17 @@ _SHAPES: dict[str, str] = {
     ),
 }
 KINDS = tuple(_SHAPES)
-KEYS = re.compile(rf"(?<![A-Za-z0-9_])(?:{'|'.join(f'({shape})' for shape in _SHAPES.values())})")
+PRIVATE_KEY = re.compile(
+    r"(?:b3BlbnNzaC1rZXktdjE|MIIE[vp][A-Za-z0-9+/]IBA|MIIJ[QRK][A-Za-z0-9+/]IBA|MIICX[A-Za-z0-9+/]IBAAKBg|MHcCAQEEI"
+    r"|MIGHAgEAMBMGByqGSM49)[A-Za-z0-9+/=]{20,}(?:(?:\\n|[\s\"',>|-]){1,20}\+?[A-Za-z0-9+/=]{16,76}){0,100}"
+)
+"""The body of a private key without its first line, with the lines that follow."""
+_BEFORE = (
+    r"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbfv0])|(?<=\\x[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2})"
+    r"|(?<=\[m)|(?<=\[\dm)|(?<=\[\d\dm)|(?<=;\dm)|(?<=;\d\dm)|(?<=/bot))"
+)
+"""Where a key begins: not within a word, but behind an escape, a colour or an encoded character."""
+KEYS = re.compile(rf"{_BEFORE}(?:{'|'.join(f'({shape})' for shape in _SHAPES.values())})")
 """All of them; the number of the group that matched is 1 + the place in `KINDS`."""
 
 

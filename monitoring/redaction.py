@@ -11,7 +11,7 @@ import os
 import re
 import threading
 
-from monitoring.key_shapes import KEYS
+from monitoring.key_shapes import KEYS, PRIVATE_KEY
 
 MASK = "[redacted]"
 _SHORTEST_SECRET = 8
@@ -22,12 +22,21 @@ _HEADER = re.compile(
 )
 _ASSIGNED = re.compile(
     r"(?i)\b([A-Z0-9_]*(?:api_?key|access_?key|secret_?key|private_?key|secret|passwd|password|passphrase|_token|_pwd|_pass"
-    r"|access_?token|auth_?token))(['\"]?\s*[:=]\s*['\"]?)([^\s'\",;}&\\]{8,})"
+    r"|access_?token|auth_?token))(\\?['\"]?\]?\s*[:=]\s*[bruf]{0,2}\\?['\"]?)([^\s'\",;}&\\]{8,})"
 )
 _ARGUMENT = re.compile(
-    r"(?i)((?<!\w)--[\w-]{0,40}?(?:api-?key|access-?key|secret(?:-?key)?|token|passw(?:or)?d|passphrase)[ =]['\"]?)"
+    r"(?i)((?<![\w-])--[\w-]{0,40}?(?:api-?key|access-?key|secret(?:-?key)?|token|passw(?:or)?d|passphrase)[ =]['\"]?)"
     r"([^\s'\"]{8,})"
 )
+_DEFAULT = re.compile(
+    r"(?i)((?:getenv|environ\.get|setdefault)\(\s*['\"][\w-]*(?:key|secret|token|passw(?:or)?d|pwd)['\"]\s*,\s*['\"])"
+    r"([^\s'\"]{8,})"
+)
+_QUERY = re.compile(r"(?i)([?&](?:[\w-]*token|[\w-]*key|sig|signature|secret|password)=)([^&\s'\"<>]{12,})")
+_LONG_TOKEN = re.compile(
+    r"(?i)(\b(?:token|[\w-]{1,40}-token|pwd|auth)\\?['\"]?\s*[:=]\s*[bruf]{0,2}\\?['\"]?)([A-Za-z0-9+/=_.-]{24,})"
+)
+_CURL = re.compile(r"(\bcurl\b[^\n]{0,200}?\s(?:-u|--user)[ =]['\"]?[^\s:'\"]{1,100}:)([^\s'\"]{4,})")
 _URL_CREDENTIALS = re.compile(r"\b([a-z][a-z0-9+.-]{0,30}://)[^/\s:@'\"]{0,300}(?::[^/\s@'\"]{0,1000})?@")
 _ENVIRONMENT_NAME = re.compile(r"(?i)(key|token|secret|password|passwd|credential)s?$")
 
@@ -61,10 +70,11 @@ def mask_known(text: str) -> str:
 def redact(text: str) -> str:
     """`text` with secrets masked as `[redacted]`; the text around them is kept."""
     text = mask_known(text)
-    text = KEYS.sub(MASK, _PEM.sub(MASK, text))
+    text = KEYS.sub(MASK, PRIVATE_KEY.sub(MASK, _PEM.sub(MASK, text)))
     text = _URL_CREDENTIALS.sub(rf"\1{MASK}@", text)
     text = _HEADER.sub(rf"\1\2{MASK}", text)
-    text = _ARGUMENT.sub(lambda match: match[1] + MASK if re.search(r"\d", match[2]) else match[0], text)
+    for shape in (_ARGUMENT, _DEFAULT, _QUERY, _LONG_TOKEN, _CURL):
+        text = shape.sub(lambda match: match[1] + MASK if re.search(r"\d", match[2]) else match[0], text)
     return _ASSIGNED.sub(_mask_assigned, text)
 
 

@@ -37,6 +37,8 @@ _EXITS = {"os._exit", "os.abort", "posix._exit"}
 _STACK = {"inspect.stack", "inspect.currentframe", "inspect.getouterframes", "inspect.trace", "sys._getframe",
           "sys._current_frames", "sys.settrace", "sys.setprofile", "threading.settrace", "threading.setprofile",
           "traceback.extract_stack", "traceback.walk_stack", "gc.get_objects", "gc.get_referrers"}  # fmt: skip
+_FRAMES = ("tb_frame", "f_back", "gi_frame", "cr_frame", "ag_frame", "PyEval_GetFrame")
+"""Attributes that lead to who calls."""
 _PLACES = re.compile(r"^/(?:out|opt/ai-agents|proc/self/fd)(?:/|$)")
 _LOADED = {"sys.modules", "sys.argv", "sys.orig_argv"}
 _JAVASCRIPT_TESTED = re.compile(
@@ -144,6 +146,8 @@ def _of_node(node: ast.AST, names: Mapping[str, str]) -> Iterator[tuple[Tamperin
             yield from _of_import(node)
         case ast.Attribute() | ast.Name():
             yield from _of_name(_dotted(node, names), stored=isinstance(node.ctx, ast.Store | ast.Del))
+            if isinstance(node, ast.Attribute) and node.attr in _FRAMES:
+                yield "stack", node.attr
         case ast.Constant(value=str(text)):
             yield from _of_text(text)
         case ast.BinOp(op=ast.Add()) if text := _joined(node):

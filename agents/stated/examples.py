@@ -41,7 +41,7 @@ _INPUT = re.compile(
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*")
 _NEAR, _NEAR_LINES = 1000, 60
 """Characters, and lines, in which the words about a call stand."""
-_MOST_CALLS = 600
+_MOST_CALLS, _MOST_PROMPTS = 600, 200
 """Calls that are looked at."""
 _ASKED = re.compile(r"\b(?:does|do|did|doesn't|don't|didn't)(?:\s+not)?\s+[`*]*$", re.IGNORECASE)
 _COMMENT = re.compile(r"#\s*([^'\"\n]*)$", re.MULTILINE)
@@ -122,7 +122,7 @@ def _doctests(text: str) -> Iterator[Example]:
         return
     setup: list[str] = []
     lines = prose.splitlines(keepends=True)
-    for item in parsed:
+    for item in parsed[:_MOST_PROMPTS]:
         source = item.source.strip()
         plain = _COMMENT.sub("", source).strip()
         source = plain if _is_expression(plain) else source

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+_INODE = 1024
+"""Bytes of the kernel that a file in memory takes, about."""
 
 
 def process_tree(root: int) -> list[int]:
@@ -43,11 +46,12 @@ def thread_count(pids: Iterable[int]) -> int:
 
 
 def resident_bytes(pids: Iterable[int]) -> int:
-    """Memory of these processes that is not file cache, counting a page once for each process that has it."""
+    """Memory of these processes that is not file cache, counting a page once for each process that has it, and what
+    tells where their pages are."""
     total = 0
     for pid in pids:
         status = _status(pid)
-        total += sum(int(status.get(field, "0 kB").split()[0]) for field in ("RssAnon", "RssShmem"))
+        total += sum(int(status.get(field, "0 kB").split()[0]) for field in ("RssAnon", "RssShmem", "VmPTE"))
     return total * 1024
 
 
@@ -64,17 +68,47 @@ def proportional_bytes(pids: Iterable[int]) -> int:
             continue
         fields = dict(line.split(":", 1) for line in rollup.splitlines()[1:] if ":" in line)
         total += 1024 * sum(int(fields.get(name, "0 kB").split()[0]) for name in ("Pss_Anon", "Pss_Shmem"))
+        total += 1024 * int(_status(pid).get("VmPTE", "0 kB").split()[0])
     return total
 
 
-def socket_bytes(root: int) -> int:
-    """What the sockets in the network of the process `root` can hold unread: memory of the kernel that belongs to no
-    process. Each counts with a full buffer, as the kernel sizes one (`net.core.wmem_default`)."""
+def kernel_bytes(pids: Sequence[int]) -> int:
+    """Memory of the kernel that belongs to no process and that these ones take: of sockets in their network, unread,
+    and of files in memory, however empty. `pids`: that of the sandbox's first process, and all others."""
+    return _socket_bytes(pids[0]) + _inode_bytes(pids)
+
+
+def _socket_bytes(root: int) -> int:
+    """What lies unread in sockets, twice, since the kernel keeps it in pieces with heads. Of those on one machine that
+    is not told: each counts with a full buffer, as the kernel sizes one (`net.core.wmem_default`)."""
     try:
-        first = Path(f"/proc/{root}/net/sockstat").read_text().partition("\n")[0]
-        return int(first.rpartition(" ")[2]) * int(Path("/proc/sys/net/core/wmem_default").read_text())
+        used = int(Path(f"/proc/{root}/net/sockstat").read_text().partition("\n")[0].rpartition(" ")[2])
+        full = int(Path("/proc/sys/net/core/wmem_default").read_text())
     except (OSError, ValueError):
         return 0
+    unread = listed = 0
+    for kind in ("tcp", "tcp6", "udp", "udp6") if used else ():
+        with suppress(OSError, ValueError, IndexError):
+            for line in Path(f"/proc/{root}/net/{kind}").read_text().splitlines()[1:]:
+                sent, _, received = line.split()[4].partition(":")
+                unread += int(sent, 16) + int(received, 16)
+                listed += 1
+    return 2 * unread + max(used - listed, 0) * full
+
+
+def _inode_bytes(pids: Sequence[int]) -> int:
+    """What the files in /tmp and /dev/shm take beside their content, which the sizes of these bound."""
+    for pid in reversed(pids):  # the first of all may be closed to us
+        with suppress(OSError):
+            used = 0
+            for folder in ("tmp", "dev/shm"):
+                place = f"/proc/{pid}/root/{folder}"
+                if Path(place).stat().st_dev == Path("/", folder).stat().st_dev:  # it has no root of its own yet
+                    return 0
+                found = os.statvfs(place)
+                used += found.f_files - found.f_ffree
+            return used * _INODE
+    return 0
 
 
 def unlinked_bytes(pids: Iterable[int], folders: Iterable[Path]) -> int:

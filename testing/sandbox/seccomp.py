@@ -43,6 +43,7 @@ class Architecture:
     ioctl: int
     socket: int
     socketpair: int
+    setsockopt: int
 
 
 _DENIED_EVERYWHERE = {  # one number on every architecture
@@ -66,6 +67,8 @@ _X86_64 = Architecture(
         "ptrace": 101, "process_vm_readv": 310, "process_vm_writev": 311, "kcmp": 312,
         # the kernel's own large attack surfaces, and keys kept outside any namespace
         "bpf": 321, "perf_event_open": 298, "userfaultfd": 323, "keyctl": 250, "add_key": 248, "request_key": 249,
+        # attributes of files in memory are memory that no size bounds
+        "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190,
         # the machine itself
         "kexec_load": 246, "kexec_file_load": 320, "init_module": 175, "finit_module": 313, "delete_module": 176,
         "create_module": 174, "get_kernel_syms": 177, "query_module": 178, "acct": 163, "swapon": 167, "swapoff": 168,
@@ -76,7 +79,7 @@ _X86_64 = Architecture(
     },
     # memfd, System V segments and queues hold memory that neither rlimits nor the resident-set watchdog see
     absent={"memfd_create": 319, "shmget": 29, "msgget": 68, **_ABSENT_EVERYWHERE},
-    clone=56, unshare=272, ioctl=16, socket=41, socketpair=53,
+    clone=56, unshare=272, ioctl=16, socket=41, socketpair=53, setsockopt=54,
 )  # fmt: skip
 
 _AARCH64 = Architecture(
@@ -86,6 +89,7 @@ _AARCH64 = Architecture(
         "sethostname": 161, "setdomainname": 162, "fanotify_init": 262,
         "ptrace": 117, "process_vm_readv": 270, "process_vm_writev": 271, "kcmp": 272,
         "bpf": 280, "perf_event_open": 241, "userfaultfd": 282, "keyctl": 219, "add_key": 217, "request_key": 218,
+        "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7,
         "kexec_load": 104, "kexec_file_load": 294, "init_module": 105, "finit_module": 273, "delete_module": 106,
         "acct": 89, "swapon": 224, "swapoff": 225, "reboot": 142, "quotactl": 60, "nfsservctl": 42, "syslog": 116,
         "settimeofday": 170, "clock_settime": 112, "clock_adjtime": 266, "adjtimex": 171, "vhangup": 58,
@@ -93,13 +97,16 @@ _AARCH64 = Architecture(
         **_DENIED_EVERYWHERE,
     },
     absent={"memfd_create": 279, "shmget": 194, "msgget": 186, **_ABSENT_EVERYWHERE},
-    clone=220, unshare=97, ioctl=29, socket=198, socketpair=199,
+    clone=220, unshare=97, ioctl=29, socket=198, socketpair=199, setsockopt=208,
 )  # fmt: skip
 
 ARCHITECTURES = {"x86_64": _X86_64, "aarch64": _AARCH64, "arm64": _AARCH64}
 
 # vsock reaches the hypervisor whatever the network namespace says; netlink is what lists the interfaces.
 _SOCKET_FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK)
+# SO_SNDBUF, SO_RCVBUF and their forced kinds: done, says the kernel, and leaves the size as it is. What is in buffers
+# is memory that is only counted by their usual size.
+_BUFFER_SIZES = (7, 8, 32, 33)
 _TERMINAL_INJECTION = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
 
 
@@ -128,6 +135,7 @@ def _assemble(arch: Architecture) -> bytes:
     program += _when_call(arch.clone, _refuse_flags(0, _CLONE_NAMESPACES))
     program += _when_call(arch.unshare, _refuse_flags(0, _UNSHARE_NAMESPACES))
     program += _when_call(arch.ioctl, _refuse_values(1, _TERMINAL_INJECTION, errno.EPERM))
+    program += _when_call(arch.setsockopt, _refuse_values(2, _BUFFER_SIZES, 0))
     for number in (arch.socket, arch.socketpair):
         program += _when_call(number, _allow_values(0, _SOCKET_FAMILIES, errno.EAFNOSUPPORT))
     program.append(_answer(_ALLOW))

@@ -27,10 +27,10 @@ from testing.sandbox.footprint import (
     DiskUse,
     disk_use,
     free_bytes,
+    kernel_bytes,
     process_tree,
     proportional_bytes,
     resident_bytes,
-    socket_bytes,
     thread_count,
     unlinked_bytes,
 )
@@ -231,8 +231,8 @@ class Supervisor:
             pids = process_tree(root)
             if thread_count(pids) > self._limits.processes + 1:
                 return "processes"
-            unread = socket_bytes(root)
-            if resident_bytes(pids) + unread > self._limits.memory_bytes < proportional_bytes(pids) + unread:
+            kernel = kernel_bytes(pids)
+            if resident_bytes(pids) + kernel > self._limits.memory_bytes < proportional_bytes(pids) + kernel:
                 return "memory"
         if self._writable and now >= self._next_disk:
             full = self._disk_is_full(process_tree(root) if root is not None else [])

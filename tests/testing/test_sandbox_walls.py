@@ -164,6 +164,7 @@ print(getpass.getuser(), os.path.expanduser('~'), tempfile.gettempdir())
         ("refused(319, b'x', 0)", "ENOSYS"),  # memfd_create
         ("refused(29, 0, 4096, 0o1600)", "ENOSYS"),  # shmget
         ("refused(68, 0, 0o1600)", "ENOSYS"),  # msgget
+        ("refused(188, b'/tmp', b'user.x', b'y', 1, 0)", "EPERM"),  # setxattr
         ("refused(321, 0, 0, 0)", "EPERM"),  # bpf
         ("refused(298, 0, 0, 0, 0, 0)", "EPERM"),  # perf_event_open
         ("refused(101, 0, 0, 0, 0)", "EPERM"),  # ptrace

@@ -97,22 +97,35 @@ def test_memory_of_all_processes_together_is_bounded(probe: Probe, balloon: str)
     assert result.killed_reason == "memory"
 
 
+OUT_OF_SIGHT = {
+    "unix sockets, enlarged": "held = []\nwhile len(held) < 900:\n    one, other = socket.socketpair()\n"
+    "    one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 24); one.setblocking(False); held += [one, other]\n"
+    "    try:\n        while True: one.send(bytes(1 << 18))\n    except BlockingIOError: pass\ntime.sleep(20)\n",
+    "unix sockets": "for _ in range(3): os.fork()\nheld = []\nwhile True:\n    try:\n"
+    "        one, other = socket.socketpair()\n        one.setblocking(False)\n        held += [one, other]\n"
+    "        while True: one.send(bytes(1 << 16))\n    except BlockingIOError: pass\n"
+    "    except OSError: time.sleep(20)\n",
+    "UDP": "held = []\nsender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\nwhile len(held) < 900:\n"
+    "    held.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))\n    held[-1].bind(('127.0.0.1', 0))\n"
+    "    held[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 24)\n"
+    "    for _ in range(300): sender.sendto(bytes(60000), held[-1].getsockname())\ntime.sleep(20)\n",
+    "TCP": "server = socket.create_server(('127.0.0.1', 0)); held = []\nwhile len(held) < 400:\n"
+    "    held.append(socket.create_connection(server.getsockname())); held[-1].setblocking(False)\n"
+    "    held.append(server.accept()[0])\n    try:\n        while True: held[-2].send(bytes(1 << 18))\n"
+    "    except BlockingIOError: pass\ntime.sleep(20)\n",
+    "page tables": "import mmap\nfor _ in range(40):\n    if os.fork() == 0:\n"
+    "        held = mmap.mmap(-1, 1 << 34, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000, mmap.PROT_READ)\n"
+    "        for place in range(0, 1 << 34, 1 << 21): held[place]\n        time.sleep(20)\ntime.sleep(20)\n",
+    "empty files": "n = 0\nwhile n < 900_000:\n    os.close(os.open(f'/tmp/{n}', os.O_CREAT)); n += 1\n"
+    "time.sleep(20)\n",
+}
+
+
 @pytest.mark.probe("hostile")
-def test_what_sockets_hold_unread_counts_as_memory(probe: Probe) -> None:
-    code = """
-import os, socket, time
-for _ in range(3): os.fork()
-held = []
-while True:
-    try:
-        one, other = socket.socketpair()
-        one.setblocking(False)
-        held += [one, other]
-        while True: one.send(bytes(1 << 16))
-    except BlockingIOError: pass
-    except OSError: time.sleep(20)
-"""
-    assert probe(code, limits=SandboxLimits(memory_bytes=256 << 20)).killed_reason == "memory"
+@pytest.mark.parametrize("code", OUT_OF_SIGHT.values(), ids=OUT_OF_SIGHT)
+def test_memory_of_the_kernel_counts(probe: Probe, code: str) -> None:
+    result = probe(f"import os, socket, time\n{code}", limits=SandboxLimits(memory_bytes=128 << 20), timeout=60)
+    assert result.killed_reason == "memory", result
 
 
 @pytest.mark.probe("hostile")
