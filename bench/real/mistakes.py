@@ -136,6 +136,14 @@ def _change_mistake(task: RealTask) -> Literal["lost decorator", "missing import
     return "forgets a file" if len(task.change) > 1 else "first fix wrong"
 
 
+def _holds_a_block(lines: Sequence[str], number: int) -> bool:
+    """Whether a line begins a block, or is all there is of one."""
+    line, above = lines[number], lines[number - 1] if number else ""
+    below = next((other for other in lines[number + 1 :] if other.strip()), "")
+    ends = len(below) - len(below.lstrip()) < len(line) - len(line.lstrip())
+    return line.rstrip().endswith(":") or (above.rstrip().endswith(":") and ends)
+
+
 def _spoilt(kind: str, change: FileChange) -> tuple[FileChange, FileChange] | None:
     """The change with one line lost that `kind` is about, and the change that mends it."""
     if not change.path.endswith(".py"):
@@ -148,6 +156,8 @@ def _spoilt(kind: str, change: FileChange) -> tuple[FileChange, FileChange] | No
             wanted = patterns.get(kind)
             if line.rstrip("\n") in kept or not (re.match(wanted, line) if wanted else line.strip()):
                 continue
+            if not wanted and _holds_a_block(lines, number):
+                continue  # without it the file does not parse, which no editor lets pass
             wrong = "".join([*lines[:number], *lines[number + 1 :]])
             if not wrong.strip() or wrong == edit.old:
                 continue
