@@ -215,6 +215,8 @@ class _Approximately:
 
 
 def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
+    if is_plain(node):
+        return ast.literal_eval(node)
     match node:
         case ast.Name(id=name):
             return names[name]
@@ -222,7 +224,7 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
             return all(bool(_plain(_value(value, names))) for value in values)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return not _plain(_value(operand, names))
-        case ast.UnaryOp(operand=operand) if not is_plain(node):
+        case ast.UnaryOp(operand=operand):
             return -_plain(_value(operand, names))
         case ast.Compare(left=left, ops=ops, comparators=others):
             one = _value(left, names)
@@ -230,17 +232,19 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
                 other = _value(side, names)
                 if not isinstance(op, ast.Is | ast.IsNot):
                     one, other = _plain(one), _plain(other)
+                elif not {type(one), type(other)} & {bool, type(None)}:
+                    raise _Undecided  # values do not tell whether they are one object
                 if not _COMPARED[type(op)](one, other):
                     return False
                 one = other
             return True
-        case ast.BinOp(left=left, op=op, right=right) if not is_plain(node):
+        case ast.BinOp(left=left, op=op, right=right):
             return _COMPUTED[type(op)](_bounded(_value(left, names)), _bounded(_value(right, names)))
         case ast.Call(func=func, args=arguments, keywords=keywords):
             given = [_plain(_value(argument, names)) for argument in arguments]
             named = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in keywords}
             return _called(_name_of(func), given, named)
-    return ast.literal_eval(node)
+    raise _Undecided
 
 
 def _called(name: str, given: Sequence[Any], named: Mapping[str, Any]) -> Any:

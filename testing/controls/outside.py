@@ -25,6 +25,11 @@ _SETUP = re.compile(
     r"\bautouse\b|\busefixtures\b|\bdef (?:setUp\w*|setup\w*|pytest_(?:configure|sessionstart|runtest_\w+|load_\w+))\b"
     r"|\benviron\b|\bchdir\b|\.setup\("
 )
+_UNFIT = re.compile(
+    r"\b(?:traceback|exc_info|linecache|pickle|copyreg|inspect|warnings)\b"
+    r"|__(?:name|file|module|qualname|code|traceback|doc|main|globals)__"
+)
+"""What looks at where code stands or comes from, which is another place in a plain program."""
 _LONGEST = 1500
 """Characters of an expected value: what is much longer is not written down by the program."""
 _MOST_ROWS = 8
@@ -76,7 +81,10 @@ def replays_of(path: str, text: str, wanted: Collection[str]) -> list[Replay]:
     for owner, node in functions(module):
         test_id = id_of(path, owner, node.name)
         names = [argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg)]
+        is_bound = any(isinstance(part, ast.Nonlocal) for part in ast.walk(node))
         if test_id not in wanted or isinstance(node, ast.AsyncFunctionDef) or (owner and names[:1] != ["self"]):
+            continue
+        if is_bound or _UNFIT.search(ast.unparse(node)) or _UNFIT.search(setup):
             continue
         names = names[owner is not None :]
         own = _stored([node])
@@ -86,7 +94,10 @@ def replays_of(path: str, text: str, wanted: Collection[str]) -> list[Replay]:
                 replay.steps.append((_MAKE_FOLDER, False))
             elif {*names} != given.keys():
                 break
-            values = {name: value for name, value in written.items() if name not in own} | given
+            changed = [name for name in given if own[name] > 1]
+            replay.steps += [(f"{name} = {ast.unparse(given[name])}", False) for name in changed]
+            values = {name: value for name, value in written.items() if name not in own}
+            values |= {name: value for name, value in given.items() if name not in changed}
             _take(replay, [_put(values, statement) for statement in node.body], foreign | {"self"})
             if replay.claims:
                 found.append(replay)
@@ -103,11 +114,12 @@ def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[dict[str, 
                 args=[wanted, ast.List(elts=rows) | ast.Tuple(elts=rows)],
                 keywords=keywords,
             ) if is_plain(wanted) and all(map(is_plain, rows)) and all(keyword.arg == "ids" for keyword in keywords):
-                words = ast.literal_eval(wanted)
-                words = [word.strip() for word in words.split(",")] if isinstance(words, str) else [*words]
+                given = ast.literal_eval(wanted)
+                words = [word.strip() for word in given.split(",")] if isinstance(given, str) else [*given]
+                is_one = isinstance(given, str) and len(words) == 1
             case _:
                 return []
-        values = [[row] if len(words) == 1 else getattr(row, "elts", []) for row in rows]
+        values = [[row] if is_one else getattr(row, "elts", []) for row in rows]
         if any(len(row) != len(words) for row in values):
             return []
         found = [{**one, **dict(zip(words, row, strict=True))} for one in found for row in values][:_MOST_ROWS]
@@ -219,7 +231,9 @@ def _take(replay: Replay, body: Sequence[ast.stmt], foreign: Collection[str]) ->
     for statement in [_put(written, statement) for statement in body]:
         if any(map(may_end, own_nodes(statement))):
             return
-        if isinstance(statement, ast.Assign) and _defined(statement) <= written.keys():
+        if isinstance(statement, ast.Assign) and written.keys() & {
+            getattr(each, "id", "") for each in statement.targets
+        }:
             continue  # its value stands wherever its name stood
         claim, done = claim_of(statement), _raising(statement) or statement
         parts = [*map(_parsed, claim.told)] if claim else _parts_of_claim(done)

@@ -275,6 +275,34 @@ def test_claims_of_many_forms_are_decided_over_plain_values(body: str) -> None:
     assert claim.about_plain == (body not in ("assert f(1)", "assert f(1) is True"))
 
 
+@pytest.mark.parametrize(
+    ("claim", "value", "holds"),
+    [
+        ("f() is not [1]", [1], None),
+        ("f() is g()", 3, None),
+        ("f() is None", 3, False),
+        ("set() == f()", set(), True),
+        ("f() == -1", -1, True),
+        ("f() - 1 == 2", 10**70, None),
+        ("f() < 'a'", 3, False),
+    ],
+)
+def test_what_values_do_not_tell_is_not_decided(claim: str, value: object, holds: bool | None) -> None:
+    (replay,) = replays_of(FILE, f"def test_it():\n    assert {claim}\n", [f"{FILE}::test_it"])
+    (made,) = replay.claims
+    assert made.holds([value] * len(made.told)) is holds
+
+
+def test_what_a_test_does_to_objects_is_done() -> None:
+    body = "    url = URL('a')\n    url.port = 0\n    table = {}\n    table['x'] = 1\n    n = 2\n    del url.host\n"
+    text = f"def test_it():\n{body}    assert url.text(n) == 'a:0' and table == {{'x': 1}}\n"
+    (replay,) = replays_of(FILE, text, [f"{FILE}::test_it"])
+    assert replay.steps == [
+        ("url = URL('a')", False), ("url.port = 0", False), ("table = {}", False), ("table['x'] = 1", False),
+        ("del url.host", False), ("url.text(2)", True), ("table", True),
+    ]  # fmt: skip
+
+
 def test_rows_of_parameters_are_tests_of_their_own() -> None:
     rows = "@pytest.mark.parametrize('a, b', [(1, 2), (3, [4])])\n@pytest.mark.parametrize('c', ['x'], ids=['X'])\n"
     text = f"import pytest\nSUM = 7\n{rows}def test_it(a, b, c, tmp_path):\n    assert f(a, c, tmp_path) == b\n"
@@ -282,6 +310,11 @@ def test_rows_of_parameters_are_tests_of_their_own() -> None:
     assert [each.steps[-1] for each in found] == [("f(1, 'x', tmp_path)", True), ("f(3, 'x', tmp_path)", True)]
     assert [[claim.holds([[4]]) for claim in each.claims] for each in found] == [[False], [True]]
     assert all("SUM" not in each.setup for each in found), "what only tests use may be what they expect"
+    body = "@pytest.mark.parametrize('a', [1])\ndef test_it(a):\n    a = Box(a)\n    assert a.n == 1\n"
+    (replay,) = replays_of(FILE, body, [f"{FILE}::test_it"])
+    assert [text for text, _ in replay.steps] == ["a = 1", "a = Box(a)", "a.n"]
+    body = "@pytest.mark.parametrize(['a'], [('x',)])\ndef test_it(a):\n    assert f(a) == 1\n"
+    assert replays_of(FILE, body, [f"{FILE}::test_it"])[0].steps == [("f('x')", True)]
     for other in ("@pytest.mark.asyncio\n", "@pytest.mark.parametrize('a', ROWS)\n", "@given(st.integers())\n"):
         assert replays_of(FILE, f"{other}def test_it(a):\n    assert f(a) == 1\n", [f"{FILE}::test_it"]) == []
 
