@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from pathlib import PurePosixPath
 
 from file_system import FileManager, readable_text
@@ -67,10 +65,8 @@ class Judge:
         is_short = before.seconds < _SHORT_SUITE
         with_twins, doubt = None, ""
         if is_short and likely and test_ids and not self._task.tests:
-            with ThreadPoolExecutor(1, "calls outside") as pool:  # the suite mostly leaves a core idle
-                outside = pool.submit(copy_context().run, doubts.outside, test_ids)
-                with_twins = doubts.all_at_once(test_ids)
-                doubt = outside.result()
+            with_twins = doubts.all_at_once(test_ids)
+            doubt = doubts.outside(test_ids) if with_twins else ""
         both = with_twins or (self._suite.whole(tree, self._task.id, seconds) if is_short else None)
         if test_ids:
             result = both.result.of_files(files) if both else self.run(tree, files)

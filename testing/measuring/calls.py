@@ -5,7 +5,7 @@
 The task: `programs`, each with its `setup` (statements) and `steps` (statements and expressions, and whether it is told
 what they give), and the `seconds` for all of them. The result: for each what was told, up to an `error` that ended it.
 The project's code runs in a child process that knows nothing but the programs; what it gives is written down by its
-plain parts, so that no object has a say in what it equals.
+plain parts, so that no object has a say in what it equals. Each program has a process of its own.
 """
 
 from __future__ import annotations
@@ -52,7 +52,11 @@ def _main(json, os, sys):
                 return ["dict", [[told(key, depth + 1), told(part, depth + 1)] for key, part in items(value)]]
         return ["object", name]
 
+    fork, wait, leave = os.fork, os.waitpid, os._exit
     for number, (setup, steps) in enumerate(task["programs"]):
+        if pid := fork():  # each begins anew: what one left in modules says nothing to the next
+            wait(pid, 0)
+            continue
         names = {"__name__": "program"}
         lines = [(setup, None), *steps]
         for line, is_told in lines:
@@ -70,6 +74,7 @@ def _main(json, os, sys):
                 write(task["out"], dump({"number": number, **found}).encode() + b"\n")
                 if "ended" in found:
                     break
+        leave(0)
 
 
 import json, os, sys

@@ -331,7 +331,7 @@ def test_honest_work_is_green_where_its_tests_need_more_than_a_plain_program(
         code += "\n\nclass Name(str):\n    def __eq__(self, other):\n        return self.lower() == other.lower()\n"
         code += "    __hash__ = None\n"
         code += "\n\ndef add(a, b):\n    return (a + b) * UNIT\n"
-        for likely in (False, True):
+        for likely in {False, "equality" in name}:
             trial = project.judge(of({"calc.py": code}), [f"{TEST_FILE}::test_it"], likely=likely)
             assert trial.green, trial.evidence
 
@@ -357,7 +357,9 @@ FORMS = [
 
 
 @pytest.mark.probe("cheat")
-@pytest.mark.parametrize("body", FORMS)
+@pytest.mark.parametrize(
+    "body", [pytest.param(body, marks=pytest.mark.long if place % 2 else ()) for place, body in enumerate(FORMS)]
+)
 def test_no_object_obliges_a_test_of_any_form(body: str, tmp_path: Path, shared_data: Path) -> None:
     text = f"import pytest\nfrom calc import add\n\n\ndef test_it():\n    {body}\n"
     with verification(tmp_path, shared_data, tests=(TEST_FILE, text)) as project:

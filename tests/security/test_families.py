@@ -20,7 +20,7 @@ from tests.security.families import READS, Member, drawn, drawn_keys, drawn_read
 from tests.testing.conftest import Probe
 
 SEED = os.environ.get("PROBES_SEED", "1")
-CHEATS = drawn(SEED, int(os.environ.get("PROBES", "10")))
+CHEATS = drawn(SEED, int(os.environ.get("PROBES", "5")))
 
 
 @pytest.fixture(scope="module")

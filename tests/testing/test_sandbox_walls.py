@@ -287,7 +287,7 @@ def test_the_walls_stand_for_an_ordinary_user_too() -> None:
         "-p",
         "no:cacheprovider",
         "-k",
-        "not written_is_bounded and not memory_disks",  # the same for every user, and slow
+        "not written_is_bounded and not memory_disks and not kernel_counts",  # the same for every user, and slow
         "--basetemp",
         str(base / "t"),
         *map(str, tests),

@@ -122,7 +122,13 @@ OUT_OF_SIGHT = {
 
 
 @pytest.mark.probe("hostile")
-@pytest.mark.parametrize("code", OUT_OF_SIGHT.values(), ids=OUT_OF_SIGHT)
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param(code, id=name, marks=pytest.mark.long if name in ("unix sockets, enlarged", "page tables") else ())
+        for name, code in OUT_OF_SIGHT.items()
+    ],
+)
 def test_memory_of_the_kernel_counts(probe: Probe, code: str) -> None:
     result = probe(f"import os, socket, time\n{code}", limits=SandboxLimits(memory_bytes=128 << 20), timeout=60)
     assert result.killed_reason == "memory", result
