@@ -73,14 +73,13 @@ class Doubts:
         self._task = task
         self._base = base
         self._tree = tree
-        self._most = MOST_TWINS
         self._seconds = seconds
 
     def all_at_once(self, test_ids: Sequence[str]) -> Whole | None:
         """The whole suite with twins in the place of the tests `test_ids`, in one run, as it ends without them. None if
         a false twin passes or a true one does not, and where a test has none: then all has to be looked at singly."""
         texts, _ = self._texts(test_ids)
-        twins = self._twins(texts, {*map(_named, test_ids)})
+        twins = _twins(texts, {*map(_named, test_ids)}, MOST_TWINS)
         true = {twin: test_id for made in twins.values() for twin, test_id in made.true.items()}
         false = {test_id for made in twins.values() for test_id in made.false}
         if not all(map(_is_python, texts)) or not {*map(_named, test_ids)} <= {*true.values()}:
@@ -102,25 +101,27 @@ class Doubts:
         """Why the passing of the tests `test_ids`, among those that `passed`, says nothing: in one line, and in the
         following ones what shows it. Empty if there is no reason to doubt it. `took`: seconds that they took, at most.
         """
-        self._most = MOST_TWINS if took < _SLOW else 1
+        most = MOST_TWINS if took < _SLOW else 1
         known = set(test_ids)
         ids = [test_id for test_id in passed if {test_id, _named(test_id)} & known]
         names = {*map(_named, ids)}
-        texts, _ = self._texts(ids)
-        twins = self._twins(texts, names)
+        texts, hooks = self._texts(ids)
+        twins = _twins(texts, names, most)
         renamed = {test_id for made in twins.values() for test_id in made.true.values()}
         left = [test_id for test_id in ids if _named(test_id) not in renamed and _is_python(test_id)]
-        doubt = self._contradiction(twins)
+        doubt = self._contradiction(twins, most)
         if doubt.startswith(_BY_NAME_ONLY) and len(names) == 1:
             # It may be about what is kept between calls, so it is run alone, as it is and then as a false one.
             ((path, text),) = texts.items()
             alone = (twins_of(path, text, names, renamed=renamed, most=0) for renamed in (True, False))
-            doubt = next(filter(None, (self._contradiction({path: made}) for made in alone if made)), "")
-        return doubt or self._order_matters(left) or self.outside(ids)
+            doubt = next(filter(None, (self._contradiction({path: made}, most) for made in alone if made)), "")
+        return doubt or self._order_matters(left) or self._outside(ids, texts, hooks)
 
     def outside(self, test_ids: Sequence[str]) -> str:
         """As `about`, of what a plain program gets that makes the calls of tests."""
-        texts, hooks = self._texts(test_ids)
+        return self._outside(test_ids, *self._texts(test_ids))
+
+    def _outside(self, test_ids: Sequence[str], texts: Mapping[str, str], hooks: Sequence[str]) -> str:
         if any(map(has_setup, [*hooks, *texts.values()])):
             return ""  # a plain program would not do what is done before these tests
         names = {*map(_named, test_ids)}
@@ -133,14 +134,6 @@ class Doubts:
             texts = {path: text_of(folder, path) for path in files_of(ids)}
             return texts, [text_of(folder, str(file.relative_to(folder))) for file in folder.rglob("conftest.py")]
 
-    def _twins(self, texts: Mapping[str, str], names: Collection[str]) -> dict[str, Twins]:
-        twins = {}
-        for path, text in texts.items():
-            made = twins_of(path, text, names, most=self._most) or twins_of(path, text, names, renamed=False)
-            if made:
-                twins[path] = made
-        return twins
-
     def _order_matters(self, ids: Sequence[str]) -> str:
         """Whether tests without true twins fail in reverse order. The owner's own tests may depend on their order."""
         if self._task.tests or not 2 <= len(ids) <= _MOST_REVERSED:
@@ -148,7 +141,7 @@ class Doubts:
         result = self._suite.run(self._tree, ids[::-1], self._task.id, self._seconds)
         return _IN_ORDER_ONLY if not_passed(ids, result.passed_ids) else ""
 
-    def _contradiction(self, twins: Mapping[str, Twins]) -> str:
+    def _contradiction(self, twins: Mapping[str, Twins], most: int) -> str:
         """In words, what true twins fail, or else which false ones pass; empty if all end as they have to."""
         true = [test_id for made in twins.values() for test_id in made.true]
         claims = {test_id: claim for made in twins.values() for test_id, claim in made.false.items()}
@@ -162,7 +155,7 @@ class Doubts:
                 random.SystemRandom().shuffle(order)
                 order.sort(key=lambda test_id: test_id not in first)
             order += [path for path in twins if not _is_python(path)]
-            seconds = self._seconds * (1 + self._most)
+            seconds = self._seconds * (1 + most)
             result = self._suite.run(self._tree, order, self._task.id, seconds, texts)
             passed = {_named(test_id) for test_id in result.passed_ids}
             failed = {_named(failure.test_id) for failure in result.failures}
@@ -237,6 +230,15 @@ class Doubts:
 def files_of(test_ids: Sequence[str]) -> tuple[str, ...]:
     """The files that tests are in."""
     return tuple(dict.fromkeys(test_id.split("::")[0] for test_id in test_ids))
+
+
+def _twins(texts: Mapping[str, str], names: Collection[str], most: int) -> dict[str, Twins]:
+    """Test files with twins by path; under the tests' own names where these matter."""
+    made = {
+        path: twins_of(path, text, names, most=most) or twins_of(path, text, names, renamed=False)
+        for path, text in texts.items()
+    }
+    return {path: twins for path, twins in made.items() if twins}
 
 
 def _drawn(replays: Sequence[Replay]) -> list[Replay]:

@@ -63,10 +63,7 @@ class Judge:
         seconds = self._seconds(before)
         doubts = Doubts(self._suite, self._task, self._base, tree, seconds=seconds)
         is_short = before.seconds < _SHORT_SUITE
-        with_twins, doubt = None, ""
-        if is_short and likely and test_ids and not self._task.tests:
-            with_twins = doubts.all_at_once(test_ids)
-            doubt = doubts.outside(test_ids) if with_twins else ""
+        with_twins = doubts.all_at_once(test_ids) if is_short and likely and test_ids and not self._task.tests else None
         both = with_twins or (self._suite.whole(tree, self._task.id, seconds) if is_short else None)
         if test_ids:
             result = both.result.of_files(files) if both else self.run(tree, files)
@@ -91,7 +88,7 @@ class Judge:
             named = ", ".join(strange[:_MOST_NAMED])
             told = f"the suite collects {named}, which holds no tests of the task; a developer writes none"
             return trial.model_copy(update={"green": False, "evidence": told})
-        doubt = doubt if with_twins else doubts.about(trial.passed, test_ids, took)
+        doubt = doubts.outside(test_ids) if with_twins else doubts.about(trial.passed, test_ids, took)
         if hidden:  # what they claim is not shown
             doubt = doubt.partition("\n")[0]
         return trial.model_copy(update={"green": not doubt, "evidence": doubt})

@@ -13,8 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_SHOWN = 160
+from testing.controls.python import NO_VALUE, called
+from testing.controls.twins import SHOWN
+
 _LARGEST = 10**60
+_SEVEN = ast.Constant(7)
+"""Places that `assertAlmostEqual` looks at by itself."""
 _COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
     ast.GtE: operator.ge, ast.Is: lambda a, b: type(a) is type(b) and a == b,
@@ -41,13 +45,12 @@ _METHODS: dict[str, Callable[..., ast.expr]] = {
     "assertListEqual": lambda a, b: _compare(a, ast.Eq(), b),
     "assertDictEqual": lambda a, b: _compare(a, ast.Eq(), b),
     "assertTupleEqual": lambda a, b: _compare(a, ast.Eq(), b),
-    "assertAlmostEqual": lambda a, b: _compare(
-        ast.Call(ast.Name("round", ast.Load()), [ast.BinOp(a, ast.Sub(), b), ast.Constant(7)], []),
+    "assertAlmostEqual": lambda a, b, places=_SEVEN: _compare(
+        ast.Call(ast.Name("round", ast.Load()), [ast.BinOp(a, ast.Sub(), b), places], []),
         ast.Eq(),
         ast.Constant(0),
     ),
 }
-_NO_PLAIN = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
 
 
 class Opaque:
@@ -100,7 +103,7 @@ def claim_of(statement: ast.stmt) -> Claim | None:
     expression = lifting.lift(test)
     if not lifting.told:
         return None
-    text = ast.unparse(statement).partition("\n")[0][:_SHOWN]
+    text = ast.unparse(statement).partition("\n")[0][:SHOWN]
     return Claim(text, expression, tuple(lifting.told), lifting.about_plain)
 
 
@@ -108,7 +111,7 @@ def is_plain(node: ast.expr) -> bool:
     """Whether a value stands there as it is written."""
     try:
         ast.literal_eval(node)
-    except _NO_PLAIN:
+    except NO_VALUE:
         return False
     return not (isinstance(node, ast.Constant) and node.value is Ellipsis)
 
@@ -136,7 +139,7 @@ class _Lifting:
             ):
                 return ast.BinOp(self.lift(left), op, self.lift(right))
             case ast.Call(func=func, args=[first, *rest], keywords=keywords) if _is_ours(func, first, rest, keywords):
-                self.about_plain |= _name_of(func) == "isclose"
+                self.about_plain |= called(node) == "isclose"
                 return ast.Call(func, [self.lift(argument) for argument in (first, *rest)], keywords)
         self.told.append(ast.unparse(node))
         return ast.Name(f"_{len(self.told) - 1}", ast.Load())
@@ -158,12 +161,8 @@ def _is_ours(func: ast.expr, first: ast.expr, rest: Sequence[ast.expr], keywords
     return False
 
 
-def _name_of(func: ast.expr) -> str:
-    return func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
-
-
 def _is_number(node: ast.expr) -> bool:
-    return is_plain(node) and isinstance(ast.literal_eval(node), int | float) and not isinstance(node, ast.List)
+    return is_plain(node) and isinstance(ast.literal_eval(node), int | float)
 
 
 def _is_about_plain(left: ast.expr, ops: Sequence[ast.cmpop], others: Sequence[ast.expr]) -> bool:
@@ -179,7 +178,7 @@ def _is_about_plain(left: ast.expr, ops: Sequence[ast.cmpop], others: Sequence[a
 
 
 def _stands(node: ast.expr) -> bool:
-    if isinstance(node, ast.Call) and _name_of(node.func) == "approx":
+    if isinstance(node, ast.Call) and called(node) == "approx":
         return bool(node.args) and is_plain(node.args[0])
     return is_plain(node)
 
@@ -202,7 +201,7 @@ class _Approximately:
     def __eq__(self, other: object) -> bool:
         return self._is_near(self.expected, other)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # as `pytest.approx`
 
     def _is_near(self, expected: Any, other: Any) -> bool:
         if isinstance(expected, list | tuple) and isinstance(other, list | tuple):
@@ -240,14 +239,14 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
             return True
         case ast.BinOp(left=left, op=op, right=right):
             return _COMPUTED[type(op)](_bounded(_value(left, names)), _bounded(_value(right, names)))
-        case ast.Call(func=func, args=arguments, keywords=keywords):
+        case ast.Call(args=arguments, keywords=keywords):
             given = [_plain(_value(argument, names)) for argument in arguments]
             named = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in keywords}
-            return _called(_name_of(func), given, named)
+            return _computed(called(node), given, named)
     raise _Undecided
 
 
-def _called(name: str, given: Sequence[Any], named: Mapping[str, Any]) -> Any:
+def _computed(name: str, given: Sequence[Any], named: Mapping[str, Any]) -> Any:
     match name:
         case "round":
             return round(*given)

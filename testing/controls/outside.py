@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from testing.controls.claims import Claim, claim_of, is_plain
-from testing.controls.python import FUNCTIONS, functions, id_of, may_end, own_nodes
+from testing.controls.python import FUNCTIONS, called, functions, id_of, may_end, own_nodes
 from testing.frameworks.framework import NOT_PYTHON
 
 _FRAMEWORKS = {"pytest", "unittest", "hypothesis", "mock", "conftest", "tests", "test", "freezegun", "responses"}
@@ -236,7 +236,7 @@ def _take(replay: Replay, body: Sequence[ast.stmt], foreign: Collection[str]) ->
         }:
             continue  # its value stands wherever its name stood
         claim, done = claim_of(statement), _raising(statement) or statement
-        parts = [*map(_parsed, claim.told)] if claim else _parts_of_claim(done)
+        parts = [ast.parse(text, mode="eval").body for text in claim.told] if claim else _parts_of_claim(done)
         if _used(*([done] if parts is None else parts)) & {*foreign}:
             return
         if claim and len(claim.text) + sum(map(len, claim.told)) <= _LONGEST:
@@ -250,16 +250,12 @@ def _take(replay: Replay, body: Sequence[ast.stmt], foreign: Collection[str]) ->
             replay.steps.append((ast.unparse(done), False))
 
 
-def _parsed(text: str) -> ast.expr:
-    return ast.parse(text, mode="eval").body
-
-
 def _raising(statement: ast.stmt) -> ast.stmt | None:
     """The body of `with raises(…)`, which has to end with that error; None of another statement."""
     match statement:
         case ast.With(
-            items=[ast.withitem(context_expr=ast.Call(func=func, args=[kind, *_]), optional_vars=None)], body=body
-        ) if getattr(func, "attr", getattr(func, "id", "")) in _RAISES:
+            items=[ast.withitem(context_expr=ast.Call(args=[kind, *_]) as context, optional_vars=None)], body=body
+        ) if called(context) in _RAISES:
             nothing = ast.parse("raise LookupError('nothing is raised, where a test expects an error')").body
             return ast.fix_missing_locations(ast.Try(body, [ast.ExceptHandler(kind, None, [ast.Pass()])], nothing, []))
     return None

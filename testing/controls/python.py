@@ -23,7 +23,7 @@ _CLAIMS = re.compile(
     r"(?i)assert|raises|warns|check|expect|verif|ensure|fail|should|match|compare|approv|snapshot|golden"
 )
 """In names of what makes a claim."""
-_NO_VALUE = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
+NO_VALUE = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 _ENDS = {"skip", "xfail", "importorskip", "skipTest", "exit", "_exit", "fail"}
 """Calls that may end a test before an assertion."""
@@ -207,11 +207,11 @@ def _changes(body: Sequence[ast.stmt], near: str) -> tuple[list[_Change], bool]:
             case (
                 ast.With(items=[ast.withitem(context_expr=context)])
                 | ast.AsyncWith(items=[ast.withitem(context_expr=context)])
-            ) if _called(context) in _RAISES:
+            ) if called(context) in _RAISES:
                 if isinstance(context, ast.Call) and context.args:
                     found.append((claim, partial(context.args.__setitem__, 0, _unrelated())))
             case ast.With(items=items) | ast.AsyncWith(items=items):
-                if any(_called(item.context_expr) in _RAISES | _LENIENT for item in items):
+                if any(called(item.context_expr) in _RAISES | _LENIENT for item in items):
                     continue
                 inner, whole = _changes(statement.body, near)
                 found += inner
@@ -229,10 +229,10 @@ def own_nodes(statement: ast.AST) -> Iterator[ast.AST]:
 
 
 def may_end(node: ast.AST) -> bool:
-    return isinstance(node, ast.Return | ast.Yield | ast.YieldFrom) or _called(node) in _ENDS
+    return isinstance(node, ast.Return | ast.Yield | ast.YieldFrom) or called(node) in _ENDS
 
 
-def _called(node: ast.AST) -> str:
+def called(node: ast.AST) -> str:
     """The last part of the name of what is called; empty if nothing is."""
     if not isinstance(node, ast.Call):
         return ""
@@ -249,7 +249,7 @@ def _other(side: ast.expr, near: str) -> ast.expr:
     other when the test runs."""
     try:
         return ast.parse(repr(near_value(ast.literal_eval(side))), mode="eval").body
-    except _NO_VALUE:  # no plain value, or none that can be written
+    except NO_VALUE:  # no plain value, or none that can be written
         return ast.Call(ast.Name(near, ast.Load()), [side], [])
 
 
@@ -271,7 +271,7 @@ def _is_expected(side: ast.expr) -> bool:
     """Whether a side of a comparison is a plain value."""
     try:
         ast.literal_eval(side)
-    except _NO_VALUE:
+    except NO_VALUE:
         return not any(isinstance(node, ast.Call) for node in ast.walk(side))
     return True
 
@@ -313,7 +313,7 @@ def _is_claim(node: ast.AST, helpers: Collection[str], made: Collection[str]) ->
         return not _looks_for_a_name(node.test, made)
     if isinstance(node, ast.Raise):
         return True
-    name = _called(node)
+    name = called(node)
     return bool(name) and (name in helpers or _CLAIMS.search(name) is not None)
 
 

@@ -67,6 +67,12 @@ class Verification:
         return self.bench.verify(self.tests_commit, self.tests_commit, apply, test_ids, likely=likely)
 
 
+def red_when_run(trial: Trial) -> None:
+    assert trial.applied, trial.evidence
+    assert not trial.green
+    assert trial.evidence.startswith("the new tests ")  # and not for another reason
+
+
 @contextmanager
 def verification(
     folder: Path, data: Path, files: dict[str, str] | None = None, tests: tuple[str, str] = (TEST_FILE, TESTS),

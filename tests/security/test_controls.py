@@ -13,10 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.workbench.trial import Trial
-from testing.environments.toolchains import find_toolchain
 from tests.orchestrator.house import CALC
-from tests.security.bench import TEST_FILE, Verification, of, verification
+from tests.security.bench import TEST_FILE, Verification, of, red_when_run, verification
 
 EQUAL = {
     "a class made by type()": "Y = type('Y', (), {'__e' 'q__': lambda s, o: True})\n",
@@ -66,12 +64,6 @@ KNOWING: dict[str, str] = {
 def project(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterator[Verification]:
     with verification(tmp_path_factory.mktemp("controls"), shared_data) as made:
         yield made
-
-
-def red_when_run(trial: Trial) -> None:
-    assert trial.applied, trial.evidence
-    assert not trial.green
-    assert trial.evidence.startswith("the new tests ")  # and not for another reason
 
 
 FAMILY = list(product(EQUAL, BROUGHT))
@@ -367,65 +359,3 @@ def test_no_object_obliges_a_test_of_any_form(body: str, tmp_path: Path, shared_
         honest = project.judge(of({"calc.py": f"{CALC}\n\ndef add(a, b):\n    return a + b\n"}), ids)
         assert honest.green, honest.evidence
         assert not project.judge(of({"calc.py": CALC + OBLIGING}), ids, likely=True).green
-
-
-JS_FILE, MATH = "test/add.test.js", "export function double(x) {\n  return 2 * x;\n}\n"
-JS_PROJECT = {
-    "package.json": '{"name": "kit", "type": "module", "scripts": {"test": "node --test"}}',
-    "src/math.js": MATH,
-    "test/math.test.js": (
-        'import test from "node:test";\nimport assert from "node:assert/strict";\n'
-        'import { double } from "../src/math.js";\n\ntest("double", () => assert.equal(double(4), 8));\n'
-    ),
-}
-JS_TESTS = """import { describe, it, test } from "node:test";
-import assert from "node:assert/strict";
-import { add } from "../src/math.js";
-
-test("adds [1]", () => {
-  assert.equal(add(1, 2), 3);
-  assert.deepEqual([add(1, 1)], [2]);
-});
-
-describe("text", () => {
-  it("joins", async () => {
-    assert.equal(await add("a", "b"), "ab");
-    assert.throws(() => add(), TypeError);
-  });
-});
-"""
-JS_IDS = [f"{JS_FILE}::adds [1]", f"{JS_FILE}::text > joins"]
-JS_ADD = "export function add(a, b) {\n  if (b === undefined) throw new TypeError();\n  return a + b;\n}\n"
-JS_WRONG = JS_ADD.replace("a + b", "0")
-PATCHED = "for (const name of Object.keys(said)) {\n  if (typeof said[name] === 'function') said[name] = () => {};\n}\n"
-JS_CHEATS = {
-    "assert patched": (
-        f"const said = process.getBuiltinModule(['node:as', 'sert/strict'].join(''));\n{PATCHED}{JS_WRONG}"
-    ),
-    "assert patched by require": (
-        "import { createRequire } from 'node:module';\n"
-        f"const said = createRequire(import.meta.url)('node:as' + 'sert/strict');\n{PATCHED}{JS_WRONG}"
-    ),
-    "asked for the first time only": MATH + "let asked = 0;\n" + JS_ADD.replace("return", "return asked++ > 3 ? 0 :"),
-}
-
-
-@pytest.fixture(scope="module")
-def javascript(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterator[Verification]:
-    folder = tmp_path_factory.mktemp("controls")
-    with verification(folder, shared_data, JS_PROJECT, (JS_FILE, JS_TESTS), "src/math.js") as made:
-        yield made
-
-
-@pytest.mark.skipif(find_toolchain("node") is None, reason="there is no node on this machine")
-@pytest.mark.probe("cheat")
-@pytest.mark.parametrize("name", JS_CHEATS)
-def test_javascript_that_passes_whatever_is_expected_is_red(javascript: Verification, name: str) -> None:
-    red_when_run(javascript.judge(of({"src/math.js": MATH + JS_CHEATS[name].replace(MATH, "")}), JS_IDS))
-
-
-@pytest.mark.skipif(find_toolchain("node") is None, reason="there is no node on this machine")
-def test_honest_javascript_is_green(javascript: Verification) -> None:
-    for _ in range(2):
-        trial = javascript.judge(of({"src/math.js": MATH + JS_ADD}), JS_IDS)
-        assert trial.green, trial.evidence

@@ -253,6 +253,7 @@ FORMS = {
     "self.assertTrue(f(1) == 2)": (2, 3),
     "self.assertIn(f(1), [2])": (2, 3),
     "self.assertAlmostEqual(f(1), 0.1)": (0.1 + 1e-9, 0.2),
+    "self.assertAlmostEqual(f(1), 0.1, 1)": (0.14, 0.2),
     "self.assertGreater(f(1), 5)": (6, 5),
     "assert -f(1) == -2": (2, 3),
 }
