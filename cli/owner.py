@@ -105,9 +105,11 @@ def approve(
     with opened(choice_of(ctx)) as (_, store):
         task = _waiting(store, task_id)
         if task.status is TaskStatus.WAITING_APPROVAL:
-            if note.strip():
+            if task.question and not note.strip():
+                raise fail(f'{task.id} waits for your answer; give it with --note "…"', EXIT_USAGE)
+            if note.strip() and not task.question:
                 raise fail(f"{task.id} waits at a gate; a note is for tasks that begin anew", EXIT_USAGE)
-            tell_daemon(store, "approve", task, task.approval_key)
+            tell_daemon(store, "approve", task, task.approval_key, *filter(None, [note.strip()]))
             return
         add_words(store, task, note)
         tell_daemon(store, "retry", task)
@@ -153,6 +155,8 @@ def _stopped(store: MemoryStore, task: Task, evidence: str) -> Stopped:
 
 
 def _waits(task: Task, gate: str) -> str:
+    if task.question:
+        return task.question
     held = task.result.get("held")
     why = f"; it changes {', '.join(map(str, held[:8]))}" if isinstance(held, list) and held else ""
     return f"waits {_GATES.get(gate, gate)}{why}; task diff {task.id} shows it"
@@ -160,7 +164,9 @@ def _waits(task: Task, gate: str) -> str:
 
 def _actions(store: MemoryStore, task: Task, gate: str) -> Iterator[Action]:
     approve, reject = f"approvals approve {task.id}", f"approvals reject {task.id}"
-    if gate:
+    if task.question:
+        yield Action(command=f'{approve} --note "…"', effect="goes on, with your answer")
+    elif gate:
         yield Action(command=approve, effect="goes on")
     elif task.reason is FailureReason.DEPENDENCY:
         for needed in store.tasks.dead_dependencies(task):

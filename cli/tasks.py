@@ -247,6 +247,8 @@ def approve(ctx: typer.Context, task_id: TaskId) -> None:
         task = store.tasks.find(task_id)
         if task.status is not TaskStatus.WAITING_APPROVAL:
             raise fail(f"{task.id} is {task.status}; it does not wait for approval")
+        if task.question:
+            raise fail(f'{task.id} waits for your answer: approvals approve {task.id} --note "…"', EXIT_USAGE)
         tell_daemon(store, "approve", task, task.approval_key)
 
 
@@ -291,10 +293,10 @@ def add_words(store: MemoryStore, task: Task, note: str) -> None:
     nobody of the team remembers that."""
     if not note.strip():
         return
-    said = f"The owner adds:\n\n{note.strip()}"
+    words = f"{task.description}\n\nThe owner adds:\n\n{note.strip()}".strip()
     if task.reason is FailureReason.NEEDS_OWNER and task.reason_detail:
-        said = f"The team asked:\n\n{task.reason_detail}\n\nThe owner answers:\n\n{note.strip()}"
-    store.tasks.update(task.id, description=f"{task.description}\n\n{said}".strip())
+        words = task.answered(task.reason_detail, note.strip())
+    store.tasks.update(task.id, description=words)
 
 
 def tell_daemon(store: MemoryStore, command: str, task: Task, *more: str) -> None:

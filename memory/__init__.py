@@ -40,6 +40,7 @@ from memory.store import MemoryStore
 from memory.tables.audit import AuditReport
 from memory.tables.tasks import ENDED, RETRIABLE, TaskChanges
 from memory.task_models import (
+    ANSWER_GATE,
     MOST_TESTS,
     OWNER,
     Activity,
@@ -65,6 +66,7 @@ from memory.task_models import (
 from monitoring.errors import FailureReason
 
 __all__ = [
+    "ANSWER_GATE",
     "ENDED",
     "MOST_TESTS",
     "NANO",

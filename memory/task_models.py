@@ -37,6 +37,10 @@ MOST_TESTS = 64_000
 """Characters of the tests that an owner may give with a task."""
 
 
+ANSWER_GATE = "answer"
+"""Where a task waits that asks the owner something; only an answer opens this gate."""
+
+
 _ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _ID_EPOCH_MS = 1_735_689_600_000  # 2025-01-01T00:00:00Z
 _ID_RANDOM_BITS = 20
@@ -157,6 +161,16 @@ class Task(Row):
     def approval_key(self) -> str:
         """What an approval is for: this run of the task and this visit of a stage, not a later one."""
         return f"{self.run}.{self.result.get('visit', 0)}"
+
+    @property
+    def question(self) -> str:
+        """What the team asks the owner, while the task waits for the answer."""
+        return str(self.result.get("question") or "") if self.result.get("waiting_for") == ANSWER_GATE else ""
+
+    def answered(self, question: str, answer: str) -> str:
+        """Its words with an answer of the owner, behind the question, since nobody of the team may remember that."""
+        said = f"The team asked:\n\n{question}\n\nThe owner answers:\n\n{answer}"
+        return self.description if self.description.endswith(said) else f"{self.description}\n\n{said}".strip()
 
 
 class Dependency(Row):

@@ -32,6 +32,17 @@ class FlowState(BaseModel):
     """Gates the owner has opened."""
     waiting_for: str = ""
     """The gate the task waits at."""
+    question: str = ""
+    """What an agent asks the owner."""
+    owners_answer: str = ""
+    """What the owner says to it; the stage that asked takes it up."""
+    asked_with: str = ""
+    """The git tree with the work of the agent when it asked."""
+
+    def take_answer(self) -> str:
+        """The owner's answer as the agent that asked is told it, once; empty if there is none."""
+        answer, self.owners_answer = self.owners_answer, ""
+        return f"You asked the owner: {self.question}\n\nThe owner answers:\n\n{answer}" if answer else ""
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,15 @@ class Wait:
     gate: str
     stage: str
     state: FlowState
+
+
+class OwnerAsked(Exception):  # no error: a way to end a stage from deep inside
+    """An agent asks the owner: the task waits, and then the stage is entered again with their answer."""
+
+    def __init__(self, state: FlowState, question: str, tree: str) -> None:
+        super().__init__(question)
+        state.question, state.asked_with = question, tree
+        self.state = state
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from memory import (
+    ANSWER_GATE,
     FailureReason,
     MemoryStore,
     Task,
@@ -270,12 +271,22 @@ class TaskOrchestrator:
         if task.type == TaskType.PLAN and self._store.tasks.replan(task.id):
             self._store.journal.log("orchestrator", "planned again", task.id, title=task.title)
 
-    def _approve(self, task: Task, seen: str) -> None:
+    def _approve(self, task: Task, said: str) -> None:
+        """Open the gate that the owner saw; `said` names it, with the answer behind it if a question waits there."""
+        seen, _, answer = said.partition(" ")
         if task.status is not TaskStatus.WAITING_APPROVAL or (seen and seen != task.approval_key):
             log.info("approval ignored: the task has moved on since", task=task.id, status=task.status.value)
             return
         state = FlowState.model_validate(task.result)
-        result = task.result | {"approved": [*state.approved, state.waiting_for], "waiting_for": ""}
+        result = task.result | {"waiting_for": ""}
+        if state.waiting_for != ANSWER_GATE:
+            result["approved"] = [*state.approved, state.waiting_for]
+        elif answer:
+            result["owners_answer"] = answer
+            self._store.tasks.update(task.id, description=task.answered(state.question, answer))
+        else:
+            log.info("approval ignored: the task waits for an answer", task=task.id)
+            return
         self._store.tasks.transition(
             task.id, TaskStatus.IN_PROGRESS, expect=[TaskStatus.WAITING_APPROVAL], stage=task.stage, result=result
         )

@@ -7,7 +7,7 @@ disputes comes back into QA's conversation, once.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from pydantic import BaseModel, JsonValue
@@ -24,7 +24,7 @@ from orchestrator.coding.proofs.strength import raised_by
 from orchestrator.coding.state import CodeState, Dispute
 from orchestrator.coding.tests_first import draft_tests, examples_of
 from orchestrator.errors import StageFailed
-from orchestrator.flow import StageContext
+from orchestrator.flow import OwnerAsked, StageContext
 from orchestrator.workbench.doubts import files_of
 from orchestrator.workbench.protected import not_for_qa
 from orchestrator.workbench.tool_bench import BenchTool, Rights, ToolBench
@@ -36,6 +36,8 @@ PROVEN_BY_TESTS = (TaskKind.FEATURE, TaskKind.BUGFIX)
 """Kinds of work that new tests prove, which fail before it."""
 _NO_SUCH_NAME = ("ImportError", "ModuleNotFoundError", "AttributeError")
 _MOST_NAMED = 8
+_GOES_ON = partial(Turn, "user")
+"""The opening where there is a conversation already."""
 _SHOWN = 4000
 """Characters of a diff or of evidence."""
 
@@ -83,11 +85,23 @@ def settle_by_conversation(ctx: StageContext, state: CodeState) -> None:
         return
     examples = ctx.step("examples as tests", Examples, partial(_examples, ctx, state))
     state.examples_file = examples.file
-    talk = converse(
-        ctx, ctx.team.qa, _rights(ctx, state, examples.tree), "qa", examples.tree,
-        partial(_opening, ctx, state, examples),
-    )  # fmt: skip
-    _settle(ctx, state, talk)
+    rights = _rights(ctx, state, examples.tree)
+    _settle(ctx, state, _talk(ctx, state, rights, "qa", examples.tree, partial(_opening, ctx, state, examples)))
+
+
+def _talk(
+    ctx: StageContext,
+    state: CodeState,
+    rights: Rights,
+    label: str,
+    start: str,
+    opening: Callable[[], Turn] = _GOES_ON,
+    news: str = "",
+) -> Talk:
+    """QA's conversation, from the files of `start`; after an answer of the owner from where it asked, with that."""
+    if answer := state.take_answer():
+        return converse(ctx, ctx.team.qa, rights, label, state.asked_with, opening, answer)
+    return converse(ctx, ctx.team.qa, rights, label, start, opening, news)
 
 
 def _answer(ctx: StageContext, state: CodeState, dispute: Dispute) -> None:
@@ -95,8 +109,7 @@ def _answer(ctx: StageContext, state: CodeState, dispute: Dispute) -> None:
     shown = ctx.step("the disputed work", Disputed, partial(_disputed, ctx, state, dispute))
     news = ctx.team.qa.dispute(dispute.test, dispute.reason, shown.change, shown.result)
     rights = _rights(ctx, state, state.tests_commit, disputed=True)
-    opening = partial(Turn, "user")  # there is a conversation already
-    talk = converse(ctx, ctx.team.qa, rights, "dispute", state.tests_commit, opening, news)
+    talk = _talk(ctx, state, rights, "dispute", state.tests_commit, news=news)
     if talk.conclusion is not None and talk.conclusion.tool == KeepTest.tool:
         dispute.answer = f"QA keeps the test: {talk.conclusion.arguments['reason']}"
         state.disputed = [*state.disputed, dispute.test]  # it cannot be disputed again
@@ -120,8 +133,7 @@ def _rework(ctx: StageContext, state: CodeState) -> None:
     issues = as_data("\n".join(f"- {issue}" for issue in state.test_issues))
     news = f"These changes of the tests are asked for:\n{issues}"
     rights = _rights(ctx, state, state.tests_commit)
-    talk = converse(ctx, ctx.team.qa, rights, "rework", state.tests_commit, partial(Turn, "user"), news)
-    _settle(ctx, state, talk)
+    _settle(ctx, state, _talk(ctx, state, rights, "rework", state.tests_commit, news=news))
     state.test_issues = []
 
 
@@ -136,7 +148,7 @@ def _settle(ctx: StageContext, state: CodeState, talk: Talk) -> None:
             blocked=True,
         )
     if end.tool == AskOwner.tool:
-        raise StageFailed(FailureReason.NEEDS_OWNER, f"QA asks: {end.arguments['question']}", blocked=True)
+        raise OwnerAsked(state, f"QA asks: {end.arguments['question']}", talk.tree)
     found = NewTests.model_validate(end.facts)
     said = FinishTests.model_validate(end.arguments)
     state.kind = ctx.task.kind or said.kind.value

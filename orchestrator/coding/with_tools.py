@@ -7,6 +7,7 @@ reviews and disputes come back.
 from __future__ import annotations
 
 from functools import partial
+from typing import NoReturn
 
 from pydantic import JsonValue
 
@@ -24,7 +25,7 @@ from orchestrator.coding.state import CodeState, Dispute
 from orchestrator.coding.strong import StrongModels
 from orchestrator.coding.tests_by_qa import settle_by_conversation
 from orchestrator.errors import StageFailed
-from orchestrator.flow import StageContext
+from orchestrator.flow import OwnerAsked, StageContext
 from orchestrator.workbench.commits import Moved
 from orchestrator.workbench.doubts import files_of
 from orchestrator.workbench.protected import protected_paths
@@ -70,12 +71,13 @@ class ToolUsers(StrongModels):
             return "green"
         state.turns += 1
         approach = state.earlier + state.turns
-        rights, news = _rights(ctx, state), _news(state)
+        answered = state.take_answer()
+        rights, news = _rights(ctx, state), "\n\n".join(filter(None, [_news(state), answered]))
         tree = _start(ctx, state)
         if state.dispute is not None and files_of(state.tests_ids):
             ended = ctx.step("tests after the dispute", str, partial(_ends, ctx, state, tree))
             news += f"\n\nThe task's tests with your work so far:\n{as_data(ended)}"
-        if tree != state.tests_commit and not (state.review_issues or state.dispute or state.conflict):
+        if tree != state.tests_commit and not (state.review_issues or state.dispute or state.conflict or answered):
             carried = AttemptName(approach, 0, "carried")  # the tests or the base have changed
             trial = ctx.step("try carried", Trial, partial(_try, ctx, state, carried, tree))
             if trial.green:
@@ -90,8 +92,7 @@ class ToolUsers(StrongModels):
             talk = converse(ctx, ctx.developer, rights, attempt.label, tree, partial(_opening, ctx, state), news)
             end = talk.conclusion
             if end is not None and end.tool == AskOwner.tool:
-                asked = f"the developer asks: {end.arguments['question']}"
-                raise StageFailed(FailureReason.NEEDS_OWNER, asked, blocked=True)
+                _ask_owner(state, f"the developer asks: {end.arguments['question']}", talk.tree)
             if talk.reason == "silent":
                 told = f"the developer gives it up: {talk.said[:2000]}"
                 raise StageFailed(FailureReason.TESTS_FAILED, told, blocked=True)
@@ -242,12 +243,19 @@ def _accept(ctx: StageContext, state: CodeState, trial: Trial, approach: int, sa
     state.proofs = trial.proofs
 
 
+def _ask_owner(state: CodeState, question: str, tree: str) -> NoReturn:
+    """Wait for the owner; the work so far is kept, to go on from it."""
+    state.unfinished, state.unfinished_on, state.code_commit = tree, state.tests_commit, ""
+    state.turns -= 1
+    raise OwnerAsked(state, question, tree)
+
+
 def _disputed(ctx: StageContext, state: CodeState, tree: str, said: DisputeTest) -> Progress:
     """Hand the dispute to QA; one about the owner's own tests goes to the owner with both sides."""
     test = said.test.partition("[")[0]
     if ctx.task.tests:
-        told = f"the developer says that your test {test} contradicts the task: {said.reason}"
-        raise StageFailed(FailureReason.NEEDS_OWNER, told, blocked=True)
+        state.disputed = [*state.disputed, test, test]  # the owner's word stands
+        _ask_owner(state, f"the developer says that your test {test} contradicts the task: {said.reason}", tree)
     state.dispute, state.disputed = Dispute(test=test, reason=said.reason), [*state.disputed, test]
     state.unfinished, state.unfinished_on, state.code_commit = tree, state.tests_commit, ""
     state.turns -= 1

@@ -1,6 +1,6 @@
 """The flows: the stages of each task type, one file each, to be read from top to bottom."""
 
-from orchestrator.flow import Anew, Done, Flow, FlowState, Next, Stage, StageContext, Wait
+from orchestrator.flow import Anew, Done, Flow, FlowState, Next, OwnerAsked, Stage, StageContext, Wait
 from orchestrator.flows.analysis_flow import ANALYSIS_FLOW
 from orchestrator.flows.code_flow import CODE_FLOW
 from orchestrator.flows.plan_flow import PLAN_FLOW
@@ -8,4 +8,4 @@ from orchestrator.flows.plan_flow import PLAN_FLOW
 FLOWS: dict[str, Flow] = {flow.type: flow for flow in (CODE_FLOW, ANALYSIS_FLOW, PLAN_FLOW)}
 """Task type -> flow. To add a flow, write it in a file of its own and add it here."""
 
-__all__ = ["FLOWS", "Anew", "Done", "Flow", "FlowState", "Next", "Stage", "StageContext", "Wait"]
+__all__ = ["FLOWS", "Anew", "Done", "Flow", "FlowState", "Next", "OwnerAsked", "Stage", "StageContext", "Wait"]

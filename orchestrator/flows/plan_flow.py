@@ -20,7 +20,7 @@ from orchestrator.coding.conversation import Talk, converse
 from orchestrator.coding.project_setup import baseline_of
 from orchestrator.coding.tests_by_qa import PROVEN_BY_TESTS
 from orchestrator.errors import StageFailed
-from orchestrator.flow import Done, Flow, FlowState, Outcome, Stage, StageContext, Wait
+from orchestrator.flow import Done, Flow, FlowState, Outcome, OwnerAsked, Stage, StageContext, Wait
 from orchestrator.flows.code_flow import RUN_GATE
 from orchestrator.services import Services
 from orchestrator.workbench.protected import protected_paths
@@ -76,9 +76,9 @@ def plan(ctx: StageContext) -> Outcome:
     kinds = _provable(ctx)
     rights = Rights(base=opened.base, may_end=partial(_may_end, ctx, most, kinds), overview=ctx.views.map)
     opening = partial(_opening, ctx, opened.base, most, kinds)
-    talk = converse(ctx, ctx.team.ceo, rights, _STAGE, opened.base, opening)
+    talk = converse(ctx, ctx.team.ceo, rights, _STAGE, opened.base, opening, state.take_answer())
     ctx.step("clean up", bool, ctx.bench.discard)
-    said = _said(talk)
+    said = _said(state, talk)
     state.reason = said.reason
     if isinstance(said, FinishPlan):
         state.choices = said.choices
@@ -152,15 +152,15 @@ def _unwritable(ctx: StageContext, path: str, kind: TaskKind) -> str:
     return ""
 
 
-def _said(talk: Talk) -> FinishPlan | GoalReached:
-    """What the conversation came to. Raises `StageFailed` if it came to nothing, or to a question."""
+def _said(state: PlanState, talk: Talk) -> FinishPlan | GoalReached:
+    """What the conversation came to. Raises `OwnerAsked` for a question and `StageFailed` if it came to nothing."""
     end = talk.conclusion
     if end is not None and end.tool == FinishPlan.tool:
         return FinishPlan.model_validate(end.arguments)
     if end is not None and end.tool == GoalReached.tool:
         return GoalReached.model_validate(end.arguments)
     if end is not None and end.tool == AskOwner.tool:
-        raise StageFailed(FailureReason.NEEDS_OWNER, f"the CEO asks: {end.arguments['question']}", blocked=True)
+        raise OwnerAsked(state, f"the CEO asks: {end.arguments['question']}", talk.tree)
     if talk.reason == "repeated":
         told = f"the planning went round in circles after {talk.calls} messages"
         raise StageFailed(FailureReason.LOOP_DETECTED, told, blocked=True)

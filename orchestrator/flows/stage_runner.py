@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from memory import FailureReason, Task, TaskStatus
+from memory import ANSWER_GATE, FailureReason, Task, TaskStatus
 from monitoring import AlertKind, alert, bound, get_logger
 from orchestrator.engine.engine import Job, Steps
 from orchestrator.engine.failures import outlast
 from orchestrator.errors import StageFailed, StepsChanged
-from orchestrator.flows import Anew, Done, Flow, FlowState, Next, StageContext, Wait
+from orchestrator.flows import Anew, Done, Flow, FlowState, Next, OwnerAsked, StageContext, Wait
 from orchestrator.flows.escalation import STAGE as ESCALATE
 from orchestrator.flows.escalation import escalated, is_for_tech_lead, lesson_of_blocked
 from orchestrator.flows.task_queue import TaskQueue, flow_of
@@ -18,6 +18,8 @@ from orchestrator.services import Services
 log = get_logger(__name__)
 
 WORKABLE = (TaskStatus.PENDING, TaskStatus.IN_PROGRESS)
+_MOST_ALERTED = 400
+"""Characters of a question in an alert."""
 
 
 class StageRunner:
@@ -61,7 +63,10 @@ class StageRunner:
     def _run(self, flow: Flow, task: Task, name: str, steps: Steps) -> None:
         steps.step("begin", bool, partial(self._begin, task, name))
         context = StageContext(task, name, self._services, steps)
-        outcome = flow.stage(name).run(context)
+        try:
+            outcome = flow.stage(name).run(context)
+        except OwnerAsked as asked:
+            outcome = Wait(ANSWER_GATE, name, asked.state)
         if isinstance(outcome, Anew):
             steps.step("begin anew", bool, partial(self._begin_anew, task, outcome))
             return
@@ -104,16 +109,21 @@ class StageRunner:
             moved = store.tasks.transition(task.id, TaskStatus.COMPLETED, run=task.run, stage=stage, result=result)
             store.journal.log("orchestrator", "task completed", task.id, title=task.title)
         else:
+            question = outcome.state.question if outcome.gate == ANSWER_GATE else ""
+            told = f"waits for the owner: task approve {task.id}"
             moved = store.tasks.transition(
                 task.id,
                 TaskStatus.WAITING_APPROVAL,
                 run=task.run,
                 stage=outcome.stage,
                 result=result,
-                detail=f"waits for the owner: task approve {task.id}",
+                detail=question or told,
             )
-            store.journal.log("orchestrator", "waiting for approval", task.id, gate=outcome.gate)
-            alert(AlertKind.OWNER, task.id, f"{task.title}: waits for `approvals approve {task.id}`", task=task.id)
+            store.journal.log("orchestrator", "waiting for approval", task.id, gate=outcome.gate, question=question)
+            remedy = f"`approvals approve {task.id}" + (' --note "…"`' if question else "`")
+            asked = " ".join(question.split())[:_MOST_ALERTED]
+            told = f"{asked} Answer with {remedy}" if question else f"waits for {remedy}"
+            alert(AlertKind.OWNER, task.id, f"{task.title}: {told}", task=task.id)
         log.info("stage ends", next=getattr(outcome, "stage", "completed"))
         self._services.wake.set()
         return moved

@@ -181,16 +181,39 @@ def test_what_the_suite_and_the_reviewer_say_comes_back_into_the_conversation(ma
 
 
 @pytest.mark.parametrize("role", ["qa", "developer"])
-def test_a_question_to_the_owner_blocks_the_task_with_its_words(make_house: MakeHouse, role: str) -> None:
-    question: Script = ((("ask_owner", {"question": "Shall add take floats, too?"}),),)
-    rule = players(qa=question) if role == "qa" else players(developer=question)
-    house, server = make_house(rule, llm=WITH_TOOLS)
+def test_a_question_to_the_owner_waits_for_the_answer_and_the_work_goes_on(make_house: MakeHouse, role: str) -> None:
+    question: Call = ("ask_owner", {"question": "Shall add take floats, too?"})
+    qa: Script
+    developer: Script
+    qa, developer = tuple(QA), tuple(DEVELOPER)
+    note: Call = ("create_file", {"path": "notes.py", "content": "NOTE = 1\n"})
+    if role == "qa":
+        qa = (*qa[:1], (question,), *qa[1:])
+    else:
+        developer = ((note, question), *developer)
+    house, server = make_house(players(qa=qa, developer=developer), llm=WITH_TOOLS)
     task_id = house.submit(TASK, "Add add")
+    with house.daemon("--until-idle") as daemon:
+        task = house.wait_for(task_id, TaskStatus.WAITING_APPROVAL)
+        daemon.wait(60)  # nothing else is left to do
+    assert "Shall add take floats, too?" in task.question
+    before = len(server.requests)
+    refused = house.cli("approvals", "approve", task_id)
+    assert refused.returncode == 2
+    assert "waits for your answer" in refused.stderr
+    listed = house.cli("approvals", "list").stdout
+    assert "Shall add take floats, too?" in listed
+    assert "goes on, with your answer" in listed
+    assert house.cli("approvals", "approve", task_id, "--note", "Integers are enough.").returncode == 0
     with house.daemon("--until-idle"):
-        task = house.wait_for(task_id, TaskStatus.BLOCKED)
-    assert task.reason is FailureReason.NEEDS_OWNER
-    assert "Shall add take floats, too?" in task.reason_detail
-    assert len(server.requests) == (1 if role == "qa" else 3)
+        task = house.wait_for(task_id, TaskStatus.COMPLETED)
+    assert task.description.count("Integers are enough.") == 1
+    first = server.requests[before]
+    assert role_of(first) == role
+    assert "Integers are enough." in first.messages[-1].text
+    assert sum(message.role == "assistant" for message in first.messages) == (2 if role == "qa" else 1)
+    if role == "developer":  # its work is still there
+        assert git(house.repository, "show", "agents/integration:notes.py")
 
 
 def test_a_test_of_the_owner_that_is_disputed_goes_to_the_owner(make_house: MakeHouse) -> None:
@@ -203,8 +226,8 @@ def test_a_test_of_the_owner_that_is_disputed_goes_to_the_owner(make_house: Make
         daemon.wait(120)
     with house.store() as store:
         [task] = store.tasks.select()
-    assert (task.status, task.reason) == (TaskStatus.BLOCKED, FailureReason.NEEDS_OWNER)
-    assert "1 + 2 is not 4" in task.reason_detail
+    assert task.status is TaskStatus.WAITING_APPROVAL
+    assert "1 + 2 is not 4" in task.question
 
 
 def test_prose_and_circles_lead_nowhere_and_end_for_a_reason(make_house: MakeHouse) -> None:
