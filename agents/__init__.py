@@ -11,7 +11,7 @@ from agents.product import ProductAgent, module_name
 from agents.qa import QAAgent, TestAssignment, contradicting, missing_case
 from agents.registry import ROLES, agent_names
 from agents.stated.examples import Example, stated_examples
-from agents.stated.javascript_rendering import Loading, TestFile, render_javascript_tests
+from agents.stated.javascript_rendering import STYLES, Loading, TestFile, render_javascript_tests
 from agents.stated.owner_tests import cases_in
 from agents.stated.properties import property_tests
 from agents.stated.rendering import render_test_file
@@ -21,6 +21,7 @@ __all__ = [
     "DECIDABLE",
     "FACTS",
     "ROLES",
+    "STYLES",
     "AgentError",
     "Ask",
     "Assignment",

@@ -21,7 +21,7 @@ from agents.stated.properties import stated_properties
 from file_system import CodeMap, FileManager
 from git_ops import secrets_in
 from monitoring import redact
-from testing.frameworks.javascript import diagnose_javascript, read_javascript_report
+from testing.frameworks.javascript_report import diagnose_javascript, read_javascript_report
 
 _LONG_LINES = {"letters": "a", "tokens": "eyJ", "URLs": "://x:", "assignments": "secret="}
 _TASKS: dict[str, tuple[Callable[[str], object], str]] = {

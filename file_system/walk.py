@@ -20,6 +20,9 @@ SKIPPED_FOLDERS = frozenset(
 
 _SCRIPT_TEST = re.compile(r"[._-](?:test|spec)\.[cm]?[jt]sx?$|^(?:jest|vitest)\.(?:config|setup)\.")
 
+_SCRIPT_SPEC = re.compile(r"(?:^|/)(?:spec/.*|[^/]*(?:Spec|Test))\.[cm]?[jt]sx?$")
+"""Tests of JavaScript by Jasmine's custom."""
+
 
 def walk(root: Path) -> Iterator[str]:
     """Relative paths of all regular files, folder by folder in the order of names; links are not followed."""
@@ -67,7 +70,7 @@ def is_test_file(path: str) -> bool:
         or _SCRIPT_TEST.search(name)
     ):
         return True
-    return bool({"tests", "test", "__tests__"} & set(folders.split("/")))
+    return bool({"tests", "test", "__tests__"} & set(folders.split("/"))) or _SCRIPT_SPEC.search(path) is not None
 
 
 @lru_cache(maxsize=256)

@@ -22,6 +22,7 @@ from monitoring import get_logger
 from orchestrator.baseline import Baseline, failed_test, lacking_in
 from orchestrator.errors import StageFailed
 from testing import (
+    BY_EXIT_CODE,
     FRAMEWORKS,
     Checked,
     Environment,
@@ -220,6 +221,15 @@ class Suite:
             raise StageFailed(
                 FailureReason.TESTS_FAILED,
                 f"the repository's own tests give no verdict: {result.problem}\n{tail}",
+                blocked=True,
+            )
+        if environment.framework in BY_EXIT_CODE and not result.passed:
+            told = result.failures[0].traceback or result.output_tail if result.failures else result.output_tail
+            raise StageFailed(
+                FailureReason.NEEDS_OWNER,
+                "the test script of package.json is judged by its exit code, and it fails before any work: mend it, or "
+                "set testing.framework to command and testing.test_command to a shell command that runs the tests "
+                f"named by its arguments and writes JUnit XML to $REPORT\n{told[-1500:]}",
                 blocked=True,
             )
         if not result.test_ids:

@@ -26,7 +26,7 @@ from testing.errors import (
     SandboxUnavailable,
 )
 from testing.frameworks.declared_tests import declared_sources, declared_tests, has_tests, only_tests
-from testing.frameworks.registry import FRAMEWORKS, detect_framework, other_language
+from testing.frameworks.registry import BY_EXIT_CODE, FRAMEWORKS, detect_framework, other_language
 from testing.measuring_programs import (
     CallsTask,
     Examples,
@@ -50,6 +50,7 @@ from testing.sandboxed_program import MOST_RESULT_BYTES, Mutation, MutationTask,
 from testing.tampering import Tampering, explain_tampering, tampering
 
 __all__ = [
+    "BY_EXIT_CODE",
     "CHECKERS",
     "FRAMEWORKS",
     "MOST_RESULT_BYTES",

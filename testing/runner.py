@@ -17,7 +17,6 @@ from testing.errors import InvalidReport
 from testing.frameworks.framework import ProjectNames, Report, Selected, TestCommand, Written
 from testing.frameworks.javascript import CACHES
 from testing.frameworks.junit import report_text
-from testing.frameworks.python import PYTEST, UNITTEST
 from testing.frameworks.registry import FRAMEWORKS, command_for, explain, explain_exit
 from testing.inside import lines
 from testing.results import Failure, LinesRun, TestCounts, TestResult
@@ -37,7 +36,6 @@ _OF_TEST_RUNS = {"PYTEST_XDIST_AUTO_NUM_WORKERS": "1"}
 _CONFINED_TIERS = (1, 2)
 _LINES = "/out/lines.json"
 _MOST_LINES_BYTES = 32 << 20
-_TRACED = (PYTEST.name, UNITTEST.name)
 
 
 class TestRunner:
@@ -96,8 +94,9 @@ class TestRunner:
 
         Raises SandboxUnavailable when nothing may be run, and InvalidSelection for what is no test file or id.
         """
-        if environment.framework not in _TRACED:
-            return LinesRun(problem=f"lines are measured with {' and '.join(_TRACED)} only")
+        if not FRAMEWORKS[environment.framework].traces_lines:
+            able = [framework.name for framework in FRAMEWORKS.values() if framework.traces_lines]
+            return LinesRun(problem=f"lines are measured with {', '.join(sorted(able))} only")
         command = command_for(environment.framework, Selected(source, selection, environment, self._test_command))
         self.prepare(source, environment)
         out = Path(tempfile.mkdtemp(prefix="ai-agents-out-", dir=source.parent))

@@ -35,17 +35,54 @@ Loading = Literal["import", "require", "import-default"]
 
 
 @dataclass(frozen=True)
+class Style:
+    """How tests are written for one runner."""
+
+    imports: tuple[tuple[str, str], ...] = ()
+    """Names and the module they come from."""
+    call: str = "test"
+    """The function that declares a test."""
+    given: str = ""
+    """What it gives to a test."""
+    claims: Literal["assert", "expect", "ava"] = "assert"
+    is_async: bool = False
+    """A test without a promise would have to say that it ends."""
+    end: str = ""
+
+
+STYLES: Mapping[str, Style] = {
+    "node": Style((("test", "node:test"),)),
+    "vitest": Style((("{ expect, test }", "vitest"),), claims="expect"),
+    "jest": Style(claims="expect"),
+    "mocha": Style(call="it"),
+    "jasmine": Style(call="it", claims="expect"),
+    "ava": Style((("test", "ava"),), given="t", claims="ava"),
+    "tap": Style((("t", "tap"),), call="t.test", given="t", is_async=True),
+    "tape": Style((("test", "tape"),), given="t", is_async=True),
+    "uvu": Style((("{ test }", "uvu"),), end="test.run();"),
+    "plain": Style(call=""),
+}
+"""By the runner's name; `plain` is a program that claims things one after the other."""
+
+
+@dataclass(frozen=True)
 class TestFile:
     """The file that tests are written for."""
 
     __test__ = False
 
     path: str
-    runner: Literal["node", "vitest", "jest"]
+    runner: str
+    """One of `STYLES`."""
     esm: bool = True
     """It is an ES module, not CommonJS."""
     loading: Mapping[str, Loading] = field(default_factory=dict)
     """How modules of the project are loaded, by path, where not by `import`."""
+
+    @property
+    def style(self) -> Style:
+        """How tests are written in it."""
+        return STYLES[self.runner]
 
 
 def javascript_cases_from_examples(
@@ -112,8 +149,9 @@ def render_javascript_tests(task: Task, cases: Sequence[TestCase], file: TestFil
     title = re.sub(r"\s+", " ", task.title).replace("*/", "* /")
     lines = [f"// Tests for: {title} (task {task.id}), written before the code."]
     tests = [line for case in cases for line in ["", *_test(case, file)]]
-    lines += _head(file, asserts=file.runner == "node" or any("assert." in line for line in tests))
-    return "\n".join([*lines, *tests]) + "\n"
+    asserts = file.style.claims == "assert" or any("assert." in line for line in tests)
+    lines += _head(file, asserts=asserts)
+    return "\n".join([*lines, *tests, *filter(None, ["", file.style.end])]) + "\n"
 
 
 def imported_javascript(text: str, tests_file: str, files: Sequence[str]) -> list[tuple[str, str]]:
@@ -136,12 +174,16 @@ def _test(case: TestCase, file: TestFile) -> list[str]:
         imported = {name for line in case.imports for name in _names(line)}
         asks = [f'assert.equal(typeof {name}, "function");' for name in dict.fromkeys(called) if name in imported]
     body = [*loads, *(_check(line, file) for line in [*asks, *case.statements])]
-    mark = "async " if any("await " in line for line in body) else ""
-    return [f'test("{case.name}", {mark}() => {{', *(f"  {line}" for line in body), "});"]
+    style = file.style
+    mark = "async " if style.is_async or any("await " in line for line in body) else ""
+    inside = [f"  {line}" for line in body]
+    if not style.call:
+        return [f"void ({mark}() => {{ // {case.name}", *inside, "})();"]
+    return [f'{style.call}("{case.name}", {mark}({style.given}) => {{', *inside, "});"]
 
 
 def _head(file: TestFile, *, asserts: bool) -> list[str]:
-    wanted = {"node": [("test", "node:test")], "vitest": [("{ expect, test }", "vitest")], "jest": []}[file.runner]
+    wanted = [*file.style.imports]
     if asserts:
         wanted.append(("assert", "node:assert/strict"))
     if file.esm:
@@ -154,7 +196,7 @@ def _load(line: str, file: TestFile) -> str:
     assert found is not None, line
     place = relpath(found["path"], file.path.rpartition("/")[0] or ".")
     place = place if place.startswith(".") else f"./{place}"
-    if file.runner != "node":
+    if file.runner in ("vitest", "jest"):
         place = re.sub(r"\.[cm]?tsx?$", "", place)  # TypeScript's own way to name a module
     loading = file.loading.get(found["path"], "import")
     names = found["names"]
@@ -172,17 +214,35 @@ def _load(line: str, file: TestFile) -> str:
 def _check(line: str, file: TestFile) -> str:
     """An assertion in the words of the runner."""
     called, arguments = call_arguments(line)
-    if file.runner == "node":
+    if file.style.claims == "assert":
         return line
+    if file.style.claims == "ava":
+        return _check_ava(called, arguments, line)
     match called, arguments:
         case "assert.deepEqual" | "assert.equal", [actual, expected]:
             return f"expect({actual}).toEqual({expected});"
         case "assert.throws", [call]:
             return f"expect({call}).toThrow();"
         case "assert.throws", [call, kind] if kind in ERRORS:
-            return f"expect({call}).toThrow({kind});"
+            return f"expect({call}).{'toThrowError' if file.runner == 'jasmine' else 'toThrow'}({kind});"
         case "assert.ok", [actual]:
             return f"expect({actual}).toBeTruthy();"
+        case _:
+            return line
+
+
+def _check_ava(called: str, arguments: Sequence[str], line: str) -> str:
+    match called, arguments:
+        case "assert.deepEqual" | "assert.equal", [actual, expected]:
+            return f"t.deepEqual({actual}, {expected});"
+        case "assert.throws", [call]:
+            return f"t.throws({call});"
+        case "assert.throws", [call, kind] if kind in ERRORS:
+            return f"t.throws({call}, {{ instanceOf: {kind} }});"
+        case "assert.ok", [actual]:
+            return f"t.truthy({actual});"
+        case "assert.match", [actual, pattern]:
+            return f"t.regex({actual}, {pattern});"
         case _:
             return line
 

@@ -6,9 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
-from agents import Loading, Requirements, TestCase, TestFile
+from agents import STYLES, Loading, Requirements, TestCase, TestFile
 from file_system import (
     Exported,
     FileManager,
@@ -21,7 +20,7 @@ from file_system import (
 from testing import read_package
 
 DRAFT_NAME = "ai-agents-draft"
-_TEST_NAME = re.compile(r"(?P<stem>.+)(?P<mark>[._-](?:test|spec))(?P<suffix>\.[cm]?[jt]sx?)$")
+_TEST_NAME = re.compile(r"(?P<stem>.+)(?P<mark>[._-](?:test|spec)|Spec|Test)(?P<suffix>\.[cm]?[jt]sx?)$")
 _IMPORTED = re.compile(r'^import .+ from "([^"]+)";$')
 
 
@@ -66,13 +65,22 @@ def draft_test(root: Path, requirements: Requirements) -> str:
 
 def javascript_test_file(root: Path, path: str, framework: str, cases: Sequence[TestCase]) -> TestFile:
     """The test file at `path`, and how it loads what `cases` import."""
-    runner: Literal["node", "vitest", "jest"] = (
-        "vitest" if framework == "vitest" else "jest" if framework == "jest" else "node"
-    )
+    runner = _style_of(root, framework)
     esm = is_esm(root, path)
     imported = {found[1] for case in cases for line in case.imports if (found := _IMPORTED.match(line))}
     loading: Mapping[str, Loading] = {module: _loading(root, module, runner, esm) for module in imported}
     return TestFile(path, runner, esm or runner == "vitest", loading)
+
+
+def _style_of(root: Path, framework: str) -> str:
+    """Whose style new tests are written in: the framework's; of a script that calls another, that one's."""
+    if framework in STYLES:
+        return framework
+    package = read_package(root)
+    if framework != "script" or package is None:
+        return "node"
+    words = re.findall(r"[\w-]+", package.test_script)
+    return next((name for name in STYLES if name in words and name != "node"), "plain")
 
 
 def is_esm(root: Path, path: str) -> bool:
@@ -99,7 +107,7 @@ def _loading(root: Path, module: str, runner: str, test_esm: bool) -> Loading:
         return "import" if native else "require"
     if is_esm(root, module):
         return "import"
-    return "require" if runner == "node" and not test_esm else "import-default"
+    return "require" if runner not in ("vitest", "jest") and not test_esm else "import-default"
 
 
 def _place(root: Path, target: PurePosixPath) -> tuple[str, str, str]:

@@ -20,13 +20,17 @@ _TEST_FILES = ["tests/**", "test/**", "**/tests/**", "**/test/**", "**/__tests__
                "**/sitecustomize.py", "**/usercustomize.py", "**/*.pth", "**/*.dist-info/**", "**/*.egg-info/**",
                "**/__pycache__/**"]  # fmt: skip
 """Files that are tests by custom, whichever framework runs them, and files that a runtime would read before them."""
+_SETTINGS_OF_TESTS = sorted(
+    {glob for framework in FRAMEWORKS.values() for glob in framework.settings_files} - {"conftest.py"}
+)
+"""Files that decide what a run of tests means; conftest.py holds code of tests, too."""
 DEPENDENCY_FILES = ["**/pyproject.toml", "**/setup.py", "**/setup.cfg", "**/MANIFEST.in", "**/meson.build",
                     "**/*requirements*.txt", "**/*constraints*.txt", "**/uv.lock", "**/uv.toml",
                     "**/package.json", "**/package-lock.json", "**/.npmrc", "**/pnpm-lock.yaml", "**/yarn.lock",
                     "**/go.mod", "**/go.sum", "**/Cargo.toml", "**/Cargo.lock"]  # fmt: skip
 """Files of dependencies: a change there would be installed, with network access, before any test."""
-CONFIGURATION_FILES = [*DEPENDENCY_FILES, "**/tox.ini", "**/pytest.ini", "**/.pytest.ini", "**/pytest.toml",
-                       "**/.pytest.toml", "**/noxfile.py", "**/.coveragerc", "**/jest.*", "**/vitest.*",
+CONFIGURATION_FILES = [*DEPENDENCY_FILES, *(f"**/{glob}" for glob in _SETTINGS_OF_TESTS),
+                       "**/noxfile.py", "**/.coveragerc", "**/jest.*", "**/vitest.*",
                        "**/vite.config.*", "**/babel.config.*", "**/.babelrc*", ".github/**", ".gitlab-ci.yml",
                        ".circleci/**", ".pre-commit-config.yaml", "Dockerfile", "**/Dockerfile"]  # fmt: skip
 """Files of configuration: only work of that kind, and chores, change them, and it lands with the owner's approval
@@ -58,8 +62,8 @@ _PROSE = ("**/doc/**", "**/docs/**", "**/documentation/**", "**/README*", "**/CH
 SECRETS = ("**/.env", "**/.env.*", "**/*.pem", "**/*.key", "**/id_rsa*", "**/.netrc", "**/.npmrc", "**/.pypirc")
 """Neither shown nor searched, whatever the owner protects from writing."""
 _NOT_FOR_QA = [
-    *("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini", "setup.cfg", "pyproject.toml"),
-    *("package.json", "package-lock.json", ".npmrc", "jest.*", "vitest.*", "vite.config.*", "babel.config.*"),
+    *_SETTINGS_OF_TESTS,
+    *("package-lock.json", ".npmrc", "jest.*", "vitest.*", "vite.config.*", "babel.config.*"),
     *(".babelrc*", ".coveragerc", "sitecustomize.py", "usercustomize.py", "*.pth", "*.dist-info", "*.egg-info"),
     "__pycache__",
     *(pattern.removeprefix("**/") for pattern in DEPENDENCY_FILES),

@@ -19,8 +19,10 @@ from typing import Any
 from testing.controls.claims import Claim, claim_of, is_plain
 from testing.controls.python import FUNCTIONS, called, functions, id_of, may_end, own_nodes
 from testing.frameworks.framework import NOT_PYTHON
+from testing.frameworks.registry import guarded_modules
 
-_FRAMEWORKS = {"pytest", "unittest", "hypothesis", "mock", "conftest", "tests", "test", "freezegun", "responses"}
+_FOR_TESTS = {"hypothesis", "mock", "conftest", "tests", "test", "freezegun", "responses"}
+"""Modules that only tests use, beside those of the frameworks."""
 _SETUP = re.compile(
     r"\bautouse\b|\busefixtures\b|\bdef (?:setUp\w*|setup\w*|pytest_(?:configure|sessionstart|runtest_\w+|load_\w+))\b"
     r"|\benviron\b|\bchdir\b|\.setup\("
@@ -210,7 +212,7 @@ def _shared(module: ast.Module) -> tuple[list[ast.stmt], set[str]] | None:
     for node in module.body:
         origins = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         origins += [node.module or "."] if isinstance(node, ast.ImportFrom) else []
-        of_tests = any(origin.partition(".")[0] in _FRAMEWORKS for origin in origins)
+        of_tests = any(origin.partition(".")[0] in _FOR_TESTS | guarded_modules("python") for origin in origins)
         of_tests |= isinstance(node, ast.ImportFrom) and node.level > 0
         is_test = isinstance(node, FUNCTIONS) and node.name.startswith("test")
         is_test |= isinstance(node, ast.ClassDef) and node.name.startswith("Test")

@@ -14,6 +14,12 @@ _LOCKS = ("package-lock.json", "npm-shrinkwrap.json")
 _OTHER_LOCKS = ("yarn.lock", "pnpm-lock.yaml", "bun.lock")
 # Options of a `node --test …` script that decide how files are loaded; what they load is the repository's own code.
 _LOADING = ("--import", "--require", "-r", "--loader", "--experimental-loader", "--conditions", "-C")
+_RUN = re.compile(
+    r"\b(?:(?:npm|pnpm|yarn|bun)\s+(?:-s\s+|--silent\s+)?(?:run|run-script)\s+|(?:pnpm|yarn)\s+)(?:-s\s+|--silent\s+)?"
+    r"(?P<name>[\w:.-]+)(?=\s*(?:$|&&|\|\||;|\)))"
+)
+_PLACEHOLDER = re.compile(r"^\s*echo\b.*no test specified")
+_DEEPEST, _LONGEST = 4, 20_000
 _FLAGS = re.compile(r"--experimental-[\w-]+|--no-warnings|--enable-source-maps")
 
 
@@ -24,9 +30,17 @@ class Package:
     esm: bool = False
     """`"type": "module"`: `.js` files are ES modules."""
     test_script: str = ""
+    """The script `test`, with the scripts that it runs by name in their place; empty for npm's placeholder."""
+    pretest: str = ""
+    """The script that npm runs before it."""
     packages: frozenset[str] = frozenset()
     """Names of all packages it depends on, development included."""
     workspaces: bool = False
+
+    @property
+    def whole_script(self) -> str:
+        """All that `npm test` would run before and for the tests, as one shell command."""
+        return f"{self.pretest} && {self.test_script}" if self.pretest else self.test_script
 
     def loading_options(self) -> list[str]:
         """Options of its `node --test` (or `tsx --test`) script that load what its tests are written in."""
@@ -60,10 +74,12 @@ def read_package(source: Path) -> Package | None:
     if not isinstance(content, dict):
         return Package()
     groups = (content.get(name) for name in ("dependencies", "devDependencies", "optionalDependencies"))
-    script = _table(content.get("scripts")).get("test")
+    scripts = {name: text for name, text in _table(content.get("scripts")).items() if isinstance(text, str)}
+    script = scripts.get("test", "")
     return Package(
         esm=content.get("type") == "module",
-        test_script=script if isinstance(script, str) else "",
+        test_script="" if _PLACEHOLDER.search(script) else _expanded(script, scripts),
+        pretest=_expanded(scripts.get("pretest", ""), scripts),
         packages=frozenset(name for group in groups for name in _table(group)),
         workspaces=bool(content.get("workspaces")),
     )
@@ -88,11 +104,24 @@ def has_lock(source: Path) -> bool:
     return any(_is_file(source / name) for name in _LOCKS)
 
 
+def _expanded(script: str, scripts: Mapping[str, str], depth: int = _DEEPEST) -> str:
+    """`script` with other scripts in the place of `npm run name` and the like."""
+
+    def other(match: re.Match[str]) -> str:
+        text = scripts.get(match["name"])
+        if not text or not depth:
+            return match[0]
+        found = _expanded(text, scripts, depth - 1)
+        return f"( {found} )" if re.search(r"[&|;]", found) else found
+
+    return _RUN.sub(other, script)[:_LONGEST]
+
+
 def _words(script: str) -> Sequence[str]:
     """The words of the part of a script that runs tests; empty where only a shell could read it."""
     part = next((part for part in re.split(r"&&|\|\||;", script) if "--test" in part), "")
     try:
-        return shlex.split(part)
+        return [word for word in shlex.split(part) if word not in "()"]
     except ValueError:
         return []
 

@@ -148,6 +148,9 @@ class TestFramework:
     """Globs of the names of files that decide what a run means. No developer may write these or `test_files`, and a run
     that changes one does not count."""
     test_cases: bool = False
-    """Whether new tests in Python are methods of a `unittest.TestCase`, and not functions as pytest takes them."""
+    """Whether new tests in Python are methods of a `unittest.TestCase`, and not functions as pytest takes them, which
+    may import pytest: true for all but pytest."""
+    traces_lines: bool = False
+    """Whether its program in `testing/inside/` is started by `start.py`, which notes the lines that are run."""
     program: str = ""
     """The runner's file among the installed packages of a JavaScript project."""

@@ -1,27 +1,21 @@
-"""JavaScript's frameworks (node's own runner, vitest and jest): how each is recognised and run, and why a test failed.
-
-All give the same JSON report: jest, vitest, and our reporter for node:test. It is untrusted input: anyone inside can
-forge the file.
+"""JavaScript's frameworks (node's own runner, vitest, jest, mocha, and any other by its test script): how each is
+recognised and run.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from pydantic import BaseModel, Field, ValidationError
-
 from testing.environments.package_json import Package, read_package
-from testing.errors import InvalidReport
 from testing.frameworks.declared_tests import JAVASCRIPT_SUFFIXES
 from testing.frameworks.framework import (
-    LONGEST_OUTPUT,
-    MESSAGE_LENGTH,
-    MOST_TESTS,
-    TRACEBACK_LENGTH,
+    Diagnosis,
+    ProjectNames,
     Report,
     Selected,
     Symptom,
@@ -29,11 +23,11 @@ from testing.frameworks.framework import (
     TestFramework,
     Written,
 )
-from testing.frameworks.junit import report_text
-from testing.results import Failure, FailureKind
+from testing.frameworks.javascript_report import diagnose_javascript, read_javascript_report
+from testing.results import Failure
 from testing.sandbox.confinement import Mount
 
-_Runner = Literal["node", "vitest", "jest"]
+_Runner = Literal["node", "vitest", "jest", "mocha", "script"]
 
 CACHES = (".cache", ".vite", ".vite-temp", ".vitest")
 """Folders of node_modules that tools write to during a run; the rest of it is read-only."""
@@ -41,35 +35,32 @@ CACHES = (".cache", ".vite", ".vite-temp", ".vitest")
 _REPORT = "/out/report.json"
 # Where the programs of the runners lie among a project's packages; they are called without the shell or npx.
 _VITEST, _JEST = "node_modules/vitest/vitest.mjs", "node_modules/jest/bin/jest.js"
-_REPORTER = "/opt/ai-agents/reporter.mjs"
+_MOCHA = "node_modules/mocha/bin/mocha.js"
+_OURS = "/opt/ai-agents"
 _SKIPPED = {".git", "node_modules", "dist", "build", "coverage", "out"}
 _TEST_NAME = re.compile(r"(?:^test|^test-.+|.+[._-]test|.+\.spec)\.[cm]?[jt]sx?$")
-_TEST_FOLDERS = {"test", "tests", "__tests__"}
+_TEST_FOLDERS = {"test", "tests", "__tests__", "spec"}
 _WORKERS = 4
 """A run may have 256 threads, of which each worker takes a dozen."""
 _SCRIPTS: tuple[tuple[str, _Runner], ...] = (
     (r"\bvitest\b", "vitest"),
     (r"\bjest\b", "jest"),
+    (r"(?<![\w-])_?mocha\b(?!-)", "mocha"),
     (r"\b(?:node|tsx)\b.*--test\b", "node"),
 )
-
-_MOST_TITLES = 20
-_FRAME = re.compile(r"^\s+at (?P<call>.*?)\(?(?:file://)?(?P<file>/[^():]+|[\w.][^():\s]*):(?P<line>\d+):\d+\)?$")
-_LONGEST_FRAME = 1000
-_NODE_FRAME = re.compile(r"^\s+at .*\(?node:")
-_TYPE = re.compile(r"^(?:Uncaught )?(?P<name>[A-Za-z]*(?:Error|Exception))\b(?: \[[^\]]*\])?: ?(?P<rest>.*)", re.DOTALL)
-_CLAIM = re.compile(r"^(?:AssertionError|JestAssertionError)|\bERR_ASSERTION\b|^Error: expect\(")
-_NO_EXPORT = re.compile(r"module '([^']+)' does not provide an export named '([^']+)'")
-_NO_MODULE = re.compile(r"Cannot find (?:module|package) '([^']+)'|Failed to (?:load url|resolve import) \"?([^\s\"]+)")
-_NO_FUNCTION = re.compile(r"^(?:\(0 ?, ?)?([\w$.]+)\)?(?:\(\.\.\.\))? is not a (?:function|constructor)")
-_UNPARSED = re.compile(
-    r"^SyntaxError\b|^Failed to parse source|Transform failed|encountered an unexpected token|Unexpected token"
-    r"|PARSE_ERROR"
+_MOCHA_VALUES = re.compile(
+    r"-[rtuRgfOs]|--(?:require|timeout|ui|reporter|reporter-options?|grep|fgrep|file|extension|ignore|exclude|config|"
+    r"package|spec|node-option|loader|import|retries|slow|jobs)"
 )
+"""Its options with a value behind them."""
+_MOCHA_LEFT_OUT = ("-R", "--reporter", "-O", "--reporter-option", "--reporter-options", "-j", "--jobs")
+_MOCHA_FLAGS_LEFT_OUT = ("-w", "--watch", "-p", "--parallel", "-b", "--bail")
+_ASSIGNED = re.compile(r"[A-Za-z_]\w*=")
 
 
 def _runner_of(source: Path) -> _Runner | None:
-    """The runner of the project at `source`: what its test script calls, else what it depends on, else node's own.
+    """The runner of the project at `source`: what its test script calls, else, without such a script, what it depends
+    on, else node's own. A script that calls none of those that are known is a runner itself.
 
     None when it has no package.json and no JavaScript test.
     """
@@ -79,7 +70,10 @@ def _runner_of(source: Path) -> _Runner | None:
     for words, runner in _SCRIPTS:
         if re.search(words, package.test_script):
             return runner
-    return "vitest" if "vitest" in package.packages else "jest" if "jest" in package.packages else "node"
+    if package.test_script:
+        return "script"
+    known: tuple[_Runner, ...] = ("vitest", "jest", "mocha")
+    return next((runner for runner in known if runner in package.packages), "node")
 
 
 # An id with a name behind its file runs the whole file: what a test needs may be set up by those before it.
@@ -101,11 +95,59 @@ def _jest_command(run: Selected) -> TestCommand:
 
 def _node_command(run: Selected) -> TestCommand:
     package = read_package(run.source) or Package()
-    reporter = Path(__file__).with_name("reporter.mjs")
-    options = ["--test", f"--test-reporter={_REPORTER}", f"--test-reporter-destination={_REPORT}"]
+    reporter = _ours("reporter.mjs")
+    options = ["--test", f"--test-reporter={reporter.target}", f"--test-reporter-destination={_REPORT}"]
     options.append(f"--test-concurrency={_WORKERS}")
     chosen = run.files or test_files(run.source, package)
-    return TestCommand(["node", *package.loading_options(), *options, *chosen], (Mount(reporter, _REPORTER),), _REPORT)
+    return TestCommand(["node", *package.loading_options(), *options, *chosen], (reporter,), _REPORT)
+
+
+def _mocha_command(run: Selected) -> TestCommand:
+    package = read_package(run.source) or Package()
+    reporter = _ours("mocha_reporter.cjs")
+    variables, loading, options, specs = _mocha_words(package.test_script)
+    ours = ["--require", reporter.target, "--reporter", reporter.target, "--no-parallel", "--no-bail"]
+    command = ["env", *variables] if variables else []
+    command += ["node", *loading, _MOCHA, *options, *ours, *(run.files or specs)]
+    return TestCommand(command, (reporter,), _REPORT)
+
+
+def _mocha_words(script: str) -> tuple[list[str], list[str], list[str], list[str]]:
+    """Of the part of a script that calls mocha: the variables it sets, node's options that load code, mocha's options
+    without those that are ours to set, and the files, folders and globs that it names."""
+    part = next((part for part in re.split(r"&&|\|\||;", script) if re.search(_SCRIPTS[2][0], part)), "")
+    try:
+        words = [word for word in shlex.split(part) if word not in "()"]
+    except ValueError:
+        return [], [], [], []
+    at = next((number for number, word in enumerate(words) if re.search(r"(?:^|/)_?mocha(?:\.js)?$", word)), len(words))
+    variables = [word for word in words[:at] if _ASSIGNED.match(word)]
+    loading = replace(Package(), test_script=shlex.join(["--test", *words[:at]])).loading_options()
+    options: list[str] = []
+    specs: list[str] = []
+    left = iter(words[at + 1 :])
+    for word in left:
+        name, is_assigned, _ = word.partition("=")
+        value = [next(left, "")] if _MOCHA_VALUES.fullmatch(word) and not is_assigned else []
+        if not word.startswith("-"):
+            specs.append(word)
+        elif name == "--spec":
+            specs += value or [word.partition("=")[2]]
+        elif name not in (*_MOCHA_LEFT_OUT, *_MOCHA_FLAGS_LEFT_OUT):
+            options += [word, *value]
+    return variables, loading, options, specs
+
+
+def _script_command(run: Selected) -> TestCommand:
+    """The whole script, whatever is selected: its exit code is the outcome of each file with tests."""
+    package = read_package(run.source) or Package()
+    program = _ours("script_report.mjs")
+    files = run.files or test_files(run.source, package) or ["package.json"]
+    return TestCommand(["node", program.target, _REPORT, package.whole_script, *files], (program,), _REPORT)
+
+
+def _ours(name: str) -> Mount:
+    return Mount(Path(__file__).with_name(name), f"{_OURS}/{name}")
 
 
 def test_files(source: Path, package: Package) -> list[str]:
@@ -153,145 +195,19 @@ def _pattern(piece: str) -> str:
             return re.escape(piece)
 
 
-class _Case(BaseModel):
-    title: str
-    ancestorTitles: list[str] = Field([], max_length=_MOST_TITLES)
-    status: Literal["passed", "failed", "pending", "skipped", "todo", "disabled", "focused"]
-    failureMessages: list[str] | None = None
-
-
-class _File(BaseModel):
-    name: str
-    status: str
-    message: str | None = ""
-    assertionResults: list[_Case] = []
-
-
-class _Output(BaseModel):
-    testResults: list[_File]
-
-
-def read_javascript_report(path: Path, source: Path) -> Report:
-    """The report at `path` about the sources at `source`. A test's id is `path::suite > name`.
-
-    Raises InvalidReport when there is none, or it is not what these runners write.
-    """
-    text = report_text(path).replace(f"{source}/", "/work/")  # where nothing is mounted, paths are the host's
-    try:
-        output = _Output.model_validate_json(text)
-    except ValidationError as error:
-        raise InvalidReport(
-            f"The report is not JSON as jest and vitest write it: {error.errors()[0]['msg']}."
-        ) from None
-    outcomes: dict[str, set[str]] = defaultdict(set)
-    report = Report()
-    for file in output.testResults:
-        name = file.name.removeprefix("/work/")
-        for case in file.assertionResults:
-            test_id = f"{name}::{' > '.join([*case.ancestorTitles, case.title])}"
-            outcomes[test_id].add(case.status if case.status in ("passed", "failed") else "skipped")
-            if case.status == "failed":
-                message = (case.failureMessages or ["failed"])[0][:LONGEST_OUTPUT]
-                report.symptoms.append(Symptom(test_id, message, message))
-            if len(outcomes) > MOST_TESTS:
-                raise InvalidReport(f"The report holds more than {MOST_TESTS} tests.")
-        if file.status == "failed" and not any(case.status == "failed" for case in file.assertionResults):
-            message = (file.message or "the file could not be run")[:LONGEST_OUTPUT]
-            report.symptoms.append(Symptom(name, message, message, collected=False))
-    report.add(outcomes)
-    return report
-
-
-def diagnose_javascript(symptom: Symptom) -> Failure:
-    """The failure with its kind, what is missing, and the project's part of its stack.
-
-    A call of what is undefined counts as missing: it is how JavaScript says that a function is not there. It is
-    the function under test, since the test calls nothing else that does not exist.
-    """
-    text = symptom.text.strip()
-    name, message = _error(text)
-    kind: FailureKind = "error" if symptom.collected else "collection"
-    missing = _missing(message)
-    if missing:
-        kind = "missing"
-    elif _CLAIM.search(text[:400]):
-        kind = "assertion"
-    elif name == "SyntaxError" or _UNPARSED.search(message):
-        kind = "syntax"
-    return Failure(
-        test_id=symptom.test_id,
-        kind=kind,
-        message=(f"{name}: {message}" if name and not message.startswith(name) else message)[:MESSAGE_LENGTH],
-        traceback=_project_lines(text)[:TRACEBACK_LENGTH],
-        missing=missing,
-        location=_location(text),
-    )
-
-
-def _error(text: str) -> tuple[str, str]:
-    """Type and message; of a file that did not load the printed text begins with an excerpt of the source."""
-    lines = [line.strip() for line in text.splitlines()]
-    for number, line in enumerate(lines):
-        if found := _TYPE.match(line):
-            rest = _without_frames("\n".join(text.splitlines()[number + 1 :]))
-            return found["name"], f"{found['rest']}\n{rest}".strip()
-    return "", _without_frames(text)
-
-
-def _missing(message: str) -> str | None:
-    if found := _NO_EXPORT.search(message):
-        return f"{_relative(found[1])}.{found[2]}"
-    if found := _NO_MODULE.search(message):
-        module = found[1] or found[2]
-        return _relative(module) if module.startswith((".", "/")) else None  # a package is nobody's to write
-    if found := _NO_FUNCTION.match(message):
-        return found[1].rpartition("__.")[2]
-    return None
-
-
-def _relative(path: str) -> str:
-    return path.removeprefix("/work/")
-
-
-def _project_path(match: re.Match[str]) -> str | None:
-    """The frame's file relative to /work, None if it is not the project's."""
-    path = _relative(match["file"])
-    return None if path.startswith(("/", "..", "node:")) or "node_modules/" in path else path
-
-
-def _location(text: str) -> str | None:
-    for line in text.splitlines():
-        if (found := _frame(line)) and (path := _project_path(found)):
-            return f"{path}:{found['line']}"
-    return None
-
-
-def _frame(line: str) -> re.Match[str] | None:
-    """A frame of a stack; a test may print lines of any length, which the pattern would take long for."""
-    return _FRAME.match(line) if len(line) <= _LONGEST_FRAME else None
-
-
-def _project_lines(text: str) -> str:
-    """`text` without the frames of node, of packages and of the runner."""
-    kept = []
-    for line in text.splitlines():
-        found = _frame(line)
-        if (
-            _NODE_FRAME.match(line)
-            or re.match(r"^\s+at .*<anonymous>\)?$", line)
-            or (found and not _project_path(found))
-        ):
-            continue
-        kept.append(line.replace("file:///work/", "").replace("/work/", ""))
-    return "\n".join(kept).strip()
-
-
-def _without_frames(text: str) -> str:
-    return "\n".join(line for line in text.splitlines() if not re.match(r"^\s+at ", line)).strip()
-
-
 def _read(written: Written) -> Report:
     return read_javascript_report(written.file, written.source)
+
+
+def _diagnose(symptom: Symptom, names: ProjectNames) -> Failure:
+    return diagnose_javascript(symptom)
+
+
+def _diagnose_script(symptom: Symptom, names: ProjectNames) -> Failure:
+    """All that is known is that the script failed, and what it printed. That it does so for a test alone is seen by
+    the exit code without it, and with the code that makes it pass."""
+    found = diagnose_javascript(symptom)
+    return found if found.kind in ("missing", "syntax") else found.model_copy(update={"kind": "assertion"})
 
 
 def _framework(
@@ -300,6 +216,7 @@ def _framework(
     modules: tuple[str, ...],
     settings: tuple[str, ...] = (),
     program: str = "",
+    diagnose: Diagnosis = _diagnose,
 ) -> TestFramework:
     return TestFramework(
         name=name,
@@ -307,11 +224,13 @@ def _framework(
         recognises=lambda source: _runner_of(source) == name,
         command=command,
         read=_read,
-        diagnose=lambda symptom, names: diagnose_javascript(symptom),
+        diagnose=diagnose,
         exits={
             7: "node ended because of an error that nothing caught",
             9: "this version of node does not know one of its options",
             13: "node ended while a promise was still awaited",
+            126: "the test script of package.json names a program that cannot be run",
+            127: "a program that the test script of package.json needs was not found",
             134: "node ran out of memory (sandbox.memory_mb)",
         },
         guarded_modules=modules,
@@ -324,3 +243,12 @@ def _framework(
 NODE = _framework("node", _node_command, ("node:test",))
 VITEST = _framework("vitest", _vitest_command, ("vitest",), ("vitest.config.*",), _VITEST)
 JEST = _framework("jest", _jest_command, ("jest", "@jest"), ("jest.config.*",), _JEST)
+MOCHA = _framework("mocha", _mocha_command, ("mocha",), (".mocharc.*",), _MOCHA)
+SCRIPT = _framework(
+    "script",
+    _script_command,
+    ("ava", "tap", "tape", "jasmine", "uvu"),
+    ("ava.config.*", ".taprc", "jasmine.json", "jasmine.mjs", "karma.conf.*"),
+    diagnose=_diagnose_script,
+)
+"""The `test` script of package.json, whatever it calls; judged by its exit code."""

@@ -245,6 +245,7 @@ PYTEST = TestFramework(
         *("tox.ini", "setup.cfg", "pyproject.toml"),
     ),
     requirement="pytest==9.2.0",
+    traces_lines=True,
 )
 UNITTEST = TestFramework(
     name="unittest",
@@ -259,4 +260,5 @@ UNITTEST = TestFramework(
     test_files=("test_*.py",),
     requirement="unittest-xml-reporting==4.0.0",
     test_cases=True,
+    traces_lines=True,
 )

@@ -11,7 +11,7 @@ from testing.environments.toolchains import Language
 from testing.errors import InvalidSelection
 from testing.frameworks.compiled import CARGO, GO
 from testing.frameworks.framework import ProjectNames, Report, Selected, Symptom, TestCommand, TestFramework, Written
-from testing.frameworks.javascript import JEST, NODE, VITEST
+from testing.frameworks.javascript import JEST, MOCHA, NODE, SCRIPT, VITEST
 from testing.frameworks.junit import read_report
 from testing.frameworks.python import PYTEST, UNITTEST
 from testing.results import Failure
@@ -41,11 +41,20 @@ COMMAND = TestFramework(
 """`testing.test_command`: any other way to run tests, by a shell command that writes JUnit XML to $REPORT."""
 
 FRAMEWORKS: Mapping[str, TestFramework] = {
-    framework.name: framework for framework in (UNITTEST, PYTEST, VITEST, JEST, GO, CARGO, NODE, COMMAND)
+    framework.name: framework for framework in (UNITTEST, PYTEST, VITEST, JEST, MOCHA, SCRIPT, GO, CARGO, NODE, COMMAND)
 }
 """By name. The order is precedence: the first one that recognises a folder runs its tests, so a framework stands before
 those that would take its projects, too (unittest before pytest). Python goes before other languages, and a package.json
 before the manifests of Go and Rust; tests for node's runner without one come last."""
+
+
+BY_EXIT_CODE = (SCRIPT.name,)
+"""Names of those that say no more than whether all tests pass."""
+
+
+def guarded_modules(language: Language) -> frozenset[str]:
+    """The topmost modules of all frameworks of a language."""
+    return frozenset(name for each in FRAMEWORKS.values() if each.language == language for name in each.guarded_modules)
 
 
 def detect_framework(source: Path) -> str:

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from agents import CEOAgent, ChangeFacts, CodeView, FileText, Requirements, Situation, TechLeadAgent
 from agents.prompts import render
+from agents.registry import PLANNED_ROLES, ROLES
 from agents.sampled_developer import SampledDeveloper
 from memory import Priority, Task
 from tests.agents.scripted import ScriptedLLM, scripted_llm
@@ -141,3 +142,7 @@ def test_facts_that_forbid_a_change(changes: dict[str, object], issue: str) -> N
 def test_a_prompt_without_a_value_is_an_error() -> None:
     with pytest.raises(UndefinedError):
         render("choose_file", title="only this")
+
+
+def test_a_role_with_a_class_is_no_longer_planned() -> None:
+    assert not set(ROLES) & set(PLANNED_ROLES)

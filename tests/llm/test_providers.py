@@ -176,6 +176,12 @@ def test_a_colon_in_a_name_is_kept(llm: dict[str, object], written: str, provide
         assert (model.provider, model.name) == (provider, name)
 
 
+@pytest.mark.parametrize("family", ["qwen", "mistral", "llama", "gemma", "phi", "codellama", "starcoder", "granite"])
+def test_no_providers_name_is_nearly_that_of_a_family_of_models(family: str) -> None:
+    settings = Settings.model_validate({"llm": {**SERVER, "model": f"{family}:7b"}})
+    assert Lineup(settings.llm, settings.agents).of("qa").name == f"{family}:7b"
+
+
 def test_a_check_without_the_key_refuses_nothing_that_the_daemon_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings.model_validate({"agents": {"qa": {"model": "ft:gpt-4o:acme::id", "escalate_to": ["gpt-5"]}}})
     check_names(settings, "config.yaml")

@@ -54,7 +54,7 @@ def test_unittest_is_measured_and_other_frameworks_say_that_they_are_not(
     found = TestRunner(sandbox).lines_run(tree(files), unittest_environment, ["tests/test_sign.py"])
     assert (5, 6) in found.arcs["sign.py"] and 7 not in found.lines("sign.py")
     other = unittest_environment.model_copy(update={"framework": "node"})
-    assert "pytest and unittest only" in TestRunner(sandbox).lines_run(tree(files), other).problem
+    assert "pytest, unittest only" in TestRunner(sandbox).lines_run(tree(files), other).problem
 
 
 def test_workers_of_xdist_are_left_out_so_that_their_lines_are_seen(tmp_path: Path, tree: Tree) -> None:

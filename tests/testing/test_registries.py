@@ -168,7 +168,7 @@ def test_what_a_framework_says_of_itself_holds_everywhere(
 
 def test_a_framework_that_is_not_registered_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = owners_config(tmp_path, tmp_path / "data", PROJECT, framework="tap")
-    with pytest.raises(ConfigError, match=r"testing\.framework = 'tap': unknown name; allowed: 'auto', 'unittest'"):
+    with pytest.raises(ConfigError, match=r"testing\.framework = 'tap': unknown name; allowed: 'auto', .*'unittest'"):
         check_names(load_settings(config), "config.yaml")
     refused = CliRunner().invoke(app, ["--config", str(config), "config", "check"])
     assert refused.exit_code == 2

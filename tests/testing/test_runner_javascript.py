@@ -9,10 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from testing import Environment, EnvironmentManager, EnvironmentSetupError, Sandbox, SandboxLimits, TestRunner
+from testing import (
+    Environment,
+    EnvironmentManager,
+    EnvironmentSetupError,
+    Sandbox,
+    SandboxLimits,
+    TestResult,
+    TestRunner,
+)
 from testing.environments.toolchains import find_toolchain
 from testing.frameworks.declared_tests import declared_tests
-from testing.frameworks.javascript import diagnose_javascript, read_javascript_report
+from testing.frameworks.javascript_report import diagnose_javascript, read_javascript_report
 from testing.frameworks.registry import detect_framework
 from testing.sandbox.limits import MIB
 from tests.testing.conftest import Tree
@@ -149,6 +157,57 @@ def test_jest_ids_kinds_and_counts(runner: TestRunner, manager: EnvironmentManag
     assert runner.run_tests(tree(modules), environment).passed
 
 
+def test_mocha_ids_kinds_and_the_scripts_own_options(manager: EnvironmentManager, tree: Tree) -> None:
+    environment = with_packages(manager, tree, "mocha", "^11")
+    head = 'import { describe, it } from "mocha"; import assert from "node:assert/strict";\nconst test = it;\n'
+    package = json.loads(PACKAGE) | {
+        "scripts": {"test": "npm run unit", "unit": "X=1 mocha --require ./setup.cjs -R dot 'test/*.test.js'"}
+    }
+    files = {
+        "package.json": json.dumps(package),
+        "setup.cjs": "globalThis.ready = process.env.X;\n",
+        "src/math.js": MATH,
+        "test/a.test.js": f"{head}const check = assert.deepEqual;\n" + CASES.replace('  it.todo("later");\n', ""),
+        "test/s.test.js": f'{head}it("is set up", () => assert.equal(globalThis.ready, "1"));\n',
+        "test/helper.js": 'throw new Error("no test");\n',
+        **broken(head),
+    }
+    runner = TestRunner(Sandbox("required"))
+    result = runner.run_tests(tree(files), environment)
+    assert set(result.passed_ids) == PASSED | {"test/s.test.js::is set up"}
+    assert set(result.skipped_ids) == {"test/a.test.js::suite > left out"}
+    assert {(failure.test_id, failure.kind) for failure in result.failures} == RED | {
+        ("test/b.test.js", "missing"),
+        ("test/c.test.js", "syntax"),
+        ("test/d.test.js", "collection"),
+        ("test/e.test.js", "missing"),
+    }
+    alone = runner.run_specific_test(tree(files), environment, "test/s.test.js::is set up")
+    assert alone.passed and alone.test_ids == ["test/s.test.js::is set up"]
+
+
+def test_another_test_script_is_judged_by_its_exit_code(manager: EnvironmentManager, tree: Tree) -> None:
+    runner = TestRunner(Sandbox("required"))
+    script = "for f in test/*.js; do node $f || exit 3; done"
+
+    def run(script: str, value: int) -> TestResult:
+        package = json.dumps({"scripts": {"test": script, "pretest": "test -e src/math.js"}, "type": "module"})
+        files = {
+            "package.json": package,
+            "src/math.js": MATH,
+            "test/a.js": "",
+            "test/b.js": f"process.exit({value});\n",
+        }
+        environment = manager.ensure(tree(files), framework=detect_framework(tree(files)))
+        return runner.run_tests(tree(files), environment)
+
+    green, red, gone = run(script, 0), run(script, 1), run("no-such-runner", 0)
+    assert green.passed and green.passed_ids == ["test/a.js::npm test", "test/b.js::npm test"]
+    assert not red.passed_ids and {failure.kind for failure in red.failures} == {"assertion"}
+    assert "exit code 3" in red.failures[0].message
+    assert gone.problem is not None and "a program that the test script of package.json needs" in gone.problem
+
+
 def test_packages_are_seen_read_only_below_the_sources(
     roomy: Sandbox, runner: TestRunner, manager: EnvironmentManager, tree: Tree
 ) -> None:
@@ -214,6 +273,12 @@ def test_no_test_is_no_success(runner: TestRunner, node_environment: Environment
         ({"package.json": '{"scripts": {"test": "cross-env X=1 jest"}}'}, "jest"),
         ({"package.json": '{"scripts": {"test": "tsc && node --test"}, "devDependencies": {"jest": "1"}}'}, "node"),
         ({"package.json": '{"devDependencies": {"vitest": "1"}}'}, "vitest"),
+        ({"package.json": '{"scripts": {"test": "nyc mocha -r x"}}'}, "mocha"),
+        ({"package.json": '{"scripts": {"test": "ts-mocha"}}'}, "script"),
+        ({"package.json": '{"scripts": {"test": "npm run -s unit && npm run lint", "unit": "jest"}}'}, "jest"),
+        ({"package.json": '{"scripts": {"test": "ava"}, "devDependencies": {"jest": "1"}}'}, "script"),
+        ({"package.json": '{"scripts": {"test": "./check.sh"}}'}, "script"),
+        ({"package.json": '{"scripts": {"test": "echo \\"Error: no test specified\\" && exit 1"}}'}, "node"),
         ({"package.json": "{}"}, "node"),
         ({"package.json": "not json"}, "node"),
         ({"a.test.mjs": ""}, "node"),
