@@ -26,8 +26,8 @@ RUN python -m compileall -q . && chmod -R a+rX .
 
 USER ai-agents
 
-# Healthy: the daemon holds its lock and its database answers. The first minutes may go into fetching the model.
+# Healthy: the daemon holds its lock. The first minutes may go into fetching the model.
 HEALTHCHECK --interval=60s --timeout=20s --start-period=15m --retries=3 \
-    CMD python main.py status --json | grep -q '"running": true'
+    CMD python deployment/healthcheck.py
 
 CMD ["python", "main.py"]

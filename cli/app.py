@@ -1,17 +1,104 @@
-"""All commands, and the options before them."""
+"""All commands, and the options before them. A command's module is imported when it is called."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from cli import backup, doctor, models, owner, project_facts, reading, running, tasks
-from cli.project import Choice, Commands, Repo, chosen
-from config import DEFAULT_CONFIG
+from cli.options import Choice, Commands, Repo, chosen
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """Where a command, or a group of them, is written, and the first sentence of its help."""
+
+    place: str
+    """The module and the name in it: of a function, or of `Commands`."""
+    summary: str
+
+
+COMMANDS = {
+    "run": _Entry("running:run", "Start the daemon."),
+    "demo": _Entry(
+        "running:demo", "Let the team work on a sample repository until its backlog is done or the time is up."
+    ),
+    "doctor": _Entry(
+        "doctor:doctor",
+        "Check git, sandbox, safety, toolchains, model or key, budget, repository, database, disk, ports and alerts.",
+    ),
+    "status": _Entry(
+        "reading:status",
+        "Show whether the daemon runs, which models it awaits, what comes next, and what only you can get going again.",
+    ),
+    "logs": _Entry("reading:logs", "Show what the team did, the latest last."),
+    "facts": _Entry(
+        "facts:facts", "List what could become work: failing tests, TODOs, untested functions, lint, types, docstrings."
+    ),
+    "costs": _Entry(
+        "reading:costs",
+        "Show model calls, tokens and money; with --by limit, how much of each budget limit is used and reserved.",
+    ),
+    "backup": _Entry("backup:backup", "Write the databases, git refs and config.yaml (without secrets) to one file."),
+    "restore": _Entry("backup:restore", "Restore a project from a backup."),
+    "migrate": _Entry(
+        "backup:migrate", "Migrate the database to this version of the program; tasks in progress continue."
+    ),
+    "task": _Entry("tasks:commands", "Give the team work, look at it, stop it, retry it."),
+    "project": _Entry("project_facts:project_commands", "What the team knows of the repository."),
+    "approvals": _Entry(
+        "owner:approvals_commands", "What waits for your decision: tasks at a gate, blocked tasks and failed ones."
+    ),
+    "agents": _Entry("models:agents_commands", "Who is on the team, and what their models can do."),
+    "model": _Entry("models:model_commands", "The embedded models that work without any key."),
+    "alerts": _Entry("owner:alerts_commands", "How you are alerted when you are needed."),
+    "config": _Entry("reading:config_commands", "Check the configuration."),
+}
+"""In the order of the help."""
+
+
+class _Lazy(TyperGroup):
+    """A group that imports a command when it is called; for the list of all, their summaries are enough."""
+
+    _listing = False
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*COMMANDS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        return TyperCommand(cmd_name, help=entry.summary) if self._listing else command_of(cmd_name)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self._listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._listing = False
+
+
+def command_of(name: str) -> Any:
+    """The command, or group of commands, of that name."""
+    module, _, written = COMMANDS[name].place.partition(":")
+    found = getattr(import_module(f"cli.{module}"), written)
+    if isinstance(found, typer.Typer):
+        command: Any = typer.main.get_group(found)
+    else:
+        alone = Commands(add_completion=False)
+        alone.command(name)(found)
+        command = typer.main.get_command(alone)
+    command.name = name
+    return command
+
 
 app = Commands(
+    cls=_Lazy,
     help="An autonomous software team: a goal and a repository in, verified commits out.",
     no_args_is_help=False,
     pretty_exceptions_enable=False,
@@ -23,30 +110,13 @@ app = Commands(
 def main(
     ctx: typer.Context,
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", help=f"The configuration file (default: {DEFAULT_CONFIG}).")
+        Path | None, typer.Option("--config", "-c", help="The configuration file (default: config.yaml).")
     ] = None,
     repo: Repo = None,
 ) -> None:
     """Without a command, start the daemon."""
     ctx.obj = chosen(Choice(config), repo)
     if ctx.invoked_subcommand is None:
+        from cli import running
+
         running.run(ctx)
-
-
-app.command("run")(running.run)
-app.command("demo")(running.demo)
-app.command("doctor")(doctor.doctor)
-app.command("status")(reading.status)
-app.command("logs")(reading.logs)
-app.command("facts")(reading.facts)
-app.command("costs")(reading.costs)
-app.command("backup")(backup.backup)
-app.command("restore")(backup.restore)
-app.command("migrate")(backup.migrate)
-app.add_typer(tasks.commands, name="task")
-app.add_typer(project_facts.project_commands, name="project")
-app.add_typer(owner.approvals_commands, name="approvals")
-app.add_typer(models.agents_commands, name="agents")
-app.add_typer(models.model_commands, name="model")
-app.add_typer(owner.alerts_commands, name="alerts")
-app.add_typer(reading.config_commands, name="config")

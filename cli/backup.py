@@ -8,18 +8,8 @@ from typing import Annotated
 
 import typer
 
-from cli.project import (
-    EXIT_USAGE,
-    Choice,
-    Project,
-    choice_of,
-    fail,
-    load,
-    opened,
-    out,
-    remember_repository,
-    require_repository,
-)
+from cli.options import EXIT_USAGE, Choice, choice_of, fail, out
+from cli.project import Project, load, opened, remember_repository, require_repository
 from config import DEFAULT_CONFIG
 from memory import MemoryStoreError
 

@@ -15,7 +15,8 @@ import typer
 from pydantic import BaseModel
 from rich.text import Text
 
-from cli.project import EXIT_FAILED, AsJson, Project, choice_of, fail, load, out, print_json, require_repository
+from cli.options import EXIT_FAILED, AsJson, choice_of, fail, out
+from cli.project import Project, load, print_json, require_repository
 from config import LLMSettings, weakened
 from llm import (
     PROVIDERS,

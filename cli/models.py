@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
-from cli.project import EXIT_USAGE, AsJson, Commands, Project, choice_of, err, fail, load, opened, out, print_json
+from cli.options import EXIT_USAGE, AsJson, Commands, choice_of, err, fail, out
+from cli.project import Project, load, opened, print_json
 from config import ReasoningLevel
 from llm import (
     LLMClient,

@@ -11,19 +11,8 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from cli.project import (
-    EXIT_FAILED,
-    EXIT_USAGE,
-    AsJson,
-    Commands,
-    Project,
-    choice_of,
-    fail,
-    load,
-    opened,
-    out,
-    print_json,
-)
+from cli.options import EXIT_FAILED, EXIT_USAGE, AsJson, Commands, choice_of, fail, out
+from cli.project import Project, load, opened, print_json
 from cli.tasks import TaskId, add_words, tell_daemon
 from memory import FailureReason, MemoryStore, Task, TaskStatus
 from monitoring import AlertSender, get_logger, open_channels, receive_alerts

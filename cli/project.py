@@ -2,75 +2,27 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import json
-import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
 
-import typer
 from pydantic import BaseModel
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.markup import escape
-from rich.segment import Segment
-from typer.models import CommandFunctionType
 
-from agents.registry import check_names
+from cli.options import EXIT_USAGE, Choice, absolute, err, fail
 from config import DEFAULT_CONFIG, ConfigError, ProjectPaths, Settings, load_settings
 from memory import MemoryStore, MemoryStoreError
-from monitoring import escaped_json, redact, register_secret, without_steering
+from monitoring import escaped_json, redact, register_secret
 
 _LAST = "last-repository"
-EXIT_FAILED, EXIT_USAGE = 1, 2
-"""1: it was tried and did not work; 2: the call or the configuration is wrong."""
-
-MOST_ROWS = 100_000
-"""What an option for a number of rows may say."""
 DEMO_HOME = Path(".demo")
 """Below the folder in which the command is run."""
 DEMO_REPOSITORY = "sample_project"
 """Below the home of the demo."""
 _DEMO = "the demo, which ran last"
-_FILE_WIDTH = 120
-"""Characters a line may have where neither a terminal nor COLUMNS sets a limit."""
-
-
-class _Terminal(Console):
-    """A console on which text written by others, such as titles and test output, cannot control the terminal."""
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
-        for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(without_steering(segment.text), segment.style)
-
-
-def _console(*, stderr: bool) -> Console:
-    limited = (sys.stderr if stderr else sys.stdout).isatty() or "COLUMNS" in os.environ
-    return _Terminal(stderr=stderr, highlight=False, emoji=False, width=None if limited else _FILE_WIDTH)
-
-
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
-Repo = Annotated[
-    str | None,
-    typer.Option("--repo", "-r", help="Path or URL of the repository (default: the configured one, or the last run)."),
-]
-
-out, err = _console(stderr=False), _console(stderr=True)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The options that say which project a command is about, and for whom its output is."""
-
-    config: Path | None = None
-    repo: str | None = None
-    quiet: bool = False
-    """The output is for a program: the project is not named beside it."""
 
 
 @dataclass(frozen=True)
@@ -95,63 +47,12 @@ class Project:
         return store
 
 
-class Commands(typer.Typer):
-    """Commands that take --repo themselves; it may also stand before the command.
+def load(
+    choice: Choice, overrides: Mapping[str, Mapping[str, object]] | None = None, *, checks_names: bool = True
+) -> Project:
+    """Settings and paths; the repository is that of --repo, the configuration, or the last run, in this order.
 
-    A command without a context is about no repository and gets no such option.
-    """
-
-    def command(self, name: str | None = None, **options: Any) -> Callable[[CommandFunctionType], CommandFunctionType]:
-        register = super().command(name, **options)
-
-        def registered(function: CommandFunctionType) -> CommandFunctionType:
-            register(_with_repo(function))
-            return function
-
-        return registered
-
-
-def _with_repo(function: Callable[..., object]) -> Callable[..., object]:
-    signature = inspect.signature(function, eval_str=True)
-    if "ctx" not in signature.parameters:
-        return function
-
-    @functools.wraps(function)
-    def told(ctx: typer.Context, repo: str | None = None, **given: object) -> object:
-        ctx.obj = chosen(choice_of(ctx), repo, quiet=given.get("as_json") is True)
-        return function(ctx, **given)
-
-    option = inspect.Parameter("repo", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Repo)
-    told.__signature__ = signature.replace(  # type: ignore[attr-defined]  # typer reads it
-        parameters=[*signature.parameters.values(), option]
-    )
-    return told
-
-
-def chosen(before: Choice, repo: str | None, *, quiet: bool = False) -> Choice:
-    """The choice, with the --repo that was given after the command."""
-    if repo is not None and not repo.strip():  # an unset variable of a shell must not mean the last repository
-        raise fail("--repo is empty; give the path or URL of a repository, or leave it out", EXIT_USAGE)
-    if repo and before.repo and absolute(repo) != absolute(before.repo):
-        raise fail(f"--repo is given twice, as {before.repo} and as {repo}; give it once", EXIT_USAGE)
-    return Choice(before.config, repo or before.repo, quiet)
-
-
-def choice_of(ctx: typer.Context) -> Choice:
-    """The options that were given before the command and to it."""
-    choice = ctx.obj
-    assert isinstance(choice, Choice)
-    return choice
-
-
-def fail(message: str, code: int = EXIT_FAILED) -> typer.Exit:
-    """Print one clear error and give the exception that ends the command."""
-    err.print(f"[bold red]error:[/] {escape(redact(message))}", markup=True, soft_wrap=True)
-    return typer.Exit(code)
-
-
-def load(choice: Choice, overrides: Mapping[str, Mapping[str, object]] | None = None) -> Project:
-    """Settings and paths; the repository is that of --repo, the configuration, or the last run, in this order."""
+    `checks_names`: names in the configuration are looked up in the registries, which takes most of a second."""
     given, implied = {section: dict(values) for section, values in (overrides or {}).items()}, ""
     if choice.repo:
         given.setdefault("git", {})["repository_url"] = absolute(choice.repo)
@@ -164,18 +65,15 @@ def load(choice: Choice, overrides: Mapping[str, Mapping[str, object]] | None = 
             for section, values in last.items():
                 given[section] = {**values, **given.get(section, {})}
             settings = load_settings(choice.config, given)
-        check_names(settings, str(choice.config or DEFAULT_CONFIG))
+        if checks_names:
+            from agents.registry import check_names
+
+            check_names(settings, str(choice.config or DEFAULT_CONFIG))
     except ConfigError as problem:
         raise fail(str(problem), problem.exits_with) from None
     for secret in (settings.llm.api_key, settings.git.token, *settings.monitoring.alerts.urls):
         register_secret(secret.get_secret_value() if secret else None)
     return Project(settings, ProjectPaths.of(settings, root), implied)
-
-
-def absolute(repository: str) -> str:
-    """A path made absolute, a URL as it is."""
-    path = Path(repository).expanduser()
-    return str(path.resolve()) if path.exists() else repository
 
 
 def _last_project(data: Path, *, demo: bool) -> dict[str, dict[str, object]]:
@@ -241,13 +139,14 @@ def _refuse_unknown_folder(project: Project) -> None:
 
 @contextmanager
 def opened(
-    choice: Choice, *, any_project: bool = False, names_project: bool = False
+    choice: Choice, *, any_project: bool = False, names_project: bool = False, checks_names: bool = False
 ) -> Iterator[tuple[Project, MemoryStore]]:
     """The project and its database for one command. Database errors end the command with one line.
 
     `any_project`: the command works without a repository, too. `names_project`: its own output says which it is.
+    `checks_names`: see `load`.
     """
-    project = load(choice)
+    project = load(choice, checks_names=checks_names)
     if not any_project:
         require_repository(project, quiet=choice.quiet or names_project)
     if project.settings.git.repository_url:

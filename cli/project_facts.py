@@ -9,7 +9,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cli.project import EXIT_USAGE, AsJson, Commands, choice_of, fail, load, opened, out, print_json, require_repository
+from cli.options import EXIT_USAGE, AsJson, Commands, choice_of, fail, out
+from cli.project import load, opened, print_json, require_repository
 from monitoring import redact
 
 if TYPE_CHECKING:

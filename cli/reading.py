@@ -11,13 +11,10 @@ from pathlib import Path
 from typing import Annotated, cast
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from agents import FactKind, agent_names, fact_kinds
-from agents.registry import allowed_names
+from cli.options import MOST_ROWS, AsJson, Commands, choice_of, fail, out
 from cli.owner import Stopped, stopped_count, stopped_tasks, stopped_view
-from cli.project import MOST_ROWS, AsJson, Commands, Project, choice_of, err, fail, load, opened, out, print_json
+from cli.project import Project, load, opened, print_json
 from cli.views import (
     Stream,
     activity_line,
@@ -30,16 +27,14 @@ from cli.views import (
     waiting_lines,
 )
 from config import json_schema
-from llm import Lineup, NotConfigured
 from memory import Activity, MemoryStore, TaskStatus
 from memory.tables.ledger import UsageKey
-from monitoring import configure_logging, escaped_json, redact
+from monitoring import daemon_pid, escaped_json, redact
 
 config_commands = Commands(help="Check the configuration.", no_args_is_help=True)
 _FOLLOW_SECONDS = 0.5
 _MOST_FOLLOWING = 5
 _MOST_STOPPED, _MOST_STOPPED_JSON = 3, 20
-_TEXT_WIDTH = 200
 
 
 class UsageKeyName(StrEnum):
@@ -52,14 +47,12 @@ class UsageKeyName(StrEnum):
 
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Show whether the daemon runs, which models it awaits, what comes next, and what only you can get going again."""
-    from orchestrator import TaskQueue, daemon_pid  # most of the start-up time; few commands need it
-
     with opened(choice_of(ctx), names_project=True) as (project, store):
         numbers = store.tasks.count_by_status()
         counts = {name.value: number for name, number in numbers.items()}
         pid = daemon_pid(project.paths.state)
         active = store.tasks.select([TaskStatus.IN_PROGRESS], limit=20)
-        following = TaskQueue(store).get_pending_tasks(_MOST_FOLLOWING)
+        following = store.tasks.ready(_MOST_FOLLOWING)
         awaited = store.budgets.calls_in_flight() if pid else []  # what a killed daemon awaited is not awaited
         waiting = store.budgets.waiting_calls()
         stopped = stopped_tasks(store, _MOST_STOPPED_JSON if as_json else _MOST_STOPPED)
@@ -132,64 +125,10 @@ def logs(
             _print_activity(activity, as_json)
         if not follow:
             return
-        from orchestrator import daemon_pid  # most of the start-up time; only those who stay have it
-
         stream = Stream(store, latest[-1].id if latest else 0, lambda: daemon_pid(project.paths.state) is not None)
         while not ended.wait(_FOLLOW_SECONDS):
             for activity in stream.new():
                 _print_activity(activity, as_json)
-
-
-def facts(
-    ctx: typer.Context,
-    kind: Annotated[
-        list[FactKind] | None,
-        typer.Option("--kind", "-k", help="Only facts of this kind; may be repeated (default: project.tasks_from)."),
-    ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=MOST_ROWS, help="Number of facts to show.")] = 50,
-    as_json: AsJson = False,
-) -> None:
-    """List what could become work: failing tests, TODOs, untested functions, lint, types, docstrings.
-
-    The CEO chooses from these. The suite and the project's own checkers are run in the sandbox, unless the daemon
-    has their results already.
-    """
-    from git_ops import GitError  # most of the start-up time; few commands need them
-    from orchestrator import OrchestratorError
-    from orchestrator.idle.known_facts import report_facts
-
-    with opened(choice_of(ctx)) as (project, store):
-        configure_logging(project.settings.monitoring, project.paths.logs, stdout=False)
-        wanted = kind or fact_kinds(project.settings.project.tasks_from)
-        if not as_json:
-            err.print("Looking for facts; the first time this may take minutes.", style="dim")
-        try:
-            report = report_facts(project.settings, project.paths, store, wanted)
-        except (GitError, OrchestratorError, OSError) as problem:
-            raise fail(str(problem)) from None
-    if as_json:
-        print_json(report)
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("kind", "where", "what", "state"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "kind")
-    for row in report.facts[:limit]:
-        where = f"{row.path}:{row.line}" if row.line else row.path
-        told = " ".join(row.text.split())[:_TEXT_WIDTH]
-        table.add_row(
-            row.kind.value,
-            Text(f"{where} {row.symbol}".strip()),
-            Text(told),
-            Text(f"{row.state} {row.task}{row.why and f': {row.why}'}".strip()),
-        )
-    if report.facts:
-        out.print(table)
-    else:
-        out.print("Nothing was found.")
-    if len(report.facts) > limit:
-        out.print(f"… and {len(report.facts) - limit} more (--limit)")
-    for note in report.notes:
-        err.print(f"note: {note}", markup=False, soft_wrap=True)
 
 
 def costs(
@@ -212,6 +151,8 @@ def costs(
 
 
 def _limits(project: Project, store: MemoryStore, *, as_json: bool) -> None:
+    from agents import agent_names
+
     states = store.budgets.limit_states(project.settings.budget, agents=agent_names())
     # Agents that did nothing are left out.
     states = [state for state in states if state.scope != "agent_day" or state.share > 0]
@@ -229,6 +170,8 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
 
     The keys, addresses and names of all models in use have to be there, too. No model is asked; `doctor` does that.
     """
+    from llm import Lineup, NotConfigured
+
     project = load(choice_of(ctx))
     try:
         Lineup(project.settings.llm, project.settings.agents)
@@ -245,6 +188,8 @@ def schema(
     file: Annotated[Path | None, typer.Option("--file", help="Write it to this file instead of stdout.")] = None,
 ) -> None:
     """Write the JSON schema that editors use to check config.yaml."""
+    from agents.registry import allowed_names
+
     text = json.dumps(json_schema(allowed_names()), indent=2) + "\n"
     if file:
         file.write_text(text, encoding="utf-8")

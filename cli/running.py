@@ -18,21 +18,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.models import fetch_with_progress
+from cli.options import EXIT_FAILED, EXIT_USAGE, Choice, absolute, choice_of, err, fail, out
 from cli.owner import start_alerts
 from cli.project import (
     DEMO_HOME,
     DEMO_REPOSITORY,
-    EXIT_FAILED,
-    EXIT_USAGE,
-    Choice,
     Project,
-    absolute,
-    choice_of,
     demo_settings,
-    err,
-    fail,
     load,
-    out,
     remember_repository,
     require_repository,
 )

@@ -13,22 +13,9 @@ import typer
 from rich.syntax import Syntax
 from rich.text import Text
 
-from cli.project import (
-    EXIT_USAGE,
-    MOST_ROWS,
-    AsJson,
-    Commands,
-    Project,
-    choice_of,
-    err,
-    fail,
-    opened,
-    out,
-    print_json,
-    start_command,
-)
+from cli.options import EXIT_USAGE, MOST_ROWS, AsJson, Commands, choice_of, err, fail, out
+from cli.project import Project, opened, print_json, start_command
 from cli.views import activity_line, task_details, task_table
-from file_system import SyntaxProblem, check_syntax, is_javascript
 from memory import (
     MOST_TESTS,
     OWNER,
@@ -42,6 +29,7 @@ from memory import (
     TaskType,
     new_task_id,
 )
+from monitoring import daemon_pid
 
 commands = Commands(help="Give the team work, look at it, stop it, retry it.", no_args_is_help=True)
 
@@ -86,7 +74,7 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Add a task. Examples in it, such as "`f(2)` returns `4`", become its tests. Or give a test file."""
-    from orchestrator import TaskQueue, UnknownFlow, daemon_pid  # most of the start-up time; few commands need them
+    from orchestrator import TaskQueue, UnknownFlow  # most of the start-up time; few commands need them
 
     if not title.strip():
         raise fail("the title is empty; say in a few words what to do", EXIT_USAGE)
@@ -254,6 +242,8 @@ def approve(ctx: typer.Context, task_id: TaskId) -> None:
 
 def _given_tests(file: Path, project: Project) -> tuple[str, str]:
     """Where the owner's test file belongs in the repository, and its text."""
+    from file_system import SyntaxProblem, check_syntax, is_javascript
+
     text = _text_of(file)
     try:
         check_syntax(file.name, text)

@@ -1,6 +1,7 @@
 """What the daemon reports: JSON logs and alerts, with secrets taken out before anything is written."""
 
 from monitoring.alerting import Alert, AlertKind, AlertSender, Channel, alert, open_channels, receive_alerts
+from monitoring.daemon_lock import daemon_pid
 from monitoring.key_shapes import keys_in
 from monitoring.logs import bound, configure_logging, get_logger
 from monitoring.redaction import MASK, escaped_json, mask_known, redact, register_secret, without_steering
@@ -14,6 +15,7 @@ __all__ = [
     "alert",
     "bound",
     "configure_logging",
+    "daemon_pid",
     "escaped_json",
     "get_logger",
     "keys_in",

@@ -1,7 +1,6 @@
 """Tasks, queues, flows and the CEO's idle loop: what drives the agents. The only place that knows the engine."""
 
 from orchestrator.backup import Manifest, Restored, make_backup, restore_backup
-from orchestrator.engine.project_lock import daemon_pid
 from orchestrator.errors import BackupUnusable, DaemonRunning, OrchestratorError, StageFailed, UnknownFlow
 from orchestrator.flows.task_queue import TaskQueue
 from orchestrator.services import Services, open_services
@@ -18,7 +17,6 @@ __all__ = [
     "TaskOrchestrator",
     "TaskQueue",
     "UnknownFlow",
-    "daemon_pid",
     "make_backup",
     "open_services",
     "restore_backup",

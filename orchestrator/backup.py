@@ -33,8 +33,9 @@ from memory import (
     utc_now,
 )
 from monitoring import get_logger, redact
+from monitoring.daemon_lock import LOCK
 from orchestrator.engine.engine import forget_jobs
-from orchestrator.engine.project_lock import LOCK, claim
+from orchestrator.engine.project_lock import claim
 from orchestrator.errors import BackupUnusable
 from orchestrator.flows import FlowState
 from orchestrator.services import make_git

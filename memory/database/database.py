@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -33,7 +33,10 @@ _CONNECT_SECONDS = 10
 _POOL = 32
 _IDLE_POOL = 5
 
-Insert = sqlite.Insert | postgresql.Insert
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+
+    Insert = sqlite.Insert | postgresql.Insert
 Query = sa.Select[*tuple[Any, ...]]
 """A query over whole rows; SQLAlchemy does not know their types, the models check them."""
 
@@ -99,7 +102,11 @@ class Database:
 
     def insert(self, table: sa.Table) -> Insert:
         """An INSERT that supports ON CONFLICT, in this database's dialect."""
-        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+        if self.is_sqlite:
+            return sqlite.insert(table)
+        from sqlalchemy.dialects import postgresql  # a tenth of the start of a command, for those who use it
+
+        return postgresql.insert(table)
 
     def close(self) -> None:
         """Close the idle connections; those in use close when they are returned."""

@@ -9,10 +9,8 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
+from monitoring.daemon_lock import LOCK, hold
 from orchestrator.errors import DaemonRunning
-
-LOCK = "engine.db.lock"
-"""The name of the lock file in a project's folder of state; it holds the pid of the daemon."""
 
 
 def _private(path: str, flags: int) -> int:
@@ -35,25 +33,13 @@ def claim(state: Path, engine_url: str) -> ExitStack:
         return held.pop_all()
 
 
-def daemon_pid(state: Path) -> int | None:
-    """Pid of the daemon that holds the lock of the project whose state is in that folder, or None."""
-    try:
-        with (state / LOCK).open("r", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return int(file.read().strip() or 0) or None
-    except FileNotFoundError:
-        return None
-    return None
-
-
 def _take(place: Path, held: ExitStack) -> None:
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = open(f"{place}.lock", "a+", encoding="utf-8", opener=_private)  # noqa: SIM115  # held for life
     held.callback(lock.close)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a daemon of an older version holds this one alone
+        hold(lock.fileno())
     except BlockingIOError:
         lock.seek(0)
         raise DaemonRunning(lock.read().strip() or "unknown", place.parent) from None

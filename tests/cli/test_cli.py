@@ -15,7 +15,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import app
-from cli.project import DEMO_HOME, Choice, load, remember_repository
+from cli.options import Choice
+from cli.project import DEMO_HOME, load, remember_repository
 from cli.running import prepare_demo
 from memory import Task, TaskStatus
 from tests.cli.commands import entries, entry, error_of, following, look
@@ -132,7 +133,7 @@ def test_a_test_framework_that_nobody_registered_is_told_with_those_there_are(ma
     house, _ = make_house(team())
     house.write_config(testing={"framework": "nose"})
     wanted = "testing.framework = 'nose': unknown name; allowed: 'auto', 'unittest', 'pytest'"
-    for command in (("doctor", "--json"), ("run", "--until-idle"), ("status",)):
+    for command in (("doctor", "--json"), ("run", "--until-idle"), ("config", "check")):
         refused = house.cli(*command)
         assert refused.returncode == 2
         assert wanted in " ".join(refused.stderr.split())

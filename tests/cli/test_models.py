@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli import app
-from cli.project import out
+from cli.options import out
 from llm import Machine
 from tests.llm.stand_in_hub import FILE, REPOSITORY, StandInHub
 

@@ -16,7 +16,8 @@ from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from cli import app
-from cli.project import DEMO_HOME, Choice, load, remember_repository
+from cli.options import Choice
+from cli.project import DEMO_HOME, load, remember_repository
 from cli.running import prepare_demo
 from tests.cli.commands import entry, look
 from tests.orchestrator.conftest import MakeHouse, make_house
@@ -36,7 +37,10 @@ def unnamed(house: House, tmp_path: Path) -> None:
 
 def leaves(group: TyperGroup, words: str = "") -> Iterator[tuple[str, set[str]]]:
     """All commands, with the names of their parameters."""
-    for name, command in group.commands.items():
+    context = group.make_context("main.py", [], resilient_parsing=True)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         if isinstance(command, TyperGroup):
             yield from leaves(command, f"{words}{name} ")
         else:

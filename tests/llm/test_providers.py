@@ -10,7 +10,8 @@ import typer
 from pydantic import BaseModel
 
 from agents.registry import check_names
-from cli.project import Choice, load
+from cli.options import Choice
+from cli.project import load
 from config import AgentSettings, ConfigError, LLMSettings, Settings
 from llm import PROVIDERS, Lineup, LLMClient, NotConfigured, Provider, provider_names, resolve_provider
 from llm.providers import openai_compatible

@@ -122,7 +122,7 @@ def test_the_image_runs_as_the_user_to_whom_the_folders_are_handed() -> None:
 def test_the_image_starts_the_daemon_and_knows_whether_it_is_well() -> None:
     assert instructions("CMD") == ['["python", "main.py"]']
     (health,) = instructions("HEALTHCHECK")
-    assert "main.py status --json" in health
+    assert "python deployment/healthcheck.py" in health
 
 
 @pytest.mark.parametrize("secret", ["**/.env", "**/*.pem", "**/*.key", ".git", "data", "workspace"])

@@ -13,7 +13,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from cli import app
-from cli.project import out
+from cli.options import out
 from config import MonitoringSettings
 from memory import Attempt
 from monitoring import configure_logging, get_logger

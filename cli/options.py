@@ -1,0 +1,122 @@
+"""The options of all commands, and what they print on. It imports nothing of ours at first: `--help` needs no more."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.markup import escape
+from rich.segment import Segment
+from typer.models import CommandFunctionType
+
+EXIT_FAILED, EXIT_USAGE = 1, 2
+"""1: it was tried and did not work; 2: the call or the configuration is wrong."""
+MOST_ROWS = 100_000
+"""What an option for a number of rows may say."""
+_FILE_WIDTH = 120
+"""Characters a line may have where neither a terminal nor COLUMNS sets a limit."""
+
+
+class _Terminal(Console):
+    """A console on which text written by others, such as titles and test output, cannot control the terminal."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        from monitoring import without_steering
+
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(without_steering(segment.text), segment.style)
+
+
+def _console(*, stderr: bool) -> Console:
+    limited = (sys.stderr if stderr else sys.stdout).isatty() or "COLUMNS" in os.environ
+    return _Terminal(stderr=stderr, highlight=False, emoji=False, width=None if limited else _FILE_WIDTH)
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Repo = Annotated[
+    str | None,
+    typer.Option("--repo", "-r", help="Path or URL of the repository (default: the configured one, or the last run)."),
+]
+
+out, err = _console(stderr=False), _console(stderr=True)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The options that say which project a command is about, and for whom its output is."""
+
+    config: Path | None = None
+    repo: str | None = None
+    quiet: bool = False
+    """The output is for a program: the project is not named beside it."""
+
+
+class Commands(typer.Typer):
+    """Commands that take --repo themselves; it may also stand before the command.
+
+    A command without a context is about no repository and gets no such option.
+    """
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[[CommandFunctionType], CommandFunctionType]:
+        register = super().command(name, **options)
+
+        def registered(function: CommandFunctionType) -> CommandFunctionType:
+            register(_with_repo(function))
+            return function
+
+        return registered
+
+
+def _with_repo(function: Callable[..., object]) -> Callable[..., object]:
+    signature = inspect.signature(function, eval_str=True)
+    if "ctx" not in signature.parameters:
+        return function
+
+    @functools.wraps(function)
+    def told(ctx: typer.Context, repo: str | None = None, **given: object) -> object:
+        ctx.obj = chosen(choice_of(ctx), repo, quiet=given.get("as_json") is True)
+        return function(ctx, **given)
+
+    option = inspect.Parameter("repo", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Repo)
+    told.__signature__ = signature.replace(  # type: ignore[attr-defined]  # typer reads it
+        parameters=[*signature.parameters.values(), option]
+    )
+    return told
+
+
+def chosen(before: Choice, repo: str | None, *, quiet: bool = False) -> Choice:
+    """The choice, with the --repo that was given after the command."""
+    if repo is not None and not repo.strip():  # an unset variable of a shell must not mean the last repository
+        raise fail("--repo is empty; give the path or URL of a repository, or leave it out", EXIT_USAGE)
+    if repo and before.repo and absolute(repo) != absolute(before.repo):
+        raise fail(f"--repo is given twice, as {before.repo} and as {repo}; give it once", EXIT_USAGE)
+    return Choice(before.config, repo or before.repo, quiet)
+
+
+def choice_of(ctx: typer.Context) -> Choice:
+    """The options that were given before the command and to it."""
+    choice = ctx.obj
+    assert isinstance(choice, Choice)
+    return choice
+
+
+def fail(message: str, code: int = EXIT_FAILED) -> typer.Exit:
+    """Print one clear error and give the exception that ends the command."""
+    from monitoring import redact
+
+    err.print(f"[bold red]error:[/] {escape(redact(message))}", markup=True, soft_wrap=True)
+    return typer.Exit(code)
+
+
+def absolute(repository: str) -> str:
+    """A path made absolute, a URL as it is."""
+    path = Path(repository).expanduser()
+    return str(path.resolve()) if path.exists() else repository

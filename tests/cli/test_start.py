@@ -1,0 +1,71 @@
+"""What a command imports before it does anything: most of its time, and all of it for those that only look."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.app import COMMANDS, command_of
+from deployment.healthcheck import main as healthcheck
+from monitoring import daemon_pid
+from monitoring.daemon_lock import LOCK, hold, is_held
+from tests.orchestrator.conftest import MakeHouse, make_house
+from tests.orchestrator.house import team
+
+__all__ = ["make_house"]
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {"orchestrator", "agents", "testing", "llm", "git_ops", "file_system", "dbos", "openai", "anthropic", "git"}
+_LOOK = """
+import sys
+from cli.app import app
+try:
+    app(sys.argv[1:])
+except SystemExit as end:
+    assert not end.code, end.code
+print("IMPORTED", *sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def imported(*words: str) -> set[str]:
+    done = subprocess.run([sys.executable, "-c", _LOOK, *words], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(done.stdout.rpartition("IMPORTED")[2].split())
+
+
+def test_help_imports_nothing_of_ours_but_itself() -> None:
+    assert not imported("--help") & (HEAVY | {"config", "memory", "monitoring", "sqlalchemy", "pydantic"})
+
+
+@pytest.mark.parametrize(
+    "command", ["status", "logs", "costs", "task list", "task show {id}", "approvals list", "alerts --help"]
+)
+def test_a_command_that_looks_imports_no_more_than_the_database(make_house: MakeHouse, command: str) -> None:
+    house, _ = make_house(team())
+    task_id = house.submit()
+    words = command.format(id=task_id).split()
+    assert not imported("--config", str(house.config), *words) & HEAVY
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_each_says_of_itself(name: str) -> None:
+    summary = COMMANDS[name].summary
+    assert summary and " ".join(str(command_of(name).help).split()).startswith(summary)
+
+
+def test_who_looks_for_the_daemon_takes_nothing_from_it(tmp_path: Path) -> None:
+    state = tmp_path / "project"
+    state.mkdir()
+    assert daemon_pid(state) is None and healthcheck(str(tmp_path)) == 1
+    (state / LOCK).write_text("4711")
+    assert daemon_pid(state) is None and healthcheck(str(tmp_path)) == 1
+    with (state / LOCK).open("r+") as daemon, (state / LOCK).open() as reader:
+        assert not is_held(reader.fileno())
+        hold(daemon.fileno())  # though a reader has just looked, and has the file open
+        assert is_held(reader.fileno()) and not is_held(daemon.fileno())
+        assert daemon_pid(state) == 4711 and healthcheck(str(tmp_path)) == 0
+        with (state / LOCK).open("r+") as second, pytest.raises(BlockingIOError):
+            hold(second.fileno())
+    assert daemon_pid(state) is None
