@@ -21,6 +21,7 @@ from tests.orchestrator.players import (
 __all__ = ["make_house"]
 
 
+@pytest.mark.long  # CI lands one in a real library
 def test_documentation_changes_no_code_and_what_it_says_holds(make_house: MakeHouse) -> None:
     readme = "# Calc\n\nSee [the guide](docs/guide.md#use).\n\n"
     readme += "```pycon\n>>> from calc import double\n>>> double(4)\n8\n```\n"
@@ -85,6 +86,7 @@ def test_clamp() -> None:
 """
 
 
+@pytest.mark.long  # CI lands one in a real library
 def test_tests_alone_are_work_of_qa_and_have_to_raise_something(make_house: MakeHouse) -> None:
     def added(name: str, *lines: str) -> Call:
         text = "import clamp\n\n\n" + f"def test_{name}() -> None:\n" + "".join(f"    {line}\n" for line in lines)
@@ -131,6 +133,7 @@ def test_tests_that_run_lines_for_the_first_time_are_worth_it(make_house: MakeHo
     assert "tests raise something: holds (1 lines are run for the first time: clamp.py:8)" in shown
 
 
+@pytest.mark.long  # CI lands one in a real library
 def test_refactoring_keeps_the_public_surface(make_house: MakeHouse) -> None:
     def edit(*pairs: tuple[str, str]) -> Call:
         return ("edit_file", {"path": "calc.py", "edits": [{"old": old, "new": new} for old, new in pairs]})
