@@ -6,10 +6,11 @@ The JSON schema by which editors do the same is made here, too.
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast, get_args, get_origin
 
@@ -17,6 +18,7 @@ import yaml
 from dotenv import load_dotenv
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from pydantic_settings import SettingsError
 
 from config.errors import ConfigError, ConfigProblem
 from config.settings import Settings
@@ -25,7 +27,10 @@ DEFAULT_CONFIG = Path("config.yaml")
 _MOST_VALUES, _MOST_LEVELS = 20_000, 20
 
 _MERGE = "tag:yaml.org,2002:merge"
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:-|\})")
+_PREFIX = "AI_AGENTS_"
+_OTHER_VARIABLES = ("AI_AGENTS_CACHE", "AI_AGENTS_APPARMOR", "AI_AGENTS_MEMORY", "AI_AGENTS_LLM__LOCAL_MODEL_PATH")
+"""Variables of ours that are no settings, and a setting by its former name."""
 _SECRET_NAMES = ("key", "token", "secret", "password")
 
 
@@ -56,6 +61,7 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Mapping[str,
     if path is not None and not path.is_file():
         raise ConfigError(str(path), [ConfigProblem("(file)", "", "not found; give --config an existing file")])
     _load_variables(source)
+    _check_variables()
     values = _expanded(_read(source), str(source)) if source.is_file() else {}
     try:
         settings = Settings(**cast(dict[str, Any], values))
@@ -63,19 +69,54 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Mapping[str,
             settings = _overridden(settings, overrides)
     except ValidationError as error:
         raise ConfigError(str(source), [_problem(detail) for detail in error.errors()]) from None
+    except SettingsError as error:
+        raise ConfigError("the environment", [_unread(str(error))]) from None
     return settings
+
+
+def _check_variables() -> None:
+    """Refuse variables that look like settings and are none: nobody would notice that they do nothing."""
+    problems = []
+    for name in sorted(os.environ):
+        if not name.upper().startswith(_PREFIX) or name.upper() in _OTHER_VARIABLES:
+            continue
+        location = name[len(_PREFIX) :].lower().split("__")
+        field = Settings.model_fields.get(location[0])
+        inner = field.annotation if field else None
+        if field is None:
+            problems.append(ConfigProblem(name, "", _unknown_key(location[:1])))
+        elif (
+            isinstance(inner, type)
+            and issubclass(inner, BaseModel)
+            and len(location) > 1
+            and location[1] not in inner.model_fields
+        ):
+            problems.append(ConfigProblem(name, "", _unknown_key(location[:2])))
+    if problems:
+        raise ConfigError("the environment", problems)
+
+
+def _unread(message: str) -> ConfigProblem:
+    """A variable whose value is no JSON, where a setting with several values needs it."""
+    found = re.search(r'field "(\w+)"', message)
+    name = f"{_PREFIX}{found[1].upper()}" if found else _PREFIX
+    return ConfigProblem(f"{name}…", "", 'write lists and sections as JSON, such as ["todo", "lint"]; one setting of a '
+                         "section is AI_AGENTS_SECTION__SETTING")  # fmt: skip
 
 
 def _load_variables(source: Path) -> None:
     file = source.parent / ".env"
-    if not file.is_file():
+    if not file.exists():
         return
     if not source.is_file():
         print(f"{file} is not read: no {source.name} lies beside it. Give --config, or export it.", file=sys.stderr)
     elif file.stat().st_uid not in (0, os.geteuid()):
         print(f"{file} is not read: it belongs to another user. See that it is your own.", file=sys.stderr)
     else:
-        load_dotenv(file, override=False)
+        try:
+            load_dotenv(stream=io.StringIO(file.read_text(encoding="utf-8-sig")), override=False)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(str(file), [ConfigProblem("(file)", "", f"cannot be read as UTF-8: {error}")]) from None
 
 
 def _read(path: Path) -> dict[str, object]:
@@ -110,15 +151,11 @@ def _expanded(values: dict[str, object], source: str) -> dict[str, object]:
         if not isinstance(node, str) or "${" not in node:
             return node
 
-        def value_of(match: re.Match[str]) -> str:
-            found = os.environ.get(match[1]) or match[2]
-            if found is None:
-                problems.append(
-                    ConfigProblem(where, node, f"{match[1]} is not set; export it or write ${{{match[1]}:-default}}")
-                )
-            return found or ""
+        def unset(name: str) -> None:
+            told = f"{name} is not set; export it or write ${{{name}:-default}}"
+            problems.append(ConfigProblem(where, node, told))
 
-        text = _VARIABLE.sub(value_of, node)
+        text = _with_variables(node, unset)
         # A value that expands to nothing counts as a key that is not there.
         return (yaml.safe_load(text) if _is_scalar(text) else text) if text else None
 
@@ -127,6 +164,34 @@ def _expanded(values: dict[str, object], source: str) -> dict[str, object]:
         raise ConfigError(source, problems)
     assert isinstance(expanded, dict)
     return expanded
+
+
+def _with_variables(text: str, unset: Callable[[str], None]) -> str:
+    """`text` with the values of `${NAME}`; a default behind `:-` may hold others. `unset` is told of those without."""
+    made, left = "", text
+    while found := _VARIABLE.search(left):
+        made, left = made + left[: found.start()], left[found.end() :]
+        value, default = os.environ.get(found[1]), None
+        if found[2] == ":-":
+            end = _closing(left)
+            default, left = left[:end], left[end + 1 :]
+        if value:
+            made += value
+        elif default is not None:
+            made += _with_variables(default, unset)
+        else:
+            unset(found[1])
+    return made + left
+
+
+def _closing(text: str) -> int:
+    """The place of the brace that closes the one before `text`; its end if there is none."""
+    depth = 1
+    for place, character in enumerate(text):
+        depth += (character == "{") - (character == "}")
+        if not depth:
+            return place
+    return len(text)
 
 
 def _is_scalar(text: str) -> bool:

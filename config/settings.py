@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -26,10 +27,18 @@ DEFAULT_PROTECTED = [
 ]
 
 
+HomePath = Annotated[Path, AfterValidator(Path.expanduser)]
+"""A path in which ~ is the home of whoever runs the daemon."""
+
+
+def _at_home(text: str) -> str:
+    return str(Path(text).expanduser()) if text.startswith("~") else text
+
+
 class Section(BaseModel):
     """A section of `config.yaml`: unknown keys are errors, values do not change after the start."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, coerce_numbers_to_str=True)
 
 
 class ProjectSettings(Section):
@@ -82,6 +91,42 @@ ReasoningSetting = Annotated[
 ]
 
 
+class PriceSettings(Section):
+    """What a model costs, in US dollars for a million tokens."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0, description="Reasoning counts as output.")
+    cached_input: float | None = Field(None, ge=0, description="Input that the provider has in its cache; as input.")
+
+
+def _is_key(key: SecretStr) -> SecretStr:
+    """The key without the white space that files and copies bring along."""
+    text = key.get_secret_value().strip().strip("\ufeff\u200b")
+    if odd := next((character for character in text if not "!" <= character <= "~"), ""):
+        place = text.index(odd) + 1
+        raise ValueError(f"holds U+{ord(odd):04X} at place {place}, which no key does; copy it again, without quotes")
+    return SecretStr(text)
+
+
+Key = Annotated[SecretStr, AfterValidator(_is_key)]
+
+
+def _is_address(text: str) -> str:
+    """The address of a server's API: without the path of a single call, which its client adds."""
+    address = re.sub(r"/+(?:chat/completions|completions|responses|messages|models)?/*$", "", text.strip())
+    parts = urlsplit(address)
+    try:
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one or re.search(r"[\s\x00-\x1f]", address):
+        raise ValueError("is no address of a server; write one such as http://localhost:11434/v1")
+    return address
+
+
+Address = Annotated[str, AfterValidator(_is_address)]
+
+
 class LLMSettings(Section):
     """Which model answers, and how it is asked."""
 
@@ -90,9 +135,9 @@ class LLMSettings(Section):
         min_length=1,
         description="auto: the key found in the environment decides, else the embedded model.",
     )
-    api_key: SecretStr | None = Field(None, description="Better set in the environment: README.md names each variable.")
+    api_key: Key | None = Field(None, description="Better set in the environment: README.md names each variable.")
     model: str | None = Field(None, description="Model of the provider; most have a default.")
-    base_url: str | None = Field(None, description="Server address; needed for openai_compatible.")
+    base_url: Address | None = Field(None, description="Server address; needed for openai_compatible.")
     temperature: float = Field(0.7, ge=0, le=2, description="0 is repeatable, higher is more varied.")
     max_tokens: int = Field(2000, ge=16, le=200_000, description="Longest answer, in tokens; reasoning comes on top.")
     reasoning: ReasoningSetting = Field(
@@ -120,6 +165,9 @@ class LLMSettings(Section):
     )
     outage_retry: float = Field(
         300.0, gt=0, le=3600, description="Longest pause, in seconds, between two tries of a provider that is out."
+    )
+    prices: dict[str, PriceSettings] = Field(
+        {}, description="What models cost whose price is not published, by name or provider:name."
     )
     requests_per_minute: int | None = Field(None, ge=1, description="Most calls to a provider in a minute.")
     tokens_per_minute: int | None = Field(None, ge=1000, description="Most tokens in and out in a minute.")
@@ -183,7 +231,9 @@ HostName = Annotated[str, AfterValidator(_is_host)]
 class GitSettings(Section):
     """Where the work comes from and where it lands."""
 
-    repository_url: str = Field("", description="URL or path of the repository. Needed to run.")
+    repository_url: Annotated[str, AfterValidator(_at_home)] = Field(
+        "", description="URL or path of the repository. Needed to run."
+    )
     branch: BranchName = Field("main", description="The owner's branch, on which work is based.")
     auto_commit: bool = Field(True, description="false: verified work waits for `task approve` before it lands.")
     auto_push: bool = Field(True, description="false: landed work stays in the daemon's own clone.")
@@ -194,7 +244,7 @@ class GitSettings(Section):
     integration_branch: BranchName = Field("agents/integration", description="Name for landing: integration.")
     author_name: str = Field("AI Agents", min_length=1, description="Author of the commits.")
     author_email: str = Field("agents@localhost", min_length=3, description="E-mail of the commits.")
-    token: SecretStr | None = Field(None, description="Access token for https remotes; better set as GIT_TOKEN.")
+    token: Key | None = Field(None, description="Access token for https remotes; better set as GIT_TOKEN.")
     may_hold_secrets: list[str] = Field(
         [], description="Patterns of files that are not searched for secrets, such as tests/fixtures/*."
     )
@@ -203,9 +253,9 @@ class GitSettings(Section):
 class FileSystemSettings(Section):
     """Where files are kept. Relative paths start at the folder of `config.yaml`."""
 
-    workspace_path: Path = Field(Path("workspace"), description="Clones and worktrees.")
-    git_repo_path: Path | None = Field(None, description="The daemon's own clone; default: inside workspace_path.")
-    data_path: Path = Field(Path("data"), description="Databases and project environments.")
+    workspace_path: HomePath = Field(Path("workspace"), description="Clones and worktrees.")
+    git_repo_path: HomePath | None = Field(None, description="The daemon's own clone; default: inside workspace_path.")
+    data_path: HomePath = Field(Path("data"), description="Databases and project environments.")
     protected: list[str] = Field(
         DEFAULT_PROTECTED,
         description="Patterns of files that no agent may write. Tasks of the kind configuration may change those of "
@@ -318,7 +368,7 @@ class MonitoringSettings(Section):
     """Logs and alerts."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    logs_path: Path = Field(Path("logs"), description="Folder of agents.log.")
+    logs_path: HomePath = Field(Path("logs"), description="Folder of agents.log.")
     max_mb: int = Field(100, ge=1, description="Size at which the log file is rotated.")
     keep_days: int = Field(7, ge=1, description="Days that rotated files are kept.")
     alerts: AlertSettings = AlertSettings()

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from monitoring.errors import FailureReason, KnownError
+
+if TYPE_CHECKING:
+    from llm.request import Answer
 
 
 class LLMError(KnownError):
     """Anything of this folder. The message says what was attempted, the limit met and the next step."""
 
     reason = FailureReason.PROVIDER_ERROR
+    billed: Answer | None = None
+    """What the provider counts for a call without an answer that can be used."""
 
 
 class NotConfigured(LLMError):
@@ -42,6 +48,14 @@ class ProviderUnavailable(ProviderError):
         super().__init__(message, retryable=True, retry_after=retry_after)
 
 
+class RateLimited(ProviderUnavailable):
+    """More requests or tokens a minute than the account may have."""
+
+
+class NoAnswer(ProviderUnavailable):
+    """What came as a success is no answer: an error, a web page, nothing."""
+
+
 class ProviderTimeout(ProviderUnavailable):
     """No answer in the time a call may take."""
 
@@ -49,10 +63,12 @@ class ProviderTimeout(ProviderUnavailable):
 class ProviderRefused(ProviderError):
     """The request was turned down (key, model name, quota, content): asking again at once will not help."""
 
-    def __init__(self, message: str, *, status: int | None = None, outage: bool = False) -> None:
+    def __init__(self, message: str, *, status: int | None = None, outage: bool = False, parameter: str = "") -> None:
         super().__init__(message, retryable=False, outage=outage)
         self.status = status
         """HTTP status, if there was one."""
+        self.parameter = parameter
+        """The parameter that it does not take, if that is why."""
 
 
 class ModelUnknown(ProviderRefused):

@@ -27,7 +27,7 @@ from llm.embedded.local_models import local_model
 from llm.errors import NotConfigured
 from llm.providers.openai_compatible import EMBEDDED, OPENAI_COMPATIBLE
 from llm.providers.provider import Endpoint
-from llm.providers.registry import PROVIDERS, provider_names, resolve_endpoint, resolve_provider
+from llm.providers.registry import PROVIDERS, key_variables, provider_names, resolve_endpoint, resolve_provider
 
 _NEARLY = 0.8
 """Similarity from which a word counts as a misspelt provider: `openia` and `openai` have 0.83, Ollama's `openchat` and
@@ -84,6 +84,12 @@ class Lineup:
         """The models to try after the agent's own, in order."""
         return list(self._agents[agent].escalate_to) if agent in self._agents else []
 
+    def all(self) -> list[ServedModel]:
+        """Every model that may be asked."""
+        own = [self.of(name) for name in self._agents]
+        return [self._main_model, *own, *(self._read(m) for a in self._agents for m in self.escalations(a)),
+                *self.fallbacks()]  # fmt: skip
+
     def fallbacks(self) -> list[ServedModel]:
         """The models to ask while a provider is out, in order."""
         return [self._read(model) for model in self._settings.fallback]
@@ -134,6 +140,11 @@ def model_name_problems(settings: LLMSettings, agents: Mapping[str, AgentSetting
 def _main_model(settings: LLMSettings, main: str) -> str:
     """The model of agents that have none of their own."""
     text = settings.model
+    if main == EMBEDDED.name and settings.provider == "auto" and text and text != EMBEDDED.name:
+        raise NotConfigured(
+            f"{text!r} is to answer, but there is no key for it in the environment or in .env: set one "
+            f"({', '.join(key_variables())}), or set llm.provider to local for the embedded model"
+        )
     if main == EMBEDDED.name:
         return _embedded_model(settings)
     if text is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -14,9 +14,19 @@ from typing import TYPE_CHECKING, TypeVar
 from llm.calls.budget import Budget, BudgetRefused
 from llm.calls.circuit_breakers import Circuits
 from llm.calls.in_flight import CallUnderWay, Patience
+from llm.calls.ledger_rows import entry
 from llm.calls.sending import Sender
-from llm.errors import LLMError, ProviderError, ProviderUnavailable
-from llm.request import Answer, CallContext, Request
+from llm.errors import (
+    LLMError,
+    ModelUnknown,
+    ProviderError,
+    ProviderRefused,
+    ProviderTimeout,
+    ProviderUnavailable,
+    RateLimited,
+)
+from llm.providers.openai_compatible import EMBEDDED
+from llm.request import Answer, CallContext, Request, Turn
 from monitoring import AlertKind, alert, get_logger
 
 if TYPE_CHECKING:
@@ -30,6 +40,11 @@ _TOTAL_TIMEOUTS = 3
 """All tries of one round of a call begin within this many times its timeout."""
 _BUSY_PAUSE = 2.0
 """Seconds until a call that does not fit the budget checks whether others used less than they reserved."""
+_MOST_PROVEN = 2
+"""Rounds that fail while a small request is answered; then the request is to blame."""
+_FORBIDDEN = 403
+"""The status by which some refuse a single request, and others a key."""
+_SMALL, _SMALL_ANSWER = "Answer with the word yes.", 16
 _MOST_ROUNDS = 5
 """Rounds that may fail while the same model answers other calls; after that the request itself is to blame."""
 _LONGEST_PAUSE = 30.0
@@ -70,7 +85,7 @@ class Asking:
         while True:
             request = self._choose([each for each in asked if self.patient or each not in failed])
             try:
-                granted = self._in_rounds(request)
+                granted = self._proven(request) if self.patient else self._in_rounds(request)
             except BudgetRefused as refusal:
                 self.circuits.release(request)
                 self._wait_for_budget(refusal)
@@ -87,6 +102,49 @@ class Asking:
                 raise
             else:
                 return granted
+
+    def _proven(self, request: Request) -> Granted:
+        """As `_in_rounds`. Where that fails again and again while the same model answers a small request, the request
+        is to blame and not the provider: raises ProviderRefused, and the queue goes on."""
+        try:
+            return self._in_rounds(request)
+        except ProviderError as failed:
+            error = failed
+        for number in range(_MOST_PROVEN):
+            if not self._may_be_to_blame(request, error) or not self._answers_a_small_one(request, number):
+                raise error
+            self.circuits.succeeded(request)
+            try:
+                return self._in_rounds(request)
+            except ProviderError as again:
+                error = again
+        if not self._may_be_to_blame(request, error):
+            raise error
+        self.circuits.succeeded(request)
+        told = f"{error} (it answers other requests, but fails on this one again and again)"
+        raise ProviderRefused(told) from error
+
+    def _may_be_to_blame(self, request: Request, error: ProviderError) -> bool:
+        """A limit of the rate, a slow answer, a model that is not there, a wrong key and an empty account say nothing
+        of a single request."""
+        others = isinstance(error, ProviderTimeout | RateLimited | ModelUnknown) or request.provider == EMBEDDED.name
+        account = isinstance(error, ProviderRefused) and error.status != _FORBIDDEN
+        return error.outage and not others and not account and not self.call.over.is_set()
+
+    def _answers_a_small_one(self, request: Request, number: int) -> bool:
+        """Whether the model answers a request of a few words, which costs next to nothing."""
+        small = Request(
+            request.provider, request.model, "", (Turn("user", _SMALL),), request.temperature, _SMALL_ANSWER
+        )
+        context = replace(self.context, step=f"{self.context.step} small {number}")
+        try:
+            granted = self._once(small, watched=False)
+        except (LLMError, BudgetRefused):
+            return False
+        cost = self.budget.prices.usd(small, granted.answer)
+        call = entry(small, context, granted.answer, cost=cost, cached=False, seconds=granted.seconds)
+        self.budget.record(call, granted.reservation, small, granted.answer)
+        return True
 
     def trial(self, request: Request) -> Granted:
         """One try that the circuit breakers do not count."""
@@ -132,6 +190,9 @@ class Asking:
                 self.circuits.failed(request, error)
             elif watched and not self.call.given_up:
                 self.circuits.succeeded(request)
+            raise
+        except Exception as error:  # a bug of ours: what it may have cost counts, and nothing stays reserved
+            self.budget.release(reservation, request, LLMError(str(error)), cut_off=True)
             raise
         if watched:
             self.circuits.succeeded(request)

@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from config import BudgetSettings
+from llm.calls.prices import Prices
 from llm.errors import BudgetExhausted, LLMError, ProviderTimeout
-from llm.providers.openai_compatible import EMBEDDED
-from llm.providers.registry import PROVIDERS
 from llm.request import Answer, CallContext, Request, estimate_tokens
 from memory import Claim, LimitState, MemoryStore, ModelCall
 from monitoring import AlertKind, alert, get_logger
@@ -23,8 +22,6 @@ _TEMPLATE_TOKENS, _TURN_TOKENS = 64, 16
 _OWNERS = {"task": "the task's budget", "agent_day": "the agent's budget for the day", "day": "the day's budget",
            "month": "the month's budget"}  # fmt: skip
 _LONGEST_FIRST = ("task", "month", "day", "agent_day")
-_unpriced: set[tuple[str, str]] = set()
-"""Models whose missing price is in the log already."""
 
 
 class BudgetRefused(Exception):
@@ -62,8 +59,11 @@ class BudgetRefused(Exception):
 class Budget:
     """Reserves and settles for one client. Thread-safe."""
 
-    def __init__(self, settings: BudgetSettings, store: MemoryStore, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, settings: BudgetSettings, prices: Prices, store: MemoryStore, clock: Callable[[], datetime]
+    ) -> None:
         self._settings = settings
+        self.prices = prices
         self._store = store
         self._clock = clock
         self._lock = threading.Lock()
@@ -76,7 +76,7 @@ class Budget:
             task_id=context.task_id,
             agent=context.agent,
             tokens=tokens + request.output_limit,
-            nano_usd=round(_worst_usd(request, tokens) * _NANO),
+            nano_usd=round(self._worst_usd(request, tokens) * _NANO),
             model=f"{request.provider}:{request.model}",
             at=now,
         )
@@ -96,11 +96,14 @@ class Budget:
     def release(self, reservation: int, request: Request, error: LLMError, *, cut_off: bool) -> None:
         """End the reservation of a call without an answer.
 
-        The provider has at least read one that was `cut_off` or took too long, so its input counts as spent; others
-        cost nothing.
+        The provider has at least read one that was `cut_off` or took too long, so its input counts as spent; what the
+        provider itself counts for one without a usable answer, does, too; others cost nothing.
         """
         tokens = input_tokens(request) if cut_off or isinstance(error, ProviderTimeout) else 0
-        usd = _worst_usd(request, tokens) - _worst_usd(request, 0) if tokens else 0.0
+        usd = self._worst_usd(request, tokens) - self._worst_usd(request, 0) if tokens else 0.0
+        if error.billed:
+            tokens = error.billed.input_tokens + error.billed.output_tokens
+            usd = self.prices.usd(request, error.billed) or 0.0
         nano_usd = round(usd * _NANO)
         self._report(self._store.budgets.settle(reservation, tokens=tokens, nano_usd=nano_usd, budget=self._settings))
 
@@ -118,6 +121,18 @@ class Budget:
             f"restart with a higher budget.{state.name}",
         )
 
+    def _worst_usd(self, request: Request, input_tokens: int) -> float:
+        """The most that a call with so many tokens in may cost; 0 where no price is known.
+
+        It assumes that the provider has nothing in its cache, and puts all input there if that costs more.
+        """
+
+        def cost(written: int) -> float:
+            longest = Answer("", True, input_tokens, request.output_limit, cached_tokens=0, written_tokens=written)
+            return self.prices.usd(request, longest) or 0.0
+
+        return max(cost(0), cost(input_tokens))
+
     def _report(self, crossed: Sequence[LimitState]) -> None:
         for state in crossed:
             alert(
@@ -126,43 +141,6 @@ class Budget:
                 f"{state.used / state.limit:.0%} of {_owner(state)} is used: {_amount(state.used, state.unit)} of "
                 f"{_amount(state.limit, state.unit)} ({state.subject}, budget.{state.name})",
             )
-
-
-def cost_usd(request: Request, answer: Answer) -> float | None:
-    """US dollars for one call; 0 for the embedded model, None when the price is not known (logged once)."""
-    provider, model = request.provider, request.model
-    if provider == EMBEDDED.name:
-        return 0.0
-    if price_id := PROVIDERS[provider].price_id:
-        from genai_prices import Usage, calc_price
-
-        usage = Usage(
-            input_tokens=answer.input_tokens,
-            output_tokens=answer.output_tokens,
-            cache_read_tokens=answer.cached_tokens,
-            cache_write_tokens=answer.written_tokens,
-        )
-        try:
-            return float(calc_price(usage, model_ref=model, provider_id=price_id).total_price)
-        except LookupError:
-            pass
-    if (provider, model) not in _unpriced:
-        _unpriced.add((provider, model))
-        log.warning("no price is known for this model; it is counted in tokens only", provider=provider, model=model)
-    return None
-
-
-def _worst_usd(request: Request, input_tokens: int) -> float:
-    """The most that a call with so many tokens in may cost; 0 where no price is known.
-
-    It assumes that the provider has nothing in its cache, and puts all input there if that costs more.
-    """
-
-    def cost(written: int) -> float:
-        longest = Answer("", True, input_tokens, request.output_limit, cached_tokens=0, written_tokens=written)
-        return cost_usd(request, longest) or 0.0
-
-    return max(cost(0), cost(input_tokens))
 
 
 def input_tokens(request: Request) -> int:

@@ -58,10 +58,11 @@ def entry(
     )
 
 
-def failed(request: Request, context: CallContext, error: LLMError, seconds: float) -> ModelCall:
+def failed(request: Request, context: CallContext, error: LLMError, seconds: float, cost: float | None) -> ModelCall:
     """The row of a call without an answer."""
     nothing = Answer(str(error), truncated=False, input_tokens=0, output_tokens=0, cached_tokens=0)
-    return entry(request, context, nothing, cost=0.0, cached=False, seconds=seconds, outcome=type(error).__name__)
+    told = replace(error.billed, text=str(error), calls=(), thoughts=()) if error.billed else nothing
+    return entry(request, context, told, cost=cost, cached=False, seconds=seconds, outcome=type(error).__name__)
 
 
 def replayed(found: StoredResponse, request: Request) -> Answer | None:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pydantic import TypeAdapter
 
+from llm.calls.budget import input_tokens
+from llm.calls.response_bodies import UNREADABLE_USAGE
 from llm.errors import ProviderRefused
 from llm.request import Answer, Request, Thought, ToolCall, estimate_tokens
-from monitoring import mask_known
+from monitoring import get_logger, mask_known
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelResponse, ModelResponsePart, ThinkingPart, ToolCallPart
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     _Kept: TypeAlias = tuple[ThinkingPart, str | None, dict[str, Any] | None]
     """A thought, and the id and details of the part after it: OpenAI takes the one only before the other."""
+
+log = get_logger(__name__)
 
 Mode: TypeAlias = Literal["native", "responses", "plain"]
 """How an answer is asked for: `native`, a structured one by the provider's own JSON mode; `responses`, a message of a
@@ -98,21 +102,29 @@ def answer_of(response: ModelResponse, request: Request) -> Answer:
     ]
     if calls and request.schema is not None:  # the structured answer came as a call of the output tool
         text, calls = calls[0].arguments, []
-    if response.finish_reason == "content_filter":
-        raise ProviderRefused(f"{request.provider} withheld the answer of {request.model!r} by its content filter")
     usage = response.usage
+    is_readable = max(usage.input_tokens, usage.output_tokens) < UNREADABLE_USAGE
+    if not is_readable:
+        log.warning("the usage that the server states cannot be true; the worst case counts", model=request.model)
     text = _storable(text)
-    return Answer(
+    answer = Answer(
         text=text,
         truncated=response.finish_reason == "length",
         # Some servers do not count tokens; the budget needs a number, so it is estimated.
-        input_tokens=usage.input_tokens or estimate_tokens(request.text()),
-        output_tokens=usage.output_tokens or estimate_tokens(text + "".join(call.arguments for call in calls)),
-        cached_tokens=usage.cache_read_tokens,
-        written_tokens=usage.cache_write_tokens,
+        input_tokens=(usage.input_tokens or estimate_tokens(request.text())) if is_readable else input_tokens(request),
+        output_tokens=usage.output_tokens or estimate_tokens(text + "".join(call.arguments for call in calls))
+        if is_readable
+        else request.output_limit,
+        cached_tokens=usage.cache_read_tokens if is_readable else 0,
+        written_tokens=usage.cache_write_tokens if is_readable else 0,
         calls=tuple(calls),
         thoughts=_thoughts(response, request) if request.tools else (),
     )
+    if response.finish_reason == "content_filter":
+        withheld = ProviderRefused(f"{request.provider} withheld the answer of {request.model!r} by its content filter")
+        withheld.billed = answer
+        raise withheld
+    return answer
 
 
 def _thoughts(response: ModelResponse, request: Request) -> tuple[Thought, ...]:

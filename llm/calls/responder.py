@@ -10,14 +10,15 @@ from time import monotonic
 
 from config import BudgetSettings, LLMSettings
 from llm.calls.asking import Asking, Granted
-from llm.calls.budget import Budget, cost_usd, input_tokens
+from llm.calls.budget import Budget, input_tokens
 from llm.calls.circuit_breakers import Circuits
 from llm.calls.in_flight import CallsUnderWay, Patience
 from llm.calls.ledger_rows import entry, failed, replayed
+from llm.calls.prices import Prices
 from llm.calls.sending import Sender
 from llm.embedded.local_models import LocalModel
 from llm.embedded.server import LocalModelServer
-from llm.errors import LLMError, PromptTooLong
+from llm.errors import LLMError, PromptTooLong, ProviderUnavailable
 from llm.lineup import ServedModel
 from llm.profiles import Reasoning
 from llm.providers.openai_compatible import EMBEDDED
@@ -63,7 +64,7 @@ class Responder:
         self._under_way = CallsUnderWay()
         self._local = local.model if local else None
         self._sender = Sender(settings, endpoints, local)
-        self._budget = Budget(terms.budget, store, terms.clock)
+        self._budget = Budget(terms.budget, Prices(settings.prices), store, terms.clock)
         self._circuits = Circuits(settings.outage_retry, self._under_way.stir)
 
     def answer(
@@ -97,9 +98,16 @@ class Responder:
         try:
             granted = self._granted(asked, context, trial=trial)
         except LLMError as error:
-            self._store.ledger.record_call(failed(request, context, error, monotonic() - begun))
+            cost = self._budget.prices.usd(request, error.billed) if error.billed else 0.0
+            self._store.ledger.record_call(failed(request, context, error, monotonic() - begun, cost))
             raise
-        self._keep(granted, context, repeatable=repeatable)
+        try:
+            self._keep(granted, context, repeatable=repeatable)
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:  # such as an answer no database takes
+            unusable = ProviderUnavailable(f"the answer of {request.model!r} cannot be stored: {error}")
+            unusable.billed = granted.answer
+            self._budget.release(granted.reservation, granted.request, unusable, cut_off=False)
+            raise unusable from error
         self._under_way.stir()  # what was reserved for this call is free again
         return granted.answer
 
@@ -138,7 +146,9 @@ class Responder:
 
     def _keep(self, granted: Granted, context: CallContext, *, repeatable: bool) -> None:
         request, answer, seconds = granted.request, granted.answer, granted.seconds
-        call = entry(request, context, answer, cost=cost_usd(request, answer), cached=False, seconds=seconds)
+        call = entry(
+            request, context, answer, cost=self._budget.prices.usd(request, answer), cached=False, seconds=seconds
+        )
         self._budget.record(call, granted.reservation, request, answer)
         if repeatable:
             self._store.ledger.store_response(

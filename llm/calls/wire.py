@@ -10,14 +10,27 @@ import asyncio
 import re
 import threading
 import warnings
+from collections.abc import Mapping
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
+from llm.calls.connecting import no_connection
 from llm.calls.in_flight import CallUnderWay
 from llm.calls.messages import Mode, answer_of, messages_of, parameters_of
-from llm.errors import ModelUnknown, PromptTooLong, ProviderError, ProviderRefused, ProviderTimeout, ProviderUnavailable
+from llm.calls.response_bodies import NO_ANSWER
+from llm.errors import (
+    LLMError,
+    ModelUnknown,
+    NoAnswer,
+    PromptTooLong,
+    ProviderError,
+    ProviderRefused,
+    ProviderTimeout,
+    ProviderUnavailable,
+    RateLimited,
+)
 from llm.lineup import ServedModel
 from llm.profiles import reasons
 from llm.providers.provider import Endpoint
@@ -26,12 +39,21 @@ from monitoring import get_logger, redact
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
+    from pydantic_ai.settings import ModelSettings
 
 log = get_logger(__name__)
 
 _Spot: TypeAlias = tuple[str, str, str]
 """Provider, address and model."""
 _NOT_ABLE = (400, 422, 501)
+_GONE, _TOO_LARGE = 410, 413
+_PARAMETER = re.compile(r"\b(?:max_completion_tokens|max_tokens|temperature|seed|stop|parallel_tool_calls)\b")
+"""Parameters that can be left out, or said in another way."""
+_NOT_TAKEN = re.compile(
+    r"unsupported|not (?:be )?support|unknown|unrecogni[sz]ed|unexpected|extra (?:inputs|fields)|not permitted|"
+    r"not allowed|deprecated|only the default|invalid (?:parameter|argument|field)|cannot be (?:set|used|specified)",
+    re.IGNORECASE,
+)
 _LONGEST_DETAIL = 500
 _MAY_BE_TOO_LONG = (400, 413, 422, 500)
 _TOO_LONG = re.compile(
@@ -44,6 +66,8 @@ _TOO_LONG = re.compile(
 )
 """How the servers say that a prompt does not fit, as of 2026: vLLM, SGLang, llama.cpp, LM Studio, TGI, Mistral, xAI,
 Groq, Together, Gemini and Anthropic (with `max_tokens`); pydantic-ai knows only some of them."""
+_SETTINGS = {"max_completion_tokens": "max_tokens", "stop": "stop_sequences"}
+"""What pydantic-ai's settings call parameters."""
 _IMPORTING = threading.Lock()
 """Held by the one thread that imports pydantic-ai, or a provider's part of it."""
 
@@ -57,13 +81,49 @@ class Wire:
         self._model = lru_cache(maxsize=32)(_connected)
         self._without: set[tuple[_Spot, Mode]] = set()
         self._without_reasoning: set[_Spot] = set()
+        self._not_taken: dict[_Spot, frozenset[str]] = {}
+        self._addresses: dict[Endpoint, Endpoint] = {}
 
     def ask(self, endpoint: Endpoint, request: Request, timeout: float, call: CallUnderWay) -> Answer:
         """The answer to `request`. `timeout`: seconds for the whole call. Raises ProviderError or PromptTooLong.
 
-        Giving up `call` cancels the request.
+        Giving up `call` cancels the request. An address without the /v1 at which the server's API is, is found.
         """
         _load_pydantic_ai()
+        known = self._addresses.get(endpoint)
+        try:
+            return self._ask_as_it_takes(known or endpoint, request, timeout, call)
+        except (ModelUnknown, NoAnswer):
+            other = None if known else _with_version(endpoint)
+            if other is None:
+                raise
+            try:
+                answer = self._ask_as_it_takes(other, request, timeout, call)
+            except ProviderError:
+                answer = None
+            if answer is None:
+                raise
+            self._addresses[endpoint] = other
+            log.warning("the server's API is at another address: set llm.base_url to it", address=other.address)
+            return answer
+
+    def _ask_as_it_takes(self, endpoint: Endpoint, request: Request, timeout: float, call: CallUnderWay) -> Answer:
+        """The answer, asked for without the parameters that the model's server does not take, each learned once."""
+        spot = (endpoint.provider.name, endpoint.address, request.model)
+        while True:
+            try:
+                return self._ask_reasoning(endpoint, request, timeout, call)
+            except ProviderRefused as refusal:
+                known = self._not_taken.get(spot, frozenset())
+                if not refusal.parameter or refusal.parameter in known:
+                    raise
+                self._not_taken[spot] = known | {refusal.parameter}
+                log.warning(
+                    "the model takes a parameter in another way, or not at all; so it is from now on",
+                    parameter=refusal.parameter, model=request.model,
+                )  # fmt: skip
+
+    def _ask_reasoning(self, endpoint: Endpoint, request: Request, timeout: float, call: CallUnderWay) -> Answer:
         spot = (endpoint.provider.name, endpoint.address, request.model)
         if request.reasoning is not None and spot in self._without_reasoning:
             request = _untold(request)
@@ -130,6 +190,7 @@ class Wire:
             settings["stop_sequences"] = list(request.stop)
         if request.seed is not None and provider.takes_seed:
             settings["seed"] = request.seed
+        _leave_out(settings, self._not_taken.get((provider.name, endpoint.address, request.model), frozenset()))
         model = self._model(endpoint, request.model, mode)
         if request.reasoning is not None:
             provider.set_reasoning(settings, request, model)
@@ -152,7 +213,14 @@ class Wire:
             raise ProviderRefused(f"the call of {request.model!r} was given up: the client was closed") from None
         except AgentRunError as error:
             raise _translated(error, endpoint, request, timeout) from error
-        return answer_of(response, request)
+        except Exception as error:  # whatever a library makes of what a server sent: it is no answer
+            raise _unusable(error, endpoint, request) from error
+        try:
+            return answer_of(response, request)
+        except LLMError:
+            raise
+        except Exception as error:
+            raise _unusable(error, endpoint, request) from error
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -169,6 +237,26 @@ async def _end_all_tasks() -> None:
         task.cancel()
     await asyncio.gather(*under_way, return_exceptions=True)
     asyncio.get_running_loop().stop()
+
+
+def _with_version(endpoint: Endpoint) -> Endpoint | None:
+    """The endpoint with the /v1 that an address of the owner's may lack."""
+    address = (endpoint.base_url or "").rstrip("/")
+    is_theirs = not endpoint.provider.adds_version
+    return (
+        None if not address or address.endswith("/v1") or not is_theirs else replace(endpoint, base_url=f"{address}/v1")
+    )
+
+
+def _leave_out(settings: ModelSettings, names: frozenset[str]) -> None:
+    """Take parameters out of the settings; the limit of the answer has two names."""
+    limit = settings.get("max_tokens")
+    for name in names:
+        settings.pop(_SETTINGS.get(name, name), None)  # type: ignore[misc]  # a key that is not known when it is checked
+    lengths = {"max_tokens", "max_completion_tokens"}
+    if len(lengths & names) == 1 and limit:
+        (other,) = lengths - names
+        settings["extra_body"] = {other: limit}
 
 
 def _connected(endpoint: Endpoint, model: str, mode: Mode) -> Model:
@@ -191,16 +279,25 @@ def _load_pydantic_ai() -> None:
         import pydantic_ai.models  # noqa: F401
 
 
+def _unusable(error: Exception, endpoint: Endpoint, request: Request) -> ProviderError:
+    detail = redact(f"{type(error).__name__}: {error}")[:_LONGEST_DETAIL]
+    return ProviderUnavailable(f"{_who(endpoint, request)} gave no usable answer: {detail}")
+
+
+def _who(endpoint: Endpoint, request: Request) -> str:
+    return f"{endpoint.provider.name} model {request.model!r}" + (f" at {endpoint.address}" if endpoint.address else "")
+
+
 def _translated(
     error: Exception, endpoint: Endpoint, request: Request, timeout: float
 ) -> ProviderError | PromptTooLong:
     """pydantic-ai's error as one of ours, with a message that says what to do."""
     from pydantic_ai import exceptions as theirs
 
-    who = f"{endpoint.provider.name} model {request.model!r}" + (f" at {endpoint.address}" if endpoint.address else "")
-    detail = redact(str(error))[:_LONGEST_DETAIL]
+    who = _who(endpoint, request)
+    detail = redact(_words_of(error))[:_LONGEST_DETAIL]
     wait = error.retry_after if isinstance(error, theirs.ModelAPIError) else None
-    if _status(error) in _MAY_BE_TOO_LONG and _TOO_LONG.search(str(error)):
+    if _status(error) == _TOO_LARGE or (_status(error) in _MAY_BE_TOO_LONG and _TOO_LONG.search(str(error))):
         return PromptTooLong(f"the prompt does not fit into the context of {who}: {detail}")
     match error:
         case theirs.ModelRequestTimeout() | theirs.ModelTimeoutError():
@@ -217,13 +314,41 @@ def _translated(
             message = f"{who} does not exist there: check llm.model and llm.base_url. {detail}"
             return ModelUnknown(message, status=_status(error), outage=True)
         case theirs.ModelRequestRejectedError():
-            return ProviderRefused(f"{who} turned the request down: {detail}", status=_status(error))
+            told = f"{who} turned the request down: {detail}"
+            return ProviderRefused(told, status=_status(error), parameter=_refused_parameter(error))
         case theirs.ModelRateLimitError():
-            return ProviderUnavailable(f"{who} limits the rate of requests: {detail}", retry_after=wait)
+            return RateLimited(f"{who} limits the rate of requests: {detail}", retry_after=wait)
         case theirs.ModelConnectionError():
-            return ProviderUnavailable(f"no connection to {who}, or it was cut: {detail}", retry_after=wait)
+            return ProviderUnavailable(f"{no_connection(error, endpoint.address)} ({who})", retry_after=wait)
+        case _ if _status(error) == _GONE:
+            return ModelUnknown(f"{who} is not there any more: {detail}", status=_status(error), outage=True)
+        case _ if _body_of(error).get("type") == NO_ANSWER:
+            return NoAnswer(f"{who} gave no usable answer: {detail}", retry_after=wait)
         case _:
             return ProviderUnavailable(f"{who} gave no usable answer: {detail}", retry_after=wait)
+
+
+def _words_of(error: Exception) -> str:
+    """What the server says, without the words that pydantic-ai puts around it."""
+    said = _body_of(error).get("message")
+    return f"{said} (status {_status(error)})" if isinstance(said, str) and said else str(error)
+
+
+def _body_of(error: Exception) -> Mapping[str, object]:
+    """What the server tells of an error, as far as it does so in the usual way."""
+    body = getattr(error, "body", None)
+    inner = body.get("error", body) if isinstance(body, dict) else body
+    return inner if isinstance(inner, dict) else {"message": inner}
+
+
+def _refused_parameter(error: Exception) -> str:
+    """The parameter that a server says it does not take, empty if it says something else."""
+    body, told = _body_of(error), str(error)
+    if not _NOT_TAKEN.search(told):
+        return ""
+    named = str(body.get("param") or "").rpartition(".")[2]
+    found = _PARAMETER.search(named) or _PARAMETER.search(str(body.get("message") or told))
+    return found[0] if found else ""
 
 
 def _status(error: Exception) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm.calls.response_bodies import http_client
 from llm.providers.provider import Endpoint, Provider, unified_reasoning
 from llm.request import Request
 
@@ -18,7 +19,9 @@ def _connect(endpoint: Endpoint, model: str) -> Model:
 
     # The SDK adds /v1 itself; people write the address with it or without.
     base_url = endpoint.base_url.rstrip("/").removesuffix("/v1") if endpoint.base_url else None
-    return AnthropicModel(model, provider=AnthropicProvider(api_key=endpoint.api_key, base_url=base_url))
+    return AnthropicModel(
+        model, provider=AnthropicProvider(api_key=endpoint.api_key, base_url=base_url, http_client=http_client())
+    )
 
 
 def _set_reasoning(settings: ModelSettings, request: Request, model: Model) -> None:
@@ -54,5 +57,6 @@ ANTHROPIC = Provider(
     highest_temperature=1.0,
     takes_seed=False,
     set_reasoning=_set_reasoning,
+    adds_version=True,
     price_id="anthropic",
 )

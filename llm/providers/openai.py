@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm.calls.response_bodies import http_client
 from llm.providers.provider import Endpoint, Provider
 
 if TYPE_CHECKING:
@@ -14,7 +15,8 @@ def _connect(endpoint: Endpoint, model: str) -> Model:
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
-    return OpenAIChatModel(model, provider=OpenAIProvider(api_key=endpoint.api_key, base_url=endpoint.base_url))
+    provider = OpenAIProvider(api_key=endpoint.api_key, base_url=endpoint.base_url, http_client=http_client())
+    return OpenAIChatModel(model, provider=provider)
 
 
 def _connect_responses(endpoint: Endpoint, model: str) -> Model:
@@ -24,7 +26,7 @@ def _connect_responses(endpoint: Endpoint, model: str) -> Model:
 
     return OpenAIResponsesModel(
         model,
-        provider=OpenAIProvider(api_key=endpoint.api_key, base_url=endpoint.base_url),
+        provider=OpenAIProvider(api_key=endpoint.api_key, base_url=endpoint.base_url, http_client=http_client()),
         settings=OpenAIResponsesModelSettings(openai_store=False),
     )
 

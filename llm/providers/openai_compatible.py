@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm.calls.response_bodies import http_client
 from llm.providers.provider import Endpoint, Provider
 from llm.request import Request
 
@@ -25,7 +26,9 @@ def connect(endpoint: Endpoint, model: str) -> Model:
 
     return OpenAIChatModel(
         model,
-        provider=OpenAICompatibleProvider(endpoint.provider.name, base_url=endpoint.address, api_key=endpoint.api_key),
+        provider=OpenAICompatibleProvider(
+            endpoint.provider.name, base_url=endpoint.address, api_key=endpoint.api_key, http_client=http_client()
+        ),
         profile=OpenAIModelProfile(supports_json_schema_output=True, openai_chat_supports_max_completion_tokens=False),
     )
 

@@ -56,6 +56,8 @@ class Provider:
     explain_schema: bool = False
     """The prompt describes the wanted JSON, too: a server that constrains the answer by a grammar does not show the
     grammar to the model."""
+    adds_version: bool = False
+    """Its client adds the version of the API to an address itself."""
     price_id: str | None = None
     """Its id in genai-prices; None: no prices are published, and calls count in tokens only."""
 

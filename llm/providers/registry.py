@@ -52,9 +52,19 @@ def resolve_provider(settings: LLMSettings) -> str:
         owners = (name for name, each in PROVIDERS.items() if each.key_prefix and key.startswith(each.key_prefix))
         return next(owners, OPENAI.name)
     for name, provider in PROVIDERS.items():
-        if provider.key_variable and os.environ.get(provider.key_variable):
+        if provider.key_variable and (os.environ.get(provider.key_variable) or "").strip():
             return name
     return OPENAI_COMPATIBLE.name if settings.base_url else EMBEDDED.name
+
+
+def _key_of(variable: str) -> str:
+    """The key in a variable, without the line end that files bring along. Raises NotConfigured for what is no key."""
+    text = (os.environ.get(variable) or "").strip().strip("\ufeff\u200b")
+    if odd := next((character for character in text if not "!" <= character <= "~"), ""):
+        raise NotConfigured(
+            f"{variable} holds U+{ord(odd):04X} at place {text.index(odd) + 1}, which no key does: copy it again"
+        )
+    return text
 
 
 def resolve_endpoint(settings: LLMSettings, name: str | None = None) -> Endpoint:
@@ -70,7 +80,7 @@ def resolve_endpoint(settings: LLMSettings, name: str | None = None) -> Endpoint
     own = is_main or (provider.own_server and main == EMBEDDED.name)
     key = settings.api_key.get_secret_value() if own and settings.api_key else None
     if provider.key_variable:
-        key = key or os.environ.get(provider.key_variable)
+        key = key or _key_of(provider.key_variable)
         if not key:
             instead = ", or set llm.provider to local for the embedded model" if is_main else ""
             raise NotConfigured(

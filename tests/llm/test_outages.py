@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from config import BudgetSettings, LLMSettings
-from llm import LLMClient, ProviderRefused, ProviderUnavailable, Tool, Turn
+from llm import LLMClient, LLMError, ProviderRefused, ProviderUnavailable, Tool, Turn
 from llm.calls.circuit_breakers import Circuits
 from llm.calls.responder import candidates
 from llm.calls.sending import RateLimiter
@@ -148,10 +148,36 @@ def test_a_request_that_only_fails_itself_does_not_wait_for_ever(store: MemorySt
         client = client_of(server, store)
         thread = threading.Thread(target=others)
         thread.start()
-        with pytest.raises(ProviderUnavailable, match="answers other requests"):
+        try:
+            with pytest.raises(ProviderRefused, match="answers other requests"):
+                client.generate("poison", context=context("poison"))
+        finally:
+            over.set()
+            thread.join()
+
+
+@pytest.mark.parametrize("status", [400, 413, 422, 403, 500, 503])
+def test_a_request_that_alone_fails_ends_and_the_model_counts_as_there(store: MemoryStore, status: int) -> None:
+    def rule(asked: Asked) -> Answer:
+        return Reply.status(status) if asked.prompt == "poison" else "fine"
+
+    with ScriptedModelServer(rule) as server:
+        client = client_of(server, store, max_retries=0)
+        with pytest.raises(LLMError):
             client.generate("poison", context=context("poison"))
-        over.set()
-        thread.join()
+        asked = len(server.requests)
+        assert client.generate("good", context=context("good")) == "fine"
+        assert len(server.requests) == asked + 1, "it waits for nothing"
+        assert all(state.reserved == 0 for state in store.budgets.limit_states(BudgetSettings(day_tokens=1000)))
+
+
+def test_an_outage_that_ends_while_a_small_request_is_made_blames_nobody(store: MemoryStore) -> None:
+    with ScriptedModelServer([Reply.status(500), Reply.status(500), "yes", "fine"]) as server:
+        client = client_of(server, store, max_retries=1)
+        assert client.generate("a", context=context("1")) == "fine"
+        assert [asked.prompt for asked in server.requests] == ["a", "a", "Answer with the word yes.", "a"]
+    (row,) = store.ledger.usage("model")
+    assert row.calls == 2, "the small one is in the ledger, too"
 
 
 @pytest.mark.parametrize("patient", [True, False])

@@ -13,7 +13,7 @@ from pydantic import SecretStr, create_model
 
 from config import AgentSettings, LLMSettings
 from llm import LLMClient, PromptTooLong, estimate_tokens, resolve_provider
-from llm.calls.budget import cost_usd
+from llm.calls.prices import Prices
 from llm.embedded.server import LocalModelServer
 from llm.lineup import ServedModel
 from llm.profiles import known
@@ -155,7 +155,7 @@ def test_a_schema_counts_as_part_of_the_prompt(store: MemoryStore) -> None:
 
 def price(provider: str, model: str, *, cached: int = 0, written: int = 0) -> float | None:
     request = Request(provider, model, system="", turns=(), temperature=0, max_tokens=1000)
-    return cost_usd(request, Answer("", False, 1000, 1000, cached_tokens=cached, written_tokens=written))
+    return Prices({}).usd(request, Answer("", False, 1000, 1000, cached_tokens=cached, written_tokens=written))
 
 
 def test_prices_are_known_for_the_providers_default_models() -> None:
