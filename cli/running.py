@@ -241,11 +241,11 @@ def _summary(services: Services, project: Project, problem: str, *, finished: bo
     pushed = project.settings.git.auto_push and not unpushed
     where = url if Path(url).exists() and pushed else str(project.paths.clone)
     if unpushed:
-        err.print(
-            "Some of it is not pushed yet; `python main.py logs` shows why. The daemon tries again.", markup=False
-        )
+        why = next((str(task.result["push_error"]) for task in reversed(tasks) if task.result.get("push_error")), "")
+        said = f": {why}" if why else "; `python main.py logs` shows why"
+        err.print(f"Some of it is not pushed{said}. It is tried again by the next run.", markup=False, soft_wrap=True)
     err.print(f"The landed work:  git -C {absolute(where)} log --stat {branch}", markup=False, soft_wrap=True)
     err.print("One task:         python main.py task show ID | task diff ID", markup=False)
     err.print(f"The full log:     {project.paths.logs / 'agents.log'}", markup=False, soft_wrap=True)
-    unfinished = landed < known or not finished if all_must_land else not landed
+    unfinished = landed < known or not finished or unpushed if all_must_land else not landed
     return EXIT_FAILED if problem or unfinished else 0

@@ -72,9 +72,14 @@ class FileTooLarge(FileSystemError):
 class NotText(FileSystemError):
     """The file is not UTF-8 text."""
 
+    reason = FailureReason.NEEDS_OWNER
+    blocks = True
+
     def __init__(self, path: str, detail: str) -> None:
         self.path = path
-        super().__init__(f"{path}: not UTF-8 text ({detail}); agents edit text files only")
+        super().__init__(
+            f"{path}: not UTF-8 text ({detail}); agents edit UTF-8 text only: convert it, such as by iconv -t UTF-8"
+        )
 
 
 class SyntaxProblem(FileSystemError):

@@ -6,6 +6,7 @@ checked by `paths.py` before anything is opened.
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import time
@@ -89,9 +90,11 @@ class FileManager:
     def write_file(self, path: str, content: str) -> bool:
         """Write `content` to `path`, new or not, keeping the mode. False when the file has it already.
 
-        Raises SyntaxProblem for content that does not parse; then nothing was changed. A file that our parser could
-        not read before (another version of the language) is not checked.
+        A link to a file of the workspace is followed, and line ends and byte order mark stay as they were. Raises
+        SyntaxProblem for content that does not parse; then nothing was changed. A file that our parser could not read
+        before (another version of the language) is not checked.
         """
+        path = self._behind_link(path)
         with self._writing(path, content) as (parent, name, data):
             mode = atomic.mode_of(parent, name, path)
             if mode is None:
@@ -100,12 +103,13 @@ class FileManager:
                 atomic.replace_bytes(parent, name, data, None)
                 return True
             previous = atomic.read_bytes(parent, name, path, MAX_FILE_BYTES)
-            if previous == data:
+            kept = _as_before(previous, data)
+            if previous == kept:
                 return False
             if parses(path, previous.decode("utf-8", errors="replace")):
                 check_syntax(path, content)
             self._backups.keep(_normal(path), previous, mode)
-            atomic.replace_bytes(parent, name, data, mode)
+            atomic.replace_bytes(parent, name, kept, mode)
             return True
 
     def create_file(self, path: str, content: str) -> bool:
@@ -205,6 +209,14 @@ class FileManager:
                 except OSError:
                     return  # not empty
 
+    def _behind_link(self, path: str) -> str:
+        """The file of the workspace that a link points to; `path` itself if it is none, or points anywhere else."""
+        with suppress(FileSystemError):
+            target = self.resolved(path)
+            if target != _normal(path) and self.exists(path):
+                return target
+        return path
+
     @contextmanager
     def _writing(self, path: str, content: str) -> Iterator[tuple[int, str, bytes]]:
         """The folder, the name and the bytes of a write whose path, rights and size have been checked."""
@@ -223,6 +235,15 @@ class FileManager:
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 raise WorkspaceFull(path, str(self.workspace_path)) from None
             raise
+
+
+def _as_before(previous: bytes, data: bytes) -> bytes:
+    """`data` with the line ends and the byte order mark of the file it replaces: models write neither."""
+    if previous.count(b"\r\n") == previous.count(b"\n") > 0 and b"\r" not in data:
+        data = data.replace(b"\n", b"\r\n")
+    if previous.startswith(codecs.BOM_UTF8) and not data.startswith(codecs.BOM_UTF8):
+        data = codecs.BOM_UTF8 + data
+    return data
 
 
 def _normal(path: str) -> str:

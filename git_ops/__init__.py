@@ -4,6 +4,7 @@ from git_ops.command import Identity
 from git_ops.errors import (
     AuthenticationFailed,
     BranchMissing,
+    BranchTaken,
     CloneTaken,
     DiskFull,
     EmptyRepository,
@@ -25,6 +26,7 @@ from git_ops.errors import (
     SecretFound,
     UnsafeContent,
     UnsafeUrl,
+    UnsupportedRepository,
     VerificationFailed,
     WorktreeMissing,
 )
@@ -46,6 +48,7 @@ from git_ops.unsafe_content import secrets_in
 __all__ = [
     "AuthenticationFailed",
     "BranchMissing",
+    "BranchTaken",
     "ChangedFile",
     "CloneTaken",
     "Commit",
@@ -77,6 +80,7 @@ __all__ = [
     "SyncResult",
     "UnsafeContent",
     "UnsafeUrl",
+    "UnsupportedRepository",
     "VerificationFailed",
     "Verify",
     "Worktree",

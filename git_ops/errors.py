@@ -108,6 +108,18 @@ class BranchMissing(RemoteError):
         super().__init__(f"git.branch = {branch!r}: there is no such branch, and no default branch; there are: {known}")
 
 
+class BranchTaken(RemoteError):
+    """The owner's branches leave no room for the one that work is to land on."""
+
+    exits_with = 2
+
+
+class UnsupportedRepository(RemoteError):
+    """A kind of repository that the clone cannot work with."""
+
+    exits_with = 2
+
+
 class RemoteUnreachable(RemoteError):
     """The server does not answer."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from git_ops.commits import TASK_TRAILER
-from git_ops.errors import GitError, MergeConflict, RemoteError
+from git_ops.errors import BranchTaken, GitError, MergeConflict, RemoteError
 from git_ops.models import LandingMode, SyncResult, Verify
 from git_ops.repository import NO_COMMIT, Repository
 from git_ops.worktrees import TASK_BRANCH
@@ -26,9 +26,12 @@ Conflict = Callable[[list[str]], MergeConflict]
 class LandingBranch:
     """Where the landing branch stands and where it should stand."""
 
-    def __init__(self, repository: Repository, mode: LandingMode, integration_branch: str) -> None:
+    def __init__(
+        self, repository: Repository, mode: LandingMode, integration_branch: str, *, auto_push: bool = True
+    ) -> None:
         self._repository = repository
         self._mode = mode
+        self._auto_push = auto_push
         self._integration_branch = integration_branch
 
     def name(self, task_id: str | None = None) -> str:
@@ -52,6 +55,25 @@ class LandingBranch:
         if self._mode is LandingMode.BRANCH:
             return self._repository.base_tip()
         return self._repository.resolve(self.ref(None)) or self._repository.base_tip()
+
+    def exists(self) -> bool:
+        """Whether something of ours can be gone on with, without the owner's base branch."""
+        return self._mode is LandingMode.INTEGRATION and self._repository.resolve(self.ref(None)) is not None
+
+    def check_free(self) -> None:
+        """Raise BranchTaken if a branch of the owner's keeps the one that work is to land on from being pushed."""
+        if not self._auto_push:
+            return
+        name = self.name("task" if self._mode is LandingMode.BRANCH else None)
+        remedy = "rename it, or set git.integration_branch to another name"
+        for theirs in self._repository.branches("origin"):
+            if name.startswith(f"{theirs}/") or theirs.startswith(f"{name}/"):
+                raise BranchTaken(f"the repository has a branch {theirs!r}, beside which {name!r} cannot be: {remedy}")
+        if name == self._repository.remote.checked_out():
+            raise BranchTaken(
+                f"{name!r} is checked out in {self._repository.remote.url}, which refuses a push to it: check out "
+                "another branch there, or run in it: git config receive.denyCurrentBranch updateInstead"
+            )
 
     def update(self) -> str:
         """Fetch before landing; gives the problem when that fails: the landing goes on without."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from git_ops.command import MARKER, OWNER, GitCommand, Identity
 from git_ops.commits import Commits
-from git_ops.errors import RemoteError
+from git_ops.errors import BranchMissing, BranchTaken, RemoteError, UnsupportedRepository
 from git_ops.landing import Landing
 from git_ops.landing_branch import LandingBranch
 from git_ops.models import LandingMode
@@ -64,7 +64,7 @@ class GitManager:
         clone = clone_path.absolute()
         self.repository = Repository(clone, remote, branch, GitCommand(clone, author or Identity()))
         mode = LandingMode(landing)
-        self.branch = LandingBranch(self.repository, mode, integration_branch)
+        self.branch = LandingBranch(self.repository, mode, integration_branch, auto_push=auto_push)
         folder = workspace_path.absolute() / "worktrees"
         self.worktrees = Worktrees(self.repository, folder, self.branch.tip)
         self.trees = Trees(self.repository, self.worktrees, may_hold_secrets)
@@ -102,10 +102,17 @@ class GitManager:
 
         With `allow_offline` work can go on in an existing clone when the repository cannot be used: then the problem is
         returned, otherwise nothing. Raises NotARepository, EmptyRepository, BranchMissing, RemoteUnreachable,
-        AuthenticationFailed, CloneTaken, GitUnusable, DiskFull.
+        AuthenticationFailed, CloneTaken, BranchTaken, UnsupportedRepository, GitUnusable, DiskFull.
         """
         try:
             self.repository.open()
+            self.branch.check_free()
+        except (BranchTaken, UnsupportedRepository):
+            raise
+        except BranchMissing as error:
+            if not (allow_offline and self.branch.exists()):
+                raise
+            return str(error)
         except RemoteError as error:
             if not (allow_offline and self.repository.is_clone()):
                 raise

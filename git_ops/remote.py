@@ -18,6 +18,7 @@ from git_ops.errors import (
     NotARepository,
     RemoteUnreachable,
     UnsafeUrl,
+    UnsupportedRepository,
 )
 from monitoring import register_secret
 
@@ -115,6 +116,20 @@ class Remote:
             advice = f"give {above} instead" if above else "run `git init` and make a first commit there"
             raise NotARepository(str(path), "it is no git repository", advice)
 
+    def checked_out(self) -> str:
+        """The branch that is checked out in the owner's repository, if that is a folder here which refuses a push to
+        it; else empty."""
+        folder = self.local_path / ".git" if self.local_path else None
+        if folder is None or not (folder / "HEAD").is_file():
+            return ""
+        try:
+            settings = (folder / "config").read_text(errors="replace")
+            head = (folder / "HEAD").read_text(errors="replace").strip()
+        except OSError:
+            return ""
+        allows = re.search(r"(?i)denyCurrentBranch\s*=\s*(?:updateInstead|ignore|warn|false)", settings)
+        return "" if allows else head.removeprefix("ref: refs/heads/") if head.startswith("ref: ") else ""
+
     def typed_error(self, error: GitCommandFailed) -> GitError:
         """The typed error for a failed fetch, ls-remote or push."""
         stderr = error.stderr
@@ -124,6 +139,11 @@ class Remote:
             return NotARepository(self.url, "git finds no repository there", "check the address and your rights")
         if _AWAY.search(stderr):
             return RemoteUnreachable(self.url, stderr)
+        if "mismatched algorithms" in stderr:
+            return UnsupportedRepository(
+                f"{self.url}: its objects are named by another hash (SHA-256) than those of our clones; convert it to "
+                "SHA-1: git init --object-format=sha1, then git fast-export --all | git fast-import"
+            )
         if "couldn't find remote ref" in stderr:
             return EmptyRepository(self.url)
         return error

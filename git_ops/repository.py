@@ -108,9 +108,11 @@ class Repository:
         if self.resolve(_TRACKING + self._branch) is not None:
             return self._branch
         if not self._fell_back_to:
-            default = self._remote_default()
+            default, there = self._remote_default(), self.branches("origin")
             if default is None or self.resolve(_TRACKING + default) is None:
-                raise BranchMissing(self._branch, self.branches("origin"))
+                default = there[0] if len(there) == 1 else None  # a checkout of another branch, or of none
+            if default is None:
+                raise BranchMissing(self._branch, there)
             log.warning("base branch is missing, the repository's default is used", missing=self._branch, used=default)
             self._fell_back_to = default
         return self._fell_back_to

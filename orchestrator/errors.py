@@ -34,6 +34,7 @@ class StageFailed(Exception):
     """A stage ends its task with a typed reason. `blocked`: the owner or a stronger model may be able to continue."""
 
     def __init__(self, reason: FailureReason, detail: str, *, blocked: bool = False) -> None:
+        detail = detail.strip().removesuffix(":") or f"no details are known ({reason}); see the log"
         self.reason, self.detail, self.blocked = reason, detail, blocked
         super().__init__(f"{reason}: {detail}")
 

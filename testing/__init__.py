@@ -17,6 +17,7 @@ from testing.controls import (
 from testing.environments.environment import Environment
 from testing.environments.manager import EnvironmentManager
 from testing.environments.package_json import read_package
+from testing.environments.pytest_settings import read_pytest_settings
 from testing.environments.toolchains import Language, find_toolchain, remedy_for
 from testing.errors import (
     EnvironmentSetupError,
@@ -104,6 +105,7 @@ __all__ = [
     "only_tests",
     "other_language",
     "read_package",
+    "read_pytest_settings",
     "remedy_for",
     "replays_of",
     "run_calls",

@@ -161,7 +161,7 @@ def _mkdocs_command(source: Path, environment: Environment) -> str:
 
 def _coverage_command(source: Path, environment: Environment) -> str:
     python = shlex.quote(environment.python)
-    tests = shlex.join(["-m", "pytest", *pytest_options(environment)])
+    tests = shlex.join(["-m", "pytest", *pytest_options(environment, source)])
     data = "--data-file=/tmp/coverage --rcfile=/dev/null"
     return (
         f"{python} -m coverage run {data} --source=/work {tests}; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,8 @@ from types import MappingProxyType
 from monitoring import get_logger
 from testing.checkers import Checked, formatter_of, is_configured, run_checker, run_formatter
 from testing.environments.environment import VENV, Environment
+from testing.environments.pytest_settings import django_settings
+from testing.environments.python_dependencies import text_of
 from testing.environments.toolchains import require_toolchain
 from testing.errors import InvalidReport
 from testing.frameworks.framework import ProjectNames, Report, Selected, TestCommand, Written
@@ -29,6 +32,7 @@ from testing.tampering import TestFiles
 _log = get_logger(__name__)
 
 _TAIL = 8000
+_ASKS_GIT = re.compile(r"""["']git["' ]|\bgit\.Repo\b|\brev-parse\b""")
 _STACKS_AT = 0.9
 """Share of the time of a run after which it prints where it is."""
 _OF_TEST_RUNS = {"PYTEST_XDIST_AUTO_NUM_WORKERS": "1"}
@@ -51,6 +55,7 @@ class TestRunner:
     def prepare(self, run_folder: Path, environment: Environment) -> None:
         """Make an exported tree ready for a run: copy the generated files in, hand everything to the sandbox's user."""
         environment.lay_generated(run_folder)
+        _lay_empty_repository(run_folder)
         if self._sandbox.probe().tier not in _CONFINED_TIERS:
             environment.link_packages(run_folder)
         self._sandbox.hand_over(run_folder)
@@ -228,6 +233,18 @@ class TestRunner:
         )
 
 
+def _lay_empty_repository(run_folder: Path) -> None:
+    """A repository without commits where a conftest.py asks git for the place of the project: none is in the folder."""
+    asks = any(_ASKS_GIT.search(text_of(file)) for file in run_folder.rglob("conftest.py"))
+    git = run_folder / ".git"
+    if not asks or os.path.lexists(git):
+        return
+    for name in ("objects/info", "objects/pack", "refs/heads", "refs/tags"):
+        (git / name).mkdir(parents=True)
+    (git / "HEAD").write_text("ref: refs/heads/main\n")
+    (git / "config").write_text("[core]\n\trepositoryformatversion = 0\n\tbare = false\n")
+
+
 def variables_of(sandbox: Sandbox, source: Path, environment: Environment) -> dict[str, str]:
     """Environment variables of a project's code: the same in every run, so that every run gives the same result."""
     if environment.language != "python":
@@ -241,6 +258,8 @@ def variables_of(sandbox: Sandbox, source: Path, environment: Environment) -> di
         "TZ": "UTC",
         "COLUMNS": "120",
     }
+    if module := django_settings(source):
+        variables["DJANGO_SETTINGS_MODULE"] = module
     paths = ["/work/src"] if (source / "src").is_dir() and not environment.editable else []
     if sandbox.probe().tier not in _CONFINED_TIERS:
         paths = ["/work/src", "/work"]  # an editable installation points to /work, which does not exist there

@@ -188,7 +188,9 @@ def _next_model(ctx: StageContext, state: CodeState) -> str:
 
 
 def _given_up(ctx: StageContext, state: CodeState, answers: int) -> StageFailed:
-    evidence = next((tried.evidence for tried in reversed(_attempts(ctx)) if tried.outcome == "failed"), "")
+    tried = [each for each in reversed(_attempts(ctx)) if each.evidence and each.outcome != "repeated"]
+    failed = [each for each in tried if each.outcome == "failed"]
+    evidence = next((each.evidence for each in [*failed, *tried]), "nothing is known of it")
     if state.loops and state.loops == state.earlier + state.turns:
         told = f"every approach ({state.loops}) came back to code that had failed in the same way; the last failure"
         return StageFailed(FailureReason.LOOP_DETECTED, f"{told}:\n{evidence}", blocked=True)

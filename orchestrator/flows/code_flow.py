@@ -48,6 +48,8 @@ def requirements(ctx: StageContext) -> Outcome:
         settled = Requirements(target_file="")  # whoever works with tools finds the place
     if settled is None:
         settled = ctx.step("choose file", Requirements, lambda: _by_model(ctx))
+    if settled.target_file:
+        ctx.step("read the file", bool, partial(ctx.bench.check_readable, settled.target_file))
     state.begin(opened.base, baseline, settled)
     return Next("tests", state)
 

@@ -132,7 +132,8 @@ class Doubts:
         """The texts of test files by path, and those of what prepares tests."""
         with self._suite.exported(self._tree) as (folder, _):
             texts = {path: text_of(folder, path) for path in files_of(ids)}
-            return texts, [text_of(folder, str(file.relative_to(folder))) for file in folder.rglob("conftest.py")]
+            before = [*folder.rglob("conftest.py"), *folder.glob("manage.py")]  # Django is set up before its tests
+            return texts, [text_of(folder, str(file.relative_to(folder))) for file in before]
 
     def _order_matters(self, ids: Sequence[str]) -> str:
         """Whether tests without true twins fail in reverse order. The owner's own tests may depend on their order."""

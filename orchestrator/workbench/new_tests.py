@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from agents import Requirements
 from file_system import FileManager, is_javascript
 from orchestrator.workbench.javascript import new_javascript_test
+from testing import read_pytest_settings
 
 
 def new_test_file(root: Path, requirements: Requirements, task_id: str, collected: Collection[str]) -> str:
@@ -28,7 +29,17 @@ def new_test_file(root: Path, requirements: Requirements, task_id: str, collecte
     suffixes = ["", f"_{own}", *(f"_{count}" for count in range(1, 20))]
     free = next(suffix for suffix in suffixes if f"{beginning}{name}{suffix}{ending}.py" not in taken)
     file = f"{beginning}{name}{re.sub(r'[^A-Za-z0-9_]', '_', free)}{ending}.py"
+    theirs = read_pytest_settings(root)
+    if not theirs.collects_file(file):
+        file = _fitting(theirs.files, f"{name}{re.sub(r'[^A-Za-z0-9_]', '_', free)}") or file
+        folder = folder if in_python else next(iter(theirs.test_paths), folder)
     return f"{folder}/{file}" if folder else file
+
+
+def _fitting(patterns: Sequence[str], name: str) -> str:
+    """`name` as a file that one of the globs of the project's own settings collects; empty if none says how."""
+    found = (pattern.replace("*", name) for pattern in patterns if pattern.count("*") == 1 and pattern.endswith(".py"))
+    return next((file for file in found if re.fullmatch(r"\w+\.py", file)), "")
 
 
 def place_of_tests(target: str, collected: Collection[str]) -> tuple[str, str, str] | None:

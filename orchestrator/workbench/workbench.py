@@ -40,6 +40,7 @@ from testing import (
     Place,
     TestResult,
     declared_tests,
+    read_pytest_settings,
 )
 
 _MOST_FORMATTED = 20
@@ -100,6 +101,13 @@ class Workbench:
         """The source files of the worktree."""
         return read_sources(self._worktree.path)
 
+    def check_readable(self, path: str) -> bool:
+        """Raise the error of a file that no agent can read, before any model is asked."""
+        files = FileManager(self._worktree.path)
+        if files.exists(path):
+            files.read_file(path)
+        return True
+
     def lay(self, commit: str, tree: str) -> None:
         """Check out `commit` in the worktree, with the files of `tree`, a later one or the same."""
         worktree = self._worktree
@@ -119,7 +127,11 @@ class Workbench:
     def tests_text(self, requirements: Requirements, path: str, cases: Sequence[TestCase]) -> str:
         """The text of a test file at `path` with `cases`, for the project's framework."""
         if not is_javascript(path):
-            return render_test_file(self._task, requirements, cases, self.framework)
+            framework = self.framework
+            # Methods of a TestCase are collected, whatever the project's own functions of tests are called.
+            if framework == "pytest" and not read_pytest_settings(self._worktree.path).collects_function("test_x"):
+                framework = "unittest"
+            return render_test_file(self._task, requirements, cases, framework)
         file = javascript_test_file(self._worktree.path, path, self.framework, cases)
         return render_javascript_tests(self._task, cases, file)
 
@@ -135,7 +147,10 @@ class Workbench:
         """Path of tests while they are tried out; never committed."""
         if is_javascript(requirements.target_file):
             return draft_test(self._worktree.path, requirements)
-        return "tests/test_ai_agents_draft.py"
+        settings = read_pytest_settings(self._worktree.path)
+        if settings.collects_file("test_x.py"):
+            return "tests/test_ai_agents_draft.py"
+        return self.new_test_file(requirements, self._worktree.base_commit)
 
     def trial(self, base: str, tests: tuple[str, str] | None, apply: Apply | None = None) -> Trial:
         """Add `tests` (path, text) to `base`, apply an answer, and run those tests; then everything is undone."""

@@ -83,8 +83,9 @@ class Environment(BaseModel):
 
 
 def has_module(venv: Path, module: str) -> bool:
-    """Whether `module` lies in the site-packages of the environment at `venv`."""
-    return any(venv.glob(f"lib/python*/site-packages/{module}/__init__.py"))
+    """Whether `module`, a package or a file, lies in the site-packages of the environment at `venv`."""
+    names = (f"{module}/__init__.py", f"{module}.py")
+    return any(found for name in names for found in venv.glob(f"lib/python*/site-packages/{name}"))
 
 
 def listing(folder: Path) -> set[str]:

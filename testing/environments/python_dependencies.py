@@ -10,6 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from testing.environments.declared_elsewhere import FILES as ELSEWHERE
+from testing.environments.declared_elsewhere import further_requirements
+
 _TEST_WORDS = {"test", "tests", "testing"}
 _DEVELOPMENT_WORDS = {"dev", "devel", "develop", "development"}
 _FIXED_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "uv.toml", "MANIFEST.in", "Cargo.toml", "meson.build")
@@ -64,6 +67,8 @@ class Dependencies:
     """Its requirements file for running."""
     test_requirements: tuple[str, ...] = ()
     """Its requirements files for testing."""
+    further: tuple[str, ...] = ()
+    """Requirements of its tests that stand elsewhere, where none of these names any."""
 
 
 def read_dependencies(source: Path) -> Dependencies:
@@ -81,7 +86,8 @@ def read_dependencies(source: Path) -> Dependencies:
     if not (tests or test_extras or test_groups):
         tests, test_extras = development, _named(extras, _DEVELOPMENT_WORDS)
         test_groups = _named(groups, _DEVELOPMENT_WORDS)
-    files = {name for name in (*_FIXED_FILES, *found) if _is_file(source / name)}
+    elsewhere = () if tests or test_extras or test_groups else further_requirements(source)
+    files = {name for name in (*_FIXED_FILES, *ELSEWHERE, *found) if _is_file(source / name)}
     if buildable:
         files |= _build_inputs(source)
     return Dependencies(
@@ -92,7 +98,27 @@ def read_dependencies(source: Path) -> Dependencies:
         group_requirements=tuple(_expanded(groups, test_groups)),
         requirements=("requirements.txt",) if "requirements.txt" in requirements else (),
         test_requirements=tuple(sorted(set(tests) - {"requirements.txt"})),
+        further=tuple(elsewhere),
     )
+
+
+def requirement_lines(source: Path, names: Iterable[str]) -> list[str]:
+    """The requirements in files of the repository, one by one; files that they name are read, too. Options and what is
+    installed from the repository itself are left out."""
+    found: dict[str, None] = {}
+    waiting, seen = [*names], set[str]()
+    while waiting:
+        path = (source / waiting.pop(0)).resolve()
+        if not path.is_relative_to(source.resolve()) or (name := str(path.relative_to(source.resolve()))) in seen:
+            continue
+        seen.add(name)
+        for line in text_of(source / name).replace("\\\n", " ").splitlines():
+            text = re.sub(r"(?:^|\s)#.*|\s--(?:hash|config-settings)\S*", "", line).strip()
+            if included := re.fullmatch(r"(?:-r|--requirement)[ =]*(\S+)", text):
+                waiting.append((Path(name).parent / included[1]).as_posix())
+            elif text and not text.startswith(("-", ".")):
+                found[text] = None
+    return list(found)
 
 
 def content_hash(source: Path, files: Iterable[str]) -> str:

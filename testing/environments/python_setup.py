@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -11,10 +12,13 @@ from pathlib import Path
 
 from testing.environments.environment import PYTHON, VENV, has_module
 from testing.environments.index_settings import IndexSettings
+from testing.environments.pytest_settings import FILES as SETTINGS_FILES
+from testing.environments.pytest_settings import django_settings, read_pytest_settings
 from testing.environments.python_dependencies import (
     Dependencies,
     pretended_versions,
     read_dependencies,
+    requirement_lines,
     tell_versioneer,
     text_of,
     version_variables,
@@ -27,18 +31,20 @@ from testing.sandbox.sandbox import SandboxResult
 
 _BABEL = "Babel==2.18.0"
 _MOST_CATALOGUES = 8
+_MOST_LEFT_OUT, _LONGEST_NOTE = 12, 500
+_UNBUILDABLE = re.compile(
+    r"Failed to build|build backend|Multiple top-level|metadata-generation-failed|not appear to be a Python project"
+)
+"""What is the project's own fault, and not the network's."""
 _UV_TARGET = "/opt/uv/uv"
 
 
 @dataclass(frozen=True)
 class Installation:
-    """One way to install the project; tried in order until one works."""
+    """A call of the installer."""
 
     title: str
     arguments: tuple[str, ...]
-    editable: bool
-    falls_short: str = ""
-    """What the environment then lacks, as the log and `Environment.notes` say it."""
 
 
 class PythonSetup(Setup):
@@ -57,8 +63,9 @@ class PythonSetup(Setup):
 
     @classmethod
     def files(cls, source: Path) -> Sequence[str]:
-        """See `read_dependencies`."""
-        return read_dependencies(source).files
+        """See `read_dependencies`; and pytest's settings, whose options may need plugins."""
+        settings = {name for name in (*SETTINGS_FILES, "manage.py") if text_of(source / name)}
+        return sorted({*read_dependencies(source).files, *settings})
 
     @classmethod
     def versions(cls, source: Path, release: str) -> Sequence[str]:
@@ -73,6 +80,7 @@ class PythonSetup(Setup):
         self.step("creating the virtual environment", _create_venv(with_pip=setup_command is not None), cwd="/env")
         editable = self._setup_command(setup_command) if setup_command else self._installations()
         self._framework()
+        self._plugins_of_options()
         self._plugins()
         self._catalogues()
         return editable
@@ -102,27 +110,88 @@ class PythonSetup(Setup):
         return any((self.env_folder / "venv").glob("lib/python*/site-packages/__editable__*"))
 
     def _installations(self) -> bool:
-        """Install what the repository asks for, falling back; whether the project itself is in."""
-        choices = _installations(read_dependencies(self.work_folder))
-        for number, choice in enumerate(choices, start=1):
-            failed = self._install(choice, last=number == len(choices) and len(self._versions) < 2)
-            if failed is not None and len(self._versions) > 1 and f"=={self._versions[0]}" in failed.output:
-                # The version was a guess, and something that is installed with the project does not take it.
-                del self._versions[0]
-                failed = self._install(choice, last=number == len(choices))
-            if failed is None:
-                if choice.falls_short:
-                    self.note(choice.falls_short)
-                return choice.editable
+        """Install what the repository asks for: all of it at once, else the project and its requirements piece by
+        piece; what could not be installed is told. Whether the project itself is in."""
+        needs = read_dependencies(self.work_folder)
+        extra = f"[{','.join(needs.extras)}]" if needs.extras else ""
+        project = ("-e", f".{extra}") if needs.buildable else ()
+        files = tuple(part for name in (*needs.requirements, *needs.test_requirements) for part in ("-r", name))
+        stated = (*needs.group_requirements, *needs.further)
+        if not (project or files or stated):
+            return False
+        whole = Installation("installing the project and its test dependencies", (*project, *files, *stated))
+        failed = self._install(whole)
+        if failed is None:
+            return needs.buildable
+        lines = [*requirement_lines(self.work_folder, (*needs.requirements, *needs.test_requirements)), *stated]
+        editable = self._project(needs, alone=not lines)
+        if lines and not self._lines(lines) and not editable:
+            raise self._failure(whole.title, failed)  # nothing at all: the network, an index
+        return editable
+
+    def _project(self, needs: Dependencies, *, alone: bool) -> bool:
+        """Install the project itself, with less and less of what its tests need; whether it is in. `alone`: nothing
+        else is to be installed, so that its failure is that of the set-up."""
+        if not needs.buildable:
+            return False
+        extra = f"[{','.join(needs.extras)}]" if needs.extras else ""
+        if extra and self._install(Installation("installing the project", ("-e", f".{extra}"))) is None:
+            return True
+        failed = self._install(Installation("installing the project and what it needs to run", ("-e", ".")))
+        if failed is None:
+            if extra:
+                self.note("its test dependencies could not be installed; only what it needs to run was")
+            return True
+        listed = Installation("installing what the project needs to run", ("-r", "pyproject.toml"))
+        if needs.listed and self._install(listed) is None:
+            self.note("the project itself could not be installed; only the dependencies it lists were")
+        elif _UNBUILDABLE.search(failed.output):
+            self.note("the project itself could not be installed; it is imported from its folder instead")
+        elif alone:
+            raise self._failure("installing the project", failed)
         return False
 
-    def _install(self, choice: Installation, *, last: bool) -> SandboxResult | None:
-        return self.step(choice.title, _installing(choice.arguments, self.index), required=last)
+    def _lines(self, lines: list[str]) -> bool:
+        """Install requirements, those that cannot be by halves left out; whether any could be."""
+        left_out: list[str] = []
+        waiting, done = [lines], False
+        while waiting and len(left_out) < _MOST_LEFT_OUT:
+            part = waiting.pop(0)
+            title = "installing its requirements" if part is lines else f"installing {len(part)} of its requirements"
+            if self._install(Installation(title, tuple(part))) is None:
+                done = True
+            elif len(part) > 1:
+                waiting[:0] = [part[: len(part) // 2], part[len(part) // 2 :]]
+            else:
+                left_out += part
+        left_out += [line for part in waiting for line in part]
+        if left_out and done:
+            self.note(f"could not be installed here and were left out: {', '.join(left_out)[:_LONGEST_NOTE]}")
+        return done
+
+    def _install(self, choice: Installation) -> SandboxResult | None:
+        failed = self.step(choice.title, _installing(choice.arguments, self.index), required=False)
+        if failed is not None and len(self._versions) > 1 and f"=={self._versions[0]}" in failed.output:
+            # The version was a guess, and something that is installed with the project does not take it.
+            del self._versions[0]
+            failed = self.step(choice.title, _installing(choice.arguments, self.index), required=False)
+        return failed
 
     def _framework(self) -> None:
         module, package = self.framework.module, self.framework.requirement
         if module and not has_module(self.env_folder / "venv", module):
             self.step(f"installing {package}", _installing((package,), self.index))
+
+    def _plugins_of_options(self) -> None:
+        """The plugins that the project's own settings need and that no dependency file names."""
+        if self.framework.module != "pytest":
+            return
+        needed, venv = read_pytest_settings(self.work_folder).plugins(), self.env_folder / "venv"
+        if django_settings(self.work_folder) and has_module(venv, "django"):
+            needed["pytest-django"] = "pytest_django"
+        for package in [package for package, module in needed.items() if not has_module(venv, module)]:
+            if self.step(f"installing {package}", _installing((package,), self.index), required=False) is None:
+                self.note(f"{package} was installed, because pytest's settings need it and no dependency file names it")
 
     def _plugins(self) -> None:
         """Have pytest compile its plugins in its own way. A test run cannot write, so it would do so each time anew:
@@ -167,39 +236,6 @@ def _create_venv(*, with_pip: bool) -> list[str]:
 def _installing(arguments: tuple[str, ...], index: IndexSettings) -> list[str]:
     """Install into the environment."""
     return [_UV_TARGET, "pip", "install", "--python", PYTHON, *index.uv_arguments, *arguments]
-
-
-def _installations(needs: Dependencies) -> list[Installation]:
-    """From everything the tests may need down to the least that is still useful; empty: nothing to install."""
-    requirements = tuple(part for name in needs.requirements for part in ("-r", name))
-    test_requirements = tuple(part for name in needs.test_requirements for part in ("-r", name))
-    extra = f"[{','.join(needs.extras)}]" if needs.extras else ""
-    whole = ("-e", f".{extra}") if needs.buildable else ()
-    core = ("-e", ".") if needs.buildable else ()
-    found = [
-        Installation(
-            "installing the project and its test dependencies",
-            (*whole, *requirements, *test_requirements, *needs.group_requirements),
-            editable=needs.buildable,
-        ),
-        Installation(
-            "installing the project and what it needs to run",
-            (*core, *requirements),
-            editable=needs.buildable,
-            falls_short="its test dependencies could not be installed; only what it needs to run was",
-        ),
-    ]
-    if needs.listed:
-        found.append(
-            Installation(
-                "installing what the project needs to run",
-                ("-r", "pyproject.toml", *requirements),
-                editable=False,
-                falls_short="the project itself could not be installed; only the dependencies it lists were",
-            )
-        )
-    distinct = {installation.arguments: installation for installation in reversed(found) if installation.arguments}
-    return list(reversed(distinct.values()))
 
 
 def _catalogue_commands(source: Path) -> list[list[str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from testing.environments.environment import Environment
 from testing.environments.package_json import read_package
+from testing.environments.pytest_settings import django_settings, read_pytest_settings
 from testing.environments.python_dependencies import text_of
 from testing.frameworks.framework import (
     MESSAGE_LENGTH,
@@ -58,7 +59,7 @@ def _has_python(source: Path) -> bool:
 
 def _is_plain_unittest(source: Path) -> bool:
     """Whether nothing names pytest, and the tests look like unittest's: pytest runs those too."""
-    if any((source / name).exists() for name in _OWN_FILES):
+    if any((source / name).exists() for name in _OWN_FILES) or django_settings(source):
         return False
     if any(re.search(words, text_of(source / name), re.MULTILINE) for name, words in _NAMED.items()):
         return False
@@ -67,7 +68,8 @@ def _is_plain_unittest(source: Path) -> bool:
 
 
 def _pytest_command(run: Selected) -> TestCommand:
-    return witnessed(PYTEST, run.environment, "pytest_entry", [*pytest_options(run.environment), *run.selection])
+    options = pytest_options(run.environment, run.source)
+    return witnessed(PYTEST, run.environment, "pytest_entry", [*options, *run.selection])
 
 
 def _unittest_command(run: Selected) -> TestCommand:
@@ -89,7 +91,7 @@ def witnessed(
     return TestCommand([*witness, *start, *arguments], mounts, is_init=True)
 
 
-def pytest_options(environment: Environment) -> list[str]:
+def pytest_options(environment: Environment, source: Path) -> list[str]:
     """pytest's options in every run: where to report, and that nothing but the tests decides."""
     options = [
         *("-o", "junit_family=xunit1", f"--junitxml={REPORT}"),
@@ -98,15 +100,18 @@ def pytest_options(environment: Environment) -> list[str]:
         *("--rootdir=/work", "--tb=short", "--color=no", "--maxfail=0"),
         "--continue-on-collection-errors",  # one broken file of the project must not keep all others from being run
     ]
-    # Only where installed: an option that no plugin knows ends the run.
-    if environment.has_module("pytest_cov"):
+    theirs = read_pytest_settings(source)
+    # Only where installed and not switched off: an option that no plugin knows ends the run.
+    if environment.has_module("pytest_cov") and not theirs.disables("cov") and not theirs.disables("pytest_cov"):
         options.append("--no-cov")  # a threshold would fail a run whose tests all pass
-    if environment.has_module("pytest_randomly"):
+    if environment.has_module("pytest_randomly") and not theirs.disables("randomly"):
         options += ["-p", "randomly", "--randomly-seed=0", "--randomly-dont-reorganize"]
-    if environment.has_module("hypothesis"):
+    if environment.has_module("hypothesis") and not theirs.disables("hypothesispytest"):
         options.append("--hypothesis-seed=0")
-    if environment.has_module("pytest_benchmark"):
+    if environment.has_module("pytest_benchmark") and not theirs.disables("benchmark"):
         options.append("--benchmark-disable")
+    if django_settings(source) and "python_files" not in theirs.keys:
+        options += ["-o", "python_files=tests.py test_*.py *_test.py"]  # Django's own runner takes tests.py
     return options
 
 

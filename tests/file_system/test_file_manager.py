@@ -120,16 +120,42 @@ def test_links_out_of_the_workspace_are_not_followed(files: FileManager, workspa
     assert not (tmp_path / "new.txt").exists()
 
 
-def test_links_that_stay_inside_can_be_read_but_not_written_through(files: FileManager, workspace: Path) -> None:
+def test_links_that_stay_inside_are_followed(files: FileManager, workspace: Path) -> None:
     (workspace / "docs").mkdir()
     (workspace / "docs/app.py").symlink_to("../src/app.py")
     (workspace / "code").symlink_to("src")
     assert files.read_file("docs/app.py") == files.read_file("code/app.py") == "x = 1\n"
-    with pytest.raises(PathRefused, match="link"):
-        files.write_file("docs/app.py", "x = 2\n")
+    assert files.write_file("docs/app.py", "x = 2\n")
+    assert (workspace / "docs/app.py").is_symlink() and files.read_file("src/app.py") == "x = 2\n"
+    assert files.restore() == ["src/app.py"] and files.read_file("src/app.py") == "x = 1\n"
+    (workspace / "docs/key.py").symlink_to("../.env")
+    (workspace / ".env").write_text("KEY=1\n")
+    (workspace / "docs/away.py").symlink_to("/etc/hostname")
+    for path in ("docs/key.py", "docs/away.py"):
+        with pytest.raises(PathRefused):
+            files.write_file(path, "x = 2\n")
     (workspace / "togit").symlink_to(".git")
     with pytest.raises(PathRefused):
         files.read_file("togit/config")
+
+
+@pytest.mark.parametrize(
+    ("before", "written", "after"),
+    [
+        (b"a\r\nb\r\n", "a\nb\nc\n", b"a\r\nb\r\nc\r\n"),
+        (b"\xef\xbb\xbfa\n", "b\n", b"\xef\xbb\xbfb\n"),
+        (b"\xef\xbb\xbfa\r\n", "b\n", b"\xef\xbb\xbfb\r\n"),
+        (b"a\r\nb\n", "a\nb\n", b"a\nb\n"),  # mixed before: as it is written
+        (b"a\n", "b\r\n", b"b\r\n"),
+        (b"", "b\n", b"b\n"),
+    ],
+)
+def test_line_ends_and_byte_order_mark_stay(
+    files: FileManager, workspace: Path, before: bytes, written: str, after: bytes
+) -> None:
+    (workspace / "notes.txt").write_bytes(before)
+    files.write_file("notes.txt", written)
+    assert (workspace / "notes.txt").read_bytes() == after
 
 
 @pytest.mark.probe("hostile")

@@ -16,6 +16,7 @@ import pytest
 from git_ops import (
     AuthenticationFailed,
     BranchMissing,
+    BranchTaken,
     CloneTaken,
     EmptyRepository,
     GitError,
@@ -24,6 +25,7 @@ from git_ops import (
     NotARepository,
     RemoteUnreachable,
     UnsafeUrl,
+    UnsupportedRepository,
 )
 from tests.git_ops.conftest import Owner, git, passes, work
 
@@ -75,8 +77,40 @@ def test_missing_base_branch_falls_back_to_the_default(owner: Owner, open_manage
 def test_no_branch_to_fall_back_to(owner: Owner, open_manager: OpenManager) -> None:
     git(owner.bare, "branch", "-m", "main", "trunk")
     git(owner.bare, "symbolic-ref", "HEAD", "refs/heads/nowhere")
-    with pytest.raises(BranchMissing, match=r"'main'.*trunk"):
+    git(owner.bare, "branch", "other", "trunk")
+    with pytest.raises(BranchMissing, match=r"'main'.*other, trunk"):
         open_manager(owner.bare)
+
+
+def test_the_only_branch_is_taken_where_nothing_names_one(owner: Owner, open_manager: OpenManager) -> None:
+    git(owner.bare, "branch", "-m", "main", "trunk")
+    git(owner.bare, "symbolic-ref", "HEAD", "refs/heads/nowhere")
+    assert open_manager(owner.bare).repository.base_branch() == "trunk"
+
+
+def test_a_missing_branch_is_an_error_though_there_is_a_clone(owner: Owner, open_manager: OpenManager) -> None:
+    manager = open_manager(owner.bare)
+    git(owner.bare, "branch", "-m", "main", "trunk")
+    git(owner.bare, "branch", "other", "trunk")
+    git(owner.bare, "symbolic-ref", "HEAD", "refs/heads/nowhere")
+    with pytest.raises(BranchMissing):
+        manager.clone(allow_offline=True)
+
+
+@pytest.mark.parametrize("taken", ["agents", "agents/integration/mine"])
+def test_a_branch_that_leaves_no_room_is_told_at_the_start(owner: Owner, open_manager: OpenManager, taken: str) -> None:
+    git(owner.bare, "branch", taken, "main")
+    with pytest.raises(BranchTaken, match=r"git\.integration_branch"):
+        open_manager(owner.bare)
+    open_manager(owner.bare, auto_push=False)
+
+
+def test_a_repository_with_other_hashes_is_told(tmp_path: Path, open_manager: OpenManager) -> None:
+    made = tmp_path / "sha256"
+    git(tmp_path, "init", "-q", "-b", "main", "--object-format=sha256", str(made))
+    git(made, "commit", "-q", "--allow-empty", "-m", "first")
+    with pytest.raises(UnsupportedRepository, match="SHA-256"):
+        open_manager(made)
 
 
 def test_each_wrong_address_has_its_error(tmp_path: Path, owner: Owner, open_manager: OpenManager) -> None:
@@ -161,7 +195,11 @@ def test_repository_of_another_user_stays_his(owner: Owner, open_manager: OpenMa
 
 
 def test_landing_on_a_checked_out_branch_says_what_to_do(owner: Owner, open_manager: OpenManager) -> None:
+    with pytest.raises(BranchTaken, match="is checked out"):  # before anything is paid for
+        open_manager(owner.checkout, landing=LandingMode.MAIN)
+    git(owner.checkout, "config", "receive.denyCurrentBranch", "warn")
     manager = open_manager(owner.checkout, landing=LandingMode.MAIN)
+    git(owner.checkout, "config", "receive.denyCurrentBranch", "refuse")
     work(manager, "t1", {"src/new.py": "x = 1\n"})
     result = manager.landing.land("t1", verify=passes)
     assert not result.pushed

@@ -119,7 +119,7 @@ def test_two_at_once_build_once(manager: EnvironmentManager, tree: Tree) -> None
 def test_what_cannot_be_installed_for_tests_is_left_out_and_told(manager: EnvironmentManager, tree: Tree) -> None:
     source = tree({"requirements.txt": "iniconfig\n", "requirements-test.txt": "no-such-package-4711-x\n"})
     environment = manager.ensure(source)
-    assert environment.notes == ["its test dependencies could not be installed; only what it needs to run was"]
+    assert environment.notes == ["could not be installed here and were left out: no-such-package-4711-x"]
     assert environment.has_module("iniconfig") and environment.has_module("pytest")
     log = (environment.path / "setup.log").read_text()
     assert "no-such-package-4711-x" in log and f"NOTE: {environment.notes[0]}" in log
@@ -137,6 +137,41 @@ def test_a_project_that_does_not_build_gets_what_it_lists(
     assert not environment.editable
     assert environment.notes == ["the project itself could not be installed; only the dependencies it lists were"]
     assert runner.run_tests(tree(files), environment).passed
+
+
+@pytest.mark.long
+def test_what_cannot_be_installed_is_found_among_what_can(manager: EnvironmentManager, tree: Tree) -> None:
+    good = ["iniconfig==2.0.0", "six", "colorama==0.4.6", "packaging"]
+    listed = [*good[:2], "no-such-package-4711-a==1  # for windows", *good[2:], "no-such-package-4711-b"]
+    environment = manager.ensure(tree({"requirements.txt": "\n".join(listed)}))
+    assert environment.notes == [
+        "could not be installed here and were left out: no-such-package-4711-a==1, no-such-package-4711-b"
+    ]
+    assert environment.has_module("six") and environment.has_module("packaging")
+
+
+def test_a_project_that_cannot_be_built_is_imported_from_its_folder(
+    manager: EnvironmentManager, runner: TestRunner, tree: Tree
+) -> None:
+    files = {
+        "pyproject.toml": '[build-system]\nrequires = ["setuptools"]\n[project]\nname = "shop"\nversion = "1"\n',
+        "shop/__init__.py": "", "data/__init__.py": "", "assets/a.txt": "",
+        "tests/__init__.py": "", "tests/test_shop.py": "import shop\ndef test_shop(): pass\n",
+    }  # fmt: skip
+    environment = manager.ensure(tree(files))
+    assert environment.notes == ["the project itself could not be installed; it is imported from its folder instead"]
+    assert runner.run_tests(tree(files), environment).passed
+
+
+def test_plugins_that_pytests_options_need_are_installed(
+    manager: EnvironmentManager, runner: TestRunner, tree: Tree
+) -> None:
+    files = {"pytest.ini": "[pytest]\naddopts = --cov=a --timeout=9\n", "tests/test_a.py": "def test_a(): pass\n"}
+    environment = manager.ensure(tree(files))
+    assert {note.split()[0] for note in environment.notes} == {"pytest-cov", "pytest-timeout"}
+    assert runner.run_tests(tree(files), environment).passed
+    off = files | {"pytest.ini": "[pytest]\naddopts = -p no:cov\n"}
+    assert runner.run_tests(tree(off), environment).passed, "our own option is left out with the plugin"
 
 
 def test_a_failure_shows_the_end_of_the_log_and_leaves_nothing(manager: EnvironmentManager, tree: Tree) -> None:
