@@ -7,9 +7,10 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -24,21 +25,26 @@ from orchestrator.errors import StageFailed
 from testing import (
     BY_EXIT_CODE,
     FRAMEWORKS,
+    WHOLE_SCRIPT,
     Checked,
     Environment,
     EnvironmentManager,
+    EnvironmentSetupError,
     Examples,
     ExamplesTask,
     InvalidSelection,
     LinesRun,
+    SubProject,
     TestResult,
     TestRunner,
     Timing,
     TimingTask,
-    detect_framework,
     discard_folder,
     end_orphans,
+    merged,
     other_language,
+    owner_of,
+    projects_of,
     run_examples,
     time_both,
 )
@@ -114,14 +120,27 @@ class Suite:
         """What sets the environment up in place of what the dependency files say."""
         return self._setup_command()
 
-    def framework_of(self, folder: Path) -> str:
-        """The configured framework; with `auto`, and with `pytest` where there is no Python, what `folder` uses."""
+    def framework_of(self, folder: Path, path: str = "") -> str:
+        """The framework of the project that the file `path` belongs to, by default of the main one."""
+        return self.project_of(folder, path).framework
+
+    def project_of(self, folder: Path, path: str = "") -> SubProject:
+        """The project in `folder` that the file `path` belongs to; the main one for an empty path."""
+        projects = self.projects(folder)
+        return (owner_of(projects, path) if path else None) or projects[0]
+
+    def projects(self, folder: Path) -> list[SubProject]:
+        """The projects in `folder`, the main one first. The configured framework is that of the only one; with `auto`,
+        and with `pytest` where there is no Python, they are found out."""
+        if self._framework not in ("auto", "pytest"):
+            return [SubProject("", self._framework)]
+        found = projects_of(folder)
         if self._framework == "auto":
-            return detect_framework(folder)
-        if self._framework == "pytest":
-            found = detect_framework(folder)
-            return "pytest" if FRAMEWORKS[found].language == "python" else found
-        return self._framework
+            return found
+        return [
+            SubProject(each.place, "pytest") if FRAMEWORKS[each.framework].language == "python" else each
+            for each in found
+        ]
 
     def clear_leftovers(self) -> None:
         """End the processes and remove the run folders that a killed daemon of this project left. Only at the start."""
@@ -152,17 +171,12 @@ class Suite:
     ) -> TestResult:
         """Run `selection` (test files or ids; empty means all) of a commit or tree, in which files that are there have
         other `texts`."""
-        with self.ready(treeish, label) as (folder, environment):
-            for path, text in texts.items():
-                FileManager(folder).write_file(path, text)
-            seconds = timeout or self.timeout
-            if selection:
-                return self.runner.run_specific_test(folder, environment, *selection, timeout=seconds, label=label)
-            return self.runner.run_tests(folder, environment, timeout=seconds, label=label)
+        with self.exported(treeish) as (folder, tree):
+            return self._run(folder, tree, selection, label, timeout or self.timeout, texts)[0]
 
     def lines_run(self, treeish: str, selection: Sequence[str], label: str) -> LinesRun:
         """Which lines of a commit or tree are executed by the tests of `selection` (empty means all)."""
-        with self.ready(treeish, label) as (folder, environment):
+        with self.ready(treeish, label, next(iter(selection), "")) as (folder, environment):
             seconds = self.timeout * _SLOWER
             return self.runner.lines_run(folder, environment, selection, timeout=seconds, label=label)
 
@@ -175,7 +189,7 @@ class Suite:
 
     def examples(self, treeish: str, paths: Sequence[str], label: str) -> Examples:
         """How the examples (doctests) in files of a commit or tree end."""
-        with self.ready(treeish, label) as (folder, environment):
+        with self.ready(treeish, label, next(iter(paths), "")) as (folder, environment):
             there = [path for path in paths if (folder / path).is_file()]
             return run_examples(self.runner.place(folder, environment, label=label), ExamplesTask(paths=there))
 
@@ -203,11 +217,11 @@ class Suite:
                     "named by its arguments and writes JUnit XML to $REPORT",
                     blocked=True,
                 )
-            environment = self._environment(folder, tree, label)
-            file = self._result_of(tree, environment.key)
+            environments = self._environments_of(folder, tree, label)
+            file = self._result_of(tree, _key(environments))
             if file.is_file():
                 return Baseline.model_validate_json(file.read_text(encoding="utf-8"))
-            whole = self._whole(folder, tree, environment, label, self.timeout)
+            whole = self._whole(folder, tree, label, self.timeout)
         result, found = whole.result, whole.baseline
         if result.killed_reason == "timeout":
             raise StageFailed(
@@ -223,7 +237,7 @@ class Suite:
                 f"the repository's own tests give no verdict: {result.problem}\n{tail}",
                 blocked=True,
             )
-        if environment.framework in BY_EXIT_CODE and not result.passed:
+        if {each.framework for each in environments} & {*BY_EXIT_CODE} and _fails_as_a_whole(result):
             told = result.failures[0].traceback or result.output_tail if result.failures else result.output_tail
             raise StageFailed(
                 FailureReason.NEEDS_OWNER,
@@ -242,11 +256,16 @@ class Suite:
     def known_of(self, folder: Path, tree: str) -> tuple[Environment | None, Baseline | None]:
         """The environment for the files of `tree`, which are in `folder`, and the result of its suite, as far as they
         are there; nothing is made or run."""
-        framework, release = self.framework_of(folder), self._git.repository.newest_release(self._git.branch.tip())
-        environment = self._environments.find(folder, framework, self.setup_command, release)
-        if environment is None:
+        release = self._git.repository.newest_release(self._git.branch.tip())
+        found_all = [
+            self._environments.find(folder, each.framework, self.setup_command, release, each.place)
+            for each in self.projects(folder)
+        ]
+        environments = [each for each in found_all if each is not None]
+        if not environments or found_all[0] is None:
             return None, None
-        file = self._result_of(tree, environment.key)
+        environment = environments[0]
+        file = self._result_of(tree, _key(environments))
         found = Baseline.model_validate_json(file.read_text(encoding="utf-8")) if file.is_file() else None
         return environment, found
 
@@ -271,13 +290,13 @@ class Suite:
 
     def format(self, treeish: str, paths: Sequence[str], label: str) -> dict[str, str]:
         """Python files of a commit or tree as the project's own formatter writes them; empty if it has none."""
-        with self.ready(treeish, label) as (folder, environment):
+        with self.ready(treeish, label, next(iter(paths), "")) as (folder, environment):
             return self.runner.format(folder, environment, paths, label=label)
 
     def whole(self, treeish: str, label: str, timeout: float | None = None) -> Whole:
         """Run all tests of a commit or tree, whatever is stored of them."""
         with self.exported(treeish) as (folder, tree):
-            return self._whole(folder, tree, self._environment(folder, tree, label), label, timeout or self.timeout)
+            return self._whole(folder, tree, label, timeout or self.timeout)
 
     def whole_with(
         self,
@@ -290,11 +309,9 @@ class Suite:
         """Run all tests of a tree in which files that are there have other `texts`. `read` gives the result as it is
         without that, None if it cannot say."""
         with self.exported(tree) as (folder, found):
-            for path, text in texts.items():
-                FileManager(folder).write_file(path, text)
-            environment = self._environment(folder, found, label)
-            result = read(self.runner.run_tests(folder, environment, timeout=timeout, label=label))
-            return Whole(result, self._recorded(result, folder, found, environment)) if result else None
+            ended, environments = self._run(folder, found, (), label, timeout, texts)
+            result = read(ended)
+            return Whole(result, self._recorded(result, folder, found, environments)) if result else None
 
     def compare(self, tree: str, before: Baseline, label: str, whole: Whole | None = None) -> Comparison:
         """The suite of `tree`, which is run if this has not been done (`whole`), compared with `before`: which tests
@@ -347,10 +364,11 @@ class Suite:
             return text_of(folder, path)
 
     @contextmanager
-    def ready(self, treeish: str, label: str) -> Iterator[tuple[Path, Environment]]:
-        """The files of a commit or tree in a folder of their own, and the environment that its tests need."""
+    def ready(self, treeish: str, label: str, path: str = "") -> Iterator[tuple[Path, Environment]]:
+        """The files of a commit or tree in a folder of their own, and the environment that its tests need: that of the
+        project which the file `path` belongs to, by default of the main one."""
         with self.exported(treeish) as (folder, tree):
-            yield folder, self._environment(folder, tree, label)
+            yield folder, self._environment(folder, tree, label, self.project_of(folder, path))
 
     def try_setup(self, treeish: str, command: str, label: str) -> TestResult:
         """The result of the whole suite of a commit or tree in an environment that `command` sets up.
@@ -358,19 +376,39 @@ class Suite:
         Raises EnvironmentSetupError when the command fails.
         """
         with self.exported(treeish) as (folder, tree):
-            environment = self._environment(folder, tree, label, command)
+            environment = self._environment(folder, tree, label, self.project_of(folder), command)
             return self.runner.run_tests(folder, environment, timeout=self.timeout, label=label)
 
-    def _environment(self, folder: Path, tree: str, label: str, setup_command: str | None = None) -> Environment:
+    def _environments_of(self, folder: Path, tree: str, label: str) -> list[Environment]:
+        """The environments of all projects in `folder`. One beside the main one that cannot be set up is left out."""
+        main, *others = self.projects(folder)
+        found = []
+        for project in (main, *others):
+            try:
+                found.append(self._environment(folder, tree, label, project))
+            except EnvironmentSetupError as problem:
+                if not others:
+                    raise
+                log.warning("a project of the repository cannot be set up and is left out",
+                            project=project.place or project.framework, problem=str(problem))  # fmt: skip
+                failed = problem
+        if not found:
+            raise failed
+        return found
+
+    def _environment(
+        self, folder: Path, tree: str, label: str, project: SubProject, setup_command: str | None = None
+    ) -> Environment:
         return self._environments.ensure(
             folder,
-            framework=self.framework_of(folder),
+            framework=project.framework,
             setup_command=setup_command or self.setup_command,
             release=self._git.repository.newest_release(self._git.branch.tip()),
             progress=lambda message: log.info("project environment", step=message),
             label=label,
             landed=self._landed,
             tree=tree,
+            place=project.place,
         )
 
     @contextmanager
@@ -379,13 +417,49 @@ class Suite:
         with self.exported(self._git.branch.tip()) as (folder, _):
             yield folder
 
-    def _whole(self, folder: Path, tree: str, environment: Environment, label: str, timeout: float) -> Whole:
-        result = self.runner.run_tests(folder, environment, timeout=timeout, label=label)
-        return Whole(result, self._recorded(result, folder, tree, environment))
+    def _run(
+        self,
+        folder: Path,
+        tree: str,
+        selection: Sequence[str],
+        label: str,
+        seconds: float,
+        texts: Mapping[str, str] = MappingProxyType({}),
+    ) -> tuple[TestResult, list[Environment]]:
+        """The tests of `selection` (empty means all) in each project that they belong to, and the environments used.
+        `folder` holds the files of `tree`; each further project gets a folder of its own."""
+        projects = self.projects(folder)
+        if selection:
+            owners = [owner_of(projects, test_id) or projects[0] for test_id in selection]
+            chosen = list(dict.fromkeys(owners))
+            environments = [self._environment(folder, tree, label, project) for project in chosen]
+        else:
+            environments = self._environments_of(folder, tree, label)
+        results = []
+        for number, environment in enumerate(environments):
+            mine = (
+                [each for each, owner in zip(selection, owners, strict=True) if owner == chosen[number]]
+                if (selection)
+                else []
+            )
+            with nullcontext((folder, tree)) if number == 0 else self.exported(tree) as (place, _):
+                for path, text in texts.items():
+                    FileManager(place).write_file(path, text)
+                run = (
+                    partial(self.runner.run_specific_test, place, environment, *mine)
+                    if mine
+                    else partial(self.runner.run_tests, place, environment)
+                )
+                results.append(run(timeout=seconds, label=label))
+        return merged(results), environments
 
-    def _recorded(self, result: TestResult, folder: Path, tree: str, environment: Environment) -> Baseline:
+    def _whole(self, folder: Path, tree: str, label: str, timeout: float) -> Whole:
+        result, environments = self._run(folder, tree, (), label, timeout)
+        return Whole(result, self._recorded(result, folder, tree, environments))
+
+    def _recorded(self, result: TestResult, folder: Path, tree: str, environments: Sequence[Environment]) -> Baseline:
         return Baseline(
-            key=self._result_of(tree, environment.key).stem,
+            key=self._result_of(tree, _key(environments)).stem,
             tree=tree,
             passed=result.passed_ids,
             failed=[failure.test_id for failure in result.failures],
@@ -404,6 +478,17 @@ class Suite:
             yield export.path, export.tree
         finally:
             discard_folder(parent)
+
+
+def _key(environments: Sequence[Environment]) -> str:
+    """One key for the environments of all projects."""
+    keys = [environment.key for environment in environments]
+    return keys[0] if len(keys) == 1 else hashlib.sha256("\0".join(keys).encode()).hexdigest()
+
+
+def _fails_as_a_whole(result: TestResult) -> bool:
+    """Whether a suite that is judged by its exit code fails, beside which others may pass."""
+    return not result.passed and any(failure.test_id.endswith(f"::{WHOLE_SCRIPT}") for failure in result.failures)
 
 
 def _worse(before: Baseline, result: TestResult) -> list[str]:

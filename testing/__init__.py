@@ -16,7 +16,7 @@ from testing.controls import (
 )
 from testing.environments.environment import Environment
 from testing.environments.manager import EnvironmentManager
-from testing.environments.package_json import read_package
+from testing.environments.package_json import Package, read_package
 from testing.environments.pytest_settings import read_pytest_settings
 from testing.environments.toolchains import Language, find_toolchain, remedy_for
 from testing.errors import (
@@ -27,6 +27,7 @@ from testing.errors import (
     SandboxUnavailable,
 )
 from testing.frameworks.declared_tests import declared_sources, declared_tests, has_tests, only_tests
+from testing.frameworks.javascript import WHOLE_SCRIPT
 from testing.frameworks.registry import BY_EXIT_CODE, FRAMEWORKS, detect_framework, other_language
 from testing.measuring_programs import (
     CallsTask,
@@ -40,7 +41,8 @@ from testing.measuring_programs import (
     run_examples,
     time_both,
 )
-from testing.results import Failure, LinesRun, TestCounts, TestResult
+from testing.projects import SubProject, owner_of, projects_of
+from testing.results import Failure, LinesRun, TestCounts, TestResult, merged
 from testing.runner import TestRunner
 from testing.sandbox.confinement import Mount
 from testing.sandbox.limits import SandboxLimits
@@ -56,6 +58,7 @@ __all__ = [
     "FRAMEWORKS",
     "MOST_RESULT_BYTES",
     "MOST_TWINS",
+    "WHOLE_SCRIPT",
     "CallsTask",
     "Checked",
     "Claim",
@@ -75,6 +78,7 @@ __all__ = [
     "Mutation",
     "MutationTask",
     "Opaque",
+    "Package",
     "Place",
     "Replay",
     "RunKilled",
@@ -83,6 +87,7 @@ __all__ = [
     "SandboxResult",
     "SandboxUnavailable",
     "Steps",
+    "SubProject",
     "Survivor",
     "Tampering",
     "TestCounts",
@@ -101,9 +106,12 @@ __all__ = [
     "find_toolchain",
     "has_setup",
     "has_tests",
+    "merged",
     "mutate",
     "only_tests",
     "other_language",
+    "owner_of",
+    "projects_of",
     "read_package",
     "read_pytest_settings",
     "remedy_for",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, computed_field
@@ -104,6 +104,34 @@ class TestResult(BaseModel):
             "skipped_ids": skipped,
         }
         return self.model_copy(update=kept)
+
+
+def merged(results: Sequence[TestResult]) -> TestResult:
+    """One result of the suites of several projects. One without tests says nothing beside others."""
+    told = [each for each in results if each.test_ids or each.failures] or [*results[:1]]
+    if len(told) == 1:
+        return told[0].model_copy(update={"duration": sum(each.duration for each in results)})
+    first = next((each for each in told if not each.passed), told[0])
+    return first.model_copy(
+        update={
+            "passed": all(each.passed for each in told),
+            "test_count": sum(each.test_count for each in told),
+            "counts": TestCounts(
+                passed=sum(each.counts.passed for each in told),
+                failed=sum(each.counts.failed for each in told),
+                errors=sum(each.counts.errors for each in told),
+                skipped=sum(each.counts.skipped for each in told),
+            ),
+            "failures": [failure for each in told for failure in each.failures],
+            "test_ids": [test_id for each in told for test_id in each.test_ids],
+            "passed_ids": [test_id for each in told for test_id in each.passed_ids],
+            "skipped_ids": [test_id for each in told for test_id in each.skipped_ids],
+            "duration": sum(each.duration for each in results),
+            "tier": max(each.tier for each in told),
+            "problem": next((each.problem for each in told if each.problem), None),
+            "killed_reason": next((each.killed_reason for each in told if each.killed_reason), None),
+        }
+    )
 
 
 class LinesRun(BaseModel):

@@ -102,7 +102,7 @@ class TestRunner:
         if not FRAMEWORKS[environment.framework].traces_lines:
             able = [framework.name for framework in FRAMEWORKS.values() if framework.traces_lines]
             return LinesRun(problem=f"lines are measured with {', '.join(sorted(able))} only")
-        command = command_for(environment.framework, Selected(source, selection, environment, self._test_command))
+        command = command_for(environment.framework, self._selected(source, selection, environment))
         self.prepare(source, environment)
         out = Path(tempfile.mkdtemp(prefix="ai-agents-out-", dir=source.parent))
         try:
@@ -125,7 +125,7 @@ class TestRunner:
         self, source: Path, environment: Environment, selection: Sequence[str], timeout: float, label: str
     ) -> TestResult:
         framework = environment.framework
-        command = command_for(framework, Selected(source, selection, environment, self._test_command))
+        command = command_for(framework, self._selected(source, selection, environment))
         modules = _modules(source)  # before anything in it has run
         tests = TestFiles(source)
         self.prepare(source, environment)
@@ -149,6 +149,12 @@ class TestRunner:
             failures=len(result.failures), problem=result.problem, seconds=round(result.duration, 2),
         )  # fmt: skip
         return result
+
+    def _selected(self, source: Path, selection: Sequence[str], environment: Environment) -> Selected:
+        """The tests as they are named in the folder of the project."""
+        inside = f"{environment.place}/" if environment.place else ""
+        chosen = [test_id.removeprefix(inside) for test_id in selection]
+        return Selected(source / environment.place, chosen, environment, self._test_command)
 
     def place(self, source: Path, environment: Environment, *, label: str = "") -> Place:
         """Where a program of ours can be run (see `run_program`): the run folder `source`, prepared here, in the
@@ -222,7 +228,7 @@ class TestRunner:
         return self._sandbox.run(
             command.command,
             mounts=[*mounts, *command.mounts],
-            cwd="/work",
+            cwd=environment.work,
             env=variables_of(self._sandbox, source, environment)
             | {"REPORT": command.report}
             | (_OF_TEST_RUNS | {"STACKS_AFTER": str(timeout * _STACKS_AT)} if environment.language == "python" else {})
@@ -258,11 +264,15 @@ def variables_of(sandbox: Sandbox, source: Path, environment: Environment) -> di
         "TZ": "UTC",
         "COLUMNS": "120",
     }
-    if module := django_settings(source):
+    project = source / environment.place
+    if module := django_settings(project):
         variables["DJANGO_SETTINGS_MODULE"] = module
-    paths = ["/work/src"] if (source / "src").is_dir() and not environment.editable else []
+    paths = [f"{environment.work}/src"] if (project / "src").is_dir() and not environment.editable else []
     if sandbox.probe().tier not in _CONFINED_TIERS:
-        paths = ["/work/src", "/work"]  # an editable installation points to /work, which does not exist there
+        paths = [
+            f"{environment.work}/src",
+            environment.work,
+        ]  # an editable installation points to /work, which does not exist there
     return variables | ({"PYTHONPATH": ":".join(paths)} if paths else {})
 
 

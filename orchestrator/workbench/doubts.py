@@ -172,7 +172,7 @@ class Doubts:
         """In words, what a plain program gets that is not what the tests expect; empty if it is."""
         if not replays:
             return ""
-        with self._suite.ready(self._tree, self._task.id) as (folder, environment):
+        with self._suite.ready(self._tree, self._task.id, replays[0].test_id) as (folder, environment):
             _without_tests(folder, replays)
             # A test framework looks for modules in more places.
             replays = [each for each in replays if all(_is_found(name, folder, environment) for name in each.imports)]

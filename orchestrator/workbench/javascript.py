@@ -17,7 +17,7 @@ from file_system import (
     is_test_file,
     parse_javascript,
 )
-from testing import read_package
+from testing import Package, read_package
 
 DRAFT_NAME = "ai-agents-draft"
 _TEST_NAME = re.compile(r"(?P<stem>.+)(?P<mark>[._-](?:test|spec)|Spec|Test)(?P<suffix>\.[cm]?[jt]sx?)$")
@@ -65,22 +65,30 @@ def draft_test(root: Path, requirements: Requirements) -> str:
 
 def javascript_test_file(root: Path, path: str, framework: str, cases: Sequence[TestCase]) -> TestFile:
     """The test file at `path`, and how it loads what `cases` import."""
-    runner = _style_of(root, framework)
+    runner = _style_of(root, path, framework)
     esm = is_esm(root, path)
     imported = {found[1] for case in cases for line in case.imports if (found := _IMPORTED.match(line))}
     loading: Mapping[str, Loading] = {module: _loading(root, module, runner, esm) for module in imported}
     return TestFile(path, runner, esm or runner == "vitest", loading)
 
 
-def _style_of(root: Path, framework: str) -> str:
+def _style_of(root: Path, path: str, framework: str) -> str:
     """Whose style new tests are written in: the framework's; of a script that calls another, that one's."""
     if framework in STYLES:
         return framework
-    package = read_package(root)
-    if framework != "script" or package is None:
+    if framework != "script":
         return "node"
-    words = re.findall(r"[\w-]+", package.test_script)
-    return next((name for name in STYLES if name in words and name != "node"), "plain")
+    for package in _packages(root, path):
+        words = re.findall(r"[\w-]+", package.test_script)
+        if found := next((name for name in STYLES if name in words and name != "node"), ""):
+            return found
+    return "plain"
+
+
+def _packages(root: Path, path: str) -> list[Package]:
+    """What the package.json files above a file say, the nearest first."""
+    found = (read_package(root / folder) for folder in PurePosixPath(path).parents)
+    return [package for package in found if package is not None]
 
 
 def is_esm(root: Path, path: str) -> bool:
@@ -101,7 +109,7 @@ def is_esm(root: Path, path: str) -> bool:
 
 
 def _loading(root: Path, module: str, runner: str, test_esm: bool) -> Loading:
-    package = read_package(root)
+    package = next(iter(_packages(root, module)), None)
     if runner == "jest":
         native = package is not None and (package.esm or "vm-modules" in package.test_script)
         return "import" if native else "require"

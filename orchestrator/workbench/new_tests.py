@@ -14,14 +14,17 @@ from orchestrator.workbench.javascript import new_javascript_test
 from testing import read_pytest_settings
 
 
-def new_test_file(root: Path, requirements: Requirements, task_id: str, collected: Collection[str]) -> str:
-    """An unused path below `root` for the new tests, beside the `collected` ones: the files with tests that the
-    project's own suite collects."""
+def new_test_file(
+    root: Path, requirements: Requirements, task_id: str, collected: Collection[str], place: str = ""
+) -> str:
+    """An unused path below `root` for the new tests, beside the `collected` ones: the files with tests that the suite
+    of the project in the folder `place` collects."""
     own = task_id[-6:]
     if is_javascript(requirements.target_file):
         return new_javascript_test(root, requirements, ["", *(f"-{own}-{n}" for n in range(20))])
-    bare = next((name for name in ("tests", "test") if (root / name).is_dir()), "tests")
-    in_python = [path for path in collected if path.endswith(".py")]
+    bare = next((name for name in ("tests", "test") if (root / place / name).is_dir()), "tests")
+    bare = f"{place}/{bare}".lstrip("/")
+    in_python = [path for path in collected if path.endswith(".py") and path.startswith(f"{place}/" if place else "")]
     folder, beginning, ending = place_of_tests(requirements.target_file, in_python) or (bare, "test_", "")
     stem = requirements.symbols[0] if requirements.symbols else PurePosixPath(requirements.target_file).stem
     name = re.sub(r"\W+", "_", stem).strip("_").lower()
@@ -29,10 +32,10 @@ def new_test_file(root: Path, requirements: Requirements, task_id: str, collecte
     suffixes = ["", f"_{own}", *(f"_{count}" for count in range(1, 20))]
     free = next(suffix for suffix in suffixes if f"{beginning}{name}{suffix}{ending}.py" not in taken)
     file = f"{beginning}{name}{re.sub(r'[^A-Za-z0-9_]', '_', free)}{ending}.py"
-    theirs = read_pytest_settings(root)
+    theirs = read_pytest_settings(root / place)
     if not theirs.collects_file(file):
         file = _fitting(theirs.files, f"{name}{re.sub(r'[^A-Za-z0-9_]', '_', free)}") or file
-        folder = folder if in_python else next(iter(theirs.test_paths), folder)
+        folder = folder if in_python or not theirs.test_paths else f"{place}/{theirs.test_paths[0]}".lstrip("/")
     return f"{folder}/{file}" if folder else file
 
 

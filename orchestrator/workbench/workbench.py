@@ -38,6 +38,7 @@ from testing import (
     FRAMEWORKS,
     EnvironmentSetupError,
     Place,
+    SubProject,
     TestResult,
     declared_tests,
     read_pytest_settings,
@@ -119,20 +120,20 @@ class Workbench:
         """Whether the project environment of a commit or tree has a top-level package of that name."""
         return self._suite.has_module(treeish, module, self._task.id)
 
-    @property
-    def framework(self) -> str:
-        """The test framework that new tests are written for."""
-        return self._suite.framework_of(self._worktree.path)
+    def project_of(self, path: str) -> SubProject:
+        """The project of the repository that a file belongs to."""
+        return self._suite.project_of(self._worktree.path, path)
 
     def tests_text(self, requirements: Requirements, path: str, cases: Sequence[TestCase]) -> str:
         """The text of a test file at `path` with `cases`, for the project's framework."""
         if not is_javascript(path):
-            framework = self.framework
+            project = self.project_of(path)
+            framework, settings = project.framework, read_pytest_settings(self._worktree.path / project.place)
             # Methods of a TestCase are collected, whatever the project's own functions of tests are called.
-            if framework == "pytest" and not read_pytest_settings(self._worktree.path).collects_function("test_x"):
+            if framework == "pytest" and not settings.collects_function("test_x"):
                 framework = "unittest"
             return render_test_file(self._task, requirements, cases, framework)
-        file = javascript_test_file(self._worktree.path, path, self.framework, cases)
+        file = javascript_test_file(self._worktree.path, path, self.project_of(path).framework, cases)
         return render_javascript_tests(self._task, cases, file)
 
     # -- tests -----------------------------------------------------------------------------------------------
@@ -141,15 +142,16 @@ class Workbench:
         """An unused path for the new tests, beside the tests that the suite of `base` collects."""
         before = self.baseline(base)
         collected = files_of([*before.passed, *before.failed])
-        return new_test_file(self._worktree.path, requirements, self._task.id, collected)
+        place = self.project_of(requirements.target_file).place
+        return new_test_file(self._worktree.path, requirements, self._task.id, collected, place)
 
     def draft_file(self, requirements: Requirements) -> str:
         """Path of tests while they are tried out; never committed."""
         if is_javascript(requirements.target_file):
             return draft_test(self._worktree.path, requirements)
-        settings = read_pytest_settings(self._worktree.path)
-        if settings.collects_file("test_x.py"):
-            return "tests/test_ai_agents_draft.py"
+        place = self.project_of(requirements.target_file).place
+        if read_pytest_settings(self._worktree.path / place).collects_file("test_x.py"):
+            return f"{place}/tests/test_ai_agents_draft.py".lstrip("/")
         return self.new_test_file(requirements, self._worktree.base_commit)
 
     def trial(self, base: str, tests: tuple[str, str] | None, apply: Apply | None = None) -> Trial:

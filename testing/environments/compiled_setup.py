@@ -36,7 +36,7 @@ class _FetchSetup(Setup):
         self._sandbox.hand_over(self.env_folder / "downloads")
         if setup_command:
             self.step("running testing.setup_command", ["sh", "-e", "-c", setup_command])
-        elif self.files(self.work_folder):
+        elif self.files(self.project_folder):
             self.step(self.title, list(self.command))
         return False
 

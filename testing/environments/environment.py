@@ -35,6 +35,8 @@ class Environment(BaseModel):
     framework: str
     """By name, as in `testing.framework`."""
     language: Language = "python"
+    place: str = ""
+    """The folder of the project, relative to the sources."""
     editable: bool
     """The project itself is installed, pointing to /work."""
     packages: list[str] = []
@@ -44,6 +46,11 @@ class Environment(BaseModel):
     notes: list[str]
     """What the environment lacks and what was left out, for the owner."""
     seconds: float
+
+    @property
+    def work(self) -> str:
+        """The project's folder inside the sandbox."""
+        return f"/work/{self.place}".rstrip("/")
 
     @property
     def mount(self) -> Mount:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from testing.environments.index_settings import npm_settings
-from testing.environments.package_json import dependency_files, has_lock, read_package
+from testing.environments.package_json import dependency_files, has_lock, package_manager, read_package
 from testing.environments.setup import Setup
 from testing.environments.toolchains import require_toolchain
 from testing.errors import EnvironmentSetupError
@@ -46,23 +46,42 @@ class NodeSetup(Setup):
 
     def install(self, setup_command: str | None) -> bool:
         """Run `setup_command`, or npm: exactly what the lock says where there is one, else what package.json allows."""
-        package = read_package(self.work_folder)
+        package = read_package(self.project_folder)
         if setup_command:
             self.step("running testing.setup_command", ["sh", "-e", "-c", setup_command])
         elif package is not None and (package.packages or package.workspaces):
-            if has_lock(self.work_folder):
+            manager, version = package_manager(self.project_folder)
+            if manager != "npm":
+                self._install_by(manager, version)
+            elif has_lock(self.project_folder):
                 self.step("installing the packages of the lock file", ["npm", "ci", *_INSTALL])
             else:
                 self.note("package.json has no npm lock file: the newest allowed versions were installed")
                 self.step("installing the packages", ["npm", "install", "--no-package-lock", *_INSTALL])
         program = self.framework.program
-        if program and not (self.work_folder / program).is_file():
+        if program and not (self.project_folder / program).is_file():
             raise EnvironmentSetupError(
                 f"The tests run with {self.framework.name}, which is not among the installed packages.",
                 "",
                 f"add {self.framework.name} to devDependencies in package.json, or set testing.framework.",
             )
         return False
+
+    def _install_by(self, manager: str, version: str) -> None:
+        """Install by pnpm or yarn, which npm fetches for this once: as the lock file says, else as package.json
+        allows."""
+        modern = manager == "yarn" and not version.startswith("1.") and version != "1"
+        package = "@yarnpkg/cli-dist" if modern else manager
+        call = ["npm", "exec", "--yes", f"--package={package}@{version}", "--", manager, "install"]
+        if modern:
+            exact, free, options = ["--immutable"], ["--no-immutable"], ["--mode=skip-build"]
+        else:
+            exact, free, options = ["--frozen-lockfile"], ["--no-frozen-lockfile"], ["--ignore-scripts"]
+        free = [] if manager == "yarn" and not modern else free
+        title = f"installing the packages of the lock file with {manager} {version}"
+        if self.step(title, [*call, *options, *exact], required=False) is not None:
+            self.step(f"installing the packages with {manager} {version}", [*call, *options, *free])
+            self.note(f"{manager}'s lock file does not fit package.json: the newest allowed versions were installed")
 
     def mounts(self) -> Sequence[Mount]:
         """Node, where it does not lie in a folder that every sandbox sees, and the files that npm's settings name."""
@@ -74,6 +93,9 @@ class NodeSetup(Setup):
             "PATH": f"{require_toolchain('node').path}:/usr/local/bin:/usr/bin:/bin",
             "npm_config_cache": "/cache/npm",
             "npm_config_update_notifier": "false",
+            "npm_config_manage_package_manager_versions": "false",
+            "YARN_NODE_LINKER": "node-modules",
+            "YARN_ENABLE_TELEMETRY": "0",
             "CI": "true",
             **npm_settings(os.environ).env,
         }

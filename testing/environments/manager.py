@@ -51,6 +51,7 @@ class _Job:
     release: str
     say: Progress
     label: str
+    place: str
 
 
 class EnvironmentManager:
@@ -73,15 +74,24 @@ class EnvironmentManager:
         self._limits = limits
         self._hosts = [*hosts]
 
-    def key(self, source: Path, framework: str = "pytest", setup_command: str | None = None, release: str = "") -> str:
-        """What the environment of the sources at `source` is kept under."""
-        setup = _SETUPS[language_of(framework, source)]
+    def key(
+        self,
+        source: Path,
+        framework: str = "pytest",
+        setup_command: str | None = None,
+        release: str = "",
+        place: str = "",
+    ) -> str:
+        """What the environment of the project in the folder `place` of the sources at `source` is kept under."""
+        project = source / place
+        setup = _SETUPS[language_of(framework, project)]
         parts = (
             str(_RECIPE),
             *setup.identity(FRAMEWORKS[framework]),
             setup_command or "",
-            content_hash(source, setup.files(source)),
-            *setup.versions(source, release)[:1],
+            content_hash(project, setup.files(project)),
+            *setup.versions(project, release)[:1],
+            *([place] if place else []),
         )
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
 
@@ -96,8 +106,10 @@ class EnvironmentManager:
         label: str = "",
         landed: Callable[[], AbstractContextManager[Path]] | None = None,
         tree: str = "",
+        place: str = "",
     ) -> Environment:
-        """The environment for the sources at `source` (an exported tree, left as it is), built if need be.
+        """The environment for the sources at `source` (an exported tree, left as it is), built if need be; that of the
+        project in their folder `place`.
 
         `landed` lays out the sources that have landed, None if `source` is that: with the same dependency files, they
         are what is built. With others, the environment is for the tree with the hash `tree` alone.
@@ -108,15 +120,15 @@ class EnvironmentManager:
 
         Raises EnvironmentSetupError when it cannot be built, SandboxUnavailable when nothing may be run.
         """
-        key = self.key(source, framework, setup_command, release)
+        key = self.key(source, framework, setup_command, release, place)
         ready = self._ready(key)
         if ready is not None:
             return ready
-        job = _Job(framework, setup_command, release, progress or (lambda message: None), label)
+        job = _Job(framework, setup_command, release, progress or (lambda message: None), label, place)
         if landed is None:
             return self._made(key, source, job)
         with landed() as sources:
-            if self.key(sources, framework, setup_command, release) == key:
+            if (sources / place).is_dir() and self.key(sources, framework, setup_command, release, place) == key:
                 return self._made(key, sources, job)
         _log.info("the dependency files have not landed: an environment for this tree alone", tree=tree)
         return self._made(hashlib.sha256(f"{key}\0{tree}".encode()).hexdigest()[:20], source, job)
@@ -129,7 +141,8 @@ class EnvironmentManager:
                 return ready
             self._sweep(key)
             build = self.root / f"{_BUILDING}{key}-{os.getpid()}"
-            kind = _SETUPS[language_of(job.framework, source)]
+            project = source / job.place
+            kind = _SETUPS[language_of(job.framework, project)]
             try:
                 setup = kind(
                     self._sandbox,
@@ -139,8 +152,9 @@ class EnvironmentManager:
                     limits=self._limits,
                     say=job.say,
                     label=job.label,
-                    versions=kind.versions(source, job.release),
+                    versions=kind.versions(project, job.release),
                     hosts=self._hosts,
+                    place=job.place,
                 )
                 environment = setup.build(source, key, job.setup_command, self.root / key)
                 self._failed_log(key).unlink(missing_ok=True)
@@ -156,9 +170,11 @@ class EnvironmentManager:
         _log.info("environment ready", key=key, seconds=round(environment.seconds, 1), notes=environment.notes)
         return environment
 
-    def find(self, source: Path, framework: str, setup_command: str | None, release: str) -> Environment | None:
+    def find(
+        self, source: Path, framework: str, setup_command: str | None, release: str, place: str = ""
+    ) -> Environment | None:
         """The environment for the sources at `source`, if it is there."""
-        record = self.root / self.key(source, framework, setup_command, release) / "ready.json"
+        record = self.root / self.key(source, framework, setup_command, release, place) / "ready.json"
         return _read(record) if record.is_file() else None
 
     def forget_unused(self, days: float) -> int:

@@ -36,6 +36,8 @@ class Package:
     packages: frozenset[str] = frozenset()
     """Names of all packages it depends on, development included."""
     workspaces: bool = False
+    manager: str = ""
+    """Its `packageManager`, such as `pnpm@9.1.0`."""
 
     @property
     def whole_script(self) -> str:
@@ -81,13 +83,33 @@ def read_package(source: Path) -> Package | None:
         test_script="" if _PLACEHOLDER.search(script) else _expanded(script, scripts),
         pretest=_expanded(scripts.get("pretest", ""), scripts),
         packages=frozenset(name for group in groups for name in _table(group)),
-        workspaces=bool(content.get("workspaces")),
+        workspaces=bool(content.get("workspaces")) or _is_file(source / "pnpm-workspace.yaml"),
+        manager=manager if isinstance(manager := content.get("packageManager"), str) else "",
     )
+
+
+def package_manager(source: Path) -> tuple[str, str]:
+    """Who installs the packages of the project at `source`, npm, pnpm or yarn, and which version: as package.json says,
+    else by the lock file. The version is empty where any will do."""
+    package = read_package(source)
+    found = re.fullmatch(r"(npm|pnpm|yarn)@(\d[\w.-]*)(?:\+.*)?", package.manager if package else "")
+    if found:
+        return found[1], found[2]
+    if _is_file(source / "pnpm-lock.yaml") or _is_file(source / "pnpm-workspace.yaml"):
+        lock = _beginning(source / "pnpm-lock.yaml")
+        return "pnpm", "8" if re.search(r"^lockfileVersion: '?6", lock, re.MULTILINE) else "9"
+    if _is_file(source / "yarn.lock"):
+        return "yarn", "4" if "__metadata:" in _beginning(source / "yarn.lock") else "1"
+    return "npm", ""
+
+
+def _beginning(file: Path) -> str:
+    return file.read_bytes()[:4000].decode("utf-8", "replace") if _is_file(file) else ""
 
 
 def dependency_files(source: Path) -> list[str]:
     """Files whose content decides what npm installs, sorted; those of workspaces among them."""
-    names = ("package.json", *_LOCKS, *_OTHER_LOCKS, ".npmrc")
+    names = ("package.json", *_LOCKS, *_OTHER_LOCKS, ".npmrc", "pnpm-workspace.yaml", ".yarnrc.yml")
     found = {name for name in names if _is_file(source / name)}
     package = read_package(source)
     if package is not None and package.workspaces:

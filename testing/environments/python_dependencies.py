@@ -121,6 +121,25 @@ def requirement_lines(source: Path, names: Iterable[str]) -> list[str]:
     return list(found)
 
 
+def is_python_project(folder: Path) -> bool:
+    """Whether a folder is a Python project by itself."""
+    return any(_is_file(folder / name) for name in ("setup.py", "setup.cfg", "requirements.txt")) or bool(
+        {"project", "build-system", "tool"} & set(_toml(folder / "pyproject.toml"))
+    )
+
+
+def workspace_members(source: Path) -> list[str]:
+    """The folders of the members of a uv workspace, relative to it."""
+    workspace = _table(_table(_table(_toml(source / "pyproject.toml"), "tool"), "uv"), "workspace")
+    patterns = workspace.get("members")
+    found = (
+        [path for each in patterns if isinstance(each, str) for path in source.glob(each)]
+        if isinstance(patterns, list)
+        else []
+    )
+    return sorted({path.relative_to(source).as_posix() for path in found if path.is_dir() and path != source})
+
+
 def content_hash(source: Path, files: Iterable[str]) -> str:
     """Digest of the names and contents of `files` below `source`."""
     digest = hashlib.sha256()

@@ -76,7 +76,7 @@ class PythonSetup(Setup):
         """Create the environment, then what `setup_command` or the dependency files say, and the test framework."""
         self._uv = _uv_mount()
         if self._versions:
-            tell_versioneer(self.work_folder, self._versions[0])
+            tell_versioneer(self.project_folder, self._versions[0])
         self.step("creating the virtual environment", _create_venv(with_pip=setup_command is not None), cwd="/env")
         editable = self._setup_command(setup_command) if setup_command else self._installations()
         self._framework()
@@ -102,7 +102,7 @@ class PythonSetup(Setup):
             "UV_PYTHON_DOWNLOADS": "never",
             "PIP_NO_INPUT": "1",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            **(version_variables(self.work_folder, self._versions[0]) if self._versions else {}),
+            **(version_variables(self.project_folder, self._versions[0]) if self._versions else {}),
         }
 
     def _setup_command(self, command: str) -> bool:
@@ -112,7 +112,7 @@ class PythonSetup(Setup):
     def _installations(self) -> bool:
         """Install what the repository asks for: all of it at once, else the project and its requirements piece by
         piece; what could not be installed is told. Whether the project itself is in."""
-        needs = read_dependencies(self.work_folder)
+        needs = read_dependencies(self.project_folder)
         extra = f"[{','.join(needs.extras)}]" if needs.extras else ""
         project = ("-e", f".{extra}") if needs.buildable else ()
         files = tuple(part for name in (*needs.requirements, *needs.test_requirements) for part in ("-r", name))
@@ -123,7 +123,7 @@ class PythonSetup(Setup):
         failed = self._install(whole)
         if failed is None:
             return needs.buildable
-        lines = [*requirement_lines(self.work_folder, (*needs.requirements, *needs.test_requirements)), *stated]
+        lines = [*requirement_lines(self.project_folder, (*needs.requirements, *needs.test_requirements)), *stated]
         editable = self._project(needs, alone=not lines)
         if lines and not self._lines(lines) and not editable:
             raise self._failure(whole.title, failed)  # nothing at all: the network, an index
@@ -186,8 +186,8 @@ class PythonSetup(Setup):
         """The plugins that the project's own settings need and that no dependency file names."""
         if self.framework.module != "pytest":
             return
-        needed, venv = read_pytest_settings(self.work_folder).plugins(), self.env_folder / "venv"
-        if django_settings(self.work_folder) and has_module(venv, "django"):
+        needed, venv = read_pytest_settings(self.project_folder).plugins(), self.env_folder / "venv"
+        if django_settings(self.project_folder) and has_module(venv, "django"):
             needed["pytest-django"] = "pytest_django"
         for package in [package for package, module in needed.items() if not has_module(venv, module)]:
             if self.step(f"installing {package}", _installing((package,), self.index), required=False) is None:
@@ -206,7 +206,7 @@ class PythonSetup(Setup):
             )
 
     def _catalogues(self) -> None:
-        for command in _catalogue_commands(self.work_folder):
+        for command in _catalogue_commands(self.project_folder):
             if self.step("compiling the project's translations", command, required=False) is not None:
                 self.note(f"the translations in {command[-3]} could not be compiled")
 

@@ -48,6 +48,7 @@ class Setup(ABC):
         label: str,
         versions: Sequence[str] = (),
         hosts: Sequence[str] = (),
+        place: str = "",
     ) -> None:
         self.framework = framework
         self.index: IndexSettings = index_settings(os.environ)
@@ -55,6 +56,9 @@ class Setup(ABC):
         self.build_folder = build_folder
         self.env_folder = build_folder / "env"
         self.work_folder = build_folder / "work"
+        self.place = place
+        self.project_folder = self.work_folder / place
+        """The project's own folder among the sources; steps run there."""
         self.log = build_folder / "setup.log"
         self.cache = build_folder / "cache"
         """Of this build alone: what one set-up writes there, no other may come to install."""
@@ -119,6 +123,7 @@ class Setup(ABC):
             key=key,
             framework=self.framework.name,
             language=self.language,
+            place=self.place,
             editable=editable,
             packages=packages,
             generated=self._generated(before),
@@ -137,9 +142,7 @@ class Setup(ABC):
         with self.log.open("a") as log:
             log.write(f"NOTE: {text}\n")
 
-    def step(
-        self, title: str, command: list[str], *, cwd: str = "/work", required: bool = True
-    ) -> SandboxResult | None:
+    def step(self, title: str, command: list[str], *, cwd: str = "", required: bool = True) -> SandboxResult | None:
         """Run one command and log it; returns its result when it failed and was not `required`, else None."""
         self._say(title)
         with Gateway(self._origins, os.environ | self.index.proxy) as gateway:
@@ -152,7 +155,7 @@ class Setup(ABC):
                     *self.mounts(),
                     *self.index.mounts,
                 ],
-                cwd=cwd,
+                cwd=cwd or f"/work/{self.place}".rstrip("/"),
                 env={"HOME": "/env/.home", "TMPDIR": "/env/.tmp"} | self.variables() | self.index.env,
                 timeout=self._timeout,
                 gateway=gateway,

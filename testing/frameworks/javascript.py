@@ -142,7 +142,8 @@ def _script_command(run: Selected) -> TestCommand:
     """The whole script, whatever is selected: its exit code is the outcome of each file with tests."""
     package = read_package(run.source) or Package()
     program = _ours("script_report.mjs")
-    files = run.files or test_files(run.source, package) or ["package.json"]
+    names = run.files or test_files(run.source, package, typed=True) or ["package.json"]
+    files = [str(PurePosixPath(run.environment.place) / name) for name in names]
     return TestCommand(["node", program.target, _REPORT, package.whole_script, *files], (program,), _REPORT)
 
 
@@ -150,10 +151,11 @@ def _ours(name: str) -> Mount:
     return Mount(Path(__file__).with_name(name), f"{_OURS}/{name}")
 
 
-def test_files(source: Path, package: Package) -> list[str]:
-    """Files that `node --test` would run: those its script names, else those it finds by name and folder, sorted."""
+def test_files(source: Path, package: Package, *, typed: bool = False) -> list[str]:
+    """Files that `node --test` would run: those its script names, else those it finds by name and folder, sorted. Those
+    in TypeScript only where the script loads what reads it, or if they are `typed`."""
     named = package.test_paths()
-    suffixes = JAVASCRIPT_SUFFIXES if package.loading_options() else JAVASCRIPT_SUFFIXES[:3]
+    suffixes = JAVASCRIPT_SUFFIXES if typed or package.loading_options() else JAVASCRIPT_SUFFIXES[:3]
     found = []
     waiting = [source]
     while waiting:
@@ -244,6 +246,8 @@ NODE = _framework("node", _node_command, ("node:test",))
 VITEST = _framework("vitest", _vitest_command, ("vitest",), ("vitest.config.*",), _VITEST)
 JEST = _framework("jest", _jest_command, ("jest", "@jest"), ("jest.config.*",), _JEST)
 MOCHA = _framework("mocha", _mocha_command, ("mocha",), (".mocharc.*",), _MOCHA)
+WHOLE_SCRIPT = "npm test"
+"""What the one test of each file is called."""
 SCRIPT = _framework(
     "script",
     _script_command,

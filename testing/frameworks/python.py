@@ -51,7 +51,7 @@ _BUILTIN_TYPES = {name for name, value in vars(builtins).items() if isinstance(v
 def _has_python(source: Path) -> bool:
     """Whether the tests of `source` are Python's: a file of pytest or Python tests are there, or it is a Python
     project whose package.json, if there is one, runs no tests."""
-    if any((source / name).exists() for name in _OWN_FILES) or _test_files(source):
+    if any((source / name).exists() for name in _OWN_FILES) or python_test_files(source):
         return True
     package = read_package(source)
     return any((source / name).is_file() for name in _PYTHON_FILES) and not (package and package.test_script)
@@ -63,17 +63,19 @@ def _is_plain_unittest(source: Path) -> bool:
         return False
     if any(re.search(words, text_of(source / name), re.MULTILINE) for name, words in _NAMED.items()):
         return False
-    looks = {_style(text_of(file)) for file in _test_files(source)}
+    looks = {_style(text_of(file)) for file in python_test_files(source)}
     return "unittest" in looks and "pytest" not in looks
 
 
 def _pytest_command(run: Selected) -> TestCommand:
     options = pytest_options(run.environment, run.source)
-    return witnessed(PYTEST, run.environment, "pytest_entry", [*options, *run.selection])
+    # pytest itself looks at `testpaths` in the root alone.
+    chosen = run.selection or (read_pytest_settings(run.source).test_paths if run.environment.place else ())
+    return witnessed(PYTEST, run.environment, "pytest_entry", [*options, *chosen])
 
 
 def _unittest_command(run: Selected) -> TestCommand:
-    ids = list(run.selection) or [file.relative_to(run.source).as_posix() for file in _test_files(run.source)]
+    ids = list(run.selection) or [file.relative_to(run.source).as_posix() for file in python_test_files(run.source)]
     return witnessed(UNITTEST, run.environment, "unittest_entry", ids)
 
 
@@ -115,7 +117,7 @@ def pytest_options(environment: Environment, source: Path) -> list[str]:
     return options
 
 
-def _test_files(source: Path) -> list[Path]:
+def python_test_files(source: Path) -> list[Path]:
     """Files that unittest's discovery would take (`test*.py`), and pytest's `*_test.py`, sorted."""
     found, waiting = [], [source]
     while waiting:

@@ -1,0 +1,117 @@
+"""Which projects a repository holds, and that each is tested by its own means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from git_ops import GitManager
+from orchestrator.suite import Suite
+from testing import EnvironmentManager, TestRunner, owner_of, projects_of
+from testing.environments.package_json import package_manager
+from tests.git_ops.conftest import git
+from tests.testing.conftest import Tree
+
+TEST = "def test_it(): pass\n"
+BUILD = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+PYPROJECT = BUILD + '[project]\nname = "X"\nversion = "1"\n'
+NODE = '{"name": "web", "type": "module", "scripts": {"test": "node --test"}}'
+JEST = '{"name": "web", "scripts": {"test": "jest"}}'
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ({"calc.py": "", "tests/test_a.py": TEST}, [("", "pytest")]),
+        ({}, [("", "pytest")]),
+        ({"pyproject.toml": PYPROJECT, "docs/pyproject.toml": PYPROJECT, "docs/test_a.py": TEST}, [("", "pytest")]),
+        ({"pyproject.toml": PYPROJECT, "sub/pyproject.toml": PYPROJECT, "sub/test_a.py": TEST}, [("", "pytest")]),
+        (
+            {f"packages/{each}/{name}": text for each in "ab" for name, text in (("setup.py", ""), ("test_x.py", TEST))},
+            [("packages/a", "pytest"), ("packages/b", "pytest")],
+        ),
+        (
+            {"backend/requirements.txt": "", "backend/tests/test_a.py": TEST, "frontend/package.json": JEST},
+            [("backend", "pytest"), ("frontend", "jest")],
+        ),
+        (
+            {"tests/test_a.py": TEST, "package.json": NODE, "web/a.test.js": ""},
+            [("", "pytest"), ("", "node")],
+        ),
+        ({"tests/test_a.py": TEST, "package.json": '{"scripts": {"lint": "x"}}'}, [("", "pytest")]),
+        ({"tests/test_a.py": TEST, "package.json": NODE}, [("", "pytest")]),
+        (
+            {
+                "pyproject.toml": f'{PYPROJECT}[tool.uv.workspace]\nmembers = ["libs/*"]\n',
+                "libs/one/pyproject.toml": PYPROJECT, "libs/one/test_a.py": TEST, "other/setup.py": "",
+                "other/test_b.py": TEST,
+            },
+            [("", "pytest"), ("libs/one", "pytest")],
+        ),
+        (
+            {"tests/test_all.py": TEST, "api/setup.py": "", "api/test_a.py": TEST},
+            [("", "pytest"), ("api", "pytest")],
+        ),
+        ({"package.json": '{"workspaces": ["packages/*"]}', "packages/a/package.json": JEST}, [("", "node")]),
+    ],
+)  # fmt: skip
+def test_projects_are_found(tree: Tree, files: dict[str, str], found: list[tuple[str, str]]) -> None:
+    assert [(each.place, each.framework) for each in projects_of(tree(files))] == found
+
+
+def test_a_file_belongs_to_the_innermost_project_of_its_language(tree: Tree) -> None:
+    files = {"tests/test_a.py": TEST, "api/setup.py": "", "api/test_a.py": TEST, "web/package.json": NODE}
+    projects = projects_of(tree(files))
+    owners = {path: owner_of(projects, path) for path in ("a.py", "api/x.py", "web/x.js", "x.js")}
+    assert {path: each.place if each else None for path, each in owners.items()} == {
+        "a.py": "", "api/x.py": "api", "web/x.js": "web", "x.js": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ({"package.json": '{"packageManager": "pnpm@9.1.0+sha512.abc"}'}, ("pnpm", "9.1.0")),
+        ({"package.json": '{"packageManager": "yarn@4.1.0"}', "pnpm-lock.yaml": ""}, ("yarn", "4.1.0")),
+        ({"package.json": "{}", "pnpm-lock.yaml": "lockfileVersion: '6.0'\n"}, ("pnpm", "8")),
+        ({"package.json": "{}", "yarn.lock": "# yarn lockfile v1\n"}, ("yarn", "1")),
+        ({"package.json": "{}", "yarn.lock": "__metadata:\n  version: 8\n"}, ("yarn", "4")),
+        ({"package.json": '{"packageManager": "rm@1"}', "package-lock.json": ""}, ("npm", "")),
+    ],
+)
+def test_who_installs_the_packages(tree: Tree, files: dict[str, str], found: tuple[str, str]) -> None:
+    assert package_manager(tree(files)) == found
+
+
+def test_each_project_is_tested_in_its_own_environment(
+    manager: EnvironmentManager, runner: TestRunner, tmp_path: Path
+) -> None:
+    owner = tmp_path / "owner"
+    git(tmp_path, "init", "-q", "-b", "main", str(owner))
+    for name in ("alpha", "beta"):
+        files = {
+            f"packages/{name}/pyproject.toml": PYPROJECT.replace('"X"', f'"{name}"'),
+            f"packages/{name}/src/{name}/__init__.py": f"NAME = {name!r}\n",
+            f"packages/{name}/tests/test_name.py": f"import {name}\ndef test_name(): assert {name}.NAME == {name!r}\n",
+        }
+        for path, text in files.items():
+            (owner / path).parent.mkdir(parents=True, exist_ok=True)
+            (owner / path).write_text(text)
+    git(owner, "add", "-A")
+    git(owner, "commit", "-q", "-m", "first")
+    clone = GitManager(str(owner), tmp_path / "clone", workspace_path=tmp_path / "ws")
+    clone.clone()
+    suite = Suite(
+        clone, manager, runner, folder=tmp_path / "results", framework="pytest", setup_command=lambda: None, timeout=60
+    )
+    ids = [f"packages/{name}/tests/test_name.py::test_name" for name in ("alpha", "beta")]
+    baseline = suite.baseline("refs/remotes/origin/main", "t")
+    assert baseline.passed == ids and not baseline.failed
+    wrong = {"packages/beta/src/beta/__init__.py": "NAME = 'gamma'\n"}
+    chosen = suite.run("refs/remotes/origin/main", ids, "t", texts=wrong)
+    assert chosen.passed_ids == ids[:1]
+    assert [(failure.test_id, failure.kind) for failure in chosen.failures] == [(ids[1], "assertion")]
+    alone = suite.run("refs/remotes/origin/main", ids[1:], "t")
+    assert alone.passed and alone.test_ids == ids[1:]
+    assert suite.baseline("refs/remotes/origin/main", "t") == baseline, "it is stored"
