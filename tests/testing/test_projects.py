@@ -28,8 +28,8 @@ JEST = '{"name": "web", "scripts": {"test": "jest"}}'
         ({"pyproject.toml": PYPROJECT, "docs/pyproject.toml": PYPROJECT, "docs/test_a.py": TEST}, [("", "pytest")]),
         ({"pyproject.toml": PYPROJECT, "sub/pyproject.toml": PYPROJECT, "sub/test_a.py": TEST}, [("", "pytest")]),
         (
-            {f"packages/{each}/{name}": text for each in "ab" for name, text in (("setup.py", ""), ("test_x.py", TEST))},
-            [("packages/a", "pytest"), ("packages/b", "pytest")],
+            {f"libs/{each}/{name}": text for each in "ab" for name, text in (("setup.py", ""), ("test_x.py", TEST))},
+            [("libs/a", "pytest"), ("libs/b", "pytest")],
         ),
         (
             {"backend/requirements.txt": "", "backend/tests/test_a.py": TEST, "frontend/package.json": JEST},
