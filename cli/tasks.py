@@ -137,6 +137,10 @@ def list_tasks(
             print_json(tasks)
         elif tasks:
             out.print(task_table(store, tasks))
+            counts = store.tasks.count_by_status()
+            left = sum(counts[each] for each in status or counts) - len(tasks)
+            if left > 0:
+                out.print(f"… and {left} more (--limit)")
         else:
             out.print("No tasks yet. Add one with: python main.py task add TITLE -d DESCRIPTION")
 

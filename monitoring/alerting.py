@@ -25,6 +25,7 @@ from pydantic import BaseModel, JsonValue, SecretStr
 from config import AlertSettings
 from monitoring.logs import get_logger
 from monitoring.redaction import redact, register_secret
+from monitoring.waits import is_recent
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
@@ -151,20 +152,22 @@ class AlertSender:
     def _is_news(self, alert: Alert) -> bool:
         if any(_name(waiting) == _name(alert) for waiting in self._waiting):
             return False
-        return time.time() - self._reported.troubles.get(_name(alert), 0) >= self._settings.repeat_hours * self._hour
+        reported = self._reported.troubles.get(_name(alert))
+        return reported is None or not is_recent(reported, self._settings.repeat_hours * self._hour)
 
     def _until_next(self) -> float | None:
         """Seconds until there may be something to send; None while there is nothing."""
         if self._waiting:
-            return max(0.0, self._not_before - time.time())
+            return max(0.0, self._not_before - time.monotonic())
         if self._left_out:
             oldest = self._reported.sent[0] if self._reported.sent else 0.0
-            return max(0.0, self._not_before - time.time(), oldest + self._hour - time.time())
+            until_room = min(max(0.0, oldest + self._hour - time.time()), self._hour)
+            return max(until_room, self._not_before - time.monotonic())
         return None
 
     def _send(self) -> None:
         """Send the waiting alerts as far as is allowed."""
-        if time.time() < self._not_before:
+        if time.monotonic() < self._not_before:
             return
         while self._waiting:
             alert = self._waiting[0]
@@ -184,8 +187,7 @@ class AlertSender:
 
     def _room(self) -> int:
         """Messages that may still be sent within this hour."""
-        since = time.time() - self._hour
-        self._reported.sent = [moment for moment in self._reported.sent if moment > since]
+        self._reported.sent = [moment for moment in self._reported.sent if is_recent(moment, self._hour)]
         return self._settings.per_hour - len(self._reported.sent)
 
     def _delivered(self, text: str) -> bool:
@@ -201,7 +203,7 @@ class AlertSender:
             self._pause = self._not_before = 0.0
         else:
             self._pause = min(max(_FIRST_PAUSE, self._pause * 2), _LONGEST_PAUSE)
-            self._not_before = time.time() + self._pause
+            self._not_before = time.monotonic() + self._pause
         return reached
 
     def _recalled(self) -> _Reported:

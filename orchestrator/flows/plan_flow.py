@@ -15,7 +15,8 @@ from agents import FACTS, PlanAssignment, PlanLimits, problems_of, tasks_of
 from agents.answers import Choice
 from file_system import is_test_path, matching_pattern
 from llm import Turn
-from memory import ENDED, FailureReason, Task, TaskKind, TaskStatus, TaskType, utc_now
+from memory import ENDED, FailureReason, Task, TaskKind, TaskStatus, TaskType
+from monitoring.waits import is_recent
 from orchestrator.coding.conversation import Talk, converse
 from orchestrator.coding.project_setup import baseline_of
 from orchestrator.coding.tests_by_qa import PROVEN_BY_TESTS
@@ -97,7 +98,7 @@ def room_for_own_tasks(services: Services) -> int:
         task
         for source in (FACTS, "ceo")
         for task in store.tasks.select(source=source, type=TaskType.CODE, limit=project.tasks_per_day)
-        if (utc_now() - task.created_at).total_seconds() < _DAY
+        if is_recent(task.created_at.timestamp(), _DAY)
     ]
     return max(min(project.tasks_per_round, project.tasks_per_day - len(recent)), 0)
 

@@ -19,8 +19,9 @@ from pydantic import BaseModel
 from agents import DECIDABLE, Fact, FactKind, PlannedTask, Situation, fact_kinds, is_decidable
 from file_system import is_test_path
 from llm import CallContext
-from memory import ENDED, Task, TaskStatus, TaskType, utc_now
+from memory import ENDED, Task, TaskStatus, TaskType
 from monitoring import get_logger
+from monitoring.waits import is_ahead, is_recent
 from orchestrator.engine.engine import Job, Steps
 from orchestrator.engine.failures import typed_failures
 from orchestrator.errors import StageFailed, StepsChanged
@@ -112,7 +113,7 @@ class CEOLoop:
         if self._until_idle and self.exhausted():
             return None
         state = self.state()
-        if time.time() < state.next_at and state.situation == self._situation():
+        if is_ahead(state.next_at, state.interval) and state.situation == self._situation():
             return None
         number = state.rounds + 1
         return Job(id=_job_id(number), agent="ceo", kind="ceo", payload={"round": number}, priority=1)
@@ -262,7 +263,7 @@ class CEOLoop:
             return True
         longest = self._services.settings.orchestrator.idle_backoff_max
         pause: float = min(_ASK_AGAIN * 2.0 ** (len(fruitless) - 1), longest)
-        return (utc_now() - (fruitless[0].finished_at or fruitless[0].created_at)).total_seconds() >= pause
+        return not is_recent((fruitless[0].finished_at or fruitless[0].created_at).timestamp(), pause)
 
     def _is_vague(self, goal: str) -> bool:
         """Whether there is a goal that is no task by itself."""
@@ -273,7 +274,7 @@ class CEOLoop:
         if not self._is_vague(outlook.goal) or self._team.ceo.profile.tools:
             return False
         state = self.state()
-        if state.fruitless == (outlook.situation or self._situation()) and time.time() < state.ask_at:
+        if state.fruitless == (outlook.situation or self._situation()) and is_ahead(state.ask_at, state.ask_interval):
             return False
         return not (self._until_idle and self._services.store.tasks.select(source="ceo", limit=1))
 

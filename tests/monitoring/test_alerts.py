@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -97,6 +98,15 @@ def test_an_old_trouble_is_told_again(receiver: Receiver, tmp_path: Path) -> Non
     with sender(receiver.url, tmp_path / "alerts.json", repeat_hours=0) as send:
         send(trouble("push"))
         assert "push" in receiver.next()
+        send(trouble("push"))
+        assert "push" in receiver.next()
+
+
+def test_a_clock_that_was_years_ahead_mutes_nothing(receiver: Receiver, tmp_path: Path) -> None:
+    later = time.time() + 5 * 365 * 24 * 3600
+    told = {"troubles": {"git/push": later}, "sent": [later] * 50}
+    (tmp_path / "alerts.json").write_text(json.dumps(told))
+    with sender(receiver.url, tmp_path / "alerts.json", per_hour=2) as send:
         send(trouble("push"))
         assert "push" in receiver.next()
 
