@@ -101,7 +101,7 @@ def test_usage_that_cannot_be_true_counts_as_the_worst_case(usage: object, kept:
     assert told is None if kept is None else isinstance(told, dict) and told["prompt_tokens"] == kept
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.fixed_dictionaries(
         {},
