@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from cli.options import out
 from memory import (
     ENDED,
     Activity,
@@ -41,6 +42,8 @@ _NEARLY_USED_UP = 0.8
 _MOST_PENDING = 1000
 _AT_ONCE = 500
 """Tasks that are named in one query."""
+_NARROW = 72
+"""Columns below which a table of tasks has two."""
 _TITLE_WIDTH = 12
 """Characters a title keeps where the terminal is narrow."""
 _LONG_AWAITED = 20.0
@@ -58,10 +61,10 @@ def task_table(store: MemoryStore, tasks: list[Task]) -> Table:
     unmet = store.tasks.unmet([task.id for task in tasks if task.status is TaskStatus.PENDING])
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("task", no_wrap=True)
-    table.add_column("title", overflow="fold", min_width=_TITLE_WIDTH)
-    table.add_column("status", overflow="fold")
-    for heading in ("attempts", "tests", "tokens", "seconds"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    if is_narrow := out.width < _NARROW:
+        table.add_column("title and status", overflow="fold")
+    else:
+        _add_columns(table)
     for task in tasks:
         used = usage.get(task.id)
         status = Text(task.status.value, style=_COLOURS[task.status])
@@ -69,6 +72,9 @@ def task_table(store: MemoryStore, tasks: list[Task]) -> Table:
             status.append(f" {word}", style="dim")
         if needed := unmet.get(task.id):
             status.append(f" waits for {awaited_tasks(needed)}", style="dim")
+        if is_narrow:
+            table.add_row(task.id, Text(f"{task.title}\n").append_text(status))
+            continue
         table.add_row(
             task.id,
             escape(task.title),
@@ -79,6 +85,13 @@ def task_table(store: MemoryStore, tasks: list[Task]) -> Table:
             _seconds(task),
         )
     return table
+
+
+def _add_columns(table: Table) -> None:
+    table.add_column("title", overflow="fold", min_width=_TITLE_WIDTH)
+    table.add_column("status", overflow="fold")
+    for heading in ("attempts", "tests", "tokens", "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
 
 
 def awaited_tasks(needed: list[Dependency]) -> str:

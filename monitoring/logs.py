@@ -62,8 +62,8 @@ def configure_logging(settings: MonitoringSettings, logs: Path, *, stdout: bool 
         ],
     )
     handlers: list[logging.Handler] = [_file_handler(settings, logs)]
-    if stdout:
-        handlers.append(logging.StreamHandler(sys.stdout))
+    if stdout and sys.stdout is not None:
+        handlers.append(_Stream(sys.stdout))
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
@@ -103,8 +103,22 @@ def _file_handler(settings: MonitoringSettings, logs: Path) -> logging.Handler:
     )
 
 
-class _DatedRotation(RotatingFileHandler):
-    """Rotated by size, deleted by age."""
+class _Undisturbed(logging.Handler):
+    """Lines that cannot be written (a full disk, a reader that is gone, a closed stream) are dropped here without a
+    word; other handlers have them, and once writing works again, all is as before."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Print a traceback only for what is a bug of ours."""
+        if not isinstance(sys.exc_info()[1], OSError | ValueError):
+            super().handleError(record)
+
+
+class _Stream(_Undisturbed, logging.StreamHandler):  # type: ignore[type-arg]  # it is no generic at run time
+    """Standard output."""
+
+
+class _DatedRotation(_Undisturbed, RotatingFileHandler):
+    """Rotated by size, deleted by age; made anew when somebody deletes or moves the file or its folder."""
 
     def __init__(self, path: Path, *, maxBytes: int, backupCount: int, encoding: str, keep_seconds: float) -> None:
         self._keep_seconds = keep_seconds
@@ -114,6 +128,25 @@ class _DatedRotation(RotatingFileHandler):
         """Readable by the owner only, whatever the umask."""
         os.close(os.open(self.baseFilename, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600))
         return super()._open()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line to the file that is at the path now."""
+        try:
+            if self.stream is not None and not self._is_there():
+                self.stream.close()
+                self.stream = None
+            if self.stream is None:
+                Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except (OSError, ValueError):
+            self.stream = None
+        super().emit(record)
+
+    def _is_there(self) -> bool:
+        try:
+            there, ours = Path(self.baseFilename).stat(), os.fstat(self.stream.fileno() if self.stream else -1)
+        except OSError:
+            return False
+        return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
 
     def doRollover(self) -> None:
         super().doRollover()

@@ -39,8 +39,8 @@ def test_the_table() -> None:
         "DiskFull", "LockBusy", "RemoteUnreachable", "WorkspaceFull",
     }  # fmt: skip
     assert {name for name, kind in rows.items() if kind.exits_with == 2} == {
-        "UnsupportedDatabase", "UnsupportedRepository", "BranchTaken", "DatabaseCorrupt", "SchemaTooNew", "NotConfigured",
-        "UnknownFlow",
+        "UnsupportedDatabase", "UnsupportedRepository", "BranchTaken", "DatabaseCorrupt", "SchemaTooNew",
+        "NotConfigured", "UnknownFlow",
         "BranchMissing", "CloneTaken", "EmptyRepository", "GitUnusable", "NotARepository", "UnsafeUrl",
     }  # fmt: skip
     assert rows["BudgetExhausted"].reason is FailureReason.BUDGET_EXHAUSTED

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shlex
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +18,7 @@ import pytest
 from config import MonitoringSettings
 from monitoring import bound, configure_logging, get_logger, redact, register_secret
 
+ROOT = Path(__file__).parents[2]
 PROVIDER_KEY = "sk-ant-" + "a1b2c3d4" * 4
 
 
@@ -134,3 +139,47 @@ def test_a_quoted_secret_in_json_is_masked_and_the_json_stays_whole() -> None:
         assert "hunter2" not in masked
         assert "ghijkl" not in masked
         assert json.loads(masked)["more"] == 1
+
+
+def test_lines_go_on_when_the_file_or_its_folder_is_gone_and_no_traceback_is_printed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    logs = tmp_path / "logs"
+    configure_logging(MonitoringSettings(), logs, stdout=False)
+    log = get_logger("test")
+    log.info("one")
+    (logs / "agents.log").rename(logs / "mine.log")
+    log.info("two")
+    shutil.rmtree(logs)
+    log.info("three")
+    assert "three" in (logs / "agents.log").read_text()
+    shutil.rmtree(logs)
+    logs.write_text("a file")
+    log.info("four")  # nowhere to go
+    logs.unlink()
+    log.info("five")
+    told = (logs / "agents.log").read_text()
+    assert "five" in told and "four" not in told
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("redirection", ["| true", ">&-", ">/dev/full", "2>&- | true"])
+def test_a_reader_that_is_gone_gets_no_tracebacks(tmp_path: Path, redirection: str) -> None:
+    program = (
+        "import sys; from pathlib import Path; from cli.streams import prepare_streams; prepare_streams()\n"
+        "from config import MonitoringSettings; from monitoring import configure_logging, get_logger\n"
+        f"configure_logging(MonitoringSettings(), Path({str(tmp_path)!r}))\n"
+        "for number in range(200): get_logger('x').info('line', number=number, text='x' * 2000)\n"
+        "import os; os._exit(0)\n"
+    )
+    command = f"{shlex.quote(sys.executable)} -c {shlex.quote(program)} {redirection}"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "agents.log").read_text().count("\n") == 200
+
+
+def test_characters_that_an_encoding_lacks_are_escaped() -> None:
+    program = "from cli.streams import prepare_streams; prepare_streams(); print('Grüße \\u2713')"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert done.stdout == "Gr\\xfc\\xdfe \\u2713\n"
