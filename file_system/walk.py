@@ -20,7 +20,7 @@ SKIPPED_FOLDERS = frozenset(
 
 _SCRIPT_TEST = re.compile(r"[._-](?:test|spec)\.[cm]?[jt]sx?$|^(?:jest|vitest)\.(?:config|setup)\.")
 
-_SCRIPT_SPEC = re.compile(r"(?:^|/)(?:spec/.*|[^/]*(?:Spec|Test))\.[cm]?[jt]sx?$")
+_SCRIPT_SPEC = re.compile(r"^spec/.*\.[cm]?[jt]s$|(?:^|/)[^/]*Spec\.[cm]?[jt]s$")
 """Tests of JavaScript by Jasmine's custom."""
 
 

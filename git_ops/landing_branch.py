@@ -69,7 +69,8 @@ class LandingBranch:
         for theirs in self._repository.branches("origin"):
             if name.startswith(f"{theirs}/") or theirs.startswith(f"{name}/"):
                 raise BranchTaken(f"the repository has a branch {theirs!r}, beside which {name!r} cannot be: {remedy}")
-        if name == self._repository.remote.checked_out():
+        began = self._repository.resolve(self.ref(None)) is not None if self._mode is not LandingMode.BRANCH else True
+        if not began and name == self._repository.remote.checked_out():  # later the push waits, and is told
             raise BranchTaken(
                 f"{name!r} is checked out in {self._repository.remote.url}, which refuses a push to it: check out "
                 "another branch there, or run in it: git config receive.denyCurrentBranch updateInstead"

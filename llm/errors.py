@@ -52,6 +52,10 @@ class RateLimited(ProviderUnavailable):
     """More requests or tokens a minute than the account may have."""
 
 
+class Overloaded(ProviderUnavailable):
+    """The server has too much to do, or what stands before it does not reach it."""
+
+
 class NoAnswer(ProviderUnavailable):
     """What came as a success is no answer: an error, a web page, nothing."""
 

@@ -169,7 +169,8 @@ class Task(Row):
 
     def answered(self, question: str, answer: str) -> str:
         """Its words with an answer of the owner, behind the question, since nobody of the team may remember that."""
-        said = f"The team asked:\n\n{question}\n\nThe owner answers:\n\n{answer}"
+        quoted = "\n".join(f"> {line}" for line in question.replace("`", "'").splitlines())  # it states no examples
+        said = f"The team asked:\n\n{quoted}\n\nThe owner answers:\n\n{answer}"
         return self.description if self.description.endswith(said) else f"{self.description}\n\n{said}".strip()
 
 

@@ -20,6 +20,7 @@ from file_system import FileManager, text_of
 from git_ops import GitManager
 from memory import FailureReason
 from monitoring import get_logger
+from monitoring.waits import is_recent
 from orchestrator.baseline import Baseline, failed_test, lacking_in
 from orchestrator.errors import StageFailed
 from testing import (
@@ -53,6 +54,7 @@ log = get_logger(__name__)
 
 _MOST_FAILURES = 40
 _MOST_RESULTS = 300
+_LEFT_OUT_SECONDS = 24 * 3600.0
 _SLOWER = 3
 """Times that a run may take longer while its lines are noted."""
 _FAULT_SECONDS = 10.0
@@ -221,8 +223,12 @@ class Suite:
             file = self._result_of(tree, _key(environments))
             if file.is_file():
                 return Baseline.model_validate_json(file.read_text(encoding="utf-8"))
-            whole = self._whole(folder, tree, label, self.timeout)
-        result, found = whole.result, whole.baseline
+            results, environments = self._results(folder, tree, (), label, self.timeout)
+            if self._left_out_before_work(results, environments):
+                kept = [each for each in zip(results, environments, strict=True) if not self._is_left_out(each[1].key)]
+                results, environments = [each[0] for each in kept], [each[1] for each in kept]
+            result = merged(results)
+            found = self._recorded(result, folder, tree, environments)
         if result.killed_reason == "timeout":
             raise StageFailed(
                 FailureReason.NEEDS_OWNER,
@@ -380,21 +386,45 @@ class Suite:
             return self.runner.run_tests(folder, environment, timeout=self.timeout, label=label)
 
     def _environments_of(self, folder: Path, tree: str, label: str) -> list[Environment]:
-        """The environments of all projects in `folder`. One beside the main one that cannot be set up is left out."""
+        """The environments of all projects in `folder`. One beside the main one that cannot be set up, or whose suite
+        gives no verdict before any work, is left out; that is remembered for a day."""
         main, *others = self.projects(folder)
-        found = []
-        for project in (main, *others):
+        found = [self._environment(folder, tree, label, main)]
+        for project in others:
+            key = self._key_of(folder, project)
+            if self._is_left_out(key):
+                continue
             try:
                 found.append(self._environment(folder, tree, label, project))
             except EnvironmentSetupError as problem:
-                if not others:
-                    raise
-                log.warning("a project of the repository cannot be set up and is left out",
-                            project=project.place or project.framework, problem=str(problem))  # fmt: skip
-                failed = problem
-        if not found:
-            raise failed
+                self._leave_out(key, project.place or project.framework, str(problem))
         return found
+
+    def _key_of(self, folder: Path, project: SubProject) -> str:
+        release = self._git.repository.newest_release(self._git.branch.tip())
+        return self._environments.key(folder, project.framework, self.setup_command, release, project.place)
+
+    def _is_left_out(self, key: str) -> bool:
+        file = self._folder / f"{key[:20]}.left-out"
+        return file.is_file() and is_recent(file.stat().st_mtime, _LEFT_OUT_SECONDS)
+
+    def _leave_out(self, key: str, project: str, problem: str) -> None:
+        log.warning("a project of the repository is left out", project=project, problem=problem)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        (self._folder / f"{key[:20]}.left-out").write_text(f"{project}: {problem}\n", encoding="utf-8")
+
+    def _left_out_before_work(self, results: Sequence[TestResult], environments: Sequence[Environment]) -> bool:
+        """Leave out the projects beside the main one whose suites say nothing before any work; whether there are."""
+        silent = [
+            (environment, result)
+            for environment, result in [*zip(environments, results, strict=True)][1:]
+            if (result.problem and not result.failures and not result.has_no_tests)
+            or (environment.framework in BY_EXIT_CODE and not result.passed)
+        ]
+        for environment, result in silent:
+            said = result.problem or "its test script fails before any work"
+            self._leave_out(environment.key, environment.place or environment.framework, said)
+        return bool(silent)
 
     def _environment(
         self, folder: Path, tree: str, label: str, project: SubProject, setup_command: str | None = None
@@ -426,6 +456,18 @@ class Suite:
         seconds: float,
         texts: Mapping[str, str] = MappingProxyType({}),
     ) -> tuple[TestResult, list[Environment]]:
+        results, environments = self._results(folder, tree, selection, label, seconds, texts)
+        return merged(results), environments
+
+    def _results(
+        self,
+        folder: Path,
+        tree: str,
+        selection: Sequence[str],
+        label: str,
+        seconds: float,
+        texts: Mapping[str, str] = MappingProxyType({}),
+    ) -> tuple[list[TestResult], list[Environment]]:
         """The tests of `selection` (empty means all) in each project that they belong to, and the environments used.
         `folder` holds the files of `tree`; each further project gets a folder of its own."""
         projects = self.projects(folder)
@@ -451,7 +493,7 @@ class Suite:
                     else partial(self.runner.run_tests, place, environment)
                 )
                 results.append(run(timeout=seconds, label=label))
-        return merged(results), environments
+        return results, environments
 
     def _whole(self, folder: Path, tree: str, label: str, timeout: float) -> Whole:
         result, environments = self._run(folder, tree, (), label, timeout)

@@ -47,14 +47,12 @@ def projects_of(source: Path) -> list[SubProject]:
     main = SubProject("", detect_framework(source))
     root_has_manifest = any((source / name).is_file() for name in _MANIFESTS)
     beside = _beside(source, main)
-    if root_has_manifest and not workspace_members(source):
-        return [main, *beside]
     members = {name for name in workspace_members(source) if (source / name).is_dir()}
-    nested = [each for each in _nested(source) if not members or each.place in members]
-    if not nested:
+    if root_has_manifest and not members:
         return [main, *beside]
-    if root_has_manifest or _has_tests_outside(source, nested):
-        return [main, *nested]
+    nested = [each for each in _nested(source) if not members or each.place in members]
+    if not nested or _has_tests_outside(source, nested):
+        return [main, *beside]  # its suite collects theirs, too
     return nested
 
 

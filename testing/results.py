@@ -81,6 +81,11 @@ class TestResult(BaseModel):
         """The opposite of `passed`: there is no third answer."""
         return not self.passed
 
+    @property
+    def has_no_tests(self) -> bool:
+        """Whether all that is wrong is that there was nothing to run."""
+        return any(words in (self.problem or "") for words in ("No test was found", "no test was collected"))
+
     def of_files(self, files: Collection[str]) -> TestResult:
         """The part of the result that is about tests in `files`. In its counts errors are failures."""
         return self.renamed(lambda test_id: test_id if test_id.partition("::")[0] in files else "")
@@ -107,8 +112,10 @@ class TestResult(BaseModel):
 
 
 def merged(results: Sequence[TestResult]) -> TestResult:
-    """One result of the suites of several projects. One without tests says nothing beside others."""
-    told = [each for each in results if each.test_ids or each.failures] or [*results[:1]]
+    """One result of the suites of several projects. One that has none says nothing beside others; one without a
+    verdict is none for all."""
+    empty = [each for each in results if not each.test_ids and not each.failures and each.has_no_tests]
+    told = [each for each in results if each not in empty] or [*results[:1]]
     if len(told) == 1:
         return told[0].model_copy(update={"duration": sum(each.duration for each in results)})
     first = next((each for each in told if not each.passed), told[0])

@@ -131,7 +131,7 @@ class TestRunner:
         self.prepare(source, environment)
         out = Path(tempfile.mkdtemp(prefix="ai-agents-out-", dir=source.parent))
         try:
-            for cache in CACHES if "node_modules" in environment.packages else ():
+            for cache in CACHES if environment.own_packages in environment.packages else ():
                 (out / cache).mkdir()
             self._sandbox.hand_over(out)
             ended = self._run(command, source, environment, out, timeout, label)
@@ -223,8 +223,8 @@ class TestRunner:
         variables: Mapping[str, str] = MappingProxyType({}),
     ) -> SandboxResult:
         mounts = [Mount(source, "/work", writable=True), Mount(out, "/out", writable=True), *environment.mounts]
-        if "node_modules" in environment.packages:
-            mounts += [Mount(out / cache, f"/work/node_modules/{cache}", writable=True) for cache in CACHES]
+        if (own := environment.own_packages) in environment.packages:
+            mounts += [Mount(out / cache, f"/work/{own}/{cache}", writable=True) for cache in CACHES]
         return self._sandbox.run(
             command.command,
             mounts=[*mounts, *command.mounts],

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from time import monotonic
+from time import monotonic, time_ns
 from typing import TYPE_CHECKING, TypeVar
 
 from llm.calls.budget import Budget, BudgetRefused
@@ -19,6 +19,7 @@ from llm.calls.sending import Sender
 from llm.errors import (
     LLMError,
     ModelUnknown,
+    Overloaded,
     ProviderError,
     ProviderRefused,
     ProviderTimeout,
@@ -127,7 +128,10 @@ class Asking:
     def _may_be_to_blame(self, request: Request, error: ProviderError) -> bool:
         """A limit of the rate, a slow answer, a model that is not there, a wrong key and an empty account say nothing
         of a single request."""
-        others = isinstance(error, ProviderTimeout | RateLimited | ModelUnknown) or request.provider == EMBEDDED.name
+        others = (
+            isinstance(error, ProviderTimeout | RateLimited | Overloaded | ModelUnknown)
+            or request.provider == EMBEDDED.name
+        )
         account = isinstance(error, ProviderRefused) and error.status != _FORBIDDEN
         return error.outage and not others and not account and not self.call.over.is_set()
 
@@ -136,7 +140,7 @@ class Asking:
         small = Request(
             request.provider, request.model, "", (Turn("user", _SMALL),), request.temperature, _SMALL_ANSWER
         )
-        context = replace(self.context, step=f"{self.context.step} small {number}")
+        context = replace(self.context, step=f"{self.context.step} small {number} {time_ns()}")
         try:
             granted = self._once(small, watched=False)
         except (LLMError, BudgetRefused):

@@ -115,8 +115,8 @@ def answer_of(response: ModelResponse, request: Request) -> Answer:
         output_tokens=usage.output_tokens or estimate_tokens(text + "".join(call.arguments for call in calls))
         if is_readable
         else request.output_limit,
-        cached_tokens=usage.cache_read_tokens if is_readable else 0,
-        written_tokens=usage.cache_write_tokens if is_readable else 0,
+        cached_tokens=min(usage.cache_read_tokens, usage.input_tokens) if is_readable else 0,
+        written_tokens=min(usage.cache_write_tokens, usage.input_tokens) if is_readable else 0,
         calls=tuple(calls),
         thoughts=_thoughts(response, request) if request.tools else (),
     )

@@ -52,13 +52,13 @@ class Prices:
         if price_id := PROVIDERS[provider].price_id:
             from genai_prices import Usage, calc_price
 
-            usage = Usage(
-                input_tokens=answer.input_tokens,
-                output_tokens=answer.output_tokens,
-                cache_read_tokens=answer.cached_tokens,
-                cache_write_tokens=answer.written_tokens,
-            )
             try:
+                usage = Usage(
+                    input_tokens=answer.input_tokens,
+                    output_tokens=answer.output_tokens,
+                    cache_read_tokens=answer.cached_tokens,
+                    cache_write_tokens=answer.written_tokens,
+                )
                 return float(calc_price(usage, model_ref=model, provider_id=price_id).total_price)
             except LookupError:
                 pass

@@ -20,6 +20,7 @@ NO_ANSWER = "no_answer"
 UNREADABLE_USAGE = 2**31 - 1
 """Tokens that stand for usage that was stated, but cannot be true: the worst case counts then."""
 _MOST_TOKENS = 10**9
+_COUNTS = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))
 _BAD_GATEWAY = 502
 _SHOWN = 300
 _ENDS = {
@@ -75,12 +76,14 @@ def mended(body: bytes, content_type: str = "") -> tuple[int, dict[str, Any]] | 
         if error := found.get("error"):
             return _error(_words(error), _code(error))
         empty_turn = isinstance(found.get("content"), list) and bool(found.get("stop_reason"))
-        return None if empty_turn else _error(f"the server's answer holds nothing: {_excerpt(text)}")
+        return (
+            None if empty_turn else _with_usage(_error(f"the server's answer holds nothing: {_excerpt(text)}"), found)
+        )
     before = json.dumps(read)
     if isinstance(found.get("choices"), list):
         problem = _mend_choices(found)
         if problem:
-            return _error(problem)
+            return _with_usage(_error(problem), found)
         found["id"] = found["id"] if isinstance(found.get("id"), str) else "unnamed"
         found["model"] = found["model"] if isinstance(found.get("model"), str) else "unnamed"
         found["object"] = "chat.completion"
@@ -183,6 +186,16 @@ def _new_id() -> str:
 
 def _error(words: str, status: int = _BAD_GATEWAY) -> tuple[int, dict[str, Any]]:
     return status, {"error": {"message": words, "type": NO_ANSWER}}
+
+
+def _with_usage(error: tuple[int, dict[str, Any]], found: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """The error with what the server counts for it."""
+    stated = found.get("usage")
+    usage: dict[str, Any] = stated if isinstance(stated, dict) else {}
+    counted = [usage.get(name, usage.get(other)) for name, other in _COUNTS]
+    if all(isinstance(count, int) and 0 <= count <= _MOST_TOKENS for count in counted):
+        error[1]["error"]["counted"] = counted
+    return error
 
 
 def _code(error: object) -> int:

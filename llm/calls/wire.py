@@ -24,6 +24,7 @@ from llm.errors import (
     LLMError,
     ModelUnknown,
     NoAnswer,
+    Overloaded,
     PromptTooLong,
     ProviderError,
     ProviderRefused,
@@ -47,6 +48,7 @@ _Spot: TypeAlias = tuple[str, str, str]
 """Provider, address and model."""
 _NOT_ABLE = (400, 422, 501)
 _GONE, _TOO_LARGE = 410, 413
+_OVERLOADED = (502, 503, 504, 529)
 _PARAMETER = re.compile(r"\b(?:max_completion_tokens|max_tokens|temperature|seed|stop|parallel_tool_calls)\b")
 """Parameters that can be left out, or said in another way."""
 _NOT_TAKEN = re.compile(
@@ -66,6 +68,9 @@ _TOO_LONG = re.compile(
 )
 """How the servers say that a prompt does not fit, as of 2026: vLLM, SGLang, llama.cpp, LM Studio, TGI, Mistral, xAI,
 Groq, Together, Gemini and Anthropic (with `max_tokens`); pydantic-ai knows only some of them."""
+_OF_VALUES = re.compile(r"must be|at (?:most|least)|(?:less|greater|more) than|too (?:large|high|long)|out of range")
+"""How servers say that a value does not fit, and not the parameter."""
+_LENGTHS = frozenset({"max_tokens", "max_completion_tokens"})
 _SETTINGS = {"max_completion_tokens": "max_tokens", "stop": "stop_sequences"}
 """What pydantic-ai's settings call parameters."""
 _IMPORTING = threading.Lock()
@@ -251,11 +256,12 @@ def _with_version(endpoint: Endpoint) -> Endpoint | None:
 def _leave_out(settings: ModelSettings, names: frozenset[str]) -> None:
     """Take parameters out of the settings; the limit of the answer has two names."""
     limit = settings.get("max_tokens")
+    if names >= _LENGTHS:  # an answer without a bound cannot be paid for
+        names -= _LENGTHS
     for name in names:
         settings.pop(_SETTINGS.get(name, name), None)  # type: ignore[misc]  # a key that is not known when it is checked
-    lengths = {"max_tokens", "max_completion_tokens"}
-    if len(lengths & names) == 1 and limit:
-        (other,) = lengths - names
+    if len(_LENGTHS & names) == 1 and limit:
+        (other,) = _LENGTHS - names
         settings["extra_body"] = {other: limit}
 
 
@@ -323,7 +329,11 @@ def _translated(
         case _ if _status(error) == _GONE:
             return ModelUnknown(f"{who} is not there any more: {detail}", status=_status(error), outage=True)
         case _ if _body_of(error).get("type") == NO_ANSWER:
-            return NoAnswer(f"{who} gave no usable answer: {detail}", retry_after=wait)
+            none = NoAnswer(f"{who} gave no usable answer: {detail}", retry_after=wait)
+            none.billed = _counted(_body_of(error).get("counted"))
+            return none
+        case _ if _status(error) in _OVERLOADED:
+            return Overloaded(f"{who} is overloaded: {detail}", retry_after=wait)
         case _:
             return ProviderUnavailable(f"{who} gave no usable answer: {detail}", retry_after=wait)
 
@@ -332,6 +342,14 @@ def _words_of(error: Exception) -> str:
     """What the server says, without the words that pydantic-ai puts around it."""
     said = _body_of(error).get("message")
     return f"{said} (status {_status(error)})" if isinstance(said, str) and said else str(error)
+
+
+def _counted(counted: object) -> Answer | None:
+    """What a server counts for an answer that is none."""
+    match counted:
+        case [int(read), int(written)] if read or written:
+            return Answer("", truncated=False, input_tokens=read, output_tokens=written, cached_tokens=0)
+    return None
 
 
 def _body_of(error: Exception) -> Mapping[str, object]:
@@ -344,7 +362,7 @@ def _body_of(error: Exception) -> Mapping[str, object]:
 def _refused_parameter(error: Exception) -> str:
     """The parameter that a server says it does not take, empty if it says something else."""
     body, told = _body_of(error), str(error)
-    if not _NOT_TAKEN.search(told):
+    if not _NOT_TAKEN.search(told) or _OF_VALUES.search(told):
         return ""
     named = str(body.get("param") or "").rpartition(".")[2]
     found = _PARAMETER.search(named) or _PARAMETER.search(str(body.get("message") or told))

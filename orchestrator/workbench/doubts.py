@@ -253,7 +253,8 @@ def _drawn(replays: Sequence[Replay]) -> list[Replay]:
 
 def _is_found(module: str, folder: Path, environment: Environment) -> bool:
     """Whether a plain program finds a topmost module."""
-    places = [place / name for place in (folder, folder / "src") for name in (module, f"{module}.py")]
+    own = folder / environment.place
+    places = [place / name for place in {folder, own, own / "src"} for name in (module, f"{module}.py")]
     return module in sys.stdlib_module_names or any(map(Path.exists, places)) or environment.has_module(module)
 
 

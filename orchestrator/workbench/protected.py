@@ -13,7 +13,8 @@ from git_ops import ChangedFile
 from memory import TaskKind
 from testing import FRAMEWORKS, Tampering, explain_tampering, tampering
 
-_TEST_FILES = ["tests/**", "test/**", "**/tests/**", "**/test/**", "**/__tests__/**", "**/__mocks__/**",
+_TEST_FILES = ["spec/**", "**/*Spec.[cm]js", "**/*Spec.js", "**/*Spec.ts",
+               "tests/**", "test/**", "**/tests/**", "**/test/**", "**/__tests__/**", "**/__mocks__/**",
                "**/*.test.*", "**/*.spec.*", "**/*_test.*", "**/*-test.*", "**/*_spec.*", "**/*-spec.*",
                "**/package-lock.json", "**/.npmrc", "**/jest.*", "**/vitest.*", "**/vite.config.*",
                "**/babel.config.*", "**/.babelrc*", "**/.coveragerc",
@@ -27,7 +28,10 @@ _SETTINGS_OF_TESTS = sorted(
 DEPENDENCY_FILES = ["**/pyproject.toml", "**/setup.py", "**/setup.cfg", "**/MANIFEST.in", "**/meson.build",
                     "**/*requirements*.txt", "**/*constraints*.txt", "**/uv.lock", "**/uv.toml",
                     "**/package.json", "**/package-lock.json", "**/.npmrc", "**/pnpm-lock.yaml", "**/yarn.lock",
-                    "**/go.mod", "**/go.sum", "**/Cargo.toml", "**/Cargo.lock"]  # fmt: skip
+                    "**/Pipfile*", "**/environment.y*ml", "**/hatch.toml", "**/tox.toml", "**/noxfile.py",
+                    "**/poetry.lock", "**/pdm.lock", "**/pnpm-workspace.yaml", "**/.pnpmfile.*", "**/.yarnrc*",
+                    "**/.yarn/**", "**/bun.lock*", "**/manage.py", "**/go.mod", "**/go.sum", "**/Cargo.toml",
+                    "**/Cargo.lock"]  # fmt: skip
 """Files of dependencies: a change there would be installed, with network access, before any test."""
 CONFIGURATION_FILES = [*DEPENDENCY_FILES, *(f"**/{glob}" for glob in _SETTINGS_OF_TESTS),
                        "**/noxfile.py", "**/.coveragerc", "**/jest.*", "**/vitest.*",

@@ -7,7 +7,7 @@ repeated after a crash. The tools themselves are in `orchestrator/workbench/tool
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -153,7 +153,10 @@ class ToolBench:
         """The files as they are now, for writing `paths`; the change is kept unless the block raises an error."""
         files = self.files()
         for path in paths:
-            if why := self.rights.refusal(path):
+            behind = path
+            with suppress(FileSystemError):  # a link may lead to where the role has no rights
+                behind = files.resolved(path) if files.exists(path) else path
+            if why := self.rights.refusal(path) or self.rights.refusal(behind):
                 raise PathRefused(path, "rights", why, "leave it as it is")
         try:
             yield files

@@ -8,7 +8,7 @@ import ast
 import configparser
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,12 @@ import yaml
 _GROUPS = ("test", "tests", "testing", "dev", "develop", "development", "default", "main")
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _REQUIREMENT = re.compile(rf"{_NAME}(?:\[[\w,. -]*\])?\s*(?:(?:[<>=!~]=?|===).*|;.*)?")
-_LARGEST = 1 << 20
+_LARGEST = 256 << 10
+_LONGEST = 300
+"""Characters of a requirement."""
+_FILE_NAME = re.compile(r"\.(?:txt|toml|cfg|in|py|whl|zip|gz)$")
+_LONGEST_VERSION = 40
+_LONGEST_YAML = 64 << 10
 FILES = ("tox.ini", "tox.toml", "noxfile.py", "Pipfile", "environment.yml", "environment.yaml", "hatch.toml")
 
 
@@ -30,7 +35,13 @@ def further_requirements(source: Path) -> list[str]:
               _hatch(_table(_table(tool, "hatch"), "envs") or _table(_toml(source / "hatch.toml"), "envs")),
               _tox(source, tool), _nox(source), _pipfile(source), _conda(source))  # fmt: skip
     found = next(filter(None, ([*place] for place in places)), [])
-    return list(dict.fromkeys(each.strip() for each in found if _REQUIREMENT.fullmatch(each.strip())))
+    return list(dict.fromkeys(each.strip() for each in found if is_requirement(each)))
+
+
+def is_requirement(text: object) -> bool:
+    """Whether a text is a requirement by name, and neither an option nor the name of a file."""
+    told = text.strip() if isinstance(text, str) else ""
+    return len(told) <= _LONGEST and bool(_REQUIREMENT.fullmatch(told)) and not _FILE_NAME.search(told)
 
 
 def _poetry(poetry: Mapping[str, Any]) -> Iterator[str]:
@@ -60,7 +71,7 @@ def _as_specifier(version: str) -> str:
     """`^1.2` and `~1.2` in the words of pip (poetry's own rule: the first part that is not 0 may not change)."""
     parts = []
     for part in version.split(","):
-        text = part.strip()
+        text = part.strip() if len(part) <= _LONGEST_VERSION else ""
         if found := re.fullmatch(r"([\^~])\s*v?(\d+(?:\.\d+)*)(?:[.\w-]*)", text):
             numbers = [int(number) for number in found[2].split(".")]
             at = next((place for place, number in enumerate(numbers) if number), len(numbers) - 1)
@@ -112,11 +123,8 @@ def _nox(source: Path) -> Iterator[str]:
     for session in [each for each in sessions if "test" in each.name] or sessions[:1]:
         for node in ast.walk(session):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "install":
-                yield from (
-                    argument.value
-                    for argument in node.args
-                    if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
-                )
+                given = [each.value for each in node.args if isinstance(each, ast.Constant)]
+                yield from (each for each in given if isinstance(each, str))
 
 
 def _pipfile(source: Path) -> Iterator[str]:
@@ -126,21 +134,32 @@ def _pipfile(source: Path) -> Iterator[str]:
 
 
 def _conda(source: Path) -> Iterator[str]:
-    """The packages of pip, and those of conda by the names they have there, which are mostly the same."""
+    """The packages of pip; conda's have names of their own, which may mean other packages elsewhere."""
     for name in ("environment.yml", "environment.yaml"):
         try:
-            table = yaml.safe_load(_text(source / name))
-        except (yaml.YAMLError, RecursionError):
+            table = yaml.load(_text(source / name)[:_LONGEST_YAML], _WithoutAliases)  # noqa: S506  # a SafeLoader
+        except (yaml.YAMLError, RecursionError, ValueError):
             continue
-        for entry in table.get("dependencies") or () if isinstance(table, dict) else ():
-            if isinstance(entry, str) and not re.match(r"(?:python|pip|r-\w+|conda)\b(?!-)", entry):
-                yield re.sub(r"(?<![<>=!~])=(?!=)([\w.*]+).*", r"==\1", entry.rpartition("::")[2]).replace(" ", "")
-            elif isinstance(entry, dict):
+        for entry in _list(table.get("dependencies")) if isinstance(table, dict) else ():
+            if isinstance(entry, dict):
                 yield from _strings(entry.get("pip"))
 
 
+class _WithoutAliases(yaml.SafeLoader):
+    """Refuses what makes a short text a long one."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.events.AliasEvent):
+            raise yaml.YAMLError("aliases are not read")
+        return super().compose_node(parent, index)
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _strings(value: object) -> list[str]:
-    return [each for each in value if isinstance(each, str)] if isinstance(value, Iterable) else []
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
 def _table(parent: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -53,6 +53,11 @@ class Environment(BaseModel):
         return f"/work/{self.place}".rstrip("/")
 
     @property
+    def own_packages(self) -> str:
+        """Where the packages of a JavaScript project lie, relative to the sources."""
+        return f"{self.place}/node_modules".lstrip("/")
+
+    @property
     def mount(self) -> Mount:
         """The virtual environment."""
         return Mount(self.path / "venv", VENV)

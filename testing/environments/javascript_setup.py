@@ -118,7 +118,7 @@ class NodeSetup(Setup):
             kept = self.env_folder / "packages" / name
             kept.parent.mkdir(parents=True, exist_ok=True)
             (self.work_folder / name).rename(kept)
-            for cache in CACHES if name == "node_modules" else ():
+            for cache in CACHES if name == f"{self.place}/node_modules".lstrip("/") else ():
                 if (kept / cache).is_symlink():
                     (kept / cache).unlink()
                 (kept / cache).mkdir(exist_ok=True)

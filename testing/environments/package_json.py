@@ -19,7 +19,8 @@ _RUN = re.compile(
     r"(?P<name>[\w:.-]+)(?=\s*(?:$|&&|\|\||;|\)))"
 )
 _PLACEHOLDER = re.compile(r"^\s*echo\b.*no test specified")
-_DEEPEST, _LONGEST = 4, 20_000
+_DEEPEST, _MOST_RUN, _LONGEST = 3, 8, 4000
+"""Of scripts that run others: how deep, how many in each, and characters of each."""
 _FLAGS = re.compile(r"--experimental-[\w-]+|--no-warnings|--enable-source-maps")
 
 
@@ -136,7 +137,7 @@ def _expanded(script: str, scripts: Mapping[str, str], depth: int = _DEEPEST) ->
         found = _expanded(text, scripts, depth - 1)
         return f"( {found} )" if re.search(r"[&|;]", found) else found
 
-    return _RUN.sub(other, script)[:_LONGEST]
+    return _RUN.sub(other, script[:_LONGEST], count=_MOST_RUN)[:_LONGEST]
 
 
 def _words(script: str) -> Sequence[str]:

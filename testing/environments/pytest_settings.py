@@ -45,6 +45,7 @@ _PLUGINS = {
 """How an option begins -> the plugin that knows it, and its module."""
 _KEYS = {"asyncio_mode": ("pytest-asyncio", "pytest_asyncio"), "timeout": ("pytest-timeout", "pytest_timeout"),
          "DJANGO_SETTINGS_MODULE": ("pytest-django", "pytest_django"), "env": ("pytest-env", "pytest_env")}  # fmt: skip
+_DJANGO_KEY = "DJANGO_SETTINGS_MODULE"
 _DJANGO = re.compile(r"""setdefault\(\s*["']DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""")
 
 
@@ -99,9 +100,14 @@ def read_pytest_settings(source: Path) -> PytestSettings:
 
 
 def django_settings(source: Path) -> str:
-    """The module of settings that the manage.py at `source` names; empty if there is none."""
+    """The module of settings that the manage.py at `source` names, where nothing else tells pytest; else empty."""
     found = _DJANGO.search(text_of(source / "manage.py"))
-    return found[1] if found else ""
+    theirs = read_pytest_settings(source)
+    if found is None or _DJANGO_KEY in theirs.keys or any(option.startswith("--ds") for option in theirs.options):
+        return ""
+    conftests = [*source.glob("conftest.py"), *source.glob("*/conftest.py"), *source.glob("*/*/conftest.py")]
+    told = any(re.search(rf"{_DJANGO_KEY}|settings\.configure", text_of(file)) for file in conftests)
+    return "" if told else found[1]
 
 
 def _section(file: Path) -> dict[str, object] | None:

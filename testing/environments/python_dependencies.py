@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testing.environments.declared_elsewhere import FILES as ELSEWHERE
-from testing.environments.declared_elsewhere import further_requirements
+from testing.environments.declared_elsewhere import further_requirements, is_requirement
 
 _TEST_WORDS = {"test", "tests", "testing"}
 _DEVELOPMENT_WORDS = {"dev", "devel", "develop", "development"}
@@ -95,11 +95,22 @@ def read_dependencies(source: Path) -> Dependencies:
         buildable=buildable,
         listed=isinstance(project.get("dependencies"), list),
         extras=tuple(test_extras) if buildable else (),
-        group_requirements=tuple(_expanded(groups, test_groups)),
+        group_requirements=tuple(filter(is_requirement, _expanded(groups, test_groups))),
         requirements=("requirements.txt",) if "requirements.txt" in requirements else (),
         test_requirements=tuple(sorted(set(tests) - {"requirements.txt"})),
         further=tuple(elsewhere),
     )
+
+
+def has_hashes(source: Path, names: Iterable[str]) -> bool:
+    """Whether requirements say which files may be installed: then all of them are, or none."""
+    return any(re.search(r"--(?:require-)?hash", text_of(source / name)) for name in names)
+
+
+def listed_dependencies(source: Path) -> list[str]:
+    """What the pyproject lists that the project needs to run."""
+    listed = _table(_toml(source / "pyproject.toml"), "project").get("dependencies")
+    return [each for each in listed if is_requirement(each)] if isinstance(listed, list) else []
 
 
 def requirement_lines(source: Path, names: Iterable[str]) -> list[str]:
@@ -132,12 +143,13 @@ def workspace_members(source: Path) -> list[str]:
     """The folders of the members of a uv workspace, relative to it."""
     workspace = _table(_table(_table(_toml(source / "pyproject.toml"), "tool"), "uv"), "workspace")
     patterns = workspace.get("members")
-    found = (
-        [path for each in patterns if isinstance(each, str) for path in source.glob(each)]
-        if isinstance(patterns, list)
-        else []
-    )
-    return sorted({path.relative_to(source).as_posix() for path in found if path.is_dir() and path != source})
+    found: set[str] = set()
+    for pattern in patterns if isinstance(patterns, list) else ():
+        # Looked up on this machine: nothing outside of the sources, and not all of them.
+        if isinstance(pattern, str) and re.fullmatch(r"(?!\.)[\w*?.-]+(?:/(?!\.)[\w*?.-]+){0,3}", pattern):
+            inside = (path for path in source.glob(pattern.replace("**", "*")) if not path.is_symlink())
+            found |= {path.relative_to(source).as_posix() for path in inside if path.is_dir() and path != source}
+    return sorted(found)
 
 
 def content_hash(source: Path, files: Iterable[str]) -> str:

@@ -16,6 +16,8 @@ from testing.environments.pytest_settings import FILES as SETTINGS_FILES
 from testing.environments.pytest_settings import django_settings, read_pytest_settings
 from testing.environments.python_dependencies import (
     Dependencies,
+    has_hashes,
+    listed_dependencies,
     pretended_versions,
     read_dependencies,
     requirement_lines,
@@ -33,7 +35,7 @@ _BABEL = "Babel==2.18.0"
 _MOST_CATALOGUES = 8
 _MOST_LEFT_OUT, _LONGEST_NOTE = 12, 500
 _UNBUILDABLE = re.compile(
-    r"Failed to build|build backend|Multiple top-level|metadata-generation-failed|not appear to be a Python project"
+    r"Failed to build `?[^`\n]{0,200}@ file:///work|Multiple top-level|not appear to be a Python project"
 )
 """What is the project's own fault, and not the network's."""
 _UV_TARGET = "/opt/uv/uv"
@@ -123,8 +125,13 @@ class PythonSetup(Setup):
         failed = self._install(whole)
         if failed is None:
             return needs.buildable
-        lines = [*requirement_lines(self.project_folder, (*needs.requirements, *needs.test_requirements)), *stated]
+        names = (*needs.requirements, *needs.test_requirements)
+        if has_hashes(self.project_folder, names):
+            raise self._failure(whole.title, failed)
+        lines = [*requirement_lines(self.project_folder, names), *stated]
         editable = self._project(needs, alone=not lines)
+        if needs.buildable and not editable:
+            lines += listed_dependencies(self.project_folder)
         if lines and not self._lines(lines) and not editable:
             raise self._failure(whole.title, failed)  # nothing at all: the network, an index
         return editable
@@ -149,6 +156,8 @@ class PythonSetup(Setup):
             self.note("the project itself could not be installed; it is imported from its folder instead")
         elif alone:
             raise self._failure("installing the project", failed)
+        else:
+            self.note("the project itself could not be installed; only its requirements were, as far as they could be")
         return False
 
     def _lines(self, lines: list[str]) -> bool:

@@ -48,6 +48,10 @@ _SCRIPTS: tuple[tuple[str, _Runner], ...] = (
     (r"(?<![\w-])_?mocha\b(?!-)", "mocha"),
     (r"\b(?:node|tsx)\b.*--test\b", "node"),
 )
+_CHECKS = re.compile(r"[\s(]*(?:npx\s+)?(?:eslint|prettier|standard|xo|tslint|biome|echo|tsc\b.*--noEmit)\b")
+"""How a part of a script begins that makes nothing which the tests need."""
+_CALLS_OTHERS = re.compile(r"(?:run-s|run-p|npm-run-all2?|npm test|npm run test|yarn|pnpm|lerna|turbo|nx|wireit)\b")
+"""How a script begins that only calls scripts of others."""
 _MOCHA_VALUES = re.compile(
     r"-[rtuRgfOs]|--(?:require|timeout|ui|reporter|reporter-options?|grep|fgrep|file|extension|ignore|exclude|config|"
     r"package|spec|node-option|loader|import|retries|slow|jobs)"
@@ -67,12 +71,14 @@ def _runner_of(source: Path) -> _Runner | None:
     package = read_package(source)
     if package is None:
         return "node" if test_files(source, Package()) else None
-    for words, runner in _SCRIPTS:
-        if re.search(words, package.test_script):
-            return runner
-    if package.test_script:
-        return "script"
     known: tuple[_Runner, ...] = ("vitest", "jest", "mocha")
+    for words, runner in _SCRIPTS:
+        if found := re.search(words, package.test_script):
+            *before, _ = re.split(r"&&|;", f"{package.pretest} && {package.test_script[: found.start()]}")
+            builds = runner == "mocha" and any(part.strip(" ()") and not _CHECKS.match(part) for part in before)
+            return "script" if builds else runner  # what is built has to be built anew
+    if package.test_script and not (_CALLS_OTHERS.match(package.test_script) and {*known} & package.packages):
+        return "script"
     return next((runner for runner in known if runner in package.packages), "node")
 
 

@@ -156,7 +156,7 @@ def test_a_request_that_only_fails_itself_does_not_wait_for_ever(store: MemorySt
             thread.join()
 
 
-@pytest.mark.parametrize("status", [400, 413, 422, 403, 500, 503])
+@pytest.mark.parametrize("status", [400, 413, 422, 403, 500])
 def test_a_request_that_alone_fails_ends_and_the_model_counts_as_there(store: MemoryStore, status: int) -> None:
     def rule(asked: Asked) -> Answer:
         return Reply.status(status) if asked.prompt == "poison" else "fine"

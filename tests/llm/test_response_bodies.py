@@ -157,7 +157,6 @@ def test_an_answer_that_is_withheld_is_billed(store: MemoryStore, end: str) -> N
         (["max_tokens"], {"max_completion_tokens": 2000}),
         (["temperature"], {"max_tokens": 2000}),
         (["max_tokens", "temperature", "stop"], {"max_completion_tokens": 2000}),
-        (["max_tokens", "max_completion_tokens"], {}),
     ],
 )
 def test_parameters_that_a_model_does_not_take_are_learned(

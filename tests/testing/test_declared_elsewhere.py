@@ -44,8 +44,11 @@ exact = "1.2.3"
         ({"Pipfile": '[packages]\nsix = "*"\n[dev-packages]\nmock = ">=4"\n'}, ["six", "mock>=4"]),
         (
             {"environment.yml": "dependencies: [python=3.9, numpy=1.2=py_0, 'conda-forge::six>=1', {pip: [mock]}]\n"},
-            ["numpy==1.2", "six>=1", "mock"],
+            ["mock"],  # conda's own names may mean other packages elsewhere
         ),
+        ({"noxfile.py": 'def tests(s):\n  s.install("-r", "requirements.txt", "mock")\n'}, ["mock"]),
+        ({"environment.yml": "a: &a [x]\ndependencies: [{pip: *a}]\n"}, []),
+        ({"pyproject.toml": '[tool.poetry.dev-dependencies]\nmock = "^' + "1" * 5000 + '"\n'}, ["mock"]),
         ({"pyproject.toml": "no toml [", "tox.ini": "no ini", "noxfile.py": "no python("}, []),
     ],
 )  # fmt: skip

@@ -8,8 +8,9 @@ import pytest
 
 from git_ops import GitManager
 from orchestrator.suite import Suite
-from testing import EnvironmentManager, TestRunner, owner_of, projects_of
+from testing import EnvironmentManager, TestResult, TestRunner, merged, owner_of, projects_of
 from testing.environments.package_json import package_manager
+from testing.results import TestCounts
 from tests.git_ops.conftest import git
 from tests.testing.conftest import Tree
 
@@ -47,12 +48,16 @@ JEST = '{"name": "web", "scripts": {"test": "jest"}}'
                 "libs/one/pyproject.toml": PYPROJECT, "libs/one/test_a.py": TEST, "other/setup.py": "",
                 "other/test_b.py": TEST,
             },
-            [("", "pytest"), ("libs/one", "pytest")],
+            [("", "pytest")],
         ),
         (
-            {"tests/test_all.py": TEST, "api/setup.py": "", "api/test_a.py": TEST},
-            [("", "pytest"), ("api", "pytest")],
+            {
+                "pyproject.toml": f'{PYPROJECT}[tool.uv.workspace]\nmembers = ["libs/*", "../..", "/etc/*", "**/*"]\n',
+                "libs/one/pyproject.toml": PYPROJECT, "libs/one/test_a.py": TEST,
+            },
+            [("libs/one", "pytest")],
         ),
+        ({"tests/test_all.py": TEST, "api/setup.py": "", "api/test_a.py": TEST}, [("", "pytest")]),
         ({"package.json": '{"workspaces": ["packages/*"]}', "packages/a/package.json": JEST}, [("", "node")]),
     ],
 )  # fmt: skip
@@ -61,11 +66,11 @@ def test_projects_are_found(tree: Tree, files: dict[str, str], found: list[tuple
 
 
 def test_a_file_belongs_to_the_innermost_project_of_its_language(tree: Tree) -> None:
-    files = {"tests/test_a.py": TEST, "api/setup.py": "", "api/test_a.py": TEST, "web/package.json": NODE}
+    files = {"api/setup.py": "", "api/test_a.py": TEST, "web/package.json": NODE}
     projects = projects_of(tree(files))
-    owners = {path: owner_of(projects, path) for path in ("a.py", "api/x.py", "web/x.js", "x.js")}
+    owners = {path: owner_of(projects, path) for path in ("a.py", "api/x.py", "web/x.js", "api/x.js")}
     assert {path: each.place if each else None for path, each in owners.items()} == {
-        "a.py": "", "api/x.py": "api", "web/x.js": "web", "x.js": None,
+        "a.py": None, "api/x.py": "api", "web/x.js": "web", "api/x.js": None,
     }  # fmt: skip
 
 
@@ -82,6 +87,26 @@ def test_a_file_belongs_to_the_innermost_project_of_its_language(tree: Tree) -> 
 )
 def test_who_installs_the_packages(tree: Tree, files: dict[str, str], found: tuple[str, str]) -> None:
     assert package_manager(tree(files)) == found
+
+
+def ended(test_id: str = "", problem: str | None = None, killed: str | None = None) -> TestResult:
+    ids = [test_id] if test_id else []
+    return TestResult(
+        passed=bool(ids) and problem is None, test_count=len(ids), counts=TestCounts(passed=len(ids)), failures=[],
+        test_ids=ids, passed_ids=ids, skipped_ids=[], duration=1.0, exit_code=0, tier=1, output_tail="",
+        problem=problem, killed_reason=killed,
+    )  # fmt: skip
+
+
+def test_a_suite_without_a_verdict_is_none_for_all_and_one_without_tests_is_nothing() -> None:
+    green, dead = ended("a::x"), ended(problem="The tests were killed: memory.", killed="memory")
+    for results in ([green, dead], [dead, green]):
+        found = merged(results)
+        assert not found.passed and found.problem == dead.problem and found.killed_reason == "memory"
+        assert found.passed_ids == ["a::x"]
+    nothing = ended(problem="No test was found: pytest found none.")
+    assert merged([nothing, green]).passed and merged([green, nothing]).duration == 2.0
+    assert not merged([nothing]).passed
 
 
 def test_each_project_is_tested_in_its_own_environment(
