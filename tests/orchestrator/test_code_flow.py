@@ -274,6 +274,7 @@ def test_a_backlog_file_is_worked_off(make_house: MakeHouse) -> None:
     assert (task.title, task.source, task.status) == ("Add add", "backlog", TaskStatus.COMPLETED)
 
 
+@pytest.mark.long
 def test_a_goal_without_examples_is_planned_by_the_ceo(make_house: MakeHouse) -> None:
     idea: JsonValue = {"title": "Add add", "description": ADD_TASK, "priority": "high", "reason": "the goal says so"}
     house, server = make_house(team(ideas=[{"tasks": [idea]}]))

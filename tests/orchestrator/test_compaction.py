@@ -144,6 +144,7 @@ class Small:
 BIG: dict[str, str] = {"big.py": "".join(f"value_{number} = {number}\n" for number in range(1000))}
 
 
+@pytest.mark.long
 def test_a_known_context_is_never_exceeded_over_many_messages_and_a_kill(make_house: MakeHouse) -> None:
     small = Small(16_000, rounds=14)
     able: dict[str, JsonValue] = {"tools": True, "context_tokens": 16_000}

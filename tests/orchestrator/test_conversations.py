@@ -334,6 +334,7 @@ def test_what_the_reviewer_wants_of_the_tests_goes_to_qa(make_house: MakeHouse, 
         assert "return a + b" in git(house.repository, "show", "agents/integration:calc.py")
 
 
+@pytest.mark.long
 def test_a_conflict_of_landing_comes_back_into_the_conversation(make_house: MakeHouse) -> None:
     slow: Script = ((ADD_IT, ("run", {"command": "sleep 15"}), ("finish", {})),)
     less = "\n\ndef less(a: int, b: int) -> int:\n    return a - b\n"

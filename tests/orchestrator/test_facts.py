@@ -206,6 +206,7 @@ def test_without_leave_to_run_nothing_is_run_to_find_facts(make_house: MakeHouse
     assert not any("[failing_tests]" in prompt for prompt in plans(server))
 
 
+@pytest.mark.long
 def test_stated_work_goes_before_facts_and_can_be_all_that_is_wanted(make_house: MakeHouse) -> None:
     issues = [{"number": 7, "title": "Add add", "body": ADD_TASK, "labels": [{"name": "P1"}], "state": "OPEN"}]
     files = {**FAILING, "TODO.md": "- [x] Old\n", ".github/issues.json": json.dumps(issues)}

@@ -156,6 +156,7 @@ def test_refactoring_keeps_the_public_surface(make_house: MakeHouse) -> None:
     assert "public surface: holds (of calc)" in reviews[0].messages[-1].text
 
 
+@pytest.mark.long
 def test_refactoring_of_untested_code_needs_tests_that_pin_it_down_first(make_house: MakeHouse) -> None:
     clamp = "def clamp(x: int, top: int) -> int:\n    if x > top:\n        return top\n    return x\n"
     pins = "from calc import clamp\n\n\ndef test_clamp() -> None:\n    assert (clamp(9, 5), clamp(1, 5)) == (5, 1)\n"
@@ -254,6 +255,7 @@ def test_performance_is_proven_by_a_benchmark_of_qa(make_house: MakeHouse) -> No
 STEPS = "\n  tests:\n    runs-on: ubuntu-latest\n    steps:\n      - run: pytest"
 
 
+@pytest.mark.long
 def test_configuration_changes_with_the_owners_approval_alone(make_house: MakeHouse) -> None:
     qa: Script = ((("finish_tests", {"kind": "configuration"}),),)
     developer: Script = (

@@ -207,6 +207,7 @@ def test_the_owner_answers_a_question_and_changes_what_was_chosen(make_house: Ma
     assert house.cli("task", "replan", first[0].id, "--note", "No.").returncode == 1
 
 
+@pytest.mark.long
 def test_a_goal_is_planned_once_in_a_situation_and_a_reached_one_ever_more_seldom(make_house: MakeHouse) -> None:
     reached: Script = ((("goal_reached", {"reason": "It adds and takes away."}),),)
     house, server = make_house(players(ceo=reached), llm=WITH_TOOLS, project={"goal": GOAL, "tasks_from": []})

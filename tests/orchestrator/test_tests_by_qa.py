@@ -159,6 +159,7 @@ def test_an_error_that_comes_of_what_the_code_does_is_red(make_house: MakeHouse)
         house.wait_for(task_id, TaskStatus.COMPLETED)
 
 
+@pytest.mark.long
 def test_a_test_made_of_an_example_can_be_corrected_after_a_dispute(make_house: MakeHouse) -> None:
     task = "Add `add(a, b)` to calc.py, the sum of two numbers. `add(1, 2)` returns `3` and `add(2, 2)` returns `5`."
     qa: Script = (
