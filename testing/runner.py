@@ -162,6 +162,9 @@ class TestRunner:
         """
         self.prepare(source, environment)
         variables = variables_of(self._sandbox, source, environment)
+        if environment.place:  # a program starts in the root, and the project's own modules lie elsewhere
+            paths = [environment.work, *filter(None, [variables.get("PYTHONPATH", "")])]
+            variables["PYTHONPATH"] = ":".join(paths)
         return Place(self._sandbox, source, environment.mount, environment.python, variables, label)
 
     def shell(
