@@ -55,13 +55,13 @@ log = get_logger(__name__)
 _MOST_FAILURES = 40
 _MOST_RESULTS = 300
 _LEFT_OUT_SECONDS = 24 * 3600.0
+"""Time after which a project that could not be set up is tried again."""
 _SLOWER = 3
 """Times that a run may take longer while its lines are noted."""
 _FAULT_SECONDS = 10.0
 """Time for the tests of code with a fault, beyond twice that of the whole suite: it may never end."""
 _MOST_REPEATED = 20
 """Newly failing tests that are run again: so many at once are no accident."""
-_NO_TESTS = ("No test was found", "no test was collected")
 
 
 class Comparison(BaseModel):
@@ -174,7 +174,7 @@ class Suite:
         """Run `selection` (test files or ids; empty means all) of a commit or tree, in which files that are there have
         other `texts`."""
         with self.exported(treeish) as (folder, tree):
-            return self._run(folder, tree, selection, label, timeout or self.timeout, texts)[0]
+            return merged(self._results(folder, tree, selection, label, timeout or self.timeout, texts)[0])
 
     def lines_run(self, treeish: str, selection: Sequence[str], label: str) -> LinesRun:
         """Which lines of a commit or tree are executed by the tests of `selection` (empty means all)."""
@@ -236,7 +236,7 @@ class Suite:
                 "waits for, or raise testing.timeout if it only takes long",
                 blocked=True,
             )
-        if result.problem and not result.failures and not any(words in result.problem for words in _NO_TESTS):
+        if result.problem and not result.failures and not result.has_no_tests:
             tail = result.output_tail[-1500:]
             raise StageFailed(
                 FailureReason.TESTS_FAILED,
@@ -315,7 +315,8 @@ class Suite:
         """Run all tests of a tree in which files that are there have other `texts`. `read` gives the result as it is
         without that, None if it cannot say."""
         with self.exported(tree) as (folder, found):
-            ended, environments = self._run(folder, found, (), label, timeout, texts)
+            results, environments = self._results(folder, found, (), label, timeout, texts)
+            ended = merged(results)
             result = read(ended)
             return Whole(result, self._recorded(result, folder, found, environments)) if result else None
 
@@ -447,18 +448,6 @@ class Suite:
         with self.exported(self._git.branch.tip()) as (folder, _):
             yield folder
 
-    def _run(
-        self,
-        folder: Path,
-        tree: str,
-        selection: Sequence[str],
-        label: str,
-        seconds: float,
-        texts: Mapping[str, str] = MappingProxyType({}),
-    ) -> tuple[TestResult, list[Environment]]:
-        results, environments = self._results(folder, tree, selection, label, seconds, texts)
-        return merged(results), environments
-
     def _results(
         self,
         folder: Path,
@@ -496,7 +485,8 @@ class Suite:
         return results, environments
 
     def _whole(self, folder: Path, tree: str, label: str, timeout: float) -> Whole:
-        result, environments = self._run(folder, tree, (), label, timeout)
+        results, environments = self._results(folder, tree, (), label, timeout)
+        result = merged(results)
         return Whole(result, self._recorded(result, folder, tree, environments))
 
     def _recorded(self, result: TestResult, folder: Path, tree: str, environments: Sequence[Environment]) -> Baseline:
