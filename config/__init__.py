@@ -22,6 +22,7 @@ from config.settings import (
     SandboxSettings,
     Settings,
     TestingSettings,
+    plain_key,
 )
 from config.weakened import weakened
 
@@ -51,5 +52,6 @@ __all__ = [
     "cache_folder",
     "json_schema",
     "load_settings",
+    "plain_key",
     "weakened",
 ]

@@ -99,16 +99,16 @@ class PriceSettings(Section):
     cached_input: float | None = Field(None, ge=0, description="Input that the provider has in its cache; as input.")
 
 
-def _is_key(key: SecretStr) -> SecretStr:
-    """The key without the white space that files and copies bring along."""
-    text = key.get_secret_value().strip().strip("\ufeff\u200b")
+def plain_key(text: str) -> str:
+    """A key without the white space that files and copies bring along. Raises ValueError for what is no key."""
+    text = text.strip().strip("\ufeff\u200b")
     if odd := next((character for character in text if not "!" <= character <= "~"), ""):
         place = text.index(odd) + 1
         raise ValueError(f"holds U+{ord(odd):04X} at place {place}, which no key does; copy it again, without quotes")
-    return SecretStr(text)
+    return text
 
 
-Key = Annotated[SecretStr, AfterValidator(_is_key)]
+Key = Annotated[SecretStr, AfterValidator(lambda key: SecretStr(plain_key(key.get_secret_value())))]
 
 
 def _is_address(text: str) -> str:

@@ -215,6 +215,7 @@ def _services(folder: Path, paths: Sequence[str]) -> Iterator[Sourced]:
 
 
 def _read_results(facts: ProjectFacts, suite: Suite, folder: Path, tree: str) -> None:
+    facts.notes += [f"left out of the tests for a day: {reason}" for reason in suite.projects.left_out(folder)]
     environment, baseline = suite.known_of(folder, tree)
     if environment is None:
         facts.notes.append("the environment for these files has not been built yet; the next code task builds it")

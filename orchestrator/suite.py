@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -20,17 +20,15 @@ from file_system import FileManager, text_of
 from git_ops import GitManager
 from memory import FailureReason
 from monitoring import get_logger
-from monitoring.waits import is_recent
 from orchestrator.baseline import Baseline, failed_test, lacking_in
 from orchestrator.errors import StageFailed
+from orchestrator.project_environments import ProjectEnvironments
 from testing import (
     BY_EXIT_CODE,
-    FRAMEWORKS,
     WHOLE_SCRIPT,
     Checked,
     Environment,
     EnvironmentManager,
-    EnvironmentSetupError,
     Examples,
     ExamplesTask,
     InvalidSelection,
@@ -45,7 +43,6 @@ from testing import (
     merged,
     other_language,
     owner_of,
-    projects_of,
     run_examples,
     time_both,
 )
@@ -54,8 +51,6 @@ log = get_logger(__name__)
 
 _MOST_FAILURES = 40
 _MOST_RESULTS = 300
-_LEFT_OUT_SECONDS = 24 * 3600.0
-"""Time after which a project that could not be set up is tried again."""
 _SLOWER = 3
 """Times that a run may take longer while its lines are noted."""
 _FAULT_SECONDS = 10.0
@@ -90,6 +85,13 @@ class Whole:
     """The same, as it is stored."""
 
 
+class _Run(NamedTuple):
+    """The tests of one project."""
+
+    result: TestResult
+    environment: Environment
+
+
 class Suite:
     """Runs tests of trees. Every run has its own folder, exported from git and deleted afterwards."""
 
@@ -108,41 +110,19 @@ class Suite:
         one run. `setup_command` gives what sets the environment up in place of what the dependency files say; it is
         asked each time."""
         self._git = git
-        self._environments = environments
+        self.projects = ProjectEnvironments(
+            git,
+            environments,
+            folder=folder,
+            framework=framework,
+            setup_command=setup_command,
+            landed=self._landed,
+        )
         self.runner = runner
         self._folder = folder
         # Below /tmp and not in the workspace: without a sandbox pytest would read settings from parent folders.
         self._run_prefix = f"ai-agents-run-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}-"
-        self._framework = framework
-        self._setup_command = setup_command
         self.timeout = timeout
-
-    @property
-    def setup_command(self) -> str | None:
-        """What sets the environment up in place of what the dependency files say."""
-        return self._setup_command()
-
-    def framework_of(self, folder: Path, path: str = "") -> str:
-        """The framework of the project that the file `path` belongs to, by default of the main one."""
-        return self.project_of(folder, path).framework
-
-    def project_of(self, folder: Path, path: str = "") -> SubProject:
-        """The project in `folder` that the file `path` belongs to; the main one for an empty path."""
-        projects = self.projects(folder)
-        return (owner_of(projects, path) if path else None) or projects[0]
-
-    def projects(self, folder: Path) -> list[SubProject]:
-        """The projects in `folder`, the main one first. The configured framework is that of the only one; with `auto`,
-        and with `pytest` where there is no Python, they are found out."""
-        if self._framework not in ("auto", "pytest"):
-            return [SubProject("", self._framework)]
-        found = projects_of(folder)
-        if self._framework == "auto":
-            return found
-        return [
-            SubProject(each.place, "pytest") if FRAMEWORKS[each.framework].language == "python" else each
-            for each in found
-        ]
 
     def clear_leftovers(self) -> None:
         """End the processes and remove the run folders that a killed daemon of this project left. Only at the start."""
@@ -157,11 +137,8 @@ class Suite:
         kept = sorted(self._folder.glob("*.json"), key=lambda file: file.stat().st_mtime, reverse=True)
         for file in kept[_MOST_RESULTS:]:
             file.unlink(missing_ok=True)
+        self.projects.forget_left_out()
         return len(kept[_MOST_RESULTS:])
-
-    def forget_environments(self, days: float) -> int:
-        """Remove project environments that no run has used for `days`; how many. Only while nothing runs."""
-        return self._environments.forget_unused(days)
 
     def run(
         self,
@@ -174,7 +151,8 @@ class Suite:
         """Run `selection` (test files or ids; empty means all) of a commit or tree, in which files that are there have
         other `texts`."""
         with self.exported(treeish) as (folder, tree):
-            return merged(self._results(folder, tree, selection, label, timeout or self.timeout, texts)[0])
+            runs = self._runs(folder, tree, selection, label, timeout or self.timeout, texts)
+            return merged([run.result for run in runs])
 
     def lines_run(self, treeish: str, selection: Sequence[str], label: str) -> LinesRun:
         """Which lines of a commit or tree are executed by the tests of `selection` (empty means all)."""
@@ -211,7 +189,7 @@ class Suite:
         Raises `StageFailed` if there is no verdict at all.
         """
         with self.exported(treeish) as (folder, tree):
-            if self._framework in ("auto", "pytest") and (language := other_language(folder)):
+            if self.projects.framework in ("auto", "pytest") and (language := other_language(folder)):
                 raise StageFailed(
                     FailureReason.NEEDS_OWNER,
                     f"the repository is written in {language}, whose tests cannot be run without being told how: set "
@@ -219,15 +197,13 @@ class Suite:
                     "named by its arguments and writes JUnit XML to $REPORT",
                     blocked=True,
                 )
-            environments = self._environments_of(folder, tree, label)
-            file = self._result_of(tree, _key(environments))
+            file = self._result_of(tree, _key(self.projects.ensure_all(folder, tree, label)))
             if file.is_file():
                 return Baseline.model_validate_json(file.read_text(encoding="utf-8"))
-            results, environments = self._results(folder, tree, (), label, self.timeout)
-            if self._left_out_before_work(results, environments):
-                kept = [each for each in zip(results, environments, strict=True) if not self._is_left_out(each[1].key)]
-                results, environments = [each[0] for each in kept], [each[1] for each in kept]
-            result = merged(results)
+            main, *others = self._runs(folder, tree, (), label, self.timeout)
+            runs = [main, *(run for run in others if not self.projects.is_silent(run.environment, run.result))]
+            environments = [run.environment for run in runs]
+            result = merged([run.result for run in runs])
             found = self._recorded(result, folder, tree, environments)
         if result.killed_reason == "timeout":
             raise StageFailed(
@@ -262,18 +238,12 @@ class Suite:
     def known_of(self, folder: Path, tree: str) -> tuple[Environment | None, Baseline | None]:
         """The environment for the files of `tree`, which are in `folder`, and the result of its suite, as far as they
         are there; nothing is made or run."""
-        release = self._git.repository.newest_release(self._git.branch.tip())
-        found_all = [
-            self._environments.find(folder, each.framework, self.setup_command, release, each.place)
-            for each in self.projects(folder)
-        ]
-        environments = [each for each in found_all if each is not None]
-        if not environments or found_all[0] is None:
+        environments = self.projects.find_all(folder)
+        if not environments:
             return None, None
-        environment = environments[0]
         file = self._result_of(tree, _key(environments))
         found = Baseline.model_validate_json(file.read_text(encoding="utf-8")) if file.is_file() else None
-        return environment, found
+        return environments[0], found
 
     def recorded(self, baseline: Baseline) -> datetime:
         """When the result was stored."""
@@ -315,10 +285,11 @@ class Suite:
         """Run all tests of a tree in which files that are there have other `texts`. `read` gives the result as it is
         without that, None if it cannot say."""
         with self.exported(tree) as (folder, found):
-            results, environments = self._results(folder, found, (), label, timeout, texts)
-            ended = merged(results)
-            result = read(ended)
-            return Whole(result, self._recorded(result, folder, found, environments)) if result else None
+            runs = self._runs(folder, found, (), label, timeout, texts)
+            result = read(merged([run.result for run in runs]))
+            if result is None:
+                return None
+            return Whole(result, self._recorded(result, folder, found, [run.environment for run in runs]))
 
     def compare(self, tree: str, before: Baseline, label: str, whole: Whole | None = None) -> Comparison:
         """The suite of `tree`, which is run if this has not been done (`whole`), compared with `before`: which tests
@@ -375,7 +346,7 @@ class Suite:
         """The files of a commit or tree in a folder of their own, and the environment that its tests need: that of the
         project which the file `path` belongs to, by default of the main one."""
         with self.exported(treeish) as (folder, tree):
-            yield folder, self._environment(folder, tree, label, self.project_of(folder, path))
+            yield folder, self.projects.ensure(folder, tree, label, self.projects.project_of(folder, path))
 
     def try_setup(self, treeish: str, command: str, label: str) -> TestResult:
         """The result of the whole suite of a commit or tree in an environment that `command` sets up.
@@ -383,64 +354,8 @@ class Suite:
         Raises EnvironmentSetupError when the command fails.
         """
         with self.exported(treeish) as (folder, tree):
-            environment = self._environment(folder, tree, label, self.project_of(folder), command)
+            environment = self.projects.ensure(folder, tree, label, self.projects.project_of(folder), command)
             return self.runner.run_tests(folder, environment, timeout=self.timeout, label=label)
-
-    def _environments_of(self, folder: Path, tree: str, label: str) -> list[Environment]:
-        """The environments of all projects in `folder`. One beside the main one that cannot be set up, or whose suite
-        gives no verdict before any work, is left out; that is remembered for a day."""
-        main, *others = self.projects(folder)
-        found = [self._environment(folder, tree, label, main)]
-        for project in others:
-            key = self._key_of(folder, project)
-            if self._is_left_out(key):
-                continue
-            try:
-                found.append(self._environment(folder, tree, label, project))
-            except EnvironmentSetupError as problem:
-                self._leave_out(key, project.place or project.framework, str(problem))
-        return found
-
-    def _key_of(self, folder: Path, project: SubProject) -> str:
-        release = self._git.repository.newest_release(self._git.branch.tip())
-        return self._environments.key(folder, project.framework, self.setup_command, release, project.place)
-
-    def _is_left_out(self, key: str) -> bool:
-        file = self._folder / f"{key[:20]}.left-out"
-        return file.is_file() and is_recent(file.stat().st_mtime, _LEFT_OUT_SECONDS)
-
-    def _leave_out(self, key: str, project: str, problem: str) -> None:
-        log.warning("a project of the repository is left out", project=project, problem=problem)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        (self._folder / f"{key[:20]}.left-out").write_text(f"{project}: {problem}\n", encoding="utf-8")
-
-    def _left_out_before_work(self, results: Sequence[TestResult], environments: Sequence[Environment]) -> bool:
-        """Leave out the projects beside the main one whose suites say nothing before any work; whether there are."""
-        silent = [
-            (environment, result)
-            for environment, result in [*zip(environments, results, strict=True)][1:]
-            if (result.problem and not result.failures and not result.has_no_tests)
-            or (environment.framework in BY_EXIT_CODE and not result.passed)
-        ]
-        for environment, result in silent:
-            said = result.problem or "its test script fails before any work"
-            self._leave_out(environment.key, environment.place or environment.framework, said)
-        return bool(silent)
-
-    def _environment(
-        self, folder: Path, tree: str, label: str, project: SubProject, setup_command: str | None = None
-    ) -> Environment:
-        return self._environments.ensure(
-            folder,
-            framework=project.framework,
-            setup_command=setup_command or self.setup_command,
-            release=self._git.repository.newest_release(self._git.branch.tip()),
-            progress=lambda message: log.info("project environment", step=message),
-            label=label,
-            landed=self._landed,
-            tree=tree,
-            place=project.place,
-        )
 
     @contextmanager
     def _landed(self) -> Iterator[Path]:
@@ -448,7 +363,7 @@ class Suite:
         with self.exported(self._git.branch.tip()) as (folder, _):
             yield folder
 
-    def _results(
+    def _runs(
         self,
         folder: Path,
         tree: str,
@@ -456,38 +371,36 @@ class Suite:
         label: str,
         seconds: float,
         texts: Mapping[str, str] = MappingProxyType({}),
-    ) -> tuple[list[TestResult], list[Environment]]:
-        """The tests of `selection` (empty means all) in each project that they belong to, and the environments used.
-        `folder` holds the files of `tree`; each further project gets a folder of its own."""
-        projects = self.projects(folder)
+    ) -> list[_Run]:
+        """Run the tests of `selection` (empty means all) in each project that they belong to. `folder` holds the files
+        of `tree`; each further project gets a folder of its own."""
+        chosen: dict[SubProject, list[str]] = {}
         if selection:
-            owners = [owner_of(projects, test_id) or projects[0] for test_id in selection]
-            chosen = list(dict.fromkeys(owners))
-            environments = [self._environment(folder, tree, label, project) for project in chosen]
-        else:
-            environments = self._environments_of(folder, tree, label)
-        results = []
-        for number, environment in enumerate(environments):
-            mine = (
-                [each for each, owner in zip(selection, owners, strict=True) if owner == chosen[number]]
-                if (selection)
-                else []
-            )
-            with nullcontext((folder, tree)) if number == 0 else self.exported(tree) as (place, _):
+            projects = self.projects.projects(folder)
+            for test_id in selection:
+                chosen.setdefault(owner_of(projects, test_id) or projects[0], []).append(test_id)
+        environments = (
+            [self.projects.ensure(folder, tree, label, project) for project in chosen]
+            if chosen
+            else self.projects.ensure_all(folder, tree, label)
+        )
+        ids_of = list(chosen.values()) or [[] for _ in environments]
+        runs: list[_Run] = []
+        for environment, ids in zip(environments, ids_of, strict=True):
+            with self.exported(tree) if runs else nullcontext((folder, tree)) as (place, _):
                 for path, text in texts.items():
                     FileManager(place).write_file(path, text)
-                run = (
-                    partial(self.runner.run_specific_test, place, environment, *mine)
-                    if mine
-                    else partial(self.runner.run_tests, place, environment)
-                )
-                results.append(run(timeout=seconds, label=label))
-        return results, environments
+                if ids:
+                    result = self.runner.run_specific_test(place, environment, *ids, timeout=seconds, label=label)
+                else:
+                    result = self.runner.run_tests(place, environment, timeout=seconds, label=label)
+                runs.append(_Run(result, environment))
+        return runs
 
     def _whole(self, folder: Path, tree: str, label: str, timeout: float) -> Whole:
-        results, environments = self._results(folder, tree, (), label, timeout)
-        result = merged(results)
-        return Whole(result, self._recorded(result, folder, tree, environments))
+        runs = self._runs(folder, tree, (), label, timeout)
+        result = merged([run.result for run in runs])
+        return Whole(result, self._recorded(result, folder, tree, [run.environment for run in runs]))
 
     def _recorded(self, result: TestResult, folder: Path, tree: str, environments: Sequence[Environment]) -> Baseline:
         return Baseline(

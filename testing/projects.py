@@ -16,12 +16,12 @@ from testing.frameworks.declared_tests import JAVASCRIPT_SUFFIXES
 from testing.frameworks.javascript import test_files
 from testing.frameworks.python import PYTEST, python_test_files
 from testing.frameworks.registry import FRAMEWORKS, detect_framework
+from testing.source_files import NOT_SOURCE
 
 _DEEPEST, _MOST = 3, 12
-_NOT_PROJECTS = {
-    ".git", ".tox", ".nox", ".venv", "venv", "node_modules", "__pycache__", "build", "dist", "site-packages", "vendor",
-    "third_party", "tests", "test", "testing", "testdata", "fixtures", "examples", "example", "samples", "docs", "doc",
-    "templates", "template", "benchmarks",
+_NOT_PROJECTS = NOT_SOURCE | {
+    "vendor", "third_party", "tests", "test", "testing", "testdata", "fixtures", "examples", "example", "samples",
+    "docs", "doc", "templates", "template", "benchmarks",
 }  # fmt: skip
 _MANIFESTS = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "package.json", "go.mod", "Cargo.toml")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from config import LLMSettings
+from config import LLMSettings, plain_key
 from llm.errors import NotConfigured
 from llm.providers.anthropic import ANTHROPIC
 from llm.providers.openai import OPENAI
@@ -58,13 +58,11 @@ def resolve_provider(settings: LLMSettings) -> str:
 
 
 def _key_of(variable: str) -> str:
-    """The key in a variable, without the line end that files bring along. Raises NotConfigured for what is no key."""
-    text = (os.environ.get(variable) or "").strip().strip("\ufeff\u200b")
-    if odd := next((character for character in text if not "!" <= character <= "~"), ""):
-        raise NotConfigured(
-            f"{variable} holds U+{ord(odd):04X} at place {text.index(odd) + 1}, which no key does: copy it again"
-        )
-    return text
+    """The key in a variable. Raises NotConfigured for what is no key."""
+    try:
+        return plain_key(os.environ.get(variable) or "")
+    except ValueError as problem:
+        raise NotConfigured(f"{variable} {problem}") from None
 
 
 def resolve_endpoint(settings: LLMSettings, name: str | None = None) -> Endpoint:

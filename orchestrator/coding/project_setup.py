@@ -102,7 +102,7 @@ def _opening(ctx: StageContext, base: str, ended: Ended) -> Turn:
     if ended.baseline is not None:
         failures = [failure.evidence for failure in ended.baseline.failures[:4]]
         told = "\n\n".join([f"0 tests pass, {len(ended.baseline.failed)} fail", *failures])
-    return ctx.team.qa.begin_setup(ctx.services.suite.setup_command or "", told, ctx.views.files(base))
+    return ctx.team.qa.begin_setup(ctx.services.suite.projects.setup_command or "", told, ctx.views.files(base))
 
 
 def _may_end(ctx: StageContext, base: str, _bench: ToolBench, call: BenchTool) -> dict[str, JsonValue] | str:

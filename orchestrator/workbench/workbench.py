@@ -122,7 +122,7 @@ class Workbench:
 
     def project_of(self, path: str) -> SubProject:
         """The project of the repository that a file belongs to."""
-        return self._suite.project_of(self._worktree.path, path)
+        return self._suite.projects.project_of(self._worktree.path, path)
 
     def tests_text(self, requirements: Requirements, path: str, cases: Sequence[TestCase]) -> str:
         """The text of a test file at `path` with `cases`, for the project's framework."""
@@ -357,7 +357,7 @@ class Workbench:
     def is_python(self, treeish: str) -> bool:
         """Whether the tests of a commit or tree are Python's."""
         with self._suite.exported(treeish) as (folder, _):
-            return FRAMEWORKS[self._suite.framework_of(folder)].language == "python"
+            return FRAMEWORKS[self._suite.projects.project_of(folder).framework].language == "python"
 
     def says_the_same(self, tree: str, other: str) -> bool:
         """Whether two trees differ only in blanks and comments of code."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from testing.environments.declared_elsewhere import FILES as ELSEWHERE
 from testing.environments.declared_elsewhere import further_requirements, is_requirement
+from testing.source_files import source_files
 
 _TEST_WORDS = {"test", "tests", "testing"}
 _DEVELOPMENT_WORDS = {"dev", "devel", "develop", "development"}
@@ -46,7 +47,6 @@ _HEADING = re.compile(
 )
 _ABOVE_ALL, _BELOW_ALL = "9999.0.0", "0.0.0"
 """The first is above calendar versions, too."""
-_NOT_SOURCE = {".git", ".hg", ".tox", ".nox", ".venv", "venv", "node_modules", "__pycache__", "build", "dist"}
 
 
 @dataclass(frozen=True)
@@ -284,12 +284,5 @@ def _expanded(groups: Mapping[str, object], names: Sequence[str], within: tuple[
 
 
 def _build_inputs(source: Path) -> set[str]:
-    found = set()
-    waiting = [source]
-    while waiting:
-        for path in waiting.pop().iterdir():
-            if path.is_dir() and not path.is_symlink() and path.name not in _NOT_SOURCE:
-                waiting.append(path)
-            elif path.suffix in _BUILD_INPUTS and _is_file(path):
-                found.add(path.relative_to(source).as_posix())
-    return found
+    inputs = (path for path in source_files(source) if path.suffix in _BUILD_INPUTS and _is_file(path))
+    return {path.relative_to(source).as_posix() for path in inputs}

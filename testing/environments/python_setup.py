@@ -7,7 +7,6 @@ import re
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from testing.environments.environment import PYTHON, VENV, has_module
@@ -39,14 +38,6 @@ _UNBUILDABLE = re.compile(
 )
 """What is the project's own fault, and not the network's."""
 _UV_TARGET = "/opt/uv/uv"
-
-
-@dataclass(frozen=True)
-class Installation:
-    """A call of the installer."""
-
-    title: str
-    arguments: tuple[str, ...]
 
 
 class PythonSetup(Setup):
@@ -115,25 +106,24 @@ class PythonSetup(Setup):
         """Install what the repository asks for: all of it at once, else the project and its requirements piece by
         piece; what could not be installed is told. Whether the project itself is in."""
         needs = read_dependencies(self.project_folder)
-        extra = f"[{','.join(needs.extras)}]" if needs.extras else ""
-        project = ("-e", f".{extra}") if needs.buildable else ()
-        files = tuple(part for name in (*needs.requirements, *needs.test_requirements) for part in ("-r", name))
+        names = (*needs.requirements, *needs.test_requirements)
+        project = ("-e", f".{_extras(needs)}") if needs.buildable else ()
+        files = tuple(part for name in names for part in ("-r", name))
         stated = (*needs.group_requirements, *needs.further)
         if not (project or files or stated):
             return False
-        whole = Installation("installing the project and its test dependencies", (*project, *files, *stated))
-        failed = self._install(whole)
+        title = "installing the project and its test dependencies"
+        failed = self._install(title, *project, *files, *stated)
         if failed is None:
             return needs.buildable
-        names = (*needs.requirements, *needs.test_requirements)
         if has_hashes(self.project_folder, names):
-            raise self._failure(whole.title, failed)
+            raise self._failure(title, failed)
         lines = [*requirement_lines(self.project_folder, names), *stated]
         editable = self._project(needs, alone=not lines)
         if needs.buildable and not editable:
             lines += listed_dependencies(self.project_folder)
         if lines and not self._lines(lines) and not editable:
-            raise self._failure(whole.title, failed)  # nothing at all: the network, an index
+            raise self._failure(title, failed)  # nothing at all: the network, an index
         return editable
 
     def _project(self, needs: Dependencies, *, alone: bool) -> bool:
@@ -141,16 +131,15 @@ class PythonSetup(Setup):
         else is to be installed, so that its failure is that of the set-up."""
         if not needs.buildable:
             return False
-        extra = f"[{','.join(needs.extras)}]" if needs.extras else ""
-        if extra and self._install(Installation("installing the project", ("-e", f".{extra}"))) is None:
+        extra = _extras(needs)
+        if extra and self._install("installing the project", "-e", f".{extra}") is None:
             return True
-        failed = self._install(Installation("installing the project and what it needs to run", ("-e", ".")))
+        failed = self._install("installing the project and what it needs to run", "-e", ".")
         if failed is None:
             if extra:
                 self.note("its test dependencies could not be installed; only what it needs to run was")
             return True
-        listed = Installation("installing what the project needs to run", ("-r", "pyproject.toml"))
-        if needs.listed and self._install(listed) is None:
+        if needs.listed and self._install("installing what the project needs to run", "-r", "pyproject.toml") is None:
             self.note("the project itself could not be installed; only the dependencies it lists were")
         elif _UNBUILDABLE.search(failed.output):
             self.note("the project itself could not be installed; it is imported from its folder instead")
@@ -167,7 +156,7 @@ class PythonSetup(Setup):
         while waiting and len(left_out) < _MOST_LEFT_OUT:
             part = waiting.pop(0)
             title = "installing its requirements" if part is lines else f"installing {len(part)} of its requirements"
-            if self._install(Installation(title, tuple(part))) is None:
+            if self._install(title, *part) is None:
                 done = True
             elif len(part) > 1:
                 waiting[:0] = [part[: len(part) // 2], part[len(part) // 2 :]]
@@ -178,12 +167,12 @@ class PythonSetup(Setup):
             self.note(f"could not be installed here and were left out: {', '.join(left_out)[:_LONGEST_NOTE]}")
         return done
 
-    def _install(self, choice: Installation) -> SandboxResult | None:
-        failed = self.step(choice.title, _installing(choice.arguments, self.index), required=False)
+    def _install(self, title: str, *arguments: str) -> SandboxResult | None:
+        failed = self.step(title, _installing(arguments, self.index), required=False)
         if failed is not None and len(self._versions) > 1 and f"=={self._versions[0]}" in failed.output:
             # The version was a guess, and something that is installed with the project does not take it.
             del self._versions[0]
-            failed = self.step(choice.title, _installing(choice.arguments, self.index), required=False)
+            failed = self.step(title, _installing(arguments, self.index), required=False)
         return failed
 
     def _framework(self) -> None:
@@ -240,6 +229,10 @@ def _create_venv(*, with_pip: bool) -> list[str]:
     """An empty virtual environment on the daemon's own base interpreter; pip only where a set-up command may ask it."""
     seed = ["--seed"] if with_pip else []
     return [_UV_TARGET, "venv", "--no-project", *seed, "--python", str(base_interpreter().executable), VENV]
+
+
+def _extras(needs: Dependencies) -> str:
+    return f"[{','.join(needs.extras)}]" if needs.extras else ""
 
 
 def _installing(arguments: tuple[str, ...], index: IndexSettings) -> list[str]:

@@ -26,6 +26,7 @@ from testing.frameworks.framework import (
 from testing.frameworks.javascript_report import diagnose_javascript, read_javascript_report
 from testing.results import Failure
 from testing.sandbox.confinement import Mount
+from testing.source_files import source_files
 
 _Runner = Literal["node", "vitest", "jest", "mocha", "script"]
 
@@ -37,7 +38,8 @@ _REPORT = "/out/report.json"
 _VITEST, _JEST = "node_modules/vitest/vitest.mjs", "node_modules/jest/bin/jest.js"
 _MOCHA = "node_modules/mocha/bin/mocha.js"
 _OURS = "/opt/ai-agents"
-_SKIPPED = {".git", "node_modules", "dist", "build", "coverage", "out"}
+_WRITTEN = ("coverage", "out")
+"""Folders that JavaScript's tools write, which in other languages may be packages."""
 _TEST_NAME = re.compile(r"(?:^test|^test-.+|.+[._-]test|.+\.spec)\.[cm]?[jt]sx?$")
 _TEST_FOLDERS = {"test", "tests", "__tests__", "spec"}
 _WORKERS = 4
@@ -162,19 +164,13 @@ def test_files(source: Path, package: Package, *, typed: bool = False) -> list[s
     in TypeScript only where the script loads what reads it, or if they are `typed`."""
     named = package.test_paths()
     suffixes = JAVASCRIPT_SUFFIXES if typed or package.loading_options() else JAVASCRIPT_SUFFIXES[:3]
-    found = []
-    waiting = [source]
-    while waiting:
-        for path in waiting.pop().iterdir():
-            if path.is_symlink():
-                continue
-            if path.is_dir() and path.name not in _SKIPPED and not path.name.startswith("."):
-                waiting.append(path)
-            elif path.is_file() and path.suffix in suffixes:
-                relative = PurePosixPath(path.relative_to(source).as_posix())
-                if any(_named(relative, name) for name in named) if named else _found(relative):
-                    found.append(str(relative))
-    return sorted(found)
+    paths = [
+        PurePosixPath(path.relative_to(source).as_posix())
+        for path in source_files(source, _WRITTEN)
+        if path.suffix in suffixes
+    ]
+    chosen = [path for path in paths if (any(_named(path, name) for name in named) if named else _found(path))]
+    return sorted(str(path) for path in chosen)
 
 
 def _found(path: PurePosixPath) -> bool:

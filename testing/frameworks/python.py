@@ -25,10 +25,10 @@ from testing.frameworks.junit import read_python_report
 from testing.inside import start
 from testing.results import Failure, FailureKind
 from testing.sandbox.confinement import Mount
+from testing.source_files import source_files
 
 _PYTHON_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
 _INSIDE = "/opt/ai-agents"
-_NOT_TESTS = {".git", ".tox", ".nox", ".venv", "venv", "node_modules", "__pycache__", "build", "dist", "site-packages"}
 _OWN_FILES = ("pytest.ini", "conftest.py", "tests/conftest.py")
 _NAMED = {"pyproject.toml": r"tool\.pytest", "setup.cfg": r"^\[tool:pytest\]", "tox.ini": r"^\[pytest\]|\bpytest\b"}
 CHANGED = {start.CHANGED: "the code under test changed the test framework or Python's builtins"}
@@ -119,16 +119,7 @@ def pytest_options(environment: Environment, source: Path) -> list[str]:
 
 def python_test_files(source: Path) -> list[Path]:
     """Files that unittest's discovery would take (`test*.py`), and pytest's `*_test.py`, sorted."""
-    found, waiting = [], [source]
-    while waiting:
-        for path in waiting.pop().iterdir():
-            if path.is_symlink():
-                continue
-            if path.is_dir() and path.name not in _NOT_TESTS and not path.name.startswith("."):
-                waiting.append(path)
-            elif re.fullmatch(r"test.*\.py|.*_test\.py", path.name):
-                found.append(path)
-    return sorted(found)
+    return sorted(path for path in source_files(source) if re.fullmatch(r"test.*\.py|.*_test\.py", path.name))
 
 
 _CHAIN = re.compile(

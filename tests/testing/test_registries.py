@@ -160,7 +160,7 @@ def test_what_a_framework_says_of_itself_holds_everywhere(
     assert "(unittest.TestCase)" in render_test_file(Task(id="t-1", title="half"), requirements, [], "tap")
     # The owner wants pytest, which runs Python's tests, whichever framework they are for.
     suite, _ = suite_of(config)
-    assert (detect_framework(source), suite.framework_of(source)) == ("tap", "pytest")
+    assert (detect_framework(source), suite.projects.project_of(source).framework) == ("tap", "pytest")
     environment = Environment(path=tmp_path, key="", framework="tap", editable=False, generated=[], notes=[], seconds=0)
     command = witnessed(full, environment, "tap_entry", ["check_a.py"]).command
     assert command[-4:] == ["/opt/ai-agents/start.py", "tap_entry", "tapper", "check_a.py"]
