@@ -248,6 +248,9 @@ class GitSettings(Section):
     may_hold_secrets: list[str] = Field(
         [], description="Patterns of files that are not searched for secrets, such as tests/fixtures/*."
     )
+    submodule_hosts: list[str] = Field(
+        [], description="Hosts that submodules may be fetched from, besides the repository's own and public forges."
+    )
 
 
 class FileSystemSettings(Section):

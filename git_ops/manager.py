@@ -16,6 +16,7 @@ from git_ops.landing_branch import LandingBranch
 from git_ops.models import LandingMode
 from git_ops.remote import Remote
 from git_ops.repository import Repository
+from git_ops.submodules import Submodules
 from git_ops.trees import Trees
 from git_ops.worktrees import Worktrees
 from monitoring import get_logger
@@ -35,6 +36,8 @@ class GitManager:
     """The branch that work starts from and lands on."""
     worktrees: Worktrees
     """The tasks' worktrees."""
+    submodules: Submodules
+    """Content of other repositories that tests need."""
     trees: Trees
     """Content: recorded from a worktree, or exported as files."""
     commits: Commits
@@ -55,10 +58,11 @@ class GitManager:
         author: Identity | None = None,
         token: str | None = None,
         may_hold_secrets: Sequence[str] = (),
+        submodule_hosts: Sequence[str] = (),
     ) -> None:
         """`repository` is the owner's, as a path or URL; `clone_path` is where ours is kept; worktrees are in
-        `workspace_path/worktrees`. Files at paths that match `may_hold_secrets` are not searched for secrets.
-        Raises UnsafeUrl.
+        `workspace_path/worktrees`. Files at paths that match `may_hold_secrets` are not searched for secrets;
+        `submodule_hosts` may be asked for submodules. Raises UnsafeUrl.
         """
         remote = Remote(repository, token)
         clone = clone_path.absolute()
@@ -67,7 +71,8 @@ class GitManager:
         self.branch = LandingBranch(self.repository, mode, integration_branch, auto_push=auto_push)
         folder = workspace_path.absolute() / "worktrees"
         self.worktrees = Worktrees(self.repository, folder, self.branch.tip)
-        self.trees = Trees(self.repository, self.worktrees, may_hold_secrets)
+        self.submodules = Submodules(self.repository, submodule_hosts)
+        self.trees = Trees(self.repository, self.worktrees, self.submodules, may_hold_secrets)
         self.commits = Commits(self.repository, self.worktrees, self.trees)
         self.landing = Landing(self.repository, self.commits, self.branch, mode=mode, auto_push=auto_push)
 

@@ -70,6 +70,36 @@ class Remote:
         self.url = self._parsed(address.strip())
         register_secret(self._token)
 
+    @property
+    def host(self) -> str:
+        """Host and port of the address; empty for a path."""
+        if self.local_path is not None:
+            return ""
+        place = urlsplit(self.url).netloc if "://" in self.url else self.url.partition(":")[0]
+        return place.rpartition("@")[2].lower()
+
+    def sibling(self, address: str) -> Remote:
+        """Another repository, with this one's credentials if these may go to it: the same host by the same scheme.
+
+        Raises UnsafeUrl.
+        """
+        other = Remote(address)
+        if other._host and other._host == self._host and urlsplit(other.url).scheme == urlsplit(self.url).scheme:
+            other._token, other._username = self._token, self._username
+        return other
+
+    def git_folder(self) -> Path | None:
+        """The git folder of a repository on this machine: that of all its worktrees."""
+        inside = self.local_path / ".git" if self.local_path else None
+        if inside is None or not inside.exists():
+            return self.local_path
+        if inside.is_dir():
+            return inside
+        told = inside.read_text(errors="replace").partition("gitdir:")[2].strip()
+        folder = (inside.parent / told).resolve()
+        common = folder / "commondir"
+        return (folder / common.read_text().strip()).resolve() if common.is_file() else folder
+
     def service_options(self, operation: str) -> list[str]:
         """Options of `fetch`, `ls-remote` or `push` that keep a repository on our disk from running its own commands.
 
@@ -135,6 +165,11 @@ class Remote:
         stderr = error.stderr
         if _DENIED.search(stderr) and not (self.local_path and "unable to create" in stderr):
             return AuthenticationFailed(self.url, stderr)
+        if "lazy fetching disabled" in stderr or "from promisor remote" in stderr:
+            return UnsupportedRepository(
+                f"{self.url}: it is a partial clone that lacks some of its objects; complete it there: "
+                "git config --unset-all remote.origin.partialclonefilter, then git fetch --refetch origin"
+            )
         if _ABSENT.search(stderr):
             return NotARepository(self.url, "git finds no repository there", "check the address and your rights")
         if _AWAY.search(stderr):

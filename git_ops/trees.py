@@ -12,8 +12,10 @@ from pathlib import Path
 
 from git_ops.command import Place
 from git_ops.errors import GitCommandFailed, IgnoredPath, SecretFound, UnsafeContent
+from git_ops.large_files import missing_large_files, put_large_files, uses_large_files
 from git_ops.models import Export, Overlay, Worktree
 from git_ops.repository import NO_COMMIT, Repository
+from git_ops.submodules import LINK_TO_COMMIT, Submodules
 from git_ops.unsafe_content import (
     MAX_FILE_BYTES,
     MOST_CHARACTERS,
@@ -23,17 +25,24 @@ from git_ops.unsafe_content import (
     secrets_in,
 )
 from git_ops.worktrees import Worktrees
-from monitoring import mask_known
+from monitoring import AlertKind, alert, mask_known
 
-_LINK, _SUBMODULE = "120000", "160000"
+_LINK = "120000"
 _RAW = ("--raw", "-z", "--no-abbrev", "--no-renames", "--ignore-submodules=none")
 
 
 class Trees:
     """Trees of one clone."""
 
-    def __init__(self, repository: Repository, worktrees: Worktrees, may_hold_secrets: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        worktrees: Worktrees,
+        submodules: Submodules,
+        may_hold_secrets: Sequence[str] = (),
+    ) -> None:
         """`may_hold_secrets`: patterns of paths that are not searched for secrets."""
+        self._submodules = submodules
         self._may_hold_secrets = may_hold_secrets
         self._repository = repository
         self._git = repository.git
@@ -61,22 +70,37 @@ class Trees:
         self._check_changes(self._git("diff-tree", *_RAW, "-r", parent, tree).fields)
 
     def export(self, treeish: str, destination: Path) -> Export:
-        """Write the files of a commit or tree into the empty or new folder `destination`, without any `.git`."""
+        """Write the files of a commit or tree into the empty or new folder `destination`, without any `.git`, with
+        those of its submodules and of Git LFS as far as they can be had."""
         tree = self._repository.tree_of(treeish)
         destination.mkdir(parents=True, exist_ok=True)
         if any(destination.iterdir()):
             raise GitCommandFailed("export", 1, f"{destination} is not empty; give a new folder")
+        left_out = self._written(Place(self._repository.path), tree, destination)
+        for source, commit, folder in self._submodules.of(tree, destination):
+            self._written(source, commit, folder)
+        return Export(path=destination, tree=tree, left_out=tuple(left_out))
+
+    def _written(self, source: Place, treeish: str, destination: Path) -> list[str]:
+        """Write the files of a tree of the repository at `source`; which links were left out."""
         index = self._repository.state / f"index-{uuid.uuid4().hex}"
-        place = Place(self._repository.path, destination, index)
+        place = Place(source.git_dir, destination, index)
+        entries = [_entry(line) for line in self._git("ls-tree", "-r", "-z", treeish, place=source).fields]
+        links = {path: self._target(blob, source) for mode, blob, path in entries if mode == _LINK}
+        left_out = sorted(path for path, target in links.items() if link_escapes(path, target))
         try:
-            self._git("read-tree", tree, place=place)
-            left_out = sorted(path for path, target in self._links(tree).items() if link_escapes(path, target))
+            self._git("read-tree", treeish, place=place)
             if left_out:
                 self._git("update-index", "-z", "--force-remove", "--stdin", place=place, stdin=_nul(left_out))
             self._git("checkout-index", "--all", "--quiet", place=place)
         finally:
             index.unlink(missing_ok=True)
-        return Export(path=destination, tree=tree, left_out=tuple(left_out))
+        paths = [path for mode, _, path in entries if mode not in {_LINK, LINK_TO_COMMIT}]
+        if uses_large_files(destination / path for path in paths if path.rpartition("/")[2] == ".gitattributes"):
+            missing = put_large_files(destination, paths, self._repository.remote.git_folder())
+            if missing:
+                alert(AlertKind.GIT, "large files", missing_large_files(missing))
+        return left_out
 
     def _check(self, worktree: Worktree, place: Place) -> None:
         try:
@@ -90,20 +114,18 @@ class Trees:
         found = {path: (target, 0) for path, target in self._links(commit).items()}
         listing = self._git("ls-tree", "-r", "-z", "--long", commit).fields
         for mode, size, path in _long_entries(listing):
-            if mode not in {_LINK, _SUBMODULE} and int(size) > MAX_FILE_BYTES:
+            if mode not in {_LINK, LINK_TO_COMMIT} and int(size) > MAX_FILE_BYTES:
                 found[path] = ("", int(size))
         return found
 
     def _links(self, treeish: str) -> dict[str, str]:
         """Links of a tree with their targets."""
-        found = {}
-        for entry in self._git("ls-tree", "-r", "-z", treeish).fields:
-            mode, _, rest = entry.partition(" ")
-            if mode == _LINK:
-                sha, _, path = rest.removeprefix("blob ").partition("\t")
-                target = self._git("cat-file", "blob", sha).stdout
-                found[path] = target.decode("utf-8", errors="surrogateescape")
-        return found
+        place = Place(self._repository.path)
+        entries = [_entry(line) for line in self._git("ls-tree", "-r", "-z", treeish).fields]
+        return {path: self._target(blob, place) for mode, blob, path in entries if mode == _LINK}
+
+    def _target(self, blob: str, source: Place) -> str:
+        return self._git("cat-file", "blob", blob, place=source).stdout.decode("utf-8", errors="surrogateescape")
 
     def _add(self, place: Place, paths: Iterable[str] | None) -> None:
         if paths is None:
@@ -132,10 +154,10 @@ class Trees:
         texts: list[tuple[str, str, str]] = []
         for header, path in zip(changes[::2], changes[1::2], strict=True):
             _, mode, before, after, _ = header.split()
-            if mode == _SUBMODULE:
+            if mode == LINK_TO_COMMIT:
                 raise UnsafeContent("submodule", path, "agents do not add or move submodules; remove it")
             if after != NO_COMMIT:
-                texts.append((path, NO_COMMIT if header[1:7] == _SUBMODULE else before, after))
+                texts.append((path, NO_COMMIT if header[1:7] == LINK_TO_COMMIT else before, after))
         self._check_secrets(texts)
 
     def _check_secrets(self, changed: Sequence[tuple[str, str, str]]) -> None:
@@ -167,6 +189,13 @@ class Trees:
             blob, _, size = head.decode().split()
             texts[blob], output = output[: int(size)].decode("utf-8", errors="replace"), output[int(size) + 1 :]
         return texts
+
+
+def _entry(line: str) -> tuple[str, str, str]:
+    """Mode, object and path of an entry of `ls-tree`."""
+    head, _, path = line.partition("\t")
+    mode, _, name = head.split()
+    return mode, name, path
 
 
 def _long_entries(listing: Iterable[str]) -> Iterable[tuple[str, str, str]]:

@@ -126,6 +126,10 @@ def project_facts(settings: Settings, paths: ProjectPaths, store: MemoryStore) -
         if not paths.clone.is_dir() or not git.repository.is_clone():
             facts.notes.append("there is no clone yet: `run` makes it, and the team looks at the files then")
             return _with_remedy(facts, store)
+        facts.missing += [
+            Missing(what=f"the submodule {away}", remedy="check it out in your repository, or see git.submodule_hosts")
+            for away in git.submodules.away()
+        ]
         facts.base_branch = git.repository.base_branch()
         facts.landing_branch, facts.tip = git.branch.name(), git.branch.tip()
         if settings.git.landing == "branch":

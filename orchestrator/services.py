@@ -215,6 +215,7 @@ def make_git(settings: Settings, paths: ProjectPaths) -> GitManager:
         author=Identity(chosen.author_name, chosen.author_email),
         token=chosen.token.get_secret_value() if chosen.token else None,
         may_hold_secrets=chosen.may_hold_secrets,
+        submodule_hosts=chosen.submodule_hosts,
     )
 
 
