@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from git_ops.errors import UnsafeContent
-from monitoring import MASK, keys_in, mask_known, redact
+from monitoring import MASK, ends_of_keys, keys_in, mask_known, redact
 
 if TYPE_CHECKING:
     from detect_secrets.plugins.base import RegexBasedDetector
@@ -136,7 +136,11 @@ def secrets_in(text: str, before: str = "") -> list[Finding]:
     """
     known = Counter(before.splitlines())
     masked = MASK not in before and MASK in redact(before)
-    found = []
+    found = [
+        Finding(text.count("\n", 0, begin) + 1, "a private key")
+        for begin, end in ends_of_keys(text)
+        if text[begin:end] not in before
+    ]
     for number, line in enumerate(text.splitlines(), 1):
         if known[line] or not line.strip():
             known[line] -= 1

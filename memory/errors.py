@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from typing import NoReturn
 
 from sqlalchemy.exc import StatementError
 
@@ -124,17 +125,28 @@ class SchemaTooNew(DatabaseUnusable):
 _RESTORE = "Stop the daemon, keep a copy of the file, and restore the last backup (`restore`)"
 
 
-def diagnosed(error: StatementError | sqlite3.Error, place: str, busy_seconds: float) -> Exception:
-    """The typed error for what a driver raised; `error` itself when it is about the statement, not the database."""
+def raise_diagnosed(error: StatementError | sqlite3.Error, place: str, busy_seconds: float) -> NoReturn:
+    """Raise the typed error for what a driver raised; `error` itself when it is about the statement, not the database.
+
+    SQLAlchemy's error is caused by the one it wraps, so that one must not be caused by it: who follows the causes of
+    an error would never come to an end.
+    """
+    typed = diagnosed(error, place, busy_seconds)
+    if typed is None:
+        raise error
+    if isinstance(error, StatementError) and typed is error.orig:
+        raise typed from None
+    raise typed from error
+
+
+def diagnosed(error: StatementError | sqlite3.Error, place: str, busy_seconds: float) -> MemoryStoreError | None:
+    """The typed error for what a driver raised; None when it is about the statement, not the database."""
     cause = error.orig if isinstance(error, StatementError) else error
-    typed: Exception | None = None
     if isinstance(cause, MemoryStoreError):
-        typed = cause
-    elif isinstance(cause, sqlite3.Error):
-        typed = _sqlite(cause, place, busy_seconds)
-    else:
-        typed = _postgresql(cause, place, busy_seconds)
-    return typed or error
+        return cause
+    if isinstance(cause, sqlite3.Error):
+        return _sqlite(cause, place, busy_seconds)
+    return _postgresql(cause, place, busy_seconds)
 
 
 def _sqlite(cause: sqlite3.Error, place: str, busy_seconds: float) -> MemoryStoreError | None:

@@ -2,7 +2,7 @@
 
 from monitoring.alerting import Alert, AlertKind, AlertSender, Channel, alert, open_channels, receive_alerts
 from monitoring.daemon_lock import daemon_pid
-from monitoring.key_shapes import keys_in
+from monitoring.key_shapes import ends_of_keys, keys_in
 from monitoring.logs import bound, configure_logging, get_logger
 from monitoring.redaction import MASK, escaped_json, mask_known, redact, register_secret, without_steering
 
@@ -16,6 +16,7 @@ __all__ = [
     "bound",
     "configure_logging",
     "daemon_pid",
+    "ends_of_keys",
     "escaped_json",
     "get_logger",
     "keys_in",

@@ -4,6 +4,7 @@ the owner is alerted. The folders' own `errors.py` derive from `KnownError` and 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import ClassVar
 
@@ -27,6 +28,16 @@ class FailureReason(StrEnum):
     PROVIDER_ERROR = "provider_error"
     SANDBOX_UNAVAILABLE = "sandbox_unavailable"
     INTERNAL_ERROR = "internal_error"
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """`error` and the errors that it was raised from, each once: chains of causes may be circles."""
+    seen: list[BaseException] = []
+    found: BaseException | None = error
+    while found is not None and not any(found is each for each in seen):
+        yield found
+        seen.append(found)
+        found = found.__cause__
 
 
 class KnownError(Exception):

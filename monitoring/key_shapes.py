@@ -81,6 +81,12 @@ PRIVATE_KEY = re.compile(
     r"|MIGHAgEAMBMGByqGSM49)[A-Za-z0-9+/=]{20,}(?:(?:\\n|[\s\"',>|-]){1,20}\+?[A-Za-z0-9+/=]{16,76}){0,100}"
 )
 """The body of a private key without its first line, with the lines that follow."""
+_KEY_END = re.compile(r"-----END [A-Z ]{0,40}PRIVATE KEY-----")
+_KEY_LINE = re.compile(
+    r"(?:(?<=\\n)|(?<=\\r)|(?<![A-Za-z0-9+/=\\]))[A-Za-z0-9+/=]{16,76}"
+    r"(?:\\[rn]|[\"'`,+\\ \t]{0,8}\r?\n[ \t]{0,40}b?[\"'`]{0,3}){1,2}\Z"
+)
+_KEY_LINE_WINDOW, _MOST_KEY_LINES = 200, 200
 _BEFORE = (
     r"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbfv0])|(?<=\\x[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2})"
     r"|(?<=\[m)|(?<=\[\dm)|(?<=\[\d\dm)|(?<=;\dm)|(?<=;\d\dm)|(?<=/bot))"
@@ -88,6 +94,22 @@ _BEFORE = (
 """Where a key begins: not within a word, but behind an escape, a colour or an encoded character."""
 KEYS = re.compile(rf"{_BEFORE}(?:{'|'.join(f'({shape})' for shape in _SHAPES.values())})")
 """All of them; the number of the group that matched is 1 + the place in `KINDS`."""
+
+
+def ends_of_keys(text: str) -> list[tuple[int, int]]:
+    """Where private keys stand in a text that have lost their first line, as begin and end: at least one line of
+    base64, or one that a `\\n` ends, before the last line of a key."""
+    found = []
+    for end in _KEY_END.finditer(text):
+        begin = end.start()
+        for _ in range(_MOST_KEY_LINES):
+            line = _KEY_LINE.search(text, max(0, begin - _KEY_LINE_WINDOW), begin)
+            if line is None:
+                break
+            begin = line.start()
+        if begin < end.start():
+            found.append((begin, end.end()))
+    return found
 
 
 def keys_in(text: str) -> list[tuple[str, str]]:

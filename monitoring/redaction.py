@@ -11,7 +11,7 @@ import os
 import re
 import threading
 
-from monitoring.key_shapes import KEYS, PRIVATE_KEY
+from monitoring.key_shapes import KEYS, PRIVATE_KEY, ends_of_keys
 
 MASK = "[redacted]"
 _SHORTEST_SECRET = 8
@@ -70,7 +70,10 @@ def mask_known(text: str) -> str:
 def redact(text: str) -> str:
     """`text` with secrets masked as `[redacted]`; the text around them is kept."""
     text = mask_known(text)
-    text = KEYS.sub(MASK, PRIVATE_KEY.sub(MASK, _PEM.sub(MASK, text)))
+    text = _PEM.sub(MASK, text)
+    for begin, end in reversed(ends_of_keys(text)):
+        text = text[:begin] + MASK + text[end:]
+    text = KEYS.sub(MASK, PRIVATE_KEY.sub(MASK, text))
     text = _URL_CREDENTIALS.sub(rf"\1{MASK}@", text)
     text = _HEADER.sub(rf"\1\2{MASK}", text)
     for shape in (_ARGUMENT, _DEFAULT, _QUERY, _LONG_TOKEN, _CURL):

@@ -40,6 +40,7 @@ from testing import (
     TimingTask,
     discard_folder,
     end_orphans,
+    make_target,
     merged,
     other_language,
     owner_of,
@@ -205,6 +206,16 @@ class Suite:
             environments = [run.environment for run in runs]
             result = merged([run.result for run in runs])
             found = self._recorded(result, folder, tree, environments)
+            unknown = make_target(folder) if self.projects.framework == "auto" else ""
+        if unknown and not result.test_ids and not result.failures:
+            raise StageFailed(
+                FailureReason.NEEDS_OWNER,
+                f"no test was found where {environments[0].framework} looks, but the repository has `{unknown}`: set "
+                "testing.framework to command and testing.test_command to a shell command that runs the tests named by "
+                "its arguments and writes JUnit XML to $REPORT; or, if these are no tests that have to hold, set "
+                f"testing.framework to {environments[0].framework}",
+                blocked=True,
+            )
         if result.killed_reason == "timeout":
             raise StageFailed(
                 FailureReason.NEEDS_OWNER,
@@ -228,7 +239,10 @@ class Suite:
                 f"named by its arguments and writes JUnit XML to $REPORT\n{told[-1500:]}",
                 blocked=True,
             )
-        if not result.test_ids:
+        if not result.test_ids and result.failures:
+            failing = [failure.test_id for failure in result.failures][:20]
+            log.warning("none of the repository's tests can be run: only the new tests guard its code", failing=failing)
+        elif not result.test_ids:
             log.warning("the repository has no tests of its own: only the new tests guard its code")
         elif result.failures:
             log.warning("tests fail before the work", failing=[failure.test_id for failure in result.failures][:20])

@@ -41,7 +41,7 @@ from testing.measuring_programs import (
     run_examples,
     time_both,
 )
-from testing.projects import SubProject, owner_of, projects_of
+from testing.projects import SubProject, make_target, owner_of, projects_of
 from testing.results import Failure, LinesRun, TestCounts, TestResult, merged
 from testing.runner import TestRunner
 from testing.sandbox.confinement import Mount
@@ -106,6 +106,7 @@ __all__ = [
     "find_toolchain",
     "has_setup",
     "has_tests",
+    "make_target",
     "merged",
     "mutate",
     "only_tests",

@@ -6,6 +6,7 @@ Most repositories are one project. Others hold a backend and a frontend, several
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,15 @@ _NOT_PROJECTS = NOT_SOURCE | {
     "vendor", "third_party", "tests", "test", "testing", "testdata", "fixtures", "examples", "example", "samples",
     "docs", "doc", "templates", "template", "benchmarks",
 }  # fmt: skip
+_MAKEFILE_BYTES = 256 * 1024
+_TARGET = re.compile(
+    r"^(?P<name>tests?|check|unittest)[ \t]*:(?!=)[^\n]*\n(?P<recipe>(?:\t[^\n]*(?:\n|\Z))+)", re.MULTILINE
+)
+_NO_RUNNER_OF_ITS_OWN = re.compile(
+    r"^(?:#|:$|(?:echo|true|exit 0|cd|export|mkdir|pip|uv sync|\$\(MAKE\)|make)(?![\w-]))"
+    r"|\b(?:pytest|py\.test|tox|nox|hatch|npm|pnpm|yarn|jest|vitest|mocha|go test|cargo test|ruff|mypy|flake8|black)\b"
+)
+"""Lines of a recipe that do not say that tests are kept where no runner that we know would find them."""
 _MANIFESTS = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "package.json", "go.mod", "Cargo.toml")
 
 
@@ -54,6 +64,20 @@ def projects_of(source: Path) -> list[SubProject]:
     if not nested or _has_tests_outside(source, nested):
         return [main, *beside]  # its suite collects theirs, too
     return nested
+
+
+def make_target(source: Path) -> str:
+    """The target of a Makefile that runs tests by something else than the runners we know, such as `make test`; empty
+    if there is none."""
+    file = next((source / name for name in ("GNUmakefile", "makefile", "Makefile") if (source / name).is_file()), None)
+    if file is None or file.is_symlink():
+        return ""
+    text = file.read_bytes()[:_MAKEFILE_BYTES].decode("utf-8", errors="replace")
+    for match in _TARGET.finditer(text):
+        lines = [line.strip().lstrip("@-+ ") for line in match["recipe"].splitlines()]
+        if any(line and not _NO_RUNNER_OF_ITS_OWN.search(line) for line in lines):
+            return f"make {match['name']}"
+    return ""
 
 
 def owner_of(projects: Sequence[SubProject], path: str) -> SubProject | None:

@@ -22,7 +22,14 @@ from sqlalchemy.exc import ArgumentError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from memory.errors import DatabaseLocked, DatabaseReadOnly, DatabaseUnreachable, UnsupportedDatabase, diagnosed
+from memory.errors import (
+    DatabaseLocked,
+    DatabaseReadOnly,
+    DatabaseUnreachable,
+    UnsupportedDatabase,
+    diagnosed,
+    raise_diagnosed,
+)
 from monitoring import AlertKind, alert
 
 BUSY_SECONDS = 30.0
@@ -117,7 +124,7 @@ class Database:
         try:
             yield
         except (StatementError, sqlite3.Error) as error:
-            raise diagnosed(error, self.place, self.busy_seconds) from error
+            raise_diagnosed(error, self.place, self.busy_seconds)
         except PoolTimeout as error:
             raise DatabaseLocked(
                 self.place,

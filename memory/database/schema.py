@@ -80,7 +80,7 @@ tasks = Table(
     Column("run", Integer, nullable=False),
     Column("tests_file", Text, nullable=False, server_default=""),
     Column("tests", SafeText(None), nullable=False, server_default=""),
-    Column("result", SafeJson("the result of a task", JSON_LIMIT), nullable=False),
+    Column("result", SafeJson("the result of a task", CONVERSATION_LIMIT), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime),
     Column("started_at", UtcDateTime),

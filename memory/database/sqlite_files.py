@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from memory.errors import DatabaseCorrupt, diagnosed
+from memory.errors import DatabaseCorrupt, raise_diagnosed
 
 _BUSY_SECONDS = 30.0
 _PAGES_PER_STEP = 4096
@@ -75,4 +75,4 @@ def _opened(path: Path, busy_seconds: float = _BUSY_SECONDS) -> Iterator[sqlite3
         with closing(sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)) as connection:
             yield connection
     except sqlite3.Error as error:
-        raise diagnosed(error, str(path), busy_seconds) from error
+        raise_diagnosed(error, str(path), busy_seconds)

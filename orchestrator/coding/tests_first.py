@@ -19,7 +19,7 @@ from orchestrator.coding.method import Method
 from orchestrator.coding.state import CodeState
 from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
-from testing import declared_tests
+from testing import BY_EXIT_CODE, declared_tests
 
 MOST_RED_CHECKS = 3
 _FURTHER_ASSERTIONS = 5
@@ -146,6 +146,15 @@ def _see_red(ctx: StageContext, state: CodeState) -> int:
             break
     if not check.red and ctx.step("done by its parts", bool, partial(_has_parts, ctx)):
         return 0
+    if not check.red and ctx.bench.project_of(state.tests_file).framework in BY_EXIT_CODE:
+        raise StageFailed(
+            FailureReason.NEEDS_OWNER,
+            f"the test script of package.json ends as before with the new tests in {state.tests_file}, so it does not "
+            "seem to run them: let it take the files that it is given (its arguments are added at its end) or all in "
+            "their folder, or set testing.framework to command and testing.test_command to a shell command that runs "
+            "the tests named by its arguments and writes JUnit XML to $REPORT",
+            blocked=True,
+        )
     if not check.red:
         raise StageFailed(
             FailureReason.INVALID_OUTPUT,

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from monitoring import AlertKind, alert, get_logger
-from monitoring.errors import FailureReason, KnownError
+from monitoring.errors import FailureReason, KnownError, causes
 from orchestrator.errors import StageFailed, Stopping
 
 log = get_logger(__name__)
@@ -30,13 +30,11 @@ _never = threading.Event()
 
 def passing_trouble(error: BaseException) -> AlertKind | None:
     """The kind of alert for `error` if its cause is temporary and needs no change; else None."""
-    found: BaseException | None = error
-    while found is not None:
+    for found in causes(error):
         if isinstance(found, KnownError) and found.passes:
             return found.alert or AlertKind.CRITICAL
         if isinstance(found, OSError) and found.errno in _NO_ROOM:
             return AlertKind.CRITICAL
-        found = found.__cause__
     return None
 
 

@@ -205,10 +205,13 @@ class Setup(ABC):
         return EnvironmentSetupError(
             f"The project's environment could not be made: {title}: {end} after {result.seconds:.0f} s.",
             result.output[-_TAIL:],
-            f"{self._asked_for_others()}, if it is to reach them; or {self.remedy}" if self._refused else self.remedy,
+            f"{self._asked_for_others()}; or {self.remedy}" if self._refused else self.remedy,
         )
 
     def _asked_for_others(self) -> str:
         """What the owner is told of hosts that the set-up was not let through to."""
         names = ", ".join(self._refused)
-        return f"the set-up asked for hosts that are no package indexes: add {names} to testing.setup_hosts"
+        return (
+            f"what was installed asked for hosts that are no package indexes ({names}) and was not let through: add "
+            "one to testing.setup_hosts only if you know why it is asked for"
+        )

@@ -155,6 +155,8 @@ class Gateway:
                 writer.write(f"HTTP/1.1 403 {problem}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
             except (OSError, ssl.SSLError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as bad:
                 _log.debug("a client of the set-up's way out was left", problem=repr(bad))
+            except asyncio.CancelledError:  # the set-up has ended; asyncio's streams would log this as an error
+                _log.debug("a client of the set-up's way out was cut off")
             finally:
                 with suppress(OSError, TimeoutError):
                     async with asyncio.timeout(_CONNECT_SECONDS):

@@ -228,3 +228,28 @@ def test_a_change_that_is_too_large_to_be_looked_over_is_refused(manager: GitMan
     (worktree.path / "data.txt").write_text("word word\n" * 300_000)
     with pytest.raises(UnsafeContent, match="make a smaller change"):
         manager.trees.write(worktree)
+
+
+_LINES = ["q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4mrze8BI0VniavN7wEjRWeJ"] * 3
+_END = "-----END OPENSSH PRIVATE " + "KEY-----"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'KEY = """\\\n' + "\n".join(_LINES) + f'\n{_END}"""\n',
+        'KEY = "' + "\\n".join(_LINES) + f'\\n{_END}"\n',
+        "key: |\n" + "".join(f"    {line}\n" for line in _LINES) + f"    {_END}\n",
+        "KEY = (\n" + "".join(f'    "{line}\\n"\n' for line in _LINES) + f'    "{_END}"\n)\n',
+        "\r\n".join([*_LINES, _END, ""]),
+    ],
+)
+def test_a_private_key_without_its_first_line_is_found_and_masked(text: str) -> None:
+    assert secrets_in(text)[0].kind == "a private key"
+    assert _LINES[0] not in redact(text) and "PRIVATE" not in redact(text)
+    assert secrets_in(text, text) == []
+
+
+@pytest.mark.parametrize("text", [f'if "{_END}" in text:\n    found = True\n', f"# ends with\n# {_END}\n"])
+def test_code_that_knows_what_a_key_ends_with_holds_none(text: str) -> None:
+    assert secrets_in(text) == [] and redact(text) == text

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from memory import DatabaseLocked, MemoryStore, ValueTooLarge
+from memory import DatabaseLocked, MemoryStore, Task, ValueTooLarge
+from monitoring.errors import causes
 
 
 def test_what_is_remembered_is_recalled(store: MemoryStore) -> None:
@@ -167,3 +168,33 @@ def test_commands_come_in_order_and_stay_until_they_are_dropped(store: MemorySto
     store.commands.drop(first.id)
     store.commands.drop(second.id)
     assert store.commands.pending() == []
+
+
+@pytest.mark.parametrize("reason", ["a value that is too large", "a statement that cannot be run"])
+def test_the_causes_of_an_error_come_to_an_end(store: MemoryStore, reason: str) -> None:
+    with pytest.raises(Exception) as caught:
+        if reason.startswith("a value"):
+            store.journal.remember("qa", "k", "x" * 70_000)
+        else:
+            with store._database.write() as connection:
+                connection.execute(sa.text("INSERT INTO tasks (id) VALUES (NULL)"))
+    error: BaseException | None = caught.value
+    chain: list[BaseException] = []
+    while error is not None and len(chain) < 20:
+        chain.append(error)
+        error = error.__cause__
+    assert len(chain) < 20 and list(causes(caught.value)) == chain
+
+
+def test_causes_in_a_circle_are_each_given_once() -> None:
+    first, second = ValueError("first"), OSError("second")
+    first.__cause__, second.__cause__ = second, first
+    assert list(causes(first)) == [first, second]
+    first.__cause__ = first
+    assert list(causes(first)) == [first]
+
+
+def test_the_result_of_a_task_holds_a_long_answer(store: MemoryStore) -> None:
+    store.tasks.add(Task(id="t-1", title="long"))
+    store.tasks.update("t-1", result={"answer": "x" * 1_000_000})
+    assert store.tasks.get("t-1").result == {"answer": "x" * 1_000_000}

@@ -133,6 +133,22 @@ def test_work_that_is_done_already_is_told(make_house: MakeHouse) -> None:
     assert "pass before any code is written" in task.reason_detail
 
 
+def test_a_script_that_does_not_run_the_new_tests_is_told(make_house: MakeHouse) -> None:
+    files = NODE_FILES | {
+        "package.json": json.dumps(
+            {"name": "kit", "type": "module", "scripts": {"test": "node check.js && echo done"}}
+        ),
+        "check.js": 'import assert from "node:assert";\nassert.equal(1, 1);\n',
+    }
+    house, _ = make_house(team(), files=files)
+    without_python(house)
+    task_id = house.submit("In src/math.js, add `half(n)`: `half(4)` returns `2`.", title="Half")
+    house.run_until_idle()
+    task = house.task(task_id)
+    assert (task.status, task.reason) == (TaskStatus.BLOCKED, FailureReason.NEEDS_OWNER), task.reason_detail
+    assert "does not seem to run them" in task.reason_detail and "testing.test_command" in task.reason_detail
+
+
 @pytest.mark.long
 def test_a_task_lands_with_vitest_from_npm(make_house: MakeHouse) -> None:
     if subprocess.run(["npm", "ping"], capture_output=True, timeout=60).returncode != 0:

@@ -8,7 +8,7 @@ import pytest
 
 from git_ops import GitManager
 from orchestrator.suite import Suite
-from testing import EnvironmentManager, TestResult, TestRunner, merged, owner_of, projects_of
+from testing import EnvironmentManager, TestResult, TestRunner, make_target, merged, owner_of, projects_of
 from testing.environments.package_json import package_manager
 from testing.results import TestCounts
 from tests.git_ops.conftest import git
@@ -140,3 +140,20 @@ def test_each_project_is_tested_in_its_own_environment(
     alone = suite.run("refs/remotes/origin/main", ids[1:], "t")
     assert alone.passed and alone.test_ids == ids[1:]
     assert suite.baseline("refs/remotes/origin/main", "t") == baseline, "it is stored"
+
+
+@pytest.mark.parametrize(
+    ("makefile", "target"),
+    [
+        ("test:\n\tpython3 checks/run.py\n", "make test"),
+        ("all: build\n\ncheck: build\n\t@./run-checks.sh\n", "make check"),
+        (".PHONY: tests\ntests:\n\tcd qa && python -m unittest discover -p '*_spec.py'\n\t@./more\n", "make tests"),
+        ("test:\n\tpip install -e .\n\tpython -m pytest tests\n", ""),
+        ("test:\n\t@echo no tests yet\n", ""),
+        ("test: lint\n\nlint:\n\truff check .\n", ""),
+        ("test := 1\n\tx\n", ""),
+        ("build:\n\tcc -o test test.c\n", ""),
+    ],
+)
+def test_tests_that_only_make_knows_are_seen(tree: Tree, makefile: str, target: str) -> None:
+    assert make_target(tree({"Makefile": makefile})) == target
