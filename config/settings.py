@@ -311,6 +311,10 @@ class TestingSettings(Section):
     test_command: str | None = Field(
         None, description="Shell command that runs the tests named by its arguments and writes JUnit XML to $REPORT."
     )
+    without_suite: bool = Field(
+        False,
+        description="true: you say that the repository has no tests that have to hold, whatever its Makefile says.",
+    )
     auto_run: bool = Field(True, description="false: nothing of the repository is run before `task approve`.")
     setup_command: str | None = Field(
         None, description="Shell command that prepares the environment if pip or npm cannot."

@@ -241,6 +241,7 @@ def make_suite(settings: Settings, paths: ProjectPaths, git: GitManager, sandbox
         framework=settings.testing.framework,
         setup_command=lambda: settings.testing.setup_command or found_setup(store),
         timeout=settings.testing.timeout,
+        without_suite=settings.testing.without_suite,
     )
 
 

@@ -106,11 +106,13 @@ class Suite:
         framework: str,
         setup_command: Callable[[], str | None],
         timeout: float,
+        without_suite: bool = False,
     ) -> None:
         """`folder` holds the stored results; `framework` is one of `FRAMEWORKS` or `auto`; `timeout` is in seconds, for
         one run. `setup_command` gives what sets the environment up in place of what the dependency files say; it is
-        asked each time."""
+        asked each time. `without_suite`: the owner says that there are no tests that have to hold."""
         self._git = git
+        self._without_suite = without_suite
         self.projects = ProjectEnvironments(
             git,
             environments,
@@ -206,14 +208,19 @@ class Suite:
             environments = [run.environment for run in runs]
             result = merged([run.result for run in runs])
             found = self._recorded(result, folder, tree, environments)
-            unknown = make_target(folder) if self.projects.framework == "auto" else ""
-        if unknown and not result.test_ids and not result.failures:
+            unknown = "" if self._without_suite else make_target(folder)
+        if (
+            unknown
+            and environments[0].framework not in ("command", *BY_EXIT_CODE)
+            and not result.test_ids
+            and not result.failures
+        ):
             raise StageFailed(
                 FailureReason.NEEDS_OWNER,
                 f"no test was found where {environments[0].framework} looks, but the repository has `{unknown}`: set "
                 "testing.framework to command and testing.test_command to a shell command that runs the tests named by "
                 "its arguments and writes JUnit XML to $REPORT; or, if these are no tests that have to hold, set "
-                f"testing.framework to {environments[0].framework}",
+                "testing.without_suite to true",
                 blocked=True,
             )
         if result.killed_reason == "timeout":

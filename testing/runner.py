@@ -12,8 +12,8 @@ from types import MappingProxyType
 
 from monitoring import get_logger
 from testing.checkers import Checked, formatter_of, is_configured, run_checker, run_formatter
-from testing.environments.environment import VENV, Environment
-from testing.environments.pytest_settings import django_settings
+from testing.environments.environment import MANAGER, VENV, Environment
+from testing.environments.pytest_settings import django_folder, django_settings
 from testing.environments.python_dependencies import text_of
 from testing.environments.toolchains import require_toolchain
 from testing.errors import InvalidReport
@@ -276,13 +276,15 @@ def variables_of(sandbox: Sandbox, source: Path, environment: Environment) -> di
             f"{environment.work}/src",
             environment.work,
         ]  # an editable installation points to /work, which does not exist there
+    if "DJANGO_SETTINGS_MODULE" in variables and (folder := django_folder(project)):
+        paths.append(f"{environment.work}/{folder}")
     return variables | ({"PYTHONPATH": ":".join(paths)} if paths else {})
 
 
 def _other_variables(environment: Environment) -> dict[str, str]:
     toolchain = require_toolchain(environment.language)
     common = {
-        "PATH": f"{toolchain.path}:/usr/local/bin:/usr/bin:/bin",
+        "PATH": f"{toolchain.path}:{MANAGER}/bin:/usr/local/bin:/usr/bin:/bin",
         "CI": "true",  # no watching, no questions, no colours
         "NO_COLOR": "1",
         "TZ": "UTC",
@@ -294,7 +296,7 @@ def _other_variables(environment: Environment) -> dict[str, str]:
         case "rust":
             own = {"CARGO_HOME": "/env/downloads", "CARGO_TARGET_DIR": "/work/target", "CARGO_TERM_COLOR": "never"}
         case _:
-            own = {"NODE_ENV": "test"}
+            own = {"NODE_ENV": "test", "npm_config_manage_package_manager_versions": "false"}
     return common | own
 
 

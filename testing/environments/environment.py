@@ -17,6 +17,8 @@ from testing.sandbox.confinement import Mount
 from testing.sandbox.user import everything
 
 VENV = "/env/venv"
+MANAGER = "/env/manager"
+"""Where pnpm or yarn is, for a project that is installed by one of them."""
 PYTHON = f"{VENV}/bin/python"
 _LEFT_OUT_FOLDERS = ("__pycache__", ".pytest_cache")
 _LEFT_OUT_ENDINGS = (".pyc", ".pyo")
@@ -71,7 +73,8 @@ class Environment(BaseModel):
             downloads = Mount(self.path / "downloads", "/env/downloads")
             return (downloads, *require_toolchain(self.language).mounts)
         packages = (Mount(self.path / "packages" / folder, f"/work/{folder}") for folder in self.packages)
-        return (*packages, *require_toolchain(self.language).mounts)
+        manager = [Mount(self.path / "manager", MANAGER)] if (self.path / "manager").is_dir() else []
+        return (*packages, *manager, *require_toolchain(self.language).mounts)
 
     def lay_generated(self, run_folder: Path) -> None:
         """Copy the generated files into `run_folder` where it has none of that name, never through a link."""

@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from testing.environments.environment import MANAGER
 from testing.environments.index_settings import npm_settings
 from testing.environments.package_json import dependency_files, has_lock, package_manager, read_package
 from testing.environments.setup import Setup
@@ -68,11 +69,13 @@ class NodeSetup(Setup):
         return False
 
     def _install_by(self, manager: str, version: str) -> None:
-        """Install by pnpm or yarn, which npm fetches for this once: as the lock file says, else as package.json
-        allows."""
+        """Install by pnpm or yarn, which npm fetches: as the lock file says, else as package.json allows."""
         modern = manager == "yarn" and not version.startswith("1.") and version != "1"
-        package = "@yarnpkg/cli-dist" if modern else manager
-        call = ["npm", "exec", "--yes", f"--package={package}@{version}", "--", manager, "install"]
+        package = f"{'@yarnpkg/cli-dist' if modern else manager}@{version}"
+        # Scripts call it, too: it stays beside the packages, in a folder that test runs have in their PATH.
+        kept = ["--global", f"--prefix={MANAGER}", "--ignore-scripts", "--no-audit", "--no-fund"]
+        self.step(f"fetching {manager} {version}", ["npm", "install", *kept, package], cwd="/env")
+        call = [f"{MANAGER}/bin/{manager}", "install"]
         if modern:
             exact, free, options = ["--immutable"], ["--no-immutable"], ["--mode=skip-build"]
         else:
@@ -81,7 +84,11 @@ class NodeSetup(Setup):
         title = f"installing the packages of the lock file with {manager} {version}"
         if self.step(title, [*call, *options, *exact], required=False) is not None:
             self.step(f"installing the packages with {manager} {version}", [*call, *options, *free])
-            self.note(f"{manager}'s lock file does not fit package.json: the newest allowed versions were installed")
+            has_one = any((self.project_folder / name).is_file() for name in ("pnpm-lock.yaml", "yarn.lock"))
+            why = (
+                f"{manager}'s lock file does not fit package.json" if has_one else f"there is no lock file of {manager}"
+            )
+            self.note(f"{why}: the newest allowed versions were installed")
 
     def mounts(self) -> Sequence[Mount]:
         """Node, where it does not lie in a folder that every sandbox sees, and the files that npm's settings name."""

@@ -100,14 +100,23 @@ def read_pytest_settings(source: Path) -> PytestSettings:
 
 
 def django_settings(source: Path) -> str:
-    """The module of settings that the manage.py at `source` names, where nothing else tells pytest; else empty."""
-    found = _DJANGO.search(text_of(source / "manage.py"))
+    """The module of settings that the manage.py of `source` names, where nothing else tells pytest; else empty."""
+    found = _DJANGO.search(text_of(source / django_folder(source) / "manage.py"))
     theirs = read_pytest_settings(source)
     if found is None or _DJANGO_KEY in theirs.keys or any(option.startswith("--ds") for option in theirs.options):
         return ""
     conftests = [*source.glob("conftest.py"), *source.glob("*/conftest.py"), *source.glob("*/*/conftest.py")]
     told = any(re.search(rf"{_DJANGO_KEY}|settings\.configure", text_of(file)) for file in conftests)
     return "" if told else found[1]
+
+
+def django_folder(source: Path) -> str:
+    """The folder of `source` with its manage.py, from which Django's modules are imported: empty for `source` itself,
+    or if several folders have one."""
+    if (source / "manage.py").is_file():
+        return ""
+    found = [file for file in source.glob("*/manage.py") if not file.is_symlink() and _DJANGO.search(text_of(file))]
+    return found[0].parent.name if len(found) == 1 else ""
 
 
 def _section(file: Path) -> dict[str, object] | None:

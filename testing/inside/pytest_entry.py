@@ -51,6 +51,15 @@ class _Guarding:
     def pytest_runtest_logreport(self, report: Any) -> None:
         report.sections = [(name, text[-_LONGEST_OUTPUT:]) for name, text in report.sections]
 
+    if int(pytest.__version__.partition(".")[0]) >= 7:  # earlier ones know the argument by another name
+
+        def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+            """A link to a folder that it lies in would be followed until the kernel refuses it."""
+            is_circle = collection_path.is_symlink() and collection_path.parent.resolve().is_relative_to(
+                collection_path.resolve()
+            )
+            return True if is_circle else None
+
     def pytest_collection_finish(self, session: Any) -> None:
         for item in session.items:
             self._guard.watch(item.nodeid, getattr(item, "function", None))

@@ -263,6 +263,24 @@ def test_a_repository_without_tests_works_too(make_house: MakeHouse) -> None:
     assert "no tests of its own" in (house.folder / "logs" / "agents.log").read_text(encoding="utf-8")
 
 
+def test_tests_that_only_make_runs_wait_for_the_owner(make_house: MakeHouse) -> None:
+    house, server = make_house(team(), files={"Makefile": "test:\n\tpython3 checks/run.py\n", "checks/run.py": "1\n"})
+    repository = house.folder / "repository"
+    git(repository, "rm", "-q", "-r", "tests")
+    git(repository, "commit", "-q", "-m", "only make knows")
+    task_id = house.submit()
+    house.run_until_idle()
+    task = house.task(task_id)
+    assert (task.status, task.reason) == (TaskStatus.BLOCKED, FailureReason.NEEDS_OWNER)
+    assert "`make test`" in task.reason_detail and "testing.without_suite" in task.reason_detail
+    assert not server.requests, "nothing was spent"
+
+    house.write_config(testing={"without_suite": True})
+    house.cli("task", "retry", task_id)
+    house.run_until_idle()
+    assert house.task(task_id).status is TaskStatus.COMPLETED
+
+
 @pytest.mark.long
 def test_a_backlog_file_is_worked_off(make_house: MakeHouse) -> None:
     backlog = f"# Backlog\n\n## Add add\n\n{ADD_TASK}\n\n## Old thing [done]\n\nDone long ago.\n"

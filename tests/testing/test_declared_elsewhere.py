@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from testing.environments.declared_elsewhere import further_requirements
-from testing.environments.pytest_settings import django_settings, read_pytest_settings
+from testing.environments.pytest_settings import django_folder, django_settings, read_pytest_settings
 from testing.environments.python_dependencies import read_dependencies, requirement_lines
 from tests.testing.conftest import Tree
 
@@ -85,7 +87,7 @@ def test_what_pytest_is_told(tree: Tree, files: dict[str, str], options: tuple[s
     assert set(found.plugins()) == plugins
 
 
-def test_what_is_collected_and_django(tree: Tree) -> None:
+def test_what_is_collected_and_django(tree: Tree, tmp_path: Path) -> None:
     ini = "[pytest]\npython_files = check_*.py\npython_functions = check_* should\n"
     found = read_pytest_settings(tree({"pytest.ini": ini}))
     assert found.collects_file("check_a.py") and not found.collects_file("test_a.py")
@@ -93,3 +95,12 @@ def test_what_is_collected_and_django(tree: Tree) -> None:
     manage = 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site1.settings")\n'
     assert django_settings(tree({"manage.py": manage})) == "site1.settings"
     assert django_settings(tree({"manage.py": "import this\n"})) == ""
+    below = tmp_path / "below"
+    below.mkdir()
+    (below / "site").mkdir()
+    (below / "site" / "manage.py").write_text(manage)
+    (below / "tools").mkdir()
+    (below / "tools" / "manage.py").write_text("import this\n")
+    assert (django_settings(below), django_folder(below)) == ("site1.settings", "site")
+    (below / "tools" / "manage.py").write_text(manage)
+    assert (django_settings(below), django_folder(below)) == ("", "")

@@ -341,3 +341,11 @@ class E(unittest.TestCase):
     names = ["test_a", "test_b", "TestC::test_d", "E::test_f"]
     assert declared_tests(text, "tests/test_x.py") == [f"tests/test_x.py::{name}" for name in names]
     assert declared_tests("def (", "tests/test_bad.py") == declared_tests("", "tests/test_x.py") == []
+
+
+def test_links_that_lead_back_are_not_followed(runner: TestRunner, base_environment: Environment, tree: Tree) -> None:
+    source = tree({"tests/test_a.py": "def test_a(): pass\n", "real/test_b.py": "def test_b(): pass\n"})
+    (source / "loop").symlink_to(".")
+    (source / "tests" / "up").symlink_to("..")
+    found = runner.run_tests(source, base_environment)
+    assert found.passed and sorted(found.test_ids) == ["real/test_b.py::test_b", "tests/test_a.py::test_a"]
