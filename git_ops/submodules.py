@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -31,6 +32,7 @@ _DEEPEST = 4
 _FETCH_SECONDS = 120.0
 _AGAIN_SECONDS = 3600.0
 """Time after which what could not be fetched is tried again."""
+_TOLD_SECONDS = 7 * 86_400.0
 _REMEDY = (
     "check it out in your repository (git submodule update --init --recursive), or allow its host in "
     "git.submodule_hosts"
@@ -122,7 +124,6 @@ class Submodules:
             return None
         folder.parent.mkdir(parents=True, exist_ok=True)
         with locked(folder.parent, identity, _FETCH_SECONDS * 4):
-            self._git("init", "--quiet", "--bare", str(folder), place=inner.place)
             for remote in self._remotes(source, submodule, checkout, url):
                 if isinstance(remote, str):
                     problem = remote
@@ -130,6 +131,7 @@ class Submodules:
                 problem = self._fetch(remote, inner.place, submodule.commit)
                 if not problem:
                     log.info("fetched a submodule", path=shown, commit=submodule.commit, source=remote.url)
+                    record.unlink(missing_ok=True)
                     return inner
         alert(
             AlertKind.GIT,
@@ -140,9 +142,10 @@ class Submodules:
         return None
 
     def away(self) -> list[str]:
-        """The submodules that could not be had when they were last tried, with why."""
+        """The submodules that could not be had when they were last tried, this week, with why."""
         records = (self._repository.state / "submodules").glob("*.away")
-        return sorted({record.read_text(encoding="utf-8").strip() for record in records})
+        recent = [record for record in records if is_recent(record.stat().st_mtime, _TOLD_SECONDS)]
+        return sorted({record.read_text(encoding="utf-8").strip() for record in recent})
 
     def _remotes(self, source: Source, submodule: Submodule, checkout: Path | None, url: str) -> Iterator[Remote | str]:
         """Where the submodule may be had from, or why not from where it says."""
@@ -173,18 +176,22 @@ class Submodules:
         """Fetch a commit; why it could not be, or nothing."""
         options = [*remote.service_options("fetch"), "--quiet", "--no-write-fetch-head", "--no-tags"]
         said = ""
-        for what in ([commit], ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]):
-            try:
+        for left in place.git_dir.rglob("*.lock"):  # by a kill: nobody else is at work here
+            left.unlink(missing_ok=True)
+        try:
+            self._git("init", "--quiet", "--bare", str(place.git_dir), place=place)
+            for what in ([commit], ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]):
                 output = self._git(
                     "fetch", *options, "--", remote.url, *what, place=place, allowed=range(256), timeout=_FETCH_SECONDS,
                     environment=remote.credentials(self._repository.state),
                 )  # fmt: skip
-            except GitError as error:
-                return str(error)
-            said = output.stderr.strip().splitlines()[-1] if output.stderr.strip() else ""
-            if self._has(place, commit):
-                self._git("update-ref", f"refs/kept/{commit}", commit, place=place)  # or it would be cleaned away
-                return ""
+                said = output.stderr.strip().splitlines()[-1] if output.stderr.strip() else ""
+                if self._has(place, commit):
+                    self._git("update-ref", f"refs/kept/{commit}", commit, place=place)  # or it would be cleaned away
+                    return ""
+        except GitError as error:
+            shutil.rmtree(place.git_dir, ignore_errors=True)  # whatever is wrong with it, the next try begins anew
+            return str(error)
         return said or f"{remote.url} does not have its commit {commit[:12]}"
 
     def _has(self, place: Place, commit: str) -> bool:

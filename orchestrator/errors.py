@@ -6,6 +6,10 @@ from pathlib import Path
 
 from monitoring.errors import FailureReason, KnownError
 
+_BLANK = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+_BLANK_AT_END = _BLANK + ":;,"
+"""What says nothing at the beginning and at the end of a text, such as the colon before a list that is empty."""
+
 
 class OrchestratorError(KnownError):
     """Base of this folder's errors."""
@@ -34,7 +38,7 @@ class StageFailed(Exception):
     """A stage ends its task with a typed reason. `blocked`: the owner or a stronger model may be able to continue."""
 
     def __init__(self, reason: FailureReason, detail: str, *, blocked: bool = False) -> None:
-        detail = detail.strip().removesuffix(":") or f"no details are known ({reason}); see the log"
+        detail = detail.lstrip(_BLANK).rstrip(_BLANK_AT_END) or f"no details are known ({reason}); see the log"
         self.reason, self.detail, self.blocked = reason, detail, blocked
         super().__init__(f"{reason}: {detail}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -80,6 +81,11 @@ def test_submodules_come_from_the_owners_checkout(
     modules.rename(tmp_path / "elsewhere")
     assert exported(open_manager(owner.checkout, clone=False), tmp_path / "again") >= DEEP
     (tmp_path / "elsewhere").rename(modules)
+    # What a kill in the middle of fetching leaves holds up nothing.
+    kept = next((manager.repository.state / "submodules").glob("*/config"))
+    (kept.parent / "config.lock").touch()
+    shutil.rmtree(kept.parent / "objects")
+    assert exported(open_manager(owner.checkout, clone=False), tmp_path / "anew") >= DEEP
     # The work of a task leaves it as it is.
     work(manager, "t1", {"src/new.py": "x = 1\n"})
     manager.landing.land("t1", verify=passes)
