@@ -346,5 +346,7 @@ def test_what_a_set_up_leaves_in_a_cache_reaches_no_other(manager: EnvironmentMa
 
 def test_a_host_that_is_no_index_is_named_with_its_remedy(manager: EnvironmentManager, tree: Tree) -> None:
     source = tree({"requirements.txt": "idna @ https://forge.example/idna.zip\n"})
-    with pytest.raises(EnvironmentSetupError, match=r"add forge\.example to testing\.setup_hosts"):
+    with pytest.raises(
+        EnvironmentSetupError, match=r"\(forge\.example\) and was not let through: add one to testing\.setup_hosts"
+    ):
         manager.ensure(source)
