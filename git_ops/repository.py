@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from git_ops.command import GitCommand, GitOutput, Place
 from git_ops.errors import (
@@ -50,6 +51,16 @@ _RELEASE = re.compile(
 
 def _order(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
+
+
+class Entry(NamedTuple):
+    """A file, link or submodule of a tree."""
+
+    mode: str
+    """As git writes it, in octal digits."""
+    name: str
+    """The hash of its blob, or of the submodule's commit."""
+    path: str
 
 
 class Repository:
@@ -230,6 +241,11 @@ class Repository:
     def tree_of(self, revision: str) -> str:
         """The tree of a commit or tree."""
         return self.git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{tree}}").text
+
+    def entries(self, treeish: str, place: Place | None = None) -> list[Entry]:
+        """What a commit or tree holds, in all its folders; by default one of the clone."""
+        listed = [line.partition("\t") for line in self.git("ls-tree", "-r", "-z", treeish, place=place).fields]
+        return [Entry(head.split()[0], head.split()[2], path) for head, _, path in listed]
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Whether `older` is `newer` or one of its ancestors."""

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from git_ops.command import Place
 from git_ops.errors import GitError, UnsafeUrl
 from git_ops.remote import Remote
-from git_ops.repository import Repository, locked
+from git_ops.repository import Entry, Repository, locked
 from monitoring import AlertKind, alert, get_logger
 from monitoring.waits import is_recent
 
@@ -28,7 +28,6 @@ log = get_logger(__name__)
 LINK_TO_COMMIT = "160000"
 """The mode of a submodule in a tree."""
 _FORGES = frozenset({"github.com", "gitlab.com", "bitbucket.org", "codeberg.org"})
-_DEEPEST = 4
 _FETCH_SECONDS = 120.0
 _AGAIN_SECONDS = 3600.0
 """Time after which what could not be fetched is tried again."""
@@ -69,31 +68,26 @@ class Submodules:
         self._git = repository.git
         self._hosts = _FORGES | {host.lower() for host in hosts}
 
-    def of(self, treeish: str, destination: Path) -> Iterator[tuple[Place, str, Path]]:
-        """For each submodule of a tree that can be had, nested ones behind those they are in: where its objects are,
-        its commit, and its folder below `destination`. An outer one has to be written out before the next is asked
-        for."""
+    def outermost(self) -> Source:
+        """The clone itself."""
         remote = self._repository.remote
-        outer = Source(Place(self._repository.path), remote.url, remote.git_folder())
-        yield from self._within(outer, treeish, destination, "", _DEEPEST)
+        return Source(Place(self._repository.path), remote.url, remote.git_folder())
 
-    def _within(
-        self, source: Source, treeish: str, destination: Path, above: str, deepest: int
-    ) -> Iterator[tuple[Place, str, Path]]:
-        for submodule in self._listed(source, treeish) if deepest else ():
-            shown = posixpath.join(above, submodule.path)
-            inner = self._fetched(source, submodule, shown)
-            folder = destination / submodule.path
-            if inner is None or not _is_plain_folder(destination, submodule.path):
-                continue
-            yield inner.place, submodule.commit, folder
-            yield from self._within(inner, submodule.commit, folder, shown, deepest - 1)
+    def of(
+        self, source: Source, treeish: str, entries: Sequence[Entry], above: str = ""
+    ) -> Iterator[tuple[str, str, Source]]:
+        """The submodules of a tree with these `entries`, as far as they can be had: their path, their commit, and the
+        repository that has it. `above` is the path of the submodule that the tree itself is."""
+        links = [entry for entry in entries if entry.mode == LINK_TO_COMMIT]
+        named = self._named(source, treeish) if links else {}
+        for link in links:
+            name, url = named.get(link.path, ("", ""))
+            inner = self._fetched(source, Submodule(link.path, link.name, name, url), posixpath.join(above, link.path))
+            if inner is not None:
+                yield link.path, link.name, inner
 
-    def _listed(self, source: Source, treeish: str) -> list[Submodule]:
-        listing = self._git("ls-tree", "-r", "-z", treeish, place=source.place).fields
-        links = [entry for entry in listing if entry.startswith(f"{LINK_TO_COMMIT} ")]
-        if not links:
-            return []
+    def _named(self, source: Source, treeish: str) -> dict[str, tuple[str, str]]:
+        """Name and address of what a tree's `.gitmodules` lists, by path."""
         options = ["--blob", f"{treeish}:.gitmodules", "--no-includes", "-z", "--list"]
         settings = self._git("config", *options, place=source.place, allowed=range(256))
         values: dict[str, dict[str, str]] = {}
@@ -101,13 +95,7 @@ class Submodules:
             key, _, value = entry.partition("\n")
             if match := re.fullmatch(r"submodule\.(?P<name>.+)\.(?P<key>path|url)", key, re.DOTALL):
                 values.setdefault(match["name"], {})[match["key"]] = value
-        named = {value.get("path", ""): (name, value.get("url", "")) for name, value in values.items()}
-        found = []
-        for entry in links:
-            head, _, path = entry.partition("\t")
-            name, url = named.get(path, ("", ""))
-            found.append(Submodule(path, head.split()[2], name, url))
-        return found
+        return {value.get("path", ""): (name, value.get("url", "")) for name, value in values.items()}
 
     def _fetched(self, source: Source, submodule: Submodule, shown: str) -> Source | None:
         """The repository that has the submodule's commit now; None if it cannot be had."""
@@ -222,7 +210,7 @@ def _absolute(url: str, base: str) -> str:
     return f"{host}:{posixpath.normpath(posixpath.join(path, url))}"
 
 
-def _is_plain_folder(root: Path, path: str) -> bool:
+def is_plain_folder(root: Path, path: str) -> bool:
     """Whether a folder is there without a link on the way."""
     folder = root
     for part in PurePosixPath(path).parts:

@@ -14,8 +14,8 @@ from git_ops.command import Place
 from git_ops.errors import GitCommandFailed, IgnoredPath, SecretFound, UnsafeContent
 from git_ops.large_files import missing_large_files, put_large_files, uses_large_files
 from git_ops.models import Export, Overlay, Worktree
-from git_ops.repository import NO_COMMIT, Repository
-from git_ops.submodules import LINK_TO_COMMIT, Submodules
+from git_ops.repository import NO_COMMIT, Entry, Repository
+from git_ops.submodules import LINK_TO_COMMIT, Source, Submodules, is_plain_folder
 from git_ops.unsafe_content import (
     MAX_FILE_BYTES,
     MOST_CHARACTERS,
@@ -28,6 +28,7 @@ from git_ops.worktrees import Worktrees
 from monitoring import AlertKind, alert, mask_known
 
 _LINK = "120000"
+_DEEPEST_SUBMODULES = 4
 _RAW = ("--raw", "-z", "--no-abbrev", "--no-renames", "--ignore-submodules=none")
 
 
@@ -47,6 +48,8 @@ class Trees:
         self._repository = repository
         self._git = repository.git
         self._worktrees = worktrees
+        self._told_missing: set[str] = set()
+        """Files of Git LFS that are missing and that the owner was told of."""
 
     def write(self, worktree: Worktree, overlay: Overlay | None = None, *, paths: Iterable[str] | None = None) -> str:
         """Record the worktree's files, or only `paths` of them over the last commit, and give the tree's hash. Paths
@@ -76,17 +79,30 @@ class Trees:
         destination.mkdir(parents=True, exist_ok=True)
         if any(destination.iterdir()):
             raise GitCommandFailed("export", 1, f"{destination} is not empty; give a new folder")
-        left_out = self._written(Place(self._repository.path), tree, destination)
-        for source, commit, folder in self._submodules.of(tree, destination):
-            self._written(source, commit, folder)
+        outer = self._submodules.outermost()
+        entries = self._repository.entries(tree)
+        left_out = self._write(outer.place, tree, entries, destination)
+        self._write_submodules(outer, tree, entries, destination)
         return Export(path=destination, tree=tree, left_out=tuple(left_out))
 
-    def _written(self, source: Place, treeish: str, destination: Path) -> list[str]:
+    def _write_submodules(
+        self, outer: Source, treeish: str, entries: Sequence[Entry], destination: Path, above: str = "", depth: int = 0
+    ) -> None:
+        """Write those of a tree that is written into `destination`, which itself lies in the submodule `above`."""
+        if depth == _DEEPEST_SUBMODULES:
+            return
+        for path, commit, inner in self._submodules.of(outer, treeish, entries, above):
+            if is_plain_folder(destination, path):
+                inside = self._repository.entries(commit, inner.place)
+                self._write(inner.place, commit, inside, destination / path)
+                shown = f"{above}/{path}".lstrip("/")
+                self._write_submodules(inner, commit, inside, destination / path, shown, depth + 1)
+
+    def _write(self, source: Place, treeish: str, entries: Sequence[Entry], destination: Path) -> list[str]:
         """Write the files of a tree of the repository at `source`; which links were left out."""
         index = self._repository.state / f"index-{uuid.uuid4().hex}"
         place = Place(source.git_dir, destination, index)
-        entries = [_entry(line) for line in self._git("ls-tree", "-r", "-z", treeish, place=source).fields]
-        links = {path: self._target(blob, source) for mode, blob, path in entries if mode == _LINK}
+        links = self._links(entries, source)
         left_out = sorted(path for path, target in links.items() if link_escapes(path, target))
         try:
             self._git("read-tree", treeish, place=place)
@@ -95,11 +111,12 @@ class Trees:
             self._git("checkout-index", "--all", "--quiet", place=place)
         finally:
             index.unlink(missing_ok=True)
-        paths = [path for mode, _, path in entries if mode not in {_LINK, LINK_TO_COMMIT}]
+        paths = [entry.path for entry in entries if entry.mode not in {_LINK, LINK_TO_COMMIT}]
         if uses_large_files(destination / path for path in paths if path.rpartition("/")[2] == ".gitattributes"):
             missing = put_large_files(destination, paths, self._repository.remote.git_folder())
-            if missing:
+            if not self._told_missing.issuperset(missing):
                 alert(AlertKind.GIT, "large files", missing_large_files(missing))
+            self._told_missing.update(missing)
         return left_out
 
     def _check(self, worktree: Worktree, place: Place) -> None:
@@ -111,21 +128,22 @@ class Trees:
 
     def _recorded(self, worktree: Worktree) -> Mapping[str, tuple[str, int]]:
         commit = f"refs/heads/{worktree.branch}"
-        found = {path: (target, 0) for path, target in self._links(commit).items()}
+        links = self._links(self._repository.entries(commit), Place(self._repository.path))
+        found = {path: (target, 0) for path, target in links.items()}
         listing = self._git("ls-tree", "-r", "-z", "--long", commit).fields
         for mode, size, path in _long_entries(listing):
             if mode not in {_LINK, LINK_TO_COMMIT} and int(size) > MAX_FILE_BYTES:
                 found[path] = ("", int(size))
         return found
 
-    def _links(self, treeish: str) -> dict[str, str]:
-        """Links of a tree with their targets."""
-        place = Place(self._repository.path)
-        entries = [_entry(line) for line in self._git("ls-tree", "-r", "-z", treeish).fields]
-        return {path: self._target(blob, place) for mode, blob, path in entries if mode == _LINK}
-
-    def _target(self, blob: str, source: Place) -> str:
-        return self._git("cat-file", "blob", blob, place=source).stdout.decode("utf-8", errors="surrogateescape")
+    def _links(self, entries: Sequence[Entry], source: Place) -> dict[str, str]:
+        """Links of a tree of the repository at `source`, with their targets."""
+        targets = {
+            entry.path: self._git("cat-file", "blob", entry.name, place=source).stdout
+            for entry in entries
+            if entry.mode == _LINK
+        }
+        return {path: target.decode("utf-8", errors="surrogateescape") for path, target in targets.items()}
 
     def _add(self, place: Place, paths: Iterable[str] | None) -> None:
         if paths is None:
@@ -189,13 +207,6 @@ class Trees:
             blob, _, size = head.decode().split()
             texts[blob], output = output[: int(size)].decode("utf-8", errors="replace"), output[int(size) + 1 :]
         return texts
-
-
-def _entry(line: str) -> tuple[str, str, str]:
-    """Mode, object and path of an entry of `ls-tree`."""
-    head, _, path = line.partition("\t")
-    mode, _, name = head.split()
-    return mode, name, path
 
 
 def _long_entries(listing: Iterable[str]) -> Iterable[tuple[str, str, str]]:

@@ -71,8 +71,11 @@ def redact(text: str) -> str:
     """`text` with secrets masked as `[redacted]`; the text around them is kept."""
     text = mask_known(text)
     text = _PEM.sub(MASK, text)
-    for begin, end in reversed(ends_of_keys(text)):
-        text = text[:begin] + MASK + text[end:]
+    kept, pieces = 0, []
+    for begin, end in ends_of_keys(text):
+        pieces += [text[kept:begin], MASK]
+        kept = end
+    text = "".join([*pieces, text[kept:]])
     text = KEYS.sub(MASK, PRIVATE_KEY.sub(MASK, text))
     text = _URL_CREDENTIALS.sub(rf"\1{MASK}@", text)
     text = _HEADER.sub(rf"\1\2{MASK}", text)

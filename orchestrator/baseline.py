@@ -9,8 +9,15 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from file_system import is_test_file
-from testing import Failure
+from memory import FailureReason
+from orchestrator.errors import StageFailed
+from testing import BY_EXIT_CODE, WHOLE_SCRIPT, Failure, TestResult
 
+BY_COMMAND = (
+    "set testing.framework to command and testing.test_command to a shell command that runs the tests named by its "
+    "arguments and writes JUnit XML to $REPORT"
+)
+"""What the owner can do about tests that cannot be run as the repository has them."""
 _EVIDENCE = 800
 _EVIDENCE_LINES = 8
 _OUTSIDE = re.compile(
@@ -83,3 +90,43 @@ def is_outside(failure: Failure) -> bool:
     if failure.message.startswith("KeyError") and _ENVIRONMENT_VARIABLE.search(failure.traceback):
         return True
     return _OUTSIDE.match(failure.message) is not None
+
+
+def require_usable(result: TestResult, frameworks: Sequence[str], make_target: str) -> None:
+    """Raise `StageFailed` if the suite of a repository says nothing before any work, so that it would say nothing
+    after it. `frameworks` are those of its projects, the main one's first; `make_target` runs other tests, if any."""
+    is_judged_whole = bool({*frameworks} & {*BY_EXIT_CODE})
+    found_none = not result.test_ids and not result.failures
+    if make_target and found_none and frameworks[0] != "command" and not is_judged_whole:
+        raise StageFailed(
+            FailureReason.NEEDS_OWNER,
+            f"no test was found where {frameworks[0]} looks, but the repository has `{make_target}`: {BY_COMMAND}; or, "
+            "if these are no tests that have to hold, set testing.without_suite to true",
+            blocked=True,
+        )
+    if result.killed_reason == "timeout":
+        raise StageFailed(
+            FailureReason.NEEDS_OWNER,
+            f"the repository's own suite hangs: {result.problem} Leave that test out of the suite, start what it waits "
+            "for, or raise testing.timeout if it only takes long",
+            blocked=True,
+        )
+    if result.problem and not result.failures and not result.has_no_tests:
+        raise StageFailed(
+            FailureReason.TESTS_FAILED,
+            f"the repository's own tests give no verdict: {result.problem}\n{result.output_tail[-1500:]}",
+            blocked=True,
+        )
+    if is_judged_whole and _fails_as_a_whole(result):
+        told = result.failures[0].traceback or result.output_tail if result.failures else result.output_tail
+        raise StageFailed(
+            FailureReason.NEEDS_OWNER,
+            "the test script of package.json is judged by its exit code, and it fails before any work: mend it, or "
+            f"{BY_COMMAND}\n{told[-1500:]}",
+            blocked=True,
+        )
+
+
+def _fails_as_a_whole(result: TestResult) -> bool:
+    """Whether a suite that is judged by its exit code fails, beside which others may pass."""
+    return not result.passed and any(failure.test_id.endswith(f"::{WHOLE_SCRIPT}") for failure in result.failures)

@@ -170,7 +170,7 @@ class Housekeeping:
         return len(gone)
 
     def _forget_environments(self, days: float) -> int:
-        return self._services.suite.projects.forget_unused(days) if days else 0
+        return self._services.suite.projects.environments.forget_unused(days) if days else 0
 
     def _tidy(self) -> int:
         self._services.git.repository.collect_garbage()

@@ -44,7 +44,7 @@ class ProjectEnvironments:
         gives what sets the environment up in place of what the dependency files say; it is asked each time. `landed`
         gives the files of the landing branch, by whose dependency files environments are built."""
         self._git = git
-        self._environments = environments
+        self.environments = environments
         self._folder = folder
         self.framework = framework
         self._setup_command = setup_command
@@ -80,7 +80,7 @@ class ProjectEnvironments:
 
         Raises EnvironmentSetupError.
         """
-        return self._environments.ensure(
+        return self.environments.ensure(
             folder,
             framework=project.framework,
             setup_command=setup_command or self.setup_command,
@@ -112,8 +112,9 @@ class ProjectEnvironments:
     def find_all(self, folder: Path) -> list[Environment]:
         """The environments of the projects in `folder` as far as they are there; none without the main one's. Nothing
         is made."""
+        release = self._release
         found = [
-            self._environments.find(folder, each.framework, self.setup_command, self._release, each.place)
+            self.environments.find(folder, each.framework, self.setup_command, release, each.place)
             for each in self.projects(folder)
         ]
         return [each for each in found if each is not None] if found[0] is not None else []
@@ -138,16 +139,12 @@ class ProjectEnvironments:
             if not is_recent(file.stat().st_mtime, _LEFT_OUT_SECONDS):
                 file.unlink(missing_ok=True)
 
-    def forget_unused(self, days: float) -> int:
-        """Remove environments that no run has used for `days`; how many. Only while nothing runs."""
-        return self._environments.forget_unused(days)
-
     @property
     def _release(self) -> str:
         return self._git.repository.newest_release(self._git.branch.tip())
 
     def _key(self, folder: Path, project: SubProject) -> str:
-        return self._environments.key(folder, project.framework, self.setup_command, self._release, project.place)
+        return self.environments.key(folder, project.framework, self.setup_command, self._release, project.place)
 
     def _record(self, key: str) -> Path:
         return self._folder / f"{key[:20]}.left-out"

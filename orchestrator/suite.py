@@ -20,12 +20,10 @@ from file_system import FileManager, text_of
 from git_ops import GitManager
 from memory import FailureReason
 from monitoring import get_logger
-from orchestrator.baseline import Baseline, failed_test, lacking_in
+from orchestrator.baseline import BY_COMMAND, Baseline, failed_test, lacking_in, require_usable
 from orchestrator.errors import StageFailed
 from orchestrator.project_environments import ProjectEnvironments
 from testing import (
-    BY_EXIT_CODE,
-    WHOLE_SCRIPT,
     Checked,
     Environment,
     EnvironmentManager,
@@ -195,9 +193,8 @@ class Suite:
             if self.projects.framework in ("auto", "pytest") and (language := other_language(folder)):
                 raise StageFailed(
                     FailureReason.NEEDS_OWNER,
-                    f"the repository is written in {language}, whose tests cannot be run without being told how: set "
-                    "testing.framework to command and testing.test_command to a shell command that runs the tests "
-                    "named by its arguments and writes JUnit XML to $REPORT",
+                    f"the repository is written in {language}, whose tests cannot be run without being told how: "
+                    f"{BY_COMMAND}",
                     blocked=True,
                 )
             file = self._result_of(tree, _key(self.projects.ensure_all(folder, tree, label)))
@@ -209,43 +206,7 @@ class Suite:
             result = merged([run.result for run in runs])
             found = self._recorded(result, folder, tree, environments)
             unknown = "" if self._without_suite else make_target(folder)
-        if (
-            unknown
-            and environments[0].framework not in ("command", *BY_EXIT_CODE)
-            and not result.test_ids
-            and not result.failures
-        ):
-            raise StageFailed(
-                FailureReason.NEEDS_OWNER,
-                f"no test was found where {environments[0].framework} looks, but the repository has `{unknown}`: set "
-                "testing.framework to command and testing.test_command to a shell command that runs the tests named by "
-                "its arguments and writes JUnit XML to $REPORT; or, if these are no tests that have to hold, set "
-                "testing.without_suite to true",
-                blocked=True,
-            )
-        if result.killed_reason == "timeout":
-            raise StageFailed(
-                FailureReason.NEEDS_OWNER,
-                f"the repository's own suite hangs: {result.problem} Leave that test out of the suite, start what it "
-                "waits for, or raise testing.timeout if it only takes long",
-                blocked=True,
-            )
-        if result.problem and not result.failures and not result.has_no_tests:
-            tail = result.output_tail[-1500:]
-            raise StageFailed(
-                FailureReason.TESTS_FAILED,
-                f"the repository's own tests give no verdict: {result.problem}\n{tail}",
-                blocked=True,
-            )
-        if {each.framework for each in environments} & {*BY_EXIT_CODE} and _fails_as_a_whole(result):
-            told = result.failures[0].traceback or result.output_tail if result.failures else result.output_tail
-            raise StageFailed(
-                FailureReason.NEEDS_OWNER,
-                "the test script of package.json is judged by its exit code, and it fails before any work: mend it, or "
-                "set testing.framework to command and testing.test_command to a shell command that runs the tests "
-                f"named by its arguments and writes JUnit XML to $REPORT\n{told[-1500:]}",
-                blocked=True,
-            )
+        require_usable(result, [each.framework for each in environments], unknown)
         if not result.test_ids and result.failures:
             failing = [failure.test_id for failure in result.failures][:20]
             log.warning("none of the repository's tests can be run: only the new tests guard its code", failing=failing)
@@ -450,11 +411,6 @@ def _key(environments: Sequence[Environment]) -> str:
     """One key for the environments of all projects."""
     keys = [environment.key for environment in environments]
     return keys[0] if len(keys) == 1 else hashlib.sha256("\0".join(keys).encode()).hexdigest()
-
-
-def _fails_as_a_whole(result: TestResult) -> bool:
-    """Whether a suite that is judged by its exit code fails, beside which others may pass."""
-    return not result.passed and any(failure.test_id.endswith(f"::{WHOLE_SCRIPT}") for failure in result.failures)
 
 
 def _worse(before: Baseline, result: TestResult) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testing.environments.package_json import read_package
-from testing.environments.python_dependencies import is_python_project, workspace_members
+from testing.environments.python_dependencies import is_python_project, text_of, workspace_members
 from testing.frameworks.declared_tests import JAVASCRIPT_SUFFIXES
 from testing.frameworks.javascript import test_files
 from testing.frameworks.python import PYTEST, python_test_files
@@ -24,7 +24,7 @@ _NOT_PROJECTS = NOT_SOURCE | {
     "vendor", "third_party", "tests", "test", "testing", "testdata", "fixtures", "examples", "example", "samples",
     "docs", "doc", "templates", "template", "benchmarks",
 }  # fmt: skip
-_MAKEFILE_BYTES = 256 * 1024
+_LONGEST_MAKEFILE = 256 * 1024
 _TARGET = re.compile(
     r"^(?P<name>tests?|check|unittest)[ \t]*:(?!=)[^\n]*\n(?P<recipe>(?:\t[^\n]*(?:\n|\Z))+)", re.MULTILINE
 )
@@ -70,10 +70,7 @@ def make_target(source: Path) -> str:
     """The target of a Makefile that runs tests by something else than the runners we know, such as `make test`; empty
     if there is none."""
     file = next((source / name for name in ("GNUmakefile", "makefile", "Makefile") if (source / name).is_file()), None)
-    if file is None or file.is_symlink():
-        return ""
-    text = file.read_bytes()[:_MAKEFILE_BYTES].decode("utf-8", errors="replace")
-    for match in _TARGET.finditer(text):
+    for match in _TARGET.finditer(text_of(file)[:_LONGEST_MAKEFILE] if file else ""):
         lines = [line.strip().lstrip("@-+ ") for line in match["recipe"].splitlines()]
         if any(line and not _NO_RUNNER_OF_ITS_OWN.search(line) for line in lines):
             return f"make {match['name']}"

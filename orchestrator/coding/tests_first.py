@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from agents import TestCase, cases_in, contradicting, property_tests
 from git_ops import secrets_in
 from memory import FailureReason
+from orchestrator.baseline import BY_COMMAND
 from orchestrator.coding.hidden_tests import hide_some
 from orchestrator.coding.method import Method
 from orchestrator.coding.state import CodeState
@@ -151,8 +152,7 @@ def _see_red(ctx: StageContext, state: CodeState) -> int:
             FailureReason.NEEDS_OWNER,
             f"the test script of package.json ends as before with the new tests in {state.tests_file}, so it does not "
             "seem to run them: let it take the files that it is given (its arguments are added at its end) or all in "
-            "their folder, or set testing.framework to command and testing.test_command to a shell command that runs "
-            "the tests named by its arguments and writes JUnit XML to $REPORT",
+            f"their folder, or {BY_COMMAND}",
             blocked=True,
         )
     if not check.red:

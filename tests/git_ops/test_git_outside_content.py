@@ -134,11 +134,13 @@ def test_what_cannot_be_had_stays_empty_and_is_told_once(
 def test_a_host_that_the_owner_names_is_asked_without_the_token(
     owner: Owner, library: Path, open_manager: OpenManager, tmp_path: Path, alerts: list[Alert]
 ) -> None:
-    with git_server(owner.bare.parent, []) as host:
+    seen: list[str] = []
+    with git_server(owner.bare.parent, seen) as host:
         add_submodule(owner, library, f"http://{host}/library.git", checked_out=False)
         manager = open_manager(owner.bare, token=TOKEN, submodule_hosts=["127.0.0.1"])
         files = exported(manager, tmp_path / "out")
     assert not any(path.startswith("vendor/") for path in files)
+    assert any(path.startswith("/library.git") for path in seen), "it was asked, and refused for want of the token"
     assert "vendor/library" in alerts[0].message and TOKEN not in alerts[0].message
 
 
@@ -172,7 +174,9 @@ def test_files_of_lfs_are_those_of_the_owners_checkout(
     (owner.checkout / "wrong.bin").write_text(pointer("ab" * 32))
     owner_commit(owner)
     manager = open_manager(owner.checkout)
-    manager.trees.export(manager.branch.tip(), tmp_path / "out")
+    for name in ("out", "again"):
+        manager.trees.export(manager.branch.tip(), tmp_path / name)
+    assert len(alerts) == 1
     assert (tmp_path / "out" / "data.bin").read_bytes() == content
     assert (tmp_path / "out" / "wrong.bin").read_text() == pointer("ab" * 32)
     assert "wrong.bin" in alerts[0].message and "git lfs fetch" in alerts[0].message
