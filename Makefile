@@ -60,8 +60,8 @@ bench-endurance: $(VENV)/.ready-dev bubblewrap ## a thousand tasks: does the dae
 	$(BIN)/python -m bench.endurance
 
 lock: $(VENV)/.ready-dev          ## the lock files, made anew from requirements*.txt
-	$(BIN)/uv pip compile -q --universal --no-header --no-annotate requirements.txt -o requirements.lock
-	$(BIN)/uv pip compile -q --universal --no-header --no-annotate requirements-dev.txt -o requirements-dev.lock
+	$(BIN)/uv pip compile -q --universal --no-header --no-annotate --generate-hashes requirements.txt -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --no-header --no-annotate --generate-hashes requirements-dev.txt -o requirements-dev.lock
 
 clean:           ## remove what make made (not data/, logs/ or workspace/)
 	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
@@ -72,7 +72,7 @@ $(VENV)/bin/python:
 
 # uv installs in a few seconds what takes pip most of a minute; pip is there for where uv finds no index.
 define install
-	$(BIN)/pip install --quiet --disable-pip-version-check $$(grep '^uv==' requirements.lock)
+	$(BIN)/pip install --quiet --disable-pip-version-check $$(grep -o '^uv==[^ ]*' requirements.lock)
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r $(1) || \
 	  $(BIN)/pip install --quiet --disable-pip-version-check -r $(1)
 endef

@@ -200,6 +200,10 @@ class BudgetSettings(Section):
     agent_day_tokens: int | None = Field(None, ge=1, description="Tokens one agent may take in a day.")
     day_tokens: int | None = Field(None, ge=1, description="Tokens a day.")
     month_tokens: int | None = Field(None, ge=1, description="Tokens a month.")
+    no_limit: bool = Field(
+        False, description="true: you say that nothing limits what a day or a month costs; else a model that costs "
+        "money is not asked without such a limit."
+    )  # fmt: skip
 
     @property
     def limits_money(self) -> bool:
