@@ -31,7 +31,9 @@ _CONFIGURATION = """\
 # Configuration
 
 Every key of `config.yaml`, made from the program's own settings. No key has to be set: what is missing has its default,
-and an owner's file holds only what differs. `nightcrew config check` says whether a file is right, and where it is not.
+and your file holds only what differs. `nightcrew config path` says where that is: in a checkout beside `main.py`, of an
+installed program in `~/.config/nightcrew`. `nightcrew config set budget.day_usd 5` changes a key and leaves your
+comments as they are; `nightcrew config check` says whether the file is right, and where it is not.
 
 ```yaml
 llm:
@@ -49,7 +51,7 @@ git:
 - **In the file**, `${NAME}` is replaced by the environment variable `NAME`, and `${NAME:-text}` by `text` if
   there is none.
 - **Secrets** belong in the environment, or in a file `.env` beside `config.yaml`; it is read if it
-  belongs to you.
+  belongs to you. Or in a file of their own: `OPENAI_API_KEY_FILE=/run/secrets/openai`, or a credential of systemd.
 - **Editors** check the file while you type: `config/schema.json` is its JSON schema (also `nightcrew config schema`).
 - Changes count from the next start on.
 
