@@ -92,7 +92,9 @@ def _settings(path: str, section: Schema, schema: Schema) -> Iterator[str]:
         section = _plain(section["additionalProperties"], schema)
     for key, field in section["properties"].items():
         place, kind = f"{path}.{key}", _plain(field, schema)
-        yield f"\n### `{place}`\n\n{_prose(field.get('description') or kind['description'])}\n"
+        if not (said := field.get("description") or kind.get("description")):
+            raise ValueError(f"{place} has no sentence; give its field in config/settings.py a description")
+        yield f"\n### `{place}`\n\n{_prose(said)}\n"
         if "properties" in kind or "additionalProperties" in kind:
             yield from _settings(place, kind, schema)
         else:
