@@ -58,7 +58,9 @@ class ProjectSettings(Section):
     tasks_per_round: int = Field(
         3, ge=0, le=20, description="Tasks that the CEO may make at a time without being asked."
     )
-    tasks_per_day: int = Field(20, ge=0, le=500, description="Tasks that it may make so, without being asked, within 24 hours.")
+    tasks_per_day: int = Field(
+        20, ge=0, le=500, description="Tasks that it may make so, without being asked, within 24 hours."
+    )
 
     @property
     def backlog_files(self) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from cli.app import COMMANDS, app, command_of
-from tests.packaging.test_documents import DOCUMENTS
+from tests.packaging.test_documents import DOCUMENTS, NAMES
 
 _CALL = re.compile(r"(?:^|[ `/])(?:nightcrew|python main\.py) +([^`\n]+)", re.MULTILINE)
 _NAME = re.compile(r"[a-z][a-z-]*")
@@ -50,7 +50,7 @@ def _options(command: Any) -> set[str]:
     return {name for param in command.params for name in (*param.opts, *param.secondary_opts)} | {"--help", "-h"}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
 def test_commands_that_a_document_quotes_can_be_called(document: Path) -> None:
     assert [said for words in quoted(document) if (said := mistake(words))] == []
 
