@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 # pytest keeps the tests and plugins that it has rewritten, or each worker of each run rewrites them: 6 s of CPU.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo run test test-all test-security lint bench bench-coding bench-real bench-wild bench-chaos bench-endurance format lock clean
+.PHONY: help demo run test test-all test-security lint docs bench bench-coding bench-real bench-wild bench-chaos bench-endurance format lock clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
@@ -41,6 +41,10 @@ lint: $(VENV)/.ready-dev          ## format and lint, mending what can be mended
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.ready-dev          ## the documentation as a site, in site/; its two pages of reference are made anew
+	$(BIN)/python -m docs.reference
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 bench: $(VENV)/.ready-dev bubblewrap ## figures of this machine: the embedded model's speed
 	$(BIN)/python -m bench.model_speed
 
@@ -64,7 +68,7 @@ lock: $(VENV)/.ready-dev          ## the lock files, made anew from requirements
 	$(BIN)/uv pip compile -q --universal --no-header --no-annotate --generate-hashes requirements-dev.txt -o requirements-dev.lock
 
 clean:           ## remove what make made (not data/, logs/ or workspace/)
-	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache site
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; run: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'

@@ -71,7 +71,7 @@ def test_from_nothing_to_a_landed_task(installed: Installed) -> None:
     assert [path.name for path in installed.home.rglob("*")] == ["empty"]
 
     repository = make_repository(installed.home / "mine")
-    with ScriptedModelServer(team()) as server:  # type: ignore[arg-type]
+    with ScriptedModelServer(team()) as server:
         model = ("--base-url", server.url, "--model", "scripted", "--no-try")
         done = installed("--repo", str(repository), "init", "--yes", *model)
         assert done.returncode == 0, done.stdout + done.stderr
