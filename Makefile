@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 # pytest keeps the tests and plugins that it has rewritten, or each worker of each run rewrites them: 6 s of CPU.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo run test test-all test-security lint docs bench bench-coding bench-real bench-wild bench-chaos bench-endurance format lock clean
+.PHONY: help demo run test test-all test-security lint bench bench-coding bench-real bench-wild bench-chaos bench-endurance format lock docs release clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
@@ -66,6 +66,16 @@ bench-endurance: $(VENV)/.ready-dev bubblewrap ## a thousand tasks: does the dae
 lock: $(VENV)/.ready-dev          ## the lock files, made anew from requirements*.txt
 	$(BIN)/uv pip compile -q --universal --no-header --no-annotate --generate-hashes requirements.txt -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --no-header --no-annotate --generate-hashes requirements-dev.txt -o requirements-dev.lock
+
+release: VERSION = $(shell sed -n 's/^VERSION = "\(.*\)"/\1/p' config/program.py)
+release: $(VENV)/.ready-dev bubblewrap ## wheel and sdist in dist/, checked and tried out; the changelog's section gets its date
+	rm -rf dist
+	grep -q '^## $(VERSION) ' CHANGELOG.md || { echo "CHANGELOG.md has no section for $(VERSION)"; exit 1; }
+	sed -i 's/^## $(VERSION) (unreleased)/## $(VERSION) ('"$$(date +%F)"')/' CHANGELOG.md
+	$(BIN)/uv build --quiet --out-dir dist .
+	$(BIN)/uv tool run twine@7.0.0 check --strict dist/*.whl dist/*.tar.gz
+	$(call pytest,tests/packaging/test_package.py)
+	@echo "Next: git commit -am 'Version $(VERSION)' && git tag v$(VERSION), and upload dist/*"
 
 clean:           ## remove what make made (not data/, logs/ or workspace/)
 	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache site

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-VERSION = "0.2.0"
+VERSION = "0.1.0"
 NAME = "nightcrew"
 """Of the package on the index and of its command."""
 ROOT = Path(__file__).resolve().parent.parent
