@@ -84,7 +84,7 @@ def install(
         if changed or before.active != "active":
             _systemctl(for_user, "restart", unit.name)
         out.print(f"{unit.name} is enabled and runs, also after a reboot.", markup=False)
-    _tell_what_is_next(unit, started=start)
+    _tell_what_is_next(unit, project, started=start)
 
 
 @commands.command("uninstall")
@@ -178,10 +178,15 @@ def _folders(unit: Unit, project: Project) -> dict[str, Path]:
 def _outside(unit: Unit, project: Project, choice: Choice) -> list[Path]:
     """What a service of the machine has to write outside the folder that systemd makes for it."""
     folders = [*_folders(unit, project).values()]
-    url = choice.repo or ("" if project.implied else project.settings.git.repository_url)
-    if url and (repository := Path(url).expanduser()).is_dir():
-        folders.append(repository.resolve())
+    if not unit.project and (repository := _here(project, choice.repo)):
+        folders.append(repository)
     return [folder for folder in dict.fromkeys(folders) if not folder.is_relative_to(unit.home)]
+
+
+def _here(project: Project, chosen: str | None = None) -> Path | None:
+    """The folder of the repository, if it is one of this machine."""
+    url = chosen or ("" if project.implied else project.settings.git.repository_url)
+    return path.resolve() if url and (path := Path(url).expanduser()).is_dir() else None
 
 
 # -- installing -------------------------------------------------------------------------------------------------------
@@ -265,7 +270,7 @@ def _write(unit: Unit) -> bool:
     return True
 
 
-def _tell_what_is_next(unit: Unit, *, started: bool) -> None:
+def _tell_what_is_next(unit: Unit, project: Project, *, started: bool) -> None:
     user = "--user " if unit.for_user else ""
     asked = shlex.join([*_program(), "--config", str(unit.config), "status"])
     lines = {
@@ -274,6 +279,11 @@ def _tell_what_is_next(unit: Unit, *, started: bool) -> None:
         "its log": f"journalctl {user}-u {unit.name} -f",
         "what it does": asked if unit.for_user else f"sudo -u {unit.base} {asked}",
     }
+    if unit.project and not unit.for_user and (repository := _here(project)):
+        opened = (
+            f"ProtectHome=tmpfs and BindPaths={repository}" if is_hidden(repository) else f"ReadWritePaths={repository}"
+        )
+        lines["repository"] = f"systemctl edit {unit.name}, and there [Service] with {opened}; then restart it"
     if not started:
         lines["start"] = f"systemctl {user}enable --now {unit.name}"
     for what, text in lines.items():
@@ -311,6 +321,8 @@ def _left_by(unit: Unit) -> dict[str, str]:
     if config.exists():
         settings = load(Choice(config, quiet=True), checks_names=False)
         left |= {what: str(path) for what, path in _folders(_named(unit.name, unit.for_user, config), settings).items()}
+    if (own := unit.file.with_name(unit.file.name + ".d")).is_dir():
+        left["drop-ins"] = str(own)
     if not unit.for_user:
         left |= {"all state": str(unit.folder), "user": f"{unit.base} (userdel {unit.base})"}
     return left

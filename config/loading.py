@@ -125,11 +125,11 @@ def _load_secret_files() -> None:
             continue
         variable = f"{name}_FILE"
         if named := os.environ.get(variable):
-            os.environ[name] = _secret(Path(named), variable)
+            os.environ[name] = _secret(Path(named), variable, "which it names")
             continue
         for file in (folder / name, folder / f"{CREDENTIALS}_{name}"):
             if _may_be_there(file):
-                os.environ[name] = _secret(file, f"the credential {file.name}")
+                os.environ[name] = _secret(file, name, "a credential of the service")
                 break
 
 
@@ -140,7 +140,7 @@ def _may_be_there(file: Path) -> bool:
         return True  # and reading it says why not
 
 
-def _secret(file: Path, named_by: str) -> str:
+def _secret(file: Path, variable: str, what: str) -> str:
     """The text of a secret's file without the space around it. Raises `ConfigError`, in which the text never stands."""
     try:
         with file.open("rb") as opened:
@@ -153,7 +153,7 @@ def _secret(file: Path, named_by: str) -> str:
     except UnicodeDecodeError:
         problem = "is no UTF-8 text; write the secret into it"
     if problem:
-        raise ConfigError("the environment", [ConfigProblem(named_by, str(file), problem)])
+        raise ConfigError("the environment", [ConfigProblem(variable, "", f"{file}, {what}, {problem}")])
     return text
 
 
