@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 # pytest keeps the tests and plugins that it has rewritten, or each worker of each run rewrites them: 6 s of CPU.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo run test test-all test-security lint bench bench-coding bench-real bench-wild bench-chaos bench-endurance format lock clean
+.PHONY: help demo run test test-all test-security lint docs bench bench-coding bench-real bench-wild bench-chaos bench-endurance format lock clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
@@ -41,6 +41,10 @@ lint: $(VENV)/.ready-dev          ## format and lint, mending what can be mended
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.ready-dev          ## the documentation as a site, in site/; its two pages of reference are made anew
+	$(BIN)/python -m docs.reference
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 bench: $(VENV)/.ready-dev bubblewrap ## figures of this machine: the embedded model's speed
 	$(BIN)/python -m bench.model_speed
 
@@ -60,11 +64,11 @@ bench-endurance: $(VENV)/.ready-dev bubblewrap ## a thousand tasks: does the dae
 	$(BIN)/python -m bench.endurance
 
 lock: $(VENV)/.ready-dev          ## the lock files, made anew from requirements*.txt
-	$(BIN)/uv pip compile -q --universal --no-header --no-annotate requirements.txt -o requirements.lock
-	$(BIN)/uv pip compile -q --universal --no-header --no-annotate requirements-dev.txt -o requirements-dev.lock
+	$(BIN)/uv pip compile -q --universal --no-header --no-annotate --generate-hashes requirements.txt -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --no-header --no-annotate --generate-hashes requirements-dev.txt -o requirements-dev.lock
 
 clean:           ## remove what make made (not data/, logs/ or workspace/)
-	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache site
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; run: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
@@ -72,7 +76,7 @@ $(VENV)/bin/python:
 
 # uv installs in a few seconds what takes pip most of a minute; pip is there for where uv finds no index.
 define install
-	$(BIN)/pip install --quiet --disable-pip-version-check $$(grep '^uv==' requirements.lock)
+	$(BIN)/pip install --quiet --disable-pip-version-check $$(grep -o '^uv==[^ ]*' requirements.lock)
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r $(1) || \
 	  $(BIN)/pip install --quiet --disable-pip-version-check -r $(1)
 endef

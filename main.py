@@ -1,6 +1,40 @@
-"""The command line. `python main.py` alone starts the daemon; `python main.py --help` shows the rest."""
+"""The command line. `python main.py` alone starts the daemon; `python main.py --help` shows the rest.
 
-from cli import app
+In the installed package this file is `nightcrew/__init__.py`, too, and `main` is the command `nightcrew`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+_FOLDER = Path(__file__).resolve().parent
+
+
+def main() -> None:
+    """Run the command line. The folders beside this file are its packages, so this folder goes onto the path first."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - who has an older one is told so, not shown a traceback
+        sys.exit("error: Python 3.11 or newer is needed; this is " + sys.version.partition(" ")[0])
+    if sys.path[0] != str(_FOLDER):
+        sys.path.insert(0, str(_FOLDER))
+    try:
+        from cli import app
+    except ModuleNotFoundError as missing:
+        _without_packages(missing)
+    app()
+
+
+def _without_packages(missing: ModuleNotFoundError) -> None:
+    """The interpreter lacks the packages: go on with the one of `.venv`, or say in one line how to get it."""
+    python = _FOLDER / ".venv" / "bin" / "python"
+    if not (_FOLDER / "requirements.lock").is_file():  # not a checkout, whose packages are its owner's to install
+        raise missing
+    if python.is_file() and Path(sys.prefix).resolve() != (_FOLDER / ".venv").resolve():
+        os.execv(python, [str(python), *sys.argv])  # noqa: S606 - the checkout's own interpreter
+    how = f"cd {_FOLDER} && python3 -m venv .venv && .venv/bin/pip install -r requirements.lock"
+    sys.exit(f"error: {missing.name} is not installed for {sys.executable}. Install what the program needs:  {how}")
+
 
 if __name__ == "__main__":
-    app()
+    main()

@@ -24,6 +24,7 @@ class _Entry:
 
 COMMANDS = {
     "run": _Entry("running:run", "Start the daemon."),
+    "init": _Entry("init:init", "Set up: which repository, which model, what it may spend."),
     "demo": _Entry(
         "running:demo", "Let the team work on a sample repository until its backlog is done or the time is up."
     ),
@@ -57,7 +58,7 @@ COMMANDS = {
     "model": _Entry("models:model_commands", "The embedded models that work without any key."),
     "alerts": _Entry("owner:alerts_commands", "How you are alerted when you are needed."),
     "service": _Entry("service:commands", "Run the daemon as a service of systemd."),
-    "config": _Entry("reading:config_commands", "Check the configuration."),
+    "config": _Entry("configuration:config_commands", "Show, change and check the configuration."),
 }
 """In the order of the help."""
 
@@ -104,7 +105,16 @@ app = Commands(
     no_args_is_help=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from config import NAME, VERSION
+
+        typer.echo(f"{NAME} {VERSION}")
+        raise typer.Exit
 
 
 @app.callback(invoke_without_command=True)
@@ -114,10 +124,23 @@ def main(
         Path | None, typer.Option("--config", "-c", help="The configuration file (default: config.yaml).")
     ] = None,
     repo: Repo = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
 ) -> None:
-    """Without a command, start the daemon."""
+    """Without a command, `python main.py` starts the daemon; the installed program shows what there is."""
     ctx.obj = chosen(Choice(config), repo)
     if ctx.invoked_subcommand is None:
-        from cli import running
+        from config import command, is_installed
 
-        running.run(ctx)
+        if not is_installed():
+            from cli import running
+
+            return running.run(ctx)
+        typer.echo(ctx.get_help())
+        from cli.project import load
+        from cli.reading import status
+
+        if load(ctx.obj).settings.git.repository_url:
+            return status(ctx)
+        typer.echo(f"No repository is set up yet. Begin with: {command()} init")

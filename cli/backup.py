@@ -10,7 +10,7 @@ import typer
 
 from cli.options import EXIT_USAGE, Choice, choice_of, fail, out
 from cli.project import Project, load, opened, remember_repository, require_repository
-from config import DEFAULT_CONFIG
+from config import command, config_file
 from memory import MemoryStoreError
 
 
@@ -29,7 +29,7 @@ def backup(
     name = f"{project.paths.state.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz"
     file = (to or project.paths.data / "backups" / name).absolute()
     try:
-        manifest = make_backup(project.settings, project.paths, choice.config or DEFAULT_CONFIG, file)
+        manifest = make_backup(project.settings, project.paths, choice.config or config_file(), file)
     except (OrchestratorError, MemoryStoreError, GitError, OSError) as problem:
         raise fail(str(problem)) from None
     size = file.stat().st_size / 1e6
@@ -60,14 +60,14 @@ def restore(
     if done.problem:
         lines.append(f"Your repository could not be reached:  {done.problem}")
     lines.append(f"The config.yaml of the backup:  {project.paths.state / 'config-of-backup.yaml'}")
-    lines.append("Next:  python main.py doctor, then start the daemon.")
+    lines.append(f"Next:  {command()} doctor, then start the daemon.")
     for line in lines:
         out.print(line, markup=False, soft_wrap=True)
 
 
 def migrate(ctx: typer.Context) -> None:
     """Migrate the database to this version of the program; tasks in progress continue. Every start does this too."""
-    with opened(choice_of(ctx)) as (_, store):
+    with opened(choice_of(ctx), writes=True) as (_, store):
         out.print(store.check(), markup=False, soft_wrap=True)
 
 

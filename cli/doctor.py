@@ -211,7 +211,7 @@ def _budget(project: Project) -> Check:
         providers = set(Lineup(project.settings.llm, project.settings.agents).endpoints)
     except NotConfigured:
         return Check(name="budget", state="ok", detail="no model is configured yet")
-    limits = ", ".join(f"{name} {limit:,g}" for name, limit in budget if limit is not None) or "no limits"
+    limits = ", ".join(f"{name} {limit:,g}" for name, limit in budget if limit and name != "no_limit") or "no limits"
     if any(PROVIDERS[name].price_id for name in providers) and not budget.limits_money:
         return Check(name="budget", state="warning", detail=f"calls cost money and no limit in money is set ({limits})",
                      remedy="set budget.day_usd and budget.month_usd in config.yaml")  # fmt: skip

@@ -6,20 +6,31 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pydantic import BaseModel
 
 from cli.options import EXIT_USAGE, Choice, absolute, err, fail
-from config import DEFAULT_CONFIG, ConfigError, ProjectPaths, Settings, load_settings
+from config import (
+    ConfigError,
+    ProjectPaths,
+    Settings,
+    command,
+    config_file,
+    data_folder,
+    default_folders,
+    is_installed,
+    load_settings,
+)
 from memory import MemoryStore, MemoryStoreError
 from monitoring import escaped_json, redact, register_secret
 
 _LAST = "last-repository"
-DEMO_HOME = Path(".demo")
-"""Below the folder in which the command is run."""
+DEMO_HOME = data_folder() / "demo" if is_installed() else Path(".demo")
+"""From a checkout below the folder in which the command is run."""
 DEMO_REPOSITORY = "sample_project"
 """Below the home of the demo."""
 _DEMO = "the demo, which ran last"
@@ -40,6 +51,11 @@ class Project:
         why = f" ({self.implied})" if self.implied else ""
         return redact(self.settings.git.repository_url) + why
 
+    @property
+    def keeps_no_records(self) -> bool:
+        """Whether nothing was ever recorded of the repository, as far as files can tell."""
+        return not self.settings.database.url and not self.paths.state.exists()
+
     def open_store(self) -> MemoryStore:
         """The database, migrated."""
         store = MemoryStore(self.paths.database_url)
@@ -58,7 +74,7 @@ def load(
         given.setdefault("git", {})["repository_url"] = absolute(choice.repo)
     try:
         settings = load_settings(choice.config, given)
-        root = (choice.config or DEFAULT_CONFIG).resolve().parent
+        root, logs_root = default_folders(choice.config)
         data = (root / settings.file_system.data_path).resolve()
         if not settings.git.repository_url and (last := _last_project(data, demo=choice.config is None)):
             implied = _DEMO if "project" in last else "the last one that ran"
@@ -68,12 +84,12 @@ def load(
         if checks_names:
             from agents.registry import check_names
 
-            check_names(settings, str(choice.config or DEFAULT_CONFIG))
+            check_names(settings, str(choice.config or config_file()))
     except ConfigError as problem:
         raise fail(str(problem), problem.exits_with) from None
     for secret in (settings.llm.api_key, settings.git.token, *settings.monitoring.alerts.urls):
         register_secret(secret.get_secret_value() if secret else None)
-    return Project(settings, ProjectPaths.of(settings, root), implied)
+    return Project(settings, ProjectPaths.of(settings, root, logs_root), implied)
 
 
 def _last_project(data: Path, *, demo: bool) -> dict[str, dict[str, object]]:
@@ -112,7 +128,9 @@ def require_repository(project: Project, *, quiet: bool) -> None:
     """End a command that is about a repository when none is set. Unless `quiet`, name the one that is implied."""
     if not project.settings.git.repository_url:
         raise fail(
-            "no repository is set; give --repo PATH_OR_URL, or set git.repository_url in config.yaml", EXIT_USAGE
+            "no repository is set; give --repo PATH_OR_URL, or set git.repository_url in config.yaml "
+            f"(`{command()} init` asks for it)",
+            EXIT_USAGE,
         )
     if project.implied and not quiet:
         err.print(f"project: {project.name}", style="dim", markup=False, soft_wrap=True)
@@ -121,17 +139,17 @@ def require_repository(project: Project, *, quiet: bool) -> None:
 def start_command(project: Project, choice: Choice) -> str:
     """What to type to start the daemon of this project."""
     if project.implied == _DEMO:
-        return "python main.py demo"
+        return f"{command()} demo"
     config = ["--config", str(choice.config)] if choice.config else []
     named = ["--repo", redact(project.settings.git.repository_url)] if choice.repo or project.implied else []
-    return shlex.join(["python", "main.py", *config, "run", *named])
+    return f"{command()} {shlex.join([*config, 'run', *named])}"
 
 
 def _refuse_unknown_folder(project: Project) -> None:
     """End a command about a folder that is no repository and never was one of ours: likely a misspelt path."""
     url = project.settings.git.repository_url
     folder = Path(url).expanduser()
-    if ":" in url or (folder / ".git").exists() or (folder / "HEAD").is_file() or project.paths.state.exists():
+    if ":" in url or (folder / ".git").exists() or (folder / "HEAD").is_file() or not project.keeps_no_records:
         return
     what = "is no git repository; `git init` makes it one" if folder.is_dir() else "does not exist; is it misspelt?"
     raise fail(f"the repository {url} {what}", EXIT_USAGE)
@@ -139,28 +157,39 @@ def _refuse_unknown_folder(project: Project) -> None:
 
 @contextmanager
 def opened(
-    choice: Choice, *, any_project: bool = False, names_project: bool = False, checks_names: bool = False
+    choice: Choice,
+    *,
+    any_project: bool = False,
+    names_project: bool = False,
+    checks_names: bool = False,
+    writes: bool = False,
 ) -> Iterator[tuple[Project, MemoryStore]]:
     """The project and its database for one command. Database errors end the command with one line.
 
     `any_project`: the command works without a repository, too. `names_project`: its own output says which it is.
-    `checks_names`: see `load`.
+    `checks_names`: see `load`. `writes`: the command begins the records of a repository that has none; for the others
+    such a repository is an empty one, and nothing is written.
     """
     project = load(choice, checks_names=checks_names)
     if not any_project:
         require_repository(project, quiet=choice.quiet or names_project)
     if project.settings.git.repository_url:
         _refuse_unknown_folder(project)
-    try:
-        store = project.open_store()
-    except (MemoryStoreError, OSError) as problem:
-        raise fail(str(problem)) from None
-    try:
-        yield project, store
-    except MemoryStoreError as problem:
-        raise fail(str(problem)) from None
-    finally:
-        store.close()
+    with ExitStack() as ended:
+        try:
+            if not writes and project.keeps_no_records:
+                empty = ended.enter_context(TemporaryDirectory(prefix="ai-agents-"))
+                store = MemoryStore(f"sqlite:///{empty}/agents.db")
+                store.migrate()
+            else:
+                store = project.open_store()
+        except (MemoryStoreError, OSError) as problem:
+            raise fail(str(problem)) from None
+        ended.callback(store.close)
+        try:
+            yield project, store
+        except MemoryStoreError as problem:
+            raise fail(str(problem)) from None
 
 
 def print_json(value: object) -> None:

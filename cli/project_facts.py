@@ -67,7 +67,7 @@ def set_up(
         raise fail("give either --command or --forget", EXIT_USAGE)
     from orchestrator.services import forget_setup, keep_setup, remembered_setup  # most of the start-up time
 
-    with opened(choice_of(ctx)) as (project, store):
+    with opened(choice_of(ctx), writes=bool(command.strip())) as (project, store):
         configured = project.settings.testing.setup_command
         if command.strip():
             keep_setup(store, command.strip(), "owner")

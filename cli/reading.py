@@ -31,7 +31,7 @@ from memory import Activity, MemoryStore, TaskStatus
 from memory.tables.ledger import UsageKey
 from monitoring import daemon_pid, escaped_json, redact
 
-config_commands = Commands(help="Check the configuration.", no_args_is_help=True)
+config_commands = Commands(help="Show, change and check the configuration.", no_args_is_help=True)
 _FOLLOW_SECONDS = 0.5
 _MOST_FOLLOWING = 5
 _MOST_STOPPED, _MOST_STOPPED_JSON = 3, 20
@@ -119,7 +119,7 @@ def logs(
     ended = threading.Event()
     if follow:  # an interrupt raised inside the database's callbacks would be lost
         signal.signal(signal.SIGINT, lambda *_: ended.set())
-    with opened(choice_of(ctx)) as (project, store):
+    with opened(choice_of(ctx), writes=follow) as (project, store):
         latest = store.journal.latest(limit)
         for activity in latest:
             _print_activity(activity, as_json)

@@ -30,7 +30,8 @@ from cli.project import (
     require_repository,
 )
 from cli.views import Stream, activity_line, task_table
-from llm import AUTO, local_model, local_models, model_status, uses_embedded_model
+from config import command
+from llm import AUTO, NotConfigured, local_model, local_models, model_status, unlimited, uses_embedded_model
 from memory import MemoryStore, MemoryStoreError, TaskStatus
 from monitoring import AlertKind, Supervisor, alert, configure_logging, get_logger
 from monitoring.errors import KnownError
@@ -47,20 +48,52 @@ _LAST_ALERTS = 5.0
 """Seconds that alerts get to be sent before the process ends."""
 _MOST_SHOWN = 200
 _SAMPLE = Path(__file__).resolve().parent.parent / "examples" / "sample_project"
+_SMALL_BACKLOG = _SAMPLE.with_name("demo_backlog.md")
+_DEMO_USD = 1.0
 
 
 def run(
     ctx: typer.Context,
     goal: Annotated[str | None, typer.Option("--goal", "-g", help="What to achieve, in plain words.")] = None,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="End when the stated work is done.")] = False,
+    no_budget: Annotated[
+        bool, typer.Option("--no-budget", help="Ask models that cost money without a limit by day or month.")
+    ] = False,
 ) -> None:
     """Start the daemon. It runs until SIGTERM or SIGINT; unfinished work continues at the next start.
 
-    With --until-idle the exit code is 0 if every task was completed, 1 otherwise.
+    With --until-idle the exit code is 0 if every task was completed, 1 otherwise. A model that costs money needs
+    a limit by day or month (section budget of config.yaml): at a terminal it is asked for, elsewhere the code is 2.
     """
-    project = load(choice_of(ctx), {"project": {"goal": goal}} if goal is not None else None)
+    overrides: dict[str, dict[str, object]] = {"project": {"goal": goal}} if goal is not None else {}
+    if no_budget:
+        overrides["budget"] = {"no_limit": True}
+    project = load(choice_of(ctx), overrides)
     require_repository(project, quiet=False)
+    if _asks_for_limit(project, choice_of(ctx)):
+        project = load(choice_of(ctx), overrides)
     work(project, until_idle=until_idle, for_people=sys.stdout.isatty())
+
+
+def _asks_for_limit(project: Project, choice: Choice) -> bool:
+    """With a model that costs money and no limit: ask for one and write it to the configuration, or end the command.
+
+    Whether something was written.
+    """
+    settings = project.settings
+    try:
+        charged = unlimited(settings.llm, settings.agents, settings.budget)
+    except NotConfigured as problem:
+        raise fail(str(problem), problem.exits_with) from None
+    if not charged:
+        return False
+    from cli.configuration import change
+    from cli.init import Talk, ask_day_usd
+
+    remedy = f"`{command()} config set budget.day_usd 5`, or start with --no-budget"
+    day_usd = ask_day_usd(Talk(sys.stdin.isatty() and sys.stderr.isatty()), str(charged[0]), remedy)
+    change(choice, {"budget.day_usd": day_usd} if day_usd else {"budget.no_limit": True})
+    return True
 
 
 def demo(
@@ -71,22 +104,32 @@ def demo(
 ) -> None:
     """Let the team work on a sample repository until its backlog is done or the time is up.
 
-    The exit code is 0 if any task landed: a small model is not expected to complete all of them.
+    The embedded model gets four small items that it can be relied on for, a model with a key eight harder ones, for at
+    most a dollar unless a budget is set. The exit code is 0 if any task landed.
     """
     if given := choice_of(ctx).repo:
-        raise fail(f"the demo has a repository of its own; for yours: python main.py run --repo {given}", EXIT_USAGE)
-    overrides = prepare_demo(DEMO_HOME, fresh=fresh, items=items)
+        raise fail(f"the demo has a repository of its own; for yours: {command()} run --repo {given}", EXIT_USAGE)
     choice = Choice(choice_of(ctx).config)
+    overrides = demo_settings(DEMO_HOME)
+    settings = load(choice, overrides).settings
+    try:
+        if unlimited(settings.llm, settings.agents, settings.budget):
+            overrides["budget"] = {"day_usd": _DEMO_USD}
+            err.print(f"It spends at most {_DEMO_USD:g} US dollar a day.")
+    except NotConfigured as problem:
+        raise fail(str(problem), problem.exits_with) from None
+    embedded = uses_embedded_model(settings.llm, settings.agents)
+    if settings.llm.local_model == AUTO:  # a larger one is downloaded for longer than the demo lasts
+        overrides["llm"] = {"local_model": local_models()[0].name}
+    prepare_demo(DEMO_HOME, fresh=fresh, items=items, small=embedded)
     project = load(choice, overrides)
-    if project.settings.llm.local_model == AUTO:  # a larger one is downloaded for longer than the demo lasts
-        project = load(choice, {**overrides, "llm": {"local_model": local_models()[0].name}})
-    err.print(f"The sample repository is {project.settings.git.repository_url}; its BACKLOG.md has {items} items.",
+    err.print(f"The sample repository is {project.settings.git.repository_url}; BACKLOG.md there says what it wants.",
               markup=False, soft_wrap=True)  # fmt: skip
     work(project, until_idle=True, for_people=True, seconds=minutes * 60, all_must_land=False)
 
 
-def prepare_demo(home: Path, *, fresh: bool, items: int) -> dict[str, dict[str, object]]:
-    """Make the sample repository unless it is there; the demo's settings."""
+def prepare_demo(home: Path, *, fresh: bool, items: int, small: bool = False) -> None:
+    """Make the sample repository unless it is there; with `small` it wants what a small model can be relied on for."""
     home = home.resolve()
     repository = home / DEMO_REPOSITORY
     if fresh:
@@ -94,6 +137,8 @@ def prepare_demo(home: Path, *, fresh: bool, items: int) -> dict[str, dict[str, 
     if not (repository / ".git").is_dir():
         shutil.rmtree(home, ignore_errors=True)
         shutil.copytree(_SAMPLE, repository, ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache"))
+        if small:
+            shutil.copyfile(_SMALL_BACKLOG, repository / "BACKLOG.md")
         _keep_items(repository / "BACKLOG.md", items)
         for command in (
             ["init", "-q", "-b", "main"],
@@ -101,7 +146,6 @@ def prepare_demo(home: Path, *, fresh: bool, items: int) -> dict[str, dict[str, 
             ["-c", "user.name=Owner", "-c", "user.email=owner@localhost", "commit", "-q", "-m", "The sample project"],
         ):
             subprocess.run(["git", "-C", str(repository), *command], check=True)
-    return demo_settings(home)
 
 
 def _keep_items(backlog: Path, count: int) -> None:
@@ -243,10 +287,10 @@ def _summary(services: Services, project: Project, problem: str, *, finished: bo
     where = url if Path(url).exists() and pushed else str(project.paths.clone)
     if unpushed:
         why = next((str(task.result["push_error"]) for task in reversed(tasks) if task.result.get("push_error")), "")
-        said = f": {why}" if why else "; `python main.py logs` shows why"
+        said = f": {why}" if why else f"; `{command()} logs` shows why"
         err.print(f"Some of it is not pushed{said}. It is tried again by the next run.", markup=False, soft_wrap=True)
     err.print(f"The landed work:  git -C {absolute(where)} log --stat {branch}", markup=False, soft_wrap=True)
-    err.print("One task:         python main.py task show ID | task diff ID", markup=False)
+    err.print(f"One task:         {command()} task show ID | task diff ID", markup=False)
     err.print(f"The full log:     {project.paths.logs / 'agents.log'}", markup=False, soft_wrap=True)
     unfinished = landed < known or not finished or unpushed if all_must_land else not landed
     return EXIT_FAILED if problem or unfinished else 0

@@ -8,6 +8,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +18,8 @@ from pydantic import BaseModel
 
 from cli.options import EXIT_USAGE, AsJson, Choice, Commands, choice_of, err, fail, out
 from cli.project import Project, load, print_json
-from config.program import NAME, ROOT, command, config_file, is_installed
+from config import NAME, command, config_file, default_folders, is_installed
+from config.program import ROOT
 from deployment.service_unit import Unit, configuration_of, is_hidden
 
 commands = Commands(help="Run the daemon as a service of systemd.", no_args_is_help=True)
@@ -82,7 +85,7 @@ def install(
         if not before.enabled:
             _systemctl(for_user, "enable", unit.name)
         if changed or before.active != "active":
-            _systemctl(for_user, "restart", unit.name)
+            _start(unit)
         out.print(f"{unit.name} is enabled and runs, also after a reboot.", markup=False)
     _tell_what_is_next(unit, project, started=start)
 
@@ -138,19 +141,24 @@ def _planned(name: str, choice: Choice, for_user: bool) -> tuple[Unit, Path, Pro
     """The unit, the configuration that there is now, and what that says."""
     unit = _named(name, for_user, config=choice.config.absolute() if choice.config else None)
     source = choice.config or (unit.config if unit.config.exists() else config_file())
-    project = load(Choice(source if source.exists() else None, choice.repo, quiet=True))
+    given = source if source.exists() and unit.names_config else None
+    project = load(Choice(given, choice.repo, quiet=True))
     writable = [] if for_user else _outside(unit, project, choice)
-    return _named(name, for_user, unit.config, choice.repo or "", writable), source.absolute(), project
+    planned = _checked(lambda: replace(unit, repository=choice.repo or "", writable=tuple(writable)))
+    return planned, source.absolute(), project
 
 
-def _named(
-    name: str, for_user: bool, config: Path | None = None, repository: str = "", writable: list[Path] | None = None
-) -> Unit:
-    if config is None and for_user and "@" not in name:
-        config = config_file().absolute()
+def _named(name: str, for_user: bool, config: Path | None = None) -> Unit:
+    """The service of that name; of a user's own, the configuration is the one that the program finds by itself."""
+    found = config is None and for_user and "@" not in name
+    config = config_file().absolute() if found else config
     manual = _MANUAL if _MANUAL.is_file() else None
+    return _checked(lambda: Unit(name, _program(), for_user, config or Path(), not found, manual))
+
+
+def _checked(make: Callable[[], Unit]) -> Unit:
     try:
-        return Unit(name, _program(), for_user, config or Path(), manual, repository, tuple(writable or ()))
+        return make()
     except ValueError as problem:
         raise fail(str(problem), EXIT_USAGE) from None
 
@@ -167,10 +175,11 @@ def _program() -> tuple[str, ...]:
 
 def _folders(unit: Unit, project: Project) -> dict[str, Path]:
     """The folders of the service; what the settings say starts at the folder of its configuration."""
-    files, root = project.settings.file_system, unit.config.resolve().parent
+    files = project.settings.file_system
+    root, logs_root = default_folders(unit.config if unit.names_config else None)
     return {
         "data": (root / files.data_path).resolve(),
-        "logs": (root / project.settings.monitoring.logs_path).resolve(),
+        "logs": (logs_root / project.settings.monitoring.logs_path).resolve(),
         "workspace": (root / files.workspace_path).resolve(),
     }
 
@@ -270,9 +279,18 @@ def _write(unit: Unit) -> bool:
     return True
 
 
+def _start(unit: Unit) -> None:
+    """Start the service anew. If it does not start, its last words are shown."""
+    if (done := _systemctl(unit.for_user, "restart", unit.name, must=False)).returncode == 0:
+        return
+    log = ["journalctl", *(["--user"] if unit.for_user else []), "-u", unit.name]
+    said = _run([*log, "-n", "12", "-o", "cat", "--no-pager"], "").stdout.strip() if shutil.which("journalctl") else ""
+    raise fail(f"{unit.name} does not start: {said or done.stderr.strip()}\n  All of its log: {shlex.join(log)}")
+
+
 def _tell_what_is_next(unit: Unit, project: Project, *, started: bool) -> None:
     user = "--user " if unit.for_user else ""
-    asked = shlex.join([*_program(), "--config", str(unit.config), "status"])
+    asked = shlex.join([*_program(), *(["--config", str(unit.config)] if unit.names_config else []), "status"])
     lines = {
         "keys": f"{unit.etc}/credentials/NAME, one file each (OPENAI_API_KEY, GIT_TOKEN …); then restart it",
         "settings": f"{unit.config}; then: systemctl {user}restart {unit.name}",
@@ -319,20 +337,19 @@ def _left_by(unit: Unit) -> dict[str, str]:
     config = _state(unit).config or unit.config
     left = {"configuration": str(config), "keys": str(unit.etc)}
     if config.exists():
-        settings = load(Choice(config, quiet=True), checks_names=False)
-        left |= {what: str(path) for what, path in _folders(_named(unit.name, unit.for_user, config), settings).items()}
-    if (own := unit.file.with_name(unit.file.name + ".d")).is_dir():
-        left["drop-ins"] = str(own)
+        own = unit if config == unit.config else _named(unit.name, unit.for_user, config)
+        project = load(Choice(config if own.names_config else None, quiet=True), checks_names=False)
+        left |= {what: str(path) for what, path in _folders(own, project).items()}
+    if (drop_ins := unit.file.with_name(unit.file.name + ".d")).is_dir():
+        left["drop-ins"] = str(drop_ins)
     if not unit.for_user:
         left |= {"all state": str(unit.folder), "user": f"{unit.base} (userdel {unit.base})"}
     return left
 
 
 def _systemctl(for_user: bool, *words: str, must: bool = True) -> subprocess.CompletedProcess[str]:
-    what = f"systemctl {' '.join(words)} failed"
-    if words[0] in ("restart", "enable"):
-        what += f"; journalctl {'--user ' if for_user else ''}-u {words[-1]} -n 30 shows why"
-    return _run(["systemctl", *(["--user"] if for_user else []), *words], what if must else "")
+    user = ["--user"] if for_user else []
+    return _run(["systemctl", *user, *words], f"systemctl {' '.join(words)} failed" if must else "")
 
 
 def _run(words: list[str], failed: str) -> subprocess.CompletedProcess[str]:

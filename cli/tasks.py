@@ -88,7 +88,7 @@ def add(
             )
     text = _read(file, description) if file is not None else sys.stdin.read() if description == "-" else description
     choice = choice_of(ctx)
-    with opened(choice, names_project=True) as (project, store):
+    with opened(choice, names_project=True, writes=True) as (project, store):
         needed = [store.tasks.find(task_id) for task_id in depends_on or []]
         for other in needed:
             if other.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):

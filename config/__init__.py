@@ -1,8 +1,9 @@
 """Typed settings from `config.yaml`, the environment and `.env`; imports nothing of ours."""
 
 from config.errors import ConfigError, ConfigProblem
-from config.loading import DEFAULT_CONFIG, json_schema, load_settings
+from config.loading import json_schema, load_settings
 from config.paths import ProjectPaths, cache_folder
+from config.program import NAME, VERSION, command, config_file, data_folder, default_folders, is_installed
 from config.settings import (
     AgentSettings,
     AlertSettings,
@@ -27,7 +28,8 @@ from config.settings import (
 from config.weakened import weakened
 
 __all__ = [
-    "DEFAULT_CONFIG",
+    "NAME",
+    "VERSION",
     "AgentSettings",
     "AlertSettings",
     "BudgetSettings",
@@ -50,6 +52,11 @@ __all__ = [
     "Settings",
     "TestingSettings",
     "cache_folder",
+    "command",
+    "config_file",
+    "data_folder",
+    "default_folders",
+    "is_installed",
     "json_schema",
     "load_settings",
     "plain_key",

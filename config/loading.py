@@ -21,9 +21,9 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
 from config.errors import ConfigError, ConfigProblem
+from config.program import config_file
 from config.settings import Settings
 
-DEFAULT_CONFIG = Path("config.yaml")
 _MOST_VALUES, _MOST_LEVELS = 20_000, 20
 
 _MERGE = "tag:yaml.org,2002:merge"
@@ -66,7 +66,7 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Mapping[str,
 
     Raises `ConfigError` with one problem per wrong key or value.
     """
-    source = path or DEFAULT_CONFIG
+    source = path or config_file()
     if path is not None and not path.is_file():
         raise ConfigError(str(path), [ConfigProblem("(file)", "", "not found; give --config an existing file")])
     _load_variables(source)

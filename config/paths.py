@@ -34,8 +34,8 @@ class ProjectPaths:
     engine_url: str
 
     @classmethod
-    def of(cls, settings: Settings, root: Path) -> ProjectPaths:
-        """Paths for `settings`; relative ones start at `root`, the folder of the config file.
+    def of(cls, settings: Settings, root: Path, logs_root: Path | None = None) -> ProjectPaths:
+        """Paths for `settings`; relative ones start at `root`, that of the logs at `logs_root` if it is given.
 
         Each repository has a folder of its own, so `--repo` can name another one at any time.
         """
@@ -50,7 +50,7 @@ class ProjectPaths:
             state=state,
             workspace=workspace,
             clone=(root / files.git_repo_path).resolve() if files.git_repo_path else workspace / "repo",
-            logs=(root / settings.monitoring.logs_path).resolve(),
+            logs=((logs_root or root) / settings.monitoring.logs_path).resolve(),
             environments=data / "environments",
             database_url=url or f"sqlite:///{state / 'agents.db'}",
             engine_url=url or f"sqlite:///{state / 'engine.db'}",

@@ -58,7 +58,9 @@ class ProjectSettings(Section):
     tasks_per_round: int = Field(
         3, ge=0, le=20, description="Tasks that the CEO may make at a time without being asked."
     )
-    tasks_per_day: int = Field(20, ge=0, le=500, description="The same within 24 hours.")
+    tasks_per_day: int = Field(
+        20, ge=0, le=500, description="Tasks that it may make so, without being asked, within 24 hours."
+    )
 
     @property
     def backlog_files(self) -> list[str]:
@@ -76,7 +78,7 @@ class Capabilities(Section):
     repairs: bool | None = Field(None, description="Repairs its own answer when shown how it fails.")
     judges: bool | None = Field(None, description="Its opinion of work, also of its own, is worth something.")
     continues: bool | None = Field(None, description="Its server lets it continue the beginning of an answer.")
-    context_tokens: int | None = Field(None, ge=2048, description="Prompt and answer together.")
+    context_tokens: int | None = Field(None, ge=2048, description="Tokens that fit, prompt and answer together.")
 
 
 def _unquoted_off(value: object) -> object:
@@ -94,9 +96,11 @@ ReasoningSetting = Annotated[
 class PriceSettings(Section):
     """What a model costs, in US dollars for a million tokens."""
 
-    input: float = Field(ge=0)
-    output: float = Field(ge=0, description="Reasoning counts as output.")
-    cached_input: float | None = Field(None, ge=0, description="Input that the provider has in its cache; as input.")
+    input: float = Field(ge=0, description="Dollars for a million tokens that the model reads.")
+    output: float = Field(ge=0, description="Dollars for a million tokens that it writes; reasoning counts as output.")
+    cached_input: float | None = Field(
+        None, ge=0, description="The same for input that the provider has in its cache; unset: as input."
+    )
 
 
 def plain_key(text: str) -> str:
@@ -133,15 +137,22 @@ class LLMSettings(Section):
     provider: str = Field(
         "auto",
         min_length=1,
-        description="auto: the key found in the environment decides, else the embedded model.",
+        description="Who is asked. auto: the key found in the environment decides, else the embedded model; "
+        "openai_compatible: a server at base_url (Ollama, vLLM, llama.cpp …); local: the embedded model.",
     )
-    api_key: Key | None = Field(None, description="Better set in the environment: README.md names each variable.")
-    model: str | None = Field(None, description="Model of the provider; most have a default.")
-    base_url: Address | None = Field(None, description="Server address; needed for openai_compatible.")
-    temperature: float = Field(0.7, ge=0, le=2, description="0 is repeatable, higher is more varied.")
+    api_key: Key | None = Field(
+        None, description="Key of the provider; better set in the environment, where each provider has its variable."
+    )
+    model: str | None = Field(None, description="The provider's model by name; openai and anthropic have a default.")
+    base_url: Address | None = Field(
+        None, description="Address of the server, such as http://127.0.0.1:11434/v1; needed for openai_compatible."
+    )
+    temperature: float = Field(0.7, ge=0, le=2, description="How varied answers are; 0 is repeatable.")
     max_tokens: int = Field(2000, ge=16, le=200_000, description="Longest answer, in tokens; reasoning comes on top.")
     reasoning: ReasoningSetting = Field(
-        "auto", description="How much a model that can reason does so before it answers. auto: by agent and model."
+        "auto",
+        description="How much a model that can reason does so before it answers; it comes on top of max_tokens and is "
+        "billed. auto: by agent and model.",
     )
     timeout: float = Field(
         180.0, gt=0, le=3600, description="Seconds one model call may take; one that reasons gets more."
@@ -151,9 +162,13 @@ class LLMSettings(Section):
     )
     cache_ttl: int = Field(3600, ge=0, description="Seconds an answer at temperature 0 is reused; 0 switches off.")
     profile: Literal["auto", "small", "strong"] = Field(
-        "auto", description="small: sample and test, no self-judgement; strong: repair and review. auto: by model."
+        "auto",
+        description="How the model is worked with. small: many samples, each tested; strong: repair from "
+        "evidence, review by the model. auto: by the model; an unknown one is tried out once, in four small calls.",
     )
-    capabilities: Capabilities = Field(Capabilities(), description="Abilities that you know better.")
+    capabilities: Capabilities = Field(
+        Capabilities(), description="Abilities of the agents' models that you know better than `agents list` shows."
+    )
     local_model: str = Field(
         "auto",
         min_length=1,
@@ -161,13 +176,17 @@ class LLMSettings(Section):
         "hf:owner/repository/file.gguf, or the path of a GGUF file.",
     )
     fallback: list[Annotated[str, Field(min_length=1)]] = Field(
-        [], description="Models to ask, in this order, while the provider of an agent's model is out."
+        [],
+        description="Models to ask, in this order, while the provider of an agent's model is out: a name, or "
+        "provider:name.",
     )
     outage_retry: float = Field(
         300.0, gt=0, le=3600, description="Longest pause, in seconds, between two tries of a provider that is out."
     )
     prices: dict[str, PriceSettings] = Field(
-        {}, description="What models cost whose price is not published, by name or provider:name."
+        {},
+        description="What models cost whose price is not published, by name or provider:name; 0 for a server of your "
+        "own.",
     )
     requests_per_minute: int | None = Field(None, ge=1, description="Most calls to a provider in a minute.")
     tokens_per_minute: int | None = Field(None, ge=1000, description="Most tokens in and out in a minute.")
@@ -200,6 +219,10 @@ class BudgetSettings(Section):
     agent_day_tokens: int | None = Field(None, ge=1, description="Tokens one agent may take in a day.")
     day_tokens: int | None = Field(None, ge=1, description="Tokens a day.")
     month_tokens: int | None = Field(None, ge=1, description="Tokens a month.")
+    no_limit: bool = Field(
+        False, description="true: you say that nothing limits what a day or a month costs; else a model that costs "
+        "money is not asked without such a limit."
+    )  # fmt: skip
 
     @property
     def limits_money(self) -> bool:
@@ -239,14 +262,15 @@ class GitSettings(Section):
     auto_push: bool = Field(True, description="false: landed work stays in the daemon's own clone.")
     landing: Literal["integration", "branch", "main"] = Field(
         "integration",
-        description="integration: one branch the owner merges; branch: one per task; main: the base itself.",
+        description="Where verified work lands. integration: one branch that the owner merges; branch: one for each "
+        "task; main: the base branch itself.",
     )
-    integration_branch: BranchName = Field("agents/integration", description="Name for landing: integration.")
-    author_name: str = Field("AI Agents", min_length=1, description="Author of the commits.")
-    author_email: str = Field("agents@localhost", min_length=3, description="E-mail of the commits.")
-    token: Key | None = Field(None, description="Access token for https remotes; better set as GIT_TOKEN.")
+    integration_branch: BranchName = Field("agents/integration", description="Its name, where landing is integration.")
+    author_name: str = Field("AI Agents", min_length=1, description="Name that stands as the author of commits.")
+    author_email: str = Field("agents@localhost", min_length=3, description="E-mail of that author.")
+    token: Key | None = Field(None, description="Access token for https remotes; better kept in the environment.")
     may_hold_secrets: list[str] = Field(
-        [], description="Patterns of files that are not searched for secrets, such as tests/fixtures/*."
+        [], description="Patterns of files that are not searched for secrets, such as `tests/fixtures/*`."
     )
     submodule_hosts: list[str] = Field(
         [], description="Hosts that submodules may be fetched from, besides the repository's own and public forges."
@@ -256,9 +280,11 @@ class GitSettings(Section):
 class FileSystemSettings(Section):
     """Where files are kept. Relative paths start at the folder of `config.yaml`."""
 
-    workspace_path: HomePath = Field(Path("workspace"), description="Clones and worktrees.")
+    workspace_path: HomePath = Field(Path("workspace"), description="Folder of clones and worktrees.")
     git_repo_path: HomePath | None = Field(None, description="The daemon's own clone; default: inside workspace_path.")
-    data_path: HomePath = Field(Path("data"), description="Databases and project environments.")
+    data_path: HomePath = Field(
+        Path("data"), description="Folder of the databases and project environments: back it up."
+    )
     protected: list[str] = Field(
         DEFAULT_PROTECTED,
         description="Patterns of files that no agent may write. Tasks of the kind configuration may change those of "
@@ -269,32 +295,45 @@ class FileSystemSettings(Section):
 class OrchestratorSettings(Section):
     """How the team works."""
 
-    check_interval: float = Field(60, gt=0, le=86_400, description="Seconds between two rounds of the main loop.")
-    max_task_attempts: int = Field(3, ge=1, le=20, description="Attempts before a new approach.")
+    check_interval: float = Field(
+        60, gt=0, le=86_400, description="Seconds between two rounds of the main loop, which finds hung tasks."
+    )
+    max_task_attempts: int = Field(3, ge=1, le=20, description="Attempts at a task before a new approach.")
     max_approaches: int | None = Field(
         None, ge=1, le=50, description="Approaches before a task is given up; unset: 2, with a small model 3."
     )
     max_tool_steps: int = Field(
         40, ge=1, le=500, description="Messages that a model with tools may send in one attempt."
     )
-    max_tool_tokens: int = Field(400_000, ge=1000, description="Tokens for them, in and out together.")
+    max_tool_tokens: int = Field(400_000, ge=1000, description="Tokens for these messages, in and out together.")
     max_open_tasks: int = Field(
         8, ge=1, le=1000, description="Tasks in progress at once; a more urgent one may be begun beyond that."
     )
     task_timeout: float = Field(3600, gt=0, description="Seconds a task may be worked on; queueing does not count.")
-    shutdown_grace: float = Field(10, ge=0, le=600, description="Seconds running steps get at SIGTERM.")
-    idle_backoff_max: float = Field(86_400, gt=0, description="Longest pause between two idle rounds of the CEO.")
+    shutdown_grace: float = Field(
+        10,
+        ge=0,
+        le=600,
+        description="Seconds that running steps get at SIGTERM; unfinished ones continue at the next start.",
+    )
+    idle_backoff_max: float = Field(
+        86_400,
+        gt=0,
+        description="Longest pause, in seconds, before the CEO looks for work again when nothing was worth doing.",
+    )
 
 
 class AgentSettings(Section):
     """How the model of one agent is asked; what is not set comes from `llm`."""
 
-    temperature: float | None = Field(None, ge=0, le=2)
-    max_tokens: int | None = Field(None, ge=16, le=200_000)
+    temperature: float | None = Field(None, ge=0, le=2, description="As llm.temperature, for this agent.")
+    max_tokens: int | None = Field(None, ge=16, le=200_000, description="As llm.max_tokens, for this agent.")
     reasoning: ReasoningSetting | None = Field(None, description="As llm.reasoning, for this agent.")
-    model: str | None = Field(None, min_length=1, description="A model of llm.provider, or provider:name.")
+    model: str | None = Field(
+        None, min_length=1, description="The model of this agent: one of llm.provider, or provider:name."
+    )
     escalate_to: list[Annotated[str, Field(min_length=1)]] = Field(
-        [], description="Models to try, in this order, when the agent's own fails."
+        [], description="Models to try, in this order, when the agent's own fails, as the budget allows."
     )
 
 
@@ -306,10 +345,11 @@ class TestingSettings(Section):
     framework: str = Field(
         "pytest",
         min_length=1,
-        description="auto: found out from the repository, also for pytest if it has no Python; command: test_command.",
+        description="What runs the tests. auto: found out from the repository, also for pytest if it has no Python; "
+        "script: the test script of package.json; command: test_command.",
     )
     test_command: str | None = Field(
-        None, description="Shell command that runs the tests named by its arguments and writes JUnit XML to $REPORT."
+        None, description="Shell command that runs the tests named by its arguments and writes JUnit XML to `$REPORT`."
     )
     without_suite: bool = Field(
         False,
@@ -320,7 +360,7 @@ class TestingSettings(Section):
         None, description="Shell command that prepares the environment if pip or npm cannot."
     )
     setup_hosts: list[HostName] = Field(
-        default_factory=list,
+        [],
         description="Hosts that installing may reach beside the package indexes of this machine: HOST or HOST:PORT.",
     )
     timeout: float = Field(300, gt=0, le=7200, description="Seconds one test run may take.")
@@ -341,18 +381,24 @@ class TestingSettings(Section):
 class DeploymentSettings(Section):
     """What happens after landing."""
 
-    type: Literal["none", "ci_cd"] = Field("ci_cd", description="ci_cd: pushing is deploying, the forge does the rest.")
-    ci_cd_provider: Literal["github_actions", "gitlab_ci"] = Field("github_actions", description="Named in reports.")
+    type: Literal["none", "ci_cd"] = Field(
+        "ci_cd", description="ci_cd: pushing is deploying, the forge does the rest. none: deployment is not mentioned."
+    )
+    ci_cd_provider: Literal["github_actions", "gitlab_ci"] = Field("github_actions", description="Its name in reports.")
 
 
 class SandboxSettings(Section):
     """What code written by a model may do."""
 
-    mode: Literal["required", "best_effort", "off"] = Field("required", description="required: no sandbox, no run.")
+    mode: Literal["required", "best_effort", "off"] = Field(
+        "required",
+        description="required: no sandbox, no run. best_effort: use what there is and record it. off: none; code of "
+        "models can then do whatever you can.",
+    )
     user: str = Field("nobody", min_length=1, description="The user that code runs as when the daemon is root.")
-    memory_mb: int = Field(1024, ge=64, description="Memory of one run, all processes together.")
-    processes: int = Field(256, ge=8, description="Processes of one run.")
-    disk_mb: int = Field(512, ge=8, description="What one run may write to disk.")
+    memory_mb: int = Field(1024, ge=64, description="Megabytes of memory for one run, all of its processes together.")
+    processes: int = Field(256, ge=8, description="Most processes of one run.")
+    disk_mb: int = Field(512, ge=8, description="Megabytes that one run may write to disk.")
 
 
 def _listed(value: object) -> object:
@@ -374,9 +420,9 @@ class AlertSettings(Section):
 class MonitoringSettings(Section):
     """Logs and alerts."""
 
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    logs_path: HomePath = Field(Path("logs"), description="Folder of agents.log.")
-    max_mb: int = Field(100, ge=1, description="Size at which the log file is rotated.")
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What is logged: this and worse.")
+    logs_path: HomePath = Field(Path("logs"), description="Folder of the log, `agents.log`.")
+    max_mb: int = Field(100, ge=1, description="Megabytes at which the log file is rotated.")
     keep_days: int = Field(7, ge=1, description="Days that rotated files are kept.")
     alerts: AlertSettings = AlertSettings()
 
@@ -397,7 +443,8 @@ class DatabaseSettings(Section):
 
     url: str = Field(
         "",
-        description="Empty: SQLite in data_path. sqlite:////path or postgresql://…: one database for each repository.",
+        description="Empty: SQLite in data_path. Else sqlite:////path or postgresql://…, with one database for each "
+        "repository.",
     )
 
 
@@ -414,7 +461,9 @@ class Settings(BaseSettings):
     git: GitSettings = GitSettings()
     file_system: FileSystemSettings = FileSystemSettings()
     orchestrator: OrchestratorSettings = OrchestratorSettings()
-    agents: dict[str, AgentSettings] = {}
+    agents: dict[str, AgentSettings] = Field(
+        {}, description="How single agents are asked; what is not set for one comes from `llm`."
+    )
     """The registry of roles decides which names are allowed."""
     testing: TestingSettings = TestingSettings()
     deployment: DeploymentSettings = DeploymentSettings()

@@ -14,6 +14,8 @@ from config.loading import CREDENTIALS
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,30}(@[A-Za-z0-9][A-Za-z0-9_.-]{0,60})?")
 _HIDDEN = ("/home", "/root", "/run/user")
 """What a system service does not see (ProtectHome)."""
+_USERS_VARIABLES = ("PATH", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
+"""What a service of a user has as the user's terminal has it: where programs such as node are, and the own files."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Unit:
     for_user: bool = False
     config: Path = Path()
     """Unset: `config.yaml` in the folder of the state."""
+    names_config: bool = True
+    """Whether --config says so; else the program finds it, as without a service, and keeps its state accordingly."""
     manual: Path | None = None
     repository: str = ""
     """What --repo says; without it the configuration names the repository."""
@@ -87,6 +91,8 @@ class Unit:
         """The text of the unit file."""
         bound = [path for path in self.writable if is_hidden(path)]
         folder = self.config.parent if self.for_user else self.folder
+        config = self._shared(self.config)
+        kept = {name: os.environ[name] for name in _USERS_VARIABLES if self.for_user and os.environ.get(name)}
         return _templates.get_template("service.jinja").render(
             unit=f"{self.base}@" if self.project else self.base,
             for_user=self.for_user,
@@ -95,9 +101,10 @@ class Unit:
             folder=_escaped(self._shared(folder)),
             credentials_prefix=CREDENTIALS,
             etc=_escaped(str(self.etc)),
-            program=" ".join(map(_word, self.program)),
-            config=_word(self._shared(self.config)),
-            repository=_word(self.repository) if self.repository else "",
+            variables=[_word(f"{name}={value}") for name, value in kept.items()],
+            program=" ".join(map(_argument, [*self.program, *(["--config", config] if self.names_config else [])])),
+            config=_word(config),
+            repository=_argument(self.repository) if self.repository else "",
             state=" ".join([self.base, f"{self.base}/projects/%i"]) if self.project else self.base,
             writable=[_word(str(path)) for path in self.writable if path not in bound],
             bound=" ".join(_word(str(path)) for path in bound),
@@ -116,19 +123,25 @@ def is_hidden(path: Path) -> bool:
 
 
 def configuration_of(text: str, name: str) -> Path | None:
-    """The configuration file that a unit file names, for the service of that name."""
+    """The configuration file of the service of that name, whose unit file is `text`; None if that is empty."""
     found = re.search(r'^ExecStart=.*? --config ("(?:[^"\\]|\\.)*"|\S+)', text, re.MULTILINE)
-    if not found:
-        return None
+    if not found:  # that of the program, which works in its folder
+        folder = re.search(r"^WorkingDirectory=(.*)", text, re.MULTILINE)
+        return Path(folder[1].replace("%%", "%"), "config.yaml") if folder else None
     word = re.sub(r"\\(.)", r"\1", found[1].strip('"')).replace("$$", "$")
     return Path(word.replace("%i", name.partition("@")[2]).replace("%%", "%"))
 
 
 def _word(text: str) -> str:
-    """One word of a command line or a list as systemd reads it."""
+    """One word of a list as systemd reads it."""
     if re.fullmatch(r"[\w@%+=:,./-]+", text):
         return _escaped(text)
-    return '"' + _escaped(text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")) + '"'
+    return '"' + _escaped(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+
+
+def _argument(text: str) -> str:
+    """One word of a command line, where a $ would be a variable."""
+    return _word(text).replace("$", "$$")
 
 
 def _escaped(text: str) -> str:

@@ -1,5 +1,6 @@
 """One client over all model providers: replay, cache, budget, outages, ledger, and an embedded model."""
 
+from llm.calls.prices import unlimited
 from llm.client import LLMClient
 from llm.embedded.local_models import (
     AUTO,
@@ -83,5 +84,6 @@ __all__ = [
     "provider_names",
     "resolve_provider",
     "this_machine",
+    "unlimited",
     "uses_embedded_model",
 ]

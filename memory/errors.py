@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from sqlalchemy.exc import StatementError
 
+from config import command
 from monitoring.alerting import AlertKind
 from monitoring.errors import KnownError
 
@@ -221,4 +222,4 @@ def _full(place: str) -> DatabaseFull:
 
 
 def _schema_missing(place: str, cause: Exception) -> SchemaMissing:
-    return SchemaMissing(place, f"its tables are missing or old ({cause})", "Run `python main.py migrate`")
+    return SchemaMissing(place, f"its tables are missing or old ({cause})", f"Run `{command()} migrate`")

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from config import command
 from memory.database.database import BUSY_SECONDS, Database
 from memory.database.migrate import current_revision, migrate
 from memory.database.schema import (
@@ -66,7 +67,7 @@ class MemoryStore:
                 raise SchemaMissing(
                     self._database.place,
                     f"its schema is revision {revision}, this program needs {SCHEMA_REVISION}",
-                    "Run `python main.py migrate`",
+                    f"Run `{command()} migrate`",
                 )
             if not self._database.is_sqlite:
                 version = connection.execute(sa.text("SHOW server_version")).scalar_one()

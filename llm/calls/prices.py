@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 
-from config import BudgetSettings, PriceSettings
-from llm.lineup import ServedModel
+from config import AgentSettings, BudgetSettings, LLMSettings, PriceSettings
+from llm.lineup import Lineup, ServedModel
 from llm.providers.openai_compatible import EMBEDDED
 from llm.providers.registry import PROVIDERS
 from llm.request import Answer, Request
@@ -18,6 +18,9 @@ _MILLION = 1_000_000
 _told: set[tuple[str, str]] = set()
 """Models whose missing price is in the log already."""
 _telling = threading.Lock()
+
+
+_A_CALL = Answer("", truncated=False, input_tokens=1000, output_tokens=1000, cached_tokens=0)
 
 
 class Prices:
@@ -41,8 +44,12 @@ class Prices:
 
     def unknown(self, models: Sequence[ServedModel]) -> list[ServedModel]:
         """Those of the models whose price is not known."""
-        call = Answer("", truncated=False, input_tokens=1000, output_tokens=1000, cached_tokens=0)
-        return [each for each in dict.fromkeys(models) if self._usd(each.provider, each.name, call) is None]
+        return [each for each in dict.fromkeys(models) if self._usd(each.provider, each.name, _A_CALL) is None]
+
+    def charged(self, models: Sequence[ServedModel]) -> list[ServedModel]:
+        """Those of the models that cost money. One of a provider that bills does, whether its price is known or not."""
+        known = {each: self._usd(each.provider, each.name, _A_CALL) for each in dict.fromkeys(models)}
+        return [each for each, usd in known.items() if usd or (usd is None and PROVIDERS[each.provider].price_id)]
 
     def _usd(self, provider: str, model: str, answer: Answer) -> float | None:
         if provider == EMBEDDED.name:
@@ -84,3 +91,13 @@ def unbounded(models: Sequence[ServedModel], prices: Prices, budget: BudgetSetti
         f"budget limits money, but no price is known for {named}, so nothing would stop it: state one in llm.prices "
         "(US dollars for a million tokens; 0 for a server of your own), or limit tokens as well (budget.day_tokens)"
     )
+
+
+def unlimited(settings: LLMSettings, agents: Mapping[str, AgentSettings], budget: BudgetSettings) -> list[ServedModel]:
+    """The models that cost money while nothing limits what a day or a month may cost, and nobody said that is meant.
+
+    Raises NotConfigured.
+    """
+    if any((budget.no_limit, budget.day_usd, budget.month_usd, budget.day_tokens, budget.month_tokens)):
+        return []
+    return Prices(settings.prices).charged(Lineup(settings, agents).all())

@@ -35,7 +35,7 @@ class SmallModels:
 
     parts: Parts = ALL
     approaches = 3
-    """In measurements most answers that passed in later approaches were wrong (docs/CODING.md)."""
+    """In measurements most answers that passed in later approaches were wrong (bench/NOTES.md)."""
     chooses_file = True
     takes_test_issues = False
     runs_tests_often = True

@@ -151,7 +151,7 @@ def voted_cases(
     """Assertions of QA that a majority of the drafts passes, one per test, and stated properties that one draft passes.
 
     One draft is enough for a property, because the task's own words state it. If the task states examples, QA is not
-    asked: its assertions rejected no answer that passed the examples in measurements (docs/CODING.md).
+    asked: its assertions rejected no answer that passed the examples in measurements (bench/NOTES.md).
     """
     own = SmallState.of(state)
     voters = [draft for draft in own.drafts if draft.passed or not stated]

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from cli import app
 from cli.options import Choice
-from cli.project import DEMO_HOME, load, remember_repository
+from cli.project import DEMO_HOME, demo_settings, load, remember_repository
 from cli.running import prepare_demo
 from memory import Task, TaskStatus
 from tests.cli.commands import entries, entry, error_of, following, look
@@ -322,8 +322,8 @@ def test_an_address_with_a_password_is_shown_without_it(make_house: MakeHouse) -
 
 def test_after_the_demo_its_tasks_are_found_without_naming_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    demo = prepare_demo(DEMO_HOME, fresh=False, items=1)
-    remember_repository(load(Choice(None, ""), demo))
+    prepare_demo(DEMO_HOME, fresh=False, items=1)
+    remember_repository(load(Choice(None, ""), demo_settings(DEMO_HOME)))
     found = load(Choice(None, ""), {"project": {"goal": "Another one."}}).settings
     assert found.git.repository_url == str(tmp_path / ".demo" / "sample_project")
     assert found.file_system.data_path == tmp_path / ".demo" / "data"

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from cli import app
 from cli.options import Choice
-from cli.project import DEMO_HOME, load, remember_repository
+from cli.project import DEMO_HOME, demo_settings, load, remember_repository
 from cli.running import prepare_demo
 from tests.cli.commands import entry, look
 from tests.orchestrator.conftest import MakeHouse, make_house
@@ -172,7 +172,8 @@ def typed(command: str) -> Iterator[subprocess.Popen[bytes]]:
 
 def test_the_demo_is_named_and_started_as_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    remember_repository(load(Choice(), prepare_demo(DEMO_HOME, fresh=False, items=1)))
+    prepare_demo(DEMO_HOME, fresh=False, items=1)
+    remember_repository(load(Choice(), demo_settings(DEMO_HOME)))
     listed = CliRunner().invoke(app, ["task", "list"])
     sample = tmp_path / ".demo" / "sample_project"
     assert listed.stderr == f"project: {sample} (the demo, which ran last)\n"

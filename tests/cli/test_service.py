@@ -124,11 +124,15 @@ def test_where_systemd_does_not_run_the_error_says_what_to_do(home: Path, words:
     assert [*home.glob("etc/**/*.service")] == []
 
 
-def test_print_shows_the_unit_of_this_program_and_changes_nothing(home: Path) -> None:
+def test_print_shows_the_unit_of_this_program_and_changes_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = configuration(home / "at 50%")
     before = sorted(home.rglob("*"))
     text = service("install", "--print", "--user", config=config).stdout
     assert f'main.py --config "{home}/at 50%%/config.yaml" run\n' in text and "User=" not in text
+    monkeypatch.chdir(config.parent)
+    text = service("install", "--print", "--user").stdout  # the program finds it, as at the terminal
+    assert f"WorkingDirectory={home}/at 50%%\n" in text and "main.py run\n" in text
+    assert f"Environment=PATH={home}/bin\n" in text
     (home / "repository").mkdir()
     text = service("install", "--print", "--repo", str(home / "repository"), config=config).stdout
     assert f" run --repo {home}/repository\n" in text and "User=ai-agents\n" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -190,22 +191,35 @@ def test_a_named_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 
 def test_the_shipped_file_is_right_and_its_schema_is_current() -> None:
-    shipped = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    shipped = [
+        yaml.safe_load((ROOT / name).read_text(encoding="utf-8")) for name in ("config.yaml", "config.example.yaml")
+    ]
     schema = json.loads((ROOT / "config" / "schema.json").read_text(encoding="utf-8"))
 
     assert schema == json_schema(allowed_names()), "run: python main.py config schema --file config/schema.json"
-    jsonschema.validate(shipped, schema)
-    load_settings(ROOT / "config.yaml")
+    for values in shipped:
+        jsonschema.validate(values, schema)
+
+
+def test_the_example_says_the_defaults(tmp_path: Path) -> None:
+    assert load_settings(ROOT / "config.example.yaml") == load_settings(write(tmp_path, ""))
+    assert load_settings(ROOT / "config.yaml") == load_settings(write(tmp_path, ""))
+
+
+def test_the_file_of_the_owner_never_changes() -> None:
+    """An upgrade that brings another config.yaml conflicts with the owner's changes."""
+    digest = hashlib.sha256((ROOT / "config.yaml").read_bytes()).hexdigest()
+    assert digest == "53488378d29a95af7774e6c2408c31572cbc4b17fb30ec7390f2d0b4daf63188"
 
 
 def test_every_setting_is_documented_where_it_stands() -> None:
-    text = (ROOT / "config.yaml").read_text(encoding="utf-8")
+    text = (ROOT / "config.example.yaml").read_text(encoding="utf-8")
     schema = json_schema()
     definitions = schema["$defs"]
     assert isinstance(definitions, dict)
     for section, definition in definitions.items():
         for key in definition["properties"]:
-            assert f"{key}:" in text, f"{section}.{key} is not in config.yaml"
+            assert f"{key}:" in text, f"{section}.{key} is not in config.example.yaml"
 
 
 def test_each_repository_has_a_folder_of_its_own(tmp_path: Path) -> None:

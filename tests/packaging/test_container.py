@@ -89,7 +89,7 @@ def test_keys_are_handed_on_by_name_only(daemon: Service) -> None:
     assert not [entry for entry in daemon.environment if "=" in entry]
 
 
-@pytest.mark.parametrize("page", ["config.yaml", "README.md"])
+@pytest.mark.parametrize("page", ["config.example.yaml", "README.md"])
 def test_every_key_is_named_where_an_owner_looks(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     assert [variable for variable in key_variables() if variable not in text] == []

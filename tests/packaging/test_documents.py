@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "bench" / "NOTES.md"])
+NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 _FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 _QUOTED = re.compile(r"`([^`\n]+)`")
 _FILE = re.compile(r"([a-z_]+/[\w./-]+\.[a-z]+)(?:::.*)?")
@@ -32,12 +33,12 @@ def named_tests(document: Path) -> list[tuple[str, bool]]:
     return [(name, cut) for name, cut in found if name not in _SETTINGS]
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
 def test_files_that_a_document_names_exist(document: Path) -> None:
     assert [name for name in named_files(document) if not (ROOT / name).exists()] == []
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
 def test_tests_that_a_document_names_exist(document: Path) -> None:
     sources = list((ROOT / "tests").rglob("test_*.py"))
     there = {name for path in sources for name in re.findall(r"def (test_\w+)", path.read_text())}
