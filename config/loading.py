@@ -149,7 +149,7 @@ def _secret(file: Path, variable: str, what: str) -> str:
         if len(text) > _LONGEST_SECRET or "\0" in text:
             problem = "is no secret: it is too long or binary; name the file that holds only the secret"
     except OSError as error:
-        problem = f"cannot be read: {error.strerror}; the user of this program has to be able to read it"
+        problem = f"cannot be read: {error.strerror}; correct the path, or let the user of this program read it"
     except UnicodeDecodeError:
         problem = "is no UTF-8 text; write the secret into it"
     if problem:
