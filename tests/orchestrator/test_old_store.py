@@ -10,16 +10,17 @@ from pathlib import Path
 
 from memory import TaskStatus
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import FROM_CODE, House, asked, git, team
+from tests.orchestrator.house import FROM_CODE, SMALL, House, asked, git, team
 
 ARCHIVE = Path(__file__).parents[1] / "data" / "store_of_4abe49d.tar.gz"
+SAMPLING = ARCHIVE.with_name("store_of_4abe49d_small.tar.gz")
 MADE_IN = "/srv/old-store"
 
 
-def unpack(house: House) -> None:
+def unpack(house: House, archived: Path = ARCHIVE) -> None:
     """Unpack the archive to where a daemon of `house` looks for its data, and rewrite the paths in it."""
     folder = house.folder / "unpacked"
-    with tarfile.open(ARCHIVE) as archive:
+    with tarfile.open(archived) as archive:
         archive.extractall(folder, filter="data")
     shutil.rmtree(house.repository)
     (folder / "repository").rename(house.repository)
@@ -37,6 +38,14 @@ def unpack(house: House) -> None:
                 tail = Path(word).relative_to(f"{MADE_IN}/workspace").parts[1:]
                 text = text.replace(word, str(paths.workspace.joinpath(*tail)))
             file.write_text(text.replace(f"{MADE_IN}/repository", str(house.repository)), encoding="utf-8")
+
+
+def steps_asked(house: House) -> list[tuple[str, str]]:
+    """The steps whose model calls were answered, in their order."""
+    with closing(sqlite3.connect(house.paths.state / "agents.db")) as database:
+        return database.execute(
+            "SELECT workflow_id, step FROM model_calls WHERE outcome = 'ok' AND agent <> 'ceo' ORDER BY id"
+        ).fetchall()
 
 
 def test_tasks_that_an_earlier_version_was_at_go_on(make_house: MakeHouse) -> None:
@@ -59,3 +68,19 @@ def test_tasks_that_an_earlier_version_was_at_go_on(make_house: MakeHouse) -> No
     assert sorted(answered) == sorted([*FROM_CODE, "escalation"])
     with closing(sqlite3.connect(house.paths.state / "engine.db")) as engine:
         assert engine.execute("SELECT count(*) FROM workflow_status WHERE status = 'ERROR'").fetchone() == (0,)
+
+
+def test_a_small_model_whose_samples_were_being_drawn_goes_on(make_house: MakeHouse) -> None:
+    """A sample that was answered and failed under the earlier version is not asked for again."""
+    house, server = make_house(team(), **SMALL)
+    unpack(house, SAMPLING)
+    with house.store() as store:
+        [task] = store.tasks.select()
+    before = steps_asked(house)
+    assert [step for _, step in before] == ["draft 1", "draft 2", "draft 3", "write 1.2"]
+    house.run_until_idle()
+    done = house.task(task.id)
+    assert done.status is TaskStatus.COMPLETED, done.reason_detail
+    assert "return a + b" in git(house.repository, "show", "agents/integration:calc.py")
+    assert steps_asked(house) == [*before, (before[-1][0], "write 1.3")]
+    assert [asked(request) for request in server.requests if asked(request) != "ideas"] == ["code"]

@@ -1,10 +1,10 @@
 """Creates `tests/data/store_of_*.tar.gz`, the data of an older version; run it in a checkout of that version.
 
-    cd CHECKOUT && PYTHONPATH=. python …/tests/support/make_old_store.py OUTPUT.tar.gz
+    cd CHECKOUT && PYTHONPATH=. python …/tests/support/make_old_store.py OUTPUT.tar.gz [small]
 
 A daemon of that version works in `/srv/old-store` against the scripted model server and is killed while two tasks wait
-for an answer, one in its `code` stage and one in its escalation. The archive has the daemon's databases, its clone with
-the worktrees, and the owner's repository.
+for an answer, one in its `code` stage and one in its escalation; with `small`, while a small model's second sample is
+on its way. The archive has the daemon's databases, its clone with the worktrees, and the owner's repository.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import tarfile
 import time
 from pathlib import Path
 
-from tests.orchestrator.house import House, make_repository
+from tests.orchestrator.house import BAD_ADD, SMALL, House, make_repository
 from tests.support import Reply, Request, ScriptedModelServer
 
 FOLDER = Path("/srv/old-store")
@@ -29,10 +29,14 @@ def main() -> None:
     output, folder = Path(sys.argv[1]).resolve(), FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    hanging = 0
+    small, hanging, samples = "small" in sys.argv[2:], 0, 0
 
     def rule(request: Request) -> object:
-        nonlocal hanging
+        nonlocal hanging, samples
+        if small and "assertions" not in str(request.schema):
+            samples += 1
+            if samples <= 4:  # three drafts, and the first sample
+                return BAD_ADD
         if "assertions" in str(request.schema):
             return {"assertions": []}
         hanging += 1
@@ -42,11 +46,15 @@ def main() -> None:
     with ScriptedModelServer(rule) as server:  # type: ignore[arg-type]
         house = House(folder, repository, server.url, folder / "data")
         house.cold = True
-        house.submit(CONTRADICTION, "Add sub")
+        if small:
+            house.settings.update(SMALL)
+            house.write_config()
+        else:
+            house.submit(CONTRADICTION, "Add sub")
         house.submit(ADD, "Add add")
         with house.daemon() as daemon:
             deadline = time.monotonic() + 300
-            while hanging < 2 and time.monotonic() < deadline:
+            while hanging < (1 if small else 2) and time.monotonic() < deadline:
                 time.sleep(0.1)
             time.sleep(2)
             daemon.kill()
