@@ -57,6 +57,7 @@ COMMANDS = {
     "agents": _Entry("models:agents_commands", "Who is on the team, and what their models can do."),
     "model": _Entry("models:model_commands", "The embedded models that work without any key."),
     "alerts": _Entry("owner:alerts_commands", "How you are alerted when you are needed."),
+    "service": _Entry("service:commands", "Run the daemon as a service of systemd."),
     "config": _Entry("configuration:config_commands", "Show, change and check the configuration."),
 }
 """In the order of the help."""

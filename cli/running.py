@@ -33,7 +33,7 @@ from cli.views import Stream, activity_line, task_table
 from config import command
 from llm import AUTO, NotConfigured, local_model, local_models, model_status, unlimited, uses_embedded_model
 from memory import MemoryStore, MemoryStoreError, TaskStatus
-from monitoring import AlertKind, alert, configure_logging, get_logger
+from monitoring import AlertKind, Supervisor, alert, configure_logging, get_logger
 from monitoring.errors import KnownError
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def work(
     all_must_land: bool = True,
 ) -> None:
     """Wire the services, run the orchestrator, and end the process with a code that means something."""
-    begun = time.monotonic()
+    begun, supervisor = time.monotonic(), Supervisor()
     from orchestrator import TaskOrchestrator, open_services  # most of the start-up time; few commands need it
 
     try:
@@ -174,10 +174,10 @@ def work(
     except OSError as problem:  # without a log only the terminal can show it
         raise fail(str(problem), EXIT_FAILED) from None
     try:
-        _have_model(project, for_people=for_people)
+        _have_model(project, supervisor, for_people=for_people)
         patience = 0 if for_people or until_idle else _PATIENCE  # somebody is waiting: report at once
         services = open_services(project.settings, project.paths, patient=not until_idle, patience=patience)
-        orchestrator = TaskOrchestrator(services, until_idle=until_idle)
+        orchestrator = TaskOrchestrator(services, until_idle=until_idle, supervisor=supervisor)
         remember_repository(project)
         orchestrator.start(patience)
     except (KnownError, OSError) as problem:
@@ -208,7 +208,7 @@ def work(
     os._exit(code)  # the engine's own threads are not daemonic and may still be inside a step
 
 
-def _have_model(project: Project, *, for_people: bool) -> None:
+def _have_model(project: Project, supervisor: Supervisor, *, for_people: bool) -> None:
     """Download the embedded model if it is used and not there yet."""
     settings = project.settings
     if not uses_embedded_model(settings.llm, settings.agents):
@@ -216,7 +216,8 @@ def _have_model(project: Project, *, for_people: bool) -> None:
     model = local_model(settings.llm)
     if not model_status(model).ready:
         log.info("fetching the embedded model, once", model=model.name, gigabytes=model.gigabytes or None)
-        fetch_with_progress(model, quiet=not for_people)
+        with supervisor.long_start(lambda: model_status(model).bytes_present, f"fetching the model {model.name}"):
+            fetch_with_progress(model, quiet=not for_people)
 
 
 def _stop_on_signals(request_stop: Callable[[], None]) -> None:

@@ -29,9 +29,17 @@ _MOST_VALUES, _MOST_LEVELS = 20_000, 20
 _MERGE = "tag:yaml.org,2002:merge"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:-|\})")
 _PREFIX = "AI_AGENTS_"
-_OTHER_VARIABLES = ("AI_AGENTS_CACHE", "AI_AGENTS_APPARMOR", "AI_AGENTS_MEMORY", "AI_AGENTS_LLM__LOCAL_MODEL_PATH")
+_OTHER_VARIABLES = (
+    *("AI_AGENTS_CACHE", "AI_AGENTS_APPARMOR", "AI_AGENTS_MEMORY", "AI_AGENTS_RESTART"),
+    "AI_AGENTS_LLM__LOCAL_MODEL_PATH",
+)
 """Variables of ours that are no settings, and a setting by its former name."""
 _SECRET_NAMES = ("key", "token", "secret", "password")
+SECRET_VARIABLES = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GIT_TOKEN", "ALERT_URL", "HF_TOKEN")
+"""Variables that may come from files: systemd's credentials, or what NAME_FILE names, such as a secret of Docker."""
+CREDENTIALS = "secrets"
+"""Before the names of credentials that systemd makes of the files of a folder: `secrets_GIT_TOKEN`."""
+_LONGEST_SECRET = 10_000
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -53,7 +61,8 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Mapping[str,
 
     `overrides` (section -> key -> value, from the command line) override everything. `.env` beside the file is
     read into the process environment without replacing what is there; without the file, or if somebody else owns it,
-    it is not ours to read: any folder may hold one.
+    it is not ours to read: any folder may hold one. Secrets that are then not set are read from files: see
+    `SECRET_VARIABLES`.
 
     Raises `ConfigError` with one problem per wrong key or value.
     """
@@ -61,6 +70,7 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Mapping[str,
     if path is not None and not path.is_file():
         raise ConfigError(str(path), [ConfigProblem("(file)", "", "not found; give --config an existing file")])
     _load_variables(source)
+    _load_secret_files()
     _check_variables()
     values = _expanded(_read(source), str(source)) if source.is_file() else {}
     try:
@@ -102,6 +112,49 @@ def _unread(message: str) -> ConfigProblem:
     name = f"{_PREFIX}{found[1].upper()}" if found else _PREFIX
     return ConfigProblem(f"{name}…", "", 'write lists and sections as JSON, such as ["todo", "lint"]; one setting of a '
                          "section is AI_AGENTS_SECTION__SETTING")  # fmt: skip
+
+
+def _load_secret_files() -> None:
+    """Set the variables of secrets that lie in files, unless they are set: NAME_FILE, then $CREDENTIALS_DIRECTORY/NAME.
+
+    systemd puts a prefix before the names of files that it hands over as a folder; the one in our unit is CREDENTIALS.
+    """
+    folder = Path(os.environ.get("CREDENTIALS_DIRECTORY") or "/nonexistent")
+    for name in SECRET_VARIABLES:
+        if os.environ.get(name):
+            continue
+        variable = f"{name}_FILE"
+        if named := os.environ.get(variable):
+            os.environ[name] = _secret(Path(named), variable, "which it names")
+            continue
+        for file in (folder / name, folder / f"{CREDENTIALS}_{name}"):
+            if _may_be_there(file):
+                os.environ[name] = _secret(file, name, "a credential of the service")
+                break
+
+
+def _may_be_there(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError:
+        return True  # and reading it says why not
+
+
+def _secret(file: Path, variable: str, what: str) -> str:
+    """The text of a secret's file without the space around it. Raises `ConfigError`, in which the text never stands."""
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(_LONGEST_SECRET + 1).decode("utf-8-sig").strip()
+        problem = "is empty; write the secret into it" if not text else ""
+        if len(text) > _LONGEST_SECRET or "\0" in text:
+            problem = "is no secret: it is too long or binary; name the file that holds only the secret"
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}; correct the path, or let the user of this program read it"
+    except UnicodeDecodeError:
+        problem = "is no UTF-8 text; write the secret into it"
+    if problem:
+        raise ConfigError("the environment", [ConfigProblem(variable, "", f"{file}, {what}, {problem}")])
+    return text
 
 
 def _load_variables(source: Path) -> None:

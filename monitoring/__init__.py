@@ -5,6 +5,7 @@ from monitoring.daemon_lock import daemon_pid
 from monitoring.key_shapes import ends_of_keys, keys_in
 from monitoring.logs import bound, configure_logging, get_logger
 from monitoring.redaction import MASK, escaped_json, mask_known, redact, register_secret, without_steering
+from monitoring.service_notify import Supervisor
 
 __all__ = [
     "MASK",
@@ -12,6 +13,7 @@ __all__ = [
     "AlertKind",
     "AlertSender",
     "Channel",
+    "Supervisor",
     "alert",
     "bound",
     "configure_logging",

@@ -17,8 +17,8 @@ from memory import (
     queue_priority,
     utc_now,
 )
-from monitoring import AlertKind, alert, get_logger
-from orchestrator.engine.engine import Engine
+from monitoring import AlertKind, Supervisor, alert, get_logger
+from orchestrator.engine.engine import Engine, Handler
 from orchestrator.engine.failures import LONGEST_PAUSE, passing_trouble, tell
 from orchestrator.errors import UnknownFlow
 from orchestrator.flows import FlowState
@@ -34,6 +34,8 @@ _TICK = 1.0
 """Seconds between two checks for tasks and commands from other processes."""
 _CEO_TICK = 0.1
 """The same while the CEO's job runs, whose end does not wake the loop."""
+_STOP_SECONDS = 60.0
+"""Seconds that it may take, beside `shutdown_grace`, to stop the model server and to send the last alerts."""
 _BROKEN = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "CANCELLED")
 """The engine's words for a job that ended without its result."""
 
@@ -41,13 +43,15 @@ _BROKEN = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "CANCELLED")
 class TaskOrchestrator:
     """Works on all tasks of one project. `run` returns when it is told to stop, or, with `until_idle`, when idle."""
 
-    def __init__(self, services: Services, *, until_idle: bool = False) -> None:
+    def __init__(self, services: Services, *, until_idle: bool = False, supervisor: Supervisor | None = None) -> None:
         self._services = services
         self._store: MemoryStore = services.store
         self._queue = TaskQueue(services.store, services.wake)
         self._until_idle = until_idle
         self._ceo = CEOLoop(services, until_idle=until_idle)
-        self._engine = Engine(services.paths.engine_url, {"stage": StageRunner(services), "ceo": self._ceo})
+        self._supervisor = supervisor or Supervisor({})
+        handlers: dict[str, Handler] = {"stage": StageRunner(services), "ceo": self._ceo}
+        self._engine = Engine(services.paths.engine_url, handlers, self._supervisor.beat)
         self._housekeeping = Housekeeping(services, self._engine)
         self._queued: set[str] = set()
         self._ceo_job: str | None = None
@@ -70,17 +74,20 @@ class TaskOrchestrator:
 
     def run(self) -> bool:
         """The main loop: every error is logged, none ends it. True if it ends because nothing is left to do, False if
-        it was told to stop.
+        it was told to stop. The supervisor's watchdog hears of each round, so that a loop that hangs is noticed.
         """
+        self._supervisor.ready()
         woken, pause = True, 0.0
         while not self._stopping.is_set():
             self._services.wake.clear()
+            self._supervisor.beat()
             busy = True
             try:
                 busy = self._round(woken)
                 pause = 0.0
             except Exception as error:  # no error of one round may end the loop
                 pause = min(max(_TICK, pause * 2), LONGEST_PAUSE)  # longer with each failure
+                self._supervisor.says(f"waits: {error}")
                 if kind := passing_trouble(error):
                     self._active_since.clear()
                     tell(kind, error)
@@ -90,7 +97,7 @@ class TaskOrchestrator:
             if self._until_idle and not busy and self._finished():
                 return True
             if pause:
-                woken = not self._stopping.wait(pause)
+                woken = not self._supervisor.rest(self._stopping, pause)
             else:
                 woken = self._services.wake.wait(_CEO_TICK if self._ceo_job and not self._resting else _TICK)
         return False
@@ -105,8 +112,10 @@ class TaskOrchestrator:
 
         Model calls that wait for a budget or a provider are abandoned.
         """
+        grace = self._services.settings.orchestrator.shutdown_grace
+        self._supervisor.stopping(grace + _STOP_SECONDS)
         self._services.llm.stop_waiting()
-        return self._engine.stop(self._services.settings.orchestrator.shutdown_grace)
+        return self._engine.stop(grace)
 
     # -- one round -------------------------------------------------------------------------------------------
 
@@ -128,9 +137,17 @@ class TaskOrchestrator:
         busy = bool(active) or self._ceo_job is not None
         self._resting = busy and self._all_wait()
         self._engine.pace(busy=busy and not self._resting)
+        self._supervisor.says(self._in_words(active))
         if checking:
             self._housekeeping.look(busy=busy)
         return busy
+
+    def _in_words(self, tasks: int) -> str:
+        if self._resting:
+            return "waits for a budget or a provider of models"
+        if tasks:
+            return f"{tasks} {'task' if tasks == 1 else 'tasks'} to do"
+        return "looks for work" if self._ceo_job else "nothing to do"
 
     def _all_wait(self) -> bool:
         """Whether every agent with work waits for a budget or a provider; the loop may then slow down."""

@@ -76,15 +76,19 @@ _running: Engine | None = None
 
 
 class Engine:
-    """Runs jobs, one at a time per agent, until stopped. One per process and, on SQLite, one per file."""
+    """Runs jobs, one at a time per agent, until stopped. One per process and, on SQLite, one per file.
 
-    def __init__(self, url: str, handlers: dict[str, Handler]) -> None:
+    `still_here` is called whenever the store cannot be used and is going to be tried again, without limit.
+    """
+
+    def __init__(self, url: str, handlers: dict[str, Handler], still_here: Callable[[], None] = lambda: None) -> None:
         self._url = make_url(url)
         self._stopping = threading.Event()
         self._gate = _Gate(self._stopping)
         self._busy = True
         self._queue: Queue | None = None
         self.file = str(self._url.database) if self._url.get_backend_name() == "sqlite" else None
+        self.still_here = still_here
         self._handlers = dict(handlers)
         self._waiting: set[int] = set()
 
@@ -197,6 +201,8 @@ class StoreAway(Exception):
 @sa.event.listens_for(sa.engine.Engine, "handle_error")
 def _wait_for_store(context: sa.engine.ExceptionContext) -> None:
     """Turn temporary errors into one that DBOS waits for, and alert the owner."""
+    if _running:
+        _running.still_here()
     store = _running.file if _running else None
     if context.engine is None or store is None or context.engine.url.database != store:
         return

@@ -25,6 +25,7 @@ from config import (
     load_settings,
     weakened,
 )
+from config.loading import SECRET_VARIABLES
 
 ROOT = Path(__file__).parents[2]
 
@@ -322,3 +323,41 @@ def test_the_former_name_of_the_embedded_model_still_works(tmp_path: Path, monke
     monkeypatch.setenv("AI_AGENTS_LLM__LOCAL_MODEL", "qwen3.5-4b")
     monkeypatch.delenv("AI_AGENTS_LLM__LOCAL_MODEL_PATH")
     assert load_settings(write(tmp_path, "llm: {model: m}")).llm.local_model == "qwen3.5-4b"
+
+
+def test_secrets_come_from_files_and_replace_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in SECRET_VARIABLES:
+        monkeypatch.setenv(name, "")
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    for name in ("GIT_TOKEN", "secrets_ALERT_URL", "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OTHER_HF_TOKEN"):
+        (credentials / name).write_text(f"{name}-of-systemd\n")
+    (tmp_path / "mounted").write_text("\ufeffof-docker\r\n", encoding="utf-8")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    monkeypatch.setenv("ANTHROPIC_API_KEY_FILE", str(tmp_path / "mounted"))
+    monkeypatch.setenv("OPENAI_API_KEY", "set-before")
+    settings = load_settings(write(tmp_path, "git: {token: '${GIT_TOKEN}'}\nllm: {api_key: '${ANTHROPIC_API_KEY}'}"))
+
+    assert settings.git.token and settings.git.token.get_secret_value() == "GIT_TOKEN-of-systemd"
+    assert settings.llm.api_key and settings.llm.api_key.get_secret_value() == "of-docker"
+    set_now = {name: os.environ[name] for name in ("ALERT_URL", "OPENAI_API_KEY", "HF_TOKEN")}
+    expected = {"ALERT_URL": "secrets_ALERT_URL-of-systemd", "OPENAI_API_KEY": "set-before", "HF_TOKEN": ""}
+    assert set_now == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(None, "cannot be read: No such file"), (b"\n", "is empty"), (b"key\0", "is no secret"), (b"\xff", "no UTF-8")],
+)
+def test_a_secret_that_cannot_be_read_is_one_clear_error(
+    content: bytes | None, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    monkeypatch.delenv("GIT_TOKEN", raising=False)
+    monkeypatch.setenv("GIT_TOKEN_FILE", str(file))
+    with pytest.raises(ConfigError) as caught:
+        load_settings(write(tmp_path, "{}"))
+    assert [problem.path for problem in caught.value.problems] == ["GIT_TOKEN_FILE"]
+    assert told in str(caught.value) and "key" not in str(caught.value)

