@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -59,6 +61,10 @@ class Choice:
     """The output is for a program: the project is not named beside it."""
 
 
+_CHOSEN: ContextVar[Choice | None] = ContextVar("chosen", default=None)
+"""The options of the command that runs."""
+
+
 class Commands(typer.Typer):
     """Commands that take --repo themselves; it may also stand before the command.
 
@@ -98,7 +104,9 @@ def chosen(before: Choice, repo: str | None, *, quiet: bool = False) -> Choice:
         raise fail("--repo is empty; give the path or URL of a repository, or leave it out", EXIT_USAGE)
     if repo and before.repo and absolute(repo) != absolute(before.repo):
         raise fail(f"--repo is given twice, as {before.repo} and as {repo}; give it once", EXIT_USAGE)
-    return Choice(before.config, repo or before.repo, quiet)
+    choice = Choice(before.config, repo or before.repo, quiet)
+    _CHOSEN.set(choice)
+    return choice
 
 
 def choice_of(ctx: typer.Context) -> Choice:
@@ -106,6 +114,16 @@ def choice_of(ctx: typer.Context) -> Choice:
     choice = ctx.obj
     assert isinstance(choice, Choice)
     return choice
+
+
+def caller() -> str:
+    """What to type before a subcommand so that it is about the same project: the program, and the options given."""
+    from config import command
+
+    choice = _CHOSEN.get()
+    config = ["--config", str(choice.config)] if choice and choice.config else []
+    repo = ["--repo", choice.repo] if choice and choice.repo else []
+    return " ".join([command(), shlex.join([*config, *repo])]).strip()
 
 
 def fail(message: str, code: int = EXIT_FAILED) -> typer.Exit:

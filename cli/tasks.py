@@ -13,9 +13,12 @@ import typer
 from rich.syntax import Syntax
 from rich.text import Text
 
-from cli.options import EXIT_USAGE, MOST_ROWS, AsJson, Commands, choice_of, err, fail, out
+from cli.activity import show_activity
+from cli.options import EXIT_USAGE, MOST_ROWS, AsJson, Commands, caller, choice_of, err, fail, out
 from cli.project import Project, opened, print_json, start_command
-from cli.views import activity_line, task_details, task_table
+from cli.sentences import one_line, status_word
+from cli.stopped import show_choices, stopped_task
+from cli.views import Clock, task_details, task_table
 from memory import (
     MOST_TESTS,
     OWNER,
@@ -92,7 +95,7 @@ def add(
         needed = [store.tasks.find(task_id) for task_id in depends_on or []]
         for other in needed:
             if other.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):
-                again = f"it would never begin; first: task retry {other.id}"
+                again = f"it would never begin; first: {caller()} task retry {other.id}"
                 raise fail(f"{other.id} is {other.status}, and this task waits for it: {again}", EXIT_USAGE)
         tests_file, tests_text = _given_tests(tests, project) if tests else ("", "")
         task = Task(
@@ -131,24 +134,25 @@ def list_tasks(
     as_json: AsJson = False,
 ) -> None:
     """List the tasks, newest first."""
-    with opened(choice_of(ctx)) as (_, store):
+    with opened(choice_of(ctx)) as (project, store):
         tasks = store.tasks.select(status or None, limit=limit)
         if as_json:
             print_json(tasks)
         elif tasks:
-            out.print(task_table(store, tasks))
+            out.print(task_table(store, tasks, Clock(store, runs=daemon_pid(project.paths.state) is not None)))
             counts = store.tasks.count_by_status()
             left = sum(counts[each] for each in status or counts) - len(tasks)
             if left > 0:
                 out.print(f"… and {left} more (--limit)")
         else:
-            out.print("No tasks yet. Add one with: python main.py task add TITLE -d DESCRIPTION")
+            none = f"No task is {' or '.join(map(status_word, status))}." if status else "No tasks yet."
+            out.print(f'{none} Add one with: {caller()} task add "WHAT TO DO"', markup=False, soft_wrap=True)
 
 
 @commands.command("show")
 def show(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
-    """Show everything about one task: attempts, verdicts, decisions, commits, why it failed."""
-    with opened(choice_of(ctx)) as (_, store):
+    """Show everything about one task: attempts, verdicts, decisions, commits, why it failed, what you can do."""
+    with opened(choice_of(ctx)) as (project, store):
         task = store.tasks.find(task_id)
         if as_json:
             details = task.model_dump(mode="json")
@@ -164,34 +168,41 @@ def show(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
             details["usage"] = [row.model_dump(mode="json") for row in store.ledger.usage("model", task_ids=[task.id])]
             print_json(details)
         else:
-            out.print(task_details(store, task))
+            out.print(task_details(store, task, Clock(store, runs=daemon_pid(project.paths.state) is not None)))
+            if row := stopped_task(store, task):
+                out.print("\nIt waits for you. What you can do:")
+                show_choices(row)
 
 
 @commands.command("logs")
 def task_logs(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
     """Show what happened to one task, in order."""
     with opened(choice_of(ctx)) as (_, store):
-        activities = store.journal.activity(task_id=store.tasks.find(task_id).id, limit=1000)
+        task = store.tasks.find(task_id)
+        activities = store.journal.activity(task_id=task.id, limit=1000)
     if as_json:
         print_json(activities)
-    for activity in [] if as_json else activities:
-        out.print(activity_line(activity), soft_wrap=True)
+        return
+    out.print(Text(f"{task.id}  {one_line(task.title)}", style="bold"), soft_wrap=True)
+    for activity in activities:  # they are all about this task, so that only those that begin with it name it
+        show_activity(activity)
 
 
 @commands.command("diff")
-def diff(ctx: typer.Context, task_id: TaskId) -> None:
+def diff(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
     """Show the change a task made: its landed commits, or its branch while it is in progress."""
     from orchestrator.services import make_git  # git is not needed by the other commands
 
     with opened(choice_of(ctx)) as (project, store):
         task = store.tasks.find(task_id)
         text = make_git(project.settings, project.paths).landing.task_diff(task.id)
+    if as_json:
+        print_json({"task": task.id, "title": task.title, "status": task.status, "diff": text})
+        return
     if not text:
         raise fail(f"{task.id} has not changed anything yet")
-    if out.is_terminal:
-        out.print(Syntax(text, "diff", theme="ansi_dark", background_color="default"))
-    else:
-        out.print(Text(text), soft_wrap=True)
+    coloured = Syntax(text, "diff", theme="ansi_dark", background_color="default").highlight(text)
+    out.print(coloured if out.is_terminal else Text(text), soft_wrap=True, end="")
 
 
 @commands.command("cancel")
@@ -227,7 +238,7 @@ def replan(
         task = store.tasks.find(task_id)
         if task.type != TaskType.PLAN or task.status is not TaskStatus.COMPLETED:
             told = f"{task.id} is {task.status}, of the type {task.type}; only a completed plan can be made again"
-            raise fail(f"{told} (approvals approve ID --note is for those that stand still)")
+            raise fail(f'{told} (one that stands still: {caller()} approvals approve {task.id} --note "…")')
         add_words(store, task, note)
         tell_daemon(store, "replan", task)
 
@@ -240,7 +251,8 @@ def approve(ctx: typer.Context, task_id: TaskId) -> None:
         if task.status is not TaskStatus.WAITING_APPROVAL:
             raise fail(f"{task.id} is {task.status}; it does not wait for approval")
         if task.question:
-            raise fail(f'{task.id} waits for your answer: approvals approve {task.id} --note "…"', EXIT_USAGE)
+            answer = f'{caller()} approvals approve {task.id} --note "…"'
+            raise fail(f"{task.id} waits for your answer: {answer}", EXIT_USAGE)
         tell_daemon(store, "approve", task, task.approval_key)
 
 

@@ -3,6 +3,7 @@
 from config.errors import ConfigError, ConfigProblem
 from config.loading import DEFAULT_CONFIG, json_schema, load_settings
 from config.paths import ProjectPaths, cache_folder
+from config.program import command
 from config.settings import (
     AgentSettings,
     AlertSettings,
@@ -50,6 +51,7 @@ __all__ = [
     "Settings",
     "TestingSettings",
     "cache_folder",
+    "command",
     "json_schema",
     "load_settings",
     "plain_key",

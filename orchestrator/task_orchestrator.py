@@ -63,6 +63,11 @@ class TaskOrchestrator:
         """Why the CEO could not look for work in its last round; empty if it could."""
         return self._ceo.state().problem
 
+    def running(self) -> set[str]:
+        """The ids of the tasks that an agent works on now; the others in progress wait for their agent's turn."""
+        active = self._queue.get_active_tasks()
+        return {task.id for task in active if self._engine.status(stage_job(task, 1).id) == "PENDING"}
+
     def start(self, patience: float = 0) -> None:
         """Open the engine; jobs that a killed daemon left continue at once. `patience`: see `open_services`."""
         note_start(self._store, self._services.settings)

@@ -349,8 +349,8 @@ def test_a_task_shows_who_decided_on_it_and_why(make_house: MakeHouse) -> None:
         data = {"task": task_id, "action": "rewrite", "reason": "It was vague."}
         store.journal.record_decision("tech_lead", "escalation", {**data, "parts": []})
     shown = look(house, "task", "show", task_id).stdout
-    assert "ceo decided: new task. Sums must be right." in shown
-    assert "tech_lead decided: rewrite. It was vague." in shown
+    assert "The CEO decided: new task. Sums must be right." in shown
+    assert "The tech lead decided: rewrite. It was vague." in shown
     decisions = entry(house, "task", "show", task_id)["decisions"]
     assert isinstance(decisions, list)
     assert [decision["agent_name"] for decision in decisions] == ["tech_lead", "ceo"]

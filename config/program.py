@@ -1,0 +1,52 @@
+"""The program itself: its version, what one types to call it, and where its files are.
+
+From a checkout everything stays in the checkout. Installed from a package, the folders are those that the XDG Base
+Directory Specification names (https://specifications.freedesktop.org/basedir-spec/).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+VERSION = "0.2.0"
+NAME = "nightcrew"
+"""Of the package on the index and of its command."""
+ROOT = Path(__file__).resolve().parent.parent
+"""The folder that holds all of the program: the checkout, or the installed package."""
+
+
+def is_installed() -> bool:
+    """Whether the program runs from an installed package. Only there does `__init__.py` lie beside main.py."""
+    return (ROOT / "__init__.py").is_file()
+
+
+def command() -> str:
+    """What one types before a command, as in `nightcrew status`."""
+    return NAME if is_installed() else "python main.py"
+
+
+def config_file() -> Path:
+    """The configuration file when none is given: of a checkout the one in the folder where the program is called."""
+    return _xdg("XDG_CONFIG_HOME", ".config") / "config.yaml" if is_installed() else Path("config.yaml")
+
+
+def default_folders(config: Path | None) -> tuple[Path, Path]:
+    """Where relative paths of the settings start, and where that of the logs does: at the folder of the file, or, of an
+    installed program whose owner gave no file (None), at the user's folders for data and for state.
+    """
+    if config is None and is_installed():
+        return data_folder(), _xdg("XDG_STATE_HOME", ".local/state")
+    folder = (config or config_file()).resolve().parent
+    return folder, folder
+
+
+def data_folder() -> Path:
+    """The user's folder for data of an installed program."""
+    return _xdg("XDG_DATA_HOME", ".local/share")
+
+
+def _xdg(variable: str, otherwise: str) -> Path:
+    given = Path(os.environ.get(variable, ""))
+    # The specification: a relative path is invalid and is to be ignored.
+    return (given if given.is_absolute() else Path.home() / otherwise) / NAME
