@@ -23,6 +23,8 @@ EXIT_FAILED, EXIT_USAGE = 1, 2
 """1: it was tried and did not work; 2: the call or the configuration is wrong."""
 MOST_ROWS = 100_000
 """What an option for a number of rows may say."""
+_PANELS = 60
+"""Characters from which on the help is drawn in panels."""
 _FILE_WIDTH = 120
 """Characters a line may have where neither a terminal nor COLUMNS sets a limit."""
 
@@ -45,7 +47,9 @@ def _console(*, stderr: bool) -> Console:
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Repo = Annotated[
     str | None,
-    typer.Option("--repo", "-r", help="Path or URL of the repository (default: the configured one, or the last run)."),
+    typer.Option(
+        "--repo", "-r", metavar="REPO", help="Path or URL of the repository (default: the configured or the last one)."
+    ),
 ]
 
 out, err = _console(stderr=False), _console(stderr=True)
@@ -70,6 +74,10 @@ class Commands(typer.Typer):
 
     A command without a context is about no repository and gets no such option.
     """
+
+    def __init__(self, **options: Any) -> None:
+        # Where the terminal is narrow, Rich's panels cut the names of options; the plain help folds.
+        super().__init__(**options | {"rich_markup_mode": "rich" if out.width >= _PANELS else None})
 
     def command(self, name: str | None = None, **options: Any) -> Callable[[CommandFunctionType], CommandFunctionType]:
         register = super().command(name, **options)

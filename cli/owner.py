@@ -28,7 +28,9 @@ _MOST = 200
 @approvals_commands.command("list")
 def list_approvals(
     ctx: typer.Context,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="Number of tasks to show.")] = _MOST,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", metavar="N", min=1, max=1000, help="Number of tasks to show.")
+    ] = _MOST,
     as_json: AsJson = False,
 ) -> None:
     """List the tasks at a gate, the blocked and the failed ones, newest first, each with what you can do about it."""
@@ -51,7 +53,10 @@ def approve(
     ctx: typer.Context,
     task_id: TaskId,
     note: Annotated[
-        str, typer.Option("--note", "-n", help="What the task lacked, or your answer; it becomes part of its words.")
+        str,
+        typer.Option(
+            "--note", "-n", metavar="TEXT", help="What the task lacked, or your answer; it becomes part of its words."
+        ),
     ] = "",
 ) -> None:
     """Let a waiting task go on, or retry a blocked or failed one, with a note if you like."""

@@ -113,7 +113,9 @@ def logs(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Keep printing as things happen; Ctrl-C ends.")
     ] = False,
-    limit: Annotated[int, typer.Option("--lines", "-n", min=1, max=MOST_ROWS, help="Number of latest lines.")] = 50,
+    limit: Annotated[
+        int, typer.Option("--lines", "-n", metavar="N", min=1, max=MOST_ROWS, help="Number of latest lines.")
+    ] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
     """Show what the team did, the latest last."""
@@ -135,7 +137,9 @@ def logs(
 
 def costs(
     ctx: typer.Context,
-    by: Annotated[UsageKeyName, typer.Option("--by", help="What to group by.")] = UsageKeyName.MODEL,
+    by: Annotated[
+        UsageKeyName, typer.Option("--by", metavar="WHAT", help="Group by task, agent, model or day; or limit.")
+    ] = UsageKeyName.MODEL,
     as_json: AsJson = False,
 ) -> None:
     """Show model calls, tokens and money; with --by limit, how much of each budget limit is used and reserved."""
@@ -187,7 +191,9 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 @config_commands.command("schema")
 def schema(
-    file: Annotated[Path | None, typer.Option("--file", help="Write it to this file instead of stdout.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", metavar="FILE", help="Write it to this file instead of stdout.")
+    ] = None,
 ) -> None:
     """Write the JSON schema that editors use to check config.yaml."""
     from agents.registry import allowed_names

@@ -36,7 +36,7 @@ from monitoring import daemon_pid
 
 commands = Commands(help="Give the team work, look at it, stop it, retry it.", no_args_is_help=True)
 
-TaskId = Annotated[str, typer.Argument(help="Id of the task, or its beginning.")]
+TaskId = Annotated[str, typer.Argument(metavar="ID", help="Id of the task, or its beginning.")]
 _TEST_NAME = re.compile(r"test_\w+\.py|\w+_test\.py|.+[._-](?:test|spec)\.[cm]?[jt]sx?")
 
 
@@ -46,33 +46,57 @@ class PriorityName(StrEnum):
     LOW = "low"
 
 
+def _or(values: type[StrEnum]) -> str:
+    *others, last = [value.value for value in values]
+    return f"{', '.join(others)} or {last}"
+
+
 @commands.command("add")
 def add(
     ctx: typer.Context,
-    title: Annotated[str, typer.Argument(help="What to do, in a few words.")],
+    title: Annotated[str, typer.Argument(metavar="TITLE", help="What to do, in a few words.")],
     description: Annotated[
-        str, typer.Option("--description", "-d", help="The whole task; - reads it from stdin.")
+        str, typer.Option("--description", "-d", metavar="TEXT", help="The whole task; - reads it from stdin.")
     ] = "",
-    file: Annotated[Path | None, typer.Option("--file", "-f", help="Read the description from a file.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", metavar="FILE", help="Read the description from a file.")
+    ] = None,
     tests: Annotated[
         Path | None,
-        typer.Option("--tests", help="A test file that must pass. It is used as it is; QA writes no tests."),
+        typer.Option(
+            "--tests", metavar="FILE", help="A test file that must pass. It is used as it is; QA writes no tests."
+        ),
     ] = None,
-    priority: Annotated[PriorityName, typer.Option("--priority", "-p", help="How urgent it is.")] = PriorityName.MEDIUM,
+    priority: Annotated[
+        PriorityName, typer.Option("--priority", "-p", metavar="HOW", help=f"How urgent it is: {_or(PriorityName)}.")
+    ] = PriorityName.MEDIUM,
     type: Annotated[
         str,
-        typer.Option("--type", "-t", help="The flow: code, analysis for a report, or plan for tasks to be made of it."),
+        typer.Option(
+            "--type",
+            "-t",
+            metavar="FLOW",
+            help="The flow: code, analysis for a report, or plan for tasks to be made of it.",
+        ),
     ] = "code",
     kind: Annotated[
         TaskKind | None,
-        typer.Option("--kind", "-k", help="What kind of work it is, which decides on its proof (default: QA says)."),
+        typer.Option(
+            "--kind",
+            "-k",
+            metavar="KIND",
+            help=f"What kind of work it is, which decides on its proof: {_or(TaskKind)} (default: QA says).",
+        ),
     ] = None,
     deadline: Annotated[
-        datetime | None, typer.Option(help="In UTC; as it comes nearer, the task moves forward.")
+        datetime | None,
+        typer.Option(metavar="TIME", help="In UTC, such as 2030-01-31T18:00:00; the nearer, the more urgent."),
     ] = None,
     depends_on: Annotated[
         list[str] | None,
-        typer.Option("--depends-on", "--after", help="Id of a task that must be completed first; may be repeated."),
+        typer.Option(
+            "--depends-on", "--after", metavar="ID", help="Id of a task that must be completed first; may be repeated."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -128,9 +152,12 @@ def add(
 def list_tasks(
     ctx: typer.Context,
     status: Annotated[
-        list[TaskStatus] | None, typer.Option("--status", "-s", help="Only tasks with this status; may be repeated.")
+        list[TaskStatus] | None,
+        typer.Option(
+            "--status", "-s", metavar="STATUS", help=f"Only tasks that are {_or(TaskStatus)}; may be repeated."
+        ),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="Number of tasks to show.")] = 50,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=MOST_ROWS, help="Number of tasks to show.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List the tasks, newest first."""
@@ -230,7 +257,10 @@ def replan(
     ctx: typer.Context,
     task_id: TaskId,
     note: Annotated[
-        str, typer.Option("--note", "-n", help="What is to be otherwise; it becomes part of the goal's words.")
+        str,
+        typer.Option(
+            "--note", "-n", metavar="TEXT", help="What is to be otherwise; it becomes part of the goal's words."
+        ),
     ],
 ) -> None:
     """Have a goal planned again in other words. Tasks of the plan that have not begun are cancelled."""
