@@ -8,7 +8,7 @@ from contextlib import suppress
 from rich.table import Table
 from rich.text import Text
 
-from cli.options import caller, out
+from cli.options import caller, folds, out
 from cli.sentences import agent_name, sentence, span, what_to_type
 from memory import Activity, CallInFlight, MemoryStore, UnknownTask, WaitingCall, utc_now
 
@@ -56,7 +56,7 @@ def show_activity(activity: Activity, title: str = "") -> None:
     it, unfolded, to be pasted; in a file or a pipe all of it is one line."""
     line, command = activity_line(activity, title), what_to_type(activity)
     typed = f"{caller()} {command}" if command else ""
-    if not out.is_terminal:
+    if not folds():
         out.print(line.append(f"; next: {typed}" if typed else ""), soft_wrap=True)
         return
     clock, said = line[:_CLOCK], line[_CLOCK:]

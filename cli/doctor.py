@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from rich.table import Table
 from rich.text import Text
 
-from cli.options import EXIT_FAILED, AsJson, caller, choice_of, fail, out
+from cli.options import EXIT_FAILED, AsJson, caller, choice_of, fail, folds, out
 from cli.project import Project, load, print_json, require_repository
 from config import BudgetSettings, LLMSettings, weakened
 from llm import (
@@ -338,7 +338,7 @@ def _print(check: Check) -> None:
     head, told = Text(mark, style=style).append(f"  {check.name:<11}", style="bold"), Text(redact(check.detail))
     remedy = Text(f"→ {check.remedy}", style="" if check.state == "missing" else "bold")
     mends = bool(check.remedy) and check.state != "ok"
-    if not out.is_terminal:
+    if not folds():
         line = head.append_text(told)
         out.print(line.append("  ").append_text(remedy) if mends else line, soft_wrap=True)
         return

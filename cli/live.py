@@ -20,7 +20,7 @@ from rich.live import Live
 from rich.text import Text
 
 from cli.activity import Titles, seconds_awaited, show_activity, waiting_lines
-from cli.options import caller, out
+from cli.options import caller, folds, out
 from cli.sentences import agent_name, at_work_on, count, one_line, quoted, span
 from cli.stopped import stopped_count
 from config import BudgetSettings
@@ -31,7 +31,7 @@ log = get_logger(__name__)
 
 _POLL, _LOOK = 0.5, 1.0
 """Seconds between two looks at the journal, and two at the state."""
-_FIRST_SIGN, _LONGEST = 10.0, 60.0
+_FIRST_SIGN, _LONGEST = 9.0, 60.0
 """In a pipe: seconds of silence until the first sign of life, as on a terminal, since it may be a person's `tee`; each
 further one takes twice as long, up to a minute, so that an hour of silent work is about sixty lines. An idle daemon
 says nothing."""
@@ -192,7 +192,7 @@ class Follower:
 
     def __init__(self) -> None:
         self._live: Live | None = None
-        if out.is_terminal and not out.is_dumb_terminal:
+        if folds():
             self._live = Live(console=out, auto_refresh=False, transient=True)
         self._doing, self._since = "The daemon starts", time.monotonic()
         self._watch: Watch | None = None

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from cli.options import EXIT_USAGE, AsJson, Commands, caller, choice_of, err, fail, out
+from cli.options import EXIT_USAGE, AsJson, Commands, caller, choice_of, err, fail, help_markup, out
 from cli.project import Project, load, opened, print_json
 from cli.sentences import count
 from cli.tables import Column, FittedTable
@@ -38,7 +38,9 @@ from memory import MemoryStore
 
 agents_commands = Commands(help="Who is on the team, and what their models can do.", no_args_is_help=True)
 
-model_commands = typer.Typer(help="The embedded models that work without any key.", no_args_is_help=True)
+model_commands = typer.Typer(
+    help="The embedded models that work without any key.", no_args_is_help=True, rich_markup_mode=help_markup()
+)
 
 
 class AgentModel(BaseModel):

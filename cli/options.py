@@ -6,12 +6,13 @@ import functools
 import inspect
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -40,8 +41,17 @@ class _Terminal(Console):
 
 
 def _console(*, stderr: bool) -> Console:
-    limited = (sys.stderr if stderr else sys.stdout).isatty() or "COLUMNS" in os.environ
-    return _Terminal(stderr=stderr, highlight=False, emoji=False, width=None if limited else _FILE_WIDTH)
+    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    width = None if is_terminal or "COLUMNS" in os.environ else _FILE_WIDTH
+    console = _Terminal(stderr=stderr, highlight=False, emoji=False, width=width)
+    if is_terminal and console.is_dumb_terminal:  # Rich takes it for 80 characters wide, whatever it is
+        console.width = shutil.get_terminal_size().columns
+    return console
+
+
+def folds() -> bool:
+    """Whether stdout is a terminal on which long lines are folded between words; elsewhere lines stay whole."""
+    return out.is_terminal and not out.is_dumb_terminal
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
@@ -65,6 +75,11 @@ class Choice:
     """The output is for a program: the project is not named beside it."""
 
 
+def help_markup() -> Literal["rich"] | None:
+    """How help is drawn: where the terminal is narrow, Rich's panels would cut the names of options."""
+    return "rich" if out.width >= _PANELS else None
+
+
 _CHOSEN: ContextVar[Choice | None] = ContextVar("chosen", default=None)
 """The options of the command that runs."""
 
@@ -76,8 +91,7 @@ class Commands(typer.Typer):
     """
 
     def __init__(self, **options: Any) -> None:
-        # Where the terminal is narrow, Rich's panels cut the names of options; the plain help folds.
-        super().__init__(**options | {"rich_markup_mode": "rich" if out.width >= _PANELS else None})
+        super().__init__(**options | {"rich_markup_mode": help_markup()})
 
     def command(self, name: str | None = None, **options: Any) -> Callable[[CommandFunctionType], CommandFunctionType]:
         register = super().command(name, **options)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from config import command
 from memory import (
     ANSWER_GATE,
     FailureReason,
@@ -152,7 +153,8 @@ class TaskOrchestrator:
             dead = ", ".join(f"{needed.id} ({needed.status})" for needed in self._store.tasks.dead_dependencies(task))
             told = f"depends on {dead}"
             self._store.tasks.transition(task.id, TaskStatus.BLOCKED, reason=FailureReason.DEPENDENCY, detail=told)
-            alert(AlertKind.OWNER, task.id, f"{task.title} is blocked: it {told} (`approvals list`)", task=task.id)
+            message = f"{task.title} is blocked: it {told} (`{command()} approvals list`)"
+            alert(AlertKind.OWNER, task.id, message, task=task.id)
         for task in self._store.tasks.revivable():
             self._retry(task, "")
         workable = self._queue.get_workable_tasks()

@@ -71,6 +71,7 @@ def test_every_command_works_beside_a_running_daemon_and_no_secret_gets_out(make
         assert shown["status"] == "completed"
         assert len(shown["attempts"]) == 1  # type: ignore[arg-type]  # JSON
         assert "+def add" in look(house, "task", "diff", task_id).stdout
+        assert "+def add" in str(entry(house, "task", "diff", task_id)["diff"])
         assert "completed already" in error_of(house.cli("task", "cancel", task_id), 1)
         told = [line["activity"] for line in entries(house, "task", "logs", task_id)]
         assert told[0] == "task added"
