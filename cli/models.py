@@ -108,8 +108,8 @@ def _row(agent: str, profile: ModelProfile, reasoning: ReasoningLevel | None, *,
 
 def _table(rows: list[AgentModel]) -> FittedTable:
     columns = [
-        Column("agent"), Column("model", least=16), Column("can", least=12, rank=2), Column("reasoning", rank=4),
-        Column("context", rank=3, right=True), Column("how this is known", least=12, rank=1),
+        Column("agent"), Column("model", least=14), Column("can", least=12, rank=2), Column("reasoning", rank=4),
+        Column("context", rank=3, right=True), Column("known from", least=10, rank=1),
     ]  # fmt: skip
     cells = []
     for row in rows:

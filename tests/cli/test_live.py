@@ -157,7 +157,7 @@ def test_in_a_pipe_it_says_what_it_does_without_control_codes(
     time.sleep(1.2)  # two rounds with nothing to do: an idle daemon is silent
     follower.stop()
     assert "\x1b" not in told
-    assert re.search(r"^\d\d:\d\d:\d\d  .+ is blocked .*: no; next: python main.py approvals list$", told, re.M)
+    assert re.search(r"^\d\d:\d\d:\d\d  .+ is blocked .*: no; next: python main.py .*approvals list$", told, re.M)
     assert len(written.getvalue().splitlines()) <= len(told.splitlines()) + 1
 
 
@@ -209,7 +209,7 @@ def test_without_a_daemon_tasks_are_paused_and_clocks_stand_still(
         store.journal.log("owner", "task added", task_id)  # the owner's own command is no sign of a daemon
     for command in (("status",), ("task", "list"), ("task", "show", task_id)):
         told = " ".join(look(house, *command).stdout.split())
-        assert "paused, the daemon is stopped: code" in told, command
+        assert "paused, the daemon is" in told and "stopped: code" in told, command
         assert "10 min 0 s" in told, command
     assert f"not running; start it with: {house.typed} run" in look(house, "status").stdout
     with house.store() as store:  # the daemon is back for a while, and the day between does not count
