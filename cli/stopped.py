@@ -127,7 +127,7 @@ def show_stopped(row: Stopped, *, brief: bool = False) -> None:
 def show_choices(row: Stopped) -> None:
     """Print what can be done about a stopped task; what to type stands on lines of its own, which can be pasted."""
     for action in row.actions:
-        out.print(f"  {action.effect}:", style="dim", markup=False)
+        out.print(f"  so that it {action.effect}:", style="dim", markup=False)
         out.print(f"    {caller()} {action.command}", markup=False, soft_wrap=True)
 
 

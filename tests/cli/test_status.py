@@ -104,7 +104,7 @@ def test_each_stopped_task_comes_with_what_can_be_done_about_it(
     expected = [{"command": command.format(id=task_id), "effect": effect} for command, effect in actions]
     assert row["actions"] == expected
     for shown in (look(house, "status").stdout, look(house, "approvals", "list").stdout):
-        told = [f"  {action['effect']}:\n    {house.typed} {action['command']}\n" for action in expected]
+        told = [f"  so that it {action['effect']}:\n    {house.typed} {action['command']}\n" for action in expected]
         assert all(lines in shown for lines in told)
     for action in expected:  # what it says to type is right
         assert look(house, *shlex.split(action["command"])).exit_code == 0
