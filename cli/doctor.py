@@ -7,17 +7,18 @@ import socket
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from pydantic import BaseModel
+from rich.table import Table
 from rich.text import Text
 
-from cli.options import EXIT_FAILED, AsJson, choice_of, fail, out
+from cli.options import EXIT_FAILED, AsJson, caller, choice_of, fail, folds, out
 from cli.project import Project, load, print_json, require_repository
-from config import LLMSettings, weakened
+from config import BudgetSettings, LLMSettings, weakened
 from llm import (
     PROVIDERS,
     Lineup,
@@ -36,6 +37,7 @@ from monitoring import open_channels, redact
 from testing import FRAMEWORKS, Language, Sandbox, SandboxUnavailable, find_toolchain, remedy_for
 
 _LEAST_FREE = 500 * 1024 * 1024
+_PERIODS = {"task": "a task", "agent_day": "an agent and day", "day": "a day", "month": "a month"}
 _MARKS = {"ok": ("green", "ok  "), "warning": ("yellow", "warn"), "missing": ("red", "FAIL")}
 
 
@@ -135,7 +137,7 @@ def _sandbox(project: Project) -> Check:
     state: Literal["ok", "warning", "missing"] = (
         "missing" if probe.tier is None else "ok" if probe.tier <= 2 else "warning"
     )
-    tier = f"tier {probe.tier}: " if probe.tier else ""
+    tier = f"tier {probe.tier}: " if probe.tier and "tier" not in probe.detail else ""
     return Check(name="sandbox", state=state, detail=tier + probe.detail + took, remedy=probe.remedy)
 
 
@@ -189,18 +191,18 @@ def _embedded(settings: LLMSettings) -> Check:
                      remedy="pip install xllamacpp, put llama-server on the PATH, or set a key")  # fmt: skip
     if not status.ready:
         size = f" ({model.gigabytes:g} GB)" if model.gigabytes else ""
-        fetch = f"python main.py model fetch{size}"
+        fetch = f"fetch it{size} with `{caller()} model fetch`"
         what = "correct llm.local_model" if model.own_path else fetch
         free = shutil.disk_usage(_existing(status.path)).free
         if (needed := model.gigabytes * 1e9 - status.bytes_present) > free:
-            what += f" on a disk with {needed / 1e9:.1f} GB of room: AI_AGENTS_CACHE chooses it"
+            what += f" on a disk with {needed / 1e9:.1f} GB of room (AI_AGENTS_CACHE chooses it)"
         return Check(name="model", state="missing", detail=f"{status.path} is not there",
                      remedy=f"{what}, or set {' or '.join(key_variables())}")  # fmt: skip
     detail = f"embedded {model.name}, {status.path} ({status.server})"
     if lacks := model.lacks(machine):
         has = f"this machine has {machine.memory_gb:.0f} GB and {machine.cores} cores"
         return Check(name="model", state="warning", detail=f"{detail}: it {lacks}, {has}",
-                     remedy="set llm.local_model to auto, or a smaller one of `python main.py model list`")  # fmt: skip
+                     remedy=f"set llm.local_model to auto, or to a smaller one of `{caller()} model list`")  # fmt: skip
     return Check(name="model", state="ok", detail=detail)
 
 
@@ -211,11 +213,19 @@ def _budget(project: Project) -> Check:
         providers = set(Lineup(project.settings.llm, project.settings.agents).endpoints)
     except NotConfigured:
         return Check(name="budget", state="ok", detail="no model is configured yet")
-    limits = ", ".join(f"{name} {limit:,g}" for name, limit in budget if limit and name != "no_limit") or "no limits"
+    limits = ", ".join(_limits(budget)) or "no limits"
     if any(PROVIDERS[name].price_id for name in providers) and not budget.limits_money:
         return Check(name="budget", state="warning", detail=f"calls cost money and no limit in money is set ({limits})",
                      remedy="set budget.day_usd and budget.month_usd in config.yaml")  # fmt: skip
     return Check(name="budget", state="ok", detail=limits)
+
+
+def _limits(budget: BudgetSettings) -> Iterator[str]:
+    """Each limit in words: `$5.00 a day`, `5,000,000 tokens a task`."""
+    for name, limit in budget:
+        scope, _, unit = name.rpartition("_")
+        if limit and scope in _PERIODS:
+            yield f"{f'${limit:,.2f}' if unit == 'usd' else f'{limit:,} tokens'} {_PERIODS[scope]}"
 
 
 def _server(base_url: str) -> Check:
@@ -279,7 +289,7 @@ def _setup(project: Project) -> Check:
         except MemoryStoreError:  # the check of the database reports it
             found = None
     if found:
-        by = "found by the team" if found[1] == "team" else "given by `project set-up`"
+        by = "found by the team" if found[1] == "team" else f"given by `{caller()} project set-up`"
         return Check(name="set-up", state="ok", detail=f"{found[0]} ({by}; testing.setup_command overrides it)")
     return Check(name="set-up", state="ok", detail="by the project's dependency files")
 
@@ -316,7 +326,7 @@ def _alerts(project: Project) -> Check:
             name="alerts", state="ok", detail="written to the log only; set monitoring.alerts.urls to receive them"
         )
     names = ", ".join(channel.name for channel in channels)
-    return Check(name="alerts", state="ok", detail=f"sent to {names}; `alerts test` sends a test message")
+    return Check(name="alerts", state="ok", detail=f"sent to {names}; `{caller()} alerts test` sends a test message")
 
 
 def _existing(folder: Path) -> Path:
@@ -325,9 +335,17 @@ def _existing(folder: Path) -> Path:
 
 def _print(check: Check) -> None:
     style, mark = _MARKS[check.state]
-    line = Text(mark, style=style)
-    line.append(f"  {check.name:<11}", style="bold")
-    line.append(redact(check.detail))
-    if check.remedy and check.state != "ok":
-        line.append(f"  → {check.remedy}", style="dim" if check.state == "warning" else "")
-    out.print(line, soft_wrap=True)
+    head, told = Text(mark, style=style).append(f"  {check.name:<11}", style="bold"), Text(redact(check.detail))
+    remedy = Text(f"→ {check.remedy}", style="" if check.state == "missing" else "bold")
+    mends = bool(check.remedy) and check.state != "ok"
+    if not folds():
+        line = head.append_text(told)
+        out.print(line.append("  ").append_text(remedy) if mends else line, soft_wrap=True)
+        return
+    grid = Table.grid()
+    grid.add_column(width=len(head))
+    grid.add_column(overflow="fold")
+    grid.add_row(head, told)
+    if mends:
+        grid.add_row("", remedy)
+    out.print(grid)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from agents import FactKind, fact_kinds
 from cli.options import MOST_ROWS, AsJson, choice_of, err, fail, out
 from cli.project import opened, print_json
+from cli.tables import Cell, Column, FittedTable
 from monitoring import configure_logging
 
 _TEXT_WIDTH = 200
@@ -20,15 +19,21 @@ def facts(
     ctx: typer.Context,
     kind: Annotated[
         list[FactKind] | None,
-        typer.Option("--kind", "-k", help="Only facts of this kind; may be repeated (default: project.tasks_from)."),
+        typer.Option(
+            "--kind",
+            "-k",
+            metavar="KIND",
+            help=f"Only these: {', '.join(FactKind)}; may be repeated (default: project.tasks_from).",
+        ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=MOST_ROWS, help="Number of facts to show.")] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", metavar="N", min=1, max=MOST_ROWS, help="Number of facts to show.")
+    ] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List what could become work: failing tests, TODOs, untested functions, lint, types, docstrings.
 
-    The CEO chooses from these. The suite and the project's own checkers are run in the sandbox, unless the daemon
-    has their results already.
+    The CEO chooses from these. Tests and the project's own checkers run in the sandbox, where no result is known yet.
     """
     from git_ops import GitError  # most of the start-up time; few commands need them
     from orchestrator import OrchestratorError
@@ -46,20 +51,15 @@ def facts(
     if as_json:
         print_json(report)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("kind", "where", "what", "state"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "kind")
+    columns = [Column("kind"), Column("where", least=16), Column("what", least=16), Column("state", least=12)]
+    rows: list[list[Cell]] = []
     for row in report.facts[:limit]:
         where = f"{row.path}:{row.line}" if row.line else row.path
         told = " ".join(row.text.split())[:_TEXT_WIDTH]
-        table.add_row(
-            row.kind.value,
-            Text(f"{where} {row.symbol}".strip()),
-            Text(told),
-            Text(f"{row.state} {row.task}{row.why and f': {row.why}'}".strip()),
-        )
+        state = f"{row.state} {row.task}{row.why and f': {row.why}'}".strip()
+        rows.append([row.kind.value, f"{where} {row.symbol}".strip(), told, state])
     if report.facts:
-        out.print(table)
+        out.print(FittedTable(columns, rows))
     else:
         out.print("Nothing was found.")
     if len(report.facts) > limit:

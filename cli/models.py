@@ -8,10 +8,11 @@ import typer
 from pydantic import BaseModel
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.table import Table
 
-from cli.options import EXIT_USAGE, AsJson, Commands, choice_of, err, fail, out
+from cli.options import EXIT_USAGE, AsJson, Commands, caller, choice_of, err, fail, help_markup, out
 from cli.project import Project, load, opened, print_json
+from cli.sentences import count
+from cli.tables import Column, FittedTable
 from config import ReasoningLevel
 from llm import (
     LLMClient,
@@ -37,7 +38,9 @@ from memory import MemoryStore
 
 agents_commands = Commands(help="Who is on the team, and what their models can do.", no_args_is_help=True)
 
-model_commands = typer.Typer(help="The embedded models that work without any key.", no_args_is_help=True)
+model_commands = typer.Typer(
+    help="The embedded models that work without any key.", no_args_is_help=True, rich_markup_mode=help_markup()
+)
 
 
 class AgentModel(BaseModel):
@@ -103,22 +106,27 @@ def _row(agent: str, profile: ModelProfile, reasoning: ReasoningLevel | None, *,
     )
 
 
-def _table(rows: list[AgentModel]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("agent", "model", "can", "reasoning", "context", "how this is known"):
-        table.add_column(heading, overflow="fold")
+def _table(rows: list[AgentModel]) -> FittedTable:
+    columns = [
+        Column("agent"), Column("model", least=14), Column("can", least=12, rank=2), Column("reasoning", rank=4),
+        Column("context", rank=3, right=True), Column("known from", least=10, rank=1),
+    ]  # fmt: skip
+    cells = []
     for row in rows:
         able = [name.replace("_", " ") for name, value in row.abilities.items() if value is True]
         told = f"; set by you: {', '.join(row.by_owner)}" if row.by_owner else ""
-        table.add_row(
-            f"{row.agent}{' (then)' if row.escalation else ''}",
-            escape(row.model),
-            ", ".join(able) or "-",
-            row.reasoning or "-",
-            f"{row.abilities['context_tokens']:,}",
-            row.source + (f" (`model list`: {local.name})" if (local := _embedded(row.model)) else "") + told,
+        local = _embedded(row.model)
+        cells.append(
+            [
+                f"{row.agent}{' (then)' if row.escalation else ''}",
+                row.model,
+                ", ".join(able) or "-",
+                row.reasoning or "-",
+                f"{row.abilities['context_tokens']:,}",
+                row.source + (f", as {local.name}" if local else "") + told,
+            ]
         )
-    return table
+    return FittedTable(columns, cells)
 
 
 def _embedded(model: str) -> LocalModel | None:
@@ -171,24 +179,30 @@ def list_models(ctx: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("model", "file", "needs", "context", "works as", "fits", "downloaded", ""):
-        table.add_column(heading, overflow="fold")
-    for row in found.models:
-        marks = [mark for mark, holds in (("auto", row.is_auto), ("chosen", row.is_chosen)) if holds]
-        table.add_row(
-            escape(row.name),
+    columns = [
+        Column("model"), Column("file", rank=2, right=True), Column("needs", rank=1),
+        Column("context", rank=4, right=True), Column("works as", rank=3), Column("fits", least=12),
+        Column("downloaded"), Column("note", rank=1),
+    ]  # fmt: skip
+    rows = [
+        [
+            row.name,
             f"{row.gigabytes:g} GB" if row.gigabytes else "?",
-            f"{row.memory_gb:g} GB, {row.cores} core{'s' * (row.cores > 1)}" if row.memory_gb else "?",
+            f"{row.memory_gb:g} GB, {count(row.cores, 'core')}" if row.memory_gb else "?",
             f"{row.context_tokens:,}",
             row.profile,
             row.lacks or "yes",
             "yes" if row.downloaded else "no",
-            ", ".join(marks),
-        )
-    out.print(table)
-    out.print(f"This machine: {found.memory_gb:.0f} GB of memory, {found.cores} cores. llm.local_model chooses; "
-              "`model fetch NAME` downloads.", style="dim", markup=False)  # fmt: skip
+            ", ".join(mark for mark, holds in (("auto", row.is_auto), ("chosen", row.is_chosen)) if holds),
+        ]
+        for row in found.models
+    ]
+    out.print(FittedTable(columns, rows))
+    out.print(f"This machine: {found.memory_gb:.0f} GB of memory, {count(found.cores, 'core')}. The setting "
+              "llm.local_model chooses the model.", style="dim", markup=False)  # fmt: skip
+    if missing := [row for row in found.models if row.fits and not row.downloaded]:
+        wanted = next((row.name for row in missing if row.is_chosen), missing[-1].name)
+        out.print(f"To download one: {caller()} model fetch {wanted}", style="dim", markup=False, soft_wrap=True)
 
 
 def _listed(chosen: LocalModel, machine: Machine) -> ModelList:
@@ -224,7 +238,9 @@ def fetch(
     ctx: typer.Context,
     name: Annotated[
         str | None,
-        typer.Argument(help="A model of `model list` or hf:owner/repository/file.gguf; by default llm.local_model."),
+        typer.Argument(
+            metavar="NAME", help="A model of `model list` or hf:owner/repository/file.gguf; by default llm.local_model."
+        ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
@@ -253,8 +269,8 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         return
     how = f" (llm.local_model: {settings.local_model})" if settings.local_model != state.name else ""
     out.print(f"model   {state.name}{how}", markup=False, soft_wrap=True)
-    out.print(f"file    {state.path}  {'ready' if state.ready else 'not there; run: python main.py model fetch'}",
-              markup=False, soft_wrap=True)  # fmt: skip
+    there = "ready" if state.ready else f"not there; fetch it with: {caller()} model fetch"
+    out.print(f"file    {state.path}  {there}", markup=False, soft_wrap=True)
     if state.ready:
         out.print(f"digest  {state.sha256 or 'not known: nobody but you has checked this file'}", markup=False)
     out.print(f"server  {state.server or 'none; install xllamacpp or put llama-server on the PATH'}", markup=False)

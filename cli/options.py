@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -21,6 +24,8 @@ EXIT_FAILED, EXIT_USAGE = 1, 2
 """1: it was tried and did not work; 2: the call or the configuration is wrong."""
 MOST_ROWS = 100_000
 """What an option for a number of rows may say."""
+_PANELS = 60
+"""Characters from which on the help is drawn in panels."""
 _FILE_WIDTH = 120
 """Characters a line may have where neither a terminal nor COLUMNS sets a limit."""
 
@@ -36,14 +41,25 @@ class _Terminal(Console):
 
 
 def _console(*, stderr: bool) -> Console:
-    limited = (sys.stderr if stderr else sys.stdout).isatty() or "COLUMNS" in os.environ
-    return _Terminal(stderr=stderr, highlight=False, emoji=False, width=None if limited else _FILE_WIDTH)
+    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    width = None if is_terminal or "COLUMNS" in os.environ else _FILE_WIDTH
+    console = _Terminal(stderr=stderr, highlight=False, emoji=False, width=width)
+    if is_terminal and console.is_dumb_terminal:  # Rich takes it for 80 characters wide, whatever it is
+        console.width = shutil.get_terminal_size().columns
+    return console
+
+
+def folds() -> bool:
+    """Whether stdout is a terminal on which long lines are folded between words; elsewhere lines stay whole."""
+    return out.is_terminal and not out.is_dumb_terminal
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Repo = Annotated[
     str | None,
-    typer.Option("--repo", "-r", help="Path or URL of the repository (default: the configured one, or the last run)."),
+    typer.Option(
+        "--repo", "-r", metavar="REPO", help="Path or URL of the repository (default: the configured or the last one)."
+    ),
 ]
 
 out, err = _console(stderr=False), _console(stderr=True)
@@ -59,11 +75,23 @@ class Choice:
     """The output is for a program: the project is not named beside it."""
 
 
+def help_markup() -> Literal["rich"] | None:
+    """How help is drawn: where the terminal is narrow, Rich's panels would cut the names of options."""
+    return "rich" if out.width >= _PANELS else None
+
+
+_CHOSEN: ContextVar[Choice | None] = ContextVar("chosen", default=None)
+"""The options of the command that runs."""
+
+
 class Commands(typer.Typer):
     """Commands that take --repo themselves; it may also stand before the command.
 
     A command without a context is about no repository and gets no such option.
     """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options | {"rich_markup_mode": help_markup()})
 
     def command(self, name: str | None = None, **options: Any) -> Callable[[CommandFunctionType], CommandFunctionType]:
         register = super().command(name, **options)
@@ -98,7 +126,9 @@ def chosen(before: Choice, repo: str | None, *, quiet: bool = False) -> Choice:
         raise fail("--repo is empty; give the path or URL of a repository, or leave it out", EXIT_USAGE)
     if repo and before.repo and absolute(repo) != absolute(before.repo):
         raise fail(f"--repo is given twice, as {before.repo} and as {repo}; give it once", EXIT_USAGE)
-    return Choice(before.config, repo or before.repo, quiet)
+    choice = Choice(before.config, repo or before.repo, quiet)
+    _CHOSEN.set(choice)
+    return choice
 
 
 def choice_of(ctx: typer.Context) -> Choice:
@@ -106,6 +136,16 @@ def choice_of(ctx: typer.Context) -> Choice:
     choice = ctx.obj
     assert isinstance(choice, Choice)
     return choice
+
+
+def caller() -> str:
+    """What to type before a subcommand so that it is about the same project: the program, and the options given."""
+    from config import command
+
+    choice = _CHOSEN.get()
+    config = ["--config", str(choice.config)] if choice and choice.config else []
+    repo = ["--repo", choice.repo] if choice and choice.repo else []
+    return " ".join([command(), shlex.join([*config, *repo])]).strip()
 
 
 def fail(message: str, code: int = EXIT_FAILED) -> typer.Exit:

@@ -53,7 +53,7 @@ def show(ctx: typer.Context, as_json: AsJson = False) -> None:
 def set_up(
     ctx: typer.Context,
     command: Annotated[
-        str, typer.Option("--command", help="A shell command that sets the project up, from now on.")
+        str, typer.Option("--command", metavar="COMMAND", help="A shell command that sets the project up, from now on.")
     ] = "",
     forget: Annotated[
         bool, typer.Option("--forget", help="Forget the remembered command, and what the team tried in vain.")

@@ -12,20 +12,12 @@ from typing import Annotated, cast
 
 import typer
 
-from cli.options import MOST_ROWS, AsJson, Commands, choice_of, fail, out
-from cli.owner import Stopped, stopped_count, stopped_tasks, stopped_view
-from cli.project import Project, load, opened, print_json
-from cli.views import (
-    Stream,
-    activity_line,
-    awaited_line,
-    dependent_lines,
-    limit_table,
-    seconds_awaited,
-    task_table,
-    usage_table,
-    waiting_lines,
-)
+from cli.activity import Stream, Titles, awaited_line, seconds_awaited, show_activity, waiting_lines
+from cli.options import MOST_ROWS, AsJson, Commands, caller, choice_of, fail, out
+from cli.project import Project, load, opened, print_json, start_command
+from cli.sentences import at_work_on, count, one_line, status_word
+from cli.stopped import Stopped, show_stopped, stopped_count, stopped_tasks
+from cli.views import Clock, dependent_lines, limit_table, task_table, usage_table
 from config import json_schema
 from memory import Activity, MemoryStore, TaskStatus
 from memory.tables.ledger import UsageKey
@@ -33,7 +25,7 @@ from monitoring import daemon_pid, escaped_json, redact
 
 config_commands = Commands(help="Show, change and check the configuration.", no_args_is_help=True)
 _FOLLOW_SECONDS = 0.5
-_MOST_FOLLOWING = 5
+_MOST_FOLLOWING, _MOST_GOAL = 5, 500
 _MOST_STOPPED, _MOST_STOPPED_JSON = 3, 20
 
 
@@ -77,34 +69,43 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
                 }
             )
             return
-        out.print(f"daemon      {f'running (pid {pid})' if pid else 'not running'}")
-        out.print(f"repository  {project.name}", markup=False, soft_wrap=True)
+        start = start_command(project, choice_of(ctx))
+        _fact("daemon", f"running (pid {pid})" if pid else f"not running; start it with: {start}")
+        _fact("repository", project.name)
         if project.settings.project.goal:
-            out.print(f"goal        {project.settings.project.goal}", markup=False)
-        out.print(
-            "tasks       " + (", ".join(f"{number} {name}" for name, number in counts.items() if number) or "none")
-        )
+            _fact("goal", one_line(project.settings.project.goal, _MOST_GOAL))
+        told = [f"{number:,} {status_word(name)}" for name, number in numbers.items() if number]
+        _fact("tasks", ", ".join(told) or "none")
+        clock = Clock(store, runs=pid is not None)
+        if active and not pid:
+            _fact("paused", f"{count(len(active), 'task')} in progress, since the daemon is stopped")
+        for task in active if pid else []:
+            _fact("now", f"{at_work_on(task)}, begun {clock.took(task)} ago")
         for task in following:
-            out.print(f"next        {task.id}  {task.title}", markup=False)
+            _fact("next", f"{task.id}  {one_line(task.title)}")
         for line in dependent_lines(store, _MOST_FOLLOWING):
-            out.print(f"after       {line}", markup=False, soft_wrap=True)
+            _fact("after", line)
         for call in awaited:
-            out.print(f"model       {awaited_line(call)}", markup=False, soft_wrap=True)
-        for line in waiting_lines(waiting):
-            out.print(f"paused      {redact(line)}", markup=False, soft_wrap=True)
+            _fact("model", awaited_line(call))
+        for line in waiting_lines(waiting) if pid else []:  # what a killed daemon waited for is not waited for
+            _fact("paused", redact(line))
         if active:
             out.print()
-            out.print(task_table(store, active))
+            out.print(task_table(store, active, clock))
         _print_stopped(stopped, stopped_count(numbers))
+
+
+def _fact(name: str, text: str) -> None:
+    out.print(f"{name:<12}{text}", markup=False, soft_wrap=True)
 
 
 def _print_stopped(stopped: list[Stopped], number: int) -> None:
     if stopped:
         out.print("\nStopped until you decide:")
     for row in stopped:
-        out.print(stopped_view(row, brief=True))
+        show_stopped(row, brief=True)
     if number > len(stopped):
-        out.print(f"… and {number - len(stopped)} more: approvals list")
+        out.print(f"… and {number - len(stopped)} more: {caller()} approvals list", markup=False, soft_wrap=True)
 
 
 def logs(
@@ -112,7 +113,9 @@ def logs(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Keep printing as things happen; Ctrl-C ends.")
     ] = False,
-    limit: Annotated[int, typer.Option("--lines", "-n", min=1, max=MOST_ROWS, help="Number of latest lines.")] = 50,
+    limit: Annotated[
+        int, typer.Option("--lines", "-n", metavar="N", min=1, max=MOST_ROWS, help="Number of latest lines.")
+    ] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
     """Show what the team did, the latest last."""
@@ -121,19 +124,22 @@ def logs(
         signal.signal(signal.SIGINT, lambda *_: ended.set())
     with opened(choice_of(ctx), writes=follow) as (project, store):
         latest = store.journal.latest(limit)
+        titles = Titles(store)
         for activity in latest:
-            _print_activity(activity, as_json)
+            _print_activity(activity, titles, as_json)
         if not follow:
             return
         stream = Stream(store, latest[-1].id if latest else 0, lambda: daemon_pid(project.paths.state) is not None)
         while not ended.wait(_FOLLOW_SECONDS):
             for activity in stream.new():
-                _print_activity(activity, as_json)
+                _print_activity(activity, titles, as_json)
 
 
 def costs(
     ctx: typer.Context,
-    by: Annotated[UsageKeyName, typer.Option("--by", help="What to group by.")] = UsageKeyName.MODEL,
+    by: Annotated[
+        UsageKeyName, typer.Option("--by", metavar="WHAT", help="Group by task, agent, model or day; or limit.")
+    ] = UsageKeyName.MODEL,
     as_json: AsJson = False,
 ) -> None:
     """Show model calls, tokens and money; with --by limit, how much of each budget limit is used and reserved."""
@@ -185,7 +191,9 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 @config_commands.command("schema")
 def schema(
-    file: Annotated[Path | None, typer.Option("--file", help="Write it to this file instead of stdout.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", metavar="FILE", help="Write it to this file instead of stdout.")
+    ] = None,
 ) -> None:
     """Write the JSON schema that editors use to check config.yaml."""
     from agents.registry import allowed_names
@@ -197,9 +205,9 @@ def schema(
         sys.stdout.write(text)
 
 
-def _print_activity(activity: Activity, as_json: bool) -> None:
+def _print_activity(activity: Activity, titles: Titles, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(escaped_json(activity.model_dump_json()) + "\n")
         sys.stdout.flush()
     else:
-        out.print(activity_line(activity), soft_wrap=True)
+        show_activity(activity, titles[activity.task_id])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -11,14 +12,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.live import Follower, LogFollower, Watch
 from cli.models import fetch_with_progress
-from cli.options import EXIT_FAILED, EXIT_USAGE, Choice, absolute, choice_of, err, fail, out
+from cli.options import EXIT_FAILED, EXIT_USAGE, Choice, absolute, caller, choice_of, err, fail
 from cli.owner import start_alerts
 from cli.project import (
     DEMO_HOME,
@@ -29,10 +32,12 @@ from cli.project import (
     remember_repository,
     require_repository,
 )
-from cli.views import Stream, activity_line, task_table
+from cli.sentences import count
+from cli.stopped import stopped_count
+from cli.views import Clock, task_table
 from config import command
 from llm import AUTO, NotConfigured, local_model, local_models, model_status, unlimited, uses_embedded_model
-from memory import MemoryStore, MemoryStoreError, TaskStatus
+from memory import MemoryStoreError, TaskStatus
 from monitoring import AlertKind, Supervisor, alert, configure_logging, get_logger
 from monitoring.errors import KnownError
 
@@ -173,30 +178,47 @@ def work(
         sender = start_alerts(project)
     except OSError as problem:  # without a log only the terminal can show it
         raise fail(str(problem), EXIT_FAILED) from None
+    teller: Follower | None = None
     try:
         _have_model(project, supervisor, for_people=for_people)
+        teller = Follower() if for_people else None
         patience = 0 if for_people or until_idle else _PATIENCE  # somebody is waiting: report at once
         services = open_services(project.settings, project.paths, patient=not until_idle, patience=patience)
         orchestrator = TaskOrchestrator(services, until_idle=until_idle, supervisor=supervisor)
         remember_repository(project)
+        watch = Watch(services.store, project.settings.budget, orchestrator.running)
+        if teller:
+            teller.follow(services.store, watch)
         orchestrator.start(patience)
     except (KnownError, OSError) as problem:
+        if teller:
+            teller.stop()
         alert(AlertKind.CRITICAL, f"start: {type(problem).__name__}", f"the daemon could not start: {problem}")
         if sender:
             sender.close(_LAST_ALERTS)
         raise fail(str(problem), EXIT_FAILED if isinstance(problem, OSError) else problem.exits_with) from None
-    _stop_on_signals(orchestrator.request_stop)
+
+    def request_stop() -> None:
+        if teller:
+            grace = project.settings.orchestrator.shutdown_grace
+            teller.end(f"The daemon stops; running steps get {grace:g} s to end. Ctrl-C again ends it at once")
+        orchestrator.request_stop()
+
+    _stop_on_signals(request_stop, teller.restore if teller else lambda: None)
     if seconds is not None:
-        timer = threading.Timer(seconds, orchestrator.request_stop)
+        timer = threading.Timer(seconds, request_stop)
         timer.daemon = True
         timer.start()
     log.info("ready", repository=project.settings.git.repository_url, seconds=round(time.monotonic() - begun, 2))
-    follower = _Follower(services.store) if for_people else None
+    if teller:
+        teller.begin()
+    follower = teller or LogFollower(watch)
     finished = orchestrator.run()
     quiet = orchestrator.stop()
     log.info("stopped", unfinished_steps=not quiet)
-    if follower:
-        follower.stop()
+    with suppress(MemoryStoreError):  # the log has it, too
+        services.store.journal.log("orchestrator", "stopped")
+    follower.stop()
     code = 0
     if until_idle:
         idle = orchestrator.idle_problem()
@@ -220,45 +242,19 @@ def _have_model(project: Project, supervisor: Supervisor, *, for_people: bool) -
             fetch_with_progress(model, quiet=not for_people)
 
 
-def _stop_on_signals(request_stop: Callable[[], None]) -> None:
+def _stop_on_signals(request_stop: Callable[[], None], at_once: Callable[[], None]) -> None:
     """The first signal stops the daemon gracefully, the second one at once; no work is lost either way."""
     asked = threading.Event()
 
     def handler(number: int, _: FrameType | None) -> None:
         if asked.is_set():
+            at_once()
             os._exit(128 + number)
         asked.set()
         request_stop()
 
     signal.signal(signal.SIGTERM, handler)
     signal.signal(signal.SIGINT, handler)
-
-
-class _Follower:
-    """Prints the activity stream on the terminal while the daemon works."""
-
-    def __init__(self, store: MemoryStore) -> None:
-        self._ended = threading.Event()
-        latest = store.journal.latest(1)
-        self._stream = Stream(store, latest[-1].id if latest else 0, lambda: True)
-        self._thread = threading.Thread(target=self._follow, name="follower", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._ended.set()
-        self._thread.join(timeout=2)
-
-    def _follow(self) -> None:
-        while not self._ended.wait(0.5):
-            self._print_new()
-        self._print_new()
-
-    def _print_new(self) -> None:
-        try:
-            for activity in self._stream.new():
-                out.print(activity_line(activity), soft_wrap=True)
-        except MemoryStoreError as problem:
-            log.warning("cannot follow the activity", problem=str(problem))
 
 
 def _summary(services: Services, project: Project, problem: str, *, finished: bool, all_must_land: bool) -> int:
@@ -277,8 +273,8 @@ def _summary(services: Services, project: Project, problem: str, *, finished: bo
         err.print("There was nothing to do: no goal, no items in a backlog file, and nothing found to fix.")
         return 0
     err.print()
-    err.print(task_table(store, tasks))
-    err.print(f"\n{landed} of {known} tasks completed.")
+    err.print(task_table(store, tasks, Clock(store, runs=False)))
+    err.print(f"\n{landed} of {count(known, 'task')} completed.")
     branch = services.git.branch.name()
     branch += "ID" if branch.endswith("/") else ""
     url = project.settings.git.repository_url
@@ -287,10 +283,18 @@ def _summary(services: Services, project: Project, problem: str, *, finished: bo
     where = url if Path(url).exists() and pushed else str(project.paths.clone)
     if unpushed:
         why = next((str(task.result["push_error"]) for task in reversed(tasks) if task.result.get("push_error")), "")
-        said = f": {why}" if why else f"; `{command()} logs` shows why"
+        said = f": {why}" if why else f"; `{caller()} logs` shows why"
         err.print(f"Some of it is not pushed{said}. It is tried again by the next run.", markup=False, soft_wrap=True)
-    err.print(f"The landed work:  git -C {absolute(where)} log --stat {branch}", markup=False, soft_wrap=True)
-    err.print(f"One task:         {command()} task show ID | task diff ID", markup=False)
-    err.print(f"The full log:     {project.paths.logs / 'agents.log'}", markup=False, soft_wrap=True)
+    hints = {}
+    if landed:
+        last = next((task.id for task in reversed(tasks) if task.result.get("landed_commits")), "ID")
+        hints["The landed work:"] = f"git -C {shlex.quote(absolute(where))} log --stat {branch}"
+        hints["The last change:"] = f"{caller()} task diff {last}"
+    hints["All of one task:"] = f"{caller()} task show {tasks[-1].id}"
+    if stopped_count(counts):
+        hints["What needs you:"] = f"{caller()} approvals list"
+    hints["The full log:"] = shlex.quote(str(project.paths.logs / "agents.log"))
+    for name, line in hints.items():
+        err.print(f"{name:<17}{line}", markup=False, soft_wrap=True)
     unfinished = landed < known or not finished or unpushed if all_must_land else not landed
     return EXIT_FAILED if problem or unfinished else 0

@@ -13,9 +13,12 @@ import typer
 from rich.syntax import Syntax
 from rich.text import Text
 
-from cli.options import EXIT_USAGE, MOST_ROWS, AsJson, Commands, choice_of, err, fail, out
+from cli.activity import show_activity
+from cli.options import EXIT_USAGE, MOST_ROWS, AsJson, Commands, caller, choice_of, err, fail, out
 from cli.project import Project, opened, print_json, start_command
-from cli.views import activity_line, task_details, task_table
+from cli.sentences import one_line, status_word
+from cli.stopped import show_choices, stopped_task
+from cli.views import Clock, task_details, task_table
 from memory import (
     MOST_TESTS,
     OWNER,
@@ -33,7 +36,7 @@ from monitoring import daemon_pid
 
 commands = Commands(help="Give the team work, look at it, stop it, retry it.", no_args_is_help=True)
 
-TaskId = Annotated[str, typer.Argument(help="Id of the task, or its beginning.")]
+TaskId = Annotated[str, typer.Argument(metavar="ID", help="Id of the task, or its beginning.")]
 _TEST_NAME = re.compile(r"test_\w+\.py|\w+_test\.py|.+[._-](?:test|spec)\.[cm]?[jt]sx?")
 
 
@@ -43,33 +46,57 @@ class PriorityName(StrEnum):
     LOW = "low"
 
 
+def _or(values: type[StrEnum]) -> str:
+    *others, last = [value.value for value in values]
+    return f"{', '.join(others)} or {last}"
+
+
 @commands.command("add")
 def add(
     ctx: typer.Context,
-    title: Annotated[str, typer.Argument(help="What to do, in a few words.")],
+    title: Annotated[str, typer.Argument(metavar="TITLE", help="What to do, in a few words.")],
     description: Annotated[
-        str, typer.Option("--description", "-d", help="The whole task; - reads it from stdin.")
+        str, typer.Option("--description", "-d", metavar="TEXT", help="The whole task; - reads it from stdin.")
     ] = "",
-    file: Annotated[Path | None, typer.Option("--file", "-f", help="Read the description from a file.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", metavar="FILE", help="Read the description from a file.")
+    ] = None,
     tests: Annotated[
         Path | None,
-        typer.Option("--tests", help="A test file that must pass. It is used as it is; QA writes no tests."),
+        typer.Option(
+            "--tests", metavar="FILE", help="A test file that must pass. It is used as it is; QA writes no tests."
+        ),
     ] = None,
-    priority: Annotated[PriorityName, typer.Option("--priority", "-p", help="How urgent it is.")] = PriorityName.MEDIUM,
+    priority: Annotated[
+        PriorityName, typer.Option("--priority", "-p", metavar="HOW", help=f"How urgent it is: {_or(PriorityName)}.")
+    ] = PriorityName.MEDIUM,
     type: Annotated[
         str,
-        typer.Option("--type", "-t", help="The flow: code, analysis for a report, or plan for tasks to be made of it."),
+        typer.Option(
+            "--type",
+            "-t",
+            metavar="FLOW",
+            help="The flow: code, analysis for a report, or plan for tasks to be made of it.",
+        ),
     ] = "code",
     kind: Annotated[
         TaskKind | None,
-        typer.Option("--kind", "-k", help="What kind of work it is, which decides on its proof (default: QA says)."),
+        typer.Option(
+            "--kind",
+            "-k",
+            metavar="KIND",
+            help=f"What kind of work it is, which decides on its proof: {_or(TaskKind)} (default: QA says).",
+        ),
     ] = None,
     deadline: Annotated[
-        datetime | None, typer.Option(help="In UTC; as it comes nearer, the task moves forward.")
+        datetime | None,
+        typer.Option(metavar="TIME", help="In UTC, such as 2030-01-31T18:00:00; the nearer, the more urgent."),
     ] = None,
     depends_on: Annotated[
         list[str] | None,
-        typer.Option("--depends-on", "--after", help="Id of a task that must be completed first; may be repeated."),
+        typer.Option(
+            "--depends-on", "--after", metavar="ID", help="Id of a task that must be completed first; may be repeated."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -92,7 +119,7 @@ def add(
         needed = [store.tasks.find(task_id) for task_id in depends_on or []]
         for other in needed:
             if other.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):
-                again = f"it would never begin; first: task retry {other.id}"
+                again = f"it would never begin; first: {caller()} task retry {other.id}"
                 raise fail(f"{other.id} is {other.status}, and this task waits for it: {again}", EXIT_USAGE)
         tests_file, tests_text = _given_tests(tests, project) if tests else ("", "")
         task = Task(
@@ -125,30 +152,34 @@ def add(
 def list_tasks(
     ctx: typer.Context,
     status: Annotated[
-        list[TaskStatus] | None, typer.Option("--status", "-s", help="Only tasks with this status; may be repeated.")
+        list[TaskStatus] | None,
+        typer.Option(
+            "--status", "-s", metavar="STATUS", help=f"Only tasks that are {_or(TaskStatus)}; may be repeated."
+        ),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="Number of tasks to show.")] = 50,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=MOST_ROWS, help="Number of tasks to show.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List the tasks, newest first."""
-    with opened(choice_of(ctx)) as (_, store):
+    with opened(choice_of(ctx)) as (project, store):
         tasks = store.tasks.select(status or None, limit=limit)
         if as_json:
             print_json(tasks)
         elif tasks:
-            out.print(task_table(store, tasks))
+            out.print(task_table(store, tasks, Clock(store, runs=daemon_pid(project.paths.state) is not None)))
             counts = store.tasks.count_by_status()
             left = sum(counts[each] for each in status or counts) - len(tasks)
             if left > 0:
                 out.print(f"… and {left} more (--limit)")
         else:
-            out.print("No tasks yet. Add one with: python main.py task add TITLE -d DESCRIPTION")
+            none = f"No task is {' or '.join(map(status_word, status))}." if status else "No tasks yet."
+            out.print(f'{none} Add one with: {caller()} task add "WHAT TO DO"', markup=False, soft_wrap=True)
 
 
 @commands.command("show")
 def show(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
-    """Show everything about one task: attempts, verdicts, decisions, commits, why it failed."""
-    with opened(choice_of(ctx)) as (_, store):
+    """Show everything about one task: attempts, verdicts, decisions, commits, why it failed, what you can do."""
+    with opened(choice_of(ctx)) as (project, store):
         task = store.tasks.find(task_id)
         if as_json:
             details = task.model_dump(mode="json")
@@ -164,34 +195,41 @@ def show(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
             details["usage"] = [row.model_dump(mode="json") for row in store.ledger.usage("model", task_ids=[task.id])]
             print_json(details)
         else:
-            out.print(task_details(store, task))
+            out.print(task_details(store, task, Clock(store, runs=daemon_pid(project.paths.state) is not None)))
+            if row := stopped_task(store, task):
+                out.print("\nIt waits for you. What you can do:")
+                show_choices(row)
 
 
 @commands.command("logs")
 def task_logs(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
     """Show what happened to one task, in order."""
     with opened(choice_of(ctx)) as (_, store):
-        activities = store.journal.activity(task_id=store.tasks.find(task_id).id, limit=1000)
+        task = store.tasks.find(task_id)
+        activities = store.journal.activity(task_id=task.id, limit=1000)
     if as_json:
         print_json(activities)
-    for activity in [] if as_json else activities:
-        out.print(activity_line(activity), soft_wrap=True)
+        return
+    out.print(Text(f"{task.id}  {one_line(task.title)}", style="bold"), soft_wrap=True)
+    for activity in activities:  # they are all about this task, so that only those that begin with it name it
+        show_activity(activity)
 
 
 @commands.command("diff")
-def diff(ctx: typer.Context, task_id: TaskId) -> None:
+def diff(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
     """Show the change a task made: its landed commits, or its branch while it is in progress."""
     from orchestrator.services import make_git  # git is not needed by the other commands
 
     with opened(choice_of(ctx)) as (project, store):
         task = store.tasks.find(task_id)
         text = make_git(project.settings, project.paths).landing.task_diff(task.id)
+    if as_json:
+        print_json({"task": task.id, "title": task.title, "status": task.status, "diff": text})
+        return
     if not text:
         raise fail(f"{task.id} has not changed anything yet")
-    if out.is_terminal:
-        out.print(Syntax(text, "diff", theme="ansi_dark", background_color="default"))
-    else:
-        out.print(Text(text), soft_wrap=True)
+    coloured = Syntax(text, "diff", theme="ansi_dark", background_color="default").highlight(text)
+    out.print(coloured if out.is_terminal else Text(text), soft_wrap=True, end="")
 
 
 @commands.command("cancel")
@@ -219,7 +257,10 @@ def replan(
     ctx: typer.Context,
     task_id: TaskId,
     note: Annotated[
-        str, typer.Option("--note", "-n", help="What is to be otherwise; it becomes part of the goal's words.")
+        str,
+        typer.Option(
+            "--note", "-n", metavar="TEXT", help="What is to be otherwise; it becomes part of the goal's words."
+        ),
     ],
 ) -> None:
     """Have a goal planned again in other words. Tasks of the plan that have not begun are cancelled."""
@@ -227,7 +268,7 @@ def replan(
         task = store.tasks.find(task_id)
         if task.type != TaskType.PLAN or task.status is not TaskStatus.COMPLETED:
             told = f"{task.id} is {task.status}, of the type {task.type}; only a completed plan can be made again"
-            raise fail(f"{told} (approvals approve ID --note is for those that stand still)")
+            raise fail(f'{told} (one that stands still: {caller()} approvals approve {task.id} --note "…")')
         add_words(store, task, note)
         tell_daemon(store, "replan", task)
 
@@ -240,7 +281,8 @@ def approve(ctx: typer.Context, task_id: TaskId) -> None:
         if task.status is not TaskStatus.WAITING_APPROVAL:
             raise fail(f"{task.id} is {task.status}; it does not wait for approval")
         if task.question:
-            raise fail(f'{task.id} waits for your answer: approvals approve {task.id} --note "…"', EXIT_USAGE)
+            answer = f'{caller()} approvals approve {task.id} --note "…"'
+            raise fail(f"{task.id} waits for your answer: {answer}", EXIT_USAGE)
         tell_daemon(store, "approve", task, task.approval_key)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from rich.console import Group, RenderableType
@@ -11,11 +10,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cli.options import out
+from cli.activity import waiting_lines
+from cli.options import caller
+from cli.sentences import agent_name, one_line, span, status_word
+from cli.tables import Cell, Column, FittedTable
 from memory import (
     ENDED,
+    OWNER,
     Activity,
-    CallInFlight,
     Dependency,
     LimitState,
     MemoryStore,
@@ -25,7 +27,6 @@ from memory import (
     TaskStatus,
     TaskType,
     UsageRow,
-    WaitingCall,
     utc_now,
 )
 
@@ -42,15 +43,68 @@ _NEARLY_USED_UP = 0.8
 _MOST_PENDING = 1000
 _AT_ONCE = 500
 """Tasks that are named in one query."""
-_NARROW = 72
-"""Columns below which a table of tasks has two."""
-_TITLE_WIDTH = 12
-"""Characters a title keeps where the terminal is narrow."""
-_LONG_AWAITED = 20.0
-"""Seconds after which the stream tells that a model is awaited, and again whenever the time has doubled."""
+_TITLE_WIDTH, _STATUS_WIDTH = 12, 16
+"""Characters that a title and a status keep where the terminal is narrow."""
+_MOST_TITLE = 500
+_MOST_STARTS, _LINES_BEFORE = 100, 40
+"""Starts of the daemon that are looked at, and lines before each among which its end is looked for."""
+_AT_START = frozenset({"migrated", "budget limits changed", "sandbox mode changed", "settings changed"})
+"""What a daemon writes before it says that it has started."""
 
 
-def task_table(store: MemoryStore, tasks: list[Task]) -> Table:
+class Clock:
+    """For how long tasks were worked on: time in which no daemon ran does not count.
+
+    When a killed daemon ended is not recorded; its last sign of life is the last line that it wrote."""
+
+    def __init__(self, store: MemoryStore, *, runs: bool) -> None:
+        self.runs = runs
+        journal = store.journal
+        self._pauses: list[tuple[datetime, datetime]] = []
+        for start in journal.latest_of("started", _MOST_STARTS):
+            earlier = journal.activity(start.id - _LINES_BEFORE - 1, limit=_LINES_BEFORE)
+            if before := _last_sign(earlier, start.id):
+                self._pauses.append((before.timestamp, start.timestamp))
+        if not runs and (last := _last_sign(journal.latest(_LINES_BEFORE))):
+            self._pauses.append((last.timestamp, utc_now()))
+
+    def seconds(self, task: Task) -> float | None:
+        """None: it has not begun. Of a task that waits for the owner, the time until it began to wait."""
+        if task.started_at is None:
+            return None
+        waits = task.status is TaskStatus.WAITING_APPROVAL
+        end = task.finished_at or (task.updated_at if waits else None) or utc_now()
+        begin = task.started_at
+        paused = sum(max((min(end, until) - max(begin, since)).total_seconds(), 0.0) for since, until in self._pauses)
+        return max((end - begin).total_seconds() - paused, 0.0)
+
+    def took(self, task: Task) -> str:
+        """The same in words; empty before the task begins."""
+        seconds = self.seconds(task)
+        return "" if seconds is None else span(seconds)
+
+
+def _last_sign(lines: list[Activity], before: int | None = None) -> Activity | None:
+    """The last line that a daemon wrote, before the lines of the start whose last one has the id `before`."""
+    found = [line for line in lines if line.agent_name != OWNER and (before is None or line.id < before)]
+    while before is not None and found and found[-1].activity in _AT_START:
+        found.pop()
+    return found[-1] if found else None
+
+
+def status_text(task: Task, clock: Clock) -> Text:
+    """The status of a task in words, and where it is or why it is there."""
+    if task.status is TaskStatus.IN_PROGRESS and not clock.runs:
+        text = Text("paused, the daemon is stopped", style="yellow")
+    else:
+        text = Text(status_word(task.status), style=_COLOURS[task.status])
+    gate = str(task.result.get("waiting_for") or "") if task.status is TaskStatus.WAITING_APPROVAL else ""
+    if word := task.reason or gate or (task.stage if task.status is not TaskStatus.COMPLETED else ""):
+        text.append(f": {word.replace('_', ' ')}", style="dim")
+    return text
+
+
+def task_table(store: MemoryStore, tasks: list[Task], clock: Clock) -> RenderableType:
     """One line per task: where it is, what it took."""
     usage: dict[str, UsageRow] = {}
     attempts: dict[str, int] = {}
@@ -59,44 +113,31 @@ def task_table(store: MemoryStore, tasks: list[Task]) -> Table:
         usage |= {row.key: row for row in store.ledger.usage("task", task_ids=[task.id for task in some])}
         attempts |= store.evidence.attempt_counts({task.id: task.run for task in some})
     unmet = store.tasks.unmet([task.id for task in tasks if task.status is TaskStatus.PENDING])
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("task", no_wrap=True)
-    if is_narrow := out.width < _NARROW:
-        table.add_column("title and status", overflow="fold")
-    else:
-        _add_columns(table)
+    rows: list[list[Cell]] = []
     for task in tasks:
         used = usage.get(task.id)
-        status = Text(task.status.value, style=_COLOURS[task.status])
-        if word := task.reason or (task.stage if task.status is not TaskStatus.COMPLETED else ""):
-            status.append(f" {word}", style="dim")
+        status = status_text(task, clock)
         if needed := unmet.get(task.id):
-            status.append(f" waits for {awaited_tasks(needed)}", style="dim")
-        if is_narrow:
-            table.add_row(task.id, Text(f"{task.title}\n").append_text(status))
-            continue
-        table.add_row(
-            task.id,
-            escape(task.title),
-            status,
-            str(attempts.get(task.id, "")),
-            str(len(_list(task, "tests_ids")) or ""),
-            f"{used.input_tokens + used.output_tokens:,}" if used else "",
-            _seconds(task),
-        )
-    return table
-
-
-def _add_columns(table: Table) -> None:
-    table.add_column("title", overflow="fold", min_width=_TITLE_WIDTH)
-    table.add_column("status", overflow="fold")
-    for heading in ("attempts", "tests", "tokens", "seconds"):
-        table.add_column(heading, justify="right", no_wrap=True)
+            status.append(f", waits for {awaited_tasks(needed)}", style="dim")
+        tokens = f"{used.input_tokens + used.output_tokens:,}" if used else ""
+        tests = str(len(_list(task, "tests_ids")) or "")
+        tried = str(attempts.get(task.id, ""))
+        rows.append([task.id, one_line(task.title), status, tried, tests, tokens, clock.took(task)])
+    columns = [
+        Column("task"),
+        Column("title", least=_TITLE_WIDTH),
+        Column("status", least=_STATUS_WIDTH),
+        Column("attempts", rank=4, right=True),
+        Column("tests", rank=3, right=True),
+        Column("tokens", rank=2, right=True),
+        Column("took", rank=1, right=True),
+    ]
+    return FittedTable(columns, rows)
 
 
 def awaited_tasks(needed: list[Dependency]) -> str:
     """The tasks that another one waits for, each with its state."""
-    return ", ".join(f"{task.id} ({task.status})" for task in needed)
+    return ", ".join(f"{task.id} ({status_word(task.status)})" for task in needed)
 
 
 def dependent_lines(store: MemoryStore, most: int) -> list[str]:
@@ -107,43 +148,58 @@ def dependent_lines(store: MemoryStore, most: int) -> list[str]:
     lines = []
     for task in waiting[:most]:
         still = [needed.id for needed in unmet[task.id] if needed.status in ENDED]
-        what = f"; it goes on when you decide about {', '.join(still)} (approvals list)" if still else ""
+        what = f"; it goes on when you decide about {', '.join(still)} ({caller()} approvals list)" if still else ""
         lines.append(f"{task.id}  {task.title}: waits for {awaited_tasks(unmet[task.id])}{what}")
-    return lines + ([f"… and {len(waiting) - most} more: task list -s pending"] if len(waiting) > most else [])
+    if len(waiting) > most:
+        lines.append(f"… and {len(waiting) - most} more: {caller()} task list -s pending")
+    return lines
 
 
-def task_details(store: MemoryStore, task: Task) -> RenderableType:
+def task_details(store: MemoryStore, task: Task, clock: Clock) -> RenderableType:
     """All about one task."""
     facts = Table(box=None, show_header=False, pad_edge=False)
-    facts.add_column(style="bold")
-    facts.add_column()
-    for name, value in _facts(task).items():
+    facts.add_column(style="bold", no_wrap=True)
+    facts.add_column(overflow="fold")
+    facts.add_row("id", task.id)
+    facts.add_row("status", status_text(task, clock))
+    for name, value in (_facts(task) | {"took": clock.took(task)}).items():
         if value:
             facts.add_row(name, escape(value))
     for line in waiting_lines([call for call in store.budgets.waiting_calls() if call.task_id == task.id]):
         facts.add_row("paused", escape(line))
     if needed := store.tasks.unmet([task.id]).get(task.id):
         facts.add_row("waits for", escape(awaited_tasks(needed)))
-    parts: list[RenderableType] = [Text(task.title, style="bold"), facts]
+    parts: list[RenderableType] = [Text(one_line(task.title, _MOST_TITLE), style="bold"), facts]
     if task.description:
         parts.append(Padding(Text(task.description), (1, 0, 0, 2)))
     if attempts := store.evidence.attempts(task.id, run=task.run):
-        table = Table(title="attempts", title_justify="left", box=None, pad_edge=False)
-        for heading in ("stage", "approach", "no", "strategy", "outcome", "passed", "failed", "seconds", "evidence"):
-            table.add_column(heading)
-        for attempt in attempts:
-            table.add_row(
-                attempt.stage, str(attempt.approach), str(attempt.number), escape(attempt.strategy), attempt.outcome,
-                str(attempt.tests_passed), str(attempt.tests_failed), f"{attempt.seconds:.1f}",
-                escape(attempt.evidence.splitlines()[0][:80] if attempt.evidence else ""),
-            )  # fmt: skip
+        columns = [
+            Column("stage"), Column("approach", rank=3, right=True), Column("no", right=True),
+            Column("strategy", rank=2), Column("outcome"), Column("passed", rank=1, right=True),
+            Column("failed", rank=1, right=True), Column("took", rank=1, right=True),
+            Column("evidence", least=_TITLE_WIDTH, rank=4),
+        ]  # fmt: skip
+        table = FittedTable(
+            columns,
+            [
+                [
+                    attempt.stage, str(attempt.approach), str(attempt.number), attempt.strategy, attempt.outcome,
+                    str(attempt.tests_passed), str(attempt.tests_failed), f"{attempt.seconds:,.1f} s",
+                    one_line(attempt.evidence.splitlines()[0] if attempt.evidence else "", 80),
+                ]
+                for attempt in attempts
+            ],
+            title="attempts",
+        )  # fmt: skip
         parts.append(Padding(table, (1, 0, 0, 0)))
     for verdict in store.evidence.verdicts(task.id, run=task.run):
         word = "approved" if verdict.approved else "rejected"
-        parts.append(Text(f"{verdict.agent} {word} ({verdict.score:.1f}): {'; '.join(verdict.issues)}".rstrip(": ")))
+        who = agent_name(verdict.agent, first=True)
+        parts.append(Text(f"{who} {word} it ({verdict.score:g} of 10): {'; '.join(verdict.issues)}".rstrip(": ")))
     for decision in reversed(store.journal.decisions(task_id=task.id)):
         data = decision.decision_data
-        parts.append(Text(f"{decision.agent_name} decided: {data.get('action', 'new task')}. {data.get('reason', '')}"))
+        who, action = agent_name(decision.agent_name, first=True), str(data.get("action", "new task"))
+        parts.append(Text(f"{who} decided: {action.replace('_', ' ')}. {data.get('reason', '')}"))
         choices = data.get("choices")
         for choice in choices if isinstance(choices, list) else []:
             if isinstance(choice, dict):
@@ -158,126 +214,61 @@ def task_details(store: MemoryStore, task: Task) -> RenderableType:
     return Group(*parts)
 
 
-def _plan(tasks: list[Task]) -> Table:
+def _plan(tasks: list[Task]) -> RenderableType:
     """The tasks of a plan, and what each of them waits for."""
-    table = Table(title="plan", title_justify="left", box=None, pad_edge=False)
-    for heading in ("task", "title", "kind", "status", ""):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "task")
-    for task in tasks:
-        status = Text(task.status.value, style=_COLOURS[task.status])
-        after = f"after {', '.join(task.depends_on)}" if task.depends_on else ""
-        table.add_row(task.id, escape(task.title), task.kind, status, after)
-    return table
+    columns = [
+        Column("task"), Column("title", least=_TITLE_WIDTH), Column("kind", rank=2),
+        Column("status", least=_STATUS_WIDTH), Column("after", least=_TITLE_WIDTH, rank=1),
+    ]  # fmt: skip
+    rows: list[list[Cell]] = [
+        [task.id, one_line(task.title), task.kind, Text(status_word(task.status), style=_COLOURS[task.status]),
+         ", ".join(task.depends_on)]
+        for task in tasks
+    ]  # fmt: skip
+    return FittedTable(columns, rows, title="plan")
 
 
-def usage_table(rows: list[UsageRow], key: str) -> Table:
+def usage_table(rows: list[UsageRow], key: str) -> RenderableType:
     """Model calls by task, agent, model or day. `known` are the input tokens that the provider had in its own cache."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(key)
-    for heading in ("calls", "from cache", "tokens in", "known", "tokens out", "cost USD", "seconds"):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        cost = "no price" if row.cost_usd is None else f"{row.cost_usd:.4f}"
-        table.add_row(
-            escape(row.key or "-"), str(row.calls), str(row.cached_calls), f"{row.input_tokens:,}",
-            f"{row.cached_tokens:,}", f"{row.output_tokens:,}",
-            cost, f"{row.seconds:.1f}",
-        )  # fmt: skip
-    return table
+    columns = [
+        Column(key), Column("calls", right=True), Column("from cache", rank=3, right=True),
+        Column("tokens in", rank=1, right=True), Column("known", rank=4, right=True),
+        Column("tokens out", rank=1, right=True), Column("cost USD", right=True), Column("took", rank=2, right=True),
+    ]  # fmt: skip
+    return FittedTable(
+        columns,
+        [
+            [
+                row.key or "-", f"{row.calls:,}", f"{row.cached_calls:,}", f"{row.input_tokens:,}",
+                f"{row.cached_tokens:,}", f"{row.output_tokens:,}",
+                "no price" if row.cost_usd is None else f"{row.cost_usd:,.4f}", span(row.seconds),
+            ]
+            for row in rows
+        ],
+    )  # fmt: skip
 
 
-def limit_table(states: list[LimitState]) -> Table:
+def limit_table(states: list[LimitState]) -> RenderableType:
     """The limits of the budget and how much of each is gone."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("limit", no_wrap=True)
-    table.add_column("of")
-    for heading in ("used", "reserved", "limit", "share"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for state in states:
-        shown = ".4f" if state.unit == "usd" else ",.0f"
-        table.add_row(
-            f"budget.{state.name}", escape(state.subject), f"{state.used:{shown}}", f"{state.reserved:{shown}}",
-            f"{state.limit:{'.2f' if state.unit == 'usd' else ',.0f'}}",
-            Text(f"{state.share:.0%}", style="red" if state.share >= _NEARLY_USED_UP else ""),
-        )  # fmt: skip
-    return table
+    columns = [
+        Column("limit"), Column("of"), Column("used", right=True, rank=1), Column("reserved", right=True, rank=2),
+        Column("at most", right=True, rank=1), Column("share", right=True),
+    ]  # fmt: skip
+    return FittedTable(
+        columns,
+        [
+            [
+                f"budget.{state.name}", state.subject, _amount(state, state.used), _amount(state, state.reserved),
+                f"{state.limit:,.2f} USD" if state.unit == "usd" else f"{state.limit:,.0f} tokens",
+                Text(f"{state.share:.0%}", style="red" if state.share >= _NEARLY_USED_UP else ""),
+            ]
+            for state in states
+        ],
+    )  # fmt: skip
 
 
-def waiting_lines(waiting: list[WaitingCall]) -> list[str]:
-    """What model calls wait for, a line for each reason."""
-    agents: dict[str, list[str]] = {}
-    for call in waiting:
-        what = "goes on" if call.kind == "budget" else "tried again"
-        until = f"; {what} at {call.until:%Y-%m-%d %H:%M} UTC" if call.until else ""
-        agents.setdefault(f"{call.reason}{until}", []).append(call.agent)
-    return [f"{reason} ({', '.join(sorted(set(names)))})" for reason, names in agents.items()]
-
-
-def awaited_line(call: CallInFlight) -> str:
-    """Which agent awaits which model, for how long, and for which task."""
-    task = f" ({call.task_id})" if call.task_id else ""
-    return f"{call.agent} has waited {_span(seconds_awaited(call))} for {call.model or 'its model'}{task}"
-
-
-def seconds_awaited(call: CallInFlight) -> float:
-    """For how long a call has been awaited; never negative, whatever the clocks say."""
-    return max((utc_now() - call.since).total_seconds(), 0.0)
-
-
-def _span(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-class Stream:
-    """What happens from now on: the lines of the journal, and a line of our own for a call that is long awaited.
-
-    Ours has the id 0, because nobody wrote it to the journal. `last` is the id of the line before the first one given.
-    `runs` says whether the daemon runs: what a killed one awaited is not awaited.
-    """
-
-    def __init__(self, store: MemoryStore, last: int, runs: Callable[[], bool]) -> None:
-        self._store = store
-        self._last = last
-        self._runs = runs
-        self._told: dict[int, float] = {}
-
-    def new(self) -> Iterator[Activity]:
-        """The lines that have come since the last time. Raises MemoryStoreError."""
-        for activity in self._store.journal.activity(self._last):
-            yield activity
-            self._last = activity.id
-        calls = self._store.budgets.calls_in_flight()
-        self._told = {call.id: self._told[call.id] for call in calls if call.id in self._told}
-        due = [call for call in calls if seconds_awaited(call) >= 2 * self._told.get(call.id, _LONG_AWAITED / 2)]
-        for call in due if due and self._runs() else []:
-            self._told[call.id] = seconds = seconds_awaited(call)
-            yield Activity(
-                id=0,
-                agent_name=call.agent,
-                activity="awaits its model",
-                task_id=call.task_id,
-                details={"model": call.model, "seconds": round(seconds)},
-                timestamp=utc_now(),
-            )
-
-
-def activity_line(activity: Activity) -> Text:
-    """One line of the activity stream."""
-    line = Text()  # a style given here would hold for the whole line
-    line.append(f"{activity.timestamp:%H:%M:%S} ", style="dim")
-    line.append(f"{activity.agent_name:<12} ", style="cyan")
-    line.append(activity.activity, style="bold" if activity.activity.startswith("task ") else "")
-    if activity.task_id:
-        line.append(f" {activity.task_id}", style="dim")
-    for key, value in activity.details.items():
-        text = str(value).replace("\n", " ")
-        if text:
-            line.append(f" {key}={text[:117] + '…' if len(text) > 118 else text}")
-    return line
+def _amount(state: LimitState, amount: float) -> str:
+    return f"{amount:,.4f}" if state.unit == "usd" else f"{amount:,.0f}"
 
 
 def _facts(task: Task) -> dict[str, str]:
@@ -290,8 +281,6 @@ def _facts(task: Task) -> dict[str, str]:
         else str(task.result.get("push_error") or "not pushed")
     )
     return {
-        "id": task.id,
-        "status": task.status.value + (f" ({task.reason})" if task.reason else ""),
         "why": task.reason_detail,
         "stage": task.stage,
         "kind": task.kind,
@@ -300,7 +289,7 @@ def _facts(task: Task) -> dict[str, str]:
         "part of": task.parent_id or "",
         "depends on": ", ".join(task.depends_on),
         "created": f"{task.created_at:%Y-%m-%d %H:%M:%S} UTC",
-        "took": f"{_seconds(task)} s" if _seconds(task) else "",
+        "took": "",
         "tests": f"{len(_list(task, 'tests_ids'))} in {task.result.get('tests_file')}{', given' if task.tests else ''}"
         if _list(task, "tests_ids")
         else "",
@@ -315,10 +304,3 @@ def _facts(task: Task) -> dict[str, str]:
 def _list(task: Task, key: str) -> list[object]:
     value = task.result.get(key)
     return list(value) if isinstance(value, list) else []
-
-
-def _seconds(task: Task) -> str:
-    if task.started_at is None:
-        return ""
-    end: datetime = task.finished_at or utc_now()
-    return f"{(end - task.started_at).total_seconds():.0f}"

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from config import command
 from memory import (
     ANSWER_GATE,
     FailureReason,
@@ -66,6 +67,11 @@ class TaskOrchestrator:
     def idle_problem(self) -> str:
         """Why the CEO could not look for work in its last round; empty if it could."""
         return self._ceo.state().problem
+
+    def running(self) -> set[str]:
+        """The ids of the tasks that an agent works on now; the others in progress wait for their agent's turn."""
+        active = self._queue.get_active_tasks()
+        return {task.id for task in active if self._engine.status(stage_job(task, 1).id) == "PENDING"}
 
     def start(self, patience: float = 0) -> None:
         """Open the engine; jobs that a killed daemon left continue at once. `patience`: see `open_services`."""
@@ -164,7 +170,8 @@ class TaskOrchestrator:
             dead = ", ".join(f"{needed.id} ({needed.status})" for needed in self._store.tasks.dead_dependencies(task))
             told = f"depends on {dead}"
             self._store.tasks.transition(task.id, TaskStatus.BLOCKED, reason=FailureReason.DEPENDENCY, detail=told)
-            alert(AlertKind.OWNER, task.id, f"{task.title} is blocked: it {told} (`approvals list`)", task=task.id)
+            message = f"{task.title} is blocked: it {told} (`{command()} approvals list`)"
+            alert(AlertKind.OWNER, task.id, message, task=task.id)
         for task in self._store.tasks.revivable():
             self._retry(task, "")
         workable = self._queue.get_workable_tasks()

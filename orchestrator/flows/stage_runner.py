@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from config import command
 from memory import ANSWER_GATE, FailureReason, Task, TaskStatus
 from monitoring import AlertKind, alert, bound, get_logger
 from orchestrator.engine.engine import Job, Steps
@@ -110,7 +111,7 @@ class StageRunner:
             store.journal.log("orchestrator", "task completed", task.id, title=task.title)
         else:
             question = outcome.state.question if outcome.gate == ANSWER_GATE else ""
-            told = f"waits for the owner: task approve {task.id}"
+            told = f"waits for the owner: `{command()} task approve {task.id}`"
             moved = store.tasks.transition(
                 task.id,
                 TaskStatus.WAITING_APPROVAL,
@@ -120,7 +121,7 @@ class StageRunner:
                 detail=question or told,
             )
             store.journal.log("orchestrator", "waiting for approval", task.id, gate=outcome.gate, question=question)
-            remedy = f"`approvals approve {task.id}" + (' --note "…"`' if question else "`")
+            remedy = f"`{command()} approvals approve {task.id}" + (' --note "…"`' if question else "`")
             asked = " ".join(question.split())[:_MOST_ALERTED]
             told = f"{asked} Answer with {remedy}" if question else f"waits for {remedy}"
             alert(AlertKind.OWNER, task.id, f"{task.title}: {told}", task=task.id)
@@ -164,4 +165,9 @@ class StageRunner:
         self._services.context.add_lesson(lesson_of_blocked(task, failure.reason, failure.detail, attempts), task.id)
         told = failure.detail.partition("\n")[0].rstrip(":")
         kind = AlertKind.LOOP if failure.reason is FailureReason.LOOP_DETECTED else AlertKind.OWNER
-        alert(kind, task.id, f"{task.title} is blocked, {failure.reason}: {told} (`approvals list`)", task=task.id)
+        alert(
+            kind,
+            task.id,
+            f"{task.title} is blocked, {failure.reason}: {told} (`{command()} approvals list`)",
+            task=task.id,
+        )

@@ -71,6 +71,7 @@ def test_every_command_works_beside_a_running_daemon_and_no_secret_gets_out(make
         assert shown["status"] == "completed"
         assert len(shown["attempts"]) == 1  # type: ignore[arg-type]  # JSON
         assert "+def add" in look(house, "task", "diff", task_id).stdout
+        assert "+def add" in str(entry(house, "task", "diff", task_id)["diff"])
         assert "completed already" in error_of(house.cli("task", "cancel", task_id), 1)
         told = [line["activity"] for line in entries(house, "task", "logs", task_id)]
         assert told[0] == "task added"
@@ -349,8 +350,8 @@ def test_a_task_shows_who_decided_on_it_and_why(make_house: MakeHouse) -> None:
         data = {"task": task_id, "action": "rewrite", "reason": "It was vague."}
         store.journal.record_decision("tech_lead", "escalation", {**data, "parts": []})
     shown = look(house, "task", "show", task_id).stdout
-    assert "ceo decided: new task. Sums must be right." in shown
-    assert "tech_lead decided: rewrite. It was vague." in shown
+    assert "The CEO decided: new task. Sums must be right." in shown
+    assert "The tech lead decided: rewrite. It was vague." in shown
     decisions = entry(house, "task", "show", task_id)["decisions"]
     assert isinstance(decisions, list)
     assert [decision["agent_name"] for decision in decisions] == ["tech_lead", "ceo"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -72,7 +73,7 @@ def test_the_status_says_which_model_auto_is(call: Call, tmp_path: Path) -> None
     assert (status["name"], status["local_model"], status["ready"]) == ("qwen3.5-9b", "auto", False)
     chosen = call({"local_model": "qwen3.5-4b"}, "model", "status").stdout
     assert chosen.startswith("model   qwen3.5-4b\n")
-    assert "not there; run: python main.py model fetch" in chosen
+    assert "not there; fetch it with: python main.py --config" in chosen
 
 
 def test_fetch_downloads_the_chosen_model_or_the_named_one(
@@ -133,7 +134,7 @@ def checked(done: Result) -> dict[str, str]:
 def test_the_doctor_says_what_to_fetch_and_what_does_not_fit(call: Call, tmp_path: Path) -> None:
     check = checked(call({"local_model": "qwen3.5-4b"}, "doctor", "--json"))
     assert check["state"] == "missing"
-    assert check["remedy"].startswith("python main.py model fetch (2.7 GB)")
+    assert re.match(r"fetch it \(2.7 GB\) with `python main.py --config \S+ model fetch`", check["remedy"])
     check = checked(call({"local_model": "/nowhere/my.gguf"}, "doctor", "--json"))
     assert check["remedy"].startswith("correct llm.local_model")
 
@@ -143,4 +144,4 @@ def test_the_doctor_says_what_to_fetch_and_what_does_not_fit(call: Call, tmp_pat
     check = checked(call({"local_model": "qwen3-coder-next"}, "doctor", "--json"))
     assert check["state"] == "warning"
     assert "it needs 64 GB of memory and 12 cores, this machine has 17 GB and 8 cores" in check["detail"]
-    assert "a smaller one of `python main.py model list`" in check["remedy"]
+    assert "a smaller one of `python main.py --config" in check["remedy"]

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, event
 
-from cli.owner import stopped_tasks
+from cli.stopped import stopped_tasks
 from memory import Attempt, FailureReason, Task, TaskStatus, TaskType, utc_now
 from memory.database.schema import attempts, reservations, tasks
 from tests.cli.commands import entries, entry, following, look
@@ -46,7 +46,7 @@ def test_what_waits_for_the_owner_is_listed_and_answered(make_house: MakeHouse) 
     shown = look(house, "approvals", "list").stdout
     assert "| line three" in shown
     assert "line four" not in shown
-    assert "1 more lines: approvals list --json" in shown
+    assert "1 more line: " in shown and f"{house.config} approvals list --json" in shown
     assert all(part in shown for part in ("Hard [one]", "The tech lead gives it up: say what it is", "--note"))
     status = look(house, "status").stdout.partition("Stopped until you decide:")[2]
     assert all(part in status for part in ("Hard [one]", "The tech lead gives it up: say what it is", "--note", gate))
@@ -104,7 +104,8 @@ def test_each_stopped_task_comes_with_what_can_be_done_about_it(
     expected = [{"command": command.format(id=task_id), "effect": effect} for command, effect in actions]
     assert row["actions"] == expected
     for shown in (look(house, "status").stdout, look(house, "approvals", "list").stdout):
-        assert all(f"  {action['command']}: {action['effect']}" in shown for action in expected)
+        told = [f"  so that it {action['effect']}:\n    {house.typed} {action['command']}\n" for action in expected]
+        assert all(lines in shown for lines in told)
     for action in expected:  # what it says to type is right
         assert look(house, *shlex.split(action["command"])).exit_code == 0
     with house.store() as store:
@@ -131,7 +132,7 @@ def test_status_names_a_few_stopped_tasks_and_says_how_many_more_there_are(make_
             store.tasks.transition(task_id, TaskStatus.BLOCKED, reason=FailureReason.TESTS_FAILED)
     shown = look(house, "status").stdout
     assert [f"Number {number}" in shown for number in range(5)] == [False, False, True, True, True]
-    assert "… and 2 more: approvals list" in shown
+    assert f"… and 2 more: {house.typed} approvals list" in shown
 
 
 def test_status_costs_the_same_with_thousands_of_stopped_tasks(make_house: MakeHouse) -> None:
@@ -164,7 +165,7 @@ def test_status_costs_the_same_with_thousands_of_stopped_tasks(make_house: MakeH
     status = entry(house, "status")
     assert isinstance(status["stopped"], list)
     assert (len(status["stopped"]), status["stopped_count"]) == (20, 3000)
-    assert "… and 2997 more: approvals list" in look(house, "status").stdout
+    assert f"… and 2997 more: {house.typed} approvals list" in look(house, "status").stdout
     shown = look(house, "approvals", "list", "--limit", "2").stdout
     assert "Number 2998" in shown
     assert "Number 2997" not in shown
@@ -194,7 +195,7 @@ def test_a_model_that_is_awaited_is_shown_with_its_waiting_time(make_house: Make
         )  # fmt: skip
         assert awaited["seconds"] >= 120
         shown = look(house, "status").stdout
-        pattern = rf"model +developer has waited 2 min \d+ s for openai_compatible:scripted \({task_id}\)\n"
+        pattern = rf"model +The developer has waited 2 min \d+ s for openai_compatible:scripted \({task_id}\)\n"
         assert re.search(pattern, shown)
         daemon.kill()
         daemon.wait(120)

@@ -222,6 +222,11 @@ class House:
     def paths(self) -> ProjectPaths:
         return ProjectPaths.of(load_settings(self.config), self.folder)
 
+    @property
+    def typed(self) -> str:
+        """What hints say to type before a subcommand."""
+        return f"python main.py --config {self.config}"
+
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, str(ROOT / "main.py"), *self._arguments(*arguments)]
 

@@ -242,8 +242,10 @@ def test_what_waits_for_a_task_goes_on_when_that_is_tried_again_or_without_it(ma
     for task_id, needed in ((with_it, first), (without, given_up)):
         assert house.task(task_id).reason is FailureReason.DEPENDENCY
         listed = house.cli("approvals", "list").stdout
-        assert f"task retry {needed}: is tried again, and then this task goes on" in listed
-        assert f"task retry {task_id}: is tried without it" in listed
+        assert (
+            f"so that it is tried again, and then this task goes on:\n    {house.typed} task retry {needed}\n" in listed
+        )
+        assert f"so that it is tried without it:\n    {house.typed} task retry {task_id}\n" in listed
     house.tell("retry", first)
     house.tell("retry", without)
     with house.daemon():

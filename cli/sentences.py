@@ -1,0 +1,383 @@
+"""What the team did and does, as sentences: one for every kind of line in the journal, one for every stage of a task.
+
+`--json` and the log file have the lines as they were written. A kind without a sentence here still reads: its name and
+its details follow the name of the agent. Titles and reasons are written by others; `cli.options.out` keeps them from
+steering the terminal, and here each becomes one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from memory import OWNER, Activity, FailureReason, SuiteQuality, Task, TaskStatus, TaskType
+
+_MOST = 160
+"""Characters of one detail in a sentence."""
+_AGENTS = {
+    OWNER: "you",
+    "ceo": "the CEO",
+    "product": "the product manager",
+    "qa": "QA",
+    "developer": "the developer",
+    "tech_lead": "the tech lead",
+    "orchestrator": "the daemon",
+}
+_STAGES = {
+    "": ("", "begins"),
+    "requirements": ("product", "specifies"),
+    "tests": ("qa", "writes tests for"),
+    "code": ("developer", "writes the code for"),
+    "review": ("tech_lead", "reviews"),
+    "land": ("tech_lead", "lands"),
+    "escalate": ("tech_lead", "decides how to go on with"),
+    "plan": ("ceo", "plans"),
+    "answer": ("", "works on"),
+}
+"""Stage -> whose it is (empty: the agent assigned to the task) and what that agent does."""
+_REVIEW_OF_ANALYSIS = "product"
+_SOURCES = {"backlog": "from the backlog", "facts": "from what was found in the code"}
+_REASONS = {
+    FailureReason.TESTS_FAILED: "the tests do not pass",
+    FailureReason.REVIEW_REJECTED: "the review did not accept it",
+    FailureReason.BUDGET_EXHAUSTED: "the budget is used up",
+    FailureReason.TIMEOUT: "it took too long",
+    FailureReason.LOOP_DETECTED: "the work went round in circles",
+    FailureReason.CONFLICT: "it does not fit what has landed since",
+    FailureReason.DEPENDENCY: "a task it needs did not succeed",
+    FailureReason.INVALID_OUTPUT: "the model's answers could not be used",
+    FailureReason.NEEDS_OWNER: "it needs your answer",
+    FailureReason.PROVIDER_ERROR: "the model could not be reached",
+    FailureReason.SANDBOX_UNAVAILABLE: "the sandbox cannot be used",
+    FailureReason.INTERNAL_ERROR: "an error in this program",
+}
+_OUTCOMES = {
+    "passed": "passes the tests",
+    "failed": "does not pass the tests yet",
+    "overfitted": "passes only the tests that were shown",
+    "repeated": "failed as an earlier one did",
+    "invalid": "could not be used",
+}
+GATES = {"run": "before anything of the repository is run", "land": "before the verified change lands"}
+_CONVERSATION_ENDS = {
+    "concluded": "done",
+    "finish": "done",
+    "finish_tests": "the tests are written",
+    "repeated": "it went round in circles",
+    "silent": "nothing more came",
+    "tokens": "its tokens are used up",
+}
+
+
+def agent_name(agent: str, *, first: bool = False) -> str:
+    """What people call an agent; `first`: as the first word of a sentence."""
+    name = _AGENTS.get(agent) or f"the {agent.replace('_', ' ')}"
+    return name[0].upper() + name[1:] if first else name
+
+
+def reason_words(reason: str) -> str:
+    """A typed reason, or the name of a gate, in words."""
+    try:
+        return _REASONS[FailureReason(reason)]
+    except ValueError:
+        return reason.replace("_", " ")
+
+
+def status_word(status: TaskStatus) -> str:
+    """A status as people write it."""
+    return status.value.replace("_", " ")
+
+
+def at_work_on(task: Task, title: str | None = None) -> str:
+    """Who does what for a task in progress."""
+    agent, does = _STAGES.get(task.stage, ("", f"is at the stage {task.stage.replace('_', ' ')} of"))
+    if task.type == TaskType.ANALYSIS and task.stage == "review":
+        agent = _REVIEW_OF_ANALYSIS
+    agent = agent or (task.assigned_agents[0] if task.assigned_agents else "tech_lead")
+    who = agent_name(agent, first=True) if task.stage else "The team"
+    return f"{who} {does} {quoted(title or task.title)}"
+
+
+def quoted(title: str) -> str:
+    """A title in quotes, on one line."""
+    return f'"{one_line(title)}"'
+
+
+def one_line(text: object, most: int = _MOST) -> str:
+    """`text` on one line of at most `most` characters."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def count(number: object, noun: str) -> str:
+    """`1 test`, `1,200 tests`."""
+    number = number if isinstance(number, int) else 0
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def span(seconds: float) -> str:
+    """A time as people say it: `8 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
+    minutes, rest = divmod(int(max(seconds, 0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def what_to_type(activity: Activity) -> str:
+    """The subcommand by which the owner answers a line of the journal; empty where nothing is asked."""
+    if activity.activity == "waiting for approval":
+        note = ' --note "…"' if activity.details.get("question") else ""
+        return f"approvals approve {activity.task_id}{note}"
+    return "approvals list" if activity.activity in ("task blocked", "task failed") else ""
+
+
+def sentence(activity: Activity, title: str = "") -> str:
+    """What one line of the journal says. `title`: of its task, where the reader does not know it."""
+    said = _SENTENCES.get(activity.activity)
+    line = _Line(activity, title)
+    if said is None:
+        return line.unknown()
+    return one_line(said(line), 3 * _MOST).rstrip(" :,")
+
+
+class _Line:
+    """The parts of one sentence."""
+
+    def __init__(self, activity: Activity, title: str) -> None:
+        self.details: Mapping[str, Any] = activity.details
+        self.kind, self.id = activity.activity, activity.task_id or ""
+        self.title = str(self.details.get("title") or title)
+        self.who = agent_name(activity.agent_name, first=True)
+
+    @property
+    def it(self) -> str:
+        """` for "Clamp"`, or nothing when the reader knows the task."""
+        return f" for {quoted(self.title)}" if self.title else ""
+
+    @property
+    def task(self) -> str:
+        """The task as the subject of a sentence, with its id."""
+        return f"{quoted(self.title)} ({self.id})" if self.title else f"The task {self.id}".strip()
+
+    def text(self, key: str) -> str:
+        return one_line(self.details.get(key) or "")
+
+    def names(self, key: str, most: int = 3) -> str:
+        found = self.details.get(key)
+        values = [one_line(value, 60) for value in found] if isinstance(found, list) else []
+        more = f" and {len(values) - most} more" if len(values) > most else ""
+        return ", ".join(values[:most]) + more
+
+    def unknown(self) -> str:
+        """A kind nobody wrote a sentence for, with all it has to say."""
+        told = "; ".join(f"{key.replace('_', ' ')} {one_line(value)}" for key, value in self.details.items() if value)
+        about = f" ({self.id})" if self.id else ""
+        return f"{self.who}: {one_line(self.kind.replace('_', ' '))}{about}{told and f': {told}'}"
+
+
+def _because(line: _Line, key: str = "reason") -> str:
+    return f": {line.text(key)}" if line.text(key) else ""
+
+
+def _task_added(line: _Line) -> str:
+    source = line.text("source")
+    where = "" if source in (OWNER, "ceo") else f" {_SOURCES.get(source, f'from {source}')}"
+    return f"{line.who} added a task{where}: {line.task}"
+
+
+def _ended(line: _Line) -> str:
+    how = {"task failed": "has failed", "task blocked": "is blocked", "task cancelled": "is cancelled"}[line.kind]
+    reason, detail = line.text("reason"), line.text("detail")
+    why = (f" ({reason_words(reason)})" if reason else "") + (f": {detail}" if detail else "")
+    return f"{line.task} {how}{why}"
+
+
+def _waiting(line: _Line) -> str:
+    gate, question = line.text("gate"), line.text("question")
+    if question:
+        return f"{line.task} waits for your answer: {question}"
+    return f"{line.task} waits for you {GATES.get(gate, gate)}"
+
+
+def _attempt(line: _Line) -> str:
+    outcome = line.text("outcome")
+    told = _OUTCOMES.get(outcome, f"ended as {outcome}")
+    made = ", put together from earlier ones," if line.text("strategy") == "recombined" else ""
+    place = f"approach {line.details.get('approach')}, attempt {line.details.get('number')}"
+    return f"{line.who}'s answer{line.it}{made} {told} ({place})"
+
+
+def _red(line: _Line) -> str:
+    red, green = line.details.get("red"), line.details.get("already_green")
+    told = (
+        f"{line.who} wrote {count(red, 'test')}{line.it} and saw {'it' if red == 1 else 'them'} fail, as new tests must"
+    )
+    if not red:
+        return f"{line.who} wrote {count(green, 'test')}{line.it} that pass without any new code"
+    guards = f"; {green} more pass already and guard what is there" if green else ""
+    unfit = f"; {count(line.details.get('unfit'), 'test')} could not be used" if line.details.get("unfit") else ""
+    return told + guards + unfit
+
+
+def _landed(line: _Line) -> str:
+    where = f" on {line.text('branch')}" if line.text("branch") else ""
+    pushed = " and is pushed" if line.details.get("pushed") else "; it is not pushed yet"
+    commit = f" (commit {line.text('commit')[:12]})" if line.text("commit") else ""
+    return f"The change{line.it} has landed{where}{pushed}{commit}"
+
+
+def _verdict(line: _Line) -> str:
+    issues = line.names("issues")
+    score = line.details.get("score")
+    marks = f" with {score:g} of 10" if isinstance(score, int | float) else ""
+    if line.details.get("approved"):
+        return f"{line.who} accepts the change{line.it}{marks}{issues and f'; noted: {issues}'}"
+    return f"{line.who} does not accept the change{line.it}{marks}{issues and f': {issues}'}"
+
+
+def _measured(line: _Line) -> str:
+    try:
+        quality = SuiteQuality.model_validate(dict(line.details))
+    except ValueError:
+        return line.unknown()
+    checks = count(quality.assertions, "check")
+    if not quality.mutants:
+        return f"The tests{line.it} have {checks}; how strong they are could not be measured"
+    noticed = f"{quality.killed} of {count(quality.mutants, 'small fault')}"
+    return f"The tests{line.it} have {checks} and notice {noticed} put into the code"
+
+
+def _compared(line: _Line) -> str:
+    answers = f"{line.who}'s {count(line.details.get('answers'), 'answer')}{line.it}"
+    if difference := line.text("difference"):
+        return f"{answers} pass the tests and do not mean the same: {difference}"
+    return f"{answers} agree on {count(line.details.get('calls'), 'further call')}"
+
+
+def _escalated(line: _Line) -> str:
+    action = {"split": "splits it into parts", "rewrite": "words it anew", "give_up": "leaves it to you"}
+    does = action.get(line.text("action"), line.text("action"))
+    return f"{line.who} looked at {line.task}, which did not succeed, and {does}{_because(line)}"
+
+
+def _awaits(line: _Line) -> str:
+    seconds = line.details.get("seconds")
+    waited = span(seconds) if isinstance(seconds, int | float) else "long"
+    return f"{line.who} has waited {waited} for {line.text('model') or 'its model'}{line.it}"
+
+
+def _conversation(line: _Line) -> str:
+    how = _CONVERSATION_ENDS.get(line.text("ended"), line.text("ended").replace("_", " "))
+    used = f"{count(line.details.get('calls'), 'message')}, {count(line.details.get('tokens'), 'token')}"
+    return f"{line.who} ends a conversation{line.it}: {how} ({used})"
+
+
+def _started(line: _Line) -> str:
+    weak = line.names("weakened", 9)
+    return f"The daemon started{weak and f'. Less safe by: {weak}'}"
+
+
+def _changed(line: _Line) -> str:
+    what = {"budget limits changed": "budget limits were", "sandbox mode changed": "sandbox mode was"}[line.kind]
+    before, after = line.details.get("before"), line.details.get("after")
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = [key for key in after if after[key] != before.get(key)]
+        told = ", ".join(f"{key} from {_value(before.get(key))} to {_value(after[key])}" for key in keys)
+    else:
+        told = f"from {_value(before)} to {_value(after)}"
+    return f"The {what} changed: {told}"
+
+
+def _value(value: object) -> str:
+    return "none" if value is None else f"{value:,}" if isinstance(value, int | float) else one_line(value)
+
+
+def _deleted(line: _Line) -> str:
+    lines = count(line.details.get("lines"), "line")
+    return f"Retention deleted {lines} of the journal, from before {line.text('before')[:10]}"
+
+
+def _planned(line: _Line) -> str:
+    tasks = line.details.get("tasks")
+    return (
+        f"{line.who} made a plan of {count(len(tasks) if isinstance(tasks, list) else 0, 'task')}{line.it}"
+        + _because(line)
+    )
+
+
+def _tier(line: _Line) -> str:
+    before = line.details.get("before")
+    return f"Code runs in the sandbox of tier {line.details.get('after')} from now on" + (
+        f" (before: tier {before})" if before else ""
+    )
+
+
+def _of(words: str) -> Callable[[_Line], str]:
+    """A sentence from words with {who}, {it} (the task after `for`), {task} (as the subject) and details by name."""
+
+    def said(line: _Line) -> str:
+        fields = {key: line.names(key) if isinstance(value, list) else line.text(key)
+                  for key, value in line.details.items()}  # fmt: skip
+        return words.format_map(_Known(fields | {"who": line.who, "it": line.it, "task": line.task}))
+
+    return said
+
+
+class _Known(dict[str, str]):
+    """Details that an older version did not write are left out."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+_SENTENCES: dict[str, Callable[[_Line], str]] = {
+    "activity deleted": _deleted,
+    "answers compared": _compared,
+    "approved by the owner": _of("You let {task} go on"),
+    "attempt": _attempt,
+    "awaits its model": _awaits,
+    "begins anew": _of("{task} begins anew after the restore"),
+    "budget limits changed": _changed,
+    "code committed": _of("{who} committed the code{it}: {files}"),
+    "conversation": _conversation,
+    "conversation compacted": _of("A conversation{it} became too long and was shortened"),
+    "escalated": _of("A stronger model takes over{it}: {model}"),
+    "escalated to the tech lead": _escalated,
+    "examples not used": _of("Some examples{it} cannot become tests: {examples}"),
+    "flaky tests": _of("Some tests fail only now and then and do not count{it}: {tests}"),
+    "goal reached": _of("{who} sees the goal reached{it}: {reason}"),
+    "landed": _landed,
+    "landed before the restore": _of("{task} had landed before the restore, and is done"),
+    "migrated": _of("The database was migrated from version {before} to {after}"),
+    "owner's work does not fit": _of("Your own commits do not fit what the team has landed: {problem}"),
+    "planned": _planned,
+    "planned again": _of("{task} is planned again"),
+    "project set up": _of("{who} found out how the project is set up: {command}"),
+    "proofs": _of("What else was checked{it}: {found}"),
+    "pushed": _of("The change of {task} is pushed now"),
+    "restored from a backup": _of("{who} restored the state of {made_at} from the backup {file}"),
+    "sandbox mode changed": _changed,
+    "sandbox tier changed": _tier,
+    "secret kept out of a commit": _of("A secret was kept out of a commit{it}: {path}, {found}"),
+    "settings changed": _of("The configuration has changed: {sections}"),
+    "started": _started,
+    "stopped": _of("The daemon stopped"),
+    "task added": _task_added,
+    "task blocked": _ended,
+    "task cancelled": _ended,
+    "task completed": _of("Done: {task}"),
+    "task failed": _ended,
+    "task retried": _of("{task} is tried again"),
+    "test disputed": _of("{who} disputes the test {test}{it}: {reason}"),
+    "tests are red": _red,
+    "tests committed": _of("{who} committed the tests{it}: {files}"),
+    "tests measured": _measured,
+    "verdict": _verdict,
+    "waiting for approval": _waiting,
+}
+"""Kind of activity -> its sentence, without the full stop."""
+KINDS = frozenset(_SENTENCES)
