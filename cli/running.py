@@ -201,7 +201,7 @@ def work(
     def request_stop() -> None:
         if teller:
             grace = project.settings.orchestrator.shutdown_grace
-            teller.end(f"The daemon stops; running steps get {grace:g} s to end. Ctrl-C again ends it at once")
+            teller.end(f"Stopping; running steps get {grace:g} s. Ctrl-C again ends it at once")
         orchestrator.request_stop()
 
     _stop_on_signals(request_stop, teller.restore if teller else lambda: None)
