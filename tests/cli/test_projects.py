@@ -25,7 +25,7 @@ from tests.orchestrator.house import ROOT, House, eventually, make_repository, t
 
 __all__ = ["make_house"]
 
-WITHOUT = {"config schema", "model fetch", "model list", "model status"}
+WITHOUT = {"config schema", "model fetch", "model list", "model status", "service status", "service uninstall"}
 """Commands that are about no repository."""
 
 
