@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -45,6 +46,9 @@ def init(
         typer.Option("--autonomy", help="land: verified work lands by itself; ask: it waits for your approval."),
     ] = None,
     trial: Annotated[bool, typer.Option("--try/--no-try", help="Try the model with one small call.")] = True,
+    service: Annotated[
+        bool | None, typer.Option("--service/--no-service", help="Install it as a service of systemd; as root for all.")
+    ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Ask nothing; what no option says keeps its default.")
     ] = False,
@@ -69,21 +73,27 @@ def init(
         values["git.auto_commit"] = autonomy == "land"
     if trial:
         _try(_with(settings, values))
-    change(choice, {key: value for key, value in values.items() if value is not None})
+    change(choice, values)
     from cli.doctor import doctor
 
     err.print()
-    config = f" --config {choice.config}" if choice.config else ""
-    after = Choice(choice.config)
-    ctx.obj = after
+    ctx.obj = Choice(choice.config)  # the repository stands in the file now
     with suppress(typer.Exit):  # what is missing is on the screen, with its remedy
         doctor(ctx)
+    err.print()
+    if service is None and talk.possible and Path("/run/systemd/system").is_dir():
+        service = typer.confirm("Install it as a service that starts with the machine?", default=False, err=True)
+    if service:
+        from cli.service import install
+
+        install(ctx, for_user=os.geteuid() != 0)
+    typed = shlex.join(["--config", str(choice.config)]) + " " if choice.config else ""
     for said, then in (
         ("Start the team", "run"),
         ("Give it work", 'task add "Title" -d "What, where, with examples"'),
-        ("As a service", "service install --user"),
+        *([] if service else [("As a service", "service install --user")]),
     ):
-        out.print(f"{said + ':':<17} {command()}{config} {then}", markup=False, soft_wrap=True)
+        out.print(f"{said + ':':<17} {command()} {typed}{then}", markup=False, soft_wrap=True)
 
 
 class Talk:
@@ -157,10 +167,15 @@ def _model(
                      EMBEDDED.name: "no key: a small model on this machine, for small functions"}  # fmt: skip
         before = settings.llm.provider if settings.llm.provider != "auto" else EMBEDDED.name
         provider = talk.choose("Which model shall the team use?", meanings, keys[0].name if keys else before)
-    if provider and provider not in provider_names():
+    if provider is not None and provider not in provider_names():
         raise fail(f"--provider {provider} is not known; give one of {', '.join(provider_names())}", EXIT_USAGE)
+    if provider is None:
+        return {"llm.model": model} if model else {}
+    # The model and the address of another provider are not those of this one.
     values: dict[str, Any] = {"llm.provider": provider, "llm.model": model, "llm.base_url": base_url}
-    chosen = PROVIDERS.get(provider or "")
+    if provider == settings.llm.provider:
+        values = {key: value for key, value in values.items() if value}
+    chosen = PROVIDERS.get(provider)
     if chosen is None:
         return values
     if chosen.key_variable and chosen not in keys and not settings.llm.api_key:
@@ -259,13 +274,19 @@ def _try(settings: Settings) -> None:
 
 
 def _with(settings: Settings, values: dict[str, Any]) -> Settings:
-    """The settings with `section.key` -> value in them; None changes nothing."""
+    """The settings with `section.key` -> value in them; None is the default."""
     changed: dict[str, dict[str, Any]] = {}
     for path, value in values.items():
         section, _, key = path.partition(".")
-        if value is not None:
-            changed.setdefault(section, {})[key] = value
-    plain = {name: {**getattr(settings, name).model_dump(exclude_unset=True), **new} for name, new in changed.items()}
+        changed.setdefault(section, {})[key] = value
+    plain = {
+        name: {
+            key: value
+            for key, value in {**getattr(settings, name).model_dump(exclude_unset=True), **new}.items()
+            if value is not None
+        }
+        for name, new in changed.items()
+    }
     try:
         return settings.model_copy(
             update={name: type(getattr(settings, name)).model_validate(section) for name, section in plain.items()}

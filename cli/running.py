@@ -34,7 +34,7 @@ from cli.project import (
 )
 from cli.sentences import count
 from cli.stopped import stopped_count
-from cli.views import Clock, task_table
+from cli.views import Clock, show_diff, task_table
 from config import command
 from llm import AUTO, NotConfigured, local_model, local_models, model_status, unlimited, uses_embedded_model
 from memory import MemoryStoreError, TaskStatus
@@ -130,7 +130,7 @@ def demo(
     project = load(choice, overrides)
     err.print(f"The sample repository is {project.settings.git.repository_url}; BACKLOG.md there says what it wants.",
               markup=False, soft_wrap=True)  # fmt: skip
-    work(project, until_idle=True, for_people=True, seconds=minutes * 60, all_must_land=False)
+    work(project, until_idle=True, for_people=True, seconds=minutes * 60, is_demo=True)
 
 
 def prepare_demo(home: Path, *, fresh: bool, items: int, small: bool = False) -> None:
@@ -167,7 +167,7 @@ def work(
     until_idle: bool,
     for_people: bool,
     seconds: float | None = None,
-    all_must_land: bool = True,
+    is_demo: bool = False,
 ) -> None:
     """Wire the services, run the orchestrator, and end the process with a code that means something."""
     begun, supervisor = time.monotonic(), Supervisor()
@@ -222,7 +222,7 @@ def work(
     code = 0
     if until_idle:
         idle = orchestrator.idle_problem()
-        code = _summary(services, project, idle, finished=finished, all_must_land=all_must_land)
+        code = _summary(services, project, idle, finished=finished, is_demo=is_demo)
     services.close()
     if sender:
         sender.close(_LAST_ALERTS)
@@ -257,7 +257,7 @@ def _stop_on_signals(request_stop: Callable[[], None], at_once: Callable[[], Non
     signal.signal(signal.SIGINT, handler)
 
 
-def _summary(services: Services, project: Project, problem: str, *, finished: bool, all_must_land: bool) -> int:
+def _summary(services: Services, project: Project, problem: str, *, finished: bool, is_demo: bool) -> int:
     store = services.store
     tasks = list(reversed(store.tasks.select(limit=_MOST_SHOWN)))
     counts = store.tasks.count_by_status()
@@ -290,11 +290,17 @@ def _summary(services: Services, project: Project, problem: str, *, finished: bo
         last = next((task.id for task in reversed(tasks) if task.result.get("landed_commits")), "ID")
         hints["The landed work:"] = f"git -C {shlex.quote(absolute(where))} log --stat {branch}"
         hints["The last change:"] = f"{caller()} task diff {last}"
+        if is_demo and last != "ID":
+            err.print("\nThe change that landed last:\n")
+            show_diff(services.git.landing.task_diff(last))
+            err.print()
     hints["All of one task:"] = f"{caller()} task show {tasks[-1].id}"
     if stopped_count(counts):
         hints["What needs you:"] = f"{caller()} approvals list"
+    if is_demo:
+        hints["Your repository:"] = f"{command()} init --repo PATH"
     hints["The full log:"] = shlex.quote(str(project.paths.logs / "agents.log"))
     for name, line in hints.items():
         err.print(f"{name:<17}{line}", markup=False, soft_wrap=True)
-    unfinished = landed < known or not finished or unpushed if all_must_land else not landed
+    unfinished = landed < known or not finished or unpushed if not is_demo else not landed
     return EXIT_FAILED if problem or unfinished else 0

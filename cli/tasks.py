@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.syntax import Syntax
 from rich.text import Text
 
 from cli.activity import show_activity
@@ -18,7 +17,7 @@ from cli.options import EXIT_USAGE, MOST_ROWS, AsJson, Commands, caller, choice_
 from cli.project import Project, opened, print_json, start_command
 from cli.sentences import one_line, status_word
 from cli.stopped import show_choices, stopped_task
-from cli.views import Clock, task_details, task_table
+from cli.views import Clock, show_diff, task_details, task_table
 from memory import (
     MOST_TESTS,
     OWNER,
@@ -228,8 +227,7 @@ def diff(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
         return
     if not text:
         raise fail(f"{task.id} has not changed anything yet")
-    coloured = Syntax(text, "diff", theme="ansi_dark", background_color="default").highlight(text)
-    out.print(coloured if out.is_terminal else Text(text), soft_wrap=True, end="")
+    show_diff(text)
 
 
 @commands.command("cancel")

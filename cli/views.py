@@ -7,11 +7,12 @@ from datetime import datetime
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
+from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
 from cli.activity import waiting_lines
-from cli.options import caller
+from cli.options import caller, out
 from cli.sentences import agent_name, one_line, span, status_word
 from cli.tables import Cell, Column, FittedTable
 from memory import (
@@ -304,3 +305,9 @@ def _facts(task: Task) -> dict[str, str]:
 def _list(task: Task, key: str) -> list[object]:
     value = task.result.get(key)
     return list(value) if isinstance(value, list) else []
+
+
+def show_diff(text: str) -> None:
+    """Print a diff; no line of it is cut or folded."""
+    coloured = Syntax(text, "diff", theme="ansi_dark", background_color="default").highlight(text)
+    out.print(coloured if out.is_terminal else Text(text), soft_wrap=True, end="")

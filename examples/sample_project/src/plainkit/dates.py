@@ -55,6 +55,11 @@ def week_start(day: date) -> date:
     return day - timedelta(days=day.weekday())
 
 
+def week_end(day: date) -> date:
+    """Return the Sunday of the week that the day lies in."""
+    return week_start(day) + timedelta(days=5)
+
+
 def age(born: date, today: date) -> int:
     """Count the birthdays that somebody has had by `today`.
 
