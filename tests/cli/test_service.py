@@ -53,9 +53,9 @@ def test_systemd_hears_of_start_life_and_end(
     monkeypatch.setattr(house, "_environment", lambda: environment)
     with house.daemon() as daemon:
         assert hear(listener, "READY=1", 100)[-1] == "READY=1"
-        assert hear(listener, "never", 1.5).count("WATCHDOG=1") >= 3
+        assert [hear(listener, "WATCHDOG=1", 60)[-1] for _ in range(3)] == ["WATCHDOG=1"] * 3
         assert stop(daemon) == 0
-        assert hear(listener, "STOPPING=1", 10)[-1].startswith("STOPPING=1")
+        assert hear(listener, "STOPPING=1", 60)[-1].startswith("STOPPING=1")
     with house.daemon() as daemon:
         hear(listener, "READY=1", 100)
         assert stop(daemon, signal.SIGABRT) == -signal.SIGABRT  # as the watchdog ends a daemon that hangs
@@ -81,11 +81,11 @@ def test_a_main_loop_that_hangs_gives_no_sign_of_life(
         loop = threading.Thread(target=orchestrator.run)
         loop.start()
         try:
-            hear(listener, "READY=1", 20)
+            hear(listener, "READY=1", 100)
             assert hear(listener, "never", 0.5).count("WATCHDOG=1") <= 1
             fails.set()
             released.set()
-            assert hear(listener, "never", 0.5).count("WATCHDOG=1") >= 4
+            assert [hear(listener, "WATCHDOG=1", 60)[-1] for _ in range(4)] == ["WATCHDOG=1"] * 4
         finally:
             released.set()
             orchestrator.request_stop()

@@ -101,7 +101,7 @@ def test_until_idle_that_is_ended_before_its_work_is_done_says_so(make_house: Ma
         eventually(lambda: any("calc" in request.prompt for request in server.requests), "a model is asked", 60)
         assert stop(daemon, signal.SIGTERM) == 1
     script.release()
-    assert "0 of 1 tasks completed" in (house.folder / "daemon.log").read_text(encoding="utf-8")
+    assert "0 of 1 task completed" in (house.folder / "daemon.log").read_text(encoding="utf-8")
 
 
 def test_until_idle_that_is_ended_while_it_looks_for_work_says_so(make_house: MakeHouse) -> None:
