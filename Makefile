@@ -20,9 +20,8 @@ run: $(VENV)/.ready bubblewrap    ## the daemon, as config.yaml says
 test: $(VENV)/.ready-dev bubblewrap  ## everything that must hold: format, lint, types, layers, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/lint-imports
 	tmp=$(FAST_TMP) && chmod 711 $$tmp && { \
-	  $(BIN)/mypy >$$tmp/types 2>&1 & types=$$!; \
+	  { $(BIN)/lint-imports && $(BIN)/mypy; } >$$tmp/types 2>&1 & types=$$!; \
 	  TMPDIR=$$tmp $(BIN)/pytest -n 4 --dist worksteal --basetemp=$$tmp/pytest; code=$$?; \
 	  wait $$types || code=1; cat $$tmp/types; rm -rf $$tmp; exit $$code; }
 
