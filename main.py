@@ -5,6 +5,7 @@ In the installed package this file is `nightcrew/__init__.py`, too, and `main` i
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -22,7 +23,13 @@ def main() -> None:
         from cli import app
     except ModuleNotFoundError as missing:
         _without_packages(missing)
-    app()
+    try:
+        app()
+    except OSError as problem:
+        if problem.errno not in (errno.ENOSPC, errno.EIO):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer has nowhere to go
+        sys.exit(f"error: the output cannot be written: {problem.strerror}")
 
 
 def _without_packages(missing: ModuleNotFoundError) -> None:

@@ -6,19 +6,20 @@ import os
 import shlex
 import subprocess
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import yaml
-from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from cli.options import EXIT_FAILED, EXIT_USAGE, AsJson, Choice, choice_of, err, fail, out
 from cli.project import load, print_json
 from cli.reading import config_commands
-from config import ConfigError, command, config_file
-from config.editing import replace, set_values
+from config import ConfigError, Settings, command, config_file
+from config.editing import is_text, key_parts, replace, set_values
+from monitoring import redact
 
 __all__ = ["config_commands"]
 
@@ -42,12 +43,11 @@ def get(
 ) -> None:
     """Show the value that counts: the file's, the environment's, or the default."""
     value: Any = load(choice_of(ctx)).settings
-    for part in filter(None, key.split(".")):
-        known = type(value).model_fields if isinstance(value, BaseModel) else value if isinstance(value, dict) else {}
-        if part not in known:
-            named = f"; there are: {', '.join(known)}" if known else ""
-            raise fail(f"{key}: there is no {part}{named}", EXIT_USAGE)
-        value = getattr(value, part) if isinstance(value, BaseModel) else value[part]
+    for part in _parts(key) if key else []:
+        if isinstance(value, dict) and part not in value:
+            named = f"; set are: {', '.join(value)}" if value else ""
+            raise fail(f"{key}: {part} is not set{named}", EXIT_USAGE)
+        value = value[part] if isinstance(value, dict) else getattr(value, part)
     plain = to_jsonable_python(value)  # secrets as stars
     if as_json:
         print_json(plain)
@@ -65,10 +65,12 @@ def set_(
     value: Annotated[str, typer.Argument(help="The value as YAML: 5, true, [a, b], or text. Quote it for the shell.")],
 ) -> None:
     """Set a value in the file. Comments stay; a value that is not allowed changes nothing and ends with 2."""
-    try:
-        given = yaml.safe_load(value)
-    except yaml.YAMLError:
-        given = value
+    given: object = value or None
+    if not _is_text(key) or (value.startswith("[") and value.endswith("]")):
+        try:
+            given = yaml.safe_load(value)
+        except yaml.YAMLError:
+            given = value
     if key.rpartition(".")[2] in _SECRETS and given and "${" not in value:
         raise fail(
             f"{key} is a secret, which does not belong in the file: write NAME=… into {_file(choice_of(ctx)).parent}"
@@ -86,6 +88,7 @@ def set_(
 @config_commands.command("unset")
 def unset(ctx: typer.Context, key: Key) -> None:
     """Take a value out of the file, so that its default counts again."""
+    _parts(key)
     change(choice_of(ctx), {key: None})
 
 
@@ -109,7 +112,7 @@ def edit(ctx: typer.Context) -> None:
                 out.print("Nothing was changed.")
                 return
             try:
-                replace(file, lambda _: copy.read_text(encoding="utf-8"))
+                replace(file, lambda _: copy.read_bytes().decode(), partial(_check_names, file))
             except ConfigError as problem:
                 err.print(str(problem), markup=False, soft_wrap=True)
                 if not typer.confirm("Edit it again? (no: leave the file as it was)", default=True, err=True):
@@ -125,11 +128,40 @@ _RESTART = " A running daemon reads it at its next start."
 def change(choice: Choice, values: dict[str, object]) -> None:
     """Change the file of the configuration and say so; a value that is not allowed ends the command."""
     file = _file(choice)
+    for key, value in values.items():
+        if isinstance(value, str) and redact(value) != value:
+            raise fail(
+                f"{key} would hold a key or a password, which does not belong in the file: write NAME=… into "
+                f"{file.parent}/.env and ${{NAME}} here; for the repository's host set GIT_TOKEN there",
+                EXIT_USAGE,
+            )
     try:
-        set_values(file, values)
+        changed = set_values(file, values, partial(_check_names, file))
     except ConfigError as problem:
         raise fail(str(problem), problem.exits_with) from None
-    out.print(f"Written to {file}.{_RESTART}", markup=False, soft_wrap=True)
+    if changed:
+        out.print(f"Written to {file}.{_RESTART}", markup=False, soft_wrap=True)
+    else:
+        out.print(f"Nothing to change: {file} says so already.", markup=False, soft_wrap=True)
+
+
+def _check_names(file: Path, settings: Settings) -> None:
+    from agents.registry import check_names
+
+    check_names(settings, str(file))
+
+
+def _parts(key: str) -> list[str]:
+    """The parts of a key; one that is no setting ends the command."""
+    try:
+        return key_parts(key)
+    except ValueError as problem:
+        raise fail(str(problem), EXIT_USAGE) from None
+
+
+def _is_text(key: str) -> bool:
+    _parts(key)
+    return is_text(key)
 
 
 def _file(choice: Choice) -> Path:

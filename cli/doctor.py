@@ -18,7 +18,7 @@ from rich.text import Text
 
 from cli.options import EXIT_FAILED, AsJson, caller, choice_of, fail, folds, out
 from cli.project import Project, load, print_json, require_repository
-from config import BudgetSettings, LLMSettings, weakened
+from config import BudgetSettings, LLMSettings, command, weakened
 from llm import (
     PROVIDERS,
     Lineup,
@@ -29,6 +29,8 @@ from llm import (
     model_status,
     resolve_provider,
     this_machine,
+    unbounded,
+    unlimited,
     uses_embedded_model,
 )
 from llm.providers.openai_compatible import EMBEDDED
@@ -214,6 +216,12 @@ def _budget(project: Project) -> Check:
     except NotConfigured:
         return Check(name="budget", state="ok", detail="no model is configured yet")
     limits = ", ".join(_limits(budget)) or "no limits"
+    settings = project.settings
+    if problem := unbounded(settings.llm, settings.agents, budget):
+        return Check(name="budget", state="missing", detail=problem, remedy="see the message")
+    if charged := unlimited(settings.llm, settings.agents, budget):
+        return Check(name="budget", state="missing", detail=f"{charged[0]} costs money, without a limit",
+                     remedy=f"`{command()} config set budget.day_usd 5`, or budget.no_limit true")  # fmt: skip
     if any(PROVIDERS[name].price_id for name in providers) and not budget.limits_money:
         return Check(name="budget", state="warning", detail=f"calls cost money and no limit in money is set ({limits})",
                      remedy="set budget.day_usd and budget.month_usd in config.yaml")  # fmt: skip
@@ -261,6 +269,8 @@ def _repository(project: Project) -> Check:
 
 
 def _database(project: Project) -> Check:
+    if project.keeps_no_records:
+        return Check(name="database", state="ok", detail=f"none yet; the first task makes it in {project.paths.state}")
     store = MemoryStore(project.paths.database_url)
     try:
         store.migrate()
@@ -274,8 +284,8 @@ def _database(project: Project) -> Check:
 
 def _setup(project: Project) -> Check:
     """By what the project's environment is set up, and who says so."""
-    if command := project.settings.testing.setup_command:
-        return Check(name="set-up", state="ok", detail=f"{command} (testing.setup_command)")
+    if given := project.settings.testing.setup_command:
+        return Check(name="set-up", state="ok", detail=f"{given} (testing.setup_command)")
     from orchestrator.services import remembered_setup  # most of the start-up time
 
     found = None

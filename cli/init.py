@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal, TypeVar
 
+import structlog
 import typer
 from dotenv import set_key
+from pydantic import ValidationError
 
 from cli.configuration import change
 from cli.options import EXIT_FAILED, EXIT_USAGE, Choice, absolute, choice_of, err, fail, out
 from cli.project import load
 from config import Settings, command, config_file, plain_key
-from llm import PROVIDERS, CallContext, Lineup, LLMClient, LLMError, NotConfigured, provider_names, unlimited
+from llm import PROVIDERS, CallContext, Lineup, LLMClient, LLMError, NotConfigured, provider_names, unbounded, unlimited
 from llm.providers.openai_compatible import EMBEDDED, OPENAI_COMPATIBLE
 from memory import MemoryStore
 from monitoring import register_secret
@@ -78,8 +80,11 @@ def init(
 
     err.print()
     ctx.obj = Choice(choice.config)  # the repository stands in the file now
-    with suppress(typer.Exit):  # what is missing is on the screen, with its remedy
+    missing = None
+    try:
         doctor(ctx)
+    except typer.Exit as ended:  # what is missing is on the screen, with its remedy
+        missing = ended
     err.print()
     if service is None and talk.possible and Path("/run/systemd/system").is_dir():
         service = typer.confirm("Install it as a service that starts with the machine?", default=False, err=True)
@@ -94,6 +99,9 @@ def init(
         *([] if service else [("As a service", "service install --user")]),
     ):
         out.print(f"{said + ':':<17} {command()} {typed}{then}", markup=False, soft_wrap=True)
+    if missing:
+        err.print("Something is missing still; see the lines with FAIL.")
+        raise missing
 
 
 class Talk:
@@ -141,9 +149,12 @@ def _repository(talk: Talk, choice: Choice, settings: Settings) -> str:
         path = Path(given).expanduser()
         if ":" in given or (path / ".git").exists() or (path / "HEAD").is_file():
             return absolute(given)
-        raise ValueError(
-            f"{given} {'is no git repository; `git init` makes it one' if path.is_dir() else 'does not exist'}"
-        )
+        above = next((str(folder) for folder in path.absolute().parents if (folder / ".git").exists()), "")
+        if above and path.exists():
+            raise ValueError(f"{given} lies in a repository; give that: {above}")
+        if path.exists():
+            raise ValueError(f"{given} is no git repository" + ("; `git init` makes it one" if path.is_dir() else ""))
+        raise ValueError(f"{given} does not exist")
 
     if choice.repo:
         try:
@@ -171,8 +182,9 @@ def _model(
         raise fail(f"--provider {provider} is not known; give one of {', '.join(provider_names())}", EXIT_USAGE)
     if provider is None:
         return {"llm.model": model} if model else {}
-    # The model and the address of another provider are not those of this one.
-    values: dict[str, Any] = {"llm.provider": provider, "llm.model": model, "llm.base_url": base_url}
+    # What is said of another provider's model is not true of this one's.
+    values: dict[str, Any] = {"llm.provider": provider, "llm.model": model, "llm.base_url": base_url,
+                              "llm.profile": None, "llm.capabilities": None}  # fmt: skip
     if provider == settings.llm.provider:
         values = {key: value for key, value in values.items() if value}
     chosen = PROVIDERS.get(provider)
@@ -186,17 +198,18 @@ def _model(
         key = talk.ask(f"{chosen.key_variable} (not shown)", "", _as_key, hidden=True)
         _keep(env, chosen.key_variable, key)
     if chosen.own_server:
-        values["llm.base_url"] = base_url or talk.ask("Its address", settings.llm.base_url or "", _needed("--base-url"))
+        needed = _needed(f"{provider} needs its address: give --base-url")
+        values["llm.base_url"] = base_url or talk.ask("Its address", settings.llm.base_url or "", needed)
     if model is None and (chosen.own_server or talk.possible) and chosen is not EMBEDDED:
         before = settings.llm.model or chosen.default_model
-        values["llm.model"] = talk.ask("Model", before, _needed("--model"))
+        values["llm.model"] = talk.ask("Model", before, _needed(f"{provider} needs a model's name: give --model"))
     return values
 
 
-def _needed(option: str) -> Callable[[str], str]:
+def _needed(remedy: str) -> Callable[[str], str]:
     def read(given: str) -> str:
         if not given:
-            raise ValueError(f"it is needed; give {option}")
+            raise ValueError(remedy)
         return given
 
     return read
@@ -227,12 +240,16 @@ def _budget(talk: Talk, planned: Settings, day_usd: float | None) -> dict[str, A
     if day_usd is None:
         try:
             charged = unlimited(planned.llm, planned.agents, planned.budget)
-        except NotConfigured as problem:
-            raise fail(str(problem), problem.exits_with) from None
+        except NotConfigured as error:
+            raise fail(str(error), error.exits_with) from None
         if not charged:
             return {}
         day_usd = ask_day_usd(talk, str(charged[0]), "say what it may spend a day with --day-usd (0: no limit)")
-    return {"budget.day_usd": day_usd or None, "budget.no_limit": True if not day_usd else None}
+    values = {"budget.day_usd": day_usd or None, "budget.no_limit": True if not day_usd else None}
+    limited = _with(planned, values)
+    if problem := unbounded(limited.llm, limited.agents, limited.budget):
+        raise fail(problem, EXIT_USAGE)
+    return values
 
 
 def ask_day_usd(talk: Talk, model: str, remedy: str) -> float:
@@ -259,6 +276,8 @@ def _try(settings: Settings) -> None:
     if served.provider == EMBEDDED.name:
         return
     err.print(f"Asking {served} …", markup=False, soft_wrap=True)
+    logged = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))  # the error is told once
     llm = settings.llm.model_copy(update={"max_retries": 0, "timeout": _SECONDS, "max_tokens": 200, "fallback": []})
     with TemporaryDirectory(prefix="ai-agents-") as folder:
         store = MemoryStore(f"sqlite:///{folder}/agents.db")
@@ -270,6 +289,7 @@ def _try(settings: Settings) -> None:
             raise fail(f"{served} does not answer: {problem}", EXIT_FAILED) from None
         finally:
             store.close()
+            structlog.configure(**logged)
     err.print(f"{served} answers.", markup=False, soft_wrap=True)
 
 
@@ -279,17 +299,13 @@ def _with(settings: Settings, values: dict[str, Any]) -> Settings:
     for path, value in values.items():
         section, _, key = path.partition(".")
         changed.setdefault(section, {})[key] = value
-    plain = {
-        name: {
-            key: value
-            for key, value in {**getattr(settings, name).model_dump(exclude_unset=True), **new}.items()
-            if value is not None
-        }
-        for name, new in changed.items()
-    }
-    try:
-        return settings.model_copy(
-            update={name: type(getattr(settings, name)).model_validate(section) for name, section in plain.items()}
-        )
-    except ValueError as problem:
-        raise fail(str(problem), EXIT_USAGE) from None
+    made = {}
+    for name, new in changed.items():
+        before = getattr(settings, name)
+        plain = {**before.model_dump(exclude_unset=True), **new}
+        try:
+            made[name] = type(before).model_validate({key: value for key, value in plain.items() if value is not None})
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, (name, *each['loc'])))}: {each['msg']}" for each in error.errors())
+            raise fail(wrong.replace("Value error, ", ""), EXIT_USAGE) from None
+    return settings.model_copy(update=made)

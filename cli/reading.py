@@ -13,7 +13,7 @@ from typing import Annotated, cast
 import typer
 
 from cli.activity import Stream, Titles, awaited_line, seconds_awaited, show_activity, waiting_lines
-from cli.options import MOST_ROWS, AsJson, Commands, caller, choice_of, fail, out
+from cli.options import EXIT_USAGE, MOST_ROWS, AsJson, Commands, caller, choice_of, fail, out
 from cli.project import Project, load, opened, print_json, start_command
 from cli.sentences import at_work_on, count, one_line, status_word
 from cli.stopped import Stopped, show_stopped, stopped_count, stopped_tasks
@@ -176,13 +176,19 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
 
     The keys, addresses and names of all models in use have to be there, too. No model is asked; `doctor` does that.
     """
-    from llm import Lineup, NotConfigured
+    from llm import Lineup, NotConfigured, unbounded, unlimited
 
     project = load(choice_of(ctx))
     try:
         Lineup(project.settings.llm, project.settings.agents)
-    except NotConfigured as problem:
-        raise fail(str(problem), problem.exits_with) from None
+        problem = unbounded(project.settings.llm, project.settings.agents, project.settings.budget)
+        charged = unlimited(project.settings.llm, project.settings.agents, project.settings.budget)
+    except NotConfigured as error:
+        raise fail(str(error), error.exits_with) from None
+    if charged:
+        problem = f"{charged[0]} costs money, without a limit by day or month: set budget.day_usd or budget.no_limit"
+    if problem:
+        raise fail(problem, EXIT_USAGE)
     if as_json:
         print_json(project.settings.model_dump(mode="json"))
     else:

@@ -38,7 +38,9 @@ def _at_home(text: str) -> str:
 class Section(BaseModel):
     """A section of `config.yaml`: unknown keys are errors, values do not change after the start."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, coerce_numbers_to_str=True, allow_inf_nan=False
+    )
 
 
 class ProjectSettings(Section):

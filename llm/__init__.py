@@ -1,6 +1,6 @@
 """One client over all model providers: replay, cache, budget, outages, ledger, and an embedded model."""
 
-from llm.calls.prices import unlimited
+from llm.calls.prices import unbounded, unlimited
 from llm.client import LLMClient
 from llm.embedded.local_models import (
     AUTO,
@@ -84,6 +84,7 @@ __all__ = [
     "provider_names",
     "resolve_provider",
     "this_machine",
+    "unbounded",
     "unlimited",
     "uses_embedded_model",
 ]

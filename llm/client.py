@@ -14,7 +14,7 @@ from config import AgentSettings, BudgetSettings, LLMSettings, ReasoningLevel
 from llm.calls.budget import input_tokens
 from llm.calls.continuing import continued, with_more_room
 from llm.calls.ledger_rows import redacted
-from llm.calls.prices import Prices, unbounded
+from llm.calls.prices import unbounded
 from llm.calls.responder import Responder, Terms, fitted, with_room
 from llm.embedded.server import LocalModelServer
 from llm.errors import InvalidOutput, NotConfigured, TruncatedOutput
@@ -65,7 +65,7 @@ class LLMClient:
         endpoints = self._lineup.endpoints
         if EMBEDDED.name in endpoints and local is None:
             raise NotConfigured("the embedded model is to answer, but it was given no server to run in")
-        if problem := unbounded(self._lineup.all(), Prices(settings.prices), budget or BudgetSettings()):
+        if problem := unbounded(settings, agents, budget or BudgetSettings()):
             raise NotConfigured(problem)
         self._reasoning = Reasoning(settings, agents)
         self._local_model = local.model if local else None

@@ -78,12 +78,15 @@ def _by(price: PriceSettings, answer: Answer) -> float:
     return (fresh * price.input + answer.cached_tokens * cached + answer.output_tokens * price.output) / _MILLION
 
 
-def unbounded(models: Sequence[ServedModel], prices: Prices, budget: BudgetSettings) -> str:
-    """Why a limit in money bounds nothing, with the remedy; empty if it does, or if tokens are limited, too."""
+def unbounded(settings: LLMSettings, agents: Mapping[str, AgentSettings], budget: BudgetSettings) -> str:
+    """Why a limit in money bounds nothing, with the remedy; empty if it does, or if tokens are limited, too.
+
+    Raises NotConfigured.
+    """
     in_tokens = (budget.day_tokens, budget.month_tokens, budget.agent_day_tokens)
     if not budget.limits_money or any(in_tokens):
         return ""
-    unknown = prices.unknown(models)
+    unknown = Prices(settings.prices).unknown(Lineup(settings, agents).all())
     if not unknown:
         return ""
     named = ", ".join(map(str, unknown))

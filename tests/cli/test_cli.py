@@ -126,8 +126,8 @@ def test_doctor_tells_what_is_missing_and_how_to_mend_it(make_house: MakeHouse) 
 
     house.write_config(llm={"provider": "openai", "api_key": "k-test"})
     checks = {check["name"]: check for check in json.loads(house.cli("doctor", "--json").stdout)}
-    assert (checks["budget"]["state"], checks["model"]["state"]) == ("warning", "ok")
-    assert "set budget.day_usd and budget.month_usd" in checks["budget"]["remedy"]
+    assert (checks["budget"]["state"], checks["model"]["state"]) == ("missing", "ok")
+    assert "config set budget.day_usd 5" in checks["budget"]["remedy"]
 
 
 def test_a_test_framework_that_nobody_registered_is_told_with_those_there_are(make_house: MakeHouse) -> None:
@@ -160,7 +160,7 @@ def test_a_test_framework_that_nobody_registered_is_told_with_those_there_are(ma
 )
 def test_a_command_without_a_repository_works_or_says_how_to_give_one(tmp_path: Path, command: str, code: int) -> None:
     config = tmp_path / "config.yaml"
-    config.write_text("llm: {provider: openai, api_key: k}\n", encoding="utf-8")
+    config.write_text("llm: {provider: openai, api_key: k}\nbudget: {day_usd: 5}\n", encoding="utf-8")
     done = CliRunner().invoke(app, ["--config", str(config), *command.split()])
     assert done.exit_code == code, done.output
     told = "no repository is set; give --repo PATH_OR_URL, or set git.repository_url"
@@ -169,7 +169,7 @@ def test_a_command_without_a_repository_works_or_says_how_to_give_one(tmp_path: 
 
 def test_doctor_without_a_repository_warns_and_says_how_to_give_one(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
-    config.write_text("llm: {provider: openai, api_key: k}\n", encoding="utf-8")
+    config.write_text("llm: {provider: openai, api_key: k}\nbudget: {day_usd: 5}\n", encoding="utf-8")
     done = CliRunner().invoke(app, ["--config", str(config), "doctor", "--json"])
     assert done.exit_code == 0, done.output
     [repository] = [check for check in json.loads(done.stdout) if check["name"] == "repository"]

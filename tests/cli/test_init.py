@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -45,6 +46,8 @@ def test_flags_answer_all_questions_and_the_model_is_asked_once(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--repo", "{mine}/tests", "--yes"], "lies in a repository"),
+        (["--repo", "{mine}", "--base-url", "nonsense", "--model", "m", "--yes"], "llm.base_url: is no address"),
         (["--yes"], "which repository"),
         (["--repo", "gone", "--yes"], "gone does not exist"),
         (["--repo", "{mine}", "--provider", "openai", "--yes"], "set OPENAI_API_KEY"),
@@ -127,12 +130,62 @@ def test_config_get_set_and_path(tmp_path: Path) -> None:
     assert call(tmp_path, "config", "path").stdout.replace("\n", "") == str(file)
     for words, said in (
         (("get", "git.brunch"), "there is no brunch"),
-        (("set", "git.brunch", "x"), "did you mean `branch`"),
+        (("set", "git.brunch", "x"), "there is no brunch; there are: repository_url, branch"),
         (("set", "git.token", "ghp_x"), ".env"),
         (("set", "git.branch", ""), "config unset git.branch"),
     ):
         done = call(tmp_path, "config", *words)
         assert (done.exit_code, said in " ".join(done.stderr.split())) == (2, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "kept"),
+    [
+        ("git.branch", "007", "007"),
+        ("sandbox.mode", "off", "off"),
+        ("project.goal", "Fix #12: now", "Fix #12: now"),
+        ("project.backlog_file", "[A.md, B.md]", ["A.md", "B.md"]),
+        ("llm.timeout", "90", 90),
+    ],
+)
+def test_config_set_keeps_what_was_typed(tmp_path: Path, key: str, value: str, kept: object) -> None:
+    (tmp_path / "config.yaml").touch()
+    assert call(tmp_path, "config", "set", key, value).exit_code == 0
+    assert json.loads(call(tmp_path, "config", "get", key, "--json").stdout) == kept
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("set", "budget.day_usd", ".inf"), "finite"),
+        (("set", "agents.nobody.model", "x"), "agents.nobody: unknown name"),
+        (("set", "git.repository_url", "https://u:geheim@example.org/x.git"), "GIT_TOKEN"),
+        (("unset", "llm.modle"), "there is no modle"),
+        (("get", "llm.prices.gpt-4.1"), "gpt-4.1 is not set"),
+    ],
+)
+def test_what_the_daemon_would_refuse_is_not_written(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    (tmp_path / "config.yaml").touch()
+    done = call(tmp_path, "config", *words)
+    assert (done.exit_code, said in " ".join(done.stderr.split())) == (2, True), done.stderr
+    assert (tmp_path / "config.yaml").read_text() == ""
+
+
+def test_a_limit_in_money_for_a_server_without_a_price_is_refused(tmp_path: Path) -> None:
+    make_repository(tmp_path / "mine")
+    own = ["--base-url", "http://127.0.0.1:9/v1", "--model", "m", "--no-try", "--day-usd", "5", "--yes"]
+    done = call(tmp_path, "--repo", str(tmp_path / "mine"), "init", *own)
+    assert (done.exit_code, "llm.prices" in done.stderr) == (2, True)
+
+
+def test_what_was_said_of_another_providers_model_goes_with_it(tmp_path: Path) -> None:
+    make_repository(tmp_path / "mine")
+    (tmp_path / "config.yaml").write_text(
+        "llm: {provider: openai_compatible, base_url: 'http://127.0.0.1:9/v1', model: m, profile: small}\n"
+    )
+    call(tmp_path, "--repo", str(tmp_path / "mine"), "init", "--provider", "local", "--yes")
+    settings = load_settings(tmp_path / "config.yaml").llm
+    assert (settings.provider, settings.base_url, settings.model, settings.profile) == ("local", None, None, "auto")
 
 
 def test_config_edit_keeps_a_wrong_file_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

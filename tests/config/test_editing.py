@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from config import ConfigError, load_settings
-from config.editing import set_values
+from config.editing import key_parts, set_values
 
 WRITTEN = """\
 # my settings
@@ -22,12 +22,12 @@ monitoring:
 """
 
 
-def test_comments_quotes_and_order_stay(tmp_path: Path) -> None:
+def test_comments_and_order_stay(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(WRITTEN)
     set_values(file, {"budget.day_usd": 5, "agents.developer.max_tokens": 8000, "llm.model": "gpt-5"})
     assert file.read_text() == (
-        WRITTEN.replace('"gpt-5-mini"   #', '"gpt-5"        #').replace("gpt-5}", "gpt-5, max_tokens: 8000}")
+        WRITTEN.replace('"gpt-5-mini"', "gpt-5").replace("gpt-5}", "gpt-5, max_tokens: 8000}")
         + "budget:\n  day_usd: 5\n"
     )
     settings = load_settings(file)
@@ -83,3 +83,70 @@ def test_a_file_that_is_no_yaml_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not readable YAML"):
         set_values(file, {"llm.model": "m"})
     assert file.read_text() == "llm: ["
+
+
+WITH_COMMENTS = """\
+llm:
+    model: x
+# about the budget
+budget:
+    day_usd: 5  # five
+    # the month
+    month_usd: 9
+testing: {framework: pytest}   # braces
+git:
+    # branch: main
+# the end
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "gone", "new"),
+    [
+        ({"llm.model": None}, ["    model: x"], []),
+        ({"budget.day_usd": None}, ["    day_usd: 5  # five"], []),
+        ({"budget.month_usd": None}, ["    month_usd: 9"], []),
+        ({"budget.day_usd": 7}, ["    day_usd: 5  # five"], ["    day_usd: 7  # five"]),
+        ({"git.branch": "007"}, [], ["  branch: '007'"]),
+        ({"project.goal": "Fix issue #12: now"}, [], ["project:", "  goal: 'Fix issue #12: now'"]),
+        ({"budget.day_tokens": 5000}, [], ["    day_tokens: 5000"]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_only_the_lines_of_the_key_change(
+    tmp_path: Path, changes: dict[str, object], gone: list[str], new: list[str], ends: str
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_bytes(("\ufeff" + WITH_COMMENTS).replace("\n", ends).encode())
+    set_values(file, changes)
+    text = file.read_bytes().decode()
+    assert text.startswith("\ufeff") and text.count(ends) == text.count("\n")
+    left = text.removeprefix("\ufeff").replace("\r\n", "\n").splitlines()
+    assert [line for line in left if line not in new] == [
+        line for line in WITH_COMMENTS.splitlines() if line not in gone
+    ]
+    assert [line for line in left if line in new] == new
+    values = load_settings(file)
+    for key, value in changes.items():
+        section, name = key.split(".")
+        default = getattr(type(getattr(values, section))(), name)
+        assert getattr(getattr(values, section), name) == (default if value is None else value)
+
+
+@pytest.mark.parametrize(
+    "text", ["no", "007", "1.10", "a # b", "two\nlines", 'Ünï 🎉 "q" # x: y', " ends ", "- x", "{a", "'", "~"]
+)
+def test_a_text_stays_the_text_that_it_is(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "config.yaml"
+    for before in ("", WITH_COMMENTS, "project: {goal: old}\n", "project:\n  goal: |\n    long\n    text\n# c\n"):
+        file.write_text(before)
+        set_values(file, {"project.goal": text})
+        assert load_settings(file).project.goal == text
+
+
+def test_names_with_dots(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    set_values(file, {"llm.prices.gpt-4.1": {"input": 1, "output": 2}})
+    set_values(file, {"llm.prices.gpt-4.1.input": 3, "agents.developer.model": "gpt-4.1"})
+    assert load_settings(file).llm.prices["gpt-4.1"].input == 3
+    assert key_parts("llm.prices.gpt-4.1.input") == ["llm", "prices", "gpt-4.1", "input"]
