@@ -144,7 +144,9 @@ def test_this_repository_holds_none() -> None:
     root = Path(__file__).parents[2]
     listed = subprocess.run(["git", "ls-files"], cwd=root, capture_output=True, text=True, check=True).stdout.split()
     # tests of redaction and of this scan hold what looks like secrets, on purpose
-    files = [path for path in listed if not path.startswith("tests/")]
+    files = [
+        path for path in listed if not path.startswith("tests/") and path != "requirements-dev.lock"
+    ]  # the same twice
     files = [path for path in files if path.endswith((".py", ".md", ".lock", ".yaml", ".json", ".toml"))]
     found = {}
     for path in files:

@@ -74,7 +74,7 @@ def test_as_a_command_would_fail() -> None:
 """
 
 
-@pytest.mark.parametrize("text", [GIVEN, GIVEN_THAT_EXITS])
+@pytest.mark.parametrize("text", [GIVEN, pytest.param(GIVEN_THAT_EXITS, marks=pytest.mark.long)])
 def test_tests_that_the_owner_gives_are_used_as_they_are_and_tell_the_file(make_house: MakeHouse, text: str) -> None:
     house, server = make_house(team(code=[BAD_ADD, GOOD_ADD]))
     given = house.repository / "tests" / "test_sums.py"

@@ -180,7 +180,7 @@ def test_what_the_suite_and_the_reviewer_say_comes_back_into_the_conversation(ma
     assert '"""Sum."""' in git(house.repository, "show", "agents/integration:calc.py")
 
 
-@pytest.mark.parametrize("role", ["qa", "developer"])
+@pytest.mark.parametrize("role", [pytest.param("qa", marks=pytest.mark.long), "developer"])
 def test_a_question_to_the_owner_waits_for_the_answer_and_the_work_goes_on(make_house: MakeHouse, role: str) -> None:
     question: Call = ("ask_owner", {"question": "Shall add take floats, too?"})
     qa: Script

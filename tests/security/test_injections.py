@@ -286,7 +286,7 @@ def obedient(case: Injected, filled: Callable[[str], str]) -> Callable[[Request]
     "name",
     # A daemon each: `make test` tries some, `make test-security` all.
     [
-        name if place % 14 == 0 else pytest.param(name, marks=pytest.mark.long)
+        name if place % 21 == 0 else pytest.param(name, marks=pytest.mark.long)
         for place, name in enumerate(REPOSITORIES)
     ],
 )
