@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 import yaml
 from pydantic_core import to_jsonable_python
 
-from cli.options import EXIT_FAILED, EXIT_USAGE, AsJson, Choice, choice_of, err, fail, out
+from cli.options import EXIT_FAILED, EXIT_USAGE, AsJson, Choice, Commands, caller, choice_of, err, fail, out
 from cli.project import load, print_json
-from cli.reading import config_commands
-from config import ConfigError, Settings, command, config_file
-from config.editing import is_text, key_parts, replace, set_values
+from config import ConfigError, Settings, config_file, json_schema
+from config.editing import Key, find_key, replace, set_values
 from monitoring import redact
 
-__all__ = ["config_commands"]
+config_commands = Commands(help="Show, change and check the configuration.", no_args_is_help=True)
+_RESTART = " A running daemon reads it at its next start."
 
-_SECRETS = ("api_key", "token", "urls")
-_EDITORS = ("VISUAL", "EDITOR")
-
-Key = Annotated[str, typer.Argument(help="SECTION.KEY, such as budget.day_usd or agents.developer.model.")]
+KeyName = Annotated[str, typer.Argument(help="SECTION.KEY, such as budget.day_usd or agents.developer.model.")]
 
 
 @config_commands.command("path")
@@ -43,7 +42,7 @@ def get(
 ) -> None:
     """Show the value that counts: the file's, the environment's, or the default."""
     value: Any = load(choice_of(ctx)).settings
-    for part in _parts(key) if key else []:
+    for part in _setting(key).path if key else []:
         if isinstance(value, dict) and part not in value:
             named = f"; set are: {', '.join(value)}" if value else ""
             raise fail(f"{key}: {part} is not set{named}", EXIT_USAGE)
@@ -61,41 +60,41 @@ def get(
 @config_commands.command("set")
 def set_(
     ctx: typer.Context,
-    key: Key,
+    key: KeyName,
     value: Annotated[str, typer.Argument(help="The value as YAML: 5, true, [a, b], or text. Quote it for the shell.")],
 ) -> None:
     """Set a value in the file. Comments stay; a value that is not allowed changes nothing and ends with 2."""
-    given: object = value or None
-    if not _is_text(key) or (value.startswith("[") and value.endswith("]")):
+    setting, given = _setting(key), cast(object, value or None)
+    if not setting.is_text or (value.startswith("[") and value.endswith("]")):
         try:
             given = yaml.safe_load(value)
         except yaml.YAMLError:
             given = value
-    if key.rpartition(".")[2] in _SECRETS and given and "${" not in value:
+    if setting.is_secret and given and "${" not in value:
         raise fail(
             f"{key} is a secret, which does not belong in the file: write NAME=… into {_file(choice_of(ctx)).parent}"
             f"/.env, and set {key} to '${{NAME}}'",
             EXIT_USAGE,
         )
     if given is None:
-        raise fail(f"the value is empty; to go back to the default: {command()} config unset {key}", EXIT_USAGE)
+        raise fail(f"the value is empty; to go back to the default: {caller()} config unset {key}", EXIT_USAGE)
     change(choice_of(ctx), {key: given})
-    told = os.environ.get(f"AI_AGENTS_{key.upper().replace('.', '__')}")
-    if told is not None:
-        err.print(f"The environment sets it to {told!r}, which counts.", markup=False, soft_wrap=True)
+    variable = f"AI_AGENTS_{'__'.join(setting.path)}".upper()
+    if variable in os.environ:
+        err.print(f"The environment sets it, too, which counts: {variable}", markup=False, soft_wrap=True)
 
 
 @config_commands.command("unset")
-def unset(ctx: typer.Context, key: Key) -> None:
+def unset(ctx: typer.Context, key: KeyName) -> None:
     """Take a value out of the file, so that its default counts again."""
-    _parts(key)
+    _setting(key)
     change(choice_of(ctx), {key: None})
 
 
 @config_commands.command("edit")
 def edit(ctx: typer.Context) -> None:
     """Open the file in your editor ($VISUAL, $EDITOR). It is put in place only if it is right."""
-    editor = next((os.environ[name] for name in _EDITORS if os.environ.get(name)), "vi")
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     file = _file(choice_of(ctx))
     with tempfile.TemporaryDirectory(prefix="ai-agents-") as folder:
         copy = Path(folder) / file.name
@@ -112,7 +111,7 @@ def edit(ctx: typer.Context) -> None:
                 out.print("Nothing was changed.")
                 return
             try:
-                replace(file, lambda _: copy.read_bytes().decode(), partial(_check_names, file))
+                replace(file, copy.read_bytes().decode(errors="surrogateescape"), partial(_check_names, file))
             except ConfigError as problem:
                 err.print(str(problem), markup=False, soft_wrap=True)
                 if not typer.confirm("Edit it again? (no: leave the file as it was)", default=True, err=True):
@@ -122,7 +121,43 @@ def edit(ctx: typer.Context) -> None:
                 return
 
 
-_RESTART = " A running daemon reads it at its next start."
+@config_commands.command("check")
+def check(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Read the configuration as the daemon would. The exit code is 2 if it is wrong; each problem is shown.
+
+    The keys, addresses and names of all models in use have to be there, too. No model is asked; `doctor` does that.
+    """
+    from llm import Lineup, NotConfigured, unbounded, unlimited
+
+    settings = load(choice_of(ctx)).settings
+    try:
+        models = Lineup(settings.llm, settings.agents).all()
+    except NotConfigured as problem:
+        raise fail(str(problem), problem.exits_with) from None
+    if said := unbounded(models, settings.llm, settings.budget):
+        raise fail(said, EXIT_USAGE)
+    if said := unlimited(models, settings.llm, settings.budget):
+        raise fail(f"{said}: set budget.day_usd or budget.no_limit", EXIT_USAGE)
+    if as_json:
+        print_json(settings.model_dump(mode="json"))
+    else:
+        out.print("The configuration is valid.")
+
+
+@config_commands.command("schema")
+def schema(
+    file: Annotated[
+        Path | None, typer.Option("--file", metavar="FILE", help="Write it to this file instead of stdout.")
+    ] = None,
+) -> None:
+    """Write the JSON schema that editors use to check config.yaml."""
+    from agents.registry import allowed_names
+
+    text = json.dumps(json_schema(allowed_names()), indent=2) + "\n"
+    if file:
+        file.write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
 
 
 def change(choice: Choice, values: dict[str, object]) -> None:
@@ -151,17 +186,12 @@ def _check_names(file: Path, settings: Settings) -> None:
     check_names(settings, str(file))
 
 
-def _parts(key: str) -> list[str]:
-    """The parts of a key; one that is no setting ends the command."""
+def _setting(key: str) -> Key:
+    """The setting of that name; a name that is none ends the command."""
     try:
-        return key_parts(key)
+        return find_key(key)
     except ValueError as problem:
         raise fail(str(problem), EXIT_USAGE) from None
-
-
-def _is_text(key: str) -> bool:
-    _parts(key)
-    return is_text(key)
 
 
 def _file(choice: Choice) -> Path:

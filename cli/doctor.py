@@ -18,7 +18,7 @@ from rich.text import Text
 
 from cli.options import EXIT_FAILED, AsJson, caller, choice_of, fail, folds, out
 from cli.project import Project, load, print_json, require_repository
-from config import BudgetSettings, LLMSettings, command, weakened
+from config import BudgetSettings, LLMSettings, weakened
 from llm import (
     PROVIDERS,
     Lineup,
@@ -210,19 +210,18 @@ def _embedded(settings: LLMSettings) -> Check:
 
 def _budget(project: Project) -> Check:
     """Calls that cost money should have a limit in money."""
-    budget = project.settings.budget
+    settings, budget = project.settings.llm, project.settings.budget
     try:
-        providers = set(Lineup(project.settings.llm, project.settings.agents).endpoints)
+        lineup = Lineup(settings, project.settings.agents)
     except NotConfigured:
         return Check(name="budget", state="ok", detail="no model is configured yet")
     limits = ", ".join(_limits(budget)) or "no limits"
-    settings = project.settings
-    if problem := unbounded(settings.llm, settings.agents, budget):
+    if problem := unbounded(lineup.all(), settings, budget):
         return Check(name="budget", state="missing", detail=problem, remedy="see the message")
-    if charged := unlimited(settings.llm, settings.agents, budget):
-        return Check(name="budget", state="missing", detail=f"{charged[0]} costs money, without a limit",
-                     remedy=f"`{command()} config set budget.day_usd 5`, or budget.no_limit true")  # fmt: skip
-    if any(PROVIDERS[name].price_id for name in providers) and not budget.limits_money:
+    if problem := unlimited(lineup.all(), settings, budget):
+        return Check(name="budget", state="missing", detail=problem,
+                     remedy=f"`{caller()} config set budget.day_usd 5`, or budget.no_limit true")  # fmt: skip
+    if any(PROVIDERS[name].price_id for name in lineup.endpoints) and not budget.limits_money:
         return Check(name="budget", state="warning", detail=f"calls cost money and no limit in money is set ({limits})",
                      remedy="set budget.day_usd and budget.month_usd in config.yaml")  # fmt: skip
     return Check(name="budget", state="ok", detail=limits)

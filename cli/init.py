@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal, TypeVar
 
-import structlog
 import typer
 from dotenv import set_key
 from pydantic import ValidationError
 
 from cli.configuration import change
-from cli.options import EXIT_FAILED, EXIT_USAGE, Choice, absolute, choice_of, err, fail, out
+from cli.options import EXIT_FAILED, EXIT_USAGE, Choice, absolute, caller, choice_of, chosen, err, fail, out
 from cli.project import load
-from config import Settings, command, config_file, plain_key
+from config import Settings, config_file, plain_key, with_values
 from llm import PROVIDERS, CallContext, Lineup, LLMClient, LLMError, NotConfigured, provider_names, unbounded, unlimited
 from llm.providers.openai_compatible import EMBEDDED, OPENAI_COMPATIBLE
 from memory import MemoryStore
-from monitoring import register_secret
+from monitoring import register_secret, silenced
 
 _DAY_USD = 5.0
 _SECONDS = 60.0
@@ -79,7 +76,7 @@ def init(
     from cli.doctor import doctor
 
     err.print()
-    ctx.obj = Choice(choice.config)  # the repository stands in the file now
+    ctx.obj = chosen(Choice(choice.config), None)  # the repository stands in the file now
     missing = None
     try:
         doctor(ctx)
@@ -92,13 +89,12 @@ def init(
         from cli.service import install
 
         install(ctx, for_user=os.geteuid() != 0)
-    typed = shlex.join(["--config", str(choice.config)]) + " " if choice.config else ""
     for said, then in (
         ("Start the team", "run"),
         ("Give it work", 'task add "Title" -d "What, where, with examples"'),
         *([] if service else [("As a service", "service install --user")]),
     ):
-        out.print(f"{said + ':':<17} {command()} {typed}{then}", markup=False, soft_wrap=True)
+        out.print(f"{said + ':':<17} {caller()} {then}", markup=False, soft_wrap=True)
     if missing:
         err.print("Something is missing still; see the lines with FAIL.")
         raise missing
@@ -237,25 +233,28 @@ def _keep(env: Path, name: str, key: str) -> None:
 
 def _budget(talk: Talk, planned: Settings, day_usd: float | None) -> dict[str, Any]:
     """The limit of a day; nothing where no model costs money, or a limit is set already."""
+    try:
+        models = Lineup(planned.llm, planned.agents).all()
+    except NotConfigured as error:
+        raise fail(str(error), error.exits_with) from None
     if day_usd is None:
-        try:
-            charged = unlimited(planned.llm, planned.agents, planned.budget)
-        except NotConfigured as error:
-            raise fail(str(error), error.exits_with) from None
-        if not charged:
+        problem = unlimited(models, planned.llm, planned.budget)
+        if not problem:
             return {}
-        day_usd = ask_day_usd(talk, str(charged[0]), "say what it may spend a day with --day-usd (0: no limit)")
+        day_usd = ask_day_usd(talk, problem, "say what it may spend a day with --day-usd (0: no limit)")
     values = {"budget.day_usd": day_usd or None, "budget.no_limit": True if not day_usd else None}
-    limited = _with(planned, values)
-    if problem := unbounded(limited.llm, limited.agents, limited.budget):
+    if problem := unbounded(models, planned.llm, _with(planned, values).budget):
         raise fail(problem, EXIT_USAGE)
     return values
 
 
-def ask_day_usd(talk: Talk, model: str, remedy: str) -> float:
-    """US dollars that may be spent a day, 0 for no limit; without a terminal the command ends with the remedy."""
+def ask_day_usd(talk: Talk, problem: str, remedy: str) -> float:
+    """US dollars that may be spent a day, 0 for no limit; without a terminal the command ends with the remedy.
+
+    `problem`: why it is asked, as `unlimited` says it.
+    """
     if not talk.possible:
-        raise fail(f"{model} costs money, and nothing limits what it may spend: {remedy}", EXIT_USAGE)
+        raise fail(f"{problem}: {remedy}", EXIT_USAGE)
 
     def read(given: str) -> float:
         try:
@@ -266,7 +265,7 @@ def ask_day_usd(talk: Talk, model: str, remedy: str) -> float:
             raise ValueError("give an amount in US dollars, such as 5; 0: no limit")
         return amount
 
-    return talk.ask(f"{model} costs money. US dollars it may spend a day (0: no limit)", f"{_DAY_USD:g}", read)
+    return talk.ask(f"{problem}. US dollars a day (0: no limit)", f"{_DAY_USD:g}", read)
 
 
 def _try(settings: Settings) -> None:
@@ -276,20 +275,18 @@ def _try(settings: Settings) -> None:
     if served.provider == EMBEDDED.name:
         return
     err.print(f"Asking {served} …", markup=False, soft_wrap=True)
-    logged = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))  # the error is told once
     llm = settings.llm.model_copy(update={"max_retries": 0, "timeout": _SECONDS, "max_tokens": 200, "fallback": []})
     with TemporaryDirectory(prefix="ai-agents-") as folder:
         store = MemoryStore(f"sqlite:///{folder}/agents.db")
         try:
             store.migrate()
             client = LLMClient(llm, {}, store)
-            client.generate("Answer with the word ready.", context=CallContext(None, "developer", "init", "try"))
+            with silenced():  # the error is told once
+                client.generate("Answer with the word ready.", context=CallContext(None, "developer", "init", "try"))
         except LLMError as problem:
             raise fail(f"{served} does not answer: {problem}", EXIT_FAILED) from None
         finally:
             store.close()
-            structlog.configure(**logged)
     err.print(f"{served} answers.", markup=False, soft_wrap=True)
 
 
@@ -299,13 +296,10 @@ def _with(settings: Settings, values: dict[str, Any]) -> Settings:
     for path, value in values.items():
         section, _, key = path.partition(".")
         changed.setdefault(section, {})[key] = value
-    made = {}
     for name, new in changed.items():
-        before = getattr(settings, name)
-        plain = {**before.model_dump(exclude_unset=True), **new}
         try:
-            made[name] = type(before).model_validate({key: value for key, value in plain.items() if value is not None})
+            settings = with_values(settings, {name: new})
         except ValidationError as error:
             wrong = "; ".join(f"{'.'.join(map(str, (name, *each['loc'])))}: {each['msg']}" for each in error.errors())
             raise fail(wrong.replace("Value error, ", ""), EXIT_USAGE) from None
-    return settings.model_copy(update=made)
+    return settings

@@ -1,29 +1,25 @@
-"""`status`, `logs`, `facts`, `costs` and `config`: what is going on and what there is to do, without disturbing it."""
+"""`status`, `logs` and `costs`: what is going on and what there is to do, without disturbing it."""
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import threading
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, cast
 
 import typer
 
 from cli.activity import Stream, Titles, awaited_line, seconds_awaited, show_activity, waiting_lines
-from cli.options import EXIT_USAGE, MOST_ROWS, AsJson, Commands, caller, choice_of, fail, out
-from cli.project import Project, load, opened, print_json, start_command
+from cli.options import MOST_ROWS, AsJson, caller, choice_of, out
+from cli.project import Project, opened, print_json, start_command
 from cli.sentences import at_work_on, count, one_line, status_word
 from cli.stopped import Stopped, show_stopped, stopped_count, stopped_tasks
 from cli.views import Clock, dependent_lines, limit_table, task_table, usage_table
-from config import json_schema
 from memory import Activity, MemoryStore, TaskStatus
 from memory.tables.ledger import UsageKey
 from monitoring import daemon_pid, escaped_json, redact
 
-config_commands = Commands(help="Show, change and check the configuration.", no_args_is_help=True)
 _FOLLOW_SECONDS = 0.5
 _MOST_FOLLOWING, _MOST_GOAL = 5, 500
 _MOST_STOPPED, _MOST_STOPPED_JSON = 3, 20
@@ -168,47 +164,6 @@ def _limits(project: Project, store: MemoryStore, *, as_json: bool) -> None:
         out.print(limit_table(states))
     else:
         out.print("No limit is set, or nothing has been used yet; see the section budget in config.yaml.")
-
-
-@config_commands.command("check")
-def check(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Read the configuration as the daemon would. The exit code is 2 if it is wrong; each problem is shown.
-
-    The keys, addresses and names of all models in use have to be there, too. No model is asked; `doctor` does that.
-    """
-    from llm import Lineup, NotConfigured, unbounded, unlimited
-
-    project = load(choice_of(ctx))
-    try:
-        Lineup(project.settings.llm, project.settings.agents)
-        problem = unbounded(project.settings.llm, project.settings.agents, project.settings.budget)
-        charged = unlimited(project.settings.llm, project.settings.agents, project.settings.budget)
-    except NotConfigured as error:
-        raise fail(str(error), error.exits_with) from None
-    if charged:
-        problem = f"{charged[0]} costs money, without a limit by day or month: set budget.day_usd or budget.no_limit"
-    if problem:
-        raise fail(problem, EXIT_USAGE)
-    if as_json:
-        print_json(project.settings.model_dump(mode="json"))
-    else:
-        out.print("The configuration is valid.")
-
-
-@config_commands.command("schema")
-def schema(
-    file: Annotated[
-        Path | None, typer.Option("--file", metavar="FILE", help="Write it to this file instead of stdout.")
-    ] = None,
-) -> None:
-    """Write the JSON schema that editors use to check config.yaml."""
-    from agents.registry import allowed_names
-
-    text = json.dumps(json_schema(allowed_names()), indent=2) + "\n"
-    if file:
-        file.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
 
 
 def _print_activity(activity: Activity, titles: Titles, as_json: bool) -> None:

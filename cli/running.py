@@ -36,7 +36,7 @@ from cli.sentences import count
 from cli.stopped import stopped_count
 from cli.views import Clock, show_diff, task_table
 from config import command
-from llm import AUTO, NotConfigured, local_model, local_models, model_status, unlimited, uses_embedded_model
+from llm import AUTO, Lineup, NotConfigured, local_model, local_models, model_status, unlimited, uses_embedded_model
 from memory import MemoryStoreError, TaskStatus
 from monitoring import AlertKind, Supervisor, alert, configure_logging, get_logger
 from monitoring.errors import KnownError
@@ -80,23 +80,28 @@ def run(
     work(project, until_idle=until_idle, for_people=sys.stdout.isatty())
 
 
+def _without_limit(project: Project) -> str:
+    """That a model costs money and nothing limits it; else empty. What cannot be asked ends the command."""
+    settings = project.settings
+    try:
+        return unlimited(Lineup(settings.llm, settings.agents).all(), settings.llm, settings.budget)
+    except NotConfigured as problem:
+        raise fail(str(problem), problem.exits_with) from None
+
+
 def _asks_for_limit(project: Project, choice: Choice) -> bool:
     """With a model that costs money and no limit: ask for one and write it to the configuration, or end the command.
 
     Whether something was written.
     """
-    settings = project.settings
-    try:
-        charged = unlimited(settings.llm, settings.agents, settings.budget)
-    except NotConfigured as problem:
-        raise fail(str(problem), problem.exits_with) from None
-    if not charged:
+    problem = _without_limit(project)
+    if not problem:
         return False
     from cli.configuration import change
     from cli.init import Talk, ask_day_usd
 
-    remedy = f"`{command()} config set budget.day_usd 5`, or start with --no-budget"
-    day_usd = ask_day_usd(Talk(sys.stdin.isatty() and sys.stderr.isatty()), str(charged[0]), remedy)
+    remedy = f"`{caller()} config set budget.day_usd 5`, or start with --no-budget"
+    day_usd = ask_day_usd(Talk(sys.stdin.isatty() and sys.stderr.isatty()), problem, remedy)
     change(choice, {"budget.day_usd": day_usd} if day_usd else {"budget.no_limit": True})
     return True
 
@@ -116,15 +121,13 @@ def demo(
         raise fail(f"the demo has a repository of its own; for yours: {command()} run --repo {given}", EXIT_USAGE)
     choice = Choice(choice_of(ctx).config)
     overrides = demo_settings(DEMO_HOME)
-    settings = load(choice, overrides).settings
-    try:
-        if unlimited(settings.llm, settings.agents, settings.budget):
-            overrides["budget"] = {"day_usd": _DEMO_USD}
-            err.print(f"It spends at most {_DEMO_USD:g} US dollar a day.")
-    except NotConfigured as problem:
-        raise fail(str(problem), problem.exits_with) from None
-    embedded = uses_embedded_model(settings.llm, settings.agents)
-    if settings.llm.local_model == AUTO:  # a larger one is downloaded for longer than the demo lasts
+    project = load(choice, overrides)
+    if _without_limit(project):
+        overrides["budget"] = {"day_usd": _DEMO_USD}
+        err.print(f"It spends at most {_DEMO_USD:g} US dollar a day.")
+    llm = project.settings.llm
+    embedded = uses_embedded_model(llm, project.settings.agents)
+    if llm.local_model == AUTO:  # a larger one is downloaded for longer than the demo lasts
         overrides["llm"] = {"local_model": local_models()[0].name}
     prepare_demo(DEMO_HOME, fresh=fresh, items=items, small=embedded)
     project = load(choice, overrides)

@@ -1,7 +1,7 @@
 """Typed settings from `config.yaml`, the environment and `.env`; imports nothing of ours."""
 
 from config.errors import ConfigError, ConfigProblem
-from config.loading import json_schema, load_settings
+from config.loading import json_schema, load_settings, with_values
 from config.paths import ProjectPaths, cache_folder
 from config.program import NAME, VERSION, command, config_file, data_folder, default_folders, is_installed
 from config.settings import (
@@ -18,13 +18,12 @@ from config.settings import (
     OrchestratorSettings,
     PriceSettings,
     ProjectSettings,
-    ReasoningLevel,
     RetentionSettings,
     SandboxSettings,
     Settings,
     TestingSettings,
-    plain_key,
 )
+from config.values import ReasoningLevel, plain_key
 from config.weakened import weakened
 
 __all__ = [
@@ -61,4 +60,5 @@ __all__ = [
     "load_settings",
     "plain_key",
     "weakened",
+    "with_values",
 ]

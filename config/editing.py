@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -33,35 +34,46 @@ _HEAD = f"""\
 """
 
 
-def key_parts(key: str) -> list[str]:
-    """The parts of `section.key`; the name in a section of names may have dots of its own (`llm.prices.gpt-4.1`).
+@dataclass(frozen=True)
+class Key:
+    """A setting by its name: the way to it, and what it holds."""
+
+    path: list[str]
+    kinds: list[Any]
+    """The types of which one is its value's."""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a text, so that what looks like a number in it is none."""
+        return any(kind in (str, Path, SecretStr) or _is_word(kind) for kind in self.kinds)
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether it is a secret, or a list of them."""
+        return any(SecretStr in (kind, *get_args(kind)) for kind in self.kinds)
+
+
+def find_key(key: str) -> Key:
+    """The setting `section.key`; a name in a section of names may have dots of its own (`llm.prices.gpt-4.1`).
 
     Raises `ValueError` for a key that is no setting.
     """
-    parts, found = key.split("."), list[str]()
+    parts, path = key.split("."), list[str]()
     model: Any = Settings
     while parts:
         if isinstance(model, type) and issubclass(model, BaseModel):
             if parts[0] not in model.model_fields:
                 raise ValueError(f"{key}: there is no {parts[0]}; there are: {', '.join(model.model_fields)}")
             model = model.model_fields[parts[0]].annotation
-            found.append(parts.pop(0))
+            path.append(parts.pop(0))
         elif get_origin(model) is dict:
             model = get_args(model)[1]
-            inner = len(parts) > 1 and isinstance(model, type) and parts[-1] in getattr(model, "model_fields", {})
-            found += [".".join(parts[:-1]), parts[-1]] if inner else [".".join(parts)]
-            break
+            inner = len(parts) > 1 and parts[-1] in getattr(model, "model_fields", {})
+            path.append(".".join(parts[:-1] if inner else parts))
+            parts = parts[-1:] if inner else []
         else:
-            raise ValueError(f"{key}: there is no {parts[0]}; {'.'.join(found)} is a single value")
-    return found
-
-
-def is_text(key: str) -> bool:
-    """Whether the setting is a text, so that what looks like a number in it is none. Raises as `key_parts`."""
-    model: Any = Settings
-    for part in key_parts(key):
-        model = get_args(model)[1] if get_origin(model) is dict else model.model_fields[part].annotation
-    return any(kind in (str, Path, SecretStr) or _is_word(kind) for kind in _kinds(model))
+            raise ValueError(f"{key}: there is no {parts[0]}; {'.'.join(path)} is a single value")
+    return Key(path, _kinds(model))
 
 
 def _kinds(annotation: Any) -> list[Any]:
@@ -74,53 +86,47 @@ def _is_word(kind: Any) -> bool:
     return get_origin(kind) is Literal and all(isinstance(each, str) for each in get_args(kind))
 
 
-def set_values(file: Path, values: Mapping[str, object], check: Callable[[Settings], None] | None = None) -> list[str]:
-    """Set `section.key` -> value; None removes the key. A missing file is made. Gives the keys that changed.
+def set_values(file: Path, values: Mapping[str, object], check: Callable[[Settings], None] | None = None) -> bool:
+    """Set `section.key` -> value; None removes the key. A missing file is made. Whether anything changed.
 
-    Raises `ConfigError`, and leaves the file as it is, if it would be wrong; `check` may raise one, too.
+    Raises `ConfigError`, as `check` may, and leaves the file as it is, if it would be wrong or cannot be changed.
     """
-    changed: list[str] = []
-
-    def change(text: str) -> str:
-        text = text or _HEAD
-        for key, value in values.items():
-            before = _loaded(file, text)
-            wanted = deepcopy(before)
-            path = key_parts(key) if value is None else _parts(key)
-            _put(wanted, path, value)
-            if wanted != before:
-                changed.append(key)
-                text = _edited(text, path, value, wanted)
-        return text
-
-    replace(file, change, check)
+    try:
+        before = file.read_bytes().decode() if file.is_file() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unchanged(file, error) from None
+    mark = "\ufeff" if before.startswith("\ufeff") else ""
+    ends = "\r\n" if "\r\n" in before else "\n"
+    text = before.removeprefix(mark).replace("\r\n", "\n") or _HEAD
+    changed = False
+    for key, value in values.items():
+        path, present = _path(key), _loaded(file, text)
+        wanted = deepcopy(present)
+        _put(wanted, path, value)
+        if wanted != present:
+            changed = True
+            text = _edited(text, path, value, wanted)
+    replace(file, mark + text.replace("\n", ends), check)
     return changed
 
 
-def _parts(key: str) -> list[str]:
+def _path(key: str) -> list[str]:
     try:
-        return key_parts(key)
+        return find_key(key).path
     except ValueError:
         return key.split(".")  # the check of the whole says what is wrong with it
 
 
-def replace(file: Path, change: Callable[[str], str], check: Callable[[Settings], None] | None = None) -> None:
-    """Put what `change` makes of the text of `file` in its place, if it is a right configuration.
-
-    Raises `ConfigError` if it is not, or if the file cannot be read or written.
-    """
+def replace(file: Path, text: str, check: Callable[[Settings], None] | None = None) -> None:
+    """Put `text` in the place of the file's, if it is a right configuration. Raises as `set_values`."""
     try:
-        before = file.read_bytes().decode() if file.is_file() else ""
-        mark = "\ufeff" if before.startswith("\ufeff") else ""
-        ends = "\r\n" if "\r\n" in before else "\n"
-        after = change(before.removeprefix(mark).replace("\r\n", "\n"))
         file.parent.mkdir(parents=True, exist_ok=True)
         # In the same folder, since paths and `.env` are looked for beside the file.
         handle, name = tempfile.mkstemp(prefix=".config-", suffix=".yaml", dir=file.parent)
         trial = Path(name)
         try:
             with os.fdopen(handle, "wb") as written:
-                written.write((mark + after.replace("\n", ends)).encode())
+                written.write(text.encode())
             trial.chmod(file.stat().st_mode & 0o777 if file.is_file() else 0o644)
             try:
                 settings = load_settings(trial)
@@ -131,8 +137,12 @@ def replace(file: Path, change: Callable[[str], str], check: Callable[[Settings]
             trial.replace(file.resolve())
         finally:
             trial.unlink(missing_ok=True)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(file), [ConfigProblem("(file)", "", f"cannot be changed: {error}")]) from None
+    except (OSError, UnicodeEncodeError) as error:
+        raise _unchanged(file, error) from None
+
+
+def _unchanged(file: Path, error: Exception) -> ConfigError:
+    return ConfigError(str(file), [ConfigProblem("(file)", "", f"cannot be changed: {error}")])
 
 
 def _loaded(file: Path, text: str) -> dict[str, Any]:
@@ -179,31 +189,26 @@ def _in_lines(lines: list[str], path: list[str], value: object) -> str | None:
     """The text with the value set or removed where it stands; None where that is no matter of whole lines."""
     node: yaml.Node | None = yaml.compose("".join(lines), yaml.SafeLoader)
     indent, after = 0, len(lines)
+    """Where the next part of the path would stand if it were new."""
     for depth, part in enumerate(path):
-        entries = node.value if isinstance(node, yaml.MappingNode) else []
-        if isinstance(node, yaml.MappingNode) and node.flow_style:
+        if isinstance(node, yaml.CollectionNode) and node.flow_style:
             return None
-        key, found = next(((key, inner) for key, inner in entries if key.value == part), (None, None))
-        if key is None:
-            if value is None:
-                return None
+        entries = node.value if isinstance(node, yaml.MappingNode) else []  # or a section that is all comments
+        found = next((entry for entry in entries if entry[0].value == part), None)
+        if found is None:
             if entries:
                 indent, after = entries[0][0].start_mark.column, _last_line(entries[-1][1]) + 1
             return "".join([*lines[:after], *_block(path[depth:], value, indent), *lines[after:]])
-        node, line = found, key.start_mark.line
-        indent, after = key.start_mark.column + 2, line + 1
-        if isinstance(node, yaml.ScalarNode) and not node.value and depth < len(path) - 1:
-            node = None  # a section whose every line is commented out
-    if node is None:
-        return None
-    last = _last_line(node)
+        key, node = found
+        indent, after = key.start_mark.column + 2, key.start_mark.line + 1
+    assert node is not None
+    line, last = after - 1, _last_line(node)
     if value is None:
         return "".join([*lines[:line], *lines[last + 1 :]])
-    begin, end = node.start_mark, node.end_mark
-    if begin.line != last or not isinstance(node, yaml.ScalarNode) or "\n" in _in_text(value):
+    if not isinstance(node, yaml.ScalarNode) or not node.start_mark.line == line == last:
         return None
-    changed = lines[line][: begin.column] + _in_text(value) + lines[line][end.column :]
-    return "".join([*lines[:line], changed, *lines[line + 1 :]]) if begin.line == line else None
+    changed = lines[line][: node.start_mark.column] + _in_text(value) + lines[line][node.end_mark.column :]
+    return "".join([*lines[:line], changed, *lines[line + 1 :]])
 
 
 def _last_line(node: yaml.Node) -> int:
@@ -223,11 +228,10 @@ def _block(path: list[str], value: object, indent: int) -> list[str]:
 
 
 def _in_text(value: object) -> str:
-    """The value as YAML in one line, as far as that is possible."""
-    if isinstance(value, str):
-        plain = yaml.safe_dump(value, allow_unicode=True, width=10**6)
-        return plain.removesuffix("...\n").strip("\n")
-    return yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6).removesuffix("...\n").strip()
+    """The value as YAML in one line."""
+    style = '"' if isinstance(value, str) and "\n" in value else None
+    text = yaml.safe_dump(value, default_style=style, default_flow_style=True, allow_unicode=True, width=10**6)
+    return text.removesuffix("...\n").strip("\n")
 
 
 def _written_anew(text: str, path: list[str], value: object) -> str:

@@ -76,7 +76,7 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Mapping[str,
     try:
         settings = Settings(**cast(dict[str, Any], values))
         if overrides:
-            settings = _overridden(settings, overrides)
+            settings = with_values(settings, overrides)
     except ValidationError as error:
         raise ConfigError(str(source), [_problem(detail) for detail in error.errors()]) from None
     except SettingsError as error:
@@ -252,13 +252,18 @@ def _is_scalar(text: str) -> bool:
     return re.fullmatch(r"-?\d+(\.\d+)?|true|false", text) is not None
 
 
-def _overridden(settings: Settings, overrides: Mapping[str, Mapping[str, object]]) -> Settings:
-    changed = {
-        section: type(getattr(settings, section)).model_validate(
-            getattr(settings, section).model_dump(exclude_unset=False) | dict(values)
+def with_values(settings: Settings, overrides: Mapping[str, Mapping[str, object]]) -> Settings:
+    """The settings with `overrides` (section -> key -> value) in them; None is the default of the key.
+
+    Raises pydantic's `ValidationError`.
+    """
+    changed = {}
+    for section, values in overrides.items():
+        before = getattr(settings, section)
+        plain = before.model_dump(exclude_unset=False) | dict(values)
+        changed[section] = type(before).model_validate(
+            {key: value for key, value in plain.items() if value is not None}
         )
-        for section, values in overrides.items()
-    }
     return settings.model_copy(update=changed)
 
 

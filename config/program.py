@@ -28,7 +28,7 @@ def command() -> str:
 
 def config_file() -> Path:
     """The configuration file when none is given: of a checkout the one in the folder where the program is called."""
-    return _xdg("XDG_CONFIG_HOME", ".config") / "config.yaml" if is_installed() else Path("config.yaml")
+    return user_folder("XDG_CONFIG_HOME", ".config") / NAME / "config.yaml" if is_installed() else Path("config.yaml")
 
 
 def default_folders(config: Path | None) -> tuple[Path, Path]:
@@ -36,17 +36,18 @@ def default_folders(config: Path | None) -> tuple[Path, Path]:
     installed program whose owner gave no file (None), at the user's folders for data and for state.
     """
     if config is None and is_installed():
-        return data_folder(), _xdg("XDG_STATE_HOME", ".local/state")
+        return data_folder(), user_folder("XDG_STATE_HOME", ".local/state") / NAME
     folder = (config or config_file()).resolve().parent
     return folder, folder
 
 
 def data_folder() -> Path:
     """The user's folder for data of an installed program."""
-    return _xdg("XDG_DATA_HOME", ".local/share")
+    return user_folder("XDG_DATA_HOME", ".local/share") / NAME
 
 
-def _xdg(variable: str, otherwise: str) -> Path:
+def user_folder(variable: str, otherwise: str) -> Path:
+    """The folder that an XDG variable names, or the one below the user's home that it stands for."""
     given = Path(os.environ.get(variable, ""))
     # The specification: a relative path is invalid and is to be ignored.
-    return (given if given.is_absolute() else Path.home() / otherwise) / NAME
+    return given if given.is_absolute() else Path.home() / otherwise

@@ -1,17 +1,27 @@
 """Every setting an owner can change, its default and its bounds.
 
-Each field is documented in `config.yaml`, too. The JSON schema for editors is made from this file.
+Each field is documented in `config.example.yaml`, too. The JSON schema for editors is made from this file.
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeAlias
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from config.values import (
+    Address,
+    BranchName,
+    HomePath,
+    HostName,
+    Key,
+    ReasoningSetting,
+    RepositoryAddress,
+    SecretAddresses,
+    Section,
+)
 
 TASKS_FROM = ("backlog", "failing_tests", "todo", "uncovered", "lint", "types", "docstrings")
 """What `project.tasks_from` may name."""
@@ -25,22 +35,6 @@ DEFAULT_PROTECTED = [
     "**/*.key",
     "**/id_rsa*",
 ]
-
-
-HomePath = Annotated[Path, AfterValidator(Path.expanduser)]
-"""A path in which ~ is the home of whoever runs the daemon."""
-
-
-def _at_home(text: str) -> str:
-    return str(Path(text).expanduser()) if text.startswith("~") else text
-
-
-class Section(BaseModel):
-    """A section of `config.yaml`: unknown keys are errors, values do not change after the start."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, validate_default=True, coerce_numbers_to_str=True, allow_inf_nan=False
-    )
 
 
 class ProjectSettings(Section):
@@ -83,18 +77,6 @@ class Capabilities(Section):
     context_tokens: int | None = Field(None, ge=2048, description="Tokens that fit, prompt and answer together.")
 
 
-def _unquoted_off(value: object) -> object:
-    """YAML takes an unquoted `off` for false."""
-    return "off" if value is False else value
-
-
-ReasoningLevel: TypeAlias = Literal["off", "minimal", "low", "medium", "high"]
-ReasoningSetting = Annotated[
-    Literal[ReasoningLevel, "auto"],
-    BeforeValidator(_unquoted_off, json_schema_input_type=Literal[ReasoningLevel, "auto", False]),
-]
-
-
 class PriceSettings(Section):
     """What a model costs, in US dollars for a million tokens."""
 
@@ -103,34 +85,6 @@ class PriceSettings(Section):
     cached_input: float | None = Field(
         None, ge=0, description="The same for input that the provider has in its cache; unset: as input."
     )
-
-
-def plain_key(text: str) -> str:
-    """A key without the white space that files and copies bring along. Raises ValueError for what is no key."""
-    text = text.strip().strip("\ufeff\u200b")
-    if odd := next((character for character in text if not "!" <= character <= "~"), ""):
-        place = text.index(odd) + 1
-        raise ValueError(f"holds U+{ord(odd):04X} at place {place}, which no key does; copy it again, without quotes")
-    return text
-
-
-Key = Annotated[SecretStr, AfterValidator(lambda key: SecretStr(plain_key(key.get_secret_value())))]
-
-
-def _is_address(text: str) -> str:
-    """The address of a server's API: without the path of a single call, which its client adds."""
-    address = re.sub(r"/+(?:chat/completions|completions|responses|messages|models)?/*$", "", text.strip())
-    parts = urlsplit(address)
-    try:
-        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_one = False
-    if not is_one or re.search(r"[\s\x00-\x1f]", address):
-        raise ValueError("is no address of a server; write one such as http://localhost:11434/v1")
-    return address
-
-
-Address = Annotated[str, AfterValidator(_is_address)]
 
 
 class LLMSettings(Section):
@@ -232,33 +186,10 @@ class BudgetSettings(Section):
         return any((self.task_usd, self.agent_day_usd, self.day_usd, self.month_usd))
 
 
-def _is_branch(name: str) -> str:
-    """`name`, if git takes it for a branch (git-check-ref-format)."""
-    parts = name.split("/")
-    refused = re.search(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{", name) or name.startswith("-") or name.endswith(".")
-    if refused or name == "@" or any(not part or part.startswith(".") or part.endswith(".lock") for part in parts):
-        raise ValueError("git takes no such name for a branch; give one such as agents/integration")
-    return name
-
-
-BranchName = Annotated[str, AfterValidator(_is_branch)]
-
-
-def _is_host(text: str) -> str:
-    if not re.fullmatch(r"(?!-)[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?", text):
-        raise ValueError(f"{text!r} is no host; write HOST or HOST:PORT, without https:// and without a path")
-    return text
-
-
-HostName = Annotated[str, AfterValidator(_is_host)]
-
-
 class GitSettings(Section):
     """Where the work comes from and where it lands."""
 
-    repository_url: Annotated[str, AfterValidator(_at_home)] = Field(
-        "", description="URL or path of the repository. Needed to run."
-    )
+    repository_url: RepositoryAddress = Field("", description="URL or path of the repository. Needed to run.")
     branch: BranchName = Field("main", description="The owner's branch, on which work is based.")
     auto_commit: bool = Field(True, description="false: verified work waits for `task approve` before it lands.")
     auto_push: bool = Field(True, description="false: landed work stays in the daemon's own clone.")
@@ -403,16 +334,10 @@ class SandboxSettings(Section):
     disk_mb: int = Field(512, ge=8, description="Megabytes that one run may write to disk.")
 
 
-def _listed(value: object) -> object:
-    """A single address becomes a list of one; an empty `${VAR:-}` becomes an empty list."""
-    given = value if isinstance(value, list) else [value]
-    return [address for address in given if address]
-
-
 class AlertSettings(Section):
     """Who is alerted when the owner is needed."""
 
-    urls: Annotated[list[SecretStr], BeforeValidator(_listed)] = Field(
+    urls: SecretAddresses = Field(
         [], description="Addresses of apprise's services (mailto:, ntfy:, slack:, json: …); they hold secrets."
     )
     repeat_hours: float = Field(24, ge=0, description="Hours in which the same problem is not reported again.")

@@ -10,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from config.loading import CREDENTIALS
+from config.program import user_folder
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,30}(@[A-Za-z0-9][A-Za-z0-9_.-]{0,60})?")
 _HIDDEN = ("/home", "/root", "/run/user")
@@ -69,18 +70,18 @@ class Unit:
     @property
     def file(self) -> Path:
         """Where the unit is written."""
-        folder = _user_folder("XDG_CONFIG_HOME", ".config") / "systemd/user" if self.for_user else None
+        folder = user_folder("XDG_CONFIG_HOME", ".config") / "systemd/user" if self.for_user else None
         return (folder or Path("/etc/systemd/system")) / f"{self.base}{'@' if self.project else ''}.service"
 
     @property
     def etc(self) -> Path:
         """The folder of its keys and variables."""
-        return (_user_folder("XDG_CONFIG_HOME", ".config") if self.for_user else Path("/etc")) / self.base
+        return (user_folder("XDG_CONFIG_HOME", ".config") if self.for_user else Path("/etc")) / self.base
 
     @property
     def home(self) -> Path:
         """The folder of the state of all services of that name."""
-        return (_user_folder("XDG_STATE_HOME", ".local/state") if self.for_user else Path("/var/lib")) / self.base
+        return (user_folder("XDG_STATE_HOME", ".local/state") if self.for_user else Path("/var/lib")) / self.base
 
     @property
     def folder(self) -> Path:
@@ -147,11 +148,6 @@ def _argument(text: str) -> str:
 def _escaped(text: str) -> str:
     """`text` with % doubled, except in %i."""
     return re.sub(r"%(?!i\b)", "%%", text)
-
-
-def _user_folder(variable: str, otherwise: str) -> Path:
-    given = Path(os.environ.get(variable, ""))
-    return given if given.is_absolute() else Path.home() / otherwise
 
 
 _templates = Environment(

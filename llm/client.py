@@ -65,7 +65,7 @@ class LLMClient:
         endpoints = self._lineup.endpoints
         if EMBEDDED.name in endpoints and local is None:
             raise NotConfigured("the embedded model is to answer, but it was given no server to run in")
-        if problem := unbounded(settings, agents, budget or BudgetSettings()):
+        if problem := unbounded(self._lineup.all(), settings, budget or BudgetSettings()):
             raise NotConfigured(problem)
         self._reasoning = Reasoning(settings, agents)
         self._local_model = local.model if local else None

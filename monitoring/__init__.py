@@ -3,7 +3,7 @@
 from monitoring.alerting import Alert, AlertKind, AlertSender, Channel, alert, open_channels, receive_alerts
 from monitoring.daemon_lock import daemon_pid
 from monitoring.key_shapes import ends_of_keys, keys_in
-from monitoring.logs import bound, configure_logging, get_logger
+from monitoring.logs import bound, configure_logging, get_logger, silenced
 from monitoring.redaction import MASK, escaped_json, mask_known, redact, register_secret, without_steering
 from monitoring.service_notify import Supervisor
 
@@ -27,5 +27,6 @@ __all__ = [
     "receive_alerts",
     "redact",
     "register_secret",
+    "silenced",
     "without_steering",
 ]

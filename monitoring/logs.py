@@ -35,6 +35,17 @@ def bound(**values: object) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Inside it nothing is logged: what happens there is told in other words."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
 def configure_logging(settings: MonitoringSettings, logs: Path, *, stdout: bool = True) -> None:
     """Send all logging, ours and the libraries', as JSON lines to `logs/agents.log` and, if asked, to stdout."""
     register_environment()

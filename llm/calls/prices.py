@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 
-from config import AgentSettings, BudgetSettings, LLMSettings, PriceSettings
-from llm.lineup import Lineup, ServedModel
+from config import BudgetSettings, LLMSettings, PriceSettings
+from llm.lineup import ServedModel
 from llm.providers.openai_compatible import EMBEDDED
 from llm.providers.registry import PROVIDERS
 from llm.request import Answer, Request
@@ -18,8 +18,6 @@ _MILLION = 1_000_000
 _told: set[tuple[str, str]] = set()
 """Models whose missing price is in the log already."""
 _telling = threading.Lock()
-
-
 _A_CALL = Answer("", truncated=False, input_tokens=1000, output_tokens=1000, cached_tokens=0)
 
 
@@ -78,15 +76,12 @@ def _by(price: PriceSettings, answer: Answer) -> float:
     return (fresh * price.input + answer.cached_tokens * cached + answer.output_tokens * price.output) / _MILLION
 
 
-def unbounded(settings: LLMSettings, agents: Mapping[str, AgentSettings], budget: BudgetSettings) -> str:
-    """Why a limit in money bounds nothing, with the remedy; empty if it does, or if tokens are limited, too.
-
-    Raises NotConfigured.
-    """
+def unbounded(models: Sequence[ServedModel], settings: LLMSettings, budget: BudgetSettings) -> str:
+    """Why a limit in money bounds nothing, with the remedy; empty if it does, or if tokens are limited, too."""
     in_tokens = (budget.day_tokens, budget.month_tokens, budget.agent_day_tokens)
     if not budget.limits_money or any(in_tokens):
         return ""
-    unknown = Prices(settings.prices).unknown(Lineup(settings, agents).all())
+    unknown = Prices(settings.prices).unknown(models)
     if not unknown:
         return ""
     named = ", ".join(map(str, unknown))
@@ -96,11 +91,9 @@ def unbounded(settings: LLMSettings, agents: Mapping[str, AgentSettings], budget
     )
 
 
-def unlimited(settings: LLMSettings, agents: Mapping[str, AgentSettings], budget: BudgetSettings) -> list[ServedModel]:
-    """The models that cost money while nothing limits what a day or a month may cost, and nobody said that is meant.
-
-    Raises NotConfigured.
-    """
+def unlimited(models: Sequence[ServedModel], settings: LLMSettings, budget: BudgetSettings) -> str:
+    """That a model costs money while nothing limits a day or a month, and nobody means that; else empty."""
     if any((budget.no_limit, budget.day_usd, budget.month_usd, budget.day_tokens, budget.month_tokens)):
-        return []
-    return Prices(settings.prices).charged(Lineup(settings, agents).all())
+        return ""
+    charged = Prices(settings.prices).charged(models)
+    return f"{charged[0]} costs money, and nothing limits what it may spend" if charged else ""

@@ -194,6 +194,9 @@ def test_config_edit_keeps_a_wrong_file_out(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("VISUAL", "sed -i s/main/trunk/")
     assert call(tmp_path, "config", "edit").exit_code == 0
     assert load_settings(file).git.branch == "trunk"
+    file.write_bytes("\ufeffgit: {branch: main}\r\n".encode())
+    assert call(tmp_path, "config", "edit").exit_code == 0
+    assert file.read_bytes() == "\ufeffgit: {branch: trunk}\r\n".encode()
     monkeypatch.setenv("VISUAL", "sed -i s/branch/brunch/")
     done = call(tmp_path, "config", "edit", stdin="n\n")
     assert (done.exit_code, "did you mean `branch`" in " ".join(done.stderr.split())) == (2, True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from config import ConfigError, load_settings
-from config.editing import key_parts, set_values
+from config.editing import find_key, set_values
 
 WRITTEN = """\
 # my settings
@@ -149,4 +149,4 @@ def test_names_with_dots(tmp_path: Path) -> None:
     set_values(file, {"llm.prices.gpt-4.1": {"input": 1, "output": 2}})
     set_values(file, {"llm.prices.gpt-4.1.input": 3, "agents.developer.model": "gpt-4.1"})
     assert load_settings(file).llm.prices["gpt-4.1"].input == 3
-    assert key_parts("llm.prices.gpt-4.1.input") == ["llm", "prices", "gpt-4.1", "input"]
+    assert find_key("llm.prices.gpt-4.1.input").path == ["llm", "prices", "gpt-4.1", "input"]
