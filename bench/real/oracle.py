@@ -12,11 +12,27 @@ import re
 import threading
 from dataclasses import dataclass, field, replace
 
+from pydantic import BaseModel
+
 from bench.real.hand import GIVES_UP, Hand, Heard
 from bench.real.mistakes import Mistakes
 from bench.real.players import Player, player_of
 from bench.real.real_tasks import RealTask
 from tests.support import Reply, Request, ScriptedModelServer
+
+
+class CallSize(BaseModel):
+    """What a call was made of, in estimated tokens."""
+
+    role: str
+    system: int
+    tools: int
+    first: int
+    """The first message after the system's: the task and what surrounds it."""
+    later: int
+    """The model's messages and the results of its calls so far."""
+    cached: int
+    output: int
 
 
 @dataclass
@@ -28,6 +44,7 @@ class Usage:
     cached_tokens: int = 0
     output_tokens: int = 0
     by_role: dict[str, int] = field(default_factory=dict)
+    by_call: list[CallSize] = field(default_factory=list)
 
 
 @dataclass
@@ -91,6 +108,7 @@ class Oracle:
         cached = 0 if not talk.sent else _common(talk.sent, sent) // 4
         talk.sent = sent
         written = reply.content + "".join(f"{name}{json.dumps(given)}" for name, given in reply.calls)
+        self.usage.by_call.append(_size(talk.role, request, cached, len(written) // 4))
         self.usage.calls += 1
         self.usage.input_tokens += len(str(request.body)) // 4
         self.usage.cached_tokens += cached
@@ -121,6 +139,21 @@ def said_last(request: Request) -> str:
         if message.role == "user":
             said.append(message.text)
     return "\n".join(reversed(said))
+
+
+def _size(role: str, request: Request, cached: int, output: int) -> CallSize:
+    messages = request.body.get("messages")
+    sizes = [len(str(message)) // 4 for message in messages] if isinstance(messages, list) else []
+    system = 1 if request.system else 0
+    return CallSize(
+        role=role,
+        system=sum(sizes[:system]),
+        tools=len(str(request.body.get("tools") or "")) // 4,
+        first=sum(sizes[system : system + 1]),
+        later=sum(sizes[system + 1 :]),
+        cached=cached,
+        output=output,
+    )
 
 
 def _common(a: str, b: str) -> int:
