@@ -96,7 +96,20 @@ class RepositoryMap:
         found = self._definitions(_written_like_code(words)) or self._definitions(_plain_words(words), plain=True)
         places = [_place(path, self.tags[path].definitions, number) for _, path, number in found[:_MOST_NAMED]]
         tests = next((tests for name, _, _ in found[:_MOST_NAMED] if (tests := self._test_of(name))), [])
-        return list(dict.fromkeys([*places, *tests]))
+        known = {path for _, path, _ in found[:_MOST_NAMED]}
+        files = [f"{path}:1-{_MOST_LINES}" for path in self._short_files(words) if path not in known]
+        return list(dict.fromkeys([*places, *files, *tests]))
+
+    def _short_files(self, words: str) -> list[str]:
+        """The files that are named and that can be shown whole."""
+        named = set(re.findall(r"[\w./-]*\w\.\w+", words))
+        return [
+            path
+            for path, tags in self.tags.items()
+            if any(path == name or path.endswith(f"/{name}") for name in named)
+            and not is_test_path(path)
+            and (tags.definitions[-1].line if tags.definitions else 0) < _MOST_LINES - _SHORTEST_LINE
+        ][:_MOST_NAMED]
 
     def _definitions(self, names: Collection[str], *, plain: bool = False) -> list[tuple[str, str, int]]:
         """Name, path and number of the definitions with these names (`name` or `Owner.name`) in the code itself. Names

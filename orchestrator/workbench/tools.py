@@ -244,6 +244,6 @@ def offered(
 ) -> tuple[Tool, ...]:
     """What a model is told of its tools `actions`: all, or only those of them to begin with, `first`, until it has
     asked for the others; `called`: those it has used."""
-    if first and set(called) < set(first) - {MoreTools.tool}:
+    if first and set(called) <= set(first) - {MoreTools.tool}:
         return tools({name: actions[name] for name in actions if name in first})
     return tools({name: tool for name, tool in actions.items() if name != MoreTools.tool})

@@ -32,7 +32,7 @@ from orchestrator.workbench.file_tools import (
     Search,
 )
 from orchestrator.workbench.protected import DEPENDENCY_FILES, protected_tests
-from orchestrator.workbench.tools import TOOLS, tools_of
+from orchestrator.workbench.tools import TOOLS, offered, tools_of
 
 
 def edit(path: str, old: str, new: str) -> EditFile:
@@ -199,6 +199,16 @@ def test_what_models_are_told_of_the_tools_is_short_and_whole() -> None:
     told = json.dumps([tool.parameters for tool in tools(TOOLS)])
     assert "$ref" not in told and '"title": "' not in told and "null" not in told
     assert '"old": {"description"' in told and '"enum": ["feature"' in told, "parts stand where they are used"
+
+
+def test_a_reviewer_of_a_small_change_is_told_of_other_tools_when_it_asks() -> None:
+    actions, first = tools_of("tech_lead"), ("more_tools", "verdict")
+    assert [tool.name for tool in offered(actions, first, ())] == ["more_tools", "verdict"]
+    every = [name for name in actions if name != "more_tools"]
+    for called in (["more_tools"], ["verdict", "more_tools"], ["read_file"]):
+        assert [tool.name for tool in offered(actions, first, called)] == every
+    assert [tool.name for tool in offered(actions, first, ["verdict"])] == ["more_tools", "verdict"]
+    assert [tool.name for tool in offered(actions, (), ())] == every
 
 
 def test_an_edit_that_differs_in_white_space_alone_is_made_and_said(files: FileManager) -> None:
