@@ -53,7 +53,7 @@ class _Conversation:
     role: str
     answered: dict[int, Reply]
     """Number of messages in a request -> its answer, for a request that is repeated."""
-    sent: str = ""
+    sent: list[str] = field(default_factory=list)
     """The last request, to find out how much of the next one begins alike."""
     begun: bool = False
 
@@ -90,7 +90,7 @@ class Oracle:
             position = len(request.messages)
             reply = talk.answered.get(position) or self._next(talk, request)
             talk.answered[position] = reply
-            return self._counted(talk, request, reply)
+            return counted(self.usage, talk.role, talk.sent, request, reply)
 
     def _next(self, talk: _Conversation, request: Request) -> Reply:
         try:
@@ -102,19 +102,21 @@ class Oracle:
             self.log.append(f"{talk.role}: asked again after its end: {said_last(request)[:300]}")
             return Reply.text(f"{GIVES_UP}I have nothing to add.")
 
-    def _counted(self, talk: _Conversation, request: Request, reply: Reply) -> Reply:
-        """The reply with its cached tokens: as much as this request begins like the last one of the conversation."""
-        sent = json.dumps([request.body.get("tools"), request.body.get("messages")])
-        cached = 0 if not talk.sent else _common(talk.sent, sent) // 4
-        talk.sent = sent
-        written = reply.content + "".join(f"{name}{json.dumps(given)}" for name, given in reply.calls)
-        self.usage.by_call.append(_size(talk.role, request, cached, len(written) // 4))
-        self.usage.calls += 1
-        self.usage.input_tokens += len(str(request.body)) // 4
-        self.usage.cached_tokens += cached
-        self.usage.output_tokens += max(1, len(written) // 4)
-        self.usage.by_role[talk.role] = self.usage.by_role.get(talk.role, 0) + 1
-        return replace(reply, cached_tokens=cached)
+
+def counted(usage: Usage, role: str, sent: list[str], request: Request, reply: Reply) -> Reply:
+    """Count a call of a conversation. The reply says how much is cached: as much as this request begins like the one
+    before, which is in `sent`."""
+    text = json.dumps([request.body.get("tools"), request.body.get("messages")])
+    cached = _common(sent[-1], text) // 4 if sent else 0
+    sent[:] = [text]
+    written = reply.content + "".join(f"{name}{json.dumps(given)}" for name, given in reply.calls)
+    usage.by_call.append(_size(role, request, cached, len(written) // 4))
+    usage.calls += 1
+    usage.input_tokens += len(str(request.body)) // 4
+    usage.cached_tokens += cached
+    usage.output_tokens += max(1, len(written) // 4)
+    usage.by_role[role] = usage.by_role.get(role, 0) + 1
+    return replace(reply, cached_tokens=cached)
 
 
 def role_of(request: Request) -> str:
