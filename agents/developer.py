@@ -92,8 +92,8 @@ class DeveloperAgent(BaseAgent):
         "Make the smallest change that does what the task asks, everywhere it is asked for, and write as the project "
         "does. Tests, protected files and files that decide about dependencies are not yours to change. If a test "
         "contradicts the task's words, say so with dispute_test and do not bend the code to it. Where the project "
-        "keeps a changelog or documents what you change, keep that up too. Call finish once the task's tests pass; "
-        "the whole suite runs after it."
+        "keeps a changelog or documents what you change, keep that up too. finish runs the task's tests, and the whole "
+        "suite after them."
     )
     opening = "write_code"
 

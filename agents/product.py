@@ -38,6 +38,12 @@ class ProductAgent(BaseAgent):
     name = "product"
     role = "product manager"
     duty = "You decide what a task means: which file it belongs in and what must be true when it is done."
+    working = (
+        "The task does not say where its work belongs. Look until you know, then call finish_requirements with the one "
+        "file that the work is mainly in and the functions, methods or classes to add or change: the developer sees "
+        "that file and no other. Ask the owner only what neither the task nor the code can answer."
+    )
+    opening = "find_place"
 
     def requirements_from_text(
         self, task: Task, files: Sequence[str], symbols: Mapping[str, str]
@@ -65,6 +71,10 @@ class ProductAgent(BaseAgent):
             return None
         found = _requirements(path, wanted, files)
         return found if is_javascript(path) else _with_tested(found, text, tested, files, symbols)
+
+    def requirements_of(self, path: str, symbols: Sequence[str], files: Sequence[str]) -> Requirements:
+        """The requirements of work on `symbols` in the file at `path`, as product has found them."""
+        return _requirements(path, [*symbols], files).model_copy(update={"chosen_by": "model"})
 
     def choose_file(self, task: Task, outline: str, files: Sequence[str], context: CallContext) -> Requirements:
         """Ask the model in which of `files` the task belongs.

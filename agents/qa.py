@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from agents.answers import AssertionList, Requirements, TestCase
 from agents.base import BaseAgent
+from agents.developer import FileText
 from agents.prompts import render
 from agents.stated.examples import Example, called_methods, called_names, free_names, stated_examples
 from agents.stated.javascript_rendering import (
@@ -68,6 +69,8 @@ class TestAssignment:
     """Facts about the project: its folders, its tests, its conventions."""
     kind: str = ""
     lessons: str = ""
+    places: Sequence[FileText] = ()
+    """The code that the task names, and a test of it."""
     examples_file: str = ""
     examples: str = ""
     """The tests that code has made of stated examples."""
@@ -80,19 +83,17 @@ class QAAgent(BaseAgent):
     role = "QA engineer"
     duty = "You write tests before the code exists. Each test checks one thing that follows from the task."
     working = (
-        "Write the tests that this project's maintainer would want for the task, in the files and in the manner in "
-        "which the project writes its tests: few, telling, each following from the task's words. You can change only "
-        "tests and their fixtures. The new tests must fail on the code as it is, for the reason that the task is "
-        "about; run them and see. Change an existing test only where the task changes what it states, and name it in "
-        "changed_tests. Look only as far as the tests need it, then call finish_tests with a brief that saves the "
-        "developer from looking again. Work that no failing test can prove (refactoring, documentation, "
-        "configuration, performance, tests alone) has a kind of its own in finish_tests; write tests for it only where "
-        "they help. Code that a refactoring will touch and that no test runs needs tests that pin down what it does "
-        "now. Performance needs a benchmark in finish_tests: a program that prepares its data and defines benchmark(), "
-        "which calls the slow code for 1 ms to 1 s and returns what that gives; it is timed, and its results compared, "
-        "before and after the work. Tests alone have to run, or to notice, what no test does yet. A command line "
-        "or a service is started by its test and used over its own "
-        "interface, on loopback. Ask the owner only what neither the task nor the code can answer."
+        "Write the few telling tests that this project's maintainer would want, where and how the project writes its "
+        "tests, each following from the task's words. Only tests and their fixtures are yours to change. New tests "
+        "must fail on the code as it is, for the reason that the task is about. Change an existing test only where the "
+        "task changes what it states, and name it in changed_tests. If what you are shown suffices, write the tests "
+        "and call finish_tests at once; else look first, once, also at what the developer has to change (a changelog, "
+        "documentation), and name those places in finish_tests, so that nobody looks again. Refactoring, "
+        "documentation, configuration, performance and tests alone have kinds of their own there, and need tests only "
+        "where they help: code that a refactoring touches and no test runs needs some that pin down what it does; "
+        "tests alone have to run, or to notice, what no test does yet. A command line or a service is started by its "
+        "test and used over its own interface, on loopback. Ask the owner only what neither the task nor the code can "
+        "answer."
     )
     opening = "write_tests"
     setting_up = (

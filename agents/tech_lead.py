@@ -67,13 +67,13 @@ class TechLeadAgent(BaseAgent):
     role = "tech lead"
     duty = "You review changes for correctness, safety and maintainability, and you are fair and concrete."
     working = (
-        "Answer with verdict: first your criteria for this particular change (name, threshold 0-10, weight 0-10) with "
-        "a score each, then the decision. Most changes can be judged from what you are shown, in one message; look or "
-        "run something only where that leaves a doubt that matters. Reject only for what would do harm: wrong against "
-        "the task, answers made up for the tests' inputs, a security problem, something broken or removed that others "
-        "need, code nobody could maintain. List each such issue in one sentence that says what to change: in issues "
-        "for the developer, in test_issues for QA, who alone may change tests. Matters of taste are no reason to "
-        "reject."
+        "Answer with verdict: your criteria for this particular change (name, threshold 0-10, weight 0-10) with a "
+        "score each, then the decision. Most changes can be judged from what you are shown, in one message; look or "
+        "run something only for a doubt that matters, with more_tools if you have no other. Reject only for what would "
+        "do harm: wrong against the task, answers made up for the tests' inputs, a security problem, something broken "
+        "or removed that others need, code nobody could maintain. List each such issue in one sentence that says what "
+        "to change: in issues for the developer, in test_issues for QA, who alone may change tests. Matters of taste "
+        "are no reason to reject."
     )
     opening = "review_with_tools"
 

@@ -32,18 +32,31 @@ class Action(BaseModel):
 _Action = TypeVar("_Action", bound=Action)
 
 
-_UNTOLD = {"title", "minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "exclusiveMinimum"}
+_UNTOLD = {
+    "title", "default", "additionalProperties",
+    "minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "exclusiveMinimum",
+}  # fmt: skip
 """Parts of a JSON schema that code checks and no model needs to know: they would be paid for in every call."""
 
 
-def _brief(schema: JsonValue, *, names: bool = False) -> JsonValue:
-    """The schema without what no model needs. `names`: the keys are names of fields."""
+def _brief(schema: JsonValue, parts: Mapping[str, JsonValue], *, names: bool = False) -> JsonValue:
+    """The schema without what no model needs, and with its `parts` where they are used. `names`: the keys are names
+    of fields."""
     if isinstance(schema, list):
-        return [_brief(item) for item in schema]
+        return [_brief(item, parts) for item in schema]
     if not isinstance(schema, dict):
         return schema
+    if not names and isinstance(reference := schema.get("$ref"), str):
+        part = parts[reference.rpartition("/")[2]]
+        told = {"description": schema["description"]} if "description" in schema else {}
+        whole = {key: value for key, value in part.items() if key != "description"} if isinstance(part, dict) else {}
+        return _brief({**whole, **told}, parts)
+    if not names and isinstance(kinds := schema.get("anyOf"), list):  # it may be left out, which `required` says
+        given = [kind for kind in kinds if kind != {"type": "null"}]
+        if len(given) == 1 and isinstance(given[0], dict):
+            return _brief({**{key: value for key, value in schema.items() if key != "anyOf"}, **given[0]}, parts)
     return {
-        key: _brief(value, names=key in ("properties", "$defs") and not names)
+        key: _brief(value, parts, names=key == "properties" and not names)
         for key, value in schema.items()
         if names or key not in _UNTOLD
     }
@@ -57,9 +70,11 @@ def tools(actions: Mapping[str, type[Action]]) -> tuple[Tool, ...]:
 
 
 def _schema(action: type[Action]) -> dict[str, JsonValue]:
-    schema = _brief(action.model_json_schema())
+    whole: dict[str, JsonValue] = action.model_json_schema()
+    parts = whole.pop("$defs", {})
+    whole.pop("description", None)  # it is the tool's
+    schema = _brief(whole, parts if isinstance(parts, dict) else {})
     assert isinstance(schema, dict)
-    schema.pop("description", None)  # it is the tool's
     return schema
 
 

@@ -1,6 +1,7 @@
 """Real tasks from real libraries (bench/real/README.md).
 
 python -m bench.real check [ID…]                are the tasks right? without the product
+python -m bench.real beside [ID…] --mini PYTHON what do they cost in mini-swe-agent?
 python -m bench.real run [ID…] [--fallible]     does the product land them, with a model that knows the answers?
 """
 
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 
 from bench.flow_runs import ROOT
+from bench.real.beside import run_beside
 from bench.real.check import check
 from bench.real.real_tasks import UnknownTask, read_libraries, read_tasks
 from bench.real.run import run_tasks
@@ -21,7 +23,7 @@ from bench.real.sources import SourceError
 def main() -> int:
     """0 if every task was right."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["check", "run"])
+    parser.add_argument("what", choices=["check", "run", "beside"])
     parser.add_argument("ids", nargs="*", metavar="ID", help="only these tasks")
     parser.add_argument("--fallible", action="store_true", help="the model makes mistakes that strong models make")
     parser.add_argument(
@@ -30,12 +32,17 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print results as JSON lines")
     parser.add_argument("--home", type=Path, help="leave repositories, databases and logs in this folder")
     parser.add_argument("--checkout", type=Path, default=ROOT, help="the product to run (default: this one)")
+    parser.add_argument("--mini", type=Path, metavar="PYTHON", help="a Python that has mini-swe-agent")
     chosen = parser.parse_args()
     try:
         tasks = read_tasks(chosen.ids)
     except (UnknownTask, ValueError) as problem:
         parser.error(str(problem))
     libraries = read_libraries()
+    if chosen.what == "beside":
+        if chosen.mini is None:
+            parser.error("--mini: a Python in whose environment mini-swe-agent is installed")
+        return run_beside(tasks, libraries, chosen.mini)
     if chosen.what == "run":
         return run_tasks(
             tasks, libraries,

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from pydantic import JsonValue
 
-from bench.real.real_tasks import FileChange, RealTask
+from bench.real.real_tasks import FileChange, Look, RealTask
 from tests.support import Request
 
 Call: TypeAlias = tuple[str, dict[str, JsonValue]]
@@ -20,6 +20,7 @@ REFUSED = re.compile(r"(not (done|finished|accepted|made)|refused|error|there is
 _NUMBERED = re.compile(r"^\s*\d+\t|^[^\s:]+:\d+: ?")
 _SHOWN_AROUND = 4
 _LONGEST_READ = 380
+_MOST_AROUND = 30
 _MOST_PLACES = 4
 
 
@@ -46,6 +47,7 @@ class Hand:
         self._role = role
         self._fields = _fields_of(request)
         self._seen: set[str] = set()
+        self._numbers: dict[str, set[int]] = {}
         self._disputed: set[str] = set()
         self.see(request.system)
         for message in request.messages:
@@ -63,8 +65,21 @@ class Hand:
         return tool, {name: value for name, value in arguments.items() if name in known}
 
     def see(self, text: str) -> None:
-        """Remember the lines of what was shown."""
-        self._seen.update(_NUMBERED.sub("", line).strip() for line in text.splitlines())
+        """Remember the lines of what was shown, and their numbers where they stand below the path of their file."""
+        path = ""
+        for line in text.splitlines():
+            self._seen.add(_NUMBERED.sub("", line).strip())
+            if heading := re.match(r"## (\S+\.\w+)$", line):
+                path = heading[1]
+            elif path and (numbered := re.match(r"(\d+)\t", line)):
+                self._numbers.setdefault(path, set()).add(int(numbered[1]))
+
+    def has_seen(self, look: Look) -> bool:
+        """Whether most of what a look is for has been shown already."""
+        if look.search:
+            return any(look.search in line for line in self._seen)
+        wanted = range(look.first_line or 1, (look.last_line or 0) + 1)
+        return bool(wanted) and 2 * len(self._numbers.get(look.path, set()) & set(wanted)) > len(wanted)
 
     def unseen(self, change: FileChange) -> list[str]:
         """The old texts of the change that have not been shown, each once."""
@@ -77,7 +92,15 @@ class Hand:
         return not line or line in self._seen or any(line in seen for seen in self._seen)
 
     def looks(self, changes: Sequence[FileChange]) -> list[Call]:
-        """Searches for the places that are to be changed and have not been shown."""
+        """Searches for the places that are to be changed and have not been shown, with the lines around them."""
+        return [
+            self.call("search", text=_telling(old), files=change.path, around=_around(old))
+            for change in changes
+            for old in self.unseen(change)
+        ]
+
+    def finds(self, changes: Sequence[FileChange]) -> list[Call]:
+        """Searches for the places of texts that are too long to be shown with one."""
         return [
             self.call("search", text=_telling(old), files=change.path)
             for change in changes
@@ -85,7 +108,7 @@ class Hand:
         ]
 
     def reads(self, changes: Sequence[FileChange], results: Sequence[str]) -> list[Call]:
-        """Reads of the lines around what `looks` for the same changes has found."""
+        """Reads of the lines around what `finds` for the same changes has found."""
         wanted = [(change.path, old) for change in changes for old in self.unseen(change)]
         calls = []
         for (path, old), result in zip(wanted, results, strict=False):
@@ -159,6 +182,13 @@ def _fields_of(request: Request) -> dict[str, set[str]]:
 def _telling(text: str) -> str:
     """The line of a text to search for: the longest, since it is least likely to stand elsewhere."""
     return max((line.strip() for line in text.splitlines()), key=len)[:300]
+
+
+def _around(text: str) -> int:
+    """Lines around the telling one that show all of a text."""
+    lines = text.splitlines()
+    before = [line.strip() for line in lines].index(_telling(text))
+    return min(max(before, len(lines) - 1 - before) + _SHOWN_AROUND, _MOST_AROUND)
 
 
 def _merged(calls: Sequence[Call]) -> list[Call]:

@@ -12,11 +12,27 @@ import re
 import threading
 from dataclasses import dataclass, field, replace
 
+from pydantic import BaseModel
+
 from bench.real.hand import GIVES_UP, Hand, Heard
 from bench.real.mistakes import Mistakes
 from bench.real.players import Player, player_of
 from bench.real.real_tasks import RealTask
 from tests.support import Reply, Request, ScriptedModelServer
+
+
+class CallSize(BaseModel):
+    """What a call was made of, in estimated tokens."""
+
+    role: str
+    system: int
+    tools: int
+    first: int
+    """The first message after the system's: the task and what surrounds it."""
+    later: int
+    """The model's messages and the results of its calls so far."""
+    cached: int
+    output: int
 
 
 @dataclass
@@ -28,6 +44,7 @@ class Usage:
     cached_tokens: int = 0
     output_tokens: int = 0
     by_role: dict[str, int] = field(default_factory=dict)
+    by_call: list[CallSize] = field(default_factory=list)
 
 
 @dataclass
@@ -36,7 +53,7 @@ class _Conversation:
     role: str
     answered: dict[int, Reply]
     """Number of messages in a request -> its answer, for a request that is repeated."""
-    sent: str = ""
+    sent: list[str] = field(default_factory=list)
     """The last request, to find out how much of the next one begins alike."""
     begun: bool = False
 
@@ -73,7 +90,7 @@ class Oracle:
             position = len(request.messages)
             reply = talk.answered.get(position) or self._next(talk, request)
             talk.answered[position] = reply
-            return self._counted(talk, request, reply)
+            return counted(self.usage, talk.role, talk.sent, request, reply)
 
     def _next(self, talk: _Conversation, request: Request) -> Reply:
         try:
@@ -85,18 +102,21 @@ class Oracle:
             self.log.append(f"{talk.role}: asked again after its end: {said_last(request)[:300]}")
             return Reply.text(f"{GIVES_UP}I have nothing to add.")
 
-    def _counted(self, talk: _Conversation, request: Request, reply: Reply) -> Reply:
-        """The reply with its cached tokens: as much as this request begins like the last one of the conversation."""
-        sent = json.dumps([request.body.get("tools"), request.body.get("messages")])
-        cached = 0 if not talk.sent else _common(talk.sent, sent) // 4
-        talk.sent = sent
-        written = reply.content + "".join(f"{name}{json.dumps(given)}" for name, given in reply.calls)
-        self.usage.calls += 1
-        self.usage.input_tokens += len(str(request.body)) // 4
-        self.usage.cached_tokens += cached
-        self.usage.output_tokens += max(1, len(written) // 4)
-        self.usage.by_role[talk.role] = self.usage.by_role.get(talk.role, 0) + 1
-        return replace(reply, cached_tokens=cached)
+
+def counted(usage: Usage, role: str, sent: list[str], request: Request, reply: Reply) -> Reply:
+    """Count a call of a conversation. The reply says how much is cached: as much as this request begins like the one
+    before, which is in `sent`."""
+    text = json.dumps([request.body.get("tools"), request.body.get("messages")])
+    cached = _common(sent[-1], text) // 4 if sent else 0
+    sent[:] = [text]
+    written = reply.content + "".join(f"{name}{json.dumps(given)}" for name, given in reply.calls)
+    usage.by_call.append(_size(role, request, cached, len(written) // 4))
+    usage.calls += 1
+    usage.input_tokens += len(str(request.body)) // 4
+    usage.cached_tokens += cached
+    usage.output_tokens += max(1, len(written) // 4)
+    usage.by_role[role] = usage.by_role.get(role, 0) + 1
+    return replace(reply, cached_tokens=cached)
 
 
 def role_of(request: Request) -> str:
@@ -121,6 +141,21 @@ def said_last(request: Request) -> str:
         if message.role == "user":
             said.append(message.text)
     return "\n".join(reversed(said))
+
+
+def _size(role: str, request: Request, cached: int, output: int) -> CallSize:
+    messages = request.body.get("messages")
+    sizes = [len(str(message)) // 4 for message in messages] if isinstance(messages, list) else []
+    system = 1 if request.system else 0
+    return CallSize(
+        role=role,
+        system=sum(sizes[:system]),
+        tools=len(str(request.body.get("tools") or "")) // 4,
+        first=sum(sizes[system : system + 1]),
+        later=sum(sizes[system + 1 :]),
+        cached=cached,
+        output=output,
+    )
 
 
 def _common(a: str, b: str) -> int:

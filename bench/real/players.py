@@ -33,8 +33,9 @@ def _look_first(hand: Hand, changes: Sequence[FileChange], known: Sequence[Call]
     """Look at what is named, search for the rest of what is to be changed, and read it."""
     if known:
         _hear(hand, (yield Reply.tools(*known)))
-    searches = hand.looks(changes)
-    if searches:
+    if looks := hand.looks(changes):
+        _hear(hand, (yield Reply.tools(*looks)))
+    if searches := hand.finds(changes):
         heard = yield Reply.tools(*searches)
         reads = hand.reads(changes, heard.results)
         _hear(hand, heard)
@@ -79,6 +80,7 @@ def _qa(hand: Hand, mistakes: Mistakes) -> Player:
         if look.search
         else hand.call("read_file", path=look.path, **_range(look.first_line, look.last_line))
         for look in task.look
+        if not hand.has_seen(look)
     ]
     yield from _slip(hand, mistakes, "qa")
     yield from _look_first(hand, task.tests, known)

@@ -22,7 +22,7 @@ import yaml
 from pydantic import BaseModel
 
 from bench.flow_runs import ROOT
-from bench.real.oracle import Oracle
+from bench.real.oracle import CallSize, Oracle
 from bench.real.real_tasks import Library, RealTask
 from bench.real.sources import Workplace, git, make_repository
 
@@ -49,6 +49,7 @@ class RealResult(BaseModel):
     reason: str = ""
     calls: int
     calls_by_role: dict[str, int]
+    by_call: list[CallSize] = []
     input_tokens: int
     cached_tokens: int
     output_tokens: int
@@ -144,7 +145,7 @@ def run_task(
     return RealResult(
         task=task.id, library=library.key, kind=task.kind, landed=landed, right=right,
         status=status, reason=" ".join(f"{reason} {problem}".split())[:600],
-        calls=usage.calls, calls_by_role=usage.by_role, input_tokens=usage.input_tokens,
+        calls=usage.calls, calls_by_role=usage.by_role, by_call=usage.by_call, input_tokens=usage.input_tokens,
         cached_tokens=usage.cached_tokens, output_tokens=usage.output_tokens, seconds=seconds,
         log=[line[:_LONGEST_NOTE] for line in oracle.log],
     )  # fmt: skip

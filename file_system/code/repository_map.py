@@ -26,6 +26,30 @@ _TEST = re.compile(
     r"(^|/)(tests?|__tests__|specs?)/|(^|/)(test_[^/]*|conftest\.py)$|[._-](test|spec)\.\w+$|_test\.\w+$"
 )
 _SHORTEST_LINE = 12
+_LIKE_CODE = re.compile(
+    r"`([A-Za-z_][\w.]*)(?:\([^`\n]*)?`|\b([A-Za-z_][\w.]*)(?=\()|\b(\w+(?:\.\w+)+)\b|"
+    r"\b(\w*[a-z0-9]_\w+)\b|\b([A-Za-z]+[a-z]+[A-Z]\w*)\b"
+)
+_PLAIN = re.compile(r"\b[a-z]\w{3,}\b")
+_ORDINARY = frozenset(
+    re.findall(
+        r"\w+",
+        """also build call change check class code command count create default delete description display does
+        empty error example false field file files first format from function group have help index input into item
+        items just keep last length line lines list load main make method module name names need none number object
+        only open option options order output parse path print raise read remove result return returns same save
+        search select should show size sort split start state string suite table test tests text that then there
+        this time true type update used value values version when which will with without work write wrong""",
+    )
+)
+"""Words of any task, though something may be called so."""
+_BESIDE = re.compile(
+    r"(^|/)(docs?|examples?|benchmarks?|testing|scripts)/|(^|/)(conf|setup|noxfile|benchmark)\.py$|\.pyi$"
+)
+"""Files beside the code itself."""
+_MOST_NAMED, _MOST_MEANINGS = 3, 2
+_MOST_LINES, _MOST_TEST, _MOST_HEAD = 45, 16, 14
+"""Lines of a piece of code, of a test, and of what stands above all tests."""
 _TEST_SHARE = 0.05
 """Tests use everything and are used by nothing: they are shown last."""
 
@@ -66,6 +90,65 @@ class RepositoryMap:
                 weights[link.user] += link.weight
         return sorted(weights, key=lambda user: (-weights[user], user))
 
+    def named_in(self, words: str) -> list[str]:
+        """Where the code stands that `words` name, as `path:first-last`, then a test of it: that which is written like
+        code (quoted, called, with a dot or an underscore) or, where nothing is, whose plain name is a word of them."""
+        found = self._definitions(_written_like_code(words)) or self._definitions(_plain_words(words), plain=True)
+        places = [_place(path, self.tags[path].definitions, number) for _, path, number in found[:_MOST_NAMED]]
+        tests = next((tests for name, _, _ in found[:_MOST_NAMED] if (tests := self._test_of(name))), [])
+        known = {path for _, path, _ in found[:_MOST_NAMED]}
+        files = [f"{path}:1-{_MOST_LINES}" for path in self._short_files(words) if path not in known]
+        return list(dict.fromkeys([*places, *files, *tests]))
+
+    def _short_files(self, words: str) -> list[str]:
+        """The files that are named and that can be shown whole."""
+        named = set(re.findall(r"[\w./-]*\w\.\w+", words))
+        return [
+            path
+            for path, tags in self.tags.items()
+            if any(path == name or path.endswith(f"/{name}") for name in named)
+            and not is_test_path(path)
+            and (tags.definitions[-1].line if tags.definitions else 0) < _MOST_LINES - _SHORTEST_LINE
+        ][:_MOST_NAMED]
+
+    def _definitions(self, names: Collection[str], *, plain: bool = False) -> list[tuple[str, str, int]]:
+        """Name, path and number of the definitions with these names (`name` or `Owner.name`) in the code itself. Names
+        that may mean several things are left out; of `plain` words those, too, that files are called by."""
+        homes: dict[str, list[tuple[str, int]]] = defaultdict(list)
+        files: set[str] = set()
+        for path in (path for path in self.tags if not (is_test_path(path) or _BESIDE.search(path))):
+            files.update(path.rpartition(".")[0].split("/"))
+            for number, item in enumerate(self.tags[path].definitions):
+                homes[item.name].append((path, number))
+        found = []
+        for dotted in dict.fromkeys(names):
+            owner, _, name = dotted.rpartition(".")
+            places = homes.get(name, [])
+            if plain:
+                places = [] if name in files else [place for place in places if not self._owner(*place)]
+            elif owner:
+                places = [place for place in places if self._owner(*place) == owner.rpartition(".")[2]] or places
+            if len(places) <= _MOST_MEANINGS:
+                found += [(name, *place) for place in places]
+        return found
+
+    def _owner(self, path: str, number: int) -> str:
+        """The name of what a definition stands in; empty at the top of its file."""
+        definitions = self.tags[path].definitions
+        depth = definitions[number].depth
+        return next((item.name for item in reversed(definitions[:number]) if item.depth < depth), "")
+
+    def _test_of(self, name: str) -> list[str]:
+        """The head of the file of tests that uses a name most, and the first of its tests that is called after it."""
+        files = [path for path, tags in self.tags.items() if is_test_path(path) and tags.uses.get(name)]
+        for path in sorted(files, key=lambda path: (-self.tags[path].uses[name], path)):
+            tests = self.tags[path].definitions
+            for number, item in enumerate(tests):
+                if name.casefold().strip("_") in item.name.casefold():
+                    head = min(tests[0].line - 1, _MOST_HEAD)
+                    return [*([f"{path}:1-{head}"] if head else []), _place(path, tests, number, _MOST_TEST)]
+        return []
+
     def render(self, budget_tokens: int, *, about: str = "", near: Collection[str] = ()) -> str:
         """The map as text of at most `budget_tokens` (3.5 characters each): signatures by file, the best files first.
 
@@ -105,6 +188,22 @@ def outline_text(path: str, text: str) -> str:
         return ""
     found = tags_of(text.encode(), grammar_of(language)).definitions
     return "\n".join(f"{item.line}\t{'    ' * item.depth}{item.signature}" for item in found)
+
+
+def _written_like_code(words: str) -> list[str]:
+    found = [next(filter(None, match.groups())) for match in _LIKE_CODE.finditer(words)]
+    return [name for name in found if name not in ("raises", "isinstance")]
+
+
+def _plain_words(words: str) -> list[str]:
+    return [word for word in _PLAIN.findall(words) if word not in _ORDINARY]
+
+
+def _place(path: str, definitions: tuple[Definition, ...], number: int, most: int = _MOST_LINES) -> str:
+    """A definition's lines, up to the next one that is not inside it; of a long one the beginning."""
+    item, following = definitions[number], definitions[number + 1 :]
+    end = next((other.line - 1 for other in following if other.depth <= item.depth), item.line + most)
+    return f"{path}:{item.line}-{max(item.line, min(end, item.line + most))}"
 
 
 def _contents(root: Path) -> dict[str, bytes]:

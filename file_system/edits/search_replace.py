@@ -77,10 +77,14 @@ def apply_edit(path: str, text: str, old: str, new: str, number: int = 1) -> Rep
     """`text` with the one place of `old` replaced by `new`.
 
     A place that differs from `old` only in blanks is taken, too, if there is one alone; what `new` is indented by then
-    follows the file. Raises BlockMismatch, with the places or the nearest lines, and changes nothing.
+    follows the file. An empty `old` puts `new` at the end, on lines of its own. Raises BlockMismatch, with the places
+    or the nearest lines, and changes nothing.
     """
     newline = newline_of(text)
     old, new = with_newline(old, newline), with_newline(new, newline)
+    if not old:
+        text += newline if text and not text.endswith("\n") else ""
+        return Replaced(text + new + ("" if new.endswith("\n") else newline), text.count("\n"))
     if (count := text.count(old)) == 1:
         start = text.index(old)
         return Replaced(text[:start] + new + text[start + len(old) :], text.count("\n", 0, start))

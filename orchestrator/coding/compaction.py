@@ -180,6 +180,13 @@ def _shortened(
     return Present(turns=[replace(turns[0], text=left_out.shown), *kept], left_out=left_out)
 
 
+def read_in(
+    turns: Sequence[Turn], before: LeftOut, actions: Mapping[str, type[BenchTool]]
+) -> dict[str, list[tuple[int, int]]]:
+    """Path -> the ranges of lines that were read in a conversation."""
+    return _noted(before, turns, len(turns), actions).read
+
+
 # -- what stays of messages ------------------------------------------------------------------------------------------
 
 

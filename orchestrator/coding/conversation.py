@@ -19,10 +19,10 @@ from pydantic import BaseModel, JsonValue
 from agents import BaseAgent, UnusableAnswer
 from agents.tools import action_of, as_data, tools
 from llm import PromptTooLong, Reply, ToolResult, Turn, Window, estimate_tokens
-from orchestrator.coding.compaction import CUT_MESSAGE, NO_CALL, LeftOut, Present, Room, compacted, size_of
+from orchestrator.coding.compaction import CUT_MESSAGE, NO_CALL, LeftOut, Present, Room, compacted, read_in, size_of
 from orchestrator.flow import StageContext
 from orchestrator.workbench.tool_bench import Acted, BenchTool, Conclusion, Doing, Rights, ToolBench
-from orchestrator.workbench.tools import tools_of
+from orchestrator.workbench.tools import offered, tools_of
 
 Reason = Literal["concluded", "repeated", "silent", "steps", "tokens"]
 _MOST_CALLS = 16
@@ -57,6 +57,8 @@ class Talk(BaseModel):
     """How the task's tests failed when they were last run."""
     said: str = ""
     """What the model said instead of a call, if that ended it."""
+    read: dict[str, list[tuple[int, int]]] = {}
+    """Path -> the ranges of lines that it has read."""
 
 
 class Kept(BaseModel):
@@ -189,6 +191,7 @@ def converse(
         tokens=state.tokens,
         evidence=state.evidence,
         said=said,
+        read=read_in(state.turns, state.left_out, actions),
     )
     ctx.step(f"end {label}", bool, partial(_keep, ctx, role, talk, state))
     return talk
@@ -226,7 +229,7 @@ def _next_message(ctx: StageContext, agent: BaseAgent, rights: Rights, state: _S
     """The model's next message, to a conversation that fits into its context. It is compacted when it is full, and when
     the model's server says that it does not fit, whose context then is smaller than its profile says.
     """
-    offered = tools(tools_of(rights.role or agent.name))
+    actions = tools_of(rights.role or agent.name)
     for refusals in range(_MOST_REFUSALS + 1):
         number = f"{name}.{refusals}" if refusals else name
         if refusals or state.is_full:
@@ -235,7 +238,8 @@ def _next_message(ctx: StageContext, agent: BaseAgent, rights: Rights, state: _S
             state.window = replace(state.window, measured=0)
             state.made.clear()  # what was left out may be looked at again
         step = f"think {number}"
-        ask = partial(agent.go_on, list(state.turns), offered, ctx.ask(step, agent.name), state.window, rights.working)
+        told = offered(actions, rights.first, {call.name for turn in state.turns for call in turn.calls})
+        ask = partial(agent.go_on, list(state.turns), told, ctx.ask(step, agent.name), state.window, rights.working)
         said = ctx.step(step, _Said, partial(_said, ask, last=refusals == _MOST_REFUSALS))
         if said.reply is not None:
             state.window = state.window.learned(said.reply)

@@ -14,15 +14,20 @@ from orchestrator.coding.proofs import needs_code
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
 from orchestrator.workbench.tool_bench import BenchTool, Rights, ToolBench
+from orchestrator.workbench.tools import MoreTools, VerdictTool
 
 _TESTS_CHARACTERS = 8000
+_SMALL = 12_000
+"""Characters of a change that can be judged from what is shown of it, so that no tool is described to its reviewer."""
 
 
 def review_of(ctx: StageContext, state: CodeState) -> Review:
     """The model's verdict. A reviewer that gives none in its conversation is asked for a plain one."""
     lead = ctx.team.tech_lead
     if ctx.profile_of(lead).tools:
-        rights = Rights(base=state.code_commit, may_end=_may_end, overview=ctx.views.map)
+        shown = len(_diff(ctx, state)) + len(_tests(ctx, state))
+        first = (MoreTools.tool, VerdictTool.tool) if shown < _SMALL else ()
+        rights = Rights(base=state.code_commit, first=first, may_end=_may_end, overview=ctx.views.map)
         opening = partial(_opening, ctx, state)
         news = _again(ctx, state) if state.review_rounds else ""
         talk = converse(ctx, lead, rights, "review", state.code_commit, opening, news)

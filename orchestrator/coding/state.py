@@ -53,7 +53,9 @@ class CodeState(FlowState):
     brief: str = ""
     """What QA tells the developer."""
     places: list[str] = []
-    """Code that QA names, as path:first-last."""
+    """Code that the developer has to see, as path:first-last."""
+    named: list[str] = []
+    """Code that the task seems to name, and a test of it, as path:first-last; QA is shown it."""
     changed_tests: dict[str, str] = {}
     """Existing tests that the task makes untrue and QA changed: id -> reason."""
     examples_file: str = ""

@@ -14,6 +14,7 @@ from pydantic import BaseModel, JsonValue
 
 from agents import TestAssignment
 from agents.tools import as_data
+from file_system import is_test_path
 from file_system.syntax import NOT_PYTHON
 from llm import Turn
 from memory import FailureReason, ProofOutcome, TaskKind
@@ -40,6 +41,8 @@ _GOES_ON = partial(Turn, "user")
 """The opening where there is a conversation already."""
 _SHOWN = 4000
 """Characters of a diff or of evidence."""
+_NAMED = 4500
+"""Characters of the code that the task names."""
 
 
 class NewTests(BaseModel):
@@ -84,6 +87,7 @@ def settle_by_conversation(ctx: StageContext, state: CodeState) -> None:
         _rework(ctx, state)
         return
     examples = ctx.step("examples as tests", Examples, partial(_examples, ctx, state))
+    state.named = ctx.step("code that is named", list[str], ctx.views.named)
     state.examples_file = examples.file
     rights = _rights(ctx, state, examples.tree)
     _settle(ctx, state, _talk(ctx, state, rights, "qa", examples.tree, partial(_opening, ctx, state, examples)))
@@ -152,7 +156,7 @@ def _settle(ctx: StageContext, state: CodeState, talk: Talk) -> None:
     found = NewTests.model_validate(end.facts)
     said = FinishTests.model_validate(end.arguments)
     state.kind = ctx.task.kind or said.kind.value
-    state.brief, state.places = state.brief or said.brief, state.places or said.places
+    state.brief, state.places = state.brief or said.brief, state.places or said.places or _read(talk, state.named)
     state.benchmark = said.benchmark or state.benchmark
     state.tests_ids, state.red_ids = sorted([*found.red, *found.guards]), sorted(_plain(found.red))
     state.red_count = len(found.red)
@@ -162,6 +166,12 @@ def _settle(ctx: StageContext, state: CodeState, talk: Talk) -> None:
     state.tests_commit = state.shown = ctx.step("commit tests", str, commit)
     state.cases, state.hidden, state.proofs = [], [], found.proofs
     ctx.step("settled", bool, partial(_note, ctx, state, found))
+
+
+def _read(talk: Talk, named: Sequence[str]) -> list[str]:
+    """The code that QA has read, or was shown, for a developer to whom it names none."""
+    read = [f"{path}:{first}-{last}" for path, ranges in talk.read.items() for first, last in ranges]
+    return [place for place in [*read, *named] if not is_test_path(place.rpartition(":")[0])]
 
 
 def _note(ctx: StageContext, state: CodeState, found: NewTests) -> bool:
@@ -197,6 +207,7 @@ def _opening(ctx: StageContext, state: CodeState, examples: Examples) -> Turn:
         project=ctx.views.project(state.base),
         kind=ctx.task.kind,
         lessons=state.lessons,
+        places=ctx.views.places(state.base, state.named, _NAMED),
         examples_file=examples.file,
         examples=examples.text,
         unusable=examples.unusable,

@@ -186,7 +186,7 @@ def _opening(ctx: StageContext, state: CodeState) -> Turn:
         kind=state.kind,
         lessons=state.lessons,
         brief=state.brief,
-        places=ctx.views.places(state.base, state.places),
+        places=ctx.views.places(state.base, list(dict.fromkeys([*state.places, *ctx.views.changelog(state.base)]))),
         tests=diff,
         benchmark=state.benchmark,
     )

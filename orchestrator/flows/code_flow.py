@@ -11,14 +11,15 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from agents import ChangeFacts, Requirements, Review
+from agents import ChangeFacts, Review
 from memory import FailureReason, Task, TaskKind, TaskType
 from orchestrator.baseline import Baseline
 from orchestrator.coding.method import Method
 from orchestrator.coding.project_setup import baseline_of
 from orchestrator.coding.proofs import needs_code
+from orchestrator.coding.requirements import requirements_of
 from orchestrator.coding.reviews import review_of
-from orchestrator.coding.state import CodeState, Settled
+from orchestrator.coding.state import CodeState
 from orchestrator.coding.suite_strength import settle_quality
 from orchestrator.errors import StageFailed
 from orchestrator.flow import Done, Flow, Next, Outcome, Stage, StageContext, Wait
@@ -43,11 +44,9 @@ def requirements(ctx: StageContext) -> Outcome:
     baseline = baseline_of(ctx, opened.base)
     _check_environment(ctx.task, baseline)
     state.lessons = ctx.step("lessons", str, lambda: ctx.services.lessons(f"{ctx.task.title}\n{ctx.task.description}"))
-    settled = ctx.step("requirements by code", Settled, lambda: _by_code(ctx)).requirements
-    if settled is None and not method_for(ctx.profile_of(ctx.developer)).chooses_file:
-        settled = Requirements(target_file="")  # whoever works with tools finds the place
-    if settled is None:
-        settled = ctx.step("choose file", Requirements, lambda: _by_model(ctx))
+    settled = requirements_of(
+        ctx, state, opened.base, chooses_file=lambda: method_for(ctx.profile_of(ctx.developer)).chooses_file
+    )
     if settled.target_file:
         ctx.step("read the file", bool, partial(ctx.bench.check_readable, settled.target_file))
     state.begin(opened.base, baseline, settled)
@@ -143,24 +142,6 @@ def _check_environment(task: Task, baseline: Baseline) -> None:
             "pip install -e .[test]",
             blocked=True,
         )
-
-
-def _by_code(ctx: StageContext) -> Settled:
-    sources = ctx.bench.sources()
-    return Settled(
-        requirements=ctx.team.product.requirements_from_text(ctx.task, sources.files, sources.symbols),
-    )
-
-
-def _by_model(ctx: StageContext) -> Requirements:
-    sources = ctx.bench.sources()
-    if not sources.files:
-        raise StageFailed(
-            FailureReason.INVALID_OUTPUT,
-            "the repository has no source file and the task names none; name the file in the task's description",
-            blocked=True,
-        )
-    return ctx.team.product.choose_file(ctx.task, sources.outline, sources.files, ctx.ask("choose file"))
 
 
 def _learn(ctx: StageContext, state: CodeState) -> bool:

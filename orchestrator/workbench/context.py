@@ -32,8 +32,10 @@ from orchestrator.workbench.sources import read_sources
 _MAP_TOKENS = 2000
 _MOST_CONVENTIONS = 1500
 _MOST_PLACES = 9000
-"""Characters of the code that QA names."""
+"""Characters of code that prompts show."""
 _PLACE = re.compile(r"(?P<path>[^:\n]+?)(?::(?P<first>\d{1,6})(?:-(?P<last>\d{1,6}))?)?")
+_CHANGELOG = re.compile(r"(^|/)(changelog|changes|history|news)(\.(md|rst|txt))?$", re.IGNORECASE)
+_CHANGELOG_LINES = 14
 _MOST_EXAMPLE = 2500
 """Characters of a test file that shows how tests are written here."""
 
@@ -87,10 +89,11 @@ class Views:
         with self._suite.exported(self._base) as (folder, _):
             return self._services.repository_map(folder).render(_MAP_TOKENS, about=self._words)
 
-    def places(self, treeish: str, places: Sequence[str]) -> list[FileText]:
-        """The pieces of files that `places` name, as path:first-last, with the numbers of their lines."""
+    def places(self, treeish: str, places: Sequence[str], most: int = _MOST_PLACES) -> list[FileText]:
+        """The pieces of files that `places` name, as path:first-last, with the numbers of their lines; of all together
+        at most so many characters."""
         found: list[FileText] = []
-        left = _MOST_PLACES
+        left = most
         with self._suite.exported(treeish) as (folder, _):
             files = FileManager(folder)
             for match in filter(None, map(_PLACE.fullmatch, places)):
@@ -107,6 +110,19 @@ class Views:
                 left -= len(text)
                 found.append(FileText(path, text))
         return found
+
+    def named(self) -> list[str]:
+        """The places of the code that the task names, and of a test of it, as it was before the work."""
+        with self._suite.exported(self._base) as (folder, _):
+            return self._services.repository_map(folder).named_in(self._words)
+
+    def changelog(self, base: str) -> list[str]:
+        """The head of the file in which the project keeps what has changed, as `path:first-last`; none if there is
+        none."""
+        with self._suite.exported(base) as (folder, _):
+            paths = [path.as_posix() for pattern in ("*", "docs/*") for path in FileManager(folder).find_files(pattern)]
+        found = next((path for path in paths if _CHANGELOG.search(path)), "")
+        return [f"{found}:1-{_CHANGELOG_LINES}"] if found else []
 
     def surroundings(self, requirements: Requirements, lessons: str) -> Surroundings:
         """What a strong model is shown of the repository before the task, as it was before any work on it."""

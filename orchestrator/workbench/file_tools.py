@@ -25,7 +25,6 @@ from orchestrator.workbench.tool_bench import BenchTool, ToolBench
 
 WRITERS = (QAAgent.name, DeveloperAgent.name)
 """The roles that change files."""
-_PATH = "Path relative to the root of the repository, such as src/app.py."
 _MOST_PATHS = 200
 _MOST_LINES = 400
 _MOST_CHARACTERS = 12_000
@@ -50,7 +49,7 @@ class ChangingTool(BenchTool):
 
     agents = WRITERS
     changes = True
-    path: str = Field(max_length=1000, description=_PATH)
+    path: str = Field(max_length=1000)
 
     def use(self, bench: ToolBench) -> str:
         with bench.changing(*self.paths()) as files:
@@ -68,10 +67,10 @@ class ChangingTool(BenchTool):
 
 
 class ListFiles(LookingTool):
-    """List the files whose path matches a glob."""
+    """List the files that match a glob."""
 
     tool = "list_files"
-    pattern: str = Field("**", max_length=200, description="Such as src/** or *.py; ** spans folders.")
+    pattern: str = Field("**", max_length=200, description="Such as src/**.")
 
     def look(self, files: FileManager) -> str:
         """The paths, or how many there are in which folder when they are too many."""
@@ -87,12 +86,12 @@ class ListFiles(LookingTool):
 
 
 class ReadFile(LookingTool):
-    """Read a file, or a range of its lines. Lines come with their numbers, which are not part of the file."""
+    """Read lines of a file. They come with their numbers."""
 
     tool = "read_file"
-    path: str = Field(max_length=1000, description=_PATH)
+    path: str = Field(max_length=1000)
     first_line: int = Field(1, ge=1)
-    last_line: int | None = Field(None, ge=1, description="Inclusive; left out: as far as fits.")
+    last_line: int | None = Field(None, ge=1)
 
     def look(self, files: FileManager) -> str:
         """Lines with their numbers, and where to read on."""
@@ -118,13 +117,13 @@ class ReadFile(LookingTool):
 
 
 class Search(LookingTool):
-    """Find the lines of all files that hold a text, or match a regular expression."""
+    """Find a text, or a regular expression, in the lines of files."""
 
     tool = "search"
     text: str = Field(min_length=1, max_length=300)
-    regex: bool = Field(False, description="Whether `text` is a regular expression.")
-    files: str = Field("**", max_length=200, description="Glob of the files to look in.")
-    around: int = Field(0, ge=0, description=f"Lines before and after a match, at most {_MOST_AROUND}.")
+    regex: bool = False
+    files: str = Field("**", max_length=200, description="Glob.")
+    around: int = Field(0, ge=0, description=f"Lines to show around a match, at most {_MOST_AROUND}.")
 
     def look(self, files: FileManager) -> str:
         """`path:line: text` of what was found; with lines around it, the places with their numbers."""
@@ -159,11 +158,10 @@ def _with_surroundings(found: Sequence[Match]) -> list[str]:
 
 
 class Outline(BenchTool):
-    """What a file defines, with the lines; without a path what the files of the repository define, those first that
-    matter most for the task."""
+    """What a file defines; without a path, what those files define that matter most for the task."""
 
     tool = "outline"
-    path: str = Field("", max_length=1000, description=_PATH)
+    path: str = Field("", max_length=1000)
 
     def use(self, bench: ToolBench) -> str:
         if not self.path:
@@ -179,50 +177,47 @@ class Edit(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    old: str = Field(min_length=1, max_length=100_000, description="As it stands in the file, without line numbers.")
-    new: str = Field(max_length=100_000, description="What stands there afterwards.")
+    old: str = Field(
+        max_length=100_000, description="As in the file, without line numbers; empty: `new` goes to its end."
+    )
+    new: str = Field(max_length=100_000)
 
 
 class EditFile(ChangingTool):
-    """Replace texts in a file, one after the other: all of them or, if one does not fit, none. Each `old` must stand
-    in the file exactly once."""
+    """Replace texts in a file: all or none. Each `old` must stand in it exactly once."""
 
     tool = "edit_file"
     edits: list[Edit] = Field(min_length=1, max_length=50)
 
     def change(self, files: FileManager) -> str:
-        """The places as they read now."""
+        """Where it was changed; a place that was not quite as `old` says is shown as it reads now."""
         _refuse_secret(self.path)
         _refuse_secret(files.resolved(self.path))
         before = text = files.read_file(self.path)
-        notes, starts = [], []
+        done = []
         for number, edit in enumerate(self.edits, start=1):
             try:
-                done = apply_edit(self.path, text, edit.old, edit.new, number)
+                done.append(apply_edit(self.path, text, edit.old, edit.new, number))
             except BlockMismatch as mismatch:
                 where = f"{mismatch.matches} times" if mismatch.matches else "nowhere"
                 raise UnusableAnswer(
                     f"edit {number}: its `old` stands {where} in {self.path}, so none of the edits was made. "
                     f"{mismatch.detail}"
                 ) from None
-            starts.append(done.line)
-            text = done.text
-            if done.note:
-                notes.append(f"edit {number}: {done.note}")
+            text = done[-1].text
         if text == before or not files.write_file(self.path, text):
             raise UnusableAnswer("`old` and `new` are the same: nothing was changed")
         lines = text.splitlines()
-        shown = [
-            "\n".join(
-                f"{number}\t{line}"
-                for number, line in enumerate(
-                    lines[max(0, start - _SHOWN_AROUND) : start + edit.new.count("\n") + 1 + _SHOWN_AROUND][:40],
-                    start=max(0, start - _SHOWN_AROUND) + 1,
-                )
-            )
-            for start, edit in zip(starts, self.edits, strict=True)
-        ]
-        return "\n".join([*notes, f"changed; {self.path} now reads", "\n…\n".join(shown[:6])])
+        told = [f"changed at line {', '.join(str(each.line + 1) for each in done)}"]
+        for number, (edit, made) in enumerate(zip(self.edits, done, strict=True), start=1):
+            if made.note:
+                first = max(0, made.line - _SHOWN_AROUND)
+                shown = lines[first : made.line + edit.new.count("\n") + 1 + _SHOWN_AROUND][:40]
+                told += [
+                    f"edit {number}: {made.note}; it now reads",
+                    *(f"{place}\t{line}" for place, line in enumerate(shown, first + 1)),
+                ]
+        return "\n".join(told)
 
 
 class CreateFile(ChangingTool):
@@ -246,7 +241,7 @@ class MoveFile(ChangingTool):
     """Move or rename a file."""
 
     tool = "move_file"
-    to: str = Field(max_length=1000, description="Its new path.")
+    to: str = Field(max_length=1000)
 
     def paths(self) -> list[str]:
         """Both places."""

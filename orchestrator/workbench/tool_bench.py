@@ -85,6 +85,8 @@ class Rights:
     """Why a path may not be written for another reason; empty if it may."""
     role: str = ""
     """Whose tools are given; empty: those of the agent's own role."""
+    first: tuple[str, ...] = ()
+    """The tools to begin with, if what the agent is shown suffices most times; the others it gets if it asks."""
     working: str = ""
     """How the agent works with them; empty: as in its own role."""
     kept: tuple[str, tuple[str, ...]] | None = None
@@ -105,6 +107,7 @@ class ToolBench:
         self.rights = rights
         self._laid = ""
         self._acted = Acted(tree="", results=[])
+        self._told = False
 
     def begin(self, treeish: str) -> str:
         """The tree with which work on the files of `treeish` begins."""
@@ -119,6 +122,7 @@ class ToolBench:
         a change that failed, the work cannot be ended in the same message.
         """
         acted = self._acted = Acted(tree=tree, results=[], green=green)
+        self._told = False
         refused = False
         for doing in doings:
             try:
@@ -200,7 +204,8 @@ class ToolBench:
 
     def is_green(self) -> bool:
         """Whether the task's tests pass; they are run if that is not known."""
-        if self.rights.test_ids and not self._acted.green:
+        self._told = bool(self._acted.evidence)
+        if self.rights.test_ids and not self._acted.green and not self._told:
             self.test()
         return self._acted.green or not self.rights.test_ids
 
@@ -215,8 +220,8 @@ class ToolBench:
 
     @property
     def evidence(self) -> str:
-        """How the task's tests failed when they were last run."""
-        return self._acted.evidence
+        """How the task's tests failed when they were last run; it is told once in a message."""
+        return "how, stands above" if self._told else self._acted.evidence
 
     def _own_tests(self) -> list[str]:
         """The files of the task's tests; for their author those that changed."""

@@ -6,10 +6,14 @@ are the arguments, its docstring is the description that models are shown, `agen
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from pydantic import BaseModel, ConfigDict, Field
 
-from agents import CEOAgent, DeveloperAgent, QAAgent, TechLeadAgent
+from agents import CEOAgent, DeveloperAgent, ProductAgent, QAAgent, TechLeadAgent
 from agents.answers import Choice, PlanItem, ReviewCriterion
+from agents.tools import tools
+from llm import Tool
 from memory import TaskKind
 from orchestrator.workbench.file_tools import (
     WRITERS,
@@ -29,14 +33,11 @@ SETUP = "setup"
 
 
 class RunTests(BenchTool):
-    """Run tests in the sandbox: those named, the whole suite, or else the task's own (for their author those in
-    changed files; the suite if there are none)."""
+    """Run the tests named, the whole suite, or else the task's own."""
 
     tool = "run_tests"
-    agents = (*WRITERS, TechLeadAgent.name, CEOAgent.name)
-    tests: list[str] = Field(
-        default_factory=list, max_length=20, description="Files or ids, such as tests/test_x.py::test_y."
-    )
+    agents = (*WRITERS, TechLeadAgent.name, CEOAgent.name, ProductAgent.name)
+    tests: list[str] = Field(default_factory=list, max_length=20, description="Files or ids.")
     whole_suite: bool = False
 
     def use(self, bench: ToolBench) -> str:
@@ -44,12 +45,12 @@ class RunTests(BenchTool):
 
 
 class Run(BenchTool):
-    """Run a shell command on a copy of the files in the sandbox: no network, and nothing it writes is kept. The
-    project's environment is active, so `python -c …` can try the code."""
+    """Run a shell command on a copy of the files, without network; nothing it writes is kept. `python -c …` can try the
+    code."""
 
     tool = "run"
     command: str = Field(min_length=1, max_length=20_000)
-    seconds: float = Field(30, gt=0, le=300, description="Time limit.")
+    seconds: float = Field(30, gt=0, le=300, description="At most 300.")
 
     def use(self, bench: ToolBench) -> str:
         return bench.run(self.command, self.seconds)
@@ -65,11 +66,11 @@ class ConcludingTool(BenchTool):
 
 
 class AskOwner(ConcludingTool):
-    """Ask the owner what neither the task nor the code can answer. The task waits until they do."""
+    """Ask the owner what neither task nor code can answer. The task waits."""
 
     tool = "ask_owner"
     concluded = "sent to the owner; the task waits for the answer"
-    agents = (*WRITERS, CEOAgent.name)
+    agents = (*WRITERS, CEOAgent.name, ProductAgent.name)
     question: str = Field(min_length=10, max_length=2000)
 
 
@@ -78,57 +79,59 @@ class ChangedTest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    test: str = Field(max_length=500, description="Its id, such as tests/test_x.py::test_y.")
-    reason: str = Field(max_length=500, description="What of the task makes it untrue.")
+    test: str = Field(max_length=500, description="Its id.")
+    reason: str = Field(max_length=500)
 
 
 class FinishTests(ConcludingTool):
-    """Say that the tests are done. They are run: at least one must fail for the right reason, unless the kind of the
-    work is one that no failing test can prove."""
+    """End: the tests are done. They are run, and must fail for the right reason if failing tests prove the work."""
 
     tool = "finish_tests"
     agents = (QAAgent.name,)
-    kind: TaskKind = Field(TaskKind.FEATURE, description="What kind of work the task is.")
-    brief: str = Field(
-        "", max_length=4000, description="For the developer: what matters, how the fault shows, what to watch."
-    )
+    kind: TaskKind = Field(TaskKind.FEATURE, description="Of the work.")
+    brief: str = Field("", max_length=4000, description="For the developer: what matters, what to watch.")
     places: list[str] = Field(
         default_factory=list,
         max_length=8,
-        description="The code the developer has to see, as path:first-last, such as src/app.py:10-42.",
+        description="All that the developer has to see and change, as path:first-last.",
     )
-    changed_tests: list[ChangedTest] = Field(default_factory=list, max_length=30)
-    benchmark: str = Field("", max_length=8000)
-    """Timed before and after the work, and not kept in the repository."""
+    changed_tests: list[ChangedTest] = Field(
+        default_factory=list, max_length=30, description="Existing tests that the task makes untrue."
+    )
+    benchmark: str = Field(
+        "",
+        max_length=8000,
+        description="For performance: a program that prepares its data and defines benchmark(), which calls the slow "
+        "code for 1 ms to 1 s and returns what it gives. It is timed before and after the work.",
+    )
 
 
 class KeepTest(ConcludingTool):
-    """Answer the developer's dispute: the test is right."""
+    """Answer a dispute: the test is right."""
 
     tool = "keep_test"
     agents = (QAAgent.name,)
-    reason: str = Field(min_length=1, max_length=2000, description="Why, from the words of the task.")
+    reason: str = Field(min_length=1, max_length=2000)
 
 
 class DisputeTest(ConcludingTool):
-    """Say that a test of the task is wrong. It ends your message: QA answers first. A test that QA keeps cannot be
-    disputed again."""
+    """Say that a test of the task is wrong. It ends your message: QA answers first, and what it keeps stays."""
 
     tool = "dispute_test"
     concluded = "sent to QA; you go on after its answer"
     agents = (DeveloperAgent.name,)
-    test: str = Field(max_length=500, description="Its id, such as tests/test_x.py::test_y.")
+    test: str = Field(max_length=500, description="Its id.")
     reason: str = Field(min_length=10, max_length=2000, description="Why, from the words of the task.")
 
 
 class Finish(ConcludingTool):
-    """Say that the work is done. The task's tests are run; if one fails, the work goes on."""
+    """End: the work is done. The task's tests are run."""
 
     tool = "finish"
     agents = (DeveloperAgent.name,)
-    summary: str = Field("", max_length=2000, description="For the reviewer: what was changed and why.")
+    summary: str = Field("", max_length=2000, description="For the reviewer.")
     commit_message: str = Field(
-        "", max_length=2000, description="Subject of at most 72 characters, then why, in the project's own style."
+        "", max_length=2000, description="Subject of at most 72 characters, then why; in the project's style."
     )
 
 
@@ -166,9 +169,19 @@ class CannotSetUp(ConcludingTool):
     remedy: str = Field(min_length=10, max_length=2000, description="What is missing, and what to do about it.")
 
 
+class FinishRequirements(ConcludingTool):
+    """End: where the work belongs."""
+
+    tool = "finish_requirements"
+    agents = (ProductAgent.name,)
+    file: str = Field(max_length=1000, description="A file of the project's code, or a new one.")
+    symbols: list[str] = Field(
+        default_factory=list, max_length=12, description="Functions, `Class.method`s or classes to add or change."
+    )
+
+
 class FinishPlan(ConcludingTool):
-    """Give the plan. It is checked: tasks that are known already, that wait for each other in a circle, or that nobody
-    here can do come back."""
+    """End: the plan. It is checked; what is known already, waits in a circle or cannot be done here comes back."""
 
     tool = "finish_plan"
     agents = (CEOAgent.name,)
@@ -180,11 +193,21 @@ class FinishPlan(ConcludingTool):
 
 
 class GoalReached(ConcludingTool):
-    """Say that nothing is left to do for the goal, or nothing that is worth its cost."""
+    """End: nothing is left to do for the goal, or nothing that is worth its cost."""
 
     tool = "goal_reached"
     agents = (CEOAgent.name,)
     reason: str = Field(min_length=4, max_length=1000, description="What you saw that shows it.")
+
+
+class MoreTools(BenchTool):
+    """Get tools that read, search and run, for a doubt that matters."""
+
+    tool = "more_tools"
+    agents = (TechLeadAgent.name,)
+
+    def use(self, bench: ToolBench) -> str:
+        return "you have them from now on"
 
 
 class VerdictTool(ConcludingTool):
@@ -194,11 +217,9 @@ class VerdictTool(ConcludingTool):
     agents = (TechLeadAgent.name,)
     criteria: list[ReviewCriterion] = Field(default_factory=list, max_length=8)
     approved: bool
-    score: float = Field(ge=0, le=10, description="0 to 10.")
+    score: float = Field(ge=0, le=10)
     issues: list[str] = Field(default_factory=list, max_length=10, description="What the developer must change.")
-    test_issues: list[str] = Field(
-        default_factory=list, max_length=10, description="What must change in the tests, which only QA may write."
-    )
+    test_issues: list[str] = Field(default_factory=list, max_length=10, description="What QA must change in the tests.")
     reasoning: str = Field("", max_length=2000)
 
 
@@ -206,8 +227,8 @@ TOOLS: dict[str, type[BenchTool]] = {
     tool.tool: tool
     for tool in (
         ListFiles, ReadFile, Search, Outline, EditFile, CreateFile, MoveFile, DeleteFile, RunTests, Run, AskOwner,
-        FinishTests, KeepTest, DisputeTest, Finish, VerdictTool, TrySetup, FinishSetup, CannotSetUp,
-        FinishPlan, GoalReached,
+        FinishTests, KeepTest, DisputeTest, Finish, MoreTools, VerdictTool, TrySetup, FinishSetup, CannotSetUp,
+        FinishPlan, GoalReached, FinishRequirements,
     )
 }  # fmt: skip
 """Name -> class, in the order in which models are shown them."""
@@ -216,3 +237,13 @@ TOOLS: dict[str, type[BenchTool]] = {
 def tools_of(agent: str) -> dict[str, type[BenchTool]]:
     """The tools that an agent is given."""
     return {name: tool for name, tool in TOOLS.items() if not tool.agents or agent in tool.agents}
+
+
+def offered(
+    actions: Mapping[str, type[BenchTool]], first: Collection[str], called: Collection[str]
+) -> tuple[Tool, ...]:
+    """What a model is told of its tools `actions`: all, or only those of them to begin with, `first`, until it has
+    asked for the others; `called`: those it has used."""
+    if first and set(called) <= set(first) - {MoreTools.tool}:
+        return tools({name: actions[name] for name in actions if name in first})
+    return tools({name: tool for name, tool in actions.items() if name != MoreTools.tool})

@@ -207,3 +207,33 @@ def test_a_locked_cache_is_done_without(shop: Path, tmp_path: Path) -> None:
     holder.execute("ROLLBACK")
     holder.close()
     assert (tmp_path / "repository_map.sqlite").exists()
+
+
+SHOP = {
+    "shop/cart.py": "class Cart:\n    def total(self) -> int:\n        return 1\n\n    def clear(self): ...\n\n\n"
+    "def shipping(weight: int) -> int:\n    return weight\n",
+    "shop/order.py": "class Order:\n    def total(self) -> int:\n        return 2\n" + "\n\ndef pay_now(): ...\n",
+    "shop/long.py": "import os\n" * 90 + "def begin(): ...\n",
+    "docs/conf.py": "def shipping(): ...\n",
+    "tests/test_cart.py": "import pytest\n\nfrom shop.cart import shipping\n\n\ndef test_clear(): ...\n\n\n"
+    "def test_shipping():\n    assert shipping(1) == 1\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "places"),
+    [
+        ("`Order.total` is wrong", ["shop/order.py:2-5"]),
+        ("`shipping(2)` returns `3`", ["shop/cart.py:8-53", "tests/test_cart.py:1-5", "tests/test_cart.py:9-25"]),
+        ("the shipping is too dear", ["shop/cart.py:8-53", "tests/test_cart.py:1-5", "tests/test_cart.py:9-25"]),
+        ("make pay_now quicker, but not the shipping", ["shop/order.py:6-51"]),
+        ("tidy shop/cart.py up", ["shop/cart.py:1-45"]),
+        ("tidy shop/long.py up; it raises(ValueError)", []),
+        ("make it quicker", []),
+    ],
+)
+def test_the_code_that_a_task_names_is_found(tmp_path: Path, words: str, places: list[str]) -> None:
+    for path, text in SHOP.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    assert RepositoryMap.of(tmp_path).named_in(words) == places

@@ -55,11 +55,12 @@ _ENDS = {
     "verdict": "tech_lead",
     "finish_setup": "setup",
     "finish_plan": "ceo",
+    "finish_requirements": "product",
 }
 
 
 def role_of(request: Request) -> str:
-    """Who asks: qa, developer, tech_lead, ceo or setup; empty for a request without tools."""
+    """Who asks: qa, developer, tech_lead, ceo, product or setup; empty for a request without tools."""
     return next((role for tool, role in _ENDS.items() if tool in request.tools), "")
 
 
@@ -69,11 +70,12 @@ def players(
     lead: Script = LEAD,
     setup: Script = (),
     ceo: Script = (),
+    product: Script = (),
     others: Callable[[Request], Answer] | None = None,
 ) -> Rule:
     """A team that follows the scripts: the number of a role's earlier messages decides which one is next, and the last
     is repeated."""
-    scripts = {"qa": qa, "developer": developer, "tech_lead": lead, "setup": setup, "ceo": ceo}
+    scripts = {"qa": qa, "developer": developer, "tech_lead": lead, "setup": setup, "ceo": ceo, "product": product}
     without_tools = others or team()
 
     def rule(request: Request) -> Answer:

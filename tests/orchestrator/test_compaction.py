@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from agents.tools import as_data
 from llm import PromptTooLong, ToolCall, ToolResult, Turn
 from memory import TaskStatus
-from orchestrator.coding.compaction import NO_CALL, LeftOut, Present, Room, compacted
+from orchestrator.coding.compaction import NO_CALL, LeftOut, Present, Room, compacted, read_in
 from orchestrator.workbench.tools import tools_of
 from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.house import eventually, in_sandbox
@@ -80,6 +80,13 @@ def test_what_was_decided_and_read_survives() -> None:
         assert kept in again, kept
     assert again.startswith(OPENING)
     assert again.count("[Earlier messages were left out") == 1
+
+
+def test_what_was_read_is_known_whether_or_not_it_was_left_out() -> None:
+    actions, both = tools_of("developer"), {"a.py": [(1, 399)], "b.py": [(1, 2)], "c.py": [(1, 399)]}
+    assert read_in(conversation(), LeftOut(), actions) == both
+    present = shortened(conversation(), 3000)
+    assert read_in(present.turns, present.left_out, actions) == both
 
 
 @pytest.mark.parametrize("most", [12_000, 6000, 3000, 1500, 700])

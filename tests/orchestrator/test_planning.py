@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from memory import FailureReason, Task, TaskStatus, TaskType
 from orchestrator.idle.ceo_loop import CEOLoop
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import ADD_TASK, House, Rule, eventually, git, in_sandbox
+from tests.orchestrator.house import ADD_TASK, House, Rule, eventually, git, in_sandbox, team
 from tests.orchestrator.in_process import engine_with, services_of
 from tests.orchestrator.players import ADD_IT, QA_TESTS, WITH_TOOLS, Call, Script, players, results, role_of
 from tests.orchestrator.test_ceo import idle_state
@@ -285,3 +285,39 @@ def test_nothing_of_the_repository_is_run_for_a_plan_without_leave(make_house: M
         assert asked_ceo(server) == 0
         assert house.cli("approvals", "approve", waiting.id).returncode == 0
         house.wait_for(waiting.id, TaskStatus.COMPLETED)
+
+
+def test_product_looks_where_a_developer_without_tools_has_to_write(make_house: MakeHouse) -> None:
+    """Its model calls tools and the developer's does not. It is killed in the middle, and asked nothing twice."""
+    task = "People who calculate with this want the sum of two numbers as well: `add(a, b)`. `add(1, 2)` returns `3`."
+    settle: dict[str, JsonValue] = {"file": "tests/test_calc.py", "symbols": ["add"]}
+    product: Script = (
+        (("read_file", {"path": "calc.py"}), ("run", {"command": "sleep 3; echo slept"})),
+        (("finish_requirements", settle), ("create_file", {"path": "x.py", "content": ""})),
+        (("finish_requirements", settle | {"file": "more/calc.py"}),),
+        (("finish_requirements", settle | {"file": "./calc.py"}),),
+    )
+    house, server = make_house(
+        players(product=product, others=team()),
+        files={"words.py": "def upper(text: str) -> str:\n    return text.upper()\n"},
+        llm={"profile": "auto", "capabilities": {}, "model": "gpt-4o"},
+        agents={"developer": {"model": "deepseek-r1"}, "qa": {"model": "deepseek-r1"}},
+    )
+    task_id = house.submit(task, "Take together")
+    with house.daemon() as daemon:
+        eventually(lambda: in_sandbox(daemon), "product runs something")
+        daemon.kill()
+        daemon.wait(120)
+    with house.daemon("--until-idle"):
+        done = house.wait_for(task_id, TaskStatus.COMPLETED)
+    looking = [request for request in server.requests if role_of(request) == "product"]
+    assert len(looking) == len(product)
+    assert not {"edit_file", "create_file"} & set(looking[0].tools)
+    assert "def double" in results(looking[1]) and "slept" in results(looking[1])
+    assert "there is no tool 'create_file'" in results(looking[2])
+    assert "tests/test_calc.py is no file of the project's code" in results(looking[2])
+    assert "nothing of its kind is in its folder" in results(looking[3])
+    wanted = done.result["requirements"]
+    assert isinstance(wanted, dict)
+    assert (wanted["target_file"], wanted["symbols"], wanted["chosen_by"]) == ("calc.py", ["add"], "model")
+    assert "return a + b" in git(house.repository, "show", "agents/integration:calc.py")

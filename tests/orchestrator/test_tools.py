@@ -32,7 +32,7 @@ from orchestrator.workbench.file_tools import (
     Search,
 )
 from orchestrator.workbench.protected import DEPENDENCY_FILES, protected_tests
-from orchestrator.workbench.tools import TOOLS, tools_of
+from orchestrator.workbench.tools import TOOLS, offered, tools_of
 
 
 def edit(path: str, old: str, new: str) -> EditFile:
@@ -122,9 +122,11 @@ def test_a_pattern_made_to_take_for_ever_takes_no_time(files: FileManager) -> No
     assert Search(text="(a|aa|a?a)+(a|aa)+c", regex=True, files="evil.txt").look(files) == "nothing found"
 
 
-def test_an_edit_changes_the_one_place_and_shows_it(files: FileManager) -> None:
+def test_an_edit_changes_the_one_place_and_says_where(files: FileManager) -> None:
     told = edit("src/app.py", "a = 1", "a = 2").change(files)
-    assert told == "changed; src/app.py now reads\n1\tdef run():\n2\t    a = 2\n3\t    b = 1\n4\t    return a + b"
+    assert told == "changed at line 2"
+    assert edit("src/app.py", "", "\n\ndef go(): ...").change(files) == "changed at line 5"
+    assert files.read_file("src/app.py").endswith("    return a + b\n\n\ndef go(): ...\n")
     edit("windows.txt", "one\ntwo", "one\nthree").change(files)
     assert files.read_file("windows.txt") == "one\r\nthree\r\n"
 
@@ -188,10 +190,25 @@ def test_what_models_are_told_of_the_tools_is_short_and_whole() -> None:
     writing = ["edit_file", "create_file", "move_file", "delete_file", "run_tests", "run", "ask_owner"]
     assert list(tools_of("qa")) == [*common, *writing, "finish_tests", "keep_test"]
     assert list(tools_of("developer")) == [*common, *writing, "dispute_test", "finish"]
-    assert list(tools_of("tech_lead")) == [*common, "run_tests", "run", "verdict"]
-    assert all(tool.description and tool.parameters["additionalProperties"] is False for tool in tools(TOOLS))
+    assert list(tools_of("tech_lead")) == [*common, "run_tests", "run", "more_tools", "verdict"]
+    assert all(tool.description for tool in tools(TOOLS))
     for role in ("qa", "developer", "tech_lead"):
-        assert len(json.dumps([tool.parameters for tool in tools(tools_of(role))])) < 4400
+        assert (
+            len(json.dumps([[tool.name, tool.description, tool.parameters] for tool in tools(tools_of(role))])) < 4000
+        )
+    told = json.dumps([tool.parameters for tool in tools(TOOLS)])
+    assert "$ref" not in told and '"title": "' not in told and "null" not in told
+    assert '"old": {"description"' in told and '"enum": ["feature"' in told, "parts stand where they are used"
+
+
+def test_a_reviewer_of_a_small_change_is_told_of_other_tools_when_it_asks() -> None:
+    actions, first = tools_of("tech_lead"), ("more_tools", "verdict")
+    assert [tool.name for tool in offered(actions, first, ())] == ["more_tools", "verdict"]
+    every = [name for name in actions if name != "more_tools"]
+    for called in (["more_tools"], ["verdict", "more_tools"], ["read_file"]):
+        assert [tool.name for tool in offered(actions, first, called)] == every
+    assert [tool.name for tool in offered(actions, first, ["verdict"])] == ["more_tools", "verdict"]
+    assert [tool.name for tool in offered(actions, (), ())] == every
 
 
 def test_an_edit_that_differs_in_white_space_alone_is_made_and_said(files: FileManager) -> None:
@@ -217,7 +234,7 @@ def test_what_is_written_keeps_the_indentation_of_the_place(text: str, old: str,
 
 def test_several_edits_are_all_made_or_none(files: FileManager) -> None:
     both = [Edit(old="a = 1", new="a = 5"), Edit(old="b = 1", new="b = 6")]
-    assert "2\t    a = 5" in EditFile(path="src/app.py", edits=both).change(files)
+    assert EditFile(path="src/app.py", edits=both).change(files) == "changed at line 2, 3"
     before = files.read_file("src/app.py")
     with pytest.raises(UnusableAnswer, match="edit 2"):
         EditFile(path="src/app.py", edits=[Edit(old="a = 5", new="a = 7"), Edit(old="c", new="d")]).change(files)
