@@ -19,6 +19,13 @@ from file_system.errors import SyntaxProblem
 JAVASCRIPT_SUFFIXES = frozenset({".js", ".cjs", ".mjs", ".jsx", ".ts", ".cts", ".mts", ".tsx"})
 _SHOWN_LINE = 160
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_COMMENTED = re.compile(
+    r"(?:^|/)(?:(?:ts|js)config[^/]*|tslint|\.eslintrc|\.jshintrc|\.babelrc|babel\.config|\.?devcontainer|pyrightconfig"
+    r"|typedoc|api-extractor|deno|turbo|nx|biome|\.swcrc|\.vscode/[^/]+|language-configuration)\.jsonc?$"
+)
+_STRING = r'("(?:\\.|[^"\\\n])*")'
+_COMMENT = re.compile(rf"{_STRING}|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_LAST_COMMA = re.compile(rf"{_STRING}|,(?=\s*[\]}}])")
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 """What `ast.parse` raises for a text that it cannot parse, also for very long sums and deep nesting."""
 
@@ -31,7 +38,7 @@ def check_syntax(path: str, text: str) -> None:
         case ".py" | ".pyi":
             _check_python(path, text)
         case ".json":
-            _check_json(path, text)
+            json_of(path, text)
         case ".toml":
             _check_toml(path, text)
         case ".yaml" | ".yml":
@@ -112,9 +119,17 @@ def _check_python(path: str, text: str) -> None:
         raise SyntaxProblem(path, 0, str(error) or "nested too deeply for the compiler") from None
 
 
-def _check_json(path: str, text: str) -> None:
+def json_of(path: str, text: str) -> object:
+    """What a file of JSON holds; in settings of the tools that allow them, comments and last commas are no fault.
+
+    Raises SyntaxProblem.
+    """
+    text = text.removeprefix("\ufeff")
+    if _COMMENTED.search(path):
+        text = _COMMENT.sub(lambda found: found[1] or re.sub(r"[^\n]+", " ", found[0]), text)
+        text = _LAST_COMMA.sub(lambda found: found[1] or " ", text)
     try:
-        json.loads(text.removeprefix("\ufeff"))
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise SyntaxProblem(path, error.lineno, error.msg, _excerpt(text, error.lineno)) from None
     except RecursionError:

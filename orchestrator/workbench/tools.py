@@ -9,7 +9,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents import CEOAgent, DeveloperAgent, QAAgent, TechLeadAgent
-from agents.answers import Choice, PlanItem, ReviewCriterion
+from agents.answers import Choice, PlanItem, ReviewCriterion, WebPage
 from memory import TaskKind
 from orchestrator.workbench.file_tools import (
     WRITERS,
@@ -100,6 +100,9 @@ class FinishTests(ConcludingTool):
     changed_tests: list[ChangedTest] = Field(default_factory=list, max_length=30)
     benchmark: str = Field("", max_length=8000)
     """Timed before and after the work, and not kept in the repository."""
+    page: WebPage | None = Field(
+        None, description="Of work on a web page: what serves it, of which a picture is taken."
+    )
 
 
 class KeepTest(ConcludingTool):

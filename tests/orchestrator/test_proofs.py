@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.coding.proofs.behaviour import touched_statements
 from orchestrator.coding.proofs.documents import broken_links
-from orchestrator.coding.proofs.settings import problem_of
+from orchestrator.coding.proofs.settings import problems_of
 from orchestrator.coding.proofs.strength import faults_in
 from orchestrator.workbench.sources import lost_names, surface_changes
 
@@ -130,25 +130,38 @@ def test_links_that_lead_nowhere(tmp_path: Path) -> None:
     assert number == 14
 
 
+RUFF, LINT = "[tool.ruff]\nline-length = 100\n", "[tool.ruff.lint]\n"
+
+
 @pytest.mark.parametrize(
     ("path", "text", "told"),
     [
         (".github/workflows/ci.yml", "on: push\njobs:\n  a:\n    runs-on: x\n    step: []\n", "'step' was unexpected"),
         (".github/workflows/ci.yml", "on: push\njobs:\n  a:\n    runs-on: x\n    steps: [{run: make}]\n", ""),
         (".github/dependabot.yml", "version: 2\nupdates:\n- package-ecosystem: pip\n", "is a required property"),
+        (".pre-commit-config.yaml", "repos:\n- repo: https://x.y/z\n  hooks: []\n", "Missing required key: rev"),
+        (".pre-commit-config.yaml", "repos:\n- repo: https://x.y/z\n  rev: v1\n  hooks: [{id: a}]\n", ""),
         ("pyproject.toml", "[project]\nname = 'x y'\nversion = '1'\n", "`project.name` must be pep508-identifier"),
         ("pyproject.toml", "[project]\nname = 'x'\nversion = '1'\nclassifiers = ['No :: Such']\n", ""),
-        ("pyproject.toml", "[tool.ruff]\nline-length = 100\n", ""),
+        ("pyproject.toml", "[project]\nname = '{{ cookiecutter.name }}'\n", ""),
+        ("pyproject.toml", "[tool.setuptools.packages.find]\nwheres = ['src']\n", "must be valid exactly by one"),
+        ("pyproject.toml", f"{RUFF}{LINT}selct = ['E']\n", "knows no 'selct' (should it be 'select'?)"),
+        ("pyproject.toml", f"{RUFF}{LINT}select = ['E', 'NEW1']\ncharm = true\n", ""),  # a newer ruff may know them
+        ("pyproject.toml", "[tool.black]\nline-length = 'a'\n", "$['line-length']: 'a' is not of type 'integer'"),
+        ("pyrightconfig.json", '{\n  // "a"\n  "include": "b",\n}\n', "$.include: 'b' is not of type 'array'"),
+        ("tsconfig.json", '{\n  /* "a//" */ "files": ["b//c"], // d\n}\n', ""),
+        ("tsconfig.json", '{\n  "files": ["a",, ]\n}\n', "Expecting value"),
         ("setup.cfg", "[flake8]\nmax-line-length = 100\n  more\nexclude\n", ""),
         ("tox.ini", "envlist = py311\n", "no section headers"),
         ("data/x.json", "{,}\n", "Expecting property name"),
+        ("chart/templates/a.yaml", "{{- if .Values.on }}\na: b\n{{- end }}\n", ""),
         ("notes.md", "anything\n", ""),
         (".gitlab-ci.yml", f"a: &a [1]\nb: [{', '.join(['*a'] * 60)}]\n", "more than 50 aliases"),
     ],
-)
+)  # fmt: skip
 def test_what_reads_a_file_of_settings_says(path: str, text: str, told: str) -> None:
-    problem = problem_of(path, text)
-    assert told in problem if told else problem == ""
+    problems = problems_of(path, text)
+    assert told in "\n".join(problems) if told else problems == []
 
 
 def test_faults_are_put_where_code_is_called_and_not_just_defined() -> None:
