@@ -101,7 +101,9 @@ def look_at_pages(
         try:
             found = Pages.model_validate_json(report_text(out / "result.json", _MOST_BYTES))
         except (InvalidReport, ValueError, RecursionError):
-            return Pages(problem=ended.killed_reason or f"it could not be looked at: {ended.output[-300:].strip()}")
+            return Pages(problem=f"it could not be looked at: {ended.killed_reason or ended.output[-300:].strip()}")
+        if ended.killed_reason:
+            found = found.model_copy(update={"problem": f"the rest was killed: {ended.killed_reason}"})
         pictures = [_picture(out / f"{number}.png") for number in range(1, len(found.pages) + 1)]
         return found.model_copy(update={"pictures": pictures, "browser": browser.name if browser else ""})
     finally:

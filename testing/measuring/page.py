@@ -10,7 +10,9 @@ The picture of page N is N.png beside the result.
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -22,7 +24,7 @@ from typing import Any
 _SAID = "said.txt"
 _MOST_BYTES = 1_000_000
 _ONE_ANSWER = 10.0
-_PICTURE_SECONDS = 40.0
+_PICTURE_SECONDS = 30.0
 _SIZE = "1280,900"
 
 
@@ -79,13 +81,14 @@ def _picture(browser: str, address: str, picture: Path) -> None:
         f"--window-size={_SIZE}",
         f"--user-data-dir={picture.parent}/browser",
     ]
+    started = subprocess.Popen(
+        [browser, *options, f"--screenshot={picture}", address],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0,
+    )  # fmt: skip
     try:
-        subprocess.run(
-            [browser, *options, f"--screenshot={picture}", address],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=_PICTURE_SECONDS, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        picture.unlink(missing_ok=True)
+        started.wait(_PICTURE_SECONDS)
+    except subprocess.TimeoutExpired:  # a page that never rests
+        os.killpg(started.pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

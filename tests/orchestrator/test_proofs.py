@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from memory import utc_now
 from orchestrator.coding.proofs.behaviour import touched_statements
 from orchestrator.coding.proofs.documents import broken_links
+from orchestrator.coding.proofs.pages import forget_pictures, keep_pictures
 from orchestrator.coding.proofs.settings import problems_of
 from orchestrator.coding.proofs.strength import faults_in
 from orchestrator.workbench.sources import lost_names, surface_changes
+from testing.pages import Page, Pages
 
 PACKAGE = {
     "pkg/__init__.py": "from pkg.core import Box, f\n\n__all__ = ['Box', 'f']\n",
@@ -170,3 +174,16 @@ def test_faults_are_put_where_code_is_called_and_not_just_defined() -> None:
     told = [fault.told for fault in faults_in("a.py", text, {1, 5, 6, 8})]
     assert "a.py:6 `if x > 0:` becomes `if x >= 0:`" in told
     assert all(place.startswith(("a.py:5 ", "a.py:6 ", "a.py:8 ")) for place in told)
+
+
+def test_pictures_of_pages_are_kept_for_a_time(tmp_path: Path) -> None:
+    page = Page(address="http://127.0.0.1/", status=200)
+    seen = Pages(pages=[page, page], pictures=[b"", b"a picture"])
+    assert keep_pictures(tmp_path, "t-1", seen) == [None, tmp_path / "evidence/t-1/page-2.png"]
+    assert keep_pictures(tmp_path, "t-1", Pages(pages=[page], pictures=[b"another"]))[0]
+    assert [file.read_bytes() for file in tmp_path.rglob("*.png")] == [b"another"]
+    keep_pictures(tmp_path, "t-2", seen)
+    soon = utc_now() + timedelta(seconds=10)
+    assert forget_pictures(tmp_path, utc_now() - timedelta(days=1), []) == 0
+    assert forget_pictures(tmp_path, soon, ["t-2"]) == 1
+    assert [file.parent.name for file in tmp_path.rglob("*.png")] == ["t-2"]
