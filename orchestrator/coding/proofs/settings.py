@@ -82,6 +82,10 @@ _TEMPLATE = re.compile(r"(?<!\$)\{\{|\{%")
 _MOST_ALIASES = 50
 """Of YAML: a few lines of aliases to aliases say as much as a library, and whoever follows them never ends."""
 _SCHEMA_SECONDS = 60.0
+_LIMITED = (
+    "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31)); sys.argv = sys.argv[1:]; "
+    "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
+)
 _MOST_TOLD = 1500
 _MOST_PROBLEMS = 8
 _UNKNOWN = re.compile(r"^Additional properties are not allowed \((.+) (?:was|were) unexpected\)")
@@ -318,8 +322,7 @@ def _aliases(text: str) -> int:
 
 def _of_schema(schema: Sequence[str], name: str, text: str) -> list[tuple[str, str]]:
     """What check-jsonschema says against the text of a file of that name: each with its place, and without."""
-    arguments = ["-m", "check_jsonschema", "--color", "never", "--output-format", "json", *schema]
-    code, said = _in_process(arguments, name, text)
+    code, said = _in_process("check_jsonschema", ["--color", "never", "--output-format", "json", *schema], name, text)
     if code == 0:
         return []
     try:
@@ -336,18 +339,18 @@ def _of_schema(schema: Sequence[str], name: str, text: str) -> list[tuple[str, s
 
 
 def _of_precommit(command: str, text: str) -> list[str]:
-    code, said = _in_process(["-m", "pre_commit", command], "settings.yaml", text)
+    code, said = _in_process("pre_commit", [command], "settings.yaml", text)
     return [" ".join(said.split())[:_MOST_TOLD] or f"pre-commit ends with {code}"] if code else []
 
 
-def _in_process(arguments: Sequence[str], name: str, text: str) -> tuple[int, str]:
-    """How a program in Python that reads a file ends, and what it says: a plain parser, with a limit to its time."""
+def _in_process(module: str, arguments: Sequence[str], name: str, text: str) -> tuple[int, str]:
+    """How a module that reads a file ends, run as a program, and what it says: a plain parser, with limits."""
     with tempfile.TemporaryDirectory(prefix="ai-agents-settings-") as folder:
         file = Path(folder, name)
         file.write_text(text, encoding="utf-8")
         try:
             ended = subprocess.run(
-                [sys.executable, "-I", *arguments, str(file)],
+                [sys.executable, "-I", "-c", _LIMITED, module, *arguments, str(file)],
                 capture_output=True, text=True, errors="replace", timeout=_SCHEMA_SECONDS, cwd=folder,
                 env={"PATH": os.defpath, "LANG": "C.UTF-8", "HOME": folder},
             )  # fmt: skip
