@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import tomllib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import PurePosixPath
 
@@ -18,6 +19,7 @@ from file_system.errors import SyntaxProblem
 
 JAVASCRIPT_SUFFIXES = frozenset({".js", ".cjs", ".mjs", ".jsx", ".ts", ".cts", ".mts", ".tsx"})
 _SHOWN_LINE = 160
+_DEEPEST_YAML = 200
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _COMMENTED = re.compile(
     r"(?:^|/)(?:(?:ts|js)config[^/]*|tslint|\.eslintrc|\.jshintrc|\.babelrc|babel\.config|\.?devcontainer|pyrightconfig"
@@ -132,6 +134,8 @@ def json_of(path: str, text: str) -> object:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise SyntaxProblem(path, error.lineno, error.msg, _excerpt(text, error.lineno)) from None
+    except ValueError as error:  # a number of too many digits
+        raise SyntaxProblem(path, 0, str(error)) from None
     except RecursionError:
         raise SyntaxProblem(path, 0, "nested too deeply for the parser") from None
 
@@ -139,16 +143,29 @@ def json_of(path: str, text: str) -> object:
 def _check_toml(path: str, text: str) -> None:
     try:
         tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # also a number of too many digits
         raise SyntaxProblem(path, 0, str(error)) from None
     except RecursionError:
         raise SyntaxProblem(path, 0, "nested too deeply for the parser") from None
 
 
+def yaml_events(text: str) -> Iterator[yaml.Event]:
+    """What a text of YAML consists of; unknown tags are fine, and aliases are not expanded.
+
+    Raises YAMLError, and RecursionError for deep nesting, with which parsers take time that grows with its square.
+    PyYAML's own parser takes a minute for what libyaml's reads in a second.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST_YAML:
+            raise RecursionError
+        yield event
+
+
 def _check_yaml(path: str, text: str) -> None:
-    # Events only: unknown tags are fine, and aliases are not expanded.
     try:
-        for _ in yaml.parse(text, Loader=yaml.SafeLoader):
+        for _ in yaml_events(text):
             pass
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0

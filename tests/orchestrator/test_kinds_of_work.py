@@ -293,7 +293,7 @@ def test_configuration_changes_with_the_owners_approval_alone(make_house: MakeHo
     with house.daemon():
         house.wait_for(task_id, TaskStatus.WAITING_APPROVAL)
         said = [request for request in server.requests if role_of(request) == "developer"]
-        assert "ci.yaml:2: expected the node content" in results(said[1])
+        assert "ci.yaml:2: did not find expected node content" in results(said[1])
         assert "path '.env' refused" in results(said[1])
         assert "no-such-thing-here was not found" in " ".join(results(said[2]).split())
         assert "$.jobs: {} should be non-empty" in said[3].messages[-1].text

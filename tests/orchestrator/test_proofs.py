@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -187,3 +189,18 @@ def test_pictures_of_pages_are_kept_for_a_time(tmp_path: Path) -> None:
     assert forget_pictures(tmp_path, utc_now() - timedelta(days=1), []) == 0
     assert forget_pictures(tmp_path, soon, ["t-2"]) == 1
     assert [file.parent.name for file in tmp_path.rglob("*.png")] == ["t-2"]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "told"),
+    [
+        (".gitlab-ci.yml", f"a: {'[' * 100_000}", "nested too deeply"),
+        ("pyproject.toml", f"[tool.black]\nline-length = {'9' * 5000}\n", "4300 digits"),
+        ("tsconfig.json", f"[{'9' * 5000}]", "4300 digits"),
+        ("compose.yaml", "a: 1\n" * 100_000, ""),
+    ],
+)
+def test_hostile_files_of_settings_take_no_time(path: str, text: str, told: str) -> None:
+    begun = time.process_time()
+    assert re.search(told, "\n".join(problems_of(path, text)))
+    assert time.process_time() - begun < 5

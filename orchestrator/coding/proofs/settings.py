@@ -24,7 +24,7 @@ from validate_pyproject.plugins import list_from_entry_points
 
 from file_system import matching_pattern
 from file_system.errors import SyntaxProblem
-from file_system.syntax import check_syntax, json_of
+from file_system.syntax import check_syntax, json_of, yaml_events
 from memory import ProofOutcome, TaskKind
 from orchestrator.coding.proofs.proof import Work, holds, lacks, listed, not_checked
 from testing import CHECKERS, Checked
@@ -86,6 +86,8 @@ _LIMITED = (
     "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31)); sys.argv = sys.argv[1:]; "
     "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
 )
+_MOST_CHARACTERS = 300_000
+"""Of a file that is held to a schema."""
 _MOST_TOLD = 1500
 _MOST_PROBLEMS = 8
 _UNKNOWN = re.compile(r"^Additional properties are not allowed \((.+) (?:was|were) unexpected\)")
@@ -250,6 +252,8 @@ def problems_of(path: str, text: str) -> list[str]:
             )
     except (SyntaxProblem, configparser.Error) as problem:
         return [] if _TEMPLATE.search(text) else [str(problem)]
+    if len(text) > _MOST_CHARACTERS:
+        return []
     kind, _, name = reader.rpartition(" ")
     if reader == "validate-pyproject":
         return _of_pyproject(text)
@@ -315,8 +319,8 @@ def _names_in(schema: object) -> set[str]:
 
 def _aliases(text: str) -> int:
     try:
-        return sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader))
-    except yaml.YAMLError:
+        return sum(isinstance(event, yaml.AliasEvent) for event in yaml_events(text))
+    except (yaml.YAMLError, RecursionError):
         return 0
 
 
