@@ -157,6 +157,15 @@ class PlanItem(BaseModel):
     priority: Literal["high", "medium", "low"] = "medium"
 
 
+class WebPage(BaseModel):
+    """A web page, and what serves it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    command: str = Field(min_length=1, max_length=500, description="Such as python -m shop.web --port 8080")
+    address: str = Field(max_length=500, pattern=r"^http://(127\.0\.0\.1|localhost)(:\d+)?(/\S*)?$")
+
+
 class Choice(BaseModel):
     """Something that a goal leaves open, and what was chosen."""
 

@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import tomllib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import PurePosixPath
 
@@ -18,7 +19,15 @@ from file_system.errors import SyntaxProblem
 
 JAVASCRIPT_SUFFIXES = frozenset({".js", ".cjs", ".mjs", ".jsx", ".ts", ".cts", ".mts", ".tsx"})
 _SHOWN_LINE = 160
+_DEEPEST_YAML = 200
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_COMMENTED = re.compile(
+    r"(?:^|/)(?:(?:ts|js)config[^/]*|tslint|\.eslintrc|\.jshintrc|\.babelrc|babel\.config|\.?devcontainer|pyrightconfig"
+    r"|typedoc|api-extractor|deno|turbo|nx|biome|\.swcrc|\.vscode/[^/]+|language-configuration)\.jsonc?$"
+)
+_STRING = r'("(?:\\.|[^"\\\n])*")'
+_COMMENT = re.compile(rf"{_STRING}|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_LAST_COMMA = re.compile(rf"{_STRING}|,(?=\s*[\]}}])")
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 """What `ast.parse` raises for a text that it cannot parse, also for very long sums and deep nesting."""
 
@@ -31,7 +40,7 @@ def check_syntax(path: str, text: str) -> None:
         case ".py" | ".pyi":
             _check_python(path, text)
         case ".json":
-            _check_json(path, text)
+            json_of(path, text)
         case ".toml":
             _check_toml(path, text)
         case ".yaml" | ".yml":
@@ -112,11 +121,21 @@ def _check_python(path: str, text: str) -> None:
         raise SyntaxProblem(path, 0, str(error) or "nested too deeply for the compiler") from None
 
 
-def _check_json(path: str, text: str) -> None:
+def json_of(path: str, text: str) -> object:
+    """What a file of JSON holds; in settings of the tools that allow them, comments and last commas are no fault.
+
+    Raises SyntaxProblem.
+    """
+    text = text.removeprefix("\ufeff")
+    if _COMMENTED.search(path):
+        text = _COMMENT.sub(lambda found: found[1] or re.sub(r"[^\n]+", " ", found[0]), text)
+        text = _LAST_COMMA.sub(lambda found: found[1] or " ", text)
     try:
-        json.loads(text.removeprefix("\ufeff"))
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise SyntaxProblem(path, error.lineno, error.msg, _excerpt(text, error.lineno)) from None
+    except ValueError as error:  # a number of too many digits
+        raise SyntaxProblem(path, 0, str(error)) from None
     except RecursionError:
         raise SyntaxProblem(path, 0, "nested too deeply for the parser") from None
 
@@ -124,16 +143,29 @@ def _check_json(path: str, text: str) -> None:
 def _check_toml(path: str, text: str) -> None:
     try:
         tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # also a number of too many digits
         raise SyntaxProblem(path, 0, str(error)) from None
     except RecursionError:
         raise SyntaxProblem(path, 0, "nested too deeply for the parser") from None
 
 
+def yaml_events(text: str) -> Iterator[yaml.Event]:
+    """What a text of YAML consists of; unknown tags are fine, and aliases are not expanded.
+
+    Raises YAMLError, and RecursionError for deep nesting, with which parsers take time that grows with its square.
+    PyYAML's own parser takes a minute for what libyaml's reads in a second.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST_YAML:
+            raise RecursionError
+        yield event
+
+
 def _check_yaml(path: str, text: str) -> None:
-    # Events only: unknown tags are fine, and aliases are not expanded.
     try:
-        for _ in yaml.parse(text, Loader=yaml.SafeLoader):
+        for _ in yaml_events(text):
             pass
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0

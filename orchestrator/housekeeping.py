@@ -20,6 +20,7 @@ from pydantic import JsonValue
 from config import Settings, weakened
 from memory import SCHEMA_REVISION, MemoryStore, Task, TaskStatus, utc_now
 from monitoring import AlertKind, alert, get_logger
+from orchestrator.coding.proofs.pages import forget_pictures
 from orchestrator.coding.state import CodeState
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.failures import passing_trouble, tell
@@ -127,6 +128,7 @@ class Housekeeping:
             "answers": lambda: self._aged(days.answers_days, store.retention.forget_answers),
             "activity": lambda: self._aged(days.activity_days, self._forget_activity),
             "evidence": lambda: self._aged(days.evidence_days, store.retention.forget_evidence),
+            "pictures": lambda: self._aged(days.evidence_days, self._forget_pictures),
             "cached": lambda: store.ledger.purge_cache(services.settings.llm.cache_ttl),
             "results": services.suite.forget_results,
             "worktrees": lambda: self._aged(days.worktree_days, self._remove_worktrees),
@@ -153,6 +155,10 @@ class Housekeeping:
     def _forget_jobs(self, before: datetime) -> int:
         kept = self._services.store.retention.open_tasks()
         return self._engine.forget(before, lambda job: job.partition(".")[0] in kept)
+
+    def _forget_pictures(self, before: datetime) -> int:
+        services = self._services
+        return forget_pictures(services.paths.state, before, services.store.retention.open_tasks())
 
     def _forget_activity(self, before: datetime) -> int:
         gone = self._services.store.retention.forget_activity(before)

@@ -31,6 +31,7 @@ from testing import (
     ExamplesTask,
     InvalidSelection,
     LinesRun,
+    Pages,
     SubProject,
     TestResult,
     TestRunner,
@@ -245,6 +246,16 @@ class Suite:
         """What one of the project's own checkers reports on a commit or tree; None if the project does not use it."""
         with self.ready(treeish, label) as (folder, environment):
             return self.runner.check(folder, environment, checker, timeout=self.timeout, label=label)
+
+    def check_workflows(self, treeish: str, label: str) -> Checked:
+        """What actionlint says about the workflows of GitHub in a commit or tree."""
+        with self.exported(treeish) as (folder, _):
+            return self.runner.check_workflows(folder, label=label)
+
+    def look_at_pages(self, treeish: str, command: str, addresses: Sequence[str], label: str) -> Pages:
+        """What web pages of a commit or tree answer and look like while a shell command serves them."""
+        with self.ready(treeish, label) as (folder, environment):
+            return self.runner.look_at_pages(folder, environment, command, addresses, label=label)
 
     def format(self, treeish: str, paths: Sequence[str], label: str) -> dict[str, str]:
         """Python files of a commit or tree as the project's own formatter writes them; empty if it has none."""

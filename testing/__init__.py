@@ -41,6 +41,7 @@ from testing.measuring_programs import (
     run_examples,
     time_both,
 )
+from testing.pages import Pages
 from testing.projects import SubProject, make_target, owner_of, projects_of
 from testing.results import Failure, LinesRun, TestCounts, TestResult, merged
 from testing.runner import TestRunner
@@ -79,6 +80,7 @@ __all__ = [
     "MutationTask",
     "Opaque",
     "Package",
+    "Pages",
     "Place",
     "Replay",
     "RunKilled",

@@ -1,17 +1,12 @@
-"""The project's own checkers (linters, types, builds of documentation, coverage) and its formatter, run in the sandbox.
-
-Each runs only where the project configures it and its environment has it: in the project's version, with the project's
-settings. mypy's plugins and coverage execute the project's code, and even ruff is a program that the project's
-dependency files chose, so none of them runs outside the sandbox.
-"""
+"""The checkers that are known, with the command of each and how its report reads: linters, types, builds of
+documentation and coverage of a project's own, and actionlint, which is ours. `checking.py` runs them."""
 
 from __future__ import annotations
 
 import json
 import re
 import shlex
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,17 +15,10 @@ from pydantic import BaseModel, ConfigDict
 
 from testing.environments.environment import Environment
 from testing.environments.python_dependencies import text_of
-from testing.errors import InvalidReport
-from testing.frameworks.junit import report_text
+from testing.environments.toolchains import Language
 from testing.frameworks.python import pytest_options
-from testing.sandbox.confinement import Mount
-from testing.sandbox.sandbox import Sandbox
-from testing.sandbox.user import discard
 
-_REPORT = "/out/checked"
-_MOST_BYTES = 4 * 1024 * 1024
-_MOST_SOURCE_BYTES = 1024 * 1024
-_FORMAT_SECONDS = 60.0
+REPORT = "/out/checked"
 _MOST_FINDINGS = 500
 _MESSAGE = 300
 _MYPY_LINE = re.compile(r"(?P<path>[^:\n]+):(?P<line>\d+): error: (?P<message>.*?)(?:  \[(?P<rule>[\w-]+)\])?$")
@@ -40,8 +28,6 @@ _MYPY_SETTINGS = (
     (".mypy.ini", ""),
     ("setup.cfg", r"^\[mypy\]"),
 )
-
-Formatter = Literal["ruff", "black"]
 
 
 class Finding(BaseModel):
@@ -69,69 +55,26 @@ class Checker:
     """One checker; `CHECKERS` lists all."""
 
     name: str
-    """Also the module that the environment has to have."""
+    """Also the module that the environment has to have, unless `package` says another."""
     finds: Literal["types", "lint", "uncovered", "documents"]
     """What its findings are: faults in types, other faults, (as `executed`) what no test runs, or what is wrong with
     the documentation that it builds."""
     settings: tuple[tuple[str, str], ...]
     """Files that may hold its settings, with a pattern that shows that they do; empty where it needs none."""
     command: Callable[[Path, Environment], str]
-    """The shell command that checks the sources in a folder and reports to `_REPORT`."""
+    """The shell command that checks the sources in a folder and reports to `REPORT`."""
     read: Callable[[str], Checked]
     """What the report says; raises ValueError, KeyError, TypeError or AttributeError when it is none."""
     framework: str = ""
     """The only test framework that it works with, if any."""
-
-
-def is_configured(source: Path, environment: Environment, checker: str) -> bool:
-    """Whether the project at `source` has settings for the checker of this name and its environment has the program."""
-    wanted = CHECKERS[checker]
-    configured = not wanted.settings or any(
-        (source / name).is_file() and re.search(words, text_of(source / name), re.MULTILINE)
-        for name, words in wanted.settings
-    )
-    return configured and environment.has_module(checker) and wanted.framework in ("", environment.framework)
-
-
-def run_checker(
-    sandbox: Sandbox,
-    source: Path,
-    environment: Environment,
-    variables: Mapping[str, str],
-    checker: str,
-    *,
-    timeout: float,
-    label: str,
-) -> Checked:
-    """Run the checker of this name on the run folder `source`, which was prepared and handed over.
-
-    Raises SandboxUnavailable when nothing may be run.
-    """
-    out = Path(tempfile.mkdtemp(prefix="ai-agents-out-", dir=source.parent))
-    try:
-        sandbox.hand_over(out)
-        ended = sandbox.run(
-            ["sh", "-c", CHECKERS[checker].command(source, environment)],
-            mounts=[Mount(source, "/work", writable=True), Mount(out, "/out", writable=True), environment.mount],
-            cwd="/work",
-            env=variables,
-            timeout=timeout,
-            label=label,
-        )
-        if ended.killed_reason:
-            return Checked(problem=f"{checker} was killed: {ended.killed_reason}")
-        report = _written(out / Path(_REPORT).name, _MOST_BYTES)
-    finally:
-        discard(out)
-    try:
-        return CHECKERS[checker].read(report)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
-        return Checked(problem=f"{checker} gave no report (exit code {ended.exit_code}): {ended.output[-300:].strip()}")
+    language: Language = "python"
+    package: str = ""
+    """What the environment has to have."""
 
 
 def _ruff_command(source: Path, environment: Environment) -> str:
     python = shlex.quote(environment.python)
-    return f"{python} -m ruff check --no-cache --exit-zero --output-format json --output-file {_REPORT} ."
+    return f"{python} -m ruff check --no-cache --exit-zero --output-format json --output-file {REPORT} ."
 
 
 def _mypy_command(source: Path, environment: Environment) -> str:
@@ -139,24 +82,39 @@ def _mypy_command(source: Path, environment: Environment) -> str:
     options = "--no-pretty --no-color-output --no-error-summary --hide-error-context --show-error-codes"
     target = "" if _names_its_targets(source) else "."
     python = shlex.quote(environment.python)
-    return f"{python} -m mypy {options} --cache-dir /tmp/mypy {target} > {_REPORT}; echo exit $? >> {_REPORT}"
+    return f"{python} -m mypy {options} --cache-dir /tmp/mypy {target} > {REPORT}; echo exit $? >> {REPORT}"
 
 
 def _flake8_command(source: Path, environment: Environment) -> str:
     python = shlex.quote(environment.python)
     form = shlex.quote("%(path)s:%(row)d: %(code)s %(text)s")
-    return f"{python} -m flake8 -j 1 --exit-zero --format {form} . > {_REPORT} && echo exit 0 >> {_REPORT}"
+    return f"{python} -m flake8 -j 1 --exit-zero --format {form} . > {REPORT} && echo exit 0 >> {REPORT}"
+
+
+def _pyright_command(source: Path, environment: Environment) -> str:
+    # pyright comes with its program, which needs a node: that of the environment or the machine's.
+    python = shlex.quote(environment.python)
+    program = "basedpyright" if environment.has_module("basedpyright") else "pyright"
+    return f"PYRIGHT_PYTHON_IGNORE_WARNINGS=1 {python} -m {program} --outputjson --pythonpath {python} > {REPORT}"
+
+
+def _tsc_command(source: Path, environment: Environment) -> str:
+    return f"node_modules/.bin/tsc --noEmit --pretty false > {REPORT}; echo exit $? >> {REPORT}"
+
+
+def _eslint_command(source: Path, environment: Environment) -> str:
+    return f"node_modules/.bin/eslint --format json --output-file {REPORT} ."
 
 
 def _sphinx_command(source: Path, environment: Environment) -> str:
     folder = next(str(Path(name).parent) for name, _ in _SPHINX_SETTINGS if (source / name).is_file())
-    build = f"{shlex.quote(environment.python)} -m sphinx -q -b html -d /tmp/doctrees -w {_REPORT}"
-    return f"touch {_REPORT}; {build} {shlex.quote(folder)} /tmp/html; echo exit $? >> {_REPORT}"
+    build = f"{shlex.quote(environment.python)} -m sphinx -q -b html -d /tmp/doctrees -w {REPORT}"
+    return f"touch {REPORT}; {build} {shlex.quote(folder)} /tmp/html; echo exit $? >> {REPORT}"
 
 
 def _mkdocs_command(source: Path, environment: Environment) -> str:
     build = f"{shlex.quote(environment.python)} -m mkdocs build -d /tmp/site"
-    return f"{build} > {_REPORT} 2>&1; echo exit $? >> {_REPORT}"
+    return f"{build} > {REPORT} 2>&1; echo exit $? >> {REPORT}"
 
 
 def _coverage_command(source: Path, environment: Environment) -> str:
@@ -165,7 +123,7 @@ def _coverage_command(source: Path, environment: Environment) -> str:
     data = "--data-file=/tmp/coverage --rcfile=/dev/null"
     return (
         f"{python} -m coverage run {data} --source=/work {tests}; "
-        f"{python} -m coverage json {data} --fail-under=0 -o {_REPORT}"
+        f"{python} -m coverage json {data} --fail-under=0 -o {REPORT}"
     )
 
 
@@ -182,7 +140,7 @@ def _names_its_targets(source: Path) -> bool:
 def _read_ruff(report: str) -> Checked:
     findings = [
         Finding(
-            path=str(entry["filename"]).removeprefix("/work/"),
+            path=str(entry["filename"]),
             line=int(entry["location"]["row"]),
             rule=str(entry["code"] or "syntax"),
             message=str(entry["message"])[:_MESSAGE],
@@ -199,13 +157,70 @@ def _read_mypy(report: str) -> Checked:
     return Checked(
         findings=[
             Finding(
-                path=match["path"].removeprefix("./"),
+                path=match["path"],
                 line=int(match["line"]),
                 rule=match["rule"] or "error",
                 message=match["message"][:_MESSAGE],
             )
             for match in found[:_MOST_FINDINGS]
         ]
+    )
+
+
+def _read_pyright(report: str) -> Checked:
+    answer = json.loads(report)
+    if not answer["version"] or not answer["summary"]["filesAnalyzed"]:
+        raise ValueError("pyright looked at nothing")
+    return Checked(
+        findings=[
+            Finding(
+                path=str(entry["file"]),
+                line=int(entry["range"]["start"]["line"]) + 1 if "range" in entry else 0,
+                rule=str(entry.get("rule") or "error"),
+                message=str(entry["message"])[:_MESSAGE],
+            )
+            for entry in answer["generalDiagnostics"]
+            if entry["severity"] in ("error", "warning")
+        ][:_MOST_FINDINGS]
+    )
+
+
+def _read_tsc(report: str) -> Checked:
+    *lines, last = report.rstrip().splitlines()
+    findings = [_found(match) for line in lines if (match := _TSC_LINE.match(line))]
+    if not re.fullmatch(r"exit [012]", last) or (last != "exit 0" and not findings):
+        raise ValueError("tsc did not finish")
+    return Checked(findings=findings[:_MOST_FINDINGS])
+
+
+def _read_eslint(report: str) -> Checked:
+    return Checked(
+        findings=[
+            Finding(
+                path=str(file["filePath"]),
+                line=int(entry.get("line") or 0),
+                rule=str(entry["ruleId"] or "syntax"),
+                message=str(entry["message"])[:_MESSAGE],
+            )
+            for file in json.loads(report)
+            for entry in file["messages"]
+        ][:_MOST_FINDINGS]
+    )
+
+
+def read_actionlint(report: str) -> Checked:
+    """What it says, but for what rests on lists that age: which runners there are, what is to be taken away one day."""
+    return Checked(
+        findings=[
+            Finding(
+                path=str(entry["filepath"]),
+                line=int(entry["line"]),
+                rule=str(entry["kind"]),
+                message=str(entry["message"])[:_MESSAGE],
+            )
+            for entry in json.loads(report)
+            if entry["kind"] != "runner-label" and not re.search(r"\bdeprecated\b", str(entry["message"]))
+        ][:_MOST_FINDINGS]
     )
 
 
@@ -229,7 +244,7 @@ def _read_build(report: str) -> Checked:
 
 def _found(match: re.Match[str]) -> Finding:
     return Finding(
-        path=(match["path"] or "").removeprefix("/work/").removeprefix("./"),
+        path=match["path"] or "",
         line=int(match["line"] or 0),
         rule=match["rule"],
         message=match["message"].strip()[:_MESSAGE],
@@ -252,6 +267,15 @@ _FLAKE8_LINE = re.compile(r"^(?P<path>[^:\n]+):(?P<line>\d+): (?P<rule>\w+) (?P<
 _BUILD_LINE = re.compile(
     r"(?:(?P<path>/work/[^:\n]+?)(?::(?P<line>\d+))?: )?(?P<rule>WARNING|ERROR|CRITICAL|SEVERE)[ :]+-?(?P<message>.*)"
 )
+_TSC_LINE = re.compile(r"(?:(?P<path>[^(\n]+)\((?P<line>\d+),\d+\): )?error (?P<rule>TS\d+): (?P<message>.*)")
+_PYRIGHT_SETTINGS = (("pyrightconfig.json", ""), ("pyproject.toml", r"^\[tool\.(?:based)?pyright\]"))
+_ESLINT_SETTINGS = tuple(
+    (name, "")
+    for name in (
+        *(f"eslint.config.{end}" for end in ("js", "mjs", "cjs", "ts")),
+        *(f".eslintrc{end}" for end in ("", ".js", ".cjs", ".json", ".yml", ".yaml")),
+    )
+)
 _FLAKE8_SETTINGS = ((".flake8", ""), ("setup.cfg", r"^\[flake8\]"), ("tox.ini", r"^\[flake8\]"))
 _SPHINX_SETTINGS = tuple((f"{folder}/conf.py", "") for folder in ("docs", "doc", "docs/source", "doc/source"))
 _MKDOCS_SETTINGS = (("mkdocs.yml", ""), ("mkdocs.yaml", ""))
@@ -261,6 +285,12 @@ CHECKERS: Mapping[str, Checker] = {
     for checker in (
         Checker("ruff", "lint", _RUFF_SETTINGS, _ruff_command, _read_ruff),
         Checker("mypy", "types", _MYPY_SETTINGS, _mypy_command, _read_mypy),
+        Checker("pyright", "types", _PYRIGHT_SETTINGS, _pyright_command, _read_pyright),
+        Checker("basedpyright", "types", _PYRIGHT_SETTINGS, _pyright_command, _read_pyright),
+        Checker(
+            "tsc", "types", (("tsconfig.json", ""),), _tsc_command, _read_tsc, language="node", package="typescript"
+        ),
+        Checker("eslint", "lint", _ESLINT_SETTINGS, _eslint_command, _read_eslint, language="node"),
         Checker("flake8", "lint", _FLAKE8_SETTINGS, _flake8_command, _read_flake8),
         Checker("sphinx", "documents", _SPHINX_SETTINGS, _sphinx_command, _read_build),
         Checker("mkdocs", "documents", _MKDOCS_SETTINGS, _mkdocs_command, _read_build),
@@ -268,58 +298,3 @@ CHECKERS: Mapping[str, Checker] = {
     )
 }
 """By name; a new checker is an entry here."""
-
-
-def formatter_of(source: Path, environment: Environment) -> Formatter | None:
-    """What the project at `source` formats its Python with: what its settings name and its environment has."""
-    project = text_of(source / "pyproject.toml")
-    if re.search(r"^\[tool\.black\]", project, re.MULTILINE) and environment.has_module("black"):
-        return "black"
-    return "ruff" if is_configured(source, environment, "ruff") else None
-
-
-def run_formatter(
-    sandbox: Sandbox,
-    source: Path,
-    environment: Environment,
-    variables: Mapping[str, str],
-    formatter: Formatter,
-    paths: Sequence[str],
-    *,
-    label: str,
-) -> dict[str, str]:
-    """The texts of `paths` as `formatter` writes them; what it does not manage is left out.
-
-    `source` is a run folder that was prepared and handed over. Raises SandboxUnavailable when nothing may be run.
-    """
-    out = Path(tempfile.mkdtemp(prefix="ai-agents-out-", dir=source.parent))
-    try:
-        sandbox.hand_over(out)
-        commands = [_formatting(formatter, environment, path, f"/out/{number}") for number, path in enumerate(paths)]
-        sandbox.run(
-            ["sh", "-c", "; ".join(commands)],
-            mounts=[Mount(source, "/work", writable=False), Mount(out, "/out", writable=True), environment.mount],
-            cwd="/work",
-            env=variables,
-            timeout=_FORMAT_SECONDS,
-            label=label,
-        )
-        texts = {path: _written(out / f"{number}.done", _MOST_SOURCE_BYTES) for number, path in enumerate(paths)}
-    finally:
-        discard(out)
-    return {path: text for path, text in texts.items() if text}
-
-
-def _formatting(formatter: Formatter, environment: Environment, path: str, to: str) -> str:
-    """Format one file to `to`.done, which is there only when the formatter succeeded."""
-    python, name = shlex.quote(environment.python), shlex.quote(f"./{path}")
-    program = f"{python} -m ruff format --no-cache" if formatter == "ruff" else f"{python} -m black -q"
-    return f"{program} --stdin-filename {name} - < {name} > {to} && mv {to} {to}.done"
-
-
-def _written(file: Path, most_bytes: int) -> str:
-    """What a tool wrote; it may be anything, since the project's code could write there, too."""
-    try:
-        return report_text(file, most_bytes)
-    except InvalidReport:
-        return ""

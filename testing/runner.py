@@ -11,7 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from monitoring import get_logger
-from testing.checkers import Checked, formatter_of, is_configured, run_checker, run_formatter
+from testing.checkers import Checked
+from testing.checking import check_workflows, formatter_of, is_configured, run_checker, run_formatter
 from testing.environments.environment import MANAGER, VENV, Environment
 from testing.environments.pytest_settings import django_folder, django_settings
 from testing.environments.python_dependencies import text_of
@@ -22,6 +23,7 @@ from testing.frameworks.javascript import CACHES
 from testing.frameworks.junit import report_text
 from testing.frameworks.registry import FRAMEWORKS, command_for, explain, explain_exit
 from testing.inside import lines
+from testing.pages import Pages, look_at_pages
 from testing.results import Failure, LinesRun, TestCounts, TestResult
 from testing.sandbox.confinement import Mount
 from testing.sandbox.sandbox import Sandbox, SandboxResult
@@ -198,6 +200,30 @@ class TestRunner:
         variables = variables_of(self._sandbox, source, environment)
         found = run_checker(self._sandbox, source, environment, variables, checker, timeout=timeout, label=label)
         _log.info("checked", checker=checker, findings=len(found.findings), problem=found.problem)
+        return found
+
+    def check_workflows(self, source: Path, *, label: str = "") -> Checked:
+        """What actionlint says about the workflows of GitHub in `source`, an exported tree that is handed over here.
+
+        Raises SandboxUnavailable when nothing may be run.
+        """
+        self._sandbox.hand_over(source)
+        found = check_workflows(self._sandbox, source, label=label)
+        _log.info("checked", checker="actionlint", findings=len(found.findings), problem=found.problem)
+        return found
+
+    def look_at_pages(
+        self, source: Path, environment: Environment, command: str, addresses: Sequence[str], *, label: str = ""
+    ) -> Pages:
+        """What web pages of the run folder `source`, an exported tree that is prepared here, answer and look like while
+        a shell command serves them.
+
+        Raises SandboxUnavailable when nothing may be run.
+        """
+        self.prepare(source, environment)
+        variables = variables_of(self._sandbox, source, environment)
+        found = look_at_pages(self._sandbox, source, environment, variables, command, addresses, label=label)
+        _log.info("pages looked at", pages=len(found.pages), browser=found.browser, problem=found.problem)
         return found
 
     def format(

@@ -81,14 +81,14 @@ def _chosen(name: str, tables: Mapping[str, JsonValue], wanted: tuple[str, ...])
 def _toml(text: str) -> dict[str, JsonValue]:
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return {}
 
 
 def _json(text: str) -> dict[str, JsonValue]:
     try:
         found = json.loads(text) if text else {}
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

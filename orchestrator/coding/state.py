@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, SerializeAsAny, model_validator
 
 from agents import Requirements, TestCase
+from agents.answers import WebPage
 from memory import ProofOutcome, SuiteQuality, Task
 from orchestrator.baseline import Baseline
 from orchestrator.flow import FlowState
@@ -96,6 +97,8 @@ class CodeState(FlowState):
     """What was found out about the proofs of this kind of work."""
     benchmark: str = ""
     """QA's program whose function `benchmark` work on performance has to make faster."""
+    page: WebPage | None = None
+    """The web page that the work is about, as QA says that it is served."""
     asked_for_tests: int = 0
     """How often QA was asked for tests of code that the work touches and that no test runs."""
     own: SerializeAsAny[MethodState] = MethodState()

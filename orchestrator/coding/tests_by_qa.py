@@ -158,6 +158,7 @@ def _settle(ctx: StageContext, state: CodeState, talk: Talk) -> None:
     state.kind = ctx.task.kind or said.kind.value
     state.brief, state.places = state.brief or said.brief, state.places or said.places or _read(talk, state.named)
     state.benchmark = said.benchmark or state.benchmark
+    state.page = said.page or state.page
     state.tests_ids, state.red_ids = sorted([*found.red, *found.guards]), sorted(_plain(found.red))
     state.red_count = len(found.red)
     state.changed_tests |= {changed.test: changed.reason for changed in said.changed_tests}

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents import CEOAgent, DeveloperAgent, ProductAgent, QAAgent, TechLeadAgent
-from agents.answers import Choice, PlanItem, ReviewCriterion
+from agents.answers import Choice, PlanItem, ReviewCriterion, WebPage
 from agents.tools import tools
 from llm import Tool
 from memory import TaskKind
@@ -103,6 +103,9 @@ class FinishTests(ConcludingTool):
         max_length=8000,
         description="For performance: a program that prepares its data and defines benchmark(), which calls the slow "
         "code for 1 ms to 1 s and returns what it gives. It is timed before and after the work.",
+    )
+    page: WebPage | None = Field(
+        None, description="Of work on a web page: what serves it, of which a picture is taken."
     )
 
 

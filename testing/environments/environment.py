@@ -96,6 +96,12 @@ class Environment(BaseModel):
         """Whether a top-level package of that name is installed."""
         return has_module(self.path / "venv", module)
 
+    def has_package(self, name: str) -> bool:
+        """As `has_module`, also of JavaScript projects."""
+        if self.language != "node":
+            return self.has_module(name)
+        return (self.path / "packages" / self.own_packages / name / "package.json").is_file()
+
 
 def has_module(venv: Path, module: str) -> bool:
     """Whether `module`, a package or a file, lies in the site-packages of the environment at `venv`."""

@@ -126,7 +126,7 @@ def _section(file: Path) -> dict[str, object] | None:
     if file.suffix == ".toml":
         try:
             table: dict[str, object] = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             return None
         if file.name == "pyproject.toml":
             tool = table.get("tool")

@@ -230,7 +230,7 @@ def text_of(path: Path) -> str:
 def _toml(path: Path) -> dict[str, object]:
     try:
         return tomllib.loads(text_of(path))
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return {}
 
 

@@ -80,8 +80,16 @@ def read_python_report(written: Written) -> Report:
 
 
 def report_text(path: Path, largest: int = _LARGEST) -> str:
-    """The file's text; links, pipes and files of more than `largest` bytes are refused rather than followed, waited for
-    or read: raises InvalidReport."""
+    """The file's text, read as `report_bytes` does; raises InvalidReport."""
+    try:
+        return report_bytes(path, largest).decode()
+    except UnicodeDecodeError as error:
+        raise InvalidReport("The report is not UTF-8 text.") from error
+
+
+def report_bytes(path: Path, largest: int = _LARGEST) -> bytes:
+    """What is in the file; links, pipes and files of more than `largest` bytes are refused rather than followed, waited
+    for or read: raises InvalidReport."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
@@ -91,10 +99,7 @@ def report_text(path: Path, largest: int = _LARGEST) -> str:
         os.close(fd)
         raise InvalidReport(f"The report is no regular file of at most {largest / (1 << 20):.2g} MiB.")
     with os.fdopen(fd, "rb") as file:
-        try:
-            return file.read(largest).decode()
-        except UnicodeDecodeError as error:
-            raise InvalidReport("The report is not UTF-8 text.") from error
+        return file.read(largest)
 
 
 def _checked(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from memory import TaskStatus
+from testing.pages import find_browser
 from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.house import CALC, git
 from tests.orchestrator.players import (
@@ -252,7 +253,7 @@ def test_performance_is_proven_by_a_benchmark_of_qa(make_house: MakeHouse) -> No
     assert "lines of Python a call" in " ".join(house.cli("task", "show", task_id).stdout.split())
 
 
-STEPS = "\n  tests:\n    runs-on: ubuntu-latest\n    steps:\n      - run: pytest"
+STEPS = "\n  tests:\n    runs-on: ubuntu-latest\n    needs: lint\n    steps:\n      - run: pytest"
 
 
 @pytest.mark.long
@@ -282,18 +283,24 @@ def test_configuration_changes_with_the_owners_approval_alone(make_house: MakeHo
             ("edit_file", {"path": ".github/workflows/ci.yml", "edits": [{"old": "{}", "new": STEPS}]}),
             ("finish", {}),
         ),
+        (
+            ("edit_file", {"path": ".github/workflows/ci.yml", "edits": [{"old": "    needs: lint\n", "new": ""}]}),
+            ("finish", {}),
+        ),
     )
     house, server = make_house(players(qa=qa, developer=developer), llm=WITH_TOOLS)
     task_id = house.submit("Run the tests on each push.", "CI")
     with house.daemon():
         house.wait_for(task_id, TaskStatus.WAITING_APPROVAL)
         said = [request for request in server.requests if role_of(request) == "developer"]
-        assert "ci.yaml:2: expected the node content" in results(said[1])
+        assert "ci.yaml:2: did not find expected node content" in results(said[1])
         assert "path '.env' refused" in results(said[1])
         assert "no-such-thing-here was not found" in " ".join(results(said[2]).split())
         assert "$.jobs: {} should be non-empty" in said[3].messages[-1].text
+        assert 'job "tests" needs job "lint" which does not exist' in said[4].messages[-1].text
         shown = " ".join(house.cli("task", "show", task_id).stdout.split())
         assert "settings: holds (.github/workflows/ci.yml (schema github-workflows), tox.ini (INI))" in shown
+        assert "workflows: holds (actionlint: 0 findings, 0 before)" in shown
         assert "new environment: holds (the suite is no worse in an environment that was built" in shown
         listed = house.cli("approvals", "list").stdout
         assert ".github/workflows/ci.yml" in " ".join(listed.split())
@@ -317,3 +324,59 @@ def test_other_work_does_not_change_the_configuration(make_house: MakeHouse) -> 
         house.wait_for(task_id, TaskStatus.COMPLETED)
     files = git(house.repository, "ls-tree", "-r", "--name-only", "agents/integration").split()
     assert not {"tox.ini", ".github/workflows/x.yml"} & set(files)
+
+
+SITE = """from http.server import BaseHTTPRequestHandler, HTTPServer
+
+
+class Shop(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<title>Shop</title><h1>Open</h1>")
+
+
+if __name__ == "__main__":
+    HTTPServer(("127.0.0.1", 8080), Shop).serve_forever()
+"""
+SITE_TESTS = """import subprocess
+import sys
+import time
+from urllib.request import urlopen
+
+
+def test_site() -> None:
+    with subprocess.Popen([sys.executable, "site_of_shop.py"]) as served:
+        for _ in range(100):
+            try:
+                said = urlopen("http://127.0.0.1:8080/", timeout=5).read()
+                break
+            except OSError:
+                time.sleep(0.05)
+        else:
+            said = b""
+        served.kill()
+    assert b"<h1>Open</h1>" in said
+"""
+
+
+@pytest.mark.long
+def test_a_page_leaves_a_picture(make_house: MakeHouse) -> None:
+    command, address = "python site_of_shop.py", "http://127.0.0.1:8080/"
+    qa: Script = (
+        (("create_file", {"path": "tests/test_site.py", "content": SITE_TESTS}),
+         ("finish_tests", {"page": {"command": command, "address": "http://192.0.2.1/"}})),
+        (("finish_tests", {"page": {"command": command, "address": address}}),),
+    )  # fmt: skip
+    developer: Script = ((("create_file", {"path": "site_of_shop.py", "content": SITE}), ("finish", {})),)
+    house, server = make_house(players(qa=qa, developer=developer), llm=WITH_TOOLS)
+    task_id = house.submit("Serve a page at http://127.0.0.1:8080/ that says Open.", "A page")
+    with house.daemon("--until-idle"):
+        house.wait_for(task_id, TaskStatus.COMPLETED)
+    of_qa = [request for request in server.requests if role_of(request) == "qa"]
+    assert "page.address" in results(of_qa[1])
+    shown = " ".join(house.cli("task", "show", task_id).stdout.split())
+    assert "page: holds (http://127.0.0.1:8080/ answers 200 with the title 'Shop'" in shown
+    picture = house.paths.state / "evidence" / task_id / "page-1.png"
+    assert picture.is_file() == (find_browser() is not None)
+    assert ("page-1.png" if picture.is_file() else "apt-get install chromium") in shown

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from memory import utc_now
 from orchestrator.coding.proofs.behaviour import touched_statements
 from orchestrator.coding.proofs.documents import broken_links
-from orchestrator.coding.proofs.settings import problem_of
+from orchestrator.coding.proofs.pages import forget_pictures, keep_pictures
+from orchestrator.coding.proofs.settings import problems_of
 from orchestrator.coding.proofs.strength import faults_in
 from orchestrator.workbench.sources import lost_names, surface_changes
+from testing.pages import Page, Pages
 
 PACKAGE = {
     "pkg/__init__.py": "from pkg.core import Box, f\n\n__all__ = ['Box', 'f']\n",
@@ -130,25 +136,38 @@ def test_links_that_lead_nowhere(tmp_path: Path) -> None:
     assert number == 14
 
 
+RUFF, LINT = "[tool.ruff]\nline-length = 100\n", "[tool.ruff.lint]\n"
+
+
 @pytest.mark.parametrize(
     ("path", "text", "told"),
     [
         (".github/workflows/ci.yml", "on: push\njobs:\n  a:\n    runs-on: x\n    step: []\n", "'step' was unexpected"),
         (".github/workflows/ci.yml", "on: push\njobs:\n  a:\n    runs-on: x\n    steps: [{run: make}]\n", ""),
         (".github/dependabot.yml", "version: 2\nupdates:\n- package-ecosystem: pip\n", "is a required property"),
+        (".pre-commit-config.yaml", "repos:\n- repo: https://x.y/z\n  hooks: []\n", "Missing required key: rev"),
+        (".pre-commit-config.yaml", "repos:\n- repo: https://x.y/z\n  rev: v1\n  hooks: [{id: a}]\n", ""),
         ("pyproject.toml", "[project]\nname = 'x y'\nversion = '1'\n", "`project.name` must be pep508-identifier"),
         ("pyproject.toml", "[project]\nname = 'x'\nversion = '1'\nclassifiers = ['No :: Such']\n", ""),
-        ("pyproject.toml", "[tool.ruff]\nline-length = 100\n", ""),
+        ("pyproject.toml", "[project]\nname = '{{ cookiecutter.name }}'\n", ""),
+        ("pyproject.toml", "[tool.setuptools.packages.find]\nwheres = ['src']\n", "must be valid exactly by one"),
+        ("pyproject.toml", f"{RUFF}{LINT}selct = ['E']\n", "knows no 'selct' (should it be 'select'?)"),
+        ("pyproject.toml", f"{RUFF}{LINT}select = ['E', 'NEW1']\ncharm = true\n", ""),  # a newer ruff may know them
+        ("pyproject.toml", "[tool.black]\nline-length = 'a'\n", "$['line-length']: 'a' is not of type 'integer'"),
+        ("pyrightconfig.json", '{\n  // "a"\n  "include": "b",\n}\n', "$.include: 'b' is not of type 'array'"),
+        ("tsconfig.json", '{\n  /* "a//" */ "files": ["b//c"], // d\n}\n', ""),
+        ("tsconfig.json", '{\n  "files": ["a",, ]\n}\n', "Expecting value"),
         ("setup.cfg", "[flake8]\nmax-line-length = 100\n  more\nexclude\n", ""),
         ("tox.ini", "envlist = py311\n", "no section headers"),
         ("data/x.json", "{,}\n", "Expecting property name"),
+        ("chart/templates/a.yaml", "{{- if .Values.on }}\na: b\n{{- end }}\n", ""),
         ("notes.md", "anything\n", ""),
         (".gitlab-ci.yml", f"a: &a [1]\nb: [{', '.join(['*a'] * 60)}]\n", "more than 50 aliases"),
     ],
-)
+)  # fmt: skip
 def test_what_reads_a_file_of_settings_says(path: str, text: str, told: str) -> None:
-    problem = problem_of(path, text)
-    assert told in problem if told else problem == ""
+    problems = problems_of(path, text)
+    assert told in "\n".join(problems) if told else problems == []
 
 
 def test_faults_are_put_where_code_is_called_and_not_just_defined() -> None:
@@ -157,3 +176,31 @@ def test_faults_are_put_where_code_is_called_and_not_just_defined() -> None:
     told = [fault.told for fault in faults_in("a.py", text, {1, 5, 6, 8})]
     assert "a.py:6 `if x > 0:` becomes `if x >= 0:`" in told
     assert all(place.startswith(("a.py:5 ", "a.py:6 ", "a.py:8 ")) for place in told)
+
+
+def test_pictures_of_pages_are_kept_for_a_time(tmp_path: Path) -> None:
+    page = Page(address="http://127.0.0.1/", status=200)
+    seen = Pages(pages=[page, page], pictures=[b"", b"a picture"])
+    assert keep_pictures(tmp_path, "t-1", seen) == [None, tmp_path / "evidence/t-1/page-2.png"]
+    assert keep_pictures(tmp_path, "t-1", Pages(pages=[page], pictures=[b"another"]))[0]
+    assert [file.read_bytes() for file in tmp_path.rglob("*.png")] == [b"another"]
+    keep_pictures(tmp_path, "t-2", seen)
+    soon = utc_now() + timedelta(seconds=10)
+    assert forget_pictures(tmp_path, utc_now() - timedelta(days=1), []) == 0
+    assert forget_pictures(tmp_path, soon, ["t-2"]) == 1
+    assert [file.parent.name for file in tmp_path.rglob("*.png")] == ["t-2"]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "told"),
+    [
+        (".gitlab-ci.yml", f"a: {'[' * 100_000}", "nested too deeply"),
+        ("pyproject.toml", f"[tool.black]\nline-length = {'9' * 5000}\n", "4300 digits"),
+        ("tsconfig.json", f"[{'9' * 5000}]", "4300 digits"),
+        ("compose.yaml", "a: 1\n" * 100_000, ""),
+    ],
+)
+def test_hostile_files_of_settings_take_no_time(path: str, text: str, told: str) -> None:
+    begun = time.process_time()
+    assert re.search(told, "\n".join(problems_of(path, text)))
+    assert time.process_time() - begun < 5

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from testing import Environment, EnvironmentManager, Sandbox, TestRunner
-from testing.checkers import run_checker
+from testing import Checked, Environment, EnvironmentManager, Sandbox, TestRunner
+from testing.checking import run_checker
 from tests.testing.conftest import Tree
 
 PYPROJECT = """
@@ -93,3 +93,72 @@ def test_what_ruff_mypy_and_coverage_say(tmp_path: Path, tree: Tree) -> None:
     # Without settings of its own the project does not want it.
     plain = tree({**FILES, "pyproject.toml": PYPROJECT})
     assert runner.check(plain, environments.ensure(plain), "ruff") is None
+
+
+WORKFLOW = """on: push
+jobs:
+  test:
+    runs-on: our-own
+    steps:
+      - uses: ./.github/actions/set-up
+        with: {pyhton: "3.13"}
+      - run: echo ${{ github.event.head_commit.message }}
+"""
+ACTION = """name: set up
+description: Installs.
+inputs: {python: {description: Version.}}
+runs: {using: composite, steps: [{run: make, shell: bash}]}
+"""
+
+
+def test_what_actionlint_says_about_workflows(sandbox: Sandbox, tree: Tree) -> None:
+    files = {".github/workflows/ci.yml": WORKFLOW, ".github/actions/set-up/action.yml": ACTION}
+    found = TestRunner(sandbox).check_workflows(tree(files))
+    assert not found.problem
+    assert [(one.path, one.line, one.message.split(". ")[0]) for one in found.findings] == [
+        (
+            ".github/workflows/ci.yml",
+            7,
+            'input "pyhton" is not defined in action "set up" defined at "./.github/actions/set-up"',
+        ),
+        (".github/workflows/ci.yml", 8, '"github.event.head_commit.message" is potentially untrusted'),
+    ]
+    assert TestRunner(sandbox).check_workflows(tree({"ci.yml": WORKFLOW})) == Checked()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("program", ["pyright[nodejs]", "basedpyright"])
+def test_what_pyright_says(tmp_path: Path, tree: Tree, program: str) -> None:
+    sandbox = Sandbox("required")
+    runner, environments = TestRunner(sandbox), EnvironmentManager(tmp_path / "data", sandbox)
+    settings = PYPROJECT.replace('"ruff", "mypy", "coverage"', f'"{program}"')
+    source = tree({**FILES, "pyproject.toml": settings, "pyrightconfig.json": '{"include": ["shop"]}'})
+    found = runner.check(source, environments.ensure(source), program.partition("[")[0])
+    assert found is not None and not found.problem, found
+    assert ("shop/prices.py", 6, "reportReturnType") in [(one.path, one.line, one.rule) for one in found.findings]
+
+
+SCRIPTS = {
+    "package.json": '{"name": "shop", "private": true, "scripts": {"test": "node --test"}, '
+    '"devDependencies": {"typescript": "*", "eslint": "*"}}',
+    "tsconfig.json": '{"compilerOptions": {"noEmit": true, "strict": true}, "include": ["src"]} // all',
+    "eslint.config.mjs": 'export default [{rules: {"no-unused-vars": "error"}}];\n',
+    "src/prices.ts": "export const total: string = 3;\n",
+    "src/basket.js": "const left = 1;\nexport {};\n",
+    "test/all.test.js": 'require("node:test").test("all", () => {});\n',
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("place", ["", "web/"])
+def test_what_tsc_and_eslint_say(tmp_path: Path, tree: Tree, place: str) -> None:
+    sandbox = Sandbox("required")
+    runner, environments = TestRunner(sandbox), EnvironmentManager(tmp_path / "data", sandbox)
+    told = []
+    for checker in ("tsc", "eslint"):
+        source = tree({f"{place}{name}": text for name, text in SCRIPTS.items()})
+        environment = environments.ensure(source, framework="node", place=place.rstrip("/"))
+        found = runner.check(source, environment, checker)
+        assert found is not None and not found.problem, found
+        told += [(one.path, one.line, one.rule) for one in found.findings]
+    assert told == [(f"{place}src/prices.ts", 1, "TS2322"), (f"{place}src/basket.js", 1, "no-unused-vars")]

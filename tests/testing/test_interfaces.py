@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from testing import Environment, Sandbox, TestRunner
+from testing import Environment, Pages, Sandbox, TestRunner
+from testing.pages import find_browser
 from tests.testing.conftest import Tree
 
 SERVICE = """import sys
@@ -76,3 +77,38 @@ def test_a_command_and_a_service_are_used_as_their_users_do(
     source = tree({"service.py": SERVICE, "command.py": wrong, "tests/test_interface.py": TESTS})
     failed = TestRunner(sandbox).run_tests(source, base_environment, timeout=120)
     assert [failure.test_id for failure in failed.failures] == ["tests/test_interface.py::test_command"]
+
+
+SITE = """import os
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+
+class Shop(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = b"<title>The\\n Shop</title><body style='background: teal'><h1>Open</h1><img src='http://192.0.2.1/x.png'>"
+        self.send_response(200 if self.path == "/" else 404)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+HTTPServer(("127.0.0.1", 8080), Shop).serve_forever()
+"""
+
+
+def test_a_page_is_looked_at_while_it_is_served(sandbox: Sandbox, base_environment: Environment, tree: Tree) -> None:
+    runner = TestRunner(sandbox)
+
+    def seen(command: str) -> Pages:
+        addresses = [f"http://127.0.0.1:8080/{path}" for path in ("", "gone")]
+        return runner.look_at_pages(tree({"site.py": SITE}), base_environment, command, addresses)
+
+    found = seen("exec python site.py")
+    told = [(page.address.rsplit("/", 1)[1], page.status, page.title) for page in found.pages]
+    assert (told, found.problem) == ([("", 200, "The Shop"), ("gone", 404, "The Shop")], "")
+    assert bool(found.browser) == (find_browser() is not None)
+    assert [picture.startswith(b"\\x89PNG") for picture in found.pictures] == [bool(found.browser)] * 2
+
+    failed = seen("echo no such shop; exit 3")
+    assert (failed.pages, failed.pictures) == ([], [])
+    assert failed.problem == "what serves it ended with exit code 3: no such shop"

@@ -9,8 +9,9 @@ from __future__ import annotations
 from memory import ProofOutcome, TaskKind
 from orchestrator.coding.proofs.behaviour import NothingRunsDifferently, PublicSurface, TouchedCodeIsTested
 from orchestrator.coding.proofs.documents import CheckersSayNothingNew, ExamplesHold, LinksHold
+from orchestrator.coding.proofs.pages import PagesAreSeen
 from orchestrator.coding.proofs.proof import Proof, Work
-from orchestrator.coding.proofs.settings import EnvironmentIsNew, SettingsAreRead
+from orchestrator.coding.proofs.settings import EnvironmentIsNew, SettingsAreRead, WorkflowsAreSound
 from orchestrator.coding.proofs.speed import Faster
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
@@ -24,8 +25,10 @@ PROOFS: tuple[Proof, ...] = (
     CheckersSayNothingNew("linters and types", "lint", "types"),
     CheckersSayNothingNew("build of the documentation", "documents"),
     SettingsAreRead(),
+    WorkflowsAreSound(),
     EnvironmentIsNew(),
     Faster(),
+    PagesAreSeen(),
 )
 """In the order in which they are looked for; those of one change are all looked for, so that its author sees all."""
 
@@ -38,7 +41,7 @@ def needs_code(kind: str) -> bool:
 def prove(ctx: StageContext, state: CodeState, tree: str) -> list[ProofOutcome]:
     """What is found out about the proofs that the developer's green change needs."""
     work = Work(ctx, state, state.tests_commit, tree)
-    return [proof.examine(work) for proof in PROOFS if proof.applies(state.kind, work.paths)]
+    return [proof.examine(work) for proof in PROOFS if proof.applies(work)]
 
 
 def lacking(outcomes: list[ProofOutcome]) -> str:

@@ -19,8 +19,8 @@ class NothingRunsDifferently:
 
     name = "nothing runs differently"
 
-    def applies(self, kind: str, paths: Sequence[str]) -> bool:
-        return kind == TaskKind.DOCUMENTATION
+    def applies(self, work: Work) -> bool:
+        return work.state.kind == TaskKind.DOCUMENTATION
 
     def examine(self, work: Work) -> ProofOutcome:
         old, new = work.old_texts, work.new_texts
@@ -39,8 +39,8 @@ class PublicSurface:
 
     name = "public surface"
 
-    def applies(self, kind: str, paths: Sequence[str]) -> bool:
-        return kind == TaskKind.REFACTORING
+    def applies(self, work: Work) -> bool:
+        return work.state.kind == TaskKind.REFACTORING
 
     def examine(self, work: Work) -> ProofOutcome:
         named = {path for change in work.changes for path in (change.path, change.old_path) if path}
@@ -65,8 +65,10 @@ class TouchedCodeIsTested:
 
     name = "touched code is tested"
 
-    def applies(self, kind: str, paths: Sequence[str]) -> bool:
-        return kind == TaskKind.REFACTORING and any(path.endswith(".py") and is_source(path) for path in paths)
+    def applies(self, work: Work) -> bool:
+        return work.state.kind == TaskKind.REFACTORING and any(
+            path.endswith(".py") and is_source(path) for path in work.paths
+        )
 
     def examine(self, work: Work) -> ProofOutcome:
         sources = [change for change in work.changes if change.path.endswith(".py") and is_source(change.path)]

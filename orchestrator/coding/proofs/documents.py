@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Literal
 from urllib.parse import unquote
@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from file_system import FileManager, readable_text
+from file_system.syntax import is_javascript
 from memory import ProofOutcome, TaskKind
 from orchestrator.coding.proofs.proof import Work, holds, lacks, listed, not_checked
 from testing import CHECKERS, Checked
@@ -26,7 +27,7 @@ _MOST_TOLD = 6
 
 
 def _is_documentation(path: str) -> bool:
-    return path.endswith((*_TEXTS, ".py", ".pyi")) or path.startswith(("docs/", "doc/"))
+    return path.endswith((*_TEXTS, ".py", ".pyi")) or is_javascript(path) or path.startswith(("docs/", "doc/"))
 
 
 class LinksHold:
@@ -34,8 +35,10 @@ class LinksHold:
 
     name = "links"
 
-    def applies(self, kind: str, paths: Sequence[str]) -> bool:
-        return kind in _KINDS and any(path.endswith(_TEXTS) or path.startswith(("docs/", "doc/")) for path in paths)
+    def applies(self, work: Work) -> bool:
+        return work.state.kind in _KINDS and any(
+            path.endswith(_TEXTS) or path.startswith(("docs/", "doc/")) for path in work.paths
+        )
 
     def examine(self, work: Work) -> ProofOutcome:
         with work.ctx.bench.exported(work.before) as before, work.ctx.bench.exported(work.after) as after:
@@ -51,8 +54,8 @@ class ExamplesHold:
 
     name = "examples"
 
-    def applies(self, kind: str, paths: Sequence[str]) -> bool:
-        return kind in _KINDS and any(path.endswith((".py", *_TEXTS)) for path in paths)
+    def applies(self, work: Work) -> bool:
+        return work.state.kind in _KINDS and any(path.endswith((".py", *_TEXTS)) for path in work.paths)
 
     def examine(self, work: Work) -> ProofOutcome:
         paths = [path for path, text in work.new_texts.items() if ">>> " in text and path.endswith((".py", *_TEXTS))]
@@ -79,8 +82,8 @@ class CheckersSayNothingNew:
         self.name = name
         self._finds = finds
 
-    def applies(self, kind: str, paths: Sequence[str]) -> bool:
-        return kind in _KINDS and any(map(_is_documentation, paths))
+    def applies(self, work: Work) -> bool:
+        return work.state.kind in _KINDS and any(map(_is_documentation, work.paths))
 
     def examine(self, work: Work) -> ProofOutcome:
         checkers = [checker.name for checker in CHECKERS.values() if checker.finds in self._finds]

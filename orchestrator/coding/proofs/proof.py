@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -65,7 +65,7 @@ class Proof(Protocol):
     def name(self) -> str:
         """As it is recorded."""
 
-    def applies(self, kind: str, paths: Sequence[str]) -> bool:
+    def applies(self, work: Work) -> bool:
         """Whether work of this kind that changes these files needs it."""
 
     def examine(self, work: Work) -> ProofOutcome:

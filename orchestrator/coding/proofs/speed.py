@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from memory import ProofOutcome, TaskKind
 from orchestrator.coding.proofs.proof import Work, holds, lacks, not_checked
 from orchestrator.flow import StageContext
@@ -16,8 +14,8 @@ class Faster:
 
     name = "benchmark"
 
-    def applies(self, kind: str, paths: Sequence[str]) -> bool:
-        return kind == TaskKind.PERFORMANCE
+    def applies(self, work: Work) -> bool:
+        return work.state.kind == TaskKind.PERFORMANCE
 
     def examine(self, work: Work) -> ProofOutcome:
         if not work.state.benchmark:
