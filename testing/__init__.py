@@ -12,6 +12,7 @@ from testing.controls import (
     replays_of,
     twins_of,
     value_of,
+    whole_tests,
     without_claims,
 )
 from testing.environments.environment import Environment
@@ -124,5 +125,6 @@ __all__ = [
     "time_both",
     "twins_of",
     "value_of",
+    "whole_tests",
     "without_claims",
 ]

@@ -16,6 +16,7 @@ from testing.controls.javascript import javascript_twins
 from testing.controls.outside import Replay, Unknown, has_setup, replays_of, value_of
 from testing.controls.python import python_twins, without_claims
 from testing.controls.twins import MOST_TWINS, Twins
+from testing.controls.whole import whole_tests
 from testing.frameworks.declared_tests import JAVASCRIPT_SUFFIXES
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "replays_of",
     "twins_of",
     "value_of",
+    "whole_tests",
     "without_claims",
 ]
 
