@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -32,11 +33,13 @@ from testing import (
     Twins,
     Unknown,
     has_setup,
+    programs_of,
     replays_of,
     run_calls,
     twins_of,
     value_of,
     whole_tests,
+    wrong_of,
 )
 
 _IN_ORDER_ONLY = "the new tests pass only in the order they are written in: answers depend on earlier calls"
@@ -141,6 +144,8 @@ class Doubts:
         if any(not path.endswith("conftest.py") for path in hooks):
             return ""  # a plain program would not do what is done before these tests
         names = {*map(_named, test_ids)}
+        if doubt := self._wrong_in_node(texts, names):
+            return doubt
         found: list[Replay] = []
         for path, text in texts.items():
             if _is_python(path):
@@ -190,6 +195,28 @@ class Doubts:
             return f"{_BY_NAME_ONLY}\n{result.problem or evidence_of(result, lost)}"
         false = [claim for test_id, claim in claims.items() if test_id in passed or test_id not in failed]
         return "\n".join([_FALSE_PASSES, *dict.fromkeys(false[:_MOST_NAMED])]) if false else ""
+
+    def _wrong_in_node(self, texts: Mapping[str, str], names: Collection[str]) -> str:
+        """As `_wrong_outside`, of JavaScript tests."""
+        wrong: list[str] = []
+        for program in programs_of(texts, names):
+            with self._suite.ready(self._tree, self._task.id, program.name) as (
+                folder,
+                environment,
+            ):
+                if environment.language != "node":
+                    continue
+                for path in texts:
+                    (folder / path).unlink(missing_ok=True)
+                (folder / program.name).write_text(program.text, encoding="utf-8")
+                command = shlex.join(["exec", "node", program.name])
+                seconds = 30 + 2 * self._seconds
+                ended = self._suite.runner.shell(folder, environment, command, timeout=seconds, label=self._task.id)
+            now, later = wrong_of(program, ended.output)
+            if not now and later and not _STATEFUL.search(f"{self._task.title} {self._task.description}"):
+                now = [later]
+            wrong += now
+        return redact("\n".join([_WRONG_OUTSIDE, *dict.fromkeys(wrong[:_MOST_NAMED])])) if wrong else ""
 
     def _wrong_outside(self, replays: Sequence[Replay]) -> str:
         """In words, what a plain program gets that is not what the tests expect; empty if it is."""
