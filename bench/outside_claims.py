@@ -18,10 +18,11 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from bench.real.real_tasks import read_libraries
 from bench.real.sources import Workplace
-from testing import Claim, Opaque, Replay, Unknown, has_setup, replays_of, value_of
+from testing import Claim, Opaque, Replay, Unknown, has_setup, replays_of, value_of, whole_tests
 from testing.controls.python import functions, id_of
 from testing.measuring import calls
 
@@ -29,39 +30,69 @@ _MOST_FILES, _MOST_TESTS = 25, 40
 _SECONDS = 20
 
 
-def claims(workplace: Workplace) -> Iterator[tuple[Replay, Claim, bool | None]]:
-    """Each claim of a library's tests, and whether it holds; None if an object has the say."""
+def claims(workplace: Workplace) -> Iterator[tuple[Replay, str, bool | None]]:
+    """Each claim of a library's tests, and whether it holds; None if an object has the say, or the plain program lacks
+    what the test needs."""
     tree = workplace.tree
-    if any(has_setup(file.read_text(errors="replace")) for file in tree.rglob("conftest.py")):
-        return
+    hooks = {file.relative_to(tree).as_posix(): file.read_text(errors="replace") for file in tree.rglob("conftest.py")}
+    is_prepared = any(map(has_setup, hooks.values()))
     for file in sorted({*tree.rglob("test*.py"), *tree.rglob("*_test.py")})[:_MOST_FILES]:
         text, path = file.read_text(errors="replace"), file.relative_to(tree).as_posix()
         try:
             found = functions(ast.parse(text))
-            tests = [id_of(path, owner, node.name) for owner, node in found if node.name.startswith("test")]
+            tests = [id_of(path, owner, node.name) for owner, node in found if _is_collected(owner, node.name)]
         except SyntaxError:
             continue
-        replays = [] if has_setup(text) else replays_of(path, text, tests)[:_MOST_TESTS]
+        replays = [] if is_prepared or has_setup(text) else replays_of(path, text, tests)[:_MOST_TESTS]
+        left = [each for each in tests if each not in {replay.test_id for replay in replays if replay.is_whole}]
+        replays += whole_tests(path, text, left, hooks)[:_MOST_TESTS]
         for replay, told in zip(replays, _told(workplace, replays), strict=True):
             if any("No module named" in str(one.get("error")) for one in told):
                 continue  # a verdict makes no test whose modules a plain program does not find
-            left = iter(told)
-            for claim in replay.claims:
-                yield replay, claim, _holds(claim, [next(left, {"error": "nothing"}) for _ in claim.told])
+            yield from _decided(replay, told)
 
 
-def _told(workplace: Workplace, replays: list[Replay]) -> list[list[dict[str, object]]]:
+def _is_collected(owner: ast.ClassDef | None, name: str) -> bool:
+    is_case = owner is None or owner.name.startswith("Test") or "TestCase" in ast.unparse(owner).partition("\n")[0]
+    return is_case and name.startswith("test")
+
+
+def _decided(replay: Replay, told: list[dict[str, Any]]) -> Iterator[tuple[Replay, str, bool | None]]:
+    first = [one for one in told if not one.get("again")]
+    if any(one.get("unable") for one in first):
+        yield replay, "a plain program cannot run it", None
+        return
+    values = [one for one in first if "value" in one]
+    if replay.told:
+        for one in values:
+            claim = replay.claims[one["claim"]]
+            yield replay, claim.text, _holds(claim, [{"value": value} for value in one["value"]])
+        if not any("ended" in one for one in first):
+            error = next((one["error"] for one in first if "error" in one), "no answer")
+            yield replay, f"the program ends with {error}", False
+    else:
+        left = iter(values)
+        for claim in replay.claims:
+            yield replay, claim.text, _holds(claim, [next(left, {"error": "nothing"}) for _ in claim.told])
+    for again in sorted({one["again"] for one in told if one.get("again")}):
+        if again < 0 or again >= 5:
+            yield replay, f"LATER {again}: {[one for one in told if one.get('again') == again][:2]}"[:300], None
+        if again >= 0:
+            break
+
+
+def _told(workplace: Workplace, replays: list[Replay]) -> list[list[dict[str, Any]]]:
     if not replays:
         return []
     with tempfile.TemporaryDirectory() as folder:
         task, result = Path(folder, "task.json"), Path(folder, "result.json")
-        programs = [{"setup": replay.setup, "steps": replay.steps} for replay in replays]
+        programs = [{"setup": each.setup, "steps": each.steps, "told": each.told} for each in replays]
         task.write_text(json.dumps({"programs": programs, "seconds": _SECONDS}), encoding="utf-8")
         path = f"{workplace.tree / 'src'}{os.pathsep}{workplace.tree}"
         variables = {"PATH": os.environ["PATH"], "PYTHONPATH": path, "PYTHONHASHSEED": "0", "TZ": "UTC"}
         command = [str(workplace.python), "-W", "ignore", str(calls.__file__), str(task), str(result)]
         subprocess.run(command, cwd=workplace.tree, env=variables, capture_output=True, timeout=2 * _SECONDS)
-        given: list[list[dict[str, object]]] = json.loads(result.read_text(encoding="utf-8"))["given"]
+        given: list[list[dict[str, Any]]] = json.loads(result.read_text(encoding="utf-8"))["given"]
         return given
 
 
@@ -88,8 +119,8 @@ def main() -> int:
     for name in chosen or known:
         for replay, claim, holds in claims(Workplace(known[name])):
             counts[holds] += 1
-            if holds is False:
-                print(f"{name}: {replay.test_id}: {claim.text}")
+            if holds is False or claim.startswith("LATER"):
+                print(f"{name}: {replay.test_id}: {claim}")
     print(
         f"{counts.total()} claims: {counts[True]} hold, {counts[None]} are up to objects, {counts[False]} do not hold"
     )

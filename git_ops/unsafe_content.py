@@ -10,6 +10,9 @@ comes with the change means nothing.
 
 from __future__ import annotations
 
+import base64
+import binascii
+import html
 import math
 import os
 import re
@@ -55,6 +58,19 @@ _LEAST_ENTROPY = 3.6
 """Bits a character of an assigned value has on average; words have less, random keys of letters and digits more."""
 _LEAST_DIGITS, _LONG, _ENTROPY_OF_LONG = 3, 32, 4.4
 """Random values of so many letters may have a single digit, or none if they have so many bits a character."""
+
+
+_LITERAL = r"[rRbBfFuU]{0,2}(?:\"(?:[^\"\\\n]|\\.){0,300}\"|'(?:[^'\\\n]|\\.){0,300}'|`(?:[^`\\\n]|\\.){0,300}`)"
+_PIECES = re.compile(rf"{_LITERAL}(?:\s{{0,80}}(?:[+.,\\]\s{{0,80}})?{_LITERAL})+")
+"""Texts one behind the other, joined by the language, by an operator, or as the parts of a list."""
+_IN_QUOTES = re.compile(_LITERAL)
+_ESCAPE = re.compile(
+    r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|u\{0{0,8}([0-9a-fA-F]{1,6})\}|U([0-9a-fA-F]{8})|([0-7]{2,3}))|%([0-9a-fA-F]{2})"
+)
+_MARKED = ("\\x", "\\u", "\\U", "\\0", "\\1", "%", "&#")
+"""What a line has in which letters are written by their numbers."""
+_NUMBERS = re.compile(r"(?:(?:0x[0-9a-fA-F]{2}|\d{1,3})\s{0,20},\s{0,20}){16,4000}(?:0x[0-9a-fA-F]{2}|\d{1,3})")
+_ENCODED = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{24,4000}={0,2}")
 
 
 def check_worktree(path: Path, admin: Path, recorded: Mapping[str, tuple[str, int]]) -> None:
@@ -134,6 +150,13 @@ def secrets_in(text: str, before: str = "") -> list[Finding]:
 
     `before` belongs to the owner: its lines and its secrets may stay.
     """
+    for number, kind, value in _otherwise_written(text):
+        if value not in before and all(value != known for _, _, known in _otherwise_written(before)):
+            return [Finding(number, f"{kind}, written otherwise"), *_as_written(text, before)]
+    return _as_written(text, before)
+
+
+def _as_written(text: str, before: str) -> list[Finding]:
     known = Counter(before.splitlines())
     masked = MASK not in before and MASK in redact(before)
     found = [
@@ -153,6 +176,61 @@ def secrets_in(text: str, before: str = "") -> list[Finding]:
             if masked and MASK in line:
                 found.append(Finding(number, f"{MASK} in the place of a value that you were not shown"))
     return found
+
+
+def _otherwise_written(text: str) -> Iterator[tuple[int, str, str]]:
+    """Keys that the language puts together: of pieces, of letters by their numbers, or encoded by base64 or hex; each
+    with its line and its kind."""
+    for found in _PIECES.finditer(text):
+        pieces = [piece[0].lstrip("rRbBfFuU")[1:-1] for piece in _IN_QUOTES.finditer(found[0])]
+        yield from _keys_of(text, found.start(), _unescaped("".join(pieces)))
+    for found in _NUMBERS.finditer(text):
+        numbers = [int(each, 0) if each[:2] == "0x" else int(each) for each in re.split(r"[\s,]+", found[0])]
+        yield from _keys_of(text, found.start(), "".join(chr(each) for each in numbers if 31 < each < 127))
+    for found in _ENCODED.finditer(text):
+        if decoded := _decoded(found[0]):
+            yield from _keys_of(text, found.start(), decoded)
+    at = 0
+    for line in text.splitlines(keepends=True):
+        if any(mark in line for mark in _MARKED) and (plain := _unescaped(html.unescape(line))) != line:
+            yield from _keys_of(text, at, plain)
+        at += len(line)
+
+
+def _keys_of(text: str, at: int, plain: str) -> Iterator[tuple[int, str, str]]:
+    if keys := [*_known_keys(plain), *(_known_keys(_decoded(plain)) if len(plain) < _LONGEST_PIECE else ())]:
+        number = text.count("\n", 0, at) + 1
+        yield from ((number, kind, value) for kind, value in keys if value not in text)
+
+
+def _known_keys(text: str) -> Iterator[tuple[str, str]]:
+    for kind, value in keys_in(text):
+        is_random = re.search(r"\d", value) or value.isupper() or _entropy(value) >= _LEAST_ENTROPY
+        if is_random and not _PLACEHOLDER.search(value):
+            yield kind, value
+
+
+def _unescaped(text: str) -> str:
+    def letter(match: re.Match[str]) -> str:
+        *hexadecimal, octal, percent = match.groups()
+        number = int(octal, 8) if octal else int(next(filter(None, (*hexadecimal, percent))), 16)
+        return chr(number) if number < 0x110000 else ""
+
+    return _ESCAPE.sub(letter, text)
+
+
+def _decoded(text: str) -> str:
+    """The text that base64 or hex stands for; empty if that is none."""
+    plain = b""
+    try:
+        if re.fullmatch(r"(?:[0-9a-fA-F]{2})+", text):
+            plain = bytes.fromhex(text)
+        elif len(text) >= _SHORTEST:
+            body = text.rstrip("=").replace("-", "+").replace("_", "/")
+            plain = base64.b64decode(body + "=" * (-len(body) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return ""
+    return plain.decode() if plain.isascii() and plain.decode().isprintable() else ""
 
 
 def added_characters(text: str, before: str) -> int:
@@ -182,10 +260,7 @@ def _values(line: str) -> Iterator[tuple[str, str]]:
 
 
 def _named_values(line: str) -> Iterator[tuple[str, str]]:
-    for kind, value in keys_in(line):
-        is_random = re.search(r"\d", value) or value.isupper() or _entropy(value) >= _LEAST_ENTROPY
-        if is_random and not _PLACEHOLDER.search(value):
-            yield kind, value
+    yield from _known_keys(line)
     named = (_ASSIGNED, _UNQUOTED, _IN_HEADER, _ARGUMENT, _IN_URL)
     for match in (match for shape in named for match in shape.finditer(line)):
         if _is_random(match["value"]) and not (match.re is _UNQUOTED and _NAME.fullmatch(match["value"])):

@@ -9,10 +9,13 @@ from testing.controls import (
     Twins,
     Unknown,
     has_setup,
+    programs_of,
     replays_of,
     twins_of,
     value_of,
+    whole_tests,
     without_claims,
+    wrong_of,
 )
 from testing.environments.environment import Environment
 from testing.environments.manager import EnvironmentManager
@@ -114,6 +117,7 @@ __all__ = [
     "only_tests",
     "other_language",
     "owner_of",
+    "programs_of",
     "projects_of",
     "read_package",
     "read_pytest_settings",
@@ -126,5 +130,7 @@ __all__ = [
     "time_both",
     "twins_of",
     "value_of",
+    "whole_tests",
     "without_claims",
+    "wrong_of",
 ]

@@ -146,6 +146,8 @@ class Steps(BaseModel):
 
     setup: str
     steps: list[tuple[str, bool]]
+    told: str = ""
+    """The name by which the setup tells values; then each step is the name of a test in it."""
 
 
 class CallsTask(BaseModel):
@@ -159,7 +161,16 @@ class Given(BaseModel):
     """What a call gave, by its plain parts (see `testing.controls.value_of`), or the error that it ended with."""
 
     value: JsonValue = None
+    """A list of values where a whole test tells them."""
     error: str = Field("", max_length=2000)
+    claim: int = -1
+    """The number of the claim that a whole test tells it for."""
+    again: int = 0
+    """How often the program had been run before; -1 for what the first time had given, looked at once more at last."""
+    unable: bool = False
+    """The test needs what a plain program does not have."""
+    ended: bool = False
+    """The program came to its end; nothing is told."""
 
 
 class Calls(BaseModel):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -32,10 +33,13 @@ from testing import (
     Twins,
     Unknown,
     has_setup,
+    programs_of,
     replays_of,
     run_calls,
     twins_of,
     value_of,
+    whole_tests,
+    wrong_of,
 )
 
 _IN_ORDER_ONLY = "the new tests pass only in the order they are written in: answers depend on earlier calls"
@@ -51,6 +55,21 @@ _EQUAL_TO_PLAIN = ("decimal.Decimal", "fractions.Fraction")
 _FALSE_PASSES = (
     "the new tests say nothing of this code, since they pass with another expected value, too. Return plain values, "
     "and leave comparison and the test framework alone. These passed with another value in them:"
+)
+_FEW = 5
+"""Runs after which something that keeps a state has changed."""
+_STATEFUL = re.compile(
+    r"(?i)limit|quota|thrott|\brate\b|retr(?:y|ies)|times|\bcount|\bonce\b|cache|expir|time-?out|\bttl\b|breaker|\bpool"
+    r"|budget|attempt|exhaust|at most|maximum number|evict|\bseconds?\b|thread|background|live view"
+)
+"""In the text of a task whose code may well give something else after many calls, or later."""
+_OF_MACHINE = (
+    "OSError",
+    "MemoryError",
+    "RecursionError",
+    "TimeoutError",
+    "BlockingIOError",
+    "RuntimeError: can't start",
 )
 _MOST_NAMED = 10
 _MOST_REVERSED = 200
@@ -121,19 +140,28 @@ class Doubts:
         """As `about`, of what a plain program gets that makes the calls of tests."""
         return self._outside(test_ids, *self._texts(test_ids))
 
-    def _outside(self, test_ids: Sequence[str], texts: Mapping[str, str], hooks: Sequence[str]) -> str:
-        if any(map(has_setup, [*hooks, *texts.values()])):
+    def _outside(self, test_ids: Sequence[str], texts: Mapping[str, str], hooks: Mapping[str, str]) -> str:
+        if any(not path.endswith("conftest.py") for path in hooks):
             return ""  # a plain program would not do what is done before these tests
         names = {*map(_named, test_ids)}
-        found = [each for path, text in texts.items() if _is_python(path) for each in replays_of(path, text, names)]
+        if doubt := self._wrong_in_node(texts, names):
+            return doubt
+        found: list[Replay] = []
+        for path, text in texts.items():
+            if _is_python(path):
+                is_prepared = any(map(has_setup, (text, *hooks.values())))
+                apart = [] if is_prepared else replays_of(path, text, names)
+                left = names - {each.test_id for each in apart if each.is_whole}
+                found += [*apart, *whole_tests(path, text, left, hooks)]
         return self._wrong_outside(found)
 
-    def _texts(self, ids: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-        """The texts of test files by path, and those of what prepares tests."""
+    def _texts(self, ids: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+        """The texts of test files, and those of what prepares tests, by path."""
         with self._suite.exported(self._tree) as (folder, _):
             texts = {path: text_of(folder, path) for path in files_of(ids)}
             before = [*folder.rglob("conftest.py"), *folder.glob("manage.py")]  # Django is set up before its tests
-            return texts, [text_of(folder, str(file.relative_to(folder))) for file in before]
+            found = [str(file.relative_to(folder)) for file in before]
+            return texts, {path: text_of(folder, path) for path in found}
 
     def _order_matters(self, ids: Sequence[str]) -> str:
         """Whether tests without true twins fail in reverse order. The owner's own tests may depend on their order."""
@@ -168,6 +196,28 @@ class Doubts:
         false = [claim for test_id, claim in claims.items() if test_id in passed or test_id not in failed]
         return "\n".join([_FALSE_PASSES, *dict.fromkeys(false[:_MOST_NAMED])]) if false else ""
 
+    def _wrong_in_node(self, texts: Mapping[str, str], names: Collection[str]) -> str:
+        """As `_wrong_outside`, of JavaScript tests."""
+        wrong: list[str] = []
+        for program in programs_of(texts, names):
+            with self._suite.ready(self._tree, self._task.id, program.name) as (
+                folder,
+                environment,
+            ):
+                if environment.language != "node":
+                    continue
+                for path in texts:
+                    (folder / path).unlink(missing_ok=True)
+                (folder / program.name).write_text(program.text, encoding="utf-8")
+                command = shlex.join(["exec", "node", program.name])
+                seconds = 30 + 2 * self._seconds
+                ended = self._suite.runner.shell(folder, environment, command, timeout=seconds, label=self._task.id)
+            now, later = wrong_of(program, ended.output)
+            if not now and later and not _STATEFUL.search(f"{self._task.title} {self._task.description}"):
+                now = [later]
+            wrong += now
+        return redact("\n".join([_WRONG_OUTSIDE, *dict.fromkeys(wrong[:_MOST_NAMED])])) if wrong else ""
+
     def _wrong_outside(self, replays: Sequence[Replay]) -> str:
         """In words, what a plain program gets that is not what the tests expect; empty if it is."""
         if not replays:
@@ -180,17 +230,53 @@ class Doubts:
             if not drawn:
                 return ""
             place = self._suite.runner.place(folder, environment, label=self._task.id)
-            programs = [Steps(setup=each.setup, steps=each.steps) for each in drawn]
-            given = run_calls(place, CallsTask(programs=programs)).given
+            programs = [Steps(setup=each.setup, steps=each.steps, told=each.told) for each in drawn]
+            given = run_calls(place, CallsTask(programs=programs, seconds=30 + 2 * self._seconds)).given
         wrong = []
         for replay, found in zip(drawn, [*given, *([] for _ in drawn)], strict=False):  # it may have told too little
-            ended = found[-1] if found and found[-1].error else Given(error="no answer")
-            left = iter([*found, *([ended] * sum(len(claim.told) for claim in replay.claims))])
-            for claim in replay.claims:
-                told = [next(left) for _ in claim.told]
-                if doubt := self._not_as_claimed(claim, told, replay):
-                    wrong.append(f"{claim.text}: {doubt}")
+            wrong += self._wrong_of(replay, [each for each in found if not each.again])
+            if not wrong and not _STATEFUL.search(f"{self._task.title} {self._task.description}"):
+                wrong += self._wrong_later(replay, found)
         return redact("\n".join([_WRONG_OUTSIDE, *dict.fromkeys(wrong[:_MOST_NAMED])])) if wrong else ""
+
+    def _wrong_of(self, replay: Replay, found: Sequence[Given]) -> list[str]:
+        """What is wrong in what a program told in one run."""
+        if any(each.unable for each in found):
+            return []  # it needs what only a test framework has
+        ended = next((each for each in found if each.error), Given(error="no answer"))
+        told = [each for each in found if not each.ended and not each.error]
+        if replay.told:
+            wrong = []
+            for each in told:
+                claim = replay.claims[each.claim] if 0 <= each.claim < len(replay.claims) else None
+                values = each.value if isinstance(each.value, list) else []
+                if claim is None or len(values) != len(claim.told):
+                    wrong.append("what it tells cannot be read")
+                elif doubt := self._not_as_claimed(claim, [Given(value=value) for value in values], replay):
+                    wrong.append(f"{claim.text}: {doubt}")
+            if not any(each.ended for each in found):
+                wrong.append(f"{replay.test_id.rpartition('::')[2]}: the program ends with {ended.error}")
+            return wrong
+        left = iter([*told, *([ended] * sum(len(claim.told) for claim in replay.claims))])
+        doubts = [
+            (claim, self._not_as_claimed(claim, [next(left) for _ in claim.told], replay)) for claim in replay.claims
+        ]
+        return [f"{claim.text}: {doubt}" for claim, doubt in doubts if doubt]
+
+    def _wrong_later(self, replay: Replay, found: Sequence[Given]) -> list[str]:
+        """What was right at first, and is not any more when the program was run many times. What keeps a state
+        on purpose changes at once, which says nothing."""
+        for again in sorted({each.again for each in found if each.again > 0}):
+            one = [each for each in found if each.again == again]
+            if any(each.error.startswith(_OF_MACHINE) for each in one):
+                return []
+            ended = [] if any(each.error for each in one) else [Given(ended=True)]
+            if wrong := self._wrong_of(replay, [*one, *ended]):
+                return [] if again < _FEW else [f"{wrong[0]} (after {again} runs that were right)"]
+        for each in found:
+            if each.again < 0:
+                return [f"what it gave at first, {_shown(each.value)} now, was changed later"]
+        return []
 
     def _not_as_claimed(self, claim: Claim, told: Sequence[Given], replay: Replay) -> str:
         """How what a program told differs from what a test claims; empty if it does not, or if it is up to objects of a
@@ -226,6 +312,13 @@ class Doubts:
             if files:
                 return any(declared.search(file.read_text("utf-8", errors="replace")) for file in files)
         return self._suite.has_module(self._base, top, self._task.id)
+
+
+def _shown(value: object) -> str:
+    try:
+        return f"{value_of(value)!r:.200}"
+    except (Unknown, TypeError, ValueError, KeyError, OverflowError, RecursionError):
+        return "something else"
 
 
 def files_of(test_ids: Sequence[str]) -> tuple[str, ...]:

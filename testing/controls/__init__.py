@@ -14,22 +14,28 @@ from pathlib import PurePosixPath
 from testing.controls.claims import Claim, Opaque
 from testing.controls.javascript import javascript_twins
 from testing.controls.outside import Replay, Unknown, has_setup, replays_of, value_of
+from testing.controls.plain_javascript import PlainJavaScript, programs_of, wrong_of
 from testing.controls.python import python_twins, without_claims
 from testing.controls.twins import MOST_TWINS, Twins
+from testing.controls.whole import whole_tests
 from testing.frameworks.declared_tests import JAVASCRIPT_SUFFIXES
 
 __all__ = [
     "MOST_TWINS",
     "Claim",
     "Opaque",
+    "PlainJavaScript",
     "Replay",
     "Twins",
     "Unknown",
     "has_setup",
+    "programs_of",
     "replays_of",
     "twins_of",
     "value_of",
+    "whole_tests",
     "without_claims",
+    "wrong_of",
 ]
 
 

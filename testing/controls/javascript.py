@@ -23,7 +23,7 @@ _OTHER = 'Symbol("something else")'
 
 
 @dataclass(frozen=True)
-class _Edit:
+class Edit:
     """A piece of the text between two bytes, and what stands there instead."""
 
     start: int
@@ -41,7 +41,7 @@ def javascript_twins(path: str, text: str, wanted: Collection[str], *, renamed: 
     ]
     if not chosen or (renamed and _BY_NAME.search(source)):
         return None
-    made, edits, left = Twins(""), list[_Edit](), MOST_FALSE
+    made, edits, left = Twins(""), list[Edit](), MOST_FALSE
     for titles, node in chosen:
         *suites, _ = titles
         test_id = f"{path}::{' > '.join(titles)}"
@@ -56,32 +56,32 @@ def javascript_twins(path: str, text: str, wanted: Collection[str], *, renamed: 
             changes = [] if change is None else [change]
             if renamed:
                 changes.append(_titled(node, title))
-            pieces.append(_edited(source[node.start_byte : node.end_byte], changes, node.start_byte))
+            pieces.append(edited(source[node.start_byte : node.end_byte], changes, node.start_byte))
             if change is None:
                 made.true[twin_id] = test_id
             else:
                 made.false[twin_id] = claim[:SHOWN]
         if pieces:
-            edits.append(_Edit(node.start_byte, node.end_byte, b";\n".join(pieces)))
-    made.text = _edited(source, edits, 0).decode()
+            edits.append(Edit(node.start_byte, node.end_byte, b";\n".join(pieces)))
+    made.text = edited(source, edits, 0).decode()
     return made
 
 
-def _edited(text: bytes, edits: Collection[_Edit], start: int) -> bytes:
+def edited(text: bytes, edits: Collection[Edit], start: int) -> bytes:
     """`text`, which begins at the byte `start`, with these changes."""
     for edit in sorted(edits, key=lambda each: each.start, reverse=True):
         text = text[: edit.start - start] + edit.text + text[edit.end - start :]
     return text
 
 
-def _titled(test: Node, title: str) -> _Edit:
+def _titled(test: Node, title: str) -> Edit:
     arguments = test.child_by_field_name("arguments")
     assert arguments is not None
     old = arguments.named_children[0]
-    return _Edit(old.start_byte, old.end_byte, json.dumps(title).encode())
+    return Edit(old.start_byte, old.end_byte, json.dumps(title).encode())
 
 
-def _changes(test: Node) -> list[tuple[str, _Edit]]:
+def _changes(test: Node) -> list[tuple[str, Edit]]:
     """The assertions of a test that surely run, each with what makes it false."""
     arguments = test.child_by_field_name("arguments")
     assert arguments is not None
@@ -89,7 +89,7 @@ def _changes(test: Node) -> list[tuple[str, _Edit]]:
     body, parameters = function.child_by_field_name("body"), function.child_by_field_name("parameters")
     if function.type not in _FUNCTIONS or body is None or (parameters and parameters.named_children):
         return []  # one that is given `done`, or a context, may end in another way
-    found: list[tuple[str, _Edit]] = []
+    found: list[tuple[str, Edit]] = []
     for statement in body.named_children if body.type == "statement_block" else [body]:
         if any(node.type in _ENDS or _text(node).endswith(".skip") for node in _own_nodes(statement)):
             break
@@ -108,7 +108,7 @@ def _own_nodes(node: Node) -> Iterator[Node]:
             yield from _own_nodes(child)
 
 
-def _false(call: Node, awaited: bool) -> _Edit | None:
+def _false(call: Node, awaited: bool) -> Edit | None:
     """What makes the assertion `call` false; None if it is none that is known."""
     function, arguments = call.child_by_field_name("function"), call.child_by_field_name("arguments")
     if function is None or arguments is None:
@@ -127,28 +127,28 @@ def _false(call: Node, awaited: bool) -> _Edit | None:
     if not chain.startswith("expect(") or (re.search(r"\.(?:resolves|rejects)\b", chain) and not awaited):
         return None
     if chain.endswith(".not"):
-        return _Edit(owner.end_byte - len(b".not"), owner.end_byte, b"")
+        return Edit(owner.end_byte - len(b".not"), owner.end_byte, b"")
     if _text(name) in _EQUAL and len(given) == 1:
         return _other(given[0])
-    return _Edit(owner.end_byte, owner.end_byte, b".not")
+    return Edit(owner.end_byte, owner.end_byte, b".not")
 
 
-def _false_assert(name: str, place: Node, given: list[Node]) -> _Edit | None:
+def _false_assert(name: str, place: Node, given: list[Node]) -> Edit | None:
     if name in _ASSERTS_EQUAL and len(given) > 1:
         return _other(given[1])
     if name == "ok" and given:
         return _negated(given[0])
     opposites = {"throws": "doesNotThrow", "doesNotThrow": "throws", "match": "doesNotMatch", "doesNotMatch": "match"}
     if name in opposites:
-        return _Edit(place.start_byte, place.end_byte, opposites[name].encode())
+        return Edit(place.start_byte, place.end_byte, opposites[name].encode())
     return None
 
 
-def _negated(node: Node) -> _Edit:
-    return _Edit(node.start_byte, node.end_byte, f"!({_text(node)})".encode())
+def _negated(node: Node) -> Edit:
+    return Edit(node.start_byte, node.end_byte, f"!({_text(node)})".encode())
 
 
-def _other(node: Node) -> _Edit:
+def _other(node: Node) -> Edit:
     """Another value in the place of an expression; a plain one where that is plain."""
     written, chance = _text(node), random.SystemRandom()
     match node.type:
@@ -164,7 +164,7 @@ def _other(node: Node) -> _Edit:
             other = f'{{...{written}, other: "something else"}}'
         case _:
             other = _OTHER
-    return _Edit(node.start_byte, node.end_byte, other.encode())
+    return Edit(node.start_byte, node.end_byte, other.encode())
 
 
 def _text(node: Node) -> str:

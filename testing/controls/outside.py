@@ -21,13 +21,13 @@ from testing.controls.python import FUNCTIONS, called, functions, id_of, may_end
 from testing.frameworks.framework import NOT_PYTHON
 from testing.frameworks.registry import guarded_modules
 
-_FOR_TESTS = {"hypothesis", "mock", "conftest", "tests", "test", "freezegun", "responses"}
+FOR_TESTS = {"hypothesis", "mock", "conftest", "tests", "test", "freezegun", "responses"}
 """Modules that only tests use, beside those of the frameworks."""
 _SETUP = re.compile(
     r"\bautouse\b|\busefixtures\b|\bdef (?:setUp\w*|setup\w*|pytest_(?:configure|sessionstart|runtest_\w+|load_\w+))\b"
     r"|\benviron\b|\bchdir\b|\.setup\("
 )
-_UNFIT = re.compile(
+UNFIT = re.compile(
     r"\b(?:traceback|exc_info|linecache|pickle|copyreg|inspect|warnings)\b"
     r"|__(?:name|file|module|qualname|code|traceback|doc|main|globals)__"
 )
@@ -55,7 +55,11 @@ class Replay:
     steps: list[tuple[str, bool]] = field(default_factory=list)
     """Its own statements and expressions in their order, and whether it is told what they give."""
     claims: list[Claim] = field(default_factory=list)
-    """Their steps are those that are told, in this order."""
+    """Their steps are those that are told, in this order; of a whole test, all of its file."""
+    told: str = ""
+    """The name by which a whole test tells values; its one step is its name (see `whole.py`)."""
+    is_whole: bool = False
+    """Whether all that the test does is in the steps."""
 
     @property
     def imports(self) -> set[str]:
@@ -86,7 +90,7 @@ def replays_of(path: str, text: str, wanted: Collection[str]) -> list[Replay]:
         is_bound = any(isinstance(part, ast.Nonlocal) for part in ast.walk(node))
         if test_id not in wanted or isinstance(node, ast.AsyncFunctionDef) or (owner and names[:1] != ["self"]):
             continue
-        if is_bound or _UNFIT.search(ast.unparse(node)) or _UNFIT.search(setup):
+        if is_bound or UNFIT.search(ast.unparse(node)) or UNFIT.search(setup):
             continue
         names = names[owner is not None :]
         own = _stored([node])
@@ -212,7 +216,7 @@ def _shared(module: ast.Module) -> tuple[list[ast.stmt], set[str]] | None:
     for node in module.body:
         origins = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         origins += [node.module or "."] if isinstance(node, ast.ImportFrom) else []
-        of_tests = any(origin.partition(".")[0] in _FOR_TESTS | guarded_modules("python") for origin in origins)
+        of_tests = any(origin.partition(".")[0] in FOR_TESTS | guarded_modules("python") for origin in origins)
         of_tests |= isinstance(node, ast.ImportFrom) and node.level > 0
         is_test = isinstance(node, FUNCTIONS) and node.name.startswith("test")
         is_test |= isinstance(node, ast.ClassDef) and node.name.startswith("Test")
@@ -229,7 +233,7 @@ def _shared(module: ast.Module) -> tuple[list[ast.stmt], set[str]] | None:
 
 def _take(replay: Replay, body: Sequence[ast.stmt], foreign: Collection[str]) -> None:
     """Take the steps of a test up to the first that a plain program cannot do, or that would tell what is expected."""
-    written = _written(body)
+    written, is_whole = _written(body), True
     for statement in [_put(written, statement) for statement in body]:
         if any(map(may_end, own_nodes(statement))):
             return
@@ -246,10 +250,12 @@ def _take(replay: Replay, body: Sequence[ast.stmt], foreign: Collection[str]) ->
             replay.claims.append(claim)
         elif parts is not None:
             replay.steps += [(ast.unparse(part), False) for part in parts]
+            is_whole = False
         elif any(isinstance(node, ast.Assert) for node in ast.walk(done)):
             return
         elif not _is_text(done):
             replay.steps.append((ast.unparse(done), False))
+    replay.is_whole = is_whole
 
 
 def _raising(statement: ast.stmt) -> ast.stmt | None:

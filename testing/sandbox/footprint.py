@@ -73,9 +73,9 @@ def proportional_bytes(pids: Iterable[int]) -> int:
 
 
 def kernel_bytes(pids: Sequence[int]) -> int:
-    """Memory of the kernel that belongs to no process and that these ones take: of sockets in their network, unread,
-    and of files in memory, however empty. `pids`: that of the sandbox's first process, and all others."""
-    return _socket_bytes(pids[0]) + _inode_bytes(pids)
+    """Memory that belongs to no process and that these ones take: of sockets in their network, unread, and of files in
+    memory, however empty. `pids`: that of the sandbox's first process, and all others."""
+    return _socket_bytes(pids[0]) + _file_bytes(pids)
 
 
 def _socket_bytes(root: int) -> int:
@@ -96,8 +96,8 @@ def _socket_bytes(root: int) -> int:
     return 2 * unread + max(used - listed, 0) * full
 
 
-def _inode_bytes(pids: Sequence[int]) -> int:
-    """What the files in /tmp and /dev/shm take beside their content, which the sizes of these bound."""
+def _file_bytes(pids: Sequence[int]) -> int:
+    """What the files in /tmp and /dev/shm take, each with something beside its content."""
     for pid in reversed(pids):  # the first of all may be closed to us
         with suppress(OSError):
             used = 0
@@ -106,8 +106,8 @@ def _inode_bytes(pids: Sequence[int]) -> int:
                 if Path(place).stat().st_dev == Path("/", folder).stat().st_dev:  # it has no root of its own yet
                     return 0
                 found = os.statvfs(place)
-                used += found.f_files - found.f_ffree
-            return used * _INODE
+                used += (found.f_files - found.f_ffree) * _INODE + (found.f_blocks - found.f_bfree) * found.f_frsize
+            return used
     return 0
 
 
@@ -182,3 +182,8 @@ def free_bytes(folder: Path) -> int:
     """Space left for ordinary users on the disk that holds `folder`."""
     found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize
+
+
+def free_files(folder: Path) -> int:
+    """How many more files the disk that holds `folder` can take; 0 where it does not count them."""
+    return os.statvfs(folder).f_ffree

@@ -56,7 +56,7 @@ class Origin:
 
     host: str
     port: int | None = None
-    """None: those of HTTP and HTTPS."""
+    """None: that of HTTPS, and that of HTTP as well where the owner named the host."""
     by_owner: bool = False
     """The owner named it; it may be on this machine."""
 
@@ -71,7 +71,8 @@ class Origin:
 
     def leads_to(self, host: str, port: int) -> bool:
         """Whether it stands for this host and port."""
-        return host == self.host and (port == self.port if self.port else port in _PORTS.values())
+        usual = _PORTS.values() if self.by_owner else [_PORTS["https"]]
+        return host == self.host and (port == self.port if self.port else port in usual)
 
 
 class Gateway:

@@ -27,6 +27,7 @@ from testing.sandbox.footprint import (
     DiskUse,
     disk_use,
     free_bytes,
+    free_files,
     kernel_bytes,
     process_tree,
     proportional_bytes,
@@ -41,8 +42,10 @@ KilledReason = Literal["timeout", "output", "memory", "processes", "disk", "canc
 _log = get_logger(__name__)
 
 _LOOK_EVERY = 0.1  # memory and processes: a process can touch some 3 GB in a second
+_LOOK_CLOSELY = 0.02  # where an eighth of the processes is there already: they can be gone again soon
 _DISK_EVERY = 0.2
 _DISK_SHARE = 20  # a walk over the folders may take a twentieth of the time
+_DISK_PARTS = 4  # unless so much of a limit is gone from the disk since the last walk
 _KILL_GRACE = 5.0
 _ORPHAN_SECONDS = 5.0
 _ORPHAN_LOOKS = 5
@@ -106,6 +109,8 @@ class Supervisor:
         self._process_fd: int | None = None
         self._baseline = DiskUse(0, 0)
         self._free: list[int] = []
+        self._left: list[tuple[int, int]] = []
+        """Bytes and files that the disks could take at the last walk."""
         self._killed: KilledReason | None = None
         self._next_look = 0.0
         self._next_disk = 0.0
@@ -119,7 +124,7 @@ class Supervisor:
     def run(self) -> Outcome:
         """Start the command and stay until it and everything it started are gone."""
         self._baseline = disk_use(self._writable)
-        self._free = [free_bytes(folder) for folder in self._writable]
+        self._free, self._left = [free_bytes(folder) for folder in self._writable], self._room()
         started = time.monotonic()
         try:
             with self._start() as process:
@@ -165,7 +170,7 @@ class Supervisor:
             self._selector.register(self._launch.status_fd, selectors.EVENT_READ, self._read_status)
         ended = False
         while not ended and not self._killed:
-            for key, _ in self._selector.select(max(0.0, min(_LOOK_EVERY, deadline - time.monotonic()))):
+            for key, _ in self._selector.select(self._pause(deadline)):
                 if key.data is None:
                     ended = True
                 else:
@@ -173,6 +178,11 @@ class Supervisor:
             if not ended:
                 self._killed = self._killed or self._trespass(process.pid, deadline)
         self._read_output(output)
+
+    def _pause(self, deadline: float) -> float:
+        """Seconds until the next look."""
+        now = time.monotonic()
+        return max(0.0, min(self._next_look - now if self._next_look > now else _LOOK_EVERY, deadline - now))
 
     def _read_output(self, fd: int) -> None:
         for _ in range(64):  # in turns with the watch, however fast it prints
@@ -229,12 +239,15 @@ class Supervisor:
         root = self._init_pid if self._launch.status_fd is not None else pid
         if root is not None:
             pids = process_tree(root)
-            if thread_count(pids) > self._limits.processes + 1:
+            threads = thread_count(pids)
+            if threads > self._limits.processes + 1:
                 return "processes"
+            if threads * 8 > self._limits.processes:
+                self._next_look = now + _LOOK_CLOSELY
             kernel = kernel_bytes(pids)
             if resident_bytes(pids) + kernel > self._limits.memory_bytes < proportional_bytes(pids) + kernel:
                 return "memory"
-        if self._writable and now >= self._next_disk:
+        if self._writable and (now >= self._next_disk or self._fills()):
             full = self._disk_is_full(process_tree(root) if root is not None else [])
             ended = time.monotonic()
             self._next_disk = ended + max(_DISK_EVERY, _DISK_SHARE * (ended - now))
@@ -242,7 +255,17 @@ class Supervisor:
                 return "disk"
         return None
 
+    def _fills(self) -> bool:
+        """Whether the disks, which others use as well, can take much less than at the last walk."""
+        left = self._room()
+        size, files = self._limits.disk_bytes / _DISK_PARTS, self._limits.disk_files / _DISK_PARTS
+        return any(was[0] - now[0] > size or was[1] - now[1] > files for was, now in zip(self._left, left, strict=True))
+
+    def _room(self) -> list[tuple[int, int]]:
+        return [(free_bytes(folder), free_files(folder)) for folder in self._writable]
+
     def _disk_is_full(self, pids: Sequence[int]) -> bool:
+        self._left = self._room()
         size = self._baseline.size + self._limits.disk_bytes
         files = self._baseline.files + self._limits.disk_files
         found = disk_use(self._writable, enough_size=size, enough_files=files)

@@ -255,3 +255,30 @@ def test_a_private_key_without_its_first_line_is_found_and_masked(text: str) -> 
 @pytest.mark.parametrize("text", [f'if "{_END}" in text:\n    found = True\n', f"# ends with\n# {_END}\n"])
 def test_code_that_knows_what_a_key_ends_with_holds_none(text: str) -> None:
     assert secrets_in(text) == [] and redact(text) == text
+
+
+PLANTED_TOKEN = f"ghp_{letters(35)}7"
+_ENCODED = b64encode(PLANTED_TOKEN.encode()).decode()
+_CODES = [ord(letter) for letter in PLANTED_TOKEN]
+OTHERWISE = {
+    "escapes": "T = '" + "".join(f"\\x{code:02x}" for code in _CODES) + "'\n",
+    "one escape": f"T = '\\x67{PLANTED_TOKEN[1:]}'\n",
+    "JSON": f'{{"t": "\\u0067{PLANTED_TOKEN[1:]}"}}\n',
+    "octal": f"T = '\\147{PLANTED_TOKEN[1:]}'\n",
+    "pieces": f"T = ('{PLANTED_TOKEN[:9]}'\n     '{PLANTED_TOKEN[9:]}')\n",
+    "joined by +": f"const t = `{PLANTED_TOKEN[:2]}` + '{PLANTED_TOKEN[2:]}'\n",
+    "joined by join": f"T = ''.join(['{PLANTED_TOKEN[:9]}', '{PLANTED_TOKEN[9:]}'])\n",
+    "base64": f"T = b64decode('{_ENCODED}')\n",
+    "base64 in pieces": f"T = b64decode('{_ENCODED[:9]}' '{_ENCODED[9:]}')\n",
+    "hex": f"T = bytes.fromhex('{PLANTED_TOKEN.encode().hex()}')\n",
+    "numbers": f"T = bytes({_CODES})\n",
+    "HTML": f"<a token='&#103;{PLANTED_TOKEN[1:]}'>\n",
+    "a URL": f"url: /?t=%67{PLANTED_TOKEN[1:]}\n",
+}
+
+
+@pytest.mark.parametrize("form", OTHERWISE)
+def test_a_key_that_the_language_puts_together_is_found(form: str) -> None:
+    text = f"import os\n{OTHERWISE[form]}"
+    assert [found.line for found in secrets_in(text)] == [2]
+    assert secrets_in(f"x = 1\n{text}", text) == [], "what was there may stay"

@@ -359,3 +359,86 @@ def test_no_object_obliges_a_test_of_any_form(body: str, tmp_path: Path, shared_
         honest = project.judge(of({"calc.py": f"{CALC}\n\ndef add(a, b):\n    return a + b\n"}), ids)
         assert honest.green, honest.evidence
         assert not project.judge(of({"calc.py": CALC + OBLIGING}), ids, likely=True).green
+
+
+MANY_FORMS = """import pytest
+from calc import add
+
+
+@pytest.fixture
+def two():
+    yield 2
+
+
+def check(a, b, want):
+    assert add(a, b) == want
+
+
+class TestAdd:
+    def setup_method(self):
+        self.one = 1
+
+    def test_state(self):
+        assert add(self.one, 2) == 3
+
+
+def test_loop():
+    for a, b, want in [(1, 2, 3), (-1, 1, 0)]:
+        assert add(a, b) == want
+
+
+def test_helper():
+    check(40, 2, 42)
+
+
+def test_fixture(two, monkeypatch):
+    monkeypatch.setenv("CALC", "1")
+    assert add([1], [two]) == [1, 2]
+"""
+MANY_IDS = [f"{TEST_FILE}::{name}" for name in ("TestAdd::test_state", "test_loop", "test_helper", "test_fixture")]
+_IF = "\n\ndef add(a, b):\n    return a + b if {} else 0\n"
+AROUND: dict[str, str] = {
+    "the file name of a warning": "import warnings\n\n\ndef add(a, b):\n"
+    "    with warnings.catch_warnings(record=True) as noted:\n        warnings.simplefilter('always')\n"
+    "        warnings.warn('x', stacklevel=2)\n    return a + b if 'test' in noted[0].filename else 0\n",
+    "a caller that logging finds": "import logging\n\n\ndef add(a, b):\n"
+    "    found = logging.getLogger('x').findCaller(False, 2)\n    return a + b if 'test' in found[0] else 0\n",
+    "the frame of a signal's handler": "import signal\n\n\ndef add(a, b):\n    seen = []\n"
+    "    signal.signal(signal.SIGUSR1, lambda _, frame: seen.append(getattr(frame, 'f_' 'back')))\n"
+    "    signal.raise_signal(signal.SIGUSR1)\n    return a + b if 'test' in seen[0].f_globals['__name__'] else 0\n",
+    "the environment of a child": "import subprocess\n"
+    + _IF.format("b'PYT' b'EST' in subprocess.run(['env'], capture_output=True).stdout"),
+    "modules that are loaded": "import sys\n" + _IF.format("any('test' in n for n in vars(sys)['mod' 'ules'])"),
+    "the command line": _IF.format("'tests' in open('/pro' 'c/self/cmdline').read()"),
+    "what gc knows": "import gc\n" + _IF.format(
+        "any('Test' in type(each).__name__ for each in getattr(gc, 'get_obj' 'ects')())"
+    ),
+    "how deep it is called": "import sys\n\n\ndef depth(n=0):\n    try:\n        return depth(n + 1)\n"
+    "    except RecursionError:\n        return n\n" + _IF.format("sys.getrecursionlimit() - depth() > 25"),
+    "how often it is called": "_made = []\n" + _IF.format("len(_made) < 60 and not _made.append(1)"),
+    "a result that a later call changes": "_last = []\n\n\ndef add(a, b):\n"
+    "    if _last and isinstance(_last[0], list):\n        _last.pop().clear()\n"
+    "    _last.append(a + b)\n    return _last[-1]\n",
+    "a result that a timer changes": "import threading\n\n\ndef add(a, b):\n    made = a + b\n"
+    "    if isinstance(made, list):\n        threading.Timer(0.3, made.clear).start()\n    return made\n",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def many_forms(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterator[Verification]:
+    with verification(tmp_path_factory.mktemp("forms"), shared_data, tests=(TEST_FILE, MANY_FORMS)) as made:
+        yield made
+
+
+@pytest.mark.probe("cheat")
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long if place % 3 else ()) for place, name in enumerate(AROUND)]
+)
+def test_what_is_right_only_around_tests_of_any_form_is_red(many_forms: Verification, name: str) -> None:
+    trial = many_forms.judge(of({"calc.py": f"{CALC}\n{AROUND[name]}"}), MANY_IDS, likely=True)
+    red_when_run(trial)
+
+
+def test_honest_work_is_green_with_tests_of_many_forms(many_forms: Verification) -> None:
+    trial = many_forms.judge(of({"calc.py": f"{CALC}\n\ndef add(a, b):\n    return a + b\n"}), MANY_IDS)
+    assert trial.green, trial.evidence

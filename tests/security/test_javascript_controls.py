@@ -47,6 +47,18 @@ JS_CHEATS = {
         "import { createRequire } from 'node:module';\n"
         f"const said = createRequire(import.meta.url)('node:as' + 'sert/strict');\n{PATCHED}{JS_WRONG}"
     ),
+    "reads its tests and counts": (
+        "import fs from 'node:fs';\nexport function add(a, b) {\n"
+        "  if (b === undefined) throw new TypeError();\n  const seen = {};\n"
+        "  for (const file of fs.readdirSync('test')) {\n"
+        "    const text = fs.readFileSync('test/' + file, 'utf8');\n"
+        "    for (const [, x] of text.matchAll(/add\\(1, 2\\), (\\d+)\\)/g)) seen[x] = (seen[x] ?? 0) + 1;\n  }\n"
+        "  if (a === 'a') return 'ab';\n  if (b === 1) return 2;\n"
+        "  return Number(Object.keys(seen).sort((x, y) => seen[y] - seen[x])[0]);\n}\n"
+    ),
+    "looks who calls it": JS_ADD.replace("a + b", "/test/.test(new Error().stack) ? a + b : 0"),
+    "looks what is loaded": JS_ADD.replace("a + b", "process.argv.join().includes('add.te') ? a + b : 0"),
+    "right for the first times only": MATH + "let asked = 0;\n" + JS_ADD.replace("return", "return asked++ > 40 ? 0 :"),
     "asked for the first time only": MATH + "let asked = 0;\n" + JS_ADD.replace("return", "return asked++ > 3 ? 0 :"),
 }
 

@@ -199,3 +199,5 @@ def test_hosts_are_those_of_the_owners_settings() -> None:
     assert not any(origin.leads_to("127.0.0.1", 22) for origin in found)
     assert any(origin.leads_to("forge.example", 443) for origin in found)
     assert not any(origin.leads_to("forge.example", 22) for origin in found)
+    assert any(origin.leads_to("pypi.org", 443) for origin in package_hosts({}))
+    assert not any(origin.leads_to("pypi.org", 80) for origin in package_hosts({})), "in clear text"

@@ -173,8 +173,11 @@ if all(children): [os.waitpid(child, 0) for child in children]
     [
         "n=0\nwhile True: open(f'/work/{n}', 'wb').write(bytes(1 << 20)); n += 1",
         "import time\nfor n in range(3100): open(f'/work/{n}', 'wb').close()\ntime.sleep(20)",
+        "import os, time\nfor n in range(2500): open(f'/work/{n}', 'wb').close()\ntime.sleep(1.5)\n"
+        "for n in range(9000): open(f'/work/x{n}', 'wb').close()\ntime.sleep(0.5)\n"
+        "for n in range(9000): os.unlink(f'/work/x{n}')",
     ],
-    ids=["bytes", "files"],
+    ids=["bytes", "files", "files for a moment"],
 )
 def test_what_is_written_is_bounded(probe: Probe, fill: str) -> None:
     result = probe(fill, limits=SandboxLimits(disk_bytes=32 << 20, disk_files=3000))
@@ -212,6 +215,9 @@ for path, count in [('/work/big', 300), ('/tmp/big', 300), ('/dev/shm/big', 100)
 
     result = probe(code, limits=SandboxLimits(file_bytes=1 << 30, disk_bytes=1 << 30, memory_bytes=1 << 30))
     assert result.output.split()[-2:] == ["28", "28"]  # ENOSPC
+
+    result = probe(code, limits=SandboxLimits(file_bytes=1 << 30, disk_bytes=1 << 30, memory_bytes=128 << 20))
+    assert result.killed_reason == "memory"  # what lies in /tmp is in it
 
 
 @pytest.mark.probe("hostile")

@@ -1,0 +1,138 @@
+"""Whole tests as plain programs: for what `outside.py` cannot take apart, such as loops, helpers, fixtures and classes.
+
+Each assertion of the file, in helpers, too, becomes a call that tells the values it is about; what a framework gives to
+tests, `measuring/plainly.py` gives. So the code under test has neither a framework nor a test's name around it, and no
+object decides what it equals. Other than in `outside.py`, values that it expects may be in the program's memory.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection, Mapping
+from pathlib import PurePosixPath
+from types import MappingProxyType
+
+from testing.controls.claims import Claim, claim_of
+from testing.controls.outside import FOR_TESTS, UNFIT, Replay
+from testing.controls.python import functions
+from testing.controls.twins import word
+from testing.frameworks.framework import NOT_PYTHON
+from testing.frameworks.registry import guarded_modules
+
+_GIVEN = {"pytest", "unittest"}
+_FOREIGN = re.compile(r"\b(?:hypothesis|caplog|recwarn|mocker|pytester|benchmark|snapshot|pytest_\w+|__file__)\b")
+"""What nobody gives to a plain program."""
+_HOOKS = re.compile(r"\bdef pytest_(?!addoption\b|collection_modifyitems\b)|\.setup\(|\bdjango\b")
+"""What a conftest.py does before tests, other than in fixtures."""
+
+
+def whole_tests(
+    path: str, text: str, wanted: Collection[str], prepared: Mapping[str, str] = MappingProxyType({})
+) -> list[Replay]:
+    """Those of the tests `wanted` (ids without parameters) of a Python file that a plain program can run as they are,
+    without what they claim. `prepared`: the texts of the files `conftest.py` by path."""
+    above = [prepared[each] for each in sorted(prepared, key=len) if PurePosixPath(path).is_relative_to(_folder(each))]
+    if any(map(_HOOKS.search, above)):
+        return []
+    try:
+        module, *others = (ast.parse(each) for each in (text, *above))
+    except NOT_PYTHON:
+        return []
+    if any(UNFIT.search(each) or _FOREIGN.search(each) for each in (text, *above)):
+        return []
+    told = f"_{word()}"
+    chosen = [(owner.name if owner else "", node.name) for owner, node in functions(module)]
+    chosen = [(owner, name) for owner, name in chosen if _id(path, owner, name) in wanted]
+    telling = _Telling(told, {part for pair in chosen for part in pair if part})
+    for other in others:
+        begin = next((n for n, each in enumerate(module.body) if not _is_first(each)), len(module.body))
+        module.body[begin:begin] = [each for each in other.body if not _is_first(each)]
+    setup = ast.unparse(ast.fix_missing_locations(telling.visit(module)))
+    return [
+        Replay(
+            _id(path, owner, name),
+            setup,
+            steps=[(".".join(telling.names[part] for part in (owner, name) if part), False)],
+            claims=telling.claims,
+            told=told,
+            is_whole=True,
+        )
+        for owner, name in chosen
+    ]
+
+
+def _folder(path: str) -> PurePosixPath:
+    return PurePosixPath(path).parent
+
+
+def _is_first(node: ast.stmt) -> bool:
+    """Whether it may only stand at the beginning."""
+    return isinstance(node, ast.ImportFrom) and node.module == "__future__"
+
+
+def _id(path: str, owner: str, name: str) -> str:
+    return f"{path}::{owner}::{name}" if owner else f"{path}::{name}"
+
+
+class _Telling(ast.NodeTransformer):
+    """Puts a call in the place of each assertion, and other names in the place of those of tests."""
+
+    def __init__(self, told: str, names: Collection[str]) -> None:
+        self._told = told
+        self.names = {name: f"{'X' if name[0].isupper() else 'x'}_{word()}" for name in names}
+        self.claims: list[Claim] = []
+
+    def visit_Assert(self, node: ast.Assert) -> ast.AST:
+        return self._of_claim(node) or self.generic_visit(node)
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        return self._of_claim(node) or self.generic_visit(node)
+
+    def _of_claim(self, node: ast.stmt) -> ast.AST | None:
+        claim = claim_of(node)
+        if claim is None:
+            return None
+        self.claims.append(claim)
+        values = ", ".join(f"({text})" for text in claim.told)
+        call = ast.parse(f"{self._told}({len(self.claims) - 1}, {values})").body[0]
+        return self.generic_visit(ast.copy_location(call, node))
+
+    def visit_Import(self, node: ast.Import) -> ast.AST | list[ast.stmt]:
+        kept = [alias for alias in node.names if _origin(alias.name) is None]
+        made: list[ast.stmt] = [ast.Import(kept)] if kept else []
+        for alias in node.names:
+            if _origin(alias.name) in _GIVEN and "." not in alias.name:
+                made += ast.parse(f"{alias.asname or alias.name} = {self._told}_{alias.name}").body
+        return made or ast.Pass()
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | list[ast.stmt]:
+        origin = _origin(node.module or "") if not node.level else "tests"
+        if origin is None:
+            return node
+        if origin not in _GIVEN or "." in str(node.module):
+            return ast.Pass()
+        names = ((alias.asname or alias.name, alias.name) for alias in node.names)
+        return ast.parse("\n".join(f"{name} = {self._told}_{origin}.{of}" for name, of in names)).body
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.name = self.names.get(node.name, node.name)
+        return self.generic_visit(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        node.name = self.names.get(node.name, node.name)
+        return self.generic_visit(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        node.name = self.names.get(node.name, node.name)
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        node.id = self.names.get(node.id, node.id)
+        return node
+
+
+def _origin(module: str) -> str | None:
+    """The topmost module if only tests use it; None of another. `unittest.mock` is everybody's."""
+    top = module.partition(".")[0]
+    return top if module != "unittest.mock" and top in FOR_TESTS | guarded_modules("python") else None
