@@ -270,7 +270,7 @@ class TestRunner:
 
 def _lay_empty_repository(run_folder: Path) -> None:
     """A repository without commits where a conftest.py asks git for the place of the project: none is in the folder."""
-    asks = any(_ASKS_GIT.search(text_of(file)) for file in run_folder.rglob("conftest.py"))
+    asks = any(_ASKS_GIT.search(text_of(file)) for file in everything(run_folder) if file.name == "conftest.py")
     git = run_folder / ".git"
     if not asks or os.path.lexists(git):
         return
@@ -327,7 +327,8 @@ def _other_variables(environment: Environment) -> dict[str, str]:
 
 
 def _modules(source: Path) -> list[str]:
-    return sorted(path.relative_to(source).as_posix() for path in everything(source) if path.suffix == ".py")
+    below = len(os.fspath(source)) + 1
+    return sorted(os.fspath(path)[below:] for path in everything(source) if path.suffix == ".py")
 
 
 def _report(framework: str, written: Written) -> tuple[Report, str | None]:

@@ -26,7 +26,7 @@ from testing.frameworks.framework import (
 from testing.frameworks.javascript_report import diagnose_javascript, read_javascript_report
 from testing.results import Failure
 from testing.sandbox.confinement import Mount
-from testing.source_files import source_files
+from testing.source_files import source_paths
 
 _Runner = Literal["node", "vitest", "jest", "mocha", "script"]
 
@@ -165,9 +165,9 @@ def test_files(source: Path, package: Package, *, typed: bool = False) -> list[s
     named = package.test_paths()
     suffixes = JAVASCRIPT_SUFFIXES if typed or package.loading_options() else JAVASCRIPT_SUFFIXES[:3]
     paths = [
-        PurePosixPath(path.relative_to(source).as_posix())
-        for path in source_files(source, _WRITTEN)
-        if path.suffix in suffixes
+        PurePosixPath(path).relative_to(source)
+        for path in source_paths(source, _WRITTEN)
+        if path.endswith(suffixes) and PurePosixPath(path).suffix in suffixes
     ]
     chosen = [path for path in paths if (any(_named(path, name) for name in named) if named else _found(path))]
     return sorted(str(path) for path in chosen)

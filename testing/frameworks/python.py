@@ -25,7 +25,7 @@ from testing.frameworks.junit import read_python_report
 from testing.inside import start
 from testing.results import Failure, FailureKind
 from testing.sandbox.confinement import Mount
-from testing.source_files import source_files
+from testing.source_files import source_paths
 
 _PYTHON_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
 _INSIDE = "/opt/ai-agents"
@@ -119,9 +119,10 @@ def pytest_options(environment: Environment, source: Path) -> list[str]:
 
 def python_test_files(source: Path) -> list[Path]:
     """Files that unittest's discovery would take (`test*.py`), and pytest's `*_test.py`, sorted."""
-    return sorted(path for path in source_files(source) if re.fullmatch(r"test.*\.py|.*_test\.py", path.name))
+    return sorted(map(Path, filter(_TEST_FILE, source_paths(source))))
 
 
+_TEST_FILE = re.compile(r"(?:.*/)?(?:test[^/]*\.py|[^/]*_test\.py)", re.DOTALL).fullmatch
 _CHAIN = re.compile(
     r"The above exception was the direct cause of the following exception:|"
     r"During handling of the above exception, another exception occurred:"
