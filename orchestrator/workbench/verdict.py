@@ -61,7 +61,11 @@ class Judge:
         trial, took = Trial(applied=True, tree=tree), 0.0
         before, files = self._suite.baseline(self._base, self._task.id), files_of(test_ids)
         seconds = self._seconds(before)
-        doubts = Doubts(self._suite, self._task, self._base, tree, seconds=seconds)
+        doubts = Doubts(
+            *(self._suite, self._task, self._base, tree),
+            seconds=seconds,
+            diff=lambda: self._git.commits.diff(self._base, tree, context=0),
+        )
         is_short = before.seconds < _SHORT_SUITE
         with_twins = doubts.all_at_once(test_ids) if is_short and likely and test_ids and not self._task.tests else None
         both = with_twins or (self._suite.whole(tree, self._task.id, seconds) if is_short else None)
