@@ -121,8 +121,9 @@ def test_a_change_that_looks_at_who_calls_it_ends_the_run(
 
 
 USUAL = """
-import abc, asyncio, collections, concurrent.futures, contextlib, copy, ctypes, dataclasses, enum, functools, gc, inspect
-import io, json, logging, os, pathlib, pickle, subprocess, sys, tempfile, threading, traceback, types, typing, warnings
+import abc, asyncio, collections, concurrent.futures, contextlib, copy, ctypes, dataclasses, enum, functools, gc
+import inspect, io, json, logging, os, pathlib, pickle, subprocess, sys, tempfile, threading, traceback
+import types, typing, warnings
 Pair = collections.namedtuple("Pair", "a b")
 Row = typing.NamedTuple("Row", [("a", int)])
 Kind = enum.Enum("Kind", "A B")
