@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from pydantic import BaseModel
 
@@ -85,6 +85,12 @@ class Whole:
     """The same, as it is stored."""
 
 
+class _How(TypedDict):
+    timeout: float
+    label: str
+    watched: Mapping[str, Sequence[int]]
+
+
 class _Run(NamedTuple):
     """The tests of one project."""
 
@@ -149,11 +155,12 @@ class Suite:
         label: str,
         timeout: float | None = None,
         texts: Mapping[str, str] = MappingProxyType({}),
+        watched: Mapping[str, Sequence[int]] = MappingProxyType({}),
     ) -> TestResult:
         """Run `selection` (test files or ids; empty means all) of a commit or tree, in which files that are there have
-        other `texts`."""
+        other `texts`. `watched`: see `TestRunner.run_tests`."""
         with self.exported(treeish) as (folder, tree):
-            runs = self._runs(folder, tree, selection, label, timeout or self.timeout, texts)
+            runs = self._runs(folder, tree, selection, label, timeout or self.timeout, texts, watched)
             return merged([run.result for run in runs])
 
     def lines_run(self, treeish: str, selection: Sequence[str], label: str) -> LinesRun:
@@ -274,11 +281,12 @@ class Suite:
         read: Callable[[TestResult], TestResult | None],
         label: str,
         timeout: float,
+        watched: Mapping[str, Sequence[int]],
     ) -> Whole | None:
-        """Run all tests of a tree in which files that are there have other `texts`. `read` gives the result as it is
-        without that, None if it cannot say."""
+        """Run all tests of a tree in which files that are there have other `texts`, with lines `watched`. `read` gives
+        the result as it is without that, None if it cannot say."""
         with self.exported(tree) as (folder, found):
-            runs = self._runs(folder, found, (), label, timeout, texts)
+            runs = self._runs(folder, found, (), label, timeout, texts, watched)
             result = read(merged([run.result for run in runs]))
             if result is None:
                 return None
@@ -364,6 +372,7 @@ class Suite:
         label: str,
         seconds: float,
         texts: Mapping[str, str] = MappingProxyType({}),
+        watched: Mapping[str, Sequence[int]] = MappingProxyType({}),
     ) -> list[_Run]:
         """Run the tests of `selection` (empty means all) in each project that they belong to. `folder` holds the files
         of `tree`; each further project gets a folder of its own."""
@@ -383,10 +392,11 @@ class Suite:
             with self.exported(tree) if runs else nullcontext((folder, tree)) as (place, _):
                 for path, text in texts.items():
                     FileManager(place).write_file(path, text)
+                how: _How = {"timeout": seconds, "label": label, "watched": watched}
                 if ids:
-                    result = self.runner.run_specific_test(place, environment, *ids, timeout=seconds, label=label)
+                    result = self.runner.run_specific_test(place, environment, *ids, **how)
                 else:
-                    result = self.runner.run_tests(place, environment, timeout=seconds, label=label)
+                    result = self.runner.run_tests(place, environment, **how)
                 runs.append(_Run(result, environment))
         return runs
 

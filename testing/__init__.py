@@ -32,6 +32,7 @@ from testing.errors import (
 from testing.frameworks.declared_tests import declared_sources, declared_tests, has_tests, only_tests
 from testing.frameworks.javascript import WHOLE_SCRIPT
 from testing.frameworks.registry import BY_EXIT_CODE, FRAMEWORKS, detect_framework, other_language
+from testing.inside.watch import MARK as LOOK
 from testing.measuring_programs import (
     CallsTask,
     Examples,
@@ -60,6 +61,7 @@ __all__ = [
     "BY_EXIT_CODE",
     "CHECKERS",
     "FRAMEWORKS",
+    "LOOK",
     "MOST_RESULT_BYTES",
     "MOST_TWINS",
     "WHOLE_SCRIPT",

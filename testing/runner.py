@@ -22,7 +22,7 @@ from testing.frameworks.framework import ProjectNames, Report, Selected, TestCom
 from testing.frameworks.javascript import CACHES
 from testing.frameworks.junit import report_text
 from testing.frameworks.registry import FRAMEWORKS, command_for, explain, explain_exit
-from testing.inside import lines
+from testing.inside import lines, watch
 from testing.pages import Pages, look_at_pages
 from testing.results import Failure, LinesRun, TestCounts, TestResult
 from testing.sandbox.confinement import Mount
@@ -63,14 +63,22 @@ class TestRunner:
         self._sandbox.hand_over(run_folder)
 
     def run_tests(
-        self, source: Path, environment: Environment, *, timeout: float = 300.0, label: str = ""
+        self,
+        source: Path,
+        environment: Environment,
+        *,
+        timeout: float = 300.0,
+        label: str = "",
+        watched: Mapping[str, Sequence[int]] = MappingProxyType({}),
     ) -> TestResult:
         """Run all tests of the run folder `source`: an exported tree, which is prepared here. The tests write to it, so
         it must not be used for another verdict.
 
-        `label` is what `Sandbox.kill` knows the run by. Raises SandboxUnavailable when nothing may be run.
+        `label` is what `Sandbox.kill` knows the run by. `watched`: lines by path, from which nothing may look at who
+        calls it, at its tests or at its process; the run ends where it does. Raises SandboxUnavailable when nothing may
+        be run.
         """
-        return self._tested(source, environment, (), timeout, label)
+        return self._tested(source, environment, (), timeout, label, watched)
 
     def run_specific_test(
         self,
@@ -80,12 +88,13 @@ class TestRunner:
         *further: str,
         timeout: float = 300.0,
         label: str = "",
+        watched: Mapping[str, Sequence[int]] = MappingProxyType({}),
     ) -> TestResult:
         """As `run_tests`, one test file or test id only, and `further` ones after it in the same run.
 
         Raises InvalidSelection, too, for what is no test file or id.
         """
-        return self._tested(source, environment, (test_path, *further), timeout, label)
+        return self._tested(source, environment, (test_path, *further), timeout, label, watched)
 
     def lines_run(
         self,
@@ -124,7 +133,13 @@ class TestRunner:
         return found
 
     def _tested(
-        self, source: Path, environment: Environment, selection: Sequence[str], timeout: float, label: str
+        self,
+        source: Path,
+        environment: Environment,
+        selection: Sequence[str],
+        timeout: float,
+        label: str,
+        watched: Mapping[str, Sequence[int]],
     ) -> TestResult:
         framework = environment.framework
         command = command_for(framework, self._selected(source, selection, environment))
@@ -136,7 +151,8 @@ class TestRunner:
             for cache in CACHES if environment.own_packages in environment.packages else ():
                 (out / cache).mkdir()
             self._sandbox.hand_over(out)
-            ended = self._run(command, source, environment, out, timeout, label)
+            told = {watch.VARIABLE: json.dumps({path: [*new] for path, new in watched.items()})} if watched else {}
+            ended = self._run(command, source, environment, out, timeout, label, told)
             file = out / Path(command.report).name
             report, unreadable = _report(framework, Written(file, source, modules, environment.language))
             if rewritten := tests.changed():

@@ -12,15 +12,17 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
-from file_system import text_of
+from file_system import is_test_path, text_of
 from memory import Task
 from monitoring import redact
 from orchestrator.suite import Suite, Whole
 from orchestrator.workbench.trial import evidence_of, not_passed
 from testing import (
+    LOOK,
     MOST_TWINS,
     CallsTask,
     Claim,
@@ -71,6 +73,16 @@ _OF_MACHINE = (
     "BlockingIOError",
     "RuntimeError: can't start",
 )
+_LOOKS = (
+    "the new code looks at who calls it, at its tests or at the process that it runs in. It must give the same whoever "
+    "asks:"
+)
+_LOOKS_ASKED_FOR = re.compile(
+    r"(?i)\b(?:frames?|stack|call(?:er|ers|ing code|site)|tracebacks?|introspect\w*|inspect\w*|profil\w+|stacklevel"
+    r"|trac(?:e|er|ing)|debug\w*|gc|garbage|referr?ers?|memory leaks?|psutil|pid|process(?:es| id)|command line"
+    r"|coverage|test files?)\b|/proc\b"
+)
+_HUNK = re.compile(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@")
 _MOST_NAMED = 10
 _MOST_REVERSED = 200
 """Tests whose names fit on a command line."""
@@ -86,8 +98,12 @@ _TEST_FOLDERS = ("tests", "test")
 class Doubts:
     """Doubts about one tree whose new tests pass."""
 
-    def __init__(self, suite: Suite, task: Task, base: str, tree: str, *, seconds: float) -> None:
-        """`base`: the commit before the work; `seconds`: the time for a run of the new tests."""
+    def __init__(
+        self, suite: Suite, task: Task, base: str, tree: str, *, seconds: float, diff: Callable[[], str]
+    ) -> None:
+        """`base`: the commit before the work; `seconds`: the time for a run of the new tests; `diff`: from the base to
+        the tree, without context."""
+        self._diff = diff
         self._suite = suite
         self._task = task
         self._base = base
@@ -114,7 +130,7 @@ class Doubts:
             return result.renamed(name) if holds else None
 
         found = {path: made.text for path, made in twins.items()}
-        return self._suite.whole_with(self._tree, found, read, self._task.id, self._seconds)
+        return self._suite.whole_with(self._tree, found, read, self._task.id, self._seconds, self._watched)
 
     def about(self, passed: Sequence[str], test_ids: Sequence[str], took: float) -> str:
         """Why the passing of the tests `test_ids`, among those that `passed`, says nothing: in one line, and in the
@@ -163,12 +179,29 @@ class Doubts:
             found = [str(file.relative_to(folder)) for file in before]
             return texts, {path: text_of(folder, path) for path in found}
 
+    @cached_property
+    def _watched(self) -> dict[str, list[int]]:
+        """The lines of code, not of tests, that the work has brought; none where its task is about such things."""
+        if _LOOKS_ASKED_FOR.search(f"{self._task.title} {self._task.description}"):
+            return {}
+        found: dict[str, list[int]] = {}
+        path = ""
+        for line in self._diff().splitlines():
+            if line.startswith("+++ "):
+                path = line.removeprefix("+++ ").removeprefix("b/")
+            elif (hunk := _HUNK.match(line)) and _is_python(path) and not is_test_path(path):
+                first, count = int(hunk[1]), int(hunk[2] or "1")
+                found.setdefault(path, []).extend(range(first, first + count))
+        return found
+
     def _order_matters(self, ids: Sequence[str]) -> str:
         """Whether tests without true twins fail in reverse order. The owner's own tests may depend on their order."""
-        if self._task.tests or not 2 <= len(ids) <= _MOST_REVERSED:
+        if self._task.tests or not 1 <= len(ids) <= _MOST_REVERSED:
             return ""
-        result = self._suite.run(self._tree, ids[::-1], self._task.id, self._seconds)
-        return _IN_ORDER_ONLY if not_passed(ids, result.passed_ids) else ""
+        result = self._suite.run(self._tree, ids[::-1], self._task.id, self._seconds, watched=self._watched)
+        if seen := _look(result):
+            return seen
+        return _IN_ORDER_ONLY if len(ids) > 1 and not_passed(ids, result.passed_ids) else ""
 
     def _contradiction(self, twins: Mapping[str, Twins], most: int) -> str:
         """In words, what true twins fail, or else which false ones pass; empty if all end as they have to."""
@@ -185,7 +218,9 @@ class Doubts:
                 order.sort(key=lambda test_id: test_id not in first)
             order += [path for path in twins if not _is_python(path)]
             seconds = self._seconds * (1 + most)
-            result = self._suite.run(self._tree, order, self._task.id, seconds, texts)
+            result = self._suite.run(self._tree, order, self._task.id, seconds, texts, self._watched)
+            if seen := _look(result):
+                return seen
             passed = {_named(test_id) for test_id in result.passed_ids}
             failed = {_named(failure.test_id) for failure in result.failures}
             lost = [test_id for test_id in true if test_id in failed or test_id not in passed]
@@ -312,6 +347,12 @@ class Doubts:
             if files:
                 return any(declared.search(file.read_text("utf-8", errors="replace")) for file in files)
         return self._suite.has_module(self._base, top, self._task.id)
+
+
+def _look(result: TestResult) -> str:
+    """In words, what the change looked at that ended the run; empty if nothing did."""
+    seen = next((line for line in result.output_tail.splitlines() if line.startswith(LOOK)), "")
+    return f"{_LOOKS}\n{redact(seen.removeprefix(LOOK))[:500]}" if seen and not result.passed else ""
 
 
 def _shown(value: object) -> str:

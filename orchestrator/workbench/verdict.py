@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 
 from file_system import FileManager, readable_text
@@ -61,9 +62,17 @@ class Judge:
         trial, took = Trial(applied=True, tree=tree), 0.0
         before, files = self._suite.baseline(self._base, self._task.id), files_of(test_ids)
         seconds = self._seconds(before)
-        doubts = Doubts(self._suite, self._task, self._base, tree, seconds=seconds)
+        doubts = Doubts(
+            *(self._suite, self._task, self._base, tree),
+            seconds=seconds,
+            diff=lambda: self._git.commits.diff(self._base, tree, context=0),
+        )
         is_short = before.seconds < _SHORT_SUITE
-        with_twins = doubts.all_at_once(test_ids) if is_short and likely and test_ids and not self._task.tests else None
+        with_twins = outside = None
+        if is_short and likely and test_ids and not self._task.tests:
+            with ThreadPoolExecutor(1, thread_name_prefix="outside") as beside:  # each waits for a sandbox of its own
+                outside = beside.submit(doubts.outside, test_ids)
+                with_twins = doubts.all_at_once(test_ids)
         both = with_twins or (self._suite.whole(tree, self._task.id, seconds) if is_short else None)
         if test_ids:
             result = both.result.of_files(files) if both else self.run(tree, files)
@@ -88,7 +97,7 @@ class Judge:
             named = ", ".join(strange[:_MOST_NAMED])
             told = f"the suite collects {named}, which holds no tests of the task; a developer writes none"
             return trial.model_copy(update={"green": False, "evidence": told})
-        doubt = doubts.outside(test_ids) if with_twins else doubts.about(trial.passed, test_ids, took)
+        doubt = outside.result() if with_twins and outside else doubts.about(trial.passed, test_ids, took)
         if hidden:  # what they claim is not shown
             doubt = doubt.partition("\n")[0]
         return trial.model_copy(update={"green": not doubt, "evidence": doubt})

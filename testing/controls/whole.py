@@ -39,7 +39,11 @@ def whole_tests(
         module, *others = (ast.parse(each) for each in (text, *above))
     except NOT_PYTHON:
         return []
-    if any(UNFIT.search(each) or _FOREIGN.search(each) for each in (text, *above)):
+    for owner, node in [*functions(module)]:
+        if _is_unfit(ast.unparse(node)) and node.name.startswith("test"):
+            body = owner.body if owner else module.body
+            body[body.index(node)] = ast.Pass()
+    if any(map(_is_unfit, (ast.unparse(module), *above))):
         return []
     told = f"_{word()}"
     chosen = [(owner.name if owner else "", node.name) for owner, node in functions(module)]
@@ -60,6 +64,10 @@ def whole_tests(
         )
         for owner, name in chosen
     ]
+
+
+def _is_unfit(text: str) -> bool:
+    return bool(UNFIT.search(text) or _FOREIGN.search(text))
 
 
 def _folder(path: str) -> PurePosixPath:

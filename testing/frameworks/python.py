@@ -22,7 +22,7 @@ from testing.frameworks.framework import (
     TestFramework,
 )
 from testing.frameworks.junit import read_python_report
-from testing.inside import start
+from testing.inside import start, watch
 from testing.results import Failure, FailureKind
 from testing.sandbox.confinement import Mount
 from testing.source_files import source_paths
@@ -31,7 +31,10 @@ _PYTHON_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
 _INSIDE = "/opt/ai-agents"
 _OWN_FILES = ("pytest.ini", "conftest.py", "tests/conftest.py")
 _NAMED = {"pyproject.toml": r"tool\.pytest", "setup.cfg": r"^\[tool:pytest\]", "tox.ini": r"^\[pytest\]|\bpytest\b"}
-CHANGED = {start.CHANGED: "the code under test changed the test framework or Python's builtins"}
+CHANGED = {
+    start.CHANGED: "the code under test changed the test framework or Python's builtins",
+    watch.LOOKED: "the code under test looked at who calls it, at its tests or at its process",
+}
 _FRAME = re.compile(
     r'^(?:E\s+)?\s*File "(?P<file>[^"]+)", line (?P<line>\d+)|^(?P<path>[^\s:][^:]*):(?P<number>\d+): in '
 )

@@ -28,7 +28,8 @@ def main(name: str, modules: list[str], arguments: list[str]) -> int:
     """The exit code; the report has been sent if there is one that counts."""
     folder = Path(__file__).resolve().parent
     sys.path.remove(str(folder))
-    witness, guards, lines, program = (_load(folder / f"{file}.py") for file in ("witness", "guard", "lines", name))
+    names = ("witness", "guard", "lines", "watch", name)
+    witness, guards, lines, watch, program = (_load(folder / f"{file}.py") for file in names)
     sys.argv[:] = [str(program.__file__), *arguments]
     sys.modules["__main__"] = ModuleType("__main__")  # an import of it finds nothing of ours
     for late in ("unittest.mock", "unittest.async_case"):  # parts of unittest that are loaded when they are first used
@@ -36,6 +37,7 @@ def main(name: str, modules: list[str], arguments: list[str]) -> int:
     _print_stacks_late(os.environ.pop("STACKS_AFTER", ""))
     program.prepare()
     sender, guard, tracer = witness.Sender(), guards.Guard(modules), lines.Tracer()
+    watch.start()  # before anything of the project is imported
     sender.enter_project()
     tracer.start()
     code, report = program.run(arguments, guard)

@@ -35,12 +35,19 @@ class Wrong(AssertionError):
     """An assertion that is decided here is false."""
 
 
+class _Ours:
+    """What has not all that the real one has."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise Unable
+
+
 def _need(holds: object, said: object = "") -> None:
     if not holds:
         raise Wrong(str(said)[:200] or "an assertion of the test's is false")
 
 
-class _Raises:
+class _Raises(_Ours):
     """`pytest.raises` and `assertRaises`, as contexts."""
 
     def __init__(self, expected: Any, match: Any = None) -> None:
@@ -146,7 +153,7 @@ def _fixture(*given: Any, params: Any = None, autouse: bool = False, name: Any =
     return made(given[0]) if given else made
 
 
-class _Monkeypatch:
+class _Monkeypatch(_Ours):
     """`monkeypatch`, as far as it sets things."""
 
     def __init__(self) -> None:
@@ -217,7 +224,7 @@ def _resolved(path: str) -> Any:
 _Captured = namedtuple("_Captured", "out err")
 
 
-class _Capture:
+class _Capture(_Ours):
     """`capsys`."""
 
     def __init__(self) -> None:
@@ -235,7 +242,7 @@ class _Capture:
         sys.stdout, sys.stderr = self._old
 
 
-class _Folders:
+class _Folders(_Ours):
     """`tmp_path_factory`."""
 
     def __init__(self) -> None:
@@ -252,7 +259,7 @@ class _Folders:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-class _Asked:
+class _Asked(_Ours):
     """`request`, as far as it has a parameter."""
 
     def __init__(self, param: Any) -> None:
@@ -263,7 +270,7 @@ def _refuse(*_: Any, **__: Any) -> Any:
     raise Unable
 
 
-class _Framework:
+class _Framework(_Ours):
     """What stands in the place of the module `pytest`."""
 
     raises, approx, fixture, param, mark = (
@@ -281,11 +288,8 @@ class _Framework:
     def fail(reason: str = "", pytrace: bool = True) -> None:
         _need(False, reason)
 
-    def __getattr__(self, name: str) -> Any:
-        raise Unable
 
-
-class _Case:
+class _Case(_Ours):
     """What stands in the place of `unittest.TestCase`."""
 
     maxDiff = None
@@ -293,10 +297,8 @@ class _Case:
     def __init__(self, *_: Any) -> None:
         self._cleanups: list[Any] = []
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith(("assert", "_", "skip", "enter", "run", "id")):
-            raise Unable
-        raise AttributeError(name)
+    setUp = tearDown = asyncSetUp = asyncTearDown = setup_method = teardown_method = staticmethod(lambda: None)
+    setUpClass = setup_class = staticmethod(lambda: None)
 
     def addCleanup(self, function: Any, *given: Any, **named: Any) -> None:
         self._cleanups.append(lambda: function(*given, **named))
@@ -354,7 +356,7 @@ for _name, _holds in _DECIDED.items():
     setattr(_Case, _name, _deciding(_holds))
 
 
-class _Cases:
+class _Cases(_Ours):
     """What stands in the place of the module `unittest`."""
 
     TestCase = IsolatedAsyncioTestCase = _Case
@@ -363,9 +365,6 @@ class _Cases:
     @property
     def mock(self) -> Any:
         return __import__("unittest.mock").mock
-
-    def __getattr__(self, name: str) -> Any:
-        raise Unable
 
 
 def run(names: dict[str, Any], test: str) -> None:

@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from testing import Environment, EnvironmentManager, Sandbox, TestRunner
+from testing import LOOK, Environment, EnvironmentManager, Sandbox, TestRunner
 from tests.testing.conftest import Tree
 
 cheat = pytest.mark.probe("cheat")
@@ -82,3 +82,90 @@ def test_without_a_sandbox_the_report_is_the_witness_too(
     )
     result = TestRunner(Sandbox("off")).run_tests(tree({"test_x.py": forge}), base_environment)
     assert not result.passed and "No report was written" in (result.problem or "")
+
+
+LOOKS = {
+    "a frame by any words": "import sys\ndef look():\n    return getattr(sys, '_get' + 'frame')(1)",
+    "a traceback's frame": "import operator\ndef look():\n    try: raise ValueError\n"
+    "    except ValueError as e: return operator.attrgetter('tb' '_frame')(e.__traceback__).f_back",
+    "by inspect": "import inspect\ndef look():\n    return vars(inspect)['sta' + 'ck']()",
+    "by traceback": "import traceback\ndef look():\n    return traceback.format_stack()",
+    "by logging": "import logging\ndef look():\n    return logging.getLogger().findCaller(False, 2)",
+    "from executed text": "exec('import sys\\ndef look():\\n    return vars(sys)[\\'_get\\' + \\'frame\\'](1)')",
+    "from code of another name": "code = compile('import sys\\ndef look(): return sys._getframe(1)',"
+    " __import__('os').__file__, 'exec')\nexec(code)",
+    "objects": "import gc\ndef look():\n    return vars(gc)['get_' 'objects']()",
+    "the test's file": "import pathlib\ndef look():\n"
+    "    return [f.read_text() for f in pathlib.Path('.').rglob('te*_x.py')]",
+    "lines of the test": "import linecache\ndef look():\n    return linecache.getlines('tests/test_x.py')",
+    "its command line": "def look():\n    return open('/proc/self/cmdline').read()",
+    "the interpreter's own frame": "import ctypes\ndef look():\n    return ctypes.pythonapi.PyEval_GetFrame",
+    "in a thread": "import gc, threading\ndef look():\n    t = threading.Thread(target=gc.get_objects)\n"
+    "    t.run = lambda: gc.get_objects()\n    t.start(); t.join()",
+    "in a child": "import gc, os\ndef look():\n    if os.fork() == 0: gc.get_objects(); os._exit(0)\n    os.wait()",
+}
+LOOKING = "from calc import look\n\ndef test_x():\n    look()\n"
+
+
+@cheat
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long if place % 3 else ()) for place, name in enumerate(LOOKS)]
+)
+def test_a_change_that_looks_at_who_calls_it_ends_the_run(
+    name: str, runner: TestRunner, base_environment: Environment, tree: Tree
+) -> None:
+    files = {"calc.py": LOOKS[name], "tests/test_x.py": LOOKING}
+    result = runner.run_tests(tree(files), base_environment, watched={"calc.py": [*range(1, 20)]})
+    assert not result.passed
+    assert f"{LOOK}calc.py:" in result.output_tail or f"{LOOK}<string>:" in result.output_tail, result.output_tail
+
+
+USUAL = """
+import abc, asyncio, collections, concurrent.futures, contextlib, copy, ctypes, dataclasses, enum, functools, gc
+import inspect, io, json, logging, os, pathlib, pickle, subprocess, sys, tempfile, threading, traceback
+import types, typing, warnings
+Pair = collections.namedtuple("Pair", "a b")
+Row = typing.NamedTuple("Row", [("a", int)])
+Kind = enum.Enum("Kind", "A B")
+
+@dataclasses.dataclass
+class Point:
+    x: int = 0
+    ys: list = dataclasses.field(default_factory=list)
+
+class Base(abc.ABC): ...
+
+def numbers():
+    yield from range(3)
+
+async def later():
+    await asyncio.sleep(0)
+    return asyncio.current_task().get_name()
+
+def look():
+    collections.namedtuple("Other", "c")(1); typing.TypeVar("T"); enum.Enum("More", "C")
+    dataclasses.make_dataclass("D", ["x"])
+    logging.getLogger("x").warning("hello %s", 1); logging.getLogger("x").exception("no")
+    warnings.warn("old", DeprecationWarning, stacklevel=2)
+    try:
+        json.loads("{")
+    except ValueError:
+        told = traceback.format_exc() + "".join(traceback.format_exception(*sys.exc_info()))
+    inspect.signature(look); inspect.getsource(Point); inspect.getmodule(look); inspect.getdoc(look); list(numbers())
+    assert copy.deepcopy(Point(1)) == pickle.loads(pickle.dumps(Point(1))); gc.collect(); asyncio.run(later())
+    with concurrent.futures.ThreadPoolExecutor(2) as pool: list(pool.map(str, range(3)))
+    subprocess.run([sys.executable, "-c", "pass"], check=True); pathlib.Path("calc.py").read_text(); os.listdir("tests")
+    threading.Thread(target=print).start(); exec("x = 1"); eval("1 + 1"); compile("1", "<mine>", "eval")
+    open("/proc/self/status").read(); functools.lru_cache(look); types.new_class("N"); ctypes.CDLL(None).getpid
+    with contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory(): print(told)
+    return sys.exc_info()
+"""
+
+
+def test_what_honest_code_does_is_no_look(runner: TestRunner, base_environment: Environment, tree: Tree) -> None:
+    files = {"calc.py": USUAL, "tests/test_x.py": LOOKING}
+    result = runner.run_tests(tree(files), base_environment, watched={"calc.py": [*range(1, 60)]})
+    assert result.passed, result.output_tail
+    files = {"calc.py": LOOKS["by inspect"], "tests/test_x.py": LOOKING}
+    result = runner.run_tests(tree(files), base_environment, watched={"calc.py": [9], "other.py": [1]})
+    assert result.passed, "nothing new looks"

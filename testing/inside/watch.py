@@ -1,0 +1,135 @@
+"""Ends a run in which a change looks at who calls it, at its tests or at the process that it runs in.
+
+It listens to Python's audit events (docs.python.org/3/library/audit_events.html), whatever words the code uses, and
+asks in which line of the project an event began. Only lines that the change has brought count. What the standard
+library does for honest code (named tuples, dataclasses, logging, warnings) does not; where it hands on what it sees
+(`inspect`, `traceback`, a caller that `logging` looks for), it counts as a look of who called it.
+
+Not every look has an event: modules that are loaded, the environment, `f_back` of a frame that a signal brought. The
+plain program, which makes tests again outside of a framework, is for those.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+VARIABLE = "AI_AGENTS_WATCHED"
+"""JSON: the lines that a change has brought, by the path of their file."""
+LOOKED = 98
+"""The exit code when the change looked."""
+MARK = "A look of the code under test: "
+_FRAMES = {"tb_frame", "gi_frame", "cr_frame", "ag_frame", "f_code"}
+_ASKING = {
+    "sys._getframe", "sys._current_frames", "sys._current_exceptions", "sys._getframemodulename", "sys.settrace",
+    "sys.setprofile", "sys.monitoring.register_callback", "gc.get_objects", "gc.get_referrers", "gc.get_referents",
+}  # fmt: skip
+_HANDING_ON = ("/inspect.py", "/traceback.py", "/asyncio/base_tasks.py", "/threading.py")
+_TESTS = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test|conftest)\.py$")
+_PROCESS = re.compile(
+    r"/proc/(?:self|thread-self|\d+)/(?:task/\d+/)?(?:cmdline|environ|maps|smaps|mem|fd|fdinfo|stack|comm|exe|root)"
+)
+
+
+def start() -> None:
+    """Listen from now on, if lines are named. They are taken out of the environment."""
+    told = os.environ.pop(VARIABLE, "")
+    if told:
+        sys.addaudithook(_hook({path: frozenset(lines) for path, lines in json.loads(told).items()}))
+
+
+def _hook(lines: dict[str, frozenset[int]]) -> Callable[[str, tuple[Any, ...]], None]:
+    """Everything it needs is its own: the code may change modules."""
+    frame_at, ident, write, leave, kill, pid = (
+        sys._getframe,
+        threading.get_ident,
+        os.write,
+        os._exit,
+        os.kill,
+        os.getpid,
+    )
+    project, main, out, busy = f"{os.getcwd()}/", os.getpid(), os.dup(1), set[int]()  # noqa: PTH109
+    ours = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
+    paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")} | {ours}
+    libraries = ("<frozen ", *(f"{path}/" for path in paths))
+    watched = {"object.__getattr__", "open", "compile", "code.__new__", "ctypes.dlsym", *_ASKING}
+    known: dict[str, frozenset[int] | bool] = {}
+
+    def lines_of(file: str) -> frozenset[int] | bool:
+        """The lines of a file that count: True for all, of code that has none; False for none, of libraries'."""
+        if file not in known:
+            if file.startswith(project) and os.path.isabs(file):  # noqa: PTH117
+                known[file] = next((new for path, new in lines.items() if file.endswith(f"/{path}")), False)
+            else:
+                known[file] = not file.startswith(libraries)
+        return known[file]
+
+    def is_new(frame: FrameType | None) -> bool:
+        found = lines_of(frame.f_code.co_filename) if frame else False
+        return found if isinstance(found, bool) else frame is not None and frame.f_lineno in found
+
+    def above(frame: FrameType | None) -> Iterator[FrameType]:
+        while frame is not None:
+            yield frame
+            frame = frame.f_back
+
+    def asker(frame: FrameType | None) -> FrameType | None:
+        """The innermost frame that is no library's."""
+        return next((one for one in above(frame) if not one.f_code.co_filename.startswith(libraries)), None)
+
+    def hands_on(frame: FrameType) -> bool:
+        if frame.f_code.co_filename.endswith("/logging/__init__.py"):
+            finding = next((one for one in above(frame) if one.f_code.co_name == "findCaller"), None)
+            return finding is not None and finding.f_locals.get("stacklevel", 1) > 1
+        return frame.f_code.co_filename.endswith(_HANDING_ON)
+
+    def look(event: str, given: tuple[Any, ...], frame: FrameType) -> str:
+        """What is looked at; empty if it is none of the change's business."""
+        if event == "object.__getattr__":
+            return f"{given[1]} of a frame" if given[1] in _FRAMES and is_new(frame) else ""
+        if event in _ASKING:
+            is_asked = is_new(frame) or (hands_on(frame) and is_new(asker(frame)))
+            return event if is_asked else ""
+        if event == "open":
+            path = given[0] if isinstance(given[0], str) else ""
+            if _PROCESS.match(path):
+                return path if is_new(asker(frame)) else ""
+            file = path if path.startswith("/") else project + path
+            if not (file.startswith(project) and _TESTS.search(file)) or not is_new(asker(frame)):
+                return ""
+            names = {one.f_code.co_filename.rpartition("/")[2] for one in above(frame)}
+            return "" if "traceback.py" in names else f"the test {path}"
+        if event == "ctypes.dlsym":
+            caller = next((one for one in above(frame) if "/ctypes/" not in one.f_code.co_filename), None)
+            return str(given[1]) if str(given[1]).startswith(("Py", "_Py")) and is_new(caller) else ""
+        name = str(given[1])
+        is_foreign = name.startswith(libraries) or _TESTS.search(name)
+        return f"code that says it is of {name}" if is_foreign and is_new(frame) else ""
+
+    def hook(event: str, given: tuple[Any, ...]) -> None:
+        if event not in watched:
+            return
+        me = ident()
+        if me in busy:
+            return
+        busy.add(me)
+        try:
+            frame = frame_at(1)
+            if what := look(event, given, frame):
+                line = asker(frame) or frame
+                place = f"{line.f_code.co_filename.removeprefix(project)}:{line.f_lineno}"
+                write(out, f"\n{MARK}{place}: {what}\n".encode("utf-8", "replace"))
+                if pid() != main:
+                    kill(main, 9)
+                leave(LOOKED)
+        finally:
+            busy.discard(me)
+
+    return hook
