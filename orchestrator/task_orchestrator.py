@@ -33,6 +33,8 @@ log = get_logger(__name__)
 
 _TICK = 1.0
 """Seconds between two checks for tasks and commands from other processes."""
+_LOOK_AGAIN = 30.0
+"""Seconds after which the tasks are looked at though the database has not changed: deadlines come nearer."""
 _CEO_TICK = 0.1
 """The same while the CEO's job runs, whose end does not wake the loop."""
 _STOP_SECONDS = 60.0
@@ -55,6 +57,8 @@ class TaskOrchestrator:
         self._engine = Engine(services.paths.engine_url, handlers, self._supervisor.beat)
         self._housekeeping = Housekeeping(services, self._engine)
         self._queued: set[str] = set()
+        self._seen, self._next_look = "", 0.0
+        self._workable: list[Task] = []
         self._ceo_job: str | None = None
         self._stopping = threading.Event()
         self._next_check = 0.0
@@ -126,9 +130,14 @@ class TaskOrchestrator:
     # -- one round -------------------------------------------------------------------------------------------
 
     def _round(self, woken: bool) -> bool:
-        """Apply commands and dispatch; at every check interval also handle hung tasks. True while there is work."""
-        self._apply_commands()
-        active = self._dispatch()
+        """Apply commands and dispatch, if anything has changed; at every check interval also handle hung tasks. True
+        while there is work."""
+        state, now = self._store.state(), time.monotonic()
+        if state != self._seen or now >= self._next_look:
+            self._apply_commands()
+            self._workable = self._dispatch()
+            self._seen, self._next_look = state, now + _LOOK_AGAIN  # at the end: what failed is done again
+        active = len(self._workable)
         checking = time.monotonic() >= self._next_check
         if checking:
             self._next_check = time.monotonic() + self._services.settings.orchestrator.check_interval
@@ -160,12 +169,11 @@ class TaskOrchestrator:
         waiting = self._services.llm.waiting()
         if not waiting:
             return False
-        tasks = self._queue.get_workable_tasks()
-        agents = {stage_job(task, 1).agent for task in tasks} | ({"ceo"} if self._ceo_job else set())
+        agents = {stage_job(task, 1).agent for task in self._workable} | ({"ceo"} if self._ceo_job else set())
         return agents <= waiting
 
-    def _dispatch(self) -> int:
-        """Put the present stage of every workable task on its agent's queue; how many tasks are workable."""
+    def _dispatch(self) -> list[Task]:
+        """Put the present stage of every workable task on its agent's queue; gives the workable tasks."""
         for task in self._store.tasks.stranded():
             dead = ", ".join(f"{needed.id} ({needed.status})" for needed in self._store.tasks.dead_dependencies(task))
             told = f"depends on {dead}"
@@ -180,7 +188,7 @@ class TaskOrchestrator:
         begun = [*active, *self._to_begin(active, pending)]
         for place, task in enumerate(sorted(begun, key=lambda task: task.created_at)):
             self._enqueue(task, place)
-        return len(workable)
+        return workable
 
     def _to_begin(self, active: list[Task], pending: list[Task]) -> list[Task]:
         """The `pending` tasks, the most urgent first, that may begin beside the `active` ones: as many as there is room
