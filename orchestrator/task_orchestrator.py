@@ -58,7 +58,8 @@ class TaskOrchestrator:
         self._housekeeping = Housekeeping(services, self._engine)
         self._queued: set[str] = set()
         self._seen, self._next_look = "", 0.0
-        self._workable: list[Task] = []
+        self._workable = 0
+        self._begun: list[Task] = []
         self._ceo_job: str | None = None
         self._stopping = threading.Event()
         self._next_check = 0.0
@@ -137,7 +138,7 @@ class TaskOrchestrator:
             self._apply_commands()
             self._workable = self._dispatch()
             self._seen, self._next_look = state, now + _LOOK_AGAIN  # at the end: what failed is done again
-        active = len(self._workable)
+        active = self._workable
         checking = time.monotonic() >= self._next_check
         if checking:
             self._next_check = time.monotonic() + self._services.settings.orchestrator.check_interval
@@ -165,15 +166,16 @@ class TaskOrchestrator:
         return "looks for work" if self._ceo_job else "nothing to do"
 
     def _all_wait(self) -> bool:
-        """Whether every agent with work waits for a budget or a provider; the loop may then slow down."""
+        """Whether every agent with work waits for a budget or a provider; the loop may then slow down. Tasks for which
+        there is no room yet are nobody's work."""
         waiting = self._services.llm.waiting()
         if not waiting:
             return False
-        agents = {stage_job(task, 1).agent for task in self._workable} | ({"ceo"} if self._ceo_job else set())
+        agents = {stage_job(task, 1).agent for task in self._begun} | ({"ceo"} if self._ceo_job else set())
         return agents <= waiting
 
-    def _dispatch(self) -> list[Task]:
-        """Put the present stage of every workable task on its agent's queue; gives the workable tasks."""
+    def _dispatch(self) -> int:
+        """Put the present stage of every task that may be worked on on its agent's queue; how many are workable."""
         for task in self._store.tasks.stranded():
             dead = ", ".join(f"{needed.id} ({needed.status})" for needed in self._store.tasks.dead_dependencies(task))
             told = f"depends on {dead}"
@@ -185,10 +187,10 @@ class TaskOrchestrator:
         workable = self._queue.get_workable_tasks()
         active = [task for task in workable if task.status is TaskStatus.IN_PROGRESS]
         pending = [task for task in workable if task.status is TaskStatus.PENDING]
-        begun = [*active, *self._to_begin(active, pending)]
-        for place, task in enumerate(sorted(begun, key=lambda task: task.created_at)):
+        self._begun = [*active, *self._to_begin(active, pending)]
+        for place, task in enumerate(sorted(self._begun, key=lambda task: task.created_at)):
             self._enqueue(task, place)
-        return workable
+        return len(workable)
 
     def _to_begin(self, active: list[Task], pending: list[Task]) -> list[Task]:
         """The `pending` tasks, the most urgent first, that may begin beside the `active` ones: as many as there is room
