@@ -6,6 +6,7 @@ In the installed package this file is `nightcrew/__init__.py`, too, and `main` i
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from pathlib import Path
@@ -20,6 +21,10 @@ def main() -> None:
     if sys.path[0] != str(_FOLDER):
         sys.path.insert(0, str(_FOLDER))
     try:
+        gc.set_threshold(
+            50_000, 20, 20
+        )  # what is imported is no garbage, and looking for some takes a tenth of a start
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would read the metadata of all packages
         from cli import app
     except ModuleNotFoundError as missing:
         _without_packages(missing)

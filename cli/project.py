@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError, to_json
 
 from cli.options import EXIT_USAGE, Choice, absolute, err, fail
 from config import (
@@ -194,7 +195,11 @@ def opened(
 
 def print_json(value: object) -> None:
     """Machine-readable output: one JSON document on stdout."""
-    text = json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str)
+    plain = _plain(value)
+    try:
+        text = to_json(plain, indent=2, fallback=str, inf_nan_mode="constants").decode()
+    except PydanticSerializationError:  # half a character, which is no UTF-8
+        text = json.dumps(plain, indent=2, ensure_ascii=False, default=str)
     sys.stdout.write(escaped_json(text) + "\n")
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.measure import Measurement
-from rich.table import Table
+from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 
 _GAP = 2
 """Characters between two columns."""
+_HEADING = Style(bold=True)
 
 Cell = str | Text
+_Line = tuple[int, Sequence[Segment]]
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,11 @@ class Column:
 
 class FittedTable:
     """Rows under headings. Where not even the columns of rank 0 fit side by side, each row becomes lines of its own,
-    with all it has."""
+    with all it has. Rows are laid out here: Rich's table takes a millisecond for each, and there may be 100,000."""
 
     def __init__(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], title: str = "") -> None:
-        self._columns, self._title = columns, title
-        self._rows = [[_text(cell) for cell in row] for row in rows]
+        self._columns, self._rows, self._title = columns, rows, title
+        self._widest = [max((_width_of(row[place]) for row in rows), default=0) for place in range(len(columns))]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = options.max_width
@@ -46,18 +49,33 @@ class FittedTable:
                 yield from self._records()
                 return
             shown.remove(last)
-        table = Table(box=None, pad_edge=False, header_style="bold", title=self._title or None, title_justify="left")
         widths = self._shared_out(shown, width)
-        for place in shown:
-            column = self._columns[place]
-            justify: JustifyMethod = "right" if column.right else "left"
-            table.add_column(Text(column.heading), justify=justify, overflow="fold", width=widths[place])
-        for row in self._rows:
-            table.add_row(*(row[place] for place in shown))
-        yield table
+        if self._title:
+            yield Text(self._title, style="italic")
+        headings = [Text(column.heading, style=_HEADING) for column in self._columns]
+        for row in (headings, *self._rows):
+            yield from self._laid_out(console, [(place, widths[place], row[place]) for place in shown])
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         return Measurement(1, options.max_width)
+
+    def _laid_out(self, console: Console, cells: Sequence[tuple[int, int, Cell]]) -> Iterator[Segment]:
+        """One row, whose cells are (column, width, text): as many lines as its longest cell needs."""
+        columns = [_lines(console, cell, width) for _, width, cell in cells]
+        for number in range(max(map(len, columns))):
+            plain = ""  # what has no style is gathered: a segment costs more than its text
+            for (place, width, _), lines in zip(cells, columns, strict=True):
+                used, line = lines[number] if number < len(lines) else (0, ())
+                right = self._columns[place].right
+                plain += " " * ((_GAP if place != cells[0][0] else 0) + (width - used if right else 0))
+                for segment in line:
+                    if segment.style:
+                        yield from (Segment(plain), segment)
+                        plain = ""
+                    else:
+                        plain += segment.text
+                plain += "" if right else " " * (width - used)
+            yield Segment(plain + "\n")
 
     def _width(self, shown: Sequence[int]) -> int:
         return sum(map(self._least, shown)) + _GAP * (len(shown) - 1)
@@ -65,20 +83,16 @@ class FittedTable:
     def _shared_out(self, shown: Sequence[int], width: int) -> dict[int, int]:
         """The width of each column: what is left over goes to those that fold, the narrowest first."""
         widths = {place: self._least(place) for place in shown}
-        wanted = {place: max(widths[place], self._widest(place)) for place in shown}
+        wanted = {place: max(widths[place], self._widest[place]) for place in shown}
         for _ in range(width - self._width(shown)):
             if not (short := [place for place in shown if widths[place] < wanted[place]]):
                 break
             widths[min(short, key=lambda place: widths[place])] += 1
         return widths
 
-    def _widest(self, place: int) -> int:
-        return max((_width_of(row[place]) for row in self._rows), default=0)
-
     def _least(self, place: int) -> int:
         """The fewest characters the column needs."""
-        column = self._columns[place]
-        widest = self._widest(place)
+        column, widest = self._columns[place], self._widest[place]
         return max(cell_len(column.heading), min(widest, column.least) if column.least else widest)
 
     def _records(self) -> RenderResult:
@@ -89,14 +103,22 @@ class FittedTable:
             if number:
                 yield Text()
             for column, cell in zip(self._columns, row, strict=True):
-                if cell.plain.strip():
+                if str(cell).strip():
                     line = Text(f"{column.heading:<{head}}  " if column.heading else "", style="bold")
                     yield Text.assemble(line, cell, overflow="fold")
 
 
-def _text(cell: Cell) -> Text:
-    return Text(cell) if isinstance(cell, str) else cell
+def _width_of(cell: Cell) -> int:
+    text = str(cell)
+    if text.isascii() and "\n" not in text:
+        return len(text)
+    return max((cell_len(line) for line in text.splitlines()), default=0)
 
 
-def _width_of(cell: Text) -> int:
-    return max((cell_len(line) for line in cell.plain.splitlines()), default=0)
+def _lines(console: Console, cell: Cell, width: int) -> list[_Line]:
+    """The text of a cell in lines of at most `width` characters, with the width of each."""
+    used = _width_of(cell)
+    if used <= width and "\n" not in str(cell):
+        return [(used, [Segment(cell)] if isinstance(cell, str) else [*cell.render(console)])]
+    text = Text(cell) if isinstance(cell, str) else cell
+    return [(_width_of(line), [*line.render(console)]) for line in text.wrap(console, width, overflow="fold")]

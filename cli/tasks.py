@@ -165,7 +165,8 @@ def list_tasks(
         if as_json:
             print_json(tasks)
         elif tasks:
-            out.print(task_table(store, tasks, Clock(store, runs=daemon_pid(project.paths.state) is not None)))
+            clock = Clock(store, runs=daemon_pid(project.paths.state) is not None)
+            out.print(task_table(store, tasks, clock), crop=False)  # the table fits; to check each line takes long
             counts = store.tasks.count_by_status()
             left = sum(counts[each] for each in status or counts) - len(tasks)
             if left > 0:

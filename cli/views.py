@@ -7,7 +7,6 @@ from datetime import datetime
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
-from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
@@ -309,5 +308,7 @@ def _list(task: Task, key: str) -> list[object]:
 
 def show_diff(text: str) -> None:
     """Print a diff; no line of it is cut or folded."""
+    from rich.syntax import Syntax
+
     coloured = Syntax(text, "diff", theme="ansi_dark", background_color="default").highlight(text)
     out.print(coloured if out.is_terminal else Text(text), soft_wrap=True, end="")

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, cast, get_args, get_origin
 
 import yaml
-from dotenv import load_dotenv
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
@@ -166,6 +165,8 @@ def _load_variables(source: Path) -> None:
     elif file.stat().st_uid not in (0, os.geteuid()):
         print(f"{file} is not read: it belongs to another user. See that it is your own.", file=sys.stderr)
     else:
+        from dotenv import load_dotenv
+
         try:
             load_dotenv(stream=io.StringIO(file.read_text(encoding="utf-8-sig")), override=False)
         except (OSError, UnicodeDecodeError) as error:

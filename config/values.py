@@ -14,7 +14,12 @@ class Section(BaseModel):
     """A section of `config.yaml`: unknown keys are errors, values do not change after the start."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, validate_default=True, coerce_numbers_to_str=True, allow_inf_nan=False
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        coerce_numbers_to_str=True,
+        allow_inf_nan=False,
+        defer_build=True,
     )
 
 

@@ -80,6 +80,10 @@ class MemoryStore:
             )
         return f"SQLite {version}, schema {revision}, {self._database.path}"
 
+    def state(self) -> str:
+        """Something that is different once anybody has committed a change; see `Database.state`."""
+        return self._database.state()
+
     def close(self) -> None:
         """Close all idle connections; the store opens new ones if it is used again."""
         self._database.close()

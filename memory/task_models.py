@@ -52,7 +52,7 @@ _last_id = 0
 class Row(BaseModel):
     """A snapshot of one row. It does not change; ask the store again for the present state."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class TaskType(StrEnum):

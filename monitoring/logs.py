@@ -9,15 +9,17 @@ import sys
 import time
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from functools import cached_property
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
-
-import structlog
+from typing import TYPE_CHECKING, Any, cast
 
 from config import MonitoringSettings
 from monitoring.redaction import escaped_json, redact, register_environment
+
+if TYPE_CHECKING:
+    import structlog
 
 _KEPT_FILES = 20
 _DAY = 86_400
@@ -25,19 +27,39 @@ _DAY = 86_400
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger; call it as `log.info("what happened", key=value)`."""
-    return structlog.stdlib.get_logger(name)
+    return cast("structlog.stdlib.BoundLogger", _Logger(name))
+
+
+class _Logger:
+    """Imports the library with the first line: most commands write none, and it is a tenth of their start."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @cached_property
+    def _logger(self) -> structlog.stdlib.BoundLogger:
+        import structlog
+
+        return structlog.stdlib.get_logger(self._name)
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self._logger, attribute)
 
 
 @contextmanager
 def bound(**values: object) -> Iterator[None]:
     """Within this block every line of this thread carries `values` (task=…, agent=…, flow=…, attempt=…)."""
-    with structlog.contextvars.bound_contextvars(**values):
+    from structlog.contextvars import bound_contextvars
+
+    with bound_contextvars(**values):
         yield
 
 
 @contextmanager
 def silenced() -> Iterator[None]:
     """Inside it nothing is logged: what happens there is told in other words."""
+    import structlog
+
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
@@ -48,6 +70,8 @@ def silenced() -> Iterator[None]:
 
 def configure_logging(settings: MonitoringSettings, logs: Path, *, stdout: bool = True) -> None:
     """Send all logging, ours and the libraries', as JSON lines to `logs/agents.log` and, if asked, to stdout."""
+    import structlog
+
     register_environment()
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -69,6 +69,8 @@ def mask_known(text: str) -> str:
 
 def redact(text: str) -> str:
     """`text` with secrets masked as `[redacted]`; the text around them is kept."""
+    if len(text) < _SHORTEST_SECRET:
+        return text
     text = mask_known(text)
     text = _PEM.sub(MASK, text)
     kept, pieces = 0, []

@@ -33,6 +33,8 @@ log = get_logger(__name__)
 
 _TICK = 1.0
 """Seconds between two checks for tasks and commands from other processes."""
+_LOOK_AGAIN = 30.0
+"""Seconds after which the tasks are looked at though the database has not changed: deadlines come nearer."""
 _CEO_TICK = 0.1
 """The same while the CEO's job runs, whose end does not wake the loop."""
 _STOP_SECONDS = 60.0
@@ -55,6 +57,9 @@ class TaskOrchestrator:
         self._engine = Engine(services.paths.engine_url, handlers, self._supervisor.beat)
         self._housekeeping = Housekeeping(services, self._engine)
         self._queued: set[str] = set()
+        self._seen, self._next_look = "", 0.0
+        self._workable = 0
+        self._begun: list[Task] = []
         self._ceo_job: str | None = None
         self._stopping = threading.Event()
         self._next_check = 0.0
@@ -126,9 +131,14 @@ class TaskOrchestrator:
     # -- one round -------------------------------------------------------------------------------------------
 
     def _round(self, woken: bool) -> bool:
-        """Apply commands and dispatch; at every check interval also handle hung tasks. True while there is work."""
-        self._apply_commands()
-        active = self._dispatch()
+        """Apply commands and dispatch, if anything has changed; at every check interval also handle hung tasks. True
+        while there is work."""
+        state, now = self._store.state(), time.monotonic()
+        if state != self._seen or now >= self._next_look:
+            self._apply_commands()
+            self._workable = self._dispatch()
+            self._seen, self._next_look = state, now + _LOOK_AGAIN  # at the end: what failed is done again
+        active = self._workable
         checking = time.monotonic() >= self._next_check
         if checking:
             self._next_check = time.monotonic() + self._services.settings.orchestrator.check_interval
@@ -156,16 +166,16 @@ class TaskOrchestrator:
         return "looks for work" if self._ceo_job else "nothing to do"
 
     def _all_wait(self) -> bool:
-        """Whether every agent with work waits for a budget or a provider; the loop may then slow down."""
+        """Whether every agent with work waits for a budget or a provider; the loop may then slow down. Tasks for which
+        there is no room yet are nobody's work."""
         waiting = self._services.llm.waiting()
         if not waiting:
             return False
-        tasks = self._queue.get_workable_tasks()
-        agents = {stage_job(task, 1).agent for task in tasks} | ({"ceo"} if self._ceo_job else set())
+        agents = {stage_job(task, 1).agent for task in self._begun} | ({"ceo"} if self._ceo_job else set())
         return agents <= waiting
 
     def _dispatch(self) -> int:
-        """Put the present stage of every workable task on its agent's queue; how many tasks are workable."""
+        """Put the present stage of every task that may be worked on on its agent's queue; how many are workable."""
         for task in self._store.tasks.stranded():
             dead = ", ".join(f"{needed.id} ({needed.status})" for needed in self._store.tasks.dead_dependencies(task))
             told = f"depends on {dead}"
@@ -177,8 +187,8 @@ class TaskOrchestrator:
         workable = self._queue.get_workable_tasks()
         active = [task for task in workable if task.status is TaskStatus.IN_PROGRESS]
         pending = [task for task in workable if task.status is TaskStatus.PENDING]
-        begun = [*active, *self._to_begin(active, pending)]
-        for place, task in enumerate(sorted(begun, key=lambda task: task.created_at)):
+        self._begun = [*active, *self._to_begin(active, pending)]
+        for place, task in enumerate(sorted(self._begun, key=lambda task: task.created_at)):
             self._enqueue(task, place)
         return len(workable)
 

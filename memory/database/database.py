@@ -79,6 +79,7 @@ class Database:
             )
             sa.event.listen(self.engine, "connect", self._prepare_postgresql)
         self._writer = self.engine.execution_options(writes=True)
+        self._watching: sqlite3.Connection | None = None
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -107,6 +108,21 @@ class Database:
                 pause = min(pause * 2, _LONGEST_PAUSE)
             yield connection
 
+    def state(self) -> str:
+        """Something that is different once anybody has committed a change, and costs next to nothing to ask for. For
+        one thread alone."""
+        if self.path is None:
+            with self.read() as connection:
+                return str(connection.exec_driver_sql("SELECT pg_current_snapshot()::text").scalar_one())
+        with self._diagnosed():
+            try:
+                if self._watching is None:  # SQLite tells a connection what others have committed
+                    self._watching = sqlite3.connect(self.path, self.busy_seconds, check_same_thread=False)
+                return str(self._watching.execute("PRAGMA data_version").fetchone()[0])
+            except sqlite3.Error:
+                self._watching = None
+                raise
+
     def insert(self, table: sa.Table) -> Insert:
         """An INSERT that supports ON CONFLICT, in this database's dialect."""
         if self.is_sqlite:
@@ -117,6 +133,9 @@ class Database:
 
     def close(self) -> None:
         """Close the idle connections; those in use close when they are returned."""
+        if self._watching is not None:
+            self._watching.close()
+            self._watching = None
         self.engine.dispose()
 
     @contextmanager

@@ -182,8 +182,9 @@ Index(
     model_calls.c.step,
     model_calls.c.request_hash,
     unique=True,
-    sqlite_where=text("outcome = 'ok'"),
-    postgresql_where=text("outcome = 'ok'"),
+    sqlite_where=text(
+        "outcome = 'ok'"
+    ),  # on PostgreSQL, too; to say so here would import its dialect for every command
 )
 
 model_cache = Table(

@@ -19,6 +19,8 @@ __all__ = ["make_house"]
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"orchestrator", "agents", "testing", "llm", "git_ops", "file_system", "dbos", "openai", "anthropic", "git"}
+UNUSED = {"structlog", "alembic", "pygments", "apprise", "httpx", "jinja2", "sqlalchemy.dialects.postgresql"}
+"""What no command needs that only looks."""
 _LOOK = """
 import sys
 from cli.app import app
@@ -26,7 +28,7 @@ try:
     app(sys.argv[1:])
 except SystemExit as end:
     assert not end.code, end.code
-print("IMPORTED", *sorted({name.partition(".")[0] for name in sys.modules}))
+print("IMPORTED", *sorted({name.partition(".")[0] for name in sys.modules} | {*sys.modules}))
 """
 
 
@@ -46,7 +48,7 @@ def test_a_command_that_looks_imports_no_more_than_the_database(make_house: Make
     house, _ = make_house(team())
     task_id = house.submit()
     words = command.format(id=task_id).split()
-    assert not imported("--config", str(house.config), *words) & HEAVY
+    assert not imported("--config", str(house.config), *words) & (HEAVY if "--help" in words else HEAVY | UNUSED)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

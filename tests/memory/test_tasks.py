@@ -386,3 +386,14 @@ def test_no_id_begins_with_nothing_or_with_what_no_id_holds(store: MemoryStore, 
     add()
     with pytest.raises(UnknownTask):
         store.tasks.find(prefix)
+
+
+def test_the_state_is_another_one_once_anybody_has_committed(store: MemoryStore, url: str, add: Add) -> None:
+    first = store.state()
+    assert store.state() == first and store.tasks.select() == [] and store.state() == first
+    task = add()
+    after_own = store.state()
+    other = MemoryStore(url)
+    other.tasks.transition(task.id, TaskStatus.IN_PROGRESS)
+    other.close()
+    assert len({first, after_own, store.state()}) == 3

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 import pytest
+from sqlalchemy import event
 
 from config import load_settings
 from memory import ENDED, FailureReason, MemoryStore, Priority, Task, TaskStatus
 from orchestrator import open_services
 from orchestrator.coding.state import CodeState
-from orchestrator.engine.engine import Job
+from orchestrator.engine.engine import Job, Steps
 from orchestrator.flow import StageContext
 from orchestrator.small_models.method import SmallModels
 from orchestrator.small_models.state import Sample, SmallState
+from orchestrator.task_orchestrator import TaskOrchestrator
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import GOOD_ADD, Held, asked, team
+from tests.orchestrator.in_process import engine, services_of
 from tests.support import Answer, Reply, Request
 
 T = TypeVar("T")
@@ -107,3 +111,28 @@ def test_after_an_approach_tasks_that_were_tried_less_often_go_first() -> None:
     # A task with an unconfirmed answer is put back after each approach, behind one that is far off but was tried less.
     assert behind(1, 0, 3) < behind(1, 5) < behind(2, 0) < behind(2, 50)
     assert behind(1, 1) == behind(1)
+
+
+def test_a_round_asks_the_database_for_nothing_until_somebody_has_changed_it(make_house: MakeHouse) -> None:
+    house, _ = make_house(team(), orchestrator={"max_open_tasks": 1, "check_interval": 86_400})
+    ids = [house.submit(title=f"Add add, {number}") for number in range(3)]
+    begun, over = threading.Event(), threading.Event()
+
+    def held(_: Steps) -> None:
+        begun.set()
+        over.wait(60)
+
+    with services_of(house) as services, engine(services.paths.engine_url, stage=held, ceo=held) as running:
+        orchestrator = TaskOrchestrator(services)
+        orchestrator._engine = running
+        assert orchestrator._round(woken=True) and begun.wait(30)
+        asked_for: list[str] = []
+        event.listen(services.store._database.engine, "before_cursor_execute", lambda *did: asked_for.append(did[2]))
+        assert orchestrator._round(woken=True) and orchestrator._round(woken=False)
+        assert asked_for == []
+        assert [task.id for task in orchestrator._begun] == ids[:1]  # only these are anybody's work
+        with house.store() as other:
+            other.commands.send("cancel", ids[1])
+        assert orchestrator._round(woken=False) and asked_for
+        assert house.task(ids[1]).status is TaskStatus.CANCELLED
+        over.set()
