@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from pydantic import BaseModel
 
-from cli.options import EXIT_USAGE, Choice, absolute, err, fail
+from cli.options import EXIT_USAGE, Choice, absolute, caller, err, fail
 from config import (
     ConfigError,
     ProjectPaths,
@@ -27,6 +27,7 @@ from config import (
 )
 from memory import MemoryStore, MemoryStoreError
 from monitoring import escaped_json, redact, register_secret
+from owner.errors import OwnerError
 
 _LAST = "last-repository"
 DEMO_HOME = data_folder() / "demo" if is_installed() else Path(".demo")
@@ -190,6 +191,9 @@ def opened(
             yield project, store
         except MemoryStoreError as problem:
             raise fail(str(problem)) from None
+        except OwnerError as problem:
+            helps = f": {caller()} {problem.command}" if problem.command else ""
+            raise fail(f"{problem}{helps}", problem.exits_with) from None
 
 
 def print_json(value: object) -> None:

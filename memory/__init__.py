@@ -18,8 +18,10 @@ from memory.errors import (
     DatabaseUnusable,
     IllegalTransition,
     MemoryStoreError,
+    NameTaken,
     SchemaMissing,
     SchemaTooNew,
+    UnknownPerson,
     UnknownTask,
     UnsupportedDatabase,
     ValueTooLarge,
@@ -36,6 +38,7 @@ from memory.ledger_models import (
     UsageRow,
     WaitingCall,
 )
+from memory.people import Access, AccessKind, Person, PersonName, Role
 from memory.store import MemoryStore
 from memory.tables.audit import AuditReport
 from memory.tables.tasks import ENDED, RETRIABLE, TaskChanges
@@ -73,6 +76,8 @@ __all__ = [
     "OWNER",
     "RETRIABLE",
     "SCHEMA_REVISION",
+    "Access",
+    "AccessKind",
     "Activity",
     "AmbiguousTask",
     "Attempt",
@@ -99,9 +104,13 @@ __all__ = [
     "MemoryStoreError",
     "ModelCall",
     "ModelProbe",
+    "NameTaken",
+    "Person",
+    "PersonName",
     "Priority",
     "ProofOutcome",
     "Reserved",
+    "Role",
     "SchemaMissing",
     "SchemaTooNew",
     "Section",
@@ -112,6 +121,7 @@ __all__ = [
     "TaskKind",
     "TaskStatus",
     "TaskType",
+    "UnknownPerson",
     "UnknownTask",
     "UnsupportedDatabase",
     "UsageRow",

@@ -11,9 +11,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, event
 
-from cli.stopped import stopped_tasks
 from memory import Attempt, FailureReason, Task, TaskStatus, TaskType, utc_now
 from memory.database.schema import attempts, reservations, tasks
+from owner.stopped import stopped_tasks
 from tests.cli.commands import entries, entry, following, look
 from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.house import Held, team

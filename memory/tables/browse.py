@@ -1,0 +1,116 @@
+"""Pages of long lists, newest first, for those who look: each page begins behind the last row of the one before it.
+
+A page is found by its key, so that the hundredth costs what the first does, and what is added meanwhile moves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import TypedDict, Unpack
+
+import sqlalchemy as sa
+
+from memory.database.database import Database
+from memory.database.schema import activity_logs, attempts, model_calls, tasks
+from memory.ledger_models import ModelCall
+from memory.tables.tasks import TASKS, load
+from memory.task_models import Activity, Task, TaskStatus
+
+_SHOWN_OF_LINES = [activity_logs.c[name] for name in Activity.model_fields]
+
+
+class TaskFilter(TypedDict, total=False):
+    """Which tasks are wanted; what is left out does not matter."""
+
+    status: Collection[TaskStatus] | None
+    type: str | None
+    kind: str | None
+    source: str | None
+    stage: str | None
+    parent_id: str | None
+    search: str | None
+    """Words that all stand in the title, the description or the reason, or the beginning of the id."""
+
+
+class BrowseTables:
+    """Reads, and never writes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def tasks(self, limit: int, before: tuple[datetime, str] | None = None, **wanted: Unpack[TaskFilter]) -> list[Task]:
+        """At most `limit` tasks, newest first, that were made before the one with this time and id."""
+        query = TASKS.where(*_conditions(wanted))
+        if before is not None:
+            moment, task_id = before
+            query = query.where(
+                sa.or_(
+                    tasks.c.created_at < moment, sa.and_(tasks.c.created_at == moment, tasks.c.id < task_id)
+                )
+            )  # fmt: skip
+        with self._database.read() as connection:
+            return load(connection, query.order_by(tasks.c.created_at.desc(), tasks.c.id.desc()).limit(limit))
+
+    def calls(self, task_id: str, limit: int, before: int | None = None) -> list[ModelCall]:
+        """At most `limit` model calls of a task, newest first, without prompt and answer."""
+        columns = [
+            sa.literal("").label(column.name) if column.name in ("prompt", "response") else column
+            for column in model_calls.c
+        ]
+        query = sa.select(*columns).where(model_calls.c.task_id == task_id)
+        if before is not None:
+            query = query.where(model_calls.c.id < before)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(model_calls.c.id.desc()).limit(limit)).mappings()
+            return [ModelCall.model_validate(dict(row)) for row in rows]
+
+    def call(self, task_id: str, number: int) -> ModelCall | None:
+        """One model call of a task with all it has."""
+        query = sa.select(model_calls).where(model_calls.c.id == number, model_calls.c.task_id == task_id)
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else ModelCall.model_validate(dict(row))
+
+    def activity(
+        self, limit: int, before: int | None = None, *, agent: str | None = None, task_id: str | None = None
+    ) -> list[Activity]:
+        """At most `limit` lines of the stream, newest first, from before the line with this id."""
+        lines = activity_logs.c
+        query = sa.select(*_SHOWN_OF_LINES)
+        if before is not None:
+            query = query.where(lines.id < before)
+        if agent is not None:
+            query = query.where(lines.agent_name == agent)
+        if task_id is not None:
+            query = query.where(lines.task_id == task_id)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(lines.id.desc()).limit(limit)).mappings()
+            return [Activity.model_validate(dict(row)) for row in rows]
+
+    def attempts_by_stage(self, since: datetime) -> dict[str, dict[str, int]]:
+        """How many attempts of each stage ended how (stage -> outcome -> number) since that time."""
+        query = (
+            sa.select(attempts.c.stage, attempts.c.outcome, sa.func.count())
+            .where(attempts.c.created_at >= since)
+            .group_by(attempts.c.stage, attempts.c.outcome)
+        )
+        found: dict[str, dict[str, int]] = {}
+        with self._database.read() as connection:
+            for stage, outcome, number in connection.execute(query):
+                found.setdefault(stage, {})[outcome] = number
+        return found
+
+
+def _conditions(wanted: TaskFilter) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    if (statuses := wanted.get("status")) is not None:
+        found.append(tasks.c.status.in_(statuses))
+    for name in ("type", "kind", "source", "stage", "parent_id"):
+        if (value := wanted.get(name)) is not None:
+            found.append(tasks.c[name] == value)
+    for word in (wanted.get("search") or "").split():
+        texts = (tasks.c.title, tasks.c.description, tasks.c.reason_detail)
+        named = [sa.type_coerce(text, sa.Text).icontains(word, autoescape=True) for text in texts]
+        found.append(sa.or_(tasks.c.id.startswith(word, autoescape=True), *named))
+    return found
