@@ -10,7 +10,7 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from api import pages, streams
+from api import health, pages, people, reading, streams, tasks
 from api.access import Doorkeeper
 from api.guard import Guard
 from api.problems import handle_errors
@@ -39,8 +39,8 @@ def make_app(room: Room) -> FastAPI:
     )  # fmt: skip
     app.state.room, app.state.doorkeeper = room, Doorkeeper()
     handle_errors(app)
-    app.include_router(streams.router)
-    app.include_router(pages.router)
+    for part in (health, tasks, reading, people, streams, pages):
+        app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC))
     app.add_middleware(Guard, settings=room.settings.api)
     return app

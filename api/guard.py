@@ -7,13 +7,14 @@ a request names the site, never an address or `localhost`.
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import ApiError, TooLarge, WrongHost
-from api.problems import Problem, as_json
+from api.problems import Problem, as_json, urn
 from config import ApiSettings
 
 MOST_BODY = 1024 * 1024
@@ -48,14 +49,29 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             return await self._app(scope, receive, send)
         headers = Headers(scope=scope)
-        send = self._with_headers(scope, send)
+        size, send = _Size(), self._with_headers(scope, send)
         if not self._is_ours(headers.get("host", "")):
             told = f"this is not {headers.get('host', '')[:100]!r}; set api.public_url if a proxy stands before it"
             return await self._refuse(scope, receive, send, WrongHost(told))
-        size = headers.get("content-length", "0")
-        if not size.isdecimal() or int(size) > MOST_BODY:
-            return await self._refuse(scope, receive, send, TooLarge(f"at most {MOST_BODY:,} bytes are read"))
-        await self._app(scope, _bounded(receive), send)
+        stated = headers.get("content-length", "0")
+        too_large = TooLarge(f"at most {MOST_BODY:,} bytes are read")
+        if not stated.isdecimal() or int(stated) > MOST_BODY:
+            return await self._refuse(scope, receive, send, too_large)
+
+        async def received() -> Message:
+            message = await receive()
+            size.bytes += len(message.get("body", b"")) if message["type"] == "http.request" else 0
+            if size.bytes > MOST_BODY:
+                raise too_large
+            return message
+
+        async def sent(message: Message) -> None:
+            if size.bytes <= MOST_BODY:
+                await send(message)
+            elif message["type"] == "http.response.start":  # whatever the handler made of it
+                await self._refuse(scope, receive, send, too_large)
+
+        await self._app(scope, received, sent)
 
     def _is_ours(self, host: str) -> bool:
         try:
@@ -84,7 +100,7 @@ class Guard:
             return await send({"type": "websocket.close", "code": 1008, "reason": str(error)[:120]})
         title = (type(error).__doc__ or "").strip().rstrip(".")
         problem = Problem(
-            type="about:blank", title=title, status=error.status, detail=str(error), instance=scope["path"]
+            type=urn(type(error).__name__), title=title, status=error.status, detail=str(error), instance=scope["path"]
         )
         await as_json(problem, {"Connection": "close"})(scope, receive, send)
 
@@ -97,17 +113,8 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _bounded(receive: Receive) -> Receive:
-    """A body without a stated length is read up to the limit, too."""
-    size = 0
+@dataclass
+class _Size:
+    """How much of a request was read: a body without a stated length is bounded, too."""
 
-    async def received() -> Message:
-        nonlocal size
-        message = await receive()
-        if message["type"] == "http.request":
-            size += len(message.get("body", b""))
-            if size > MOST_BODY:
-                raise TooLarge(f"at most {MOST_BODY:,} bytes are read")
-        return message
-
-    return received
+    bytes: int = 0

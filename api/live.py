@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from memory import Activity, MemoryStore, MemoryStoreError
-from monitoring import get_logger, redact
+from monitoring import get_logger
 from monitoring.errors import KnownError
 from owner.sentences import sentence
 from owner.stream import Titles
@@ -49,7 +49,7 @@ class Event:
     def of(cls, activity: Activity, title: str) -> Event:
         """The event of a line."""
         values = activity.model_dump(mode="json") | {"title": title, "sentence": sentence(activity, title)}
-        return cls(activity.id, activity.task_id, activity.agent_name, redact(json.dumps(values, ensure_ascii=False)))
+        return cls(activity.id, activity.task_id, activity.agent_name, json.dumps(values, ensure_ascii=False))
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Hub:
     @property
     def listeners(self) -> int:
         """How many listen now."""
-        return len(self._listeners)
+        return sum(not listener.ended for listener in self._listeners)
 
     def open(self) -> None:
         """Begin, in the event loop's thread."""

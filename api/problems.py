@@ -71,7 +71,7 @@ def handle_errors(app: FastAPI) -> None:
             log.warning("a request failed", path=request.url.path, problem=str(error))
         title = (type(error).__doc__ or type(error).__name__).strip().splitlines()[0].rstrip(".")
         problem = Problem(
-            type=_urn(type(error).__name__), title=title, status=status, detail=redact(str(error)),
+            type=urn(type(error).__name__), title=title, status=status, detail=redact(str(error)),
             instance=request.url.path, command=error.command if isinstance(error, OwnerError) else "",
         )  # fmt: skip
         headers = {"Retry-After": str(error.seconds)} if isinstance(error, TooMany) else {}
@@ -85,7 +85,7 @@ def handle_errors(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         found = [FieldProblem(place=".".join(map(str, each["loc"])), told=each["msg"]) for each in error.errors()]
         problem = Problem(
-            type=_urn("InvalidRequest"), title="The request does not say what is needed", status=422,
+            type=urn("InvalidRequest"), title="The request does not say what is needed", status=422,
             detail="; ".join(f"{each.place}: {each.told}" for each in found[:5]), instance=request.url.path,
             errors=found,
         )  # fmt: skip
@@ -102,7 +102,7 @@ def handle_errors(app: FastAPI) -> None:
     def unknown(request: Request, error: Exception) -> Response:
         log.error("a request met a bug", path=request.url.path, exc_info=error)
         problem = Problem(
-            type=_urn("InternalError"), title="An error in this program", status=500,
+            type=urn("InternalError"), title="An error in this program", status=500,
             detail="what happened stands in the log, agents.log", instance=request.url.path,
         )  # fmt: skip
         return _answer(request, problem, {})
@@ -138,5 +138,6 @@ def for_programs(path: str) -> bool:
     return path.startswith("/api/") or path in ("/healthz", "/readyz", "/metrics")
 
 
-def _urn(name: str) -> str:
+def urn(name: str) -> str:
+    """The type of a problem by the name of its class."""
     return "urn:ai-agents:problem:" + re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,6 +40,8 @@ class Room:
     running: Callable[[], Collection[str]]
     """The ids of the tasks that an agent works on now; the others in progress wait for their turn."""
     hub: Hub
+    models: Mapping[str, str]
+    """The model of each agent that has one."""
 
     @property
     def key(self) -> str:

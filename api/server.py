@@ -13,6 +13,7 @@ import uvicorn
 from api.app import make_app
 from api.live import Hub
 from api.room import Room
+from api.team import models_of
 from config import ProjectPaths, Settings
 from memory import MemoryStore
 from monitoring import get_logger
@@ -25,6 +26,8 @@ _BUSY_SECONDS = 5.0
 _STOP_SECONDS = 3
 _UNREAD_MS = 30_000
 """Milliseconds after which the kernel gives up a connection that takes nothing (TCP_USER_TIMEOUT, tcp(7))."""
+_UNREAD_BYTES = 128 * 1024
+"""What the kernel keeps for a connection that takes nothing; left to itself it would keep megabytes."""
 _MOST_CONNECTIONS = 1500
 _MOST_MESSAGE = 16 * 1024
 
@@ -50,7 +53,7 @@ class ControlRoom:
         shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104
         self.address = settings.api.public_url.rstrip("/") or f"http://{shown}:{port}"
         """Where a browser finds it."""
-        room = Room(settings, paths, self._store, wake, running, self.hub)
+        room = Room(settings, paths, self._store, wake, running, self.hub, models_of(settings))
         config = uvicorn.Config(
             make_app(room), http="h11", ws="websockets-sansio", lifespan="on", log_config=None, access_log=False,
             server_header=False, proxy_headers=bool(settings.api.public_url), timeout_keep_alive=30,
@@ -83,6 +86,7 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MS)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNREAD_BYTES)
         listener.bind(place)
         listener.listen(512)
     except OSError:

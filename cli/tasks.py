@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -35,7 +34,6 @@ from owner.stream import Clock
 commands = Commands(help="Give the team work, look at it, stop it, retry it.", no_args_is_help=True)
 
 TaskId = Annotated[str, typer.Argument(metavar="ID", help="Id of the task, or its beginning.")]
-_TEST_NAME = re.compile(r"test_\w+\.py|\w+_test\.py|.+[._-](?:test|spec)\.[cm]?[jt]sx?")
 
 
 class PriorityName(StrEnum):
@@ -285,8 +283,7 @@ def _given_tests(file: Path, project: Project) -> tuple[str, str]:
         if inside
         else f"{'test' if is_javascript(file.name) else 'tests'}/{file.name}"
     )
-    if not _TEST_NAME.fullmatch(file.name):
-        raise fail(f"{file}: a test file is named test_….py or …_test.py, or ….test.js and the like", EXIT_USAGE)
+    actions.must_be_a_test(str(file))
     if not text.strip() or len(text) > MOST_TESTS:
         raise fail(f"{file} has {len(text):,} characters; between 1 and {MOST_TESTS:,} are possible", EXIT_USAGE)
     return path, text

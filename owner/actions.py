@@ -6,15 +6,17 @@ when it cannot be done, and then nothing has been changed.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from pydantic import JsonValue
 
-from memory import OWNER, RETRIABLE, FailureReason, MemoryStore, Task, TaskStatus, TaskType, utc_now
+from memory import OWNER, RETRIABLE, FailureReason, MemoryStore, Task, TaskChanges, TaskStatus, TaskType, utc_now
 from owner.errors import NoteMissing, NotNow, NotPossible
 from owner.sentences import status_word
 from owner.stopped import STOPPED
 
+_TEST_NAME = re.compile(r"test_\w+\.py|\w+_test\.py|.+[._-](?:test|spec)\.[cm]?[jt]sx?")
 MOST_NOTE = 3_000
 """Characters of a note: what is longer would be cut on its way to the daemon."""
 
@@ -64,17 +66,14 @@ def replan(store: MemoryStore, task: Task, note: str, by: str = "") -> str:
     return _tell(store, "replan", task, by, said)
 
 
-def change(store: MemoryStore, task: Task, *, priority: int | None, deadline: datetime | None, by: str = "") -> None:
-    """Give an open task another priority or deadline; None leaves it. It holds from the task's next stage on."""
+def change(store: MemoryStore, task: Task, changes: TaskChanges, by: str = "") -> None:
+    """Give an open task another priority or deadline. It holds from the task's next stage on."""
     if task.status not in (TaskStatus.PENDING, TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL):
-        raise NotNow(f"{task.id} is {task.status}; a priority is for tasks that are not over")
-    must_be_ahead(deadline)
-    if priority is not None:
-        store.tasks.update(task.id, priority=priority)
-    if deadline is not None:
-        store.tasks.update(task.id, deadline=deadline)
-    due = f"{deadline:%Y-%m-%d %H:%M} UTC" if deadline else ""
-    record(store, "task changed", by, task.id, title=task.title, priority=priority, deadline=due)
+        raise NotNow(f"{task.id} is {task.status}; priority and deadline are for tasks that are not over")
+    must_be_ahead(deadline := changes.get("deadline"))
+    store.tasks.update(task.id, **changes)
+    due = f"{deadline:%Y-%m-%d %H:%M} UTC" if deadline else "none" if "deadline" in changes else ""
+    record(store, "task changed", by, task.id, title=task.title, priority=changes.get("priority"), deadline=due)
 
 
 def must_be_ahead(deadline: datetime | None) -> None:
@@ -89,6 +88,12 @@ def must_not_wait_for_ever(needed: list[Task]) -> None:
         if other.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):
             told = f"{other.id} is {other.status}, and this task waits for it: it would never begin; first"
             raise NotPossible(told, f"task retry {other.id}")
+
+
+def must_be_a_test(file: str) -> None:
+    """Refuse a file whose name no test runner takes for a test."""
+    if not _TEST_NAME.fullmatch(file.rpartition("/")[2]):
+        raise NotPossible(f"{file}: a test file is named test_….py or …_test.py, or ….test.js and the like")
 
 
 def record(store: MemoryStore, what: str, by: str, task_id: str | None = None, **details: JsonValue) -> None:

@@ -12,11 +12,11 @@ from typing import TypedDict, Unpack
 import sqlalchemy as sa
 
 from memory.database.database import Database
-from memory.database.schema import activity_logs, attempts, model_calls, tasks
+from memory.database.schema import activity_logs, attempts, decision_history, model_calls, tasks
 from memory.ledger_models import ModelCall
-from memory.tables.tasks import TASKS, load
-from memory.task_models import Activity, Task, TaskStatus
+from memory.task_models import Activity, Decision, TaskLine, TaskStatus
 
+_SHOWN_OF_TASKS = [tasks.c[name] for name in TaskLine.model_fields]
 _SHOWN_OF_LINES = [activity_logs.c[name] for name in Activity.model_fields]
 
 
@@ -39,9 +39,12 @@ class BrowseTables:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def tasks(self, limit: int, before: tuple[datetime, str] | None = None, **wanted: Unpack[TaskFilter]) -> list[Task]:
-        """At most `limit` tasks, newest first, that were made before the one with this time and id."""
-        query = TASKS.where(*_conditions(wanted))
+    def tasks(
+        self, limit: int, before: tuple[datetime, str] | None = None, **wanted: Unpack[TaskFilter]
+    ) -> list[TaskLine]:
+        """At most `limit` tasks, newest first, that were made before the one with this time and id; without what is
+        long of them."""
+        query = sa.select(*_SHOWN_OF_TASKS).where(*_conditions(wanted))
         if before is not None:
             moment, task_id = before
             query = query.where(
@@ -50,7 +53,8 @@ class BrowseTables:
                 )
             )  # fmt: skip
         with self._database.read() as connection:
-            return load(connection, query.order_by(tasks.c.created_at.desc(), tasks.c.id.desc()).limit(limit))
+            rows = connection.execute(query.order_by(tasks.c.created_at.desc(), tasks.c.id.desc()).limit(limit))
+            return [TaskLine.model_validate(dict(row)) for row in rows.mappings()]
 
     def calls(self, task_id: str, limit: int, before: int | None = None) -> list[ModelCall]:
         """At most `limit` model calls of a task, newest first, without prompt and answer."""
@@ -87,6 +91,17 @@ class BrowseTables:
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(lines.id.desc()).limit(limit)).mappings()
             return [Activity.model_validate(dict(row)) for row in rows]
+
+    def decisions(self, limit: int, before: int | None = None, *, kind: str | None = None) -> list[Decision]:
+        """At most `limit` decisions (of one kind), newest first, from before the one with this id."""
+        query = sa.select(decision_history)
+        if before is not None:
+            query = query.where(decision_history.c.id < before)
+        if kind is not None:
+            query = query.where(decision_history.c.decision_type == kind)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(decision_history.c.id.desc()).limit(limit)).mappings()
+            return [Decision.model_validate(dict(row)) for row in rows]
 
     def attempts_by_stage(self, since: datetime) -> dict[str, dict[str, int]]:
         """How many attempts of each stage ended how (stage -> outcome -> number) since that time."""

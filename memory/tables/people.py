@@ -114,7 +114,7 @@ class PeopleTables:
             gone = connection.execute(access.delete().where(access.c.id == found[1].id)).rowcount
             return found[0] if gone else None
 
-    def keys(self) -> list[tuple[str, Access]]:
+    def all_keys(self) -> list[tuple[str, Access]]:
         """All keys of programs, each with its person's name, the newest first."""
         query = (
             sa.select(people.c.name, *_OPENED)

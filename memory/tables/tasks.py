@@ -80,7 +80,7 @@ class TaskTable:
     def get(self, task_id: str) -> Task:
         """The task with exactly this id. Raises `UnknownTask`."""
         with self._database.read() as connection:
-            found = load(connection, TASKS.where(tasks.c.id == task_id))
+            found = _load(connection, _TASKS.where(tasks.c.id == task_id))
         if not found:
             raise UnknownTask(task_id)
         return found[0]
@@ -89,9 +89,9 @@ class TaskTable:
         """The one task whose id begins with `prefix`. Raises `UnknownTask` or `AmbiguousTask`."""
         if not prefix or not prefix.isascii():  # an unset variable of a shell must not mean the only task
             raise UnknownTask(prefix)
-        query = TASKS.where(tasks.c.id.startswith(prefix, autoescape=True)).order_by(tasks.c.id)
+        query = _TASKS.where(tasks.c.id.startswith(prefix, autoescape=True)).order_by(tasks.c.id)
         with self._database.read() as connection:
-            found = load(connection, query.limit(_SHOWN_CANDIDATES))
+            found = _load(connection, query.limit(_SHOWN_CANDIDATES))
         exact = [task for task in found if task.id == prefix]
         if not found:
             raise UnknownTask(prefix)
@@ -109,7 +109,7 @@ class TaskTable:
         limit: int = 100,
     ) -> list[Task]:
         """Newest first, at most `limit`."""
-        query = TASKS.order_by(tasks.c.created_at.desc(), tasks.c.id.desc()).limit(limit)
+        query = _TASKS.order_by(tasks.c.created_at.desc(), tasks.c.id.desc()).limit(limit)
         if status is not None:
             query = query.where(tasks.c.status.in_(status))
         if type is not None:
@@ -119,13 +119,13 @@ class TaskTable:
         if source is not None:
             query = query.where(tasks.c.source == source)
         with self._database.read() as connection:
-            return load(connection, query)
+            return _load(connection, query)
 
     def ready(self, limit: int = 100, *, now: datetime | None = None) -> list[Task]:
         """Pending tasks whose dependencies are all completed: the most urgent first, then the oldest."""
-        query = TASKS.where(tasks.c.status == TaskStatus.PENDING, ~_waits()).limit(limit)
+        query = _TASKS.where(tasks.c.status == TaskStatus.PENDING, ~_waits()).limit(limit)
         with self._database.read() as connection:
-            return load(connection, query.order_by(*_urgency(now)))
+            return _load(connection, query.order_by(*_urgency(now)))
 
     def workable(self, limit: int = 100, *, now: datetime | None = None) -> list[Task]:
         """The tasks in progress, then what `ready` gives.
@@ -134,33 +134,33 @@ class TaskTable:
         one half or the other.
         """
         begun = tasks.c.status == TaskStatus.IN_PROGRESS
-        query = TASKS.where(tasks.c.status.in_((TaskStatus.IN_PROGRESS, TaskStatus.PENDING)), begun | ~_waits())
+        query = _TASKS.where(tasks.c.status.in_((TaskStatus.IN_PROGRESS, TaskStatus.PENDING)), begun | ~_waits())
         with self._database.read() as connection:
-            return load(connection, query.order_by(sa.case((begun, 0), else_=1), *_urgency(now)).limit(limit))
+            return _load(connection, query.order_by(sa.case((begun, 0), else_=1), *_urgency(now)).limit(limit))
 
     def stranded(self, limit: int = 100) -> list[Task]:
         """Pending tasks that can never start, because a dependency failed or was cancelled; oldest first."""
         query = (
-            TASKS.where(tasks.c.status == TaskStatus.PENDING, _has_dependency(tasks.c.id, *_DEAD))
+            _TASKS.where(tasks.c.status == TaskStatus.PENDING, _has_dependency(tasks.c.id, *_DEAD))
             .order_by(tasks.c.created_at, tasks.c.id)
             .limit(limit)
         )
         with self._database.read() as connection:
-            return load(connection, query)
+            return _load(connection, query)
 
     def dead_dependencies(self, task: Task) -> list[Task]:
         """Those dependencies of `task` that failed or were cancelled."""
         edges = sa.select(task_dependencies.c.depends_on_id).where(task_dependencies.c.task_id == task.id)
-        query = TASKS.where(tasks.c.id.in_(edges), tasks.c.status.in_(_DEAD)).order_by(tasks.c.id)
+        query = _TASKS.where(tasks.c.id.in_(edges), tasks.c.status.in_(_DEAD)).order_by(tasks.c.id)
         with self._database.read() as connection:
-            return load(connection, query)
+            return _load(connection, query)
 
     def revivable(self, limit: int = 100) -> list[Task]:
         """Tasks that are blocked for a dependency alone and have none that is failed or cancelled now; oldest first."""
         blocked = sa.and_(tasks.c.status == TaskStatus.BLOCKED, tasks.c.reason == FailureReason.DEPENDENCY)
-        query = TASKS.where(blocked, ~_has_dependency(tasks.c.id, *_DEAD)).order_by(tasks.c.created_at, tasks.c.id)
+        query = _TASKS.where(blocked, ~_has_dependency(tasks.c.id, *_DEAD)).order_by(tasks.c.created_at, tasks.c.id)
         with self._database.read() as connection:
-            return load(connection, query.limit(limit))
+            return _load(connection, query.limit(limit))
 
     def unmet(self, task_ids: Collection[str]) -> dict[str, list[Dependency]]:
         """What each of these tasks still waits for; those that wait for nothing are left out."""
@@ -187,7 +187,7 @@ class TaskTable:
     def update(self, task_id: str, **changes: Unpack[TaskChanges]) -> None:
         """Change a task beside its status. Raises `UnknownTask`."""
         with self._database.write() as connection:
-            found = load(connection, TASKS.where(tasks.c.id == task_id).with_for_update(of=tasks))
+            found = _load(connection, _TASKS.where(tasks.c.id == task_id).with_for_update(of=tasks))
             if not found:
                 raise UnknownTask(task_id)
             changed = Task.model_validate(found[0].model_dump() | changes | {"updated_at": utc_now()})
@@ -270,7 +270,7 @@ class TaskTable:
 
 
 # Ids hold no comma, so one column can carry them all.
-TASKS = sa.select(
+_TASKS = sa.select(
     tasks,
     sa.select(sa.func.aggregate_strings(task_dependencies.c.depends_on_id, ","))
     .where(task_dependencies.c.task_id == tasks.c.id)
@@ -279,7 +279,7 @@ TASKS = sa.select(
 )
 
 
-def load(connection: sa.Connection, query: Query) -> list[Task]:
+def _load(connection: sa.Connection, query: Query) -> list[Task]:
     rows = connection.execute(query).mappings()
     return [
         Task.model_validate({**row, "depends_on": row["depends_on"].split(",") if row["depends_on"] else []})
