@@ -44,6 +44,10 @@ _NOBODY = _HASHER.hash(secrets.token_hex(16))
 _TRIES, _TRIES_FOR_ONE, _CHANGES = limits.parse("20/minute"), limits.parse("5/minute"), limits.parse("240/minute")
 
 
+_KNOWN_SECONDS, _MOST_KNOWN = 3.0, 1000
+"""Seconds for which a visitor is known without a look at the database, and how many are."""
+
+
 @dataclass(frozen=True)
 class Visitor:
     """Who sends this request."""
@@ -72,6 +76,20 @@ class Doorkeeper:
 
     def __init__(self) -> None:
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._known: dict[str, tuple[float, int, Visitor]] = {}
+
+    async def visitor_of(self, room: Room, connection: HTTPConnection) -> Visitor:
+        """As the function of this name, which is asked again after a few seconds, or at once when this process has
+        changed who may come in."""
+        secrets_shown = connection.headers.get("authorization", "") + connection.cookies.get(cookie_name(room), "")
+        shown, changes = digest_of(secrets_shown), room.store.people.changes
+        until, seen, visitor = self._known.get(shown, (0.0, -1, None))
+        if visitor is None or seen != changes or time.monotonic() > until:
+            visitor = await run_in_threadpool(visitor_of, room, connection)
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[shown] = (time.monotonic() + _KNOWN_SECONDS, changes, visitor)
+        return visitor
 
     def sign_in(self, room: Room, name: str, password: str, address: str) -> Person:
         """The person of this name and password. Raises `WrongSecret`, and `TooMany` after a few wrong ones."""
@@ -156,14 +174,14 @@ def visitor_of(room: Room, connection: HTTPConnection) -> Visitor:
 
 async def _visitor(request: Request) -> Visitor:
     room: Room = request.app.state.room
-    visitor = await run_in_threadpool(visitor_of, room, request)
+    doorkeeper: Doorkeeper = request.app.state.doorkeeper
+    visitor = await doorkeeper.visitor_of(room, request)
     if request.method not in _SAFE:
         if visitor.by == "session":
             _check_origin(request)
             given = request.headers.get("x-csrf-token") or (await form_of(request)).get("csrf", "")
             if not hmac.compare_digest(given.encode(), visitor.csrf.encode()):
                 raise WrongToken
-        doorkeeper: Doorkeeper = request.app.state.doorkeeper
         doorkeeper.count_change(visitor)
     request.state.visitor = visitor
     return visitor

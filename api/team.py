@@ -20,7 +20,7 @@ from orchestrator.flows.task_queue import flow_of
 from owner.sentences import at_work_on
 from owner.stream import awaited_line, waiting_lines
 
-_MOST_TASKS = 1_000
+_MOST_TASKS = 200
 _SUCCESS_DAYS = 30
 
 

@@ -33,6 +33,8 @@ class PeopleTables:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.changes = 0
+        """How often this process has changed who may come in."""
 
     def owner(self) -> Person:
         """The first person, an admin, who is made when there is nobody yet."""
@@ -76,6 +78,7 @@ class PeopleTables:
             if "password" in changes or changes.get("active") is False:
                 gone = sa.and_(access.c.person_id == person.id, access.c.kind != AccessKind.KEY)
                 connection.execute(access.delete().where(gone))
+        self.changes += 1
 
     def remember_hash(self, name: str, password: str) -> None:
         """Store a better hash of the same password; nobody is signed out."""
@@ -129,7 +132,9 @@ class PeopleTables:
     def close(self, number: int) -> bool:
         """End a session or withdraw a key; False if there is none of that id."""
         with self._database.write() as connection:
-            return connection.execute(access.delete().where(access.c.id == number)).rowcount > 0
+            closed = connection.execute(access.delete().where(access.c.id == number)).rowcount > 0
+        self.changes += 1
+        return closed
 
 
 def _of(connection: sa.Connection, kind: AccessKind, digest: str) -> tuple[Person, Access] | None:

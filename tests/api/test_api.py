@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
@@ -12,6 +13,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from memory import Attempt, FailureReason, ModelCall, Role, Task, TaskStatus, Verdict, utc_now
 from memory.database.schema import access
@@ -227,10 +230,61 @@ def test_a_listener_that_never_reads_is_dropped_and_holds_up_nobody(
     assert lines_of(other, f"/api/v1/events?after={told - 1}", "id:")[-1] == f"id: {told}"
 
 
-def test_a_session_that_is_over_is_over(rooms: Rooms) -> None:
+def test_a_session_that_is_over_is_over(rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.access._KNOWN_SECONDS", 0.0)
     owner = rooms.owner()
     assert owner.get("/api/v1/me").json() == {"name": "owner", "role": "admin", "by": "session", "scopes": []}
     with rooms.store._database.write() as connection:
         connection.execute(access.update().values(expires_at=utc_now() - timedelta(days=1)))
     assert problem(owner.get("/api/v1/me"), 401) == "sign-in-needed"
     assert owner.get("/").headers["location"] == "/sign-in"
+
+
+def test_a_websocket_tells_what_it_was_asked_for(rooms: Rooms) -> None:
+    for number in range(3):
+        rooms.store.journal.log("qa", "attempt", f"t-{number}")
+    key = rooms.program(Role.VIEWER).headers["authorization"]
+    url = rooms.url.replace("http", "ws", 1) + "/api/v1/live?after=1"
+    with connect(url, additional_headers={"Authorization": key}) as socket:
+        socket.send(json.dumps({"do": "dance"}))
+        assert "problem" in json.loads(socket.recv(20))
+        socket.send(json.dumps({"do": "subscribe", "task": "t-2"}))
+        assert json.loads(socket.recv(20)) == {"subscribed": {"task": "t-2", "agent": None}}
+        assert json.loads(socket.recv(20))["event"]["id"] == 3
+        rooms.store.journal.log("qa", "attempt", "t-1")
+        rooms.store.journal.log("qa", "attempt", "t-2")
+        assert json.loads(socket.recv(20))["event"]["id"] == 5
+    for headers in ({}, {"Authorization": key, "Origin": "https://evil.example"}, {"Authorization": "Bearer aak_no"}):
+        with pytest.raises(InvalidStatus), connect(url, additional_headers=headers):
+            pass
+
+
+def test_many_listeners_all_hear_everything_in_order(rooms: Rooms) -> None:
+    key = rooms.program(Role.VIEWER).headers["authorization"]
+
+    async def listen(client: httpx2.AsyncClient, ready: asyncio.Semaphore) -> list[int]:
+        seen: list[int] = []
+        async with client.stream("GET", "/api/v1/events") as stream:
+            async for line in stream.aiter_lines():
+                if line.startswith(": the stream"):
+                    ready.release()
+                if line.startswith("id: "):
+                    seen.append(int(line[4:]))
+                if len(seen) == 30:
+                    return seen
+        return seen
+
+    async def everybody() -> list[list[int]]:
+        ready = asyncio.Semaphore(0)
+        limits = httpx2.Limits(max_connections=None)
+        async with httpx2.AsyncClient(
+            base_url=rooms.url, headers={"Authorization": key}, limits=limits, timeout=60
+        ) as client:
+            listeners = [asyncio.create_task(listen(client, ready)) for _ in range(40)]
+            for _ in listeners:
+                await ready.acquire()
+            for number in range(30):
+                await asyncio.to_thread(rooms.store.journal.log, "qa", "attempt", f"t-{number}")
+            return await asyncio.gather(*listeners)
+
+    assert asyncio.run(everybody()) == [list(range(1, 31))] * 40
