@@ -10,9 +10,10 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from api import health, pages, people, reading, streams, tasks
+from api import health, metrics, pages, people, reading, settings, streams, tasks
 from api.access import Doorkeeper
 from api.guard import Guard
+from api.metrics import Figures
 from api.problems import handle_errors
 from api.room import Room
 from config import VERSION
@@ -37,9 +38,9 @@ def make_app(room: Room) -> FastAPI:
         redoc_url=None, description="The control room of an autonomous software team. Errors are problem details "
         "(RFC 9457). Lists come in pages: pass `next` of one as `before` of the following request.",
     )  # fmt: skip
-    app.state.room, app.state.doorkeeper = room, Doorkeeper()
+    app.state.room, app.state.doorkeeper, app.state.figures = room, Doorkeeper(), Figures(room)
     handle_errors(app)
-    for part in (health, tasks, reading, people, streams, pages):
+    for part in (health, metrics, tasks, reading, settings, people, streams, pages):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC))
     app.add_middleware(Guard, settings=room.settings.api)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -27,7 +28,7 @@ _STATUSES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
     ((UnknownTask, UnknownPerson), 404),
     ((AmbiguousTask, NotNow, NameTaken, IllegalTransition), 409),
     ((ValueTooLarge,), 413),
-    ((OwnerError, UnknownFlow, ConfigError), 422),
+    ((OwnerError, UnknownFlow), 422),
 )
 """The status of errors of other folders; what passes by itself is a 503, any other a 500."""
 
@@ -100,14 +101,24 @@ def handle_errors(app: FastAPI) -> None:
         return _answer(request, problem, dict(error.headers or {}))
 
     def unknown(request: Request, error: Exception) -> Response:
-        log.error("a request met a bug", path=request.url.path, exc_info=error)
+        log.error("a request met a bug", path=request.url.path, exception="".join(traceback.format_exception(error)))
         problem = Problem(
             type=urn("InternalError"), title="An error in this program", status=500,
             detail="what happened stands in the log, agents.log", instance=request.url.path,
         )  # fmt: skip
         return _answer(request, problem, {})
 
+    def misconfigured(request: Request, error: Exception) -> Response:
+        assert isinstance(error, ConfigError)
+        found = [FieldProblem(place=each.path, told=each.allowed) for each in error.problems]
+        problem = Problem(
+            type=urn("WrongSetting"), title="The configuration would be wrong", status=422, detail=redact(str(error)),
+            instance=request.url.path, errors=found,
+        )  # fmt: skip
+        return _answer(request, problem, {})
+
     app.add_exception_handler(KnownError, known)
+    app.add_exception_handler(ConfigError, misconfigured)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, plain)
     app.add_exception_handler(Exception, unknown)

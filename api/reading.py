@@ -1,4 +1,4 @@
-"""What is the case: the inbox, the team, the ledger and its limits, the activity stream, decisions, the settings."""
+"""What is the case: the inbox, the team, the ledger and its limits, the activity stream, decisions."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ from datetime import UTC, date, datetime, time
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field, JsonValue
-from pydantic_core import to_jsonable_python
+from pydantic import BaseModel, Field
 
 from agents import agent_names
 from api.access import AViewer
 from api.errors import NotThere
 from api.paging import Limit, Page, number_of, paged
 from api.problems import problems
-from api.room import Room, TheRoom
+from api.room import TheRoom
 from api.team import AgentNow, team_of
 from config import VERSION
 from memory import Activity, Decision, LimitState, TaskStatus, UsageRow
-from monitoring import daemon_pid, redact
+from monitoring import daemon_pid
 from owner.inbox import Inbox, inbox_of
 from owner.sentences import sentence
 
@@ -122,23 +121,3 @@ def decisions(
 ) -> Page[Decision]:
     """Newest first."""
     return paged(room.store.browse.decisions(limit + 1, before, kind=type), limit, number_of)
-
-
-@router.get("/settings", summary="The configuration that counts", tags=["settings"])
-def settings(room: TheRoom, _: AViewer) -> dict[str, JsonValue]:
-    """File, environment and defaults together; secrets as stars."""
-    return settings_of(room)
-
-
-def settings_of(room: Room) -> dict[str, JsonValue]:
-    """The effective configuration without secrets."""
-    plain: dict[str, JsonValue] = to_jsonable_python(room.settings)  # secrets as stars
-    return {name: _without_secrets(value) for name, value in plain.items()}
-
-
-def _without_secrets(value: JsonValue) -> JsonValue:
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, dict):
-        return {key: _without_secrets(inner) for key, inner in value.items()}
-    return [_without_secrets(inner) for inner in value] if isinstance(value, list) else value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends
@@ -42,6 +43,8 @@ class Room:
     hub: Hub
     models: Mapping[str, str]
     """The model of each agent that has one."""
+    config: Path
+    """The file of the configuration, whether it is there or not."""
 
     @property
     def key(self) -> str:

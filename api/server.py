@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import threading
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from pathlib import Path
 
 import uvicorn
 
@@ -23,13 +25,22 @@ log = get_logger(__name__)
 
 _BUSY_SECONDS = 5.0
 """Seconds that a request waits for a lock of the database; then the client is told to try again."""
-_STOP_SECONDS = 3
+_STOP_SECONDS, _TICK = 3, 1.0
 _UNREAD_MS = 30_000
 """Milliseconds after which the kernel gives up a connection that takes nothing (TCP_USER_TIMEOUT, tcp(7))."""
 _UNREAD_BYTES = 128 * 1024
 """What the kernel keeps for a connection that takes nothing; left to itself it would keep megabytes."""
 _MOST_CONNECTIONS = 1500
 _MOST_MESSAGE = 16 * 1024
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, which looks once a second whether it is to end, and not ten times: an idle daemon sleeps."""
+
+    async def main_loop(self) -> None:
+        """Until `should_exit`."""
+        while not await self.on_tick(0):
+            await asyncio.sleep(_TICK)
 
 
 class ControlRoom:
@@ -42,6 +53,7 @@ class ControlRoom:
         *,
         wake: Callable[[], None] = lambda: None,
         running: Callable[[], Collection[str]] = lambda: (),
+        config: Path = Path("config.yaml"),
     ) -> None:
         """Raises OSError when it cannot listen at `api.host` and `api.port`."""
         for name in ("uvicorn.error", "uvicorn.access"):
@@ -53,13 +65,13 @@ class ControlRoom:
         shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104
         self.address = settings.api.public_url.rstrip("/") or f"http://{shown}:{port}"
         """Where a browser finds it."""
-        room = Room(settings, paths, self._store, wake, running, self.hub, models_of(settings))
-        config = uvicorn.Config(
+        room = Room(settings, paths, self._store, wake, running, self.hub, models_of(settings), config)
+        server = uvicorn.Config(
             make_app(room), http="h11", ws="websockets-sansio", lifespan="on", log_config=None, access_log=False,
             server_header=False, proxy_headers=bool(settings.api.public_url), timeout_keep_alive=30,
             limit_concurrency=_MOST_CONNECTIONS, timeout_graceful_shutdown=_STOP_SECONDS, ws_max_size=_MOST_MESSAGE,
         )  # fmt: skip
-        self._server = uvicorn.Server(config)
+        self._server = _Server(server)
         self._thread = threading.Thread(target=self._serve, name="api", daemon=True)
         self._thread.start()
         announce(self._state, self.address)

@@ -43,6 +43,8 @@ class Project:
 
     settings: Settings
     paths: ProjectPaths
+    config: Path = Path("config.yaml")
+    """The file of the configuration, whether it is there or not."""
     implied: str = ""
     """Why it is this one, if neither an option nor the configuration names it."""
 
@@ -90,7 +92,9 @@ def load(
         raise fail(str(problem), problem.exits_with) from None
     for secret in (settings.llm.api_key, settings.git.token, *settings.monitoring.alerts.urls):
         register_secret(secret.get_secret_value() if secret else None)
-    return Project(settings, ProjectPaths.of(settings, root, logs_root), implied)
+    return Project(
+        settings, ProjectPaths.of(settings, root, logs_root), (choice.config or config_file()).absolute(), implied
+    )
 
 
 def _last_project(data: Path, *, demo: bool) -> dict[str, dict[str, object]]:

@@ -249,7 +249,13 @@ def _open_control_room(project: Project, services: Services, orchestrator: TaskO
     from api import ControlRoom  # its libraries are for the daemon only
 
     try:
-        room = ControlRoom(project.settings, project.paths, wake=services.wake.set, running=orchestrator.running)
+        room = ControlRoom(
+            project.settings,
+            project.paths,
+            wake=services.wake.set,
+            running=orchestrator.running,
+            config=project.config,
+        )
     except (KnownError, OSError) as problem:
         told = f"the control room is closed: {chosen.host}:{chosen.port} cannot be used ({problem})"
         remedy = f"`{caller()} config set api.port PORT` names another port, api.enabled: false does without it"

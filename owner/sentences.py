@@ -370,6 +370,7 @@ _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "begins anew": _of("{task} begins anew after the restore"),
     "budget limits changed": _changed,
     "code committed": _of("{who} committed the code{it}: {files}"),
+    "configuration edited": _by("changed the configuration: {keys}; it counts from the next start on"),
     "conversation": _conversation,
     "conversation compacted": _of("A conversation{it} became too long and was shortened"),
     "escalated": _of("A stronger model takes over{it}: {model}"),

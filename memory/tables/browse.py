@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from memory.database.database import Database
 from memory.database.schema import activity_logs, attempts, decision_history, model_calls, tasks
 from memory.ledger_models import ModelCall
-from memory.task_models import Activity, Decision, TaskLine, TaskStatus
+from memory.task_models import Activity, Decision, Row, TaskLine, TaskStatus
+from monitoring.errors import FailureReason
 
 _SHOWN_OF_TASKS = [tasks.c[name] for name in TaskLine.model_fields]
 _SHOWN_OF_LINES = [activity_logs.c[name] for name in Activity.model_fields]
@@ -103,18 +104,68 @@ class BrowseTables:
             rows = connection.execute(query.order_by(decision_history.c.id.desc()).limit(limit)).mappings()
             return [Decision.model_validate(dict(row)) for row in rows]
 
-    def attempts_by_stage(self, since: datetime) -> dict[str, dict[str, int]]:
-        """How many attempts of each stage ended how (stage -> outcome -> number) since that time."""
-        query = (
-            sa.select(attempts.c.stage, attempts.c.outcome, sa.func.count())
-            .where(attempts.c.created_at >= since)
-            .group_by(attempts.c.stage, attempts.c.outcome)
-        )
+    def attempts_by_stage(self, since: datetime | None) -> dict[str, dict[str, int]]:
+        """How many attempts of each stage ended how (stage -> outcome -> number), since that time or ever."""
+        columns = (attempts.c.stage, attempts.c.outcome)
+        query = sa.select(*columns, sa.func.count()).group_by(*columns)
+        if since is not None:
+            query = query.where(attempts.c.created_at >= since)
         found: dict[str, dict[str, int]] = {}
         with self._database.read() as connection:
             for stage, outcome, number in connection.execute(query):
                 found.setdefault(stage, {})[outcome] = number
         return found
+
+    def task_sums(self) -> list[TaskSum]:
+        """All tasks, by status, type and reason."""
+        columns = (tasks.c.status, tasks.c.type, tasks.c.reason)
+        if self._database.is_sqlite:
+            took = (sa.func.julianday(tasks.c.finished_at) - sa.func.julianday(tasks.c.started_at)) * 86_400
+        else:
+            took = sa.extract("epoch", tasks.c.finished_at - tasks.c.started_at)
+        seconds = sa.func.coalesce(sa.func.sum(took), 0).label("seconds")
+        query = sa.select(*columns, sa.func.count().label("number"), seconds).group_by(*columns)
+        with self._database.read() as connection:
+            return [TaskSum.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+
+    def call_sums(self) -> list[CallSum]:
+        """All model calls, by agent, model, outcome, and whether the cache had the answer."""
+        calls = model_calls.c
+        model = (calls.provider + "/" + calls.model).label("model")
+        columns = (calls.agent, model, calls.outcome, calls.cached)
+        sums = [
+            sa.func.coalesce(sa.func.sum(calls[name]), 0).label(name)
+            for name in ("input_tokens", "output_tokens", "cost_usd", "seconds")
+        ]
+        query = sa.select(*columns, sa.func.count().label("number"), *sums).group_by(*columns)
+        with self._database.read() as connection:
+            return [CallSum.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+
+
+class TaskSum(Row):
+    """Tasks that have the same status, type and reason."""
+
+    status: TaskStatus
+    type: str
+    reason: FailureReason | None
+    number: int
+    seconds: float
+    """From begin to end, of those that have both."""
+
+
+class CallSum(Row):
+    """Model calls of one agent and model that ended alike."""
+
+    agent: str
+    model: str
+    """As `provider/model`."""
+    outcome: str
+    cached: bool
+    number: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    seconds: float
 
 
 def _conditions(wanted: TaskFilter) -> list[sa.ColumnElement[bool]]:

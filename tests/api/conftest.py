@@ -25,6 +25,10 @@ class Rooms:
     clients: list[httpx2.Client] = field(default_factory=list)
 
     @property
+    def config(self) -> Path:
+        return self.paths.data.parent / "config.yaml"
+
+    @property
     def url(self) -> str:
         return self.room.address
 
@@ -66,7 +70,7 @@ def rooms(tmp_path: Path) -> Iterator[Rooms]:
     paths = ProjectPaths.of(settings, tmp_path)
     store = MemoryStore(paths.database_url)
     store.migrate()
-    room = ControlRoom(settings, paths)
+    room = ControlRoom(settings, paths, config=tmp_path / "config.yaml")
     store.journal.on_line = room.hub.poke
     rooms = Rooms(room, store, paths)
     yield rooms
