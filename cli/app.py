@@ -36,6 +36,7 @@ COMMANDS = {
         "reading:status",
         "Show whether the daemon runs, which models it awaits, what comes next, and what only you can get going again.",
     ),
+    "open": _Entry("running:open_room", "Open the control room in the browser, signed in."),
     "logs": _Entry("reading:logs", "Show what the team did, the latest last."),
     "facts": _Entry(
         "facts:facts", "List what could become work: failing tests, TODOs, untested functions, lint, types, docstrings."

@@ -19,13 +19,14 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from cli.activity import Titles, seconds_awaited, show_activity, waiting_lines
+from cli.activity import show_activity
 from cli.options import caller, folds, out
-from cli.sentences import agent_name, at_work_on, count, one_line, quoted, span
-from cli.stopped import stopped_count
 from config import BudgetSettings
 from memory import CallInFlight, LimitState, MemoryStore, MemoryStoreError, Task, TaskStatus, utc_now
 from monitoring import get_logger, redact
+from owner.sentences import agent_name, at_work_on, count, one_line, quoted, span
+from owner.stopped import stopped_count
+from owner.stream import Titles, seconds_awaited, waiting_lines
 
 log = get_logger(__name__)
 

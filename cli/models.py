@@ -11,7 +11,6 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from cli.options import EXIT_USAGE, AsJson, Commands, caller, choice_of, err, fail, help_markup, out
 from cli.project import Project, load, opened, print_json
-from cli.sentences import count
 from cli.tables import Column, FittedTable
 from config import ReasoningLevel
 from llm import (
@@ -35,6 +34,7 @@ from llm import (
 from llm.embedded.local_models import served_model
 from llm.providers.openai_compatible import EMBEDDED
 from memory import MemoryStore
+from owner.sentences import count
 
 agents_commands = Commands(help="Who is on the team, and what their models can do.", no_args_is_help=True)
 

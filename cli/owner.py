@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
-from cli.options import EXIT_FAILED, EXIT_USAGE, AsJson, Commands, caller, choice_of, fail, out
+from cli.options import EXIT_FAILED, EXIT_USAGE, AsJson, Commands, choice_of, fail, out
 from cli.project import Project, load, opened, print_json
-from cli.sentences import status_word
-from cli.stopped import STOPPED, show_stopped, stopped_count, stopped_tasks
-from cli.tasks import TaskId, add_words, tell_daemon
-from memory import MemoryStore, Task, TaskStatus
+from cli.stopped import show_stopped
+from cli.tasks import TaskId, told
 from monitoring import AlertSender, get_logger, open_channels, receive_alerts
+from owner import actions
+from owner.stopped import stopped_count, stopped_tasks
 
 log = get_logger(__name__)
 
@@ -61,31 +61,16 @@ def approve(
 ) -> None:
     """Let a waiting task go on, or retry a blocked or failed one, with a note if you like."""
     with opened(choice_of(ctx)) as (_, store):
-        task = _waiting(store, task_id)
-        if task.status is TaskStatus.WAITING_APPROVAL:
-            if task.question and not note.strip():
-                raise fail(f'{task.id} waits for your answer; give it with --note "…"', EXIT_USAGE)
-            if note.strip() and not task.question:
-                raise fail(f"{task.id} waits at a gate; a note is for tasks that begin anew", EXIT_USAGE)
-            tell_daemon(store, "approve", task, task.approval_key, *filter(None, [note.strip()]))
-            return
-        add_words(store, task, note)
-        tell_daemon(store, "retry", task)
+        task = store.tasks.find(task_id)
+        told(actions.approve(store, task, note), task)
 
 
 @approvals_commands.command("reject")
 def reject(ctx: typer.Context, task_id: TaskId) -> None:
     """Cancel a task that waits, is blocked or has failed. What has landed stays."""
     with opened(choice_of(ctx)) as (_, store):
-        tell_daemon(store, "cancel", _waiting(store, task_id))
-
-
-def _waiting(store: MemoryStore, task_id: str) -> Task:
-    task = store.tasks.find(task_id)
-    if task.status not in STOPPED:
-        waiting = f"`{caller()} approvals list` shows what does"
-        raise fail(f"{task.id} is {status_word(task.status)}; it does not wait for you ({waiting})")
-    return task
+        task = store.tasks.find(task_id)
+        told(actions.reject(store, task), task)
 
 
 class Tried(BaseModel):

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_json
 
-from cli.options import EXIT_USAGE, Choice, absolute, err, fail
+from cli.options import EXIT_USAGE, Choice, absolute, caller, err, fail
 from config import (
     ConfigError,
     ProjectPaths,
@@ -28,6 +28,7 @@ from config import (
 )
 from memory import MemoryStore, MemoryStoreError
 from monitoring import escaped_json, redact, register_secret
+from owner.errors import OwnerError
 
 _LAST = "last-repository"
 DEMO_HOME = data_folder() / "demo" if is_installed() else Path(".demo")
@@ -43,6 +44,8 @@ class Project:
 
     settings: Settings
     paths: ProjectPaths
+    config: Path = Path("config.yaml")
+    """The file of the configuration, whether it is there or not."""
     implied: str = ""
     """Why it is this one, if neither an option nor the configuration names it."""
 
@@ -90,7 +93,9 @@ def load(
         raise fail(str(problem), problem.exits_with) from None
     for secret in (settings.llm.api_key, settings.git.token, *settings.monitoring.alerts.urls):
         register_secret(secret.get_secret_value() if secret else None)
-    return Project(settings, ProjectPaths.of(settings, root, logs_root), implied)
+    return Project(
+        settings, ProjectPaths.of(settings, root, logs_root), (choice.config or config_file()).absolute(), implied
+    )
 
 
 def _last_project(data: Path, *, demo: bool) -> dict[str, dict[str, object]]:
@@ -191,6 +196,9 @@ def opened(
             yield project, store
         except MemoryStoreError as problem:
             raise fail(str(problem)) from None
+        except OwnerError as problem:
+            helps = f": {caller()} {problem.command}" if problem.command else ""
+            raise fail(f"{problem}{helps}", problem.exits_with) from None
 
 
 def print_json(value: object) -> None:

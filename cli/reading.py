@@ -10,15 +10,17 @@ from typing import Annotated, cast
 
 import typer
 
-from cli.activity import Stream, Titles, awaited_line, seconds_awaited, show_activity, waiting_lines
+from cli.activity import show_activity
 from cli.options import MOST_ROWS, AsJson, caller, choice_of, out
 from cli.project import Project, opened, print_json, start_command
-from cli.sentences import at_work_on, count, one_line, status_word
-from cli.stopped import Stopped, show_stopped, stopped_count, stopped_tasks
-from cli.views import Clock, dependent_lines, limit_table, task_table, usage_table
+from cli.stopped import show_stopped
+from cli.views import dependent_lines, limit_table, task_table, usage_table
 from memory import Activity, MemoryStore, TaskStatus
 from memory.tables.ledger import UsageKey
 from monitoring import daemon_pid, escaped_json, redact
+from owner.sentences import at_work_on, count, one_line, status_word
+from owner.stopped import Stopped, stopped_count, stopped_tasks
+from owner.stream import Clock, Stream, Titles, awaited_line, seconds_awaited, waiting_lines
 
 _FOLLOW_SECONDS = 0.5
 _MOST_FOLLOWING, _MOST_GOAL = 5, 500

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,28 +14,26 @@ from rich.text import Text
 from cli.activity import show_activity
 from cli.options import EXIT_USAGE, MOST_ROWS, AsJson, Commands, caller, choice_of, err, fail, out
 from cli.project import Project, opened, print_json, start_command
-from cli.sentences import one_line, status_word
-from cli.stopped import show_choices, stopped_task
-from cli.views import Clock, show_diff, task_details, task_table
+from cli.stopped import show_choices
+from cli.views import show_diff, task_details, task_table
 from memory import (
     MOST_TESTS,
     OWNER,
-    RETRIABLE,
-    FailureReason,
-    MemoryStore,
     Priority,
     Task,
     TaskKind,
     TaskStatus,
-    TaskType,
     new_task_id,
 )
 from monitoring import daemon_pid
+from owner import actions
+from owner.sentences import one_line, status_word
+from owner.stopped import stopped_task
+from owner.stream import Clock
 
 commands = Commands(help="Give the team work, look at it, stop it, retry it.", no_args_is_help=True)
 
 TaskId = Annotated[str, typer.Argument(metavar="ID", help="Id of the task, or its beginning.")]
-_TEST_NAME = re.compile(r"test_\w+\.py|\w+_test\.py|.+[._-](?:test|spec)\.[cm]?[jt]sx?")
 
 
 class PriorityName(StrEnum):
@@ -116,10 +113,7 @@ def add(
     choice = choice_of(ctx)
     with opened(choice, names_project=True, writes=True) as (project, store):
         needed = [store.tasks.find(task_id) for task_id in depends_on or []]
-        for other in needed:
-            if other.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):
-                again = f"it would never begin; first: {caller()} task retry {other.id}"
-                raise fail(f"{other.id} is {other.status}, and this task waits for it: {again}", EXIT_USAGE)
+        actions.must_not_wait_for_ever(needed)
         tests_file, tests_text = _given_tests(tests, project) if tests else ("", "")
         task = Task(
             id=new_task_id(),
@@ -236,9 +230,7 @@ def cancel(ctx: typer.Context, task_id: TaskId) -> None:
     """Stop a task, or put a failed or blocked one aside. What has landed stays."""
     with opened(choice_of(ctx)) as (_, store):
         task = store.tasks.find(task_id)
-        if task.status in (TaskStatus.COMPLETED, TaskStatus.CANCELLED):
-            raise fail(f"{task.id} is {task.status} already")
-        tell_daemon(store, "cancel", task)
+        told(actions.cancel(store, task), task)
 
 
 @commands.command("retry")
@@ -246,9 +238,7 @@ def retry(ctx: typer.Context, task_id: TaskId) -> None:
     """Start a failed, blocked or cancelled task again from the beginning."""
     with opened(choice_of(ctx)) as (_, store):
         task = store.tasks.find(task_id)
-        if task.status not in RETRIABLE:
-            raise fail(f"{task.id} is {task.status}; only failed, blocked and cancelled tasks can be retried")
-        tell_daemon(store, "retry", task)
+        told(actions.retry(store, task), task)
 
 
 @commands.command("replan")
@@ -265,11 +255,7 @@ def replan(
     """Have a goal planned again in other words. Tasks of the plan that have not begun are cancelled."""
     with opened(choice_of(ctx)) as (_, store):
         task = store.tasks.find(task_id)
-        if task.type != TaskType.PLAN or task.status is not TaskStatus.COMPLETED:
-            told = f"{task.id} is {task.status}, of the type {task.type}; only a completed plan can be made again"
-            raise fail(f'{told} (one that stands still: {caller()} approvals approve {task.id} --note "…")')
-        add_words(store, task, note)
-        tell_daemon(store, "replan", task)
+        told(actions.replan(store, task, note), task)
 
 
 @commands.command("approve")
@@ -279,10 +265,7 @@ def approve(ctx: typer.Context, task_id: TaskId) -> None:
         task = store.tasks.find(task_id)
         if task.status is not TaskStatus.WAITING_APPROVAL:
             raise fail(f"{task.id} is {task.status}; it does not wait for approval")
-        if task.question:
-            answer = f'{caller()} approvals approve {task.id} --note "…"'
-            raise fail(f"{task.id} waits for your answer: {answer}", EXIT_USAGE)
-        tell_daemon(store, "approve", task, task.approval_key)
+        told(actions.approve(store, task), task)
 
 
 def _given_tests(file: Path, project: Project) -> tuple[str, str]:
@@ -301,8 +284,7 @@ def _given_tests(file: Path, project: Project) -> tuple[str, str]:
         if inside
         else f"{'test' if is_javascript(file.name) else 'tests'}/{file.name}"
     )
-    if not _TEST_NAME.fullmatch(file.name):
-        raise fail(f"{file}: a test file is named test_….py or …_test.py, or ….test.js and the like", EXIT_USAGE)
+    actions.must_be_a_test(str(file))
     if not text.strip() or len(text) > MOST_TESTS:
         raise fail(f"{file} has {len(text):,} characters; between 1 and {MOST_TESTS:,} are possible", EXIT_USAGE)
     return path, text
@@ -323,18 +305,6 @@ def _text_of(file: Path) -> str:
         raise fail(f"{file} is not text in UTF-8 that can be read: {problem}", EXIT_USAGE) from None
 
 
-def add_words(store: MemoryStore, task: Task, note: str) -> None:
-    """Add what the owner says to the words of a task that begins anew; an answer stands behind its question, since
-    nobody of the team remembers that."""
-    if not note.strip():
-        return
-    words = f"{task.description}\n\nThe owner adds:\n\n{note.strip()}".strip()
-    if task.reason is FailureReason.NEEDS_OWNER and task.reason_detail:
-        words = task.answered(task.reason_detail, note.strip())
-    store.tasks.update(task.id, description=words)
-
-
-def tell_daemon(store: MemoryStore, command: str, task: Task, *more: str) -> None:
-    """Leave a command for the daemon to apply."""
-    store.commands.send(command, " ".join([task.id, *more]))
+def told(command: str, task: Task) -> None:
+    """Say that the daemon was left a command."""
     err.print(f"{command} {task.id}: the daemon does this within a second, or at its next start", markup=False)

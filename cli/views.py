@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cli.activity import waiting_lines
 from cli.options import caller, out
-from cli.sentences import agent_name, one_line, span, status_word
 from cli.tables import Cell, Column, FittedTable
 from memory import (
     ENDED,
-    OWNER,
-    Activity,
     Dependency,
     LimitState,
     MemoryStore,
@@ -27,8 +21,9 @@ from memory import (
     TaskStatus,
     TaskType,
     UsageRow,
-    utc_now,
 )
+from owner.sentences import agent_name, one_line, span, status_word
+from owner.stream import Clock, waiting_lines
 
 _COLOURS = {
     TaskStatus.COMPLETED: "green",
@@ -46,50 +41,6 @@ _AT_ONCE = 500
 _TITLE_WIDTH, _STATUS_WIDTH = 12, 16
 """Characters that a title and a status keep where the terminal is narrow."""
 _MOST_TITLE = 500
-_MOST_STARTS, _LINES_BEFORE = 100, 40
-"""Starts of the daemon that are looked at, and lines before each among which its end is looked for."""
-_AT_START = frozenset({"migrated", "budget limits changed", "sandbox mode changed", "settings changed"})
-"""What a daemon writes before it says that it has started."""
-
-
-class Clock:
-    """For how long tasks were worked on: time in which no daemon ran does not count.
-
-    When a killed daemon ended is not recorded; its last sign of life is the last line that it wrote."""
-
-    def __init__(self, store: MemoryStore, *, runs: bool) -> None:
-        self.runs = runs
-        journal = store.journal
-        self._pauses: list[tuple[datetime, datetime]] = []
-        for start in journal.latest_of("started", _MOST_STARTS):
-            earlier = journal.activity(start.id - _LINES_BEFORE - 1, limit=_LINES_BEFORE)
-            if before := _last_sign(earlier, start.id):
-                self._pauses.append((before.timestamp, start.timestamp))
-        if not runs and (last := _last_sign(journal.latest(_LINES_BEFORE))):
-            self._pauses.append((last.timestamp, utc_now()))
-
-    def seconds(self, task: Task) -> float | None:
-        """None: it has not begun. Of a task that waits for the owner, the time until it began to wait."""
-        if task.started_at is None:
-            return None
-        waits = task.status is TaskStatus.WAITING_APPROVAL
-        end = task.finished_at or (task.updated_at if waits else None) or utc_now()
-        begin = task.started_at
-        paused = sum(max((min(end, until) - max(begin, since)).total_seconds(), 0.0) for since, until in self._pauses)
-        return max((end - begin).total_seconds() - paused, 0.0)
-
-    def took(self, task: Task) -> str:
-        """The same in words; empty before the task begins."""
-        seconds = self.seconds(task)
-        return "" if seconds is None else span(seconds)
-
-
-def _last_sign(lines: list[Activity], before: int | None = None) -> Activity | None:
-    """The last line that a daemon wrote, before the lines of the start whose last one has the id `before`."""
-    found = [line for line in lines if line.agent_name != OWNER and (before is None or line.id < before)]
-    while before is not None and found and found[-1].activity in _AT_START:
-        found.pop()
-    return found[-1] if found else None
 
 
 def status_text(task: Task, clock: Clock) -> Text:

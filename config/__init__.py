@@ -7,6 +7,7 @@ from config.program import NAME, VERSION, command, config_file, data_folder, def
 from config.settings import (
     AgentSettings,
     AlertSettings,
+    ApiSettings,
     BudgetSettings,
     Capabilities,
     DatabaseSettings,
@@ -31,6 +32,7 @@ __all__ = [
     "VERSION",
     "AgentSettings",
     "AlertSettings",
+    "ApiSettings",
     "BudgetSettings",
     "Capabilities",
     "ConfigError",

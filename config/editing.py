@@ -91,6 +91,22 @@ def set_values(file: Path, values: Mapping[str, object], check: Callable[[Settin
 
     Raises `ConfigError`, as `check` may, and leaves the file as it is, if it would be wrong or cannot be changed.
     """
+    _, text, changed = _with_values(file, values)
+    replace(file, text, check)
+    return changed
+
+
+def preview(
+    file: Path, values: Mapping[str, object], check: Callable[[Settings], None] | None = None
+) -> tuple[str, str]:
+    """The text of the file before and after what `set_values` would do. Raises as that does; nothing is changed."""
+    before, text, _ = _with_values(file, values)
+    replace(file, text, check, only_try=True)
+    return before, text
+
+
+def _with_values(file: Path, values: Mapping[str, object]) -> tuple[str, str, bool]:
+    """The text of the file before and after, and whether it means something else then."""
     try:
         before = file.read_bytes().decode() if file.is_file() else ""
     except (OSError, UnicodeDecodeError) as error:
@@ -106,8 +122,7 @@ def set_values(file: Path, values: Mapping[str, object], check: Callable[[Settin
         if wanted != present:
             changed = True
             text = _edited(text, path, value, wanted)
-    replace(file, mark + text.replace("\n", ends), check)
-    return changed
+    return before, mark + text.replace("\n", ends), changed
 
 
 def _path(key: str) -> list[str]:
@@ -117,8 +132,9 @@ def _path(key: str) -> list[str]:
         return key.split(".")  # the check of the whole says what is wrong with it
 
 
-def replace(file: Path, text: str, check: Callable[[Settings], None] | None = None) -> None:
-    """Put `text` in the place of the file's, if it is a right configuration. Raises as `set_values`."""
+def replace(file: Path, text: str, check: Callable[[Settings], None] | None = None, *, only_try: bool = False) -> None:
+    """Put `text` in the place of the file's, if it is a right configuration. Raises as `set_values`. `only_try`: leave
+    the file as it is, either way."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         # In the same folder, since paths and `.env` are looked for beside the file.
@@ -134,7 +150,8 @@ def replace(file: Path, text: str, check: Callable[[Settings], None] | None = No
                     check(settings)
             except ConfigError as problem:
                 raise ConfigError(str(file) if problem.source == name else problem.source, problem.problems) from None
-            trial.replace(file.resolve())
+            if not only_try:
+                trial.replace(file.resolve())
         finally:
             trial.unlink(missing_ok=True)
     except (OSError, UnicodeEncodeError) as error:

@@ -354,6 +354,24 @@ class MonitoringSettings(Section):
     alerts: AlertSettings = AlertSettings()
 
 
+class ApiSettings(Section):
+    """The control room: pages for you, and an API for programs, served by the daemon."""
+
+    enabled: bool = Field(True, description="false: the daemon serves nothing.")
+    host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="Address it listens on. One that other machines reach belongs behind a proxy with TLS.",
+    )
+    port: int = Field(8137, ge=0, le=65535, description="Its port; 0: any that is free, which `open` finds.")
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^/?#@\s]+/?)?$",
+        description="The address in your browser where a proxy stands before it, such as https://agents.example.com.",
+    )
+    session_days: float = Field(14, gt=0, le=365, description="Days until one has to sign in again.")
+
+
 class RetentionSettings(Section):
     """Days until data that nothing needs any more is deleted; 0 keeps it for ever. Figures and commits always stay."""
 
@@ -396,6 +414,7 @@ class Settings(BaseSettings):
     deployment: DeploymentSettings = DeploymentSettings()
     sandbox: SandboxSettings = SandboxSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    api: ApiSettings = ApiSettings()
     retention: RetentionSettings = RetentionSettings()
     database: DatabaseSettings = DatabaseSettings()
 

@@ -39,6 +39,20 @@ class AmbiguousTask(MemoryStoreError):
         super().__init__(f"{prefix!r} matches several tasks ({', '.join(self.candidates)} …); give more of the id")
 
 
+class UnknownPerson(MemoryStoreError):
+    """Nobody of this name may sign in."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"nobody is called {name!r}; the settings of the control room list everybody")
+
+
+class NameTaken(MemoryStoreError):
+    """Somebody has this name already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"somebody is called {name!r} already; choose another name, or change that person")
+
+
 class IllegalTransition(MemoryStoreError):
     """The caller asked for a change of status that is not allowed, or gave no reason for a failure."""
 

@@ -21,9 +21,11 @@ from memory.database.schema import (
 from memory.database.sqlite_files import compact
 from memory.errors import DatabaseCorrupt, SchemaMissing
 from memory.tables.audit import AuditTable
+from memory.tables.browse import BrowseTables
 from memory.tables.budgets import BudgetTables
 from memory.tables.journal import CommandTable, EvidenceTables, JournalTables, lock_activity
 from memory.tables.ledger import LedgerTables
+from memory.tables.people import PeopleTables
 from memory.tables.tasks import ENDED, TaskTable
 
 
@@ -52,6 +54,10 @@ class MemoryStore:
         """The hash chain over the activity stream."""
         self.commands = CommandTable(database)
         """Commands of other processes to the daemon."""
+        self.people = PeopleTables(database)
+        """Who may use the control room."""
+        self.browse = BrowseTables(database)
+        """Pages of long lists, and sums over them."""
         self.retention = Retention(database)
         """Deletes what has passed its retention period."""
 

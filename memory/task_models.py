@@ -174,6 +174,28 @@ class Task(Row):
         return self.description if self.description.endswith(said) else f"{self.description}\n\n{said}".strip()
 
 
+class TaskLine(Row):
+    """What a list shows of a task."""
+
+    id: str
+    title: str
+    type: str
+    kind: str
+    priority: int
+    deadline: UtcTime | None
+    parent_id: str | None
+    status: TaskStatus
+    reason: FailureReason | None
+    reason_detail: str
+    stage: str
+    source: str
+    run: int
+    created_at: UtcTime
+    updated_at: UtcTime | None
+    started_at: UtcTime | None
+    finished_at: UtcTime | None
+
+
 class Dependency(Row):
     """A task that another one waits for."""
 

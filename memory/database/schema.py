@@ -29,7 +29,7 @@ from memory.database.columns import SafeJson, SafeText, UtcDateTime
 from memory.task_models import TaskStatus
 from monitoring.errors import FailureReason
 
-SCHEMA_REVISION = "0008"
+SCHEMA_REVISION = "0009"
 """The newest migration; revisions are numbered, so a greater one comes from a newer program."""
 
 # Limits in characters. Longer texts are cut in the middle, longer JSON is refused.
@@ -309,4 +309,33 @@ control = Table(
     Column("command", Text, nullable=False),
     Column("argument", SafeText(REASON_LIMIT), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("id", _BIG, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("password", Text, nullable=False),  # its argon2 hash
+    Column("active", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("name"),
+    sqlite_autoincrement=True,
+)
+
+# Sessions, keys of programs and links that sign in once. `digest` is SHA-256 of a random secret, which nobody stores.
+access = Table(
+    "access",
+    metadata,
+    Column("id", _BIG, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("person_id", ForeignKey("people.id"), nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("label", SafeText(TITLE_LIMIT), nullable=False),
+    Column("scopes", SafeJson("the scopes of a key", JSON_LIMIT), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    UniqueConstraint("digest"),
+    sqlite_autoincrement=True,
 )

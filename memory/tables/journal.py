@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 from pydantic import JsonValue
@@ -56,6 +56,8 @@ class JournalTables:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.on_line: Callable[[], None] = lambda: None
+        """Called when this process has written a line to the stream; it must return at once."""
 
     def remember(self, agent: str, key: str, value: JsonValue) -> None:
         """Store `value` for an agent, in place of an earlier one under `key`. Raises `ValueTooLarge`."""
@@ -117,6 +119,7 @@ class JournalTables:
             values = given | {"clean_activity": words, "clean_details": text}
             number: int = connection.execute(_INSERT.returning(_LINES.id), values).scalar_one()
             connection.execute(_MOVE_HEAD, {"number": number, "digest": digest})
+        self.on_line()
         return number
 
     def activity(self, after_id: int = 0, *, task_id: str | None = None, limit: int = 200) -> list[Activity]:

@@ -7,7 +7,7 @@ request with the same hash while the cached answer is fresh. Answers are redacte
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
@@ -81,15 +81,19 @@ class LedgerTables:
         with self._database.write() as connection:
             return connection.execute(model_cache.delete().where(model_cache.c.created_at < oldest)).rowcount
 
-    def usage(self, group_by: UsageKey, *, task_ids: Collection[str] | None = None) -> list[UsageRow]:
+    def usage(
+        self, group_by: UsageKey, *, task_ids: Collection[str] | None = None, since: datetime | None = None
+    ) -> list[UsageRow]:
         """What was used, by task, agent, model (`provider/model`) or day (UTC); days newest first, others by tokens.
 
-        `task_ids`: only by calls for these tasks.
+        `task_ids`: only by calls for these tasks; `since`: only by calls from then on.
         """
         key = _usage_key(group_by).label("key")
         query = sa.select(key, *_usage_sums()).group_by(key)
         if task_ids is not None:
             query = query.where(model_calls.c.task_id.in_(task_ids))
+        if since is not None:
+            query = query.where(model_calls.c.created_at >= since)
         with self._database.read() as connection:
             found = [UsageRow.model_validate(dict(row)) for row in connection.execute(query).mappings()]
         if group_by == "day":

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from cli.sentences import KINDS, at_work_on, sentence, what_to_type
 from memory import Activity, Task, TaskStatus, TaskType, utc_now
 from orchestrator.flows import FLOWS
 from orchestrator.flows.escalation import ESCALATION
+from owner.sentences import KINDS, at_work_on, sentence, what_to_type
 
 ROOT = Path(__file__).parents[2]
 OF_VALUES = {f"task {status}" for status in (TaskStatus.BLOCKED, TaskStatus.FAILED, TaskStatus.CANCELLED)} | {
@@ -28,13 +28,14 @@ def line(activity: str, agent: str = "qa", task: str | None = "t-1", **details: 
 def written() -> set[str]:
     """The kinds that stand as literals in calls of `journal.log`, `note` and the like, in all of the product."""
     found = set()
-    for folder in ("cli", "orchestrator", "agents", "llm"):
+    for folder in ("cli", "api", "owner", "orchestrator", "agents", "llm"):
         for file in (ROOT / folder).rglob("*.py"):
             for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
+                if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute | ast.Name)):
                     continue
-                place = {"log": 1, "note": 0, "_note": 0}.get(call.func.attr)
-                is_journal = place != 1 or "journal" in ast.unparse(call.func.value)
+                name = ast.unparse(call.func)
+                place = {"log": 1, "note": 0, "_note": 0, "record": 1}.get(name.rpartition(".")[2])
+                is_journal = place != 1 or "journal" in name or folder in ("api", "owner")
                 if place is not None and is_journal and len(call.args) > place:
                     kind = call.args[place]
                     if isinstance(kind, ast.Constant) and isinstance(kind.value, str) and kind.value:

@@ -11,9 +11,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, event
 
-from cli.stopped import stopped_tasks
 from memory import Attempt, FailureReason, Task, TaskStatus, TaskType, utc_now
 from memory.database.schema import attempts, reservations, tasks
+from owner.stopped import stopped_tasks
 from tests.cli.commands import entries, entry, following, look
 from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.house import Held, team
@@ -100,9 +100,11 @@ def test_each_stopped_task_comes_with_what_can_be_done_about_it(
     with house.store() as store:
         store.tasks.transition(task_id, TaskStatus.FAILED if failed else TaskStatus.BLOCKED, reason=reason, detail="so")
     (row,) = entries(house, "approvals", "list")
+    offered = row["actions"]
+    assert isinstance(offered, list)
     assert (row["id"], row["kind"], row["reason"]) == (task_id, "failed" if failed else "blocked", reason.value)
     expected = [{"command": command.format(id=task_id), "effect": effect} for command, effect in actions]
-    assert row["actions"] == expected
+    assert [{key: action[key] for key in ("command", "effect")} for action in offered] == expected
     for shown in (look(house, "status").stdout, look(house, "approvals", "list").stdout):
         told = [f"  so that it {action['effect']}:\n    {house.typed} {action['command']}\n" for action in expected]
         assert all(lines in shown for lines in told)

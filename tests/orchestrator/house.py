@@ -208,6 +208,7 @@ class House:
             "file_system": {"workspace_path": str(self.folder / "workspace"), "data_path": str(self.data)},
             "orchestrator": {"check_interval": 1, "shutdown_grace": 1},
             "monitoring": {"logs_path": str(self.folder / "logs")},
+            "api": {"enabled": False, "port": 0},
         }  # fmt: skip
         for source in (self.settings, sections):
             for section, changes in source.items():

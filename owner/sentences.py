@@ -296,6 +296,33 @@ def _value(value: object) -> str:
     return "none" if value is None else f"{value:,}" if isinstance(value, int | float) else one_line(value)
 
 
+def _told(line: _Line) -> str:
+    does = {"approve": "lets {} go on", "cancel": "cancels {}", "retry": "has {} tried again"}
+    said = does.get(line.text("command"), "has {} planned again").format(line.task)
+    return f"{_person(line)} {said}{_because(line, 'note')}"
+
+
+def _task_changed(line: _Line) -> str:
+    priority, due = line.details.get("priority"), line.text("deadline")
+    what = " and ".join(filter(None, [f"the priority {priority}" if priority else "", due and f"the deadline {due}"]))
+    return f"{_person(line)} gave {line.task} {what or 'another order'}"
+
+
+def _person(line: _Line) -> str:
+    """Who did it, where several people may."""
+    by = line.text("by")
+    return f"{by[0].upper()}{by[1:]}" if by else line.who
+
+
+def _by(words: str) -> Callable[[_Line], str]:
+    """A sentence about a person: `words` after the name, with details by name."""
+
+    def said(line: _Line) -> str:
+        return f"{_person(line)} {words.format_map(_Known({key: line.text(key) for key in line.details}))}"
+
+    return said
+
+
 def _deleted(line: _Line) -> str:
     lines = count(line.details.get("lines"), "line")
     return f"Retention deleted {lines} of the journal, from before {line.text('before')[:10]}"
@@ -343,17 +370,23 @@ _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "begins anew": _of("{task} begins anew after the restore"),
     "budget limits changed": _changed,
     "code committed": _of("{who} committed the code{it}: {files}"),
+    "configuration edited": _by("changed the configuration: {keys}; it counts from the next start on"),
     "conversation": _conversation,
     "conversation compacted": _of("A conversation{it} became too long and was shortened"),
     "escalated": _of("A stronger model takes over{it}: {model}"),
     "escalated to the tech lead": _escalated,
     "examples not used": _of("Some examples{it} cannot become tests: {examples}"),
     "flaky tests": _of("Some tests fail only now and then and do not count{it}: {tests}"),
+    "gave work": _by("gave the team {title}"),
     "goal reached": _of("{who} sees the goal reached{it}: {reason}"),
+    "key made": _by("made the key {key} for {label}, which may do what a {scopes} may"),
+    "key withdrawn": _by("withdrew the key {key}"),
     "landed": _landed,
     "landed before the restore": _of("{task} had landed before the restore, and is done"),
     "migrated": _of("The database was migrated from version {before} to {after}"),
     "owner's work does not fit": _of("Your own commits do not fit what the team has landed: {problem}"),
+    "person added": _by("let {person} into the control room as {role}"),
+    "person changed": _by("changed the {changed} of {person}"),
     "planned": _planned,
     "planned again": _of("{task} is planned again"),
     "project set up": _of("{who} found out how the project is set up: {command}"),
@@ -366,9 +399,11 @@ _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "settings changed": _of("The configuration has changed: {sections}"),
     "started": _started,
     "stopped": _of("The daemon stopped"),
+    "signed in": _by("signed in to the control room"),
     "task added": _task_added,
     "task blocked": _ended,
     "task cancelled": _ended,
+    "task changed": _task_changed,
     "task completed": _of("Done: {task}"),
     "task failed": _ended,
     "task retried": _of("{task} is tried again"),
@@ -376,6 +411,7 @@ _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "tests are red": _red,
     "tests committed": _of("{who} committed the tests{it}: {files}"),
     "tests measured": _measured,
+    "told the daemon": _told,
     "verdict": _verdict,
     "waiting for approval": _waiting,
 }

@@ -1,0 +1,47 @@
+"""The application, put together: what is asked first, who answers what, how errors look."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from api import health, metrics, pages, people, reading, settings, streams, tasks
+from api.access import Doorkeeper
+from api.guard import Guard
+from api.metrics import Figures
+from api.problems import handle_errors
+from api.room import Room
+from config import VERSION
+
+_THREADS = 12
+"""Requests that are worked on at a time; a slow database then makes others wait and takes nothing else."""
+STATIC = Path(__file__).with_name("static")
+
+
+def make_app(room: Room) -> FastAPI:
+    """The application of one project."""
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = _THREADS
+        room.hub.open()
+        yield
+        room.hub.close()
+
+    app = FastAPI(
+        title="AI Agents", version=VERSION, lifespan=life, openapi_url="/api/v1/openapi.json", docs_url=None,
+        redoc_url=None, description="The control room of an autonomous software team. Errors are problem details "
+        "(RFC 9457). Lists come in pages: pass `next` of one as `before` of the following request.",
+    )  # fmt: skip
+    app.state.room, app.state.doorkeeper, app.state.figures = room, Doorkeeper(), Figures(room)
+    handle_errors(app)
+    for part in (health, metrics, tasks, reading, settings, people, streams, pages):
+        app.include_router(part.router)
+    app.mount("/static", StaticFiles(directory=STATIC))
+    app.add_middleware(Guard, settings=room.settings.api)
+    return app

@@ -1,0 +1,274 @@
+"""What happens, as it happens: server-sent events and a WebSocket over one reader of the journal.
+
+A thread reads the journal, and only while somebody listens. It is woken by what this process writes, and looks four
+times a second for what others write. Each listener has a queue of its own; one that does not keep up is dropped with a
+reason, so that it never holds up the others, and goes on from the last id it saw when it comes again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from anyio.to_thread import run_sync
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from memory import Activity, MemoryStore, MemoryStoreError
+from monitoring import get_logger
+from monitoring.errors import KnownError
+from owner.sentences import sentence
+from owner.stream import Titles
+
+log = get_logger(__name__)
+
+MOST_LISTENERS = 1000
+_POLL, _GATHER = 0.25, 0.01
+"""Seconds between two looks while somebody listens; and seconds in which what comes together is gathered."""
+_BACKLOG = 500
+"""Lines that one listener may be behind, and that are read at once."""
+_BEAT, _SEND_SECONDS, _LOOK_AGAIN = 15.0, 10.0, 60.0
+"""Seconds until a silent stream shows that it lives; that one send may take; between two checks of the session."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of the journal, as it is sent to everybody."""
+
+    id: int
+    task: str | None
+    agent: str
+    text: str
+    """JSON: the line, its sentence, and the title of its task."""
+
+    @classmethod
+    def of(cls, activity: Activity, title: str) -> Event:
+        """The event of a line."""
+        values = activity.model_dump(mode="json") | {"title": title, "sentence": sentence(activity, title)}
+        return cls(activity.id, activity.task_id, activity.agent_name, json.dumps(values, ensure_ascii=False))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which events a listener wants; None: it does not matter."""
+
+    task: str | None = None
+    agent: str | None = None
+
+    def fits(self, event: Event) -> bool:
+        """Whether it is one of them."""
+        return self.task in (None, event.task) and self.agent in (None, event.agent)
+
+
+class Listener:
+    """One stream. All of it runs in the event loop."""
+
+    def __init__(self, wanted: list[Wanted]) -> None:
+        self.wanted = wanted
+        self.ended = ""
+        """Why it gets no more; empty as long as it does."""
+        self._events: asyncio.Queue[Event | None] = asyncio.Queue(_BACKLOG)
+
+    def offer(self, event: Event) -> None:
+        """Give it an event that it may want."""
+        if self.ended or not any(each.fits(event) for each in self.wanted):
+            return
+        try:
+            self._events.put_nowait(event)
+        except asyncio.QueueFull:
+            self.end(f"too slow: {_BACKLOG} events wait to be read; come again with the last id")
+
+    def end(self, reason: str) -> None:
+        """Let it end; what waits is not sent any more, it can be asked for again."""
+        self.ended = self.ended or reason
+        while not self._events.empty():
+            self._events.get_nowait()
+        self._events.put_nowait(None)
+
+    async def next(self, seconds: float) -> Event | None:
+        """The next event; None when none came in time, or it has ended."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._events.get()
+        except TimeoutError:
+            return None
+
+
+class Hub:
+    """All listeners, and the one reader."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store, self._titles = store, Titles(store)
+        self._listeners: set[Listener] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._poke, self._heard, self._stopped = threading.Event(), threading.Event(), threading.Event()
+        self._last = 0
+
+    @property
+    def listeners(self) -> int:
+        """How many listen now."""
+        return sum(not listener.ended for listener in self._listeners)
+
+    def open(self) -> None:
+        """Begin, in the event loop's thread."""
+        self._loop = asyncio.get_running_loop()
+        threading.Thread(target=self._read, name="api-events", daemon=True).start()
+
+    def close(self) -> None:
+        """End all streams, in the event loop's thread."""
+        self._stopped.set()
+        self._heard.set()
+        self._poke.set()
+        for listener in list(self._listeners):
+            listener.end("the daemon stops")
+
+    def poke(self) -> None:
+        """Something was written; from any thread."""
+        if self._listeners:
+            self._poke.set()
+
+    async def join(self, wanted: list[Wanted]) -> Listener | None:
+        """A new listener, which gets what is written from now on; None when there are too many."""
+        if len(self._listeners) >= MOST_LISTENERS or self._stopped.is_set():
+            return None
+        if not self._listeners:
+            latest = await run_sync(self._store.journal.latest, 1)
+            if not self._listeners:  # another one may have come meanwhile
+                self._last = latest[-1].id if latest else 0
+        listener = Listener(wanted)
+        self._listeners.add(listener)
+        self._heard.set()
+        return listener
+
+    def leave(self, listener: Listener) -> None:
+        """It is gone."""
+        self._listeners.discard(listener)
+        if not self._listeners and not self._stopped.is_set():
+            self._heard.clear()
+
+    async def missed(self, after: int, wanted: list[Wanted]) -> list[Event]:
+        """What a listener missed since the line `after`, some of it at a time; whoever joins before asks loses
+        nothing."""
+
+        def read() -> list[Event]:
+            found: list[Event] = []
+            last = after
+            while len(found) < _BACKLOG:
+                lines = self._store.journal.activity(last, limit=_BACKLOG)
+                events = [Event.of(line, self._titles[line.task_id]) for line in lines]
+                found += [event for event in events if any(each.fits(event) for each in wanted)]
+                if len(lines) < _BACKLOG:
+                    break
+                last = lines[-1].id
+            return found
+
+        return await run_sync(read)
+
+    def _read(self) -> None:
+        while not self._stopped.is_set():
+            self._heard.wait()
+            if self._poke.wait(_POLL):
+                time.sleep(_GATHER)
+                self._poke.clear()
+            if self._stopped.is_set() or not self._listeners:
+                continue
+            try:
+                lines = self._store.journal.activity(self._last)
+                events = [Event.of(line, self._titles[line.task_id]) for line in lines]
+            except MemoryStoreError as problem:  # a listener misses nothing: the next look begins where this one did
+                log.warning("cannot follow the activity", problem=str(problem))
+                self._stopped.wait(1)
+                continue
+            if events and self._loop is not None:
+                self._last = events[-1].id
+                if len(lines) >= 200:
+                    self._poke.set()
+                self._loop.call_soon_threadsafe(self._hand_out, events)
+
+    def _hand_out(self, events: list[Event]) -> None:
+        for listener in list(self._listeners):
+            for event in events:
+                listener.offer(event)
+
+
+class EventStream(Response):
+    """The answer that does not end: `text/event-stream`, as https://html.spec.whatwg.org/multipage/server-sent-events.html
+    has it. A client that does not read loses its place after ten seconds, not the daemon its patience."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, hub: Hub, listener: Listener, after: int | None, still_in: Callable[[], object]) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._hub, self._listener, self._after, self._still_in = hub, listener, after, still_in
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See https://asgi.readthedocs.io."""
+
+        async def write(text: str, *, more: bool = True) -> None:
+            async with asyncio.timeout(_SEND_SECONDS):
+                await send({"type": "http.response.body", "body": text.encode(), "more_body": more})
+
+        async def until_gone() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            self._listener.end("gone")
+
+        watcher = asyncio.create_task(until_gone())
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await write("retry: 2000\n: the stream begins\n\n")
+
+            async def tell(event: Event) -> None:
+                await write(f"id: {event.id}\nevent: activity\ndata: {event.text}\n\n")
+
+            reason = await follow(self._hub, self._listener, self._after, tell, lambda: write(": \n\n"), self._still_in)
+            if reason != "gone":
+                await write(f"event: dropped\ndata: {json.dumps({'reason': reason})}\n\n", more=False)
+        except TimeoutError:
+            log.info("a listener was dropped", reason="it did not read")
+        finally:
+            watcher.cancel()
+            self._hub.leave(self._listener)
+
+
+async def follow(
+    hub: Hub,
+    listener: Listener,
+    after: int | None,
+    tell: Callable[[Event], Awaitable[None]],
+    beat: Callable[[], Awaitable[None]],
+    still_in: Callable[[], object],
+) -> str:
+    """Tell a listener what it missed and then what happens, each line once and in order, until it ends; gives why.
+
+    `still_in` raises when its session or key is no longer good.
+    """
+    last = after if after is not None else 0
+    while after is not None and not listener.ended:
+        missed = await hub.missed(last, listener.wanted)
+        for event in missed:
+            await tell(event)
+            last = event.id
+        if len(missed) < _BACKLOG:
+            break
+    looked = time.monotonic()
+    while not listener.ended:
+        following = await listener.next(_BEAT)
+        if following is not None and following.id > last:
+            await tell(following)
+            last = following.id
+        elif following is None and not listener.ended:
+            await beat()
+        if time.monotonic() - looked > _LOOK_AGAIN:
+            looked = time.monotonic()
+            try:
+                await run_sync(still_in)
+            except KnownError:
+                log.info("a listener was dropped", reason="signed out")
+                return "signed out"
+    return listener.ended

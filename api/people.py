@@ -1,0 +1,207 @@
+"""Who may come in: oneself, the people, and the keys of programs."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.access import KEY_PREFIX, LEAST_PASSWORD, AnAdmin, AViewer, Visitor, hash_of
+from api.errors import NotAllowed, NotThere
+from api.problems import problems
+from api.room import Room, TheRoom
+from memory import AccessKind, Person, PersonName, Role, utc_now
+from memory.tables.people import PersonChanges
+from owner import actions
+from owner.errors import NotPossible
+from owner.way_in import digest_of
+
+router = APIRouter(prefix="/api/v1", tags=["people"], responses=problems(401, 403, 422, 503))
+
+_Password = Annotated[str, Field(min_length=LEAST_PASSWORD, max_length=1000)]
+
+
+class PersonShown(BaseModel):
+    """A person, without what is secret."""
+
+    name: str
+    role: Role
+    active: bool
+    has_password: bool = Field(description="false: only a link of `open`, or an admin, lets them in.")
+    created_at: datetime
+
+
+class Me(BaseModel):
+    """Who asks."""
+
+    name: str
+    role: Role
+    by: str = Field(description="session or key")
+    scopes: list[Role] = Field(description="Of a key; empty for a session.")
+
+
+class NewPerson(BaseModel):
+    """Somebody who is to be let in."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "ada", "role": "operator"}]})
+
+    name: PersonName
+    role: Role = Role.VIEWER
+    password: _Password | None = None
+
+
+class NewPassword(BaseModel):
+    """A password of one's own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    password: _Password
+
+
+class PersonChange(BaseModel):
+    """What is to be otherwise about a person; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"role": "viewer"}]})
+
+    role: Role | None = None
+    password: _Password | None = None
+    active: bool | None = None
+
+
+class NewKey(BaseModel):
+    """A key for a program of yours."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"label": "nightly report", "scopes": ["viewer"], "days": 90}]}
+    )
+
+    label: str = Field(min_length=1, max_length=100)
+    scopes: list[Role] = Field([Role.VIEWER], min_length=1, max_length=3, description="Never more than you may.")
+    days: float | None = Field(90, gt=0, le=3650, description="Until it expires; null: never.")
+
+
+class KeyShown(BaseModel):
+    """A key, without its secret."""
+
+    id: int
+    person: str
+    label: str
+    scopes: list[Role]
+    created_at: datetime
+    expires_at: datetime | None
+
+
+class KeyMade(KeyShown):
+    """A new key; its secret is shown this once."""
+
+    secret: str
+
+
+@router.get("/me", summary="Who am I")
+def me(visitor: AViewer) -> Me:
+    """The person behind this session or key."""
+    return Me(name=visitor.person.name, role=visitor.person.role, by=visitor.by, scopes=list(visitor.scopes))
+
+
+@router.put("/me/password", status_code=204, summary="Set my password")
+def set_password(new: NewPassword, room: TheRoom, visitor: AViewer) -> None:
+    """For sessions only. All your sessions end, this one too."""
+    _must_be_a_session(visitor)
+    room.store.people.change(visitor.person.name, password=hash_of(new.password))
+    actions.record(room.store, "person changed", visitor.name, person=visitor.person.name, changed="password")
+
+
+@router.get("/people", summary="Everybody")
+def people(room: TheRoom, _: AnAdmin) -> list[PersonShown]:
+    """In the order in which they were added."""
+    return [_shown(person) for person in room.store.people.all()]
+
+
+@router.post("/people", status_code=201, summary="Let somebody in", responses=problems(409))
+def add_person(new: NewPerson, room: TheRoom, visitor: AnAdmin) -> PersonShown:
+    """Without a password they cannot sign in yet."""
+    hashed = hash_of(new.password) if new.password else ""
+    room.store.people.add(Person(name=new.name, role=new.role, password=hashed, created_at=utc_now()))
+    actions.record(room.store, "person added", visitor.name, person=new.name, role=new.role.value)
+    return _shown(room.store.people.find(new.name))
+
+
+@router.patch("/people/{name}", summary="Change a person", responses=problems(404, 409))
+def change_person(name: str, new: PersonChange, room: TheRoom, visitor: AnAdmin) -> PersonShown:
+    """Who gets another password, or is shut out, is signed out everywhere. One admin always stays."""
+    changes = PersonChanges()
+    if new.role is not None:
+        changes["role"] = new.role
+    if new.active is not None:
+        changes["active"] = new.active
+    if new.password is not None:
+        changes["password"] = hash_of(new.password)
+    if not changes:
+        raise NotPossible("nothing to change: give role, password or active")
+    loses = changes.get("active") is False or changes.get("role", Role.ADMIN) is not Role.ADMIN
+    if loses and _is_last_admin(room, name):
+        raise NotPossible(f"{name} is the only admin; make somebody else one first")
+    room.store.people.change(name, **changes)
+    actions.record(room.store, "person changed", visitor.name, person=name, changed=", ".join(changes))
+    return _shown(room.store.people.find(name))
+
+
+@router.get("/keys", summary="Keys of programs")
+def keys(room: TheRoom, visitor: AViewer) -> list[KeyShown]:
+    """Yours; an admin sees all."""
+    found = room.store.people.all_keys()
+    return [
+        KeyShown(person=name, **key.model_dump(include=_SHOWN_OF_KEYS))
+        for name, key in found
+        if name == visitor.person.name or visitor.may(Role.ADMIN)
+    ]
+
+
+@router.post("/keys", status_code=201, summary="Make a key")
+def make_key(new: NewKey, room: TheRoom, visitor: AViewer) -> KeyMade:
+    """For sessions only: a key makes no keys."""
+    _must_be_a_session(visitor)
+    if beyond := [scope for scope in new.scopes if not visitor.person.role.includes(scope)]:
+        raise NotAllowed(f"your role does not include {', '.join(beyond)}")
+    secret = KEY_PREFIX + secrets.token_urlsafe(32)
+    expires = utc_now() + timedelta(days=new.days) if new.days else None
+    number = room.store.people.open(
+        AccessKind.KEY, visitor.person, digest_of(secret), expires_at=expires, label=new.label, scopes=new.scopes
+    )
+    actions.record(room.store, "key made", visitor.name, label=new.label, scopes=", ".join(new.scopes), key=number)
+    made = next(key for _, key in room.store.people.all_keys() if key.id == number)
+    return KeyMade(person=visitor.person.name, secret=secret, **made.model_dump(include=_SHOWN_OF_KEYS))
+
+
+@router.delete("/keys/{number}", status_code=204, summary="Withdraw a key", responses=problems(404))
+def withdraw_key(number: Annotated[int, Field(ge=0, lt=2**63)], room: TheRoom, visitor: AViewer) -> None:
+    """It ends at once; one's own, or any for an admin."""
+    _must_be_a_session(visitor)
+    known = {key.id: name for name, key in room.store.people.all_keys()}
+    if number not in known or not (known[number] == visitor.person.name or visitor.may(Role.ADMIN)):
+        raise NotThere(f"there is no key {number} of yours")
+    room.store.people.close(number)
+    actions.record(room.store, "key withdrawn", visitor.name, key=number)
+
+
+_SHOWN_OF_KEYS = {"id", "label", "scopes", "created_at", "expires_at"}
+
+
+def _must_be_a_session(visitor: Visitor) -> None:
+    if visitor.by != "session":
+        raise NotAllowed("a key makes no keys and sets no password; do it in the control room")
+
+
+def _shown(person: Person) -> PersonShown:
+    return PersonShown(
+        name=person.name, role=person.role, active=person.active, has_password=bool(person.password),
+        created_at=person.created_at,
+    )  # fmt: skip
+
+
+def _is_last_admin(room: Room, name: str) -> bool:
+    admins = [person.name for person in room.store.people.all() if person.active and person.role is Role.ADMIN]
+    return admins == [name]

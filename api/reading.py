@@ -1,0 +1,123 @@
+"""What is the case: the inbox, the team, the ledger and its limits, the activity stream, decisions."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from agents import agent_names
+from api.access import AViewer
+from api.errors import NotThere
+from api.paging import Limit, Page, number_of, paged
+from api.problems import problems
+from api.room import TheRoom
+from api.team import AgentNow, team_of
+from config import VERSION
+from memory import Activity, Decision, LimitState, TaskStatus, UsageRow
+from monitoring import daemon_pid
+from owner.inbox import Inbox, inbox_of
+from owner.sentences import sentence
+
+router = APIRouter(prefix="/api/v1", responses=problems(401, 403, 503))
+
+_Before = Annotated[int | None, Query(ge=0, lt=2**63, description="`next` of the page before.")]
+
+
+class Line(Activity):
+    """A line of the activity stream, and what it says."""
+
+    sentence: str
+
+
+class Overview(BaseModel):
+    """The state of the project at a glance."""
+
+    version: str
+    repository: str
+    goal: str
+    running: bool = Field(description="Whether the daemon holds the project's lock.")
+    pid: int | None
+    tasks: dict[TaskStatus, int]
+    stopped: int = Field(description="How many tasks wait for you.")
+    listeners: int = Field(description="How many streams are open.")
+
+
+@router.get("/status", summary="The state at a glance", tags=["overview"])
+def status(room: TheRoom, _: AViewer) -> Overview:
+    """Counts of tasks, and whether the daemon runs."""
+    counts, pid = room.store.tasks.count_by_status(), daemon_pid(room.paths.state)
+    frame = room.frame()
+    return Overview(
+        version=VERSION, repository=frame.repository, goal=room.settings.project.goal, running=pid is not None, pid=pid,
+        tasks=counts, stopped=frame.waiting, listeners=room.hub.listeners,
+    )  # fmt: skip
+
+
+@router.get("/inbox", summary="What waits for you", tags=["overview"])
+def inbox(room: TheRoom, _: AViewer, limit: Limit = 50) -> Inbox:
+    """Tasks that stopped, each with why, the evidence and what you can do; limits of the budget; outages."""
+    return inbox_of(room.store, room.settings.budget, limit)
+
+
+@router.get("/agents", summary="The team", tags=["agents"])
+def agents(room: TheRoom, _: AViewer) -> list[AgentNow]:
+    """What each agent does now, what waits for it, and how often it succeeds."""
+    return team_of(room)
+
+
+@router.get("/agents/{name}", summary="One agent", tags=["agents"], responses=problems(404))
+def agent(name: str, room: TheRoom, _: AViewer) -> AgentNow:
+    """The same of one."""
+    found = next((each for each in team_of(room) if each.name == name), None)
+    if found is None:
+        raise NotThere(f"no agent is called {name[:64]!r}; /api/v1/agents lists them")
+    return found
+
+
+@router.get("/usage", summary="The ledger", tags=["costs"], responses=problems(422))
+def usage(
+    room: TheRoom,
+    _: AViewer,
+    by: Annotated[Literal["day", "agent", "model", "task"], Query(description="What it is summed up by.")] = "day",
+    since: Annotated[date | None, Query(description="From this day (UTC) on.")] = None,
+    task: Annotated[str | None, Query(description="Only for this task.")] = None,
+) -> list[UsageRow]:
+    """Model calls, tokens and money. Days newest first, others by tokens."""
+    begin = datetime.combine(since, time(), UTC) if since else None
+    return room.store.ledger.usage(by, since=begin, task_ids=None if task is None else [task])
+
+
+@router.get("/limits", summary="Limits of the budget", tags=["costs"])
+def limits(room: TheRoom, _: AViewer) -> list[LimitState]:
+    """How much of each is used and reserved. Of agents and tasks, those that used any."""
+    states = room.store.budgets.limit_states(room.settings.budget, agents=agent_names())
+    return [state for state in states if state.scope != "agent_day" or state.share > 0]
+
+
+@router.get("/activity", summary="The activity stream", tags=["activity"], responses=problems(422))
+def activity(
+    room: TheRoom,
+    _: AViewer,
+    agent: str | None = None,
+    task: str | None = None,
+    limit: Limit = 50,
+    before: _Before = None,
+) -> Page[Line]:
+    """Newest first; /api/v1/events goes on where it ends."""
+    found = room.store.browse.activity(limit + 1, before, agent=agent, task_id=task)
+    return paged([Line(**line.model_dump(), sentence=sentence(line)) for line in found], limit, number_of)
+
+
+@router.get("/decisions", summary="What was decided, and why", tags=["activity"], responses=problems(422))
+def decisions(
+    room: TheRoom,
+    _: AViewer,
+    type: Annotated[str | None, Query(description="Only of this type.")] = None,
+    limit: Limit = 50,
+    before: _Before = None,
+) -> Page[Decision]:
+    """Newest first."""
+    return paged(room.store.browse.decisions(limit + 1, before, kind=type), limit, number_of)

@@ -1,0 +1,66 @@
+"""What requests work with: one project's settings, its database, and what only the daemon itself can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from config import ProjectPaths, Settings
+from memory import MemoryStore
+from monitoring import redact
+from owner.stopped import stopped_count
+
+if TYPE_CHECKING:
+    from api.live import Hub
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What stands around every page."""
+
+    repository: str
+    waiting: int
+    """How many tasks wait for the owner: the badge in the title."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """One project."""
+
+    settings: Settings
+    paths: ProjectPaths
+    store: MemoryStore
+    """Its own connections: a request waits a few seconds for a lock, never as long as the daemon would."""
+    wake: Callable[[], None]
+    """Have the daemon look at once for what was left in the database."""
+    running: Callable[[], Collection[str]]
+    """The ids of the tasks that an agent works on now; the others in progress wait for their turn."""
+    hub: Hub
+    models: Mapping[str, str]
+    """The model of each agent that has one."""
+    config: Path
+    """The file of the configuration, whether it is there or not."""
+
+    @property
+    def key(self) -> str:
+        """Tells this project from others: cookies do not tell two ports of one host apart."""
+        return self.paths.state.name.rpartition("-")[2]
+
+    def frame(self) -> Frame:
+        """Read for each page."""
+        waiting = stopped_count(self.store.tasks.count_by_status())
+        return Frame(redact(self.settings.git.repository_url), waiting)
+
+
+async def _room(connection: HTTPConnection) -> Room:
+    room: Room = connection.app.state.room
+    return room
+
+
+TheRoom = Annotated[Room, Depends(_room)]
+"""The parameter of a handler that works with the project."""

@@ -1,0 +1,126 @@
+"""What each agent does now, told from facts: running steps, calls that are awaited, the queue. Never from a state that
+somebody has to keep up to date."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from agents import ROLES
+from api.room import Room
+from config import Settings
+from llm import Lineup, NotConfigured
+from memory import Task, TaskStatus, UsageRow, utc_now
+from monitoring import redact
+from orchestrator import UnknownFlow
+from orchestrator.flows import FLOWS
+from orchestrator.flows.task_queue import flow_of
+from owner.sentences import at_work_on
+from owner.stream import awaited_line, waiting_lines
+
+_MOST_TASKS = 200
+_SUCCESS_DAYS = 30
+
+
+class QueuedTask(BaseModel):
+    """A task that waits for its agent."""
+
+    id: str
+    title: str
+    stage: str
+    priority: int
+
+
+class AgentNow(BaseModel):
+    """An agent at this moment."""
+
+    name: str = Field(examples=["developer"])
+    role: str
+    duty: str
+    model: str = Field(description="Empty: none is configured.", examples=["openai:gpt-5"])
+    state: Literal["working", "waiting", "queued", "idle"] = Field(
+        description="working: a step of it runs; waiting: a call of it may not be made now; queued: it has work that "
+        "has not begun; idle: it has none."
+    )
+    task: str | None = Field(description="The task it works on.")
+    doing: str = Field(description="The same as a sentence; empty when it does nothing.")
+    since: datetime | None = Field(description="Since when the task has been at this stage.")
+    awaits: list[str] = Field(description="Model calls without an answer yet, each with its time.")
+    why_waiting: list[str]
+    queue: list[QueuedTask] = Field(description="What comes next, the most urgent first.")
+    attempts: int = Field(description=f"How often its work was tested within {_SUCCESS_DAYS} days.")
+    passed: int = Field(description="How often it passed.")
+    today: UsageRow | None = Field(description="What it used since midnight UTC; null: nothing.")
+
+
+def team_of(room: Room) -> list[AgentNow]:
+    """All agents, in the order of the registry."""
+    store, now = room.store, utc_now()
+    running = set(room.running())
+    workable = store.tasks.workable(_MOST_TASKS)
+    queues: dict[str, list[Task]] = {name: [] for name in ROLES}
+    for task in workable:
+        queues.setdefault(_agent_of(task), []).append(task)
+    calls, waiting = store.budgets.calls_in_flight(), store.budgets.waiting_calls()
+    usage = {row.key: row for row in store.ledger.usage("agent", since=now.replace(hour=0, minute=0, second=0))}
+    tried = store.browse.attempts_by_stage(now - timedelta(days=_SUCCESS_DAYS))
+    found = []
+    for name, kind in ROLES.items():
+        at_work = next((task for task in queues[name] if task.id in running), None)
+        mine = [call for call in calls if call.agent == name]
+        held = [call for call in waiting if call.agent == name]
+        outcomes = _outcomes(tried, name)
+        queue = [task for task in queues[name] if at_work is None or task.id != at_work.id]
+        working = at_work is not None or bool(mine)
+        found.append(
+            AgentNow(
+                name=name, role=kind.role, duty=kind.duty, model=room.models.get(name, ""),
+                state="waiting" if held else "working" if working else "queued" if queue else "idle",
+                task=at_work.id if at_work else None,
+                doing=at_work_on(at_work) if at_work else "",
+                since=at_work.updated_at if at_work else None,
+                awaits=[redact(awaited_line(call)) for call in mine],
+                why_waiting=[redact(line) for line in waiting_lines(held)],
+                queue=[
+                    QueuedTask(id=task.id, title=task.title, stage=task.stage, priority=task.priority)
+                    for task in queue[:50]
+                ],
+                attempts=sum(outcomes.values()), passed=outcomes.get("passed", 0), today=usage.get(name),
+            )
+        )  # fmt: skip
+    return found
+
+
+def _agent_of(task: Task) -> str:
+    try:
+        flow = flow_of(task)
+    except UnknownFlow:
+        return ""
+    return flow.agent_for(flow.stage(task.stage), task)
+
+
+def _outcomes(tried: dict[str, dict[str, int]], agent: str) -> dict[str, int]:
+    """How the attempts at the stages of this agent ended."""
+    stages = {stage.name for flow in FLOWS.values() for stage in flow.stages if stage.agent == agent}
+    found: dict[str, int] = {}
+    for stage in stages:
+        for outcome, number in tried.get(stage, {}).items():
+            found[outcome] = found.get(outcome, 0) + number
+    return found
+
+
+def models_of(settings: Settings) -> dict[str, str]:
+    """The model of each agent, as `provider:name`; those without one are left out."""
+    try:
+        lineup = Lineup(settings.llm, settings.agents)
+        found = {name: lineup.of(name) for name in ROLES}
+    except NotConfigured:
+        return {}
+    return {name: f"{model.provider}:{model.name}" for name, model in found.items()}
+
+
+def in_progress(room: Room) -> list[Task]:
+    """The tasks that are being worked on, or wait for their agent, the longest first."""
+    return room.store.tasks.select([TaskStatus.IN_PROGRESS], limit=_MOST_TASKS)[::-1]

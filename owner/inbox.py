@@ -1,0 +1,49 @@
+"""Everything that waits for the owner, in one list: what stopped, budgets at their limit, and what calls wait for."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from config import BudgetSettings
+from memory import LimitState, MemoryStore, Task, WaitingCall
+from owner.stopped import STOPPED, Stopped, stopped_count, stopped_tasks
+
+NEARLY_USED_UP = 0.8
+"""The share of a limit from which on the owner is told of it."""
+_MOST = 100
+
+
+class InboxItem(BaseModel):
+    """A task that goes on only by the owner's word."""
+
+    stopped: Stopped
+    task: Task
+
+
+class Inbox(BaseModel):
+    """What waits for the owner. All of it is empty when nothing does."""
+
+    items: list[InboxItem]
+    """The newest tasks that stopped."""
+    more: int
+    """How many more of them there are."""
+    limits: list[LimitState]
+    """Limits of the budget that are used up, or nearly so."""
+    waiting: list[WaitingCall]
+    """Calls that wait for a budget or a provider of models: an outage."""
+
+    def __len__(self) -> int:
+        return len(self.items) + self.more + len(self.limits) + len(self.waiting)
+
+
+def inbox_of(store: MemoryStore, budget: BudgetSettings, limit: int = _MOST) -> Inbox:
+    """The inbox as it is now."""
+    stopped = stopped_tasks(store, limit)
+    tasks = {task.id: task for task in store.tasks.select(STOPPED, limit=limit)}
+    items = [InboxItem(stopped=row, task=tasks[row.id]) for row in stopped if row.id in tasks]
+    return Inbox(
+        items=items,
+        more=max(stopped_count(store.tasks.count_by_status()) - len(items), 0),
+        limits=[state for state in store.budgets.limit_states(budget) if state.share >= NEARLY_USED_UP],
+        waiting=store.budgets.waiting_calls(),
+    )

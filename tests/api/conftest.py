@@ -1,0 +1,80 @@
+"""The control room as it runs: its own uvicorn on loopback over a real database, and clients that are signed in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from api import ControlRoom
+from config import ProjectPaths, Settings
+from memory import AccessKind, MemoryStore, Person, Role, Task, TaskStatus, utc_now
+from owner.way_in import digest_of, make_link
+
+
+@dataclass
+class Rooms:
+    """A control room, its database, and whom the daemon was woken for."""
+
+    room: ControlRoom
+    store: MemoryStore
+    paths: ProjectPaths
+    clients: list[httpx2.Client] = field(default_factory=list)
+
+    @property
+    def config(self) -> Path:
+        return self.paths.data.parent / "config.yaml"
+
+    @property
+    def url(self) -> str:
+        return self.room.address
+
+    def anyone(self, **headers: str) -> httpx2.Client:
+        """A client that is not signed in."""
+        client = httpx2.Client(base_url=self.url, headers=headers, timeout=20)
+        self.clients.append(client)
+        return client
+
+    def owner(self) -> httpx2.Client:
+        """A browser that came by a link of `open`."""
+        client = self.anyone()
+        token = make_link(self.store, self.url).partition("#")[2]
+        assert client.post("/sign-in", data={"token": token}).status_code == 303
+        return client
+
+    def program(self, *scopes: Role, person: str = "owner") -> httpx2.Client:
+        """A program with a key of these scopes."""
+        secret = f"aak_{person}-{'-'.join(scopes)}"
+        found = self.store.people.owner() if person == "owner" else self.store.people.find(person)
+        self.store.people.open(AccessKind.KEY, found, digest_of(secret), expires_at=None, scopes=scopes)
+        return self.anyone(Authorization=f"Bearer {secret}")
+
+    def add_person(self, name: str, role: Role) -> None:
+        self.store.people.add(Person(name=name, role=role, created_at=utc_now()))
+
+    def add_task(self, task_id: str = "t-1", title: str = "Add add", status: TaskStatus = TaskStatus.PENDING) -> Task:
+        self.store.tasks.add(Task(id=task_id, title=title, description="Add `add` to calc.py."))
+        if status is not TaskStatus.PENDING:
+            self.store.tasks.transition(task_id, TaskStatus.IN_PROGRESS, stage="code")
+        return self.store.tasks.get(task_id)
+
+
+@pytest.fixture
+def rooms(tmp_path: Path) -> Iterator[Rooms]:
+    settings = Settings.model_validate(
+        {"api": {"port": 0}, "git": {"repository_url": str(tmp_path / "repository")}, "budget": {"day_tokens": 1000}}
+    )
+    paths = ProjectPaths.of(settings, tmp_path)
+    store = MemoryStore(paths.database_url)
+    store.migrate()
+    room = ControlRoom(settings, paths, config=tmp_path / "config.yaml")
+    store.journal.on_line = room.hub.poke
+    rooms = Rooms(room, store, paths)
+    yield rooms
+    for client in rooms.clients:
+        client.close()
+    room.close()
+    store.close()
