@@ -12,6 +12,7 @@ import contextlib
 import inspect
 import io
 import itertools
+import logging
 import operator
 import os
 import pathlib
@@ -365,6 +366,9 @@ class _Cases(_Ours):
     @property
     def mock(self) -> Any:
         return __import__("unittest.mock").mock
+
+
+logging.getLogger().addHandler(logging.NullHandler())  # a framework takes what is logged; else it would be printed
 
 
 def run(names: dict[str, Any], test: str) -> None:
