@@ -17,6 +17,8 @@ class LLMError(KnownError):
     reason = FailureReason.PROVIDER_ERROR
     billed: Answer | None = None
     """What the provider counts for a call without an answer that can be used."""
+    recorded = False
+    """Whether the try that ended so has its row in the ledger."""
 
 
 class NotConfigured(LLMError):

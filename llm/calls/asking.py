@@ -189,18 +189,22 @@ class Asking:
         try:
             answer = self.sender.send(request, self.call)
         except LLMError as error:
-            self.budget.release(reservation, request, error, cut_off=self.call.given_up)
+            self._release(reservation, request, error, begun, cut_off=self.call.given_up)
             if watched and isinstance(error, ProviderError) and error.outage:
                 self.circuits.failed(request, error)
             elif watched and not self.call.given_up:
                 self.circuits.succeeded(request)
             raise
         except Exception as error:  # a bug of ours: what it may have cost counts, and nothing stays reserved
-            self.budget.release(reservation, request, LLMError(str(error)), cut_off=True)
+            self._release(reservation, request, LLMError(str(error)), begun, cut_off=True)
             raise
         if watched:
             self.circuits.succeeded(request)
         return Granted(request, answer, reservation, monotonic() - begun)
+
+    def _release(self, reservation: int, request: Request, error: LLMError, begun: float, *, cut_off: bool) -> None:
+        seconds = monotonic() - begun
+        self.budget.release(reservation, request, self.context, error, cut_off=cut_off, seconds=seconds)
 
     def _wait_for_budget(self, refusal: BudgetRefused) -> None:
         if refusal.busy:

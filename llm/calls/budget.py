@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from config import BudgetSettings
+from llm.calls.ledger_rows import failed
 from llm.calls.prices import Prices
 from llm.errors import BudgetExhausted, LLMError, ProviderTimeout
 from llm.request import Answer, CallContext, Request, estimate_tokens
@@ -93,19 +94,41 @@ class Budget:
                         input=answer.input_tokens, limit=request.output_limit, output=answer.output_tokens)  # fmt: skip
         self._report(self._store.ledger.record_call(call, reservation, self._settings))
 
-    def release(self, reservation: int, request: Request, error: LLMError, *, cut_off: bool) -> None:
-        """End the reservation of a call without an answer.
+    def release(
+        self,
+        reservation: int,
+        request: Request,
+        context: CallContext,
+        error: LLMError,
+        *,
+        cut_off: bool = False,
+        seconds: float = 0.0,
+    ) -> None:
+        """End the reservation of a try without an answer. One that cost something gets a row in the ledger.
 
         The provider has at least read one that was `cut_off` or took too long, so its input counts as spent; what the
         provider itself counts for one without a usable answer, does, too; others cost nothing.
         """
-        tokens = input_tokens(request) if cut_off or isinstance(error, ProviderTimeout) else 0
-        usd = self._worst_usd(request, tokens) - self._worst_usd(request, 0) if tokens else 0.0
-        if error.billed:
+        if error.billed is None and (cut_off or isinstance(error, ProviderTimeout)):
+            tokens = input_tokens(request)
+            error.billed = Answer("", truncated=False, input_tokens=tokens, output_tokens=0, cached_tokens=0)
+            usd = self._worst_usd(request, tokens) - self._worst_usd(request, 0)
+        else:
+            usd = self.prices.usd(request, error.billed) or 0.0 if error.billed else 0.0
+        if error.billed is None:
+            self._report(self._store.budgets.settle(reservation, tokens=0, nano_usd=0, budget=self._settings))
+            return
+        cost = None if self.prices.usd(request, error.billed) is None else usd
+        try:
+            call = failed(request, context, error, seconds, cost)
+            self._report(self._store.ledger.record_call(call, reservation, self._settings))
+        except (ValueError, TypeError, OverflowError, RecursionError):  # the row cannot be stored, but the cost counts
             tokens = error.billed.input_tokens + error.billed.output_tokens
-            usd = self.prices.usd(request, error.billed) or 0.0
-        nano_usd = round(usd * _NANO)
-        self._report(self._store.budgets.settle(reservation, tokens=tokens, nano_usd=nano_usd, budget=self._settings))
+            nano_usd = round(usd * _NANO)
+            self._report(
+                self._store.budgets.settle(reservation, tokens=tokens, nano_usd=nano_usd, budget=self._settings)
+            )
+        error.recorded = True
 
     def report_pause(self, refusal: BudgetRefused) -> None:
         """Alert the owner that calls wait for a new period, once for each limit and period."""

@@ -28,7 +28,8 @@ def no_connection(error: BaseException, address: str) -> str:
         return f"llm.base_url is no address of a server: {address}; it begins with http:// or https://"
     if any(type(cause).__name__ == "LocalProtocolError" for cause in causes):
         return f"the request to {host} cannot be written: see that the key holds no line end or other odd characters"
-    last = next((str(cause) for cause in reversed(causes) if str(cause)), type(error).__name__)
+    told_last = (str(cause) for cause in reversed(causes) if str(cause) and not isinstance(cause, LookupError))
+    last = next(told_last, type(error).__name__)  # a LookupError is what a library's own loop met, not the cause
     return f"no connection to {host}, or it was cut: {last[:300]}"
 
 

@@ -98,15 +98,15 @@ class Responder:
         try:
             granted = self._granted(asked, context, trial=trial)
         except LLMError as error:
-            cost = self._budget.prices.usd(request, error.billed) if error.billed else 0.0
-            self._store.ledger.record_call(failed(request, context, error, monotonic() - begun, cost))
+            if not error.recorded:
+                self._store.ledger.record_call(failed(request, context, error, monotonic() - begun, 0.0))
             raise
         try:
             self._keep(granted, context, repeatable=repeatable)
         except (ValueError, TypeError, OverflowError, RecursionError) as error:  # such as an answer no database takes
             unusable = ProviderUnavailable(f"the answer of {request.model!r} cannot be stored: {error}")
             unusable.billed = granted.answer
-            self._budget.release(granted.reservation, granted.request, unusable, cut_off=False)
+            self._budget.release(granted.reservation, granted.request, context, unusable, seconds=granted.seconds)
             raise unusable from error
         self._under_way.stir()  # what was reserved for this call is free again
         return granted.answer

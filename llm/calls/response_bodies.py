@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import httpx2
 NO_ANSWER = "no_answer"
 """The type of an error that came as a success."""
+WAS_CUT = "was_cut"
+"""The mark of an answer that had begun when its connection was cut."""
 UNREADABLE_USAGE = 2**31 - 1
 """Tokens that stand for usage that was stated, but cannot be true: the worst case counts then."""
 _MOST_TOKENS = 10**9
@@ -44,15 +46,24 @@ def http_client() -> httpx2.AsyncClient:
     send = client.send
 
     async def mending(request: httpx2.Request, **options: Any) -> httpx2.Response:
-        response = await send(request, **options)
-        if options.get("stream") or not response.is_success:
+        response = await send(request, **options | {"stream": True})
+        if options.get("stream"):
             return response
-        changed = mended(await response.aread(), response.headers.get("content-type", ""))
+        try:
+            body = await response.aread()
+        except BaseException as error:
+            await response.aclose()
+            is_cut = isinstance(error, httpx2.TransportError) and not isinstance(error, httpx2.TimeoutException)
+            if not is_cut or not response.is_success:
+                raise
+            changed: tuple[int, dict[str, Any]] | None = _cut(error)
+        else:
+            changed = mended(body, response.headers.get("content-type", "")) if response.is_success else None
         if changed is None:
             return response
-        status, body = changed
+        status, told = changed
         headers = {"content-type": "application/json"}
-        return httpx2.Response(status, headers=headers, content=json.dumps(body).encode(), request=request)
+        return httpx2.Response(status, headers=headers, content=json.dumps(told).encode(), request=request)
 
     client.send = mending  # type: ignore[method-assign]  # the SDKs call it by this name; a transport loses the proxies
     return client
@@ -186,6 +197,13 @@ def _new_id() -> str:
 
 def _error(words: str, status: int = _BAD_GATEWAY) -> tuple[int, dict[str, Any]]:
     return status, {"error": {"message": words, "type": NO_ANSWER}}
+
+
+def _cut(error: BaseException) -> tuple[int, dict[str, Any]]:
+    """What stands for an answer that had begun: the model has written it, and its provider counts all of it."""
+    status, told = _error(f"the connection was cut in the middle of the answer: {error}")
+    told["error"][WAS_CUT] = True
+    return status, told
 
 
 def _with_usage(error: tuple[int, dict[str, Any]], found: dict[str, Any]) -> tuple[int, dict[str, Any]]:

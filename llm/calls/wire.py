@@ -16,10 +16,11 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
+from llm.calls.budget import input_tokens
 from llm.calls.connecting import no_connection
 from llm.calls.in_flight import CallUnderWay
 from llm.calls.messages import Mode, answer_of, messages_of, parameters_of
-from llm.calls.response_bodies import NO_ANSWER
+from llm.calls.response_bodies import NO_ANSWER, WAS_CUT
 from llm.errors import (
     LLMError,
     ModelUnknown,
@@ -331,6 +332,8 @@ def _translated(
         case _ if _body_of(error).get("type") == NO_ANSWER:
             none = NoAnswer(f"{who} gave no usable answer: {detail}", retry_after=wait)
             none.billed = _counted(_body_of(error).get("counted"))
+            if _body_of(error).get(WAS_CUT):  # nobody knows how long it was
+                none.billed = Answer("", False, input_tokens(request), request.output_limit, cached_tokens=0)
             return none
         case _ if _status(error) in _OVERLOADED:
             return Overloaded(f"{who} is overloaded: {detail}", retry_after=wait)

@@ -178,3 +178,30 @@ def test_parameters_that_a_model_does_not_take_are_learned(
         assert {name: last[name] for name in ("max_tokens", "max_completion_tokens") if name in last} == sent
         assert not set(refused) & set(last)
         assert len(server.requests) == 2 + len(refused), "each is learned once"
+
+
+def test_each_try_that_was_billed_has_a_row_of_its_own_and_the_ledger_agrees_with_the_budget(
+    store: MemoryStore,
+) -> None:
+    empty = GOOD | {"choices": [], "usage": {"prompt_tokens": 400, "completion_tokens": 100, "total_tokens": 500}}
+    tries: list[Answer] = [Reply.garbage(json.dumps(empty)), Reply.status(503), Reply.cut("half " * 50), "fine"]
+    limits = BudgetSettings(day_usd=50, day_tokens=100_000)
+    with ScriptedModelServer([*tries, Reply.garbage(json.dumps(empty)), Reply.garbage(json.dumps(empty))]) as server:
+        prices = {"m": {"input": 100, "output": 400}}
+        chosen = LLMSettings.model_validate(
+            {"provider": "openai_compatible", "base_url": server.url, "model": "m", "max_retries": 3, "prices": prices}
+        )
+        client = LLMClient(chosen, {}, store, budget=limits)
+        assert client.generate("a", context=context("1")) == "fine"
+        (row,) = store.ledger.usage("model")
+        assert row.calls == 3  # what was free, such as the 503, has none
+        assert row.output_tokens > 100 + chosen.max_tokens  # nobody knows how long the answer was that was cut
+        hasty = LLMClient(chosen.model_copy(update={"max_retries": 1}), {}, store, budget=limits)
+        with pytest.raises(LLMError, match="holds nothing"):
+            hasty.generate("a", context=context("2"))
+        (row,) = store.ledger.usage("model")
+        assert row.calls == 5  # the failure of the call is the row of its last try
+    used = {state.name: state for state in store.budgets.limit_states(limits)}
+    assert used["day_tokens"].used == row.input_tokens + row.output_tokens
+    assert used["day_usd"].used == pytest.approx(row.cost_usd)
+    assert used["day_usd"].reserved == used["day_tokens"].reserved == 0
