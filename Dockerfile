@@ -47,9 +47,13 @@ COPY --from=build /app /app
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     AI_AGENTS_FILE_SYSTEM__WORKSPACE_PATH=/workspace \
+    AI_AGENTS_API__HOST=0.0.0.0 \
     AI_AGENTS_CACHE=/var/cache/ai-agents
 WORKDIR /app
 RUN install --directory --owner=ai-agents --group=ai-agents /workspace /app/data /app/logs /var/cache/ai-agents
+
+# The control room. Who may reach it is decided where the port is published.
+EXPOSE 8137
 
 # ai-agents, by number: Kubernetes and others then see that it is not root.
 USER 1000:1000

@@ -217,7 +217,7 @@ def work(
         timer = threading.Timer(seconds, request_stop)
         timer.daemon = True
         timer.start()
-    control_room = _open_control_room(project, services, orchestrator)
+    control_room = _open_control_room(project, services, orchestrator, for_people=for_people)
     log.info("ready", repository=project.settings.git.repository_url, seconds=round(time.monotonic() - begun, 2))
     if teller:
         teller.begin()
@@ -241,7 +241,9 @@ def work(
     os._exit(code)  # the engine's own threads are not daemonic and may still be inside a step
 
 
-def _open_control_room(project: Project, services: Services, orchestrator: TaskOrchestrator) -> ControlRoom | None:
+def _open_control_room(
+    project: Project, services: Services, orchestrator: TaskOrchestrator, *, for_people: bool
+) -> ControlRoom | None:
     """Serve the control room; when that is not possible the daemon works without it, and says what to do."""
     chosen = project.settings.api
     if not chosen.enabled:
@@ -260,11 +262,13 @@ def _open_control_room(project: Project, services: Services, orchestrator: TaskO
         told = f"the control room is closed: {chosen.host}:{chosen.port} cannot be used ({problem})"
         remedy = f"`{caller()} config set api.port PORT` names another port, api.enabled: false does without it"
         log.warning(f"{told}; {remedy}")
-        err.print(f"{told}; {remedy}", style="yellow", markup=False, soft_wrap=True)
+        if for_people:
+            out.print(f"{told}; {remedy}", style="yellow", markup=False, soft_wrap=True)
         return None
     services.store.journal.on_line = room.hub.poke
     log.info("the control room is open", address=room.address)
-    err.print(f"control room: {room.address} (`{caller()} open` signs you in)", markup=False, soft_wrap=True)
+    if for_people:
+        out.print(f"The control room: {room.address} (`{caller()} open` signs you in)", markup=False, soft_wrap=True)
     return room
 
 

@@ -65,7 +65,8 @@ def test_the_wheel_holds_the_program_and_nothing_else(installed: Installed) -> N
     names = zipfile.ZipFile(installed.wheel).namelist()
     assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"nightcrew"}
     assert not [name for name in names if "sample_project" not in name and _NOT_SHIPPED.search(name)]
-    tracked = git(ROOT, "ls-files", "agents", "cli", "config", "deployment", "llm", "memory", "orchestrator", "testing")
+    folders = ("agents", "api", "cli", "config", "deployment", "llm", "memory", "orchestrator", "owner", "testing")
+    tracked = git(ROOT, "ls-files", *folders)
     assert {f"nightcrew/{name}" for name in tracked.splitlines()} <= {*names}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("cli", "config", "git_ops", "llm", "memory", "orchestrator", "testing")
+FOLDERS = ("api", "cli", "config", "git_ops", "llm", "memory", "orchestrator", "owner", "testing")
 _HEADING = re.compile(r"^### `(.+)`$", re.MULTILINE)
 
 
