@@ -85,6 +85,7 @@ $(VENV)/bin/python:
 
 # uv installs in a few seconds what takes pip most of a minute; pip is there for where uv finds no index.
 define install
+	@echo "Installing $(1) into $(VENV); it takes half a minute to two minutes."
 	$(BIN)/pip install --quiet --disable-pip-version-check $$(grep -o '^uv==[^ ]*' requirements.lock)
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r $(1) || \
 	  $(BIN)/pip install --quiet --disable-pip-version-check -r $(1)

@@ -133,9 +133,12 @@ def remember_repository(project: Project) -> None:
 def require_repository(project: Project, *, quiet: bool) -> None:
     """End a command that is about a repository when none is set. Unless `quiet`, name the one that is implied."""
     if not project.settings.git.repository_url:
+        here = Path("config.yaml")  # an installed program has its own, elsewhere
+        other = here.is_file() and here.absolute() != project.config
+        hint = f"; if {here.absolute()} is meant, give --config {here} before the command" if other else ""
         raise fail(
-            "no repository is set; give --repo PATH_OR_URL, or set git.repository_url in config.yaml "
-            f"(`{command()} init` asks for it)",
+            "no repository is set; give --repo PATH_OR_URL, or set git.repository_url in "
+            f"{project.config} (`{command()} init` asks for it){hint}",
             EXIT_USAGE,
         )
     if project.implied and not quiet:

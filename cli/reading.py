@@ -78,7 +78,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         if active and not pid:
             _fact("paused", f"{count(len(active), 'task')} in progress, since the daemon is stopped")
         for task in active if pid else []:
-            _fact("now", f"{at_work_on(task)}, begun {clock.took(task)} ago")
+            _fact("now", f"{at_work_on(task)}; the task began {clock.took(task)} ago")
         for task in following:
             _fact("next", f"{task.id}  {one_line(task.title)}")
         for line in dependent_lines(store, _MOST_FOLLOWING):

@@ -206,15 +206,16 @@ def work(
             sender.close(_LAST_ALERTS)
         raise fail(str(problem), EXIT_FAILED if isinstance(problem, OSError) else problem.exits_with) from None
 
-    def request_stop() -> None:
+    def request_stop(why: str = "") -> None:
         if teller:
             grace = project.settings.orchestrator.shutdown_grace
-            teller.end(f"Stopping; running steps get {grace:g} s. Ctrl-C again ends it at once")
+            teller.end(f"{why}Stopping; running steps get {grace:g} s. Ctrl-C{'' if why else ' again'} ends it at once")
         orchestrator.request_stop()
 
     _stop_on_signals(request_stop, teller.restore if teller else lambda: None)
     if seconds is not None:
-        timer = threading.Timer(seconds, request_stop)
+        over = "The time is up; started again, it goes on where it was. "
+        timer = threading.Timer(seconds, request_stop, [over])
         timer.daemon = True
         timer.start()
     control_room = _open_control_room(project, services, orchestrator, for_people=for_people)

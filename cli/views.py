@@ -241,15 +241,20 @@ def _facts(task: Task) -> dict[str, str]:
         "depends on": ", ".join(task.depends_on),
         "created": f"{task.created_at:%Y-%m-%d %H:%M:%S} UTC",
         "took": "",
-        "tests": f"{len(_list(task, 'tests_ids'))} in {task.result.get('tests_file')}{', given' if task.tests else ''}"
-        if _list(task, "tests_ids")
-        else "",
+        "tests": _tests(task),
         "strength": str(SuiteQuality.model_validate(quality)) if (quality := task.result.get("quality")) else "",
         "proofs": "\n".join(str(ProofOutcome.model_validate(proof)) for proof in _list(task, "proofs")),
         "commits": commits,
         "landed": pushed,
         "deployment": str(task.result.get("deployment") or ""),
     }
+
+
+def _tests(task: Task) -> str:
+    ids = [str(each) for each in _list(task, "tests_ids")]
+    files = sorted({name for name, _, rest in (each.partition("::") for each in ids) if rest})
+    where = ", ".join(files) or str(task.result.get("tests_file") or "")
+    return f"{len(ids)} in {where}{', given' if task.tests else ''}" if ids else ""
 
 
 def _list(task: Task, key: str) -> list[object]:

@@ -22,10 +22,10 @@ def weakened(settings: Settings, environ: Mapping[str, str] = os.environ) -> dic
         )
     named = {"llm.base_url": settings.llm.base_url or ""} | {name: environ.get(name, "") for name in _ADDRESSES}
     for name, address in named.items():
-        if address:
-            parts = urlsplit(address)
+        parts = urlsplit(address)
+        if address and parts.hostname not in _THIS_MACHINE:
             found[f"{name}: {parts.hostname}"] = "prompts, which hold parts of the repository, and the key go there"
-            if parts.scheme == "http" and parts.hostname not in _THIS_MACHINE:
+            if parts.scheme == "http":
                 found[f"{name}: {parts.hostname}"] += ", unencrypted"
     if hosts := settings.testing.setup_hosts:
         found[f"testing.setup_hosts: {', '.join(hosts)}"] = "code that runs while packages are installed reaches them"

@@ -98,6 +98,10 @@ class Trees:
                 shown = f"{above}/{path}".lstrip("/")
                 self._write_submodules(inner, commit, inside, destination / path, shown, depth + 1)
 
+    def paths(self, treeish: str) -> list[str]:
+        """The files of a commit or tree of the clone."""
+        return [entry.path for entry in self._repository.entries(treeish)]
+
     def _write(self, source: Place, treeish: str, entries: Sequence[Entry], destination: Path) -> list[str]:
         """Write the files of a tree of the repository at `source`; which links were left out."""
         index = self._repository.state / f"index-{uuid.uuid4().hex}"

@@ -30,7 +30,7 @@ _MOST_SHOWN = 4
 def settle_quality(ctx: StageContext, state: CodeState, method: Method) -> None:
     """Measure the tests of the accepted code, strengthen them once, and record their strength in `state`."""
     least = ctx.services.settings.testing.mutation_score
-    if not least:
+    if not (least and state.cases):  # tests that a conversation wrote are files, not cases
         return
     found = ctx.step("mutants", Mutation, partial(_examine, ctx, state, method, state.cases))
     weak = found.score is not None and found.score < least

@@ -111,7 +111,7 @@ def land(ctx: StageContext) -> Outcome:
     if not landed.commit:
         return _start_over(ctx, state, landed)
     state.landed_commits, state.pushed, state.push_error = landed.commits, landed.pushed, landed.push_error
-    state.deployment = ctx.services.deployment.report(pushed=landed.pushed)
+    state.deployment = ctx.services.deployment.report(ctx.commits.paths(landed.commit), pushed=landed.pushed)
     ctx.step("clean up", bool, lambda: ctx.bench.close(landed))
     if state.approach > 1:
         ctx.step("lesson", bool, partial(_learn, ctx, state))

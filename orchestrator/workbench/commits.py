@@ -140,6 +140,10 @@ class Commits:
         """The developer's change as a diff, cut to a length that a reviewer can read."""
         return self._git.commits.diff(tests_commit, code_commit, limit=_DIFF_CHARACTERS)
 
+    def paths(self, commit: str) -> list[str]:
+        """The files of the repository at a commit."""
+        return self._git.trees.paths(commit)
+
     def land(self, code_commit: str, test_ids: Sequence[str]) -> Landed:
         """Rebase the task's commits onto the landing branch, verify the suite on the result, land and push."""
         verified = self._git.worktrees.get(self._task.id)
