@@ -49,4 +49,4 @@ def test_pages_and_sums_are_what_the_rows_say(store: MemoryStore) -> None:
         (TaskStatus.PENDING, None): (3, True), (TaskStatus.FAILED, FailureReason.TIMEOUT): (1, True),
         (TaskStatus.COMPLETED, None): (1, True),
     }  # fmt: skip
-    assert store.browse.call_sums() == store.browse.calls("t-1", 5) == store.browse.decisions(5) == []
+    assert (store.browse.call_sums(), store.browse.calls("t-1", 5), store.browse.decisions(5)) == ([], [], [])
