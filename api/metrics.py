@@ -25,7 +25,12 @@ router = APIRouter(tags=["health"])
 _KEPT_SECONDS = 10.0
 
 
-@router.get("/metrics", summary="Figures for Prometheus", responses=problems(401, 403, 503))
+@router.get(
+    "/metrics",
+    summary="Figures for Prometheus",
+    response_class=Response,
+    responses=problems(401, 403, 503) | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 def metrics(request: Request, _: AViewer) -> Response:
     """In the text format. Prometheus sends a key with the scope viewer: `authorization: {credentials_file: …}`."""
     figures: Figures = request.app.state.figures

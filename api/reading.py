@@ -21,7 +21,7 @@ from monitoring import daemon_pid
 from owner.inbox import Inbox, inbox_of
 from owner.sentences import sentence
 
-router = APIRouter(prefix="/api/v1", responses=problems(401, 403, 503))
+router = APIRouter(prefix="/api/v1", responses=problems(401, 403, 422, 503))
 
 _Before = Annotated[int | None, Query(ge=0, lt=2**63, description="`next` of the page before.")]
 
@@ -77,7 +77,7 @@ def agent(name: str, room: TheRoom, _: AViewer) -> AgentNow:
     return found
 
 
-@router.get("/usage", summary="The ledger", tags=["costs"], responses=problems(422))
+@router.get("/usage", summary="The ledger", tags=["costs"])
 def usage(
     room: TheRoom,
     _: AViewer,
@@ -97,7 +97,7 @@ def limits(room: TheRoom, _: AViewer) -> list[LimitState]:
     return [state for state in states if state.scope != "agent_day" or state.share > 0]
 
 
-@router.get("/activity", summary="The activity stream", tags=["activity"], responses=problems(422))
+@router.get("/activity", summary="The activity stream", tags=["activity"])
 def activity(
     room: TheRoom,
     _: AViewer,
@@ -111,7 +111,7 @@ def activity(
     return paged([Line(**line.model_dump(), sentence=sentence(line)) for line in found], limit, number_of)
 
 
-@router.get("/decisions", summary="What was decided, and why", tags=["activity"], responses=problems(422))
+@router.get("/decisions", summary="What was decided, and why", tags=["activity"])
 def decisions(
     room: TheRoom,
     _: AViewer,

@@ -24,7 +24,7 @@ from monitoring import redact
 from owner import actions
 from owner.errors import NotPossible
 
-router = APIRouter(prefix="/api/v1/settings", tags=["settings"], responses=problems(401, 403, 503))
+router = APIRouter(prefix="/api/v1/settings", tags=["settings"], responses=problems(401, 403, 422, 503))
 
 _AT_THE_MACHINE = (
     "api.", "database.", "deployment.", "file_system.", "sandbox.", "git.repository_url", "git.token",
@@ -74,7 +74,7 @@ def file(room: TheRoom, _: AnAdmin) -> SettingsFile:
     return SettingsFile(path=str(room.config), text=redact(text))
 
 
-@router.patch("", summary="Change the file", responses=problems(409, 422))
+@router.patch("", summary="Change the file", responses=problems(409))
 def change(new: Annotated[SettingsChange, Body()], room: TheRoom, visitor: AnAdmin) -> SettingsChanged:
     """Comments stay. A value that is not allowed changes nothing, and the answer says what is allowed."""
     return change_settings(room, new, visitor.name)

@@ -40,7 +40,7 @@ from owner.stopped import Stopped, stopped_task
 from owner.stream import Clock
 from owner.thread import Entry, thread_of
 
-router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"], responses=problems(401, 403, 404, 503))
+router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"], responses=problems(401, 403, 404, 422, 503))
 
 _TASK_ID = r"^t-[0-9a-z]{1,60}$"
 
@@ -111,7 +111,7 @@ class TaskDetails(BaseModel):
     usage: list[UsageRow]
 
 
-@router.get("", summary="Tasks, newest first", responses=problems(422))
+@router.get("", summary="Tasks, newest first")
 def tasks(
     room: TheRoom,
     _: AViewer,
@@ -133,7 +133,7 @@ def tasks(
     return paged(rows, limit, lambda row: f"{row.created_at:%Y-%m-%dT%H:%M:%S.%fZ}~{row.id}")
 
 
-@router.post("", status_code=201, summary="Give the team work", responses=problems(409, 413, 422))
+@router.post("", status_code=201, summary="Give the team work", responses=problems(409, 413))
 def add(new: NewTask, room: TheRoom, visitor: AnOperator, response: Response) -> TaskDetails:
     """The daemon begins it when an agent is free."""
     actions.must_be_ahead(new.deadline)
@@ -162,7 +162,7 @@ def task(task_id: str, room: TheRoom, _: AViewer) -> TaskDetails:
     return _details(room, room.store.tasks.get(task_id))
 
 
-@router.patch("/{task_id}", summary="Change priority or deadline", responses=problems(409, 422))
+@router.patch("/{task_id}", summary="Change priority or deadline", responses=problems(409))
 def change(task_id: str, changes: Change, room: TheRoom, visitor: AnOperator) -> TaskDetails:
     """It holds from the task's next stage on."""
     found, given = room.store.tasks.get(task_id), TaskChanges()
@@ -207,7 +207,7 @@ def diff(task_id: str, room: TheRoom, _: AViewer) -> str:
     return diff_of(room, task_id)
 
 
-@router.get("/{task_id}/calls", summary="Model calls for it", responses=problems(422))
+@router.get("/{task_id}/calls", summary="Model calls for it")
 def calls(
     task_id: str, room: TheRoom, _: AViewer, limit: Limit = 50, before: Annotated[int | None, Query(ge=0)] = None
 ) -> Page[ModelCall]:
@@ -225,13 +225,13 @@ def call(task_id: str, number: Annotated[int, Field(ge=0, lt=2**63)], room: TheR
     return found
 
 
-@router.post("/{task_id}/approve", status_code=202, summary="Let it go on", responses=problems(409, 422))
+@router.post("/{task_id}/approve", status_code=202, summary="Let it go on", responses=problems(409))
 def approve(task_id: str, room: TheRoom, visitor: AnOperator, note: Note | None = None) -> Told:
     """Opens its gate or answers its question; a blocked or failed task is tried again with your words."""
     return _do(room, task_id, "approve", visitor, note)
 
 
-@router.post("/{task_id}/reject", status_code=202, summary="Put it aside", responses=problems(409, 422))
+@router.post("/{task_id}/reject", status_code=202, summary="Put it aside", responses=problems(409))
 def reject(task_id: str, room: TheRoom, visitor: AnOperator, note: Note | None = None) -> Told:
     """Cancels a task that waits, is blocked or has failed. What has landed stays."""
     return _do(room, task_id, "reject", visitor, note)
@@ -249,7 +249,7 @@ def retry(task_id: str, room: TheRoom, visitor: AnOperator) -> Told:
     return _do(room, task_id, "retry", visitor)
 
 
-@router.post("/{task_id}/replan", status_code=202, summary="Plan a goal again", responses=problems(409, 422))
+@router.post("/{task_id}/replan", status_code=202, summary="Plan a goal again", responses=problems(409))
 def replan(task_id: str, room: TheRoom, visitor: AnOperator, note: Note) -> Told:
     """Tasks of the plan that have not begun are cancelled."""
     return _do(room, task_id, "replan", visitor, note)

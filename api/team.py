@@ -12,7 +12,7 @@ from agents import ROLES
 from api.room import Room
 from config import Settings
 from llm import Lineup, NotConfigured
-from memory import Task, TaskStatus, UsageRow, utc_now
+from memory import Task, UsageRow, utc_now
 from monitoring import redact
 from orchestrator import UnknownFlow
 from orchestrator.flows import FLOWS
@@ -119,8 +119,3 @@ def models_of(settings: Settings) -> dict[str, str]:
     except NotConfigured:
         return {}
     return {name: f"{model.provider}:{model.name}" for name, model in found.items()}
-
-
-def in_progress(room: Room) -> list[Task]:
-    """The tasks that are being worked on, or wait for their agent, the longest first."""
-    return room.store.tasks.select([TaskStatus.IN_PROGRESS], limit=_MOST_TASKS)[::-1]
