@@ -1,21 +1,27 @@
 """How pages are drawn: Jinja templates, escaped without exception, in a frame that every page shares.
 
 No script and no style stands in a page (the Content-Security-Policy forbids both), so what a repository or a model
-wrote can be shown as it is. A template gets what a page hands it, `visitor` (None on the way in), `path` and `frame`.
+wrote can be shown as it is. A template gets what a page hands it, and `visitor` (None on the way in), `path`, `here`,
+`told`, `frame` and `layout`: a page that is asked for with `?part=…` comes without its frame, to take the place of what
+is on the screen, or a part of it.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from config import VERSION
+from memory import utc_now
 from owner.sentences import agent_name, at_work_on, count, one_line, reason_words, sentence, span, status_word
 
 if TYPE_CHECKING:
@@ -28,24 +34,98 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_TOLD = {
+    "approve": "It goes on. Your word is with the daemon, which takes it within a second.",
+    "retry": "It is tried again. The daemon begins within a second.",
+    "reject": "It is put aside. What has landed stays.",
+    "cancel": "It is being stopped. What has landed stays.",
+    "changed": "Changed. It holds from the task's next stage on.",
+    "added": "The team has it. It begins when an agent is free.",
+    "saved": "Saved, and recorded in the audit trail. The daemon reads it at its next start.",
+}
+"""What a page says after a form was sent; only these words, whatever the address says."""
+_MOST_OF_A_REASON = 4
+"""Lines of a reason that are shown at once."""
+
+
+_LAYOUTS = {"live": "_live.html", "panel": "_panel.html", "bare": "_bare.html"}
+PAGES = (
+    ("Inbox", "/", "inbox"),
+    ("Now", "/now", "now"),
+    ("Tasks", "/tasks", "tasks"),
+    ("Activity", "/activity", "activity"),
+    ("Costs", "/costs", "costs"),
+    ("Team", "/team", "team"),
+    ("Decisions", "/decisions", "decisions"),
+)
+"""Name, address and icon of what is in the navigation."""
+
+
+class _Query(dict[str, str]):
+    """What an address asks for; what it leaves out is empty."""
+
+    def __missing__(self, _: str) -> str:
+        return ""
 
 
 def _moment(moment: datetime) -> str:
-    """A time for the attribute `datetime` of <time>; a script shows it in the reader's own clock."""
+    """A time for the attribute `datetime` of <time>; a script keeps its words up to date."""
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
-_TEMPLATES.globals |= {"version": VERSION}
+def _ago(moment: datetime) -> str:
+    """`just now`, `5 min ago`, `3 h ago`, `2 d ago`, and the day when it is longer ago. As `ago` in app.js."""
+    seconds = (utc_now() - moment).total_seconds()
+    if seconds < 0:
+        return f"in {span(-seconds)}"
+    for limit, size, unit in ((3_600, 60, "min"), (86_400, 3_600, "h"), (30 * 86_400, 86_400, "d")):
+        if seconds < limit:
+            whole = int(seconds // size)
+            return f"{whole} {unit} ago" if whole else "just now"
+    return f"{moment:%Y-%m-%d}"
+
+
+def _money(dollars: float | None) -> str:
+    """Dollars, exact enough for sums and for single calls; a dash where no price is known."""
+    if dollars is None:
+        return "–"
+    return f"${dollars:,.2f}" if dollars >= 1 or dollars == 0 else f"${dollars:.4f}"
+
+
+def _short(number: float) -> str:
+    """`950`, `12.3 k`, `4.5 M`."""
+    for size, unit in ((1_000_000, "M"), (1_000, "k")):
+        if number >= size:
+            return f"{number / size:.1f} {unit}"
+    return f"{number:g}"
+
+
+def _gist(text: str) -> str:
+    """What a long reason says without its evidence: its first line and its last paragraph."""
+    lines = text.strip().splitlines()
+    if len(lines) <= _MOST_OF_A_REASON:
+        return text
+    last = text.strip().rpartition("\n\n")[2].strip()
+    first = re.sub(r"[;,:]?\s*the last (failure|one):?$", "", lines[0]).rstrip(";:, ")
+    return first if len(last.splitlines()) > _MOST_OF_A_REASON else f"{first}.\n{last}"
+
+
+_TEMPLATES.globals |= {"pages": PAGES, "version": VERSION, "urlencode": urlencode}
 _TEMPLATES.filters |= {
     "agent_name": agent_name,
+    "ago": _ago,
     "at_work_on": at_work_on,
     "count": count,
+    "gist": _gist,
     "moment": _moment,
+    "money": _money,
     "one_line": one_line,
     "reason_words": reason_words,
     "sentence": sentence,
+    "short": _short,
     "span": span,
     "status_word": status_word,
+    "tojson_text": lambda value: json.dumps(value, ensure_ascii=False, indent=1),
 }
 
 
@@ -60,5 +140,17 @@ def page(
     """A page, or a part of one (a template whose name begins with `_`), as an answer."""
     room: Room = request.app.state.room
     visitor = getattr(request.state, "visitor", None)
-    shared = {"visitor": visitor, "path": request.url.path, "frame": room.frame() if visitor else None}
+    asked = request.query_params.items()
+    query = _Query({key: value for key, value in asked if key not in ("part", "told") and value})
+    part = request.query_params.get("part", "")
+    shared = {
+        "visitor": visitor,
+        "path": request.url.path,
+        "here": f"{request.url.path}?{urlencode(query | {'part': 'live'})}",
+        "query": query,
+        "told": _TOLD.get(request.query_params.get("told", ""), ""),
+        "frame": room.frame() if visitor else None,
+        "layout": _LAYOUTS.get(part, "base.html") if visitor else "base.html",
+        "live": False,
+    }
     return HTMLResponse(_TEMPLATES.get_template(template).render({**shared, **values}), status, headers)

@@ -1,22 +1,35 @@
 """The pages. Each handler gathers facts and hands them to a template; what a button does goes through `owner.actions`.
 
-A form is sent by htmx or, without scripts, as it is: then the answer is a redirect to the page, with what came of it.
+A form is sent as it is, so that it works without scripts: the answer is a redirect to the page, with what came of it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import timedelta
+
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from agents import agent_names
 from api.access import AnOperator, AViewer, Form, begin_session, end_session
-from api.errors import NotThere, WrongSecret
+from api.errors import WrongSecret
 from api.look import page
-from api.room import TheRoom
+from api.room import Room, TheRoom
+from api.tasks import do
+from api.team import team_of
+from memory import TaskStatus, utc_now
 from owner import actions
+from owner.errors import NotPossible
 from owner.inbox import inbox_of
-from owner.stream import Clock
+from owner.stream import Clock, Titles
 
 router = APIRouter(include_in_schema=False)
+
+_LINES, _ROWS = 12, 50
+_TOLD_OF_A_LIMIT = 0.1
+"""The share of a limit of one task or agent from which on Costs shows it."""
+_SAID = {"approve": "go on", "retry": "try again", "cancel": "stop", "replan": "plan again"}
 
 
 @router.get("/sign-in")
@@ -53,31 +66,123 @@ def sign_out(room: TheRoom, visitor: AViewer) -> Response:
 
 @router.get("/")
 def inbox(request: Request, room: TheRoom, _: AViewer) -> Response:
-    """Everything that waits for the owner. A script asks for `?part=list` when something has happened."""
-    values = {"inbox": inbox_of(room.store, room.settings.budget), "clock": Clock(room.store, runs=True)}
-    part = request.query_params.get("part") == "list"
-    return page(request, "_inbox_list.html" if part else "inbox.html", values)
+    """Everything that waits for the owner."""
+    values = {
+        "inbox": inbox_of(room.store, room.settings.budget),
+        "clock": Clock(room.store, runs=True),
+        "sent": sent(room),
+        "live": True,
+    }
+    return page(request, "inbox.html", values)
+
+
+@router.get("/now")
+def now(request: Request, room: TheRoom, _: AViewer) -> Response:
+    """What each agent does at this moment, what comes next, and what waits for other tasks."""
+    counts = room.store.tasks.count_by_status()
+    pending = room.store.tasks.select([TaskStatus.PENDING], limit=_ROWS)
+    unmet = room.store.tasks.unmet([task.id for task in pending])
+    values = {
+        "team": team_of(room),
+        "counts": [(status, counts[status]) for status in TaskStatus],
+        "held": [(task, unmet[task.id]) for task in pending if task.id in unmet],
+        "lines": room.store.browse.activity(_LINES),
+        "live": True,
+    }
+    return page(request, "now.html", values)
+
+
+@router.get("/team")
+def team(request: Request, room: TheRoom, _: AViewer) -> Response:
+    """Who is on the team, with which model, and how often they succeed."""
+    return page(request, "team.html", {"team": team_of(room), "live": True})
+
+
+@router.get("/activity")
+def activity(request: Request, room: TheRoom, _: AViewer) -> Response:
+    """The stream, newest first."""
+    query = request.query_params
+    before = number(query.get("before"))
+    found = room.store.browse.activity(
+        _ROWS + 1, before, agent=query.get("agent") or None, task_id=query.get("task") or None
+    )
+    values = {
+        "lines": found[:_ROWS],
+        "next": str(found[_ROWS - 1].id) if len(found) > _ROWS else "",
+        "titles": Titles(room.store),
+        "agents": [*agent_names(), "orchestrator", "owner"],
+        "live": before is None,
+    }
+    return page(request, "activity.html", values)
+
+
+@router.get("/decisions")
+def decisions(request: Request, room: TheRoom, _: AViewer) -> Response:
+    """What was decided, by whom, and what led to it."""
+    before = number(request.query_params.get("before"))
+    found = room.store.browse.decisions(_ROWS + 1, before)
+    values = {
+        "rows": found[:_ROWS],
+        "next": str(found[_ROWS - 1].id) if len(found) > _ROWS else "",
+        "live": before is None,
+    }
+    return page(request, "decisions.html", values)
+
+
+@router.get("/costs")
+def costs(request: Request, room: TheRoom, _: AViewer) -> Response:
+    """What was used, by day, agent, model and task, against the limits."""
+    days = number(request.query_params.get("days")) or 30
+    since = (utc_now() - timedelta(days=min(days, 3650) - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    usage = room.store.ledger.usage
+    by = {
+        "day": usage("day", since=since),
+        "agent": usage("agent", since=since),
+        "model": usage("model", since=since),
+        "task": usage("task", since=since),
+    }
+    known = [row.cost_usd for row in by["day"] if row.cost_usd is not None]
+    states = room.store.budgets.limit_states(room.settings.budget, agents=agent_names())
+    values = {
+        "by": by,
+        "days": str(days),
+        "total": sum(row.input_tokens + row.output_tokens for row in by["day"]),
+        "calls": sum(row.calls for row in by["day"]),
+        "cached": sum(row.cached_calls for row in by["day"]),
+        "unpriced": sum(row.unpriced_calls for row in by["day"]),
+        "cost": sum(known) if known or not by["day"] else None,
+        "limits": [state for state in states if state.scope in ("day", "month") or state.share >= _TOLD_OF_A_LIMIT],
+        "titles": Titles(room.store),
+        "live": True,
+    }
+    return page(request, "costs.html", values)
 
 
 @router.post("/tasks/{task_id}/{verb}")
 def act(task_id: str, verb: str, room: TheRoom, visitor: AnOperator, form: Form) -> Response:
     """What a button beside a task does: `approve`, `reject`, `retry` or `cancel`, with the `note` of its form."""
-    task, note = room.store.tasks.get(task_id), form.get("note", "")
-    match verb:
-        case "approve":
-            actions.approve(room.store, task, note, visitor.name)
-        case "reject":
-            actions.reject(room.store, task, note, visitor.name)
-        case "retry":
-            actions.retry(room.store, task, visitor.name)
-        case "cancel":
-            actions.cancel(room.store, task, visitor.name)
-        case _:
-            raise NotThere(f"a task cannot be {verb!r}")
-    room.wake()
-    return RedirectResponse(_back(form.get("back", "/")), 303)
+    do(room, task_id, verb, visitor, form.get("note", ""))
+    return redirect(form.get("back", "/"), verb)
 
 
-def _back(path: str) -> str:
-    """A path of ours, whatever a form says."""
-    return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
+def redirect(back: str, told: str) -> Response:
+    """To a path of ours, whatever a form says, where the page says what was done."""
+    path = back if back.startswith("/") and not back.startswith(("//", "/\\")) else "/"
+    return RedirectResponse(f"{path}{'&' if '?' in path else '?'}told={told}", 303)
+
+
+def sent(room: Room) -> Mapping[str, str]:
+    """What the owner has told the daemon to do and it has not done yet: task -> words."""
+    return {
+        command.argument.partition(" ")[0]: _SAID.get(command.command, command.command)
+        for command in room.store.commands.pending()
+    }
+
+
+def number(text: str | None) -> int | None:
+    """The number of a row or of days in an address. Raises `NotPossible` for what is none."""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise NotPossible(f"{text[:40]!r} in the address is no number")
+    return int(text)

@@ -5,6 +5,7 @@ A page is found by its key, so that the hundredth costs what the first does, and
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from datetime import datetime
 from typing import TypedDict, Unpack
@@ -76,6 +77,23 @@ class BrowseTables:
         with self._database.read() as connection:
             row = connection.execute(query).mappings().first()
         return None if row is None else ModelCall.model_validate(dict(row))
+
+    def call_saying(self, task_id: str, text: str) -> ModelCall | None:
+        """The first call of a task in whose answer this text stands, as it is or inside JSON; without prompt and
+        answer."""
+        said = sa.type_coerce(model_calls.c.response, sa.Text)
+        inside = json.dumps(text, ensure_ascii=False)[1:-1]
+        query = (
+            sa.select(model_calls.c.id)
+            .where(model_calls.c.task_id == task_id)
+            .where(sa.or_(said.contains(text, autoescape=True), said.contains(inside, autoescape=True)))
+            .order_by(model_calls.c.id)
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            number = connection.execute(query).scalar_one_or_none()
+        found = None if number is None else self.call(task_id, number)
+        return found and found.model_copy(update={"prompt": "", "response": ""})
 
     def activity(
         self, limit: int, before: int | None = None, *, agent: str | None = None, task_id: str | None = None
