@@ -57,6 +57,8 @@ PAGES = (
     ("Costs", "/costs", "costs"),
     ("Team", "/team", "team"),
     ("Decisions", "/decisions", "decisions"),
+    ("Repository", "/repository", "repository"),
+    ("Settings", "/settings", "settings"),
 )
 """Name, address and icon of what is in the navigation."""
 

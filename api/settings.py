@@ -89,7 +89,7 @@ def settings_of(room: Room) -> dict[str, JsonValue]:
 def change_settings(room: Room, new: SettingsChange, by: str) -> SettingsChanged:
     """What the API and the page both do. Raises `NotAllowed`, `NotPossible` and `ConfigError`."""
     for key, value in new.values.items():
-        _must_be_allowed(key, value)
+        must_be_allowed(key, value)
 
     def check(changed: Settings) -> None:
         check_names(changed, str(room.config))
@@ -103,7 +103,8 @@ def change_settings(room: Room, new: SettingsChange, by: str) -> SettingsChanged
     return SettingsChanged(diff=redact(diff), written=written, note=note)
 
 
-def _must_be_allowed(key: str, value: JsonValue) -> None:
+def must_be_allowed(key: str, value: JsonValue) -> None:
+    """Raises `NotAllowed` for what is changed at the machine, and `NotPossible` for what is no setting, or a secret."""
     try:
         setting = find_key(key)
     except ValueError as problem:

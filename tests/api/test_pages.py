@@ -14,7 +14,19 @@ from owner.why import AddedLine, why_of
 from tests.api.conftest import Rooms
 
 HOSTILE = "<script>alert(1)</script>\" onmouseover='x' {{ 7 * 7 }} \u202e"
-PAGES = ("/", "/now", "/tasks", "/tasks/new", "/activity", "/costs", "/team", "/decisions")
+PAGES = (
+    "/",
+    "/now",
+    "/tasks",
+    "/tasks/new",
+    "/activity",
+    "/costs",
+    "/team",
+    "/decisions",
+    "/repository",
+    "/settings",
+    "/settings?edit=budget.day_usd",
+)
 STOPS = {
     TaskStatus.FAILED: (FailureReason.TESTS_FAILED, f"no answer passed; the last failure:\n{HOSTILE}\n1\n2\n3\n\nWhy?"),
     TaskStatus.BLOCKED: (FailureReason.NEEDS_OWNER, f"Which colour? {HOSTILE}"),
@@ -35,7 +47,7 @@ class Tags(HTMLParser):
 
 def filled(rooms: Rooms) -> list[str]:
     """A task in every state, each with all that can be recorded of one, and all of it hostile; their ids."""
-    store, found = rooms.store, []
+    store, found = rooms.store, list[str]()
     for status in TaskStatus:
         task_id = f"t-{status.value.replace('_', '')}"
         reason, detail = STOPS.get(status, (None, ""))
@@ -53,7 +65,7 @@ def filled(rooms: Rooms) -> list[str]:
             Attempt(task_id=task_id, run=0, stage="code", approach=1, number=1, outcome="failed", evidence=HOSTILE)
         )
         verdict = {"task_id": task_id, "run": 0, "stage": "review", "agent": "tech_lead", "number": 1, "score": 3}
-        store.evidence.record_verdict(Verdict(**verdict, approved=False, issues=[HOSTILE], reasoning=HOSTILE))  # type: ignore[arg-type]
+        store.evidence.record_verdict(Verdict(**verdict, approved=False, issues=[HOSTILE], reasoning=HOSTILE))
         store.journal.record_decision("ceo", HOSTILE, {"task": task_id, "reason": HOSTILE, "ideas": [HOSTILE]})
         store.journal.log("qa", HOSTILE, task_id, reason=HOSTILE)
         store.ledger.record_call(
@@ -142,6 +154,25 @@ def test_a_viewer_looks_and_does_not_touch(rooms: Rooms) -> None:
     assert [vera.get(path).status_code for path in ("/tasks/new", f"/tasks/{tasks[0]}/calls/1")] == [403, 403]
     assert vera.post(f"/tasks/{tasks[0]}/cancel").status_code == 403
     assert rooms.anyone().get("/now").headers["location"] == "/sign-in"
+
+
+def test_a_setting_is_shown_as_a_difference_and_then_written_with_its_comments(rooms: Rooms) -> None:
+    file = rooms.config
+    file.write_text("# mine\nbudget:\n  day_tokens: 1000  # enough\n", encoding="utf-8")
+    owner = rooms.owner()
+    form = {"csrf": token(owner.get("/settings?edit=budget.day_tokens")), "key": "budget.day_tokens"}
+    wrong = owner.post("/settings", data=form | {"value": "-5"})
+    assert wrong.status_code == 422 and "It was not changed" in wrong.text and ">-5</textarea>" in wrong.text
+    machine = owner.post("/settings", data=form | {"key": "sandbox.mode", "value": "off", "really": "yes"})
+    assert machine.status_code == 422 and "at the machine" in machine.text
+    shown = owner.post("/settings", data=form | {"value": "2000"})
+    assert "+  day_tokens: 2000  # enough" in shown.text and "1000" in file.read_text()
+    written = owner.post("/settings", data=form | {"value": "2000", "really": "yes"})
+    assert written.headers["location"] == "/settings?told=saved"
+    assert file.read_text() == "# mine\nbudget:\n  day_tokens: 2000  # enough\n"
+    assert rooms.store.journal.latest(1)[0].details["keys"] == "budget.day_tokens"
+    vera = rooms.program(Role.OPERATOR)
+    assert vera.post("/settings", data=form | {"value": "1", "really": "yes"}).status_code == 403
 
 
 NONSENSE = (
