@@ -13,6 +13,7 @@ if (place && table) {
   const tokens = days.map((at) => Number(known.get(at)?.tokens ?? 0));
   const costs = days.map((at) => Number(known.get(at)?.cost ?? 0));
   const short = (value) => (value >= 1e6 ? `${value / 1e6} M` : value >= 1e3 ? `${value / 1e3} k` : `${value}`);
+  const inside = () => place.clientWidth - 14; // less its padding
   const options = (width) => ({
     width, height: 220, tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
     cursor: { points: { size: 6 } }, legend: { live: true },
@@ -28,7 +29,7 @@ if (place && table) {
       { label: "Cost, $", scale: "usd", stroke: colour("--amber"), width: 2, points: { show: true, size: 5 } },
     ],
   });
-  const chart = new uPlot(options(place.clientWidth), [days, tokens, costs], place);
-  new ResizeObserver(() => chart.setSize({ width: place.clientWidth, height: 220 })).observe(place);
+  const chart = new uPlot(options(inside()), [days, tokens, costs], place);
+  new ResizeObserver(() => chart.setSize({ width: inside(), height: 220 })).observe(place);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => location.reload());
 }

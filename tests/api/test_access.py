@@ -58,7 +58,7 @@ def test_each_role_sees_and_does_what_it_may(rooms: Rooms) -> None:
     assert vera.post(f"/tasks/{task.id}/approve", data=note | {"csrf": csrf_of(vera)}).status_code == 403
     assert problem(otto.get("/api/v1/people"), 403) == "not-allowed"
     answer = otto.post(f"/tasks/{task.id}/approve", data=note | {"csrf": csrf_of(otto), "back": "//evil.example"})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/?told=approve")
     assert [command.command for command in rooms.store.commands.pending()] == ["retry"]
     assert audited(rooms)[-1] == ("told the daemon", "otto")
     shut = owner.patch("/api/v1/people/otto", json={"active": False}, headers=headers)
