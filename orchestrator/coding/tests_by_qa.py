@@ -26,6 +26,7 @@ from orchestrator.coding.state import CodeState, Dispute
 from orchestrator.coding.tests_first import draft_tests, examples_of
 from orchestrator.errors import StageFailed
 from orchestrator.flow import OwnerAsked, StageContext
+from orchestrator.workbench.context import meets
 from orchestrator.workbench.doubts import files_of
 from orchestrator.workbench.protected import not_for_qa
 from orchestrator.workbench.tool_bench import BenchTool, Rights, ToolBench
@@ -156,7 +157,7 @@ def _settle(ctx: StageContext, state: CodeState, talk: Talk) -> None:
     found = NewTests.model_validate(end.facts)
     said = FinishTests.model_validate(end.arguments)
     state.kind = ctx.task.kind or said.kind.value
-    state.brief, state.places = state.brief or said.brief, state.places or said.places or _read(talk, state.named)
+    state.brief, state.places = state.brief or said.brief, state.places or _places(talk, said.places, state.named)
     state.benchmark = said.benchmark or state.benchmark
     state.page = said.page or state.page
     state.tests_ids, state.red_ids = sorted([*found.red, *found.guards]), sorted(_plain(found.red))
@@ -169,10 +170,12 @@ def _settle(ctx: StageContext, state: CodeState, talk: Talk) -> None:
     ctx.step("settled", bool, partial(_note, ctx, state, found))
 
 
-def _read(talk: Talk, named: Sequence[str]) -> list[str]:
-    """The code that QA has read, or was shown, for a developer to whom it names none."""
+def _places(talk: Talk, told: Sequence[str], named: Sequence[str]) -> list[str]:
+    """The code that the developer has to see: what QA names, else what it has read; and what it was shown without
+    looking, if that is of other files or lines."""
     read = [f"{path}:{first}-{last}" for path, ranges in talk.read.items() for first, last in ranges]
-    return [place for place in [*read, *named] if not is_test_path(place.rpartition(":")[0])]
+    places = [*told] or [place for place in read if not is_test_path(place.rpartition(":")[0])]
+    return places + [place for place in named if not (is_test_path(place.rpartition(":")[0]) or meets(place, places))]
 
 
 def _note(ctx: StageContext, state: CodeState, found: NewTests) -> bool:

@@ -8,6 +8,7 @@ where providers cache it.
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -153,6 +154,20 @@ class Views:
     @property
     def _words(self) -> str:
         return f"{self._task.title}\n{self._task.description}"
+
+
+def meets(place: str, others: Sequence[str]) -> bool:
+    """Whether a place, `path:first-last`, has lines in common with one of the others."""
+    path, first, last = _lines(place)
+    return any(path == other and first <= end and start <= last for other, start, end in map(_lines, others))
+
+
+def _lines(place: str) -> tuple[str, int, int]:
+    """Path, first and last line; of a whole file all there may be."""
+    match = _PLACE.fullmatch(place)
+    if match is None or not match["first"]:
+        return place, 1, sys.maxsize
+    return match["path"], int(match["first"]), int(match["last"] or match["first"])
 
 
 def _files(root: Path) -> str:

@@ -12,6 +12,7 @@ from file_system.code.outline import definition_line, function_in, names_in_sign
 from orchestrator.small_models.apply import only_wanted
 from orchestrator.small_models.begun_functions import Wanted, begun_function, resumed_function
 from orchestrator.small_models.views import LONGEST, excerpt
+from orchestrator.workbench.context import meets
 from orchestrator.workbench.sources import importable, imported_definitions, read_sources
 from orchestrator.workbench.trial import Trial, is_fair, not_passed
 from testing import Failure
@@ -342,3 +343,9 @@ def test_what_the_parser_chokes_on_is_no_python_and_no_error(tmp_path: Path) -> 
     assert only_wanted(long, "", ["x"]) == long
     assert only_wanted("x = 1\n", long, ["x"]) == "x = 1\n"
     assert imported_definitions(tmp_path, long) == []
+
+
+def test_places_meet_that_have_lines_in_common() -> None:
+    assert meets("a.py:3-9", ["b.py:1-20", "a.py:9-12"])
+    assert meets("a.py:3-9", ["a.py"]) and meets("a.py:3-9", ["a.py:4"])
+    assert not meets("a.py:3-9", ["a.py:10-12", "a.py:1-2", "b.py", "a.py:somewhere"])
