@@ -28,8 +28,9 @@ _LONGEST = 8000
 _CHILD = r"""
 def _main(json, os, sys, time):
     task = json.loads(sys.stdin.read())
-    plainly = {"__name__": "given"}
-    exec(task["plainly"], plainly)
+    plainly = {"__name__": "given", "run": None, "Unable": (), "given": dict}
+    if any(name for *_, name in task["programs"]):
+        exec(task["plainly"], plainly)
     type_, mro = type, type.__dict__["__mro__"].__get__
     plain = {int: int.__int__, float: float.__float__, str: str.__str__, complex: complex.__complex__}
     parts = {list: list.__iter__, tuple: tuple.__iter__, set: set.__iter__, frozenset: frozenset.__iter__}

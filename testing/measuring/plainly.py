@@ -7,7 +7,6 @@ is left of the test needs fixtures, rows of parameters, `raises` and the like. I
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import inspect
 import io
@@ -430,6 +429,8 @@ def _called(function: Any) -> None:
 
 def _finished(found: Any) -> None:
     if inspect.iscoroutine(found):
+        import asyncio  # it takes long
+
         asyncio.run(found)
 
 
