@@ -10,7 +10,10 @@ import gc
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
+_BROKEN_PIPE = 128 + 13
+"""What a shell shows of a program whose reader is gone."""
 _FOLDER = Path(__file__).resolve().parent
 
 
@@ -21,20 +24,34 @@ def main() -> None:
     if sys.path[0] != str(_FOLDER):
         sys.path.insert(0, str(_FOLDER))
     try:
-        gc.set_threshold(
-            50_000, 20, 20
-        )  # what is imported is no garbage, and looking for some takes a tenth of a start
+        gc.set_threshold(50_000, 20, 20)  # what is imported is no garbage, and to look for some takes long
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would read the metadata of all packages
         from cli import app
     except ModuleNotFoundError as missing:
         _without_packages(missing)
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except SystemExit as ended:
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        _without_output("", _BROKEN_PIPE)  # as in `… | head -1`
+    except BrokenPipeError:
+        _without_output("", _BROKEN_PIPE)
     except OSError as problem:
         if problem.errno not in (errno.ENOSPC, errno.EIO):
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer has nowhere to go
-        sys.exit(f"error: the output cannot be written: {problem.strerror}")
+        _without_output(f"error: the output cannot be written: {problem.strerror}", 1)
+
+
+def _without_output(said: str, code: int) -> NoReturn:
+    """End the process; what is left in the buffer has nowhere to go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if said:
+        print(said, file=sys.stderr)
+    sys.exit(code)
 
 
 def _without_packages(missing: ModuleNotFoundError) -> None:
