@@ -8,9 +8,14 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
+_BROKEN_PIPE = 128 + 13
+"""What a shell shows of a program whose reader is gone."""
 _FOLDER = Path(__file__).resolve().parent
 
 
@@ -20,21 +25,58 @@ def main() -> None:
         sys.exit("error: Python 3.11 or newer is needed; this is " + sys.version.partition(" ")[0])
     if sys.path[0] != str(_FOLDER):
         sys.path.insert(0, str(_FOLDER))
+    if os.getpid() == 1:
+        go_on_below_init()
     try:
-        gc.set_threshold(
-            50_000, 20, 20
-        )  # what is imported is no garbage, and looking for some takes a tenth of a start
+        gc.set_threshold(50_000, 20, 20)  # what is imported is no garbage, and to look for some takes long
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would read the metadata of all packages
         from cli import app
     except ModuleNotFoundError as missing:
         _without_packages(missing)
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except SystemExit as ended:
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        _without_output("", _BROKEN_PIPE)  # as in `… | head -1`
+    except BrokenPipeError:
+        _without_output("", _BROKEN_PIPE)
     except OSError as problem:
         if problem.errno not in (errno.ENOSPC, errno.EIO):
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer has nowhere to go
-        sys.exit(f"error: the output cannot be written: {problem.strerror}")
+        _without_output(f"error: the output cannot be written: {problem.strerror}", 1)
+
+
+def go_on_below_init() -> None:
+    """As the first process of a container: go on in a child, and be its init. What a sandbox leaves behind is handed to
+    the first process, and would stay a zombie; to reap it in the program itself would take the exit codes of its own.
+    """
+    child = os.fork()
+    if not child:
+        with suppress(OSError):
+            os.setpgid(0, 0)
+            signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+            os.tcsetpgrp(0, os.getpgrp())  # Ctrl-C reaches the program once
+        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+        return
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, lambda received, _: os.kill(child, received))
+    while True:
+        ended, status = os.wait()
+        if ended == child:
+            code = os.waitstatus_to_exitcode(status)
+            os._exit(code if code >= 0 else 128 - code)
+
+
+def _without_output(said: str, code: int) -> NoReturn:
+    """End the process; what is left in the buffer has nowhere to go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if said:
+        print(said, file=sys.stderr)
+    sys.exit(code)
 
 
 def _without_packages(missing: ModuleNotFoundError) -> None:

@@ -60,10 +60,30 @@ def get(
 @config_commands.command("set")
 def set_(
     ctx: typer.Context,
-    key: KeyName,
-    value: Annotated[str, typer.Argument(help="The value as YAML: 5, true, [a, b], or text. Quote it for the shell.")],
+    pairs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="KEY VALUE",
+            help="SECTION.KEY, such as budget.day_usd, and the value as YAML: 5, true, [a, b], or text. Quote it for "
+            "the shell. Several pairs are set together, or none of them.",
+        ),
+    ],
 ) -> None:
-    """Set a value in the file. Comments stay; a value that is not allowed changes nothing and ends with 2."""
+    """Set values in the file. Comments stay; a value that is not allowed changes nothing and ends with 2."""
+    if len(pairs) % 2:
+        raise fail(f"{pairs[-1]} has no value; give pairs: {caller()} config set KEY VALUE [KEY VALUE …]", EXIT_USAGE)
+    given = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    if len(given) < len(pairs) // 2:
+        raise fail("a key is given twice; give each once", EXIT_USAGE)
+    change(choice_of(ctx), {key: _value(ctx, key, value) for key, value in given.items()})
+    for key in given:
+        variable = f"AI_AGENTS_{'__'.join(_setting(key).path)}".upper()
+        if variable in os.environ:
+            err.print(f"The environment sets it, too, which counts: {variable}", markup=False, soft_wrap=True)
+
+
+def _value(ctx: typer.Context, key: str, value: str) -> object:
+    """What the owner typed for the setting `key`."""
     setting, given = _setting(key), cast(object, value or None)
     if not setting.is_text or (value.startswith("[") and value.endswith("]")):
         try:
@@ -78,10 +98,7 @@ def set_(
         )
     if given is None:
         raise fail(f"the value is empty; to go back to the default: {caller()} config unset {key}", EXIT_USAGE)
-    change(choice_of(ctx), {key: given})
-    variable = f"AI_AGENTS_{'__'.join(setting.path)}".upper()
-    if variable in os.environ:
-        err.print(f"The environment sets it, too, which counts: {variable}", markup=False, soft_wrap=True)
+    return given
 
 
 @config_commands.command("unset")

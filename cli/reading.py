@@ -46,7 +46,6 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         awaited = store.budgets.calls_in_flight() if pid else []  # what a killed daemon awaited is not awaited
         waiting = store.budgets.waiting_calls()
         stopped = stopped_tasks(store, _MOST_STOPPED_JSON if as_json else _MOST_STOPPED)
-        unmet = store.tasks.unmet([task.id for task in store.tasks.select([TaskStatus.PENDING], limit=MOST_ROWS)])
         if as_json:
             print_json(
                 {
@@ -57,7 +56,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
                     "tasks": counts,
                     "active": active,
                     "next": following,
-                    "dependent": unmet,
+                    "dependent": store.tasks.unmet(),
                     "awaited": [
                         call.model_dump(mode="json") | {"seconds": round(seconds_awaited(call))} for call in awaited
                     ],

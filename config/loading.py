@@ -273,6 +273,10 @@ def _problem(detail: ErrorDetails) -> ConfigProblem:
     path = ".".join(location)
     if detail["type"] == "extra_forbidden":
         return ConfigProblem(path, "", _unknown_key(location))
+    if detail["type"] == "missing":
+        return ConfigProblem(
+            path, "", "is missing; what is set beside it needs it: set both at once, `config set KEY VALUE KEY VALUE`"
+        )
     value = "***" if location[-1].lower().endswith(_SECRET_NAMES) else repr(detail["input"])
     return ConfigProblem(path, value, detail["msg"][0].lower() + detail["msg"][1:])
 

@@ -162,13 +162,14 @@ class TaskTable:
         with self._database.read() as connection:
             return _load(connection, query.limit(limit))
 
-    def unmet(self, task_ids: Collection[str]) -> dict[str, list[Dependency]]:
-        """What each of these tasks still waits for; those that wait for nothing are left out."""
+    def unmet(self, task_ids: Collection[str] | None = None) -> dict[str, list[Dependency]]:
+        """What each of these tasks, or each pending one, still waits for; those that wait for nothing are left out."""
         needed = tasks.alias("needed")
+        asked = sa.select(tasks.c.id).where(tasks.c.status == TaskStatus.PENDING) if task_ids is None else task_ids
         query = (
             sa.select(task_dependencies.c.task_id, needed.c.id, needed.c.title, needed.c.status)
             .select_from(task_dependencies.join(needed, needed.c.id == task_dependencies.c.depends_on_id))
-            .where(task_dependencies.c.task_id.in_(task_ids), needed.c.status != TaskStatus.COMPLETED)
+            .where(needed.c.status != TaskStatus.COMPLETED, task_dependencies.c.task_id.in_(asked))
             .order_by(needed.c.created_at, needed.c.id)
         )
         found: dict[str, list[Dependency]] = {}

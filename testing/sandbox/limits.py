@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import resource
 from dataclasses import dataclass
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -55,7 +56,14 @@ class SandboxLimits:
             "data": 2 * self.memory_bytes + _STACKS,
             "core": 0,
         }
-        return [f"--{name}={value}:{value}" for name, value in values.items()]
+        allowed = {name: min(value, _hard_limit(name)) for name, value in values.items()}
+        return [f"--{name}={value}:{value}" for name, value in allowed.items()]
+
+
+def _hard_limit(name: str) -> float:
+    """What this process may set at most; more is refused, also to a limit that only `ulimit` gave the daemon."""
+    hard = resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}"))[1]
+    return math.inf if hard == resource.RLIM_INFINITY else hard
 
 
 SETUP_LIMITS = SandboxLimits(

@@ -203,3 +203,14 @@ def test_config_edit_keeps_a_wrong_file_out(tmp_path: Path, monkeypatch: pytest.
     assert load_settings(file).git.branch == "trunk"
     monkeypatch.setenv("VISUAL", "no-such-editor")
     assert "set EDITOR" in call(tmp_path, "config", "edit").stderr
+
+
+def test_values_that_need_each_other_are_set_together_or_not_at_all(tmp_path: Path) -> None:
+    alone = call(tmp_path, "config", "set", "llm.prices.m.input", "1")
+    assert alone.exit_code == 2
+    assert "llm.prices.m.output: is missing" in alone.stderr and "config set KEY VALUE KEY VALUE" in alone.stderr
+    both = ("llm.prices.m.input", "1", "llm.prices.m.output", "2.5")
+    assert call(tmp_path, "config", "set", *both).exit_code == 0
+    assert call(tmp_path, "config", "get", "llm.prices.m.output").stdout.strip() == "2.5"
+    for wrong in (both[:3], ("budget.day_usd", "1", "budget.day_usd", "2"), (*both[:2], "budget.nosuch", "1")):
+        assert call(tmp_path, "config", "set", *wrong).exit_code == 2

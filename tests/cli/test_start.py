@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -71,3 +72,11 @@ def test_who_looks_for_the_daemon_takes_nothing_from_it(tmp_path: Path) -> None:
         with (state / LOCK).open("r+") as second, pytest.raises(BlockingIOError):
             hold(second.fileno())
     assert daemon_pid(state) is None
+
+
+@pytest.mark.parametrize("words", [("--help",), ("config", "path"), ("config", "schema")])
+def test_a_reader_that_is_gone_ends_a_command_without_a_word(words: tuple[str, ...]) -> None:
+    command = shlex.join([sys.executable, str(ROOT / "main.py"), *words])
+    shell = f"{command} | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("141", "")

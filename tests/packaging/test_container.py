@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -177,3 +178,32 @@ def test_hadolint_finds_nothing() -> None:
 )
 def test_secrets_and_state_stay_out_of_the_image(secret: str) -> None:
     assert secret in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+
+
+_FIRST_PROCESS = """
+import os, signal, subprocess, sys, time
+sys.path.insert(0, sys.argv[1])
+import main
+main.go_on_below_init()
+told = []
+signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
+left = subprocess.run(["sh", "-c", "sleep 0.1 & echo $!; exit 7"], stdout=subprocess.PIPE, text=True)
+os.kill(1, signal.SIGTERM)
+until = time.monotonic() + 20
+while time.monotonic() < until and (not told or os.path.exists(f"/proc/{left.stdout.strip()}")):
+    time.sleep(0.02)
+print(os.getpid() != 1, left.returncode, os.path.exists(f"/proc/{left.stdout.strip()}"), told)
+sys.exit(5)
+"""
+
+
+def test_as_the_first_process_it_reaps_orphans_hands_on_signals_and_keeps_the_exit_code() -> None:
+    alone = [
+        "unshare",
+        *(() if os.geteuid() == 0 else ("--user", "--map-root-user")),
+        "--pid",
+        "--fork",
+        "--mount-proc",
+    ]
+    run = subprocess.run([*alone, sys.executable, "-c", _FIRST_PROCESS, ROOT], capture_output=True, text=True)
+    assert (run.stdout.strip(), run.returncode) == ("True 7 False [15]", 5), run.stdout + run.stderr

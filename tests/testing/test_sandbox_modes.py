@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,8 @@ from testing.sandbox.sandbox import sandbox_remedy
 from testing.sandbox.user import identity_for
 
 PYTHON_REACHABLE = os.getuid() != 0 or closed_folder(base_interpreter().executable, identity_for("nobody")) is None
+
+ROOT = Path(__file__).parents[2]
 
 
 def unconfined(bwrap: Path, limits: SandboxLimits | None = None) -> Sandbox | None:
@@ -136,3 +141,15 @@ def test_sandbox_paths_are_written_back_where_nothing_is_mounted() -> None:
 )
 def test_remedies(detail: str, words: str) -> None:
     assert words in sandbox_remedy(detail)
+
+
+def test_limits_that_the_daemon_was_started_with_are_kept_and_refuse_no_run() -> None:
+    program = (
+        "from testing import Sandbox\n"
+        "ran = Sandbox().run(['sh', '-c', 'ulimit -n; ulimit -f'], cwd='/', timeout=60)\n"
+        "print(ran.exit_code, *ran.output.split())\n"
+    )
+    shell = f"ulimit -n 256 -f 100000; exec {shlex.quote(sys.executable)} -c {shlex.quote(program)}"
+    done = subprocess.run(["bash", "-c", shell], cwd=ROOT, capture_output=True, text=True)
+    code, descriptors, blocks = done.stdout.split()[-3:]
+    assert (code, descriptors, int(blocks) in (100_000, 200_000)) == ("0", "256", True), done.stderr
