@@ -34,6 +34,7 @@ _LOOSE = re.compile(r"assert\.(?:equal|deepEqual)\b")
 _NAMES = ("test", "it", "describe", "suite", "before", "beforeAll", "beforeEach", "after", "afterAll", "afterEach")
 _OF_NODE = re.compile(r"ERR_(?:MODULE|UNKNOWN|UNSUPPORTED|REQUIRE)|MODULE_NOT_FOUND|ReferenceError|SyntaxError")
 """Errors that come of the program, or of the machine."""
+_OF_BROWSER = re.compile(r"\b(?:document|window|navigator|location|\w+Storage|HTML\w+|Element|Node) is not defined")
 _FEW = 5
 """Runs after which something that keeps a state has changed."""
 _NO_START = re.compile(r"ERR_[A-Z]|ReferenceError|SyntaxError|Cannot find")
@@ -103,7 +104,7 @@ def _wrong_of(program: PlainJavaScript, output: str) -> tuple[list[str], str]:
         json.loads(line.removeprefix(begin)) for line in output.splitlines() if line.startswith(begin)
     ]
     errors = [each for each in found if "error" in each]
-    if any(_OF_NODE.match(str(each["error"])) for each in errors):
+    if any(_is_of_program(each) for each in errors):
         return [], ""
     wrong = [*_false(program, found), *(f"the program ends with {each.get('said')}"[:SHOWN] for each in errors)]
     if not any("ended" in each for each in found):
@@ -111,6 +112,11 @@ def _wrong_of(program: PlainJavaScript, output: str) -> tuple[list[str], str]:
     later = next((each for each in found if each.get("again", 0) > 0), {})
     again = _false(program, later["found"]) if later.get("again", 0) >= _FEW else []
     return wrong, f"{again[0]} (after {later['again']} runs that were right)" if again else ""
+
+
+def _is_of_program(error: Mapping[str, Any]) -> bool:
+    """Whether an error comes of what a plain program does not have, and not of the project's code."""
+    return bool(_OF_BROWSER.search(str(error["said"])) or (_OF_NODE.match(str(error["error"])) and not error["others"]))
 
 
 def _false(program: PlainJavaScript, found: Sequence[Mapping[str, Any]]) -> list[str]:

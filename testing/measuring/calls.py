@@ -28,7 +28,7 @@ _LONGEST = 8000
 _CHILD = r"""
 def _main(json, os, sys, time):
     task = json.loads(sys.stdin.read())
-    plainly = {"__name__": "given", "run": None, "Unable": (), "given": dict}
+    plainly = {"__name__": "given", "run": None, "Unable": NameError, "given": dict}
     if any(name for *_, name in task["programs"]):
         exec(task["plainly"], plainly)
     type_, mro = type, type.__dict__["__mro__"].__get__
@@ -38,7 +38,16 @@ def _main(json, os, sys, time):
     any_, vars_, known = any, vars, {"builtins", *sys.stdlib_module_names}
     exec_, eval_, str_, repr_, len_, longest = exec, eval, str, repr, len, task["longest"]
     clock, sleep, listdir, range_, sum_ = time.monotonic, time.sleep, os.listdir, range, sum
-    run, unable, foreign = plainly["run"], plainly["Unable"], (NameError, ImportError)
+    run, foreign, isinstance_ = plainly["run"], (NameError, ImportError, plainly["Unable"]), isinstance
+    work = os.getcwd() + "/"
+
+    def is_of_project(error):
+        trace = error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename.startswith(work):
+                return True
+            trace = trace.tb_next
+        return False
 
     def told(value, depth=0):
         kind = type_(value)
@@ -99,10 +108,8 @@ def _main(json, os, sys, time):
                         self.tell([value], value=written(value))
                     else:
                         exec_(line, names)
-            except unable:
-                self.tell([], unable=True)
             except BaseException as error:
-                if name and isinstance(error, foreign):
+                if name and isinstance_(error, foreign) and not is_of_project(error):
                     self.tell([], unable=True)
                 else:
                     self.tell([], error=("%s: %s" % (type_(error).__name__, error))[:500])

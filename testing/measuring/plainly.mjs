@@ -5,6 +5,7 @@ const __given = (({ writeSync, unlinkSync }, file, word) => {
   const [text, plainObject, now, exit, on] = [String, Object.prototype, Date.now, process.reallyExit, process.on];
   const PromiseOf = Promise, resolve = Promise.resolve.bind(Promise), wait = setTimeout;
   unlinkSync(file);
+  const home = file.slice(0, file.lastIndexOf("/") + 1);
   let [suite, again, first, found] = [[], 0, [], []];
   const tests = [];
 
@@ -94,7 +95,8 @@ const __given = (({ writeSync, unlinkSync }, file, word) => {
       for (const one of inner) await one?.(context);
       for (const one of [...suites].reverse()) for (const late of one.afterEach) await late();
     } catch (problem) {
-      tell({ error: text(problem?.code ?? problem?.name ?? "error"), said: text(problem?.message ?? problem).slice(0, 200) });
+      const others = text(problem?.stack).split("\n").some((line) => line.includes(home) && !line.includes(file) && !line.includes("/node_modules/"));
+      tell({ error: text(problem?.code ?? problem?.name ?? "error"), said: text(problem?.message ?? problem).slice(0, 200), others });
     }
   };
   const go = async () => {
