@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from git_ops import GitManager, SecretFound, UnsafeContent, secrets_in
-from monitoring import redact, register_secret
+from monitoring import mask_known, redact, register_secret
 from tests.git_ops.conftest import Owner, git, stage, work
 
 _RANDOM = random.Random(5)
@@ -219,7 +219,12 @@ def test_a_tree_that_was_made_otherwise_is_looked_over_as_it_is_committed(
 
 def test_a_secret_of_this_machine_is_found_whatever_it_looks_like(manager: GitManager) -> None:
     register_secret("mydogsname")
-    for path, text in {"src/app.py": "# mydogsname", "mydogsname.py": "x = 1\n"}.items():
+    assert mask_known("a mydogs\x1b[mname b") == "a [redacted] b"
+    for path, text in {
+        "src/app.py": "# mydogsname",
+        "src/colour.py": "# mydogs\u200bname",
+        "mydogsname.py": "x = 1\n",
+    }.items():
         worktree = manager.worktrees.create(f"t{len(path)}")
         (worktree.path / path).write_text(text)
         with pytest.raises(SecretFound) as caught:
