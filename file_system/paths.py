@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from file_system.errors import FileMissing, PathRefused, ProtectedPath
+from monitoring import is_deceptive
 
 MAX_PATH = 1000
 """Characters of a relative path."""
@@ -59,9 +60,12 @@ def is_git_name(name: str) -> bool:
 
     The list is git's own (`is_hfs_dotgit`, `is_ntfs_dotgit` in its path.c and utf8.c).
     """
+    return _taken_for(name) in {".git", "git~1"}
+
+
+def _taken_for(name: str) -> str:
     visible = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
-    plain = visible.split(":", 1)[0].rstrip(". ").casefold()
-    return plain in {".git", "git~1"}
+    return visible.split(":", 1)[0].rstrip(". ").casefold()
 
 
 def matching_pattern(path: str, patterns: Sequence[str]) -> str | None:
@@ -90,7 +94,13 @@ def matching_pattern(path: str, patterns: Sequence[str]) -> str | None:
 
 
 def check_writable(path: str, protected: Sequence[str]) -> None:
-    """Raise ProtectedPath when `path` matches one of the owner's protected patterns."""
+    """Raise PathRefused for a name that no agent may give a file, and ProtectedPath when `path` matches one of the
+    owner's protected patterns. Git refuses the same names at a commit (`git_ops/unsafe_content.py`)."""
+    if is_deceptive(path):
+        why = "it holds characters that are not shown, or change the direction of writing"
+        raise PathRefused(path, "name", why, "choose a plain name")
+    if _taken_for(path.rpartition("/")[2]) in {".gitmodules", "gitmod~1"}:
+        raise PathRefused(path, "git", "agents do not add or move submodules", "leave it as it is")
     pattern = matching_pattern(path, protected)
     if pattern is not None:
         raise ProtectedPath(path, pattern)

@@ -159,7 +159,7 @@ class WorktreeMissing(GitError):
 
 class UnsafeContent(GitError):
     """A worktree contains something that must not be recorded. `kind` is one of
-    `nested repository`, `link`, `special file`, `huge file`, `submodule`, `tampered worktree`, `secret`."""
+    `nested repository`, `link`, `special file`, `huge file`, `submodule`, `tampered worktree`, `secret`, `name`."""
 
     def __init__(self, kind: str, path: str, advice: str) -> None:
         self.kind = kind

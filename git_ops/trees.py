@@ -22,10 +22,11 @@ from git_ops.unsafe_content import (
     added_characters,
     check_worktree,
     link_escapes,
+    refused_name,
     secrets_in,
 )
 from git_ops.worktrees import Worktrees
-from monitoring import AlertKind, alert, mask_known
+from monitoring import AlertKind, alert, mask_known, redact
 
 _LINK = "120000"
 _DEEPEST_SUBMODULES = 4
@@ -178,6 +179,8 @@ class Trees:
             _, mode, before, after, _ = header.split()
             if mode == LINK_TO_COMMIT:
                 raise UnsafeContent("submodule", path, "agents do not add or move submodules; remove it")
+            if after != NO_COMMIT and (why := refused_name(path, is_new=before == NO_COMMIT)):
+                raise UnsafeContent("name", path, why)
             if after != NO_COMMIT:
                 texts.append((path, NO_COMMIT if header[1:7] == LINK_TO_COMMIT else before, after))
         self._check_secrets(texts)
@@ -189,6 +192,10 @@ class Trees:
         for path, old, new in changed:
             if mask_known(path) != path:
                 raise SecretFound(mask_known(path), [(0, "a secret of this machine in the path")])
+            if old == NO_COMMIT and (findings := secrets_in(path)):
+                shown = redact(path)
+                shown = shown if shown != path and not secrets_in(shown) else "a new file"
+                raise SecretFound(shown, [(0, f"{finding.kind}, in its name") for finding in findings[:1]])
             if any(fnmatchcase(path, pattern) for pattern in self._may_hold_secrets):
                 continue
             before, after = texts.get(old, ""), texts.get(new, "")

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from git_ops.errors import UnsafeContent
-from monitoring import MASK, ends_of_keys, keys_in, mask_known, redact
+from monitoring import MASK, as_seen, ends_of_keys, is_deceptive, keys_in, mask_known, redact
 
 if TYPE_CHECKING:
     from detect_secrets.plugins.base import RegexBasedDetector
@@ -133,8 +133,22 @@ def _check_file(entry: os.DirEntry[str], name: str, mode: int, recorded: Mapping
 
 def _is_git_name(name: str) -> bool:
     """Whether some file system takes `name` for `.git` (the list is git's own, see its path.c and utf8.c)."""
+    return _taken_for(name) in {".git", "git~1"}
+
+
+def _taken_for(name: str) -> str:
     visible = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
-    return visible.split(":", 1)[0].rstrip(". ").casefold() in {".git", "git~1"}
+    return visible.split(":", 1)[0].rstrip(". ").casefold()
+
+
+def refused_name(path: str, *, is_new: bool) -> str:
+    """Why a file that agents add or change may not have this name; empty if it may. Tools refuse the same names
+    (`file_system/paths.py`); the owner's odd names may stay."""
+    if is_new and is_deceptive(path):
+        return "its name holds characters that are not shown, or change the direction of writing; choose a plain name"
+    if _taken_for(path.rpartition("/")[2]) in {".gitmodules", "gitmod~1"}:
+        return "agents do not add or move submodules; leave it as it was"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -165,7 +179,7 @@ def _as_written(text: str, before: str) -> list[Finding]:
         if text[begin:end] not in before
     ]
     for number, line in enumerate(text.splitlines(), 1):
-        if known[line] or not line.strip():
+        if known[line] or len(line) < _SHORTEST:
             known[line] -= 1
             continue
         for kind, value in _values_of_line(line):
@@ -191,6 +205,8 @@ def _otherwise_written(text: str) -> Iterator[tuple[int, str, str]]:
         if decoded := _decoded(found[0]):
             yield from _keys_of(text, found.start(), decoded)
     at = 0
+    if (seen := as_seen(text)) != text:
+        yield from _keys_of(text, 0, seen)
     for line in text.splitlines(keepends=True):
         if any(mark in line for mark in _MARKED) and (plain := _unescaped(html.unescape(line))) != line:
             yield from _keys_of(text, at, plain)

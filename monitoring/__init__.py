@@ -4,7 +4,16 @@ from monitoring.alerting import Alert, AlertKind, AlertSender, Channel, alert, o
 from monitoring.daemon_lock import daemon_pid
 from monitoring.key_shapes import ends_of_keys, keys_in
 from monitoring.logs import bound, configure_logging, get_logger, silenced
-from monitoring.redaction import MASK, escaped_json, mask_known, redact, register_secret, without_steering
+from monitoring.redaction import (
+    MASK,
+    as_seen,
+    escaped_json,
+    is_deceptive,
+    mask_known,
+    redact,
+    register_secret,
+    without_steering,
+)
 from monitoring.service_notify import Supervisor
 
 __all__ = [
@@ -15,12 +24,14 @@ __all__ = [
     "Channel",
     "Supervisor",
     "alert",
+    "as_seen",
     "bound",
     "configure_logging",
     "daemon_pid",
     "ends_of_keys",
     "escaped_json",
     "get_logger",
+    "is_deceptive",
     "keys_in",
     "mask_known",
     "open_channels",

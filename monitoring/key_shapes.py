@@ -92,7 +92,8 @@ _BEFORE = (
     r"|(?<=\[m)|(?<=\[\dm)|(?<=\[\d\dm)|(?<=;\dm)|(?<=;\d\dm)|(?<=/bot))"
 )
 """Where a key begins: not within a word, but behind an escape, a colour or an encoded character."""
-KEYS = re.compile(rf"{_BEFORE}(?:{'|'.join(f'({shape})' for shape in _SHAPES.values())})")
+KEY = re.compile("|".join(f"({shape})" for shape in _SHAPES.values()))
+KEYS = re.compile(rf"{_BEFORE}(?:{KEY.pattern})")
 """All of them; the number of the group that matched is 1 + the place in `KINDS`."""
 
 

@@ -18,11 +18,17 @@ if TYPE_CHECKING:
 NO_ANSWER = "no_answer"
 """The type of an error that came as a success."""
 WAS_CUT = "was_cut"
-"""The mark of an answer that had begun when its connection was cut."""
+"""The mark of an answer that had begun when its connection was cut, or that was too long to be read."""
 UNREADABLE_USAGE = 2**31 - 1
 """Tokens that stand for usage that was stated, but cannot be true: the worst case counts then."""
 _MOST_TOKENS = 10**9
 _COUNTS = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))
+_LEAST_BODY, _BYTES_PER_TOKEN = 2**20, 32
+"""Bytes that an answer may have in any case, and for each token that was asked for: about eight times what tokens have,
+so that escapes, thoughts and what servers add fit in."""
+_LONGEST_ERROR = 2**16
+_LENGTHS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+_OF_TRANSPORT = ("content-encoding", "content-length", "transfer-encoding")
 _BAD_GATEWAY = 502
 _SHOWN = 300
 _ENDS = {
@@ -50,23 +56,67 @@ def http_client() -> httpx2.AsyncClient:
         if options.get("stream"):
             return response
         try:
-            body = await response.aread()
+            body = await _read(response, _longest_body(request.content) if response.is_success else _LONGEST_ERROR)
         except BaseException as error:
             await response.aclose()
             is_cut = isinstance(error, httpx2.TransportError) and not isinstance(error, httpx2.TimeoutException)
-            if not is_cut or not response.is_success:
+            if isinstance(error, _TooLong):
+                changed: tuple[int, dict[str, Any]] | None = _not_read(f"the answer is too long: {error}")
+            elif is_cut and response.is_success:
+                changed = _not_read(f"the connection was cut in the middle of the answer: {error}")
+            else:
                 raise
-            changed: tuple[int, dict[str, Any]] | None = _cut(error)
         else:
-            changed = mended(body, response.headers.get("content-type", "")) if response.is_success else None
+            if not response.is_success:
+                return _as_read(response, body)
+            changed = mended(body, response.headers.get("content-type", ""))
         if changed is None:
-            return response
+            return _as_read(response, body)
         status, told = changed
         headers = {"content-type": "application/json"}
         return httpx2.Response(status, headers=headers, content=json.dumps(told).encode(), request=request)
 
     client.send = mending  # type: ignore[method-assign]  # the SDKs call it by this name; a transport loses the proxies
     return client
+
+
+class _TooLong(Exception):
+    """A body has more bytes than an answer of the length that was asked for can have."""
+
+
+async def _read(response: httpx2.Response, limit: int) -> bytes:
+    """The body, decoded. Of an error it is the beginning, at most `limit` bytes; raises _TooLong for a longer answer,
+    which is read no further."""
+    parts, left = [], limit
+    async for part in response.aiter_bytes(_LONGEST_ERROR):
+        parts.append(part[:left])
+        left -= len(part)
+        if left < 0:
+            if response.is_success:
+                raise _TooLong(f"it has over {limit} bytes, more than the tokens that were asked for can be")
+            break
+    await response.aclose()
+    return b"".join(parts)
+
+
+def _as_read(response: httpx2.Response, body: bytes) -> httpx2.Response:
+    import httpx2
+
+    headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in _OF_TRANSPORT]
+    return httpx2.Response(
+        response.status_code, headers=headers, content=body, request=response.request, extensions=response.extensions
+    )
+
+
+def _longest_body(request: bytes) -> int:
+    """Bytes that the answer to a request may have, by the tokens that it asks for."""
+    try:
+        asked = json.loads(request)
+    except (ValueError, RecursionError):
+        return _LEAST_BODY
+    stated = [asked.get(name) for name in _LENGTHS] if isinstance(asked, dict) else []
+    tokens = max((count for count in stated if isinstance(count, int)), default=0)
+    return max(_LEAST_BODY, tokens * _BYTES_PER_TOKEN)
 
 
 def mended(body: bytes, content_type: str = "") -> tuple[int, dict[str, Any]] | None:
@@ -199,9 +249,9 @@ def _error(words: str, status: int = _BAD_GATEWAY) -> tuple[int, dict[str, Any]]
     return status, {"error": {"message": words, "type": NO_ANSWER}}
 
 
-def _cut(error: BaseException) -> tuple[int, dict[str, Any]]:
-    """What stands for an answer that had begun: the model has written it, and its provider counts all of it."""
-    status, told = _error(f"the connection was cut in the middle of the answer: {error}")
+def _not_read(why: str) -> tuple[int, dict[str, Any]]:
+    """What stands for an answer that was not read to its end: the model has written it, and its provider counts it."""
+    status, told = _error(why)
     told["error"][WAS_CUT] = True
     return status, told
 

@@ -33,7 +33,9 @@ DEPENDENCY_FILES = ["**/pyproject.toml", "**/setup.py", "**/setup.cfg", "**/MANI
                     "**/.yarn/**", "**/bun.lock*", "**/manage.py", "**/go.mod", "**/go.sum", "**/Cargo.toml",
                     "**/Cargo.lock"]  # fmt: skip
 """Files of dependencies: a change there would be installed, with network access, before any test."""
-CONFIGURATION_FILES = [*DEPENDENCY_FILES, *(f"**/{glob}" for glob in _SETTINGS_OF_TESTS),
+_OF_GIT = ["**/.gitattributes"]
+"""What decides how git reads, shows and exports files."""
+CONFIGURATION_FILES = [*DEPENDENCY_FILES, *_OF_GIT, *(f"**/{glob}" for glob in _SETTINGS_OF_TESTS),
                        "**/noxfile.py", "**/.coveragerc", "**/jest.*", "**/vitest.*",
                        "**/vite.config.*", "**/babel.config.*", "**/.babelrc*", ".github/**", ".gitlab-ci.yml",
                        ".circleci/**", ".pre-commit-config.yaml", "Dockerfile", "**/Dockerfile"]  # fmt: skip
@@ -48,7 +50,7 @@ _HELD = ["**/.buildkite/**", "**/.drone.yml", "**/.woodpecker*", "**/.woodpecker
          "**/environment.y*ml", "**/hatch.toml", "**/.python-version", "**/.tool-versions", "**/poetry.lock",
          "**/pdm.lock", "**/*mypy.ini", "**/*ruff.toml", "**/.flake8", "**/*pylintrc", "**/pyrightconfig.json",
          "**/docker-compose*", "**/compose.y*ml", "**/*.service", "**/LICEN[CS]E*", "**/COPYING*",
-         "**/.gitattributes", "**/.gitmodules",
+         "**/.gitmodules",
          "**/*.config.[jtmc]s", "**/*.config.[mc][jt]s", "**/gulpfile.*", "**/Gruntfile.*", "**/build.rs",
          "**/build.zig", "**/hatch_build.py", "**/pdm_build.py", "**/conanfile.py", "**/wscript", "**/fabfile.py",
          "**/dodo.py", "**/*.gemspec", "**/Rakefile"]  # fmt: skip
@@ -83,7 +85,7 @@ def protected_paths(settings: Settings, kind: str = "") -> list[str]:
     Work on the configuration may change the files of continuous integration that the owner protects, too: it lands only
     with the owner's approval.
     """
-    closed = [*protected_by_owner(settings), *protected_tests(), *DEPENDENCY_FILES]
+    closed = [*protected_by_owner(settings), *protected_tests(), *DEPENDENCY_FILES, *_OF_GIT]
     if kind in (TaskKind.CONFIGURATION, TaskKind.CHORE):
         open_files = set(CONFIGURATION_FILES) - set(settings.project.backlog_files)
         closed = [pattern for pattern in closed if pattern not in open_files]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import subprocess
 import uuid
 from base64 import b64encode
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from git_ops import GitManager, SecretFound, UnsafeContent, secrets_in
-from monitoring import redact, register_secret
+from monitoring import mask_known, redact, register_secret
 from tests.git_ops.conftest import Owner, git, stage, work
 
 _RANDOM = random.Random(5)
@@ -175,7 +176,14 @@ def test_the_mask_is_not_written_in_place_of_what_was_masked() -> None:
 
 def test_a_long_line_takes_bounded_time() -> None:
     """A pattern that backtracks would not end within the test's time limit (figures: `bench/untrusted_text.py`)."""
-    for text in ("a" * 1_000_000, "eyJ" * 300_000, "://x:" * 200_000, "secret=" * 100_000, "AC" * 500_000):
+    for text in (
+        "a" * 1_000_000,
+        "eyJ" * 300_000,
+        "://x:" * 200_000,
+        "secret=" * 100_000,
+        "\x1b[mx" * 50_000,
+        "AC" * 500_000,
+    ):
         assert secrets_in(text) == []
 
 
@@ -211,12 +219,70 @@ def test_a_tree_that_was_made_otherwise_is_looked_over_as_it_is_committed(
 
 def test_a_secret_of_this_machine_is_found_whatever_it_looks_like(manager: GitManager) -> None:
     register_secret("mydogsname")
-    for path, text in {"src/app.py": "# mydogsname", "mydogsname.py": "x = 1\n"}.items():
+    assert mask_known("a mydogs\x1b[mname b") == "a [redacted] b"
+    for path, text in {
+        "src/app.py": "# mydogsname",
+        "src/colour.py": "# mydogs\u200bname",
+        "mydogsname.py": "x = 1\n",
+    }.items():
         worktree = manager.worktrees.create(f"t{len(path)}")
         (worktree.path / path).write_text(text)
         with pytest.raises(SecretFound) as caught:
             manager.trees.write(worktree)
         assert "mydogsname" not in str(caught.value)
+
+
+def test_a_key_as_a_name_is_not_recorded_nor_told(manager: GitManager) -> None:
+    key = "ghp_" + "ZxKqW8mN3pLvT7rYcB2dFgH5jS9aUe4iXo6M"
+    for number, name in enumerate([f"{key}.py", f"src/{key}/app.py", f"a_{key}", f"sk-proj-{key[4:]}.txt", "link"]):
+        worktree = manager.worktrees.create(f"n{number}")
+        path = worktree.path / (name if name != "link" else key)
+        path.parent.mkdir(exist_ok=True)
+        if name == "link":
+            path.symlink_to("src/app.py")
+        elif name.startswith("a_"):
+            (worktree.path / "src/app.py").rename(path.with_name(f"{key}.moved"))
+        else:
+            path.write_text("x = 1\n")
+        with pytest.raises(SecretFound, match="in its name") as caught:
+            manager.trees.write(worktree)
+        assert key[4:] not in str(caught.value) and key[4:] not in caught.value.path
+
+
+@pytest.mark.parametrize("name", ["a\u202egpj.py", "a\u200b.py", ".gitmodules", ".GitModules"])
+def test_names_that_tools_refuse_are_refused_at_a_commit(manager: GitManager, name: str) -> None:
+    worktree = manager.worktrees.create("t1")
+    (worktree.path / name).write_text("x = 1\n")
+    with pytest.raises(UnsafeContent) as caught:
+        manager.trees.write(worktree)
+    assert caught.value.kind == "name"
+
+
+HIDDEN = "ZxKqW8mN3pLvT7rYcB2dFgH5jS9aUe4iXo6M"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"notes:1:\x1b[32m\x1b[Kx\x1b[m\x1b[K = \x1b[01;31m\x1b[Kghp_\x1b[m\x1b[K{HIDDEN} end",
+        f"ghp_\\x1b[m\\x1b[K{HIDDEN}",
+        f"ghp_^[[m^[[K{HIDDEN}",
+        f"\x1b]8;;http://x\x1b\\gh\x1b]8;;\x07p_{HIDDEN}",
+        f"gh\u00adp_{HIDDEN}",
+        "\u200b".join(f"ghp_{HIDDEN}"),
+        "\0".join(f"ghp_{HIDDEN}"),
+        "".join(f"{letter}\b{letter}" for letter in f"ghp_{HIDDEN}"),
+        f"x\x1b[mghp_\x1b[m{HIDDEN}",
+        f"\x1b[1mAPI_KEY\x1b[0m=\x1b[2m{HIDDEN[:9]}\x1b[m{HIDDEN[9:]}",
+        f"-----BEGIN \x1b[1mPRIVATE\x1b[m KEY-----\nab\x1b[mc\n{HIDDEN}\n-----END PRIVATE\x1b[m KEY-----",
+    ],
+)
+def test_what_is_not_shown_hides_no_key(text: str) -> None:
+    around = "\x1b[1mbold\x1b[m \u200d\n"
+    masked = redact(f"{around}{text}\n")
+    assert "[redacted]" in masked
+    assert not [part for part in (HIDDEN[:9], HIDDEN[9:]) if part in re.sub("[^A-Za-z0-9]", "", masked)]
+    assert redact(around) == around
 
 
 def test_a_message_holds_no_secret(manager: GitManager) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 
 import pytest
@@ -129,6 +130,26 @@ def test_no_shape_of_an_answer_is_a_bug_of_ours_or_keeps_a_reservation(
                 assert str(error)
         client.close()
         assert all(state.reserved == 0 for state in store.budgets.limit_states(PLENTY))
+
+
+@pytest.mark.parametrize("code", [200, 500])
+def test_an_answer_far_over_the_length_that_was_asked_for_is_read_no_further(store: MemoryStore, code: int) -> None:
+    content = json.dumps({"path": "a.py", "content": "x = 1\n" * 400_000})
+    body = json.dumps(choice(tool_calls=[call(arguments=content)]))
+    reply = Reply.garbage(body) if code == 200 else Reply.status(code, body)
+    with ScriptedModelServer([reply, "fine"]) as server:
+        chosen = LLMSettings(provider="openai_compatible", base_url=server.url, model="m", max_retries=0)
+        client = LLMClient(chosen, {}, store, budget=PLENTY)
+        began = time.process_time()
+        with pytest.raises(LLMError, match="too long" if code == 200 else "no usable answer") as caught:
+            client.converse([Turn("user", "go")], [EDIT], context=context("1"))
+        assert time.process_time() - began < 5
+        assert len(str(caught.value)) < 2000
+        assert client.generate("a", context=context("2")) == "fine"
+        billed = [row.output_tokens for row in store.ledger.usage("model")]
+        assert (max(billed) > chosen.max_tokens) is (code == 200), "nobody knows how long it was"
+        assert all(state.reserved == 0 for state in store.budgets.limit_states(PLENTY))
+        client.close()
 
 
 @pytest.mark.parametrize("end", ["content_filter", "refusal"])
