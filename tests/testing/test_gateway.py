@@ -156,12 +156,12 @@ def test_the_machines_own_proxy_is_used_and_its_password_stays_outside(sandbox: 
     proxy = Server(lambda asked: b"HTTP/1.1 200 ok\r\n\r\n" if asked.startswith(b"CONNECT") else page("by proxy"))
     environ = {"http_proxy": f"http://me:s3cret%21@127.0.0.1:{proxy.port}", "NO_PROXY": "direct.example"}
     environ["https_proxy"] = environ["http_proxy"]
-    with Gateway([Origin("pypi.example")], environ) as gateway:
+    with Gateway([Origin.of("pypi.example")], environ) as gateway:
         assert run(sandbox, gateway, GET, "http://pypi.example/simple/").output == "by proxy\n"
         run(sandbox, gateway, "import os; print(dict(os.environ))")
-    with Gateway([Origin("pypi.example")], environ) as gateway:
+    with Gateway([Origin.of("pypi.example")], environ) as gateway:
         run(sandbox, gateway, GREET, "pypi.example:443", "pypi.example")
-    with Gateway([Origin("pypi.example")], environ) as gateway:
+    with Gateway([Origin.of("pypi.example")], environ) as gateway:
         inside = run(sandbox, gateway, "import os; print(dict(os.environ))", env=environ).output
     proxy.close()
     token = base64.b64encode(b"me:s3cret!")
