@@ -65,6 +65,7 @@ class Judge:
         doubts = Doubts(
             *(self._suite, self._task, self._base, tree),
             seconds=seconds,
+            hidden=hidden,
             diff=lambda: self._git.commits.diff(self._base, tree, context=0),
         )
         is_short = before.seconds < _SHORT_SUITE
@@ -98,8 +99,6 @@ class Judge:
             told = f"the suite collects {named}, which holds no tests of the task; a developer writes none"
             return trial.model_copy(update={"green": False, "evidence": told})
         doubt = outside.result() if with_twins and outside else doubts.about(trial.passed, test_ids, took)
-        if hidden:  # what they claim is not shown
-            doubt = doubt.partition("\n")[0]
         return trial.model_copy(update={"green": not doubt, "evidence": doubt})
 
     def compared(self, tree: str) -> str:
