@@ -387,7 +387,11 @@ def _said(heading: str, found: Sequence[tuple[str, str]], hidden: Collection[str
 def _look(result: TestResult) -> str:
     """In words, what the change looked at that ended the run; empty if nothing did."""
     seen = next((line for line in result.output_tail.splitlines() if line.startswith(LOOK)), "")
-    return f"{_LOOKS}\n{redact(seen.removeprefix(LOOK))[:500]}" if seen and not result.passed else ""
+    return (
+        f"{_LOOKS}\n{redact(seen.removeprefix(LOOK))[:500] or 'it does not say where'}"
+        if seen and not result.passed
+        else ""
+    )
 
 
 def _shown(value: object) -> str:
