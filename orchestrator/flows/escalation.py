@@ -201,7 +201,9 @@ def first_failure(attempts: Sequence[Attempt]) -> str:
     """The first failing test of the first attempt that was tested, and its message."""
     evidence = next((tried.evidence for tried in attempts if tried.outcome in ("failed", "overfitted")), "")
     lines = [line for line in evidence.splitlines() if line.strip()]
-    return _line(": ".join(lines[:2]), _FIRST_FAILURE)
+    # What the second line shows must have room.
+    heads = [_line(line.rstrip(":"), _FIRST_FAILURE // 2) for line in lines[:-1][:1]]
+    return _line(": ".join([*heads, *lines[len(heads) : len(heads) + 1]]), _FIRST_FAILURE)
 
 
 def _line(text: str, most: int = _LESSON) -> str:

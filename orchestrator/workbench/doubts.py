@@ -34,6 +34,7 @@ from testing import (
     TestResult,
     Twins,
     Unknown,
+    Unlike,
     has_setup,
     programs_of,
     replays_of,
@@ -99,10 +100,12 @@ class Doubts:
     """Doubts about one tree whose new tests pass."""
 
     def __init__(
-        self, suite: Suite, task: Task, base: str, tree: str, *, seconds: float, diff: Callable[[], str]
-    ) -> None:
-        """`base`: the commit before the work; `seconds`: the time for a run of the new tests; `diff`: from the base to
-        the tree, without context."""
+        self, suite: Suite, task: Task, base: str, tree: str, *, seconds: float, hidden: Collection[str],
+        diff: Callable[[], str]
+    ) -> None:  # fmt: skip
+        """`base`: the commit before the work; `seconds`: the time for a run of the new tests; `hidden`: tests whose
+        claims the developer is not shown; `diff`: from the base to the tree, without context."""
+        self._hidden = hidden
         self._diff = diff
         self._suite = suite
         self._task = task
@@ -205,7 +208,8 @@ class Doubts:
 
     def _contradiction(self, twins: Mapping[str, Twins], most: int) -> str:
         """In words, what true twins fail, or else which false ones pass; empty if all end as they have to."""
-        true = [test_id for made in twins.values() for test_id in made.true]
+        true = {twin: test_id for made in twins.values() for twin, test_id in made.true.items()}
+        tests = {twin: test_id for made in twins.values() for twin, test_id in made.of.items()}
         claims = {test_id: claim for made in twins.values() for test_id, claim in made.false.items()}
         if not (true or claims):
             return ""
@@ -227,13 +231,16 @@ class Doubts:
             if not lost:
                 break
         else:
-            return f"{_BY_NAME_ONLY}\n{result.problem or evidence_of(result, lost)}"
-        false = [claim for test_id, claim in claims.items() if test_id in passed or test_id not in failed]
-        return "\n".join([_FALSE_PASSES, *dict.fromkeys(false[:_MOST_NAMED])]) if false else ""
+            shown = [twin for twin in lost if true[twin] not in self._hidden]
+            told = evidence_of(result, shown) if shown else ""
+            told = told if self._hidden else result.problem or told
+            return f"{_BY_NAME_ONLY}\n{told or f'{len(lost)} of {len(true)} do not pass under another name'}"
+        false = [(tests[twin], claim) for twin, claim in claims.items() if twin in passed or twin not in failed]
+        return _said(_FALSE_PASSES, false, self._hidden)
 
     def _wrong_in_node(self, texts: Mapping[str, str], names: Collection[str]) -> str:
         """As `_wrong_outside`, of JavaScript tests."""
-        wrong: list[str] = []
+        wrong: list[tuple[str, str]] = []
         for program in programs_of(texts, names):
             with self._suite.ready(self._tree, self._task.id, program.name) as (
                 folder,
@@ -250,8 +257,8 @@ class Doubts:
             now, later = wrong_of(program, ended.output)
             if not now and later and not _STATEFUL.search(f"{self._task.title} {self._task.description}"):
                 now = [later]
-            wrong += now
-        return redact("\n".join([_WRONG_OUTSIDE, *dict.fromkeys(wrong[:_MOST_NAMED])])) if wrong else ""
+            wrong += [("", line) for line in now]
+        return _said(_WRONG_OUTSIDE, wrong, ())
 
     def _wrong_outside(self, replays: Sequence[Replay]) -> str:
         """In words, what a plain program gets that is not what the tests expect; empty if it is."""
@@ -267,12 +274,13 @@ class Doubts:
             place = self._suite.runner.place(folder, environment, label=self._task.id)
             programs = [Steps(setup=each.setup, steps=each.steps, told=each.told) for each in drawn]
             given = run_calls(place, CallsTask(programs=programs, seconds=30 + 2 * self._seconds)).given
-        wrong = []
+        wrong: list[tuple[str, str]] = []
         for replay, found in zip(drawn, [*given, *([] for _ in drawn)], strict=False):  # it may have told too little
-            wrong += self._wrong_of(replay, [each for each in found if not each.again])
-            if not wrong and not _STATEFUL.search(f"{self._task.title} {self._task.description}"):
-                wrong += self._wrong_later(replay, found)
-        return redact("\n".join([_WRONG_OUTSIDE, *dict.fromkeys(wrong[:_MOST_NAMED])])) if wrong else ""
+            lines = self._wrong_of(replay, [each for each in found if not each.again])
+            if not (wrong or lines) and not _STATEFUL.search(f"{self._task.title} {self._task.description}"):
+                lines = self._wrong_later(replay, found)
+            wrong += [(replay.test_id, line) for line in lines]
+        return _said(_WRONG_OUTSIDE, wrong, self._hidden)
 
     def _wrong_of(self, replay: Replay, found: Sequence[Given]) -> list[str]:
         """What is wrong in what a program told in one run."""
@@ -321,7 +329,9 @@ class Doubts:
             if found.error:
                 return f"the program ends with {found.error}"
             try:
-                values.append(value_of(found.value))
+                values.append(value_of(found.value, lambda kind: self._may_be_unlike(kind, replay)))
+            except Unlike as answers:
+                return f"it gives {answers}"
             except Unknown as kind:
                 values.append(Opaque())
                 words = f"an object of {kind}, no plain value" if str(kind) else "something far larger"
@@ -333,6 +343,18 @@ class Doubts:
         if claim.holds(values) is not False:
             return ""
         return f"it gives {', '.join(f'{value!r:.200}' for value in values if not isinstance(value, Opaque))}"
+
+    def _may_be_unlike(self, kind: str, replay: Replay) -> bool:
+        """Whether it is the purpose of a class to answer otherwise than by what it holds, since the task or its test
+        names it, or it was there before."""
+        name = kind.rpartition(".")[2]
+        text = f"{self._task.title}\n{self._task.description}"
+        word = re.escape(name)
+        is_asked = len(re.findall("[A-Z][a-z]", name)) > 1 and name.lower() in re.sub(r"[\W_]", "", text).lower()
+        is_asked |= (
+            re.search(rf"`[^`\n]*\b{word}\b|\b(?:class|type) {word}\b|\b{word}(?:\(| class\b)", text) is not None
+        )
+        return is_asked or _is_named(name, replay) or self._is_known_type(kind)
 
     def _is_known_type(self, name: str) -> bool:
         """Whether a class was there before the work, or comes from a package; those of Python's own library that equal
@@ -349,10 +371,27 @@ class Doubts:
         return self._suite.has_module(self._base, top, self._task.id)
 
 
+def _said(heading: str, found: Sequence[tuple[str, str]], hidden: Collection[str]) -> str:
+    """A heading with lines below it, each given with its test; those of `hidden` tests, and what would be too many, are
+    counted. Empty if nothing was found."""
+    lines = [*dict.fromkeys(line for test_id, line in found if test_id not in hidden)]
+    unseen = len({*found}) - len({each for each in found if each[0] not in hidden})
+    told = lines[:_MOST_NAMED]
+    if more := len(lines) - len(told):
+        told.append(f"… and {more} more like these")
+    if unseen:
+        told.append(f"… {'and ' if told else ''}{unseen} in tests that you are not shown")
+    return redact("\n".join([heading, *told])) if told else ""
+
+
 def _look(result: TestResult) -> str:
     """In words, what the change looked at that ended the run; empty if nothing did."""
     seen = next((line for line in result.output_tail.splitlines() if line.startswith(LOOK)), "")
-    return f"{_LOOKS}\n{redact(seen.removeprefix(LOOK))[:500]}" if seen and not result.passed else ""
+    return (
+        f"{_LOOKS}\n{redact(seen.removeprefix(LOOK))[:500] or 'it does not say where'}"
+        if seen and not result.passed
+        else ""
+    )
 
 
 def _shown(value: object) -> str:

@@ -166,6 +166,17 @@ def evidence_without(result: TestResult, hidden: Collection[str], known: Collect
     return evidence_of(result, told) if told else result.problem or ""
 
 
+def listed(test_ids: Collection[str], hidden: Collection[str] = (), most: int = 10) -> str:
+    """Tests in a line, and how many are left out of it: those beyond `most`, and the `hidden` ones."""
+    shown = [test_id for test_id in test_ids if test_id.partition("[")[0] not in hidden]
+    parts = [", ".join(shown[:most])] if shown else []
+    if more := len(shown) - most if len(shown) > most else 0:
+        parts.append(f"{more} more")
+    if unseen := len(test_ids) - len(shown):
+        parts.append(f"{unseen} that you were not shown")
+    return " and ".join(parts)
+
+
 def shortened(text: str, most: int = 6000) -> str:
     """The beginning and the end of a long output."""
     half = most // 2

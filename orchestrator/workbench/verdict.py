@@ -12,7 +12,7 @@ from orchestrator.baseline import Baseline
 from orchestrator.services import Services
 from orchestrator.workbench.doubts import Doubts, files_of
 from orchestrator.workbench.protected import refusal
-from orchestrator.workbench.trial import Trial, evidence_without, not_passed
+from orchestrator.workbench.trial import Trial, evidence_without, listed, not_passed
 from testing import TestResult, declared_sources
 
 _NEW_TESTS_SECONDS = 15.0
@@ -20,7 +20,6 @@ _NEW_TESTS_SECONDS = 15.0
 developer for long, nor the cores that an embedded model needs."""
 _SHORT_SUITE = 5.0
 """A suite that takes less, in seconds, is run at once: the start of a run is most of its time."""
-_MOST_NAMED = 10
 
 
 class Judge:
@@ -43,9 +42,7 @@ class Judge:
         collected = files_of([*known.passed, *known.failed])
         for path in (change.old_path or change.path for change in changes if change.status != "added"):
             if path in collected and (lost := _changed_tests(path, before(path), readable_text(files, path))):
-                return (
-                    f"a developer changes no tests, and {path} holds some of the suite: {', '.join(lost[:_MOST_NAMED])}"
-                )
+                return f"a developer changes no tests, and {path} holds some of the suite: {listed(lost)}"
         return refusal(files, changes, before, f"{self._task.title}\n{self._task.description}")
 
     def run(self, tree: str, selection: Sequence[str]) -> TestResult:
@@ -65,6 +62,7 @@ class Judge:
         doubts = Doubts(
             *(self._suite, self._task, self._base, tree),
             seconds=seconds,
+            hidden=hidden,
             diff=lambda: self._git.commits.diff(self._base, tree, context=0),
         )
         is_short = before.seconds < _SHORT_SUITE
@@ -88,18 +86,15 @@ class Judge:
         missing = not_passed(test_ids, whole.passed_ids)
         if missing or not found.holds:
             told = evidence_without(whole, hidden, known={*before.failed, *found.flaky})
-            lost = [test_id for test_id in found.worse or missing if test_id.partition("[")[0] not in hidden]
-            told = told or f"these tests no longer pass: {', '.join(lost[:_MOST_NAMED])}"
+            told = told or f"these tests no longer pass: {listed(found.worse or missing, hidden)}"
             return trial.model_copy(
                 update={"green": False, "evidence": f"the new tests pass, but the suite does not:\n{told}"}
             )
         if since and (strange := self._collected_anew(since, tree, whole, {*files_of(before.passed), *files})):
-            named = ", ".join(strange[:_MOST_NAMED])
+            named = listed(strange)
             told = f"the suite collects {named}, which holds no tests of the task; a developer writes none"
             return trial.model_copy(update={"green": False, "evidence": told})
         doubt = outside.result() if with_twins and outside else doubts.about(trial.passed, test_ids, took)
-        if hidden:  # what they claim is not shown
-            doubt = doubt.partition("\n")[0]
         return trial.model_copy(update={"green": not doubt, "evidence": doubt})
 
     def compared(self, tree: str) -> str:
@@ -111,9 +106,9 @@ class Judge:
         if before.failed:
             lines.append(f"{len(before.failed)} failed before the work already and do not count")
         if found.flaky:
-            lines.append(f"flaky, passed when they ran again: {', '.join(found.flaky[:_MOST_NAMED])}")
+            lines.append(f"flaky, passed when they ran again: {listed(found.flaky)}")
         if found.worse:
-            lines.append(evidence_without(found.result, (), known=known) or ", ".join(found.worse[:_MOST_NAMED]))
+            lines.append(evidence_without(found.result, (), known=known) or listed(found.worse))
         if not found.is_judged:
             lines.append(found.result.problem or "the run gave no verdict")
         return "\n".join(lines)

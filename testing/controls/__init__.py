@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from testing.controls.claims import Claim, Opaque
 from testing.controls.javascript import javascript_twins
-from testing.controls.outside import Replay, Unknown, has_setup, replays_of, value_of
+from testing.controls.outside import Replay, Unknown, Unlike, has_setup, replays_of, value_of
 from testing.controls.plain_javascript import PlainJavaScript, programs_of, wrong_of
 from testing.controls.python import python_twins, without_claims
 from testing.controls.twins import MOST_TWINS, Twins
@@ -28,6 +28,7 @@ __all__ = [
     "Replay",
     "Twins",
     "Unknown",
+    "Unlike",
     "has_setup",
     "programs_of",
     "replays_of",

@@ -61,6 +61,7 @@ def javascript_twins(path: str, text: str, wanted: Collection[str], *, renamed: 
                 made.true[twin_id] = test_id
             else:
                 made.false[twin_id] = claim[:SHOWN]
+                made.of[twin_id] = test_id
         if pieces:
             edits.append(Edit(node.start_byte, node.end_byte, b";\n".join(pieces)))
     made.text = edited(source, edits, 0).decode()

@@ -12,7 +12,7 @@ import ast
 import copy
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,10 @@ _MAKE_FOLDER = f"import pathlib as _p, tempfile as _t; {_FOLDER} = _p.Path(_t.mk
 
 class Unknown(Exception):
     """A value that is no plain one."""
+
+
+class Unlike(Exception):
+    """An object of a class that is a plain type's subclass, and answers otherwise than by what it holds."""
 
 
 @dataclass
@@ -182,8 +186,9 @@ def has_setup(text: str) -> bool:
     return _SETUP.search(text) is not None
 
 
-def value_of(given: Any) -> Any:
-    """The plain value that a program has written down. Raises Unknown for what is none, with its type."""
+def value_of(given: Any, may_be_unlike: Callable[[str], bool] = lambda _: True) -> Any:
+    """The plain value that a program has written down. Raises Unknown for what is none, with its type, and Unlike for
+    an object that answers otherwise than by what it holds, unless its type `may_be_unlike` that."""
     kind, content = given
     match kind:
         case "NoneType":
@@ -202,9 +207,14 @@ def value_of(given: Any) -> Any:
             return bytes.fromhex(content)
         case "list" | "tuple" | "set" | "frozenset":
             kinds: dict[str, Any] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
-            return kinds[kind](value_of(part) for part in content)
+            return kinds[kind](value_of(part, may_be_unlike) for part in content)
         case "dict":
-            return {value_of(key): value_of(part) for key, part in content}
+            return {value_of(key, may_be_unlike): value_of(part, may_be_unlike) for key, part in content}
+        case "unlike":
+            name, how, bare = content
+            if may_be_unlike(str(name)):
+                return value_of(bare)
+            raise Unlike(f"an object of {name} that holds {value_of(bare)!r:.100}, of which {how}".replace("\n", " "))
     raise Unknown(str(content))
 
 

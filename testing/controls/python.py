@@ -78,6 +78,7 @@ def python_twins(path: str, text: str, wanted: Collection[str], *, renamed: bool
         for claim, false in falses:
             false.name = _new_name(node.name) if renamed else node.name
             made.false[id_of(path, owner, false.name)] = claim
+            made.of[id_of(path, owner, false.name)] = test_id
             twins.append((false, False))
         if renamed or falses:
             # Nothing they need is defined later than behind the last of them; `_mix` takes the others away.

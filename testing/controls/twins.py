@@ -22,6 +22,8 @@ class Twins:
     """Id of a true twin -> id of its test."""
     false: dict[str, str] = field(default_factory=dict)
     """Id of a false twin -> the assertion that was changed in it, as it stands in its test."""
+    of: dict[str, str] = field(default_factory=dict)
+    """Id of a false twin -> id of its test."""
 
 
 def word() -> str:

@@ -28,6 +28,7 @@ def test_a_lesson_is_one_bounded_line() -> None:
     assert "\n" not in lesson
     assert len(lesson) == 400
     assert first_failure([attempt(1, "failed", "y" * 999)]) == "y" * 199 + "…"
+    assert first_failure([attempt(1, "failed", "y" * 999 + ":\nit gives 0")]) == "y" * 99 + "…: it gives 0"
     assert lesson_of_blocked(task.model_copy(update={"title": "T"}), FailureReason.CONFLICT, "No\nfit.", []).endswith(
         "No fit."
     )

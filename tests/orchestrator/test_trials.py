@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.workbench.trial import Trial, evidence_without
+from orchestrator.workbench.trial import Trial, evidence_without, listed
 from testing import Failure, TestCounts, TestResult
 
 FILE = "tests/test_f.py"
@@ -55,3 +55,10 @@ def test_neither_their_number_nor_what_hidden_tests_printed_is_told() -> None:
     many = [f"{FILE}::test_{number}" for number in range(6)]
     assert evidence_without(run(*many, HIDDEN), {HIDDEN}).endswith("… and 2 more failing tests")
     assert evidence_without(run(HIDDEN, problem="time over"), {HIDDEN}) == "time over"
+
+
+def test_of_what_is_left_out_of_a_list_of_tests_the_number_is_told() -> None:
+    many = [f"{FILE}::test_{number}" for number in range(5)]
+    assert listed([*many[:2], f"{HIDDEN}[1]"], {HIDDEN}) == f"{many[0]}, {many[1]} and 1 that you were not shown"
+    assert listed(many, most=1) == f"{many[0]} and 4 more"
+    assert listed([HIDDEN], {HIDDEN}) == "1 that you were not shown"

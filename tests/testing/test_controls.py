@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testing import CallsTask, Environment, Opaque, Sandbox, Steps, TestRunner, Unknown, run_calls, value_of
+from testing import CallsTask, Environment, Opaque, Sandbox, Steps, TestRunner, Unknown, Unlike, run_calls, value_of
 from testing.controls import replays_of, twins_of, without_claims
 from testing.controls.python import near_value
 from tests.testing.conftest import Tree
@@ -399,3 +399,93 @@ def test_values_are_written_down_by_their_plain_parts(
     assert value_of(given[-1][0].value) == 2
     again = run_calls(place, CallsTask(programs=[last, last])).given
     assert [value_of(each[0].value) for each in again] == [2, 2]
+
+
+CLASSES = """import collections, enum, typing
+def Lie(base, *held, **answers):
+    return type('Lie', (base,), {name: lambda *_, answer=answer: answer for name, answer in answers.items()})(*held)
+def Attribute(held):
+    made = type('Lie', (dict,), {})(held)
+    made.get = lambda *_: 0
+    return made
+class Named(typing.NamedTuple('Named', [('a', int), ('b', int)])):
+    a = property(lambda _: 0)
+class Span(typing.NamedTuple):
+    a: int
+    b: int
+    __len__ = lambda s: s.b - s.a
+    __contains__ = lambda s, n: s.a <= n < s.b
+class Vector(tuple):
+    __add__ = lambda s, o: Vector(a + b for a, b in zip(s, o))
+class Markup(str):
+    __add__ = lambda s, o: Markup(str(s) + str(o).replace('<', '&lt;'))
+    __radd__ = lambda s, o: Markup(str(o).replace('<', '&lt;') + str(s))
+class Address(str):
+    __add__ = lambda s, o: Address(f'{s}/{o}')
+class Folded(dict):
+    def __init__(self, held):
+        super().__init__({key.lower(): part for key, part in held.items()})
+        self.written = [*held]
+    __getitem__ = lambda s, key: dict.__getitem__(s, key.lower())
+    __iter__ = lambda s: iter(s.written)
+    keys = lambda s: s.written
+    items = lambda s: [(key, s[key]) for key in s.written]
+class Recent(collections.OrderedDict):
+    def __getitem__(self, key):
+        self.move_to_end(key)
+        return super().__getitem__(key)
+class Open(dict):
+    def __init__(self, held):
+        super().__init__(held)
+        self.__dict__ = self
+class Celsius(float):
+    __str__ = lambda s: f'{float(s):.1f} °C'
+class Money(float):
+    __str__ = lambda s: f'{float(s):.2f}'
+class Sealed(list):
+    def __add__(self, other):
+        raise TypeError
+class Shade(str, enum.Enum):
+    RED = 'red'
+Level = enum.IntEnum('Level', 'LOW')
+Text = enum.StrEnum('Text', 'ONE')
+Flag = enum.IntFlag('Flag', 'A B')
+"""
+LIES = [
+    "Lie(dict, {'a': 2}, __getitem__=0)", "Lie(dict, {'a': 2}, get=None)", "Lie(dict, {'a': 2}, items=[])",
+    "Lie(dict, {'a': 2}, values=[0])", "Lie(dict, {'a': 2}, keys=())", "Lie(dict, {'a': 2}, __contains__=False)",
+    "Lie(dict, {'a': 2}, __len__=0)", "Lie(dict, {'a': 2}, __iter__=iter(()))", "Attribute({'a': 2})",
+    "Lie(collections.Counter, 'aab', __getitem__=0)", "Lie(collections.OrderedDict, {'a': 1}, items=[])",
+    "Lie(str, 'abc', __str__='')", "Lie(str, 'abc', __format__='')", "Lie(str, 'abc', __add__='')",
+    "Lie(str, 'abc', __radd__='')", "Lie(str, 'abc', __ne__=True)", "Lie(str, 'abc', lower='')",
+    "Lie(bytes, b'ab', decode='')", "Lie(bytes, b'ab', __getitem__=0)", "Lie(tuple, (1, 2), __iter__=iter(()))",
+    "Lie(tuple, (1, 2), __len__=1)", "Lie(tuple, (1, 2), __getitem__=0)", "Named(1, 2)",
+    "Lie(list, [1], __iter__=iter(()))", "Lie(list, [1], __contains__=False)", "Lie(list, [1], __add__=[])",
+    "Lie(set, {1}, __contains__=False)", "Lie(frozenset, {1}, __or__=set())", "Lie(int, 5, __add__=0)",
+    "Lie(int, 5, __int__=0)", "Lie(int, 5, __bool__=False)", "Lie(int, 5, __str__='0')",
+    "Lie(int, 5, __format__='')", "Lie(float, 2.5, __float__=0.0)", "Lie(float, 2.5, __lt__=True)",
+    "[{'x': Lie(str, 'abc', __str__='')}]",
+]  # fmt: skip
+NO_LIES = [
+    "collections.Counter(a=0, b=-1)", "collections.OrderedDict(a=1)", "collections.defaultdict(list, a=[1])",
+    "Span(1, 3)", "Span(1, 1)", "Vector((1, 2))", "Vector()", "Markup('<b>')", "Address('a')",
+    "Folded({'A': 1, 'b': 2})", "Recent(a=1, b=2)", "Open({'items': 1, 'get': 2, 'keys': 3, 'x': 4})",
+    "Celsius(21.26)", "Money(1.239)", "Sealed([1])", "Shade.RED", "Level.LOW", "Text.ONE", "Flag.A | Flag.B",
+    "Flag(0)", "type('N', (float,), {})('nan')", "type('N', (float,), {})('-inf')", "type('S', (str,), {})()",
+]  # fmt: skip
+
+
+def test_what_an_object_holds_and_what_it_answers_are_compared(
+    sandbox: Sandbox, base_environment: Environment, tree: Tree
+) -> None:
+    place = TestRunner(sandbox).place(tree({"calc.py": ""}), base_environment)
+    programs = [Steps(setup=CLASSES, steps=[(expression, True)]) for expression in (*LIES, *NO_LIES)]
+    given = run_calls(place, CallsTask(programs=programs)).given
+    for expression, found in zip((*LIES, *NO_LIES), given, strict=True):
+        assert not found[0].error, f"{expression}: {found[0].error}"
+        is_lie = False
+        try:
+            value_of(found[0].value, lambda _: False)
+        except Unlike as told:
+            is_lie = bool(re.search("of which .+ (?:gives|ends with) .", str(told)))
+        assert is_lie == (expression in LIES), expression
