@@ -166,8 +166,8 @@ def test_the_developer_edits_what_it_has_been_shown() -> None:
 def test_the_developer_searches_and_reads_what_it_has_not_been_shown() -> None:
     with Oracle(task()) as oracle:
         product = Product(oracle, *DEVELOPER)
-        assert product.ask()[1] == [("search", {"text": "def f():", "files": "m.py"})]
-        assert product.ask("m.py:6: def f():")[1] == [("read_file", {"path": "m.py", "first_line": 2, "last_line": 12})]
+        (name, search), *others = product.ask()[1]
+        assert (name, search["text"], search["files"], others) == ("search", "def f():", "m.py", [])
         assert product.ask("6\tdef f():\n7\t    return 1")[1][0][0] == "edit_file"
 
 

@@ -256,6 +256,7 @@ for name in ("task", "approvals", "model", "logs", "costs"):
     assert re.findall(r'help=f?"[^"]*\[[a-z.]+\]', source) == [], "Rich takes [words] in a help text for markup"
 
 
+@pytest.mark.long
 def test_a_daemon_in_a_terminal_gives_it_back_as_it_was(make_house: MakeHouse) -> None:
     house, _ = make_house(team())
     here, there = pty.openpty()

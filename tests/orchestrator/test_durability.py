@@ -47,6 +47,7 @@ def questions(server: ScriptedModelServer) -> Counter[str]:
     return Counter(asked(request) for request in server.requests)
 
 
+@pytest.mark.long
 def test_sigterm_at_any_time_loses_no_answer(make_house: MakeHouse) -> None:
     script = Held(team())
     house, server = make_house(script, orchestrator={"shutdown_grace": NEVER_SECONDS, "task_timeout": 60})

@@ -85,6 +85,7 @@ def found(house: House, *arguments: str) -> list[dict[str, str]]:
     return facts
 
 
+@pytest.mark.long
 def test_failing_tests_become_a_task_for_each_function_and_land_without_a_test_commit(make_house: MakeHouse) -> None:
     house, server = make_house(team(code=by_function), files=FAILING, llm=SMALL)
     done = house.run_until_idle()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import ADD_TASK, CALC, git, team
 
@@ -22,6 +24,7 @@ ODD = 'def odd( x ):\n    return x%2 == 1\n'  # fmt: skip
 LONG = "    return sum([a, b, 0, 0, 0, 0, 0, 0, 0, 0, 0])\n"
 
 
+@pytest.mark.long
 def test_formatted_files_stay_formatted_and_others_as_they_were(make_house: MakeHouse) -> None:
     added = "\n\ndef add(a: int, b: int) -> int:\n" + LONG
     both = f"### calc.py\n```python\n{CALC}{added}```\n\n### odd.py\n```python\n{ODD}\n\neven = 2\n```\n"

@@ -218,6 +218,7 @@ SLOW = """def distinct(items: list[int]) -> list[int]:
 BENCHMARK = "from shop import distinct\n\nITEMS = list(range(1500))\n\n\ndef benchmark():\n    distinct(ITEMS)\n"
 
 
+@pytest.mark.long
 def test_performance_is_proven_by_a_benchmark_of_qa(make_house: MakeHouse) -> None:
     qa: Script = (
         (("finish_tests", {"kind": "performance"}),),

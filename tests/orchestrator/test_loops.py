@@ -97,6 +97,7 @@ def test_an_answer_of_an_earlier_approach_is_gone_on_from(make_house: MakeHouse)
     assert "return a - b" in told
 
 
+@pytest.mark.long
 def test_at_temperature_zero_no_question_of_a_task_is_put_twice(make_house: MakeHouse) -> None:
     house, server = make_house(
         team(code=[BAD_ADD]), llm={"temperature": 0, "cache_ttl": 0}, orchestrator={"max_approaches": 4}

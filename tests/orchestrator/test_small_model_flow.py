@@ -53,6 +53,7 @@ def shares(total: int, parts: int) -> list[int]:
 ```"""
 
 
+@pytest.mark.long
 def test_near_misses_of_a_small_model_are_recombined_without_asking_again(make_house: MakeHouse) -> None:
     house, server = make_house(team(code=[GUARDED_SHARES, EXACT_SHARES, GUARDED_SHARES.replace("< 1", "< 2")]), **SMALL)
     given = house.folder / "test_shares.py"
@@ -113,6 +114,7 @@ def open_ones(store: Store) -> list[int]:
 ```"""
 
 
+@pytest.mark.long
 def test_a_small_model_is_asked_for_each_of_two_files_and_both_land(make_house: MakeHouse) -> None:
     files = {"store.py": STORE, "search.py": '"""Finding notes."""\n'}
     shown: list[str] = []
@@ -235,6 +237,7 @@ def test_where_errors_are_stated_answers_must_agree_on_them_too(make_house: Make
     assert "raises ValueError" in task.reason_detail
 
 
+@pytest.mark.long
 def test_answers_that_forgot_an_import_are_compared_with_it(make_house: MakeHouse) -> None:
     long = '```python\ndef slug(text: str) -> str:\n    return re.sub(r" {2,}", "-", text)\n```'
     branched = (

@@ -81,6 +81,7 @@ def test_a_file_name_that_is_not_utf8_holds_up_nothing(make_house: MakeHouse) ->
     assert b"na\\377me.txt" in git(house.repository, "ls-tree", "-r", "--name-only", "agents/integration").encode()
 
 
+@pytest.mark.long
 def test_an_answer_with_half_a_character_is_one_that_failed(make_house: MakeHouse) -> None:
     house, _ = make_house(
         team(code=[GOOD_RATIO.replace("return a", "# \ud83d\n    return a"), GOOD_RATIO]),

@@ -107,7 +107,7 @@ def test_a_page_is_looked_at_while_it_is_served(sandbox: Sandbox, base_environme
     told = [(page.address.rsplit("/", 1)[1], page.status, page.title) for page in found.pages]
     assert (told, found.problem) == ([("", 200, "The Shop"), ("gone", 404, "The Shop")], "")
     assert bool(found.browser) == (find_browser() is not None)
-    assert [picture.startswith(b"\\x89PNG") for picture in found.pictures] == [bool(found.browser)] * 2
+    assert [picture.startswith(b"\x89PNG") for picture in found.pictures] == [bool(found.browser)] * 2
 
     failed = seen("echo no such shop; exit 3")
     assert (failed.pages, failed.pictures) == ([], [])
