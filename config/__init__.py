@@ -2,6 +2,7 @@
 
 from config.errors import ConfigError, ConfigProblem
 from config.loading import json_schema, load_settings, with_values
+from config.parsing import ONE_PARSER, let_one_thread_parse
 from config.paths import ProjectPaths, cache_folder
 from config.program import NAME, VERSION, command, config_file, data_folder, default_folders, is_installed
 from config.settings import (
@@ -29,6 +30,7 @@ from config.weakened import weakened
 
 __all__ = [
     "NAME",
+    "ONE_PARSER",
     "VERSION",
     "AgentSettings",
     "AlertSettings",
@@ -64,3 +66,5 @@ __all__ = [
     "weakened",
     "with_values",
 ]
+
+let_one_thread_parse()

@@ -26,6 +26,7 @@ from griffe import (
 from pydantic import BaseModel
 
 from agents import module_name
+from config import ONE_PARSER
 from file_system import CodeMap, FileManager, is_javascript, is_test_file, readable_text
 from file_system.code.outline import definition_line, parsed
 from file_system.syntax import NOT_PYTHON
@@ -191,10 +192,11 @@ def _read_package(folder: Path, name: str) -> Module | None:
     if not ((folder / name).is_dir() or (folder / f"{name}.py").is_file()):
         return None
     try:
-        read = load(
-            name, search_paths=[folder], allow_inspection=False, resolve_aliases=True, resolve_external=False,
-            store_source=False,
-        )  # fmt: skip
+        with ONE_PARSER:
+            read = load(
+                name, search_paths=[folder], allow_inspection=False, resolve_aliases=True, resolve_external=False,
+                store_source=False,
+            )  # fmt: skip
     except ImportError:
         return None
     return read if isinstance(read, Module) else None
