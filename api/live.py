@@ -18,7 +18,7 @@ from anyio.to_thread import run_sync
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from memory import Activity, MemoryStore, MemoryStoreError
+from memory import Activity, MemoryStore, MemoryStoreError, utc_now
 from monitoring import get_logger
 from monitoring.errors import KnownError
 from owner.sentences import sentence
@@ -107,6 +107,8 @@ class Hub:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._poke, self._heard, self._stopped = threading.Event(), threading.Event(), threading.Event()
         self._last = 0
+        self.lag = 0.0
+        """Seconds from the writing of the last line that was handed out until then."""
 
     @property
     def listeners(self) -> int:
@@ -185,6 +187,7 @@ class Hub:
                 continue
             if events and self._loop is not None:
                 self._last = events[-1].id
+                self.lag = max((utc_now() - lines[0].timestamp).total_seconds(), 0.0)
                 if len(lines) >= 200:
                     self._poke.set()
                 self._loop.call_soon_threadsafe(self._hand_out, events)

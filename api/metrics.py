@@ -7,22 +7,29 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from api.access import AViewer
 from api.problems import problems
 from api.room import Room
-from memory import TaskStatus, utc_now
+from api.team import agent_of
+from memory import Task, TaskStatus, utc_now
+from monitoring.counters import COUNTERS
 
 router = APIRouter(tags=["health"])
 
 _KEPT_SECONDS = 10.0
+_TASK_SECONDS = (60, 300, 900, 1800, 3600, 7200, 14400, 43200, 86400)
+_CALL_SECONDS = (0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+_OPEN = (TaskStatus.PENDING, TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL)
 
 
 @router.get(
@@ -63,22 +70,34 @@ class Figures(Collector):
         yield from self._tasks()
         yield from self._calls()
         yield from self._state()
+        yield from self._process()
 
     def _tasks(self) -> Iterator[Metric]:
-        number = GaugeMetricFamily("aiagents_tasks", "Tasks now.", labels=["status", "type"])
-        failed = GaugeMetricFamily("aiagents_tasks_stopped", "Failed and blocked tasks now.", labels=["reason"])
-        spent = GaugeMetricFamily(
-            "aiagents_task_seconds", "Seconds from begin to end of the completed tasks, summed up.", labels=["type"]
+        number = GaugeMetricFamily(
+            "aiagents_tasks",
+            "Tasks now; open ones with the agent whose turn it is.",
+            labels=["status", "type", "agent"],
         )
-        reasons: dict[str, int] = {}
-        for row in self._room.store.browse.task_sums():
-            number.add_metric([row.status, row.type], row.number)
+        failed = GaugeMetricFamily("aiagents_tasks_stopped", "Failed and blocked tasks now.", labels=["reason"])
+        numbers: Counter[tuple[str, str, str]] = Counter()
+        reasons: Counter[str] = Counter()
+        took: dict[str, _Durations] = {}
+        for row in self._room.store.browse.task_sums(_TASK_SECONDS):
+            at = Task(id="any", title="any", type=row.type, stage=row.stage, assigned_agents=row.assigned_agents)
+            numbers[row.status, row.type, agent_of(at) if row.status in _OPEN else ""] += row.number
             if row.reason:
-                reasons[row.reason] = reasons.get(row.reason, 0) + row.number
+                reasons[row.reason] += row.number
             if row.status == TaskStatus.COMPLETED:
-                spent.add_metric([row.type], row.seconds)
+                took.setdefault(row.type, _Durations(_TASK_SECONDS)).add(row.duration, row.number, row.seconds)
+        for labels, count in sorted(numbers.items()):
+            number.add_metric(labels, count)
         for reason, count in sorted(reasons.items()):
             failed.add_metric([reason], count)
+        spent = HistogramMetricFamily(
+            "aiagents_task_seconds", "Seconds from begin to end of the completed tasks.", labels=["type"]
+        )
+        for kind, durations in took.items():
+            spent.add_metric([kind], *durations.told())
         tried = CounterMetricFamily("aiagents_attempts", "Attempts at a stage.", labels=["stage", "outcome"])
         for stage, outcomes in self._room.store.browse.attempts_by_stage(None).items():
             for outcome, count in outcomes.items():
@@ -90,20 +109,43 @@ class Figures(Collector):
         calls = CounterMetricFamily("aiagents_model_calls", "Model calls.", labels=[*labels, "cached", "outcome"])
         tokens = CounterMetricFamily("aiagents_tokens", "Tokens.", labels=[*labels, "direction"])
         cost = CounterMetricFamily("aiagents_cost_usd", "US dollars, where the price is known.", labels=labels)
-        seconds = CounterMetricFamily("aiagents_model_seconds", "Seconds that calls took.", labels=labels)
+        latency = HistogramMetricFamily(
+            "aiagents_model_call_seconds", "Seconds that calls took, without those that the cache answered.",
+            labels=labels,
+        )  # fmt: skip
+        numbers: Counter[tuple[str, str, str, str]] = Counter()
         sums: dict[tuple[str, str], list[float]] = {}
-        for row in self._room.store.browse.call_sums():
-            names = [row.agent, row.model]
-            calls.add_metric([*names, "yes" if row.cached else "no", row.outcome], row.number)
-            held = sums.setdefault((row.agent, row.model), [0, 0, 0, 0])
-            for place, value in enumerate((row.input_tokens, row.output_tokens, row.cost_usd, row.seconds)):
+        took: dict[tuple[str, str], _Durations] = {}
+        for row in self._room.store.browse.call_sums(_CALL_SECONDS):
+            names = (row.agent, row.model)
+            numbers[(*names, "yes" if row.cached else "no", row.outcome)] += row.number
+            held = sums.setdefault(names, [0, 0, 0])
+            for place, value in enumerate((row.input_tokens, row.output_tokens, row.cost_usd)):
                 held[place] += value
-        for (agent, model), (read, written, dollars, took) in sums.items():
-            tokens.add_metric([agent, model, "in"], read)
-            tokens.add_metric([agent, model, "out"], written)
-            cost.add_metric([agent, model], dollars)
-            seconds.add_metric([agent, model], took)
-        yield from (calls, tokens, cost, seconds)
+            if not row.cached:
+                took.setdefault(names, _Durations(_CALL_SECONDS)).add(row.duration, row.number, row.seconds)
+        for ended, count in sorted(numbers.items()):
+            calls.add_metric(ended, count)
+        for names, (read, written, dollars) in sums.items():
+            tokens.add_metric([*names, "in"], read)
+            tokens.add_metric([*names, "out"], written)
+            cost.add_metric(names, dollars)
+        for names, durations in took.items():
+            latency.add_metric(names, *durations.told())
+        yield from (calls, tokens, cost, latency)
+
+    def _process(self) -> Iterator[Metric]:
+        """What only this process knows; it begins anew with the daemon."""
+        for counter in COUNTERS:
+            metric = CounterMetricFamily(f"aiagents_{counter.name}", counter.told, labels=counter.labels)
+            for values, count in sorted(counter.numbers().items()):
+                metric.add_metric(values, count)
+            yield metric
+        yield GaugeMetricFamily("aiagents_running_steps", "Tasks that an agent works on.",
+                                value=len(self._room.running()))  # fmt: skip
+        yield GaugeMetricFamily("aiagents_listeners", "Open streams of events.", value=self._room.hub.listeners)
+        yield GaugeMetricFamily("aiagents_event_lag_seconds", "From a line's writing until it was handed out, last.",
+                                value=self._room.hub.lag)  # fmt: skip
 
     def _state(self) -> Iterator[Metric]:
         store, now = self._room.store, utc_now()
@@ -123,6 +165,20 @@ class Figures(Collector):
         yield GaugeMetricFamily("aiagents_queue_seconds", "Age of the task that is begun next.", value=oldest)
         yield GaugeMetricFamily("aiagents_calls_in_flight", "Calls without an answer yet.",
                                 value=len(store.budgets.calls_in_flight()))  # fmt: skip
-        yield GaugeMetricFamily("aiagents_running_steps", "Tasks that an agent works on.",
-                                value=len(self._room.running()))  # fmt: skip
-        yield GaugeMetricFamily("aiagents_listeners", "Open streams of events.", value=self._room.hub.listeners)
+
+
+class _Durations:
+    """How many took how long, in the classes of a histogram."""
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds, self._numbers, self._seconds = bounds, [0] * (len(bounds) + 1), 0.0
+
+    def add(self, place: int, number: int, seconds: float) -> None:
+        """So many more of one class."""
+        self._numbers[place] += number
+        self._seconds += seconds
+
+    def told(self) -> tuple[list[tuple[str, float]], float]:
+        """The buckets, each with all that took no longer, and the sum of the seconds."""
+        heads = [*(f"{float(bound)}" for bound in self._bounds), "+Inf"]
+        return list(zip(heads, accumulate(map(float, self._numbers)), strict=True)), self._seconds

@@ -62,7 +62,7 @@ def team_of(room: Room) -> list[AgentNow]:
     workable = store.tasks.workable(_MOST_TASKS)
     queues: dict[str, list[Task]] = {name: [] for name in ROLES}
     for task in workable:
-        queues.setdefault(_agent_of(task), []).append(task)
+        queues.setdefault(agent_of(task), []).append(task)
     calls, waiting = store.budgets.calls_in_flight(), store.budgets.waiting_calls()
     usage = {row.key: row for row in store.ledger.usage("agent", since=now.replace(hour=0, minute=0, second=0))}
     tried = store.browse.attempts_by_stage(now - timedelta(days=_SUCCESS_DAYS))
@@ -93,7 +93,8 @@ def team_of(room: Room) -> list[AgentNow]:
     return found
 
 
-def _agent_of(task: Task) -> str:
+def agent_of(task: Task) -> str:
+    """Whose queue the task is in; empty where nobody knows its type."""
     try:
         flow = flow_of(task)
     except UnknownFlow:

@@ -6,7 +6,7 @@ A page is found by its key, so that the hundredth costs what the first does, and
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TypedDict, Unpack
 
@@ -134,23 +134,25 @@ class BrowseTables:
                 found.setdefault(stage, {})[outcome] = number
         return found
 
-    def task_sums(self) -> list[TaskSum]:
-        """All tasks, by status, type and reason."""
-        columns = (tasks.c.status, tasks.c.type, tasks.c.reason)
+    def task_sums(self, bounds: Sequence[float]) -> list[TaskSum]:
+        """All tasks, by what `TaskSum` tells them apart. `bounds`: seconds, rising, between classes of durations."""
         if self._database.is_sqlite:
             took = (sa.func.julianday(tasks.c.finished_at) - sa.func.julianday(tasks.c.started_at)) * 86_400
         else:
             took = sa.extract("epoch", tasks.c.finished_at - tasks.c.started_at)
+        duration = _class_of(took, bounds).label("duration")
+        columns = (tasks.c.status, tasks.c.type, tasks.c.reason, tasks.c.stage, tasks.c.assigned_agents, duration)
         seconds = sa.func.coalesce(sa.func.sum(took), 0).label("seconds")
         query = sa.select(*columns, sa.func.count().label("number"), seconds).group_by(*columns)
         with self._database.read() as connection:
             return [TaskSum.model_validate(dict(row)) for row in connection.execute(query).mappings()]
 
-    def call_sums(self) -> list[CallSum]:
-        """All model calls, by agent, model, outcome, and whether the cache had the answer."""
+    def call_sums(self, bounds: Sequence[float]) -> list[CallSum]:
+        """All model calls, by what `CallSum` tells them apart. `bounds`: seconds, rising, between the classes of
+        durations."""
         calls = model_calls.c
         model = (calls.provider + "/" + calls.model).label("model")
-        columns = (calls.agent, model, calls.outcome, calls.cached)
+        columns = (calls.agent, model, calls.outcome, calls.cached, _class_of(calls.seconds, bounds).label("duration"))
         sums = [
             sa.func.coalesce(sa.func.sum(calls[name]), 0).label(name)
             for name in ("input_tokens", "output_tokens", "cost_usd", "seconds")
@@ -160,12 +162,25 @@ class BrowseTables:
             return [CallSum.model_validate(dict(row)) for row in connection.execute(query).mappings()]
 
 
+def _class_of(seconds: sa.ColumnElement[float], bounds: Sequence[float]) -> sa.ColumnElement[int]:
+    """The place of the first bound that `seconds` does not exceed; behind the last one where there is none. Written
+    out: PostgreSQL groups by no expression with parameters."""
+    places = [sa.literal_column(f"{place}", sa.Integer) for place in range(len(bounds) + 1)]
+    whens = [(seconds <= sa.literal_column(f"{bound:g}", sa.Float), place)
+             for bound, place in zip(bounds, places, strict=False)]  # fmt: skip
+    return sa.case(*whens, else_=places[-1])
+
+
 class TaskSum(Row):
-    """Tasks that have the same status, type and reason."""
+    """Tasks that are alike."""
 
     status: TaskStatus
     type: str
     reason: FailureReason | None
+    stage: str
+    assigned_agents: list[str]
+    duration: int
+    """Its class, of those that have ended."""
     number: int
     seconds: float
     """From begin to end, of those that have both."""
@@ -179,6 +194,8 @@ class CallSum(Row):
     """As `provider/model`."""
     outcome: str
     cached: bool
+    duration: int
+    """Its class."""
     number: int
     input_tokens: int
     output_tokens: int

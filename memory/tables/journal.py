@@ -25,6 +25,7 @@ from memory.database.schema import (
 from memory.errors import UnknownTask
 from memory.tables.audit import link
 from memory.task_models import Activity, Attempt, ControlCommand, Decision, Memory, Row, Verdict, utc_now
+from monitoring.counters import ACTIVITY
 
 _ACTIVITY_LOCK = 0x616374  # an advisory lock of PostgreSQL: any number, the same in every process
 _KEPT_OF_LARGE_DETAILS = 4_000
@@ -119,6 +120,7 @@ class JournalTables:
             values = given | {"clean_activity": words, "clean_details": text}
             number: int = connection.execute(_INSERT.returning(_LINES.id), values).scalar_one()
             connection.execute(_MOVE_HEAD, {"number": number, "digest": digest})
+        ACTIVITY.add(words)
         self.on_line()
         return number
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from monitoring import get_logger
+from monitoring.counters import SANDBOX_RUNS
 from testing.errors import RunKilled, SandboxUnavailable
 from testing.sandbox import canary
 from testing.sandbox.confinement import (
@@ -247,6 +248,7 @@ class Sandbox:
         supervisor = Supervisor(launch, limits=limits, timeout=timeout, writable=writable, label=label)
         with self._registered(supervisor):
             outcome = supervisor.run()
+        SANDBOX_RUNS.add(str(probe.tier), outcome.killed_reason or "no")
         if outcome.killed_reason == "cancelled":
             raise RunKilled
         return _result(outcome, probe.tier)

@@ -118,7 +118,7 @@ def test_a_task_has_its_thread_its_evidence_and_its_calls(rooms: Rooms) -> None:
     assert {state["name"] for state in viewer.get("/api/v1/limits").json()} >= {"day_tokens"}
     assert viewer.get("/api/v1/status").json()["tasks"]["in_progress"] == 1
     figures = viewer.get("/metrics").text
-    assert 'aiagents_tasks{status="in_progress",type="code"} 1.0' in figures
+    assert 'aiagents_tasks{agent="developer",status="in_progress",type="code"} 1.0' in figures
     assert 'aiagents_attempts_total{outcome="failed",stage="code"} 1.0' in figures
     assert 'aiagents_tokens_total{agent="developer",direction="in",model="openai/m"} 7.0' in figures
     assert 'aiagents_cost_usd_total{agent="developer",model="openai/m"} 0.5' in figures
