@@ -29,7 +29,8 @@ router = APIRouter(prefix="/api/v1/settings", tags=["settings"], responses=probl
 _AT_THE_MACHINE = (
     "api.", "database.", "deployment.", "file_system.", "sandbox.", "git.repository_url", "git.token",
     "git.may_hold_secrets", "git.submodule_hosts", "llm.api_key", "llm.base_url", "monitoring.alerts.urls",
-    "monitoring.logs_path", "testing.setup_command", "testing.setup_hosts", "testing.test_command",
+    "monitoring.logs_path", "monitoring.traces_url", "testing.setup_command", "testing.setup_hosts",
+    "testing.test_command",
 )  # fmt: skip
 """Keys, and beginnings of keys, that are not changed from here."""
 

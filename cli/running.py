@@ -35,11 +35,12 @@ from cli.project import (
     start_command,
 )
 from cli.views import show_diff, task_table
-from config import command
+from config import VERSION, command
 from llm import AUTO, Lineup, NotConfigured, local_model, local_models, model_status, unlimited, uses_embedded_model
 from memory import MemoryStoreError, TaskStatus
 from monitoring import AlertKind, Supervisor, alert, configure_logging, daemon_pid, get_logger
 from monitoring.errors import KnownError
+from monitoring.tracing import start_tracing, stop_tracing
 from owner.sentences import count
 from owner.stopped import stopped_count
 from owner.stream import Clock
@@ -183,6 +184,7 @@ def work(
 
     try:
         configure_logging(project.settings.monitoring, project.paths.logs, stdout=not for_people)
+        start_tracing(project.settings.monitoring.traces_url, VERSION)
         sender = start_alerts(project)
     except OSError as problem:  # without a log only the terminal can show it
         raise fail(str(problem), EXIT_FAILED) from None
@@ -236,6 +238,7 @@ def work(
         idle = orchestrator.idle_problem()
         code = _summary(services, project, idle, finished=finished, is_demo=is_demo)
     services.close()
+    stop_tracing()
     if sender:
         sender.close(_LAST_ALERTS)
     sys.stdout.flush()

@@ -352,6 +352,12 @@ class MonitoringSettings(Section):
     max_mb: int = Field(100, ge=1, description="Megabytes at which the log file is rotated.")
     keep_days: int = Field(7, ge=1, description="Days that rotated files are kept.")
     alerts: AlertSettings = AlertSettings()
+    traces_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s]+)?$",
+        description="Where a collector takes traces by OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; empty: "
+        "nothing is traced.",
+    )
 
 
 class ApiSettings(Section):

@@ -158,6 +158,11 @@ class Task(Row):
         return self
 
     @property
+    def trace(self) -> str:
+        """The name of this run, to those who trace it."""
+        return f"{self.id}.{self.run}"
+
+    @property
     def approval_key(self) -> str:
         """What an approval is for: this run of the task and this visit of a stage, not a later one."""
         return f"{self.run}.{self.result.get('visit', 0)}"

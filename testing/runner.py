@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from monitoring import get_logger
+from monitoring.tracing import span
 from testing.checkers import Checked
 from testing.checking import check_workflows, formatter_of, is_configured, run_checker, run_formatter
 from testing.environments.environment import MANAGER, VENV, Environment
@@ -78,7 +79,10 @@ class TestRunner:
         calls it, at its tests or at its process; the run ends where it does. Raises SandboxUnavailable when nothing may
         be run.
         """
-        return self._tested(source, environment, (), timeout, label, watched)
+        with span("test run", framework=environment.framework, whole_suite=True) as note:
+            result = self._tested(source, environment, (), timeout, label, watched)
+            note(passed=result.passed, tests=result.test_count, failures=len(result.failures))
+            return result
 
     def run_specific_test(
         self,
@@ -94,7 +98,10 @@ class TestRunner:
 
         Raises InvalidSelection, too, for what is no test file or id.
         """
-        return self._tested(source, environment, (test_path, *further), timeout, label, watched)
+        with span("test run", framework=environment.framework, whole_suite=False) as note:
+            result = self._tested(source, environment, (test_path, *further), timeout, label, watched)
+            note(passed=result.passed, tests=result.test_count, failures=len(result.failures))
+            return result
 
     def lines_run(
         self,

@@ -18,6 +18,7 @@ from memory.database.schema import model_cache, model_calls, model_probes
 from memory.ledger_models import NANO, LimitState, ModelCall, ModelProbe, StoredResponse, UsageRow
 from memory.tables.budgets import lock_budgets, settled
 from memory.task_models import utc_now
+from monitoring.tracing import record_span
 
 UsageKey = Literal["task", "agent", "model", "day"]
 _ANSWER_NAME = ("workflow_id", "step", "request_hash")
@@ -50,6 +51,7 @@ class LedgerTables:
         they may have cost tokens. The call's `reservation` is settled in the same transaction, so that no stored answer
         leaves one behind; gives what `settle` gives.
         """
+        _trace(call)
         insert = self._database.insert(model_calls).values(call.model_dump(exclude={"id"}))
         with self._database.write(patient=True) as connection:
             if reservation is not None:
@@ -153,3 +155,13 @@ def _usage_sums() -> list[sa.Label[Any]]:
         total(sa.case((calls.cost_usd.is_(None), 1), else_=0)).label("unpriced_calls"),
         sa.func.sum(calls.seconds).label("seconds"),
     ]
+
+
+def _trace(call: ModelCall) -> None:
+    """A span for a call, without a word of what was said."""
+    record_span(
+        "model call", call.seconds, agent=call.agent, task=call.task_id, cached=call.cached, cost_usd=call.cost_usd,
+        gen_ai__operation__name="chat", gen_ai__provider__name=call.provider, gen_ai__request__model=call.model,
+        gen_ai__usage__input_tokens=call.input_tokens, gen_ai__usage__output_tokens=call.output_tokens,
+        error__type=None if call.outcome == "ok" else call.outcome,
+    )  # fmt: skip

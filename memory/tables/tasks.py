@@ -14,6 +14,7 @@ from memory.database.schema import task_dependencies, tasks
 from memory.errors import AmbiguousTask, IllegalTransition, UnknownTask
 from memory.task_models import DEADLINE_LADDER, Dependency, Task, TaskStatus, TaskType, utc_now
 from monitoring.errors import FailureReason
+from monitoring.tracing import end_trace, is_tracing
 
 RETRIABLE = frozenset({TaskStatus.FAILED, TaskStatus.BLOCKED, TaskStatus.CANCELLED})
 """A task with one of these statuses can be put back to pending as a new run."""
@@ -225,7 +226,14 @@ class TaskTable:
         if result is not None:
             values["result"] = result
         with self._database.write() as connection:
-            return _compare_and_set(connection, task_id, expected, run, values)
+            moved = _compare_and_set(connection, task_id, expected, run, values)
+        if moved and to in ENDED and is_tracing():
+            task = self.get(task_id)
+            end_trace(
+                task.trace, f"task {task.type}", task.started_at, task.finished_at, task=task.id, kind=task.kind,
+                run=task.run, status=task.status, error__type=task.reason,
+            )  # fmt: skip
+        return moved
 
     def retry(self, task_id: str) -> bool:
         """Put a failed, blocked or cancelled task back to pending as a new run; False if it has another status.

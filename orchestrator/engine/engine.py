@@ -23,6 +23,7 @@ from sqlalchemy import make_url
 
 from memory import check_writable, compact
 from monitoring import AlertKind, alert, bound, get_logger, mask_known
+from monitoring.tracing import span
 from orchestrator.engine.failures import outlast
 from orchestrator.errors import StageFailed, StepsChanged, Stopping
 
@@ -250,7 +251,7 @@ class _DurableSteps:
 
         def guarded() -> dict[str, Any]:
             # A failure is a result like any other: stored, so that a replay decides as the first run did.
-            with self._gate:
+            with self._gate, span(name, agent=self.job.agent):
                 try:
                     result = outlast(action, self._gate.stopping, waiting=self._waiting)
                     return {"value": _masked(adapter.dump_python(result, mode="json"))}

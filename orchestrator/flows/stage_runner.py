@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from config import command
-from memory import ANSWER_GATE, FailureReason, Task, TaskStatus
+from memory import ANSWER_GATE, FailureReason, Task, TaskStatus, utc_now
 from monitoring import AlertKind, alert, bound, get_logger
+from monitoring.tracing import end_trace, span, trace
 from orchestrator.engine.engine import Job, Steps
 from orchestrator.engine.failures import outlast
 from orchestrator.errors import StageFailed, StepsChanged
@@ -36,11 +37,16 @@ class StageRunner:
         if not self._is_current(task, steps.job):
             return
         flow = flow_of(task)
-        with bound(task=task.id, flow=flow.type, stage=str(payload["stage"]), attempt=task.run + 1):
+        stage = str(payload["stage"])
+        with (
+            bound(task=task.id, flow=flow.type, stage=stage, attempt=task.run + 1),
+            trace(task.trace),
+            span(f"stage {stage}", agent=steps.job.agent, task=task.id, flow=flow.type, run=task.run),
+        ):
             try:
-                self._run_or_fail(flow, task, str(payload["stage"]), steps)
+                self._run_or_fail(flow, task, stage, steps)
             except StepsChanged as changed:
-                self._begin_stage_again(task, str(payload["stage"]), changed)
+                self._begin_stage_again(task, stage, changed)
 
     def _is_current(self, task: Task, job: Job) -> bool:
         """False for an outdated job: the task was cancelled or retried, or had advanced before a kill."""
@@ -134,6 +140,7 @@ class StageRunner:
             begun = self._queue.submit_parts(task, outcome.parts)
         else:
             begun = self._services.store.tasks.reword(task.id, task.run, outcome.title, outcome.description)
+        end_trace(task.trace, f"task {task.type}", task.started_at, utc_now(), task=task.id, run=task.run, anew=True)
         log.info("task begins anew", parts=[part.id for part in outcome.parts])
         self._services.wake.set()
         return begun

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import PurePosixPath
 
 from file_system import FileManager, readable_text
@@ -69,7 +70,7 @@ class Judge:
         with_twins = outside = None
         if is_short and likely and test_ids and not self._task.tests:
             with ThreadPoolExecutor(1, thread_name_prefix="outside") as beside:  # each waits for a sandbox of its own
-                outside = beside.submit(doubts.outside, test_ids)
+                outside = beside.submit(copy_context().run, doubts.outside, test_ids)
                 with_twins = doubts.all_at_once(test_ids)
         both = with_twins or (self._suite.whole(tree, self._task.id, seconds) if is_short else None)
         if test_ids:

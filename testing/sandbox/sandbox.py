@@ -20,6 +20,7 @@ from typing import Literal
 
 from monitoring import get_logger
 from monitoring.counters import SANDBOX_RUNS
+from monitoring.tracing import span
 from testing.errors import RunKilled, SandboxUnavailable
 from testing.sandbox import canary
 from testing.sandbox.confinement import (
@@ -246,8 +247,9 @@ class Sandbox:
             )
         writable = [mount.source for mount in mounts if mount.writable]
         supervisor = Supervisor(launch, limits=limits, timeout=timeout, writable=writable, label=label)
-        with self._registered(supervisor):
+        with self._registered(supervisor), span("sandbox", tier=probe.tier) as note:
             outcome = supervisor.run()
+            note(exit_code=outcome.exit_code, killed=outcome.killed_reason)
         SANDBOX_RUNS.add(str(probe.tier), outcome.killed_reason or "no")
         if outcome.killed_reason == "cancelled":
             raise RunKilled

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from monitoring.counters import SANDBOX_RUNS
 from testing import Mount, Sandbox, SandboxLimits, SandboxUnavailable
 from testing.sandbox.confinement import base_interpreter, closed_folder, on_host
 from testing.sandbox.sandbox import sandbox_remedy
@@ -99,8 +100,10 @@ def test_best_effort_kills_what_it_knows_of(broken: Path) -> None:
     sandbox = unconfined(broken)
     if sandbox is None:
         return
+    counted = SANDBOX_RUNS.numbers().get(("4", "timeout"), 0)
     result = sandbox.run(["sh", "-c", "trap '' TERM; (sleep 60) & sleep 60"], cwd="/", timeout=0.5)
     assert result.killed_reason == "timeout" and result.seconds < 10
+    assert SANDBOX_RUNS.numbers()["4", "timeout"] == counted + 1
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root changes its user")
