@@ -21,7 +21,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from config import VERSION
-from memory import utc_now
+from memory import ANSWER_GATE, utc_now
+from orchestrator.flows.code_flow import LAND_GATE
 from owner.sentences import agent_name, at_work_on, count, one_line, reason_words, sentence, span, status_word
 
 if TYPE_CHECKING:
@@ -112,7 +113,9 @@ def _gist(text: str) -> str:
     return first if len(last.splitlines()) > _MOST_OF_A_REASON else f"{first}.\n{last}"
 
 
-_TEMPLATES.globals |= {"pages": PAGES, "version": VERSION, "urlencode": urlencode}
+_TEMPLATES.globals |= {
+    "answer_gate": ANSWER_GATE, "land_gate": LAND_GATE, "pages": PAGES, "urlencode": urlencode, "version": VERSION,
+}  # fmt: skip
 _TEMPLATES.filters |= {
     "agent_name": agent_name,
     "ago": _ago,

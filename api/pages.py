@@ -12,17 +12,18 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from agents import agent_names
-from api.access import AnOperator, AViewer, Form, begin_session, end_session
+from api.access import AnOperator, AViewer, Form, begin_session, check_origin, end_session
 from api.errors import WrongSecret
 from api.look import page
+from api.paging import number_of, paged
 from api.room import Room, TheRoom
 from api.tasks import do
-from api.team import team_of
+from api.team import midnight, team_of
 from memory import TaskStatus, utc_now
 from owner import actions
 from owner.errors import NotPossible
 from owner.inbox import inbox_of
-from owner.stream import Clock, Titles
+from owner.stream import Titles
 
 router = APIRouter(include_in_schema=False)
 
@@ -40,7 +41,8 @@ def sign_in_page(request: Request) -> Response:
 
 @router.post("/sign-in")
 def sign_in(request: Request, room: TheRoom, form: Form) -> Response:
-    """By a link (`token`), or by `name` and `password`."""
+    """By a link (`token`), or by `name` and `password`. Other sites sign nobody in, not even as somebody else."""
+    check_origin(request)
     address = request.client.host if request.client else ""
     doorkeeper = request.app.state.doorkeeper
     try:
@@ -69,7 +71,7 @@ def inbox(request: Request, room: TheRoom, _: AViewer) -> Response:
     """Everything that waits for the owner."""
     values = {
         "inbox": inbox_of(room.store, room.settings.budget),
-        "clock": Clock(room.store, runs=True),
+        "clock": room.clock.now(),
         "sent": sent(room),
         "live": True,
     }
@@ -107,8 +109,7 @@ def activity(request: Request, room: TheRoom, _: AViewer) -> Response:
         _ROWS + 1, before, agent=query.get("agent") or None, task_id=query.get("task") or None
     )
     values = {
-        "lines": found[:_ROWS],
-        "next": str(found[_ROWS - 1].id) if len(found) > _ROWS else "",
+        "rows": paged(found, _ROWS, number_of),
         "titles": Titles(room.store),
         "agents": [*agent_names(), "orchestrator", "owner"],
         "live": before is None,
@@ -121,19 +122,14 @@ def decisions(request: Request, room: TheRoom, _: AViewer) -> Response:
     """What was decided, by whom, and what led to it."""
     before = number(request.query_params.get("before"))
     found = room.store.browse.decisions(_ROWS + 1, before)
-    values = {
-        "rows": found[:_ROWS],
-        "next": str(found[_ROWS - 1].id) if len(found) > _ROWS else "",
-        "live": before is None,
-    }
-    return page(request, "decisions.html", values)
+    return page(request, "decisions.html", {"rows": paged(found, _ROWS, number_of), "live": before is None})
 
 
 @router.get("/costs")
 def costs(request: Request, room: TheRoom, _: AViewer) -> Response:
     """What was used, by day, agent, model and task, against the limits."""
     days = number(request.query_params.get("days")) or 30
-    since = (utc_now() - timedelta(days=min(days, 3650) - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    since = midnight(utc_now() - timedelta(days=min(days, 3650) - 1))
     usage = room.store.ledger.usage
     by = {
         "day": usage("day", since=since),

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.access import KEY_PREFIX, LEAST_PASSWORD, AnAdmin, AViewer, Visitor, hash_of
 from api.errors import NotAllowed, NotThere
+from api.paging import RowId
 from api.problems import problems
 from api.room import Room, TheRoom
 from memory import AccessKind, Person, PersonName, Role, utc_now
@@ -177,7 +178,7 @@ def make_key(new: NewKey, room: TheRoom, visitor: AViewer) -> KeyMade:
 
 
 @router.delete("/keys/{number}", status_code=204, summary="Withdraw a key", responses=problems(404))
-def withdraw_key(number: Annotated[int, Field(ge=0, lt=2**63)], room: TheRoom, visitor: AViewer) -> None:
+def withdraw_key(number: RowId, room: TheRoom, visitor: AViewer) -> None:
     """It ends at once; one's own, or any for an admin."""
     _must_be_a_session(visitor)
     known = {key.id: name for name, key in room.store.people.all_keys()}

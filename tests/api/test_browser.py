@@ -97,9 +97,12 @@ def test_an_owner_answers_a_blocked_task_and_sees_it_land(make_house: MakeHouse)
         expect(page).to_have_title("(1) Inbox · Control room")
         expect(page.get_by_role("heading", name=HOSTILE)).to_be_visible()
         page.get_by_label("Your words to the team").fill(WORDS)
-        with house.store() as store:
+        page.evaluate(
+            "swapped = new Promise(done => addEventListener('htmx:after:swap', () => done(true), {once: true})); 0"
+        )
+        with house.store() as store, page.expect_response(lambda answer: "part=live" in answer.url):
             store.journal.log("qa", "something happened", task_id)
-        page.wait_for_timeout(1500)
+        assert page.evaluate("swapped")
         expect(page.get_by_label("Your words to the team")).to_have_value(WORDS)  # news does not take it away
         page.get_by_role("button", name="Answer and go on").click()
         expect(page.get_by_text("Your word is with the daemon")).to_be_visible()
