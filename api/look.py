@@ -42,6 +42,11 @@ _TOLD = {
     "cancel": "It is being stopped. What has landed stays.",
     "changed": "Changed. It holds from the task's next stage on.",
     "added": "The team has it. It begins when an agent is free.",
+    "let-in": "They may come in. A link signs them in for the first time: make one beside their name.",
+    "person-changed": "Changed. It holds at once.",
+    "removed": "They are out. What they did stays in the audit trail.",
+    "password": "Your password is set. Everywhere else you are signed out.",
+    "withdrawn": "The key is worth nothing any more.",
     "saved": "Saved, and recorded in the audit trail. The daemon reads it at its next start.",
 }
 """What a page says after a form was sent; only these words, whatever the address says."""
@@ -59,6 +64,7 @@ PAGES = (
     ("Team", "/team", "team"),
     ("Decisions", "/decisions", "decisions"),
     ("Repository", "/repository", "repository"),
+    ("People", "/people", "people"),
     ("Settings", "/settings", "settings"),
 )
 """Name, address and icon of what is in the navigation."""

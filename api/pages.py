@@ -20,6 +20,7 @@ from api.room import Room, TheRoom
 from api.tasks import do
 from api.team import midnight, team_of
 from memory import TaskStatus, utc_now
+from memory.tables.people import FIRST
 from owner import actions
 from owner.errors import NotPossible
 from owner.inbox import inbox_of
@@ -52,7 +53,7 @@ def sign_in(request: Request, room: TheRoom, form: Form) -> Response:
             person = doorkeeper.sign_in(room, form.get("name", ""), form.get("password", ""), address)
     except WrongSecret as problem:
         return page(request, "sign_in.html", {"problem": str(problem)}, status=problem.status)
-    answer = RedirectResponse("/", 303)
+    answer = RedirectResponse("/" if person.password or person.name == FIRST else "/people", 303)
     begin_session(room, person, answer, secure=request.url.scheme == "https")
     actions.record(room.store, "signed in", person.name, address=address)
     return answer

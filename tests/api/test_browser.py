@@ -26,7 +26,19 @@ pytestmark = [
     pytest.mark.long,
     pytest.mark.skipif(CHROMIUM is None, reason="NO BROWSER: the pages were not tried; apt-get install chromium"),
 ]
-PAGES = ("/", "/now", "/tasks", "/tasks/new", "/activity", "/costs", "/team", "/decisions", "/repository", "/settings")
+PAGES = (
+    "/",
+    "/now",
+    "/tasks",
+    "/tasks/new",
+    "/activity",
+    "/costs",
+    "/team",
+    "/decisions",
+    "/repository",
+    "/people",
+    "/settings",
+)
 SIZES = {"desk": (1280, 800), "phone": (360, 740)}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WORDS = "Sum the two numbers, please."

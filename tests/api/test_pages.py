@@ -22,6 +22,7 @@ PAGES = (
     "/team",
     "/decisions",
     "/repository",
+    "/people",
     "/settings",
     "/settings?edit=budget.day_usd",
 )
