@@ -5,7 +5,6 @@ A form is sent as it is, so that it works without scripts: the answer is a redir
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 
 from fastapi import APIRouter, Request
@@ -16,14 +15,14 @@ from api.access import AnOperator, AViewer, Form, begin_session, check_origin, e
 from api.errors import WrongSecret
 from api.look import page
 from api.paging import number_of, paged
-from api.room import Room, TheRoom
+from api.room import TheRoom
 from api.tasks import do
 from api.team import midnight, team_of
 from memory import TaskStatus, utc_now
 from memory.tables.people import FIRST
 from owner import actions
 from owner.errors import NotPossible
-from owner.inbox import inbox_of
+from owner.inbox import inbox_of, told_already
 from owner.stream import Titles
 
 router = APIRouter(include_in_schema=False)
@@ -31,7 +30,6 @@ router = APIRouter(include_in_schema=False)
 _LINES, _ROWS = 12, 50
 _TOLD_OF_A_LIMIT = 0.1
 """The share of a limit of one task or agent from which on Costs shows it."""
-_SAID = {"approve": "go on", "retry": "try again", "cancel": "stop", "replan": "plan again"}
 
 
 @router.get("/sign-in")
@@ -73,7 +71,7 @@ def inbox(request: Request, room: TheRoom, _: AViewer) -> Response:
     values = {
         "inbox": inbox_of(room.store, room.settings.budget),
         "clock": room.clock.now(),
-        "sent": sent(room),
+        "sent": told_already(room.store),
         "live": True,
     }
     return page(request, "inbox.html", values)
@@ -166,14 +164,6 @@ def redirect(back: str, told: str) -> Response:
     """To a path of ours, whatever a form says, where the page says what was done."""
     path = back if back.startswith("/") and not back.startswith(("//", "/\\")) else "/"
     return RedirectResponse(f"{path}{'&' if '?' in path else '?'}told={told}", 303)
-
-
-def sent(room: Room) -> Mapping[str, str]:
-    """What the owner has told the daemon to do and it has not done yet: task -> words."""
-    return {
-        command.argument.partition(" ")[0]: _SAID.get(command.command, command.command)
-        for command in room.store.commands.pending()
-    }
 
 
 def number(text: str | None) -> int | None:

@@ -15,7 +15,7 @@ from api.access import AnOperator, AViewer, Form
 from api.diff_view import files_of
 from api.errors import NotThere
 from api.look import page
-from api.pages import number, redirect, sent
+from api.pages import number, redirect
 from api.paging import age_of, cursor_of, paged
 from api.room import Room, TheRoom
 from memory import RETRIABLE, ProofOutcome, SuiteQuality, Task, TaskKind, TaskStatus, TaskType, new_task_id
@@ -26,6 +26,7 @@ from orchestrator.flows.task_queue import flow_of
 from orchestrator.services import make_git
 from owner import actions
 from owner.errors import NotPossible, OwnerError
+from owner.inbox import told_already
 from owner.sentences import agent_name, count, span
 from owner.stopped import STOPPED, stopped_of
 from owner.thread import Entry, thread_of
@@ -123,7 +124,7 @@ def task(task_id: str, request: Request, room: TheRoom, _: AViewer) -> Response:
     values = {
         "task": found,
         "stopped": next(iter(stopped_of(store, [found])), None),
-        "sent": sent(room).get(found.id, ""),
+        "sent": told_already(store).get(found.id, ""),
         "verbs": _verbs(found),
         "verbs_open": found.status in _OPEN,
         "steps": list(_steps(found, told)),
@@ -235,19 +236,13 @@ def _steps(task: Task, told: list[Entry]) -> Iterator[Step]:
 
 def _moment(index: int, entry: Entry) -> Moment:
     details = entry.details
-    good = details.get("outcome") == "passed" or details.get("approved") is True
-    bad = (entry.kind == "attempt" and not good) or details.get("approved") is False
-    named = str(details.get("activity", ""))
-    if entry.kind == "activity":
-        good = named in ("landed", "task completed", "pushed")
-        bad = named in ("task failed", "task blocked")
     issues = details.get("issues")
     return Moment(
         key=f"{entry.kind}-{details.get('id') or index}",
         kind=entry.kind,
         at=entry.at,
         text=entry.text,
-        mark="good" if good else "bad" if bad else "",
+        mark=entry.mark,
         evidence=str(details.get("evidence") or "") if entry.kind == "attempt" else "",
         issues=[str(issue) for issue in issues] if entry.kind == "verdict" and isinstance(issues, list) else [],
         reasoning=str(details.get("reasoning") or "") if entry.kind == "verdict" else "",
