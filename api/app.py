@@ -10,7 +10,19 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from api import health, metrics, pages, pages_project, pages_task, people, reading, settings, streams, tasks
+from api import (
+    health,
+    metrics,
+    pages,
+    pages_people,
+    pages_project,
+    pages_task,
+    people,
+    reading,
+    settings,
+    streams,
+    tasks,
+)
 from api.access import Doorkeeper
 from api.guard import Guard
 from api.metrics import Figures
@@ -40,7 +52,19 @@ def make_app(room: Room) -> FastAPI:
     )  # fmt: skip
     app.state.room, app.state.doorkeeper, app.state.figures = room, Doorkeeper(), Figures(room)
     handle_errors(app)
-    for part in (health, metrics, tasks, reading, settings, people, streams, pages_task, pages_project, pages):
+    for part in (
+        health,
+        metrics,
+        tasks,
+        reading,
+        settings,
+        people,
+        streams,
+        pages_task,
+        pages_project,
+        pages_people,
+        pages,
+    ):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC))
     app.add_middleware(Guard, settings=room.settings.api)

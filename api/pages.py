@@ -5,31 +5,31 @@ A form is sent as it is, so that it works without scripts: the answer is a redir
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from agents import agent_names
-from api.access import AnOperator, AViewer, Form, begin_session, end_session
+from api.access import AnOperator, AViewer, Form, begin_session, check_origin, end_session
 from api.errors import WrongSecret
 from api.look import page
-from api.room import Room, TheRoom
+from api.paging import number_of, paged
+from api.room import TheRoom
 from api.tasks import do
-from api.team import team_of
+from api.team import midnight, team_of
 from memory import TaskStatus, utc_now
+from memory.tables.people import FIRST
 from owner import actions
 from owner.errors import NotPossible
-from owner.inbox import inbox_of
-from owner.stream import Clock, Titles
+from owner.inbox import inbox_of, told_already
+from owner.stream import Titles
 
 router = APIRouter(include_in_schema=False)
 
 _LINES, _ROWS = 12, 50
 _TOLD_OF_A_LIMIT = 0.1
 """The share of a limit of one task or agent from which on Costs shows it."""
-_SAID = {"approve": "go on", "retry": "try again", "cancel": "stop", "replan": "plan again"}
 
 
 @router.get("/sign-in")
@@ -40,7 +40,8 @@ def sign_in_page(request: Request) -> Response:
 
 @router.post("/sign-in")
 def sign_in(request: Request, room: TheRoom, form: Form) -> Response:
-    """By a link (`token`), or by `name` and `password`."""
+    """By a link (`token`), or by `name` and `password`. Other sites sign nobody in, not even as somebody else."""
+    check_origin(request)
     address = request.client.host if request.client else ""
     doorkeeper = request.app.state.doorkeeper
     try:
@@ -50,7 +51,7 @@ def sign_in(request: Request, room: TheRoom, form: Form) -> Response:
             person = doorkeeper.sign_in(room, form.get("name", ""), form.get("password", ""), address)
     except WrongSecret as problem:
         return page(request, "sign_in.html", {"problem": str(problem)}, status=problem.status)
-    answer = RedirectResponse("/", 303)
+    answer = RedirectResponse("/" if person.password or person.name == FIRST else "/people", 303)
     begin_session(room, person, answer, secure=request.url.scheme == "https")
     actions.record(room.store, "signed in", person.name, address=address)
     return answer
@@ -69,8 +70,8 @@ def inbox(request: Request, room: TheRoom, _: AViewer) -> Response:
     """Everything that waits for the owner."""
     values = {
         "inbox": inbox_of(room.store, room.settings.budget),
-        "clock": Clock(room.store, runs=True),
-        "sent": sent(room),
+        "clock": room.clock.now(),
+        "sent": told_already(room.store),
         "live": True,
     }
     return page(request, "inbox.html", values)
@@ -107,8 +108,7 @@ def activity(request: Request, room: TheRoom, _: AViewer) -> Response:
         _ROWS + 1, before, agent=query.get("agent") or None, task_id=query.get("task") or None
     )
     values = {
-        "lines": found[:_ROWS],
-        "next": str(found[_ROWS - 1].id) if len(found) > _ROWS else "",
+        "rows": paged(found, _ROWS, number_of),
         "titles": Titles(room.store),
         "agents": [*agent_names(), "orchestrator", "owner"],
         "live": before is None,
@@ -121,19 +121,14 @@ def decisions(request: Request, room: TheRoom, _: AViewer) -> Response:
     """What was decided, by whom, and what led to it."""
     before = number(request.query_params.get("before"))
     found = room.store.browse.decisions(_ROWS + 1, before)
-    values = {
-        "rows": found[:_ROWS],
-        "next": str(found[_ROWS - 1].id) if len(found) > _ROWS else "",
-        "live": before is None,
-    }
-    return page(request, "decisions.html", values)
+    return page(request, "decisions.html", {"rows": paged(found, _ROWS, number_of), "live": before is None})
 
 
 @router.get("/costs")
 def costs(request: Request, room: TheRoom, _: AViewer) -> Response:
     """What was used, by day, agent, model and task, against the limits."""
     days = number(request.query_params.get("days")) or 30
-    since = (utc_now() - timedelta(days=min(days, 3650) - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    since = midnight(utc_now() - timedelta(days=min(days, 3650) - 1))
     usage = room.store.ledger.usage
     by = {
         "day": usage("day", since=since),
@@ -169,14 +164,6 @@ def redirect(back: str, told: str) -> Response:
     """To a path of ours, whatever a form says, where the page says what was done."""
     path = back if back.startswith("/") and not back.startswith(("//", "/\\")) else "/"
     return RedirectResponse(f"{path}{'&' if '?' in path else '?'}told={told}", 303)
-
-
-def sent(room: Room) -> Mapping[str, str]:
-    """What the owner has told the daemon to do and it has not done yet: task -> words."""
-    return {
-        command.argument.partition(" ")[0]: _SAID.get(command.command, command.command)
-        for command in room.store.commands.pending()
-    }
 
 
 def number(text: str | None) -> int | None:

@@ -64,7 +64,7 @@ def team_of(room: Room) -> list[AgentNow]:
     for task in workable:
         queues.setdefault(_agent_of(task), []).append(task)
     calls, waiting = store.budgets.calls_in_flight(), store.budgets.waiting_calls()
-    usage = {row.key: row for row in store.ledger.usage("agent", since=now.replace(hour=0, minute=0, second=0))}
+    usage = {row.key: row for row in store.ledger.usage("agent", since=midnight(now))}
     tried = store.browse.attempts_by_stage(now - timedelta(days=_SUCCESS_DAYS))
     found = []
     for name, kind in ROLES.items():
@@ -91,6 +91,11 @@ def team_of(room: Room) -> list[AgentNow]:
             )
         )  # fmt: skip
     return found
+
+
+def midnight(moment: datetime) -> datetime:
+    """The begin of its day."""
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _agent_of(task: Task) -> str:

@@ -33,9 +33,10 @@ COMMANDS = {
         "Check git, sandbox, safety, toolchains, model or key, budget, repository, database, disk, ports and alerts.",
     ),
     "status": _Entry(
-        "reading:status",
+        "status:status",
         "Show whether the daemon runs, which models it awaits, what comes next, and what only you can get going again.",
     ),
+    "inbox": _Entry("inbox:inbox_commands", "Show everything that waits for you, and answer it."),
     "open": _Entry("running:open_room", "Open the control room in the browser, signed in."),
     "logs": _Entry("reading:logs", "Show what the team did, the latest last."),
     "facts": _Entry(
@@ -140,7 +141,7 @@ def main(
             return running.run(ctx)
         typer.echo(ctx.get_help())
         from cli.project import load
-        from cli.reading import status
+        from cli.status import status
 
         if load(ctx.obj).settings.git.repository_url:
             return status(ctx)

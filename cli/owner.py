@@ -11,6 +11,7 @@ from cli.options import EXIT_FAILED, EXIT_USAGE, AsJson, Commands, choice_of, fa
 from cli.project import Project, load, opened, print_json
 from cli.stopped import show_stopped
 from cli.tasks import TaskId, told
+from memory import OWNER
 from monitoring import AlertSender, get_logger, open_channels, receive_alerts
 from owner import actions
 from owner.stopped import stopped_count, stopped_tasks
@@ -66,11 +67,15 @@ def approve(
 
 
 @approvals_commands.command("reject")
-def reject(ctx: typer.Context, task_id: TaskId) -> None:
+def reject(
+    ctx: typer.Context,
+    task_id: TaskId,
+    note: Annotated[str, typer.Option("--note", "-n", metavar="TEXT", help="Why, for the records.")] = "",
+) -> None:
     """Cancel a task that waits, is blocked or has failed. What has landed stays."""
     with opened(choice_of(ctx)) as (_, store):
         task = store.tasks.find(task_id)
-        told(actions.reject(store, task), task)
+        told(actions.reject(store, task, note, by=OWNER if note else ""), task)
 
 
 class Tried(BaseModel):

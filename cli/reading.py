@@ -1,4 +1,4 @@
-"""`status`, `logs` and `costs`: what is going on and what there is to do, without disturbing it."""
+"""`logs` and `costs`: what happened, and what it cost."""
 
 from __future__ import annotations
 
@@ -11,20 +11,15 @@ from typing import Annotated, cast
 import typer
 
 from cli.activity import show_activity
-from cli.options import MOST_ROWS, AsJson, caller, choice_of, out
-from cli.project import Project, opened, print_json, start_command
-from cli.stopped import show_stopped
-from cli.views import dependent_lines, limit_table, task_table, usage_table
-from memory import Activity, MemoryStore, TaskStatus
+from cli.options import MOST_ROWS, AsJson, choice_of, out
+from cli.project import Project, opened, print_json
+from cli.views import limit_table, usage_table
+from memory import Activity, MemoryStore
 from memory.tables.ledger import UsageKey
-from monitoring import daemon_pid, escaped_json, redact
-from owner.sentences import at_work_on, count, one_line, status_word
-from owner.stopped import Stopped, stopped_count, stopped_tasks
-from owner.stream import Clock, Stream, Titles, awaited_line, seconds_awaited, waiting_lines
+from monitoring import daemon_pid, escaped_json
+from owner.stream import Stream, Titles
 
 _FOLLOW_SECONDS = 0.5
-_MOST_FOLLOWING, _MOST_GOAL = 5, 500
-_MOST_STOPPED, _MOST_STOPPED_JSON = 3, 20
 
 
 class UsageKeyName(StrEnum):
@@ -33,76 +28,6 @@ class UsageKeyName(StrEnum):
     MODEL = "model"
     DAY = "day"
     LIMIT = "limit"
-
-
-def status(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Show whether the daemon runs, which models it awaits, what comes next, and what only you can get going again."""
-    with opened(choice_of(ctx), names_project=True) as (project, store):
-        numbers = store.tasks.count_by_status()
-        counts = {name.value: number for name, number in numbers.items()}
-        pid = daemon_pid(project.paths.state)
-        active = store.tasks.select([TaskStatus.IN_PROGRESS], limit=20)
-        following = store.tasks.ready(_MOST_FOLLOWING)
-        awaited = store.budgets.calls_in_flight() if pid else []  # what a killed daemon awaited is not awaited
-        waiting = store.budgets.waiting_calls()
-        stopped = stopped_tasks(store, _MOST_STOPPED_JSON if as_json else _MOST_STOPPED)
-        if as_json:
-            print_json(
-                {
-                    "running": pid is not None,
-                    "pid": pid,
-                    "repository": project.settings.git.repository_url,
-                    "goal": project.settings.project.goal,
-                    "tasks": counts,
-                    "active": active,
-                    "next": following,
-                    "dependent": store.tasks.unmet(),
-                    "awaited": [
-                        call.model_dump(mode="json") | {"seconds": round(seconds_awaited(call))} for call in awaited
-                    ],
-                    "waiting": waiting,
-                    "stopped": stopped,
-                    "stopped_count": stopped_count(numbers),
-                }
-            )
-            return
-        start = start_command(project, choice_of(ctx))
-        _fact("daemon", f"running (pid {pid})" if pid else f"not running; start it with: {start}")
-        _fact("repository", project.name)
-        if project.settings.project.goal:
-            _fact("goal", one_line(project.settings.project.goal, _MOST_GOAL))
-        told = [f"{number:,} {status_word(name)}" for name, number in numbers.items() if number]
-        _fact("tasks", ", ".join(told) or "none")
-        clock = Clock(store, runs=pid is not None)
-        if active and not pid:
-            _fact("paused", f"{count(len(active), 'task')} in progress, since the daemon is stopped")
-        for task in active if pid else []:
-            _fact("now", f"{at_work_on(task)}; the task began {clock.took(task)} ago")
-        for task in following:
-            _fact("next", f"{task.id}  {one_line(task.title)}")
-        for line in dependent_lines(store, _MOST_FOLLOWING):
-            _fact("after", line)
-        for call in awaited:
-            _fact("model", awaited_line(call))
-        for line in waiting_lines(waiting) if pid else []:  # what a killed daemon waited for is not waited for
-            _fact("paused", redact(line))
-        if active:
-            out.print()
-            out.print(task_table(store, active, clock))
-        _print_stopped(stopped, stopped_count(numbers))
-
-
-def _fact(name: str, text: str) -> None:
-    out.print(f"{name:<12}{text}", markup=False, soft_wrap=True)
-
-
-def _print_stopped(stopped: list[Stopped], number: int) -> None:
-    if stopped:
-        out.print("\nStopped until you decide:")
-    for row in stopped:
-        show_stopped(row, brief=True)
-    if number > len(stopped):
-        out.print(f"… and {number - len(stopped)} more: {caller()} approvals list", markup=False, soft_wrap=True)
 
 
 def logs(

@@ -14,7 +14,7 @@ from rich.text import Text
 from cli.activity import show_activity
 from cli.options import EXIT_USAGE, MOST_ROWS, AsJson, Commands, caller, choice_of, err, fail, out
 from cli.project import Project, opened, print_json, start_command
-from cli.stopped import show_choices
+from cli.stopped import choice_lines
 from cli.views import show_diff, task_details, task_table
 from memory import (
     MOST_TESTS,
@@ -28,8 +28,9 @@ from memory import (
 from monitoring import daemon_pid
 from owner import actions
 from owner.sentences import one_line, status_word
-from owner.stopped import stopped_task
+from owner.stopped import stopped_of
 from owner.stream import Clock
+from owner.thread import thread_of
 
 commands = Commands(help="Give the team work, look at it, stop it, retry it.", no_args_is_help=True)
 
@@ -172,7 +173,7 @@ def list_tasks(
 
 @commands.command("show")
 def show(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
-    """Show everything about one task: attempts, verdicts, decisions, commits, why it failed, what you can do."""
+    """Show everything about one task: what happened to it in order, commits, costs, why it failed, what you can do."""
     with opened(choice_of(ctx)) as (project, store):
         task = store.tasks.find(task_id)
         if as_json:
@@ -182,6 +183,7 @@ def show(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
             details["decisions"] = [
                 decision.model_dump(mode="json") for decision in store.journal.decisions(task_id=task.id)
             ]
+            details["thread"] = [entry.model_dump(mode="json") for entry in thread_of(store, task)]
             details["waits_for"] = [
                 needed.model_dump(mode="json") for needed in store.tasks.unmet([task.id]).get(task.id, [])
             ]
@@ -190,9 +192,10 @@ def show(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
             print_json(details)
         else:
             out.print(task_details(store, task, Clock(store, runs=daemon_pid(project.paths.state) is not None)))
-            if row := stopped_task(store, task):
+            for row in stopped_of(store, [task]):
                 out.print("\nIt waits for you. What you can do:")
-                show_choices(row)
+                for line in choice_lines(row):
+                    out.print(line, soft_wrap=True)
 
 
 @commands.command("logs")

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from cli.options import caller, out
 from cli.tables import Cell, Column, FittedTable
+from cli.timeline import timeline
 from memory import (
     ENDED,
     Dependency,
@@ -22,8 +23,9 @@ from memory import (
     TaskType,
     UsageRow,
 )
-from owner.sentences import agent_name, one_line, span, status_word
+from owner.sentences import one_line, span, status_word
 from owner.stream import Clock, waiting_lines
+from owner.thread import thread_of
 
 _COLOURS = {
     TaskStatus.COMPLETED: "green",
@@ -123,38 +125,8 @@ def task_details(store: MemoryStore, task: Task, clock: Clock) -> RenderableType
     parts: list[RenderableType] = [Text(one_line(task.title, _MOST_TITLE), style="bold"), facts]
     if task.description:
         parts.append(Padding(Text(task.description), (1, 0, 0, 2)))
-    if attempts := store.evidence.attempts(task.id, run=task.run):
-        columns = [
-            Column("stage"), Column("approach", rank=3, right=True), Column("no", right=True),
-            Column("strategy", rank=2), Column("outcome"), Column("passed", rank=1, right=True),
-            Column("failed", rank=1, right=True), Column("took", rank=1, right=True),
-            Column("evidence", least=_TITLE_WIDTH, rank=4),
-        ]  # fmt: skip
-        table = FittedTable(
-            columns,
-            [
-                [
-                    attempt.stage, str(attempt.approach), str(attempt.number), attempt.strategy, attempt.outcome,
-                    str(attempt.tests_passed), str(attempt.tests_failed), f"{attempt.seconds:,.1f} s",
-                    one_line(attempt.evidence.splitlines()[0] if attempt.evidence else "", 80),
-                ]
-                for attempt in attempts
-            ],
-            title="attempts",
-        )  # fmt: skip
-        parts.append(Padding(table, (1, 0, 0, 0)))
-    for verdict in store.evidence.verdicts(task.id, run=task.run):
-        word = "approved" if verdict.approved else "rejected"
-        who = agent_name(verdict.agent, first=True)
-        parts.append(Text(f"{who} {word} it ({verdict.score:g} of 10): {'; '.join(verdict.issues)}".rstrip(": ")))
-    for decision in reversed(store.journal.decisions(task_id=task.id)):
-        data = decision.decision_data
-        who, action = agent_name(decision.agent_name, first=True), str(data.get("action", "new task"))
-        parts.append(Text(f"{who} decided: {action.replace('_', ' ')}. {data.get('reason', '')}"))
-        choices = data.get("choices")
-        for choice in choices if isinstance(choices, list) else []:
-            if isinstance(choice, dict):
-                parts.append(Text(f"  {choice.get('question')} {choice.get('choice')}"))
+    if entries := thread_of(store, task):
+        parts.append(Padding(timeline(task, entries), (1, 0, 0, 0)))
     split = list(reversed(store.tasks.select(parent_id=task.id)))
     if split and task.type == TaskType.PLAN:
         parts.append(Padding(_plan(split), (1, 0, 0, 0)))
@@ -209,7 +181,7 @@ def limit_table(states: list[LimitState]) -> RenderableType:
         columns,
         [
             [
-                f"budget.{state.name}", state.subject, _amount(state, state.used), _amount(state, state.reserved),
+                f"budget.{state.name}", state.subject, amount(state, state.used), amount(state, state.reserved),
                 f"{state.limit:,.2f} USD" if state.unit == "usd" else f"{state.limit:,.0f} tokens",
                 Text(f"{state.share:.0%}", style="red" if state.share >= _NEARLY_USED_UP else ""),
             ]
@@ -218,8 +190,9 @@ def limit_table(states: list[LimitState]) -> RenderableType:
     )  # fmt: skip
 
 
-def _amount(state: LimitState, amount: float) -> str:
-    return f"{amount:,.4f}" if state.unit == "usd" else f"{amount:,.0f}"
+def amount(state: LimitState, value: float) -> str:
+    """Dollars or tokens of a limit, without the unit."""
+    return f"{value:,.4f}" if state.unit == "usd" else f"{value:,.0f}"
 
 
 def _facts(task: Task) -> dict[str, str]:

@@ -188,7 +188,7 @@ def commands_page() -> str:
 def _command(path: str, command: Any) -> str:
     inner: Mapping[str, Any] = getattr(command, "commands", {})
     text = f"{_prose(command.help)}\n"
-    if not inner:
+    if not inner or command.invoke_without_command:
         words = [
             piece
             for param in command.params

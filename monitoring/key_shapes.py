@@ -11,6 +11,7 @@ import re
 _SHAPES: dict[str, str] = {
     "a key of Anthropic, OpenAI or a server like theirs": r"sk-(?:ant-|proj-|or-v1-)?[A-Za-z0-9_-]{16,}",
     "a key of Google": r"AIza[0-9A-Za-z_-]{35}|GOCSPX-[0-9A-Za-z_-]{28}|ya29\.[0-9A-Za-z_-]{30,}",
+    "a key of this program's control room": r"aak_[A-Za-z0-9_-]{40,}",
     "a token of Hugging Face": r"(?:hf|api_org)_[A-Za-z0-9]{30,}",
     "a key of a model provider": (
         r"gsk_[A-Za-z0-9]{40,}|xai-[A-Za-z0-9]{60,}|r8_[A-Za-z0-9]{30,}|pplx-[A-Za-z0-9]{40,}|tvly-[A-Za-z0-9-]{20,}"

@@ -6,11 +6,12 @@ from pydantic import BaseModel
 
 from config import BudgetSettings
 from memory import LimitState, MemoryStore, Task, WaitingCall
-from owner.stopped import STOPPED, Stopped, stopped_count, stopped_tasks
+from owner.stopped import STOPPED, Stopped, stopped_count, stopped_of
 
 NEARLY_USED_UP = 0.8
 """The share of a limit from which on the owner is told of it."""
 _MOST = 100
+_SAID = {"approve": "go on", "retry": "try again", "cancel": "stop", "replan": "plan again"}
 
 
 class InboxItem(BaseModel):
@@ -18,6 +19,8 @@ class InboxItem(BaseModel):
 
     stopped: Stopped
     task: Task
+    told: str = ""
+    """What the owner has told the daemon about it, which has not done that yet."""
 
 
 class Inbox(BaseModel):
@@ -38,12 +41,22 @@ class Inbox(BaseModel):
 
 def inbox_of(store: MemoryStore, budget: BudgetSettings, limit: int = _MOST) -> Inbox:
     """The inbox as it is now."""
-    stopped = stopped_tasks(store, limit)
-    tasks = {task.id: task for task in store.tasks.select(STOPPED, limit=limit)}
-    items = [InboxItem(stopped=row, task=tasks[row.id]) for row in stopped if row.id in tasks]
+    tasks, sent = store.tasks.select(STOPPED, limit=limit), told_already(store)
+    items = [
+        InboxItem(stopped=row, task=task, told=sent.get(task.id, ""))
+        for row, task in zip(stopped_of(store, tasks), tasks, strict=True)
+    ]
     return Inbox(
         items=items,
         more=max(stopped_count(store.tasks.count_by_status()) - len(items), 0),
         limits=[state for state in store.budgets.limit_states(budget) if state.share >= NEARLY_USED_UP],
         waiting=store.budgets.waiting_calls(),
     )
+
+
+def told_already(store: MemoryStore) -> dict[str, str]:
+    """What the owner has told the daemon to do and it has not done yet: task -> words."""
+    return {
+        command.argument.partition(" ")[0]: _SAID.get(command.command, command.command)
+        for command in store.commands.pending()
+    }

@@ -7,10 +7,11 @@ from typing import Literal
 
 from pydantic import BaseModel, JsonValue
 
-from memory import MemoryStore, Task
+from memory import Decision, MemoryStore, Task
 from owner.sentences import agent_name, one_line, sentence
 
 _MOST_LINES = 2_000
+_GOOD, _BAD = ("landed", "task completed", "pushed"), ("task failed", "task blocked")
 
 
 class Entry(BaseModel):
@@ -25,6 +26,21 @@ class Entry(BaseModel):
     run: int | None = None
     """Which run of the task it belongs to; None where nobody wrote it down."""
     details: dict[str, JsonValue] = {}
+
+    @property
+    def mark(self) -> Literal["good", "bad", ""]:
+        """How it ended; empty for what tells of no end."""
+        told = self.details.get("activity")
+        match self.kind:
+            case "attempt":
+                ended = self.details.get("outcome") == "passed"
+            case "verdict":
+                ended = bool(self.details.get("approved"))
+            case "activity" if told in _GOOD or told in _BAD:
+                ended = told in _GOOD
+            case _:
+                return ""
+        return "good" if ended else "bad"
 
 
 def thread_of(store: MemoryStore, task: Task) -> list[Entry]:
@@ -50,8 +66,7 @@ def thread_of(store: MemoryStore, task: Task) -> list[Entry]:
     decisions = [
         Entry(
             at=decision.timestamp, kind="decision", agent=decision.agent_name,
-            text=f"{agent_name(decision.agent_name, first=True)} decided: "
-            f"{one_line(decision.decision_data.get('action') or decision.decision_type)}. "
+            text=f"{agent_name(decision.agent_name, first=True)} decided: {_decided(decision)}. "
             f"{one_line(decision.decision_data.get('reason') or '')}".strip(),
             details=decision.decision_data,
         )
@@ -65,3 +80,8 @@ def thread_of(store: MemoryStore, task: Task) -> list[Entry]:
         if line.activity not in told  # its row says more
     ]  # fmt: skip
     return sorted([*attempts, *verdicts, *decisions, *lines], key=lambda entry: entry.at)
+
+
+def _decided(decision: Decision) -> str:
+    kind = "new task" if decision.decision_type == "task" else decision.decision_type
+    return one_line(decision.decision_data.get("action") or kind).replace("_", " ")

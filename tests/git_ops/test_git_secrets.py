@@ -102,6 +102,7 @@ KEYS = {
     "Databricks": f"dapi{letters(32, HEX)}",
     "Tailscale": f"tskey-auth-{letters(12)}-{letters(32)}",
     "Grafana": f"glsa_{letters(32)}_{letters(8, HEX)}",
+    "our control room": f"aak_{letters(43)}",
     "RSA without its head": f"MIIEpAIBAAKCAQEA{letters(64)}",
     "PKCS 8 without its head": f"MIIEvQIBADANBgkqhkiG9w0BAQEF{letters(60)}",
     "OpenSSH without its head": f"b3BlbnNzaC1rZXktdjEAAAAABG5vbmU{letters(60)}",
