@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from agents import PLACES
 from cli.options import EXIT_USAGE, AsJson, Commands, caller, choice_of, err, fail, help_markup, out
 from cli.project import Project, load, opened, print_json
 from cli.tables import Column, FittedTable
@@ -72,8 +72,6 @@ def list_agents(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 
 def _rows(project: Project, store: MemoryStore) -> list[AgentModel]:
-    from orchestrator.services import Team  # most of the start-up time; few commands need it
-
     settings = project.settings
     try:
         llm = LLMClient(settings.llm, settings.agents, store, LocalModelServer(local_model(settings.llm)))
@@ -82,13 +80,13 @@ def _rows(project: Project, store: MemoryStore) -> list[AgentModel]:
     try:
         return [
             _row(
-                agent.name,
-                llm.profile(agent.name, model, ask=False),
-                llm.reasoning(agent.name, model),
+                agent,
+                llm.profile(agent, model, ask=False),
+                llm.reasoning(agent, model),
                 escalation=model is not None,
             )
-            for agent in Team(llm)
-            for model in (None, *llm.escalations(agent.name))
+            for agent in PLACES
+            for model in (None, *llm.escalations(agent))
         ]
     finally:
         llm.close()
@@ -278,6 +276,8 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 def fetch_with_progress(model: LocalModel, *, quiet: bool = False) -> None:
     """Download the model with a progress bar; one line and exit code 1 if that fails."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
