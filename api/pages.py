@@ -6,11 +6,13 @@ A form is sent as it is, so that it works without scripts: the answer is a redir
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from agents import agent_names
+from api import reading as programs
 from api.access import AnOperator, AViewer, Form, begin_session, check_origin, end_session
 from api.errors import WrongSecret
 from api.look import page
@@ -91,6 +93,13 @@ def now(request: Request, room: TheRoom, _: AViewer) -> Response:
         "live": True,
     }
     return page(request, "now.html", values)
+
+
+@router.post("/agents/{name}/{verb}")
+def hold(name: str, verb: Literal["pause", "resume"], room: TheRoom, visitor: AnOperator, form: Form) -> Response:
+    """Hold an agent back, or let it go on."""
+    (programs.pause if verb == "pause" else programs.resume)(name, room, visitor)
+    return redirect(form.get("back", "/now"), f"{verb}d")
 
 
 @router.get("/team")

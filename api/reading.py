@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from agents import agent_names
-from api.access import AViewer
+from api.access import AnOperator, AViewer
 from api.errors import NotThere
 from api.paging import Before, Limit, Page, number_of, paged
 from api.problems import problems
@@ -18,6 +18,7 @@ from api.team import AgentNow, team_of
 from config import VERSION
 from memory import Activity, Decision, LimitState, TaskStatus, UsageRow
 from monitoring import daemon_pid
+from owner import actions
 from owner.inbox import Inbox, inbox_of
 from owner.sentences import sentence
 
@@ -73,6 +74,24 @@ def agent(name: str, room: TheRoom, _: AViewer) -> AgentNow:
     if found is None:
         raise NotThere(f"no agent is called {name[:64]!r}; /api/v1/agents lists them")
     return found
+
+
+@router.post("/agents/{name}/pause", summary="Hold an agent back", tags=["agents"], responses=problems(404, 409))
+def pause(name: str, room: TheRoom, visitor: AnOperator) -> AgentNow:
+    """It finishes the step it is in and begins nothing more, over restarts, too."""
+    agent(name, room, visitor)
+    actions.pause(room.store, name, visitor.name)
+    room.wake()
+    return agent(name, room, visitor)
+
+
+@router.post("/agents/{name}/resume", summary="Let an agent go on", tags=["agents"], responses=problems(404, 409))
+def resume(name: str, room: TheRoom, visitor: AnOperator) -> AgentNow:
+    """It goes on where it was."""
+    agent(name, room, visitor)
+    actions.resume(room.store, name, visitor.name)
+    room.wake()
+    return agent(name, room, visitor)
 
 
 @router.get("/usage", summary="The ledger", tags=["costs"])

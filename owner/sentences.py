@@ -328,6 +328,13 @@ def _deleted(line: _Line) -> str:
     return f"Retention deleted {lines} of the journal, from before {line.text('before')[:10]}"
 
 
+def _paused(line: _Line) -> str:
+    agent = agent_name(line.text("name"))
+    if line.kind == "agent paused":
+        return f"{_person(line)} paused {agent}, who finishes a step and begins nothing more"
+    return f"{_person(line)} let {agent} go on"
+
+
 def _planned(line: _Line) -> str:
     tasks = line.details.get("tasks")
     return (
@@ -363,6 +370,8 @@ class _Known(dict[str, str]):
 
 _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "activity deleted": _deleted,
+    "agent paused": _paused,
+    "agent resumed": _paused,
     "answers compared": _compared,
     "approved by the owner": _of("You let {task} go on"),
     "attempt": _attempt,

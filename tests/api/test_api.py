@@ -19,7 +19,7 @@ from api.live import Event
 from memory import Activity, Attempt, FailureReason, ModelCall, Role, Task, TaskStatus, Verdict, utc_now
 from memory.database.schema import access
 from owner.actions import MOST_NOTE
-from tests.api.conftest import Rooms, audited, lines_of, problem
+from tests.api.conftest import Rooms, audited, csrf_of, lines_of, problem
 
 SECRET = "sk-proj-" + "abcdefgh12345678" * 3
 BLOCKED = {"reason": FailureReason.NEEDS_OWNER, "detail": "Which colour?"}
@@ -133,6 +133,22 @@ def test_what_stopped_is_answered_and_each_word_is_in_the_audit_trail(rooms: Roo
     assert operator.post("/api/v1/tasks/t-1/reject", json={"note": "No."}).status_code == 202
     assert [command.command for command in rooms.store.commands.pending()] == ["retry", "cancel"]
     assert audited(rooms) == [("told the daemon", "owner (key 1)")] * 2
+
+
+def test_an_agent_is_held_back_and_let_go_on(rooms: Rooms) -> None:
+    operator, viewer = rooms.program(Role.OPERATOR), rooms.program(Role.VIEWER)
+    at = "/api/v1/agents/qa"
+    assert problem(viewer.post(f"{at}/pause"), 403) == "not-allowed"
+    assert problem(operator.post(f"{at}/resume"), 409) == "not-now"
+    paused = operator.post(f"{at}/pause").json()
+    assert paused["state"] == "paused" and paused["paused_since"] == viewer.get(at).json()["paused_since"]
+    owner = rooms.owner()
+    assert "begins nothing more" in owner.get("/now").text and "Resume QA" in owner.get("/team").text
+    sent = owner.post("/agents/qa/resume", data={"csrf": csrf_of(owner), "back": "/team"})
+    assert sent.headers["location"] == "/team?told=resumed" and viewer.get(at).json()["state"] == "idle"
+    assert owner.post("/agents/nobody/pause", data={"csrf": csrf_of(owner)}).status_code == 404
+    held = [words for words in audited(rooms) if words[0].startswith("agent")]
+    assert held == [("agent paused", "owner (key 1)"), ("agent resumed", "owner")]
 
 
 NONSENSE: list[tuple[str, str, object, int]] = [
