@@ -40,8 +40,9 @@ lint: $(VENV)/.ready-dev          ## format and lint, mending what can be mended
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: $(VENV)/.ready-dev          ## the documentation as a site, in site/; its two pages of reference are made anew
+docs: $(VENV)/.ready-dev          ## the documentation as a site, in site/; pages of reference and the client's calls are made anew
 	$(BIN)/python -m docs.reference
+	$(BIN)/python -m docs.client_code
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 bench: $(VENV)/.ready-dev bubblewrap ## figures of this machine: the embedded model's speed

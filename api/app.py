@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from starlette.types import Lifespan
 
 from api import (
     health,
@@ -45,13 +47,25 @@ def make_app(room: Room) -> FastAPI:
         yield
         room.hub.close()
 
+    app = _with_routes(life)
+    app.state.room, app.state.doorkeeper, app.state.figures = room, Doorkeeper(), Figures(room)
+    handle_errors(app)
+    app.mount("/static", StaticFiles(directory=STATIC))
+    app.add_middleware(Guard, settings=room.settings.api)
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """What `/api/v1/openapi.json` says, without a project."""
+    return _with_routes().openapi()
+
+
+def _with_routes(life: Lifespan[FastAPI] | None = None) -> FastAPI:
     app = FastAPI(
         title="AI Agents", version=VERSION, lifespan=life, openapi_url="/api/v1/openapi.json", docs_url=None,
         redoc_url=None, description="The control room of an autonomous software team. Errors are problem details "
         "(RFC 9457). Lists come in pages: pass `next` of one as `before` of the following request.",
     )  # fmt: skip
-    app.state.room, app.state.doorkeeper, app.state.figures = room, Doorkeeper(), Figures(room)
-    handle_errors(app)
     for part in (
         health,
         metrics,
@@ -66,6 +80,4 @@ def make_app(room: Room) -> FastAPI:
         pages,
     ):
         app.include_router(part.router)
-    app.mount("/static", StaticFiles(directory=STATIC))
-    app.add_middleware(Guard, settings=room.settings.api)
     return app

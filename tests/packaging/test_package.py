@@ -20,7 +20,9 @@ from tests.orchestrator.house import ADD_TASK, ROOT, git, make_repository, team
 from tests.support import ScriptedModelServer
 
 UV = Path(sys.prefix) / "bin" / "uv"
-_NOT_SHIPPED = re.compile(r"^nightcrew/(tests|bench|docs|data|logs|workspace)/|\.pyc$|\.env|__pycache__|\.gguf$|\.db$")
+_NOT_SHIPPED = re.compile(
+    r"^nightcrew/(ai_agents_client|tests|bench|docs|data|logs|workspace)/|\.pyc$|\.env|__pycache__|\.gguf$|\.db$"
+)
 
 
 def uv(*words: str, folder: Path) -> None:
@@ -63,11 +65,21 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 
 def test_the_wheel_holds_the_program_and_nothing_else(installed: Installed) -> None:
     names = zipfile.ZipFile(installed.wheel).namelist()
-    assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"nightcrew"}
+    assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"nightcrew", "ai_agents_client"}
     assert not [name for name in names if "sample_project" not in name and _NOT_SHIPPED.search(name)]
     folders = ("agents", "api", "cli", "config", "deployment", "llm", "memory", "orchestrator", "owner", "testing")
     tracked = git(ROOT, "ls-files", *folders)
-    assert {f"nightcrew/{name}" for name in tracked.splitlines()} <= {*names}
+    assert {f"nightcrew/{name}" for name in tracked.splitlines()} | {"nightcrew/config.example.yaml"} <= {*names}
+    assert {*git(ROOT, "ls-files", "ai_agents_client").splitlines()} <= {*names}
+
+
+def test_the_client_is_imported_without_the_daemon(installed: Installed) -> None:
+    script = (
+        "import sys, ai_agents_client as c; print(c.Client.tasks.__name__, {'nightcrew', 'fastapi'} & {*sys.modules})"
+    )
+    python = installed.program.with_name("python")
+    done = subprocess.run([python, "-I", "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("tasks set()\n", "")
 
 
 def test_the_wheel_asks_for_what_is_pinned(installed: Installed) -> None:

@@ -1,0 +1,456 @@
+"""A method for each address of the API.
+
+Written by docs/client_code.py from the OpenAPI document; `make docs` makes it anew.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from pydantic import JsonValue
+
+from ai_agents_client import models as m
+from ai_agents_client.sending import Asking, AsyncAsking
+
+
+class Calls(Asking):
+    """Each method waits for its answer."""
+
+    def healthz(self) -> m.Health:
+        """Is the process alive. Answered by the event loop itself, whatever the database does."""
+        return self._ask("GET", "/healthz", m.Health)
+
+    def readyz(self) -> m.Health:
+        """Can it answer. The database has been asked."""
+        return self._ask("GET", "/readyz", m.Health)
+
+    def metrics(self) -> str:
+        """Figures for Prometheus. In the text format. Prometheus sends a key with the scope viewer:
+        `authorization: {credentials_file: …}`."""
+        return self._ask("GET", "/metrics", str)
+
+    def tasks(
+        self,
+        *,
+        status: list[m.TaskStatus] | None = None,
+        type: str | None = None,
+        kind: str | None = None,
+        source: str | None = None,
+        stage: str | None = None,
+        parent: str | None = None,
+        search: str | None = None,
+        limit: int = 50,
+        before: str | int | None = None,
+    ) -> m.Page[m.TaskLine]:
+        """Tasks, newest first. Long texts and results are in the task itself. `status`: Only those; may be
+        repeated. `search`: Words in title, description or reason. `limit`: Rows of a page. `before`: `next` of
+        the page before."""
+        return self._ask(
+            "GET",
+            "/api/v1/tasks",
+            m.Page[m.TaskLine],
+            query={
+                "status": status,
+                "type": type,
+                "kind": kind,
+                "source": source,
+                "stage": stage,
+                "parent": parent,
+                "search": search,
+                "limit": limit,
+                "before": before,
+            },
+        )
+
+    def add_task(self, body: m.NewTask) -> m.TaskDetails:
+        """Give the team work. The daemon begins it when an agent is free."""
+        return self._ask("POST", "/api/v1/tasks", m.TaskDetails, body=body)
+
+    def task(self, task_id: str) -> m.TaskDetails:
+        """One task. Everything about it but what has an address of its own."""
+        return self._ask("GET", f"/api/v1/tasks/{self._quoted(task_id)}", m.TaskDetails)
+
+    def change_task(self, task_id: str, body: m.Change) -> m.TaskDetails:
+        """Change priority or deadline. It holds from the task's next stage on."""
+        return self._ask("PATCH", f"/api/v1/tasks/{self._quoted(task_id)}", m.TaskDetails, body=body)
+
+    def task_thread(self, task_id: str) -> list[m.Entry]:
+        """What happened to it, in order. Activity, attempts, verdicts and decisions in one line of time."""
+        return self._ask("GET", f"/api/v1/tasks/{self._quoted(task_id)}/thread", list[m.Entry])
+
+    def task_attempts(self, task_id: str) -> list[m.Attempt]:
+        """Attempts with the results of their tests. Oldest first, of all its runs."""
+        return self._ask("GET", f"/api/v1/tasks/{self._quoted(task_id)}/attempts", list[m.Attempt])
+
+    def task_verdicts(self, task_id: str) -> list[m.Verdict]:
+        """Judgements of it. Oldest first, of all its runs."""
+        return self._ask("GET", f"/api/v1/tasks/{self._quoted(task_id)}/verdicts", list[m.Verdict])
+
+    def task_decisions(self, task_id: str) -> list[m.Decision]:
+        """Decisions about it. Newest first."""
+        return self._ask("GET", f"/api/v1/tasks/{self._quoted(task_id)}/decisions", list[m.Decision])
+
+    def task_diff(self, task_id: str) -> str:
+        """The change it made. Its landed commits, or its branch while it is in progress, as a unified diff;
+        empty before the first change."""
+        return self._ask("GET", f"/api/v1/tasks/{self._quoted(task_id)}/diff", str)
+
+    def task_calls(self, task_id: str, *, limit: int = 50, before: str | int | None = None) -> m.Page[m.ModelCall]:
+        """Model calls for it. Newest first, with tokens and cost; prompt and response are empty here. `limit`:
+        Rows of a page."""
+        return self._ask(
+            "GET",
+            f"/api/v1/tasks/{self._quoted(task_id)}/calls",
+            m.Page[m.ModelCall],
+            query={"limit": limit, "before": before},
+        )
+
+    def task_call(self, task_id: str, number: int) -> m.ModelCall:
+        """One model call with prompt and response. Retention empties them after `retention.answers_days`."""
+        return self._ask("GET", f"/api/v1/tasks/{self._quoted(task_id)}/calls/{self._quoted(number)}", m.ModelCall)
+
+    def approve_task(self, task_id: str, body: m.Note | None = None) -> m.Told:
+        """Let it go on. Opens its gate or answers its question; a blocked or failed task is tried again with
+        your words."""
+        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/approve", m.Told, body=body)
+
+    def reject_task(self, task_id: str, body: m.Note | None = None) -> m.Told:
+        """Put it aside. Cancels a task that waits, is blocked or has failed. What has landed stays."""
+        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/reject", m.Told, body=body)
+
+    def cancel_task(self, task_id: str) -> m.Told:
+        """Stop it. Its test runs and model calls end at once. What has landed stays."""
+        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/cancel", m.Told)
+
+    def retry_task(self, task_id: str) -> m.Told:
+        """Start it again from the beginning. For failed, blocked and cancelled tasks."""
+        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/retry", m.Told)
+
+    def replan_task(self, task_id: str, body: m.Note) -> m.Told:
+        """Plan a goal again. Tasks of the plan that have not begun are cancelled."""
+        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/replan", m.Told, body=body)
+
+    def status(self) -> m.Overview:
+        """The state at a glance. Counts of tasks, and whether the daemon runs."""
+        return self._ask("GET", "/api/v1/status", m.Overview)
+
+    def inbox(self, *, limit: int = 50) -> m.Inbox:
+        """What waits for you. Tasks that stopped, each with why, the evidence and what you can do; limits of
+        the budget; outages. `limit`: Rows of a page."""
+        return self._ask("GET", "/api/v1/inbox", m.Inbox, query={"limit": limit})
+
+    def agents(self) -> list[m.AgentNow]:
+        """The team. What each agent does now, what waits for it, and how often it succeeds."""
+        return self._ask("GET", "/api/v1/agents", list[m.AgentNow])
+
+    def agent(self, name: str) -> m.AgentNow:
+        """One agent. The same of one."""
+        return self._ask("GET", f"/api/v1/agents/{self._quoted(name)}", m.AgentNow)
+
+    def usage(
+        self,
+        *,
+        by: Literal["day", "agent", "model", "task"] = "day",
+        since: date | None = None,
+        task: str | None = None,
+    ) -> list[m.UsageRow]:
+        """The ledger. Model calls, tokens and money. Days newest first, others by tokens. `by`: What it is
+        summed up by. `since`: From this day (UTC) on. `task`: Only for this task."""
+        return self._ask("GET", "/api/v1/usage", list[m.UsageRow], query={"by": by, "since": since, "task": task})
+
+    def limits(self) -> list[m.LimitState]:
+        """Limits of the budget. How much of each is used and reserved. Of agents and tasks, those that used
+        any."""
+        return self._ask("GET", "/api/v1/limits", list[m.LimitState])
+
+    def activity(
+        self, *, agent: str | None = None, task: str | None = None, limit: int = 50, before: str | int | None = None
+    ) -> m.Page[m.Line]:
+        """The activity stream. Newest first; /api/v1/events goes on where it ends. `limit`: Rows of a page.
+        `before`: `next` of the page before."""
+        return self._ask(
+            "GET",
+            "/api/v1/activity",
+            m.Page[m.Line],
+            query={"agent": agent, "task": task, "limit": limit, "before": before},
+        )
+
+    def decisions(
+        self, *, type: str | None = None, limit: int = 50, before: str | int | None = None
+    ) -> m.Page[m.Decision]:
+        """What was decided, and why. Newest first. `type`: Only of this type. `limit`: Rows of a page.
+        `before`: `next` of the page before."""
+        return self._ask(
+            "GET", "/api/v1/decisions", m.Page[m.Decision], query={"type": type, "limit": limit, "before": before}
+        )
+
+    def settings(self) -> dict[str, JsonValue]:
+        """The configuration that counts. File, environment and defaults together, as the daemon read them at
+        its start; secrets as stars."""
+        return self._ask("GET", "/api/v1/settings", dict[str, JsonValue])
+
+    def change_settings(self, body: m.SettingsChange) -> m.SettingsChanged:
+        """Change the file. Comments stay. A value that is not allowed changes nothing, and the answer says what
+        is allowed."""
+        return self._ask("PATCH", "/api/v1/settings", m.SettingsChanged, body=body)
+
+    def settings_file(self) -> m.SettingsFile:
+        """The file. `config.yaml` with its comments; empty where there is none."""
+        return self._ask("GET", "/api/v1/settings/file", m.SettingsFile)
+
+    def me(self) -> m.Me:
+        """Who am I. The person behind this session or key."""
+        return self._ask("GET", "/api/v1/me", m.Me)
+
+    def set_me_password(self, body: m.NewPassword) -> None:
+        """Set my password. For sessions only. All your sessions end, this one too."""
+        return self._ask("PUT", "/api/v1/me/password", type(None), body=body)
+
+    def people(self) -> list[m.PersonShown]:
+        """Everybody. In the order in which they were added."""
+        return self._ask("GET", "/api/v1/people", list[m.PersonShown])
+
+    def add_person(self, body: m.NewPerson) -> m.PersonShown:
+        """Let somebody in. Without a password they cannot sign in yet."""
+        return self._ask("POST", "/api/v1/people", m.PersonShown, body=body)
+
+    def change_person(self, name: str, body: m.PersonChange) -> m.PersonShown:
+        """Change a person. Who gets another password, or is shut out, is signed out everywhere. One admin
+        always stays."""
+        return self._ask("PATCH", f"/api/v1/people/{self._quoted(name)}", m.PersonShown, body=body)
+
+    def keys(self) -> list[m.KeyShown]:
+        """Keys of programs. Yours; an admin sees all."""
+        return self._ask("GET", "/api/v1/keys", list[m.KeyShown])
+
+    def add_key(self, body: m.NewKey) -> m.KeyMade:
+        """Make a key. For sessions only: a key makes no keys."""
+        return self._ask("POST", "/api/v1/keys", m.KeyMade, body=body)
+
+    def remove_key(self, number: int) -> None:
+        """Withdraw a key. It ends at once; one's own, or any for an admin."""
+        return self._ask("DELETE", f"/api/v1/keys/{self._quoted(number)}", type(None))
+
+
+class AsyncCalls(AsyncAsking):
+    """Each method is awaited."""
+
+    async def healthz(self) -> m.Health:
+        """Is the process alive. Answered by the event loop itself, whatever the database does."""
+        return await self._ask("GET", "/healthz", m.Health)
+
+    async def readyz(self) -> m.Health:
+        """Can it answer. The database has been asked."""
+        return await self._ask("GET", "/readyz", m.Health)
+
+    async def metrics(self) -> str:
+        """Figures for Prometheus. In the text format. Prometheus sends a key with the scope viewer:
+        `authorization: {credentials_file: …}`."""
+        return await self._ask("GET", "/metrics", str)
+
+    async def tasks(
+        self,
+        *,
+        status: list[m.TaskStatus] | None = None,
+        type: str | None = None,
+        kind: str | None = None,
+        source: str | None = None,
+        stage: str | None = None,
+        parent: str | None = None,
+        search: str | None = None,
+        limit: int = 50,
+        before: str | int | None = None,
+    ) -> m.Page[m.TaskLine]:
+        """Tasks, newest first. Long texts and results are in the task itself. `status`: Only those; may be
+        repeated. `search`: Words in title, description or reason. `limit`: Rows of a page. `before`: `next` of
+        the page before."""
+        return await self._ask(
+            "GET",
+            "/api/v1/tasks",
+            m.Page[m.TaskLine],
+            query={
+                "status": status,
+                "type": type,
+                "kind": kind,
+                "source": source,
+                "stage": stage,
+                "parent": parent,
+                "search": search,
+                "limit": limit,
+                "before": before,
+            },
+        )
+
+    async def add_task(self, body: m.NewTask) -> m.TaskDetails:
+        """Give the team work. The daemon begins it when an agent is free."""
+        return await self._ask("POST", "/api/v1/tasks", m.TaskDetails, body=body)
+
+    async def task(self, task_id: str) -> m.TaskDetails:
+        """One task. Everything about it but what has an address of its own."""
+        return await self._ask("GET", f"/api/v1/tasks/{self._quoted(task_id)}", m.TaskDetails)
+
+    async def change_task(self, task_id: str, body: m.Change) -> m.TaskDetails:
+        """Change priority or deadline. It holds from the task's next stage on."""
+        return await self._ask("PATCH", f"/api/v1/tasks/{self._quoted(task_id)}", m.TaskDetails, body=body)
+
+    async def task_thread(self, task_id: str) -> list[m.Entry]:
+        """What happened to it, in order. Activity, attempts, verdicts and decisions in one line of time."""
+        return await self._ask("GET", f"/api/v1/tasks/{self._quoted(task_id)}/thread", list[m.Entry])
+
+    async def task_attempts(self, task_id: str) -> list[m.Attempt]:
+        """Attempts with the results of their tests. Oldest first, of all its runs."""
+        return await self._ask("GET", f"/api/v1/tasks/{self._quoted(task_id)}/attempts", list[m.Attempt])
+
+    async def task_verdicts(self, task_id: str) -> list[m.Verdict]:
+        """Judgements of it. Oldest first, of all its runs."""
+        return await self._ask("GET", f"/api/v1/tasks/{self._quoted(task_id)}/verdicts", list[m.Verdict])
+
+    async def task_decisions(self, task_id: str) -> list[m.Decision]:
+        """Decisions about it. Newest first."""
+        return await self._ask("GET", f"/api/v1/tasks/{self._quoted(task_id)}/decisions", list[m.Decision])
+
+    async def task_diff(self, task_id: str) -> str:
+        """The change it made. Its landed commits, or its branch while it is in progress, as a unified diff;
+        empty before the first change."""
+        return await self._ask("GET", f"/api/v1/tasks/{self._quoted(task_id)}/diff", str)
+
+    async def task_calls(
+        self, task_id: str, *, limit: int = 50, before: str | int | None = None
+    ) -> m.Page[m.ModelCall]:
+        """Model calls for it. Newest first, with tokens and cost; prompt and response are empty here. `limit`:
+        Rows of a page."""
+        return await self._ask(
+            "GET",
+            f"/api/v1/tasks/{self._quoted(task_id)}/calls",
+            m.Page[m.ModelCall],
+            query={"limit": limit, "before": before},
+        )
+
+    async def task_call(self, task_id: str, number: int) -> m.ModelCall:
+        """One model call with prompt and response. Retention empties them after `retention.answers_days`."""
+        return await self._ask(
+            "GET", f"/api/v1/tasks/{self._quoted(task_id)}/calls/{self._quoted(number)}", m.ModelCall
+        )
+
+    async def approve_task(self, task_id: str, body: m.Note | None = None) -> m.Told:
+        """Let it go on. Opens its gate or answers its question; a blocked or failed task is tried again with
+        your words."""
+        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/approve", m.Told, body=body)
+
+    async def reject_task(self, task_id: str, body: m.Note | None = None) -> m.Told:
+        """Put it aside. Cancels a task that waits, is blocked or has failed. What has landed stays."""
+        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/reject", m.Told, body=body)
+
+    async def cancel_task(self, task_id: str) -> m.Told:
+        """Stop it. Its test runs and model calls end at once. What has landed stays."""
+        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/cancel", m.Told)
+
+    async def retry_task(self, task_id: str) -> m.Told:
+        """Start it again from the beginning. For failed, blocked and cancelled tasks."""
+        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/retry", m.Told)
+
+    async def replan_task(self, task_id: str, body: m.Note) -> m.Told:
+        """Plan a goal again. Tasks of the plan that have not begun are cancelled."""
+        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/replan", m.Told, body=body)
+
+    async def status(self) -> m.Overview:
+        """The state at a glance. Counts of tasks, and whether the daemon runs."""
+        return await self._ask("GET", "/api/v1/status", m.Overview)
+
+    async def inbox(self, *, limit: int = 50) -> m.Inbox:
+        """What waits for you. Tasks that stopped, each with why, the evidence and what you can do; limits of
+        the budget; outages. `limit`: Rows of a page."""
+        return await self._ask("GET", "/api/v1/inbox", m.Inbox, query={"limit": limit})
+
+    async def agents(self) -> list[m.AgentNow]:
+        """The team. What each agent does now, what waits for it, and how often it succeeds."""
+        return await self._ask("GET", "/api/v1/agents", list[m.AgentNow])
+
+    async def agent(self, name: str) -> m.AgentNow:
+        """One agent. The same of one."""
+        return await self._ask("GET", f"/api/v1/agents/{self._quoted(name)}", m.AgentNow)
+
+    async def usage(
+        self,
+        *,
+        by: Literal["day", "agent", "model", "task"] = "day",
+        since: date | None = None,
+        task: str | None = None,
+    ) -> list[m.UsageRow]:
+        """The ledger. Model calls, tokens and money. Days newest first, others by tokens. `by`: What it is
+        summed up by. `since`: From this day (UTC) on. `task`: Only for this task."""
+        return await self._ask("GET", "/api/v1/usage", list[m.UsageRow], query={"by": by, "since": since, "task": task})
+
+    async def limits(self) -> list[m.LimitState]:
+        """Limits of the budget. How much of each is used and reserved. Of agents and tasks, those that used
+        any."""
+        return await self._ask("GET", "/api/v1/limits", list[m.LimitState])
+
+    async def activity(
+        self, *, agent: str | None = None, task: str | None = None, limit: int = 50, before: str | int | None = None
+    ) -> m.Page[m.Line]:
+        """The activity stream. Newest first; /api/v1/events goes on where it ends. `limit`: Rows of a page.
+        `before`: `next` of the page before."""
+        return await self._ask(
+            "GET",
+            "/api/v1/activity",
+            m.Page[m.Line],
+            query={"agent": agent, "task": task, "limit": limit, "before": before},
+        )
+
+    async def decisions(
+        self, *, type: str | None = None, limit: int = 50, before: str | int | None = None
+    ) -> m.Page[m.Decision]:
+        """What was decided, and why. Newest first. `type`: Only of this type. `limit`: Rows of a page.
+        `before`: `next` of the page before."""
+        return await self._ask(
+            "GET", "/api/v1/decisions", m.Page[m.Decision], query={"type": type, "limit": limit, "before": before}
+        )
+
+    async def settings(self) -> dict[str, JsonValue]:
+        """The configuration that counts. File, environment and defaults together, as the daemon read them at
+        its start; secrets as stars."""
+        return await self._ask("GET", "/api/v1/settings", dict[str, JsonValue])
+
+    async def change_settings(self, body: m.SettingsChange) -> m.SettingsChanged:
+        """Change the file. Comments stay. A value that is not allowed changes nothing, and the answer says what
+        is allowed."""
+        return await self._ask("PATCH", "/api/v1/settings", m.SettingsChanged, body=body)
+
+    async def settings_file(self) -> m.SettingsFile:
+        """The file. `config.yaml` with its comments; empty where there is none."""
+        return await self._ask("GET", "/api/v1/settings/file", m.SettingsFile)
+
+    async def me(self) -> m.Me:
+        """Who am I. The person behind this session or key."""
+        return await self._ask("GET", "/api/v1/me", m.Me)
+
+    async def set_me_password(self, body: m.NewPassword) -> None:
+        """Set my password. For sessions only. All your sessions end, this one too."""
+        return await self._ask("PUT", "/api/v1/me/password", type(None), body=body)
+
+    async def people(self) -> list[m.PersonShown]:
+        """Everybody. In the order in which they were added."""
+        return await self._ask("GET", "/api/v1/people", list[m.PersonShown])
+
+    async def add_person(self, body: m.NewPerson) -> m.PersonShown:
+        """Let somebody in. Without a password they cannot sign in yet."""
+        return await self._ask("POST", "/api/v1/people", m.PersonShown, body=body)
+
+    async def change_person(self, name: str, body: m.PersonChange) -> m.PersonShown:
+        """Change a person. Who gets another password, or is shut out, is signed out everywhere. One admin
+        always stays."""
+        return await self._ask("PATCH", f"/api/v1/people/{self._quoted(name)}", m.PersonShown, body=body)
+
+    async def keys(self) -> list[m.KeyShown]:
+        """Keys of programs. Yours; an admin sees all."""
+        return await self._ask("GET", "/api/v1/keys", list[m.KeyShown])
+
+    async def add_key(self, body: m.NewKey) -> m.KeyMade:
+        """Make a key. For sessions only: a key makes no keys."""
+        return await self._ask("POST", "/api/v1/keys", m.KeyMade, body=body)
+
+    async def remove_key(self, number: int) -> None:
+        """Withdraw a key. It ends at once; one's own, or any for an admin."""
+        return await self._ask("DELETE", f"/api/v1/keys/{self._quoted(number)}", type(None))
