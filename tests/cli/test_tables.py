@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.text import Text
 
-from cli.tables import Column, FittedTable
+from cli.tables import Cell, Column, FittedTable
 
 _WORDS = st.lists(st.text("abc-.", min_size=1, max_size=30), min_size=1, max_size=8).map(" ".join)
 
@@ -28,7 +28,9 @@ def test_a_cell_is_folded_as_rich_folds_it_without_its_blank_lines(text: str, wi
 
 def test_without_colours_a_row_is_one_segment_however_many_styles_it_has() -> None:
     columns = [Column("a", least=10), Column("b", least=10)]
-    rows = [[f"some words {number} of a title that is folded", Text("completed", style="green")] for number in range(9)]
+    rows: list[list[Cell]] = [
+        [f"some words {number} of a title that is folded", Text("completed", style="green")] for number in range(9)
+    ]
     plain, coloured = (Console(width=30, color_system=system, force_terminal=True) for system in (None, "standard"))
     segments = [segment for segment in plain.render(FittedTable(columns, rows)) if segment.text]
     assert all(segment.text.endswith("\n") and not segment.style for segment in segments)
