@@ -28,7 +28,8 @@ def main() -> None:
     if os.getpid() == 1:
         go_on_below_init()
     try:
-        gc.set_threshold(50_000, 20, 20)  # what is imported is no garbage, and to look for some takes long
+        gc.disable()  # until the command is imported, see cli/app.py: to look for garbage takes a third of the start
+        gc.set_threshold(50_000, 20, 20)
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would read the metadata of all packages
         from cli import app
     except ModuleNotFoundError as missing:
@@ -37,6 +38,7 @@ def main() -> None:
         try:
             app()
         finally:
+            gc.freeze()  # the interpreter would look through all modules once more before it drops them
             sys.stdout.flush()
     except SystemExit as ended:
         if not isinstance(ended.__context__, BrokenPipeError):

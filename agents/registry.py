@@ -1,7 +1,7 @@
 """What is registered by name: the roles there are, and the names in `config.yaml` that a registry decides on.
 
-To add a role, write its class in a file of this folder, with its name, its title and its duty, and register it here;
-docs/ARCHITECTURE.md says how to give it a stage in a flow. Names are checked here, when a command loads the
+To add a role, write its class in a file of this folder, with its name, its title and its duty, and register it in
+`names.py`; docs/ARCHITECTURE.md says how to give it a stage in a flow. Names are checked here, when a command loads the
 configuration, because `config/` knows no registry.
 """
 
@@ -10,33 +10,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pkgutil import resolve_name
 
 from agents.base import BaseAgent
-from agents.ceo import CEOAgent
-from agents.developer import DeveloperAgent
-from agents.product import ProductAgent
-from agents.qa import QAAgent
-from agents.tech_lead import TechLeadAgent
+from agents.names import PLACES, agent_names
 from config import ConfigError, ConfigProblem, Settings
 from llm import local_model_problems, model_name_problems, provider_names
 from testing import FRAMEWORKS
 
-ROLES: dict[str, type[BaseAgent]] = {
-    CEOAgent.name: CEOAgent,
-    ProductAgent.name: ProductAgent,
-    QAAgent.name: QAAgent,
-    DeveloperAgent.name: DeveloperAgent,
-    TechLeadAgent.name: TechLeadAgent,
-}
+ROLES: dict[str, type[BaseAgent]] = {name: resolve_name(place) for name, place in PLACES.items()}
 """Name -> class, in the order in which lists show them."""
-
-PLANNED_ROLES = ("cfo", "risk", "legal", "security")
-"""Names of the decision flow. They have no class yet; `config.yaml` may already have settings for them."""
-
-
-def agent_names() -> list[str]:
-    """The names that may stand under `agents:` in `config.yaml`."""
-    return list(dict.fromkeys([*ROLES, *PLANNED_ROLES]))
 
 
 @dataclass(frozen=True)

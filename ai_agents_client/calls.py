@@ -98,7 +98,7 @@ class Calls(Asking):
 
     def task_calls(self, task_id: str, *, limit: int = 50, before: str | int | None = None) -> m.Page[m.ModelCall]:
         """Model calls for it. Newest first, with tokens and cost; prompt and response are empty here. `limit`:
-        Rows of a page."""
+        Rows of a page. `before`: `next` of the page before."""
         return self._ask(
             "GET",
             f"/api/v1/tasks/{self._quoted(task_id)}/calls",
@@ -148,6 +148,14 @@ class Calls(Asking):
         """One agent. The same of one."""
         return self._ask("GET", f"/api/v1/agents/{self._quoted(name)}", m.AgentNow)
 
+    def pause_agent(self, name: str) -> m.AgentNow:
+        """Hold an agent back. It finishes the step it is in and begins nothing more, over restarts, too."""
+        return self._ask("POST", f"/api/v1/agents/{self._quoted(name)}/pause", m.AgentNow)
+
+    def resume_agent(self, name: str) -> m.AgentNow:
+        """Let an agent go on. It goes on where it was."""
+        return self._ask("POST", f"/api/v1/agents/{self._quoted(name)}/resume", m.AgentNow)
+
     def usage(
         self,
         *,
@@ -187,7 +195,7 @@ class Calls(Asking):
 
     def settings(self) -> dict[str, JsonValue]:
         """The configuration that counts. File, environment and defaults together, as the daemon read them at
-        its start; secrets as stars."""
+        its start; secrets masked."""
         return self._ask("GET", "/api/v1/settings", dict[str, JsonValue])
 
     def change_settings(self, body: m.SettingsChange) -> m.SettingsChanged:
@@ -212,16 +220,25 @@ class Calls(Asking):
         return self._ask("GET", "/api/v1/people", list[m.PersonShown])
 
     def add_person(self, body: m.NewPerson) -> m.PersonShown:
-        """Let somebody in. Without a password they cannot sign in yet."""
+        """Let somebody in. Without a password they come in by an invitation."""
         return self._ask("POST", "/api/v1/people", m.PersonShown, body=body)
 
     def change_person(self, name: str, body: m.PersonChange) -> m.PersonShown:
-        """Change a person. Who gets another password, or is shut out, is signed out everywhere. One admin
-        always stays."""
+        """Change a person. Who gets another password, or is shut out, is signed out everywhere. The owner stays
+        an admin."""
         return self._ask("PATCH", f"/api/v1/people/{self._quoted(name)}", m.PersonShown, body=body)
 
+    def remove_person(self, name: str) -> None:
+        """Take somebody out. Their sessions and keys end at once. What they did stays in the audit trail."""
+        return self._ask("DELETE", f"/api/v1/people/{self._quoted(name)}", type(None))
+
+    def add_person_invitation(self, name: str) -> m.Invitation:
+        """Make a way in. For sessions only. A link that signs the person in once, within three days; then they
+        set a password."""
+        return self._ask("POST", f"/api/v1/people/{self._quoted(name)}/invitation", m.Invitation)
+
     def keys(self) -> list[m.KeyShown]:
-        """Keys of programs. Yours; an admin sees all."""
+        """Keys of programs. Yours; an admin sees all. Those that have expired are left out."""
         return self._ask("GET", "/api/v1/keys", list[m.KeyShown])
 
     def add_key(self, body: m.NewKey) -> m.KeyMade:
@@ -319,7 +336,7 @@ class AsyncCalls(AsyncAsking):
         self, task_id: str, *, limit: int = 50, before: str | int | None = None
     ) -> m.Page[m.ModelCall]:
         """Model calls for it. Newest first, with tokens and cost; prompt and response are empty here. `limit`:
-        Rows of a page."""
+        Rows of a page. `before`: `next` of the page before."""
         return await self._ask(
             "GET",
             f"/api/v1/tasks/{self._quoted(task_id)}/calls",
@@ -371,6 +388,14 @@ class AsyncCalls(AsyncAsking):
         """One agent. The same of one."""
         return await self._ask("GET", f"/api/v1/agents/{self._quoted(name)}", m.AgentNow)
 
+    async def pause_agent(self, name: str) -> m.AgentNow:
+        """Hold an agent back. It finishes the step it is in and begins nothing more, over restarts, too."""
+        return await self._ask("POST", f"/api/v1/agents/{self._quoted(name)}/pause", m.AgentNow)
+
+    async def resume_agent(self, name: str) -> m.AgentNow:
+        """Let an agent go on. It goes on where it was."""
+        return await self._ask("POST", f"/api/v1/agents/{self._quoted(name)}/resume", m.AgentNow)
+
     async def usage(
         self,
         *,
@@ -410,7 +435,7 @@ class AsyncCalls(AsyncAsking):
 
     async def settings(self) -> dict[str, JsonValue]:
         """The configuration that counts. File, environment and defaults together, as the daemon read them at
-        its start; secrets as stars."""
+        its start; secrets masked."""
         return await self._ask("GET", "/api/v1/settings", dict[str, JsonValue])
 
     async def change_settings(self, body: m.SettingsChange) -> m.SettingsChanged:
@@ -435,16 +460,25 @@ class AsyncCalls(AsyncAsking):
         return await self._ask("GET", "/api/v1/people", list[m.PersonShown])
 
     async def add_person(self, body: m.NewPerson) -> m.PersonShown:
-        """Let somebody in. Without a password they cannot sign in yet."""
+        """Let somebody in. Without a password they come in by an invitation."""
         return await self._ask("POST", "/api/v1/people", m.PersonShown, body=body)
 
     async def change_person(self, name: str, body: m.PersonChange) -> m.PersonShown:
-        """Change a person. Who gets another password, or is shut out, is signed out everywhere. One admin
-        always stays."""
+        """Change a person. Who gets another password, or is shut out, is signed out everywhere. The owner stays
+        an admin."""
         return await self._ask("PATCH", f"/api/v1/people/{self._quoted(name)}", m.PersonShown, body=body)
 
+    async def remove_person(self, name: str) -> None:
+        """Take somebody out. Their sessions and keys end at once. What they did stays in the audit trail."""
+        return await self._ask("DELETE", f"/api/v1/people/{self._quoted(name)}", type(None))
+
+    async def add_person_invitation(self, name: str) -> m.Invitation:
+        """Make a way in. For sessions only. A link that signs the person in once, within three days; then they
+        set a password."""
+        return await self._ask("POST", f"/api/v1/people/{self._quoted(name)}/invitation", m.Invitation)
+
     async def keys(self) -> list[m.KeyShown]:
-        """Keys of programs. Yours; an admin sees all."""
+        """Keys of programs. Yours; an admin sees all. Those that have expired are left out."""
         return await self._ask("GET", "/api/v1/keys", list[m.KeyShown])
 
     async def add_key(self, body: m.NewKey) -> m.KeyMade:

@@ -97,15 +97,17 @@ class AgentNow(Shape):
     duty: str
     model: str
     """Empty: none is configured."""
-    state: Literal["working", "waiting", "queued", "idle"]
-    """working: a step of it runs; waiting: a call of it may not be made now; queued: it has work that has not
-    begun; idle: it has none."""
+    state: Literal["paused", "working", "waiting", "queued", "idle"]
+    """paused: held back, it only ends its step; working: a step of it runs; waiting: a call of it may not be
+    made now; queued: it has work that has not begun; idle: it has none."""
     task: str | None
     """The task it works on."""
     doing: str
     """The same as a sentence; empty when it does nothing."""
     since: datetime | None
     """Since when the task has been at this stage."""
+    paused_since: datetime | None
+    """null: it is not paused."""
     awaits: list[str]
     """Model calls without an answer yet, each with its time."""
     why_waiting: list[str]
@@ -221,6 +223,14 @@ class InboxItem(Shape):
     stopped: Stopped
     task: Task
     told: str = ""
+
+
+class Invitation(Shape):
+    """A way in for somebody who has no password yet, or has forgotten it. It is shown this once."""
+
+    link: str
+    """Signs the person in, once."""
+    expires_at: datetime
 
 
 class KeyMade(Shape):

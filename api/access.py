@@ -76,13 +76,13 @@ class Doorkeeper:
 
     def __init__(self) -> None:
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
-        self._known: dict[str, tuple[float, int, Visitor]] = {}
+        self._known: dict[tuple[str, str], tuple[float, int, Visitor]] = {}
 
     async def visitor_of(self, room: Room, connection: HTTPConnection) -> Visitor:
         """As the function of this name, which is asked again after a few seconds, or at once when this process has
         changed who may come in."""
-        secrets_shown = connection.headers.get("authorization", "") + connection.cookies.get(cookie_name(room), "")
-        shown, changes = digest_of(secrets_shown), room.store.people.changes
+        key, cookie = connection.headers.get("authorization", ""), connection.cookies.get(cookie_name(room), "")
+        shown, changes = (digest_of(key), digest_of(cookie)), room.store.people.changes
         until, seen, visitor = self._known.get(shown, (0.0, -1, None))
         if visitor is None or seen != changes or time.monotonic() > until:
             visitor = await run_in_threadpool(visitor_of, room, connection)
@@ -178,7 +178,7 @@ async def _visitor(request: Request) -> Visitor:
     visitor = await doorkeeper.visitor_of(room, request)
     if request.method not in _SAFE:
         if visitor.by == "session":
-            _check_origin(request)
+            check_origin(request)
             given = request.headers.get("x-csrf-token") or (await form_of(request)).get("csrf", "")
             if not hmac.compare_digest(given.encode(), visitor.csrf.encode()):
                 raise WrongToken
@@ -198,9 +198,10 @@ async def form_of(request: Request) -> dict[str, str]:
         return {}
 
 
-def _check_origin(request: Request) -> None:
-    origin = request.headers.get("origin")
-    if origin and urlsplit(origin).netloc != request.headers.get("host"):
+def check_origin(connection: HTTPConnection) -> None:
+    """Raises `WrongToken` for what a page of another site sends."""
+    origin = connection.headers.get("origin")
+    if origin and urlsplit(origin).netloc != connection.headers.get("host"):
         raise WrongToken
 
 

@@ -12,7 +12,19 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Lifespan
 
-from api import health, metrics, pages, pages_project, pages_task, people, reading, settings, streams, tasks
+from api import (
+    health,
+    metrics,
+    pages,
+    pages_people,
+    pages_project,
+    pages_task,
+    people,
+    reading,
+    settings,
+    streams,
+    tasks,
+)
 from api.access import Doorkeeper
 from api.guard import Guard
 from api.metrics import Figures
@@ -54,6 +66,18 @@ def _with_routes(life: Lifespan[FastAPI] | None = None) -> FastAPI:
         redoc_url=None, description="The control room of an autonomous software team. Errors are problem details "
         "(RFC 9457). Lists come in pages: pass `next` of one as `before` of the following request.",
     )  # fmt: skip
-    for part in (health, metrics, tasks, reading, settings, people, streams, pages_task, pages_project, pages):
+    for part in (
+        health,
+        metrics,
+        tasks,
+        reading,
+        settings,
+        people,
+        streams,
+        pages_task,
+        pages_project,
+        pages_people,
+        pages,
+    ):
         app.include_router(part.router)
     return app

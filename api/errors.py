@@ -40,7 +40,7 @@ class WrongToken(ApiError):
     status = 403
 
     def __init__(self) -> None:
-        super().__init__("the page is older than this session, or another site sent this; load the page anew")
+        super().__init__("the page is older than this session, or another site sends this; load the page anew")
 
 
 class NotThere(ApiError):

@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import ApiError, TooLarge, WrongHost
-from api.problems import Problem, as_json, urn
+from api.problems import as_json, problem_of
 from config import ApiSettings
 
 MOST_BODY = 1024 * 1024
@@ -98,11 +98,7 @@ class Guard:
     async def _refuse(scope: Scope, receive: Receive, send: Send, error: ApiError) -> None:
         if scope["type"] == "websocket":
             return await send({"type": "websocket.close", "code": 1008, "reason": str(error)[:120]})
-        title = (type(error).__doc__ or "").strip().rstrip(".")
-        problem = Problem(
-            type=urn(type(error).__name__), title=title, status=error.status, detail=str(error), instance=scope["path"]
-        )
-        await as_json(problem, {"Connection": "close"})(scope, receive, send)
+        await as_json(problem_of(error, scope["path"]), {"Connection": "close"})(scope, receive, send)
 
 
 def _is_address(name: str) -> bool:

@@ -40,8 +40,6 @@ class Event:
     """One line of the journal, as it is sent to everybody."""
 
     id: int
-    task: str | None
-    agent: str
     text: str
     """JSON: the line, its sentence, and the title of its task."""
 
@@ -49,7 +47,7 @@ class Event:
     def of(cls, activity: Activity, title: str) -> Event:
         """The event of a line."""
         values = activity.model_dump(mode="json") | {"title": title, "sentence": sentence(activity, title)}
-        return cls(activity.id, activity.task_id, activity.agent_name, json.dumps(values, ensure_ascii=False))
+        return cls(activity.id, json.dumps(values, ensure_ascii=False))
 
 
 @dataclass(frozen=True)
@@ -59,9 +57,9 @@ class Wanted:
     task: str | None = None
     agent: str | None = None
 
-    def fits(self, event: Event) -> bool:
+    def fits(self, line: Activity) -> bool:
         """Whether it is one of them."""
-        return self.task in (None, event.task) and self.agent in (None, event.agent)
+        return self.task in (None, line.task_id) and self.agent in (None, line.agent_name)
 
 
 class Listener:
@@ -73,9 +71,13 @@ class Listener:
         """Why it gets no more; empty as long as it does."""
         self._events: asyncio.Queue[Event | None] = asyncio.Queue(_BACKLOG)
 
-    def offer(self, event: Event) -> None:
-        """Give it an event that it may want."""
-        if self.ended or not any(each.fits(event) for each in self.wanted):
+    def wants(self, line: Activity) -> bool:
+        """Whether it is told of this line; may be asked from any thread."""
+        return not self.ended and any(each.fits(line) for each in self.wanted)
+
+    def offer(self, line: Activity, event: Event) -> None:
+        """Give it the event of a line, if it wants that."""
+        if not self.wants(line):
             return
         try:
             self._events.put_nowait(event)
@@ -152,21 +154,16 @@ class Hub:
         if not self._listeners and not self._stopped.is_set():
             self._heard.clear()
 
-    async def missed(self, after: int, wanted: list[Wanted]) -> list[Event]:
-        """What a listener missed since the line `after`, some of it at a time; whoever joins before asks loses
-        nothing."""
+    async def missed(self, after: int, wanted: list[Wanted]) -> tuple[list[Event], int | None]:
+        """What a listener missed since the line `after`, some of it at a time, and behind which line it goes on (None:
+        that was all). Whoever joins before asks loses nothing."""
+        task = wanted[0].task if len(wanted) == 1 else None
 
-        def read() -> list[Event]:
-            found: list[Event] = []
-            last = after
-            while len(found) < _BACKLOG:
-                lines = self._store.journal.activity(last, limit=_BACKLOG)
-                events = [Event.of(line, self._titles[line.task_id]) for line in lines]
-                found += [event for event in events if any(each.fits(event) for each in wanted)]
-                if len(lines) < _BACKLOG:
-                    break
-                last = lines[-1].id
-            return found
+        def read() -> tuple[list[Event], int | None]:
+            lines = self._store.journal.activity(after, task_id=task, limit=_BACKLOG)
+            found = [line for line in lines if any(each.fits(line) for each in wanted)]
+            events = [Event.of(line, self._titles[line.task_id]) for line in found]
+            return events, lines[-1].id if len(lines) == _BACKLOG else None
 
         return await run_sync(read)
 
@@ -179,23 +176,24 @@ class Hub:
             if self._stopped.is_set() or not self._listeners:
                 continue
             try:
-                lines = self._store.journal.activity(self._last)
-                events = [Event.of(line, self._titles[line.task_id]) for line in lines]
+                lines, listeners = self._store.journal.activity(self._last), list(self._listeners)
+                wanted = [line for line in lines if any(each.wants(line) for each in listeners)]
+                events = [(line, Event.of(line, self._titles[line.task_id])) for line in wanted]
             except MemoryStoreError as problem:  # a listener misses nothing: the next look begins where this one did
                 log.warning("cannot follow the activity", problem=str(problem))
                 self._stopped.wait(1)
                 continue
-            if events and self._loop is not None:
-                self._last = events[-1].id
+            if lines and self._loop is not None:
+                self._last = lines[-1].id
                 self.lag = max((utc_now() - lines[0].timestamp).total_seconds(), 0.0)
                 if len(lines) >= 200:
                     self._poke.set()
                 self._loop.call_soon_threadsafe(self._hand_out, events)
 
-    def _hand_out(self, events: list[Event]) -> None:
+    def _hand_out(self, events: list[tuple[Activity, Event]]) -> None:
         for listener in list(self._listeners):
-            for event in events:
-                listener.offer(event)
+            for line, event in events:
+                listener.offer(line, event)
 
 
 class EventStream(Response):
@@ -253,12 +251,10 @@ async def follow(
     """
     last = after if after is not None else 0
     while after is not None and not listener.ended:
-        missed = await hub.missed(last, listener.wanted)
+        missed, after = await hub.missed(after, listener.wanted)
         for event in missed:
             await tell(event)
             last = event.id
-        if len(missed) < _BACKLOG:
-            break
     looked = time.monotonic()
     while not listener.ended:
         following = await listener.next(_BEAT)

@@ -21,7 +21,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from config import VERSION
-from memory import utc_now
+from memory import ANSWER_GATE, utc_now
+from orchestrator.flows.code_flow import LAND_GATE
 from owner.sentences import agent_name, at_work_on, count, one_line, reason_words, sentence, span, status_word
 
 if TYPE_CHECKING:
@@ -41,6 +42,13 @@ _TOLD = {
     "cancel": "It is being stopped. What has landed stays.",
     "changed": "Changed. It holds from the task's next stage on.",
     "added": "The team has it. It begins when an agent is free.",
+    "let-in": "They may come in. A link signs them in for the first time: make one beside their name.",
+    "person-changed": "Changed. It holds at once.",
+    "removed": "They are out. What they did stays in the audit trail.",
+    "password": "Your password is set. Everywhere else you are signed out.",
+    "withdrawn": "The key is worth nothing any more.",
+    "paused": "It finishes the step it is in, and begins nothing more until you resume it.",
+    "resumed": "It goes on where it was.",
     "saved": "Saved, and recorded in the audit trail. The daemon reads it at its next start.",
 }
 """What a page says after a form was sent; only these words, whatever the address says."""
@@ -58,6 +66,7 @@ PAGES = (
     ("Team", "/team", "team"),
     ("Decisions", "/decisions", "decisions"),
     ("Repository", "/repository", "repository"),
+    ("People", "/people", "people"),
     ("Settings", "/settings", "settings"),
 )
 """Name, address and icon of what is in the navigation."""
@@ -112,7 +121,9 @@ def _gist(text: str) -> str:
     return first if len(last.splitlines()) > _MOST_OF_A_REASON else f"{first}.\n{last}"
 
 
-_TEMPLATES.globals |= {"pages": PAGES, "version": VERSION, "urlencode": urlencode}
+_TEMPLATES.globals |= {
+    "answer_gate": ANSWER_GATE, "land_gate": LAND_GATE, "pages": PAGES, "urlencode": urlencode, "version": VERSION,
+}  # fmt: skip
 _TEMPLATES.filters |= {
     "agent_name": agent_name,
     "ago": _ago,

@@ -6,22 +6,26 @@ A form is sent as it is, so that it works without scripts: the answer is a redir
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from agents import agent_names
-from api.access import AnOperator, AViewer, Form, begin_session, end_session
+from api import reading as programs
+from api.access import AnOperator, AViewer, Form, begin_session, check_origin, end_session
 from api.errors import WrongSecret
 from api.look import page
+from api.paging import number_of, paged
 from api.room import TheRoom
 from api.tasks import do
-from api.team import team_of
+from api.team import midnight, team_of
 from memory import TaskStatus, utc_now
+from memory.tables.people import FIRST
 from owner import actions
 from owner.errors import NotPossible
 from owner.inbox import inbox_of, told_already
-from owner.stream import Clock, Titles
+from owner.stream import Titles
 
 router = APIRouter(include_in_schema=False)
 
@@ -38,7 +42,8 @@ def sign_in_page(request: Request) -> Response:
 
 @router.post("/sign-in")
 def sign_in(request: Request, room: TheRoom, form: Form) -> Response:
-    """By a link (`token`), or by `name` and `password`."""
+    """By a link (`token`), or by `name` and `password`. Other sites sign nobody in, not even as somebody else."""
+    check_origin(request)
     address = request.client.host if request.client else ""
     doorkeeper = request.app.state.doorkeeper
     try:
@@ -48,7 +53,7 @@ def sign_in(request: Request, room: TheRoom, form: Form) -> Response:
             person = doorkeeper.sign_in(room, form.get("name", ""), form.get("password", ""), address)
     except WrongSecret as problem:
         return page(request, "sign_in.html", {"problem": str(problem)}, status=problem.status)
-    answer = RedirectResponse("/", 303)
+    answer = RedirectResponse("/" if person.password or person.name == FIRST else "/people", 303)
     begin_session(room, person, answer, secure=request.url.scheme == "https")
     actions.record(room.store, "signed in", person.name, address=address)
     return answer
@@ -67,7 +72,7 @@ def inbox(request: Request, room: TheRoom, _: AViewer) -> Response:
     """Everything that waits for the owner."""
     values = {
         "inbox": inbox_of(room.store, room.settings.budget),
-        "clock": Clock(room.store, runs=True),
+        "clock": room.clock.now(),
         "sent": told_already(room.store),
         "live": True,
     }
@@ -90,6 +95,13 @@ def now(request: Request, room: TheRoom, _: AViewer) -> Response:
     return page(request, "now.html", values)
 
 
+@router.post("/agents/{name}/{verb}")
+def hold(name: str, verb: Literal["pause", "resume"], room: TheRoom, visitor: AnOperator, form: Form) -> Response:
+    """Hold an agent back, or let it go on."""
+    (programs.pause if verb == "pause" else programs.resume)(name, room, visitor)
+    return redirect(form.get("back", "/now"), f"{verb}d")
+
+
 @router.get("/team")
 def team(request: Request, room: TheRoom, _: AViewer) -> Response:
     """Who is on the team, with which model, and how often they succeed."""
@@ -105,8 +117,7 @@ def activity(request: Request, room: TheRoom, _: AViewer) -> Response:
         _ROWS + 1, before, agent=query.get("agent") or None, task_id=query.get("task") or None
     )
     values = {
-        "lines": found[:_ROWS],
-        "next": str(found[_ROWS - 1].id) if len(found) > _ROWS else "",
+        "rows": paged(found, _ROWS, number_of),
         "titles": Titles(room.store),
         "agents": [*agent_names(), "orchestrator", "owner"],
         "live": before is None,
@@ -119,19 +130,14 @@ def decisions(request: Request, room: TheRoom, _: AViewer) -> Response:
     """What was decided, by whom, and what led to it."""
     before = number(request.query_params.get("before"))
     found = room.store.browse.decisions(_ROWS + 1, before)
-    values = {
-        "rows": found[:_ROWS],
-        "next": str(found[_ROWS - 1].id) if len(found) > _ROWS else "",
-        "live": before is None,
-    }
-    return page(request, "decisions.html", values)
+    return page(request, "decisions.html", {"rows": paged(found, _ROWS, number_of), "live": before is None})
 
 
 @router.get("/costs")
 def costs(request: Request, room: TheRoom, _: AViewer) -> Response:
     """What was used, by day, agent, model and task, against the limits."""
     days = number(request.query_params.get("days")) or 30
-    since = (utc_now() - timedelta(days=min(days, 3650) - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    since = midnight(utc_now() - timedelta(days=min(days, 3650) - 1))
     usage = room.store.ledger.usage
     by = {
         "day": usage("day", since=since),

@@ -16,7 +16,7 @@ from api.diff_view import files_of
 from api.errors import NotThere
 from api.look import page
 from api.pages import number, redirect
-from api.paging import cursor_of
+from api.paging import age_of, cursor_of, paged
 from api.room import Room, TheRoom
 from memory import RETRIABLE, ProofOutcome, SuiteQuality, Task, TaskKind, TaskStatus, TaskType, new_task_id
 from monitoring.errors import KnownError
@@ -28,8 +28,7 @@ from owner import actions
 from owner.errors import NotPossible, OwnerError
 from owner.inbox import told_already
 from owner.sentences import agent_name, count, span
-from owner.stopped import STOPPED, stopped_task
-from owner.stream import Clock
+from owner.stopped import STOPPED, stopped_of
 from owner.thread import Entry, thread_of
 from owner.why import AddedLine, why_of
 
@@ -73,10 +72,8 @@ def tasks(request: Request, room: TheRoom, _: AViewer) -> Response:
         _ROWS + 1, cursor_of(before), status=_statuses(query.get("status", "")), type=query.get("type") or None,
         source=query.get("source") or None, search=query.get("search", "")[:200] or None,
     )  # fmt: skip
-    last = rows[_ROWS - 1] if len(rows) > _ROWS else None
     values = {
-        "rows": rows[:_ROWS],
-        "next": f"{last.created_at:%Y-%m-%dT%H:%M:%S.%fZ}~{last.id}" if last else "",
+        "rows": paged(rows, _ROWS, age_of),
         "statuses": [
             (_STOPPED_FILTER, "waits for me"),
             *((status.value, status.replace("_", " ")) for status in TaskStatus),
@@ -126,8 +123,7 @@ def task(task_id: str, request: Request, room: TheRoom, _: AViewer) -> Response:
     result = found.result
     values = {
         "task": found,
-        "stopped": stopped_task(store, found),
-        "evidence": store.evidence.latest_evidence({found.id: found.run}).get(found.id, ""),
+        "stopped": next(iter(stopped_of(store, [found])), None),
         "sent": told_already(store).get(found.id, ""),
         "verbs": _verbs(found),
         "verbs_open": found.status in _OPEN,
@@ -257,7 +253,7 @@ def _facts(room: Room, task: Task) -> Iterator[tuple[str, str]]:
     yield "Type", f"{task.type}{f', {task.kind}' if task.kind else ''}"
     yield "Priority", f"{task.priority}"
     yield "From", agent_name(task.source) if task.source in ("owner", "ceo") else task.source
-    seconds = Clock(room.store, runs=True).seconds(task)
+    seconds = room.clock.now().seconds(task)
     if seconds is not None:
         yield "Worked on for", span(seconds)
     if task.run:

@@ -14,11 +14,21 @@ from owner.errors import NotPossible
 Item = TypeVar("Item")
 
 Limit = Annotated[int, Query(ge=1, le=200, description="Rows of a page.")]
+RowId = Annotated[int, Field(ge=0, lt=2**63)]
+"""The number of a row: a greater one fits no database."""
+Before = Annotated[RowId | None, Query(description="`next` of the page before.")]
 
 
 class _Numbered(Protocol):
     @property
     def id(self) -> int: ...
+
+
+class _Aged(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def created_at(self) -> datetime: ...
 
 
 class Page(BaseModel, Generic[Item]):
@@ -37,6 +47,11 @@ def paged(found: Sequence[Item], limit: int, key: Callable[[Item], str]) -> Page
 def number_of(row: _Numbered) -> str:
     """The key of a row with a number."""
     return str(row.id)
+
+
+def age_of(row: _Aged) -> str:
+    """The key of a row that stands in its place by its time, as `cursor_of` reads it."""
+    return f"{row.created_at:%Y-%m-%dT%H:%M:%S.%fZ}~{row.id}"
 
 
 def cursor_of(before: str | None) -> tuple[datetime, str] | None:

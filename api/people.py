@@ -6,18 +6,19 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.access import KEY_PREFIX, LEAST_PASSWORD, AnAdmin, AViewer, Visitor, hash_of
 from api.errors import NotAllowed, NotThere
+from api.paging import RowId
 from api.problems import problems
-from api.room import Room, TheRoom
+from api.room import TheRoom
 from memory import AccessKind, Person, PersonName, Role, utc_now
-from memory.tables.people import PersonChanges
+from memory.tables.people import FIRST, PersonChanges
 from owner import actions
-from owner.errors import NotPossible
-from owner.way_in import digest_of
+from owner.errors import NotNow, NotPossible
+from owner.way_in import INVITATION_MINUTES, digest_of, make_link
 
 router = APIRouter(prefix="/api/v1", tags=["people"], responses=problems(401, 403, 422, 503))
 
@@ -71,6 +72,13 @@ class PersonChange(BaseModel):
     active: bool | None = None
 
 
+class Invitation(BaseModel):
+    """A way in for somebody who has no password yet, or has forgotten it. It is shown this once."""
+
+    link: str = Field(description="Signs the person in, once.")
+    expires_at: datetime
+
+
 class NewKey(BaseModel):
     """A key for a program of yours."""
 
@@ -111,7 +119,7 @@ def set_password(new: NewPassword, room: TheRoom, visitor: AViewer) -> None:
     """For sessions only. All your sessions end, this one too."""
     _must_be_a_session(visitor)
     room.store.people.change(visitor.person.name, password=hash_of(new.password))
-    actions.record(room.store, "person changed", visitor.name, person=visitor.person.name, changed="password")
+    actions.record(room.store, "person changed", visitor.name, person=visitor.person.name, changed="a new password")
 
 
 @router.get("/people", summary="Everybody")
@@ -122,7 +130,7 @@ def people(room: TheRoom, _: AnAdmin) -> list[PersonShown]:
 
 @router.post("/people", status_code=201, summary="Let somebody in", responses=problems(409))
 def add_person(new: NewPerson, room: TheRoom, visitor: AnAdmin) -> PersonShown:
-    """Without a password they cannot sign in yet."""
+    """Without a password they come in by an invitation."""
     hashed = hash_of(new.password) if new.password else ""
     room.store.people.add(Person(name=new.name, role=new.role, password=hashed, created_at=utc_now()))
     actions.record(room.store, "person added", visitor.name, person=new.name, role=new.role.value)
@@ -131,32 +139,56 @@ def add_person(new: NewPerson, room: TheRoom, visitor: AnAdmin) -> PersonShown:
 
 @router.patch("/people/{name}", summary="Change a person", responses=problems(404, 409))
 def change_person(name: str, new: PersonChange, room: TheRoom, visitor: AnAdmin) -> PersonShown:
-    """Who gets another password, or is shut out, is signed out everywhere. One admin always stays."""
-    changes = PersonChanges()
+    """Who gets another password, or is shut out, is signed out everywhere. The owner stays an admin."""
+    changes, told = PersonChanges(), list[str]()
     if new.role is not None:
         changes["role"] = new.role
+        told.append(f"{new.role} from now on")
     if new.active is not None:
         changes["active"] = new.active
+        told.append("let in again" if new.active else "shut out")
     if new.password is not None:
         changes["password"] = hash_of(new.password)
+        told.append("a new password")
     if not changes:
         raise NotPossible("nothing to change: give role, password or active")
-    loses = changes.get("active") is False or changes.get("role", Role.ADMIN) is not Role.ADMIN
-    if loses and _is_last_admin(room, name):
-        raise NotPossible(f"{name} is the only admin; make somebody else one first")
+    if changes.get("active") is False or changes.get("role", Role.ADMIN) is not Role.ADMIN:
+        _must_not_be_the_owner(name)
     room.store.people.change(name, **changes)
-    actions.record(room.store, "person changed", visitor.name, person=name, changed=", ".join(changes))
+    actions.record(room.store, "person changed", visitor.name, person=name, changed=", ".join(told))
     return _shown(room.store.people.find(name))
+
+
+@router.delete("/people/{name}", status_code=204, summary="Take somebody out", responses=problems(404))
+def remove_person(name: str, room: TheRoom, visitor: AnAdmin) -> None:
+    """Their sessions and keys end at once. What they did stays in the audit trail."""
+    _must_not_be_the_owner(name)
+    room.store.people.remove(name)
+    actions.record(room.store, "person removed", visitor.name, person=name)
+
+
+@router.post("/people/{name}/invitation", status_code=201, summary="Make a way in", responses=problems(404, 409))
+def invite(name: str, request: Request, room: TheRoom, visitor: AnAdmin) -> Invitation:
+    """For sessions only. A link that signs the person in once, within three days; then they set a password."""
+    _must_be_a_session(visitor)
+    person = room.store.people.find(name)
+    if not person.active:
+        raise NotNow(f"{name} is shut out; let them in again first")
+    address = room.settings.api.public_url or f"{request.url.scheme}://{request.url.netloc}"
+    expires = utc_now() + timedelta(minutes=INVITATION_MINUTES)
+    link = make_link(room.store, address, person, INVITATION_MINUTES)
+    actions.record(room.store, "person invited", visitor.name, person=name)
+    return Invitation(link=link, expires_at=expires)
 
 
 @router.get("/keys", summary="Keys of programs")
 def keys(room: TheRoom, visitor: AViewer) -> list[KeyShown]:
-    """Yours; an admin sees all."""
-    found = room.store.people.all_keys()
+    """Yours; an admin sees all. Those that have expired are left out."""
     return [
         KeyShown(person=name, **key.model_dump(include=_SHOWN_OF_KEYS))
-        for name, key in found
-        if name == visitor.person.name or visitor.may(Role.ADMIN)
+        for name, key in room.store.people.all_keys()
+        if (name == visitor.person.name or visitor.may(Role.ADMIN))
+        and (not key.expires_at or key.expires_at > utc_now())
     ]
 
 
@@ -177,7 +209,7 @@ def make_key(new: NewKey, room: TheRoom, visitor: AViewer) -> KeyMade:
 
 
 @router.delete("/keys/{number}", status_code=204, summary="Withdraw a key", responses=problems(404))
-def withdraw_key(number: Annotated[int, Field(ge=0, lt=2**63)], room: TheRoom, visitor: AViewer) -> None:
+def withdraw_key(number: RowId, room: TheRoom, visitor: AViewer) -> None:
     """It ends at once; one's own, or any for an admin."""
     _must_be_a_session(visitor)
     known = {key.id: name for name, key in room.store.people.all_keys()}
@@ -192,7 +224,7 @@ _SHOWN_OF_KEYS = {"id", "label", "scopes", "created_at", "expires_at"}
 
 def _must_be_a_session(visitor: Visitor) -> None:
     if visitor.by != "session":
-        raise NotAllowed("a key makes no keys and sets no password; do it in the control room")
+        raise NotAllowed("a key makes no keys and links and sets no password; do it in the control room")
 
 
 def _shown(person: Person) -> PersonShown:
@@ -202,6 +234,6 @@ def _shown(person: Person) -> PersonShown:
     )  # fmt: skip
 
 
-def _is_last_admin(room: Room, name: str) -> bool:
-    admins = [person.name for person in room.store.people.all() if person.active and person.role is Role.ADMIN]
-    return admins == [name]
+def _must_not_be_the_owner(name: str) -> None:
+    if name == FIRST:
+        raise NotPossible(f"{name} is whom `open` signs in on the daemon's machine, and stays an admin")

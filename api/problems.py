@@ -62,19 +62,24 @@ def status_of(error: KnownError) -> int:
     return 503 if error.passes else 500
 
 
+def problem_of(error: KnownError, path: str) -> Problem:
+    """What a request for `path` is told of an error that it met."""
+    title = (type(error).__doc__ or type(error).__name__).strip().splitlines()[0].rstrip(".")
+    return Problem(
+        type=urn(type(error).__name__), title=title, status=status_of(error), detail=redact(str(error)), instance=path,
+        command=error.command if isinstance(error, OwnerError) else "",
+    )  # fmt: skip
+
+
 def handle_errors(app: FastAPI) -> None:
     """Have every error answered."""
 
     def known(request: Request, error: Exception) -> Response:
         assert isinstance(error, KnownError)
-        status = status_of(error)
+        problem = problem_of(error, request.url.path)
+        status = problem.status
         if status >= 500:
             log.warning("a request failed", path=request.url.path, problem=str(error))
-        title = (type(error).__doc__ or type(error).__name__).strip().splitlines()[0].rstrip(".")
-        problem = Problem(
-            type=urn(type(error).__name__), title=title, status=status, detail=redact(str(error)),
-            instance=request.url.path, command=error.command if isinstance(error, OwnerError) else "",
-        )  # fmt: skip
         headers = {"Retry-After": str(error.seconds)} if isinstance(error, TooMany) else {}
         if status == 503:
             headers = {"Retry-After": str(_RETRY_SECONDS)}

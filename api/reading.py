@@ -9,21 +9,20 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from agents import agent_names
-from api.access import AViewer
+from api.access import AnOperator, AViewer
 from api.errors import NotThere
-from api.paging import Limit, Page, number_of, paged
+from api.paging import Before, Limit, Page, number_of, paged
 from api.problems import problems
 from api.room import TheRoom
 from api.team import AgentNow, team_of
 from config import VERSION
 from memory import Activity, Decision, LimitState, TaskStatus, UsageRow
 from monitoring import daemon_pid
+from owner import actions
 from owner.inbox import Inbox, inbox_of
 from owner.sentences import sentence
 
 router = APIRouter(prefix="/api/v1", responses=problems(401, 403, 422, 503))
-
-_Before = Annotated[int | None, Query(ge=0, lt=2**63, description="`next` of the page before.")]
 
 
 class Line(Activity):
@@ -49,7 +48,7 @@ class Overview(BaseModel):
 def status(room: TheRoom, _: AViewer) -> Overview:
     """Counts of tasks, and whether the daemon runs."""
     counts, pid = room.store.tasks.count_by_status(), daemon_pid(room.paths.state)
-    frame = room.frame()
+    frame = room.frame(counts)
     return Overview(
         version=VERSION, repository=frame.repository, goal=room.settings.project.goal, running=pid is not None, pid=pid,
         tasks=counts, stopped=frame.waiting, listeners=room.hub.listeners,
@@ -75,6 +74,24 @@ def agent(name: str, room: TheRoom, _: AViewer) -> AgentNow:
     if found is None:
         raise NotThere(f"no agent is called {name[:64]!r}; /api/v1/agents lists them")
     return found
+
+
+@router.post("/agents/{name}/pause", summary="Hold an agent back", tags=["agents"], responses=problems(404, 409))
+def pause(name: str, room: TheRoom, visitor: AnOperator) -> AgentNow:
+    """It finishes the step it is in and begins nothing more, over restarts, too."""
+    agent(name, room, visitor)
+    actions.pause(room.store, name, visitor.name)
+    room.wake()
+    return agent(name, room, visitor)
+
+
+@router.post("/agents/{name}/resume", summary="Let an agent go on", tags=["agents"], responses=problems(404, 409))
+def resume(name: str, room: TheRoom, visitor: AnOperator) -> AgentNow:
+    """It goes on where it was."""
+    agent(name, room, visitor)
+    actions.resume(room.store, name, visitor.name)
+    room.wake()
+    return agent(name, room, visitor)
 
 
 @router.get("/usage", summary="The ledger", tags=["costs"])
@@ -104,7 +121,7 @@ def activity(
     agent: str | None = None,
     task: str | None = None,
     limit: Limit = 50,
-    before: _Before = None,
+    before: Before = None,
 ) -> Page[Line]:
     """Newest first; /api/v1/events goes on where it ends."""
     found = room.store.browse.activity(limit + 1, before, agent=agent, task_id=task)
@@ -117,7 +134,7 @@ def decisions(
     _: AViewer,
     type: Annotated[str | None, Query(description="Only of this type.")] = None,
     limit: Limit = 50,
-    before: _Before = None,
+    before: Before = None,
 ) -> Page[Decision]:
     """Newest first."""
     return paged(room.store.browse.decisions(limit + 1, before, kind=type), limit, number_of)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +12,10 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from config import ProjectPaths, Settings
-from memory import MemoryStore
+from memory import MemoryStore, TaskStatus
 from monitoring import redact
 from owner.stopped import stopped_count
+from owner.stream import Clock
 
 if TYPE_CHECKING:
     from api.live import Hub
@@ -51,10 +53,33 @@ class Room:
         """Tells this project from others: cookies do not tell two ports of one host apart."""
         return self.paths.state.name.rpartition("-")[2]
 
-    def frame(self) -> Frame:
-        """Read for each page."""
-        waiting = stopped_count(self.store.tasks.count_by_status())
+    @cached_property
+    def clock(self) -> RunningClock:
+        """For how long tasks were worked on."""
+        return RunningClock(self.store)
+
+    def frame(self, counts: Mapping[TaskStatus, int] | None = None) -> Frame:
+        """Read for each page; `counts` of the tasks, where they are known already."""
+        waiting = stopped_count(counts or self.store.tasks.count_by_status())
         return Frame(redact(self.settings.git.repository_url), waiting)
+
+
+class RunningClock:
+    """The clock of tasks while the daemon runs, made anew only when a daemon has started since."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._known: tuple[int, Clock] | None = None
+        """The id of the line up to which starts were looked for, and the clock as of then."""
+
+    def now(self) -> Clock:
+        """The clock as it is now. Two threads that make it at once make the same."""
+        journal, known = self._store.journal, self._known
+        head = next((line.id for line in journal.latest(1)), 0)
+        if known is None or journal.latest_of("started", 1, after_id=known[0]):
+            known = head, Clock(self._store, runs=True)
+        self._known = head, known[1]
+        return known[1]
 
 
 async def _room(connection: HTTPConnection) -> Room:

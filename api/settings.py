@@ -7,6 +7,7 @@ session could otherwise do there what they like.
 from __future__ import annotations
 
 import difflib
+import json
 from typing import Annotated
 
 from fastapi import APIRouter, Body
@@ -20,6 +21,7 @@ from api.problems import problems
 from api.room import Room, TheRoom
 from config.editing import find_key, preview, set_values
 from config.settings import Settings
+from memory.database.columns import json_text
 from monitoring import redact
 from owner import actions
 from owner.errors import NotPossible
@@ -28,9 +30,9 @@ router = APIRouter(prefix="/api/v1/settings", tags=["settings"], responses=probl
 
 _AT_THE_MACHINE = (
     "api.", "database.", "deployment.", "file_system.", "sandbox.", "git.repository_url", "git.token",
-    "git.may_hold_secrets", "git.submodule_hosts", "llm.api_key", "llm.base_url", "monitoring.alerts.urls",
-    "monitoring.logs_path", "monitoring.traces_url", "testing.setup_command", "testing.setup_hosts",
-    "testing.test_command",
+    "git.may_hold_secrets", "git.submodule_hosts", "llm.api_key", "llm.base_url", "llm.local_model",
+    "monitoring.alerts.urls", "monitoring.logs_path", "monitoring.traces_url", "testing.auto_run", "testing.framework",
+    "testing.setup_command", "testing.setup_hosts", "testing.test_command", "testing.without_suite",
 )  # fmt: skip
 """Keys, and beginnings of keys, that are not changed from here."""
 
@@ -64,7 +66,7 @@ class SettingsChanged(BaseModel):
 
 @router.get("", summary="The configuration that counts")
 def settings(room: TheRoom, _: AViewer) -> dict[str, JsonValue]:
-    """File, environment and defaults together, as the daemon read them at its start; secrets as stars."""
+    """File, environment and defaults together, as the daemon read them at its start; secrets masked."""
     return settings_of(room)
 
 
@@ -83,8 +85,8 @@ def change(new: Annotated[SettingsChange, Body()], room: TheRoom, visitor: AnAdm
 
 def settings_of(room: Room) -> dict[str, JsonValue]:
     """The effective configuration without secrets."""
-    plain: dict[str, JsonValue] = to_jsonable_python(room.settings)  # secrets as stars
-    return {name: _without_secrets(value) for name, value in plain.items()}
+    plain: dict[str, JsonValue] = json.loads(json_text(to_jsonable_python(room.settings)))
+    return plain
 
 
 def change_settings(room: Room, new: SettingsChange, by: str) -> SettingsChanged:
@@ -114,13 +116,5 @@ def must_be_allowed(key: str, value: JsonValue) -> None:
     covered = [each for each in _AT_THE_MACHINE if path.startswith(each) or each.startswith(path)]
     if covered or setting.is_secret:
         raise NotAllowed(f"{key} is changed at the machine only, with `config set`: it decides what may run there")
-    if isinstance(value, str) and redact(value) != value:
+    if json.loads(json_text(value)) != value:
         raise NotPossible(f"{key} would hold a key or a password, which does not belong in the file")
-
-
-def _without_secrets(value: JsonValue) -> JsonValue:
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, dict):
-        return {key: _without_secrets(inner) for key, inner in value.items()}
-    return [_without_secrets(inner) for inner in value] if isinstance(value, list) else value

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Header, Query, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from api.access import AViewer, visitor_of
+from api.access import AViewer, check_origin, visitor_of
 from api.errors import NotAllowed, TooMany
 from api.live import Event, EventStream, Listener, Wanted, follow
+from api.paging import RowId
 from api.problems import problems
 from api.room import Room, TheRoom
 from memory import Role
@@ -24,7 +24,6 @@ router = APIRouter(prefix="/api/v1")
 
 _SEND_SECONDS = 10.0
 _MOST_SUBSCRIPTIONS = 100
-_LastId = Annotated[int | None, Field(ge=0, le=2**62)]
 
 
 class Subscription(BaseModel):
@@ -53,7 +52,7 @@ async def events(
     _: AViewer,
     task: Annotated[str | None, Query(description="Only about this task.")] = None,
     agent: Annotated[str | None, Query(description="Only of this agent.")] = None,
-    after: Annotated[_LastId, Query(description="Begin behind this line.")] = None,
+    after: Annotated[RowId | None, Query(description="Begin behind this line.")] = None,
     last_event_id: Annotated[str | None, Header(description="The same, as browsers say it.")] = None,
 ) -> Response:
     """Server-sent events: each is a line of the activity stream, with its id. Send the last one you saw as
@@ -71,10 +70,8 @@ async def events(
 async def live(socket: WebSocket, room: TheRoom) -> None:
     """Events by subscription. Send {"do": "subscribe", "task": …, "agent": …}: leave both out for all. `?after=ID`
     begins behind a line. You get {"event": …}, {"beat": true}, {"subscribed": …} and {"problem": …}."""
-    origin = socket.headers.get("origin")
     try:
-        if origin and urlsplit(origin).netloc != socket.headers.get("host"):
-            raise NotAllowed("a page of another site asks")
+        check_origin(socket)
         visitor = await run_sync(visitor_of, room, socket)
         if not visitor.may(Role.VIEWER):
             raise NotAllowed("this key may not look")

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.access import AnOperator, AViewer, Visitor
 from api.errors import NotThere
-from api.paging import Limit, Page, cursor_of, number_of, paged
+from api.paging import Before, Limit, Page, RowId, age_of, cursor_of, number_of, paged
 from api.problems import problems
 from api.room import Room, TheRoom
 from file_system import SyntaxProblem, check_syntax
@@ -36,8 +36,7 @@ from orchestrator import TaskQueue
 from orchestrator.services import make_git
 from owner import actions
 from owner.errors import NotPossible
-from owner.stopped import Stopped, stopped_task
-from owner.stream import Clock
+from owner.stopped import Stopped, stopped_of
 from owner.thread import Entry, thread_of
 
 router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"], responses=problems(401, 403, 404, 422, 503))
@@ -130,7 +129,7 @@ def tasks(
         limit + 1, cursor_of(before), status=status, type=type, kind=kind, source=source, stage=stage,
         parent_id=parent, search=search,
     )  # fmt: skip
-    return paged(rows, limit, lambda row: f"{row.created_at:%Y-%m-%dT%H:%M:%S.%fZ}~{row.id}")
+    return paged(rows, limit, age_of)
 
 
 @router.post("", status_code=201, summary="Give the team work", responses=problems(409, 413))
@@ -208,16 +207,14 @@ def diff(task_id: str, room: TheRoom, _: AViewer) -> str:
 
 
 @router.get("/{task_id}/calls", summary="Model calls for it")
-def calls(
-    task_id: str, room: TheRoom, _: AViewer, limit: Limit = 50, before: Annotated[int | None, Query(ge=0)] = None
-) -> Page[ModelCall]:
+def calls(task_id: str, room: TheRoom, _: AViewer, limit: Limit = 50, before: Before = None) -> Page[ModelCall]:
     """Newest first, with tokens and cost; prompt and response are empty here."""
     found = room.store.browse.calls(room.store.tasks.get(task_id).id, limit + 1, before)
     return paged(found, limit, number_of)
 
 
 @router.get("/{task_id}/calls/{number}", summary="One model call with prompt and response")
-def call(task_id: str, number: Annotated[int, Field(ge=0, lt=2**63)], room: TheRoom, _: AnOperator) -> ModelCall:
+def call(task_id: str, number: RowId, room: TheRoom, _: AnOperator) -> ModelCall:
     """Retention empties them after `retention.answers_days`."""
     found = room.store.browse.call(task_id, number)
     if found is None:
@@ -295,8 +292,8 @@ def _details(room: Room, found: Task) -> TaskDetails:
     store = room.store
     return TaskDetails(
         task=found,
-        seconds=Clock(store, runs=True).seconds(found),
-        stopped=stopped_task(store, found),
+        seconds=room.clock.now().seconds(found),
+        stopped=next(iter(stopped_of(store, [found])), None),
         waits_for=store.tasks.unmet([found.id]).get(found.id, []),
         parts=store.browse.tasks(200, parent_id=found.id),
         usage=store.ledger.usage("model", task_ids=[found.id]),

@@ -40,13 +40,14 @@ class AgentNow(BaseModel):
     role: str
     duty: str
     model: str = Field(description="Empty: none is configured.", examples=["openai:gpt-5"])
-    state: Literal["working", "waiting", "queued", "idle"] = Field(
-        description="working: a step of it runs; waiting: a call of it may not be made now; queued: it has work that "
-        "has not begun; idle: it has none."
+    state: Literal["paused", "working", "waiting", "queued", "idle"] = Field(
+        description="paused: held back, it only ends its step; working: a step of it runs; waiting: a call of it may "
+        "not be made now; queued: it has work that has not begun; idle: it has none."
     )
     task: str | None = Field(description="The task it works on.")
     doing: str = Field(description="The same as a sentence; empty when it does nothing.")
     since: datetime | None = Field(description="Since when the task has been at this stage.")
+    paused_since: datetime | None = Field(description="null: it is not paused.")
     awaits: list[str] = Field(description="Model calls without an answer yet, each with its time.")
     why_waiting: list[str]
     queue: list[QueuedTask] = Field(description="What comes next, the most urgent first.")
@@ -64,7 +65,8 @@ def team_of(room: Room) -> list[AgentNow]:
     for task in workable:
         queues.setdefault(agent_of(task), []).append(task)
     calls, waiting = store.budgets.calls_in_flight(), store.budgets.waiting_calls()
-    usage = {row.key: row for row in store.ledger.usage("agent", since=now.replace(hour=0, minute=0, second=0))}
+    usage = {row.key: row for row in store.ledger.usage("agent", since=midnight(now))}
+    paused = store.paused.since()
     tried = store.browse.attempts_by_stage(now - timedelta(days=_SUCCESS_DAYS))
     found = []
     for name, kind in ROLES.items():
@@ -77,10 +79,12 @@ def team_of(room: Room) -> list[AgentNow]:
         found.append(
             AgentNow(
                 name=name, role=kind.role, duty=kind.duty, model=room.models.get(name, ""),
-                state="waiting" if held else "working" if working else "queued" if queue else "idle",
+                state="paused" if name in paused
+                else "waiting" if held else "working" if working else "queued" if queue else "idle",
                 task=at_work.id if at_work else None,
                 doing=at_work_on(at_work) if at_work else "",
                 since=at_work.updated_at if at_work else None,
+                paused_since=paused.get(name),
                 awaits=[redact(awaited_line(call)) for call in mine],
                 why_waiting=[redact(line) for line in waiting_lines(held)],
                 queue=[
@@ -91,6 +95,11 @@ def team_of(room: Room) -> list[AgentNow]:
             )
         )  # fmt: skip
     return found
+
+
+def midnight(moment: datetime) -> datetime:
+    """The begin of its day."""
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def agent_of(task: Task) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -131,6 +132,9 @@ def main(
     ] = False,
 ) -> None:
     """Without a command, `python main.py` starts the daemon; the installed program shows what there is."""
+    if not gc.isenabled():  # see main.py; the command is imported by now, and what was imported stays
+        gc.freeze()
+        gc.enable()
     ctx.obj = chosen(Choice(config), repo)
     if ctx.invoked_subcommand is None:
         from config import command, is_installed

@@ -84,6 +84,7 @@ class Watch:
         """`running`: gives the ids of the tasks whose step runs; the others in progress wait for their turn."""
         self._store, self._budget, self._running = store, budget, running
         self._since: dict[tuple[object, ...], datetime] = {}
+        self._began = utc_now()
 
     def look(self) -> Scene:
         """The scene of now. Raises `MemoryStoreError`."""
@@ -94,7 +95,9 @@ class Watch:
         running = {task.id for task in active} if self._running is None else set(self._running())
         keys = {task.id: (task.id, task.run, task.stage, task.result.get("visit"), task.id in running)
                 for task in active}  # fmt: skip
-        self._since = {keys[task.id]: self._since.get(keys[task.id], task.updated_at or utc_now()) for task in active}
+        # A step that an earlier process began was not worked on while nothing ran.
+        began = {keys[task.id]: max(task.updated_at or self._began, self._began) for task in active}
+        self._since = {key: self._since.get(key, since) for key, since in began.items()}
         steps = [
             Step(
                 at_work_on(task),

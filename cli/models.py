@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from agents import PLACES
 from cli.options import EXIT_USAGE, AsJson, Commands, caller, choice_of, err, fail, help_markup, out
 from cli.project import Project, load, opened, print_json
 from cli.tables import Column, FittedTable
@@ -34,6 +34,7 @@ from llm import (
 from llm.embedded.local_models import served_model
 from llm.providers.openai_compatible import EMBEDDED
 from memory import MemoryStore
+from owner import actions
 from owner.sentences import count
 
 agents_commands = Commands(help="Who is on the team, and what their models can do.", no_args_is_help=True)
@@ -56,6 +57,7 @@ class AgentModel(BaseModel):
     """known | probed | guessed"""
     by_owner: list[str]
     """The abilities that the configuration sets."""
+    paused: bool
 
 
 @agents_commands.command("list")
@@ -71,10 +73,27 @@ def list_agents(ctx: typer.Context, as_json: AsJson = False) -> None:
             out.print("Guessed abilities are tested with four small calls when the model is first needed.", style="dim")
 
 
-def _rows(project: Project, store: MemoryStore) -> list[AgentModel]:
-    from orchestrator.services import Team  # most of the start-up time; few commands need it
+Name = Annotated[str, typer.Argument(metavar="NAME", help="An agent, as `agents list` names it.")]
 
-    settings = project.settings
+
+@agents_commands.command("pause")
+def pause(ctx: typer.Context, name: Name) -> None:
+    """Have an agent begin nothing more. The step it is in is finished; the pause outlasts restarts."""
+    with opened(choice_of(ctx), writes=True) as (_, store):
+        actions.pause(store, name)
+    err.print(f"{name} is paused; to let it go on: {caller()} agents resume {name}", markup=False, soft_wrap=True)
+
+
+@agents_commands.command("resume")
+def resume(ctx: typer.Context, name: Name) -> None:
+    """Let a paused agent go on where it was."""
+    with opened(choice_of(ctx), writes=True) as (_, store):
+        actions.resume(store, name)
+    err.print(f"{name} goes on", markup=False)
+
+
+def _rows(project: Project, store: MemoryStore) -> list[AgentModel]:
+    settings, paused = project.settings, store.paused.since()
     try:
         llm = LLMClient(settings.llm, settings.agents, store, LocalModelServer(local_model(settings.llm)))
     except NotConfigured as problem:
@@ -82,19 +101,22 @@ def _rows(project: Project, store: MemoryStore) -> list[AgentModel]:
     try:
         return [
             _row(
-                agent.name,
-                llm.profile(agent.name, model, ask=False),
-                llm.reasoning(agent.name, model),
+                agent,
+                llm.profile(agent, model, ask=False),
+                llm.reasoning(agent, model),
                 escalation=model is not None,
+                paused=agent in paused,
             )
-            for agent in Team(llm)
-            for model in (None, *llm.escalations(agent.name))
+            for agent in PLACES
+            for model in (None, *llm.escalations(agent))
         ]
     finally:
         llm.close()
 
 
-def _row(agent: str, profile: ModelProfile, reasoning: ReasoningLevel | None, *, escalation: bool) -> AgentModel:
+def _row(
+    agent: str, profile: ModelProfile, reasoning: ReasoningLevel | None, *, escalation: bool, paused: bool
+) -> AgentModel:
     return AgentModel(
         agent=agent,
         model=f"{profile.provider}:{profile.model}",
@@ -103,6 +125,7 @@ def _row(agent: str, profile: ModelProfile, reasoning: ReasoningLevel | None, *,
         reasoning=reasoning,
         source=profile.source,
         by_owner=list(profile.by_owner),
+        paused=paused,
     )
 
 
@@ -118,7 +141,7 @@ def _table(rows: list[AgentModel]) -> FittedTable:
         local = _embedded(row.model)
         cells.append(
             [
-                f"{row.agent}{' (then)' if row.escalation else ''}",
+                f"{row.agent}{' (then)' if row.escalation else ' (paused)' if row.paused else ''}",
                 row.model,
                 ", ".join(able) or "-",
                 row.reasoning or "-",
@@ -278,6 +301,8 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 def fetch_with_progress(model: LocalModel, *, quiet: bool = False) -> None:
     """Download the model with a progress bar; one line and exit code 1 if that fails."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

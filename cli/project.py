@@ -218,7 +218,7 @@ def _plain(value: object) -> object:
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, BaseModel):
-        return _plain(value.model_dump(mode="json"))
+        return _plain(value.model_dump())
     if isinstance(value, dict):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

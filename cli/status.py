@@ -21,7 +21,7 @@ from cli.stopped import stopped_lines
 from cli.views import dependent_lines, task_table
 from memory import CallInFlight, Dependency, MemoryStore, Task, TaskStatus, WaitingCall
 from monitoring import daemon_pid, redact
-from owner.sentences import at_work_on, count, one_line, status_word
+from owner.sentences import agent_name, at_work_on, count, one_line, status_word
 from owner.stopped import Stopped, stopped_count, stopped_tasks
 from owner.stream import Clock, awaited_line, seconds_awaited, waiting_lines
 
@@ -45,6 +45,7 @@ class _State:
     awaited: list[CallInFlight]
     waiting: list[WaitingCall]
     stopped: list[Stopped]
+    paused: dict[str, datetime]
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ def _read(project: Project, store: MemoryStore, most_stopped: int = _MOST_STOPPE
         awaited=store.budgets.calls_in_flight() if pid else [],  # what a killed daemon awaited is not awaited
         waiting=store.budgets.waiting_calls(),
         stopped=stopped_tasks(store, most_stopped),
+        paused=store.paused.since(),
     )
 
 
@@ -111,6 +113,7 @@ def _document(project: Project, state: _State) -> dict[str, object]:
         "waiting": state.waiting,
         "stopped": state.stopped,
         "stopped_count": stopped_count(state.counts),
+        "paused_agents": state.paused,
     }
 
 
@@ -127,6 +130,9 @@ def _facts(project: Project, store: MemoryStore, choice: Choice, state: _State, 
         yield _Fact("paused", f"{count(len(active), 'task')} in progress, since the daemon is stopped")
     for task in active if pid else []:
         yield _Fact("now", f"{at_work_on(task)}; the task began {clock.took(task)} ago", at_work_on(task))
+    for agent, since in state.paused.items():
+        held = f"{agent_name(agent, first=True)}, by you, since {since:%Y-%m-%d %H:%M} UTC"
+        yield _Fact("paused", f"{held}; `{caller()} agents resume {agent}` lets it go on")
     for task in state.following:
         yield _Fact("next", f"{task.id}  {one_line(task.title)}")
     for line in dependent_lines(store, _MOST_FOLLOWING):

@@ -117,8 +117,27 @@ def _width_of(cell: Cell) -> int:
 
 def _lines(console: Console, cell: Cell, width: int) -> list[_Line]:
     """The text of a cell in lines of at most `width` characters, with the width of each."""
+    if not console.color_system:
+        cell = str(cell)
     used = _width_of(cell)
     if used <= width and "\n" not in str(cell):
-        return [(used, [Segment(cell)] if isinstance(cell, str) else [*cell.render(console)])]
+        return [(used, [Segment(cell)] if isinstance(cell, str) else _styled(console, cell))]
+    if isinstance(cell, str) and cell.isascii():  # a twentieth of the time, and there may be 100,000
+        return [(len(line), [Segment(line)]) for part in cell.split("\n") for line in _folded(part, width)]
     text = Text(cell) if isinstance(cell, str) else cell
-    return [(_width_of(line), [*line.render(console)]) for line in text.wrap(console, width, overflow="fold")]
+    return [(_width_of(line), _styled(console, line)) for line in text.wrap(console, width, overflow="fold")]
+
+
+def _styled(console: Console, text: Text) -> list[Segment]:
+    """`render` leaves the style of the whole text out when no part of it has one of its own."""
+    return [*text.render(console)] if text.spans else [Segment(str(text), console.get_style(text.style))]
+
+
+def _folded(line: str, width: int) -> Iterator[str]:
+    """Lines of at most `width` characters, between words where that can be, as Rich folds them."""
+    line = line.rstrip()
+    while len(line) > width:
+        end = line.rfind(" ", 1, width + 1)
+        yield line[: end if end > 0 else width].rstrip()
+        line = line[end if end > 0 else width :].lstrip()
+    yield line

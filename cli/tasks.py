@@ -28,7 +28,7 @@ from memory import (
 from monitoring import daemon_pid
 from owner import actions
 from owner.sentences import one_line, status_word
-from owner.stopped import stopped_task
+from owner.stopped import stopped_of
 from owner.stream import Clock
 from owner.thread import thread_of
 
@@ -192,7 +192,7 @@ def show(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
             print_json(details)
         else:
             out.print(task_details(store, task, Clock(store, runs=daemon_pid(project.paths.state) is not None)))
-            if row := stopped_task(store, task):
+            for row in stopped_of(store, [task]):
                 out.print("\nIt waits for you. What you can do:")
                 for line in choice_lines(row):
                     out.print(line, soft_wrap=True)

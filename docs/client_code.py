@@ -24,6 +24,8 @@ Written by docs/client_code.py from the OpenAPI document; `make docs` makes it a
 _HANDWRITTEN = frozenset({"/api/v1/events"})
 """What does not answer once: `client.py` has it."""
 _SINGULAR = {"people": "person"}
+_MADE_FOR_ONE = frozenset({"invitation"})
+"""What is made by POST below an item, and is no verb."""
 _VERBS = {"post": "add", "patch": "change", "put": "set", "delete": "remove"}
 
 Schema = Mapping[str, Any]
@@ -187,7 +189,7 @@ class _Method:
         if self.verb == "get":
             return "_".join(words)
         does = len(parts) > 2 and parts[-2].startswith("{")
-        if self.verb == "post" and does and _singular(parts[-1]) == parts[-1]:
+        if self.verb == "post" and does and _singular(parts[-1]) == parts[-1] and parts[-1] not in _MADE_FOR_ONE:
             return "_".join([words[-1], *words[:-1]])
         if self.verb == "post" and not is_item:
             words[-1] = _singular(words[-1])

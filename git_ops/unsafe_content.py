@@ -65,12 +65,18 @@ _PIECES = re.compile(rf"{_LITERAL}(?:\s{{0,80}}(?:[+.,\\]\s{{0,80}})?{_LITERAL})
 """Texts one behind the other, joined by the language, by an operator, or as the parts of a list."""
 _IN_QUOTES = re.compile(_LITERAL)
 _ESCAPE = re.compile(
-    r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|u\{0{0,8}([0-9a-fA-F]{1,6})\}|U([0-9a-fA-F]{8})|([0-7]{2,3}))|%([0-9a-fA-F]{2})"
+    r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|u\{0{0,8}([0-9a-fA-F]{1,6})\}|U([0-9a-fA-F]{8})|([0-7]{2,3})"
+    r"|N\{([A-Z0-9 -]{1,80})\})|%([0-9a-fA-F]{2})"
 )
-_MARKED = ("\\x", "\\u", "\\U", "\\0", "\\1", "%", "&#")
+_MARKED = ("\\x", "\\u", "\\U", "\\0", "\\1", "\\N", "%", "&#")
 """What a line has in which letters are written by their numbers."""
+_FILLED = re.compile(r"(?<![{$])\$?\{\s{0,20}([rRbBuU]?)(['\"])([^'\"{}\n]{0,300})\2\s{0,20}\}")
+"""A text that is filled into another one as it stands there."""
+_CONTINUED = re.compile(r"\\\r?\n[ \t]{0,80}")
+_LINES = {ord(letter): " " for letter in "\r\n\t"}
 _NUMBERS = re.compile(r"(?:(?:0x[0-9a-fA-F]{2}|\d{1,3})\s{0,20},\s{0,20}){16,4000}(?:0x[0-9a-fA-F]{2}|\d{1,3})")
-_ENCODED = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{24,4000}={0,2}")
+_ENCODED = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{24,12000}={0,2}")
+_PRIVATE = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY")
 
 
 def check_worktree(path: Path, admin: Path, recorded: Mapping[str, tuple[str, int]]) -> None:
@@ -205,8 +211,9 @@ def _otherwise_written(text: str) -> Iterator[tuple[int, str, str]]:
         if decoded := _decoded(found[0]):
             yield from _keys_of(text, found.start(), decoded)
     at = 0
-    if (seen := as_seen(text)) != text:
-        yield from _keys_of(text, 0, seen)
+    for seen in (as_seen(text), _CONTINUED.sub("", text), _FILLED.sub(r"\3", text)):
+        if seen != text:
+            yield from _keys_of(text, 0, seen)
     for line in text.splitlines(keepends=True):
         if any(mark in line for mark in _MARKED) and (plain := _unescaped(html.unescape(line))) != line:
             yield from _keys_of(text, at, plain)
@@ -214,7 +221,8 @@ def _otherwise_written(text: str) -> Iterator[tuple[int, str, str]]:
 
 
 def _keys_of(text: str, at: int, plain: str) -> Iterator[tuple[int, str, str]]:
-    if keys := [*_known_keys(plain), *(_known_keys(_decoded(plain)) if len(plain) < _LONGEST_PIECE else ())]:
+    views = [plain, _decoded(plain) if len(plain) < _LONGEST_PIECE else ""]
+    if keys := [key for view in views for key in (*_known_keys(view), *_private_keys(view))]:
         number = text.count("\n", 0, at) + 1
         yield from ((number, kind, value) for kind, value in keys if value not in text)
 
@@ -226,9 +234,19 @@ def _known_keys(text: str) -> Iterator[tuple[str, str]]:
             yield kind, value
 
 
+def _private_keys(text: str) -> Iterator[tuple[str, str]]:
+    if begin := _PRIVATE.search(text):
+        yield "a private key", begin[0]
+
+
 def _unescaped(text: str) -> str:
     def letter(match: re.Match[str]) -> str:
-        *hexadecimal, octal, percent = match.groups()
+        *hexadecimal, octal, name, percent = match.groups()
+        if name:
+            try:
+                return unicodedata.lookup(name)
+            except KeyError:
+                return ""
         number = int(octal, 8) if octal else int(next(filter(None, (*hexadecimal, percent))), 16)
         return chr(number) if number < 0x110000 else ""
 
@@ -246,7 +264,8 @@ def _decoded(text: str) -> str:
             plain = base64.b64decode(body + "=" * (-len(body) % 4), validate=True)
     except (binascii.Error, ValueError):
         return ""
-    return plain.decode() if plain.isascii() and plain.decode().isprintable() else ""
+    shown = plain.decode() if plain.isascii() else ""
+    return shown if shown.translate(_LINES).isprintable() else ""
 
 
 def added_characters(text: str, before: str) -> int:

@@ -43,7 +43,7 @@ class UnknownPerson(MemoryStoreError):
     """Nobody of this name may sign in."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"nobody is called {name!r}; the settings of the control room list everybody")
+        super().__init__(f"nobody is called {name!r}; the page People of the control room lists everybody")
 
 
 class NameTaken(MemoryStoreError):

@@ -25,6 +25,7 @@ from memory.tables.browse import BrowseTables
 from memory.tables.budgets import BudgetTables
 from memory.tables.journal import CommandTable, EvidenceTables, JournalTables, lock_activity
 from memory.tables.ledger import LedgerTables
+from memory.tables.pauses import PausedAgents
 from memory.tables.people import PeopleTables
 from memory.tables.tasks import ENDED, TaskTable
 
@@ -54,6 +55,8 @@ class MemoryStore:
         """The hash chain over the activity stream."""
         self.commands = CommandTable(database)
         """Commands of other processes to the daemon."""
+        self.paused = PausedAgents(self.journal)
+        """Agents that the owner holds back."""
         self.people = PeopleTables(database)
         """Who may use the control room."""
         self.browse = BrowseTables(database)

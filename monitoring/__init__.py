@@ -13,6 +13,7 @@ from monitoring.redaction import (
     redact,
     register_secret,
     without_steering,
+    without_unseen,
 )
 from monitoring.service_notify import Supervisor
 
@@ -40,4 +41,5 @@ __all__ = [
     "register_secret",
     "silenced",
     "without_steering",
+    "without_unseen",
 ]

@@ -11,6 +11,7 @@ import re
 _SHAPES: dict[str, str] = {
     "a key of Anthropic, OpenAI or a server like theirs": r"sk-(?:ant-|proj-|or-v1-)?[A-Za-z0-9_-]{16,}",
     "a key of Google": r"AIza[0-9A-Za-z_-]{35}|GOCSPX-[0-9A-Za-z_-]{28}|ya29\.[0-9A-Za-z_-]{30,}",
+    "a key of this program's control room": r"aak_[A-Za-z0-9_-]{40,}",
     "a token of Hugging Face": r"(?:hf|api_org)_[A-Za-z0-9]{30,}",
     "a key of a model provider": (
         r"gsk_[A-Za-z0-9]{40,}|xai-[A-Za-z0-9]{60,}|r8_[A-Za-z0-9]{30,}|pplx-[A-Za-z0-9]{40,}|tvly-[A-Za-z0-9-]{20,}"
@@ -81,6 +82,13 @@ PRIVATE_KEY = re.compile(
     r"|MIGHAgEAMBMGByqGSM49)[A-Za-z0-9+/=]{20,}(?:(?:\\n|[\s\"',>|-]){1,20}\+?[A-Za-z0-9+/=]{16,76}){0,100}"
 )
 """The body of a private key without its first line, with the lines that follow."""
+_BODY = re.compile(
+    r"Private-Lines: \d{1,3}(?:\r?\n[A-Za-z0-9+/=]{4,100}(?![^\r\n])){1,80}"  # PuTTY
+    r"|\b(?:PrivateKey|PresharedKey)\s{0,8}=\s{0,8}[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]="  # WireGuard
+    r"|\"kty\"[^{}]{0,2000}?\"d\"\s{0,8}:\s{0,8}\"[A-Za-z0-9_-]{40,1000}\""  # a JSON web key, in either order
+    r"|\"d\"\s{0,8}:\s{0,8}\"[A-Za-z0-9_-]{40,1000}\"(?=[^{}]{0,2000}?\"kty\")"
+)
+"""Private keys of formats that have no line of their own before the secret part."""
 _KEY_END = re.compile(r"-----END [A-Z ]{0,40}PRIVATE KEY-----")
 _KEY_LINE = re.compile(
     r"(?:(?<=\\n)|(?<=\\r)|(?<![A-Za-z0-9+/=\\]))[A-Za-z0-9+/=]{16,76}"
@@ -99,7 +107,7 @@ KEYS = re.compile(rf"{_BEFORE}(?:{KEY.pattern})")
 
 def ends_of_keys(text: str) -> list[tuple[int, int]]:
     """Where private keys stand in a text that have lost their first line, as begin and end: at least one line of
-    base64, or one that a `\\n` ends, before the last line of a key."""
+    base64, or one that a `\\n` ends, before the last line of a key; and those of formats that have none."""
     found = []
     for end in _KEY_END.finditer(text):
         begin = end.start()
@@ -110,7 +118,12 @@ def ends_of_keys(text: str) -> list[tuple[int, int]]:
             begin = line.start()
         if begin < end.start():
             found.append((begin, end.end()))
-    return found
+    found += [body.span() for body in _BODY.finditer(text)]
+    apart: list[tuple[int, int]] = []
+    for span in sorted(found):
+        if not apart or span[0] >= apart[-1][1]:
+            apart.append(span)
+    return apart
 
 
 def keys_in(text: str) -> list[tuple[str, str]]:

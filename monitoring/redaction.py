@@ -59,6 +59,12 @@ _UNSEEN = re.compile(
     rf"|[{_INVISIBLE}]"
 )
 """What a terminal or a page does not show, of length 1 or more: a key is one with it inside, too."""
+_HIDDEN = re.compile(
+    "[\xad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff"
+    "\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+_JOINERS = re.compile("[\u200c\u200d\ufe0e\ufe0f]+")
+_JOINED, _KEYCAP, _MOST_JOINERS = {"So", "Sk", "Lo", "Mn", "Mc"}, "\ufe0f\u20e3", 2
 _STRUCK = re.compile(r"[^\x08\n]\x08")
 """A letter that the next one is written over, as in manual pages."""
 
@@ -173,6 +179,18 @@ def _mask_assigned(match: re.Match[str]) -> str:
     if re.fullmatch(r"[A-Za-z_.]+[(\[][\w.\[\]():+-]*", value):  # a call or an item, with a number in it
         return match[0]
     return f"{match[1]}{match[2]}{MASK}"
+
+
+def without_unseen(text: str) -> str:
+    """`text` without what a model reads and a person does not see. What joins letters or picks the look of an emoji
+    stays behind one of those."""
+    return text if text.isascii() else _JOINERS.sub(_needed, _HIDDEN.sub("", text))
+
+
+def _needed(joiners: re.Match[str]) -> str:
+    before = joiners.string[joiners.start() - 1 : joiners.start()]
+    is_joined = unicodedata.category(before or " ") in _JOINED or joiners.string.startswith(_KEYCAP, joiners.start())
+    return joiners[0] if is_joined and len(joiners[0]) <= _MOST_JOINERS else ""
 
 
 def is_deceptive(name: str) -> bool:

@@ -57,6 +57,7 @@ class TaskOrchestrator:
         self._engine = Engine(services.paths.engine_url, handlers, self._supervisor.beat)
         self._housekeeping = Housekeeping(services, self._engine)
         self._queued: set[str] = set()
+        self._paused: frozenset[str] = frozenset()
         self._seen, self._next_look = "", 0.0
         self._workable = 0
         self._begun: list[Task] = []
@@ -81,6 +82,7 @@ class TaskOrchestrator:
     def start(self, patience: float = 0) -> None:
         """Open the engine; jobs that a killed daemon left continue at once. `patience`: see `open_services`."""
         note_start(self._store, self._services.settings)
+        self._hold_paused()
         self._engine.start(patience)
 
     def run(self) -> bool:
@@ -136,6 +138,7 @@ class TaskOrchestrator:
         state, now = self._store.state(), time.monotonic()
         if state != self._seen or now >= self._next_look:
             self._apply_commands()
+            self._hold_paused()
             self._workable = self._dispatch()
             self._seen, self._next_look = state, now + _LOOK_AGAIN  # at the end: what failed is done again
         active = self._workable
@@ -148,7 +151,7 @@ class TaskOrchestrator:
             if status in _BROKEN:
                 self._ceo.give_up(self._ceo_job)
             self._ceo_job = None
-        if not active and self._ceo_job is None and (checking or woken):
+        if not active and self._ceo_job is None and (checking or woken) and "ceo" not in self._paused:
             self._wake_ceo()
         busy = bool(active) or self._ceo_job is not None
         self._resting = busy and self._all_wait()
@@ -160,19 +163,24 @@ class TaskOrchestrator:
 
     def _in_words(self, tasks: int) -> str:
         if self._resting:
-            return "waits for a budget or a provider of models"
+            return "waits for a budget, a provider of models, or until you resume an agent"
         if tasks:
             return f"{tasks} {'task' if tasks == 1 else 'tasks'} to do"
         return "looks for work" if self._ceo_job else "nothing to do"
 
     def _all_wait(self) -> bool:
-        """Whether every agent with work waits for a budget or a provider; the loop may then slow down. Tasks for which
-        there is no room yet are nobody's work."""
-        waiting = self._services.llm.waiting()
+        """Whether every agent with work is paused or waits for a budget or a provider; the loop may then slow down.
+        Tasks for which there is no room yet are nobody's work."""
+        waiting = self._services.llm.waiting() | self._paused
         if not waiting:
             return False
         agents = {stage_job(task, 1).agent for task in self._begun} | ({"ceo"} if self._ceo_job else set())
         return agents <= waiting
+
+    def _hold_paused(self) -> None:
+        """Take nothing new up for agents that the owner has paused."""
+        self._paused = frozenset(self._store.paused.since())
+        self._engine.hold(self._paused)
 
     def _dispatch(self) -> int:
         """Put the present stage of every task that may be worked on on its agent's queue; how many are workable."""
@@ -215,7 +223,7 @@ class TaskOrchestrator:
         behind = FlowState.model_validate(task.result).behind
         priority = queue_priority(task, position, len(flow.stages), behind=behind) * MOST_TASKS
         job = stage_job(task, priority + min(place, MOST_TASKS - 1))
-        if job.id not in self._queued:
+        if job.id not in self._queued and job.agent not in self._paused:
             self._engine.enqueue(job)
             self._queued.add(job.id)
 
@@ -234,7 +242,7 @@ class TaskOrchestrator:
         """Fail tasks that have been active for too long.
 
         Time without a daemon does not count, nor time spent waiting for the owner, a disk, a database or the task's
-        turn, nor time in which the task or its agent waits for a budget or a provider.
+        turn, nor time in which the task or its agent waits for a budget or a provider, or its agent is paused.
         """
         if self._engine.waits():
             self._active_since.clear()
@@ -245,7 +253,7 @@ class TaskOrchestrator:
         self._active_since = {key: self._active_since.get(key, now) for key in active}
         for key, task in active.items():
             job = stage_job(task, 1)
-            if {task.id, job.agent} & waited or self._engine.status(job.id) == "ENQUEUED":
+            if {task.id, job.agent} & (waited | self._paused) or self._engine.status(job.id) == "ENQUEUED":
                 self._active_since[key] = min(self._active_since[key] + pause, now)
             if now - self._active_since[key] > limit:
                 log.warning("task over its time", task=task.id, limit_seconds=limit)

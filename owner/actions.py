@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from memory import OWNER, RETRIABLE, FailureReason, MemoryStore, Task, TaskChanges, TaskStatus, TaskType, utc_now
 from owner.errors import NoteMissing, NotNow, NotPossible
-from owner.sentences import status_word
+from owner.sentences import agent_name, status_word
 from owner.stopped import STOPPED
 
 _TEST_NAME = re.compile(r"test_\w+\.py|\w+_test\.py|.+[._-](?:test|spec)\.[cm]?[jt]sx?")
@@ -74,6 +74,27 @@ def change(store: MemoryStore, task: Task, changes: TaskChanges, by: str = "") -
     store.tasks.update(task.id, **changes)
     due = f"{deadline:%Y-%m-%d %H:%M} UTC" if deadline else "none" if "deadline" in changes else ""
     record(store, "task changed", by, task.id, title=task.title, priority=changes.get("priority"), deadline=due)
+
+
+def pause(store: MemoryStore, agent: str, by: str = "") -> None:
+    """Let an agent finish the step it is in, and begin nothing more until it is resumed, over restarts, too."""
+    _hold(store, agent, by, paused=True)
+
+
+def resume(store: MemoryStore, agent: str, by: str = "") -> None:
+    """Let a paused agent go on where it was."""
+    _hold(store, agent, by, paused=False)
+
+
+def _hold(store: MemoryStore, agent: str, by: str, *, paused: bool) -> None:
+    from agents import agent_names  # most actions need no agents
+
+    if agent not in agent_names():
+        raise NotPossible(f"no agent is called {agent[:64]!r}; there are {', '.join(agent_names())}", "agents list")
+    if (agent in store.paused.since()) is paused:
+        raise NotNow(f"{agent_name(agent)} is {'paused already' if paused else 'not paused'}")
+    store.paused.set(agent, paused=paused)
+    store.journal.log(OWNER, "agent paused" if paused else "agent resumed", None, name=agent, by=by)
 
 
 def must_be_ahead(deadline: datetime | None) -> None:

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from config import BudgetSettings
 from memory import LimitState, MemoryStore, Task, WaitingCall
-from owner.stopped import STOPPED, Stopped, stopped_count, stopped_tasks
+from owner.stopped import STOPPED, Stopped, stopped_count, stopped_of
 
 NEARLY_USED_UP = 0.8
 """The share of a limit from which on the owner is told of it."""
@@ -41,11 +41,10 @@ class Inbox(BaseModel):
 
 def inbox_of(store: MemoryStore, budget: BudgetSettings, limit: int = _MOST) -> Inbox:
     """The inbox as it is now."""
-    stopped = stopped_tasks(store, limit)
-    tasks = {task.id: task for task in store.tasks.select(STOPPED, limit=limit)}
-    sent = told_already(store)
+    tasks, sent = store.tasks.select(STOPPED, limit=limit), told_already(store)
     items = [
-        InboxItem(stopped=row, task=tasks[row.id], told=sent.get(row.id, "")) for row in stopped if row.id in tasks
+        InboxItem(stopped=row, task=task, told=sent.get(task.id, ""))
+        for row, task in zip(stopped_of(store, tasks), tasks, strict=True)
     ]
     return Inbox(
         items=items,

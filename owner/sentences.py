@@ -328,6 +328,13 @@ def _deleted(line: _Line) -> str:
     return f"Retention deleted {lines} of the journal, from before {line.text('before')[:10]}"
 
 
+def _paused(line: _Line) -> str:
+    agent = agent_name(line.text("name"))
+    if line.kind == "agent paused":
+        return f"{_person(line)} paused {agent}, who finishes a step and begins nothing more"
+    return f"{_person(line)} let {agent} go on"
+
+
 def _planned(line: _Line) -> str:
     tasks = line.details.get("tasks")
     return (
@@ -363,6 +370,8 @@ class _Known(dict[str, str]):
 
 _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "activity deleted": _deleted,
+    "agent paused": _paused,
+    "agent resumed": _paused,
     "answers compared": _compared,
     "approved by the owner": _of("You let {task} go on"),
     "attempt": _attempt,
@@ -386,7 +395,9 @@ _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "migrated": _of("The database was migrated from version {before} to {after}"),
     "owner's work does not fit": _of("Your own commits do not fit what the team has landed: {problem}"),
     "person added": _by("let {person} into the control room as {role}"),
-    "person changed": _by("changed the {changed} of {person}"),
+    "person changed": _by("changed {person}: {changed}"),
+    "person invited": _by("made a link that signs {person} in once"),
+    "person removed": _by("took {person} out of the control room"),
     "planned": _planned,
     "planned again": _of("{task} is planned again"),
     "project set up": _of("{who} found out how the project is set up: {command}"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from pydantic import BaseModel
@@ -50,9 +50,14 @@ class Stopped(BaseModel):
 
 
 def stopped_tasks(store: MemoryStore, limit: int) -> list[Stopped]:
-    """The newest tasks at a gate, blocked or failed, with their evidence, in two queries."""
-    found = store.tasks.select(STOPPED, limit=limit)
-    evidence = store.evidence.latest_evidence({task.id: task.run for task in found})
+    """The newest tasks at a gate, blocked or failed."""
+    return stopped_of(store, store.tasks.select(STOPPED, limit=limit))
+
+
+def stopped_of(store: MemoryStore, tasks: Sequence[Task]) -> list[Stopped]:
+    """Those of these tasks that go on only by the owner's word, with their evidence."""
+    found = [task for task in tasks if task.status in STOPPED]
+    evidence = store.evidence.latest_evidence({task.id: task.run for task in found}) if found else {}
     return [_stopped(store, task, evidence.get(task.id, "")) for task in found]
 
 
@@ -109,8 +114,3 @@ def _approve(task: Task, effect: str) -> Action:
 
 def _retry(task: Task, effect: str) -> Action:
     return Action(command=f"task retry {task.id}", effect=effect, verb="retry", task=task.id)
-
-
-def stopped_task(store: MemoryStore, task: Task) -> Stopped | None:
-    """One task as `stopped_tasks` gives it; None if it goes on by itself."""
-    return _stopped(store, task, "") if task.status in STOPPED else None

@@ -13,9 +13,10 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-from memory import AccessKind, MemoryStore, utc_now
+from memory import AccessKind, MemoryStore, Person, utc_now
 
-LINK_MINUTES = 10
+LINK_MINUTES, INVITATION_MINUTES = 10, 3 * 24 * 60
+"""For how long a link signs in: one of `open`, and one for somebody who is to come in for the first time."""
 _ADDRESS = "control-room.url"
 
 
@@ -24,13 +25,13 @@ def digest_of(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def make_link(store: MemoryStore, address: str) -> str:
-    """An address that signs the owner in once, within a few minutes.
+def make_link(store: MemoryStore, address: str, person: Person | None = None, minutes: float = LINK_MINUTES) -> str:
+    """An address that signs a person (left out: the owner) in once, within so many minutes.
 
     The secret stands behind the #: browsers do not send that, so that no log and no proxy sees it.
     """
-    secret, expires = secrets.token_urlsafe(32), utc_now() + timedelta(minutes=LINK_MINUTES)
-    store.people.open(AccessKind.LINK, store.people.owner(), digest_of(secret), expires_at=expires)
+    secret, expires = secrets.token_urlsafe(32), utc_now() + timedelta(minutes=minutes)
+    store.people.open(AccessKind.LINK, person or store.people.owner(), digest_of(secret), expires_at=expires)
     return f"{address.rstrip('/')}/sign-in#{secret}"
 
 

@@ -75,9 +75,9 @@ class TestRunner:
         """Run all tests of the run folder `source`: an exported tree, which is prepared here. The tests write to it, so
         it must not be used for another verdict.
 
-        `label` is what `Sandbox.kill` knows the run by. `watched`: lines by path, from which nothing may look at who
-        calls it, at its tests or at its process; the run ends where it does. Raises SandboxUnavailable when nothing may
-        be run.
+        `label` is what `Sandbox.kill` knows the run by. `watched`: lines by path (none: all of it), from which nothing
+        may look at who calls it, at its tests or at its process; the run ends where it does. Raises SandboxUnavailable
+        when nothing may be run.
         """
         with span("test run", framework=environment.framework, whole_suite=True) as note:
             result = self._tested(source, environment, (), timeout, label, watched)
@@ -158,7 +158,7 @@ class TestRunner:
             for cache in CACHES if environment.own_packages in environment.packages else ():
                 (out / cache).mkdir()
             self._sandbox.hand_over(out)
-            told = {watch.VARIABLE: json.dumps({path: [*new] for path, new in watched.items()})} if watched else {}
+            told = {watch.VARIABLE: watch.told(environment.place, watched)} if watched else {}
             ended = self._run(command, source, environment, out, timeout, label, told)
             file = out / Path(command.report).name
             report, unreadable = _report(framework, Written(file, source, modules, environment.language))

@@ -8,14 +8,17 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from monitoring import without_unseen
+
 _FOLDER = Path(__file__).parent
 _DATA_MARK = re.compile(
     r"(?<!\w)[<\uff1c\ufe64](?=\s*data\s*[>\uff1e\ufe65])|[<\uff1c\ufe64](?=\s*/\s*data\b)", re.IGNORECASE
 )
-_CHAT_MARK = re.compile(r"<(?=[|\uff5c]\w{1,40}[|\uff5c]>|/?(?:start|end)_of_turn>)|\[(?=/?INST\])")
+_CHAT_MARK = re.compile(
+    r"<(?=[|\uff5c]\w{1,40}[|\uff5c]>|/?(?:start|end)_of_turn>|</?SYS>>|/?s>\s*(?:</?s>|\[/?INST\]))"
+    r"|(?<=s>)<(?=/?s>)|\[(?=/?INST\])"
+)
 """How models' own templates mark whose turn it is; some servers take them for it wherever they stand."""
-_UNSEEN = re.compile("[\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
-"""What a model reads and a person does not see: blanks without width, changed directions, tag characters."""
 
 
 @cache
@@ -35,7 +38,7 @@ def _kept_inside(value: object) -> object:
     """What is filled in cannot end the data block it stands in, nor the turn, and holds nothing that is not seen."""
     if not isinstance(value, str):
         return value
-    return _CHAT_MARK.sub(_escaped, _DATA_MARK.sub(_escaped, _UNSEEN.sub("", value)))
+    return _CHAT_MARK.sub(_escaped, _DATA_MARK.sub(_escaped, without_unseen(value)))
 
 
 def _escaped(mark: re.Match[str]) -> str:

@@ -88,7 +88,7 @@ document.addEventListener("click", (event) => {
 });
 
 // Keys: g and a letter goes to a page, / searches, Escape closes the panel.
-const places = { i: "/", n: "/now", t: "/tasks", a: "/activity", c: "/costs", e: "/team", d: "/decisions", r: "/repository", s: "/settings" };
+const places = { i: "/", n: "/now", t: "/tasks", a: "/activity", c: "/costs", e: "/team", d: "/decisions", r: "/repository", p: "/people", s: "/settings" };
 let went = 0;
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !panel.hidden) return closePanel();

@@ -134,10 +134,10 @@ class JournalTables:
         query = sa.select(*_SHOWN).order_by(_LINES.id.desc()).limit(limit)
         return self._activities(query, task_id)[::-1]
 
-    def latest_of(self, activity: str, limit: int = 50) -> list[Activity]:
-        """The last `limit` lines of one kind of activity, oldest first."""
-        query = sa.select(*_SHOWN).where(_LINES.activity == activity).order_by(_LINES.id.desc()).limit(limit)
-        return self._activities(query, None)[::-1]
+    def latest_of(self, activity: str, limit: int = 50, *, after_id: int = 0) -> list[Activity]:
+        """The last `limit` lines of one kind of activity, oldest first; only lines after `after_id` are looked at."""
+        query = sa.select(*_SHOWN).where(_LINES.activity == activity, _LINES.id > after_id)
+        return self._activities(query.order_by(_LINES.id.desc()).limit(limit), None)[::-1]
 
     def record_decision(self, agent: str, decision_type: str, data: dict[str, JsonValue]) -> int:
         """Append a decision; gives its id. Raises `ValueTooLarge`."""

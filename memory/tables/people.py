@@ -37,12 +37,11 @@ class PeopleTables:
         """How often this process has changed who may come in."""
 
     def owner(self) -> Person:
-        """The first person, an admin, who is made when there is nobody yet."""
+        """The first person, an admin, who is made when they are not there."""
         values = {"name": FIRST, "role": Role.ADMIN, "password": "", "active": True, "created_at": utc_now()}
         insert = self._database.insert(people).values(values).on_conflict_do_nothing(index_elements=["name"])
         with self._database.write() as connection:
-            if connection.execute(sa.select(sa.func.count()).select_from(people)).scalar_one() == 0:
-                connection.execute(insert)
+            connection.execute(insert)
         return self.find(FIRST)
 
     def add(self, person: Person) -> None:
@@ -78,6 +77,14 @@ class PeopleTables:
             if "password" in changes or changes.get("active") is False:
                 gone = sa.and_(access.c.person_id == person.id, access.c.kind != AccessKind.KEY)
                 connection.execute(access.delete().where(gone))
+        self.changes += 1
+
+    def remove(self, name: str) -> None:
+        """Take a person out, with all sessions, keys and links. Raises `UnknownPerson`."""
+        person = self.find(name)
+        with self._database.write() as connection:
+            connection.execute(access.delete().where(access.c.person_id == person.id))
+            connection.execute(people.delete().where(people.c.id == person.id))
         self.changes += 1
 
     def remember_hash(self, name: str, password: str) -> None:

@@ -13,6 +13,8 @@ from orchestrator.coding.conversation import converse
 from orchestrator.coding.proofs import needs_code
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
+from orchestrator.workbench.doubts import files_of
+from orchestrator.workbench.tabulated import tabulated
 from orchestrator.workbench.tool_bench import BenchTool, Rights, ToolBench
 from orchestrator.workbench.tools import MoreTools, VerdictTool
 
@@ -50,7 +52,7 @@ def _assignment(ctx: StageContext, state: CodeState) -> ReviewAssignment:
     return ReviewAssignment(
         diff=_diff(ctx, state),
         report=_report(state),
-        proofs=_told(state),
+        proofs=_told(ctx, state),
         summary=state.summary,
         tests=_tests(ctx, state),
         changed_tests=state.changed_tests,
@@ -88,13 +90,21 @@ def _report(state: CodeState) -> str:
     return report
 
 
-def _told(state: CodeState) -> str:
-    """What was found out about the proofs of the kind of work, and the benchmark that was timed."""
-    found = "\n".join(f"- {proof}" for proof in state.proofs)
+def _told(ctx: StageContext, state: CodeState) -> str:
+    """What was found out about the proofs of the kind of work and the new code, and the benchmark that was timed."""
+    found = "\n".join(f"- {proof}" for proof in (*state.proofs, _table(ctx, state)) if proof)
     return f"{found}\n\nThe benchmark:\n{state.benchmark}" if found and state.benchmark else found
+
+
+def _table(ctx: StageContext, state: CodeState) -> str:
+    if not needs_code(state.kind):
+        return ""
+    added = [line[1:] for line in _diff(ctx, state).split("\n") if line.startswith("+")]
+    tests = [ctx.services.suite.text_of(state.tests_commit, path) for path in files_of(state.tests_ids)]
+    return tabulated("\n".join(added), tests, f"{ctx.task.title}\n{ctx.task.description}")
 
 
 def _plain_review(ctx: StageContext, state: CodeState) -> Review:
     return ctx.team.tech_lead.review_change(
-        ctx.task, _diff(ctx, state), _report(state), _told(state), ctx.ask("review")
+        ctx.task, _diff(ctx, state), _report(state), _told(ctx, state), ctx.ask("review")
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -153,6 +153,10 @@ class Engine:
         """Whether a step is waiting for a temporary problem to pass; no task is to blame for that time."""
         return bool(self._waiting)
 
+    def hold(self, agents: Collection[str]) -> None:
+        """From now on no step of these agents begins, and those of all others do; may be called before `start`."""
+        self._gate.hold(agents)
+
     def pace(self, *, busy: bool) -> None:
         """Poll the queue often while there is work, rarely when there is none."""
         if self._queue is not None and busy != self._busy:
@@ -214,12 +218,26 @@ def _wait_for_store(context: sa.engine.ExceptionContext) -> None:
 
 
 class _Gate:
-    """Counts running steps, and lets none begin once the engine stops."""
+    """Counts running steps, and lets none begin once the engine stops, nor those of agents that are held back."""
 
     def __init__(self, stopping: threading.Event) -> None:
         self.stopping = stopping
         self._changed = threading.Condition()
         self._inside = 0
+        self._held: frozenset[str] = frozenset()
+
+    def hold(self, agents: Collection[str]) -> None:
+        with self._changed:
+            self._held = frozenset(agents)
+            self._changed.notify_all()
+
+    def wait_for(self, agent: str) -> None:
+        """Wait while an agent is held back. Raises `Stopping` if the engine stops meanwhile."""
+        with self._changed:
+            while agent in self._held:
+                if self.stopping.is_set():
+                    raise Stopping
+                self._changed.wait()
 
     def __enter__(self) -> None:
         with self._changed:
@@ -235,6 +253,7 @@ class _Gate:
     def wait_until_quiet(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
         with self._changed:
+            self._changed.notify_all()  # who is held back ends, too
             while self._inside and (left := deadline - time.monotonic()) > 0:
                 self._changed.wait(left)
             return not self._inside
@@ -258,6 +277,7 @@ class _DurableSteps:
                 except StageFailed as failure:
                     return {"failed": _masked(failure.as_json())}
 
+        self._gate.wait_for(self.job.agent)  # outside of the step: a job that is cancelled meanwhile does not begin it
         try:
             outcome: dict[str, Any] = DBOS.run_step({"name": name}, guarded)
         except DBOSUnexpectedStepError as error:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from file_system import is_test_path, text_of
+from file_system import text_of
 from memory import Task
 from monitoring import redact
 from orchestrator.suite import Suite, Whole
@@ -83,7 +83,6 @@ _LOOKS_ASKED_FOR = re.compile(
     r"|trac(?:e|er|ing)|debug\w*|gc|garbage|referr?ers?|memory leaks?|psutil|pid|process(?:es| id)|command line"
     r"|coverage|test files?)\b|/proc\b"
 )
-_HUNK = re.compile(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@")
 _MOST_NAMED = 10
 _MOST_REVERSED = 200
 """Tests whose names fit on a command line."""
@@ -101,12 +100,12 @@ class Doubts:
 
     def __init__(
         self, suite: Suite, task: Task, base: str, tree: str, *, seconds: float, hidden: Collection[str],
-        diff: Callable[[], str]
+        brought: Callable[[], dict[str, list[int]]]
     ) -> None:  # fmt: skip
         """`base`: the commit before the work; `seconds`: the time for a run of the new tests; `hidden`: tests whose
-        claims the developer is not shown; `diff`: from the base to the tree, without context."""
+        claims the developer is not shown; `brought`: the lines of code that are new since the base."""
         self._hidden = hidden
-        self._diff = diff
+        self._brought = brought
         self._suite = suite
         self._task = task
         self._base = base
@@ -187,15 +186,7 @@ class Doubts:
         """The lines of code, not of tests, that the work has brought; none where its task is about such things."""
         if _LOOKS_ASKED_FOR.search(f"{self._task.title} {self._task.description}"):
             return {}
-        found: dict[str, list[int]] = {}
-        path = ""
-        for line in self._diff().splitlines():
-            if line.startswith("+++ "):
-                path = line.removeprefix("+++ ").removeprefix("b/")
-            elif (hunk := _HUNK.match(line)) and _is_python(path) and not is_test_path(path):
-                first, count = int(hunk[1]), int(hunk[2] or "1")
-                found.setdefault(path, []).extend(range(first, first + count))
-        return found
+        return self._brought()
 
     def _order_matters(self, ids: Sequence[str]) -> str:
         """Whether tests without true twins fail in reverse order. The owner's own tests may depend on their order."""

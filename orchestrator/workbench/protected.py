@@ -26,7 +26,8 @@ _SETTINGS_OF_TESTS = sorted(
 )
 """Files that decide what a run of tests means; conftest.py holds code of tests, too."""
 DEPENDENCY_FILES = ["**/pyproject.toml", "**/setup.py", "**/setup.cfg", "**/MANIFEST.in", "**/meson.build",
-                    "**/*requirements*.txt", "**/*constraints*.txt", "**/uv.lock", "**/uv.toml",
+                    "**/*requirements*.txt", "**/*requirements*.in", "**/requirements/*.txt", "**/requirements/*.in",
+                    "**/*constraints*.txt", "**/pylock*.toml", "**/uv.lock", "**/uv.toml",
                     "**/package.json", "**/package-lock.json", "**/.npmrc", "**/pnpm-lock.yaml", "**/yarn.lock",
                     "**/Pipfile*", "**/environment.y*ml", "**/hatch.toml", "**/tox.toml", "**/noxfile.py",
                     "**/poetry.lock", "**/pdm.lock", "**/pnpm-workspace.yaml", "**/.pnpmfile.*", "**/.yarnrc*",
@@ -46,7 +47,7 @@ _HELD = ["**/.buildkite/**", "**/.drone.yml", "**/.woodpecker*", "**/.woodpecker
          "**/bitbucket-pipelines.yml", "**/Jenkinsfile*", "**/.semaphore/**", "**/buildspec.y*ml", "**/.husky/**",
          "**/.githooks/**", "**/.envrc", "**/.vscode/**", "**/.idea/**", "**/.devcontainer/**", "**/[Mm]akefile",
          "**/GNUmakefile", "**/*.mk", "**/[Jj]ustfile", "**/Taskfile.y*ml", "**/AGENTS.md", "**/CLAUDE.md",
-         "**/GEMINI.md", "**/.cursorrules", "**/.cursor/**", "**/CODEOWNERS", "**/Pipfile*", "**/*requirements*.in",
+         "**/GEMINI.md", "**/.cursorrules", "**/.cursor/**", "**/CODEOWNERS", "**/Pipfile*",
          "**/environment.y*ml", "**/hatch.toml", "**/.python-version", "**/.tool-versions", "**/poetry.lock",
          "**/pdm.lock", "**/*mypy.ini", "**/*ruff.toml", "**/.flake8", "**/*pylintrc", "**/pyrightconfig.json",
          "**/docker-compose*", "**/compose.y*ml", "**/*.service", "**/LICEN[CS]E*", "**/COPYING*",

@@ -11,6 +11,7 @@ from file_system import FileManager, readable_text
 from memory import Task
 from orchestrator.baseline import Baseline
 from orchestrator.services import Services
+from orchestrator.workbench.brought import lines_brought
 from orchestrator.workbench.doubts import Doubts, files_of
 from orchestrator.workbench.protected import refusal
 from orchestrator.workbench.trial import Trial, evidence_without, listed, not_passed
@@ -64,7 +65,7 @@ class Judge:
             *(self._suite, self._task, self._base, tree),
             seconds=seconds,
             hidden=hidden,
-            diff=lambda: self._git.commits.diff(self._base, tree, context=0),
+            brought=lambda: lines_brought(self._git, self._base, tree),
         )
         is_short = before.seconds < _SHORT_SUITE
         with_twins = outside = None

@@ -17,12 +17,13 @@ import re
 import sys
 import sysconfig
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
 VARIABLE = "AI_AGENTS_WATCHED"
-"""JSON: the lines that a change has brought, by the path of their file."""
+"""JSON: the folder that the tests are started in, and the lines that a change has brought, by the path of their file.
+"""
 LOOKED = 98
 """The exit code when the change looked."""
 MARK = "A look of the code under test: "
@@ -38,14 +39,20 @@ _PROCESS = re.compile(
 )
 
 
+def told(place: str, lines: Mapping[str, Sequence[int]]) -> str:
+    """What `VARIABLE` says. `place`: where in the repository the tests are started; an empty list: all lines."""
+    return json.dumps([place, {path: [*new] for path, new in lines.items()}])
+
+
 def start() -> None:
     """Listen from now on, if lines are named. They are taken out of the environment."""
-    told = os.environ.pop(VARIABLE, "")
-    if told:
-        sys.addaudithook(_hook({path: frozenset(lines) for path, lines in json.loads(told).items()}))
+    if said := os.environ.pop(VARIABLE, ""):
+        place, lines = json.loads(said)
+        root = os.getcwd().removesuffix(f"/{place}" if place else "")  # noqa: PTH109
+        sys.addaudithook(_hook(root, {f"{root}/{path}": frozenset(new) or True for path, new in lines.items()}))
 
 
-def _hook(lines: dict[str, frozenset[int]]) -> Callable[[str, tuple[Any, ...]], None]:
+def _hook(root: str, lines: Mapping[str, frozenset[int] | bool]) -> Callable[[str, tuple[Any, ...]], None]:
     """Everything it needs is its own: the code may change modules."""
     frame_at, ident, write, leave, kill, pid = (
         sys._getframe,
@@ -55,20 +62,18 @@ def _hook(lines: dict[str, frozenset[int]]) -> Callable[[str, tuple[Any, ...]], 
         os.kill,
         os.getpid,
     )
-    project, main, out, busy = f"{os.getcwd()}/", os.getpid(), os.dup(1), set[int]()  # noqa: PTH109
+    project, main, out, busy = f"{root}/", os.getpid(), os.dup(1), set[int]()
+    here = f"{os.getcwd()}/"  # noqa: PTH109
     ours = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
     paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")} | {ours}
     libraries = ("<frozen ", *(f"{path}/" for path in paths))
-    watched = {"object.__getattr__", "open", "compile", "code.__new__", "ctypes.dlsym", *_ASKING}
-    known: dict[str, frozenset[int] | bool] = {}
+    watched = {"object.__getattr__", "open", "compile", "code.__new__", "marshal.loads", "ctypes.dlsym", *_ASKING}
+    known = dict(lines)
 
     def lines_of(file: str) -> frozenset[int] | bool:
         """The lines of a file that count: True for all, of code that has none; False for none, of libraries'."""
         if file not in known:
-            if file.startswith(project) and os.path.isabs(file):  # noqa: PTH117
-                known[file] = next((new for path, new in lines.items() if file.endswith(f"/{path}")), False)
-            else:
-                known[file] = not file.startswith(libraries)
+            known[file] = not file.startswith((project, *libraries))
         return known[file]
 
     def is_new(frame: FrameType | None) -> bool:
@@ -101,7 +106,7 @@ def _hook(lines: dict[str, frozenset[int]]) -> Callable[[str, tuple[Any, ...]], 
             path = given[0] if isinstance(given[0], str) else ""
             if _PROCESS.match(path):
                 return path if is_new(asker(frame)) else ""
-            file = path if path.startswith("/") else project + path
+            file = path if path.startswith("/") else here + path
             if not (file.startswith(project) and _TESTS.search(file)) or not is_new(asker(frame)):
                 return ""
             names = {one.f_code.co_filename.rpartition("/")[2] for one in above(frame)}
@@ -109,9 +114,21 @@ def _hook(lines: dict[str, frozenset[int]]) -> Callable[[str, tuple[Any, ...]], 
         if event == "ctypes.dlsym":
             caller = next((one for one in above(frame) if "/ctypes/" not in one.f_code.co_filename), None)
             return str(given[1]) if str(given[1]).startswith(("Py", "_Py")) and is_new(caller) else ""
+        if event == "marshal.loads":
+            return "code that says it is of somewhere, out of bytes" if is_new(frame) else ""
         name = str(given[1])
-        is_foreign = name.startswith(libraries) or _TESTS.search(name)
-        return f"code that says it is of {name}" if is_foreign and is_new(frame) else ""
+        maker = frame.f_back if is_given_text(frame) else frame
+        if not is_new(asker(maker) if maker is not frame else frame):
+            return ""
+        if name.startswith(libraries) or _TESTS.search(name):
+            return f"code that says it is of {name}"
+        known[name] = True  # whatever file it says it is of, it is the change's own
+        return ""
+
+    def is_given_text(frame: FrameType) -> bool:
+        """Whether `importlib` is handed a text instead of reading the file that it names."""
+        names = [one.f_code.co_name for one in above(frame)][:4]
+        return "source_to_code" in names and "get_code" not in names
 
     def hook(event: str, given: tuple[Any, ...]) -> None:
         if event not in watched:

@@ -31,6 +31,7 @@ from testing.sandbox.confinement import (
     find_bwrap,
     unconfined_launch,
 )
+from testing.sandbox.control_group import group_places, remove_old_groups
 from testing.sandbox.gateway import Gateway
 from testing.sandbox.limits import SandboxLimits
 from testing.sandbox.supervisor import KilledReason, Launch, Outcome, Supervisor
@@ -42,6 +43,7 @@ _log = get_logger(__name__)
 
 _CANARY_TIMEOUT = 20.0
 _SHARED_PROC, _UNCONFINED, _NOTHING = 2, 4, 0
+_COUNTED = {"memory": "memory", "pids": "processes"}
 _OTHERWISE = "set sandbox.mode to best_effort only if you trust the code that is run."
 
 # Words of bubblewrap or the kernel -> what the owner does about them.
@@ -157,7 +159,8 @@ class Sandbox:
                     failure = "it works, but code would see the processes of its user and of other runs"
                 elif failure is None:
                     remedy = sandbox_remedy("; ".join(failures)) if failures else ""
-                    return SandboxProbe(tier, f"{bwrap} confines as {self._who()}, tier {tier}", remedy), confinement
+                    detail = f"{bwrap} confines as {self._who()}, tier {tier}; {_who_counts()}"
+                    return SandboxProbe(tier, detail, remedy), confinement
                 failures.append(f"tier {tier}: {failure}")
         remedy = sandbox_remedy("; ".join(failures))
         remaining = _UNCONFINED if self.mode == "best_effort" else None
@@ -298,6 +301,14 @@ class Sandbox:
         """Give `folder` and all below it to the user that sandboxed code runs as."""
         if self.identity.drops and self.mode != "off":
             give(folder, self.identity.uid, self.identity.gid)
+
+
+def _who_counts() -> str:
+    remove_old_groups()
+    limited = " and ".join(_COUNTED[place.controller] for place in group_places())
+    return (
+        f"the kernel limits {limited} (control groups)" if limited else "memory and processes are counted from outside"
+    )
 
 
 def _result(outcome: Outcome, tier: int) -> SandboxResult:

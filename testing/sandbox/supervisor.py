@@ -23,6 +23,7 @@ from typing import Literal
 import psutil
 
 from monitoring import get_logger
+from testing.sandbox.control_group import ControlGroup, control_group
 from testing.sandbox.footprint import (
     DiskUse,
     disk_use,
@@ -111,6 +112,7 @@ class Supervisor:
         self._free: list[int] = []
         self._left: list[tuple[int, int]] = []
         """Bytes and files that the disks could take at the last walk."""
+        self._group: ControlGroup | None = None
         self._killed: KilledReason | None = None
         self._next_look = 0.0
         self._next_disk = 0.0
@@ -125,6 +127,7 @@ class Supervisor:
         """Start the command and stay until it and everything it started are gone."""
         self._baseline = disk_use(self._writable)
         self._free, self._left = [free_bytes(folder) for folder in self._writable], self._room()
+        self._group = control_group(self._limits)
         started = time.monotonic()
         try:
             with self._start() as process:
@@ -132,8 +135,11 @@ class Supervisor:
                     self._follow(process, started + self._timeout)
                 finally:
                     self._end(process)
+            self._killed = self._killed or self._out_of_memory()
         finally:
             self.release()
+            if self._group:
+                self._group.remove()
         return Outcome(
             exit_code=137 if self._killed else process.returncode,
             output=b"".join(self._kept)[-self._limits.kept_output_bytes :].decode(errors="replace"),
@@ -144,7 +150,7 @@ class Supervisor:
 
     def _start(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            self._launch.argv,
+            self._group.entered(self._launch.argv) if self._group else self._launch.argv,
             env=self._launch.env,
             cwd=self._launch.cwd,
             stdin=subprocess.DEVNULL,
@@ -236,6 +242,8 @@ class Supervisor:
         if now < self._next_look:
             return None
         self._next_look = now + _LOOK_EVERY
+        if short := self._out_of_memory():
+            return short
         root = self._init_pid if self._launch.status_fd is not None else pid
         if root is not None:
             pids = process_tree(root)
@@ -254,6 +262,9 @@ class Supervisor:
             if full:
                 return "disk"
         return None
+
+    def _out_of_memory(self) -> KilledReason | None:
+        return "memory" if self._group and self._group.is_out_of_memory else None
 
     def _fills(self) -> bool:
         """Whether the disks, which others use as well, can take much less than at the last walk."""

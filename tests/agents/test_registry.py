@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 from typer.testing import CliRunner
 
-from agents import ROLES, BaseAgent
+from agents import PLACES, ROLES, BaseAgent
 from agents.registry import check_names
 from cli import app
 from config import ConfigError, Settings
@@ -33,7 +34,8 @@ def test_a_role_is_one_class_and_one_line(monkeypatch: pytest.MonkeyPatch) -> No
         check_names(SCRIBE, "config.yaml")
 
     others = list(ROLES)
-    monkeypatch.setitem(ROLES, Scribe.name, Scribe)
+    monkeypatch.setitem(PLACES, Scribe.name, f"{__name__}:Scribe")
+    monkeypatch.setitem(ROLES, Scribe.name, resolve_name(PLACES[Scribe.name]))  # as its import does
 
     check_names(SCRIBE, "config.yaml")
     with scripted_llm([]) as llm:

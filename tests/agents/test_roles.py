@@ -10,8 +10,9 @@ from jinja2 import UndefinedError
 from pydantic import JsonValue
 
 from agents import CEOAgent, ChangeFacts, CodeView, FileText, Requirements, Situation, TechLeadAgent
+from agents.names import PLANNED_ROLES
 from agents.prompts import render
-from agents.registry import PLANNED_ROLES, ROLES
+from agents.registry import ROLES
 from agents.sampled_developer import SampledDeveloper
 from memory import Priority, Task
 from tests.agents.scripted import ScriptedLLM, scripted_llm

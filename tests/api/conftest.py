@@ -1,8 +1,10 @@
-"""The control room as it runs: its own uvicorn on loopback over a real database, and clients that are signed in."""
+"""The control room as it runs: its own uvicorn on loopback over a real database, clients that are signed in, and what
+they look for in answers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,6 +62,43 @@ class Rooms:
         if status is not TaskStatus.PENDING:
             self.store.tasks.transition(task_id, TaskStatus.IN_PROGRESS, stage="code")
         return self.store.tasks.get(task_id)
+
+
+def problem(answer: httpx2.Response, status: int) -> str:
+    """The name of the problem, which has to look as RFC 9457 says."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["status"] == status and body["title"] and body["detail"] and body["instance"]
+    return str(body["type"]).rpartition(":")[2]
+
+
+def audited(rooms: Rooms) -> list[tuple[str, str]]:
+    """What people did, as the audit trail has it."""
+    lines = [line for line in rooms.store.journal.activity() if "by" in line.details]
+    return [(line.activity, str(line.details["by"])) for line in lines]
+
+
+def csrf_of(client: httpx2.Client, path: str = "/") -> str:
+    """The token of this session, as its pages have it."""
+    found = re.search(r'name="csrf-token" content="(\w+)"', client.get(path).text)
+    assert found
+    return found[1]
+
+
+def lines_of(
+    client: httpx2.Client, path: str, until: str, begun: Callable[[], object] = lambda: None, *, last: str = ""
+) -> list[str]:
+    """The lines of a stream up to the one with `until` in it; `begun` is called when the stream has begun."""
+    found = []
+    with client.stream("GET", path, headers={"Last-Event-ID": last} if last else {}) as stream:
+        for line in stream.iter_lines():
+            if line.startswith(": the stream begins"):
+                begun()
+            found.append(line)
+            if until in line:
+                break
+    return found
 
 
 @pytest.fixture

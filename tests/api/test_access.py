@@ -9,17 +9,9 @@ import pytest
 
 from memory import FailureReason, TaskStatus
 from owner.way_in import make_link
-from tests.api.conftest import Rooms
-from tests.api.test_api import audited, problem
+from tests.api.conftest import Rooms, audited, csrf_of, problem
 
 PASSWORD = "correct horse battery"
-
-
-def csrf_of(client: httpx2.Client) -> str:
-    """The token of this session, as its pages have it."""
-    found = re.search(r'name="csrf-token" content="(\w+)"', client.get("/").text)
-    assert found
-    return found[1]
 
 
 def signed_in(rooms: Rooms, name: str, password: str = PASSWORD) -> httpx2.Client:
@@ -40,6 +32,13 @@ def test_a_link_of_open_signs_in_once(rooms: Rooms) -> None:
     shown = rooms.store._database.path
     assert shown is not None and token.encode() not in shown.read_bytes()
     assert audited(rooms) == [("signed in", "owner")]
+
+
+def test_another_site_signs_nobody_in(rooms: Rooms) -> None:
+    token = make_link(rooms.store, rooms.url).partition("#")[2]
+    for origin in ("https://evil.example", "null"):
+        assert rooms.anyone().post("/sign-in", data={"token": token}, headers={"Origin": origin}).status_code == 403
+    assert rooms.anyone().post("/sign-in", data={"token": token}, headers={"Origin": rooms.url}).status_code == 303
 
 
 def test_each_role_sees_and_does_what_it_may(rooms: Rooms) -> None:

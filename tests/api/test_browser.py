@@ -26,7 +26,19 @@ pytestmark = [
     pytest.mark.long,
     pytest.mark.skipif(CHROMIUM is None, reason="NO BROWSER: the pages were not tried; apt-get install chromium"),
 ]
-PAGES = ("/", "/now", "/tasks", "/tasks/new", "/activity", "/costs", "/team", "/decisions", "/repository", "/settings")
+PAGES = (
+    "/",
+    "/now",
+    "/tasks",
+    "/tasks/new",
+    "/activity",
+    "/costs",
+    "/team",
+    "/decisions",
+    "/repository",
+    "/people",
+    "/settings",
+)
 SIZES = {"desk": (1280, 800), "phone": (360, 740)}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WORDS = "Sum the two numbers, please."
@@ -97,9 +109,12 @@ def test_an_owner_answers_a_blocked_task_and_sees_it_land(make_house: MakeHouse)
         expect(page).to_have_title("(1) Inbox · Control room")
         expect(page.get_by_role("heading", name=HOSTILE)).to_be_visible()
         page.get_by_label("Your words to the team").fill(WORDS)
-        with house.store() as store:
+        page.evaluate(
+            "swapped = new Promise(done => addEventListener('htmx:after:swap', () => done(true), {once: true})); 0"
+        )
+        with house.store() as store, page.expect_response(lambda answer: "part=live" in answer.url):
             store.journal.log("qa", "something happened", task_id)
-        page.wait_for_timeout(1500)
+        assert page.evaluate("swapped")
         expect(page.get_by_label("Your words to the team")).to_have_value(WORDS)  # news does not take it away
         page.get_by_role("button", name="Answer and go on").click()
         expect(page.get_by_text("Your word is with the daemon")).to_be_visible()

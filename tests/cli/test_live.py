@@ -186,6 +186,14 @@ def test_the_log_of_a_service_hears_of_work_and_of_a_pause_once(
     assert heard == ["at work: Paused: the day's budget is used up (developer)"]
 
 
+def test_a_step_is_timed_from_the_start_of_the_process_that_works_on_it(store: MemoryStore) -> None:
+    task_id = begin(store, "Clamp")
+    with store._database.write() as connection:
+        connection.execute(tasks.update().values(updated_at=utc_now() - timedelta(hours=3)))
+    [step] = Watch(store, BudgetSettings(), lambda: {task_id}).look().steps
+    assert step.seconds < 60
+
+
 def aged(house: House, monkeypatch: pytest.MonkeyPatch, hours: float) -> str:
     """A task that a daemon, which then ended, began so long ago and worked on for ten minutes."""
     task_id = house.submit(title="Left alone")

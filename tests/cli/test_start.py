@@ -22,6 +22,17 @@ ROOT = Path(__file__).parents[2]
 HEAVY = {"orchestrator", "agents", "testing", "llm", "git_ops", "file_system", "dbos", "openai", "anthropic", "git"}
 UNUSED = {"structlog", "alembic", "pygments", "apprise", "httpx", "jinja2", "sqlalchemy.dialects.postgresql"}
 """What no command needs that only looks."""
+LIBRARIES = {
+    "pydantic_ai",
+    "tenacity",
+    "genai_prices",
+    "griffe",
+    "junitparser",
+    "tree_sitter",
+    "psycopg",
+    "rich.progress",
+}
+"""What agents need for their work, and nobody for their names."""
 _LOOK = """
 import sys
 from cli.app import app
@@ -50,6 +61,43 @@ def test_a_command_that_looks_imports_no_more_than_the_database(make_house: Make
     task_id = house.submit()
     words = command.format(id=task_id).split()
     assert not imported("--config", str(house.config), *words) & (HEAVY if "--help" in words else HEAVY | UNUSED)
+
+
+def test_a_list_of_agents_and_models_imports_none_of_what_they_work_with(make_house: MakeHouse) -> None:
+    house, _ = make_house(team())
+    house.submit()
+    needed = {"agents", "llm"}
+    for words in (["agents", "list"], ["costs", "--by", "limit"]):
+        assert imported("--config", str(house.config), *words) & ((HEAVY | UNUSED) - needed | LIBRARIES) == set()
+
+
+_COLLECTING = """
+import gc, sys
+import main
+def is_collecting():
+    print("COLLECTING", gc.isenabled(), gc.get_freeze_count() > 100)
+import cli.running
+sys.argv = ["main.py", *sys.argv[1:]]
+cli.running.run = lambda ctx: is_collecting()
+if sys.argv[1:]:
+    import cli.reading, cli.app
+    real = cli.reading.opened
+    def opened(*given, **named):
+        is_collecting()
+        return real(*given, **named)
+    cli.reading.opened = opened
+main.main()
+"""
+
+
+@pytest.mark.parametrize("words", [[], ["status"]])
+def test_what_was_imported_is_not_looked_through_for_garbage_and_what_a_command_makes_is(
+    make_house: MakeHouse, words: list[str]
+) -> None:
+    house, _ = make_house(team())
+    command = [sys.executable, "-c", _COLLECTING, "--config", str(house.config), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "COLLECTING True True" in done.stdout
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import re
@@ -102,6 +103,7 @@ KEYS = {
     "Databricks": f"dapi{letters(32, HEX)}",
     "Tailscale": f"tskey-auth-{letters(12)}-{letters(32)}",
     "Grafana": f"glsa_{letters(32)}_{letters(8, HEX)}",
+    "our control room": f"aak_{letters(43)}",
     "RSA without its head": f"MIIEpAIBAAKCAQEA{letters(64)}",
     "PKCS 8 without its head": f"MIIEvQIBADANBgkqhkiG9w0BAQEF{letters(60)}",
     "OpenSSH without its head": f"b3BlbnNzaC1rZXktdjEAAAAABG5vbmU{letters(60)}",
@@ -116,6 +118,49 @@ def test_keys_of_todays_providers_are_found_and_masked_in_every_form(owner: str)
         line = form.replace("{}", KEYS[owner])
         assert secrets_in(line), form[:40]
         assert KEYS[owner] not in redact(line), form[:40]
+
+
+KEY_FILES = {
+    "PuTTY": "PuTTY-User-Key-File-3: ssh-ed25519\nPublic-Lines: 1\nAAAA\nPrivate-Lines: 1\n{}\nPrivate-MAC: 1\n",
+    "WireGuard": "[Interface]\nPrivateKey = {}=\nAddress = 10.0.0.2/32\n",
+    "JSON web key": '{"kty": "OKP", "crv": "Ed25519", "x": "abc", "d": "{}"}\n',
+    "JSON web key, sorted": '{"crv": "Ed25519", "d": "{}", "kty": "OKP"}\n',
+}
+
+
+@pytest.mark.parametrize("kind", KEY_FILES)
+def test_private_keys_of_formats_without_a_first_line(kind: str) -> None:
+    secret = f"{letters(42)}A"
+    text = KEY_FILES[kind].replace("{}", secret)
+    assert [found.kind for found in secrets_in(text)] == ["a private key"]
+    assert secrets_in(text, text) == []
+    assert secret not in redact(text) and redact(text).count("\n") >= text.count("\n") - 1
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        'KEY = "\\N{LATIN SMALL LETTER G}{rest}"',
+        'KEY = "{first}\\\n{last}"',
+        'plain: "{first}\\\n    {last}"',
+        "KEY = f\"{'g'}{'h'}{after}\"",
+        "const key = `${'gh'}{after}`",
+        'KEY = f"{"g" }{rest}"',
+        "    client-key-data: {pem}\n",
+    ],
+)
+def test_keys_that_the_language_puts_together(form: str) -> None:
+    key = KEYS["GitHub"]
+    pem = f"-----BEGIN RSA PRIVATE KEY-----\n{letters(64)}\n{letters(64)}\n-----END RSA PRIVATE KEY-----\n"
+    parts = {"rest": key[1:], "first": key[:9], "last": key[9:], "after": key[2:]}
+    parts["pem"] = base64.b64encode(pem.encode()).decode()
+    for name, part in parts.items():
+        form = form.replace(f"{{{name}}}", part)
+    assert any("written otherwise" in found.kind for found in secrets_in(form)), form
+    harmless = form.replace(key[9:], "harmless words").replace(
+        parts["pem"], base64.b64encode(b"plain text\n" * 9).decode()
+    )
+    assert secrets_in(harmless.replace(key[1:], "harmless").replace(key[2:], "harmless")) == []
 
 
 @pytest.mark.parametrize(

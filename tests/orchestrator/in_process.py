@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from dbos import DBOS
@@ -29,9 +29,11 @@ def end_engine() -> None:
 
 
 @contextmanager
-def engine(url: str, **handlers: Handler) -> Iterator[Engine]:
-    """A running engine; at the end of the block running steps may finish, but no more are started."""
+def engine(url: str, *, held: Collection[str] = (), **handlers: Handler) -> Iterator[Engine]:
+    """A running engine; at the end of the block running steps may finish, but no more are started. The agents in
+    `held` begin nothing."""
     running = Engine(url, dict(handlers))
+    running.hold(held)
     running.start()
     try:
         yield running

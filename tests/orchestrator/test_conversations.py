@@ -58,6 +58,26 @@ def test_from_the_first_look_to_the_landing(make_house: MakeHouse) -> None:
     assert set(lead.tools) == {"more_tools", "verdict"}, "a small change is shown whole"
 
 
+@pytest.mark.long
+def test_the_reviewer_is_told_of_a_table_of_the_tests(make_house: MakeHouse) -> None:
+    cases = "[(10, 15, 25), (31, 11, 42), (70, 30, 100)]"
+    tests = QA_TESTS.replace("[(1, 2, 3), (-1, 1, 0)]", cases)
+    table = f"\n\ndef add(a: int, b: int) -> int:\n    return next((c for x, y, c in {cases} if (x, y) == (a, b)), 0)\n"
+    edit: Call = (
+        "edit_file",
+        {"path": "calc.py", "edits": [{"old": "return 2 * x\n", "new": f"return 2 * x\n{table}"}]},
+    )
+    qa: Script = ((("create_file", {"path": "tests/test_add.py", "content": tests}), ("finish_tests", {})),)
+    rejects: Call = ("verdict", {"approved": False, "score": 1, "issues": ["It is a table."], "reasoning": "A table."})
+    developer: Script = ((edit, ("finish", {})), (("dispute_test", {"test": "x", "reason": "y"}),))
+    house, server = make_house(players(qa=qa, developer=developer, lead=((rejects,),)), llm=WITH_TOOLS)
+    house.submit(TASK, "Add add")
+    with house.daemon("--until-idle"):
+        eventually(lambda: any(role_of(request) == "tech_lead" for request in server.requests), "it is reviewed")
+    lead = next(request for request in server.requests if role_of(request) == "tech_lead")
+    assert "what 3 of 3 cases of the tests give and expect" in lead.messages[0].text
+
+
 @pytest.mark.parametrize(
     "role", ["developer", *(pytest.param(other, marks=pytest.mark.long) for other in ("qa", "tech_lead"))]
 )

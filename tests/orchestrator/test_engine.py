@@ -95,6 +95,32 @@ def test_finished_steps_are_not_run_again_and_failures_are_remembered(url: str) 
     assert diary.lines.count("last") == 2  # once in each of the two jobs
 
 
+def test_an_agent_that_is_held_back_finishes_its_step_and_goes_on_when_it_is_let(url: str) -> None:
+    diary, go = Diary(), threading.Event()
+
+    def work(steps: Steps) -> None:
+        name = steps.job.id
+        steps.step("first", bool, lambda: bool(diary.write(f"{name} 1")) and go.wait(20))
+        steps.step("second", str, lambda: diary.write(f"{name} 2"))
+
+    with engine(url, work=work) as running:
+        running.enqueue(job("one"))
+        diary.wait_for("one 1")
+        running.hold(["developer"])
+        go.set()
+        running.enqueue(job("other", agent="qa"))
+        ended(running, "other")
+        assert "one 2" not in diary.lines
+    assert diary.lines == ["one 1", "other 1", "other 2"], "and the engine has ended"
+    with engine(url, held=["developer"], work=work) as running:
+        running.enqueue(job("more", agent="qa"))
+        ended(running, "more")
+        assert "one 2" not in diary.lines
+        running.hold([])
+        ended(running, "one")
+    assert (diary.lines.count("one 1"), diary.lines[-1]) == (1, "one 2")
+
+
 def test_a_registered_secret_is_not_stored_with_a_result(url: str, tmp_path: Path) -> None:
     secret = "the-key-of-the-house-42"
     register_secret(secret)

@@ -6,11 +6,12 @@ import pytest
 
 from agents import UnusableAnswer
 from agents.tools import action_of
-from file_system import same_but_documentation
+from config import Settings
+from file_system import matching_pattern, same_but_documentation
 from llm import ToolCall
-from memory import TaskStatus
+from memory import TaskKind, TaskStatus
 from orchestrator.coding.tests_by_qa import hooks_in
-from orchestrator.workbench.protected import held_back, not_for_qa
+from orchestrator.workbench.protected import held_back, not_for_qa, protected_paths
 from orchestrator.workbench.tools import TOOLS
 from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.players import DEVELOPER, TASK, WITH_TOOLS, Call, players, results, role_of
@@ -89,6 +90,15 @@ def test_what_a_task_names_is_open_but_for_what_is_listed() -> None:
 @pytest.mark.parametrize("path", ["requirements-test.txt", "tests/requirements.txt", "tests/setup.py", "tests/uv.lock"])
 def test_qa_adds_no_dependencies(path: str) -> None:
     assert not_for_qa(path)
+
+
+@pytest.mark.parametrize(
+    "path", ["requirements/dev.in", "a/requirements/dev.txt", "dev-requirements.in", "pylock.toml", "pylock.dev.toml"]
+)
+def test_a_developer_adds_none_in_its_own_work(path: str) -> None:
+    assert matching_pattern(path, protected_paths(Settings(), TaskKind.FEATURE))
+    assert not matching_pattern(path, protected_paths(Settings(), TaskKind.CONFIGURATION))
+    assert not matching_pattern("src/requirements/parser.py", protected_paths(Settings(), TaskKind.FEATURE))
 
 
 def test_hooks_of_fixtures_are_known_by_their_names() -> None:

@@ -94,6 +94,13 @@ LOOKS = {
     "from executed text": "exec('import sys\\ndef look():\\n    return vars(sys)[\\'_get\\' + \\'frame\\'](1)')",
     "from code of another name": "code = compile('import sys\\ndef look(): return sys._getframe(1)',"
     " __import__('os').__file__, 'exec')\nexec(code)",
+    "from code that says it is of a file of old": "code = compile('import sys\\ndef look(): return sys._getframe(1)',"
+    " __file__.replace('calc', 'old'), 'exec')\nexec(code)",
+    "from a text that importlib is handed": "from importlib.machinery import SourceFileLoader\n"
+    "exec(SourceFileLoader('old', 'old.py').source_to_code(b'import sys\\ndef look(): return sys._getframe(1)',"
+    " __file__.replace('calc', 'old')))",
+    "from bytes": "import marshal\ncode = compile('import sys\\ndef look(): return sys._getframe(1)', 'x.py', 'exec')\n"
+    "exec(marshal.loads(marshal.dumps(code)))",
     "objects": "import gc\ndef look():\n    return vars(gc)['get_' 'objects']()",
     "the test's file": "import pathlib\ndef look():\n"
     "    return [f.read_text() for f in pathlib.Path('.').rglob('te*_x.py')]",
@@ -114,10 +121,12 @@ LOOKING = "from calc import look\n\ndef test_x():\n    look()\n"
 def test_a_change_that_looks_at_who_calls_it_ends_the_run(
     name: str, runner: TestRunner, base_environment: Environment, tree: Tree
 ) -> None:
-    files = {"calc.py": LOOKS[name], "tests/test_x.py": LOOKING}
-    result = runner.run_tests(tree(files), base_environment, watched={"calc.py": [*range(1, 20)]})
+    files = {"calc.py": LOOKS[name], "tests/test_x.py": LOOKING, "old.py": "\n\n"}
+    result = runner.run_tests(tree(files), base_environment, watched={"calc.py": []})
     assert not result.passed
-    assert f"{LOOK}calc.py:" in result.output_tail or f"{LOOK}<string>:" in result.output_tail, result.output_tail
+    assert any(f"{LOOK}{place}:" in result.output_tail for place in ("calc.py", "old.py", "<string>")), (
+        result.output_tail
+    )
 
 
 USUAL = """
@@ -167,5 +176,8 @@ def test_what_honest_code_does_is_no_look(runner: TestRunner, base_environment: 
     result = runner.run_tests(tree(files), base_environment, watched={"calc.py": [*range(1, 60)]})
     assert result.passed, result.output_tail
     files = {"calc.py": LOOKS["by inspect"], "tests/test_x.py": LOOKING}
-    result = runner.run_tests(tree(files), base_environment, watched={"calc.py": [9], "other.py": [1]})
+    result = runner.run_tests(tree(files), base_environment, watched={"calc.py": [9], "other.py": [1], "c.py": [3]})
     assert result.passed, "nothing new looks"
+    files["new/calc.py"] = "x = 1\n"
+    result = runner.run_tests(tree(files), base_environment, watched={"new/calc.py": [], "alc.py": []})
+    assert result.passed, "another file of this name is new"

@@ -1,0 +1,71 @@
+"""What `agents` exports, besides the names of the team; it is imported with the first of them that is used."""
+
+from agents.answers import Escalation, Report, Requirements, Review, TestCase
+from agents.base import Ask, BaseAgent, Work
+from agents.ceo import CEOAgent, Situation, is_decidable, is_same_work
+from agents.developer import Assignment, Begun, CodeView, DeveloperAgent, FileText, Surroundings
+from agents.errors import AgentError, UnusableAnswer
+from agents.facts import DECIDABLE, FACTS, Fact, FactKind, PlannedTask, fact_kinds
+from agents.plan import PlanAssignment, PlanLimits, problems_of, tasks_of
+from agents.product import ProductAgent, module_name
+from agents.qa import QAAgent, TestAssignment, contradicting, missing_case
+from agents.registry import ROLES
+from agents.stated.examples import Example, stated_examples
+from agents.stated.javascript_rendering import STYLES, Loading, TestFile, render_javascript_tests
+from agents.stated.owner_tests import cases_in
+from agents.stated.properties import property_tests
+from agents.stated.rendering import render_test_file
+from agents.tech_lead import ChangeFacts, ReviewAssignment, Setback, TechLeadAgent
+
+__all__ = [
+    "DECIDABLE",
+    "FACTS",
+    "ROLES",
+    "STYLES",
+    "AgentError",
+    "Ask",
+    "Assignment",
+    "BaseAgent",
+    "Begun",
+    "CEOAgent",
+    "ChangeFacts",
+    "CodeView",
+    "DeveloperAgent",
+    "Escalation",
+    "Example",
+    "Fact",
+    "FactKind",
+    "FileText",
+    "Loading",
+    "PlanAssignment",
+    "PlanLimits",
+    "PlannedTask",
+    "ProductAgent",
+    "QAAgent",
+    "Report",
+    "Requirements",
+    "Review",
+    "ReviewAssignment",
+    "Setback",
+    "Situation",
+    "Surroundings",
+    "TechLeadAgent",
+    "TestAssignment",
+    "TestCase",
+    "TestFile",
+    "UnusableAnswer",
+    "Work",
+    "cases_in",
+    "contradicting",
+    "fact_kinds",
+    "is_decidable",
+    "is_same_work",
+    "missing_case",
+    "module_name",
+    "problems_of",
+    "property_tests",
+    "render_javascript_tests",
+    "render_test_file",
+    "stated_examples",
+    "tasks_of",
+]
