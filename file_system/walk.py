@@ -10,7 +10,7 @@ from pathlib import Path
 
 import re2
 
-from file_system.paths import is_git_name
+from monitoring import is_git_name
 
 SKIPPED_FOLDERS = frozenset(
     {"node_modules", "__pycache__", "site-packages", ".venv", "venv", ".tox", ".nox", ".eggs", ".mypy_cache"}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import threading
-import unicodedata
 from collections.abc import Callable
 
 from monitoring.key_shapes import KEY, KEYS, PRIVATE_KEY, ends_of_keys
@@ -173,12 +172,6 @@ def _mask_assigned(match: re.Match[str]) -> str:
     if re.fullmatch(r"[A-Za-z_.]+[(\[][\w.\[\]():+-]*", value):  # a call or an item, with a number in it
         return match[0]
     return f"{match[1]}{match[2]}{MASK}"
-
-
-def is_deceptive(name: str) -> bool:
-    """Whether a file's name holds what is not shown as it is: control characters, marks of direction, invisible ones,
-    separators of lines."""
-    return any(unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for character in name)
 
 
 def without_steering(text: str) -> str:
