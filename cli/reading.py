@@ -18,6 +18,7 @@ from cli.views import dependent_lines, limit_table, task_table, usage_table
 from memory import Activity, MemoryStore, TaskStatus
 from memory.tables.ledger import UsageKey
 from monitoring import daemon_pid, escaped_json, redact
+from owner.disk import full_folders
 from owner.sentences import at_work_on, count, one_line, status_word
 from owner.stopped import Stopped, stopped_count, stopped_tasks
 from owner.stream import Clock, Stream, Titles, awaited_line, seconds_awaited, waiting_lines
@@ -45,6 +46,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         following = store.tasks.ready(_MOST_FOLLOWING)
         awaited = store.budgets.calls_in_flight() if pid else []  # what a killed daemon awaited is not awaited
         waiting = store.budgets.waiting_calls()
+        full = full_folders(project.paths, pid)
         stopped = stopped_tasks(store, _MOST_STOPPED_JSON if as_json else _MOST_STOPPED)
         if as_json:
             print_json(
@@ -61,6 +63,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
                         call.model_dump(mode="json") | {"seconds": round(seconds_awaited(call))} for call in awaited
                     ],
                     "waiting": waiting,
+                    "full": full,
                     "stopped": stopped,
                     "stopped_count": stopped_count(numbers),
                 }
@@ -86,6 +89,8 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
             _fact("model", awaited_line(call))
         for line in waiting_lines(waiting) if pid else []:  # what a killed daemon waited for is not waited for
             _fact("paused", redact(line))
+        for folder in full:
+            _fact("full", redact(str(folder)))
         if active:
             out.print()
             out.print(task_table(store, active, clock))
