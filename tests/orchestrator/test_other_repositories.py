@@ -82,9 +82,8 @@ def test_files_of_a_submodule_are_listed_read_and_found(bench: ToolBench) -> Non
     assert "the submodule vendor/away could not be had" in away
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
+def test_nothing_is_written_into_a_submodule_and_the_agent_is_told_why(bench: ToolBench) -> None:
+    calls = [
         EditFile(path=f"{LIBRARY}/sound.py", edits=[Edit(old="bell", new="horn")]),
         CreateFile(path=f"{LIBRARY}/new.py", content="x = 1\n"),
         CreateFile(path=LIBRARY, content="x\n"),
@@ -92,14 +91,14 @@ def test_files_of_a_submodule_are_listed_read_and_found(bench: ToolBench) -> Non
         DeleteFile(path=f"{LIBRARY}/sound.py"),
         MoveFile(path="calc.py", to=f"{LIBRARY}/calc.py"),
         MoveFile(path=f"{LIBRARY}/sound.py", to="sound.py"),
-    ],
-    ids=lambda call: f"{call.tool} {call.path}",
-)
-def test_nothing_is_written_into_a_submodule_and_the_agent_is_told_why(bench: ToolBench, call: BenchTool) -> None:
+    ]
     before = bench.begin(bench.rights.base)
-    acted = bench.act(before, [call], green=False)
-    assert "which is another repository" in acted.results[0] and acted.results[0].startswith("not done: ")
-    assert acted.tree == before
+    acted = bench.act(before, calls, green=False)
+    refused = [
+        told for told in acted.results if told.startswith("not done: ") and "which is another repository" in told
+    ]
+    assert len(refused) == len(calls) and acted.tree == before
+    assert done(bench, ReadFile(path=f"{LIBRARY}/sound.py"))[0].endswith("return 'bell'")
 
 
 def test_a_pointer_of_lfs_is_said_to_be_one_and_is_not_edited(bench: ToolBench) -> None:
