@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -304,12 +305,17 @@ def _setup(project: Project) -> Check:
 
 
 def _disk(project: Project) -> Check:
-    folders = [project.paths.workspace, project.paths.data, project.paths.logs]
+    folders = [project.paths.workspace, project.paths.data, project.paths.logs, Path(tempfile.gettempdir())]
     free = {folder: shutil.disk_usage(_existing(folder)).free for folder in folders}
     tightest = min(free, key=lambda folder: free[folder])
     detail = f"{free[tightest] / 1e9:.1f} GB free at {tightest}"
     if free[tightest] < _LEAST_FREE:
-        return Check(name="disk", state="missing", detail=detail, remedy="free at least 0.5 GB, or move the folders")
+        return Check(
+            name="disk",
+            state="missing",
+            detail=detail,
+            remedy="free at least 0.5 GB, or move the folders (TMPDIR is that of temporary files)",
+        )
     return Check(name="disk", state="ok", detail=detail)
 
 

@@ -21,6 +21,7 @@ from cli.stopped import stopped_lines
 from cli.views import dependent_lines, task_table
 from memory import CallInFlight, Dependency, MemoryStore, Task, TaskStatus, WaitingCall
 from monitoring import daemon_pid, redact
+from owner.disk import FullFolder, full_folders
 from owner.sentences import agent_name, at_work_on, count, one_line, status_word
 from owner.stopped import Stopped, stopped_count, stopped_tasks
 from owner.stream import Clock, awaited_line, seconds_awaited, waiting_lines
@@ -46,6 +47,7 @@ class _State:
     waiting: list[WaitingCall]
     stopped: list[Stopped]
     paused: dict[str, datetime]
+    full: list[FullFolder]
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ def _read(project: Project, store: MemoryStore, most_stopped: int = _MOST_STOPPE
         waiting=store.budgets.waiting_calls(),
         stopped=stopped_tasks(store, most_stopped),
         paused=store.paused.since(),
+        full=full_folders(project.paths, pid),
     )
 
 
@@ -111,6 +114,7 @@ def _document(project: Project, state: _State) -> dict[str, object]:
         "dependent": state.dependent,
         "awaited": [call.model_dump(mode="json") | {"seconds": round(seconds_awaited(call))} for call in state.awaited],
         "waiting": state.waiting,
+        "full": state.full,
         "stopped": state.stopped,
         "stopped_count": stopped_count(state.counts),
         "paused_agents": state.paused,
@@ -141,6 +145,8 @@ def _facts(project: Project, store: MemoryStore, choice: Choice, state: _State, 
         yield _Fact("model", awaited_line(call), f"{call.id}")
     for line in waiting_lines(state.waiting) if pid else []:  # what a killed daemon waited for is not waited for
         yield _Fact("paused", redact(line))
+    for folder in state.full:
+        yield _Fact("full", redact(str(folder)))
 
 
 def _parts(project: Project, store: MemoryStore, choice: Choice, state: _State) -> Iterator[RenderableType]:

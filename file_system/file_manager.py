@@ -10,7 +10,7 @@ import codecs
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ from file_system.errors import (
 )
 from file_system.paths import check_writable, checked_parts, matching_pattern, opened_parent, without_links
 from file_system.syntax import check_syntax, parses
-from file_system.walk import matching_files
+from file_system.walk import matches, matching_files, walk
 
 MAX_FILE_BYTES = 2 * 1024 * 1024
 """Larger files are data, not code that a model can see."""
@@ -47,9 +47,13 @@ class FileManager:
     nested repository; writing methods also for the owner's protected patterns (ProtectedPath).
     """
 
-    def __init__(self, workspace_path: Path, protected: Sequence[str] = ()) -> None:
-        """Previous versions are kept in a hidden folder beside the workspace."""
+    def __init__(
+        self, workspace_path: Path, protected: Sequence[str] = (), others: Mapping[str, Path] | None = None
+    ) -> None:
+        """Previous versions are kept in a hidden folder beside the workspace. `others`: folders of the workspace that
+        belong to other repositories, and where their files are; these can be read, and not written."""
         self.workspace_path = workspace_path.resolve(strict=True)
+        self.others = {path: folder.resolve(strict=True) for path, folder in (others or {}).items()}
         self._protected = tuple(protected)
         self._backups = Backups(self.workspace_path.with_name(f".{self.workspace_path.name}.previous"))
         self._sweep()
@@ -59,8 +63,8 @@ class FileManager:
 
         Raises FileMissing, FileTooLarge, NotText.
         """
-        parts = without_links(self.workspace_path, checked_parts(path))
-        with opened_parent(self.workspace_path, parts) as parent:
+        root, parts = self._place(path)
+        with opened_parent(root, parts) as parent:
             data = atomic.read_bytes(parent, parts[-1], path, MAX_FILE_BYTES)
         try:
             return data.decode("utf-8")
@@ -72,20 +76,41 @@ class FileManager:
 
         Raises FileMissing when a folder on the way is missing.
         """
-        return "/".join(without_links(self.workspace_path, checked_parts(path)))
+        root, parts = self._place(path)
+        below = self.other_of(path) if root != self.workspace_path else ""
+        return "/".join((*filter(None, [below]), *parts))
 
     def exists(self, path: str) -> bool:
         """Whether there is a regular file at `path`."""
         try:
-            parts = without_links(self.workspace_path, checked_parts(path))
-            with opened_parent(self.workspace_path, parts) as parent:
+            root, parts = self._place(path)
+            with opened_parent(root, parts) as parent:
                 return atomic.mode_of(parent, parts[-1], path) is not None
         except FileMissing:
             return False
 
     def check_writable(self, path: str) -> None:
         """Raise PathRefused or ProtectedPath when agents may not write `path`, judged by its name alone."""
-        check_writable("/".join(checked_parts(path)), self._protected)
+        plain = "/".join(checked_parts(path))
+        if other := self.other_of(plain):
+            why = f"it lies in the submodule {other}, which is another repository"
+            raise PathRefused(path, "submodule", why, "its files can be read here, and are changed there; do without")
+        check_writable(plain, self._protected)
+
+    def other_of(self, path: str) -> str:
+        """The folder of another repository in which `path` lies, or which it is; empty if there is none."""
+        plain = _normal(path)
+        return next((other for other in self.others if plain == other or plain.startswith(f"{other}/")), "")
+
+    def _place(self, path: str) -> tuple[Path, tuple[str, ...]]:
+        """The root that a path is read below, and its parts from there on."""
+        parts = checked_parts(path)
+        if other := self.other_of(path):
+            depth = other.count("/") + 1
+            if len(parts) == depth:
+                raise FileMissing(path)
+            return self.others[other], without_links(self.others[other], parts[depth:])
+        return self.workspace_path, without_links(self.workspace_path, parts)
 
     def write_file(self, path: str, content: str) -> bool:
         """Write `content` to `path`, new or not, keeping the mode. False when the file has it already.
@@ -127,7 +152,7 @@ class FileManager:
     def delete_file(self, path: str) -> bool:
         """Remove a file. False when there was none."""
         parts = checked_parts(path)
-        check_writable("/".join(parts), self._protected)
+        self.check_writable(path)
         try:
             with opened_parent(self.workspace_path, parts) as parent:
                 mode = atomic.mode_of(parent, parts[-1], path)
@@ -147,7 +172,10 @@ class FileManager:
 
         Folders of git, virtual environments, caches and installed packages are left out, links are not followed.
         """
-        return matching_files(self.workspace_path, pattern)
+        found = matching_files(self.workspace_path, pattern)
+        for other, folder in self.others.items():
+            found += [path for path in map(Path(other).joinpath, walk(folder)) if matches(path.as_posix(), pattern)]
+        return sorted(found)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -221,7 +249,7 @@ class FileManager:
     def _writing(self, path: str, content: str) -> Iterator[tuple[int, str, bytes]]:
         """The folder, the name and the bytes of a write whose path, rights and size have been checked."""
         parts = checked_parts(path)
-        check_writable("/".join(parts), self._protected)
+        self.check_writable(path)
         try:
             data = content.encode("utf-8")
         except UnicodeEncodeError as error:

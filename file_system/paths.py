@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from file_system.errors import FileMissing, PathRefused, ProtectedPath
-from monitoring import is_deceptive
+from monitoring import is_deceptive, is_git_name, lists_submodules
 
 MAX_PATH = 1000
 """Characters of a relative path."""
@@ -55,19 +55,6 @@ def _check_name(path: str, name: str) -> None:
         raise PathRefused(path, "length", f"{name[:20]!r}… has over {MAX_NAME} bytes", "use a shorter name")
 
 
-def is_git_name(name: str) -> bool:
-    """Whether some file system takes `name` for `.git`: other case, trailing dots or spaces, invisible characters.
-
-    The list is git's own (`is_hfs_dotgit`, `is_ntfs_dotgit` in its path.c and utf8.c).
-    """
-    return _taken_for(name) in {".git", "git~1"}
-
-
-def _taken_for(name: str) -> str:
-    visible = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
-    return visible.split(":", 1)[0].rstrip(". ").casefold()
-
-
 def matching_pattern(path: str, patterns: Sequence[str]) -> str | None:
     """The first pattern that `path` matches, else None.
 
@@ -99,7 +86,7 @@ def check_writable(path: str, protected: Sequence[str]) -> None:
     if is_deceptive(path):
         why = "it holds characters that are not shown, or change the direction of writing"
         raise PathRefused(path, "name", why, "choose a plain name")
-    if _taken_for(path.rpartition("/")[2]) in {".gitmodules", "gitmod~1"}:
+    if lists_submodules(path):
         raise PathRefused(path, "git", "agents do not add or move submodules", "leave it as it is")
     pattern = matching_pattern(path, protected)
     if pattern is not None:

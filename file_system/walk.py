@@ -10,7 +10,7 @@ from pathlib import Path
 
 import re2
 
-from file_system.paths import is_git_name
+from monitoring import is_git_name
 
 SKIPPED_FOLDERS = frozenset(
     {"node_modules", "__pycache__", "site-packages", ".venv", "venv", ".tox", ".nox", ".eggs", ".mypy_cache"}
@@ -55,9 +55,13 @@ def _skipped(entry: os.DirEntry[str]) -> bool:
 
 def matching_files(root: Path, pattern: str) -> list[Path]:
     """Files of `root` that match `pattern`, relative and sorted. `**` spans folders; without `/` any folder matches."""
+    return sorted(Path(path) for path in walk(root) if matches(path, pattern))
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Whether a relative path matches such a pattern."""
     wanted = pattern.removeprefix("./")
-    expression = _expression(wanted if "/" in wanted else f"**/{wanted}")
-    return sorted(Path(path) for path in walk(root) if expression(path))
+    return _expression(wanted if "/" in wanted else f"**/{wanted}")(path)
 
 
 def is_test_file(path: str) -> bool:

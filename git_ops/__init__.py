@@ -30,6 +30,7 @@ from git_ops.errors import (
     VerificationFailed,
     WorktreeMissing,
 )
+from git_ops.large_files import is_pointer
 from git_ops.manager import GitManager
 from git_ops.models import (
     ChangedFile,
@@ -85,5 +86,6 @@ __all__ = [
     "Verify",
     "Worktree",
     "WorktreeMissing",
+    "is_pointer",
     "secrets_in",
 ]

@@ -49,6 +49,11 @@ def missing_large_files(paths: Sequence[str]) -> str:
     )
 
 
+def is_pointer(text: str) -> bool:
+    """Whether a file's text is not its content, but says where Git LFS keeps that."""
+    return len(text) <= _LONGEST_POINTER and _POINTER.fullmatch(text.encode("utf-8", "replace")) is not None
+
+
 def uses_large_files(attributes: Iterable[Path]) -> bool:
     """Whether one of these `.gitattributes` hands files to Git LFS."""
     return any(file.is_file() and not file.is_symlink() and b"filter=lfs" in file.read_bytes() for file in attributes)

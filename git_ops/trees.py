@@ -5,6 +5,8 @@ A verdict belongs to a tree hash; what a test run writes is never taken back.
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -98,6 +100,24 @@ class Trees:
                 self._write(inner.place, commit, inside, destination / path)
                 shown = f"{above}/{path}".lstrip("/")
                 self._write_submodules(inner, commit, inside, destination / path, shown, depth + 1)
+
+    def submodules(self, treeish: str, folder: Path) -> dict[str, Path]:
+        """The submodules of a commit or tree: the path of each, and a folder below `folder` with its files, which is
+        empty if they cannot be had. What was written there before is kept for the same commits."""
+        entries = self._repository.entries(treeish)
+        links = [entry for entry in entries if entry.mode == LINK_TO_COMMIT]
+        if not links:
+            return {}
+        identity = hashlib.sha256("\0".join(f"{link.path}\0{link.name}" for link in links).encode()).hexdigest()[:16]
+        kept = folder / identity
+        if not kept.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            made = folder / f"{identity}.new"
+            for link in links:
+                (made / link.path).mkdir(parents=True)
+            self._write_submodules(self._submodules.outermost(), treeish, entries, made)
+            made.rename(kept)
+        return {link.path: kept / link.path for link in links}
 
     def paths(self, treeish: str) -> list[str]:
         """The files of a commit or tree of the clone."""

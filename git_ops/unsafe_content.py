@@ -26,7 +26,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from git_ops.errors import UnsafeContent
-from monitoring import MASK, as_seen, ends_of_keys, is_deceptive, keys_in, mask_known, redact
+from monitoring import (
+    MASK,
+    as_seen,
+    ends_of_keys,
+    is_deceptive,
+    is_git_name,
+    keys_in,
+    lists_submodules,
+    mask_known,
+    redact,
+)
 
 if TYPE_CHECKING:
     from detect_secrets.plugins.base import RegexBasedDetector
@@ -94,7 +104,7 @@ def check_worktree(path: Path, admin: Path, recorded: Mapping[str, tuple[str, in
                 if not folder and entry.name == ".git":
                     continue
                 name = f"{folder}/{entry.name}" if folder else entry.name
-                if _is_git_name(entry.name):
+                if is_git_name(entry.name):
                     raise UnsafeContent("nested repository", name, "remove it; a repository inside is never touched")
                 mode = entry.stat(follow_symlinks=False).st_mode
                 if stat.S_ISDIR(mode):
@@ -112,7 +122,7 @@ def link_escapes(path: str, target: str) -> bool:
         return True
     parts = [part for part in target.split("/") if part not in {"", "."}]
     up = next((number for number, part in enumerate(parts) if part != ".."), len(parts))
-    return up > path.count("/") or ".." in parts[up:] or any(_is_git_name(part) for part in parts)
+    return up > path.count("/") or ".." in parts[up:] or any(is_git_name(part) for part in parts)
 
 
 def _check_root(path: Path, admin: Path) -> None:
@@ -137,22 +147,12 @@ def _check_file(entry: os.DirEntry[str], name: str, mode: int, recorded: Mapping
             raise UnsafeContent("huge file", name, f"{limit}; keep data out of the repository")
 
 
-def _is_git_name(name: str) -> bool:
-    """Whether some file system takes `name` for `.git` (the list is git's own, see its path.c and utf8.c)."""
-    return _taken_for(name) in {".git", "git~1"}
-
-
-def _taken_for(name: str) -> str:
-    visible = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
-    return visible.split(":", 1)[0].rstrip(". ").casefold()
-
-
 def refused_name(path: str, *, is_new: bool) -> str:
     """Why a file that agents add or change may not have this name; empty if it may. Tools refuse the same names
     (`file_system/paths.py`); the owner's odd names may stay."""
     if is_new and is_deceptive(path):
         return "its name holds characters that are not shown, or change the direction of writing; choose a plain name"
-    if _taken_for(path.rpartition("/")[2]) in {".gitmodules", "gitmod~1"}:
+    if lists_submodules(path):
         return "agents do not add or move submodules; leave it as it was"
     return ""
 

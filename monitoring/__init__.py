@@ -4,11 +4,11 @@ from monitoring.alerting import Alert, AlertKind, AlertSender, Channel, alert, o
 from monitoring.daemon_lock import daemon_pid
 from monitoring.key_shapes import ends_of_keys, keys_in
 from monitoring.logs import bound, configure_logging, get_logger, silenced
+from monitoring.names import is_deceptive, is_git_name, lists_submodules
 from monitoring.redaction import (
     MASK,
     as_seen,
     escaped_json,
-    is_deceptive,
     mask_known,
     redact,
     register_secret,
@@ -33,7 +33,9 @@ __all__ = [
     "escaped_json",
     "get_logger",
     "is_deceptive",
+    "is_git_name",
     "keys_in",
+    "lists_submodules",
     "mask_known",
     "open_channels",
     "receive_alerts",

@@ -193,12 +193,6 @@ def _needed(joiners: re.Match[str]) -> str:
     return joiners[0] if is_joined and len(joiners[0]) <= _MOST_JOINERS else ""
 
 
-def is_deceptive(name: str) -> bool:
-    """Whether a file's name holds what is not shown as it is: control characters, marks of direction, invisible ones,
-    separators of lines."""
-    return any(unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for character in name)
-
-
 def without_steering(text: str) -> str:
     """`text` without control characters (line ends and tabs stay) and without marks of writing direction."""
     return _STEERING.sub("", text)

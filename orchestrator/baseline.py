@@ -58,6 +58,8 @@ class Baseline(BaseModel):
     """Details of the first of `failed`."""
     lacking: list[str] = []
     """Modules and fixtures that are nowhere in the tree, if no test passes and all fail for that reason."""
+    installing: str = ""
+    """A command that may install them."""
 
 
 def lacking_in(failures: Sequence[Failure], folder: Path) -> list[str]:

@@ -255,7 +255,8 @@ def _missing(baseline: Baseline) -> Iterator[Missing]:
     if baseline.lacking:
         yield Missing(
             what=f"no test can pass: the environment lacks {', '.join(baseline.lacking)}",
-            remedy="`project set-up --command '…'` or testing.setup_command: a command that installs it",
+            remedy="give the command that installs it by `project set-up --command` or testing.setup_command, such as: "
+            f"{baseline.installing or 'pip install …'}",
         )
     outside = [failure for failure in baseline.failures if failure.outside]
     for failure in islice(outside, 0 if baseline.lacking else _MOST_NAMED):

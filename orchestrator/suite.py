@@ -39,6 +39,7 @@ from testing import (
     TimingTask,
     discard_folder,
     end_orphans,
+    install_command,
     make_target,
     merged,
     other_language,
@@ -406,6 +407,7 @@ class Suite:
         return Whole(result, self._recorded(result, folder, tree, [run.environment for run in runs]))
 
     def _recorded(self, result: TestResult, folder: Path, tree: str, environments: Sequence[Environment]) -> Baseline:
+        lacking = [] if result.passed_ids else lacking_in(result.failures, folder)
         return Baseline(
             key=self._result_of(tree, _key(environments)).stem,
             tree=tree,
@@ -414,7 +416,8 @@ class Suite:
             seconds=result.duration,
             skipped=len(result.skipped_ids),
             failures=[failed_test(failure) for failure in result.failures[:_MOST_FAILURES]],
-            lacking=[] if result.passed_ids else lacking_in(result.failures, folder),
+            lacking=lacking,
+            installing=install_command(folder, lacking) if lacking else "",
         )
 
     @contextmanager

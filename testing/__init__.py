@@ -19,6 +19,7 @@ from testing.controls import (
     wrong_of,
 )
 from testing.environments.environment import Environment
+from testing.environments.install_hints import install_command
 from testing.environments.manager import EnvironmentManager
 from testing.environments.package_json import Package, read_package
 from testing.environments.pytest_settings import read_pytest_settings
@@ -115,6 +116,7 @@ __all__ = [
     "find_toolchain",
     "has_setup",
     "has_tests",
+    "install_command",
     "make_target",
     "merged",
     "mutate",

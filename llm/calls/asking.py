@@ -43,6 +43,8 @@ _BUSY_PAUSE = 2.0
 """Seconds until a call that does not fit the budget checks whether others used less than they reserved."""
 _MOST_PROVEN = 2
 """Rounds that fail while a small request is answered; then the request is to blame."""
+_FIRST_ROUND_PAUSE = 5.0
+"""Seconds before the second of these rounds; each later pause is twice as long, up to `llm.outage_retry`."""
 _FORBIDDEN = 403
 """The status by which some refuse a single request, and others a key."""
 _SMALL, _SMALL_ANSWER = "Answer with the word yes.", 16
@@ -115,6 +117,8 @@ class Asking:
             if not self._may_be_to_blame(request, error) or not self._answers_a_small_one(request, number):
                 raise error
             self.circuits.succeeded(request)
+            self.call.over.wait(min(_FIRST_ROUND_PAUSE * 2**number, self.circuits.longest_pause))
+            self.call.check()
             try:
                 return self._in_rounds(request)
             except ProviderError as again:

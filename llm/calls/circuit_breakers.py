@@ -56,7 +56,7 @@ class Circuits:
     """
 
     def __init__(self, longest_pause: float, on_change: Callable[[], None]) -> None:
-        self._longest_pause = longest_pause
+        self.longest_pause = longest_pause
         self._on_change = on_change
         self._lock = threading.Lock()
         self._circuits: dict[tuple[str, str], _Circuit] = {}
@@ -113,7 +113,7 @@ class Circuits:
             opens = circuit.opened_at is None
             if opens or circuit.trial:
                 first = _FIRST_PAUSE if error.retryable else _FIRST_PAUSE_REFUSED
-                circuit.pause = min(max(circuit.pause * 2, first), self._longest_pause)
+                circuit.pause = min(max(circuit.pause * 2, first), self.longest_pause)
                 asked = min(error.retry_after or 0.0, _LONGEST_RETRY_AFTER)
                 circuit.next_trial = now + max(circuit.pause, asked)
             circuit.opened_at = now if circuit.opened_at is None else circuit.opened_at

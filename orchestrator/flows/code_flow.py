@@ -139,7 +139,7 @@ def _check_environment(task: Task, baseline: Baseline) -> None:
             FailureReason.TESTS_FAILED,
             "no test of the repository passes before the work, because its environment lacks "
             f"{', '.join(baseline.lacking)}; set testing.setup_command in config.yaml to what installs it, such as: "
-            "pip install -e .[test]",
+            f"{baseline.installing or 'pip install …'}",
             blocked=True,
         )
 

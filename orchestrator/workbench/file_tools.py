@@ -20,6 +20,7 @@ from file_system import (
     outline_text,
     search,
 )
+from git_ops import is_pointer
 from orchestrator.workbench.protected import SECRETS
 from orchestrator.workbench.tool_bench import BenchTool, ToolBench
 
@@ -77,9 +78,9 @@ class ListFiles(LookingTool):
         paths = [path.as_posix() for path in files.find_files(self.pattern)]
         shown = [path for path in paths if not matching_pattern(path, SECRETS)]
         if not shown:
-            return f"no file matches {self.pattern}"
+            return "\n".join([f"no file matches {self.pattern}", *_of_submodules(files, [self.pattern])])
         if len(shown) <= _MOST_PATHS:
-            return "\n".join(shown)
+            return "\n".join([*shown, *_of_submodules(files, shown)])
         folders = Counter(path.rpartition("/")[0] or "." for path in shown)
         lines = [f"{folder}/ ({count} files)" for folder, count in sorted(folders.items())][:_MOST_PATHS]
         return f"{len(shown)} files, too many to list; give a narrower pattern. By folder:\n" + "\n".join(lines)
@@ -97,7 +98,12 @@ class ReadFile(LookingTool):
         """Lines with their numbers, and where to read on."""
         _refuse_secret(self.path)
         _refuse_secret(files.resolved(self.path))
+        if (other := files.other_of(self.path)) and not any(files.others[other].iterdir()):
+            raise PathRefused(self.path, "submodule", f"the submodule {other} could not be had", "do without its files")
         lines = files.read_file(self.path).splitlines()
+        if is_pointer("\n".join([*lines, ""])):
+            told = f"[{self.path} is kept by Git LFS: this is a pointer to its content, which is not here]"
+            return "\n".join([told, *lines])
         if self.first_line > max(1, len(lines)):
             return f"{self.path} has only {len(lines)} lines"
         last = min(self.last_line or len(lines), len(lines), self.first_line + _MOST_LINES - 1)
@@ -139,6 +145,14 @@ class Search(LookingTool):
         if self.around:
             lines = _with_surroundings(found)
         return "\n".join(lines if whole else [*lines, f"[only the first {_MOST_MATCHES} are shown; look for less]"])
+
+
+def _of_submodules(files: FileManager, paths: Sequence[str]) -> list[str]:
+    """A line for each submodule that some of `paths` lie in, or that is empty."""
+    empty = {other for other, folder in files.others.items() if not any(folder.iterdir())}
+    lying = {other for other in files.others for path in paths if path.startswith(f"{other}/")}
+    told = [f"[{other}/ is a submodule, another repository: its files can only be read]" for other in lying - empty]
+    return sorted(told) + [f"[{other}/ is a submodule whose files could not be had]" for other in sorted(empty)]
 
 
 def _with_surroundings(found: Sequence[Match]) -> list[str]:
@@ -194,6 +208,8 @@ class EditFile(ChangingTool):
         _refuse_secret(self.path)
         _refuse_secret(files.resolved(self.path))
         before = text = files.read_file(self.path)
+        if is_pointer(text):
+            raise UnusableAnswer(f"{self.path} is kept by Git LFS: what is here is a pointer, and is not to be edited")
         done = []
         for number, edit in enumerate(self.edits, start=1):
             try:

@@ -250,8 +250,13 @@ class Workbench:
     # -- agents with tools -----------------------------------------------------------------------------------
 
     def files(self, protected: Sequence[str]) -> FileManager:
-        """The worktree's files; those that match `protected` cannot be written."""
-        return FileManager(self._worktree.path, protected=protected)
+        """The worktree's files; those that match `protected` cannot be written, and those of submodules only read."""
+        worktree = self._worktree
+        others: dict[str, Path] = {}
+        if (worktree.path / ".gitmodules").is_file():
+            beside = worktree.path.with_name(f".{worktree.path.name}.submodules")
+            others = self._git.trees.submodules(worktree.base_commit, beside)
+        return FileManager(worktree.path, protected=protected, others=others)
 
     def written(self, source: str = "", paths: Sequence[str] = ()) -> str:
         """The worktree's files as a tree, with those at `paths` as they are in `source`. Raises UnsafeContent."""

@@ -38,6 +38,9 @@ _log = get_logger(__name__)
 
 _RECIPE = 3  # part of every key: raise it when an environment is built differently
 _SETUP_SECONDS = 900.0
+_MOST_STEPS = 5
+_LOOK = 0.2
+"""Seconds between two looks whether another process has made an environment."""
 _BUILDING = ".building-"
 _SETUPS: dict[Language, type[Setup]] = {setup.language: setup for setup in (PythonSetup, NodeSetup, GoSetup, RustSetup)}
 
@@ -208,8 +211,22 @@ class EnvironmentManager:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 say("waiting for the same environment to be made by another task")
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                self._wait_for(lock.fileno(), key)
             yield
+
+    def _wait_for(self, lock: int, key: str) -> None:
+        """Wait for who makes the environment, no longer than all steps of a set-up may take."""
+        longest = _MOST_STEPS * self._timeout
+        deadline = time.monotonic() + longest
+        while time.monotonic() < deadline:
+            with suppress(BlockingIOError):
+                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            time.sleep(_LOOK)
+        raise EnvironmentSetupError(
+            f"Another process has been making the same environment for over {longest:g} s.",
+            f"It holds {self.root / '.locks' / key}.",
+            "see which process that is (`fuser` shows it), end it if it hangs, then retry the task.",
+        )
 
     def _sweep(self, own: str) -> None:
         """Delete builds that were cut short: those whose lock nobody holds."""

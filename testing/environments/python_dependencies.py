@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from testing.environments.declared_elsewhere import FILES as ELSEWHERE
 from testing.environments.declared_elsewhere import further_requirements, is_requirement
@@ -61,8 +63,10 @@ class Dependencies:
     """Its pyproject lists dependencies that can be installed without the project."""
     extras: tuple[str, ...] = ()
     """Optional extras that bring what its tests need."""
+    groups: tuple[str, ...] = ()
+    """Its test dependency groups (PEP 735)."""
     group_requirements: tuple[str, ...] = ()
-    """Requirements of its test dependency groups (PEP 735), written out."""
+    """The requirements of these groups, written out."""
     requirements: tuple[str, ...] = ()
     """Its requirements file for running."""
     test_requirements: tuple[str, ...] = ()
@@ -78,7 +82,7 @@ def read_dependencies(source: Path) -> Dependencies:
     project = _table(pyproject, "project")
     buildable = bool(project) or "build-system" in pyproject or _is_file(source / "setup.py") or _has_metadata(source)
     found = [path.relative_to(source).as_posix() for pattern in _REQUIREMENTS for path in source.glob(pattern)]
-    requirements = [name for name in found if _is_file(source / name) and "constraints" not in name]
+    requirements = _requirements_files(source)
     tests, development = _of_kind(requirements, _TEST_WORDS), _of_kind(requirements, _DEVELOPMENT_WORDS)
     groups = _table(pyproject, "dependency-groups")
     extras = _extras(source, project)
@@ -95,11 +99,59 @@ def read_dependencies(source: Path) -> Dependencies:
         buildable=buildable,
         listed=isinstance(project.get("dependencies"), list),
         extras=tuple(test_extras) if buildable else (),
+        groups=tuple(test_groups),
         group_requirements=tuple(filter(is_requirement, _expanded(groups, test_groups))),
         requirements=("requirements.txt",) if "requirements.txt" in requirements else (),
         test_requirements=tuple(sorted(set(tests) - {"requirements.txt"})),
         further=tuple(elsewhere),
     )
+
+
+def requirements_by_place(source: Path) -> Iterator[tuple[Literal["extra", "group", "file"], str, list[str]]]:
+    """Where the repository lists requirements, and which: extras that can be installed, groups, files."""
+    pyproject = _toml(source / "pyproject.toml")
+    for name, listed in _table(_table(pyproject, "project"), "optional-dependencies").items():
+        yield "extra", name, [each for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
+    parser = _setup_cfg(source)
+    if parser.has_section("options.extras_require"):
+        for name, text in parser.items("options.extras_require"):
+            yield "extra", name, text.replace(";", "\n").splitlines()
+    for name, requirements in _extras_of_setup(source).items():
+        yield "extra", name, requirements
+    groups = _table(pyproject, "dependency-groups")
+    for name in groups:
+        yield "group", name, _expanded(groups, [name])
+    for name in sorted(_requirements_files(source)):
+        yield "file", name, requirement_lines(source, [name])
+
+
+def _extras_of_setup(source: Path) -> dict[str, list[str]]:
+    """The extras that a setup.py spells out, or the constant that it hands over."""
+    try:
+        tree = ast.parse(text_of(source / "setup.py"))
+    except (SyntaxError, ValueError, RecursionError):
+        return {}
+    given = [node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "extras_require"]
+    constants = {
+        target.id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    found: dict[str, list[str]] = {}
+    for value in given:
+        table = constants.get(value.id) if isinstance(value, ast.Name) else value
+        for key, listed in zip(table.keys, table.values, strict=True) if isinstance(table, ast.Dict) else []:
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                texts = (node.value for node in ast.walk(listed) if isinstance(node, ast.Constant))
+                found[key.value] = [text for text in texts if isinstance(text, str)]
+    return found
+
+
+def _requirements_files(source: Path) -> list[str]:
+    found = [path.relative_to(source).as_posix() for pattern in _REQUIREMENTS for path in source.glob(pattern)]
+    return [name for name in found if _is_file(source / name) and "constraints" not in name]
 
 
 def has_hashes(source: Path, names: Iterable[str]) -> bool:

@@ -43,7 +43,7 @@ def request(model: str = "m") -> Request:
 
 def test_a_circuit_opens_lets_one_trial_through_and_closes() -> None:
     changes: list[None] = []
-    circuits = Circuits(0.2, lambda: changes.append(None))
+    circuits = Circuits(1.0, lambda: changes.append(None))
     for _ in range(4):
         circuits.failed(request(), AWAY)
     assert circuits.enter(request())
@@ -51,14 +51,14 @@ def test_a_circuit_opens_lets_one_trial_through_and_closes() -> None:
     assert circuits.is_open(request("another model of the same provider"))
     assert not circuits.enter(request())
     seconds, error = circuits.outlook([request()])
-    assert 0.1 < seconds <= 0.2 and error is AWAY
+    assert 0.1 < seconds <= 1.0 and error is AWAY
     time.sleep(seconds)
     with ThreadPoolExecutor(8) as pool:
         entered = list(pool.map(lambda _: circuits.enter(request()), range(16)))
     assert entered.count(True) == 1
     circuits.trip(request(), AWAY)
     assert not circuits.enter(request())
-    time.sleep(0.2)
+    time.sleep(1.0)
     assert circuits.enter(request())
     circuits.succeeded(request())
     assert circuits.enter(request()) and not circuits.is_open(request())
@@ -178,6 +178,47 @@ def test_a_request_that_alone_fails_ends_and_the_model_counts_as_there(store: Me
         assert client.generate("good", context=context("good")) == "fine"
         assert len(server.requests) == asked + 1, "it waits for nothing"
         assert all(state.reserved == 0 for state in store.budgets.limit_states(BudgetSettings(day_tokens=1000)))
+
+
+@pytest.mark.parametrize(("first", "longest", "pauses"), [(0.2, 60, [0.2, 0.4]), (300, 0.1, [0.1, 0.1])])
+def test_rounds_of_a_request_that_alone_fails_are_further_and_further_apart(
+    store: MemoryStore, first: float, longest: float, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llm.calls.asking._FIRST_ROUND_PAUSE", first)
+    ended, began = list[float](), list[float]()
+
+    def rule(asked: Asked) -> Answer:
+        if asked.prompt != "poison":
+            ended.append(time.monotonic())
+            return "fine"
+        began.append(time.monotonic())
+        return Reply.status(500)
+
+    with ScriptedModelServer(rule) as server:
+        client = client_of(server, store, max_retries=0, outage_retry=longest)
+        with pytest.raises(ProviderRefused, match="answers other requests"):
+            client.generate("poison", context=context("poison"))
+    waited = [begin - end for begin, end in zip(began[1:], ended, strict=False)]
+    assert len(waited) == 2 and all(seconds >= pause for seconds, pause in zip(waited, pauses, strict=True))
+
+
+def test_a_task_that_is_ended_waits_for_no_further_round(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm.calls.asking._FIRST_ROUND_PAUSE", 300)
+    small = threading.Event()
+
+    def rule(asked: Asked) -> Answer:
+        if asked.prompt != "poison":
+            small.set()
+            return "yes"
+        return Reply.status(500)
+
+    with ScriptedModelServer(rule) as server, ThreadPoolExecutor(1) as pool:
+        client = client_of(server, store, max_retries=0, outage_retry=300)
+        call = pool.submit(client.generate, "poison", context=context("poison"))
+        assert small.wait(60)
+        until(lambda: client.give_up("task-1") == 1)
+        with pytest.raises(ProviderRefused, match="given up"):
+            call.result(60)
 
 
 def test_an_outage_that_ends_while_a_small_request_is_made_blames_nobody(store: MemoryStore) -> None:

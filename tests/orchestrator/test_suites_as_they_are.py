@@ -101,6 +101,7 @@ def test_nothing_is_spent_where_no_test_can_pass(make_house: MakeHouse) -> None:
     assert (task.status, task.reason) == (TaskStatus.BLOCKED, FailureReason.TESTS_FAILED)
     assert "no_such_package_at_all" in task.reason_detail
     assert "testing.setup_command" in task.reason_detail
+    assert task.reason_detail.endswith("such as: pip install no-such-package-at-all")
     assert {asked(request) for request in server.requests} <= {"ideas"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import threading
@@ -114,6 +115,20 @@ def test_two_at_once_build_once(manager: EnvironmentManager, tree: Tree) -> None
     assert made[0] == made[1] == made[2]
     assert steps.count("creating the virtual environment") == 1
     assert steps.count("waiting for the same environment to be made by another task") == 2
+
+
+def test_who_makes_an_environment_for_too_long_is_not_waited_for(tmp_path: Path, sandbox: Sandbox, tree: Tree) -> None:
+    manager = EnvironmentManager(tmp_path, sandbox, timeout=0.1)
+    source = tree({"requirements.txt": "iniconfig==2.0.0\n"})
+    place = manager.root / ".locks" / manager.key(source)
+    place.parent.mkdir(parents=True)
+    steps: list[str] = []
+    with place.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(EnvironmentSetupError, match="Another process has been making the same environment") as told:
+            manager.ensure(source, progress=steps.append)
+    assert str(place) in str(told.value)
+    assert steps == ["waiting for the same environment to be made by another task"]
 
 
 def test_what_cannot_be_installed_for_tests_is_left_out_and_told(manager: EnvironmentManager, tree: Tree) -> None:

@@ -1,0 +1,76 @@
+"""Which folders that the work needs have no room left. Work waits for room by itself, so somebody has to be told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from config import ProjectPaths
+
+_LEAST_FREE = 4 * 1024 * 1024
+"""Bytes without which hardly a tree of files can be laid out."""
+
+
+class FullFolder(BaseModel):
+    """A folder whose disk has no room."""
+
+    folder: str
+    what: str
+    """What the folder is for."""
+    lacks: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.folder} ({self.what}) has {self.lacks}: work waits; {self.remedy}"
+
+
+def full_folders(paths: ProjectPaths, pid: int | None) -> list[FullFolder]:
+    """Those of the project and of the daemon with that pid, or of one that would be started here."""
+    seen, known = _view_of(pid)
+    needed = {
+        seen / known.relative_to("/"): (known, "temporary files", "free some, or start the daemon with another TMPDIR"),
+        paths.workspace: (paths.workspace, "workspace", "free some, or set file_system.workspace_path"),
+        paths.state: (paths.state, "data", "free some, or set file_system.data_path"),
+        paths.logs: (paths.logs, "logs", "free some, or set monitoring.logs_path"),
+    }
+    found = []
+    for folder, (shown, what, remedy) in needed.items():
+        if lacks := _lacks(folder):
+            found.append(FullFolder(folder=str(shown), what=what, lacks=lacks, remedy=remedy))
+    return found
+
+
+def _lacks(folder: Path) -> str:
+    there = next((each for each in (folder, *folder.parents) if each.exists()), None)
+    if there is None:
+        return ""
+    try:
+        disk = os.statvfs(there)
+    except OSError:
+        return ""
+    free = disk.f_bavail * disk.f_frsize
+    if free < _LEAST_FREE:
+        return f"{free / 1e6:.1f} MB left"
+    return "no room for another file (inodes)" if disk.f_files and not disk.f_favail else ""
+
+
+def _view_of(pid: int | None) -> tuple[Path, Path]:
+    """The root folder of the daemon, which may have a /tmp of its own, and its folder for temporary files."""
+    root, variables = Path("/"), dict(os.environ)
+    if pid is not None:
+        with suppress(OSError):  # another user's
+            text = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="surrogateescape")
+            variables = dict(line.split("=", 1) for line in text.split("\0") if "=" in line)
+            root = Path(f"/proc/{pid}/root") if Path(f"/proc/{pid}/root/").is_dir() else root
+    return root, _temporary(variables)
+
+
+def _temporary(variables: Mapping[str, str]) -> Path:
+    """Where `tempfile` looks first; it goes on to the next folder when that one is full, and not back."""
+    named = next((variables[name] for name in ("TMPDIR", "TEMP", "TMP") if variables.get(name)), "/tmp")  # noqa: S108
+    return Path(named).absolute()
