@@ -20,7 +20,7 @@ from api.paging import number_of, paged
 from api.room import TheRoom
 from api.tasks import do
 from api.team import midnight, team_of
-from memory import TaskStatus, utc_now
+from memory import RetryStage, TaskStatus, utc_now
 from memory.tables.people import FIRST
 from owner import actions
 from owner.errors import NotPossible
@@ -164,8 +164,11 @@ def costs(request: Request, room: TheRoom, _: AViewer) -> Response:
 
 @router.post("/tasks/{task_id}/{verb}")
 def act(task_id: str, verb: str, room: TheRoom, visitor: AnOperator, form: Form) -> Response:
-    """What a button beside a task does: `approve`, `reject`, `retry` or `cancel`, with the `note` of its form."""
-    do(room, task_id, verb, visitor, form.get("note", ""))
+    """What a button beside a task does: `approve`, `reject`, `cancel` or `retry`, with `note` or `stage`."""
+    stage = form.get("stage", "")
+    if stage not in ("", *RetryStage):
+        raise NotPossible(f"{stage[:20]!r} is no stage to try again from; there are {', '.join(RetryStage)}")
+    do(room, task_id, verb, visitor, form.get("note", ""), RetryStage(stage) if stage else None)
     return redirect(form.get("back", "/"), verb)
 
 

@@ -126,6 +126,7 @@ def task(task_id: str, request: Request, room: TheRoom, _: AViewer) -> Response:
         "stopped": next(iter(stopped_of(store, [found])), None),
         "sent": told_already(store).get(found.id, ""),
         "verbs": _verbs(found),
+        "stages": [(stage, actions.KEPT[stage]) for stage in found.reached] if found.status in RETRIABLE else [],
         "verbs_open": found.status in _OPEN,
         "steps": list(_steps(found, told)),
         "entries": [_moment(index, entry) for index, entry in enumerate(told)][-_ENTRIES:],
