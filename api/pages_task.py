@@ -133,7 +133,7 @@ def task(task_id: str, request: Request, room: TheRoom, _: AViewer) -> Response:
         "left_out": max(len(told) - _ENTRIES, 0),
         "facts": list(_facts(room, found)),
         "usage": store.ledger.usage("model", task_ids=[found.id]),
-        "waits_for": store.tasks.unmet([found.id]).get(found.id, []),
+        "waits_for": programs.waits_for(store, found),
         "parts": store.browse.tasks(100, parent_id=found.id),
         "commits": [str(each) for each in _listed(result.get("landed_commits"))],
         "proofs": [str(ProofOutcome.model_validate(each)) for each in _listed(result.get("proofs"))],

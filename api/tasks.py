@@ -21,6 +21,7 @@ from memory import (
     Attempt,
     Decision,
     Dependency,
+    MemoryStore,
     ModelCall,
     Priority,
     RetryStage,
@@ -309,10 +310,15 @@ def _details(room: Room, found: Task) -> TaskDetails:
         seconds=room.clock.now().seconds(found),
         stopped=next(iter(stopped_of(store, [found])), None),
         reached=found.reached,
-        waits_for=store.tasks.unmet([found.id]).get(found.id, []),
+        waits_for=waits_for(store, found),
         parts=store.browse.tasks(200, parent_id=found.id),
         usage=store.ledger.usage("model", task_ids=[found.id]),
     )
+
+
+def waits_for(store: MemoryStore, task: Task) -> list[Dependency]:
+    """What a task that is not completed waits for."""
+    return [] if task.status is TaskStatus.COMPLETED else store.tasks.unmet([task.id]).get(task.id, [])
 
 
 def _check_tests(tests: GivenTests) -> None:

@@ -85,8 +85,7 @@ class TaskOrchestrator:
 
     def running(self) -> set[str]:
         """The ids of the tasks that an agent works on now; the others in progress wait for their agent's turn."""
-        active = self._queue.get_active_tasks()
-        return {task.id for task in active if self._engine.status(stage_job(task, 1).id) == "PENDING"}
+        return {str(job.payload["task"]) for job in self._engine.at_work() if job.kind == "stage"}
 
     def start(self, patience: float = 0) -> None:
         """Open the engine; jobs that a killed daemon left continue at once. `patience`: see `open_services`."""
