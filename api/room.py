@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from api.tokens import Tokens
 from config import ProjectPaths, Settings
 from memory import MemoryStore, TaskStatus
 from monitoring import redact
@@ -58,6 +59,11 @@ class Room:
     def clock(self) -> RunningClock:
         """For how long tasks were worked on."""
         return RunningClock(self.store)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Bearer tokens for programs."""
+        return Tokens(self.settings.api, self.paths.state)
 
     @cached_property
     def history(self) -> History:

@@ -426,6 +426,7 @@ _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "tests are red": _red,
     "tests committed": _of("{who} committed the tests{it}: {files}"),
     "tests measured": _measured,
+    "token made": _by("made a token for programs, which may do what a {scopes} may until {until}"),
     "told the daemon": _told,
     "verdict": _verdict,
     "waiting for approval": _waiting,
