@@ -123,9 +123,10 @@ class Calls(Asking):
         """Stop it. Its test runs and model calls end at once. What has landed stays."""
         return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/cancel", m.Told)
 
-    def retry_task(self, task_id: str) -> m.Told:
-        """Start it again from the beginning. For failed, blocked and cancelled tasks."""
-        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/retry", m.Told)
+    def retry_task(self, task_id: str, body: m.Again | None = None) -> m.Told:
+        """Start it again. For failed, blocked and cancelled tasks: from the beginning, or from a stage that the
+        task reached; without its worktree (see `retention.worktree_days`) from the beginning all the same."""
+        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/retry", m.Told, body=body)
 
     def replan_task(self, task_id: str, body: m.Note) -> m.Told:
         """Plan a goal again. Tasks of the plan that have not begun are cancelled."""
@@ -245,6 +246,11 @@ class Calls(Asking):
         """Make a key. For sessions only: a key makes no keys."""
         return self._ask("POST", "/api/v1/keys", m.KeyMade, body=body)
 
+    def add_token(self, body: m.NewToken) -> m.TokenMade:
+        """Make a short-lived token. For sessions and keys. It ends by itself, with its person, and with the key
+        that made it."""
+        return self._ask("POST", "/api/v1/tokens", m.TokenMade, body=body)
+
     def remove_key(self, number: int) -> None:
         """Withdraw a key. It ends at once; one's own, or any for an admin."""
         return self._ask("DELETE", f"/api/v1/keys/{self._quoted(number)}", type(None))
@@ -363,9 +369,10 @@ class AsyncCalls(AsyncAsking):
         """Stop it. Its test runs and model calls end at once. What has landed stays."""
         return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/cancel", m.Told)
 
-    async def retry_task(self, task_id: str) -> m.Told:
-        """Start it again from the beginning. For failed, blocked and cancelled tasks."""
-        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/retry", m.Told)
+    async def retry_task(self, task_id: str, body: m.Again | None = None) -> m.Told:
+        """Start it again. For failed, blocked and cancelled tasks: from the beginning, or from a stage that the
+        task reached; without its worktree (see `retention.worktree_days`) from the beginning all the same."""
+        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/retry", m.Told, body=body)
 
     async def replan_task(self, task_id: str, body: m.Note) -> m.Told:
         """Plan a goal again. Tasks of the plan that have not begun are cancelled."""
@@ -484,6 +491,11 @@ class AsyncCalls(AsyncAsking):
     async def add_key(self, body: m.NewKey) -> m.KeyMade:
         """Make a key. For sessions only: a key makes no keys."""
         return await self._ask("POST", "/api/v1/keys", m.KeyMade, body=body)
+
+    async def add_token(self, body: m.NewToken) -> m.TokenMade:
+        """Make a short-lived token. For sessions and keys. It ends by itself, with its person, and with the key
+        that made it."""
+        return await self._ask("POST", "/api/v1/tokens", m.TokenMade, body=body)
 
     async def remove_key(self, number: int) -> None:
         """Withdraw a key. It ends at once; one's own, or any for an admin."""

@@ -45,6 +45,14 @@ class FailureReason(StrEnum):
     INTERNAL_ERROR = "internal_error"
 
 
+class RetryStage(StrEnum):
+    """From where a code task can be tried again, once it was there."""
+
+    TESTS = "tests"
+    CODE = "code"
+    REVIEW = "review"
+
+
 class Role(StrEnum):
     """What a person may do; each role includes those before it."""
 
@@ -87,6 +95,13 @@ class Action(Shape):
     verb: Literal["approve", "retry", "reject"]
     task: str
     takes_note: bool = False
+
+
+class Again(Shape):
+    """From where a task is tried again."""
+
+    stage: RetryStage | None = None
+    """A stage that it reached; null: the beginning."""
 
 
 class AgentNow(Shape):
@@ -288,9 +303,9 @@ class Me(Shape):
     name: str
     role: Role
     by: str
-    """session or key"""
+    """session, key or token"""
     scopes: list[Role]
-    """Of a key; empty for a session."""
+    """Of a key or token; empty for a session."""
 
 
 class ModelCall(Shape):
@@ -359,6 +374,15 @@ class NewTask(Shape):
     tests: GivenTests | None = None
     id: str | None = None
     """Of your choice: who sends the same one again gets the same task."""
+
+
+class NewToken(Shape):
+    """A token for a program that is to have little for a short time."""
+
+    scopes: list[Role] = [Role.VIEWER]
+    """Never more than you may."""
+    minutes: float = 60
+    """Until it expires."""
 
 
 class Note(Shape):
@@ -497,6 +521,8 @@ class TaskDetails(Shape):
     """For how long it was worked on; null: it has not begun."""
     stopped: Stopped | None
     """Why it waits for you and what you can do; null: it does not."""
+    reached: list[RetryStage]
+    """The stages from which it can be tried again, when it has ended."""
     waits_for: list[Dependency]
     parts: list[TaskLine]
     usage: list[UsageRow]
@@ -524,11 +550,20 @@ class TaskLine(Shape):
     finished_at: datetime | None
 
 
+class TokenMade(Shape):
+    """A JSON web token; nobody stores it."""
+
+    token: str
+    expires_at: datetime
+
+
 class Told(Shape):
     """What the daemon was told to do. It does so within a second, or at its next start."""
 
     command: Literal["approve", "retry", "cancel", "replan"]
     task: str
+    effect: str = ""
+    """What is kept and what is made anew."""
 
 
 class UsageRow(Shape):

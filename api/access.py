@@ -27,6 +27,7 @@ from starlette.responses import Response
 
 from api.errors import NotAllowed, SignInNeeded, TooMany, WrongSecret, WrongToken
 from api.room import Room
+from api.tokens import WrongToken as BadToken
 from memory import AccessKind, Person, Role, UnknownPerson, utc_now
 from owner.way_in import digest_of
 
@@ -53,19 +54,21 @@ class Visitor:
     """Who sends this request."""
 
     person: Person
-    by: Literal["session", "key"]
+    by: Literal["session", "key", "token"]
     access_id: int
     scopes: tuple[Role, ...]
-    csrf: str
+    csrf: str = ""
     """What a form of a page sends along as `csrf`, and a script as the header X-CSRF-Token."""
+    called: str = ""
+    """What tells a key or a token from others of its person."""
 
     @property
     def name(self) -> str:
         """As it stands in the audit trail."""
-        return self.person.name if self.by == "session" else f"{self.person.name} (key {self.access_id})"
+        return self.person.name if self.by == "session" else f"{self.person.name} ({self.by} {self.called})"
 
     def may(self, role: Role | str) -> bool:
-        """Whether the person's role includes it, and the key's scopes do."""
+        """Whether the person's role includes it, and the scopes of the key or token do."""
         wanted = Role(role)
         within = self.by == "session" or any(scope.includes(wanted) for scope in self.scopes)
         return within and self.person.role.includes(wanted)
@@ -158,18 +161,35 @@ def cookie_name(room: Room) -> str:
 def visitor_of(room: Room, connection: HTTPConnection) -> Visitor:
     """Who sends this request, by key or cookie. Raises `SignInNeeded`."""
     kind, _, key = connection.headers.get("authorization", "").partition(" ")
+    if kind and kind.lower() != "bearer":
+        raise SignInNeeded("a program sends `Authorization: Bearer …` with a key or a token")
+    if kind and key.count(".") == 2:
+        return _by_token(room, key)
     if kind:
-        found = room.store.people.known_by(AccessKind.KEY, digest_of(key)) if kind.lower() == "bearer" else None
+        found = room.store.people.known_by(AccessKind.KEY, digest_of(key))
         if found is None:
             raise SignInNeeded("this key is not known, was withdrawn or has expired")
         person, opened = found
-        return Visitor(person, "key", opened.id, tuple(opened.scopes), "")
+        return Visitor(person, "key", opened.id, tuple(opened.scopes), called=str(opened.id))
     secret = connection.cookies.get(cookie_name(room), "")
     found = room.store.people.known_by(AccessKind.SESSION, digest_of(secret)) if secret else None
     if found is None:
         raise SignInNeeded
     person, opened = found
     return Visitor(person, "session", opened.id, (), digest_of(f"csrf {secret}"))
+
+
+def _by_token(room: Room, token: str) -> Visitor:
+    try:
+        said = room.tokens.read(token)
+        person = room.store.people.find(said.person)
+    except (BadToken, UnknownPerson) as problem:
+        raise SignInNeeded(str(problem)) from None
+    if not person.active:
+        raise SignInNeeded(f"{said.person} is shut out")
+    if said.key is not None and not room.store.people.has_key(said.key):
+        raise SignInNeeded("the key with which this token was made is withdrawn or has expired")
+    return Visitor(person, "token", 0, said.scopes, called=said.name)
 
 
 async def _visitor(request: Request) -> Visitor:
@@ -208,7 +228,8 @@ def check_origin(connection: HTTPConnection) -> None:
 def _allowed(role: Role) -> object:
     async def check(visitor: Annotated[Visitor, Depends(_visitor)]) -> Visitor:
         if not visitor.may(role):
-            limit = "this key" if visitor.by == "key" and visitor.person.role.includes(role) else "your role"
+            limited = visitor.by != "session" and visitor.person.role.includes(role)
+            limit = f"this {visitor.by}" if limited else "your role"
             raise NotAllowed(f"this needs the role {role}, and {limit} does not include it; an admin can change that")
         return visitor
 

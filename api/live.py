@@ -1,6 +1,6 @@
 """What happens, as it happens: server-sent events and a WebSocket over one reader of the journal.
 
-A thread reads the journal, and only while somebody listens. It is woken by what this process writes, and looks four
+A thread reads the journal, and only while somebody listens. It is woken by what this process writes, and looks six
 times a second for what others write. Each listener has a queue of its own; one that does not keep up is dropped with a
 reason, so that it never holds up the others, and goes on from the last id it saw when it comes again.
 """
@@ -12,7 +12,9 @@ import json
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 
 from anyio.to_thread import run_sync
 from starlette.responses import Response
@@ -27,7 +29,7 @@ from owner.stream import Titles
 log = get_logger(__name__)
 
 MOST_LISTENERS = 1000
-_POLL, _GATHER = 0.25, 0.01
+_POLL, _GATHER = 0.15, 0.01
 """Seconds between two looks while somebody listens; and seconds in which what comes together is gathered."""
 _BACKLOG = 500
 """Lines that one listener may be behind, and that are read at once."""
@@ -42,6 +44,11 @@ class Event:
     id: int
     text: str
     """JSON: the line, its sentence, and the title of its task."""
+
+    @cached_property
+    def as_sent(self) -> bytes:
+        """As a server-sent event."""
+        return f"id: {self.id}\nevent: activity\ndata: {self.text}\n\n".encode()
 
     @classmethod
     def of(cls, activity: Activity, title: str) -> Event:
@@ -69,7 +76,8 @@ class Listener:
         self.wanted = wanted
         self.ended = ""
         """Why it gets no more; empty as long as it does."""
-        self._events: asyncio.Queue[Event | None] = asyncio.Queue(_BACKLOG)
+        self._events: list[Event] = []
+        self._news = asyncio.Event()
 
     def wants(self, line: Activity) -> bool:
         """Whether it is told of this line; may be asked from any thread."""
@@ -79,25 +87,28 @@ class Listener:
         """Give it the event of a line, if it wants that."""
         if not self.wants(line):
             return
-        try:
-            self._events.put_nowait(event)
-        except asyncio.QueueFull:
+        if len(self._events) < _BACKLOG:
+            self._events.append(event)
+            self._news.set()
+        else:
             self.end(f"too slow: {_BACKLOG} events wait to be read; come again with the last id")
 
     def end(self, reason: str) -> None:
         """Let it end; what waits is not sent any more, it can be asked for again."""
         self.ended = self.ended or reason
-        while not self._events.empty():
-            self._events.get_nowait()
-        self._events.put_nowait(None)
+        self._events.clear()
+        self._news.set()
 
-    async def next(self, seconds: float) -> Event | None:
-        """The next event; None when none came in time, or it has ended."""
-        try:
-            async with asyncio.timeout(seconds):
-                return await self._events.get()
-        except TimeoutError:
-            return None
+    async def next(self, seconds: float) -> list[Event]:
+        """The events that have come, all together, since each sending costs; none when none came in time, or it has
+        ended."""
+        if not self._events and not self.ended:
+            self._news.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._news.wait()
+        found, self._events = self._events, []
+        return found
 
 
 class Hub:
@@ -210,9 +221,9 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See https://asgi.readthedocs.io."""
 
-        async def write(text: str, *, more: bool = True) -> None:
+        async def write(body: bytes, *, more: bool = True) -> None:
             async with asyncio.timeout(_SEND_SECONDS):
-                await send({"type": "http.response.body", "body": text.encode(), "more_body": more})
+                await send({"type": "http.response.body", "body": body, "more_body": more})
 
         async def until_gone() -> None:
             while (await receive())["type"] != "http.disconnect":
@@ -222,14 +233,17 @@ class EventStream(Response):
         watcher = asyncio.create_task(until_gone())
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            await write("retry: 2000\n: the stream begins\n\n")
+            await write(b"retry: 2000\n: the stream begins\n\n")
 
-            async def tell(event: Event) -> None:
-                await write(f"id: {event.id}\nevent: activity\ndata: {event.text}\n\n")
+            async def tell(events: list[Event]) -> None:
+                await write(b"".join(event.as_sent for event in events))
 
-            reason = await follow(self._hub, self._listener, self._after, tell, lambda: write(": \n\n"), self._still_in)
+            reason = await follow(
+                self._hub, self._listener, self._after, tell, lambda: write(b": \n\n"), self._still_in
+            )
             if reason != "gone":
-                await write(f"event: dropped\ndata: {json.dumps({'reason': reason})}\n\n", more=False)
+                told = f"event: dropped\ndata: {json.dumps({'reason': reason})}\n\n"
+                await write(told.encode(), more=False)
         except TimeoutError:
             log.info("a listener was dropped", reason="it did not read")
         finally:
@@ -241,7 +255,7 @@ async def follow(
     hub: Hub,
     listener: Listener,
     after: int | None,
-    tell: Callable[[Event], Awaitable[None]],
+    tell: Callable[[list[Event]], Awaitable[None]],
     beat: Callable[[], Awaitable[None]],
     still_in: Callable[[], object],
 ) -> str:
@@ -252,16 +266,16 @@ async def follow(
     last = after if after is not None else 0
     while after is not None and not listener.ended:
         missed, after = await hub.missed(after, listener.wanted)
-        for event in missed:
-            await tell(event)
-            last = event.id
+        if missed:
+            await tell(missed)
+            last = missed[-1].id
     looked = time.monotonic()
     while not listener.ended:
         following = await listener.next(_BEAT)
-        if following is not None and following.id > last:
-            await tell(following)
-            last = following.id
-        elif following is None and not listener.ended:
+        if new := [event for event in following if event.id > last]:
+            await tell(new)
+            last = new[-1].id
+        elif not following and not listener.ended:
             await beat()
         if time.monotonic() - looked > _LOOK_AGAIN:
             looked = time.monotonic()

@@ -19,17 +19,19 @@ from api.look import page
 from api.paging import number_of, paged
 from api.room import TheRoom
 from api.tasks import do
-from api.team import midnight, team_of
-from memory import TaskStatus, utc_now
+from api.team import team_of
+from memory import RetryStage, TaskStatus, utc_now
+from memory.tables.ledger import UsageKey
 from memory.tables.people import FIRST
 from owner import actions
 from owner.errors import NotPossible
+from owner.history import midnight
 from owner.inbox import inbox_of, told_already
 from owner.stream import Titles
 
 router = APIRouter(include_in_schema=False)
 
-_LINES, _ROWS = 12, 50
+_LINES, _ROWS, _STOPPED = 12, 50, 30
 _TOLD_OF_A_LIMIT = 0.1
 """The share of a limit of one task or agent from which on Costs shows it."""
 
@@ -71,7 +73,7 @@ def sign_out(room: TheRoom, visitor: AViewer) -> Response:
 def inbox(request: Request, room: TheRoom, _: AViewer) -> Response:
     """Everything that waits for the owner."""
     values = {
-        "inbox": inbox_of(room.store, room.settings.budget),
+        "inbox": inbox_of(room.store, room.settings.budget, _STOPPED),
         "clock": room.clock.now(),
         "sent": told_already(room.store),
         "live": True,
@@ -138,13 +140,8 @@ def costs(request: Request, room: TheRoom, _: AViewer) -> Response:
     """What was used, by day, agent, model and task, against the limits."""
     days = number(request.query_params.get("days")) or 30
     since = midnight(utc_now() - timedelta(days=min(days, 3650) - 1))
-    usage = room.store.ledger.usage
-    by = {
-        "day": usage("day", since=since),
-        "agent": usage("agent", since=since),
-        "model": usage("model", since=since),
-        "task": usage("task", since=since),
-    }
+    keys: tuple[UsageKey, ...] = ("day", "agent", "model", "task")
+    by = {key: room.history.usage(key, since) for key in keys}
     known = [row.cost_usd for row in by["day"] if row.cost_usd is not None]
     states = room.store.budgets.limit_states(room.settings.budget, agents=agent_names())
     values = {
@@ -164,8 +161,11 @@ def costs(request: Request, room: TheRoom, _: AViewer) -> Response:
 
 @router.post("/tasks/{task_id}/{verb}")
 def act(task_id: str, verb: str, room: TheRoom, visitor: AnOperator, form: Form) -> Response:
-    """What a button beside a task does: `approve`, `reject`, `retry` or `cancel`, with the `note` of its form."""
-    do(room, task_id, verb, visitor, form.get("note", ""))
+    """What a button beside a task does: `approve`, `reject`, `cancel` or `retry`, with `note` or `stage`."""
+    stage = form.get("stage", "")
+    if stage not in ("", *RetryStage):
+        raise NotPossible(f"{stage[:20]!r} is no stage to try again from; there are {', '.join(RetryStage)}")
+    do(room, task_id, verb, visitor, form.get("note", ""), RetryStage(stage) if stage else None)
     return redirect(form.get("back", "/"), verb)
 
 

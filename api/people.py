@@ -14,6 +14,7 @@ from api.errors import NotAllowed, NotThere
 from api.paging import RowId
 from api.problems import problems
 from api.room import TheRoom
+from api.tokens import MOST_MINUTES
 from memory import AccessKind, Person, PersonName, Role, utc_now
 from memory.tables.people import FIRST, PersonChanges
 from owner import actions
@@ -40,8 +41,8 @@ class Me(BaseModel):
 
     name: str
     role: Role
-    by: str = Field(description="session or key")
-    scopes: list[Role] = Field(description="Of a key; empty for a session.")
+    by: str = Field(description="session, key or token")
+    scopes: list[Role] = Field(description="Of a key or token; empty for a session.")
 
 
 class NewPerson(BaseModel):
@@ -89,6 +90,22 @@ class NewKey(BaseModel):
     label: str = Field(min_length=1, max_length=100)
     scopes: list[Role] = Field([Role.VIEWER], min_length=1, max_length=3, description="Never more than you may.")
     days: float | None = Field(90, gt=0, le=3650, description="Until it expires; null: never.")
+
+
+class NewToken(BaseModel):
+    """A token for a program that is to have little for a short time."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"scopes": ["viewer"], "minutes": 60}]})
+
+    scopes: list[Role] = Field([Role.VIEWER], min_length=1, max_length=3, description="Never more than you may.")
+    minutes: float = Field(60, ge=1, le=MOST_MINUTES, description="Until it expires.")
+
+
+class TokenMade(BaseModel):
+    """A JSON web token; nobody stores it."""
+
+    token: str
+    expires_at: datetime
 
 
 class KeyShown(BaseModel):
@@ -208,6 +225,20 @@ def make_key(new: NewKey, room: TheRoom, visitor: AViewer) -> KeyMade:
     return KeyMade(person=visitor.person.name, secret=secret, **made.model_dump(include=_SHOWN_OF_KEYS))
 
 
+@router.post("/tokens", status_code=201, summary="Make a short-lived token")
+def make_token(new: NewToken, room: TheRoom, visitor: AViewer) -> TokenMade:
+    """For sessions and keys. It ends by itself, with its person, and with the key that made it."""
+    if visitor.by == "token":
+        raise NotAllowed("a token makes no further tokens")
+    if beyond := [scope for scope in new.scopes if not visitor.may(scope)]:
+        raise NotAllowed(f"you may not do what {', '.join(beyond)} may")
+    key = visitor.access_id if visitor.by == "key" else None
+    expires = utc_now() + timedelta(minutes=new.minutes)
+    token = room.tokens.make(visitor.person.name, new.scopes, new.minutes, key)
+    actions.record(room.store, "token made", visitor.name, scopes=", ".join(new.scopes), until=f"{expires:%H:%M} UTC")
+    return TokenMade(token=token, expires_at=expires)
+
+
 @router.delete("/keys/{number}", status_code=204, summary="Withdraw a key", responses=problems(404))
 def withdraw_key(number: RowId, room: TheRoom, visitor: AViewer) -> None:
     """It ends at once; one's own, or any for an admin."""
@@ -224,7 +255,7 @@ _SHOWN_OF_KEYS = {"id", "label", "scopes", "created_at", "expires_at"}
 
 def _must_be_a_session(visitor: Visitor) -> None:
     if visitor.by != "session":
-        raise NotAllowed("a key makes no keys and links and sets no password; do it in the control room")
+        raise NotAllowed(f"a {visitor.by} makes no keys and links and sets no password; do it in the control room")
 
 
 def _shown(person: Person) -> PersonShown:

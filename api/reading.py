@@ -104,7 +104,9 @@ def usage(
 ) -> list[UsageRow]:
     """Model calls, tokens and money. Days newest first, others by tokens."""
     begin = datetime.combine(since, time(), UTC) if since else None
-    return room.store.ledger.usage(by, since=begin, task_ids=None if task is None else [task])
+    if task is not None:
+        return room.store.ledger.usage(by, since=begin, task_ids=[task])
+    return room.history.usage(by, begin)
 
 
 @router.get("/limits", summary="Limits of the budget", tags=["costs"])

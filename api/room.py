@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from api.tokens import Tokens
 from config import ProjectPaths, Settings
 from memory import MemoryStore, TaskStatus
 from monitoring import redact
+from owner.history import History
 from owner.stopped import stopped_count
 from owner.stream import Clock
 
@@ -58,6 +60,16 @@ class Room:
         """For how long tasks were worked on."""
         return RunningClock(self.store)
 
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Bearer tokens for programs."""
+        return Tokens(self.settings.api, self.paths.state)
+
+    @cached_property
+    def history(self) -> History:
+        """Sums over long times."""
+        return History(self.store)
+
     def frame(self, counts: Mapping[TaskStatus, int] | None = None) -> Frame:
         """Read for each page; `counts` of the tasks, where they are known already."""
         waiting = stopped_count(counts or self.store.tasks.count_by_status())
@@ -74,9 +86,8 @@ class RunningClock:
 
     def now(self) -> Clock:
         """The clock as it is now. Two threads that make it at once make the same."""
-        journal, known = self._store.journal, self._known
-        head = next((line.id for line in journal.latest(1)), 0)
-        if known is None or journal.latest_of("started", 1, after_id=known[0]):
+        known, (head, _) = self._known, self._store.audit.head()
+        if known is None or (head != known[0] and self._store.journal.latest_of("started", 1, after_id=known[0])):
             known = head, Clock(self._store, runs=True)
         self._known = head, known[1]
         return known[1]

@@ -98,8 +98,9 @@ async def live(socket: WebSocket, room: TheRoom) -> None:
 
 
 async def _follow(socket: WebSocket, room: Room, listener: Listener, after: int | None) -> str:
-    async def tell(event: Event) -> None:
-        await _send(socket.send_text(f'{{"event": {event.text}}}'))
+    async def tell(events: list[Event]) -> None:
+        for event in events:
+            await _send(socket.send_text(f'{{"event": {event.text}}}'))
 
     async def beat() -> None:
         await _send(socket.send_text('{"beat": true}'))

@@ -21,8 +21,10 @@ from memory import (
     Attempt,
     Decision,
     Dependency,
+    MemoryStore,
     ModelCall,
     Priority,
+    RetryStage,
     Task,
     TaskKind,
     TaskLine,
@@ -92,11 +94,20 @@ class Note(BaseModel):
     note: str = Field("", max_length=actions.MOST_NOTE)
 
 
+class Again(BaseModel):
+    """From where a task is tried again."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"stage": "code"}]})
+
+    stage: RetryStage | None = Field(None, description="A stage that it reached; null: the beginning.")
+
+
 class Told(BaseModel):
     """What the daemon was told to do. It does so within a second, or at its next start."""
 
     command: Literal["approve", "retry", "cancel", "replan"]
     task: str
+    effect: str = Field("", description="What is kept and what is made anew.")
 
 
 class TaskDetails(BaseModel):
@@ -105,6 +116,7 @@ class TaskDetails(BaseModel):
     task: Task
     seconds: float | None = Field(description="For how long it was worked on; null: it has not begun.")
     stopped: Stopped | None = Field(description="Why it waits for you and what you can do; null: it does not.")
+    reached: list[RetryStage] = Field(description="The stages from which it can be tried again, when it has ended.")
     waits_for: list[Dependency]
     parts: list[TaskLine]
     usage: list[UsageRow]
@@ -240,10 +252,13 @@ def cancel(task_id: str, room: TheRoom, visitor: AnOperator) -> Told:
     return _do(room, task_id, "cancel", visitor)
 
 
-@router.post("/{task_id}/retry", status_code=202, summary="Start it again from the beginning", responses=problems(409))
-def retry(task_id: str, room: TheRoom, visitor: AnOperator) -> Told:
-    """For failed, blocked and cancelled tasks."""
-    return _do(room, task_id, "retry", visitor)
+@router.post("/{task_id}/retry", status_code=202, summary="Start it again", responses=problems(409))
+def retry(task_id: str, room: TheRoom, visitor: AnOperator, again: Again | None = None) -> Told:
+    """For failed, blocked and cancelled tasks: from the beginning, or from a stage that the task reached; without its
+    worktree (see `retention.worktree_days`) from the beginning all the same."""
+    stage = again.stage if again else None
+    do(room, task_id, "retry", visitor, stage=stage)
+    return Told(command="retry", task=task_id, effect=actions.KEPT[stage] if stage else "")
 
 
 @router.post("/{task_id}/replan", status_code=202, summary="Plan a goal again", responses=problems(409))
@@ -252,7 +267,7 @@ def replan(task_id: str, room: TheRoom, visitor: AnOperator, note: Note) -> Told
     return _do(room, task_id, "replan", visitor, note)
 
 
-def do(room: Room, task_id: str, verb: str, visitor: Visitor, note: str = "") -> str:
+def do(room: Room, task_id: str, verb: str, visitor: Visitor, note: str = "", stage: RetryStage | None = None) -> str:
     """What a button or a program does to a task; gives the daemon's command. Raises `OwnerError`."""
     found, by = room.store.tasks.get(task_id), visitor.name
     match verb:
@@ -263,7 +278,7 @@ def do(room: Room, task_id: str, verb: str, visitor: Visitor, note: str = "") ->
         case "cancel":
             command = actions.cancel(room.store, found, by)
         case "retry":
-            command = actions.retry(room.store, found, by)
+            command = actions.retry(room.store, found, by, stage)
         case "replan":
             command = actions.replan(room.store, found, note, by)
         case _:
@@ -294,10 +309,16 @@ def _details(room: Room, found: Task) -> TaskDetails:
         task=found,
         seconds=room.clock.now().seconds(found),
         stopped=next(iter(stopped_of(store, [found])), None),
-        waits_for=store.tasks.unmet([found.id]).get(found.id, []),
+        reached=found.reached,
+        waits_for=waits_for(store, found),
         parts=store.browse.tasks(200, parent_id=found.id),
         usage=store.ledger.usage("model", task_ids=[found.id]),
     )
+
+
+def waits_for(store: MemoryStore, task: Task) -> list[Dependency]:
+    """What a task that is not completed waits for."""
+    return [] if task.status is TaskStatus.COMPLETED else store.tasks.unmet([task.id]).get(task.id, [])
 
 
 def _check_tests(tests: GivenTests) -> None:

@@ -17,6 +17,7 @@ from monitoring import redact
 from orchestrator import UnknownFlow
 from orchestrator.flows import FLOWS
 from orchestrator.flows.task_queue import flow_of
+from owner.history import midnight
 from owner.sentences import at_work_on
 from owner.stream import awaited_line, waiting_lines
 
@@ -65,9 +66,9 @@ def team_of(room: Room) -> list[AgentNow]:
     for task in workable:
         queues.setdefault(agent_of(task), []).append(task)
     calls, waiting = store.budgets.calls_in_flight(), store.budgets.waiting_calls()
-    usage = {row.key: row for row in store.ledger.usage("agent", since=midnight(now))}
+    usage = {row.key: row for row in room.history.usage("agent", midnight(now))}
     paused = store.paused.since()
-    tried = store.browse.attempts_by_stage(now - timedelta(days=_SUCCESS_DAYS))
+    tried = room.history.attempts(midnight(now) - timedelta(days=_SUCCESS_DAYS))
     found = []
     for name, kind in ROLES.items():
         at_work = next((task for task in queues[name] if task.id in running), None)
@@ -95,11 +96,6 @@ def team_of(room: Room) -> list[AgentNow]:
             )
         )  # fmt: skip
     return found
-
-
-def midnight(moment: datetime) -> datetime:
-    """The begin of its day."""
-    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def agent_of(task: Task) -> str:

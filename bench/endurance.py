@@ -68,9 +68,9 @@ class Idleness(BaseModel):
 
 def many_tasks(folder: Path, count: int) -> Endurance:
     """Land `count` tasks, one after the other."""
-    with ScriptedModelServer(team(code=_answer)) as server:
-        house = _house(folder, server.url)
-        ids = [_submit(house, number) for number in range(1, count + 1)]
+    with ScriptedModelServer(team(code=answer_value)) as server:
+        house = house_of(folder, server.url)
+        ids = [submit_value(house, number) for number in range(1, count + 1)]
         with house.daemon() as daemon, house.store() as store:
             started, process = time.monotonic(), psutil.Process(daemon.pid)
             memory: dict[int, int] = {}
@@ -83,7 +83,7 @@ def many_tasks(folder: Path, count: int) -> Endurance:
                     sys.exit(f"the daemon ended by itself:\n{(folder / 'daemon.log').read_text()[-3000:]}")
             seconds = time.monotonic() - started
             tasks = [store.tasks.get(one) for one in ids]
-            _stop(daemon)
+            end(daemon)
         finished = sorted(task.finished_at.timestamp() for task in tasks if task.finished_at)
         steps = [later - earlier for earlier, later in itertools.pairwise(finished)]
         tenth = max(count // 10, 1)
@@ -114,7 +114,7 @@ def many_tasks(folder: Path, count: int) -> Endurance:
 def idle(folder: Path, seconds: float) -> Idleness:
     """Measure an idle daemon, whose goal is reached, after its first round."""
     with ScriptedModelServer(team()) as server:
-        house = _house(folder, server.url, project={"goal": "Keep the numbers as they are."})
+        house = house_of(folder, server.url, project={"goal": "Keep the numbers as they are."})
         with house.daemon() as daemon:
             server.wait_for(1, 60)  # the CEO's first round
             time.sleep(20)
@@ -129,18 +129,20 @@ def idle(folder: Path, seconds: float) -> Idleness:
                 memory_before=round(memory / _MIB),
                 memory_after=round(psutil.Process(daemon.pid).memory_full_info().uss / _MIB),
             )
-            _stop(daemon)
+            end(daemon)
     return result
 
 
-def _house(folder: Path, url: str, **settings: dict[str, object]) -> House:
+def house_of(folder: Path, url: str, **settings: dict[str, object]) -> House:
+    """A house whose repository has twenty modules with a number each."""
     files = {f"part_{number}.py": _module(0) for number in range(_MODULES)}
     orchestrator: dict[str, object] = {"check_interval": 60}
     repository = make_repository(folder / "repository", files)
     return House(folder, repository, url, folder / "data", {"orchestrator": orchestrator, **settings}, cold=True)
 
 
-def _submit(house: House, number: int) -> str:
+def submit_value(house: House, number: int) -> str:
+    """Add the task that sets one of these numbers; gives its id."""
     module = f"part_{number % _MODULES}"
     task = Task(
         id=new_task_id(),
@@ -154,7 +156,8 @@ def _submit(house: House, number: int) -> str:
     return task.id
 
 
-def _answer(request: Request) -> str:
+def answer_value(request: Request) -> str:
+    """What the developer writes for such a task."""
     number, module = re.findall(r"Value (\d+) in (part_\d+)\.py", request.prompt)[0]
     return f"### {module}.py\n```python\n{_module(int(number))}```\n"
 
@@ -169,7 +172,8 @@ def _cpu_seconds(daemon: Daemon) -> float:
     return float(times.user + times.system + times.children_user + times.children_system)
 
 
-def _stop(daemon: Daemon) -> None:
+def end(daemon: Daemon) -> None:
+    """Stop a daemon and wait until it has ended."""
     daemon.send_signal(signal.SIGTERM)
     daemon.wait(60)
 

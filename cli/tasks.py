@@ -20,6 +20,7 @@ from memory import (
     MOST_TESTS,
     OWNER,
     Priority,
+    RetryStage,
     Task,
     TaskKind,
     TaskStatus,
@@ -237,11 +238,22 @@ def cancel(ctx: typer.Context, task_id: TaskId) -> None:
 
 
 @commands.command("retry")
-def retry(ctx: typer.Context, task_id: TaskId) -> None:
-    """Start a failed, blocked or cancelled task again from the beginning."""
+def retry(
+    ctx: typer.Context,
+    task_id: TaskId,
+    stage: Annotated[
+        RetryStage | None,
+        typer.Option(
+            "--from", metavar="STAGE", help="A stage it reached: tests, code or review; what is before stays."
+        ),
+    ] = None,
+) -> None:
+    """Start a failed, blocked or cancelled task again, from the beginning or from a stage."""
     with opened(choice_of(ctx)) as (_, store):
         task = store.tasks.find(task_id)
-        told(actions.retry(store, task), task)
+        told(actions.retry(store, task, stage=stage), task)
+    if stage:
+        err.print(f"{actions.KEPT[stage]}; if its worktree is gone, all of it is", markup=False)
 
 
 @commands.command("replan")

@@ -376,6 +376,10 @@ class ApiSettings(Section):
         description="The address in your browser where a proxy stands before it, such as https://agents.example.com.",
     )
     session_days: float = Field(14, gt=0, le=365, description="Days until one has to sign in again.")
+    token_public_key: HomePath | None = Field(
+        None,
+        description="File with the public key (PEM, or a JWK set) of a service that may sign tokens for programs, too.",
+    )
 
 
 class RetentionSettings(Section):

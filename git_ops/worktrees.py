@@ -51,6 +51,14 @@ class Worktrees:
                 self._git("worktree", "add", "--quiet", "--force", str(path), branch)
         return self.get(task_id)
 
+    def holds(self, task_id: str) -> bool:
+        """Whether there is a worktree of the task."""
+        try:
+            self.get(task_id)
+        except WorktreeMissing:
+            return False
+        return True
+
     def get(self, task_id: str) -> Worktree:
         """The task's worktree; raises WorktreeMissing."""
         path, branch = self._names(task_id)

@@ -76,6 +76,18 @@ class TaskKind(StrEnum):
     CHORE = "chore"
 
 
+class RetryStage(StrEnum):
+    """From where a code task can be tried again, once it was there."""
+
+    TESTS = "tests"
+    CODE = "code"
+    REVIEW = "review"
+
+
+_REACHED = {RetryStage.TESTS: "base", RetryStage.CODE: "tests_commit", RetryStage.REVIEW: "code_commit"}
+"""What the result of a code task holds once it reached that stage."""
+
+
 class TaskStatus(StrEnum):
     PENDING = "pending"
     IN_PROGRESS = "in_progress"
@@ -166,6 +178,12 @@ class Task(Row):
     def approval_key(self) -> str:
         """What an approval is for: this run of the task and this visit of a stage, not a later one."""
         return f"{self.run}.{self.result.get('visit', 0)}"
+
+    @property
+    def reached(self) -> list[RetryStage]:
+        """The stages from which it can be tried again, when it has ended."""
+        known = self.result if self.type == TaskType.CODE else {}
+        return [stage for stage, mark in _REACHED.items() if known.get(mark)]
 
     @property
     def question(self) -> str:

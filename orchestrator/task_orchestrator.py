@@ -11,6 +11,7 @@ from memory import (
     ANSWER_GATE,
     FailureReason,
     MemoryStore,
+    RetryStage,
     Task,
     TaskStatus,
     TaskType,
@@ -19,10 +20,12 @@ from memory import (
     utc_now,
 )
 from monitoring import AlertKind, Supervisor, alert, get_logger
+from orchestrator.coding.state import CodeState
 from orchestrator.engine.engine import Engine, Handler
 from orchestrator.engine.failures import LONGEST_PAUSE, passing_trouble, tell
 from orchestrator.errors import UnknownFlow
 from orchestrator.flows import FlowState
+from orchestrator.flows.code_flow import back_to
 from orchestrator.flows.stage_runner import WORKABLE, StageRunner
 from orchestrator.flows.task_queue import MOST_TASKS, TaskQueue, flow_of, stage_job
 from orchestrator.housekeeping import Housekeeping, note_start
@@ -41,6 +44,12 @@ _STOP_SECONDS = 60.0
 """Seconds that it may take, beside `shutdown_grace`, to stop the model server and to send the last alerts."""
 _BROKEN = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "CANCELLED")
 """The engine's words for a job that ended without its result."""
+_TALK_OF = {
+    RetryStage.TESTS: ("qa", "developer", "tech_lead"),
+    RetryStage.CODE: ("developer", "tech_lead"),
+    RetryStage.REVIEW: ("tech_lead",),
+}
+"""Whose conversations are forgotten when a task is tried again from a stage."""
 
 
 class TaskOrchestrator:
@@ -76,8 +85,7 @@ class TaskOrchestrator:
 
     def running(self) -> set[str]:
         """The ids of the tasks that an agent works on now; the others in progress wait for their agent's turn."""
-        active = self._queue.get_active_tasks()
-        return {task.id for task in active if self._engine.status(stage_job(task, 1).id) == "PENDING"}
+        return {str(job.payload["task"]) for job in self._engine.at_work() if job.kind == "stage"}
 
     def start(self, patience: float = 0) -> None:
         """Open the engine; jobs that a killed daemon left continue at once. `patience`: see `open_services`."""
@@ -305,8 +313,15 @@ class TaskOrchestrator:
     def _cancel(self, task: Task, _: str) -> None:
         self._end(task, TaskStatus.CANCELLED, None, "cancelled by the owner")
 
-    def _retry(self, task: Task, _: str) -> None:
-        if self._store.tasks.retry(task.id):
+    def _retry(self, task: Task, asked: str) -> None:
+        stage = next((stage for stage in task.reached if stage == asked), None)
+        if stage and self._services.git.worktrees.holds(task.id):
+            for agent in _TALK_OF[stage]:
+                self._store.evidence.keep_conversation(task.id, task.run, agent, [])
+            result = back_to(CodeState.of(task), stage).model_dump(mode="json")
+            if self._store.tasks.retry_from(task.id, stage, result):
+                self._store.journal.log("orchestrator", "task retried", task.id, title=task.title, stage=stage)
+        elif self._store.tasks.retry(task.id):
             self._store.journal.log("orchestrator", "task retried", task.id, title=task.title)
 
     def _replan(self, task: Task, _: str) -> None:

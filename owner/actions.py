@@ -11,7 +11,18 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from memory import OWNER, RETRIABLE, FailureReason, MemoryStore, Task, TaskChanges, TaskStatus, TaskType, utc_now
+from memory import (
+    OWNER,
+    RETRIABLE,
+    FailureReason,
+    MemoryStore,
+    RetryStage,
+    Task,
+    TaskChanges,
+    TaskStatus,
+    TaskType,
+    utc_now,
+)
 from owner.errors import NoteMissing, NotNow, NotPossible
 from owner.sentences import agent_name, status_word
 from owner.stopped import STOPPED
@@ -49,11 +60,22 @@ def cancel(store: MemoryStore, task: Task, by: str = "") -> str:
     return _tell(store, "cancel", task, by)
 
 
-def retry(store: MemoryStore, task: Task, by: str = "") -> str:
-    """Start a failed, blocked or cancelled task again from the beginning."""
+KEPT = {
+    RetryStage.TESTS: "what it is about is kept; its tests and code are made anew",
+    RetryStage.CODE: "its tests are kept; its code is made anew",
+    RetryStage.REVIEW: "its tests and code are kept; what reviews said of them is forgotten",
+}
+"""What comes of a retry from a stage."""
+
+
+def retry(store: MemoryStore, task: Task, by: str = "", stage: RetryStage | None = None) -> str:
+    """Start a failed, blocked or cancelled task again, from the beginning or from a stage that it reached."""
     if task.status not in RETRIABLE:
         raise NotNow(f"{task.id} is {task.status}; only failed, blocked and cancelled tasks can be retried")
-    return _tell(store, "retry", task, by)
+    if stage and stage not in task.reached:
+        reached = ", ".join(task.reached) or "none"
+        raise NotPossible(f"{task.id} cannot be tried again from {stage}; it reached: {reached}")
+    return _tell(store, "retry", task, by, "", *filter(None, [stage]))
 
 
 def replan(store: MemoryStore, task: Task, note: str, by: str = "") -> str:

@@ -328,6 +328,10 @@ def _deleted(line: _Line) -> str:
     return f"Retention deleted {lines} of the journal, from before {line.text('before')[:10]}"
 
 
+def _retried(line: _Line) -> str:
+    return f"{line.task} is tried again" + (f", from the stage {line.text('stage')} on" if line.text("stage") else "")
+
+
 def _paused(line: _Line) -> str:
     agent = agent_name(line.text("name"))
     if line.kind == "agent paused":
@@ -417,11 +421,12 @@ _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "task changed": _task_changed,
     "task completed": _of("Done: {task}"),
     "task failed": _ended,
-    "task retried": _of("{task} is tried again"),
+    "task retried": _retried,
     "test disputed": _of("{who} disputes the test {test}{it}: {reason}"),
     "tests are red": _red,
     "tests committed": _of("{who} committed the tests{it}: {files}"),
     "tests measured": _measured,
+    "token made": _by("made a token for programs, which may do what a {scopes} may until {until}"),
     "told the daemon": _told,
     "verdict": _verdict,
     "waiting for approval": _waiting,

@@ -122,12 +122,26 @@ class BrowseTables:
             rows = connection.execute(query.order_by(decision_history.c.id.desc()).limit(limit)).mappings()
             return [Decision.model_validate(dict(row)) for row in rows]
 
-    def attempts_by_stage(self, since: datetime | None) -> dict[str, dict[str, int]]:
-        """How many attempts of each stage ended how (stage -> outcome -> number), since that time or ever."""
+    def last_attempt(self, before: datetime) -> int:
+        """The id of the last attempt from before that moment; 0 if there is none."""
+        query = sa.select(sa.func.coalesce(sa.func.max(attempts.c.id), 0)).where(attempts.c.created_at < before)
+        with self._database.read() as connection:
+            number: int = connection.execute(query).scalar_one()
+        return number
+
+    def attempts_by_stage(
+        self, since: datetime | None, *, before: datetime | None = None, after_id: int = 0
+    ) -> dict[str, dict[str, int]]:
+        """How many attempts of each stage ended how (stage -> outcome -> number), within that time or ever. Only those
+        after `after_id` are looked at."""
         columns = (attempts.c.stage, attempts.c.outcome)
         query = sa.select(*columns, sa.func.count()).group_by(*columns)
+        if after_id:
+            query = query.where(attempts.c.id > after_id)
         if since is not None:
             query = query.where(attempts.c.created_at >= since)
+        if before is not None:
+            query = query.where(attempts.c.created_at < before)
         found: dict[str, dict[str, int]] = {}
         with self._database.read() as connection:
             for stage, outcome, number in connection.execute(query):

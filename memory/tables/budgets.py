@@ -7,7 +7,7 @@ next start: whether the provider was asked is not known, and so the sum stays as
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,7 +43,7 @@ class BudgetTables:
         accounts = _accounts(wanted.task_id, wanted.agent, wanted.at)
         with self._database.write() as connection:
             lock_budgets(connection, self._database)
-            totals = _totals(connection, accounts)
+            totals = _totals(connection, accounts.items())
             over = [state for state in _states(accounts, totals, budget) if not _fits(state, wanted)]
             if over:
                 return Reserved(over=over)
@@ -87,17 +87,17 @@ class BudgetTables:
         Tasks come with the fullest first, at most 20.
         """
         now = utc_now()
+        several: list[Accounts] = [{"day": f"{now:%Y-%m-%d}", "month": f"{now:%Y-%m}"}]
+        several += [{"agent_day": _agent_day(agent, now)} for agent in agents]
+        wanted = [(scope, subject) for each in several for scope, subject in each.items()]
+        fullest = sa.select(budgets).where(budgets.c.scope == "task")
+        fullest = fullest.order_by((budgets.c.tokens + budgets.c.reserved_tokens).desc()).limit(20)
         with self._database.read() as connection:
-            ids = connection.execute(
-                sa.select(budgets.c.subject)
-                .where(budgets.c.scope == "task")
-                .order_by((budgets.c.tokens + budgets.c.reserved_tokens).desc())
-                .limit(20)
-            ).scalars()
-            several: list[Accounts] = [{"day": f"{now:%Y-%m-%d}", "month": f"{now:%Y-%m}"}]
-            several += [{"agent_day": _agent_day(agent, now)} for agent in agents]
-            several += [{"task": task_id} for task_id in ids]
-            return [state for each in several for state in _states(each, _totals(connection, each), budget)]
+            totals = _totals(connection, wanted)
+            tasks = list(connection.execute(fullest).mappings())
+        several += [{"task": row["subject"]} for row in tasks]
+        totals |= {("task", row["subject"]): row for row in tasks}
+        return [state for each in several for state in _states(each, totals, budget)]
 
     def _add(self, connection: sa.Connection, scope: Scope, subject: str, wanted: Claim) -> None:
         insert = self._database.insert(budgets).values(
@@ -165,7 +165,7 @@ def settled(
 
 
 def _newly_crossed(connection: sa.Connection, accounts: Accounts, budget: BudgetSettings) -> Iterator[LimitState]:
-    totals = _totals(connection, accounts)
+    totals = _totals(connection, accounts.items())
     for state in _states(accounts, totals, budget):
         column, factor = _UNITS[state.unit]
         limit, told = round(state.limit * factor), f"told_{column}"
@@ -184,8 +184,8 @@ def _agent_day(agent: str, at: UtcTime) -> str:
     return f"{at:%Y-%m-%d} {agent}"
 
 
-def _totals(connection: sa.Connection, accounts: Accounts) -> Totals:
-    wanted = [sa.and_(budgets.c.scope == scope, budgets.c.subject == subject) for scope, subject in accounts.items()]
+def _totals(connection: sa.Connection, accounts: Iterable[tuple[Scope, str]]) -> Totals:
+    wanted = [sa.and_(budgets.c.scope == scope, budgets.c.subject == subject) for scope, subject in accounts]
     rows = connection.execute(sa.select(budgets).where(sa.or_(*wanted))).mappings()
     return {(row["scope"], row["subject"]): row for row in rows}
 

@@ -191,7 +191,7 @@ class EvidenceTables:
 
     def latest_evidence(self, runs: Mapping[str, int]) -> dict[str, str]:
         """How each of these tasks failed last in its run (task id -> run), where an attempt says so; one query."""
-        named = sa.tuple_(attempts.c.task_id, attempts.c.run).in_(runs.items())
+        named = _of_runs(runs)
         words = attempts.c.evidence != ""
         latest = sa.select(sa.func.max(attempts.c.id)).where(named, words).group_by(attempts.c.task_id)
         query = sa.select(attempts.c.task_id, attempts.c.evidence).where(attempts.c.id.in_(latest))
@@ -200,7 +200,7 @@ class EvidenceTables:
 
     def attempt_counts(self, runs: Mapping[str, int]) -> dict[str, int]:
         """How many attempts each of these tasks has in its run (task id -> run); one query."""
-        named = sa.tuple_(attempts.c.task_id, attempts.c.run).in_(runs.items())
+        named = _of_runs(runs)
         number = sa.func.count().label("number")
         query = sa.select(attempts.c.task_id, number).where(named).group_by(attempts.c.task_id)
         with self._database.read() as connection:
@@ -243,6 +243,12 @@ class EvidenceTables:
                 connection.execute(insert.on_conflict_do_update(index_elements=name, set_=replaced))
         except IntegrityError as error:  # the only rule left to break is that the task must be there
             raise UnknownTask(task_id) from error
+
+
+def _of_runs(runs: Mapping[str, int]) -> sa.ColumnElement[bool]:
+    """Attempts of these tasks in these runs; SQLite uses no index for the pairs alone."""
+    pairs = sa.tuple_(attempts.c.task_id, attempts.c.run).in_(runs.items())
+    return sa.and_(attempts.c.task_id.in_(runs), pairs)
 
 
 class CommandTable:

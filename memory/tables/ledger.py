@@ -84,11 +84,16 @@ class LedgerTables:
             return connection.execute(model_cache.delete().where(model_cache.c.created_at < oldest)).rowcount
 
     def usage(
-        self, group_by: UsageKey, *, task_ids: Collection[str] | None = None, since: datetime | None = None
+        self,
+        group_by: UsageKey,
+        *,
+        task_ids: Collection[str] | None = None,
+        since: datetime | None = None,
+        before: datetime | None = None,
     ) -> list[UsageRow]:
         """What was used, by task, agent, model (`provider/model`) or day (UTC); days newest first, others by tokens.
 
-        `task_ids`: only by calls for these tasks; `since`: only by calls from then on.
+        `task_ids`: only by calls for these tasks; `since`, `before`: only by calls from then on, or until then.
         """
         key = _usage_key(group_by).label("key")
         query = sa.select(key, *_usage_sums()).group_by(key)
@@ -96,11 +101,11 @@ class LedgerTables:
             query = query.where(model_calls.c.task_id.in_(task_ids))
         if since is not None:
             query = query.where(model_calls.c.created_at >= since)
+        if before is not None:
+            query = query.where(model_calls.c.created_at < before)
         with self._database.read() as connection:
             found = [UsageRow.model_validate(dict(row)) for row in connection.execute(query).mappings()]
-        if group_by == "day":
-            return sorted(found, key=lambda row: row.key, reverse=True)
-        return sorted(found, key=lambda row: (-row.input_tokens - row.output_tokens, row.key))
+        return in_order(found, group_by)
 
     def _one_response(self, query: Query) -> StoredResponse | None:
         with self._database.read() as connection:
@@ -124,6 +129,13 @@ class LedgerTables:
         name = [column.name for column in model_probes.primary_key]
         with self._database.write() as connection:
             connection.execute(insert.on_conflict_do_update(index_elements=name, set_=values))
+
+
+def in_order(rows: list[UsageRow], group_by: UsageKey) -> list[UsageRow]:
+    """Days newest first, others by tokens."""
+    if group_by == "day":
+        return sorted(rows, key=lambda row: row.key, reverse=True)
+    return sorted(rows, key=lambda row: (-row.input_tokens - row.output_tokens, row.key))
 
 
 def _usage_key(group_by: UsageKey) -> sa.ColumnElement[str]:

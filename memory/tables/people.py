@@ -136,6 +136,12 @@ class PeopleTables:
             rows = [dict(row) for row in connection.execute(query).mappings()]
         return [(row.pop("name"), Access.model_validate(row)) for row in rows]
 
+    def has_key(self, number: int) -> bool:
+        """Whether this key is good."""
+        query = sa.select(access.c.id).where(access.c.id == number, access.c.kind == AccessKind.KEY, _is_valid())
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
+
     def close(self, number: int) -> bool:
         """End a session or withdraw a key; False if there is none of that id."""
         with self._database.write() as connection:
@@ -144,12 +150,15 @@ class PeopleTables:
         return closed
 
 
+def _is_valid() -> sa.ColumnElement[bool]:
+    return sa.or_(access.c.expires_at.is_(None), access.c.expires_at > utc_now())
+
+
 def _of(connection: sa.Connection, kind: AccessKind, digest: str) -> tuple[Person, Access] | None:
-    valid = sa.or_(access.c.expires_at.is_(None), access.c.expires_at > utc_now())
     query = (
         sa.select(*(column.label(f"their_{column.name}") for column in people.c), *_OPENED)
         .join_from(access, people, people.c.id == access.c.person_id)
-        .where(access.c.digest == digest, access.c.kind == kind, valid, people.c.active)
+        .where(access.c.digest == digest, access.c.kind == kind, _is_valid(), people.c.active)
     )
     row = connection.execute(query).mappings().first()
     if row is None:

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from memory.database.database import Database, Query
 from memory.database.schema import task_dependencies, tasks
 from memory.errors import AmbiguousTask, IllegalTransition, UnknownTask
-from memory.task_models import DEADLINE_LADDER, Dependency, Task, TaskStatus, TaskType, utc_now
+from memory.task_models import DEADLINE_LADDER, Dependency, RetryStage, Task, TaskStatus, TaskType, utc_now
 from monitoring.errors import FailureReason
 from monitoring.tracing import end_trace, is_tracing
 
@@ -241,14 +241,13 @@ class TaskTable:
         From then on it does without those dependencies that failed or were cancelled.
         """
         with self._database.write() as connection:
-            dead = sa.select(tasks.c.id).where(tasks.c.status.in_(_DEAD))
-            gone = task_dependencies.delete().where(
-                task_dependencies.c.task_id == task_id, task_dependencies.c.depends_on_id.in_(dead)
-            )
-            restarted = _restart(connection, task_id, RETRIABLE, None, {})
-            if restarted:
-                connection.execute(gone)
-            return restarted
+            return _restart(connection, task_id, RETRIABLE, None, {}) and _let_go_of_the_dead(connection, task_id)
+
+    def retry_from(self, task_id: str, stage: RetryStage, result: dict[str, JsonValue]) -> bool:
+        """The same, but it goes on with a stage, in its present run, from what `result` says of the stages before."""
+        values: dict[str, object] = {"run": tasks.c.run, "stage": stage, "result": result}
+        with self._database.write() as connection:
+            return _restart(connection, task_id, RETRIABLE, None, values) and _let_go_of_the_dead(connection, task_id)
 
     def replan(self, task_id: str) -> bool:
         """Start a completed plan again: its tasks that have not begun are cancelled. False if it is not completed."""
@@ -364,6 +363,13 @@ def _compare_and_set(
     if _missing(connection, [task_id]):
         raise UnknownTask(task_id)
     return False
+
+
+def _let_go_of_the_dead(connection: sa.Connection, task_id: str) -> bool:
+    """Take away the dependencies that failed or were cancelled."""
+    edges, dead = task_dependencies, sa.select(tasks.c.id).where(tasks.c.status.in_(_DEAD))
+    connection.execute(edges.delete().where(edges.c.task_id == task_id, edges.c.depends_on_id.in_(dead)))
+    return True
 
 
 def _restart(

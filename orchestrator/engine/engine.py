@@ -92,6 +92,7 @@ class Engine:
         self.still_here = still_here
         self._handlers = dict(handlers)
         self._waiting: set[int] = set()
+        self._at_work: dict[str, Job] = {}
 
     def start(self, patience: float = 0) -> None:
         """Open the store, which the caller has claimed, and run what is queued, also by a killed daemon.
@@ -149,6 +150,10 @@ class Engine:
         """Return the space of deleted jobs to the disk, if it is worth the effort; the number of bytes."""
         return compact(Path(self.file)) if self.file is not None else 0
 
+    def at_work(self) -> list[Job]:
+        """The jobs that are run at this moment, one for each agent at most; the others wait for their turn."""
+        return list(self._at_work.values())
+
     def waits(self) -> bool:
         """Whether a step is waiting for a temporary problem to pass; no task is to blame for that time."""
         return bool(self._waiting)
@@ -174,7 +179,11 @@ class Engine:
 
     def run_job(self, job: Job) -> None:
         """Run a job with the handler of its kind."""
-        self._handlers[job.kind](_DurableSteps(job, self._gate, self._waiting))
+        self._at_work[job.id] = job
+        try:
+            self._handlers[job.kind](_DurableSteps(job, self._gate, self._waiting))
+        finally:
+            self._at_work.pop(job.id, None)
 
 
 def forget_jobs(url: str, prefixes: Sequence[str]) -> int:

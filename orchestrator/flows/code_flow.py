@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from agents import ChangeFacts, Review
-from memory import FailureReason, Task, TaskKind, TaskType
+from memory import FailureReason, RetryStage, Task, TaskKind, TaskType
 from orchestrator.baseline import Baseline
 from orchestrator.coding.method import Method
 from orchestrator.coding.project_setup import baseline_of
@@ -29,6 +29,12 @@ from orchestrator.workbench.commits import Landed
 from orchestrator.workbench.protected import held_back
 from orchestrator.workbench.workbench import Opened
 
+_OF_REQUIREMENTS = ("approved", "base", "suite_size", "failing_before", "requirements", "lessons", "named", "loops")
+_OF_TESTS = (
+    "kind", "brief", "places", "changed_tests", "examples_file", "cases", "tests_file", "tests_ids", "tests_commit",
+    "red_count", "red_ids", "hidden", "shown", "dropped_tests", "benchmark", "page", "asked_for_tests",
+)  # fmt: skip
+"""What the stages `requirements` and `tests` find out."""
 MAX_REVIEW_ROUNDS = 3
 MAX_LANDING_ROUNDS = 5
 RUN_GATE, LAND_GATE = "run", "land"
@@ -129,6 +135,21 @@ CODE_FLOW = Flow(
         ESCALATION,
     ),
 )
+
+
+def back_to(state: CodeState, stage: RetryStage) -> CodeState:
+    """The state with which a task that has ended goes on from a stage: what that stage and those behind
+    it found is forgotten, and the counts of what they may try begin anew."""
+    kept = {name: getattr(state, name) for name in _OF_REQUIREMENTS}
+    kept["earlier"] = state.earlier + state.turns
+    if stage is not RetryStage.TESTS:
+        kept |= {name: getattr(state, name) for name in _OF_TESTS}
+    if stage is RetryStage.CODE:
+        kept["code_commit"] = "" if needs_code(state.kind) else state.tests_commit
+    if stage is RetryStage.REVIEW:
+        again = {"review_rounds": 0, "review_issues": [], "test_issues": [], "turns": 0, "landing_rounds": 0}
+        kept = state.model_dump() | kept | again
+    return CodeState.model_validate(kept | {"visit": state.visit + 1})
 
 
 def _check_environment(task: Task, baseline: Baseline) -> None:

@@ -131,8 +131,18 @@ def test_what_stopped_is_answered_and_each_word_is_in_the_audit_trail(rooms: Roo
     assert operator.post("/api/v1/tasks/t-1/approve", json={"note": "Blue."}).json()["command"] == "retry"
     assert "The team asked:\n\n> Which colour?" in rooms.store.tasks.get("t-1").description
     assert operator.post("/api/v1/tasks/t-1/reject", json={"note": "No."}).status_code == 202
-    assert [command.command for command in rooms.store.commands.pending()] == ["retry", "cancel"]
-    assert audited(rooms) == [("told the daemon", "owner (key 1)")] * 2
+    assert problem(operator.post("/api/v1/tasks/t-1/retry", json={"stage": "land"}), 422) == "invalid-request"
+    assert problem(operator.post("/api/v1/tasks/t-1/retry", json={"stage": "code"}), 422) == "not-possible"
+    rooms.store.tasks.update("t-1", result={"base": "b", "tests_commit": "t"})
+    assert operator.get("/api/v1/tasks/t-1").json()["reached"] == ["tests", "code"]
+    assert "are kept" in operator.post("/api/v1/tasks/t-1/retry", json={"stage": "code"}).json()["effect"]
+    owner = rooms.owner()
+    sent = {"csrf": csrf_of(owner), "back": "/tasks/t-1"}
+    assert owner.post("/tasks/t-1/retry", data=sent | {"stage": "tests"}).status_code == 303
+    assert owner.post("/tasks/t-1/retry", data=sent | {"stage": "dance"}).status_code == 422
+    left = [(command.command, command.argument) for command in rooms.store.commands.pending()]
+    assert left == [("retry", "t-1"), ("cancel", "t-1"), ("retry", "t-1 code"), ("retry", "t-1 tests")]
+    assert [what for what, _ in audited(rooms)].count("told the daemon") == 4
 
 
 def test_an_agent_is_held_back_and_let_go_on(rooms: Rooms) -> None:

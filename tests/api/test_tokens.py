@@ -1,0 +1,134 @@
+"""JSON web tokens: those of the daemon, those of a service whose public key is known, and what only looks like one."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import stat
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, Key, KeySet, OctKey, OKPKey, RSAKey
+
+from api.tokens import Tokens, WrongToken, public_key
+from config import ApiSettings
+from memory import Role
+from tests.api.conftest import Rooms, audited, problem
+
+KEYS: dict[str, tuple[Key, str]] = {
+    "RS256": (RSAKey.generate_key(2048), "rsa"),
+    "ES256": (ECKey.generate_key("P-256"), "ec"),
+    "Ed25519": (OKPKey.generate_key("Ed25519"), "okp"),
+}
+
+
+def tokens_with(folder: Path, key: Key | None = None) -> Tokens:
+    file = folder / "public.pem"
+    if key is not None:
+        file.write_bytes(key.as_pem(private=False))  # type: ignore[union-attr]  # of those with two halves
+    return Tokens(ApiSettings(token_public_key=file if key is not None else None), folder)
+
+
+def signed(by: Key, alg: str, **changes: Any) -> str:
+    claims = {"sub": "ada", "aud": "ai-agents", "scope": "viewer operator dance", "exp": int(time.time()) + 60}
+    return jwt.encode({"alg": alg}, {k: v for k, v in (claims | changes).items() if v is not None}, by, [alg])
+
+
+@pytest.mark.parametrize("alg", KEYS)
+def test_a_service_whose_public_key_is_known_signs_tokens(tmp_path: Path, alg: str) -> None:
+    key, tokens = KEYS[alg][0], tokens_with(tmp_path, KEYS[alg][0])
+    said = tokens.read(signed(key, alg, iss="https://id.example.com", key=1))
+    assert (said.person, said.scopes, said.key) == ("ada", (Role.VIEWER, Role.OPERATOR), None)
+    assert tokens.read(signed(key, alg, scope=["admin", 7])).scopes == (Role.ADMIN,)
+    assert tokens.read(signed(key, alg, scope=None, aud=["other", "ai-agents"])).scopes == ()
+    now = int(time.time())
+    for wrong in ({"exp": now - 60}, {"exp": None}, {"aud": None}, {"aud": "other"}, {"sub": None}, {"nbf": now + 600},
+                  {"exp": "soon"}, {"sub": ""}):  # fmt: skip
+        with pytest.raises(WrongToken):
+            tokens.read(signed(key, alg, **wrong))
+    others = tokens_with(tmp_path / "..", None)
+    with pytest.raises(WrongToken):
+        others.read(signed(key, alg))
+
+
+def test_the_key_decides_how_it_is_checked_never_the_token(tmp_path: Path) -> None:
+    key, other = KEYS["RS256"][0], RSAKey.generate_key(2048)
+    tokens = tokens_with(tmp_path, key)
+    good = tokens.make("ada", [Role.VIEWER], 5)
+    head, body, signature = good.split(".")
+
+    def part(value: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    claims = json.loads(base64.urlsafe_b64decode(body + "=="))
+    public = (tmp_path / "public.pem").read_bytes()  # as the secret of a symmetric algorithm: an old trick
+    mac = base64.urlsafe_b64encode(hmac.digest(public, f"{head}.{body}".encode(), "sha256")).decode().rstrip("=")
+    forged = [
+        signed(other, "RS256"), f"{head}.{body}.{mac}", f"{part({'alg': 'none'})}.{body}.", f"{head}.{body}.",
+        f"{head}.{part(claims | {'scope': 'admin'})}.{signature}", f"{head}.{body}.{signature[:-2]}AA",
+        signed(key, "RS256", aud=tokens.audience, iss="ai-agents", exp=None), "a.b.c", "..", "é.é.é", "x" * 9000,
+    ]  # fmt: skip
+    for token in forged:
+        with pytest.raises(WrongToken):
+            tokens.read(token)
+    assert tokens.read(good).scopes == (Role.VIEWER,)
+    assert stat.S_IMODE((tmp_path / "control-room.secret").stat().st_mode) == 0o600
+    assert tokens_with(tmp_path).read(good).person == "ada", "a restart changes nothing"
+    (tmp_path / "control-room.secret").unlink()
+    with pytest.raises(WrongToken):
+        tokens_with(tmp_path).read(good)
+    with pytest.raises(WrongToken):
+        tokens.read(tokens.make("ada", [Role.VIEWER], -1))
+
+
+def test_only_public_keys_are_taken(tmp_path: Path) -> None:
+    key = KEYS["ES256"][0]
+    shared = KeySet([key]).as_dict(private=False)
+    assert isinstance(public_key(json.dumps(shared).encode()), KeySet)
+    secret = KeySet([OctKey.generate_key(256)]).as_dict(private=True)
+    private = KeySet([key]).as_dict(private=True)
+    for text in (b"", b"words", json.dumps(secret).encode(), json.dumps(private).encode(),
+                 key.as_pem(private=True)):  # type: ignore[union-attr]  # fmt: skip
+        with pytest.raises(ValueError, match="key"):
+            public_key(text)
+    broken = Tokens(ApiSettings(token_public_key=tmp_path / "none.pem"), tmp_path)
+    with pytest.raises(WrongToken):
+        broken.read(signed(key, "ES256"))
+
+
+def test_a_token_may_what_its_scopes_say_and_ends_with_its_key_and_person(
+    rooms: Rooms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.access._KNOWN_SECONDS", 0.0)
+    rooms.add_person("otto", Role.OPERATOR)
+    key, admin = rooms.program(Role.OPERATOR, person="otto"), rooms.program(Role.ADMIN)
+    made = key.post("/api/v1/tokens", json={"scopes": ["operator"], "minutes": 5})
+    assert made.status_code == 201
+    token = rooms.anyone(Authorization=f"Bearer {made.json()['token']}")
+    me = token.get("/api/v1/me").json()
+    assert (me["name"], me["by"], me["scopes"]) == ("otto", "token", ["operator"])
+    assert token.post("/api/v1/tasks", json={"title": "Add add"}).status_code == 201
+    assert [what for what, by in audited(rooms) if by.startswith("otto (token ")] == ["gave work"]
+    assert made.json()["token"] not in str([line.details for line in rooms.store.journal.activity()])
+    assert (
+        problem(token.get("/api/v1/people"), 403)
+        == problem(token.post("/api/v1/tokens", json={}), 403)
+        == "not-allowed"
+    )
+    assert problem(key.post("/api/v1/tokens", json={"scopes": ["admin"]}), 403) == "not-allowed"
+    assert problem(key.post("/api/v1/tokens", json={"minutes": 9999}), 422) == "invalid-request"
+    assert rooms.store.people.close(next(each.id for name, each in rooms.store.people.all_keys() if name == "otto"))
+    assert problem(token.get("/api/v1/me"), 401) == "sign-in-needed"
+    ours = rooms.room  # what is left is signed by the daemon, for the person
+    direct = Tokens(ApiSettings(), rooms.paths.state).make("otto", [Role.VIEWER], 5)
+    program = rooms.anyone(Authorization=f"Bearer {direct}")
+    assert ours.address and program.get("/api/v1/me").status_code == 200
+    assert admin.patch("/api/v1/people/otto", json={"active": False}).status_code == 200
+    assert problem(program.get("/api/v1/me"), 401) == "sign-in-needed"
+    for wrong in ("a.b.c", "x.y", f"{direct}x"):
+        assert problem(rooms.anyone(Authorization=f"Bearer {wrong}").get("/api/v1/me"), 401) == "sign-in-needed"
+    assert problem(rooms.anyone(Authorization="Basic abc").get("/api/v1/me"), 401) == "sign-in-needed"
