@@ -116,7 +116,10 @@ def _hold(store: MemoryStore, agent: str, by: str, *, paused: bool) -> None:
     if (agent in store.paused.since()) is paused:
         raise NotNow(f"{agent_name(agent)} is {'paused already' if paused else 'not paused'}")
     store.paused.set(agent, paused=paused)
-    store.journal.log(OWNER, "agent paused" if paused else "agent resumed", None, name=agent, by=by)
+    if paused:
+        store.journal.log(OWNER, "agent paused", None, name=agent, by=by)
+    else:
+        store.journal.log(OWNER, "agent resumed", None, name=agent, by=by)
 
 
 def must_be_ahead(deadline: datetime | None) -> None:
