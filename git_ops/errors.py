@@ -199,8 +199,8 @@ class MergeConflict(GitError):
 
     def __init__(self, what: str, files: Sequence[str], advice: str) -> None:
         self.files = tuple(files)
-        shown = ", ".join(self.files[:8]) or "(no file named)"
-        super().__init__(f"{what}: conflict in {shown}; {advice}")
+        where = f"conflict in {', '.join(self.files[:8])}; " if self.files else ""
+        super().__init__(f"{what}: {where}{advice}")
 
 
 class LandingWithdrawn(GitError):

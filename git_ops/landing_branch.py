@@ -207,6 +207,16 @@ class LandingBranch:
             log.warning("the base branch is gone", problem=str(error))
             return tip
         name = self._repository.base_branch()
+        if self._repository.merge_base(tip, base) is None:  # the owner's history was written anew from its root
+            ours = self._integration_branch
+            if self._repository.remote_tip(ours) is None and self._repository.resolve(SEEN_REF + ours) == tip:
+                log.warning("the landing branch begins anew: the owner has taken the old one away", branch=ours)
+                return base
+            advice = (
+                f"{name} shares no history with it any more. Rename it in the repository, as by `git branch -m {ours} "
+                f"{ours}-old`: the team begins it anew, and you can cherry-pick from the old one"
+            )
+            raise MergeConflict(f"{ours} and {name}", (), advice)
 
         def conflict(files: list[str]) -> MergeConflict:
             advice = f"merge {self._integration_branch} and {name} by hand and push the result to either"

@@ -337,3 +337,24 @@ def test_without_auto_push_nothing_leaves_the_clone(owner: Owner, open_manager: 
     result = manager.landing.land("t1", verify=passes)
     assert (result.pushed, result.push_error) == (False, "")
     assert git(owner.bare, "branch", "--format=%(refname:short)") == "main"
+
+
+def test_a_history_written_anew_from_its_root_has_a_remedy_that_works(manager: GitManager, owner: Owner) -> None:
+    work(manager, "t1", {"src/new.py": "x = 1\n"})
+    manager.landing.land("t1", verify=passes)
+    before = manager.branch.tip()
+    git(owner.checkout, "checkout", "-q", "--orphan", "fresh")
+    git(owner.checkout, "commit", "-q", "-m", "first, rewritten")
+    git(owner.checkout, "push", "-q", "--force", "origin", "HEAD:main")
+    with pytest.raises(MergeConflict, match=r"main shares no history with it any more\. Rename it") as told:
+        manager.branch.sync(passes)
+    assert "fatal" not in str(told.value) and "conflict in" not in str(told.value)
+    work(manager, "t2", {"src/other.py": "y = 1\n"})
+    manager.landing.land("t2", verify=passes)  # work goes on where it is
+    assert before in git(owner.bare, "rev-list", BRANCH)
+    git(owner.bare, "branch", "-m", BRANCH, f"{BRANCH}-old")
+    manager.branch.sync(passes)
+    work(manager, "t3", {"src/third.py": "z = 1\n"})
+    manager.landing.land("t3", verify=passes)
+    assert owner.log(BRANCH) == ["t3: code", "t3: tests", "first, rewritten"]
+    assert owner.log(f"{BRANCH}-old")[0] == "t2: code"
