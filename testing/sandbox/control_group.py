@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -60,13 +61,14 @@ class ControlGroup:
 
     @property
     def is_out_of_memory(self) -> bool:
-        """Whether the kernel has ended a process of the group for want of memory."""
+        """Whether the kernel has ended a process of the group because it took more than its own limit, and not since the
+        whole machine is short of memory."""
         for place, folder in self._folders:
             if place.controller == "memory":
-                file = folder / ("memory.events" if place.version == 2 else "memory.oom_control")
                 with suppress(OSError, ValueError):
-                    counts = dict(line.split() for line in file.read_text().splitlines())
-                    return int(counts.get("oom_kill", 0)) > 0
+                    counts = _counts(folder / ("memory.events" if place.version == 2 else "memory.oom_control"))
+                    reached = counts["oom"] if place.version == 2 else int((folder / "memory.failcnt").read_text())
+                    return counts["oom_kill"] > 0 and reached > 0
         return False
 
     def remove(self) -> None:
@@ -178,6 +180,10 @@ def remove_old_groups() -> None:
             pid = left.name.split("-")[-2]
             if not Path("/proc", pid).exists():
                 _removed(left)
+
+
+def _counts(file: Path) -> dict[str, int]:
+    return Counter({name: int(number) for name, number in map(str.split, file.read_text().splitlines())})
 
 
 def _removed(folder: Path) -> bool:
