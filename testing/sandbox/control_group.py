@@ -61,14 +61,15 @@ class ControlGroup:
 
     @property
     def is_out_of_memory(self) -> bool:
-        """Whether the kernel has ended a process of the group because it took more than its own limit, and not since the
-        whole machine is short of memory."""
+        """Whether the kernel has ended a process of the group because it reached its limit, and not since the whole
+        machine is short of memory."""
         for place, folder in self._folders:
             if place.controller == "memory":
                 with suppress(OSError, ValueError):
                     counts = _counts(folder / ("memory.events" if place.version == 2 else "memory.oom_control"))
-                    reached = counts["oom"] if place.version == 2 else int((folder / "memory.failcnt").read_text())
-                    return counts["oom_kill"] > 0 and reached > 0
+                    return counts["oom_kill"] > 0 and (
+                        counts["oom"] > 0 if place.version == 2 else _is_at_limit(folder)
+                    )
         return False
 
     def remove(self) -> None:
@@ -180,6 +181,11 @@ def remove_old_groups() -> None:
             pid = left.name.split("-")[-2]
             if not Path("/proc", pid).exists():
                 _removed(left)
+
+
+def _is_at_limit(folder: Path) -> bool:
+    most, limit = ((folder / f"memory.{name}_in_bytes").read_text() for name in ("max_usage", "limit"))
+    return int(most) >= int(limit)
 
 
 def _counts(file: Path) -> dict[str, int]:
