@@ -20,7 +20,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from config import VERSION
+from config import VERSION, command
 from memory import ANSWER_GATE, utc_now
 from orchestrator.flows.code_flow import LAND_GATE
 from owner.sentences import agent_name, at_work_on, count, one_line, reason_words, sentence, span, status_word
@@ -165,5 +165,6 @@ def page(
         "frame": room.frame() if visitor else None,
         "layout": _LAYOUTS.get(part, "base.html") if visitor else "base.html",
         "live": False,
+        "typed": command(),
     }
     return HTMLResponse(_TEMPLATES.get_template(template).render({**shared, **values}), status, headers)

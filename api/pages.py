@@ -11,7 +11,7 @@ from typing import Literal
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from agents import agent_names
+from agents import PLACES, agent_names
 from api import reading as programs
 from api.access import AnOperator, AViewer, Form, begin_session, check_origin, end_session
 from api.errors import WrongSecret
@@ -121,7 +121,7 @@ def activity(request: Request, room: TheRoom, _: AViewer) -> Response:
     values = {
         "rows": paged(found, _ROWS, number_of),
         "titles": Titles(room.store),
-        "agents": [*agent_names(), "orchestrator", "owner"],
+        "agents": [*PLACES, "orchestrator", "owner"],
         "live": before is None,
     }
     return page(request, "activity.html", values)

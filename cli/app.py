@@ -124,7 +124,12 @@ def _version(wanted: bool) -> None:
 def main(
     ctx: typer.Context,
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="The configuration file (default: config.yaml).")
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            help="The configuration file (default: see `config path`).",
+        ),
     ] = None,
     repo: Repo = None,
     version: Annotated[

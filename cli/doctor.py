@@ -169,7 +169,7 @@ def _toolchains(project: Project) -> Check:
 def _model(project: Project) -> Check:
     settings = project.settings.llm
     try:
-        Lineup(settings, project.settings.agents)
+        lineup = Lineup(settings, project.settings.agents)
     except NotConfigured as problem:
         return Check(name="model", state="missing", detail=str(problem), remedy="see the message")
     provider = resolve_provider(settings)
@@ -178,7 +178,7 @@ def _model(project: Project) -> Check:
         if embedded.state != "ok" or provider == EMBEDDED.name:
             return embedded
     if PROVIDERS[provider].own_server:
-        return _server(settings.base_url or "")
+        return _server(settings.base_url or "", lineup.endpoints[provider].api_key)
     return Check(name="model", state="ok", detail=f"{provider}: a key is set")
 
 
@@ -236,14 +236,21 @@ def _limits(budget: BudgetSettings) -> Iterator[str]:
             yield f"{f'${limit:,.2f}' if unit == 'usd' else f'{limit:,} tokens'} {_PERIODS[scope]}"
 
 
-def _server(base_url: str) -> Check:
+def _server(base_url: str, key: str | None) -> Check:
+    """Whether a server answers, and takes the key; its list of models is asked for, which costs nothing."""
     if not base_url.startswith(("http://", "https://")):
         return Check(name="model", state="missing", detail=f"llm.base_url is {base_url!r}",
                      remedy="set llm.base_url to the server's address, such as http://127.0.0.1:11434/v1")  # fmt: skip
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    asked = urllib.request.Request(f"{base_url.rstrip('/')}/models", headers=headers)  # noqa: S310  # checked above
     try:
-        with urllib.request.urlopen(f"{base_url.rstrip('/')}/models", timeout=5) as answer:  # noqa: S310  # checked above
+        with urllib.request.urlopen(asked, timeout=5) as answer:  # noqa: S310  # checked above
             return Check(name="model", state="ok", detail=f"{base_url} answers ({answer.status})")
     except urllib.error.HTTPError as answered:
+        if answered.code in (401, 403):
+            what = "does not accept the key" if key else "wants a key, and none is set"
+            return Check(name="model", state="missing", detail=f"{base_url} {what} ({answered.code})",
+                         remedy="correct llm.api_key, or the key in the environment or in .env")  # fmt: skip
         return Check(name="model", state="ok", detail=f"{base_url} answers ({answered.code})")
     except OSError as problem:
         return Check(name="model", state="missing", detail=f"{base_url}: {problem}",

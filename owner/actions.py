@@ -109,10 +109,10 @@ def resume(store: MemoryStore, agent: str, by: str = "") -> None:
 
 
 def _hold(store: MemoryStore, agent: str, by: str, *, paused: bool) -> None:
-    from agents import agent_names  # most actions need no agents
+    from agents import PLACES  # most actions need no agents
 
-    if agent not in agent_names():
-        raise NotPossible(f"no agent is called {agent[:64]!r}; there are {', '.join(agent_names())}", "agents list")
+    if agent not in PLACES:
+        raise NotPossible(f"no agent is called {agent[:64]!r}; there are {', '.join(PLACES)}", "agents list")
     if (agent in store.paused.since()) is paused:
         raise NotNow(f"{agent_name(agent)} is {'paused already' if paused else 'not paused'}")
     store.paused.set(agent, paused=paused)

@@ -187,6 +187,9 @@ def _note(ctx: StageContext, state: CodeState, found: NewTests) -> bool:
     return True
 
 
+_HOLDS_ALREADY = "it holds already: it may be what is wrong today, or what must stay"
+
+
 # -- how it begins -------------------------------------------------------------------------------------------------
 
 
@@ -197,7 +200,11 @@ def _examples(ctx: StageContext, state: CodeState) -> Examples:
         holding = {test_id.rsplit("::", 1)[-1] for test_id in trial.passed}
         for case in cases:
             if case.name in holding:
-                unusable[case.lines[-1]] = "it holds already: it may be what is wrong today, or what must stay"
+                unusable[case.lines[-1]] = _HOLDS_ALREADY
+        if holds := [
+            f"{line.strip()}: {_HOLDS_ALREADY}" for line, reason in unusable.items() if reason == _HOLDS_ALREADY
+        ]:
+            ctx.note("examples not used", examples=[*holds])
         cases = [case for case in cases if case.name not in holding]
     if not cases:
         return Examples(tree=state.base, unusable=unusable)

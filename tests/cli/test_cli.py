@@ -7,14 +7,18 @@ import os
 import re
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from typer.testing import CliRunner
 
 from cli import app
+from cli.doctor import _server
 from cli.options import Choice
 from cli.project import DEMO_HOME, demo_settings, load, remember_repository
 from cli.running import prepare_demo
@@ -165,6 +169,25 @@ def test_a_command_without_a_repository_works_or_says_how_to_give_one(tmp_path: 
     assert done.exit_code == code, done.output
     told = "no repository is set; give --repo PATH_OR_URL, or set git.repository_url"
     assert (told in " ".join(done.stderr.split())) == (code == 2)
+
+
+@pytest.mark.parametrize(("answer", "word"), [(401, "does not accept the key (401)"), (404, "answers (404)")])
+def test_doctor_asks_a_server_whether_it_takes_the_key(answer: int, word: str) -> None:
+    class Models(BaseHTTPRequestHandler):
+        keys: ClassVar[list[str]] = []
+
+        def do_GET(self) -> None:
+            self.keys.append(self.headers.get("Authorization", ""))
+            self.send_error(answer)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Models) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        check = _server(f"http://127.0.0.1:{server.server_port}/v1", "secret-key")
+        server.shutdown()
+    assert check.detail.endswith(word) and (check.state == "missing") is (answer == 401)
+    assert Models.keys == ["Bearer secret-key"]
 
 
 def test_doctor_without_a_repository_warns_and_says_how_to_give_one(tmp_path: Path) -> None:
