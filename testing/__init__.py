@@ -3,6 +3,7 @@
 from testing.checkers import CHECKERS, Checked, Finding
 from testing.controls import (
     MOST_TWINS,
+    NOT_READ,
     Claim,
     Opaque,
     Replay,
@@ -14,6 +15,7 @@ from testing.controls import (
     replays_of,
     twins_of,
     value_of,
+    ways_of,
     whole_tests,
     without_claims,
     wrong_of,
@@ -65,6 +67,7 @@ __all__ = [
     "LOOK",
     "MOST_RESULT_BYTES",
     "MOST_TWINS",
+    "NOT_READ",
     "WHOLE_SCRIPT",
     "CallsTask",
     "Checked",
@@ -134,6 +137,7 @@ __all__ = [
     "time_both",
     "twins_of",
     "value_of",
+    "ways_of",
     "whole_tests",
     "without_claims",
     "wrong_of",

@@ -24,6 +24,7 @@ from orchestrator.workbench.trial import evidence_of, not_passed
 from testing import (
     LOOK,
     MOST_TWINS,
+    NOT_READ,
     CallsTask,
     Claim,
     Environment,
@@ -41,6 +42,7 @@ from testing import (
     run_calls,
     twins_of,
     value_of,
+    ways_of,
     whole_tests,
     wrong_of,
 )
@@ -54,11 +56,12 @@ _WRONG_OUTSIDE = (
     "the new tests pass, but a plain program that makes their calls, without a test framework around it, gets "
     "something else:"
 )
-_EQUAL_TO_PLAIN = ("decimal.Decimal", "fractions.Fraction")
 _FALSE_PASSES = (
     "the new tests say nothing of this code, since they pass with another expected value, too. Return plain values, "
     "and leave comparison and the test framework alone. These passed with another value in them:"
 )
+_NOT_OF_PROJECT = {*sys.stdlib_module_names, "builtins", "__main__", "program"}
+"""Where classes come from that no change brings."""
 _FEW = 5
 """Runs after which something that keeps a state has changed."""
 _STATEFUL = re.compile(
@@ -320,20 +323,31 @@ class Doubts:
             if found.error:
                 return f"the program ends with {found.error}"
             try:
-                values.append(value_of(found.value, lambda kind: self._may_be_unlike(kind, replay)))
+                value = value_of(found.value, lambda kind: self._may_be_unlike(kind, replay))
+                values.append(Opaque(is_named=True) if self._has_own_ways(found.value, claim, replay) else value)
             except Unlike as answers:
                 return f"it gives {answers}"
             except Unknown as kind:
-                values.append(Opaque())
-                words = f"an object of {kind}, no plain value" if str(kind) else "something far larger"
-                is_named = _is_named(str(kind).rpartition(".")[2], replay)
-                if claim.about_plain and not is_named and not self._is_known_type(str(kind)):
-                    return f"it gives {words}"
-            except (TypeError, ValueError, KeyError, OverflowError, RecursionError):
+                values.append(Opaque(str(kind)))
+            except NOT_READ:
                 return "what it gives cannot be read"
+        obliging = claim.obliging(values)
+        for name in (value.kind for value in values if isinstance(value, Opaque) and not value.is_named):
+            words = f"an object of {name}, no plain value" if name else "something far larger"
+            is_judged = claim.about_plain or (name in obliging and name.partition(".")[0] not in _NOT_OF_PROJECT)
+            if is_judged and not _is_named(name.rpartition(".")[2], replay) and not self._is_known_type(name):
+                return f"it gives {words}"
         if claim.holds(values) is not False:
             return ""
         return f"it gives {', '.join(f'{value!r:.200}' for value in values if not isinstance(value, Opaque))}"
+
+    def _has_own_ways(self, value: object, claim: Claim, replay: Replay) -> bool:
+        """Whether a claim is up to methods of an object that is a kind of plain value: those of the standard library,
+        or of a class which the task or the test names."""
+        name, by_project, by_library = ways_of(value)
+        if not name or claim.is_equality:
+            return False
+        return by_library or (by_project and self._may_be_unlike(name, replay))
 
     def _may_be_unlike(self, kind: str, replay: Replay) -> bool:
         """Whether it is the purpose of a class to answer otherwise than by what it holds, since the task or its test
@@ -348,12 +362,11 @@ class Doubts:
         return is_asked or _is_named(name, replay) or self._is_known_type(kind)
 
     def _is_known_type(self, name: str) -> bool:
-        """Whether a class was there before the work, or comes from a package; those of Python's own library that equal
-        plain values are listed."""
+        """Whether a class was there before the work, or comes from a package."""
         module, _, kind = name.rpartition(".")
         top = module.partition(".")[0]
-        if not _CLASS.fullmatch(name) or top in sys.stdlib_module_names or top in ("__main__", "program"):
-            return name in _EQUAL_TO_PLAIN
+        if not _CLASS.fullmatch(name) or top in _NOT_OF_PROJECT:
+            return False
         with self._suite.exported(self._base) as (folder, _):
             files = [*folder.rglob(f"{top}.py"), *folder.rglob(f"{top}/**/*.py")]
             declared = re.compile(rf"^\s*class {re.escape(kind)}\b", re.MULTILINE)
@@ -388,7 +401,7 @@ def _look(result: TestResult) -> str:
 def _shown(value: object) -> str:
     try:
         return f"{value_of(value)!r:.200}"
-    except (Unknown, TypeError, ValueError, KeyError, OverflowError, RecursionError):
+    except (Unknown, *NOT_READ):
         return "something else"
 
 

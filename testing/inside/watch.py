@@ -33,6 +33,7 @@ _ASKING = {
     "sys.setprofile", "sys.monitoring.register_callback", "gc.get_objects", "gc.get_referrers", "gc.get_referents",
 }  # fmt: skip
 _HANDING_ON = ("/inspect.py", "/traceback.py", "/asyncio/base_tasks.py", "/threading.py")
+_STACKS = ("/traceback.py", "/asyncio/format_helpers.py")
 _TESTS = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test|conftest)\.py$")
 _PROCESS = re.compile(
     r"/proc/(?:self|thread-self|\d+)/(?:task/\d+/)?(?:cmdline|environ|maps|smaps|mem|fd|fdinfo|stack|comm|exe|root)"
@@ -93,6 +94,9 @@ def _hook(root: str, lines: Mapping[str, frozenset[int] | bool]) -> Callable[[st
         if frame.f_code.co_filename.endswith("/logging/__init__.py"):
             finding = next((one for one in above(frame) if one.f_code.co_name == "findCaller"), None)
             return finding is not None and finding.f_locals.get("stacklevel", 1) > 1
+        user = next((one for one in above(frame) if not one.f_code.co_filename.endswith(_STACKS)), frame)
+        if "/asyncio/" in user.f_code.co_filename and not user.f_code.co_filename.endswith(_HANDING_ON):
+            return False  # in its debug mode, in which unittest runs tests, it notes for itself where a task was made
         return frame.f_code.co_filename.endswith(_HANDING_ON)
 
     def look(event: str, given: tuple[Any, ...], frame: FrameType) -> str:

@@ -34,17 +34,22 @@ def _main(json, os, sys, time):
     import builtins
 
     looking = {"__name__": "looking", "__builtins__": dict(vars(builtins))}  # what is changed later is not changed here
+    work = os.getcwd() + "/"
+    searched, loaded = sys.path[:], {*sys.modules}
+    own = [part for part in searched if not part or (part + "/").startswith(work)]
+    sys.path[:] = [part for part in searched if part not in own]
     exec(task["interface"], looking)
-    unlike, plain_types = looking["unlike"], looking["PLAIN"]
-    type_, mro = type, type.__dict__["__mro__"].__get__
-    plain = {int: int.__int__, float: float.__float__, str: str.__str__, complex: complex.__complex__}
-    parts = {list: list.__iter__, tuple: tuple.__iter__, set: set.__iter__, frozenset: frozenset.__iter__}
-    dump, write, items, slice_ = json.dumps, os.write, dict.items, bytes.__getitem__
-    any_, vars_, known = any, vars, {"builtins", *sys.stdlib_module_names}
-    exec_, eval_, str_, repr_, len_, longest = exec, eval, str, repr, len, task["longest"]
+    exec(task["values"], looking)
+    sys.path[:] = searched
+    for name in {*sys.modules} - loaded:  # but not those that the project has, too
+        if any(os.path.exists(os.path.join(part, name.partition(".")[0] + end)) for part in own for end in ("", ".py")):
+            del sys.modules[name]
+    told = looking["teller"](looking["PLAIN"], looking["unlike"], time)
+    type_ = type
+    dump, write = json.dumps, os.write
+    exec_, eval_, len_, longest = exec, eval, len, task["longest"]
     clock, sleep, listdir, range_, next_, sum_ = time.monotonic, time.sleep, os.listdir, range, next, sum
     run, foreign, isinstance_ = plainly["run"], (NameError, ImportError, plainly["Unable"]), isinstance
-    work = os.getcwd() + "/"
 
     def is_of_project(error):
         trace = error.__traceback__
@@ -53,36 +58,6 @@ def _main(json, os, sys, time):
                 return True
             trace = trace.tb_next
         return False
-
-    def bare(value):
-        return told(value, 0, False)
-
-    def told(value, depth=0, looked=True):
-        kind = type_(value)
-        if value is None or kind is bool:
-            return [str_(kind.__name__), repr_(value)]
-        if depth > 20:
-            return ["deep", ""]
-        name = "%s.%s" % (kind.__module__, kind.__qualname__)
-        if any_("__eq__" in vars_(each) and str_(each.__module__).partition(".")[0] not in known for each in mro(kind)):
-            return ["object", name]
-        if looked and kind not in plain_types:
-            base = next_((each for each in mro(kind) if each in plain_types), None)
-            if base and (how := unlike(value, base, bare)):
-                known_as = vars_(sys.modules.get(str_(kind.__module__), time)).get(str_(kind.__qualname__))
-                return ["unlike", [name if known_as is kind else kind.__name__, how[:200], bare(value)]]
-        for base in mro(kind):
-            if base in plain:
-                exact = plain[base](value)
-                return [base.__name__, exact if base is str_ else repr_(exact)]
-            if base is bytes:
-                return ["bytes", slice_(value, slice(None)).hex()]
-            if base in parts:
-                return [base.__name__, [told(part, depth + 1, looked) for part in parts[base](value)]]
-            if base is dict:
-                pairs = items(value)
-                return ["dict", [[told(key, depth + 1, looked), told(part, depth + 1, looked)] for key, part in pairs]]
-        return ["object", name]
 
     def written(value):
         found = told(value)
@@ -213,7 +188,8 @@ def main(task_file: str, result_file: str) -> None:
         )  # fmt: skip
         try:
             texts = {
-                name: Path(__file__).with_name(f"{name}.py").read_text("utf-8") for name in ("plainly", "interface")
+                name: Path(__file__).with_name(f"{name}.py").read_text("utf-8")
+                for name in ("plainly", "interface", "values")
             }
             asked = {"programs": programs, "out": told.fileno(), "longest": _LONGEST, **texts}
             child.communicate(json.dumps(asked).encode(), timeout=float(task["seconds"]))

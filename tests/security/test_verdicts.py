@@ -148,7 +148,9 @@ def numbers():
     yield from range(3)
 
 async def later():
-    await asyncio.sleep(0)
+    asyncio.get_running_loop().set_debug(True)  # as unittest does
+    await asyncio.create_task(asyncio.sleep(0))
+    async with asyncio.TaskGroup() as group: group.create_task(asyncio.sleep(0))
     return asyncio.current_task().get_name()
 
 def look():
