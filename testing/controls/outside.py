@@ -9,6 +9,7 @@ what it equals.
 from __future__ import annotations
 
 import ast
+import builtins
 import copy
 import re
 from collections import Counter
@@ -64,6 +65,32 @@ class Replay:
         plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
         plain |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
         return {name.partition(".")[0] for name in plain}
+
+    @property
+    def is_plain_calls(self) -> bool:
+        """Whether it does nothing but call functions of modules with values that are written down, each call once: so
+        that nothing it has made can be the reason of another answer."""
+        names = {name for name, what in imported(ast.parse(self.setup)).items() if what} | {*vars(builtins)}
+        lines = [line for line, _ in self.steps]
+        nodes = [node for line in lines for node in ast.walk(ast.parse(line))]
+        used = {node.id for node in nodes if isinstance(node, ast.Name)}
+        calls = [node for node in nodes if isinstance(node, ast.Call)]
+        is_once = len({*lines}) == len(lines) and not self.told
+        return is_once and used <= names and not any(map(_is_stored, nodes)) and all(map(_is_of_module, calls))
+
+
+def _is_stored(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load)
+
+
+def _is_of_module(call: ast.Call) -> bool:
+    """Whether it is a call of a function by its name, or that of its module, and with arguments."""
+    path = call.func
+    while isinstance(path, ast.Attribute):
+        path = path.value
+    is_class = any(part[:1].isupper() for part in ast.unparse(call.func).split("."))
+    is_builtin = isinstance(path, ast.Name) and path.id in vars(builtins)
+    return isinstance(path, ast.Name) and (is_builtin or not is_class) and bool(call.args or call.keywords)
 
 
 def replays_of(path: str, text: str, wanted: Collection[str]) -> list[Replay]:

@@ -365,6 +365,26 @@ def test_what_a_test_does_to_objects_is_done() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("body", "holds"),
+    [
+        ("assert f(1) == 2\n    assert m.g([2], x='a') == 3", True),
+        ("assert sorted(f(1)) == [2]\n    with pytest.raises(ValueError):\n        f(3)", True),
+        ("assert f(1) == 2\n    assert f(1) == 3", False),
+        ("assert f() == 2", False),
+        ("assert Box(1).n == 2", False),
+        ("assert helper(1) == 2", False),
+        ("a = f(1)\n    assert f(a) == 2", False),
+        ("assert f(1).strip() == 2", False),
+        ("m.x = 1\n    assert f(1) == 2", False),
+    ],
+)
+def test_what_makes_nothing_that_could_change_an_answer(body: str, holds: bool) -> None:
+    head = "import pytest\nimport m\nfrom m import Box, f\ndef helper(a): return a\n"
+    (replay,) = replays_of(FILE, f"{head}def test_it():\n    {body}\n", [f"{FILE}::test_it"])
+    assert replay.is_plain_calls == holds
+
+
 def test_rows_of_parameters_are_tests_of_their_own() -> None:
     rows = "@pytest.mark.parametrize('a, b', [(1, 2), (3, [4])])\n@pytest.mark.parametrize('c', ['x'], ids=['X'])\n"
     text = f"import pytest\nSUM = 7\n{rows}def test_it(a, b, c, tmp_path):\n    assert f(a, c, tmp_path) == b\n"
