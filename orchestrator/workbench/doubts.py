@@ -88,9 +88,12 @@ _LOOKS = (
     "the new code looks at who calls it, at its tests or at the process that it runs in. It must give the same whoever "
     "asks:"
 )
+_REPLACES = "the new code puts functions of its own in the place of the standard library's, which the tests use, too:"
 _LOOKS_ASKED_FOR = re.compile(
     r"(?i)\b(?:frames?|stack|call(?:er|ers|ing code|site)|tracebacks?|introspect\w*|inspect\w*|profil\w+|stacklevel"
-    r"|trac(?:e|er|ing)|debug\w*|gc|garbage|referr?ers?|memory leaks?|psutil|pid|process(?:es| id)|command line"
+    r"|trac(?:e|er|ing)|debug\w*|gc|garbage|referr?ers?|psutil|memory (?:leaks?|us(?:e|age)|footprint)"
+    r"|allocations?|crash\w*|faulthandler|tracemalloc|excepthook|monkey.?patch\w*|patch(?:es|ed|ing)"
+    r"|standard library|pid|process(?:es| id)|command line"
     r"|coverage|test files?)\b|/proc\b"
 )
 _MOST_NAMED = 10
@@ -401,11 +404,10 @@ def _said(heading: str, found: Sequence[tuple[str, str]], hidden: Collection[str
 def _look(result: TestResult) -> str:
     """In words, what the change looked at that ended the run; empty if nothing did."""
     seen = next((line for line in result.output_tail.splitlines() if line.startswith(LOOK)), "")
-    return (
-        f"{_LOOKS}\n{redact(seen.removeprefix(LOOK))[:500] or 'it does not say where'}"
-        if seen and not result.passed
-        else ""
-    )
+    if not seen or result.passed:
+        return ""
+    heading = _REPLACES if seen.endswith(" is replaced") else _LOOKS
+    return f"{heading}\n{redact(seen.removeprefix(LOOK))[:500] or 'it does not say where'}"
 
 
 def _shown(value: object) -> str:
