@@ -36,6 +36,7 @@ from testing.frameworks.declared_tests import declared_sources, declared_tests, 
 from testing.frameworks.javascript import WHOLE_SCRIPT
 from testing.frameworks.registry import BY_EXIT_CODE, FRAMEWORKS, detect_framework, other_language
 from testing.inside.watch import MARK as LOOK
+from testing.measuring.calls import LATER
 from testing.measuring_programs import (
     CallsTask,
     Examples,
@@ -44,6 +45,7 @@ from testing.measuring_programs import (
     Steps,
     Timing,
     TimingTask,
+    calls_of,
     run_calls,
     run_examples,
     time_both,
@@ -64,6 +66,7 @@ __all__ = [
     "BY_EXIT_CODE",
     "CHECKERS",
     "FRAMEWORKS",
+    "LATER",
     "LOOK",
     "MOST_RESULT_BYTES",
     "MOST_TWINS",
@@ -109,6 +112,7 @@ __all__ = [
     "Twins",
     "Unknown",
     "Unlike",
+    "calls_of",
     "declared_sources",
     "declared_tests",
     "detect_framework",

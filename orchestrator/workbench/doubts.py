@@ -22,6 +22,7 @@ from monitoring import redact
 from orchestrator.suite import Suite, Whole
 from orchestrator.workbench.trial import evidence_of, not_passed
 from testing import (
+    LATER,
     LOOK,
     MOST_TWINS,
     NOT_READ,
@@ -31,11 +32,11 @@ from testing import (
     Given,
     Opaque,
     Replay,
-    Steps,
     TestResult,
     Twins,
     Unknown,
     Unlike,
+    calls_of,
     has_setup,
     programs_of,
     replays_of,
@@ -96,6 +97,7 @@ _LOOKS_ASKED_FOR = re.compile(
     r"|standard library|pid|process(?:es| id)|command line"
     r"|coverage|test files?)\b|/proc\b"
 )
+_SHOWN_LIE = 300
 _MOST_NAMED = 10
 _MOST_REVERSED = 200
 """Tests whose names fit on a command line."""
@@ -276,11 +278,14 @@ class Doubts:
             if not drawn:
                 return ""
             place = self._suite.runner.place(folder, environment, label=self._task.id)
-            programs = [Steps(setup=each.setup, steps=each.steps, told=each.told) for each in drawn]
-            given = run_calls(place, CallsTask(programs=programs, seconds=30 + 2 * self._seconds)).given
+            task = CallsTask(programs=calls_of(drawn), seconds=30 + 2 * self._seconds)
+            given = run_calls(place, task).given
         wrong: list[tuple[str, str]] = []
-        for replay, found in zip(drawn, [*given, *([] for _ in drawn)], strict=False):  # it may have told too little
+        for replay, told in zip(drawn, [*given, *([] for _ in drawn)], strict=False):  # it may have told too little
+            lies = [each.lie for each in told if len(each.lie) > 1 and not self._may_be_unlike(each.lie[0], replay)]
+            found = [each for each in told if not each.lie]
             lines = self._wrong_of(replay, [each for each in found if not each.again])
+            lines = lines or [f"an object of {kind} {how}"[:_SHOWN_LIE] for kind, how in lies]
             if not (wrong or lines) and not _STATEFUL.search(f"{self._task.title} {self._task.description}"):
                 lines = self._wrong_later(replay, found)
             wrong += [(replay.test_id, line) for line in lines]
@@ -321,8 +326,8 @@ class Doubts:
                 return []
             ended = [] if any(each.error for each in one) else [Given(ended=True)]
             if wrong := self._wrong_of(replay, [*one, *ended]):
-                runs = f"{again} runs that were" if again > 1 else "a run that was"
-                return [] if again < few else [f"{wrong[0]} (after {runs} right)"]
+                runs = f"{again} runs that were right" if again > 1 else "a run that was right"
+                return [] if again < few else [f"{wrong[0]} (after {'a while' if again == LATER else runs})"]
         for each in found:
             if each.again < 0:
                 return [f"what it gave at first, {_shown(each.value)} now, was changed later"]
