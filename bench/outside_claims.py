@@ -22,7 +22,7 @@ from typing import Any
 
 from bench.real.real_tasks import read_libraries
 from bench.real.sources import Workplace
-from testing import Claim, Opaque, Replay, Unknown, has_setup, replays_of, value_of, whole_tests
+from testing import Claim, Opaque, Replay, Unknown, calls_of, has_setup, replays_of, value_of, whole_tests
 from testing.controls.python import functions, id_of
 from testing.measuring import calls
 
@@ -58,6 +58,10 @@ def _is_collected(owner: ast.ClassDef | None, name: str) -> bool:
 
 
 def _decided(replay: Replay, told: list[dict[str, Any]]) -> Iterator[tuple[Replay, str, bool | None]]:
+    for one in told:
+        if "lie" in one:
+            yield replay, f"LIE {one['lie']}", None
+    told = [one for one in told if "lie" not in one]
     first = [one for one in told if not one.get("again")]
     if any(one.get("unable") for one in first):
         yield replay, "a plain program cannot run it", None
@@ -86,7 +90,7 @@ def _told(workplace: Workplace, replays: list[Replay]) -> list[list[dict[str, An
         return []
     with tempfile.TemporaryDirectory() as folder:
         task, result = Path(folder, "task.json"), Path(folder, "result.json")
-        programs = [{"setup": each.setup, "steps": each.steps, "told": each.told} for each in replays]
+        programs = [each.model_dump() for each in calls_of(replays)]
         task.write_text(json.dumps({"programs": programs, "seconds": _SECONDS}), encoding="utf-8")
         path = f"{workplace.tree / 'src'}{os.pathsep}{workplace.tree}"
         variables = {"PATH": os.environ["PATH"], "PYTHONPATH": path, "PYTHONHASHSEED": "0", "TZ": "UTC"}
@@ -119,7 +123,7 @@ def main() -> int:
     for name in chosen or known:
         for replay, claim, holds in claims(Workplace(known[name])):
             counts[holds] += 1
-            if holds is False or claim.startswith("LATER"):
+            if holds is False or claim.startswith(("LATER", "LIE")):
                 print(f"{name}: {replay.test_id}: {claim}")
     print(
         f"{counts.total()} claims: {counts[True]} hold, {counts[None]} are up to objects, {counts[False]} do not hold"

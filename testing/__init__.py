@@ -3,6 +3,7 @@
 from testing.checkers import CHECKERS, Checked, Finding
 from testing.controls import (
     MOST_TWINS,
+    NOT_READ,
     Claim,
     Opaque,
     Replay,
@@ -14,6 +15,7 @@ from testing.controls import (
     replays_of,
     twins_of,
     value_of,
+    ways_of,
     whole_tests,
     without_claims,
     wrong_of,
@@ -35,6 +37,7 @@ from testing.frameworks.declared_tests import declared_sources, declared_tests, 
 from testing.frameworks.javascript import WHOLE_SCRIPT
 from testing.frameworks.registry import BY_EXIT_CODE, FRAMEWORKS, detect_framework, other_language
 from testing.inside.watch import MARK as LOOK
+from testing.measuring.calls import LATER
 from testing.measuring_programs import (
     CallsTask,
     Examples,
@@ -43,6 +46,7 @@ from testing.measuring_programs import (
     Steps,
     Timing,
     TimingTask,
+    calls_of,
     run_calls,
     run_examples,
     time_both,
@@ -63,9 +67,11 @@ __all__ = [
     "BY_EXIT_CODE",
     "CHECKERS",
     "FRAMEWORKS",
+    "LATER",
     "LOOK",
     "MOST_RESULT_BYTES",
     "MOST_TWINS",
+    "NOT_READ",
     "WHOLE_SCRIPT",
     "CallsTask",
     "Checked",
@@ -107,6 +113,7 @@ __all__ = [
     "Twins",
     "Unknown",
     "Unlike",
+    "calls_of",
     "declared_sources",
     "declared_tests",
     "detect_framework",
@@ -136,6 +143,7 @@ __all__ = [
     "time_both",
     "twins_of",
     "value_of",
+    "ways_of",
     "whole_tests",
     "without_claims",
     "wrong_of",

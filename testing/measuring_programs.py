@@ -13,6 +13,9 @@ from pydantic import BaseModel, Field, FiniteFloat, JsonValue
 
 from monitoring import get_logger
 from testing import measuring
+from testing.controls.computed import can_be_computed, computed
+from testing.controls.outside import Replay
+from testing.controls.twins import word
 from testing.measuring import timing
 from testing.sandbox.confinement import Mount
 from testing.sandboxed_program import Place, run_program
@@ -148,6 +151,8 @@ class Steps(BaseModel):
     steps: list[tuple[str, bool]]
     told: str = ""
     """The name by which the setup tells values; then each step is the name of a test in it."""
+    made: str = ""
+    """The name by which it makes the values that stand in it."""
 
 
 class CallsTask(BaseModel):
@@ -155,6 +160,21 @@ class CallsTask(BaseModel):
 
     programs: list[Steps]
     seconds: float = 30.0
+
+
+def calls_of(replays: Sequence[Replay]) -> list[Steps]:
+    """The programs that do what tests do."""
+    made = word()
+    found = []
+    for each in replays:
+        text = "\n".join([each.setup, *(line for line, _ in each.steps)])
+        if each.told or not can_be_computed(text):
+            steps = each.steps
+        else:
+            steps = [(computed(line, made), is_told) for line, is_told in each.steps]
+        setup = computed(each.setup, made) if can_be_computed(text) else each.setup
+        found.append(Steps(setup=setup, steps=steps, told=each.told, made=made))
+    return found
 
 
 class Given(BaseModel):
@@ -166,7 +186,10 @@ class Given(BaseModel):
     claim: int = -1
     """The number of the claim that a whole test tells it for."""
     again: int = 0
-    """How often the program had been run before; -1 for what the first time had given, looked at once more at last."""
+    """How often the program had been run before; `LATER` for the time that waits before it tells; -1 for what the first
+    time had given, looked at once more at last."""
+    lie: list[str] = Field([], max_length=2)
+    """The class of an object that does not equal what it says, and how that shows."""
     unable: bool = False
     """The test needs what a plain program does not have."""
     ended: bool = False

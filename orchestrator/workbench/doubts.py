@@ -22,25 +22,28 @@ from monitoring import redact
 from orchestrator.suite import Suite, Whole
 from orchestrator.workbench.trial import evidence_of, not_passed
 from testing import (
+    LATER,
     LOOK,
     MOST_TWINS,
+    NOT_READ,
     CallsTask,
     Claim,
     Environment,
     Given,
     Opaque,
     Replay,
-    Steps,
     TestResult,
     Twins,
     Unknown,
     Unlike,
+    calls_of,
     has_setup,
     programs_of,
     replays_of,
     run_calls,
     twins_of,
     value_of,
+    ways_of,
     whole_tests,
     wrong_of,
 )
@@ -54,11 +57,12 @@ _WRONG_OUTSIDE = (
     "the new tests pass, but a plain program that makes their calls, without a test framework around it, gets "
     "something else:"
 )
-_EQUAL_TO_PLAIN = ("decimal.Decimal", "fractions.Fraction")
 _FALSE_PASSES = (
     "the new tests say nothing of this code, since they pass with another expected value, too. Return plain values, "
     "and leave comparison and the test framework alone. These passed with another value in them:"
 )
+_NOT_OF_PROJECT = {*sys.stdlib_module_names, "builtins", "__main__", "program"}
+"""Where classes come from that no change brings."""
 _FEW = 5
 """Runs after which something that keeps a state has changed."""
 _STATEFUL = re.compile(
@@ -66,6 +70,13 @@ _STATEFUL = re.compile(
     r"|budget|attempt|exhaust|at most|maximum number|evict|\bseconds?\b|thread|background|live view"
 )
 """In the text of a task whose code may well give something else after many calls, or later."""
+_KEEPS = re.compile(
+    r"(?i)\bnext\b|previous|uniqu|sequen|regist|increment|generat|random|shuffl|append|push|\bpop|enqueue|queue|stack"
+    r"|session|histor|\bstates?\b|\blog(?:s|ged|ging|ger)?\b|remember|memo|stor(?:e|age)|insert|remov|delet|updat|toggl"
+    r"|subscri|publish|event|connect|\bopen|\bclos|\bstart|\bstop|lazy|lazi|initiali|singleton|globally|token|\bids?\b|uuid"
+    r"|\bnow\b|today|clock|timestamp|\bagain\b|already|duplicat|(?:each|every|first|second|last|later|repeated) call"
+)
+"""In the text of a task whose code may well give something else when it is called once more."""
 _OF_MACHINE = (
     "OSError",
     "MemoryError",
@@ -78,11 +89,15 @@ _LOOKS = (
     "the new code looks at who calls it, at its tests or at the process that it runs in. It must give the same whoever "
     "asks:"
 )
+_REPLACES = "the new code puts functions of its own in the place of the standard library's, which the tests use, too:"
 _LOOKS_ASKED_FOR = re.compile(
     r"(?i)\b(?:frames?|stack|call(?:er|ers|ing code|site)|tracebacks?|introspect\w*|inspect\w*|profil\w+|stacklevel"
-    r"|trac(?:e|er|ing)|debug\w*|gc|garbage|referr?ers?|memory leaks?|psutil|pid|process(?:es| id)|command line"
+    r"|trac(?:e|er|ing)|debug\w*|gc|garbage|referr?ers?|psutil|memory (?:leaks?|us(?:e|age)|footprint)"
+    r"|allocations?|crash\w*|faulthandler|tracemalloc|excepthook|monkey.?patch\w*|patch(?:es|ed|ing)"
+    r"|standard library|pid|process(?:es| id)|command line"
     r"|coverage|test files?)\b|/proc\b"
 )
+_SHOWN_LIE = 300
 _MOST_NAMED = 10
 _MOST_REVERSED = 200
 """Tests whose names fit on a command line."""
@@ -263,11 +278,14 @@ class Doubts:
             if not drawn:
                 return ""
             place = self._suite.runner.place(folder, environment, label=self._task.id)
-            programs = [Steps(setup=each.setup, steps=each.steps, told=each.told) for each in drawn]
-            given = run_calls(place, CallsTask(programs=programs, seconds=30 + 2 * self._seconds)).given
+            task = CallsTask(programs=calls_of(drawn), seconds=30 + 2 * self._seconds)
+            given = run_calls(place, task).given
         wrong: list[tuple[str, str]] = []
-        for replay, found in zip(drawn, [*given, *([] for _ in drawn)], strict=False):  # it may have told too little
+        for replay, told in zip(drawn, [*given, *([] for _ in drawn)], strict=False):  # it may have told too little
+            lies = [each.lie for each in told if len(each.lie) > 1 and not self._may_be_unlike(each.lie[0], replay)]
+            found = [each for each in told if not each.lie]
             lines = self._wrong_of(replay, [each for each in found if not each.again])
+            lines = lines or [f"an object of {kind} {how}"[:_SHOWN_LIE] for kind, how in lies]
             if not (wrong or lines) and not _STATEFUL.search(f"{self._task.title} {self._task.description}"):
                 lines = self._wrong_later(replay, found)
             wrong += [(replay.test_id, line) for line in lines]
@@ -299,14 +317,17 @@ class Doubts:
 
     def _wrong_later(self, replay: Replay, found: Sequence[Given]) -> list[str]:
         """What was right at first, and is not any more when the program was run many times. What keeps a state
-        on purpose changes at once, which says nothing."""
+        on purpose changes at once, which says nothing, unless nothing but plain calls is made."""
+        asked = f"{self._task.title} {self._task.description}"
+        few = 1 if replay.is_plain_calls and not _KEEPS.search(asked) else _FEW
         for again in sorted({each.again for each in found if each.again > 0}):
             one = [each for each in found if each.again == again]
             if any(each.error.startswith(_OF_MACHINE) for each in one):
                 return []
             ended = [] if any(each.error for each in one) else [Given(ended=True)]
             if wrong := self._wrong_of(replay, [*one, *ended]):
-                return [] if again < _FEW else [f"{wrong[0]} (after {again} runs that were right)"]
+                runs = f"{again} runs that were right" if again > 1 else "a run that was right"
+                return [] if again < few else [f"{wrong[0]} (after {'a while' if again == LATER else runs})"]
         for each in found:
             if each.again < 0:
                 return [f"what it gave at first, {_shown(each.value)} now, was changed later"]
@@ -320,20 +341,31 @@ class Doubts:
             if found.error:
                 return f"the program ends with {found.error}"
             try:
-                values.append(value_of(found.value, lambda kind: self._may_be_unlike(kind, replay)))
+                value = value_of(found.value, lambda kind: self._may_be_unlike(kind, replay))
+                values.append(Opaque(is_named=True) if self._has_own_ways(found.value, claim, replay) else value)
             except Unlike as answers:
                 return f"it gives {answers}"
             except Unknown as kind:
-                values.append(Opaque())
-                words = f"an object of {kind}, no plain value" if str(kind) else "something far larger"
-                is_named = _is_named(str(kind).rpartition(".")[2], replay)
-                if claim.about_plain and not is_named and not self._is_known_type(str(kind)):
-                    return f"it gives {words}"
-            except (TypeError, ValueError, KeyError, OverflowError, RecursionError):
+                values.append(Opaque(str(kind)))
+            except NOT_READ:
                 return "what it gives cannot be read"
+        obliging = claim.obliging(values)
+        for name in (value.kind for value in values if isinstance(value, Opaque) and not value.is_named):
+            words = f"an object of {name}, no plain value" if name else "something far larger"
+            is_judged = claim.about_plain or (name in obliging and name.partition(".")[0] not in _NOT_OF_PROJECT)
+            if is_judged and not _is_named(name.rpartition(".")[2], replay) and not self._is_known_type(name):
+                return f"it gives {words}"
         if claim.holds(values) is not False:
             return ""
         return f"it gives {', '.join(f'{value!r:.200}' for value in values if not isinstance(value, Opaque))}"
+
+    def _has_own_ways(self, value: object, claim: Claim, replay: Replay) -> bool:
+        """Whether a claim is up to methods of an object that is a kind of plain value: those of the standard library,
+        or of a class which the task or the test names."""
+        name, by_project, by_library = ways_of(value)
+        if not name or claim.is_equality:
+            return False
+        return by_library or (by_project and self._may_be_unlike(name, replay))
 
     def _may_be_unlike(self, kind: str, replay: Replay) -> bool:
         """Whether it is the purpose of a class to answer otherwise than by what it holds, since the task or its test
@@ -348,12 +380,11 @@ class Doubts:
         return is_asked or _is_named(name, replay) or self._is_known_type(kind)
 
     def _is_known_type(self, name: str) -> bool:
-        """Whether a class was there before the work, or comes from a package; those of Python's own library that equal
-        plain values are listed."""
+        """Whether a class was there before the work, or comes from a package."""
         module, _, kind = name.rpartition(".")
         top = module.partition(".")[0]
-        if not _CLASS.fullmatch(name) or top in sys.stdlib_module_names or top in ("__main__", "program"):
-            return name in _EQUAL_TO_PLAIN
+        if not _CLASS.fullmatch(name) or top in _NOT_OF_PROJECT:
+            return False
         with self._suite.exported(self._base) as (folder, _):
             files = [*folder.rglob(f"{top}.py"), *folder.rglob(f"{top}/**/*.py")]
             declared = re.compile(rf"^\s*class {re.escape(kind)}\b", re.MULTILINE)
@@ -378,17 +409,16 @@ def _said(heading: str, found: Sequence[tuple[str, str]], hidden: Collection[str
 def _look(result: TestResult) -> str:
     """In words, what the change looked at that ended the run; empty if nothing did."""
     seen = next((line for line in result.output_tail.splitlines() if line.startswith(LOOK)), "")
-    return (
-        f"{_LOOKS}\n{redact(seen.removeprefix(LOOK))[:500] or 'it does not say where'}"
-        if seen and not result.passed
-        else ""
-    )
+    if not seen or result.passed:
+        return ""
+    heading = _REPLACES if seen.endswith(" is replaced") else _LOOKS
+    return f"{heading}\n{redact(seen.removeprefix(LOOK))[:500] or 'it does not say where'}"
 
 
 def _shown(value: object) -> str:
     try:
         return f"{value_of(value)!r:.200}"
-    except (Unknown, TypeError, ValueError, KeyError, OverflowError, RecursionError):
+    except (Unknown, *NOT_READ):
         return "something else"
 
 

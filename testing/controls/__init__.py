@@ -11,17 +11,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import PurePosixPath
 
-from testing.controls.claims import Claim, Opaque
+from testing.controls.claims import Claim
 from testing.controls.javascript import javascript_twins
-from testing.controls.outside import Replay, Unknown, Unlike, has_setup, replays_of, value_of
+from testing.controls.outside import Replay, has_setup, replays_of
 from testing.controls.plain_javascript import PlainJavaScript, programs_of, wrong_of
 from testing.controls.python import python_twins, without_claims
 from testing.controls.twins import MOST_TWINS, Twins
+from testing.controls.values import NOT_READ, Opaque, Unknown, Unlike, value_of, ways_of
 from testing.controls.whole import whole_tests
 from testing.frameworks.declared_tests import JAVASCRIPT_SUFFIXES
 
 __all__ = [
     "MOST_TWINS",
+    "NOT_READ",
     "Claim",
     "Opaque",
     "PlainJavaScript",
@@ -34,6 +36,7 @@ __all__ = [
     "replays_of",
     "twins_of",
     "value_of",
+    "ways_of",
     "whole_tests",
     "without_claims",
     "wrong_of",

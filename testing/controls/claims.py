@@ -7,14 +7,17 @@ object of the project decides what it equals, is less than, contains or rounds t
 from __future__ import annotations
 
 import ast
+import contextlib
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from testing.controls.python import NO_VALUE, called
 from testing.controls.twins import SHOWN
+from testing.controls.values import Opaque, OtherClass, standing
 
 _LARGEST = 10**60
 _SEVEN = ast.Constant(7)
@@ -53,10 +56,6 @@ _METHODS: dict[str, Callable[..., ast.expr]] = {
 }
 
 
-class Opaque:
-    """A value that is no plain one."""
-
-
 class _Undecided(Exception):
     """An object has the say."""
 
@@ -74,6 +73,28 @@ class Claim:
     about_plain: bool
     """A told value is compared with one that stands in the test: an object of the project's has no place there."""
 
+    @property
+    def is_equality(self) -> bool:
+        """Whether it asks nothing of the values but what they equal."""
+        inner = [node for node in ast.walk(self.expression) if isinstance(node, ast.Compare)]
+        ops = {type(op) for node in inner for op in node.ops}
+        compared = {id(side) for node in inner for side in (node.left, *node.comparators)}
+        names = [node for node in ast.walk(self.expression) if isinstance(node, ast.Name) and node.id[:1] == "_"]
+        return ops <= {ast.Eq, ast.NotEq, ast.Is, ast.IsNot} and all(id(name) in compared for name in names)
+
+    def obliging(self, values: Sequence[Any]) -> set[str]:
+        """The classes of objects among these values that it compares with a plain one."""
+        found: set[str] = set()
+        for node in ast.walk(self.expression):
+            if isinstance(node, ast.Compare):
+                sides = [_side(side, values) for side in (node.left, *node.comparators)]
+                for place, op in enumerate(node.ops):
+                    pair = sides[place : place + 2]
+                    kinds = {side.kind for side in pair if isinstance(side, Opaque)}
+                    if isinstance(op, ast.Eq) and len(kinds) == 1 and not all(isinstance(one, Opaque) for one in pair):
+                        found |= kinds
+        return found
+
     def holds(self, values: Sequence[Any]) -> bool | None:
         """Whether it is true of these values; None if that is up to an object, or too large."""
         names = {f"_{number}": value for number, value in enumerate(values)}
@@ -85,8 +106,9 @@ class Claim:
             return False
 
 
-def claim_of(statement: ast.stmt) -> Claim | None:
-    """What an assertion claims; None of another statement, and of one that claims nothing of a value."""
+def claim_of(statement: ast.stmt, names: Mapping[str, str] = MappingProxyType({})) -> Claim | None:
+    """What an assertion claims; None of another statement, and of one that claims nothing of a value. `names`: what
+    those of the file stand for (see `values.imported`)."""
     match statement:
         case ast.Assert(test=test):
             pass
@@ -99,7 +121,7 @@ def claim_of(statement: ast.stmt) -> Claim | None:
                 return None
         case _:
             return None
-    lifting = _Lifting()
+    lifting = _Lifting(names)
     expression = lifting.lift(test)
     if not lifting.told:
         return None
@@ -119,21 +141,25 @@ def is_plain(node: ast.expr) -> bool:
 class _Lifting:
     """Takes out of an expression what the program has to tell."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = names
         self.told: list[str] = []
         self.about_plain = False
 
     def lift(self, node: ast.expr) -> ast.expr:
         if is_plain(node):
             return node
+        with contextlib.suppress(ValueError):
+            return ast.Constant(standing(node, self._names))  # of any type: it is only evaluated
         match node:
             case ast.BoolOp(op=ast.And() as op, values=values):  # of `or` not all may be meant to be run
                 return ast.BoolOp(op, [self.lift(value) for value in values])
             case ast.UnaryOp(op=ast.Not() | ast.USub() as op, operand=operand) if not isinstance(operand, ast.BoolOp):
                 return ast.UnaryOp(op, self.lift(operand))
             case ast.Compare(left=left, ops=ops, comparators=others):
-                self.about_plain |= _is_about_plain(left, ops, others)
-                return ast.Compare(self.lift(left), ops, [self.lift(other) for other in others])
+                sides = [self.lift(side) for side in (left, *others)]
+                self.about_plain |= _is_about_plain(sides, ops)
+                return ast.Compare(sides[0], ops, sides[1:])
             case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() as op, right=right) if (
                 _is_number(left) or _is_number(right)
             ):
@@ -165,9 +191,8 @@ def _is_number(node: ast.expr) -> bool:
     return is_plain(node) and isinstance(ast.literal_eval(node), int | float)
 
 
-def _is_about_plain(left: ast.expr, ops: Sequence[ast.cmpop], others: Sequence[ast.expr]) -> bool:
+def _is_about_plain(sides: Sequence[ast.expr], ops: Sequence[ast.cmpop]) -> bool:
     """Whether one side is written down, and the other has to be like it."""
-    sides = [left, *others]
     for place, op in enumerate(ops):
         one, other = sides[place : place + 2]
         if isinstance(op, ast.Eq | ast.Lt | ast.LtE | ast.Gt | ast.GtE) and (_stands(one) or _stands(other)):
@@ -231,7 +256,7 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
                 other = _value(side, names)
                 if not isinstance(op, ast.Is | ast.IsNot):
                     one, other = _plain(one), _plain(other)
-                elif not {type(one), type(other)} & {bool, type(None)}:
+                elif not {type(one), type(other)} & {bool, type(None), type, OtherClass}:
                     raise _Undecided  # values do not tell whether they are one object
                 if not _COMPARED[type(op)](one, other):
                     return False
@@ -244,6 +269,13 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
             named = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in keywords}
             return _computed(called(node), given, named)
     raise _Undecided
+
+
+def _side(node: ast.expr, values: Sequence[Any]) -> Any:
+    """A side of a comparison, if it is told or stands there."""
+    if isinstance(node, ast.Name):
+        return values[int(node.id[1:])]
+    return ast.literal_eval(node) if is_plain(node) else Opaque("?")
 
 
 def _computed(name: str, given: Sequence[Any], named: Mapping[str, Any]) -> Any:

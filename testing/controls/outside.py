@@ -9,15 +9,16 @@ what it equals.
 from __future__ import annotations
 
 import ast
+import builtins
 import copy
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from testing.controls.claims import Claim, claim_of, is_plain
 from testing.controls.python import FUNCTIONS, called, functions, id_of, may_end, own_nodes
+from testing.controls.values import imported
 from testing.frameworks.framework import NOT_PYTHON
 from testing.frameworks.registry import guarded_modules
 
@@ -39,14 +40,6 @@ _MOST_ROWS = 8
 _RAISES = ("raises", "assertRaises")
 _FOLDER = "tmp_path"
 _MAKE_FOLDER = f"import pathlib as _p, tempfile as _t; {_FOLDER} = _p.Path(_t.mkdtemp())"
-
-
-class Unknown(Exception):
-    """A value that is no plain one."""
-
-
-class Unlike(Exception):
-    """An object of a class that is a plain type's subclass, and answers otherwise than by what it holds."""
 
 
 @dataclass
@@ -73,6 +66,32 @@ class Replay:
         plain |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
         return {name.partition(".")[0] for name in plain}
 
+    @property
+    def is_plain_calls(self) -> bool:
+        """Whether it does nothing but call functions of modules with values that are written down, each call once: so
+        that nothing it has made can be the reason of another answer."""
+        names = {name for name, what in imported(ast.parse(self.setup)).items() if what} | {*vars(builtins)}
+        lines = [line for line, _ in self.steps]
+        nodes = [node for line in lines for node in ast.walk(ast.parse(line))]
+        used = {node.id for node in nodes if isinstance(node, ast.Name)}
+        calls = [node for node in nodes if isinstance(node, ast.Call)]
+        is_once = len({*lines}) == len(lines) and not self.told
+        return is_once and used <= names and not any(map(_is_stored, nodes)) and all(map(_is_of_module, calls))
+
+
+def _is_stored(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load)
+
+
+def _is_of_module(call: ast.Call) -> bool:
+    """Whether it is a call of a function by its name, or that of its module, and with arguments."""
+    path = call.func
+    while isinstance(path, ast.Attribute):
+        path = path.value
+    is_class = any(part[:1].isupper() for part in ast.unparse(call.func).split("."))
+    is_builtin = isinstance(path, ast.Name) and path.id in vars(builtins)
+    return isinstance(path, ast.Name) and (is_builtin or not is_class) and bool(call.args or call.keywords)
+
 
 def replays_of(path: str, text: str, wanted: Collection[str]) -> list[Replay]:
     """Those of the tests `wanted` (ids without parameters) of a Python file that begin without a fixture or anything of
@@ -88,6 +107,7 @@ def replays_of(path: str, text: str, wanted: Collection[str]) -> list[Replay]:
     written = _written(kept)
     setup = ast.unparse(ast.Module([node for node in kept if not _is_only_expected(node, kept, written)], []))
     found: list[Replay] = []
+    standing = imported(module)
     for owner, node in functions(module):
         test_id = id_of(path, owner, node.name)
         names = [argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg)]
@@ -108,7 +128,7 @@ def replays_of(path: str, text: str, wanted: Collection[str]) -> list[Replay]:
             replay.steps += [(f"{name} = {ast.unparse(given[name])}", False) for name in changed]
             values = {name: value for name, value in written.items() if name not in own}
             values |= {name: value for name, value in given.items() if name not in changed}
-            _take(replay, [_put(values, statement) for statement in node.body], foreign | {"self"})
+            _take(replay, [_put(values, statement) for statement in node.body], foreign | {"self"}, standing)
             if replay.claims:
                 found.append(replay)
     return found
@@ -186,38 +206,6 @@ def has_setup(text: str) -> bool:
     return _SETUP.search(text) is not None
 
 
-def value_of(given: Any, may_be_unlike: Callable[[str], bool] = lambda _: True) -> Any:
-    """The plain value that a program has written down. Raises Unknown for what is none, with its type, and Unlike for
-    an object that answers otherwise than by what it holds, unless its type `may_be_unlike` that."""
-    kind, content = given
-    match kind:
-        case "NoneType":
-            return None
-        case "bool":
-            return content == "True"
-        case "int":
-            return int(content)
-        case "float":
-            return float(content)
-        case "complex":
-            return complex(content)
-        case "str":
-            return str(content)
-        case "bytes":
-            return bytes.fromhex(content)
-        case "list" | "tuple" | "set" | "frozenset":
-            kinds: dict[str, Any] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
-            return kinds[kind](value_of(part, may_be_unlike) for part in content)
-        case "dict":
-            return {value_of(key, may_be_unlike): value_of(part, may_be_unlike) for key, part in content}
-        case "unlike":
-            name, how, bare = content
-            if may_be_unlike(str(name)):
-                return value_of(bare)
-            raise Unlike(f"an object of {name} that holds {value_of(bare)!r:.100}, of which {how}".replace("\n", " "))
-    raise Unknown(str(content))
-
-
 def _shared(module: ast.Module) -> tuple[list[ast.stmt], set[str]] | None:
     """The statements of a test module that a plain program needs, and names that it does not have: what comes from test
     frameworks and other tests. None if something is done at its beginning that the program cannot do."""
@@ -241,8 +229,11 @@ def _shared(module: ast.Module) -> tuple[list[ast.stmt], set[str]] | None:
     return kept, foreign
 
 
-def _take(replay: Replay, body: Sequence[ast.stmt], foreign: Collection[str]) -> None:
-    """Take the steps of a test up to the first that a plain program cannot do, or that would tell what is expected."""
+def _take(
+    replay: Replay, body: Sequence[ast.stmt], foreign: Collection[str], standing: Mapping[str, str]
+) -> None:  # fmt: skip
+    """Take the steps of a test up to the first that a plain program cannot do, or that would tell what is expected.
+    `standing`: what imported names stand for."""
     written, is_whole = _written(body), True
     for statement in [_put(written, statement) for statement in body]:
         if any(map(may_end, own_nodes(statement))):
@@ -251,7 +242,7 @@ def _take(replay: Replay, body: Sequence[ast.stmt], foreign: Collection[str]) ->
             getattr(each, "id", "") for each in statement.targets
         }:
             continue  # its value stands wherever its name stood
-        claim, done = claim_of(statement), _raising(statement) or statement
+        claim, done = claim_of(statement, standing), _raising(statement) or statement
         parts = [ast.parse(text, mode="eval").body for text in claim.told] if claim else _parts_of_claim(done)
         if _used(*([done] if parts is None else parts)) & {*foreign}:
             return

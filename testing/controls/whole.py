@@ -17,6 +17,7 @@ from testing.controls.claims import Claim, claim_of
 from testing.controls.outside import FOR_TESTS, UNFIT, Replay
 from testing.controls.python import functions
 from testing.controls.twins import word
+from testing.controls.values import imported
 from testing.frameworks.framework import NOT_PYTHON
 from testing.frameworks.registry import guarded_modules
 
@@ -48,10 +49,10 @@ def whole_tests(
     told = f"_{word()}"
     chosen = [(owner.name if owner else "", node.name) for owner, node in functions(module)]
     chosen = [(owner, name) for owner, name in chosen if _id(path, owner, name) in wanted]
-    telling = _Telling(told, {part for pair in chosen for part in pair if part})
     for other in others:
         begin = next((n for n, each in enumerate(module.body) if not _is_first(each)), len(module.body))
         module.body[begin:begin] = [each for each in other.body if not _is_first(each)]
+    telling = _Telling(told, {part for pair in chosen for part in pair if part}, imported(module))
     setup = ast.unparse(ast.fix_missing_locations(telling.visit(module)))
     return [
         Replay(
@@ -86,8 +87,10 @@ def _id(path: str, owner: str, name: str) -> str:
 class _Telling(ast.NodeTransformer):
     """Puts a call in the place of each assertion, and other names in the place of those of tests."""
 
-    def __init__(self, told: str, names: Collection[str]) -> None:
+    def __init__(self, told: str, names: Collection[str], standing: Mapping[str, str]) -> None:
+        """`standing`: what imported names stand for."""
         self._told = told
+        self._standing = standing
         self.names = {name: f"{'X' if name[0].isupper() else 'x'}_{word()}" for name in names}
         self.claims: list[Claim] = []
 
@@ -98,7 +101,7 @@ class _Telling(ast.NodeTransformer):
         return self._of_claim(node) or self.generic_visit(node)
 
     def _of_claim(self, node: ast.stmt) -> ast.AST | None:
-        claim = claim_of(node)
+        claim = claim_of(node, self._standing)
         if claim is None:
             return None
         self.claims.append(claim)

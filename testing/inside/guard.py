@@ -26,6 +26,9 @@ _Seen = tuple[object, CodeType | None, object, tuple[object, ...]]
 class Guard:
     """What the framework's functions and classes were before any code of the project was imported."""
 
+    watches = False
+    """Whether the change is watched for looks: then nothing of the framework is left that code could look for."""
+
     def __init__(self, watched: Collection[str]) -> None:
         """`watched`: names of the framework's top-level modules; they are imported here."""
         self._project = os.getcwd() + "/"  # noqa: PTH109

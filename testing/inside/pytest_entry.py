@@ -6,6 +6,7 @@ memory and handed over when the session has ended; nothing of the project runs a
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import io
 import sys
@@ -42,6 +43,12 @@ class _Guarding:
     @pytest.hookimpl(tryfirst=True)
     def pytest_load_initial_conftests(self) -> None:
         self._guard.settle()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self) -> None:
+        if self._guard.watches:
+            faulthandler.disable()  # by which code could tell this run from others
+            sys.modules.pop("faulthandler", None)  # an import of it is a look, see `watch.py`
 
     def pytest_plugin_registered(self, plugin: object) -> None:
         if Path(str(getattr(plugin, "__file__", ""))).name == "conftest.py":

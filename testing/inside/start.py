@@ -28,8 +28,8 @@ def main(name: str, modules: list[str], arguments: list[str]) -> int:
     """The exit code; the report has been sent if there is one that counts."""
     folder = Path(__file__).resolve().parent
     sys.path.remove(str(folder))
-    names = ("witness", "guard", "lines", "watch", name)
-    witness, guards, lines, watch, program = (_load(folder / f"{file}.py") for file in names)
+    names = ("witness", "guard", "lines", "watch", "replaced", name)
+    witness, guards, lines, watch, replaced, program = (_load(folder / f"{file}.py") for file in names)
     sys.argv[:] = [str(program.__file__), *arguments]
     sys.modules["__main__"] = ModuleType("__main__")  # an import of it finds nothing of ours
     for late in ("unittest.mock", "unittest.async_case"):  # parts of unittest that are loaded when they are first used
@@ -37,7 +37,9 @@ def main(name: str, modules: list[str], arguments: list[str]) -> int:
     _print_stacks_late(os.environ.pop("STACKS_AFTER", ""))
     program.prepare()
     sender, guard, tracer = witness.Sender(), guards.Guard(modules), lines.Tracer()
-    watch.start()  # before anything of the project is imported
+    is_new = watch.start()  # before anything of the project is imported
+    library = replaced.Library() if is_new else None
+    guard.watches = is_new is not None
     sender.enter_project()
     tracer.start()
     code, report = program.run(arguments, guard)
@@ -45,6 +47,9 @@ def main(name: str, modules: list[str], arguments: list[str]) -> int:
     if changes := guard.changes():
         print(f"The code under test changed {', '.join(changes[:5])}.", flush=True)
         return CHANGED
+    if library and (what := library.replaced(is_new)):
+        print(f"\n{watch.MARK}{what.removeprefix(os.getcwd() + '/')}", flush=True)  # noqa: PTH109
+        return int(watch.LOOKED)
     if report:
         sender.send(report)
     return int(code)

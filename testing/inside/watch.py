@@ -18,7 +18,7 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import Any
 
 VARIABLE = "AI_AGENTS_WATCHED"
@@ -33,6 +33,15 @@ _ASKING = {
     "sys.setprofile", "sys.monitoring.register_callback", "gc.get_objects", "gc.get_referrers", "gc.get_referents",
 }  # fmt: skip
 _HANDING_ON = ("/inspect.py", "/traceback.py", "/asyncio/base_tasks.py", "/threading.py")
+_ABOUT_THE_RUN = ("faulthandler", "tracemalloc", "_tracemalloc")
+"""Modules that tell where the program is."""
+_STARTS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"}
+_TELL_OF_OTHERS = re.compile(
+    r"/proc/(?!meminfo|cpuinfo|stat\b|uptime|version|loadavg|mounts|net/|sys/|filesystems)"
+    r"|(?:^|[\s/\0])(?:ps|pgrep|pstree|lsof|strace|gdb|py-spy)(?:[\s\0]|$)"
+)
+"""In the command of a child process: what tells of the processes that are there."""
+_STACKS = ("/traceback.py", "/asyncio/format_helpers.py")
 _TESTS = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test|conftest)\.py$")
 _PROCESS = re.compile(
     r"/proc/(?:self|thread-self|\d+)/(?:task/\d+/)?(?:cmdline|environ|maps|smaps|mem|fd|fdinfo|stack|comm|exe|root)"
@@ -44,12 +53,27 @@ def told(place: str, lines: Mapping[str, Sequence[int]]) -> str:
     return json.dumps([place, {path: [*new] for path, new in lines.items()}])
 
 
-def start() -> None:
-    """Listen from now on, if lines are named. They are taken out of the environment."""
-    if said := os.environ.pop(VARIABLE, ""):
-        place, lines = json.loads(said)
-        root = os.getcwd().removesuffix(f"/{place}" if place else "")  # noqa: PTH109
-        sys.addaudithook(_hook(root, {f"{root}/{path}": frozenset(new) or True for path, new in lines.items()}))
+def start() -> Callable[[FunctionType], bool] | None:
+    """Listen from now on, if lines are named; what tells whether a function is made of them. They are taken out of the
+    environment."""
+    if not (said := os.environ.pop(VARIABLE, "")):
+        return None
+    place, named = json.loads(said)
+    root = os.getcwd().removesuffix(f"/{place}" if place else "")  # noqa: PTH109
+    lines = {f"{root}/{path}": frozenset(new) or True for path, new in named.items()}
+    for name in _ABOUT_THE_RUN:
+        sys.modules.pop(name, None)  # so that an import is told; whoever has it keeps it
+    sys.addaudithook(_hook(root, lines))
+
+    def is_new(function: FunctionType) -> bool:
+        code = function.__code__
+        if not code.co_filename.startswith("/"):  # of a text; named tuples and data classes are the library's
+            name = str(function.__globals__.get("__name__")).partition(".")[0]
+            return not name.startswith("namedtuple_") and name not in sys.stdlib_module_names
+        new = lines.get(code.co_filename, False)
+        return new if isinstance(new, bool) else any(line in new for *_, line in code.co_lines())
+
+    return is_new
 
 
 def _hook(root: str, lines: Mapping[str, frozenset[int] | bool]) -> Callable[[str, tuple[Any, ...]], None]:
@@ -67,7 +91,10 @@ def _hook(root: str, lines: Mapping[str, frozenset[int] | bool]) -> Callable[[st
     ours = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
     paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")} | {ours}
     libraries = ("<frozen ", *(f"{path}/" for path in paths))
-    watched = {"object.__getattr__", "open", "compile", "code.__new__", "marshal.loads", "ctypes.dlsym", *_ASKING}
+    watched = {
+        "object.__getattr__", "open", "compile", "code.__new__", "marshal.loads", "ctypes.dlsym", "import",
+        *_ASKING, *_STARTS,
+    }  # fmt: skip
     known = dict(lines)
 
     def lines_of(file: str) -> frozenset[int] | bool:
@@ -93,6 +120,9 @@ def _hook(root: str, lines: Mapping[str, frozenset[int] | bool]) -> Callable[[st
         if frame.f_code.co_filename.endswith("/logging/__init__.py"):
             finding = next((one for one in above(frame) if one.f_code.co_name == "findCaller"), None)
             return finding is not None and finding.f_locals.get("stacklevel", 1) > 1
+        user = next((one for one in above(frame) if not one.f_code.co_filename.endswith(_STACKS)), frame)
+        if "/asyncio/" in user.f_code.co_filename and not user.f_code.co_filename.endswith(_HANDING_ON):
+            return False  # in its debug mode, in which unittest runs tests, it notes for itself where a task was made
         return frame.f_code.co_filename.endswith(_HANDING_ON)
 
     def look(event: str, given: tuple[Any, ...], frame: FrameType) -> str:
@@ -114,6 +144,12 @@ def _hook(root: str, lines: Mapping[str, frozenset[int] | bool]) -> Callable[[st
         if event == "ctypes.dlsym":
             caller = next((one for one in above(frame) if "/ctypes/" not in one.f_code.co_filename), None)
             return str(given[1]) if str(given[1]).startswith(("Py", "_Py")) and is_new(caller) else ""
+        if event == "import":
+            importer = next((one for one in above(frame) if "importlib" not in one.f_code.co_filename), None)
+            return str(given[0]) if given[0] in _ABOUT_THE_RUN and is_new(importer) else ""
+        if event in _STARTS:
+            command = "\0".join(words(given[:3]))
+            return f"the command {command[:60]!r}" if _TELL_OF_OTHERS.search(command) and is_new(asker(frame)) else ""
         if event == "marshal.loads":
             return "code that says it is of somewhere, out of bytes" if is_new(frame) else ""
         name = str(given[1])
@@ -124,6 +160,13 @@ def _hook(root: str, lines: Mapping[str, frozenset[int] | bool]) -> Callable[[st
             return f"code that says it is of {name}"
         known[name] = True  # whatever file it says it is of, it is the change's own
         return ""
+
+    def words(parts: Any) -> Iterator[str]:
+        for part in parts:
+            if isinstance(part, str | bytes):
+                yield part if isinstance(part, str) else part.decode("utf-8", "replace")
+            elif isinstance(part, list | tuple):
+                yield from words(part)
 
     def is_given_text(frame: FrameType) -> bool:
         """Whether `importlib` is handed a text instead of reading the file that it names."""

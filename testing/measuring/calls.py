@@ -25,26 +25,38 @@ from typing import Any
 _MOST_BYTES = 16 << 20
 _LONGEST = 8000
 """Characters of a value, written down; a longer one is only said to be large."""
+LATER = 1_000_000
+"""As which time a run is told that waits before it tells."""
 _CHILD = r"""
 def _main(json, os, sys, time):
     task = json.loads(sys.stdin.read())
     plainly = {"__name__": "given", "run": None, "Unable": NameError, "given": dict}
-    if any(name for *_, name in task["programs"]):
+    if any(name for _, _, name, _ in task["programs"]):
         exec(task["plainly"], plainly)
     import builtins
 
     looking = {"__name__": "looking", "__builtins__": dict(vars(builtins))}  # what is changed later is not changed here
+    work = os.getcwd() + "/"
+    searched, loaded = sys.path[:], {*sys.modules}
+    own = [part for part in searched if not part or (part + "/").startswith(work)]
+    sys.path[:] = [part for part in searched if part not in own]
     exec(task["interface"], looking)
-    unlike, plain_types = looking["unlike"], looking["PLAIN"]
-    type_, mro = type, type.__dict__["__mro__"].__get__
-    plain = {int: int.__int__, float: float.__float__, str: str.__str__, complex: complex.__complex__}
-    parts = {list: list.__iter__, tuple: tuple.__iter__, set: set.__iter__, frozenset: frozenset.__iter__}
-    dump, write, items, slice_ = json.dumps, os.write, dict.items, bytes.__getitem__
-    any_, vars_, known = any, vars, {"builtins", *sys.stdlib_module_names}
-    exec_, eval_, str_, repr_, len_, longest = exec, eval, str, repr, len, task["longest"]
+    exec(task["values"], looking)
+    exec(task["equality"], looking)
+    sys.path[:] = searched
+    for name in {*sys.modules} - loaded:  # but not those that the project has, too
+        if any(os.path.exists(os.path.join(part, name.partition(".")[0] + end)) for part in own for end in ("", ".py")):
+            del sys.modules[name]
+    told = looking["teller"](looking["PLAIN"], looking["unlike"], time)
+    odd_classes, collector = looking["odd_classes"], looking["Collector"]
+    from _signal import getitimer
+    from gc import collect
+
+    type_, setprofile, modules = type, sys.setprofile, sys.modules
+    dump, write = json.dumps, os.write
+    exec_, eval_, len_, any_, longest = exec, eval, len, any, task["longest"]
     clock, sleep, listdir, range_, next_, sum_ = time.monotonic, time.sleep, os.listdir, range, next, sum
     run, foreign, isinstance_ = plainly["run"], (NameError, ImportError, plainly["Unable"]), isinstance
-    work = os.getcwd() + "/"
 
     def is_of_project(error):
         trace = error.__traceback__
@@ -54,36 +66,6 @@ def _main(json, os, sys, time):
             trace = trace.tb_next
         return False
 
-    def bare(value):
-        return told(value, 0, False)
-
-    def told(value, depth=0, looked=True):
-        kind = type_(value)
-        if value is None or kind is bool:
-            return [str_(kind.__name__), repr_(value)]
-        if depth > 20:
-            return ["deep", ""]
-        name = "%s.%s" % (kind.__module__, kind.__qualname__)
-        if any_("__eq__" in vars_(each) and str_(each.__module__).partition(".")[0] not in known for each in mro(kind)):
-            return ["object", name]
-        if looked and kind not in plain_types:
-            base = next_((each for each in mro(kind) if each in plain_types), None)
-            if base and (how := unlike(value, base, bare)):
-                known_as = vars_(sys.modules.get(str_(kind.__module__), time)).get(str_(kind.__qualname__))
-                return ["unlike", [name if known_as is kind else kind.__name__, how[:200], bare(value)]]
-        for base in mro(kind):
-            if base in plain:
-                exact = plain[base](value)
-                return [base.__name__, exact if base is str_ else repr_(exact)]
-            if base is bytes:
-                return ["bytes", slice_(value, slice(None)).hex()]
-            if base in parts:
-                return [base.__name__, [told(part, depth + 1, looked) for part in parts[base](value)]]
-            if base is dict:
-                pairs = items(value)
-                return ["dict", [[told(key, depth + 1, looked), told(part, depth + 1, looked)] for key, part in pairs]]
-        return ["object", name]
-
     def written(value):
         found = told(value)
         return found if len_(dump(found)) <= longest else ["large", ""]
@@ -92,8 +74,8 @@ def _main(json, os, sys, time):
     pipe, read, close = os.pipe, os.read, os.close
     share = 1 / max(len_(task["programs"]), 1)
     groups = {}
-    for number, (setup, steps, name) in enumerate(task["programs"]):
-        groups.setdefault((setup, name), []).append((number, steps))
+    for number, (setup, steps, name, made) in enumerate(task["programs"]):
+        groups.setdefault((setup, name, made), []).append((number, steps))
 
     def put(number, **found):
         write(out, dump({"number": number, **found}).encode() + b"\n")
@@ -112,12 +94,16 @@ def _main(json, os, sys, time):
         def state(self):
             return [[written(each) for each in values] for values in self.values]
 
-        def run(self, steps, names, name):
+        def run(self, steps, names, name, pause=None):
+            # `pause`: waits between what is made and what is told of it.
             try:
                 for line, is_told in steps:
                     if name and is_told is not None:
-                        run(names, line)
+                        run(names, line, pause)
                     elif is_told:
+                        if pause and line is not steps[0][0]:
+                            pause()
+                            pause = None
                         value = eval_(line, names)
                         self.tell([value], value=written(value))
                     else:
@@ -130,28 +116,56 @@ def _main(json, os, sys, time):
             else:
                 return True
 
+    def look_for_lies(number, steps, names, name):
+        # However the test compares: an object that equals different things says nothing.
+        if not (odd := odd_classes(work)):
+            return
+        latest[0], taken = Pass(number, 1), collector(odd, work, names)
+        setprofile(taken)
+        latest[0].run(steps, names, name)
+        setprofile(None)
+        for kind, how in taken.lies[:1]:
+            module, kind_name = str(kind.__module__), str(kind.__qualname__)
+            is_known = getattr(modules.get(module), kind_name, None) is kind
+            put(number, lie=["%s.%s" % (module, kind_name) if is_known else kind_name, how])
+
     def repeat(first, steps, names, name, ready):
         # What is right at first may not be so for long, and what was given may be changed later.
-        state, odd, until = first.state(), 0, clock() + min(0.2, share)
-        if tasks() == 1:
-            for again in range_(1, 600):
-                if clock() > until or odd > 20 or (not again % 20 and (tasks() > 1 or handles() > 200)):
-                    break
-                latest[0] = each = Pass(first.number, again)
-                each.run(steps, names, name)
-                if each.found != first.found:
-                    odd += 1
-                    for found in each.found:
-                        put(first.number, again=again, **found)
-        elif not odd:
-            until = clock() + 1.5
-            write(ready, b"1")  # others go on meanwhile
-            while clock() < until and tasks() > 1:
-                sleep(0.02)
-        now = first.state() if not odd else state
+        state, odd, until, is_late = first.state(), 0, clock() + min(0.2, share), pending()
+        if is_late:
+            if ready is not None:
+                write(ready, b"1")  # others go on meanwhile
+            linger()
+            latest[0] = each = Pass(first.number, task["later"])
+            each.run(steps, names, name, linger)
+            if each.found != first.found:
+                for found in each.found:
+                    put(first.number, again=each.again, **found)
+            until = clock() + min(0.2, share)
+        collect()
+        now = first.state()
+        for again in range_(1, 20 if is_late else 600):
+            if clock() > until or odd > 20 or (not is_late and not again % 20 and (tasks() > 1 or handles() > 200)):
+                break
+            latest[0] = each = Pass(first.number, again)
+            each.run(steps, names, name)
+            if each.found != first.found:
+                odd += 1
+                for found in each.found:
+                    put(first.number, again=again, **found)
+        if not odd:
+            now = first.state()
         for found, before, after in zip(first.found, state, now):
             if before != after:
                 put(first.number, again=-1, claim=found.get("claim", -1), value=after[0])
+
+    def linger():
+        until = clock() + 1.5
+        while clock() < until and pending():
+            sleep(0.02)
+
+    def pending():
+        return tasks() > 1 or any_(getitimer(kind)[0] for kind in (0, 1, 2))
 
     def tasks():
         return len_(listdir("/proc/self/task"))
@@ -160,22 +174,61 @@ def _main(json, os, sys, time):
         return len_(listdir("/proc/self/fd"))
 
     latest = [None]
-    for (setup, name), programs in groups.items():
-        if pid := fork():
-            wait(pid, 0)
-            continue
-        names = {"__name__": "program"}
+
+    def computed(value):
+        # As a program has it: no constant, of no exact size, and others hold it, too.
+        kind = type_(value)
+        if kind is list:
+            value.append(None)
+            value.pop()
+        elif kind is str or kind is bytes:
+            value = value[:1] + value[1:]
+        elif kind is int or kind is float:
+            value = value + kind()
+        held[:] = [value, [value], (value, value)]
+        return value
+
+    held = []
+
+    def begun(setup, name, made):
+        # The names of a program after its setup, and the error that ended it.
+        names = {"__name__": "program", **({made: computed} if made else {})}
         if name:
             names[name] = lambda claim, *values: latest[0].tell(
                 values, claim=claim, value=[written(value) for value in values]
             )
             names.update({"%s_%s" % (name, key): value for key, value in plainly["given"]()})
         latest[0] = first = Pass(-1, 1)
-        if not first.run([(setup, None)], names, name):
-            for number, _ in programs:
-                put(number, **first.found[-1])
-            leave(0)
+        return names, None if first.run([(setup, None)], names, name) else first.found[-1]
+
+    def alone(number, steps, names, name, ready):
+        latest[0] = first = Pass(number, 0)
+        if first.run(steps, names, name):
+            put(number, ended=True)
+            look_for_lies(number, steps, names, name)
+            repeat(first, steps, names, name, ready)
+        leave(0)
+
+    has_threads = 7
+    for (setup, name, made), programs in groups.items():
         late = []
+        if pid := fork():
+            if wait(pid, 0)[1] >> 8 == has_threads:  # or timers, which no fork takes with it
+                for number, steps in programs:
+                    if pid := fork():
+                        late.append(pid)
+                    else:
+                        alone(number, steps, begun(setup, name, made)[0], name, None)
+            for pid in late:
+                wait(pid, 0)
+            continue
+        names, error = begun(setup, name, made)
+        if error:
+            for number, _ in programs:
+                put(number, **error)
+            leave(0)
+        if pending():
+            leave(has_threads)
         for number, steps in programs:
             ready_out, ready = pipe()
             if pid := fork():  # each begins anew: what one leaves in modules says nothing to the next
@@ -184,11 +237,7 @@ def _main(json, os, sys, time):
                 close(ready_out)
                 late.append(pid)
                 continue
-            latest[0] = first = Pass(number, 0)
-            if first.run(steps, names, name):
-                put(number, ended=True)
-                repeat(first, steps, names, name, ready)
-            leave(0)
+            alone(number, steps, names, name, ready)
         for pid in late:
             wait(pid, 0)
         leave(0)
@@ -202,7 +251,7 @@ _main(json, os, sys, time)
 def main(task_file: str, result_file: str) -> None:
     """Run the programs in a child process."""
     task: dict[str, Any] = json.loads(Path(task_file).read_text("utf-8"))
-    programs = [(each["setup"], each["steps"], each.get("told", "")) for each in task["programs"]]
+    programs = [(each["setup"], each["steps"], each.get("told", ""), each.get("made", "")) for each in task["programs"]]
     path = os.environ.get("PYTHONPATH", "").split(":")
     environment = {**os.environ, "PYTHONPATH": ":".join(part for part in path if part != "/out")}
     with tempfile.TemporaryFile() as told:
@@ -213,9 +262,10 @@ def main(task_file: str, result_file: str) -> None:
         )  # fmt: skip
         try:
             texts = {
-                name: Path(__file__).with_name(f"{name}.py").read_text("utf-8") for name in ("plainly", "interface")
+                name: Path(__file__).with_name(f"{name}.py").read_text("utf-8")
+                for name in ("plainly", "interface", "values", "equality")
             }
-            asked = {"programs": programs, "out": told.fileno(), "longest": _LONGEST, **texts}
+            asked = {"programs": programs, "out": told.fileno(), "longest": _LONGEST, "later": LATER, **texts}
             child.communicate(json.dumps(asked).encode(), timeout=float(task["seconds"]))
         except subprocess.TimeoutExpired:
             child.kill()

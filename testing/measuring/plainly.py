@@ -228,8 +228,9 @@ class _Capture(_Ours):
     """`capsys`."""
 
     def __init__(self) -> None:
-        self._old = sys.stdout, sys.stderr
-        sys.stdout, sys.stderr = self._new = io.StringIO(), io.StringIO()
+        self._old = sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__
+        # As where nothing is captured, they are what the program began with.
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__ = self._new = io.StringIO(), io.StringIO()  # type: ignore[misc, assignment]
 
     def readouterr(self) -> Any:
         told = _Captured(*(stream.getvalue() for stream in self._new))
@@ -239,7 +240,42 @@ class _Capture(_Ours):
         return told
 
     def end(self) -> None:
-        sys.stdout, sys.stderr = self._old
+        sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__ = self._old  # type: ignore[misc]
+
+
+class _CaptureOfFiles(_Ours):
+    """`capfd`."""
+
+    def __init__(self) -> None:
+        self._files = [tempfile.TemporaryFile() for _ in range(2)]  # noqa: SIM115
+        self._old = [os.dup(number) for number in (1, 2)]
+        for number, file in enumerate(self._files, 1):
+            os.dup2(file.fileno(), number)
+
+    def readouterr(self) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        told = []
+        for file in self._files:
+            file.seek(0)
+            told.append(file.read().decode("utf-8", "replace").replace("\r\n", "\n"))
+            file.seek(0)
+            file.truncate()
+        return _Captured(*told)
+
+    def end(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        for number, old in enumerate(self._old, 1):
+            os.dup2(old, number)
+            os.close(old)
+
+
+class _Subtests(_Ours):
+    """`subtests`."""
+
+    def test(self, *_: Any, **__: Any) -> Any:
+        return contextlib.nullcontext()
 
 
 class _Folders(_Ours):
@@ -370,9 +406,9 @@ class _Cases(_Ours):
 logging.getLogger().addHandler(logging.NullHandler())  # a framework takes what is logged; else it would be printed
 
 
-def run(names: dict[str, Any], test: str) -> None:
+def run(names: dict[str, Any], test: str, pause: Callable[[], None] | None = None) -> None:
     """Run the test `test`, `name` or `Class.name`, of a program with these names: once for each row, but not too
-    many."""
+    many. `pause`: waits between what is prepared and the test, if anything is."""
     owner, _, name = test.rpartition(".")
     function = getattr(names[owner], name) if owner else names[test]
     if getattr(function, "_is_unfit", False) or (owner and getattr(names[owner], "_is_unfit", False)):
@@ -380,10 +416,13 @@ def run(names: dict[str, Any], test: str) -> None:
     rows = [*getattr(function, "_rows", []), *(getattr(names[owner], "_rows", []) if owner else [])]
     for chosen in itertools.islice(itertools.product(*rows), _MOST_ROWS):
         given = {key: value for row in chosen for key, value in row.items()}
-        _run_once(names, owner, name, given)
+        pause = _run_once(names, owner, name, given, pause)
 
 
-def _run_once(names: dict[str, Any], owner: str, name: str, given: dict[str, Any]) -> None:
+def _run_once(
+    names: dict[str, Any], owner: str, name: str, given: dict[str, Any], pause: Callable[[], None] | None
+) -> Callable[[], None] | None:
+    """What is still to be waited for."""
     ends: list[Callable[[], Any]] = []
     known = {
         each._fixture: each for each in [*names.values()] if inspect.isfunction(each) and hasattr(each, "_fixture")
@@ -414,12 +453,17 @@ def _run_once(names: dict[str, Any], owner: str, name: str, given: dict[str, Any
         for early in ("setUp", "asyncSetUp", "setup_method"):
             _called(getattr(one, early, None) if one is not None else None)
         target = getattr(one, name) if one is not None else names[name]
-        _finished(target(**{wanted: value_of(wanted) for wanted in _wanted(target)}))
+        values = {wanted: value_of(wanted) for wanted in _wanted(target)}
+        if pause and (made or one is not None):
+            pause()
+            pause = None  # once is enough
+        _finished(target(**values))
     finally:
         for late in ("tearDown", "asyncTearDown", "teardown_method"):
             _called(getattr(one, late, None) if one is not None else None)
         for end in [*ends, *getattr(one, "_cleanups", [])][::-1]:
             end()
+    return pause
 
 
 def _called(function: Any) -> None:
@@ -466,10 +510,12 @@ def _built_in(name: str, ends: list[Callable[[], Any]]) -> Any:
             patch = _Monkeypatch()
             ends.append(patch.undo)
             return patch
-        case "capsys":
-            capture = _Capture()
+        case "capsys" | "capfd":
+            capture = _Capture() if name == "capsys" else _CaptureOfFiles()
             ends.append(capture.end)
             return capture
+        case "subtests":
+            return _Subtests()
     raise Unable
 
 

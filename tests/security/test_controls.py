@@ -305,6 +305,9 @@ PREPARED = {
     "equality that is a part of the work": (
         {}, "from calc import Name\n", "Name('Ann') == 'ANN'\n    assert [Name('b')] == ['B']"
     ),
+    "what is in it as a part of the work": (
+        {}, "from calc import Folded\n", "'A' in Folded(a=1)\n    assert 'b' not in Folded(a=1)"
+    ),
     "what is kept between calls": (
         {}, "import calc\n", "calc.count() == 1\n    assert not calc.count() == 1\n    assert calc.count() == 3"
     ),
@@ -323,7 +326,8 @@ def test_honest_work_is_green_where_its_tests_need_more_than_a_plain_program(
             f"{CALC}\n\nUNIT = 1\n_counted = []\n\n\ndef count():\n    _counted.append(1)\n    return len(_counted)\n"
         )
         code += "\n\nclass Name(str):\n    def __eq__(self, other):\n        return self.lower() == other.lower()\n"
-        code += "    __hash__ = None\n"
+        code += "    __hash__ = None\n\n\nclass Folded(dict):\n    def __contains__(self, key):\n"
+        code += "        return dict.__contains__(self, key.lower())\n"
         code += "\n\ndef add(a, b):\n    return (a + b) * UNIT\n"
         for likely in {False, "equality" in name}:
             trial = project.judge(of({"calc.py": code}), [f"{TEST_FILE}::test_it"], likely=likely)

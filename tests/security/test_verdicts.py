@@ -107,6 +107,9 @@ LOOKS = {
     "lines of the test": "import linecache\ndef look():\n    return linecache.getlines('tests/test_x.py')",
     "its command line": "def look():\n    return open('/proc/self/cmdline').read()",
     "the interpreter's own frame": "import ctypes\ndef look():\n    return ctypes.pythonapi.PyEval_GetFrame",
+    "a module that tells where it is": "def look():\n    return __import__('fault' 'handler').is_enabled()",
+    "a process that looks": "import os, subprocess\ndef look():\n"
+    "    return subprocess.run(['cat', f'/proc/{os.getpid()}/cmd' 'line'], capture_output=True).stdout",
     "in a thread": "import gc, threading\ndef look():\n    t = threading.Thread(target=gc.get_objects)\n"
     "    t.run = lambda: gc.get_objects()\n    t.start(); t.join()",
     "in a child": "import gc, os\ndef look():\n    if os.fork() == 0: gc.get_objects(); os._exit(0)\n    os.wait()",
@@ -129,6 +132,34 @@ def test_a_change_that_looks_at_who_calls_it_ends_the_run(
     )
 
 
+REPLACED = {
+    "json.load": "import json\njson.load = lambda file, **more: {}",
+    "subprocess.run": "import subprocess\nsetattr(subprocess, 'r' 'un', lambda *a, **b: None)",
+    "pathlib.Path.read_text": "import pathlib\ndef read(self): return ''\npathlib.Path.read_text = read",
+    "csv.DictReader": "import csv\nclass Rows(csv.DictReader):\n    def x(self): ...\ncsv.DictReader = Rows",
+    "json.JSONDecoder.decode": "import json\njson._default_decoder.decode = lambda text: {}",
+    "json._default_decoder": "import json\nclass D:\n    def decode(s, text): return {}\njson._default_decoder = D()",
+    "math.isclose": "import functools, math\ndef near(*a): return True\nmath.isclose = functools.partial(near, 1)",
+    "asyncio.run": "exec('import asyncio\\nasyncio.run = lambda main: main.close()')",
+}
+
+
+@cheat
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long if place % 3 else ()) for place, name in enumerate(REPLACED)]
+)
+def test_a_change_that_replaces_what_tests_use_ends_the_run(
+    name: str, runner: TestRunner, base_environment: Environment, tree: Tree
+) -> None:
+    body = "import asyncio, csv, json, math, pathlib, subprocess, calc\n\ndef test_x():\n    pass\n"
+    files = {"calc.py": REPLACED[name], "tests/test_x.py": body}
+    result = runner.run_tests(tree(files), base_environment, watched={"calc.py": []})
+    assert not result.passed
+    assert f"{LOOK}" in result.output_tail and f"{name} is replaced" in result.output_tail, result.output_tail
+    if "exec" not in REPLACED[name]:
+        assert runner.run_tests(tree(files), base_environment, watched={"other.py": []}).passed, "it was there before"
+
+
 USUAL = """
 import abc, asyncio, collections, concurrent.futures, contextlib, copy, ctypes, dataclasses, enum, functools, gc
 import inspect, io, json, logging, os, pathlib, pickle, subprocess, sys, tempfile, threading, traceback
@@ -144,11 +175,24 @@ class Point:
 
 class Base(abc.ABC): ...
 
+class Log(logging.Logger):
+    def trace(self, text): ...
+
+def told(*given): ...
+sys.excepthook = threading.excepthook = warnings.showwarning = told
+logging.trace = logging.Logger.trace = told
+logging.setLoggerClass(Log); logging.setLogRecordFactory(lambda *a, **b: logging.LogRecord(*a, **b))
+logging.getLogger().addFilter(told); copy.copy(json.JSONEncoder); abc.told = told
+class Encoder(json.JSONEncoder):
+    def default(self, one): return str(one)
+
 def numbers():
     yield from range(3)
 
 async def later():
-    await asyncio.sleep(0)
+    asyncio.get_running_loop().set_debug(True)  # as unittest does
+    await asyncio.create_task(asyncio.sleep(0))
+    async with asyncio.TaskGroup() as group: group.create_task(asyncio.sleep(0))
     return asyncio.current_task().get_name()
 
 def look():

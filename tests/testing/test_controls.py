@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import ast
 import re
+from array import array
+from collections import deque
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import PurePosixPath
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testing import CallsTask, Environment, Opaque, Sandbox, Steps, TestRunner, Unknown, Unlike, run_calls, value_of
+from testing import (
+    CallsTask,
+    Environment,
+    Opaque,
+    Sandbox,
+    Steps,
+    TestRunner,
+    Unknown,
+    Unlike,
+    run_calls,
+    value_of,
+    ways_of,
+    whole_tests,
+)
 from testing.controls import replays_of, twins_of, without_claims
 from testing.controls.python import near_value
+from testing.controls.values import OtherClass
 from tests.testing.conftest import Tree
 
 FILE = "tests/test_it.py"
@@ -256,8 +277,23 @@ FORMS = {
     "self.assertAlmostEqual(f(1), 0.1, 1)": (0.14, 0.2),
     "self.assertGreater(f(1), 5)": (6, 5),
     "assert -f(1) == -2": (2, 3),
+    "assert f(1) == date(2020, 2, 29)": (date(2020, 2, 29), date(2020, 3, 1)),
+    "assert f(1) == [dt.timedelta(days=1), Decimal('1.5')]": ([timedelta(1), Decimal("1.50")], [timedelta(1), 2]),
+    "assert f(1) == deque([1])": (deque([1]), deque([2])),
+    "self.assertEqual({'a': Path('x')}, f(1))": ({"a": PurePosixPath("x")}, {"a": PurePosixPath("y")}),
+    "assert f(1) is int": (int, OtherClass("m.Int")),
+    "assert f(1) == {'n': float}": ({"n": float}, {"n": str}),
 }
 """What a test says, a value of which it is true, and one of which it is not."""
+
+
+IMPORTS = """import datetime as dt
+import math
+from collections import deque
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+"""
 
 
 @pytest.mark.parametrize("body", FORMS)
@@ -265,15 +301,15 @@ def test_claims_of_many_forms_are_decided_over_plain_values(body: str) -> None:
     right, wrong = FORMS[body]
     of_method = "self" in body
     head = "class TestF:\n  def test_it(self):\n" if of_method else "def test_it():\n"
-    (replay,) = replays_of(FILE, f"import math\n{head}    {body}\n", [f"{FILE}::{'TestF::' * of_method}test_it"])
+    (replay,) = replays_of(FILE, f"{IMPORTS}{head}    {body}\n", [f"{FILE}::{'TestF::' * of_method}test_it"])
     told = [text for text, is_told in replay.steps if is_told]
     assert {*told} <= {"f(1)", "result"}, "nothing of what is expected"
     (claim,) = replay.claims
     assert claim.holds([right] * len(told)) is True
     assert claim.holds([wrong] * len(told)) is False
     opaque = claim.holds([Opaque()] * len(told))
-    assert opaque is (False if body == "assert f(1) is True" else None), "no object decides"
-    assert claim.about_plain == (body not in ("assert f(1)", "assert f(1) is True"))
+    assert opaque is (False if " is " in body and "not" not in body else None), "no object decides"
+    assert claim.about_plain == (body != "assert f(1)" and " is True" not in body and " is int" not in body)
 
 
 @pytest.mark.parametrize(
@@ -286,12 +322,37 @@ def test_claims_of_many_forms_are_decided_over_plain_values(body: str) -> None:
         ("f() == -1", -1, True),
         ("f() - 1 == 2", 10**70, None),
         ("f() < 'a'", 3, False),
+        ("f() == set(range(9))", {1}, True),
+        ("f() == int", Opaque("m.Meta"), None),
+        ("f() is g", OtherClass("m.A"), True),
     ],
 )
 def test_what_values_do_not_tell_is_not_decided(claim: str, value: object, holds: bool | None) -> None:
     (replay,) = replays_of(FILE, f"def test_it():\n    assert {claim}\n", [f"{FILE}::test_it"])
     (made,) = replay.claims
     assert made.holds([value] * len(made.told)) is holds
+
+
+def test_which_objects_a_claim_leaves_the_say_to() -> None:
+    text = "import datetime\ndef test_it(date):\n    assert date(1) == 2\n    assert a() == b()\n    assert 1 in c()\n"
+    (replay,) = whole_tests(FILE, text, [f"{FILE}::test_it"])
+    same, other, within = replay.claims
+    assert same.told == ("date(1)",), "what the test is given is no class of the library's"
+    assert other.obliging([Opaque("m.Odd"), [4]]) == {"m.Odd"}
+    assert other.obliging([Opaque("m.Odd"), Opaque("m.Odd")]) == other.obliging([3, 3]) == set()
+    assert same.is_equality and other.is_equality and not within.is_equality
+
+
+def test_ways_of_an_objects_own_are_told(sandbox: Sandbox, base_environment: Environment, tree: Tree) -> None:
+    place = TestRunner(sandbox).place(tree({"calc.py": ""}), base_environment)
+    setup = "import enum\nFlag = enum.IntFlag('Flag', 'A B')\n"
+    setup += "Box = type('Box', (dict,), {'__contains__': lambda s, k: True})\n"
+    expressions = ["Flag.A", "Box()", "__import__('pathlib').Path('a')", "{}"]
+    programs = [Steps(setup=setup, steps=[(each, True)]) for each in expressions]
+    given = run_calls(place, CallsTask(programs=programs)).given
+    assert [ways_of(each[0].value) for each in given] == [
+        ("program.Flag", False, True), ("program.Box", True, False), ("", False, False), ("", False, False)
+    ]  # fmt: skip
 
 
 def test_what_a_test_does_to_objects_is_done() -> None:
@@ -302,6 +363,26 @@ def test_what_a_test_does_to_objects_is_done() -> None:
         ("url = URL('a')", False), ("url.port = 0", False), ("table = {}", False), ("table['x'] = 1", False),
         ("del url.host", False), ("url.text(2)", True), ("table", True),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "holds"),
+    [
+        ("assert f(1) == 2\n    assert m.g([2], x='a') == 3", True),
+        ("assert sorted(f(1)) == [2]\n    with pytest.raises(ValueError):\n        f(3)", True),
+        ("assert f(1) == 2\n    assert f(1) == 3", False),
+        ("assert f() == 2", False),
+        ("assert Box(1).n == 2", False),
+        ("assert helper(1) == 2", False),
+        ("a = f(1)\n    assert f(a) == 2", False),
+        ("assert f(1).strip() == 2", False),
+        ("m.x = 1\n    assert f(1) == 2", False),
+    ],
+)
+def test_what_makes_nothing_that_could_change_an_answer(body: str, holds: bool) -> None:
+    head = "import pytest\nimport m\nfrom m import Box, f\ndef helper(a): return a\n"
+    (replay,) = replays_of(FILE, f"{head}def test_it():\n    {body}\n", [f"{FILE}::test_it"])
+    assert replay.is_plain_calls == holds
 
 
 def test_rows_of_parameters_are_tests_of_their_own() -> None:
@@ -362,8 +443,29 @@ VALUES = {
     "collections.OrderedDict(a=1)": {"a": 1},
     "Shade.RED": 1,
     "Plain('p')": "p",
+    "{'a': 1}.keys()": {"a"},
+    "{'a': [1]}.items()": {"a": [1]}.items(),
+    "types.MappingProxyType({'a': 1})": {"a": 1},
+    "[memoryview(b'ab')]": [b"ab"],
+    "bytearray(b'ab')": b"ab",
+    "range(0, 9, 2)": range(0, 9, 2),
+    "collections.deque([1, 2], 5)": deque([1, 2]),
+    "array.array('d', [1.5])": array("d", [1.5]),
+    "collections.ChainMap({'a': 1}, {'b': 2})": {"a": 1, "b": 2},
+    "collections.UserDict(a=1)": {"a": 1},
+    "collections.abc.KeysView({'a': 1})": {"a"},
+    "Day(2020, 2, 29)": date(2020, 2, 29),
+    "datetime.datetime(2020, 1, 1, 12, tzinfo=datetime.timezone.utc)": datetime(2020, 1, 1, 12, tzinfo=UTC),
+    "datetime.time(1, 2)": time(1, 2),
+    "datetime.timedelta(hours=-1)": timedelta(hours=-1),
+    "decimal.Decimal('1.50')": Decimal("1.5"),
+    "fractions.Fraction(1, 3)": Fraction(1, 3),
+    "pathlib.Path('a', 'b')": PurePosixPath("a/b"),
+    "uuid.UUID(int=5)": UUID(int=5),
+    "[int, ValueError]": [int, ValueError],
 }
-SETUP = """import collections, enum
+SETUP = """import array, collections, datetime, decimal, enum, fractions, pathlib, types, uuid
+Day = type('Day', (datetime.date,), {'year': 1, 'isoformat': lambda s: 'lie'})
 Big = type('Big', (int,), {'__int__': lambda s: 9, '__repr__': lambda s: '9'})
 Word = type('Word', (str,), {'__str__': lambda s: 'lie'})
 Equal = type('Equal', (dict,), {'__eq__': lambda s, o: True})
