@@ -80,12 +80,12 @@ import cli.running
 sys.argv = ["main.py", *sys.argv[1:]]
 cli.running.run = lambda ctx: is_collecting()
 if sys.argv[1:]:
-    import cli.reading, cli.app
-    real = cli.reading.opened
+    import cli.status, cli.app
+    real = cli.status.opened
     def opened(*given, **named):
         is_collecting()
         return real(*given, **named)
-    cli.reading.opened = opened
+    cli.status.opened = opened
 main.main()
 """
 

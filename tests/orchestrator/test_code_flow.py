@@ -304,6 +304,7 @@ def test_a_goal_without_examples_is_planned_by_the_ceo(make_house: MakeHouse) ->
     assert any("Make calc a full calculator" in request.prompt for request in server.requests)
 
 
+@pytest.mark.long
 def test_examples_of_a_package_attribute_are_exported(make_house: MakeHouse) -> None:
     package = {"kit/__init__.py": '"""Kit."""\n', "kit/core.py": CALC}
     answer = GOOD_ADD.replace("### calc.py", "### kit/core.py")
@@ -325,6 +326,7 @@ def test_a_task_that_contradicts_itself_is_blocked_before_anybody_is_asked(make_
     assert not server.requests
 
 
+@pytest.mark.long
 def test_an_answer_that_was_cut_off_is_asked_for_again_with_more_room(make_house: MakeHouse) -> None:
     house, server = make_house(team(code=[Reply.text(GOOD_ADD[:80], truncated=True), GOOD_ADD]))
     task_id = house.submit()

@@ -288,6 +288,7 @@ def test_a_full_context_gives_way_to_what_was_done(make_house: MakeHouse) -> Non
     assert last.count("[Earlier messages were left out.") == 1
 
 
+@pytest.mark.long
 def test_nothing_ends_in_a_message_of_which_a_change_was_refused(make_house: MakeHouse) -> None:
     wrong: Call = ("edit_file", {"path": "calc.py", "edits": [{"old": "no such line", "new": "x"}]})
     developer: Script = ((ADD_IT, wrong, ("finish", {})), (("finish", {}),))
@@ -299,6 +300,7 @@ def test_nothing_ends_in_a_message_of_which_a_change_was_refused(make_house: Mak
     assert "another change of this message was not done" in results(said[1])
 
 
+@pytest.mark.long
 def test_a_look_that_fails_does_not_keep_the_work_from_ending(make_house: MakeHouse) -> None:
     looks: tuple[Call, ...] = (("read_file", {"path": "nowhere.py"}), ("run_tests", {"tests": ["tests/test_none.py"]}))
     house, server = make_house(players(developer=((ADD_IT, *looks, ("finish", {})),)), llm=WITH_TOOLS)

@@ -116,6 +116,7 @@ def test_a_task_whose_parts_did_all_of_it_is_completed_without_code(make_house: 
     assert len(escalations(server)) == 1
 
 
+@pytest.mark.long
 def test_clearer_words_keep_the_owners_and_after_them_it_is_the_owners_turn(make_house: MakeHouse) -> None:
     house, server = make_house(team(code=[BAD_ADD], escalations=[CLEARER]), orchestrator=ONCE)
     task_id = house.submit()

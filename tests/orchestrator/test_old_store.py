@@ -8,6 +8,8 @@ import tarfile
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from memory import TaskStatus
 from tests.orchestrator.conftest import MakeHouse
 from tests.orchestrator.house import FROM_CODE, SMALL, House, asked, git, team
@@ -70,6 +72,7 @@ def test_tasks_that_an_earlier_version_was_at_go_on(make_house: MakeHouse) -> No
         assert engine.execute("SELECT count(*) FROM workflow_status WHERE status = 'ERROR'").fetchone() == (0,)
 
 
+@pytest.mark.long
 def test_a_small_model_whose_samples_were_being_drawn_goes_on(make_house: MakeHouse) -> None:
     """A sample that was answered and failed under the earlier version is not asked for again."""
     house, server = make_house(team(), **SMALL)

@@ -250,6 +250,7 @@ def test_without_a_vague_goal_nothing_is_planned_or_invented(make_house: MakeHou
     assert len(house.landed()) == (2 if goal else 0)
 
 
+@pytest.mark.long
 def test_a_plan_that_its_budget_ends_waits_for_the_owner_and_is_not_begun_again(make_house: MakeHouse) -> None:
     again: Script = tuple((("search", {"text": f"word {number}"}),) for number in range(9))
     limits: dict[str, object] = {"task_tokens": 9000}

@@ -219,6 +219,7 @@ class Dictation:
         return []
 
 
+@pytest.mark.long
 def test_a_method_is_one_class_and_one_line(make_house: MakeHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     method = Dictation()
     monkeypatch.setattr("orchestrator.methods.METHODS", [method, *METHODS])

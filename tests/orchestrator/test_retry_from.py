@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 
+import pytest
+
 from memory import RetryStage, TaskStatus
 from orchestrator.coding.state import CodeState
 from orchestrator.flows.code_flow import back_to
@@ -15,6 +17,7 @@ from tests.orchestrator.house import BAD_ADD, GOOD_ADD, asked, team
 ONCE = {"max_task_attempts": 1, "max_approaches": 1}
 
 
+@pytest.mark.long
 def test_a_task_goes_on_from_code_then_review_then_tests_and_lands(make_house: MakeHouse) -> None:
     house, server = make_house(
         team(code=[BAD_ADD, GOOD_ADD]), orchestrator=ONCE, git={"auto_commit": False}, llm={"cache_ttl": 0}
