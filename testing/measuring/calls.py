@@ -30,7 +30,7 @@ LATER = 1_000_000
 _CHILD = r"""
 def _main(json, os, sys, time):
     task = json.loads(sys.stdin.read())
-    plainly = {"__name__": "given", "run": None, "Unable": NameError, "given": dict}
+    plainly = {"__name__": "given", "run": None, "Unable": (), "given": dict}
     if any(name for _, _, name, _ in task["programs"]):
         exec(task["plainly"], plainly)
     import builtins
@@ -56,7 +56,7 @@ def _main(json, os, sys, time):
     dump, write = json.dumps, os.write
     exec_, eval_, len_, any_, longest = exec, eval, len, any, task["longest"]
     clock, sleep, listdir, range_, next_, sum_ = time.monotonic, time.sleep, os.listdir, range, next, sum
-    run, foreign, isinstance_ = plainly["run"], (NameError, ImportError, plainly["Unable"]), isinstance
+    run, unable, foreign, isinstance_ = plainly["run"], plainly["Unable"], (NameError, ImportError), isinstance
 
     def is_of_project(error):
         trace = error.__traceback__
@@ -109,7 +109,7 @@ def _main(json, os, sys, time):
                     else:
                         exec_(line, names)
             except BaseException as error:
-                if name and isinstance_(error, foreign) and not is_of_project(error):
+                if name and (isinstance_(error, unable) or (isinstance_(error, foreign) and not is_of_project(error))):
                     self.tell([], unable=True)
                 else:
                     self.tell([], error=("%s: %s" % (type_(error).__name__, error))[:500])
