@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 _MOST_BYTES = 16 << 20
+_TEXTS = ("fixtures", "plainly", "interface", "values", "equality")
+"""Files beside this one whose texts are executed in the program."""
 _LONGEST = 8000
 """Characters of a value, written down; a longer one is only said to be large."""
 LATER = 1_000_000
@@ -32,6 +35,7 @@ def _main(json, os, sys, time):
     task = json.loads(sys.stdin.read())
     plainly = {"__name__": "given", "run": None, "Unable": (), "given": dict}
     if any(name for _, _, name, _ in task["programs"]):
+        exec(task["fixtures"], plainly)
         exec(task["plainly"], plainly)
     import builtins
 
@@ -261,10 +265,8 @@ def main(task_file: str, result_file: str) -> None:
             pass_fds=[told.fileno()],
         )  # fmt: skip
         try:
-            texts = {
-                name: Path(__file__).with_name(f"{name}.py").read_text("utf-8")
-                for name in ("plainly", "interface", "values", "equality")
-            }
+            texts = {name: Path(__file__).with_name(f"{name}.py").read_text("utf-8") for name in _TEXTS}
+            texts["plainly"] = re.sub(r"(?m)^from \S+\.fixtures import .*", "", texts["plainly"])  # it has them already
             asked = {"programs": programs, "out": told.fileno(), "longest": _LONGEST, "later": LATER, **texts}
             child.communicate(json.dumps(asked).encode(), timeout=float(task["seconds"]))
         except subprocess.TimeoutExpired:
