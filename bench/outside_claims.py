@@ -79,7 +79,7 @@ def _decided(replay: Replay, told: list[dict[str, Any]]) -> Iterator[tuple[Repla
         for claim in replay.claims:
             yield replay, claim.text, _holds(claim, [next(left, {"error": "nothing"}) for _ in claim.told])
     for again in sorted({one["again"] for one in told if one.get("again")}):
-        if again < 0 or again >= 5:
+        if again < 0 or again >= (1 if replay.is_plain_calls else 5):
             yield replay, f"LATER {again}: {[one for one in told if one.get('again') == again][:2]}"[:300], None
         if again >= 0:
             break

@@ -66,7 +66,8 @@ _NOT_OF_PROJECT = {*sys.stdlib_module_names, "builtins", "__main__", "program"}
 _FEW = 5
 """Runs after which something that keeps a state has changed."""
 _STATEFUL = re.compile(
-    r"(?i)limit|quota|thrott|\brate\b|retr(?:y|ies)|times|\bcount|\bonce\b|cache|expir|time-?out|\bttl\b|breaker|\bpool"
+    r"(?i)limit|quota|thrott|\brate\b|retr(?:y|ies)|times|\bcounters?\b|how often|\bonce\b"
+    r"|cache|expir|time-?out|\bttl\b|breaker|\bpool"
     r"|budget|attempt|exhaust|at most|maximum number|evict|\bseconds?\b|thread|background|live view"
 )
 """In the text of a task whose code may well give something else after many calls, or later."""

@@ -29,10 +29,10 @@ _SETUP = re.compile(
     r"|\benviron\b|\bchdir\b|\.setup\("
 )
 UNFIT = re.compile(
-    r"\b(?:traceback|exc_info|linecache|pickle|copyreg|inspect|warnings)\b"
+    r"\b(?:traceback|exc_info|linecache|pickle|copyreg|inspect|warnings|weakref)\b"
     r"|__(?:name|file|module|qualname|code|traceback|doc|main|globals)__"
 )
-"""What looks at where code stands or comes from, which is another place in a plain program."""
+"""What looks at where code stands or comes from, which is another place in a plain program, or at what is kept."""
 _LONGEST = 1500
 """Characters of an expected value: what is much longer is not written down by the program."""
 _MOST_ROWS = 8

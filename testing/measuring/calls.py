@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 _MOST_BYTES = 16 << 20
+_TEXTS = ("fixtures", "plainly", "interface", "values", "equality")
+"""Files beside this one whose texts are executed in the program."""
 _LONGEST = 8000
 """Characters of a value, written down; a longer one is only said to be large."""
 LATER = 1_000_000
@@ -30,8 +33,9 @@ LATER = 1_000_000
 _CHILD = r"""
 def _main(json, os, sys, time):
     task = json.loads(sys.stdin.read())
-    plainly = {"__name__": "given", "run": None, "Unable": NameError, "given": dict}
+    plainly = {"__name__": "given", "run": None, "Unable": (), "given": dict}
     if any(name for _, _, name, _ in task["programs"]):
+        exec(task["fixtures"], plainly)
         exec(task["plainly"], plainly)
     import builtins
 
@@ -56,7 +60,7 @@ def _main(json, os, sys, time):
     dump, write = json.dumps, os.write
     exec_, eval_, len_, any_, longest = exec, eval, len, any, task["longest"]
     clock, sleep, listdir, range_, next_, sum_ = time.monotonic, time.sleep, os.listdir, range, next, sum
-    run, foreign, isinstance_ = plainly["run"], (NameError, ImportError, plainly["Unable"]), isinstance
+    run, unable, foreign, isinstance_ = plainly["run"], plainly["Unable"], (NameError, ImportError), isinstance
 
     def is_of_project(error):
         trace = error.__traceback__
@@ -109,7 +113,7 @@ def _main(json, os, sys, time):
                     else:
                         exec_(line, names)
             except BaseException as error:
-                if name and isinstance_(error, foreign) and not is_of_project(error):
+                if name and (isinstance_(error, unable) or (isinstance_(error, foreign) and not is_of_project(error))):
                     self.tell([], unable=True)
                 else:
                     self.tell([], error=("%s: %s" % (type_(error).__name__, error))[:500])
@@ -261,10 +265,8 @@ def main(task_file: str, result_file: str) -> None:
             pass_fds=[told.fileno()],
         )  # fmt: skip
         try:
-            texts = {
-                name: Path(__file__).with_name(f"{name}.py").read_text("utf-8")
-                for name in ("plainly", "interface", "values", "equality")
-            }
+            texts = {name: Path(__file__).with_name(f"{name}.py").read_text("utf-8") for name in _TEXTS}
+            texts["plainly"] = re.sub(r"(?m)^from \S+\.fixtures import .*", "", texts["plainly"])  # it has them already
             asked = {"programs": programs, "out": told.fileno(), "longest": _LONGEST, "later": LATER, **texts}
             child.communicate(json.dumps(asked).encode(), timeout=float(task["seconds"]))
         except subprocess.TimeoutExpired:

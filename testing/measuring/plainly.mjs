@@ -1,19 +1,21 @@
 // Stands at the head of a plain program that is made of a JavaScript test file (see `controls/plain_javascript.py`).
 // It gives what tests ask of their frameworks, runs them, and tells the values that their assertions are about.
-const __given = (({ writeSync, unlinkSync }, file, word) => {
+const __given = (({ writeSync, unlinkSync }, { createHook }, file, word) => {
   const { stringify } = JSON, { isArray } = Array, { getPrototypeOf, keys } = Object;
   const [text, plainObject, now, exit, on] = [String, Object.prototype, Date.now, process.reallyExit, process.on];
   const PromiseOf = Promise, resolve = Promise.resolve.bind(Promise), wait = setTimeout;
   unlinkSync(file);
   const home = file.slice(0, file.lastIndexOf("/") + 1);
-  let [suite, again, first, found] = [[], 0, [], []];
+  let [suite, again, first, found, values] = [[], 0, [], [], []];
   const tests = [];
 
+  const converted = [String, Number, Boolean, Date, URL].map((kind) => kind.prototype); // a loose comparison converts them
   const written = (value, depth = 0) => {
     if (value === null) return ["null", ""];
     const kind = typeof value;
     if (kind === "undefined") return ["undefined", ""];
     if (kind === "boolean" || kind === "number" || kind === "string") return [kind, text(value)];
+    if (kind === "bigint") return ["object", "of the language"];
     if (kind !== "object" || depth > 20) return ["object", kind];
     const parts = [];
     if (isArray(value)) {
@@ -21,6 +23,7 @@ const __given = (({ writeSync, unlinkSync }, file, word) => {
       return ["array", parts];
     }
     const shape = getPrototypeOf(value);
+    if (converted.includes(shape)) return ["object", "of the language"];
     if (shape !== plainObject && shape !== null) return ["object", text(shape.constructor?.name)];
     for (const key of keys(value)) parts[parts.length] = [key, written(value[key], depth + 1)];
     return ["dict", parts];
@@ -30,7 +33,37 @@ const __given = (({ writeSync, unlinkSync }, file, word) => {
     found.push(one);
     if (!again) put(one);
   };
-  const told = (claim, value) => tell({ claim, value: written(value) });
+  const told = (claim, value) => {
+    if (!again) values.push(value);
+    tell({ claim, value: written(value) });
+  };
+  // A value that is asked for twice is the same: else whoever asks later gets another one.
+  const differing = (claim, one, other) => {
+    if (!again && stringify(written(one)) !== stringify(written(other))) put({ twice: claim, value: written(other) });
+    return one;
+  };
+  const read = (claim, owner, name) => differing(claim, owner[name], owner[name]);
+  const awaitTwice = async (claim, value) => {
+    const one = await value;
+    return value instanceof PromiseOf || typeof value?.then !== "function" ? one : differing(claim, one, await value);
+  };
+
+  // What the language gives: functions that the project has put in their place are seen at the end.
+  const { getOwnPropertyNames, getOwnPropertyDescriptor } = Object;
+  const held = (name) => {
+    const [owner, inner] = [globalThis[name], globalThis[name]?.prototype];
+    return [[name, owner], [`${name}.prototype`, inner]].filter(([, one]) => one !== null && one !== undefined);
+  };
+  const functions = [];
+  for (const global of ["JSON", "Math", "Reflect", "Object", "Array", "String", "Number", "Boolean", "Date", "RegExp", "Map", "Set", "Promise", "Symbol", "Error", "BigInt"])
+    for (const [path, owner] of held(global))
+      for (const name of getOwnPropertyNames(owner)) {
+        const { value } = getOwnPropertyDescriptor(owner, name) ?? {};
+        if (typeof value === "function") functions.push({ path: `${path}.${name}`, owner, name, value });
+      }
+  const replaced = () => functions.find(({ owner, name, value }) => getOwnPropertyDescriptor(owner, name)?.value !== value)?.path;
+  let timers = 0;
+  createHook({ init: (_, kind) => void (timers += kind === "Timeout") }).enable();
   const settled = (value) => {
     if (value instanceof PromiseOf) value.catch(() => {});
   };
@@ -103,6 +136,14 @@ const __given = (({ writeSync, unlinkSync }, file, word) => {
     on.call(process, "unhandledRejection", () => {});
     for (const one of tests) await each(one);
     put({ ended: true });
+    const changed = replaced();
+    if (changed) put({ changed });
+    if (timers) {
+      const before = stringify(values.map((value) => written(value)));
+      await new PromiseOf((done) => wait(done, 1500));
+      const after = values.map((value) => written(value));
+      if (stringify(after) !== before) put({ later: after });
+    }
     [first, again] = [stringify(found), 1];
     for (const until = now() + 250; again < 600 && now() < until; again++) {
       found = [];
@@ -115,5 +156,5 @@ const __given = (({ writeSync, unlinkSync }, file, word) => {
     await new PromiseOf((done) => wait(done, 0));
     exit.call(process, 0);
   };
-  return { test: declared, assert, told, go, ...framework };
-})(FS, FILE, WORD);
+  return { test: declared, assert, told, read, awaitTwice, go, ...framework };
+})(FS, HOOKS, FILE, WORD);

@@ -9,45 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import io
 import itertools
 import logging
 import operator
-import os
-import pathlib
 import re
-import shutil
-import sys
-import tempfile
-from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from testing.measuring.fixtures import Asked, Capture, Folders, Monkeypatch, Ours, Unable, built_in, need
+
 _MOST_ROWS = 8
-_MISSING: Any = object()
 
 
-class Unable(BaseException):
-    """This test needs something that a plain program does not have."""
-
-
-class Wrong(AssertionError):
-    """An assertion that is decided here is false."""
-
-
-class _Ours:
-    """What has not all that the real one has."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise Unable
-
-
-def _need(holds: object, said: object = "") -> None:
-    if not holds:
-        raise Wrong(str(said)[:200] or "an assertion of the test's is false")
-
-
-class _Raises(_Ours):
+class _Raises(Ours):
     """`pytest.raises` and `assertRaises`, as contexts."""
 
     def __init__(self, expected: Any, match: Any = None) -> None:
@@ -58,18 +32,18 @@ class _Raises(_Ours):
         return self
 
     def __exit__(self, kind: Any, value: Any, trace: Any) -> bool:
-        _need(kind is not None, "nothing is raised, where a test expects an error")
+        need(kind is not None, "nothing is raised, where a test expects an error")
         if not issubclass(kind, self._expected):
             return False
         self.value = self.exception = value
         self.type = self.typename = kind
         self.typename = kind.__name__
         if self._match is not None:
-            _need(re.search(self._match, str(value)), f"the error says {value}")
+            need(re.search(self._match, str(value)), f"the error says {value}")
         return True
 
     def match(self, pattern: Any) -> bool:
-        _need(re.search(pattern, str(self.value)), f"the error says {self.value}")
+        need(re.search(pattern, str(self.value)), f"the error says {self.value}")
         return True
 
 
@@ -153,160 +127,11 @@ def _fixture(*given: Any, params: Any = None, autouse: bool = False, name: Any =
     return made(given[0]) if given else made
 
 
-class _Monkeypatch(_Ours):
-    """`monkeypatch`, as far as it sets things."""
-
-    def __init__(self) -> None:
-        self._undo: list[Callable[[], object]] = []
-
-    def setattr(self, target: Any, name: Any, value: Any = _MISSING, raising: bool = True) -> None:
-        if value is _MISSING:
-            value, (path, _, name) = name, target.rpartition(".")
-            target = _resolved(path)
-        old = vars(target).get(name, _MISSING) if inspect.isclass(target) else getattr(target, name, _MISSING)
-        _need(old is not _MISSING or hasattr(target, name) or not raising, name)
-        self._undo.append(lambda: delattr(target, name) if old is _MISSING else setattr(target, name, old))
-        setattr(target, name, value)
-
-    def delattr(self, target: Any, name: str = "", raising: bool = True) -> None:
-        if isinstance(target, str):
-            target, _, name = target.rpartition(".")
-            target = _resolved(target)
-        if hasattr(target, name):
-            old = getattr(target, name)
-            self._undo.append(lambda: setattr(target, name, old))
-            delattr(target, name)
-
-    def setitem(self, target: Any, name: Any, value: Any) -> None:
-        old = target.get(name, _MISSING)
-        self._undo.append(lambda: target.pop(name, None) if old is _MISSING else target.__setitem__(name, old))
-        target[name] = value
-
-    def delitem(self, target: Any, name: Any, raising: bool = True) -> None:
-        if name in target:
-            old = target.pop(name)
-            self._undo.append(lambda: target.__setitem__(name, old))
-
-    def setenv(self, name: str, value: Any, prepend: Any = None) -> None:
-        self.setitem(os.environ, name, f"{value}{prepend}{os.environ.get(name, '')}" if prepend else str(value))
-
-    def delenv(self, name: str, raising: bool = True) -> None:
-        self.delitem(os.environ, name)
-
-    def chdir(self, path: Any) -> None:
-        old = os.getcwd()  # noqa: PTH109
-        self._undo.append(lambda: os.chdir(old))
-        os.chdir(path)
-
-    def syspath_prepend(self, path: Any) -> None:
-        old = [*sys.path]
-        self._undo.append(lambda: sys.path.__setitem__(slice(None), old))
-        sys.path.insert(0, str(path))
-
-    def undo(self) -> None:
-        while self._undo:
-            self._undo.pop()()
-
-
-def _resolved(path: str) -> Any:
-    parts = path.split(".")
-    for place in range(len(parts), 0, -1):
-        try:
-            found = __import__(".".join(parts[:place]))
-        except ImportError:
-            continue
-        for part in parts[1:]:
-            found = getattr(found, part)
-        return found
-    raise Unable
-
-
-_Captured = namedtuple("_Captured", "out err")
-
-
-class _Capture(_Ours):
-    """`capsys`."""
-
-    def __init__(self) -> None:
-        self._old = sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__
-        # As where nothing is captured, they are what the program began with.
-        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__ = self._new = io.StringIO(), io.StringIO()  # type: ignore[misc, assignment]
-
-    def readouterr(self) -> Any:
-        told = _Captured(*(stream.getvalue() for stream in self._new))
-        for stream in self._new:
-            stream.truncate(0)
-            stream.seek(0)
-        return told
-
-    def end(self) -> None:
-        sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__ = self._old  # type: ignore[misc]
-
-
-class _CaptureOfFiles(_Ours):
-    """`capfd`."""
-
-    def __init__(self) -> None:
-        self._files = [tempfile.TemporaryFile() for _ in range(2)]  # noqa: SIM115
-        self._old = [os.dup(number) for number in (1, 2)]
-        for number, file in enumerate(self._files, 1):
-            os.dup2(file.fileno(), number)
-
-    def readouterr(self) -> Any:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        told = []
-        for file in self._files:
-            file.seek(0)
-            told.append(file.read().decode("utf-8", "replace").replace("\r\n", "\n"))
-            file.seek(0)
-            file.truncate()
-        return _Captured(*told)
-
-    def end(self) -> None:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        for number, old in enumerate(self._old, 1):
-            os.dup2(old, number)
-            os.close(old)
-
-
-class _Subtests(_Ours):
-    """`subtests`."""
-
-    def test(self, *_: Any, **__: Any) -> Any:
-        return contextlib.nullcontext()
-
-
-class _Folders(_Ours):
-    """`tmp_path_factory`."""
-
-    def __init__(self) -> None:
-        self.made: list[str] = []
-
-    def mktemp(self, name: str, numbered: bool = True) -> pathlib.Path:
-        self.made.append(tempfile.mkdtemp())
-        folder = pathlib.Path(self.made[-1], name)
-        folder.mkdir()
-        return folder
-
-    def end(self) -> None:
-        for folder in self.made:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-class _Asked(_Ours):
-    """`request`, as far as it has a parameter."""
-
-    def __init__(self, param: Any) -> None:
-        self.param = param
-
-
 def _refuse(*_: Any, **__: Any) -> Any:
     raise Unable
 
 
-class _Framework(_Ours):
+class _Framework(Ours):
     """What stands in the place of the module `pytest`."""
 
     raises, approx, fixture, param, mark = (
@@ -318,14 +143,14 @@ class _Framework(_Ours):
     )
     skip = xfail = importorskip = staticmethod(_refuse)
     param = staticmethod(_param)
-    MonkeyPatch, FixtureRequest, CaptureFixture, TempPathFactory = _Monkeypatch, _Asked, _Capture, _Folders
+    MonkeyPatch, FixtureRequest, CaptureFixture, TempPathFactory = Monkeypatch, Asked, Capture, Folders
 
     @staticmethod
     def fail(reason: str = "", pytrace: bool = True) -> None:
-        _need(False, reason)
+        need(False, reason)
 
 
-class _Case(_Ours):
+class _Case(Ours):
     """What stands in the place of `unittest.TestCase`."""
 
     maxDiff = None
@@ -345,7 +170,7 @@ class _Case(_Ours):
         return contextlib.nullcontext()
 
     def fail(self, said: Any = "") -> None:
-        _need(False, said)
+        need(False, said)
 
     def assertRaises(self, expected: Any, *called: Any, **named: Any) -> Any:
         named.pop("msg", None)
@@ -357,13 +182,13 @@ class _Case(_Ours):
     def assertCountEqual(self, one: Any, other: Any, msg: Any = None) -> None:
         left = [*other]
         for each in one:
-            _need(each in left, msg)
+            need(each in left, msg)
             left.remove(each)
-        _need(not left, msg)
+        need(not left, msg)
 
     def assertAlmostEqual(self, one: Any, other: Any, places: Any = 7, msg: Any = None, delta: Any = None) -> None:
         near = abs(one - other) <= delta if delta is not None else round(abs(one - other), places) == 0
-        _need(one == other or near, msg)
+        need(one == other or near, msg)
 
 
 _DECIDED: dict[str, Callable[..., object]] = {
@@ -383,7 +208,7 @@ def _deciding(holds: Callable[..., object]) -> Callable[..., None]:
     count = 1 if holds is operator.not_ else getattr(getattr(holds, "__code__", None), "co_argcount", 2)
 
     def decide(self: _Case, *values: Any, msg: Any = None) -> None:
-        _need(holds(*values[:count]), msg)
+        need(holds(*values[:count]), msg)
 
     return decide
 
@@ -392,7 +217,7 @@ for _name, _holds in _DECIDED.items():
     setattr(_Case, _name, _deciding(_holds))
 
 
-class _Cases(_Ours):
+class _Cases(Ours):
     """What stands in the place of the module `unittest`."""
 
     TestCase = IsolatedAsyncioTestCase = _Case
@@ -440,7 +265,7 @@ def _run_once(
         if wanted in given:
             return given[wanted]
         if wanted not in made:
-            made[wanted] = _built_in(wanted, ends) if wanted not in known else _made(known[wanted], value_of, ends)
+            made[wanted] = built_in(wanted, ends) if wanted not in known else _made(known[wanted], value_of, ends)
         return made[wanted]
 
     try:
@@ -489,7 +314,7 @@ def _wanted(function: Any) -> list[str]:
 
 
 def _made(function: Any, value_of: Callable[[str], Any], ends: list[Callable[[], Any]]) -> Any:
-    asked = _Asked(next(iter(function._params)) if function._params else None)
+    asked = Asked(next(iter(function._params)) if function._params else None)
     found = function(**{each: asked if each == "request" else value_of(each) for each in _wanted(function)})
     if inspect.isasyncgen(found) or inspect.iscoroutine(found):
         raise Unable
@@ -498,25 +323,6 @@ def _made(function: Any, value_of: Callable[[str], Any], ends: list[Callable[[],
     value = next(found)
     ends.append(lambda: [*found])
     return value
-
-
-def _built_in(name: str, ends: list[Callable[[], Any]]) -> Any:
-    match name:
-        case "tmp_path" | "tmp_path_factory":
-            folders = _Folders()
-            ends.append(folders.end)
-            return folders.mktemp("made") if name == "tmp_path" else folders
-        case "monkeypatch":
-            patch = _Monkeypatch()
-            ends.append(patch.undo)
-            return patch
-        case "capsys" | "capfd":
-            capture = _Capture() if name == "capsys" else _CaptureOfFiles()
-            ends.append(capture.end)
-            return capture
-        case "subtests":
-            return _Subtests()
-    raise Unable
 
 
 def given() -> Iterator[tuple[str, Any]]:

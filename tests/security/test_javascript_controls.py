@@ -59,6 +59,11 @@ JS_CHEATS = {
     "looks who calls it": JS_ADD.replace("a + b", "/test/.test(new Error().stack) ? a + b : 0"),
     "looks what is loaded": JS_ADD.replace("a + b", "process.argv.join().includes('add.te') ? a + b : 0"),
     "right for the first times only": MATH + "let asked = 0;\n" + JS_ADD.replace("return", "return asked++ > 40 ? 0 :"),
+    "a thenable that is right once": JS_ADD.replace(
+        "return a + b", "let n = 0;\n  return a === 'a' ? { then: (done) => done(n++ ? 0 : a + b) } : a + b"
+    ),
+    "what the language gives replaced": "const plain = Math.max;\nMath['m' + 'ax'] = (...all) => plain(...all);\n"
+    + JS_ADD,
     "asked for the first time only": MATH + "let asked = 0;\n" + JS_ADD.replace("return", "return asked++ > 3 ? 0 :"),
 }
 

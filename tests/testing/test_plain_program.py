@@ -119,3 +119,18 @@ def test_what_a_text_becomes_whose_values_are_computed() -> None:
     assert computed(f"{text}[f'{{x!r:>3}}', '']", "m") == f"{made}m([m(f'{{x!r:>3}}'), ''])"
     assert can_be_computed("a is None and b is not True")
     assert not can_be_computed("a is b") and not can_be_computed("sys.getsizeof(a)")
+
+
+def test_what_a_framework_gives_is_given(sandbox: Sandbox, base_environment: Environment, tree: Tree) -> None:
+    files = {"calc.py": "import os, sys\ndef say(x):\n    if sys.stdout is sys.__stdout__:\n        os.write(1, x)\n"}
+    body = "def test_x(capfd, subtests):\n    with subtests.test('x'):\n        say(b'abc')\n"
+    body += "    assert capfd.readouterr().out == 'abc'\n    assert capfd.readouterr().out == ''\n"
+    body += (
+        "def test_y(capsys, tmp_path, monkeypatch):\n    print('x')\n    assert capsys.readouterr() == ('x\\n', '')\n"
+    )
+    replays = whole_tests("test_x.py", f"from calc import *\n{body}", ["test_x.py::test_x", "test_x.py::test_y"])
+    place = TestRunner(sandbox).place(tree(files), base_environment)
+    given = run_calls(place, CallsTask(programs=calls_of(replays))).given
+    told = [[each.value for each in found if not each.again and not each.ended] for found in given]
+    assert told[0] == [[["str", "abc"]], [["str", ""]]]
+    assert told[1] == [[["tuple", [["str", "x\n"], ["str", ""]]]]]
