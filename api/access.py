@@ -27,7 +27,6 @@ from starlette.responses import Response
 
 from api.errors import NotAllowed, SignInNeeded, TooMany, WrongSecret, WrongToken
 from api.room import Room
-from api.tokens import WrongToken as BadToken
 from memory import AccessKind, Person, Role, UnknownPerson, utc_now
 from owner.way_in import digest_of
 
@@ -180,10 +179,10 @@ def visitor_of(room: Room, connection: HTTPConnection) -> Visitor:
 
 
 def _by_token(room: Room, token: str) -> Visitor:
+    said = room.tokens.read(token)
     try:
-        said = room.tokens.read(token)
         person = room.store.people.find(said.person)
-    except (BadToken, UnknownPerson) as problem:
+    except UnknownPerson as problem:
         raise SignInNeeded(str(problem)) from None
     if not person.active:
         raise SignInNeeded(f"{said.person} is shut out")

@@ -61,6 +61,12 @@ class WrongHost(ApiError):
     status = 421
 
 
+class NoSecret(ApiError):
+    """The secret that signs tokens cannot be used."""
+
+    status = 503
+
+
 class TooMany(ApiError):
     """More requests than are taken in this time."""
 

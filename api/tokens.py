@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,6 +24,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey, RSAKey
 
+from api.errors import NoSecret, SignInNeeded
 from config import ApiSettings
 from memory import Role
 from monitoring import get_logger
@@ -50,10 +52,6 @@ class Claims:
     """The key with which it was made, and with which it ends."""
 
 
-class WrongToken(Exception):
-    """It is none, was signed by somebody else, is for somebody else, or is over; the message says which."""
-
-
 class Tokens:
     """The tokens of one project."""
 
@@ -63,7 +61,7 @@ class Tokens:
         """What `aud` has to name."""
 
     def make(self, person: str, scopes: Sequence[Role], minutes: float, key: int | None = None) -> str:
-        """A token of ours."""
+        """A token of ours. Raises `NoSecret`."""
         now = int(time.time())
         claims: dict[str, Any] = {
             "iss": _ISSUER, "aud": self.audience, "sub": person, "scope": " ".join(scopes), "iat": now,
@@ -72,9 +70,10 @@ class Tokens:
         return jwt.encode({"alg": _OURS[0]}, claims | ({"key": key} if key is not None else {}), self._secret, _OURS)
 
     def read(self, token: str) -> Claims:
-        """What it says. Raises `WrongToken`."""
+        """What it says. Raises `SignInNeeded` when it is none, was signed by somebody else, is for somebody else, or is
+        over; the message says which. Raises `NoSecret`."""
         if len(token) > _MOST_LENGTH:
-            raise WrongToken("this token is too long")
+            raise SignInNeeded("this token is too long")
         ours = True
         try:
             found = jwt.decode(token, self._secret, _OURS)
@@ -89,7 +88,7 @@ class Tokens:
             jwt.JWTClaimsRegistry(leeway=_LEEWAY if not ours else 0, **rules).validate(found.claims)
         except JoseError as problem:
             told = str(problem) or type(problem).__name__
-            raise WrongToken(f"this token is not good here any more, or never was: {told}") from None
+            raise SignInNeeded(f"this token is not good here any more, or never was: {told}") from None
         claims = found.claims
         scope = claims.get("scope", "")
         words = scope.split() if isinstance(scope, str) else scope if isinstance(scope, list) else []
@@ -104,19 +103,27 @@ class Tokens:
         if self._others is not None:
             with suppress(JoseError, ValueError, TypeError):
                 return jwt.decode(token, self._others, _THEIRS)
-        raise WrongToken("this token was signed by somebody who is not known here")
+        raise SignInNeeded("this token was signed by somebody who is not known here")
 
     @cached_property
     def _secret(self) -> OctKey:
-        """Made when it is first needed."""
+        """Made when it is first needed, all of it at once: a kill in between leaves none, and not half of one."""
         place = self._state / _SECRET_FILE
-        with suppress(FileExistsError):
-            file = os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-            with os.fdopen(file, "w", encoding="ascii") as written:
-                written.write(secrets.token_hex(_SECRET_BYTES))
-        kept = place.read_text("ascii").strip()
-        if len(kept) < 2 * _SECRET_BYTES:
-            raise WrongToken(f"{place} holds no secret; delete it, and a new one is made")
+        try:
+            if not place.exists():
+                with tempfile.NamedTemporaryFile("w", dir=self._state, prefix=f".{_SECRET_FILE}-") as written:
+                    written.write(secrets.token_hex(_SECRET_BYTES))
+                    written.flush()
+                    with suppress(FileExistsError):  # another thread made it
+                        os.link(written.name, place)
+            kept = place.read_text("ascii").strip()
+            if len(kept) < 2 * _SECRET_BYTES:
+                raise ValueError("it holds no secret; delete it, and a new one is made")
+        except (OSError, ValueError) as problem:
+            log.error("the secret of tokens cannot be used", file=str(place), problem=str(problem))
+            raise NoSecret(
+                "tokens are neither made nor read: their secret cannot be used; agents.log says why"
+            ) from None
         return OctKey.import_key(kept)
 
     @cached_property
@@ -134,7 +141,10 @@ class Tokens:
 def public_key(text: bytes) -> RSAKey | ECKey | OKPKey | KeySet:
     """A key in PEM, or a JWK set. Raises `ValueError` for what is neither, and for a secret or private key."""
     if text.lstrip().startswith(b"{"):
-        found = KeySet.import_key_set(json.loads(text))
+        shared = json.loads(text)
+        if not isinstance(shared.get("keys"), list):
+            raise ValueError("it is JSON without a list of `keys`; a JWK set has one")
+        found = KeySet.import_key_set(shared)
         if any(isinstance(key, OctKey) or key.is_private for key in found.keys):
             raise ValueError("it holds a secret or private key; a public one is needed")
         return found

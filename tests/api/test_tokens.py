@@ -14,7 +14,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, KeySet, OctKey, OKPKey, RSAKey
 
-from api.tokens import Tokens, WrongToken, public_key
+from api.errors import NoSecret, SignInNeeded
+from api.tokens import Tokens, public_key
 from config import ApiSettings
 from memory import Role
 from tests.api.conftest import Rooms, audited, problem
@@ -27,6 +28,7 @@ KEYS: dict[str, tuple[Key, str]] = {
 
 
 def tokens_with(folder: Path, key: Key | None = None) -> Tokens:
+    folder.mkdir(exist_ok=True)
     file = folder / "public.pem"
     if key is not None:
         file.write_bytes(key.as_pem(private=False))  # type: ignore[union-attr]  # of those with two halves
@@ -48,10 +50,10 @@ def test_a_service_whose_public_key_is_known_signs_tokens(tmp_path: Path, alg: s
     now = int(time.time())
     for wrong in ({"exp": now - 60}, {"exp": None}, {"aud": None}, {"aud": "other"}, {"sub": None}, {"nbf": now + 600},
                   {"exp": "soon"}, {"sub": ""}):  # fmt: skip
-        with pytest.raises(WrongToken):
+        with pytest.raises(SignInNeeded):
             tokens.read(signed(key, alg, **wrong))
-    others = tokens_with(tmp_path / "..", None)
-    with pytest.raises(WrongToken):
+    others = tokens_with(tmp_path / "other")
+    with pytest.raises(SignInNeeded):
         others.read(signed(key, alg))
 
 
@@ -73,15 +75,15 @@ def test_the_key_decides_how_it_is_checked_never_the_token(tmp_path: Path) -> No
         signed(key, "RS256", aud=tokens.audience, iss="ai-agents", exp=None), "a.b.c", "..", "é.é.é", "x" * 9000,
     ]  # fmt: skip
     for token in forged:
-        with pytest.raises(WrongToken):
+        with pytest.raises(SignInNeeded):
             tokens.read(token)
     assert tokens.read(good).scopes == (Role.VIEWER,)
     assert stat.S_IMODE((tmp_path / "control-room.secret").stat().st_mode) == 0o600
     assert tokens_with(tmp_path).read(good).person == "ada", "a restart changes nothing"
     (tmp_path / "control-room.secret").unlink()
-    with pytest.raises(WrongToken):
+    with pytest.raises(SignInNeeded):
         tokens_with(tmp_path).read(good)
-    with pytest.raises(WrongToken):
+    with pytest.raises(SignInNeeded):
         tokens.read(tokens.make("ada", [Role.VIEWER], -1))
 
 
@@ -91,13 +93,32 @@ def test_only_public_keys_are_taken(tmp_path: Path) -> None:
     assert isinstance(public_key(json.dumps(shared).encode()), KeySet)
     secret = KeySet([OctKey.generate_key(256)]).as_dict(private=True)
     private = KeySet([key]).as_dict(private=True)
-    for text in (b"", b"words", json.dumps(secret).encode(), json.dumps(private).encode(),
-                 key.as_pem(private=True)):  # type: ignore[union-attr]  # fmt: skip
+    alone = json.dumps(shared["keys"][0]).encode()
+    for text in (b"", b"words", json.dumps(secret).encode(), json.dumps(private).encode(), alone, b"{}",
+                 b'{"keys": null}', key.as_pem(private=True)):  # type: ignore[union-attr]  # fmt: skip
         with pytest.raises(ValueError, match="key"):
             public_key(text)
-    broken = Tokens(ApiSettings(token_public_key=tmp_path / "none.pem"), tmp_path)
-    with pytest.raises(WrongToken):
-        broken.read(signed(key, "ES256"))
+    (tmp_path / "alone.json").write_bytes(alone)
+    for name in ("none.pem", "alone.json"):
+        broken = Tokens(ApiSettings(token_public_key=tmp_path / name), tmp_path)
+        with pytest.raises(SignInNeeded):
+            broken.read(signed(key, "ES256"))
+
+
+def test_a_secret_that_cannot_be_used_is_a_problem_and_names_no_place(rooms: Rooms) -> None:
+    key, place = rooms.program(Role.VIEWER), rooms.paths.state / "control-room.secret"
+    place.write_text("short", encoding="ascii")
+    for answer in (
+        rooms.anyone(Authorization="Bearer a.b.c").get("/api/v1/me"),
+        key.post("/api/v1/tokens", json={}),
+    ):
+        assert problem(answer, 503) == "no-secret" and str(rooms.paths.state) not in answer.text
+    place.unlink()
+    assert key.post("/api/v1/tokens", json={}).status_code == 201
+    assert [each.name for each in rooms.paths.state.glob("*control-room.secret*")] == ["control-room.secret"]
+    assert stat.S_IMODE(place.stat().st_mode) == 0o600
+    with pytest.raises(NoSecret):
+        Tokens(ApiSettings(), rooms.paths.state / "none").make("ada", [Role.VIEWER], 5)
 
 
 def test_a_token_may_what_its_scopes_say_and_ends_with_its_key_and_person(
@@ -114,19 +135,15 @@ def test_a_token_may_what_its_scopes_say_and_ends_with_its_key_and_person(
     assert token.post("/api/v1/tasks", json={"title": "Add add"}).status_code == 201
     assert [what for what, by in audited(rooms) if by.startswith("otto (token ")] == ["gave work"]
     assert made.json()["token"] not in str([line.details for line in rooms.store.journal.activity()])
-    assert (
-        problem(token.get("/api/v1/people"), 403)
-        == problem(token.post("/api/v1/tokens", json={}), 403)
-        == "not-allowed"
-    )
+    for beyond in (token.get("/api/v1/people"), token.post("/api/v1/tokens", json={})):
+        assert problem(beyond, 403) == "not-allowed"
     assert problem(key.post("/api/v1/tokens", json={"scopes": ["admin"]}), 403) == "not-allowed"
     assert problem(key.post("/api/v1/tokens", json={"minutes": 9999}), 422) == "invalid-request"
     assert rooms.store.people.close(next(each.id for name, each in rooms.store.people.all_keys() if name == "otto"))
     assert problem(token.get("/api/v1/me"), 401) == "sign-in-needed"
-    ours = rooms.room  # what is left is signed by the daemon, for the person
     direct = Tokens(ApiSettings(), rooms.paths.state).make("otto", [Role.VIEWER], 5)
     program = rooms.anyone(Authorization=f"Bearer {direct}")
-    assert ours.address and program.get("/api/v1/me").status_code == 200
+    assert program.get("/api/v1/me").status_code == 200
     assert admin.patch("/api/v1/people/otto", json={"active": False}).status_code == 200
     assert problem(program.get("/api/v1/me"), 401) == "sign-in-needed"
     for wrong in ("a.b.c", "x.y", f"{direct}x"):
