@@ -21,7 +21,7 @@ from api.access import AViewer
 from api.problems import problems
 from api.room import Room
 from api.team import agent_of
-from memory import Task, TaskStatus, utc_now
+from memory import OPEN, Task, TaskStatus, utc_now
 from monitoring.counters import COUNTERS
 
 router = APIRouter(tags=["health"])
@@ -29,7 +29,6 @@ router = APIRouter(tags=["health"])
 _KEPT_SECONDS = 10.0
 _TASK_SECONDS = (60, 300, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 _CALL_SECONDS = (0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
-_OPEN = (TaskStatus.PENDING, TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL)
 
 
 @router.get(
@@ -84,7 +83,7 @@ class Figures(Collector):
         took: dict[str, _Durations] = {}
         for row in self._room.store.browse.task_sums(_TASK_SECONDS):
             at = Task(id="any", title="any", type=row.type, stage=row.stage, assigned_agents=row.assigned_agents)
-            numbers[row.status, row.type, agent_of(at) if row.status in _OPEN else ""] += row.number
+            numbers[row.status, row.type, agent_of(at) if row.status in OPEN else ""] += row.number
             if row.reason:
                 reasons[row.reason] += row.number
             if row.status == TaskStatus.COMPLETED:

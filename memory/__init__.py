@@ -26,6 +26,7 @@ from memory.errors import (
     UnsupportedDatabase,
     ValueTooLarge,
 )
+from memory.journal_models import Activity, ControlCommand, Decision, Memory
 from memory.ledger_models import (
     NANO,
     CallInFlight,
@@ -41,18 +42,14 @@ from memory.ledger_models import (
 from memory.people import Access, AccessKind, Person, PersonName, Role
 from memory.store import MemoryStore
 from memory.tables.audit import AuditReport
-from memory.tables.tasks import ENDED, RETRIABLE, TaskChanges
+from memory.tables.tasks import ENDED, OPEN, RETRIABLE, TaskChanges
 from memory.task_models import (
     ANSWER_GATE,
     MOST_TESTS,
     OWNER,
-    Activity,
     Attempt,
-    ControlCommand,
     Criterion,
-    Decision,
     Dependency,
-    Memory,
     Priority,
     ProofOutcome,
     RetryStage,
@@ -75,6 +72,7 @@ __all__ = [
     "ENDED",
     "MOST_TESTS",
     "NANO",
+    "OPEN",
     "OWNER",
     "RETRIABLE",
     "SCHEMA_REVISION",

@@ -1,4 +1,4 @@
-"""What a task is, and what is recorded about one: attempts, verdicts, memories, activities, decisions, commands."""
+"""What a task is, and what is recorded about one: attempts, verdicts, the quality of its tests, proofs."""
 
 from __future__ import annotations
 
@@ -361,42 +361,3 @@ class ProofOutcome(BaseModel):
     def __str__(self) -> str:
         """One line: `public surface: holds (1 module compared)`."""
         return f"{self.name}: {self.outcome}" + (f" ({' '.join(self.told.split())})" if self.told else "")
-
-
-class Memory(Row):
-    """One thing an agent remembers."""
-
-    agent: str
-    key: str
-    value: JsonValue
-    created_at: UtcTime
-    updated_at: UtcTime
-
-
-class Activity(Row):
-    """One line of the stream that the command line, the API and the dashboard read."""
-
-    id: int
-    agent_name: str
-    activity: str
-    task_id: str | None
-    details: dict[str, JsonValue]
-    timestamp: UtcTime
-
-
-class Decision(Row):
-    """A decision and what led to it."""
-
-    id: int
-    agent_name: str
-    decision_type: str
-    decision_data: dict[str, JsonValue]
-    timestamp: UtcTime
-
-
-class ControlCommand(Row):
-    """A command of another process to the daemon."""
-
-    id: int
-    command: str
-    argument: str

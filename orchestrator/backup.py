@@ -23,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 from config import ProjectPaths, Settings
 from git_ops import GitManager, RemoteError
 from memory import (
+    OPEN,
     SCHEMA_REVISION,
     MemoryStore,
     Task,
@@ -47,7 +48,6 @@ _MANIFEST = "manifest.json"
 _ENGINE, _AGENTS, _CLONE, _CONFIG = "engine.db", "agents.db", "clone.bundle", "config.yaml"
 _MOST_TASKS = 10_000
 _BLOCK = 1 << 20
-_OPEN = (TaskStatus.PENDING, TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL)
 
 
 class Manifest(BaseModel):
@@ -252,7 +252,7 @@ def _restore_clone(settings: Settings, paths: ProjectPaths, bundle: Path) -> tup
 def _settle(store: MemoryStore, git: GitManager) -> tuple[list[Task], list[Task]]:
     """Complete the tasks that landed after the backup; the others that were in progress start their run again."""
     landed, anew = [], []
-    for task in store.tasks.select(_OPEN, limit=_MOST_TASKS):
+    for task in store.tasks.select(OPEN, limit=_MOST_TASKS):
         result = git.landing.landed(task.id, task.run)
         if result is not None:
             state = task.result | {"landed_commits": list(result.commits), "pushed": result.pushed, "push_error": ""}

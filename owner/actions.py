@@ -12,6 +12,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from memory import (
+    OPEN,
     OWNER,
     RETRIABLE,
     FailureReason,
@@ -90,7 +91,7 @@ def replan(store: MemoryStore, task: Task, note: str, by: str = "") -> str:
 
 def change(store: MemoryStore, task: Task, changes: TaskChanges, by: str = "") -> None:
     """Give an open task another priority or deadline. It holds from the task's next stage on."""
-    if task.status not in (TaskStatus.PENDING, TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL):
+    if task.status not in OPEN:
         raise NotNow(f"{task.id} is {task.status}; priority and deadline are for tasks that are not over")
     must_be_ahead(deadline := changes.get("deadline"))
     store.tasks.update(task.id, **changes)

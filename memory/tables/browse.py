@@ -14,8 +14,9 @@ import sqlalchemy as sa
 
 from memory.database.database import Database
 from memory.database.schema import activity_logs, attempts, decision_history, model_calls, tasks
+from memory.journal_models import Activity, Decision
 from memory.ledger_models import ModelCall
-from memory.task_models import Activity, Decision, Row, TaskLine, TaskStatus
+from memory.task_models import Row, TaskLine, TaskStatus
 from monitoring.errors import FailureReason
 
 _SHOWN_OF_TASKS = [tasks.c[name] for name in TaskLine.model_fields]

@@ -23,8 +23,9 @@ from memory.database.schema import (
     verdicts,
 )
 from memory.errors import UnknownTask
+from memory.journal_models import Activity, ControlCommand, Decision, Memory
 from memory.tables.audit import link
-from memory.task_models import Activity, Attempt, ControlCommand, Decision, Memory, Row, Verdict, utc_now
+from memory.task_models import Attempt, Row, Verdict, utc_now
 from monitoring.counters import ACTIVITY
 
 _ACTIVITY_LOCK = 0x616374  # an advisory lock of PostgreSQL: any number, the same in every process

@@ -22,16 +22,17 @@ RETRIABLE = frozenset({TaskStatus.FAILED, TaskStatus.BLOCKED, TaskStatus.CANCELL
 ENDED = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.BLOCKED, TaskStatus.CANCELLED})
 """Nothing more happens to a task with one of these statuses, unless the owner retries it or puts it aside."""
 
-_OPEN = frozenset({TaskStatus.PENDING, TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL})
+OPEN = frozenset({TaskStatus.PENDING, TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL})
+"""The task goes on by itself, or at the owner's word."""
 
 SOURCES: dict[TaskStatus, frozenset[TaskStatus]] = {
-    TaskStatus.PENDING: _OPEN - {TaskStatus.PENDING},
-    TaskStatus.IN_PROGRESS: _OPEN - {TaskStatus.IN_PROGRESS},
-    TaskStatus.WAITING_APPROVAL: _OPEN - {TaskStatus.WAITING_APPROVAL} | {TaskStatus.BLOCKED},
+    TaskStatus.PENDING: OPEN - {TaskStatus.PENDING},
+    TaskStatus.IN_PROGRESS: OPEN - {TaskStatus.IN_PROGRESS},
+    TaskStatus.WAITING_APPROVAL: OPEN - {TaskStatus.WAITING_APPROVAL} | {TaskStatus.BLOCKED},
     TaskStatus.COMPLETED: frozenset({TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL}),
-    TaskStatus.FAILED: _OPEN | {TaskStatus.BLOCKED},
-    TaskStatus.BLOCKED: _OPEN,
-    TaskStatus.CANCELLED: _OPEN | {TaskStatus.BLOCKED, TaskStatus.FAILED},
+    TaskStatus.FAILED: OPEN | {TaskStatus.BLOCKED},
+    TaskStatus.BLOCKED: OPEN,
+    TaskStatus.CANCELLED: OPEN | {TaskStatus.BLOCKED, TaskStatus.FAILED},
 }
 """The life of a task: from which statuses each one can be reached. Only `retry` leads back from an end; a failed
 task may be cancelled, so that it is no longer listed among those the owner can do something about."""
@@ -306,7 +307,7 @@ def _urgency(now: datetime | None) -> tuple[sa.ColumnElement[Any], ...]:
 
 def _waits() -> sa.ColumnElement[bool]:
     """Whether a dependency of the task is not completed yet."""
-    return _has_dependency(tasks.c.id, *_OPEN, *RETRIABLE)
+    return _has_dependency(tasks.c.id, *OPEN, *RETRIABLE)
 
 
 def _has_dependency(task_id: sa.ColumnElement[str], *statuses: TaskStatus) -> sa.ColumnElement[bool]:
