@@ -31,10 +31,12 @@ log = get_logger(__name__)
 MOST_LISTENERS = 1000
 _POLL, _GATHER = 0.15, 0.01
 """Seconds between two looks while somebody listens; and seconds in which what comes together is gathered."""
-_BACKLOG = 500
-"""Lines that one listener may be behind, and that are read at once."""
-_BEAT, _SEND_SECONDS, _LOOK_AGAIN = 15.0, 10.0, 60.0
-"""Seconds until a silent stream shows that it lives; that one send may take; between two checks of the session."""
+_BACKLOG, _BATCH = 500, 200
+"""Lines that one listener may be behind, which are also read at once of what it missed; that one look reads."""
+SEND_SECONDS = 10.0
+"""That one send may take."""
+_BEAT, _LOOK_AGAIN = 15.0, 60.0
+"""Seconds until a silent stream shows that it lives; between two checks of the session."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Wanted:
 
 
 class Listener:
-    """One stream. All of it runs in the event loop."""
+    """One stream. All of it but `wants` runs in the event loop."""
 
     def __init__(self, wanted: list[Wanted]) -> None:
         self.wanted = wanted
@@ -80,7 +82,7 @@ class Listener:
         self._news = asyncio.Event()
 
     def wants(self, line: Activity) -> bool:
-        """Whether it is told of this line; may be asked from any thread."""
+        """Whether it is told of this line."""
         return not self.ended and any(each.fits(line) for each in self.wanted)
 
     def offer(self, line: Activity, event: Event) -> None:
@@ -121,7 +123,7 @@ class Hub:
         self._poke, self._heard, self._stopped = threading.Event(), threading.Event(), threading.Event()
         self._last = 0
         self.lag = 0.0
-        """Seconds from the writing of the last line that was handed out until then."""
+        """Seconds that the oldest of the lines read last had waited by then."""
 
     @property
     def listeners(self) -> int:
@@ -187,7 +189,7 @@ class Hub:
             if self._stopped.is_set() or not self._listeners:
                 continue
             try:
-                lines, listeners = self._store.journal.activity(self._last), list(self._listeners)
+                lines, listeners = self._store.journal.activity(self._last, limit=_BATCH), list(self._listeners)
                 wanted = [line for line in lines if any(each.wants(line) for each in listeners)]
                 events = [(line, Event.of(line, self._titles[line.task_id])) for line in wanted]
             except MemoryStoreError as problem:  # a listener misses nothing: the next look begins where this one did
@@ -197,7 +199,7 @@ class Hub:
             if lines and self._loop is not None:
                 self._last = lines[-1].id
                 self.lag = max((utc_now() - lines[0].timestamp).total_seconds(), 0.0)
-                if len(lines) >= 200:
+                if len(lines) == _BATCH:
                     self._poke.set()
                 self._loop.call_soon_threadsafe(self._hand_out, events)
 
@@ -222,7 +224,7 @@ class EventStream(Response):
         """See https://asgi.readthedocs.io."""
 
         async def write(body: bytes, *, more: bool = True) -> None:
-            async with asyncio.timeout(_SEND_SECONDS):
+            async with asyncio.timeout(SEND_SECONDS):
                 await send({"type": "http.response.body", "body": body, "more_body": more})
 
         async def until_gone() -> None:

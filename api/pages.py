@@ -16,7 +16,7 @@ from api import reading as programs
 from api.access import AnOperator, AViewer, Form, begin_session, check_origin, end_session
 from api.errors import WrongSecret
 from api.look import page
-from api.paging import number_of, paged
+from api.paging import number_of, paged, row_id_of
 from api.room import TheRoom
 from api.tasks import do
 from api.team import team_of
@@ -26,7 +26,7 @@ from memory.tables.people import FIRST
 from owner import actions
 from owner.errors import NotPossible
 from owner.history import midnight
-from owner.inbox import inbox_of, told_already
+from owner.inbox import inbox_of
 from owner.stream import Titles
 
 router = APIRouter(include_in_schema=False)
@@ -75,7 +75,6 @@ def inbox(request: Request, room: TheRoom, _: AViewer) -> Response:
     values = {
         "inbox": inbox_of(room.store, room.settings.budget, _STOPPED),
         "clock": room.clock.now(),
-        "sent": told_already(room.store),
         "live": True,
     }
     return page(request, "inbox.html", values)
@@ -177,8 +176,7 @@ def redirect(back: str, told: str) -> Response:
 
 def number(text: str | None) -> int | None:
     """The number of a row or of days in an address. Raises `NotPossible` for what is none."""
-    if not text:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+    found = row_id_of(text)
+    if text and found is None:
         raise NotPossible(f"{text[:40]!r} in the address is no number")
-    return int(text)
+    return found

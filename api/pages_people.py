@@ -14,6 +14,7 @@ from api.access import LEAST_PASSWORD, AnAdmin, AViewer, Form, Visitor, begin_se
 from api.errors import NotThere
 from api.look import page
 from api.pages import number, redirect
+from api.problems import fields_of
 from api.room import Room, TheRoom
 from memory import NameTaken, Role
 from memory.tables.people import FIRST
@@ -111,11 +112,8 @@ def _tried(action: Callable[[], Made]) -> Made:
     try:
         return action()
     except ValidationError as wrong:
-        told = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in wrong.errors()]
-        raise _Wrong("; ".join(told)) from None
-    except ValueError as wrong:
-        raise _Wrong(str(wrong)) from None
-    except (OwnerError, NameTaken) as wrong:
+        raise _Wrong("; ".join(map(str, fields_of(wrong)))) from None
+    except (OwnerError, NameTaken, ValueError) as wrong:
         raise _Wrong(str(wrong)) from None
 
 

@@ -17,8 +17,9 @@ from api.errors import NotThere
 from api.look import page
 from api.pages import number, redirect
 from api.paging import age_of, cursor_of, paged
+from api.problems import fields_of
 from api.room import Room, TheRoom
-from memory import RETRIABLE, ProofOutcome, SuiteQuality, Task, TaskKind, TaskStatus, TaskType, new_task_id
+from memory import OPEN, RETRIABLE, ProofOutcome, SuiteQuality, Task, TaskKind, TaskStatus, TaskType, new_task_id
 from monitoring.errors import KnownError
 from orchestrator import UnknownFlow
 from orchestrator.flows import FLOWS
@@ -37,7 +38,6 @@ router = APIRouter(include_in_schema=False)
 _ROWS, _CALLS, _ENTRIES = 50, 100, 200
 _STOPPED_FILTER = "stopped"
 _ESCALATION = "escalate"
-_OPEN = (TaskStatus.PENDING, TaskStatus.IN_PROGRESS, TaskStatus.WAITING_APPROVAL)
 
 
 @dataclass
@@ -101,7 +101,7 @@ def add(request: Request, room: TheRoom, visitor: AnOperator, form: Form) -> Res
         given["depends_on"] = form.get("depends_on", "").replace(",", " ").split()
         added = programs.add(programs.NewTask.model_validate(given), room, visitor, Response())
     except ValidationError as wrong:
-        told = [f"{'.'.join(map(str, each['loc'])).replace('_', ' ')}: {each['msg']}" for each in wrong.errors()]
+        told = [f"{each.place.replace('_', ' ')}: {each.told}" for each in fields_of(wrong)]
         return _form(request, form, told)
     except (OwnerError, KnownError, ValueError) as wrong:
         return _form(request, form, [str(wrong)])
@@ -127,7 +127,7 @@ def task(task_id: str, request: Request, room: TheRoom, _: AViewer) -> Response:
         "sent": told_already(store).get(found.id, ""),
         "verbs": _verbs(found),
         "stages": [(stage, actions.KEPT[stage]) for stage in found.reached] if found.status in RETRIABLE else [],
-        "verbs_open": found.status in _OPEN,
+        "verbs_open": found.status in OPEN,
         "steps": list(_steps(found, told)),
         "entries": [_moment(index, entry) for index, entry in enumerate(told)][-_ENTRIES:],
         "left_out": max(len(told) - _ENTRIES, 0),

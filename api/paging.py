@@ -54,6 +54,11 @@ def age_of(row: _Aged) -> str:
     return f"{row.created_at:%Y-%m-%dT%H:%M:%S.%fZ}~{row.id}"
 
 
+def row_id_of(text: str | None) -> int | None:
+    """The number of a row that a text is; None where it is none."""
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
 def cursor_of(before: str | None) -> tuple[datetime, str] | None:
     """The time and id of a key. Raises `NotPossible` for what is none."""
     if before is None:

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from api.errors import ApiError, SignInNeeded, TooMany
@@ -38,6 +38,10 @@ class FieldProblem(BaseModel):
 
     place: str = Field(examples=["body.title"])
     told: str = Field(examples=["String should have at least 1 character"])
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.place}: {self.told}"
 
 
 class Problem(BaseModel):
@@ -71,6 +75,11 @@ def problem_of(error: KnownError, path: str) -> Problem:
     )  # fmt: skip
 
 
+def fields_of(error: ValidationError | RequestValidationError) -> list[FieldProblem]:
+    """What is wrong with which value."""
+    return [FieldProblem(place=".".join(map(str, each["loc"])), told=each["msg"]) for each in error.errors()]
+
+
 def handle_errors(app: FastAPI) -> None:
     """Have every error answered."""
 
@@ -89,10 +98,10 @@ def handle_errors(app: FastAPI) -> None:
 
     def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        found = [FieldProblem(place=".".join(map(str, each["loc"])), told=each["msg"]) for each in error.errors()]
+        found = fields_of(error)
         problem = Problem(
             type=urn("InvalidRequest"), title="The request does not say what is needed", status=422,
-            detail="; ".join(f"{each.place}: {each.told}" for each in found[:5]), instance=request.url.path,
+            detail="; ".join(map(str, found[:5])), instance=request.url.path,
             errors=found,
         )  # fmt: skip
         return _answer(request, problem, {})

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from agents import agent_names
+from agents import PLACES, agent_names
 from api.access import AnOperator, AViewer
 from api.errors import NotThere
 from api.paging import Before, Limit, Page, number_of, paged
@@ -70,16 +70,14 @@ def agents(room: TheRoom, _: AViewer) -> list[AgentNow]:
 @router.get("/agents/{name}", summary="One agent", tags=["agents"], responses=problems(404))
 def agent(name: str, room: TheRoom, _: AViewer) -> AgentNow:
     """The same of one."""
-    found = next((each for each in team_of(room) if each.name == name), None)
-    if found is None:
-        raise NotThere(f"no agent is called {name[:64]!r}; /api/v1/agents lists them")
-    return found
+    _must_be_there(name)
+    return next(each for each in team_of(room) if each.name == name)
 
 
 @router.post("/agents/{name}/pause", summary="Hold an agent back", tags=["agents"], responses=problems(404, 409))
 def pause(name: str, room: TheRoom, visitor: AnOperator) -> AgentNow:
     """It finishes the step it is in and begins nothing more, over restarts, too."""
-    agent(name, room, visitor)
+    _must_be_there(name)
     actions.pause(room.store, name, visitor.name)
     room.wake()
     return agent(name, room, visitor)
@@ -88,7 +86,7 @@ def pause(name: str, room: TheRoom, visitor: AnOperator) -> AgentNow:
 @router.post("/agents/{name}/resume", summary="Let an agent go on", tags=["agents"], responses=problems(404, 409))
 def resume(name: str, room: TheRoom, visitor: AnOperator) -> AgentNow:
     """It goes on where it was."""
-    agent(name, room, visitor)
+    _must_be_there(name)
     actions.resume(room.store, name, visitor.name)
     room.wake()
     return agent(name, room, visitor)
@@ -140,3 +138,8 @@ def decisions(
 ) -> Page[Decision]:
     """Newest first."""
     return paged(room.store.browse.decisions(limit + 1, before, kind=type), limit, number_of)
+
+
+def _must_be_there(name: str) -> None:
+    if name not in PLACES:
+        raise NotThere(f"no agent is called {name[:64]!r}; /api/v1/agents lists them")

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from api.access import AViewer, check_origin, visitor_of
 from api.errors import NotAllowed, TooMany
-from api.live import Event, EventStream, Listener, Wanted, follow
-from api.paging import RowId
+from api.live import SEND_SECONDS, Event, EventStream, Listener, Wanted, follow
+from api.paging import RowId, row_id_of
 from api.problems import problems
 from api.room import Room, TheRoom
 from memory import Role
@@ -22,7 +22,6 @@ from monitoring.errors import KnownError
 
 router = APIRouter(prefix="/api/v1")
 
-_SEND_SECONDS = 10.0
 _MOST_SUBSCRIPTIONS = 100
 
 
@@ -61,9 +60,8 @@ async def events(
     listener = await room.hub.join(wanted)
     if listener is None:
         raise TooMany("too many listen already; close some, or try again", 5)
-    if last_event_id and last_event_id.isdecimal() and len(last_event_id) < 19:
-        after = int(last_event_id)
-    return EventStream(room.hub, listener, after, lambda: visitor_of(room, request))
+    seen = row_id_of(last_event_id)
+    return EventStream(room.hub, listener, after if seen is None else seen, lambda: visitor_of(room, request))
 
 
 @router.websocket("/live")
@@ -77,8 +75,7 @@ async def live(socket: WebSocket, room: TheRoom) -> None:
             raise NotAllowed("this key may not look")
     except KnownError as problem:
         return await socket.close(1008, str(problem)[:120])
-    after = socket.query_params.get("after", "")
-    begins = int(after) if after.isdecimal() and len(after) < 19 else None
+    begins = row_id_of(socket.query_params.get("after"))
     listener = await room.hub.join([])
     if listener is None:
         return await socket.close(1013, "too many listen already")
@@ -134,5 +131,5 @@ async def _subscriptions(socket: WebSocket, room: Room, listener: Listener, firs
 
 
 async def _send(sending: Awaitable[None]) -> None:
-    async with asyncio.timeout(_SEND_SECONDS):
+    async with asyncio.timeout(SEND_SECONDS):
         await sending
