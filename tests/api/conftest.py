@@ -11,10 +11,13 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from api import ControlRoom
+from api import ControlRoom, look
 from config import ProjectPaths, Settings
 from memory import AccessKind, MemoryStore, Person, Role, Task, TaskStatus, utc_now
 from owner.way_in import digest_of, make_link
+
+PAGES = (*(path for _, path, _ in look.PAGES), "/tasks/new")
+"""What is in the navigation, and the form for a task."""
 
 
 @dataclass

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, s
 
 from memory import TaskStatus
 from owner.way_in import announced, make_link
+from tests.api.conftest import PAGES
 from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.house import BAD_ADD, GOOD_ADD, House, eventually, team
 from tests.support import Answer, Request
@@ -26,19 +27,6 @@ pytestmark = [
     pytest.mark.long,
     pytest.mark.skipif(CHROMIUM is None, reason="NO BROWSER: the pages were not tried; apt-get install chromium"),
 ]
-PAGES = (
-    "/",
-    "/now",
-    "/tasks",
-    "/tasks/new",
-    "/activity",
-    "/costs",
-    "/team",
-    "/decisions",
-    "/repository",
-    "/people",
-    "/settings",
-)
 SIZES = {"desk": (1280, 800), "phone": (360, 740)}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WORDS = "Sum the two numbers, please."

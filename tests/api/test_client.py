@@ -29,6 +29,7 @@ from config import Settings
 from docs.client_code import FILES, FOLDER
 from memory import FailureReason, Role, Task, TaskStatus
 from tests.api.conftest import Rooms
+from tests.orchestrator.house import eventually
 
 
 @pytest.fixture
@@ -139,8 +140,7 @@ def test_events_go_on_where_they_were_when_the_daemon_comes_again(
 
     listener = threading.Thread(target=listen)
     listener.start()
-    while not client.status().listeners:
-        pass
+    eventually(lambda: rooms.room.hub.listeners, "it listens")
     happens("developer", "attempt", "t-1")
     assert began.wait(20)
     rooms.room.close()

@@ -9,23 +9,9 @@ from html.parser import HTMLParser
 from api.diff_view import files_of
 from memory import Attempt, FailureReason, ModelCall, Person, Role, Task, TaskStatus, Verdict, utc_now
 from owner.why import AddedLine, why_of
-from tests.api.conftest import Rooms, csrf_of
+from tests.api.conftest import PAGES, Rooms, csrf_of
 
 HOSTILE = "<script>alert(1)</script>\" onmouseover='x' {{ 7 * 7 }} \u202e"
-PAGES = (
-    "/",
-    "/now",
-    "/tasks",
-    "/tasks/new",
-    "/activity",
-    "/costs",
-    "/team",
-    "/decisions",
-    "/repository",
-    "/people",
-    "/settings",
-    "/settings?edit=budget.day_usd",
-)
 STOPS = {
     TaskStatus.FAILED: (FailureReason.TESTS_FAILED, f"no answer passed; the last failure:\n{HOSTILE}\n1\n2\n3\n\nWhy?"),
     TaskStatus.BLOCKED: (FailureReason.NEEDS_OWNER, f"Which colour? {HOSTILE}"),
@@ -80,7 +66,13 @@ def filled(rooms: Rooms) -> list[str]:
 
 def test_every_page_renders_for_tasks_in_every_state_and_only_escaped(rooms: Rooms) -> None:
     tasks, owner = filled(rooms), rooms.owner()
-    paths = [*PAGES, *(f"/tasks/{each}" for each in tasks), f"/tasks/{tasks[0]}/diff", f"/tasks/{tasks[0]}/calls/1"]
+    paths = [
+        *PAGES,
+        "/settings?edit=budget.day_usd",
+        *(f"/tasks/{each}" for each in tasks),
+        f"/tasks/{tasks[0]}/diff",
+        f"/tasks/{tasks[0]}/calls/1",
+    ]
     paths += [f"{path}{'&' if '?' in path else '?'}part=live" for path in paths] + [f"/activity?task={HOSTILE}"]
     for path in paths:
         answer = owner.get(path)
