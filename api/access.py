@@ -186,6 +186,8 @@ def _by_token(room: Room, token: str) -> Visitor:
         raise SignInNeeded(str(problem)) from None
     if not person.active:
         raise SignInNeeded(f"{said.person} is shut out")
+    if said.person_id not in (None, person.id):
+        raise SignInNeeded("the person for whom this token was made is gone; another one has the name")
     if said.key is not None and not room.store.people.has_key(said.key):
         raise SignInNeeded("the key with which this token was made is withdrawn or has expired")
     return Visitor(person, "token", 0, said.scopes, called=said.name)

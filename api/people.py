@@ -234,7 +234,7 @@ def make_token(new: NewToken, room: TheRoom, visitor: AViewer) -> TokenMade:
         raise NotAllowed(f"you may not do what {', '.join(beyond)} may")
     key = visitor.access_id if visitor.by == "key" else None
     expires = utc_now() + timedelta(minutes=new.minutes)
-    token = room.tokens.make(visitor.person.name, new.scopes, new.minutes, key)
+    token = room.tokens.make(visitor.person, new.scopes, new.minutes, key)
     actions.record(room.store, "token made", visitor.name, scopes=", ".join(new.scopes), until=f"{expires:%H:%M} UTC")
     return TokenMade(token=token, expires_at=expires)
 

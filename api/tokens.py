@@ -26,7 +26,7 @@ from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey, RSAKey
 
 from api.errors import NoSecret, SignInNeeded
 from config import ApiSettings
-from memory import Role
+from memory import Person, Role
 from monitoring import get_logger
 
 log = get_logger(__name__)
@@ -50,6 +50,8 @@ class Claims:
     """What tells it from others in the audit trail."""
     key: int | None
     """The key with which it was made, and with which it ends."""
+    person_id: int | None
+    """Whom one of ours was made for: another one may have the name by now."""
 
 
 class Tokens:
@@ -60,12 +62,12 @@ class Tokens:
         self.audience = settings.public_url.rstrip("/") or _ISSUER
         """What `aud` has to name."""
 
-    def make(self, person: str, scopes: Sequence[Role], minutes: float, key: int | None = None) -> str:
+    def make(self, person: Person, scopes: Sequence[Role], minutes: float, key: int | None = None) -> str:
         """A token of ours. Raises `NoSecret`."""
         now = int(time.time())
         claims: dict[str, Any] = {
-            "iss": _ISSUER, "aud": self.audience, "sub": person, "scope": " ".join(scopes), "iat": now,
-            "exp": now + int(60 * minutes), "jti": secrets.token_hex(8),
+            "iss": _ISSUER, "aud": self.audience, "sub": person.name, "pid": person.id, "scope": " ".join(scopes),
+            "iat": now, "exp": now + int(60 * minutes), "jti": secrets.token_hex(8),
         }  # fmt: skip
         return jwt.encode({"alg": _OURS[0]}, claims | ({"key": key} if key is not None else {}), self._secret, _OURS)
 
@@ -97,6 +99,7 @@ class Tokens:
             scopes=tuple(role for role in Role if role.value in words),
             name=str(claims.get("jti", ""))[:16] if ours else str(claims.get("iss", "signed elsewhere"))[:60],
             key=claims.get("key") if ours else None,
+            person_id=claims.get("pid", 0) if ours else None,
         )
 
     def _signed_elsewhere(self, token: str) -> jwt.Token:

@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey, Key, KeySet, OctKey, OKPKey, RSAKey
 from api.errors import NoSecret, SignInNeeded
 from api.tokens import Tokens, public_key
 from config import ApiSettings
-from memory import Role
+from memory import Person, Role, utc_now
 from tests.api.conftest import Rooms, audited, problem
 
 KEYS: dict[str, tuple[Key, str]] = {
@@ -25,6 +25,8 @@ KEYS: dict[str, tuple[Key, str]] = {
     "ES256": (ECKey.generate_key("P-256"), "ec"),
     "Ed25519": (OKPKey.generate_key("Ed25519"), "okp"),
 }
+
+ADA = Person(id=7, name="ada", role=Role.ADMIN, created_at=utc_now())
 
 
 def tokens_with(folder: Path, key: Key | None = None) -> Tokens:
@@ -60,7 +62,7 @@ def test_a_service_whose_public_key_is_known_signs_tokens(tmp_path: Path, alg: s
 def test_the_key_decides_how_it_is_checked_never_the_token(tmp_path: Path) -> None:
     key, other = KEYS["RS256"][0], RSAKey.generate_key(2048)
     tokens = tokens_with(tmp_path, key)
-    good = tokens.make("ada", [Role.VIEWER], 5)
+    good = tokens.make(ADA, [Role.VIEWER], 5)
     head, body, signature = good.split(".")
 
     def part(value: object) -> str:
@@ -84,7 +86,7 @@ def test_the_key_decides_how_it_is_checked_never_the_token(tmp_path: Path) -> No
     with pytest.raises(SignInNeeded):
         tokens_with(tmp_path).read(good)
     with pytest.raises(SignInNeeded):
-        tokens.read(tokens.make("ada", [Role.VIEWER], -1))
+        tokens.read(tokens.make(ADA, [Role.VIEWER], -1))
 
 
 def test_only_public_keys_are_taken(tmp_path: Path) -> None:
@@ -118,7 +120,7 @@ def test_a_secret_that_cannot_be_used_is_a_problem_and_names_no_place(rooms: Roo
     assert [each.name for each in rooms.paths.state.glob("*control-room.secret*")] == ["control-room.secret"]
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
     with pytest.raises(NoSecret):
-        Tokens(ApiSettings(), rooms.paths.state / "none").make("ada", [Role.VIEWER], 5)
+        Tokens(ApiSettings(), rooms.paths.state / "none").make(ADA, [Role.VIEWER], 5)
 
 
 def test_a_token_may_what_its_scopes_say_and_ends_with_its_key_and_person(
@@ -141,11 +143,14 @@ def test_a_token_may_what_its_scopes_say_and_ends_with_its_key_and_person(
     assert problem(key.post("/api/v1/tokens", json={"minutes": 9999}), 422) == "invalid-request"
     assert rooms.store.people.close(next(each.id for name, each in rooms.store.people.all_keys() if name == "otto"))
     assert problem(token.get("/api/v1/me"), 401) == "sign-in-needed"
-    direct = Tokens(ApiSettings(), rooms.paths.state).make("otto", [Role.VIEWER], 5)
+    direct = Tokens(ApiSettings(), rooms.paths.state).make(rooms.store.people.find("otto"), [Role.VIEWER], 5)
     program = rooms.anyone(Authorization=f"Bearer {direct}")
     assert program.get("/api/v1/me").status_code == 200
     assert admin.patch("/api/v1/people/otto", json={"active": False}).status_code == 200
     assert problem(program.get("/api/v1/me"), 401) == "sign-in-needed"
+    assert admin.delete("/api/v1/people/otto").status_code == 204
+    rooms.add_person("otto", Role.OPERATOR)
+    assert problem(program.get("/api/v1/me"), 401) == "sign-in-needed", "it was another one's"
     for wrong in ("a.b.c", "x.y", f"{direct}x"):
         assert problem(rooms.anyone(Authorization=f"Bearer {wrong}").get("/api/v1/me"), 401) == "sign-in-needed"
     assert problem(rooms.anyone(Authorization="Basic abc").get("/api/v1/me"), 401) == "sign-in-needed"
