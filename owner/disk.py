@@ -66,7 +66,8 @@ def _view_of(pid: int | None) -> tuple[Path, Path]:
         with suppress(OSError):  # another user's
             text = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="surrogateescape")
             variables = dict(line.split("=", 1) for line in text.split("\0") if "=" in line)
-            root = Path(f"/proc/{pid}/root") if Path(f"/proc/{pid}/root/").is_dir() else root
+            if (inside := Path(f"/proc/{pid}/root")).is_dir():
+                root = inside
     return root, _temporary(variables)
 
 
