@@ -1,4 +1,4 @@
-"""The shapes of what the API takes and gives.
+"""The shapes of what the API takes and gives. They repeat classes of the daemon, since the client imports none.
 
 Written by docs/client_code.py from the OpenAPI document; `make docs` makes it anew.
 """

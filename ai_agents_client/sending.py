@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -63,15 +62,7 @@ def read(response: httpx2.Response, answer: type[Answer]) -> Answer:
     """What an answer says. Raises `ApiProblem`."""
     if not response.is_success:
         raise problem_of(response)
+    shape = TypeAdapter(answer)
     if answer is str:
-        return response.text  # type: ignore[return-value]
-    if answer is type(None) or not response.content:
-        return None  # type: ignore[return-value]
-    kind: Any = answer
-    found: Answer = _adapter(kind).validate_json(response.content)
-    return found
-
-
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+        return shape.validate_python(response.text)
+    return shape.validate_json(response.content or b"null")

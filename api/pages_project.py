@@ -16,9 +16,8 @@ from api.look import page
 from api.pages import redirect
 from api.room import Room, TheRoom
 from api.settings import SettingsChange, change_settings, must_be_allowed, settings_of
-from config import ConfigError
+from config import ConfigError, Settings
 from config.editing import Key, find_key
-from config.settings import Settings
 from git_ops import GitError
 from memory import SuiteQuality, Task, TaskStatus, TaskType
 from orchestrator.services import make_git

@@ -19,8 +19,8 @@ from api.access import AnAdmin, AViewer
 from api.errors import NotAllowed
 from api.problems import problems
 from api.room import Room, TheRoom
+from config import Settings
 from config.editing import find_key, preview, set_values
-from config.settings import Settings
 from memory.database.columns import json_text
 from monitoring import redact
 from owner import actions

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -36,10 +35,12 @@ from llm import (
 )
 from llm.providers.openai_compatible import EMBEDDED
 from memory import MemoryStore, MemoryStoreError
-from monitoring import open_channels, redact
+from monitoring import daemon_pid, open_channels, redact
+from owner.disk import full_folders
 from testing import FRAMEWORKS, Language, Sandbox, SandboxUnavailable, find_toolchain, remedy_for
 
 _LEAST_FREE = 500 * 1024 * 1024
+"""Bytes that a first task needs: a clone, an environment, worktrees."""
 _PERIODS = {"task": "a task", "agent_day": "an agent and day", "day": "a day", "month": "a month"}
 _MARKS = {"ok": ("green", "ok  "), "warning": ("yellow", "warn"), "missing": ("red", "FAIL")}
 
@@ -312,18 +313,14 @@ def _setup(project: Project) -> Check:
 
 
 def _disk(project: Project) -> Check:
-    folders = [project.paths.workspace, project.paths.data, project.paths.logs, Path(tempfile.gettempdir())]
-    free = {folder: shutil.disk_usage(_existing(folder)).free for folder in folders}
+    if full := full_folders(project.paths, daemon_pid(project.paths.state), _LEAST_FREE):
+        lacks = ", ".join(f"{folder.folder} ({folder.what}) has {folder.lacks}" for folder in full)
+        return Check(name="disk", state="missing", detail=f"{lacks}; 0.5 GB are needed",
+                     remedy="; ".join(dict.fromkeys(folder.remedy for folder in full)))  # fmt: skip
+    paths = project.paths
+    free = {folder: shutil.disk_usage(_existing(folder)).free for folder in (paths.workspace, paths.data, paths.logs)}
     tightest = min(free, key=lambda folder: free[folder])
-    detail = f"{free[tightest] / 1e9:.1f} GB free at {tightest}"
-    if free[tightest] < _LEAST_FREE:
-        return Check(
-            name="disk",
-            state="missing",
-            detail=detail,
-            remedy="free at least 0.5 GB, or move the folders (TMPDIR is that of temporary files)",
-        )
-    return Check(name="disk", state="ok", detail=detail)
+    return Check(name="disk", state="ok", detail=f"{free[tightest] / 1e9:.1f} GB free at {tightest}")
 
 
 def _ports(_: Project) -> Check:

@@ -8,10 +8,10 @@ import typer
 from rich.padding import Padding
 from rich.text import Text
 
-from cli.options import EXIT_USAGE, AsJson, Commands, Repo, caller, choice_of, chosen, fail, out
+from cli.options import EXIT_USAGE, AsJson, Commands, Repo, choice_of, chosen, fail, out
 from cli.owner import approve, reject
 from cli.project import opened, print_json
-from cli.stopped import show_stopped
+from cli.stopped import show_stopped, typed_lines
 from cli.tasks import TaskId, told
 from cli.views import amount
 from memory import LimitState
@@ -72,7 +72,9 @@ def _show(found: Inbox) -> None:
     for state in found.limits:
         _head(number := number + 1, f"{state.share:.0%} of budget.{state.name} is used", "red")
         _told(_limit(state))
-        _typed("so that the team may use more", f"config set budget.{state.name} …")
+        for line in typed_lines("the team may use more", f"config set budget.{state.name} …"):
+            out.print(line, soft_wrap=True)
+        out.print()
     for call in found.waiting:
         who = agent_name(call.agent, first=True)
         _head(number := number + 1, f"{who} cannot ask its model", "yellow")
@@ -91,11 +93,6 @@ def _head(number: int, text: str, style: str) -> None:
 
 def _told(text: str) -> None:
     out.print(Padding(Text(one_line(redact(text), 1000), style="dim"), (0, 0, 0, 2), expand=False))
-
-
-def _typed(effect: str, command: str) -> None:
-    out.print(f"  {effect}:", style="dim", markup=False)
-    out.print(f"    {caller()} {command}\n", markup=False, soft_wrap=True)
 
 
 def _limit(state: LimitState) -> str:

@@ -33,9 +33,6 @@ log = get_logger(__name__)
 _POLL, _LOOK = 0.5, 1.0
 """Seconds between two looks at the journal, and two at the state."""
 _FIRST_SIGN, _LONGEST = 9.0, 60.0
-"""In a pipe: seconds of silence until the first sign of life, as on a terminal, since it may be a person's `tee`; each
-further one takes twice as long, up to a minute, so that an hour of silent work is about sixty lines. An idle daemon
-says nothing."""
 _LOGGED = 60.0
 """Seconds between two signs of life in the log."""
 _MOST_STEPS, _MOST_NEXT = 6, 3
@@ -73,6 +70,26 @@ class Scene:
     stopped: int = 0
     """How many wait for the owner."""
     spent: list[str] = field(default_factory=list)
+
+
+class Silence:
+    """In a pipe: how long nothing was said. The first sign of life comes soon, since it may be a person's `tee`; each
+    further one takes twice as long, up to a minute, so that an hour of silent work is about sixty lines."""
+
+    def __init__(self) -> None:
+        self.broken()
+
+    def broken(self) -> None:
+        """Something new was said."""
+        self._since, self._patience = time.monotonic(), _FIRST_SIGN
+
+    def is_long(self) -> bool:
+        """Whether it is time for a sign of life."""
+        return time.monotonic() - self._since >= self._patience
+
+    def sign_given(self) -> None:
+        """What is being done was said again."""
+        self._since, self._patience = time.monotonic(), min(2 * self._patience, _LONGEST)
 
 
 class Watch:
@@ -204,8 +221,8 @@ class Follower:
         self._titles: Titles | None = None
         self._last = 0
         self._scene = Scene()
-        self._looked = self._said = time.monotonic()
-        self._patience, self._told = _FIRST_SIGN, ""
+        self._looked = time.monotonic()
+        self._silence, self._told = Silence(), ""
         self._command = caller()
         self._ended = threading.Event()
         if self._live:
@@ -266,7 +283,7 @@ class Follower:
         for activity in self._store.journal.activity(self._last):
             show_activity(activity, self._titles[activity.task_id])
             self._last = activity.id
-            self._said, self._patience = time.monotonic(), _FIRST_SIGN
+            self._silence.broken()
 
     def _block(self) -> list[Text]:
         width = max(out.width - 1, 10)
@@ -275,13 +292,16 @@ class Follower:
         return block(self._scene, width, out.height, self._command)
 
     def _give_sign(self) -> None:
-        """Where nothing can be drawn anew: say what is being done, if nothing was said for a while."""
+        """Where nothing can be drawn anew: say what is being done, if nothing was said for a while.
+
+        An idle daemon says nothing.
+        """
         told = f"{self._doing} ({span(time.monotonic() - self._since)})" if self._doing else what_is_done(self._scene)
-        if told and told != self._told and time.monotonic() - self._said >= self._patience:
+        if told and told != self._told and self._silence.is_long():
             self._told = told
             line = Text(f"{datetime.now().astimezone():%H:%M:%S}  ", style="dim")
             out.print(line.append(told, style="dim"), soft_wrap=True)
-            self._said, self._patience = time.monotonic(), min(2 * self._patience, _LONGEST)
+            self._silence.sign_given()
 
 
 def what_is_done(scene: Scene) -> str:

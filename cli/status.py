@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from cli.live import Silence
 from cli.options import EXIT_USAGE, AsJson, Choice, caller, choice_of, fail, folds, out
 from cli.project import Project, opened, print_json, start_command
 from cli.stopped import stopped_lines
@@ -30,8 +30,6 @@ _MOST_FOLLOWING, _MOST_GOAL = 5, 500
 _MOST_STOPPED, _MOST_STOPPED_JSON = 3, 20
 _LOOK = 1.0
 """Seconds between two looks of `--watch`."""
-_FIRST_SIGN, _LONGEST = 9.0, 60.0
-"""In a pipe: seconds of silence until what is being done is told again; each time they double, up to a minute."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +50,17 @@ class _State:
 
 @dataclass(frozen=True)
 class _Fact:
-    """A line, by its name. What is told again when it changes is its `core`: the line without its running time."""
+    """A line, by its name."""
 
     name: str
     text: str
-    core: str = field(default="")
+    core: str = ""
+    """The text without what changes by itself, such as a running time; empty: all of it."""
+
+    @property
+    def told(self) -> tuple[str, str]:
+        """What makes it another fact when it changes."""
+        return self.name, self.core or self.text
 
     def __str__(self) -> str:
         return f"{self.name:<12}{self.text}"
@@ -179,19 +183,18 @@ def _watch(project: Project, store: MemoryStore, choice: Choice, ended: threadin
 def _tell(project: Project, store: MemoryStore, choice: Choice, ended: threading.Event) -> None:
     """Where nothing can be drawn anew: each fact when it is new, and what is being done again when all was silent."""
     known: set[tuple[str, str]] = set()
-    said, patience = time.monotonic(), _FIRST_SIGN
+    silence = Silence()
     while not ended.is_set():
         state = _read(project, store)
         facts = list(_facts(project, store, choice, state, Clock(store, runs=state.pid is not None)))
         facts += [_Fact("stopped", f"{row.id}  {one_line(row.title)}: {one_line(row.detail or row.reason)}")
                   for row in state.stopped]  # fmt: skip
-        new = [fact for fact in facts if (fact.name, fact.core or fact.text) not in known]
+        new = [fact for fact in facts if fact.told not in known]
         if new:
-            patience = _FIRST_SIGN
-        elif time.monotonic() - said >= patience:
-            new, patience = [fact for fact in facts if fact.name in ("now", "model")], min(2 * patience, _LONGEST)
+            silence.broken()
+        elif silence.is_long() and (new := [fact for fact in facts if fact.name in ("now", "model")]):
+            silence.sign_given()
         for fact in new:
             out.print(f"{datetime.now().astimezone():%H:%M:%S}  {fact}", markup=False, soft_wrap=True)
-            said = time.monotonic()
-        known = {(fact.name, fact.core or fact.text) for fact in facts}
+        known = {fact.told for fact in facts}
         ended.wait(_LOOK)

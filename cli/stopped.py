@@ -47,7 +47,12 @@ def stopped_lines(row: Stopped, *, brief: bool = False, number: str = "", told: 
 
 
 def choice_lines(row: Stopped) -> Iterator[Text]:
-    """What can be done about a stopped task; what to type stands on lines of its own, which can be pasted."""
+    """What can be done about a stopped task."""
     for action in row.actions:
-        yield Text(f"  so that it {action.effect}:", style="dim")
-        yield Text(f"    {caller()} {action.command}")
+        yield from typed_lines(f"it {action.effect}", action.command)
+
+
+def typed_lines(effect: str, command: str) -> Iterator[Text]:
+    """What to type so that something happens, on a line of its own, which can be pasted."""
+    yield Text(f"  so that {effect}:", style="dim")
+    yield Text(f"    {caller()} {command}")

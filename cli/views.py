@@ -23,6 +23,7 @@ from memory import (
     TaskType,
     UsageRow,
 )
+from owner.inbox import NEARLY_USED_UP
 from owner.sentences import one_line, span, status_word
 from owner.stream import Clock, waiting_lines
 from owner.thread import thread_of
@@ -36,7 +37,6 @@ _COLOURS = {
     TaskStatus.CANCELLED: "dim",
     TaskStatus.PENDING: "",
 }
-_NEARLY_USED_UP = 0.8
 _MOST_PENDING = 1000
 _AT_ONCE = 500
 """Tasks that are named in one query."""
@@ -183,7 +183,7 @@ def limit_table(states: list[LimitState]) -> RenderableType:
             [
                 f"budget.{state.name}", state.subject, amount(state, state.used), amount(state, state.reserved),
                 f"{state.limit:,.2f} USD" if state.unit == "usd" else f"{state.limit:,.0f} tokens",
-                Text(f"{state.share:.0%}", style="red" if state.share >= _NEARLY_USED_UP else ""),
+                Text(f"{state.share:.0%}", style="red" if state.share >= NEARLY_USED_UP else ""),
             ]
             for state in states
         ],

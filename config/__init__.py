@@ -2,23 +2,19 @@
 
 from config.errors import ConfigError, ConfigProblem
 from config.loading import json_schema, load_settings, with_values
+from config.model_settings import AgentSettings, BudgetSettings, Capabilities, LLMSettings, PriceSettings
 from config.parsing import ONE_PARSER, let_one_thread_parse
 from config.paths import ProjectPaths, cache_folder
 from config.program import NAME, VERSION, command, config_file, data_folder, default_folders, is_installed
 from config.settings import (
-    AgentSettings,
     AlertSettings,
     ApiSettings,
-    BudgetSettings,
-    Capabilities,
     DatabaseSettings,
     DeploymentSettings,
     FileSystemSettings,
     GitSettings,
-    LLMSettings,
     MonitoringSettings,
     OrchestratorSettings,
-    PriceSettings,
     ProjectSettings,
     RetentionSettings,
     SandboxSettings,
@@ -67,4 +63,4 @@ __all__ = [
     "with_values",
 ]
 
-let_one_thread_parse()
+let_one_thread_parse()  # here, since every process of ours imports this folder first, and any folder may parse

@@ -31,7 +31,7 @@ _VERBS = {"post": "add", "patch": "change", "put": "set", "delete": "remove"}
 Schema = Mapping[str, Any]
 
 _MODELS = f'''\
-"""The shapes of what the API takes and gives.
+"""The shapes of what the API takes and gives. They repeat classes of the daemon, since the client imports none.
 
 {_BY}"""
 

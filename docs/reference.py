@@ -71,7 +71,7 @@ _VARIABLES = {
 
 
 def configuration_page() -> str:
-    """`CONFIGURATION.md`, from `config/settings.py` and the registries that decide on names."""
+    """`CONFIGURATION.md`, from the settings in `config/` and the registries that decide on names."""
     schema = json_schema(allowed_names())
     keys = {p.key_variable: f"Key of `{p.name}`." for p in PROVIDERS.values() if p.key_variable}
     page = _CONFIGURATION + "".join(f"| `{name}` | {what} |\n" for name, what in (keys | _VARIABLES).items())
@@ -93,7 +93,7 @@ def _settings(path: str, section: Schema, schema: Schema) -> Iterator[str]:
     for key, field in section["properties"].items():
         place, kind = f"{path}.{key}", _plain(field, schema)
         if not (said := field.get("description") or kind.get("description")):
-            raise ValueError(f"{place} has no sentence; give its field in config/settings.py a description")
+            raise ValueError(f"{place} has no sentence; give its field in config/ a description")
         yield f"\n### `{place}`\n\n{_prose(said)}\n"
         if "properties" in kind or "additionalProperties" in kind:
             yield from _settings(place, kind, schema)

@@ -29,8 +29,9 @@ class FullFolder(BaseModel):
         return f"{self.folder} ({self.what}) has {self.lacks}: work waits; {self.remedy}"
 
 
-def full_folders(paths: ProjectPaths, pid: int | None) -> list[FullFolder]:
-    """Those of the project and of the daemon with that pid, or of one that would be started here."""
+def full_folders(paths: ProjectPaths, pid: int | None, least: int = _LEAST_FREE) -> list[FullFolder]:
+    """Those of the project and of the daemon with that pid, or of one that would be started here, that have less than
+    `least` bytes left."""
     seen, known = _view_of(pid)
     needed = {
         seen / known.relative_to("/"): (known, "temporary files", "free some, or start the daemon with another TMPDIR"),
@@ -40,12 +41,12 @@ def full_folders(paths: ProjectPaths, pid: int | None) -> list[FullFolder]:
     }
     found = []
     for folder, (shown, what, remedy) in needed.items():
-        if lacks := _lacks(folder):
+        if lacks := _lacks(folder, least):
             found.append(FullFolder(folder=str(shown), what=what, lacks=lacks, remedy=remedy))
     return found
 
 
-def _lacks(folder: Path) -> str:
+def _lacks(folder: Path, least: int) -> str:
     there = next((each for each in (folder, *folder.parents) if each.exists()), None)
     if there is None:
         return ""
@@ -54,7 +55,7 @@ def _lacks(folder: Path) -> str:
     except OSError:
         return ""
     free = disk.f_bavail * disk.f_frsize
-    if free < _LEAST_FREE:
+    if free < least:
         return f"{free / 1e6:.1f} MB left"
     return "no room for another file (inodes)" if disk.f_files and not disk.f_favail else ""
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import httpx2
 import pytest
+from pydantic import ValidationError
 
 from ai_agents_client import (
     AsyncClient,
@@ -24,6 +25,7 @@ from ai_agents_client import (
     models,
 )
 from ai_agents_client.calls import AsyncCalls, Calls
+from ai_agents_client.sending import read
 from api import ControlRoom
 from config import Settings
 from docs.client_code import FILES, FOLDER
@@ -53,6 +55,13 @@ def test_both_clients_have_the_same_methods() -> None:
         return {name: str(inspect.signature(found)) for name, found in vars(kind).items() if name[0] != "_"}
 
     assert named(Calls) == named(AsyncCalls) and len(named(Calls)) > 30
+
+
+def test_an_answer_without_a_word_is_none_only_where_nothing_is_told() -> None:
+    assert read(httpx2.Response(204), type(None)) is None
+    assert read(httpx2.Response(200, text="a 1"), str) == "a 1"
+    with pytest.raises(ValidationError):
+        read(httpx2.Response(200), models.Health)
 
 
 def test_a_program_gives_work_and_reads_everything_about_it(rooms: Rooms, client: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -22,7 +23,7 @@ FULL = "/proc"
 """A file system without a free block, on every Linux."""
 
 
-def test_a_full_folder_of_temporary_files_stands_in_the_status(
+def test_a_full_folder_of_temporary_files_stands_in_the_status_and_at_the_doctor(
     make_house: MakeHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house, _ = make_house(team())
@@ -33,6 +34,9 @@ def test_a_full_folder_of_temporary_files_stands_in_the_status(
     assert f"full        {FULL} (temporary files) has 0.0 MB left: work waits; free some" in shown and "TMPDIR" in shown
     (told,) = cast("list[dict[str, str]]", entry(house, "status")["full"])
     assert (told["folder"], told["what"]) == (FULL, "temporary files")
+    [check] = [each for each in json.loads(look(house, "doctor", "--json").stdout) if each["name"] == "disk"]
+    assert check["state"] == "missing" and check["detail"].startswith(f"{FULL} (temporary files) has 0.0 MB left")
+    assert "TMPDIR" in check["remedy"]
 
 
 def test_the_folder_is_that_of_the_daemon_and_not_of_who_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
