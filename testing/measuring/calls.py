@@ -39,20 +39,23 @@ def _main(json, os, sys, time):
         exec(task["plainly"], plainly)
     import builtins
 
-    looking = {"__name__": "looking", "__builtins__": dict(vars(builtins))}  # what is changed later is not changed here
+    def looking(text):
+        # What is changed later is not changed here.
+        names = {"__name__": "looking", "__builtins__": dict(vars(builtins))}
+        exec(text, names)
+        return names
+
     work = os.getcwd() + "/"
     searched, loaded = sys.path[:], {*sys.modules}
     own = [part for part in searched if not part or (part + "/").startswith(work)]
     sys.path[:] = [part for part in searched if part not in own]
-    exec(task["interface"], looking)
-    exec(task["values"], looking)
-    exec(task["equality"], looking)
+    interface, values, equality = (looking(task[each]) for each in ("interface", "values", "equality"))
     sys.path[:] = searched
     for name in {*sys.modules} - loaded:  # but not those that the project has, too
         if any(os.path.exists(os.path.join(part, name.partition(".")[0] + end)) for part in own for end in ("", ".py")):
             del sys.modules[name]
-    told = looking["teller"](looking["PLAIN"], looking["unlike"], time)
-    odd_classes, collector = looking["odd_classes"], looking["Collector"]
+    told = values["teller"](interface["PLAIN"], interface["unlike"], time)
+    odd_classes, collector = equality["odd_classes"], equality["Collector"]
     from _signal import getitimer
     from gc import collect
 
