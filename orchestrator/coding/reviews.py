@@ -13,10 +13,10 @@ from orchestrator.coding.conversation import converse
 from orchestrator.coding.proofs import needs_code
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
-from orchestrator.workbench.doubts import files_of
 from orchestrator.workbench.tabulated import tabulated
 from orchestrator.workbench.tool_bench import BenchTool, Rights, ToolBench
 from orchestrator.workbench.tools import MoreTools, VerdictTool
+from orchestrator.workbench.trial import files_of
 
 _TESTS_CHARACTERS = 8000
 _SMALL = 12_000

@@ -27,11 +27,10 @@ from orchestrator.coding.tests_first import draft_tests, examples_of
 from orchestrator.errors import StageFailed
 from orchestrator.flow import OwnerAsked, StageContext
 from orchestrator.workbench.context import meets
-from orchestrator.workbench.doubts import files_of
 from orchestrator.workbench.protected import not_for_qa
 from orchestrator.workbench.tool_bench import BenchTool, Rights, ToolBench
 from orchestrator.workbench.tools import AskOwner, ChangedTest, FinishTests, KeepTest
-from orchestrator.workbench.trial import Trial, evidence_of
+from orchestrator.workbench.trial import Trial, evidence_of, files_of
 from testing import declared_sources, declared_tests, without_claims
 
 PROVEN_BY_TESTS = (TaskKind.FEATURE, TaskKind.BUGFIX)
