@@ -188,7 +188,8 @@ def _is_at_limit(folder: Path) -> bool:
     return int(most) >= int(limit)
 
 
-def _counts(file: Path) -> dict[str, int]:
+def _counts(file: Path) -> Counter[str]:
+    """Numbers by name; 0 for a name that is not there."""
     return Counter({name: int(number) for name, number in map(str.split, file.read_text().splitlines())})
 
 
