@@ -186,9 +186,6 @@ def _note(ctx: StageContext, state: CodeState, found: NewTests) -> bool:
     return True
 
 
-_HOLDS_ALREADY = "it holds already: it may be what is wrong today, or what must stay"
-
-
 # -- how it begins -------------------------------------------------------------------------------------------------
 
 
@@ -197,13 +194,10 @@ def _examples(ctx: StageContext, state: CodeState) -> Examples:
     if cases:
         trial = ctx.bench.trial(state.base, draft_tests(ctx, state, cases))
         holding = {test_id.rsplit("::", 1)[-1] for test_id in trial.passed}
-        for case in cases:
-            if case.name in holding:
-                unusable[case.lines[-1]] = _HOLDS_ALREADY
-        if holds := [
-            f"{line.strip()}: {_HOLDS_ALREADY}" for line, reason in unusable.items() if reason == _HOLDS_ALREADY
-        ]:
-            ctx.note("examples not used", examples=[*holds])
+        reason = "it holds already: it may be what is wrong today, or what must stay"
+        if already := [case.lines[-1] for case in cases if case.name in holding]:
+            unusable |= dict.fromkeys(already, reason)
+            ctx.note("examples not used", examples=[f"{line.strip()}: {reason}" for line in already])
         cases = [case for case in cases if case.name not in holding]
     if not cases:
         return Examples(tree=state.base, unusable=unusable)
