@@ -463,6 +463,7 @@ VALUES = {
     "pathlib.Path('a', 'b')": PurePosixPath("a/b"),
     "uuid.UUID(int=5)": UUID(int=5),
     "[int, ValueError]": [int, ValueError],
+    "Typed.__annotations__": {"n": int},
 }
 SETUP = """import array, collections, datetime, decimal, enum, fractions, pathlib, types, uuid
 Day = type('Day', (datetime.date,), {'year': 1, 'isoformat': lambda s: 'lie'})
@@ -474,6 +475,8 @@ Pair = collections.namedtuple('Pair', 'a b')
 Shade = enum.IntEnum('Shade', 'RED')
 Plain = type('Plain', (str,), {})
 class Own: ...
+class Typed:
+    n: int
 """
 
 
