@@ -76,9 +76,8 @@ class FileManager:
 
         Raises FileMissing when a folder on the way is missing.
         """
-        root, parts = self._place(path)
-        below = self.other_of(path) if root != self.workspace_path else ""
-        return "/".join((*filter(None, [below]), *parts))
+        _, parts = self._place(path)
+        return "/".join(filter(None, (self.other_of(path), *parts)))
 
     def exists(self, path: str) -> bool:
         """Whether there is a regular file at `path`."""

@@ -11,7 +11,6 @@ from memory import (
     ANSWER_GATE,
     FailureReason,
     MemoryStore,
-    RetryStage,
     Task,
     TaskStatus,
     TaskType,
@@ -44,12 +43,6 @@ _STOP_SECONDS = 60.0
 """Seconds that it may take, beside `shutdown_grace`, to stop the model server and to send the last alerts."""
 _BROKEN = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "CANCELLED")
 """The engine's words for a job that ended without its result."""
-_TALK_OF = {
-    RetryStage.TESTS: ("qa", "developer", "tech_lead"),
-    RetryStage.CODE: ("developer", "tech_lead"),
-    RetryStage.REVIEW: ("tech_lead",),
-}
-"""Whose conversations are forgotten when a task is tried again from a stage."""
 
 
 class TaskOrchestrator:
@@ -316,7 +309,8 @@ class TaskOrchestrator:
     def _retry(self, task: Task, asked: str) -> None:
         stage = next((stage for stage in task.reached if stage == asked), None)
         if stage and self._services.git.worktrees.holds(task.id):
-            for agent in _TALK_OF[stage]:
+            flow = flow_of(task)
+            for agent in {flow.agent_for(later, task) for later in flow.stages[flow.position(stage) :]}:
                 self._store.evidence.keep_conversation(task.id, task.run, agent, [])
             result = back_to(CodeState.of(task), stage).model_dump(mode="json")
             if self._store.tasks.retry_from(task.id, stage, result):

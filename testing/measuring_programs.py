@@ -168,11 +168,10 @@ def calls_of(replays: Sequence[Replay]) -> list[Steps]:
     found = []
     for each in replays:
         text = "\n".join([each.setup, *(line for line, _ in each.steps)])
-        if each.told or not can_be_computed(text):
-            steps = each.steps
-        else:
-            steps = [(computed(line, made), is_told) for line, is_told in each.steps]
-        setup = computed(each.setup, made) if can_be_computed(text) else each.setup
+        setup, steps = each.setup, each.steps
+        if can_be_computed(text):
+            setup = computed(setup, made)
+            steps = steps if each.told else [(computed(line, made), is_told) for line, is_told in steps]
         found.append(Steps(setup=setup, steps=steps, told=each.told, made=made))
     return found
 

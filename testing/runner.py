@@ -79,10 +79,7 @@ class TestRunner:
         may look at who calls it, at its tests or at its process; the run ends where it does. Raises SandboxUnavailable
         when nothing may be run.
         """
-        with span("test run", framework=environment.framework, whole_suite=True) as note:
-            result = self._tested(source, environment, (), timeout, label, watched)
-            note(passed=result.passed, tests=result.test_count, failures=len(result.failures))
-            return result
+        return self._tested(source, environment, (), timeout, label, watched)
 
     def run_specific_test(
         self,
@@ -98,10 +95,7 @@ class TestRunner:
 
         Raises InvalidSelection, too, for what is no test file or id.
         """
-        with span("test run", framework=environment.framework, whole_suite=False) as note:
-            result = self._tested(source, environment, (test_path, *further), timeout, label, watched)
-            note(passed=result.passed, tests=result.test_count, failures=len(result.failures))
-            return result
+        return self._tested(source, environment, (test_path, *further), timeout, label, watched)
 
     def lines_run(
         self,
@@ -140,6 +134,20 @@ class TestRunner:
         return found
 
     def _tested(
+        self,
+        source: Path,
+        environment: Environment,
+        selection: Sequence[str],
+        timeout: float,
+        label: str,
+        watched: Mapping[str, Sequence[int]],
+    ) -> TestResult:
+        with span("test run", framework=environment.framework, whole_suite=not selection) as note:
+            result = self._result(source, environment, selection, timeout, label, watched)
+            note(passed=result.passed, tests=result.test_count, failures=len(result.failures))
+            return result
+
+    def _result(
         self,
         source: Path,
         environment: Environment,

@@ -13,10 +13,10 @@ from orchestrator.coding.conversation import converse
 from orchestrator.coding.proofs import needs_code
 from orchestrator.coding.state import CodeState
 from orchestrator.flow import StageContext
-from orchestrator.workbench.doubts import files_of
 from orchestrator.workbench.tabulated import tabulated
 from orchestrator.workbench.tool_bench import BenchTool, Rights, ToolBench
 from orchestrator.workbench.tools import MoreTools, VerdictTool
+from orchestrator.workbench.trial import files_of
 
 _TESTS_CHARACTERS = 8000
 _SMALL = 12_000
@@ -49,10 +49,11 @@ def _opening(ctx: StageContext, state: CodeState) -> Turn:
 
 
 def _assignment(ctx: StageContext, state: CodeState) -> ReviewAssignment:
+    diff = _diff(ctx, state)
     return ReviewAssignment(
-        diff=_diff(ctx, state),
+        diff=diff,
         report=_report(state),
-        proofs=_told(ctx, state),
+        proofs=_told(ctx, state, diff),
         summary=state.summary,
         tests=_tests(ctx, state),
         changed_tests=state.changed_tests,
@@ -90,21 +91,20 @@ def _report(state: CodeState) -> str:
     return report
 
 
-def _told(ctx: StageContext, state: CodeState) -> str:
+def _told(ctx: StageContext, state: CodeState, diff: str) -> str:
     """What was found out about the proofs of the kind of work and the new code, and the benchmark that was timed."""
-    found = "\n".join(f"- {proof}" for proof in (*state.proofs, _table(ctx, state)) if proof)
+    found = "\n".join(f"- {proof}" for proof in (*state.proofs, _table(ctx, state, diff)) if proof)
     return f"{found}\n\nThe benchmark:\n{state.benchmark}" if found and state.benchmark else found
 
 
-def _table(ctx: StageContext, state: CodeState) -> str:
+def _table(ctx: StageContext, state: CodeState, diff: str) -> str:
     if not needs_code(state.kind):
         return ""
-    added = [line[1:] for line in _diff(ctx, state).split("\n") if line.startswith("+")]
+    added = [line[1:] for line in diff.split("\n") if line.startswith("+")]
     tests = [ctx.services.suite.text_of(state.tests_commit, path) for path in files_of(state.tests_ids)]
     return tabulated("\n".join(added), tests, f"{ctx.task.title}\n{ctx.task.description}")
 
 
 def _plain_review(ctx: StageContext, state: CodeState) -> Review:
-    return ctx.team.tech_lead.review_change(
-        ctx.task, _diff(ctx, state), _report(state), _told(ctx, state), ctx.ask("review")
-    )
+    diff = _diff(ctx, state)
+    return ctx.team.tech_lead.review_change(ctx.task, diff, _report(state), _told(ctx, state, diff), ctx.ask("review"))

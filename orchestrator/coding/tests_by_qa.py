@@ -27,11 +27,10 @@ from orchestrator.coding.tests_first import draft_tests, examples_of
 from orchestrator.errors import StageFailed
 from orchestrator.flow import OwnerAsked, StageContext
 from orchestrator.workbench.context import meets
-from orchestrator.workbench.doubts import files_of
 from orchestrator.workbench.protected import not_for_qa
 from orchestrator.workbench.tool_bench import BenchTool, Rights, ToolBench
 from orchestrator.workbench.tools import AskOwner, ChangedTest, FinishTests, KeepTest
-from orchestrator.workbench.trial import Trial, evidence_of
+from orchestrator.workbench.trial import Trial, evidence_of, files_of
 from testing import declared_sources, declared_tests, without_claims
 
 PROVEN_BY_TESTS = (TaskKind.FEATURE, TaskKind.BUGFIX)
@@ -187,9 +186,6 @@ def _note(ctx: StageContext, state: CodeState, found: NewTests) -> bool:
     return True
 
 
-_HOLDS_ALREADY = "it holds already: it may be what is wrong today, or what must stay"
-
-
 # -- how it begins -------------------------------------------------------------------------------------------------
 
 
@@ -198,13 +194,10 @@ def _examples(ctx: StageContext, state: CodeState) -> Examples:
     if cases:
         trial = ctx.bench.trial(state.base, draft_tests(ctx, state, cases))
         holding = {test_id.rsplit("::", 1)[-1] for test_id in trial.passed}
-        for case in cases:
-            if case.name in holding:
-                unusable[case.lines[-1]] = _HOLDS_ALREADY
-        if holds := [
-            f"{line.strip()}: {_HOLDS_ALREADY}" for line, reason in unusable.items() if reason == _HOLDS_ALREADY
-        ]:
-            ctx.note("examples not used", examples=[*holds])
+        reason = "it holds already: it may be what is wrong today, or what must stay"
+        if already := [case.lines[-1] for case in cases if case.name in holding]:
+            unusable |= dict.fromkeys(already, reason)
+            ctx.note("examples not used", examples=[f"{line.strip()}: {reason}" for line in already])
         cases = [case for case in cases if case.name not in holding]
     if not cases:
         return Examples(tree=state.base, unusable=unusable)

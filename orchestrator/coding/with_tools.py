@@ -27,11 +27,10 @@ from orchestrator.coding.tests_by_qa import settle_by_conversation
 from orchestrator.errors import StageFailed
 from orchestrator.flow import OwnerAsked, StageContext
 from orchestrator.workbench.commits import Moved
-from orchestrator.workbench.doubts import files_of
 from orchestrator.workbench.protected import protected_paths
 from orchestrator.workbench.tool_bench import BenchTool, Rights, ToolBench
 from orchestrator.workbench.tools import AskOwner, DisputeTest, Finish
-from orchestrator.workbench.trial import Trial, evidence_of, shortened
+from orchestrator.workbench.trial import Trial, evidence_of, files_of, shortened
 from testing import EnvironmentSetupError
 
 _TESTS_CHARACTERS = 9000

@@ -1,14 +1,13 @@
 """Whether the passing of new tests can be believed.
 
 Green that could not go red says nothing. So the tests are run once more beside twins that claim something false, under
-names that nobody knows and in any order; and their calls are made by a plain program, whose values are compared here,
-where no code of the project runs.
+names that nobody knows and in any order; and their calls are made by a plain program, whose values are compared in this
+process (`told.py`), where no code of the project runs.
 """
 
 from __future__ import annotations
 
 import random
-import re
 import shlex
 import shutil
 import sys
@@ -20,30 +19,23 @@ from file_system import text_of
 from memory import Task
 from monitoring import redact
 from orchestrator.suite import Suite, Whole
-from orchestrator.workbench.trial import evidence_of, not_passed
+from orchestrator.workbench.asked_for import AskedFor
+from orchestrator.workbench.told import Told
+from orchestrator.workbench.trial import evidence_of, files_of, not_passed
 from testing import (
-    LATER,
     LOOK,
     MOST_TWINS,
-    NOT_READ,
     CallsTask,
-    Claim,
     Environment,
-    Given,
-    Opaque,
     Replay,
     TestResult,
     Twins,
-    Unknown,
-    Unlike,
     calls_of,
     has_setup,
     programs_of,
     replays_of,
     run_calls,
     twins_of,
-    value_of,
-    ways_of,
     whole_tests,
     wrong_of,
 )
@@ -61,51 +53,16 @@ _FALSE_PASSES = (
     "the new tests say nothing of this code, since they pass with another expected value, too. Return plain values, "
     "and leave comparison and the test framework alone. These passed with another value in them:"
 )
-_NOT_OF_PROJECT = {*sys.stdlib_module_names, "builtins", "__main__", "program"}
-"""Where classes come from that no change brings."""
-_FEW = 5
-"""Runs after which something that keeps a state has changed."""
-_STATEFUL = re.compile(
-    r"(?i)limit|quota|thrott|\brate\b|retr(?:y|ies)|times|\bcounters?\b|how often|\bonce\b"
-    r"|cache|expir|time-?out|\bttl\b|breaker|\bpool"
-    r"|budget|attempt|exhaust|at most|maximum number|evict|\bseconds?\b|thread|background|live view"
-)
-"""In the text of a task whose code may well give something else after many calls, or later."""
-_KEEPS = re.compile(
-    r"(?i)\bnext\b|previous|uniqu|sequen|regist|increment|generat|random|shuffl|append|push|\bpop|enqueue|queue|stack"
-    r"|session|histor|\bstates?\b|\blog(?:s|ged|ging|ger)?\b|remember|memo|stor(?:e|age)|insert|remov|delet|updat|toggl"
-    r"|subscri|publish|event|connect|\bopen|\bclos|\bstart|\bstop|lazy|lazi|initiali|singleton|globally|token|\bids?\b|uuid"
-    r"|\bnow\b|today|clock|timestamp|\bagain\b|already|duplicat|(?:each|every|first|second|last|later|repeated) call"
-)
-"""In the text of a task whose code may well give something else when it is called once more."""
-_OF_MACHINE = (
-    "OSError",
-    "MemoryError",
-    "RecursionError",
-    "TimeoutError",
-    "BlockingIOError",
-    "RuntimeError: can't start",
-)
 _LOOKS = (
     "the new code looks at who calls it, at its tests or at the process that it runs in. It must give the same whoever "
     "asks:"
 )
 _REPLACES = "the new code puts functions of its own in the place of the standard library's, which the tests use, too:"
-_LOOKS_ASKED_FOR = re.compile(
-    r"(?i)\b(?:frames?|stack|call(?:er|ers|ing code|site)|tracebacks?|introspect\w*|inspect\w*|profil\w+|stacklevel"
-    r"|trac(?:e|er|ing)|debug\w*|gc|garbage|referr?ers?|psutil|memory (?:leaks?|us(?:e|age)|footprint)"
-    r"|allocations?|crash\w*|faulthandler|tracemalloc|excepthook|monkey.?patch\w*|patch(?:es|ed|ing)"
-    r"|standard library|pid|process(?:es| id)|command line"
-    r"|coverage|test files?)\b|/proc\b"
-)
-_SHOWN_LIE = 300
 _MOST_NAMED = 10
 _MOST_REVERSED = 200
 """Tests whose names fit on a command line."""
 _SLOW = 5.0
 """Seconds; of tests that take more there is one false twin each."""
-_CLASS = re.compile(r"[A-Za-z_]\w*(?:\.(?:<locals>|[A-Za-z_]\w*))+", re.ASCII)
-"""The name of a class, as code that is not trusted gives it."""
 _MOST_CLAIMS = 24
 """Expected values that are compared with what a plain program gets; the tests are drawn."""
 _TEST_FOLDERS = ("tests", "test")
@@ -124,7 +81,7 @@ class Doubts:
         self._brought = brought
         self._suite = suite
         self._task = task
-        self._base = base
+        self._asked = AskedFor(suite, task, base)
         self._tree = tree
         self._seconds = seconds
 
@@ -200,9 +157,7 @@ class Doubts:
     @cached_property
     def _watched(self) -> dict[str, list[int]]:
         """The lines of code, not of tests, that the work has brought; none where its task is about such things."""
-        if _LOOKS_ASKED_FOR.search(f"{self._task.title} {self._task.description}"):
-            return {}
-        return self._brought()
+        return {} if self._asked.looks else self._brought()
 
     def _order_matters(self, ids: Sequence[str]) -> str:
         """Whether tests without true twins fail in reverse order. The owner's own tests may depend on their order."""
@@ -262,7 +217,7 @@ class Doubts:
                 seconds = 30 + 2 * self._seconds
                 ended = self._suite.runner.shell(folder, environment, command, timeout=seconds, label=self._task.id)
             now, later = wrong_of(program, ended.output)
-            if not now and later and not _STATEFUL.search(f"{self._task.title} {self._task.description}"):
+            if not now and later and not self._asked.changes_later:
                 now = [later]
             wrong += [("", line) for line in now]
         return _said(_WRONG_OUTSIDE, wrong, ())
@@ -280,118 +235,15 @@ class Doubts:
                 return ""
             place = self._suite.runner.place(folder, environment, label=self._task.id)
             task = CallsTask(programs=calls_of(drawn), seconds=30 + 2 * self._seconds)
-            given = run_calls(place, task).given
+            found = run_calls(place, task).given
         wrong: list[tuple[str, str]] = []
-        for replay, told in zip(drawn, [*given, *([] for _ in drawn)], strict=False):  # it may have told too little
-            lies = [each.lie for each in told if len(each.lie) > 1 and not self._may_be_unlike(each.lie[0], replay)]
-            found = [each for each in told if not each.lie]
-            lines = self._wrong_of(replay, [each for each in found if not each.again])
-            lines = lines or [f"an object of {kind} {how}"[:_SHOWN_LIE] for kind, how in lies]
-            if not (wrong or lines) and not _STATEFUL.search(f"{self._task.title} {self._task.description}"):
-                lines = self._wrong_later(replay, found)
+        for replay, given in zip(drawn, [*found, *([] for _ in drawn)], strict=False):  # it may have told too little
+            told = Told(replay, given, self._asked)
+            lines = told.wrong()
+            if not (wrong or lines) and not self._asked.changes_later:
+                lines = told.wrong_later()
             wrong += [(replay.test_id, line) for line in lines]
         return _said(_WRONG_OUTSIDE, wrong, self._hidden)
-
-    def _wrong_of(self, replay: Replay, found: Sequence[Given]) -> list[str]:
-        """What is wrong in what a program told in one run."""
-        if any(each.unable for each in found):
-            return []  # it needs what only a test framework has
-        ended = next((each for each in found if each.error), Given(error="no answer"))
-        told = [each for each in found if not each.ended and not each.error]
-        if replay.told:
-            wrong = []
-            for each in told:
-                claim = replay.claims[each.claim] if 0 <= each.claim < len(replay.claims) else None
-                values = each.value if isinstance(each.value, list) else []
-                if claim is None or len(values) != len(claim.told):
-                    wrong.append("what it tells cannot be read")
-                elif doubt := self._not_as_claimed(claim, [Given(value=value) for value in values], replay):
-                    wrong.append(f"{claim.text}: {doubt}")
-            if not any(each.ended for each in found):
-                wrong.append(f"{replay.test_id.rpartition('::')[2]}: the program ends with {ended.error}")
-            return wrong
-        left = iter([*told, *([ended] * sum(len(claim.told) for claim in replay.claims))])
-        doubts = [
-            (claim, self._not_as_claimed(claim, [next(left) for _ in claim.told], replay)) for claim in replay.claims
-        ]
-        return [f"{claim.text}: {doubt}" for claim, doubt in doubts if doubt]
-
-    def _wrong_later(self, replay: Replay, found: Sequence[Given]) -> list[str]:
-        """What was right at first, and is not any more when the program was run many times. What keeps a state
-        on purpose changes at once, which says nothing, unless nothing but plain calls is made."""
-        asked = f"{self._task.title} {self._task.description}"
-        few = 1 if replay.is_plain_calls and not _KEEPS.search(asked) else _FEW
-        for again in sorted({each.again for each in found if each.again > 0}):
-            one = [each for each in found if each.again == again]
-            if any(each.error.startswith(_OF_MACHINE) for each in one):
-                return []
-            ended = [] if any(each.error for each in one) else [Given(ended=True)]
-            if wrong := self._wrong_of(replay, [*one, *ended]):
-                runs = f"{again} runs that were right" if again > 1 else "a run that was right"
-                return [] if again < few else [f"{wrong[0]} (after {'a while' if again == LATER else runs})"]
-        for each in found:
-            if each.again < 0:
-                return [f"what it gave at first, {_shown(each.value)} now, was changed later"]
-        return []
-
-    def _not_as_claimed(self, claim: Claim, told: Sequence[Given], replay: Replay) -> str:
-        """How what a program told differs from what a test claims; empty if it does not, or if it is up to objects of a
-        type whose ways the owner, a package or a class that the test itself names has defined."""
-        values: list[object] = []
-        for found in told:
-            if found.error:
-                return f"the program ends with {found.error}"
-            try:
-                value = value_of(found.value, lambda kind: self._may_be_unlike(kind, replay))
-                values.append(Opaque(is_named=True) if self._has_own_ways(found.value, claim, replay) else value)
-            except Unlike as answers:
-                return f"it gives {answers}"
-            except Unknown as kind:
-                values.append(Opaque(str(kind)))
-            except NOT_READ:
-                return "what it gives cannot be read"
-        obliging = claim.obliging(values)
-        for name in (value.kind for value in values if isinstance(value, Opaque) and not value.is_named):
-            words = f"an object of {name}, no plain value" if name else "something far larger"
-            is_judged = claim.about_plain or (name in obliging and name.partition(".")[0] not in _NOT_OF_PROJECT)
-            if is_judged and not _is_named(name.rpartition(".")[2], replay) and not self._is_known_type(name):
-                return f"it gives {words}"
-        if claim.holds(values) is not False:
-            return ""
-        return f"it gives {', '.join(f'{value!r:.200}' for value in values if not isinstance(value, Opaque))}"
-
-    def _has_own_ways(self, value: object, claim: Claim, replay: Replay) -> bool:
-        """Whether a claim is up to methods of an object that is a kind of plain value: those of the standard library,
-        or of a class which the task or the test names."""
-        name, by_project, by_library = ways_of(value)
-        if not name or claim.is_equality:
-            return False
-        return by_library or (by_project and self._may_be_unlike(name, replay))
-
-    def _may_be_unlike(self, kind: str, replay: Replay) -> bool:
-        """Whether it is the purpose of a class to answer otherwise than by what it holds, since the task or its test
-        names it, or it was there before."""
-        name = kind.rpartition(".")[2]
-        text = f"{self._task.title}\n{self._task.description}"
-        word = re.escape(name)
-        is_asked = len(re.findall("[A-Z][a-z]", name)) > 1 and name.lower() in re.sub(r"[\W_]", "", text).lower()
-        is_asked |= (
-            re.search(rf"`[^`\n]*\b{word}\b|\b(?:class|type) {word}\b|\b{word}(?:\(| class\b)", text) is not None
-        )
-        return is_asked or _is_named(name, replay) or self._is_known_type(kind)
-
-    def _is_known_type(self, name: str) -> bool:
-        """Whether a class was there before the work, or comes from a package."""
-        module, _, kind = name.rpartition(".")
-        top = module.partition(".")[0]
-        if not _CLASS.fullmatch(name) or top in _NOT_OF_PROJECT:
-            return False
-        with self._suite.exported(self._base) as (folder, _):
-            files = [*folder.rglob(f"{top}.py"), *folder.rglob(f"{top}/**/*.py")]
-            declared = re.compile(rf"^\s*class {re.escape(kind)}\b", re.MULTILINE)
-            if files:
-                return any(declared.search(file.read_text("utf-8", errors="replace")) for file in files)
-        return self._suite.has_module(self._base, top, self._task.id)
 
 
 def _said(heading: str, found: Sequence[tuple[str, str]], hidden: Collection[str]) -> str:
@@ -414,18 +266,6 @@ def _look(result: TestResult) -> str:
         return ""
     heading = _REPLACES if seen.endswith(" is replaced") else _LOOKS
     return f"{heading}\n{redact(seen.removeprefix(LOOK))[:500] or 'it does not say where'}"
-
-
-def _shown(value: object) -> str:
-    try:
-        return f"{value_of(value)!r:.200}"
-    except (Unknown, *NOT_READ):
-        return "something else"
-
-
-def files_of(test_ids: Sequence[str]) -> tuple[str, ...]:
-    """The files that tests are in."""
-    return tuple(dict.fromkeys(test_id.split("::")[0] for test_id in test_ids))
 
 
 def _twins(texts: Mapping[str, str], names: Collection[str], most: int) -> dict[str, Twins]:
@@ -451,12 +291,6 @@ def _is_found(module: str, folder: Path, environment: Environment) -> bool:
     own = folder / environment.place
     places = [place / name for place in {folder, own, own / "src"} for name in (module, f"{module}.py")]
     return module in sys.stdlib_module_names or any(map(Path.exists, places)) or environment.has_module(module)
-
-
-def _is_named(kind: str, replay: Replay) -> bool:
-    """Whether a test names a class, which begins with a capital: what its objects equal is a part of the work."""
-    word = re.compile(rf"\b{re.escape(kind)}\b")
-    return kind[:1].isupper() and any(word.search(line) for line in (replay.setup, *(step for step, _ in replay.steps)))
 
 
 def _without_tests(folder: Path, replays: Sequence[Replay]) -> None:

@@ -100,8 +100,9 @@ class ReadFile(LookingTool):
         _refuse_secret(files.resolved(self.path))
         if (other := files.other_of(self.path)) and not any(files.others[other].iterdir()):
             raise PathRefused(self.path, "submodule", f"the submodule {other} could not be had", "do without its files")
-        lines = files.read_file(self.path).splitlines()
-        if is_pointer("\n".join([*lines, ""])):
+        text = files.read_file(self.path)
+        lines = text.splitlines()
+        if is_pointer(text):
             told = f"[{self.path} is kept by Git LFS: this is a pointer to its content, which is not here]"
             return "\n".join([told, *lines])
         if self.first_line > max(1, len(lines)):

@@ -19,8 +19,7 @@ from file_system import FileManager, FileSystemError, PathRefused
 from git_ops import UnsafeContent
 from monitoring import redact
 from orchestrator.errors import StageFailed
-from orchestrator.workbench.doubts import files_of
-from orchestrator.workbench.trial import evidence_of, not_passed
+from orchestrator.workbench.trial import evidence_of, files_of, not_passed
 from orchestrator.workbench.workbench import Workbench
 from testing import EnvironmentSetupError, InvalidSelection
 

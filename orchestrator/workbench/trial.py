@@ -166,6 +166,11 @@ def evidence_without(result: TestResult, hidden: Collection[str], known: Collect
     return evidence_of(result, told) if told else result.problem or ""
 
 
+def files_of(test_ids: Sequence[str]) -> tuple[str, ...]:
+    """The files that tests are in."""
+    return tuple(dict.fromkeys(test_id.split("::")[0] for test_id in test_ids))
+
+
 def listed(test_ids: Collection[str], hidden: Collection[str] = (), most: int = 10) -> str:
     """Tests in a line, and how many are left out of it: those beyond `most`, and the `hidden` ones."""
     shown = [test_id for test_id in test_ids if test_id.partition("[")[0] not in hidden]

@@ -12,9 +12,9 @@ from memory import Task
 from orchestrator.baseline import Baseline
 from orchestrator.services import Services
 from orchestrator.workbench.brought import lines_brought
-from orchestrator.workbench.doubts import Doubts, files_of
+from orchestrator.workbench.doubts import Doubts
 from orchestrator.workbench.protected import refusal
-from orchestrator.workbench.trial import Trial, evidence_without, listed, not_passed
+from orchestrator.workbench.trial import Trial, evidence_without, files_of, listed, not_passed
 from testing import TestResult, declared_sources
 
 _NEW_TESTS_SECONDS = 15.0

@@ -27,12 +27,11 @@ from orchestrator.baseline import Baseline
 from orchestrator.services import Services
 from orchestrator.suite import Suite
 from orchestrator.workbench.commits import Landed
-from orchestrator.workbench.doubts import files_of
 from orchestrator.workbench.javascript import draft_test, javascript_test_file
 from orchestrator.workbench.new_tests import new_test_file
 from orchestrator.workbench.protected import SECRETS, protected_paths
 from orchestrator.workbench.sources import Sources, read_sources
-from orchestrator.workbench.trial import Trial, evidence_of, shortened
+from orchestrator.workbench.trial import Trial, evidence_of, files_of, shortened
 from orchestrator.workbench.verdict import Judge
 from testing import (
     FRAMEWORKS,

@@ -1,7 +1,7 @@
 """Values of a plain program as programs have them: computed ones, not constants of the code that calls.
 
 Code can tell a literal from other values, by whether it is interned, how large its memory is or how many hold it. So
-each that stands in the program is handed through a function of `measuring/calls.py`, which makes one like it.
+each that stands in the program is handed through a function of `measuring/program.py`, which makes one like it.
 """
 
 from __future__ import annotations

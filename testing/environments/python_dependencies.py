@@ -81,7 +81,6 @@ def read_dependencies(source: Path) -> Dependencies:
     pyproject = _toml(source / "pyproject.toml")
     project = _table(pyproject, "project")
     buildable = bool(project) or "build-system" in pyproject or _is_file(source / "setup.py") or _has_metadata(source)
-    found = [path.relative_to(source).as_posix() for pattern in _REQUIREMENTS for path in source.glob(pattern)]
     requirements = _requirements_files(source)
     tests, development = _of_kind(requirements, _TEST_WORDS), _of_kind(requirements, _DEVELOPMENT_WORDS)
     groups = _table(pyproject, "dependency-groups")
@@ -91,7 +90,7 @@ def read_dependencies(source: Path) -> Dependencies:
         tests, test_extras = development, _named(extras, _DEVELOPMENT_WORDS)
         test_groups = _named(groups, _DEVELOPMENT_WORDS)
     elsewhere = () if tests or test_extras or test_groups else further_requirements(source)
-    files = {name for name in (*_FIXED_FILES, *ELSEWHERE, *found) if _is_file(source / name)}
+    files = {name for name in (*_FIXED_FILES, *ELSEWHERE, *_pip_files(source)) if _is_file(source / name)}
     if buildable:
         files |= _build_inputs(source)
     return Dependencies(
@@ -150,8 +149,12 @@ def _extras_of_setup(source: Path) -> dict[str, list[str]]:
 
 
 def _requirements_files(source: Path) -> list[str]:
-    found = [path.relative_to(source).as_posix() for pattern in _REQUIREMENTS for path in source.glob(pattern)]
-    return [name for name in found if _is_file(source / name) and "constraints" not in name]
+    return [name for name in _pip_files(source) if _is_file(source / name) and "constraints" not in name]
+
+
+def _pip_files(source: Path) -> list[str]:
+    """Files of requirements and of constraints."""
+    return [path.relative_to(source).as_posix() for pattern in _REQUIREMENTS for path in source.glob(pattern)]
 
 
 def has_hashes(source: Path, names: Iterable[str]) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -66,8 +66,8 @@ class Library:
 
 
 def _modules() -> list[ModuleType]:
-    found = [(name, module) for name, module in [*sys.modules.items()] if name.partition(".")[0] in _LIBRARY]
-    return [module for _, module in found if type(module) is ModuleType]
+    found = [module for name, module in [*sys.modules.items()] if name.partition(".")[0] in _LIBRARY]
+    return [module for module in found if type(module) is ModuleType]
 
 
 def _held(module: ModuleType) -> Iterator[tuple[Any, str, Any]]:
@@ -85,10 +85,10 @@ def _held(module: ModuleType) -> Iterator[tuple[Any, str, Any]]:
                     yield value, inner, part
 
 
-def _own_slots(value: object) -> Mapping[str, Any]:
+def _own_slots(value: object) -> tuple[str, ...]:
     """Names that an object has from its own `__init__`, such as a decoder's `decode` or `scan_once`."""
     code = getattr(getattr(type(value), "__init__", None), "__code__", None)
-    return dict.fromkeys(code.co_names) if isinstance(code, CodeType) else {}
+    return code.co_names if isinstance(code, CodeType) else ()
 
 
 def _functions(value: Any) -> Iterator[FunctionType]:

@@ -153,8 +153,7 @@ def _hook(root: str, lines: Mapping[str, frozenset[int] | bool]) -> Callable[[st
         if event == "marshal.loads":
             return "code that says it is of somewhere, out of bytes" if is_new(frame) else ""
         name = str(given[1])
-        maker = frame.f_back if is_given_text(frame) else frame
-        if not is_new(asker(maker) if maker is not frame else frame):
+        if not is_new(asker(frame.f_back) if is_given_text(frame) else frame):
             return ""
         if name.startswith(libraries) or _TESTS.search(name):
             return f"code that says it is of {name}"

@@ -119,7 +119,8 @@ def _end_together(folder: Path, version: int, most: int) -> None:
 
 
 def group_places(mounts: Path = _MOUNTS, membership: Path = _MEMBERSHIP) -> list[Place]:
-    """Where this process can make groups that limit memory and processes: one place for each controller found."""
+    """Where this process can make groups that limit memory and processes: one place for each controller found. In
+    version 2 it goes into a group of its own before that, if it has to."""
     found = [_version_1(controller, mounts, membership) for controller in _CONTROLLERS]
     left = [controller for controller, place in zip(_CONTROLLERS, found, strict=True) if place is None]
     return [place for place in found if place] + (_version_2(left, mounts, membership) if left else [])
@@ -188,7 +189,8 @@ def _is_at_limit(folder: Path) -> bool:
     return int(most) >= int(limit)
 
 
-def _counts(file: Path) -> dict[str, int]:
+def _counts(file: Path) -> Counter[str]:
+    """Numbers by name; 0 for a name that is not there."""
     return Counter({name: int(number) for name, number in map(str.split, file.read_text().splitlines())})
 
 

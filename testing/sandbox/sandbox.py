@@ -147,6 +147,7 @@ class Sandbox:
     def _look(self) -> tuple[SandboxProbe, Confinement | None]:
         if self.mode == "off":
             return SandboxProbe(_NOTHING, "sandbox.mode is off", "set sandbox.mode to required"), None
+        remove_old_groups()
         bwrap = self._bwrap or find_bwrap()
         failures = []
         if bwrap is None:
@@ -304,7 +305,6 @@ class Sandbox:
 
 
 def _who_counts() -> str:
-    remove_old_groups()
     limited = " and ".join(_COUNTED[place.controller] for place in group_places())
     return (
         f"the kernel limits {limited} (control groups)" if limited else "memory and processes are counted from outside"

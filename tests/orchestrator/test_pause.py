@@ -18,7 +18,8 @@ def test_a_paused_agent_begins_nothing_until_it_is_resumed_over_a_restart_too(ma
         house.wait(lambda store: store.tasks.get(task_id).stage == "code")
         daemon.kill()
         daemon.wait(120)
-    assert "developer" in entry(house, "status")["paused_agents"]  # type: ignore[operator]  # it is a dict
+    paused = entry(house, "status")["paused_agents"]
+    assert isinstance(paused, dict) and "developer" in paused
     assert {str(row["agent"]) for row in entries(house, "agents", "list") if row["paused"]} == {"developer"}
     with house.daemon():
         other = house.submit(title="Add add again")

@@ -463,6 +463,7 @@ VALUES = {
     "pathlib.Path('a', 'b')": PurePosixPath("a/b"),
     "uuid.UUID(int=5)": UUID(int=5),
     "[int, ValueError]": [int, ValueError],
+    "Typed.__annotations__": {"n": int},
 }
 SETUP = """import array, collections, datetime, decimal, enum, fractions, pathlib, types, uuid
 Day = type('Day', (datetime.date,), {'year': 1, 'isoformat': lambda s: 'lie'})
@@ -474,6 +475,8 @@ Pair = collections.namedtuple('Pair', 'a b')
 Shade = enum.IntEnum('Shade', 'RED')
 Plain = type('Plain', (str,), {})
 class Own: ...
+class Typed:
+    n: int
 """
 
 
@@ -566,7 +569,8 @@ LIES = [
     "Lie(set, {1}, __contains__=False)", "Lie(frozenset, {1}, __or__=set())", "Lie(int, 5, __add__=0)",
     "Lie(int, 5, __int__=0)", "Lie(int, 5, __bool__=False)", "Lie(int, 5, __str__='0')",
     "Lie(int, 5, __format__='')", "Lie(float, 2.5, __float__=0.0)", "Lie(float, 2.5, __lt__=True)",
-    "[{'x': Lie(str, 'abc', __str__='')}]",
+    "[{'x': Lie(str, 'abc', __str__='')}]", "Lie(dict, {n: 2 for n in range(90)}, __getitem__=0)",
+    "Lie(list, [*range(90)], __getitem__=0)", "Lie(set, {*range(90)}, __contains__=False)",
 ]  # fmt: skip
 NO_LIES = [
     "collections.Counter(a=0, b=-1)", "collections.OrderedDict(a=1)", "collections.defaultdict(list, a=[1])",
