@@ -6,7 +6,7 @@ import builtins
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from agents.answers import FileChoice, Requirements
@@ -149,10 +149,14 @@ _STDLIB_CALLABLES = {
 }
 
 
-def module_name(path: str, files: Sequence[str]) -> str:
-    """Dotted import name of the Python file `path`: packages are the folders that hold an `__init__.py`."""
+def module_names(paths: Iterable[str], files: Sequence[str]) -> dict[str, str]:
+    """Dotted import names of Python files, by their paths: packages are the folders that hold an `__init__.py`."""
+    packages = {file.rpartition("/")[0] for file in files if file.endswith("/__init__.py")}
+    return {path: _dotted(path, packages) for path in paths}
+
+
+def _dotted(path: str, packages: Collection[str]) -> str:
     parts = path.removesuffix(".py").split("/")
-    packages = {file.rsplit("/", 1)[0] for file in files if file.endswith("/__init__.py")}
     start = len(parts) - 1
     while start > 0 and "/".join(parts[:start]) in packages:
         start -= 1
@@ -162,9 +166,14 @@ def module_name(path: str, files: Sequence[str]) -> str:
     return dotted.removesuffix(".__init__")
 
 
+def _files_of(files: Sequence[str]) -> dict[str, str]:
+    """Dotted name -> Python file."""
+    return {name: file for file, name in module_names((one for one in files if one.endswith(".py")), files).items()}
+
+
 def _tested(tests: str, files: Sequence[str], symbols: Mapping[str, str]) -> list[tuple[str, str]]:
     """What the owner's tests import from the project, as (path, name): first the names that are not there yet."""
-    dotted = {module_name(file, files): file for file in files if file.endswith(".py")}
+    dotted = _files_of(files)
     found = [(symbols.get(name, dotted[module]), name) for module, name in imported_names(tests) if module in dotted]
     return sorted(found, key=lambda pair: pair[1] in symbols)
 
@@ -196,7 +205,7 @@ def _with_tested(
 
 
 def _requirements(path: str, wanted: list[str], files: Sequence[str]) -> Requirements:
-    module = module_name(path, [*files, path]) if path.endswith(".py") else ""
+    module = module_names([path], [*files, path])[path] if path.endswith(".py") else ""
     return Requirements(target_file=path, module=module, symbols=wanted, new_file=path not in files)
 
 
@@ -233,7 +242,7 @@ def _new_file(named: str, files: Sequence[str]) -> str | None:
 
 
 def _named_module(text: str, files: Sequence[str]) -> str | None:
-    dotted = {module_name(file, files) if file.endswith(".py") else PurePosixPath(file).stem: file for file in files}
+    dotted = {PurePosixPath(file).stem: file for file in files if not file.endswith(".py")} | _files_of(files)
     mentioned = [name for name in re.findall(r"(?<![\w.])([A-Za-z_]\w*(?:\.\w+)+)", text) if name in dotted]
     if mentioned:
         return dotted[mentioned[0]]

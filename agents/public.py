@@ -7,7 +7,7 @@ from agents.developer import Assignment, Begun, CodeView, DeveloperAgent, FileTe
 from agents.errors import AgentError, UnusableAnswer
 from agents.facts import DECIDABLE, FACTS, Fact, FactKind, PlannedTask, fact_kinds
 from agents.plan import PlanAssignment, PlanLimits, problems_of, tasks_of
-from agents.product import ProductAgent, module_name
+from agents.product import ProductAgent, module_names
 from agents.qa import QAAgent, TestAssignment, contradicting, missing_case
 from agents.registry import ROLES
 from agents.stated.examples import Example, stated_examples
@@ -61,7 +61,7 @@ __all__ = [
     "is_decidable",
     "is_same_work",
     "missing_case",
-    "module_name",
+    "module_names",
     "problems_of",
     "property_tests",
     "render_javascript_tests",

@@ -11,6 +11,7 @@ from pathlib import Path
 from git_ops.command import MARKER, OWNER, GitCommand, Identity
 from git_ops.commits import Commits
 from git_ops.errors import BranchMissing, BranchTaken, RemoteError, UnsupportedRepository
+from git_ops.exports import Exports
 from git_ops.landing import Landing
 from git_ops.landing_branch import LandingBranch
 from git_ops.models import LandingMode
@@ -40,6 +41,8 @@ class GitManager:
     """Content of other repositories that tests need."""
     trees: Trees
     """Content: recorded from a worktree, or exported as files."""
+    exports: Exports
+    """Exported files that stay and become those of another tree."""
     commits: Commits
     """The tasks' commits, and what changed between two of them."""
     landing: Landing
@@ -73,6 +76,7 @@ class GitManager:
         self.worktrees = Worktrees(self.repository, folder, self.branch.tip)
         self.submodules = Submodules(self.repository, submodule_hosts)
         self.trees = Trees(self.repository, self.worktrees, self.submodules, may_hold_secrets)
+        self.exports = Exports(self.repository)
         self.commits = Commits(self.repository, self.worktrees, self.trees)
         self.landing = Landing(self.repository, self.commits, self.branch, mode=mode, auto_push=auto_push)
 

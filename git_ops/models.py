@@ -70,6 +70,10 @@ class Export(_Value):
     tree: str
     left_out: tuple[str, ...]
     """Links that point out of the tree; they were not created."""
+    files: int = 0
+    is_plain: bool = False
+    """Whether it holds the tree's files and links and nothing else: no submodule, no file from Git LFS, no link left
+    out. Then it can be turned into another tree."""
 
 
 class PushResult(_Value):

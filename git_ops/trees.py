@@ -84,9 +84,10 @@ class Trees:
             raise GitCommandFailed("export", 1, f"{destination} is not empty; give a new folder")
         outer = self._submodules.outermost()
         entries = self._repository.entries(tree)
-        left_out = self._write(outer.place, tree, entries, destination)
+        left_out, has_large_files = self._write(outer.place, tree, entries, destination)
         self._write_submodules(outer, tree, entries, destination)
-        return Export(path=destination, tree=tree, left_out=tuple(left_out))
+        is_plain = not (left_out or has_large_files or any(entry.mode == LINK_TO_COMMIT for entry in entries))
+        return Export(path=destination, tree=tree, left_out=tuple(left_out), files=len(entries), is_plain=is_plain)
 
     def _write_submodules(
         self, outer: Source, treeish: str, entries: Sequence[Entry], destination: Path, above: str = "", depth: int = 0
@@ -123,8 +124,11 @@ class Trees:
         """The files of a commit or tree of the clone."""
         return [entry.path for entry in self._repository.entries(treeish)]
 
-    def _write(self, source: Place, treeish: str, entries: Sequence[Entry], destination: Path) -> list[str]:
-        """Write the files of a tree of the repository at `source`; which links were left out."""
+    def _write(
+        self, source: Place, treeish: str, entries: Sequence[Entry], destination: Path
+    ) -> tuple[list[str], bool]:
+        """Write the files of a tree of the repository at `source`; which links were left out, and whether it has files
+        of Git LFS."""
         index = self._repository.state / f"index-{uuid.uuid4().hex}"
         place = Place(source.git_dir, destination, index)
         links = self._links(entries, source)
@@ -137,12 +141,13 @@ class Trees:
         finally:
             index.unlink(missing_ok=True)
         paths = [entry.path for entry in entries if entry.mode not in {_LINK, LINK_TO_COMMIT}]
-        if uses_large_files(destination / path for path in paths if path.rpartition("/")[2] == ".gitattributes"):
+        attributes = [destination / path for path in paths if path.rpartition("/")[2] == ".gitattributes"]
+        if has_large_files := uses_large_files(attributes):
             missing = put_large_files(destination, paths, self._repository.remote.git_folder())
             if not self._told_missing.issuperset(missing):
                 alert(AlertKind.GIT, "large files", missing_large_files(missing))
             self._told_missing.update(missing)
-        return left_out
+        return left_out, has_large_files
 
     def _check(self, worktree: Worktree, place: Place) -> None:
         try:

@@ -134,7 +134,7 @@ def project_facts(settings: Settings, paths: ProjectPaths, store: MemoryStore) -
         facts.landing_branch, facts.tip = git.branch.name(), git.branch.tip()
         if settings.git.landing == "branch":
             facts.landing_branch += "<task>"
-        with suite.exported(facts.tip) as (folder, tree):
+        with suite.folders.for_reading(facts.tip) as (folder, tree):
             _read_files(facts, settings, folder)
             _read_results(facts, suite, folder, tree)
         facts.conventions.append(_commit_style(git.commits.history(facts.tip, limit=_MOST_COMMITS)))

@@ -125,20 +125,21 @@ class Services:
     def overview(self, *, ranked: bool, about: str = "") -> str:
         """The map of the landing branch's tip, in a few thousand characters: `ranked` by relevance to `about`, or with
         the first lines of docstrings, which help a model that does not judge more."""
-        with self.suite.exported(self.git.branch.tip()) as (folder, _):
+        with self.suite.folders.for_reading(self.git.branch.tip()) as (folder, _):
             if not ranked:
                 return CodeMap.of(folder).render(_OVERVIEW_CHARACTERS)
             return self.repository_map(folder).render(_OVERVIEW_TOKENS, about=about)
 
     def read(self, paths: Sequence[str]) -> dict[str, str]:
         """Text files of the landing branch's tip by their paths; missing ones are left out."""
-        with self.suite.exported(self.git.branch.tip()) as (folder, _):
+        with self.suite.folders.for_reading(self.git.branch.tip()) as (folder, _):
             files = FileManager(folder)
             return {path: files.read_file(path) for path in paths if files.exists(path)}
 
     def close(self) -> None:
         """Stop sandboxed runs and the embedded model, and close the database connections."""
         self.sandbox.close()
+        self.suite.folders.let_go()
         if self.local_model:
             self.local_model.stop()
         self.store.close()
@@ -179,7 +180,7 @@ def _opened(settings: Settings, paths: ProjectPaths, lock: ExitStack, patient: b
     outage.note(outlast(lambda: git.clone(allow_offline=True), limit=patience))
     sandbox = make_sandbox(settings)
     suite = make_suite(settings, paths, git, sandbox, store)
-    suite.clear_leftovers()
+    suite.folders.clear_leftovers()
     embedded = uses_embedded_model(settings.llm, settings.agents)
     server = LocalModelServer(local_model(settings.llm)) if embedded else None
     llm = LLMClient(settings.llm, settings.agents, store, server, budget=settings.budget, patient=patient)

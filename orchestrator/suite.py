@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -23,6 +21,7 @@ from monitoring import get_logger
 from orchestrator.baseline import BY_COMMAND, Baseline, failed_test, lacking_in, require_usable
 from orchestrator.errors import StageFailed
 from orchestrator.project_environments import ProjectEnvironments
+from orchestrator.run_folders import RunFolders
 from testing import (
     Checked,
     Environment,
@@ -37,8 +36,6 @@ from testing import (
     TestRunner,
     Timing,
     TimingTask,
-    discard_folder,
-    end_orphans,
     install_command,
     make_target,
     merged,
@@ -100,7 +97,7 @@ class _Run(NamedTuple):
 
 
 class Suite:
-    """Runs tests of trees. Every run has its own folder, exported from git and deleted afterwards."""
+    """Runs tests of trees. Every run has a folder of its own, which holds nothing of another run."""
 
     def __init__(
         self,
@@ -129,17 +126,9 @@ class Suite:
         )
         self.runner = runner
         self._folder = folder
-        # Below /tmp and not in the workspace: without a sandbox pytest would read settings from parent folders.
-        self._run_prefix = f"ai-agents-run-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}-"
+        prefix = f"ai-agents-run-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}-"
+        self.folders = RunFolders(git, prefix, confines=lambda: runner.confines)
         self.timeout = timeout
-
-    def clear_leftovers(self) -> None:
-        """End the processes and remove the run folders that a killed daemon of this project left. Only at the start."""
-        if ended := end_orphans(str(Path(tempfile.gettempdir(), self._run_prefix))):
-            log.info("ended test runs that a killed daemon had left", ended=ended)
-        for folder in Path(tempfile.gettempdir()).glob(f"{self._run_prefix}*"):
-            if folder.lstat().st_uid == os.geteuid():  # any user may make one of that name
-                discard_folder(folder)
 
     def forget_results(self) -> int:
         """Delete all but the latest stored results; how many were deleted. They can be computed again."""
@@ -147,6 +136,7 @@ class Suite:
         for file in kept[_MOST_RESULTS:]:
             file.unlink(missing_ok=True)
         self.projects.forget_left_out()
+        self.folders.let_go()
         return len(kept[_MOST_RESULTS:])
 
     def run(
@@ -160,7 +150,7 @@ class Suite:
     ) -> TestResult:
         """Run `selection` (test files or ids; empty means all) of a commit or tree, in which files that are there have
         other `texts`. `watched`: see `TestRunner.run_tests`."""
-        with self.exported(treeish) as (folder, tree):
+        with self.folders.for_a_run(treeish) as (folder, tree):
             runs = self._runs(folder, tree, selection, label, timeout or self.timeout, texts, watched)
             return merged([run.result for run in runs])
 
@@ -172,7 +162,7 @@ class Suite:
 
     def timed(self, before: str, after: str, benchmark: str, label: str, rounds: int = 9) -> Timing:
         """How long the function `benchmark` of a program takes with the files of two commits or trees, in turns."""
-        with self.ready(after, label) as (folder, environment), self.exported(before) as (old, _):
+        with self.ready(after, label) as (folder, environment), self.folders.for_a_run(before) as (old, _):
             place = self.runner.place(folder, environment, label=label)
             self.runner.prepare(old, environment)
             return time_both(place, old, TimingTask(benchmark=benchmark, rounds=rounds))
@@ -185,20 +175,18 @@ class Suite:
 
     def environment_of(self, treeish: str, label: str) -> Environment:
         """The environment that a commit or tree is tested in, built if need be."""
-        with self.ready(treeish, label) as (_, environment):
-            return environment
+        return self._known(treeish, label)
 
     def has_module(self, treeish: str, module: str, label: str) -> bool:
         """Whether the project environment of a commit or tree has a top-level package of that name."""
-        with self.ready(treeish, label) as (_, environment):
-            return environment.has_module(module)
+        return self._known(treeish, label).has_module(module)
 
     def baseline(self, treeish: str, label: str) -> Baseline:
         """The result of the whole suite of a commit or tree, read from disk if it was run before.
 
         Raises `StageFailed` if there is no verdict at all.
         """
-        with self.exported(treeish) as (folder, tree):
+        with self.folders.for_reading(treeish) as (folder, tree):
             if self.projects.framework in ("auto", "pytest") and (language := other_language(folder)):
                 raise StageFailed(
                     FailureReason.NEEDS_OWNER,
@@ -209,6 +197,7 @@ class Suite:
             file = self._result_of(tree, _key(self.projects.ensure_all(folder, tree, label)))
             if file.is_file():
                 return Baseline.model_validate_json(file.read_text(encoding="utf-8"))
+        with self.folders.for_a_run(tree) as (folder, _):
             main, *others = self._runs(folder, tree, (), label, self.timeout)
             runs = [main, *(run for run in others if not self.projects.is_silent(run.environment, run.result))]
             environments = [run.environment for run in runs]
@@ -257,7 +246,7 @@ class Suite:
 
     def check_workflows(self, treeish: str, label: str) -> Checked:
         """What actionlint says about the workflows of GitHub in a commit or tree."""
-        with self.exported(treeish) as (folder, _):
+        with self.folders.for_a_run(treeish) as (folder, _):
             return self.runner.check_workflows(folder, label=label)
 
     def look_at_pages(self, treeish: str, command: str, addresses: Sequence[str], label: str) -> Pages:
@@ -272,7 +261,7 @@ class Suite:
 
     def whole(self, treeish: str, label: str, timeout: float | None = None) -> Whole:
         """Run all tests of a commit or tree, whatever is stored of them."""
-        with self.exported(treeish) as (folder, tree):
+        with self.folders.for_a_run(treeish) as (folder, tree):
             return self._whole(folder, tree, label, timeout or self.timeout)
 
     def whole_with(
@@ -286,7 +275,7 @@ class Suite:
     ) -> Whole | None:
         """Run all tests of a tree in which files that are there have other `texts`, with lines `watched`. `read` gives
         the result as it is without that, None if it cannot say."""
-        with self.exported(tree) as (folder, found):
+        with self.folders.for_a_run(tree) as (folder, found):
             runs = self._runs(folder, found, (), label, timeout, texts, watched)
             result = read(merged([run.result for run in runs]))
             if result is None:
@@ -340,14 +329,18 @@ class Suite:
 
     def text_of(self, treeish: str, path: str) -> str:
         """The text of a file in a commit or tree; empty if it is missing."""
-        with self.exported(treeish) as (folder, _):
+        with self.folders.for_reading(treeish) as (folder, _):
             return text_of(folder, path)
+
+    def _known(self, treeish: str, label: str) -> Environment:
+        with self.folders.for_reading(treeish) as (folder, tree):
+            return self.projects.ensure(folder, tree, label, self.projects.project_of(folder))
 
     @contextmanager
     def ready(self, treeish: str, label: str, path: str = "") -> Iterator[tuple[Path, Environment]]:
         """The files of a commit or tree in a folder of their own, and the environment that its tests need: that of the
         project which the file `path` belongs to, by default of the main one."""
-        with self.exported(treeish) as (folder, tree):
+        with self.folders.for_a_run(treeish) as (folder, tree):
             yield folder, self.projects.ensure(folder, tree, label, self.projects.project_of(folder, path))
 
     def try_setup(self, treeish: str, command: str, label: str) -> TestResult:
@@ -355,14 +348,14 @@ class Suite:
 
         Raises EnvironmentSetupError when the command fails.
         """
-        with self.exported(treeish) as (folder, tree):
+        with self.folders.for_a_run(treeish) as (folder, tree):
             environment = self.projects.ensure(folder, tree, label, self.projects.project_of(folder), command)
             return self.runner.run_tests(folder, environment, timeout=self.timeout, label=label)
 
     @contextmanager
     def _landed(self) -> Iterator[Path]:
         """The files at the tip of the landing branch."""
-        with self.exported(self._git.branch.tip()) as (folder, _):
+        with self.folders.for_reading(self._git.branch.tip()) as (folder, _):
             yield folder
 
     def _runs(
@@ -390,7 +383,7 @@ class Suite:
         ids_of = list(chosen.values()) or [[] for _ in environments]
         runs: list[_Run] = []
         for environment, ids in zip(environments, ids_of, strict=True):
-            with self.exported(tree) if runs else nullcontext((folder, tree)) as (place, _):
+            with self.folders.for_a_run(tree) if runs else nullcontext((folder, tree)) as (place, _):
                 for path, text in texts.items():
                     FileManager(place).write_file(path, text)
                 how: _How = {"timeout": seconds, "label": label, "watched": watched}
@@ -419,16 +412,6 @@ class Suite:
             lacking=lacking,
             installing=install_command(folder, lacking) if lacking else "",
         )
-
-    @contextmanager
-    def exported(self, treeish: str) -> Iterator[tuple[Path, str]]:
-        """The files of a commit or tree in a folder of their own, and the tree's hash."""
-        parent = Path(tempfile.mkdtemp(prefix=self._run_prefix))
-        try:
-            export = self._git.trees.export(treeish, parent / "work")
-            yield export.path, export.tree
-        finally:
-            discard_folder(parent)
 
 
 def _key(environments: Sequence[Environment]) -> str:

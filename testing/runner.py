@@ -55,11 +55,16 @@ class TestRunner:
         self._sandbox = sandbox
         self._test_command = test_command or ""
 
+    @property
+    def confines(self) -> bool:
+        """Whether nothing that a run has started outlives it."""
+        return self._sandbox.probe().tier in _CONFINED_TIERS
+
     def prepare(self, run_folder: Path, environment: Environment) -> None:
         """Make an exported tree ready for a run: copy the generated files in, hand everything to the sandbox's user."""
         environment.lay_generated(run_folder)
         _lay_empty_repository(run_folder)
-        if self._sandbox.probe().tier not in _CONFINED_TIERS:
+        if not self.confines:
             environment.link_packages(run_folder)
         self._sandbox.hand_over(run_folder)
 

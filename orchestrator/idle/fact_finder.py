@@ -92,7 +92,7 @@ class FactFinder:
             if len(facts) > _MOST_OF_A_KIND:
                 found.notes.append(f"{kind}: the first {_MOST_OF_A_KIND} of {len(facts)}")
             found.facts += facts[:_MOST_OF_A_KIND]
-        with self._suite.exported(treeish) as (folder, _):
+        with self._suite.folders.for_reading(treeish) as (folder, _):
             found.facts = marked(folder, found.facts, self._protected)
         return found
 
@@ -100,7 +100,7 @@ class FactFinder:
         match kind:
             case FactKind.FAILING_TESTS:
                 baseline = self._suite.baseline(treeish, _LABEL)
-                with self._suite.exported(treeish) as (folder, _):
+                with self._suite.folders.for_reading(treeish) as (folder, _):
                     return failing_tests(folder, baseline)
             case FactKind.TYPES | FactKind.LINT:
                 checkers = [checker.name for checker in CHECKERS.values() if checker.finds == kind.value]
@@ -110,11 +110,11 @@ class FactFinder:
                 if checked and checked.problem:
                     notes.append(f"{kind}: by names only, because {checked.problem}")
                 executed = set(checked.executed) if checked and not checked.problem else None
-                with self._suite.exported(treeish) as (folder, _):
+                with self._suite.folders.for_reading(treeish) as (folder, _):
                     return untested_functions(folder, executed)
             case FactKind.TODO | FactKind.DOCSTRINGS:
                 look: Callable[..., list[Fact]] = todo_comments if kind is FactKind.TODO else missing_docstrings
-                with self._suite.exported(treeish) as (folder, _):
+                with self._suite.folders.for_reading(treeish) as (folder, _):
                     return look(folder)
 
     def _checked(self, kind: FactKind, treeish: str, checker: str, notes: list[str]) -> list[Fact]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agents import Fact, FactKind, module_name
+from agents import Fact, FactKind, module_names
 from file_system import NOT_PYTHON, CodeMap, FileManager, FileSystemError
 from memory import MOST_TESTS
 from orchestrator.baseline import Baseline, FailedTest
@@ -115,7 +115,7 @@ def _functions(body: Sequence[ast.stmt], within: str) -> Iterator[tuple[str, ast
 
 def _imports(tree: ast.Module, sources: Sources) -> dict[str, tuple[str, str]]:
     """What the test file imports from the project: local name -> (source file, name in it; empty for a module)."""
-    modules = {module_name(path, sources.files): path for path in sources.files}
+    modules = {name: path for path, name in module_names(sources.files, sources.files).items()}
     found: dict[str, tuple[str, str]] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:

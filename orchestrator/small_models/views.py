@@ -48,7 +48,7 @@ class SampleViews:
 
     def view(self, treeish: str, requirements: Requirements) -> CodeView:
         """An excerpt of the target file in `treeish`, short enough for a small model."""
-        with self._suite.exported(treeish) as (folder, _):
+        with self._suite.folders.for_reading(treeish) as (folder, _):
             text = text_of(folder, requirements.target_file)
             if is_javascript(requirements.target_file):
                 return CodeView(target=FileText(requirements.target_file, plain_excerpt(text)))
@@ -78,7 +78,7 @@ class SampleViews:
         """The function that the task changes, in the form of an answer; empty if it is new or too long."""
         if not (requirements.target_file.endswith(".py") and requirements.symbols):
             return ""
-        with self._suite.exported(treeish) as (folder, _):
+        with self._suite.folders.for_reading(treeish) as (folder, _):
             code = function_in(text_of(folder, requirements.target_file), requirements.symbols[0])
         return f"```python\n{code}\n```" if code and len(code) <= _LONGEST_PRESENT else ""
 
@@ -89,7 +89,7 @@ class SampleViews:
         name = requirements.symbols[0] if requirements.symbols else ""
         if not (path.endswith(".py") and name):
             return None
-        with self._suite.exported(treeish) as (folder, _):
+        with self._suite.folders.for_reading(treeish) as (folder, _):
             text = text_of(folder, path)
             used = names_in_signatures(self._words, [name])
             wanted = Wanted(text, name, self._task.title, self._task.description, self._others(folder, text, used))

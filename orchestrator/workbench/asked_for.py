@@ -80,7 +80,7 @@ class AskedFor:
         top = module.partition(".")[0]
         if not _CLASS.fullmatch(name) or top in NOT_OF_PROJECT:
             return False
-        with self._suite.exported(self._base) as (folder, _):
+        with self._suite.folders.for_reading(self._base) as (folder, _):
             files = [*folder.rglob(f"{top}.py"), *folder.rglob(f"{top}/**/*.py")]
             declared = re.compile(rf"^\s*class {re.escape(kind)}\b", re.MULTILINE)
             if files:

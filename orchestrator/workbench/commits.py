@@ -124,7 +124,7 @@ class Commits:
         changed = [change.path for change in self._git.commits.changed_files(tests_commit, code_commit)]
         tests = [change.path for change in self._git.commits.changed_files(self._worktree.base_commit, tests_commit)]
         self._git.worktrees.reset(self._worktree, code_commit)
-        with self._services.suite.exported(tests_commit) as (before, _):
+        with self._services.suite.folders.for_reading(tests_commit) as (before, _):
             lost = lost_names(before, self._worktree.path, changed)
         diff = self._git.commits.diff(tests_commit, code_commit)
         lines = [line for line in diff.splitlines() if line.startswith(("+", "-"))]

@@ -52,7 +52,7 @@ class Views:
     def wide_view(self, treeish: str, requirements: Requirements, lessons: str) -> CodeView:
         """The target file and other files that the task names, as they are in `treeish`, with their surroundings."""
         words = set(re.findall(r"[\w./-]+", self._words))
-        with self._suite.exported(treeish) as (folder, _):
+        with self._suite.folders.for_reading(treeish) as (folder, _):
             paths = [path for path in self._services.repository_map(folder).tags if not is_test_path(path)]
             named = [path for path in paths if {path, PurePosixPath(path).name, PurePosixPath(path).stem} & words]
             shown = [requirements.target_file, *(path for path in named if path != requirements.target_file)][:5]
@@ -62,7 +62,7 @@ class Views:
     def project(self, base: str) -> str:
         """Facts about the project in a few lines, from the commit `base`: its folders, its tests, its conventions."""
         before = self._suite.baseline(base, self._task.id)
-        with self._suite.exported(base) as (folder, _):
+        with self._suite.folders.for_reading(base) as (folder, _):
             files, conventions = _files(folder), conventions_of(folder)[:_MOST_CONVENTIONS]
         tests = Counter(
             test_id.partition("::")[0].rpartition("/")[0] or "." for test_id in (*before.passed, *before.failed)
@@ -82,12 +82,12 @@ class Views:
 
     def files(self, base: str) -> str:
         """The files at the top of the repository and its folders, in a line."""
-        with self._suite.exported(base) as (folder, _):
+        with self._suite.folders.for_reading(base) as (folder, _):
             return _files(folder)
 
     def map(self) -> str:
         """The ranked map of the repository as it was before the work."""
-        with self._suite.exported(self._base) as (folder, _):
+        with self._suite.folders.for_reading(self._base) as (folder, _):
             return self._services.repository_map(folder).render(_MAP_TOKENS, about=self._words)
 
     def places(self, treeish: str, places: Sequence[str], most: int = _MOST_PLACES) -> list[FileText]:
@@ -95,7 +95,7 @@ class Views:
         at most so many characters."""
         found: list[FileText] = []
         left = most
-        with self._suite.exported(treeish) as (folder, _):
+        with self._suite.folders.for_reading(treeish) as (folder, _):
             files = FileManager(folder)
             for match in filter(None, map(_PLACE.fullmatch, places)):
                 path = match["path"]
@@ -114,20 +114,20 @@ class Views:
 
     def named(self) -> list[str]:
         """The places of the code that the task names, and of a test of it, as it was before the work."""
-        with self._suite.exported(self._base) as (folder, _):
+        with self._suite.folders.for_reading(self._base) as (folder, _):
             return self._services.repository_map(folder).named_in(self._words)
 
     def changelog(self, base: str) -> list[str]:
         """The head of the file in which the project keeps what has changed, as `path:first-last`; none if there is
         none."""
-        with self._suite.exported(base) as (folder, _):
+        with self._suite.folders.for_reading(base) as (folder, _):
             paths = [path.as_posix() for pattern in ("*", "docs/*") for path in FileManager(folder).find_files(pattern)]
         found = next((path for path in paths if _CHANGELOG.search(path)), "")
         return [f"{found}:1-{_CHANGELOG_LINES}"] if found else []
 
     def surroundings(self, requirements: Requirements, lessons: str) -> Surroundings:
         """What a strong model is shown of the repository before the task, as it was before any work on it."""
-        with self._suite.exported(self._base) as (folder, _):
+        with self._suite.folders.for_reading(self._base) as (folder, _):
             code_map = self._services.repository_map(folder)
             found = _surroundings(folder, code_map, self._words, [requirements.target_file])
         return replace(found, lessons=lessons)

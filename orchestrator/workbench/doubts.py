@@ -148,7 +148,7 @@ class Doubts:
 
     def _texts(self, ids: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
         """The texts of test files, and those of what prepares tests, by path."""
-        with self._suite.exported(self._tree) as (folder, _):
+        with self._suite.folders.for_reading(self._tree) as (folder, _):
             texts = {path: text_of(folder, path) for path in files_of(ids)}
             before = [*folder.rglob("conftest.py"), *folder.glob("manage.py")]  # Django is set up before its tests
             found = [str(file.relative_to(folder)) for file in before]

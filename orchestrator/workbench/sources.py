@@ -25,7 +25,7 @@ from griffe import (
 )
 from pydantic import BaseModel
 
-from agents import module_name
+from agents import module_names
 from config import ONE_PARSER
 from file_system import CodeMap, FileManager, is_javascript, is_test_file, readable_text
 from file_system.code.outline import definition_line, parsed
@@ -60,9 +60,8 @@ def read_sources(root: Path) -> Sources:
     files = [module.path for module in modules]
     symbols: dict[str, str] = {}
     imports: dict[str, str] = {}
-    in_python = [module for module in modules if module.path.endswith(".py")]
-    for module in in_python:
-        dotted = module_name(module.path, files)
+    dotted_names = module_names((path for path in files if path.endswith(".py")), files)
+    for dotted in dotted_names.values():
         parent, _, last = dotted.rpartition(".")
         # In examples a package has its own name, a module its last part.
         imports.setdefault(dotted.split(".")[0], f"import {dotted.split('.')[0]}")
@@ -72,9 +71,9 @@ def read_sources(root: Path) -> Sources:
         for name in module.names():
             if "." not in name and not name.startswith("_") and name not in symbols:
                 symbols[name] = module.path
-                if module in in_python:
-                    imports[name] = f"from {module_name(module.path, files)} import {name}"
-    if len(in_python) < len(modules):
+                if module.path in dotted_names:
+                    imports[name] = f"from {dotted_names[module.path]} import {name}"
+    if len(dotted_names) < len(modules):
         imports = javascript_imports(root, [path for path in files if is_javascript(path)]) | imports
     return Sources(
         files=files, symbols=symbols, imports=imports, outline=CodeMap(root, modules).render(_OUTLINE_CHARACTERS)
@@ -91,7 +90,7 @@ def imported_definitions(root: Path, text: str, used: Collection[str] = ()) -> l
         return []
     files = FileManager(root)
     sources = [path for found in files.find_files("*.py") if is_source(path := found.as_posix())]
-    paths = {module_name(path, sources): path for path in sources}
+    paths = {name: path for path, name in module_names(sources, sources).items()}
     return [
         line
         for node in wanted

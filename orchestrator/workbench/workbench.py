@@ -342,14 +342,14 @@ class Workbench:
 
     def texts_of(self, treeish: str, paths: Sequence[str]) -> dict[str, str]:
         """The texts of several files in a commit or tree; empty ones for those that are missing or no text."""
-        with self._suite.exported(treeish) as (folder, _):
+        with self._suite.folders.for_reading(treeish) as (folder, _):
             files = FileManager(folder)
             return {path: readable_text(files, path) for path in paths}
 
     @contextmanager
     def exported(self, treeish: str) -> Iterator[Path]:
         """The files of a commit or tree in a folder of their own, to be read."""
-        with self._suite.exported(treeish) as (folder, _):
+        with self._suite.folders.for_reading(treeish) as (folder, _):
             yield folder
 
     def notices(self, treeish: str, texts: Mapping[str, str], selection: Sequence[str] = ()) -> bool:
@@ -360,7 +360,7 @@ class Workbench:
 
     def is_python(self, treeish: str) -> bool:
         """Whether the tests of a commit or tree are Python's."""
-        with self._suite.exported(treeish) as (folder, _):
+        with self._suite.folders.for_reading(treeish) as (folder, _):
             return FRAMEWORKS[self._suite.projects.project_of(folder).framework].language == "python"
 
     def says_the_same(self, tree: str, other: str) -> bool:
@@ -370,7 +370,7 @@ class Workbench:
         changes = self._git.commits.changed_files(tree, other)
         if any(change.status != "modified" for change in changes):
             return False
-        with self._suite.exported(tree) as (one, _), self._suite.exported(other) as (two, _):
+        with self._suite.folders.for_reading(tree) as (one, _), self._suite.folders.for_reading(other) as (two, _):
             return all(same_code(path, text_of(one, path), text_of(two, path)) for path in (c.path for c in changes))
 
     # -- inside ----------------------------------------------------------------------------------------------
@@ -378,7 +378,7 @@ class Workbench:
     def _bring(self, before: str, after: str) -> None:
         """Make the changes from one commit or tree to another in the worktree's files."""
         files = FileManager(self._worktree.path)
-        with self._suite.exported(after) as (folder, _):
+        with self._suite.folders.for_reading(after) as (folder, _):
             for change in self.changed(before, after):
                 if change.old_path and change.old_path != change.path:
                     files.delete_file(change.old_path)

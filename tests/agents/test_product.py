@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agents import ProductAgent, Requirements, module_name
+from agents import ProductAgent, Requirements, module_names
 from agents.product import wanted_symbols
 from memory import Task
 from tests.agents.scripted import scripted_llm
@@ -67,7 +67,7 @@ def test_the_model_chooses_among_the_files_there_are() -> None:
     ],
 )
 def test_module_names(path: str, module: str) -> None:
-    assert module_name(path, [*FILES, "src/lonely.py"]) == module
+    assert module_names([path], [*FILES, "src/lonely.py"]) == {path: module}
 
 
 def test_wanted_symbols_leave_out_what_python_brings() -> None:
