@@ -8,6 +8,7 @@ from functools import partial
 from typing import ClassVar, Self, TypeVar
 
 from agents.answers import Report, Review
+from agents.decisions import Opinion, OwnCriteria
 from agents.prompts import render
 from llm import CallContext, LLMClient, ModelProfile, Reply, Tool, Turn, Window
 from memory import OWNER, Task
@@ -41,9 +42,11 @@ def stated(task: Task, *, fenced: bool = True) -> dict[str, str | bool]:
 class BaseAgent:
     """A role on the team. Agents only think: they ask models and judge answers, and touch neither files nor git."""
 
-    name: ClassVar[str]
-    role: ClassVar[str]
-    duty: ClassVar[str]
+    name: str
+    role: str
+    duty: str
+    vetoes: Sequence[str] = ()
+    """Grounds on which its objection can be overruled by nobody but the owner."""
     working: ClassVar[str] = ""
     """How it works with tools; empty for a role that is given none."""
     opening: ClassVar[str] = ""
@@ -133,6 +136,19 @@ class BaseAgent:
         """A model's judgement of `result` against what `task` asked."""
         prompt = self._prompt("validate", task, answer=result.model_dump_json(indent=1))
         return self._structured(prompt, Review, context, temperature=0.0)
+
+    def own_criteria(self, idea: Task, material: str, faults: Sequence[str], context: CallContext) -> OwnCriteria:
+        """What it wants to know of this very idea, before it measures anything. `faults`: of its last answer."""
+        return self._structured(
+            self._prompt("own_criteria", idea, material=material, faults=faults), OwnCriteria, context
+        )
+
+    def opinion(
+        self, idea: Task, material: str, criteria: OwnCriteria, faults: Sequence[str], context: CallContext
+    ) -> Opinion:
+        """Its verdict on an idea by its own `criteria`."""
+        values = {"material": material, "criteria": criteria.criteria, "vetoes": self.vetoes, "faults": faults}
+        return self._structured(self._prompt("opinion", idea, **values), Opinion, context)
 
     def _prompt(self, template: str, task: Task, **values: object) -> str:
         """A prompt about `task`, as this agent's model sees it."""

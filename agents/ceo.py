@@ -17,6 +17,7 @@ from agents.answers import TaskIdea
 from agents.answers import TaskIdeas as Ideas
 from agents.backlog import backlog_items
 from agents.base import BaseAgent
+from agents.decisions import Hearing, IdeaDecision
 from agents.facts import FACTS, WORK, Fact, FactKind, PlannedTask
 from agents.prompts import render
 from agents.stated.examples import stated_examples
@@ -81,6 +82,10 @@ class CEOAgent(BaseAgent):
         "goal_reached."
     )
     opening = "plan_with_tools"
+
+    def decide(self, idea: Task, given: Hearing, faults: Sequence[str], context: CallContext) -> IdeaDecision:
+        """What to do with an idea, knowing all opinions. `faults`: of its last answer."""
+        return self._structured(self._prompt("decide", idea, given=given, faults=faults), IdeaDecision, context)
 
     def tasks_from_goal(self, goal: str) -> list[Task]:
         """A goal that states examples of one function is itself the task; nobody has to be asked."""

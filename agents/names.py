@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
+from agents.rows import ROWS
+from config import AgentSettings
+
 PLACES = {
     "ceo": "agents.ceo:CEOAgent",
     "product": "agents.product:ProductAgent",
@@ -9,12 +14,11 @@ PLACES = {
     "developer": "agents.developer:DeveloperAgent",
     "tech_lead": "agents.tech_lead:TechLeadAgent",
 }
-"""Name -> module and class, in the order in which lists show them."""
-
-PLANNED_ROLES = ("cfo", "risk", "legal", "security")
-"""Names of the decision flow. They have no class yet; `config.yaml` may already have settings for them."""
+"""Name -> module and class of the roles that have one, in the order in which lists show them."""
 
 
-def agent_names() -> list[str]:
-    """The names that may stand under `agents:` in `config.yaml`."""
-    return list(dict.fromkeys([*PLACES, *PLANNED_ROLES]))
+def agent_names(own: Mapping[str, AgentSettings] | None = None) -> list[str]:
+    """Everybody on the team: roles with a class, roles that are data, and those that an owner adds (`agents` in
+    `config.yaml`)."""
+    added: Iterable[str] = (name for name, settings in (own or {}).items() if settings.duty)
+    return list(dict.fromkeys([*PLACES, *ROWS, *added]))

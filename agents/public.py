@@ -3,13 +3,25 @@
 from agents.answers import Escalation, Report, Requirements, Review, TestCase
 from agents.base import Ask, BaseAgent, Work
 from agents.ceo import CEOAgent, Situation, is_decidable, is_same_work
+from agents.decisions import (
+    GivenOpinion,
+    Hearing,
+    IdeaDecision,
+    LabelledObjection,
+    Opinion,
+    OwnCriteria,
+    faults_of_criteria,
+    faults_of_decision,
+    faults_of_opinion,
+)
 from agents.developer import Assignment, Begun, CodeView, DeveloperAgent, FileText, Surroundings
 from agents.errors import AgentError, UnusableAnswer
+from agents.expert import Expert
 from agents.facts import DECIDABLE, FACTS, Fact, FactKind, PlannedTask, fact_kinds
 from agents.plan import PlanAssignment, PlanLimits, problems_of, tasks_of
 from agents.product import ProductAgent, module_names
 from agents.qa import QAAgent, TestAssignment, contradicting, missing_case
-from agents.registry import ROLES
+from agents.registry import ROLES, members
 from agents.stated.examples import Example, stated_examples
 from agents.stated.javascript_rendering import STYLES, Loading, TestFile, render_javascript_tests
 from agents.stated.owner_tests import cases_in
@@ -33,10 +45,17 @@ __all__ = [
     "DeveloperAgent",
     "Escalation",
     "Example",
+    "Expert",
     "Fact",
     "FactKind",
     "FileText",
+    "GivenOpinion",
+    "Hearing",
+    "IdeaDecision",
+    "LabelledObjection",
     "Loading",
+    "Opinion",
+    "OwnCriteria",
     "PlanAssignment",
     "PlanLimits",
     "PlannedTask",
@@ -58,8 +77,12 @@ __all__ = [
     "cases_in",
     "contradicting",
     "fact_kinds",
+    "faults_of_criteria",
+    "faults_of_decision",
+    "faults_of_opinion",
     "is_decidable",
     "is_same_work",
+    "members",
     "missing_case",
     "module_names",
     "problems_of",

@@ -8,18 +8,26 @@ configuration, because `config/` knows no registry.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pkgutil import resolve_name
 
 from agents.base import BaseAgent
+from agents.expert import Expert
 from agents.names import PLACES, agent_names
-from config import ConfigError, ConfigProblem, Settings
-from llm import local_model_problems, model_name_problems, provider_names
+from agents.rows import rows_of
+from config import AgentSettings, ConfigError, ConfigProblem, Settings
+from llm import LLMClient, local_model_problems, model_name_problems, provider_names
 from testing import FRAMEWORKS
 
 ROLES: dict[str, type[BaseAgent]] = {name: resolve_name(place) for name, place in PLACES.items()}
-"""Name -> class, in the order in which lists show them."""
+"""Name -> class of the roles that have one, in the order in which lists show them."""
+
+
+def members(llm: LLMClient, own: Mapping[str, AgentSettings]) -> dict[str, BaseAgent]:
+    """Everybody on the team by name: a role with a class of its own, or a row (see `agents.rows`)."""
+    classes: dict[str, BaseAgent] = {name: agent(llm) for name, agent in ROLES.items()}
+    return classes | {name: Expert(llm, row) for name, row in rows_of(own).items() if name not in ROLES}
 
 
 @dataclass(frozen=True)
@@ -49,8 +57,18 @@ class NameCheck:
         return found
 
 
+def _known_by_name(settings: Settings) -> Iterable[str]:
+    return [name for name, own in settings.agents.items() if not own.duty]  # with a duty it is a new role
+
+
+def _on_the_v_team(settings: Settings) -> Iterable[str]:
+    added = {name for name, own in settings.agents.items() if own.duty}
+    return [name for name in settings.orchestrator.v_team if name not in added]
+
+
 NAME_CHECKS: list[NameCheck] = [
-    NameCheck("agents", lambda settings: settings.agents, agent_names, keys=True),
+    NameCheck("agents", _known_by_name, agent_names, keys=True),
+    NameCheck("orchestrator.v_team", _on_the_v_team, agent_names),
     NameCheck("testing.framework", lambda settings: [settings.testing.framework], lambda: ["auto", *FRAMEWORKS]),
     NameCheck("llm.provider", lambda settings: [settings.llm.provider], provider_names),
 ]

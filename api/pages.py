@@ -11,7 +11,7 @@ from typing import Literal
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from agents import PLACES, agent_names
+from agents import agent_names
 from api import reading as programs
 from api.access import AnOperator, AViewer, Form, begin_session, check_origin, end_session
 from api.errors import WrongSecret
@@ -120,7 +120,7 @@ def activity(request: Request, room: TheRoom, _: AViewer) -> Response:
     values = {
         "rows": paged(found, _ROWS, number_of),
         "titles": Titles(room.store),
-        "agents": [*PLACES, "orchestrator", "owner"],
+        "agents": [*agent_names(room.settings.agents), "orchestrator", "owner"],
         "live": before is None,
     }
     return page(request, "activity.html", values)
@@ -142,7 +142,7 @@ def costs(request: Request, room: TheRoom, _: AViewer) -> Response:
     keys: tuple[UsageKey, ...] = ("day", "agent", "model", "task")
     by = {key: room.history.usage(key, since) for key in keys}
     known = [row.cost_usd for row in by["day"] if row.cost_usd is not None]
-    states = room.store.budgets.limit_states(room.settings.budget, agents=agent_names())
+    states = room.store.budgets.limit_states(room.settings.budget, agents=agent_names(room.settings.agents))
     values = {
         "by": by,
         "days": str(days),

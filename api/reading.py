@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from agents import PLACES, agent_names
+from agents import agent_names
 from api.access import AnOperator, AViewer
 from api.errors import NotThere
 from api.paging import Before, Limit, Page, number_of, paged
 from api.problems import problems
-from api.room import TheRoom
+from api.room import Room, TheRoom
 from api.team import AgentNow, team_of
 from config import VERSION
 from memory import Activity, Decision, LimitState, TaskStatus, UsageRow
@@ -70,15 +70,15 @@ def agents(room: TheRoom, _: AViewer) -> list[AgentNow]:
 @router.get("/agents/{name}", summary="One agent", tags=["agents"], responses=problems(404))
 def agent(name: str, room: TheRoom, _: AViewer) -> AgentNow:
     """The same of one."""
-    _must_be_there(name)
+    _must_be_there(name, room)
     return next(each for each in team_of(room) if each.name == name)
 
 
 @router.post("/agents/{name}/pause", summary="Hold an agent back", tags=["agents"], responses=problems(404, 409))
 def pause(name: str, room: TheRoom, visitor: AnOperator) -> AgentNow:
     """It finishes the step it is in and begins nothing more, over restarts, too."""
-    _must_be_there(name)
-    actions.pause(room.store, name, visitor.name)
+    _must_be_there(name, room)
+    actions.pause(room.store, name, agent_names(room.settings.agents), visitor.name)
     room.wake()
     return agent(name, room, visitor)
 
@@ -86,8 +86,8 @@ def pause(name: str, room: TheRoom, visitor: AnOperator) -> AgentNow:
 @router.post("/agents/{name}/resume", summary="Let an agent go on", tags=["agents"], responses=problems(404, 409))
 def resume(name: str, room: TheRoom, visitor: AnOperator) -> AgentNow:
     """It goes on where it was."""
-    _must_be_there(name)
-    actions.resume(room.store, name, visitor.name)
+    _must_be_there(name, room)
+    actions.resume(room.store, name, agent_names(room.settings.agents), visitor.name)
     room.wake()
     return agent(name, room, visitor)
 
@@ -110,7 +110,7 @@ def usage(
 @router.get("/limits", summary="Limits of the budget", tags=["costs"])
 def limits(room: TheRoom, _: AViewer) -> list[LimitState]:
     """How much of each is used and reserved. Of agents and tasks, those that used any."""
-    states = room.store.budgets.limit_states(room.settings.budget, agents=agent_names())
+    states = room.store.budgets.limit_states(room.settings.budget, agents=agent_names(room.settings.agents))
     return [state for state in states if state.scope != "agent_day" or state.share > 0]
 
 
@@ -140,6 +140,6 @@ def decisions(
     return paged(room.store.browse.decisions(limit + 1, before, kind=type), limit, number_of)
 
 
-def _must_be_there(name: str) -> None:
-    if name not in PLACES:
+def _must_be_there(name: str, room: Room) -> None:
+    if name not in agent_names(room.settings.agents):
         raise NotThere(f"no agent is called {name[:64]!r}; /api/v1/agents lists them")

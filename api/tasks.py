@@ -66,7 +66,7 @@ class NewTask(BaseModel):
 
     title: str = Field(min_length=1, max_length=300)
     description: str = Field("", max_length=60_000)
-    type: str = Field("code", min_length=1, max_length=32, description="The flow: code, analysis or plan.")
+    type: str = Field("code", min_length=1, max_length=32, description="The flow: code, analysis, plan or decision.")
     kind: TaskKind | None = Field(None, description="What kind of work it is; left out, QA says.")
     priority: int = Field(Priority.MEDIUM, ge=Priority.HIGH, le=Priority.LOW, description="1 goes first, 10 last.")
     deadline: AwareDatetime | None = None

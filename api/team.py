@@ -8,7 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from agents import ROLES
+from agents import ROLES, agent_names
+from agents.rows import Role, rows_of
 from api.room import Room
 from config import Settings
 from llm import Lineup, NotConfigured
@@ -62,7 +63,7 @@ def team_of(room: Room) -> list[AgentNow]:
     store, now = room.store, utc_now()
     running = set(room.running())
     workable = store.tasks.workable(_MOST_TASKS)
-    queues: dict[str, list[Task]] = {name: [] for name in ROLES}
+    queues: dict[str, list[Task]] = {name: [] for name in agent_names(room.settings.agents)}
     for task in workable:
         queues.setdefault(agent_of(task), []).append(task)
     calls, waiting = store.budgets.calls_in_flight(), store.budgets.waiting_calls()
@@ -70,7 +71,7 @@ def team_of(room: Room) -> list[AgentNow]:
     paused = store.paused.since()
     tried = room.history.attempts(midnight(now) - timedelta(days=_SUCCESS_DAYS))
     found = []
-    for name, kind in ROLES.items():
+    for name, kind in _roles(room.settings).items():
         at_work = next((task for task in queues[name] if task.id in running), None)
         mine = [call for call in calls if call.agent == name]
         held = [call for call in waiting if call.agent == name]
@@ -79,7 +80,7 @@ def team_of(room: Room) -> list[AgentNow]:
         working = at_work is not None or bool(mine)
         found.append(
             AgentNow(
-                name=name, role=kind.role, duty=kind.duty, model=room.models.get(name, ""),
+                name=name, role=kind.title, duty=kind.duty, model=room.models.get(name, ""),
                 state="paused" if name in paused
                 else "waiting" if held else "working" if working else "queued" if queue else "idle",
                 task=at_work.id if at_work else None,
@@ -96,6 +97,12 @@ def team_of(room: Room) -> list[AgentNow]:
             )
         )  # fmt: skip
     return found
+
+
+def _roles(settings: Settings) -> dict[str, Role]:
+    """Everybody on the team, in the order in which lists show them."""
+    classes = {name: Role(name, kind.role, kind.duty) for name, kind in ROLES.items()}
+    return classes | {name: row for name, row in rows_of(settings.agents).items() if name not in ROLES}
 
 
 def agent_of(task: Task) -> str:
@@ -121,7 +128,7 @@ def models_of(settings: Settings) -> dict[str, str]:
     """The model of each agent, as `provider:name`; those without one are left out."""
     try:
         lineup = Lineup(settings.llm, settings.agents)
-        found = {name: lineup.of(name) for name in ROLES}
+        found = {name: lineup.of(name) for name in agent_names(settings.agents)}
     except NotConfigured:
         return {}
     return {name: f"{model.provider}:{model.name}" for name, model in found.items()}

@@ -8,7 +8,7 @@ import typer
 from pydantic import BaseModel
 from rich.markup import escape
 
-from agents import PLACES
+from agents import agent_names
 from cli.options import EXIT_USAGE, AsJson, Commands, caller, choice_of, err, fail, help_markup, out
 from cli.project import Project, load, opened, print_json
 from cli.tables import Column, FittedTable
@@ -79,16 +79,16 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="An agent, as `agents 
 @agents_commands.command("pause")
 def pause(ctx: typer.Context, name: Name) -> None:
     """Have an agent begin nothing more. The step it is in is finished; the pause outlasts restarts."""
-    with opened(choice_of(ctx), writes=True) as (_, store):
-        actions.pause(store, name)
+    with opened(choice_of(ctx), writes=True) as (project, store):
+        actions.pause(store, name, agent_names(project.settings.agents))
     err.print(f"{name} is paused; to let it go on: {caller()} agents resume {name}", markup=False, soft_wrap=True)
 
 
 @agents_commands.command("resume")
 def resume(ctx: typer.Context, name: Name) -> None:
     """Let a paused agent go on where it was."""
-    with opened(choice_of(ctx), writes=True) as (_, store):
-        actions.resume(store, name)
+    with opened(choice_of(ctx), writes=True) as (project, store):
+        actions.resume(store, name, agent_names(project.settings.agents))
     err.print(f"{name} goes on", markup=False)
 
 
@@ -107,7 +107,7 @@ def _rows(project: Project, store: MemoryStore) -> list[AgentModel]:
                 escalation=model is not None,
                 paused=agent in paused,
             )
-            for agent in PLACES
+            for agent in agent_names(settings.agents)
             for model in (None, *llm.escalations(agent))
         ]
     finally:

@@ -81,7 +81,7 @@ def costs(
 def _limits(project: Project, store: MemoryStore, *, as_json: bool) -> None:
     from agents import agent_names
 
-    states = store.budgets.limit_states(project.settings.budget, agents=agent_names())
+    states = store.budgets.limit_states(project.settings.budget, agents=agent_names(project.settings.agents))
     # Agents that did nothing are left out.
     states = [state for state in states if state.scope != "agent_day" or state.share > 0]
     if as_json:

@@ -74,7 +74,8 @@ def add(
             "--type",
             "-t",
             metavar="FLOW",
-            help="The flow: code, analysis for a report, or plan for tasks to be made of it.",
+            help="The flow: code, analysis for a report, plan for tasks to be made of it, or decision for an idea that "
+            "the V-team gives its opinions on.",
         ),
     ] = "code",
     kind: Annotated[

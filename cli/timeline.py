@@ -46,6 +46,10 @@ def _more(entry: Entry) -> Iterator[str]:
         if (left := len(evidence) - _EVIDENCE_LINES) > 0:
             yield f"| … {count(left, 'more line')}"
     if entry.kind == "decision":
+        answers = details.get("answers")
+        for answer in answers if isinstance(answers, list) else []:
+            if isinstance(answer, dict):
+                yield one_line(f"{answer.get('objection')}: {answer.get('answer')}", _LINE)
         choices = details.get("choices")
         for choice in choices if isinstance(choices, list) else []:
             if isinstance(choice, dict):

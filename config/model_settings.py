@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from config.values import Address, Key, ReasoningSetting, Section
+from config.values import Address, HomePath, Key, ReasoningSetting, Section
 
 
 class Capabilities(Section):
@@ -118,6 +118,22 @@ class AgentSettings(Section):
     )
     escalate_to: list[Annotated[str, Field(min_length=1)]] = Field(
         [], description="Models to try, in this order, when the agent's own fails, as the budget allows."
+    )
+    duty: str = Field(
+        "",
+        max_length=2000,
+        description='What the role is for, told to it as "You …". A name that is not known yet is a new role with it.',
+    )
+    title: str = Field("", max_length=80, description="What the role is called in prompts, such as `tax adviser`.")
+    prompt: HomePath | None = Field(None, description="A text file with further instructions for the role.")
+    handles: list[Annotated[str, Field(min_length=1)]] = Field(
+        [], description="Types of tasks that the role can be given: opinion, analysis."
+    )
+    reviews: list[Annotated[str, Field(min_length=1)]] = Field(
+        [], description="Roles whose reports it reviews before they count."
+    )
+    vetoes: list[Annotated[str, Field(min_length=2, max_length=120)]] = Field(
+        [], description="Grounds on which its objection to an idea can be overruled by nobody but you."
     )
 
 

@@ -6,7 +6,7 @@ Each field is documented in `config.example.yaml`, too. The JSON schema for edit
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -116,6 +116,12 @@ class OrchestratorSettings(Section):
         40, ge=1, le=500, description="Messages that a model with tools may send in one attempt."
     )
     max_tool_tokens: int = Field(400_000, ge=1000, description="Tokens for these messages, in and out together.")
+    v_team: list[Annotated[str, Field(min_length=1)]] = Field(
+        ["cfo", "risk", "legal", "security"],
+        min_length=1,
+        max_length=12,
+        description="Roles that give their opinion on an idea before the CEO decides, unless the task names others.",
+    )
     max_open_tasks: int = Field(
         8, ge=1, le=1000, description="Tasks in progress at once; a more urgent one may be begun beyond that."
     )

@@ -61,6 +61,8 @@ class TaskType(StrEnum):
     ANALYSIS = "analysis"
     DEPLOY = "deploy"
     PLAN = "plan"
+    OPINION = "opinion"
+    """What one agent of a V-team thinks of an idea that is being decided on."""
 
 
 class TaskKind(StrEnum):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, TypeVar
 
-from agents import ROLES, BaseAgent, CEOAgent, DeveloperAgent, ProductAgent, QAAgent, TechLeadAgent
-from config import ProjectPaths, Settings
+from agents import BaseAgent, CEOAgent, DeveloperAgent, ProductAgent, QAAgent, TechLeadAgent, members
+from config import AgentSettings, ProjectPaths, Settings
 from deployment import DeploymentManager
 from file_system import CodeMap, FileManager, RepositoryMap
 from git_ops import GitManager, Identity, MergeConflict
@@ -33,10 +34,11 @@ _Agent = TypeVar("_Agent", bound=BaseAgent)
 
 
 class Team:
-    """One agent for each registered role. `of` gives any of them with its own type; most flows use these five."""
+    """One agent for each role. `of` gives one that has a class with its own type; most flows use these five."""
 
-    def __init__(self, llm: LLMClient) -> None:
-        self._members = {name: agent(llm) for name, agent in ROLES.items()}
+    def __init__(self, llm: LLMClient, own: Mapping[str, AgentSettings] = MappingProxyType({})) -> None:
+        """`own`: what the owner says of roles (`agents` in the configuration)."""
+        self._members = members(llm, own)
         self.ceo = self.of(CEOAgent)
         self.product = self.of(ProductAgent)
         self.qa = self.of(QAAgent)
@@ -195,7 +197,7 @@ def _opened(settings: Settings, paths: ProjectPaths, lock: ExitStack, patient: b
         deployment=DeploymentManager(settings.deployment),
         local_model=server,
         llm=llm,
-        team=Team(llm),
+        team=Team(llm, settings.agents),
         wake=threading.Event(),
         lock=lock,
         outage=outage,

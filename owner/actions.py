@@ -7,6 +7,7 @@ when it cannot be done, and then nothing has been changed.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import JsonValue
@@ -99,21 +100,19 @@ def change(store: MemoryStore, task: Task, changes: TaskChanges, by: str = "") -
     record(store, "task changed", by, task.id, title=task.title, priority=changes.get("priority"), deadline=due)
 
 
-def pause(store: MemoryStore, agent: str, by: str = "") -> None:
+def pause(store: MemoryStore, agent: str, team: Sequence[str], by: str = "") -> None:
     """Let an agent finish the step it is in, and begin nothing more until it is resumed, over restarts, too."""
-    _hold(store, agent, by, paused=True)
+    _hold(store, agent, team, by, paused=True)
 
 
-def resume(store: MemoryStore, agent: str, by: str = "") -> None:
+def resume(store: MemoryStore, agent: str, team: Sequence[str], by: str = "") -> None:
     """Let a paused agent go on where it was."""
-    _hold(store, agent, by, paused=False)
+    _hold(store, agent, team, by, paused=False)
 
 
-def _hold(store: MemoryStore, agent: str, by: str, *, paused: bool) -> None:
-    from agents import PLACES  # most actions need no agents
-
-    if agent not in PLACES:
-        raise NotPossible(f"no agent is called {agent[:64]!r}; there are {', '.join(PLACES)}", "agents list")
+def _hold(store: MemoryStore, agent: str, team: Sequence[str], by: str, *, paused: bool) -> None:
+    if agent not in team:
+        raise NotPossible(f"no agent is called {agent[:64]!r}; there are {', '.join(team)}", "agents list")
     if (agent in store.paused.since()) is paused:
         raise NotNow(f"{agent_name(agent)} is {'paused already' if paused else 'not paused'}")
     store.paused.set(agent, paused=paused)

@@ -33,6 +33,10 @@ _STAGES = {
     "escalate": ("tech_lead", "decides how to go on with"),
     "plan": ("ceo", "plans"),
     "answer": ("", "works on"),
+    "convene": ("ceo", "asks for opinions on"),
+    "opinion": ("", "forms an opinion on"),
+    "decide": ("ceo", "decides on"),
+    "carry_out": ("ceo", "makes tasks of"),
 }
 """Stage -> whose it is (empty: the agent assigned to the task) and what that agent does."""
 _REVIEW_OF_ANALYSIS = "product"
@@ -58,7 +62,11 @@ _OUTCOMES = {
     "repeated": "failed as an earlier one did",
     "invalid": "could not be used",
 }
-GATES = {"run": "before anything of the repository is run", "land": "before the verified change lands"}
+GATES = {
+    "run": "before anything of the repository is run",
+    "land": "before the verified change lands",
+    "veto": "because of a veto, which only you can overrule",
+}
 _CONVERSATION_ENDS = {
     "concluded": "done",
     "finish": "done",
@@ -264,6 +272,12 @@ def _escalated(line: _Line) -> str:
     return f"{line.who} looked at {line.task}, which did not succeed, and {does}{_because(line)}"
 
 
+def _idea(line: _Line) -> str:
+    did = {"approve": "approved", "reject": "rejected", "revise": "worded anew", "ask_owner": "put to you"}
+    how = did.get(line.text("decision"), line.text("decision"))
+    return f"The idea{line.it} was {how} by {line.who[0].lower() + line.who[1:]}{_because(line, 'reasons')}"
+
+
 def _awaits(line: _Line) -> str:
     seconds = line.details.get("seconds")
     waited = span(seconds) if isinstance(seconds, int | float) else "long"
@@ -377,6 +391,9 @@ _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "agent paused": _paused,
     "agent resumed": _paused,
     "answers compared": _compared,
+    "idea decided": _idea,
+        f"{line.who} decided about the idea{line.it}: {line.text('decision')}{_because(line, 'reasons')}"
+    ),
     "approved by the owner": _of("You let {task} go on"),
     "attempt": _attempt,
     "awaits its model": _awaits,

@@ -82,7 +82,9 @@ def _stopped(store: MemoryStore, task: Task, evidence: str) -> Stopped:
 def _waits(task: Task, gate: str) -> str:
     if task.question:
         return task.question
-    held = task.result.get("held")
+    held, veto = task.result.get("held"), str(task.result.get("veto") or "")
+    if gate == "veto" and veto:
+        return f"{veto}\nNobody but you can overrule it."
     why = f"; it changes {', '.join(map(str, held[:8]))}" if isinstance(held, list) and held else ""
     return f"waits {GATES.get(gate, gate)}{why}"
 

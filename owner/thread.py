@@ -67,7 +67,7 @@ def thread_of(store: MemoryStore, task: Task) -> list[Entry]:
         Entry(
             at=decision.timestamp, kind="decision", agent=decision.agent_name,
             text=f"{agent_name(decision.agent_name, first=True)} decided: {_decided(decision)}. "
-            f"{one_line(decision.decision_data.get('reason') or '')}".strip(),
+            f"{one_line(decision.decision_data.get('reason') or decision.decision_data.get('reasons') or '')}".strip(),
             details=decision.decision_data,
         )
         for decision in store.journal.decisions(task_id=task.id)
@@ -83,5 +83,6 @@ def thread_of(store: MemoryStore, task: Task) -> list[Entry]:
 
 
 def _decided(decision: Decision) -> str:
+    data = decision.decision_data
     kind = "new task" if decision.decision_type == "task" else decision.decision_type
-    return one_line(decision.decision_data.get("action") or kind).replace("_", " ")
+    return one_line(data.get("action") or data.get("decision") or kind).replace("_", " ")

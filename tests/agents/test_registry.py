@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from agents import PLACES, ROLES, BaseAgent
 from agents.registry import check_names
+from agents.rows import ROWS
 from cli import app
 from config import ConfigError, Settings
 from orchestrator.services import Team
@@ -40,10 +41,10 @@ def test_a_role_is_one_class_and_one_line(monkeypatch: pytest.MonkeyPatch) -> No
     check_names(SCRIBE, "config.yaml")
     with scripted_llm([]) as llm:
         team = Team(llm)
-        assert [member.name for member in team] == [*others, "scribe"]
+        assert [member.name for member in team] == [*others, "scribe", *ROWS]
         assert team.of(Scribe).headline() == "technical writer: You write what users read."
         assert team.by_name("scribe") is team.of(Scribe)
-        with pytest.raises(KeyError, match=f"no agent 'nobody'; there are: {', '.join(ROLES)}"):
+        with pytest.raises(KeyError, match=f"no agent 'nobody'; there are: {', '.join(ROLES)}, cfo"):
             team.by_name("nobody")
 
 

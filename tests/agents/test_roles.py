@@ -10,9 +10,9 @@ from jinja2 import UndefinedError
 from pydantic import JsonValue
 
 from agents import CEOAgent, ChangeFacts, CodeView, FileText, Requirements, Situation, TechLeadAgent
-from agents.names import PLANNED_ROLES
 from agents.prompts import render
 from agents.registry import ROLES
+from agents.rows import ROWS
 from agents.sampled_developer import SampledDeveloper
 from memory import Priority, Task
 from tests.agents.scripted import ScriptedLLM, scripted_llm
@@ -145,5 +145,5 @@ def test_a_prompt_without_a_value_is_an_error() -> None:
         render("choose_file", title="only this")
 
 
-def test_a_role_with_a_class_is_no_longer_planned() -> None:
-    assert not set(ROLES) & set(PLANNED_ROLES)
+def test_a_role_with_a_class_is_no_row() -> None:
+    assert not set(ROLES) & set(ROWS)

@@ -1,0 +1,271 @@
+"""The life of a decision: a V-team gives its opinions on an idea, each by criteria of its own, and the CEO decides.
+
+Each opinion is a task of its own, so they are formed at the same time. A veto can be overruled by nobody but the owner.
+What is approved becomes tasks; what is rejected is remembered, and does not come back unchanged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from difflib import SequenceMatcher
+from functools import partial
+from typing import Literal
+
+from pydantic import JsonValue
+
+from agents import (
+    GivenOpinion,
+    Hearing,
+    IdeaDecision,
+    LabelledObjection,
+    faults_of_decision,
+)
+from memory import Decision, FailureReason, Task, TaskStatus, TaskType, UnknownTask
+from orchestrator.errors import StageFailed
+from orchestrator.flow import Anew, Done, Flow, FlowState, Next, Outcome, Stage, StageContext, Wait
+from orchestrator.flows.opinion_flow import OpinionState, must_judge, until_it_holds
+
+VETO_GATE = "veto"
+DECISION = "idea"
+"""The type of these decisions in the history."""
+_MOST_REVISIONS = 2
+_REMEMBERED = 1000
+"""Decisions in which a rejected idea is looked for."""
+_UNCHANGED, _COMPARED = 0.95, 2000
+"""How alike two ideas are that count as the same, and how many of their characters are compared."""
+
+
+class DecisionState(FlowState):
+    """What was decided on an idea."""
+
+    outcome: Literal["", "approved", "rejected", "revised", "rejected before"] = ""
+    decision: IdeaDecision | None = None
+    opinions: list[str] = []
+    """The tasks of the opinions."""
+    parts: list[str] = []
+    """The tasks that were made of it."""
+    reasons: str = ""
+    veto: str = ""
+    """What the owner is asked to overrule."""
+
+
+def convene(ctx: StageContext) -> Outcome:
+    """[ceo] Ask the V-team for its opinions on the idea in its present words; go on once they are there."""
+    state = DecisionState.model_validate(ctx.task.result)
+    known = ctx.step("rejected before", str, partial(_rejected_before, ctx))
+    if known:
+        state.outcome, state.reasons = "rejected before", known
+        return Done(state)
+    team = ctx.task.assigned_agents or ctx.services.settings.orchestrator.v_team
+    for name in team:
+        _must_be_there(ctx, name)
+        must_judge(ctx, name)
+    must_judge(ctx, "ceo")
+    wanted = [_opinion_of(ctx.task, name) for name in team]
+    there = ctx.step("opinions", list[str], partial(_children, ctx))
+    if missing := [task for task in wanted if task.id not in there]:
+        return Anew(parts=missing)
+    state.opinions = [task.id for task in wanted]
+    return Next("decide", state)
+
+
+def decide(ctx: StageContext) -> Outcome:
+    """[ceo] Answer each objection, and approve the idea, revise or reject it, or put a veto to the owner."""
+    state = DecisionState.model_validate(ctx.task.result)
+    opinions = ctx.step("read opinions", list[OpinionState], partial(_read, ctx, state.opinions))
+    revisions = ctx.step("revisions", int, partial(_revisions, ctx))
+    given = Hearing(
+        opinions=[_given(each) for each in opinions],
+        goal=ctx.services.settings.project.goal,
+        may_revise=revisions < _MOST_REVISIONS,
+    )
+    decision = until_it_holds(
+        ctx,
+        "decision",
+        IdeaDecision,
+        lambda faults, name: ctx.team.ceo.decide(ctx.task, given, faults, ctx.ask(name)),
+        lambda answer: faults_of_decision(answer, given),
+    )
+    state.decision, state.reasons = decision, decision.reasons
+    ctx.step("record decision", bool, partial(_record, ctx, decision.decision, state))
+    if decision.decision == "ask_owner":
+        state.veto = _veto_in_words(given)
+        return Wait(VETO_GATE, "carry_out", state)
+    if decision.decision == "revise":
+        return Anew(title=decision.revised_title, description=decision.revised_description)
+    if decision.decision == "reject":
+        state.outcome = "rejected"
+        return Done(state)
+    return Next("carry_out", state)
+
+
+def carry_out(ctx: StageContext) -> Outcome:
+    """[ceo] Make tasks of an approved idea; one that the owner let through despite a veto is first cut into tasks."""
+    state = DecisionState.model_validate(ctx.task.result)
+    assert state.decision is not None
+    decision = state.decision
+    if VETO_GATE in state.approved and not decision.tasks:
+        overruled = Hearing(opinions=[], goal=ctx.services.settings.project.goal, may_revise=False)
+        decision = until_it_holds(
+            ctx,
+            "work",
+            IdeaDecision,
+            lambda faults, name: ctx.team.ceo.decide(ctx.task, overruled, faults, ctx.ask(name)),
+            lambda answer: (
+                faults_of_decision(answer, overruled)
+                + (["the owner has approved the idea: cut it into tasks"] if answer.decision != "approve" else [])
+            ),
+        )
+        state.decision = decision
+    if VETO_GATE in state.approved:
+        ctx.step("record decision", bool, partial(_record, ctx, "approve", state))
+    state.parts = ctx.step("make tasks", list[str], partial(_submit, ctx, decision))
+    state.outcome = "approved"
+    return Done(state)
+
+
+DECISION_FLOW = Flow(
+    TaskType.DECISION,
+    (Stage("convene", "ceo", convene), Stage("decide", "ceo", decide), Stage("carry_out", "ceo", carry_out)),
+)
+
+
+def _must_be_there(ctx: StageContext, name: str) -> None:
+    try:
+        ctx.team.by_name(name)
+    except KeyError as problem:
+        raise StageFailed(FailureReason.NEEDS_OWNER, f"{problem.args[0]} (orchestrator.v_team)", blocked=True) from None
+
+
+def _opinion_of(task: Task, agent: str) -> Task:
+    """The task of an opinion on the idea as it is worded now."""
+    words = hashlib.sha256(f"{task.title}\0{task.description}".encode()).hexdigest()[:8]
+    return Task(
+        id=f"{task.id}-{words}-{agent}"[:64],
+        title=task.title,
+        description=task.description,
+        type=TaskType.OPINION,
+        priority=task.priority,
+        assigned_agents=[agent],
+        parent_id=task.id,
+        source="ceo",
+    )
+
+
+def _children(ctx: StageContext) -> list[str]:
+    found = ctx.services.store.tasks.select([TaskStatus.COMPLETED], type=TaskType.OPINION, parent_id=ctx.task.id)
+    return [task.id for task in found]
+
+
+def _read(ctx: StageContext, ids: list[str]) -> list[OpinionState]:
+    return [OpinionState.model_validate(ctx.services.store.tasks.get(one).result) for one in ids]
+
+
+def _given(state: OpinionState) -> GivenOpinion:
+    assert state.opinion is not None
+    assert state.criteria is not None
+    thresholds = {each.name: each.threshold for each in state.criteria.criteria}
+    return GivenOpinion(
+        agent=state.agent,
+        verdict=state.opinion.verdict,
+        score=state.opinion.review(state.criteria).score,
+        reasoning=state.opinion.reasoning,
+        measured=[
+            f"{each.name}: {each.score:g} (wants {thresholds[each.name]:g}): {each.evidence}"
+            for each in state.opinion.measured
+        ],
+        objections=[
+            LabelledObjection(f"{state.agent}-{number}", objection.text, objection.veto)
+            for number, objection in enumerate(state.opinion.objections, 1)
+        ],
+    )
+
+
+def _veto_in_words(given: Hearing) -> str:
+    lines = [
+        f"{opinion.agent} vetoes it ({objection.veto}): {objection.text}"
+        for opinion in given.opinions
+        for objection in opinion.objections
+        if objection.veto
+    ]
+    return "\n".join(lines)
+
+
+def _decisions(ctx: StageContext) -> list[Decision]:
+    return ctx.services.store.journal.decisions(decision_type=DECISION, limit=_REMEMBERED)
+
+
+def _revisions(ctx: StageContext) -> int:
+    found = (decision.decision_data for decision in _decisions(ctx))
+    return sum(data.get("task") == ctx.task.id and data.get("decision") == "revise" for data in found)
+
+
+def _rejected_before(ctx: StageContext) -> str:
+    """When and why the same idea was rejected; empty if it was not."""
+    idea = f"{ctx.task.title}\n{ctx.task.description}".casefold()[:_COMPARED]
+    for decision in _decisions(ctx):
+        data = decision.decision_data
+        if data.get("task") == ctx.task.id or not _was_rejected(ctx, data):
+            continue
+        other = f"{data.get('title')}\n{data.get('description')}".casefold()[:_COMPARED]
+        if SequenceMatcher(None, idea, other, autojunk=False).ratio() >= _UNCHANGED:
+            return (
+                f"the same idea was rejected on {decision.timestamp:%Y-%m-%d} ({data.get('task')}): "
+                f"{data.get('reasons')} Say what is different now, and it is decided anew."
+            )
+    return ""
+
+
+def _was_rejected(ctx: StageContext, data: Mapping[str, JsonValue]) -> bool:
+    """Whether the CEO rejected an idea, or the owner left a veto against it standing."""
+    if data.get("decision") != "ask_owner":
+        return data.get("decision") == "reject"
+    try:
+        return ctx.services.store.tasks.get(str(data.get("task"))).status is TaskStatus.CANCELLED
+    except UnknownTask:  # its row is not kept any more
+        return True
+
+
+def _record(ctx: StageContext, decided: str, state: DecisionState) -> bool:
+    """Record what was decided, once in a run."""
+    key = f"{ctx.task.run}.{state.visit}"
+    if any(
+        data.get("task") == ctx.task.id and data.get("key") == key
+        for data in (decision.decision_data for decision in _decisions(ctx))
+    ):
+        return False
+    assert state.decision is not None
+    what: dict[str, JsonValue] = {
+        "task": ctx.task.id,
+        "key": key,
+        "title": ctx.task.title,
+        "description": ctx.task.description,
+        "decision": decided,
+        "reasons": state.decision.reasons,
+        "answers": [answer.model_dump() for answer in state.decision.answers],
+        "opinions": [*state.opinions],
+    }
+    ctx.services.store.journal.record_decision("ceo", DECISION, what)
+    ctx.note("idea decided", decision=decided, reasons=state.decision.reasons)
+    return True
+
+
+def _submit(ctx: StageContext, decision: IdeaDecision) -> list[str]:
+    """Add the tasks of an approved idea, each behind those it waits for. Repeating it adds nothing twice."""
+    store = ctx.services.store
+    ids = [f"{ctx.task.id}-{number}" for number in range(1, len(decision.tasks) + 1)]
+    for name, part in zip(ids, decision.tasks, strict=True):
+        task = Task(
+            id=name,
+            title=part.title,
+            description=part.description,
+            type=TaskType.CODE,
+            priority=ctx.task.priority,
+            parent_id=ctx.task.id,
+            source="ceo",
+            depends_on=[ids[number - 1] for number in part.after],
+        )
+        if store.tasks.add(task):
+            store.journal.log("ceo", "task added", task.id, title=task.title, source=task.source)
+    return ids
