@@ -22,6 +22,7 @@ from agents.plan import PlanAssignment, PlanLimits, problems_of, tasks_of
 from agents.product import ProductAgent, module_names
 from agents.qa import QAAgent, TestAssignment, contradicting, missing_case
 from agents.registry import ROLES, members
+from agents.routing import routed
 from agents.stated.examples import Example, stated_examples
 from agents.stated.javascript_rendering import STYLES, Loading, TestFile, render_javascript_tests
 from agents.stated.owner_tests import cases_in
@@ -89,6 +90,7 @@ __all__ = [
     "property_tests",
     "render_javascript_tests",
     "render_test_file",
+    "routed",
     "stated_examples",
     "tasks_of",
 ]

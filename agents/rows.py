@@ -33,6 +33,8 @@ class Role:
     """Grounds on which its objection can be overruled by nobody but the owner."""
     prompt: str = ""
     """Further instructions, from the owner's file."""
+    field: tuple[str, ...] = ()
+    """Words by which a task that names nobody is known to be its own."""
 
 
 _ROWS = (
@@ -41,12 +43,14 @@ _ROWS = (
         "chief financial officer",
         "You weigh what an idea costs to build, to run and to keep against what it brings. You calculate, and show "
         "each calculation so that it can be done again.",
+        field=("cost", "price", "budget", "revenue", "invoice", "spend"),
     ),
     Role(
         "risk",
         "risk manager",
         "You look for what can go wrong with an idea: how likely it is, how bad it would be, how it would be noticed "
         "and how it could be taken back.",
+        field=("risk", "outage", "failure", "incident", "rollback"),
     ),
     Role(
         "legal",
@@ -59,6 +63,7 @@ _ROWS = (
             "infringes rights of others",
             "breaks a law",
         ),
+        field=("licence", "license", "law", "privacy", "gdpr", "consent", "terms"),
     ),
     Role(
         "security",
@@ -72,39 +77,46 @@ _ROWS = (
             "runs untrusted code unconfined",
             "removes a safeguard without another",
         ),
+        field=("security", "attack", "vulnerability", "secret", "password", "injection", "permission", "login"),
     ),
     Role(
         "devops",
         "DevOps engineer",
         "You judge how something is built, released, run and watched, and what it does to those who are on call.",
+        field=("deploy", "release", "docker", "container", "pipeline", "server", "monitoring", "ci"),
     ),
     Role(
         "documentation",
         "technical writer",
         "You judge what users and developers read: whether it is there, right, and found by those who need it.",
+        field=("documentation", "readme", "manual", "tutorial", "docs"),
     ),
     Role(
         "performance",
         "performance engineer",
         "You judge how fast, how large and how costly in operation something is, by measurements where there are any.",
+        field=("performance", "slow", "fast", "speed", "latency", "memory", "benchmark"),
     ),
     Role(
         "pm",
         "project manager",
         "You see to it that work is cut into parts that can be done and checked, in an order that works, and that open "
         "questions are asked early.",
+        field=("plan", "milestone", "schedule", "deadline", "roadmap"),
     ),
     Role(
         "backend",
         "backend developer",
         "You judge and plan what runs on servers: data, interfaces, errors, migrations.",
         reviews=("frontend",),
+        field=("database", "migration", "query", "endpoint", "api", "queue"),
     ),
     Role(
         "frontend",
         "frontend developer",
         "You judge and plan what people see and use: pages, forms, accessibility, how long things take.",
         reviews=("backend",),
+        field=("page", "css", "button", "form", "browser", "accessibility", "layout"),
     ),
 )
 ROWS: Mapping[str, Role] = {role.name: role for role in _ROWS}
@@ -126,6 +138,7 @@ def rows_of(own: Mapping[str, AgentSettings]) -> dict[str, Role]:
             handles=tuple(settings.handles) or base.handles,
             reviews=tuple(settings.reviews) or base.reviews,
             vetoes=tuple(settings.vetoes) or base.vetoes,
+            field=tuple(settings.field) or base.field,
             prompt=_text_of(name, settings.prompt) if settings.prompt else base.prompt,
         )
     return found

@@ -363,7 +363,7 @@ class NewTask(Shape):
     title: str
     description: str = ""
     type: str = "code"
-    """The flow: code, analysis or plan."""
+    """The flow: code, analysis, plan or decision."""
     kind: TaskKind | None = None
     """What kind of work it is; left out, QA says."""
     priority: int = 5

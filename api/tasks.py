@@ -158,7 +158,7 @@ def add(new: NewTask, room: TheRoom, visitor: AnOperator, response: Response) ->
         depends_on=new.depends_on, tests_file=new.tests.file if new.tests else "",
         tests=new.tests.text if new.tests else "",
     )  # fmt: skip
-    if TaskQueue(room.store).submit_task(task, by=OWNER):
+    if TaskQueue(room.store, own=room.settings.agents).submit_task(task, by=OWNER):
         actions.record(room.store, "gave work", visitor.name, task.id, title=task.title)
         room.wake()
     else:

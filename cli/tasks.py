@@ -131,7 +131,7 @@ def add(
             depends_on=[other.id for other in needed],
         )
         try:
-            TaskQueue(store).submit_task(task, by=OWNER)
+            TaskQueue(store, own=project.settings.agents).submit_task(task, by=OWNER)
         except UnknownFlow as problem:
             raise fail(str(problem), problem.exits_with) from None
     pid, start = daemon_pid(project.paths.state), start_command(project, choice)

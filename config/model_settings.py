@@ -129,6 +129,9 @@ class AgentSettings(Section):
     handles: list[Annotated[str, Field(min_length=1)]] = Field(
         [], description="Types of tasks that the role can be given: opinion, analysis."
     )
+    field: list[Annotated[str, Field(min_length=2, max_length=60)]] = Field(
+        [], description="Words by which a report that names nobody is known to be the role's: tax, customs."
+    )
     reviews: list[Annotated[str, Field(min_length=1)]] = Field(
         [], description="Roles whose reports it reviews before they count."
     )

@@ -172,8 +172,12 @@ class Stage:
 
     name: str
     agent: str | None
-    """None: the agent assigned to the task."""
+    """None: one of those that the task is assigned to."""
     run: Callable[[StageContext], Outcome]
+    seat: int = 0
+    """Which of them, from 0."""
+    otherwise: str = "tech_lead"
+    """Whose it is when the task is assigned to fewer."""
 
 
 @dataclass(frozen=True)
@@ -197,4 +201,5 @@ class Flow:
 
     def agent_for(self, stage: Stage, task: Task) -> str:
         """Whose queue a stage of `task` goes to."""
-        return stage.agent or (task.assigned_agents[0] if task.assigned_agents else "tech_lead")
+        named = task.assigned_agents
+        return stage.agent or (named[stage.seat] if len(named) > stage.seat else stage.otherwise)

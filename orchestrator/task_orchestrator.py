@@ -51,7 +51,7 @@ class TaskOrchestrator:
     def __init__(self, services: Services, *, until_idle: bool = False, supervisor: Supervisor | None = None) -> None:
         self._services = services
         self._store: MemoryStore = services.store
-        self._queue = TaskQueue(services.store, services.wake)
+        self._queue = TaskQueue(services.store, services.wake, services.settings.agents)
         self._until_idle = until_idle
         self._ceo = CEOLoop(services, until_idle=until_idle)
         self._supervisor = supervisor or Supervisor({})

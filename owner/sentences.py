@@ -100,7 +100,7 @@ def at_work_on(task: Task, title: str | None = None) -> str:
     """Who does what for a task in progress."""
     agent, does = _STAGES.get(task.stage, ("", f"is at the stage {task.stage.replace('_', ' ')} of"))
     if task.type == TaskType.ANALYSIS and task.stage == "review":
-        agent = _REVIEW_OF_ANALYSIS
+        agent = task.assigned_agents[1] if len(task.assigned_agents) > 1 else _REVIEW_OF_ANALYSIS
     agent = agent or (task.assigned_agents[0] if task.assigned_agents else "tech_lead")
     who = agent_name(agent, first=True) if task.stage else "The team"
     return f"{who} {does} {quoted(title or task.title)}"
@@ -392,8 +392,7 @@ _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "agent resumed": _paused,
     "answers compared": _compared,
     "idea decided": _idea,
-        f"{line.who} decided about the idea{line.it}: {line.text('decision')}{_because(line, 'reasons')}"
-    ),
+    "task routed": lambda line: f"{agent_name(line.text('to'), first=True)} gets {line.task}: {line.text('reason')}",
     "approved by the owner": _of("You let {task} go on"),
     "attempt": _attempt,
     "awaits its model": _awaits,

@@ -45,7 +45,7 @@ def answer(ctx: StageContext) -> Outcome:
 
 
 def review(ctx: StageContext) -> Outcome:
-    """[product] A second agent reviews the report; the verdict is recorded with it."""
+    """[the role that reviews its author's, else product] A second agent reviews the report; the verdict is recorded."""
     state = AnalysisState.model_validate(ctx.task.result)
     assert state.report is not None
     reviewer = ctx.team.by_name(ctx.agent)
@@ -58,7 +58,9 @@ def review(ctx: StageContext) -> Outcome:
     return Done(state)
 
 
-ANALYSIS_FLOW = Flow(TaskType.ANALYSIS, (Stage("answer", None, answer), Stage("review", "product", review)))
+ANALYSIS_FLOW = Flow(
+    TaskType.ANALYSIS, (Stage("answer", None, answer), Stage("review", None, review, seat=1, otherwise="product"))
+)
 
 
 def _as_step(ctx: StageContext, returns: type[Result], name: str, action: Callable[[], Result]) -> Result:

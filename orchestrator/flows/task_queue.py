@@ -8,8 +8,11 @@ Any process may use it, the daemon and the command line alike: the queue is in t
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
+from agents import routed
+from config import AgentSettings
 from memory import MemoryStore, Task, TaskStatus
 from orchestrator.engine.engine import Job
 from orchestrator.errors import UnknownFlow
@@ -23,9 +26,16 @@ MOST_TASKS = 1000
 class TaskQueue:
     """The tasks of one project."""
 
-    def __init__(self, store: MemoryStore, wake: threading.Event | None = None) -> None:
-        """`wake` is set for each change: it wakes the main loop of a daemon in this process."""
+    def __init__(
+        self,
+        store: MemoryStore,
+        wake: threading.Event | None = None,
+        own: Mapping[str, AgentSettings] = MappingProxyType({}),
+    ) -> None:
+        """`wake` is set for each change: it wakes the main loop of a daemon in this process. `own`: what the owner says
+        of roles (`agents` in the configuration)."""
         self._store = store
+        self._own = own
         self._wake = wake or threading.Event()
 
     def submit_task(self, task: Task, by: str) -> bool:
@@ -33,10 +43,17 @@ class TaskQueue:
 
         Raises `UnknownFlow` for a type that no flow handles, and `UnknownTask` for a missing dependency.
         """
-        flow_of(task)
+        chosen = None
+        if not task.assigned_agents and flow_of(task).stages[0].agent is None:
+            chosen = routed(task.type, f"{task.title}\n{task.description}", self._own)
+            task = task.model_copy(update={"assigned_agents": [*filter(None, [chosen.agent, chosen.reviewer])]})
         added = self._store.tasks.add(task)
         if added:
             self._store.journal.log(by, "task added", task.id, title=task.title, source=task.source)
+        if added and chosen:
+            self._store.journal.log(
+                "orchestrator", "task routed", task.id, to=chosen.agent, reviewer=chosen.reviewer, reason=chosen.reason
+            )
         self._wake.set()
         return added
 
