@@ -91,6 +91,11 @@ class Calls(Asking):
         """Decisions about it. Newest first."""
         return self._ask("GET", f"/api/v1/tasks/{self._quoted(task_id)}/decisions", list[m.Decision])
 
+    def task_report(self, task_id: str) -> list[m.Section]:
+        """What a task without code has come to. A report, an opinion or a decision in sections; empty for
+        others, and before it is there."""
+        return self._ask("GET", f"/api/v1/tasks/{self._quoted(task_id)}/report", list[m.Section])
+
     def task_diff(self, task_id: str) -> str:
         """The change it made. Its landed commits, or its branch while it is in progress, as a unified diff;
         empty before the first change."""
@@ -332,6 +337,11 @@ class AsyncCalls(AsyncAsking):
     async def task_decisions(self, task_id: str) -> list[m.Decision]:
         """Decisions about it. Newest first."""
         return await self._ask("GET", f"/api/v1/tasks/{self._quoted(task_id)}/decisions", list[m.Decision])
+
+    async def task_report(self, task_id: str) -> list[m.Section]:
+        """What a task without code has come to. A report, an opinion or a decision in sections; empty for
+        others, and before it is there."""
+        return await self._ask("GET", f"/api/v1/tasks/{self._quoted(task_id)}/report", list[m.Section])
 
     async def task_diff(self, task_id: str) -> str:
         """The change it made. Its landed commits, or its branch while it is in progress, as a unified diff;

@@ -448,6 +448,14 @@ class QueuedTask(Shape):
     priority: int
 
 
+class Section(Shape):
+    """A part of a result."""
+
+    heading: str
+    text: str = ""
+    items: list[str] = []
+
+
 class SettingsChange(Shape):
     """Keys and their new values; null takes a key out of the file, so that its default counts again."""
 

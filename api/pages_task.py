@@ -26,6 +26,7 @@ from orchestrator.flows import FLOWS
 from orchestrator.flows.task_queue import flow_of
 from orchestrator.services import make_git
 from owner import actions
+from owner.artifacts import artifact_of
 from owner.errors import NotPossible, OwnerError
 from owner.inbox import told_already
 from owner.sentences import agent_name, count, span
@@ -137,6 +138,7 @@ def task(task_id: str, request: Request, room: TheRoom, _: AViewer) -> Response:
         "parts": store.browse.tasks(100, parent_id=found.id),
         "commits": [str(each) for each in _listed(result.get("landed_commits"))],
         "proofs": [str(ProofOutcome.model_validate(each)) for each in _listed(result.get("proofs"))],
+        "sections": artifact_of(found),
         "has_change": found.type == TaskType.CODE and bool(found.stage),
         "calls": calls[:_CALLS],
         "more_calls": len(calls) > _CALLS,

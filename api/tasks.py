@@ -37,6 +37,7 @@ from memory.tables.tasks import TaskChanges
 from orchestrator import TaskQueue
 from orchestrator.services import make_git
 from owner import actions
+from owner.artifacts import Section, artifact_of
 from owner.errors import NotPossible
 from owner.stopped import Stopped, stopped_of
 from owner.thread import Entry, thread_of
@@ -210,6 +211,12 @@ def verdicts(task_id: str, room: TheRoom, _: AViewer) -> list[Verdict]:
 def decisions(task_id: str, room: TheRoom, _: AViewer) -> list[Decision]:
     """Newest first."""
     return room.store.journal.decisions(task_id=room.store.tasks.get(task_id).id)
+
+
+@router.get("/{task_id}/report", summary="What a task without code has come to")
+def report(task_id: str, room: TheRoom, _: AViewer) -> list[Section]:
+    """A report, an opinion or a decision in sections; empty for others, and before it is there."""
+    return artifact_of(room.store.tasks.get(task_id))
 
 
 @router.get("/{task_id}/diff", summary="The change it made", response_class=PlainTextResponse)

@@ -28,6 +28,7 @@ from memory import (
 )
 from monitoring import daemon_pid
 from owner import actions
+from owner.artifacts import artifact_of, as_markdown
 from owner.sentences import one_line, status_word
 from owner.stopped import stopped_of
 from owner.stream import Clock
@@ -228,6 +229,20 @@ def diff(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
     if not text:
         raise fail(f"{task.id} has not changed anything yet")
     show_diff(text)
+
+
+@commands.command("report")
+def report(ctx: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
+    """Print what a task without code has come to, as Markdown: a report, an opinion, a decision."""
+    with opened(choice_of(ctx)) as (_, store):
+        task = store.tasks.find(task_id)
+    sections = artifact_of(task)
+    if as_json:
+        print_json({"task": task.id, "title": task.title, "status": task.status, "sections": sections})
+        return
+    if not sections:
+        raise fail(f"{task.id} has no report{': its result is a change, task diff shows it' * (task.type == 'code')}")
+    out.print(as_markdown(task, sections), markup=False, highlight=False, soft_wrap=True, end="")
 
 
 @commands.command("cancel")

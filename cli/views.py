@@ -23,6 +23,7 @@ from memory import (
     TaskType,
     UsageRow,
 )
+from owner.artifacts import artifact_of
 from owner.inbox import NEARLY_USED_UP
 from owner.sentences import one_line, span, status_word
 from owner.stream import Clock, waiting_lines
@@ -125,6 +126,10 @@ def task_details(store: MemoryStore, task: Task, clock: Clock) -> RenderableType
     parts: list[RenderableType] = [Text(one_line(task.title, _MOST_TITLE), style="bold"), facts]
     if task.description:
         parts.append(Padding(Text(task.description), (1, 0, 0, 2)))
+    for section in artifact_of(task):
+        parts.append(Padding(Text(section.heading, style="bold"), (1, 0, 0, 0)))
+        parts += [Padding(Text(section.text), (0, 0, 0, 2))] if section.text else []
+        parts += [Padding(Text(f"- {' '.join(item.split())}"), (0, 0, 0, 2)) for item in section.items]
     if entries := thread_of(store, task):
         parts.append(Padding(timeline(task, entries), (1, 0, 0, 0)))
     split = list(reversed(store.tasks.select(parent_id=task.id)))

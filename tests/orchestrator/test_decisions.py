@@ -130,6 +130,15 @@ def test_an_idea_is_judged_by_own_criteria_and_becomes_work_that_lands(make_hous
     ]  # fmt: skip
     assert made.decision_data["answers"] == [{"objection": "risk-1", "answer": "It is met by a test."}]
     assert house.landed() == ["Add add", "Test: Add add"]
+    told = house.cli("task", "report", idea).stdout
+    assert "## Decision\n\napproved. It serves the goal at little cost." in told
+    assert "- risk-1: It is met by a test." in told
+    of_risk = house.cli("task", "report", _of(house, idea, "risk")).stdout
+    assert "## Objections\n\n- Sums may overflow." in of_risk
+    assert "worth it: 8.0 of 10, wants 6.0. calc.py has one function." in of_risk
+    assert "Sums may overflow." in house.cli("task", "show", _of(house, idea, "risk")).stdout
+    none = house.cli("task", "report", part.id)
+    assert (none.returncode, "task diff" in none.stderr) == (1, True)
 
 
 def _of(house: House, idea: str, name: str) -> str:
