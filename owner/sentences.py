@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from agents.rows import ROWS
 from memory import OWNER, Activity, FailureReason, SuiteQuality, Task, TaskStatus, TaskType
 
 _MOST = 160
@@ -22,6 +23,7 @@ _AGENTS = {
     "developer": "the developer",
     "tech_lead": "the tech lead",
     "orchestrator": "the daemon",
+    **{name: f"the {row.title}" for name, row in ROWS.items()},
 }
 _STAGES = {
     "": ("", "begins"),

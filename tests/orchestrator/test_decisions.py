@@ -164,6 +164,19 @@ def test_a_veto_can_be_overruled_by_the_owner_alone(make_house: MakeHouse) -> No
     assert sorted(calls(server, "opinion")) == sorted(V_TEAM), "nobody is asked again"
 
 
+def test_a_veto_that_the_owner_lets_stand_is_a_rejection(make_house: MakeHouse) -> None:
+    veto = opinion("reject", "breaks a licence|The code is copied.", score=2)
+    house, server = make_house(board({"legal": [veto]}, [decision("ask_owner", "legal-1")]))
+    idea = house.submit(IDEA, "Shall we add sums?", type=TaskType.DECISION)
+    assert decided(house, idea).status is TaskStatus.WAITING_APPROVAL
+    assert house.cli("approvals", "reject", idea).returncode == 0
+    assert decided(house, idea).status is TaskStatus.CANCELLED
+    before = len(server.requests)
+    again = house.submit(IDEA, "Shall we add sums?", type=TaskType.DECISION)
+    assert decided(house, again).result["outcome"] == "rejected before"
+    assert len(server.requests) == before
+
+
 def test_what_is_rejected_does_not_come_back_unchanged(make_house: MakeHouse) -> None:
     house, server = make_house(board(decisions=[decision("reject")]))
     first = house.submit(IDEA, "Shall we add sums?", type=TaskType.DECISION)
