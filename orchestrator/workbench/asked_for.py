@@ -12,7 +12,7 @@ from testing import Replay
 NOT_OF_PROJECT = {*sys.stdlib_module_names, "builtins", "__main__", "program"}
 """Where classes come from that no change brings."""
 _CHANGES_LATER = re.compile(
-    r"(?i)limit|quota|thrott|\brate\b|retr(?:y|ies)|times|\bcounters?\b|how often|\bonce\b"
+    r"(?i)limit|quota|thrott|\brate\b|retr(?:y|ies)|\btimes\b(?! (?:\w|its|as|that|this|the \w+|each)\b)|\bcounters?\b|how often|\bonce\b"
     r"|cache|expir|time-?out|\bttl\b|breaker|\bpool"
     r"|budget|attempt|exhaust|at most|maximum number|evict|\bseconds?\b|thread|background|live view"
 )
@@ -26,7 +26,7 @@ _CHANGES_AT_ONCE = re.compile(
 """In the text of a task whose code may well give something else when it is called once more."""
 _LOOKS = re.compile(
     r"(?i)\b(?:frames?|stack|call(?:er|ers|ing code|site)|tracebacks?|introspect\w*|inspect\w*|profil\w+|stacklevel"
-    r"|trac(?:e|er|ing)|debug\w*|gc|garbage|referr?ers?|psutil|memory (?:leaks?|us(?:e|age)|footprint)"
+    r"|trac(?:e|er|ing)|debug\w*|gc|garbage|referr?ers?|psutil|memory (?:leaks?|us(?:e|age)|footprint|peaks?)|peak[ _]memory"
     r"|allocations?|crash\w*|faulthandler|tracemalloc|excepthook|monkey.?patch\w*|patch(?:es|ed|ing)"
     r"|standard library|pid|process(?:es| id)|command line"
     r"|coverage|test files?)\b|/proc\b"

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -38,6 +39,7 @@ def main(task_file: str, result_file: str) -> None:
     programs = [(each["setup"], each["steps"], each.get("told", ""), each.get("made", "")) for each in task["programs"]]
     path = os.environ.get("PYTHONPATH", "").split(":")
     environment = {**os.environ, "PYTHONPATH": ":".join(part for part in path if part != "/out")}
+    environment["PYTHONHASHSEED"] = str(random.randrange(1, 1 << 32))  # sets have another order than in the test run
     texts = {name: Path(__file__).with_name(f"{name}.py").read_text("utf-8") for name in _TEXTS}
     texts["plainly"] = re.sub(r"(?m)^from \S+\.fixtures import .*", "", texts["plainly"])  # it has them already
     with tempfile.TemporaryFile() as told:

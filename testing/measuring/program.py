@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # nothing is imported here that the project may have by the s
 def _main(json: Any, os: Any, sys: Any, time: Any) -> None:
     """Everything it needs is its own: the code may change modules."""
     task = json.loads(sys.stdin.read())
-    plainly: Names = {"__name__": "given", "run": None, "Unable": (), "given": dict}
+    plainly: Names = {"__name__": "given", "run": None, "Unable": (), "given": dict, "_Approximately": dict.fromkeys}
     if any(name for _, _, name, _ in task["programs"]):
         exec(task["fixtures"], plainly)  # noqa: S102
         exec(task["plainly"], plainly)  # noqa: S102
@@ -36,7 +36,7 @@ def _main(json: Any, os: Any, sys: Any, time: Any) -> None:
     for name in {*sys.modules} - loaded:  # but not those that the project has, too
         if any(os.path.exists(os.path.join(part, name.partition(".")[0] + end)) for part in own for end in ("", ".py")):
             del sys.modules[name]
-    told = values["teller"](interface["PLAIN"], interface["unlike"], time)
+    told = values["teller"](interface["PLAIN"], interface["unlike"], time, plainly["_Approximately"])
     odd_classes, collector = equality["odd_classes"], equality["Collector"]
     from gc import collect
 
