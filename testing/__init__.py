@@ -4,6 +4,7 @@ from testing.checkers import CHECKERS, Checked, Finding
 from testing.controls import (
     MOST_TWINS,
     NOT_READ,
+    Apart,
     Claim,
     Opaque,
     Replay,
@@ -76,6 +77,7 @@ __all__ = [
     "MOST_TWINS",
     "NOT_READ",
     "WHOLE_SCRIPT",
+    "Apart",
     "CallsTask",
     "Checked",
     "Claim",

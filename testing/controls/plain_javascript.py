@@ -77,10 +77,11 @@ def plain_javascript(path: str, text: str, wanted: Collection[str]) -> PlainJava
     is_strict = re.search(r"assert/strict|\.strict\b", text) is not None
     for test in tests:
         sure: set[int] = set()
+        is_early = re.search(r"\bif\b[^;]*\breturn\b", _text(test)) is not None
         made.own.append((_text(test).partition("\n")[0][:SHOWN], sure))
         for call, side, expected in _claims(test):
             number = len(made.claims)
-            if not _is_conditional(call, test):
+            if not (is_early or _is_conditional(call, test)):
                 sure.add(number)
             head, begin, end, tail = _twice(side, number)
             edits.append(Edit(call.start_byte, begin, f"__given.told({number}, {head}".encode()))

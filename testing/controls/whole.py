@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from testing.controls.claims import Claim, claim_of
 from testing.controls.outside import FOR_TESTS, UNFIT, Replay
-from testing.controls.python import functions
+from testing.controls.python import functions, may_end, own_nodes
 from testing.controls.twins import word
 from testing.controls.values import imported
 from testing.frameworks.framework import NOT_PYTHON
@@ -54,6 +54,11 @@ def whole_tests(
     for other in others:
         begin = next((n for n, each in enumerate(module.body) if not _is_first(each)), len(module.body))
         module.body[begin:begin] = [each for each in other.body if not _is_first(each)]
+    early = {
+        (owner.name if owner else "", node.name)
+        for owner, node in functions(module)
+        if any(may_end(part) for statement in node.body for part in own_nodes(statement))
+    }
     telling = _Telling(told, {part for pair in chosen for part in pair if part}, imported(module))
     setup = ast.unparse(ast.fix_missing_locations(telling.visit(module)))
     return [
@@ -64,7 +69,7 @@ def whole_tests(
             claims=telling.claims,
             told=told,
             is_whole=True,
-            own=frozenset(telling.own[owner, name]),
+            own=frozenset() if (owner, name) in early else frozenset(telling.own[owner, name]),
         )
         for owner, name in chosen
     ]

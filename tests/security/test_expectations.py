@@ -87,6 +87,7 @@ ALIKE = {
         "assert moved('/') == os.getcwd(); os.chdir(HERE)",
         "import os\ndef moved(to): os.chdir(to); return os.getcwd()",
     ),
+    "an early end": ("if one() == 1:\n        return\n    assert one() == 2", "def one(): return 1"),
     "an expected error": (
         "import pytest\n    with pytest.raises(KeyError):\n        for x in broken():\n            assert x == 1",
         "def broken():\n    raise KeyError\n    yield",
