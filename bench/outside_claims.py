@@ -143,15 +143,8 @@ def _told(workplace: Workplace, replays: list[Replay], aparts: list[Apart]) -> l
         return []
     with tempfile.TemporaryDirectory() as folder:
         task, result = Path(folder, "task.json"), Path(folder, "result.json")
-        task.write_text(
-            json.dumps(
-                {
-                    "programs": [each.model_dump() for each in [*calls_of(replays), *apart_from(aparts)]],
-                    "seconds": _SECONDS,
-                }
-            ),
-            encoding="utf-8",
-        )
+        programs = [each.model_dump() for each in [*calls_of(replays), *apart_from(aparts)]]
+        task.write_text(json.dumps({"programs": programs, "seconds": _SECONDS}), encoding="utf-8")
         path = f"{workplace.tree / 'src'}{os.pathsep}{workplace.tree}"
         variables = {"PATH": os.environ["PATH"], "PYTHONPATH": path, "PYTHONHASHSEED": "0", "TZ": "UTC"}
         command = [str(workplace.python), "-W", "ignore", str(calls.__file__), str(task), str(result)]
