@@ -116,20 +116,20 @@ def listing(folder: Path) -> set[str]:
     }
 
 
-def keep_generated(folder: Path, before: set[str]) -> list[str]:
-    """Reduce `folder` to the regular files that were not there `before`; gives their relative paths, sorted."""
-    kept = []
-    paths = list(everything(folder))[1:]
-    for path in reversed(paths):  # a folder's content before the folder
-        name = path.relative_to(folder).as_posix()
-        if path.is_dir() and not path.is_symlink():
-            if not any(path.iterdir()):
-                path.rmdir()
-        elif path.is_symlink() or not path.is_file() or name in before or _left_out(name):
-            path.unlink()
-        else:
-            kept.append(name)
-    return sorted(kept)
+def move_generated(folder: Path, before: set[str], destination: Path) -> list[str]:
+    """Move the regular files below `folder` that were not there `before` to the new folder `destination`; gives their
+    relative paths, sorted."""
+    destination.mkdir()
+    new = sorted(
+        name
+        for path in everything(folder)
+        if not path.is_symlink() and path.is_file()
+        if (name := path.relative_to(folder).as_posix()) not in before and not _left_out(name)
+    )
+    for name in new:
+        (destination / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).rename(destination / name)
+    return new
 
 
 def _left_out(name: str) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from testing.environments.environment import Environment, keep_generated, listing
+from testing.environments.environment import Environment, listing, move_generated
 from testing.environments.index_settings import IndexSettings, index_settings, package_hosts
 from testing.environments.toolchains import Language
 from testing.errors import EnvironmentSetupError
@@ -196,9 +196,7 @@ class Setup(ABC):
 
     def _generated(self, before: set[str]) -> list[str]:
         """Keep the files that were written among the sources."""
-        generated = keep_generated(self.work_folder, before)
-        self.work_folder.rename(self.env_folder / "generated")
-        return generated
+        return move_generated(self.work_folder, before, self.env_folder / "generated")
 
     def _failure(self, title: str, result: SandboxResult) -> EnvironmentSetupError:
         end = f"killed by a limit ({result.killed_reason})" if result.killed_reason else f"exit {result.exit_code}"
