@@ -44,7 +44,7 @@ _PYTHON_FOLDERS = ("bin", "lib", "lib64", "include")
 # room for this many side by side; the watchdog holds each to its own share.
 _SHARES = 8
 _FIRST_TO_END = ("choom", "-n", "1000", "--")
-"""Short of memory, the kernel ends this and not the daemon. Outside of the sandbox: where the daemon has CAP_SYS_RESOURCE,
+"""Short of memory, the kernel ends this and not the daemon. Outside of the sandbox: if the daemon has CAP_SYS_RESOURCE,
 nothing inside can take it back."""
 _LAST_CAPABILITY = 40  # the newest that util-linux 2.38 knows by number; the others go with the uid
 
