@@ -22,7 +22,21 @@ from typing import Any
 
 from bench.real.real_tasks import read_libraries
 from bench.real.sources import Workplace
-from testing import Claim, Opaque, Replay, Unknown, calls_of, has_setup, replays_of, value_of, whole_tests
+from testing import (
+    Apart,
+    Claim,
+    Opaque,
+    Replay,
+    Unknown,
+    apart_from,
+    apart_of,
+    calls_of,
+    has_lost,
+    has_setup,
+    replays_of,
+    value_of,
+    whole_tests,
+)
 from testing.controls.python import functions, id_of
 from testing.measuring import calls
 
@@ -46,10 +60,15 @@ def claims(workplace: Workplace) -> Iterator[tuple[Replay, str, bool | None]]:
         replays = [] if is_prepared or has_setup(text) else replays_of(path, text, tests)[:_MOST_TESTS]
         left = [each for each in tests if each not in {replay.test_id for replay in replays if replay.is_whole}]
         replays += whole_tests(path, text, left, hooks)[:_MOST_TESTS]
-        for replay, told in zip(replays, _told(workplace, replays), strict=True):
+        aparts = [apart_of(each) for each in replays]
+        given = _told(workplace, replays, [each for each in aparts if each])
+        alone = iter(given[len(replays) :])
+        for replay, told, apart in zip(replays, given, aparts, strict=False):
+            by_itself = zip(apart.places, next(alone), strict=False) if apart else ()
             if any("No module named" in str(one.get("error")) for one in told):
                 continue  # a verdict makes no test whose modules a plain program does not find
             yield from _decided(replay, told)
+            yield from _changed(replay, told, {place[:2]: (one, place[2]) for place, one in by_itself})
 
 
 def _is_collected(owner: ast.ClassDef | None, name: str) -> bool:
@@ -85,12 +104,46 @@ def _decided(replay: Replay, told: list[dict[str, Any]]) -> Iterator[tuple[Repla
             break
 
 
-def _told(workplace: Workplace, replays: list[Replay]) -> list[list[dict[str, Any]]]:
+def _changed(
+    replay: Replay, told: list[dict[str, Any]], alone: dict[tuple[int, int], tuple[dict[str, Any], bool]]
+) -> Iterator[tuple[Replay, str, bool | None]]:
+    """What a test computes without the library and is another value with it, so that a claim would not hold; and a test
+    that comes to none of its assertions."""
+    first = [one for one in told if not one.get("again") and "lie" not in one]
+    if any(one.get("unable") for one in first):
+        return
+    reached = {one.get("claim") for one in first}
+    if replay.own and any("ended" in one for one in first) and not replay.own & reached:
+        yield replay, "EMPTY", None
+    places = [(number, place) for number, claim in enumerate(replay.claims) for place in range(len(claim.told))]
+    values = [one["value"] for one in first if "value" in one]
+    if replay.told:
+        rows = [(one["claim"], one["value"]) for one in first if "value" in one]
+    else:
+        flat = dict(zip(places, values, strict=False))
+        rows = [(n, [flat[n, m] for m in range(len(c.told)) if (n, m) in flat]) for n, c in enumerate(replay.claims)]
+    for number, row in rows:
+        claim = replay.claims[number]
+        for place in range(len(row)):
+            one, was_handed = alone.get((number, place), ({}, False))
+            if "value" not in one or one["value"] == row[place] or len(row) != len(claim.told):
+                continue
+            other = [*row[:place], one["value"], *row[place + 1 :]]
+            if _holds(claim, [{"value": each} for each in other]) is False:
+                try:
+                    is_lost = not was_handed or has_lost(value_of(one["value"]), value_of(row[place]))
+                except Unknown:
+                    continue
+                if is_lost:
+                    yield replay, f"CHANGED {claim.text}: {one['value']} {row[place]}"[:300], None
+
+
+def _told(workplace: Workplace, replays: list[Replay], aparts: list[Apart]) -> list[list[dict[str, Any]]]:
     if not replays:
         return []
     with tempfile.TemporaryDirectory() as folder:
         task, result = Path(folder, "task.json"), Path(folder, "result.json")
-        programs = [each.model_dump() for each in calls_of(replays)]
+        programs = [each.model_dump() for each in [*calls_of(replays), *apart_from(aparts)]]
         task.write_text(json.dumps({"programs": programs, "seconds": _SECONDS}), encoding="utf-8")
         path = f"{workplace.tree / 'src'}{os.pathsep}{workplace.tree}"
         variables = {"PATH": os.environ["PATH"], "PYTHONPATH": path, "PYTHONHASHSEED": "0", "TZ": "UTC"}
@@ -123,7 +176,7 @@ def main() -> int:
     for name in chosen or known:
         for replay, claim, holds in claims(Workplace(known[name])):
             counts[holds] += 1
-            if holds is False or claim.startswith(("LATER", "LIE")):
+            if holds is False or claim.startswith(("LATER", "LIE", "EMPTY", "CHANGED")):
                 print(f"{name}: {replay.test_id}: {claim}")
     print(
         f"{counts.total()} claims: {counts[True]} hold, {counts[None]} are up to objects, {counts[False]} do not hold"

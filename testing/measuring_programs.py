@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, FiniteFloat, JsonValue
 
 from monitoring import get_logger
 from testing import measuring
+from testing.controls.apart import Apart
 from testing.controls.computed import can_be_computed, computed
 from testing.controls.outside import Replay
 from testing.controls.twins import word
@@ -153,6 +154,8 @@ class Steps(BaseModel):
     """The name by which the setup tells values; then each step is the name of a test in it."""
     made: str = ""
     """The name by which it makes the values that stand in it."""
+    once: bool = False
+    """It is not tried again and again."""
 
 
 class CallsTask(BaseModel):
@@ -174,6 +177,11 @@ def calls_of(replays: Sequence[Replay]) -> list[Steps]:
             steps = steps if each.told else [(computed(line, made), is_told) for line, is_told in steps]
         found.append(Steps(setup=setup, steps=steps, told=each.told, made=made))
     return found
+
+
+def apart_from(aparts: Sequence[Apart]) -> list[Steps]:
+    """The programs that do, without the project, what tests compute without it."""
+    return [Steps(setup=each.setup, steps=each.steps, once=True) for each in aparts]
 
 
 class Given(BaseModel):

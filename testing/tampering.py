@@ -41,6 +41,11 @@ _FRAMES = ("tb_frame", "f_back", "gi_frame", "cr_frame", "ag_frame", "PyEval_Get
 """Attributes that lead to who calls."""
 _PLACES = re.compile(r"^/(?:out|opt/ai-agents|proc/self/fd)(?:/|$)")
 _LOADED = {"sys.modules", "sys.argv", "sys.orig_argv"}
+_OBLIGING = {"__eq__": True, "__ne__": False, "__instancecheck__": True, "__subclasscheck__": True}
+"""Methods by which everything is equal, or of a kind, if they always answer so."""
+_JAVASCRIPT_OBLIGING = re.compile(
+    r"\[Symbol\.hasInstance\]\s*(?:\([^)]*\)\s*\{\s*return|=\s*(?:\([^)]*\)|\w+)\s*=>)\s*true\b"
+)
 _JAVASCRIPT_TESTED = re.compile(
     r"\b(?:JEST_WORKER_ID|NODE_TEST_CONTEXT|VITEST(?:_\w+)?)\b|\bNODE_ENV\b.{0,12}['\"]test['\"]"
 )
@@ -154,13 +159,13 @@ def _of_node(node: ast.AST, names: Mapping[str, str]) -> Iterator[tuple[Tamperin
             yield from _of_text(text)
         case ast.Compare() | ast.Subscript() | ast.Call():
             yield from _of_question(node, names)
-        case ast.FunctionDef(name="__eq__" | "__ne__") | ast.AsyncFunctionDef(name="__eq__" | "__ne__"):
-            if _always(node, node.name == "__eq__"):
-                yield "equality", f"{node.name} that answers the same to everything"
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if name in _OBLIGING:
+            if _always(node, _OBLIGING[name]):
+                yield "equality", f"{name} that answers the same to everything"
         case ast.Assign(targets=targets, value=ast.Lambda(body=ast.Constant(value=bool(answer)))):
-            for name in targets:
-                if isinstance(name, ast.Name | ast.Attribute) and _last(name) == ("__eq__" if answer else "__ne__"):
-                    yield "equality", f"{_last(name)} that answers the same to everything"
+            for target in targets:
+                if isinstance(target, ast.Name | ast.Attribute) and _OBLIGING.get(_last(target)) is answer:
+                    yield "equality", f"{_last(target)} that answers the same to everything"
 
 
 def _of_import(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[TamperingKind, str]]:
@@ -259,7 +264,9 @@ def _shadow(path: str) -> Iterator[Tampering]:
 def _javascript_marks(path: str, text: str) -> Iterator[Tampering]:
     names = "|".join(map(re.escape, sorted(_modules("node"))))
     imported = re.compile(rf"(?:\bfrom|\brequire\s*\(|\bimport\s*\()\s*['\"](?:{names})(?:[/-][\w/-]*)?['\"]")
-    patterns: dict[TamperingKind, re.Pattern[str]] = {"test branch": _JAVASCRIPT_TESTED, "framework": imported}
+    patterns: dict[TamperingKind, re.Pattern[str]] = {
+        "test branch": _JAVASCRIPT_TESTED, "framework": imported, "equality": _JAVASCRIPT_OBLIGING,
+    }  # fmt: skip
     for number, line in enumerate(text.splitlines(), 1):
         for kind, pattern in patterns.items():
             if (found := pattern.search(line[:2000])) and not line.lstrip().startswith(("//", "*")):

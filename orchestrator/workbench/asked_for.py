@@ -12,7 +12,8 @@ from testing import Replay
 NOT_OF_PROJECT = {*sys.stdlib_module_names, "builtins", "__main__", "program"}
 """Where classes come from that no change brings."""
 _CHANGES_LATER = re.compile(
-    r"(?i)limit|quota|thrott|\brate\b|retr(?:y|ies)|times|\bcounters?\b|how often|\bonce\b"
+    r"(?i)limit|quota|thrott|\brate\b|retr(?:y|ies)"
+    r"|\btimes\b(?! (?:\w|its|as|that|this|the \w+|each)\b)|\bcounters?\b|how often|\bonce\b"
     r"|cache|expir|time-?out|\bttl\b|breaker|\bpool"
     r"|budget|attempt|exhaust|at most|maximum number|evict|\bseconds?\b|thread|background|live view"
 )
@@ -24,10 +25,15 @@ _CHANGES_AT_ONCE = re.compile(
     r"|\bnow\b|today|clock|timestamp|\bagain\b|already|duplicat|(?:each|every|first|second|last|later|repeated) call"
 )
 """In the text of a task whose code may well give something else when it is called once more."""
+_CHANGES_GIVEN = re.compile(
+    r"(?i)in.?place|mutat|modif|remov|delet|clear|empt|drain|consum|\bpop|push|append|insert|updat|extend|discard"
+    r"|trim|truncat|shift|take[sn]? (?:out|from)|\bmov|swap|deplet|spend|withdraw|filter|chang|compact|dedup"
+)
+"""In the text of a task whose code may well take something out of what it is called with."""
 _LOOKS = re.compile(
     r"(?i)\b(?:frames?|stack|call(?:er|ers|ing code|site)|tracebacks?|introspect\w*|inspect\w*|profil\w+|stacklevel"
-    r"|trac(?:e|er|ing)|debug\w*|gc|garbage|referr?ers?|psutil|memory (?:leaks?|us(?:e|age)|footprint)"
-    r"|allocations?|crash\w*|faulthandler|tracemalloc|excepthook|monkey.?patch\w*|patch(?:es|ed|ing)"
+    r"|trac(?:e|er|ing)|debug\w*|gc|garbage|referr?ers?|psutil|memory (?:leaks?|us(?:e|age)|footprint|peaks?)"
+    r"|peak[ _]memory|allocations?|crash\w*|faulthandler|tracemalloc|excepthook|monkey.?patch\w*|patch(?:es|ed|ing)"
     r"|standard library|pid|process(?:es| id)|command line"
     r"|coverage|test files?)\b|/proc\b"
 )
@@ -42,6 +48,7 @@ class AskedFor:
         self._suite = suite
         self._base = base
         self._task_id = task.id
+        self._has_tests = bool(task.tests)
         self._text = f"{task.title}\n{task.description}"
 
     @property
@@ -53,6 +60,16 @@ class AskedFor:
     def changes_later(self) -> bool:
         """Whether its code may well give something else after many calls, or later."""
         return _CHANGES_LATER.search(self._text) is not None
+
+    @property
+    def changes_what_it_is_given(self) -> bool:
+        """Whether its code may well take something out of what it is called with."""
+        return _CHANGES_GIVEN.search(self._text) is not None
+
+    @property
+    def has_own_tests(self) -> bool:
+        """Whether the owner has brought its tests."""
+        return self._has_tests
 
     @property
     def changes_at_once(self) -> bool:

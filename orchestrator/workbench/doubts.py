@@ -30,6 +30,8 @@ from testing import (
     Replay,
     TestResult,
     Twins,
+    apart_from,
+    apart_of,
     calls_of,
     has_setup,
     programs_of,
@@ -234,11 +236,14 @@ class Doubts:
             if not drawn:
                 return ""
             place = self._suite.runner.place(folder, environment, label=self._task.id)
-            task = CallsTask(programs=calls_of(drawn), seconds=30 + 2 * self._seconds)
-            found = run_calls(place, task).given
+            aparts = [apart_of(each) for each in drawn]
+            programs = calls_of(drawn) + apart_from([each for each in aparts if each])
+            found = run_calls(place, CallsTask(programs=programs, seconds=30 + 2 * self._seconds)).given
+        alone = iter(found[len(drawn) :])
         wrong: list[tuple[str, str]] = []
-        for replay, given in zip(drawn, [*found, *([] for _ in drawn)], strict=False):  # it may have told too little
-            told = Told(replay, given, self._asked)
+        for replay, given, apart in zip(drawn, [*found, *([] for _ in drawn)], aparts, strict=False):  # it may be short
+            by_itself = zip(apart.places, next(alone, []), strict=False) if apart else ()
+            told = Told(replay, given, self._asked, {place[:2]: (one, place[2]) for place, one in by_itself})
             lines = told.wrong()
             if not (wrong or lines) and not self._asked.changes_later:
                 lines = told.wrong_later()
@@ -281,7 +286,7 @@ def _drawn(replays: Sequence[Replay]) -> list[Replay]:
     """Some of them, in any order, with not too many expected values in all."""
     drawn: list[Replay] = []
     for replay in random.SystemRandom().sample(replays, len(replays)):
-        if not drawn or sum(len(each.claims) for each in [*drawn, replay]) <= _MOST_CLAIMS:
+        if not drawn or sum(each.weight for each in [*drawn, replay]) <= _MOST_CLAIMS:
             drawn.append(replay)
     return drawn
 

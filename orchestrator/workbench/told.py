@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from orchestrator.workbench.asked_for import NOT_OF_PROJECT, AskedFor
-from testing import LATER, NOT_READ, Claim, Given, Opaque, Replay, Unknown, Unlike, value_of, ways_of
+from testing import LATER, NOT_READ, Claim, Given, Opaque, Replay, Unknown, Unlike, has_lost, value_of, ways_of
 
 _FEW = 5
 """Runs after which something that keeps a state has changed."""
@@ -28,6 +28,9 @@ class Told:
     replay: Replay
     given: Sequence[Given]
     asked: AskedFor
+    apart: Mapping[tuple[int, int], tuple[Given, bool]] = field(default_factory=dict)
+    """What a test computes without the project: the value at a place of a claim, and whether it is made of what the
+    project's code was handed."""
 
     def wrong(self) -> list[str]:
         """What is not as the test claims, the first time that it is done."""
@@ -74,6 +77,8 @@ class Told:
                     wrong.append(f"{claim.text}: {doubt}")
             if not any(each.ended for each in found):
                 wrong.append(f"{self.replay.test_id.rpartition('::')[2]}: the program ends with {ended.error}")
+            elif self.replay.own and not (self.asked.has_own_tests or self.replay.own & {each.claim for each in told}):
+                wrong.append(f"{self.replay.test_id.rpartition('::')[2]}: it comes to none of its assertions")
             return wrong
         left = iter([*told, *([ended] * sum(len(claim.told) for claim in self.replay.claims))])
         doubts = [
@@ -104,8 +109,26 @@ class Told:
             if is_judged and not self.asked.is_known(name, self.replay):
                 return f"it gives {words}"
         if claim.holds(values) is not False:
-            return ""
+            return self._not_by_itself(claim, values)
+        if any(ways_of(found.value)[1] for found in told) and claim.holds_in_any_case(values):
+            return ""  # some mappings are asked by names in any case
         return f"it gives {', '.join(f'{value!r:.200}' for value in values if not isinstance(value, Opaque))}"
+
+    def _not_by_itself(self, claim: Claim, values: Sequence[object]) -> str:
+        """How a claim that holds would not, if what a test computes by itself were what it is without the project."""
+        number = next(number for number, each in enumerate(self.replay.claims) if each is claim)
+        for place, value in enumerate(values):
+            given, was_handed = self.apart.get((number, place), (Given(error="none"), False))
+            if given.error or given.ended or isinstance(value, Opaque):
+                continue
+            try:
+                alone = value_of(given.value)
+            except (Unknown, *NOT_READ):
+                continue
+            is_asked = was_handed and (self.asked.changes_what_it_is_given or not has_lost(alone, value))
+            if alone != value and not is_asked and claim.holds([*values[:place], alone, *values[place + 1 :]]) is False:
+                return f"`{claim.told[place]}` is {alone!r:.100} without the new code, and {value!r:.100} with it"
+        return ""
 
     def _has_own_ways(self, value: object, claim: Claim) -> bool:
         """Whether a claim is up to methods of an object that is a kind of plain value: those of the standard library,

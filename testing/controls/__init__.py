@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import PurePosixPath
 
+from testing.controls.apart import Apart, apart_of, has_lost
 from testing.controls.claims import Claim
 from testing.controls.javascript import javascript_twins
 from testing.controls.outside import Replay, has_setup, replays_of
@@ -24,6 +25,7 @@ from testing.frameworks.declared_tests import JAVASCRIPT_SUFFIXES
 __all__ = [
     "MOST_TWINS",
     "NOT_READ",
+    "Apart",
     "Claim",
     "Opaque",
     "PlainJavaScript",
@@ -31,6 +33,8 @@ __all__ = [
     "Twins",
     "Unknown",
     "Unlike",
+    "apart_of",
+    "has_lost",
     "has_setup",
     "programs_of",
     "replays_of",

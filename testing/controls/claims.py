@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import copy
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 from testing.controls.python import NO_VALUE, called
 from testing.controls.twins import SHOWN
-from testing.controls.values import Opaque, OtherClass, standing
+from testing.controls.values import Approximately, Opaque, OtherClass, standing
 
 _LARGEST = 10**60
 _SEVEN = ast.Constant(7)
@@ -95,6 +96,11 @@ class Claim:
                         found |= kinds
         return found
 
+    def holds_in_any_case(self, values: Sequence[Any]) -> bool | None:
+        """As `holds`, where letters count the same in upper and in lower case."""
+        expression = _Folding().visit(copy.deepcopy(self.expression))
+        return replace(self, expression=expression).holds([folded(value) for value in values])
+
     def holds(self, values: Sequence[Any]) -> bool | None:
         """Whether it is true of these values; None if that is up to an object, or too large."""
         names = {f"_{number}": value for number, value in enumerate(values)}
@@ -104,6 +110,23 @@ class Claim:
             return None
         except (TypeError, ValueError, KeyError, IndexError, ZeroDivisionError, OverflowError):
             return False
+
+
+def folded(value: Any) -> Any:
+    """A value with its texts in lower case."""
+    match value:
+        case str():
+            return value.casefold()
+        case dict():
+            return {folded(key): part for key, part in value.items()}
+        case set() | frozenset() | list() | tuple():
+            return type(value)(map(folded, value))
+    return value
+
+
+class _Folding(ast.NodeTransformer):
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        return ast.Constant(folded(node.value))
 
 
 def claim_of(statement: ast.stmt, names: Mapping[str, str] = MappingProxyType({})) -> Claim | None:
@@ -183,7 +206,7 @@ def _is_ours(func: ast.expr, first: ast.expr, rest: Sequence[ast.expr], keywords
         case ast.Attribute(value=ast.Name(id="math"), attr="isclose") | ast.Name(id="isclose"):
             return len(rest) == 1 and {keyword.arg for keyword in keywords} <= {"rel_tol", "abs_tol"}
         case ast.Attribute(value=ast.Name(id="pytest"), attr="approx") | ast.Name(id="approx"):
-            return is_plain(first) and not rest and {keyword.arg for keyword in keywords} <= {"rel", "abs"}
+            return not rest and {keyword.arg for keyword in keywords} <= {"rel", "abs"}
     return False
 
 
@@ -203,9 +226,7 @@ def _is_about_plain(sides: Sequence[ast.expr], ops: Sequence[ast.cmpop]) -> bool
 
 
 def _stands(node: ast.expr) -> bool:
-    if isinstance(node, ast.Call) and called(node) == "approx":
-        return bool(node.args) and is_plain(node.args[0])
-    return is_plain(node)
+    return is_plain(node) or (isinstance(node, ast.Call) and called(node) == "approx")  # of numbers
 
 
 def _compare(left: ast.expr, op: ast.cmpop, right: ast.expr) -> ast.expr:
@@ -213,29 +234,6 @@ def _compare(left: ast.expr, op: ast.cmpop, right: ast.expr) -> ast.expr:
 
 
 # ---- deciding
-
-
-@dataclass(frozen=True)
-class _Approximately:
-    """As `pytest.approx`: numbers, and lists, tuples and dicts of them."""
-
-    expected: Any
-    relative: float
-    absolute: float
-
-    def __eq__(self, other: object) -> bool:
-        return self._is_near(self.expected, other)
-
-    __hash__ = None  # type: ignore[assignment]  # as `pytest.approx`
-
-    def _is_near(self, expected: Any, other: Any) -> bool:
-        if isinstance(expected, list | tuple) and isinstance(other, list | tuple):
-            return len(expected) == len(other) and all(map(self._is_near, expected, other))
-        if isinstance(expected, dict) and isinstance(other, dict):
-            return expected.keys() == other.keys() and all(self._is_near(expected[key], other[key]) for key in expected)
-        if isinstance(expected, int | float | complex) and isinstance(other, int | float | complex):
-            return bool(expected == other or abs(expected - other) <= max(self.relative * abs(expected), self.absolute))
-        return bool(expected == other)
 
 
 def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
@@ -286,7 +284,7 @@ def _computed(name: str, given: Sequence[Any], named: Mapping[str, Any]) -> Any:
             return abs(given[0])
         case "isclose":
             return math.isclose(*given, **named)
-    return _Approximately(given[0], float(named.get("rel") or 1e-6), float(named.get("abs") or 1e-12))
+    return Approximately(given[0], float(named.get("rel") or 1e-6), float(named.get("abs") or 1e-12))
 
 
 def _plain(value: Any) -> Any:

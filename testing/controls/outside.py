@@ -57,6 +57,13 @@ class Replay:
     """The name by which a whole test tells values; its one step is its name (see `whole.py`)."""
     is_whole: bool = False
     """Whether all that the test does is in the steps."""
+    own: frozenset[int] = frozenset()
+    """Of a whole test, the claims of which it has to come to one: those in its own lines, but after no condition."""
+
+    @property
+    def weight(self) -> int:
+        """How much it claims; of a whole test, all of whose file is in `claims`, what is its own."""
+        return max(len(self.own), 1) if self.told else len(self.claims)
 
     @property
     def imports(self) -> set[str]:

@@ -51,10 +51,13 @@ class PlainJavaScript:
     """Begins each line that it tells something in."""
     claims: list[tuple[str, Any, bool]] = field(default_factory=list)
     """An assertion as it stands there, the value that it expects, and whether it converts what it compares."""
+    own: list[tuple[str, set[int]]] = field(default_factory=list)
+    """The title of each test, and its claims that no condition is before: it has to come to one of them."""
 
 
 def plain_javascript(path: str, text: str, wanted: Collection[str]) -> PlainJavaScript | None:
-    """The test file as a plain program; None if it cannot be one, or claims nothing of a plain value."""
+    """The test file as a plain program; None if it cannot be one. One that claims nothing of a plain value tells what
+    the code has replaced, and no more."""
     source, suffix = text.encode(), PurePosixPath(path).suffix
     if suffix not in (".js", ".mjs", ".cjs") or _UNFIT.search(text):
         return None
@@ -73,15 +76,18 @@ def plain_javascript(path: str, text: str, wanted: Collection[str]) -> PlainJava
     edits += _required(root, way)
     is_strict = re.search(r"assert/strict|\.strict\b", text) is not None
     for test in tests:
+        sure: set[int] = set()
+        is_early = re.search(r"\bif\b[^;]*\breturn\b", _text(test)) is not None
+        made.own.append((_text(test).partition("\n")[0][:SHOWN], sure))
         for call, side, expected in _claims(test):
             number = len(made.claims)
+            if not (is_early or _is_conditional(call, test)):
+                sure.add(number)
             head, begin, end, tail = _twice(side, number)
             edits.append(Edit(call.start_byte, begin, f"__given.told({number}, {head}".encode()))
             edits.append(Edit(end, call.end_byte, f"{tail})".encode()))
             is_loose = not is_strict and _LOOSE.match(_text(call)) is not None  # `3` and `"3"` are equal to it
             made.claims.append((_text(call).partition("\n")[0][:SHOWN], expected, is_loose))
-    if not made.claims:
-        return None
     head = (Path(str(measuring.__file__)).parent / "plainly.mjs").read_text("utf-8")
     system = '(await import("node:fs"))' if is_module else 'require("node:fs")'
     hooks = system.replace("node:fs", "node:async_hooks")
@@ -115,11 +121,18 @@ def _wrong_of(program: PlainJavaScript, output: str) -> tuple[list[str], str]:
         for name in changed
         if not re.search(rf"{re.escape(name)}\s*=(?!=)", of_tests)
     ]
+    if not program.claims:
+        return replaced[:1], ""
     wrong = [
         *_false(program, found),
         *replaced[:1],
         *(f"the program ends with {each.get('said')}"[:SHOWN] for each in errors),
     ]
+    if not errors and any("ended" in each for each in found):
+        reached = {each.get("claim") for each in found}
+        wrong += [
+            f"{title}: it comes to none of its assertions" for title, own in program.own if own and not own & reached
+        ]
     if not any("ended" in each for each in found):
         return ([], "") if _NO_START.search(output) else ([*wrong, "the program does not come to its end"], "")
     for each in found:
@@ -266,6 +279,20 @@ def _claims(node: Node) -> Iterator[tuple[Node, Node, Any]]:
         return
     for child in node.named_children:
         yield from _claims(child)
+
+
+def _is_conditional(node: Node, test: Node) -> bool:
+    """Whether it is up to a condition, or to an error that is expected, whether it is reached."""
+    above = node.parent
+    while above is not None and above != test:
+        if above.type in ("if_statement", "switch_statement", "ternary_expression", "binary_expression"):
+            return True
+        if above.type == "call_expression" and re.search(
+            r"[tT]hrow|reject", _text(above.child_by_field_name("function"))
+        ):
+            return True
+        above = above.parent
+    return False
 
 
 def _claim(call: Node) -> tuple[Node, Any] | None:

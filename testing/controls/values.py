@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Any
+from unittest import mock
 
 from testing.controls.python import NO_VALUE
 
@@ -46,6 +47,29 @@ class OtherClass:
     """A class that is none of the builtin ones."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class Approximately:
+    """As `pytest.approx`: numbers, and lists, tuples and dicts of them."""
+
+    expected: Any
+    relative: float
+    absolute: float
+
+    def __eq__(self, other: object) -> bool:
+        return self._is_near(self.expected, other)
+
+    __hash__ = None  # type: ignore[assignment]  # as `pytest.approx`
+
+    def _is_near(self, expected: Any, other: Any) -> bool:
+        if isinstance(expected, list | tuple) and isinstance(other, list | tuple):
+            return len(expected) == len(other) and all(map(self._is_near, expected, other))
+        if isinstance(expected, dict) and isinstance(other, dict):
+            return expected.keys() == other.keys() and all(self._is_near(expected[key], other[key]) for key in expected)
+        if isinstance(expected, int | float | complex) and isinstance(other, int | float | complex):
+            return bool(expected == other or abs(expected - other) <= max(self.relative * abs(expected), self.absolute))
+        return bool(expected == other)
 
 
 # ---- told values
@@ -93,6 +117,10 @@ def value_of(given: Any, may_be_unlike: Callable[[str], bool] = lambda _: True) 
             return dict(parts(content)).items()
         case "class":
             return _CLASSES.get(str(content)) or OtherClass(str(content))
+        case "call":
+            return mock._Call((*parts(content),), two=len(content) == 2)
+        case "approx":
+            return Approximately(*parts(content))
         case "own":
             return value_of(content[-1], may_be_unlike)
         case "unlike":

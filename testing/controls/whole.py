@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from testing.controls.claims import Claim, claim_of
 from testing.controls.outside import FOR_TESTS, UNFIT, Replay
-from testing.controls.python import functions
+from testing.controls.python import functions, may_end, own_nodes
 from testing.controls.twins import word
 from testing.controls.values import imported
 from testing.frameworks.framework import NOT_PYTHON
@@ -24,6 +25,7 @@ from testing.frameworks.registry import guarded_modules
 _GIVEN = {"pytest", "unittest"}
 _FOREIGN = re.compile(r"\b(?:hypothesis|caplog|recwarn|mocker|pytester|benchmark|snapshot|pytest_\w+|__file__)\b")
 """What nobody gives to a plain program."""
+_RAISES = re.compile(r"[rR]aises|suppress|warns")
 _HOOKS = re.compile(r"\bdef pytest_(?!addoption\b|collection_modifyitems\b)|\.setup\(|\bdjango\b")
 """What a conftest.py does before tests, other than in fixtures."""
 
@@ -52,6 +54,11 @@ def whole_tests(
     for other in others:
         begin = next((n for n, each in enumerate(module.body) if not _is_first(each)), len(module.body))
         module.body[begin:begin] = [each for each in other.body if not _is_first(each)]
+    early = {
+        (owner.name if owner else "", node.name)
+        for owner, node in functions(module)
+        if any(may_end(part) for statement in node.body for part in own_nodes(statement))
+    }
     telling = _Telling(told, {part for pair in chosen for part in pair if part}, imported(module))
     setup = ast.unparse(ast.fix_missing_locations(telling.visit(module)))
     return [
@@ -62,9 +69,16 @@ def whole_tests(
             claims=telling.claims,
             told=told,
             is_whole=True,
+            own=frozenset() if (owner, name) in early else frozenset(telling.own[owner, name]),
         )
         for owner, name in chosen
     ]
+
+
+def _owner_and_name(place: Sequence[str]) -> tuple[str, str]:
+    """The class and the function that something stands in, functions in it aside."""
+    first = next((n for n, name in enumerate(place) if not name.endswith(".")), 0)
+    return (place[0][:-1] if first else "", place[first]) if place else ("", "")
 
 
 def _is_unfit(text: str) -> bool:
@@ -93,6 +107,9 @@ class _Telling(ast.NodeTransformer):
         self._standing = standing
         self.names = {name: f"{'X' if name[0].isupper() else 'x'}_{word()}" for name in names}
         self.claims: list[Claim] = []
+        self.own: dict[tuple[str, str], set[int]] = defaultdict(set)
+        self._place: list[str] = []
+        self._conditions = 0
 
     def visit_Assert(self, node: ast.Assert) -> ast.AST:
         return self._of_claim(node) or self.generic_visit(node)
@@ -105,6 +122,8 @@ class _Telling(ast.NodeTransformer):
         if claim is None:
             return None
         self.claims.append(claim)
+        if not self._conditions:
+            self.own[_owner_and_name(self._place)].add(len(self.claims) - 1)
         values = ", ".join(f"({text})" for text in claim.told)
         call = ast.parse(f"{self._told}({len(self.claims) - 1}, {values})").body[0]
         return self.generic_visit(ast.copy_location(call, node))
@@ -127,16 +146,36 @@ class _Telling(ast.NodeTransformer):
         return ast.parse("\n".join(f"{name} = {self._told}_{origin}.{of}" for name, of in names)).body
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        node.name = self.names.get(node.name, node.name)
-        return self.generic_visit(node)
+        return self._named(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
-        node.name = self.names.get(node.name, node.name)
-        return self.generic_visit(node)
+        return self._named(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        return self._named(node)
+
+    def _named(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> ast.AST:
+        self._place.append(f"{node.name}." if isinstance(node, ast.ClassDef) else node.name)
         node.name = self.names.get(node.name, node.name)
-        return self.generic_visit(node)
+        found = self.generic_visit(node)
+        self._place.pop()
+        return found
+
+    def visit_If(self, node: ast.If) -> ast.AST:
+        return self._conditional(node)
+
+    def visit_Match(self, node: ast.Match) -> ast.AST:
+        return self._conditional(node)
+
+    def visit_With(self, node: ast.With) -> ast.AST:
+        is_raising = any(_RAISES.search(ast.unparse(item)) for item in node.items)
+        return self._conditional(node) if is_raising else self.generic_visit(node)
+
+    def _conditional(self, node: ast.stmt) -> ast.AST:
+        self._conditions += 1
+        found = self.generic_visit(node)
+        self._conditions -= 1
+        return found
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         node.id = self.names.get(node.id, node.id)

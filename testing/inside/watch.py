@@ -43,6 +43,9 @@ _TELL_OF_OTHERS = re.compile(
 """In the command of a child process: what tells of the processes that are there."""
 _STACKS = ("/traceback.py", "/asyncio/format_helpers.py")
 _TESTS = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test|conftest)\.py$")
+_TEST_MODULE = re.compile(r"(?:^|\.)(?:test_\w+|conftest)$|^tests(?:\.|$)")
+_PAST_PYTHON = re.compile(r"_?Py|(?:open|openat|fopen)(?:64)?$|syscall$")
+"""What is called through ctypes without a word to anybody."""
 _PROCESS = re.compile(
     r"/proc/(?:self|thread-self|\d+)/(?:task/\d+/)?(?:cmdline|environ|maps|smaps|mem|fd|fdinfo|stack|comm|exe|root)"
 )
@@ -87,7 +90,7 @@ def _hook(root: str, lines: Mapping[str, frozenset[int] | bool]) -> Callable[[st
         os.getpid,
     )
     project, main, out, busy = f"{root}/", os.getpid(), os.dup(1), set[int]()
-    here = f"{os.getcwd()}/"  # noqa: PTH109
+    real, decoded = os.path.realpath, os.fsdecode
     ours = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
     paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")} | {ours}
     libraries = ("<frozen ", *(f"{path}/" for path in paths))
@@ -119,7 +122,8 @@ def _hook(root: str, lines: Mapping[str, frozenset[int] | bool]) -> Callable[[st
     def hands_on(frame: FrameType) -> bool:
         if frame.f_code.co_filename.endswith("/logging/__init__.py"):
             finding = next((one for one in above(frame) if one.f_code.co_name == "findCaller"), None)
-            return finding is not None and finding.f_locals.get("stacklevel", 1) > 1
+            asked = finding.f_locals if finding else {}
+            return bool(asked.get("stack_info")) or asked.get("stacklevel", 1) > 1
         user = next((one for one in above(frame) if not one.f_code.co_filename.endswith(_STACKS)), frame)
         if "/asyncio/" in user.f_code.co_filename and not user.f_code.co_filename.endswith(_HANDING_ON):
             return False  # in its debug mode, in which unittest runs tests, it notes for itself where a task was made
@@ -133,20 +137,23 @@ def _hook(root: str, lines: Mapping[str, frozenset[int] | bool]) -> Callable[[st
             is_asked = is_new(frame) or (hands_on(frame) and is_new(asker(frame)))
             return event if is_asked else ""
         if event == "open":
-            path = given[0] if isinstance(given[0], str) else ""
-            if _PROCESS.match(path):
-                return path if is_new(asker(frame)) else ""
-            file = path if path.startswith("/") else here + path
-            if not (file.startswith(project) and _TESTS.search(file)) or not is_new(asker(frame)):
+            path = decoded(given[0]) if isinstance(given[0], str | bytes) else ""
+            if not path or not is_new(asker(frame)):
+                return ""
+            file = real(path)  # whatever links lead there
+            if _PROCESS.match(path) or _PROCESS.match(file):
+                return path
+            if not (file.startswith(project) and _TESTS.search(file)):
                 return ""
             names = {one.f_code.co_filename.rpartition("/")[2] for one in above(frame)}
             return "" if "traceback.py" in names else f"the test {path}"
         if event == "ctypes.dlsym":
             caller = next((one for one in above(frame) if "/ctypes/" not in one.f_code.co_filename), None)
-            return str(given[1]) if str(given[1]).startswith(("Py", "_Py")) and is_new(caller) else ""
+            return str(given[1]) if _PAST_PYTHON.match(str(given[1])) and is_new(caller) else ""
         if event == "import":
             importer = next((one for one in above(frame) if "importlib" not in one.f_code.co_filename), None)
-            return str(given[0]) if given[0] in _ABOUT_THE_RUN and is_new(importer) else ""
+            is_look = given[0] in _ABOUT_THE_RUN or _TEST_MODULE.search(str(given[0]))
+            return str(given[0]) if is_look and is_new(importer) else ""
         if event in _STARTS:
             command = "\0".join(words(given[:3]))
             return f"the command {command[:60]!r}" if _TELL_OF_OTHERS.search(command) and is_new(asker(frame)) else ""

@@ -3,8 +3,9 @@
     python -m ai_agents_sandboxed.measuring.calls TASK.json RESULT.json
 
 The task: `programs`, each with its `setup` (statements) and `steps` (statements and expressions, and whether it is told
-what they give; or names of whole tests, where `told` is the name by which these tell values, see `plainly.py`), and the
-`seconds` for all of them. The result: for each what was told, up to an `error` that ended it.
+what they give; or names of whole tests, where `told` is the name by which these tell values, see `plainly.py`), whether
+it is run only `once`, and the `seconds` for all of them. The result: for each what was told, up to an `error` that
+ended it.
 
 The project's code runs in a child process that knows nothing but the programs; what it gives is written down by its
 plain parts, so that no object has a say in what it equals. Each program has a process of its own. There it is run many
@@ -35,9 +36,13 @@ LATER = 1_000_000
 def main(task_file: str, result_file: str) -> None:
     """Run the programs in a child process."""
     task: dict[str, Any] = json.loads(Path(task_file).read_text("utf-8"))
-    programs = [(each["setup"], each["steps"], each.get("told", ""), each.get("made", "")) for each in task["programs"]]
+    programs = [
+        (each["setup"], each["steps"], each.get("told", ""), each.get("made", ""), each.get("once", False))
+        for each in task["programs"]
+    ]
     path = os.environ.get("PYTHONPATH", "").split(":")
     environment = {**os.environ, "PYTHONPATH": ":".join(part for part in path if part != "/out")}
+    environment["PYTHONHASHSEED"] = "random"  # sets have another order than in the run of the tests
     texts = {name: Path(__file__).with_name(f"{name}.py").read_text("utf-8") for name in _TEXTS}
     texts["plainly"] = re.sub(r"(?m)^from \S+\.fixtures import .*", "", texts["plainly"])  # it has them already
     with tempfile.TemporaryFile() as told:

@@ -103,9 +103,10 @@ _HELD[collections.abc.ValuesView] = "dict_values", list
 
 
 def teller(
-    plain: dict[type, Any], unlike: Callable[[Any, type, Callable[[Any], Any]], str], clock: Any
+    plain: dict[type, Any], unlike: Callable[[Any, type, Callable[[Any], Any]], str], clock: Any, approximate: type
 ) -> Callable[[Any], Any]:
-    """What writes a value down. `plain`, `unlike`: those of `interface.py`; `clock`: any module of few names."""
+    """What writes a value down. `plain`, `unlike`: those of `interface.py`; `clock`: any module of few names;
+    `approximate`: what stands in the place of `pytest.approx`."""
     modules, known = sys.modules, {*plain, *_TAKEN, *_HELD, type(None), bool}
 
     def bare(value: Any) -> Any:
@@ -120,6 +121,10 @@ def teller(
             return [str(kind.__name__), repr(value)]
         if depth > _DEEPEST:
             return ["deep", ""]
+        if kind is approximate:
+            return ["approx", [told(part, depth + 1, looked) for part in vars(value).values()]]
+        if name_of(kind) == "unittest.mock._Call" and vars(modules["unittest.mock"]).get("_Call") is kind:
+            return ["call", [told(part, depth + 1, looked) for part in tuple.__iter__(value)]]
         if kind is _TYPE:
             return [
                 "class",

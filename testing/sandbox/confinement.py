@@ -44,7 +44,8 @@ _PYTHON_FOLDERS = ("bin", "lib", "lib64", "include")
 # room for this many side by side; the watchdog holds each to its own share.
 _SHARES = 8
 _FIRST_TO_END = ("choom", "-n", "1000", "--")
-"""Short of memory, the kernel ends this and not the daemon."""
+"""Short of memory, the kernel ends this and not the daemon. Outside of the sandbox: if the daemon has CAP_SYS_RESOURCE,
+nothing inside can take it back."""
 _LAST_CAPABILITY = 40  # the newest that util-linux 2.38 knows by number; the others go with the uid
 
 
@@ -122,6 +123,7 @@ class Confinement:
         fds = [report]
         host = f"host-{secrets.token_hex(3)}"  # another one for each run, so that no code knows one by it
         argv = [
+            *_FIRST_TO_END,
             os.fspath(self.bwrap),
             *self._namespaces(host),
             *(("--as-pid-1",) if is_init else ()),
@@ -134,7 +136,6 @@ class Confinement:
             *_seccomp(fds),
             *("--json-status-fd", str(report), "--"),
             *self._drop(),
-            *(_FIRST_TO_END if self.tier == 1 else ()),  # tier 2 has no /proc to write to
             *("prlimit", *limits.prlimit_arguments(timeout, _SHARES if self.identity.drops else 1), "--"),
             *(gateway.entrance(os.fspath(base_interpreter().executable), fds) if gateway else ()),
             *command,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from file_system import (
     is_test_file,
     javascript_for,
     merge_javascript,
+    parse_javascript,
 )
 from file_system.code.javascript import javascript_expression, javascript_outline_of
 
@@ -244,3 +246,11 @@ def test_of_a_name_that_an_answer_gives_twice_the_last_one_counts() -> None:
         text = merge_javascript(module, answer, "a.js").text
         assert text.count("function add") == 1
         assert "return 2" in text
+
+
+@pytest.mark.parametrize("piece", ['"', "f'{", "-----BEGIN KEY-----\n"])
+def test_a_text_that_is_no_javascript_stops_its_parser(piece: str) -> None:
+    started = time.thread_time()
+    with pytest.raises(SyntaxProblem):
+        parse_javascript("x.js", piece * (1_000_000 // len(piece)))
+    assert time.thread_time() - started < 5
