@@ -71,7 +71,7 @@ def run(
         bool, typer.Option("--no-budget", help="Ask models that cost money without a limit by day or month.")
     ] = False,
 ) -> None:
-    """Start the daemon. It runs until SIGTERM or SIGINT; unfinished work continues at the next start.
+    """Start the daemon. It runs until SIGTERM, SIGINT or SIGHUP; unfinished work continues at the next start.
 
     With --until-idle the exit code is 0 if every task was completed, 1 otherwise. A model that costs money needs
     a limit by day or month (section budget of config.yaml): at a terminal it is asked for, elsewhere the code is 2.
@@ -318,8 +318,20 @@ def _have_model(project: Project, supervisor: Supervisor, *, for_people: bool) -
 
 
 def _stop_on_signals(request_stop: Callable[[], None], at_once: Callable[[], None]) -> None:
-    """The first signal stops the daemon gracefully, the second one at once; no work is lost either way."""
+    """The first signal stops the daemon gracefully, the second one at once; no work is lost either way.
+
+    A terminal that is closed, as by a connection that breaks, stops it gracefully, too, whatever number of signals comes
+    of it; under nohup it goes on.
+    """
     asked = threading.Event()
+    terminals = [number for number in range(3) if os.isatty(number)]
+
+    def hung_up(_: int, __: FrameType | None) -> None:
+        for terminal in terminals:  # to write to it would fail from now on
+            os.dup2(os.open(os.devnull, os.O_RDWR), terminal)
+        if not asked.is_set():
+            asked.set()
+            request_stop()
 
     def handler(number: int, _: FrameType | None) -> None:
         if asked.is_set():
@@ -330,6 +342,8 @@ def _stop_on_signals(request_stop: Callable[[], None], at_once: Callable[[], Non
 
     signal.signal(signal.SIGTERM, handler)
     signal.signal(signal.SIGINT, handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, hung_up)
 
 
 def _summary(services: Services, project: Project, problem: str, *, finished: bool, is_demo: bool) -> int:
