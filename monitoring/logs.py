@@ -177,14 +177,17 @@ class _Stream(_Undisturbed, logging.StreamHandler):  # type: ignore[type-arg]  #
                 self._left_out += 1
                 return
             if self._left_out:
-                told = {"message": "lines were left out while nobody read them; agents.log has them", "level": "warning"}
+                told = {
+                    "message": "lines were left out while nobody read them; agents.log has them",
+                    "level": "warning",
+                }
                 line = (json.dumps(told | {"lines": self._left_out}) + self.terminator).encode() + line
             rest = self._unsent(descriptor, line)
             if len(rest) == len(line):
                 self._left_out += 1
             else:
                 self._left_out, self._rest = 0, rest
-        except Exception:
+        except Exception:  # noqa: BLE001 - as every handler of the library: a line must not end what it tells of
             self.handleError(record)
 
     def _unsent(self, descriptor: int, data: bytes) -> bytes:
