@@ -59,7 +59,7 @@ class Project:
     @property
     def keeps_no_records(self) -> bool:
         """Whether nothing was ever recorded of the repository, as far as files can tell."""
-        return not self.settings.database.url and not self.paths.state.exists()
+        return not self.settings.database.url and not (self.paths.state / "agents.db").exists()
 
     def open_store(self) -> MemoryStore:
         """The database, migrated."""

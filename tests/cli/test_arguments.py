@@ -96,3 +96,23 @@ def test_a_configuration_is_checked_for_what_its_models_need(
     done = CliRunner().invoke(app, ["--config", str(tmp_path / "config.yaml"), "config", "check"])
     assert done.exit_code == 2
     assert said in " ".join(done.stderr.split())
+
+
+def test_commands_that_look_begin_nothing(make_house: MakeHouse) -> None:
+    house, _ = make_house(team())
+    begun = [house.folder / name for name in ("workspace", "data", "logs")]
+    for command in ("doctor", "status", "logs", "costs", "inbox", "doctor --audit"):
+        done = house.cli(*command.split())
+        assert "Traceback" not in done.stderr, command
+        assert not [path for folder in begun for path in folder.rglob("*")], command
+    assert "work starts from main" in house.cli("doctor").stdout
+    assert "Nothing has happened yet." in house.cli("logs").stderr
+
+
+def test_without_git_each_command_ends_with_words(make_house: MakeHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    house, _ = make_house(team())
+    monkeypatch.setenv("PATH", "/nonexistent")
+    for command in ("doctor", "run --until-idle"):
+        done = house.cli(*command.split())
+        assert done.returncode and "install" in done.stdout + done.stderr, command
+        assert "Traceback" not in done.stderr, done.stderr
