@@ -31,6 +31,7 @@ def main() -> None:
         gc.disable()  # until the command is imported, see cli/app.py: to look for garbage takes a third of the start
         gc.set_threshold(50_000, 20, 20)
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would read the metadata of all packages
+        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # without git, a command says so when it needs it
         from cli import app
     except ModuleNotFoundError as missing:
         _without_packages(missing)

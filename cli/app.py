@@ -77,6 +77,7 @@ class _Lazy(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         entry = COMMANDS.get(cmd_name)
         if entry is None:
+            self.commands = dict.fromkeys(COMMANDS, TyperCommand(None))  # by their names the nearest one is suggested
             return None
         return TyperCommand(cmd_name, help=entry.summary) if self._listing else command_of(cmd_name)
 

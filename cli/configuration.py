@@ -57,7 +57,7 @@ def get(
                   soft_wrap=True)  # fmt: skip
 
 
-@config_commands.command("set")
+@config_commands.command("set", context_settings={"ignore_unknown_options": True})  # a value may be -1
 def set_(
     ctx: typer.Context,
     pairs: Annotated[

@@ -8,7 +8,9 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
 import typer
@@ -96,6 +98,8 @@ def doctor(
 
 
 def _audit(project: Project, *, as_json: bool) -> None:
+    if project.keeps_no_records:
+        raise fail(f"there is no activity trail of {project.name} yet")
     store = MemoryStore(project.paths.database_url)
     try:
         store.check()
@@ -259,21 +263,26 @@ def _server(base_url: str, key: str | None) -> Check:
 
 
 def _repository(project: Project) -> Check:
-    from git_ops import GitError
+    from git_ops.errors import DiskFull, GitError, GitUnusable
     from orchestrator.services import make_git
 
     url = project.settings.git.repository_url
     if not url:
         return Check(name="repository", state="warning", detail="none is set",
                      remedy="give --repo PATH_OR_URL, or set git.repository_url")  # fmt: skip
-    try:
-        git = make_git(project.settings, project.paths)
-        git.clone()
-    except (GitError, OSError) as problem:
-        return Check(name="repository", state="missing", detail=str(problem), remedy="correct git.repository_url")
-    return Check(
-        name="repository", state="ok", detail=f"{project.name}, work starts from {git.repository.base_branch()}"
-    )
+    paths = project.paths
+    with TemporaryDirectory(prefix="ai-agents-") as folder:
+        if not paths.clone.exists():  # to look at a project does not begin it
+            paths = replace(paths, clone=Path(folder) / "repo", workspace=Path(folder))
+        try:
+            git = make_git(project.settings, paths)
+            git.clone() if paths is project.paths else git.look()
+            branch = git.repository.base_branch()
+        except (GitError, OSError) as problem:
+            its_fault = isinstance(problem, OSError | DiskFull | GitUnusable)
+            remedy = "see the message" if its_fault else "correct git.repository_url"
+            return Check(name="repository", state="missing", detail=str(problem), remedy=remedy)
+    return Check(name="repository", state="ok", detail=f"{project.name}, work starts from {branch}")
 
 
 def _database(project: Project) -> Check:

@@ -37,6 +37,8 @@ _LOGGED = 60.0
 """Seconds between two signs of life in the log."""
 _MOST_STEPS, _MOST_NEXT = 6, 3
 _UNLIMITED_TOKENS, _UNLIMITED_USD = 10**15, 1e9
+_LEAST_SHOWN = 0.005
+"""Dollars that two decimals show."""
 
 
 @dataclass(frozen=True)
@@ -158,13 +160,21 @@ def spent_today(store: MemoryStore, budget: BudgetSettings) -> list[str]:
         told.append(_used(found["day_usd"]))
     if "month_usd" in found:
         told.append(f"this month {_used(found['month_usd'])}")
-    return told
+    return told + _reserved(found["day_tokens"], found["day_usd"])
 
 
 def _used(state: LimitState) -> str:
+    """What is used, as `costs` says it."""
     if state.unit == "tokens":
         return f"{state.used:,.0f}" + (f" of {state.limit:,.0f}" if state.limit < _UNLIMITED_TOKENS else "")
     return f"${state.used:,.2f}" + (f" of ${state.limit:,.2f}" if state.limit < _UNLIMITED_USD else "")
+
+
+def _reserved(tokens: LimitState, usd: LimitState) -> list[str]:
+    """What calls under way may add at worst, where a limit leaves no room for it."""
+    if usd.limit < _UNLIMITED_USD and usd.reserved >= _LEAST_SHOWN:
+        return [f"${usd.reserved:,.2f} reserved"]
+    return [f"{tokens.reserved:,.0f} tokens reserved"] if tokens.limit < _UNLIMITED_TOKENS and tokens.reserved else []
 
 
 def block(scene: Scene, width: int, height: int, command: str) -> list[Text]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -41,6 +41,8 @@ class _Terminal(Console):
 
 
 def _console(*, stderr: bool) -> Console:
+    if not os.environ.get("COLUMNS", "").strip("0 "):  # no width at all: as if it were not set
+        os.environ.pop("COLUMNS", None)
     is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
     width = None if is_terminal or "COLUMNS" in os.environ else _FILE_WIDTH
     console = _Terminal(stderr=stderr, highlight=False, emoji=False, width=width)
@@ -111,13 +113,20 @@ def _with_repo(function: Callable[..., object]) -> Callable[..., object]:
     @functools.wraps(function)
     def told(ctx: typer.Context, repo: str | None = None, **given: object) -> object:
         ctx.obj = chosen(choice_of(ctx), repo, quiet=given.get("as_json") is True)
-        return function(ctx, **given)
+        return function(ctx, **{name: _text(value) for name, value in given.items()})
 
     option = inspect.Parameter("repo", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Repo)
     told.__signature__ = signature.replace(  # type: ignore[attr-defined]  # typer reads it
         parameters=[*signature.parameters.values(), option]
     )
     return told
+
+
+def _text(given: object) -> object:
+    """What was typed, as text that files and databases take: a shell hands on bytes that are no UTF-8, too."""
+    if type(given) is str:  # not the choices, which are texts, too
+        return given.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return [_text(each) for each in given] if isinstance(given, list) else given
 
 
 def chosen(before: Choice, repo: str | None, *, quiet: bool = False) -> Choice:
@@ -140,18 +149,25 @@ def choice_of(ctx: typer.Context) -> Choice:
 
 def caller() -> str:
     """What to type before a subcommand so that it is about the same project: the program, and the options given."""
-    from config import command
+    from config import caller, keep_options
 
+    keep_options(given_options())
+    return caller()
+
+
+def given_options() -> list[str]:
+    """The options that say which project the command that runs is about."""
     choice = _CHOSEN.get()
     config = ["--config", str(choice.config)] if choice and choice.config else []
-    repo = ["--repo", choice.repo] if choice and choice.repo else []
-    return " ".join([command(), shlex.join([*config, *repo])]).strip()
+    return [*config, *(["--repo", choice.repo] if choice and choice.repo else [])]
 
 
 def fail(message: str, code: int = EXIT_FAILED) -> typer.Exit:
     """Print one clear error and give the exception that ends the command."""
-    from monitoring import redact
+    from monitoring import escaped_json, redact
 
+    if (choice := _CHOSEN.get()) and choice.quiet:  # a program reads stdout, and gets JSON in any case
+        sys.stdout.write(escaped_json(json.dumps({"error": redact(message)}, ensure_ascii=False)) + "\n")
     err.print(f"[bold red]error:[/] {escape(redact(message))}", markup=True, soft_wrap=True)
     return typer.Exit(code)
 

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_json
 
-from cli.options import EXIT_USAGE, Choice, absolute, caller, err, fail
+from cli.options import EXIT_USAGE, Choice, absolute, caller, err, fail, given_options
 from config import (
     ConfigError,
     ProjectPaths,
@@ -24,6 +24,7 @@ from config import (
     data_folder,
     default_folders,
     is_installed,
+    keep_options,
     load_settings,
 )
 from memory import MemoryStore, MemoryStoreError
@@ -58,7 +59,7 @@ class Project:
     @property
     def keeps_no_records(self) -> bool:
         """Whether nothing was ever recorded of the repository, as far as files can tell."""
-        return not self.settings.database.url and not self.paths.state.exists()
+        return not self.settings.database.url and not (self.paths.state / "agents.db").exists()
 
     def open_store(self) -> MemoryStore:
         """The database, migrated."""
@@ -73,6 +74,7 @@ def load(
     """Settings and paths; the repository is that of --repo, the configuration, or the last run, in this order.
 
     `checks_names`: names in the configuration are looked up in the registries, which takes most of a second."""
+    keep_options(given_options())
     given, implied = {section: dict(values) for section, values in (overrides or {}).items()}, ""
     if choice.repo:
         given.setdefault("git", {})["repository_url"] = absolute(choice.repo)

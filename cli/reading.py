@@ -11,7 +11,7 @@ from typing import Annotated, cast
 import typer
 
 from cli.activity import show_activity
-from cli.options import MOST_ROWS, AsJson, choice_of, out
+from cli.options import MOST_ROWS, AsJson, choice_of, err, out
 from cli.project import Project, opened, print_json
 from cli.views import limit_table, usage_table
 from memory import Activity, MemoryStore
@@ -49,6 +49,8 @@ def logs(
         titles = Titles(store)
         for activity in latest:
             _print_activity(activity, titles, as_json)
+        if not latest and not as_json:
+            err.print("Nothing has happened yet.")
         if not follow:
             return
         stream = Stream(store, latest[-1].id if latest else 0, lambda: daemon_pid(project.paths.state) is not None)

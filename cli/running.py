@@ -41,6 +41,7 @@ from memory import MemoryStoreError, TaskStatus
 from monitoring import AlertKind, Supervisor, alert, configure_logging, daemon_pid, get_logger
 from monitoring.errors import KnownError
 from monitoring.tracing import start_tracing, stop_tracing
+from owner.disk import unusable
 from owner.sentences import count
 from owner.stopped import stopped_count
 from owner.stream import Clock
@@ -71,7 +72,7 @@ def run(
         bool, typer.Option("--no-budget", help="Ask models that cost money without a limit by day or month.")
     ] = False,
 ) -> None:
-    """Start the daemon. It runs until SIGTERM or SIGINT; unfinished work continues at the next start.
+    """Start the daemon. It runs until SIGTERM, SIGINT or SIGHUP; unfinished work continues at the next start.
 
     With --until-idle the exit code is 0 if every task was completed, 1 otherwise. A model that costs money needs
     a limit by day or month (section budget of config.yaml): at a terminal it is asked for, elsewhere the code is 2.
@@ -187,7 +188,7 @@ def work(
         start_tracing(project.settings.monitoring.traces_url, VERSION)
         sender = start_alerts(project)
     except OSError as problem:  # without a log only the terminal can show it
-        raise fail(str(problem), EXIT_FAILED) from None
+        raise fail(unusable(problem, project.paths), EXIT_FAILED) from None
     teller: Follower | None = None
     try:
         _have_model(project, supervisor, for_people=for_people)
@@ -203,10 +204,11 @@ def work(
     except (KnownError, OSError) as problem:
         if teller:
             teller.stop()
-        alert(AlertKind.CRITICAL, f"start: {type(problem).__name__}", f"the daemon could not start: {problem}")
+        told = unusable(problem, project.paths) if isinstance(problem, OSError) else str(problem)
+        alert(AlertKind.CRITICAL, f"start: {type(problem).__name__}", f"the daemon could not start: {told}")
         if sender:
             sender.close(_LAST_ALERTS)
-        raise fail(str(problem), EXIT_FAILED if isinstance(problem, OSError) else problem.exits_with) from None
+        raise fail(told, EXIT_FAILED if isinstance(problem, OSError) else problem.exits_with) from None
 
     def request_stop(why: str = "") -> None:
         if teller:
@@ -318,8 +320,19 @@ def _have_model(project: Project, supervisor: Supervisor, *, for_people: bool) -
 
 
 def _stop_on_signals(request_stop: Callable[[], None], at_once: Callable[[], None]) -> None:
-    """The first signal stops the daemon gracefully, the second one at once; no work is lost either way."""
+    """The first signal stops the daemon gracefully, the second one at once; no work is lost either way.
+
+    A terminal that is closed, as by a connection that breaks, stops it gracefully, too; under nohup it goes on.
+    """
     asked = threading.Event()
+    terminals = [number for number in range(3) if os.isatty(number)]
+
+    def hung_up(_: int, __: FrameType | None) -> None:
+        for terminal in terminals:  # to write to it would fail from now on
+            os.dup2(os.open(os.devnull, os.O_RDWR), terminal)
+        if not asked.is_set():
+            asked.set()
+            request_stop()
 
     def handler(number: int, _: FrameType | None) -> None:
         if asked.is_set():
@@ -330,6 +343,8 @@ def _stop_on_signals(request_stop: Callable[[], None], at_once: Callable[[], Non
 
     signal.signal(signal.SIGTERM, handler)
     signal.signal(signal.SIGINT, handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, hung_up)
 
 
 def _summary(services: Services, project: Project, problem: str, *, finished: bool, is_demo: bool) -> int:
@@ -361,11 +376,10 @@ def _summary(services: Services, project: Project, problem: str, *, finished: bo
         said = f": {why}" if why else f"; `{caller()} logs` shows why"
         err.print(f"Some of it is not pushed{said}. It is tried again by the next run.", markup=False, soft_wrap=True)
     hints = {}
-    if landed:
-        last = next((task.id for task in reversed(tasks) if task.result.get("landed_commits")), "ID")
+    if last := next((task.id for task in reversed(tasks) if task.result.get("landed_commits")), ""):
         hints["The landed work:"] = f"git -C {shlex.quote(absolute(where))} log --stat {branch}"
         hints["The last change:"] = f"{caller()} task diff {last}"
-        if is_demo and last != "ID":
+        if is_demo:
             err.print("\nThe change that landed last:\n")
             show_diff(services.git.landing.task_diff(last))
             err.print()

@@ -5,7 +5,17 @@ from config.loading import json_schema, load_settings, with_values
 from config.model_settings import AgentSettings, BudgetSettings, Capabilities, LLMSettings, PriceSettings
 from config.parsing import ONE_PARSER, let_one_thread_parse
 from config.paths import ProjectPaths, cache_folder
-from config.program import NAME, VERSION, command, config_file, data_folder, default_folders, is_installed
+from config.program import (
+    NAME,
+    VERSION,
+    caller,
+    command,
+    config_file,
+    data_folder,
+    default_folders,
+    is_installed,
+    keep_options,
+)
 from config.settings import (
     AlertSettings,
     ApiSettings,
@@ -51,12 +61,14 @@ __all__ = [
     "Settings",
     "TestingSettings",
     "cache_folder",
+    "caller",
     "command",
     "config_file",
     "data_folder",
     "default_folders",
     "is_installed",
     "json_schema",
+    "keep_options",
     "load_settings",
     "plain_key",
     "weakened",

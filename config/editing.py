@@ -26,6 +26,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from config.errors import ConfigError, ConfigProblem
 from config.loading import load_settings
 from config.program import ROOT
+from config.reading import unreadable
 from config.settings import Settings
 
 _HEAD = f"""\
@@ -166,8 +167,7 @@ def _loaded(file: Path, text: str) -> dict[str, Any]:
     try:
         found = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        said = " ".join(str(error).split())
-        raise ConfigError(str(file), [ConfigProblem("(file)", "", f"is not readable YAML: {said}")]) from None
+        raise ConfigError(str(file), [unreadable(error)]) from None
     return found if isinstance(found, dict) else {}
 
 

@@ -6,9 +6,12 @@ The JSON schema by which editors do the same is made here, too.
 from __future__ import annotations
 
 import difflib
+import errno
 import io
+import logging
 import os
 import re
+import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,12 +24,13 @@ from pydantic_settings import SettingsError
 
 from config.errors import ConfigError, ConfigProblem
 from config.program import config_file
+from config.reading import read_values
 from config.settings import Settings
 
 _MOST_VALUES, _MOST_LEVELS = 20_000, 20
 
-_MERGE = "tag:yaml.org,2002:merge"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:-|\})")
+_OPEN = re.compile(r"\$\{(?=[A-Za-z_])")
 _PREFIX = "AI_AGENTS_"
 _OTHER_VARIABLES = (
     *("AI_AGENTS_CACHE", "AI_AGENTS_APPARMOR", "AI_AGENTS_MEMORY", "AI_AGENTS_RESTART"),
@@ -38,21 +42,7 @@ SECRET_VARIABLES = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GIT_TOKEN", "ALERT_U
 """Variables that may come from files: systemd's credentials, or what NAME_FILE names, such as a secret of Docker."""
 CREDENTIALS = "secrets"
 """Before the names of credentials that systemd makes of the files of a folder: `secrets_GIT_TOKEN`."""
-_LONGEST_SECRET = 10_000
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """Refuses a key that is there twice, of which YAML would silently take the last."""
-
-    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
-        node = super().compose_mapping_node(anchor)
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
-                if key.value in seen:
-                    raise yaml.MarkedYAMLError(problem=f"{key.value!r} is there twice", problem_mark=key.start_mark)
-                seen.add(key.value)
-        return node
+_LONGEST_SECRET, _SECRET_SECONDS = 10_000, 10
 
 
 def load_settings(path: Path | None = None, overrides: Mapping[str, Mapping[str, object]] | None = None) -> Settings:
@@ -67,17 +57,20 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Mapping[str,
     """
     source = path or config_file()
     if path is not None and not path.is_file():
-        raise ConfigError(str(path), [ConfigProblem("(file)", "", "not found; give --config an existing file")])
+        what = "is no file" if path.exists() else "not found"
+        raise ConfigError(str(path), [ConfigProblem("(file)", "", f"{what}; give --config an existing file")])
     _load_variables(source)
     _load_secret_files()
     _check_variables()
-    values = _expanded(_read(source), str(source)) if source.is_file() else {}
+    values = _expanded(read_values(source), str(source)) if source.is_file() else {}
     try:
         settings = Settings(**cast(dict[str, Any], values))
         if overrides:
             settings = with_values(settings, overrides)
     except ValidationError as error:
-        raise ConfigError(str(source), [_problem(detail) for detail in error.errors()]) from None
+        problems = [_problem(detail) for detail in error.errors()]
+        by_variables = all(problem.path.startswith(_PREFIX) for problem in problems)
+        raise ConfigError("the environment" if by_variables else str(source), problems) from None
     except SettingsError as error:
         raise ConfigError("the environment", [_unread(str(error))]) from None
     return settings
@@ -142,8 +135,7 @@ def _may_be_there(file: Path) -> bool:
 def _secret(file: Path, variable: str, what: str) -> str:
     """The text of a secret's file without the space around it. Raises `ConfigError`, in which the text never stands."""
     try:
-        with file.open("rb") as opened:
-            text = opened.read(_LONGEST_SECRET + 1).decode("utf-8-sig").strip()
+        text = _beginning(file, _LONGEST_SECRET + 1).decode("utf-8-sig").strip()
         problem = "is empty; write the secret into it" if not text else ""
         if len(text) > _LONGEST_SECRET or "\0" in text:
             problem = "is no secret: it is too long or binary; name the file that holds only the secret"
@@ -156,6 +148,22 @@ def _secret(file: Path, variable: str, what: str) -> str:
     return text
 
 
+def _beginning(file: Path, most: int) -> bytes:
+    """At most so many bytes of a file, or of a pipe, as of `<(pass show openai)`, which may keep nobody waiting."""
+    read = b""
+    with open(file, "rb", buffering=0, opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as opened:
+        ready = select.poll()
+        ready.register(opened, select.POLLIN)
+        while len(read) < most:
+            part = opened.read(most - len(read))
+            if part is None and not ready.poll(_SECRET_SECONDS * 1000):
+                raise TimeoutError(errno.ETIMEDOUT, f"nobody wrote into it for {_SECRET_SECONDS} s")
+            if part == b"":
+                break
+            read += part or b""
+    return read
+
+
 def _load_variables(source: Path) -> None:
     file = source.parent / ".env"
     if not file.exists():
@@ -166,25 +174,23 @@ def _load_variables(source: Path) -> None:
         print(f"{file} is not read: it belongs to another user. See that it is your own.", file=sys.stderr)
     else:
         from dotenv import load_dotenv
+        from dotenv.parser import parse_stream
 
         try:
-            load_dotenv(stream=io.StringIO(file.read_text(encoding="utf-8-sig")), override=False)
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(str(file), [ConfigProblem("(file)", "", f"cannot be read as UTF-8: {error}")]) from None
-
-
-def _read(path: Path) -> dict[str, object]:
-    try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)  # noqa: S506 - it is a SafeLoader
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        where = str(error).replace("\n", " ")
-        raise ConfigError(str(path), [ConfigProblem("(file)", "", f"is not readable YAML: {where}")]) from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise ConfigError(str(path), [ConfigProblem("(file)", "", "must hold sections such as `llm:` and `git:`")])
-    # An empty section (`agents:` with every line commented out) parses as null; it means "nothing set".
-    return {str(key): value for key, value in values.items() if value is not None}
+            text = file.read_text(encoding="utf-8-sig")
+        except OSError as error:
+            told = f"cannot be read: {error.strerror}"
+            raise ConfigError(str(file), [ConfigProblem("(file)", "", told)]) from None
+        except UnicodeDecodeError:
+            raise ConfigError(str(file), [ConfigProblem("(file)", "", "is no UTF-8 text; save it as UTF-8")]) from None
+        if "\0" in text:
+            told = "holds a character that no variable can have (NUL); write it anew"
+            raise ConfigError(str(file), [ConfigProblem("(file)", "", told)])
+        lines = [binding.original.line for binding in parse_stream(io.StringIO(text)) if binding.error]
+        for line in lines:
+            print(f"{file}, line {line}: left out, since it is no NAME=value with its quotes closed", file=sys.stderr)
+        logging.getLogger("dotenv.main").setLevel(logging.ERROR)  # it would say the same in its own words
+        load_dotenv(stream=io.StringIO(text), override=False)
 
 
 def _expanded(values: dict[str, object], source: str) -> dict[str, object]:
@@ -209,6 +215,9 @@ def _expanded(values: dict[str, object], source: str) -> dict[str, object]:
             told = f"{name} is not set; export it or write ${{{name}:-default}}"
             problems.append(ConfigProblem(where, node, told))
 
+        if any(_closing(node[found.end() :]) is None for found in _OPEN.finditer(node)):
+            problems.append(ConfigProblem(where, node, "a ${ is not closed; write ${NAME} or ${NAME:-default}"))
+            return None
         text = _with_variables(node, unset)
         # A value that expands to nothing counts as a key that is not there.
         return (yaml.safe_load(text) if _is_scalar(text) else text) if text else None
@@ -228,7 +237,7 @@ def _with_variables(text: str, unset: Callable[[str], None]) -> str:
         value, default = os.environ.get(found[1]), None
         if found[2] == ":-":
             end = _closing(left)
-            default, left = left[:end], left[end + 1 :]
+            default, left = (left, "") if end is None else (left[:end], left[end + 1 :])
         if value:
             made += value
         elif default is not None:
@@ -238,14 +247,14 @@ def _with_variables(text: str, unset: Callable[[str], None]) -> str:
     return made + left
 
 
-def _closing(text: str) -> int:
-    """The place of the brace that closes the one before `text`; its end if there is none."""
+def _closing(text: str) -> int | None:
+    """The place of the brace that closes the one before `text`."""
     depth = 1
     for place, character in enumerate(text):
         depth += (character == "{") - (character == "}")
         if not depth:
             return place
-    return len(text)
+    return None
 
 
 def _is_scalar(text: str) -> bool:
@@ -270,7 +279,7 @@ def with_values(settings: Settings, overrides: Mapping[str, Mapping[str, object]
 
 def _problem(detail: ErrorDetails) -> ConfigProblem:
     location = [str(part) for part in detail["loc"]]
-    path = ".".join(location)
+    path = _variable_of(location) or ".".join(location)
     if detail["type"] == "extra_forbidden":
         return ConfigProblem(path, "", _unknown_key(location))
     if detail["type"] == "missing":
@@ -278,7 +287,23 @@ def _problem(detail: ErrorDetails) -> ConfigProblem:
             path, "", "is missing; what is set beside it needs it: set both at once, `config set KEY VALUE KEY VALUE`"
         )
     value = "***" if location[-1].lower().endswith(_SECRET_NAMES) else repr(detail["input"])
-    return ConfigProblem(path, value, detail["msg"][0].lower() + detail["msg"][1:])
+    told = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        told = "is a section: write its keys below it, indented, each as KEY: VALUE"
+    elif detail["type"] == "string_type":
+        told = "must be text; put it in quotes"
+    return ConfigProblem(path, value, told[0].lower() + told[1:])
+
+
+def _variable_of(location: Sequence[str]) -> str:
+    """The variable that sets what is there, with what stands in it; empty if the file does or the default."""
+    variables = {name.upper(): name for name in os.environ if name.upper().startswith(_PREFIX)}
+    for length in range(len(location), 0, -1):
+        name = variables.get(_PREFIX + "__".join(location[:length]).upper())
+        rest = location[length:]
+        if name and (not rest or f'"{rest[0]}"' in os.environ[name] or rest[0].isdigit()):
+            return ".".join([name, *rest])
+    return ""
 
 
 def _unknown_key(location: list[str]) -> str:

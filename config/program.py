@@ -7,6 +7,7 @@ Directory Specification names (https://specifications.freedesktop.org/basedir-sp
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 VERSION = "0.1.0"
@@ -24,6 +25,19 @@ def is_installed() -> bool:
 def command() -> str:
     """What one types before a command, as in `nightcrew status`."""
     return NAME if is_installed() else "python main.py"
+
+
+_options: list[str] = []
+
+
+def keep_options(options: list[str]) -> None:
+    """Remember the options by which a command is about one project, for what `caller` gives."""
+    _options[:] = options
+
+
+def caller() -> str:
+    """What one types before a command so that it is about the same project: the program, and the options given."""
+    return " ".join([command(), shlex.join(_options)]).strip()
 
 
 def config_file() -> Path:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationInfo, field_validator
 
 
 class Section(BaseModel):
@@ -21,6 +21,22 @@ class Section(BaseModel):
         allow_inf_nan=False,
         defer_build=True,
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: object, about: ValidationInfo) -> object:
+        """Python takes true for 1: a limit of `true` would be a dollar."""
+        if isinstance(value, bool) and about.field_name:
+            kinds = _parts(cls.model_fields[about.field_name].annotation)
+            if kinds & {int, float} and bool not in kinds:
+                raise ValueError("must be a number; true and false are none")
+        return value
+
+
+def _parts(annotation: object) -> set[object]:
+    """The types of which an annotation is made."""
+    inner = get_args(annotation)
+    return set().union(*map(_parts, inner)) if inner else {annotation}
 
 
 HomePath = Annotated[Path, AfterValidator(Path.expanduser)]

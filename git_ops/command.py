@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import cast
 
 from git.cmd import Git
+from git.exc import GitCommandNotFound
 
 from git_ops.errors import DiskFull, GitCommandFailed, GitError, GitTimeout, GitUnusable
 
@@ -190,9 +191,12 @@ class GitCommand:
         # As a process: GitPython's own time limit needs pgrep or ps, which slim images lack.
         # The process ends when the result is dropped, so the caller holds on to it.
         where = self.clone if self.clone.is_dir() else Path("/")
-        return Git(str(where)).execute(
-            command, istream=subprocess.PIPE, as_process=True, env=dict(variables), start_new_session=True
-        )
+        try:
+            return Git(str(where)).execute(
+                command, istream=subprocess.PIPE, as_process=True, env=dict(variables), start_new_session=True
+            )
+        except GitCommandNotFound:
+            raise GitUnusable("no programs are on the PATH, not even env; correct PATH, and install git") from None
 
     def _identity_variables(self) -> dict[str, str]:
         name, email = self.identity.name, self.identity.email

@@ -106,6 +106,11 @@ class GitManager:
             log.info("removed what a crash left", clone=str(self.repository.path), cleared=cleared)
         return cleared
 
+    def look(self) -> None:
+        """Whether the repository can be used, in a clone of its newest commits that is not kept. Raises as `clone`."""
+        self.repository.open(shallow=True)
+        self.branch.check_free()
+
     def clone(self, *, allow_offline: bool = False) -> str:
         """Make our clone, or bring it up to date.
 

@@ -77,8 +77,10 @@ class Repository:
 
     # -- the clone and its remote ------------------------------------------------------------------------------
 
-    def open(self) -> None:
+    def open(self, *, shallow: bool = False) -> None:
         """Create the clone if there is none, and fetch; repeatable after a crash at any point.
+
+        `shallow`: only the newest commits are fetched.
 
         Raises NotARepository, EmptyRepository, BranchMissing, RemoteUnreachable, AuthenticationFailed, CloneTaken.
         """
@@ -86,7 +88,7 @@ class Repository:
         if not self.is_clone():
             self.remote.check_local()  # before a folder is created for nothing
         self.make()
-        self.fetch()
+        self.fetch("--depth=1") if shallow else self.fetch()
         if not self.branches("origin"):
             raise EmptyRepository(self.remote.url)
         self.base_branch()
@@ -109,10 +111,12 @@ class Repository:
         found = self.git("for-each-ref", "--count=1", "--format=%(refname)", "refs/heads/", _TRACKING, allowed=(0, 128))
         return bool(found.text)
 
-    def fetch(self) -> None:
+    def fetch(self, *options: str) -> None:
         """Bring the owner's branches up to date; raises the errors of `Remote.typed_error`."""
         with self.lock("fetch"):
-            self._over_network("fetch", "--quiet", "--prune", "--update-shallow", "--no-write-fetch-head", "origin")
+            self._over_network(
+                "fetch", "--quiet", "--prune", "--update-shallow", "--no-write-fetch-head", *options, "origin"
+            )
 
     def base_branch(self) -> str:
         """The owner's branch that work starts from: the configured one, else the remote's default (logged once)."""

@@ -5,13 +5,15 @@ Every message says what was tried, on what, and what to do next.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NoReturn
 
 from sqlalchemy.exc import StatementError
 
-from config import command
+from config import caller
 from monitoring.alerting import AlertKind
 from monitoring.errors import KnownError
 
@@ -137,6 +139,8 @@ class SchemaTooNew(DatabaseUnusable):
 
 # --- what the drivers raise ------------------------------------------------------------------------------------
 
+_ALMOST_FULL = 128 * 1024
+"""Bytes: SQLite's shared memory and journal need as much to be opened at all."""
 _RESTORE = "Stop the daemon, keep a copy of the file, and restore the last backup (`restore`)"
 
 
@@ -164,6 +168,18 @@ def diagnosed(error: StatementError | sqlite3.Error, place: str, busy_seconds: f
     return _postgresql(cause, place, busy_seconds)
 
 
+def _disk_at_fault(place: str) -> MemoryStoreError | None:
+    """What is wrong with the disk of a SQLite file, of which SQLite only says that it cannot read or open it."""
+    folder = Path(place.partition(":///")[2]).parent
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return None
+    if disk.f_flag & os.ST_RDONLY:
+        return DatabaseReadOnly(place, "its file system is read-only", "Remount the disk so that it can be written")
+    return _full(place) if disk.f_bavail * disk.f_frsize < _ALMOST_FULL else None
+
+
 def _sqlite(cause: sqlite3.Error, place: str, busy_seconds: float) -> MemoryStoreError | None:
     code = getattr(cause, "sqlite_errorcode", None)  # errors of the driver itself have none
     match None if code is None else code & 0xFF:  # the low byte is the primary code
@@ -180,11 +196,11 @@ def _sqlite(cause: sqlite3.Error, place: str, busy_seconds: float) -> MemoryStor
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return DatabaseCorrupt(place, f"the file is damaged ({cause})", _RESTORE)
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
-            return DatabaseUnreachable(
+            return _disk_at_fault(place) or DatabaseUnreachable(
                 place, f"the file cannot be opened ({cause})", "Check the permissions of the file and of its folder"
             )
         case sqlite3.SQLITE_IOERR:
-            return DatabaseUnreachable(
+            return _disk_at_fault(place) or DatabaseUnreachable(
                 place, f"reading or writing the disk failed ({cause})", "Check the disk and the system log"
             )
         case sqlite3.SQLITE_ERROR if "no such table" in str(cause) or "no such column" in str(cause):
@@ -236,4 +252,4 @@ def _full(place: str) -> DatabaseFull:
 
 
 def _schema_missing(place: str, cause: Exception) -> SchemaMissing:
-    return SchemaMissing(place, f"its tables are missing or old ({cause})", f"Run `{command()} migrate`")
+    return SchemaMissing(place, f"its tables are missing or old ({cause})", f"Run `{caller()} migrate`")

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from config import command
+from config import caller
 from memory.database.database import BUSY_SECONDS, Database
 from memory.database.migrate import current_revision, migrate
 from memory.database.schema import (
@@ -76,7 +76,7 @@ class MemoryStore:
                 raise SchemaMissing(
                     self._database.place,
                     f"its schema is revision {revision}, this program needs {SCHEMA_REVISION}",
-                    f"Run `{command()} migrate`",
+                    f"Run `{caller()} migrate`",
                 )
             if not self._database.is_sqlite:
                 version = connection.execute(sa.text("SHOW server_version")).scalar_one()

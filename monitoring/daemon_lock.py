@@ -32,5 +32,5 @@ def daemon_pid(state: Path) -> int | None:
     try:
         with (state / LOCK).open("r", encoding="utf-8") as file:
             return (int(file.read().strip() or 0) or None) if is_held(file.fileno()) else None
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None

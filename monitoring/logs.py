@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import select
+import stat
 import sys
 import time
 from collections.abc import Iterator, MutableMapping
@@ -13,7 +15,7 @@ from functools import cached_property
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from config import MonitoringSettings
 from monitoring.redaction import escaped_json, redact, register_environment
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     import structlog
 
 _KEPT_FILES = 20
+_READER_PAUSE = 1_000
+"""Milliseconds that the first line waits for a reader; those after it do not wait, until one is read."""
+_AT_ONCE = 4096
+"""Bytes that go into a pipe which has room for any (PIPE_BUF of Linux): writing more could wait."""
 _DAY = 86_400
 
 
@@ -149,7 +155,60 @@ class _Undisturbed(logging.Handler):
 
 
 class _Stream(_Undisturbed, logging.StreamHandler):  # type: ignore[type-arg]  # it is no generic at run time
-    """Standard output."""
+    """Standard output. Work does not wait for its reader: while nobody reads (a pager, Ctrl-S, a collector of logs that
+    stands still), lines are left out, and the next one that is read says how many."""
+
+    _stuck = False
+    _left_out = 0
+    _rest = b""
+    """Of a line whose beginning is with the reader."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, if it can be written within a moment."""
+        descriptor = _waits_for_reader(self.stream)
+        if descriptor is None:
+            super().emit(record)
+            return
+        try:
+            line = (self.format(record) + self.terminator).encode(self.stream.encoding or "utf-8", "backslashreplace")
+            if self._rest:
+                self._rest = self._unsent(descriptor, self._rest)
+            if self._rest:
+                self._left_out += 1
+                return
+            if self._left_out:
+                told = {
+                    "message": "lines were left out while nobody read them; agents.log has them",
+                    "level": "warning",
+                }
+                line = (json.dumps(told | {"lines": self._left_out}) + self.terminator).encode() + line
+            rest = self._unsent(descriptor, line)
+            if len(rest) == len(line):
+                self._left_out += 1
+            else:
+                self._left_out, self._rest = 0, rest
+        except Exception:  # noqa: BLE001 - as every handler of the library: a line must not end what it tells of
+            self.handleError(record)
+
+    def _unsent(self, descriptor: int, data: bytes) -> bytes:
+        """Write `data` as far as it can be written; the rest of it."""
+        poll = select.poll()
+        poll.register(descriptor, select.POLLOUT)
+        while data and poll.poll(0 if self._stuck else _READER_PAUSE):
+            data = data[os.write(descriptor, data[:_AT_ONCE]) :]
+            self._stuck = False
+        self._stuck = bool(data)
+        return data
+
+
+def _waits_for_reader(stream: TextIO) -> int | None:
+    """The descriptor of a stream whose writer waits for a reader: of a pipe, a socket or a terminal; else None."""
+    try:
+        descriptor = stream.fileno()
+        mode = os.fstat(descriptor).st_mode
+    except (OSError, ValueError, AttributeError):
+        return None
+    return None if stat.S_ISREG(mode) else descriptor
 
 
 class _DatedRotation(_Undisturbed, RotatingFileHandler):

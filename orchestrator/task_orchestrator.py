@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from config import command
+from config import caller
 from memory import (
     ANSWER_GATE,
     FailureReason,
@@ -189,7 +189,7 @@ class TaskOrchestrator:
             dead = ", ".join(f"{needed.id} ({needed.status})" for needed in self._store.tasks.dead_dependencies(task))
             told = f"depends on {dead}"
             self._store.tasks.transition(task.id, TaskStatus.BLOCKED, reason=FailureReason.DEPENDENCY, detail=told)
-            message = f"{task.title} is blocked: it {told} (`{command()} approvals list`)"
+            message = f"{task.title} is blocked: it {told} (`{caller()} approvals list`)"
             alert(AlertKind.OWNER, task.id, message, task=task.id)
         for task in self._store.tasks.revivable():
             self._retry(task, "")

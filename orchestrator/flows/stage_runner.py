@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from config import command
+from config import caller
 from memory import ANSWER_GATE, FailureReason, Task, TaskStatus, utc_now
 from monitoring import AlertKind, alert, bound, get_logger
 from monitoring.tracing import end_trace, span, trace
@@ -117,7 +117,7 @@ class StageRunner:
             store.journal.log("orchestrator", "task completed", task.id, title=task.title)
         else:
             question = outcome.state.question if outcome.gate == ANSWER_GATE else ""
-            told = f"waits for the owner: `{command()} task approve {task.id}`"
+            told = f"waits for the owner: `{caller()} task approve {task.id}`"
             moved = store.tasks.transition(
                 task.id,
                 TaskStatus.WAITING_APPROVAL,
@@ -127,7 +127,7 @@ class StageRunner:
                 detail=question or told,
             )
             store.journal.log("orchestrator", "waiting for approval", task.id, gate=outcome.gate, question=question)
-            remedy = f"`{command()} approvals approve {task.id}" + (' --note "…"`' if question else "`")
+            remedy = f"`{caller()} approvals approve {task.id}" + (' --note "…"`' if question else "`")
             asked = " ".join(question.split())[:_MOST_ALERTED]
             told = f"{asked} Answer with {remedy}" if question else f"waits for {remedy}"
             alert(AlertKind.OWNER, task.id, f"{task.title}: {told}", task=task.id)
@@ -175,6 +175,6 @@ class StageRunner:
         alert(
             kind,
             task.id,
-            f"{task.title} is blocked, {failure.reason}: {told} (`{command()} approvals list`)",
+            f"{task.title} is blocked, {failure.reason}: {told} (`{caller()} approvals list`)",
             task=task.id,
         )

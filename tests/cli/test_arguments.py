@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,24 @@ from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.house import team
 
 __all__ = ["make_house"]
+
+
+def test_misspelt_commands_negative_values_and_odd_bytes(make_house: MakeHouse) -> None:
+    house, _ = make_house(team())
+    assert "Did you mean 'task'" in house.cli("taks", "list").stderr
+    assert "budget.day_usd = -1" in house.cli("config", "set", "budget.day_usd", "-1").stderr
+    added = house.cli("task", "add", "Add \udcff", "-d", "y")
+    assert added.returncode == 0, added.stderr
+    assert "Traceback" not in house.cli("logs").stderr
+
+
+def test_a_program_that_asks_for_json_gets_json_of_an_error_too(make_house: MakeHouse) -> None:
+    house, _ = make_house(team())
+    house.config.write_text("llm: [")
+    for command in (("config", "check"), ("status",), ("task", "list")):
+        done = house.cli(*command, "--json")
+        assert done.returncode == 2
+        assert "line 1: is not readable YAML" in json.loads(done.stdout)["error"]
 
 
 @pytest.mark.parametrize(
@@ -77,3 +96,23 @@ def test_a_configuration_is_checked_for_what_its_models_need(
     done = CliRunner().invoke(app, ["--config", str(tmp_path / "config.yaml"), "config", "check"])
     assert done.exit_code == 2
     assert said in " ".join(done.stderr.split())
+
+
+def test_commands_that_look_begin_nothing(make_house: MakeHouse) -> None:
+    house, _ = make_house(team())
+    begun = [house.folder / name for name in ("workspace", "data", "logs")]
+    for command in ("doctor", "status", "logs", "costs", "inbox", "doctor --audit"):
+        done = house.cli(*command.split())
+        assert "Traceback" not in done.stderr, command
+        assert not [path for folder in begun for path in folder.rglob("*")], command
+    assert "work starts from main" in house.cli("doctor").stdout
+    assert "Nothing has happened yet." in house.cli("logs").stderr
+
+
+def test_without_git_each_command_ends_with_words(make_house: MakeHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    house, _ = make_house(team())
+    monkeypatch.setenv("PATH", "/nonexistent")
+    for command in ("doctor", "run --until-idle"):
+        done = house.cli(*command.split())
+        assert done.returncode and "install" in done.stdout + done.stderr, command
+        assert "Traceback" not in done.stderr, done.stderr

@@ -90,6 +90,26 @@ def test_defaults_are_those_of_the_specification(tmp_path: Path) -> None:
         ("- a\n- b\n", "must hold sections"),
         ("llm: [", "is not readable YAML"),
         ("git: {repository_url: '${NOT_SET_ANYWHERE}'}", "git.repository_url = ${NOT_SET_ANYWHERE}"),
+        ("git: {repository_url: '${NOT_CLOSED'}", "a ${ is not closed"),
+        ("git: {repository_url: '${NOT_CLOSED:-x'}", "a ${ is not closed"),
+        ("budget: {day_usd: true}", "budget.day_usd = True: must be a number"),
+        ("budget: {task_tokens: yes}", "budget.task_tokens = True: must be a number"),
+        ("retention: {engine_days: off}", "retention.engine_days = False: must be a number"),
+        ("budget: 5", "budget = 5: is a section"),
+        ("llm: {prices: {m: 3}}", "llm.prices.m = 3: is a section"),
+        ("llm: {base_url: 'ftp://x'}", "llm.base_url = 'ftp://x': is no address"),
+        ("llm: {model: yes}", "llm.model = True: must be text; put it in quotes"),
+        ("llm:\n\tmodel: x", "line 2: is not readable YAML: a tab"),
+        ("llm: {model: x\nbudget:", "line 1: is not readable YAML: the bracket is not closed by }"),
+        ("llm:\n  model: 'x\nb: 3\n", "line 2: is not readable YAML: a quote is not closed"),
+        ("llm:\n  model: x\n bad: y", "line 3: is not readable YAML: it does not fit the lines before"),
+        ("llm:\n  model: a: b", "line 2: is not readable YAML: a colon stands where none belongs"),
+        ("llm:\n  model: @x", "line 2: is not readable YAML: a text that begins with @"),
+        ("llm:\n  model: *x", "line 2: is not readable YAML: *x is not defined"),
+        ('llm:\n  model: "\\q"', "line 2: is not readable YAML: \\q means nothing"),
+        ("a: 1\na: 2", "line 2: is not readable YAML: 'a' is there twice"),
+        ("a: 1\n---\nb: 2", "line 2: is not readable YAML: a second document"),
+        ("a: !x y", "line 1: is not readable YAML: the tag !x"),
     ],
 )
 def test_what_is_wrong_is_named_with_path_value_and_what_is_allowed(tmp_path: Path, text: str, said: str) -> None:
@@ -297,7 +317,7 @@ def test_a_misspelt_key_of_an_agent_is_told_with_the_keys_of_agents(tmp_path: Pa
 )
 def test_a_key_that_is_there_twice_is_refused_with_its_line(text: str, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(text)
-    with pytest.raises(ConfigError, match=r"is there twice.*line \d"):
+    with pytest.raises(ConfigError, match=r"line \d: .*is there twice"):
         load_settings(tmp_path / "config.yaml")
 
 

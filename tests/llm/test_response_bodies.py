@@ -69,6 +69,20 @@ def test_what_is_no_answer_is_an_error_in_the_servers_words(body: str, status: i
     assert words in json.dumps(found[1])
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [{"type": "mystery", "x": 1}, {"type": "text", "text": None}, {"type": "text"}, None, "text", {"type": "tool_use"},
+     {"type": "server_tool_use", "id": "a", "name": "b", "input": {}}],
+)  # fmt: skip
+def test_parts_of_an_answer_that_nobody_knows_are_left_out(odd: object) -> None:
+    text = {"type": "text", "text": "hi"}
+    thought = {"type": "thinking", "thinking": "so", "signature": "s"}
+    said = {"content": [thought, odd, text], "usage": {"input_tokens": 1, "output_tokens": 1}}
+    changed = mended(json.dumps(said).encode())
+    assert changed is not None
+    assert (changed[0], changed[1]["content"]) == (200, [thought, text])
+
+
 def test_calls_have_ids_of_their_own_and_arguments_in_json() -> None:
     calls = [call(), call(), call(id=None), call(name=None), call(arguments={"path": "a"}), call(arguments=None), "x"]
     found = mended(json.dumps(choice(tool_calls=[*calls, call(arguments='{"path": "\\ud83d"}')])).encode())

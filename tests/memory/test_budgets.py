@@ -84,6 +84,8 @@ def test_what_a_killed_process_left_is_settled_at_its_worst(store: MemoryStore) 
     assert number
     assert store.budgets.settle_leftovers() == 1
     assert (state(store, budget, "day_tokens").used, state(store, budget, "day_tokens").reserved) == (1000, 0)
+    (row,) = store.ledger.usage("day")
+    assert (row.calls, row.input_tokens + row.output_tokens) == (1, 1000)  # `costs` says the same
     store.budgets.settle(number, tokens=5, nano_usd=0, budget=budget)  # its process lived after all
     assert state(store, budget, "day_tokens").used == 1000
     assert store.budgets.settle_leftovers() == 0

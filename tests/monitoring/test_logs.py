@@ -178,6 +178,31 @@ def test_a_reader_that_is_gone_gets_no_tracebacks(tmp_path: Path, redirection: s
     assert (tmp_path / "agents.log").read_text().count("\n") == 200
 
 
+def test_a_reader_that_stands_still_holds_nothing_up_and_learns_how_much_it_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a pager, after Ctrl-S, or when what collects the log hangs: each is a pipe that is full."""
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w", encoding="utf-8") as stream, os.fdopen(reader, "rb", buffering=0) as read:
+        monkeypatch.setattr(sys, "stdout", stream)
+        configure_logging(MonitoringSettings(), tmp_path)
+        log = get_logger("x")
+        for number in range(300):
+            log.info("line", number=number, text="x" * 2000)
+        assert (tmp_path / "agents.log").read_text().count("\n") == 300
+
+        told = b""
+        os.set_blocking(reader, False)
+        while part := read.read(65536):
+            told += part
+        log.info("read again")
+        told += read.read(65536) or b""
+        shown = [json.loads(line) for line in told.decode().splitlines()]
+    missed = next(line["lines"] for line in shown if "left out" in str(line["message"]))
+    assert [line["number"] for line in shown if "number" in line] == list(range(300 - missed))
+    assert shown[-1]["message"] == "read again"
+
+
 def test_characters_that_an_encoding_lacks_are_escaped() -> None:
     program = "from cli.streams import prepare_streams; prepare_streams(); print('Grüße \\u2713')"
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
