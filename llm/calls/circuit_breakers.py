@@ -22,6 +22,8 @@ _FAILURES_THAT_OPEN = 5
 _FIRST_PAUSE, _FIRST_PAUSE_REFUSED = 5.0, 60.0
 """Seconds; the second one is for errors that somebody has to fix first: a key, a quota or a name."""
 _LONGEST_RETRY_AFTER = 3600.0
+_NO_TIME_AT_ALL = 30 * 86_400.0
+"""Seconds from which on a Retry-After is a fault of the server, like a date in the year 9999, and says nothing."""
 
 
 @dataclass
@@ -115,6 +117,7 @@ class Circuits:
                 first = _FIRST_PAUSE if error.retryable else _FIRST_PAUSE_REFUSED
                 circuit.pause = min(max(circuit.pause * 2, first), self.longest_pause)
                 asked = min(error.retry_after or 0.0, _LONGEST_RETRY_AFTER)
+                asked = asked if (error.retry_after or 0.0) < _NO_TIME_AT_ALL else 0.0
                 circuit.next_trial = now + max(circuit.pause, asked)
             circuit.opened_at = now if circuit.opened_at is None else circuit.opened_at
             circuit.error = error
