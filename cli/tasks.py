@@ -58,7 +58,8 @@ def add(
         str, typer.Option("--description", "-d", metavar="TEXT", help="The whole task; - reads it from stdin.")
     ] = "",
     file: Annotated[
-        Path | None, typer.Option("--file", "-f", metavar="FILE", help="Read the description from a file.")
+        Path | None,
+        typer.Option("--file", "-f", metavar="FILE", help="Read the description from a file; - is standard input."),
     ] = None,
     tests: Annotated[
         Path | None,
@@ -324,7 +325,7 @@ def _given_tests(file: Path, project: Project) -> tuple[str, str]:
 def _read(file: Path, description: str) -> str:
     if description:
         raise fail("give --description or --file, not both", EXIT_USAGE)
-    return _text_of(file)
+    return sys.stdin.read() if str(file) == "-" else _text_of(file)
 
 
 def _text_of(file: Path) -> str:

@@ -133,13 +133,34 @@ def task_details(store: MemoryStore, task: Task, clock: Clock) -> RenderableType
     if entries := thread_of(store, task):
         parts.append(Padding(timeline(task, entries), (1, 0, 0, 0)))
     split = list(reversed(store.tasks.select(parent_id=task.id)))
-    if split and task.type == TaskType.PLAN:
+    if task.type == TaskType.DECISION and (given := [part for part in split if part.type == TaskType.OPINION]):
+        parts.append(Padding(_opinions(given), (1, 0, 0, 0)))
+        split = [part for part in split if part.type != TaskType.OPINION]
+    if split and task.type in (TaskType.PLAN, TaskType.DECISION):
         parts.append(Padding(_plan(split), (1, 0, 0, 0)))
     elif split:
         parts.append(Text(f"split into {', '.join(f'{part.id} ({part.status})' for part in split)}"))
     if usage := store.ledger.usage("model", task_ids=[task.id]):
         parts.append(Padding(usage_table(usage, "model"), (1, 0, 0, 0)))
     return Group(*parts)
+
+
+def _opinions(tasks: list[Task]) -> RenderableType:
+    """What each of the V-team thinks; `task show` of it has the criteria."""
+    columns = [
+        Column("task", rank=1), Column("opinion", least=_TITLE_WIDTH), Column("verdict", least=_STATUS_WIDTH),
+        Column("objections", right=True),
+    ]  # fmt: skip
+    rows: list[list[Cell]] = []
+    for task in tasks:
+        given = task.result.get("opinion")
+        opinion = given if isinstance(given, dict) else {}
+        objections = opinion.get("objections")
+        rows.append([
+            task.id, one_line(task.title), str(opinion.get("verdict") or status_word(task.status)),
+            f"{len(objections)}" if isinstance(objections, list) else "",
+        ])  # fmt: skip
+    return FittedTable(columns, rows, title="opinions")
 
 
 def _plan(tasks: list[Task]) -> RenderableType:
@@ -216,7 +237,7 @@ def _facts(task: Task) -> dict[str, str]:
         "priority": f"{task.priority}" + (f", due {task.deadline:%Y-%m-%d %H:%M} UTC" if task.deadline else ""),
         "source": task.source,
         "part of": task.parent_id or "",
-        "depends on": ", ".join(task.depends_on),
+        "depends on": "" if task.type == TaskType.DECISION else ", ".join(task.depends_on),
         "created": f"{task.created_at:%Y-%m-%d %H:%M:%S} UTC",
         "took": "",
         "tests": _tests(task),

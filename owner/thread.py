@@ -77,7 +77,7 @@ def thread_of(store: MemoryStore, task: Task) -> list[Entry]:
         Entry(at=line.timestamp, kind="activity", agent=line.agent_name, text=sentence(line),
               details={"activity": line.activity, "id": line.id, **line.details})
         for line in store.journal.latest(_MOST_LINES, task_id=task.id)
-        if line.activity not in told  # its row says more
+        if line.activity not in told and line.activity != "idea decided"  # its row says more
     ]  # fmt: skip
     return sorted([*attempts, *verdicts, *decisions, *lines], key=lambda entry: entry.at)
 

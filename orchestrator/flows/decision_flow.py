@@ -24,7 +24,7 @@ from agents import (
 from memory import Decision, FailureReason, Task, TaskStatus, TaskType, UnknownTask
 from orchestrator.errors import StageFailed
 from orchestrator.flow import Anew, Done, Flow, FlowState, Next, Outcome, Stage, StageContext, Wait
-from orchestrator.flows.opinion_flow import OpinionState, must_judge, until_it_holds
+from orchestrator.flows.opinion_flow import OpinionState, heading_of, must_judge, until_it_holds
 
 VETO_GATE = "veto"
 DECISION = "idea"
@@ -143,7 +143,7 @@ def _opinion_of(task: Task, agent: str) -> Task:
     words = hashlib.sha256(f"{task.title}\0{task.description}".encode()).hexdigest()[:8]
     return Task(
         id=f"{task.id}-{words}-{agent}"[:64],
-        title=task.title,
+        title=f"{heading_of(agent)}{task.title}",
         description=task.description,
         type=TaskType.OPINION,
         priority=task.priority,

@@ -30,7 +30,8 @@ def opinion(ctx: StageContext) -> Outcome:
     agent, store = ctx.team.by_name(ctx.agent), ctx.services.store
     must_judge(ctx, ctx.agent)
     asked = store.tasks.get(ctx.task.parent_id) if ctx.task.parent_id else ctx.task
-    idea = ctx.task.model_copy(update={"source": asked.source})  # the owner's own words are no foreign text
+    title = ctx.task.title.removeprefix(heading_of(ctx.agent))
+    idea = ctx.task.model_copy(update={"title": title, "source": asked.source})  # an owner's words are no foreign text
     material = ctx.step("material", str, partial(ctx.views.overview, ranked=True))
     criteria = until_it_holds(
         ctx,
@@ -51,6 +52,11 @@ def opinion(ctx: StageContext) -> Outcome:
 
 
 OPINION_FLOW = Flow(TaskType.OPINION, (Stage("opinion", None, opinion),))
+
+
+def heading_of(agent: str) -> str:
+    """What stands before the idea in the title of an opinion's task: lists show whose it is."""
+    return f"{agent} on: "
 
 
 def until_it_holds(
