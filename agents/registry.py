@@ -42,6 +42,8 @@ class NameCheck:
     """The names that are registered."""
     keys: bool = False
     """Whether the names are the keys of the section `path`."""
+    grows: bool = False
+    """Whether an owner may add names elsewhere in the configuration: an editor cannot know them."""
 
     def problems(self, settings: Settings) -> list[ConfigProblem]:
         """One for each name that is not registered."""
@@ -67,8 +69,8 @@ def _on_the_v_team(settings: Settings) -> Iterable[str]:
 
 
 NAME_CHECKS: list[NameCheck] = [
-    NameCheck("agents", _known_by_name, agent_names, keys=True),
-    NameCheck("orchestrator.v_team", _on_the_v_team, agent_names),
+    NameCheck("agents", _known_by_name, agent_names, keys=True, grows=True),
+    NameCheck("orchestrator.v_team", _on_the_v_team, agent_names, grows=True),
     NameCheck("testing.framework", lambda settings: [settings.testing.framework], lambda: ["auto", *FRAMEWORKS]),
     NameCheck("llm.provider", lambda settings: [settings.llm.provider], provider_names),
 ]
@@ -85,4 +87,4 @@ def check_names(settings: Settings, source: str) -> None:
 
 def allowed_names() -> dict[str, Sequence[str]]:
     """Path of a setting, or of a section with names for keys -> what is allowed there, for the schema of editors."""
-    return {check.path: check.allowed() for check in NAME_CHECKS}
+    return {check.path: check.allowed() for check in NAME_CHECKS if not check.grows}
