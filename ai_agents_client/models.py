@@ -230,6 +230,7 @@ class Inbox(Shape):
     more: int
     limits: list[LimitState]
     waiting: list[WaitingCall]
+    unmerged: Unmerged | None = None
 
 
 class InboxItem(Shape):
@@ -564,6 +565,20 @@ class Told(Shape):
     task: str
     effect: str = ""
     """What is kept and what is made anew."""
+
+
+class Unmerged(Shape):
+    """Landed work that the owner's branch does not have."""
+
+    branch: str
+    base: str
+    tasks: int
+    commits: int
+    files: int
+    added: int
+    removed: int
+    conflicts: bool
+    command: str
 
 
 class UsageRow(Shape):

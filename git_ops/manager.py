@@ -18,6 +18,7 @@ from git_ops.remote import Remote
 from git_ops.repository import Repository
 from git_ops.submodules import Submodules
 from git_ops.trees import Trees
+from git_ops.unmerged import Unmerges
 from git_ops.worktrees import Worktrees
 from monitoring import get_logger
 
@@ -44,6 +45,8 @@ class GitManager:
     """The tasks' commits, and what changed between two of them."""
     landing: Landing
     """Bringing verified work onto the landing branch."""
+    unmerged: Unmerges
+    """What has landed and waits for the owner to merge it."""
 
     def __init__(
         self,
@@ -75,6 +78,7 @@ class GitManager:
         self.trees = Trees(self.repository, self.worktrees, self.submodules, may_hold_secrets)
         self.commits = Commits(self.repository, self.worktrees, self.trees)
         self.landing = Landing(self.repository, self.commits, self.branch, mode=mode, auto_push=auto_push)
+        self.unmerged = Unmerges(self.repository, self.branch, pushes=auto_push)
 
     @property
     def url(self) -> str:
