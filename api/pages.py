@@ -73,7 +73,7 @@ def sign_out(room: TheRoom, visitor: AViewer) -> Response:
 def inbox(request: Request, room: TheRoom, _: AViewer) -> Response:
     """Everything that waits for the owner."""
     values = {
-        "inbox": inbox_of(room.store, room.settings.budget, _STOPPED),
+        "inbox": inbox_of(room.store, room.settings.budget, room.git, _STOPPED),
         "clock": room.clock.now(),
         "live": True,
     }
@@ -91,6 +91,7 @@ def now(request: Request, room: TheRoom, _: AViewer) -> Response:
         "counts": [(status, counts[status]) for status in TaskStatus],
         "held": [(task, unmet[task.id]) for task in pending if task.id in unmet],
         "lines": room.store.browse.activity(_LINES),
+        "titles": Titles(room.store),
         "live": True,
     }
     return page(request, "now.html", values)
@@ -160,11 +161,21 @@ def costs(request: Request, room: TheRoom, _: AViewer) -> Response:
 
 @router.post("/tasks/{task_id}/{verb}")
 def act(task_id: str, verb: str, room: TheRoom, visitor: AnOperator, form: Form) -> Response:
-    """What a button beside a task does: `approve`, `reject`, `cancel` or `retry`, with `note` or `stage`."""
-    stage = form.get("stage", "")
+    """What a button beside a task does: `approve`, `reject`, `cancel` or `retry`, with `note` or `stage`; `why` is for
+    the records of a rejection. Words that stand there when it is to be tried again go along."""
+    stage, note = form.get("stage", ""), form.get("note", "")
+    if verb == "retry" and note.strip() and not stage:
+        verb = "approve"
     if stage not in ("", *RetryStage):
         raise NotPossible(f"{stage[:20]!r} is no stage to try again from; there are {', '.join(RetryStage)}")
-    do(room, task_id, verb, visitor, form.get("note", ""), RetryStage(stage) if stage else None)
+    do(
+        room,
+        task_id,
+        verb,
+        visitor,
+        note or (form.get("why", "") if verb == "reject" else ""),
+        RetryStage(stage) if stage else None,
+    )
     return redirect(form.get("back", "/"), verb)
 
 

@@ -88,13 +88,18 @@ def status_word(status: TaskStatus) -> str:
     return status.value.replace("_", " ")
 
 
-def at_work_on(task: Task, title: str | None = None) -> str:
-    """Who does what for a task in progress."""
-    agent, does = _STAGES.get(task.stage, ("", f"is at the stage {task.stage.replace('_', ' ')} of"))
+def agent_at(task: Task) -> str:
+    """Whose stage a task is at."""
+    agent, _ = _STAGES.get(task.stage, ("", ""))
     if task.type == TaskType.ANALYSIS and task.stage == "review":
         agent = _REVIEW_OF_ANALYSIS
-    agent = agent or (task.assigned_agents[0] if task.assigned_agents else "tech_lead")
-    who = agent_name(agent, first=True) if task.stage else "The team"
+    return agent or (task.assigned_agents[0] if task.assigned_agents else "tech_lead")
+
+
+def at_work_on(task: Task, title: str | None = None) -> str:
+    """Who does what for a task in progress."""
+    _, does = _STAGES.get(task.stage, ("", f"is at the stage {task.stage.replace('_', ' ')} of"))
+    who = agent_name(agent_at(task), first=True) if task.stage else "The team"
     return f"{who} {does} {quoted(title or task.title)}"
 
 
@@ -163,6 +168,11 @@ class _Line:
         """The task as the subject of a sentence, with its id."""
         return f"{quoted(self.title)} ({self.id})" if self.title else f"The task {self.id}".strip()
 
+    @property
+    def that_task(self) -> str:
+        """The same within a sentence."""
+        return self.task if self.title else f"the task {self.id}".strip()
+
     def text(self, key: str) -> str:
         return one_line(self.details.get(key) or "")
 
@@ -186,7 +196,7 @@ def _because(line: _Line, key: str = "reason") -> str:
 def _task_added(line: _Line) -> str:
     source = line.text("source")
     where = "" if source in (OWNER, "ceo") else f" {_SOURCES.get(source, f'from {source}')}"
-    return f"{line.who} added a task{where}: {line.task}"
+    return f"{line.who} added a task{where}: {line.that_task}"
 
 
 def _ended(line: _Line) -> str:
@@ -261,7 +271,7 @@ def _compared(line: _Line) -> str:
 def _escalated(line: _Line) -> str:
     action = {"split": "splits it into parts", "rewrite": "words it anew", "give_up": "leaves it to you"}
     does = action.get(line.text("action"), line.text("action"))
-    return f"{line.who} looked at {line.task}, which did not succeed, and {does}{_because(line)}"
+    return f"{line.who} looked at {line.that_task}, which did not succeed, and {does}{_because(line)}"
 
 
 def _awaits(line: _Line) -> str:
@@ -298,14 +308,14 @@ def _value(value: object) -> str:
 
 def _told(line: _Line) -> str:
     does = {"approve": "lets {} go on", "cancel": "cancels {}", "retry": "has {} tried again"}
-    said = does.get(line.text("command"), "has {} planned again").format(line.task)
+    said = does.get(line.text("command"), "has {} planned again").format(line.that_task)
     return f"{_person(line)} {said}{_because(line, 'note')}"
 
 
 def _task_changed(line: _Line) -> str:
     priority, due = line.details.get("priority"), line.text("deadline")
     what = " and ".join(filter(None, [f"the priority {priority}" if priority else "", due and f"the deadline {due}"]))
-    return f"{_person(line)} gave {line.task} {what or 'another order'}"
+    return f"{_person(line)} gave {line.that_task} {what or 'another order'}"
 
 
 def _person(line: _Line) -> str:
