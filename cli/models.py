@@ -92,7 +92,7 @@ def resume(ctx: typer.Context, name: Name) -> None:
     err.print(f"{name} goes on", markup=False)
 
 
-_SOURCES = {"known": "what is published", "probed": "a test of it", "guessed": "a guess"}
+_SOURCES = {"known": "published", "probed": "tested", "guessed": "a guess"}
 
 
 def _rows(project: Project, store: MemoryStore) -> list[AgentModel]:
@@ -135,7 +135,7 @@ def _row(
 def _table(rows: list[AgentModel]) -> FittedTable:
     columns = [
         Column("agent"), Column("model", least=14), Column("can", least=12, rank=2), Column("reasoning", rank=4),
-        Column("context", rank=3, right=True), Column("abilities from", least=10, rank=1),
+        Column("context", rank=3, right=True), Column("says who", least=10, rank=1),
     ]  # fmt: skip
     cells = []
     for row in rows:
