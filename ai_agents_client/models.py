@@ -423,7 +423,9 @@ class PersonShown(Shape):
     role: Role
     active: bool
     has_password: bool
-    """false: only a link of `open`, or an admin, lets them in."""
+    """false: only a link or their service lets them in."""
+    service: str = ""
+    """The service that signs them in, where there is one."""
     created_at: datetime
 
 

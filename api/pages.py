@@ -17,7 +17,7 @@ from api.access import AnOperator, AViewer, Form, begin_session, check_origin, e
 from api.errors import WrongSecret
 from api.look import page
 from api.paging import number_of, paged, row_id_of
-from api.room import TheRoom
+from api.room import Room, TheRoom
 from api.tasks import do
 from api.team import team_of
 from memory import RetryStage, TaskStatus, utc_now
@@ -37,9 +37,9 @@ _TOLD_OF_A_LIMIT = 0.1
 
 
 @router.get("/sign-in")
-def sign_in_page(request: Request) -> Response:
+def sign_in_page(request: Request, room: TheRoom) -> Response:
     """The way in: a script sends what stands behind the # of a link, and a person a name and a password."""
-    return page(request, "sign_in.html", {"problem": ""})
+    return sign_in_form(request, room)
 
 
 @router.post("/sign-in")
@@ -54,11 +54,18 @@ def sign_in(request: Request, room: TheRoom, form: Form) -> Response:
         else:
             person = doorkeeper.sign_in(room, form.get("name", ""), form.get("password", ""), address)
     except WrongSecret as problem:
-        return page(request, "sign_in.html", {"problem": str(problem)}, status=problem.status)
+        return sign_in_form(request, room, str(problem), problem.status)
     answer = RedirectResponse("/" if person.password or person.name == FIRST else "/people", 303)
     begin_session(room, person, answer, secure=request.url.scheme == "https")
     actions.record(room.store, "signed in", person.name, address=address)
     return answer
+
+
+def sign_in_form(request: Request, room: Room, problem: str = "", status: int = 200) -> Response:
+    """The way in, with what went wrong."""
+    chosen = room.settings.api.oidc
+    values = {"problem": problem, "service": chosen.name if chosen.issuer else ""}
+    return page(request, "sign_in.html", values, status=status)
 
 
 @router.post("/sign-out")

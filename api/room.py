@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from api.oidc import Oidc
 from api.tokens import Tokens
 from config import ProjectPaths, Settings
 from git_ops import GitManager
@@ -69,6 +70,11 @@ class Room:
     def tokens(self) -> Tokens:
         """Bearer tokens for programs."""
         return Tokens(self.settings.api, self.paths.state)
+
+    @cached_property
+    def oidc(self) -> Oidc:
+        """Sign-in by a service elsewhere."""
+        return Oidc(self.settings.api.oidc)
 
     @cached_property
     def git(self) -> GitManager:
