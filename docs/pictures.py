@@ -7,10 +7,11 @@ script, so that every picture shows the same story.
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 from typing import Literal
 
 from playwright.sync_api import Browser
@@ -120,8 +121,9 @@ def _code(request: Request) -> Answer:
 def main(folder: Path = IMAGES) -> None:
     """Make all of them in `folder`."""
     with ExitStack() as stack:
-        place = Path(stack.enter_context(TemporaryDirectory()))
-        place.chmod(0o711)
+        place = Path(gettempdir(), "shop")  # its name is in the pictures
+        place.mkdir(mode=0o711)
+        stack.callback(shutil.rmtree, place, ignore_errors=True)
         script = Held(team(code=_code, escalations=[{"action": "give_up", "reason": _ASKED}]))
         server = stack.enter_context(ScriptedModelServer(script))
         repository = make_repository(place / "pocket-money", _FILES)
@@ -180,10 +182,11 @@ def _look(browser: Browser, house: House, folder: Path) -> None:
         "people": "/people", "settings": "/settings?edit=budget.day_tokens", "diff": f"/tasks/{landed}/diff",
         "new": "/tasks/new",
     }  # fmt: skip
-    views: tuple[tuple[str, tuple[int, int], Literal["light", "dark"]], ...] = (
-        ("control", _DESK, "light"), ("dark", _DESK, "dark"), ("phone", _PHONE, "light"),
+    views: tuple[tuple[str, tuple[int, int], Literal["light", "dark"], tuple[str, ...]], ...] = (
+        ("control", _DESK, "light", (*paths,)), ("dark", _DESK, "dark", ("task",)),
+        ("phone", _PHONE, "light", ("inbox", "task")),
     )  # fmt: skip
-    for prefix, size, scheme in views:
+    for prefix, size, scheme, names in views:
         context = browser.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme=scheme,
@@ -191,15 +194,18 @@ def _look(browser: Browser, house: House, folder: Path) -> None:
             device_scale_factor=1 if prefix != "phone" else 2,
         )
         each = context.new_page()
-        for name, path in paths.items():
-            each.goto(address + path)
-            each.wait_for_timeout(400)
+        for name in names:
+            each.goto(address + paths[name])
+            if name == "task":
+                each.get_by_role("region", name="pocket/money.py").wait_for()
+            each.wait_for_timeout(300)  # what scripts draw, such as the chart
             each.screenshot(path=folder / f"{prefix}-{name}.png", full_page=prefix != "phone")
-        each.goto(address + f"/tasks/{landed}")
-        each.get_by_role("link", name=re.compile("Why is line .* of pocket/money.py")).last.click()
+        if prefix != "control":
+            continue
+        each.goto(address + paths["task"])
+        each.get_by_role("link", name=re.compile("Why is line .* of pocket.money.py")).last.click()
         each.get_by_role("heading", name="Why is this line here?").wait_for()
         each.screenshot(path=folder / f"{prefix}-why.png")
-        context.close()
 
 
 if __name__ == "__main__":
