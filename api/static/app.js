@@ -53,7 +53,13 @@ if (live) {
   };
   let lost = false;
   const stream = new EventSource("/api/v1/events");
-  stream.addEventListener("activity", soon);
+  // A task moves on a moment after the line that tells of it: look again when it is quiet.
+  let later = [];
+  stream.addEventListener("activity", () => {
+    soon();
+    later.forEach(clearTimeout);
+    later = [2_000, 15_000].map((wait) => setTimeout(soon, wait));
+  });
   stream.addEventListener("open", () => {
     line.textContent = "live";
     line.classList.remove("lost");
