@@ -143,7 +143,7 @@ class Calls(Asking):
 
     def inbox(self, *, limit: int = 50) -> m.Inbox:
         """What waits for you. Tasks that stopped, each with why, the evidence and what you can do; limits of
-        the budget; outages. `limit`: Rows of a page."""
+        the budget; outages; landed work to merge. `limit`: Rows of a page."""
         return self._ask("GET", "/api/v1/inbox", m.Inbox, query={"limit": limit})
 
     def agents(self) -> list[m.AgentNow]:
@@ -394,7 +394,7 @@ class AsyncCalls(AsyncAsking):
 
     async def inbox(self, *, limit: int = 50) -> m.Inbox:
         """What waits for you. Tasks that stopped, each with why, the evidence and what you can do; limits of
-        the budget; outages. `limit`: Rows of a page."""
+        the budget; outages; landed work to merge. `limit`: Rows of a page."""
         return await self._ask("GET", "/api/v1/inbox", m.Inbox, query={"limit": limit})
 
     async def agents(self) -> list[m.AgentNow]:

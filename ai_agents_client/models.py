@@ -230,6 +230,7 @@ class Inbox(Shape):
     more: int
     limits: list[LimitState]
     waiting: list[WaitingCall]
+    unmerged: Unmerged | None = None
 
 
 class InboxItem(Shape):
@@ -422,7 +423,9 @@ class PersonShown(Shape):
     role: Role
     active: bool
     has_password: bool
-    """false: only a link of `open`, or an admin, lets them in."""
+    """false: only a link or their service lets them in."""
+    service: str = ""
+    """The service that signs them in, where there is one."""
     created_at: datetime
 
 
@@ -572,6 +575,20 @@ class Told(Shape):
     task: str
     effect: str = ""
     """What is kept and what is made anew."""
+
+
+class Unmerged(Shape):
+    """Landed work that the owner's branch does not have."""
+
+    branch: str
+    base: str
+    tasks: int
+    commits: int
+    files: int
+    added: int
+    removed: int
+    conflicts: bool
+    command: str
 
 
 class UsageRow(Shape):

@@ -118,6 +118,10 @@ class Doorkeeper:
             raise WrongSecret("the link was used already or is too old; `open` gives a new one")
         return person
 
+    def count_try(self, address: str) -> None:
+        """Raises `TooMany` when one address tries to sign in too often."""
+        self._count(_TRIES, "address", address)
+
     def count_change(self, visitor: Visitor) -> None:
         """Raises `TooMany` when somebody changes more than a person or a sane program does."""
         self._count(_CHANGES, "change", visitor.name)

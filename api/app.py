@@ -16,6 +16,7 @@ from api import (
     health,
     metrics,
     pages,
+    pages_oidc,
     pages_people,
     pages_project,
     pages_task,
@@ -77,6 +78,7 @@ def _with_routes(life: Lifespan[FastAPI] | None = None) -> FastAPI:
         pages_task,
         pages_project,
         pages_people,
+        pages_oidc,
         pages,
     ):
         app.include_router(part.router)

@@ -28,6 +28,18 @@ class WrongSecret(ApiError):
     status = 401
 
 
+class SignInRefused(ApiError):
+    """What the service that signs people in says cannot be taken."""
+
+    status = 401
+
+
+class ProviderAway(ApiError):
+    """The service that signs people in does not answer as it should."""
+
+    status = 503
+
+
 class NotAllowed(ApiError):
     """The role of this person, or the scope of this key, does not include it."""
 

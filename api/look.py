@@ -19,11 +19,14 @@ from urllib.parse import urlencode
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from config import VERSION, command
-from memory import ANSWER_GATE, utc_now
+from memory import ANSWER_GATE, Activity, Priority, utc_now
 from orchestrator.flows.code_flow import LAND_GATE
-from owner.sentences import agent_name, at_work_on, count, one_line, reason_words, sentence, span, status_word
+from owner.inbox import merge_head, merge_size
+from owner.sentences import sentence
+from owner.words import agent_name, at_work_on, count, one_line, reason_words, span, status_word
 
 if TYPE_CHECKING:
     from api.room import Room
@@ -96,6 +99,33 @@ def _ago(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d}"
 
 
+def _clock(moment: datetime) -> str:
+    """`14:05:12 UTC`, with the day where that is not today; a script turns it into the reader's own time."""
+    return (
+        f"{moment:%H:%M:%S} UTC" if moment.date() == utc_now().date() else f"{moment:%b} {moment.day}, {moment:%H:%M}"
+    )
+
+
+def _words(text: str) -> Markup:
+    """What somebody wrote, as text; what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped first
+
+
+def _story(line: Activity, title: str = "") -> str:
+    """A line of the stream beside the link to its task, whose id it need not name."""
+    return sentence(line, title).replace(f" ({line.task_id})", "")
+
+
+def _error_words(name: str) -> str:
+    """The class of an error as words: `ProviderRefused` is `provider refused`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+
+
+def urgency(priority: int) -> str:
+    """A priority as a word."""
+    return "high" if priority < Priority.MEDIUM else "normal" if priority == Priority.MEDIUM else "low"
+
+
 def _money(dollars: float | None) -> str:
     """Dollars, exact enough for sums and for single calls; a dash where no price is known."""
     if dollars is None:
@@ -128,15 +158,21 @@ _TEMPLATES.filters |= {
     "agent_name": agent_name,
     "ago": _ago,
     "at_work_on": at_work_on,
+    "clock": _clock,
     "count": count,
+    "error_words": _error_words,
     "gist": _gist,
+    "merge_head": merge_head,
+    "merge_size": merge_size,
     "moment": _moment,
     "money": _money,
     "one_line": one_line,
     "reason_words": reason_words,
-    "sentence": sentence,
+    "story": _story,
     "short": _short,
     "span": span,
+    "urgency": urgency,
+    "words": _words,
     "status_word": status_word,
     "tojson_text": lambda value: json.dumps(value, ensure_ascii=False, indent=1),
 }

@@ -17,7 +17,7 @@ from api.access import AnOperator, AViewer, Form, begin_session, check_origin, e
 from api.errors import WrongSecret
 from api.look import page
 from api.paging import number_of, paged, row_id_of
-from api.room import TheRoom
+from api.room import Room, TheRoom
 from api.tasks import do
 from api.team import team_of
 from memory import RetryStage, TaskStatus, utc_now
@@ -37,9 +37,9 @@ _TOLD_OF_A_LIMIT = 0.1
 
 
 @router.get("/sign-in")
-def sign_in_page(request: Request) -> Response:
+def sign_in_page(request: Request, room: TheRoom) -> Response:
     """The way in: a script sends what stands behind the # of a link, and a person a name and a password."""
-    return page(request, "sign_in.html", {"problem": ""})
+    return sign_in_form(request, room)
 
 
 @router.post("/sign-in")
@@ -54,11 +54,18 @@ def sign_in(request: Request, room: TheRoom, form: Form) -> Response:
         else:
             person = doorkeeper.sign_in(room, form.get("name", ""), form.get("password", ""), address)
     except WrongSecret as problem:
-        return page(request, "sign_in.html", {"problem": str(problem)}, status=problem.status)
+        return sign_in_form(request, room, str(problem), problem.status)
     answer = RedirectResponse("/" if person.password or person.name == FIRST else "/people", 303)
     begin_session(room, person, answer, secure=request.url.scheme == "https")
     actions.record(room.store, "signed in", person.name, address=address)
     return answer
+
+
+def sign_in_form(request: Request, room: Room, problem: str = "", status: int = 200) -> Response:
+    """The way in, with what went wrong."""
+    chosen = room.settings.api.oidc
+    values = {"problem": problem, "service": chosen.name if chosen.issuer else ""}
+    return page(request, "sign_in.html", values, status=status)
 
 
 @router.post("/sign-out")
@@ -73,7 +80,7 @@ def sign_out(room: TheRoom, visitor: AViewer) -> Response:
 def inbox(request: Request, room: TheRoom, _: AViewer) -> Response:
     """Everything that waits for the owner."""
     values = {
-        "inbox": inbox_of(room.store, room.settings.budget, _STOPPED),
+        "inbox": inbox_of(room.store, room.settings.budget, room.git, _STOPPED),
         "clock": room.clock.now(),
         "live": True,
     }
@@ -91,6 +98,7 @@ def now(request: Request, room: TheRoom, _: AViewer) -> Response:
         "counts": [(status, counts[status]) for status in TaskStatus],
         "held": [(task, unmet[task.id]) for task in pending if task.id in unmet],
         "lines": room.store.browse.activity(_LINES),
+        "titles": Titles(room.store),
         "live": True,
     }
     return page(request, "now.html", values)
@@ -160,11 +168,21 @@ def costs(request: Request, room: TheRoom, _: AViewer) -> Response:
 
 @router.post("/tasks/{task_id}/{verb}")
 def act(task_id: str, verb: str, room: TheRoom, visitor: AnOperator, form: Form) -> Response:
-    """What a button beside a task does: `approve`, `reject`, `cancel` or `retry`, with `note` or `stage`."""
-    stage = form.get("stage", "")
+    """What a button beside a task does: `approve`, `reject`, `cancel` or `retry`, with `note` or `stage`; `why` is for
+    the records of a rejection. Words that stand there when it is to be tried again go along."""
+    stage, note = form.get("stage", ""), form.get("note", "")
+    if verb == "retry" and note.strip() and not stage:
+        verb = "approve"
     if stage not in ("", *RetryStage):
         raise NotPossible(f"{stage[:20]!r} is no stage to try again from; there are {', '.join(RetryStage)}")
-    do(room, task_id, verb, visitor, form.get("note", ""), RetryStage(stage) if stage else None)
+    do(
+        room,
+        task_id,
+        verb,
+        visitor,
+        note or (form.get("why", "") if verb == "reject" else ""),
+        RetryStage(stage) if stage else None,
+    )
     return redirect(form.get("back", "/"), verb)
 
 

@@ -20,9 +20,8 @@ from config import ConfigError, Settings
 from config.editing import Key, find_key
 from git_ops import GitError
 from memory import SuiteQuality, Task, TaskStatus, TaskType
-from orchestrator.services import make_git
 from owner.errors import NotPossible
-from owner.sentences import count
+from owner.words import count
 
 router = APIRouter(include_in_schema=False)
 
@@ -162,7 +161,7 @@ def _state(room: Room) -> dict[str, str]:
     if not (room.paths.clone / ".git").exists() and not (room.paths.clone / "HEAD").exists():
         return {"Landing branch": "the repository is not cloned yet"}
     try:
-        git = make_git(room.settings, room.paths)
+        git = room.git
         ahead = git.repository.commits_between(git.repository.base_tip(), git.branch.tip())
     except GitError as problem:
         return {"Landing branch": str(problem)}

@@ -14,7 +14,7 @@ from api import tasks as programs
 from api.access import AnOperator, AViewer, Form
 from api.diff_view import files_of
 from api.errors import NotThere
-from api.look import page
+from api.look import page, urgency
 from api.pages import number, redirect
 from api.paging import age_of, cursor_of, paged
 from api.problems import fields_of
@@ -24,15 +24,14 @@ from monitoring.errors import KnownError
 from orchestrator import UnknownFlow
 from orchestrator.flows import FLOWS
 from orchestrator.flows.task_queue import flow_of
-from orchestrator.services import make_git
 from owner import actions
 from owner.artifacts import artifact_of
 from owner.errors import NotPossible, OwnerError
 from owner.inbox import told_already
-from owner.sentences import agent_name, count, span
 from owner.stopped import STOPPED, stopped_of
 from owner.thread import Entry, thread_of
 from owner.why import AddedLine, why_of
+from owner.words import agent_name, count, span
 
 router = APIRouter(include_in_schema=False)
 
@@ -254,7 +253,7 @@ def _moment(index: int, entry: Entry) -> Moment:
 
 def _facts(room: Room, task: Task) -> Iterator[tuple[str, str]]:
     yield "Type", f"{task.type}{f', {task.kind}' if task.kind else ''}"
-    yield "Priority", f"{task.priority}"
+    yield "Priority", f"{urgency(task.priority)} ({task.priority} of 10; 1 goes first)"
     yield "From", agent_name(task.source) if task.source in ("owner", "ceo") else task.source
     seconds = room.clock.now().seconds(task)
     if seconds is not None:
@@ -266,7 +265,7 @@ def _facts(room: Room, task: Task) -> Iterator[tuple[str, str]]:
         yield "Attempts", f"{attempts}"
     quality = task.result.get("quality")
     if isinstance(quality, dict):
-        yield "Its tests", str(SuiteQuality.model_validate(quality))
+        yield "Its tests", _strength(SuiteQuality.model_validate(quality))
     if task.result.get("landed_commits"):
         pushed = "yes" if task.result.get("pushed") else str(task.result.get("push_error") or "not yet")
         yield "Pushed", pushed
@@ -275,11 +274,17 @@ def _facts(room: Room, task: Task) -> Iterator[tuple[str, str]]:
         yield "Deployment", str(deployment)
 
 
+def _strength(quality: SuiteQuality) -> str:
+    stated = f" ({quality.stated} of them you stated)" if quality.stated else ""
+    noticed = f", which notice {quality.killed} of {count(quality.mutants, 'small fault')}" if quality.mutants else ""
+    return f"{count(quality.assertions, 'check')}{stated}{noticed}"
+
+
 def _commit_of(room: Room, task: Task, file: str, text: str) -> tuple[str, str]:
     """The commit of the task, and its subject, that added this line; empty before it is committed."""
     commits = [*_listed(task.result.get("landed_commits"))]
     commits = commits or [task.result.get("code_commit"), task.result.get("tests_commit")]
-    git = make_git(room.settings, room.paths)
+    git = room.git
     for sha in filter(None, map(str, filter(None, commits))):
         try:
             changed = git.commits.diff(f"{sha}^", sha, paths=[file], context=0)

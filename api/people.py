@@ -32,7 +32,8 @@ class PersonShown(BaseModel):
     name: str
     role: Role
     active: bool
-    has_password: bool = Field(description="false: only a link of `open`, or an admin, lets them in.")
+    has_password: bool = Field(description="false: only a link or their service lets them in.")
+    service: str = Field("", description="The service that signs them in, where there is one.")
     created_at: datetime
 
 
@@ -142,7 +143,8 @@ def set_password(new: NewPassword, room: TheRoom, visitor: AViewer) -> None:
 @router.get("/people", summary="Everybody")
 def people(room: TheRoom, _: AnAdmin) -> list[PersonShown]:
     """In the order in which they were added."""
-    return [_shown(person) for person in room.store.people.all()]
+    services = room.store.people.services()
+    return [_shown(person, services.get(person.name, "")) for person in room.store.people.all()]
 
 
 @router.post("/people", status_code=201, summary="Let somebody in", responses=problems(409))
@@ -258,10 +260,10 @@ def _must_be_a_session(visitor: Visitor) -> None:
         raise NotAllowed(f"a {visitor.by} makes no keys and links and sets no password; do it in the control room")
 
 
-def _shown(person: Person) -> PersonShown:
+def _shown(person: Person, service: str = "") -> PersonShown:
     return PersonShown(
         name=person.name, role=person.role, active=person.active, has_password=bool(person.password),
-        created_at=person.created_at,
+        service=service, created_at=person.created_at,
     )  # fmt: skip
 
 

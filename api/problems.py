@@ -24,6 +24,8 @@ from owner.errors import NotNow, OwnerError
 log = get_logger(__name__)
 
 _RETRY_SECONDS = 5
+_ANY = (413, 421, 429)
+"""A body that is too large, another host's name, more changes than are taken in this time."""
 _STATUSES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
     ((UnknownTask, UnknownPerson), 404),
     ((AmbiguousTask, NotNow, NameTaken, IllegalTransition), 409),
@@ -108,6 +110,12 @@ def handle_errors(app: FastAPI) -> None:
 
     def plain(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if error.status_code == 400:  # FastAPI, of a body; what else is wrong with one has the status 422
+            problem = Problem(
+                type=urn("InvalidRequest"), title="The request does not say what is needed", status=422,
+                detail="the body is not JSON in UTF-8", instance=request.url.path,
+            )  # fmt: skip
+            return _answer(request, problem, {})
         problem = Problem(
             type="about:blank", title=error.detail, status=error.status_code,
             detail=f"{error.detail}: {request.method} {request.url.path}", instance=request.url.path,
@@ -145,9 +153,9 @@ def as_json(problem: Problem, headers: dict[str, str] | None = None) -> JSONResp
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The answers to errors, for OpenAPI."""
+    """The answers to errors, for OpenAPI: these, and those that every request may get."""
     shape = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    return {status: {"model": Problem, "content": {"application/problem+json": shape}} for status in statuses}
+    return {status: {"model": Problem, "content": {"application/problem+json": shape}} for status in (*statuses, *_ANY)}
 
 
 def _answer(request: Request, problem: Problem, headers: dict[str, str], *, asks_to_sign_in: bool = False) -> Response:

@@ -57,8 +57,9 @@ def status(room: TheRoom, _: AViewer) -> Overview:
 
 @router.get("/inbox", summary="What waits for you", tags=["overview"])
 def inbox(room: TheRoom, _: AViewer, limit: Limit = 50) -> Inbox:
-    """Tasks that stopped, each with why, the evidence and what you can do; limits of the budget; outages."""
-    return inbox_of(room.store, room.settings.budget, limit)
+    """Tasks that stopped, each with why, the evidence and what you can do; limits of the budget; outages; landed work
+    to merge."""
+    return inbox_of(room.store, room.settings.budget, room.git, limit)
 
 
 @router.get("/agents", summary="The team", tags=["agents"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,10 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from api.oidc import Oidc
 from api.tokens import Tokens
 from config import ProjectPaths, Settings
+from git_ops import GitManager
 from memory import MemoryStore, TaskStatus
 from monitoring import redact
+from orchestrator.services import make_git
 from owner.history import History
 from owner.stopped import stopped_count
 from owner.stream import Clock
@@ -28,6 +32,8 @@ class Frame:
     """What stands around every page."""
 
     repository: str
+    name: str
+    """What people call the repository."""
     waiting: int
     """How many tasks wait for the owner: the badge in the title."""
 
@@ -66,6 +72,16 @@ class Room:
         return Tokens(self.settings.api, self.paths.state)
 
     @cached_property
+    def oidc(self) -> Oidc:
+        """Sign-in by a service elsewhere."""
+        return Oidc(self.settings.api.oidc)
+
+    @cached_property
+    def git(self) -> GitManager:
+        """The project's clone, for what is read of it."""
+        return make_git(self.settings, self.paths)
+
+    @cached_property
     def history(self) -> History:
         """Sums over long times."""
         return History(self.store)
@@ -73,7 +89,8 @@ class Room:
     def frame(self, counts: Mapping[TaskStatus, int] | None = None) -> Frame:
         """Read for each page; `counts` of the tasks, where they are known already."""
         waiting = stopped_count(counts or self.store.tasks.count_by_status())
-        return Frame(redact(self.settings.git.repository_url), waiting)
+        address = redact(self.settings.git.repository_url)
+        return Frame(address, re.split(r"[/:]", address.rstrip("/").removesuffix(".git"))[-1], waiting)
 
 
 class RunningClock:

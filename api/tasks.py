@@ -35,7 +35,6 @@ from memory import (
 )
 from memory.tables.tasks import TaskChanges
 from orchestrator import TaskQueue
-from orchestrator.services import make_git
 from owner import actions
 from owner.artifacts import Section, artifact_of
 from owner.errors import NotPossible
@@ -300,7 +299,7 @@ def diff_of(room: Room, task_id: str) -> str:
     if not (room.paths.clone / ".git").exists() and not (room.paths.clone / "HEAD").exists():
         return ""
     try:
-        return make_git(room.settings, room.paths).landing.task_diff(found.id)
+        return room.git.landing.task_diff(found.id)
     except GitError as problem:
         raise NotThere(f"the change of {found.id} cannot be read: {problem}") from problem
 

@@ -19,8 +19,8 @@ from orchestrator import UnknownFlow
 from orchestrator.flows import FLOWS
 from orchestrator.flows.task_queue import flow_of
 from owner.history import midnight
-from owner.sentences import at_work_on
 from owner.stream import awaited_line, waiting_lines
+from owner.words import at_work_on
 
 _MOST_TASKS = 200
 _SUCCESS_DAYS = 30

@@ -33,7 +33,7 @@ log = get_logger(__name__)
 
 _ISSUER, _SECRET_FILE, _SECRET_BYTES = "ai-agents", "control-room.secret", 32
 _OURS = ["HS256"]
-_THEIRS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"]
+SIGNED_ELSEWHERE = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"]
 _LEEWAY = 30
 """Seconds that the clock of another machine may be wrong."""
 MOST_MINUTES = 24 * 60
@@ -105,7 +105,7 @@ class Tokens:
     def _signed_elsewhere(self, token: str) -> jwt.Token:
         if self._others is not None:
             with suppress(JoseError, ValueError, TypeError):
-                return jwt.decode(token, self._others, _THEIRS)
+                return jwt.decode(token, self._others, SIGNED_ELSEWHERE)
         raise SignInNeeded("this token was signed by somebody who is not known here")
 
     @cached_property

@@ -8,6 +8,8 @@ from rich.text import Text
 from cli.options import caller, folds, out
 from memory import Activity
 from owner.sentences import sentence, what_to_type
+from owner.stream import PROBLEMS
+from owner.words import agent_name
 
 _CLOCK = 10
 """Characters of a line of the stream that its time takes."""
@@ -20,14 +22,23 @@ _LINES = {
     "landed": "green",
     "awaits its model": "dim",
 }
-"""Kinds of activity that stand out, or back."""
+"""Kinds of activity that stand out, or back; other problems are yellow."""
+_AGENTS = {
+    "ceo": "magenta", "product": "blue", "qa": "cyan", "developer": "bright_blue", "tech_lead": "bright_magenta",
+}  # fmt: skip
+"""Who it is, where the line itself has no colour."""
 
 
 def activity_line(activity: Activity, title: str = "") -> Text:
     """One line of the activity stream, in words and in the time of the reader's clock. `title`: see `sentence`."""
     line = Text()  # a style given here would hold for the whole line
     line.append(f"{activity.timestamp.astimezone():%H:%M:%S}  ", style="dim")
-    return line.append(sentence(activity, title), style=_LINES.get(activity.activity, ""))
+    style = _LINES.get(activity.activity, "yellow" if activity.activity in PROBLEMS else "")
+    said = Text(sentence(activity, title), style=style)
+    who = agent_name(activity.agent_name, first=True)
+    if not style and said.plain.startswith(who) and activity.agent_name in _AGENTS:
+        said.stylize(_AGENTS[activity.agent_name], 0, len(who))
+    return line.append_text(said)
 
 
 def show_activity(activity: Activity, title: str = "") -> None:

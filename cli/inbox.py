@@ -16,10 +16,11 @@ from cli.tasks import TaskId, told
 from cli.views import amount
 from memory import LimitState
 from monitoring import redact
+from orchestrator.services import make_git
 from owner import actions
-from owner.inbox import Inbox, inbox_of
-from owner.sentences import agent_name, one_line
+from owner.inbox import Inbox, inbox_of, merge_head, merge_size
 from owner.stream import waiting_lines
+from owner.words import agent_name, one_line
 
 inbox_commands = Commands(
     help="Show everything that waits for you, and answer it. It is what the first page of the control room shows."
@@ -40,7 +41,7 @@ def inbox(
     if ctx.invoked_subcommand is not None:
         return
     with opened(choice_of(ctx)) as (project, store):
-        found = inbox_of(store, project.settings.budget, limit)
+        found = inbox_of(store, project.settings.budget, make_git(project.settings, project.paths), limit)
         if as_json:
             print_json(found)
         elif len(found):
@@ -79,6 +80,11 @@ def _show(found: Inbox) -> None:
         who = agent_name(call.agent, first=True)
         _head(number := number + 1, f"{who} cannot ask its model", "yellow")
         _told(f"since {call.since.astimezone():%H:%M}: {waiting_lines([call])[0]}; nothing is lost")
+        out.print()
+    if found.unmerged:
+        _head(number := number + 1, merge_head(found.unmerged), "green")
+        _told(merge_size(found.unmerged))
+        out.print(Text(f"  to merge it: {found.unmerged.command}"), soft_wrap=True)
         out.print()
     for item in found.items:
         number += 1

@@ -24,9 +24,9 @@ from cli.options import caller, folds, out
 from config import BudgetSettings
 from memory import CallInFlight, LimitState, MemoryStore, MemoryStoreError, Task, TaskStatus, utc_now
 from monitoring import get_logger, redact
-from owner.sentences import agent_name, at_work_on, count, one_line, quoted, span
 from owner.stopped import stopped_count
 from owner.stream import Titles, seconds_awaited, waiting_lines
+from owner.words import agent_at, agent_name, at_work_on, count, one_line, quoted, span
 
 log = get_logger(__name__)
 
@@ -50,8 +50,12 @@ class Step:
     in_turn: bool = True
     """False: it waits for its turn, because its agent works on another task."""
     awaits: tuple[tuple[str, float], ...] = ()
+    held: bool = False
+    """It goes no further, because its agent is paused."""
 
     def __str__(self) -> str:
+        if self.held and not self.in_turn:
+            return f"{self.text}, when it is resumed"
         if not self.in_turn:
             return f"{self.text}, when it is its turn"
         models = "".join(f", and has waited {span(seconds)} for {model}" for model, seconds in self.awaits[:1])
@@ -110,7 +114,7 @@ class Watch:
         store = self._store
         active = store.tasks.select([TaskStatus.IN_PROGRESS], limit=_MOST_STEPS * 4)[::-1]
         calls = store.budgets.calls_in_flight()
-        counts = store.tasks.count_by_status()
+        counts, held = store.tasks.count_by_status(), store.paused.since()
         running = {task.id for task in active} if self._running is None else set(self._running())
         keys = {task.id: (task.id, task.run, task.stage, task.result.get("visit"), task.id in running)
                 for task in active}  # fmt: skip
@@ -123,6 +127,7 @@ class Watch:
                 max((utc_now() - self._since[keys[task.id]]).total_seconds(), 0.0),
                 task.id in running,
                 _awaited(calls, task),
+                bool(task.stage) and agent_at(task) in held,
             )
             for task in active
         ]
@@ -183,7 +188,14 @@ def block(scene: Scene, width: int, height: int, command: str) -> list[Text]:
     room = max(min(_MOST_STEPS, height // 2 - 4), 1)
     for step in scene.steps[:room]:
         mark, style = ("> ", "cyan") if step.in_turn else ("- ", "dim")
-        lines.append(_line(mark + step.text, span(step.seconds) if step.in_turn else "waits its turn", width, style))
+        lines.append(
+            _line(
+                mark + step.text,
+                span(step.seconds) if step.in_turn else "paused" if step.held else "waits its turn",
+                width,
+                style,
+            )
+        )
         for model, seconds in step.awaits[:2] if step.in_turn else ():
             lines.append(_line(f"    waits for {model}", span(seconds), width, "dim"))
     if left := len(scene.steps) - room:

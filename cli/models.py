@@ -35,7 +35,7 @@ from llm.embedded.local_models import served_model
 from llm.providers.openai_compatible import EMBEDDED
 from memory import MemoryStore
 from owner import actions
-from owner.sentences import count
+from owner.words import count
 
 agents_commands = Commands(help="Who is on the team, and what their models can do.", no_args_is_help=True)
 
@@ -92,6 +92,9 @@ def resume(ctx: typer.Context, name: Name) -> None:
     err.print(f"{name} goes on", markup=False)
 
 
+_SOURCES = {"known": "published", "probed": "tested", "guessed": "a guess"}
+
+
 def _rows(project: Project, store: MemoryStore) -> list[AgentModel]:
     settings, paused = project.settings, store.paused.since()
     try:
@@ -132,7 +135,7 @@ def _row(
 def _table(rows: list[AgentModel]) -> FittedTable:
     columns = [
         Column("agent"), Column("model", least=14), Column("can", least=12, rank=2), Column("reasoning", rank=4),
-        Column("context", rank=3, right=True), Column("known from", least=10, rank=1),
+        Column("context", rank=3, right=True), Column("says who", least=10, rank=1),
     ]  # fmt: skip
     cells = []
     for row in rows:
@@ -146,7 +149,7 @@ def _table(rows: list[AgentModel]) -> FittedTable:
                 ", ".join(able) or "-",
                 row.reasoning or "-",
                 f"{row.abilities['context_tokens']:,}",
-                row.source + (f", as {local.name}" if local else "") + told,
+                _SOURCES.get(row.source, row.source) + (f", as {local.name}" if local else "") + told,
             ]
         )
     return FittedTable(columns, cells)

@@ -11,13 +11,13 @@ from typing import Annotated, cast
 import typer
 
 from cli.activity import show_activity
-from cli.options import MOST_ROWS, AsJson, choice_of, err, out
+from cli.options import EXIT_USAGE, MOST_ROWS, AsJson, choice_of, err, fail, out
 from cli.project import Project, opened, print_json
 from cli.views import limit_table, usage_table
-from memory import Activity, MemoryStore
+from memory import OWNER, Activity, MemoryStore
 from memory.tables.ledger import UsageKey
 from monitoring import daemon_pid, escaped_json
-from owner.stream import Stream, Titles
+from owner.stream import Level, Stream, Titles
 
 _FOLLOW_SECONDS = 0.5
 
@@ -38,25 +38,53 @@ def logs(
     limit: Annotated[
         int, typer.Option("--lines", "-n", metavar="N", min=1, max=MOST_ROWS, help="Number of latest lines.")
     ] = 50,
+    task_id: Annotated[
+        str, typer.Option("--task", "-t", metavar="ID", help="Only lines about this task (its id, or the beginning).")
+    ] = "",
+    agent: Annotated[
+        str, typer.Option("--agent", "-a", metavar="NAME", help="Only lines of this agent, `orchestrator` or `owner`.")
+    ] = "",
+    level: Annotated[
+        Level,
+        typer.Option(
+            "--level",
+            "-l",
+            metavar="LEVEL",
+            help="Only lines that matter so much: info (all), notice (what begins and ends) or problem.",
+        ),
+    ] = Level.INFO,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
-    """Show what the team did, the latest last."""
+    """Show what the team did, the latest last. Who did it, and what went well or wrong, has a colour on a terminal."""
     ended = threading.Event()
     if follow:  # an interrupt raised inside the database's callbacks would be lost
         signal.signal(signal.SIGINT, lambda *_: ended.set())
     with opened(choice_of(ctx), writes=follow) as (project, store):
-        latest = store.journal.latest(limit)
-        titles = Titles(store)
-        for activity in latest:
-            _print_activity(activity, titles, as_json)
-        if not latest and not as_json:
-            err.print("Nothing has happened yet.")
+        if agent:
+            _must_be_somebody(agent, project)
+        task, kinds, titles = store.tasks.find(task_id).id if task_id else None, level.kinds, Titles(store)
+        last = [line.id for line in store.journal.latest(1)]  # before the lines are read: none falls in between
+        found = store.browse.activity(limit, agent=agent or None, task_id=task, kinds=kinds)[::-1]
+        for activity in found:
+            if not last or activity.id <= last[0]:
+                _print_activity(activity, titles, as_json)
+        if not found and not as_json:
+            err.print("Nothing of that has happened yet." if last else "Nothing has happened yet.")
         if not follow:
             return
-        stream = Stream(store, latest[-1].id if latest else 0, lambda: daemon_pid(project.paths.state) is not None)
+        stream = Stream(store, last[0] if last else 0, lambda: daemon_pid(project.paths.state) is not None)
         while not ended.wait(_FOLLOW_SECONDS):
             for activity in stream.new():
-                _print_activity(activity, titles, as_json)
+                of_task, of_agent = task in (None, activity.task_id), agent in ("", activity.agent_name)
+                if of_task and of_agent and (kinds is None or activity.activity in kinds):
+                    _print_activity(activity, titles, as_json)
+
+
+def _must_be_somebody(agent: str, project: Project) -> None:
+    from agents import agent_names  # without a filter nobody needs them
+
+    if agent not in (somebody := [*agent_names(project.settings.agents), "orchestrator", OWNER]):
+        raise fail(f"--agent {agent!r} is nobody here; give one of {', '.join(somebody)}", EXIT_USAGE)
 
 
 def costs(

@@ -42,10 +42,10 @@ from monitoring import AlertKind, Supervisor, alert, configure_logging, daemon_p
 from monitoring.errors import KnownError
 from monitoring.tracing import start_tracing, stop_tracing
 from owner.disk import unusable
-from owner.sentences import count
 from owner.stopped import stopped_count
 from owner.stream import Clock
 from owner.way_in import announced, make_link
+from owner.words import count
 
 if TYPE_CHECKING:
     from api import ControlRoom

@@ -22,9 +22,9 @@ from cli.views import dependent_lines, task_table
 from memory import CallInFlight, Dependency, MemoryStore, Task, TaskStatus, WaitingCall
 from monitoring import daemon_pid, redact
 from owner.disk import FullFolder, full_folders
-from owner.sentences import agent_name, at_work_on, count, one_line, status_word
 from owner.stopped import Stopped, stopped_count, stopped_tasks
 from owner.stream import Clock, awaited_line, seconds_awaited, waiting_lines
+from owner.words import agent_at, agent_name, at_work_on, count, one_line, quoted, status_word
 
 _MOST_FOLLOWING, _MOST_GOAL = 5, 500
 _MOST_STOPPED, _MOST_STOPPED_JSON = 3, 20
@@ -137,6 +137,12 @@ def _facts(project: Project, store: MemoryStore, choice: Choice, state: _State, 
     if active and not pid:
         yield _Fact("paused", f"{count(len(active), 'task')} in progress, since the daemon is stopped")
     for task in active if pid else []:
+        if task.stage and agent_at(task) in state.paused:
+            held = (
+                f"{quoted(task.title)} goes no further than the step it is in: {agent_name(agent_at(task))} is paused"
+            )
+            yield _Fact("held", held)
+            continue
         yield _Fact("now", f"{at_work_on(task)}; the task began {clock.took(task)} ago", at_work_on(task))
     for agent, since in state.paused.items():
         held = f"{agent_name(agent, first=True)}, by you, since {since:%Y-%m-%d %H:%M} UTC"

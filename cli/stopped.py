@@ -10,8 +10,8 @@ from rich.text import Text
 
 from cli.options import caller, out
 from memory import ANSWER_GATE
-from owner.sentences import count, one_line, reason_words
 from owner.stopped import Stopped
+from owner.words import count, one_line, reason_words
 
 _EVIDENCE_LINES, _LINE = 3, 160
 _COLOURS = {"gate": "magenta", "blocked": "yellow", "failed": "red"}

@@ -29,10 +29,10 @@ from memory import (
 from monitoring import daemon_pid
 from owner import actions
 from owner.artifacts import artifact_of, as_markdown
-from owner.sentences import one_line, status_word
 from owner.stopped import stopped_of
 from owner.stream import Clock
 from owner.thread import thread_of
+from owner.words import one_line, status_word
 
 commands = Commands(help="Give the team work, look at it, stop it, retry it.", no_args_is_help=True)
 

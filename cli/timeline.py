@@ -11,8 +11,8 @@ from rich.text import Text
 
 from cli.options import caller
 from memory import Task
-from owner.sentences import count, one_line
 from owner.thread import Entry
+from owner.words import count, one_line
 
 _MOST, _EVIDENCE_LINES, _LINE = 60, 3, 160
 _CLOCK = 10

@@ -95,7 +95,7 @@ def _settings(path: str, section: Schema, schema: Schema) -> Iterator[str]:
         if not (said := field.get("description") or kind.get("description")):
             raise ValueError(f"{place} has no sentence; give its field in config/ a description")
         yield f"\n### `{place}`\n\n{_prose(said)}\n"
-        if "properties" in kind or "additionalProperties" in kind:
+        if "properties" in kind or "properties" in _plain(kind.get("additionalProperties") or {}, schema):
             yield from _settings(place, kind, schema)
         else:
             default = "" if key in section.get("required", ()) else f" · {_default(field.get('default'))}"
@@ -120,6 +120,8 @@ def _shape(kind: Schema) -> str:
 
 def _values(kind: Schema, schema: Schema) -> str:
     """What may stand there, in words."""
+    if "additionalProperties" in kind:
+        return f"names, each with {_values(_plain(kind['additionalProperties'], schema), schema)}"
     if "anyOf" in kind:
         return " or ".join(_values(_plain(each, schema), schema) for each in kind["anyOf"])
     if allowed := [value for value in kind.get("enum", [kind.get("const")]) if isinstance(value, str)]:

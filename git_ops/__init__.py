@@ -41,6 +41,7 @@ from git_ops.models import (
     Overlay,
     PushResult,
     SyncResult,
+    Unmerged,
     Verify,
     Worktree,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "RemoteUnreachable",
     "SecretFound",
     "SyncResult",
+    "Unmerged",
     "UnsafeContent",
     "UnsafeUrl",
     "UnsupportedRepository",

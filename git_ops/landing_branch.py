@@ -56,9 +56,14 @@ class LandingBranch:
             return self._repository.base_tip()
         return self._repository.resolve(self.ref(None)) or self._repository.base_tip()
 
+    @property
+    def is_integration(self) -> bool:
+        """Whether work lands on one branch of its own, which the owner merges."""
+        return self._mode is LandingMode.INTEGRATION
+
     def exists(self) -> bool:
         """Whether something of ours can be gone on with, without the owner's base branch."""
-        return self._mode is LandingMode.INTEGRATION and self._repository.resolve(self.ref(None)) is not None
+        return self.is_integration and self._repository.resolve(self.ref(None)) is not None
 
     def check_free(self) -> None:
         """Raise BranchTaken if a branch of the owner's keeps the one that work is to land on from being pushed."""

@@ -19,6 +19,7 @@ from git_ops.remote import Remote
 from git_ops.repository import Repository
 from git_ops.submodules import Submodules
 from git_ops.trees import Trees
+from git_ops.unmerged import Unmerges
 from git_ops.worktrees import Worktrees
 from monitoring import get_logger
 
@@ -47,6 +48,8 @@ class GitManager:
     """The tasks' commits, and what changed between two of them."""
     landing: Landing
     """Bringing verified work onto the landing branch."""
+    unmerged: Unmerges
+    """What has landed and waits for the owner to merge it."""
 
     def __init__(
         self,
@@ -79,6 +82,7 @@ class GitManager:
         self.exports = Exports(self.repository)
         self.commits = Commits(self.repository, self.worktrees, self.trees)
         self.landing = Landing(self.repository, self.commits, self.branch, mode=mode, auto_push=auto_push)
+        self.unmerged = Unmerges(self.repository, self.branch, pushes=auto_push)
 
     @property
     def url(self) -> str:

@@ -108,3 +108,21 @@ class SyncResult(_Value):
     fetched: bool
     problem: str
     """Why the owner's work could not be taken in, empty when it was."""
+
+
+class Unmerged(_Value):
+    """Landed work that the owner's branch does not have."""
+
+    branch: str
+    base: str
+    """The owner's branch."""
+    tasks: int
+    commits: int
+    files: int
+    added: int
+    """Lines that a merge would add to the owner's branch."""
+    removed: int
+    conflicts: bool
+    """Whether a merge stops at places that both sides changed."""
+    command: str
+    """What merges it."""

@@ -34,7 +34,7 @@ NO_COMMIT = "0" * 40
 LOCK_TIMEOUT = 3600.0
 """Seconds to wait for another landing, which may be running a whole test suite."""
 _LONGEST_PAUSE = 0.1
-_TRACKING = "refs/remotes/origin/"
+TRACKING = "refs/remotes/origin/"
 _KEPT_KEYS = frozenset(
     {f"core.{name}" for name in ("repositoryformatversion", "filemode", "bare", "ignorecase", "precomposeunicode",
                                  "symlinks", "logallrefupdates")} | {"extensions.objectformat", "extensions.refstorage"}
@@ -101,14 +101,14 @@ class Repository:
             self._check_ours()
             self.git("init", "--quiet", "--bare", "--initial-branch=main", str(self.path), place=Place(self.path))
             self.git("config", "remote.origin.url", self.remote.url)
-            self.git("config", "remote.origin.fetch", f"+refs/heads/*:{_TRACKING}*")
+            self.git("config", "remote.origin.fetch", f"+refs/heads/*:{TRACKING}*")
 
     def is_clone(self) -> bool:
         """Whether there is a clone with commits: work can go on in it without the owner's repository."""
         if not self.state.is_dir():
             return False
         # 128: an interrupted clone is no repository yet
-        found = self.git("for-each-ref", "--count=1", "--format=%(refname)", "refs/heads/", _TRACKING, allowed=(0, 128))
+        found = self.git("for-each-ref", "--count=1", "--format=%(refname)", "refs/heads/", TRACKING, allowed=(0, 128))
         return bool(found.text)
 
     def fetch(self, *options: str) -> None:
@@ -120,11 +120,11 @@ class Repository:
 
     def base_branch(self) -> str:
         """The owner's branch that work starts from: the configured one, else the remote's default (logged once)."""
-        if self.resolve(_TRACKING + self._branch) is not None:
+        if self.resolve(TRACKING + self._branch) is not None:
             return self._branch
         if not self._fell_back_to:
             default, there = self._remote_default(), self.branches("origin")
-            if default is None or self.resolve(_TRACKING + default) is None:
+            if default is None or self.resolve(TRACKING + default) is None:
                 default = there[0] if len(there) == 1 else None  # a checkout of another branch, or of none
             if default is None:
                 raise BranchMissing(self._branch, there)
@@ -134,11 +134,11 @@ class Repository:
 
     def base_tip(self) -> str:
         """The commit of the base branch as last fetched."""
-        return self.commit_of(_TRACKING + self.base_branch())
+        return self.commit_of(TRACKING + self.base_branch())
 
     def remote_tip(self, branch: str) -> str | None:
         """The commit of a branch of the owner's repository as last fetched."""
-        return self.resolve(_TRACKING + branch)
+        return self.resolve(TRACKING + branch)
 
     def push(self, source: str, branch: str, *, replacing: str | None = None) -> None:
         """Push the commit `source` to `branch` of the owner's repository.
@@ -153,7 +153,7 @@ class Repository:
 
     def branches(self, where: str = "") -> list[str]:
         """Names of our branches, or with `origin` of the owner's."""
-        prefix = _TRACKING if where == "origin" else "refs/heads/"
+        prefix = TRACKING if where == "origin" else "refs/heads/"
         names = self.git("for-each-ref", "--format=%(refname)", prefix).text.split()
         return [name.removeprefix(prefix) for name in names if not name.endswith("/HEAD")]
 
@@ -194,7 +194,7 @@ class Repository:
 
     def _keep_config(self) -> None:
         """Undo foreign changes of the clone's configuration: they could send pushes, and tokens, elsewhere."""
-        wanted = {"remote.origin.url": self.remote.url, "remote.origin.fetch": f"+refs/heads/*:{_TRACKING}*"}
+        wanted = {"remote.origin.url": self.remote.url, "remote.origin.fetch": f"+refs/heads/*:{TRACKING}*"}
         listed = [
             entry.partition("\n") for entry in self.git("config", "--local", "--no-includes", "-z", "--list").fields
         ]

@@ -33,6 +33,8 @@ class AccessKind(StrEnum):
     SESSION = "session"
     KEY = "key"
     LINK = "link"
+    IDENTITY = "identity"
+    """Who somebody is at the service that signs them in; it opens nothing by itself."""
 
 
 class Person(Row):

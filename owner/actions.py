@@ -26,8 +26,8 @@ from memory import (
     utc_now,
 )
 from owner.errors import NoteMissing, NotNow, NotPossible
-from owner.sentences import agent_name, status_word
 from owner.stopped import STOPPED
+from owner.words import agent_name, status_word
 
 _TEST_NAME = re.compile(r"test_\w+\.py|\w+_test\.py|.+[._-](?:test|spec)\.[cm]?[jt]sx?")
 MOST_NOTE = 3_000

@@ -1,12 +1,18 @@
-"""Everything that waits for the owner, in one list: what stopped, budgets at their limit, and what calls wait for."""
+"""Everything that waits for the owner, in one list: what stopped, budgets at their limit, what calls wait for, and
+landed work to be merged."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel
 
 from config import BudgetSettings
+from git_ops import GitError, GitManager, Unmerged
 from memory import LimitState, MemoryStore, Task, WaitingCall
+from monitoring import get_logger
 from owner.stopped import STOPPED, Stopped, stopped_count, stopped_of
+from owner.words import count
+
+log = get_logger(__name__)
 
 NEARLY_USED_UP = 0.8
 """The share of a limit from which on the owner is told of it."""
@@ -34,12 +40,14 @@ class Inbox(BaseModel):
     """Limits of the budget that are used up, or nearly so."""
     waiting: list[WaitingCall]
     """Calls that wait for a budget or a provider of models: an outage."""
+    unmerged: Unmerged | None = None
+    """Landed work that your branch does not have."""
 
     def __len__(self) -> int:
-        return len(self.items) + self.more + len(self.limits) + len(self.waiting)
+        return len(self.items) + self.more + len(self.limits) + len(self.waiting) + bool(self.unmerged)
 
 
-def inbox_of(store: MemoryStore, budget: BudgetSettings, limit: int = _MOST) -> Inbox:
+def inbox_of(store: MemoryStore, budget: BudgetSettings, git: GitManager, limit: int = _MOST) -> Inbox:
     """The inbox as it is now."""
     tasks, sent = store.tasks.select(STOPPED, limit=limit), told_already(store)
     items = [
@@ -51,7 +59,16 @@ def inbox_of(store: MemoryStore, budget: BudgetSettings, limit: int = _MOST) -> 
         more=max(stopped_count(store.tasks.count_by_status()) - len(items), 0),
         limits=[state for state in store.budgets.limit_states(budget) if state.share >= NEARLY_USED_UP],
         waiting=store.budgets.waiting_calls(),
+        unmerged=_unmerged(git),
     )
+
+
+def _unmerged(git: GitManager) -> Unmerged | None:
+    try:
+        return git.unmerged.now()
+    except (GitError, OSError) as problem:  # the clone is being made, or is broken: `doctor` says so
+        log.warning("what waits to be merged cannot be told", problem=str(problem))
+        return None
 
 
 def told_already(store: MemoryStore) -> dict[str, str]:
@@ -60,3 +77,17 @@ def told_already(store: MemoryStore) -> dict[str, str]:
         command.argument.partition(" ")[0]: _SAID.get(command.command, command.command)
         for command in store.commands.pending()
     }
+
+
+def merge_head(work: Unmerged) -> str:
+    """What waits to be merged, as a headline."""
+    waits = "waits" if work.tasks == 1 else "wait"
+    return f"{count(work.tasks, 'landed task')} {waits} to be merged into {work.base}"
+
+
+def merge_size(work: Unmerged) -> str:
+    """How large the change is, and what is in its way."""
+    size = (
+        f"{count(work.commits, 'commit')} on {work.branch}: {count(work.files, 'file')}, +{work.added} −{work.removed}"
+    )
+    return f"{size}; a merge stops at places that {work.base} has changed, too" if work.conflicts else size

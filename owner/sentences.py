@@ -1,4 +1,4 @@
-"""What the team did and does, as sentences: one for every kind of line in the journal, one for every stage of a task.
+"""What the team did, as sentences: one for every kind of line in the journal.
 
 `--json` and the log file have the lines as they were written. A kind without a sentence here still reads: its name and
 its details follow the name of the agent. Titles and reasons are written by others; `cli.options.out` keeps them from
@@ -10,64 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agents.rows import ROWS
-from memory import OWNER, Activity, FailureReason, SuiteQuality, Task, TaskStatus, TaskType
+from memory import OWNER, Activity, SuiteQuality
+from owner.words import GATES, MOST, agent_name, count, one_line, quoted, reason_words, span
 
-_MOST = 160
-"""Characters of one detail in a sentence."""
-_AGENTS = {
-    OWNER: "you",
-    "ceo": "the CEO",
-    "product": "the product manager",
-    "qa": "QA",
-    "developer": "the developer",
-    "tech_lead": "the tech lead",
-    "orchestrator": "the daemon",
-    **{name: f"the {row.title}" for name, row in ROWS.items()},
-}
-_STAGES = {
-    "": ("", "begins"),
-    "requirements": ("product", "specifies"),
-    "tests": ("qa", "writes tests for"),
-    "code": ("developer", "writes the code for"),
-    "review": ("tech_lead", "reviews"),
-    "land": ("tech_lead", "lands"),
-    "escalate": ("tech_lead", "decides how to go on with"),
-    "plan": ("ceo", "plans"),
-    "answer": ("", "works on"),
-    "convene": ("ceo", "asks for opinions on"),
-    "opinion": ("", "forms an opinion on"),
-    "decide": ("ceo", "decides on"),
-    "carry_out": ("ceo", "makes tasks of"),
-}
-"""Stage -> whose it is (empty: the agent assigned to the task) and what that agent does."""
-_REVIEW_OF_ANALYSIS = "product"
 _SOURCES = {"backlog": "from the backlog", "facts": "from what was found in the code"}
-_REASONS = {
-    FailureReason.TESTS_FAILED: "the tests do not pass",
-    FailureReason.REVIEW_REJECTED: "the review did not accept it",
-    FailureReason.BUDGET_EXHAUSTED: "the budget is used up",
-    FailureReason.TIMEOUT: "it took too long",
-    FailureReason.LOOP_DETECTED: "the work went round in circles",
-    FailureReason.CONFLICT: "it does not fit what has landed since",
-    FailureReason.DEPENDENCY: "a task it needs did not succeed",
-    FailureReason.INVALID_OUTPUT: "the model's answers could not be used",
-    FailureReason.NEEDS_OWNER: "it needs your answer",
-    FailureReason.PROVIDER_ERROR: "the model could not be reached",
-    FailureReason.SANDBOX_UNAVAILABLE: "the sandbox cannot be used",
-    FailureReason.INTERNAL_ERROR: "an error in this program",
-}
 _OUTCOMES = {
     "passed": "passes the tests",
     "failed": "does not pass the tests yet",
     "overfitted": "passes only the tests that were shown",
     "repeated": "failed as an earlier one did",
     "invalid": "could not be used",
-}
-GATES = {
-    "run": "before anything of the repository is run",
-    "land": "before the verified change lands",
-    "veto": "because of a veto, which only you can overrule",
 }
 _CONVERSATION_ENDS = {
     "concluded": "done",
@@ -77,64 +29,6 @@ _CONVERSATION_ENDS = {
     "silent": "nothing more came",
     "tokens": "its tokens are used up",
 }
-
-
-def agent_name(agent: str, *, first: bool = False) -> str:
-    """What people call an agent; `first`: as the first word of a sentence."""
-    name = _AGENTS.get(agent) or f"the {agent.replace('_', ' ')}"
-    return name[0].upper() + name[1:] if first else name
-
-
-def reason_words(reason: str) -> str:
-    """A typed reason, or the name of a gate, in words."""
-    try:
-        return _REASONS[FailureReason(reason)]
-    except ValueError:
-        return reason.replace("_", " ")
-
-
-def status_word(status: TaskStatus) -> str:
-    """A status as people write it."""
-    return status.value.replace("_", " ")
-
-
-def at_work_on(task: Task, title: str | None = None) -> str:
-    """Who does what for a task in progress."""
-    agent, does = _STAGES.get(task.stage, ("", f"is at the stage {task.stage.replace('_', ' ')} of"))
-    if task.type == TaskType.ANALYSIS and task.stage == "review":
-        agent = task.assigned_agents[1] if len(task.assigned_agents) > 1 else _REVIEW_OF_ANALYSIS
-    agent = agent or (task.assigned_agents[0] if task.assigned_agents else "tech_lead")
-    who = agent_name(agent, first=True) if task.stage else "The team"
-    return f"{who} {does} {quoted(title or task.title)}"
-
-
-def quoted(title: str) -> str:
-    """A title in quotes, on one line."""
-    return f'"{one_line(title)}"'
-
-
-def one_line(text: object, most: int = _MOST) -> str:
-    """`text` on one line of at most `most` characters."""
-    line = " ".join(str(text).split())
-    return line if len(line) <= most else line[: most - 1] + "…"
-
-
-def count(number: object, noun: str) -> str:
-    """`1 test`, `1,200 tests`."""
-    number = number if isinstance(number, int) else 0
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def span(seconds: float) -> str:
-    """A time as people say it: `8 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
-    minutes, rest = divmod(int(max(seconds, 0)), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days} d {hours} h"
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def what_to_type(activity: Activity) -> str:
@@ -151,7 +45,7 @@ def sentence(activity: Activity, title: str = "") -> str:
     line = _Line(activity, title)
     if said is None:
         return line.unknown()
-    return one_line(said(line), 3 * _MOST).rstrip(" :,")
+    return one_line(said(line), 3 * MOST).rstrip(" :,")
 
 
 class _Line:
@@ -172,6 +66,11 @@ class _Line:
     def task(self) -> str:
         """The task as the subject of a sentence, with its id."""
         return f"{quoted(self.title)} ({self.id})" if self.title else f"The task {self.id}".strip()
+
+    @property
+    def that_task(self) -> str:
+        """The same within a sentence."""
+        return self.task if self.title else f"the task {self.id}".strip()
 
     def text(self, key: str) -> str:
         return one_line(self.details.get(key) or "")
@@ -196,7 +95,7 @@ def _because(line: _Line, key: str = "reason") -> str:
 def _task_added(line: _Line) -> str:
     source = line.text("source")
     where = "" if source in (OWNER, "ceo") else f" {_SOURCES.get(source, f'from {source}')}"
-    return f"{line.who} added a task{where}: {line.task}"
+    return f"{line.who} added a task{where}: {line.that_task}"
 
 
 def _ended(line: _Line) -> str:
@@ -271,7 +170,7 @@ def _compared(line: _Line) -> str:
 def _escalated(line: _Line) -> str:
     action = {"split": "splits it into parts", "rewrite": "words it anew", "give_up": "leaves it to you"}
     does = action.get(line.text("action"), line.text("action"))
-    return f"{line.who} looked at {line.task}, which did not succeed, and {does}{_because(line)}"
+    return f"{line.who} looked at {line.that_task}, which did not succeed, and {does}{_because(line)}"
 
 
 def _idea(line: _Line) -> str:
@@ -314,14 +213,14 @@ def _value(value: object) -> str:
 
 def _told(line: _Line) -> str:
     does = {"approve": "lets {} go on", "cancel": "cancels {}", "retry": "has {} tried again"}
-    said = does.get(line.text("command"), "has {} planned again").format(line.task)
+    said = does.get(line.text("command"), "has {} planned again").format(line.that_task)
     return f"{_person(line)} {said}{_because(line, 'note')}"
 
 
 def _task_changed(line: _Line) -> str:
     priority, due = line.details.get("priority"), line.text("deadline")
     what = " and ".join(filter(None, [f"the priority {priority}" if priority else "", due and f"the deadline {due}"]))
-    return f"{_person(line)} gave {line.task} {what or 'another order'}"
+    return f"{_person(line)} gave {line.that_task} {what or 'another order'}"
 
 
 def _person(line: _Line) -> str:

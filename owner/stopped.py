@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from memory import FailureReason, MemoryStore, Task, TaskStatus
-from owner.sentences import GATES
+from owner.words import GATES
 
 STOPPED = (TaskStatus.WAITING_APPROVAL, TaskStatus.BLOCKED, TaskStatus.FAILED)
 _NOT_FOR_WORDS = frozenset(

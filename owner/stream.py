@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
+from enum import StrEnum
 
 from memory import OWNER, Activity, CallInFlight, MemoryStore, Task, TaskStatus, UnknownTask, WaitingCall, utc_now
-from owner.sentences import agent_name, span
+from owner.words import agent_name, span
 
 _LONG_AWAITED = 20.0
 """Seconds after which the stream tells that a model is awaited, and again whenever the time has doubled."""
@@ -53,6 +54,31 @@ def awaited_line(call: CallInFlight) -> str:
 def seconds_awaited(call: CallInFlight) -> float:
     """For how long a call has been awaited; never negative, whatever the clocks say."""
     return max((utc_now() - call.since).total_seconds(), 0.0)
+
+
+class Level(StrEnum):
+    """How much a line of the stream matters; each level has those below it, too."""
+
+    INFO = "info"
+    NOTICE = "notice"
+    PROBLEM = "problem"
+
+    @property
+    def kinds(self) -> frozenset[str] | None:
+        """The kinds of activity of at least this level; None: all of them."""
+        return None if self is Level.INFO else PROBLEMS if self is Level.PROBLEM else PROBLEMS | NOTICES
+
+
+PROBLEMS = frozenset({
+    "flaky tests", "owner's work does not fit", "secret kept out of a commit", "task blocked", "task failed",
+})  # fmt: skip
+"""What may need the owner."""
+NOTICES = frozenset({
+    "agent paused", "agent resumed", "budget limits changed", "configuration edited", "goal reached", "landed",
+    "migrated", "planned", "pushed", "restored from a backup", "settings changed", "started", "stopped",
+    "task added", "task cancelled", "task completed", "task retried", "waiting for approval",
+})  # fmt: skip
+"""What begins and ends: the news of a day, without how it came about."""
 
 
 class Stream:

@@ -8,7 +8,8 @@ from typing import Literal
 from pydantic import BaseModel, JsonValue
 
 from memory import Decision, MemoryStore, Task
-from owner.sentences import agent_name, one_line, sentence
+from owner.sentences import sentence
+from owner.words import agent_name, one_line
 
 _MOST_LINES = 2_000
 _GOOD, _BAD = ("landed", "task completed", "pushed"), ("task failed", "task blocked")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -22,7 +23,7 @@ _TEST = re.compile(r"(^|/)(tests?|__tests__)/|(^|/)test_|_test\.|\.(test|spec)\.
 Found = TypeVar("Found")
 _LEAST = 8
 """Characters of a line by which it is looked for in the answers of models."""
-_MOST_FOUND, _MOST_AROUND = 5, 24
+_MOST_FOUND, _MOST_AROUND, _MOST_LINES = 5, 24, 500
 
 
 class AddedLine(BaseModel):
@@ -52,6 +53,10 @@ class Why(BaseModel):
     words: list[str]
     """Of the task."""
     tests: list[TestFound]
+    by_name: bool
+    """Whether the tests mention what the line is about; else they are those of the whole change."""
+    red_at: datetime | None
+    """When the tests of the change were seen to fail, before there was code."""
     attempt: Attempt | None
     failed_before: list[Attempt]
     call: ModelCall | None
@@ -76,10 +81,16 @@ def why_of(store: MemoryStore, task: Task, added: dict[str, list[AddedLine]], fi
     attempts = [each for each in store.evidence.attempts(task.id, run=task.run) if each.stage == "code"]
     passed = next((each for each in reversed(attempts) if each.outcome == "passed"), None)
     testing = is_test(file)
+    others = [test for test in _tests(added, names) if test.file != file]
+    by_name = bool(others) or testing
+    if not by_name:
+        others = list(_tests(added, None))
+    red = [each for each in store.journal.latest(_MOST_LINES, task_id=task.id) if each.activity == "tests are red"]
     return Why(
         file=file, line=line, text=text, is_test=testing, agent="qa" if testing else "developer", names=names,
         words=_closest(text, _words(task.description, names), str),
-        tests=_closest(text, (test for test in _tests(added, names) if test.file != file), lambda test: test.text),
+        tests=_closest(text, others, lambda test: test.text), by_name=by_name,
+        red_at=red[-1].timestamp if red else None,
         attempt=None if testing else passed,
         failed_before=[] if testing else [each for each in attempts if each.outcome != "passed"],
         call=store.browse.call_saying(task.id, text.strip()) if len(text.strip()) >= _LEAST else None,
@@ -113,9 +124,9 @@ def _words(description: str, names: Iterable[str]) -> Iterable[str]:
             yield paragraph.strip()
 
 
-def _tests(added: dict[str, list[AddedLine]], names: Iterable[str]) -> Iterable[TestFound]:
-    """Tests that mention a name, each from its head to its end."""
-    wanted = [re.compile(rf"\b{re.escape(name)}\b") for name in names]
+def _tests(added: dict[str, list[AddedLine]], names: Iterable[str] | None) -> Iterable[TestFound]:
+    """Tests that mention a name (None: all that there are), each from its head to its end."""
+    wanted = [re.compile(rf"\b{re.escape(name)}\b") for name in names or ()]
     for file, lines in added.items():
         for index, head in enumerate(lines) if is_test(file) else ():
             name = _DEFINES.match(head.text)
@@ -128,5 +139,5 @@ def _tests(added: dict[str, list[AddedLine]], names: Iterable[str]) -> Iterable[
                     break
                 body.append(each.text)
             told = "\n".join(body).rstrip()
-            if any(name.search(told) for name in wanted):
+            if names is None or any(name.search(told) for name in wanted):
                 yield TestFound(file=file, line=head.number, text=told)

@@ -21,13 +21,21 @@ function ago(moment) {
   }
   return new Date(moment).toISOString().slice(0, 10);
 }
+// Moments of a story stand there as the reader's clock showed them; without this script, as UTC.
+function clock(moment) {
+  const time = new Date(moment);
+  const today = time.toDateString() === new Date().toDateString();
+  return today ? time.toLocaleTimeString("en-GB")
+    : `${time.toLocaleString("en", { month: "short" })} ${time.getDate()}, ${time.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })}`;
+}
 function renewTimes() {
   for (const time of document.querySelectorAll("time[datetime]")) {
     const moment = Date.parse(time.dateTime);
-    const words = moment <= Date.now() ? ago(moment) : time.textContent;
+    const words = time.classList.contains("clock") ? clock(moment) : moment <= Date.now() ? ago(moment) : time.textContent;
     if (time.textContent !== words) time.textContent = words;
   }
 }
+renewTimes();
 setInterval(renewTimes, 20_000);
 
 // What happens arrives as server-sent events; then the page asks for itself anew, a few times a second at most.
@@ -45,7 +53,13 @@ if (live) {
   };
   let lost = false;
   const stream = new EventSource("/api/v1/events");
-  stream.addEventListener("activity", soon);
+  // A task moves on a moment after the line that tells of it: look again when it is quiet.
+  let later = [];
+  stream.addEventListener("activity", () => {
+    soon();
+    later.forEach(clearTimeout);
+    later = [2_000, 15_000].map((wait) => setTimeout(soon, wait));
+  });
   stream.addEventListener("open", () => {
     line.textContent = "live";
     line.classList.remove("lost");
@@ -57,6 +71,10 @@ if (live) {
     line.textContent = "no connection; trying again";
     line.classList.add("lost");
   });
+  // The daemon takes a word without a line in the stream, so the page looks again until it has.
+  const settle = () => { if (document.querySelector("[data-sent]")) setTimeout(soon, 1000); };
+  document.addEventListener("htmx:after:swap", settle);
+  settle();
   document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(); });
 }
 document.addEventListener("htmx:before:response", (event) => {
@@ -83,7 +101,9 @@ document.addEventListener("htmx:after:swap", (event) => {
     panel.focus();
   }
 });
+const more = document.getElementById("more");
 document.addEventListener("click", (event) => {
+  if (more?.open && !more.contains(event.target)) more.open = false;
   if (event.target.closest("[data-close]")) closePanel();
 });
 
@@ -91,6 +111,10 @@ document.addEventListener("click", (event) => {
 const places = { i: "/", n: "/now", t: "/tasks", a: "/activity", c: "/costs", e: "/team", d: "/decisions", r: "/repository", p: "/people", s: "/settings" };
 let went = 0;
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && more?.open) {
+    more.open = false;
+    return more.firstElementChild.focus();
+  }
   if (event.key === "Escape" && !panel.hidden) return closePanel();
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
   if (event.key === "/") {

@@ -97,9 +97,16 @@ class BrowseTables:
         return found and found.model_copy(update={"prompt": "", "response": ""})
 
     def activity(
-        self, limit: int, before: int | None = None, *, agent: str | None = None, task_id: str | None = None
+        self,
+        limit: int,
+        before: int | None = None,
+        *,
+        agent: str | None = None,
+        task_id: str | None = None,
+        kinds: Collection[str] | None = None,
     ) -> list[Activity]:
-        """At most `limit` lines of the stream, newest first, from before the line with this id."""
+        """At most `limit` lines of the stream (of some kinds of activity), newest first, from before the line with this
+        id."""
         lines = activity_logs.c
         query = sa.select(*_SHOWN_OF_LINES)
         if before is not None:
@@ -108,6 +115,8 @@ class BrowseTables:
             query = query.where(lines.agent_name == agent)
         if task_id is not None:
             query = query.where(lines.task_id == task_id)
+        if kinds is not None:
+            query = query.where(lines.activity.in_(sorted(kinds)))
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(lines.id.desc()).limit(limit)).mappings()
             return [Activity.model_validate(dict(row)) for row in rows]

@@ -75,7 +75,9 @@ class PeopleTables:
         with self._database.write() as connection:
             connection.execute(people.update().where(people.c.id == person.id).values(**changes))
             if "password" in changes or changes.get("active") is False:
-                gone = sa.and_(access.c.person_id == person.id, access.c.kind != AccessKind.KEY)
+                gone = sa.and_(
+                    access.c.person_id == person.id, access.c.kind.not_in((AccessKind.KEY, AccessKind.IDENTITY))
+                )
                 connection.execute(access.delete().where(gone))
         self.changes += 1
 
@@ -123,6 +125,13 @@ class PeopleTables:
                 return None
             gone = connection.execute(access.delete().where(access.c.id == found[1].id)).rowcount
             return found[0] if gone else None
+
+    def services(self) -> dict[str, str]:
+        """Who is signed in by a service elsewhere -> what it is called."""
+        query = sa.select(people.c.name, access.c.label).join_from(access, people, people.c.id == access.c.person_id)
+        with self._database.read() as connection:
+            rows = connection.execute(query.where(access.c.kind == AccessKind.IDENTITY))
+            return {row.name: row.label for row in rows}
 
     def all_keys(self) -> list[tuple[str, Access]]:
         """All keys of programs, each with its person's name, the newest first."""

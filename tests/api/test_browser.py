@@ -2,84 +2,30 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.resources import files
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, sync_playwright
+from playwright.sync_api import expect
 
 from memory import TaskStatus
-from owner.way_in import announced, make_link
+from tests.api.browser import SIZES, Seen, browsing, link_to, needs_browser
 from tests.api.conftest import PAGES
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import BAD_ADD, GOOD_ADD, House, eventually, team
+from tests.orchestrator.house import BAD_ADD, GOOD_ADD, git, team
 from tests.support import Answer, Request
 
 __all__ = ["make_house"]
 
-AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
-CHROMIUM = shutil.which("chromium")
 pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.long,
-    pytest.mark.skipif(CHROMIUM is None, reason="NO BROWSER: the pages were not tried; apt-get install chromium"),
+    needs_browser,
 ]
-SIZES = {"desk": (1280, 800), "phone": (360, 740)}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WORDS = "Sum the two numbers, please."
 HOSTILE = "Add add <img src=x onerror=alert(1)>"
 LONG = 240_000
 """Milliseconds in which a task lands, on a busy machine."""
-
-
-class Seen:
-    """A page of the browser, and what went wrong on it."""
-
-    def __init__(self, page: Page, problems: list[str]) -> None:
-        self.page, self.problems = page, problems
-        page.on("console", self._told)
-        page.on("pageerror", lambda error: self._wrong(str(error)))
-        page.on("dialog", self._asked)
-
-    def _told(self, told: ConsoleMessage) -> None:
-        if told.type in ("error", "warning"):
-            self._wrong(told.text)
-
-    def _asked(self, dialog: Dialog) -> None:
-        self._wrong("a script ran")
-        dialog.dismiss()
-
-    def _wrong(self, problem: str) -> None:
-        self.problems.append(f"{self.page.url}: {problem}")
-
-    def look_over(self, place: str) -> None:
-        """Nothing serious for people with a screen reader, and nothing wider than the window."""
-        self.page.evaluate(AXE)
-        found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-        serious = [each for each in found if each["impact"] in ("serious", "critical")]
-        self.problems += [f"{place}: {each['id']}: {each['nodes'][0]['html'][:300]}" for each in serious]
-        wide = self.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-        if wide[0] > wide[1]:
-            self.problems.append(f"{place}: {wide[0]} pixels wide, of {wide[1]}")
-
-
-@contextmanager
-def browsing() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        try:
-            yield browser
-        finally:
-            browser.close()
-
-
-def link_to(house: House) -> str:
-    eventually(lambda: announced(house.paths.state), "the control room is open")
-    with house.store() as store:
-        return make_link(store, announced(house.paths.state))
 
 
 def test_an_owner_answers_a_blocked_task_and_sees_it_land(make_house: MakeHouse) -> None:
@@ -124,6 +70,9 @@ def test_an_owner_answers_a_blocked_task_and_sees_it_land(make_house: MakeHouse)
 
         page.keyboard.press("g")
         page.keyboard.press("i")
+        expect(page.get_by_role("article", name="1 landed task waits to be merged into main")).to_be_visible()
+        git(house.repository, "merge", "-q", "agents/integration")
+        page.reload()
         expect(page.get_by_text("Nothing waits for you.")).to_be_visible()
         state = context.storage_state()
         address = page.url.rstrip("/")

@@ -242,4 +242,10 @@ def test_a_line_is_traced_to_the_attempt_the_answer_the_test_and_the_words(rooms
     assert (why.text, why.names, why.words) == ("    return a + b", ["add"], ["- `add(1, 2)` returns `3`"])
     assert (why.attempt.number, len(why.failed_before), why.call.id, why.call.response) == (2, 1, 2, "")
     assert [(test.file, test.line) for test in why.tests] == [("tests/tést_add.py", 1)]
+    assert why.by_name and why.red_at is None
+    store.journal.log("qa", "tests are red", task.id, tests=1)
+    plain = {**added, "setup.cfg": [AddedLine(number=1, text="[flake8]")]}
+    unnamed = why_of(store, task, plain, "setup.cfg", 1)
+    assert unnamed is not None and not unnamed.by_name and unnamed.red_at is not None
+    assert {test.file for test in unnamed.tests} == {test.file for test in why.tests}, "those of the whole change"
     assert why_of(store, task, added, "calc.py", 1) is None, "the change did not add it"

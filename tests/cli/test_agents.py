@@ -44,7 +44,7 @@ def test_each_agents_model_is_listed_with_what_it_can_do_and_no_model_is_asked(m
     ] == expected
     assert [row["by_owner"] for row in rows if row["escalation"]] == [[], []]
     text = " ".join(listed(house).split())
-    assert "guessed; set" in text
+    assert "a guess; set" in text
     assert "tested with four small calls when the model is first needed" in text
     assert server.requests == ()
 

@@ -10,10 +10,12 @@ from typing import Any
 
 from config import load_settings
 from memory import Attempt, Claim, FailureReason, TaskStatus, WaitingCall, utc_now
+from orchestrator.services import make_git
 from owner.inbox import inbox_of
 from tests.cli.commands import entry, look
+from tests.git_ops.conftest import passes, work
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import House, team
+from tests.orchestrator.house import House, git, team
 
 __all__ = ["make_house"]
 
@@ -54,7 +56,8 @@ def test_all_that_waits_is_numbered_with_why_the_evidence_and_what_to_type(make_
     ):  # fmt: skip
         assert f"\n    {house.typed} {command}\n" in shown
     with house.store() as store:
-        page = inbox_of(store, load_settings(house.config).budget)
+        settings = load_settings(house.config)
+        page = inbox_of(store, settings.budget, make_git(settings, house.paths))
     assert entry(house, "inbox") == page.model_dump(mode="json"), "the same as the page and the API"
     assert look(house, "inbox", "--limit", "1").stdout.count("so that it") < shown.count("so that it")
 
@@ -84,6 +87,24 @@ def test_the_inbox_is_answered(make_house: MakeHouse) -> None:
     assert shown.count("You said: ") == 3 and "task retry" not in shown, "what was answered asks for nothing more"
     told = entry(house, "inbox")["items"]
     assert isinstance(told, list) and {item["told"] for item in told} == {"try again", "go on", "stop"}
+
+
+def test_landed_work_waits_until_it_is_merged(make_house: MakeHouse) -> None:
+    house, _ = make_house(team())
+    settings = load_settings(house.config)
+    manager = make_git(settings, house.paths)
+    with house.store():
+        manager.clone()
+    assert look(house, "inbox").stdout == "Nothing waits for you.\n"
+    work(manager, "t-1", {"add.py": "x = 1\n"})
+    manager.landing.land("t-1", verify=passes)
+    shown = look(house, "inbox").stdout
+    assert "1. 1 landed task waits to be merged into main" in shown and "2 files, +3 −0" in shown
+    assert f"to merge it: git -C {house.repository} switch main && git -C {house.repository} merge agents/int" in shown
+    told = entry(house, "inbox")["unmerged"]
+    assert isinstance(told, dict) and told["tasks"] == 1 and str(told["command"]) in shown
+    git(house.repository, "merge", "-q", "agents/integration")
+    assert look(house, "inbox").stdout == "Nothing waits for you.\n" and entry(house, "inbox")["unmerged"] is None
 
 
 def test_a_task_tells_its_life_in_order(make_house: MakeHouse) -> None:

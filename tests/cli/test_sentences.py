@@ -11,7 +11,8 @@ from pydantic import JsonValue
 from memory import Activity, Task, TaskStatus, TaskType, utc_now
 from orchestrator.flows import FLOWS
 from orchestrator.flows.escalation import ESCALATION
-from owner.sentences import KINDS, at_work_on, sentence, what_to_type
+from owner.sentences import KINDS, sentence, what_to_type
+from owner.words import at_work_on
 
 ROOT = Path(__file__).parents[2]
 OF_VALUES = {f"task {status}" for status in (TaskStatus.BLOCKED, TaskStatus.FAILED, TaskStatus.CANCELLED)} | {

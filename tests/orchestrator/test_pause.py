@@ -26,7 +26,8 @@ def test_a_paused_agent_begins_nothing_until_it_is_resumed_over_a_restart_too(ma
         house.wait(lambda store: store.tasks.get(other).stage == "code")
         assert "code" not in {asked(request) for request in server.requests}
         assert house.task(task_id).status is TaskStatus.IN_PROGRESS
-        assert "by you" in look(house, "status").stdout
+        shown = look(house, "status").stdout
+        assert "by you" in shown and '"Add add again" goes no further' in shown and "writes the code" not in shown
         house.tell("cancel", other)
         house.wait_for(other, TaskStatus.CANCELLED)
         assert look(house, "agents", "resume", "developer").exit_code == 0
