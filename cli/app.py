@@ -40,6 +40,7 @@ COMMANDS = {
     "inbox": _Entry("inbox:inbox_commands", "Show everything that waits for you, and answer it."),
     "open": _Entry("running:open_room", "Open the control room in the browser, signed in."),
     "logs": _Entry("reading:logs", "Show what the team did, the latest last."),
+    "report": _Entry("reading:report", "Show what a day brought: landed, decided, spent, stuck, next."),
     "facts": _Entry(
         "facts:facts", "List what could become work: failing tests, TODOs, untested functions, lint, types, docstrings."
     ),

@@ -5,18 +5,20 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, cast
 
 import typer
 
 from cli.activity import show_activity
-from cli.options import EXIT_USAGE, MOST_ROWS, AsJson, choice_of, err, fail, out
+from cli.options import EXIT_USAGE, MOST_ROWS, AsJson, caller, choice_of, err, fail, out
 from cli.project import Project, opened, print_json
 from cli.views import limit_table, usage_table
-from memory import OWNER, Activity, MemoryStore
+from memory import OWNER, Activity, MemoryStore, utc_now
 from memory.tables.ledger import UsageKey
 from monitoring import daemon_pid, escaped_json
+from owner.daily import as_markdown, daily_of
 from owner.stream import Level, Stream, Titles
 
 _FOLLOW_SECONDS = 0.5
@@ -85,6 +87,23 @@ def _must_be_somebody(agent: str, project: Project) -> None:
 
     if agent not in (somebody := [*agent_names(project.settings.agents), "orchestrator", OWNER]):
         raise fail(f"--agent {agent!r} is nobody here; give one of {', '.join(somebody)}", EXIT_USAGE)
+
+
+def report(
+    ctx: typer.Context,
+    day: Annotated[
+        datetime | None,
+        typer.Argument(metavar="DAY", formats=["%Y-%m-%d"], help="Which day (UTC), as 2026-11-30; by default today."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a day brought: what landed, what was decided and why, what it cost, what is stuck, what is next."""
+    with opened(choice_of(ctx)) as (_, store):
+        found = daily_of(store, (day or utc_now()).date())
+    if as_json:
+        print_json(found)
+    else:
+        out.print(as_markdown(found, caller()), markup=False, highlight=False, soft_wrap=True, end="")
 
 
 def costs(

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -41,6 +42,7 @@ from memory import MemoryStoreError, TaskStatus
 from monitoring import AlertKind, Supervisor, alert, configure_logging, daemon_pid, get_logger
 from monitoring.errors import KnownError
 from monitoring.tracing import start_tracing, stop_tracing
+from owner.daily import write_yesterday
 from owner.disk import unusable
 from owner.stopped import stopped_count
 from owner.stream import Clock
@@ -195,7 +197,9 @@ def work(
         teller = Follower() if for_people else None
         patience = 0 if for_people or until_idle else _PATIENCE  # somebody is waiting: report at once
         services = open_services(project.settings, project.paths, patient=not until_idle, patience=patience)
-        orchestrator = TaskOrchestrator(services, until_idle=until_idle, supervisor=supervisor)
+        reports = project.settings.monitoring.daily_report and not until_idle
+        daily = partial(write_yesterday, services.store, project.paths.state, caller()) if reports else None
+        orchestrator = TaskOrchestrator(services, until_idle=until_idle, supervisor=supervisor, daily=daily)
         remember_repository(project)
         watch = Watch(services.store, project.settings.budget, orchestrator.running)
         if teller:

@@ -221,6 +221,11 @@ class MonitoringSettings(Section):
     max_mb: int = Field(100, ge=1, description="Megabytes at which the log file is rotated.")
     keep_days: int = Field(7, ge=1, description="Days that rotated files are kept.")
     alerts: AlertSettings = AlertSettings()
+    daily_report: bool = Field(
+        True,
+        description="Write a report of each day (UTC) on which something happened into the data folder, and say so by "
+        "alert.",
+    )
     traces_url: str = Field(
         "",
         pattern=r"^(https?://[^\s]+)?$",

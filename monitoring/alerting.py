@@ -54,6 +54,8 @@ class AlertKind(StrEnum):
     DATABASE = "database"
     OWNER = "owner"
     """A decision is the owner's: a blocked task, an approval."""
+    REPORT = "report"
+    """No trouble: what a day brought."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ _receivers: list[Callable[[Alert], None]] = []
 
 def alert(kind: AlertKind, key: str, message: str, **details: JsonValue) -> None:
     """Alert the owner. Never raises and never waits; sending is up to the receivers."""
-    log.error("alert", kind=kind.value, key=key, problem=message, **details)
+    say = log.info if kind is AlertKind.REPORT else log.error
+    say("alert", kind=kind.value, key=key, problem=message, **details)
     for receiver in _receivers:
         receiver(Alert(kind, key, message))
 

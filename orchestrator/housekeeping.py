@@ -43,8 +43,10 @@ _GIVE_BACK = 60.0
 class Housekeeping:
     """Checks, at each check of the main loop, whether a chore is due, and does it beside the work."""
 
-    def __init__(self, services: Services, engine: Engine) -> None:
+    def __init__(self, services: Services, engine: Engine, daily: Callable[[], object] | None = None) -> None:
+        """`daily` is called once in each day (UTC), and at the start."""
         self._services = services
+        self._daily, self._day = daily, datetime.min.date()
         self._engine = engine
         self._thread: threading.Thread | None = None
         self._next_push, self._push_pause = 0.0, 0.0
@@ -57,11 +59,14 @@ class Housekeeping:
         self._busy = busy
         if self._thread is not None and self._thread.is_alive():
             return
-        chores: list[Callable[[], None]] = []
+        chores: list[Callable[[], object]] = []
         now = time.monotonic()
         if now >= self._next_return:
             self._next_return = now + _GIVE_BACK
             chores.append(give_back_memory)
+        if self._daily and (today := utc_now().date()) != self._day:
+            self._day = today
+            chores.append(self._daily)
         if now >= self._next_push:
             chores.append(self.push)
         if now >= self._next_clean + (_DAY if busy else 0):  # a daemon that is never idle is cleaned up too
@@ -70,7 +75,7 @@ class Housekeeping:
             self._thread = threading.Thread(target=self._do, args=[chores], name="housekeeping", daemon=True)
             self._thread.start()
 
-    def _do(self, chores: list[Callable[[], None]]) -> None:
+    def _do(self, chores: list[Callable[[], object]]) -> None:
         for chore in chores:
             try:
                 chore()

@@ -48,7 +48,15 @@ _BROKEN = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "CANCELLED")
 class TaskOrchestrator:
     """Works on all tasks of one project. `run` returns when it is told to stop, or, with `until_idle`, when idle."""
 
-    def __init__(self, services: Services, *, until_idle: bool = False, supervisor: Supervisor | None = None) -> None:
+    def __init__(
+        self,
+        services: Services,
+        *,
+        until_idle: bool = False,
+        supervisor: Supervisor | None = None,
+        daily: Callable[[], object] | None = None,
+    ) -> None:
+        """`daily`: what is done once a day, beside the work."""
         self._services = services
         self._store: MemoryStore = services.store
         self._queue = TaskQueue(services.store, services.wake, services.settings.agents)
@@ -57,7 +65,7 @@ class TaskOrchestrator:
         self._supervisor = supervisor or Supervisor({})
         handlers: dict[str, Handler] = {"stage": StageRunner(services), "ceo": self._ceo}
         self._engine = Engine(services.paths.engine_url, handlers, self._supervisor.beat)
-        self._housekeeping = Housekeeping(services, self._engine)
+        self._housekeeping = Housekeeping(services, self._engine, daily)
         self._queued: set[str] = set()
         self._paused: frozenset[str] = frozenset()
         self._seen, self._next_look = "", 0.0

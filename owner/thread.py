@@ -67,8 +67,7 @@ def thread_of(store: MemoryStore, task: Task) -> list[Entry]:
     decisions = [
         Entry(
             at=decision.timestamp, kind="decision", agent=decision.agent_name,
-            text=f"{agent_name(decision.agent_name, first=True)} decided: {_decided(decision)}. "
-            f"{one_line(decision.decision_data.get('reason') or decision.decision_data.get('reasons') or '')}".strip(),
+            text=f"{agent_name(decision.agent_name, first=True)} decided: {decided(decision)}",
             details=decision.decision_data,
         )
         for decision in store.journal.decisions(task_id=task.id)
@@ -83,7 +82,9 @@ def thread_of(store: MemoryStore, task: Task) -> list[Entry]:
     return sorted([*attempts, *verdicts, *decisions, *lines], key=lambda entry: entry.at)
 
 
-def _decided(decision: Decision) -> str:
+def decided(decision: Decision) -> str:
+    """What was decided, and why."""
     data = decision.decision_data
     kind = "new task" if decision.decision_type == "task" else decision.decision_type
-    return one_line(data.get("action") or data.get("decision") or kind).replace("_", " ")
+    what = one_line(data.get("action") or data.get("decision") or kind).replace("_", " ")
+    return f"{what}. {one_line(data.get('reason') or data.get('reasons') or '')}".strip()
