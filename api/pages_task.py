@@ -231,7 +231,7 @@ def _steps(task: Task, told: list[Entry]) -> Iterator[Step]:
             state = "stopped" if stands or reached != task.stage else "now"
         else:
             state = "ahead"
-        yield Step(stage.name, state, agent_name(flow.agent_for(stage, task)))
+        yield Step(stage.name.replace("_", " "), state, agent_name(flow.agent_for(stage, task)))
     if task.stage == _ESCALATION and task.status is not TaskStatus.COMPLETED:
         yield Step(task.stage, "stopped" if stands else "now", agent_name("tech_lead"))
 
