@@ -40,7 +40,10 @@ COMMANDS = {
     "inbox": _Entry("inbox:inbox_commands", "Show everything that waits for you, and answer it."),
     "open": _Entry("running:open_room", "Open the control room in the browser, signed in."),
     "logs": _Entry("reading:logs", "Show what the team did, the latest last."),
-    "report": _Entry("reading:report", "Show what a day brought: landed, decided, spent, stuck, next."),
+    "report": _Entry(
+        "reading:report",
+        "Show what a day brought: what landed, what was decided and why, what it cost, what is stuck, what is next.",
+    ),
     "facts": _Entry(
         "facts:facts", "List what could become work: failing tests, TODOs, untested functions, lint, types, docstrings."
     ),

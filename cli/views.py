@@ -24,10 +24,9 @@ from memory import (
     UsageRow,
 )
 from owner.artifacts import artifact_of
-from owner.inbox import NEARLY_USED_UP
 from owner.stream import Clock, waiting_lines
 from owner.thread import thread_of
-from owner.words import one_line, span, status_word
+from owner.words import NEARLY_USED_UP, one_line, span, status_word
 
 _COLOURS = {
     TaskStatus.COMPLETED: "green",

@@ -10,12 +10,10 @@ from git_ops import GitError, GitManager, Unmerged
 from memory import LimitState, MemoryStore, Task, WaitingCall
 from monitoring import get_logger
 from owner.stopped import STOPPED, Stopped, stopped_count, stopped_of
-from owner.words import count
+from owner.words import NEARLY_USED_UP, count
 
 log = get_logger(__name__)
 
-NEARLY_USED_UP = 0.8
-"""The share of a limit from which on the owner is told of it."""
 _MOST = 100
 _SAID = {"approve": "go on", "retry": "try again", "cancel": "stop", "replan": "plan again"}
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from agents.rows import ROWS
 from memory import OWNER, FailureReason, Task, TaskStatus, TaskType
 
 MOST = 160
 """Characters of one detail in a sentence."""
+NEARLY_USED_UP = 0.8
+"""The share of a limit from which on the owner is told of it."""
 _AGENTS = {
     OWNER: "you",
     "ceo": "the CEO",
@@ -15,7 +16,16 @@ _AGENTS = {
     "developer": "the developer",
     "tech_lead": "the tech lead",
     "orchestrator": "the daemon",
-    **{name: f"the {row.title}" for name, row in ROWS.items()},
+    "cfo": "the CFO",
+    "risk": "the risk manager",
+    "legal": "the legal counsel",
+    "security": "the security engineer",
+    "devops": "the DevOps engineer",
+    "documentation": "the technical writer",
+    "performance": "the performance engineer",
+    "pm": "the project manager",
+    "backend": "the backend developer",
+    "frontend": "the frontend developer",
 }
 _STAGES = {
     "": ("", "begins"),

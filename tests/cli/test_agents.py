@@ -7,7 +7,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from agents import ROLES
+from agents import agent_names
 from cli import app
 from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.house import House, team
@@ -35,7 +35,7 @@ def test_each_agents_model_is_listed_with_what_it_can_do_and_no_model_is_asked(m
     ]
     expected = [
         row
-        for role in ROLES
+        for role in agent_names()
         for row in (of_developer if role == "developer" else [(role, "openai_compatible", "guessed", False, True)])
     ]
     assert [

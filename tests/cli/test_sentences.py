@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
+from agents.rows import ROWS
 from memory import Activity, Task, TaskStatus, TaskType, utc_now
 from orchestrator.flows import FLOWS
 from orchestrator.flows.escalation import ESCALATION
 from owner.sentences import KINDS, sentence, what_to_type
-from owner.words import at_work_on
+from owner.words import agent_name, at_work_on
 
 ROOT = Path(__file__).parents[2]
 OF_VALUES = {f"task {status}" for status in (TaskStatus.BLOCKED, TaskStatus.FAILED, TaskStatus.CANCELLED)} | {
@@ -87,3 +88,7 @@ def test_every_stage_of_every_flow_is_told_with_its_agent() -> None:
             told = at_work_on(task)
             assert told.startswith(who or f"The {flow.agent_for(stage, task).replace('_', ' ')}"), (flow.type, told)
             assert "stage" not in told and told.endswith('"Clamp"')
+
+
+def test_every_role_that_is_data_has_a_name_that_people_use() -> None:
+    assert all(agent_name(name) != f"the {name}" for name in ROWS)

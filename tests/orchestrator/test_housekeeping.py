@@ -40,13 +40,13 @@ def test_what_is_past_its_time_goes(make_house: MakeHouse) -> None:
         before = services.store.ledger.usage("task")
         first = f"{task_id}.0.0.requirements"
         assert engine.status(first) == "SUCCESS"
-        days: list[int] = []
-        keeping = Housekeeping(services, engine, lambda: days.append(1))
+        called: list[int] = []
+        keeping = Housekeeping(services, engine, lambda: called.append(1))
         for _ in range(2):
             keeping.look(busy=True)  # finds nothing to push, in a thread that must end before the cleaning
             while keeping._thread is not None and keeping._thread.is_alive():
                 time.sleep(0.01)
-        assert days == [1], "once a day"
+        assert called == [1], "once a day"
         keeping._busy = False
         keeping.clean()
         keeping.clean()
