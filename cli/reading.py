@@ -12,7 +12,7 @@ from typing import Annotated, cast
 import typer
 
 from cli.activity import show_activity
-from cli.options import EXIT_USAGE, MOST_ROWS, AsJson, caller, choice_of, err, fail, out
+from cli.options import EXIT_USAGE, MOST_ROWS, AsJson, caller, choice_of, fail, out
 from cli.project import Project, opened, print_json
 from cli.views import limit_table, usage_table
 from memory import OWNER, Activity, MemoryStore, utc_now
@@ -71,7 +71,7 @@ def logs(
             if not last or activity.id <= last[0]:
                 _print_activity(activity, titles, as_json)
         if not found and not as_json:
-            err.print("Nothing of that has happened yet." if last else "Nothing has happened yet.")
+            out.print("Nothing of that has happened yet." if last else "Nothing has happened yet.")
         if not follow:
             return
         stream = Stream(store, last[0] if last else 0, lambda: daemon_pid(project.paths.state) is not None)

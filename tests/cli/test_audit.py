@@ -54,7 +54,7 @@ def test_a_database_that_cannot_be_read_is_said_so(make_house: MakeHouse) -> Non
         other.execute("UPDATE alembic_version SET version_num = '0001'")
     done = look(house, "doctor", "--audit")
     assert done.exit_code == 1
-    assert "main.py migrate" in done.stderr
+    assert f"main.py --config {house.config} migrate" in " ".join(done.stderr.split())
 
 
 def test_a_start_says_what_has_changed_since_the_last(make_house: MakeHouse) -> None:

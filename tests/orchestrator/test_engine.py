@@ -228,7 +228,7 @@ def test_a_killed_process_repeats_the_step_it_was_in_and_no_other(url: str, tmp_
         return subprocess.Popen([sys.executable, "-c", DAEMON, url, str(tmp_path)], cwd=ROOT)
 
     with daemon() as first:
-        eventually((tmp_path / "running").exists, "the step begins")
+        eventually(lambda: (tmp_path / "running").exists() and (tmp_path / "running").read_text(), "the step begins")
         with pytest.raises(DaemonRunning, match=f"pid {first.pid}"):
             claim(tmp_path, url)
         first.send_signal(signal.SIGKILL)
