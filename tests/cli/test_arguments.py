@@ -106,7 +106,7 @@ def test_commands_that_look_begin_nothing(make_house: MakeHouse) -> None:
         assert "Traceback" not in done.stderr, command
         assert not [path for folder in begun for path in folder.rglob("*")], command
     assert "work starts from main" in house.cli("doctor").stdout
-    assert "Nothing has happened yet." in house.cli("logs").stderr
+    assert "Nothing has happened yet." in house.cli("logs").stdout
 
 
 def test_without_git_each_command_ends_with_words(make_house: MakeHouse, monkeypatch: pytest.MonkeyPatch) -> None:

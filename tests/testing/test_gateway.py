@@ -51,7 +51,8 @@ class Server:
         self._answer = answer
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     def _serve(self) -> None:
         with suppress(OSError):
@@ -61,6 +62,10 @@ class Server:
                     client.sendall(self._answer(self.asked[-1]))
 
     def close(self) -> None:
+        """End the thread first: one that still accepts would answer for whoever gets the descriptor next."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(60)
         self._socket.close()
 
 
