@@ -10,7 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -206,6 +206,16 @@ class GitCommand:
             "GIT_COMMITTER_NAME": name,
             "GIT_COMMITTER_EMAIL": email,
         }
+
+
+def nul_ended(paths: Iterable[str]) -> bytes:
+    """Paths as git reads and writes them with `-z`: names need not be UTF-8."""
+    return b"".join(as_bytes(path) + b"\0" for path in paths)
+
+
+def as_bytes(path: str) -> bytes:
+    """A path as git has it."""
+    return path.encode("utf-8", errors="surrogateescape")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -10,18 +10,15 @@ import os
 import shutil
 import stat
 import time
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from git_ops.command import Place
+from git_ops.command import Place, nul_ended
 from git_ops.models import Export
-from git_ops.repository import Entry, Repository
+from git_ops.repository import LINK, PROGRAM, Entry, Repository
 from git_ops.submodules import LINK_TO_COMMIT
 from git_ops.unsafe_content import link_escapes
 
-_LINK = "120000"
-_PROGRAM = "100755"
 _SHA1 = 40
 """Digits of a name in a repository that does not use SHA-256."""
 _PART = 1 << 20
@@ -50,7 +47,7 @@ class Exports:
             # What .gitattributes say decides how the other files are written.
             if mode == LINK_TO_COMMIT or path.rpartition("/")[2] == ".gitattributes":
                 return None
-            if mode == _LINK and self._escapes(path, blob):
+            if mode == LINK and self._escapes(path, blob):
                 return None
         gone = [path for header, path in changes if header[-1] == "D"]
         written = [path for header, path in changes if header[-1] != "D"]
@@ -91,14 +88,11 @@ class Exports:
     def _write(self, folder: Path, tree: str, paths: Sequence[str]) -> None:
         if not paths:
             return
-        index = self._repository.state / f"index-{uuid.uuid4().hex}"
-        place = Place(self._repository.path, folder, index)
-        names = b"".join(os.fsencode(path) + b"\0" for path in paths)
-        try:
+        with self._repository.own_index() as index:
+            place = Place(self._repository.path, folder, index)
             self._git("read-tree", tree, place=place)
-            self._git("checkout-index", "--force", "--quiet", "-z", "--stdin", place=place, stdin=names)
-        finally:
-            index.unlink(missing_ok=True)
+            options = ("--force", "--quiet", "-z", "--stdin")
+            self._git("checkout-index", *options, place=place, stdin=nul_ended(paths))
 
 
 def _remove(root: Path, path: str) -> None:
@@ -154,9 +148,9 @@ def _holds(entry: os.DirEntry[str], wanted: Entry) -> bool:
     hashed.update(b"blob %d\0" % details.st_size)
     if details.st_nlink != 1:
         return False
-    if wanted.mode == _LINK and stat.S_ISLNK(details.st_mode):
+    if wanted.mode == LINK and stat.S_ISLNK(details.st_mode):
         hashed.update(os.fsencode(Path(entry.path).readlink()))
-    elif stat.S_ISREG(details.st_mode) and bool(details.st_mode & stat.S_IXUSR) == (wanted.mode == _PROGRAM):
+    elif stat.S_ISREG(details.st_mode) and bool(details.st_mode & stat.S_IXUSR) == (wanted.mode == PROGRAM):
         with Path(entry.path).open("rb") as file:
             while part := file.read(_PART):
                 hashed.update(part)

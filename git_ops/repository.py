@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import re
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,12 @@ _RELEASE = re.compile(
 
 def _order(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
+
+
+LINK = "120000"
+"""The mode of a link in a tree."""
+PROGRAM = "100755"
+"""The mode of a file that can be executed."""
 
 
 class Entry(NamedTuple):
@@ -180,6 +187,17 @@ class Repository:
         """Hold one of the clone's locks against other threads and processes."""
         with locked(self.state, name, LOCK_TIMEOUT):
             yield
+
+    @contextmanager
+    def own_index(self) -> Iterator[Path]:
+        """The place of an index of our own, so that no `index.lock` is left behind; what is there is deleted in the
+        end."""
+        index = self.state / f"index-{uuid.uuid4().hex}"
+        try:
+            yield index
+        finally:
+            index.unlink(missing_ok=True)
+            index.with_suffix(".lock").unlink(missing_ok=True)
 
     def _check_free(self) -> None:
         """Refuse a folder with other files than a clone of ours, complete or not."""

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from git_ops.command import Place
+from git_ops.command import Place, as_bytes, nul_ended
 from git_ops.errors import GitCommandFailed, IgnoredPath, SecretFound, UnsafeContent
 from git_ops.large_files import missing_large_files, put_large_files, uses_large_files
 from git_ops.models import Export, Overlay, Worktree
-from git_ops.repository import NO_COMMIT, Entry, Repository
+from git_ops.repository import LINK, NO_COMMIT, Entry, Repository
 from git_ops.submodules import LINK_TO_COMMIT, Source, Submodules, is_plain_folder
 from git_ops.unsafe_content import (
     MAX_FILE_BYTES,
@@ -30,7 +29,6 @@ from git_ops.unsafe_content import (
 from git_ops.worktrees import Worktrees
 from monitoring import AlertKind, alert, mask_known, redact
 
-_LINK = "120000"
 _DEEPEST_SUBMODULES = 4
 _RAW = ("--raw", "-z", "--no-abbrev", "--no-renames", "--ignore-submodules=none")
 
@@ -129,18 +127,15 @@ class Trees:
     ) -> tuple[list[str], bool]:
         """Write the files of a tree of the repository at `source`; which links were left out, and whether it has files
         of Git LFS."""
-        index = self._repository.state / f"index-{uuid.uuid4().hex}"
-        place = Place(source.git_dir, destination, index)
         links = self._links(entries, source)
         left_out = sorted(path for path, target in links.items() if link_escapes(path, target))
-        try:
+        with self._repository.own_index() as index:
+            place = Place(source.git_dir, destination, index)
             self._git("read-tree", treeish, place=place)
             if left_out:
-                self._git("update-index", "-z", "--force-remove", "--stdin", place=place, stdin=_nul(left_out))
+                self._git("update-index", "-z", "--force-remove", "--stdin", place=place, stdin=nul_ended(left_out))
             self._git("checkout-index", "--all", "--quiet", place=place)
-        finally:
-            index.unlink(missing_ok=True)
-        paths = [entry.path for entry in entries if entry.mode not in {_LINK, LINK_TO_COMMIT}]
+        paths = [entry.path for entry in entries if entry.mode not in {LINK, LINK_TO_COMMIT}]
         attributes = [destination / path for path in paths if path.rpartition("/")[2] == ".gitattributes"]
         if has_large_files := uses_large_files(attributes):
             missing = put_large_files(destination, paths, self._repository.remote.git_folder())
@@ -162,7 +157,7 @@ class Trees:
         found = {path: (target, 0) for path, target in links.items()}
         listing = self._git("ls-tree", "-r", "-z", "--long", commit).fields
         for mode, size, path in _long_entries(listing):
-            if mode not in {_LINK, LINK_TO_COMMIT} and int(size) > MAX_FILE_BYTES:
+            if mode not in {LINK, LINK_TO_COMMIT} and int(size) > MAX_FILE_BYTES:
                 found[path] = ("", int(size))
         return found
 
@@ -171,7 +166,7 @@ class Trees:
         targets = {
             entry.path: self._git("cat-file", "blob", entry.name, place=source).stdout
             for entry in entries
-            if entry.mode == _LINK
+            if entry.mode == LINK
         }
         return {path: target.decode("utf-8", errors="surrogateescape") for path, target in targets.items()}
 
@@ -180,7 +175,7 @@ class Trees:
             self._git("add", "--all", place=place)
             return
         options = ["--pathspec-from-file=-", "--pathspec-file-nul"]
-        output = self._git("add", "--all", *options, place=place, stdin=_nul(paths), allowed=(0, 1))
+        output = self._git("add", "--all", *options, place=place, stdin=nul_ended(paths), allowed=(0, 1))
         if output.exit_code == 0:
             return
         if "ignored by one of your .gitignore" in output.stderr:
@@ -194,7 +189,7 @@ class Trees:
             return
         present = self._git("ls-files", "-z", "--", *paths, place=place).fields
         wanted = self._git("ls-tree", "-r", "-z", "--full-tree", overlay.source, "--", *paths).stdout
-        removals = b"".join(b"0 %s\t%s\0" % (b"0" * 40, _bytes(path)) for path in present)
+        removals = b"".join(b"0 %s\t%s\0" % (b"0" * 40, as_bytes(path)) for path in present)
         self._git("update-index", "--replace", "-z", "--index-info", place=place, stdin=removals + wanted)
 
     def _check_changes(self, changes: Sequence[str]) -> None:
@@ -251,11 +246,3 @@ def _long_entries(listing: Iterable[str]) -> Iterable[tuple[str, str, str]]:
         head, _, path = entry.partition("\t")
         mode, _, _, size = head.split()
         yield mode, size, path
-
-
-def _nul(paths: Iterable[str]) -> bytes:
-    return b"".join(_bytes(path) + b"\0" for path in paths)
-
-
-def _bytes(path: str) -> bytes:
-    return path.encode("utf-8", errors="surrogateescape")

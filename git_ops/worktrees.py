@@ -114,13 +114,9 @@ class Worktrees:
     def temporary_index(self, worktree: Worktree) -> Iterator[Place]:
         """A private copy of the worktree's index, so that no `index.lock` is left behind."""
         place = self.place(worktree)
-        index = self._repository.state / f"index-{uuid.uuid4().hex}"
-        try:
+        with self._repository.own_index() as index:
             self._copy_index(place.git_dir / "index", index)
             yield Place(place.git_dir, place.work_tree, index)
-        finally:
-            index.unlink(missing_ok=True)
-            index.with_suffix(".lock").unlink(missing_ok=True)
 
     def _copy_index(self, source: Path, target: Path) -> None:
         """A copy keeps git's knowledge of which files are unchanged, and its time: git looks into a file that was
