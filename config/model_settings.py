@@ -108,7 +108,7 @@ class LLMSettings(Section):
 
 
 class AgentSettings(Section):
-    """How the model of one agent is asked; what is not set comes from `llm`."""
+    """One agent: how its model is asked, where what is not set comes from `llm`, and what its role is."""
 
     temperature: float | None = Field(None, ge=0, le=2, description="As llm.temperature, for this agent.")
     max_tokens: int | None = Field(None, ge=16, le=200_000, description="As llm.max_tokens, for this agent.")

@@ -325,7 +325,8 @@ class Settings(BaseSettings):
     file_system: FileSystemSettings = FileSystemSettings()
     orchestrator: OrchestratorSettings = OrchestratorSettings()
     agents: dict[str, AgentSettings] = Field(
-        {}, description="How single agents are asked; what is not set for one comes from `llm`."
+        {},
+        description="How single agents are asked (what is not set for one comes from `llm`), and what their roles are.",
     )
     """The registry of roles decides which names are allowed."""
     testing: TestingSettings = TestingSettings()

@@ -136,6 +136,7 @@ class Housekeeping:
             "pictures": lambda: self._aged(days.evidence_days, self._forget_pictures),
             "cached": lambda: store.ledger.purge_cache(services.settings.llm.cache_ttl),
             "results": services.suite.forget_results,
+            "folders": services.suite.folders.let_go,
             "worktrees": lambda: self._aged(days.worktree_days, self._remove_worktrees),
         }
         if not self._busy:  # these would slow down the work, or delete what it uses

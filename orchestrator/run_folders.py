@@ -60,14 +60,15 @@ class RunFolders:
             else:
                 _discard(export)
 
-    def let_go(self) -> None:
-        """Delete the folders that nobody uses."""
+    def let_go(self) -> int:
+        """Delete the folders that nobody uses; how many."""
         with self._lock:
             idle = [*self._read, *self._run]
             self._read.clear()
             self._run.clear()
         for export in idle:
             _discard(export)
+        return len(idle)
 
     def clear_leftovers(self) -> None:
         """End the processes and remove the folders that a killed daemon of this project left. Only at the start."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,43 +14,31 @@ from typing import NamedTuple, TypedDict
 
 from pydantic import BaseModel
 
-from file_system import FileManager, text_of
+from file_system import FileManager
 from git_ops import GitManager
 from memory import FailureReason
 from monitoring import get_logger
 from orchestrator.baseline import BY_COMMAND, Baseline, failed_test, lacking_in, require_usable
 from orchestrator.errors import StageFailed
-from orchestrator.project_environments import ProjectEnvironments
-from orchestrator.run_folders import RunFolders
+from orchestrator.ready_trees import ReadyTrees
 from testing import (
-    Checked,
     Environment,
     EnvironmentManager,
-    Examples,
-    ExamplesTask,
     InvalidSelection,
-    LinesRun,
-    Pages,
     SubProject,
     TestResult,
     TestRunner,
-    Timing,
-    TimingTask,
     install_command,
     make_target,
     merged,
     other_language,
     owner_of,
-    run_examples,
-    time_both,
 )
 
 log = get_logger(__name__)
 
 _MOST_FAILURES = 40
 _MOST_RESULTS = 300
-_SLOWER = 3
-"""Times that a run may take longer while its lines are noted."""
 _FAULT_SECONDS = 10.0
 """Time for the tests of code with a fault, beyond twice that of the whole suite: it may never end."""
 _MOST_REPEATED = 20
@@ -96,8 +84,8 @@ class _Run(NamedTuple):
     environment: Environment
 
 
-class Suite:
-    """Runs tests of trees. Every run has a folder of its own, which holds nothing of another run."""
+class Suite(ReadyTrees):
+    """Runs tests of trees, and remembers how whole suites ended."""
 
     def __init__(
         self,
@@ -111,24 +99,13 @@ class Suite:
         timeout: float,
         without_suite: bool = False,
     ) -> None:
-        """`folder` holds the stored results; `framework` is one of `FRAMEWORKS` or `auto`; `timeout` is in seconds, for
-        one run. `setup_command` gives what sets the environment up in place of what the dependency files say; it is
-        asked each time. `without_suite`: the owner says that there are no tests that have to hold."""
-        self._git = git
-        self._without_suite = without_suite
-        self.projects = ProjectEnvironments(
-            git,
-            environments,
-            folder=folder,
-            framework=framework,
-            setup_command=setup_command,
-            landed=self._landed,
+        """As `ReadyTrees`; `folder` holds the stored results, too. `without_suite`: the owner says that there are no
+        tests that have to hold."""
+        super().__init__(
+            git, environments, runner, folder=folder, framework=framework, setup_command=setup_command, timeout=timeout
         )
-        self.runner = runner
         self._folder = folder
-        prefix = f"ai-agents-run-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}-"
-        self.folders = RunFolders(git, prefix, confines=lambda: runner.confines)
-        self.timeout = timeout
+        self._without_suite = without_suite
 
     def forget_results(self) -> int:
         """Delete all but the latest stored results; how many were deleted. They can be computed again."""
@@ -136,7 +113,6 @@ class Suite:
         for file in kept[_MOST_RESULTS:]:
             file.unlink(missing_ok=True)
         self.projects.forget_left_out()
-        self.folders.let_go()
         return len(kept[_MOST_RESULTS:])
 
     def run(
@@ -153,33 +129,6 @@ class Suite:
         with self.folders.for_a_run(treeish) as (folder, tree):
             runs = self._runs(folder, tree, selection, label, timeout or self.timeout, texts, watched)
             return merged([run.result for run in runs])
-
-    def lines_run(self, treeish: str, selection: Sequence[str], label: str) -> LinesRun:
-        """Which lines of a commit or tree are executed by the tests of `selection` (empty means all)."""
-        with self.ready(treeish, label, next(iter(selection), "")) as (folder, environment):
-            seconds = self.timeout * _SLOWER
-            return self.runner.lines_run(folder, environment, selection, timeout=seconds, label=label)
-
-    def timed(self, before: str, after: str, benchmark: str, label: str, rounds: int = 9) -> Timing:
-        """How long the function `benchmark` of a program takes with the files of two commits or trees, in turns."""
-        with self.ready(after, label) as (folder, environment), self.folders.for_a_run(before) as (old, _):
-            place = self.runner.place(folder, environment, label=label)
-            self.runner.prepare(old, environment)
-            return time_both(place, old, TimingTask(benchmark=benchmark, rounds=rounds))
-
-    def examples(self, treeish: str, paths: Sequence[str], label: str) -> Examples:
-        """How the examples (doctests) in files of a commit or tree end."""
-        with self.ready(treeish, label, next(iter(paths), "")) as (folder, environment):
-            there = [path for path in paths if (folder / path).is_file()]
-            return run_examples(self.runner.place(folder, environment, label=label), ExamplesTask(paths=there))
-
-    def environment_of(self, treeish: str, label: str) -> Environment:
-        """The environment that a commit or tree is tested in, built if need be."""
-        return self._known(treeish, label)
-
-    def has_module(self, treeish: str, module: str, label: str) -> bool:
-        """Whether the project environment of a commit or tree has a top-level package of that name."""
-        return self._known(treeish, label).has_module(module)
 
     def baseline(self, treeish: str, label: str) -> Baseline:
         """The result of the whole suite of a commit or tree, read from disk if it was run before.
@@ -238,26 +187,6 @@ class Suite:
         part = file.with_suffix(f".{threading.get_ident()}.part")  # another thread may run the same suite
         part.write_text(found.model_dump_json(), encoding="utf-8")
         part.replace(file)
-
-    def check(self, treeish: str, checker: str, label: str) -> Checked | None:
-        """What one of the project's own checkers reports on a commit or tree; None if the project does not use it."""
-        with self.ready(treeish, label) as (folder, environment):
-            return self.runner.check(folder, environment, checker, timeout=self.timeout, label=label)
-
-    def check_workflows(self, treeish: str, label: str) -> Checked:
-        """What actionlint says about the workflows of GitHub in a commit or tree."""
-        with self.folders.for_a_run(treeish) as (folder, _):
-            return self.runner.check_workflows(folder, label=label)
-
-    def look_at_pages(self, treeish: str, command: str, addresses: Sequence[str], label: str) -> Pages:
-        """What web pages of a commit or tree answer and look like while a shell command serves them."""
-        with self.ready(treeish, label) as (folder, environment):
-            return self.runner.look_at_pages(folder, environment, command, addresses, label=label)
-
-    def format(self, treeish: str, paths: Sequence[str], label: str) -> dict[str, str]:
-        """Python files of a commit or tree as the project's own formatter writes them; empty if it has none."""
-        with self.ready(treeish, label, next(iter(paths), "")) as (folder, environment):
-            return self.runner.format(folder, environment, paths, label=label)
 
     def whole(self, treeish: str, label: str, timeout: float | None = None) -> Whole:
         """Run all tests of a commit or tree, whatever is stored of them."""
@@ -327,22 +256,6 @@ class Suite:
         suspects = [test_id for test_id in left if test_id in passed]
         return [test_id for test_id in suspects if test_id not in _worse(before, self.run(tree, (), label))]
 
-    def text_of(self, treeish: str, path: str) -> str:
-        """The text of a file in a commit or tree; empty if it is missing."""
-        with self.folders.for_reading(treeish) as (folder, _):
-            return text_of(folder, path)
-
-    def _known(self, treeish: str, label: str) -> Environment:
-        with self.folders.for_reading(treeish) as (folder, tree):
-            return self.projects.ensure(folder, tree, label, self.projects.project_of(folder))
-
-    @contextmanager
-    def ready(self, treeish: str, label: str, path: str = "") -> Iterator[tuple[Path, Environment]]:
-        """The files of a commit or tree in a folder of their own, and the environment that its tests need: that of the
-        project which the file `path` belongs to, by default of the main one."""
-        with self.folders.for_a_run(treeish) as (folder, tree):
-            yield folder, self.projects.ensure(folder, tree, label, self.projects.project_of(folder, path))
-
     def try_setup(self, treeish: str, command: str, label: str) -> TestResult:
         """The result of the whole suite of a commit or tree in an environment that `command` sets up.
 
@@ -351,12 +264,6 @@ class Suite:
         with self.folders.for_a_run(treeish) as (folder, tree):
             environment = self.projects.ensure(folder, tree, label, self.projects.project_of(folder), command)
             return self.runner.run_tests(folder, environment, timeout=self.timeout, label=label)
-
-    @contextmanager
-    def _landed(self) -> Iterator[Path]:
-        """The files at the tip of the landing branch."""
-        with self.folders.for_reading(self._git.branch.tip()) as (folder, _):
-            yield folder
 
     def _runs(
         self,

@@ -14,10 +14,8 @@ from monitoring import get_logger
 from monitoring.tracing import span
 from testing.checkers import Checked
 from testing.checking import check_workflows, formatter_of, is_configured, run_checker, run_formatter
-from testing.environments.environment import MANAGER, VENV, Environment
-from testing.environments.pytest_settings import django_folder, django_settings
+from testing.environments.environment import Environment
 from testing.environments.python_dependencies import text_of
-from testing.environments.toolchains import require_toolchain
 from testing.errors import InvalidReport
 from testing.frameworks.framework import ProjectNames, Report, Selected, TestCommand, Written
 from testing.frameworks.javascript import CACHES
@@ -31,6 +29,7 @@ from testing.sandbox.sandbox import Sandbox, SandboxResult
 from testing.sandbox.user import discard, everything
 from testing.sandboxed_program import Place
 from testing.tampering import TestFiles
+from testing.variables import variables_of
 
 _log = get_logger(__name__)
 
@@ -40,7 +39,6 @@ _STACKS_AT = 0.9
 """Share of the time of a run after which it prints where it is."""
 _OF_TEST_RUNS = {"PYTEST_XDIST_AUTO_NUM_WORKERS": "1"}
 """Variables that a plain program must not have: code could tell by them that tests are run."""
-_CONFINED_TIERS = (1, 2)
 _LINES = "/out/lines.json"
 _MOST_LINES_BYTES = 32 << 20
 
@@ -58,7 +56,7 @@ class TestRunner:
     @property
     def confines(self) -> bool:
         """Whether nothing that a run has started outlives it."""
-        return self._sandbox.probe().tier in _CONFINED_TIERS
+        return self._sandbox.confines
 
     def prepare(self, run_folder: Path, environment: Environment) -> None:
         """Make an exported tree ready for a run: copy the generated files in, hand everything to the sandbox's user."""
@@ -147,41 +145,29 @@ class TestRunner:
         label: str,
         watched: Mapping[str, Sequence[int]],
     ) -> TestResult:
-        with span("test run", framework=environment.framework, whole_suite=not selection) as note:
-            result = self._result(source, environment, selection, timeout, label, watched)
-            note(passed=result.passed, tests=result.test_count, failures=len(result.failures))
-            return result
-
-    def _result(
-        self,
-        source: Path,
-        environment: Environment,
-        selection: Sequence[str],
-        timeout: float,
-        label: str,
-        watched: Mapping[str, Sequence[int]],
-    ) -> TestResult:
         framework = environment.framework
-        command = command_for(framework, self._selected(source, selection, environment))
-        modules = _modules(source)  # before anything in it has run
-        tests = TestFiles(source)
-        self.prepare(source, environment)
-        out = Path(tempfile.mkdtemp(prefix="ai-agents-out-", dir=source.parent))
-        try:
-            for cache in CACHES if environment.own_packages in environment.packages else ():
-                (out / cache).mkdir()
-            self._sandbox.hand_over(out)
-            told = {watch.VARIABLE: watch.told(environment.place, watched)} if watched else {}
-            ended = self._run(command, source, environment, out, timeout, label, told)
-            file = out / Path(command.report).name
-            report, unreadable = _report(framework, Written(file, source, modules, environment.language))
-            if rewritten := tests.changed():
-                report = Report()
-        finally:
-            discard(out)
-        names = ProjectNames.of(modules, environment.has_module)
-        failures = [explain(framework, environment.language, symptom, names) for symptom in report.symptoms]
-        result = _result(ended, framework, report, unreadable, failures, rewritten)
+        with span("test run", framework=framework, whole_suite=not selection) as note:
+            command = command_for(framework, self._selected(source, selection, environment))
+            modules = _modules(source)  # before anything in it has run
+            tests = TestFiles(source)
+            self.prepare(source, environment)
+            out = Path(tempfile.mkdtemp(prefix="ai-agents-out-", dir=source.parent))
+            try:
+                for cache in CACHES if environment.own_packages in environment.packages else ():
+                    (out / cache).mkdir()
+                self._sandbox.hand_over(out)
+                told = {watch.VARIABLE: watch.told(environment.place, watched)} if watched else {}
+                ended = self._run(command, source, environment, out, timeout, label, told)
+                file = out / Path(command.report).name
+                report, unreadable = _report(framework, Written(file, source, modules, environment.language))
+                if rewritten := tests.changed():
+                    report = Report()
+            finally:
+                discard(out)
+            names = ProjectNames.of(modules, environment.has_module)
+            failures = [explain(framework, environment.language, symptom, names) for symptom in report.symptoms]
+            result = _result(ended, framework, report, unreadable, failures, rewritten)
+            note(passed=result.passed, tests=result.test_count, failures=len(result.failures))
         _log.info(
             "tests run", framework=framework, passed=result.passed, tests=result.test_count, tier=result.tier,
             failures=len(result.failures), problem=result.problem, seconds=round(result.duration, 2),
@@ -314,52 +300,6 @@ def _lay_empty_repository(run_folder: Path) -> None:
         (git / name).mkdir(parents=True)
     (git / "HEAD").write_text("ref: refs/heads/main\n")
     (git / "config").write_text("[core]\n\trepositoryformatversion = 0\n\tbare = false\n")
-
-
-def variables_of(sandbox: Sandbox, source: Path, environment: Environment) -> dict[str, str]:
-    """Environment variables of a project's code: the same in every run, so that every run gives the same result."""
-    if environment.language != "python":
-        return _other_variables(environment)
-    variables = {
-        "PATH": f"{VENV}/bin:/usr/local/bin:/usr/bin:/bin",
-        "VIRTUAL_ENV": VENV,
-        "PYTHONHASHSEED": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUNBUFFERED": "1",
-        "TZ": "UTC",
-        "COLUMNS": "120",
-    }
-    project = source / environment.place
-    if module := django_settings(project):
-        variables["DJANGO_SETTINGS_MODULE"] = module
-    paths = [f"{environment.work}/src"] if (project / "src").is_dir() and not environment.editable else []
-    if sandbox.probe().tier not in _CONFINED_TIERS:
-        paths = [
-            f"{environment.work}/src",
-            environment.work,
-        ]  # an editable installation points to /work, which does not exist there
-    if "DJANGO_SETTINGS_MODULE" in variables and (folder := django_folder(project)):
-        paths.append(f"{environment.work}/{folder}")
-    return variables | ({"PYTHONPATH": ":".join(paths)} if paths else {})
-
-
-def _other_variables(environment: Environment) -> dict[str, str]:
-    toolchain = require_toolchain(environment.language)
-    common = {
-        "PATH": f"{toolchain.path}:{MANAGER}/bin:/usr/local/bin:/usr/bin:/bin",
-        "CI": "true",  # no watching, no questions, no colours
-        "NO_COLOR": "1",
-        "TZ": "UTC",
-        "COLUMNS": "120",
-    }
-    match environment.language:
-        case "go":
-            own = {"GOMODCACHE": "/env/downloads", "GOPROXY": "off", "GOFLAGS": "-mod=mod", "GOCACHE": "/work/.gocache"}
-        case "rust":
-            own = {"CARGO_HOME": "/env/downloads", "CARGO_TARGET_DIR": "/work/target", "CARGO_TERM_COLOR": "never"}
-        case _:
-            own = {"NODE_ENV": "test", "npm_config_manage_package_manager_versions": "false"}
-    return common | own
 
 
 def _modules(source: Path) -> list[str]:

@@ -20,13 +20,13 @@ from file_system import (
     text_of,
 )
 from file_system.walk import walk
-from git_ops import ChangedFile, GitManager, Overlay, SecretFound, UnsafeContent, Worktree
+from git_ops import ChangedFile, Overlay, SecretFound, UnsafeContent, Worktree
 from memory import Task
 from monitoring import redact
 from orchestrator.baseline import Baseline
 from orchestrator.services import Services
-from orchestrator.suite import Suite
 from orchestrator.workbench.commits import Landed
+from orchestrator.workbench.formatting import as_project_formats
 from orchestrator.workbench.javascript import draft_test, javascript_test_file
 from orchestrator.workbench.new_tests import new_test_file
 from orchestrator.workbench.protected import SECRETS, protected_paths
@@ -42,9 +42,6 @@ from testing import (
     declared_tests,
     read_pytest_settings,
 )
-
-_MOST_FORMATTED = 20
-"""Files."""
 
 
 class Opened(BaseModel):
@@ -227,7 +224,7 @@ class Workbench:
 
     def formatted(self, trial: Trial, tests_commit: str, test_ids: Sequence[str]) -> str:
         """The tree of a green trial, with the changed files formatted like the project, if that is green too."""
-        texts = _as_project_formats(self._suite, self._git, tests_commit, trial.tree, self._task.id)
+        texts = as_project_formats(self._suite, self._git, tests_commit, trial.tree, self._task.id)
         if not texts:
             return trial.tree
         tree = self.tree_with(tests_commit, texts, trial.tree)
@@ -409,21 +406,3 @@ def _holds_tests(path: str, text: str) -> bool:
     if not path.endswith(".py"):
         return True
     return PurePosixPath(path).name != "conftest.py" and bool(declared_tests(text, path))
-
-
-def _as_project_formats(suite: Suite, git: GitManager, before: str, tree: str, label: str) -> dict[str, str]:
-    """The formatted texts, by path, of the files changed from commit `before` to `tree` that formatting would alter.
-
-    A modified file is formatted only if the formatter would have left it unchanged before.
-    """
-    changed = [
-        change for change in git.commits.changed_files(before, tree)
-        if change.path.endswith(".py") and change.status != "deleted"
-    ][:_MOST_FORMATTED]  # fmt: skip
-    texts = suite.format(tree, [change.path for change in changed], label)
-    old = [change.path for change in changed if change.status == "modified" and change.path in texts]
-    kept = suite.format(before, old, label) if old else {}
-    return {
-        path: text for path, text in texts.items()
-        if text != suite.text_of(tree, path) and (path not in old or kept.get(path) == suite.text_of(before, path))
-    }  # fmt: skip

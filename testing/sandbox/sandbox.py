@@ -43,6 +43,7 @@ _log = get_logger(__name__)
 
 _CANARY_TIMEOUT = 20.0
 _SHARED_PROC, _UNCONFINED, _NOTHING = 2, 4, 0
+_CONFINED = (1, _SHARED_PROC)
 _COUNTED = {"memory": "memory", "pids": "processes"}
 _OTHERWISE = "set sandbox.mode to best_effort only if you trust the code that is run."
 
@@ -126,6 +127,11 @@ class Sandbox:
     def probe(self) -> SandboxProbe:
         """Which tier works here, by launching a canary that checks the walls from inside; asked once, then kept."""
         return self._probe()[0]
+
+    @property
+    def confines(self) -> bool:
+        """Whether code runs in a sandbox here: nothing that it has started outlives it."""
+        return self.probe().tier in _CONFINED
 
     def _probe(self) -> tuple[SandboxProbe, Confinement | None]:
         with self._probe_lock:
