@@ -39,7 +39,7 @@ _UNCHANGED, _COMPARED = 0.95, 2000
 class DecisionState(FlowState):
     """What was decided on an idea."""
 
-    outcome: Literal["", "approved", "rejected", "revised", "rejected before"] = ""
+    outcome: Literal["", "approved", "rejected", "rejected before"] = ""
     decision: IdeaDecision | None = None
     opinions: list[str] = []
     """The tasks of the opinions."""
@@ -80,13 +80,7 @@ def decide(ctx: StageContext) -> Outcome:
         goal=ctx.services.settings.project.goal,
         may_revise=revisions < _MOST_REVISIONS,
     )
-    decision = until_it_holds(
-        ctx,
-        "decision",
-        IdeaDecision,
-        lambda faults, name: ctx.team.ceo.decide(ctx.task, given, faults, ctx.ask(name)),
-        lambda answer: faults_of_decision(answer, given),
-    )
+    decision = _ask_ceo(ctx, "decision", given)
     state.decision, state.reasons = decision, decision.reasons
     ctx.step("record decision", bool, partial(_record, ctx, decision.decision, state))
     if decision.decision == "ask_owner":
@@ -107,17 +101,7 @@ def carry_out(ctx: StageContext) -> Outcome:
     decision = state.decision
     if VETO_GATE in state.approved and not decision.tasks:
         overruled = Hearing(opinions=[], goal=ctx.services.settings.project.goal, may_revise=False)
-        decision = until_it_holds(
-            ctx,
-            "work",
-            IdeaDecision,
-            lambda faults, name: ctx.team.ceo.decide(ctx.task, overruled, faults, ctx.ask(name)),
-            lambda answer: (
-                faults_of_decision(answer, overruled)
-                + (["the owner has approved the idea: cut it into tasks"] if answer.decision != "approve" else [])
-            ),
-        )
-        state.decision = decision
+        state.decision = decision = _ask_ceo(ctx, "work", overruled, is_approved=True)
     if VETO_GATE in state.approved:
         ctx.step("record decision", bool, partial(_record, ctx, "approve", state))
     state.parts = ctx.step("make tasks", list[str], partial(_submit, ctx, decision))
@@ -129,6 +113,23 @@ DECISION_FLOW = Flow(
     TaskType.DECISION,
     (Stage("convene", "ceo", convene), Stage("decide", "ceo", decide), Stage("carry_out", "ceo", carry_out)),
 )
+
+
+def _ask_ceo(ctx: StageContext, step: str, given: Hearing, *, is_approved: bool = False) -> IdeaDecision:
+    """A decision of the CEO in which code finds no fault; `is_approved`: the owner has approved the idea already."""
+
+    def faults_of(answer: IdeaDecision) -> list[str]:
+        undone = is_approved and answer.decision != "approve"
+        told = ["the owner has approved the idea: cut it into tasks"] if undone else []
+        return faults_of_decision(answer, given) + told
+
+    return until_it_holds(
+        ctx,
+        step,
+        IdeaDecision,
+        lambda faults, name: ctx.team.ceo.decide(ctx.task, given, faults, ctx.ask(name)),
+        faults_of,
+    )
 
 
 def _must_be_there(ctx: StageContext, name: str) -> None:
