@@ -86,5 +86,5 @@ def check_names(settings: Settings, source: str) -> None:
 
 
 def allowed_names() -> dict[str, Sequence[str]]:
-    """Path of a setting, or of a section with names for keys -> what is allowed there, for the schema of editors."""
+    """Path of a setting -> what is allowed there, for the schema of editors."""
     return {check.path: check.allowed() for check in NAME_CHECKS if not check.grows}

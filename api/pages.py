@@ -175,14 +175,9 @@ def act(task_id: str, verb: str, room: TheRoom, visitor: AnOperator, form: Form)
         verb = "approve"
     if stage not in ("", *RetryStage):
         raise NotPossible(f"{stage[:20]!r} is no stage to try again from; there are {', '.join(RetryStage)}")
-    do(
-        room,
-        task_id,
-        verb,
-        visitor,
-        note or (form.get("why", "") if verb == "reject" else ""),
-        RetryStage(stage) if stage else None,
-    )
+    if verb == "reject":
+        note = note or form.get("why", "")
+    do(room, task_id, verb, visitor, note, RetryStage(stage) if stage else None)
     return redirect(form.get("back", "/"), verb)
 
 

@@ -101,21 +101,12 @@ def handle_errors(app: FastAPI) -> None:
     def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         found = fields_of(error)
-        problem = Problem(
-            type=urn("InvalidRequest"), title="The request does not say what is needed", status=422,
-            detail="; ".join(map(str, found[:5])), instance=request.url.path,
-            errors=found,
-        )  # fmt: skip
-        return _answer(request, problem, {})
+        return _answer(request, _invalid(request, "; ".join(map(str, found[:5])), found), {})
 
     def plain(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         if error.status_code == 400:  # FastAPI, of a body; what else is wrong with one has the status 422
-            problem = Problem(
-                type=urn("InvalidRequest"), title="The request does not say what is needed", status=422,
-                detail="the body is not JSON in UTF-8", instance=request.url.path,
-            )  # fmt: skip
-            return _answer(request, problem, {})
+            return _answer(request, _invalid(request, "the body is not JSON in UTF-8", []), {})
         problem = Problem(
             type="about:blank", title=error.detail, status=error.status_code,
             detail=f"{error.detail}: {request.method} {request.url.path}", instance=request.url.path,
@@ -144,6 +135,13 @@ def handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, plain)
     app.add_exception_handler(Exception, unknown)
+
+
+def _invalid(request: Request, detail: str, errors: list[FieldProblem]) -> Problem:
+    return Problem(
+        type=urn("InvalidRequest"), title="The request does not say what is needed", status=422, detail=detail,
+        instance=request.url.path, errors=errors,
+    )  # fmt: skip
 
 
 def as_json(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:

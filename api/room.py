@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from agents.rows import Role
 from api.oidc import Oidc
 from api.tokens import Tokens
 from config import ProjectPaths, Settings
@@ -51,6 +52,8 @@ class Room:
     running: Callable[[], Collection[str]]
     """The ids of the tasks that an agent works on now; the others in progress wait for their turn."""
     hub: Hub
+    roles: Mapping[str, Role]
+    """Everybody on the team, as the daemon began with them: their files may be others by now."""
     models: Mapping[str, str]
     """The model of each agent that has one."""
     config: Path

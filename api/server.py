@@ -15,7 +15,7 @@ import uvicorn
 from api.app import make_app
 from api.live import Hub
 from api.room import Room
-from api.team import models_of
+from api.team import models_of, roles_of
 from config import ProjectPaths, Settings
 from memory import MemoryStore
 from monitoring import get_logger
@@ -65,7 +65,8 @@ class ControlRoom:
         shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104
         self.address = settings.api.public_url.rstrip("/") or f"http://{shown}:{port}"
         """Where a browser finds it."""
-        room = Room(settings, paths, self._store, wake, running, self.hub, models_of(settings), config)
+        roles, models = roles_of(settings), models_of(settings)
+        room = Room(settings, paths, self._store, wake, running, self.hub, roles, models, config)
         server = uvicorn.Config(
             make_app(room), http="h11", ws="websockets-sansio", lifespan="on", log_config=None, access_log=False,
             server_header=False, proxy_headers=bool(settings.api.public_url), timeout_keep_alive=30,

@@ -63,7 +63,7 @@ def team_of(room: Room) -> list[AgentNow]:
     store, now = room.store, utc_now()
     running = set(room.running())
     workable = store.tasks.workable(_MOST_TASKS)
-    queues: dict[str, list[Task]] = {name: [] for name in agent_names(room.settings.agents)}
+    queues: dict[str, list[Task]] = {name: [] for name in room.roles}
     for task in workable:
         queues.setdefault(agent_of(task), []).append(task)
     calls, waiting = store.budgets.calls_in_flight(), store.budgets.waiting_calls()
@@ -71,7 +71,7 @@ def team_of(room: Room) -> list[AgentNow]:
     paused = store.paused.since()
     tried = room.history.attempts(midnight(now) - timedelta(days=_SUCCESS_DAYS))
     found = []
-    for name, kind in _roles(room.settings).items():
+    for name, kind in room.roles.items():
         at_work = next((task for task in queues[name] if task.id in running), None)
         mine = [call for call in calls if call.agent == name]
         held = [call for call in waiting if call.agent == name]
@@ -99,8 +99,9 @@ def team_of(room: Room) -> list[AgentNow]:
     return found
 
 
-def _roles(settings: Settings) -> dict[str, Role]:
-    """Everybody on the team, in the order in which lists show them."""
+def roles_of(settings: Settings) -> dict[str, Role]:
+    """Everybody on the team, in the order in which lists show them. Raises `ConfigError` for a prompt file that cannot
+    be read."""
     classes = {name: Role(name, kind.role, kind.duty) for name, kind in ROLES.items()}
     return classes | {name: row for name, row in rows_of(settings.agents).items() if name not in ROLES}
 

@@ -324,18 +324,14 @@ def _unknown_key(location: list[str]) -> str:
 def json_schema(names: Mapping[str, Sequence[str]] | None = None) -> dict[str, object]:
     """The JSON schema by which an editor checks `config.yaml`. Settings that are not free text accept `${VAR}`, too.
 
-    `names`: the path of a setting (`llm.provider`) -> its allowed values, or a section (`agents`) -> its allowed keys,
-    where a registry decides on them.
+    `names`: the path of a setting (`llm.provider`) -> its allowed values, where a registry decides on them.
     """
     schema = Settings.model_json_schema()
     schema["title"] = "AI Agents configuration"
     for path, allowed in (names or {}).items():
-        section, _, key = path.partition(".")
-        if key:
-            definition = schema["properties"][section]["$ref"].rpartition("/")[2]
-            schema["$defs"][definition]["properties"][key]["enum"] = list(allowed)
-        else:
-            schema["properties"][section]["propertyNames"] = {"enum": list(allowed)}
+        section, key = path.split(".")
+        definition = schema["properties"][section]["$ref"].rpartition("/")[2]
+        schema["$defs"][definition]["properties"][key]["enum"] = list(allowed)
     for definition in schema.get("$defs", {}).values():
         for name, field in list(definition.get("properties", {}).items()):
             definition["properties"][name] = _or_variable(field)

@@ -85,10 +85,7 @@ def configuration_page() -> str:
 def _settings(path: str, section: Schema, schema: Schema) -> Iterator[str]:
     """The entries of a section's keys; those of a section inside it follow its own."""
     if "additionalProperties" in section and "properties" not in section:
-        names = section.get("propertyNames", {}).get("enum")
-        path += f".{'AGENT' if names else 'NAME'}"
-        if names:
-            yield f"\n`AGENT` is one of {_any_of(names)}.\n"
+        path += ".NAME"
         section = _plain(section["additionalProperties"], schema)
     for key, field in section["properties"].items():
         place, kind = f"{path}.{key}", _plain(field, schema)

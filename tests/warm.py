@@ -68,6 +68,7 @@ def _run(arguments: list[str], environment: dict[str, str], output: str, errors:
     os.environ.clear()
     os.environ.update(environment)
     tempfile.tempdir = None  # as $TMPDIR says
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup the tests' own processes ignore it
     for number, path in ((1, output), (2, errors)):
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(file, number)

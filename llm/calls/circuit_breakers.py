@@ -116,9 +116,9 @@ class Circuits:
             if opens or circuit.trial:
                 first = _FIRST_PAUSE if error.retryable else _FIRST_PAUSE_REFUSED
                 circuit.pause = min(max(circuit.pause * 2, first), self.longest_pause)
-                asked = min(error.retry_after or 0.0, _LONGEST_RETRY_AFTER)
-                asked = asked if (error.retry_after or 0.0) < _NO_TIME_AT_ALL else 0.0
-                circuit.next_trial = now + max(circuit.pause, asked)
+                asked = error.retry_after or 0.0
+                wait = min(asked, _LONGEST_RETRY_AFTER) if asked < _NO_TIME_AT_ALL else 0.0
+                circuit.next_trial = now + max(circuit.pause, wait)
             circuit.opened_at = now if circuit.opened_at is None else circuit.opened_at
             circuit.error = error
             for each in self._of(request):

@@ -4,7 +4,8 @@ they look for in answers."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,8 +107,15 @@ def lines_of(
 
 @pytest.fixture
 def rooms(tmp_path: Path) -> Iterator[Rooms]:
+    with opened_rooms(tmp_path, {"budget": {"day_tokens": 1000}}) as rooms:
+        yield rooms
+
+
+@contextmanager
+def opened_rooms(tmp_path: Path, changes: Mapping[str, object]) -> Iterator[Rooms]:
+    """A control room of a project in `tmp_path`, with `changes` to the settings."""
     settings = Settings.model_validate(
-        {"api": {"port": 0}, "git": {"repository_url": str(tmp_path / "repository")}, "budget": {"day_tokens": 1000}}
+        {"api": {"port": 0}, "git": {"repository_url": str(tmp_path / "repository")}, **changes}
     )
     paths = ProjectPaths.of(settings, tmp_path)
     store = MemoryStore(paths.database_url)

@@ -8,6 +8,7 @@ import socket
 import time
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
@@ -19,7 +20,7 @@ from api.live import Event
 from memory import Activity, Attempt, FailureReason, ModelCall, Role, Task, TaskStatus, Verdict, utc_now
 from memory.database.schema import access
 from owner.actions import MOST_NOTE
-from tests.api.conftest import Rooms, audited, csrf_of, lines_of, problem
+from tests.api.conftest import Rooms, audited, csrf_of, lines_of, opened_rooms, problem
 
 SECRET = "sk-proj-" + "abcdefgh12345678" * 3
 BLOCKED = {"reason": FailureReason.NEEDS_OWNER, "detail": "Which colour?"}
@@ -110,6 +111,18 @@ def test_a_task_has_its_thread_its_evidence_and_its_calls(rooms: Rooms) -> None:
     assert 'aiagents_cost_usd_total{agent="developer",model="openai/m"} 0.5' in figures
     assert 'aiagents_budget_limit{name="day_tokens",unit="tokens"} 1000.0' in figures
     assert problem(rooms.anyone().get("/metrics"), 401) == "sign-in-needed"
+
+
+def test_a_role_of_the_owner_is_shown_as_the_daemon_began_with_it(tmp_path: Path) -> None:
+    further = tmp_path / "tax.md"
+    further.write_text("Name the paragraph of the law.\n", encoding="utf-8")
+    tax = {"title": "tax adviser", "duty": "You judge taxes.", "prompt": str(further)}
+    with opened_rooms(tmp_path, {"agents": {"tax": tax}}) as rooms:
+        further.unlink()
+        (shown,) = [
+            agent for agent in rooms.program(Role.VIEWER).get("/api/v1/agents").json() if agent["name"] == "tax"
+        ]
+    assert (shown["role"], shown["duty"]) == ("tax adviser", "You judge taxes.")
 
 
 def test_what_stopped_is_answered_and_each_word_is_in_the_audit_trail(rooms: Rooms) -> None:

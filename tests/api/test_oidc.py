@@ -12,11 +12,10 @@ import pytest
 from playwright.sync_api import expect
 from pydantic import ValidationError
 
-from api import ControlRoom
-from config import ProjectPaths, Settings
-from memory import MemoryStore, Role
+from config import Settings
+from memory import Role
 from tests.api.browser import Seen, browsing, needs_browser
-from tests.api.conftest import Rooms, audited, csrf_of, rooms
+from tests.api.conftest import Rooms, audited, csrf_of, opened_rooms, rooms
 from tests.support.oidc_provider import CLIENT, SECRET, Provider
 
 __all__ = ["rooms"]
@@ -35,19 +34,8 @@ def office(tmp_path: Path, provider: Provider) -> Iterator[Rooms]:
         "issuer": provider.issuer, "client_id": CLIENT, "client_secret": SECRET, "name": "the office",
         "role_claim": "realm.groups", "roles": {"developers": "operator", "platform": "admin"},
     }  # fmt: skip
-    settings = Settings.model_validate(
-        {"api": {"port": 0, "oidc": oidc}, "git": {"repository_url": str(tmp_path / "repository")}}
-    )
-    paths = ProjectPaths.of(settings, tmp_path)
-    store = MemoryStore(paths.database_url)
-    store.migrate()
-    room = ControlRoom(settings, paths, config=tmp_path / "config.yaml")
-    rooms = Rooms(room, store, paths)
-    yield rooms
-    for client in rooms.clients:
-        client.close()
-    room.close()
-    store.close()
+    with opened_rooms(tmp_path, {"api": {"port": 0, "oidc": oidc}}) as rooms:
+        yield rooms
 
 
 def sent_back(client: httpx2.Client) -> httpx2.URL:

@@ -61,12 +61,12 @@ def test_sigterm_at_any_time_loses_no_answer(make_house: MakeHouse) -> None:
         script.release()
         assert daemon.wait(120) == 0
 
-    # If it does not arrive in time, the model is asked again.
+    # If it does not arrive in time, the model is asked again. A closed terminal is such a stop, too.
     house.write_config(orchestrator={"shutdown_grace": 0.2})
     script.hold("code")
     with house.daemon() as daemon:
         server.wait_for(2)
-        assert stop(daemon) == 0
+        assert stop(daemon, signal.SIGHUP) == 0
         script.release()
 
     # Code of the repository that runs in the sandbox ends with the daemon.
