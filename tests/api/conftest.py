@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,15 +105,20 @@ def lines_of(
     return found
 
 
-@pytest.fixture
-def rooms(tmp_path: Path) -> Iterator[Rooms]:
+@contextmanager
+def open_rooms(folder: Path, **api: object) -> Iterator[Rooms]:
+    """A control room of a project in `folder`; `api` are settings of that section."""
     settings = Settings.model_validate(
-        {"api": {"port": 0}, "git": {"repository_url": str(tmp_path / "repository")}, "budget": {"day_tokens": 1000}}
+        {
+            "api": {"port": 0, **api},
+            "git": {"repository_url": str(folder / "repository")},
+            "budget": {"day_tokens": 1000},
+        }
     )
-    paths = ProjectPaths.of(settings, tmp_path)
+    paths = ProjectPaths.of(settings, folder)
     store = MemoryStore(paths.database_url)
     store.migrate()
-    room = ControlRoom(settings, paths, config=tmp_path / "config.yaml")
+    room = ControlRoom(settings, paths, config=folder / "config.yaml")
     store.journal.on_line = room.hub.poke
     rooms = Rooms(room, store, paths)
     yield rooms
@@ -120,3 +126,9 @@ def rooms(tmp_path: Path) -> Iterator[Rooms]:
         client.close()
     room.close()
     store.close()
+
+
+@pytest.fixture
+def rooms(tmp_path: Path) -> Iterator[Rooms]:
+    with open_rooms(tmp_path) as opened:
+        yield opened
