@@ -105,22 +105,21 @@ def lines_of(
     return found
 
 
-@pytest.fixture
-def rooms(tmp_path: Path) -> Iterator[Rooms]:
-    with opened_rooms(tmp_path, {"budget": {"day_tokens": 1000}}) as rooms:
-        yield rooms
-
-
 @contextmanager
-def opened_rooms(tmp_path: Path, changes: Mapping[str, object]) -> Iterator[Rooms]:
-    """A control room of a project in `tmp_path`, with `changes` to the settings."""
+def open_rooms(folder: Path, changes: Mapping[str, object] | None = None, **api: object) -> Iterator[Rooms]:
+    """A control room of a project in `folder`; `api` are settings of that section, `changes` those of others."""
     settings = Settings.model_validate(
-        {"api": {"port": 0}, "git": {"repository_url": str(tmp_path / "repository")}, **changes}
+        {
+            "api": {"port": 0, **api},
+            "git": {"repository_url": str(folder / "repository")},
+            "budget": {"day_tokens": 1000},
+            **(changes or {}),
+        }
     )
-    paths = ProjectPaths.of(settings, tmp_path)
+    paths = ProjectPaths.of(settings, folder)
     store = MemoryStore(paths.database_url)
     store.migrate()
-    room = ControlRoom(settings, paths, config=tmp_path / "config.yaml")
+    room = ControlRoom(settings, paths, config=folder / "config.yaml")
     store.journal.on_line = room.hub.poke
     rooms = Rooms(room, store, paths)
     yield rooms
@@ -128,3 +127,9 @@ def opened_rooms(tmp_path: Path, changes: Mapping[str, object]) -> Iterator[Room
         client.close()
     room.close()
     store.close()
+
+
+@pytest.fixture
+def rooms(tmp_path: Path) -> Iterator[Rooms]:
+    with open_rooms(tmp_path) as opened:
+        yield opened

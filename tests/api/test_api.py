@@ -20,7 +20,7 @@ from api.live import Event
 from memory import Activity, Attempt, FailureReason, ModelCall, Role, Task, TaskStatus, Verdict, utc_now
 from memory.database.schema import access
 from owner.actions import MOST_NOTE
-from tests.api.conftest import Rooms, audited, csrf_of, lines_of, opened_rooms, problem
+from tests.api.conftest import Rooms, audited, csrf_of, lines_of, open_rooms, problem
 
 SECRET = "sk-proj-" + "abcdefgh12345678" * 3
 BLOCKED = {"reason": FailureReason.NEEDS_OWNER, "detail": "Which colour?"}
@@ -117,7 +117,7 @@ def test_a_role_of_the_owner_is_shown_as_the_daemon_began_with_it(tmp_path: Path
     further = tmp_path / "tax.md"
     further.write_text("Name the paragraph of the law.\n", encoding="utf-8")
     tax = {"title": "tax adviser", "duty": "You judge taxes.", "prompt": str(further)}
-    with opened_rooms(tmp_path, {"agents": {"tax": tax}}) as rooms:
+    with open_rooms(tmp_path, {"agents": {"tax": tax}}) as rooms:
         further.unlink()
         (shown,) = [
             agent for agent in rooms.program(Role.VIEWER).get("/api/v1/agents").json() if agent["name"] == "tax"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
 from api.access import hash_of
 from memory import Person, Role, TaskStatus, utc_now
@@ -34,7 +34,7 @@ class Place:
     house: House
     script: Held
     browser: Browser
-    owner: dict[str, object]
+    owner: StorageState
     """The cookies of the owner's session."""
 
     @property
@@ -48,7 +48,7 @@ class Place:
         context = self.browser.new_context(
             viewport={"width": width, "height": height},
             base_url=self.address,
-            storage_state=self.owner if owner else None,  # type: ignore[arg-type]
+            storage_state=self.owner if owner else None,
         )
         seen = Seen(context.new_page(), problems := list[str]())
         try:
@@ -110,7 +110,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterat
         page = context.new_page()
         page.goto(link_to(house))
         expect(page.get_by_role("heading", name="Inbox")).to_be_visible()
-        state: dict[str, object] = dict(context.storage_state())
+        state = context.storage_state()
         context.close()
         yield Place(house, script, browser, state)
         script.release()

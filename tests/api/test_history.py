@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -17,12 +15,9 @@ from owner.stream import Clock
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[MemoryStore]:
-    store = MemoryStore(f"sqlite:///{tmp_path / 'agents.db'}")
-    store.migrate()
+def store(store: MemoryStore) -> MemoryStore:
     store.tasks.add(Task(id="t-1", title="Add add"))
-    yield store
-    store.close()
+    return store
 
 
 def record(store: MemoryStore, number: int, at: datetime) -> None:

@@ -7,10 +7,9 @@ import os
 import re
 import signal
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import ClassVar
 
@@ -26,6 +25,7 @@ from memory import Task, TaskStatus
 from tests.cli.commands import entries, entry, error_of, following, look
 from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.house import ADD_TASK, QUESTIONS, Held, git, make_repository, team
+from tests.support.loopback import LoopbackServer
 
 __all__ = ["make_house"]
 
@@ -182,10 +182,8 @@ def test_doctor_asks_a_server_whether_it_takes_the_key(answer: int, word: str) -
 
         def log_message(self, *_: object) -> None: ...
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Models) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        check = _server(f"http://127.0.0.1:{server.server_port}/v1", "secret-key")
-        server.shutdown()
+    with LoopbackServer(Models) as server:
+        check = _server(f"{server.url}/v1", "secret-key")
     assert check.detail.endswith(word) and (check.state == "missing") is (answer == 401)
     assert Models.keys == ["Bearer secret-key"]
 

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import pytest
-
 from memory import FailureReason, MemoryStore, Task, TaskStatus, TaskType
 from memory.database.schema import tasks
-from monitoring import Alert, AlertKind, receive_alerts
+from monitoring import Alert, AlertKind
 from owner.daily import as_markdown, daily_of, write_yesterday
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-def alerts() -> Iterator[list[Alert]]:
-    """What the owner is alerted about."""
-    seen: list[Alert] = []
-    receive_alerts(seen.append)
-    yield seen
-    receive_alerts(lambda _: None)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[MemoryStore]:
-    opened = MemoryStore(f"sqlite:///{tmp_path / 'memory.db'}")
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 def ended(store: MemoryStore, name: str, days: int, type: TaskType = TaskType.CODE) -> None:

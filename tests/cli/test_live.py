@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -47,14 +47,6 @@ SCENE = Scene(
     stopped=2,
     spent=["spent today: 1,234,567 of 5,000,000 tokens", "$0.12 of $5.00", "this month $3.10 of $50.00"],
 )
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[MemoryStore]:
-    store = MemoryStore(f"sqlite:///{tmp_path}/agents.db")
-    store.migrate()
-    yield store
-    store.close()
 
 
 def screen(monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> io.StringIO:

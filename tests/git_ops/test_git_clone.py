@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -28,6 +27,7 @@ from git_ops import (
     UnsupportedRepository,
 )
 from tests.git_ops.conftest import Owner, git, passes, work
+from tests.support.loopback import LoopbackServer
 
 OpenManager = Callable[..., GitManager]
 
@@ -253,15 +253,8 @@ def git_server(root: Path, seen: list[str]) -> Iterator[str]:
 
         do_GET = do_POST = _answer
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with LoopbackServer(Handler) as server:
+        yield f"127.0.0.1:{server.port}"
 
 
 @pytest.mark.parametrize(

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from git_ops import GitManager, UnsupportedRepository
-from monitoring import Alert, receive_alerts
+from monitoring import Alert
 from tests.git_ops.conftest import Owner, git, passes, work
 from tests.git_ops.test_git_clone import TOKEN, git_server
 
 OpenManager = Callable[..., GitManager]
 FILES = ("-c", "protocol.file.allow=always")
-
-
-@pytest.fixture
-def alerts() -> Iterator[list[Alert]]:
-    """What the owner is alerted about."""
-    seen: list[Alert] = []
-    receive_alerts(seen.append)
-    yield seen
-    receive_alerts(lambda _: None)
 
 
 @pytest.fixture

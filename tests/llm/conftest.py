@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TypeAlias
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from config import AgentSettings, LLMSettings
 from llm import PROVIDERS, CallContext, LLMClient, key_variables, local_models
 from memory import MemoryStore
-from monitoring import Alert, alerting, receive_alerts
 from tests.support import ScriptedModelServer
 
 MODELS: dict[str, str] = {
@@ -31,15 +29,6 @@ def _no_real_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may reach a real provider with a developer's own key."""
     for name in (*key_variables(), "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[MemoryStore]:
-    """A migrated database of its own."""
-    opened = MemoryStore(f"sqlite:///{tmp_path / 'agents.db'}")
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -72,15 +61,6 @@ def make_client(store: MemoryStore) -> Iterator[MakeClient]:
     yield make
     for client in made:
         client.close()
-
-
-@pytest.fixture
-def told() -> Iterator[list[Alert]]:
-    """The alerts that were told meanwhile."""
-    received: list[Alert] = []
-    receive_alerts(received.append)
-    yield received
-    alerting._receivers.remove(received.append)
 
 
 def context(step: str = "write 1", *, workflow: str = "task.code", agent: str = "developer") -> CallContext:

@@ -119,7 +119,7 @@ def test_a_model_without_a_price_counts_in_tokens(store: MemoryStore) -> None:
     assert (state(store, budget, "day_usd").used, state(store, budget).used > 0) == (0, True)
 
 
-def test_the_day_turns_and_the_call_goes_on(store: MemoryStore, told: list[Alert]) -> None:
+def test_the_day_turns_and_the_call_goes_on(store: MemoryStore, alerts: list[Alert]) -> None:
     clock = Clock()
     with (
         ScriptedModelServer(lambda _: "fine " * 200) as server,
@@ -143,10 +143,10 @@ def test_the_day_turns_and_the_call_goes_on(store: MemoryStore, told: list[Alert
     assert store.budgets.waiting_calls() == []
     assert client.waited() == {"developer", "task-1"}
     assert client.waited() == set()
-    assert [(alert.kind, "reached" in alert.key) for alert in told] == [
+    assert [(alert.kind, "reached" in alert.key) for alert in alerts] == [
         (AlertKind.BUDGET, False), (AlertKind.BUDGET, True),
     ]  # fmt: skip
-    assert "of the day's budget is used" in told[0].message
+    assert "of the day's budget is used" in alerts[0].message
 
 
 def test_waits_end_at_once_when_the_daemon_stops_or_the_task_is_ended(store: MemoryStore) -> None:

@@ -103,7 +103,7 @@ def test_pauses_grow_up_to_the_longest_and_retry_after_counts() -> None:
     [Reply.status(503), Reply.status(401), Reply.status(402), Reply.status(403), Reply.status(404), Reply.cut()],
     ids=["503", "401", "402", "403", "404", "cut"],
 )
-def test_a_call_waits_until_the_provider_is_back(trouble: Reply, store: MemoryStore, told: list[Alert]) -> None:
+def test_a_call_waits_until_the_provider_is_back(trouble: Reply, store: MemoryStore, alerts: list[Alert]) -> None:
     back = threading.Event()
     answered: list[str] = []
 
@@ -125,7 +125,7 @@ def test_a_call_waits_until_the_provider_is_back(trouble: Reply, store: MemorySt
         server.wait_for(6, 120)
         back.set()
         assert [answer.result(120) for answer in answers] == ["fine"] * 3
-    assert [alert.kind for alert in told] == [AlertKind.PROVIDER]
+    assert [alert.kind for alert in alerts] == [AlertKind.PROVIDER]
     assert store.budgets.waiting_calls() == []
     [row] = store.ledger.usage("task")
     assert answered.count("a") == 3

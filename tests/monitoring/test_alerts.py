@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -17,16 +17,17 @@ from pydantic import SecretStr
 from config import AlertSettings, MonitoringSettings
 from monitoring import Alert, AlertKind, AlertSender, configure_logging, open_channels
 from tests.monitoring.test_logs import lines, restored_logging
+from tests.support.loopback import LoopbackServer
 
 __all__ = ["restored_logging"]
 
 SECRET_PATH = "hook-5f0c9e2b7a41"
 
 
-class Receiver:
+class Receiver(LoopbackServer):
     """An HTTP server that keeps the messages it is sent; while `status` is no 200 it refuses them."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self) -> None:
         self.messages: queue.Queue[str] = queue.Queue()
         self.status = 200
         self.tries = threading.Event()
@@ -44,9 +45,12 @@ class Receiver:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self.url = f"json://127.0.0.1:{self._server.server_port}/{SECRET_PATH}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        super().__init__(Handler)
+
+    @property
+    def url(self) -> str:
+        """The address of the service that sends messages here."""
+        return f"json://127.0.0.1:{self.port}/{SECRET_PATH}"
 
     def next(self) -> str:
         return self.messages.get(timeout=120)
@@ -54,16 +58,11 @@ class Receiver:
     def all(self) -> list[str]:
         return [self.messages.get() for _ in range(self.messages.qsize())]
 
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.close()
+    with Receiver() as receiver:
+        yield receiver
 
 
 @contextmanager

@@ -287,17 +287,11 @@ class House:
         depends_on: Sequence[str] = (),
     ) -> str:
         """Like `task add`, but without starting a process."""
-        task = Task(
-            id=new_task_id(),
-            title=title,
-            description=description,
-            type=type,
-            priority=priority,
-            depends_on=list(depends_on),
-        )
+        task_id, after = new_task_id(), list(depends_on)
+        task = Task(id=task_id, title=title, description=description, type=type, priority=priority, depends_on=after)
         with self.store() as store:
             assert store.tasks.add(task)
-        return task.id
+        return task_id
 
     def tell(self, command: str, task_id: str) -> None:
         """Like `task cancel|retry|approve`, but without starting a process."""

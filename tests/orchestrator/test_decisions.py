@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from pydantic import JsonValue
@@ -35,19 +35,16 @@ def who(request: Request) -> str:
     return TITLES[found[1]]
 
 
-def criteria(*names: str, threshold: float = 6) -> dict[str, JsonValue]:
-    made: list[JsonValue] = [
-        {"name": name, "threshold": threshold, "weight": 5, "reasoning": f"{name} matters here."}
-        for name in names or ("worth it",)
-    ]
-    return {"criteria": made}
+CRITERIA: dict[str, JsonValue] = {
+    "criteria": [{"name": "worth it", "threshold": 6, "weight": 5, "reasoning": "worth it matters here."}]
+}
 
 
 def opinion(verdict: str = "approve", *objections: str, score: float = 8, **more: JsonValue) -> dict[str, JsonValue]:
     """`objections`: the text of each, with `veto|` and its ground before it where it is one."""
     said: list[JsonValue] = []
     for objection in objections:
-        text, _, veto = objection.rpartition("|")[::-1] if "|" in objection else (objection, "", "")
+        veto, _, text = objection.rpartition("|")
         said.append({"text": text, "veto": veto})
     measured: list[JsonValue] = [{"name": "worth it", "score": score, "evidence": "calc.py has one function."}]
     return {
@@ -69,12 +66,10 @@ def decision(what: str = "approve", *answered: str, **more: JsonValue) -> dict[s
     }  # fmt: skip
 
 
-def board(
-    opinions: Script | None = None, decisions: Sequence[dict[str, JsonValue]] = (), rest: Rule | None = None
-) -> Rule:
+def board(opinions: Script | None = None, decisions: Sequence[dict[str, JsonValue]] = ()) -> Rule:
     """The V-team approves unless `opinions` say otherwise; the CEO decides as told. The last answer is repeated."""
     given, ceo, counts = opinions or {}, decisions or [decision()], dict[str, int]()
-    others = rest or team()
+    others = team()
 
     def turn(key: str, answers: Sequence[dict[str, JsonValue]]) -> Answer:
         number = counts[key] = counts.get(key, 0) + 1
@@ -83,7 +78,7 @@ def board(
     def rule(request: Request) -> Answer:
         match asked(request):
             case "criteria":
-                return criteria()
+                return CRITERIA
             case "opinion":
                 return turn(who(request), given.get(who(request), [opinion()]))
             case "decision":
@@ -194,19 +189,11 @@ def test_what_is_rejected_does_not_come_back_unchanged(make_house: MakeHouse) ->
 
 
 def test_an_idea_that_is_revised_is_judged_anew_and_not_for_ever(make_house: MakeHouse) -> None:
-    def rule_of(number: list[int]) -> Callable[[Request], Answer]:
-        inner = board()
-
-        def rule(request: Request) -> Answer:
-            if asked(request) != "decision":
-                return inner(request)
-            number[0] += 1
-            words: dict[str, JsonValue] = {"revised_title": f"Sums, version {number[0]}"}
-            return decision("revise", **words, revised_description=f"{IDEA} In version {number[0]}.")
-
-        return rule
-
-    house, server = make_house(rule_of([0]))
+    revisions = [
+        decision("revise", revised_title=f"Sums, version {number}", revised_description=f"{IDEA} In version {number}.")
+        for number in range(1, 6)
+    ]
+    house, server = make_house(board(decisions=revisions))
     idea = house.submit(IDEA, "Shall we add sums?", type=TaskType.DECISION)
     task = decided(house, idea)
     assert (task.status, task.reason) == (TaskStatus.BLOCKED, FailureReason.INVALID_OUTPUT)
@@ -264,7 +251,7 @@ def test_a_kill_in_the_middle_of_the_v_team_asks_nobody_twice(make_house: MakeHo
     idea = house.submit(IDEA, "Shall we add sums?", type=TaskType.DECISION)
     for wanted in (2, 5):
         with house.daemon("--until-idle") as daemon:
-            house.wait(lambda _, wanted=wanted: len(server.requests) >= wanted)  # type: ignore[misc]
+            server.wait_for(wanted)
             daemon.kill()
             daemon.wait(60)
     assert decided(house, idea).result["outcome"] == "rejected"

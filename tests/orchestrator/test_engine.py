@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from memory import FailureReason
-from monitoring import Alert, receive_alerts, register_secret
+from monitoring import Alert, register_secret
 from orchestrator.engine.engine import Engine, Job, Steps, forget_jobs
 from orchestrator.engine.project_lock import claim
 from orchestrator.errors import DaemonRunning, StageFailed
@@ -271,10 +271,8 @@ def test_jobs_that_ended_are_forgotten_and_spared_ones_are_not(url: str) -> None
     assert forget_jobs(url, []) == 0
 
 
-def test_a_store_without_room_is_waited_for(url: str, tmp_path: Path) -> None:
+def test_a_store_without_room_is_waited_for(url: str, tmp_path: Path, alerts: list[Alert]) -> None:
     full, diary = threading.Event(), Diary()
-    told: list[Alert] = []
-    receive_alerts(told.append)
 
     def limit(connection: sqlite3.Connection, *_: object) -> None:
         """Set SQLite's limit of pages; reaching it fails like a full disk."""
@@ -293,7 +291,7 @@ def test_a_store_without_room_is_waited_for(url: str, tmp_path: Path) -> None:
     try:
         with engine(url, work=work) as running:
             running.enqueue(job("one"))
-            eventually(lambda: any(alert.key == "engine store" for alert in told), "the owner is told")
+            eventually(lambda: any(alert.key == "engine store" for alert in alerts), "the owner is told")
             assert diary.lines == []
             full.clear()
             ended(running, "one")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import time
 
 import psutil
 import pytest
@@ -44,8 +43,8 @@ def test_what_is_past_its_time_goes(make_house: MakeHouse) -> None:
         keeping = Housekeeping(services, engine, lambda: called.append(1))
         for _ in range(2):
             keeping.look(busy=True)  # finds nothing to push, in a thread that must end before the cleaning
-            while keeping._thread is not None and keeping._thread.is_alive():
-                time.sleep(0.01)
+            assert keeping._thread is not None
+            keeping._thread.join(60)
         assert called == [1], "once a day"
         keeping._busy = False
         keeping.clean()

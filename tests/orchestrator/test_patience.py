@@ -11,7 +11,7 @@ import pytest
 from file_system import WorkspaceFull
 from git_ops import BranchMissing, DiskFull
 from memory import DatabaseLocked, FailureReason
-from monitoring import Alert, AlertKind, receive_alerts
+from monitoring import Alert, AlertKind
 from orchestrator import StageFailed
 from orchestrator.engine.failures import outlast, typed_failures
 from orchestrator.errors import Stopping
@@ -39,13 +39,11 @@ def failing(times: int, error: Exception) -> Callable[[], str]:
         (OSError(errno.ENOSPC, "No space left on device"), AlertKind.CRITICAL),
     ],
 )
-def test_a_trouble_that_passes_is_outlasted_and_told(error: Exception, kind: AlertKind) -> None:
-    told: list[Alert] = []
-    receive_alerts(told.append)
+def test_a_trouble_that_passes_is_outlasted_and_told(error: Exception, kind: AlertKind, alerts: list[Alert]) -> None:
     action = failing(1, error)
     assert outlast(lambda: typed_failures(action)) == "done"
-    assert [alert.kind for alert in told] == [kind]
-    assert told[0].message.startswith("work waits: ")
+    assert [alert.kind for alert in alerts] == [kind]
+    assert alerts[0].message.startswith("work waits: ")
 
 
 def test_a_stop_ends_the_waiting_and_a_limit_too() -> None:
@@ -58,9 +56,7 @@ def test_a_stop_ends_the_waiting_and_a_limit_too() -> None:
         outlast(full, limit=0)
 
 
-def test_other_errors_end_the_task_with_their_reason() -> None:
-    told: list[Alert] = []
-    receive_alerts(told.append)
+def test_other_errors_end_the_task_with_their_reason(alerts: list[Alert]) -> None:
     for error, reason, blocked in (
         (BranchMissing("main", []), FailureReason.CONFLICT, True),
         (SandboxUnavailable("a run", "no bubblewrap.", "install it"), FailureReason.SANDBOX_UNAVAILABLE, False),
@@ -69,4 +65,4 @@ def test_other_errors_end_the_task_with_their_reason() -> None:
         with pytest.raises(StageFailed) as failed:
             outlast(lambda error=error: typed_failures(failing(9, error)))  # type: ignore[misc]  # as in test_engine
         assert (failed.value.reason, failed.value.blocked) == (reason, blocked)
-    assert [alert.kind for alert in told] == [AlertKind.GIT, AlertKind.SANDBOX]
+    assert [alert.kind for alert in alerts] == [AlertKind.GIT, AlertKind.SANDBOX]

@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from memory import TaskStatus
 from tests.orchestrator.conftest import make_house
 from tests.orchestrator.house import ADD_TASK, CALC, GOOD_ADD, House, git, team
 from tests.support import Answer, Reply, Request, ScriptedModelServer
+from tests.support.loopback import LoopbackServer
 
 __all__ = ["make_house"]  # a fixture, used by name
 
@@ -244,7 +244,7 @@ REPOSITORIES: dict[str, Injected] = {
 }  # fmt: skip
 
 
-class Ear:
+class Ear(LoopbackServer):
     """A server that must hear nothing."""
 
     def __init__(self) -> None:
@@ -256,20 +256,13 @@ class Ear:
                 self.send_error(404)
 
         self.heard = heard
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
 
 
 @pytest.fixture
 def ear() -> Iterator[Ear]:
-    ear = Ear()
-    yield ear
-    ear.close()
+    with Ear() as ear:
+        yield ear
 
 
 def obedient(case: Injected, filled: Callable[[str], str]) -> Callable[[Request], Answer]:

@@ -18,7 +18,11 @@ class LoopbackServer:
     @property
     def url(self) -> str:
         """Its address, without a slash at its end."""
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def port(self) -> int:
+        return self._http.server_port
 
     def __enter__(self) -> Self:
         return self
