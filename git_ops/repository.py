@@ -120,7 +120,7 @@ class Repository:
             raise EmptyRepository(self.remote.url)
         tree = self.git("hash-object", "-t", "tree", "-w", "--stdin", stdin=b"").text
         who = {f"GIT_{part}_{key}": value for part in ("AUTHOR", "COMMITTER")
-               for key, value in (("NAME", "agents"), ("EMAIL", "agents@localhost"), ("DATE", "0 +0000"))}  # fmt: skip
+               for key, value in (("NAME", "agents"), ("EMAIL", "agents@localhost"), ("DATE", "1735689600 +0000"))}  # fmt: skip
         root = self.git("commit-tree", tree, stdin=b"Begin an empty repository\n", environment=who).text
         self.update_ref(ROOT_REF, root, NO_COMMIT)
 

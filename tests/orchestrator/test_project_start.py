@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
@@ -178,3 +179,38 @@ def test_a_text_becomes_a_specification_a_discussion_a_note_and_work_that_lands(
     plain = house.cli("project", "show").stdout
     assert "What was said" in plain
     assert part.id in plain
+
+
+def test_in_an_empty_repository_the_skeleton_lands_first(make_house: MakeHouse) -> None:
+    skeleton: Told = {
+        "language": "python", "package": "arith", "command": "arith", "summary": 'Sums in a "terminal" \\ here.',
+        "dependencies": [],
+    }  # fmt: skip
+    good = "### src/arith/core.py\n```python\ndef add(a: int, b: int) -> int:\n    return a + b\n```\n"
+    house, _ = make_house(
+        Company(
+            others=team(code=[good]),
+            architecture=[architecture(), architecture(skeleton=skeleton)],
+            **{"project plan": [plan(item(file="src/arith/core.py"))]},
+        ),
+        project={"goal": "", "tasks_from": []},
+    )
+    shutil.rmtree(house.repository)
+    git(house.folder, "init", "-q", "-b", "main", str(house.repository))
+    project = begin(house)
+    done = house.run_until_idle()
+    assert done.returncode == 0, done.stdout + done.stderr
+    skeleton_task, part = parts_of(house, project)
+    assert (skeleton_task.type, skeleton_task.status) == ("skeleton", TaskStatus.COMPLETED)
+    assert (part.depends_on, part.status) == ([skeleton_task.id], TaskStatus.COMPLETED)
+    subjects = git(house.repository, "log", "--format=%s", "agents/integration").splitlines()
+    assert subjects == [
+        "Add add", "Test: Add add", "Begin arith: package, tests, continuous integration",
+        "Write down the architecture of Arithmetic", "Begin an empty repository",
+    ]  # fmt: skip
+    git(house.repository, "merge", "-q", "agents/integration")
+    assert sorted(git(house.repository, "ls-files").splitlines()) == [
+        ".github/workflows/tests.yml", ".gitignore", "README.md", "docs/architecture.md", "pyproject.toml",
+        "src/arith/__init__.py", "src/arith/__main__.py", "src/arith/cli.py", "src/arith/core.py",
+        "tests/test_add.py", "tests/test_command.py", "tests/test_package.py",
+    ]  # fmt: skip
