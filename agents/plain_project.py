@@ -90,6 +90,7 @@ def plan_by_code(found: Specification, architecture: Architecture) -> ProjectPla
     seen: dict[int, list[int]] = {number: [] for number in range(len(found.features))}
     for number, criterion in enumerate(found.acceptance):
         seen[_nearest(criterion.says, [each.says for each in found.features])].append(number)
+    constraints = [label for label in found.labelled if label.startswith("C")]
     items = []
     for number, feature in enumerate(found.features):
         criteria = [found.acceptance[each].says for each in seen[number]]
@@ -105,7 +106,7 @@ def plan_by_code(found: Specification, architecture: Architecture) -> ProjectPla
                 or [_short(f"It does this: {feature.says}", _LONGEST)],
                 files=named[:20],
                 depends_on=[number] if number else [],
-                serves=[f"F{number + 1}", *(f"A{each + 1}" for each in seen[number])][:20],
+                serves=[f"F{number + 1}", *(f"A{each + 1}" for each in seen[number]), *constraints][:40],
             )
         )
     return ProjectPlan(tasks=items, reason="Each feature of the text is a task, in the order of the text.")

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from agents.answers import PlanItem
 from agents.decisions import AnsweredObjection
-from agents.plan import PlanLimits, problems_of
+from agents.plan import PlanLimits, dependencies, problems_of
 
 _MARKS = re.compile(r"[*_`#>~|]+|^\s*[-+]\s+|^\s*\d+[.)]\s+", re.MULTILINE)
 """What Markdown adds to words."""
@@ -51,9 +51,10 @@ class Specification(BaseModel):
 
     @property
     def labelled(self) -> dict[str, str]:
-        """Label -> each thing that a plan has to serve: its features and how they are seen."""
-        features = {f"F{number}": each.says for number, each in enumerate(self.features, 1)}
-        return features | {f"A{number}": each.says for number, each in enumerate(self.acceptance, 1)}
+        """Label -> each thing that a plan has to serve: its features, constraints and acceptance criteria."""
+        stated = {"F": self.features, "C": self.constraints, "A": self.acceptance}
+        return {f"{letter}{number}": each.says for letter, parts in stated.items()
+                for number, each in enumerate(parts, 1)}  # fmt: skip
 
     @property
     def blocking(self) -> list[str]:
@@ -130,7 +131,7 @@ class ProjectItem(PlanItem):
     """A task of the plan of a project."""
 
     serves: list[Annotated[str, Field(max_length=8)]] = Field(
-        min_length=1, max_length=20, description="Labels of what it brings about, such as F1 and A2."
+        min_length=1, max_length=40, description="Labels of what it brings about, such as F1, C1 and A2."
     )
 
 
@@ -233,6 +234,30 @@ def faults_of_plan(found: ProjectPlan, specification: Specification, limits: Pla
     faults += [f"no task serves {label}: {known[label]}" for label in known if label not in served]
     faults += [f"there is no {label}" for label in sorted(served - {*known})]
     return faults
+
+
+def in_turn(items: Sequence[ProjectItem]) -> list[ProjectItem]:
+    """The tasks, of which those that change the same file wait for each other, in their order: what is done at the same
+    time in one file would not fit together."""
+    waits, _ = dependencies(items)
+    made = [item.model_copy(update={"depends_on": [*waits[number]]}) for number, item in enumerate(items, 1)]
+    for number, item in enumerate(made, 1):
+        for before in range(1, number):
+            shares = {*item.files} & {*made[before - 1].files}
+            if shares and number not in _behind(waits, before) and before not in _behind(waits, number):
+                waits[number].add(before)
+    return [item.model_copy(update={"depends_on": sorted(waits[number])}) for number, item in enumerate(made, 1)]
+
+
+def _behind(waits: Mapping[int, set[int]], number: int) -> set[int]:
+    """All that a task waits for, directly or not."""
+    found: set[int] = set()
+    left = [number]
+    while left:
+        new = waits[left.pop()] - found
+        found |= new
+        left += new
+    return found
 
 
 def plain_words(text: str) -> str:

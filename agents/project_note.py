@@ -9,12 +9,11 @@ from agents.project import Architecture, ProjectPlan, Specification, Stated
 
 def described(found: Specification) -> str:
     """A specification for prompts, each thing with its label."""
-    labels = {text: label for label, text in found.labelled.items()}
     lines = [f"Title: {found.title}", f"Goal: {found.goal.says}"]
     for heading, stated in _parts(found):
         if stated:
             lines.append(f"{heading}:")
-            lines += [f"- {_label(labels, heading, each)}{_told(each)}" for each in stated]
+            lines += [f"- {_label(heading, number)}{_told(each)}" for number, each in enumerate(stated, 1)]
     if found.questions:
         lines.append("Left open:")
         lines += [f"- {each.question} Assumed: {each.assumption or 'nothing'}" for each in found.questions]
@@ -27,6 +26,8 @@ def designed(found: Architecture) -> str:
     lines += [f"- {each.name} ({', '.join(each.files) or 'no files named'}): {each.does}" for each in found.components]
     if found.settled:
         lines += ["", "Settled:", *(f"- {each.decision} {each.why}" for each in found.settled)]
+    if found.answers:
+        lines += ["", "Concerns, and how they are met:", *(f"- {each.answer}" for each in found.answers)]
     return "\n".join(lines)
 
 
@@ -68,8 +69,8 @@ def _parts(found: Specification) -> list[tuple[str, list[Stated]]]:
     ]  # fmt: skip
 
 
-def _label(labels: dict[str, str], heading: str, stated: Stated) -> str:
-    return f"{labels[stated.says]}: " if heading in ("Features", "Acceptance criteria") else ""
+def _label(heading: str, number: int) -> str:
+    return "" if heading == "Users" else f"{heading[0]}{number}: "
 
 
 def _told(stated: Stated) -> str:

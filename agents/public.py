@@ -32,6 +32,7 @@ from agents.project import (
     faults_of_message,
     faults_of_plan,
     faults_of_specification,
+    in_turn,
     plain_words,
 )
 from agents.qa import QAAgent, TestAssignment, contradicting, missing_case
@@ -106,6 +107,7 @@ __all__ = [
     "faults_of_opinion",
     "faults_of_plan",
     "faults_of_specification",
+    "in_turn",
     "is_decidable",
     "is_same_work",
     "members",

@@ -57,6 +57,7 @@ def _order(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
+_ROOT_DATE = "1735689600 +0000"
 LINK = "120000"
 """The mode of a link in a tree."""
 PROGRAM = "100755"
@@ -119,8 +120,11 @@ class Repository:
         if self.branches():
             raise EmptyRepository(self.remote.url)
         tree = self.git("hash-object", "-t", "tree", "-w", "--stdin", stdin=b"").text
-        who = {f"GIT_{part}_{key}": value for part in ("AUTHOR", "COMMITTER")
-               for key, value in (("NAME", "agents"), ("EMAIL", "agents@localhost"), ("DATE", "1735689600 +0000"))}  # fmt: skip
+        who = {
+            f"GIT_{part}_{key}": value
+            for part in ("AUTHOR", "COMMITTER")
+            for key, value in {"NAME": "agents", "EMAIL": "agents@localhost", "DATE": _ROOT_DATE}.items()
+        }
         root = self.git("commit-tree", tree, stdin=b"Begin an empty repository\n", environment=who).text
         self.update_ref(ROOT_REF, root, NO_COMMIT)
 

@@ -84,7 +84,7 @@ def project_sections(result: dict[str, JsonValue]) -> Iterator[Section]:
 def _specification(found: dict[str, JsonValue]) -> Iterator[Section]:
     yield Section(heading="Goal", text=text(part(found, "goal"), "says"))
     for heading, key, letter in (
-        ("Users", "users", ""), ("Features", "features", "F"), ("Constraints", "constraints", ""),
+        ("Users", "users", ""), ("Features", "features", "F"), ("Constraints", "constraints", "C"),
         ("Acceptance criteria", "acceptance", "A"),
     ):  # fmt: skip
         yield Section(

@@ -8,9 +8,11 @@ word.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import partial
+from typing import TypeVar
 
 from pydantic import BaseModel, JsonValue
 
@@ -24,6 +26,36 @@ _SAID_AGAIN = 0.9
 """How alike two messages of one author are that count as the same."""
 _MOST_IN_A_PAIR = 4
 """Messages in a row that two agents may write to nobody but each other."""
+
+_Answer = TypeVar("_Answer", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What an agent is asked in one step, or again after the faults that code found."""
+
+    step: str
+    template: str
+    values: Mapping[str, object]
+    agent: str = LEADER
+
+
+def settled(
+    ctx: StageContext, question: Question, returns: type[_Answer], faults_of: Callable[[_Answer], list[str]]
+) -> _Answer:
+    """An answer in which code finds no fault. Whoever is asked again is shown what it said. Raises `StageFailed`."""
+    agent, last = ctx.team.by_name(question.agent), [""]
+
+    def ask(faults: list[str], step: str) -> _Answer:
+        context = ctx.ask(step, question.agent)
+        values = {**question.values, "faults": faults, "last": last[0]}
+        return agent.answer(question.template, ctx.task, returns, context, **values)
+
+    def examined(answer: _Answer) -> list[str]:
+        last[0] = answer.model_dump_json(exclude_defaults=True)
+        return faults_of(answer)
+
+    return until_it_holds(ctx, question.step, returns, ask, examined)
 
 
 class Said(BaseModel):
@@ -73,15 +105,8 @@ def discuss(ctx: StageContext, specification: Specification, described: str, rep
         return found
     team = {name: ctx.team.by_name(name).duty for name in able}
     given = {"specification": described, "repository": repository}
-    found.agenda = until_it_holds(
-        ctx,
-        "agenda",
-        Agenda,
-        lambda faults, name: ctx.team.by_name(LEADER).answer(
-            "open_discussion", ctx.task, Agenda, ctx.ask(name), **given, team=team, faults=faults
-        ),
-        lambda answer: faults_of_agenda(answer, able),
-    )
+    question = Question("agenda", "open_discussion", {**given, "team": team})
+    found.agenda = settled(ctx, question, Agenda, lambda answer: faults_of_agenda(answer, able))
     invited = [each.agent for each in found.agenda.invited]
     found.absent |= {name: "the project manager did not invite it" for name in able if name not in invited}
     ctx.step("record agenda", bool, partial(_record_agenda, ctx, found.agenda, found.absent))
@@ -117,18 +142,13 @@ def _speak(
     ctx: StageContext, found: Discussion, name: str, invited: Sequence[str], number: int, given: dict[str, str],
     *, is_last: bool,
 ) -> None:  # fmt: skip
-    agent, step = ctx.team.by_name(name), f"message {number} of {name}"
+    step = f"message {number} of {name}"
     values = {
         **given, "agenda": found.agenda, "messages": [each.line for each in found.said], "speaker": name,
         "others": [other for other in invited if other != name], "asked": asked_by(found, name), "is_last": is_last,
     }  # fmt: skip
-    message = until_it_holds(
-        ctx,
-        step,
-        Message,
-        lambda faults, label: agent.answer("discuss", ctx.task, Message, ctx.ask(label, name), **values, faults=faults),
-        lambda answer: faults_of_message(answer, name, invited),
-    )
+    question = Question(step, "discuss", values, name)
+    message = settled(ctx, question, Message, lambda answer: faults_of_message(answer, name, invited))
     if problem := _repeats(found, name, message):
         found.stopped[name] = problem
         ctx.step(f"stop {number} {name}", bool, partial(_stop, ctx, name, problem))

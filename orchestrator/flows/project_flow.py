@@ -20,6 +20,7 @@ from agents import (
     faults_of_architecture,
     faults_of_plan,
     faults_of_specification,
+    in_turn,
     tasks_of,
 )
 from agents.plain_project import architecture_by_code, plan_by_code, specification_by_code
@@ -30,8 +31,7 @@ from orchestrator.coding.tests_by_qa import PROVEN_BY_TESTS
 from orchestrator.errors import StageFailed
 from orchestrator.flow import Done, Flow, FlowState, Next, Outcome, OwnerAsked, Stage, StageContext, Wait
 from orchestrator.flows.code_flow import LAND_GATE, MAX_LANDING_ROUNDS, RUN_GATE
-from orchestrator.flows.discussion import LEADER, Discussion, discuss
-from orchestrator.flows.opinion_flow import until_it_holds
+from orchestrator.flows.discussion import LEADER, Discussion, Question, discuss, settled
 from orchestrator.workbench.commits import Landed
 from orchestrator.workbench.protected import protected_by_owner, protected_paths
 from orchestrator.workbench.skeleton import is_empty, told_of
@@ -89,16 +89,12 @@ def intake(ctx: StageContext) -> Outcome:
         state.specification, state.by = specification_by_code(ctx.task), "code"
         return Next("design", state)
     may_ask = state.asked < _MOST_ASKED
-    state.specification = until_it_holds(
+    state.specification = settled(
         ctx,
-        "specification",
+        Question("specification", "specify", {"repository": state.repository, "may_ask": may_ask}),
         Specification,
-        lambda faults, name: ctx.team.by_name(LEADER).answer(
-            "specify", ctx.task, Specification, ctx.ask(name), repository=state.repository, may_ask=may_ask,
-            faults=faults,
-        ),
         lambda answer: faults_of_specification(answer, _words(ctx.task), may_ask=may_ask),
-    )  # fmt: skip
+    )
     state.by = LEADER
     if blocking := state.specification.blocking:
         state.asked += 1
@@ -125,30 +121,23 @@ def design(ctx: StageContext) -> Outcome:
         return Next("publish", state)
     talk = state.discussion or Discussion()
     given = {"specification": described(specification), "repository": state.repository}
-    pm = ctx.team.by_name(LEADER)
-    state.architecture = architecture = until_it_holds(
+    said = {"agenda": talk.agenda, "messages": [each.line for each in talk.said], "concerns": talk.concerns}
+    state.architecture = architecture = settled(
         ctx,
-        "architecture",
+        Question("architecture", "architecture", {**given, **said, "is_empty": state.empty}),
         Architecture,
-        lambda faults, name: pm.answer(
-            "architecture", ctx.task, Architecture, ctx.ask(name), **given, agenda=talk.agenda, concerns=talk.concerns,
-            messages=[each.line for each in talk.said], is_empty=state.empty, faults=faults,
-        ),
         lambda answer: faults_of_architecture(answer, talk.concerns, is_empty=state.empty),
-    )  # fmt: skip
+    )
     kinds = _provable(ctx)
     skeleton = architecture.skeleton
-    state.plan = until_it_holds(
+    told = told_of(skeleton) if skeleton and skeleton.language != "other" else ""
+    room = {"most": _MOST_TASKS, "kinds": [kind.value for kind in kinds]}
+    state.plan = settled(
         ctx,
-        "plan",
+        Question("plan", "plan_project", {**given, "architecture": designed(architecture), "skeleton": told, **room}),
         ProjectPlan,
-        lambda faults, name: pm.answer(
-            "plan_project", ctx.task, ProjectPlan, ctx.ask(name), **given, architecture=designed(architecture),
-            skeleton=told_of(skeleton) if skeleton and skeleton.language != "other" else "", most=_MOST_TASKS,
-            kinds=[kind.value for kind in kinds], faults=faults,
-        ),
         lambda answer: faults_of_plan(answer, specification, _limits(ctx, kinds)),
-    )  # fmt: skip
+    )
     return Next("publish", state)
 
 
@@ -255,7 +244,7 @@ def _submit(ctx: StageContext, state: ProjectState) -> list[str]:
     assert state.architecture is not None
     assert state.plan is not None
     store, first = ctx.services.store, _first(ctx.task, state.architecture)
-    tasks = [task.model_copy(update={"source": LEADER}) for task in tasks_of(ctx.task, state.plan.tasks)]
+    tasks = [task.model_copy(update={"source": LEADER}) for task in tasks_of(ctx.task, in_turn(state.plan.tasks))]
     if first:
         tasks = [
             first, *(task.model_copy(update={"depends_on": sorted({*task.depends_on, first.id})}) for task in tasks)
