@@ -71,7 +71,9 @@ def architecture_by_code(found: Specification, task: Task, *, is_empty: bool) ->
     goal = found.goal.says
     overview = f"Nobody discussed it: the features stand as the text has them. {goal}"
     if not is_empty:
-        return Architecture(overview=overview, components=[Component(name="what is there", does=f"It does: {goal}")])
+        return Architecture(
+            overview=overview, components=[Component(name="what is there", does=_short(f"It does: {goal}", 600))]
+        )
     is_javascript = bool(_JAVASCRIPT.search(words)) and not _PYTHON.search(words)
     names = [word for word in re.findall(r"[a-z][a-z0-9]*", found.title.lower()) if word not in _IDLE][:3] or ["tool"]
     skeleton = Skeleton(
@@ -80,7 +82,7 @@ def architecture_by_code(found: Specification, task: Task, *, is_empty: bool) ->
         command="-".join(names)[:50] if _COMMAND.search(words) else "",
         summary=_short(goal if len(goal) > 5 else f"{goal} tool", 120),  # what a summary needs
     )
-    component = Component(name=skeleton.package, does=f"It does: {goal}", files=[_file_of(skeleton)])
+    component = Component(name=skeleton.package, does=_short(f"It does: {goal}", 600), files=[_file_of(skeleton)])
     return Architecture(overview=overview, components=[component], skeleton=skeleton)
 
 
@@ -99,7 +101,7 @@ def plan_by_code(found: Specification, architecture: Architecture) -> ProjectPla
             named = [_file_of(architecture.skeleton)] if architecture.skeleton else ["to be found"]
         items.append(
             ProjectItem(
-                title=_short(f"Feature {number + 1}: {feature.says}", 120),
+                title=_short(f"Feature {number + 1}: {_SENTENCE.split(feature.says)[0]}", _LONGEST_TITLE),
                 description=_short(f"{feature.says}\n\nIt is part of this: {found.goal.says}", 3000),
                 kind=TaskKind.FEATURE,
                 acceptance=[_short(each, _LONGEST) for each in criteria if len(each) >= 8][:12]
@@ -125,8 +127,10 @@ def _nearest(text: str, others: Sequence[str]) -> int:
 
 
 def _all(name: str, texts: Sequence[str]) -> list[Stated]:
-    different = {plain_words(text): text for text in reversed(texts) if plain_words(text)}
-    return [_stated(text) for text in [*different.values()][::-1][: _MOST[name]] if len(text) > 2]
+    different: dict[str, str] = {}
+    for text in texts:
+        different.setdefault(plain_words(text), text)
+    return [_stated(text) for words, text in different.items() if words and len(text) > 2][: _MOST[name]]
 
 
 def _stated(text: str) -> Stated:

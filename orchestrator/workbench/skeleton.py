@@ -109,10 +109,12 @@ from collections.abc import Sequence
 
 from {package} import __version__
 
+_SUMMARY = {json.dumps(skeleton.summary, ensure_ascii=False)}
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with these arguments, by default those it was called with; gives its exit code."""
-    parser = argparse.ArgumentParser(prog="{skeleton.command}", description={json.dumps(skeleton.summary)})
+    parser = argparse.ArgumentParser(prog="{skeleton.command}", description=_SUMMARY)
     parser.add_argument("--version", action="version", version=f"%(prog)s {{__version__}}")
     parser.parse_args(argv)
     return 0

@@ -162,11 +162,14 @@ def test_a_text_becomes_a_specification_a_discussion_a_note_and_work_that_lands(
             lambda name, number: talk.get((name, number), AGREE), answers={"architecture": [architecture("backend-1")]}
         ),
         project=QUIET,
+        agents={"qa": {"model": "another"}},
     )
     project = begin(house)
     done = house.run_until_idle()
     assert done.returncode == 0, done.stdout + done.stderr
     assert messages(server) == ["backend", "qa", "backend"]
+    models = {speaker(request): request.model for request in server.requests if asked(request) == "message"}
+    assert models == {"backend": "scripted", "qa": "another"}, "each by its own model"
     last = [request for request in server.requests if asked(request) == "message"][-1]
     assert "qa, to backend (agrees): Those of the text, and below zero." in last.prompt
     assert "These wrote to you since your last message: qa." in last.prompt
