@@ -39,13 +39,14 @@ def what_to_type(activity: Activity) -> str:
     return "approvals list" if activity.activity in ("task blocked", "task failed") else ""
 
 
-def sentence(activity: Activity, title: str = "") -> str:
-    """What one line of the journal says. `title`: of its task, where the reader does not know it."""
+def sentence(activity: Activity, title: str = "", most: int = 3 * MOST) -> str:
+    """What one line of the journal says, in at most so many characters. `title`: of its task, where the reader does not
+    know it."""
     said = _SENTENCES.get(activity.activity)
     line = _Line(activity, title)
     if said is None:
         return line.unknown()
-    return one_line(said(line), 3 * MOST).rstrip(" :,")
+    return one_line(said(line), most).rstrip(" :,")
 
 
 class _Line:
@@ -187,10 +188,11 @@ def _begins(line: _Line) -> str:
 
 
 def _message(line: _Line) -> str:
-    to = line.details.get("to")
+    to, concerns = line.details.get("to"), line.details.get("concerns")
     names = ", ".join(agent_name(str(name)) for name in to) if isinstance(to, list) and to else "everybody"
-    said = one_line(line.details.get("text") or "", 3 * MOST)
-    return f"{line.who} to {names}{' (agrees)' if line.details.get('agreed') else ''}: {said}"
+    said = [str(line.details.get("text") or ""), *(map(str, concerns) if isinstance(concerns, list) else [])]
+    agrees = " (agrees)" if line.details.get("agreed") else ""
+    return f"{line.who} to {names}{agrees}: {' Not to be forgotten: '.join(said)}"
 
 
 def _lost_the_word(line: _Line) -> str:

@@ -86,7 +86,7 @@ def test_what_is_there_stays(tmp_path: Path) -> None:
     assert not {"README.md", ".gitignore"} & {*files}
 
 
-EMPTY = (
+EMPTY: tuple[tuple[list[str], bool], ...] = (
     ([], True), (["README.md", "LICENSE", ".gitignore", "docs/idea.md", "notes.txt"], False),
     (["README", "LICENCE.txt", "docs/plan.rst", ".github/CODEOWNERS"], True), (["main.c"], False), (["run"], False),
     (["requirements.txt"], False), (["Makefile"], False), (["src/a.py", "README.md"], False),
