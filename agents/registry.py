@@ -64,13 +64,22 @@ def _known_by_name(settings: Settings) -> Iterable[str]:
 
 
 def _on_the_v_team(settings: Settings) -> Iterable[str]:
+    return _not_added(settings, settings.orchestrator.v_team)
+
+
+def _in_discussions(settings: Settings) -> Iterable[str]:
+    return _not_added(settings, settings.orchestrator.discussion_team)
+
+
+def _not_added(settings: Settings, names: Iterable[str]) -> Iterable[str]:
     added = {name for name, own in settings.agents.items() if own.duty}
-    return [name for name in settings.orchestrator.v_team if name not in added]
+    return [name for name in names if name not in added]
 
 
 NAME_CHECKS: list[NameCheck] = [
     NameCheck("agents", _known_by_name, agent_names, keys=True, grows=True),
     NameCheck("orchestrator.v_team", _on_the_v_team, agent_names, grows=True),
+    NameCheck("orchestrator.discussion_team", _in_discussions, agent_names, grows=True),
     NameCheck("testing.framework", lambda settings: [settings.testing.framework], lambda: ["auto", *FRAMEWORKS]),
     NameCheck("llm.provider", lambda settings: [settings.llm.provider], provider_names),
 ]

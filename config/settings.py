@@ -122,6 +122,15 @@ class OrchestratorSettings(Section):
         max_length=12,
         description="Roles that give their opinion on an idea before the CEO decides, unless the task names others.",
     )
+    discussion_team: list[Annotated[str, Field(min_length=1)]] = Field(
+        ["backend", "frontend", "devops", "qa", "security"],
+        min_length=1,
+        max_length=12,
+        description="Roles that the project manager can invite to discuss how a new project is built.",
+    )
+    discussion_rounds: int = Field(
+        3, ge=1, le=10, description="Messages that each of them may write in such a discussion."
+    )
     max_open_tasks: int = Field(
         8, ge=1, le=1000, description="Tasks in progress at once; a more urgent one may be begun beyond that."
     )

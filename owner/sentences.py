@@ -39,13 +39,14 @@ def what_to_type(activity: Activity) -> str:
     return "approvals list" if activity.activity in ("task blocked", "task failed") else ""
 
 
-def sentence(activity: Activity, title: str = "") -> str:
-    """What one line of the journal says. `title`: of its task, where the reader does not know it."""
+def sentence(activity: Activity, title: str = "", most: int = 3 * MOST) -> str:
+    """What one line of the journal says, in at most so many characters. `title`: of its task, where the reader does not
+    know it."""
     said = _SENTENCES.get(activity.activity)
     line = _Line(activity, title)
     if said is None:
         return line.unknown()
-    return one_line(said(line), 3 * MOST).rstrip(" :,")
+    return one_line(said(line), most).rstrip(" :,")
 
 
 class _Line:
@@ -179,6 +180,29 @@ def _idea(line: _Line) -> str:
     return f"The idea{line.it} was {how} by {line.who[0].lower() + line.who[1:]}{_because(line, 'reasons')}"
 
 
+def _begins(line: _Line) -> str:
+    invited = line.details.get("invited")
+    names = [agent_name(name) for name in invited] if isinstance(invited, dict) else []
+    whom = " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+    return f"{line.who} opens a discussion{line.it} with {whom}: {line.text('text')}"
+
+
+def _message(line: _Line) -> str:
+    to, concerns = line.details.get("to"), line.details.get("concerns")
+    names = ", ".join(agent_name(str(name)) for name in to) if isinstance(to, list) and to else "everybody"
+    said = [str(line.details.get("text") or ""), *(map(str, concerns) if isinstance(concerns, list) else [])]
+    agrees = " (agrees)" if line.details.get("agreed") else ""
+    return f"{line.who} to {names}{agrees}: {' Not to be forgotten: '.join(said)}"
+
+
+def _lost_the_word(line: _Line) -> str:
+    return f"{agent_name(line.text('name'), first=True)} has no further word in the discussion{line.it}{_because(line)}"
+
+
+def _discussed(line: _Line) -> str:
+    return f"The discussion{line.it} ended with {count(line.details.get('messages'), 'message')}{_because(line)}"
+
+
 def _awaits(line: _Line) -> str:
     seconds = line.details.get("seconds")
     waited = span(seconds) if isinstance(seconds, int | float) else "long"
@@ -303,6 +327,8 @@ _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "configuration edited": _by("changed the configuration: {keys}; it counts from the next start on"),
     "conversation": _conversation,
     "conversation compacted": _of("A conversation{it} became too long and was shortened"),
+    "discussion begins": _begins,
+    "discussion ended": _discussed,
     "escalated": _of("A stronger model takes over{it}: {model}"),
     "escalated to the tech lead": _escalated,
     "examples not used": _of("Some examples{it} cannot become tests: {examples}"),
@@ -313,6 +339,8 @@ _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "key withdrawn": _by("withdrew the key {key}"),
     "landed": _landed,
     "landed before the restore": _of("{task} had landed before the restore, and is done"),
+    "lost the word": _lost_the_word,
+    "message": _message,
     "migrated": _of("The database was migrated from version {before} to {after}"),
     "owner's work does not fit": _of("Your own commits do not fit what the team has landed: {problem}"),
     "person added": _by("let {person} into the control room as {role}"),

@@ -41,6 +41,13 @@ _STAGES = {
     "opinion": ("", "forms an opinion on"),
     "decide": ("ceo", "decides on"),
     "carry_out": ("ceo", "makes tasks of"),
+    "intake": ("pm", "takes in"),
+    "discuss": ("pm", "leads the discussion of"),
+    "design": ("pm", "designs"),
+    "publish": ("pm", "lands the architecture of"),
+    "hand_out": ("pm", "makes tasks of"),
+    "make_skeleton": ("devops", "makes"),
+    "land_skeleton": ("devops", "lands"),
 }
 """Stage -> whose it is (empty: the agent assigned to the task) and what that agent does."""
 _REVIEW_OF_ANALYSIS = "product"

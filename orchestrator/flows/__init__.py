@@ -6,9 +6,12 @@ from orchestrator.flows.code_flow import CODE_FLOW
 from orchestrator.flows.decision_flow import DECISION_FLOW
 from orchestrator.flows.opinion_flow import OPINION_FLOW
 from orchestrator.flows.plan_flow import PLAN_FLOW
+from orchestrator.flows.project_flow import PROJECT_FLOW
+from orchestrator.flows.skeleton_flow import SKELETON_FLOW
 
 FLOWS: dict[str, Flow] = {
-    flow.type: flow for flow in (CODE_FLOW, ANALYSIS_FLOW, PLAN_FLOW, DECISION_FLOW, OPINION_FLOW)
+    flow.type: flow
+    for flow in (CODE_FLOW, ANALYSIS_FLOW, PLAN_FLOW, DECISION_FLOW, OPINION_FLOW, PROJECT_FLOW, SKELETON_FLOW)
 }
 """Task type -> flow. To add a flow, write it in a file of its own and add it here."""
 

@@ -23,7 +23,21 @@ import psutil
 import yaml
 from pydantic import BaseModel, JsonValue
 
-from agents import DeveloperAgent, Escalation, IdeaDecision, Opinion, OwnCriteria, QAAgent, Report, Review
+from agents import (
+    Agenda,
+    Architecture,
+    DeveloperAgent,
+    Escalation,
+    IdeaDecision,
+    Message,
+    Opinion,
+    OwnCriteria,
+    ProjectPlan,
+    QAAgent,
+    Report,
+    Review,
+    Specification,
+)
 from agents.answers import AssertionList, FileChoice, TaskIdeas
 from config import load_settings
 from config.paths import ProjectPaths
@@ -78,6 +92,11 @@ _KINDS: dict[type[BaseModel], str] = {
     OwnCriteria: "criteria",
     Opinion: "opinion",
     IdeaDecision: "decision",
+    Specification: "specification",
+    Agenda: "agenda",
+    Message: "message",
+    Architecture: "architecture",
+    ProjectPlan: "project plan",
 }
 """What a request is called in tests, by the shape of the answer that it wants."""
 

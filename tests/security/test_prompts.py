@@ -18,7 +18,7 @@ TASK = {"title", "description", "goal", "given.goal"}
 OURS = {
     "role", "duty", "count", "limit", "first_symbol", "symbols", "module", "wanted", "language", "fence", "shortcuts",
     "path", "given.target", "given.tests_file", "test_report", "earlier_approaches", "at.reason", "example", "working",
-    "given.kind", "given.report", "given.most", "heading", "ground",
+    "given.kind", "given.report", "given.most", "heading", "ground", "speaker", "most",
 }  # fmt: skip
 """Words of ours, numbers, names and paths that were checked to be such."""
 FENCED = {"write_definitions": {"source", "tests"}}
