@@ -9,6 +9,7 @@ from typing import ClassVar, Self, TypeVar
 
 from agents.answers import Report, Review
 from agents.decisions import Opinion, OwnCriteria
+from agents.owners_words import MessageReply, Said
 from agents.prompts import render
 from llm import CallContext, LLMClient, ModelProfile, Reply, Tool, Turn, Window
 from memory import OWNER, Task
@@ -149,6 +150,10 @@ class BaseAgent:
         """Its verdict on an idea by its own `criteria`."""
         values = {"material": material, "criteria": criteria.criteria, "vetoes": self.vetoes, "faults": faults}
         return self._structured(self._prompt("opinion", idea, **values), Opinion, context)
+
+    def reply(self, message: Task, said: Said, context: CallContext) -> MessageReply:
+        """Its answer to what the owner tells it."""
+        return self._structured(self._prompt("reply", message, said=said), MessageReply, context)
 
     def _prompt(self, template: str, task: Task, **values: object) -> str:
         """A prompt about `task`, as this agent's model sees it."""

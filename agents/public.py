@@ -18,11 +18,12 @@ from agents.developer import Assignment, Begun, CodeView, DeveloperAgent, FileTe
 from agents.errors import AgentError, UnusableAnswer
 from agents.expert import Expert
 from agents.facts import DECIDABLE, FACTS, Fact, FactKind, PlannedTask, fact_kinds
+from agents.owners_words import MessageReply, OwnersWords, Said
 from agents.plan import PlanAssignment, PlanLimits, problems_of, tasks_of
 from agents.product import ProductAgent, module_names
 from agents.qa import QAAgent, TestAssignment, contradicting, missing_case
 from agents.registry import ROLES, members
-from agents.routing import routed
+from agents.routing import routed, seats
 from agents.stated.examples import Example, stated_examples
 from agents.stated.javascript_rendering import STYLES, Loading, TestFile, render_javascript_tests
 from agents.stated.owner_tests import cases_in
@@ -55,8 +56,10 @@ __all__ = [
     "IdeaDecision",
     "LabelledObjection",
     "Loading",
+    "MessageReply",
     "Opinion",
     "OwnCriteria",
+    "OwnersWords",
     "PlanAssignment",
     "PlanLimits",
     "PlannedTask",
@@ -66,6 +69,7 @@ __all__ = [
     "Requirements",
     "Review",
     "ReviewAssignment",
+    "Said",
     "Setback",
     "Situation",
     "Surroundings",
@@ -91,6 +95,7 @@ __all__ = [
     "render_javascript_tests",
     "render_test_file",
     "routed",
+    "seats",
     "stated_examples",
     "tasks_of",
 ]

@@ -115,27 +115,27 @@ class Calls(Asking):
         """One model call with prompt and response. Retention empties them after `retention.answers_days`."""
         return self._ask("GET", f"/api/v1/tasks/{self._quoted(task_id)}/calls/{self._quoted(number)}", m.ModelCall)
 
-    def approve_task(self, task_id: str, body: m.Note | None = None) -> m.Told:
+    def approve_task(self, task_id: str, body: m.Note | None = None) -> m.api__tasks__Told:
         """Let it go on. Opens its gate or answers its question; a blocked or failed task is tried again with
         your words."""
-        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/approve", m.Told, body=body)
+        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/approve", m.api__tasks__Told, body=body)
 
-    def reject_task(self, task_id: str, body: m.Note | None = None) -> m.Told:
+    def reject_task(self, task_id: str, body: m.Note | None = None) -> m.api__tasks__Told:
         """Put it aside. Cancels a task that waits, is blocked or has failed. What has landed stays."""
-        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/reject", m.Told, body=body)
+        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/reject", m.api__tasks__Told, body=body)
 
-    def cancel_task(self, task_id: str) -> m.Told:
+    def cancel_task(self, task_id: str) -> m.api__tasks__Told:
         """Stop it. Its test runs and model calls end at once. What has landed stays."""
-        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/cancel", m.Told)
+        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/cancel", m.api__tasks__Told)
 
-    def retry_task(self, task_id: str, body: m.Again | None = None) -> m.Told:
+    def retry_task(self, task_id: str, body: m.Again | None = None) -> m.api__tasks__Told:
         """Start it again. For failed, blocked and cancelled tasks: from the beginning, or from a stage that the
         task reached; without its worktree (see `retention.worktree_days`) from the beginning all the same."""
-        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/retry", m.Told, body=body)
+        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/retry", m.api__tasks__Told, body=body)
 
-    def replan_task(self, task_id: str, body: m.Note) -> m.Told:
+    def replan_task(self, task_id: str, body: m.Note) -> m.api__tasks__Told:
         """Plan a goal again. Tasks of the plan that have not begun are cancelled."""
-        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/replan", m.Told, body=body)
+        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/replan", m.api__tasks__Told, body=body)
 
     def status(self) -> m.Overview:
         """The state at a glance. Counts of tasks, and whether the daemon runs."""
@@ -161,6 +161,26 @@ class Calls(Asking):
     def resume_agent(self, name: str) -> m.AgentNow:
         """Let an agent go on. It goes on where it was."""
         return self._ask("POST", f"/api/v1/agents/{self._quoted(name)}/resume", m.AgentNow)
+
+    def add_pause(self) -> m.Overview:
+        """Hold everybody back. Steps that run are finished; nothing new is begun until it is resumed, over
+        restarts, too."""
+        return self._ask("POST", "/api/v1/pause", m.Overview)
+
+    def add_resume(self) -> m.Overview:
+        """Let everybody go on. In quiet hours, too, until they end. Agents that are paused by name stay so."""
+        return self._ask("POST", "/api/v1/resume", m.Overview)
+
+    def tell_agent(self, name: str, body: m.Words) -> m.owner__talk__Told:
+        """Tell an agent something. It stands in the agent's next prompt as your word, and is answered: the
+        answer is in the thread. About a task that waits for your answer it is the answer; one that is blocked
+        or failed is tried again with it."""
+        return self._ask("POST", f"/api/v1/agents/{self._quoted(name)}/tell", m.owner__talk__Told, body=body)
+
+    def agent_thread(self, name: str, *, limit: int = 50) -> list[m.Exchange]:
+        """What you and an agent said. The latest messages, oldest first, with the answers that are there.
+        `limit`: Rows of a page."""
+        return self._ask("GET", f"/api/v1/agents/{self._quoted(name)}/thread", list[m.Exchange], query={"limit": limit})
 
     def usage(
         self,
@@ -366,27 +386,27 @@ class AsyncCalls(AsyncAsking):
             "GET", f"/api/v1/tasks/{self._quoted(task_id)}/calls/{self._quoted(number)}", m.ModelCall
         )
 
-    async def approve_task(self, task_id: str, body: m.Note | None = None) -> m.Told:
+    async def approve_task(self, task_id: str, body: m.Note | None = None) -> m.api__tasks__Told:
         """Let it go on. Opens its gate or answers its question; a blocked or failed task is tried again with
         your words."""
-        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/approve", m.Told, body=body)
+        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/approve", m.api__tasks__Told, body=body)
 
-    async def reject_task(self, task_id: str, body: m.Note | None = None) -> m.Told:
+    async def reject_task(self, task_id: str, body: m.Note | None = None) -> m.api__tasks__Told:
         """Put it aside. Cancels a task that waits, is blocked or has failed. What has landed stays."""
-        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/reject", m.Told, body=body)
+        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/reject", m.api__tasks__Told, body=body)
 
-    async def cancel_task(self, task_id: str) -> m.Told:
+    async def cancel_task(self, task_id: str) -> m.api__tasks__Told:
         """Stop it. Its test runs and model calls end at once. What has landed stays."""
-        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/cancel", m.Told)
+        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/cancel", m.api__tasks__Told)
 
-    async def retry_task(self, task_id: str, body: m.Again | None = None) -> m.Told:
+    async def retry_task(self, task_id: str, body: m.Again | None = None) -> m.api__tasks__Told:
         """Start it again. For failed, blocked and cancelled tasks: from the beginning, or from a stage that the
         task reached; without its worktree (see `retention.worktree_days`) from the beginning all the same."""
-        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/retry", m.Told, body=body)
+        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/retry", m.api__tasks__Told, body=body)
 
-    async def replan_task(self, task_id: str, body: m.Note) -> m.Told:
+    async def replan_task(self, task_id: str, body: m.Note) -> m.api__tasks__Told:
         """Plan a goal again. Tasks of the plan that have not begun are cancelled."""
-        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/replan", m.Told, body=body)
+        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/replan", m.api__tasks__Told, body=body)
 
     async def status(self) -> m.Overview:
         """The state at a glance. Counts of tasks, and whether the daemon runs."""
@@ -412,6 +432,28 @@ class AsyncCalls(AsyncAsking):
     async def resume_agent(self, name: str) -> m.AgentNow:
         """Let an agent go on. It goes on where it was."""
         return await self._ask("POST", f"/api/v1/agents/{self._quoted(name)}/resume", m.AgentNow)
+
+    async def add_pause(self) -> m.Overview:
+        """Hold everybody back. Steps that run are finished; nothing new is begun until it is resumed, over
+        restarts, too."""
+        return await self._ask("POST", "/api/v1/pause", m.Overview)
+
+    async def add_resume(self) -> m.Overview:
+        """Let everybody go on. In quiet hours, too, until they end. Agents that are paused by name stay so."""
+        return await self._ask("POST", "/api/v1/resume", m.Overview)
+
+    async def tell_agent(self, name: str, body: m.Words) -> m.owner__talk__Told:
+        """Tell an agent something. It stands in the agent's next prompt as your word, and is answered: the
+        answer is in the thread. About a task that waits for your answer it is the answer; one that is blocked
+        or failed is tried again with it."""
+        return await self._ask("POST", f"/api/v1/agents/{self._quoted(name)}/tell", m.owner__talk__Told, body=body)
+
+    async def agent_thread(self, name: str, *, limit: int = 50) -> list[m.Exchange]:
+        """What you and an agent said. The latest messages, oldest first, with the answers that are there.
+        `limit`: Rows of a page."""
+        return await self._ask(
+            "GET", f"/api/v1/agents/{self._quoted(name)}/thread", list[m.Exchange], query={"limit": limit}
+        )
 
     async def usage(
         self,

@@ -40,6 +40,7 @@ class FailureReason(StrEnum):
     DEPENDENCY = "dependency"
     INVALID_OUTPUT = "invalid_output"
     NEEDS_OWNER = "needs_owner"
+    APPROVAL_EXPIRED = "approval_expired"
     PROVIDER_ERROR = "provider_error"
     SANDBOX_UNAVAILABLE = "sandbox_unavailable"
     INTERNAL_ERROR = "internal_error"
@@ -201,6 +202,21 @@ class Entry(Shape):
     stage: str = ""
     run: int | None = None
     details: dict[str, JsonValue] = {}
+
+
+class Exchange(Shape):
+    """Something that the owner told an agent, and its answer."""
+
+    id: str
+    agent: str
+    at: datetime
+    said: str
+    task: str | None
+    answer: str
+    answered_at: datetime | None
+    status: TaskStatus
+    problem: str
+    holds: bool
 
 
 class FieldProblem(Shape):
@@ -406,6 +422,8 @@ class Overview(Shape):
     """How many tasks wait for you."""
     listeners: int
     """How many streams are open."""
+    rest: Rest | None
+    """Why nobody begins anything; null: they do."""
 
 
 class PersonChange(Shape):
@@ -449,6 +467,14 @@ class QueuedTask(Shape):
     title: str
     stage: str
     priority: int
+
+
+class Rest(Shape):
+    """Why nobody on the team begins anything."""
+
+    kind: Literal["paused", "quiet"]
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 class Section(Shape):
@@ -568,15 +594,6 @@ class TokenMade(Shape):
     expires_at: datetime
 
 
-class Told(Shape):
-    """What the daemon was told to do. It does so within a second, or at its next start."""
-
-    command: Literal["approve", "retry", "cancel", "replan"]
-    task: str
-    effect: str = ""
-    """What is kept and what is made anew."""
-
-
 class Unmerged(Shape):
     """Landed work that the owner's branch does not have."""
 
@@ -631,3 +648,28 @@ class WaitingCall(Shape):
     reason: str
     since: datetime
     until: datetime | None
+
+
+class Words(Shape):
+    """What you tell an agent."""
+
+    text: str
+    task: str | None = None
+    """The task that it is about; null: all of its work."""
+
+
+class api__tasks__Told(Shape):
+    """What the daemon was told to do. It does so within a second, or at its next start."""
+
+    command: Literal["approve", "retry", "cancel", "replan"]
+    task: str
+    effect: str = ""
+    """What is kept and what is made anew."""
+
+
+class owner__talk__Told(Shape):
+    """What came of telling an agent something."""
+
+    message: str = ""
+    command: str = ""
+    task: str | None = None

@@ -201,7 +201,8 @@ def work(
         daily = partial(write_yesterday, services.store, project.paths.state, caller()) if reports else None
         orchestrator = TaskOrchestrator(services, until_idle=until_idle, supervisor=supervisor, daily=daily)
         remember_repository(project)
-        watch = Watch(services.store, project.settings.budget, orchestrator.running)
+        hours = project.settings.orchestrator.quiet
+        watch = Watch(services.store, project.settings.budget, orchestrator.running, hours)
         if teller:
             teller.follow(services.store, watch)
         orchestrator.start(patience)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import JsonValue
 
 from memory.task_models import Row, UtcTime
@@ -36,6 +38,26 @@ class Decision(Row):
     decision_type: str
     decision_data: dict[str, JsonValue]
     timestamp: UtcTime
+
+
+class Rest(Row):
+    """Why nobody on the team begins anything."""
+
+    kind: Literal["paused", "quiet"]
+    """paused: by the owner, until they say otherwise; quiet: by the hours of the configuration."""
+    since: UtcTime | None = None
+    until: UtcTime | None = None
+
+
+class OwnersWord(Row):
+    """Something that the owner told an agent and that still holds."""
+
+    id: str
+    """That of the task by which the agent answers."""
+    at: UtcTime
+    text: str
+    task: str = ""
+    """The task that it is about; empty: all of the agent's work."""
 
 
 class ControlCommand(Row):

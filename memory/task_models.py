@@ -63,6 +63,8 @@ class TaskType(StrEnum):
     PLAN = "plan"
     OPINION = "opinion"
     """What one agent of a V-team thinks of an idea that is being decided on."""
+    MESSAGE = "message"
+    """What the owner tells an agent, and its answer."""
 
 
 class TaskKind(StrEnum):

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeVar
 
-from agents import BaseAgent, CEOAgent, DeveloperAgent, ProductAgent, QAAgent, TechLeadAgent, members
+from agents import BaseAgent, CEOAgent, DeveloperAgent, OwnersWords, ProductAgent, QAAgent, TechLeadAgent, members
 from config import AgentSettings, ProjectPaths, Settings
 from deployment import DeploymentManager
 from file_system import CodeMap, FileManager, RepositoryMap
@@ -185,7 +185,8 @@ def _opened(settings: Settings, paths: ProjectPaths, lock: ExitStack, patient: b
     suite.folders.clear_leftovers()
     embedded = uses_embedded_model(settings.llm, settings.agents)
     server = LocalModelServer(local_model(settings.llm)) if embedded else None
-    llm = LLMClient(settings.llm, settings.agents, store, server, budget=settings.budget, patient=patient)
+    heard = OwnersWords(store)
+    llm = LLMClient(settings.llm, settings.agents, store, server, budget=settings.budget, patient=patient, heard=heard)
     return Services(
         settings=settings,
         paths=paths,

@@ -23,6 +23,7 @@ def artifact_of(task: Task) -> list[Section]:
         TaskType.ANALYSIS.value: _report,
         TaskType.OPINION.value: _opinion,
         TaskType.DECISION.value: _decision,
+        TaskType.MESSAGE.value: _message,
     }.get(task.type)
     return [section for section in told(task.result) if section.text or section.items] if told else []
 
@@ -80,6 +81,10 @@ def _decision(result: dict[str, JsonValue]) -> Iterator[Section]:
         items=[f"{_text(each, 'objection')}: {_text(each, 'answer')}" for each in _parts(decision, "answers")],
     )
     yield Section(heading="Work that comes of it", items=[_text(each, "title") for each in _parts(decision, "tasks")])
+
+
+def _message(result: dict[str, JsonValue]) -> Iterator[Section]:
+    yield Section(heading="Answer", text=_text(result, "answer"))
 
 
 def _part(value: dict[str, JsonValue], key: str) -> dict[str, JsonValue]:

@@ -20,6 +20,8 @@ from owner.words import agent_name, count, one_line, reason_words
 _MOST = 1000
 _MOST_NEXT = 5
 _KEPT_DAYS = 90
+_BESIDE = (TaskType.OPINION, TaskType.MESSAGE)
+"""Tasks that are no result of their own."""
 FOLDER = "reports"
 """Below the project's data."""
 
@@ -79,7 +81,7 @@ def daily_of(store: MemoryStore, day: date) -> Daily:
     ended = [
         task
         for task in store.tasks.select([TaskStatus.COMPLETED], limit=_MOST)
-        if task.finished_at and begin <= task.finished_at < end and task.type != TaskType.OPINION
+        if task.finished_at and begin <= task.finished_at < end and task.type not in _BESIDE
     ]
     costs = {row.key: row for row in store.ledger.usage("task", task_ids=[task.id for task in ended])} if ended else {}
     rows = [

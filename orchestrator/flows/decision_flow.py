@@ -15,15 +15,17 @@ from typing import Literal
 from pydantic import JsonValue
 
 from agents import (
+    Expert,
     GivenOpinion,
     Hearing,
     IdeaDecision,
     LabelledObjection,
     faults_of_decision,
+    seats,
 )
 from memory import Decision, FailureReason, Task, TaskStatus, TaskType, UnknownTask
 from orchestrator.errors import StageFailed
-from orchestrator.flow import Anew, Done, Flow, FlowState, Next, Outcome, Stage, StageContext, Wait
+from orchestrator.flow import PLAN_GATE, Anew, Done, Flow, FlowState, Next, Outcome, Stage, StageContext, Wait
 from orchestrator.flows.opinion_flow import OpinionState, heading_of, must_judge, until_it_holds
 
 VETO_GATE = "veto"
@@ -57,7 +59,7 @@ def convene(ctx: StageContext) -> Outcome:
     if known:
         state.outcome, state.reasons = "rejected before", known
         return Done(state)
-    team = ctx.task.assigned_agents or ctx.services.settings.orchestrator.v_team
+    team = ctx.step("v-team", list[str], partial(_seated, ctx))
     for name in team:
         _must_be_there(ctx, name)
         must_judge(ctx, name)
@@ -91,6 +93,8 @@ def decide(ctx: StageContext) -> Outcome:
     if decision.decision == "reject":
         state.outcome = "rejected"
         return Done(state)
+    if ctx.autonomy() in ("approve_plan", "suggest"):
+        return Wait(PLAN_GATE, "carry_out", state, is_suggestion=ctx.autonomy() == "suggest")
     return Next("carry_out", state)
 
 
@@ -132,11 +136,28 @@ def _ask_ceo(ctx: StageContext, step: str, given: Hearing, *, is_approved: bool 
     )
 
 
+def _seated(ctx: StageContext) -> list[str]:
+    """The V-team of this idea; the record says why each of them sits there."""
+    named, v_team = ctx.task.assigned_agents, ctx.services.settings.orchestrator.v_team
+    if named:
+        why = dict.fromkeys(named, "the task names it")
+    elif isinstance(v_team, str):
+        why = seats(f"{ctx.task.title}\n{ctx.task.description}", ctx.services.settings.agents)
+    else:
+        why = dict.fromkeys(v_team, "it sits in every V-team (orchestrator.v_team)")
+    ctx.note("v-team convened", team=[*why], reasons={**why})
+    return [*why]
+
+
 def _must_be_there(ctx: StageContext, name: str) -> None:
+    """Raise `StageFailed` for one who is not there, or gives no opinions."""
     try:
-        ctx.team.by_name(name)
+        agent = ctx.team.by_name(name)
     except KeyError as problem:
         raise StageFailed(FailureReason.NEEDS_OWNER, f"{problem.args[0]} (orchestrator.v_team)", blocked=True) from None
+    if isinstance(agent, Expert) and TaskType.OPINION not in agent.row.handles:
+        told = f"{name} gives no opinions: agents.{name}.handles leaves opinion out"
+        raise StageFailed(FailureReason.NEEDS_OWNER, told, blocked=True)
 
 
 def _opinion_of(task: Task, agent: str) -> Task:
@@ -211,6 +232,8 @@ def _rejected_before(ctx: StageContext) -> str:
             continue
         other = f"{data.get('title')}\n{data.get('description')}".casefold()[:_COMPARED]
         if SequenceMatcher(None, idea, other, autojunk=False).ratio() >= _UNCHANGED:
+            if data.get("decision") == "approve":
+                data = {**data, "reasons": "the CEO wanted it, and you did not."}
             return (
                 f"the same idea was rejected on {decision.timestamp:%Y-%m-%d} ({data.get('task')}): "
                 f"{data.get('reasons')} Say what is different now, and it is decided anew."
@@ -219,13 +242,13 @@ def _rejected_before(ctx: StageContext) -> str:
 
 
 def _was_rejected(ctx: StageContext, data: Mapping[str, JsonValue]) -> bool:
-    """Whether the CEO rejected an idea, or the owner left a veto against it standing."""
-    if data.get("decision") != "ask_owner":
+    """Whether the CEO rejected an idea, or the owner did: by a veto that they left standing, or against the CEO."""
+    if data.get("decision") not in ("ask_owner", "approve"):
         return data.get("decision") == "reject"
     try:
         return ctx.services.store.tasks.get(str(data.get("task"))).status is TaskStatus.CANCELLED
     except UnknownTask:  # its row is not kept any more
-        return True
+        return data.get("decision") == "ask_owner"
 
 
 def _record(ctx: StageContext, decided: str, state: DecisionState) -> bool:

@@ -281,7 +281,8 @@ class CEOLoop:
     def _ask(
         self, outlook: Outlook, facts: list[Fact], ideas: bool, room: int, context: CallContext
     ) -> list[PlannedTask]:
-        every = self._services.store.tasks.select(limit=_KNOWN_TASKS)
+        found = self._services.store.tasks.select(limit=_KNOWN_TASKS)
+        every = [task for task in found if task.type != TaskType.MESSAGE]
         known = every[:_PAST_TASKS]
         about = f"{outlook.goal}\n{outlook.outline}"
         lessons = self._services.lessons(about) if self._team.ceo.profile.judges else ""
@@ -332,8 +333,9 @@ class CEOLoop:
         """Digest of what would make another round worthwhile: the goal, the repository, what has ended."""
         return _digest(self._services.settings.project.goal, self._services.git.branch.tip(), self._ended())
 
-    def _ended(self, without: str = "") -> int:
-        counts = self._services.store.tasks.count_by_status(without=without)
+    def _ended(self, *without: str) -> int:
+        """How many tasks are over: what is said to agents is no work."""
+        counts = self._services.store.tasks.count_by_status(without=(TaskType.MESSAGE, *without))
         return counts[TaskStatus.COMPLETED] + counts[TaskStatus.FAILED] + counts[TaskStatus.CANCELLED]
 
 

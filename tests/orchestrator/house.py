@@ -23,7 +23,7 @@ import psutil
 import yaml
 from pydantic import BaseModel, JsonValue
 
-from agents import DeveloperAgent, Escalation, IdeaDecision, Opinion, OwnCriteria, QAAgent, Report, Review
+from agents import DeveloperAgent, Escalation, IdeaDecision, MessageReply, Opinion, OwnCriteria, QAAgent, Report, Review
 from agents.answers import AssertionList, FileChoice, TaskIdeas
 from config import load_settings
 from config.paths import ProjectPaths
@@ -78,6 +78,7 @@ _KINDS: dict[type[BaseModel], str] = {
     OwnCriteria: "criteria",
     Opinion: "opinion",
     IdeaDecision: "decision",
+    MessageReply: "reply",
 }
 """What a request is called in tests, by the shape of the answer that it wants."""
 
