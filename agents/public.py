@@ -2,7 +2,7 @@
 
 from agents.answers import Escalation, Report, Requirements, Review, TestCase
 from agents.base import Ask, BaseAgent, Work
-from agents.ceo import CEOAgent, Situation, is_decidable, is_same_work
+from agents.ceo import CEOAgent, Situation, ideas_of, is_decidable, is_same_work
 from agents.decisions import (
     GivenOpinion,
     Hearing,
@@ -29,6 +29,7 @@ from agents.stated.javascript_rendering import STYLES, Loading, TestFile, render
 from agents.stated.owner_tests import cases_in
 from agents.stated.properties import property_tests
 from agents.stated.rendering import render_test_file
+from agents.strategy import Outlook, StrategyReview
 from agents.tech_lead import ChangeFacts, ReviewAssignment, Setback, TechLeadAgent
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "Loading",
     "MessageReply",
     "Opinion",
+    "Outlook",
     "OwnCriteria",
     "OwnersWords",
     "PlanAssignment",
@@ -72,6 +74,7 @@ __all__ = [
     "Said",
     "Setback",
     "Situation",
+    "StrategyReview",
     "Surroundings",
     "TechLeadAgent",
     "TestAssignment",
@@ -85,6 +88,7 @@ __all__ = [
     "faults_of_criteria",
     "faults_of_decision",
     "faults_of_opinion",
+    "ideas_of",
     "is_decidable",
     "is_same_work",
     "members",

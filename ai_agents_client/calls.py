@@ -115,27 +115,27 @@ class Calls(Asking):
         """One model call with prompt and response. Retention empties them after `retention.answers_days`."""
         return self._ask("GET", f"/api/v1/tasks/{self._quoted(task_id)}/calls/{self._quoted(number)}", m.ModelCall)
 
-    def approve_task(self, task_id: str, body: m.Note | None = None) -> m.api__tasks__Told:
+    def approve_task(self, task_id: str, body: m.Note | None = None) -> m.Told:
         """Let it go on. Opens its gate or answers its question; a blocked or failed task is tried again with
         your words."""
-        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/approve", m.api__tasks__Told, body=body)
+        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/approve", m.Told, body=body)
 
-    def reject_task(self, task_id: str, body: m.Note | None = None) -> m.api__tasks__Told:
+    def reject_task(self, task_id: str, body: m.Note | None = None) -> m.Told:
         """Put it aside. Cancels a task that waits, is blocked or has failed. What has landed stays."""
-        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/reject", m.api__tasks__Told, body=body)
+        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/reject", m.Told, body=body)
 
-    def cancel_task(self, task_id: str) -> m.api__tasks__Told:
+    def cancel_task(self, task_id: str) -> m.Told:
         """Stop it. Its test runs and model calls end at once. What has landed stays."""
-        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/cancel", m.api__tasks__Told)
+        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/cancel", m.Told)
 
-    def retry_task(self, task_id: str, body: m.Again | None = None) -> m.api__tasks__Told:
+    def retry_task(self, task_id: str, body: m.Again | None = None) -> m.Told:
         """Start it again. For failed, blocked and cancelled tasks: from the beginning, or from a stage that the
         task reached; without its worktree (see `retention.worktree_days`) from the beginning all the same."""
-        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/retry", m.api__tasks__Told, body=body)
+        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/retry", m.Told, body=body)
 
-    def replan_task(self, task_id: str, body: m.Note) -> m.api__tasks__Told:
+    def replan_task(self, task_id: str, body: m.Note) -> m.Told:
         """Plan a goal again. Tasks of the plan that have not begun are cancelled."""
-        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/replan", m.api__tasks__Told, body=body)
+        return self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/replan", m.Told, body=body)
 
     def status(self) -> m.Overview:
         """The state at a glance. Counts of tasks, and whether the daemon runs."""
@@ -171,11 +171,16 @@ class Calls(Asking):
         """Let everybody go on. In quiet hours, too, until they end. Agents that are paused by name stay so."""
         return self._ask("POST", "/api/v1/resume", m.Overview)
 
-    def tell_agent(self, name: str, body: m.Words) -> m.owner__talk__Told:
+    def strategy(self) -> m.Strategy:
+        """What the CEO goes by. Its goals, what it counts on, and what was learnt; empty before the first
+        review."""
+        return self._ask("GET", "/api/v1/strategy", m.Strategy)
+
+    def tell_agent(self, name: str, body: m.Words) -> m.Spoken:
         """Tell an agent something. It stands in the agent's next prompt as your word, and is answered: the
         answer is in the thread. About a task that waits for your answer it is the answer; one that is blocked
         or failed is tried again with it."""
-        return self._ask("POST", f"/api/v1/agents/{self._quoted(name)}/tell", m.owner__talk__Told, body=body)
+        return self._ask("POST", f"/api/v1/agents/{self._quoted(name)}/tell", m.Spoken, body=body)
 
     def agent_thread(self, name: str, *, limit: int = 50) -> list[m.Exchange]:
         """What you and an agent said. The latest messages, oldest first, with the answers that are there.
@@ -386,27 +391,27 @@ class AsyncCalls(AsyncAsking):
             "GET", f"/api/v1/tasks/{self._quoted(task_id)}/calls/{self._quoted(number)}", m.ModelCall
         )
 
-    async def approve_task(self, task_id: str, body: m.Note | None = None) -> m.api__tasks__Told:
+    async def approve_task(self, task_id: str, body: m.Note | None = None) -> m.Told:
         """Let it go on. Opens its gate or answers its question; a blocked or failed task is tried again with
         your words."""
-        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/approve", m.api__tasks__Told, body=body)
+        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/approve", m.Told, body=body)
 
-    async def reject_task(self, task_id: str, body: m.Note | None = None) -> m.api__tasks__Told:
+    async def reject_task(self, task_id: str, body: m.Note | None = None) -> m.Told:
         """Put it aside. Cancels a task that waits, is blocked or has failed. What has landed stays."""
-        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/reject", m.api__tasks__Told, body=body)
+        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/reject", m.Told, body=body)
 
-    async def cancel_task(self, task_id: str) -> m.api__tasks__Told:
+    async def cancel_task(self, task_id: str) -> m.Told:
         """Stop it. Its test runs and model calls end at once. What has landed stays."""
-        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/cancel", m.api__tasks__Told)
+        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/cancel", m.Told)
 
-    async def retry_task(self, task_id: str, body: m.Again | None = None) -> m.api__tasks__Told:
+    async def retry_task(self, task_id: str, body: m.Again | None = None) -> m.Told:
         """Start it again. For failed, blocked and cancelled tasks: from the beginning, or from a stage that the
         task reached; without its worktree (see `retention.worktree_days`) from the beginning all the same."""
-        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/retry", m.api__tasks__Told, body=body)
+        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/retry", m.Told, body=body)
 
-    async def replan_task(self, task_id: str, body: m.Note) -> m.api__tasks__Told:
+    async def replan_task(self, task_id: str, body: m.Note) -> m.Told:
         """Plan a goal again. Tasks of the plan that have not begun are cancelled."""
-        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/replan", m.api__tasks__Told, body=body)
+        return await self._ask("POST", f"/api/v1/tasks/{self._quoted(task_id)}/replan", m.Told, body=body)
 
     async def status(self) -> m.Overview:
         """The state at a glance. Counts of tasks, and whether the daemon runs."""
@@ -442,11 +447,16 @@ class AsyncCalls(AsyncAsking):
         """Let everybody go on. In quiet hours, too, until they end. Agents that are paused by name stay so."""
         return await self._ask("POST", "/api/v1/resume", m.Overview)
 
-    async def tell_agent(self, name: str, body: m.Words) -> m.owner__talk__Told:
+    async def strategy(self) -> m.Strategy:
+        """What the CEO goes by. Its goals, what it counts on, and what was learnt; empty before the first
+        review."""
+        return await self._ask("GET", "/api/v1/strategy", m.Strategy)
+
+    async def tell_agent(self, name: str, body: m.Words) -> m.Spoken:
         """Tell an agent something. It stands in the agent's next prompt as your word, and is answered: the
         answer is in the thread. About a task that waits for your answer it is the answer; one that is blocked
         or failed is tried again with it."""
-        return await self._ask("POST", f"/api/v1/agents/{self._quoted(name)}/tell", m.owner__talk__Told, body=body)
+        return await self._ask("POST", f"/api/v1/agents/{self._quoted(name)}/tell", m.Spoken, body=body)
 
     async def agent_thread(self, name: str, *, limit: int = 50) -> list[m.Exchange]:
         """What you and an agent said. The latest messages, oldest first, with the answers that are there.

@@ -510,6 +510,14 @@ class SettingsFile(Shape):
     """Without secrets."""
 
 
+class Spoken(Shape):
+    """What came of telling an agent something."""
+
+    message: str = ""
+    command: str = ""
+    task: str | None = None
+
+
 class Stopped(Shape):
     """One task that goes on only by the owner's word."""
 
@@ -520,6 +528,19 @@ class Stopped(Shape):
     detail: str
     evidence: list[str]
     actions: list[Action]
+
+
+class Strategy(Shape):
+    """What the CEO goes by, and when it looks at that again."""
+
+    goals: list[str] = []
+    bets: list[str] = []
+    learnt: list[str] = []
+    number: int = 0
+    reviewed_at: datetime | None = None
+    next_at: float = 0.0
+    situation: str = ""
+    setbacks: str = ""
 
 
 class Task(Shape):
@@ -594,6 +615,15 @@ class TokenMade(Shape):
     expires_at: datetime
 
 
+class Told(Shape):
+    """What the daemon was told to do. It does so within a second, or at its next start."""
+
+    command: Literal["approve", "retry", "cancel", "replan"]
+    task: str
+    effect: str = ""
+    """What is kept and what is made anew."""
+
+
 class Unmerged(Shape):
     """Landed work that the owner's branch does not have."""
 
@@ -656,20 +686,3 @@ class Words(Shape):
     text: str
     task: str | None = None
     """The task that it is about; null: all of its work."""
-
-
-class api__tasks__Told(Shape):
-    """What the daemon was told to do. It does so within a second, or at its next start."""
-
-    command: Literal["approve", "retry", "cancel", "replan"]
-    task: str
-    effect: str = ""
-    """What is kept and what is made anew."""
-
-
-class owner__talk__Told(Shape):
-    """What came of telling an agent something."""
-
-    message: str = ""
-    command: str = ""
-    task: str | None = None

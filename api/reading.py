@@ -16,12 +16,12 @@ from api.problems import problems
 from api.room import Room, TheRoom
 from api.team import AgentNow, team_of
 from config import VERSION
-from memory import Activity, Decision, LimitState, Rest, TaskStatus, UsageRow, utc_now
+from memory import Activity, Decision, LimitState, Rest, Strategy, TaskStatus, UsageRow, utc_now
 from monitoring import daemon_pid
 from owner import actions, talk
 from owner.inbox import Inbox, inbox_of
 from owner.sentences import sentence
-from owner.talk import Exchange, Told
+from owner.talk import Exchange, Spoken
 
 router = APIRouter(prefix="/api/v1", responses=problems(401, 403, 422, 503))
 
@@ -112,6 +112,12 @@ def resume_all(room: TheRoom, visitor: AnOperator) -> Overview:
     return status(room, visitor)
 
 
+@router.get("/strategy", summary="What the CEO goes by", tags=["activity"])
+def strategy(room: TheRoom, _: AViewer) -> Strategy:
+    """Its goals, what it counts on, and what was learnt; empty before the first review."""
+    return room.store.strategy.read()
+
+
 class Words(BaseModel):
     """What you tell an agent."""
 
@@ -123,7 +129,7 @@ class Words(BaseModel):
 
 @router.post("/agents/{name}/tell", status_code=202, summary="Tell an agent something", tags=["agents"],
              responses=problems(404, 409))  # fmt: skip
-def tell(name: str, words: Words, room: TheRoom, visitor: AnOperator) -> Told:
+def tell(name: str, words: Words, room: TheRoom, visitor: AnOperator) -> Spoken:
     """It stands in the agent's next prompt as your word, and is answered: the answer is in the thread. About a task
     that waits for your answer it is the answer; one that is blocked or failed is tried again with it."""
     _must_be_there(name, room)

@@ -51,6 +51,9 @@ COMMANDS = {
         "reading:report",
         "Show what a day brought: what landed, what was decided and why, what it cost, what is stuck, what is next.",
     ),
+    "strategy": _Entry(
+        "reading:strategy", "Show what the CEO goes by: its goals, what it counts on, and what was learnt."
+    ),
     "facts": _Entry(
         "facts:facts", "List what could become work: failing tests, TODOs, untested functions, lint, types, docstrings."
     ),

@@ -51,6 +51,16 @@ class ProjectSettings(Section):
     tasks_from: list[Literal[TASKS_FROM]] = Field(  # type: ignore[valid-type]  # the tuple is the one list
         list(TASKS_FROM), description="What tasks are made of, besides the goal and what you add yourself."
     )
+    ideas_need_decision: bool = Field(
+        False,
+        description="true: ideas of the CEO and of the product manager are decided on by the V-team first.",
+    )
+    strategy_days: float = Field(
+        1,
+        ge=0,
+        le=365,
+        description="Days until the CEO looks at its strategy and at priorities again, if anything changed; 0: never.",
+    )
     tasks_per_round: int = Field(
         3, ge=0, le=20, description="Tasks that the CEO may make at a time without being asked."
     )
@@ -81,6 +91,13 @@ class GitSettings(Section):
         "task; main: the base branch itself.",
     )
     integration_branch: BranchName = Field("agents/integration", description="Its name, where landing is integration.")
+    reports_path: str = Field(
+        "",
+        max_length=200,
+        pattern=r"^(?!\.)[\w-]+(/[\w-]+)*$|^$",
+        description="Folder, such as docs/reports, where reports, plans and decisions land as Markdown, unless landing "
+        "needs your approval; empty: none.",
+    )
     author_name: str = Field("AI Agents", min_length=1, description="Name that stands as the author of commits.")
     author_email: str = Field("agents@localhost", min_length=3, description="E-mail of that author.")
     token: Key | None = Field(None, description="Access token for https remotes; better kept in the environment.")

@@ -26,7 +26,7 @@ from memory.errors import (
     UnsupportedDatabase,
     ValueTooLarge,
 )
-from memory.journal_models import Activity, ControlCommand, Decision, Memory, OwnersWord, Rest
+from memory.journal_models import Activity, ControlCommand, Decision, Memory, OwnersWord, Rest, Strategy
 from memory.ledger_models import (
     NANO,
     CallInFlight,
@@ -118,6 +118,7 @@ __all__ = [
     "SchemaTooNew",
     "Section",
     "StoredResponse",
+    "Strategy",
     "SuiteQuality",
     "Task",
     "TaskChanges",

@@ -49,6 +49,31 @@ class Rest(Row):
     until: UtcTime | None = None
 
 
+class Strategy(Row):
+    """What the CEO goes by, and when it looks at that again."""
+
+    goals: list[str] = []
+    """What is to be reached next, in order."""
+    bets: list[str] = []
+    """What it counts on though nobody knows yet."""
+    learnt: list[str] = []
+    number: int = 0
+    """How often it was looked at."""
+    reviewed_at: UtcTime | None = None
+    next_at: float = 0.0
+    """Unix time before which it is not looked at again."""
+    situation: str = ""
+    """Digest of what it was made from."""
+    setbacks: str = ""
+    """Digest of what went wrong until then: when more does, priorities are judged anew earlier."""
+
+    @property
+    def lines(self) -> list[str]:
+        """All of it, line by line; none before the first review."""
+        named = (("goal", self.goals), ("bet", self.bets), ("learnt", self.learnt))
+        return [f"{name}: {text}" for name, texts in named for text in texts]
+
+
 class OwnersWord(Row):
     """Something that the owner told an agent and that still holds."""
 

@@ -32,6 +32,7 @@ from orchestrator.flows.task_queue import MOST_TASKS, TaskQueue, flow_has_lane, 
 from orchestrator.flows.waiting import expire_approvals, put_again
 from orchestrator.housekeeping import Housekeeping, note_start
 from orchestrator.idle.ceo_loop import CEOLoop
+from orchestrator.idle.strategy import StrategyReviews
 from orchestrator.services import Services
 
 log = get_logger(__name__)
@@ -65,8 +66,9 @@ class TaskOrchestrator:
         self._queue = TaskQueue(services.store, services.wake, services.settings.agents)
         self._until_idle = until_idle
         self._ceo = CEOLoop(services, until_idle=until_idle)
+        self._reviews = StrategyReviews(services)
         self._supervisor = supervisor or Supervisor({})
-        handlers: dict[str, Handler] = {"stage": StageRunner(services), "ceo": self._ceo}
+        handlers: dict[str, Handler] = {"stage": StageRunner(services), "ceo": self._ceo, "strategy": self._reviews}
         self._engine = Engine(services.paths.engine_url, handlers, self._supervisor.beat)
         self._housekeeping = Housekeeping(services, self._engine, daily)
         self._queued: set[str] = set()
@@ -164,6 +166,7 @@ class TaskOrchestrator:
             self._stop_hung_tasks()
             self._revive()
             expire_approvals(self._store)
+            self._review_strategy()
         if self._ceo_job and (status := self._engine.status(self._ceo_job)) not in ("ENQUEUED", "PENDING"):
             if status in _BROKEN:
                 self._ceo.give_up(self._ceo_job)
@@ -266,6 +269,15 @@ class TaskOrchestrator:
         if job is not None:
             self._engine.enqueue(job)
             self._ceo_job = job.id
+
+    def _review_strategy(self) -> None:
+        job = None if self._until_idle or "ceo" in self._paused else self._reviews.due()
+        if job is None:
+            return
+        if self._engine.status(job.id) in _BROKEN:
+            self._reviews.give_up(job.id)
+        else:
+            self._engine.enqueue(job)
 
     def _finished(self) -> bool:
         return self._ceo_job is None and self._ceo.exhausted()

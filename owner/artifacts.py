@@ -38,6 +38,12 @@ def as_markdown(task: Task, sections: Sequence[Section]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def document_of(task: Task) -> str:
+    """The result of a task as a document of its own; empty if it has none."""
+    sections = artifact_of(task)
+    return as_markdown(task, sections) if sections else ""
+
+
 def _report(result: dict[str, JsonValue]) -> Iterator[Section]:
     report = _part(result, "report")
     yield Section(heading="Summary", text=_text(report, "summary"))

@@ -59,6 +59,8 @@ class Daily(BaseModel):
     usage: list[UsageRow]
     """By agent."""
     stuck: list[Stuck]
+    strategy: list[str] = []
+    """What the CEO goes by now, line by line."""
     following: list[str]
     """Titles of what comes next."""
 
@@ -114,6 +116,7 @@ def daily_of(store: MemoryStore, day: date) -> Daily:
             )
             for row in stopped_of(store, store.tasks.select(STOPPED, limit=_MOST))
         ],
+        strategy=[one_line(line, 300) for line in store.strategy.read().lines],
         following=[one_line(task.title) for task in store.tasks.ready(_MOST_NEXT)],
     )
 
@@ -142,6 +145,8 @@ def as_markdown(daily: Daily, caller: str) -> str:
         ],
         "Nothing.",
     )
+    if daily.strategy:
+        section("What the CEO goes by", daily.strategy, "")
     section("Next", daily.following, "Nothing is queued.")
     return redact("\n\n".join(parts)) + "\n"
 

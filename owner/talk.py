@@ -37,7 +37,7 @@ class Exchange(BaseModel):
     """Whether it stands in the agent's prompts."""
 
 
-class Told(BaseModel):
+class Spoken(BaseModel):
     """What came of telling an agent something."""
 
     message: str = ""
@@ -49,7 +49,7 @@ class Told(BaseModel):
 
 def tell(
     store: MemoryStore, agent: str, text: str, team: Sequence[str], about: Task | None = None, by: str = ""
-) -> Told:
+) -> Spoken:
     """Tell an agent something, about one task or about all of its work. Raises `OwnerError`.
 
     It stands in the agent's next prompt, and is answered. About a task that waits for an answer it is the answer, and
@@ -60,7 +60,7 @@ def tell(
     if not said:
         raise NotPossible("there is nothing to tell: the text is empty")
     if about is not None and (about.question or about.status in (TaskStatus.BLOCKED, TaskStatus.FAILED)):
-        return Told(command=actions.approve(store, about, said, by), task=about.id)
+        return Spoken(command=actions.approve(store, about, said, by), task=about.id)
     if len([one for one in thread_of(store, agent) if one.status in _UNANSWERED]) >= _MOST_OPEN:
         raise NotNow(f"{agent_name(agent)} has {_MOST_OPEN} messages to answer first", f"chat {agent} --history")
     about_id = about.id if about else None
@@ -71,7 +71,7 @@ def tell(
     store.words.keep(agent, OwnersWord(id=task.id, at=task.created_at, text=said, task=about_id or ""))
     store.tasks.add(task)
     store.journal.log(OWNER, "told an agent", task.id, to=agent, said=said, by=by)
-    return Told(message=task.id, task=about_id)
+    return Spoken(message=task.id, task=about_id)
 
 
 _UNANSWERED = (TaskStatus.PENDING, TaskStatus.IN_PROGRESS)

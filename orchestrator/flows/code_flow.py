@@ -172,7 +172,7 @@ def back_to(state: CodeState, stage: RetryStage) -> CodeState:
 
 def _is_own_wish(task: Task) -> bool:
     """Whether the team thought of the task by itself; what comes of a plan or an idea was decided on there."""
-    return task.source in (FACTS, "ceo") and task.parent_id is None
+    return task.source in (FACTS, "ceo", "product") and task.parent_id is None
 
 
 def _check_environment(task: Task, baseline: Baseline) -> None:

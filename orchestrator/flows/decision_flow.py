@@ -23,7 +23,7 @@ from agents import (
     faults_of_decision,
     seats,
 )
-from memory import Decision, FailureReason, Task, TaskStatus, TaskType, UnknownTask
+from memory import OPEN, Decision, FailureReason, Task, TaskStatus, TaskType, UnknownTask
 from orchestrator.errors import StageFailed
 from orchestrator.flow import PLAN_GATE, Anew, Done, Flow, FlowState, Next, Outcome, Stage, StageContext, Wait
 from orchestrator.flows.opinion_flow import OpinionState, heading_of, must_judge, until_it_holds
@@ -41,7 +41,7 @@ _UNCHANGED, _COMPARED = 0.95, 2000
 class DecisionState(FlowState):
     """What was decided on an idea."""
 
-    outcome: Literal["", "approved", "rejected", "rejected before"] = ""
+    outcome: Literal["", "approved", "rejected", "rejected before", "asked already"] = ""
     decision: IdeaDecision | None = None
     opinions: list[str] = []
     """The tasks of the opinions."""
@@ -58,6 +58,10 @@ def convene(ctx: StageContext) -> Outcome:
     known = ctx.step("rejected before", str, partial(_rejected_before, ctx))
     if known:
         state.outcome, state.reasons = "rejected before", known
+        return Done(state)
+    twin = ctx.step("asked already", str, partial(_asked_already, ctx))
+    if twin:
+        state.outcome, state.reasons = "asked already", f"the same idea is being decided on as {twin}."
         return Done(state)
     team = ctx.step("v-team", list[str], partial(_seated, ctx))
     for name in team:
@@ -81,6 +85,7 @@ def decide(ctx: StageContext) -> Outcome:
         opinions=[_given(each) for each in opinions],
         goal=ctx.services.settings.project.goal,
         may_revise=revisions < _MOST_REVISIONS,
+        strategy=ctx.step("strategy", list[str], lambda: ctx.services.store.strategy.read().lines),
     )
     decision = _ask_ceo(ctx, "decision", given)
     state.decision, state.reasons = decision, decision.reasons
@@ -225,13 +230,12 @@ def _revisions(ctx: StageContext) -> int:
 
 def _rejected_before(ctx: StageContext) -> str:
     """When and why the same idea was rejected; empty if it was not."""
-    idea = f"{ctx.task.title}\n{ctx.task.description}".casefold()[:_COMPARED]
+    idea = _compared(ctx.task.title, ctx.task.description)
     for decision in _decisions(ctx):
         data = decision.decision_data
         if data.get("task") == ctx.task.id or not _was_rejected(ctx, data):
             continue
-        other = f"{data.get('title')}\n{data.get('description')}".casefold()[:_COMPARED]
-        if SequenceMatcher(None, idea, other, autojunk=False).ratio() >= _UNCHANGED:
+        if _same(idea, _compared(data.get("title"), data.get("description"))):
             if data.get("decision") == "approve":
                 data = {**data, "reasons": "the CEO wanted it, and you did not."}
             return (
@@ -239,6 +243,28 @@ def _rejected_before(ctx: StageContext) -> str:
                 f"{data.get('reasons')} Say what is different now, and it is decided anew."
             )
     return ""
+
+
+def _asked_already(ctx: StageContext) -> str:
+    """An older task that puts the same idea, and that is not over; empty if there is none."""
+    store, own = ctx.services.store, (ctx.task.created_at, ctx.task.id)
+    idea = _compared(ctx.task.title, ctx.task.description)
+    opened = store.tasks.select(OPEN, type=TaskType.DECISION, limit=_REMEMBERED)
+    older = [task for task in opened if (task.created_at, task.id) < own and task.id != ctx.task.parent_id]
+    return next((task.id for task in older[::-1] if _same(idea, _compared(task.title, task.description))), "")
+
+
+def _compared(title: object, description: object) -> str:
+    return " ".join(f"{title}\n{description}".casefold().split())[:_COMPARED]
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two ideas are so alike that they count as one."""
+    if one == other:
+        return True
+    matcher = SequenceMatcher(None, one, other, autojunk=False)
+    quick = matcher.real_quick_ratio() >= _UNCHANGED and matcher.quick_ratio() >= _UNCHANGED
+    return quick and matcher.ratio() >= _UNCHANGED
 
 
 def _was_rejected(ctx: StageContext, data: Mapping[str, JsonValue]) -> bool:

@@ -111,8 +111,9 @@ def room_for_own_tasks(services: Services) -> int:
     project, store = services.settings.project, services.store
     recent = [
         task
-        for source in (FACTS, "ceo")
-        for task in store.tasks.select(source=source, type=TaskType.CODE, limit=project.tasks_per_day)
+        for source in (FACTS, "ceo", "product")
+        for type in (TaskType.CODE, TaskType.DECISION)
+        for task in store.tasks.select(source=source, type=type, limit=project.tasks_per_day)
         if is_recent(task.created_at.timestamp(), _DAY)
     ]
     return max(min(project.tasks_per_round, project.tasks_per_day - len(recent)), 0)
@@ -138,6 +139,7 @@ def _opening(ctx: StageContext, base: str, most: int, kinds: Sequence[TaskKind])
         most=most,
         kinds=[kind.value for kind in kinds],
         lessons=ctx.services.lessons(f"{task.title}\n{task.description}"),
+        strategy=ctx.services.store.strategy.read().lines,
     )
     return ctx.team.ceo.begin(task, assignment)
 

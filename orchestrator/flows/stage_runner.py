@@ -13,6 +13,7 @@ from orchestrator.engine.engine import Job, Steps
 from orchestrator.engine.failures import outlast
 from orchestrator.errors import StageFailed, StepsChanged
 from orchestrator.flows import Anew, Done, Flow, FlowState, Next, OwnerAsked, StageContext, Wait
+from orchestrator.flows.documents import commit_document
 from orchestrator.flows.escalation import STAGE as ESCALATE
 from orchestrator.flows.escalation import escalated, is_for_tech_lead, lesson_of_blocked
 from orchestrator.flows.task_queue import TaskQueue, flow_of
@@ -78,6 +79,8 @@ class StageRunner:
         if isinstance(outcome, Anew):
             steps.step("begin anew", bool, partial(self._begin_anew, task, outcome))
             return
+        if isinstance(outcome, Done):
+            commit_document(context, outcome.state)
         outcome.state.visit += 1
         if isinstance(outcome, Wait):
             outcome.state.waiting_for = outcome.gate

@@ -23,7 +23,18 @@ import psutil
 import yaml
 from pydantic import BaseModel, JsonValue
 
-from agents import DeveloperAgent, Escalation, IdeaDecision, MessageReply, Opinion, OwnCriteria, QAAgent, Report, Review
+from agents import (
+    DeveloperAgent,
+    Escalation,
+    IdeaDecision,
+    MessageReply,
+    Opinion,
+    OwnCriteria,
+    QAAgent,
+    Report,
+    Review,
+    StrategyReview,
+)
 from agents.answers import AssertionList, FileChoice, TaskIdeas
 from config import load_settings
 from config.paths import ProjectPaths
@@ -79,6 +90,7 @@ _KINDS: dict[type[BaseModel], str] = {
     Opinion: "opinion",
     IdeaDecision: "decision",
     MessageReply: "reply",
+    StrategyReview: "strategy",
 }
 """What a request is called in tests, by the shape of the answer that it wants."""
 
