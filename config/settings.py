@@ -94,7 +94,7 @@ class GitSettings(Section):
     reports_path: str = Field(
         "",
         max_length=200,
-        pattern=r"^(?!\.)[\w-]+(/[\w-]+)*$|^$",
+        pattern=r"^([\w-]+(/[\w-]+)*)?$",
         description="Folder, such as docs/reports, where reports, plans and decisions land as Markdown, unless landing "
         "needs your approval; empty: none.",
     )
