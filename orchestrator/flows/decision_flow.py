@@ -246,12 +246,12 @@ def _rejected_before(ctx: StageContext) -> str:
 
 
 def _asked_already(ctx: StageContext) -> str:
-    """An older task that puts the same idea, and that is not over; empty if there is none."""
+    """An older task that puts the idea in the same words, and that is not over; empty if there is none."""
     store, own = ctx.services.store, (ctx.task.created_at, ctx.task.id)
     idea = _compared(ctx.task.title, ctx.task.description)
     opened = store.tasks.select(OPEN, type=TaskType.DECISION, limit=_REMEMBERED)
     older = [task for task in opened if (task.created_at, task.id) < own and task.id != ctx.task.parent_id]
-    return next((task.id for task in older[::-1] if _same(idea, _compared(task.title, task.description))), "")
+    return next((task.id for task in older[::-1] if idea == _compared(task.title, task.description)), "")
 
 
 def _compared(title: object, description: object) -> str:

@@ -3,6 +3,8 @@ whatever comes, the number of calls is bounded, and an idle team makes none."""
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from pydantic import JsonValue
 
@@ -88,23 +90,33 @@ def more_rounds(house: House, number: int) -> None:
     house.wait(lambda store: idle_state(store).rounds >= before + number)
 
 
-WORDS = ("sum", "mean", "median", "range", "product", "quotient", "power", "root")
+WORDS = (
+    ("sum", "mean", "median", "range", "product", "quotient", "power", "root"),
+    ("tangent", "factorial", "inverse", "modulo", "gcd", "lcm", "floor", "logarithm"),
+    ("matrix", "vector", "norm", "trace", "kernel", "rank", "basis", "span"),
+)
 
 
-def offers(request: Request) -> Answer:
+def offering() -> Rule:
     """Eight ideas at a time, none of them like another."""
-    number = offers.count = getattr(offers, "count", 0) + 1  # type: ignore[attr-defined]
-    return {
-        "tasks": [
-            {"title": f"Function {word}_{number}", "description": f"Write `{word}_{number}(a)`, with examples.",
-             "reason": f"People want the {word}."}
-            for word in WORDS
+    numbers = itertools.count()
+
+    def rule(_: Request) -> Answer:
+        tasks: list[JsonValue] = [
+            {
+                "title": f"Have {word}",
+                "description": f"Write `{word}(a)`. {f'{word} ' * 8}",
+                "reason": f"{word} is missed",
+            }
+            for word in WORDS[next(numbers)]
         ]
-    }  # fmt: skip
+        return {"tasks": tasks}
+
+    return rule
 
 
 def test_ideas_of_the_ceo_and_of_product_are_decided_on_first_and_bounded(make_house: MakeHouse) -> None:
-    others = board(decisions=[decision("reject")])
+    others, offers = board(decisions=[decision("reject")]), offering()
     house, server = make_house(
         lambda request: offers(request) if asked(request) == "ideas" else others(request),
         orchestrator={"v_team": ["cfo"], "idle_backoff_max": 1},
