@@ -181,7 +181,7 @@ class QAAgent(BaseAgent):
             return (
                 javascript_assertion_lines(text) if is_javascript(requirements.target_file) else assertion_lines(text)
             )
-        return self._structured(prompt, AssertionList, context).assertions
+        return self.structured(prompt, AssertionList, context).assertions
 
     def write_missing_assertions(
         self,
@@ -200,7 +200,7 @@ class QAAgent(BaseAgent):
             tests=[case.statements[-1] for case in cases],
             survivors=survivors,
         )
-        return self._structured(prompt, AssertionList, context).assertions[: len(survivors)]
+        return self.structured(prompt, AssertionList, context).assertions[: len(survivors)]
 
     def missing_cases(
         self,

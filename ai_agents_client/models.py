@@ -40,6 +40,7 @@ class FailureReason(StrEnum):
     DEPENDENCY = "dependency"
     INVALID_OUTPUT = "invalid_output"
     NEEDS_OWNER = "needs_owner"
+    APPROVAL_EXPIRED = "approval_expired"
     PROVIDER_ERROR = "provider_error"
     SANDBOX_UNAVAILABLE = "sandbox_unavailable"
     INTERNAL_ERROR = "internal_error"
@@ -201,6 +202,21 @@ class Entry(Shape):
     stage: str = ""
     run: int | None = None
     details: dict[str, JsonValue] = {}
+
+
+class Exchange(Shape):
+    """Something that the owner told an agent, and its answer."""
+
+    id: str
+    agent: str
+    at: datetime
+    said: str
+    task: str | None
+    answer: str
+    answered_at: datetime | None
+    status: TaskStatus
+    problem: str
+    holds: bool
 
 
 class FieldProblem(Shape):
@@ -406,6 +422,8 @@ class Overview(Shape):
     """How many tasks wait for you."""
     listeners: int
     """How many streams are open."""
+    rest: Rest | None
+    """Why nobody begins anything; null: they do."""
 
 
 class PersonChange(Shape):
@@ -451,6 +469,14 @@ class QueuedTask(Shape):
     priority: int
 
 
+class Rest(Shape):
+    """Why nobody on the team begins anything."""
+
+    kind: Literal["paused", "quiet"]
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 class Section(Shape):
     """A part of a result."""
 
@@ -484,6 +510,14 @@ class SettingsFile(Shape):
     """Without secrets."""
 
 
+class Spoken(Shape):
+    """What came of telling an agent something."""
+
+    message: str = ""
+    command: str = ""
+    task: str | None = None
+
+
 class Stopped(Shape):
     """One task that goes on only by the owner's word."""
 
@@ -494,6 +528,19 @@ class Stopped(Shape):
     detail: str
     evidence: list[str]
     actions: list[Action]
+
+
+class Strategy(Shape):
+    """What the CEO goes by, and when it looks at that again."""
+
+    goals: list[str] = []
+    bets: list[str] = []
+    learnt: list[str] = []
+    number: int = 0
+    reviewed_at: datetime | None = None
+    next_at: float = 0.0
+    situation: str = ""
+    setbacks: str = ""
 
 
 class Task(Shape):
@@ -631,3 +678,11 @@ class WaitingCall(Shape):
     reason: str
     since: datetime
     until: datetime | None
+
+
+class Words(Shape):
+    """What you tell an agent."""
+
+    text: str
+    task: str | None = None
+    """The task that it is about; null: all of its work."""

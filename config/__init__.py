@@ -16,6 +16,7 @@ from config.program import (
     is_installed,
     keep_options,
 )
+from config.say import DEFAULT, Autonomy, QuietHours, autonomy_of
 from config.settings import (
     AlertSettings,
     ApiSettings,
@@ -36,12 +37,14 @@ from config.values import ReasoningLevel, plain_key
 from config.weakened import weakened
 
 __all__ = [
+    "DEFAULT",
     "NAME",
     "ONE_PARSER",
     "VERSION",
     "AgentSettings",
     "AlertSettings",
     "ApiSettings",
+    "Autonomy",
     "BudgetSettings",
     "Capabilities",
     "ConfigError",
@@ -57,11 +60,13 @@ __all__ = [
     "PriceSettings",
     "ProjectPaths",
     "ProjectSettings",
+    "QuietHours",
     "ReasoningLevel",
     "RetentionSettings",
     "SandboxSettings",
     "Settings",
     "TestingSettings",
+    "autonomy_of",
     "cache_folder",
     "caller",
     "command",

@@ -26,7 +26,7 @@ from memory.errors import (
     UnsupportedDatabase,
     ValueTooLarge,
 )
-from memory.journal_models import Activity, ControlCommand, Decision, Memory
+from memory.journal_models import Activity, ControlCommand, Decision, Memory, OwnersWord, Rest, Strategy
 from memory.ledger_models import (
     NANO,
     CallInFlight,
@@ -105,17 +105,20 @@ __all__ = [
     "ModelCall",
     "ModelProbe",
     "NameTaken",
+    "OwnersWord",
     "Person",
     "PersonName",
     "Priority",
     "ProofOutcome",
     "Reserved",
+    "Rest",
     "RetryStage",
     "Role",
     "SchemaMissing",
     "SchemaTooNew",
     "Section",
     "StoredResponse",
+    "Strategy",
     "SuiteQuality",
     "Task",
     "TaskChanges",

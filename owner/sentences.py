@@ -203,6 +203,12 @@ def _discussed(line: _Line) -> str:
     return f"The discussion{line.it} ended with {count(line.details.get('messages'), 'message')}{_because(line)}"
 
 
+def _convened(line: _Line) -> str:
+    reasons = line.details.get("reasons")
+    why = reasons if isinstance(reasons, dict) else {}
+    return f"The V-team of {line.task}: " + ", ".join(f"{agent_name(name)} ({told})" for name, told in why.items())
+
+
 def _awaits(line: _Line) -> str:
     seconds = line.details.get("seconds")
     waited = span(seconds) if isinstance(seconds, int | float) else "long"
@@ -317,7 +323,15 @@ _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "agent resumed": _paused,
     "answers compared": _compared,
     "idea decided": _idea,
+    "v-team convened": _convened,
+    "document not landed": _of("The report of {task} is not in the repository: {problem}"),
+    "strategy reviewed": _of("{who} looked at its strategy again: {goals}"),
+    "priority judged anew": _of("{who} gave {task} the priority {after}: {reason}"),
+    "told an agent": lambda line: f"You told {agent_name(line.text('to'))}: {line.text('said')}",
+    "answered the owner": lambda line: f"{line.who} answers you: {line.text('answer')}",
+    "took back what an agent was told": lambda line: f"You took back what you had told {agent_name(line.text('to'))}",
     "task routed": lambda line: f"{agent_name(line.text('to'), first=True)} gets {line.task}: {line.text('reason')}",
+    "approval expired": _of("Your approval of {task} did not come in time; nothing of it was done"),
     "approved by the owner": _of("You let {task} go on"),
     "attempt": _attempt,
     "awaits its model": _awaits,
@@ -332,6 +346,12 @@ _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "escalated": _of("A stronger model takes over{it}: {model}"),
     "escalated to the tech lead": _escalated,
     "examples not used": _of("Some examples{it} cannot become tests: {examples}"),
+    "everything paused": lambda line: (
+        f"{_person(line)} paused everything: steps are finished, and nothing new is begun"
+    ),
+    "everything resumed": lambda line: f"{_person(line)} let everything go on",
+    "quiet hours begin": _of("Nothing new is begun until {until}: quiet hours"),
+    "quiet hours end": lambda _: "The quiet hours are over: work goes on",
     "flaky tests": _of("Some tests fail only now and then and do not count{it}: {tests}"),
     "gave work": _by("gave the team {title}"),
     "goal reached": _of("{who} sees the goal reached{it}: {reason}"),

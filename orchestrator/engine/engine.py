@@ -57,6 +57,8 @@ class Job:
     payload: dict[str, JsonValue]
     priority: int
     """Lower goes first; never 0, which means `unset` to the engine."""
+    lane: str = ""
+    """A queue of the agent's beside its own, so that a short job does not wait for a long one."""
 
 
 class Steps(Protocol):
@@ -126,7 +128,7 @@ class Engine:
         payload: dict[str, JsonValue] = {"agent": job.agent, "priority": job.priority, "payload": job.payload}
         with (
             SetWorkflowID(job.id),
-            SetEnqueueOptions(priority=job.priority, queue_partition_key=job.agent),
+            SetEnqueueOptions(priority=job.priority, queue_partition_key=f"{job.agent} {job.lane}".strip()),
         ):
             DBOS.enqueue_workflow(_QUEUE, _run_job, job.kind, payload)
 
