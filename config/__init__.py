@@ -1,5 +1,12 @@
 """Typed settings from `config.yaml`, the environment and `.env`; imports nothing of ours."""
 
+from config.deployment_settings import (
+    BlueGreenSettings,
+    DeploymentSettings,
+    DirectEnvironment,
+    Environment,
+    HealthSettings,
+)
 from config.errors import ConfigError, ConfigProblem
 from config.loading import json_schema, load_settings, with_values
 from config.model_settings import AgentSettings, BudgetSettings, Capabilities, LLMSettings, PriceSettings
@@ -20,7 +27,6 @@ from config.settings import (
     AlertSettings,
     ApiSettings,
     DatabaseSettings,
-    DeploymentSettings,
     FileSystemSettings,
     GitSettings,
     MonitoringSettings,
@@ -42,14 +48,18 @@ __all__ = [
     "AgentSettings",
     "AlertSettings",
     "ApiSettings",
+    "BlueGreenSettings",
     "BudgetSettings",
     "Capabilities",
     "ConfigError",
     "ConfigProblem",
     "DatabaseSettings",
     "DeploymentSettings",
+    "DirectEnvironment",
+    "Environment",
     "FileSystemSettings",
     "GitSettings",
+    "HealthSettings",
     "LLMSettings",
     "MonitoringSettings",
     "OidcSettings",

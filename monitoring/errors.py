@@ -27,6 +27,7 @@ class FailureReason(StrEnum):
     """An agent has a question that only the owner can answer."""
     PROVIDER_ERROR = "provider_error"
     SANDBOX_UNAVAILABLE = "sandbox_unavailable"
+    DEPLOYMENT_FAILED = "deployment_failed"
     INTERNAL_ERROR = "internal_error"
 
 

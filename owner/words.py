@@ -41,6 +41,11 @@ _STAGES = {
     "opinion": ("", "forms an opinion on"),
     "decide": ("ceo", "decides on"),
     "carry_out": ("ceo", "makes tasks of"),
+    "begin": ("devops", "looks at what is live before"),
+    "prepare": ("devops", "builds and uploads for"),
+    "activate": ("devops", "switches over for"),
+    "verify": ("devops", "checks the health after"),
+    "roll_back": ("devops", "returns to the version before"),
 }
 """Stage -> whose it is (empty: the agent assigned to the task) and what that agent does."""
 _REVIEW_OF_ANALYSIS = "product"
@@ -56,12 +61,14 @@ _REASONS = {
     FailureReason.NEEDS_OWNER: "it needs your answer",
     FailureReason.PROVIDER_ERROR: "the model could not be reached",
     FailureReason.SANDBOX_UNAVAILABLE: "the sandbox cannot be used",
+    FailureReason.DEPLOYMENT_FAILED: "it could not be deployed",
     FailureReason.INTERNAL_ERROR: "an error in this program",
 }
 GATES = {
     "run": "before anything of the repository is run",
     "land": "before the verified change lands",
     "veto": "because of a veto, which only you can overrule",
+    "deploy": "before anything is deployed",
 }
 
 

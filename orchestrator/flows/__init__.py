@@ -4,11 +4,12 @@ from orchestrator.flow import Anew, Done, Flow, FlowState, Next, OwnerAsked, Sta
 from orchestrator.flows.analysis_flow import ANALYSIS_FLOW
 from orchestrator.flows.code_flow import CODE_FLOW
 from orchestrator.flows.decision_flow import DECISION_FLOW
+from orchestrator.flows.deploy_flow import DEPLOY_FLOW
 from orchestrator.flows.opinion_flow import OPINION_FLOW
 from orchestrator.flows.plan_flow import PLAN_FLOW
 
 FLOWS: dict[str, Flow] = {
-    flow.type: flow for flow in (CODE_FLOW, ANALYSIS_FLOW, PLAN_FLOW, DECISION_FLOW, OPINION_FLOW)
+    flow.type: flow for flow in (CODE_FLOW, ANALYSIS_FLOW, PLAN_FLOW, DECISION_FLOW, OPINION_FLOW, DEPLOY_FLOW)
 }
 """Task type -> flow. To add a flow, write it in a file of its own and add it here."""
 
