@@ -10,9 +10,7 @@ BUSY, GONE, ODD, FAILED = 75, 72, 74, 70
 START = r"""
 set -u
 umask 022
-lease() {  # one deployment at a time, whoever begins it
-  mkdir -p "$FOLDER/releases" "$FOLDER/shared" "$FOLDER/slots" && cd "$FOLDER" || exit 1
-  exec 9>>deploy.lock && flock -w 20 9 || exit 75
+mine() {  # whether nobody else has the host
   now=$(date +%s)
   if [ -s deploy.lease ]; then
     read -r who until < deploy.lease
@@ -21,13 +19,18 @@ lease() {  # one deployment at a time, whoever begins it
       exit 75
     fi
   fi
+}
+lease() {  # one deployment at a time, whoever begins it; a script that a killed daemon left is waited for
+  mkdir -p "$FOLDER/releases" "$FOLDER/shared" "$FOLDER/slots" && cd "$FOLDER" || exit 1
+  mine
+  exec 9>>deploy.lock && flock -w "${LIMIT%.*}" 9 || { echo "a script of $OWNER that does not end"; exit 75; }
+  mine
   echo "$OWNER $((now + LEASE))" > deploy.lease.new && mv deploy.lease.new deploy.lease || exit 1
-  exec 9>&-
 }
 hook() {  # NAME COMMAND: run it in the release; what it prints is shown, and what it leaves running holds no pipe
   [ -n "$2" ] || return 0
   said=$(mktemp) || exit 1
-  ( cd "$RELEASE" && exec timeout -k 10 "$LIMIT" sh -c "$2" ) >"$said" 2>&1 </dev/null
+  ( cd "$RELEASE" && exec timeout -k 10 "$LIMIT" sh -c "$2" ) >"$said" 2>&1 </dev/null 9>&-
   ended=$?
   tail -c 2500 "$said" >&2
   rm -f "$said"
@@ -51,6 +54,8 @@ PREPARE = r"""
 lease
 RELEASE="$FOLDER/releases/$NAME"; export RELEASE
 if [ -f "$RELEASE/REVISION" ] && [ "$(cat "$RELEASE/REVISION")" = "$COMMIT" ]; then exit 0; fi
+whole=
+trap '[ "$whole" ] || rm -rf "$RELEASE"' EXIT
 rm -rf "$RELEASE" && mkdir "$RELEASE" || exit 1
 tar -x --no-same-owner -C "$RELEASE" || exit 1
 printf '%s\n' "$SHARED" | while IFS= read -r path; do
@@ -68,6 +73,7 @@ ended=$?
 hook build "$BUILD"
 rm -rf "$RELEASE/REVISION" && echo "$COMMIT" > "$RELEASE/REVISION.new" &&
   mv -T "$RELEASE/REVISION.new" "$RELEASE/REVISION" || exit 1
+whole=1
 """
 
 SWITCH = r"""

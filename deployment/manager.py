@@ -7,8 +7,7 @@ and finishes or reverts. The phases can each be repeated; the deploy flow runs t
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
@@ -22,7 +21,7 @@ from deployment.errors import (
     UnknownEnvironment,
 )
 from deployment.health import Health, look, wait_until_healthy
-from deployment.target import Live, Release, Source, Target, Workshop
+from deployment.target import Release, Source, Target, Workshop
 from deployment.targets import target_of
 from monitoring import AlertKind, alert, get_logger
 
@@ -123,6 +122,12 @@ class DeploymentManager:
         self._settings = settings
         self._records = records
         self._source = source
+        self._open: dict[str, Target] = {}
+
+    def close(self) -> None:
+        """Close the connections to all targets."""
+        for environment in [*self._open]:
+            self._let_go(environment)
 
     # -- whole deployments ---------------------------------------------------------------------------------------
 
@@ -172,8 +177,7 @@ class DeploymentManager:
         settings = self.settings_of(environment)
         known = self._records.live(environment)
         expected = known.commit if known else ""
-        with self._target(environment) as target:
-            live = target.check_status()
+        live = self._target(environment).check_status()
         if not live.commit:
             return EnvironmentStatus(environment, "", expected, False, "nothing that was deployed from here is live")
         health = look(settings.health, live.commit)
@@ -186,8 +190,7 @@ class DeploymentManager:
 
     def logs(self, environment: str, lines: int = 100) -> str:
         """The newest lines of what the running service wrote."""
-        with self._target(environment) as target:
-            return target.logs(lines)
+        return self._target(environment).logs(lines)
 
     # -- the phases, each of which may be repeated -----------------------------------------------------------------
 
@@ -249,14 +252,12 @@ class DeploymentManager:
     def prepare(self, number: int) -> None:
         """Build and upload, with no effect on what is live."""
         record = self._begin(number, "preparing")
-        with self._target(record.environment) as target:
-            self._records.made(number, target.prepare(self._release(record)))
+        self._records.made(number, self._target(record.environment).prepare(self._release(record)))
 
     def activate(self, number: int) -> None:
         """Make it live."""
         record = self._begin(number, "activating")
-        with self._target(record.environment) as target:
-            target.activate(self._release(record), self._previous(record))
+        self._target(record.environment).activate(self._release(record), self._previous(record))
 
     def verify(self, number: int) -> Health:
         """Wait until it is healthy, or its deadline has passed."""
@@ -267,13 +268,11 @@ class DeploymentManager:
         """It is live and healthy: stop and delete what it replaces."""
         record = self._records.get(number)
         try:
-            with self._target(record.environment) as target:
-                target.settle(self._release(record), self._previous(record))
+            self._target(record.environment).settle(self._release(record), self._previous(record))
         except DeploymentError as problem:  # what is live stays so
             detail = f"{detail}; but afterwards {problem}"
             alert(AlertKind.OWNER, f"deployment {number}", f"{record.environment} is live, but {problem}")
-        self._records.end(number, "live", detail)
-        self._records.unlock(record.environment, record.owner)
+        self._end(record, "live", detail)
 
     def roll_back(self, number: int, why: str) -> Ending:
         """Return to what was live before, and see that it is healthy. Where nothing was, there is only a failure."""
@@ -281,8 +280,7 @@ class DeploymentManager:
         previous = self._previous(record)
         ending: Ending = "rolled_back" if previous else "failed"
         try:
-            with self._target(record.environment) as target:
-                target.rollback(self._release(record), previous)
+            self._target(record.environment).rollback(self._release(record), previous)
             if previous:
                 health = wait_until_healthy(self.settings_of(record.environment).health, previous.commit)
                 if not health.healthy:
@@ -292,20 +290,17 @@ class DeploymentManager:
             ending, why = "rollback_failed", f"{why}\nThe way back failed, too: {problem}"
             told = f"{record.environment} may be down: {why}"
             alert(AlertKind.CRITICAL, f"deployment {number}", told)
-        self._records.end(number, ending, why)
-        self._records.unlock(record.environment, record.owner)
+        self._end(record, ending, why)
         return ending
 
     def give_up(self, number: int, why: str) -> None:
         """It failed before anything was changed."""
         record = self._records.get(number)
         try:
-            with self._target(record.environment) as target:
-                target.abandon(self._release(record))
+            self._target(record.environment).abandon(self._release(record))
         except DeploymentError as problem:  # the lock there expires
             log.warning("the target's lock stays until it expires", number=number, problem=str(problem))
-        self._records.end(number, "failed", why)
-        self._records.unlock(record.environment, record.owner)
+        self._end(record, "failed", why)
 
     # -- parts -----------------------------------------------------------------------------------------------------
 
@@ -318,8 +313,7 @@ class DeploymentManager:
         return record
 
     def _live_and_healthy(self, record: Record) -> Health:
-        with self._target(record.environment) as target:
-            live: Live = target.check_status()
+        live = self._target(record.environment).check_status()
         if live.commit != record.commit:
             return Health(False, f"{live.commit[:12] or 'nothing'} is live")
         return wait_until_healthy(self.settings_of(record.environment).health, record.commit)
@@ -334,11 +328,18 @@ class DeploymentManager:
     def _release(self, record: Record) -> Release:
         return Release(record.id, record.commit, self._records.get(record.id).artifact, record.owner)
 
-    @contextmanager
-    def _target(self, environment: str) -> Iterator[Target]:
+    def _end(self, record: Record, ending: Ending, detail: str) -> None:
+        self._records.end(record.id, ending, detail)
+        self._records.unlock(record.environment, record.owner)
+        self._let_go(record.environment)
+
+    def _target(self, environment: str) -> Target:
+        """The target of an environment; its connection stays open until a deployment ends."""
         settings = self.settings_of(environment)
-        target = target_of(settings, Workshop(environment, self._source, settings.health))
-        try:
-            yield target
-        finally:
+        if environment not in self._open:
+            self._open[environment] = target_of(settings, Workshop(environment, self._source, settings.health))
+        return self._open[environment]
+
+    def _let_go(self, environment: str) -> None:
+        if target := self._open.pop(environment, None):
             target.close()

@@ -34,6 +34,8 @@ _OF_SSH = 255
 """The exit code of ssh itself, when the connection failed."""
 _CONNECT_SECONDS = 15
 _BEATS, _BEAT_SECONDS = 4, 15
+_LONGEST_FOLDER = 60
+"""Characters of the folder for sockets, whose whole paths may have 107, and ssh adds some."""
 _IDLE_SECONDS = 60
 """How long the connection stays after a daemon that was killed."""
 
@@ -152,7 +154,9 @@ class Host:
         """Raises HostKeyRefused, AccessDenied, HostAway and ProgramMissing."""
         if shutil.which("ssh") is None:
             raise ProgramMissing("ssh is not installed on the daemon's machine; install OpenSSH's client")
-        self._folder = folder = Path(tempfile.mkdtemp(prefix="deploy-"))
+        usual = tempfile.gettempdir()
+        place = usual if len(usual) <= _LONGEST_FOLDER else "/tmp"  # noqa: S108  # mkdtemp makes a folder of our own
+        self._folder = folder = Path(tempfile.mkdtemp(prefix="deploy-", dir=place))
         master = ["-o", "ControlMaster=yes", "-o", f"ControlPath={folder}/m", "-o", f"ControlPersist={_IDLE_SECONDS}"]
         with (folder / "said").open("w+b") as said:
             done = subprocess.run(

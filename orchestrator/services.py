@@ -145,6 +145,7 @@ class Services:
         self.suite.folders.let_go()
         if self.local_model:
             self.local_model.stop()
+        self.deployment.close()
         self.store.close()
         if self.lock:
             self.lock.close()

@@ -287,6 +287,24 @@ class _Known(dict[str, str]):
         return ""
 
 
+def _deployment(line: _Line) -> str:
+    where, commit = line.text("environment") or "an environment", line.text("commit")[:12] or "a commit"
+    number = f" (deployment {line.text('number')})" if line.text("number") else ""
+    match line.kind:
+        case "deployment asked for":
+            return f"You asked for {quoted(line.title)}" if line.title else "You asked for a deployment"
+        case "deployment begins":
+            return f"{line.who} begins to bring {commit} to {where}{number}"
+        case "deployed":
+            return f"{commit} is live in {where}{number}: {line.text('detail')}"
+        case "deployment rolled back":
+            return f"{commit} was taken back from {where}{number}: {line.text('detail')}"
+        case "deployment rollback failed":
+            told = f"{commit} failed, and so did the way back{number}: {line.text('detail')}"
+            return f"{where[0].upper()}{where[1:]} may be down: {told}"
+    return f"{commit} could not be deployed to {where}{number}: {line.text('detail')}"
+
+
 _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "activity deleted": _deleted,
     "agent paused": _paused,
@@ -299,6 +317,12 @@ _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "awaits its model": _awaits,
     "begins anew": _of("{task} begins anew after the restore"),
     "budget limits changed": _changed,
+    "deployed": _deployment,
+    "deployment asked for": _deployment,
+    "deployment begins": _deployment,
+    "deployment failed": _deployment,
+    "deployment rollback failed": _deployment,
+    "deployment rolled back": _deployment,
     "code committed": _of("{who} committed the code{it}: {files}"),
     "configuration edited": _by("changed the configuration: {keys}; it counts from the next start on"),
     "conversation": _conversation,

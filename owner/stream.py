@@ -70,10 +70,12 @@ class Level(StrEnum):
 
 
 PROBLEMS = frozenset({
+    "deployment failed", "deployment rolled back", "deployment rollback failed",
     "flaky tests", "owner's work does not fit", "secret kept out of a commit", "task blocked", "task failed",
 })  # fmt: skip
 """What may need the owner."""
 NOTICES = frozenset({
+    "deployed", "deployment asked for", "deployment begins",
     "agent paused", "agent resumed", "budget limits changed", "configuration edited", "goal reached", "landed",
     "migrated", "planned", "pushed", "restored from a backup", "settings changed", "started", "stopped",
     "task added", "task cancelled", "task completed", "task retried", "waiting for approval",

@@ -106,6 +106,22 @@ def at_work_on(task: Task, title: str | None = None) -> str:
     return f"{who} {does} {quoted(title or task.title)}"
 
 
+def deployment_word(status: str) -> str:
+    """How far a deployment is, as people say it."""
+    return {
+        "requested": "waits for the daemon",
+        "preparing": "being built and uploaded",
+        "activating": "being switched to",
+        "verifying": "being checked",
+        "rolling_back": "being rolled back",
+        "live": "live",
+        "replaced": "replaced",
+        "failed": "failed",
+        "rolled_back": "rolled back",
+        "rollback_failed": "failed, and so did the way back",
+    }.get(status, status)
+
+
 def quoted(title: str) -> str:
     """A title in quotes, on one line."""
     return f'"{one_line(title)}"'

@@ -80,7 +80,7 @@ def prepare(ctx: StageContext) -> Outcome:
         ctx.step("prepare", bool, _does(manager.prepare, number))
     except StageFailed as failure:
         ctx.step("give up", bool, _does(manager.give_up, number, failure.detail))
-        ctx.step("note", bool, partial(_note, ctx, state, "deployment failed", failure.detail))
+        ctx.step("note", bool, partial(_tell, ctx, state, "deployment failed", failure.detail))
         raise
     return Next("activate", state)
 
@@ -109,7 +109,7 @@ def verify(ctx: StageContext) -> Outcome:
         return Next("roll_back", state)
     state.health = health.detail
     ctx.step("finish", bool, _does(manager.finish, state.number, health.detail))
-    ctx.step("note", bool, partial(_note, ctx, state, "deployed", health.detail))
+    ctx.step("note", bool, partial(_tell, ctx, state, "deployed", health.detail))
     return Done(state)
 
 
@@ -118,7 +118,7 @@ def roll_back(ctx: StageContext) -> Outcome:
     state = DeployState.model_validate(ctx.task.result)
     ending = ctx.step("roll back", str, lambda: ctx.services.deployment.roll_back(state.number, state.trouble))
     detail = ctx.step("read the end", str, lambda: ctx.services.store.deployments.get(state.number).detail)
-    ctx.step("note", bool, partial(_note, ctx, state, f"deployment {ending.replace('_', ' ')}", state.trouble))
+    ctx.step("note", bool, partial(_tell, ctx, state, f"deployment {ending.replace('_', ' ')}", state.trouble))
     raise StageFailed(FailureReason.DEPLOYMENT_FAILED, f"{ending.replace('_', ' ')}: {detail}")
 
 
@@ -210,7 +210,7 @@ def _check(ctx: StageContext, state: DeployState) -> _Checked:
     return _Checked(healthy=health.healthy, detail=health.detail)
 
 
-def _note(ctx: StageContext, state: DeployState, activity: str, detail: str) -> bool:
+def _tell(ctx: StageContext, state: DeployState, activity: str, detail: str) -> bool:
     ctx.note(
         activity,
         number=state.number,

@@ -176,7 +176,7 @@ class TestHost:
             "logs": f'tail -n "$LINES" {shlex.quote(str(self.state))}/*.log',
             "health": {
                 "url": f"http://127.0.0.1:{self.public}/healthz",
-                "healthy": 3, "interval": 0.1, "timeout": 2, "deadline": 4,
+                "healthy": 3, "interval": 0.05, "timeout": 2, "deadline": 2,
             },
         }  # fmt: skip
         return values | changes
