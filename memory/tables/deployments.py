@@ -73,9 +73,11 @@ class DeploymentTables:
         now = utc_now()
         row = {"owner": owner, "artifact": {}, "detail": "", "created_at": now, "updated_at": now, **values}
         insert = self._database.insert(deployments).values(row).on_conflict_do_nothing(index_elements=["owner"])
+        known = sa.select(_ROW.id).where(_ROW.owner == owner)
         with self._database.write() as connection:
-            connection.execute(insert)
-            return int(connection.execute(sa.select(_ROW.id).where(_ROW.owner == owner)).scalar_one())
+            if connection.execute(known).scalar() is None:  # an insert that does nothing would use up a number
+                connection.execute(insert)
+            return int(connection.execute(known).scalar_one())
 
     def get(self, number: int) -> Deployment:
         """Raises `UnknownDeployment`."""
