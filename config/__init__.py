@@ -4,6 +4,7 @@ from config.deployment_settings import (
     BlueGreenSettings,
     DeploymentSettings,
     DirectEnvironment,
+    DockerEnvironment,
     Environment,
     HealthSettings,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "DatabaseSettings",
     "DeploymentSettings",
     "DirectEnvironment",
+    "DockerEnvironment",
     "Environment",
     "FileSystemSettings",
     "GitSettings",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from config.values import HomePath, Section
+from config.values import HomePath, Key, Section
 
 
 def _inside(text: str) -> str:
@@ -120,7 +120,78 @@ class DirectEnvironment(EnvironmentSettings):
         return self
 
 
-Environment: TypeAlias = DirectEnvironment
+class DockerEnvironment(EnvironmentSettings):
+    """Containers of one engine."""
+
+    target: Literal["docker"] = Field(description="Containers of a Docker engine.")
+    engine: str = Field(
+        "",
+        pattern=r"^(unix:///[^\s]+|tcp://[A-Za-z0-9.:\[\]-]+|ssh://[A-Za-z0-9_.@:\[\]-]+)?$",
+        description="The engine: unix:///path, tcp://HOST:2376 with certificates, or ssh://USER@HOST; empty: this "
+        "machine's.",
+    )
+    engine_socket: HostFolder = Field(
+        "/var/run/docker.sock", description="Its socket on a host that is reached by ssh."
+    )
+    tls_ca: HomePath | None = Field(None, description="Certificate of the authority that the engine's must be from.")
+    tls_cert: HomePath | None = Field(None, description="Our certificate for the engine.")
+    tls_key: HomePath | None = Field(None, description="The key of that certificate.")
+    identity_file: HomePath | None = Field(None, description="The private key for ssh; else what ~/.ssh/config says.")
+    known_hosts: HomePath | None = Field(None, description="File with the host's key (default: ~/.ssh/known_hosts).")
+    image: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9._:/-]*[a-z0-9]$",
+        description="Name of the image without a tag, such as registry.example.com/shop; the tag is the commit.",
+    )
+    push: bool = Field(True, description="false: the image stays in the engine that builds it, without a registry.")
+    registry_user: str = Field("", description="Who signs in to the registry; else what `docker login` has left.")
+    registry_password: Key | None = Field(None, description="Their password or token; keep it in the environment.")
+    dockerfile: InnerPath = Field("Dockerfile", description="Its path in the repository.")
+    build_options: list[Words] = Field([], description="Options of `docker build`, such as --network=none.")
+    container: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,40}$", description="What the containers' names begin with.")
+    ports: list[Port] = Field(
+        min_length=1,
+        max_length=2,
+        description="Where the service listens on the engine's machine, as $PORT in run_options. One: the old "
+        "container is stopped before the new one starts. Two: they take turns, and `route` switches.",
+    )
+    run_options: list[Words] = Field(
+        ["--publish", "127.0.0.1:$PORT:8000"], description="Options of `docker run`; $PORT stands for the port."
+    )
+    env_file: HomePath | None = Field(None, description="File with the container's variables, for secrets, too.")
+    command: list[Words] = Field([], description="What the container runs, if not what the image says.")
+    route: str = Field(
+        "", description="Command that sends requests to $PORT, with two ports; run on the engine's host, by ssh."
+    )
+    keep: int = Field(5, ge=2, le=100, description="Images that are kept in the engine.")
+    timeout: float = Field(900, gt=0, le=7200, description="Seconds that a build, a push or a pull may take.")
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if not self.health.url:
+            raise ValueError("health.url is needed: without an answer nobody knows whether the new version runs")
+        if (len(self.ports) == 2) != bool(self.route):
+            raise ValueError("two ports need `route`, the command that sends requests to $PORT, and one port has none")
+        if len(set(self.ports)) < len(self.ports):
+            raise ValueError("ports needs two different ports")
+        if bool(self.registry_user) != bool(self.registry_password):
+            raise ValueError("registry_user and registry_password come together")
+        if self.engine.startswith("tcp:") and not (self.tls_ca and self.tls_cert and self.tls_key):
+            raise ValueError("an engine by tcp needs tls_ca, tls_cert and tls_key: who reaches it owns its machine")
+        return self
+
+
+def _target_of(value: object) -> object:
+    return value.get("target") if isinstance(value, dict) else getattr(value, "target", None)
+
+
+Environment: TypeAlias = Annotated[
+    Annotated[DirectEnvironment, Tag("direct")] | Annotated[DockerEnvironment, Tag("docker")],
+    Discriminator(
+        _target_of,
+        custom_error_type="target",
+        custom_error_message="needs a target: direct or docker",
+    ),
+]
 
 
 class DeploymentSettings(Section):

@@ -104,6 +104,20 @@ class HostDiskFull(OwnersTurn):
         super().__init__(f"no space is left on {host}: {_end(said)}; free some space there, or lower `keep`")
 
 
+class EngineAway(OwnersTurn):
+    """The container engine does not answer."""
+
+    def __init__(self, engine: str, said: str) -> None:
+        super().__init__(f"the engine {engine} cannot be reached: {_end(said)}; check that it runs, and `engine`")
+
+
+class RegistryAway(OwnersTurn):
+    """The registry does not answer, or does not let us in."""
+
+    def __init__(self, image: str, said: str) -> None:
+        super().__init__(f"the registry of {image} cannot be used: {_end(said)}; check that it runs, and who signs in")
+
+
 class CommandFailed(DeploymentError):
     """A command of the deployment ended with an error."""
 

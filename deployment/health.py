@@ -35,15 +35,23 @@ class Health:
 
 
 def wait_until_healthy(
-    settings: HealthSettings, commit: str, *, socket: Path | None = None, deadline: float | None = None
+    settings: HealthSettings,
+    commit: str,
+    *,
+    socket: Path | None = None,
+    url: str = "",
+    deadline: float | None = None,
 ) -> Health:
     """Ask until `settings.healthy` answers in a row are good and name `commit`, or the deadline has passed.
 
-    `socket`: a Unix socket that leads to the service, in place of the host and port of the address. Without an address
+    `socket`: a Unix socket that leads to the service, in place of the host and port of the address; `url`: another
+    address. Without an address
     nothing can be asked, and the target's own word counts.
     """
     if not settings.url:
         return Health(True, "no address to ask is set (health.url)")
+    if url:
+        settings = settings.model_copy(update={"url": url})
     begun = time.monotonic()
     end = begun + (settings.deadline if deadline is None else deadline)
     row = asked = 0

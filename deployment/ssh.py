@@ -110,18 +110,18 @@ class Host:
         return finished
 
     @contextmanager
-    def tunnel(self, port: int) -> Iterator[Path]:
-        """A Unix socket on this machine that leads to a port of the host's own loopback address."""
+    def tunnel(self, to: int | str) -> Iterator[Path]:
+        """A Unix socket on this machine that leads to a port of the host's own loopback address, or to a socket."""
         shared = self._shared()
         assert self._folder
-        socket = self._folder / f"p{port}"
-        forward = ["-L", f"{socket}:127.0.0.1:{port}"]
+        socket = self._folder / (f"p{to}" if isinstance(to, int) else "s")
+        forward = ["-L", f"{socket}:127.0.0.1:{to}" if isinstance(to, int) else f"{socket}:{to}"]
         socket.unlink(missing_ok=True)
         opened = subprocess.run(
             ["ssh", *shared, "-O", "forward", *forward, "--", self.address.host], capture_output=True, text=True
         )
         if opened.returncode:
-            raise HostAway(self.address.host, f"no tunnel to its port {port}: {opened.stderr}")
+            raise HostAway(self.address.host, f"no tunnel to {to} there: {opened.stderr}")
         try:
             yield socket
         finally:

@@ -7,11 +7,12 @@ from typing import Any
 
 from config import Environment
 from deployment.direct import Direct
+from deployment.docker import Docker
 from deployment.target import Target, Workshop
 
 _Made = Callable[[Any, Workshop], Target]
 
-TARGETS: Mapping[str, _Made] = {Direct.name: Direct}
+TARGETS: Mapping[str, _Made] = {Direct.name: Direct, Docker.name: Docker}
 """Name in the configuration -> class. To add one, write it in a file of its own and add it here; its settings are a
 class in `config/deployment_settings.py`."""
 

@@ -288,21 +288,22 @@ class _Known(dict[str, str]):
 
 
 def _deployment(line: _Line) -> str:
-    where, commit = line.text("environment") or "an environment", line.text("commit")[:12] or "a commit"
+    where = line.text("environment") or "an environment"
+    commit = f"Commit {line.text('commit')[:12]}" if line.text("commit") else "A commit"
     number = f" (deployment {line.text('number')})" if line.text("number") else ""
+    why = _because(line, "detail")
     match line.kind:
         case "deployment asked for":
             return f"You asked for {quoted(line.title)}" if line.title else "You asked for a deployment"
         case "deployment begins":
-            return f"{line.who} begins to bring {commit} to {where}{number}"
+            return f"{line.who} begins to bring {commit[0].lower()}{commit[1:]} to {where}{number}"
         case "deployed":
-            return f"{commit} is live in {where}{number}: {line.text('detail')}"
+            return f"{commit} is live in {where}{number}{why}"
         case "deployment rolled back":
-            return f"{commit} was taken back from {where}{number}: {line.text('detail')}"
+            return f"{commit} was taken back from {where}{number}{why}"
         case "deployment rollback failed":
-            told = f"{commit} failed, and so did the way back{number}: {line.text('detail')}"
-            return f"{where[0].upper()}{where[1:]} may be down: {told}"
-    return f"{commit} could not be deployed to {where}{number}: {line.text('detail')}"
+            return f"{commit} failed in {where}, and so did the way back: it may be down{number}{why}"
+    return f"{commit} could not be deployed to {where}{number}{why}"
 
 
 _SENTENCES: dict[str, Callable[[_Line], str]] = {

@@ -94,7 +94,9 @@ def test_a_deployment_goes_through_its_stages_and_back_again(make_house: MakeHou
     assert "serving" in house.cli("deployments", "logs", "staging").stdout
     assert "nothing was live in staging before" in house.cli("deployments", "rollback", "staging").stderr
     told = house.cli("logs").stdout
-    assert f"{first[:12]} is live in staging (deployment 1)" in told and f"{bad[:12]} was taken back" in told
+    assert (
+        f"{first[:12]} is live in staging (deployment 1)" in told and f"{bad[:12]} was taken back from staging" in told
+    )
 
 
 PHASES = {
