@@ -2,6 +2,7 @@
 
 from config.deployment_settings import (
     BlueGreenSettings,
+    CiCdEnvironment,
     DeploymentSettings,
     DirectEnvironment,
     DockerEnvironment,
@@ -52,6 +53,7 @@ __all__ = [
     "BlueGreenSettings",
     "BudgetSettings",
     "Capabilities",
+    "CiCdEnvironment",
     "ConfigError",
     "ConfigProblem",
     "DatabaseSettings",

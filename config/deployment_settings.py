@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from config.values import HomePath, Key, Section
+from config.values import BranchName, HomePath, Key, Section
 
 
 def _inside(text: str) -> str:
@@ -180,16 +180,48 @@ class DockerEnvironment(EnvironmentSettings):
         return self
 
 
+class CiCdEnvironment(EnvironmentSettings):
+    """A branch whose pushes a forge's pipeline deploys."""
+
+    target: Literal["ci_cd"] = Field(description="A pipeline of GitHub Actions or GitLab CI, which a push begins.")
+    provider: Literal["github_actions", "gitlab_ci"] = Field("github_actions", description="Whose pipeline it is.")
+    api: str = Field(
+        "",
+        pattern=r"^(https://[^\s@]+|http://(localhost|127\.\d+\.\d+\.\d+)(:\d+)?(/[^\s@]*)?)?$",
+        description="Address of the forge's API; empty: https://api.github.com or https://gitlab.com/api/v4.",
+    )
+    repository: str = Field(
+        pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+$", description="OWNER/NAME, or GROUP/PROJECT at GitLab."
+    )
+    branch: BranchName = Field(description="The branch that is pushed to, such as deploy/staging; nobody else does.")
+    workflow: str = Field(
+        "", description="Only runs of this workflow file count, such as deploy.yml (GitHub Actions); empty: all do."
+    )
+    token: Key | None = Field(
+        None, description="Token that may read and cancel pipelines; keep it in the environment. Pushing is git's."
+    )
+    interval: float = Field(10, ge=0.05, le=600, description="Seconds between two looks at the pipeline.")
+    begins_within: float = Field(120, gt=0, le=3600, description="Seconds in which the pipeline has to begin.")
+    pipeline_deadline: float = Field(1800, gt=0, le=14_400, description="Seconds that it may take, queueing included.")
+
+    @property
+    def patience(self) -> float:
+        """Two pipelines, if the first fails."""
+        return super().patience + 2 * (self.begins_within + self.pipeline_deadline)
+
+
 def _target_of(value: object) -> object:
     return value.get("target") if isinstance(value, dict) else getattr(value, "target", None)
 
 
 Environment: TypeAlias = Annotated[
-    Annotated[DirectEnvironment, Tag("direct")] | Annotated[DockerEnvironment, Tag("docker")],
+    Annotated[DirectEnvironment, Tag("direct")]
+    | Annotated[DockerEnvironment, Tag("docker")]
+    | Annotated[CiCdEnvironment, Tag("ci_cd")],
     Discriminator(
         _target_of,
         custom_error_type="target",
-        custom_error_message="needs a target: direct or docker",
+        custom_error_message="needs a target: direct, docker or ci_cd",
     ),
 ]
 

@@ -3,6 +3,7 @@
 `DeploymentManager` is for whoever deploys; a target is one file beside it and one line in `targets.py`.
 """
 
+from deployment.ci_cd import PIPELINE, CiCd
 from deployment.errors import (
     DeploymentError,
     EnvironmentBusy,
@@ -18,7 +19,9 @@ from deployment.target import Source
 from deployment.targets import TARGETS
 
 __all__ = [
+    "PIPELINE",
     "TARGETS",
+    "CiCd",
     "DeploymentError",
     "DeploymentManager",
     "DeploymentStatus",

@@ -51,26 +51,27 @@ class Direct:
                 self._run("the upload", scripts.PREPARE, release, name, stdin=packed)
         return {"release": name}
 
-    def activate(self, release: Release, previous: Release | None) -> None:
+    def activate(self, release: Release, previous: Release | None) -> str:
         """Switch to the release, and have it run."""
         if not self._settings.blue_green:
             self._run("the switch", scripts.SWITCH, release)
-            return
+            return ""
         word, port = self._run("the start of the new copy", scripts.START_CANDIDATE, release).split()[-2:]
         if word == "switched":
-            return
+            return ""
         with self._host.tunnel(int(port)) as socket:
             health = wait_until_healthy(self._settings.health, release.commit, socket=socket)
         if not health.healthy:
             raise Unhealthy(f"the new copy on port {port} never got a request: it is {health.detail}")
         self._run("the switch", scripts.SEND, release, PORT=port)
+        return ""
 
     def check_status(self) -> Live:
         """What `current`, or the copy behind nginx, is."""
         found = self._run("the look at what is live", scripts.STATUS, Release(0, "")).split()
         return Live(found[0], f"release {found[1].rpartition('/')[2]}") if len(found) == 2 else Live()
 
-    def rollback(self, failed: Release, previous: Release | None) -> None:
+    def rollback(self, failed: Release, previous: Release | None) -> str:
         """Link and start the previous release again, or send requests back to the copy that still runs."""
         earlier = previous.artifact.get("release", "") if previous else ""
         if self._settings.blue_green:
@@ -78,6 +79,7 @@ class Direct:
         else:
             self._run("the way back", scripts.RETURN, failed, PREVIOUS=earlier)
         self._run("putting the release aside", scripts.PUT_ASIDE, failed, PREVIOUS=earlier)
+        return ""
 
     def _send_back(self, failed: Release, previous: Release | None, earlier: str) -> None:
         word, *port = self._run("the way back", scripts.BACK, failed).split()[-2:]

@@ -107,7 +107,7 @@ class Docker:
             raise DeploymentError(f"{tagged} was pushed, but the engine knows no digest of it; push it by hand once")
         return {"image": digests[-1]}
 
-    def activate(self, release: Release, previous: Release | None) -> None:
+    def activate(self, release: Release, previous: Release | None) -> str:
         """Run the image, and with two ports send requests to it once it is healthy."""
         port = self._port_for(release)
         if len(self._settings.ports) == 1:
@@ -115,12 +115,13 @@ class Docker:
                 if other.running and other.number != release.number:
                     self._stop(other.name)
             self._start(release, port)
-            return
+            return ""
         self._start(release, port)
         health = self._ask(port, release.commit)
         if not health.healthy:
             raise Unhealthy(f"the new container never got a request: it is {health.detail}\n{self._last(release)}")
         self._route(port)
+        return ""
 
     def check_status(self) -> Live:
         """The newest container that runs."""
@@ -128,7 +129,7 @@ class Docker:
         newest = max(running, key=lambda each: each.number, default=None)
         return Live(newest.commit, f"container {newest.name} on port {newest.port}") if newest else Live()
 
-    def rollback(self, failed: Release, previous: Release | None) -> None:
+    def rollback(self, failed: Release, previous: Release | None) -> str:
         """Send requests back to the previous container, which is started again if it does not run."""
         ours = {each.number: each for each in self._containers()}
         bad = ours.get(failed.number)
@@ -147,6 +148,7 @@ class Docker:
                 self._route(port)
         if bad:
             self._remove(bad.name)
+        return ""
 
     def settle(self, release: Release, previous: Release | None) -> None:
         """Remove the containers before this one, and images beyond `keep`."""

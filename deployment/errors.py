@@ -118,6 +118,24 @@ class RegistryAway(OwnersTurn):
         super().__init__(f"the registry of {image} cannot be used: {_end(said)}; check that it runs, and who signs in")
 
 
+class ForgeRefused(OwnersTurn):
+    """The forge does not let us read its pipelines."""
+
+    def __init__(self, what: str, status: int, said: str) -> None:
+        told = f"the forge refuses {what} (HTTP {status}): {_end(said)[-300:]}"
+        super().__init__(
+            f"{told}; check `repository`, and that `token` may read pipelines (GitHub: actions; GitLab: api)"
+        )
+
+
+class ForgeAway(OwnersTurn):
+    """The forge does not answer."""
+
+
+class PipelineFailed(DeploymentError):
+    """The pipeline ended badly, did not begin, or did not end."""
+
+
 class CommandFailed(DeploymentError):
     """A command of the deployment ended with an error."""
 

@@ -24,6 +24,7 @@ from deployment.health import Health, look, wait_until_healthy
 from deployment.target import Release, Source, Target, Workshop
 from deployment.targets import target_of
 from monitoring import AlertKind, alert, get_logger
+from monitoring.errors import KnownError
 
 log = get_logger(__name__)
 
@@ -155,7 +156,7 @@ class DeploymentManager:
         try:
             self.activate(number)
             health = self.verify(number)
-        except DeploymentError as problem:
+        except KnownError as problem:
             health = Health(False, str(problem))
         if not health.healthy:
             self.roll_back(number, health.detail)
@@ -201,12 +202,13 @@ class DeploymentManager:
             known = self._records.get(to) if to else self._records.before(environment)
             if known is None or known.environment != environment or known.status not in ("live", "replaced"):
                 raise NothingBefore(environment)
-            return Plan(environment, kind, known.commit, {**known.artifact})
-        there = self._records.live(before) if before else None
+            there = {key: value for key, value in known.artifact.items() if key != "version"}
+            return Plan(environment, kind, known.commit, there)
+        source = self._records.live(before) if before else None
         if before and not commit:
-            commit = there.commit if there else ""
+            commit = source.commit if source else ""
         resolved = self._source.resolve(commit)
-        if before and (there is None or there.commit != resolved):
+        if before and (source is None or source.commit != resolved):
             raise NotPromoted(environment, before, resolved)
         return Plan(environment, kind, resolved)
 
@@ -257,12 +259,14 @@ class DeploymentManager:
     def activate(self, number: int) -> None:
         """Make it live."""
         record = self._begin(number, "activating")
-        self._target(record.environment).activate(self._release(record), self._previous(record))
+        version = self._target(record.environment).activate(self._release(record), self._previous(record))
+        if version:
+            self._records.made(number, {**self._records.get(number).artifact, "version": version})
 
     def verify(self, number: int) -> Health:
         """Wait until it is healthy, or its deadline has passed."""
         record = self._begin(number, "verifying")
-        return wait_until_healthy(self.settings_of(record.environment).health, record.commit)
+        return wait_until_healthy(self.settings_of(record.environment).health, self._release(record).version)
 
     def finish(self, number: int, detail: str) -> None:
         """It is live and healthy: stop and delete what it replaces."""
@@ -280,13 +284,16 @@ class DeploymentManager:
         previous = self._previous(record)
         ending: Ending = "rolled_back" if previous else "failed"
         try:
-            self._target(record.environment).rollback(self._release(record), previous)
+            version = self._target(record.environment).rollback(self._release(record), previous)
             if previous:
-                health = wait_until_healthy(self.settings_of(record.environment).health, previous.commit)
+                if version:
+                    self._records.made(previous.number, {**previous.artifact, "version": version})
+                expected = version or previous.version
+                health = wait_until_healthy(self.settings_of(record.environment).health, expected)
                 if not health.healthy:
                     raise DeploymentError(f"{previous.commit[:12]}, which was live before, is {health.detail}")
                 why = f"{why}\n{previous.commit[:12]} is live again: {health.detail}"
-        except DeploymentError as problem:
+        except KnownError as problem:
             ending, why = "rollback_failed", f"{why}\nThe way back failed, too: {problem}"
             told = f"{record.environment} may be down: {why}"
             alert(AlertKind.CRITICAL, f"deployment {number}", told)
@@ -314,9 +321,10 @@ class DeploymentManager:
 
     def _live_and_healthy(self, record: Record) -> Health:
         live = self._target(record.environment).check_status()
-        if live.commit != record.commit:
+        version = self._release(record).version
+        if live.commit != version:
             return Health(False, f"{live.commit[:12] or 'nothing'} is live")
-        return wait_until_healthy(self.settings_of(record.environment).health, record.commit)
+        return wait_until_healthy(self.settings_of(record.environment).health, version)
 
     def _previous(self, record: Record) -> Release | None:
         """What is to be live again if this deployment fails."""

@@ -22,6 +22,11 @@ class Release:
     owner: str = ""
     """Who deploys, for the locks of the target."""
 
+    @property
+    def version(self) -> str:
+        """What healthy answers name."""
+        return self.artifact.get("version") or self.commit
+
 
 @dataclass(frozen=True)
 class Live:
@@ -41,6 +46,13 @@ class Source(Protocol):
     def archive(self, commit: str, file: Path) -> None:
         """Write the files of a commit as a tar archive."""
 
+    def bring(self, commit: str, branch: str) -> str:
+        """Push the files of a commit to a branch of the owner's repository; the commit that is its tip then.
+
+        That is the commit itself where the branch can be moved forward to it. Else it is a new one on top, which
+        reverts what is there. Repeating it pushes nothing.
+        """
+
 
 class Target(Protocol):
     """A kind of place to deploy to. Each method may be called again for the same release, also after it was cut short.
@@ -53,14 +65,16 @@ class Target(Protocol):
     def prepare(self, release: Release) -> dict[str, str]:
         """Build and upload the release, with no effect on what is live; gives its artifact."""
 
-    def activate(self, release: Release, previous: Release | None) -> None:
-        """Make a prepared release live."""
+    def activate(self, release: Release, previous: Release | None) -> str:
+        """Make a prepared release live; the version that healthy answers name, empty for the release's commit."""
 
     def check_status(self) -> Live:
         """What is live now."""
 
-    def rollback(self, failed: Release, previous: Release | None) -> None:
-        """Make `previous` live again, and put `failed` aside. Without a previous one: stop it."""
+    def rollback(self, failed: Release, previous: Release | None) -> str:
+        """Make `previous` live again, and put `failed` aside; the version that answers name, as in `activate`.
+
+        Without a previous one: stop it."""
 
     def settle(self, release: Release, previous: Release | None) -> None:
         """The release is live and healthy: stop what it replaces, and delete what is older than need be."""

@@ -178,3 +178,6 @@ class _NoSource:
 
     def archive(self, commit: str, file: Path) -> NoReturn:
         raise UnknownCommit(commit)
+
+    def bring(self, commit: str, branch: str) -> str:
+        raise UnknownCommit(commit)

@@ -12,8 +12,8 @@ from functools import partial
 
 from pydantic import BaseModel
 
-from deployment import EnvironmentBusy, Plan
-from memory import ENDED, FailureReason, Task, TaskType, UnknownTask
+from deployment import PIPELINE, CiCd, EnvironmentBusy, Plan
+from memory import ENDED, FailureReason, Task, TaskKind, TaskType, UnknownTask
 from orchestrator.errors import StageFailed
 from orchestrator.flow import Done, Flow, FlowState, Next, Outcome, Stage, StageContext, Wait
 
@@ -36,6 +36,8 @@ class DeployState(FlowState):
     """How often it found the environment taken."""
     trouble: str = ""
     """Why it is taken back."""
+    pipeline_failed: bool = False
+    """It is taken back because the forge's pipeline failed: the developer gets what it printed."""
     health: str = ""
     """The proof that it is live."""
 
@@ -92,6 +94,8 @@ def activate(ctx: StageContext) -> Outcome:
         ctx.step("activate", bool, _does(ctx.services.deployment.activate, state.number))
     except StageFailed as failure:
         state.trouble = failure.detail
+        settings = ctx.services.deployment.settings_of(state.environment)
+        state.pipeline_failed = settings.target == CiCd.name and failure.detail.startswith(PIPELINE)
         return Next("roll_back", state)
     return Next("verify", state)
 
@@ -119,6 +123,8 @@ def roll_back(ctx: StageContext) -> Outcome:
     ending = ctx.step("roll back", str, lambda: ctx.services.deployment.roll_back(state.number, state.trouble))
     detail = ctx.step("read the end", str, lambda: ctx.services.store.deployments.get(state.number).detail)
     ctx.step("note", bool, partial(_tell, ctx, state, f"deployment {ending.replace('_', ' ')}", state.trouble))
+    if state.pipeline_failed:
+        ctx.step("task for the developer", bool, partial(_have_it_mended, ctx, state))
     raise StageFailed(FailureReason.DEPLOYMENT_FAILED, f"{ending.replace('_', ' ')}: {detail}")
 
 
@@ -193,6 +199,28 @@ def _take(ctx: StageContext, state: DeployState) -> int:
             return 0
         ctx.note("deployment begins", number=number, environment=state.environment, commit=state.commit)
         return number
+
+
+def _have_it_mended(ctx: StageContext, state: DeployState) -> bool:
+    """Make a task of a failed pipeline; False if there is one. What it printed is no word of the owner's."""
+    task = Task(
+        id=f"{ctx.task.id}-{ctx.task.run}-mend"[:64],
+        title=f"Mend what fails in the pipeline of {state.environment}",
+        description=(
+            f"Commit {state.commit} was deployed to {state.environment} by pushing it, and the pipeline failed. Find "
+            f"the cause in the repository and mend it; the version before is live again.\n\n{state.trouble}"
+        ),
+        type=TaskType.CODE,
+        kind=TaskKind.BUGFIX.value,
+        priority=ctx.task.priority,
+        parent_id=ctx.task.id,
+        source="pipeline",
+    )
+    store = ctx.services.store
+    added = store.tasks.add(task)
+    if added:
+        store.journal.log(ctx.agent, "task added", task.id, title=task.title, source=task.source)
+    return added
 
 
 def _is_over(ctx: StageContext, owner: str) -> bool:

@@ -137,6 +137,9 @@ class Repository:
     def archive(self, commit: str, file: Path) -> None:
         run("git", "archive", "--format=tar", f"--output={file}", commit, cwd=self.folder)
 
+    def bring(self, commit: str, branch: str) -> str:
+        raise AssertionError("only pipelines need a push")
+
 
 @dataclass
 class TestHost:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from memory import Deployment, FailureReason, TaskStatus
+from tests.deployment.forge import Forge
 from tests.deployment.hosts import SERVICE, TestHost, a_host
 from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.house import House, eventually, git, stop, team
@@ -205,3 +206,21 @@ def test_one_that_was_stopped_half_way_is_put_right_by_the_next(make_house: Make
     with house.store() as store:
         statuses = [row.status for row in store.deployments.history()]
     assert statuses == ["live", "rolled_back", "replaced"]
+
+
+def test_what_a_failed_pipeline_printed_becomes_a_task_of_the_developer(make_house: MakeHouse, tmp_path: Path) -> None:
+    forge = Forge(tmp_path, tmp_path / "repository")
+    try:
+        environments = {"staging": forge.settings("github_actions")}
+        house, server = make_house(team(), files={"ODD": "sick"}, deployment={"environments": environments})
+        task = asked(house, "deploy")
+        house.run_until_idle()
+    finally:
+        forge.close()
+    assert (house.task(task).status, last(house).status) == (TaskStatus.FAILED, "failed")
+    with house.store() as store:
+        (mending,) = store.tasks.select(parent_id=task)
+    assert (mending.source, mending.kind) == ("pipeline", "bugfix") and "E   assert 1 == 2" in mending.description
+    told = [request.prompt for request in server.requests if "assert 1 == 2" in request.prompt]
+    assert told, "the developer was told"
+    assert all(re.search(r"<data[^>]*>(?:(?!</data>).)*assert 1 == 2", prompt, re.DOTALL) for prompt in told)
