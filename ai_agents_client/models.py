@@ -211,6 +211,7 @@ class Deployment(Shape):
     commit: str = ""
     status: Literal[
         "requested",
+        "planned",
         "preparing",
         "activating",
         "verifying",

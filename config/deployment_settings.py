@@ -71,7 +71,7 @@ class EnvironmentSettings(Section):
 class BlueGreenSettings(Section):
     """Two copies of a service on two ports, and an nginx that sends requests to one of them."""
 
-    ports: tuple[Port, Port] = Field(description="The two ports on the host.")
+    ports: list[Port] = Field(min_length=2, max_length=2, description="The two ports on the host.")
     start: Words = Field(description="Command that starts, or restarts, the copy on $PORT from the folder $RELEASE.")
     stop: Words = Field(description="Command that stops the copy on $PORT.")
     upstream: str = Field("app", pattern=r"^[A-Za-z0-9_.-]+$", description="Name of the upstream in nginx.")

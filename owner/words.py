@@ -110,6 +110,7 @@ def deployment_word(status: str) -> str:
     """How far a deployment is, as people say it."""
     return {
         "requested": "waits for the daemon",
+        "planned": "waits for its turn",
         "preparing": "being built and uploaded",
         "activating": "being switched to",
         "verifying": "being checked",

@@ -14,8 +14,8 @@ from memory.errors import UnknownDeployment
 from memory.task_models import utc_now
 
 _ROW = deployments.c
-_OPEN = ("requested", "preparing", "activating", "verifying", "rolling_back")
-_BEGUN = _OPEN[1:]
+_ASKED = ("requested", "planned")
+_BEGUN = ("preparing", "activating", "verifying", "rolling_back")
 _WAS_LIVE = ("live", "replaced")
 
 
@@ -43,9 +43,16 @@ class DeploymentTables:
         """What was asked for with a task."""
         return self._first(sa.select(deployments).where(_ROW.task_id == task_id).order_by(_ROW.id))
 
+    def planned(self, task_id: str) -> Deployment | None:
+        """What was asked for with a task, which from now on stays as it is."""
+        waiting = sa.and_(_ROW.task_id == task_id, _ROW.status == "requested")
+        with self._database.write() as connection:
+            connection.execute(deployments.update().where(waiting).values(status="planned", updated_at=utc_now()))
+        return self.request_of(task_id)
+
     def redirect(self, environment: str, by: str, commit: str) -> Deployment | None:
-        """Let a deployment that the same asked for and that has not begun take this commit instead; None if there is
-        no such one."""
+        """Let a deployment that the same asked for and that is not planned yet take this commit instead; None if there
+        is no such one."""
         waiting = sa.and_(_ROW.environment == environment, _ROW.status == "requested", _ROW.by == by)
         with self._database.write() as connection:
             number = connection.execute(sa.select(sa.func.max(_ROW.id)).where(waiting)).scalar()
@@ -64,7 +71,7 @@ class DeploymentTables:
         more = {"task_id": task_id, "by": first.by if first else "", "goes_back_to": None, "status": "preparing"}
         number = self._added(owner, environment=environment, target=target, kind=kind, commit=commit, **more)
         begun = {"target": target, "commit": commit, "status": "preparing", "updated_at": utc_now()}
-        waiting = sa.and_(_ROW.id == number, _ROW.status == "requested")
+        waiting = sa.and_(_ROW.id == number, _ROW.status.in_(_ASKED))
         with self._database.write() as connection:
             connection.execute(deployments.update().where(waiting).values(begun))
         return number
@@ -118,12 +125,12 @@ class DeploymentTables:
         now = self.live(environment)
         if now is None:
             return None
-        was = sa.and_(_ROW.environment == environment, _ROW.kind == "deploy", _ROW.status.in_(_WAS_LIVE))
-        first = self._first(sa.select(deployments).where(was, _ROW.commit == now.commit).order_by(_ROW.id.desc()))
+        was = sa.and_(_ROW.environment == environment, _ROW.status.in_(_WAS_LIVE))
+        own = sa.select(deployments).where(was, _ROW.kind == "deploy", _ROW.commit == now.commit)
+        first = self._first(own.order_by(_ROW.id.desc()))
         origin = first.id if first else now.id
-        return self._first(
-            sa.select(deployments).where(was, _ROW.commit != now.commit, _ROW.id < origin).order_by(_ROW.id.desc())
-        )
+        earlier = sa.select(deployments).where(was, _ROW.commit != now.commit, _ROW.id < origin)
+        return self._first(earlier.order_by(_ROW.id.desc()))
 
     def unfinished(self, environment: str) -> list[Deployment]:
         """Those that were begun and have not ended, the oldest first."""

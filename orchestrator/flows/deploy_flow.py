@@ -13,7 +13,7 @@ from functools import partial
 from pydantic import BaseModel
 
 from deployment import PIPELINE, CiCd, EnvironmentBusy, Plan
-from memory import ENDED, FailureReason, Task, TaskKind, TaskType, UnknownTask
+from memory import ENDED, DeploymentKind, FailureReason, Task, TaskKind, TaskType, UnknownTask
 from orchestrator.errors import StageFailed
 from orchestrator.flow import Done, Flow, FlowState, Next, Outcome, Stage, StageContext, Wait
 
@@ -28,8 +28,10 @@ class DeployState(FlowState):
     """How far a deployment is."""
 
     environment: str = ""
-    kind: str = ""
+    kind: DeploymentKind = "deploy"
     commit: str = ""
+    artifact: dict[str, str] = {}
+    """What is there of it already, when it goes back to an earlier version."""
     number: int = 0
     """Of the deployment; 0 before it has begun."""
     waited: int = 0
@@ -46,8 +48,9 @@ class _Asked(BaseModel):
     """What a deployment is to do, as a step gives it."""
 
     environment: str
-    kind: str
+    kind: DeploymentKind
     commit: str
+    artifact: dict[str, str]
     needs_approval: bool
 
 
@@ -61,8 +64,9 @@ class _Checked(BaseModel):
 def begin(ctx: StageContext) -> Outcome:
     """[devops] Which commit is to go where; where the environment wants it, the owner's word is waited for."""
     state = DeployState.model_validate(ctx.task.result)
-    asked = ctx.step("plan", _Asked, partial(_asked, ctx))
+    asked = ctx.step("plan", _Asked, partial(_planned, ctx))
     state.environment, state.kind, state.commit = asked.environment, asked.kind, asked.commit
+    state.artifact = asked.artifact
     if asked.needs_approval and DEPLOY_GATE not in state.approved:
         return Wait(DEPLOY_GATE, "prepare", state)
     return Next("prepare", state)
@@ -165,28 +169,26 @@ def deploy_landed(ctx: StageContext, environment: str, commit: str) -> str:
     return task_id
 
 
-def _plan(ctx: StageContext) -> Plan:
-    asked = ctx.services.store.deployments.request_of(ctx.task.id)
+def _planned(ctx: StageContext) -> _Asked:
+    """Settle what is deployed: what has landed or was asked for since then is for another deployment."""
+    asked = ctx.services.store.deployments.planned(ctx.task.id)
     if asked is None:
         raise StageFailed(FailureReason.INVALID_OUTPUT, "nothing says what to deploy; use `deploy ENVIRONMENT`")
-    return ctx.services.deployment.plan(asked.environment, asked.kind, asked.commit, asked.goes_back_to)
-
-
-def _asked(ctx: StageContext) -> _Asked:
-    plan = _plan(ctx)
-    approval = ctx.services.deployment.settings_of(plan.environment).approval
-    return _Asked(environment=plan.environment, kind=plan.kind, commit=plan.commit, needs_approval=approval)
+    manager = ctx.services.deployment
+    plan = manager.plan(asked.environment, asked.kind, asked.commit, asked.goes_back_to)
+    return _Asked(
+        environment=plan.environment,
+        kind=plan.kind,
+        commit=plan.commit,
+        artifact=plan.artifact,
+        needs_approval=manager.settings_of(plan.environment).approval,
+    )
 
 
 def _take(ctx: StageContext, state: DeployState) -> int:
-    """The number of the deployment once the environment is taken; 0 while another task holds it.
-
-    What was approved is what is deployed: the commit of the plan stays, whatever has landed meanwhile.
-    """
+    """The number of the deployment once the environment is taken; 0 while another task holds it."""
     store, manager = ctx.services.store, ctx.services.deployment
-    plan, owner = _plan(ctx), f"{ctx.task.id}.{ctx.task.run}"
-    if plan.kind == "deploy" and plan.commit != state.commit:
-        plan = manager.plan(state.environment, "deploy", state.commit)
+    plan, owner = Plan(state.environment, state.kind, state.commit, state.artifact), f"{ctx.task.id}.{ctx.task.run}"
     while True:
         try:
             number = manager.begin(plan, owner, ctx.task.id)

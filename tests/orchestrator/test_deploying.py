@@ -161,6 +161,9 @@ def test_production_waits_for_a_word_and_takes_what_staging_has(make_house: Make
     assert house.task(task).status is TaskStatus.WAITING_APPROVAL
     inbox = house.cli("inbox").stdout
     assert "before anything is deployed" in inbox and f"approvals approve {task}" in inbox
+    commit(house, "")
+    asked(house, "deploy", "staging", "--commit", "main")
+    house.run_until_idle()  # staging has moved on, and the owner's word is for what they saw
     assert house.cli("approvals", "approve", task).returncode == 0
     house.run_until_idle()
     assert house.task(task).status is TaskStatus.COMPLETED
