@@ -70,6 +70,10 @@ COMMANDS = {
     "project": _Entry(
         "project_facts:project_commands", "Make a project of a text, and see what the team knows of the repository."
     ),
+    "deploy": _Entry("deployments:deploy", "Have the daemon deploy to an environment; `task show` tells how it goes."),
+    "deployments": _Entry(
+        "deployments:deployments_commands", "What is live where, and what became of each deployment."
+    ),
     "approvals": _Entry(
         "owner:approvals_commands", "What waits for your decision: tasks at a gate, blocked tasks and failed ones."
     ),

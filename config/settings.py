@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from config.deployment_settings import DeploymentSettings
 from config.model_settings import AgentSettings, BudgetSettings, LLMSettings
 from config.say import Autonomy, Hours, QuietHours, ZoneName
 from config.values import (
@@ -236,15 +237,6 @@ class TestingSettings(Section):
         if self.framework == "command" and not self.test_command:
             raise ValueError("framework: command needs test_command, the shell command that runs the tests")
         return self
-
-
-class DeploymentSettings(Section):
-    """What happens after landing."""
-
-    type: Literal["none", "ci_cd"] = Field(
-        "ci_cd", description="ci_cd: pushing is deploying, the forge does the rest. none: deployment is not mentioned."
-    )
-    ci_cd_provider: Literal["github_actions", "gitlab_ci"] = Field("github_actions", description="Its name in reports.")
 
 
 class SandboxSettings(Section):

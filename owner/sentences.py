@@ -317,6 +317,25 @@ class _Known(dict[str, str]):
         return ""
 
 
+def _deployment(line: _Line) -> str:
+    where = line.text("environment") or "an environment"
+    commit = f"Commit {line.text('commit')[:12]}" if line.text("commit") else "A commit"
+    number = f" (deployment {line.text('number')})" if line.text("number") else ""
+    why = _because(line, "detail")
+    match line.kind:
+        case "deployment asked for":
+            return f"You asked for {quoted(line.title)}" if line.title else "You asked for a deployment"
+        case "deployment begins":
+            return f"{line.who} begins to bring {commit[0].lower()}{commit[1:]} to {where}{number}"
+        case "deployed":
+            return f"{commit} is live in {where}{number}{why}"
+        case "deployment rolled back":
+            return f"{commit} was taken back from {where}{number}{why}"
+        case "deployment rollback failed":
+            return f"{commit} failed in {where}, and so did the way back: it may be down{number}{why}"
+    return f"{commit} could not be deployed to {where}{number}{why}"
+
+
 _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "activity deleted": _deleted,
     "agent paused": _paused,
@@ -337,6 +356,12 @@ _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "awaits its model": _awaits,
     "begins anew": _of("{task} begins anew after the restore"),
     "budget limits changed": _changed,
+    "deployed": _deployment,
+    "deployment asked for": _deployment,
+    "deployment begins": _deployment,
+    "deployment failed": _deployment,
+    "deployment rollback failed": _deployment,
+    "deployment rolled back": _deployment,
     "code committed": _of("{who} committed the code{it}: {files}"),
     "configuration edited": _by("changed the configuration: {keys}; it counts from the next start on"),
     "conversation": _conversation,

@@ -4,6 +4,7 @@ from orchestrator.flow import Anew, Done, Flow, FlowState, Next, OwnerAsked, Sta
 from orchestrator.flows.analysis_flow import ANALYSIS_FLOW
 from orchestrator.flows.code_flow import CODE_FLOW
 from orchestrator.flows.decision_flow import DECISION_FLOW
+from orchestrator.flows.deploy_flow import DEPLOY_FLOW
 from orchestrator.flows.message_flow import MESSAGE_FLOW
 from orchestrator.flows.opinion_flow import OPINION_FLOW
 from orchestrator.flows.plan_flow import PLAN_FLOW
@@ -21,6 +22,7 @@ FLOWS: dict[str, Flow] = {
         MESSAGE_FLOW,
         PROJECT_FLOW,
         SKELETON_FLOW,
+        DEPLOY_FLOW,
     )
 }
 """Task type -> flow. To add a flow, write it in a file of its own and add it here."""
