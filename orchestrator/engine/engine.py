@@ -7,6 +7,7 @@ as JSON, and an agent's queue is a partition of one engine queue, so that an idl
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import threading
 import time
@@ -18,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer, Queue, SetEnqueueOptions, SetWorkflowID
-from dbos._error import DBOSUnexpectedStepError
+from dbos._error import DBOSAwaitedWorkflowCancelledError, DBOSUnexpectedStepError
 from pydantic import JsonValue, TypeAdapter
 from sqlalchemy import make_url
 
@@ -117,6 +118,7 @@ class Engine:
                 "enable_otlp": False,
             }
         )
+        _log_as_ours()
         DBOS.listen_queues([_QUEUE])
         DBOS.launch()
         self._queue = DBOS.register_queue(
@@ -187,6 +189,19 @@ class Engine:
             self._handlers[job.kind](_DurableSteps(job, self._gate, self._waiting))
         finally:
             self._at_work.pop(job.id, None)
+
+
+def _log_as_ours() -> None:
+    """Have the engine's own messages go where all others go; that a job was cancelled while it ran is no error."""
+    messages = logging.getLogger("dbos")
+    messages.handlers, messages.propagate = [], True
+    if not any(isinstance(each, _NoErrors) for each in messages.filters):
+        messages.addFilter(_NoErrors())
+
+
+class _NoErrors(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], DBOSAwaitedWorkflowCancelledError))
 
 
 def forget_jobs(url: str, prefixes: Sequence[str]) -> int:
