@@ -138,7 +138,8 @@ def task(task_id: str, request: Request, room: TheRoom, _: AViewer) -> Response:
         "commits": [str(each) for each in _listed(result.get("landed_commits"))],
         "proofs": [str(ProofOutcome.model_validate(each)) for each in _listed(result.get("proofs"))],
         "sections": artifact_of(found),
-        "has_change": found.type == TaskType.CODE and bool(found.stage),
+        "has_change": (found.type in (TaskType.CODE, TaskType.SKELETON) and bool(found.stage))
+        or bool(result.get("landed_commits")),
         "calls": calls[:_CALLS],
         "more_calls": len(calls) > _CALLS,
         "live": True,
