@@ -232,7 +232,7 @@ def test_in_an_empty_repository_the_skeleton_lands_first(make_house: MakeHouse) 
 
 def test_packages_wait_for_the_owner_and_other_languages_for_models_with_tools(make_house: MakeHouse) -> None:
     wanted: Told = {"language": "other", "package": "arith", "command": "", "summary": "Sums.", "dependencies": []}
-    with_packages = {**wanted, "language": "python", "dependencies": ["attrs>=23"]}
+    with_packages: Told = {**wanted, "language": "python", "dependencies": ["attrs>=23"]}
     house, _ = make_house(
         Company(answers={"architecture": [architecture(skeleton=wanted), architecture(skeleton=with_packages)]}),
         project=QUIET, files={},
