@@ -32,6 +32,8 @@ class PlanAssignment:
     kinds: Sequence[str]
     """Kinds of work that this team can prove."""
     lessons: str = ""
+    strategy: Sequence[str] = ()
+    """What the CEO goes by, line by line."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from agents.answers import Escalation, Report, Requirements, Review, TestCase
 from agents.base import Ask, BaseAgent, Work
-from agents.ceo import CEOAgent, Situation, is_decidable, is_same_work
+from agents.ceo import CEOAgent, Situation, ideas_of, is_decidable, is_same_work
 from agents.decisions import (
     GivenOpinion,
     Hearing,
@@ -18,6 +18,7 @@ from agents.developer import Assignment, Begun, CodeView, DeveloperAgent, FileTe
 from agents.errors import AgentError, UnusableAnswer
 from agents.expert import Expert
 from agents.facts import DECIDABLE, FACTS, Fact, FactKind, PlannedTask, fact_kinds
+from agents.owners_words import MessageReply, OwnersWords, Said
 from agents.plan import PlanAssignment, PlanLimits, problems_of, tasks_of
 from agents.product import ProductAgent, module_names
 from agents.project import (
@@ -37,12 +38,13 @@ from agents.project import (
 )
 from agents.qa import QAAgent, TestAssignment, contradicting, missing_case
 from agents.registry import ROLES, members
-from agents.routing import routed
+from agents.routing import routed, seats
 from agents.stated.examples import Example, stated_examples
 from agents.stated.javascript_rendering import STYLES, Loading, TestFile, render_javascript_tests
 from agents.stated.owner_tests import cases_in
 from agents.stated.properties import property_tests
 from agents.stated.rendering import render_test_file
+from agents.strategy import Outlook, StrategyReview
 from agents.tech_lead import ChangeFacts, ReviewAssignment, Setback, TechLeadAgent
 
 __all__ = [
@@ -73,8 +75,11 @@ __all__ = [
     "LabelledObjection",
     "Loading",
     "Message",
+    "MessageReply",
     "Opinion",
+    "Outlook",
     "OwnCriteria",
+    "OwnersWords",
     "PlanAssignment",
     "PlanLimits",
     "PlannedTask",
@@ -85,10 +90,12 @@ __all__ = [
     "Requirements",
     "Review",
     "ReviewAssignment",
+    "Said",
     "Setback",
     "Situation",
     "Skeleton",
     "Specification",
+    "StrategyReview",
     "Surroundings",
     "TechLeadAgent",
     "TestAssignment",
@@ -107,6 +114,7 @@ __all__ = [
     "faults_of_opinion",
     "faults_of_plan",
     "faults_of_specification",
+    "ideas_of",
     "in_turn",
     "is_decidable",
     "is_same_work",
@@ -119,6 +127,7 @@ __all__ = [
     "render_javascript_tests",
     "render_test_file",
     "routed",
+    "seats",
     "stated_examples",
     "tasks_of",
 ]

@@ -162,6 +162,31 @@ class Calls(Asking):
         """Let an agent go on. It goes on where it was."""
         return self._ask("POST", f"/api/v1/agents/{self._quoted(name)}/resume", m.AgentNow)
 
+    def add_pause(self) -> m.Overview:
+        """Hold everybody back. Steps that run are finished; nothing new is begun until it is resumed, over
+        restarts, too."""
+        return self._ask("POST", "/api/v1/pause", m.Overview)
+
+    def add_resume(self) -> m.Overview:
+        """Let everybody go on. In quiet hours, too, until they end. Agents that are paused by name stay so."""
+        return self._ask("POST", "/api/v1/resume", m.Overview)
+
+    def strategy(self) -> m.Strategy:
+        """What the CEO goes by. Its goals, what it counts on, and what was learnt; empty before the first
+        review."""
+        return self._ask("GET", "/api/v1/strategy", m.Strategy)
+
+    def tell_agent(self, name: str, body: m.Words) -> m.Spoken:
+        """Tell an agent something. It stands in the agent's next prompt as your word, and is answered: the
+        answer is in the thread. About a task that waits for your answer it is the answer; one that is blocked
+        or failed is tried again with it."""
+        return self._ask("POST", f"/api/v1/agents/{self._quoted(name)}/tell", m.Spoken, body=body)
+
+    def agent_thread(self, name: str, *, limit: int = 50) -> list[m.Exchange]:
+        """What you and an agent said. The latest messages, oldest first, with the answers that are there.
+        `limit`: Rows of a page."""
+        return self._ask("GET", f"/api/v1/agents/{self._quoted(name)}/thread", list[m.Exchange], query={"limit": limit})
+
     def usage(
         self,
         *,
@@ -259,6 +284,38 @@ class Calls(Asking):
     def remove_key(self, number: int) -> None:
         """Withdraw a key. It ends at once; one's own, or any for an admin."""
         return self._ask("DELETE", f"/api/v1/keys/{self._quoted(number)}", type(None))
+
+    def deployments(
+        self, *, environment: str | None = None, before: str | int | None = None, limit: int = 50
+    ) -> m.Page[m.Deployment]:
+        """Deployments. The newest first. `environment`: Only of this one. `before`: `next` of the page before.
+        `limit`: Rows of a page."""
+        return self._ask(
+            "GET",
+            "/api/v1/deployments",
+            m.Page[m.Deployment],
+            query={"environment": environment, "before": before, "limit": limit},
+        )
+
+    def add_deployment(self, body: m.Wanted) -> m.Requested:
+        """Deploy. A task of the daemon does it; `GET /api/v1/tasks/{id}` tells how it goes."""
+        return self._ask("POST", "/api/v1/deployments", m.Requested, body=body)
+
+    def deployments_environments(self) -> list[m.EnvironmentNow]:
+        """What is live. Each environment with what is live in it, as far as is remembered."""
+        return self._ask("GET", "/api/v1/deployments/environments", list[m.EnvironmentNow])
+
+    def deployment(self, number: int) -> m.Deployment:
+        """One deployment. All that is remembered of it."""
+        return self._ask("GET", f"/api/v1/deployments/{self._quoted(number)}", m.Deployment)
+
+    def add_deployments_rollback(self, body: m.Back) -> m.Requested:
+        """Return to an earlier version. The version that was live before, or that of a deployment."""
+        return self._ask("POST", "/api/v1/deployments/rollback", m.Requested, body=body)
+
+    def add_deployments_promote(self, body: m.Upwards) -> m.Requested:
+        """Promote. Deploy what is live in the environment before this one."""
+        return self._ask("POST", "/api/v1/deployments/promote", m.Requested, body=body)
 
 
 class AsyncCalls(AsyncAsking):
@@ -413,6 +470,33 @@ class AsyncCalls(AsyncAsking):
         """Let an agent go on. It goes on where it was."""
         return await self._ask("POST", f"/api/v1/agents/{self._quoted(name)}/resume", m.AgentNow)
 
+    async def add_pause(self) -> m.Overview:
+        """Hold everybody back. Steps that run are finished; nothing new is begun until it is resumed, over
+        restarts, too."""
+        return await self._ask("POST", "/api/v1/pause", m.Overview)
+
+    async def add_resume(self) -> m.Overview:
+        """Let everybody go on. In quiet hours, too, until they end. Agents that are paused by name stay so."""
+        return await self._ask("POST", "/api/v1/resume", m.Overview)
+
+    async def strategy(self) -> m.Strategy:
+        """What the CEO goes by. Its goals, what it counts on, and what was learnt; empty before the first
+        review."""
+        return await self._ask("GET", "/api/v1/strategy", m.Strategy)
+
+    async def tell_agent(self, name: str, body: m.Words) -> m.Spoken:
+        """Tell an agent something. It stands in the agent's next prompt as your word, and is answered: the
+        answer is in the thread. About a task that waits for your answer it is the answer; one that is blocked
+        or failed is tried again with it."""
+        return await self._ask("POST", f"/api/v1/agents/{self._quoted(name)}/tell", m.Spoken, body=body)
+
+    async def agent_thread(self, name: str, *, limit: int = 50) -> list[m.Exchange]:
+        """What you and an agent said. The latest messages, oldest first, with the answers that are there.
+        `limit`: Rows of a page."""
+        return await self._ask(
+            "GET", f"/api/v1/agents/{self._quoted(name)}/thread", list[m.Exchange], query={"limit": limit}
+        )
+
     async def usage(
         self,
         *,
@@ -510,3 +594,35 @@ class AsyncCalls(AsyncAsking):
     async def remove_key(self, number: int) -> None:
         """Withdraw a key. It ends at once; one's own, or any for an admin."""
         return await self._ask("DELETE", f"/api/v1/keys/{self._quoted(number)}", type(None))
+
+    async def deployments(
+        self, *, environment: str | None = None, before: str | int | None = None, limit: int = 50
+    ) -> m.Page[m.Deployment]:
+        """Deployments. The newest first. `environment`: Only of this one. `before`: `next` of the page before.
+        `limit`: Rows of a page."""
+        return await self._ask(
+            "GET",
+            "/api/v1/deployments",
+            m.Page[m.Deployment],
+            query={"environment": environment, "before": before, "limit": limit},
+        )
+
+    async def add_deployment(self, body: m.Wanted) -> m.Requested:
+        """Deploy. A task of the daemon does it; `GET /api/v1/tasks/{id}` tells how it goes."""
+        return await self._ask("POST", "/api/v1/deployments", m.Requested, body=body)
+
+    async def deployments_environments(self) -> list[m.EnvironmentNow]:
+        """What is live. Each environment with what is live in it, as far as is remembered."""
+        return await self._ask("GET", "/api/v1/deployments/environments", list[m.EnvironmentNow])
+
+    async def deployment(self, number: int) -> m.Deployment:
+        """One deployment. All that is remembered of it."""
+        return await self._ask("GET", f"/api/v1/deployments/{self._quoted(number)}", m.Deployment)
+
+    async def add_deployments_rollback(self, body: m.Back) -> m.Requested:
+        """Return to an earlier version. The version that was live before, or that of a deployment."""
+        return await self._ask("POST", "/api/v1/deployments/rollback", m.Requested, body=body)
+
+    async def add_deployments_promote(self, body: m.Upwards) -> m.Requested:
+        """Promote. Deploy what is live in the environment before this one."""
+        return await self._ask("POST", "/api/v1/deployments/promote", m.Requested, body=body)

@@ -40,8 +40,10 @@ class FailureReason(StrEnum):
     DEPENDENCY = "dependency"
     INVALID_OUTPUT = "invalid_output"
     NEEDS_OWNER = "needs_owner"
+    APPROVAL_EXPIRED = "approval_expired"
     PROVIDER_ERROR = "provider_error"
     SANDBOX_UNAVAILABLE = "sandbox_unavailable"
+    DEPLOYMENT_FAILED = "deployment_failed"
     INTERNAL_ERROR = "internal_error"
 
 
@@ -156,6 +158,15 @@ class Attempt(Shape):
     created_at: datetime
 
 
+class Back(Shape):
+    """Where to return to."""
+
+    environment: str = ""
+    """Empty: that of on_landing, or the only one."""
+    to: int | None = None
+    """The deployment whose version comes back; null: the one before."""
+
+
 class Change(Shape):
     """What is to be otherwise about an open task; what is left out stays."""
 
@@ -191,6 +202,38 @@ class Dependency(Shape):
     status: TaskStatus
 
 
+class Deployment(Shape):
+    """One deployment of a commit to an environment, or a return to an earlier version."""
+
+    id: int
+    environment: str
+    target: str = ""
+    kind: Literal["deploy", "rollback"] = "deploy"
+    commit: str = ""
+    status: Literal[
+        "requested",
+        "planned",
+        "preparing",
+        "activating",
+        "verifying",
+        "rolling_back",
+        "live",
+        "failed",
+        "rolled_back",
+        "rollback_failed",
+        "replaced",
+    ] = "requested"
+    task_id: str | None = None
+    owner: str
+    by: str = ""
+    goes_back_to: int | None = None
+    artifact: dict[str, str] = {}
+    detail: str = ""
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None = None
+
+
 class Entry(Shape):
     """Something that happened to a task."""
 
@@ -201,6 +244,40 @@ class Entry(Shape):
     stage: str = ""
     run: int | None = None
     details: dict[str, JsonValue] = {}
+
+
+class EnvironmentNow(Shape):
+    """An environment as far as is remembered."""
+
+    name: str
+    target: str
+    approval: bool
+    """Deployments wait for a word of yours."""
+    promote_from: str
+    """Only what is live there may be deployed here; empty: anything."""
+    on_landing: bool
+    """Landed work is deployed here at once."""
+    url: str
+    """What is asked whether it is healthy."""
+    live: Deployment | None
+    """What is live; null: nothing was deployed from here."""
+    deploying: Deployment | None
+    """The deployment that is under way, or is asked for."""
+
+
+class Exchange(Shape):
+    """Something that the owner told an agent, and its answer."""
+
+    id: str
+    agent: str
+    at: datetime
+    said: str
+    task: str | None
+    answer: str
+    answered_at: datetime | None
+    status: TaskStatus
+    problem: str
+    holds: bool
 
 
 class FieldProblem(Shape):
@@ -406,6 +483,8 @@ class Overview(Shape):
     """How many tasks wait for you."""
     listeners: int
     """How many streams are open."""
+    rest: Rest | None
+    """Why nobody begins anything; null: they do."""
 
 
 class PersonChange(Shape):
@@ -451,6 +530,25 @@ class QueuedTask(Shape):
     priority: int
 
 
+class Requested(Shape):
+    """A deployment that the daemon was asked for."""
+
+    task: str
+    deployment: int
+    environment: str
+    kind: Literal["deploy", "rollback"]
+    commit: str
+    """Empty: the newest landed work, as the daemon finds it."""
+
+
+class Rest(Shape):
+    """Why nobody on the team begins anything."""
+
+    kind: Literal["paused", "quiet"]
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 class Section(Shape):
     """A part of a result."""
 
@@ -484,6 +582,14 @@ class SettingsFile(Shape):
     """Without secrets."""
 
 
+class Spoken(Shape):
+    """What came of telling an agent something."""
+
+    message: str = ""
+    command: str = ""
+    task: str | None = None
+
+
 class Stopped(Shape):
     """One task that goes on only by the owner's word."""
 
@@ -494,6 +600,19 @@ class Stopped(Shape):
     detail: str
     evidence: list[str]
     actions: list[Action]
+
+
+class Strategy(Shape):
+    """What the CEO goes by, and when it looks at that again."""
+
+    goals: list[str] = []
+    bets: list[str] = []
+    learnt: list[str] = []
+    number: int = 0
+    reviewed_at: datetime | None = None
+    next_at: float = 0.0
+    situation: str = ""
+    setbacks: str = ""
 
 
 class Task(Shape):
@@ -591,6 +710,13 @@ class Unmerged(Shape):
     command: str
 
 
+class Upwards(Shape):
+    """What is to be promoted."""
+
+    environment: str
+    """Where to; it has a promote_from."""
+
+
 class UsageRow(Shape):
     """What was used under one key: a task, an agent, a model or a day."""
 
@@ -631,3 +757,20 @@ class WaitingCall(Shape):
     reason: str
     since: datetime
     until: datetime | None
+
+
+class Wanted(Shape):
+    """What is to be deployed."""
+
+    environment: str = ""
+    """Empty: that of on_landing, or the only one."""
+    commit: str = ""
+    """A commit, branch or tag; empty: the newest landed work."""
+
+
+class Words(Shape):
+    """What you tell an agent."""
+
+    text: str
+    task: str | None = None
+    """The task that it is about; null: all of its work."""

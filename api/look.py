@@ -23,10 +23,10 @@ from markupsafe import Markup, escape
 
 from config import VERSION, command
 from memory import ANSWER_GATE, Activity, Priority, utc_now
-from orchestrator.flows.code_flow import LAND_GATE
+from orchestrator.flow import LAND_GATE
 from owner.inbox import merge_head, merge_size
 from owner.sentences import sentence
-from owner.words import agent_name, at_work_on, count, one_line, reason_words, span, status_word
+from owner.words import agent_name, at_work_on, count, deployment_word, one_line, reason_words, span, status_word
 
 if TYPE_CHECKING:
     from api.room import Room
@@ -52,6 +52,7 @@ _TOLD = {
     "withdrawn": "The key is worth nothing any more.",
     "paused": "It finishes the step it is in, and begins nothing more until you resume it.",
     "resumed": "It goes on where it was.",
+    "deploy": "The daemon does it, after what it deploys there now. The page says how it goes.",
     "saved": "Saved, and recorded in the audit trail. The daemon reads it at its next start.",
 }
 """What a page says after a form was sent; only these words, whatever the address says."""
@@ -69,6 +70,7 @@ PAGES = (
     ("Team", "/team", "team"),
     ("Decisions", "/decisions", "decisions"),
     ("Repository", "/repository", "repository"),
+    ("Deployments", "/deployments", "deployments"),
     ("People", "/people", "people"),
     ("Settings", "/settings", "settings"),
 )
@@ -160,6 +162,7 @@ _TEMPLATES.filters |= {
     "at_work_on": at_work_on,
     "clock": _clock,
     "count": count,
+    "deployment_word": deployment_word,
     "error_words": _error_words,
     "gist": _gist,
     "merge_head": merge_head,

@@ -1,5 +1,14 @@
 """Typed settings from `config.yaml`, the environment and `.env`; imports nothing of ours."""
 
+from config.deployment_settings import (
+    BlueGreenSettings,
+    CiCdEnvironment,
+    DeploymentSettings,
+    DirectEnvironment,
+    DockerEnvironment,
+    Environment,
+    HealthSettings,
+)
 from config.errors import ConfigError, ConfigProblem
 from config.loading import json_schema, load_settings, with_values
 from config.model_settings import AgentSettings, BudgetSettings, Capabilities, LLMSettings, PriceSettings
@@ -16,11 +25,11 @@ from config.program import (
     is_installed,
     keep_options,
 )
+from config.say import DEFAULT, Autonomy, QuietHours, autonomy_of
 from config.settings import (
     AlertSettings,
     ApiSettings,
     DatabaseSettings,
-    DeploymentSettings,
     FileSystemSettings,
     GitSettings,
     MonitoringSettings,
@@ -36,20 +45,28 @@ from config.values import ReasoningLevel, plain_key
 from config.weakened import weakened
 
 __all__ = [
+    "DEFAULT",
     "NAME",
     "ONE_PARSER",
     "VERSION",
     "AgentSettings",
     "AlertSettings",
     "ApiSettings",
+    "Autonomy",
+    "BlueGreenSettings",
     "BudgetSettings",
     "Capabilities",
+    "CiCdEnvironment",
     "ConfigError",
     "ConfigProblem",
     "DatabaseSettings",
     "DeploymentSettings",
+    "DirectEnvironment",
+    "DockerEnvironment",
+    "Environment",
     "FileSystemSettings",
     "GitSettings",
+    "HealthSettings",
     "LLMSettings",
     "MonitoringSettings",
     "OidcSettings",
@@ -57,11 +74,13 @@ __all__ = [
     "PriceSettings",
     "ProjectPaths",
     "ProjectSettings",
+    "QuietHours",
     "ReasoningLevel",
     "RetentionSettings",
     "SandboxSettings",
     "Settings",
     "TestingSettings",
+    "autonomy_of",
     "cache_folder",
     "caller",
     "command",

@@ -7,6 +7,7 @@ token budget.
 from memory.context import ContextManager, Section, estimated_tokens
 from memory.database.schema import SCHEMA_REVISION
 from memory.database.sqlite_files import check_sound, check_writable, compact, copy_database, revision_of
+from memory.deployment_models import Deployment, DeploymentEnding, DeploymentKind, DeploymentPhase, DeploymentStatus
 from memory.errors import (
     AmbiguousTask,
     ContextTooLarge,
@@ -21,12 +22,13 @@ from memory.errors import (
     NameTaken,
     SchemaMissing,
     SchemaTooNew,
+    UnknownDeployment,
     UnknownPerson,
     UnknownTask,
     UnsupportedDatabase,
     ValueTooLarge,
 )
-from memory.journal_models import Activity, ControlCommand, Decision, Memory
+from memory.journal_models import Activity, ControlCommand, Decision, Memory, OwnersWord, Rest, Strategy
 from memory.ledger_models import (
     NANO,
     CallInFlight,
@@ -96,6 +98,11 @@ __all__ = [
     "DatabaseUnusable",
     "Decision",
     "Dependency",
+    "Deployment",
+    "DeploymentEnding",
+    "DeploymentKind",
+    "DeploymentPhase",
+    "DeploymentStatus",
     "FailureReason",
     "IllegalTransition",
     "LimitState",
@@ -105,17 +112,20 @@ __all__ = [
     "ModelCall",
     "ModelProbe",
     "NameTaken",
+    "OwnersWord",
     "Person",
     "PersonName",
     "Priority",
     "ProofOutcome",
     "Reserved",
+    "Rest",
     "RetryStage",
     "Role",
     "SchemaMissing",
     "SchemaTooNew",
     "Section",
     "StoredResponse",
+    "Strategy",
     "SuiteQuality",
     "Task",
     "TaskChanges",
@@ -123,6 +133,7 @@ __all__ = [
     "TaskLine",
     "TaskStatus",
     "TaskType",
+    "UnknownDeployment",
     "UnknownPerson",
     "UnknownTask",
     "UnsupportedDatabase",

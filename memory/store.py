@@ -23,11 +23,14 @@ from memory.errors import DatabaseCorrupt, SchemaMissing
 from memory.tables.audit import AuditTable
 from memory.tables.browse import BrowseTables
 from memory.tables.budgets import BudgetTables
+from memory.tables.deployments import DeploymentTables
 from memory.tables.journal import CommandTable, EvidenceTables, JournalTables, lock_activity
 from memory.tables.ledger import LedgerTables
 from memory.tables.pauses import PausedAgents
 from memory.tables.people import PeopleTables
+from memory.tables.strategy import StrategyTable
 from memory.tables.tasks import ENDED, TaskTable
+from memory.tables.words import OwnersWordsTable
 
 
 class MemoryStore:
@@ -57,8 +60,14 @@ class MemoryStore:
         """Commands of other processes to the daemon."""
         self.paused = PausedAgents(self.journal)
         """Agents that the owner holds back."""
+        self.strategy = StrategyTable(self.journal)
+        """What the CEO goes by."""
+        self.words = OwnersWordsTable(self.journal)
+        """What the owner told agents."""
         self.people = PeopleTables(database)
         """Who may use the control room."""
+        self.deployments = DeploymentTables(database)
+        """What was deployed where, and what is live."""
         self.browse = BrowseTables(database)
         """Pages of long lists, and sums over them."""
         self.retention = Retention(database)

@@ -67,6 +67,8 @@ class TaskType(StrEnum):
     """A text from which a specification, an architecture and tasks are made."""
     SKELETON = "skeleton"
     """What an empty repository begins with."""
+    MESSAGE = "message"
+    """What the owner tells an agent, and its answer."""
 
 
 class TaskKind(StrEnum):

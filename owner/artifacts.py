@@ -20,6 +20,7 @@ def artifact_of(task: Task) -> list[Section]:
         TaskType.OPINION.value: _opinion,
         TaskType.DECISION.value: _decision,
         TaskType.PROJECT.value: project_sections,
+        TaskType.MESSAGE.value: _message,
     }.get(task.type)
     return [section for section in told(task.result) if section.text or section.items] if told else []
 
@@ -32,6 +33,12 @@ def as_markdown(task: Task, sections: Sequence[Section]) -> str:
         lines += [section.text] if section.text else []
         lines += ["\n".join(f"- {' '.join(item.split())}" for item in section.items)] if section.items else []
     return "\n\n".join(lines) + "\n"
+
+
+def document_of(task: Task) -> str:
+    """The result of a task as a document of its own; empty if it has none."""
+    sections = artifact_of(task)
+    return as_markdown(task, sections) if sections else ""
 
 
 def _report(result: dict[str, JsonValue]) -> Iterator[Section]:
@@ -77,3 +84,7 @@ def _decision(result: dict[str, JsonValue]) -> Iterator[Section]:
         items=[f"{text(each, 'objection')}: {text(each, 'answer')}" for each in parts(decision, "answers")],
     )
     yield Section(heading="Work that comes of it", items=[text(each, "title") for each in parts(decision, "tasks")])
+
+
+def _message(result: dict[str, JsonValue]) -> Iterator[Section]:
+    yield Section(heading="Answer", text=text(result, "answer"))

@@ -203,6 +203,12 @@ def _discussed(line: _Line) -> str:
     return f"The discussion{line.it} ended with {count(line.details.get('messages'), 'message')}{_because(line)}"
 
 
+def _convened(line: _Line) -> str:
+    reasons = line.details.get("reasons")
+    why = reasons if isinstance(reasons, dict) else {}
+    return f"The V-team of {line.task}: " + ", ".join(f"{agent_name(name)} ({told})" for name, told in why.items())
+
+
 def _awaits(line: _Line) -> str:
     seconds = line.details.get("seconds")
     waited = span(seconds) if isinstance(seconds, int | float) else "long"
@@ -311,18 +317,51 @@ class _Known(dict[str, str]):
         return ""
 
 
+def _deployment(line: _Line) -> str:
+    where = line.text("environment") or "an environment"
+    commit = f"Commit {line.text('commit')[:12]}" if line.text("commit") else "A commit"
+    number = f" (deployment {line.text('number')})" if line.text("number") else ""
+    why = _because(line, "detail")
+    match line.kind:
+        case "deployment asked for":
+            return f"You asked for {quoted(line.title)}" if line.title else "You asked for a deployment"
+        case "deployment begins":
+            return f"{line.who} begins to bring {commit[0].lower()}{commit[1:]} to {where}{number}"
+        case "deployed":
+            return f"{commit} is live in {where}{number}{why}"
+        case "deployment rolled back":
+            return f"{commit} was taken back from {where}{number}{why}"
+        case "deployment rollback failed":
+            return f"{commit} failed in {where}, and so did the way back: it may be down{number}{why}"
+    return f"{commit} could not be deployed to {where}{number}{why}"
+
+
 _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "activity deleted": _deleted,
     "agent paused": _paused,
     "agent resumed": _paused,
     "answers compared": _compared,
     "idea decided": _idea,
+    "v-team convened": _convened,
+    "document not landed": _of("The report of {task} is not in the repository: {problem}"),
+    "strategy reviewed": _of("{who} looked at its strategy again: {goals}"),
+    "priority judged anew": _of("{who} gave {task} the priority {after}: {reason}"),
+    "told an agent": lambda line: f"You told {agent_name(line.text('to'))}: {line.text('said')}",
+    "answered the owner": lambda line: f"{line.who} answers you: {line.text('answer')}",
+    "took back what an agent was told": lambda line: f"You took back what you had told {agent_name(line.text('to'))}",
     "task routed": lambda line: f"{agent_name(line.text('to'), first=True)} gets {line.task}: {line.text('reason')}",
+    "approval expired": _of("Your approval of {task} did not come in time; nothing of it was done"),
     "approved by the owner": _of("You let {task} go on"),
     "attempt": _attempt,
     "awaits its model": _awaits,
     "begins anew": _of("{task} begins anew after the restore"),
     "budget limits changed": _changed,
+    "deployed": _deployment,
+    "deployment asked for": _deployment,
+    "deployment begins": _deployment,
+    "deployment failed": _deployment,
+    "deployment rollback failed": _deployment,
+    "deployment rolled back": _deployment,
     "code committed": _of("{who} committed the code{it}: {files}"),
     "configuration edited": _by("changed the configuration: {keys}; it counts from the next start on"),
     "conversation": _conversation,
@@ -332,6 +371,12 @@ _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "escalated": _of("A stronger model takes over{it}: {model}"),
     "escalated to the tech lead": _escalated,
     "examples not used": _of("Some examples{it} cannot become tests: {examples}"),
+    "everything paused": lambda line: (
+        f"{_person(line)} paused everything: steps are finished, and nothing new is begun"
+    ),
+    "everything resumed": lambda line: f"{_person(line)} let everything go on",
+    "quiet hours begin": _of("Nothing new is begun until {until}: quiet hours"),
+    "quiet hours end": lambda _: "The quiet hours are over: work goes on",
     "flaky tests": _of("Some tests fail only now and then and do not count{it}: {tests}"),
     "gave work": _by("gave the team {title}"),
     "goal reached": _of("{who} sees the goal reached{it}: {reason}"),

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from agents import ChangeFacts, Review
+from agents import FACTS, ChangeFacts, Review
+from deployment import handed_over
 from memory import FailureReason, RetryStage, Task, TaskKind, TaskType
 from orchestrator.baseline import Baseline
 from orchestrator.coding.method import Method
@@ -22,14 +23,25 @@ from orchestrator.coding.reviews import review_of
 from orchestrator.coding.state import CodeState
 from orchestrator.coding.suite_strength import settle_quality
 from orchestrator.errors import StageFailed
-from orchestrator.flow import Done, Flow, Next, Outcome, Stage, StageContext, Wait
+from orchestrator.flow import LAND_GATE, PLAN_GATE, Done, Flow, Next, Outcome, Stage, StageContext, Wait
+from orchestrator.flows.deploy_flow import deploy_landed
 from orchestrator.flows.escalation import ESCALATION, lesson_of_landed
 from orchestrator.methods import method_for
 from orchestrator.workbench.commits import Landed
 from orchestrator.workbench.protected import held_back
 from orchestrator.workbench.workbench import Opened
 
-_OF_REQUIREMENTS = ("approved", "base", "suite_size", "failing_before", "requirements", "lessons", "named", "loops")
+_OF_REQUIREMENTS = (
+    "approved",
+    "approved_change",
+    "base",
+    "suite_size",
+    "failing_before",
+    "requirements",
+    "lessons",
+    "named",
+    "loops",
+)
 _OF_TESTS = (
     "kind", "brief", "places", "changed_tests", "examples_file", "cases", "tests_file", "tests_ids", "tests_commit",
     "red_count", "red_ids", "hidden", "shown", "dropped_tests", "benchmark", "page", "asked_for_tests",
@@ -37,13 +49,15 @@ _OF_TESTS = (
 """What the stages `requirements` and `tests` find out."""
 MAX_REVIEW_ROUNDS = 3
 MAX_LANDING_ROUNDS = 5
-RUN_GATE, LAND_GATE = "run", "land"
-"""Gates for `testing.auto_run: false` and `git.auto_commit: false`."""
+RUN_GATE = "run"
+"""The gate for `testing.auto_run: false`."""
 
 
 def requirements(ctx: StageContext) -> Outcome:
     """[product] A worktree, the state of the suite before the work, and where the work belongs."""
     state = CodeState.of(ctx.task)
+    if _is_own_wish(ctx.task) and ctx.autonomy() == "approve_plan" and PLAN_GATE not in state.approved:
+        return Wait(PLAN_GATE, "requirements", state)
     if not ctx.services.settings.testing.auto_run and RUN_GATE not in state.approved:
         return Wait(RUN_GATE, "requirements", state)
     opened = ctx.step("open worktree", Opened, ctx.bench.open)
@@ -105,8 +119,14 @@ def review(ctx: StageContext) -> Outcome:
         return _rejected(state, verdict, number, method_for(ctx.profile_of(ctx.developer)))
     words = f"{ctx.task.title}\n{ctx.task.description}"
     state.held = held_back([*facts.changed_files, *facts.test_files], state.kind, words)
-    if (state.held or not ctx.services.settings.git.auto_commit) and LAND_GATE not in state.approved:
-        return Wait(LAND_GATE, "land", state)
+    autonomy = ctx.autonomy(state.kind)
+    asks = bool(state.held) or not ctx.services.settings.git.auto_commit or autonomy == "approve_landing"
+    if asks or autonomy == "suggest":
+        change = ctx.step("fingerprint", str, partial(ctx.commits.fingerprint, state.code_commit))
+        if LAND_GATE not in state.approved or state.approved_change not in ("", change):
+            state.approved = [gate for gate in state.approved if gate != LAND_GATE]
+            state.approved_change = change
+            return Wait(LAND_GATE, "land", state, is_suggestion=not asks)
     return Next("land", state)
 
 
@@ -117,7 +137,7 @@ def land(ctx: StageContext) -> Outcome:
     if not landed.commit:
         return _start_over(ctx, state, landed)
     state.landed_commits, state.pushed, state.push_error = landed.commits, landed.pushed, landed.push_error
-    state.deployment = ctx.services.deployment.report(ctx.commits.paths(landed.commit), pushed=landed.pushed)
+    state.deployment = _on_the_way(ctx, landed)
     ctx.step("clean up", bool, lambda: ctx.bench.close(landed))
     if state.approach > 1:
         ctx.step("lesson", bool, partial(_learn, ctx, state))
@@ -137,6 +157,15 @@ CODE_FLOW = Flow(
 )
 
 
+def _on_the_way(ctx: StageContext, landed: Landed) -> str:
+    """What is said of the way of a landed change to production; begins a deployment where landing is to do that."""
+    settings = ctx.services.settings.deployment
+    if settings.on_landing:
+        task = ctx.step("deploy", str, partial(deploy_landed, ctx, settings.on_landing, landed.commit))
+        return f"deployed to {settings.on_landing} by {task}"
+    return handed_over(settings, ctx.commits.paths(landed.commit), pushed=landed.pushed)
+
+
 def back_to(state: CodeState, stage: RetryStage) -> CodeState:
     """The state with which a task that has ended goes on from a stage: what that stage and those behind
     it found is forgotten, and the counts of what they may try begin anew."""
@@ -150,6 +179,11 @@ def back_to(state: CodeState, stage: RetryStage) -> CodeState:
         again = {"review_rounds": 0, "review_issues": [], "test_issues": [], "turns": 0, "landing_rounds": 0}
         kept = state.model_dump() | kept | again
     return CodeState.model_validate(kept | {"visit": state.visit + 1})
+
+
+def _is_own_wish(task: Task) -> bool:
+    """Whether the team thought of the task by itself; what comes of a plan or an idea was decided on there."""
+    return task.source in (FACTS, "ceo", "product") and task.parent_id is None
 
 
 def _check_environment(task: Task, baseline: Baseline) -> None:
@@ -201,8 +235,6 @@ def _start_over(ctx: StageContext, state: CodeState, landed: Landed) -> Outcome:
         raise StageFailed(
             FailureReason.CONFLICT, f"could not land in {state.landing_rounds} tries: {landed.problem}", blocked=True
         )
-    if state.held:  # what is made anew may be another change than the one that was approved
-        state.approved = [gate for gate in state.approved if gate != LAND_GATE]
     opened = ctx.step("reopen worktree", Opened, ctx.bench.open)
     baseline = ctx.step("new baseline", Baseline, lambda: ctx.bench.baseline(opened.base))
     state.rebase(opened.base, baseline)

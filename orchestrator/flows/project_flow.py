@@ -27,10 +27,22 @@ from agents.plain_project import architecture_by_code, plan_by_code, specificati
 from agents.project_note import described, designed, note_of
 from file_system import is_test_path, matching_pattern
 from memory import FailureReason, Task, TaskKind, TaskType
-from orchestrator.coding.tests_by_qa import PROVEN_BY_TESTS
+from orchestrator.coding.tests_judged import PROVEN_BY_TESTS
 from orchestrator.errors import StageFailed
-from orchestrator.flow import Done, Flow, FlowState, Next, Outcome, OwnerAsked, Stage, StageContext, Wait
-from orchestrator.flows.code_flow import LAND_GATE, MAX_LANDING_ROUNDS, RUN_GATE
+from orchestrator.flow import (
+    LAND_GATE,
+    PLAN_GATE,
+    Done,
+    Flow,
+    FlowState,
+    Next,
+    Outcome,
+    OwnerAsked,
+    Stage,
+    StageContext,
+    Wait,
+)
+from orchestrator.flows.code_flow import MAX_LANDING_ROUNDS, RUN_GATE
 from orchestrator.flows.discussion import LEADER, Discussion, Question, discuss, settled
 from orchestrator.workbench.commits import Landed
 from orchestrator.workbench.protected import protected_by_owner, protected_paths
@@ -160,7 +172,7 @@ def publish(ctx: StageContext) -> Outcome:
             ctx.step("clean up", bool, ctx.bench.discard)
             return Next("hand_out", state)
         state.code_commit = ctx.step("commit the note", str, partial(_commit, ctx, state, opened.base))
-    if not ctx.services.settings.git.auto_commit and LAND_GATE not in state.approved:
+    if ctx.waits_to_land(TaskKind.DOCUMENTATION) and LAND_GATE not in state.approved:
         return Wait(LAND_GATE, "publish", state)
     landed = ctx.step("land", Landed, lambda: ctx.commits.land(state.code_commit, ()))
     if not landed.commit:
@@ -177,6 +189,8 @@ def publish(ctx: StageContext) -> Outcome:
 def hand_out(ctx: StageContext) -> Outcome:
     """[pm] The plan becomes tasks; in an empty repository all of them wait for the skeleton."""
     state = ProjectState.model_validate(ctx.task.result)
+    if ctx.autonomy() in ("approve_plan", "suggest") and PLAN_GATE not in state.approved:
+        return Wait(PLAN_GATE, "hand_out", state)
     state.parts = ctx.step("submit the plan", list[str], partial(_submit, ctx, state))
     return Done(state)
 

@@ -10,8 +10,8 @@ from agents import Architecture, Skeleton
 from memory import FailureReason, TaskType
 from orchestrator.baseline import Baseline
 from orchestrator.errors import StageFailed
-from orchestrator.flow import Done, Flow, FlowState, Next, Outcome, Stage, StageContext, Wait
-from orchestrator.flows.code_flow import LAND_GATE, MAX_LANDING_ROUNDS, RUN_GATE
+from orchestrator.flow import LAND_GATE, Done, Flow, FlowState, Next, Outcome, Stage, StageContext, Wait
+from orchestrator.flows.code_flow import MAX_LANDING_ROUNDS, RUN_GATE
 from orchestrator.workbench.commits import Landed
 from orchestrator.workbench.skeleton import files_of_skeleton, is_empty
 from orchestrator.workbench.workbench import Opened
@@ -47,7 +47,7 @@ def make_skeleton(ctx: StageContext) -> Outcome:
     opened = ctx.step("open worktree", Opened, ctx.bench.open)
     made = ctx.step("make it", Made, partial(_make, ctx, skeleton, opened.base))
     state.code_commit, state.tests_ids = made.commit, made.passed
-    if (skeleton.dependencies or not settings.git.auto_commit) and LAND_GATE not in state.approved:
+    if (skeleton.dependencies or ctx.waits_to_land()) and LAND_GATE not in state.approved:
         return Wait(LAND_GATE, _LAND, state)
     return Next(_LAND, state)
 

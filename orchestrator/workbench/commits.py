@@ -5,6 +5,7 @@ Every method can be repeated.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 
@@ -135,6 +136,13 @@ class Commits:
             lost_names=lost,
             touched_existing_tests=[path for path in changed if is_test_file(path) and path not in tests],
         )
+
+    def fingerprint(self, code_commit: str) -> str:
+        """What the change adds and takes away, wherever it stands: the same on another base."""
+        diff = self._git.commits.diff(self._worktree.base_commit, code_commit)
+        beside = (" ", "@@") if "\nBinary files" in diff else (" ", "@@", "index ")  # of those only the index tells
+        lines = [line for line in diff.splitlines() if not line.startswith(beside)]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
     def diff(self, tests_commit: str, code_commit: str) -> str:
         """The developer's change as a diff, cut to a length that a reviewer can read."""

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 OF_VALUES = {f"task {status}" for status in (TaskStatus.BLOCKED, TaskStatus.FAILED, TaskStatus.CANCELLED)} | {
     "planned", "goal reached", "migrated", "budget limits changed", "sandbox mode changed",
     "landed before the restore", "begins anew", "awaits its model",
+    "deployed", "deployment failed", "deployment rolled back", "deployment rollback failed",
 }  # fmt: skip
 """Kinds that are no literal where they are written."""
 

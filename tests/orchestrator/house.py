@@ -30,6 +30,7 @@ from agents import (
     Escalation,
     IdeaDecision,
     Message,
+    MessageReply,
     Opinion,
     OwnCriteria,
     ProjectPlan,
@@ -37,6 +38,7 @@ from agents import (
     Report,
     Review,
     Specification,
+    StrategyReview,
 )
 from agents.answers import AssertionList, FileChoice, TaskIdeas
 from config import load_settings
@@ -97,6 +99,8 @@ _KINDS: dict[type[BaseModel], str] = {
     Message: "message",
     Architecture: "architecture",
     ProjectPlan: "project plan",
+    MessageReply: "reply",
+    StrategyReview: "strategy",
 }
 """What a request is called in tests, by the shape of the answer that it wants."""
 
