@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
+import pytest
 from pydantic import JsonValue
 
 from memory import FailureReason, Task, TaskStatus
@@ -291,16 +292,24 @@ def test_two_that_write_to_nobody_but_each_other_lose_the_word(make_house: MakeH
     assert task.result["discussion"]["ended"] == "everybody agreed after 2 of 8 rounds"  # type: ignore[index, call-overload]
 
 
-def test_who_says_the_same_again_loses_the_word(make_house: MakeHouse) -> None:
-    same = message("I do not like this, and I say so *again*.")
+FRUITLESS = {
+    "it said again": (message("I do not like this, and I say so *again*."), ["backend", "qa", "qa"]),
+    "nothing it wrote could be used": (message("What does the owner say?", "ceo"), ["backend", "qa", "qa", "qa"]),
+}
+
+
+@pytest.mark.parametrize("told", FRUITLESS)
+def test_whose_messages_lead_nowhere_loses_the_word(told: str, make_house: MakeHouse) -> None:
+    same, asked_in_turn = FRUITLESS[told]
     house, server = make_house(
         Company(lambda name, _: same if name == "qa" else AGREE), orchestrator={"discussion_rounds": 6}, project=QUIET
     )
     project = begin(house)
     with house.daemon():
         house.wait_for(project, TaskStatus.COMPLETED)
-    assert messages(server) == ["backend", "qa", "qa"]
-    assert "has no further word in the discussion: it said again" in house.cli("task", "show", project).stdout
+    assert messages(server) == asked_in_turn
+    shown = " ".join(house.cli("task", "show", project).stdout.split())
+    assert f"has no further word in the discussion: {told}" in shown
 
 
 def test_a_kill_in_the_middle_of_the_discussion_asks_nobody_twice(make_house: MakeHouse) -> None:
