@@ -255,7 +255,7 @@ def _moment(index: int, entry: Entry) -> Moment:
 def _facts(room: Room, task: Task) -> Iterator[tuple[str, str]]:
     yield "Type", f"{task.type}{f', {task.kind}' if task.kind else ''}"
     yield "Priority", f"{urgency(task.priority)} ({task.priority} of 10; 1 goes first)"
-    yield "From", agent_name(task.source) if task.source in ("owner", "ceo") else task.source
+    yield "From", agent_name(task.source) if task.source in ("owner", "ceo", "pm") else task.source
     seconds = room.clock.now().seconds(task)
     if seconds is not None:
         yield "Worked on for", span(seconds)
