@@ -32,6 +32,7 @@ _JAVASCRIPT = re.compile(r"\b(?:javascript|typescript|node(?:\.js)?|npm)\b", re.
 _PYTHON = re.compile(r"\bpython\b", re.IGNORECASE)
 _COMMAND = re.compile(r"\b(?:command[- ]line|command|cli|terminal)\b", re.IGNORECASE)
 _PATH = re.compile(r"`([\w.-]+(?:/[\w.-]+)*\.(?:py|js|mjs|ts|tsx|go|rs))`")
+_PACKAGE = re.compile(r"\bsrc/([a-z][a-z0-9]*(?:_[a-z0-9]+)*)/")
 _MOST = {"users": 8, "features": 12, "constraints": 12, "acceptance": 20, "questions": 8}
 _LONGEST, _LONGEST_TITLE = 400, 100
 _IDLE = {"a", "an", "the", "for", "of", "to", "and", "with", "in", "small", "simple", "tool", "command", "line"}
@@ -52,7 +53,7 @@ def specification_by_code(task: Task) -> Specification:
     sentences = [each for each in _SENTENCE.split(" ".join(prose)) if each.strip()] or [task.title]
     features = found["features"] or sentences[1:] or sentences
     return Specification(
-        title=_short(task.title, _LONGEST_TITLE),
+        title=_short(task.title if len(task.title) > 2 else f"Project {task.title}", _LONGEST_TITLE),
         goal=_stated(sentences[0]),
         users=_all("users", found["users"]),
         features=_all("features", features) or [_stated(sentences[0])],
@@ -75,7 +76,7 @@ def architecture_by_code(found: Specification, task: Task, *, is_empty: bool) ->
             overview=overview, components=[Component(name="what is there", does=_short(f"It does: {goal}", 600))]
         )
     is_javascript = bool(_JAVASCRIPT.search(words)) and not _PYTHON.search(words)
-    names = [word for word in re.findall(r"[a-z][a-z0-9]*", found.title.lower()) if word not in _IDLE][:3] or ["tool"]
+    names = _names(found.title, words)
     skeleton = Skeleton(
         language="javascript" if is_javascript else "python",
         package=("-" if is_javascript else "_").join(["app", *names] if names[0] in ("test", "tests") else names)[:50],
@@ -112,6 +113,15 @@ def plan_by_code(found: Specification, architecture: Architecture) -> ProjectPla
             )
         )
     return ProjectPlan(tasks=items, reason="Each feature of the text is a task, in the order of the text.")
+
+
+def _names(title: str, words: str) -> list[str]:
+    """The words of the package's name: those of a path that the text names, of the title before a colon, or of it."""
+    if named := _PACKAGE.search(words):
+        return named[1].split("_")
+    before, colon, _ = title.partition(":")
+    said = re.findall(r"[a-z][a-z0-9]*", (before if colon else title).lower())
+    return [*dict.fromkeys(word for word in said if word not in _IDLE)][:3] or ["tool"]
 
 
 def _file_of(skeleton: Skeleton) -> str:

@@ -138,7 +138,8 @@ def task(task_id: str, request: Request, room: TheRoom, _: AViewer) -> Response:
         "commits": [str(each) for each in _listed(result.get("landed_commits"))],
         "proofs": [str(ProofOutcome.model_validate(each)) for each in _listed(result.get("proofs"))],
         "sections": artifact_of(found),
-        "has_change": found.type == TaskType.CODE and bool(found.stage),
+        "has_change": (found.type in (TaskType.CODE, TaskType.SKELETON) and bool(found.stage))
+        or bool(result.get("landed_commits")),
         "calls": calls[:_CALLS],
         "more_calls": len(calls) > _CALLS,
         "live": True,
@@ -254,7 +255,7 @@ def _moment(index: int, entry: Entry) -> Moment:
 def _facts(room: Room, task: Task) -> Iterator[tuple[str, str]]:
     yield "Type", f"{task.type}{f', {task.kind}' if task.kind else ''}"
     yield "Priority", f"{urgency(task.priority)} ({task.priority} of 10; 1 goes first)"
-    yield "From", agent_name(task.source) if task.source in ("owner", "ceo") else task.source
+    yield "From", agent_name(task.source) if task.source in ("owner", "ceo", "pm") else task.source
     seconds = room.clock.now().seconds(task)
     if seconds is not None:
         yield "Worked on for", span(seconds)

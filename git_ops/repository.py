@@ -44,8 +44,6 @@ _KEPT_KEYS = frozenset(
                                  "symlinks", "logallrefupdates")} | {"extensions.objectformat", "extensions.refstorage"}
 )  # fmt: skip
 """What git itself writes into the configuration of a new repository, besides its remote."""
-
-
 _RELEASE = re.compile(
     r"(?:(?P<part>(?!v\d|(?:release|version|rel)[-_/]?v?\d)[\w.]+(?:-[A-Za-z][\w.]*)*)[-_/@])?"
     r"(?:release[-_/]?|version[-_/]?|rel[-_/]?)?v?(?P<version>\d+(?:\.\d+)+)(?:\.?post\d+)?"
@@ -116,17 +114,17 @@ class Repository:
             self.git("config", "remote.origin.fetch", f"+refs/heads/*:{TRACKING}*")
 
     def _make_root(self) -> None:
-        """The empty commit, which is the same in every clone: one made anew can go on with what was pushed."""
+        """The empty commit; it is the same in every clone, so that one made anew goes on with what was pushed."""
         if self.branches():
             raise EmptyRepository(self.remote.url)
-        tree = self.git("hash-object", "-t", "tree", "-w", "--stdin", stdin=b"").text
+        tree = self.git("hash-object", "-t", "tree", "-w", "--stdin").text
         who = {
             f"GIT_{part}_{key}": value
             for part in ("AUTHOR", "COMMITTER")
             for key, value in {"NAME": "agents", "EMAIL": "agents@localhost", "DATE": _ROOT_DATE}.items()
         }
-        root = self.git("commit-tree", tree, stdin=b"Begin an empty repository\n", environment=who).text
-        self.update_ref(ROOT_REF, root, NO_COMMIT)
+        made = self.git("commit-tree", tree, stdin=b"Begin an empty repository\n", environment=who)
+        self.update_ref(ROOT_REF, made.text, NO_COMMIT)
 
     def is_clone(self) -> bool:
         """Whether there is a clone with commits: work can go on in it without the owner's repository."""

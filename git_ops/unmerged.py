@@ -87,6 +87,13 @@ class Unmerges:
         local, name = self._repository.remote.local_path, self._branch.name()
         git = f"git -C {shlex.quote(str(local))}" if local and not _is_bare(local) else "git"
         switch = f"{git} switch {shlex.quote(self._base)}"
+        if self._repository.resolve(TRACKING + self._base) is None:  # it begins with what has landed
+            begin = f"{git} switch -c {shlex.quote(self._base)}"
+            if not self._pushes:
+                return f"{git} pull {shlex.quote(str(self._repository.path))} {shlex.quote(name)}"
+            if git == "git":
+                return f"git fetch origin && {begin} {shlex.quote('origin/' + name)}"
+            return f"{begin} {shlex.quote(name)}"
         if not self._pushes:
             return f"{switch} && {git} pull {shlex.quote(str(self._repository.path))} {shlex.quote(name)}"
         if git == "git":

@@ -95,7 +95,7 @@ def _because(line: _Line, key: str = "reason") -> str:
 
 def _task_added(line: _Line) -> str:
     source = line.text("source")
-    where = "" if source in (OWNER, "ceo") else f" {_SOURCES.get(source, f'from {source}')}"
+    where = "" if source in (OWNER, "ceo", "pm") else f" {_SOURCES.get(source, f'from {source}')}"
     return f"{line.who} added a task{where}: {line.that_task}"
 
 

@@ -2,8 +2,8 @@
 
 Each message is one durable step with the model of its author, and is kept where the task's thread shows it. In the
 first round everybody speaks; in each later one those who were written to or do not agree yet. It ends when nobody has
-to, or with the last round. Who says again what they said before, and two who write to nobody but each other, lose the
-word.
+to, or with the last round. Who says again what they said before, whose messages cannot be used, and two who write to
+nobody but each other, lose the word.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pydantic import BaseModel, JsonValue
 
 from agents import Agenda, Message, faults_of_agenda, faults_of_message, plain_words
 from agents.project import Concern, Specification
+from memory import FailureReason
+from orchestrator.errors import StageFailed
 from orchestrator.flow import StageContext
 from orchestrator.flows.opinion_flow import until_it_holds
 
@@ -148,8 +150,14 @@ def _speak(
         "others": [other for other in invited if other != name], "asked": asked_by(found, name), "is_last": is_last,
     }  # fmt: skip
     question = Question(step, "discuss", values, name)
-    message = settled(ctx, question, Message, lambda answer: faults_of_message(answer, name, invited))
-    if problem := _repeats(found, name, message):
+    try:
+        message = settled(ctx, question, Message, lambda answer: faults_of_message(answer, name, invited))
+        problem = _repeats(found, name, message)
+    except StageFailed as failure:
+        if failure.reason is not FailureReason.INVALID_OUTPUT:
+            raise
+        problem = f"nothing it wrote could be used: {failure.detail}"
+    if problem:
         found.stopped[name] = problem
         ctx.step(f"stop {number} {name}", bool, partial(_stop, ctx, name, problem))
         return

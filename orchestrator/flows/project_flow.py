@@ -53,6 +53,11 @@ _MOST_ASKED = 2
 """Times that the owner is asked what only they know."""
 _MOST_TASKS = 12
 _KNOWN_TASKS = 2000
+_NO_SKELETON = (
+    "the text asks for a language whose skeleton no code here makes, and the team's models call no tools, so they "
+    "cannot set a project up: give QA and the developer models that do (agents.qa.model, agents.developer.model), or "
+    "commit a package with one test yourself, and try it again"
+)
 
 
 class ProjectState(FlowState):
@@ -142,6 +147,8 @@ def design(ctx: StageContext) -> Outcome:
     )
     kinds = _provable(ctx)
     skeleton = architecture.skeleton
+    if skeleton and skeleton.language == "other" and TaskKind.CONFIGURATION not in kinds:
+        raise StageFailed(FailureReason.NEEDS_OWNER, _NO_SKELETON, blocked=True)
     told = told_of(skeleton) if skeleton and skeleton.language != "other" else ""
     room = {"most": _MOST_TASKS, "kinds": [kind.value for kind in kinds]}
     state.plan = settled(

@@ -199,6 +199,23 @@ A tool that counts words.
     assert "1. Feature 1: Count words." in note_of(found, design, plan)
 
 
+NAMES = {
+    "roman: a command-line tool for Roman numerals": "roman", "A small tool that counts words": "that_counts_words",
+    "due - things to do": "due_things_do", "Tests": "app_tests", "!": "project",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("title", NAMES)
+def test_a_package_is_called_after_the_title_or_as_the_text_says(title: str) -> None:
+    def package(text: str) -> str:
+        given = task(text, title=title)
+        found = architecture_by_code(specification_by_code(given), given, is_empty=True)
+        return found.skeleton.package if found.skeleton else ""
+
+    assert package("It does something for people.") == NAMES[title]
+    assert package("It does something in `src/word_count/cli.py`.") == "word_count"
+
+
 ODD = {
     "one sentence": "Count the words of a file",
     "no letters of ours": "数える 単語 ファイル",

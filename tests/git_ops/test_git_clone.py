@@ -143,6 +143,13 @@ def test_in_an_empty_repository_work_starts_from_an_empty_commit(tmp_path: Path,
     assert git(empty, "branch", "--list").split() == ["agents/integration"]
     assert first.repository.base_branch() == "main", "what was pushed is no branch of the owner's"
 
+    copy = tmp_path / "copy"
+    git(tmp_path, "clone", "-q", str(empty), str(copy))
+    waits = first.unmerged.now()
+    assert waits is not None and waits.tasks == 1
+    done = subprocess.run(waits.command.replace(str(empty), str(copy)).replace("agents/", "origin/agents/"), shell=True)
+    assert (done.returncode, git(copy, "ls-files"), git(copy, "branch", "--show-current")) == (0, "a.txt", "main")
+
     (empty / "README.md").write_text("mine\n")
     git(empty, "add", "-A")
     git(empty, "commit", "-q", "-m", "first")
