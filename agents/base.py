@@ -138,6 +138,10 @@ class BaseAgent:
         prompt = self._prompt("validate", task, answer=result.model_dump_json(indent=1))
         return self.structured(prompt, Review, context, temperature=0.0)
 
+    def answer(self, template: str, task: Task, returns: type[Asked], context: CallContext, **values: object) -> Asked:
+        """Its answer to a question about `task` that any role can be asked: the prompt `template` with `values`."""
+        return self.structured(self._prompt(template, task, **values), returns, context)
+
     def own_criteria(self, idea: Task, material: str, faults: Sequence[str], context: CallContext) -> OwnCriteria:
         """What it wants to know of this very idea, before it measures anything. `faults`: of its last answer."""
         return self.structured(

@@ -71,8 +71,16 @@ def _v_team(settings: Settings) -> Sequence[str]:
 
 
 def _on_the_v_team(settings: Settings) -> Iterable[str]:
+    return _not_added(settings, _v_team(settings))
+
+
+def _in_discussions(settings: Settings) -> Iterable[str]:
+    return _not_added(settings, settings.orchestrator.discussion_team)
+
+
+def _not_added(settings: Settings, names: Iterable[str]) -> Iterable[str]:
     added = {name for name, own in settings.agents.items() if own.duty}
-    return [name for name in _v_team(settings) if name not in added]
+    return [name for name in names if name not in added]
 
 
 def _in_autonomy(settings: Settings) -> Iterable[str]:
@@ -87,6 +95,8 @@ def _with_autonomy() -> Sequence[str]:
         TaskType.CODE.value,
         TaskType.PLAN.value,
         TaskType.DECISION.value,
+        TaskType.PROJECT.value,
+        TaskType.SKELETON.value,
         *(kind.value for kind in TaskKind),
     ]
 
@@ -95,6 +105,7 @@ NAME_CHECKS: list[NameCheck] = [
     NameCheck("agents", _known_by_name, agent_names, keys=True, grows=True),
     NameCheck("orchestrator.autonomy", _in_autonomy, _with_autonomy, keys=True, grows=True),
     NameCheck("orchestrator.v_team", _on_the_v_team, agent_names, grows=True),
+    NameCheck("orchestrator.discussion_team", _in_discussions, agent_names, grows=True),
     NameCheck("testing.framework", lambda settings: [settings.testing.framework], lambda: ["auto", *FRAMEWORKS]),
     NameCheck("llm.provider", lambda settings: [settings.llm.provider], provider_names),
 ]

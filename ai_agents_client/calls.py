@@ -285,6 +285,38 @@ class Calls(Asking):
         """Withdraw a key. It ends at once; one's own, or any for an admin."""
         return self._ask("DELETE", f"/api/v1/keys/{self._quoted(number)}", type(None))
 
+    def deployments(
+        self, *, environment: str | None = None, before: str | int | None = None, limit: int = 50
+    ) -> m.Page[m.Deployment]:
+        """Deployments. The newest first. `environment`: Only of this one. `before`: `next` of the page before.
+        `limit`: Rows of a page."""
+        return self._ask(
+            "GET",
+            "/api/v1/deployments",
+            m.Page[m.Deployment],
+            query={"environment": environment, "before": before, "limit": limit},
+        )
+
+    def add_deployment(self, body: m.Wanted) -> m.Requested:
+        """Deploy. A task of the daemon does it; `GET /api/v1/tasks/{id}` tells how it goes."""
+        return self._ask("POST", "/api/v1/deployments", m.Requested, body=body)
+
+    def deployments_environments(self) -> list[m.EnvironmentNow]:
+        """What is live. Each environment with what is live in it, as far as is remembered."""
+        return self._ask("GET", "/api/v1/deployments/environments", list[m.EnvironmentNow])
+
+    def deployment(self, number: int) -> m.Deployment:
+        """One deployment. All that is remembered of it."""
+        return self._ask("GET", f"/api/v1/deployments/{self._quoted(number)}", m.Deployment)
+
+    def add_deployments_rollback(self, body: m.Back) -> m.Requested:
+        """Return to an earlier version. The version that was live before, or that of a deployment."""
+        return self._ask("POST", "/api/v1/deployments/rollback", m.Requested, body=body)
+
+    def add_deployments_promote(self, body: m.Upwards) -> m.Requested:
+        """Promote. Deploy what is live in the environment before this one."""
+        return self._ask("POST", "/api/v1/deployments/promote", m.Requested, body=body)
+
 
 class AsyncCalls(AsyncAsking):
     """Each method is awaited."""
@@ -562,3 +594,35 @@ class AsyncCalls(AsyncAsking):
     async def remove_key(self, number: int) -> None:
         """Withdraw a key. It ends at once; one's own, or any for an admin."""
         return await self._ask("DELETE", f"/api/v1/keys/{self._quoted(number)}", type(None))
+
+    async def deployments(
+        self, *, environment: str | None = None, before: str | int | None = None, limit: int = 50
+    ) -> m.Page[m.Deployment]:
+        """Deployments. The newest first. `environment`: Only of this one. `before`: `next` of the page before.
+        `limit`: Rows of a page."""
+        return await self._ask(
+            "GET",
+            "/api/v1/deployments",
+            m.Page[m.Deployment],
+            query={"environment": environment, "before": before, "limit": limit},
+        )
+
+    async def add_deployment(self, body: m.Wanted) -> m.Requested:
+        """Deploy. A task of the daemon does it; `GET /api/v1/tasks/{id}` tells how it goes."""
+        return await self._ask("POST", "/api/v1/deployments", m.Requested, body=body)
+
+    async def deployments_environments(self) -> list[m.EnvironmentNow]:
+        """What is live. Each environment with what is live in it, as far as is remembered."""
+        return await self._ask("GET", "/api/v1/deployments/environments", list[m.EnvironmentNow])
+
+    async def deployment(self, number: int) -> m.Deployment:
+        """One deployment. All that is remembered of it."""
+        return await self._ask("GET", f"/api/v1/deployments/{self._quoted(number)}", m.Deployment)
+
+    async def add_deployments_rollback(self, body: m.Back) -> m.Requested:
+        """Return to an earlier version. The version that was live before, or that of a deployment."""
+        return await self._ask("POST", "/api/v1/deployments/rollback", m.Requested, body=body)
+
+    async def add_deployments_promote(self, body: m.Upwards) -> m.Requested:
+        """Promote. Deploy what is live in the environment before this one."""
+        return await self._ask("POST", "/api/v1/deployments/promote", m.Requested, body=body)

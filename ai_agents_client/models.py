@@ -43,6 +43,7 @@ class FailureReason(StrEnum):
     APPROVAL_EXPIRED = "approval_expired"
     PROVIDER_ERROR = "provider_error"
     SANDBOX_UNAVAILABLE = "sandbox_unavailable"
+    DEPLOYMENT_FAILED = "deployment_failed"
     INTERNAL_ERROR = "internal_error"
 
 
@@ -157,6 +158,15 @@ class Attempt(Shape):
     created_at: datetime
 
 
+class Back(Shape):
+    """Where to return to."""
+
+    environment: str = ""
+    """Empty: that of on_landing, or the only one."""
+    to: int | None = None
+    """The deployment whose version comes back; null: the one before."""
+
+
 class Change(Shape):
     """What is to be otherwise about an open task; what is left out stays."""
 
@@ -192,6 +202,38 @@ class Dependency(Shape):
     status: TaskStatus
 
 
+class Deployment(Shape):
+    """One deployment of a commit to an environment, or a return to an earlier version."""
+
+    id: int
+    environment: str
+    target: str = ""
+    kind: Literal["deploy", "rollback"] = "deploy"
+    commit: str = ""
+    status: Literal[
+        "requested",
+        "planned",
+        "preparing",
+        "activating",
+        "verifying",
+        "rolling_back",
+        "live",
+        "failed",
+        "rolled_back",
+        "rollback_failed",
+        "replaced",
+    ] = "requested"
+    task_id: str | None = None
+    owner: str
+    by: str = ""
+    goes_back_to: int | None = None
+    artifact: dict[str, str] = {}
+    detail: str = ""
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None = None
+
+
 class Entry(Shape):
     """Something that happened to a task."""
 
@@ -202,6 +244,25 @@ class Entry(Shape):
     stage: str = ""
     run: int | None = None
     details: dict[str, JsonValue] = {}
+
+
+class EnvironmentNow(Shape):
+    """An environment as far as is remembered."""
+
+    name: str
+    target: str
+    approval: bool
+    """Deployments wait for a word of yours."""
+    promote_from: str
+    """Only what is live there may be deployed here; empty: anything."""
+    on_landing: bool
+    """Landed work is deployed here at once."""
+    url: str
+    """What is asked whether it is healthy."""
+    live: Deployment | None
+    """What is live; null: nothing was deployed from here."""
+    deploying: Deployment | None
+    """The deployment that is under way, or is asked for."""
 
 
 class Exchange(Shape):
@@ -469,6 +530,17 @@ class QueuedTask(Shape):
     priority: int
 
 
+class Requested(Shape):
+    """A deployment that the daemon was asked for."""
+
+    task: str
+    deployment: int
+    environment: str
+    kind: Literal["deploy", "rollback"]
+    commit: str
+    """Empty: the newest landed work, as the daemon finds it."""
+
+
 class Rest(Shape):
     """Why nobody on the team begins anything."""
 
@@ -638,6 +710,13 @@ class Unmerged(Shape):
     command: str
 
 
+class Upwards(Shape):
+    """What is to be promoted."""
+
+    environment: str
+    """Where to; it has a promote_from."""
+
+
 class UsageRow(Shape):
     """What was used under one key: a task, an agent, a model or a day."""
 
@@ -678,6 +757,15 @@ class WaitingCall(Shape):
     reason: str
     since: datetime
     until: datetime | None
+
+
+class Wanted(Shape):
+    """What is to be deployed."""
+
+    environment: str = ""
+    """Empty: that of on_landing, or the only one."""
+    commit: str = ""
+    """A commit, branch or tag; empty: the newest landed work."""
 
 
 class Words(Shape):

@@ -13,6 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.types import Lifespan
 
 from api import (
+    deployments,
     health,
     metrics,
     pages,
@@ -75,6 +76,7 @@ def _with_routes(life: Lifespan[FastAPI] | None = None) -> FastAPI:
         reading,
         settings,
         people,
+        deployments,
         streams,
         pages_agent,
         pages_task,

@@ -26,7 +26,7 @@ from memory import ANSWER_GATE, Activity, Priority, utc_now
 from orchestrator.flow import LAND_GATE
 from owner.inbox import merge_head, merge_size
 from owner.sentences import sentence
-from owner.words import agent_name, at_work_on, count, one_line, reason_words, span, status_word
+from owner.words import agent_name, at_work_on, count, deployment_word, one_line, reason_words, span, status_word
 
 if TYPE_CHECKING:
     from api.room import Room
@@ -53,6 +53,7 @@ _TOLD = {
     "said": "It stands in the agent's next prompt. The answer comes here.",
     "paused": "It finishes the step it is in, and begins nothing more until you resume it.",
     "resumed": "It goes on where it was.",
+    "deploy": "The daemon does it, after what it deploys there now. The page says how it goes.",
     "saved": "Saved, and recorded in the audit trail. The daemon reads it at its next start.",
 }
 """What a page says after a form was sent; only these words, whatever the address says."""
@@ -70,6 +71,7 @@ PAGES = (
     ("Team", "/team", "team"),
     ("Decisions", "/decisions", "decisions"),
     ("Repository", "/repository", "repository"),
+    ("Deployments", "/deployments", "deployments"),
     ("People", "/people", "people"),
     ("Settings", "/settings", "settings"),
 )
@@ -161,6 +163,7 @@ _TEMPLATES.filters |= {
     "at_work_on": at_work_on,
     "clock": _clock,
     "count": count,
+    "deployment_word": deployment_word,
     "error_words": _error_words,
     "gist": _gist,
     "merge_head": merge_head,

@@ -15,7 +15,15 @@ from starlette.exceptions import HTTPException
 from api.errors import ApiError, SignInNeeded, TooMany
 from api.look import page
 from config import ConfigError
-from memory import AmbiguousTask, IllegalTransition, NameTaken, UnknownPerson, UnknownTask, ValueTooLarge
+from memory import (
+    AmbiguousTask,
+    IllegalTransition,
+    NameTaken,
+    UnknownDeployment,
+    UnknownPerson,
+    UnknownTask,
+    ValueTooLarge,
+)
 from monitoring import get_logger, redact
 from monitoring.errors import KnownError
 from orchestrator import UnknownFlow
@@ -27,7 +35,7 @@ _RETRY_SECONDS = 5
 _ANY = (413, 421, 429)
 """A body that is too large, another host's name, more changes than are taken in this time."""
 _STATUSES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
-    ((UnknownTask, UnknownPerson), 404),
+    ((UnknownTask, UnknownPerson, UnknownDeployment), 404),
     ((AmbiguousTask, NotNow, NameTaken, IllegalTransition), 409),
     ((ValueTooLarge,), 413),
     ((OwnerError, UnknownFlow), 422),

@@ -49,7 +49,7 @@ class Overview(BaseModel):
 @router.get("/status", summary="The state at a glance", tags=["overview"])
 def status(room: TheRoom, _: AViewer) -> Overview:
     """Counts of tasks, and whether the daemon runs."""
-    counts, pid = room.store.tasks.count_by_status(), daemon_pid(room.paths.state)
+    counts, pid = room.seen.of("counts", room.store.tasks.count_by_status), daemon_pid(room.paths.state)
     frame = room.frame(counts)
     return Overview(
         version=VERSION, repository=frame.repository, goal=room.settings.project.goal, running=pid is not None, pid=pid,
@@ -62,7 +62,7 @@ def status(room: TheRoom, _: AViewer) -> Overview:
 def inbox(room: TheRoom, _: AViewer, limit: Limit = 50) -> Inbox:
     """Tasks that stopped, each with why, the evidence and what you can do; limits of the budget; outages; landed work
     to merge."""
-    return inbox_of(room.store, room.settings.budget, room.git, limit)
+    return room.seen.of(("inbox", limit), lambda: inbox_of(room.store, room.settings.budget, room.git, limit))
 
 
 @router.get("/agents", summary="The team", tags=["agents"])
@@ -164,7 +164,8 @@ def usage(
 @router.get("/limits", summary="Limits of the budget", tags=["costs"])
 def limits(room: TheRoom, _: AViewer) -> list[LimitState]:
     """How much of each is used and reserved. Of agents and tasks, those that used any."""
-    states = room.store.budgets.limit_states(room.settings.budget, agents=agent_names(room.settings.agents))
+    names = agent_names(room.settings.agents)
+    states = room.seen.of("limits", lambda: room.store.budgets.limit_states(room.settings.budget, agents=names))
     return [state for state in states if state.scope != "agent_day" or state.share > 0]
 
 

@@ -3,6 +3,7 @@ somebody has to keep up to date."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -60,8 +61,12 @@ class AgentNow(BaseModel):
 
 def team_of(room: Room) -> list[AgentNow]:
     """All agents, in the order of the registry."""
+    running = frozenset(room.running())
+    return room.seen.of(("team", running), lambda: _team_of(room, running))
+
+
+def _team_of(room: Room, running: Collection[str]) -> list[AgentNow]:
     store, now = room.store, utc_now()
-    running = set(room.running())
     workable = store.tasks.workable(_MOST_TASKS)
     queues: dict[str, list[Task]] = {name: [] for name in room.roles}
     for task in workable:

@@ -67,7 +67,13 @@ COMMANDS = {
         "backup:migrate", "Migrate the database to this version of the program; tasks in progress continue."
     ),
     "task": _Entry("tasks:commands", "Give the team work, look at it, stop it, retry it."),
-    "project": _Entry("project_facts:project_commands", "What the team knows of the repository."),
+    "project": _Entry(
+        "project_facts:project_commands", "Make a project of a text, and see what the team knows of the repository."
+    ),
+    "deploy": _Entry("deployments:deploy", "Have the daemon deploy to an environment; `task show` tells how it goes."),
+    "deployments": _Entry(
+        "deployments:deployments_commands", "What is live where, and what became of each deployment."
+    ),
     "approvals": _Entry(
         "owner:approvals_commands", "What waits for your decision: tasks at a gate, blocked tasks and failed ones."
     ),

@@ -1,5 +1,14 @@
 """Typed settings from `config.yaml`, the environment and `.env`; imports nothing of ours."""
 
+from config.deployment_settings import (
+    BlueGreenSettings,
+    CiCdEnvironment,
+    DeploymentSettings,
+    DirectEnvironment,
+    DockerEnvironment,
+    Environment,
+    HealthSettings,
+)
 from config.errors import ConfigError, ConfigProblem
 from config.loading import json_schema, load_settings, with_values
 from config.model_settings import AgentSettings, BudgetSettings, Capabilities, LLMSettings, PriceSettings
@@ -21,7 +30,6 @@ from config.settings import (
     AlertSettings,
     ApiSettings,
     DatabaseSettings,
-    DeploymentSettings,
     FileSystemSettings,
     GitSettings,
     MonitoringSettings,
@@ -45,14 +53,20 @@ __all__ = [
     "AlertSettings",
     "ApiSettings",
     "Autonomy",
+    "BlueGreenSettings",
     "BudgetSettings",
     "Capabilities",
+    "CiCdEnvironment",
     "ConfigError",
     "ConfigProblem",
     "DatabaseSettings",
     "DeploymentSettings",
+    "DirectEnvironment",
+    "DockerEnvironment",
+    "Environment",
     "FileSystemSettings",
     "GitSettings",
+    "HealthSettings",
     "LLMSettings",
     "MonitoringSettings",
     "OidcSettings",

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from config.deployment_settings import DeploymentSettings
 from config.model_settings import AgentSettings, BudgetSettings, LLMSettings
 from config.say import Autonomy, Hours, QuietHours, ZoneName
 from config.values import (
@@ -166,6 +167,15 @@ class OrchestratorSettings(Section):
     time_zone: ZoneName = Field(
         "", description="The time zone of quiet_hours, such as Europe/Berlin; empty: that of the machine."
     )
+    discussion_team: list[Annotated[str, Field(min_length=1)]] = Field(
+        ["backend", "frontend", "devops", "qa", "security"],
+        min_length=1,
+        max_length=12,
+        description="Roles that the project manager can invite to discuss how a new project is built.",
+    )
+    discussion_rounds: int = Field(
+        3, ge=1, le=10, description="Messages that each of them may write in such a discussion."
+    )
     max_open_tasks: int = Field(
         8, ge=1, le=1000, description="Tasks in progress at once; a more urgent one may be begun beyond that."
     )
@@ -227,15 +237,6 @@ class TestingSettings(Section):
         if self.framework == "command" and not self.test_command:
             raise ValueError("framework: command needs test_command, the shell command that runs the tests")
         return self
-
-
-class DeploymentSettings(Section):
-    """What happens after landing."""
-
-    type: Literal["none", "ci_cd"] = Field(
-        "ci_cd", description="ci_cd: pushing is deploying, the forge does the rest. none: deployment is not mentioned."
-    )
-    ci_cd_provider: Literal["github_actions", "gitlab_ci"] = Field("github_actions", description="Its name in reports.")
 
 
 class SandboxSettings(Section):

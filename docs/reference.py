@@ -94,9 +94,25 @@ def _settings(path: str, section: Schema, schema: Schema) -> Iterator[str]:
         yield f"\n### `{place}`\n\n{_prose(said)}\n"
         if "properties" in kind or "properties" in _plain(kind.get("additionalProperties") or {}, schema):
             yield from _settings(place, kind, schema)
+        elif named := kind.get("patternProperties"):
+            yield f"\nnames, each with what follows · {_default(field.get('default'))}\n"
+            yield from _alternatives(f"{place}.NAME", next(iter(named.values())), schema)
         else:
             default = "" if key in section.get("required", ()) else f" · {_default(field.get('default'))}"
             yield f"\n{_values(kind, schema)}{default} · `AI_AGENTS_{place.replace('.', '__').upper()}`\n"
+
+
+def _alternatives(path: str, section: Schema, schema: Schema) -> Iterator[str]:
+    """The entries of a section that comes in several kinds: what all have in common first, then each kind's own."""
+    kinds = [_plain(each, schema) for each in section["oneOf"]]
+    shared = [key for key, field in kinds[0]["properties"].items()
+              if all(kind["properties"].get(key) == field for kind in kinds)]  # fmt: skip
+    yield from _settings(path, {"properties": {key: kinds[0]["properties"][key] for key in shared}}, schema)
+    for kind in kinds:
+        own = {key: field for key, field in kind["properties"].items() if key not in shared}
+        target = own.pop("target")
+        yield f"\n### `{path}.target: {target['const']}`\n\n{_prose(target['description'])}\n"
+        yield from _settings(f"{path}", {**kind, "properties": own}, schema)
 
 
 def _plain(field: Schema, schema: Schema) -> Schema:

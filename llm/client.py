@@ -24,7 +24,7 @@ from llm.profiles import ModelProfile, Reasoning
 from llm.providers.openai_compatible import EMBEDDED
 from llm.request import Answer, CallContext, OutputSchema, Reply, Request, Tool, Turn, Window
 from memory import MemoryStore
-from monitoring import get_logger, redact
+from monitoring import get_logger, redact, whole_text
 
 log = get_logger(__name__)
 
@@ -248,7 +248,7 @@ class LLMClient:
             provider=asked.provider,
             model=asked.name,
             # What is sent is what is stored: a secret in a file must reach neither the provider nor the database.
-            system=redact(f"{system}\n\n{self._heard(context)}".strip()),
+            system=redact(whole_text(f"{system}\n\n{self._heard(context)}".strip())),
             turns=tuple(redacted(turn) for turn in turns),
             temperature=next(value for value in chosen if value is not None),
             max_tokens=min(longest, max_tokens or longest),

@@ -7,6 +7,7 @@ token budget.
 from memory.context import ContextManager, Section, estimated_tokens
 from memory.database.schema import SCHEMA_REVISION
 from memory.database.sqlite_files import check_sound, check_writable, compact, copy_database, revision_of
+from memory.deployment_models import Deployment, DeploymentEnding, DeploymentKind, DeploymentPhase, DeploymentStatus
 from memory.errors import (
     AmbiguousTask,
     ContextTooLarge,
@@ -21,6 +22,7 @@ from memory.errors import (
     NameTaken,
     SchemaMissing,
     SchemaTooNew,
+    UnknownDeployment,
     UnknownPerson,
     UnknownTask,
     UnsupportedDatabase,
@@ -96,6 +98,11 @@ __all__ = [
     "DatabaseUnusable",
     "Decision",
     "Dependency",
+    "Deployment",
+    "DeploymentEnding",
+    "DeploymentKind",
+    "DeploymentPhase",
+    "DeploymentStatus",
     "FailureReason",
     "IllegalTransition",
     "LimitState",
@@ -126,6 +133,7 @@ __all__ = [
     "TaskLine",
     "TaskStatus",
     "TaskType",
+    "UnknownDeployment",
     "UnknownPerson",
     "UnknownTask",
     "UnsupportedDatabase",

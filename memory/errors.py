@@ -48,6 +48,13 @@ class UnknownPerson(MemoryStoreError):
         super().__init__(f"nobody is called {name!r}; the page People of the control room lists everybody")
 
 
+class UnknownDeployment(MemoryStoreError):
+    """No deployment has this number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"there is no deployment {number}; `deployments list` shows the numbers")
+
+
 class NameTaken(MemoryStoreError):
     """Somebody has this name already."""
 

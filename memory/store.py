@@ -23,6 +23,7 @@ from memory.errors import DatabaseCorrupt, SchemaMissing
 from memory.tables.audit import AuditTable
 from memory.tables.browse import BrowseTables
 from memory.tables.budgets import BudgetTables
+from memory.tables.deployments import DeploymentTables
 from memory.tables.journal import CommandTable, EvidenceTables, JournalTables, lock_activity
 from memory.tables.ledger import LedgerTables
 from memory.tables.pauses import PausedAgents
@@ -65,6 +66,8 @@ class MemoryStore:
         """What the owner told agents."""
         self.people = PeopleTables(database)
         """Who may use the control room."""
+        self.deployments = DeploymentTables(database)
+        """What was deployed where, and what is live."""
         self.browse = BrowseTables(database)
         """Pages of long lists, and sums over them."""
         self.retention = Retention(database)

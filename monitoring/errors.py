@@ -29,6 +29,7 @@ class FailureReason(StrEnum):
     """The owner did not answer in time, so what waited for them was not done."""
     PROVIDER_ERROR = "provider_error"
     SANDBOX_UNAVAILABLE = "sandbox_unavailable"
+    DEPLOYMENT_FAILED = "deployment_failed"
     INTERNAL_ERROR = "internal_error"
 
 

@@ -153,6 +153,11 @@ class StageContext:
         """What the team may do in this task without asking the owner."""
         return autonomy_of(self.services.settings.orchestrator.autonomy, self.task.type, kind or self.task.kind)
 
+    def waits_to_land(self, kind: str = "") -> bool:
+        """Whether verified work lands only at the owner's word."""
+        asks = self.autonomy(kind) in ("approve_landing", "suggest")
+        return asks or not self.services.settings.git.auto_commit
+
     def record_review(self, review: Review, number: int) -> bool:
         """Store a review as the verdict of round `number`, from inside a step; True if it approves."""
         self.services.store.evidence.record_verdict(

@@ -18,6 +18,7 @@ from git_ops import GitManager, Identity, MergeConflict
 from llm import LLMClient, LocalModelServer, local_model, uses_embedded_model
 from memory import ContextManager, MemoryStore, Task
 from monitoring import AlertKind, alert, get_logger
+from orchestrator.deployed_from import DeployedFrom
 from orchestrator.engine.failures import Outage, outlast
 from orchestrator.engine.project_lock import claim
 from orchestrator.suite import Suite
@@ -146,6 +147,7 @@ class Services:
         self.suite.folders.let_go()
         if self.local_model:
             self.local_model.stop()
+        self.deployment.close()
         self.store.close()
         if self.lock:
             self.lock.close()
@@ -204,7 +206,7 @@ def _opened(settings: Settings, paths: ProjectPaths, lock: ExitStack, patient: b
         git=git,
         sandbox=sandbox,
         suite=suite,
-        deployment=DeploymentManager(settings.deployment),
+        deployment=DeploymentManager(settings.deployment, store.deployments, DeployedFrom(git)),
         local_model=server,
         llm=llm,
         team=Team(llm, settings.agents),

@@ -39,13 +39,14 @@ def what_to_type(activity: Activity) -> str:
     return "approvals list" if activity.activity in ("task blocked", "task failed") else ""
 
 
-def sentence(activity: Activity, title: str = "") -> str:
-    """What one line of the journal says. `title`: of its task, where the reader does not know it."""
+def sentence(activity: Activity, title: str = "", most: int = 3 * MOST) -> str:
+    """What one line of the journal says, in at most so many characters. `title`: of its task, where the reader does not
+    know it."""
     said = _SENTENCES.get(activity.activity)
     line = _Line(activity, title)
     if said is None:
         return line.unknown()
-    return one_line(said(line), 3 * MOST).rstrip(" :,")
+    return one_line(said(line), most).rstrip(" :,")
 
 
 class _Line:
@@ -179,6 +180,29 @@ def _idea(line: _Line) -> str:
     return f"The idea{line.it} was {how} by {line.who[0].lower() + line.who[1:]}{_because(line, 'reasons')}"
 
 
+def _begins(line: _Line) -> str:
+    invited = line.details.get("invited")
+    names = [agent_name(name) for name in invited] if isinstance(invited, dict) else []
+    whom = " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+    return f"{line.who} opens a discussion{line.it} with {whom}: {line.text('text')}"
+
+
+def _message(line: _Line) -> str:
+    to, concerns = line.details.get("to"), line.details.get("concerns")
+    names = ", ".join(agent_name(str(name)) for name in to) if isinstance(to, list) and to else "everybody"
+    said = [str(line.details.get("text") or ""), *(map(str, concerns) if isinstance(concerns, list) else [])]
+    agrees = " (agrees)" if line.details.get("agreed") else ""
+    return f"{line.who} to {names}{agrees}: {' Not to be forgotten: '.join(said)}"
+
+
+def _lost_the_word(line: _Line) -> str:
+    return f"{agent_name(line.text('name'), first=True)} has no further word in the discussion{line.it}{_because(line)}"
+
+
+def _discussed(line: _Line) -> str:
+    return f"The discussion{line.it} ended with {count(line.details.get('messages'), 'message')}{_because(line)}"
+
+
 def _convened(line: _Line) -> str:
     reasons = line.details.get("reasons")
     why = reasons if isinstance(reasons, dict) else {}
@@ -293,6 +317,25 @@ class _Known(dict[str, str]):
         return ""
 
 
+def _deployment(line: _Line) -> str:
+    where = line.text("environment") or "an environment"
+    commit = f"Commit {line.text('commit')[:12]}" if line.text("commit") else "A commit"
+    number = f" (deployment {line.text('number')})" if line.text("number") else ""
+    why = _because(line, "detail")
+    match line.kind:
+        case "deployment asked for":
+            return f"You asked for {quoted(line.title)}" if line.title else "You asked for a deployment"
+        case "deployment begins":
+            return f"{line.who} begins to bring {commit[0].lower()}{commit[1:]} to {where}{number}"
+        case "deployed":
+            return f"{commit} is live in {where}{number}{why}"
+        case "deployment rolled back":
+            return f"{commit} was taken back from {where}{number}{why}"
+        case "deployment rollback failed":
+            return f"{commit} failed in {where}, and so did the way back: it may be down{number}{why}"
+    return f"{commit} could not be deployed to {where}{number}{why}"
+
+
 _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "activity deleted": _deleted,
     "agent paused": _paused,
@@ -313,10 +356,18 @@ _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "awaits its model": _awaits,
     "begins anew": _of("{task} begins anew after the restore"),
     "budget limits changed": _changed,
+    "deployed": _deployment,
+    "deployment asked for": _deployment,
+    "deployment begins": _deployment,
+    "deployment failed": _deployment,
+    "deployment rollback failed": _deployment,
+    "deployment rolled back": _deployment,
     "code committed": _of("{who} committed the code{it}: {files}"),
     "configuration edited": _by("changed the configuration: {keys}; it counts from the next start on"),
     "conversation": _conversation,
     "conversation compacted": _of("A conversation{it} became too long and was shortened"),
+    "discussion begins": _begins,
+    "discussion ended": _discussed,
     "escalated": _of("A stronger model takes over{it}: {model}"),
     "escalated to the tech lead": _escalated,
     "examples not used": _of("Some examples{it} cannot become tests: {examples}"),
@@ -333,6 +384,8 @@ _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "key withdrawn": _by("withdrew the key {key}"),
     "landed": _landed,
     "landed before the restore": _of("{task} had landed before the restore, and is done"),
+    "lost the word": _lost_the_word,
+    "message": _message,
     "migrated": _of("The database was migrated from version {before} to {after}"),
     "owner's work does not fit": _of("Your own commits do not fit what the team has landed: {problem}"),
     "person added": _by("let {person} into the control room as {role}"),

@@ -44,6 +44,18 @@ _STAGES = {
     "reply": ("", "answers you on"),
     "decide": ("ceo", "decides on"),
     "carry_out": ("ceo", "makes tasks of"),
+    "intake": ("pm", "takes in"),
+    "discuss": ("pm", "leads the discussion of"),
+    "design": ("pm", "designs"),
+    "publish": ("pm", "lands the architecture of"),
+    "hand_out": ("pm", "makes tasks of"),
+    "make_skeleton": ("devops", "makes"),
+    "land_skeleton": ("devops", "lands"),
+    "begin": ("devops", "looks at what is live before"),
+    "prepare": ("devops", "builds and uploads for"),
+    "activate": ("devops", "switches over for"),
+    "verify": ("devops", "checks the health after"),
+    "roll_back": ("devops", "returns to the version before"),
 }
 """Stage -> whose it is (empty: the agent assigned to the task) and what that agent does."""
 _REVIEW_OF_ANALYSIS = "product"
@@ -60,6 +72,7 @@ _REASONS = {
     FailureReason.APPROVAL_EXPIRED: "your approval did not come in time",
     FailureReason.PROVIDER_ERROR: "the model could not be reached",
     FailureReason.SANDBOX_UNAVAILABLE: "the sandbox cannot be used",
+    FailureReason.DEPLOYMENT_FAILED: "it could not be deployed",
     FailureReason.INTERNAL_ERROR: "an error in this program",
 }
 GATES = {
@@ -67,6 +80,7 @@ GATES = {
     "plan": "before what the team wants to do is begun",
     "land": "before the verified change lands",
     "veto": "because of a veto, which only you can overrule",
+    "deploy": "before anything is deployed",
 }
 
 
@@ -110,6 +124,23 @@ def rest_words(rest: Rest, zone: tzinfo | None) -> str:
         return f"everything, by you, since {rest.since:%Y-%m-%d %H:%M} UTC"
     until = rest.until.astimezone(zone) if rest.until else None
     return f"quiet hours until {until:%H:%M} (orchestrator.quiet_hours)"
+
+
+def deployment_word(status: str) -> str:
+    """How far a deployment is, as people say it."""
+    return {
+        "requested": "waits for the daemon",
+        "planned": "waits for its turn",
+        "preparing": "being built and uploaded",
+        "activating": "being switched to",
+        "verifying": "being checked",
+        "rolling_back": "being rolled back",
+        "live": "live",
+        "replaced": "replaced",
+        "failed": "failed",
+        "rolled_back": "rolled back",
+        "rollback_failed": "failed, and so did the way back",
+    }.get(status, status)
 
 
 def quoted(title: str) -> str:

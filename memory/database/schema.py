@@ -29,7 +29,7 @@ from memory.database.columns import SafeJson, SafeText, UtcDateTime
 from memory.task_models import TaskStatus
 from monitoring.errors import FailureReason
 
-SCHEMA_REVISION = "0009"
+SCHEMA_REVISION = "0010"
 """The newest migration; revisions are numbered, so a greater one comes from a newer program."""
 
 # Limits in characters. Longer texts are cut in the middle, longer JSON is refused.
@@ -338,4 +338,37 @@ access = Table(
     Column("expires_at", UtcDateTime),
     UniqueConstraint("digest"),
     sqlite_autoincrement=True,
+)
+
+deployments = Table(
+    "deployments",
+    metadata,
+    Column("id", _BIG, primary_key=True),
+    Column("environment", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("commit", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("task_id", Text),  # no foreign key: what was live is remembered longer than the task
+    Column("owner", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("goes_back_to", BigInteger),
+    Column("artifact", SafeJson("the artifact of a deployment", JSON_LIMIT), nullable=False),
+    Column("detail", SafeText(EVIDENCE_LIMIT), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    UniqueConstraint("owner"),
+    Index(None, "environment", "status"),
+    Index(None, "task_id"),
+    sqlite_autoincrement=True,  # numbers are in the names of releases on hosts
+)
+
+# Who deploys to an environment at this moment. What has expired counts for nothing.
+deployment_locks = Table(
+    "deployment_locks",
+    metadata,
+    Column("environment", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
 )

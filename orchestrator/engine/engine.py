@@ -6,6 +6,7 @@ as JSON, and an agent's queue is a partition of one engine queue, so that an idl
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 import time
@@ -22,7 +23,7 @@ from pydantic import JsonValue, TypeAdapter
 from sqlalchemy import make_url
 
 from memory import check_writable, compact
-from monitoring import AlertKind, alert, bound, get_logger, mask_known
+from monitoring import AlertKind, alert, bound, get_logger, mask_known, whole_text
 from monitoring.tracing import span
 from orchestrator.engine.failures import outlast
 from orchestrator.errors import StageFailed, StepsChanged, Stopping
@@ -284,7 +285,7 @@ class _DurableSteps:
             with self._gate, span(name, agent=self.job.agent):
                 try:
                     result = outlast(action, self._gate.stopping, waiting=self._waiting)
-                    return {"value": _masked(adapter.dump_python(result, mode="json"))}
+                    return _stored(_masked(adapter.dump_python(result, mode="json")))
                 except StageFailed as failure:
                     return {"failed": _masked(failure.as_json())}
 
@@ -295,7 +296,14 @@ class _DurableSteps:
             raise StepsChanged(f"job {self.job.id} was begun by another version of this program: {error}") from error
         if "failed" in outcome:
             raise StageFailed.from_json(outcome["failed"])
-        return adapter.validate_python(outcome["value"])
+        return adapter.validate_python(json.loads(outcome["json"]) if "json" in outcome else outcome["value"])
+
+
+def _stored(value: Any) -> dict[str, Any]:
+    """A step's result as the store takes it. Half characters, which names of files that are no UTF-8 hold, are escaped,
+    since they have to come back as they were."""
+    text = json.dumps(value, ensure_ascii=False)
+    return {"value": value} if whole_text(text) == text else {"json": json.dumps(value)}
 
 
 def _masked(value: Any) -> Any:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from agents import FACTS, ChangeFacts, Review
+from deployment import handed_over
 from memory import FailureReason, RetryStage, Task, TaskKind, TaskType
 from orchestrator.baseline import Baseline
 from orchestrator.coding.method import Method
@@ -23,6 +24,7 @@ from orchestrator.coding.state import CodeState
 from orchestrator.coding.suite_strength import settle_quality
 from orchestrator.errors import StageFailed
 from orchestrator.flow import LAND_GATE, PLAN_GATE, Done, Flow, Next, Outcome, Stage, StageContext, Wait
+from orchestrator.flows.deploy_flow import deploy_landed
 from orchestrator.flows.escalation import ESCALATION, lesson_of_landed
 from orchestrator.methods import method_for
 from orchestrator.workbench.commits import Landed
@@ -135,7 +137,7 @@ def land(ctx: StageContext) -> Outcome:
     if not landed.commit:
         return _start_over(ctx, state, landed)
     state.landed_commits, state.pushed, state.push_error = landed.commits, landed.pushed, landed.push_error
-    state.deployment = ctx.services.deployment.report(ctx.commits.paths(landed.commit), pushed=landed.pushed)
+    state.deployment = _on_the_way(ctx, landed)
     ctx.step("clean up", bool, lambda: ctx.bench.close(landed))
     if state.approach > 1:
         ctx.step("lesson", bool, partial(_learn, ctx, state))
@@ -153,6 +155,15 @@ CODE_FLOW = Flow(
         ESCALATION,
     ),
 )
+
+
+def _on_the_way(ctx: StageContext, landed: Landed) -> str:
+    """What is said of the way of a landed change to production; begins a deployment where landing is to do that."""
+    settings = ctx.services.settings.deployment
+    if settings.on_landing:
+        task = ctx.step("deploy", str, partial(deploy_landed, ctx, settings.on_landing, landed.commit))
+        return f"deployed to {settings.on_landing} by {task}"
+    return handed_over(settings, ctx.commits.paths(landed.commit), pushed=landed.pushed)
 
 
 def back_to(state: CodeState, stage: RetryStage) -> CodeState:

@@ -19,7 +19,7 @@ from memory import ENDED, FailureReason, Task, TaskKind, TaskStatus, TaskType
 from monitoring.waits import is_recent
 from orchestrator.coding.conversation import Talk, converse
 from orchestrator.coding.project_setup import baseline_of
-from orchestrator.coding.tests_by_qa import PROVEN_BY_TESTS
+from orchestrator.coding.tests_judged import PROVEN_BY_TESTS
 from orchestrator.errors import StageFailed
 from orchestrator.flow import PLAN_GATE, Done, Flow, FlowState, Outcome, OwnerAsked, Stage, StageContext, Wait
 from orchestrator.flows.code_flow import RUN_GATE

@@ -106,15 +106,15 @@ class Commits:
             self._git.worktrees.reset(self._worktree, moved.code or moved.tests)
         return moved
 
-    def commit_code(self, tree: str, tests_commit: str, message: str = "") -> str:
-        """The developer's commit: the tree that was verified, on top of QA's commit. `message`: the developer's words,
-        which are used if they are fit for a commit; otherwise the task's title is."""
+    def commit_code(self, tree: str, tests_commit: str, message: str = "", by: str = "developer") -> str:
+        """The developer's commit, or that of another agent: the tree that was verified, on top of QA's commit.
+        `message`: the author's words, which are used if they are fit for a commit; otherwise the task's title is."""
         worktree = self._worktree
         self._git.worktrees.reset(worktree, tests_commit)
         words = fit_message(message) or self._task.title
         commit = self._git.commits.commit(worktree, words, self._trailers("code"), tree=tree).sha
         changed = [change.path for change in self._git.commits.changed_files(tests_commit, commit)]
-        self._note("code committed", "developer", commit=commit, files=[*changed[:_MOST_NAMED]])
+        self._note("code committed", by, commit=commit, files=[*changed[:_MOST_NAMED]])
         return commit
 
     def facts(self, tests_commit: str, code_commit: str) -> ChangeFacts:

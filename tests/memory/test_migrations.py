@@ -102,7 +102,17 @@ def test_tasks_of_the_first_schema_are_kept(empty_url: str) -> None:
         connection.exec_driver_sql("DROP TABLE audit_chain")
         for column in ("tests", "tests_file", "kind"):
             connection.exec_driver_sql(f"ALTER TABLE tasks DROP COLUMN {column}")
-        for table in ("conversations", "model_probes", "budgets", "reservations", "waiting_calls", "access", "people"):
+        for table in (
+            "conversations",
+            "model_probes",
+            "budgets",
+            "reservations",
+            "waiting_calls",
+            "access",
+            "people",
+            "deployments",
+            "deployment_locks",
+        ):
             connection.exec_driver_sql(f"DROP TABLE {table}")
         for table in ("model_calls", "model_cache"):
             connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN truncated")

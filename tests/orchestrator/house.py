@@ -24,15 +24,20 @@ import yaml
 from pydantic import BaseModel, JsonValue
 
 from agents import (
+    Agenda,
+    Architecture,
     DeveloperAgent,
     Escalation,
     IdeaDecision,
+    Message,
     MessageReply,
     Opinion,
     OwnCriteria,
+    ProjectPlan,
     QAAgent,
     Report,
     Review,
+    Specification,
     StrategyReview,
 )
 from agents.answers import AssertionList, FileChoice, TaskIdeas
@@ -89,6 +94,11 @@ _KINDS: dict[type[BaseModel], str] = {
     OwnCriteria: "criteria",
     Opinion: "opinion",
     IdeaDecision: "decision",
+    Specification: "specification",
+    Agenda: "agenda",
+    Message: "message",
+    Architecture: "architecture",
+    ProjectPlan: "project plan",
     MessageReply: "reply",
     StrategyReview: "strategy",
 }

@@ -19,7 +19,7 @@ owner tells an agent beside it (`words`)."""
 OURS = {
     "role", "duty", "count", "limit", "first_symbol", "symbols", "module", "wanted", "language", "fence", "shortcuts",
     "path", "given.target", "given.tests_file", "test_report", "earlier_approaches", "at.reason", "example", "working",
-    "given.kind", "given.report", "given.most", "heading", "ground", "moment",
+    "given.kind", "given.report", "given.most", "heading", "ground", "speaker", "most", "moment",
 }  # fmt: skip
 """Words of ours, numbers, names and paths that were checked to be such."""
 FENCED = {"write_definitions": {"source", "tests"}}

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from config import DeploymentSettings
-from deployment import DeploymentManager
+from deployment import handed_over
 
 
 @pytest.mark.parametrize(
@@ -23,10 +23,8 @@ from deployment import DeploymentManager
 def test_a_change_is_handed_over_only_where_a_pipeline_is(
     provider: Literal["github_actions", "gitlab_ci"], paths: list[str], pushed: bool, told: str
 ) -> None:
-    manager = DeploymentManager(DeploymentSettings(ci_cd_provider=provider))
-    assert manager.report(paths, pushed=pushed) == told
+    assert handed_over(DeploymentSettings(ci_cd_provider=provider), paths, pushed=pushed) == told
 
 
 def test_nothing_is_handed_over_where_the_owner_wants_none() -> None:
-    manager = DeploymentManager(DeploymentSettings(type="none"))
-    assert manager.report([".github/workflows/ci.yml"], pushed=True) == ""
+    assert handed_over(DeploymentSettings(type="none"), [".github/workflows/ci.yml"], pushed=True) == ""
