@@ -16,6 +16,7 @@ from tests.orchestrator.in_process import services_of
 from tests.orchestrator.players import WITH_TOOLS
 from tests.orchestrator.test_decisions import IDEA, board, calls
 from tests.orchestrator.test_planning import GOAL, LOOK, asked_ceo, finish, works
+from tests.orchestrator.test_project_start import QUIET, Company, begin, parts_of
 
 __all__ = ["make_house"]
 
@@ -167,6 +168,24 @@ def test_what_the_team_finds_by_itself_is_begun_at_the_owners_word(make_house: M
     house.submit()
     assert house.run_until_idle().returncode == 1
     assert house.landed() == ["Add add", "Test: Add add"], "what the owner gives is their wish already"
+
+
+def test_a_project_is_shown_and_made_at_the_owners_word(make_house: MakeHouse) -> None:
+    house, server = make_house(Company(), project=QUIET, orchestrator={"autonomy": {"project": "suggest"}})
+    project = begin(house)
+    house.run_until_idle()
+    assert (house.task(project).result["waiting_for"], house.landed()) == ("land", [])
+    assert "(a suggestion)" in waits(house, project)
+    look(house, "approvals", "approve", project)
+    house.run_until_idle()
+    assert (house.task(project).result["waiting_for"], len(house.landed())) == ("plan", 1)
+    assert "Add add" in waits(house, project) and not parts_of(house, project)
+    asked_for = len(server.requests)
+    look(house, "approvals", "approve", project)
+    assert house.run_until_idle().returncode == 0
+    assert house.landed()[:2] == ["Add add", "Test: Add add"]
+    assert [asked(request) for request in server.requests[asked_for:]] == ["assertions", "code", "review"]
+    assert not alerts(house, project)
 
 
 def test_an_approval_is_for_the_change_that_was_seen(make_house: MakeHouse) -> None:
