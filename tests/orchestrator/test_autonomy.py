@@ -154,6 +154,8 @@ def test_a_plan_becomes_tasks_at_the_owners_word(make_house: MakeHouse) -> None:
     look(house, "approvals", "approve", plan.id)
     assert house.run_until_idle().returncode == 0
     assert (len(house.landed()), asked_ceo(server)) == (4, 2)
+    report = look(house, "task", "report", plan.id).stdout
+    assert "Both are missing." in report and "- Sum up two numbers (" in report
 
 
 def test_what_the_team_finds_by_itself_is_begun_at_the_owners_word(make_house: MakeHouse) -> None:
