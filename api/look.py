@@ -50,6 +50,7 @@ _TOLD = {
     "removed": "They are out. What they did stays in the audit trail.",
     "password": "Your password is set. Everywhere else you are signed out.",
     "withdrawn": "The key is worth nothing any more.",
+    "said": "It stands in the agent's next prompt. The answer comes here.",
     "paused": "It finishes the step it is in, and begins nothing more until you resume it.",
     "resumed": "It goes on where it was.",
     "deploy": "The daemon does it, after what it deploys there now. The page says how it goes.",

@@ -28,6 +28,7 @@ from owner.errors import NotPossible
 from owner.history import midnight
 from owner.inbox import inbox_of
 from owner.stream import Titles
+from owner.words import rest_words
 
 router = APIRouter(include_in_schema=False)
 
@@ -114,7 +115,10 @@ def hold(name: str, verb: Literal["pause", "resume"], room: TheRoom, visitor: An
 @router.get("/team")
 def team(request: Request, room: TheRoom, _: AViewer) -> Response:
     """Who is on the team, with which model, and how often they succeed."""
-    return page(request, "team.html", {"team": team_of(room), "live": True})
+    quiet = room.settings.orchestrator.quiet
+    rest = room.store.paused.rest(quiet, utc_now())
+    why = rest_words(rest, quiet.zone if quiet else None) if rest else ""
+    return page(request, "team.html", {"team": team_of(room), "rest": why, "live": True})
 
 
 @router.get("/activity")

@@ -47,7 +47,8 @@ def approve(store: MemoryStore, task: Task, note: str = "", by: str = "") -> str
             raise NotPossible(f"{task.id} waits at a gate; a note is for tasks that begin anew")
         return _tell(store, "approve", task, by, said, task.approval_key, *filter(None, [said]))
     _add_words(store, task, said)
-    return _tell(store, "retry", task, by, said, *(["anew"] if said else []))
+    is_anew = said and task.reason is FailureReason.APPROVAL_EXPIRED  # else it would be put to the owner as it is
+    return _tell(store, "retry", task, by, said, *(["anew"] if is_anew else []))
 
 
 def reject(store: MemoryStore, task: Task, note: str = "", by: str = "") -> str:

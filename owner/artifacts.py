@@ -20,6 +20,7 @@ def artifact_of(task: Task) -> list[Section]:
         TaskType.OPINION.value: _opinion,
         TaskType.DECISION.value: _decision,
         TaskType.PROJECT.value: project_sections,
+        TaskType.PLAN.value: _plan,
         TaskType.MESSAGE.value: _message,
     }.get(task.type)
     return [section for section in told(task.result) if section.text or section.items] if told else []
@@ -84,6 +85,17 @@ def _decision(result: dict[str, JsonValue]) -> Iterator[Section]:
         items=[f"{text(each, 'objection')}: {text(each, 'answer')}" for each in parts(decision, "answers")],
     )
     yield Section(heading="Work that comes of it", items=[text(each, "title") for each in parts(decision, "tasks")])
+
+
+def _plan(result: dict[str, JsonValue]) -> Iterator[Section]:
+    yield Section(heading="Why", text=text(result, "reason"))
+    yield Section(
+        heading="Tasks", items=[f"{text(each, 'title')} ({text(each, 'id')})" for each in parts(result, "parts")]
+    )
+    yield Section(
+        heading="What the goal leaves open",
+        items=[f"{text(each, 'question')} {text(each, 'choice')}" for each in parts(result, "choices")],
+    )
 
 
 def _message(result: dict[str, JsonValue]) -> Iterator[Section]:

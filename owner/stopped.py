@@ -100,7 +100,7 @@ def _waits_at(task: Task, gate: str) -> str:
 
 def _proposed(task: Task) -> list[str]:
     """The titles of the tasks that would be made."""
-    for key in ("proposed", "decision"):
+    for key in ("proposed", "decision", "plan"):
         found = task.result.get(key)
         tasks = found.get("tasks") if isinstance(found, dict) else None
         if isinstance(tasks, list) and tasks:

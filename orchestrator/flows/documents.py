@@ -11,8 +11,8 @@ from orchestrator.flow import FlowState, StageContext
 from orchestrator.workbench.commits import Landed
 from orchestrator.workbench.workbench import Opened
 
-_BESIDE = (TaskType.CODE, TaskType.OPINION, TaskType.MESSAGE)
-"""What has no file of its own."""
+_BESIDE = (TaskType.CODE, TaskType.OPINION, TaskType.MESSAGE, TaskType.PROJECT, TaskType.SKELETON)
+"""What has no file of its own, or lands one itself."""
 _MOST_NAME = 60
 
 

@@ -173,7 +173,7 @@ def publish(ctx: StageContext) -> Outcome:
             return Next("hand_out", state)
         state.code_commit = ctx.step("commit the note", str, partial(_commit, ctx, state, opened.base))
     if ctx.waits_to_land(TaskKind.DOCUMENTATION) and LAND_GATE not in state.approved:
-        return Wait(LAND_GATE, "publish", state)
+        return Wait(LAND_GATE, "publish", state, is_suggestion=ctx.autonomy(TaskKind.DOCUMENTATION) == "suggest")
     landed = ctx.step("land", Landed, lambda: ctx.commits.land(state.code_commit, ()))
     if not landed.commit:
         state.landing_rounds, state.code_commit = state.landing_rounds + 1, ""
@@ -190,7 +190,7 @@ def hand_out(ctx: StageContext) -> Outcome:
     """[pm] The plan becomes tasks; in an empty repository all of them wait for the skeleton."""
     state = ProjectState.model_validate(ctx.task.result)
     if ctx.autonomy() in ("approve_plan", "suggest") and PLAN_GATE not in state.approved:
-        return Wait(PLAN_GATE, "hand_out", state)
+        return Wait(PLAN_GATE, "hand_out", state, is_suggestion=ctx.autonomy() == "suggest")
     state.parts = ctx.step("submit the plan", list[str], partial(_submit, ctx, state))
     return Done(state)
 

@@ -48,7 +48,8 @@ def make_skeleton(ctx: StageContext) -> Outcome:
     made = ctx.step("make it", Made, partial(_make, ctx, skeleton, opened.base))
     state.code_commit, state.tests_ids = made.commit, made.passed
     if (skeleton.dependencies or ctx.waits_to_land()) and LAND_GATE not in state.approved:
-        return Wait(LAND_GATE, _LAND, state)
+        asks = bool(skeleton.dependencies) or ctx.autonomy() != "suggest"
+        return Wait(LAND_GATE, _LAND, state, is_suggestion=not asks)
     return Next(_LAND, state)
 
 

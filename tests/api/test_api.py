@@ -174,6 +174,37 @@ def test_an_agent_is_held_back_and_let_go_on(rooms: Rooms) -> None:
     assert held == [("agent paused", "owner (key 1)"), ("agent resumed", "owner")]
 
 
+def test_an_agent_is_told_something_and_everything_rests_and_goes_on(rooms: Rooms) -> None:
+    operator, viewer = rooms.program(Role.OPERATOR), rooms.program(Role.VIEWER)
+    at = "/api/v1/agents/qa"
+    assert problem(viewer.post(f"{at}/tell", json={"text": "Hello."}), 403) == "not-allowed"
+    assert operator.post(f"{at}/tell", json={"text": ""}).status_code == 422
+    assert operator.post(f"{at}/tell", json={"text": "Hello.", "task": "t-none"}).status_code == 404
+    sent = operator.post(f"{at}/tell", json={"text": "Test the empty list, too."})
+    assert sent.status_code == 202
+    (said,) = viewer.get(f"{at}/thread").json()
+    assert (said["id"], said["said"], said["answer"]) == (sent.json()["message"], "Test the empty list, too.", "")
+    assert said["holds"] is True and viewer.get("/api/v1/agents/ceo/thread").json() == []
+    assert problem(viewer.post("/api/v1/pause"), 403) == "not-allowed"
+    assert problem(operator.post("/api/v1/resume"), 409) == "not-now"
+    assert operator.post("/api/v1/pause").json()["rest"]["kind"] == "paused"
+    assert {agent["state"] for agent in viewer.get("/api/v1/agents").json()} == {"paused"}
+    assert operator.post("/api/v1/resume").json()["rest"] is None
+    assert viewer.get("/api/v1/strategy").json()["goals"] == []
+    owner = rooms.owner()
+    assert "Test the empty list, too." in owner.get("/team/qa").text and "kept in mind" in owner.get("/team/qa").text
+    sent = owner.post("/team/qa/tell", data={"csrf": csrf_of(owner), "text": "Mind <b>this</b>."})
+    assert sent.headers["location"] == "/team/qa?told=said" and "Mind &lt;b&gt;this" in owner.get("/team/qa").text
+    assert owner.post("/team/qa/tell", data={"csrf": csrf_of(owner), "text": " "}).status_code == 422
+    assert owner.get("/team/nobody").status_code == 404
+    assert owner.post("/rest/pause", data={"csrf": csrf_of(owner)}).headers["location"] == "/team?told=paused"
+    assert "Nobody begins anything: everything, by you" in owner.get("/team").text
+    owner.post("/rest/resume", data={"csrf": csrf_of(owner)})
+    assert "Pause everybody" in owner.get("/team").text
+    who = dict(reversed([words for words in audited(rooms) if words[0] in ("told an agent", "everything paused")]))
+    assert who == {"told an agent": "owner (key 1)", "everything paused": "owner (key 1)"}
+
+
 NONSENSE: list[tuple[str, str, object, int]] = [
     ("GET", "/api/v1/tasks/t-none", None, 404),
     ("GET", "/api/v1/tasks/t-none/diff", None, 404),

@@ -7,12 +7,16 @@ import json
 import pytest
 
 from memory import FailureReason, Task, TaskStatus, TaskType
+from orchestrator.workbench.commits import Commits
+from orchestrator.workbench.workbench import Workbench
 from tests.cli.commands import entries, look
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import FROM_CODE, House, asked, team
+from tests.orchestrator.house import FROM_CODE, House, asked, git, team
+from tests.orchestrator.in_process import services_of
 from tests.orchestrator.players import WITH_TOOLS
 from tests.orchestrator.test_decisions import IDEA, board, calls
 from tests.orchestrator.test_planning import GOAL, LOOK, asked_ceo, finish, works
+from tests.orchestrator.test_project_start import QUIET, Company, begin, parts_of
 
 __all__ = ["make_house"]
 
@@ -150,6 +154,8 @@ def test_a_plan_becomes_tasks_at_the_owners_word(make_house: MakeHouse) -> None:
     look(house, "approvals", "approve", plan.id)
     assert house.run_until_idle().returncode == 0
     assert (len(house.landed()), asked_ceo(server)) == (4, 2)
+    report = look(house, "task", "report", plan.id).stdout
+    assert "Both are missing." in report and "- Sum up two numbers (" in report
 
 
 def test_what_the_team_finds_by_itself_is_begun_at_the_owners_word(make_house: MakeHouse) -> None:
@@ -164,6 +170,66 @@ def test_what_the_team_finds_by_itself_is_begun_at_the_owners_word(make_house: M
     house.submit()
     assert house.run_until_idle().returncode == 1
     assert house.landed() == ["Add add", "Test: Add add"], "what the owner gives is their wish already"
+
+
+def test_a_project_is_shown_and_made_at_the_owners_word(make_house: MakeHouse) -> None:
+    house, server = make_house(Company(), project=QUIET, orchestrator={"autonomy": {"project": "suggest"}})
+    project = begin(house)
+    house.run_until_idle()
+    assert (house.task(project).result["waiting_for"], house.landed()) == ("land", [])
+    assert "(a suggestion)" in waits(house, project)
+    look(house, "approvals", "approve", project)
+    house.run_until_idle()
+    assert (house.task(project).result["waiting_for"], len(house.landed())) == ("plan", 1)
+    assert "Add add" in waits(house, project) and not parts_of(house, project)
+    asked_for = len(server.requests)
+    look(house, "approvals", "approve", project)
+    assert house.run_until_idle().returncode == 0
+    assert house.landed()[:2] == ["Add add", "Test: Add add"]
+    assert [asked(request) for request in server.requests[asked_for:]] == ["assertions", "code", "review"]
+    assert not alerts(house, project)
+
+
+def test_an_approval_is_for_the_change_that_was_seen(make_house: MakeHouse) -> None:
+    house, _ = make_house(team(), orchestrator={"autonomy": "approve_landing"})
+    task_id = house.submit()
+    house.run_until_idle()
+    with house.store() as store:
+        waiting = store.tasks.get(task_id)
+        again = waiting.result | {"approved": ["land"], "waiting_for": "", "visit": 100}
+        store.tasks.transition(task_id, TaskStatus.IN_PROGRESS, stage="review", result=again | {"approved_change": "x"})
+    house.run_until_idle()
+    with house.store() as store:
+        task = store.tasks.get(task_id)
+        assert (task.status, task.result["approved"]) == (TaskStatus.WAITING_APPROVAL, [])
+        assert task.result["approved_change"] == waiting.result["approved_change"]
+        store.tasks.transition(task_id, TaskStatus.IN_PROGRESS, stage="review", result=again | {"visit": 200})
+    assert house.run_until_idle().returncode == 0
+    assert house.landed() == ["Add add", "Test: Add add"]
+
+
+def test_a_change_is_known_on_another_base_and_by_all_that_it_changes(make_house: MakeHouse) -> None:
+    house, _ = make_house(team())
+    house.submit()
+    with services_of(house) as services:
+        (task,) = services.store.tasks.select()
+        bench, commits = Workbench(services, task), Commits(services, task)
+
+        def fingerprint(name: str, content: bytes) -> str:
+            base = bench.open().base
+            worktree = services.git.worktrees.get(task.id)
+            path = worktree.path / name
+            path.write_bytes((path.read_bytes() if path.exists() else b"") + content)
+            return commits.fingerprint(commits.commit_code(services.git.trees.write(worktree), base))
+
+        first = fingerprint("calc.py", b"\n\nONE = 1\n")
+        assert fingerprint("calc.py", b"\n\nONE = 2\n") != first
+        assert fingerprint("other.py", b"\n\nONE = 1\n") != first
+        assert fingerprint("picture", b"\0one") != fingerprint("picture", b"\0two")
+        calc = house.repository / "calc.py"
+        calc.write_text(f'"""Sums."""\n\n{calc.read_text()}', encoding="utf-8")
+        git(house.repository, "commit", "-qam", "above")
+        assert fingerprint("calc.py", b"\n\nONE = 1\n") == first
 
 
 _ADD = "Add `add(a: int, b: int)` to calc.py. `add(1, 2)` returns `3` and `add(-1, 1)` returns `0`."

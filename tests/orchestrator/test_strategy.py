@@ -4,14 +4,17 @@ whatever comes, the number of calls is bounded, and an idle team makes none."""
 from __future__ import annotations
 
 import itertools
+import time
 
 import pytest
 from pydantic import JsonValue
 
 from memory import MemoryStore, Priority, Strategy, Task, TaskStatus, TaskType
+from orchestrator.idle.strategy import StrategyReviews
 from tests.cli.commands import entry, look
 from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.house import House, Rule, asked, team
+from tests.orchestrator.in_process import services_of
 from tests.orchestrator.test_ceo import idle_state
 from tests.orchestrator.test_decisions import IDEA, board, calls, decision, opinion
 from tests.support import Answer, Request
@@ -71,6 +74,33 @@ def test_it_is_looked_at_when_something_changed_judges_priorities_and_is_shown(m
     assert "bet: People want sums" in look(house, "strategy").stdout
     report = look(house, "report").stdout
     assert "What the CEO goes by" in report and "learnt: Tests help" in report
+
+
+@pytest.mark.parametrize(
+    ("since", "setbacks", "tasks", "due"),
+    [
+        (0.5, "others", 2, True),
+        (0.5, "", 2, False),  # nothing went wrong since
+        (0.01, "others", 2, False),  # it was looked at just now
+        (0.5, "others", 1, False),  # there is no order to judge
+        (-50.0, "", 0, True),  # noted by a clock that was years ahead
+        (1.5, "", 0, True),
+    ],
+)
+def test_setbacks_bring_it_forward_while_the_teams_own_tasks_wait(
+    make_house: MakeHouse, since: float, setbacks: str, tasks: int, due: bool
+) -> None:
+    house, _ = make_house(team(), project={"strategy_days": 1})
+    house.submit()
+    with services_of(house) as services:
+        for number in range(tasks):
+            services.store.tasks.add(Task(id=f"t-{number}", title="Do it", source="facts"))
+        reviews = StrategyReviews(services)
+        known = reviews._put_off(Strategy())
+        moment = time.time() + (1 - since) * 86_400
+        changes = {"next_at": moment, "situation": "another", "setbacks": setbacks or known.setbacks}
+        services.store.strategy.keep(known.model_copy(update=changes))
+        assert (reviews.due() is not None) is due
 
 
 def test_the_ceo_is_shown_its_strategy_when_it_decides(make_house: MakeHouse) -> None:

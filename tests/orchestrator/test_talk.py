@@ -71,7 +71,7 @@ def test_a_word_reaches_the_next_prompts_as_the_owners_is_answered_and_recorded(
 
 def test_an_answered_question_is_not_kept_in_mind(make_house: MakeHouse) -> None:
     house, server = make_house(answers(team(), holds=False, tired="Never."))
-    look(house, "tell", "developer", "Are you tired?")
+    assert look(house, "chat", "developer", stdin="Are you tired?").exit_code == 0
     house.run_until_idle()
     house.submit()
     house.run_until_idle()
