@@ -9,6 +9,7 @@ from typing import ClassVar, Self, TypeVar
 
 from agents.answers import Report, Review
 from agents.decisions import Opinion, OwnCriteria
+from agents.owners_words import MessageReply, Said
 from agents.prompts import render
 from llm import CallContext, LLMClient, ModelProfile, Reply, Tool, Turn, Window
 from memory import OWNER, Task
@@ -119,7 +120,7 @@ class BaseAgent:
                 fresh_start=approach > 1 and attempt == 1,
             )
             label = f"answer.{approach}.{attempt}"
-            report = step(label, partial(self._structured, prompt, Report, ask(label)))
+            report = step(label, partial(self.structured, prompt, Report, ask(label)))
             calls += 1
             if not self.profile.judges:
                 return Work(report, None, True, calls)
@@ -135,11 +136,15 @@ class BaseAgent:
     def validate_result(self, task: Task, result: Report, context: CallContext) -> Review:
         """A model's judgement of `result` against what `task` asked."""
         prompt = self._prompt("validate", task, answer=result.model_dump_json(indent=1))
-        return self._structured(prompt, Review, context, temperature=0.0)
+        return self.structured(prompt, Review, context, temperature=0.0)
+
+    def answer(self, template: str, task: Task, returns: type[Asked], context: CallContext, **values: object) -> Asked:
+        """Its answer to a question about `task` that any role can be asked: the prompt `template` with `values`."""
+        return self.structured(self._prompt(template, task, **values), returns, context)
 
     def own_criteria(self, idea: Task, material: str, faults: Sequence[str], context: CallContext) -> OwnCriteria:
         """What it wants to know of this very idea, before it measures anything. `faults`: of its last answer."""
-        return self._structured(
+        return self.structured(
             self._prompt("own_criteria", idea, material=material, faults=faults), OwnCriteria, context
         )
 
@@ -148,15 +153,20 @@ class BaseAgent:
     ) -> Opinion:
         """Its verdict on an idea by its own `criteria`."""
         values = {"material": material, "criteria": criteria.criteria, "vetoes": self.vetoes, "faults": faults}
-        return self._structured(self._prompt("opinion", idea, **values), Opinion, context)
+        return self.structured(self._prompt("opinion", idea, **values), Opinion, context)
+
+    def reply(self, message: Task, said: Said, context: CallContext) -> MessageReply:
+        """Its answer to what the owner tells it."""
+        return self.structured(self._prompt("reply", message, said=said), MessageReply, context)
 
     def _prompt(self, template: str, task: Task, **values: object) -> str:
         """A prompt about `task`, as this agent's model sees it."""
         return render(template, **stated(task, fenced=self.profile.judges), **values)
 
-    def _structured(
+    def structured(
         self, prompt: str, schema: type[Asked], context: CallContext, temperature: float | None = None
     ) -> Asked:
+        """The model's answer to a prompt, in this shape."""
         return self.llm.generate_structured(
             prompt, schema, system=self.system_prompt, temperature=temperature, context=context
         )

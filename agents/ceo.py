@@ -21,6 +21,7 @@ from agents.decisions import Hearing, IdeaDecision
 from agents.facts import FACTS, WORK, Fact, FactKind, PlannedTask
 from agents.prompts import render
 from agents.stated.examples import stated_examples
+from agents.strategy import Outlook, StrategyReview
 from file_system import is_test_path
 from llm import CallContext
 from memory import OWNER, Priority, Task, TaskType
@@ -64,6 +65,8 @@ class Situation:
     known: Sequence[tuple[str, str]] = ()
     """Title and description of all work that was ever asked for: open, landed or rejected."""
     lessons: str = ""
+    strategy: Sequence[str] = ()
+    """What the CEO goes by, line by line."""
 
 
 class CEOAgent(BaseAgent):
@@ -85,7 +88,12 @@ class CEOAgent(BaseAgent):
 
     def decide(self, idea: Task, given: Hearing, faults: Sequence[str], context: CallContext) -> IdeaDecision:
         """What to do with an idea, knowing all opinions. `faults`: of its last answer."""
-        return self._structured(self._prompt("decide", idea, given=given, faults=faults), IdeaDecision, context)
+        return self.structured(self._prompt("decide", idea, given=given, faults=faults), IdeaDecision, context)
+
+    def review_strategy(self, given: Outlook, context: CallContext) -> StrategyReview:
+        """The strategy in its new words, and priorities that are no longer right."""
+        prompt = render("review_strategy", given=given)
+        return self.structured(prompt, StrategyReview, context)
 
     def tasks_from_goal(self, goal: str) -> list[Task]:
         """A goal that states examples of one function is itself the task; nobody has to be asked."""
@@ -112,34 +120,41 @@ class CEOAgent(BaseAgent):
         return [_fact_task(fact) for fact in decidable[:limit]]
 
     def generate_tasks(self, situation: Situation, limit: int, context: CallContext) -> list[PlannedTask]:
-        """At most `limit` tasks that the model makes of the facts or has ideas for, none of which is known work.
+        """See `ideas_of`."""
+        return ideas_of(self, situation, limit, context)
 
-        A fact is used once, and one that was not shown is none. An idea of its own needs a reason.
-        """
-        own = bool(situation.goal) and situation.ideas
-        prompt = render(
-            "plan_goal",
-            goal=situation.goal or "Keep this code base healthy and useful.",
-            outline=situation.outline,
-            facts="\n".join(_shown(fact) for fact in situation.facts),
-            open_tasks="\n".join(f"- {title}" for title in situation.open_tasks) or "none",
-            past_tasks="\n".join(f"- {title}" for title in situation.past_tasks) or "none",
-            limit=limit,
-            ideas=own,
-            by_tests_alone=situation.by_tests_alone,
-            lessons=situation.lessons,
-        )
-        ideas = self._structured(prompt, Ideas, context).tasks[:limit]
-        known = list(situation.known)
-        unused = {fact.digest: fact for fact in situation.facts}
-        planned: list[PlannedTask] = []
-        for idea in ideas:
-            facts = [unused.pop(digest) for digest in dict.fromkeys(idea.facts) if digest in unused]
-            wanted = own and idea.reason.strip() and not is_same_work(idea.title, idea.description, known)
-            if facts or wanted:
-                planned += _of_idea(idea, facts)
-                known.append((idea.title, idea.description))
-        return planned[:limit]
+
+def ideas_of(asked: BaseAgent, situation: Situation, limit: int, context: CallContext) -> list[PlannedTask]:
+    """At most `limit` tasks that the model of `asked` makes of the facts or has ideas for, none of which is known
+    work.
+
+    A fact is used once, and one that was not shown is none. An idea of its own needs a reason.
+    """
+    own = bool(situation.goal) and situation.ideas
+    prompt = render(
+        "plan_goal",
+        goal=situation.goal or "Keep this code base healthy and useful.",
+        outline=situation.outline,
+        facts="\n".join(_shown(fact) for fact in situation.facts),
+        open_tasks="\n".join(f"- {title}" for title in situation.open_tasks) or "none",
+        past_tasks="\n".join(f"- {title}" for title in situation.past_tasks) or "none",
+        limit=limit,
+        ideas=own,
+        by_tests_alone=situation.by_tests_alone,
+        lessons=situation.lessons,
+        strategy=situation.strategy,
+    )
+    ideas = asked.structured(prompt, Ideas, context).tasks[:limit]
+    known = list(situation.known)
+    unused = {fact.digest: fact for fact in situation.facts}
+    planned: list[PlannedTask] = []
+    for idea in ideas:
+        facts = [unused.pop(digest) for digest in dict.fromkeys(idea.facts) if digest in unused]
+        wanted = own and idea.reason.strip() and not is_same_work(idea.title, idea.description, known)
+        if facts or wanted:
+            planned += _of_idea(idea, facts)
+            known.append((idea.title, idea.description))
+    return planned[:limit]
 
 
 def is_decidable(fact: Fact) -> bool:

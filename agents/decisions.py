@@ -145,6 +145,8 @@ class Hearing:
     opinions: Sequence[GivenOpinion]
     goal: str
     may_revise: bool
+    strategy: Sequence[str] = ()
+    """What the CEO goes by, line by line."""
 
     @property
     def objections(self) -> list[str]:

@@ -32,6 +32,8 @@ class PlanAssignment:
     kinds: Sequence[str]
     """Kinds of work that this team can prove."""
     lessons: str = ""
+    strategy: Sequence[str] = ()
+    """What the CEO goes by, line by line."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def problems_of(items: Sequence[PlanItem], limits: PlanLimits) -> list[str]:
         )
     for number, item in enumerate(items, start=1):
         found += [f"task {number} {problem}" for problem in _problems(item, items[: number - 1], limits)]
-    waits, unknown = _dependencies(items)
+    waits, unknown = dependencies(items)
     found += unknown
     try:
         TopologicalSorter(waits).prepare()
@@ -71,7 +73,7 @@ def problems_of(items: Sequence[PlanItem], limits: PlanLimits) -> list[str]:
 def tasks_of(plan: Task, items: Sequence[PlanItem]) -> list[Task]:
     """The tasks of a checked plan, each behind those it depends on and the urgent ones first. The ids follow from the
     plan, its run and the titles, so that a plan carried out twice makes each task once."""
-    waits, _ = _dependencies(items)
+    waits, _ = dependencies(items)
     ids = {number: _id(plan, item) for number, item in enumerate(items, start=1)}
     made = []
     for number in _in_order(items, waits):
@@ -119,7 +121,7 @@ def _problems(item: PlanItem, before: Sequence[PlanItem], limits: PlanLimits) ->
             break
 
 
-def _dependencies(items: Sequence[PlanItem]) -> tuple[dict[int, set[int]], list[str]]:
+def dependencies(items: Sequence[PlanItem]) -> tuple[dict[int, set[int]], list[str]]:
     """Number of each task -> the numbers of those it depends on; and what is named and not there."""
     by_title = {normal(item.title): number for number, item in enumerate(items, start=1)}
     waits: dict[int, set[int]] = {number: set() for number in by_title.values()}

@@ -82,7 +82,7 @@ class ProductAgent(BaseAgent):
         Raises `UnusableAnswer` when it names none of them.
         """
         prompt = self._prompt("choose_file", task, outline=outline)
-        choice = self._structured(prompt, FileChoice, context, temperature=0.0)
+        choice = self.structured(prompt, FileChoice, context, temperature=0.0)
         path = choice.file.strip().strip("`").removeprefix("./")
         if path not in files:
             raise UnusableAnswer(f"{path!r} is none of the {len(files)} source files of the repository")

@@ -86,7 +86,8 @@ class QAAgent(BaseAgent):
         "Write the few telling tests that this project's maintainer would want, where and how the project writes its "
         "tests, each following from the task's words. Only tests and their fixtures are yours to change. New tests "
         "must fail on the code as it is, for the reason that the task is about. Change an existing test only where the "
-        "task changes what it states, and name it in changed_tests. If what you are shown suffices, write the tests "
+        "task changes what it states, and name it in changed_tests. If the code does already what the task asks for, "
+        "show it with a test that passes and call already_done. If what you are shown suffices, write the tests "
         "and call finish_tests at once; else look first, once, also at what the developer has to change (a changelog, "
         "documentation), and name those places in finish_tests, so that nobody looks again. Refactoring, "
         "documentation, configuration, performance and tests alone have kinds of their own there, and need tests only "
@@ -180,7 +181,7 @@ class QAAgent(BaseAgent):
             return (
                 javascript_assertion_lines(text) if is_javascript(requirements.target_file) else assertion_lines(text)
             )
-        return self._structured(prompt, AssertionList, context).assertions
+        return self.structured(prompt, AssertionList, context).assertions
 
     def write_missing_assertions(
         self,
@@ -199,7 +200,7 @@ class QAAgent(BaseAgent):
             tests=[case.statements[-1] for case in cases],
             survivors=survivors,
         )
-        return self._structured(prompt, AssertionList, context).assertions[: len(survivors)]
+        return self.structured(prompt, AssertionList, context).assertions[: len(survivors)]
 
     def missing_cases(
         self,

@@ -123,8 +123,9 @@ ROWS: Mapping[str, Role] = {role.name: role for role in _ROWS}
 """Name -> role, in the order in which lists show them."""
 
 
-def rows_of(own: Mapping[str, AgentSettings]) -> dict[str, Role]:
-    """Name -> role, with what an owner adds or changes. Raises `ConfigError` for a prompt file that cannot be read."""
+def rows_of(own: Mapping[str, AgentSettings], *, with_prompts: bool = True) -> dict[str, Role]:
+    """Name -> role, with what an owner adds or changes. `with_prompts`: also the texts of their files. Raises
+    `ConfigError` for one that cannot be read."""
     found = dict(ROWS)
     for name, settings in own.items():
         base = found.get(name)
@@ -139,7 +140,7 @@ def rows_of(own: Mapping[str, AgentSettings]) -> dict[str, Role]:
             reviews=tuple(settings.reviews) or base.reviews,
             vetoes=tuple(settings.vetoes) or base.vetoes,
             field=tuple(settings.field) or base.field,
-            prompt=_text_of(name, settings.prompt) if settings.prompt else base.prompt,
+            prompt=_text_of(name, settings.prompt) if settings.prompt and with_prompts else base.prompt,
         )
     return found
 

@@ -105,9 +105,9 @@ class TechLeadAgent(BaseAgent):
     def review_change(self, task: Task, diff: str, test_report: str, proofs: str, context: CallContext) -> Review:
         """The model's review of `diff`. `proofs`: what code found out about this kind of work."""
         prompt = self._prompt("review_change", task, diff=diff, test_report=test_report, proofs=proofs)
-        return self._structured(prompt, Review, context, temperature=0.0)
+        return self.structured(prompt, Review, context, temperature=0.0)
 
     def resolve(self, task: Task, setback: Setback, context: CallContext) -> Escalation:
         """What the model makes of a task that the team could not do. For a model that judges."""
         prompt = self._prompt("escalation", task, given=bool(task.tests), at=setback)
-        return self._structured(prompt, Escalation, context, temperature=0.0)
+        return self.structured(prompt, Escalation, context, temperature=0.0)

@@ -162,6 +162,31 @@ class Calls(Asking):
         """Let an agent go on. It goes on where it was."""
         return self._ask("POST", f"/api/v1/agents/{self._quoted(name)}/resume", m.AgentNow)
 
+    def add_pause(self) -> m.Overview:
+        """Hold everybody back. Steps that run are finished; nothing new is begun until it is resumed, over
+        restarts, too."""
+        return self._ask("POST", "/api/v1/pause", m.Overview)
+
+    def add_resume(self) -> m.Overview:
+        """Let everybody go on. In quiet hours, too, until they end. Agents that are paused by name stay so."""
+        return self._ask("POST", "/api/v1/resume", m.Overview)
+
+    def strategy(self) -> m.Strategy:
+        """What the CEO goes by. Its goals, what it counts on, and what was learnt; empty before the first
+        review."""
+        return self._ask("GET", "/api/v1/strategy", m.Strategy)
+
+    def tell_agent(self, name: str, body: m.Words) -> m.Spoken:
+        """Tell an agent something. It stands in the agent's next prompt as your word, and is answered: the
+        answer is in the thread. About a task that waits for your answer it is the answer; one that is blocked
+        or failed is tried again with it."""
+        return self._ask("POST", f"/api/v1/agents/{self._quoted(name)}/tell", m.Spoken, body=body)
+
+    def agent_thread(self, name: str, *, limit: int = 50) -> list[m.Exchange]:
+        """What you and an agent said. The latest messages, oldest first, with the answers that are there.
+        `limit`: Rows of a page."""
+        return self._ask("GET", f"/api/v1/agents/{self._quoted(name)}/thread", list[m.Exchange], query={"limit": limit})
+
     def usage(
         self,
         *,
@@ -444,6 +469,33 @@ class AsyncCalls(AsyncAsking):
     async def resume_agent(self, name: str) -> m.AgentNow:
         """Let an agent go on. It goes on where it was."""
         return await self._ask("POST", f"/api/v1/agents/{self._quoted(name)}/resume", m.AgentNow)
+
+    async def add_pause(self) -> m.Overview:
+        """Hold everybody back. Steps that run are finished; nothing new is begun until it is resumed, over
+        restarts, too."""
+        return await self._ask("POST", "/api/v1/pause", m.Overview)
+
+    async def add_resume(self) -> m.Overview:
+        """Let everybody go on. In quiet hours, too, until they end. Agents that are paused by name stay so."""
+        return await self._ask("POST", "/api/v1/resume", m.Overview)
+
+    async def strategy(self) -> m.Strategy:
+        """What the CEO goes by. Its goals, what it counts on, and what was learnt; empty before the first
+        review."""
+        return await self._ask("GET", "/api/v1/strategy", m.Strategy)
+
+    async def tell_agent(self, name: str, body: m.Words) -> m.Spoken:
+        """Tell an agent something. It stands in the agent's next prompt as your word, and is answered: the
+        answer is in the thread. About a task that waits for your answer it is the answer; one that is blocked
+        or failed is tried again with it."""
+        return await self._ask("POST", f"/api/v1/agents/{self._quoted(name)}/tell", m.Spoken, body=body)
+
+    async def agent_thread(self, name: str, *, limit: int = 50) -> list[m.Exchange]:
+        """What you and an agent said. The latest messages, oldest first, with the answers that are there.
+        `limit`: Rows of a page."""
+        return await self._ask(
+            "GET", f"/api/v1/agents/{self._quoted(name)}/thread", list[m.Exchange], query={"limit": limit}
+        )
 
     async def usage(
         self,

@@ -40,6 +40,7 @@ class FailureReason(StrEnum):
     DEPENDENCY = "dependency"
     INVALID_OUTPUT = "invalid_output"
     NEEDS_OWNER = "needs_owner"
+    APPROVAL_EXPIRED = "approval_expired"
     PROVIDER_ERROR = "provider_error"
     SANDBOX_UNAVAILABLE = "sandbox_unavailable"
     DEPLOYMENT_FAILED = "deployment_failed"
@@ -264,6 +265,21 @@ class EnvironmentNow(Shape):
     """The deployment that is under way, or is asked for."""
 
 
+class Exchange(Shape):
+    """Something that the owner told an agent, and its answer."""
+
+    id: str
+    agent: str
+    at: datetime
+    said: str
+    task: str | None
+    answer: str
+    answered_at: datetime | None
+    status: TaskStatus
+    problem: str
+    holds: bool
+
+
 class FieldProblem(Shape):
     """What is wrong with one value of a request."""
 
@@ -467,6 +483,8 @@ class Overview(Shape):
     """How many tasks wait for you."""
     listeners: int
     """How many streams are open."""
+    rest: Rest | None
+    """Why nobody begins anything; null: they do."""
 
 
 class PersonChange(Shape):
@@ -523,6 +541,14 @@ class Requested(Shape):
     """Empty: the newest landed work, as the daemon finds it."""
 
 
+class Rest(Shape):
+    """Why nobody on the team begins anything."""
+
+    kind: Literal["paused", "quiet"]
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 class Section(Shape):
     """A part of a result."""
 
@@ -556,6 +582,14 @@ class SettingsFile(Shape):
     """Without secrets."""
 
 
+class Spoken(Shape):
+    """What came of telling an agent something."""
+
+    message: str = ""
+    command: str = ""
+    task: str | None = None
+
+
 class Stopped(Shape):
     """One task that goes on only by the owner's word."""
 
@@ -566,6 +600,19 @@ class Stopped(Shape):
     detail: str
     evidence: list[str]
     actions: list[Action]
+
+
+class Strategy(Shape):
+    """What the CEO goes by, and when it looks at that again."""
+
+    goals: list[str] = []
+    bets: list[str] = []
+    learnt: list[str] = []
+    number: int = 0
+    reviewed_at: datetime | None = None
+    next_at: float = 0.0
+    situation: str = ""
+    setbacks: str = ""
 
 
 class Task(Shape):
@@ -719,3 +766,11 @@ class Wanted(Shape):
     """Empty: that of on_landing, or the only one."""
     commit: str = ""
     """A commit, branch or tag; empty: the newest landed work."""
+
+
+class Words(Shape):
+    """What you tell an agent."""
+
+    text: str
+    task: str | None = None
+    """The task that it is about; null: all of its work."""

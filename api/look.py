@@ -23,7 +23,7 @@ from markupsafe import Markup, escape
 
 from config import VERSION, command
 from memory import ANSWER_GATE, Activity, Priority, utc_now
-from orchestrator.flows.code_flow import LAND_GATE
+from orchestrator.flow import LAND_GATE
 from owner.inbox import merge_head, merge_size
 from owner.sentences import sentence
 from owner.words import agent_name, at_work_on, count, deployment_word, one_line, reason_words, span, status_word

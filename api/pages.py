@@ -80,7 +80,7 @@ def sign_out(room: TheRoom, visitor: AViewer) -> Response:
 def inbox(request: Request, room: TheRoom, _: AViewer) -> Response:
     """Everything that waits for the owner."""
     values = {
-        "inbox": inbox_of(room.store, room.settings.budget, room.git, _STOPPED),
+        "inbox": room.seen.of("first page", lambda: inbox_of(room.store, room.settings.budget, room.git, _STOPPED)),
         "clock": room.clock.now(),
         "live": True,
     }

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from agents import agent_names
 from api.access import AnOperator, AViewer
@@ -16,11 +16,12 @@ from api.problems import problems
 from api.room import Room, TheRoom
 from api.team import AgentNow, team_of
 from config import VERSION
-from memory import Activity, Decision, LimitState, TaskStatus, UsageRow
+from memory import Activity, Decision, LimitState, Rest, Strategy, TaskStatus, UsageRow, utc_now
 from monitoring import daemon_pid
-from owner import actions
+from owner import actions, talk
 from owner.inbox import Inbox, inbox_of
 from owner.sentences import sentence
+from owner.talk import Exchange, Spoken
 
 router = APIRouter(prefix="/api/v1", responses=problems(401, 403, 422, 503))
 
@@ -42,16 +43,18 @@ class Overview(BaseModel):
     tasks: dict[TaskStatus, int]
     stopped: int = Field(description="How many tasks wait for you.")
     listeners: int = Field(description="How many streams are open.")
+    rest: Rest | None = Field(description="Why nobody begins anything; null: they do.")
 
 
 @router.get("/status", summary="The state at a glance", tags=["overview"])
 def status(room: TheRoom, _: AViewer) -> Overview:
     """Counts of tasks, and whether the daemon runs."""
-    counts, pid = room.store.tasks.count_by_status(), daemon_pid(room.paths.state)
+    counts, pid = room.seen.of("counts", room.store.tasks.count_by_status), daemon_pid(room.paths.state)
     frame = room.frame(counts)
     return Overview(
         version=VERSION, repository=frame.repository, goal=room.settings.project.goal, running=pid is not None, pid=pid,
         tasks=counts, stopped=frame.waiting, listeners=room.hub.listeners,
+        rest=room.store.paused.rest(room.settings.orchestrator.quiet, utc_now()),
     )  # fmt: skip
 
 
@@ -59,7 +62,7 @@ def status(room: TheRoom, _: AViewer) -> Overview:
 def inbox(room: TheRoom, _: AViewer, limit: Limit = 50) -> Inbox:
     """Tasks that stopped, each with why, the evidence and what you can do; limits of the budget; outages; landed work
     to merge."""
-    return inbox_of(room.store, room.settings.budget, room.git, limit)
+    return room.seen.of(("inbox", limit), lambda: inbox_of(room.store, room.settings.budget, room.git, limit))
 
 
 @router.get("/agents", summary="The team", tags=["agents"])
@@ -93,6 +96,56 @@ def resume(name: str, room: TheRoom, visitor: AnOperator) -> AgentNow:
     return agent(name, room, visitor)
 
 
+@router.post("/pause", summary="Hold everybody back", tags=["overview"], responses=problems(409))
+def pause_all(room: TheRoom, visitor: AnOperator) -> Overview:
+    """Steps that run are finished; nothing new is begun until it is resumed, over restarts, too."""
+    actions.pause_everything(room.store, visitor.name)
+    room.wake()
+    return status(room, visitor)
+
+
+@router.post("/resume", summary="Let everybody go on", tags=["overview"], responses=problems(409))
+def resume_all(room: TheRoom, visitor: AnOperator) -> Overview:
+    """In quiet hours, too, until they end. Agents that are paused by name stay so."""
+    actions.resume_everything(room.store, room.settings.orchestrator.quiet, visitor.name)
+    room.wake()
+    return status(room, visitor)
+
+
+@router.get("/strategy", summary="What the CEO goes by", tags=["activity"])
+def strategy(room: TheRoom, _: AViewer) -> Strategy:
+    """Its goals, what it counts on, and what was learnt; empty before the first review."""
+    return room.store.strategy.read()
+
+
+class Words(BaseModel):
+    """What you tell an agent."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"text": "Use dataclasses."}]})
+
+    text: str = Field(min_length=1, max_length=actions.MOST_NOTE)
+    task: str | None = Field(None, description="The task that it is about; null: all of its work.")
+
+
+@router.post("/agents/{name}/tell", status_code=202, summary="Tell an agent something", tags=["agents"],
+             responses=problems(404, 409))  # fmt: skip
+def tell(name: str, words: Words, room: TheRoom, visitor: AnOperator) -> Spoken:
+    """It stands in the agent's next prompt as your word, and is answered: the answer is in the thread. About a task
+    that waits for your answer it is the answer; one that is blocked or failed is tried again with it."""
+    _must_be_there(name, room)
+    about = room.store.tasks.get(words.task) if words.task else None
+    done = talk.tell(room.store, name, words.text, agent_names(room.settings.agents), about, visitor.name)
+    room.wake()
+    return done
+
+
+@router.get("/agents/{name}/thread", summary="What you and an agent said", tags=["agents"], responses=problems(404))
+def agent_thread(name: str, room: TheRoom, _: AViewer, limit: Limit = 50) -> list[Exchange]:
+    """The latest messages, oldest first, with the answers that are there."""
+    _must_be_there(name, room)
+    return talk.thread_of(room.store, name, limit)
+
+
 @router.get("/usage", summary="The ledger", tags=["costs"])
 def usage(
     room: TheRoom,
@@ -111,7 +164,8 @@ def usage(
 @router.get("/limits", summary="Limits of the budget", tags=["costs"])
 def limits(room: TheRoom, _: AViewer) -> list[LimitState]:
     """How much of each is used and reserved. Of agents and tasks, those that used any."""
-    states = room.store.budgets.limit_states(room.settings.budget, agents=agent_names(room.settings.agents))
+    names = agent_names(room.settings.agents)
+    states = room.seen.of("limits", lambda: room.store.budgets.limit_states(room.settings.budget, agents=names))
     return [state for state in states if state.scope != "agent_day" or state.share > 0]
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
@@ -26,6 +27,10 @@ from owner.stream import Clock
 
 if TYPE_CHECKING:
     from api.live import Hub
+
+T = TypeVar("T")
+_SEEN_SECONDS, _MOST_SEEN = 1.0, 100
+"""For how long an answer is given again, and how many are kept."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +94,38 @@ class Room:
         """Sums over long times."""
         return History(self.store)
 
+    @cached_property
+    def seen(self) -> Seen:
+        """What several people look at again and again."""
+        return Seen(self.store)
+
     def frame(self, counts: Mapping[TaskStatus, int] | None = None) -> Frame:
         """Read for each page; `counts` of the tasks, where they are known already."""
-        waiting = stopped_count(counts or self.store.tasks.count_by_status())
+        waiting = stopped_count(counts or self.seen.of("counts", self.store.tasks.count_by_status))
         address = redact(self.settings.git.repository_url)
         return Frame(address, re.split(r"[/:]", address.rstrip("/").removesuffix(".git"))[-1], waiting)
+
+
+class Seen:
+    """Answers that are given again while nothing has changed in the database, for a second at most: clocks and git's
+    branches go on without it. Who looks then costs next to nothing, however many they are."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._known: dict[Hashable, tuple[str, float, object]] = {}
+
+    def of(self, name: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gives, or gave a moment ago. `name`: of this answer, with all that it depends on besides the
+        database. Nobody changes what it returns."""
+        state, now = self._store.state(), time.monotonic()
+        known = self._known.get(name)
+        if known is not None and known[0] == state and now - known[1] < _SEEN_SECONDS:
+            return cast("T", known[2])
+        made = make()
+        if len(self._known) >= _MOST_SEEN:
+            self._known.clear()
+        self._known[name] = state, now, made
+        return made
 
 
 class RunningClock:

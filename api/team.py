@@ -3,6 +3,7 @@ somebody has to keep up to date."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -60,8 +61,12 @@ class AgentNow(BaseModel):
 
 def team_of(room: Room) -> list[AgentNow]:
     """All agents, in the order of the registry."""
+    running = frozenset(room.running())
+    return room.seen.of(("team", running), lambda: _team_of(room, running))
+
+
+def _team_of(room: Room, running: Collection[str]) -> list[AgentNow]:
     store, now = room.store, utc_now()
-    running = set(room.running())
     workable = store.tasks.workable(_MOST_TASKS)
     queues: dict[str, list[Task]] = {name: [] for name in room.roles}
     for task in workable:
@@ -69,6 +74,7 @@ def team_of(room: Room) -> list[AgentNow]:
     calls, waiting = store.budgets.calls_in_flight(), store.budgets.waiting_calls()
     usage = {row.key: row for row in room.history.usage("agent", midnight(now))}
     paused = store.paused.since()
+    rests = store.paused.rest(room.settings.orchestrator.quiet, now) is not None
     tried = room.history.attempts(midnight(now) - timedelta(days=_SUCCESS_DAYS))
     found = []
     for name, kind in room.roles.items():
@@ -81,7 +87,7 @@ def team_of(room: Room) -> list[AgentNow]:
         found.append(
             AgentNow(
                 name=name, role=kind.title, duty=kind.duty, model=room.models.get(name, ""),
-                state="paused" if name in paused
+                state="paused" if rests or name in paused
                 else "waiting" if held else "working" if working else "queued" if queue else "idle",
                 task=at_work.id if at_work else None,
                 doing=at_work_on(at_work) if at_work else "",

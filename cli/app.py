@@ -38,11 +38,21 @@ COMMANDS = {
         "Show whether the daemon runs, which models it awaits, what comes next, and what only you can get going again.",
     ),
     "inbox": _Entry("inbox:inbox_commands", "Show everything that waits for you, and answer it."),
+    "tell": _Entry("talk:tell", "Tell an agent something: it stands in its next prompt as your word, and is answered."),
+    "chat": _Entry(
+        "talk:chat",
+        "Talk with an agent, line by line, until Ctrl-D; or show what was said, to all of them where none is named.",
+    ),
+    "pause": _Entry("pausing:pause", "Have nobody begin anything more."),
+    "resume": _Entry("pausing:resume", "Let everything go on where it was; in quiet hours, too, until they end."),
     "open": _Entry("running:open_room", "Open the control room in the browser, signed in."),
     "logs": _Entry("reading:logs", "Show what the team did, the latest last."),
     "report": _Entry(
         "reading:report",
         "Show what a day brought: what landed, what was decided and why, what it cost, what is stuck, what is next.",
+    ),
+    "strategy": _Entry(
+        "reading:strategy", "Show what the CEO goes by: its goals, what it counts on, and what was learnt."
     ),
     "facts": _Entry(
         "facts:facts", "List what could become work: failing tests, TODOs, untested functions, lint, types, docstrings."
@@ -57,7 +67,9 @@ COMMANDS = {
         "backup:migrate", "Migrate the database to this version of the program; tasks in progress continue."
     ),
     "task": _Entry("tasks:commands", "Give the team work, look at it, stop it, retry it."),
-    "project": _Entry("project_facts:project_commands", "What the team knows of the repository."),
+    "project": _Entry(
+        "project_facts:project_commands", "Make a project of a text, and see what the team knows of the repository."
+    ),
     "deploy": _Entry("deployments:deploy", "Have the daemon deploy to an environment; `task show` tells how it goes."),
     "deployments": _Entry(
         "deployments:deployments_commands", "What is live where, and what became of each deployment."

@@ -21,12 +21,12 @@ from rich.text import Text
 
 from cli.activity import show_activity
 from cli.options import caller, folds, out
-from config import BudgetSettings
+from config import BudgetSettings, QuietHours
 from memory import CallInFlight, LimitState, MemoryStore, MemoryStoreError, Task, TaskStatus, utc_now
 from monitoring import get_logger, redact
 from owner.stopped import stopped_count
 from owner.stream import Titles, seconds_awaited, waiting_lines
-from owner.words import agent_at, agent_name, at_work_on, count, one_line, quoted, span
+from owner.words import agent_at, agent_name, at_work_on, count, one_line, quoted, rest_words, span
 
 log = get_logger(__name__)
 
@@ -102,10 +102,14 @@ class Watch:
     """Reads the state of a daemon in this process."""
 
     def __init__(
-        self, store: MemoryStore, budget: BudgetSettings, running: Callable[[], Collection[str]] | None = None
+        self,
+        store: MemoryStore,
+        budget: BudgetSettings,
+        running: Callable[[], Collection[str]] | None = None,
+        quiet: QuietHours | None = None,
     ) -> None:
         """`running`: gives the ids of the tasks whose step runs; the others in progress wait for their turn."""
-        self._store, self._budget, self._running = store, budget, running
+        self._store, self._budget, self._running, self._quiet = store, budget, running, quiet
         self._since: dict[tuple[object, ...], datetime] = {}
         self._began = utc_now()
 
@@ -115,6 +119,7 @@ class Watch:
         active = store.tasks.select([TaskStatus.IN_PROGRESS], limit=_MOST_STEPS * 4)[::-1]
         calls = store.budgets.calls_in_flight()
         counts, held = store.tasks.count_by_status(), store.paused.since()
+        rest = store.paused.rest(self._quiet, utc_now())
         running = {task.id for task in active} if self._running is None else set(self._running())
         keys = {task.id: (task.id, task.run, task.stage, task.result.get("visit"), task.id in running)
                 for task in active}  # fmt: skip
@@ -127,7 +132,7 @@ class Watch:
                 max((utc_now() - self._since[keys[task.id]]).total_seconds(), 0.0),
                 task.id in running,
                 _awaited(calls, task),
-                bool(task.stage) and agent_at(task) in held,
+                bool(task.stage) and (rest is not None or agent_at(task) in held),
             )
             for task in active
         ]
@@ -139,7 +144,10 @@ class Watch:
         ]  # fmt: skip
         return Scene(
             steps=sorted(steps, key=lambda step: not step.in_turn),
-            paused=[redact(line) for line in waiting_lines(store.budgets.waiting_calls())],
+            paused=[
+                *([rest_words(rest, self._quiet.zone if self._quiet else None)] if rest else []),
+                *(redact(line) for line in waiting_lines(store.budgets.waiting_calls())),
+            ],
             following=[task.title for task in store.tasks.ready(_MOST_NEXT)],
             pending=counts[TaskStatus.PENDING],
             stopped=stopped_count(counts),

@@ -18,6 +18,7 @@ import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.segment import Segment
+from typer.core import TyperOption
 from typer.models import CommandFunctionType
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
@@ -67,6 +68,17 @@ Repo = Annotated[
 out, err = _console(stderr=False), _console(stderr=True)
 
 
+_TYPE_TOLD = TyperOption.display_type_rich
+
+
+def _type_told(self: TyperOption, ctx: Any) -> str | None:
+    """What stands beside an option in its help: nothing for one that takes no value."""
+    return None if self.is_flag else _TYPE_TOLD(self, ctx)
+
+
+TyperOption.display_type_rich = _type_told  # type: ignore[method-assign]  # Typer writes `<bool>` there
+
+
 @dataclass(frozen=True)
 class Choice:
     """The options that say which project a command is about, and for whom its output is."""
@@ -96,13 +108,17 @@ class Commands(typer.Typer):
         super().__init__(**options | {"rich_markup_mode": help_markup()})
 
     def command(self, name: str | None = None, **options: Any) -> Callable[[CommandFunctionType], CommandFunctionType]:
-        register = super().command(name, **options)
-
         def registered(function: CommandFunctionType) -> CommandFunctionType:
-            register(_with_repo(function))
+            text = options.pop("help", None) or inspect.getdoc(function) or ""
+            super(Commands, self).command(name, help=_whole_lines(text), **options)(_with_repo(function))
             return function
 
         return registered
+
+
+def _whole_lines(text: str) -> str:
+    """`text` with a line for each paragraph: Typer keeps the line ends of all but the first, which are the source's."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def _with_repo(function: Callable[..., object]) -> Callable[..., object]:

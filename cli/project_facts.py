@@ -6,23 +6,38 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from cli.options import EXIT_USAGE, AsJson, Commands, choice_of, fail, out
 from cli.project import load, opened, print_json, require_repository
+from cli.project_start import start
+from cli.tables import Cell, Column, FittedTable
 from monitoring import redact
+from owner.project import ProjectView, latest_project
+from owner.words import one_line, status_word
 
 if TYPE_CHECKING:
     from orchestrator.project_facts import ProjectFacts, Sourced
 
-project_commands = Commands(help="What the team knows of the repository.", no_args_is_help=True)
+project_commands = Commands(
+    help="Make a project of a text, and see what the team knows of the repository.", no_args_is_help=True
+)
+project_commands.command("start")(start)
 _MOST_LINES = 8
+_LONGEST_ITEM = 3000
 
 
 @project_commands.command("show")
-def show(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Show how the repository is set up and tested, what its suite says, what is missing, and its conventions.
+def show(
+    ctx: typer.Context,
+    named: Annotated[
+        str, typer.Argument(metavar="[ID]", help="Id of a project, or its beginning (default: the latest).")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show the latest project (specification, discussion, note, tasks), and how the repository is set up and tested.
 
     It shows what is known: nothing is run, fetched or built, and no daemon is needed.
     """
@@ -38,9 +53,12 @@ def show(ctx: typer.Context, as_json: AsJson = False) -> None:
 
     with opened(choice_of(ctx), names_project=True) as (project, store):
         facts = project_facts(project.settings, project.paths, store)
+        begun = latest_project(store, named)
     if as_json:
-        print_json(facts)
+        print_json(facts.model_dump() | {"project": begun.model_dump(mode="json") if begun else None})
         return
+    if begun:
+        _show_project(begun)
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -84,6 +102,31 @@ def set_up(
         if configured and (command or forget):
             out.print(f"testing.setup_command in config.yaml still comes first: {configured}", markup=False,
                       soft_wrap=True)  # fmt: skip
+
+
+def _show_project(project: ProjectView) -> None:
+    """What a text has become, and where each of its tasks is."""
+    state = status_word(project.status) + (f", {project.stage.replace('_', ' ')}" if project.stage else "")
+    out.print(Text(f"{one_line(project.title)}  ({project.task}, {state})", style="bold"), soft_wrap=True)
+    if project.detail:
+        out.print(project.detail, markup=False)
+    for section in project.sections:
+        out.print(Text(f"\n{section.heading}", style="bold"))
+        for line in [section.text, *(f"- {one_line(item, _LONGEST_ITEM)}" for item in section.items)]:
+            if line:
+                out.print(Padding(Text(line), (0, 0, 0, 2)))
+    if project.tasks:
+        out.print(Text("\nIts tasks", style="bold"))
+        rows: list[list[Cell]] = [
+            [each.id, one_line(each.title), each.kind or each.type, status_word(each.status), ", ".join(each.after)]
+            for each in project.tasks
+        ]
+        columns = [
+            Column("task"), Column("title", least=12), Column("kind", rank=2), Column("status", least=16),
+            Column("after", least=12, rank=1),
+        ]  # fmt: skip
+        out.print(FittedTable(columns, rows))
+    out.print(Text("\nThe repository", style="bold"))
 
 
 def _lines(facts: ProjectFacts) -> Iterator[tuple[str, str]]:

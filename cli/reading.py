@@ -106,6 +106,22 @@ def report(
         out.print(as_markdown(found, caller()), markup=False, highlight=False, soft_wrap=True, end="")
 
 
+def strategy(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Show what the CEO goes by: its goals, what it counts on, and what was learnt."""
+    with opened(choice_of(ctx)) as (project, store):
+        found = store.strategy.read()
+    if as_json:
+        print_json(found)
+        return
+    out.print(f"goal of the owner: {project.settings.project.goal or 'none is set'}", markup=False, soft_wrap=True)
+    for line in found.lines:
+        out.print(line, markup=False, soft_wrap=True)
+    if found.reviewed_at:
+        out.print(f"reviewed at {found.reviewed_at:%Y-%m-%d %H:%M} UTC")
+    else:
+        out.print("The CEO has not looked at its strategy yet (project.strategy_days).")
+
+
 def costs(
     ctx: typer.Context,
     by: Annotated[

@@ -42,6 +42,7 @@ from memory import MemoryStoreError, TaskStatus
 from monitoring import AlertKind, Supervisor, alert, configure_logging, daemon_pid, get_logger
 from monitoring.errors import KnownError
 from monitoring.tracing import start_tracing, stop_tracing
+from owner.artifacts import document_of
 from owner.daily import write_yesterday
 from owner.disk import unusable
 from owner.stopped import stopped_count
@@ -156,21 +157,17 @@ def prepare_demo(home: Path, *, fresh: bool, items: int, small: bool = False) ->
         shutil.copytree(_SAMPLE, repository, ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache"))
         if small:
             shutil.copyfile(_SMALL_BACKLOG, repository / "BACKLOG.md")
-        _keep_items(repository / "BACKLOG.md", items)
+        backlog = repository / "BACKLOG.md"
+        text = backlog.read_text(encoding="utf-8")
+        starts = [match.start() for match in re.finditer(r"(?m)^## ", text)]
+        if items < len(starts):
+            backlog.write_text(text[: starts[items]], encoding="utf-8")
         for command in (
             ["init", "-q", "-b", "main"],
             ["add", "-A"],
             ["-c", "user.name=Owner", "-c", "user.email=owner@localhost", "commit", "-q", "-m", "The sample project"],
         ):
             subprocess.run(["git", "-C", str(repository), *command], check=True)
-
-
-def _keep_items(backlog: Path, count: int) -> None:
-    """Leave the first `count` items in the backlog file."""
-    text = backlog.read_text(encoding="utf-8")
-    starts = [match.start() for match in re.finditer(r"(?m)^## ", text)]
-    if count < len(starts):
-        backlog.write_text(text[: starts[count]], encoding="utf-8")
 
 
 def work(
@@ -196,12 +193,14 @@ def work(
         _have_model(project, supervisor, for_people=for_people)
         teller = Follower() if for_people else None
         patience = 0 if for_people or until_idle else _PATIENCE  # somebody is waiting: report at once
-        services = open_services(project.settings, project.paths, patient=not until_idle, patience=patience)
+        patient = not until_idle
+        services = open_services(project.settings, project.paths, document_of, patient=patient, patience=patience)
         reports = project.settings.monitoring.daily_report and not until_idle
         daily = partial(write_yesterday, services.store, project.paths.state, caller()) if reports else None
         orchestrator = TaskOrchestrator(services, until_idle=until_idle, supervisor=supervisor, daily=daily)
         remember_repository(project)
-        watch = Watch(services.store, project.settings.budget, orchestrator.running)
+        budget, hours = project.settings.budget, project.settings.orchestrator.quiet
+        watch = Watch(services.store, budget, orchestrator.running, hours)
         if teller:
             teller.follow(services.store, watch)
         orchestrator.start(patience)

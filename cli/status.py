@@ -19,12 +19,12 @@ from cli.options import EXIT_USAGE, AsJson, Choice, caller, choice_of, fail, fol
 from cli.project import Project, opened, print_json, start_command
 from cli.stopped import stopped_lines
 from cli.views import dependent_lines, task_table
-from memory import CallInFlight, Dependency, MemoryStore, Task, TaskStatus, WaitingCall
+from memory import CallInFlight, Dependency, MemoryStore, Rest, Task, TaskStatus, WaitingCall, utc_now
 from monitoring import daemon_pid, redact
 from owner.disk import FullFolder, full_folders
 from owner.stopped import Stopped, stopped_count, stopped_tasks
 from owner.stream import Clock, awaited_line, seconds_awaited, waiting_lines
-from owner.words import agent_at, agent_name, at_work_on, count, one_line, quoted, status_word
+from owner.words import agent_at, agent_name, at_work_on, count, one_line, quoted, rest_words, status_word
 
 _MOST_FOLLOWING, _MOST_GOAL = 5, 500
 _MOST_STOPPED, _MOST_STOPPED_JSON = 3, 20
@@ -45,6 +45,7 @@ class _State:
     waiting: list[WaitingCall]
     stopped: list[Stopped]
     paused: dict[str, datetime]
+    rest: Rest | None
     full: list[FullFolder]
 
 
@@ -102,6 +103,7 @@ def _read(project: Project, store: MemoryStore, most_stopped: int = _MOST_STOPPE
         waiting=store.budgets.waiting_calls(),
         stopped=stopped_tasks(store, most_stopped),
         paused=store.paused.since(),
+        rest=store.paused.rest(project.settings.orchestrator.quiet, utc_now()),
         full=full_folders(project.paths, pid),
     )
 
@@ -122,6 +124,7 @@ def _document(project: Project, state: _State) -> dict[str, object]:
         "stopped": state.stopped,
         "stopped_count": stopped_count(state.counts),
         "paused_agents": state.paused,
+        "rest": state.rest,
     }
 
 
@@ -136,7 +139,14 @@ def _facts(project: Project, store: MemoryStore, choice: Choice, state: _State, 
     yield _Fact("tasks", ", ".join(told) or "none")
     if active and not pid:
         yield _Fact("paused", f"{count(len(active), 'task')} in progress, since the daemon is stopped")
+    if state.rest:
+        quiet = project.settings.orchestrator.quiet
+        why = rest_words(state.rest, quiet.zone if quiet else None)
+        yield _Fact("paused", f"{why}; `{caller()} resume` lets it go on")
     for task in active if pid else []:
+        if task.stage and state.rest:
+            yield _Fact("held", f"{at_work_on(task)}, no further than the step that runs")
+            continue
         if task.stage and agent_at(task) in state.paused:
             held = (
                 f"{quoted(task.title)} goes no further than the step it is in: {agent_name(agent_at(task))} is paused"

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from cli.options import caller
 from memory import Task
-from owner.thread import Entry
+from owner.thread import MOST_OF_A_MESSAGE, Entry
 from owner.words import count, one_line
 
 _MOST, _EVIDENCE_LINES, _LINE = 60, 3, 160
@@ -29,7 +29,8 @@ def timeline(task: Task, entries: list[Entry]) -> RenderableType:
         at = entry.at.astimezone()
         if day != (day := f"{at:%Y-%m-%d}"):
             table.add_row("", Text(day, style="dim"))
-        table.add_row(f"{at:%H:%M:%S}", Text(one_line(entry.text, 3 * _LINE), style=_COLOURS[entry.mark]))
+        most = MOST_OF_A_MESSAGE if entry.details.get("activity") == "message" else 3 * _LINE
+        table.add_row(f"{at:%H:%M:%S}", Text(one_line(entry.text, most), style=_COLOURS[entry.mark]))
         for line in _more(entry):
             table.add_row("", Padding(Text(line, style="dim"), (0, 0, 0, 2)))
     left = len(entries) - _MOST

@@ -135,7 +135,7 @@ def task_details(store: MemoryStore, task: Task, clock: Clock) -> RenderableType
     if task.type == TaskType.DECISION and (given := [part for part in split if part.type == TaskType.OPINION]):
         parts.append(Padding(_opinions(given), (1, 0, 0, 0)))
         split = [part for part in split if part.type != TaskType.OPINION]
-    if split and task.type in (TaskType.PLAN, TaskType.DECISION):
+    if split and task.type in (TaskType.PLAN, TaskType.DECISION, TaskType.PROJECT):
         parts.append(Padding(_plan(split), (1, 0, 0, 0)))
     elif split:
         parts.append(Text(f"split into {', '.join(f'{part.id} ({part.status})' for part in split)}"))

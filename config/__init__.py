@@ -25,6 +25,7 @@ from config.program import (
     is_installed,
     keep_options,
 )
+from config.say import DEFAULT, Autonomy, QuietHours, autonomy_of
 from config.settings import (
     AlertSettings,
     ApiSettings,
@@ -44,12 +45,14 @@ from config.values import ReasoningLevel, plain_key
 from config.weakened import weakened
 
 __all__ = [
+    "DEFAULT",
     "NAME",
     "ONE_PARSER",
     "VERSION",
     "AgentSettings",
     "AlertSettings",
     "ApiSettings",
+    "Autonomy",
     "BlueGreenSettings",
     "BudgetSettings",
     "Capabilities",
@@ -71,11 +74,13 @@ __all__ = [
     "PriceSettings",
     "ProjectPaths",
     "ProjectSettings",
+    "QuietHours",
     "ReasoningLevel",
     "RetentionSettings",
     "SandboxSettings",
     "Settings",
     "TestingSettings",
+    "autonomy_of",
     "cache_folder",
     "caller",
     "command",

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from config.deployment_settings import DeploymentSettings
 from config.model_settings import AgentSettings, BudgetSettings, LLMSettings
+from config.say import Autonomy, Hours, QuietHours, ZoneName
 from config.values import (
     BranchName,
     HomePath,
@@ -51,6 +52,16 @@ class ProjectSettings(Section):
     tasks_from: list[Literal[TASKS_FROM]] = Field(  # type: ignore[valid-type]  # the tuple is the one list
         list(TASKS_FROM), description="What tasks are made of, besides the goal and what you add yourself."
     )
+    ideas_need_decision: bool = Field(
+        False,
+        description="true: ideas of the CEO and of the product manager are decided on by the V-team first.",
+    )
+    strategy_days: float = Field(
+        1,
+        ge=0,
+        le=365,
+        description="Days until the CEO looks at its strategy and at priorities again, if anything changed; 0: never.",
+    )
     tasks_per_round: int = Field(
         3, ge=0, le=20, description="Tasks that the CEO may make at a time without being asked."
     )
@@ -69,7 +80,11 @@ class GitSettings(Section):
 
     repository_url: RepositoryAddress = Field("", description="URL or path of the repository. Needed to run.")
     branch: BranchName = Field("main", description="The owner's branch, on which work is based.")
-    auto_commit: bool = Field(True, description="false: verified work waits for `task approve` before it lands.")
+    auto_commit: bool = Field(
+        True,
+        description="false: verified work waits for `task approve` before it lands, as by `orchestrator.autonomy: "
+        "approve_landing` for all.",
+    )
     auto_push: bool = Field(True, description="false: landed work stays in the daemon's own clone.")
     landing: Literal["integration", "branch", "main"] = Field(
         "integration",
@@ -77,6 +92,13 @@ class GitSettings(Section):
         "task; main: the base branch itself.",
     )
     integration_branch: BranchName = Field("agents/integration", description="Its name, where landing is integration.")
+    reports_path: str = Field(
+        "",
+        max_length=200,
+        pattern=r"^([\w-]+(/[\w-]+)*)?$",
+        description="Folder, such as docs/reports, where reports, plans and decisions land as Markdown, unless landing "
+        "needs your approval; empty: none.",
+    )
     author_name: str = Field("AI Agents", min_length=1, description="Name that stands as the author of commits.")
     author_email: str = Field("agents@localhost", min_length=3, description="E-mail of that author.")
     token: Key | None = Field(None, description="Access token for https remotes; better kept in the environment.")
@@ -117,11 +139,42 @@ class OrchestratorSettings(Section):
         40, ge=1, le=500, description="Messages that a model with tools may send in one attempt."
     )
     max_tool_tokens: int = Field(400_000, ge=1000, description="Tokens for these messages, in and out together.")
-    v_team: list[Annotated[str, Field(min_length=1)]] = Field(
+    v_team: (
+        Literal["auto"] | Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1, max_length=12)]
+    ) = Field(
         ["cfo", "risk", "legal", "security"],
+        description="Roles that give their opinion on an idea before the CEO decides, unless the task names "
+        "others. auto: those whose field the idea's words are about, beside cfo and risk.",
+    )
+    autonomy: Autonomy | dict[str, Autonomy] = Field(
+        "full",
+        description="What is done without asking you. full: everything; approve_landing: a verified change waits for "
+        "you; approve_plan: what the team wants to do waits; suggest: both are shown, and done only at your word. Or "
+        "by type and kind of task: {default: full, decision: suggest, code: approve_landing}.",
+    )
+    approval_days: float = Field(
+        30,
+        ge=0,
+        le=3650,
+        description="Days after which what waits for your approval expires: it is not done, and you are told. 0: "
+        "never.",
+    )
+    quiet_hours: Hours = Field(
+        "",
+        description='Hours of each day in which nothing new is begun: "22:00-07:00"; for work at night only, the '
+        'others: "07:00-22:00".',
+    )
+    time_zone: ZoneName = Field(
+        "", description="The time zone of quiet_hours, such as Europe/Berlin; empty: that of the machine."
+    )
+    discussion_team: list[Annotated[str, Field(min_length=1)]] = Field(
+        ["backend", "frontend", "devops", "qa", "security"],
         min_length=1,
         max_length=12,
-        description="Roles that give their opinion on an idea before the CEO decides, unless the task names others.",
+        description="Roles that the project manager can invite to discuss how a new project is built.",
+    )
+    discussion_rounds: int = Field(
+        3, ge=1, le=10, description="Messages that each of them may write in such a discussion."
     )
     max_open_tasks: int = Field(
         8, ge=1, le=1000, description="Tasks in progress at once; a more urgent one may be begun beyond that."
@@ -138,6 +191,11 @@ class OrchestratorSettings(Section):
         gt=0,
         description="Longest pause, in seconds, before the CEO looks for work again when nothing was worth doing.",
     )
+
+    @property
+    def quiet(self) -> QuietHours | None:
+        """The hours in which nothing new is begun, if there are any."""
+        return QuietHours.of(self.quiet_hours, self.time_zone)
 
 
 class TestingSettings(Section):

@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterable
 from git_ops.commits import TASK_TRAILER
 from git_ops.errors import BranchTaken, GitError, MergeConflict, RemoteError
 from git_ops.models import LandingMode, SyncResult, Verify
-from git_ops.repository import NO_COMMIT, Repository
+from git_ops.repository import NO_COMMIT, ROOT_REF, SEEN_REF, Repository
 from git_ops.worktrees import TASK_BRANCH
 from monitoring import get_logger
 
 log = get_logger(__name__)
 
-SEEN_REF = "refs/agents/seen/"
 LANDED_REF = "refs/agents/landed/"
 
 Conflict = Callable[[list[str]], MergeConflict]
@@ -212,7 +211,9 @@ class LandingBranch:
             log.warning("the base branch is gone", problem=str(error))
             return tip
         name = self._repository.base_branch()
-        if self._repository.merge_base(tip, base) is None:  # the owner's history was written anew from its root
+        began_empty = self._repository.resolve(ROOT_REF) is not None  # so that the owner's first commit is another
+        # without a base in common the owner's history was written anew from its root
+        if not began_empty and self._repository.merge_base(tip, base) is None:
             ours = self._integration_branch
             if self._repository.remote_tip(ours) is None and self._repository.resolve(SEEN_REF + ours) == tip:
                 log.warning("the landing branch begins anew: the owner has taken the old one away", branch=ours)
@@ -228,7 +229,7 @@ class LandingBranch:
             return MergeConflict(f"{self._integration_branch} and {name}", files, advice)
 
         message = f"Merge {name} into {self._integration_branch}\n"
-        return merged(self._repository, tip, base, message, conflict)
+        return merged(self._repository, tip, base, message, conflict, unrelated=began_empty)
 
     def _known_good(self, target: str, previous: str) -> bool:
         """Whether `target` is a state that needs no test: nothing of ours was combined with it."""
@@ -261,13 +262,16 @@ def rebased(repository: Repository, commits: Iterable[str], onto: str, conflict:
     return made
 
 
-def merged(repository: Repository, ours: str, theirs: str, message: str, conflict: Conflict) -> str:
-    """`theirs` merged into `ours`: one of the two if it contains the other, else a merge commit."""
+def merged(
+    repository: Repository, ours: str, theirs: str, message: str, conflict: Conflict, *, unrelated: bool = False
+) -> str:
+    """`theirs` merged into `ours`: one of the two if it contains the other, else a merge commit. `unrelated`: they may
+    share no history."""
     if repository.is_ancestor(theirs, ours):
         return ours
     if repository.is_ancestor(ours, theirs):
         return theirs
-    tree = repository.merged_tree(ours, theirs, conflict)
+    tree = repository.merged_tree(ours, theirs, conflict, unrelated=unrelated)
     return repository.commit_tree(tree, [ours, theirs], message)
 
 

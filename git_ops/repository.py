@@ -36,6 +36,9 @@ LOCK_TIMEOUT = 3600.0
 """Seconds to wait for another landing, which may be running a whole test suite."""
 _LONGEST_PAUSE = 0.1
 TRACKING = "refs/remotes/origin/"
+SEEN_REF = "refs/agents/seen/"
+ROOT_REF = "refs/agents/root"
+"""The empty commit that work starts from where the owner's repository has none."""
 _KEPT_KEYS = frozenset(
     {f"core.{name}" for name in ("repositoryformatversion", "filemode", "bare", "ignorecase", "precomposeunicode",
                                  "symlinks", "logallrefupdates")} | {"extensions.objectformat", "extensions.refstorage"}
@@ -54,6 +57,7 @@ def _order(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
+_ROOT_DATE = "1735689600 +0000"
 LINK = "120000"
 """The mode of a link in a tree."""
 PROGRAM = "100755"
@@ -90,14 +94,15 @@ class Repository:
         `shallow`: only the newest commits are fetched.
 
         Raises NotARepository, EmptyRepository, BranchMissing, RemoteUnreachable, AuthenticationFailed, CloneTaken.
+        EmptyRepository is raised for one that had commits: in a new one work starts from an empty commit.
         """
         self.git.check_version()
         if not self.is_clone():
             self.remote.check_local()  # before a folder is created for nothing
         self.make()
         self.fetch("--depth=1") if shallow else self.fetch()
-        if not self.branches("origin"):
-            raise EmptyRepository(self.remote.url)
+        if not self.branches("origin") and self.resolve(ROOT_REF) is None:
+            self._make_root()
         self.base_branch()
 
     def make(self) -> None:
@@ -109,6 +114,19 @@ class Repository:
             self.git("init", "--quiet", "--bare", "--initial-branch=main", str(self.path), place=Place(self.path))
             self.git("config", "remote.origin.url", self.remote.url)
             self.git("config", "remote.origin.fetch", f"+refs/heads/*:{TRACKING}*")
+
+    def _make_root(self) -> None:
+        """The empty commit, which is the same in every clone: one made anew can go on with what was pushed."""
+        if self.branches():
+            raise EmptyRepository(self.remote.url)
+        tree = self.git("hash-object", "-t", "tree", "-w", "--stdin", stdin=b"").text
+        who = {
+            f"GIT_{part}_{key}": value
+            for part in ("AUTHOR", "COMMITTER")
+            for key, value in {"NAME": "agents", "EMAIL": "agents@localhost", "DATE": _ROOT_DATE}.items()
+        }
+        root = self.git("commit-tree", tree, stdin=b"Begin an empty repository\n", environment=who).text
+        self.update_ref(ROOT_REF, root, NO_COMMIT)
 
     def is_clone(self) -> bool:
         """Whether there is a clone with commits: work can go on in it without the owner's repository."""
@@ -129,9 +147,14 @@ class Repository:
         """The owner's branch that work starts from: the configured one, else the remote's default (logged once)."""
         if self.resolve(TRACKING + self._branch) is not None:
             return self._branch
+        there = self.branches("origin")
+        if self.resolve(ROOT_REF) is not None:  # what we pushed is no branch of the owner's
+            there = [name for name in there if self.resolve(SEEN_REF + name) is None]
+            if not there:
+                return self._branch
         if not self._fell_back_to:
-            default, there = self._remote_default(), self.branches("origin")
-            if default is None or self.resolve(TRACKING + default) is None:
+            default = self._remote_default()
+            if default not in there:
                 default = there[0] if len(there) == 1 else None  # a checkout of another branch, or of none
             if default is None:
                 raise BranchMissing(self._branch, there)
@@ -140,8 +163,9 @@ class Repository:
         return self._fell_back_to
 
     def base_tip(self) -> str:
-        """The commit of the base branch as last fetched."""
-        return self.commit_of(TRACKING + self.base_branch())
+        """The commit of the base branch as last fetched; an empty one while the owner's repository has none."""
+        branch = self.base_branch()
+        return self.resolve(TRACKING + branch) or self.resolve(ROOT_REF) or self.commit_of(TRACKING + branch)
 
     def remote_tip(self, branch: str) -> str | None:
         """The commit of a branch of the owner's repository as last fetched."""
@@ -328,14 +352,17 @@ class Repository:
         output = self.git("commit-tree", tree, *parent_options, stdin=message.encode(), environment=environment)
         return output.text
 
-    def merged_tree(self, ours: str, theirs: str, conflict: Callable[[list[str]], MergeConflict]) -> str:
-        """The tree of a three-way merge of two commits, made without any work tree.
+    def merged_tree(
+        self, ours: str, theirs: str, conflict: Callable[[list[str]], MergeConflict], *, unrelated: bool = False
+    ) -> str:
+        """The tree of a three-way merge of two commits, made without any work tree. `unrelated`: they may share no
+        history.
 
         Raises what `conflict` makes of the paths in conflict.
         """
-        output = self.git(
-            "merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs, allowed=(0, 1)
-        )
+        options = ["--write-tree", "-z", "--name-only", "--no-messages"]
+        options += ["--allow-unrelated-histories"] if unrelated else []
+        output = self.git("merge-tree", *options, ours, theirs, allowed=(0, 1))
         tree, *files = output.fields
         if output.exit_code == 1:
             raise conflict(sorted(set(files)))

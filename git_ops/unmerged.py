@@ -64,7 +64,9 @@ class Unmerges:
             return None
         tree = self._repository.tree_of(base)
         try:
-            merged = self._repository.merged_tree(base, tip, lambda files: MergeConflict("a merge", files, ""))
+            merged = self._repository.merged_tree(
+                base, tip, lambda files: MergeConflict("a merge", files, ""), unrelated=True
+            )
         except MergeConflict:
             conflicts, size = True, self._repository.git("diff", "--shortstat", f"{base}...{tip}").text
         else:

@@ -24,7 +24,7 @@ from llm.profiles import ModelProfile, Reasoning
 from llm.providers.openai_compatible import EMBEDDED
 from llm.request import Answer, CallContext, OutputSchema, Reply, Request, Tool, Turn, Window
 from memory import MemoryStore
-from monitoring import get_logger, redact
+from monitoring import get_logger, redact, whole_text
 
 log = get_logger(__name__)
 
@@ -42,7 +42,8 @@ class LLMClient:
     `agents`: settings of the agents by name; what an agent does not set comes from `settings`.
     `local`: the embedded model's server; needed if it may answer (`uses_embedded_model`), started by the first call.
     `budget`: what may be spent. `patient`: calls wait for as long as it takes when a budget's day or month is used up
-    or no provider answers; otherwise they fail. `clock` gives the day and month (UTC).
+    or no provider answers; otherwise they fail. `clock` gives the day and month (UTC). `heard` gives what the agent
+    of a call was told by the owner, which stands at the end of its system prompt.
     Raises NotConfigured when a key, an address or a model name is missing.
 
     The agent of a call's context decides its model, unless the call names one of the agent's `escalations`.
@@ -58,9 +59,11 @@ class LLMClient:
         budget: BudgetSettings | None = None,
         patient: bool = False,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        heard: Callable[[CallContext], str] = lambda _: "",
     ) -> None:
         self._settings = settings
         self._agents = agents
+        self._heard = heard
         self._lineup = Lineup(settings, agents)
         endpoints = self._lineup.endpoints
         if EMBEDDED.name in endpoints and local is None:
@@ -245,7 +248,7 @@ class LLMClient:
             provider=asked.provider,
             model=asked.name,
             # What is sent is what is stored: a secret in a file must reach neither the provider nor the database.
-            system=redact(system),
+            system=redact(whole_text(f"{system}\n\n{self._heard(context)}".strip())),
             turns=tuple(redacted(turn) for turn in turns),
             temperature=next(value for value in chosen if value is not None),
             max_tokens=min(longest, max_tokens or longest),

@@ -28,7 +28,7 @@ from memory.errors import (
     UnsupportedDatabase,
     ValueTooLarge,
 )
-from memory.journal_models import Activity, ControlCommand, Decision, Memory
+from memory.journal_models import Activity, ControlCommand, Decision, Memory, OwnersWord, Rest, Strategy
 from memory.ledger_models import (
     NANO,
     CallInFlight,
@@ -112,17 +112,20 @@ __all__ = [
     "ModelCall",
     "ModelProbe",
     "NameTaken",
+    "OwnersWord",
     "Person",
     "PersonName",
     "Priority",
     "ProofOutcome",
     "Reserved",
+    "Rest",
     "RetryStage",
     "Role",
     "SchemaMissing",
     "SchemaTooNew",
     "Section",
     "StoredResponse",
+    "Strategy",
     "SuiteQuality",
     "Task",
     "TaskChanges",

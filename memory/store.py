@@ -28,7 +28,9 @@ from memory.tables.journal import CommandTable, EvidenceTables, JournalTables, l
 from memory.tables.ledger import LedgerTables
 from memory.tables.pauses import PausedAgents
 from memory.tables.people import PeopleTables
+from memory.tables.strategy import StrategyTable
 from memory.tables.tasks import ENDED, TaskTable
+from memory.tables.words import OwnersWordsTable
 
 
 class MemoryStore:
@@ -58,6 +60,10 @@ class MemoryStore:
         """Commands of other processes to the daemon."""
         self.paused = PausedAgents(self.journal)
         """Agents that the owner holds back."""
+        self.strategy = StrategyTable(self.journal)
+        """What the CEO goes by."""
+        self.words = OwnersWordsTable(self.journal)
+        """What the owner told agents."""
         self.people = PeopleTables(database)
         """Who may use the control room."""
         self.deployments = DeploymentTables(database)

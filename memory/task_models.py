@@ -63,6 +63,12 @@ class TaskType(StrEnum):
     PLAN = "plan"
     OPINION = "opinion"
     """What one agent of a V-team thinks of an idea that is being decided on."""
+    PROJECT = "project"
+    """A text from which a specification, an architecture and tasks are made."""
+    SKELETON = "skeleton"
+    """What an empty repository begins with."""
+    MESSAGE = "message"
+    """What the owner tells an agent, and its answer."""
 
 
 class TaskKind(StrEnum):

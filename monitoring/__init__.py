@@ -12,6 +12,7 @@ from monitoring.redaction import (
     mask_known,
     redact,
     register_secret,
+    whole_text,
     without_steering,
     without_unseen,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "redact",
     "register_secret",
     "silenced",
+    "whole_text",
     "without_steering",
     "without_unseen",
 ]

@@ -25,6 +25,8 @@ class FailureReason(StrEnum):
     INVALID_OUTPUT = "invalid_output"
     NEEDS_OWNER = "needs_owner"
     """An agent has a question that only the owner can answer."""
+    APPROVAL_EXPIRED = "approval_expired"
+    """The owner did not answer in time, so what waited for them was not done."""
     PROVIDER_ERROR = "provider_error"
     SANDBOX_UNAVAILABLE = "sandbox_unavailable"
     DEPLOYMENT_FAILED = "deployment_failed"

@@ -181,6 +181,11 @@ def _mask_assigned(match: re.Match[str]) -> str:
     return f"{match[1]}{match[2]}{MASK}"
 
 
+def whole_text(text: str) -> str:
+    """`text` with pairs of surrogates joined, and single ones, which no file and no database takes, replaced."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def without_unseen(text: str) -> str:
     """`text` without what a model reads and a person does not see. What joins letters or picks the look of an emoji
     stays behind one of those."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from monitoring import whole_text
 from monitoring.errors import FailureReason, KnownError
 
 _BLANK = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
@@ -44,7 +45,7 @@ class StageFailed(Exception):
 
     def as_json(self) -> dict[str, str | bool]:
         """What the engine stores of this failure."""
-        return {"reason": self.reason.value, "detail": self.detail, "blocked": self.blocked}
+        return {"reason": self.reason.value, "detail": whole_text(self.detail), "blocked": self.blocked}
 
     @classmethod
     def from_json(cls, stored: dict[str, str | bool]) -> StageFailed:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel, JsonValue
 
 from agents import BaseAgent, Review
+from config import Autonomy, autonomy_of
 from llm import CallContext, ModelProfile
 from memory import Criterion, Task, Verdict
 from orchestrator.engine.engine import Steps
@@ -19,6 +20,9 @@ from orchestrator.workbench.context import Views
 from orchestrator.workbench.workbench import Workbench
 
 Result = TypeVar("Result")
+
+PLAN_GATE, LAND_GATE = "plan", "land"
+"""Gates before work that the team wants to do, and before the landing of what is verified."""
 
 
 class FlowState(BaseModel):
@@ -32,6 +36,10 @@ class FlowState(BaseModel):
     """Gates the owner has opened."""
     waiting_for: str = ""
     """The gate the task waits at."""
+    expires_at: str = ""
+    """When the approval that it waits for expires (ISO 8601); empty: never."""
+    suggested: bool = False
+    """What waits is a suggestion: nobody is asked."""
     question: str = ""
     """What an agent asks the owner."""
     owners_answer: str = ""
@@ -67,6 +75,8 @@ class Wait:
     gate: str
     stage: str
     state: FlowState
+    is_suggestion: bool = False
+    """Nobody is pressed for an answer: there is no alert, and it does not expire."""
 
 
 class OwnerAsked(Exception):  # no error: a way to end a stage from deep inside
@@ -139,6 +149,15 @@ class StageContext:
             patient=FlowState.model_validate(self.task.result).behind > 0,
         )
 
+    def autonomy(self, kind: str = "") -> Autonomy:
+        """What the team may do in this task without asking the owner."""
+        return autonomy_of(self.services.settings.orchestrator.autonomy, self.task.type, kind or self.task.kind)
+
+    def waits_to_land(self, kind: str = "") -> bool:
+        """Whether verified work lands only at the owner's word."""
+        asks = self.autonomy(kind) in ("approve_landing", "suggest")
+        return asks or not self.services.settings.git.auto_commit
+
     def record_review(self, review: Review, number: int) -> bool:
         """Store a review as the verdict of round `number`, from inside a step; True if it approves."""
         self.services.store.evidence.record_verdict(
@@ -186,6 +205,8 @@ class Flow:
 
     type: str
     stages: tuple[Stage, ...]
+    lane: str = ""
+    """The queue of an agent's on which they stand, if not its own: its work is not held up, nor do they wait for it."""
 
     def stage(self, name: str) -> Stage:
         """The stage of that name; the first one for an empty name."""

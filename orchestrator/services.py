@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeVar
 
-from agents import BaseAgent, CEOAgent, DeveloperAgent, ProductAgent, QAAgent, TechLeadAgent, members
+from agents import BaseAgent, CEOAgent, DeveloperAgent, OwnersWords, ProductAgent, QAAgent, TechLeadAgent, members
 from config import AgentSettings, ProjectPaths, Settings
 from deployment import DeploymentManager
 from file_system import CodeMap, FileManager, RepositoryMap
 from git_ops import GitManager, Identity, MergeConflict
 from llm import LLMClient, LocalModelServer, local_model, uses_embedded_model
-from memory import ContextManager, MemoryStore
+from memory import ContextManager, MemoryStore, Task
 from monitoring import AlertKind, alert, get_logger
 from orchestrator.deployed_from import DeployedFrom
 from orchestrator.engine.failures import Outage, outlast
@@ -91,6 +91,8 @@ class Services:
     """Keeps other daemons off this project as long as it is open."""
     outage: Outage
     """How long the owner's repository has been unreachable."""
+    document: Callable[[Task], str] = lambda _: ""
+    """Gives the result of a task without code as Markdown; empty where it has none."""
 
     def sync(self, *, approved: bool = False) -> str:
         """Merge the owner's latest work into the landing branch, if it fits and the suite holds; returns the tip.
@@ -151,8 +153,15 @@ class Services:
             self.lock.close()
 
 
-def open_services(settings: Settings, paths: ProjectPaths, *, patient: bool = False, patience: float = 0) -> Services:
-    """Open the database and the clone and make the rest; cleans up after a crash.
+def open_services(
+    settings: Settings,
+    paths: ProjectPaths,
+    document: Callable[[Task], str] = lambda _: "",
+    *,
+    patient: bool = False,
+    patience: float = 0,
+) -> Services:
+    """Open the database and the clone and make the rest; cleans up after a crash. `document`: see `Services`.
 
     `patient`: model calls wait for a budget or the end of an outage (see `LLMClient`). Temporary problems at the start
     (a locked database, a full disk, a first clone without network) are waited for, `patience` seconds at most. Raises
@@ -161,7 +170,7 @@ def open_services(settings: Settings, paths: ProjectPaths, *, patient: bool = Fa
     outlast(lambda: _make_folders(paths), limit=patience)
     lock = claim(paths.state, paths.engine_url)
     try:
-        return _opened(settings, paths, lock, patient, patience)
+        return replace(_opened(settings, paths, lock, patient, patience), document=document)
     except BaseException:
         lock.close()
         raise
@@ -187,7 +196,8 @@ def _opened(settings: Settings, paths: ProjectPaths, lock: ExitStack, patient: b
     suite.folders.clear_leftovers()
     embedded = uses_embedded_model(settings.llm, settings.agents)
     server = LocalModelServer(local_model(settings.llm)) if embedded else None
-    llm = LLMClient(settings.llm, settings.agents, store, server, budget=settings.budget, patient=patient)
+    heard = OwnersWords(store)
+    llm = LLMClient(settings.llm, settings.agents, store, server, budget=settings.budget, patient=patient, heard=heard)
     return Services(
         settings=settings,
         paths=paths,

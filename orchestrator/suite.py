@@ -41,6 +41,7 @@ _MOST_FAILURES = 40
 _MOST_RESULTS = 300
 _FAULT_SECONDS = 10.0
 """Time for the tests of code with a fault, beyond twice that of the whole suite: it may never end."""
+_MORE_TIME = 4
 _MOST_REPEATED = 20
 """Newly failing tests that are run again: so many at once are no accident."""
 
@@ -234,9 +235,14 @@ class Suite(ReadyTrees):
     def notices(
         self, treeish: str, texts: Mapping[str, str], selection: Sequence[str], before: Baseline, label: str
     ) -> bool:
-        """Whether the tests of `selection` (empty means all) end worse than `before` when files have other `texts`."""
+        """Whether the tests of `selection` (empty means all) end worse than `before` when files have other `texts`.
+
+        A run that takes too long is given more time once: the machine may be slow, and then every fault would count.
+        """
         seconds = min(_FAULT_SECONDS + before.seconds * 2, self.timeout)
         result = self.run(treeish, selection, label, seconds, texts)
+        if result.killed_reason == "timeout" and seconds < self.timeout:
+            result = self.run(treeish, selection, label, min(seconds * _MORE_TIME, self.timeout), texts)
         if not selection:
             return bool(_worse(before, result))
         return bool({failure.test_id for failure in result.failures} - set(before.failed)) or not result.test_ids

@@ -6,11 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 
+from agents import agent_names
 from config import caller
 from memory import (
     ANSWER_GATE,
     FailureReason,
     MemoryStore,
+    Rest,
     Task,
     TaskStatus,
     TaskType,
@@ -26,9 +28,11 @@ from orchestrator.errors import UnknownFlow
 from orchestrator.flows import FlowState
 from orchestrator.flows.code_flow import back_to
 from orchestrator.flows.stage_runner import WORKABLE, StageRunner
-from orchestrator.flows.task_queue import MOST_TASKS, TaskQueue, flow_of, stage_job
+from orchestrator.flows.task_queue import MOST_TASKS, TaskQueue, flow_has_lane, flow_of, stage_job
+from orchestrator.flows.waiting import expire_approvals, put_again
 from orchestrator.housekeeping import Housekeeping, note_start
 from orchestrator.idle.ceo_loop import CEOLoop
+from orchestrator.idle.strategy import StrategyReviews
 from orchestrator.services import Services
 
 log = get_logger(__name__)
@@ -62,12 +66,17 @@ class TaskOrchestrator:
         self._queue = TaskQueue(services.store, services.wake, services.settings.agents)
         self._until_idle = until_idle
         self._ceo = CEOLoop(services, until_idle=until_idle)
+        self._reviews = StrategyReviews(services)
         self._supervisor = supervisor or Supervisor({})
-        handlers: dict[str, Handler] = {"stage": StageRunner(services), "ceo": self._ceo}
+        handlers: dict[str, Handler] = {"stage": StageRunner(services), "ceo": self._ceo, "strategy": self._reviews}
         self._engine = Engine(services.paths.engine_url, handlers, self._supervisor.beat)
         self._housekeeping = Housekeeping(services, self._engine, daily)
         self._queued: set[str] = set()
         self._paused: frozenset[str] = frozenset()
+        self._quiet = services.settings.orchestrator.quiet
+        self._everybody = frozenset(agent_names(services.settings.agents))
+        self._rest: Rest | None = None
+        self._is_quiet = False
         self._seen, self._next_look = "", 0.0
         self._workable = 0
         self._begun: list[Task] = []
@@ -145,7 +154,7 @@ class TaskOrchestrator:
         """Apply commands and dispatch, if anything has changed; at every check interval also handle hung tasks. True
         while there is work."""
         state, now = self._store.state(), time.monotonic()
-        if state != self._seen or now >= self._next_look:
+        if state != self._seen or now >= self._next_look or self._hours_change():
             self._apply_commands()
             self._hold_paused()
             self._workable = self._dispatch()
@@ -156,6 +165,8 @@ class TaskOrchestrator:
             self._next_check = time.monotonic() + self._services.settings.orchestrator.check_interval
             self._stop_hung_tasks()
             self._revive()
+            expire_approvals(self._store)
+            self._review_strategy()
         if self._ceo_job and (status := self._engine.status(self._ceo_job)) not in ("ENQUEUED", "PENDING"):
             if status in _BROKEN:
                 self._ceo.give_up(self._ceo_job)
@@ -171,6 +182,9 @@ class TaskOrchestrator:
         return busy
 
     def _in_words(self, tasks: int) -> str:
+        if self._rest:
+            until = self._rest.until
+            return f"quiet hours until {until:%H:%M} UTC" if until else "paused until you resume"
         if self._resting:
             return "waits for a budget, a provider of models, or until you resume an agent"
         if tasks:
@@ -187,9 +201,23 @@ class TaskOrchestrator:
         return agents <= waiting
 
     def _hold_paused(self) -> None:
-        """Take nothing new up for agents that the owner has paused."""
-        self._paused = frozenset(self._store.paused.since())
+        """Take nothing new up for agents that the owner has paused, nor for anybody in quiet hours."""
+        self._rest = self._store.paused.rest(self._quiet, utc_now())
+        self._paused = self._everybody if self._rest else frozenset(self._store.paused.since())
         self._engine.hold(self._paused)
+
+    def _hours_change(self) -> bool:
+        """Whether quiet hours have begun or ended since the last round."""
+        until = self._quiet.until(utc_now()) if self._quiet else None
+        if (until is not None) is self._is_quiet:
+            return False
+        self._is_quiet = until is not None
+        if until and self._quiet:
+            told = f"{until.astimezone(self._quiet.zone):%H:%M}"
+            self._store.journal.log("orchestrator", "quiet hours begin", None, until=told)
+        else:
+            self._store.journal.log("orchestrator", "quiet hours end")
+        return True
 
     def _dispatch(self) -> int:
         """Put the present stage of every task that may be worked on on its agent's queue; how many are workable."""
@@ -212,12 +240,12 @@ class TaskOrchestrator:
     def _to_begin(self, active: list[Task], pending: list[Task]) -> list[Task]:
         """The `pending` tasks, the most urgent first, that may begin beside the `active` ones: as many as there is room
         for, and all that are more urgent than every active one."""
+        now, work = utc_now(), [task for task in pending if not flow_has_lane(task)]
+        active = [task for task in active if not flow_has_lane(task)]
         room = max(self._services.settings.orchestrator.max_open_tasks - len(active), 0)
-        now = utc_now()
         most_urgent = min((effective_priority(task, now) for task in active), default=0)
-        return [
-            task for place, task in enumerate(pending) if place < room or effective_priority(task, now) < most_urgent
-        ]
+        begun = [task for place, task in enumerate(work) if place < room or effective_priority(task, now) < most_urgent]
+        return [*begun, *(task for task in pending if flow_has_lane(task))]
 
     def _enqueue(self, task: Task, place: int) -> None:
         """`place` among the open tasks, oldest first, breaks ties: the engine's clock is too coarse for that."""
@@ -241,6 +269,15 @@ class TaskOrchestrator:
         if job is not None:
             self._engine.enqueue(job)
             self._ceo_job = job.id
+
+    def _review_strategy(self) -> None:
+        job = None if self._until_idle or "ceo" in self._paused else self._reviews.due()
+        if job is None:
+            return
+        if self._engine.status(job.id) in _BROKEN:
+            self._reviews.give_up(job.id)
+        else:
+            self._engine.enqueue(job)
 
     def _finished(self) -> bool:
         return self._ceo_job is None and self._ceo.exhausted()
@@ -315,6 +352,8 @@ class TaskOrchestrator:
         self._end(task, TaskStatus.CANCELLED, None, "cancelled by the owner")
 
     def _retry(self, task: Task, asked: str) -> None:
+        if not asked and put_again(self._services, task):
+            return
         stage = next((stage for stage in task.reached if stage == asked), None)
         if stage and self._services.git.worktrees.holds(task.id):
             flow = flow_of(task)

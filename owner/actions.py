@@ -12,6 +12,7 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
+from config import QuietHours
 from memory import (
     OPEN,
     OWNER,
@@ -38,7 +39,7 @@ def approve(store: MemoryStore, task: Task, note: str = "", by: str = "") -> str
     """Let a task at a gate go on, with the answer it waits for, or retry a blocked or failed one, with the owner's
     words. Gives the daemon's command."""
     _must_wait(task)
-    said = _bounded(note)
+    said = bounded(note)
     if task.status is TaskStatus.WAITING_APPROVAL:
         if task.question and not said:
             raise NoteMissing(f"{task.id} waits for your answer", f'approvals approve {task.id} --note "…"')
@@ -46,13 +47,13 @@ def approve(store: MemoryStore, task: Task, note: str = "", by: str = "") -> str
             raise NotPossible(f"{task.id} waits at a gate; a note is for tasks that begin anew")
         return _tell(store, "approve", task, by, said, task.approval_key, *filter(None, [said]))
     _add_words(store, task, said)
-    return _tell(store, "retry", task, by, said)
+    return _tell(store, "retry", task, by, said, *(["anew"] if said else []))
 
 
 def reject(store: MemoryStore, task: Task, note: str = "", by: str = "") -> str:
     """Cancel a task that waits, is blocked or has failed. What has landed stays; the note is for the records."""
     _must_wait(task)
-    return _tell(store, "cancel", task, by, _bounded(note))
+    return _tell(store, "cancel", task, by, bounded(note))
 
 
 def cancel(store: MemoryStore, task: Task, by: str = "") -> str:
@@ -85,7 +86,7 @@ def replan(store: MemoryStore, task: Task, note: str, by: str = "") -> str:
     if task.type != TaskType.PLAN or task.status is not TaskStatus.COMPLETED:
         told = f"{task.id} is {task.status}, of the type {task.type}; only a completed plan can be made again"
         raise NotNow(f"{told}; for one that stands still", f'approvals approve {task.id} --note "…"')
-    said = _bounded(note)
+    said = bounded(note)
     _add_words(store, task, said)
     return _tell(store, "replan", task, by, said)
 
@@ -122,6 +123,30 @@ def _hold(store: MemoryStore, agent: str, team: Sequence[str], by: str, *, pause
         store.journal.log(OWNER, "agent resumed", None, name=agent, by=by)
 
 
+def pause_everything(store: MemoryStore, by: str = "") -> None:
+    """Let everybody finish the step they are in, and begin nothing more until it is resumed, over restarts, too."""
+    if (rest := store.paused.rest(None, utc_now())) and rest.kind == "paused":
+        raise NotNow("everything is paused already", "resume")
+    store.paused.set_everything(paused=True)
+    store.journal.log(OWNER, "everything paused", None, by=by)
+
+
+def resume_everything(store: MemoryStore, quiet: QuietHours | None, by: str = "") -> datetime | None:
+    """Let everybody go on; also in quiet hours, until they end: then that time.
+    Agents that are paused by name stay so."""
+    now = utc_now()
+    until = quiet.until(now) if quiet else None
+    rest = store.paused.rest(quiet, now)
+    if rest is None:
+        named = ", ".join(store.paused.since())
+        raise NotNow(f"everything goes on already{f'; paused by name: {named}' if named else ''}", "status")
+    store.paused.set_everything(paused=False)
+    if until:
+        store.paused.stay_awake(until)
+    store.journal.log(OWNER, "everything resumed", None, by=by)
+    return until
+
+
 def must_be_ahead(deadline: datetime | None) -> None:
     """Refuse a deadline that is past."""
     if deadline and deadline <= utc_now():
@@ -153,7 +178,8 @@ def _must_wait(task: Task) -> None:
         raise NotNow(f"{task.id} is {status_word(task.status)}; it does not wait for you", "approvals list")
 
 
-def _bounded(note: str) -> str:
+def bounded(note: str) -> str:
+    """Words of the owner as they reach the team. Raises `OwnerError` for too many."""
     note = note.strip()
     if len(note) > MOST_NOTE:
         raise NotPossible(f"the note has {len(note):,} characters; at most {MOST_NOTE:,} reach the team")

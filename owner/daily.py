@@ -20,6 +20,8 @@ from owner.words import agent_name, count, one_line, reason_words
 _MOST = 1000
 _MOST_NEXT = 5
 _KEPT_DAYS = 90
+_BESIDE = (TaskType.OPINION, TaskType.MESSAGE)
+"""Tasks that are no result of their own."""
 FOLDER = "reports"
 """Below the project's data."""
 
@@ -57,6 +59,8 @@ class Daily(BaseModel):
     usage: list[UsageRow]
     """By agent."""
     stuck: list[Stuck]
+    strategy: list[str] = []
+    """What the CEO goes by now, line by line."""
     following: list[str]
     """Titles of what comes next."""
 
@@ -79,7 +83,7 @@ def daily_of(store: MemoryStore, day: date) -> Daily:
     ended = [
         task
         for task in store.tasks.select([TaskStatus.COMPLETED], limit=_MOST)
-        if task.finished_at and begin <= task.finished_at < end and task.type != TaskType.OPINION
+        if task.finished_at and begin <= task.finished_at < end and task.type not in _BESIDE
     ]
     costs = {row.key: row for row in store.ledger.usage("task", task_ids=[task.id for task in ended])} if ended else {}
     rows = [
@@ -112,6 +116,7 @@ def daily_of(store: MemoryStore, day: date) -> Daily:
             )
             for row in stopped_of(store, store.tasks.select(STOPPED, limit=_MOST))
         ],
+        strategy=[one_line(line, 300) for line in store.strategy.read().lines],
         following=[one_line(task.title) for task in store.tasks.ready(_MOST_NEXT)],
     )
 
@@ -140,6 +145,8 @@ def as_markdown(daily: Daily, caller: str) -> str:
         ],
         "Nothing.",
     )
+    if daily.strategy:
+        section("What the CEO goes by", daily.strategy, "")
     section("Next", daily.following, "Nothing is queued.")
     return redact("\n\n".join(parts)) + "\n"
 

@@ -39,13 +39,14 @@ def what_to_type(activity: Activity) -> str:
     return "approvals list" if activity.activity in ("task blocked", "task failed") else ""
 
 
-def sentence(activity: Activity, title: str = "") -> str:
-    """What one line of the journal says. `title`: of its task, where the reader does not know it."""
+def sentence(activity: Activity, title: str = "", most: int = 3 * MOST) -> str:
+    """What one line of the journal says, in at most so many characters. `title`: of its task, where the reader does not
+    know it."""
     said = _SENTENCES.get(activity.activity)
     line = _Line(activity, title)
     if said is None:
         return line.unknown()
-    return one_line(said(line), 3 * MOST).rstrip(" :,")
+    return one_line(said(line), most).rstrip(" :,")
 
 
 class _Line:
@@ -177,6 +178,35 @@ def _idea(line: _Line) -> str:
     did = {"approve": "approved", "reject": "rejected", "revise": "worded anew", "ask_owner": "put to you"}
     how = did.get(line.text("decision"), line.text("decision"))
     return f"The idea{line.it} was {how} by {line.who[0].lower() + line.who[1:]}{_because(line, 'reasons')}"
+
+
+def _begins(line: _Line) -> str:
+    invited = line.details.get("invited")
+    names = [agent_name(name) for name in invited] if isinstance(invited, dict) else []
+    whom = " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+    return f"{line.who} opens a discussion{line.it} with {whom}: {line.text('text')}"
+
+
+def _message(line: _Line) -> str:
+    to, concerns = line.details.get("to"), line.details.get("concerns")
+    names = ", ".join(agent_name(str(name)) for name in to) if isinstance(to, list) and to else "everybody"
+    said = [str(line.details.get("text") or ""), *(map(str, concerns) if isinstance(concerns, list) else [])]
+    agrees = " (agrees)" if line.details.get("agreed") else ""
+    return f"{line.who} to {names}{agrees}: {' Not to be forgotten: '.join(said)}"
+
+
+def _lost_the_word(line: _Line) -> str:
+    return f"{agent_name(line.text('name'), first=True)} has no further word in the discussion{line.it}{_because(line)}"
+
+
+def _discussed(line: _Line) -> str:
+    return f"The discussion{line.it} ended with {count(line.details.get('messages'), 'message')}{_because(line)}"
+
+
+def _convened(line: _Line) -> str:
+    reasons = line.details.get("reasons")
+    why = reasons if isinstance(reasons, dict) else {}
+    return f"The V-team of {line.task}: " + ", ".join(f"{agent_name(name)} ({told})" for name, told in why.items())
 
 
 def _awaits(line: _Line) -> str:
@@ -312,7 +342,15 @@ _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "agent resumed": _paused,
     "answers compared": _compared,
     "idea decided": _idea,
+    "v-team convened": _convened,
+    "document not landed": _of("The report of {task} is not in the repository: {problem}"),
+    "strategy reviewed": _of("{who} looked at its strategy again: {goals}"),
+    "priority judged anew": _of("{who} gave {task} the priority {after}: {reason}"),
+    "told an agent": lambda line: f"You told {agent_name(line.text('to'))}: {line.text('said')}",
+    "answered the owner": lambda line: f"{line.who} answers you: {line.text('answer')}",
+    "took back what an agent was told": lambda line: f"You took back what you had told {agent_name(line.text('to'))}",
     "task routed": lambda line: f"{agent_name(line.text('to'), first=True)} gets {line.task}: {line.text('reason')}",
+    "approval expired": _of("Your approval of {task} did not come in time; nothing of it was done"),
     "approved by the owner": _of("You let {task} go on"),
     "attempt": _attempt,
     "awaits its model": _awaits,
@@ -328,9 +366,17 @@ _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "configuration edited": _by("changed the configuration: {keys}; it counts from the next start on"),
     "conversation": _conversation,
     "conversation compacted": _of("A conversation{it} became too long and was shortened"),
+    "discussion begins": _begins,
+    "discussion ended": _discussed,
     "escalated": _of("A stronger model takes over{it}: {model}"),
     "escalated to the tech lead": _escalated,
     "examples not used": _of("Some examples{it} cannot become tests: {examples}"),
+    "everything paused": lambda line: (
+        f"{_person(line)} paused everything: steps are finished, and nothing new is begun"
+    ),
+    "everything resumed": lambda line: f"{_person(line)} let everything go on",
+    "quiet hours begin": _of("Nothing new is begun until {until}: quiet hours"),
+    "quiet hours end": lambda _: "The quiet hours are over: work goes on",
     "flaky tests": _of("Some tests fail only now and then and do not count{it}: {tests}"),
     "gave work": _by("gave the team {title}"),
     "goal reached": _of("{who} sees the goal reached{it}: {reason}"),
@@ -338,6 +384,8 @@ _SENTENCES: dict[str, Callable[[_Line], str]] = {
     "key withdrawn": _by("withdrew the key {key}"),
     "landed": _landed,
     "landed before the restore": _of("{task} had landed before the restore, and is done"),
+    "lost the word": _lost_the_word,
+    "message": _message,
     "migrated": _of("The database was migrated from version {before} to {after}"),
     "owner's work does not fit": _of("Your own commits do not fit what the team has landed: {problem}"),
     "person added": _by("let {person} into the control room as {role}"),

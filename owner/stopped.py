@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from memory import FailureReason, MemoryStore, Task, TaskStatus
-from owner.words import GATES
+from owner.words import GATES, one_line
 
 STOPPED = (TaskStatus.WAITING_APPROVAL, TaskStatus.BLOCKED, TaskStatus.FAILED)
 _NOT_FOR_WORDS = frozenset(
@@ -82,11 +82,30 @@ def _stopped(store: MemoryStore, task: Task, evidence: str) -> Stopped:
 def _waits(task: Task, gate: str) -> str:
     if task.question:
         return task.question
+    until = str(task.result.get("expires_at") or "")
+    expires = f"; it expires on {until[:16].replace('T', ' ')} UTC" if until else ""
+    told = _waits_at(task, gate)
+    return f"{told} (a suggestion)" if task.result.get("suggested") else f"{told}{expires}"
+
+
+def _waits_at(task: Task, gate: str) -> str:
     held, veto = task.result.get("held"), str(task.result.get("veto") or "")
     if gate == "veto" and veto:
         return f"{veto}\nNobody but you can overrule it."
+    if gate == "plan" and (titles := _proposed(task)):
+        return f"waits {GATES[gate]}: {'; '.join(titles)}"
     why = f"; it changes {', '.join(map(str, held[:8]))}" if isinstance(held, list) and held else ""
     return f"waits {GATES.get(gate, gate)}{why}"
+
+
+def _proposed(task: Task) -> list[str]:
+    """The titles of the tasks that would be made."""
+    for key in ("proposed", "decision"):
+        found = task.result.get(key)
+        tasks = found.get("tasks") if isinstance(found, dict) else None
+        if isinstance(tasks, list) and tasks:
+            return [one_line(each.get("title") or "", 100) for each in tasks if isinstance(each, dict)]
+    return []
 
 
 def _actions(store: MemoryStore, task: Task, gate: str) -> Iterator[Action]:
@@ -98,6 +117,9 @@ def _actions(store: MemoryStore, task: Task, gate: str) -> Iterator[Action]:
         for needed in store.tasks.dead_dependencies(task):
             yield _retry(needed, "is tried again, and then this task goes on")
         yield _retry(task, "is tried without it")
+    elif task.reason is FailureReason.APPROVAL_EXPIRED:
+        yield _retry(task, "is put to you again, as it is")
+        yield _approve(task, "is done anew, with your words")
     elif task.reason is FailureReason.NEEDS_OWNER:
         yield _approve(task, "is tried again, with your answer")
     else:

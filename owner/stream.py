@@ -70,15 +70,16 @@ class Level(StrEnum):
 
 
 PROBLEMS = frozenset({
-    "deployment failed", "deployment rolled back", "deployment rollback failed",
-    "flaky tests", "owner's work does not fit", "secret kept out of a commit", "task blocked", "task failed",
+    "approval expired", "deployment failed", "deployment rolled back", "deployment rollback failed", "flaky tests",
+    "owner's work does not fit", "secret kept out of a commit", "task blocked", "task failed",
 })  # fmt: skip
 """What may need the owner."""
 NOTICES = frozenset({
-    "deployed", "deployment asked for", "deployment begins",
-    "agent paused", "agent resumed", "budget limits changed", "configuration edited", "goal reached", "landed",
-    "migrated", "planned", "pushed", "restored from a backup", "settings changed", "started", "stopped",
-    "task added", "task cancelled", "task completed", "task retried", "waiting for approval",
+    "agent paused", "agent resumed", "answered the owner", "budget limits changed", "configuration edited", "deployed",
+    "deployment asked for", "deployment begins", "everything paused", "everything resumed", "goal reached",
+    "idea decided", "landed", "migrated", "planned", "pushed", "quiet hours begin", "quiet hours end",
+    "restored from a backup", "settings changed", "started", "stopped", "strategy reviewed", "task added",
+    "task cancelled", "task completed", "task retried", "waiting for approval",
 })  # fmt: skip
 """What begins and ends: the news of a day, without how it came about."""
 

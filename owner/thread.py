@@ -7,11 +7,13 @@ from typing import Literal
 
 from pydantic import BaseModel, JsonValue
 
-from memory import Decision, MemoryStore, Task
+from memory import Activity, Decision, MemoryStore, Task
 from owner.sentences import sentence
 from owner.words import agent_name, one_line
 
 _MOST_LINES = 2_000
+MOST_OF_A_MESSAGE = 4_000
+"""Characters of what agents write to each other: a thread has it whole."""
 _GOOD, _BAD = ("landed", "task completed", "pushed"), ("task failed", "task blocked")
 
 
@@ -74,12 +76,16 @@ def thread_of(store: MemoryStore, task: Task) -> list[Entry]:
     ]  # fmt: skip
     told = {entry.kind for entry in (*attempts, *verdicts)}
     lines = [
-        Entry(at=line.timestamp, kind="activity", agent=line.agent_name, text=sentence(line),
+        Entry(at=line.timestamp, kind="activity", agent=line.agent_name, text=_told(line),
               details={"activity": line.activity, "id": line.id, **line.details})
         for line in store.journal.latest(_MOST_LINES, task_id=task.id)
         if line.activity not in told and line.activity != "idea decided"  # its row says more
     ]  # fmt: skip
     return sorted([*attempts, *verdicts, *decisions, *lines], key=lambda entry: entry.at)
+
+
+def _told(line: Activity) -> str:
+    return sentence(line, most=MOST_OF_A_MESSAGE) if line.activity == "message" else sentence(line)
 
 
 def decided(decision: Decision) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from memory import OWNER, FailureReason, Task, TaskStatus, TaskType
+from datetime import tzinfo
+
+from memory import OWNER, FailureReason, Rest, Task, TaskStatus, TaskType
 
 MOST = 160
 """Characters of one detail in a sentence."""
@@ -39,8 +41,16 @@ _STAGES = {
     "answer": ("", "works on"),
     "convene": ("ceo", "asks for opinions on"),
     "opinion": ("", "forms an opinion on"),
+    "reply": ("", "answers you on"),
     "decide": ("ceo", "decides on"),
     "carry_out": ("ceo", "makes tasks of"),
+    "intake": ("pm", "takes in"),
+    "discuss": ("pm", "leads the discussion of"),
+    "design": ("pm", "designs"),
+    "publish": ("pm", "lands the architecture of"),
+    "hand_out": ("pm", "makes tasks of"),
+    "make_skeleton": ("devops", "makes"),
+    "land_skeleton": ("devops", "lands"),
     "begin": ("devops", "looks at what is live before"),
     "prepare": ("devops", "builds and uploads for"),
     "activate": ("devops", "switches over for"),
@@ -59,6 +69,7 @@ _REASONS = {
     FailureReason.DEPENDENCY: "a task it needs did not succeed",
     FailureReason.INVALID_OUTPUT: "the model's answers could not be used",
     FailureReason.NEEDS_OWNER: "it needs your answer",
+    FailureReason.APPROVAL_EXPIRED: "your approval did not come in time",
     FailureReason.PROVIDER_ERROR: "the model could not be reached",
     FailureReason.SANDBOX_UNAVAILABLE: "the sandbox cannot be used",
     FailureReason.DEPLOYMENT_FAILED: "it could not be deployed",
@@ -66,6 +77,7 @@ _REASONS = {
 }
 GATES = {
     "run": "before anything of the repository is run",
+    "plan": "before what the team wants to do is begun",
     "land": "before the verified change lands",
     "veto": "because of a veto, which only you can overrule",
     "deploy": "before anything is deployed",
@@ -104,6 +116,14 @@ def at_work_on(task: Task, title: str | None = None) -> str:
     _, does = _STAGES.get(task.stage, ("", f"is at the stage {task.stage.replace('_', ' ')} of"))
     who = agent_name(agent_at(task), first=True) if task.stage else "The team"
     return f"{who} {does} {quoted(title or task.title)}"
+
+
+def rest_words(rest: Rest, zone: tzinfo | None) -> str:
+    """Why nobody begins anything, and until when, by the clock of `zone`."""
+    if rest.kind == "paused":
+        return f"everything, by you, since {rest.since:%Y-%m-%d %H:%M} UTC"
+    until = rest.until.astimezone(zone) if rest.until else None
+    return f"quiet hours until {until:%H:%M} (orchestrator.quiet_hours)"
 
 
 def deployment_word(status: str) -> str:

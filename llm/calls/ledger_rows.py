@@ -10,7 +10,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from llm.errors import LLMError
 from llm.request import Answer, CallContext, Request, Thought, ToolCall, Turn
 from memory import ModelCall, StoredResponse
-from monitoring import redact
+from monitoring import redact, whole_text
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,13 @@ def replayed(found: StoredResponse, request: Request) -> Answer | None:
 
 
 def redacted(turn: Turn) -> Turn:
-    """The message as it may be sent: a secret in a file must reach neither the provider nor the database."""
+    """The message as it may be sent: a secret in a file must reach neither the provider nor the database, and the name
+    of a file may be no UTF-8."""
     return replace(
         turn,
-        text=redact(turn.text),
+        text=redact(whole_text(turn.text)),
         calls=tuple(_redacted_call(call) for call in turn.calls),
-        results=tuple(replace(result, text=redact(result.text)) for result in turn.results),
+        results=tuple(replace(result, text=redact(whole_text(result.text))) for result in turn.results),
     )
 
 

@@ -19,7 +19,7 @@ from llm.calls.budget import input_tokens
 from llm.calls.response_bodies import UNREADABLE_USAGE
 from llm.errors import ProviderRefused
 from llm.request import Answer, Request, Thought, ToolCall, estimate_tokens
-from monitoring import get_logger, mask_known
+from monitoring import get_logger, mask_known, whole_text
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelResponse, ModelResponsePart, ThinkingPart, ToolCallPart
@@ -106,7 +106,7 @@ def answer_of(response: ModelResponse, request: Request) -> Answer:
     is_readable = max(usage.input_tokens, usage.output_tokens) < UNREADABLE_USAGE
     if not is_readable:
         log.warning("the usage that the server states cannot be true; the worst case counts", model=request.model)
-    text = _storable(text)
+    text = whole_text(text)
     answer = Answer(
         text=text,
         truncated=response.finish_reason == "length",
@@ -173,12 +173,7 @@ def _kept_json() -> TypeAdapter[_Kept]:
     return kept
 
 
-def _storable(text: str) -> str:
-    """`text` with pairs of surrogates joined, and single ones, which no file and no database takes, replaced."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 def _arguments(part: ToolCallPart) -> str:
     if isinstance(part.args, str):
-        return _storable(part.args) or "{}"
+        return whole_text(part.args) or "{}"
     return json.dumps(part.args or {}, ensure_ascii=False)

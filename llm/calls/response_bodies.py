@@ -13,6 +13,8 @@ import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from monitoring import whole_text
+
 if TYPE_CHECKING:
     import httpx2
 NO_ANSWER = "no_answer"
@@ -243,7 +245,7 @@ def _whole(value: Any) -> Any:
     """`value` with half characters, which no file and no database takes, replaced in all of its texts."""
     match value:
         case str():
-            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            return whole_text(value)
         case list():
             return [_whole(each) for each in value]
         case dict():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -80,6 +81,7 @@ class Database:
             sa.event.listen(self.engine, "connect", self._prepare_postgresql)
         self._writer = self.engine.execution_options(writes=True)
         self._watching: sqlite3.Connection | None = None
+        self._watched, self._watchers = threading.Lock(), 0
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -109,16 +111,16 @@ class Database:
             yield connection
 
     def state(self) -> str:
-        """Something that is different once anybody has committed a change, and costs next to nothing to ask for. For
-        one thread alone."""
+        """Something that is different once anybody has committed a change, and costs next to nothing to ask for."""
         if self.path is None:
             with self.read() as connection:
                 return str(connection.exec_driver_sql("SELECT pg_current_snapshot()::text").scalar_one())
-        with self._diagnosed():
+        with self._diagnosed(), self._watched:
             try:
                 if self._watching is None:  # SQLite tells a connection what others have committed
                     self._watching = sqlite3.connect(self.path, self.busy_seconds, check_same_thread=False)
-                return str(self._watching.execute("PRAGMA data_version").fetchone()[0])
+                    self._watchers += 1
+                return f"{self._watchers}.{self._watching.execute('PRAGMA data_version').fetchone()[0]}"
             except sqlite3.Error:
                 self._watching = None
                 raise
@@ -133,9 +135,10 @@ class Database:
 
     def close(self) -> None:
         """Close the idle connections; those in use close when they are returned."""
-        if self._watching is not None:
-            self._watching.close()
-            self._watching = None
+        with self._watched:
+            if self._watching is not None:
+                self._watching.close()
+                self._watching = None
         self.engine.dispose()
 
     @contextmanager

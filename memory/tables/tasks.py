@@ -180,11 +180,11 @@ class TaskTable:
                 found.setdefault(task_id, []).append(Dependency(id=values[0], title=values[1], status=values[2]))
         return found
 
-    def count_by_status(self, *, without: str = "") -> dict[TaskStatus, int]:
-        """How many tasks have each status, also when there are none; those of the type `without` are left out."""
+    def count_by_status(self, *, without: Collection[str] = ()) -> dict[TaskStatus, int]:
+        """How many tasks have each status, also when there are none; those of the types `without` are left out."""
         query = sa.select(tasks.c.status, sa.func.count()).group_by(tasks.c.status)
         if without:  # else the index alone answers it
-            query = query.where(tasks.c.type != without)
+            query = query.where(tasks.c.type.not_in(without))
         with self._database.read() as connection:
             counts: dict[TaskStatus, int] = dict(connection.execute(query).all())
         return {status: counts.get(status, 0) for status in TaskStatus}

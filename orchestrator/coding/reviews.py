@@ -31,7 +31,7 @@ def review_of(ctx: StageContext, state: CodeState) -> Review:
         first = (MoreTools.tool, VerdictTool.tool) if shown < _SMALL else ()
         rights = Rights(base=state.code_commit, first=first, may_end=_may_end, overview=ctx.views.map)
         opening = partial(_opening, ctx, state)
-        news = _again(ctx, state) if state.review_rounds else ""
+        news = _again(ctx, state) if state.review_rounds or state.landing_rounds else ""
         talk = converse(ctx, lead, rights, "review", state.code_commit, opening, news)
         if talk.conclusion is not None:
             return Review.model_validate(talk.conclusion.arguments)

@@ -124,6 +124,8 @@ class CodeState(FlowState):
     review_issues: list[str] = []
     test_issues: list[str] = []
     """What the reviewer wants changed in the tests; QA's until it has."""
+    approved_change: str = ""
+    """The fingerprint of the change that was put to the owner: another one needs another approval."""
     held: list[str] = []
     """Changed files for which the change lands only with the owner's approval."""
     landing_rounds: int = 0

@@ -6,6 +6,8 @@ as JSON, and an agent's queue is a partition of one engine queue, so that an idl
 
 from __future__ import annotations
 
+import json
+import logging
 import sqlite3
 import threading
 import time
@@ -17,12 +19,12 @@ from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer, Queue, SetEnqueueOptions, SetWorkflowID
-from dbos._error import DBOSUnexpectedStepError
+from dbos._error import DBOSAwaitedWorkflowCancelledError, DBOSUnexpectedStepError
 from pydantic import JsonValue, TypeAdapter
 from sqlalchemy import make_url
 
 from memory import check_writable, compact
-from monitoring import AlertKind, alert, bound, get_logger, mask_known
+from monitoring import AlertKind, alert, bound, get_logger, mask_known, whole_text
 from monitoring.tracing import span
 from orchestrator.engine.failures import outlast
 from orchestrator.errors import StageFailed, StepsChanged, Stopping
@@ -56,6 +58,8 @@ class Job:
     payload: dict[str, JsonValue]
     priority: int
     """Lower goes first; never 0, which means `unset` to the engine."""
+    lane: str = ""
+    """A queue of the agent's beside its own, so that a short job does not wait for a long one."""
 
 
 class Steps(Protocol):
@@ -114,6 +118,7 @@ class Engine:
                 "enable_otlp": False,
             }
         )
+        _log_as_ours()
         DBOS.listen_queues([_QUEUE])
         DBOS.launch()
         self._queue = DBOS.register_queue(
@@ -125,7 +130,7 @@ class Engine:
         payload: dict[str, JsonValue] = {"agent": job.agent, "priority": job.priority, "payload": job.payload}
         with (
             SetWorkflowID(job.id),
-            SetEnqueueOptions(priority=job.priority, queue_partition_key=job.agent),
+            SetEnqueueOptions(priority=job.priority, queue_partition_key=f"{job.agent} {job.lane}".strip()),
         ):
             DBOS.enqueue_workflow(_QUEUE, _run_job, job.kind, payload)
 
@@ -184,6 +189,19 @@ class Engine:
             self._handlers[job.kind](_DurableSteps(job, self._gate, self._waiting))
         finally:
             self._at_work.pop(job.id, None)
+
+
+def _log_as_ours() -> None:
+    """Have the engine's own messages go where all others go; that a job was cancelled while it ran is no error."""
+    messages = logging.getLogger("dbos")
+    messages.handlers, messages.propagate = [], True
+    if not any(isinstance(each, _NoErrors) for each in messages.filters):
+        messages.addFilter(_NoErrors())
+
+
+class _NoErrors(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], DBOSAwaitedWorkflowCancelledError))
 
 
 def forget_jobs(url: str, prefixes: Sequence[str]) -> int:
@@ -282,7 +300,7 @@ class _DurableSteps:
             with self._gate, span(name, agent=self.job.agent):
                 try:
                     result = outlast(action, self._gate.stopping, waiting=self._waiting)
-                    return {"value": _masked(adapter.dump_python(result, mode="json"))}
+                    return _stored(_masked(adapter.dump_python(result, mode="json")))
                 except StageFailed as failure:
                     return {"failed": _masked(failure.as_json())}
 
@@ -293,7 +311,14 @@ class _DurableSteps:
             raise StepsChanged(f"job {self.job.id} was begun by another version of this program: {error}") from error
         if "failed" in outcome:
             raise StageFailed.from_json(outcome["failed"])
-        return adapter.validate_python(outcome["value"])
+        return adapter.validate_python(json.loads(outcome["json"]) if "json" in outcome else outcome["value"])
+
+
+def _stored(value: Any) -> dict[str, Any]:
+    """A step's result as the store takes it. Half characters, which names of files that are no UTF-8 hold, are escaped,
+    since they have to come back as they were."""
+    text = json.dumps(value, ensure_ascii=False)
+    return {"value": value} if whole_text(text) == text else {"json": json.dumps(value)}
 
 
 def _masked(value: Any) -> Any:

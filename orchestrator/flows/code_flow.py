@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from agents import ChangeFacts, Review
+from agents import FACTS, ChangeFacts, Review
 from deployment import handed_over
 from memory import FailureReason, RetryStage, Task, TaskKind, TaskType
 from orchestrator.baseline import Baseline
@@ -23,7 +23,7 @@ from orchestrator.coding.reviews import review_of
 from orchestrator.coding.state import CodeState
 from orchestrator.coding.suite_strength import settle_quality
 from orchestrator.errors import StageFailed
-from orchestrator.flow import Done, Flow, Next, Outcome, Stage, StageContext, Wait
+from orchestrator.flow import LAND_GATE, PLAN_GATE, Done, Flow, Next, Outcome, Stage, StageContext, Wait
 from orchestrator.flows.deploy_flow import deploy_landed
 from orchestrator.flows.escalation import ESCALATION, lesson_of_landed
 from orchestrator.methods import method_for
@@ -31,7 +31,17 @@ from orchestrator.workbench.commits import Landed
 from orchestrator.workbench.protected import held_back
 from orchestrator.workbench.workbench import Opened
 
-_OF_REQUIREMENTS = ("approved", "base", "suite_size", "failing_before", "requirements", "lessons", "named", "loops")
+_OF_REQUIREMENTS = (
+    "approved",
+    "approved_change",
+    "base",
+    "suite_size",
+    "failing_before",
+    "requirements",
+    "lessons",
+    "named",
+    "loops",
+)
 _OF_TESTS = (
     "kind", "brief", "places", "changed_tests", "examples_file", "cases", "tests_file", "tests_ids", "tests_commit",
     "red_count", "red_ids", "hidden", "shown", "dropped_tests", "benchmark", "page", "asked_for_tests",
@@ -39,13 +49,15 @@ _OF_TESTS = (
 """What the stages `requirements` and `tests` find out."""
 MAX_REVIEW_ROUNDS = 3
 MAX_LANDING_ROUNDS = 5
-RUN_GATE, LAND_GATE = "run", "land"
-"""Gates for `testing.auto_run: false` and `git.auto_commit: false`."""
+RUN_GATE = "run"
+"""The gate for `testing.auto_run: false`."""
 
 
 def requirements(ctx: StageContext) -> Outcome:
     """[product] A worktree, the state of the suite before the work, and where the work belongs."""
     state = CodeState.of(ctx.task)
+    if _is_own_wish(ctx.task) and ctx.autonomy() == "approve_plan" and PLAN_GATE not in state.approved:
+        return Wait(PLAN_GATE, "requirements", state)
     if not ctx.services.settings.testing.auto_run and RUN_GATE not in state.approved:
         return Wait(RUN_GATE, "requirements", state)
     opened = ctx.step("open worktree", Opened, ctx.bench.open)
@@ -107,8 +119,14 @@ def review(ctx: StageContext) -> Outcome:
         return _rejected(state, verdict, number, method_for(ctx.profile_of(ctx.developer)))
     words = f"{ctx.task.title}\n{ctx.task.description}"
     state.held = held_back([*facts.changed_files, *facts.test_files], state.kind, words)
-    if (state.held or not ctx.services.settings.git.auto_commit) and LAND_GATE not in state.approved:
-        return Wait(LAND_GATE, "land", state)
+    autonomy = ctx.autonomy(state.kind)
+    asks = bool(state.held) or not ctx.services.settings.git.auto_commit or autonomy == "approve_landing"
+    if asks or autonomy == "suggest":
+        change = ctx.step("fingerprint", str, partial(ctx.commits.fingerprint, state.code_commit))
+        if LAND_GATE not in state.approved or state.approved_change not in ("", change):
+            state.approved = [gate for gate in state.approved if gate != LAND_GATE]
+            state.approved_change = change
+            return Wait(LAND_GATE, "land", state, is_suggestion=not asks)
     return Next("land", state)
 
 
@@ -163,6 +181,11 @@ def back_to(state: CodeState, stage: RetryStage) -> CodeState:
     return CodeState.model_validate(kept | {"visit": state.visit + 1})
 
 
+def _is_own_wish(task: Task) -> bool:
+    """Whether the team thought of the task by itself; what comes of a plan or an idea was decided on there."""
+    return task.source in (FACTS, "ceo", "product") and task.parent_id is None
+
+
 def _check_environment(task: Task, baseline: Baseline) -> None:
     """Ask no model where no test can pass. What the task itself names may be what is to be written."""
     words = f"{task.title}\n{task.description}\n{task.tests}"
@@ -212,8 +235,6 @@ def _start_over(ctx: StageContext, state: CodeState, landed: Landed) -> Outcome:
         raise StageFailed(
             FailureReason.CONFLICT, f"could not land in {state.landing_rounds} tries: {landed.problem}", blocked=True
         )
-    if state.held:  # what is made anew may be another change than the one that was approved
-        state.approved = [gate for gate in state.approved if gate != LAND_GATE]
     opened = ctx.step("reopen worktree", Opened, ctx.bench.open)
     baseline = ctx.step("new baseline", Baseline, lambda: ctx.bench.baseline(opened.base))
     state.rebase(opened.base, baseline)

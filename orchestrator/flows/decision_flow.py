@@ -15,15 +15,17 @@ from typing import Literal
 from pydantic import JsonValue
 
 from agents import (
+    Expert,
     GivenOpinion,
     Hearing,
     IdeaDecision,
     LabelledObjection,
     faults_of_decision,
+    seats,
 )
-from memory import Decision, FailureReason, Task, TaskStatus, TaskType, UnknownTask
+from memory import OPEN, Decision, FailureReason, Task, TaskStatus, TaskType, UnknownTask
 from orchestrator.errors import StageFailed
-from orchestrator.flow import Anew, Done, Flow, FlowState, Next, Outcome, Stage, StageContext, Wait
+from orchestrator.flow import PLAN_GATE, Anew, Done, Flow, FlowState, Next, Outcome, Stage, StageContext, Wait
 from orchestrator.flows.opinion_flow import OpinionState, heading_of, must_judge, until_it_holds
 
 VETO_GATE = "veto"
@@ -39,7 +41,7 @@ _UNCHANGED, _COMPARED = 0.95, 2000
 class DecisionState(FlowState):
     """What was decided on an idea."""
 
-    outcome: Literal["", "approved", "rejected", "rejected before"] = ""
+    outcome: Literal["", "approved", "rejected", "rejected before", "asked already"] = ""
     decision: IdeaDecision | None = None
     opinions: list[str] = []
     """The tasks of the opinions."""
@@ -57,7 +59,11 @@ def convene(ctx: StageContext) -> Outcome:
     if known:
         state.outcome, state.reasons = "rejected before", known
         return Done(state)
-    team = ctx.task.assigned_agents or ctx.services.settings.orchestrator.v_team
+    twin = ctx.step("asked already", str, partial(_asked_already, ctx))
+    if twin:
+        state.outcome, state.reasons = "asked already", f"the same idea is being decided on as {twin}."
+        return Done(state)
+    team = ctx.step("v-team", list[str], partial(_seated, ctx))
     for name in team:
         _must_be_there(ctx, name)
         must_judge(ctx, name)
@@ -79,6 +85,7 @@ def decide(ctx: StageContext) -> Outcome:
         opinions=[_given(each) for each in opinions],
         goal=ctx.services.settings.project.goal,
         may_revise=revisions < _MOST_REVISIONS,
+        strategy=ctx.step("strategy", list[str], lambda: ctx.services.store.strategy.read().lines),
     )
     decision = _ask_ceo(ctx, "decision", given)
     state.decision, state.reasons = decision, decision.reasons
@@ -91,6 +98,8 @@ def decide(ctx: StageContext) -> Outcome:
     if decision.decision == "reject":
         state.outcome = "rejected"
         return Done(state)
+    if ctx.autonomy() in ("approve_plan", "suggest"):
+        return Wait(PLAN_GATE, "carry_out", state, is_suggestion=ctx.autonomy() == "suggest")
     return Next("carry_out", state)
 
 
@@ -132,11 +141,28 @@ def _ask_ceo(ctx: StageContext, step: str, given: Hearing, *, is_approved: bool 
     )
 
 
+def _seated(ctx: StageContext) -> list[str]:
+    """The V-team of this idea; the record says why each of them sits there."""
+    named, v_team = ctx.task.assigned_agents, ctx.services.settings.orchestrator.v_team
+    if named:
+        why = dict.fromkeys(named, "the task names it")
+    elif isinstance(v_team, str):
+        why = seats(f"{ctx.task.title}\n{ctx.task.description}", ctx.services.settings.agents)
+    else:
+        why = dict.fromkeys(v_team, "it sits in every V-team (orchestrator.v_team)")
+    ctx.note("v-team convened", team=[*why], reasons={**why})
+    return [*why]
+
+
 def _must_be_there(ctx: StageContext, name: str) -> None:
+    """Raise `StageFailed` for one who is not there, or gives no opinions."""
     try:
-        ctx.team.by_name(name)
+        agent = ctx.team.by_name(name)
     except KeyError as problem:
         raise StageFailed(FailureReason.NEEDS_OWNER, f"{problem.args[0]} (orchestrator.v_team)", blocked=True) from None
+    if isinstance(agent, Expert) and TaskType.OPINION not in agent.row.handles:
+        told = f"{name} gives no opinions: agents.{name}.handles leaves opinion out"
+        raise StageFailed(FailureReason.NEEDS_OWNER, told, blocked=True)
 
 
 def _opinion_of(task: Task, agent: str) -> Task:
@@ -204,13 +230,14 @@ def _revisions(ctx: StageContext) -> int:
 
 def _rejected_before(ctx: StageContext) -> str:
     """When and why the same idea was rejected; empty if it was not."""
-    idea = f"{ctx.task.title}\n{ctx.task.description}".casefold()[:_COMPARED]
+    idea = _compared(ctx.task.title, ctx.task.description)
     for decision in _decisions(ctx):
         data = decision.decision_data
         if data.get("task") == ctx.task.id or not _was_rejected(ctx, data):
             continue
-        other = f"{data.get('title')}\n{data.get('description')}".casefold()[:_COMPARED]
-        if SequenceMatcher(None, idea, other, autojunk=False).ratio() >= _UNCHANGED:
+        if _same(idea, _compared(data.get("title"), data.get("description"))):
+            if data.get("decision") == "approve":
+                data = {**data, "reasons": "the CEO wanted it, and you did not."}
             return (
                 f"the same idea was rejected on {decision.timestamp:%Y-%m-%d} ({data.get('task')}): "
                 f"{data.get('reasons')} Say what is different now, and it is decided anew."
@@ -218,14 +245,36 @@ def _rejected_before(ctx: StageContext) -> str:
     return ""
 
 
+def _asked_already(ctx: StageContext) -> str:
+    """An older task that puts the idea in the same words, and that is not over; empty if there is none."""
+    store, own = ctx.services.store, (ctx.task.created_at, ctx.task.id)
+    idea = _compared(ctx.task.title, ctx.task.description)
+    opened = store.tasks.select(OPEN, type=TaskType.DECISION, limit=_REMEMBERED)
+    older = [task for task in opened if (task.created_at, task.id) < own and task.id != ctx.task.parent_id]
+    return next((task.id for task in older[::-1] if idea == _compared(task.title, task.description)), "")
+
+
+def _compared(title: object, description: object) -> str:
+    return " ".join(f"{title}\n{description}".casefold().split())[:_COMPARED]
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two ideas are so alike that they count as one."""
+    if one == other:
+        return True
+    matcher = SequenceMatcher(None, one, other, autojunk=False)
+    quick = matcher.real_quick_ratio() >= _UNCHANGED and matcher.quick_ratio() >= _UNCHANGED
+    return quick and matcher.ratio() >= _UNCHANGED
+
+
 def _was_rejected(ctx: StageContext, data: Mapping[str, JsonValue]) -> bool:
-    """Whether the CEO rejected an idea, or the owner left a veto against it standing."""
-    if data.get("decision") != "ask_owner":
+    """Whether the CEO rejected an idea, or the owner did: by a veto that they left standing, or against the CEO."""
+    if data.get("decision") not in ("ask_owner", "approve"):
         return data.get("decision") == "reject"
     try:
         return ctx.services.store.tasks.get(str(data.get("task"))).status is TaskStatus.CANCELLED
     except UnknownTask:  # its row is not kept any more
-        return True
+        return data.get("decision") == "ask_owner"
 
 
 def _record(ctx: StageContext, decided: str, state: DecisionState) -> bool:

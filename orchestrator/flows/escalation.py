@@ -17,6 +17,8 @@ from orchestrator.errors import StageFailed
 from orchestrator.flow import Anew, Flow, FlowState, Outcome, Stage, StageContext
 
 STAGE = "escalate"
+_MADE_OF = (TaskType.PLAN, TaskType.PROJECT)
+"""Types of tasks whose parts stand for themselves."""
 _REASONS = frozenset(
     {
         FailureReason.TESTS_FAILED,
@@ -120,7 +122,7 @@ def _setback(ctx: StageContext, failure: StageFailed) -> Setback:
 
 def _may_split(store: MemoryStore, task: Task) -> bool:
     """Whether it is no part of another task; the tasks of a plan stand for themselves."""
-    return task.parent_id is None or store.tasks.get(task.parent_id).type == TaskType.PLAN
+    return task.parent_id is None or store.tasks.get(task.parent_id).type in _MADE_OF
 
 
 def _committed_tests(ctx: StageContext) -> str:

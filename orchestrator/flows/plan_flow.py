@@ -19,9 +19,9 @@ from memory import ENDED, FailureReason, Task, TaskKind, TaskStatus, TaskType
 from monitoring.waits import is_recent
 from orchestrator.coding.conversation import Talk, converse
 from orchestrator.coding.project_setup import baseline_of
-from orchestrator.coding.tests_by_qa import PROVEN_BY_TESTS
+from orchestrator.coding.tests_judged import PROVEN_BY_TESTS
 from orchestrator.errors import StageFailed
-from orchestrator.flow import Done, Flow, FlowState, Outcome, OwnerAsked, Stage, StageContext, Wait
+from orchestrator.flow import PLAN_GATE, Done, Flow, FlowState, Outcome, OwnerAsked, Stage, StageContext, Wait
 from orchestrator.flows.code_flow import RUN_GATE
 from orchestrator.services import Services
 from orchestrator.workbench.protected import protected_paths
@@ -52,6 +52,8 @@ class PlanState(FlowState):
     parts: list[PlannedPart] = []
     choices: list[Choice] = []
     """What the goal leaves open, and what was chosen."""
+    proposed: FinishPlan | None = None
+    """The plan that waits for the owner."""
     reason: str = ""
     """How the plan serves the goal, or why nothing is left to do."""
 
@@ -83,12 +85,25 @@ def plan(ctx: StageContext) -> Outcome:
     state.reason = said.reason
     if isinstance(said, FinishPlan):
         state.choices = said.choices
+        if ctx.autonomy() in ("approve_plan", "suggest"):
+            state.proposed = said
+            return Wait(PLAN_GATE, "carry_out", state, is_suggestion=ctx.autonomy() == "suggest")
         state.parts = ctx.step("submit the plan", list[PlannedPart], partial(_submit, ctx, said))
     ctx.step("record the plan", bool, partial(_record, ctx, state))
     return Done(state)
 
 
-PLAN_FLOW = Flow(TaskType.PLAN, (Stage(_STAGE, "ceo", plan),))
+def carry_out(ctx: StageContext) -> Outcome:
+    """[ceo] Submit the tasks of a plan that the owner has approved."""
+    state = PlanState.model_validate(ctx.task.result)
+    assert state.proposed is not None
+    state.parts = ctx.step("submit the plan", list[PlannedPart], partial(_submit, ctx, state.proposed))
+    state.proposed = None
+    ctx.step("record the plan", bool, partial(_record, ctx, state))
+    return Done(state)
+
+
+PLAN_FLOW = Flow(TaskType.PLAN, (Stage(_STAGE, "ceo", plan), Stage("carry_out", "ceo", carry_out)))
 
 
 def room_for_own_tasks(services: Services) -> int:
@@ -96,8 +111,9 @@ def room_for_own_tasks(services: Services) -> int:
     project, store = services.settings.project, services.store
     recent = [
         task
-        for source in (FACTS, "ceo")
-        for task in store.tasks.select(source=source, type=TaskType.CODE, limit=project.tasks_per_day)
+        for source in (FACTS, "ceo", "product")
+        for type in (TaskType.CODE, TaskType.DECISION)
+        for task in store.tasks.select(source=source, type=type, limit=project.tasks_per_day)
         if is_recent(task.created_at.timestamp(), _DAY)
     ]
     return max(min(project.tasks_per_round, project.tasks_per_day - len(recent)), 0)
@@ -123,6 +139,7 @@ def _opening(ctx: StageContext, base: str, most: int, kinds: Sequence[TaskKind])
         most=most,
         kinds=[kind.value for kind in kinds],
         lessons=ctx.services.lessons(f"{task.title}\n{task.description}"),
+        strategy=ctx.services.store.strategy.read().lines,
     )
     return ctx.team.ceo.begin(task, assignment)
 
@@ -132,7 +149,8 @@ def _known(ctx: StageContext) -> list[Task]:
     return [
         task
         for task in ctx.services.store.tasks.select(limit=_KNOWN_TASKS)
-        if task.type != TaskType.PLAN and not (task.parent_id == ctx.task.id and task.status is TaskStatus.CANCELLED)
+        if task.type not in (TaskType.PLAN, TaskType.MESSAGE)
+        and not (task.parent_id == ctx.task.id and task.status is TaskStatus.CANCELLED)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 
 from config import caller
@@ -12,6 +13,7 @@ from orchestrator.engine.engine import Job, Steps
 from orchestrator.engine.failures import outlast
 from orchestrator.errors import StageFailed, StepsChanged
 from orchestrator.flows import Anew, Done, Flow, FlowState, Next, OwnerAsked, StageContext, Wait
+from orchestrator.flows.documents import commit_document
 from orchestrator.flows.escalation import STAGE as ESCALATE
 from orchestrator.flows.escalation import escalated, is_for_tech_lead, lesson_of_blocked
 from orchestrator.flows.task_queue import TaskQueue, flow_of
@@ -77,6 +79,8 @@ class StageRunner:
         if isinstance(outcome, Anew):
             steps.step("begin anew", bool, partial(self._begin_anew, task, outcome))
             return
+        if isinstance(outcome, Done):
+            commit_document(context, outcome.state)
         outcome.state.visit += 1
         if isinstance(outcome, Wait):
             outcome.state.waiting_for = outcome.gate
@@ -117,6 +121,9 @@ class StageRunner:
             store.journal.log("orchestrator", "task completed", task.id, title=task.title)
         else:
             question = outcome.state.question if outcome.gate == ANSWER_GATE else ""
+            days = self._services.settings.orchestrator.approval_days
+            until = utc_now() + timedelta(days=days) if days and not (question or outcome.is_suggestion) else None
+            result |= {"expires_at": until.isoformat() if until else "", "suggested": outcome.is_suggestion}
             told = f"waits for the owner: `{caller()} task approve {task.id}`"
             moved = store.tasks.transition(
                 task.id,
@@ -130,7 +137,9 @@ class StageRunner:
             remedy = f"`{caller()} approvals approve {task.id}" + (' --note "…"`' if question else "`")
             asked = " ".join(question.split())[:_MOST_ALERTED]
             told = f"{asked} Answer with {remedy}" if question else f"waits for {remedy}"
-            alert(AlertKind.OWNER, task.id, f"{task.title}: {told}", task=task.id)
+            told += f", until {until:%Y-%m-%d %H:%M} UTC" if until else ""
+            if not outcome.is_suggestion:
+                alert(AlertKind.OWNER, task.id, f"{task.title}: {told}", task=task.id)
         log.info("stage ends", next=getattr(outcome, "stage", "completed"))
         self._services.wake.set()
         return moved

@@ -88,6 +88,11 @@ def flow_of(task: Task) -> Flow:
     return FLOWS[task.type]
 
 
+def flow_has_lane(task: Task) -> bool:
+    """Whether a task stands beside the agents' other work, so that it takes up no room among it."""
+    return task.type in FLOWS and bool(FLOWS[task.type].lane)
+
+
 def stage_job(task: Task, priority: int) -> Job:
     """The job of the task's present stage. Its id contains run, visit and stage, so none is ever run twice."""
     flow = flow_of(task)
@@ -99,4 +104,5 @@ def stage_job(task: Task, priority: int) -> Job:
         kind="stage",
         payload={"task": task.id, "run": task.run, "visit": visit, "stage": stage.name},
         priority=priority,
+        lane=flow.lane,
     )

@@ -16,7 +16,7 @@ from itertools import takewhile
 
 from pydantic import BaseModel
 
-from agents import DECIDABLE, Fact, FactKind, PlannedTask, Situation, fact_kinds, is_decidable
+from agents import DECIDABLE, BaseAgent, Fact, FactKind, PlannedTask, Situation, fact_kinds, ideas_of, is_decidable
 from file_system import is_test_path
 from llm import CallContext
 from memory import ENDED, Task, TaskStatus, TaskType
@@ -271,7 +271,8 @@ class CEOLoop:
 
     def _may_have_ideas(self, outlook: Outlook) -> bool:
         """Ideas need a goal, and a model that does not plan it with tools; `--until-idle` asks once and then ends."""
-        if not self._is_vague(outlook.goal) or self._team.ceo.profile.tools:
+        by_plan = self._team.ceo.profile.tools and not self._services.settings.project.ideas_need_decision
+        if not self._is_vague(outlook.goal) or by_plan:
             return False
         state = self.state()
         if state.fruitless == (outlook.situation or self._situation()) and is_ahead(state.ask_at, state.ask_interval):
@@ -281,7 +282,8 @@ class CEOLoop:
     def _ask(
         self, outlook: Outlook, facts: list[Fact], ideas: bool, room: int, context: CallContext
     ) -> list[PlannedTask]:
-        every = self._services.store.tasks.select(limit=_KNOWN_TASKS)
+        found = self._services.store.tasks.select(limit=_KNOWN_TASKS)
+        every = [task for task in found if task.type != TaskType.MESSAGE]
         known = every[:_PAST_TASKS]
         about = f"{outlook.goal}\n{outlook.outline}"
         lessons = self._services.lessons(about) if self._team.ceo.profile.judges else ""
@@ -295,8 +297,23 @@ class CEOLoop:
             by_tests_alone=not self._proves_more(),
             known=[(task.title, task.description) for task in every],
             lessons=lessons,
+            strategy=self._services.store.strategy.read().lines,
         )
-        return self._team.ceo.generate_tasks(situation, room, context)
+        planned = ideas_of(self._asked(facts), situation, room, context)
+        return [self._to_decide_on(plan) for plan in planned]
+
+    def _asked(self, facts: list[Fact]) -> BaseAgent:
+        """Who has ideas this time: where they are decided on, the product manager in every other round."""
+        by_turns = self._services.settings.project.ideas_need_decision and not facts
+        return self._team.product if by_turns and self.state().rounds % 2 else self._team.ceo
+
+    def _to_decide_on(self, plan: PlannedTask) -> PlannedTask:
+        """An idea becomes a decision first, where the owner wants that; work that facts ask for does not."""
+        if plan.facts or not self._services.settings.project.ideas_need_decision:
+            return plan
+        words = f"{plan.task.description}\n\nWhy: {plan.reason}".strip()
+        changes = {"type": TaskType.DECISION.value, "description": words, "kind": ""}
+        return plan.model_copy(update={"task": plan.task.model_copy(update=changes)})
 
     def _remember(self, number: int, outcome: Outcome) -> bool:
         limits = self._services.settings.orchestrator
@@ -332,8 +349,9 @@ class CEOLoop:
         """Digest of what would make another round worthwhile: the goal, the repository, what has ended."""
         return _digest(self._services.settings.project.goal, self._services.git.branch.tip(), self._ended())
 
-    def _ended(self, without: str = "") -> int:
-        counts = self._services.store.tasks.count_by_status(without=without)
+    def _ended(self, *without: str) -> int:
+        """How many tasks are over: what is said to agents is no work."""
+        counts = self._services.store.tasks.count_by_status(without=(TaskType.MESSAGE, *without))
         return counts[TaskStatus.COMPLETED] + counts[TaskStatus.FAILED] + counts[TaskStatus.CANCELLED]
 
 

@@ -5,6 +5,7 @@ Every method can be repeated.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 
@@ -105,15 +106,15 @@ class Commits:
             self._git.worktrees.reset(self._worktree, moved.code or moved.tests)
         return moved
 
-    def commit_code(self, tree: str, tests_commit: str, message: str = "") -> str:
-        """The developer's commit: the tree that was verified, on top of QA's commit. `message`: the developer's words,
-        which are used if they are fit for a commit; otherwise the task's title is."""
+    def commit_code(self, tree: str, tests_commit: str, message: str = "", by: str = "developer") -> str:
+        """The developer's commit, or that of another agent: the tree that was verified, on top of QA's commit.
+        `message`: the author's words, which are used if they are fit for a commit; otherwise the task's title is."""
         worktree = self._worktree
         self._git.worktrees.reset(worktree, tests_commit)
         words = fit_message(message) or self._task.title
         commit = self._git.commits.commit(worktree, words, self._trailers("code"), tree=tree).sha
         changed = [change.path for change in self._git.commits.changed_files(tests_commit, commit)]
-        self._note("code committed", "developer", commit=commit, files=[*changed[:_MOST_NAMED]])
+        self._note("code committed", by, commit=commit, files=[*changed[:_MOST_NAMED]])
         return commit
 
     def facts(self, tests_commit: str, code_commit: str) -> ChangeFacts:
@@ -135,6 +136,13 @@ class Commits:
             lost_names=lost,
             touched_existing_tests=[path for path in changed if is_test_file(path) and path not in tests],
         )
+
+    def fingerprint(self, code_commit: str) -> str:
+        """What the change adds and takes away, wherever it stands: the same on another base."""
+        diff = self._git.commits.diff(self._worktree.base_commit, code_commit)
+        beside = (" ", "@@") if "\nBinary files" in diff else (" ", "@@", "index ")  # of those only the index tells
+        lines = [line for line in diff.splitlines() if not line.startswith(beside)]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
     def diff(self, tests_commit: str, code_commit: str) -> str:
         """The developer's change as a diff, cut to a length that a reviewer can read."""

@@ -109,6 +109,14 @@ class FinishTests(ConcludingTool):
     )
 
 
+class AlreadyDone(ConcludingTool):
+    """End: the code does already what the task asks for, as tests show that you have written and that pass."""
+
+    tool = "already_done"
+    agents = (QAAgent.name,)
+    reason: str = Field(min_length=4, max_length=1000, description="Where the code does it.")
+
+
 class KeepTest(ConcludingTool):
     """Answer a dispute: the test is right."""
 
@@ -230,8 +238,8 @@ TOOLS: dict[str, type[BenchTool]] = {
     tool.tool: tool
     for tool in (
         ListFiles, ReadFile, Search, Outline, EditFile, CreateFile, MoveFile, DeleteFile, RunTests, Run, AskOwner,
-        FinishTests, KeepTest, DisputeTest, Finish, MoreTools, VerdictTool, TrySetup, FinishSetup, CannotSetUp,
-        FinishPlan, GoalReached, FinishRequirements,
+        FinishTests, AlreadyDone, KeepTest, DisputeTest, Finish, MoreTools, VerdictTool, TrySetup, FinishSetup,
+        CannotSetUp, FinishPlan, GoalReached, FinishRequirements,
     )
 }  # fmt: skip
 """Name -> class, in the order in which models are shown them."""

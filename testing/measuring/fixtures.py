@@ -28,6 +28,10 @@ class Wrong(AssertionError):
 class Ours:
     """What has not all that the real one has."""
 
+    def __class_getitem__(cls, _: object) -> type:
+        """As generic as the real one, such as `pytest.CaptureFixture[str]` in a signature."""
+        return cls
+
     def __getattr__(self, name: str) -> Any:
         raise Unable
 

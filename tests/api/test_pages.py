@@ -6,8 +6,10 @@ import re
 from datetime import timedelta
 from html.parser import HTMLParser
 
+from pydantic import JsonValue
+
 from api.diff_view import files_of
-from memory import Attempt, FailureReason, ModelCall, Person, Role, Task, TaskStatus, Verdict, utc_now
+from memory import Attempt, FailureReason, ModelCall, Person, Role, Task, TaskStatus, TaskType, Verdict, utc_now
 from owner.why import AddedLine, why_of
 from tests.api.conftest import PAGES, Rooms, csrf_of
 
@@ -85,6 +87,25 @@ def test_every_page_renders_for_tasks_in_every_state_and_only_escaped(rooms: Roo
         assert not forbidden, f"{path}: {forbidden}"
         addresses = [given.get(name) or "" for _, given in tags.found for name in ("src", "href", "action", "hx-get")]
         assert not [each for each in addresses if each and not re.match(r"#|/(?![/\\])", each)], path
+
+
+def test_a_discussion_is_read_on_the_page_of_its_task(rooms: Rooms) -> None:
+    message: dict[str, JsonValue] = {
+        "to": ["backend"],
+        "text": f"{'Whole. ' * 200}{HOSTILE}",
+        "concerns": [],
+        "agreed": True,
+    }
+    said: JsonValue = [{"round": 1, "by": "qa", "message": message}]
+    result: dict[str, JsonValue] = {"discussion": {"said": said, "ended": "everybody agreed"}}
+    rooms.store.tasks.add(Task(id="t-talk", title="Words", type=TaskType.PROJECT, result=result))
+    rooms.store.journal.log("qa", "message", "t-talk", number=1, **message)
+    page = rooms.owner().get("/tasks/t-talk").text
+    assert "<script>alert" not in page
+    assert "How the discussion ended" in page
+    assert page.count(f"QA to the backend developer (agrees): {'Whole. ' * 200}&lt;script&gt;") == 2, (
+        "as it was said, and in full"
+    )
 
 
 def test_the_first_page_is_small(rooms: Rooms) -> None:

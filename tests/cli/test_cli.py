@@ -265,7 +265,6 @@ def test_a_test_file_that_cannot_be_used_is_refused(
         ({"llm": {"provider": "openai", "api_key": None}}, 2, "set OPENAI_API_KEY"),
         ({"git": {"repository_url": "{folder}/gone"}}, 2, "there is no such folder"),
         ({"git": {"repository_url": "{folder}/plain"}}, 2, "it is no git repository"),
-        ({"git": {"repository_url": "{folder}/empty"}}, 2, "the repository is empty"),
         ({"git": {"repository_url": "http://127.0.0.1:9/x.git"}}, 1, "cannot be reached"),
         ({"file_system": {"workspace_path": "{folder}/file/in"}}, 1, "{folder}/file"),
         ({"file_system": {"data_path": "{folder}/file/in"}}, 1, "{folder}/file"),
@@ -278,8 +277,6 @@ def test_a_daemon_that_cannot_start_says_why_in_one_line(
     house, _ = make_house(team())
     (tmp_path / "plain").mkdir()
     (tmp_path / "file").touch()
-    (tmp_path / "empty").mkdir()
-    git(tmp_path / "empty", "init", "-q")
     filled = {
         section: {
             key: value.format(folder=tmp_path) if isinstance(value, str) else value for key, value in values.items()

@@ -252,6 +252,7 @@ for name in ("task", "approvals", "model", "logs", "costs"):
         f"{option} " in done.stdout for option in ("--depends-on, --after", "--description", "--quiet", "--lines")
     )
     assert [line for line in done.stdout.splitlines() if "--" in line and "…" in line] == []
+    assert "<bool>" not in done.stdout
     source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "cli").glob("*.py"))
     assert re.findall(r'help=f?"[^"]*\[[a-z.]+\]', source) == [], "Rich takes [words] in a help text for markup"
 

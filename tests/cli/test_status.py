@@ -66,7 +66,7 @@ def test_what_waits_for_the_owner_is_listed_and_answered(make_house: MakeHouse) 
     with house.store() as store:
         sent = [(control.command, control.argument) for control in store.commands.pending()]
         assert store.tasks.get(blocked).description.endswith("The owner adds:\n\nIt is the sum.")
-    assert sent == [("approve", f"{gate} 0.0"), ("retry", blocked), ("cancel", blocked)]
+    assert sent == [("approve", f"{gate} 0.0"), ("retry", f"{blocked} anew"), ("cancel", blocked)]
 
 
 STOPPED = {

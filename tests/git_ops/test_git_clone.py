@@ -26,7 +26,7 @@ from git_ops import (
     UnsafeUrl,
     UnsupportedRepository,
 )
-from tests.git_ops.conftest import Owner, git, passes, work
+from tests.git_ops.conftest import Owner, git, passes, stage, work
 from tests.support.loopback import LoopbackServer
 
 OpenManager = Callable[..., GitManager]
@@ -114,11 +114,9 @@ def test_a_repository_with_other_hashes_is_told(tmp_path: Path, open_manager: Op
 
 
 def test_each_wrong_address_has_its_error(tmp_path: Path, owner: Owner, open_manager: OpenManager) -> None:
-    empty, plain = tmp_path / "empty", tmp_path / "plain"
-    git(tmp_path, "init", "-q", str(empty))
+    plain = tmp_path / "plain"
     plain.mkdir()
     cases: list[tuple[Path | str, type[GitError], str]] = [
-        (empty, EmptyRepository, "first commit"),
         (plain, NotARepository, "git init"),
         (tmp_path / "missing", NotARepository, "no such folder"),
         (owner.checkout / "src", NotARepository, f"give {owner.checkout}"),
@@ -128,6 +126,40 @@ def test_each_wrong_address_has_its_error(tmp_path: Path, owner: Owner, open_man
     for number, (address, error, words) in enumerate(cases):
         with pytest.raises(error, match=words):
             open_manager(address, folder=f"work{number}")
+
+
+def test_in_an_empty_repository_work_starts_from_an_empty_commit(tmp_path: Path, open_manager: OpenManager) -> None:
+    empty = tmp_path / "empty"
+    git(tmp_path, "init", "-q", "-b", "main", str(empty))
+    first = open_manager(empty)
+    assert first.repository.base_branch() == "main"
+    tip = first.branch.sync().tip
+    assert git(first.repository.path, "ls-tree", tip) == ""
+    assert open_manager(empty, folder="another").repository.base_tip() == tip, "another clone can go on with it"
+    worktree = first.worktrees.create("t1")
+    (worktree.path / "a.txt").write_text("ours\n")
+    stage(first, worktree, "code")
+    assert first.landing.land("t1", verify=passes).pushed
+    assert git(empty, "branch", "--list").split() == ["agents/integration"]
+    assert first.repository.base_branch() == "main", "what was pushed is no branch of the owner's"
+
+    (empty / "README.md").write_text("mine\n")
+    git(empty, "add", "-A")
+    git(empty, "commit", "-q", "-m", "first")
+    git(empty, "branch", "-q", "-M", "trunk")
+    assert first.branch.sync(passes).moved
+    assert first.repository.base_branch() == "trunk"
+    assert sorted(git(first.repository.path, "ls-tree", "--name-only", first.branch.tip()).split()) == [
+        "README.md", "a.txt",
+    ]  # fmt: skip
+
+
+def test_a_repository_whose_commits_are_gone_is_told(tmp_path: Path, owner: Owner, open_manager: OpenManager) -> None:
+    manager = open_manager(owner.bare)
+    manager.branch.sync()
+    git(owner.bare, "update-ref", "-d", "refs/heads/main")
+    with pytest.raises(EmptyRepository, match="first commit"):
+        manager.clone()
 
 
 @pytest.mark.parametrize(

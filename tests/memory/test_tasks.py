@@ -370,7 +370,7 @@ def test_a_plan_made_anew_cancels_what_of_it_has_not_begun(store: MemoryStore, a
         PENDING, IN_PROGRESS, CANCELLED, PENDING,
     ]  # fmt: skip
     assert store.tasks.get(plan.id).run == 1
-    assert store.tasks.count_by_status(without=TaskType.PLAN)[PENDING] == 1
+    assert store.tasks.count_by_status(without=[TaskType.PLAN])[PENDING] == 1
 
 
 def test_counts_name_every_status(store: MemoryStore, add: Add) -> None:

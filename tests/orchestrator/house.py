@@ -23,7 +23,23 @@ import psutil
 import yaml
 from pydantic import BaseModel, JsonValue
 
-from agents import DeveloperAgent, Escalation, IdeaDecision, Opinion, OwnCriteria, QAAgent, Report, Review
+from agents import (
+    Agenda,
+    Architecture,
+    DeveloperAgent,
+    Escalation,
+    IdeaDecision,
+    Message,
+    MessageReply,
+    Opinion,
+    OwnCriteria,
+    ProjectPlan,
+    QAAgent,
+    Report,
+    Review,
+    Specification,
+    StrategyReview,
+)
 from agents.answers import AssertionList, FileChoice, TaskIdeas
 from config import load_settings
 from config.paths import ProjectPaths
@@ -78,6 +94,13 @@ _KINDS: dict[type[BaseModel], str] = {
     OwnCriteria: "criteria",
     Opinion: "opinion",
     IdeaDecision: "decision",
+    Specification: "specification",
+    Agenda: "agenda",
+    Message: "message",
+    Architecture: "architecture",
+    ProjectPlan: "project plan",
+    MessageReply: "reply",
+    StrategyReview: "strategy",
 }
 """What a request is called in tests, by the shape of the answer that it wants."""
 

@@ -305,6 +305,7 @@ def test_a_conflict_of_landing_comes_back_into_the_conversation(make_house: Make
     said = [request for request in server.requests if "Take away" in request.messages[0].text]
     assert [role_of(request) for request in said] == ["qa", "developer", "tech_lead", "developer", "tech_lead"]
     assert "your change no longer fits it" in said[3].messages[-1].text
+    assert "+def less" in said[4].messages[-1].text, "the reviewer is shown what it judges anew"
     text = git(house.repository, "show", "agents/integration:calc.py")
     assert "return a + b" in text
     assert "return a - b" in text

@@ -10,7 +10,7 @@ import pytest
 from memory import ENDED, FailureReason, TaskStatus
 from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.house import git
-from tests.orchestrator.players import TASK, WITH_TOOLS, players, role_of
+from tests.orchestrator.players import ADD_IT, TASK, WITH_TOOLS, Script, players, results, role_of
 
 __all__ = ["make_house"]
 
@@ -24,6 +24,28 @@ def test_a_repository_without_tests_gets_its_first_ones(make_house: MakeHouse) -
         house.wait_for(task_id, TaskStatus.COMPLETED)
     assert [role_of(request) for request in server.requests] == ["qa", "qa", "developer", "tech_lead"]
     assert "tests/test_add.py" in git(house.repository, "ls-tree", "-r", "--name-only", "agents/integration")
+
+
+def test_names_of_files_that_are_no_utf_8_are_shown_as_they_can_be_and_left_alone(make_house: MakeHouse) -> None:
+    odd = ("caf\udce9.txt", "\udcff\udcfe/n\udce9.md", "caf\udce9.py")
+    developer: Script = (
+        (
+            ("list_files", {}), ("search", {"text": "ordinary"}), ("run", {"command": "ls; cat caf*.txt; ls | od -c"}),
+            ("move_file", {"path": "caf\N{REPLACEMENT CHARACTER}.txt", "to": "cafe.txt"}),
+        ),
+        (ADD_IT, ("run_tests", {}), ("finish", {"summary": "Adds add."})),
+    )  # fmt: skip
+    house, server = make_house(
+        players(developer=developer), files=dict.fromkeys(odd, "x = 'ordinary'\n"), llm=WITH_TOOLS
+    )
+    task_id = house.submit(TASK, "Add add")
+    with house.daemon("--until-idle"):
+        task = house.wait_for(task_id, *ENDED)
+    assert task.status is TaskStatus.COMPLETED, task.reason_detail
+    told = next(results(request) for request in server.requests if role_of(request) == "developer" and results(request))
+    assert "caf\N{REPLACEMENT CHARACTER}.txt" in told and "ordinary" in told
+    changed = git(house.repository, "diff", "--name-only", "main", "agents/integration")
+    assert changed.split() == ["calc.py", "tests/test_add.py"]
 
 
 @pytest.mark.parametrize(

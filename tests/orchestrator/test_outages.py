@@ -168,3 +168,5 @@ def test_a_cancelled_task_lets_go_of_its_model_call(make_house: MakeHouse) -> No
         house.wait_for(next_one, TaskStatus.COMPLETED)  # QA and the developer are free again at once
     assert house.task(stuck).status is TaskStatus.CANCELLED
     assert "stage failed" not in house.log()
+    printed = (house.folder / "daemon.log").read_text(encoding="utf-8").splitlines()
+    assert [line for line in printed if not line.startswith("{")] == [], "only JSON, and no traceback"

@@ -10,7 +10,7 @@ from config import Settings
 from file_system import matching_pattern, same_but_documentation
 from llm import ToolCall
 from memory import TaskKind, TaskStatus
-from orchestrator.coding.tests_by_qa import hooks_in
+from orchestrator.coding.tests_judged import hooks_in
 from orchestrator.workbench.protected import held_back, not_for_qa, protected_paths
 from orchestrator.workbench.tools import TOOLS
 from tests.orchestrator.conftest import MakeHouse, make_house

@@ -177,3 +177,28 @@ def test_a_test_made_of_an_example_can_be_corrected_after_a_dispute(make_house: 
         house.wait_for(task_id, TaskStatus.COMPLETED)
     assert [role_of(request) for request in server.requests] == ["qa", "developer", "qa", "developer", "tech_lead"]
     assert "add(2, 2) == 4" in git(house.repository, "show", "agents/integration:tests/test_add.py")
+
+
+def test_work_that_is_done_already_is_said_to_be_and_shown_by_tests(make_house: MakeHouse) -> None:
+    def tests(body: str) -> Call:
+        text = f"import calc\n\n\ndef test_new() -> None:\n    {body}\n"
+        return ("create_file", {"path": "tests/test_new.py", "content": text})
+
+    done: Call = ("already_done", {"reason": "calc.py doubles its number"})
+    qa: Script = (
+        (done,),
+        (tests("assert calc.add(1, 2) == 3"), done),
+        (("delete_file", {"path": "tests/test_new.py"}), tests("calc.double(2)"), done),
+        (("delete_file", {"path": "tests/test_new.py"}), tests("assert calc.double(2) == 4"), done),
+    )
+    house, server = make_house(players(qa=qa), llm=WITH_TOOLS)
+    task_id = house.submit("double(x) in calc.py is to be twice x.", "Double")
+    with house.daemon("--until-idle"):
+        task = house.wait_for(task_id, TaskStatus.BLOCKED)
+    told = [results(request) for request in server.requests]
+    assert "no test was written" in told[1]
+    assert "these tests fail, so the work is not done: tests/test_new.py::test_new" in told[2]
+    assert "would pass whatever the code gives back" in told[3]
+    assert [role_of(request) for request in server.requests] == ["qa"] * 4
+    assert "seems to be done already. QA says: calc.py doubles its number" in task.reason_detail
+    assert not git(house.repository, "branch", "--list", "agents/integration")

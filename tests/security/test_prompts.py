@@ -13,12 +13,13 @@ from monitoring import redact
 from orchestrator.small_models.views import excerpt, plain_excerpt
 
 FOLDER = Path(agents.prompts.__file__).parent
-TASK = {"title", "description", "goal", "given.goal"}
-"""The order itself: what a task asks for has to be done, though it widens nothing that anybody may do."""
+TASK = {"title", "description", "goal", "given.goal", "words"}
+"""The order itself: what a task asks for has to be done, though it widens nothing that anybody may do; and what its
+owner tells an agent beside it (`words`)."""
 OURS = {
     "role", "duty", "count", "limit", "first_symbol", "symbols", "module", "wanted", "language", "fence", "shortcuts",
     "path", "given.target", "given.tests_file", "test_report", "earlier_approaches", "at.reason", "example", "working",
-    "given.kind", "given.report", "given.most", "heading", "ground",
+    "given.kind", "given.report", "given.most", "heading", "ground", "speaker", "most", "moment",
 }  # fmt: skip
 """Words of ours, numbers, names and paths that were checked to be such."""
 FENCED = {"write_definitions": {"source", "tests"}}

@@ -126,9 +126,12 @@ def test_what_a_framework_gives_is_given(sandbox: Sandbox, base_environment: Env
     body = "def test_x(capfd, subtests):\n    with subtests.test('x'):\n        say(b'abc')\n"
     body += "    assert capfd.readouterr().out == 'abc'\n    assert capfd.readouterr().out == ''\n"
     body += (
-        "def test_y(capsys, tmp_path, monkeypatch):\n    print('x')\n    assert capsys.readouterr() == ('x\\n', '')\n"
+        "def test_y(capsys: pytest.CaptureFixture[str], tmp_path, monkeypatch: pytest.MonkeyPatch):\n    print('x')\n"
+        "    assert capsys.readouterr() == ('x\\n', '')\n"
     )
-    replays = whole_tests("test_x.py", f"from calc import *\n{body}", ["test_x.py::test_x", "test_x.py::test_y"])
+    replays = whole_tests(
+        "test_x.py", f"import pytest\nfrom calc import *\n{body}", ["test_x.py::test_x", "test_x.py::test_y"]
+    )
     place = TestRunner(sandbox).place(tree(files), base_environment)
     given = run_calls(place, CallsTask(programs=calls_of(replays))).given
     told = [[each.value for each in found if not each.again and not each.ended] for found in given]

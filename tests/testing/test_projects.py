@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from tests.testing.conftest import Tree
 TEST = "def test_it(): pass\n"
 BUILD = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
 PYPROJECT = BUILD + '[project]\nname = "X"\nversion = "1"\n'
+CODE = "def double(x):\n    return 2 * x\n\n\ndef other():\n    return 'unseen'\n"
 NODE = '{"name": "web", "type": "module", "scripts": {"test": "node --test"}}'
 JEST = '{"name": "web", "scripts": {"test": "jest"}}'
 
@@ -109,27 +111,33 @@ def test_a_suite_without_a_verdict_is_none_for_all_and_one_without_tests_is_noth
     assert not merged([nothing]).passed
 
 
+def suite_in(folder: Path, files: Mapping[str, str], manager: EnvironmentManager, runner: TestRunner) -> Suite:
+    """The suite of a new repository in `folder` with these files."""
+    owner = folder / "owner"
+    git(folder, "init", "-q", "-b", "main", str(owner))
+    for path, text in files.items():
+        (owner / path).parent.mkdir(parents=True, exist_ok=True)
+        (owner / path).write_text(text)
+    git(owner, "add", "-A")
+    git(owner, "commit", "-q", "-m", "first")
+    clone = GitManager(str(owner), folder / "clone", workspace_path=folder / "ws")
+    clone.clone()
+    return Suite(
+        clone, manager, runner, folder=folder / "results", framework="pytest", setup_command=lambda: None, timeout=60
+    )
+
+
 def test_each_project_is_tested_in_its_own_environment(
     manager: EnvironmentManager, runner: TestRunner, tmp_path: Path
 ) -> None:
-    owner = tmp_path / "owner"
-    git(tmp_path, "init", "-q", "-b", "main", str(owner))
+    files: dict[str, str] = {}
     for name in ("alpha", "beta"):
-        files = {
+        files |= {
             f"packages/{name}/pyproject.toml": PYPROJECT.replace('"X"', f'"{name}"'),
             f"packages/{name}/src/{name}/__init__.py": f"NAME = {name!r}\n",
             f"packages/{name}/tests/test_name.py": f"import {name}\ndef test_name(): assert {name}.NAME == {name!r}\n",
         }
-        for path, text in files.items():
-            (owner / path).parent.mkdir(parents=True, exist_ok=True)
-            (owner / path).write_text(text)
-    git(owner, "add", "-A")
-    git(owner, "commit", "-q", "-m", "first")
-    clone = GitManager(str(owner), tmp_path / "clone", workspace_path=tmp_path / "ws")
-    clone.clone()
-    suite = Suite(
-        clone, manager, runner, folder=tmp_path / "results", framework="pytest", setup_command=lambda: None, timeout=60
-    )
+    suite = suite_in(tmp_path, files, manager, runner)
     ids = [f"packages/{name}/tests/test_name.py::test_name" for name in ("alpha", "beta")]
     baseline = suite.baseline("refs/remotes/origin/main", "t")
     assert baseline.passed == ids and not baseline.failed
@@ -140,6 +148,23 @@ def test_each_project_is_tested_in_its_own_environment(
     alone = suite.run("refs/remotes/origin/main", ids[1:], "t")
     assert alone.passed and alone.test_ids == ids[1:]
     assert suite.baseline("refs/remotes/origin/main", "t") == baseline, "it is stored"
+
+
+def test_a_slow_machine_is_no_sign_that_tests_notice_a_fault(
+    manager: EnvironmentManager, runner: TestRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = "import time\nimport calc\n\n\ndef test_it():\n    time.sleep(2)\n    assert calc.double(2) == 4\n"
+    suite = suite_in(tmp_path, {"calc.py": CODE, "test_calc.py": slow}, manager, runner)
+    tip = "refs/remotes/origin/main"
+    before = suite.baseline(tip, "t").model_copy(update={"seconds": 0.0})
+    monkeypatch.setattr("orchestrator.suite._FAULT_SECONDS", 1.5)
+    monkeypatch.setattr("orchestrator.suite._MORE_TIME", 20)
+    not_noticed, noticed = CODE.replace("unseen", "still unseen"), CODE.replace("2 * x", "3 * x")
+    assert not suite.notices(tip, {"calc.py": not_noticed}, [], before, "t")
+    assert suite.notices(tip, {"calc.py": noticed}, ["test_calc.py"], before, "t")
+    monkeypatch.setattr("orchestrator.suite._MORE_TIME", 2)
+    endless = CODE.replace("return 2 * x", "while True: pass")
+    assert suite.notices(tip, {"calc.py": endless}, [], before, "t")
 
 
 @pytest.mark.parametrize(
