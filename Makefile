@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 # pytest keeps the tests and plugins that it has rewritten, or each worker of each run rewrites them: 6 s of CPU.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo run test test-all test-security lint bench bench-coding bench-real bench-wild bench-chaos bench-endurance format lock docs release clean
+.PHONY: help demo run test test-all test-security lint bench bench-coding bench-real bench-wild bench-chaos bench-deploy bench-endurance format lock docs release clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
@@ -56,6 +56,9 @@ bench-real: $(VENV)/.ready-dev bubblewrap ## forty tasks from real libraries, wi
 
 bench-wild: $(VENV)/.ready-dev bubblewrap ## sixty repositories as people have them: what lands, what is refused; twenty minutes
 	$(BIN)/python -m bench.wild
+
+bench-deploy: $(VENV)/.ready-dev ## requests lost while a version is switched: sshd, nginx and Docker of its own; needs root; five minutes
+	$(BIN)/python -m bench.deploy
 
 bench-chaos: $(VENV)/.ready-dev bubblewrap ## a working daemon killed sixty times: what is lost, done twice or left; ten minutes
 	$(BIN)/python -m bench.chaos

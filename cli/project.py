@@ -93,7 +93,8 @@ def load(
             check_names(settings, str(choice.config or config_file()))
     except ConfigError as problem:
         raise fail(str(problem), problem.exits_with) from None
-    for secret in (settings.llm.api_key, settings.git.token, *settings.monitoring.alerts.urls):
+    given_secrets = (settings.llm.api_key, settings.git.token, *settings.monitoring.alerts.urls)
+    for secret in (*given_secrets, *settings.deployment.secrets):
         register_secret(secret.get_secret_value() if secret else None)
     return Project(
         settings, ProjectPaths.of(settings, root, logs_root), (choice.config or config_file()).absolute(), implied

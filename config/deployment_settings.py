@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, SecretStr, Tag, model_validator
 
 from config.values import BranchName, HomePath, Key, Section
 
@@ -239,6 +239,11 @@ class DeploymentSettings(Section):
     environments: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")], Environment] = Field(
         {}, description="Where the daemon deploys to, by name. See docs/DEPLOYING.md."
     )
+
+    @property
+    def secrets(self) -> list[SecretStr]:
+        """What is masked wherever it would be written."""
+        return [value for each in self.environments.values() for _, value in each if isinstance(value, SecretStr)]
 
     @model_validator(mode="after")
     def _names_environments(self) -> Self:

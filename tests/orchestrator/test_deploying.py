@@ -172,6 +172,22 @@ def test_production_waits_for_a_word_and_takes_what_staging_has(make_house: Make
     assert live and live.commit == first
 
 
+def test_what_the_owner_puts_right_is_tried_again_as_it_was(make_house: MakeHouse, host: TestHost) -> None:
+    house = a_house(make_house, host)
+    first = git(house.repository, "rev-parse", "HEAD")
+    known = host.known_hosts.read_text()
+    host.known_hosts.write_text("")
+    task = asked(house, "deploy")
+    house.run_until_idle()
+    blocked = house.task(task)
+    assert blocked.status is TaskStatus.BLOCKED and "ssh-keyscan" in blocked.reason_detail
+    host.known_hosts.write_text(known)
+    commit(house, "sick")  # what has landed since is not what was asked for
+    assert house.cli("task", "retry", task).returncode == 0
+    house.run_until_idle()
+    assert (house.task(task).status, last(house).commit, last(house).id) == (TaskStatus.COMPLETED, first, 2)
+
+
 def test_landed_work_is_deployed_at_once(make_house: MakeHouse, host: TestHost) -> None:
     house = a_house(make_house, host, on_landing="staging")
     task = house.submit()
