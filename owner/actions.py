@@ -42,7 +42,7 @@ def approve(store: MemoryStore, task: Task, note: str = "", by: str = "") -> str
     said = bounded(note)
     if task.status is TaskStatus.WAITING_APPROVAL:
         if task.question and not said:
-            raise NoteMissing(f"{task.id} waits for your answer", f'approvals approve {task.id} --note "…"')
+            raise NoteMissing(f"{task.id} waits for your answer", f'inbox answer {task.id} "…"')
         if said and not task.question:
             raise NotPossible(f"{task.id} waits at a gate; a note is for tasks that begin anew")
         return _tell(store, "approve", task, by, said, task.approval_key, *filter(None, [said]))
@@ -86,7 +86,7 @@ def replan(store: MemoryStore, task: Task, note: str, by: str = "") -> str:
     """Have a goal planned again in other words. Tasks of the plan that have not begun are cancelled."""
     if task.type != TaskType.PLAN or task.status is not TaskStatus.COMPLETED:
         told = f"{task.id} is {task.status}, of the type {task.type}; only a completed plan can be made again"
-        raise NotNow(f"{told}; for one that stands still", f'approvals approve {task.id} --note "…"')
+        raise NotNow(f"{told}; for one that stands still", f'inbox answer {task.id} "…"')
     said = bounded(note)
     _add_words(store, task, said)
     return _tell(store, "replan", task, by, said)

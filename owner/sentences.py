@@ -34,8 +34,8 @@ _CONVERSATION_ENDS = {
 def what_to_type(activity: Activity) -> str:
     """The subcommand by which the owner answers a line of the journal; empty where nothing is asked."""
     if activity.activity == "waiting for approval":
-        note = ' --note "…"' if activity.details.get("question") else ""
-        return f"approvals approve {activity.task_id}{note}"
+        is_asked = activity.details.get("question")
+        return f'inbox answer {activity.task_id} "…"' if is_asked else f"approvals approve {activity.task_id}"
     return "approvals list" if activity.activity in ("task blocked", "task failed") else ""
 
 

@@ -132,7 +132,7 @@ def _actions(store: MemoryStore, task: Task, gate: str) -> Iterator[Action]:
 
 
 def _approve(task: Task, effect: str) -> Action:
-    command = f'approvals approve {task.id} --note "…"'
+    command = f'inbox answer {task.id} "…"'
     return Action(command=command, effect=effect, verb="approve", task=task.id, takes_note=True)
 
 

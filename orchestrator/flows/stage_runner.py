@@ -134,7 +134,8 @@ class StageRunner:
                 detail=question or told,
             )
             store.journal.log("orchestrator", "waiting for approval", task.id, gate=outcome.gate, question=question)
-            remedy = f"`{caller()} approvals approve {task.id}" + (' --note "…"`' if question else "`")
+            typed = f'inbox answer {task.id} "…"' if question else f"approvals approve {task.id}"
+            remedy = f"`{caller()} {typed}`"
             asked = " ".join(question.split())[:_MOST_ALERTED]
             told = f"{asked} Answer with {remedy}" if question else f"waits for {remedy}"
             told += f", until {until:%Y-%m-%d %H:%M} UTC" if until else ""

@@ -41,7 +41,7 @@ def test_a_day_has_what_landed_what_was_decided_and_what_is_stuck(store: MemoryS
     text = as_markdown(found, "nightcrew")
     assert text.startswith(f"# {NOW.date()}: 1 change landed, 1 task waiting for you, 0 tokens")
     assert "- Title of t-today (t-today, code): 0 tokens, 0.00 USD" in text
-    assert '  - `nightcrew approvals approve t-stuck --note "…"`' in text
+    assert '  - `nightcrew inbox answer t-stuck "…"`' in text
     assert [row.id for row in daily_of(store, NOW.date() - timedelta(days=1)).landed] == ["t-before"]
 
 

@@ -51,7 +51,7 @@ def test_all_that_waits_is_numbered_with_why_the_evidence_and_what_to_type(make_
         assert part in shown
     assert "\x1b" not in shown
     for command in (
-        f'approvals approve {asked} --note "…"', f"approvals approve {gate}", f"task retry {failed}",
+        f'inbox answer {asked} "…"', f"approvals approve {gate}", f"task retry {failed}",
         "config set budget.day_tokens …",
     ):  # fmt: skip
         assert f"\n    {house.typed} {command}\n" in shown

@@ -225,7 +225,7 @@ def test_a_blocked_task_shows_the_commands_between_which_to_choose(make_house: M
     with house.store() as store:
         store.tasks.transition(task_id, TaskStatus.BLOCKED, reason=FailureReason.NEEDS_OWNER, detail="Which one?")
     shown = look(house, "task", "show", task_id).stdout
-    for command in (f'approvals approve {task_id} --note "…"', f"approvals reject {task_id}"):
+    for command in (f'inbox answer {task_id} "…"', f"approvals reject {task_id}"):
         assert f"\n    {house.typed} {command}\n" in shown
 
 

@@ -77,7 +77,7 @@ def test_sentences_say_who_did_what_for_which_task() -> None:
     }  # fmt: skip
     assert list(told) == list(told.values())
     assert what_to_type(line("waiting for approval", gate="land")) == "approvals approve t-1"
-    assert what_to_type(line("waiting for approval", question="Why?")) == 'approvals approve t-1 --note "…"'
+    assert what_to_type(line("waiting for approval", question="Why?")) == 'inbox answer t-1 "…"'
     assert what_to_type(line("landed")) == ""
 
 

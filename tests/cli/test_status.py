@@ -47,9 +47,11 @@ def test_what_waits_for_the_owner_is_listed_and_answered(make_house: MakeHouse) 
     assert "| line three" in shown
     assert "line four" not in shown
     assert "1 more line: " in shown and f"{house.config} approvals list --json" in shown
-    assert all(part in shown for part in ("Hard [one]", "The tech lead gives it up: say what it is", "--note"))
+    assert all(part in shown for part in ("Hard [one]", "The tech lead gives it up: say what it is", "inbox answer"))
     status = look(house, "status").stdout.partition("Stopped until you decide:")[2]
-    assert all(part in status for part in ("Hard [one]", "The tech lead gives it up: say what it is", "--note", gate))
+    assert all(
+        part in status for part in ("Hard [one]", "The tech lead gives it up: say what it is", "inbox answer", gate)
+    )
     assert "line three" not in status
     assert entry(house, "status")["stopped"] == entries(house, "approvals", "list")
 
@@ -66,17 +68,17 @@ def test_what_waits_for_the_owner_is_listed_and_answered(make_house: MakeHouse) 
     with house.store() as store:
         sent = [(control.command, control.argument) for control in store.commands.pending()]
         assert store.tasks.get(blocked).description.endswith("The owner adds:\n\nIt is the sum.")
-    assert sent == [("approve", f"{gate} 0.0"), ("retry", f"{blocked} anew"), ("cancel", blocked)]
+    assert sent == [("approve", f"{gate} 0.0"), ("retry", blocked), ("cancel", blocked)]
 
 
 STOPPED = {
     FailureReason.TESTS_FAILED: [
-        ('approvals approve {id} --note "…"', "is tried again, with your words"),
+        ('inbox answer {id} "…"', "is tried again, with your words"),
         ("task retry {id}", "is tried again"),
         ("approvals reject {id}", "is cancelled"),
     ],
     FailureReason.NEEDS_OWNER: [
-        ('approvals approve {id} --note "…"', "is tried again, with your answer"),
+        ('inbox answer {id} "…"', "is tried again, with your answer"),
         ("approvals reject {id}", "is cancelled"),
     ],
     FailureReason.BUDGET_EXHAUSTED: [
