@@ -144,7 +144,16 @@ def an_engine(folder: Path, *, with_nginx: bool = False) -> Iterator[TestEngine]
         for process in reversed(engine.processes.values()):
             process.terminate()
             process.wait(60)
+        _unmount(sockets, folder)
         shutil.rmtree(sockets, ignore_errors=True)
+
+
+def _unmount(*folders: Path) -> None:
+    """What an engine leaves mounted at its end."""
+    places = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for place in places:
+        if any(place.startswith(f"{folder}/") for folder in folders):
+            subprocess.run(["umount", "-l", place], capture_output=True)
 
 
 def _make_base(engine: TestEngine) -> None:
