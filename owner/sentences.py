@@ -7,10 +7,10 @@ steering the terminal, and here each becomes one line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from memory import OWNER, Activity, SuiteQuality
+from owner.line import Line, because
 from owner.words import GATES, MOST, agent_name, count, one_line, quoted, reason_words, span
 
 _SOURCES = {"backlog": "from the backlog", "facts": "from what was found in the code"}
@@ -43,77 +43,33 @@ def sentence(activity: Activity, title: str = "", most: int = 3 * MOST) -> str:
     """What one line of the journal says, in at most so many characters. `title`: of its task, where the reader does not
     know it."""
     said = _SENTENCES.get(activity.activity)
-    line = _Line(activity, title)
+    line = Line(activity, title)
     if said is None:
         return line.unknown()
     return one_line(said(line), most).rstrip(" :,")
 
 
-class _Line:
-    """The parts of one sentence."""
-
-    def __init__(self, activity: Activity, title: str) -> None:
-        self.details: Mapping[str, Any] = activity.details
-        self.kind, self.id = activity.activity, activity.task_id or ""
-        self.title = str(self.details.get("title") or title)
-        self.who = agent_name(activity.agent_name, first=True)
-
-    @property
-    def it(self) -> str:
-        """` for "Clamp"`, or nothing when the reader knows the task."""
-        return f" for {quoted(self.title)}" if self.title else ""
-
-    @property
-    def task(self) -> str:
-        """The task as the subject of a sentence, with its id."""
-        return f"{quoted(self.title)} ({self.id})" if self.title else f"The task {self.id}".strip()
-
-    @property
-    def that_task(self) -> str:
-        """The same within a sentence."""
-        return self.task if self.title else f"the task {self.id}".strip()
-
-    def text(self, key: str) -> str:
-        return one_line(self.details.get(key) or "")
-
-    def names(self, key: str, most: int = 3) -> str:
-        found = self.details.get(key)
-        values = [one_line(value, 60) for value in found] if isinstance(found, list) else []
-        more = f" and {len(values) - most} more" if len(values) > most else ""
-        return ", ".join(values[:most]) + more
-
-    def unknown(self) -> str:
-        """A kind nobody wrote a sentence for, with all it has to say."""
-        told = "; ".join(f"{key.replace('_', ' ')} {one_line(value)}" for key, value in self.details.items() if value)
-        about = f" ({self.id})" if self.id else ""
-        return f"{self.who}: {one_line(self.kind.replace('_', ' '))}{about}{told and f': {told}'}"
-
-
-def _because(line: _Line, key: str = "reason") -> str:
-    return f": {line.text(key)}" if line.text(key) else ""
-
-
-def _task_added(line: _Line) -> str:
+def _task_added(line: Line) -> str:
     source = line.text("source")
     where = "" if source in (OWNER, "ceo", "pm") else f" {_SOURCES.get(source, f'from {source}')}"
     return f"{line.who} added a task{where}: {line.that_task}"
 
 
-def _ended(line: _Line) -> str:
+def _ended(line: Line) -> str:
     how = {"task failed": "has failed", "task blocked": "is blocked", "task cancelled": "is cancelled"}[line.kind]
     reason, detail = line.text("reason"), line.text("detail")
     why = (f" ({reason_words(reason)})" if reason else "") + (f": {detail}" if detail else "")
     return f"{line.task} {how}{why}"
 
 
-def _waiting(line: _Line) -> str:
+def _waiting(line: Line) -> str:
     gate, question = line.text("gate"), line.text("question")
     if question:
         return f"{line.task} waits for your answer: {question}"
     return f"{line.task} waits for you {GATES.get(gate, gate)}"
 
 
-def _attempt(line: _Line) -> str:
+def _attempt(line: Line) -> str:
     outcome = line.text("outcome")
     told = _OUTCOMES.get(outcome, f"ended as {outcome}")
     made = ", put together from earlier ones," if line.text("strategy") == "recombined" else ""
@@ -121,7 +77,7 @@ def _attempt(line: _Line) -> str:
     return f"{line.who}'s answer{line.it}{made} {told} ({place})"
 
 
-def _red(line: _Line) -> str:
+def _red(line: Line) -> str:
     red, green = line.details.get("red"), line.details.get("already_green")
     told = (
         f"{line.who} wrote {count(red, 'test')}{line.it} and saw {'it' if red == 1 else 'them'} fail, as new tests must"
@@ -133,14 +89,14 @@ def _red(line: _Line) -> str:
     return told + guards + unfit
 
 
-def _landed(line: _Line) -> str:
+def _landed(line: Line) -> str:
     where = f" on {line.text('branch')}" if line.text("branch") else ""
     pushed = " and is pushed" if line.details.get("pushed") else "; it is not pushed yet"
     commit = f" (commit {line.text('commit')[:12]})" if line.text("commit") else ""
     return f"The change{line.it} has landed{where}{pushed}{commit}"
 
 
-def _verdict(line: _Line) -> str:
+def _verdict(line: Line) -> str:
     issues = line.names("issues")
     score = line.details.get("score")
     marks = f" with {score:g} of 10" if isinstance(score, int | float) else ""
@@ -149,7 +105,7 @@ def _verdict(line: _Line) -> str:
     return f"{line.who} does not accept the change{line.it}{marks}{issues and f': {issues}'}"
 
 
-def _measured(line: _Line) -> str:
+def _measured(line: Line) -> str:
     try:
         quality = SuiteQuality.model_validate(dict(line.details))
     except ValueError:
@@ -161,33 +117,33 @@ def _measured(line: _Line) -> str:
     return f"The tests{line.it} have {checks} and notice {noticed} put into the code"
 
 
-def _compared(line: _Line) -> str:
+def _compared(line: Line) -> str:
     answers = f"{line.who}'s {count(line.details.get('answers'), 'answer')}{line.it}"
     if difference := line.text("difference"):
         return f"{answers} pass the tests and do not mean the same: {difference}"
     return f"{answers} agree on {count(line.details.get('calls'), 'further call')}"
 
 
-def _escalated(line: _Line) -> str:
+def _escalated(line: Line) -> str:
     action = {"split": "splits it into parts", "rewrite": "words it anew", "give_up": "leaves it to you"}
     does = action.get(line.text("action"), line.text("action"))
-    return f"{line.who} looked at {line.that_task}, which did not succeed, and {does}{_because(line)}"
+    return f"{line.who} looked at {line.that_task}, which did not succeed, and {does}{because(line)}"
 
 
-def _idea(line: _Line) -> str:
+def _idea(line: Line) -> str:
     did = {"approve": "approved", "reject": "rejected", "revise": "worded anew", "ask_owner": "put to you"}
     how = did.get(line.text("decision"), line.text("decision"))
-    return f"The idea{line.it} was {how} by {line.who[0].lower() + line.who[1:]}{_because(line, 'reasons')}"
+    return f"The idea{line.it} was {how} by {line.who[0].lower() + line.who[1:]}{because(line, 'reasons')}"
 
 
-def _begins(line: _Line) -> str:
+def _begins(line: Line) -> str:
     invited = line.details.get("invited")
     names = [agent_name(name) for name in invited] if isinstance(invited, dict) else []
     whom = " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
     return f"{line.who} opens a discussion{line.it} with {whom}: {line.text('text')}"
 
 
-def _message(line: _Line) -> str:
+def _message(line: Line) -> str:
     to, concerns = line.details.get("to"), line.details.get("concerns")
     names = ", ".join(agent_name(str(name)) for name in to) if isinstance(to, list) and to else "everybody"
     said = [str(line.details.get("text") or ""), *(map(str, concerns) if isinstance(concerns, list) else [])]
@@ -195,38 +151,38 @@ def _message(line: _Line) -> str:
     return f"{line.who} to {names}{agrees}: {' Not to be forgotten: '.join(said)}"
 
 
-def _lost_the_word(line: _Line) -> str:
-    return f"{agent_name(line.text('name'), first=True)} has no further word in the discussion{line.it}{_because(line)}"
+def _lost_the_word(line: Line) -> str:
+    return f"{agent_name(line.text('name'), first=True)} has no further word in the discussion{line.it}{because(line)}"
 
 
-def _discussed(line: _Line) -> str:
-    return f"The discussion{line.it} ended with {count(line.details.get('messages'), 'message')}{_because(line)}"
+def _discussed(line: Line) -> str:
+    return f"The discussion{line.it} ended with {count(line.details.get('messages'), 'message')}{because(line)}"
 
 
-def _convened(line: _Line) -> str:
+def _convened(line: Line) -> str:
     reasons = line.details.get("reasons")
     why = reasons if isinstance(reasons, dict) else {}
     return f"The V-team of {line.task}: " + ", ".join(f"{agent_name(name)} ({told})" for name, told in why.items())
 
 
-def _awaits(line: _Line) -> str:
+def _awaits(line: Line) -> str:
     seconds = line.details.get("seconds")
     waited = span(seconds) if isinstance(seconds, int | float) else "long"
     return f"{line.who} has waited {waited} for {line.text('model') or 'its model'}{line.it}"
 
 
-def _conversation(line: _Line) -> str:
+def _conversation(line: Line) -> str:
     how = _CONVERSATION_ENDS.get(line.text("ended"), line.text("ended").replace("_", " "))
     used = f"{count(line.details.get('calls'), 'message')}, {count(line.details.get('tokens'), 'token')}"
     return f"{line.who} ends a conversation{line.it}: {how} ({used})"
 
 
-def _started(line: _Line) -> str:
+def _started(line: Line) -> str:
     weak = line.names("weakened", 9)
     return f"The daemon started{weak and f'. Less safe by: {weak}'}"
 
 
-def _changed(line: _Line) -> str:
+def _changed(line: Line) -> str:
     what = {"budget limits changed": "budget limits were", "sandbox mode changed": "sandbox mode was"}[line.kind]
     before, after = line.details.get("before"), line.details.get("after")
     if isinstance(before, dict) and isinstance(after, dict):
@@ -241,68 +197,68 @@ def _value(value: object) -> str:
     return "none" if value is None else f"{value:,}" if isinstance(value, int | float) else one_line(value)
 
 
-def _told(line: _Line) -> str:
+def _told(line: Line) -> str:
     does = {"approve": "lets {} go on", "cancel": "cancels {}", "retry": "has {} tried again"}
     said = does.get(line.text("command"), "has {} planned again").format(line.that_task)
-    return f"{_person(line)} {said}{_because(line, 'note')}"
+    return f"{_person(line)} {said}{because(line, 'note')}"
 
 
-def _task_changed(line: _Line) -> str:
+def _task_changed(line: Line) -> str:
     priority, due = line.details.get("priority"), line.text("deadline")
     what = " and ".join(filter(None, [f"the priority {priority}" if priority else "", due and f"the deadline {due}"]))
     return f"{_person(line)} gave {line.that_task} {what or 'another order'}"
 
 
-def _person(line: _Line) -> str:
+def _person(line: Line) -> str:
     """Who did it, where several people may."""
     by = line.text("by")
     return f"{by[0].upper()}{by[1:]}" if by else line.who
 
 
-def _by(words: str) -> Callable[[_Line], str]:
+def _by(words: str) -> Callable[[Line], str]:
     """A sentence about a person: `words` after the name, with details by name."""
 
-    def said(line: _Line) -> str:
+    def said(line: Line) -> str:
         return f"{_person(line)} {words.format_map(_Known({key: line.text(key) for key in line.details}))}"
 
     return said
 
 
-def _deleted(line: _Line) -> str:
+def _deleted(line: Line) -> str:
     lines = count(line.details.get("lines"), "line")
     return f"Retention deleted {lines} of the journal, from before {line.text('before')[:10]}"
 
 
-def _retried(line: _Line) -> str:
+def _retried(line: Line) -> str:
     return f"{line.task} is tried again" + (f", from the stage {line.text('stage')} on" if line.text("stage") else "")
 
 
-def _paused(line: _Line) -> str:
+def _paused(line: Line) -> str:
     agent = agent_name(line.text("name"))
     if line.kind == "agent paused":
         return f"{_person(line)} paused {agent}, who finishes a step and begins nothing more"
     return f"{_person(line)} let {agent} go on"
 
 
-def _planned(line: _Line) -> str:
+def _planned(line: Line) -> str:
     tasks = line.details.get("tasks")
     return (
         f"{line.who} made a plan of {count(len(tasks) if isinstance(tasks, list) else 0, 'task')}{line.it}"
-        + _because(line)
+        + because(line)
     )
 
 
-def _tier(line: _Line) -> str:
+def _tier(line: Line) -> str:
     before = line.details.get("before")
     return f"Code runs in the sandbox of tier {line.details.get('after')} from now on" + (
         f" (before: tier {before})" if before else ""
     )
 
 
-def _of(words: str) -> Callable[[_Line], str]:
+def _of(words: str) -> Callable[[Line], str]:
     """A sentence from words with {who}, {it} (the task after `for`), {task} (as the subject) and details by name."""
 
-    def said(line: _Line) -> str:
+    def said(line: Line) -> str:
         fields = {key: line.names(key) if isinstance(value, list) else line.text(key)
                   for key, value in line.details.items()}  # fmt: skip
         return words.format_map(_Known(fields | {"who": line.who, "it": line.it, "task": line.task}))
@@ -317,11 +273,11 @@ class _Known(dict[str, str]):
         return ""
 
 
-def _deployment(line: _Line) -> str:
+def _deployment(line: Line) -> str:
     where = line.text("environment") or "an environment"
     commit = f"Commit {line.text('commit')[:12]}" if line.text("commit") else "A commit"
     number = f" (deployment {line.text('number')})" if line.text("number") else ""
-    why = _because(line, "detail")
+    why = because(line, "detail")
     match line.kind:
         case "deployment asked for":
             return f"You asked for {quoted(line.title)}" if line.title else "You asked for a deployment"
@@ -336,7 +292,7 @@ def _deployment(line: _Line) -> str:
     return f"{commit} could not be deployed to {where}{number}{why}"
 
 
-_SENTENCES: dict[str, Callable[[_Line], str]] = {
+_SENTENCES: dict[str, Callable[[Line], str]] = {
     "activity deleted": _deleted,
     "agent paused": _paused,
     "agent resumed": _paused,
