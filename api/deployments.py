@@ -52,7 +52,7 @@ def deployments(
     limit: Limit = 50,
 ) -> Page[Deployment]:
     """The newest first."""
-    return paged(room.store.deployments.history(environment, limit + 1, before), limit, number_of)
+    return paged(deploying.history(room.store, environment, limit + 1, before), limit, number_of)
 
 
 @router.get(
@@ -68,7 +68,7 @@ def environments(room: TheRoom, _: AViewer) -> list[EnvironmentNow]:
 )
 def deployment(number: RowId, room: TheRoom, _: AViewer) -> Deployment:
     """All that is remembered of it."""
-    return room.store.deployments.get(number)
+    return deploying.as_seen(room.store, room.store.deployments.get(number))
 
 
 @router.post(_PROGRAMS, status_code=202, summary="Deploy", tags=["deployments"], responses=problems(401, 403, 409, 422))
@@ -115,7 +115,7 @@ def look(request: Request, room: TheRoom, _: AViewer) -> Response:
     chosen = request.query_params.get("environment") or None
     values = {
         "environments": environments(room, _),
-        "rows": paged(room.store.deployments.history(chosen, _ROWS + 1, before), _ROWS, number_of),
+        "rows": paged(deploying.history(room.store, chosen, _ROWS + 1, before), _ROWS, number_of),
         "live": before is None,
     }
     return page(request, "deployments.html", values)

@@ -56,7 +56,7 @@ def list_deployments(
         if environment:
             environment = deploying.chosen_environment(settings, environment)
         places = [each for each in deploying.environments_of(store, settings) if environment in ("", each.name)]
-        rows = store.deployments.history(environment or None, limit)
+        rows = deploying.history(store, environment or None, limit)
     if as_json:
         print_json({"environments": places, "deployments": rows})
         return
@@ -76,7 +76,7 @@ def show(
 ) -> None:
     """Show everything about one deployment."""
     with opened(choice_of(ctx)) as (_, store):
-        row = store.deployments.get(number)
+        row = deploying.as_seen(store, store.deployments.get(number))
     if as_json:
         print_json(row)
         return
@@ -148,13 +148,19 @@ def logs(
         out.print(Text(text.rstrip("\n")), soft_wrap=True)
 
 
+def _short(commit: str) -> str:
+    """A commit's hash in short; the name of a branch or tag as it is, if it is not too long."""
+    is_hash = len(commit) >= _SHORT and all(letter in "0123456789abcdef" for letter in commit)
+    return commit[:_SHORT] if is_hash else one_line(commit, 40)
+
+
 def _told(project: Project, asked: Requested, ctx: typer.Context, as_json: bool) -> None:
     pid, start = daemon_pid(project.paths.state), start_command(project, choice_of(ctx))
     if as_json:
         print_json(asked.model_dump(mode="json") | {"running": pid is not None} | ({} if pid else {"start": start}))
         return
     what = "back to" if asked.kind == "rollback" else "gets"
-    commit = asked.commit[:_SHORT] or "what has landed"
+    commit = _short(asked.commit) or "what has landed"
     out.print(f"{asked.task}  {asked.environment} {what} {commit}", markup=False)
     told = f"the daemon (pid {pid}) does it" if pid else f"no daemon runs; start it with: {start}"
     err.print(f"{told}; see: {caller()} deployments show {asked.deployment}", style="dim", markup=False, soft_wrap=True)
@@ -170,7 +176,7 @@ def _line(place: EnvironmentNow) -> Text:
         if live.finished_at:
             line.append(f" since {live.finished_at.astimezone():%Y-%m-%d %H:%M}")
     if place.deploying:
-        line.append(f"; {place.deploying.commit[:_SHORT] or 'another'} is {deployment_word(place.deploying.status)}")
+        line.append(f"; {_short(place.deploying.commit) or 'another'}: {deployment_word(place.deploying.status)}")
     return line
 
 
@@ -185,7 +191,7 @@ def _table(rows: list[Deployment]) -> FittedTable:
             (
                 str(row.id),
                 row.environment,
-                row.commit[:_SHORT] + (" (back)" if row.kind == "rollback" else ""),
+                _short(row.commit) + (" (back)" if row.kind == "rollback" else ""),
                 Text(deployment_word(row.status), style=_STYLES.get(row.status, "")),
                 f"{(row.finished_at or row.updated_at).astimezone():%m-%d %H:%M}",
                 one_line(redact(row.detail), 200),

@@ -98,8 +98,11 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Show what a day brought: what landed, what was decided and why, what it cost, what is stuck, what is next."""
+    today = utc_now()
+    if day and day.date() > today.date():
+        raise fail(f"{day:%Y-%m-%d} has not begun; give today or a day before it", EXIT_USAGE)
     with opened(choice_of(ctx)) as (_, store):
-        found = daily_of(store, (day or utc_now()).date())
+        found = daily_of(store, (day or today).date())
     if as_json:
         print_json(found)
     else:

@@ -21,7 +21,7 @@ def _inside(text: str) -> str:
 def _absolute(text: str) -> str:
     path = PurePosixPath(text)
     if not path.is_absolute() or len(path.parts) < 3 or ".." in path.parts:
-        raise ValueError(f"{text!r} is no folder of its own on the host; write one such as /srv/shop")
+        raise ValueError(f"{text!r} is no place of its own on the host; write one such as /srv/shop")
     return str(path)
 
 
@@ -92,7 +92,7 @@ class DirectEnvironment(EnvironmentSettings):
     """A folder of releases on one host, over OpenSSH."""
 
     target: Literal["direct"] = Field(description="OpenSSH, with a folder of releases on a host.")
-    host: Words = Field(description="The host, or its name in ~/.ssh/config.")
+    host: Words = Field(pattern=r"^[^-\s]\S*$", description="The host, or its name in ~/.ssh/config.")
     port: Port | None = Field(None, description="Its port, if not that of ~/.ssh/config.")
     user: str = Field("", pattern=r"^[A-Za-z0-9_.-]*$", description="Who to sign in as there.")
     identity_file: HomePath | None = Field(None, description="The private key; else what ~/.ssh/config says.")
@@ -254,6 +254,13 @@ class DeploymentSettings(Section):
             if name and name not in self.environments:
                 there = ", ".join(self.environments) or "none"
                 raise ValueError(f"{key}: there is no environment {name!r}; there are: {there}")
+        places: dict[tuple[str, int | None, str], str] = {}
+        for name, each in self.environments.items():
+            if isinstance(each, DirectEnvironment):
+                other = places.setdefault((each.host, each.port, each.folder), name)
+                if other != name:
+                    told = f"environments.{other} and environments.{name} share the folder {each.folder} of {each.host}"
+                    raise ValueError(f"{told}; give each one of its own")
         for name in self.environments:
             seen, before = {name}, self.environments[name].promote_from
             while before:

@@ -15,7 +15,7 @@ import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast, get_args, get_origin
+from typing import Any, cast
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -23,6 +23,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
 from config.errors import ConfigError, ConfigProblem
+from config.locations import located, without_alternatives
 from config.program import config_file
 from config.reading import read_values
 from config.settings import Settings
@@ -68,7 +69,7 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Mapping[str,
         if overrides:
             settings = with_values(settings, overrides)
     except ValidationError as error:
-        problems = [_problem(detail) for detail in error.errors()]
+        problems = [_problem(detail) for detail in without_alternatives(Settings, error.errors())]
         by_variables = all(problem.path.startswith(_PREFIX) for problem in problems)
         raise ConfigError("the environment" if by_variables else str(source), problems) from None
     except SettingsError as error:
@@ -278,15 +279,19 @@ def with_values(settings: Settings, overrides: Mapping[str, Mapping[str, object]
 
 
 def _problem(detail: ErrorDetails) -> ConfigProblem:
-    location = [str(part) for part in detail["loc"]]
+    location = [*located(Settings, detail["loc"]).path]
     path = _variable_of(location) or ".".join(location)
     if detail["type"] == "extra_forbidden":
-        return ConfigProblem(path, "", _unknown_key(location))
+        return ConfigProblem(path, "", _unknown_key(detail["loc"]))
     if detail["type"] == "missing":
         return ConfigProblem(
-            path, "", "is missing; what is set beside it needs it: set both at once, `config set KEY VALUE KEY VALUE`"
+            path,
+            "",
+            "is missing; what stands beside it needs it (`config set KEY VALUE KEY VALUE` sets both)",
         )
     value = "***" if location[-1].lower().endswith(_SECRET_NAMES) else repr(detail["input"])
+    if isinstance(detail["input"], dict):
+        value = ""  # of a whole section the words say which keys they are about
     told = detail["msg"].removeprefix("Value error, ")
     if detail["type"] in ("model_type", "model_attributes_type", "dict_type"):
         told = "is a section: write its keys below it, indented, each as KEY: VALUE"
@@ -306,16 +311,9 @@ def _variable_of(location: Sequence[str]) -> str:
     return ""
 
 
-def _unknown_key(location: list[str]) -> str:
-    model: type[BaseModel] = Settings
-    for part in location[:-1]:
-        field = model.model_fields.get(part)
-        inner = field.annotation if field else None
-        if get_origin(inner) is dict:  # named sections, such as those of the agents
-            inner = get_args(inner)[1]
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            model = inner
-    allowed = list(model.model_fields)
+def _unknown_key(parts: Sequence[str | int]) -> str:
+    place = located(Settings, parts)
+    allowed, location = list(place.section.model_fields), place.path
     close = difflib.get_close_matches(location[-1], allowed, n=1)
     hint = f"did you mean `{close[0]}`? " if close else ""
     return f"unknown key; {hint}allowed here: {', '.join(allowed)}"

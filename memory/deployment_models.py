@@ -9,8 +9,9 @@ from memory.task_models import Row, UtcTime
 DeploymentKind: TypeAlias = Literal["deploy", "rollback"]
 DeploymentPhase: TypeAlias = Literal["preparing", "activating", "verifying", "rolling_back"]
 DeploymentEnding: TypeAlias = Literal["live", "failed", "rolled_back", "rollback_failed"]
-DeploymentStatus: TypeAlias = Literal["requested", "planned", DeploymentPhase, DeploymentEnding, "replaced"]
-"""`planned`: its commit is settled. `replaced`: it was live until another one was."""
+DeploymentStatus: TypeAlias = Literal["requested", "planned", DeploymentPhase, DeploymentEnding, "replaced", "stopped"]
+"""`planned`: its commit is settled. `replaced`: it was live until another one was. `stopped`: its task stands
+still or was given up before it came to an end; it is never stored."""
 
 
 class Deployment(Row):

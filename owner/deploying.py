@@ -17,11 +17,13 @@ from memory import (
     MemoryStore,
     Priority,
     Task,
+    TaskStatus,
     TaskType,
     UnknownTask,
     new_task_id,
 )
 from owner.errors import NotNow, NotPossible
+from owner.words import status_word
 
 _SHORT = 12
 
@@ -53,7 +55,7 @@ def environments_of(store: MemoryStore, settings: DeploymentSettings) -> list[En
     """All environments, in the order of the configuration."""
     found = []
     for name, each in settings.environments.items():
-        recent = store.deployments.history(name, 20)
+        recent = history(store, name, 20)
         under_way = next((row for row in recent if _is_under_way(store, row)), None)
         found.append(
             EnvironmentNow(
@@ -68,6 +70,27 @@ def environments_of(store: MemoryStore, settings: DeploymentSettings) -> list[En
             )
         )
     return found
+
+
+def history(
+    store: MemoryStore, environment: str | None = None, limit: int = 50, before: int | None = None
+) -> list[Deployment]:
+    """The newest deployments; of one whose task stands still, why."""
+    return [as_seen(store, row) for row in store.deployments.history(environment, limit, before)]
+
+
+def as_seen(store: MemoryStore, row: Deployment) -> Deployment:
+    """A deployment with what its task says of it."""
+    if row.finished_at is not None or row.task_id is None:
+        return row
+    try:
+        task = store.tasks.get(row.task_id)
+    except UnknownTask:
+        return row
+    if task.status in (TaskStatus.PENDING, TaskStatus.IN_PROGRESS):
+        return row
+    told = task.reason_detail or status_word(task.status)
+    return row.model_copy(update={"status": "stopped", "detail": told})
 
 
 def _is_under_way(store: MemoryStore, row: Deployment) -> bool:

@@ -140,6 +140,7 @@ def deployment_word(status: str) -> str:
         "failed": "failed",
         "rolled_back": "rolled back",
         "rollback_failed": "failed, and so did the way back",
+        "stopped": "stands still",
     }.get(status, status)
 
 

@@ -14,6 +14,8 @@ from memory.errors import UnknownDeployment
 from memory.task_models import utc_now
 
 _ROW = deployments.c
+_MOST = 2**63 - 1
+"""The largest number that a row can have."""
 _ASKED = ("requested", "planned")
 _BEGUN = ("preparing", "activating", "verifying", "rolling_back")
 _WAS_LIVE = ("live", "replaced")
@@ -88,7 +90,8 @@ class DeploymentTables:
 
     def get(self, number: int) -> Deployment:
         """Raises `UnknownDeployment`."""
-        found = self._first(sa.select(deployments).where(_ROW.id == number))
+        known = 0 < number <= _MOST
+        found = self._first(sa.select(deployments).where(_ROW.id == number)) if known else None
         if found is None:
             raise UnknownDeployment(number)
         return found

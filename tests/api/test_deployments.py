@@ -20,7 +20,10 @@ FIRST, SECOND = "a" * 40, "b" * 40
 
 @pytest.fixture
 def rooms(tmp_path: Path) -> Iterator[Rooms]:
-    environments = {"staging": ENVIRONMENT, "production": ENVIRONMENT | {"promote_from": "staging", "approval": True}}
+    environments = {
+        "staging": ENVIRONMENT,
+        "production": ENVIRONMENT | {"folder": "/srv/live", "promote_from": "staging", "approval": True},
+    }
     with open_rooms(tmp_path, {"deployment": {"on_landing": "staging", "environments": environments}}) as opened:
         yield opened
 

@@ -181,6 +181,10 @@ def test_what_the_owner_puts_right_is_tried_again_as_it_was(make_house: MakeHous
     house.run_until_idle()
     blocked = house.task(task)
     assert blocked.status is TaskStatus.BLOCKED and "ssh-keyscan" in blocked.reason_detail
+    listed = house.cli("deployments", "list").stdout
+    assert "stands still" in listed and "waits for" not in listed
+    gone = house.cli("deployments", "show", "9" * 30)
+    assert gone.returncode == 1 and "Traceback" not in gone.stderr and "there is no deployment" in gone.stderr
     host.known_hosts.write_text(known)
     commit(house, "sick")  # what has landed since is not what was asked for
     assert house.cli("task", "retry", task).returncode == 0
