@@ -222,6 +222,7 @@ class Deployment(Shape):
         "rolled_back",
         "rollback_failed",
         "replaced",
+        "stopped",
     ] = "requested"
     task_id: str | None = None
     owner: str

@@ -110,7 +110,7 @@ class FinishTests(ConcludingTool):
 
 
 class AlreadyDone(ConcludingTool):
-    """End: the code does already what the task asks for, as tests show that you have written and that pass."""
+    """End: the work is there already, as tests of yours show that pass."""
 
     tool = "already_done"
     agents = (QAAgent.name,)

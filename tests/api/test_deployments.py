@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from memory import Role, TaskType
+from memory import FailureReason, Role, TaskStatus, TaskType
 from tests.api.conftest import Rooms, audited, csrf_of, open_rooms, problem
 
 ENVIRONMENT: dict[str, Any] = {
@@ -59,6 +59,19 @@ def test_what_is_asked_for_is_a_task_of_the_daemon(rooms: Rooms) -> None:
     pages = otto.get("/api/v1/deployments", params={"limit": 2}).json()
     rest = otto.get("/api/v1/deployments", params={"limit": 50, "before": pages["next"]}).json()["items"]
     assert len(pages["items"]) == 2 and len(pages["items"]) + len(rest) == 5
+
+
+def test_one_whose_task_stands_still_says_so_and_why(rooms: Rooms) -> None:
+    viewer = rooms.program(Role.ADMIN)
+    asked = viewer.post("/api/v1/deployments", json={"commit": "v9"}).json()
+    rooms.store.tasks.transition(
+        asked["task"], TaskStatus.BLOCKED, reason=FailureReason.NEEDS_OWNER, detail="there is no v9"
+    )
+    [row] = viewer.get("/api/v1/deployments").json()["items"]
+    one = viewer.get(f"/api/v1/deployments/{asked['deployment']}").json()
+    assert (row["status"], row["detail"]) == (one["status"], one["detail"]) == ("stopped", "there is no v9")
+    there = viewer.get("/api/v1/deployments/environments").json()[0]
+    assert there["deploying"] is None or there["deploying"]["status"] == "stopped"
 
 
 def test_the_page_shows_it_and_its_buttons_ask_for_it(rooms: Rooms) -> None:

@@ -90,6 +90,7 @@ def test_an_approval_that_does_not_come_expires_without_landing_and_can_be_asked
     assert len(server.requests) == asked_for, "what was verified is not made anew"
 
 
+@pytest.mark.long
 def test_an_expired_task_is_done_anew_with_the_owners_words(make_house: MakeHouse) -> None:
     house, server = make_house(
         team(), orchestrator={"autonomy": "approve_landing", "approval_days": SHORT}, llm={"cache_ttl": 0}
@@ -104,7 +105,7 @@ def test_an_expired_task_is_done_anew_with_the_owners_words(make_house: MakeHous
     assert house.landed() == []
 
 
-@pytest.mark.parametrize("autonomy", ["approve_plan", {"decision": "suggest"}])
+@pytest.mark.parametrize("autonomy", ["approve_plan", pytest.param({"decision": "suggest"}, marks=pytest.mark.long)])
 def test_an_idea_becomes_work_at_the_owners_word_and_stays_rejected_by_theirs(
     make_house: MakeHouse, autonomy: object
 ) -> None:
@@ -141,6 +142,7 @@ def test_an_idea_that_the_owner_let_expire_is_not_rejected(make_house: MakeHouse
     assert len(calls(server, "decision")) == 2
 
 
+@pytest.mark.long
 def test_a_plan_becomes_tasks_at_the_owners_word(make_house: MakeHouse) -> None:
     house, server = make_house(
         works((LOOK, (finish(),))), llm=WITH_TOOLS, project={"goal": GOAL, "tasks_from": []},

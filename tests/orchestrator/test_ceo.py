@@ -217,13 +217,13 @@ def test_tasks_go_by_priority_and_after_what_they_depend_on(make_house: MakeHous
 
 def test_a_task_whose_dependency_failed_is_blocked_with_the_reason(make_house: MakeHouse) -> None:
     house, _ = make_house(team())
-    needed = house.submit("Say hello.", "No file, no example", type=TaskType.DEPLOY)  # no flow handles this type
+    needed = house.submit("Say hello.", "No file, no example", type=TaskType.DEPLOY)  # by `deploy` alone
     task_id = house.submit(depends_on=[needed])
     assert house.run_until_idle().returncode == 1
     task = house.task(task_id)
     assert task.status is TaskStatus.BLOCKED
     assert needed in task.reason_detail
-    assert "no flow handles" in house.task(needed).reason_detail
+    assert "nothing says what to deploy" in house.task(needed).reason_detail
 
 
 def test_what_waits_for_a_task_goes_on_when_that_is_tried_again_or_without_it(make_house: MakeHouse) -> None:

@@ -126,6 +126,7 @@ def test_a_round_asks_the_database_for_nothing_until_somebody_has_changed_it(mak
         orchestrator = TaskOrchestrator(services)
         orchestrator._engine = running
         assert orchestrator._round(woken=True) and begun.wait(30)
+        assert orchestrator._round(woken=False)  # the first one has noted when the strategy is looked at
         asked_for: list[str] = []
         event.listen(services.store._database.engine, "before_cursor_execute", lambda *did: asked_for.append(did[2]))
         assert orchestrator._round(woken=True) and orchestrator._round(woken=False)
