@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from config import DeploymentSettings
 from deployment import DeploymentError, DeploymentManager, EnvironmentBusy, NothingBefore, NotPromoted
@@ -116,7 +117,7 @@ def test_a_host_that_is_away_or_shuts_us_out_is_told_from_one_that_fails(
         manager(staging=host.settings(identity_file=str(host.folder / "stranger"))).deploy("staging")
     with pytest.raises(HostAway, match="refused"):
         manager(staging=host.settings(port=free_port())).deploy("staging")
-    with pytest.raises(AccessDenied, match="no name of a host"):
+    with pytest.raises(ValidationError, match="host"):
         manager(staging=host.settings(host="-oProxyCommand=touch /tmp/owned")).deploy("staging")
     with pytest.raises(CommandFailed, match=r"build on 127\.0\.0\.1 ended with 3: no compiler"):
         manager(staging=host.settings(build="echo no compiler; exit 3")).deploy("staging")

@@ -38,7 +38,7 @@ def waits(house: House, task_id: str) -> str:
     ("autonomy", "detail", "told"),
     [
         ({"code": "suggest", "default": "full"}, "(a suggestion)", 0),
-        ("approve_landing", "it expires on", 1),
+        pytest.param("approve_landing", "it expires on", 1, marks=pytest.mark.long),
         ({"code": "full", "feature": "approve_landing"}, "it expires on", 1),
     ],
 )
@@ -61,6 +61,7 @@ def test_a_verified_change_lands_at_the_owners_word_alone(
     assert len(server.requests) == asked_for
 
 
+@pytest.mark.long
 def test_what_is_more_than_was_said_of_its_type_is_not_asked(make_house: MakeHouse) -> None:
     house, _ = make_house(team(), orchestrator={"autonomy": {"decision": "suggest", "documentation": "suggest"}})
     house.submit()
@@ -160,6 +161,7 @@ def test_a_plan_becomes_tasks_at_the_owners_word(make_house: MakeHouse) -> None:
     assert "Both are missing." in report and "- Sum up two numbers (" in report
 
 
+@pytest.mark.long
 def test_what_the_team_finds_by_itself_is_begun_at_the_owners_word(make_house: MakeHouse) -> None:
     house, server = make_house(
         team(), {"more.py": 'def twice(n: int) -> int:\n    # TODO: `twice(2)` returns `4`\n    return 0\n'},
@@ -174,6 +176,7 @@ def test_what_the_team_finds_by_itself_is_begun_at_the_owners_word(make_house: M
     assert house.landed() == ["Add add", "Test: Add add"], "what the owner gives is their wish already"
 
 
+@pytest.mark.long
 def test_a_project_is_shown_and_made_at_the_owners_word(make_house: MakeHouse) -> None:
     house, server = make_house(Company(), project=QUIET, orchestrator={"autonomy": {"project": "suggest"}})
     project = begin(house)
@@ -192,6 +195,7 @@ def test_a_project_is_shown_and_made_at_the_owners_word(make_house: MakeHouse) -
     assert not alerts(house, project)
 
 
+@pytest.mark.long
 def test_an_approval_is_for_the_change_that_was_seen(make_house: MakeHouse) -> None:
     house, _ = make_house(team(), orchestrator={"autonomy": "approve_landing"})
     task_id = house.submit()

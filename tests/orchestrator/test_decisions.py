@@ -159,6 +159,7 @@ def test_a_veto_can_be_overruled_by_the_owner_alone(make_house: MakeHouse) -> No
     assert sorted(calls(server, "opinion")) == sorted(V_TEAM), "nobody is asked again"
 
 
+@pytest.mark.long
 def test_a_veto_that_the_owner_lets_stand_is_a_rejection(make_house: MakeHouse) -> None:
     veto = opinion("reject", "breaks a licence|The code is copied.", score=2)
     house, server = make_house(board({"legal": [veto]}, [decision("ask_owner", "legal-1")]))
@@ -172,6 +173,7 @@ def test_a_veto_that_the_owner_lets_stand_is_a_rejection(make_house: MakeHouse) 
     assert len(server.requests) == before
 
 
+@pytest.mark.long
 def test_what_is_rejected_does_not_come_back_unchanged(make_house: MakeHouse) -> None:
     house, server = make_house(board(decisions=[decision("reject")]))
     first = house.submit(IDEA, "Shall we add sums?", type=TaskType.DECISION)
@@ -188,6 +190,7 @@ def test_what_is_rejected_does_not_come_back_unchanged(make_house: MakeHouse) ->
     assert len(server.requests) == before * 2
 
 
+@pytest.mark.long
 def test_an_idea_that_is_revised_is_judged_anew_and_not_for_ever(make_house: MakeHouse) -> None:
     revisions = [
         decision("revise", revised_title=f"Sums, version {number}", revised_description=f"{IDEA} In version {number}.")
@@ -227,6 +230,7 @@ def test_an_opinion_that_does_not_hold_comes_back_with_what_is_wrong(
     assert told in second.prompt
 
 
+@pytest.mark.long
 def test_an_agent_that_never_gives_a_usable_opinion_is_asked_three_times(make_house: MakeHouse) -> None:
     house, server = make_house(board({"cfo": [opinion("object")]}), orchestrator={"v_team": ["cfo"]})
     idea = house.submit(IDEA, "Shall we add sums?", type=TaskType.DECISION)
@@ -235,6 +239,7 @@ def test_an_agent_that_never_gives_a_usable_opinion_is_asked_three_times(make_ho
     assert calls(server, "opinion") == ["cfo"] * 3
 
 
+@pytest.mark.long
 def test_a_role_of_the_owner_takes_part(make_house: MakeHouse) -> None:
     tax: dict[str, object] = {"duty": "You judge what an idea means for taxes.", "title": "tax adviser"}
     house, server = make_house(

@@ -150,6 +150,7 @@ def test_two_deployments_wait_for_each_other(make_house: MakeHouse, host: TestHo
     assert len(ended) == 2
 
 
+@pytest.mark.long
 def test_production_waits_for_a_word_and_takes_what_staging_has(make_house: MakeHouse, host: TestHost) -> None:
     production = host.settings(folder=str(host.releases.parent / "production"), promote_from="staging", approval=True)
     house = a_house(make_house, host, environments={"production": production})

@@ -231,6 +231,7 @@ def test_in_an_empty_repository_the_skeleton_lands_first(make_house: MakeHouse) 
     ]  # fmt: skip
 
 
+@pytest.mark.long
 def test_packages_wait_for_the_owner_and_other_languages_for_models_with_tools(make_house: MakeHouse) -> None:
     wanted: Told = {"language": "other", "package": "arith", "command": "", "summary": "Sums.", "dependencies": []}
     with_packages: Told = {**wanted, "language": "python", "dependencies": ["attrs>=23"]}
@@ -253,6 +254,7 @@ def test_packages_wait_for_the_owner_and_other_languages_for_models_with_tools(m
     assert house.landed() == ["Write down the architecture of Arithmetic"]
 
 
+@pytest.mark.long
 def test_an_agent_that_never_agrees_has_as_many_messages_as_rounds(make_house: MakeHouse) -> None:
     def say(name: str, number: int) -> Told:
         words = ("Nothing here is right yet.", "And the tests come too late.", "What about floats, then?")
@@ -273,6 +275,7 @@ def test_an_agent_that_never_agrees_has_as_many_messages_as_rounds(make_house: M
 TOPICS = ("tests first", "names of files", "exit codes", "colours", "speed", "encodings", "paths", "dates", "links")
 
 
+@pytest.mark.long
 def test_two_that_write_to_nobody_but_each_other_lose_the_word(make_house: MakeHouse) -> None:
     def say(name: str, number: int) -> Told:
         other = {"backend": "qa", "qa": "backend"}.get(name)
@@ -298,6 +301,7 @@ FRUITLESS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("told", FRUITLESS)
 def test_whose_messages_lead_nowhere_loses_the_word(told: str, make_house: MakeHouse) -> None:
     same, asked_in_turn = FRUITLESS[told]
@@ -339,6 +343,7 @@ def said(house: House, project: str) -> list[Told]:
         return [line.details for line in store.journal.activity(task_id=project) if line.activity == "message"]
 
 
+@pytest.mark.long
 def test_only_a_question_that_blocks_is_put_to_the_owner(make_house: MakeHouse) -> None:
     blocking: Told = {"question": "Which of the two currencies is meant?", "blocks": True, "assumption": ""}
     answered = specification(
@@ -381,6 +386,7 @@ def test_a_model_that_does_not_judge_gets_a_plan_by_code(make_house: MakeHouse) 
     assert "docs/architecture.md" in git(house.repository, "ls-tree", "-r", "--name-only", "agents/integration")
 
 
+@pytest.mark.long
 def test_with_nobody_who_may_write_docs_the_note_stays_an_artifact(make_house: MakeHouse) -> None:
     house, _ = make_house(Company(), project=QUIET, file_system={"protected": ["docs/**"]})
     project = begin(house)

@@ -76,6 +76,7 @@ def test_it_is_looked_at_when_something_changed_judges_priorities_and_is_shown(m
     assert "What the CEO goes by" in report and "learnt: Tests help" in report
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("since", "setbacks", "tasks", "due"),
     [
@@ -103,6 +104,7 @@ def test_setbacks_bring_it_forward_while_the_teams_own_tasks_wait(
         assert (reviews.due() is not None) is due
 
 
+@pytest.mark.long
 def test_the_ceo_is_shown_its_strategy_when_it_decides(make_house: MakeHouse) -> None:
     house, server = make_house(board(), orchestrator={"v_team": ["cfo"]})
     with house.store() as store:
@@ -145,6 +147,7 @@ def offering() -> Rule:
     return rule
 
 
+@pytest.mark.long
 def test_ideas_of_the_ceo_and_of_product_are_decided_on_first_and_bounded(make_house: MakeHouse) -> None:
     others, offers = board(decisions=[decision("reject")]), offering()
     house, server = make_house(

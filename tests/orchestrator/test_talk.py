@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from pydantic import JsonValue
 
 from memory import FailureReason, OwnersWord, TaskStatus, TaskType, utc_now
@@ -69,6 +70,7 @@ def test_a_word_reaches_the_next_prompts_as_the_owners_is_answered_and_recorded(
     assert [row["holds"] for row in entries(house, "chat", "developer")] == [False, False]
 
 
+@pytest.mark.long
 def test_an_answered_question_is_not_kept_in_mind(make_house: MakeHouse) -> None:
     house, server = make_house(answers(team(), holds=False, tired="Never."))
     assert look(house, "chat", "developer", stdin="Are you tired?").exit_code == 0
@@ -79,6 +81,7 @@ def test_an_answered_question_is_not_kept_in_mind(make_house: MakeHouse) -> None
     assert [row["holds"] for row in entries(house, "chat", "developer")] == [False]
 
 
+@pytest.mark.long
 def test_a_word_about_one_task_reaches_no_other(make_house: MakeHouse) -> None:
     house, server = make_house(answers(team()))
     first, second = house.submit(title="Add add"), house.submit(title="Add add twice")
@@ -119,6 +122,7 @@ def test_after_a_kill_nothing_is_asked_twice_and_the_agent_at_work_is_not_waited
     assert [(row["said"], row["answer"]) for row in rows] == [("This is one.", "First."), ("This is two.", "Second.")]
 
 
+@pytest.mark.long
 def test_about_a_task_that_stopped_it_is_the_answer_that_was_missing(make_house: MakeHouse) -> None:
     house, server = make_house(
         answers(team(code=["nothing of use", GOOD_ADD], escalations=[GIVEN_UP])),
@@ -163,6 +167,7 @@ def test_a_message_obeys_the_budget(make_house: MakeHouse) -> None:
         assert store.tasks.select(type=TaskType.MESSAGE)[0].reason is FailureReason.BUDGET_EXHAUSTED
 
 
+@pytest.mark.long
 def test_talk_makes_no_round_of_the_ceo_and_is_in_no_report(make_house: MakeHouse) -> None:
     house, _ = make_house(answers(team()))
     house.run_until_idle()
