@@ -18,7 +18,7 @@ from memory import MemoryStore
 from tests.deployment.hosts import Repository, TestHost, free_port, run
 
 Make = Callable[..., DeploymentManager]
-KINDS = ("restart", "blue_green")
+KINDS = (pytest.param("restart", marks=pytest.mark.long), "blue_green")
 
 
 @pytest.fixture(params=KINDS)

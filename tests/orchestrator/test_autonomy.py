@@ -106,7 +106,8 @@ def test_an_expired_task_is_done_anew_with_the_owners_words(make_house: MakeHous
     assert house.landed() == []
 
 
-@pytest.mark.parametrize("autonomy", ["approve_plan", pytest.param({"decision": "suggest"}, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("autonomy", ["approve_plan", {"decision": "suggest"}])
 def test_an_idea_becomes_work_at_the_owners_word_and_stays_rejected_by_theirs(
     make_house: MakeHouse, autonomy: object
 ) -> None:

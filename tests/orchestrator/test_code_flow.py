@@ -263,6 +263,7 @@ def test_a_repository_without_tests_works_too(make_house: MakeHouse) -> None:
     assert "no tests of its own" in (house.folder / "logs" / "agents.log").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_tests_that_only_make_runs_wait_for_the_owner(make_house: MakeHouse) -> None:
     house, server = make_house(team(), files={"Makefile": "test:\n\tpython3 checks/run.py\n", "checks/run.py": "1\n"})
     repository = house.folder / "repository"

@@ -111,6 +111,7 @@ def test_at_temperature_zero_no_question_of_a_task_is_put_twice(make_house: Make
     assert [outcome for _, _, outcome in outcomes(house, task_id)].count("failed") == 1
 
 
+@pytest.mark.long
 def test_a_task_over_its_time_is_stopped_with_the_code_that_it_runs(make_house: MakeHouse) -> None:
     endless = GOOD_ADD.replace("return a + b", "while True:\n        pass")
     house, server = make_house(team(code=[GOOD_ADD.replace("add", "first"), endless]))

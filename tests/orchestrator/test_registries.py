@@ -104,6 +104,7 @@ class CountLines(LookingTool):
         return f"{self.path} has {len(files.read_file(self.path).splitlines())} lines"
 
 
+@pytest.mark.long
 def test_a_tool_is_one_class_and_one_line(make_house: MakeHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(TOOLS, CountLines.tool, CountLines)
     edit: Call = ("edit_file", {"path": "calc.py", "edits": [{"old": "    return 2 * x", "new": DOUBLE_AND_ADD}]})
