@@ -271,7 +271,7 @@ def _end(host: TestHost) -> None:
     for pid in pids:
         try:
             found = psutil.Process(pid)
-            if str(host.folder) in " ".join(found.cmdline()):
+            if str(host.folder.parent) in " ".join(found.cmdline()):  # a disk of its own stands beside it
                 found.kill()
         except psutil.NoSuchProcess:
             pass
