@@ -21,8 +21,9 @@ from orchestrator.workbench.workbench import Workbench
 
 Result = TypeVar("Result")
 
-PLAN_GATE, LAND_GATE = "plan", "land"
-"""Gates before work that the team wants to do, and before the landing of what is verified."""
+PLAN_GATE, RUN_GATE, LAND_GATE = "plan", "run", "land"
+"""Gates before work that the team wants to do, before the first run with `testing.auto_run: false`, and before the
+landing of what is verified."""
 
 
 class FlowState(BaseModel):
@@ -51,6 +52,16 @@ class FlowState(BaseModel):
         """The owner's answer as the agent that asked is told it, once; empty if there is none."""
         answer, self.owners_answer = self.owners_answer, ""
         return f"You asked the owner: {self.question}\n\nThe owner answers:\n\n{answer}" if answer else ""
+
+
+class LandingState(FlowState):
+    """The state of a flow whose work lands as a commit."""
+
+    code_commit: str = ""
+    landing_rounds: int = 0
+    landed_commits: list[str] = []
+    pushed: bool = False
+    push_error: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,6 +168,10 @@ class StageContext:
         """Whether verified work lands only at the owner's word."""
         asks = self.autonomy(kind) in ("approve_landing", "suggest")
         return asks or not self.services.settings.git.auto_commit
+
+    def only_suggests(self, kind: str = "") -> bool:
+        """Whether the owner is not even asked: what is verified waits as a suggestion."""
+        return self.autonomy(kind) == "suggest" and self.services.settings.git.auto_commit
 
     def record_review(self, review: Review, number: int) -> bool:
         """Store a review as the verdict of round `number`, from inside a step; True if it approves."""

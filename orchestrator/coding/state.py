@@ -11,7 +11,7 @@ from agents import Requirements, TestCase
 from agents.answers import WebPage
 from memory import ProofOutcome, SuiteQuality, Task
 from orchestrator.baseline import Baseline
-from orchestrator.flow import FlowState
+from orchestrator.flow import LandingState
 
 
 class Settled(BaseModel):
@@ -39,7 +39,7 @@ class Dispute(BaseModel):
     """What QA says to it; empty until it has."""
 
 
-class CodeState(FlowState):
+class CodeState(LandingState):
     """Facts about one code task, each set by the stage that found it."""
 
     base: str = ""
@@ -115,7 +115,6 @@ class CodeState(FlowState):
     """How many of all approaches ended because they went round in circles."""
     answer: str = ""
     """The developer's answer that passed."""
-    code_commit: str = ""
     approach: int = 0
     attempts: int = 0
     strategy: str = ""
@@ -128,10 +127,6 @@ class CodeState(FlowState):
     """The fingerprint of the change that was put to the owner: another one needs another approval."""
     held: list[str] = []
     """Changed files for which the change lands only with the owner's approval."""
-    landing_rounds: int = 0
-    landed_commits: list[str] = []
-    pushed: bool = False
-    push_error: str = ""
     deployment: str = ""
     """What `DeploymentManager` said of the landed change."""
 

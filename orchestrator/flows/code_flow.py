@@ -23,9 +23,10 @@ from orchestrator.coding.reviews import review_of
 from orchestrator.coding.state import CodeState
 from orchestrator.coding.suite_strength import settle_quality
 from orchestrator.errors import StageFailed
-from orchestrator.flow import LAND_GATE, PLAN_GATE, Done, Flow, Next, Outcome, Stage, StageContext, Wait
+from orchestrator.flow import LAND_GATE, PLAN_GATE, RUN_GATE, Done, Flow, Next, Outcome, Stage, StageContext, Wait
 from orchestrator.flows.deploy_flow import deploy_landed
 from orchestrator.flows.escalation import ESCALATION, lesson_of_landed
+from orchestrator.flows.landing import land_commit
 from orchestrator.methods import method_for
 from orchestrator.workbench.commits import Landed
 from orchestrator.workbench.protected import held_back
@@ -48,9 +49,6 @@ _OF_TESTS = (
 )  # fmt: skip
 """What the stages `requirements` and `tests` find out."""
 MAX_REVIEW_ROUNDS = 3
-MAX_LANDING_ROUNDS = 5
-RUN_GATE = "run"
-"""The gate for `testing.auto_run: false`."""
 
 
 def requirements(ctx: StageContext) -> Outcome:
@@ -119,24 +117,21 @@ def review(ctx: StageContext) -> Outcome:
         return _rejected(state, verdict, number, method_for(ctx.profile_of(ctx.developer)))
     words = f"{ctx.task.title}\n{ctx.task.description}"
     state.held = held_back([*facts.changed_files, *facts.test_files], state.kind, words)
-    autonomy = ctx.autonomy(state.kind)
-    asks = bool(state.held) or not ctx.services.settings.git.auto_commit or autonomy == "approve_landing"
-    if asks or autonomy == "suggest":
+    if state.held or ctx.waits_to_land(state.kind):
         change = ctx.step("fingerprint", str, partial(ctx.commits.fingerprint, state.code_commit))
         if LAND_GATE not in state.approved or state.approved_change not in ("", change):
             state.approved = [gate for gate in state.approved if gate != LAND_GATE]
             state.approved_change = change
-            return Wait(LAND_GATE, "land", state, is_suggestion=not asks)
+            return Wait(LAND_GATE, "land", state, is_suggestion=not state.held and ctx.only_suggests(state.kind))
     return Next("land", state)
 
 
 def land(ctx: StageContext) -> Outcome:
     """[tech_lead] Rebase on the landing branch, run the whole suite on the result, swap the branch, push."""
     state = CodeState.of(ctx.task)
-    landed = ctx.step("land", Landed, lambda: ctx.commits.land(state.code_commit, state.tests_ids))
+    landed = land_commit(ctx, state, state.tests_ids)
     if not landed.commit:
-        return _start_over(ctx, state, landed)
-    state.landed_commits, state.pushed, state.push_error = landed.commits, landed.pushed, landed.push_error
+        return _start_over(ctx, state)
     state.deployment = _on_the_way(ctx, landed)
     ctx.step("clean up", bool, lambda: ctx.bench.close(landed))
     if state.approach > 1:
@@ -225,16 +220,11 @@ def _rejected(state: CodeState, verdict: Review, number: int, method: Method) ->
     return Next("code", state)
 
 
-def _start_over(ctx: StageContext, state: CodeState, landed: Landed) -> Outcome:
+def _start_over(ctx: StageContext, state: CodeState) -> Outcome:
     """The landing branch has moved and the work does not fit: repeat the work on its new tip.
 
     Tests and answer are kept, so usually no model is called again.
     """
-    state.landing_rounds += 1
-    if state.landing_rounds >= MAX_LANDING_ROUNDS:
-        raise StageFailed(
-            FailureReason.CONFLICT, f"could not land in {state.landing_rounds} tries: {landed.problem}", blocked=True
-        )
     opened = ctx.step("reopen worktree", Opened, ctx.bench.open)
     baseline = ctx.step("new baseline", Baseline, lambda: ctx.bench.baseline(opened.base))
     state.rebase(opened.base, baseline)

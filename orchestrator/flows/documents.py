@@ -6,7 +6,7 @@ import re
 from functools import partial
 
 from file_system import FileManager
-from memory import Task, TaskType
+from memory import Task, TaskKind, TaskType
 from orchestrator.flow import FlowState, StageContext
 from orchestrator.workbench.commits import Landed
 from orchestrator.workbench.workbench import Opened
@@ -22,10 +22,9 @@ def commit_document(ctx: StageContext, state: FlowState) -> None:
     If it does not fit, the result is kept in the database as always, and the history says so.
     """
     settings = ctx.services.settings
-    free = settings.git.auto_commit and settings.testing.auto_run
-    if not settings.git.reports_path or ctx.task.type in _BESIDE or not free:
+    if not settings.git.reports_path or ctx.task.type in _BESIDE or not settings.testing.auto_run:
         return
-    if ctx.autonomy("documentation") in ("approve_landing", "suggest"):
+    if ctx.waits_to_land(TaskKind.DOCUMENTATION):
         return
     task = ctx.task.model_copy(update={"result": state.model_dump(mode="json")})
     text = ctx.services.document(task)

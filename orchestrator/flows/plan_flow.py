@@ -21,8 +21,7 @@ from orchestrator.coding.conversation import Talk, converse
 from orchestrator.coding.project_setup import baseline_of
 from orchestrator.coding.tests_judged import PROVEN_BY_TESTS
 from orchestrator.errors import StageFailed
-from orchestrator.flow import PLAN_GATE, Done, Flow, FlowState, Outcome, OwnerAsked, Stage, StageContext, Wait
-from orchestrator.flows.code_flow import RUN_GATE
+from orchestrator.flow import PLAN_GATE, RUN_GATE, Done, Flow, FlowState, Outcome, OwnerAsked, Stage, StageContext, Wait
 from orchestrator.services import Services
 from orchestrator.workbench.protected import protected_paths
 from orchestrator.workbench.tool_bench import BenchTool, Rights, ToolBench

@@ -32,9 +32,10 @@ from orchestrator.errors import StageFailed
 from orchestrator.flow import (
     LAND_GATE,
     PLAN_GATE,
+    RUN_GATE,
     Done,
     Flow,
-    FlowState,
+    LandingState,
     Next,
     Outcome,
     OwnerAsked,
@@ -42,9 +43,8 @@ from orchestrator.flow import (
     StageContext,
     Wait,
 )
-from orchestrator.flows.code_flow import MAX_LANDING_ROUNDS, RUN_GATE
 from orchestrator.flows.discussion import LEADER, Discussion, Question, discuss, settled
-from orchestrator.workbench.commits import Landed
+from orchestrator.flows.landing import land_commit
 from orchestrator.workbench.protected import protected_by_owner, protected_paths
 from orchestrator.workbench.skeleton import is_empty, told_of
 from orchestrator.workbench.workbench import Opened
@@ -60,7 +60,7 @@ _NO_SKELETON = (
 )
 
 
-class ProjectState(FlowState):
+class ProjectState(LandingState):
     """What has come of the text so far."""
 
     specification: Specification | None = None
@@ -78,11 +78,6 @@ class ProjectState(FlowState):
     """Path of the architecture note."""
     note_left_out: str = ""
     """Why there is none."""
-    code_commit: str = ""
-    landing_rounds: int = 0
-    landed_commits: list[str] = []
-    pushed: bool = False
-    push_error: str = ""
     parts: list[str] = []
     """Ids of its tasks."""
 
@@ -173,15 +168,11 @@ def publish(ctx: StageContext) -> Outcome:
             return Next("hand_out", state)
         state.code_commit = ctx.step("commit the note", str, partial(_commit, ctx, state, opened.base))
     if ctx.waits_to_land(TaskKind.DOCUMENTATION) and LAND_GATE not in state.approved:
-        return Wait(LAND_GATE, "publish", state, is_suggestion=ctx.autonomy(TaskKind.DOCUMENTATION) == "suggest")
-    landed = ctx.step("land", Landed, lambda: ctx.commits.land(state.code_commit, ()))
+        return Wait(LAND_GATE, "publish", state, is_suggestion=ctx.only_suggests(TaskKind.DOCUMENTATION))
+    landed = land_commit(ctx, state, (), "the note")
     if not landed.commit:
-        state.landing_rounds, state.code_commit = state.landing_rounds + 1, ""
-        if state.landing_rounds >= MAX_LANDING_ROUNDS:
-            told = f"the note could not land in {state.landing_rounds} tries: {landed.problem}"
-            raise StageFailed(FailureReason.CONFLICT, told, blocked=True)
+        state.code_commit = ""
         return Next("publish", state)
-    state.landed_commits, state.pushed, state.push_error = landed.commits, landed.pushed, landed.push_error
     ctx.step("close worktree", bool, lambda: ctx.bench.close(landed))
     return Next("hand_out", state)
 

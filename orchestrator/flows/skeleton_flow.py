@@ -10,24 +10,18 @@ from agents import Architecture, Skeleton
 from memory import FailureReason, TaskType
 from orchestrator.baseline import Baseline
 from orchestrator.errors import StageFailed
-from orchestrator.flow import LAND_GATE, Done, Flow, FlowState, Next, Outcome, Stage, StageContext, Wait
-from orchestrator.flows.code_flow import MAX_LANDING_ROUNDS, RUN_GATE
-from orchestrator.workbench.commits import Landed
+from orchestrator.flow import LAND_GATE, RUN_GATE, Done, Flow, LandingState, Next, Outcome, Stage, StageContext, Wait
+from orchestrator.flows.landing import land_commit
 from orchestrator.workbench.skeleton import files_of_skeleton, is_empty
 from orchestrator.workbench.workbench import Opened
 
 _STAGE, _LAND = "make_skeleton", "land_skeleton"
 
 
-class SkeletonState(FlowState):
+class SkeletonState(LandingState):
     """The skeleton on its way."""
 
-    code_commit: str = ""
     tests_ids: list[str] = []
-    landing_rounds: int = 0
-    landed_commits: list[str] = []
-    pushed: bool = False
-    push_error: str = ""
 
 
 class Made(BaseModel):
@@ -48,22 +42,16 @@ def make_skeleton(ctx: StageContext) -> Outcome:
     made = ctx.step("make it", Made, partial(_make, ctx, skeleton, opened.base))
     state.code_commit, state.tests_ids = made.commit, made.passed
     if (skeleton.dependencies or ctx.waits_to_land()) and LAND_GATE not in state.approved:
-        asks = bool(skeleton.dependencies) or ctx.autonomy() != "suggest"
-        return Wait(LAND_GATE, _LAND, state, is_suggestion=not asks)
+        return Wait(LAND_GATE, _LAND, state, is_suggestion=not skeleton.dependencies and ctx.only_suggests())
     return Next(_LAND, state)
 
 
 def land_skeleton(ctx: StageContext) -> Outcome:
     """[devops] Land it; where the branch has moved on, it is made anew."""
     state = SkeletonState.model_validate(ctx.task.result)
-    landed = ctx.step("land", Landed, lambda: ctx.commits.land(state.code_commit, state.tests_ids))
+    landed = land_commit(ctx, state, state.tests_ids)
     if not landed.commit:
-        state.landing_rounds += 1
-        if state.landing_rounds >= MAX_LANDING_ROUNDS:
-            told = f"could not land in {state.landing_rounds} tries: {landed.problem}"
-            raise StageFailed(FailureReason.CONFLICT, told, blocked=True)
         return Next(_STAGE, state)
-    state.landed_commits, state.pushed, state.push_error = landed.commits, landed.pushed, landed.push_error
     ctx.step("clean up", bool, lambda: ctx.bench.close(landed))
     return Done(state)
 
