@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from dotenv import set_key
@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from cli.configuration import change
 from cli.options import EXIT_FAILED, EXIT_USAGE, Choice, absolute, caller, choice_of, chosen, err, fail, out
 from cli.project import load
-from config import Settings, config_file, plain_key, with_values
+from config import Autonomy, Settings, config_file, plain_key, with_values
 from llm import PROVIDERS, CallContext, Lineup, LLMClient, LLMError, NotConfigured, provider_names, unbounded, unlimited
 from llm.providers.openai_compatible import EMBEDDED, OPENAI_COMPATIBLE
 from memory import MemoryStore
@@ -25,7 +25,12 @@ from monitoring import register_secret, silenced
 _DAY_USD = 5.0
 _SECONDS = 60.0
 Answered = TypeVar("Answered")
-Autonomy = Literal["land", "ask"]
+_AUTONOMY: dict[str, str] = {
+    "full": "verified work lands by itself, on agents/integration",
+    "approve_landing": "verified work waits for your approval",
+    "approve_plan": "what the team thinks of by itself waits for your approval, the rest lands",
+    "suggest": "nothing lands by itself, and nobody presses you",
+}
 
 
 def init(
@@ -42,7 +47,7 @@ def init(
     ] = None,
     autonomy: Annotated[
         Autonomy | None,
-        typer.Option("--autonomy", help="land: verified work lands by itself; ask: it waits for your approval."),
+        typer.Option("--autonomy", help="What the team may do without asking you; `orchestrator.autonomy` later."),
     ] = None,
     trial: Annotated[bool, typer.Option("--try/--no-try", help="Try the model with one small call.")] = True,
     service: Annotated[
@@ -64,12 +69,12 @@ def init(
     values |= _model(talk, file.parent / ".env", settings, provider, model, base_url)
     planned = _with(settings, values)
     values |= _budget(talk, planned, day_usd)
-    if autonomy is None and talk.possible:
-        autonomy = talk.choose(
-            "Shall verified work land by itself?", {"land": "it lands on agents/integration",
-            "ask": "wait for `approvals approve`"}, "land" if settings.git.auto_commit else "ask")  # fmt: skip
+    stated = settings.orchestrator.autonomy
+    if autonomy is None and talk.possible and isinstance(stated, str):
+        usual = stated if settings.git.auto_commit else "approve_landing"
+        autonomy = talk.choose("What may the team do without asking you?", _AUTONOMY, usual)
     if autonomy:
-        values["git.auto_commit"] = autonomy == "land"
+        values |= {"orchestrator.autonomy": autonomy, "git.auto_commit": True}
     if trial:
         _try(_with(settings, values))
     change(choice, values)

@@ -33,12 +33,12 @@ def test_flags_answer_all_questions_and_the_model_is_asked_once(tmp_path: Path) 
     make_repository(tmp_path / "mine")
     with ScriptedModelServer(lambda _: "ready") as server:
         done = call(tmp_path, "--repo", str(tmp_path / "mine"), "init", "--base-url", server.url, "--model", "scripted",
-                    "--autonomy", "ask", "--yes")  # fmt: skip
+                    "--autonomy", "suggest", "--yes")  # fmt: skip
         assert len(server.requests) == 1
     assert done.exit_code == 0, done.output
     settings = load_settings(tmp_path / "config.yaml")
-    assert (settings.llm.provider, settings.llm.model, settings.git.auto_commit, settings.git.repository_url) == (
-        "openai_compatible", "scripted", False, str(tmp_path / "mine"))  # fmt: skip
+    assert (settings.llm.provider, settings.llm.model, settings.orchestrator.autonomy, settings.git.repository_url) == (
+        "openai_compatible", "scripted", "suggest", str(tmp_path / "mine"))  # fmt: skip
     for said in ("scripted answers", "Start the team:", "sandbox"):
         assert said in done.output
 
@@ -102,7 +102,11 @@ def test_the_conversation_at_a_terminal(tmp_path: Path) -> None:
         os.close(theirs)
         assert asked.stderr is not None
         said = b""
-        for words, typed in ((b"Repository", [*answers]), (b"not shown", [key]), (b"Model [", ["", "", "ask"])):
+        for words, typed in (
+            (b"Repository", [*answers]),
+            (b"not shown", [key]),
+            (b"Model [", ["", "", "approve_landing"]),
+        ):
             while words not in said and (read := os.read(asked.stderr.fileno(), 4096)):
                 said += read
             time.sleep(0.5)  # what is typed before a hidden answer is asked for is thrown away
@@ -115,7 +119,11 @@ def test_the_conversation_at_a_terminal(tmp_path: Path) -> None:
     env = tmp_path / ".env"
     assert key in env.read_text() and env.stat().st_mode & 0o777 == 0o600
     settings = load_settings(tmp_path / "config.yaml")
-    assert (settings.llm.provider, settings.budget.day_usd, settings.git.auto_commit) == ("openai", 5, False)
+    assert (settings.llm.provider, settings.budget.day_usd, settings.orchestrator.autonomy) == (
+        "openai",
+        5,
+        "approve_landing",
+    )
     assert key not in (tmp_path / "config.yaml").read_text()
 
 
