@@ -16,8 +16,9 @@ from cli.project import Project, opened, print_json, start_command
 from cli.tasks import told as told_command
 from memory import MemoryStore, TaskStatus
 from monitoring import daemon_pid, redact
+from owner import actions
 from owner.errors import OwnerError
-from owner.talk import Exchange, exchange, forget, must_be_on_the_team, thread_of
+from owner.talk import Exchange, exchange, forget, thread_of
 from owner.talk import tell as tell_agent
 from owner.words import agent_name, reason_words
 
@@ -76,7 +77,7 @@ def chat(
     """Talk with an agent, line by line, until Ctrl-D; or show what was said, to all of them where none is named."""
     with opened(choice_of(ctx), writes=not (history or as_json)) as (project, store):
         if agent:
-            must_be_on_the_team(agent, agent_names(project.settings.agents))
+            actions.must_be_on_the_team(agent, agent_names(project.settings.agents))
         if history or as_json:
             found = thread_of(store, agent, limit)
             if as_json:
@@ -122,7 +123,6 @@ def _answer(project: Project, store: MemoryStore, message: str, seconds: float) 
     deadline = time.monotonic() + seconds
     while True:
         found = exchange(store, message)
-        assert found is not None
         left = deadline - time.monotonic()
         if found.status not in _OPEN or left <= 0 or daemon_pid(project.paths.state) is None:
             return found

@@ -113,8 +113,7 @@ def resume(store: MemoryStore, agent: str, team: Sequence[str], by: str = "") ->
 
 
 def _hold(store: MemoryStore, agent: str, team: Sequence[str], by: str, *, paused: bool) -> None:
-    if agent not in team:
-        raise NotPossible(f"no agent is called {agent[:64]!r}; there are {', '.join(team)}", "agents list")
+    must_be_on_the_team(agent, team)
     if (agent in store.paused.since()) is paused:
         raise NotNow(f"{agent_name(agent)} is {'paused already' if paused else 'not paused'}")
     store.paused.set(agent, paused=paused)
@@ -146,6 +145,12 @@ def resume_everything(store: MemoryStore, quiet: QuietHours | None, by: str = ""
         store.paused.stay_awake(until)
     store.journal.log(OWNER, "everything resumed", None, by=by)
     return until
+
+
+def must_be_on_the_team(agent: str, team: Sequence[str]) -> None:
+    """Refuse the name of nobody."""
+    if agent not in team:
+        raise NotPossible(f"no agent is called {agent[:64]!r}; there are {', '.join(team)}", "agents list")
 
 
 def must_be_ahead(deadline: datetime | None) -> None:

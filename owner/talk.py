@@ -15,6 +15,7 @@ from owner.words import agent_name, one_line
 _MOST_OPEN = 20
 """Messages to one agent that are not answered."""
 _MOST_KNOWN = 1000
+_UNANSWERED = (TaskStatus.PENDING, TaskStatus.IN_PROGRESS)
 
 
 class Exchange(BaseModel):
@@ -55,7 +56,7 @@ def tell(
     It stands in the agent's next prompt, and is answered. About a task that waits for an answer it is the answer, and
     about one that is blocked or failed it is what it lacked: that task is tried again, as by `inbox answer`.
     """
-    must_be_on_the_team(agent, team)
+    actions.must_be_on_the_team(agent, team)
     said = actions.bounded(text)
     if not said:
         raise NotPossible("there is nothing to tell: the text is empty")
@@ -74,9 +75,6 @@ def tell(
     return Spoken(message=task.id, task=about_id)
 
 
-_UNANSWERED = (TaskStatus.PENDING, TaskStatus.IN_PROGRESS)
-
-
 def thread_of(store: MemoryStore, agent: str = "", limit: int = _MOST_KNOWN) -> list[Exchange]:
     """What was said between the owner and an agent, or all of them, the oldest first; at most the `limit` latest."""
     found = [
@@ -85,32 +83,27 @@ def thread_of(store: MemoryStore, agent: str = "", limit: int = _MOST_KNOWN) -> 
         if not agent or task.assigned_agents == [agent]
     ]
     held = {name: {word.id for word in store.words.of(name)} for name in {task.assigned_agents[0] for task in found}}
-    return [
-        Exchange(
-            id=task.id, agent=task.assigned_agents[0], at=task.created_at, said=task.description, task=task.parent_id,
-            answer=str(task.result.get("answer") or ""), answered_at=task.finished_at, status=task.status,
-            problem=task.reason_detail, holds=task.id in held[task.assigned_agents[0]],
-        )
-        for task in found[:limit][::-1]
-    ]  # fmt: skip
+    return [_exchange(task, held[task.assigned_agents[0]]) for task in found[:limit][::-1]]
 
 
-def exchange(store: MemoryStore, message: str) -> Exchange | None:
+def exchange(store: MemoryStore, message: str) -> Exchange:
     """One of them by the id of the message."""
-    agent = next(iter(store.tasks.get(message).assigned_agents), "")
-    return next((one for one in thread_of(store, agent) if one.id == message), None)
+    task = store.tasks.get(message)
+    return _exchange(task, {word.id for word in store.words.of(task.assigned_agents[0])})
+
+
+def _exchange(task: Task, held: set[str]) -> Exchange:
+    return Exchange(
+        id=task.id, agent=task.assigned_agents[0], at=task.created_at, said=task.description, task=task.parent_id,
+        answer=str(task.result.get("answer") or ""), answered_at=task.finished_at, status=task.status,
+        problem=task.reason_detail, holds=task.id in held,
+    )  # fmt: skip
 
 
 def forget(store: MemoryStore, agent: str, team: Sequence[str], by: str = "") -> int:
     """Take back all that an agent was told; gives how much. The thread stays."""
-    must_be_on_the_team(agent, team)
+    actions.must_be_on_the_team(agent, team)
     forgotten = store.words.forget(agent)
     if forgotten:
         store.journal.log(OWNER, "took back what an agent was told", None, to=agent, by=by)
     return forgotten
-
-
-def must_be_on_the_team(agent: str, team: Sequence[str]) -> None:
-    """Refuse the name of nobody."""
-    if agent not in team:
-        raise NotPossible(f"no agent is called {agent[:64]!r}; there are {', '.join(team)}", "agents list")
