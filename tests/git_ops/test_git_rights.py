@@ -12,6 +12,7 @@ import pytest
 from git_ops import GitManager
 from git_ops.remote import Remote
 from tests.git_ops.conftest import Owner, git, passes, work
+from tests.support.rounds import one_in
 
 CHANGES = {
     "another url": ("remote.origin.url", "{evil}"),
@@ -28,7 +29,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", one_in(2, CHANGES))
 def test_a_changed_configuration_of_the_clone_is_put_back(
     owner: Owner, open_manager: Callable[..., GitManager], tmp_path: Path, change: str
 ) -> None:

@@ -39,7 +39,7 @@ def waits(house: House, task_id: str) -> str:
     [
         ({"code": "suggest", "default": "full"}, "(a suggestion)", 0),
         pytest.param("approve_landing", "it expires on", 1, marks=pytest.mark.long),
-        ({"code": "full", "feature": "approve_landing"}, "it expires on", 1),
+        pytest.param({"code": "full", "feature": "approve_landing"}, "it expires on", 1, marks=pytest.mark.long),
     ],
 )
 def test_a_verified_change_lands_at_the_owners_word_alone(

@@ -11,6 +11,7 @@ from memory import ENDED, FailureReason, TaskStatus
 from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.house import git
 from tests.orchestrator.players import ADD_IT, TASK, WITH_TOOLS, Script, players, results, role_of
+from tests.support.rounds import one_in
 
 __all__ = ["make_house"]
 
@@ -50,8 +51,8 @@ def test_names_of_files_that_are_no_utf_8_are_shown_as_they_can_be_and_left_alon
 
 @pytest.mark.parametrize(
     ("text", "place"),
-    [("\n\ndef test_it() -> None:\n    time.sleep(1000)\n", "line 5 of tests/test_hang.py, in test_it"),
-     ("\ntime.sleep(1000)\n", "line 3 of tests/test_hang.py")],
+    one_in(2, [("\n\ndef test_it() -> None:\n    time.sleep(1000)\n", "line 5 of tests/test_hang.py, in test_it"),
+               ("\ntime.sleep(1000)\n", "line 3 of tests/test_hang.py")]),
     ids=["in a test", "while it is collected"],
 )  # fmt: skip
 def test_a_suite_that_hangs_costs_no_call(make_house: MakeHouse, text: str, place: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.orchestrator.house import CALC
 from tests.security.bench import TEST_FILE, Verification, of, red_when_run, verification
+from tests.support.rounds import one_in
 
 HONEST_TESTS = """import contextlib
 import unittest
@@ -188,7 +189,7 @@ PREPARED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", PREPARED)
+@pytest.mark.parametrize("name", one_in(2, PREPARED))
 def test_honest_work_is_green_where_its_tests_need_more_than_a_plain_program(
     name: str, tmp_path: Path, shared_data: Path
 ) -> None:
@@ -229,9 +230,7 @@ FORMS = [
 
 
 @pytest.mark.probe("cheat")
-@pytest.mark.parametrize(
-    "body", [pytest.param(body, marks=pytest.mark.long if place % 2 else ()) for place, body in enumerate(FORMS)]
-)
+@pytest.mark.parametrize("body", one_in(3, FORMS))
 def test_no_object_obliges_a_test_of_any_form(body: str, tmp_path: Path, shared_data: Path) -> None:
     text = f"import pytest\nfrom calc import add\n\n\ndef test_it():\n    {body}\n"
     with verification(tmp_path, shared_data, tests=(TEST_FILE, text)) as project:
@@ -314,9 +313,7 @@ def many_forms(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> I
 
 
 @pytest.mark.probe("cheat")
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.long if place % 3 else ()) for place, name in enumerate(AROUND)]
-)
+@pytest.mark.parametrize("name", one_in(3, AROUND))
 def test_what_is_right_only_around_tests_of_any_form_is_red(many_forms: Verification, name: str) -> None:
     trial = many_forms.judge(of({"calc.py": f"{CALC}\n{AROUND[name]}"}), MANY_IDS, likely=True)
     red_when_run(trial)

@@ -7,6 +7,7 @@ import textwrap
 import pytest
 
 from testing import Environment, EnvironmentManager, TestRunner
+from tests.support.rounds import one_in
 from tests.testing.conftest import Tree
 
 cheat = pytest.mark.probe("cheat")
@@ -17,18 +18,21 @@ CASES = "import calc, unittest\nclass A(unittest.TestCase):\n    def test_x(self
 @pytest.mark.parametrize("runs_it", ["unittest", "pytest"])
 @pytest.mark.parametrize(
     ("change", "assertion"),
-    [
-        ("unittest.TestCase.assertEqual = unittest.TestCase.assertNotEqual", "Equal(calc.x, 2)"),
-        ("unittest.TestCase.assertEqual.__code__ = unittest.TestCase.assertNotEqual.__code__", "Equal(calc.x, 2)"),
-        ("unittest.TestCase.assertAlmostEqual.__defaults__ = (0, None, None)", "AlmostEqual(calc.x, 1.4)"),
-        ("old = unittest.TestCase.assertTrue; unittest.TestCase.assertTrue = lambda s, x: old(s, 1)", "True(0)"),
-        ("import functools as f; unittest.TestCase.assertTrue = f.cache(unittest.TestCase.assertFalse)", "True(0)"),
-        ("unittest.TestCase.failureException = unittest.SkipTest", "Equal(calc.x, 2); self.assertTrue(1)"),
-        ("unittest.TestProgram.__init__.__kwdefaults__['tb_locals'] = 1", "True(1)"),
-        ("del unittest.TestCase.assertLogs", "True(1)"),
-        ("unittest.IsolatedAsyncioTestCase.assertEqual = lambda *a: None", "True(1)"),
-        ("from unittest.mock import Mock; Mock.assert_called = Mock.reset_mock", "True(1)"),
-    ],
+    one_in(
+        2,
+        [
+            ("unittest.TestCase.assertEqual = unittest.TestCase.assertNotEqual", "Equal(calc.x, 2)"),
+            ("unittest.TestCase.assertEqual.__code__ = unittest.TestCase.assertNotEqual.__code__", "Equal(calc.x, 2)"),
+            ("unittest.TestCase.assertAlmostEqual.__defaults__ = (0, None, None)", "AlmostEqual(calc.x, 1.4)"),
+            ("old = unittest.TestCase.assertTrue; unittest.TestCase.assertTrue = lambda s, x: old(s, 1)", "True(0)"),
+            ("import functools as f; unittest.TestCase.assertTrue = f.cache(unittest.TestCase.assertFalse)", "True(0)"),
+            ("unittest.TestCase.failureException = unittest.SkipTest", "Equal(calc.x, 2); self.assertTrue(1)"),
+            ("unittest.TestProgram.__init__.__kwdefaults__['tb_locals'] = 1", "True(1)"),
+            ("del unittest.TestCase.assertLogs", "True(1)"),
+            ("unittest.IsolatedAsyncioTestCase.assertEqual = lambda *a: None", "True(1)"),
+            ("from unittest.mock import Mock; Mock.assert_called = Mock.reset_mock", "True(1)"),
+        ],
+    ),
 )
 def test_unittest_changed(
     runner: TestRunner,

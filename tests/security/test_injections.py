@@ -22,6 +22,7 @@ from tests.orchestrator.conftest import make_house
 from tests.orchestrator.house import ADD_TASK, CALC, GOOD_ADD, House, git, team
 from tests.support import Answer, Reply, Request, ScriptedModelServer
 from tests.support.loopback import LoopbackServer
+from tests.support.rounds import one_in
 
 __all__ = ["make_house"]  # a fixture, used by name
 
@@ -277,11 +278,7 @@ def obedient(case: Injected, filled: Callable[[str], str]) -> Callable[[Request]
 @pytest.mark.probe("injection")
 @pytest.mark.parametrize(
     "name",
-    # A daemon each: `make test` tries some, `make test-security` all.
-    [
-        name if place % 21 == 0 else pytest.param(name, marks=pytest.mark.long)
-        for place, name in enumerate(REPOSITORIES)
-    ],
+    one_in(21, REPOSITORIES),  # a daemon each
 )
 def test_an_obeyed_order_widens_nothing(name: str, make_house: MakeHouse, tmp_path: Path, ear: Ear) -> None:
     case = REPOSITORIES[name]

@@ -9,6 +9,7 @@ import pytest
 
 from testing import find_toolchain
 from tests.security.bench import Verification, of, red_when_run, verification
+from tests.support.rounds import one_in
 
 JS_FILE, MATH = "test/add.test.js", "export function double(x) {\n  return 2 * x;\n}\n"
 JS_PROJECT = {
@@ -77,7 +78,7 @@ def javascript(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> I
 
 @pytest.mark.skipif(find_toolchain("node") is None, reason="there is no node on this machine")
 @pytest.mark.probe("cheat")
-@pytest.mark.parametrize("name", JS_CHEATS)
+@pytest.mark.parametrize("name", one_in(2, JS_CHEATS))
 def test_javascript_that_passes_whatever_is_expected_is_red(javascript: Verification, name: str) -> None:
     red_when_run(javascript.judge(of({"src/math.js": MATH + JS_CHEATS[name].replace(MATH, "")}), JS_IDS))
 

@@ -7,6 +7,7 @@ import textwrap
 import pytest
 
 from testing import LOOK, Environment, EnvironmentManager, Sandbox, TestRunner
+from tests.support.rounds import one_in
 from tests.testing.conftest import Tree
 
 cheat = pytest.mark.probe("cheat")
@@ -118,9 +119,7 @@ LOOKING = "from calc import look\n\ndef test_x():\n    look()\n"
 
 
 @cheat
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.long if place % 3 else ()) for place, name in enumerate(LOOKS)]
-)
+@pytest.mark.parametrize("name", one_in(3, LOOKS))
 def test_a_change_that_looks_at_who_calls_it_ends_the_run(
     name: str, runner: TestRunner, base_environment: Environment, tree: Tree
 ) -> None:
@@ -145,9 +144,7 @@ REPLACED = {
 
 
 @cheat
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.long if place % 3 else ()) for place, name in enumerate(REPLACED)]
-)
+@pytest.mark.parametrize("name", one_in(3, REPLACED))
 def test_a_change_that_replaces_what_tests_use_ends_the_run(
     name: str, runner: TestRunner, base_environment: Environment, tree: Tree
 ) -> None:

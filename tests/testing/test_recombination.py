@@ -20,6 +20,7 @@ from orchestrator.small_models.search.solutions import best, computes_unused, re
 from orchestrator.small_models.search.templates import Hints, empty_cases, usual_mends
 from testing import Environment, TestRunner
 from testing.mutation.probes import MOST_PROBES, RESULT, probes
+from tests.support.rounds import one_in
 from tests.testing.conftest import Tree
 
 # The first refuses what is wrong but adds up badly; the second adds up well but refuses nothing.
@@ -101,16 +102,19 @@ def test_nothing_is_found_where_the_parts_are_missing(search: Search) -> None:
 
 @pytest.mark.parametrize(
     "hostile",
-    [
-        "def shares(total, parts):\n    while True:\n        pass\n",
-        "import os\ndef shares(total, parts):\n    os._exit(0)\n",
-        "def shares(total, parts):\n    return [0] * 10**12\n",
-        "def shares(total, parts):\n    return shares(total, parts)\n",
-        "import sys\ndef shares(total, parts):\n    sys.exit(0)\n",
-        "import os, signal\ndef shares(total, parts):\n    os.kill(os.getppid(), signal.SIGSTOP)\n",
-        "def shares(total, parts:\n",
-        "",
-    ],
+    one_in(
+        2,
+        [
+            "def shares(total, parts):\n    while True:\n        pass\n",
+            "import os\ndef shares(total, parts):\n    os._exit(0)\n",
+            "def shares(total, parts):\n    return [0] * 10**12\n",
+            "def shares(total, parts):\n    return shares(total, parts)\n",
+            "import sys\ndef shares(total, parts):\n    sys.exit(0)\n",
+            "import os, signal\ndef shares(total, parts):\n    os.kill(os.getppid(), signal.SIGSTOP)\n",
+            "def shares(total, parts:\n",
+            "",
+        ],
+    ),
 )
 def test_an_answer_that_does_harm_does_not_end_the_search(search: Search, hostile: str) -> None:
     found = search(hostile, GUARDED, EXACT)
