@@ -14,6 +14,7 @@ from starlette.types import Lifespan
 
 from api import (
     deployments,
+    forge,
     health,
     metrics,
     pages,
@@ -77,6 +78,7 @@ def _with_routes(life: Lifespan[FastAPI] | None = None) -> FastAPI:
         settings,
         people,
         deployments,
+        forge,
         streams,
         pages_agent,
         pages_task,

@@ -21,6 +21,7 @@ from config.editing import Key, find_key
 from git_ops import GitError
 from memory import SuiteQuality, Task, TaskStatus, TaskType
 from owner.errors import NotPossible
+from owner.forge_runner import forge_now
 from owner.words import count
 
 router = APIRouter(include_in_schema=False)
@@ -60,6 +61,7 @@ def repository(request: Request, room: TheRoom, _: AViewer) -> Response:
         "killed": sum(each.killed for each in measured),
         "mutants": sum(each.mutants for each in measured),
         "state": _state(room),
+        "forge": forge_now(room.store, room.settings),
         "live": True,
     }
     return page(request, "repository.html", values)

@@ -63,6 +63,8 @@ class Room:
     """The model of each agent that has one."""
     config: Path
     """The file of the configuration, whether it is there or not."""
+    poke_forge: Callable[[], None] = lambda: None
+    """Have the daemon look at the forge soon."""
 
     @property
     def key(self) -> str:

@@ -54,6 +54,7 @@ class ControlRoom:
         wake: Callable[[], None] = lambda: None,
         running: Callable[[], Collection[str]] = lambda: (),
         config: Path = Path("config.yaml"),
+        poke_forge: Callable[[], None] = lambda: None,
     ) -> None:
         """Raises OSError when it cannot listen at `api.host` and `api.port`."""
         for name in ("uvicorn.error", "uvicorn.access"):
@@ -66,7 +67,7 @@ class ControlRoom:
         self.address = settings.api.public_url.rstrip("/") or f"http://{shown}:{port}"
         """Where a browser finds it."""
         roles, models = roles_of(settings), models_of(settings)
-        room = Room(settings, paths, self._store, wake, running, self.hub, roles, models, config)
+        room = Room(settings, paths, self._store, wake, running, self.hub, roles, models, config, poke_forge)
         server = uvicorn.Config(
             make_app(room), http="h11", ws="websockets-sansio", lifespan="on", log_config=None, access_log=False,
             server_header=False, proxy_headers=bool(settings.api.public_url), timeout_keep_alive=30,

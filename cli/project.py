@@ -94,7 +94,7 @@ def load(
     except ConfigError as problem:
         raise fail(str(problem), problem.exits_with) from None
     given_secrets = (settings.llm.api_key, settings.git.token, *settings.monitoring.alerts.urls)
-    for secret in (*given_secrets, *settings.deployment.secrets):
+    for secret in (*given_secrets, *settings.deployment.secrets, *settings.forge.secrets):
         register_secret(secret.get_secret_value() if secret else None)
     return Project(
         settings, ProjectPaths.of(settings, root, logs_root), (choice.config or config_file()).absolute(), implied

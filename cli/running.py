@@ -53,6 +53,7 @@ from owner.words import count
 if TYPE_CHECKING:
     from api import ControlRoom
     from orchestrator import Services, TaskOrchestrator
+    from owner.forge_runner import ForgeRunner
 
 log = get_logger(__name__)
 
@@ -225,12 +226,17 @@ def work(
         timer = threading.Timer(seconds, request_stop, [over])
         timer.daemon = True
         timer.start()
-    control_room = _open_control_room(project, services, orchestrator, for_people=for_people)
+    forge = _open_forge(project, services, once=until_idle)
+    control_room = _open_control_room(
+        project, services, orchestrator, forge.poke if forge else lambda: None, for_people=for_people
+    )
     log.info("ready", repository=project.settings.git.repository_url, seconds=round(time.monotonic() - begun, 2))
     if teller:
         teller.begin()
     follower = teller or LogFollower(watch)
     finished = orchestrator.run()
+    if forge:
+        forge.close()
     if control_room:
         control_room.close()
     quiet = orchestrator.stop()
@@ -250,8 +256,26 @@ def work(
     os._exit(code)  # the engine's own threads are not daemonic and may still be inside a step
 
 
+def _open_forge(project: Project, services: Services, *, once: bool) -> ForgeRunner | None:
+    """Look at the forge from now on. `once`: who ends when nothing is left to do looks before that, and at the end."""
+    if not project.settings.forge.provider:
+        return None
+    from owner.forge_runner import ForgeRunner  # for those who have a forge
+
+    runner = ForgeRunner(project.settings, services.store, project.paths.state, services.wake.set)
+    if once:
+        runner.look()
+    runner.start()
+    return runner
+
+
 def _open_control_room(
-    project: Project, services: Services, orchestrator: TaskOrchestrator, *, for_people: bool
+    project: Project,
+    services: Services,
+    orchestrator: TaskOrchestrator,
+    poke_forge: Callable[[], None],
+    *,
+    for_people: bool,
 ) -> ControlRoom | None:
     """Serve the control room; when that is not possible the daemon works without it, and says what to do."""
     chosen = project.settings.api
@@ -266,6 +290,7 @@ def _open_control_room(
             wake=services.wake.set,
             running=orchestrator.running,
             config=project.config,
+            poke_forge=poke_forge,
         )
     except (KnownError, OSError) as problem:
         told = f"the control room is closed: {chosen.host}:{chosen.port} cannot be used ({problem})"

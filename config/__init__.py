@@ -10,8 +10,10 @@ from config.deployment_settings import (
     HealthSettings,
 )
 from config.errors import ConfigError, ConfigProblem
+from config.forge_settings import ForgeSettings
 from config.loading import json_schema, load_settings, with_values
 from config.model_settings import AgentSettings, BudgetSettings, Capabilities, LLMSettings, PriceSettings
+from config.oidc_settings import OidcSettings
 from config.parsing import ONE_PARSER, let_one_thread_parse
 from config.paths import ProjectPaths, cache_folder
 from config.program import (
@@ -33,7 +35,6 @@ from config.settings import (
     FileSystemSettings,
     GitSettings,
     MonitoringSettings,
-    OidcSettings,
     OrchestratorSettings,
     ProjectSettings,
     RetentionSettings,
@@ -65,6 +66,7 @@ __all__ = [
     "DockerEnvironment",
     "Environment",
     "FileSystemSettings",
+    "ForgeSettings",
     "GitSettings",
     "HealthSettings",
     "LLMSettings",

@@ -12,7 +12,9 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.deployment_settings import DeploymentSettings
+from config.forge_settings import ForgeSettings
 from config.model_settings import AgentSettings, BudgetSettings, LLMSettings
+from config.oidc_settings import OidcSettings
 from config.say import Autonomy, Hours, QuietHours, ZoneName
 from config.values import (
     BranchName,
@@ -86,10 +88,11 @@ class GitSettings(Section):
         "approve_landing` for all.",
     )
     auto_push: bool = Field(True, description="false: landed work stays in the daemon's own clone.")
-    landing: Literal["integration", "branch", "main"] = Field(
+    landing: Literal["integration", "branch", "pull_request", "main"] = Field(
         "integration",
         description="Where verified work lands. integration: one branch that the owner merges; branch: one for each "
-        "task; main: the base branch itself.",
+        "task; pull_request: the same, with a request at the forge that the task waits for (section forge); main: the "
+        "base branch itself.",
     )
     integration_branch: BranchName = Field("agents/integration", description="Its name, where landing is integration.")
     reports_path: str = Field(
@@ -284,39 +287,6 @@ class MonitoringSettings(Section):
     )
 
 
-class OidcSettings(Section):
-    """Sign-in by a service of yours that speaks OpenID Connect (Keycloak, Authentik, Entra, Google, …)."""
-
-    issuer: str = Field(
-        "",
-        pattern=r"^(https://[^\s?#]+|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?(/[^\s?#]*)?)?$",
-        description="Its address, as it calls itself; plain http only on this machine. Empty: nobody signs in so.",
-    )
-    client_id: str = Field("", description="What the control room is called there.")
-    client_secret: Key | None = Field(None, description="Its secret there; none for a public client.")
-    name: str = Field("single sign-on", min_length=1, max_length=40, description="What the button calls the service.")
-    scopes: list[str] = Field(["openid", "profile", "email"], description="What the service is asked to tell.")
-    name_claim: str = Field(
-        "preferred_username", min_length=1, description="The claim that names a person here, when they first come."
-    )
-    role_claim: str = Field(
-        "",
-        description="The claim that holds groups or roles, such as groups or realm_access.roles. Empty: everybody "
-        "comes as a viewer, and an admin gives other roles.",
-    )
-    roles: dict[str, Literal["viewer", "operator", "admin"]] = Field(
-        {}, description="Values of that claim and the role that each gives; the highest counts, and none is a viewer."
-    )
-
-    @model_validator(mode="after")
-    def _is_whole(self) -> Self:
-        if self.issuer and not self.client_id:
-            raise ValueError("oidc.issuer needs oidc.client_id: what the control room is called there")
-        if "openid" not in self.scopes:
-            raise ValueError("oidc.scopes needs openid")
-        return self
-
-
 class ApiSettings(Section):
     """The control room: pages for you, and an API for programs, served by the daemon."""
 
@@ -380,12 +350,19 @@ class Settings(BaseSettings):
     )
     """The registry of roles decides which names are allowed."""
     testing: TestingSettings = TestingSettings()
+    forge: ForgeSettings = ForgeSettings()
     deployment: DeploymentSettings = DeploymentSettings()
     sandbox: SandboxSettings = SandboxSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     api: ApiSettings = ApiSettings()
     retention: RetentionSettings = RetentionSettings()
     database: DatabaseSettings = DatabaseSettings()
+
+    @model_validator(mode="after")
+    def _requests_have_a_forge(self) -> Self:
+        if self.git.landing == "pull_request" and not self.forge.provider:
+            raise ValueError("git.landing: pull_request needs forge.provider, where requests are opened")
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -46,8 +46,10 @@ from git_ops.models import (
     Worktree,
 )
 from git_ops.unsafe_content import secrets_in
+from git_ops.worktrees import TASK_BRANCH
 
 __all__ = [
+    "TASK_BRANCH",
     "AuthenticationFailed",
     "BranchMissing",
     "BranchTaken",

@@ -97,6 +97,16 @@ class Landing:
         with self._repository.lock("landing"):
             return self._publish(task_id, verify)
 
+    def withdraw(self, task_id: str) -> bool:
+        """Let a task whose own branch has landed land again, with other work (landing: branch); False if it had not.
+        What was pushed stays until then."""
+        if self._mode is not LandingMode.BRANCH:
+            raise GitError("only a task's own branch can be withdrawn")
+        with self._repository.lock("landing"):
+            had = self._repository.resolve(self._branch.ref(task_id)) is not None
+            self._repository.delete_ref(self._branch.ref(task_id))
+            return had
+
     def unpushed(self) -> list[str | None]:
         """What `publish` is to be called for: None for the one branch, or tasks; nothing without auto_push."""
         if not self._auto_push:

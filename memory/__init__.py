@@ -28,6 +28,7 @@ from memory.errors import (
     UnsupportedDatabase,
     ValueTooLarge,
 )
+from memory.forge_models import Feedback, ForgeKind, ForgeStatus, ForgeThread
 from memory.journal_models import Activity, ControlCommand, Decision, Memory, OwnersWord, Rest, Strategy
 from memory.ledger_models import (
     NANO,
@@ -47,6 +48,7 @@ from memory.tables.audit import AuditReport
 from memory.tables.tasks import ENDED, OPEN, RETRIABLE, TaskChanges
 from memory.task_models import (
     ANSWER_GATE,
+    MERGE_GATE,
     MOST_TESTS,
     OWNER,
     Attempt,
@@ -72,6 +74,7 @@ from monitoring.errors import FailureReason
 __all__ = [
     "ANSWER_GATE",
     "ENDED",
+    "MERGE_GATE",
     "MOST_TESTS",
     "NANO",
     "OPEN",
@@ -104,6 +107,10 @@ __all__ = [
     "DeploymentPhase",
     "DeploymentStatus",
     "FailureReason",
+    "Feedback",
+    "ForgeKind",
+    "ForgeStatus",
+    "ForgeThread",
     "IllegalTransition",
     "LimitState",
     "Memory",

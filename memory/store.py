@@ -24,6 +24,7 @@ from memory.tables.audit import AuditTable
 from memory.tables.browse import BrowseTables
 from memory.tables.budgets import BudgetTables
 from memory.tables.deployments import DeploymentTables
+from memory.tables.forge import ForgeTable
 from memory.tables.journal import CommandTable, EvidenceTables, JournalTables, lock_activity
 from memory.tables.ledger import LedgerTables
 from memory.tables.pauses import PausedAgents
@@ -68,6 +69,8 @@ class MemoryStore:
         """Who may use the control room."""
         self.deployments = DeploymentTables(database)
         """What was deployed where, and what is live."""
+        self.forge = ForgeTable(database)
+        """Issues and requests at the forge."""
         self.browse = BrowseTables(database)
         """Pages of long lists, and sums over them."""
         self.retention = Retention(database)

@@ -40,6 +40,9 @@ MOST_TESTS = 64_000
 ANSWER_GATE = "answer"
 """Where a task waits that asks the owner something; only an answer opens this gate."""
 
+MERGE_GATE = "merge"
+"""Where a task waits until the request with its change is merged at the forge."""
+
 
 _ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _ID_EPOCH_MS = 1_735_689_600_000  # 2025-01-01T00:00:00Z

@@ -224,7 +224,7 @@ def make_git(settings: Settings, paths: ProjectPaths) -> GitManager:
         paths.clone,
         workspace_path=paths.workspace,
         branch=chosen.branch,
-        landing=chosen.landing,
+        landing="branch" if chosen.landing == "pull_request" else chosen.landing,
         integration_branch=chosen.integration_branch,
         auto_push=chosen.auto_push,
         author=Identity(chosen.author_name, chosen.author_email),

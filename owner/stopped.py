@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from memory import FailureReason, MemoryStore, Task, TaskStatus
+from memory import MERGE_GATE, FailureReason, MemoryStore, Task, TaskStatus
 from owner.words import GATES, one_line
 
 STOPPED = (TaskStatus.WAITING_APPROVAL, TaskStatus.BLOCKED, TaskStatus.FAILED)
@@ -85,7 +85,7 @@ def _waits(task: Task, gate: str) -> str:
     until = str(task.result.get("expires_at") or "")
     expires = f"; it expires on {until[:16].replace('T', ' ')} UTC" if until else ""
     told = _waits_at(task, gate)
-    return f"{told} (a suggestion)" if task.result.get("suggested") else f"{told}{expires}"
+    return f"{told} (a suggestion)" if task.result.get("suggested") and gate != MERGE_GATE else f"{told}{expires}"
 
 
 def _waits_at(task: Task, gate: str) -> str:

@@ -36,6 +36,7 @@ _STAGES = {
     "code": ("developer", "writes the code for"),
     "review": ("tech_lead", "reviews"),
     "land": ("tech_lead", "lands"),
+    "merge": ("tech_lead", "follows the request with"),
     "escalate": ("tech_lead", "decides how to go on with"),
     "plan": ("ceo", "plans"),
     "answer": ("", "works on"),
@@ -81,6 +82,7 @@ GATES = {
     "land": "before the verified change lands",
     "veto": "because of a veto, which only you can overrule",
     "deploy": "before anything is deployed",
+    "merge": "until its request is merged at the forge",
 }
 
 

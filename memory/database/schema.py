@@ -29,7 +29,7 @@ from memory.database.columns import SafeJson, SafeText, UtcDateTime
 from memory.task_models import TaskStatus
 from monitoring.errors import FailureReason
 
-SCHEMA_REVISION = "0010"
+SCHEMA_REVISION = "0011"
 """The newest migration; revisions are numbered, so a greater one comes from a newer program."""
 
 # Limits in characters. Longer texts are cut in the middle, longer JSON is refused.
@@ -371,4 +371,22 @@ deployment_locks = Table(
     Column("environment", Text, primary_key=True),
     Column("owner", Text, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
+)
+
+# Issues and requests at the forge. No foreign key: an issue is known before its task is made.
+forge_threads = Table(
+    "forge_threads",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("task_id", Text),
+    Column("title", SafeText(TITLE_LIMIT), nullable=False),
+    Column("author", SafeText(TITLE_LIMIT), nullable=False),
+    Column("url", SafeText(TITLE_LIMIT), nullable=False),
+    Column("state", SafeJson("what is known of an issue or a request", JSON_LIMIT), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index(None, "task_id"),
+    Index(None, "kind", "status"),
 )

@@ -127,6 +127,12 @@ class CodeState(LandingState):
     """The fingerprint of the change that was put to the owner: another one needs another approval."""
     held: list[str] = []
     """Changed files for which the change lands only with the owner's approval."""
+    reworks: int = 0
+    """How often what was said of its request became work again."""
+    remarks_taken: int = 0
+    """How much of what was said of its request was taken up."""
+    merged_as: str = ""
+    """The commit of the base branch by which its request was merged."""
     deployment: str = ""
     """What `DeploymentManager` said of the landed change."""
 

@@ -27,8 +27,8 @@ from orchestrator.flow import LAND_GATE, PLAN_GATE, RUN_GATE, Done, Flow, Next, 
 from orchestrator.flows.deploy_flow import deploy_landed
 from orchestrator.flows.escalation import ESCALATION, lesson_of_landed
 from orchestrator.flows.landing import land_commit
+from orchestrator.flows.request import News, lands_by_request, news_of, take_up, wait_for_merge
 from orchestrator.methods import method_for
-from orchestrator.workbench.commits import Landed
 from orchestrator.workbench.protected import held_back
 from orchestrator.workbench.workbench import Opened
 
@@ -132,11 +132,33 @@ def land(ctx: StageContext) -> Outcome:
     landed = land_commit(ctx, state, state.tests_ids)
     if not landed.commit:
         return _start_over(ctx, state)
-    state.deployment = _on_the_way(ctx, landed)
+    if lands_by_request(ctx):
+        return wait_for_merge(state)
+    state.deployment = _on_the_way(ctx, landed.commit, pushed=landed.pushed)
     ctx.step("clean up", bool, lambda: ctx.bench.close(landed))
     if state.approach > 1:
         ctx.step("lesson", bool, partial(_learn, ctx, state))
     return Done(state.finished())
+
+
+def merge(ctx: StageContext) -> Outcome:
+    """[tech_lead] Where it lands by a request at the forge: done once that is merged; what is said of it is work."""
+    state = CodeState.of(ctx.task)
+    news = ctx.step("what the forge says", News, partial(news_of, ctx, state))
+    if news.is_merged:
+        state.merged_as = news.merged_as
+        ctx.step("fetch", str, ctx.services.git.branch.update)
+        state.deployment = _on_the_way(ctx, state.landed_commits[-1], merged=news.merged_as, pushed=True)
+        ctx.step("clean up", bool, ctx.bench.discard)
+        if state.approach > 1:
+            ctx.step("lesson", bool, partial(_learn, ctx, state))
+        return Done(state.finished())
+    if not news.feedback:
+        return wait_for_merge(state)
+    ctx.step("withdraw", bool, partial(ctx.services.git.landing.withdraw, ctx.task.id))
+    ctx.use_model(state.model)
+    issues, test_issues = take_up(state, news.feedback)
+    return _sent_back(state, issues, test_issues, method_for(ctx.profile_of(ctx.developer)))
 
 
 CODE_FLOW = Flow(
@@ -147,18 +169,20 @@ CODE_FLOW = Flow(
         Stage("code", "developer", code),
         Stage("review", "tech_lead", review),
         Stage("land", "tech_lead", land),
+        Stage("merge", "tech_lead", merge),
         ESCALATION,
     ),
 )
 
 
-def _on_the_way(ctx: StageContext, landed: Landed) -> str:
-    """What is said of the way of a landed change to production; begins a deployment where landing is to do that."""
+def _on_the_way(ctx: StageContext, commit: str, *, pushed: bool, merged: str = "") -> str:
+    """What is said of the way of a landed change to production; begins a deployment where landing is to do that.
+    `merged`: the commit by which others merged it."""
     settings = ctx.services.settings.deployment
     if settings.on_landing:
-        task = ctx.step("deploy", str, partial(deploy_landed, ctx, settings.on_landing, landed.commit))
+        task = ctx.step("deploy", str, partial(deploy_landed, ctx, settings.on_landing, merged or commit))
         return f"deployed to {settings.on_landing} by {task}"
-    return handed_over(settings, ctx.commits.paths(landed.commit), pushed=landed.pushed)
+    return handed_over(settings, ctx.commits.paths(commit), pushed=pushed)
 
 
 def back_to(state: CodeState, stage: RetryStage) -> CodeState:
@@ -209,14 +233,20 @@ def _rejected(state: CodeState, verdict: Review, number: int, method: Method) ->
             FailureReason.REVIEW_REJECTED, f"rejected in {number} reviews; last issues: {issues}", blocked=True
         )
     state.review_rounds = number
+    nothing = (
+        [] if verdict.issues or verdict.test_issues else [verdict.reasoning or "The reviewer rejected the change."]
+    )
+    return _sent_back(state, [*verdict.issues, *nothing], verdict.test_issues, method)
+
+
+def _sent_back(state: CodeState, issues: list[str], test_issues: list[str], method: Method) -> Outcome:
+    """Have the developer, or QA, go on from a change that is not accepted."""
     state.begin_anew()
-    state.review_issues = verdict.issues
-    if not (verdict.issues or verdict.test_issues):
-        state.review_issues = [verdict.reasoning or "The reviewer rejected the change."]
-    if method.takes_test_issues and (verdict.test_issues or not needs_code(state.kind)):
-        state.send_back_tests([*verdict.test_issues, *([] if needs_code(state.kind) else state.review_issues)])
+    state.review_issues = issues
+    if method.takes_test_issues and (test_issues or not needs_code(state.kind)):
+        state.send_back_tests([*test_issues, *([] if needs_code(state.kind) else state.review_issues)])
         return Next("tests", state)
-    state.review_issues += verdict.test_issues
+    state.review_issues = [*state.review_issues, *test_issues]
     return Next("code", state)
 
 

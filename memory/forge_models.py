@@ -1,0 +1,62 @@
+"""What is remembered of an issue or a request at the forge."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from pydantic import BaseModel
+
+from memory.task_models import Row, UtcTime
+
+ForgeKind: TypeAlias = Literal["issue", "request"]
+ForgeStatus: TypeAlias = Literal["stranger", "taken", "over", "open", "merged", "closed"]
+"""Of an issue: `stranger` (whoever wrote it may not give the team work), `taken`, `over` (it was closed, or its label
+taken away). Of a request: `open`, `merged`, `closed`."""
+
+
+class Feedback(BaseModel):
+    """Something about a request that became work on its task."""
+
+    id: str
+    by: str = ""
+    """Who wrote it; empty for continuous integration, or for the forge itself."""
+    place: str = ""
+    """The file and line it is about."""
+    text: str
+
+
+class ThreadState(BaseModel):
+    """How far an issue or a request was read, and what was written below it."""
+
+    run: int = 0
+    """Of a request: the run of the task whose work it is."""
+    words: str = ""
+    """A digest of the issue's words as they became the task."""
+    updated: str = ""
+    """When the forge said that it changed last, as of the last time its comments were read."""
+    heard: list[str] = []
+    """Comments that were read."""
+    said: list[str] = []
+    """What was written below it."""
+    commit: str = ""
+    """The commit of the request that its checks were looked at."""
+    checked: str = ""
+    """The commit whose failed checks became work."""
+    merged_as: str = ""
+    """The commit on the base branch."""
+    feedback: list[Feedback] = []
+
+
+class ForgeThread(Row):
+    """One issue, or one request to merge something."""
+
+    kind: ForgeKind
+    number: int
+    status: ForgeStatus
+    task_id: str | None = None
+    title: str = ""
+    author: str = ""
+    url: str = ""
+    state: ThreadState = ThreadState()
+    created_at: UtcTime
+    updated_at: UtcTime
