@@ -54,6 +54,7 @@ _TOLD = {
     "paused": "It finishes the step it is in, and begins nothing more until you resume it.",
     "resumed": "It goes on where it was.",
     "deploy": "The daemon does it, after what it deploys there now. The page says how it goes.",
+    "forge": "The daemon looks at the forge within a second or two.",
     "saved": "Saved, and recorded in the audit trail. The daemon reads it at its next start.",
 }
 """What a page says after a form was sent; only these words, whatever the address says."""

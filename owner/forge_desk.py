@@ -184,11 +184,14 @@ class ForgeDesk:
 
             requests = self.store.forge.of_task(task.id, "request")
             merged = [Requests(self).is_merged(each) for each in requests]
-            if not any(merged):
-                why = "it was closed" if not issue or not issue.is_open else "its label was taken away"
-                self.store.journal.log(_AGENT, "issue withdrawn", task.id, title=task.title, why=why)
-                self.store.commands.send("cancel", task.id)
-                self.wake()
+            if any(merged):
+                return  # told below once the task has seen it, too
+            why = "it was closed" if not issue or not issue.is_open else "its label was taken away"
+            self.store.journal.log(_AGENT, "issue withdrawn", task.id, title=task.title, why=why)
+            self.store.commands.send("cancel", task.id)
+            self.wake()
+        elif task and issue:
+            self._inform(thread, task)
         self.store.forge.keep(thread.model_copy(update={"status": "over"}))
 
     def _reopened(self, thread: ForgeThread) -> ForgeThread:
@@ -212,6 +215,10 @@ class ForgeDesk:
                 for remark in new:
                     self._answer(task, remark)
             thread = self._keep(thread, updated=issue.updated, heard=heard(thread, remarks))
+        self._inform(thread, task)
+
+    def _inform(self, thread: ForgeThread, task: Task) -> None:
+        """Write what an issue has not been told of its task."""
         if not self.settings.forge.comments:
             return
         requests = self.store.forge.of_task(task.id, "request")

@@ -274,8 +274,11 @@ class StandIn:
                 return 201, self._hub_note(self.write(thread, sent["body"], self.user)), {}
             return 200, [self._hub_note(each) for each in thread.notes if not (each.review or each.place)], {}
         if rest == "/reviews":
-            return 200, [self._hub_note(each) for each in thread.notes if each.review], {}
-        if rest == "/comments" or re.fullmatch(r"/reviews/\d+/comments", rest):
+            reviews = [each for each in thread.notes if each.review or (each.place and self.provider == "gitea")]
+            return 200, [self._hub_note(each) | ({"body": ""} if each.place else {}) for each in reviews], {}
+        if one := re.fullmatch(r"/reviews/(\d+)/comments", rest):  # at Gitea each line stands in a review
+            return 200, [self._hub_note(each) for each in thread.notes if each.place and each.id == int(one[1])], {}
+        if rest == "/comments":
             return 200, [self._hub_note(each) for each in thread.notes if each.place], {}
         if verb == "PATCH":
             self.edit(thread, **sent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import JsonValue
 
 from forge import ForgeAway, ForgeRefused, NoForge, RateLimited
 from memory import ANSWER_GATE, FailureReason, MemoryStore, TaskStatus
@@ -53,7 +54,11 @@ def test_a_question_is_asked_there_and_answered_there(forge: StandIn, store: Mem
     issue = forge.file("Add add", "Add it.")
     look(forge)
     task = store.tasks.select()[0]
-    asked = {"waiting_for": ANSWER_GATE, "question": "Which base, @acme/all? See #1 <!-- agents:0 -->", "visit": 2}
+    asked: dict[str, JsonValue] = {
+        "waiting_for": ANSWER_GATE,
+        "question": "Which base, @acme/all? See #1 <!-- agents:0 -->",
+        "visit": 2,
+    }
     store.tasks.transition(task.id, TaskStatus.IN_PROGRESS)
     store.tasks.transition(task.id, TaskStatus.WAITING_APPROVAL, result=asked)
     assert look(forge).comments == 1 and look(forge).comments == 0
