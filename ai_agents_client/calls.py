@@ -317,6 +317,20 @@ class Calls(Asking):
         """Promote. Deploy what is live in the environment before this one."""
         return self._ask("POST", "/api/v1/deployments/promote", m.Requested, body=body)
 
+    def forge(self) -> m.ForgeNow:
+        """The forge. What is remembered: issues with their tasks, requests, and how the last look at it
+        went."""
+        return self._ask("GET", "/api/v1/forge", m.ForgeNow)
+
+    def add_forge_sync(self) -> m.Heard:
+        """Look at it now. The daemon looks within a second or two; what it found is in `GET /api/v1/forge`."""
+        return self._ask("POST", "/api/v1/forge/sync", m.Heard)
+
+    def add_forge_webhook(self) -> m.Heard:
+        """For the forge's webhook. Signed with forge.webhook_secret. What it says is not read: the daemon looks
+        at the forge, as it does anyway."""
+        return self._ask("POST", "/api/v1/forge/webhook", m.Heard)
+
 
 class AsyncCalls(AsyncAsking):
     """Each method is awaited."""
@@ -626,3 +640,17 @@ class AsyncCalls(AsyncAsking):
     async def add_deployments_promote(self, body: m.Upwards) -> m.Requested:
         """Promote. Deploy what is live in the environment before this one."""
         return await self._ask("POST", "/api/v1/deployments/promote", m.Requested, body=body)
+
+    async def forge(self) -> m.ForgeNow:
+        """The forge. What is remembered: issues with their tasks, requests, and how the last look at it
+        went."""
+        return await self._ask("GET", "/api/v1/forge", m.ForgeNow)
+
+    async def add_forge_sync(self) -> m.Heard:
+        """Look at it now. The daemon looks within a second or two; what it found is in `GET /api/v1/forge`."""
+        return await self._ask("POST", "/api/v1/forge/sync", m.Heard)
+
+    async def add_forge_webhook(self) -> m.Heard:
+        """For the forge's webhook. Signed with forge.webhook_secret. What it says is not read: the daemon looks
+        at the forge, as it does anyway."""
+        return await self._ask("POST", "/api/v1/forge/webhook", m.Heard)

@@ -281,11 +281,65 @@ class Exchange(Shape):
     holds: bool
 
 
+class Feedback(Shape):
+    """Something about a request that became work on its task."""
+
+    id: str
+    by: str = ""
+    place: str = ""
+    text: str
+
+
 class FieldProblem(Shape):
     """What is wrong with one value of a request."""
 
     place: str
     told: str
+
+
+class ForgeNow(Shape):
+    """The forge as the daemon saw it last."""
+
+    provider: str
+    """Empty: there is none."""
+    repository: str
+    label: str
+    lands_by_request: bool
+    webhooks: bool
+    """Webhooks are taken."""
+    looked_at: datetime | None
+    """When it was looked at last, whether it answered or not."""
+    problem: str
+    """Why the last look was no good; empty: it was."""
+    last: Round | None
+    """What the last good look did."""
+    issues: list[ForgeThread]
+    requests: list[ForgeThread]
+
+
+class ForgeThread(Shape):
+    """One issue, or one request to merge something."""
+
+    kind: Literal["issue", "request"]
+    number: int
+    status: Literal["stranger", "taken", "over", "open", "merged", "closed"]
+    task_id: str | None = None
+    title: str = ""
+    author: str = ""
+    url: str = ""
+    state: ThreadState = {
+        "run": 0,
+        "words": "",
+        "updated": "",
+        "heard": [],
+        "said": [],
+        "commit": "",
+        "checked": "",
+        "merged_as": "",
+        "feedback": [],
+    }
+    created_at: datetime
+    updated_at: datetime
 
 
 class GivenTests(Shape):
@@ -299,6 +353,12 @@ class Health(Shape):
     """It works; what does not is a problem."""
 
     status: Literal["ok"] = "ok"
+
+
+class Heard(Shape):
+    """The daemon looks at the forge soon."""
+
+    status: Literal["heard"] = "heard"
 
 
 class Inbox(Shape):
@@ -550,6 +610,18 @@ class Rest(Shape):
     until: datetime | None = None
 
 
+class Round(Shape):
+    """What one look at the forge did."""
+
+    issues: int = 0
+    tasks: int = 0
+    answers: int = 0
+    comments: int = 0
+    requests: int = 0
+    reworks: int = 0
+    ended: int = 0
+
+
 class Section(Shape):
     """A part of a result."""
 
@@ -679,6 +751,20 @@ class TaskLine(Shape):
     updated_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
+
+
+class ThreadState(Shape):
+    """How far an issue or a request was read, and what was written below it."""
+
+    run: int = 0
+    words: str = ""
+    updated: str = ""
+    heard: list[str] = []
+    said: list[str] = []
+    commit: str = ""
+    checked: str = ""
+    merged_as: str = ""
+    feedback: list[Feedback] = []
 
 
 class TokenMade(Shape):

@@ -31,7 +31,8 @@ COMMANDS = {
     ),
     "doctor": _Entry(
         "doctor:doctor",
-        "Check git, sandbox, safety, toolchains, model or key, budget, repository, database, disk, ports and alerts.",
+        "Check git, sandbox, safety, toolchains, model or key, budget, repository, forge, database, disk, ports, "
+        "alerts.",
     ),
     "status": _Entry(
         "status:status",
@@ -45,7 +46,7 @@ COMMANDS = {
     ),
     "pause": _Entry("pausing:pause", "Have nobody begin anything more."),
     "resume": _Entry("pausing:resume", "Let everything go on where it was; in quiet hours, too, until they end."),
-    "open": _Entry("running:open_room", "Open the control room in the browser, signed in."),
+    "open": _Entry("room:open_room", "Open the control room in the browser, signed in."),
     "logs": _Entry("reading:logs", "Show what the team did, the latest last."),
     "report": _Entry(
         "reading:report",

@@ -63,7 +63,7 @@ def doctor(
         bool, typer.Option("--audit", help="Check instead that nobody changed the activity trail.")
     ] = False,
 ) -> None:
-    """Check git, sandbox, safety, toolchains, model or key, budget, repository, database, disk, ports and alerts.
+    """Check git, sandbox, safety, toolchains, model or key, budget, repository, forge, database, disk, ports, alerts.
 
     The exit code is 1 if something is missing, or, with --audit, if the activity trail was changed.
     """
@@ -79,6 +79,7 @@ def doctor(
         _model,
         _budget,
         _repository,
+        _forge,
         _database,
         _setup,
         _disk,
@@ -283,6 +284,16 @@ def _repository(project: Project) -> Check:
             remedy = "see the message" if its_fault else "correct git.repository_url"
             return Check(name="repository", state="missing", detail=str(problem), remedy=remedy)
     return Check(name="repository", state="ok", detail=f"{project.name}, work starts from {branch}")
+
+
+def _forge(project: Project) -> Check:
+    """Whether the forge lets the token do what the settings need; nothing is written there."""
+    if not project.settings.forge.provider:
+        return Check(name="forge", state="ok", detail="none is set (section forge of config.yaml)")
+    from owner.forge_check import checked  # for those who have a forge
+
+    state, detail, remedy = checked(project.settings)
+    return Check(name="forge", state=state, detail=detail, remedy=remedy)
 
 
 def _database(project: Project) -> Check:

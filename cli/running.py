@@ -22,7 +22,7 @@ import typer
 
 from cli.live import Follower, LogFollower, Watch
 from cli.models import fetch_with_progress
-from cli.options import EXIT_FAILED, EXIT_USAGE, Choice, absolute, caller, choice_of, err, fail, out
+from cli.options import EXIT_FAILED, EXIT_USAGE, Choice, absolute, caller, choice_of, err, fail
 from cli.owner import start_alerts
 from cli.project import (
     DEMO_HOME,
@@ -30,16 +30,15 @@ from cli.project import (
     Project,
     demo_settings,
     load,
-    opened,
     remember_repository,
     require_repository,
-    start_command,
 )
+from cli.room import open_control_room
 from cli.views import show_diff, task_table
 from config import VERSION, command
 from llm import AUTO, Lineup, NotConfigured, local_model, local_models, model_status, unlimited, uses_embedded_model
 from memory import MemoryStoreError, TaskStatus
-from monitoring import AlertKind, Supervisor, alert, configure_logging, daemon_pid, get_logger
+from monitoring import AlertKind, Supervisor, alert, configure_logging, get_logger
 from monitoring.errors import KnownError
 from monitoring.tracing import start_tracing, stop_tracing
 from owner.artifacts import document_of
@@ -47,12 +46,10 @@ from owner.daily import write_yesterday
 from owner.disk import unusable
 from owner.stopped import stopped_count
 from owner.stream import Clock
-from owner.way_in import announced, make_link
 from owner.words import count
 
 if TYPE_CHECKING:
-    from api import ControlRoom
-    from orchestrator import Services, TaskOrchestrator
+    from orchestrator import Services
     from owner.forge_runner import ForgeRunner
 
 log = get_logger(__name__)
@@ -227,7 +224,7 @@ def work(
         timer.daemon = True
         timer.start()
     forge = _open_forge(project, services, once=until_idle)
-    control_room = _open_control_room(
+    control_room = open_control_room(
         project, services, orchestrator, forge.poke if forge else lambda: None, for_people=for_people
     )
     log.info("ready", repository=project.settings.git.repository_url, seconds=round(time.monotonic() - begun, 2))
@@ -267,72 +264,6 @@ def _open_forge(project: Project, services: Services, *, once: bool) -> ForgeRun
         runner.look()
     runner.start()
     return runner
-
-
-def _open_control_room(
-    project: Project,
-    services: Services,
-    orchestrator: TaskOrchestrator,
-    poke_forge: Callable[[], None],
-    *,
-    for_people: bool,
-) -> ControlRoom | None:
-    """Serve the control room; when that is not possible the daemon works without it, and says what to do."""
-    chosen = project.settings.api
-    if not chosen.enabled:
-        return None
-    from api import ControlRoom  # its libraries are for the daemon only
-
-    try:
-        room = ControlRoom(
-            project.settings,
-            project.paths,
-            wake=services.wake.set,
-            running=orchestrator.running,
-            config=project.config,
-            poke_forge=poke_forge,
-        )
-    except (KnownError, OSError) as problem:
-        told = f"the control room is closed: {chosen.host}:{chosen.port} cannot be used ({problem})"
-        remedy = f"`{caller()} config set api.port PORT` names another port, api.enabled: false does without it"
-        log.warning(f"{told}; {remedy}")
-        if for_people:
-            out.print(f"{told}; {remedy}", style="yellow", markup=False, soft_wrap=True)
-        return None
-    services.store.journal.on_line = room.hub.poke
-    log.info("the control room is open", address=room.address)
-    if for_people:
-        out.print(f"The control room: {room.address} (`{caller()} open` signs you in)", markup=False, soft_wrap=True)
-    return room
-
-
-def open_room(
-    ctx: typer.Context,
-    show: Annotated[
-        bool, typer.Option("--show", help="Only print the address, for a browser on another machine.")
-    ] = False,
-) -> None:
-    """Open the control room in the browser, signed in. The address works once, within ten minutes."""
-    with opened(choice_of(ctx), checks_names=False) as (project, store):
-        address = announced(project.paths.state)
-        if daemon_pid(project.paths.state) is None:
-            raise fail(f"no daemon runs there; start it with: {start_command(project, choice_of(ctx))}")
-        if not address:
-            why = "api.enabled is false" if not project.settings.api.enabled else f"see `{caller()} logs` for why"
-            raise fail(f"the daemon runs without a control room ({why})")
-        link = make_link(store, address)
-    if show or not _browser(link):
-        out.print(link, markup=False, soft_wrap=True)
-    else:
-        out.print(f"{address} is opened in your browser.", markup=False, soft_wrap=True)
-
-
-def _browser(link: str) -> bool:
-    """Whether a browser of this machine's screen opens it: where there is none, Python would take one for terminals."""
-    import webbrowser
-
-    has_screen = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
-    return has_screen and sys.stdout.isatty() and webbrowser.open(link)
 
 
 def _have_model(project: Project, supervisor: Supervisor, *, for_people: bool) -> None:

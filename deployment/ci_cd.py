@@ -6,55 +6,19 @@ and the pipeline runs again. What a failing job printed is in the error.
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
-from urllib.parse import quote
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
 
+import forge
 from config import CiCdEnvironment
-from deployment.errors import MOST_OUTPUT, DeploymentError, ForgeAway, ForgeRefused, PipelineFailed
+from deployment.errors import DeploymentError, ForgeAway, ForgeRefused, PipelineFailed
 from deployment.target import Live, Release, Workshop
-from monitoring import get_logger, redact
+from forge import ForgeClient, GitHubActions, GitLabCi, Pipelines, Run, tail
 
-if TYPE_CHECKING:
-    import httpx2
-
-log = get_logger(__name__)
-
-_SECONDS = 20.0
-_TIMESTAMP = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+Z ", re.MULTILINE)
-"""What GitHub writes before each line of a log."""
-_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_TRIES = 3
 PIPELINE = "the pipeline "
 """How the words begin in which a pipeline's failure is told."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A pipeline's run for a commit."""
-
-    id: int
-    commit: str
-    state: Literal["running", "good", "bad"]
-    word: str
-    """How the forge calls that."""
-    url: str
-
-
-class _Api(Protocol):
-    """The part of a forge's REST API that is needed."""
-
-    def runs(self, branch: str, commit: str = "") -> list[Run]:
-        """The newest runs of a branch, or those of a commit on it."""
-
-    def failed_job(self, run: Run) -> tuple[str, str]:
-        """Name and log of a failed job; empty if there is none."""
-
-    def cancel(self, run: Run) -> None:
-        """Have a run end."""
 
 
 class CiCd:
@@ -65,7 +29,7 @@ class CiCd:
     def __init__(self, settings: CiCdEnvironment, workshop: Workshop) -> None:
         self._settings = settings
         self._workshop = workshop
-        self._client: _Client | None = None
+        self._client: ForgeClient | None = None
 
     def prepare(self, release: Release) -> dict[str, str]:
         """See that the forge lets us read its pipelines, before anything is pushed."""
@@ -137,7 +101,7 @@ class CiCd:
             running = [run for run in runs if run.state == "running"]
             if bad := next((run for run in runs if run.state == "bad"), None):
                 job, text = self._api.failed_job(bad)
-                printed = _tail(text) or "(it printed nothing)"
+                printed = tail(text) or "(it printed nothing)"
                 raise PipelineFailed(f"{PIPELINE}{bad.url} ended with {bad.word}; the job {job or '?'}:\n{printed}")
             if runs and not running:
                 return
@@ -149,143 +113,46 @@ class CiCd:
             time.sleep(chosen.interval)
 
     @property
-    def _api(self) -> _Api:
+    def _api(self) -> _Pipelines:
+        chosen = self._settings
+        github = chosen.provider == "github_actions"
         if self._client is None:
-            self._client = _Client(self._settings)
-        kind = _GitHub if self._settings.provider == "github_actions" else _GitLab
-        return kind(self._client, self._settings)
-
-
-class _Client:
-    """Requests to a forge, which may be away for a moment."""
-
-    def __init__(self, settings: CiCdEnvironment) -> None:
-        import httpx2  # for those who deploy so
-
-        token = settings.token.get_secret_value() if settings.token else ""
-        github = settings.provider == "github_actions"
-        usual = "https://api.github.com" if github else "https://gitlab.com/api/v4"
-        headers = {"User-Agent": "ai-agents"}
+            token = chosen.token.get_secret_value() if chosen.token else ""
+            self._client = ForgeClient("github" if github else "gitlab", chosen.api, token)
         if github:
-            headers |= {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
-        if token:
-            headers |= {"Authorization": f"Bearer {token}"} if github else {"PRIVATE-TOKEN": token}
-        self._http = httpx2.Client(base_url=(settings.api or usual).rstrip("/"), headers=headers, timeout=_SECONDS)
-
-    def close(self) -> None:
-        self._http.close()
-
-    def json(self, path: str, **query: str) -> Any:
-        return self._asked("GET", path, query).json()
-
-    def text(self, path: str) -> str:
-        """A log, which the forge may keep elsewhere: no token goes there."""
-        answer = self._asked("GET", path, {})
-        if answer.is_redirect:
-            import httpx2
-
-            try:
-                answer = httpx2.get(answer.headers["location"], timeout=_SECONDS, follow_redirects=True)
-            except httpx2.HTTPError as problem:
-                return f"(the log cannot be read: {problem})"
-        return answer.text if answer.is_success else f"(the log cannot be read: HTTP {answer.status_code})"
-
-    def post(self, path: str) -> None:
-        self._asked("POST", path, {})
-
-    def _asked(self, verb: str, path: str, query: Mapping[str, str]) -> httpx2.Response:
-        import httpx2
-
-        said = ""
-        for tried in range(_TRIES):
-            try:
-                answer = self._http.request(verb, path, params=dict(query))
-            except httpx2.HTTPError as problem:
-                said = f"{type(problem).__name__}: {problem}"
-            else:
-                if answer.is_success or answer.is_redirect:
-                    return answer
-                said = f"HTTP {answer.status_code}: {answer.text[-300:]}"
-                if answer.status_code not in (429, 500, 502, 503, 504):
-                    raise ForgeRefused(f"{verb} {path}", answer.status_code, answer.text)
-            time.sleep(0.2 * (tried + 1))
-        raise ForgeAway(f"the forge at {self._http.base_url} does not answer: {redact(said)}")
+            return _Pipelines(GitHubActions(self._client, chosen.repository, chosen.workflow))
+        return _Pipelines(GitLabCi(self._client, chosen.repository))
 
 
-class _GitHub:
-    """docs.github.com/en/rest/actions: workflow-runs and workflow-jobs."""
+class _Pipelines:
+    """The same pipelines, with errors that say what they mean for a deployment."""
 
-    def __init__(self, client: _Client, settings: CiCdEnvironment) -> None:
-        self._client = client
-        self._place = f"/repos/{settings.repository}/actions"
-        self._workflow = settings.workflow
+    def __init__(self, pipelines: Pipelines) -> None:
+        self._pipelines = pipelines
 
     def runs(self, branch: str, commit: str = "") -> list[Run]:
-        query = {"branch": branch, "per_page": "50"} | ({"head_sha": commit} if commit else {})
-        found = self._client.json(f"{self._place}/runs", **query)["workflow_runs"]
-        return [
-            Run(
-                each["id"],
-                each["head_sha"],
-                _github_state(each),
-                each["conclusion"] or each["status"],
-                each["html_url"],
-            )
-            for each in found
-            if not self._workflow or each["path"].rpartition("/")[2].partition("@")[0] == self._workflow
-        ]
+        with _told():
+            return self._pipelines.runs(branch, commit)
 
     def failed_job(self, run: Run) -> tuple[str, str]:
-        jobs = self._client.json(f"{self._place}/runs/{run.id}/jobs", per_page="100")["jobs"]
-        for job in jobs:
-            if job["conclusion"] in _GITHUB_BAD:
-                text = self._client.text(f"{self._place}/jobs/{job['id']}/logs")
-                return job["name"], _TIMESTAMP.sub("", text)
-        return "", ""
+        """A log that cannot be read is said to be so: the deployment has failed in any case."""
+        try:
+            return self._pipelines.failed_job(run)
+        except forge.ForgeRefused as refused:
+            return "", f"(the log cannot be read: HTTP {refused.status})"
+        except forge.ForgeError as problem:
+            raise ForgeAway(str(problem)) from problem
 
     def cancel(self, run: Run) -> None:
-        self._client.post(f"{self._place}/runs/{run.id}/cancel")
+        with _told():
+            self._pipelines.cancel(run)
 
 
-_GITHUB_BAD = ("failure", "cancelled", "timed_out", "action_required", "startup_failure", "stale")
-
-
-def _github_state(run: Mapping[str, Any]) -> Literal["running", "good", "bad"]:
-    if run["status"] != "completed":
-        return "running"
-    return "bad" if run["conclusion"] in _GITHUB_BAD else "good"
-
-
-class _GitLab:
-    """docs.gitlab.com/ee/api: pipelines and jobs."""
-
-    def __init__(self, client: _Client, settings: CiCdEnvironment) -> None:
-        self._client = client
-        self._place = f"/projects/{quote(settings.repository, safe='')}"
-
-    def runs(self, branch: str, commit: str = "") -> list[Run]:
-        query = {"ref": branch, "per_page": "50"} | ({"sha": commit} if commit else {})
-        found = self._client.json(f"{self._place}/pipelines", **query)
-        return [
-            Run(each["id"], each["sha"], _gitlab_state(each["status"]), each["status"], each["web_url"])
-            for each in found
-        ]
-
-    def failed_job(self, run: Run) -> tuple[str, str]:
-        for job in self._client.json(f"{self._place}/pipelines/{run.id}/jobs", per_page="100"):
-            if job["status"] in ("failed", "canceled") and not job.get("allow_failure"):
-                return job["name"], self._client.text(f"{self._place}/jobs/{job['id']}/trace")
-        return "", ""
-
-    def cancel(self, run: Run) -> None:
-        self._client.post(f"{self._place}/pipelines/{run.id}/cancel")
-
-
-def _gitlab_state(status: str) -> Literal["running", "good", "bad"]:
-    if status in ("success", "skipped"):
-        return "good"
-    return "bad" if status in ("failed", "canceled", "canceling") else "running"
-
-
-def _tail(text: str) -> str:
-    return redact(_COLOURS.sub("", text).strip())[-MOST_OUTPUT:]
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except forge.ForgeRefused as refused:
+        raise ForgeRefused(refused.what, refused.status, refused.said) from refused
+    except forge.ForgeError as problem:
+        raise ForgeAway(str(problem)) from problem

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from config import Settings
 from forge import ForgeAway
@@ -35,7 +36,7 @@ def commit(forge: StandIn, branch: str, text: str, onto: str = "main", file: str
 
 
 def at_the_gate(store: MemoryStore, task_id: str, tip: str, **result: int) -> Task:
-    values = {"waiting_for": MERGE_GATE, "landed_commits": [tip], "suggested": True, **result}
+    values: dict[str, JsonValue] = {"waiting_for": MERGE_GATE, "landed_commits": [tip], "suggested": True, **result}
     store.tasks.transition(task_id, TaskStatus.IN_PROGRESS)
     store.tasks.transition(task_id, TaskStatus.WAITING_APPROVAL, stage="merge", result=values)
     store.commands.drop(max([each.id for each in store.commands.pending()], default=0))
