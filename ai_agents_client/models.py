@@ -327,17 +327,7 @@ class ForgeThread(Shape):
     title: str = ""
     author: str = ""
     url: str = ""
-    state: ThreadState = {
-        "run": 0,
-        "words": "",
-        "updated": "",
-        "heard": [],
-        "said": [],
-        "commit": "",
-        "checked": "",
-        "merged_as": "",
-        "feedback": [],
-    }
+    state: ThreadState
     created_at: datetime
     updated_at: datetime
 
@@ -759,6 +749,7 @@ class ThreadState(Shape):
     run: int = 0
     words: str = ""
     updated: str = ""
+    seen: str = ""
     heard: list[str] = []
     said: list[str] = []
     commit: str = ""

@@ -233,7 +233,7 @@ def work(
     follower = teller or LogFollower(watch)
     finished = orchestrator.run()
     if forge:
-        forge.close()
+        forge.close(last_look=until_idle)
     if control_room:
         control_room.close()
     quiet = orchestrator.stop()

@@ -20,10 +20,8 @@ _TRIES = 3
 _AGAIN = (500, 502, 503, 504)
 _MOST_BYTES = 8 * 1024 * 1024
 _MOST_PAGES = 50
-_MOST_KEPT = 500
-"""Answers that are kept for the next time they are asked for."""
-_MOST_KEPT_BYTES = 256 * 1024
-"""Of one of them: larger ones are fetched again."""
+_MOST_KEPT = 16 * 1024 * 1024
+"""Bytes of answers that are kept for the next time they are asked for."""
 _LONGEST_REST, _USUAL_REST = 3600.0, 60.0
 USUAL = {"github": "https://api.github.com", "gitlab": "https://gitlab.com/api/v4", "gitea": ""}
 """Where the API of each provider is, unless it is one's own."""
@@ -127,9 +125,10 @@ class ForgeClient:
         if answer.status == 304 and known:
             self._kept.move_to_end(key)
             return known[1]
-        if (tag := answer.headers.get("etag")) and len(answer.body) <= _MOST_KEPT_BYTES:
+        if tag := answer.headers.get("etag"):
+            self._kept.pop(key, None)
             self._kept[key] = tag, answer
-            while len(self._kept) > _MOST_KEPT:
+            while sum(len(kept.body) for _, kept in self._kept.values()) > _MOST_KEPT:
                 self._kept.popitem(last=False)
         return answer
 
@@ -162,7 +161,9 @@ class ForgeClient:
         headers = answer.headers
         left = headers.get("x-ratelimit-remaining", headers.get("ratelimit-remaining", ""))
         waits = headers.get("retry-after", "")
-        refused = answer.status == 429 or (answer.status == 403 and (waits or left == "0"))
+        refused = answer.status == 429 or (
+            answer.status == 403 and (waits or left == "0" or b"rate limit" in answer.body[:500].lower())
+        )
         if not refused and left != "0":
             return
         reset = headers.get("x-ratelimit-reset", headers.get("ratelimit-reset", ""))

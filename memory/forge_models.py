@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from memory.task_models import Row, UtcTime
 
@@ -34,6 +34,8 @@ class ThreadState(BaseModel):
     """A digest of the issue's words as they became the task."""
     updated: str = ""
     """When the forge said that it changed last, as of the last time its comments were read."""
+    seen: str = ""
+    """That time, as of the last look: forges count in seconds, so only a second look in another one is sure."""
     heard: list[str] = []
     """Comments that were read."""
     said: list[str] = []
@@ -57,6 +59,6 @@ class ForgeThread(Row):
     title: str = ""
     author: str = ""
     url: str = ""
-    state: ThreadState = ThreadState()
+    state: ThreadState = Field(default_factory=ThreadState)
     created_at: UtcTime
     updated_at: UtcTime

@@ -132,7 +132,7 @@ def project_facts(settings: Settings, paths: ProjectPaths, store: MemoryStore) -
         ]
         facts.base_branch = git.repository.base_branch()
         facts.landing_branch, facts.tip = git.branch.name(), git.branch.tip()
-        if settings.git.landing == "branch":
+        if settings.git.landing in ("branch", "pull_request"):
             facts.landing_branch += "<task>"
         with suite.folders.for_reading(facts.tip) as (folder, tree):
             _read_files(facts, settings, folder)

@@ -39,7 +39,8 @@ SOURCE = "forge"
 """`Task.source` of what came from there: its words are somebody else's, so prompts hold them in data blocks."""
 _AGENT = "forge"
 _MOST_BODY, _MOST_NOTE, _MOST_TITLE = 16_000, 2_900, 250
-_MOST_HEARD = 1000
+_MOST_HEARD = 2000
+"""Comments of a thread, from the newest, that are read."""
 _KNOWN_SECONDS = 300.0
 """For how long it is remembered who may push."""
 _KINDS = {kind.value: kind for kind in TaskKind} | {
@@ -121,7 +122,7 @@ class ForgeDesk:
             asked = any(each.body.strip().startswith("/take") and self.may(each.author) for each in remarks)
             thread = self._take(thread, issue) if asked else thread
             if not asked:
-                self._keep(thread, updated=issue.updated)
+                self._keep(thread, **_looked_at(thread, issue))
                 return
         if thread.status == "over":
             thread = self._reopened(thread)
@@ -207,14 +208,14 @@ class ForgeDesk:
 
     def _talk(self, thread: ForgeThread, issue: Issue, task: Task, remarks: list[Remark] | None) -> None:
         """Hear what people wrote, then write what they have not been told."""
-        first = not thread.state.updated
+        first = not thread.state.seen
         if thread.state.updated != issue.updated:
             remarks = self.forge.remarks("issue", issue.number) if remarks is None else remarks
             new = self.unheard(thread, remarks)
             if not first:
                 for remark in new:
                     self._answer(task, remark)
-            thread = self._keep(thread, updated=issue.updated, heard=heard(thread, remarks))
+            thread = self._keep(thread, heard=heard(thread, remarks), **_looked_at(thread, issue))
         self._inform(thread, task)
 
     def _inform(self, thread: ForgeThread, task: Task) -> None:
@@ -241,7 +242,7 @@ class ForgeDesk:
     def unheard(self, thread: ForgeThread, remarks: list[Remark]) -> list[Remark]:
         """What people who may say something wrote since the last time."""
         known = set(thread.state.heard)
-        new = [each for each in remarks if each.id not in known and not is_marked(each.body)]
+        new = [each for each in remarks[-_MOST_HEARD:] if each.id not in known and not is_marked(each.body)]
         return [each for each in new if self.may(each.author)]
 
     def _answer(self, task: Task, remark: Remark) -> None:
@@ -315,6 +316,12 @@ def _takes(task: Task, words: str, order: str) -> bool:
     if task.status is TaskStatus.WAITING_APPROVAL:
         return bool(task.question and not order) or order == "/approve"
     return task.status in (TaskStatus.BLOCKED, TaskStatus.FAILED) and bool(words)
+
+
+def _looked_at(thread: ForgeThread, issue: Issue) -> dict[str, str]:
+    """What is kept of a look: all was read up to a change that an earlier look had seen, too."""
+    updated = issue.updated if thread.state.seen == issue.updated else thread.state.updated
+    return {"seen": issue.updated, "updated": updated}
 
 
 def _secret_of(store: MemoryStore) -> str:

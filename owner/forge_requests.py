@@ -22,6 +22,8 @@ log = get_logger(__name__)
 
 _MOST_FEEDBACK = 3_000
 """Characters of one remark that the team is told."""
+_MOST_KEPT, _MOST_REMARKS = 24_000, 100
+"""Characters that are kept of what was said of one request, and how many remarks."""
 _NOTHING_BETWEEN = 422
 _MOST_LISTED = 50
 
@@ -174,7 +176,13 @@ class Requests:
             self._desk.done.reworks += 1
             told = " ".join(each.text.split())[:300]
             self._store.journal.log("forge", "request remarked", task.id, title=task.title, by=each.by, text=told)
-        return keep(self._store, thread, feedback=[*thread.state.feedback, *added], **changes)
+        all_of_it = [*thread.state.feedback, *added]
+        room = _MOST_KEPT  # the newest in full, as far as they fit; their number stays
+        for place in range(len(all_of_it) - 1, -1, -1):
+            room -= len(all_of_it[place].text)
+            if room < 0:
+                all_of_it[place] = all_of_it[place].model_copy(update={"text": all_of_it[place].text[:60]})
+        return keep(self._store, thread, feedback=all_of_it[:_MOST_REMARKS], **changes)
 
     def _have_it_done(self, thread: ForgeThread, request: Request, task: Task) -> None:
         """Let the task go on where something is new; say what came of what was said before."""

@@ -112,11 +112,14 @@ class ForgeRunner:
         """Have it look soon."""
         self._poked.set()
 
-    def close(self) -> None:
-        """End; a round that does not end in time goes on at the next start."""
+    def close(self, *, last_look: bool = False) -> None:
+        """End; a round that does not end in time goes on at the next start. `last_look`: what came of the work is told
+        before."""
         self._stopping.set()
         self._poked.set()
-        self._thread.join(5)
+        self._thread.join(30 if last_look else 5)
+        if last_look and not self._thread.is_alive():
+            self.look()
         self._forge.close()
 
     def look(self) -> None:

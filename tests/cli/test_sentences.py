@@ -20,6 +20,7 @@ OF_VALUES = {f"task {status}" for status in (TaskStatus.BLOCKED, TaskStatus.FAIL
     "planned", "goal reached", "migrated", "budget limits changed", "sandbox mode changed",
     "landed before the restore", "begins anew", "awaits its model",
     "deployed", "deployment failed", "deployment rolled back", "deployment rollback failed",
+    "request merged", "request closed",
 }  # fmt: skip
 """Kinds that are no literal where they are written."""
 

@@ -80,7 +80,10 @@ def test_defaults_are_those_of_the_specification(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("git: {landing: here}", "git.landing = 'here': input should be 'integration', 'branch' or 'main'"),
+        (
+            "git: {landing: here}",
+            "git.landing = 'here': input should be 'integration', 'branch', 'pull_request' or 'main'",
+        ),
         ("llm: {temprature: 1}", "llm.temprature: unknown key; did you mean `temperature`?"),
         ("gti: {}\n", "gti: unknown key; did you mean `git`?"),
         ("llm: {max_tokens: many}", "llm.max_tokens = 'many': input should be a valid integer"),

@@ -111,6 +111,7 @@ def test_tasks_of_the_first_schema_are_kept(empty_url: str) -> None:
             "access",
             "people",
             "deployments",
+            "forge_threads",
             "deployment_locks",
         ):
             connection.exec_driver_sql(f"DROP TABLE {table}")
