@@ -320,6 +320,7 @@ class ForgeNow(Shape):
 class ForgeThread(Shape):
     """One issue, or one request to merge something."""
 
+    place: str
     kind: Literal["issue", "request"]
     number: int
     status: Literal["stranger", "taken", "over", "open", "merged", "closed"]
@@ -747,6 +748,7 @@ class ThreadState(Shape):
     """How far an issue or a request was read, and what was written below it."""
 
     run: int = 0
+    label: str = ""
     words: str = ""
     updated: str = ""
     seen: str = ""

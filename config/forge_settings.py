@@ -51,6 +51,11 @@ class ForgeSettings(Section):
         """What is masked wherever it would be written."""
         return [secret for secret in (self.token, self.webhook_secret) if secret]
 
+    @property
+    def place(self) -> str:
+        """The repository at its forge, as nothing else is called."""
+        return f"{self.api.rstrip('/') or self.provider} {self.repository}"
+
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         if self.provider and not self.repository:

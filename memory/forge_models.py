@@ -30,6 +30,8 @@ class ThreadState(BaseModel):
 
     run: int = 0
     """Of a request: the run of the task whose work it is."""
+    label: str = ""
+    """The label by which the issue was taken up."""
     words: str = ""
     """A digest of the issue's words as they became the task."""
     updated: str = ""
@@ -52,6 +54,8 @@ class ThreadState(BaseModel):
 class ForgeThread(Row):
     """One issue, or one request to merge something."""
 
+    place: str
+    """The repository at its forge: elsewhere the same numbers mean other things."""
     kind: ForgeKind
     number: int
     status: ForgeStatus

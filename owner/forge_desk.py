@@ -28,12 +28,9 @@ from memory import (
     UnknownTask,
     new_task_id,
 )
-from monitoring import get_logger
 from owner import actions
 from owner.errors import OwnerError
 from owner.forge_texts import is_marked, mark_of, sayings
-
-log = get_logger(__name__)
 
 SOURCE = "forge"
 """`Task.source` of what came from there: its words are somebody else's, so prompts hold them in data blocks."""
@@ -79,6 +76,7 @@ class ForgeDesk:
         self.settings, self.store, self.forge, self.wake = settings, store, forge, wake
         self._may: dict[int, tuple[float, bool]] = {}
         self._secret = _secret_of(store)
+        self.place = settings.forge.place
         self.done = Round()
 
     def round(self) -> Round:
@@ -97,19 +95,19 @@ class ForgeDesk:
         self.done.issues = len(found)
         for issue in found.values():
             self._issue(issue)
-        for thread in self.store.forge.select("issue", "taken", "stranger"):
+        for thread in self.store.forge.select(self.place, "issue", "taken", "stranger"):
             if thread.number not in found:
                 self._gone(thread)
 
     def _issue(self, issue: Issue) -> None:
         store = self.store.forge
-        thread = store.get("issue", issue.number)
+        thread = store.get(self.place, "issue", issue.number)
         if thread is None:
             status = "taken" if self.may(issue.author) else "stranger"
             if status == "stranger":
-                log.info("an issue of a stranger waits", issue=issue.number, author=issue.author.name)
+                self.store.journal.log(_AGENT, "issue of a stranger", None, number=issue.number, by=issue.author.name)
             thread = store.add(
-                "issue", issue.number, "stranger", title=issue.title[:_MOST_TITLE], author=issue.author.name,
+                self.place, "issue", issue.number, "stranger", title=issue.title[:_MOST_TITLE], author=issue.author.name,
                 url=issue.url,
             )  # fmt: skip
             if status == "taken":
@@ -136,7 +134,7 @@ class ForgeDesk:
             update={
                 "status": "taken",
                 "task_id": thread.task_id or new_task_id(),
-                "state": thread.state.model_copy(update={"words": _digest(issue)}),
+                "state": thread.state.model_copy(update={"words": _digest(issue), "label": self.settings.forge.label}),
             }
         )
         self.store.forge.keep(changed)
@@ -177,8 +175,13 @@ class ForgeDesk:
     def _gone(self, thread: ForgeThread) -> None:
         """It is closed, or its label was taken away: then it is no work any more, unless a merge closed it."""
         issue = self.forge.issue(thread.number)
-        if issue and issue.is_open and self.settings.forge.label.lower() in [each.lower() for each in issue.labels]:
-            return  # it was on its way between two pages of the list
+        label = thread.state.label or self.settings.forge.label
+        if issue and issue.is_open and label.lower() in [each.lower() for each in issue.labels]:
+            if (
+                thread.status == "taken"
+            ):  # another label is looked for by now, or it moved between two pages of the list
+                self._issue(issue)
+            return
         task = self._known_task(thread)
         if task and task.status not in ENDED:
             from owner.forge_requests import Requests
@@ -262,8 +265,7 @@ class ForgeDesk:
                 self.store.tasks.update(task.id, description=added)
             else:
                 return
-        except OwnerError as problem:
-            log.info("a comment changes nothing", task=task.id, problem=str(problem))
+        except OwnerError:  # the task has moved on since: there is nothing to be done with these words
             return
         self.done.answers += 1
         self.wake()

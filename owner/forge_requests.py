@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING
 from forge import ForgeRefused, Request
 from git_ops import TASK_BRANCH
 from memory import MERGE_GATE, Feedback, ForgeThread, Task, TaskStatus, TaskType, UnknownTask
-from monitoring import get_logger
 from owner.forge_desk import heard, keep
 from owner.forge_texts import integration_text, request_text
 
 if TYPE_CHECKING:
     from owner.forge_desk import ForgeDesk
-
-log = get_logger(__name__)
 
 _MOST_FEEDBACK = 3_000
 """Characters of one remark that the team is told."""
@@ -37,7 +34,7 @@ class Requests:
 
     def look(self) -> None:
         """Open what is missing, and follow what is open."""
-        for thread in self._store.forge.select("request", "open"):
+        for thread in self._store.forge.select(self._desk.place, "request", "open"):
             self._follow(thread)
         if self._git.landing == "pull_request":
             for task in self._store.tasks.select([TaskStatus.WAITING_APPROVAL], limit=1000):
@@ -54,7 +51,7 @@ class Requests:
 
     def _ensure(self, task: Task) -> None:
         """See that a task has its request. One that was opened before a crash is found by its branch."""
-        known = self._store.forge.of_task(task.id, "request")
+        known = self._of_task(task)
         if opened := next((thread for thread in known if thread.status == "open"), None):
             if opened.state.run != task.run:  # the task was tried again
                 keep(self._store, opened, run=task.run, feedback=[])
@@ -65,8 +62,7 @@ class Requests:
         head, tip = f"{TASK_BRANCH}{task.id}", self._forge.tip(f"{TASK_BRANCH}{task.id}")
         commits = task.result.get("landed_commits")
         if not tip or not isinstance(commits, list) or tip not in commits:
-            log.info("the branch of a task is not at the forge yet", task=task.id, branch=head)
-            return
+            return  # it is not pushed yet
         numbers = {thread.number for thread in known}
         found = [each for each in self._forge.requests_of(head) if each.number not in numbers]
         request = next((each for each in found if each.state != "closed" and each.commit == tip), None)
@@ -86,7 +82,13 @@ class Requests:
 
     def _remember(self, request: Request, task_id: str | None, said: str, run: int = 0) -> ForgeThread:
         thread = self._store.forge.add(
-            "request", request.number, "open", task_id=task_id, title=request.title[:250], url=request.url
+            self._desk.place,
+            "request",
+            request.number,
+            "open",
+            task_id=task_id,
+            title=request.title[:250],
+            url=request.url,
         )
         return keep(self._store, thread, said=[*thread.state.said, said], commit=request.commit, run=run)
 
@@ -96,8 +98,10 @@ class Requests:
         known = self._store.journal.recall("forge", "integration")
         if not ours or ours == base or known == ours:
             return
-        opened = [thread for thread in self._store.forge.select("request", "open") if thread.task_id is None]
-        since = self._store.forge.select("request", "merged")
+        opened = [
+            thread for thread in self._store.forge.select(self._desk.place, "request", "open") if thread.task_id is None
+        ]
+        since = self._store.forge.select(self._desk.place, "request", "merged")
         tasks = [
             task
             for task in self._store.tasks.select([TaskStatus.COMPLETED], type=TaskType.CODE, limit=_MOST_LISTED)
@@ -208,6 +212,10 @@ class Requests:
         seen = f" {task.approval_key}" if command == "approve" else ""
         self._store.commands.send(command, f"{task.id}{seen}")
         self._desk.wake()
+
+    def _of_task(self, task: Task) -> list[ForgeThread]:
+        found = self._store.forge.of_task(task.id, "request")
+        return [thread for thread in found if thread.place == self._desk.place]
 
     def _task_of(self, thread: ForgeThread) -> Task | None:
         try:

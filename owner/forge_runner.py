@@ -57,8 +57,8 @@ def forge_now(store: MemoryStore, settings: Settings, limit: int = 50) -> ForgeN
         looked_at=datetime.fromisoformat(str(found["at"])) if found.get("at") else None,
         problem=str(found.get("problem") or ""),
         last=Round.model_validate(found["round"]) if found.get("round") else None,
-        issues=store.forge.select("issue", limit=limit),
-        requests=store.forge.select("request", limit=limit),
+        issues=store.forge.select(chosen.place, "issue", limit=limit),
+        requests=store.forge.select(chosen.place, "request", limit=limit),
     )
 
 
@@ -86,7 +86,6 @@ def sync(settings: Settings, store: MemoryStore, state: Path, wake: Callable[[],
             kept["problem"] = redact(str(problem))
             raise
         except (KeyError, TypeError, AttributeError, ValueError) as odd:
-            log.exception("the forge's answer is not understood")
             kept["problem"] = f"the answer of the forge is not understood: {type(odd).__name__}: {odd}"
             raise NoForge("a request", f"{type(odd).__name__}: {odd}") from odd
         finally:
@@ -133,6 +132,8 @@ class ForgeRunner:
             self._wait_longer(str(away))
         except ForgeError as problem:
             self._pause = _LONGEST_PAUSE
+            if problem.__cause__:  # an answer that is not understood: perhaps a bug of ours
+                log.warning("the forge's answer is not understood", exc_info=problem.__cause__)
             alert(problem.alert or AlertKind.OWNER, "forge", f"the forge cannot be used: {problem}")
         except NotNow:
             self._pause = self._settings.forge.interval

@@ -359,6 +359,7 @@ _SENTENCES: dict[str, Callable[[Line], str]] = {
     "secret kept out of a commit": _of("A secret was kept out of a commit{it}: {path}, {found}"),
     "settings changed": _of("The configuration has changed: {sections}"),
     "issue edited": _of("The issue of {task} was edited at the forge"),
+    "issue of a stranger": _of("Issue {number} of {by}, who may not push, waits for somebody who may to write /take"),
     "issue withdrawn": _of("The issue of {task} is no work any more: {why}"),
     "request opened": _of("Request {number} was opened at the forge for {task}"),
     "request merged": _of("Request {number} with the change of {task} was merged"),

@@ -377,6 +377,7 @@ deployment_locks = Table(
 forge_threads = Table(
     "forge_threads",
     metadata,
+    Column("place", Text, primary_key=True),
     Column("kind", Text, primary_key=True),
     Column("number", BigInteger, primary_key=True),
     Column("status", Text, nullable=False),

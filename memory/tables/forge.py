@@ -18,7 +18,7 @@ class ForgeTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, kind: ForgeKind, number: int, status: ForgeStatus, **values: str | None) -> ForgeThread:
+    def add(self, place: str, kind: ForgeKind, number: int, status: ForgeStatus, **values: str | None) -> ForgeThread:
         """Remember one; if it is known, it stays as it is. Gives it as it is remembered."""
         now = utc_now()
         row: dict[str, object] = {
@@ -28,11 +28,19 @@ class ForgeTable:
             "url": "",
             "state": ThreadState().model_dump(mode="json"),
         }
-        row |= {**values, "kind": kind, "number": number, "status": status, "created_at": now, "updated_at": now}
+        row |= {
+            **values,
+            "place": place,
+            "kind": kind,
+            "number": number,
+            "status": status,
+            "created_at": now,
+            "updated_at": now,
+        }
         insert = self._database.insert(forge_threads).values(row)
         with self._database.write() as connection:
-            connection.execute(insert.on_conflict_do_nothing(index_elements=["kind", "number"]))
-        found = self.get(kind, number)
+            connection.execute(insert.on_conflict_do_nothing(index_elements=["place", "kind", "number"]))
+        found = self.get(place, kind, number)
         assert found is not None
         return found
 
@@ -42,21 +50,21 @@ class ForgeTable:
         with self._database.write() as connection:
             connection.execute(
                 forge_threads.update()
-                .where(_ROW.kind == thread.kind, _ROW.number == thread.number)
+                .where(_ROW.place == thread.place, _ROW.kind == thread.kind, _ROW.number == thread.number)
                 .values(**values, updated_at=utc_now())
             )
 
-    def get(self, kind: ForgeKind, number: int) -> ForgeThread | None:
+    def get(self, place: str, kind: ForgeKind, number: int) -> ForgeThread | None:
         """One of them, if it is known."""
-        return next(iter(self._all(_ROW.kind == kind, _ROW.number == number)), None)
+        return next(iter(self._all(_ROW.place == place, _ROW.kind == kind, _ROW.number == number)), None)
 
     def of_task(self, task_id: str, kind: ForgeKind | None = None) -> list[ForgeThread]:
         """Those of a task, the newest first."""
         return self._all(_ROW.task_id == task_id, *([_ROW.kind == kind] if kind else []))
 
-    def select(self, kind: ForgeKind | None = None, *statuses: ForgeStatus, limit: int = 1000) -> list[ForgeThread]:
-        """Those of a kind and with one of these statuses, the newest first."""
-        conditions = [_ROW.kind == kind] if kind else []
+    def select(self, place: str, kind: ForgeKind, *statuses: ForgeStatus, limit: int = 1000) -> list[ForgeThread]:
+        """Those of a place, of a kind and with one of these statuses, the newest first."""
+        conditions = [_ROW.place == place, _ROW.kind == kind]
         return self._all(*conditions, *([_ROW.status.in_(statuses)] if statuses else []), limit=limit)
 
     def _all(self, *conditions: sa.ColumnElement[bool], limit: int = 1000) -> list[ForgeThread]:

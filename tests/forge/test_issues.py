@@ -112,6 +112,25 @@ def test_edited_and_closed_and_opened_again(forge: StandIn, store: MemoryStore, 
     assert len(store.tasks.select()) == 1
 
 
+def test_another_label_or_repository_in_the_settings_withdraws_nothing(
+    github: StandIn, store: MemoryStore, look: Look
+) -> None:
+    issue = github.file("Add add", "Add it.")
+    look(github)
+    (task,) = store.tasks.select()
+    github.write(issue, "It returns a float.", by="dana")
+    assert look(github, label="bug").answers == 1, "what was taken up is still talked about"
+    assert "float" in store.tasks.get(task.id).description
+    other = StandIn(github.folder, user="other")
+    other.file("Something else", "Number 1, too.")
+    look(other)
+    assert not store.commands.pending() and len(store.tasks.select()) == 2
+    other.close()
+    github.edit(issue, labels=["bug"])
+    look(github)
+    assert [each.command for each in store.commands.pending()] == ["cancel"]
+
+
 def test_nothing_is_written_twice_when_an_answer_is_lost(forge: StandIn, store: MemoryStore, look: Look) -> None:
     issue = forge.file("Add add", "Add it.")
     folder = f"/projects/acme/shop/issues/{issue.number}/notes"

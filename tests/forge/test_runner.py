@@ -88,6 +88,7 @@ def test_a_kill_right_after_writing_writes_nothing_twice(github: StandIn, tmp_pa
     for _ in range(2):
         killed = subprocess.run([sys.executable, "-c", KILLED, *words], cwd=ROOT, capture_output=True, text=True)
         assert killed.returncode == -9, killed.stderr
+    github.file("Of a stranger", by="stranger")
     done = subprocess.run([sys.executable, str(ROOT / "main.py"), *words], capture_output=True, text=True)
     assert json.loads(done.stdout)["comments"] == 0, done.stderr
     assert [len(github.ours(issue)) for issue in issues] == [1, 1]
@@ -96,7 +97,9 @@ def test_a_kill_right_after_writing_writes_nothing_twice(github: StandIn, tmp_pa
         capture_output=True, text=True,
     )  # fmt: skip
     told = json.loads(shown.stdout)
-    assert len({each["task_id"] for each in told["issues"]}) == 2 and github.token not in shown.stdout
+    assert (
+        len({each["task_id"] for each in told["issues"] if each["task_id"]}) == 2 and github.token not in shown.stdout
+    )
 
 
 HOSTILE = [
