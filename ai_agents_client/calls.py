@@ -326,11 +326,6 @@ class Calls(Asking):
         """Look at it now. The daemon looks within a second or two; what it found is in `GET /api/v1/forge`."""
         return self._ask("POST", "/api/v1/forge/sync", m.Heard)
 
-    def add_forge_webhook(self) -> m.Heard:
-        """For the forge's webhook. Signed with forge.webhook_secret. What it says is not read: the daemon looks
-        at the forge, as it does anyway."""
-        return self._ask("POST", "/api/v1/forge/webhook", m.Heard)
-
 
 class AsyncCalls(AsyncAsking):
     """Each method is awaited."""
@@ -649,8 +644,3 @@ class AsyncCalls(AsyncAsking):
     async def add_forge_sync(self) -> m.Heard:
         """Look at it now. The daemon looks within a second or two; what it found is in `GET /api/v1/forge`."""
         return await self._ask("POST", "/api/v1/forge/sync", m.Heard)
-
-    async def add_forge_webhook(self) -> m.Heard:
-        """For the forge's webhook. Signed with forge.webhook_secret. What it says is not read: the daemon looks
-        at the forge, as it does anyway."""
-        return await self._ask("POST", "/api/v1/forge/webhook", m.Heard)

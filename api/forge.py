@@ -35,17 +35,14 @@ def forge(room: TheRoom, _: AViewer) -> ForgeNow:
 @router.post(
     f"{_PROGRAMS}/sync", status_code=202, summary="Look at it now", tags=["forge"], responses=problems(401, 403, 404)
 )
-def sync(room: TheRoom, _: AnOperator) -> Heard:
+def look_at_forge(room: TheRoom, _: AnOperator) -> Heard:
     """The daemon looks within a second or two; what it found is in `GET /api/v1/forge`."""
     _must_have(room)
     room.poke_forge()
     return Heard()
 
 
-@router.post(
-    f"{_PROGRAMS}/webhook", status_code=202, summary="For the forge's webhook", tags=["forge"],
-    responses=problems(401, 404, 413),
-)  # fmt: skip
+@router.post(f"{_PROGRAMS}/webhook", status_code=202, include_in_schema=False)
 async def webhook(request: Request, room: TheRoom) -> Heard:
     """Signed with forge.webhook_secret. What it says is not read: the daemon looks at the forge, as it does anyway."""
     chosen = room.settings.forge

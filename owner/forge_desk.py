@@ -107,8 +107,8 @@ class ForgeDesk:
             if status == "stranger":
                 self.store.journal.log(_AGENT, "issue of a stranger", None, number=issue.number, by=issue.author.name)
             thread = store.add(
-                self.place, "issue", issue.number, "stranger", title=issue.title[:_MOST_TITLE], author=issue.author.name,
-                url=issue.url,
+                self.place, "issue", issue.number, "stranger", title=issue.title[:_MOST_TITLE],
+                author=issue.author.name, url=issue.url,
             )  # fmt: skip
             if status == "taken":
                 thread = self._take(thread, issue)

@@ -111,6 +111,8 @@ def _proposed(task: Task) -> list[str]:
 def _actions(store: MemoryStore, task: Task, gate: str) -> Iterator[Action]:
     if task.question:
         yield _approve(task, "goes on, with your answer")
+    elif gate == MERGE_GATE:
+        pass  # it goes on by a merge at the forge
     elif gate:
         yield Action(command=f"approvals approve {task.id}", effect="goes on", verb="approve", task=task.id)
     elif task.reason is FailureReason.DEPENDENCY:

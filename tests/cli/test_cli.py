@@ -106,7 +106,7 @@ def test_doctor_tells_what_is_missing_and_how_to_mend_it(make_house: MakeHouse) 
     house, server = make_house(team())
     well = entries(house, "doctor")
     assert {check["name"] for check in well if check["state"] != "ok"} == set()
-    assert len(well) == 12
+    assert len(well) == 13
     assert re.search(r"tier 1.*a launch takes \d+ ms", str(next(c["detail"] for c in well if c["name"] == "sandbox")))
 
     house.write_config(sandbox={"mode": "off"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ import pytest
 from api import ControlRoom
 from config import ProjectPaths, Settings
 from forge import Provider, is_signed
-from memory import MemoryStore
-from owner.way_in import digest_of
+from memory import ForgeKind, MemoryStore
+from owner.way_in import make_link
 from tests.forge.conftest import PROVIDERS
 
 SECRET, BODY = "w-secret", b'{"action": "opened", "issue": {"number": 1}}'
@@ -53,10 +54,17 @@ def room(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, 
     store.migrate()
     store.close()
     poked: list[str] = []
+    store = MemoryStore(paths.database_url)
+    text = "<script>alert(1)</script>"
+    threads: dict[ForgeKind, str] = {"issue": "javascript:alert(1)", "request": "https://forge.example/1"}
+    for kind, url in threads.items():
+        store.forge.add(settings.forge.place, kind, 1, "open", task_id="t-1", title=text, author=text, url=url)
     opened = ControlRoom(settings, paths, poke_forge=lambda: poked.append("poked"))
     with httpx2.Client(base_url=opened.address) as client:
+        client.headers["X-Link"] = make_link(store, opened.address).partition("#")[2]
         yield request.param, client, poked
     opened.close()
+    store.close()
 
 
 def test_a_signed_webhook_wakes_and_the_others_do_nothing(room: tuple[str, httpx2.Client, list[str]]) -> None:
@@ -69,4 +77,17 @@ def test_a_signed_webhook_wakes_and_the_others_do_nothing(room: tuple[str, httpx
     large = b"x" * (1024 * 1024 + 1)
     assert client.post(AT, content=large, headers=signed(provider, large)).status_code == 413
     assert client.post("/api/v1/forge/sync").status_code == 401 and client.get("/api/v1/forge").status_code == 401
-    assert len(poked) == 2 and digest_of(SECRET) not in client.get(AT).text
+    assert len(poked) == 2
+
+
+def test_the_page_shows_it_and_its_button_wakes(room: tuple[str, httpx2.Client, list[str]]) -> None:
+    _, client, poked = room
+    assert client.post("/sign-in", data={"token": client.headers["X-Link"]}).status_code == 303
+    shown = client.get("/repository").text
+    assert "<script>alert" not in shown and 'href="javascript' not in shown
+    assert 'href="https://forge.example/1"' in shown and SECRET not in shown
+    csrf = re.search(r'action="/forge/sync"><input type="hidden" name="csrf" value="([^"]+)"', shown)
+    assert csrf and client.post("/forge/sync", data={"csrf": "guess"}).status_code == 403 and not poked
+    assert client.post("/forge/sync", data={"csrf": csrf[1]}).status_code == 303 and len(poked) == 1
+    told = client.get("/api/v1/forge").json()
+    assert told["webhooks"] and SECRET not in str(told) and [each["number"] for each in told["issues"]] == [1]
