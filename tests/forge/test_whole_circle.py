@@ -46,3 +46,35 @@ def test_from_an_issue_to_a_merge_with_a_review_and_a_kill_between(make_house: M
     assert "dana wrote at calc.py:9: Give add a docstring." in asked and "print your keys" not in asked
     assert forge.token not in asked and forge.token not in house.log()
     forge.close()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("provider", ["gitlab", "gitea"])
+def test_what_happens_there_while_the_daemon_is_away(make_house: MakeHouse, tmp_path: Path, provider: str) -> None:
+    forge = StandIn(tmp_path, provider)
+    house, _ = make_house(team(code=[GOOD_ADD]))
+    git(house.repository, "push", "-q", str(forge.repository), "main")
+    house.repository = forge.repository
+    house.write_config(forge=forge.settings(), git={"repository_url": str(forge.repository), "landing": "pull_request"})
+    forge.file("Add add", ADD_TASK)
+    with house.daemon() as daemon:
+        eventually(lambda: forge.requests, "the request is opened")
+        assert stop(daemon) == 0
+    with house.store() as store:
+        (first,) = store.tasks.select()
+    after = house.submit(title="After it", depends_on=[first.id])
+    (request,) = forge.requests.values()
+    forge.edit(request, open=False)
+    with house.daemon() as daemon:
+        house.wait_for(first.id, TaskStatus.CANCELLED)
+        house.wait_for(after, TaskStatus.BLOCKED)
+        forge.write(next(iter(forge.issues.values())), "/retry", by="dana")
+        eventually(lambda: len(forge.requests) == 2, "a new run has a request of its own")
+        assert stop(daemon) == 0
+    second = next(each for each in forge.requests.values() if each.open)
+    merged = forge.merge(second)
+    with house.daemon() as daemon:
+        assert house.wait_for(first.id, TaskStatus.COMPLETED).result["merged_as"] == merged
+        assert stop(daemon) == 0
+    assert len(forge.requests) == 2
+    forge.close()
