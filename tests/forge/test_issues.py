@@ -186,3 +186,10 @@ def test_what_has_not_changed_is_not_sent_again(github: StandIn, store: MemorySt
 def test_the_teams_words_call_nobody(text: str) -> None:
     said = quiet(text)
     assert "@a" not in said.replace("a@b", "") and "#1" not in said and "!3" not in said and not is_marked(said)
+
+
+def test_nothing_is_written_where_the_owner_says_so(github: StandIn, store: MemoryStore, look: Look) -> None:
+    issue = github.file("Add add")
+    done = look(github, comments=False)
+    assert (done.tasks, done.comments) == (1, 0) and not issue.notes
+    assert look(github).comments == 1

@@ -147,15 +147,18 @@ def test_a_conflict_is_work(github: StandIn, store: MemoryStore, look: Look, wai
     assert len(feedback) == 1 and "main has changed the same places" in feedback[0].text
 
 
-def test_rework_has_a_bound(github: StandIn, store: MemoryStore, look: Look, waiting: Waiting) -> None:
+@pytest.mark.parametrize("most", [0, 2])
+def test_rework_has_a_bound(
+    github: StandIn, store: MemoryStore, look: Look, waiting: Waiting, most: int
+) -> None:
     task = waiting(github)
     look(github, GIT)
     request = only(github)
     tip = github.tip(request.head)
-    at_the_gate(store, task.id, tip, reworks=5, remarks_taken=0, visit=9)
+    at_the_gate(store, task.id, tip, reworks=most, remarks_taken=0, visit=9)
     github.write(request, "Once more.", by="dana")
     for _ in range(3):
-        look(github, GIT)
+        look(github, GIT, most_reworks=most)
     assert told(store) == [] and sum("forge.most_reworks" in body for body in github.ours(request)) == 1
 
 

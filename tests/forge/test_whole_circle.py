@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import pytest
+
 from memory import MERGE_GATE, TaskStatus
 from tests.forge.standin import StandIn
 from tests.orchestrator.conftest import MakeHouse
