@@ -148,9 +148,7 @@ def test_a_conflict_is_work(github: StandIn, store: MemoryStore, look: Look, wai
 
 
 @pytest.mark.parametrize("most", [0, 2])
-def test_rework_has_a_bound(
-    github: StandIn, store: MemoryStore, look: Look, waiting: Waiting, most: int
-) -> None:
+def test_rework_has_a_bound(github: StandIn, store: MemoryStore, look: Look, waiting: Waiting, most: int) -> None:
     task = waiting(github)
     look(github, GIT)
     request = only(github)
