@@ -74,6 +74,7 @@ COMMANDS = {
     "deployments": _Entry(
         "deployments:deployments_commands", "What is live where, and what became of each deployment."
     ),
+    "gateway": _Entry("gateway:commands", "The process that owns the services of durable_objects."),
     "approvals": _Entry(
         "owner:approvals_commands", "What waits for your decision: tasks at a gate, blocked tasks and failed ones."
     ),

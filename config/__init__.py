@@ -6,6 +6,7 @@ from config.deployment_settings import (
     DeploymentSettings,
     DirectEnvironment,
     DockerEnvironment,
+    DurableObjectsEnvironment,
     Environment,
     HealthSettings,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "DeploymentSettings",
     "DirectEnvironment",
     "DockerEnvironment",
+    "DurableObjectsEnvironment",
     "Environment",
     "FileSystemSettings",
     "GitSettings",

@@ -118,6 +118,25 @@ class RegistryAway(OwnersTurn):
         super().__init__(f"the registry of {image} cannot be used: {_end(said)}; check that it runs, and who signs in")
 
 
+class GatewayAway(OwnersTurn):
+    """The gateway that owns services of durable objects does not answer."""
+
+    def __init__(self, folder: object, said: str) -> None:
+        super().__init__(
+            f"the gateway of {folder} does not answer: {_end(said)}; run it as a service of its own: "
+            f"`gateway run --folder {folder}`"
+        )
+
+
+class CloudflareRefused(OwnersTurn):
+    """Cloudflare does not do what is asked, or does not answer."""
+
+    def __init__(self, what: str, said: str) -> None:
+        super().__init__(
+            f"Cloudflare refuses {what}: {_end(said)}; check account_id, and that `token` may edit workers scripts"
+        )
+
+
 class ForgeRefused(OwnersTurn):
     """The forge does not let us read its pipelines."""
 
