@@ -1,7 +1,7 @@
 """`durable_objects` at Cloudflare: `wrangler deploy` uploads, and Cloudflare's API says what is live and goes back.
 
-A version carries the commit as its tag. Cloudflare keeps the objects' data itself: nothing here copies or returns it, and
-it refuses to go back across a migration of classes.
+A version carries the commit as its tag. Cloudflare keeps the objects' data itself: nothing here copies or returns it,
+and it refuses to go back across a migration of classes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TAG = "workers/tag"
 _MOST_TAG = 25
 """Characters of a commit's hash that a version's tag takes."""
 _MIGRATION = "10220"
-_ACROSS = "Cloudflare does not go back across a migration of durable object classes: put it right with a new version (`deploy`)"
+_ACROSS = "Cloudflare does not go back across a migration of classes: put it right with a new version (`deploy`)"
 
 
 class Cloudflare:

@@ -1,7 +1,7 @@
 """`durable_objects`: a worker whose objects keep state, on this machine's workerd or at Cloudflare.
 
-On this machine a gateway (see `deployment/gateway`) owns the socket, the process and the state. The switch is one request
-to it, so a daemon that is killed in the middle stops nothing: the gateway finishes it, or takes it back, by itself.
+On this machine a gateway (see `deployment/gateway`) owns the socket, the process and the state. The switch is one
+request to it, so a daemon that is killed in the middle stops nothing: the gateway finishes it or takes it back.
 """
 
 from __future__ import annotations

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from deployment.gateway.files import (
-    BACKLOG,
     Trouble,
     copy_object,
     copy_state,
@@ -33,6 +32,7 @@ from deployment.gateway.files import (
     write_json,
 )  # fmt: skip
 from deployment.gateway.probe import objects_of, probe
+from deployment.gateway.public import PublicAddress, run_dry
 from deployment.gateway.workerd import Workerd, end_orphan
 
 _MOST_LOG = 10 * 1024 * 1024
@@ -47,7 +47,8 @@ class Service:
         self.name = name
         self._file = file
         self._guard = threading.RLock()
-        self._held: dict[str, socket.socket] = {}
+        self._held: dict[str, PublicAddress] = {}
+        self._private: socket.socket | None = None
         self._process: Workerd | None = None
         self._known: dict[str, Any] = read_json(file)
         self.restarts = 0
@@ -69,6 +70,10 @@ class Service:
     def recover(self) -> None:
         """After a start of the gateway: put right what was cut short, and have run what should."""
         with self._guard:
+            if self.live:
+                with contextlib.suppress(Trouble):  # told again at the start
+                    self._public(self.live["listen"], may_be_shared=True)
+                run_dry(None)  # connections that what is left behind has taken
             end_orphan(self._file.with_suffix(".pid"))
             end_orphan(self._rehearsal)
             for left in Path(self._known.get("folder") or os.devnull).glob("rehearsal-*"):
@@ -97,10 +102,13 @@ class Service:
     def end(self) -> None:
         """End the process, and close the sockets."""
         with self._guard:
-            self._stop()
+            self._stop(for_good=True)
             for each in self._held.values():
                 each.close()
             self._held.clear()
+            if self._private:
+                self._private.close()
+                self._private = None
 
     # -- what it is asked for ----------------------------------------------------------------------------------------
 
@@ -118,7 +126,10 @@ class Service:
             return self._proven(release, given, state, Path(place, "log"), self._rehearsal, create=True)
 
     def switch(self, folder: Path, release: Path, number: int, commit: str, lease: float) -> None:
-        """Make a release live; for `lease` seconds nobody else may do so, unless it is settled or undone. Raises `Trouble` when the one before is live again, with its state."""
+        """Make a release live; for `lease` seconds nobody else may do so, unless it is settled or undone.
+
+        Raises `Trouble` when the one before is live again, with its state.
+        """
         with self._guard:
             self._belongs_to(folder)
             if (self.live.get("number"), self.live.get("release")) == (number, str(release)):
@@ -134,7 +145,7 @@ class Service:
             given = read_json(release / "release.json")
             new = {"number": number, "commit": commit, "release": str(release), "listen": given["listen"],
                    "until": time.time() + lease}  # fmt: skip
-            self._socket(new["listen"])  # before anything is stopped
+            self._public(new["listen"])  # before anything is stopped
             (folder / "state").mkdir(exist_ok=True)
             need_room(folder, size_of(folder / "state"))
             try:
@@ -251,7 +262,7 @@ class Service:
             self._start_again(self.live)
 
     def _close_unused(self) -> None:
-        for address in [each for each in self._held if each not in ("", self.live.get("listen"))]:
+        for address in [each for each in self._held if each != self.live.get("listen")]:
             self._held.pop(address).close()
 
     def _proven(
@@ -272,7 +283,7 @@ class Service:
         place, given = Path(release["release"]), read_json(Path(release["release"], "release.json"))
         if not given:
             raise Trouble("refused", f"{place} is not there any more")
-        sockets = {"http": self._socket(release["listen"]), "private": self._private_socket()}
+        sockets = {"http": self._public(release["listen"]).socket, "private": self._private_socket()}
         pid = self._file.with_suffix(".pid")
         state = self.folder / "state"
         self._process = Workerd(given["workerd"], place / "serve.capnp", state, sockets, self._log, pid)
@@ -286,27 +297,24 @@ class Service:
             self._next_start = time.monotonic() + self._delay
             self._delay = min(2 * self._delay, _SLOWEST_RESTART)
 
-    def _stop(self) -> None:
+    def _stop(self, *, for_good: bool = False) -> None:
+        """End the process; connections that come from now on wait for the next."""
         if self._process:
+            if not for_good and self._process.runs():
+                for each in self._held.values():
+                    each.renew()
             self._process.stop()
             self._process = None
 
-    def _socket(self, address: str) -> socket.socket:
+    def _public(self, address: str, *, may_be_shared: bool = False) -> PublicAddress:
         if address not in self._held:
-            host, _, port = address.rpartition(":")
-            try:
-                family = socket.AF_INET6 if ":" in host else socket.AF_INET
-                self._held[address] = socket.create_server(
-                    (host.strip("[]"), int(port)), family=family, backlog=BACKLOG
-                )
-            except OSError as problem:
-                raise Trouble("refused", f"nothing can listen at {address}: {problem}") from problem
+            self._held[address] = PublicAddress(address, may_be_shared=may_be_shared)
         return self._held[address]
 
     def _private_socket(self) -> socket.socket:
-        if "" not in self._held:
-            self._held[""] = listening(self.private)
-        return self._held[""]
+        if self._private is None:
+            self._private = listening(self.private)
+        return self._private
 
     def _shorten_log(self) -> None:
         if not self._known.get("folder"):

@@ -157,6 +157,9 @@ def test_requests_during_a_switch_wait_and_none_is_lost(
                     deployer.deploy("staging")
             else:
                 assert deployer.deploy("staging")
+        assert deployer.rollback("staging")
+        os.kill(machine.status()["pid"], signal.SIGKILL)
+        assert deployer.check_status("staging").healthy, "the next gateway has taken over"
     finally:
         over.set()
         for thread in threads:

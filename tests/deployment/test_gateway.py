@@ -204,7 +204,8 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "no main": (lambda all_: all_.pop("main"), "no file of the commit"),
     "typescript": (lambda all_: all_.update(main="src/index.ts"), "have `build` make it"),
     "renamed from nothing": (
-        lambda all_: all_["migrations"].append({"tag": "2", "renamed_classes": [{"from": "X", "to": "Y"}]}), "no class"),
+        lambda all_: all_["migrations"].append({"tag": "2", "renamed_classes": [{"from": "X", "to": "Y"}]}),
+        "there is no class"),
 }  # fmt: skip
 
 
