@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from config import command
 from monitoring import redact
 from monitoring.errors import FailureReason, KnownError
 
@@ -124,7 +125,7 @@ class GatewayAway(OwnersTurn):
     def __init__(self, folder: object, said: str) -> None:
         super().__init__(
             f"the gateway of {folder} does not answer: {_end(said)}; run it as a service of its own: "
-            f"`gateway run --folder {folder}`"
+            f"`{command()} gateway run --folder {folder}`"
         )
 
 
