@@ -1,5 +1,5 @@
-"""Deployments of workers with durable objects by a daemon that is killed in each phase: the service stays up without it,
-and what was begun is gone on with or taken back."""
+"""Deployments of workers with durable objects by a daemon that is killed in each phase: the service stays up without
+it, and what was begun is gone on with or taken back."""
 
 from __future__ import annotations
 
