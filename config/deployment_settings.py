@@ -245,6 +245,9 @@ class DurableObjectsEnvironment(EnvironmentSettings):
         validate_default=True,
         description="workerd: folder of the gateway, which several environments share.",
     )
+    env_file: HomePath | None = Field(
+        None, description="workerd: file with NAME=VALUE lines, which the worker is given as `env.NAME`, for secrets."
+    )
     keep: int = Field(5, ge=2, le=100, description="workerd: releases that are kept.")
     account_id: str = Field("", pattern=r"^[A-Za-z0-9]*$", description="cloudflare: the account.")
     token: Key | None = Field(None, description="cloudflare: token that may edit workers; keep it in the environment.")

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from config import DurableObjectsEnvironment
 from deployment.errors import CommandFailed, DeploymentError, HostDiskFull, ProgramMissing, ReleaseGone
 from deployment.gateway import client
+from deployment.gateway.files import read_variables
 from deployment.target import Live, Release, Target, Workshop
 from deployment.workerd_config import read_wrangler, unique_keys, write_config
 
@@ -145,7 +146,9 @@ class Workerd:
             half.rename(place)
             wrangler = read_wrangler(place / "files", chosen.config, chosen.worker_environment)
             routes = self._gateway / "routes.sock"
-            write_config(place, wrangler, commit=release.commit, service=chosen.service, routes=routes)
+            variables = chosen.env_file.absolute() if chosen.env_file else None
+            secrets = [*read_variables(variables)] if variables else []
+            write_config(place, wrangler, commit=release.commit, service=chosen.service, routes=routes, secrets=secrets)
             health = urlsplit(chosen.health.url)
             given = {
                 "classes": unique_keys(wrangler),
@@ -153,6 +156,7 @@ class Workerd:
                 "health": (health.path or "/") + (f"?{health.query}" if health.query else ""),
                 "workerd": str(program),
                 "listen": chosen.listen,
+                "env_file": str(variables or ""),
             }
             file = place / "release.json"
             file.with_suffix(".new").write_text(json.dumps(given, indent=1), encoding="utf-8")

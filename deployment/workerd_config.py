@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,15 @@ def unique_keys(wrangler: Mapping[str, Any]) -> dict[str, str]:
     return keys
 
 
-def write_config(release: Path, wrangler: Mapping[str, Any], *, commit: str, service: str, routes: Path) -> None:
+def write_config(
+    release: Path,
+    wrangler: Mapping[str, Any],
+    *,
+    commit: str,
+    service: str,
+    routes: Path,
+    secrets: Collection[str] = (),
+) -> None:
     """Write `serve.capnp` and `try.capnp` of a release, whose files are in `files`. Raises `DeploymentError`."""
     _supported(wrangler)
     keys = unique_keys(wrangler)
@@ -96,8 +104,9 @@ def write_config(release: Path, wrangler: Mapping[str, Any], *, commit: str, ser
         for each in _objects(wrangler)
     ]
     for name, value in (wrangler.get("vars") or {}).items():
-        if name != "COMMIT":
+        if name != "COMMIT" and name not in secrets:
             bindings.append(_binding(name, text=value) if isinstance(value, str) else _binding(name, json=value))
+    bindings += [f"(name = {_text(name)}, fromEnvironment = {_text(name)})" for name in secrets]
     spaces = [f"(className = {_text(name)}, uniqueKey = {_text(key)}, enableSql = true)" for name, key in keys.items()]
     flags = [_text(each) for each in wrangler.get("compatibility_flags") or []]
     date = wrangler.get("compatibility_date") or ""

@@ -37,6 +37,16 @@ def read_json(file: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def read_variables(file: Path) -> dict[str, str]:
+    """The NAME=VALUE lines of a file, without those that are comments."""
+    found = {}
+    for line in file.read_text(encoding="utf-8").splitlines():
+        name, is_one, value = line.strip().partition("=")
+        if is_one and name.isidentifier() and name not in ("COMMIT", "GATEWAY"):
+            found[name] = value
+    return found
+
+
 def write_json(file: Path, value: object) -> None:
     """Write a file so that a crash leaves the old one or the new one. Raises `Trouble`."""
     new = file.with_suffix(".new")

@@ -14,6 +14,8 @@ from deployment.gateway.files import Trouble
 _SECONDS = 10.0
 _MOST_OBJECTS = 4
 """Objects of a class that are called: the newest and the oldest."""
+_BAD = 500
+"""From which an answer is bad. Below, it may only be that a proxy before the worker changes paths."""
 _NAME_FOR_NONE = "rehearsal"
 _OBJECT = re.compile(r"[0-9a-f]{64}")
 _NO_FETCH = "Handler does not export a fetch() function"
@@ -60,12 +62,12 @@ def probe(
             _ask(private, f"/name/{name}/{_NAME_FOR_NONE}{given['probe']}", f"a new object {name}", last_words)
             called.append(f"{name} (new)")
     if given["health"]:
-        _ask(private, f"/worker{given['health']}", f"the worker at {given['health']}", last_words, strict=True)
+        _ask(private, f"/worker{given['health']}", f"the worker at {given['health']}", last_words)
         called.append(given["health"])
     return called
 
 
-def _ask(private: Path, path: str, what: str, last_words: Callable[[], str], *, strict: bool = False) -> None:
+def _ask(private: Path, path: str, what: str, last_words: Callable[[], str]) -> None:
     connection = UnixConnection(private, _SECONDS)
     try:
         connection.request("GET", path)
@@ -77,5 +79,5 @@ def _ask(private: Path, path: str, what: str, last_words: Callable[[], str], *, 
     finally:
         connection.close()
     thrown = answer.getheader("X-Gateway-Thrown")
-    if (thrown and _NO_FETCH not in text) or (not thrown and answer.status >= (300 if strict else 500)):
+    if (thrown and _NO_FETCH not in text) or (not thrown and answer.status >= _BAD):
         raise Trouble("unhealthy", f"{what} answers HTTP {answer.status}: {text}")

@@ -273,7 +273,7 @@ class Service:
             path = Path(place, "private.sock")
             with listening(path) as private:
                 asked = {unique: objects_of(state, unique) for unique in given["classes"].values()}
-                running = Workerd(given["workerd"], release / "try.capnp", state, {"private": private}, log, pid)
+                running = Workerd(given, release / "try.capnp", state, {"private": private}, log, pid)
                 try:
                     return probe(path, given, asked, running.last_words, create=create)
                 finally:
@@ -286,7 +286,7 @@ class Service:
         sockets = {"http": self._public(release["listen"]).socket, "private": self._private_socket()}
         pid = self._file.with_suffix(".pid")
         state = self.folder / "state"
-        self._process = Workerd(given["workerd"], place / "serve.capnp", state, sockets, self._log, pid)
+        self._process = Workerd(given, place / "serve.capnp", state, sockets, self._log, pid)
 
     def _start_again(self, release: dict[str, Any]) -> None:
         """Start, or try again later."""

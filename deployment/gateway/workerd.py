@@ -12,8 +12,9 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from deployment.gateway.files import Trouble, lock, read_json, write_json
+from deployment.gateway.files import Trouble, lock, read_json, read_variables, write_json
 
 _READY_SECONDS = 20.0
 _LOCK_SECONDS = 5.0
@@ -25,22 +26,33 @@ class Workerd:
     """A process that runs. The lock of its state folder is its own, so it lasts exactly as long as the process."""
 
     def __init__(
-        self, program: str, config: Path, state: Path, sockets: Mapping[str, socket.socket], log: Path, pid_file: Path
+        self,
+        given: Mapping[str, Any],
+        config: Path,
+        state: Path,
+        sockets: Mapping[str, socket.socket],
+        log: Path,
+        pid_file: Path,
     ) -> None:
+        program, variables = given["workerd"], given.get("env_file")
+        try:
+            secrets = read_variables(Path(variables)) if variables else {}
+        except (OSError, UnicodeDecodeError) as problem:
+            raise Trouble("refused", f"env_file cannot be read: {problem}") from problem
         self.begun = time.monotonic()
         state.mkdir(parents=True, exist_ok=True)
         self._log, self._from = log, log.stat().st_size if log.exists() else 0
         held = lock(state.with_name(state.name + ".lock"), _LOCK_SECONDS)
         told, tells = os.pipe()
-        given = [f"--socket-fd={name}={each.fileno()}" for name, each in sockets.items()]
-        command = [program, "serve", str(config), f"--directory-path=do-disk={state}", *given, f"--control-fd={tells}"]
+        opened = [f"--socket-fd={name}={each.fileno()}" for name, each in sockets.items()]
+        command = [program, "serve", str(config), f"--directory-path=do-disk={state}", *opened, f"--control-fd={tells}"]
         try:
             with log.open("ab") as output:
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                     pass_fds=[tells, held, *(each.fileno() for each in sockets.values())],
-                    env={"PATH": os.environ.get("PATH", "")},
+                    env={**secrets, "PATH": os.environ.get("PATH", "")},
                     cwd=config.parent,
                     start_new_session=True,
                 )  # fmt: skip

@@ -198,6 +198,18 @@ def test_a_full_disk_changes_nothing_and_says_so(
     machine.end()
 
 
+def test_secrets_reach_the_worker_and_no_file_of_a_release(
+    machine: Machine, manager: Make, repository: Repository, tmp_path: Path
+) -> None:
+    (tmp_path / "env").write_text("# of the shop\nGREETING=a=secret\nCOMMIT=not this\n")
+    good = commit(repository)
+    with pytest.raises(DeploymentError, match="none"):
+        manager(staging=machine.settings(env_file=str(tmp_path / "none"))).deploy("staging")
+    assert manager(staging=machine.settings(env_file=str(tmp_path / "env"))).deploy("staging")
+    assert machine.ask("/healthz") == {"version": good, "greeting": "a=secret", "label": "good"}
+    assert not [file for file in machine.folder.rglob("*") if file.is_file() and b"a=secret" in file.read_bytes()]
+
+
 def test_services_call_each_other_and_their_objects_where_it_is_seen(
     machine: Machine, manager: Make, repository: Repository, tmp_path: Path
 ) -> None:

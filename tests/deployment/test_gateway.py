@@ -188,7 +188,7 @@ def test_two_never_run_on_one_state(bench: Bench, monkeypatch: pytest.MonkeyPatc
         lock(bench.folder / "state.lock", 0.1)
     with pytest.raises(Trouble, match="another process holds"):
         processes.Workerd(
-            str(workerd()), bench.folder / "releases" / "3" / "try.capnp", bench.folder / "state", {},
+            {"workerd": str(workerd())}, bench.folder / "releases" / "3" / "try.capnp", bench.folder / "state", {},
             bench.folder / "log", bench.folder / "pid",
         )  # fmt: skip
 
