@@ -57,7 +57,7 @@ bench-real: $(VENV)/.ready-dev bubblewrap ## forty tasks from real libraries, wi
 bench-wild: $(VENV)/.ready-dev bubblewrap ## sixty repositories as people have them: what lands, what is refused; twenty minutes
 	$(BIN)/python -m bench.wild
 
-bench-deploy: $(VENV)/.ready-dev ## requests lost while a version is switched: sshd, nginx and Docker of its own; needs root; five minutes
+bench-deploy: $(VENV)/.ready-dev ## requests lost while a version is switched: sshd, nginx, Docker and workerd of its own; needs root; five minutes
 	$(BIN)/python -m bench.deploy
 
 bench-chaos: $(VENV)/.ready-dev bubblewrap ## a working daemon killed sixty times: what is lost, done twice or left; ten minutes

@@ -1,5 +1,5 @@
-"""Counts the requests that are lost while a version is switched, for each way to switch, against real sshd, nginx and
-Docker on this machine.
+"""Counts the requests that are lost while a version is switched, for each way to switch, against real sshd, nginx,
+Docker and workerd on this machine.
 
     python -m bench.deploy [--runs 3] [--way "direct, restart" …] [--json FILE]
 
@@ -16,20 +16,27 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from config import DeploymentSettings
 from deployment import DeploymentManager
+from deployment.errors import Unhealthy
 from memory import MemoryStore
 from tests.deployment.engine import an_engine
 from tests.deployment.engine import commit as commit_image
 from tests.deployment.hosts import Repository, a_host
+from tests.deployment.workers import a_machine
+from tests.deployment.workers import commit as commit_worker
 
 _THREADS, _PAUSE, _TIMEOUT = 4, 0.005, 5.0
-_WAYS = ("direct, restart", "direct, blue/green", "docker, one port", "docker, two ports")
+_WORKERS = "durable_objects, workerd"
+_WAYS = ("direct, restart", "direct, blue/green", "docker, one port", "docker, two ports", _WORKERS)
+_MORE = {
+    _WORKERS: (("a migration that spoils", "migration"), ("one that is bad in public only", "public")),
+}
 _CASES = (("a good version", ""), ("one that answers 500", "sick"), ("one that crashes at its start", "crash"))
 
 
@@ -50,7 +57,7 @@ class Counted:
 
 
 @contextmanager
-def load(port: int, path: str, counted: Counted) -> Iterator[None]:
+def load(port: int, path: str, counted: Counted, verb: str = "GET") -> Iterator[None]:
     """Clients that ask until the end of the block."""
     over, guard = threading.Event(), threading.Lock()
 
@@ -59,7 +66,7 @@ def load(port: int, path: str, counted: Counted) -> Iterator[None]:
             begun = time.monotonic()
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
             try:
-                connection.request("GET", path)
+                connection.request(verb, path)
                 good = connection.getresponse().status == 200
             except (OSError, http.client.HTTPException):
                 good = False
@@ -98,6 +105,12 @@ def measure(way: str, runs: int, folder: Path) -> list[Counted]:
             host = stack.enter_context(a_host(folder / "host", with_nginx=way.endswith("blue/green")))
             settings = host.blue_green() if way.endswith("blue/green") else host.settings()
             public, path, commit = host.public, "/healthz", repository.commit
+        elif way == _WORKERS:
+            machine = stack.enter_context(a_machine(folder))
+            settings, public, path = machine.settings(), machine.port, "/apples"
+
+            def commit(odd: str = "", **files: str) -> str:
+                return commit_worker(repository, odd, **files)
         else:
             engine = stack.enter_context(an_engine(folder / "engine", with_nginx=way.endswith("two ports")))
             settings = engine.two_ports() if way.endswith("two ports") else engine.settings()
@@ -115,11 +128,14 @@ def measure(way: str, runs: int, folder: Path) -> list[Counted]:
         commit()
         assert manager.deploy("staging"), store.deployments.history()[0].detail
         for number in range(1, runs + 1):
-            for case, odd in (*_CASES, ("the way back by hand", None)):
+            for case, odd in (*_CASES, *_MORE.get(way, ()), ("the way back by hand", None)):
                 if odd is not None:
                     commit(odd, **{"number.txt": f"{number} {case}"})
                 counted = Counted(way, case, number)
-                with load(public, path, counted):
+                with (
+                    load(public, path, counted, "POST" if way == _WORKERS else "GET"),
+                    suppress(Unhealthy),
+                ):  # found before anything was changed
                     manager.deploy("staging") if odd is not None else manager.rollback("staging")
                 counted.ended = store.deployments.history()[0].status
                 found.append(counted)

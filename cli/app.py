@@ -76,6 +76,7 @@ COMMANDS = {
         "deployments:deployments_commands", "What is live where, and what became of each deployment."
     ),
     "forge": _Entry("forge:forge_commands", "The forge: its issues that became tasks, and the requests of the team."),
+    "gateway": _Entry("gateway:commands", "The process that owns the services of durable_objects."),
     "approvals": _Entry(
         "owner:approvals_commands", "What waits for your decision: tasks at a gate, blocked tasks and failed ones."
     ),

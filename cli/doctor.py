@@ -85,6 +85,7 @@ def doctor(
         _disk,
         _ports,
         _alerts,
+        *([_deploying] if project.settings.deployment.environments else []),
     ]
     results = []
     for check in checks:
@@ -366,6 +367,17 @@ def _alerts(project: Project) -> Check:
         )
     names = ", ".join(channel.name for channel in channels)
     return Check(name="alerts", state="ok", detail=f"sent to {names}; `{caller()} alerts test` sends a test message")
+
+
+def _deploying(project: Project) -> Check:
+    """Whether what the targets need is on this machine; no host is asked."""
+    from deployment import missing  # for those who deploy
+
+    if found := missing(project.settings.deployment):
+        told, remedies = "; ".join(what for what, _ in found), "; ".join(dict.fromkeys(remedy for _, remedy in found))
+        return Check(name="deployment", state="missing", detail=told, remedy=remedies)
+    names = ", ".join(project.settings.deployment.environments)
+    return Check(name="deployment", state="ok", detail=f"what {names} need on this machine is there")
 
 
 def _existing(folder: Path) -> Path:

@@ -6,6 +6,7 @@ from config.deployment_settings import (
     DeploymentSettings,
     DirectEnvironment,
     DockerEnvironment,
+    DurableObjectsEnvironment,
     Environment,
     HealthSettings,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "DeploymentSettings",
     "DirectEnvironment",
     "DockerEnvironment",
+    "DurableObjectsEnvironment",
     "Environment",
     "FileSystemSettings",
     "ForgeSettings",

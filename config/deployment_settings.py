@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Discriminator, Field, SecretStr, Tag, model_validator
@@ -210,6 +210,72 @@ class CiCdEnvironment(EnvironmentSettings):
         return super().patience + 2 * (self.begins_within + self.pipeline_deadline)
 
 
+class DurableObjectsEnvironment(EnvironmentSettings):
+    """A worker with durable objects: workerd on this machine, or Cloudflare."""
+
+    target: Literal["durable_objects"] = Field(description="A worker with durable objects.")
+    provider: Literal["workerd", "cloudflare"] = Field("workerd", description="workerd on this machine, or Cloudflare.")
+    service: str = Field(
+        pattern=r"^[a-z][a-z0-9-]{0,31}$",
+        description="Its name, by which other services call it; at Cloudflare that of the worker.",
+    )
+    config: InnerPath = Field("wrangler.jsonc", description="Path of wrangler's file in the repository (or .toml).")
+    worker_environment: str = Field(
+        "", pattern=r"^[A-Za-z0-9_-]*$", description="Which `env` of wrangler's file counts; empty: what is outside."
+    )
+    build: str = Field("", description="Command run in the files of the commit, on the daemon's machine, first.")
+    timeout: float = Field(600, gt=0, le=7200, description="Seconds that a build, a switch or an upload may take.")
+    folder: HostFolder | None = Field(None, description="workerd: folder for the releases and the objects' state.")
+    listen: str = Field(
+        "",
+        pattern=r"^(([A-Za-z0-9.-]+|\[[0-9a-f:]+\]):\d{1,5})?$",
+        description="workerd: address that it listens at, such as 127.0.0.1:8787.",
+    )
+    probe: str = Field(
+        "/healthz",
+        pattern=r"^/[A-Za-z0-9/_.?=&-]*$",
+        description="workerd: path of the GET that objects of every class are asked before a version is let in. An "
+        "answer below 500 is good.",
+    )
+    workerd: HomePath | None = Field(
+        None, description="workerd: the program; empty: that of PATH or of `node_modules` in `folder`."
+    )
+    gateway: HomePath = Field(
+        Path("~/.local/state/nightcrew/gateway"),
+        validate_default=True,
+        description="workerd: folder of the gateway, which several environments share.",
+    )
+    env_file: HomePath | None = Field(
+        None, description="workerd: file with NAME=VALUE lines, which the worker is given as `env.NAME`, for secrets."
+    )
+    keep: int = Field(5, ge=2, le=100, description="workerd: releases that are kept.")
+    account_id: str = Field("", pattern=r"^[A-Za-z0-9]*$", description="cloudflare: the account.")
+    token: Key | None = Field(None, description="cloudflare: token that may edit workers; keep it in the environment.")
+    wrangler: HomePath | None = Field(None, description="cloudflare: the program; empty: that of PATH.")
+    api: str = Field(
+        "https://api.cloudflare.com/client/v4",
+        pattern=r"^(https://[^\s@]+|http://(localhost|127\.\d+\.\d+\.\d+)(:\d+)?(/[^\s@]*)?)$",
+        description="cloudflare: address of its API.",
+    )
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if not self.health.url:
+            raise ValueError("health.url is needed: without an answer nobody knows whether the new version runs")
+        if self.provider == "workerd" and not (self.folder and self.listen):
+            raise ValueError("workerd needs `folder` and `listen`")
+        if self.listen and not 0 < int(self.listen.rpartition(":")[2]) < 65536:
+            raise ValueError(f"{self.listen} has no port between 1 and 65535")
+        if self.provider == "cloudflare" and not (self.account_id and self.token):
+            raise ValueError("cloudflare needs `account_id` and `token`")
+        return self
+
+    @property
+    def patience(self) -> float:
+        """A build, a switch and a way back."""
+        return super().patience + 3 * self.timeout
+
+
 def _target_of(value: object) -> object:
     return value.get("target") if isinstance(value, dict) else getattr(value, "target", None)
 
@@ -217,11 +283,12 @@ def _target_of(value: object) -> object:
 Environment: TypeAlias = Annotated[
     Annotated[DirectEnvironment, Tag("direct")]
     | Annotated[DockerEnvironment, Tag("docker")]
-    | Annotated[CiCdEnvironment, Tag("ci_cd")],
+    | Annotated[CiCdEnvironment, Tag("ci_cd")]
+    | Annotated[DurableObjectsEnvironment, Tag("durable_objects")],
     Discriminator(
         _target_of,
         custom_error_type="target",
-        custom_error_message="needs a target: direct, docker or ci_cd",
+        custom_error_message="needs a target: direct, docker, ci_cd or durable_objects",
     ),
 ]
 
@@ -261,6 +328,15 @@ class DeploymentSettings(Section):
                 if other != name:
                     told = f"environments.{other} and environments.{name} share the folder {each.folder} of {each.host}"
                     raise ValueError(f"{told}; give each one of its own")
+        taken: dict[tuple[str, str], str] = {}
+        for name, each in self.environments.items():
+            if isinstance(each, DurableObjectsEnvironment):
+                kept = [("service", f"{each.provider} {each.account_id} {each.service}")]
+                kept += [("folder", str(each.folder)), ("listen", each.listen)] if each.provider == "workerd" else []
+                for place in kept:
+                    if (other := taken.setdefault(place, name)) != name:
+                        told = f"environments.{other} and environments.{name} have the same `{place[0]}`"
+                        raise ValueError(f"{told}; give each one of its own")
         for name in self.environments:
             seen, before = {name}, self.environments[name].promote_from
             while before:

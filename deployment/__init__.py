@@ -15,6 +15,7 @@ from deployment.errors import (
 from deployment.health import Health
 from deployment.manager import DeploymentManager, EnvironmentStatus, Plan
 from deployment.pipelines import DeploymentStatus, handed_over
+from deployment.requirements import missing
 from deployment.target import Source
 from deployment.targets import TARGETS
 
@@ -35,4 +36,5 @@ __all__ = [
     "UnknownCommit",
     "UnknownEnvironment",
     "handed_over",
+    "missing",
 ]

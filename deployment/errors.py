@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from config import command
 from monitoring import redact
 from monitoring.errors import FailureReason, KnownError
 
@@ -116,6 +117,25 @@ class RegistryAway(OwnersTurn):
 
     def __init__(self, image: str, said: str) -> None:
         super().__init__(f"the registry of {image} cannot be used: {_end(said)}; check that it runs, and who signs in")
+
+
+class GatewayAway(OwnersTurn):
+    """The gateway that owns services of durable objects does not answer."""
+
+    def __init__(self, folder: object, said: str) -> None:
+        super().__init__(
+            f"the gateway of {folder} does not answer: {_end(said)}; run it as a service of its own: "
+            f"`{command()} gateway run --folder {folder}`"
+        )
+
+
+class CloudflareRefused(OwnersTurn):
+    """Cloudflare does not do what is asked, or does not answer."""
+
+    def __init__(self, what: str, said: str) -> None:
+        super().__init__(
+            f"Cloudflare refuses {what}: {_end(said)}; check account_id, and that `token` may edit workers scripts"
+        )
 
 
 class ForgeRefused(OwnersTurn):

@@ -22,6 +22,7 @@ from memory import SCHEMA_REVISION, MemoryStore, Task, TaskStatus, utc_now
 from monitoring import AlertKind, alert, get_logger
 from orchestrator.coding.proofs.pages import forget_pictures
 from orchestrator.coding.state import CodeState
+from orchestrator.cut_short import put_in_order
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.failures import passing_trouble, tell
 from orchestrator.services import Services
@@ -36,6 +37,8 @@ _LONGEST_PAUSE = 3600.0
 _SOON = 60.0
 """Seconds after the start when the daily clean-up may run if the daemon is idle."""
 _MOST_TASKS = 500
+_ORDER = 10.0
+"""Seconds between two looks for deployments that were cut short."""
 _GIVE_BACK = 60.0
 """Seconds between two times that free memory is returned to the system."""
 
@@ -52,6 +55,7 @@ class Housekeeping:
         self._next_push, self._push_pause = 0.0, 0.0
         self._next_clean = time.monotonic() + _SOON
         self._next_return = 0.0
+        self._next_order = time.monotonic() + _ORDER
         self._busy = True
 
     def look(self, *, busy: bool) -> None:
@@ -67,6 +71,9 @@ class Housekeeping:
         if self._daily and (today := utc_now().date()) != self._day:
             self._day = today
             chores.append(self._daily)
+        if self._services.settings.deployment.environments and now >= self._next_order:
+            self._next_order = now + _ORDER
+            chores.append(lambda: put_in_order(self._services))
         if now >= self._next_push:
             chores.append(self.push)
         if now >= self._next_clean + (_DAY if busy else 0):  # a daemon that is never idle is cleaned up too

@@ -13,7 +13,8 @@ from functools import partial
 from pydantic import BaseModel
 
 from deployment import PIPELINE, CiCd, EnvironmentBusy, Plan
-from memory import ENDED, DeploymentKind, FailureReason, Task, TaskKind, TaskType, UnknownTask
+from memory import DeploymentKind, FailureReason, Task, TaskKind, TaskType
+from orchestrator.cut_short import owner_is_over
 from orchestrator.errors import StageFailed
 from orchestrator.flow import Done, Flow, FlowState, Next, Outcome, Stage, StageContext, Wait
 
@@ -193,7 +194,7 @@ def _take(ctx: StageContext, state: DeployState) -> int:
         try:
             number = manager.begin(plan, owner, ctx.task.id)
         except EnvironmentBusy as busy:
-            if _is_over(ctx, busy.owner):
+            if owner_is_over(store, busy.owner):
                 store.deployments.unlock(state.environment, busy.owner)
                 continue
             if state.waited * _LOOK_AGAIN > manager.settings_of(state.environment).patience:
@@ -223,16 +224,6 @@ def _have_it_mended(ctx: StageContext, state: DeployState) -> bool:
     if added:
         store.journal.log(ctx.agent, "task added", task.id, title=task.title, source=task.source)
     return added
-
-
-def _is_over(ctx: StageContext, owner: str) -> bool:
-    """Whether the run of a task that holds an environment has ended, so that it will never give it back."""
-    task_id, _, run = owner.rpartition(".")
-    try:
-        task = ctx.services.store.tasks.get(task_id)
-    except UnknownTask:
-        return False
-    return task.status in ENDED or str(task.run) != run
 
 
 def _check(ctx: StageContext, state: DeployState) -> _Checked:

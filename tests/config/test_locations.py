@@ -42,7 +42,7 @@ def environment(**changes: object) -> dict[str, object]:
             environment(port=70000, host="-oProxyCommand=id"),
             {"deployment.environments.staging.port": "65535", "deployment.environments.staging.host": "pattern"},
         ),
-        (environment(target="moon"), {"deployment.environments.staging": "direct, docker or ci_cd"}),
+        (environment(target="moon"), {"deployment.environments.staging": "direct, docker, ci_cd or durable_objects"}),
         (environment(restart=""), {"deployment.environments.staging": "either restart or blue_green"}),
         ({"deployment": {"environments": {"a/b": DIRECT}}}, {"deployment.environments.a/b": "pattern"}),
         ({"deployment": {"environments": {"one": DIRECT, "two": DIRECT}}}, {"deployment": "one of its own"}),

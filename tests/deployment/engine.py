@@ -49,6 +49,7 @@ class TestEngine:
     sockets: Path
     """A folder with a short name: the paths of sockets may have a hundred characters."""
     processes: dict[str, Any] = field(default_factory=dict)
+    tls_port: int = field(default_factory=free_port)
 
     @property
     def socket(self) -> Path:
@@ -106,8 +107,9 @@ def commit(repository: Repository, odd: str = "", **files: str) -> str:
 
 
 @contextmanager
-def an_engine(folder: Path, *, with_nginx: bool = False) -> Iterator[TestEngine]:
-    """An engine until the end of the block; it needs root."""
+def an_engine(folder: Path, *, with_nginx: bool = False, with_tls: bool = False) -> Iterator[TestEngine]:
+    """An engine until the end of the block; it needs root. `with_tls`: it also listens at a port, for those with a
+    certificate of its authority."""
     if os.getuid():
         pytest.skip("an engine of its own needs root")
     for program, package in (
@@ -124,6 +126,11 @@ def an_engine(folder: Path, *, with_nginx: bool = False) -> Iterator[TestEngine]
         "-p", f"{folder}/pid", "--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false",
         "--ip-masq=false", "--default-ulimit", "nofile=1024:1024", "--insecure-registry", "127.0.0.0/8",
     ]  # fmt: skip
+    if with_tls:
+        certificates(folder / "tls")
+        for key, name in (("cacert", "ca"), ("cert", "server"), ("key", "server-key")):
+            words += [f"--tls{key}", f"{folder}/tls/{name}.pem"]
+        words += ["--tlsverify", "-H", f"tcp://127.0.0.1:{engine.tls_port}"]
     with (folder / "dockerd.log").open("w") as log:
         engine.processes["dockerd"] = subprocess.Popen(words, stdout=log, stderr=log)
     try:
@@ -146,6 +153,25 @@ def an_engine(folder: Path, *, with_nginx: bool = False) -> Iterator[TestEngine]
             process.wait(60)
         _unmount(sockets, folder)
         shutil.rmtree(sockets, ignore_errors=True)
+
+
+def certificates(folder: Path) -> None:
+    """An authority, and certificates of it for an engine at 127.0.0.1 and for a client."""
+    folder.mkdir(parents=True)
+
+    def openssl(*words: str) -> None:
+        done = subprocess.run(["openssl", *words], cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    new = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    openssl(*new, "-x509", "-days", "2", "-subj", "/CN=authority", "-keyout", "ca-key.pem", "-out", "ca.pem")
+    for name, use in (("server", "serverAuth\nsubjectAltName=IP:127.0.0.1"), ("client", "clientAuth")):
+        (folder / f"{name}.ext").write_text(f"extendedKeyUsage={use}\n")
+        openssl(*new, "-subj", f"/CN={name}", "-keyout", f"{name}-key.pem", "-out", f"{name}.csr")
+        by = ["-CA", "ca.pem", "-CAkey", "ca-key.pem", "-CAcreateserial"]
+        openssl(
+            "x509", "-req", "-days", "2", "-in", f"{name}.csr", *by, "-extfile", f"{name}.ext", "-out", f"{name}.pem"
+        )
 
 
 def _unmount(*folders: Path) -> None:

@@ -13,7 +13,7 @@ from config import DeploymentSettings
 from deployment import DeploymentManager
 from deployment.errors import CommandFailed, EngineAway, HostKeyRefused, RegistryAway
 from memory import MemoryStore
-from tests.deployment.engine import TestEngine, an_engine, commit
+from tests.deployment.engine import TestEngine, an_engine, certificates, commit
 from tests.deployment.hosts import Repository, a_host
 
 Make = Callable[..., DeploymentManager]
@@ -89,6 +89,33 @@ def test_an_engine_behind_ssh_is_reached_with_a_known_host_key_only(
         assert deployer.deploy("staging")
         assert deployer.check_status("staging").healthy
         deployer.close()
+
+
+@long
+def test_an_engine_at_a_port_is_reached_by_those_with_a_certificate_only(
+    manager: Make, repository: Repository, tmp_path: Path
+) -> None:
+    with an_engine(tmp_path / "engine", with_tls=True) as engine:
+        first = commit(repository)
+
+        def settings(tls: Path, name: str = "client") -> dict[str, Any]:
+            files = {"tls_ca": tls / "ca.pem", "tls_cert": tls / f"{name}.pem", "tls_key": tls / f"{name}-key.pem"}
+            given = {key: str(file) for key, file in files.items()}
+            return engine.settings(engine=f"tcp://127.0.0.1:{engine.tls_port}", **given)
+
+        ours, others = engine.folder / "tls", tmp_path / "others"
+        certificates(others)
+        for name in ("client.pem", "client-key.pem"):
+            (ours / f"other-{name}").write_bytes((others / name).read_bytes())
+        for tls, name in ((others, "client"), (ours, "other-client")):  # we do not trust it, and it does not trust us
+            with pytest.raises(EngineAway, match="certificate"):
+                manager(staging=settings(tls, name)).deploy("staging")
+        deployer = manager(staging=settings(ours))
+        assert deployer.deploy("staging")
+        assert deployer.check_status("staging").commit == first
+        commit(repository, "sick")
+        assert not deployer.deploy("staging") and deployer.check_status("staging").commit == first
+        assert "serving" in deployer.logs("staging", 10)
 
 
 @long

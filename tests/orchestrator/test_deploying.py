@@ -209,7 +209,8 @@ def test_landed_work_is_deployed_at_once(make_house: MakeHouse, host: TestHost) 
 
 
 @pytest.mark.long
-def test_one_that_was_stopped_half_way_is_put_right_by_the_next(make_house: MakeHouse, host: TestHost) -> None:
+@pytest.mark.parametrize("by", ["the daemon", "the next"])
+def test_one_that_was_stopped_half_way_is_put_right(make_house: MakeHouse, host: TestHost, by: str) -> None:
     house = a_house(make_house, host)
     first = git(house.repository, "rev-parse", "HEAD")
     asked(house, "deploy")
@@ -222,9 +223,14 @@ def test_one_that_was_stopped_half_way_is_put_right_by_the_next(make_house: Make
         eventually(point.with_name(point.name + ".begun").exists, "the switch", 60)
         house.tell("cancel", task)
         house.wait_for(task, TaskStatus.CANCELLED)
+        assert last(house).status == "activating"
         point.unlink()
+        if by == "the daemon":
+            eventually(lambda: last(house).status == "rolled_back", "it is put in order by itself", 60)
         stop(daemon)
-    assert last(house).status == "activating"
+    with house.store() as store:
+        assert bool(store.deployments.holder("staging")) == (by == "the next")
+    assert host.live().endswith(first[:12]) or by == "the next"
     again = asked(house, "deploy", "staging", "--commit", first)
     house.run_until_idle()
     assert house.task(again).status is TaskStatus.COMPLETED
