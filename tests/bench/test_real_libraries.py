@@ -23,11 +23,11 @@ _MOST_CALLS, _MOST_TOKENS = 12, 60_000
     "task_id",
     [
         "asyncstdlib-batched-strict",  # feature
-        "blinker-drop-python-38",  # configuration, with the owner's approval
+        "wcwidth-python-313",  # configuration, with the owner's approval
         "toolz-nth-index-error",  # a bug
         "pathspec-normalize-tests",  # tests alone
         "isodate-trailing-garbage",  # another bug; a package that only its suite needs
-        "boltons-changelog",  # documentation
+        "semver-docs-expressions",  # documentation
         "cachetools-expire-returns-items",  # another feature
         "xmltodict-remove-ez-setup",  # chore
         pytest.param("sqlparse-split-main", marks=pytest.mark.long),  # refactoring
