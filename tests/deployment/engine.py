@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.deployment.hosts import NGINX, Repository, free_port, skip_without, wait_for_port
+from tests.deployment.hosts import NGINX, Repository, free_port, skip_without, start_nginx, wait_for_port
 
 DOCKERFILE = 'FROM base\nCOPY . /app\nCMD ["/bin/sh", "/app/start"]\n'
 START = """#!/bin/sh
@@ -142,7 +142,7 @@ def an_engine(folder: Path, *, with_nginx: bool = False, with_tls: bool = False)
         _make_base(engine)
         engine.start_registry()
         if with_nginx:
-            _start_nginx(engine)
+            engine.processes["nginx"] = start_nginx(engine.folder / "nginx", engine.public, engine.ports[0])
         yield engine
     finally:
         with suppress(AssertionError):
@@ -194,22 +194,3 @@ def _make_base(engine: TestEngine) -> None:
                 link.type, link.linkname = tarfile.SYMTYPE, "busybox"
                 tar.addfile(link)
     engine.docker("import", str(packed), "base:latest")
-
-
-def _start_nginx(engine: TestEngine) -> None:
-    skip_without(NGINX, "nginx-light")
-    place = engine.folder / "nginx"
-    (place / "upstreams").mkdir(parents=True)
-    (place / "upstreams" / "app.conf").write_text(f"upstream app {{ server 127.0.0.1:{engine.ports[0]}; }}\n")
-    (place / "nginx.conf").write_text(
-        f"worker_processes 1;\nuser root;\npid {place}/nginx.pid;\nerror_log {place}/error.log;\n"
-        "events { worker_connections 256; }\n"
-        f"http {{ access_log off; client_body_temp_path {place}/t1; proxy_temp_path {place}/t2;\n"
-        f" fastcgi_temp_path {place}/t3; uwsgi_temp_path {place}/t4; scgi_temp_path {place}/t5;\n"
-        f" include {place}/upstreams/*.conf;\n"
-        f" server {{ listen 127.0.0.1:{engine.public}; location / {{ proxy_pass http://app; }} }} }}\n"
-    )
-    engine.processes["nginx"] = subprocess.Popen(
-        [str(NGINX), "-p", str(place), "-c", "nginx.conf", "-g", "daemon off;"]
-    )
-    wait_for_port(engine.public)

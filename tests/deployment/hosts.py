@@ -241,26 +241,28 @@ def a_host(folder: Path, *, with_nginx: bool = False) -> Iterator[TestHost]:
     try:
         wait_for_port(host.ssh_port)
         if with_nginx:
-            _start_nginx(host)
+            host.nginx = start_nginx(host.folder / "nginx", host.public, host.ports[0])
         yield host
     finally:
         _end(host)
 
 
-def _start_nginx(host: TestHost) -> None:
-    place = host.folder / "nginx"
+def start_nginx(place: Path, public: int, first: int) -> subprocess.Popen[bytes]:
+    """Serve the port `public` from the folder `place`; its upstream `app` begins with the port `first`."""
+    skip_without(NGINX, "nginx-light")
     (place / "upstreams").mkdir(parents=True)
-    (place / "upstreams" / "app.conf").write_text(f"upstream app {{ server 127.0.0.1:{host.ports[0]}; }}\n")
+    (place / "upstreams" / "app.conf").write_text(f"upstream app {{ server 127.0.0.1:{first}; }}\n")
     (place / "nginx.conf").write_text(
         f"worker_processes 1;\nuser root;\npid {place}/nginx.pid;\nerror_log {place}/error.log;\n"
         "events { worker_connections 256; }\n"
         f"http {{ access_log off; client_body_temp_path {place}/t1; proxy_temp_path {place}/t2;\n"
         f" fastcgi_temp_path {place}/t3; uwsgi_temp_path {place}/t4; scgi_temp_path {place}/t5;\n"
         f" include {place}/upstreams/*.conf;\n"
-        f" server {{ listen 127.0.0.1:{host.public}; location / {{ proxy_pass http://app; }} }} }}\n"
+        f" server {{ listen 127.0.0.1:{public}; location / {{ proxy_pass http://app; }} }} }}\n"
     )
-    host.nginx = subprocess.Popen([str(NGINX), "-p", str(place), "-c", "nginx.conf", "-g", "daemon off;"])
-    wait_for_port(host.public)
+    process = subprocess.Popen([str(NGINX), "-p", str(place), "-c", "nginx.conf", "-g", "daemon off;"])
+    wait_for_port(public)
+    return process
 
 
 def _end(host: TestHost) -> None:
